@@ -1,0 +1,1 @@
+"""The demo: six nodes on loopback, one scenario, one address."""
