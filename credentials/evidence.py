@@ -76,7 +76,7 @@ class LedgerView:
 
 @dataclass(frozen=True, slots=True)
 class StatusSource:
-    """A status list of one issuer and purpose: the credential in hand, and the digest the ledger knows last."""
+    """A status list of one issuer and purpose: the credential in hand, and its last digest on the ledger."""
 
     credential: Document | None  # None: could not be had
     digest_on_ledger: bytes | None  # latest attested list; None: the ledger knows none
