@@ -1,0 +1,151 @@
+"""Six node processes on loopback, as children of the demo: ports, start, readiness, death.
+
+A child is started with --die-with-parent: it ends when the demo ends, also when the demo is killed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+
+from node.demo.play import DemoFailed, Desk
+from node.demo.scenario import PARTIES, Party
+
+FIRST_PORT = 8470
+BLOCK = 10  # a demo takes a block of ten ports: six nodes and the start page
+READY_S_MAX = 30.0
+
+
+def free_block(count: int, first: int = FIRST_PORT) -> list[int]:
+    """The first block of `count` free loopback ports at `first`, `first` + 10, ..."""
+    for start in range(first, 65000, BLOCK):
+        block = list(range(start, start + count))
+        if all(map(_is_free, block)):
+            return block
+    raise DemoFailed("no free block of ports on 127.0.0.1")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+@dataclass
+class NodeProcess:
+    """One node: its data directory, address and, while it runs, its process."""
+
+    party: Party
+    data: Path
+    port: int
+    passphrase_file: Path
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        log = (self.data / "node.log").open("ab")
+        command = [sys.executable, "-m", "node", "serve", "--data", str(self.data)]
+        command += ["--listen", f"127.0.0.1:{self.port}", "--passphrase-file", str(self.passphrase_file)]
+        with log:
+            self.process = subprocess.Popen(
+                [*command, "--die-with-parent"], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+
+    def kill(self) -> None:
+        """SIGKILL, as a power cut would."""
+        assert self.process is not None, "only a started node can be killed"
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(timeout=10)
+        self.process = None
+
+    def stop(self) -> None:
+        if self.process is None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(timeout=5)
+        self.process = None
+
+    def wait_ready(self, seconds_max: float = READY_S_MAX) -> float:
+        """Seconds until /readyz answers 200."""
+        start = time.monotonic()
+        while time.monotonic() - start < seconds_max:
+            if self.process is not None and self.process.poll() is not None:
+                raise DemoFailed(f"{self.party.name} stopped at start: {self.last_words()}")
+            try:
+                if requests.get(self.url + "/readyz", timeout=2).status_code == 200:
+                    return time.monotonic() - start
+            except requests.RequestException:
+                pass
+            time.sleep(0.05)
+        raise DemoFailed(f"{self.party.name} was not ready after {seconds_max:.0f} s: {self.last_words()}")
+
+    def last_words(self) -> str:
+        lines = (self.data / "node.log").read_text(errors="replace").splitlines()
+        return lines[-1][:400] if lines else "it wrote nothing"
+
+    def desk(self) -> Desk:
+        """The operator of this node, with the key that `comity init` left in its data directory."""
+        return Desk(self.party.key, self.url, (self.data / "operator.key").read_text().strip())
+
+    def pss_bytes(self) -> int:
+        """Proportional set size summed over this node's processes (Linux)."""
+        assert self.process is not None
+        return sum(_pss_bytes(pid) for pid in _family(self.process.pid))
+
+
+def _family(pid: int) -> list[int]:
+    children = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            children += _family(int(child))
+    return [pid, *children]
+
+
+def _pss_bytes(pid: int) -> int:
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) * 1024
+    raise DemoFailed(f"process {pid} does not tell its PSS")
+
+
+def write_state(root: Path, nodes: list[NodeProcess], **more: object) -> None:
+    """demo.json: where everything is, for the operator and for tests; it holds no key."""
+    state = {
+        "nodes": {
+            n.party.key: {
+                "url": n.url,
+                "data": n.data.name,
+                "pid": n.process.pid if n.process else None,
+                "did": n.party.did,
+            }
+            for n in nodes
+        },
+        "pid": os.getpid(),
+        **more,
+    }
+    scratch = root / "demo.json.new"
+    scratch.write_text(json.dumps(state, indent=1))
+    scratch.replace(root / "demo.json")
+
+
+assert len(PARTIES) < BLOCK, "the start page needs a port of the block as well"
