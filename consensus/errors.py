@@ -1,5 +1,5 @@
-"""The one error class every error of this folder derives from."""
+"""The root of every error that consensus/ raises about its input."""
 
 
 class ConsensusError(ValueError):
-    """Input from outside breaks a rule of this folder."""
+    """Something from outside breaks a rule; the message says which one and what to do."""

@@ -1,0 +1,71 @@
+"""What consensus needs from the rules it orders attestations for; the names are ABCI 2.0's.
+
+An Application is deterministic: the same blocks in the same order give the same executions on every node.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from consensus.errors import ConsensusError
+from consensus.types import Block
+
+
+class Refusal(ConsensusError):
+    """The attestation cannot be admitted; a block that contains it is not valid."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class NotYet(Refusal):
+    """A precondition is unmet and nothing conflicts: the attestation waits in the pool."""
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """What one block does, computed on an overlay and adopted by `commit`."""
+
+    height: int
+    app_hash: bytes
+    entries: tuple[bytes, ...]  # leaves of the log, in order
+    standings: Mapping[bytes, bytes]  # what changed: subject digest (32 bytes) -> encoded standing
+    finals: tuple[bytes, ...]  # SHA-256 of the attestations that are now final, admitted or refused
+    standings_root: bytes
+    governance_root: bytes
+    changes: object = field(default=None, repr=False)  # opaque; given back to `commit`
+
+
+class Application(Protocol):
+    """The registry, as consensus sees it."""
+
+    @property
+    def app_version(self) -> int:
+        """Carried by every block; a node with another version does not vote for it."""
+        ...
+
+    def check_tx(self, tx: bytes, now: int) -> bytes:
+        """The SHA-256 of an attestation that may be proposed now; raises Refusal or NotYet.
+
+        Asked again when blocks change the standings, so verifying a signature twice should be avoided.
+        """
+        ...
+
+    def prepare_proposal(
+        self, txs: Sequence[bytes], height: int, time: int, previous_id: bytes, bytes_max: int
+    ) -> tuple[bytes, ...]:
+        """The attestations of `txs` that make a valid block of at most `bytes_max` bytes, in block order."""
+        ...
+
+    def process_proposal(self, block: Block) -> Execution:
+        """Execute the whole block on an overlay; any exception costs the proposal a nil prevote."""
+        ...
+
+    def finalize_block(self, block: Block) -> Execution:
+        """The same computation, for a block that a certificate has already decided."""
+        ...
+
+    def commit(self, execution: Execution) -> None:
+        """Adopt what was computed; called after the block is on disk and before the next height."""
+        ...

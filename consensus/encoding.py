@@ -1,0 +1,128 @@
+"""Deterministic CBOR (RFC 8949, section 4.2.1): one value, one byte string.
+
+Everything that is hashed or signed in this project passes through here. Allowed are exactly: integers
+0..2^53-1, byte strings, text, lists, maps with integer or text keys, booleans and null, at most DEPTH_MAX
+containers deep. Negative integers are COSE labels (map keys) and COSE algorithm ids (allow_negative=True).
+"""
+
+from typing import Any
+
+import cbor2
+
+from consensus.errors import ConsensusError
+
+# The containers are Any inside: list[bytes] is a Value too, and a list is invariant.
+Value = int | bytes | str | list[Any] | dict[Any, Any] | bool | None
+
+SIZE_BYTES_MAX = 1 << 20
+DEPTH_MAX = 8
+INTEGER_MAX = (1 << 53) - 1  # what SQLite, JSON and every other reader can hold exactly
+NEGATIVE_MIN = -(1 << 31)
+
+# Every tag that cbor2 would turn into a Python object (dates, bignums, decimals, sets, regular expressions,
+# shared references): refused before it is built, because building it may cost more than its bytes.
+_TAGS_BUILT_IN = (
+    0,
+    1,
+    2,
+    3,
+    4,
+    5,
+    25,
+    28,
+    29,
+    30,
+    35,
+    36,
+    37,
+    52,
+    54,
+    100,
+    256,
+    258,
+    260,
+    261,
+    1004,
+    43000,
+    55799,
+)
+
+
+class EncodingError(ConsensusError):
+    """Bytes or a value that are not plain deterministic CBOR."""
+
+
+def encode(value: Value, *, allow_negative: bool = False) -> bytes:
+    """The one byte string of `value`; raises EncodingError for a value outside the allowed set.
+
+    Tuples are not lists here: a value decodes to an equal one.
+    """
+    try:
+        encoded: bytes = cbor2.dumps(_ordered(value, DEPTH_MAX, allow_negative))
+    except (cbor2.CBORError, UnicodeEncodeError) as error:
+        raise EncodingError("text with a lone surrogate has no CBOR form") from error
+    return encoded
+
+
+def decode(data: bytes, *, size_bytes_max: int = SIZE_BYTES_MAX, allow_negative: bool = False) -> Value:
+    """Decode `data`, refusing any byte string that `encode` would not have produced."""
+    if len(data) > size_bytes_max:
+        raise EncodingError(f"{len(data)} bytes, at most {size_bytes_max} are read here")
+    try:
+        value: Value = cbor2.loads(
+            data,
+            max_depth=DEPTH_MAX,
+            allow_indefinite=False,
+            allow_duplicate_keys=False,
+            semantic_decoders=_REFUSED_TAGS,
+            tag_hook=_refuse_tag,
+        )
+        again = encode(value, allow_negative=allow_negative)
+    except EncodingError:
+        raise
+    except (cbor2.CBORError, ValueError, TypeError, OverflowError, RecursionError, MemoryError) as error:
+        raise EncodingError("not plain deterministic CBOR") from error
+    if again != data:
+        raise EncodingError("not deterministically encoded (RFC 8949, section 4.2.1)")
+    return value
+
+
+def _refuse_tag(*_: object) -> object:
+    raise EncodingError("CBOR tags are not allowed here")
+
+
+_REFUSED_TAGS = dict.fromkeys(_TAGS_BUILT_IN, _refuse_tag)
+
+
+def _ordered(value: Value, depth: int, allow_negative: bool) -> Value:
+    """`value` with every map in bytewise key order; exact types only, so that no subclass slips through."""
+    kind = type(value)
+    if kind is bytes or kind is str or kind is bool or value is None:
+        return value
+    if kind is int:
+        assert isinstance(value, int)
+        if 0 <= value <= INTEGER_MAX or (allow_negative and NEGATIVE_MIN <= value < 0):
+            return value
+        raise EncodingError(f"the integer {value:#x} is outside 0..2^53-1")
+    if depth == 0:
+        raise EncodingError(f"more than {DEPTH_MAX} containers deep")
+    if kind is list:
+        assert isinstance(value, list)
+        return [_ordered(item, depth - 1, allow_negative) for item in value]
+    if kind is dict:
+        assert isinstance(value, dict)
+        keys = sorted(value, key=_key_order)
+        return {key: _ordered(value[key], depth - 1, allow_negative) for key in keys}
+    raise EncodingError(f"a {kind.__name__} is not allowed in CBOR here")
+
+
+def _key_order(key: object) -> tuple[int, int, bytes]:
+    """Sorts as the encoded keys do: unsigned, negative, text (cbor2 itself sorts as RFC 7049 did)."""
+    if type(key) is int and 0 <= key <= INTEGER_MAX:
+        return 0, key, b""
+    if type(key) is int and NEGATIVE_MIN <= key < 0:
+        return 1, -1 - key, b""
+    if type(key) is str:
+        text = key.encode("utf-8", "surrogatepass")
+        return 3, len(text), text
+    raise EncodingError("a map key is neither text nor an integer in range")
