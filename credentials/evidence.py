@@ -192,7 +192,6 @@ class Policy:
     mass_tolerance_permille: int
     recognition_required: bool
     recognition_rows: tuple[str, ...]  # crosswalk rows asked of a foreign issuer
-    recognition_effects: tuple[str, ...]  # effects that satisfy the requirement
     annex_xiv_required: bool  # a used export needs the Annex XIV record (X19)
     soh_age_days_max: int | None  # a used pack needs a state-of-health test not older than this
     hold_when_missing: tuple[int, ...]  # data points whose absence is a ground 26(a), not a gap
@@ -288,7 +287,6 @@ _POLICY_KEYS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("mass_tolerance_permille", "int", ("tolerance", "mass_permille")),
     ("recognition_required", "bool", ("recognition", "required")),
     ("recognition_rows", "strs", ("recognition", "rows")),
-    ("recognition_effects", "strs", ("recognition", "effects")),
     ("annex_xiv_required", "bool", ("used", "annex_xiv_required")),
     ("soh_age_days_max", "int", ("used", "soh_age_days_max")),
     ("hold_when_missing", "ints", ("completeness", "hold_when_missing")),
