@@ -92,7 +92,9 @@ def parse_identifier(
         case "uri":
             return _uri(text, namespace)
         case _:
-            raise CredentialError("malformed", f"The identifier scheme {_shown(scheme)} is not known.")
+            raise CredentialError(
+                "identifier_unsupported", f"The identifier scheme {_shown(scheme)} is not known."
+            )
 
 
 def guess_scheme(text: str) -> str:
@@ -110,7 +112,7 @@ def guess_scheme(text: str) -> str:
     elif ":" in text:
         return "uri"
     raise CredentialError(
-        "malformed", f"{_shown(text)} is not a GB/T 34014 code, a GS1 Digital Link, a VIN or a URI."
+        "identifier_invalid", f"{_shown(text)} is not a GB/T 34014 code, a GS1 Digital Link, a VIN or a URI."
     )
 
 
@@ -151,7 +153,7 @@ def _gbt34014(text: str, rules: Mapping[str, Any]) -> Identifier:
     layouts = {layout["length"]: layout for layout in (rules["newProductCode"], rules["cascadeCode"])}
     if len(text) not in layouts:
         raise CredentialError(
-            "malformed",
+            "identifier_invalid",
             f"A GB/T 34014 code has 24 characters (19 for a cascade product), this one {len(text)}.",
         )
     fields: dict[str, str] = {}
@@ -171,10 +173,14 @@ def _gbt34014(text: str, rules: Mapping[str, Any]) -> Identifier:
             _refuse_symbol(text, rule, part)
         fields[name] = part
     if fields["serial"] == "0" * len(fields["serial"]):
-        raise CredentialError("malformed", "The serial of a GB/T 34014 code begins at 1, this one is zero.")
+        raise CredentialError(
+            "identifier_invalid", "The serial of a GB/T 34014 code begins at 1, this one is zero."
+        )
     year, month, day = numbers["year"], numbers["month"], numbers.get("day")
     if day is not None and not is_calendar_date(year, month, day):
-        raise CredentialError("malformed", f"The code carries {year}-{month:02}-{day:02}, which is no date.")
+        raise CredentialError(
+            "identifier_invalid", f"The code carries {year}-{month:02}-{day:02}, which is no date."
+        )
     notes: tuple[str, ...] = ()
     if day is None:
         notes = ("code_day_unknown",)
@@ -186,7 +192,8 @@ def _gbt34014(text: str, rules: Mapping[str, Any]) -> Identifier:
 def _refuse_symbol(text: str, rule: Mapping[str, Any], part: str) -> None:
     hint = " Codes are written in upper case." if text != text.upper() and text.isascii() else ""
     raise CredentialError(
-        "malformed", f"Position {rule['pos']} ({rule['name']}) of the code cannot be {_shown(part)}.{hint}"
+        "identifier_invalid",
+        f"Position {rule['pos']} ({rule['name']}) of the code cannot be {_shown(part)}.{hint}",
     )
 
 
@@ -212,21 +219,25 @@ def _gs1(text: str, rules: Mapping[str, Any]) -> Identifier:
     host, slash, path = rest.partition("/")
     parts = path.split("/")
     if scheme not in ("https", "http") or not colon or not host or not slash or len(parts) < 4:
-        raise CredentialError("malformed", "A GS1 Digital Link reads https://HOST/01/GTIN/21/SERIAL.")
+        raise CredentialError(
+            "identifier_invalid", "A GS1 Digital Link reads https://HOST/01/GTIN/21/SERIAL."
+        )
     key, gtin, qualifier, serial = parts[-4:]
     if key != "01" or qualifier != "21":
         raise CredentialError(
-            "malformed", "A GS1 Digital Link of a battery carries 01 (GTIN) and 21 (serial) only."
+            "identifier_invalid", "A GS1 Digital Link of a battery carries 01 (GTIN) and 21 (serial) only."
         )
     if not DIGITS.issuperset(gtin) or len(gtin) not in (8, 12, 13, 14):
-        raise CredentialError("malformed", f"The GTIN {_shown(gtin)} has not 8, 12, 13 or 14 digits.")
+        raise CredentialError(
+            "identifier_invalid", f"The GTIN {_shown(gtin)} has not 8, 12, 13 or 14 digits."
+        )
     gtin = gtin.rjust(14, "0")
     weighted = sum(int(digit) * (3 if place % 2 == 0 else 1) for place, digit in enumerate(gtin[:13]))
     if (10 - weighted % 10) % 10 != int(gtin[13]):
-        raise CredentialError("malformed", f"The check digit of the GTIN {gtin} is wrong.")
+        raise CredentialError("identifier_invalid", f"The check digit of the GTIN {gtin} is wrong.")
     if not 1 <= len(serial) <= 20 or not _GS1_SERIAL.issuperset(serial):
         raise CredentialError(
-            "malformed", f"The serial {_shown(serial)} is not 1 to 20 plain characters (AI 21)."
+            "identifier_invalid", f"The serial {_shown(serial)} is not 1 to 20 plain characters (AI 21)."
         )
     prefixes = [p for p in rules.get("gs1", {}).get("companyPrefixes", []) if gtin[1:].startswith(p)]
     if not prefixes:
@@ -240,7 +251,7 @@ def _gs1(text: str, rules: Mapping[str, Any]) -> Identifier:
 def _vin(text: str) -> Identifier:
     if len(text) != 17 or not _VIN_SYMBOLS.issuperset(text):
         raise CredentialError(
-            "malformed", f"The VIN {_shown(text)} is not 17 of A-Z and 0-9 without I, O and Q."
+            "identifier_invalid", f"The VIN {_shown(text)} is not 17 of A-Z and 0-9 without I, O and Q."
         )
     return Identifier("vin", text[:3], text, {"manufacturer": text[:3]})
 
@@ -255,12 +266,14 @@ def _uri(text: str, namespace: str | None) -> Identifier:
         or not _SCHEME_REST.issuperset(scheme)
         or not _URI_SYMBOLS.issuperset(text)
     ):
-        raise CredentialError("malformed", f"{_shown(text)} is not an absolute URI of ASCII characters.")
+        raise CredentialError(
+            "identifier_invalid", f"{_shown(text)} is not an absolute URI of ASCII characters."
+        )
     if text.startswith(_URN):
-        raise CredentialError("malformed", f"{_shown(text)} is written for another scheme.")
+        raise CredentialError("identifier_invalid", f"{_shown(text)} is written for another scheme.")
     if not namespace:
         raise CredentialError(
-            "malformed", "An opaque URI identifies a battery only together with its issuer."
+            "identifier_invalid", "An opaque URI identifies a battery only together with its issuer."
         )
     return Identifier("uri", namespace, text)
 
