@@ -313,7 +313,7 @@ BucketReader = Callable[[int], Iterable[tuple[bytes, bytes]]]
 
 @dataclass(frozen=True, slots=True)
 class MapProof:
-    """Presence or absence of one key: every (key, value digest) of its bucket, and 16 hashes up to the root."""
+    """Presence or absence of one key: every (key, value digest) of its bucket, and the path to the root."""
 
     bucket: tuple[tuple[bytes, bytes], ...]
     path: tuple[bytes, ...]
