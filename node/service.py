@@ -100,8 +100,8 @@ class Service:
         raise NotImplementedError
 
     def attestation(self, digest: str) -> JSON:
-        """Progress of one attestation of this node: {digest, kind, battery, state, height, leaf_index, refusal,
-        receipted_at, document_digest}.
+        """Progress of one attestation of this node: {digest, kind, battery, state, height, leaf_index,
+        refusal, receipted_at, document_digest}; state: outbox | admitted | refused | dropped.
         """
         raise NotImplementedError
 
@@ -116,8 +116,8 @@ class Service:
     # -- batteries and verdicts ----------------------------------------------------------------------
 
     def battery(self, identifier: str, audience: str | None = None) -> JSON:
-        """{battery, scheme, known, height, block_time, standing {...}|null, timeline [{leaf_index, height, time, kind,
-        issuer, issuer_name, jurisdiction, document_digest, attestation_digest, state, rule?}],
+        """{battery, scheme, known, height, block_time, standing {...}|null, timeline [{leaf_index, height, time,
+        kind, issuer, issuer_name, jurisdiction, document_digest, attestation_digest, state, rule?}],
         passports [{digest, version, issuer, live, points {point: digest|null}}]}.
 
         `audience` as in the access table ("public" when None); an unknown battery is known: false.
@@ -148,8 +148,9 @@ class Service:
         limit: int | None = None,
         offset: int = 0,
     ) -> JSON:
-        """{id, declaration, consignee_eori, direction, law_date, evaluated_at, state: "queued"|"running"|"done", lines, done,
-        worst, counts {verdict: n}, height, block_time, items [item verdicts without checks], items_total}.
+        """{id, declaration, consignee_eori, direction, law_date, evaluated_at, state: "queued"|"running"|"done",
+        lines, done, worst, counts {verdict: n}, height, block_time, items [item verdicts without checks],
+        items_total}.
 
         `verdicts` filters `items`; counts are always of the whole consignment.
         """
@@ -168,8 +169,8 @@ class Service:
         raise NotImplementedError
 
     def readiness(self, consignment_id: str) -> JSON:
-        """The importer's report: {head {total, met_abroad, met_eu, open, not_yet_required, asked_twice, sentence},
-        rows [...], items [...]}; computed from the consignment's stored verdicts and crosswalk data.
+        """The importer's report: {head {total, met_abroad, met_eu, open, not_yet_required, asked_twice,
+        sentence}, rows [...], items [...]}; computed from stored verdicts and crosswalk data.
         """
         raise NotImplementedError
 
@@ -180,7 +181,10 @@ class Service:
         raise NotImplementedError
 
     def receipt(self, digest: str) -> str:
-        """C2SP tlog-proof text; `digest` = of an attestation or of its document. 404 `no_receipt_yet` while cosigning."""
+        """C2SP tlog-proof text; `digest` = of an attestation or of its document.
+
+        404 `no_receipt_yet` while validators are still cosigning, 404 `unknown_digest` otherwise.
+        """
         raise NotImplementedError
 
     def checkpoint(self) -> str:
@@ -218,7 +222,7 @@ class Service:
         raise NotImplementedError
 
     def enter(self, token: str) -> Session:
-        """Exchange a one-time token for a session: `.cookie` is the cookie's value. 403 if used or too old."""
+        """Exchange a one-time token for a session: `.cookie` is its value. 403 if used or too old."""
         raise NotImplementedError
 
     def grant_key(self, name: str, scopes: tuple[str, ...]) -> JSON:
@@ -230,7 +234,7 @@ class Service:
         raise NotImplementedError
 
     def authorise(self, *, bearer: str | None, cookie: str | None, scope: str) -> Session:
-        """The session of a key or cookie that has `scope`; 401 `no_key` or `unknown_key`, 403 `scope_missing`."""
+        """The session of a key or cookie with `scope`; 401 `no_key`, `unknown_key`, 403 `scope_missing`."""
         raise NotImplementedError
 
     def audience_of(self, session: Session | None) -> str:
@@ -240,9 +244,9 @@ class Service:
     # -- peers ---------------------------------------------------------------------------------------
 
     def handle_peer(self, path: str, body: bytes) -> bytes:
-        """Answer POST /peer/{messages,blocks,documents,status}: `path` is e.g. "messages", both bodies COSE_Sign1.
+        """Answer POST /peer/{messages,blocks,documents,status}: `path` is e.g. "messages".
 
         401 for a body that is not signed by a participant of this network, 403 for the wrong receiver
-        or network. The answer's content type is application/cose.
+        or network. Both bodies are COSE_Sign1, application/cose.
         """
         raise NotImplementedError

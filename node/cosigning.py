@@ -1,0 +1,134 @@
+"""Checkpoints: the own cosignature behind its guard, those of the others, and the quorum of `log.policy`.
+
+Used by the engine's thread only. Validators sign the log line as well (the log has no operator), and cosign
+every block they executed, in order; a note is kept as soon as the policy calls it cosigned.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from consensus.checkpoint import (
+    Checkpoint,
+    NoteError,
+    NoteKey,
+    NoteSignature,
+    SignedNote,
+    cosign_line,
+    sign_log_line,
+    verify_signature,
+)
+from consensus.cose import Signer
+from consensus.encoding import Value
+from consensus.merkle import Tree
+from consensus.policy import Policy, PolicyError
+
+SIZES_MAX = 256  # checkpoints waited for at one time; the smallest goes first
+
+CosignatureFields = tuple[int, bytes, str, str]  # size, root, log line, cosignature line
+
+
+def cosigner_name(did: str) -> str:
+    """The name in a validator's cosignature lines: its DID without the method."""
+    return did.removeprefix("did:web:")
+
+
+class CosignGuard(Protocol):
+    """`store.SigningStore`."""
+
+    def guard_cosignature(self, size: int, root: bytes, time: int) -> None: ...
+
+    def last_cosigned(self) -> tuple[int, bytes, int] | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Cosigner:
+    """The own keys: every validator has both."""
+
+    did: str
+    log: Signer
+    cosign: Signer
+    guard: CosignGuard
+
+
+class Conflict(NoteError):
+    """A validator signed a checkpoint that is not of this log: evidence, and an alarm for the operator."""
+
+
+class Cosigning:
+    """Cosignatures by size of the log; `note` forms the cosigned checkpoint once there is a quorum."""
+
+    def __init__(self, policy: Policy, tree: Tree, cosigner: Cosigner | None) -> None:
+        self._policy = policy
+        self._tree = tree
+        self._cosigner = cosigner
+        self._log_keys = {(key.name, key.key_id): key for key in policy.logs}
+        self._witness_keys = {(key.name, key.key_id): key for key in policy.witnesses.values()}
+        # size -> cosigner name -> (root, log line, cosignature line, time)
+        self._lines: dict[int, dict[str, tuple[bytes, str, str, int]]] = {}
+        self.cosigned_size = 0
+
+    def cosign(self, now: int) -> CosignatureFields | None:
+        """Sign the checkpoint of the whole tree, guard first; None for an observer.
+
+        A guard beyond this tree (a ledger.db that was put back) is waited out: catching up reaches it.
+        """
+        if self._cosigner is None or self._tree.size == 0:
+            return None
+        size, root = self._tree.size, self._tree.root()
+        last = self._cosigner.guard.last_cosigned()
+        if last is not None and size < last[0]:
+            return None
+        now = max(now, last[2]) if last is not None else now
+        self._cosigner.guard.guard_cosignature(size, root, now)
+        checkpoint = Checkpoint(self._policy.origin, size, root)
+        log_line = sign_log_line(checkpoint, self._policy.origin, self._cosigner.log)
+        line = cosign_line(checkpoint, cosigner_name(self._cosigner.did), now, self._cosigner.cosign)
+        fields = size, root, log_line, line
+        self.receive(*fields)
+        return fields
+
+    def receive(self, size: int, root: bytes, log_line: str, line: str) -> None:
+        """Take over one validator's lines; raises NoteError if they are not what the policy's keys sign."""
+        if size < self.cosigned_size:
+            return
+        body = Checkpoint(self._policy.origin, size, root).body()
+        _verify(body, log_line, self._log_keys)
+        name, time = _verify(body, line, self._witness_keys)
+        if size <= self._tree.size and self._tree.root(size) != root:
+            raise Conflict(
+                f"{name} signed another checkpoint of size {size} than this log's: keep both notes"
+            )
+        known = self._lines.setdefault(size, {})
+        if name not in known or known[name][3] < time:
+            known[name] = root, log_line, line, time
+        while len(self._lines) > SIZES_MAX:
+            del self._lines[min(self._lines)]
+
+    def note(self) -> tuple[int, int, SignedNote] | None:
+        """(size, earliest safe time, note) of the largest checkpoint of this tree that has its quorum."""
+        for size in sorted((s for s in self._lines if 0 < s <= self._tree.size), reverse=True):
+            root = self._tree.root(size)
+            valid = [entry for entry in self._lines[size].values() if entry[0] == root]
+            if not valid:
+                continue
+            checkpoint = Checkpoint(self._policy.origin, size, root)
+            note = SignedNote(checkpoint.body(), (valid[0][1], *(entry[2] for entry in valid)))
+            try:
+                times = self._policy.cosigned(note)
+            except PolicyError:
+                continue
+            self.cosigned_size = max(self.cosigned_size, size)
+            for older in [s for s in self._lines if s < size]:
+                del self._lines[older]
+            return size, self._policy.before(times), note
+        return None
+
+
+def _verify(body: str, line: str, keys: dict[tuple[str, bytes], NoteKey]) -> tuple[str, int]:
+    signature = NoteSignature.parse(line)
+    key = keys.get((signature.name, signature.key_id))
+    if key is None:
+        raise NoteError(f"{signature.name} is not in log.policy")
+    return key.name, verify_signature(body, key, signature) or 0

@@ -1,0 +1,376 @@
+"""SQLite on disk: `signing.db` (what was signed) and `ledger.db` (what was agreed). The third: `office.py`.
+
+`signing.db` holds the consensus WAL and the guards; it is never backed up, because restoring an old guard
+is how a validator signs twice. `ledger.db` is rebuildable from peers. Both are written by the engine's thread
+only; every thread reads through its own connection, and one `with ledger.reading():` is one read transaction.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from node.errors import SetupError
+
+_BUSY_TIMEOUT_S = 30
+_VARIABLES_MAX = 500  # SQLite's limit of host parameters is higher; this keeps statements cacheable
+
+Guard = tuple[int, int, str]  # height, round, kind
+
+
+class Database:
+    """One SQLite file in WAL mode, one connection per thread, explicit transactions."""
+
+    def __init__(self, path: Path, schema: str) -> None:
+        self.path = path
+        self._local = threading.local()
+        self._connections: list[sqlite3.Connection] = []
+        self._lock = threading.Lock()
+        try:
+            self.connection.executescript(schema)
+        except sqlite3.DatabaseError as error:
+            raise SetupError(f"{path} is not a database of this node: restore it, or start empty") from error
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """This thread's connection, opened on first use."""
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = sqlite3.connect(
+                self.path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+            )
+            connection.row_factory = sqlite3.Row
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            connection.execute("PRAGMA cache_size=-2000")
+            self._local.connection = connection
+            with self._lock:
+                self._connections.append(connection)
+        return connection
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """One write transaction: all of it, or nothing. On disk when the block ends."""
+        connection = self.connection
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield connection
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """One read transaction: everything inside sees the same state. May be nested."""
+        connection = self.connection
+        if connection.in_transaction:
+            yield connection
+            return
+        connection.execute("BEGIN")
+        try:
+            yield connection
+        finally:
+            connection.execute("COMMIT")
+
+    def close(self) -> None:
+        """Close every thread's connection: no thread uses this database any more."""
+        with self._lock:
+            for connection in self._connections:
+                connection.close()
+            self._connections.clear()
+
+
+class GuardError(AssertionError):
+    """This validator was about to sign a second, different statement: the node stops instead."""
+
+
+class SigningStore:
+    """Guards and the consensus WAL: on disk before anything is on the wire."""
+
+    _SCHEMA = """
+    CREATE TABLE IF NOT EXISTS wal (seq INTEGER PRIMARY KEY, height INTEGER NOT NULL, record BLOB NOT NULL);
+    CREATE TABLE IF NOT EXISTS guard (
+        height INTEGER NOT NULL, round INTEGER NOT NULL, kind TEXT NOT NULL, record BLOB NOT NULL,
+        PRIMARY KEY (height, round, kind));
+    CREATE TABLE IF NOT EXISTS cosign_guard (
+        id INTEGER PRIMARY KEY CHECK (id = 1), size INTEGER NOT NULL, root BLOB NOT NULL,
+        time INTEGER NOT NULL);
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._db = Database(path, self._SCHEMA)
+
+    def close(self) -> None:
+        self._db.close()
+
+    def persist(self, height: int, records: Sequence[tuple[bytes, Guard | None]]) -> None:
+        """Append WAL records of `height`; a guard taken by another record raises `GuardError`."""
+        with self._db.writing() as db:
+            for record, guard in records:
+                if guard is not None:
+                    taken = db.execute(
+                        "SELECT record FROM guard WHERE height = ? AND round = ? AND kind = ?", guard
+                    ).fetchone()
+                    if taken is not None:
+                        if taken["record"] != record:
+                            raise GuardError(
+                                f"another {guard[2]} of height {guard[0]} round {guard[1]} was already signed"
+                            )
+                        continue
+                    db.execute("INSERT INTO guard VALUES (?, ?, ?, ?)", (*guard, record))
+                db.execute("INSERT INTO wal (height, record) VALUES (?, ?)", (height, record))
+
+    def wal(self, height_min: int) -> list[bytes]:
+        """Records written while working on `height_min` or later, in order."""
+        rows = self._db.connection.execute(
+            "SELECT record FROM wal WHERE height >= ? ORDER BY seq", (height_min,)
+        )
+        return [row["record"] for row in rows]
+
+    def prune(self, height_below: int) -> None:
+        """Forget WAL records and guards of heights decided long ago."""
+        with self._db.writing() as db:
+            db.execute("DELETE FROM wal WHERE height < ?", (height_below,))
+            db.execute("DELETE FROM guard WHERE height < ?", (height_below,))
+
+    def last_cosigned(self) -> tuple[int, bytes, int] | None:
+        """(size, root, time) of the newest checkpoint this validator cosigned."""
+        row = self._db.connection.execute("SELECT size, root, time FROM cosign_guard").fetchone()
+        return None if row is None else (row["size"], row["root"], row["time"])
+
+    def guard_cosignature(self, size: int, root: bytes, time: int) -> None:
+        """Allow growth, or the same size and root with a later time; anything else raises `GuardError`."""
+        with self._db.writing() as db:
+            last = db.execute("SELECT size, root, time FROM cosign_guard").fetchone()
+            if last is not None:
+                grows = size > last["size"]
+                repeats = size == last["size"] and root == last["root"] and time >= last["time"]
+                if not (grows or repeats):
+                    raise GuardError(
+                        f"a checkpoint of size {last['size']} was cosigned; size {size} would contradict it"
+                    )
+            db.execute("INSERT OR REPLACE INTO cosign_guard VALUES (1, ?, ?, ?)", (size, root, time))
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerTip:
+    """The newest decided and executed block."""
+
+    height: int
+    block_id: bytes
+    time: int
+    app_hash: bytes
+    frontier: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class EntryRow:
+    """One leaf of the log with what it is found by."""
+
+    entry: bytes
+    leaf_hash: bytes
+    type: str  # admitted | refused | block | policy | evidence
+    kind: str | None = None  # of the attestation: the event
+    issuer: str | None = None
+    subject: bytes | None = None  # H
+    digest: bytes | None = None  # of the attestation
+    document_digest: bytes | None = None
+    rule: str | None = None  # refused: the rule
+    winner: int | None = None  # refused: leaf index of the winner
+    leaf_index: int = -1  # set when read
+    height: int = -1  # set when read
+
+
+class LedgerStore:
+    """Blocks, entries, standings, final digests and cosigned checkpoints."""
+
+    _SCHEMA = """
+    CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value BLOB NOT NULL);
+    CREATE TABLE IF NOT EXISTS blocks (
+        height INTEGER PRIMARY KEY, id BLOB NOT NULL, time INTEGER NOT NULL, app_hash BLOB NOT NULL,
+        block BLOB NOT NULL, certificate BLOB NOT NULL, frontier BLOB NOT NULL);
+    CREATE TABLE IF NOT EXISTS entries (
+        leaf_index INTEGER PRIMARY KEY, leaf_hash BLOB NOT NULL, height INTEGER NOT NULL, type TEXT NOT NULL,
+        kind TEXT, issuer TEXT, subject BLOB, digest BLOB, document_digest BLOB, rule TEXT, winner INTEGER,
+        entry BLOB NOT NULL);
+    CREATE INDEX IF NOT EXISTS entries_subject ON entries (subject) WHERE subject IS NOT NULL;
+    CREATE INDEX IF NOT EXISTS entries_digest ON entries (digest) WHERE digest IS NOT NULL;
+    CREATE INDEX IF NOT EXISTS entries_document ON entries (document_digest)
+        WHERE document_digest IS NOT NULL;
+    CREATE TABLE IF NOT EXISTS standings (subject BLOB NOT NULL, value BLOB NOT NULL);
+    CREATE UNIQUE INDEX IF NOT EXISTS standings_subject ON standings (subject);
+    CREATE TABLE IF NOT EXISTS finals (digest BLOB NOT NULL, height INTEGER NOT NULL);
+    CREATE UNIQUE INDEX IF NOT EXISTS finals_digest ON finals (digest);
+    CREATE TABLE IF NOT EXISTS checkpoints (
+        size INTEGER PRIMARY KEY, time INTEGER NOT NULL, note TEXT NOT NULL);
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._db = Database(path, self._SCHEMA)
+        self.reading = self._db.reading
+
+    def close(self) -> None:
+        self._db.close()
+
+    def bind(self, name: str, value: bytes) -> bytes:
+        """Remember `value` under `name` at first use; afterwards the first value is what is returned."""
+        with self._db.writing() as db:
+            db.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (name, value))
+            row = db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        return bytes(row["value"])
+
+    # -- written by the engine -----------------------------------------------------------------------
+
+    def commit_block(
+        self,
+        tip: LedgerTip,
+        *,
+        block: bytes,
+        certificate: bytes,
+        entries: Sequence[EntryRow],
+        standings: Mapping[bytes, bytes],
+        finals: Iterable[bytes],
+    ) -> None:
+        """Write the block and all it changed, or nothing."""
+        with self._db.writing() as db:
+            db.execute(
+                "INSERT INTO blocks VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (tip.height, tip.block_id, tip.time, tip.app_hash, block, certificate, tip.frontier),
+            )
+            first = db.execute("SELECT COALESCE(MAX(leaf_index) + 1, 0) AS n FROM entries").fetchone()["n"]
+            db.executemany(
+                "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (
+                        first + offset,
+                        row.leaf_hash,
+                        tip.height,
+                        row.type,
+                        row.kind,
+                        row.issuer,
+                        row.subject,
+                        row.digest,
+                        row.document_digest,
+                        row.rule,
+                        row.winner,
+                        row.entry,
+                    )
+                    for offset, row in enumerate(entries)
+                ],
+            )
+            db.executemany("INSERT OR REPLACE INTO standings VALUES (?, ?)", standings.items())
+            db.executemany("INSERT INTO finals VALUES (?, ?)", [(digest, tip.height) for digest in finals])
+
+    def put_checkpoint(self, size: int, time: int, note: str) -> None:
+        """Keep a cosigned checkpoint; of one size the newest text."""
+        with self._db.writing() as db:
+            db.execute("INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?)", (size, time, note))
+
+    # -- read by everyone ----------------------------------------------------------------------------
+
+    def tip(self) -> LedgerTip | None:
+        row = self._db.connection.execute(
+            "SELECT height, id, time, app_hash, frontier FROM blocks ORDER BY height DESC LIMIT 1"
+        ).fetchone()
+        return None if row is None else LedgerTip(*row)
+
+    def block_time(self, height: int) -> int | None:
+        row = self._db.connection.execute("SELECT time FROM blocks WHERE height = ?", (height,)).fetchone()
+        return None if row is None else int(row["time"])
+
+    def blocks(self, height_min: int, count: int, size_bytes_max: int) -> list[tuple[bytes, bytes]]:
+        """Blocks with their certificates in sequence; at least one if there is one, then up to the limits."""
+        rows = self._db.connection.execute(
+            "SELECT block, certificate FROM blocks WHERE height >= ? ORDER BY height LIMIT ?",
+            (height_min, count),
+        )
+        found: list[tuple[bytes, bytes]] = []
+        size = 0
+        for row in rows:
+            size += len(row["block"]) + len(row["certificate"])
+            if found and size > size_bytes_max:
+                break
+            found.append((row["block"], row["certificate"]))
+        return found
+
+    def leaf_hashes(self) -> Iterator[bytes]:
+        """All leaf hashes in order."""
+        for row in self._db.connection.execute("SELECT leaf_hash FROM entries ORDER BY leaf_index"):
+            yield row["leaf_hash"]
+
+    def log_size(self) -> int:
+        row = self._db.connection.execute(
+            "SELECT COALESCE(MAX(leaf_index) + 1, 0) AS n FROM entries"
+        ).fetchone()
+        return int(row["n"])
+
+    def standings(self) -> Iterator[tuple[bytes, bytes]]:
+        for row in self._db.connection.execute("SELECT subject, value FROM standings"):
+            yield row["subject"], row["value"]
+
+    def standing(self, subject: bytes) -> bytes | None:
+        row = self._db.connection.execute(
+            "SELECT value FROM standings WHERE subject = ?", (subject,)
+        ).fetchone()
+        return None if row is None else bytes(row["value"])
+
+    def entries_of(self, subject: bytes) -> list[EntryRow]:
+        """The timeline of a subject, in log order."""
+        return self._entries("subject = ? ORDER BY leaf_index", (subject,))
+
+    def entries_with_digest(self, digest: bytes) -> list[EntryRow]:
+        """Entries of the attestation with this digest: one, or none."""
+        return self._entries("digest = ? ORDER BY leaf_index", (digest,))
+
+    def entries_with_document(self, document_digest: bytes) -> list[EntryRow]:
+        """Entries whose attestation is about this document."""
+        return self._entries("document_digest = ? ORDER BY leaf_index", (document_digest,))
+
+    def entries_from(self, leaf_index: int, limit: int) -> list[EntryRow]:
+        return self._entries("leaf_index >= ? ORDER BY leaf_index LIMIT ?", (leaf_index, limit))
+
+    def entry(self, leaf_index: int) -> EntryRow | None:
+        found = self._entries("leaf_index = ?", (leaf_index,))
+        return found[0] if found else None
+
+    def checkpoint(self, size_min: int = 0) -> tuple[int, int, str] | None:
+        """(size, time, note) of the newest cosigned checkpoint with at least `size_min` leaves."""
+        row = self._db.connection.execute(
+            "SELECT size, time, note FROM checkpoints WHERE size >= ? ORDER BY size DESC LIMIT 1", (size_min,)
+        ).fetchone()
+        return None if row is None else (row["size"], row["time"], row["note"])
+
+    def _entries(self, condition: str, values: Sequence[object]) -> list[EntryRow]:
+        rows = self._db.connection.execute(
+            "SELECT entry, leaf_hash, type, kind, issuer, subject, digest, document_digest, rule, winner, "  # noqa: S608
+            f"leaf_index, height FROM entries WHERE {condition}",
+            values,
+        )
+        return [EntryRow(*row) for row in rows]
+
+
+class SqliteStandingReader:
+    """`credentials.registry.StandingReader` over ledger.db."""
+
+    def __init__(self, ledger: LedgerStore) -> None:
+        self._ledger = ledger
+
+    def get_many(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+        """The standings of those of `keys` that have one."""
+        return dict(self._select("SELECT subject, value FROM standings WHERE subject", keys))
+
+    def final(self, digests: Sequence[bytes]) -> set[bytes]:
+        """Those of `digests` that were admitted or refused."""
+        return {row[0] for row in self._select("SELECT digest, height FROM finals WHERE digest", digests)}
+
+    def _select(self, statement: str, values: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
+        with self._ledger.reading() as db:
+            for start in range(0, len(values), _VARIABLES_MAX):
+                part = values[start : start + _VARIABLES_MAX]
+                marks = ",".join("?" * len(part))
+                yield from (tuple(row) for row in db.execute(f"{statement} IN ({marks})", part))
