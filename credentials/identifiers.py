@@ -13,7 +13,7 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, NoReturn
 
 from credentials.canonical import b64u
 from credentials.errors import CredentialError
@@ -152,10 +152,7 @@ def _id(identifier: Identifier) -> bytes:
 def _gbt34014(text: str, rules: Mapping[str, Any]) -> Identifier:
     layouts = {layout["length"]: layout for layout in (rules["newProductCode"], rules["cascadeCode"])}
     if len(text) not in layouts:
-        raise CredentialError(
-            "identifier_invalid",
-            f"A GB/T 34014 code has 24 characters (19 for a cascade product), this one {len(text)}.",
-        )
+        _invalid(f"A GB/T 34014 code has 24 characters (19 for a cascade product), this one {len(text)}.")
     fields: dict[str, str] = {}
     numbers: dict[str, int] = {}
     for rule in layouts[len(text)]["fields"]:
@@ -173,14 +170,10 @@ def _gbt34014(text: str, rules: Mapping[str, Any]) -> Identifier:
             _refuse_symbol(text, rule, part)
         fields[name] = part
     if fields["serial"] == "0" * len(fields["serial"]):
-        raise CredentialError(
-            "identifier_invalid", "The serial of a GB/T 34014 code begins at 1, this one is zero."
-        )
+        _invalid("The serial of a GB/T 34014 code begins at 1, this one is zero.")
     year, month, day = numbers["year"], numbers["month"], numbers.get("day")
     if day is not None and not is_calendar_date(year, month, day):
-        raise CredentialError(
-            "identifier_invalid", f"The code carries {year}-{month:02}-{day:02}, which is no date."
-        )
+        _invalid(f"The code carries {year}-{month:02}-{day:02}, which is no date.")
     notes: tuple[str, ...] = ()
     if day is None:
         notes = ("code_day_unknown",)
@@ -189,12 +182,13 @@ def _gbt34014(text: str, rules: Mapping[str, Any]) -> Identifier:
     return Identifier("gbt34014", fields["manufacturerCode"], text, fields, (year, month, day), notes)
 
 
-def _refuse_symbol(text: str, rule: Mapping[str, Any], part: str) -> None:
+def _invalid(sentence: str) -> NoReturn:
+    raise CredentialError("identifier_invalid", sentence)
+
+
+def _refuse_symbol(text: str, rule: Mapping[str, Any], part: str) -> NoReturn:
     hint = " Codes are written in upper case." if text != text.upper() and text.isascii() else ""
-    raise CredentialError(
-        "identifier_invalid",
-        f"Position {rule['pos']} ({rule['name']}) of the code cannot be {_shown(part)}.{hint}",
-    )
+    _invalid(f"Position {rule['pos']} ({rule['name']}) of the code cannot be {_shown(part)}.{hint}")
 
 
 @lru_cache(maxsize=64)
@@ -219,30 +213,22 @@ def _gs1(text: str, rules: Mapping[str, Any]) -> Identifier:
     host, slash, path = rest.partition("/")
     parts = path.split("/")
     if scheme not in ("https", "http") or not colon or not host or not slash or len(parts) < 4:
-        raise CredentialError(
-            "identifier_invalid", "A GS1 Digital Link reads https://HOST/01/GTIN/21/SERIAL."
-        )
+        _invalid("A GS1 Digital Link reads https://HOST/01/GTIN/21/SERIAL.")
     key, gtin, qualifier, serial = parts[-4:]
     if key != "01" or qualifier != "21":
-        raise CredentialError(
-            "identifier_invalid", "A GS1 Digital Link of a battery carries 01 (GTIN) and 21 (serial) only."
-        )
+        _invalid("A GS1 Digital Link of a battery carries 01 (GTIN) and 21 (serial) only.")
     if not DIGITS.issuperset(gtin) or len(gtin) not in (8, 12, 13, 14):
-        raise CredentialError(
-            "identifier_invalid", f"The GTIN {_shown(gtin)} has not 8, 12, 13 or 14 digits."
-        )
+        _invalid(f"The GTIN {_shown(gtin)} has not 8, 12, 13 or 14 digits.")
     gtin = gtin.rjust(14, "0")
     weighted = sum(int(digit) * (3 if place % 2 == 0 else 1) for place, digit in enumerate(gtin[:13]))
     if (10 - weighted % 10) % 10 != int(gtin[13]):
-        raise CredentialError("identifier_invalid", f"The check digit of the GTIN {gtin} is wrong.")
+        _invalid(f"The check digit of the GTIN {gtin} is wrong.")
     if not 1 <= len(serial) <= 20 or not _GS1_SERIAL.issuperset(serial):
-        raise CredentialError(
-            "identifier_invalid", f"The serial {_shown(serial)} is not 1 to 20 plain characters (AI 21)."
-        )
+        _invalid(f"The serial {_shown(serial)} is not 1 to 20 plain characters (AI 21).")
     prefixes = [p for p in rules.get("gs1", {}).get("companyPrefixes", []) if gtin[1:].startswith(p)]
     if not prefixes:
         raise CredentialError(
-            "not_found", f"No GS1 company prefix in the rules is the beginning of {gtin[1:]}."
+            "identifier_unsupported", f"No GS1 company prefix in the rules is the beginning of {gtin[1:]}."
         )
     canonical = f"{_GS1_CANONICAL}{gtin}/21/{serial}"
     return Identifier("gs1", max(prefixes, key=len), canonical, {"gtin": gtin, "serial": serial})
@@ -250,9 +236,7 @@ def _gs1(text: str, rules: Mapping[str, Any]) -> Identifier:
 
 def _vin(text: str) -> Identifier:
     if len(text) != 17 or not _VIN_SYMBOLS.issuperset(text):
-        raise CredentialError(
-            "identifier_invalid", f"The VIN {_shown(text)} is not 17 of A-Z and 0-9 without I, O and Q."
-        )
+        _invalid(f"The VIN {_shown(text)} is not 17 of A-Z and 0-9 without I, O and Q.")
     return Identifier("vin", text[:3], text, {"manufacturer": text[:3]})
 
 
@@ -266,15 +250,11 @@ def _uri(text: str, namespace: str | None) -> Identifier:
         or not _SCHEME_REST.issuperset(scheme)
         or not _URI_SYMBOLS.issuperset(text)
     ):
-        raise CredentialError(
-            "identifier_invalid", f"{_shown(text)} is not an absolute URI of ASCII characters."
-        )
+        _invalid(f"{_shown(text)} is not an absolute URI of ASCII characters.")
     if text.startswith(_URN):
-        raise CredentialError("identifier_invalid", f"{_shown(text)} is written for another scheme.")
+        _invalid(f"{_shown(text)} is written for another scheme.")
     if not namespace:
-        raise CredentialError(
-            "identifier_invalid", "An opaque URI identifies a battery only together with its issuer."
-        )
+        _invalid("An opaque URI identifies a battery only together with its issuer.")
     return Identifier("uri", namespace, text)
 
 

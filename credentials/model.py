@@ -57,7 +57,7 @@ class Credential:
 
 
 def parse_credential(document: object) -> Credential:
-    """Check the structure of `document` and return the view of it; raises CredentialError("structure_invalid")."""
+    """Check the structure of `document` and return the view of it, or raise `structure_invalid`."""
     if not isinstance(document, dict):
         _refuse("credential", "must be a JSON object", "4.1")
     _check_contexts(document.get("@context"))
