@@ -1,1 +1,147 @@
 """The demo: six nodes on loopback, one scenario, one address."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from node.demo import scenario
+from node.demo.founding import found
+from node.demo.launcher import NodeProcess, free_block, write_state
+from node.demo.page import StartPage
+from node.demo.play import DemoFailed, Desk, Played, play
+from node.demo.table import compare, print_table
+
+MARKER = "made-by-comity-demo"  # only a folder that the demo made is replaced by the demo
+
+
+@click.command("demo")
+@click.option("--data", type=click.Path(path_type=Path), default=Path(".demo"), show_default=True)
+@click.option("--exit", "leave", is_flag=True, help="End after the table: 0 only if every line was as expected.")
+@click.option("--kill-one", is_flag=True, help="SIGKILL one validator, watch the others go on, restart it.")
+def main(data: Path, leave: bool, kill_one: bool) -> None:
+    """Start six nodes on this machine, play the scenario, print the verdicts and one address."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    nodes: list[NodeProcess] = []
+    try:
+        status = _run(data, leave, kill_one, nodes)
+    except DemoFailed as failed:
+        click.echo(f"The demo stopped: {failed}", err=True)
+        status = 70
+    except KeyboardInterrupt:
+        click.echo("\nStopping the six nodes.")
+        status = 0
+    finally:
+        for node in nodes:
+            node.stop()
+    sys.exit(status)
+
+
+def _interrupt(signum: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _run(data: Path, leave: bool, kill_one: bool, nodes: list[NodeProcess]) -> int:
+    started = time.monotonic()
+
+    def say(text: str) -> None:
+        click.echo(f"[{time.monotonic() - started:5.1f} s] {text}")
+
+    _fresh_folder(data)
+    ports = free_block(len(scenario.PARTIES) + 1)
+    say(f"founding a network of {len(scenario.PARTIES)} participants in {data}/ (keys, genesis, log policy)")
+    nodes += found(data, ports)
+    for node in nodes:
+        node.start()
+    for node in nodes:
+        node.wait_ready()
+    say(f"six nodes are ready on 127.0.0.1, ports {ports[0]} to {ports[-2]}")
+    desks = {node.party.key: node.desk() for node in nodes}
+    played = play(desks, say)
+    ok = _show(played, desks)
+    if kill_one:
+        ok = _kill_one(nodes, desks, say) and ok
+    write_state(data, nodes, state="played", consignment=played.consignment, used=scenario.USED_BATTERY.code)
+    say("done")
+    if leave:
+        return 0 if ok else 1
+    _serve(ports[-1], nodes, desks)
+    return 0
+
+
+def _fresh_folder(data: Path) -> None:
+    if data.exists():
+        if any(data.iterdir()) and not (data / MARKER).exists():
+            raise DemoFailed(f"{data} exists and was not made by the demo: name another folder with --data")
+        shutil.rmtree(data)
+    data.mkdir(parents=True, mode=0o700)
+    (data / MARKER).write_text("This folder is replaced at each start of the demo.\n")
+
+
+def _show(played: Played, desks: dict[str, Desk]) -> bool:
+    consignment = desks["customs"].get(f"/consignments/{played.consignment}")
+    comparison = compare(consignment, played)
+    print_table(consignment, played, comparison)
+    return comparison.ok
+
+
+def _kill_one(nodes: list[NodeProcess], desks: dict[str, Desk], say: Any) -> bool:
+    """SIGKILL the EU authority's validator while attestations go on; the three others decide without it."""
+    victim = next(n for n in nodes if n.party.key == "eu-authority")
+    maker, reader = desks["manufacturer"], desks["customs"]
+    height = reader.get("/status")["height"]
+    victim.kill()
+    say(f"SIGKILL to {victim.party.name} at height {height}")
+    killed = time.monotonic()
+    battery = scenario.make(9000200)
+    digest = maker.attest("battery.produced", battery, {})
+    while reader.get("/status")["height"] <= height and time.monotonic() - killed < 30:
+        time.sleep(0.02)
+    seconds = time.monotonic() - killed
+    say(f"the other three decided the next block {seconds:.2f} s later")
+    _wait_state(maker, digest)
+    victim.start()
+    restarted = time.monotonic()
+    victim.wait_ready()
+    back = desks[victim.party.key]
+    while back.get("/status")["log"] != reader.get("/status")["log"] and time.monotonic() - restarted < 30:
+        time.sleep(0.05)
+    same = back.get("/status")["log"] == reader.get("/status")["log"]
+    say(f"{victim.party.name} is back and has {'the same log' if same else 'NOT the same log'} "
+        f"{time.monotonic() - restarted:.2f} s after its restart")
+    return same and seconds < 3.0
+
+
+def _wait_state(desk: Desk, digest: str) -> None:
+    start = time.monotonic()
+    while desk.get(f"/attestations/{digest}")["state"] not in ("admitted", "receipted"):
+        if time.monotonic() - start > 30:
+            raise DemoFailed("an attestation made after the kill was not admitted within 30 s")
+        time.sleep(0.05)
+
+
+def _serve(port: int, nodes: list[NodeProcess], desks: dict[str, Desk]) -> None:
+    doors = {n.party.door: n for n in nodes if n.party.door}
+
+    def opener(door: str) -> Any:
+        return lambda: desks[doors[door].party.key].post("/links", {"next": f"/{door}"})["url"]
+
+    rows = [(n.party.name, n.party.jurisdiction, n.party.validator, n.url) for n in nodes]
+    page = StartPage(port, rows, {door: opener(door) for door in doors if door})
+    threading.Thread(target=page.serve_forever, daemon=True).start()
+    click.echo(f"\nOpen  http://127.0.0.1:{port}/  - three doors: customs, importer, manufacturer. Ctrl-C ends it.")
+    while True:
+        for node in nodes:
+            if node.process is not None and node.process.poll() is not None:
+                raise DemoFailed(f"{node.party.name} stopped: {node.last_words()}")
+        time.sleep(0.5)
+
+
+__all__ = ["main"]

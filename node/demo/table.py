@@ -1,0 +1,106 @@
+"""The verdict table of the demo, and its comparison with what is expected (kept in tests/)."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+
+from node.demo.play import Played
+
+EXPECTED = Path(__file__).resolve().parent.parent.parent / "tests" / "demo_expected.json"
+CLEAR = ("clear", "clear_with_gaps")
+
+
+@dataclass
+class Comparison:
+    """Which lines differ from the expected verdicts; `expected` is None when tests/ is not beside the code."""
+
+    expected: dict[str, Any] | None
+    differences: list[str] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        return self.expected is not None and not self.differences
+
+
+def compare(consignment: dict[str, Any], played: Played) -> Comparison:
+    """Hold the verdicts that the nodes gave against tests/demo_expected.json."""
+    if not EXPECTED.exists():
+        return Comparison(None)
+    expected = json.loads(EXPECTED.read_text())
+    result = Comparison(expected)
+    items = {item["line"]: item for item in consignment["items"]}
+    if sorted(items) != list(range(1, expected["count"] + 1)):
+        result.differences.append(f"{len(items)} lines were judged, {expected['count']} expected")
+    for number, item in sorted(items.items()):
+        wanted = expected["lines"].get(str(number), expected["others"])
+        result.differences += [f"line {number}: {text}" for text in _differences(item, wanted)]
+        if item["law_date"] != expected["law_date"]:
+            result.differences.append(f"line {number}: law date {item['law_date']}")
+    result.differences += [f"used pack: {t}" for t in _differences(played.used_verdict, expected["used_pack"])]
+    result.differences += _report_differences(played.report, expected["report"])
+    return result
+
+
+def _differences(item: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
+    found = []
+    verdicts = CLEAR if wanted["verdict"] == "clear_or_gaps" else (wanted["verdict"],)
+    if item["verdict"] not in verdicts:
+        found.append(f"{item['verdict']} ({item.get('reason')}), expected {wanted['verdict']}")
+    found += [
+        f"{key} is {item.get(key)}, expected {wanted[key]}"
+        for key in ("ground", "reason")
+        if key in wanted and item.get(key) != wanted[key]
+    ]
+    if item["verdict"] == "clear_with_gaps" and not item["gaps"]:
+        found.append("clear_with_gaps names no gap")
+    rules = {check.get("rule") for check in item["checks"] if check["outcome"] in ("fail", "warn")}
+    if "rule" in wanted and wanted["rule"] not in rules:
+        found.append(f"no failed check names rule {wanted['rule']}")
+    if wanted.get("warns") and not any(check["outcome"] == "warn" for check in item["checks"]):
+        found.append("no check warns")
+    return found
+
+
+def _report_differences(report: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
+    head = report["head"]
+    found = [f"report: {k} is {head.get(k)}, expected {v}" for k, v in wanted.items() if head.get(k) != v]
+    return found
+
+
+def print_table(consignment: dict[str, Any], played: Played, comparison: Comparison) -> None:
+    """One row for each line that differs from its neighbours; clean lines are counted by verdict and goods."""
+    expected = comparison.expected or {"lines": {}}
+    click.echo(f"\nConsignment {consignment['declaration']}, law date {consignment['law_date']}:")
+    click.echo(f"{'lines':>6}  {'verdict':<19} {'ground':<7} {'reason':<22} what it is")
+    plain: Counter[tuple[str, str, str]] = Counter()
+    for item in consignment["items"]:
+        if str(item["line"]) not in expected["lines"] and item["verdict"] in CLEAR:
+            plain[(item["verdict"], item.get("goods") or "", item.get("reason") or "")] += 1
+    for (verdict, goods, reason), count in sorted(plain.items()):
+        click.echo(f"{count:>4} x  {verdict:<19} {'':<7} {reason:<22} {goods}")
+    for item in consignment["items"]:
+        known = expected["lines"].get(str(item["line"]))
+        if known is None and item["verdict"] in CLEAR:
+            continue
+        title = known["title"] if known else "not foreseen"
+        click.echo(
+            f"{item['line']:>6}  {item['verdict']:<19} {item.get('ground') or '':<7} "
+            f"{item.get('reason') or '':<22} {title}"
+        )
+    used = played.used_verdict
+    click.echo(f"  used  {used['verdict']:<19} {'':<7} {used.get('reason') or '':<22} pack from the EU, judged by the Chinese node")
+    click.echo(f"\nImporter's report: {played.report['head']['text']}")
+    if comparison.expected is None:
+        click.echo("Not compared: tests/demo_expected.json is not beside the code.")
+    elif comparison.differences:
+        click.echo("NOT as expected:")
+        for line in comparison.differences:
+            click.echo(f"  {line}")
+    else:
+        click.echo(f"All {comparison.expected['count']} lines, the used pack and the report are as expected.")
