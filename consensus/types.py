@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Final, Literal, Self
 
 from consensus.cose import PUBLIC_KEY_BYTES, SIGNATURE_BYTES, verify_ed25519
-from consensus.encoding import INTEGER_MAX, EncodingError, Value, decode, encode
+from consensus.encoding import INTEGER_MAX, SIZE_BYTES_MAX, EncodingError, Value, decode, encode
 from consensus.errors import ConsensusError
 
 Kind = Literal["prevote", "precommit"]
@@ -137,9 +137,9 @@ class Block:
         return self._encoded
 
     @classmethod
-    def decode(cls, data: bytes) -> Self:
+    def decode(cls, data: bytes, *, size_bytes_max: int = SIZE_BYTES_MAX) -> Self:
         """Parse strictly; raises EncodingError."""
-        match decode(data):
+        match decode(data, size_bytes_max=size_bytes_max):
             case [
                 tag,
                 height,
