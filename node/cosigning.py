@@ -20,18 +20,13 @@ from consensus.checkpoint import (
     verify_signature,
 )
 from consensus.cose import Signer
-from consensus.encoding import Value
 from consensus.merkle import Tree
 from consensus.policy import Policy, PolicyError
+from credentials.genesis import key_name
 
 SIZES_MAX = 256  # checkpoints waited for at one time; the smallest goes first
 
 CosignatureFields = tuple[int, bytes, str, str]  # size, root, log line, cosignature line
-
-
-def cosigner_name(did: str) -> str:
-    """The name in a validator's cosignature lines: its DID without the method."""
-    return did.removeprefix("did:web:")
 
 
 class CosignGuard(Protocol):
@@ -84,7 +79,7 @@ class Cosigning:
         self._cosigner.guard.guard_cosignature(size, root, now)
         checkpoint = Checkpoint(self._policy.origin, size, root)
         log_line = sign_log_line(checkpoint, self._policy.origin, self._cosigner.log)
-        line = cosign_line(checkpoint, cosigner_name(self._cosigner.did), now, self._cosigner.cosign)
+        line = cosign_line(checkpoint, key_name(self._cosigner.did), now, self._cosigner.cosign)
         fields = size, root, log_line, line
         self.receive(*fields)
         return fields
@@ -105,6 +100,19 @@ class Cosigning:
             known[name] = root, log_line, line, time
         while len(self._lines) > SIZES_MAX:
             del self._lines[min(self._lines)]
+
+    def receive_note(self, note: SignedNote) -> None:
+        """Take over the lines of a cosigned checkpoint; raises NoteError."""
+        checkpoint = Checkpoint.parse(note.body)
+        if checkpoint.origin != self._policy.origin:
+            raise NoteError(f"the checkpoint is of {checkpoint.origin}, this log is {self._policy.origin}")
+        signatures = note.signatures
+        log_line = next((s.line() for s in signatures if (s.name, s.key_id) in self._log_keys), None)
+        if log_line is None:
+            raise NoteError("the checkpoint has no line of a log key")
+        for signature in signatures:
+            if (signature.name, signature.key_id) in self._witness_keys:
+                self.receive(checkpoint.size, checkpoint.root, log_line, signature.line())
 
     def note(self) -> tuple[int, int, SignedNote] | None:
         """(size, earliest safe time, note) of the largest checkpoint of this tree that has its quorum."""

@@ -9,9 +9,11 @@ Only participants of genesis are heard. Addresses come from `peers.toml` alone, 
 document. `body` by path (all CBOR):
 
     messages   [status, [item, ...]]       -> status      item = [kind(int), fields...], see ITEM_*
-    status     status                      -> status      status = [replica status bytes, height, log size]
+    status     status                      -> status
     blocks     [from height, count]        -> [[block, certificate], ...]
     documents  JSON bytes                  -> JSON bytes  (service.py says which)
+
+    status = [replica status, height, log size, size of the cosigned checkpoint]
 """
 
 from __future__ import annotations
@@ -51,9 +53,10 @@ BLOCKS_BYTES_MAX = 2 << 20
 ITEM_CONSENSUS = 1  # [1, replica message]
 ITEM_ATTESTATION = 2  # [2, attestation]
 ITEM_COSIGNATURE = 3  # [3, size, root, log line, cosignature line]
+ITEM_NOTE = 4  # [4, text of a cosigned checkpoint]: to a peer that lacks it
 
 Item = list[Value]
-Status = tuple[bytes, int, int]  # replica status, height, log size
+Status = tuple[bytes, int, int, int]  # replica status, height, log size, size of the cosigned checkpoint
 
 
 class PeerAuthentication:
@@ -270,11 +273,11 @@ class Gossip:
     def note_status(self, sender: str, status: Value) -> None:
         """Take over a peer's status and tell the engine."""
         match status:
-            case [bytes(replica), int(height), int(log_size)]:
+            case [bytes(replica), int(height), int(log_size), int(cosigned)]:
                 peer = self.peers.get(sender)
                 if peer is not None:
                     peer.height, peer.log_size = max(peer.height, height), max(peer.log_size, log_size)
-                self._inbox.peer_status(sender, (replica, height, log_size))
+                self._inbox.peer_status(sender, (replica, height, log_size, cosigned))
             case _:
                 raise _refused("the status of the peer cannot be read")
 

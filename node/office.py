@@ -35,7 +35,8 @@ CREATE INDEX IF NOT EXISTS outbox_battery ON outbox (battery, kind);
 CREATE TABLE IF NOT EXISTS issuances (
     number INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, battery TEXT NOT NULL, version INTEGER NOT NULL,
     category TEXT NOT NULL, claims_digest BLOB NOT NULL, idempotency_key TEXT UNIQUE,
-    signed_at INTEGER NOT NULL, published BLOB NOT NULL, produced BLOB, status_list TEXT, status_index INTEGER);
+    signed_at INTEGER NOT NULL, published BLOB NOT NULL, produced BLOB, status_list TEXT,
+    status_index INTEGER);
 CREATE UNIQUE INDEX IF NOT EXISTS issuances_claims ON issuances (battery, claims_digest);
 CREATE TABLE IF NOT EXISTS status_lists (
     name TEXT PRIMARY KEY, purpose TEXT NOT NULL, next_index INTEGER NOT NULL DEFAULT 0,

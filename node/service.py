@@ -116,8 +116,8 @@ class Service:
     # -- batteries and verdicts ----------------------------------------------------------------------
 
     def battery(self, identifier: str, audience: str | None = None) -> JSON:
-        """{battery, scheme, known, height, block_time, standing {...}|null, timeline [{leaf_index, height, time,
-        kind, issuer, issuer_name, jurisdiction, document_digest, attestation_digest, state, rule?}],
+        """{battery, scheme, known, height, block_time, standing {...}|null, timeline [{leaf_index, height,
+        time, kind, issuer, issuer_name, jurisdiction, document_digest, attestation_digest, state, rule?}],
         passports [{digest, version, issuer, live, points {point: digest|null}}]}.
 
         `audience` as in the access table ("public" when None); an unknown battery is known: false.
@@ -148,9 +148,9 @@ class Service:
         limit: int | None = None,
         offset: int = 0,
     ) -> JSON:
-        """{id, declaration, consignee_eori, direction, law_date, evaluated_at, state: "queued"|"running"|"done",
-        lines, done, worst, counts {verdict: n}, height, block_time, items [item verdicts without checks],
-        items_total}.
+        """{id, declaration, consignee_eori, direction, law_date, evaluated_at, state ("queued", "running" or
+        "done"), lines, done, worst, counts {verdict: n}, height, block_time, items [item verdicts without
+        checks], items_total}.
 
         `verdicts` filters `items`; counts are always of the whole consignment.
         """

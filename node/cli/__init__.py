@@ -1,0 +1,48 @@
+"""The `comity` command: one function per verb, in the module named beside it.
+
+Commands import what they need when they run, so that `comity receipt verify` starts without a server.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+from node.config import VERSION
+
+_COMMANDS = {
+    "init": "setup",
+    "network": "setup",
+    "serve": "serve",
+    "status": "operate",
+    "issue": "operate",
+    "attest": "operate",
+    "revoke": "operate",
+    "check": "judge",
+    "readiness": "judge",
+    "log": "logs",
+    "receipt": "logs",
+    "keys": "access",
+    "demo": "demo",
+}
+
+
+class _Verbs(click.Group):
+    """Commands by name, each imported when it is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command = getattr(import_module(f"node.cli.{_COMMANDS[cmd_name]}"), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.command(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(VERSION, prog_name="comity")
+def comity() -> None:
+    """A node of a Comity network: battery passports that count on both sides of a border."""

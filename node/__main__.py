@@ -1,0 +1,62 @@
+"""`comity`, `python -m node`: runs one command, and ends with design.md 10's exit codes.
+
+0 clear, 1 not clear, 2 could not decide; 64 usage, 65 set-up or input, 69 node not reachable, 70 our fault,
+77 not allowed. Whatever goes wrong is one sentence on stderr; COMITY_DEBUG=1 adds the traceback.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+import click
+
+from node.cli import comity
+from node.config import environment
+from node.errors import ProblemError, SetupError
+
+EXIT_USAGE, EXIT_DATA, EXIT_UNAVAILABLE, EXIT_SOFTWARE, EXIT_NOT_ALLOWED = 64, 65, 69, 70, 77
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; never returns."""
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line and return its exit code."""
+    try:
+        result = comity.main(arguments, prog_name="comity", standalone_mode=False)
+    except click.UsageError as error:
+        return _say(error, error.format_message(), EXIT_USAGE)
+    except click.ClickException as error:
+        return _say(error, error.format_message(), EXIT_DATA)
+    except click.Abort:
+        return _say(None, "stopped", 130)
+    except SetupError as error:
+        return _say(error, str(error), error.EXIT_CODE)
+    except ProblemError as error:
+        return _say(error, str(error), _exit_code(error.status))
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    except Exception as error:
+        return _say(error, f"this should not happen: {type(error).__name__}: {error}", EXIT_SOFTWARE)
+    return result if isinstance(result, int) else 0
+
+
+def _say(error: BaseException | None, sentence: str, code: int) -> int:
+    if error is not None and environment("COMITY_DEBUG"):
+        traceback.print_exception(error)
+    print(f"comity: {sentence}", file=sys.stderr)
+    return code
+
+
+def _exit_code(status: int) -> int:
+    if status in (401, 403):
+        return EXIT_NOT_ALLOWED
+    return EXIT_UNAVAILABLE if status >= 500 else EXIT_DATA
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""`comity init`, `comity network create|join|verify`: from an empty directory to a network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from node import network as networks
+from node.config import DataDirectory, passphrase
+from node.errors import SetupError
+
+DATA = click.option(
+    "--data",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Data directory of the node.",
+)
+PASSPHRASE = click.option(
+    "--passphrase-file",
+    type=click.Path(path_type=Path),
+    help="File with the passphrase of the keys; otherwise COMITY_PASSPHRASE.",
+)
+
+
+@click.command()
+@DATA
+@click.option("--did", required=True, help="did:web of the organisation, e.g. did:web:maker.example")
+@click.option("--name", required=True, help="Name of the organisation.")
+@click.option("--jurisdiction", required=True, help="CN, EU, ...")
+@click.option("--role", "roles", multiple=True, required=True, help="manufacturer, customs, ... (repeatable)")
+@click.option("--validator", is_flag=True, help="Put vote, log and cosign keys on the card as well.")
+@click.option("--policy", help="Shipped policy to judge by; default: by role and jurisdiction.")
+@PASSPHRASE
+def init(
+    data: Path,
+    *,
+    did: str,
+    name: str,
+    jurisdiction: str,
+    roles: tuple[str, ...],
+    validator: bool,
+    policy: str | None,
+    passphrase_file: Path | None,
+) -> None:
+    """Make the keys and the public card of a new node."""
+    directory = DataDirectory(data)
+    networks.init(
+        directory,
+        did=did,
+        name=name,
+        jurisdiction=jurisdiction,
+        roles=roles,
+        validator=validator,
+        passphrase=passphrase(passphrase_file),
+        policy=policy,
+    )
+    click.echo(f"{did}: keys in {data / 'keys.enc'}, card for the founders in {directory.card}")
+
+
+@click.group()
+def network() -> None:
+    """Found, join and verify networks."""
+
+
+@network.command()
+@click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="New directory.")
+@click.option(
+    "--founding", multiple=True, type=click.Path(path_type=Path), help="Founding file (repeatable)."
+)
+@click.option("--accredit", multiple=True, type=click.Path(path_type=Path), help="The same, by another name.")
+@click.option("--name", help="Name of the network: lower-case letters, digits, hyphens.")
+@click.option("--origin", help="Name of its log, for good; default log.NAME.example")
+@click.option("--card", "cards", multiple=True, type=click.Path(path_type=Path), help="Participant card.")
+@click.option(
+    "--validator", "validators", multiple=True, help="DID of a validator; default: cards with keys."
+)
+@click.option("--address", "addresses", multiple=True, help="DID=URL for peers.toml (repeatable).")
+def create(
+    *,
+    out: Path,
+    founding: tuple[Path, ...],
+    accredit: tuple[Path, ...],
+    name: str | None,
+    origin: str | None,
+    cards: tuple[Path, ...],
+    validators: tuple[str, ...],
+    addresses: tuple[str, ...],
+) -> None:
+    """The founding ceremony: cards and founding files in, a network directory out."""
+    plan = networks.Founding()
+    for path in (*founding, *accredit):
+        plan.read(path)
+    plan.name, plan.origin = name or plan.name, origin or plan.origin
+    for path in cards:
+        card = networks.read_card(path)
+        plan.add(card, validator=card.did in validators if validators else None)
+    strangers = set(validators) - {p.did for p in plan.participants}
+    if strangers:
+        raise SetupError(f"the validator {min(strangers)} has no card among the given ones")
+    for address in addresses:
+        did, separator, url = address.partition("=")
+        if not separator:
+            raise click.UsageError(f"--address is DID=URL, not {address!r}")
+        plan.addresses[did] = url
+    genesis = networks.create(out, plan)
+    click.echo(f"network {genesis.name}, id {networks.fingerprint(genesis)}")
+    click.echo(f"{len(genesis.participants)} participants, {len(genesis.validators.validators)} validators")
+    click.echo(f"give {out} to every participant; each runs: comity network join --data DIR --network {out}")
+
+
+@network.command()
+@DATA
+@click.option("--network", "source", required=True, type=click.Path(path_type=Path), help="Its directory.")
+@PASSPHRASE
+def join(data: Path, *, source: Path, passphrase_file: Path | None) -> None:
+    """Check a network against this node's keys, and keep it in the data directory."""
+    directory = DataDirectory(data)
+    with directory.lock():
+        found = networks.join(directory, source, passphrase(passphrase_file))
+    click.echo(f"joined {found.genesis.name}, id {networks.fingerprint(found.genesis)}")
+
+
+@network.command()
+@click.argument("directory", type=click.Path(path_type=Path))
+def verify(directory: Path) -> None:
+    """Check genesis, its rule files and log.policy; print what all participants must see alike."""
+    found = networks.verify(directory)
+    genesis = found.genesis
+    click.echo(f"network {genesis.name}, origin {genesis.origin}, id {networks.fingerprint(genesis)}")
+    for did, participant in genesis.participants.items():
+        voting = "validator" if genesis.validators.get(did) else "observer"
+        roles = ", ".join(participant.roles)
+        click.echo(f"  {did}  {participant.jurisdiction}  {voting}  {roles}  {found.addresses.get(did, '-')}")

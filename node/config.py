@@ -1,0 +1,217 @@
+"""The only reader of configuration and environment: shipped tables, the data directory, the passphrase.
+
+DIR/ keys.enc participant.toml operator.key policy.toml lock
+     network/ genesis.toml rules/ log.policy peers.toml
+     signing.db ledger.db office.db
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import IO, Any
+
+from credentials.errors import CredentialError
+from credentials.evidence import Policy, Tables
+from node.errors import SetupError
+
+VERSION = "0.1.0"
+
+# The rule files whose digests are in genesis: what the ledger decides by.
+GENESIS_RULES = (
+    "annex-xiii-access.json",
+    "commodity.toml",
+    "crosswalk-eu-cn.json",
+    "eu-datapoints-v2.json",
+    "gbt34014.json",
+    "lifecycle.json",
+    "passport-paths.json",
+)
+
+# What a node enforces by default for a role, in a jurisdiction: the first that fits.
+_POLICY_BY_ROLE = (
+    ("customs", "EU", "customs-eu"),
+    ("market_surveillance", "EU", "authority-eu"),
+    ("authority", "EU", "authority-eu"),
+    ("authority", "CN", "authority-cn"),
+    ("customs", "CN", "authority-cn"),
+    ("importer", "EU", "importer-eu"),
+    ("recycler", "EU", "recycler"),
+    ("manufacturer", "CN", "manufacturer"),
+)
+_POLICY_DEFAULT = {"EU": "importer-eu", "CN": "manufacturer"}
+
+
+def shipped(name: str) -> bytes:
+    """A data file of the package `config`, by its path in it."""
+    return resources.files("config").joinpath(name).read_bytes()
+
+
+def read_table(name: str, data: bytes) -> dict[str, Any]:
+    """A JSON or TOML file, by the ending of its name."""
+    table = json.loads(data) if name.endswith(".json") else tomllib.loads(data.decode())
+    assert isinstance(table, dict), f"{name} is a table"
+    return table
+
+
+def rule_files() -> dict[str, bytes]:
+    """The rule files a founding ceremony puts into a network, by name."""
+    return {name: shipped(f"rules/{name}") for name in GENESIS_RULES}
+
+
+def tables(rules: Mapping[str, bytes] | None = None) -> Tables:
+    """What a verdict reads: the network's own rule files where it has them, the shipped ones otherwise."""
+
+    def table(name: str) -> dict[str, Any]:
+        data = (rules or {}).get(name)
+        return read_table(name, data if data is not None else shipped(f"rules/{name}"))
+
+    return Tables(
+        reasons=read_table("reasons.toml", shipped("reasons.toml")),
+        verdicts=table("verdicts.json"),
+        commodity=table("commodity.toml"),
+        access=table("annex-xiii-access.json"),
+        datapoints=table("eu-datapoints-v2.json"),
+        paths=table("passport-paths.json"),
+        identifiers=table("gbt34014.json"),
+        crosswalk=table("crosswalk-eu-cn.json"),
+        crosswalk_evidence=table("crosswalk-evidence.json"),
+    )
+
+
+@lru_cache(maxsize=1)
+def contexts() -> Mapping[str, Any]:
+    """The pinned JSON-LD contexts by URL."""
+    return _documents("credentials.contexts")
+
+
+@lru_cache(maxsize=1)
+def schemas() -> Mapping[str, Any]:
+    """The shipped credential schemas by their `$id`."""
+    return _documents("credentials.schemas")
+
+
+def _documents(package: str) -> dict[str, Any]:
+    """The JSON files of a package by URL: `index.json` {url: file name}, or each file's `$id`."""
+    folder = resources.files(package)
+    index = folder.joinpath("index.json")
+    if index.is_file():
+        names: dict[str, str] = json.loads(index.read_bytes())
+        return {url: json.loads(folder.joinpath(name).read_bytes()) for url, name in names.items()}
+    found = [json.loads(f.read_bytes()) for f in folder.iterdir() if f.name.endswith(".json")]
+    return {document["$id"]: document for document in found if "$id" in document}
+
+
+def policy_name(jurisdiction: str, roles: tuple[str, ...]) -> str:
+    """The shipped policy that fits a participant."""
+    for role, where, name in _POLICY_BY_ROLE:
+        if role in roles and where == jurisdiction:
+            return name
+    return _POLICY_DEFAULT.get(jurisdiction, "importer-eu")
+
+
+def shipped_policy(name: str) -> bytes:
+    """A shipped policy file, e.g. `customs-eu`."""
+    try:
+        return shipped(f"policies/{name}.toml")
+    except (FileNotFoundError, IsADirectoryError) as error:
+        known = sorted(
+            entry.name.removesuffix(".toml")
+            for entry in resources.files("config").joinpath("policies").iterdir()
+            if entry.name.endswith(".toml")
+        )
+        raise SetupError(f"there is no policy called {name}: choose one of {', '.join(known)}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class DataDirectory:
+    """The files of one node."""
+
+    root: Path
+
+    @property
+    def card(self) -> Path:
+        return self.root / "participant.toml"
+
+    @property
+    def network(self) -> Path:
+        return self.root / "network"
+
+    @property
+    def policy_file(self) -> Path:
+        return self.root / "policy.toml"
+
+    @property
+    def operator_key(self) -> Path:
+        return self.root / "operator.key"
+
+    @property
+    def signing(self) -> Path:
+        return self.root / "signing.db"
+
+    @property
+    def ledger(self) -> Path:
+        return self.root / "ledger.db"
+
+    @property
+    def office(self) -> Path:
+        return self.root / "office.db"
+
+    def policy(self) -> Policy:
+        """The policy this node judges by."""
+        try:
+            return Policy.parse(self.policy_file.read_bytes())
+        except FileNotFoundError as error:
+            raise SetupError(f"{self.policy_file} is missing: copy one of config/policies there") from error
+        except CredentialError as error:
+            raise SetupError(f"{self.policy_file}: {error}") from error
+
+    def lock(self) -> IO[bytes]:
+        """Hold the directory for this process; the lock ends with it, however it ends."""
+        try:
+            file = (self.root / "lock").open("ab")
+        except FileNotFoundError as error:
+            raise SetupError(f"{self.root} is not a data directory: run `comity init` first") from error
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.close()
+            raise SetupError(
+                f"{self.root} is already in use by a running node: stop it, or choose another --data"
+            ) from error
+        return file
+
+    def operator(self) -> str:
+        """The key of this node's operator, for the command line on the same machine."""
+        try:
+            return self.operator_key.read_text().strip()
+        except FileNotFoundError as error:
+            raise SetupError(f"{self.root} holds no operator.key: run `comity init` first") from error
+        except PermissionError as error:
+            raise SetupError(f"{self.operator_key} may be read by its owner only") from error
+
+
+def passphrase(file: Path | None) -> str:
+    """The passphrase from a file, or from COMITY_PASSPHRASE."""
+    if file is not None:
+        try:
+            text = file.read_text().rstrip("\n")
+        except OSError as error:
+            raise SetupError(f"the passphrase file {file} cannot be read: {error.strerror}") from error
+    else:
+        text = os.environ.get("COMITY_PASSPHRASE", "")
+    if not text:
+        raise SetupError("no passphrase: set COMITY_PASSPHRASE or give --passphrase-file FILE")
+    return text
+
+
+def environment(name: str) -> str | None:
+    """COMITY_KEY, COMITY_NODE: where the command line finds a node and its key."""
+    return os.environ.get(name) or None

@@ -1,0 +1,382 @@
+"""The engine: one thread, one bounded inbox, effects executed in the order given (design.md 6).
+
+`Engine` is the seam; `EmbeddedEngine` drives `consensus.replica`. The thread is the only writer of signing.db
+and ledger.db. A decided block goes: ledger.db (one transaction) -> the registry -> the tree -> BlockStored
+-> cosignature (guard first) -> broadcast. Whatever stops the thread stops the node: see `failure`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import queue
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable
+from hashlib import sha256
+from typing import Protocol
+
+from consensus.application import Application
+from consensus.checkpoint import NoteError, SignedNote
+from consensus.cose import Signer
+from consensus.encoding import Value
+from consensus.errors import ConsensusError
+from consensus.merkle import Frontier, Tree
+from consensus.replica import (
+    AttestationReceived,
+    BlocksReceived,
+    BlockStored,
+    Broadcast,
+    ChainConfig,
+    Commit,
+    Drop,
+    Effect,
+    Event,
+    MessageReceived,
+    PeerHeight,
+    Persist,
+    Replica,
+    RequestBlocks,
+    Send,
+    SetTimer,
+    Started,
+    TimeoutElapsed,
+    Tip,
+)
+from node import log
+from node.cosigning import Conflict, Cosigning
+from node.errors import bad_request, busy
+from node.gossip import ITEM_ATTESTATION, ITEM_CONSENSUS, ITEM_COSIGNATURE, ITEM_NOTE, Item, Status
+from node.store import EntryRow, LedgerStore, LedgerTip, SigningStore
+
+INBOX_EVENTS_MAX = 8192
+RECENT_MAX = 65_536  # attestations remembered so that a repeated one is not judged again at once
+RECENT_S = 2.0
+RECOSIGN_S = 60.0  # an idle log is cosigned again
+HEIGHTS_KEPT = 4  # WAL records and guards of this many decided heights stay
+NOTE_INTERVAL_S = 0.2  # to one peer, while it lacks our cosigned checkpoint
+TICK_S_MAX = 1.0
+
+
+class Outgoing(Protocol):
+    """What the engine asks of the gossip."""
+
+    def broadcast(self, item: Item, *, observers: bool = False) -> None: ...
+
+    def send(self, did: str, item: Item) -> None: ...
+
+    def request_blocks(self, did: str, height: int) -> None: ...
+
+
+class Listener(Protocol):
+    """Who is told, on the engine's thread, what happened: it must return at once."""
+
+    def progressed(self) -> None:
+        """A block was stored, or a checkpoint reached its quorum."""
+
+    def dropped(self, digest: bytes, reason: str, code: str) -> None:
+        """The pool gave an attestation up."""
+
+    def failed(self, reason: str) -> None:
+        """The engine stopped: the node must stop too."""
+
+
+class Engine(Protocol):
+    """What the node asks of whatever orders its attestations."""
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+    def submit(self, attestation: bytes) -> None:
+        """Hand an attestation to the own pool; 503 when the inbox is full."""
+
+    def status(self) -> Status: ...
+
+
+_Internal = tuple[str, str, tuple[Value, ...]]  # what, sender, fields: cosignatures, notes, peer log sizes
+
+
+class EmbeddedEngine:
+    """Drives one replica."""
+
+    def __init__(
+        self,
+        *,
+        chain: ChainConfig,
+        application: Application,
+        tip: Tip,
+        signing: SigningStore,
+        ledger: LedgerStore,
+        tree: Tree,
+        cosigning: Cosigning,
+        row_of: Callable[[bytes], EntryRow],
+        listener: Listener,
+        name: str | None,
+        signer: Signer | None,
+    ) -> None:
+        self._application = application
+        self._signing = signing
+        self._ledger = ledger
+        self._tree = tree
+        self._cosigning = cosigning
+        self._row_of = row_of
+        self._listener = listener
+        self._height = tip.height
+        wal = signing.wal(tip.height + 1)
+        self._replica = Replica(chain, application, tip, name=name, signer=signer, wal=wal)
+        self._inbox: queue.Queue[Event | _Internal] = queue.Queue(INBOX_EVENTS_MAX)
+        self._timers: list[tuple[float, int, object]] = []
+        self._timer_number = 0
+        self._recent: OrderedDict[bytes, float] = OrderedDict()
+        self._recent_lock = threading.Lock()
+        self._note_sent: dict[str, float] = {}
+        self._cosigned_at = 0.0
+        self._last_now_ms = 0
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+        self.out: Outgoing | None = None  # set before `start`
+        self._status: Status = self._make_status()
+
+    # -- called from any thread ----------------------------------------------------------------------
+
+    def start(self) -> None:
+        assert self.out is not None, "the gossip is attached before the engine starts"
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        with contextlib.suppress(queue.Full):
+            self._inbox.put_nowait(("stop", "", ()))
+        if self._thread.ident is not None:
+            self._thread.join(10)
+
+    def status(self) -> Status:
+        return self._status
+
+    def submit(self, attestation: bytes) -> None:
+        self._put(AttestationReceived(attestation, sha256(attestation).digest()))
+
+    def peer_items(self, sender: str, items: list[Value]) -> None:
+        """Events of a peer's batch; an attestation seen a moment ago is not judged again."""
+        for item in items:
+            match item:
+                case [kind, bytes(data)] if kind == ITEM_CONSENSUS:
+                    self._put(MessageReceived(sender, data))
+                case [kind, bytes(data)] if kind == ITEM_ATTESTATION:
+                    digest = sha256(data).digest()
+                    if self._is_new(digest):
+                        self._put(AttestationReceived(data, digest))
+                case [kind, int(size), bytes(root), str(log_line), str(line)] if kind == ITEM_COSIGNATURE:
+                    self._put(("cosignature", sender, (size, root, log_line, line)))
+                case [kind, str(note)] if kind == ITEM_NOTE:
+                    self._put(("note", sender, (note,)))
+                case _:
+                    raise bad_request("malformed", "an item of the batch is not one this node knows")
+
+    def peer_status(self, sender: str, status: Status) -> None:
+        replica, height, log_size, cosigned = status
+        if self._inbox.qsize() > INBOX_EVENTS_MAX // 2:
+            return  # a status comes again
+        self._put(PeerHeight(sender, height))
+        self._put(MessageReceived(sender, replica))
+        if cosigned < self._status[3] <= log_size:
+            self._put(("lacks", sender, (cosigned,)))
+
+    def peer_blocks(self, sender: str, blocks: list[tuple[bytes, bytes]]) -> None:
+        self._put(BlocksReceived(sender, blocks))
+
+    def _put(self, event: Event | _Internal) -> None:
+        try:
+            self._inbox.put_nowait(event)
+        except queue.Full as error:
+            raise busy("this node's inbox is full: send again in a moment") from error
+
+    def _is_new(self, digest: bytes) -> bool:
+        now = time.monotonic()
+        with self._recent_lock:
+            seen = self._recent.get(digest)
+            if seen is not None and seen > now - RECENT_S:
+                return False
+            self._recent[digest] = now
+            self._recent.move_to_end(digest)
+            while len(self._recent) > RECENT_MAX:
+                self._recent.popitem(last=False)
+        return True
+
+    # -- the thread ----------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            self._restore_cosigned()
+            self._execute(self._replica.handle(Started(), self._now_ms()))
+            self._cosign()
+            while not self._stopping.is_set():
+                self._turn()
+        except Exception as error:
+            log.moment("stopped", because=f"{type(error).__name__}: {error}")
+            self._listener.failed(f"{type(error).__name__}: {error}")
+            raise
+
+    def _turn(self) -> None:
+        """Wait for the next event or timer, and work off what is there."""
+        now = time.monotonic()
+        wait_s = TICK_S_MAX if not self._timers else max(0.0, min(TICK_S_MAX, self._timers[0][0] - now))
+        try:
+            event: Event | _Internal | None = (
+                self._inbox.get(timeout=wait_s) if wait_s else self._inbox.get_nowait()
+            )
+        except queue.Empty:
+            event = None
+        if isinstance(event, tuple):
+            self._internal(event)
+        elif event is not None:
+            self._execute(self._replica.handle(event, self._now_ms()))
+        while self._timers and self._timers[0][0] <= time.monotonic():
+            token = heapq.heappop(self._timers)[2]
+            self._execute(self._replica.handle(TimeoutElapsed(token), self._now_ms()))
+        if time.monotonic() - self._cosigned_at >= RECOSIGN_S:
+            self._cosign()
+        self._status = self._make_status()
+
+    def _execute(self, effects: Iterable[Effect]) -> None:
+        assert self.out is not None
+        todo = deque(effects)
+        while todo:
+            effect = todo.popleft()
+            match effect:
+                case Persist():
+                    records = [effect]
+                    while todo and isinstance(todo[0], Persist):
+                        records.append(todo.popleft())
+                    self._persist(records)
+                case Broadcast(data):
+                    self.out.broadcast([ITEM_CONSENSUS, data])
+                case Send(peer, data):
+                    self.out.send(peer, [ITEM_CONSENSUS, data])
+                case SetTimer(token, delay_ms):
+                    self._timer_number += 1
+                    at = time.monotonic() + delay_ms / 1000
+                    heapq.heappush(self._timers, (at, self._timer_number, token))
+                case RequestBlocks(peer, from_height):
+                    self.out.request_blocks(peer, from_height)
+                case Drop(digest, reason, code):
+                    self._listener.dropped(digest, reason, code)
+                case Commit():
+                    self._commit(effect)
+                    todo.extend(self._replica.handle(BlockStored(effect.block.height), self._now_ms()))
+                    self._cosign()
+                    self._listener.progressed()
+                case _:
+                    raise AssertionError(f"the engine does not know the effect {type(effect).__name__}")
+        self._status = self._make_status()
+
+    def _persist(self, effects: list[Persist]) -> None:
+        self._signing.persist(self._height + 1, [(e.record, e.guard) for e in effects])
+        for effect in effects:
+            if effect.guard is not None:
+                height, round_, kind = effect.guard
+                log.moment(kind, height=height, round=round_)
+
+    def _commit(self, effect: Commit) -> None:
+        block, execution = effect.block, effect.execution
+        rows = [self._row_of(entry) for entry in execution.entries]
+        tip = LedgerTip(block.height, block.id, block.time, execution.app_hash, effect.log.encode())
+        self._ledger.commit_block(
+            tip,
+            block=block.encode(),
+            certificate=effect.certificate.encode(),
+            entries=rows,
+            standings=execution.standings,
+            finals=execution.finals,
+        )
+        self._application.commit(execution)
+        self._tree.extend(row.leaf_hash for row in rows)
+        assert self._tree.size == effect.log.size, "the tree and the agreed log have one size"
+        self._height = block.height
+        self._signing.prune(block.height - HEIGHTS_KEPT)
+        log.moment(
+            "commit",
+            height=block.height,
+            block=block.id,
+            attestations=len(block.attestations),
+            log_size=self._tree.size,
+            round=effect.certificate.round,
+        )
+
+    # -- cosignatures --------------------------------------------------------------------------------
+
+    def _restore_cosigned(self) -> None:
+        kept = self._ledger.checkpoint()
+        if kept is not None:
+            self._cosigning.cosigned_size = kept[0]
+
+    def _cosign(self) -> None:
+        assert self.out is not None
+        self._cosigned_at = time.monotonic()
+        fields = self._cosigning.cosign(int(time.time()))
+        if fields is not None:
+            log.moment("cosign", size=fields[0], height=self._height)
+            self.out.broadcast([ITEM_COSIGNATURE, *fields])
+        self._keep_note()
+
+    def _keep_note(self) -> None:
+        """Store the cosigned checkpoint if it is news."""
+        before = self._cosigning.cosigned_size
+        found = self._cosigning.note()
+        if found is None:
+            return
+        size, at, note = found
+        text = note.text()
+        kept = self._ledger.checkpoint(size)
+        if kept is not None and kept[2] == text:
+            return
+        self._ledger.put_checkpoint(size, at, text)
+        if size > before:
+            log.moment("checkpoint", size=size)
+            self._listener.progressed()
+
+    def _internal(self, event: _Internal) -> None:
+        what, sender, fields = event
+        assert self.out is not None
+        try:
+            match what, fields:
+                case "cosignature", (int(size), bytes(root), str(log_line), str(line)):
+                    self._cosigning.receive(size, root, log_line, line)
+                    self._keep_note()
+                case "note", (str(text),):
+                    self._receive_note(SignedNote.parse(text))
+                case "lacks", _:
+                    kept = self._ledger.checkpoint()
+                    now = time.monotonic()
+                    if kept is not None and self._note_sent.get(sender, 0.0) < now - NOTE_INTERVAL_S:
+                        self._note_sent[sender] = now
+                        self.out.send(sender, [ITEM_NOTE, kept[2]])
+                case _:
+                    pass
+        except Conflict as error:
+            log.moment("conflict", peer=sender, because=str(error))
+        except NoteError as error:
+            log.moment("cosignature_refused", peer=sender, because=str(error))
+
+    def _receive_note(self, note: SignedNote) -> None:
+        """A peer's cosigned checkpoint: each line is judged as if it had come alone."""
+        self._cosigning.receive_note(note)
+        self._keep_note()
+
+    def _make_status(self) -> Status:
+        return self._replica.status(), self._height, self._tree.size, self._cosigning.cosigned_size
+
+    def _now_ms(self) -> int:
+        """Wall clock in milliseconds that never goes back within this process."""
+        self._last_now_ms = max(self._last_now_ms, int(time.time() * 1000))
+        return self._last_now_ms
+
+
+def frontier_of(data: bytes) -> Frontier:
+    """The right edge of the log as ledger.db keeps it."""
+    try:
+        return Frontier.decode(data)
+    except ConsensusError as error:
+        raise AssertionError("ledger.db holds a frontier this node wrote") from error
