@@ -1,7 +1,7 @@
 """Many heights: signatures, write-ahead log, catch-up and help, around the machine and the application.
 
 A replica has no clock, disk or network: events go in, effects come out and are executed in the order given.
-What is signed is in a Persist effect before it is in a Broadcast; after a restart the same bytes are sent again.
+What is signed is in a Persist effect before it is in a Broadcast; after a restart the same bytes are sent.
 """
 
 from collections import Counter, deque
