@@ -1,0 +1,111 @@
+"""The HTTP edge of a node: `create_app(service)` registers the table of routes, and nothing else."""
+
+from __future__ import annotations
+
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from flask import Flask, Response, g, request
+
+from node.api import access, problems
+from node.api.openapi import describe
+from node.api.route import BODY_BYTES_MAX, FORM_PARTS_MAX, Route
+from node.api.table import ROUTES
+from node.errors import ProblemError
+from node.service import Service
+from node.web.words import install_words
+
+WEB = Path(__file__).resolve().parent.parent / "web"
+
+# Pages load only what this node serves, run no inline script, and are framed by nobody.
+# Referrer-Policy is `same-origin`, not `no-referrer`: under the latter browsers send `Origin: null` with
+# our own forms, and the check of where a write comes from would have nothing to read. Other sites get no
+# referrer under either.
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'self'; base-uri 'none'; object-src 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+
+
+def software_version() -> str:
+    """The version of this package."""
+    try:
+        return version("comity")
+    except PackageNotFoundError:
+        return "0"
+
+
+def create_app(service: Service) -> Flask:
+    """The WSGI application of one node."""
+    app = Flask(__name__, template_folder=str(WEB / "templates"), static_folder=str(WEB / "static"))
+    app.config["MAX_FORM_PARTS"] = FORM_PARTS_MAX
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.url_map.merge_slashes = False  # a battery's identifier may be a link, with its two slashes
+    app.config["OPENAPI"] = describe(ROUTES, version=software_version(), cookie=access.cookie_name(service))
+    table: dict[str, Route] = {}
+    for route in ROUTES:
+        assert route.endpoint not in table, f"{route.endpoint} is in the table twice"
+        table[route.endpoint] = route
+        app.add_url_rule(
+            route.rule,
+            route.endpoint,
+            partial(route.view, service),
+            methods=[route.method],
+            strict_slashes=True,
+        )
+    install_words(app, service)
+    problems.install(app)
+
+    @app.before_request
+    def _admit() -> None:
+        g.session = None
+        if request.endpoint is None or request.endpoint == "static":
+            return
+        route = table[request.endpoint]
+        _limit_body(route)
+        access.admit(service, route)
+        _require_content_type(route)
+
+    @app.after_request
+    def _headers(response: Response) -> Response:
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
+        if request.endpoint != "static":
+            response.headers.setdefault("Cache-Control", "no-store")
+        response.headers.setdefault("Vary", "Accept, Authorization, Cookie")
+        return response
+
+    return app
+
+
+def _limit_body(route: Route) -> None:
+    """Refuse a body beyond the route's limit before reading it."""
+    limit = route.body.size_bytes_max if route.body else BODY_BYTES_MAX
+    request.max_content_length = limit
+    request.max_form_memory_size = limit
+    if request.content_length is not None and request.content_length > limit:
+        raise ProblemError(
+            413,
+            "too_large",
+            "Content too large",
+            f"The body has {request.content_length} bytes; this address takes at most {limit}.",
+        )
+
+
+def _require_content_type(route: Route) -> None:
+    if route.body is not None and request.mimetype not in route.body.types:
+        raise ProblemError(
+            415,
+            "wrong_content_type",
+            "Unsupported media type",
+            f"Send the body as {' or '.join(route.body.types)}.",
+        )

@@ -1,0 +1,94 @@
+"""Who may ask for what: bearer keys, the cookie of a page, and where a write by cookie may come from."""
+
+from __future__ import annotations
+
+from flask import g, request
+
+from node.api.route import Route
+from node.errors import ProblemError, forbidden
+from node.service import Service, Session
+
+BEARER_CHARS_MAX = 512
+
+
+def cookie_name(service: Service) -> str:
+    """One name per port: several nodes on one host do not overwrite each other's session."""
+    return f"comity_{service.port}"
+
+
+def _bearer() -> str | None:
+    header = request.headers.get("Authorization")
+    if header is None:
+        return None
+    scheme, _, key = header.partition(" ")
+    if scheme.lower() != "bearer" or not key.strip() or len(key) > BEARER_CHARS_MAX:
+        raise ProblemError(
+            401,
+            "no_key",
+            "Key needed",
+            "Send the key as `Authorization: Bearer <key>`; other schemes are not read.",
+        )
+    return key.strip()
+
+
+def _require_same_origin() -> None:
+    """A write that a cookie authorises must come from one of our own pages.
+
+    SameSite=Strict already keeps the cookie at home; this is the second lock.
+    """
+    site = request.headers.get("Sec-Fetch-Site")
+    origin = request.headers.get("Origin")
+    own = f"{request.scheme}://{request.host}"
+    if (origin is not None and origin == own) or (origin is None and site == "same-origin"):
+        return
+    raise forbidden(
+        "foreign_origin",
+        "A page of another site sent this form; open the form on this node and send it again.",
+    )
+
+
+def admit(service: Service, route: Route) -> None:
+    """Put the session of this request into `g.session`, or raise 401 or 403.
+
+    A route without scopes is open; a session is still looked up there, because it may entitle to more.
+    """
+    g.session = None
+    if route.peer:
+        return  # the body is signed: `Service.handle_peer` judges it
+    bearer = _bearer()
+    cookie = None if bearer else request.cookies.get(cookie_name(service))
+    if not route.scopes:
+        if bearer or cookie:
+            g.session = _session(service, bearer, cookie)
+        return
+    g.session = _session_with(service, route.scopes, bearer, cookie)
+    if bearer is None and request.method not in ("GET", "HEAD", "OPTIONS"):
+        _require_same_origin()
+
+
+def _session_with(
+    service: Service, scopes: tuple[str, ...], bearer: str | None, cookie: str | None
+) -> Session:
+    """The session if it has any of `scopes`; the first refusal otherwise."""
+    refusal: ProblemError | None = None
+    for scope in scopes:
+        try:
+            return service.authorise(bearer=bearer, cookie=cookie, scope=scope)
+        except ProblemError as error:
+            refusal = refusal or error
+            if error.status != 403:
+                break
+    assert refusal is not None, "a restricted route names at least one scope"
+    raise refusal
+
+
+def _session(service: Service, bearer: str | None, cookie: str | None) -> Session | None:
+    """Who asks on an open route; an old cookie is nobody, a wrong key is told so."""
+    try:
+        return _session_with(
+            service, ("read", "clear", "issue", "verify", "govern", "operate"), bearer, cookie
+        )
+    except ProblemError as error:
+        if bearer and error.status == 401:
+            raise
+        return None

@@ -1,0 +1,36 @@
+"""What this node knows of one battery, and the verdict on one item."""
+
+from __future__ import annotations
+
+from flask.typing import ResponseReturnValue
+
+from node.api.reading import json_body
+from node.api.reply import json_reply, reply, session
+from node.api.route import BODY_BYTES_MAX
+from node.errors import ProblemError, not_found
+from node.service import Service
+
+
+def battery(service: Service, identifier: str) -> ResponseReturnValue:
+    """Current state, records in order, passports; as much as whoever asks is entitled to see."""
+    found = service.battery(identifier, service.audience_of(session()))
+    if not found["known"]:
+        raise not_found(
+            "battery_not_found",
+            f"No record of {_shown(identifier)} is on this ledger; that says nothing about the battery.",
+        )
+    return reply(found, "battery.html", battery=found)
+
+
+def _shown(identifier: str) -> str:
+    """The identifier as given, short enough for a sentence."""
+    return identifier if len(identifier) <= 80 else identifier[:80] + "…"
+
+
+def clearance(service: Service) -> ResponseReturnValue:
+    """The verdict on one item, now."""
+    item = json_body("ClearanceRequest", BODY_BYTES_MAX)
+    law_date = item.pop("law_date", None)
+    if not item["battery"].strip():
+        raise ProblemError(400, "battery_missing", "Bad request", "Give the battery's code or link.")
+    return json_reply(service.clear_item(item, law_date=law_date))

@@ -1,0 +1,118 @@
+"""Manifests: judged in the background, read as a list, a page or a file; the importer's readiness report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from flask import Response, request, stream_with_context, url_for
+from flask.typing import ResponseReturnValue
+
+from node.api.problems import page_wanted
+from node.api.reading import integer_argument, json_body, json_text, raw_body
+from node.api.reply import attachment, form_sent, json_reply, page, reply, see, session
+from node.api.route import MANIFEST_BYTES_MAX
+from node.api.schemas import VERDICTS
+from node.errors import bad_request, not_found
+from node.service import Service
+from node.web.proof import find_proof
+
+PAGE_ROWS = 50
+ITEMS_PER_PAGE = 500
+
+# What a person filters to: everything that is not simply clear, or one verdict.
+SHOW = {
+    "all": None,
+    "problems": ("undecided", "hold", "refuse_recommended"),
+    **{word: (word,) for word in VERDICTS},
+}
+
+
+def create_consignment(service: Service) -> ResponseReturnValue:
+    """Take a manifest over: 202 once it is on disk, judged in the background."""
+    if form_sent():
+        upload = request.files.get("file")
+        data = upload.read() if upload and upload.filename else request.form.get("manifest", "").encode()
+        if not data.strip():
+            raise bad_request("manifest_missing", "Choose a manifest file, or paste its JSON.")
+    else:
+        data = raw_body(MANIFEST_BYTES_MAX)
+    manifest = json_text(data, "Manifest", MANIFEST_BYTES_MAX)
+    lines = [line["line"] for line in manifest["lines"]]
+    if len(set(lines)) != len(lines):
+        raise bad_request(
+            "line_repeated", "Two lines of the manifest have the same number; number each line once."
+        )
+    created = service.create_consignment(manifest, "application/json")
+    path = url_for("consignments.consignment", consignment_id=created["id"])
+    if form_sent():
+        return see(path)
+    answer = json_reply(created, 202)
+    answer.headers["Location"] = path
+    return answer
+
+
+def consignments(service: Service) -> ResponseReturnValue:
+    """Consignments of this node, newest first."""
+    rows = service.consignments(PAGE_ROWS, integer_argument("before", None, largest=2**53 - 1))
+    return reply({"consignments": rows}, "consignments.html", consignments=rows, more=len(rows) == PAGE_ROWS)
+
+
+def consignment(service: Service, consignment_id: str) -> ResponseReturnValue:
+    """One consignment: worst verdict, counts, one line per item; `?show=problems` filters the lines."""
+    show = request.args.get("show", "all")
+    if show not in SHOW:
+        raise bad_request("bad_argument", f"`show` must be one of {', '.join(SHOW)}.")
+    offset = integer_argument("offset", 0, largest=1_000_000) or 0
+    limit = integer_argument("limit", ITEMS_PER_PAGE if page_wanted() else None, largest=20_000)
+    found = service.consignment(consignment_id, verdicts=SHOW[show], limit=limit, offset=offset)
+    return reply(found, "consignment.html", consignment=found, show=show, offset=offset, limit=limit)
+
+
+def item(service: Service, consignment_id: str, line: int) -> ResponseReturnValue:
+    """One item: the word, every check, the gaps, what is withheld, the records, the age of each source."""
+    found = service.consignment_item(consignment_id, line)
+    if not page_wanted():
+        return json_reply(found)
+    return page(
+        "item.html",
+        item=found,
+        consignment=service.consignment(consignment_id, limit=0),
+        line=line,
+        proof=find_proof(service, found["battery"], service.audience_of(session())),
+    )
+
+
+def events(service: Service, consignment_id: str) -> ResponseReturnValue:
+    """Progress as lines of JSON, until all is judged."""
+    after = integer_argument("after", 0, largest=2**53 - 1) or 0
+    progress = service.consignment_events(consignment_id, after)
+
+    def lines() -> Iterator[str]:
+        for event in progress:
+            yield json.dumps(event, ensure_ascii=False) + "\n"
+
+    return Response(stream_with_context(lines()), content_type="application/x-ndjson")
+
+
+def export(service: Service, consignment_id: str, form: str) -> ResponseReturnValue:
+    """All verdicts as a file."""
+    if form not in ("csv", "json"):
+        raise not_found("no_such_export", "A consignment is exported as export.csv or export.json.")
+    kind = "text/csv; charset=utf-8" if form == "csv" else "application/json"
+    return attachment(service.consignment_export(consignment_id, form), f"consignment.{form}", kind)
+
+
+def readiness(service: Service, consignment_id: str) -> ResponseReturnValue:
+    """The importer's report: per requirement what covers it, and who must act."""
+    report = service.readiness(consignment_id)
+    if not page_wanted():
+        return json_reply(report)
+    return page("readiness.html", report=report, consignment=service.consignment(consignment_id, limit=0))
+
+
+def ask_readiness(service: Service) -> ResponseReturnValue:
+    """The same, by the consignment's id in the body."""
+    order: dict[str, Any] = json_body("ReadinessRequest", MANIFEST_BYTES_MAX)
+    return json_reply(service.readiness(order["consignment"]))

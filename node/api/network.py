@@ -1,0 +1,49 @@
+"""Identity and peers: did.json, the resolver, status lists, and the signed requests of other nodes."""
+
+from __future__ import annotations
+
+from flask import Response, request
+from flask.typing import ResponseReturnValue
+
+from node.api.reading import raw_body
+from node.api.reply import json_reply
+from node.api.route import CBOR, COSE, PEER_BYTES_MAX
+from node.errors import not_found
+from node.service import Service
+
+PEER_KINDS = ("messages", "blocks", "documents", "status")
+PEER_TYPES = (COSE, CBOR)
+
+
+def did_document(service: Service) -> ResponseReturnValue:
+    """This participant's DID document."""
+    return json_reply(service.did_document(), content_type="application/did+json")
+
+
+def resolve(service: Service, did: str) -> ResponseReturnValue:
+    """Resolve a DID from the ledger (did:web of participants) or by computation (did:key)."""
+    result = service.resolve(did)
+    error = (result.get("didResolutionMetadata") or {}).get("error")
+    status = 200 if not error else 404 if error == "notFound" else 400
+    return json_reply(result, status)
+
+
+def participants(service: Service) -> ResponseReturnValue:
+    """Who is in the network, in which role and jurisdiction."""
+    return json_reply({"participants": service.participants()})
+
+
+def status_list(service: Service, name: str) -> ResponseReturnValue:
+    """The status list in force, a credential (Bitstring Status List 1.0)."""
+    listed = service.status_list(name)
+    kinds = ["application/vc", "application/json", "application/ld+json"]
+    chosen = request.accept_mimetypes.best_match(kinds, default=kinds[0]) or kinds[0]
+    return json_reply(listed, content_type=chosen)
+
+
+def peer(service: Service, kind: str) -> ResponseReturnValue:
+    """A request of another node, signed by its transport key; so is the answer."""
+    if kind not in PEER_KINDS:
+        raise not_found("no_such_page", "Nodes ask each other for messages, blocks, documents and status.")
+    answer = service.handle_peer(kind, raw_body(PEER_BYTES_MAX))
+    return Response(answer, content_type=COSE)

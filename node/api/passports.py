@@ -1,0 +1,126 @@
+"""Issuing: passports, attested events, revocation, and what became of each."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from flask import request, url_for
+from flask.typing import ResponseReturnValue
+
+from credentials.errors import CredentialError
+from node.api.reading import integer_argument, json_body, json_text
+from node.api.reply import form_sent, json_reply, page, reply, see
+from node.api.route import BODY_BYTES_MAX
+from node.errors import ProblemError, bad_request
+from node.service import Service
+from node.web.sample import propose_code, sample_claims
+
+PAGE_ROWS = 50
+
+
+def issue_passport(service: Service) -> ResponseReturnValue:
+    """Sign a passport and queue its attestations; 201 only when both are on disk."""
+    if form_sent():
+        return _issue_from_form(service)
+    order = json_body("PassportRequest", BODY_BYTES_MAX)
+    key = order.get("idempotency_key") or request.headers.get("Idempotency-Key")
+    issued = service.issue_passport(order["claims"], code=order["code"], idempotency_key=key)
+    answer = json_reply(issued, 200 if issued.get("repeated") else 201)
+    answer.headers["Location"] = url_for("passports.passport", digest=issued["digest"])
+    return answer
+
+
+def _issue_from_form(service: Service) -> ResponseReturnValue:
+    """The same, from the page: the claims are the uploaded file, or else the text field."""
+    code = request.form.get("code", "").strip()
+    upload = request.files.get("file")
+    text = (
+        upload.read().decode("utf-8", "replace")
+        if upload and upload.filename
+        else request.form.get("claims", "")
+    )
+    try:
+        if not code:
+            raise bad_request("code_missing", "Give the battery's code.")
+        # One shape for both ways in: the claims are parsed as strictly as an API body.
+        order = json_text(
+            f'{{"code": {json.dumps(code)}, "claims": {text or "null"}}}'.encode(),
+            "PassportRequest",
+            BODY_BYTES_MAX,
+        )
+        issued = service.issue_passport(order["claims"], code=order["code"])
+    except (ProblemError, CredentialError) as error:
+        status = error.status if isinstance(error, ProblemError) else 400
+        return page("passport_new.html", status, code=code, claims=text, problem=str(error))
+    return see(url_for("passports.passport", digest=issued["digest"]))
+
+
+def new_passport(service: Service) -> ResponseReturnValue:
+    """The form, filled with the shipped sample; `?code=` fills it for that code."""
+    code = request.args.get("code", "").strip() or propose_code(service)
+    problem = None
+    try:
+        claims = json.dumps(sample_claims(service, code), ensure_ascii=False, indent=1)
+    except (ProblemError, ValueError) as error:
+        claims, problem = "", str(error)
+    return page("passport_new.html", code=code, claims=claims, problem=problem)
+
+
+def passports(service: Service) -> ResponseReturnValue:
+    """Passports issued by this node, newest first, each with its progress."""
+    rows = service.issuances(PAGE_ROWS, integer_argument("before", None, largest=2**53 - 1))
+    return reply({"passports": rows}, "passports.html", passports=rows, more=len(rows) == PAGE_ROWS)
+
+
+def passport(service: Service, digest: str) -> ResponseReturnValue:
+    """One passport of this node: signed, recorded, proof of record ready."""
+    progress = service.issuance(digest)
+    return reply(progress, "passport.html", progress=progress)
+
+
+def revoke(service: Service, digest: str) -> ResponseReturnValue:
+    """Revoke one passport of this node: its status list first, then the ledger."""
+    if form_sent():
+        service.revoke(digest, request.form.get("reason", "").strip()[:512] or "no reason given")
+        return see(url_for("passports.passport", digest=digest))
+    order = json_body("RevokeRequest", BODY_BYTES_MAX)
+    return json_reply(service.revoke(digest, order["reason"]))
+
+
+def attest(service: Service) -> ResponseReturnValue:
+    """Attest one event of the lifecycle about one battery."""
+    order = json_body("AttestationRequest", BODY_BYTES_MAX)
+    attested = service.attest(
+        order["event"],
+        order["battery"],
+        order.get("members", {}),
+        vin=order.get("vin"),
+        event_time=order.get("event_time"),
+    )
+    answer = json_reply(attested, 201)
+    answer.headers["Location"] = url_for("passports.attestation", digest=attested["digest"])
+    return answer
+
+
+def attestation(service: Service, digest: str) -> ResponseReturnValue:
+    """What became of one attestation of this node."""
+    return json_reply(service.attestation(digest))
+
+
+def events(service: Service) -> ResponseReturnValue:
+    """The events that can be attested, with their members and attesters."""
+    return json_reply({"events": service.events()})
+
+
+def issue_credential(service: Service) -> ResponseReturnValue:
+    """VC-API: secure one credential whose issuer is this participant."""
+    order = json_body("IssueCredentialRequest", BODY_BYTES_MAX)
+    return json_reply(service.issue_credential(order["credential"], order.get("options")), 201)
+
+
+def verify_credential(service: Service) -> ResponseReturnValue:
+    """VC-API: 200 with `verified: true`, or 400 with the reasons."""
+    order = json_body("VerifyCredentialRequest", BODY_BYTES_MAX)
+    result: dict[str, Any] = service.verify_credential(order["verifiableCredential"], order.get("options"))
+    return json_reply(result, 200 if result["verified"] is True else 400)

@@ -1,0 +1,94 @@
+"""Errors at the edge: RFC 9457 problem details for programs, the same sentence on a page for people.
+
+This is the one place where an exception becomes an HTTP status.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+
+from flask import Flask, Response, make_response, render_template, request
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import RequestRedirect
+
+from consensus.errors import ConsensusError
+from credentials.errors import CredentialError
+from node.errors import ProblemError
+
+# What the framework itself refuses, in our words.
+FRAMEWORK_PROBLEMS = {
+    400: ("bad_request", "Bad request", "The request cannot be read; check its form and its encoding."),
+    404: (
+        "no_such_page",
+        "Not found",
+        "There is nothing at this address; /openapi.json lists what there is.",
+    ),
+    405: ("wrong_method", "Method not allowed", "This address does not take this method."),
+    408: ("too_slow", "Request timeout", "The request took too long to arrive; send it again."),
+    411: ("length_required", "Length required", "Send the body with a Content-Length."),
+    413: ("too_large", "Content too large", "The body is larger than this address takes."),
+    414: ("uri_too_long", "URI too long", "The address is too long."),
+    415: ("wrong_content_type", "Unsupported media type", "This address does not take this content type."),
+}
+
+
+def page_wanted() -> bool:
+    """True when the client prefers HTML to JSON, as browsers do; `*/*` gets JSON."""
+    accept = request.accept_mimetypes
+    return accept["text/html"] > accept["application/json"]
+
+
+def render_problem(problem: ProblemError) -> Response:
+    """The answer for one problem: a page for browsers, problem+json for everyone else."""
+    if page_wanted():
+        response = make_response(render_template("problem.html", problem=problem), problem.status)
+    else:
+        text = json.dumps(problem.document(), ensure_ascii=False, default=str) + "\n"
+        response = Response(text, status=problem.status, content_type="application/problem+json")
+    response.headers["Cache-Control"] = "no-store"
+    if problem.status == 401:
+        response.headers["WWW-Authenticate"] = 'Bearer realm="comity"'
+    if problem.status == 503:
+        response.headers["Retry-After"] = "2"
+    return response
+
+
+def install(app: Flask) -> None:
+    """Register the error handlers: nothing leaves the node as a bare exception."""
+
+    @app.errorhandler(ProblemError)
+    def _problem(error: ProblemError) -> Response:
+        return render_problem(error)
+
+    @app.errorhandler(CredentialError)
+    def _credential(error: CredentialError) -> Response:
+        return render_problem(ProblemError(400, error.code, "Bad request", str(error)))
+
+    @app.errorhandler(ConsensusError)
+    def _consensus(error: ConsensusError) -> Response:
+        return render_problem(ProblemError(400, "malformed", "Bad request", str(error)))
+
+    @app.errorhandler(HTTPException)
+    def _http(error: HTTPException) -> Response | HTTPException:
+        if isinstance(error, RequestRedirect):
+            return error
+        status = error.code or 500
+        code, title, detail = FRAMEWORK_PROBLEMS.get(
+            status, ("http_error", error.name, "The request could not be answered.")
+        )
+        response = render_problem(ProblemError(status, code, title, detail))
+        methods = getattr(error, "valid_methods", None)
+        if status == 405 and methods:
+            response.headers["Allow"] = ", ".join(sorted(methods))
+        return response
+
+    @app.errorhandler(Exception)
+    def _broken(error: Exception) -> Response:
+        line = {"at": "api", "error": type(error).__name__, "path": request.path, "method": request.method}
+        print(json.dumps(line), file=sys.stderr)
+        traceback.print_exception(error, file=sys.stderr)
+        return render_problem(
+            ProblemError(500, "broken", "Error in this node", "This node made an error; its log says which.")
+        )

@@ -1,0 +1,75 @@
+"""Reading a request: strict JSON of a known shape, and the few query arguments."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Any
+
+import jsonschema_rs
+from flask import request
+from werkzeug.exceptions import HTTPException
+
+from credentials.canonical import parse_json
+from node.api.schemas import schema_document
+from node.errors import ProblemError, bad_request
+
+INTEGER = re.compile(r"[0-9]{1,15}")
+
+
+@cache
+def _validator(name: str) -> Any:
+    return jsonschema_rs.validator_for(schema_document(name))
+
+
+def raw_body(size_bytes_max: int) -> bytes:
+    """The body as sent, at most `size_bytes_max` bytes."""
+    try:
+        data = request.get_data(cache=True)
+    except HTTPException:
+        raise
+    except (OSError, ValueError) as error:
+        raise bad_request(
+            "body_unreadable", "The body ended early or cannot be read; send it again."
+        ) from error
+    if len(data) > size_bytes_max:
+        raise ProblemError(
+            413,
+            "too_large",
+            "Content too large",
+            f"The body has {len(data)} bytes, at most {size_bytes_max} are read.",
+        )
+    return data
+
+
+def require_shape(value: Any, schema: str) -> Any:
+    """`value` if it has the shape `schema`; else a 400 that says where it has not."""
+    error = next(iter(_validator(schema).iter_errors(value)), None)
+    if error is not None:
+        where = "/" + "/".join(str(part) for part in error.instance_path)
+        message = re.sub(r"\s+", " ", str(error.message))
+        if len(message) > 160:
+            message = message[:160] + "…"
+        raise bad_request("wrong_shape", f"At {where}: {message}.")
+    return value
+
+
+def json_text(data: bytes, schema: str, size_bytes_max: int) -> dict[str, Any]:
+    """Strictly parsed JSON of the shape `schema`: a duplicate key is refused, not resolved."""
+    value: dict[str, Any] = require_shape(parse_json(data, size_bytes_max=size_bytes_max), schema)
+    return value
+
+
+def json_body(schema: str, size_bytes_max: int) -> dict[str, Any]:
+    """The request's body as strict JSON of the shape `schema`."""
+    return json_text(raw_body(size_bytes_max), schema, size_bytes_max)
+
+
+def integer_argument(name: str, default: int | None, *, largest: int) -> int | None:
+    """An integer query argument in 0..largest (ASCII digits only)."""
+    text = request.args.get(name)
+    if text is None or text == "":
+        return default
+    if not INTEGER.fullmatch(text) or int(text) > largest:
+        raise bad_request("bad_argument", f"`{name}` must be a whole number from 0 to {largest}.")
+    return int(text)

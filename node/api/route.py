@@ -1,0 +1,64 @@
+"""What one line of the route table says: address, who may, what body, which answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from flask.typing import ResponseReturnValue
+
+View = Callable[..., ResponseReturnValue]
+
+JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
+MULTIPART = "multipart/form-data"
+HTML = "text/html"
+TEXT = "text/plain"
+OCTETS = "application/octet-stream"
+COSE = "application/cose"
+CBOR = "application/cbor"
+PROBLEM = "application/problem+json"
+
+BODY_BYTES_MAX = 1 << 20
+MANIFEST_BYTES_MAX = 16 << 20
+PEER_BYTES_MAX = 4 << 20  # a batch of blocks
+FORM_PARTS_MAX = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A request body: its schema (by name, None when it is not JSON), content types and largest size."""
+
+    schema: str | None
+    types: tuple[str, ...] = (JSON,)
+    size_bytes_max: int = BODY_BYTES_MAX
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One way a route answers when all is well."""
+
+    status: int
+    schema: str | None  # None when the body is not JSON, or has no fixed shape
+    types: tuple[str, ...] = (JSON,)
+    text: str = "As asked."
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One line of the table. `scopes` are alternatives: any one of them admits; none means open to all."""
+
+    method: str
+    rule: str  # in Flask's notation
+    view: View
+    summary: str
+    answers: tuple[Answer, ...]
+    scopes: tuple[str, ...] = ()
+    body: Body | None = None
+    query: tuple[str, ...] = ()
+    peer: bool = False  # the body is signed by a key of genesis
+
+    @property
+    def endpoint(self) -> str:
+        """The name of the route, unique in the table: module and function."""
+        return f"{self.view.__module__.rpartition('.')[2]}.{self.view.__name__}"

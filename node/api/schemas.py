@@ -1,0 +1,209 @@
+"""The shapes of requests and answers (JSON Schema 2020-12): what /openapi.json shows is what is enforced."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Schema = dict[str, Any]
+
+TEXT_CHARS_MAX = 2048
+
+STRING: Schema = {"type": "string", "maxLength": TEXT_CHARS_MAX}
+WORD: Schema = {"type": "string", "minLength": 1, "maxLength": 256}
+DIGEST: Schema = {"type": "string", "pattern": "^[A-Za-z0-9_-]{43}$", "description": "SHA-256, base64url"}
+DATE: Schema = {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
+SECONDS: Schema = {"type": ["integer", "null"], "description": "seconds since 1970, UTC"}
+COUNT: Schema = {"type": "integer", "minimum": 0}
+ANY: Schema = {}
+BATTERY: Schema = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": 512,
+    "description": "GB/T 34014 code, GS1 Digital Link or URI",
+}
+
+VERDICTS = ("clear", "clear_with_gaps", "undecided", "hold", "refuse_recommended")
+OUTCOMES = ("pass", "fail", "warn", "not_applicable", "not_yet_required", "not_checked", "indeterminate")
+
+
+def _object(
+    required: dict[str, Schema], optional: dict[str, Schema] | None = None, *, closed: bool = False
+) -> Schema:
+    shape: Schema = {
+        "type": "object",
+        "properties": {**required, **(optional or {})},
+        "required": list(required),
+    }
+    if closed:
+        shape["additionalProperties"] = False
+    return shape
+
+
+def _list(items: Schema) -> Schema:
+    return {"type": "array", "items": items}
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _nullable(schema: Schema) -> Schema:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+_ITEM = {
+    "battery": BATTERY,
+}
+_ITEM_OPTIONAL: dict[str, Schema] = {
+    "line": {"type": "integer", "minimum": 0, "maximum": 1_000_000},
+    "goods": {"enum": ["battery", "in_vehicle", "in_other"]},
+    "commodity_code": {"type": "string", "maxLength": 32},
+    "vin": {"type": ["string", "null"], "maxLength": 64},
+    "mass_kg": {"type": ["number", "null"]},
+    "registration_id": {"type": ["string", "null"], "maxLength": 256},
+    "documents": {"type": ["array", "null"], "items": {"type": "object"}, "maxItems": 16},
+}
+
+SCHEMAS: dict[str, Schema] = {
+    "Problem": _object(
+        {"type": STRING, "title": STRING, "status": {"type": "integer"}, "detail": {"type": "string"}},
+        {"code": STRING},
+    ),
+    # -- requests: closed, so that a misspelt member is told instead of ignored
+    "PassportRequest": _object(
+        {
+            "code": BATTERY,
+            "claims": {"type": "object", "description": "BatteryPass 1.2: one member per submodel"},
+        },
+        {"idempotency_key": {"type": ["string", "null"], "minLength": 1, "maxLength": 128}},
+        closed=True,
+    ),
+    "RevokeRequest": _object({"reason": {"type": "string", "minLength": 1, "maxLength": 512}}, closed=True),
+    "AttestationRequest": _object(
+        {"event": WORD, "battery": BATTERY},
+        {
+            "members": {"type": "object"},
+            "vin": {"type": ["string", "null"], "maxLength": 64},
+            "event_time": {"type": ["integer", "null"], "minimum": 0, "maximum": 2**53 - 1},
+        },
+        closed=True,
+    ),
+    "ClearanceRequest": _object(_ITEM, {**_ITEM_OPTIONAL, "law_date": _nullable(DATE)}, closed=True),
+    "ManifestLine": _object(
+        {"line": {"type": "integer", "minimum": 1}, **_ITEM}, _ITEM_OPTIONAL, closed=True
+    ),
+    "Manifest": _object(
+        {"lines": {"type": "array", "items": _ref("ManifestLine"), "minItems": 1, "maxItems": 20_000}},
+        {
+            "declaration": {"type": ["string", "null"], "maxLength": 64},
+            "consignee_eori": {"type": ["string", "null"], "maxLength": 32},
+            "law_date": _nullable(DATE),
+            "direction": {"enum": ["import", "export"]},
+        },
+        closed=True,
+    ),
+    "ReadinessRequest": _object(
+        {"consignment": {"type": "string", "minLength": 1, "maxLength": 128}}, closed=True
+    ),
+    "LinkRequest": _object(
+        {
+            "scopes": {
+                "type": "array",
+                "items": {"enum": ["issue", "verify", "clear", "govern", "operate", "read"]},
+                "minItems": 1,
+                "uniqueItems": True,
+            }
+        },
+        {
+            "next": {
+                "type": "string",
+                "pattern": r"^/([A-Za-z0-9_.~-][A-Za-z0-9_.~/?=&-]*)?$",
+                "maxLength": 256,
+            }
+        },
+        closed=True,
+    ),
+    "IssueCredentialRequest": _object(
+        {"credential": {"type": "object"}}, {"options": {"type": ["object", "null"]}}
+    ),
+    "VerifyCredentialRequest": _object(
+        {"verifiableCredential": ANY}, {"options": {"type": ["object", "null"]}}
+    ),
+    # -- answers: open, so that a client is not broken by a member added later
+    "Status": _object(
+        {
+            "participant": STRING,
+            "name": STRING,
+            "jurisdiction": STRING,
+            "roles": _list(STRING),
+            "validator": {"type": "boolean"},
+            "network": {"type": ["object", "null"]},
+            "height": COUNT,
+            "block_time": SECONDS,
+            "peers": _list({"type": "object"}),
+            "log": {"type": "object"},
+            "version": STRING,
+        }
+    ),
+    "Ready": _object({"ready": {"type": "boolean"}, "reasons": _list(STRING)}),
+    "Participants": _object(
+        {"participants": _list(_object({"did": STRING, "name": STRING, "roles": _list(STRING)}))}
+    ),
+    "Issuance": _object(
+        {"digest": DIGEST, "battery": STRING, "signed_at": SECONDS, "attested": STRING},
+        {"receipted_at": SECONDS, "attestations": _list({"type": "object"})},
+    ),
+    "Issuances": _object({"passports": _list(_ref("Issuance"))}),
+    "IssuedPassport": _object(
+        {"digest": DIGEST, "battery": STRING, "credentials": {"type": "object"}, "progress": _ref("Issuance")}
+    ),
+    "Revocation": {"type": "object"},
+    "Attestation": _object({"digest": DIGEST}),
+    "Events": _object({"events": _list(_object({"event": STRING}))}),
+    "Battery": _object(
+        {"battery": STRING, "known": {"type": "boolean"}, "timeline": _list({"type": "object"})},
+        {"standing": {"type": ["object", "null"]}, "passports": _list({"type": "object"})},
+    ),
+    "Check": _object(
+        {"name": STRING, "outcome": {"enum": list(OUTCOMES)}},
+        {
+            "reason": {"type": ["string", "null"]},
+            "text": {"type": ["string", "null"]},
+            "provision": {"type": ["string", "null"]},
+            "evidence": ANY,
+            "rule": {"type": ["string", "null"]},
+        },
+    ),
+    "ItemVerdict": _object(
+        {
+            "battery": STRING,
+            "verdict": {"enum": list(VERDICTS)},
+            "law_date": DATE,
+            "evaluated_at": ANY,
+            "height": ANY,
+            "checks": _list(_ref("Check")),
+        },
+        {"line": {"type": ["integer", "null"]}, "reason": ANY, "ground": ANY, "gaps": ANY, "sources": ANY},
+    ),
+    "Consignment": _object(
+        {"id": STRING, "state": {"enum": ["queued", "running", "done"]}, "lines": COUNT, "done": COUNT},
+        {"worst": ANY, "counts": {"type": "object"}, "items": _list({"type": "object"})},
+    ),
+    "Consignments": _object({"consignments": _list(_ref("Consignment"))}),
+    "Progress": _object({"seq": COUNT, "done": COUNT, "lines": COUNT, "state": STRING}),
+    "Readiness": _object({"head": {"type": "object"}, "rows": _list({"type": "object"})}),
+    "Link": _object({"path": STRING}),
+    "Document": {"type": "object"},
+    "VerifiableCredential": _object({"verifiableCredential": ANY}),
+    "Verification": _object({"verified": {"type": "boolean"}}),
+    "Entries": _object({"entries": _list({"type": "object"})}),
+}
+
+
+def schema_document(name: str) -> Schema:
+    """The named schema as a document of its own, with what it refers to."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **_ref(name),
+        "components": {"schemas": SCHEMAS},
+    }

@@ -1,0 +1,332 @@
+"""The table of routes: address, who may, what body of what size, which answers.
+
+`create_app` registers exactly these, `openapi.py` describes exactly these. A route that is not here does
+not exist; a route whose `scopes` are empty is open to everyone.
+"""
+
+from __future__ import annotations
+
+from node.api import batteries, consignments, log, network, operations, passports
+from node.api.route import (
+    FORM,
+    HTML,
+    JSON,
+    MANIFEST_BYTES_MAX,
+    MULTIPART,
+    OCTETS,
+    PEER_BYTES_MAX,
+    TEXT,
+    Answer,
+    Body,
+    Route,
+)
+from node.web import pages
+
+ISSUE = ("issue",)
+ATTEST = ("issue", "govern", "clear")  # which events a participant may attest is the ledger's rule
+SEE_ISSUED = ("read", "issue")
+CLEAR = ("clear",)
+SEE_CLEARED = ("read", "clear")
+VERIFY = ("verify", "clear")
+OPERATE = ("operate",)
+READ = ("read", "operate", "clear", "issue", "govern")
+
+JSON_OR_PAGE = (JSON, HTML)
+JSON_OR_FORM = (JSON, FORM, MULTIPART)
+NDJSON = "application/x-ndjson"
+PROMETHEUS = "text/plain; version=0.0.4"
+
+SEEN = Answer(303, None, (HTML,), "A form was sent: see the page named by Location.")
+PAGE = (Answer(200, None, (HTML,), "A page."),)
+
+
+def _ok(schema: str, types: tuple[str, ...] = (JSON,), text: str = "As asked.") -> tuple[Answer, ...]:
+    return (Answer(200, schema, types, text),)
+
+
+ROUTES: tuple[Route, ...] = (
+    # -- pages -------------------------------------------------------------------------------------------
+    Route("GET", "/", pages.start, "Start page of this node", PAGE),
+    Route("GET", "/customs", pages.customs, "The customs officer's door", PAGE, SEE_CLEARED),
+    Route("GET", "/importer", pages.importer, "The importer's door", PAGE, SEE_CLEARED),
+    Route("GET", "/manufacturer", pages.manufacturer, "The manufacturer's door", PAGE, SEE_ISSUED),
+    # -- issuing -----------------------------------------------------------------------------------------
+    Route(
+        "POST",
+        "/passports",
+        passports.issue_passport,
+        "Issue a battery passport",
+        (
+            Answer(201, "IssuedPassport", text="Signed, and queued for the ledger; both are on disk."),
+            Answer(200, "IssuedPassport", text="The same passport was issued before; here it is again."),
+            SEEN,
+        ),
+        ISSUE,
+        Body("PassportRequest", JSON_OR_FORM),
+    ),
+    Route(
+        "GET",
+        "/passports",
+        passports.passports,
+        "Passports of this node",
+        _ok("Issuances", JSON_OR_PAGE),
+        SEE_ISSUED,
+        query=("before",),
+    ),
+    Route(
+        "GET",
+        "/passports/new",
+        passports.new_passport,
+        "The form that issues a passport",
+        PAGE,
+        ISSUE,
+        query=("code",),
+    ),
+    Route(
+        "GET",
+        "/passports/<digest>",
+        passports.passport,
+        "Progress of one passport: signed, recorded, proof of record",
+        _ok("Issuance", JSON_OR_PAGE),
+        SEE_ISSUED,
+    ),
+    Route(
+        "POST",
+        "/passports/<digest>/revoke",
+        passports.revoke,
+        "Revoke one passport of this node",
+        (*_ok("Revocation"), SEEN),
+        ISSUE,
+        Body("RevokeRequest", (JSON, FORM)),
+    ),
+    Route(
+        "POST",
+        "/attestations",
+        passports.attest,
+        "Attest an event about a battery",
+        (Answer(201, "Attestation", text="Signed and queued; on disk."),),
+        ATTEST,
+        Body("AttestationRequest"),
+    ),
+    Route(
+        "GET",
+        "/attestations/<digest>",
+        passports.attestation,
+        "Progress of one attestation of this node",
+        _ok("Attestation"),
+        READ,
+    ),
+    Route("GET", "/events", passports.events, "The events of the lifecycle", _ok("Events")),
+    Route(
+        "POST",
+        "/credentials/issue",
+        passports.issue_credential,
+        "Secure one credential (VC-API)",
+        (Answer(201, "VerifiableCredential", text="Secured."),),
+        ISSUE,
+        Body("IssueCredentialRequest"),
+    ),
+    Route(
+        "POST",
+        "/credentials/verify",
+        passports.verify_credential,
+        "Verify one credential (VC-API)",
+        (
+            Answer(200, "Verification", text="Verified."),
+            Answer(400, "Verification", text="Not verified, with the reasons."),
+        ),
+        VERIFY,
+        Body("VerifyCredentialRequest"),
+    ),
+    # -- batteries and verdicts --------------------------------------------------------------------------
+    Route(
+        "GET",
+        "/batteries/<path:identifier>",
+        batteries.battery,
+        "What the ledger says about one battery",
+        _ok("Battery", JSON_OR_PAGE),
+    ),
+    Route(
+        "POST",
+        "/clearance",
+        batteries.clearance,
+        "The verdict on one item",
+        _ok("ItemVerdict"),
+        VERIFY,
+        Body("ClearanceRequest"),
+    ),
+    Route(
+        "POST",
+        "/consignments",
+        consignments.create_consignment,
+        "Take a manifest over and judge it",
+        (Answer(202, "Consignment", text="Taken over; on disk; judged in the background."), SEEN),
+        CLEAR,
+        Body("Manifest", JSON_OR_FORM, MANIFEST_BYTES_MAX),
+    ),
+    Route(
+        "GET",
+        "/consignments",
+        consignments.consignments,
+        "Consignments of this node",
+        _ok("Consignments", JSON_OR_PAGE),
+        SEE_CLEARED,
+        query=("before",),
+    ),
+    Route(
+        "GET",
+        "/consignments/<consignment_id>",
+        consignments.consignment,
+        "One consignment: worst verdict, counts, every item",
+        _ok("Consignment", JSON_OR_PAGE),
+        SEE_CLEARED,
+        query=("show", "limit", "offset"),
+    ),
+    Route(
+        "GET",
+        "/consignments/<consignment_id>/items/<int:line>",
+        consignments.item,
+        "One item with every check",
+        _ok("ItemVerdict", JSON_OR_PAGE),
+        SEE_CLEARED,
+    ),
+    Route(
+        "GET",
+        "/consignments/<consignment_id>/events",
+        consignments.events,
+        "Progress, one JSON object a line, until done",
+        (Answer(200, "Progress", (NDJSON,), "One object a line."),),
+        SEE_CLEARED,
+        query=("after",),
+    ),
+    Route(
+        "GET",
+        "/consignments/<consignment_id>/export.<form>",
+        consignments.export,
+        "All verdicts as CSV or JSON",
+        (Answer(200, None, (JSON, "text/csv"), "A file."),),
+        SEE_CLEARED,
+    ),
+    Route(
+        "GET",
+        "/consignments/<consignment_id>/readiness",
+        consignments.readiness,
+        "What is covered, by whom, and who must act",
+        _ok("Readiness", JSON_OR_PAGE),
+        SEE_CLEARED,
+    ),
+    Route(
+        "POST",
+        "/readiness",
+        consignments.ask_readiness,
+        "The readiness report of a consignment",
+        _ok("Readiness"),
+        SEE_CLEARED,
+        Body("ReadinessRequest"),
+    ),
+    # -- log and documents -------------------------------------------------------------------------------
+    Route("GET", "/documents/<digest>", log.document, "A document by its digest, by right", _ok("Document")),
+    Route(
+        "GET",
+        "/receipts/<digest>",
+        log.receipt,
+        "The receipt of an attestation or of its document (C2SP tlog-proof)",
+        (Answer(200, None, (TEXT,), "A receipt."),),
+    ),
+    Route(
+        "GET",
+        "/log/checkpoint",
+        log.checkpoint,
+        "The latest cosigned checkpoint (C2SP)",
+        (Answer(200, None, (TEXT,), "A signed note."),),
+    ),
+    Route(
+        "GET",
+        "/log/policy",
+        log.policy,
+        "The log's policy (C2SP tlog-policy)",
+        (Answer(200, None, (TEXT,), "A policy."),),
+    ),
+    Route(
+        "GET",
+        "/log/tile/<level>/<path:path>",
+        log.tile,
+        "A hash tile (C2SP tlog-tiles)",
+        (Answer(200, None, (OCTETS,), "Up to 256 hashes of 32 bytes."),),
+    ),
+    Route(
+        "GET",
+        "/log/entries",
+        log.entries,
+        "Entries of the log",
+        _ok("Entries", JSON_OR_PAGE),
+        READ,
+        query=("start",),
+    ),
+    # -- identity and peers ------------------------------------------------------------------------------
+    Route(
+        "GET",
+        "/.well-known/did.json",
+        network.did_document,
+        "DID document",
+        _ok("Document", ("application/did+json",)),
+    ),
+    Route("GET", "/1.0/identifiers/<path:did>", network.resolve, "Resolve a DID", _ok("Document")),
+    Route("GET", "/participants", network.participants, "Participants of the network", _ok("Participants")),
+    Route(
+        "GET",
+        "/status/<name>",
+        network.status_list,
+        "A status list credential",
+        _ok("Document", ("application/vc", JSON, "application/ld+json")),
+    ),
+    Route(
+        "POST",
+        "/peer/<kind>",
+        network.peer,
+        "Between nodes: a signed request",
+        (Answer(200, None, ("application/cose",), "A signed answer."),),
+        body=Body(None, network.PEER_TYPES, PEER_BYTES_MAX),
+        peer=True,
+    ),
+    # -- operations --------------------------------------------------------------------------------------
+    Route("GET", "/status", operations.status, "What this node is", _ok("Status", JSON_OR_PAGE)),
+    Route("GET", "/healthz", operations.healthz, "The process answers", (Answer(200, None, (TEXT,), "ok"),)),
+    Route(
+        "GET",
+        "/readyz",
+        operations.readyz,
+        "This node can do its work",
+        (Answer(200, "Ready", text="Ready."), Answer(503, "Ready", text="Not ready, with the reasons.")),
+    ),
+    Route(
+        "GET",
+        "/metrics",
+        operations.metrics,
+        "Numbers (Prometheus)",
+        (Answer(200, None, (PROMETHEUS,), "Numbers."),),
+    ),
+    Route(
+        "GET",
+        "/openapi.json",
+        operations.openapi,
+        "This description",
+        _ok("Document", ("application/vnd.oai.openapi+json",)),
+    ),
+    Route(
+        "POST",
+        "/links",
+        operations.open_link,
+        "Make a one-time link for a page",
+        (Answer(201, "Link", text="Valid once, for 24 hours."),),
+        OPERATE,
+        Body("LinkRequest"),
+    ),
+    Route(
+        "GET",
+        "/enter/<token>",
+        operations.enter,
+        "Enter by a one-time link",
+        (Answer(303, None, (HTML,), "Entered: the cookie is set, see Location."),),
+    ),
+)

@@ -1,0 +1,75 @@
+"""The files that prove a record without this node, and the one command that verifies them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from node.errors import ProblemError
+from node.service import Service
+
+NAME_CHARS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A receipt that is ready, with the document it is about where whoever asks may have it."""
+
+    receipt: str  # digest of the attestation
+    document: str | None
+
+    @property
+    def command(self) -> str:
+        """What the officer types in the folder with the files."""
+        words = ["comity receipt verify", receipt_file(self.receipt), "--policy log.policy"]
+        if self.document:
+            words.append(f"--document {document_file(self.document)}")
+        return " ".join(words)
+
+
+def receipt_file(digest: str) -> str:
+    """The name of a receipt's file; it never begins with a dash, as a digest may."""
+    return f"record-{digest[:NAME_CHARS]}.tlog-proof"
+
+
+def document_file(digest: str) -> str:
+    """The name of a document's file."""
+    return f"document-{digest[:NAME_CHARS]}.json"
+
+
+def find_proof(service: Service, battery: str, audience: str) -> Proof | None:
+    """The receipt of the passport in force, else of the latest record about the battery, else nothing."""
+    try:
+        known = service.battery(battery, audience)
+    except ProblemError:
+        return None  # an identifier that cannot be read has no record
+    recorded = [
+        row for row in known["timeline"] if row.get("state") != "refused" and row.get("attestation_digest")
+    ]
+    for passport in sorted(known.get("passports") or [], key=lambda row: not row.get("live")):
+        for row in recorded:
+            if row.get("document_digest") == passport["digest"] and _has_receipt(
+                service, row["attestation_digest"]
+            ):
+                shown = [digest for digest in (passport.get("points") or {}).values() if digest]
+                documents = (digest for digest in shown if _has_document(service, digest, audience))
+                return Proof(row["attestation_digest"], next(documents, None))
+    for row in reversed(recorded):
+        if _has_receipt(service, row["attestation_digest"]):
+            return Proof(row["attestation_digest"], None)
+    return None
+
+
+def _has_receipt(service: Service, digest: str) -> bool:
+    try:
+        service.receipt(digest)
+    except ProblemError:
+        return False
+    return True
+
+
+def _has_document(service: Service, digest: str, audience: str) -> bool:
+    try:
+        service.document(digest, audience)
+    except ProblemError:
+        return False
+    return True

@@ -1,0 +1,189 @@
+"""What pages say: the words of config/terms.toml and reasons.toml; how times and digests are written."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+from flask import Flask, g
+from markupsafe import Markup, escape
+
+from node.config import read_table, shipped
+from node.service import Service
+
+DIGEST = re.compile(r"[A-Za-z0-9_-]{43}")
+
+# The verdicts, mildest first: the order of filters and counts.
+VERDICTS = ("clear", "clear_with_gaps", "undecided", "hold", "refuse_recommended")
+
+# The door a role opens, in the order they are offered.
+DOORS = {"customs": "customs", "importer": "importer", "manufacturer": "manufacturer"}
+
+
+@cache
+def _table(name: str) -> Mapping[str, Any]:
+    return read_table(name, shipped(name))
+
+
+def _english(section: str, name: str) -> str:
+    """The English word of config/terms.toml; a name without one is shown as it is."""
+    entry = _table("terms.toml").get(section, {}).get(name)
+    return str(entry["en"]) if entry else name.replace("_", " ")
+
+
+def say(name: str) -> str:
+    """The page's word for a word of the design: checkpoint = log seal, entry = record."""
+    return _english("word", name)
+
+
+def label(name: str) -> str:
+    """A whole sentence or label of the pages."""
+    return _english("label", name)
+
+
+def verdict_word(name: str) -> str:
+    return _english("verdict", name)
+
+
+def verdict_text(name: str) -> str:
+    """The sentence beneath a verdict."""
+    entry = _table("terms.toml").get("verdict", {}).get(name, {})
+    return str(entry.get("text_en", ""))
+
+
+def outcome_word(name: str) -> str:
+    return _english("outcome", name)
+
+
+def check_word(name: str) -> str:
+    return _english("check", name)
+
+
+def undecided_word(name: str | None) -> str:
+    return _english("undecided", name) if name else "a required check could not be made"
+
+
+def reason_text(code: str | None) -> str:
+    """The sentence of a reason code."""
+    entry = _table("reasons.toml").get(code or "", {})
+    return str(entry.get("en", (code or "").replace("_", " ")))
+
+
+def provision(code: str | None) -> str:
+    """The provision a reason code stands on; empty when there is none."""
+    return str(_table("reasons.toml").get(code or "", {}).get("provision", ""))
+
+
+def goods_word(name: str | None) -> str:
+    """What the goods are, for people: battery shipped as such, battery inside a vehicle."""
+    entry = read_table("commodity.toml", shipped("rules/commodity.toml")).get("goods", {}).get(name or "", {})
+    return str(entry.get("en", (name or "").replace("_", " ")))
+
+
+def event_word(name: str | None) -> str:
+    """An event or kind of record, as words: `passport.published` becomes passport published."""
+    return (name or "").replace(".", " ").replace("_", " ")
+
+
+def statement_word(name: str | None) -> str:
+    """Where a signed statement stands."""
+    words = {
+        "outbox": "on its way",
+        "admitted": say("admitted"),
+        "receipted": say("receipt"),
+        "refused": say("refused_attestation"),
+    }
+    return words.get(name or "", (name or "").replace("_", " "))
+
+
+def plural(count: int, word: str) -> str:
+    """`1 record`, `2 records`."""
+    return f"{count} {word if count == 1 else word + 's'}"
+
+
+def when(seconds: int | str | None) -> str:
+    """A moment in UTC, to the second."""
+    if seconds is None or seconds == "":
+        return "not known"
+    if isinstance(seconds, str):
+        return seconds
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    except (OverflowError, ValueError, OSError):
+        return str(seconds)
+
+
+def moment(seconds: int | str | None) -> Markup:
+    """The same as a `<time>` element."""
+    text = when(seconds)
+    if not isinstance(seconds, int) or not text.endswith(" UTC"):
+        return escape(text)
+    return Markup('<time datetime="{}Z">{}</time>').format(text[:19].replace(" ", "T"), text)
+
+
+def age(seconds: float | None) -> str:
+    """How long ago, in the largest unit that says enough."""
+    if seconds is None:
+        return "not known"
+    if seconds < 90:
+        return f"{max(0, int(seconds))} s"
+    if seconds < 90 * 60:
+        return f"{int(seconds // 60)} min"
+    if seconds < 48 * 3600:
+        return f"{int(seconds // 3600)} h"
+    return f"{int(seconds // 86400)} days"
+
+
+def since(seconds: int | None) -> str:
+    """The age of a moment, now."""
+    return "never" if seconds is None else f"{age(max(0.0, time.time() - seconds))} ago"
+
+
+def short(text: str | None) -> Markup:
+    """A digest or long identifier by its beginning; the whole is in the title."""
+    if not text:
+        return Markup("–")
+    if len(text) <= 16:
+        return Markup("<code>{}</code>").format(text)
+    return Markup('<code title="{}">{}…</code>').format(text, text[:12])
+
+
+def is_digest(value: object) -> bool:
+    """True for the base64url form of a SHA-256."""
+    return isinstance(value, str) and DIGEST.fullmatch(value) is not None
+
+
+def install_words(app: Flask, service: Service) -> None:
+    """Give every template the words, the filters and the node it speaks for."""
+    app.jinja_env.filters.update(
+        when=when,
+        moment=moment,
+        age=age,
+        since=since,
+        short=short,
+        say=say,
+        label=label,
+        plural=plural,
+        verdict_word=verdict_word,
+        verdict_text=verdict_text,
+        outcome_word=outcome_word,
+        check_word=check_word,
+        undecided_word=undecided_word,
+        reason_text=reason_text,
+        provision=provision,
+        goods_word=goods_word,
+        event=event_word,
+        statement=statement_word,
+    )
+    app.jinja_env.tests["digest"] = is_digest
+    app.jinja_env.globals.update(verdicts=VERDICTS)
+
+    @app.context_processor
+    def _node() -> dict[str, Any]:
+        status = service.status()
+        doors = [door for role, door in DOORS.items() if role in status["roles"]]
+        return {"node": status, "doors": doors, "session": g.get("session")}
