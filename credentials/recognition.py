@@ -138,7 +138,7 @@ def find(
     issuer_roles: Sequence[str] = (),
     issuer_jurisdiction: str = "",
 ) -> Recognition | None:
-    """The recognition of `issuer` for requirement `row` by `authority`, in force at `at`; None: there is none.
+    """The recognition of `issuer` for `row` by `authority`, in force at `at`; None: there is none.
 
     `authority` is a DID, or a jurisdiction: then every authority that speaks for it counts. Where several
     apply, the one that names the issuer goes before one that names a class, then the newer one.
