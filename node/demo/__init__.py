@@ -24,7 +24,9 @@ MARKER = "made-by-comity-demo"  # only a folder that the demo made is replaced b
 
 @click.command("demo")
 @click.option("--data", type=click.Path(path_type=Path), default=Path(".demo"), show_default=True)
-@click.option("--exit", "leave", is_flag=True, help="End after the table: 0 only if every line was as expected.")
+@click.option(
+    "--exit", "leave", is_flag=True, help="End after the table: 0 only if every line was as expected."
+)
 @click.option("--kill-one", is_flag=True, help="SIGKILL one validator, watch the others go on, restart it.")
 def main(data: Path, leave: bool, kill_one: bool) -> None:
     """Start six nodes on this machine, play the scenario, print the verdicts and one address."""
@@ -114,8 +116,10 @@ def _kill_one(nodes: list[NodeProcess], desks: dict[str, Desk], say: Any) -> boo
     while back.get("/status")["log"] != reader.get("/status")["log"] and time.monotonic() - restarted < 30:
         time.sleep(0.05)
     same = back.get("/status")["log"] == reader.get("/status")["log"]
-    say(f"{victim.party.name} is back and has {'the same log' if same else 'NOT the same log'} "
-        f"{time.monotonic() - restarted:.2f} s after its restart")
+    say(
+        f"{victim.party.name} is back and has {'the same log' if same else 'NOT the same log'} "
+        f"{time.monotonic() - restarted:.2f} s after its restart"
+    )
     return same and seconds < 3.0
 
 
@@ -136,7 +140,9 @@ def _serve(port: int, nodes: list[NodeProcess], desks: dict[str, Desk]) -> None:
     rows = [(n.party.name, n.party.jurisdiction, n.party.validator, n.url) for n in nodes]
     page = StartPage(port, rows, {door: opener(door) for door in doors if door})
     threading.Thread(target=page.serve_forever, daemon=True).start()
-    click.echo(f"\nOpen  http://127.0.0.1:{port}/  - three doors: customs, importer, manufacturer. Ctrl-C ends it.")
+    click.echo(
+        f"\nOpen  http://127.0.0.1:{port}/  - three doors: customs, importer, manufacturer. Ctrl-C ends it."
+    )
     while True:
         for node in nodes:
             if node.process is not None and node.process.poll() is not None:

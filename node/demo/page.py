@@ -73,14 +73,20 @@ class _Request(BaseHTTPRequestHandler):
         if self.path == "/":
             self._answer(200, self.server.body)
             return
-        link = self.server.links.get(self.path.removeprefix("/door/")) if self.path.startswith("/door/") else None
+        link = (
+            self.server.links.get(self.path.removeprefix("/door/"))
+            if self.path.startswith("/door/")
+            else None
+        )
         if link is None:
             self._answer(404, b"<p>There is no such door. <a href='/'>Back to the three doors</a></p>")
             return
         try:
             target = link()
         except Exception as error:  # the node behind the door may just be down: say so, keep serving
-            self._answer(502, f"<p>The node behind this door did not answer: {html.escape(str(error))}</p>".encode())
+            self._answer(
+                502, f"<p>The node behind this door did not answer: {html.escape(str(error))}</p>".encode()
+            )
             return
         self.send_response(303)
         self.send_header("Location", target)

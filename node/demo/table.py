@@ -42,7 +42,9 @@ def compare(consignment: dict[str, Any], played: Played) -> Comparison:
         result.differences += [f"line {number}: {text}" for text in _differences(item, wanted)]
         if item["law_date"] != expected["law_date"]:
             result.differences.append(f"line {number}: law date {item['law_date']}")
-    result.differences += [f"used pack: {t}" for t in _differences(played.used_verdict, expected["used_pack"])]
+    result.differences += [
+        f"used pack: {t}" for t in _differences(played.used_verdict, expected["used_pack"])
+    ]
     result.differences += _report_differences(played.report, expected["report"])
     return result
 
@@ -94,7 +96,9 @@ def print_table(consignment: dict[str, Any], played: Played, comparison: Compari
             f"{item.get('reason') or '':<22} {title}"
         )
     used = played.used_verdict
-    click.echo(f"  used  {used['verdict']:<19} {'':<7} {used.get('reason') or '':<22} pack from the EU, judged by the Chinese node")
+    click.echo(
+        f"  used  {used['verdict']:<19} {'':<7} {used.get('reason') or '':<22} pack from the EU, judged by the Chinese node"
+    )
     click.echo(f"\nImporter's report: {played.report['head']['text']}")
     if comparison.expected is None:
         click.echo("Not compared: tests/demo_expected.json is not beside the code.")
