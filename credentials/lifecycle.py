@@ -131,6 +131,7 @@ class Lifecycle:
     roles: Mapping[str, str]
     battery_schemes: frozenset[str]
     asset_schemes: frozenset[str]
+    guards_always: tuple[str, ...]  # rules asked of every event, before its own
     events: Mapping[str, Event]  # events and other kinds
     rules: Mapping[str, RuleText]
     eu_status_transitions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -148,7 +149,7 @@ class Lifecycle:
         roles = _texts(table["roles"], f"{where} roles")
         rules = {r.id: r for r in (_rule(row) for row in _rows(table["exclusivity"], where))}
         always = _words(table.get("guards_always", []), rules, "guards_always")
-        words = _Words(states, roles, rules, always)
+        words = _Words(states, roles, rules)
         events: dict[str, Event] = {}
         for row in _rows(table["events"], where):
             event = _event(row, words)
@@ -170,6 +171,7 @@ class Lifecycle:
             roles=roles,
             battery_schemes=frozenset(_strings(schemes["battery"], "schemes.battery")),
             asset_schemes=frozenset(_strings(schemes["asset"], "schemes.asset")),
+            guards_always=always,
             events=events,
             rules=rules,
             eu_status_transitions={
@@ -198,7 +200,6 @@ class _Words:
     states: Mapping[str, str]
     roles: Mapping[str, str]
     rules: Mapping[str, RuleText]
-    always: tuple[str, ...]
 
 
 def _event(row: Mapping[str, Any], words: _Words) -> Event:
@@ -218,7 +219,7 @@ def _event(row: Mapping[str, Any], words: _Words) -> Event:
         to=to,
         attesters=_words(row["attesters"], {**words.roles, ANY: ""}, f"{name} attesters"),
         members=_members(name, row["members"], row.get("ledger_members", {})),
-        guards=(*words.always, *_words(row.get("guards", []), words.rules, f"{name} guards")),
+        guards=_words(row.get("guards", []), words.rules, f"{name} guards"),
         effects=_effects(name, row["effects"], words.states),
         holder=_one_of(row.get("holder"), HOLDERS, f"{name} holder"),
         holder_exempt=frozenset(_words(row.get("holder_exempt", []), words.roles, f"{name} holder_exempt")),
