@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from credentials.genesis import Genesis
     from credentials.identifiers import Subject
     from credentials.recognition import Recognition
-    from credentials.registry import Standing
+    from credentials.standing import Standing
 
 Document = Mapping[str, Any]
 
@@ -185,7 +185,6 @@ class Policy:
     required: frozenset[str]  # names of checks that must be decided
     schemes: tuple[str, ...]  # identifier schemes accepted on a line
     status_list_age_s_max: int
-    document_age_s_max: int
     lag_heights_max: int
     quorum_silence_s_max: int
     clock_skew_s: int
@@ -257,7 +256,7 @@ CHECKS: Mapping[str, str] = {
     "standing.publication": "ledger",
     "standing.lost": "ledger",
     "standing.recall": "ledger",
-    "standing.presentation": "ledger",
+    "standing.presentation": "manifest",
     "certificates": "document",
     "code_matches_passport": "document",
     "new_not_used": "ledger",
@@ -280,7 +279,6 @@ _POLICY_KEYS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("schemes", "strs", ("schemes",)),
     ("required", "set", ("checks", "required")),
     ("status_list_age_s_max", "int", ("age", "status_list_s_max")),
-    ("document_age_s_max", "int", ("age", "document_s_max")),
     ("lag_heights_max", "int", ("age", "lag_heights_max")),
     ("quorum_silence_s_max", "int", ("age", "quorum_silence_s_max")),
     ("clock_skew_s", "int", ("age", "clock_skew_s")),

@@ -3,7 +3,7 @@
     check    {name, outcome, reason, text, provision, rule?, evidence, age_s?}
     verdict  clear < clear_with_gaps < undecided < hold < refuse_recommended
 
-A failing check takes the verdict of its reason (`config/reasons.toml`). A required check that could not be made
+A failing check takes the verdict of its reason (`config/reasons.toml`). A required check that was not made
 gives at best `undecided`, `hold` where the item itself caused it. "Could not check" is never "passed".
 """
 
@@ -127,6 +127,10 @@ class Findings:
     def inapplicable(self, name: str, **evidence: Any) -> None:
         """The check does not concern this item."""
         self.add(name, Outcome.NOT_APPLICABLE, "not_applicable", **evidence)
+
+    def knows(self, reason: str) -> bool:
+        """True if the table of reasons has this code."""
+        return reason in self._reasons
 
     def outcomes(self, name: str) -> list[Outcome]:
         """The outcomes of all checks of this name so far."""
