@@ -14,6 +14,7 @@ from node.api.route import BODY_BYTES_MAX
 from node.service import Service
 
 SESSION_S = 12 * 3600
+PAGE_SCOPES = ("read", "issue", "verify", "clear")  # what a person at the pages may do, unless said otherwise
 METRIC_NAME = re.compile(r"[^a-z0-9_]")
 LOCAL_PATH = re.compile(r"/(?:[A-Za-z0-9_.~-][A-Za-z0-9_.~/?=&-]*)?")
 
@@ -53,8 +54,9 @@ def openapi(service: Service) -> ResponseReturnValue:
 def open_link(service: Service) -> ResponseReturnValue:
     """A link that lets one person in once, within 24 hours."""
     order = json_body("LinkRequest", BODY_BYTES_MAX)
-    token = service.open_link(tuple(order["scopes"]), order.get("next", "/"))
-    return json_reply({"path": url_for("operations.enter", token=token), "token": token}, 201)
+    token = service.open_link(tuple(order.get("scopes", PAGE_SCOPES)), order.get("next", "/"))
+    path = url_for("operations.enter", token=token)
+    return json_reply({"url": request.host_url.rstrip("/") + path, "path": path, "token": token}, 201)
 
 
 def enter(service: Service, token: str) -> ResponseReturnValue:

@@ -88,7 +88,11 @@ SCHEMAS: dict[str, Schema] = {
         },
         closed=True,
     ),
-    "ClearanceRequest": _object(_ITEM, {**_ITEM_OPTIONAL, "law_date": _nullable(DATE)}, closed=True),
+    "ClearanceRequest": _object(
+        _ITEM,
+        {**_ITEM_OPTIONAL, "law_date": _nullable(DATE), "direction": {"enum": ["import", "export"]}},
+        closed=True,
+    ),
     "ManifestLine": _object(
         {"line": {"type": "integer", "minimum": 1}, **_ITEM}, _ITEM_OPTIONAL, closed=True
     ),
@@ -106,20 +110,21 @@ SCHEMAS: dict[str, Schema] = {
         {"consignment": {"type": "string", "minLength": 1, "maxLength": 128}}, closed=True
     ),
     "LinkRequest": _object(
+        {},
         {
             "scopes": {
                 "type": "array",
                 "items": {"enum": ["issue", "verify", "clear", "govern", "operate", "read"]},
                 "minItems": 1,
                 "uniqueItems": True,
-            }
-        },
-        {
+                "description": "what the person may do; read, issue, verify and clear when left out",
+            },
             "next": {
                 "type": "string",
-                "pattern": r"^/([A-Za-z0-9_.~-][A-Za-z0-9_.~/?=&-]*)?$",
+                "pattern": "^/([A-Za-z0-9_.~-][A-Za-z0-9_.~/?=&-]*)?$",
                 "maxLength": 256,
-            }
+                "description": "where the page goes after entering",
+            },
         },
         closed=True,
     ),
@@ -192,7 +197,7 @@ SCHEMAS: dict[str, Schema] = {
     "Consignments": _object({"consignments": _list(_ref("Consignment"))}),
     "Progress": _object({"seq": COUNT, "done": COUNT, "lines": COUNT, "state": STRING}),
     "Readiness": _object({"head": {"type": "object"}, "rows": _list({"type": "object"})}),
-    "Link": _object({"path": STRING}),
+    "Link": _object({"url": STRING, "path": STRING}),
     "Document": {"type": "object"},
     "VerifiableCredential": _object({"verifiableCredential": ANY}),
     "Verification": _object({"verified": {"type": "boolean"}}),
