@@ -1,0 +1,130 @@
+"""Tiers, and the table at the end of a run: what ran, what did not, because.
+
+A tier runs its own tests: `--tier=test` (the default) those without a mark, `--tier=check` those marked
+`check`, `--tier=long` those marked `long`. `make test`, `make check` and `make long` are these three.
+With CI=true a skipped test counts as failed.
+"""
+
+import subprocess
+from collections import Counter
+from collections.abc import Generator
+from typing import Any, cast
+
+import pytest
+
+from tests.parts import IN_CI
+
+TIERS = ("test", "check", "long")
+
+_deselected: Counter[tuple[str, str]] = Counter()  # (area, tier it belongs to) -> tests
+
+
+def area_of(node_id: str) -> str:
+    """Return the area of a test: the name of its file without `test_`."""
+    return node_id.split("::", 1)[0].rsplit("/", 1)[-1].removesuffix(".py").removeprefix("test_")
+
+
+def tier_of(item: pytest.Item) -> str:
+    """Return the tier a test belongs to."""
+    return next((tier for tier in ("long", "check") if item.get_closest_marker(tier)), "test")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--tier", choices=TIERS, default="test", help="which tests run: test, check or long")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the tests of the chosen tier, and those named one by one on the command line."""
+    chosen = config.getoption("--tier")
+    named = [argument for argument in config.args if "::" in argument]
+    kept: list[pytest.Item] = []
+    others: list[pytest.Item] = []
+    for item in items:
+        wanted = tier_of(item) == chosen or any(argument.endswith(item.nodeid) for argument in named)
+        (kept if wanted else others).append(item)
+    for item in others:
+        _deselected[area_of(item.nodeid), tier_of(item)] += 1
+    config.hook.pytest_deselected(items=others)
+    items[:] = kept
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """With CI=true a skip is a failure: there every part was to be installed."""
+    report = yield
+    if IN_CI and report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        report.outcome = "failed"
+        report.longrepr = f"with CI=true nothing may be skipped: {reason}"
+    return report
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Under pytest-xdist a worker hands its counts to the controller."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["deselected"] = [[*key, count] for key, count in _deselected.items()]
+
+
+class _FromWorkers:
+    """The controller's half; every worker collects all tests, so one worker's counts are all."""
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any, error: object) -> None:
+        output = cast("dict[str, list[tuple[str, str, int]]]", getattr(node, "workeroutput", {}))
+        for area, tier, count in output.get("deselected", []):
+            _deselected[area, tier] = count
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(_FromWorkers())
+
+
+def _reason(report: pytest.TestReport) -> str:
+    longrepr = report.longrepr
+    reason = longrepr[2] if isinstance(longrepr, tuple) else str(longrepr)
+    return reason.removeprefix("Skipped: ")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the table *ran / not run, because*."""
+    stats = terminalreporter.stats
+    ran: Counter[str] = Counter()
+    failed: Counter[str] = Counter()
+    because: dict[str, Counter[str]] = {}
+    for outcome in ("passed", "failed", "error", "xfailed", "xpassed"):
+        for report in stats.get(outcome, []):
+            if outcome == "error" or getattr(report, "when", "call") == "call" or report.failed:
+                ran[area_of(report.nodeid)] += 1
+                failed[area_of(report.nodeid)] += outcome in {"failed", "error"}
+    for report in stats.get("skipped", []):
+        because.setdefault(area_of(report.nodeid), Counter())[_reason(report)] += 1
+    for (area, tier), count in _deselected.items():
+        because.setdefault(area, Counter())[f"belongs to `make {tier}`"] += count
+    if not ran and not because:
+        return
+    write = terminalreporter.write_line
+    terminalreporter.section(f"tier {terminalreporter.config.getoption('--tier')}: ran / not run, because")
+    write(f"{'area':<22} {'ran':>6} {'failed':>7} {'not run':>8}  because")
+    for area in sorted(ran.keys() | because.keys()):
+        reasons = because.get(area, Counter())
+        text = "; ".join(
+            reason if len(reasons) == 1 else f"{count}: {reason}" for reason, count in sorted(reasons.items())
+        )
+        write(f"{area:<22} {ran[area]:>6} {failed[area]:>7} {reasons.total():>8}  {text}".rstrip())
+    missed = sum(reasons.total() for reasons in because.values())
+    write(f"{'all':<22} {ran.total():>6} {failed.total():>7} {missed:>8}")
+    write(f"commit {_commit()}, CI={'true' if IN_CI else 'false'}")
+
+
+def _commit() -> str:
+    """Return the short commit of this clone, or say that there is none."""
+    try:
+        done = subprocess.run(
+            ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
+        )
+    except OSError:
+        return "unknown (no git)"
+    return done.stdout.strip() or "unknown (no repository)"

@@ -1,0 +1,65 @@
+"""Parts a test needs beyond Python: named once, looked for once.
+
+`require("chromium")` gives the part's path. Where the part is missing the test is skipped with the line that
+installs it; with CI=true it fails instead, because there the parts were to be installed.
+"""
+
+import functools
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from typing import NoReturn
+
+import pytest
+
+IN_CI = os.environ.get("CI", "").lower() == "true"
+
+
+def _program(*names: str) -> str | None:
+    return next((found for name in names if (found := shutil.which(name))), None)
+
+
+def _chromium() -> str | None:
+    return os.environ.get("COMITY_CHROMIUM") or _program("chromium", "chromium-browser", "google-chrome")
+
+
+def _namespaces() -> str | None:
+    """The `ip` program, if this user may make network namespaces with it."""
+    ip, unshare = _program("ip"), _program("unshare")
+    if not ip or not unshare:
+        return None
+    tried = subprocess.run([unshare, "--net", "true"], capture_output=True, check=False)
+    return ip if tried.returncode == 0 else None
+
+
+# part: (how to find it, what to tell somebody who lacks it)
+PARTS: dict[str, tuple[Callable[[], str | None], str]] = {
+    "chromium": (_chromium, "apt-get install chromium, or name it in COMITY_CHROMIUM"),
+    "node": (lambda: _program("node", "nodejs"), "apt-get install nodejs"),
+    "npm": (lambda: _program("npm"), "apt-get install npm"),
+    "namespaces": (_namespaces, "apt-get install iproute2, and run as root"),
+    "git": (lambda: _program("git"), "apt-get install git"),
+    "make": (lambda: _program("make"), "apt-get install make"),
+}
+
+
+@functools.cache
+def find(part: str) -> str | None:
+    """Return where the part is, or None."""
+    return PARTS[part][0]()
+
+
+def missing(reason: str) -> NoReturn:
+    """Skip the test with this reason; with CI=true fail it."""
+    if IN_CI:
+        pytest.fail(f"with CI=true nothing may be missing: {reason}", pytrace=False)
+    pytest.skip(reason)
+
+
+def require(part: str) -> str:
+    """Return where the part is; without it the test is skipped, or fails with CI=true."""
+    found = find(part)
+    if found is None:
+        missing(f"{part} is missing ({PARTS[part][1]})")
+    return found
