@@ -1,4 +1,4 @@
-"""The running demo as a test sees it: six real processes started by `comity demo`, addressed by its demo.json."""
+"""The running demo as a test sees it: six real processes, found through the demo's own demo.json."""
 
 from __future__ import annotations
 

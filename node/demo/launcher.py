@@ -63,7 +63,7 @@ class NodeProcess:
         command = [sys.executable, "-m", "node", "serve", "--data", str(self.data)]
         command += ["--listen", f"127.0.0.1:{self.port}", "--passphrase-file", str(self.passphrase_file)]
         with log:
-            self.process = subprocess.Popen(
+            self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and arguments
                 [*command, "--die-with-parent"], stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
 

@@ -9,11 +9,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 DOORS = {
     "customs": (
         "Customs officer",
-        "A consignment of 66 lines has arrived in Rotterdam. See what is proven about each battery, what is not, and why.",
+        "A consignment of 66 lines has arrived in Rotterdam. "
+        "See what is proven about each battery, what is not, and why.",
     ),
     "importer": (
         "EU importer",
-        "Which EU requirements do the attestations made in China already answer, which stay open, and who must act?",
+        "Which EU requirements do the attestations made in China already answer, "
+        "which stay open, and who must act?",
     ),
     "manufacturer": (
         "Manufacturer",
@@ -22,23 +24,29 @@ DOORS = {
 }
 
 PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Comity demo</title><style>
 body{{font:17px/1.5 system-ui,sans-serif;margin:0;background:#f4f5f2;color:#1c2321}}
 main{{max-width:60rem;margin:0 auto;padding:2rem 1rem}}
 h1{{font-size:1.7rem;margin:0 0 .3rem}} ul{{list-style:none;padding:0;display:grid;gap:1rem}}
 @media(min-width:48rem){{ul{{grid-template-columns:repeat(3,1fr)}}}}
-li a{{display:block;background:#fff;border:2px solid #2b4c5e;border-radius:.4rem;padding:1rem 1.2rem;color:inherit;
-text-decoration:none;height:100%;box-sizing:border-box}} li a:hover,li a:focus{{background:#e8f0f3}}
-strong{{display:block;font-size:1.2rem;color:#1d4257}} table{{border-collapse:collapse;margin-top:.5rem;width:100%}}
-td,th{{text-align:left;padding:.25rem .8rem .25rem 0;border-bottom:1px solid #d5dad6}} .note{{color:#4a5552}}
+li a{{display:block;background:#fff;border:2px solid #2b4c5e;border-radius:.4rem;padding:1rem 1.2rem;
+color:inherit;text-decoration:none;height:100%;box-sizing:border-box}}
+li a:hover,li a:focus{{background:#e8f0f3}}
+strong{{display:block;font-size:1.2rem;color:#1d4257}}
+.wide{{overflow-x:auto}} table{{border-collapse:collapse;margin-top:.5rem;width:100%}}
+td,th{{text-align:left;padding:.25rem .8rem .25rem 0;border-bottom:1px solid #d5dad6}}
+.note{{color:#4a5552}}
 </style></head><body><main>
 <h1>Comity: a battery passport crosses the border</h1>
-<p class="note">Six nodes run on this machine as separate processes. All parties, codes and numbers are invented; the recognition
-between the two sides is a demonstration: no EU act recognises a Chinese battery attestation today.</p>
+<p class="note">Six nodes run on this machine as separate processes. All parties, codes and numbers are
+invented; the recognition between the two sides is a demonstration: no EU act recognises a Chinese battery
+attestation today.</p>
 <ul>{doors}</ul>
-<h2>The nodes</h2><table><thead><tr><th>Participant</th><th>Side</th><th>Vote</th><th>Address</th></tr></thead>
-<tbody>{nodes}</tbody></table>
+<h2>The nodes</h2><div class="wide"><table>
+<thead><tr><th>Participant</th><th>Side</th><th>Vote</th><th>Address</th></tr></thead>
+<tbody>{nodes}</tbody></table></div>
 </main></body></html>
 """
 
@@ -54,12 +62,14 @@ class StartPage(ThreadingHTTPServer):
         self.links = links
         self.body = PAGE.format(
             doors="".join(
-                f'<li><a href="/door/{door}"><strong>{html.escape(title)}</strong>{html.escape(text)}</a></li>'
+                f'<li><a href="/door/{door}"><strong>{html.escape(title)}</strong>'
+                f"{html.escape(text)}</a></li>"
                 for door, (title, text) in DOORS.items()
             ),
             nodes="".join(
                 f"<tr><td>{html.escape(name)}</td><td>{html.escape(side)}</td>"
-                f'<td>{"yes" if votes else "reads only"}</td><td><a href="{html.escape(url)}">{html.escape(url)}</a></td></tr>'
+                f"<td>{'yes' if votes else 'reads only'}</td>"
+                f'<td><a href="{html.escape(url)}">{html.escape(url)}</a></td></tr>'
                 for name, side, votes, url in nodes
             ),
         ).encode()

@@ -139,7 +139,7 @@ def make(serial: int, category: str = "ev", *, in_vehicle: bool = False, day: in
     )
 
 
-# Sixty batteries of the consignment: 1-50 EV (of which 39-50 come in vehicles), 51-55 storage, 56-60 two-wheelers.
+# Sixty batteries of the consignment: 1-50 EV (39-50 come in vehicles), 51-55 storage, 56-60 two-wheelers.
 VEHICLES = range(39, 51)
 CONSIGNMENT = tuple(
     make(n, "industrial" if 51 <= n <= 55 else "lmt" if n >= 56 else "ev", in_vehicle=n in VEHICLES)

@@ -18,7 +18,7 @@ CLEAR = ("clear", "clear_with_gaps")
 
 @dataclass
 class Comparison:
-    """Which lines differ from the expected verdicts; `expected` is None when tests/ is not beside the code."""
+    """Which lines differ from what is expected; `expected` is None when tests/ is not beside the code."""
 
     expected: dict[str, Any] | None
     differences: list[str] = field(default_factory=list)
@@ -76,7 +76,7 @@ def _report_differences(report: dict[str, Any], wanted: dict[str, Any]) -> list[
 
 
 def print_table(consignment: dict[str, Any], played: Played, comparison: Comparison) -> None:
-    """One row for each line that differs from its neighbours; clean lines are counted by verdict and goods."""
+    """One row for each odd line; clean lines are counted by verdict and goods."""
     expected = comparison.expected or {"lines": {}}
     click.echo(f"\nConsignment {consignment['declaration']}, law date {consignment['law_date']}:")
     click.echo(f"{'lines':>6}  {'verdict':<19} {'ground':<7} {'reason':<22} what it is")
@@ -97,7 +97,8 @@ def print_table(consignment: dict[str, Any], played: Played, comparison: Compari
         )
     used = played.used_verdict
     click.echo(
-        f"  used  {used['verdict']:<19} {'':<7} {used.get('reason') or '':<22} pack from the EU, judged by the Chinese node"
+        f"  used  {used['verdict']:<19} {'':<7} {used.get('reason') or '':<22} "
+        "pack from the EU, judged by the Chinese node"
     )
     click.echo(f"\nImporter's report: {played.report['head']['text']}")
     if comparison.expected is None:
