@@ -55,13 +55,14 @@ _ITEM = {
     "battery": BATTERY,
 }
 _ITEM_OPTIONAL: dict[str, Schema] = {
-    "line": {"type": "integer", "minimum": 0, "maximum": 1_000_000},
+    "line": {"type": "integer", "minimum": 1, "maximum": 1_000_000},
     "goods": {"enum": ["battery", "in_vehicle", "in_other"]},
     "commodity_code": {"type": "string", "maxLength": 32},
     "vin": {"type": ["string", "null"], "maxLength": 64},
     "mass_kg": {"type": ["number", "null"]},
     "registration_id": {"type": ["string", "null"], "maxLength": 256},
-    "documents": {"type": ["array", "null"], "items": {"type": "object"}, "maxItems": 16},
+    "documents": {"type": ["array", "null"], "items": {"type": "object"}, "maxItems": 8},
+    "receipts": {"type": ["array", "null"], "items": {"type": "string"}, "maxItems": 8},
 }
 
 SCHEMAS: dict[str, Schema] = {
@@ -90,7 +91,7 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "ClearanceRequest": _object(
         _ITEM,
-        {**_ITEM_OPTIONAL, "law_date": _nullable(DATE), "direction": {"enum": ["import", "export"]}},
+        {**_ITEM_OPTIONAL, "law_date": _nullable(DATE), "direction": {"enum": ["import", "export", "inland"]}},
         closed=True,
     ),
     "ManifestLine": _object(
@@ -102,7 +103,7 @@ SCHEMAS: dict[str, Schema] = {
             "declaration": {"type": ["string", "null"], "maxLength": 64},
             "consignee_eori": {"type": ["string", "null"], "maxLength": 32},
             "law_date": _nullable(DATE),
-            "direction": {"enum": ["import", "export"]},
+            "direction": {"enum": ["import", "export", "inland"]},
         },
         closed=True,
     ),
