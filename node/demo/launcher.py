@@ -109,8 +109,13 @@ class NodeProcess:
 
     def pss_bytes(self) -> int:
         """Proportional set size summed over this node's processes (Linux)."""
-        assert self.process is not None
-        return sum(_pss_bytes(pid) for pid in _family(self.process.pid))
+        assert self.process is not None, "only a running node has a size"
+        return pss_bytes(self.process.pid)
+
+
+def pss_bytes(pid: int) -> int:
+    """Proportional set size of a process and all its descendants (Linux)."""
+    return sum(map(_pss_bytes, _family(pid)))
 
 
 def _family(pid: int) -> list[int]:
