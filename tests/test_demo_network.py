@@ -17,6 +17,7 @@ import requests
 from node.demo import scenario
 from node.demo.launcher import pss_bytes
 from tests.demo_fixture import ROOT, DemoNetwork, running_demo
+from tests.parts import require
 
 PSS_BYTES_MAX = 150 * 1024 * 1024
 
@@ -84,7 +85,8 @@ def test_a_receipt_verifies_in_a_process_without_network(demo: DemoNetwork, tmp_
     receipt.write_text(maker.text(f"/receipts/{digest}"))
     paper = tmp_path / "passport.json"
     paper.write_text(json.dumps(document))
-    offline = ("unshare", "--net", "--map-root-user")
+    require("namespaces")
+    offline = ("unshare", "--net")
     command = ("receipt", "verify", str(receipt), "--policy", str(demo.log_policy), "--document")
 
     good = comity(*command, str(paper), prefix=offline)
