@@ -3,7 +3,7 @@
 Everything is read from `config/rules/lifecycle.json` (its digest is in genesis); no event name is in code.
 What a node needs in order to judge an event is one `Event`:
 
-    from_states, to        where it is lawful ("*": any state that is not terminal); to None: it stays
+    from_states, to        where it is lawful ("*": any but the initial and terminal); to None: it stays
     attesters              roles of which the issuer must hold one; "*": any participant, `holder` says who
     holder                 responsible: author is the responsible operator (or has a role of holder_exempt)
                            named: it, or a party it named, or with its countersignature
@@ -126,6 +126,7 @@ class Lifecycle:
 
     version: int
     states: Mapping[str, str]
+    initial: str  # of a battery without history
     terminal: frozenset[str]
     final: frozenset[str]  # terminal for good: rule X3
     roles: Mapping[str, str]
@@ -141,10 +142,10 @@ class Lifecycle:
         """Read the table, refusing unknown keys and words; raises CredentialError("rules_invalid", ...)."""
         where = "lifecycle.json"
         known = (
-            "$comment version states terminal final roles schemes guards_always events kinds exclusivity "
+            "$comment version states initial terminal final roles schemes guards_always events kinds exclusivity "
             "enforcement euStatusTransitions euStatusNote"
         )
-        _keys(table, known.split(), ("version", "states", "roles", "schemes", "events", "exclusivity"), where)
+        _keys(table, known.split(), ("version", "states", "initial", "roles", "schemes", "events", "exclusivity"), where)
         states = _texts(table["states"], f"{where} states")
         roles = _texts(table["roles"], f"{where} roles")
         rules = {r.id: r for r in (_rule(row) for row in _rows(table["exclusivity"], where))}
@@ -166,6 +167,7 @@ class Lifecycle:
         return cls(
             version=_integer(table["version"], "version"),
             states=states,
+            initial=_words([table["initial"]], states, "initial")[0],
             terminal=frozenset(_words(table.get("terminal", []), states, "terminal")),
             final=frozenset(_words(table.get("final", []), states, "final")),
             roles=roles,
@@ -186,7 +188,9 @@ class Lifecycle:
 
     def allows(self, event: Event, state: str) -> bool:
         """True if the event is lawful in this item state."""
-        return state in event.from_states or (ANY in event.from_states and state not in self.terminal)
+        return state in event.from_states or (
+            ANY in event.from_states and state != self.initial and state not in self.terminal
+        )
 
     def creating_roles(self) -> frozenset[str]:
         """Roles that may bring an identifier into being: their namespaces may not overlap."""
