@@ -1,0 +1,69 @@
+# Two commands set everything up: `make demo` and `make test`. `make help` lists the others.
+# Everything that is installed goes into .venv; a second start installs nothing and needs no network.
+
+SHELL := /bin/sh
+PY := .venv/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check --quiet install --only-binary :all: --constraint constraints.txt
+TEST_OPTIONS ?=
+BENCH_OPTIONS ?=
+
+.PHONY: help demo test check long lint sim bench clean
+.DELETE_ON_ERROR:
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile
+
+demo: .venv/installed ## start six nodes, play the scenario, print the verdicts and one address; Ctrl-C ends it
+	@exec $(PY) -m node demo
+
+test: .venv/installed-dev ## everything that needs only Python (at most 5 minutes)
+	@exec $(PY) -m pytest --tier=test $(TEST_OPTIONS)
+
+check: .venv/installed-dev ## browser, kills, interoperation, more seeds (at most 40 minutes)
+	@exec $(PY) -m pytest --tier=check $(TEST_OPTIONS)
+
+long: .venv/installed-dev ## by hand; results go to tests/RESULTS.md
+	@exec $(PY) -m pytest --tier=long $(TEST_OPTIONS)
+
+lint: .venv/installed-dev ## format, lint and type check
+	@$(PY) -m ruff format --check .
+	@$(PY) -m ruff check .
+	@$(PY) -m mypy
+
+sim: .venv/installed-dev ## seeded clusters over a simulated network
+	@exec $(PY) -m tests.sim $(SIM_OPTIONS)
+
+bench: .venv/installed-dev ## measured in turn against others: medians and ratios
+	@exec $(PY) -m tests.bench $(BENCH_OPTIONS)
+
+clean: ## remove what was made, except .venv
+	rm -rf .demo .cache build dist comity.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/artifacts
+	find consensus credentials node config tests -name __pycache__ -prune -exec rm -rf {} +
+
+# The first Python from 3.11 on that can make a virtual environment.
+.venv/made:
+	@for python in $(PYTHON) python3.11 python3.12 python3.13 python3 python; do \
+	    "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 || continue; \
+	    found="$$python"; \
+	    "$$python" -c 'import venv, ensurepip' >/dev/null 2>&1 || continue; \
+	    "$$python" -m venv .venv && touch .venv/made && exit 0; \
+	done; \
+	if [ -n "$$found" ]; then \
+	    echo "$$found cannot make virtual environments; install that with: apt-get install -y python3-venv" >&2; \
+	else \
+	    echo "Python 3.11 or newer was not found; install it with: apt-get install -y python3 python3-venv" >&2; \
+	fi; \
+	exit 1
+
+# setuptools comes first, as a wheel like the rest, so that installing the clone itself needs no network.
+.venv/installed: .venv/made pyproject.toml constraints.txt
+	@echo "Installing into .venv (once)." >&2
+	@$(PIP) setuptools && $(PIP) --no-build-isolation --editable . || { \
+	    echo "The packages could not be installed: see pip's reason above." >&2; exit 1; }
+	@touch .venv/installed
+
+.venv/installed-dev: .venv/installed
+	@echo "Installing the tools for tests into .venv (once)." >&2
+	@$(PIP) --no-build-isolation --editable '.[dev]' || { \
+	    echo "The packages could not be installed: see pip's reason above." >&2; exit 1; }
+	@touch .venv/installed-dev
