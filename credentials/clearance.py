@@ -84,8 +84,9 @@ class Line:
         mass = value.get("mass_kg")
         if mass is not None and (type(mass) not in (int, float) or not 0 < mass <= MASS_KG_MAX):
             raise _invalid(f"mass_kg of line {line} is not a mass in kilograms")
-        documents = value.get("documents") or []
-        receipts = value.get("receipts") or []
+        documents, receipts = (
+            [] if value.get(name) is None else value[name] for name in ("documents", "receipts")
+        )
         if not isinstance(documents, list) or len(documents) > DOCUMENTS_PER_LINE_MAX:
             raise _invalid(f"documents of line {line} are not a list of at most {DOCUMENTS_PER_LINE_MAX}")
         if not isinstance(receipts, list) or not all(isinstance(r, str) for r in receipts):

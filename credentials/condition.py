@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from credentials.canonical import b64u
 from credentials.errors import CredentialError
-from credentials.evidence import Evidence, Held, Missing, MissingReason
+from credentials.evidence import At, Evidence, Held, Missing, MissingReason
 from credentials.identifiers import parse_identifier
 from credentials.model import parse_date_time
 from credentials.passport import PointState, code_mismatches, completeness
@@ -113,9 +113,15 @@ def _check_recognised(found: Findings, inquiry: Inquiry, battery: Battery) -> No
     if evidence.ledger is None:
         found.unknown("recognised", "ledger_unavailable")
         return
+    table = network.tables.crosswalk_evidence.get("rows", {})
+    strange = [row_id for row_id in policy.recognition_rows if row_id not in table]
+    if strange:
+        found.unknown("recognised", "tables_unavailable", rows=strange)
+        return
     asked = 0
     gaps: list[Mapping[str, Any]] = []
     notes: list[str] = []
+    unanswered: dict[str, str] = {}  # rows nobody's statement is recognised for, where that spoils nothing
     for row_id in policy.recognition_rows:
         for statement in row_statements(row_id, evidence, record):
             issuer = network.genesis.participant(statement.attestation.issuer)
@@ -133,27 +139,33 @@ def _check_recognised(found: Findings, inquiry: Inquiry, battery: Battery) -> No
                 issuer_jurisdiction=issuer.jurisdiction,
             )
             now = answer.now
+            outcome, effect = answer.outcome, answer.effect
+            if now is not None and _too_old(now.conditions, statement, at):
+                outcome, effect = "fail", Effect.NOT_RECOGNISED
             told: dict[str, Any] = {
                 "row": row_id,
                 "issuer": issuer.did,
-                "effect": answer.effect.value,
+                "effect": effect.value,
                 "legal_basis": now.legal_basis if now else None,
                 "authority": now.authority if now else None,
                 "conditions": dict(now.conditions) if now and now.conditions else None,
                 **statement.place(),
             }
             if now is not None:
-                notes.append(f"{row_id}: {answer.effect.value} ({now.legal_basis})")
-            if answer.outcome == "pass":
+                notes.append(f"{row_id}: {effect.value} ({now.legal_basis})")
+            if outcome == "pass":
                 found.passed("recognised", **told)
-            elif answer.effect is Effect.INFORMATION_ONLY:
+            elif effect is Effect.INFORMATION_ONLY:
                 found.warned("recognised", "information_only", **told)
                 if policy.recognition_required:
                     gaps.append({"row": row_id, "name": "recognised for information only", "provision": ""})
             elif policy.recognition_required:
                 found.failed("recognised", "not_recognised", **told)
             else:
-                found.warned("recognised", "no_recognition", **told)
+                unanswered[row_id] = issuer.did
+    if unanswered:
+        issuers = sorted(set(unanswered.values()))
+        found.warned("recognised", "no_recognition", rows=sorted(unanswered), issuers=issuers)
     if not asked:
         found.inapplicable("recognised")
     battery.gaps = (*battery.gaps, *gaps)
@@ -162,6 +174,12 @@ def _check_recognised(found: Findings, inquiry: Inquiry, battery: Battery) -> No
     elif asked:
         where = policy.jurisdiction
         battery.recognition_note = f"No recognition of the foreign issuer is in force in {where}."
+
+
+def _too_old(conditions: Mapping[str, Any], statement: Recorded, at: At) -> bool:
+    """True if the recognition covers only younger statements."""
+    days = conditions.get("attestation_age_days_max")
+    return type(days) is int and at.evaluated_at - statement.attestation.event_time > days * _DAY_S
 
 
 # -- standing ------------------------------------------------------------------------------------------

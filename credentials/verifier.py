@@ -152,7 +152,7 @@ def examine(
         credential = parse_credential(document)
         digest = digest_document(document)
     except CredentialError as error:
-        found.failed("structure", _known(error.code, found, "structure_invalid"), detail=str(error))
+        found.failed("structure", "structure_invalid", detail=str(error))
         found.unmade(later[1:], "structure_invalid")
         return None
     found.passed("structure", id=credential.id, types=list(credential.types))
@@ -262,7 +262,8 @@ def _check_proof(
         result = eddsa.verify(document, _public_key_of(network.genesis))
     except CredentialError as error:
         undecided = error.code in ("unsupported_algorithm", "issuer_unknown")
-        reason = _known(error.code, found, "invalid_signature")
+        reason = "structure_invalid" if error.code == "malformed" else error.code
+        reason = reason if found.knows(reason) else "invalid_signature"
         found.add(
             "proof",
             Outcome.INDETERMINATE if undecided else Outcome.FAIL,
@@ -556,7 +557,3 @@ def _check_accredited(found: Findings, examined: Examined, evidence: Evidence, a
 def _point(credential: Credential) -> int | None:
     point = credential.subject.get("annexXiiiPoint")
     return point if type(point) is int else None
-
-
-def _known(code: str, found: Findings, otherwise: str) -> str:
-    return code if found.knows(code) else otherwise
