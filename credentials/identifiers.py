@@ -40,7 +40,9 @@ class Identifier:
     scheme: str
     namespace: str
     canonical: str
-    fields: Mapping[str, str] = field(default_factory=dict)  # decoded parts, by the names of the rule file
+    fields: Mapping[str, str] = field(
+        default_factory=dict, hash=False
+    )  # decoded parts, by the names of the rule file
     manufactured: tuple[int, int, int | None] | None = None  # year, month, day; the day may be unknown
     notes: tuple[str, ...] = ()  # what a person should know about the reading, as reason codes
 

@@ -132,6 +132,7 @@ def test_order_and_number_form_do_not_matter() -> None:
         ({"cryptosuite": "ecdsa-jcs-2019"}, "unsupported_algorithm"),
         ({"cryptosuite": "sm2-2023"}, "unsupported_algorithm"),
         ({"type": "Ed25519Signature2020"}, "unsupported_algorithm"),
+        ({"type": "JsonWebSignature2020", "proofValue": None, "jws": "e..s"}, "unsupported_algorithm"),
         ({"previousProof": "urn:uuid:1"}, "unsupported_algorithm"),
         ({"cryptosuite": None}, "malformed"),
         ({"type": 1}, "malformed"),
@@ -256,3 +257,23 @@ def test_round_trip(claims: dict[str, Any]) -> None:
     claims.pop("proof", None)
 
     assert eddsa.verify(eddsa.sign(claims, SIGNER, CREATED), key_of).created == 1781740800
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from([*SIGNED["proof"], "expires", "previousProof"]),
+        st.none() | st.integers() | st.text(max_size=9) | st.lists(st.text(max_size=3)) | st.just({}),
+    )
+)
+def test_any_proof(changes: dict[str, Any]) -> None:
+    """
+    Whatever stands in a proof's members, the answer is a result or a CredentialError.
+    """
+    document = {**SIGNED, "proof": {**SIGNED["proof"], **changes}}
+
+    try:
+        eddsa.verify(document, did_key_decode)
+    except CredentialError as error:
+        assert changes and str(error).endswith(".")
+    else:
+        assert document == SIGNED

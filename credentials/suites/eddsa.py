@@ -64,14 +64,15 @@ def verify(
     one that cannot be judged here, `invalid_signature` for one that does not hold.
     """
     proof = _one_proof(document)
-    for name in ("type", "cryptosuite", "verificationMethod", "proofPurpose", "proofValue"):
-        if not isinstance(proof.get(name), str) and (
-            name != "cryptosuite" or proof.get("type") == PROOF_TYPE
-        ):
-            _malformed(f"proof.{name} must be a text (vc-data-integrity, 2.1)")
-    if proof["type"] != PROOF_TYPE or proof["cryptosuite"] != CRYPTOSUITE:
-        suite = proof["cryptosuite"] if proof["type"] == PROOF_TYPE else proof["type"]
+    kind = proof.get("type")
+    suite = proof.get("cryptosuite") if kind == PROOF_TYPE else kind
+    if not isinstance(suite, str):
+        _malformed("proof.type and proof.cryptosuite must be texts (vc-data-integrity, 2.1)")
+    if suite != CRYPTOSUITE or kind != PROOF_TYPE:
         raise CredentialError("unsupported_algorithm", f"Proofs of {suite[:80]!a} cannot be verified here.")
+    for name in ("verificationMethod", "proofPurpose", "proofValue"):
+        if not isinstance(proof.get(name), str):
+            _malformed(f"proof.{name} must be a text (vc-data-integrity, 2.1)")
     if "previousProof" in proof:
         raise CredentialError("unsupported_algorithm", "Proof chains cannot be verified here.")
     created, expires = (
