@@ -264,7 +264,7 @@ def unsigned_passport(sample: JSON, battery: Battery, issuer: str) -> JSON:
         "issuer": issuer,
         "validFrom": "2026-06-20T00:00:00Z",
         "credentialSubject": {
-            "id": f"urn:gbt34014:{battery.code}",
+            "id": f"urn:comity:item:gbt34014:{battery.code}",
             "type": "Battery",
             "code": {"scheme": "gbt34014", "value": battery.code},
             "annexXiiiPoint": 1,
@@ -287,9 +287,7 @@ def _second_passport(maker: Desk, sample: JSON, say: Callable[[str], None]) -> t
         lambda: maker.get(f"/passports/{digest}")["attested"] == "refused",
     )
     refusal = maker.get(f"/passports/{digest}")["refusal"]
-    say(
-        f"manufacturer's other line: second passport for line {scenario.DUPLICATED} refused by {refusal['rule']}"
-    )
+    say(f"manufacturer's other line: a second passport for one code refused by {refusal['rule']}")
     return digest, issued["credentials"]["1"]
 
 
