@@ -17,7 +17,7 @@ LEVEL_MAX = 5
 TILE_WIDTH = 256
 ENTRIES_PER_PAGE = 50
 TILE_INDEX = re.compile(r"(?:x[0-9]{3}/){0,4}[0-9]{3}")
-PARTIAL = re.compile(r"\.p/([1-9][0-9]{0,2})$")
+PARTIAL = re.compile(r"\.p/([1-9][0-9]{0,2})\Z")
 
 
 def checkpoint(service: Service) -> ResponseReturnValue:
