@@ -8,8 +8,9 @@ from typing import Any
 from flask import request, url_for
 from flask.typing import ResponseReturnValue
 
+from credentials.canonical import parse_json
 from credentials.errors import CredentialError
-from node.api.reading import integer_argument, json_body, json_text
+from node.api.reading import integer_argument, json_body, require_shape
 from node.api.reply import form_sent, json_reply, page, reply, see
 from node.api.route import BODY_BYTES_MAX
 from node.errors import ProblemError, bad_request
@@ -43,12 +44,8 @@ def _issue_from_form(service: Service) -> ResponseReturnValue:
     try:
         if not code:
             raise bad_request("code_missing", "Give the battery's code.")
-        # One shape for both ways in: the claims are parsed as strictly as an API body.
-        order = json_text(
-            f'{{"code": {json.dumps(code)}, "claims": {text or "null"}}}'.encode(),
-            "PassportRequest",
-            BODY_BYTES_MAX,
-        )
+        claims = parse_json(text.encode(), size_bytes_max=BODY_BYTES_MAX)
+        order = require_shape({"code": code, "claims": claims}, "PassportRequest")
         issued = service.issue_passport(order["claims"], code=order["code"])
     except (ProblemError, CredentialError) as error:
         status = error.status if isinstance(error, ProblemError) else 400

@@ -22,6 +22,8 @@ BATTERY: Schema = {
     "description": "GB/T 34014 code, GS1 Digital Link or URI",
 }
 
+DIRECTION: Schema = {"enum": ["import", "export", "inland"]}
+
 VERDICTS = ("clear", "clear_with_gaps", "undecided", "hold", "refuse_recommended")
 OUTCOMES = ("pass", "fail", "warn", "not_applicable", "not_yet_required", "not_checked", "indeterminate")
 
@@ -91,7 +93,7 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "ClearanceRequest": _object(
         _ITEM,
-        {**_ITEM_OPTIONAL, "law_date": _nullable(DATE), "direction": {"enum": ["import", "export", "inland"]}},
+        {**_ITEM_OPTIONAL, "law_date": _nullable(DATE), "direction": DIRECTION},
         closed=True,
     ),
     "ManifestLine": _object(
@@ -103,7 +105,7 @@ SCHEMAS: dict[str, Schema] = {
             "declaration": {"type": ["string", "null"], "maxLength": 64},
             "consignee_eori": {"type": ["string", "null"], "maxLength": 32},
             "law_date": _nullable(DATE),
-            "direction": {"enum": ["import", "export", "inland"]},
+            "direction": DIRECTION,
         },
         closed=True,
     ),
