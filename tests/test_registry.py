@@ -29,6 +29,7 @@ from credentials.attestation import (
 )
 from credentials.entries import AdmittedEntry, BlockEntry, PolicyEntry, RefusedEntry, parse_entry
 from credentials.errors import CredentialError
+from credentials.genesis import Limits
 from credentials.identifiers import Subject
 from credentials.lifecycle import Lifecycle
 from credentials.registry import Registry, block_order
@@ -427,12 +428,12 @@ def test_block_limits_are_validity() -> None:
     Count, bytes and quota of an issuer bound a block for proposer and voter alike.
     """
     for limits in (
-        {"attestations_per_block_max": 3},
-        {"per_issuer_per_block_max": 3},
-        {"per_issuer_per_day_max": 3},
-        {"block_bytes_max": 1_400},
+        Limits(attestations_per_block_max=3),
+        Limits(per_issuer_per_block_max=3),
+        Limits(per_issuer_per_day_max=3),
+        Limits(block_bytes_max=1_400),
     ):
-        ledger = Ledger(**limits)
+        ledger = Ledger(make_genesis(limits=limits))
         txs = [ledger.attest(MAKER, "battery.produced", battery(n)) for n in range(6)]
 
         chosen = ledger.propose(txs)
@@ -880,7 +881,7 @@ def test_entries_are_read_strictly() -> None:
     """
     ledger = Ledger()
     tx = ledger.attest(MAKER, "battery.produced", battery(1))
-    entries = [
+    entries: list[RefusedEntry | BlockEntry | PolicyEntry] = [
         RefusedEntry(b"d" * 32, MAKER, battery(1), "X1", 4, 2),
         BlockEntry(1, 2, *(bytes([n]) * 32 for n in range(5))),
         PolicyEntry("log ...\n"),
