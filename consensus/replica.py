@@ -42,6 +42,7 @@ BLOCKS_QUEUED_MAX = 64
 HELP_MESSAGES_MAX = 64
 HELP_BYTES_MAX = 2 << 20
 HELP_INTERVAL_MS = 100  # between two answers to one sender's status
+IN_FLIGHT_MS = 200  # what is younger is probably on its way: nobody is helped with it or behind because of it
 REQUEST_INTERVAL_MS = 1_000  # between two requests for blocks without an answer
 IDLE_STATUS_MS = 5_000
 WAL_RECORD_BYTES_MAX = 4 << 20
@@ -251,6 +252,15 @@ class _Peer:
     buffer: _Buffer = field(default_factory=_Buffer)
 
 
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """A message of the height, own ones included."""
+
+    round: int
+    data: bytes
+    since_ms: int
+
+
 class Replica:
     """One node's part in the agreement; an observer (no name) verifies and executes, and never votes."""
 
@@ -290,6 +300,9 @@ class Replica:
         self._queue: list[tuple[str, bytes, bytes]] = []  # received blocks that are not executed yet
         self._requested_ms: int | None = None
         self._requests = 0
+        self._behind_since_ms: int | None = None
+        self._catching_up = False  # the last block came from a peer
+        self._stored_ms = 0
         self._status_ms: int | None = None
         self._last_place: tuple[int, int, int] | None = None
         self._now_ms = 0
@@ -301,7 +314,7 @@ class Replica:
     def _reset(self) -> None:
         """Forget the height: nothing is said about the next one yet."""
         self._height: Height | None = None
-        self._messages: dict[bytes, tuple[int, bytes]] = {}  # short digest -> round, bytes
+        self._messages: dict[bytes, _Heard] = {}  # by short digest
         self._kept_round = 0
         self._executions: dict[bytes, Execution | None] = {}  # None: the block is not valid
         self._proposal_due = _NO_PROPOSAL  # the round in which this node proposes once it has something
@@ -353,7 +366,8 @@ class Replica:
                 self._tick()
         self._start_if_due()
         self._propose_if_due()
-        out, self._out = self._out, []
+        # One sync for all that is signed here; what is written may always be sent later.
+        out, self._out = sorted(self._out, key=lambda effect: not isinstance(effect, Persist)), []
         return out
 
     def status(self) -> bytes:
@@ -422,7 +436,7 @@ class Replica:
             self.refused["duplicate"] += 1
             return False
         if added is Added.NEW:
-            self._messages[digest] = (round, data)
+            self._messages[digest] = _Heard(round, data, self._now_ms)
         else:
             self.refused["surplus"] += 1
         return True  # a surplus vote may still say that its sender is rounds ahead (L55)
@@ -520,7 +534,7 @@ class Replica:
     def _forget_old_messages(self, height: Height) -> None:
         self._kept_round = height.state.round
         rounds = height.rounds()
-        self._messages = {d: kept for d, kept in self._messages.items() if kept[0] in rounds}
+        self._messages = {d: heard for d, heard in self._messages.items() if heard.round in rounds}
         self._executions = {d: done for d, done in self._executions.items() if d in height.blocks}
 
     def _propose_if_due(self) -> None:
@@ -589,7 +603,7 @@ class Replica:
         data = proposal.encode()
         self._persist(_Record(number, round, _PROPOSAL, data))
         height.add_proposal(proposal, timely=True)
-        self._messages[_short_digest(data)] = (round, data)
+        self._messages[_short_digest(data)] = _Heard(round, data, self._now_ms)
 
     def _cast(self, height: Height, cast: machine.CastVote) -> None:
         """Sign, persist and broadcast a vote, once per round and kind."""
@@ -614,7 +628,7 @@ class Replica:
             )
         self._persist(record)
         height.add_vote(vote)
-        self._messages[_short_digest(data)] = (cast.round, data)
+        self._messages[_short_digest(data)] = _Heard(cast.round, data, self._now_ms)
 
     def _persist(self, record: "_Record") -> None:
         self._signed[record.guard] = record.data
@@ -647,7 +661,7 @@ class Replica:
                     height.add_vote(message)
                 else:
                     height.add_proposal(message, self._timely(message, self._now_ms))
-                self._messages[_short_digest(data)] = (message.round, data)
+                self._messages[_short_digest(data)] = _Heard(message.round, data, self._now_ms)
             self._out.append(Broadcast(record.data))
         if reached is Step.PROPOSE:
             token = (state.height, last, int(Step.PROPOSE))
@@ -689,6 +703,7 @@ class Replica:
         )
 
     def _decide(self, height: Height, round: int, value_id: bytes) -> None:
+        self._catching_up = False
         certificate = CommitCertificate(
             height.state.height,
             round,
@@ -723,11 +738,14 @@ class Replica:
         self._wal = {height: records for height, records in self._wal.items() if height > number}
         self._signed = {guard: data for guard, data in self._signed.items() if guard[0] > number}
         self._reset()
+        self._stored_ms = self._now_ms
+        self._behind_since_ms = None
         for sender, peer in list(self._peers.items()):
             buffer, peer.buffer = peer.buffer, _Buffer()
             for data, received_ms in buffer.messages:
                 self._receive(sender, data, received_ms)
         self._adopt_next()
+        self._request_if_behind()
         self._start_if_due()
         if self._height is None and self._storing is None:
             self._send_status()  # observers and laggards learn of the block
@@ -750,6 +768,7 @@ class Replica:
                 self._peer(sender).height = 0  # ask somebody else
                 return
             self._requested_ms = None
+            self._catching_up = True
             self._commit(block, certificate)
 
     # --- peers
@@ -771,10 +790,18 @@ class Replica:
         if self._requested_ms is not None and self._now_ms - self._requested_ms < REQUEST_INTERVAL_MS:
             return
         ahead = sorted(name for name, peer in self._peers.items() if peer.height > self._tip.height)
-        if ahead:
-            self._requested_ms = self._now_ms
-            self._requests += 1
-            self._out.append(RequestBlocks(ahead[self._requests % len(ahead)], self._tip.height + 1))
+        if not ahead:
+            self._behind_since_ms = None
+            return
+        if self._behind_since_ms is None:
+            self._behind_since_ms = self._now_ms
+        # A validator's own votes mostly decide within this time; others only learn of blocks this way.
+        patient = self._name is not None and not self._catching_up
+        if patient and self._now_ms - self._behind_since_ms < IN_FLIGHT_MS:
+            return
+        self._requested_ms = self._now_ms
+        self._requests += 1
+        self._out.append(RequestBlocks(ahead[self._requests % len(ahead)], self._tip.height + 1))
 
     def _answer_status(self, sender: str, value: list[Value]) -> None:
         match value:
@@ -794,20 +821,26 @@ class Replica:
             self.refused["too_often"] += 1
             return
         theirs = {have[at : at + SHORT_DIGEST_BYTES] for at in range(0, len(have), SHORT_DIGEST_BYTES)}
-        if height < working or (self._height is None and self._name is not None and theirs):
-            # The sender is behind, or this node slept through the beginning of the height.
+        slept = self._height is None and self._name is not None and bool(theirs)
+        behind = height < working and self._now_ms - self._stored_ms >= IN_FLIGHT_MS
+        if behind or slept:
             peer.helped_ms = self._now_ms
             self._out.append(Send(sender, self.status()))
-        elif step < Step.DECIDED:
-            lacking = [(-round_, data) for d, (round_, data) in self._messages.items() if d not in theirs]
-            lacking.sort(key=lambda item: item[0])  # the latest round first: it moves the sender furthest
+        elif height == working and step < Step.DECIDED:
+            landed_ms = self._now_ms - IN_FLIGHT_MS
+            lacking = [
+                heard
+                for d, heard in self._messages.items()
+                if d not in theirs and heard.since_ms <= landed_ms
+            ]
+            lacking.sort(key=lambda heard: -heard.round)  # the latest round moves the sender furthest
             size_bytes = 0
-            for _, data in lacking[:HELP_MESSAGES_MAX]:
-                size_bytes += len(data)
+            for heard in lacking[:HELP_MESSAGES_MAX]:
+                size_bytes += len(heard.data)
                 if size_bytes > HELP_BYTES_MAX:
                     break
                 peer.helped_ms = self._now_ms
-                self._out.append(Send(sender, data))
+                self._out.append(Send(sender, heard.data))
 
     def _tick(self) -> None:
         self._drop(self._pool.expire(self._now_ms))

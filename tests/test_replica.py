@@ -192,7 +192,7 @@ def test_one_height_from_proposal_to_commit() -> None:
 
 def test_nothing_is_sent_before_it_is_persisted() -> None:
     """
-    Every own proposal and vote is in a Persist effect, under its guard, right before its Broadcast.
+    Every own proposal and vote is in a Persist effect, under its guard, before its Broadcast.
     """
     bench = Bench(me=1)
     bench.feed(AttestationReceived(TX, sha256(TX).digest()))
@@ -200,14 +200,15 @@ def test_nothing_is_sent_before_it_is_persisted() -> None:
     assert isinstance(own, Proposal)
     bench.hear(*all_votes(PREVOTE, 0, own.block, (0, 2)), *all_votes(PRECOMMIT, 0, own.block, (0, 2)))
 
+    on_disk: dict[bytes, object] = {}
     guards = []
-    for before, effect in zip(bench.out, bench.out[1:], strict=False):
-        if isinstance(effect, Broadcast) and not is_status(effect.data):
-            assert isinstance(before, Persist)
-            record = decode(before.record)
+    for effect in bench.out:
+        if isinstance(effect, Persist):
+            record = decode(effect.record)
             assert isinstance(record, list)
-            assert effect.data in record
-            guards.append(before.guard)
+            on_disk[record[4]] = effect.guard
+        elif isinstance(effect, Broadcast) and not is_status(effect.data):
+            guards.append(on_disk[effect.data])
     assert guards == [(1, 0, "proposal"), (1, 0, PREVOTE), (1, 0, PRECOMMIT)]
 
 
@@ -500,9 +501,10 @@ def test_a_bad_certificate_is_refused(bad: CommitCertificate) -> None:
     assert effects == []
     assert bench.replica.refused["bad_block"] == 1
     assert bench.ledger.executed == []
-    bench.now_ms += 2_000
     bench.out.clear()
     bench.feed(PeerHeight(NAMES[2], 1))
+    bench.now_ms += 2_000
+    bench.feed(Tick())
     assert [e.peer for e in bench.out if isinstance(e, RequestBlocks)] == [NAMES[2]]
 
 
@@ -611,6 +613,7 @@ def test_status_is_answered_with_everything_the_peer_lacks() -> None:
     bench = Bench()
     proposal, dead = propose(0, BLOCK), vote(PREVOTE, 0, 1, BLOCK)
     bench.hear(proposal, dead)
+    bench.now_ms += 200
     have = sha256(proposal.encode()).digest()[:8]
 
     effects = bench.feed(MessageReceived(NAMES[2], encode(["comity/status/v1", 1, 0, 1, have])))
@@ -621,12 +624,23 @@ def test_status_is_answered_with_everything_the_peer_lacks() -> None:
     assert len(sent) == 2  # the dead validator's prevote and the own one
 
 
+def test_nobody_is_helped_with_what_is_on_its_way() -> None:
+    """
+    Messages of the last 200 ms are not sent again: under load every status would cost a block.
+    """
+    bench = Bench()
+    bench.hear(propose(0, BLOCK))
+
+    assert bench.feed(MessageReceived(NAMES[2], encode(["comity/status/v1", 1, 0, 1, b""]))) == []
+
+
 def test_help_is_limited_in_time() -> None:
     """
     A peer that asks without pause is answered ten times a second at most.
     """
     bench = Bench()
     bench.hear(propose(0, BLOCK))
+    bench.now_ms += 200
     status = MessageReceived(NAMES[2], encode(["comity/status/v1", 1, 0, 1, b""]))
 
     answers = [bool(bench.feed(status)) for _ in range(5)]
@@ -658,9 +672,13 @@ def test_a_peer_behind_learns_of_it_and_a_peer_ahead_is_asked_for_blocks() -> No
     ahead.feed(BlockStored(1))
     behind = Bench(me=2)
 
+    assert ahead.feed(MessageReceived(NAMES[2], behind.replica.status())) == []
+    ahead.now_ms += 200
     [answer] = ahead.feed(MessageReceived(NAMES[2], behind.replica.status()))
     assert isinstance(answer, Send)
-    assert behind.feed(MessageReceived(NAMES[0], answer.data)) == [RequestBlocks(NAMES[0], 1)]
+    assert behind.feed(MessageReceived(NAMES[0], answer.data)) == []
+    behind.now_ms += 200
+    assert [e for e in behind.feed(Tick()) if isinstance(e, RequestBlocks)] == [RequestBlocks(NAMES[0], 1)]
 
 
 # --- the pool, idle heights and the heartbeat
