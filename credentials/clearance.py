@@ -177,6 +177,10 @@ class ItemVerdict:
             "line": self.line.line,
             "battery": self.line.battery,
             "goods": self.line.goods,
+            "commodity_code": self.line.commodity_code,
+            "vin": self.line.vin,
+            "mass_kg": self.line.mass_kg,
+            "registration_id": self.line.registration_id,
             **self.verdict.as_dict(),
         }
 

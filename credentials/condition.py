@@ -35,8 +35,8 @@ STANDING_CHECKS = (
     "standing.recall",
 )
 DEMONSTRATION = (
-    "Demonstration: this recognition was made for this network. No EU act recognises a Chinese battery "
-    "attestation today, and the node does not say that anything complies."
+    "Recognition here is a demonstration, made for this network: no EU act recognises a Chinese battery "
+    "attestation today."
 )
 _DAY_S = 86_400
 

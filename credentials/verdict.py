@@ -145,6 +145,8 @@ class Conclusion:
     reason: str
     ground: str | None
     because: str | None
+    text: str = ""
+    provision: str = ""
 
 
 def conclude(
@@ -168,7 +170,9 @@ def conclude(
     if not checks:
         words.append((UNDECIDED, "not_checked"))
     if not words:
-        return Conclusion(GAPS, "gaps", None, None) if gaps else Conclusion(CLEAR, "ok", None, None)
+        word, reason = (GAPS, "gaps") if gaps else (CLEAR, "ok")
+        row = tables.reasons.get(reason, {})
+        return Conclusion(word, reason, None, None, row.get("en", reason), row.get("provision", ""))
     worst = max((word for word, _ in words), key=ORDER.index)
     reason = min((r for word, r in words if word == worst), key=_rank(tables))
     row = tables.reasons.get(reason, {})
@@ -176,7 +180,7 @@ def conclude(
     because = (row.get("because") or "unreachable") if worst == UNDECIDED else None
     if because == "none":
         because = "unreachable"
-    return Conclusion(worst, reason, ground, because)
+    return Conclusion(worst, reason, ground, because, row.get("en", reason), row.get("provision", ""))
 
 
 def _rank(tables: Tables) -> Any:
@@ -206,6 +210,8 @@ class Verdict:
             "verdict": self.conclusion.verdict,
             "reason": self.conclusion.reason,
             "ground": self.conclusion.ground,
+            "text": self.conclusion.text,
+            "provision": self.conclusion.provision,
             "law_date": self.at.law_date,
             "evaluated_at": self.at.evaluated_at,
             "height": self.height,

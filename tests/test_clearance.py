@@ -437,7 +437,7 @@ def test_a_used_pack_enters_china_under_the_chinese_policy(effect: Effect, verdi
 
     assert (told["verdict"], told["reason"]) == (verdict, reason)
     if effect is not Effect.NOT_RECOGNISED:
-        assert "Demonstration" in told["recognition_note"]
+        assert "demonstration" in told["recognition_note"]
     assert check(told, "used_evidence")[0]["outcome"] == "pass"
     assert check(told, "soh")[0]["outcome"] == "pass"
 
