@@ -142,10 +142,11 @@ class Lifecycle:
         """Read the table, refusing unknown keys and words; raises CredentialError("rules_invalid", ...)."""
         where = "lifecycle.json"
         known = (
-            "$comment version states initial terminal final roles schemes guards_always events kinds exclusivity "
-            "enforcement euStatusTransitions euStatusNote"
+            "$comment version states initial terminal final roles schemes guards_always events kinds "
+            "exclusivity enforcement euStatusTransitions euStatusNote"
         )
-        _keys(table, known.split(), ("version", "states", "initial", "roles", "schemes", "events", "exclusivity"), where)
+        required = ("version", "states", "initial", "roles", "schemes", "events", "exclusivity")
+        _keys(table, known.split(), required, where)
         states = _texts(table["states"], f"{where} states")
         roles = _texts(table["roles"], f"{where} roles")
         rules = {r.id: r for r in (_rule(row) for row in _rows(table["exclusivity"], where))}

@@ -1,4 +1,4 @@
-"""A small real ledger for tests: a genesis of invented parties, their keys, and a registry fed with blocks."""
+"""A small real ledger for tests: a genesis of invented parties, their keys, a registry fed with blocks."""
 
 from __future__ import annotations
 
