@@ -1,6 +1,6 @@
 """The importer's report before shipping: which requirement is met by what, and who must act (design.md 8).
 
-    row    {id, requirement, provision, state, items {state: n}, open_lines, who, action, effect,
+    row    {id, requirement, provision, state, items {state: n}, open_lines, who, action, basis, effect,
             evidence, proofs}
     head   {total, met_abroad, met_eu, open, not_yet_required, not_applicable, asked_twice, sentence}
 
@@ -90,7 +90,10 @@ def readiness(
             continue
         counted.add(subject)
         for row in evidence.network.tables.crosswalk.get("rows", ()):
-            total = totals.setdefault(row["id"], _RowTotal(row))
+            if row["id"] not in totals:
+                mapping = evidence.network.tables.crosswalk_evidence.get("rows", {}).get(row["id"], {})
+                totals[row["id"]] = _RowTotal(row, mapping.get("basis"))
+            total = totals[row["id"]]
             total.add(line.line, row_state(row, item))
     rows = [total.as_dict() for total in totals.values()]
     return {
@@ -184,8 +187,9 @@ def _answer(row_id: str, statement: Recorded, basis: str, accepted: Mapping[str,
             issuer_roles=issuer.roles,
             issuer_jurisdiction=jurisdiction,
         )
-        effect = told.effect.value
-        good = good or effect in network.tables.crosswalk_evidence.get("acceptedEffects", ())
+        good = good or told.effect.value in network.tables.crosswalk_evidence.get("acceptedEffects", ())
+        # An operator's own statement needs no recognition: that there is none says nothing about it.
+        effect = told.effect.value if basis == "recognition" or told.now is not None else None
     proof = {
         "kind": attestation.kind,
         "issuer": attestation.issuer,
@@ -260,6 +264,7 @@ class _RowTotal:
     """One requirement over all batteries."""
 
     row: Mapping[str, Any]
+    basis: str | None
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(STATES, 0))
     open_lines: list[int] = field(default_factory=list)
     asks: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -321,6 +326,7 @@ class _RowTotal:
             "cn_element": row.get("cnElement"),
             "coverage": row.get("coverage"),
             "legal_route": row.get("legalRoute"),
+            "basis": self.basis,
             "effect": sorted(self.effects),
             "not_accepted": self.not_accepted,
             "asked_twice": bool(self.asked_twice),

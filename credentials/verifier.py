@@ -72,6 +72,7 @@ def verify(document: Document | bytes, evidence: Evidence, policy: Policy, at: A
     record = Record.read(evidence.ledger)
     inquiry = Inquiry(evidence, record, policy, at)
     check_freshness(found, evidence, policy, at)
+    found.passed("document", origin="shown")
     examined = examine(found, document, inquiry)
     check_receipts(found, evidence, examined)
     battery = check_battery(found, [examined] if examined else [], inquiry)
