@@ -6,11 +6,12 @@ import sys
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from consensus.cose import SeedSigner
-from consensus.encoding import decode, encode
+from consensus.encoding import Value, decode, encode
 from consensus.errors import ConsensusError
 from consensus.merkle import Frontier
 from consensus.replica import (
@@ -562,6 +563,36 @@ def test_foreign_messages_are_dropped_and_counted() -> None:
         assert bench.replica.refused[reason] == before + 1, reason
         assert effects == []
     assert bench.replica.step == (1, 0, 0)
+
+
+def test_mutated_messages_never_raise() -> None:
+    """
+    4,000 messages with changed, cut, repeated or swapped parts leave a validator that can still decide.
+    """
+    random = Random(3)
+    bench = Bench()
+    good = [
+        propose(0, BLOCK).encode(),
+        vote(PREVOTE, 0, 1, BLOCK).encode(),
+        vote(PRECOMMIT, 5, 2, None, height=2).encode(),
+        bench.replica.status(),
+        certificate(BLOCK).encode(),
+    ]
+    parts: list[Value] = [None, 0, 1, 2**53 - 1, "", "x" * 300, b"", bytes(32), bytes(64), [], {}, True]
+    for _ in range(2_000):
+        data = bytearray(random.choice(good))
+        at = random.randrange(len(data))
+        data[at : at + random.randint(0, 2)] = random.randbytes(random.randint(0, 2))
+        bench.feed(MessageReceived(NAMES[random.randrange(4)], bytes(data)))
+        value = decode(random.choice(good))
+        assert isinstance(value, list)
+        value[random.randrange(len(value))] = random.choice(parts)
+        bench.feed(MessageReceived("did:web:stranger.example", encode(value)))
+        bench.feed(BlocksReceived(NAMES[1], [(bytes(data), encode(value)), (BLOCK.encode(), bytes(data))]))
+
+    bench.hear(propose(0, BLOCK), *all_votes(PREVOTE, 0, BLOCK))
+    assert commit_of(bench.hear(*all_votes(PRECOMMIT, 0, BLOCK))).block == BLOCK
+    assert sum(bench.replica.refused.values()) > 3_000
 
 
 def test_the_buffer_for_the_next_height_is_bounded_per_sender() -> None:
