@@ -154,7 +154,7 @@ def play(desks: dict[str, Desk], say: Callable[[str], None]) -> Played:
     second = _second_passport(maker, sample, say)
     revoked = scenario.CONSIGNMENT[scenario.REVOKED - 1]
     maker.post(f"/passports/{digests[revoked.code]}/revoke", {"reason": "cell lot recalled by the maker"})
-    wait("the revocation", lambda: _standing(customs, revoked)["publication"] == "revoked")
+    wait("the revocation", lambda: _standing(customs, revoked)["publication"] in ("ceased", "revoked"))
     say(f"manufacturer: passport of line {scenario.REVOKED} revoked")
     _recycle(desks, say)
     used_verdict = _used_pack(desks, say)
@@ -217,6 +217,10 @@ def _shown_documents(
     maker, recycler = desks["manufacturer"], desks["recycler"]
     odd = (scenario.RECYCLED_BATTERY, scenario.NEVER_ATTESTED_BATTERY, scenario.UNSUPPORTED_BATTERY)
     wait_admitted(maker, [maker.attest("battery.produced", b, _produced(b)) for b in odd], "productions")
+    # The responsible operator names who may take the battery over: nobody else's receipt of it would count.
+    buyer = {"buyer": scenario.PARTIES[5].did, "invoice": "DEMO-INVOICE-63"}
+    sold = maker.attest("battery.sold", scenario.RECYCLED_BATTERY, buyer)
+    wait_admitted(maker, [sold], "the sale to the recycler")
     never = maker.sign_only(unsigned_passport(sample, scenario.NEVER_ATTESTED_BATTERY, maker_did()))
     outsider = unsigned_passport(sample, scenario.UNACCREDITED_BATTERY, scenario.PARTIES[5].did)
     refused = recycler.http.post(
