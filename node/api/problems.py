@@ -42,6 +42,7 @@ def page_wanted() -> bool:
 
 def render_problem(problem: ProblemError) -> Response:
     """The answer for one problem: a page for browsers, problem+json for everyone else."""
+    problem.detail = _sentence(problem.detail)
     if page_wanted():
         response = make_response(render_template("problem.html", problem=problem), problem.status)
     else:
@@ -53,6 +54,14 @@ def render_problem(problem: ProblemError) -> Response:
     if problem.status == 503:
         response.headers["Retry-After"] = "2"
     return response
+
+
+def _sentence(text: str) -> str:
+    """The text as one line that begins with a capital and ends with a stop."""
+    line = " ".join(text.split()) or "The request could not be answered."
+    if line.split()[0].isalpha():  # not an identifier, whose letters mean something
+        line = line[0].upper() + line[1:]
+    return line + ("" if line[-1] in ".!?`\"'" else ".")
 
 
 def install(app: Flask) -> None:
