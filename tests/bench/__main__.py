@@ -1,0 +1,44 @@
+"""`python -m tests.bench`: print one row per measurement; `--quick` for a glance, `--row NAME` for one."""
+
+import argparse
+import sys
+from collections.abc import Callable
+
+from tests.bench import attestation, finality, passport
+from tests.bench.harness import Comparison, NotMeasured, circumstances
+
+
+def _compared(measure: Callable[..., tuple[str, Comparison]], quick: bool) -> str:
+    name, comparison = measure(rounds=3 if quick else 9, seconds=0.1 if quick else 0.5)
+    return f"{name}: {comparison.text()}"
+
+
+def _finality(quick: bool) -> str:
+    measured = finality.measure(count=10 if quick else 100, burst=20 if quick else 200)
+    return f"finality of four validators sharing this machine: {measured.text()}"
+
+
+ROWS: dict[str, Callable[[bool], str]] = {
+    "passport": lambda quick: _compared(passport.measure, quick),
+    "attestation": lambda quick: _compared(attestation.measure, quick),
+    "finality": _finality,
+}
+
+
+def main() -> int:
+    """Print the table; the exit code is 0 also when a row could not be measured: it says so."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench")
+    parser.add_argument("--quick", action="store_true", help="few and short rounds")
+    parser.add_argument("--row", choices=ROWS, action="append", help="measure this row (repeatable)")
+    options = parser.parse_args()
+    print(circumstances())
+    for name in options.row or ROWS:
+        try:
+            print(ROWS[name](options.quick))
+        except NotMeasured as reason:
+            print(f"{name}: not measured: {reason}")
+        sys.stdout.flush()
+    return 0
+
+
+sys.exit(main())

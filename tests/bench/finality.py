@@ -1,0 +1,146 @@
+"""Row 3: finality of four validators, as four real processes on this machine's loopback.
+
+Founded and started by the demo's own code path (`comity init`, `network create|join`, `serve`). One attestation
+at a time: from the request until the node says it is in the log, and until the receipt is there. Then a burst:
+how many a second, from the first request until the last is in the log.
+"""
+
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from tests.bench.harness import NotMeasured, percentile
+
+VALIDATORS = 4
+WAIT_S_MAX = 60.0
+POLL_S = 0.005
+FIRST_SERIAL = 5_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Finality:
+    """Seconds per attestation, and attestations a second in a burst."""
+
+    to_log_s: list[float]
+    to_receipt_s: list[float]
+    burst: int
+    burst_s: float
+
+    def text(self) -> str:
+        """Return the row."""
+
+        def both(values: list[float]) -> str:
+            return " and ".join(
+                f"p{share} {percentile(values, share / 100) * 1000:,.0f} ms" for share in (50, 99)
+            )
+
+        return (
+            f"{len(self.to_log_s)} one by one: in the log {both(self.to_log_s)}, "
+            f"receipt {both(self.to_receipt_s)}; a burst of {self.burst}: "
+            f"{self.burst / self.burst_s:,.0f}/s until the last is in the log"
+        )
+
+
+@contextmanager
+def validators(root: Path) -> Iterator[list[Any]]:
+    """Found the demo's network under `root`, start its four validators, stop them at the end."""
+    from node.demo.founding import found
+    from node.demo.launcher import free_block
+    from node.demo.scenario import PARTIES
+
+    nodes = found(root, free_block(len(PARTIES), 18_470))[:VALIDATORS]
+    try:
+        for node in nodes:
+            node.start()
+        for node in nodes:
+            node.wait_ready()
+        yield nodes
+    finally:
+        for node in nodes:
+            node.stop()
+
+
+class _Maker:
+    """The manufacturer's operator: attests that batteries were made."""
+
+    def __init__(self, node: Any) -> None:
+        self._desk = node.desk()
+
+    def attest(self, serial: int) -> str:
+        from node.demo.scenario import make
+
+        battery = make(serial)
+        members = {"production_date": f"2026-06-{battery.day:02d}", "category": battery.category}
+        return str(self._desk.attest("battery.produced", battery, members))
+
+    def state(self, digest: str) -> str:
+        answer = self._desk.get(f"/attestations/{digest}")
+        if answer["state"] == "refused":
+            raise NotMeasured(f"the attestation was refused: {json.dumps(answer.get('refusal'))}")
+        return str(answer["state"])
+
+    def wait(self, digest: str, states: set[str]) -> None:
+        limit = time.perf_counter() + WAIT_S_MAX
+        while self.state(digest) not in states:
+            if time.perf_counter() > limit:
+                raise NotMeasured(
+                    f"an attestation was not {' or '.join(sorted(states))} after {WAIT_S_MAX:.0f} s"
+                )
+            time.sleep(POLL_S)
+
+
+def _one_by_one(maker: _Maker, count: int) -> tuple[list[float], list[float]]:
+    to_log, to_receipt = [], []
+    for number in range(count + 5):
+        started = time.perf_counter()
+        digest = maker.attest(FIRST_SERIAL + number)
+        maker.wait(digest, {"admitted", "receipted"})
+        logged = time.perf_counter()
+        maker.wait(digest, {"receipted"})
+        if number >= 5:  # the first ones warm up
+            to_log.append(logged - started)
+            to_receipt.append(time.perf_counter() - started)
+    return to_log, to_receipt
+
+
+def _burst(node: Any, count: int) -> float:
+    makers = [_Maker(node) for _ in range(4)]
+    started = time.perf_counter()
+    with ThreadPoolExecutor(len(makers)) as pool:
+        digests = list(
+            pool.map(
+                lambda number: makers[number % len(makers)].attest(FIRST_SERIAL + 10_000 + number),
+                range(count),
+            )
+        )
+    waiting = digests
+    while waiting:
+        makers[0].wait(waiting[-1], {"admitted", "receipted"})
+        waiting = waiting[:-1]
+    return time.perf_counter() - started
+
+
+def measure(*, count: int, burst: int) -> Finality:
+    """Measure; raises NotMeasured."""
+    with tempfile.TemporaryDirectory(prefix="comity-bench-") as folder:
+        try:
+            with validators(Path(folder)) as nodes:
+                to_log, to_receipt = _one_by_one(_Maker(nodes[0]), count)
+                return Finality(to_log, to_receipt, burst, _burst(nodes[0], burst))
+        except (ImportError, OSError, requests.RequestException) as error:
+            raise NotMeasured(f"the validators did not run: {error}") from error
+        except Exception as error:
+            if type(error).__name__ == "DemoFailed":
+                raise NotMeasured(str(error)) from error
+            raise
+        finally:
+            sys.stdout.flush()
