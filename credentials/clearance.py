@@ -269,7 +269,8 @@ def _check_identifier(found: Findings, line: Line, evidence: Evidence, policy: P
             return
         identifier = parse_identifier(scheme, line.battery, rules, namespace="-")
     except CredentialError as error:
-        found.unknown("identifier", "identifier_invalid", detail=str(error))
+        known = error.code == "identifier_unsupported"
+        found.unknown("identifier", error.code if known else "identifier_invalid", detail=str(error))
         return
     except KeyError:
         found.unmade(("identifier",), "tables_unavailable")

@@ -592,7 +592,7 @@ def test_no_clear_without_recognition_where_it_is_required(capsys: pytest.Captur
     w = recognised_world(Effect.ACCEPTED_BY_LAW)
     text = used_pack(w, 1)
     assert w.judge(text, policy_name="authority-cn").verdict.conclusion.verdict == "clear"
-    trials = {
+    trials: dict[str, Callable[[World, str, Evidence], Evidence]] = {
         "unreadable": in_network(recognitions=None),
         "empty": in_network(recognitions=()),
         "rows unknown": lambda w, t, e: without_tables(e, crosswalk_evidence={}),

@@ -117,7 +117,7 @@ def test_each_condition_of_admitted_is_its_own_check() -> None:
     text, other = w.new(1), w.new(2)
     document = dict(w.issue(text).credentials[1])
     elsewhere = replace(w.genesis, network_id=bytes(32))
-    cases = {
+    cases: dict[str, tuple[dict[str, Any], str]] = {
         "admitted.issuer": ({"by": OTHER_MAKER}, "wrong_issuer"),
         "admitted.subject": ({"about": other}, "wrong_subject"),
         "admitted.kind": ({"kind": "battery.produced"}, "wrong_kind"),
