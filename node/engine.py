@@ -13,7 +13,7 @@ import queue
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from hashlib import sha256
 from typing import Protocol
 
@@ -21,7 +21,6 @@ from consensus.application import Application
 from consensus.checkpoint import NoteError, SignedNote
 from consensus.cose import Signer
 from consensus.encoding import Value
-from consensus.errors import ConsensusError
 from consensus.merkle import Frontier, Tree
 from consensus.replica import (
     AttestationReceived,
@@ -41,14 +40,19 @@ from consensus.replica import (
     Send,
     SetTimer,
     Started,
+    Tick,
     TimeoutElapsed,
+    Timeouts,
     Tip,
+    Token,
 )
+from credentials.genesis import Genesis
+from credentials.registry import genesis_app_hash
 from node import log
 from node.cosigning import Conflict, Cosigning
 from node.errors import bad_request, busy
 from node.gossip import ITEM_ATTESTATION, ITEM_CONSENSUS, ITEM_COSIGNATURE, ITEM_NOTE, Item, Status
-from node.store import EntryRow, LedgerStore, LedgerTip, SigningStore
+from node.store import LedgerStore, LedgerTip, SigningStore, row_of
 
 INBOX_EVENTS_MAX = 8192
 RECENT_MAX = 65_536  # attestations remembered so that a repeated one is not judged again at once
@@ -56,7 +60,7 @@ RECENT_S = 2.0
 RECOSIGN_S = 60.0  # an idle log is cosigned again
 HEIGHTS_KEPT = 4  # WAL records and guards of this many decided heights stay
 NOTE_INTERVAL_S = 0.2  # to one peer, while it lacks our cosigned checkpoint
-TICK_S_MAX = 1.0
+TICK_S = 0.25
 
 
 class Outgoing(Protocol):
@@ -111,32 +115,31 @@ class EmbeddedEngine:
         ledger: LedgerStore,
         tree: Tree,
         cosigning: Cosigning,
-        row_of: Callable[[bytes], EntryRow],
         listener: Listener,
         name: str | None,
         signer: Signer | None,
     ) -> None:
-        self._application = application
         self._signing = signing
         self._ledger = ledger
         self._tree = tree
         self._cosigning = cosigning
-        self._row_of = row_of
         self._listener = listener
         self._height = tip.height
         wal = signing.wal(tip.height + 1)
         self._replica = Replica(chain, application, tip, name=name, signer=signer, wal=wal)
         self._inbox: queue.Queue[Event | _Internal] = queue.Queue(INBOX_EVENTS_MAX)
-        self._timers: list[tuple[float, int, object]] = []
+        self._timers: list[tuple[float, int, Token]] = []
         self._timer_number = 0
         self._recent: OrderedDict[bytes, float] = OrderedDict()
         self._recent_lock = threading.Lock()
         self._note_sent: dict[str, float] = {}
         self._cosigned_at = 0.0
+        self._ticked_at = 0.0
         self._last_now_ms = 0
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self.out: Outgoing | None = None  # set before `start`
+        self._place = (0, 0)  # round, attestations waiting
         self._status: Status = self._make_status()
 
     # -- called from any thread ----------------------------------------------------------------------
@@ -154,6 +157,16 @@ class EmbeddedEngine:
 
     def status(self) -> Status:
         return self._status
+
+    @property
+    def round(self) -> int:
+        """The round being worked on."""
+        return self._place[0]
+
+    @property
+    def pool_size(self) -> int:
+        """Attestations that wait for a block."""
+        return self._place[1]
 
     def submit(self, attestation: bytes) -> None:
         self._put(AttestationReceived(attestation, sha256(attestation).digest()))
@@ -221,14 +234,13 @@ class EmbeddedEngine:
 
     def _turn(self) -> None:
         """Wait for the next event or timer, and work off what is there."""
-        now = time.monotonic()
-        wait_s = TICK_S_MAX if not self._timers else max(0.0, min(TICK_S_MAX, self._timers[0][0] - now))
-        try:
-            event: Event | _Internal | None = (
-                self._inbox.get(timeout=wait_s) if wait_s else self._inbox.get_nowait()
-            )
-        except queue.Empty:
-            event = None
+        due = self._ticked_at + TICK_S
+        if self._timers:
+            due = min(due, self._timers[0][0])
+        wait_s = due - time.monotonic()
+        event: Event | _Internal | None = None
+        with contextlib.suppress(queue.Empty):
+            event = self._inbox.get(timeout=wait_s) if wait_s > 0 else self._inbox.get_nowait()
         if isinstance(event, tuple):
             self._internal(event)
         elif event is not None:
@@ -236,6 +248,9 @@ class EmbeddedEngine:
         while self._timers and self._timers[0][0] <= time.monotonic():
             token = heapq.heappop(self._timers)[2]
             self._execute(self._replica.handle(TimeoutElapsed(token), self._now_ms()))
+        if time.monotonic() >= self._ticked_at + TICK_S:
+            self._ticked_at = time.monotonic()
+            self._execute(self._replica.handle(Tick(), self._now_ms()))
         if time.monotonic() - self._cosigned_at >= RECOSIGN_S:
             self._cosign()
         self._status = self._make_status()
@@ -248,8 +263,9 @@ class EmbeddedEngine:
             match effect:
                 case Persist():
                     records = [effect]
-                    while todo and isinstance(todo[0], Persist):
-                        records.append(todo.popleft())
+                    while todo and isinstance(following := todo[0], Persist):
+                        records.append(following)
+                        todo.popleft()
                     self._persist(records)
                 case Broadcast(data):
                     self.out.broadcast([ITEM_CONSENSUS, data])
@@ -281,7 +297,7 @@ class EmbeddedEngine:
 
     def _commit(self, effect: Commit) -> None:
         block, execution = effect.block, effect.execution
-        rows = [self._row_of(entry) for entry in execution.entries]
+        rows = [row_of(entry) for entry in execution.entries]
         tip = LedgerTip(block.height, block.id, block.time, execution.app_hash, effect.log.encode())
         self._ledger.commit_block(
             tip,
@@ -291,7 +307,7 @@ class EmbeddedEngine:
             standings=execution.standings,
             finals=execution.finals,
         )
-        self._application.commit(execution)
+        # The application adopts the execution when the replica handles BlockStored.
         self._tree.extend(row.leaf_hash for row in rows)
         assert self._tree.size == effect.log.size, "the tree and the agreed log have one size"
         self._height = block.height
@@ -366,6 +382,7 @@ class EmbeddedEngine:
         self._keep_note()
 
     def _make_status(self) -> Status:
+        self._place = (self._replica.step[1], self._replica.pool_size)
         return self._replica.status(), self._height, self._tree.size, self._cosigning.cosigned_size
 
     def _now_ms(self) -> int:
@@ -374,9 +391,28 @@ class EmbeddedEngine:
         return self._last_now_ms
 
 
-def frontier_of(data: bytes) -> Frontier:
-    """The right edge of the log as ledger.db keeps it."""
-    try:
-        return Frontier.decode(data)
-    except ConsensusError as error:
-        raise AssertionError("ledger.db holds a frontier this node wrote") from error
+def chain_config(genesis: Genesis) -> ChainConfig:
+    """What consensus takes from genesis."""
+    limits = genesis.limits
+    return ChainConfig(
+        network_id=genesis.network_id,
+        validators=genesis.validators,
+        config_digest=genesis.config_digest,
+        app_version=genesis.app_version,
+        timeouts=Timeouts(
+            propose_ms=limits.timeout_propose_ms,
+            propose_delta_ms=limits.timeout_delta_ms,
+            vote_ms=max(limits.timeout_prevote_ms, limits.timeout_precommit_ms),
+            vote_delta_ms=limits.timeout_delta_ms,
+        ),
+        block_bytes_max=limits.block_bytes_max,
+        heartbeat_ms=limits.heartbeat_ms,
+    )
+
+
+def tip_of(ledger: LedgerStore, genesis: Genesis) -> Tip:
+    """Where the chain stands on this disk."""
+    kept = ledger.tip()
+    if kept is None:
+        return Tip(0, genesis.network_id, genesis.created, genesis_app_hash(genesis), Frontier())
+    return Tip(kept.height, kept.block_id, kept.time, kept.app_hash, Frontier.decode(kept.frontier))

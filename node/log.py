@@ -12,13 +12,14 @@ import threading
 import time
 
 from consensus.encoding import Value
+from credentials.canonical import b64u
 
 _lock = threading.Lock()
 
 
 def moment(at: str, **members: Value) -> None:
-    """Write one line; bytes appear as hex."""
-    plain = {k: v.hex() if isinstance(v, bytes) else v for k, v in members.items()}
+    """Write one line; bytes appear in base64url."""
+    plain = {k: b64u(v) if isinstance(v, bytes) else v for k, v in members.items()}
     line = json.dumps({"at": at, "time_ms": int(time.time() * 1000), **plain}, ensure_ascii=False)
     with _lock:
         sys.stderr.write(line + "\n")

@@ -27,20 +27,23 @@ CREATE INDEX IF NOT EXISTS documents_credential ON documents (credential_id) WHE
 CREATE TABLE IF NOT EXISTS outbox (
     number INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, data BLOB NOT NULL, kind TEXT NOT NULL,
     battery TEXT, subject BLOB, document_digest BLOB NOT NULL, created INTEGER NOT NULL,
-    request_digest BLOB, state TEXT NOT NULL DEFAULT 'outbox', height INTEGER, leaf_index INTEGER, rule TEXT,
-    reason TEXT, receipted_at INTEGER);
+    state TEXT NOT NULL DEFAULT 'outbox', height INTEGER, leaf_index INTEGER, rule TEXT,
+    winner INTEGER, reason TEXT, receipted_at INTEGER);
 CREATE INDEX IF NOT EXISTS outbox_open ON outbox (state) WHERE receipted_at IS NULL;
 CREATE INDEX IF NOT EXISTS outbox_document ON outbox (document_digest);
 CREATE INDEX IF NOT EXISTS outbox_battery ON outbox (battery, kind);
 CREATE TABLE IF NOT EXISTS issuances (
     number INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, battery TEXT NOT NULL, version INTEGER NOT NULL,
     category TEXT NOT NULL, claims_digest BLOB NOT NULL, idempotency_key TEXT UNIQUE,
-    signed_at INTEGER NOT NULL, published BLOB NOT NULL, produced BLOB, status_list TEXT,
-    status_index INTEGER);
+    signed_at INTEGER NOT NULL, published BLOB NOT NULL, produced BLOB, status_index INTEGER NOT NULL);
 CREATE UNIQUE INDEX IF NOT EXISTS issuances_claims ON issuances (battery, claims_digest);
 CREATE TABLE IF NOT EXISTS status_lists (
-    name TEXT PRIMARY KEY, purpose TEXT NOT NULL, next_index INTEGER NOT NULL DEFAULT 0,
-    bits BLOB NOT NULL, seq INTEGER NOT NULL DEFAULT 0, served BLOB, pending BLOB, previous BLOB);
+    name TEXT PRIMARY KEY, purpose TEXT NOT NULL, next_index INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE IF NOT EXISTS status_bits (
+    name TEXT NOT NULL, place INTEGER NOT NULL, PRIMARY KEY (name, place));
+CREATE TABLE IF NOT EXISTS status_versions (
+    name TEXT NOT NULL, seq INTEGER NOT NULL, digest BLOB NOT NULL, attestation BLOB NOT NULL,
+    PRIMARY KEY (name, seq));
 CREATE TABLE IF NOT EXISTS consignments (
     number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, declaration TEXT NOT NULL, manifest BLOB NOT NULL,
     manifest_digest BLOB NOT NULL, consignee_eori TEXT, direction TEXT, law_date TEXT NOT NULL,
@@ -87,12 +90,12 @@ class OutboxItem:
     subject: bytes | None
     document_digest: bytes
     created: int
-    request_digest: bytes | None
     state: str
     height: int | None
     leaf_index: int | None
-    rule: str | None
-    reason: str | None
+    rule: str | None  # refused or dropped: by which rule
+    winner: int | None  # refused: leaf index of the winner
+    reason: str | None  # dropped: in words
     receipted_at: int | None
 
 
@@ -174,18 +177,16 @@ class OfficeStore:
         subject: bytes | None,
         document_digest: bytes,
         created: int,
-        request_digest: bytes | None = None,
     ) -> None:
         db.execute(
             "INSERT INTO outbox "
-            "(digest, data, kind, battery, subject, document_digest, created, request_digest) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (digest, data, kind, battery, subject, document_digest, created, request_digest),
+            "(digest, data, kind, battery, subject, document_digest, created) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (digest, data, kind, battery, subject, document_digest, created),
         )
 
     _OUTBOX = (
-        "SELECT number, digest, data, kind, battery, subject, document_digest, created, request_digest, "
-        "state, height, leaf_index, rule, reason, receipted_at FROM outbox"
+        "SELECT number, digest, data, kind, battery, subject, document_digest, created, "
+        "state, height, leaf_index, rule, winner, reason, receipted_at FROM outbox"
     )
 
     def attestation(self, digest: bytes) -> OutboxItem | None:

@@ -1,18 +1,68 @@
-"""Use cases of a node: what the API, the pages and the command line call.
+"""Use cases of a node: what the API, the pages and the command line call, and how they are wired.
 
 Every method returns JSON-able dicts (or text and bytes where said) and raises `ProblemError`.
-Digests in arguments and answers are base64url without padding.
+Digests in arguments and answers are base64url without padding. `open_service` turns a data directory into
+a node.
 """
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
+from consensus.checkpoint import SignedNote
+from consensus.encoding import Value, decode, encode
+from consensus.errors import ConsensusError
+from consensus.merkle import StandingsMap, Tree
+from consensus.receipt import ReceiptError, make_receipt
+from credentials.attestation import Attestation, standing_key
+from credentials.canonical import b64u, b64u_decode
+from credentials.clearance import Line, clear_item
+from credentials.entries import AdmittedEntry, parse_entry
+from credentials.errors import CredentialError
+from credentials.evidence import At, Policy
+from credentials.issuer import PASSPORT_SCHEMA
+from credentials.keys import did_document, did_key_document
+from credentials.passport import PassportSchema
+from credentials.record import Record
+from credentials.registry import Registry
+from credentials.standing import LIVE, Standing
+from credentials.verifier import verify
+from node import config, log
+from node.access import Access
+from node.config import DataDirectory
+from node.cosigning import Cosigner, Cosigning
+from node.engine import EmbeddedEngine, chain_config, tip_of
+from node.errors import ProblemError, SetupError, bad_request, not_found
+from node.gathering import Gathering
+from node.gossip import (
+    BLOCKS_BYTES_MAX,
+    BLOCKS_PER_REQUEST,
+    ITEM_ATTESTATION,
+    Gossip,
+    PeerAuthentication,
+)
+from node.issuing import Issuing, Signers
+from node.jobs import Consignments, require_law_date
+from node.keystore import Keys
+from node.network import Network, open_network_key, read_card
+from node.network import verify as verify_network
+from node.office import OfficeStore, OutboxItem, StoredDocument
+from node.outbox import Outbox
+from node.store import EntryRow, LedgerStore, SigningStore, SqliteStandingReader
+
 JSON = dict[str, Any]
 
 SCOPES = ("issue", "verify", "clear", "govern", "operate", "read")
+POLL_VALIDATOR_S, POLL_OBSERVER_S = 1.0, 0.4
+LINES_IN_BATTERY_LIST = 200
+PROOF_CHECKS = ("parse", "structure", "proof")
+STATUS_CHECKS = (*PROOF_CHECKS, "issuer_key", "validity", "schema", "status")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,34 +75,197 @@ class Session:
     next: str = "/"  # where the page goes after a one-time link
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a node is made of; `open_service` puts it together."""
+
+    did: str
+    network: Network
+    policy: Policy
+    registry: Registry
+    tree: Tree
+    ledger: LedgerStore
+    office: OfficeStore
+    signing: SigningStore
+    engine: EmbeddedEngine
+    gossip: Gossip
+    outbox: Outbox
+    issuing: Issuing
+    gathering: Gathering
+    consignments: Consignments
+    access: Access
+
+
 class Service:
     """One node's use cases. Thread-safe: the web server calls it from several threads."""
+
+    def __init__(self, parts: Parts, port: int) -> None:
+        self._parts = parts
+        self._genesis = parts.network.genesis
+        self._participant = self._genesis.participants[parts.did]
+        self._port = port
+        self._failure: str | None = None
+        self._started = time.time()
+        self.failed = threading.Event()  # set when the engine stopped: the process must end
+
+    # -- life ----------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to agree, to send and to judge; everything left over from before is taken up."""
+        parts = self._parts
+        parts.engine.start()
+        parts.gossip.start()
+        parts.outbox.start()
+        parts.consignments.start()
+
+    def stop(self) -> None:
+        """Stop every thread, then close the databases."""
+        parts = self._parts
+        parts.consignments.stop()
+        parts.outbox.stop()
+        parts.gossip.stop()
+        parts.engine.stop()
+        for store in (parts.signing, parts.ledger, parts.office):
+            store.close()
+
+    def engine_failed(self, reason: str) -> None:
+        """The engine stopped on a broken invariant: the node must not go on half alive."""
+        self._failure = reason
+        self.failed.set()
+
+    @property
+    def failure(self) -> str | None:
+        """Why the engine stopped."""
+        return self._failure
 
     # -- what this node is ---------------------------------------------------------------------------
 
     @property
     def port(self) -> int:
         """The port listened on; the session cookie is named `comity_<port>`."""
-        raise NotImplementedError
+        return self._port
 
     def status(self) -> JSON:
         """{participant, name, jurisdiction, roles, validator, network {name, id, origin}, height, round,
         block_time, lag_s, ready, peers [{did, name, jurisdiction, roles, height, last_seen, reachable}],
         log {size, root, cosigned_size}, outbox, pool, version, simulated: false, now}.
         """
-        raise NotImplementedError
+        parts, genesis = self._parts, self._genesis
+        tip = parts.ledger.tip()
+        height, block_time = (tip.height, tip.time) if tip else (0, genesis.created)
+        kept = parts.ledger.checkpoint()
+        now = int(time.time())
+        peers = []
+        for did, participant in genesis.participants.items():
+            peer = parts.gossip.peers.get(did)
+            if did != parts.did:
+                peers.append(
+                    {
+                        "did": did,
+                        "name": participant.name,
+                        "jurisdiction": participant.jurisdiction,
+                        "roles": list(participant.roles),
+                        "validator": genesis.validators.get(did) is not None,
+                        "height": peer.height if peer else None,
+                        "last_seen": int(peer.last_seen) if peer and peer.last_seen else None,
+                        "reachable": bool(peer and peer.reachable),
+                        "problem": peer.refusal if peer else "peers.toml names no address",
+                    }
+                )
+        ready = self.ready()
+        return {
+            "participant": parts.did,
+            "name": self._participant.name,
+            "jurisdiction": self._participant.jurisdiction,
+            "roles": list(self._participant.roles),
+            "validator": genesis.validators.get(parts.did) is not None,
+            "network": {
+                "name": genesis.name,
+                "id": genesis.network_id.hex(),
+                "origin": genesis.origin,
+                "app_version": genesis.app_version,
+            },
+            "policy": {"name": parts.policy.name, "title": parts.policy.title},
+            "height": height,
+            "round": parts.engine.round,
+            "block_time": block_time,
+            "lag_heights": parts.gathering.lag_heights(height),
+            "lag_s": parts.gathering.quorum_silence_s(),
+            "ready": ready["ready"],
+            "reasons": ready["reasons"],
+            "peers": peers,
+            "log": {
+                "size": parts.tree.size,
+                "root": b64u(parts.tree.root()),
+                "cosigned_size": kept[0] if kept else 0,
+            },
+            "outbox": parts.office.outbox_counts(),
+            "pool": parts.engine.pool_size,
+            "version": config.VERSION,
+            "simulated": False,
+            "now": now,
+        }
 
     def ready(self) -> JSON:
         """{ready: bool, reasons: [str]}: 200 or 503 at /readyz."""
-        raise NotImplementedError
+        reasons = []
+        if self._failure is not None:
+            reasons.append(f"the engine stopped: {self._failure}")
+        silence = self._parts.gathering.quorum_silence_s()
+        if silence is None:
+            reasons.append("a quorum of validators was not heard yet")
+        elif silence > self._parts.policy.quorum_silence_s_max:
+            reasons.append(f"a quorum of validators was last heard {silence} s ago")
+        tip = self._parts.ledger.tip()
+        lag = self._parts.gathering.lag_heights(tip.height if tip else 0)
+        if lag > self._parts.policy.lag_heights_max:
+            reasons.append(f"this node is {lag} blocks behind and catching up")
+        return {"ready": not reasons, "reasons": reasons}
 
     def participants(self) -> list[JSON]:
         """[{did, name, jurisdiction, roles, validator, accreditations [{roles, schemes, ...}]}]."""
-        raise NotImplementedError
+        genesis = self._genesis
+        found = []
+        for did, participant in genesis.participants.items():
+            accreditations = [
+                {
+                    "roles": list(a.roles),
+                    "schemes": [list(scheme) for scheme in a.schemes],
+                    "jurisdiction": a.jurisdiction,
+                    "licence": a.licence,
+                    "valid_from": a.valid_from,
+                    "valid_until": a.valid_until,
+                }
+                for a in genesis.accreditations
+                if a.participant == did
+            ]
+            found.append(
+                {
+                    "did": did,
+                    "name": participant.name,
+                    "jurisdiction": participant.jurisdiction,
+                    "roles": list(participant.roles),
+                    "validator": genesis.validators.get(did) is not None,
+                    "accreditations": accreditations,
+                }
+            )
+        return found
 
     def metrics(self) -> JSON:
         """Flat {name: number} for /metrics."""
-        raise NotImplementedError
+        parts = self._parts
+        tip = parts.ledger.tip()
+        counts = parts.office.outbox_counts()
+        kept = parts.ledger.checkpoint()
+        return {
+            "comity_height": tip.height if tip else 0,
+            "comity_log_size": parts.tree.size,
+            "comity_cosigned_size": kept[0] if kept else 0,
+            "comity_pool": parts.engine.pool_size,
+            "comity_outbox_open": sum(counts.values()),
+            "comity_peers_reachable": sum(peer.reachable for peer in parts.gossip.peers.values()),
+            "comity_uptime_s": int(time.time() - self._started),
+        }
 
     # -- issuing -------------------------------------------------------------------------------------
 
@@ -62,26 +275,115 @@ class Service:
         Returns only after documents and attestations are on disk. The same claims for the same code
         give the same answer; `idempotency_key` with other claims is a 409.
         """
-        raise NotImplementedError
+        digest, repeated = self._parts.issuing.passport(claims, code, idempotency_key)
+        self._parts.outbox.wake()
+        documents = self._parts.office.documents_of_set(digest)
+        progress = self.issuance(b64u(digest))
+        return {
+            "digest": b64u(digest),
+            "battery": progress["battery"],
+            "credentials": {str(d.point): orjson.loads(d.body) for d in documents},
+            "progress": progress,
+            "repeated": repeated,
+        }
 
     def issuance(self, digest: str) -> JSON:
         """{digest, battery, version, category, signed_at, attested: "outbox"|"admitted"|"refused",
         height, leaf_index, block_time, refusal {rule, winner_leaf_index}|null, receipted_at|null,
         attestations [{kind, digest, state, leaf_index, height}]}.
         """
-        raise NotImplementedError
+        row = self._parts.office.connection.execute(
+            "SELECT * FROM issuances WHERE digest = ?", (_digest(digest),)
+        ).fetchone()
+        if row is None:
+            raise not_found("passport_unknown", "this node issued no passport with that digest")
+        return self._issuance(row)
 
     def issuances(self, limit: int = 50, before: int | None = None) -> list[JSON]:
         """Newest first; each as `issuance` plus `number` (give the last as `before` for the next page)."""
-        raise NotImplementedError
+        rows = self._parts.office.connection.execute(
+            "SELECT * FROM issuances WHERE number < ? ORDER BY number DESC LIMIT ?",
+            (before if before is not None else 1 << 53, limit),
+        ).fetchall()
+        return [self._issuance(row) for row in rows]
+
+    def _issuance(self, row: Any) -> JSON:
+        office = self._parts.office
+        published = office.attestation(row["published"])
+        assert published is not None, "an issuance and its attestation are one transaction"
+        produced = office.attestation(row["produced"]) if row["produced"] is not None else None
+        told = self._progress(published)
+        return {
+            "number": row["number"],
+            "digest": b64u(row["digest"]),
+            "battery": row["battery"],
+            "version": row["version"],
+            "category": row["category"],
+            "signed_at": row["signed_at"],
+            "attested": told["state"],
+            "height": told["height"],
+            "leaf_index": told["leaf_index"],
+            "block_time": told["block_time"],
+            "refusal": told["refusal"],
+            "receipted_at": told["receipted_at"],
+            "sets": {str(d.point): b64u(d.digest) for d in office.documents_of_set(row["digest"])},
+            "attestations": [self._progress(item) for item in (produced, published) if item is not None],
+        }
+
+    def _progress(self, item: OutboxItem) -> JSON:
+        refusal: JSON | None = None
+        if item.state == "refused":
+            refusal = {"rule": item.rule, "winner_leaf_index": item.winner}
+        elif item.state == "dropped":
+            refusal = {"rule": item.rule, "winner_leaf_index": None, "text": item.reason}
+        time_of = self._parts.ledger.block_time
+        return {
+            "digest": b64u(item.digest),
+            "kind": item.kind,
+            "battery": item.battery,
+            "state": item.state,
+            "height": item.height,
+            "leaf_index": item.leaf_index,
+            "block_time": time_of(item.height) if item.height is not None else None,
+            "refusal": refusal,
+            "created": item.created,
+            "receipted_at": item.receipted_at,
+            "document_digest": b64u(item.document_digest),
+        }
 
     def issue_credential(self, credential: JSON, options: JSON | None = None) -> JSON:
         """VC-API: sign one VCDM 2.0 credential whose issuer is this participant. {verifiableCredential}."""
-        raise NotImplementedError
+        try:
+            secured = self._parts.issuing.secure(credential, int(time.time()))
+        except CredentialError as error:
+            raise bad_request(error.code, str(error)) from error
+        return {"verifiableCredential": secured}
 
     def verify_credential(self, credential: Any, options: JSON | None = None) -> JSON:
         """VC-API: {verified, checks [..], problemDetails [..]} (the route answers 400 if not verified)."""
-        raise NotImplementedError
+        if not isinstance(credential, dict):
+            return _not_verified("malformed", "verifiableCredential is not a JSON object")
+        asked = (options or {}).get("checks")
+        names = PROOF_CHECKS if asked == ["proof"] else STATUS_CHECKS
+        subjects = credential.get("credentialSubject")
+        about = subjects.get("id") if isinstance(subjects, dict) else None
+        line = {"battery": about if isinstance(about, str) else "", "documents": [credential]}
+        evidence = self._parts.gathering.evidence(line)
+        verdict = verify(
+            credential, evidence, self._parts.policy, At(require_law_date(None), int(time.time()))
+        )
+        made = [check.as_dict() for check in verdict.checks if check.name in names]
+        proven = any(c["name"] == "proof" and c["outcome"] == "pass" for c in made)
+        bad = [
+            c
+            for c in made
+            if c["outcome"] == "fail"
+            or (c["outcome"] == "indeterminate" and c["name"] in ("proof", "status"))
+        ]
+        problems = [
+            {"type": f"urn:comity:reason:{c['reason']}", "title": c["name"], "detail": c["text"]} for c in bad
+        ]
+        return {"verified": proven and not bad, "checks": made, "problemDetails": problems}
 
     def attest(
         self,
@@ -93,25 +395,81 @@ class Service:
         event_time: int | None = None,
     ) -> JSON:
         """{digest (of the attestation), event, battery, document (the event credential), progress}."""
-        raise NotImplementedError
+        made = self._parts.issuing.attest(event, battery, members, vin=vin, event_time=event_time)
+        if "draft" in made:
+            return made
+        self._parts.outbox.wake()
+        item = self._parts.office.attestation(made["digest"])
+        assert item is not None, "an attestation is stored before it is answered"
+        stored = self._parts.office.document(item.document_digest)
+        return {
+            "digest": b64u(item.digest),
+            "event": event,
+            "battery": made["battery"],
+            "document": orjson.loads(stored.body) if stored else None,
+            "progress": self._progress(item),
+            "repeated": made["repeated"],
+        }
+
+    def countersign(self, draft: JSON) -> JSON:
+        """Agree, as a second party, to another party's draft of an attestation: {key_id, signature}."""
+        return self._parts.issuing.countersign(draft)
 
     def events(self) -> list[JSON]:
         """The lifecycle's events: [{event, text, members [{name, required, ...}], attesters, from, to}]."""
-        raise NotImplementedError
+        return [
+            {
+                "event": event.type,
+                "attesters": list(event.attesters),
+                "from": sorted(event.from_states),
+                "to": event.to,
+                "needs": list(event.needs),
+                "basis": event.basis,
+                "countersigned_by": event.countersigned_by,
+                "members": [
+                    {
+                        "name": member.name,
+                        "type": member.type,
+                        "required": member.required,
+                        "text": member.text,
+                        "values": list(member.values),
+                    }
+                    for member in event.members.values()
+                ],
+            }
+            for event in self._genesis.lifecycle.events.values()
+            if event.battery_event
+        ]
 
     def attestation(self, digest: str) -> JSON:
         """Progress of one attestation of this node: {digest, kind, battery, state, height, leaf_index,
         refusal, receipted_at, document_digest}; state: outbox | admitted | refused | dropped.
         """
-        raise NotImplementedError
+        item = self._parts.office.attestation(_digest(digest))
+        if item is None:
+            raise not_found("attestation_unknown", "this node made no attestation with that digest")
+        return self._progress(item)
 
     def revoke(self, digest: str, reason: str) -> JSON:
         """Revoke the passport with this set-list digest: status list first, then the ledger event."""
-        raise NotImplementedError
+        made = self._parts.issuing.revoke(_digest(digest), reason)
+        self._parts.outbox.wake()
+        return self.attestation(b64u(made["digest"]))
 
     def set_credential_status(self, credential_id: str, purpose: str, status: bool) -> JSON:
         """VC-API POST /credentials/status."""
-        raise NotImplementedError
+        stored = self._parts.office.documents_with_id(credential_id)
+        sets = [d.set_digest for d in stored if d.fetched_at is None and d.set_digest is not None]
+        row = None
+        if sets:
+            row = self._parts.office.connection.execute(
+                "SELECT status_index FROM issuances WHERE digest = ?", (sets[0],)
+            ).fetchone()
+        if row is None:
+            raise not_found("credential_unknown", "this node issued no credential with that id and a status")
+        self._parts.issuing.set_status(row["status_index"], purpose, raised=status)
+        self._parts.outbox.wake()
+        return {"credentialId": credential_id, "statusPurpose": purpose, "status": status}
 
     # -- batteries and verdicts ----------------------------------------------------------------------
 
@@ -122,23 +480,73 @@ class Service:
 
         `audience` as in the access table ("public" when None); an unknown battery is known: false.
         """
-        raise NotImplementedError
+        parts = self._parts
+        found = parts.issuing.identifier(identifier)
+        about = parts.issuing.subject(found)
+        with parts.ledger.reading(), parts.office.reading():
+            view = parts.gathering.ledger_view(about)
+            network = parts.gathering.network_view({})
+            record = Record.read(view)
+            standing = view.standing
+            passports = [
+                self._published(r.attestation, standing, audience or "public")
+                for r in record.admitted
+                if r.attestation.set_list is not None
+            ]
+        return {
+            "battery": found.canonical,
+            "scheme": found.scheme,
+            "fields": dict(found.fields),
+            "known": standing is not None,
+            "height": network.height,
+            "block_time": network.block_time,
+            "standing": None if standing is None else _standing(standing),
+            "timeline": [dict(step) for step in record.timeline(self._genesis)],
+            "passports": passports,
+        }
+
+    def _published(self, attestation: Attestation, standing: Standing | None, audience: str) -> JSON:
+        assert attestation.set_list is not None, "asked for publications only"
+        version = standing.passport_with(attestation.document_digest) if standing else None
+        return {
+            "digest": b64u(attestation.document_digest),
+            "version": attestation.set_list.version,
+            "issuer": attestation.issuer,
+            "live": version is not None and version.status == LIVE,
+            "status": version.status if version is not None else "earlier",
+            "points": {str(p): b64u(d) for p, d in sorted(attestation.set_list.points.items())},
+            "held": {
+                str(p): (stored := self._parts.office.document(d)) is not None
+                and self._parts.gathering.entitled(stored, audience)
+                for p, d in sorted(attestation.set_list.points.items())
+            },
+        }
 
     def batteries(self, limit: int = 50, before: int | None = None) -> list[JSON]:
         """Batteries this node has issued, newest first: [{battery, digest, ...}]."""
-        raise NotImplementedError
+        return [
+            {"number": row["number"], "battery": row["battery"], "digest": row["digest"]}
+            for row in self.issuances(limit, before)
+        ]
 
     def clear_item(self, item: JSON, *, law_date: str | None = None, evaluated_at: None = None) -> JSON:
         """The ItemVerdict of one manifest line as a dict (contract.md, last paragraph)."""
-        raise NotImplementedError
+        try:
+            line = Line.parse({k: v for k, v in item.items() if k not in ("law_date", "direction")})
+        except CredentialError as error:
+            raise bad_request(error.code, str(error)) from error
+        when = require_law_date(law_date if law_date is not None else item.get("law_date"))
+        evidence = self._parts.gathering.evidence(item)
+        judged = clear_item(line, evidence, self._parts.policy, when, int(time.time()))
+        return judged.as_dict()
 
     def create_consignment(self, manifest: JSON | bytes, content_type: str = "application/json") -> JSON:
         """{id, declaration, state, lines, done, ...}: stored, judged in the background."""
-        raise NotImplementedError
+        return self._parts.consignments.create(manifest, content_type)
 
     def consignments(self, limit: int = 50, before: int | None = None) -> list[JSON]:
         """Newest first: [{id, number, declaration, created, state, lines, done, worst, counts}]."""
-        raise NotImplementedError
+        return self._parts.consignments.listing(limit, before)
 
     def consignment(
         self,
@@ -154,92 +562,216 @@ class Service:
 
         `verdicts` filters `items`; counts are always of the whole consignment.
         """
-        raise NotImplementedError
+        return self._parts.consignments.show(consignment_id, verdicts=verdicts, limit=limit, offset=offset)
 
     def consignment_item(self, consignment_id: str, line: int) -> JSON:
         """The whole item verdict of one line (404 `not_judged_yet` while the job has not reached it)."""
-        raise NotImplementedError
+        return self._parts.consignments.item(consignment_id, line)
 
     def consignment_events(self, consignment_id: str, after: int = 0) -> Iterator[JSON]:
         """Progress, oldest first, ends when done: {seq, done, lines, line?, verdict?, state}."""
-        raise NotImplementedError
+        return self._parts.consignments.events(consignment_id, after)
 
     def consignment_export(self, consignment_id: str, format: str) -> bytes:
         """'csv' or 'json'."""
-        raise NotImplementedError
+        return self._parts.consignments.export(consignment_id, format)
 
     def readiness(self, consignment_id: str) -> JSON:
         """The importer's report: {head {total, met_abroad, met_eu, open, not_yet_required, asked_twice,
         sentence}, rows [...], items [...]}; computed from stored verdicts and crosswalk data.
         """
-        raise NotImplementedError
+        return self._parts.consignments.report(consignment_id)
 
     # -- documents, log, identity --------------------------------------------------------------------
 
     def document(self, digest: str, audience: str = "public") -> JSON:
         """A stored document by its digest, if `audience` has a right to it (403 `not_entitled` otherwise)."""
-        raise NotImplementedError
+        stored = self._parts.office.document(_digest(digest))
+        if stored is None:
+            raise not_found("document_unknown", "this node holds no document with that digest")
+        if not self._parts.gathering.entitled(stored, audience):
+            raise ProblemError(
+                403, "not_entitled", "Not allowed", f"this document is not for the audience {audience}"
+            )
+        body = orjson.loads(stored.body)
+        assert isinstance(body, dict), "documents are JSON objects"
+        return body
 
     def receipt(self, digest: str) -> str:
         """C2SP tlog-proof text; `digest` = of an attestation or of its document.
 
         404 `no_receipt_yet` while validators are still cosigning, 404 `unknown_digest` otherwise.
         """
-        raise NotImplementedError
+        wanted = _digest(digest)
+        parts = self._parts
+        with parts.ledger.reading(), parts.office.reading():
+            row = self._entry_about(wanted)
+            if row is None:
+                raise self._no_entry(wanted)
+            kept = parts.ledger.checkpoint(row.leaf_index + 1)
+            if kept is None:
+                raise not_found("no_receipt_yet", "the validators are still cosigning: ask again in a moment")
+            blind = self._blind(row)
+        try:
+            note = SignedNote.parse(kept[2])
+            receipt = make_receipt(
+                row.entry, blind, row.leaf_index, parts.tree, note, policy=parts.network.policy
+            )
+        except ReceiptError as error:
+            raise ProblemError(503, "no_receipt_yet", "Come again", str(error)) from error
+        return receipt.text()
+
+    def _entry_about(self, digest: bytes) -> EntryRow | None:
+        """The entry of an attestation, of its document, or of the set list a credential belongs to."""
+        ledger = self._parts.ledger
+        rows = ledger.entries_with_digest(digest) or ledger.entries_with_document(digest)
+        if not rows:
+            stored = self._parts.office.document(digest)
+            if stored is not None and stored.set_digest is not None:
+                rows = ledger.entries_with_document(stored.set_digest)
+            elif stored is not None and stored.kind == "fetched":
+                rows = self._entries_covering(stored)
+        return rows[-1] if rows else None
+
+    def _entries_covering(self, stored: StoredDocument) -> list[EntryRow]:
+        """Entries whose set list names a fetched credential."""
+        about = orjson.loads(stored.body).get("credentialSubject")
+        text = about.get("id") if isinstance(about, dict) else None
+        subject = self._parts.gathering.subject_of(text) if isinstance(text, str) else None
+        found = []
+        for row in self._parts.ledger.entries_of(standing_key(subject)) if subject else ():
+            parsed = parse_entry(row.entry)
+            sets = parsed.attestation.set_list if isinstance(parsed, AdmittedEntry) else None
+            if sets is not None and stored.digest in sets.points.values():
+                found.append(row)
+        return found
+
+    def _no_entry(self, digest: bytes) -> ProblemError:
+        office = self._parts.office
+        known = office.attestation(digest) or next(iter(office.attestations_of_document(digest)), None)
+        if known is not None and known.state == "outbox":
+            return not_found("no_receipt_yet", "the attestation is on its way to the validators: ask again")
+        return not_found("unknown_digest", "no entry of this log has that digest")
+
+    def _blind(self, row: EntryRow) -> bytes | None:
+        """The blind of the entry's battery, where this node knows which battery that is."""
+        office, gathering = self._parts.office, self._parts.gathering
+        own = office.attestation(row.digest) if row.digest is not None else None
+        texts: list[str] = [own.battery] if own is not None and own.battery else []
+        parsed = parse_entry(row.entry)
+        if not texts and isinstance(parsed, AdmittedEntry):
+            sets = parsed.attestation.set_list
+            digests = [parsed.attestation.document_digest, *(sets.points.values() if sets else ())]
+            for stored in filter(None, map(office.document, digests)):
+                about = orjson.loads(stored.body).get("credentialSubject")
+                if isinstance(about, dict) and isinstance(about.get("id"), str):
+                    texts.append(about["id"])
+        for text in texts:
+            subject = gathering.subject_of(text)
+            if subject is not None and standing_key(subject) == row.subject:
+                return subject.blind
+        return None
 
     def checkpoint(self) -> str:
         """The latest cosigned checkpoint (signed note), log line and q cosignatures."""
-        raise NotImplementedError
+        kept = self._parts.ledger.checkpoint()
+        if kept is None:
+            raise not_found("no_checkpoint_yet", "no checkpoint was cosigned by a quorum yet")
+        return self._parts.network.policy.reduce(SignedNote.parse(kept[2])).text()
 
     def tile(self, level: int, index: int, width: int) -> bytes:
         """C2SP tlog-tiles hash tile."""
-        raise NotImplementedError
+        try:
+            return self._parts.tree.tile(level, index, width)
+        except ConsensusError as error:
+            raise not_found("no_such_tile", str(error)) from error
 
     def entries(self, start: int, limit: int = 50) -> list[JSON]:
         """Entries of the log for participants: [{leaf_index, height, kind, issuer, ...}]."""
-        raise NotImplementedError
+        found = []
+        for row in self._parts.ledger.entries_from(start, limit):
+            participant = self._genesis.participants.get(row.issuer or "")
+            found.append(
+                {
+                    "leaf_index": row.leaf_index,
+                    "height": row.height,
+                    "time": self._parts.ledger.block_time(row.height),
+                    "type": row.type,
+                    "kind": row.kind,
+                    "issuer": row.issuer,
+                    "issuer_name": participant.name if participant else None,
+                    "jurisdiction": participant.jurisdiction if participant else None,
+                    "digest": b64u(row.digest) if row.digest else None,
+                    "document_digest": b64u(row.document_digest) if row.document_digest else None,
+                    "leaf_hash": b64u(row.leaf_hash),
+                    "rule": row.rule,
+                    "winner_leaf_index": row.winner,
+                }
+            )
+        return found
 
     def log_policy(self) -> str:
         """The tlog-policy file."""
-        raise NotImplementedError
+        return self._parts.network.policy_text
 
     def did_document(self) -> JSON:
         """This participant's did.json."""
-        raise NotImplementedError
+        return did_document(self._participant)
 
     def resolve(self, did: str) -> JSON:
         """{didDocument, didDocumentMetadata, didResolutionMetadata} from the ledger; did:key computed."""
-        raise NotImplementedError
+        participant = self._genesis.participants.get(did)
+        metadata: JSON = {"contentType": "application/did+ld+json"}
+        if participant is not None:
+            return _resolution(did_document(participant), metadata)
+        if did.startswith("did:key:"):
+            try:
+                return _resolution(did_key_document(did), metadata)
+            except CredentialError as error:
+                code = "unsupportedPublicKeyType" if error.code == "unsupported_algorithm" else "invalidDid"
+                return _resolution(None, {"error": code, "message": str(error)})
+        if did.startswith("did:web:"):
+            return _resolution(None, {"error": "notFound", "message": "no participant of this network"})
+        known = did.startswith("did:") and did.count(":") >= 2
+        return _resolution(None, {"error": "methodNotSupported" if known else "invalidDid"})
 
     def status_list(self, name: str) -> JSON:
         """The status list credential in force (version n until n+1 has its receipt)."""
-        raise NotImplementedError
+        digest = self._parts.issuing.served_list(name)
+        stored = self._parts.office.document(digest) if digest is not None else None
+        if stored is None:
+            raise not_found("list_unknown", "this node publishes no status list of that name")
+        body = orjson.loads(stored.body)
+        assert isinstance(body, dict), "a status list is a credential"
+        return body
 
     # -- access --------------------------------------------------------------------------------------
 
     def open_link(self, scopes: tuple[str, ...], next: str = "/") -> str:
         """A one-time token for /enter/<token>, valid 24 hours, used once."""
-        raise NotImplementedError
+        return self._parts.access.open_link(scopes, next)
 
     def enter(self, token: str) -> Session:
         """Exchange a one-time token for a session: `.cookie` is its value. 403 if used or too old."""
-        raise NotImplementedError
+        name, scopes, cookie, next = self._parts.access.enter(token)
+        return Session(name, scopes, cookie, next)
 
     def grant_key(self, name: str, scopes: tuple[str, ...]) -> JSON:
         """{name, scopes, key}: the bearer key is shown this once."""
-        raise NotImplementedError
+        return self._parts.access.grant(name, scopes)
 
     def keys(self) -> list[JSON]:
         """[{name, scopes, created, last_used}] without secrets."""
-        raise NotImplementedError
+        return self._parts.access.keys()
 
     def authorise(self, *, bearer: str | None, cookie: str | None, scope: str) -> Session:
         """The session of a key or cookie with `scope`; 401 `no_key`, `unknown_key`, 403 `scope_missing`."""
-        raise NotImplementedError
+        name, scopes = self._parts.access.authorise(bearer, cookie, scope)
+        return Session(name, scopes)
 
     def audience_of(self, session: Session | None) -> str:
         """The access-table audience of who asks on this node: "public" without session, own staff else."""
-        raise NotImplementedError
+        return "public" if session is None else self._parts.policy.audience
 
     # -- peers ---------------------------------------------------------------------------------------
 
@@ -249,4 +781,254 @@ class Service:
         401 for a body that is not signed by a participant of this network, 403 for the wrong receiver
         or network. Both bodies are COSE_Sign1, application/cose.
         """
-        raise NotImplementedError
+        gossip = self._parts.gossip
+        sender, nonce, content = gossip.open(path, body)
+        match path:
+            case "messages":
+                answer = self._peer_messages(sender, content)
+            case "status":
+                gossip.note_status(sender, _decoded(content))
+                answer = self._peer_status()
+            case "blocks":
+                answer = self._peer_blocks(content)
+            case "documents":
+                answer = self._parts.gathering.answer_peer(sender, content)
+            case _:
+                raise not_found("no_such_page", "nodes ask for messages, status, blocks and documents")
+        return gossip.answer(sender, nonce, path, answer)
+
+    def _peer_messages(self, sender: str, content: bytes) -> bytes:
+        match _decoded(content):
+            case [status, list(items)]:
+                self._parts.engine.peer_items(sender, items)
+                self._parts.gossip.note_status(sender, status)
+            case _:
+                raise bad_request("malformed", "messages are [status, [item, ...]]")
+        attestations = sum(isinstance(i, list) and i[:1] == [ITEM_ATTESTATION] for i in items)
+        if attestations:
+            log.moment("gossip", peer=sender, attestations=attestations)
+        return self._peer_status()
+
+    def _peer_status(self) -> bytes:
+        return encode(list[Value](self._parts.engine.status()))
+
+    def _peer_blocks(self, content: bytes) -> bytes:
+        match _decoded(content):
+            case [int(start), int(count)] if 0 < count <= BLOCKS_PER_REQUEST:
+                blocks = self._parts.ledger.blocks(start, count, BLOCKS_BYTES_MAX)
+                return encode([list[Value](pair) for pair in blocks])
+            case _:
+                raise bad_request("malformed", f"blocks are asked for by [height, 1 to {BLOCKS_PER_REQUEST}]")
+
+
+def _digest(text: str) -> bytes:
+    """A digest in base64url, 43 characters; 400 otherwise."""
+    try:
+        found = b64u_decode(text, "the digest")
+    except CredentialError as error:
+        raise bad_request("digest_malformed", str(error)) from error
+    if len(found) != 32:
+        raise bad_request("digest_malformed", "a digest is 43 characters of base64url")
+    return found
+
+
+def _decoded(content: bytes) -> Value:
+    try:
+        return decode(content, size_bytes_max=4 << 20)
+    except ConsensusError as error:
+        raise bad_request("malformed", str(error)) from error
+
+
+def _not_verified(reason: str, detail: str) -> JSON:
+    problem = {"type": f"urn:comity:reason:{reason}", "title": reason, "detail": detail}
+    return {"verified": False, "checks": [], "problemDetails": [problem]}
+
+
+def _resolution(document: JSON | None, metadata: JSON) -> JSON:
+    return {
+        "@context": "https://w3id.org/did-resolution/v1",
+        "didDocument": document,
+        "didDocumentMetadata": {},
+        "didResolutionMetadata": metadata,
+    }
+
+
+def _standing(standing: Standing) -> JSON:
+    """The standing as people and programs read it; `publication` names what the passport is now."""
+    passport = standing.passport
+    publication = standing.publication
+    if passport is not None and (standing.revoked or standing.suspended):
+        publication = passport.status
+    return {
+        "item_state": standing.item_state,
+        "eu_status": standing.eu_status,
+        "publication": publication,
+        "producer": standing.producer,
+        "responsible": standing.responsible,
+        "named": list(standing.named),
+        "passport": None
+        if passport is None
+        else {
+            "digest": b64u(passport.digest),
+            "version": passport.version,
+            "issuer": passport.issuer,
+            "status": passport.status,
+            "leaf_index": passport.leaf_index,
+            "height": passport.height,
+        },
+        "bound": standing.bound is not None,
+        "presented": standing.presentation is not None,
+        "lost": standing.lost,
+        "recalled": standing.recalled,
+        "last_event_time": standing.last_event_time,
+        "refusals": [
+            {
+                "rule": r.rule,
+                "attestation_digest": b64u(r.attestation),
+                "document_digest": b64u(r.document),
+                "issuer": r.issuer,
+                "leaf_index": r.leaf_index,
+                "winner_leaf_index": r.winner_leaf_index,
+            }
+            for r in standing.refusals
+        ],
+        "refusals_count": standing.refusals_count,
+    }
+
+
+# -- a data directory becomes a node ---------------------------------------------------------------------
+
+
+class _Listening:
+    """Connects the engine, which is made first, to those who want to hear from it."""
+
+    def __init__(self) -> None:
+        self.outbox: Outbox | None = None
+        self.service: Service | None = None
+
+    def progressed(self) -> None:
+        if self.outbox is not None:
+            self.outbox.wake()
+
+    def dropped(self, digest: bytes, reason: str, code: str) -> None:
+        log.moment("dropped", digest=digest, code=code, because=reason)
+        if self.outbox is not None:
+            self.outbox.dropped(digest, reason, code)
+
+    def failed(self, reason: str) -> None:
+        if self.service is not None:
+            self.service.engine_failed(reason)
+
+
+def open_service(directory: DataDirectory, passphrase: str, port: int) -> Service:
+    """Open keys, network and databases of a data directory, check that they belong together, wire the node.
+
+    The caller holds `directory.lock()`. Nothing runs until `Service.start`.
+    """
+    card = read_card(directory.card)
+    keys = Keys.load(directory.root, card.did, passphrase)
+    if not directory.network.exists():
+        raise SetupError(
+            f"{directory.root} has joined no network: run `comity network join --data {directory.root} "
+            "--network DIR`"
+        )
+    network = verify_network(directory.network)
+    genesis = network.genesis
+    network_key = open_network_key(genesis, keys)
+    policy = directory.policy()
+    signing = SigningStore(directory.signing)
+    ledger, office = LedgerStore(directory.ledger), OfficeStore(directory.office)
+    _require_own(ledger, office, genesis.network_id, card.did, directory)
+    validator = genesis.validators.get(card.did) is not None
+    tree = Tree(ledger.leaf_hashes())
+    tip = tip_of(ledger, genesis)
+    if tree.size != tip.log.size or tree.root() != tip.log.root:
+        raise SetupError(
+            f"{directory.ledger} is damaged: move it away, and the node fetches the ledger from its peers"
+        )
+    standings = StandingsMap(ledger.standings(), ledger.bucket)
+    registry = Registry(genesis, SqliteStandingReader(ledger), tip.app_hash, standings, tip.height)
+    cosigner = Cosigner(card.did, keys.signer("log"), keys.signer("cosign"), signing) if validator else None
+    listening = _Listening()
+    engine = EmbeddedEngine(
+        chain=chain_config(genesis),
+        application=registry,
+        tip=tip,
+        signing=signing,
+        ledger=ledger,
+        tree=tree,
+        cosigning=Cosigning(network.policy, tree, cosigner),
+        listener=listening,
+        name=card.did if validator else None,
+        signer=keys.signer("vote") if validator else None,
+    )
+    authentication = PeerAuthentication(genesis, card.did, keys.signer("transport"))
+    validators = [v.name for v in genesis.validators.validators]
+    gossip = Gossip(
+        authentication,
+        network.addresses,
+        validators,
+        engine,
+        poll_s=POLL_VALIDATOR_S if validator else POLL_OBSERVER_S,
+    )
+    engine.out = gossip
+    tables = config.tables(network.rule_files)
+    schemas = config.schemas()
+    compiled = {name: PassportSchema(schema) for name, schema in schemas.items()}
+    issuing = Issuing(
+        genesis=genesis,
+        did=card.did,
+        signers=Signers(keys.signer("attest"), keys.signer("credential")),
+        network_key=network_key,
+        office=office,
+        registry=registry,
+        schema=compiled.get(PASSPORT_SCHEMA["id"]),
+    )
+    gathering = Gathering(
+        genesis=genesis,
+        did=card.did,
+        network_key=network_key,
+        ledger=ledger,
+        office=office,
+        gossip=gossip,
+        tables=tables,
+        schemas=compiled,
+        policy=policy,
+        policy_text=network.policy_text,
+    )
+    listening.outbox = Outbox(office, ledger, engine, gossip)
+    service = Service(
+        Parts(
+            did=card.did,
+            network=network,
+            policy=policy,
+            registry=registry,
+            tree=tree,
+            ledger=ledger,
+            office=office,
+            signing=signing,
+            engine=engine,
+            gossip=gossip,
+            outbox=listening.outbox,
+            issuing=issuing,
+            gathering=gathering,
+            consignments=Consignments(office, gathering, policy),
+            access=Access(office, directory.operator()),
+        ),
+        port,
+    )
+    listening.service = service
+    return service
+
+
+def _require_own(
+    ledger: LedgerStore, office: OfficeStore, network_id: bytes, did: str, directory: DataDirectory
+) -> None:
+    """The databases are this participant's in this network, or new."""
+    for store, name in ((ledger, "ledger.db"), (office, "office.db")):
+        if store.bind("network", network_id) != network_id:
+            raise SetupError(
+                f"{directory.root / name} is of another network: it was joined before with another genesis"
+            )
+        if store.bind("participant", did.encode()) != did.encode():
+            raise SetupError(f"{directory.root / name} is of another participant than {did}")

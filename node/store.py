@@ -12,8 +12,13 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
+from consensus.merkle import leaf_hash
+from consensus.types import Block
+from credentials.attestation import standing_key
+from credentials.entries import AdmittedEntry, BlockEntry, PolicyEntry, RefusedEntry, parse_entry
 from node.errors import SetupError
 
 _BUSY_TIMEOUT_S = 30
@@ -177,13 +182,45 @@ class EntryRow:
     type: str  # admitted | refused | block | policy | evidence
     kind: str | None = None  # of the attestation: the event
     issuer: str | None = None
-    subject: bytes | None = None  # H
+    subject: bytes | None = None  # its standing key
     digest: bytes | None = None  # of the attestation
     document_digest: bytes | None = None
     rule: str | None = None  # refused: the rule
     winner: int | None = None  # refused: leaf index of the winner
     leaf_index: int = -1  # set when read
     height: int = -1  # set when read
+
+
+def row_of(entry: bytes) -> EntryRow:
+    """What a leaf is found by."""
+    leaf = leaf_hash(entry)
+    match parse_entry(entry):
+        case AdmittedEntry(attestation):
+            return EntryRow(
+                entry,
+                leaf,
+                "admitted",
+                kind=attestation.kind,
+                issuer=attestation.issuer,
+                subject=standing_key(attestation.subject),
+                digest=attestation.digest,
+                document_digest=attestation.document_digest,
+            )
+        case RefusedEntry() as refused:
+            return EntryRow(
+                entry,
+                leaf,
+                "refused",
+                issuer=refused.issuer,
+                subject=standing_key(refused.subject),
+                digest=refused.digest,
+                rule=refused.rule,
+                winner=refused.winner_leaf_index,
+            )
+        case BlockEntry():
+            return EntryRow(entry, leaf, "block")
+        case PolicyEntry():
+            return EntryRow(entry, leaf, "policy")
 
 
 class LedgerStore:
@@ -283,6 +320,14 @@ class LedgerStore:
         row = self._db.connection.execute("SELECT time FROM blocks WHERE height = ?", (height,)).fetchone()
         return None if row is None else int(row["time"])
 
+    def ordered_attestation(self, height: int, digest: bytes) -> bytes | None:
+        """The bytes of an attestation in the block of `height`: evidence of a refused one."""
+        row = self._db.connection.execute("SELECT block FROM blocks WHERE height = ?", (height,)).fetchone()
+        if row is None:
+            return None
+        attestations = Block.decode(row["block"]).attestations
+        return next((data for data in attestations if sha256(data).digest() == digest), None)
+
     def blocks(self, height_min: int, count: int, size_bytes_max: int) -> list[tuple[bytes, bytes]]:
         """Blocks with their certificates in sequence; at least one if there is one, then up to the limits."""
         rows = self._db.connection.execute(
@@ -310,8 +355,17 @@ class LedgerStore:
         return int(row["n"])
 
     def standings(self) -> Iterator[tuple[bytes, bytes]]:
-        for row in self._db.connection.execute("SELECT subject, value FROM standings"):
+        """All records in the order of their keys."""
+        for row in self._db.connection.execute("SELECT subject, value FROM standings ORDER BY subject"):
             yield row["subject"], row["value"]
+
+    def bucket(self, number: int) -> list[tuple[bytes, bytes]]:
+        """(key, SHA-256 of the record) of the keys that begin with these two bytes: `merkle.StandingsMap`."""
+        first, last = number.to_bytes(2, "big"), number.to_bytes(2, "big") + b"\xff" * 31
+        rows = self._db.connection.execute(
+            "SELECT subject, value FROM standings WHERE subject BETWEEN ? AND ?", (first, last)
+        )
+        return [(row["subject"], sha256(row["value"]).digest()) for row in rows]
 
     def standing(self, subject: bytes) -> bytes | None:
         row = self._db.connection.execute(

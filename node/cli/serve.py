@@ -1,0 +1,173 @@
+"""`comity serve`: one process with the engine, the keys and the web server."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from node.cli.setup import DATA, PASSPHRASE
+from node.config import DataDirectory, passphrase
+from node.errors import ProblemError, SetupError
+
+if TYPE_CHECKING:
+    from node.service import Service
+
+THREADS = 8
+BODY_BYTES_MAX = 17 << 20  # a manifest (16 MiB) and its headers; smaller limits are in the table of routes
+PEER_BODY_BYTES_MAX = 5 << 20
+PARENT_POLL_S = 0.5
+SWITCH_INTERVAL_S = 0.001  # a request does not wait 5 ms for a verdict that is being computed beside it
+_PR_SET_PDEATHSIG = 1
+
+Start = Callable[..., Any]
+Application = Callable[[dict[str, Any], Start], Iterable[bytes]]
+
+
+@click.command()
+@DATA
+@click.option(
+    "--listen", default="127.0.0.1:8470", show_default=True, help="HOST:PORT; port 0 takes a free one."
+)
+@PASSPHRASE
+@click.option("--die-with-parent", is_flag=True, help="End when the process that started this one ends.")
+def serve(data: Path, *, listen: str, passphrase_file: Path | None, die_with_parent: bool) -> int:
+    """Run the node of a data directory until SIGTERM or Ctrl-C."""
+    if die_with_parent:
+        _die_with_parent()
+    host, port = _address(listen)
+    words = passphrase(passphrase_file)
+    directory = DataDirectory(data)
+    with directory.lock(), _bind(host, port) as listening:
+        # Imported here: the lock and the port are checked before a second is spent.
+        from node import log  # noqa: PLC0415
+        from node.api import create_app  # noqa: PLC0415
+        from node.service import open_service  # noqa: PLC0415
+
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
+        bound: int = listening.getsockname()[1]
+        service = open_service(directory, words, bound)
+        application = _peers_first(service, create_app(service))
+        log.moment("listening", host=host, port=bound, participant=service.status()["participant"])
+        _run(service, application, listening)
+        log.moment("ended")
+        if service.failure is not None:
+            click.echo(f"comity: the node stopped itself: {service.failure}", err=True)
+            return 70
+    return 0
+
+
+def _run(service: Service, application: Application, listening: socket.socket) -> None:
+    import waitress.server  # noqa: PLC0415
+
+    logging.getLogger("waitress").setLevel(logging.ERROR)
+    server = waitress.server.create_server(
+        application,
+        sockets=[listening],
+        threads=THREADS,
+        max_request_body_size=BODY_BYTES_MAX,
+        ident="comity",
+        clear_untrusted_proxy_headers=True,
+    )
+    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGINT, _stop)
+    threading.Thread(target=_end_on_failure, args=(service,), daemon=True).start()
+    service.start()
+    try:
+        server.run()  # returns on SystemExit
+    finally:
+        server.close()
+        service.stop()
+
+
+def _stop(*_: object) -> None:
+    raise SystemExit(0)
+
+
+def _end_on_failure(service: Service) -> None:
+    service.failed.wait()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _peers_first(service: Service, application: Application) -> Application:
+    """Requests of peers are answered without the web framework: they are most of a node's requests."""
+
+    def answer(environ: dict[str, Any], start_response: Start) -> Iterable[bytes]:
+        path: str = environ.get("PATH_INFO", "")
+        if environ.get("REQUEST_METHOD") != "POST" or not path.startswith("/peer/"):
+            return application(environ, start_response)
+        try:
+            size = int(environ.get("CONTENT_LENGTH") or 0)
+            if size > PEER_BODY_BYTES_MAX:
+                raise ProblemError(413, "too_large", "Too large", "a request of a peer has at most 5 MiB")
+            body = service.handle_peer(path.removeprefix("/peer/"), environ["wsgi.input"].read(size))
+        except ProblemError as error:
+            problem = json.dumps(error.document()).encode()
+            return _send(start_response, f"{error.status} {error.title}", "application/problem+json", problem)
+        return _send(start_response, "200 OK", "application/cose", body)
+
+    return answer
+
+
+def _send(start_response: Start, status: str, kind: str, body: bytes) -> Iterable[bytes]:
+    start_response(status, [("Content-Type", kind), ("Content-Length", str(len(body)))])
+    return [body]
+
+
+def _address(listen: str) -> tuple[str, int]:
+    host, separator, port = listen.rpartition(":")
+    if not separator or not host or not (port.isascii() and port.isdigit()) or int(port) > 65535:
+        raise click.UsageError(f"--listen is HOST:PORT, not {listen!r}")
+    return host.strip("[]"), int(port)
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    """The listening socket, taken before anything else is done."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+    except OSError as error:
+        bound.close()
+        if error.errno == errno.EADDRINUSE:
+            raise SetupError(f"port {port} on {host} is in use: choose another with --listen") from error
+        raise SetupError(f"this node cannot listen on {host}:{port}: {error.strerror}") from error
+    return bound
+
+
+def _die_with_parent() -> None:
+    """End when the parent ends, also when it was killed: the kernel tells us, and a poll makes sure.
+
+    The kernel's signal is sent when the *thread* that started us ends, so it only makes us look.
+    """
+    parent = os.getppid()
+
+    def look(*_: object) -> None:
+        if os.getppid() != parent:
+            os._exit(0)
+
+    def poll() -> None:
+        while True:
+            look()
+            time.sleep(PARENT_POLL_S)
+
+    signal.signal(signal.SIGUSR2, look)
+    try:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGUSR2)
+    except (OSError, AttributeError):
+        pass  # not Linux: the poll is enough
+    look()
+    threading.Thread(target=poll, name="parent", daemon=True).start()

@@ -1,0 +1,811 @@
+"""What this participant says: passports, events, revocations, status lists.
+
+Acknowledged means on disk: documents and their attestations (in the outbox) are written together, and only
+then does a caller get an answer. Which events publish, revoke or create is read from the lifecycle's effects.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import sqlite3
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from hashlib import sha256
+from typing import Any
+
+import orjson
+
+from consensus.application import NotYet, Refusal
+from consensus.cose import Signer
+from consensus.encoding import encode
+from credentials.attestation import (
+    SETS_TAG,
+    Countersignature,
+    SetList,
+    StatusUpdate,
+    countersign,
+    draft_attestation,
+    make_attestation,
+    standing_key,
+    status_subject,
+)
+from credentials.canonical import b64u, b64u_decode, digest_document, jcs
+from credentials.errors import CredentialError
+from credentials.genesis import Genesis
+from credentials.identifiers import Identifier, Subject, guess_scheme, parse_identifier, subject
+from credentials.issuer import (
+    IssuedPassport,
+    issue_event,
+    issue_passport,
+    issue_status_list,
+    status_entries,
+)
+from credentials.keys import did_web_url
+from credentials.lifecycle import Event, Member
+from credentials.passport import PassportSchema
+from credentials.registry import Registry
+from credentials.status import BITS_MIN, PURPOSES
+from credentials.suites import eddsa
+from node import log
+from node.errors import ProblemError, bad_request, not_found
+from node.office import OfficeStore, StoredDocument
+
+JSON = dict[str, Any]
+POINTS = (1, 2, 3, 4)
+SET_LIST_TYPE, CREDENTIAL_TYPE = "application/cbor", "application/vc"
+COUNTERSIGNATURES = "countersignatures"  # reserved member: [[key id, base64url], ...]
+DRAFT = "draft"  # reserved member: true = return what a second party has to countersign, store nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Signers:
+    """The keys this participant speaks with."""
+
+    attest: Signer
+    credential: Signer
+
+
+@dataclass(frozen=True, slots=True)
+class _Statement:
+    """An attestation about to be written: its bytes and what it is filed under."""
+
+    data: bytes
+    kind: str
+    battery: str | None
+    subject: Subject
+    document_digest: bytes
+
+    @property
+    def digest(self) -> bytes:
+        return sha256(self.data).digest()
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What one transaction stores: documents and the attestations about them."""
+
+    now: int
+    documents: list[StoredDocument] = field(default_factory=list)
+    statements: list[_Statement] = field(default_factory=list)
+
+    def add(self, statement: _Statement, document: StoredDocument) -> None:
+        self.statements.append(statement)
+        self.documents.append(document)
+
+
+class Issuing:
+    """Signs documents and their attestations for one participant."""
+
+    def __init__(
+        self,
+        *,
+        genesis: Genesis,
+        did: str,
+        signers: Signers,
+        network_key: bytes,
+        office: OfficeStore,
+        registry: Registry,
+        schema: PassportSchema | None,
+    ) -> None:
+        self._genesis = genesis
+        self._did = did
+        self._signers = signers
+        self._network_key = network_key
+        self._office = office
+        self._registry = registry
+        self._identifiers = genesis.rules["gbt34014.json"]
+        self._paths = genesis.rules["passport-paths.json"]
+        self._schema = schema
+        self._base_url = did_web_url(did).removesuffix("/did.json").removesuffix("/.well-known")
+        self._salt = office.bind("salt", secrets.token_bytes(32))
+        # One issuing at a time: status indexes and list versions are numbered in order.
+        self._lock = threading.Lock()
+        events = genesis.lifecycle.events.values()
+        self._producing = next(e for e in events if e.effects.creates)
+        self._publishing = next(e for e in events if e.effects.passport == "publish")
+        self._revoking = next(e for e in events if e.effects.passport == "revoke")
+        self._suspending = next(e for e in events if e.effects.passport == "suspend")
+        self._reinstating = next(e for e in events if e.effects.passport == "reinstate")
+        self._listing = next(e for e in events if e.effects.status_list)
+
+    # -- identifiers ---------------------------------------------------------------------------------
+
+    def identifier(self, text: str, scheme: str | None = None) -> Identifier:
+        """Read a battery's or vehicle's identifier; 400 with the reason."""
+        try:
+            return parse_identifier(
+                scheme or guess_scheme(text), text, self._identifiers, namespace=self._did
+            )
+        except CredentialError as error:
+            raise bad_request("identifier_malformed", str(error)) from error
+
+    def subject(self, identifier: Identifier) -> Subject:
+        return subject(identifier, self._network_key)
+
+    # -- passports -----------------------------------------------------------------------------------
+
+    def passport(self, claims: JSON, code: str, idempotency_key: str | None) -> tuple[bytes, bool]:
+        """(digest of the set list, whether this very passport was issued before)."""
+        identifier = self.identifier(code)
+        try:
+            claims_digest = sha256(jcs(claims)).digest()
+        except CredentialError as error:
+            raise bad_request("claims_malformed", str(error)) from error
+        with self._lock:
+            repeated = self._issued(identifier.canonical, claims_digest, idempotency_key)
+            if repeated is not None:
+                return repeated, True
+            return self._passport(claims, identifier, claims_digest, idempotency_key), False
+
+    def _issued(self, battery: str, claims_digest: bytes, key: str | None) -> bytes | None:
+        if key is not None:
+            row = self._office.connection.execute(
+                "SELECT digest, battery, claims_digest FROM issuances WHERE idempotency_key = ?", (key,)
+            ).fetchone()
+            if row is not None:
+                if (row["battery"], row["claims_digest"]) != (battery, claims_digest):
+                    raise ProblemError(
+                        409,
+                        "idempotency_key_reused",
+                        "Conflict",
+                        "this idempotency key was used for another passport: choose a new one",
+                    )
+                return bytes(row["digest"])
+        row = self._office.connection.execute(
+            "SELECT digest FROM issuances WHERE battery = ? AND claims_digest = ?", (battery, claims_digest)
+        ).fetchone()
+        return None if row is None else bytes(row["digest"])
+
+    def _passport(
+        self, claims: JSON, identifier: Identifier, claims_digest: bytes, idempotency_key: str | None
+    ) -> bytes:
+        now = int(time.time())
+        battery, about = identifier.canonical, self.subject(identifier)
+        standing = self._registry.standing(about)
+        live_before = standing.passport if standing else None
+        version = 1 if live_before is None or (standing and standing.live) else live_before.version + 1
+        names = self._list_names()
+        index = self._next_index()
+        try:
+            issued = issue_passport(
+                claims,
+                issuer_did=self._did,
+                signer=self._signers.credential,
+                identifier=identifier,
+                version=version,
+                ids={point: f"urn:uuid:{uuid.uuid4()}" for point in POINTS},
+                status_entry=status_entries(
+                    {purpose: self.list_url(name) for purpose, name in names.items()}, index % BITS_MIN
+                ),
+                valid_from=_stamp(now),
+                created=_stamp(now),
+                paths=self._paths,
+                schema=self._schema,
+            )
+        except CredentialError as error:
+            raise ProblemError(422, error.code, "Claims refused", str(error)) from error
+        batch = _Batch(now)
+        batch.documents += [
+            StoredDocument(
+                digest_document(document),
+                "passport",
+                orjson.dumps(document),
+                self._did,
+                battery=battery,
+                point=point,
+                set_digest=issued.digest,
+                credential_id=document["id"],
+            )
+            for point, document in issued.credentials.items()
+        ]
+        batch.documents.append(self._set_list_document(issued, version, battery))
+        produced = self._production(identifier, about, issued.category, claims, batch)
+        published = self._statement(
+            self._publishing,
+            battery,
+            about,
+            now,
+            event_time=now,
+            document_digest=issued.digest,
+            content_type=SET_LIST_TYPE,
+            set_list=SetList(version, {p: digest_document(d) for p, d in issued.credentials.items()}),
+            predecessors=() if produced is None else (produced,),
+        )
+        self._check(published)
+        batch.statements.append(published)
+        with self._office.writing() as db:
+            self._open_lists(db, names, batch)
+            self._take_index(db, names, index)
+            self._store(db, batch)
+            db.execute(
+                "INSERT INTO issuances (digest, battery, version, category, claims_digest, idempotency_key, "
+                "signed_at, published, produced, status_index) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    issued.digest,
+                    battery,
+                    version,
+                    issued.category,
+                    claims_digest,
+                    idempotency_key,
+                    now,
+                    published.digest,
+                    produced,
+                    index,
+                ),
+            )
+        log.moment("issue", battery=battery, digest=issued.digest, version=version)
+        return issued.digest
+
+    def _set_list_document(self, issued: IssuedPassport, version: int, battery: str) -> StoredDocument:
+        digests = {str(p): b64u(digest_document(d)) for p, d in issued.credentials.items()}
+        body = orjson.dumps({"type": SETS_TAG, "version": version, "sets": digests})
+        return StoredDocument(issued.digest, "set_list", body, self._did, battery=battery)
+
+    def _production(
+        self,
+        identifier: Identifier,
+        about: Subject,
+        category: str,
+        claims: JSON,
+        batch: _Batch,
+    ) -> bytes | None:
+        """Attest the production of a battery the ledger does not know; the digest of that attestation."""
+        battery = identifier.canonical
+        earlier = [
+            item
+            for item in self._office.attestations_of_battery(battery, self._producing.type)
+            if item.state in ("outbox", "admitted")
+        ]
+        if earlier:
+            return earlier[0].digest
+        if self._registry.standing(about) is not None:
+            return None
+        general = claims.get("GeneralProductInformation")
+        general = general if isinstance(general, dict) else {}
+        members: JSON = {
+            "production_date": _production_date(identifier, general),
+            "category": category.lower(),
+        }
+        mass = general.get("batteryMass")
+        if isinstance(mass, int | float) and not isinstance(mass, bool) and 0 < mass < 1e6:
+            members["mass_grams"] = round(mass * 1000)
+        statement, document = self._event(self._producing, identifier, members, batch.now)
+        self._check(statement)
+        batch.add(statement, document)
+        return statement.digest
+
+    # -- events --------------------------------------------------------------------------------------
+
+    def attest(
+        self,
+        event_type: str,
+        battery: str,
+        members: JSON,
+        *,
+        vin: str | None = None,
+        event_time: int | None = None,
+    ) -> JSON:
+        """Sign and queue one event. Returns {digest, battery, document} or {draft} (see DRAFT)."""
+        event = self._genesis.lifecycle.event(event_type)
+        if event is None or not event.battery_event:
+            known = ", ".join(
+                sorted(e.type for e in self._genesis.lifecycle.events.values() if e.battery_event)
+            )
+            raise bad_request("event_unknown", f"there is no event {event_type!r}: it is one of {known}")
+        identifier = self.identifier(battery)
+        if identifier.scheme == "vin":
+            raise bad_request(
+                "identifier_malformed", "that is a VIN: give the battery, and --vin for the vehicle"
+            )
+        members = dict(members)
+        if vin is not None:
+            members.setdefault("vin", vin)
+        countersignatures = _countersignatures(members.pop(COUNTERSIGNATURES, []))
+        draft_only = members.pop(DRAFT, False) is True
+        when = int(time.time()) if event_time is None else event_time
+        values = self._read_members(event, members)
+        with self._lock:
+            statement, document = self._event(event, identifier, values, when, countersignatures)
+            if draft_only:
+                return {"draft": self._draft(event, identifier, values, when, document)}
+            known_items = [
+                item
+                for item in self._office.attestations_of_document(statement.document_digest)
+                if item.kind == event.type and item.state != "dropped"
+            ]
+            if known_items:
+                return {"digest": known_items[0].digest, "battery": identifier.canonical, "repeated": True}
+            self._check(statement)
+            batch = _Batch(int(time.time()))
+            batch.add(statement, document)
+            with self._office.writing() as db:
+                self._follow_with_list(db, event, values, batch)
+                self._store(db, batch)
+        log.moment("issue", battery=identifier.canonical, event=event.type, digest=statement.digest)
+        return {"digest": statement.digest, "battery": identifier.canonical, "repeated": False}
+
+    def revoke(self, digest: bytes, reason: str) -> JSON:
+        """Revoke an own passport: list version and ledger event in one transaction."""
+        row = self._office.connection.execute(
+            "SELECT battery FROM issuances WHERE digest = ?", (digest,)
+        ).fetchone()
+        if row is None:
+            raise not_found("passport_unknown", "this node issued no passport with that digest")
+        members = {"passport_digest": b64u(digest), "reason": reason}
+        return self.attest(self._revoking.type, row["battery"], members)
+
+    def _follow_with_list(self, db: sqlite3.Connection, event: Event, values: JSON, batch: _Batch) -> None:
+        """The status list is the projection of the ledger: an event that changes one changes the other."""
+        if event.effects.passport not in ("revoke", "suspend", "reinstate"):
+            return
+        purpose = "revocation" if event.effects.passport == "revoke" else "suspension"
+        row = db.execute(
+            "SELECT status_index FROM issuances WHERE digest = ?", (b64u_decode(values["passport_digest"]),)
+        ).fetchone()
+        if row is not None:
+            raised = event.effects.passport != "reinstate"
+            self._set_bit(db, purpose, row["status_index"], raised=raised, batch=batch)
+
+    def countersign(self, draft: JSON) -> JSON:
+        """Agree, as a second party, to another party's draft: {key_id, signature}."""
+        try:
+            statement = self._parse_draft(draft)
+            made = countersign(statement, self._signers.attest)
+        except (CredentialError, KeyError, TypeError, ValueError) as error:
+            raise bad_request("draft_malformed", f"this is not a draft of an attestation: {error}") from error
+        return {"key_id": made.kid, "signature": b64u(made.signature)}
+
+    def _event(
+        self,
+        event: Event,
+        identifier: Identifier,
+        values: JSON,
+        event_time: int,
+        countersignatures: Sequence[Countersignature] = (),
+    ) -> tuple[_Statement, StoredDocument]:
+        """The event's document and its attestation; the same words and time give the same document."""
+        fields = self._ledger_fields(event, values)
+        battery = identifier.canonical
+        if "set_list" in fields:
+            sets: SetList = fields["set_list"]
+            digest = sha256(encode(sets.value)).digest()
+            points = {str(point): b64u(d) for point, d in sets.points.items()}
+            body = orjson.dumps({"type": SETS_TAG, "version": sets.version, "sets": points})
+            document = StoredDocument(digest, "set_list", body, self._did, battery=battery)
+            content_type = SET_LIST_TYPE
+        else:
+            words = jcs([event.type, identifier.uri, values, event_time])
+            salted = hmac.new(self._salt, words, sha256).digest()
+            try:
+                credential = issue_event(
+                    event.type,
+                    identifier,
+                    values,
+                    event_id=f"urn:uuid:{uuid.UUID(bytes=salted[:16], version=4)}",
+                    event_time=_stamp(event_time),
+                    issuer_did=self._did,
+                    signer=self._signers.credential,
+                    valid_from=_stamp(event_time),
+                    created=_stamp(event_time),
+                )
+            except CredentialError as error:
+                raise bad_request("members_malformed", str(error)) from error
+            digest, content_type = digest_document(credential), CREDENTIAL_TYPE
+            document = StoredDocument(
+                digest,
+                "event",
+                orjson.dumps(credential),
+                self._did,
+                battery=battery,
+                credential_id=credential["id"],
+            )
+        statement = self._statement(
+            event,
+            battery,
+            self.subject(identifier),
+            int(time.time()),
+            event_time=event_time,
+            document_digest=digest,
+            content_type=content_type,
+            countersignatures=tuple(countersignatures),
+            **fields,
+        )
+        return statement, document
+
+    def _read_members(self, event: Event, members: JSON) -> JSON:
+        """The members in the form of the event document; 400 naming what is missing or wrong."""
+        unknown = sorted(members.keys() - event.members.keys())
+        missing = sorted(
+            m.name for m in event.members.values() if m.required and members.get(m.name) in (None, "")
+        )
+        if unknown or missing:
+            listed = ", ".join(
+                f"{m.name} ({m.type}{'' if m.required else ', optional'})" for m in event.members.values()
+            )
+            wrong = f"{unknown[0]} is not one of them" if unknown else f"{missing[0]} is missing"
+            raise bad_request(
+                "members_malformed", f"{event.type} has the members {listed or 'none'}: {wrong}"
+            )
+        return {
+            name: self._value(event.members[name], value)
+            for name, value in members.items()
+            if value is not None
+        }
+
+    def _value(self, member: Member, value: Any) -> Any:
+        try:
+            read = _VALUES[member.type](value)
+        except (ValueError, TypeError, KeyError, CredentialError) as error:
+            raise bad_request(
+                "members_malformed", f"{member.name} is of the type {member.type} ({member.text}): {error}"
+            ) from error
+        if member.type == "identifier":
+            read = self.identifier(read).uri
+        elif member.type == "identifiers":
+            read = [self.identifier(one).uri for one in read]
+        elif member.type == "vin":
+            read = self.identifier(read, "vin").canonical
+        if member.values and read not in member.values:
+            raise bad_request(
+                "members_malformed", f"{member.name} is one of {', '.join(member.values)}, not {read!r}"
+            )
+        return read
+
+    def _ledger_fields(self, event: Event, values: JSON) -> JSON:
+        """The delta's fields, from the members that the table puts on the ledger."""
+        fields: JSON = {}
+        for member in event.ledger_members:
+            if member.name not in values:
+                continue
+            value = values[member.name]
+            match member.ledger:
+                case "quantities":
+                    fields.setdefault("quantities", {})[member.name] = value
+                case "references" if member.type in ("digest",):
+                    fields["references"] = (*fields.get("references", ()), b64u_decode(value))
+                case "references":
+                    texts = value if isinstance(value, list) else [value]
+                    found = tuple(self.subject(self.identifier(text)) for text in texts)
+                    fields["references"] = (*fields.get("references", ()), *found)
+                case "parties":
+                    fields["parties"] = (*fields.get("parties", ()), value)
+                case "bound_asset":
+                    fields["bound_asset"] = self.subject(self.identifier(value, "vin"))
+                case "children_root":
+                    fields["children_root"] = b64u_decode(value)
+                case "set_list":
+                    points = {int(p): b64u_decode(d) for p, d in value["points"].items()}
+                    fields["set_list"] = SetList(value["version"], points)
+                case _:
+                    raise bad_request("members_malformed", f"{member.name} cannot be given by hand")
+        return fields
+
+    # -- drafts for a second party -------------------------------------------------------------------
+
+    def _draft(
+        self, event: Event, identifier: Identifier, values: JSON, when: int, document: StoredDocument
+    ) -> JSON:
+        return {
+            "event": event.type,
+            "battery": identifier.canonical,
+            "issuer": self._did,
+            "event_time": when,
+            "members": values,
+            "document_digest": b64u(document.digest),
+        }
+
+    def _parse_draft(self, draft: JSON) -> Any:
+        event = self._genesis.lifecycle.event(draft["event"])
+        if event is None or draft["issuer"] not in self._genesis.participants:
+            raise ValueError("its event or its issuer is not of this network")
+        values = self._read_members(event, draft["members"])
+        fields = self._ledger_fields(event, values)
+        return draft_attestation(
+            kind=event.type,
+            issuer=draft["issuer"],
+            subject=_plain(self.subject(self.identifier(draft["battery"]))),
+            network_id=self._genesis.network_id,
+            event_time=draft["event_time"],
+            document_digest=b64u_decode(draft["document_digest"]),
+            content_type=SET_LIST_TYPE if "set_list" in fields else CREDENTIAL_TYPE,
+            **_plain_fields(fields),
+        )
+
+    # -- credentials without attestation -------------------------------------------------------------
+
+    def secure(self, credential: JSON, now: int) -> JSON:
+        """VC-API: sign one credential of this participant; it is stored, not attested."""
+        document = dict(credential)
+        document.setdefault("issuer", self._did)
+        issuer = document["issuer"]
+        issuer = issuer.get("id") if isinstance(issuer, dict) else issuer
+        if issuer != self._did:
+            raise bad_request("issuer_differs", f"this node signs for {self._did} only")
+        document.setdefault("validFrom", _stamp(now))
+        secured = eddsa.sign(document, self._signers.credential, _stamp(now))
+        stored = StoredDocument(
+            digest_document(secured),
+            "credential",
+            orjson.dumps(secured),
+            self._did,
+            credential_id=secured["id"] if isinstance(secured.get("id"), str) else None,
+        )
+        with self._office.writing() as db:
+            self._office.put_documents(db, [stored])
+        return secured
+
+    # -- status lists --------------------------------------------------------------------------------
+
+    def list_url(self, name: str) -> str:
+        """The `id` of a status list: where outsiders find it."""
+        return f"{self._base_url}/status/{name}"
+
+    def set_status(self, index: int, purpose: str, *, raised: bool) -> None:
+        """Raise or lower one bit: a new version of the list, attested."""
+        batch = _Batch(int(time.time()))
+        with self._lock, self._office.writing() as db:
+            self._set_bit(db, purpose, index, raised=raised, batch=batch)
+            self._store(db, batch)
+
+    def served_list(self, name: str) -> bytes | None:
+        """The digest of the version in force: the latest with a receipt; the first one before it has one."""
+        row = self._office.connection.execute(
+            "SELECT v.digest FROM status_versions v JOIN outbox o ON o.digest = v.attestation "
+            "WHERE v.name = ? ORDER BY o.receipted_at IS NOT NULL DESC, "
+            "CASE WHEN o.receipted_at IS NULL THEN v.seq ELSE -v.seq END LIMIT 1",
+            (name,),
+        ).fetchone()
+        return None if row is None else bytes(row["digest"])
+
+    def _list_names(self) -> dict[str, str]:
+        """The current list for each purpose; a full list is followed by the next."""
+        number = 1 + self._next_index() // BITS_MIN
+        return {purpose: f"{purpose}-{number}" for purpose in PURPOSES}
+
+    def _next_index(self) -> int:
+        """The next place: one running number over all lists of a purpose."""
+        row = self._office.connection.execute(
+            "SELECT COALESCE(MAX(next_index), 0) AS n FROM status_lists"
+        ).fetchone()
+        return int(row["n"])
+
+    def _open_lists(self, db: sqlite3.Connection, names: Mapping[str, str], batch: _Batch) -> None:
+        """Publish the first version of lists that do not exist yet."""
+        for purpose, name in names.items():
+            made = db.execute("SELECT 1 FROM status_lists WHERE name = ?", (name,)).fetchone()
+            if made is None:
+                db.execute("INSERT INTO status_lists (name, purpose) VALUES (?, ?)", (name, purpose))
+                self._publish_list(db, name, purpose, batch)
+
+    def _take_index(self, db: sqlite3.Connection, names: Mapping[str, str], index: int) -> None:
+        for name in names.values():
+            db.execute("UPDATE status_lists SET next_index = ? WHERE name = ?", (index + 1, name))
+
+    def _set_bit(
+        self, db: sqlite3.Connection, purpose: str, index: int, *, raised: bool, batch: _Batch
+    ) -> None:
+        name = f"{purpose}-{1 + index // BITS_MIN}"
+        place = index % BITS_MIN
+        if raised:
+            done = db.execute("INSERT OR IGNORE INTO status_bits VALUES (?, ?)", (name, place)).rowcount
+        else:
+            done = db.execute("DELETE FROM status_bits WHERE name = ? AND place = ?", (name, place)).rowcount
+        if done:
+            self._publish_list(db, name, purpose, batch)
+
+    def _publish_list(self, db: sqlite3.Connection, name: str, purpose: str, batch: _Batch) -> None:
+        """The next version of a list, with its attestation."""
+        url = self.list_url(name)
+        last = db.execute(
+            "SELECT seq, digest FROM status_versions WHERE name = ? ORDER BY seq DESC LIMIT 1", (name,)
+        ).fetchone()
+        bits = [row["place"] for row in db.execute("SELECT place FROM status_bits WHERE name = ?", (name,))]
+        document = issue_status_list(
+            list_id=url,
+            purpose=purpose,
+            set_bits=bits,
+            issuer_did=self._did,
+            signer=self._signers.credential,
+            valid_from=_stamp(batch.now),
+            created=_stamp(batch.now),
+        )
+        digest = digest_document(document)
+        seq = 1 if last is None else last["seq"] + 1
+        statement = self._statement(
+            self._listing,
+            None,
+            status_subject(self._did, url),
+            batch.now,
+            event_time=batch.now,
+            document_digest=digest,
+            content_type=CREDENTIAL_TYPE,
+            status=StatusUpdate(digest, purpose, seq, None if last is None else bytes(last["digest"])),
+        )
+        batch.add(
+            statement,
+            StoredDocument(digest, "status_list", orjson.dumps(document), self._did, credential_id=url),
+        )
+        db.execute("INSERT INTO status_versions VALUES (?, ?, ?, ?)", (name, seq, digest, statement.digest))
+
+    # -- shared --------------------------------------------------------------------------------------
+
+    def _statement(
+        self, event: Event, battery: str | None, about: Subject, now: int, **fields: Any
+    ) -> _Statement:
+        try:
+            data = make_attestation(
+                signer=self._signers.attest,
+                iat=now,
+                kind=event.type,
+                issuer=self._did,
+                subject=_plain(about),
+                network_id=self._genesis.network_id,
+                **_plain_fields(fields),
+            )
+        except CredentialError as error:
+            raise bad_request("members_malformed", str(error)) from error
+        return _Statement(data, event.type, battery, about, fields["document_digest"])
+
+    def _check(self, statement: _Statement) -> None:
+        """Refuse early what every pool would refuse; what only waits for others is let through."""
+        try:
+            self._registry.check_tx(statement.data, int(time.time()))
+        except NotYet:
+            return
+        except Refusal as refusal:
+            raise ProblemError(
+                422, refusal.code, "Refused by the rules of the ledger", str(refusal), rule=refusal.code
+            ) from refusal
+
+    def _store(self, db: sqlite3.Connection, batch: _Batch) -> None:
+        self._office.put_documents(db, batch.documents)
+        for statement in batch.statements:
+            self._office.put_attestation(
+                db,
+                digest=statement.digest,
+                data=statement.data,
+                kind=statement.kind,
+                battery=statement.battery,
+                subject=standing_key(statement.subject),
+                document_digest=statement.document_digest,
+                created=batch.now,
+            )
+
+
+def _plain(about: Subject) -> Subject:
+    """Without the blind: it travels beside documents, never on the ledger."""
+    return Subject(about.scheme, about.namespace, about.h)
+
+
+def _plain_fields(fields: JSON) -> JSON:
+    plain = dict(fields)
+    if plain.get("bound_asset") is not None:
+        plain["bound_asset"] = _plain(plain["bound_asset"])
+    if "references" in plain:
+        plain["references"] = tuple(_plain(r) if isinstance(r, Subject) else r for r in plain["references"])
+    return plain
+
+
+def _stamp(at: int) -> str:
+    """A dateTimeStamp of the data model."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _production_date(identifier: Identifier, general: JSON) -> str:
+    """The day of the claims; else the code's; a code that names no day gives the first of its month."""
+    made = general.get("manufacturingDate")
+    if isinstance(made, str):
+        try:
+            return date.fromisoformat(made[:10]).isoformat()
+        except ValueError as error:
+            raise bad_request("claims_malformed", "manufacturingDate is not a date") from error
+    if identifier.manufactured is not None:
+        year, month, day = identifier.manufactured
+        return date(year, month, day or 1).isoformat()
+    raise bad_request("claims_malformed", "the claims carry no manufacturingDate, and the code none either")
+
+
+def _countersignatures(value: Any) -> tuple[Countersignature, ...]:
+    try:
+        return tuple(Countersignature(str(kid), b64u_decode(signature)) for kid, signature in value)
+    except (ValueError, TypeError, CredentialError) as error:
+        raise bad_request(
+            "members_malformed", "countersignatures are pairs [key id, signature in base64url]"
+        ) from error
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value.strip() or len(value) > 2000:
+        raise ValueError("not a text of 1 to 2000 characters")
+    return value
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        value = int(value)
+    if type(value) is not int or not 0 <= value < 1 << 53:
+        raise ValueError("not a whole number")
+    return value
+
+
+def _truth(value: Any) -> bool:
+    if value in (True, "true", "yes"):
+        return True
+    if value in (False, "false", "no"):
+        return False
+    raise ValueError("not true or false")
+
+
+def _texts(value: Any) -> list[str]:
+    if isinstance(value, str):
+        value = [part.strip() for part in value.split(",")]
+    if not isinstance(value, list) or not value or not all(isinstance(v, str) and v for v in value):
+        raise ValueError("not a list of texts")
+    return value
+
+
+def _digest(value: Any) -> str:
+    if not isinstance(value, str) or len(b64u_decode(value)) != 32:
+        raise ValueError("not a digest: 43 characters of base64url")
+    return value
+
+
+def _country(value: Any) -> str:
+    text = _text(value)
+    if len(text) != 2 or not (text.isascii() and text.isupper()):
+        raise ValueError("not a country code of two capital letters")
+    return text
+
+
+def _sets(value: Any) -> JSON:
+    """{"1": digest, ...} with an optional "version" (1); as text: JSON of the same."""
+    table = orjson.loads(value) if isinstance(value, str) else dict(value)
+    if "points" in table:
+        version, points = table["version"], table["points"]
+    else:
+        version = table.pop("version", 1)
+        points = table
+    if not points or any(str(p) not in ("1", "2", "3", "4") for p in points):
+        raise ValueError('not digests by Annex XIII point: {"1": "..."}')
+    return {"version": _whole(version), "points": {str(p): _digest(d) for p, d in points.items()}}
+
+
+_VALUES: Mapping[str, Callable[[Any], Any]] = {
+    "text": _text,
+    "texts": _texts,
+    "date": lambda v: date.fromisoformat(_text(v)).isoformat(),
+    "integer": _whole,
+    "boolean": _truth,
+    "digest": _digest,
+    "identifier": _text,
+    "identifiers": _texts,
+    "did": _text,
+    "vin": _text,
+    "country": _country,
+    "sets": _sets,
+}
