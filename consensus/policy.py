@@ -33,7 +33,7 @@ GROUPS_MAX = 64
 
 _BLANKS = re.compile(r"[ \t]+")
 _THRESHOLD = re.compile(r"[1-9][0-9]{0,3}")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
 
 class PolicyError(ConsensusError):
@@ -229,7 +229,9 @@ def _lines(text: str | bytes) -> list[str]:
         except UnicodeDecodeError as error:
             raise PolicyError("the policy is not UTF-8") from error
     if _CONTROL.search(text):
-        raise PolicyError("the policy has a control character other than tab and newline")
+        raise PolicyError(
+            "the policy has a control character other than tab and newline, or a lone surrogate"
+        )
     if not text.endswith("\n"):
         raise PolicyError("the policy is empty or its last line is not ended")
     lines = text[:-1].split("\n")

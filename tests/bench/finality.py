@@ -1,8 +1,8 @@
 """Row 3: finality of four validators, as four real processes on this machine's loopback.
 
-Founded and started by the demo's own code path (`comity init`, `network create|join`, `serve`). One attestation
-at a time: from the request until the node says it is in the log, and until the receipt is there. Then a burst:
-how many a second, from the first request until the last is in the log.
+Founded and started by the demo's own code path (`comity init`, `network create|join`, `serve`).
+One attestation at a time: from the request until the node says it is in the log, and until the receipt is there.
+Then a burst: how many a second, from the first request until the last is in the log.
 """
 
 import json
