@@ -16,7 +16,7 @@ from node.demo import scenario
 from node.demo.founding import found
 from node.demo.launcher import NodeProcess, free_block, write_state
 from node.demo.page import StartPage
-from node.demo.play import DemoFailed, Desk, Played, play
+from node.demo.play import DemoFailed, Desk, Played, play, produced_members
 from node.demo.table import compare, print_table
 
 MARKER = "made-by-comity-demo"  # only a folder that the demo made is replaced by the demo
@@ -103,7 +103,7 @@ def _kill_one(nodes: list[NodeProcess], desks: dict[str, Desk], say: Any) -> boo
     say(f"SIGKILL to {victim.party.name} at height {height}")
     killed = time.monotonic()
     battery = scenario.make(9000200)
-    digest = maker.attest("battery.produced", battery, {})
+    digest = maker.attest("battery.produced", battery, produced_members(battery))
     while reader.get("/status")["height"] <= height and time.monotonic() - killed < 30:
         time.sleep(0.02)
     seconds = time.monotonic() - killed

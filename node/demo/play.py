@@ -91,7 +91,7 @@ def wait_admitted(desk: Desk, digests: Iterable[str], what: str) -> None:
     def done() -> bool:
         while waiting:
             state = desk.get(f"/attestations/{waiting[-1]}")
-            if state["state"] == "refused":
+            if state["state"] in ("refused", "dropped"):
                 raise DemoFailed(f"{what}: refused: {state.get('refusal')}")
             if state["state"] not in ("admitted", "receipted"):
                 return False
@@ -188,7 +188,7 @@ def _standing(desk: Desk, battery: Battery) -> JSON:
     return dict(desk.get(f"/batteries/{battery.code}").get("standing") or {"publication": None})
 
 
-def _produced(battery: Battery) -> JSON:
+def produced_members(battery: Battery) -> JSON:
     return {"production_date": f"2026-06-{battery.day:02d}", "category": battery.category}
 
 
@@ -216,7 +216,9 @@ def _shown_documents(
     """The papers that come with a line because no node can hand them out: four odd ones."""
     maker, recycler = desks["manufacturer"], desks["recycler"]
     odd = (scenario.RECYCLED_BATTERY, scenario.NEVER_ATTESTED_BATTERY, scenario.UNSUPPORTED_BATTERY)
-    wait_admitted(maker, [maker.attest("battery.produced", b, _produced(b)) for b in odd], "productions")
+    wait_admitted(
+        maker, [maker.attest("battery.produced", b, produced_members(b)) for b in odd], "productions"
+    )
     # The responsible operator names who may take the battery over: nobody else's receipt of it would count.
     buyer = {"buyer": scenario.PARTIES[5].did, "invoice": "DEMO-INVOICE-63"}
     sold = maker.attest("battery.sold", scenario.RECYCLED_BATTERY, buyer)
