@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from random import Random
 from typing import Any
 
 import pytest
@@ -719,3 +720,58 @@ def test_a_status_list_signed_by_another_party_is_not_believed() -> None:
 
     assert (told["verdict"], told["reason"]) == ("undecided", "status_list_invalid")
     assert status_entries(LISTS, 1)
+
+
+HOSTILE: tuple[Any, ...] = (
+    None,
+    True,
+    -1,
+    1e300,
+    "",
+    "\u0000",
+    "x" * 5000,
+    [],
+    {},
+    [[]],
+    {"id": 1},
+    ["a", 1],
+)
+
+
+def paths_of(value: Any, here: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    children = (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    )
+    return [here, *(path for key, child in children for path in paths_of(child, (*here, key)))]
+
+
+def test_no_mutated_document_is_clear_and_none_raises() -> None:
+    """
+    600 seeded mutations of a shown set 1, half of them signed again by the maker: no error, never clear.
+    """
+    w = World()
+    text = w.new(1)
+    original = dict(w.passports[text].credentials[1])
+    where = [path for path in paths_of(original) if path]
+    random = Random(20261121)
+
+    for trial in range(600):
+        document = copy.deepcopy(original)
+        *before, last = random.choice(where)
+        target: Any = document
+        for key in before:
+            target = target[key]
+        value = random.choice(HOSTILE)
+        if target[last] == value:
+            continue
+        target[last] = value
+        if trial % 2:
+            document.pop("proof")
+            try:
+                document = eddsa.sign(document, signer(MAKER, "credential"), "2027-01-01T00:00:00Z")
+            except CredentialError:
+                continue
+
+        told = w.judge(text, shown=[document]).as_dict()
+
+        assert told["verdict"] not in GOOD, (trial, before, last, value)
