@@ -40,7 +40,7 @@ def metrics(service: Service) -> ResponseReturnValue:
     """Numbers for Prometheus (text format 0.0.4)."""
     lines = []
     for name, value in sorted(service.metrics().items()):
-        metric = "comity_" + METRIC_NAME.sub("_", name.lower())
+        metric = METRIC_NAME.sub("_", name.lower())
         kind = "counter" if metric.endswith("_total") else "gauge"
         lines += [f"# TYPE {metric} {kind}", f"{metric} {float(value):.17g}"]
     return Response("\n".join(lines) + "\n", content_type="text/plain; version=0.0.4; charset=utf-8")

@@ -95,9 +95,16 @@ def attest(service: Service) -> ResponseReturnValue:
         vin=order.get("vin"),
         event_time=order.get("event_time"),
     )
-    answer = json_reply(attested, 201)
+    if "draft" in attested:
+        return json_reply(attested)  # nothing is stored: a second party has to countersign it first
+    answer = json_reply(attested, 200 if attested.get("repeated") else 201)
     answer.headers["Location"] = url_for("passports.attestation", digest=attested["digest"])
     return answer
+
+
+def countersign(service: Service) -> ResponseReturnValue:
+    """Agree to another party's draft of an attestation, with this participant's key."""
+    return json_reply(service.countersign(json_body("CountersignRequest", BODY_BYTES_MAX)["draft"]), 201)
 
 
 def attestation(service: Service, digest: str) -> ResponseReturnValue:
@@ -114,6 +121,15 @@ def issue_credential(service: Service) -> ResponseReturnValue:
     """VC-API: secure one credential whose issuer is this participant."""
     order = json_body("IssueCredentialRequest", BODY_BYTES_MAX)
     return json_reply(service.issue_credential(order["credential"], order.get("options")), 201)
+
+
+def set_status(service: Service) -> ResponseReturnValue:
+    """VC-API: raise or lower the status bits of one credential of this node."""
+    order = json_body("StatusRequest", BODY_BYTES_MAX)
+    changes = [(entry["statusPurpose"], entry["status"]) for entry in order["credentialStatus"]]
+    return json_reply(
+        [service.set_credential_status(order["credentialId"], *change) for change in changes][-1]
+    )
 
 
 def verify_credential(service: Service) -> ResponseReturnValue:

@@ -91,6 +91,18 @@ SCHEMAS: dict[str, Schema] = {
         },
         closed=True,
     ),
+    "CountersignRequest": _object({"draft": {"type": "object"}}, closed=True),
+    "StatusRequest": _object(
+        {
+            "credentialId": {"type": "string", "minLength": 1, "maxLength": TEXT_CHARS_MAX},
+            "credentialStatus": {
+                "type": "array",
+                "items": _object({"statusPurpose": WORD, "status": {"type": "boolean"}}, {"type": STRING}),
+                "minItems": 1,
+                "maxItems": 4,
+            },
+        }
+    ),
     "ClearanceRequest": _object(
         _ITEM,
         {**_ITEM_OPTIONAL, "law_date": _nullable(DATE), "direction": DIRECTION},

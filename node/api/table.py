@@ -104,9 +104,21 @@ ROUTES: tuple[Route, ...] = (
         "/attestations",
         passports.attest,
         "Attest an event about a battery",
-        (Answer(201, "Attestation", text="Signed and queued; on disk."),),
+        (
+            Answer(201, "Attestation", text="Signed and queued; on disk."),
+            Answer(200, "Document", text="Attested before, or a draft for a second party to countersign."),
+        ),
         ATTEST,
         Body("AttestationRequest"),
+    ),
+    Route(
+        "POST",
+        "/countersignatures",
+        passports.countersign,
+        "Countersign another party's draft of an attestation",
+        (Answer(201, "Document", text="The key id and the signature."),),
+        ATTEST,
+        Body("CountersignRequest"),
     ),
     Route(
         "GET",
@@ -125,6 +137,15 @@ ROUTES: tuple[Route, ...] = (
         (Answer(201, "VerifiableCredential", text="Secured."),),
         ISSUE,
         Body("IssueCredentialRequest"),
+    ),
+    Route(
+        "POST",
+        "/credentials/status",
+        passports.set_status,
+        "Change the status of one credential (VC-API)",
+        _ok("Document"),
+        ISSUE,
+        Body("StatusRequest"),
     ),
     Route(
         "POST",

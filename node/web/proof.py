@@ -50,9 +50,10 @@ def find_proof(service: Service, battery: str, audience: str) -> Proof | None:
             if row.get("document_digest") == passport["digest"] and _has_receipt(
                 service, row["attestation_digest"]
             ):
-                shown = [digest for digest in (passport.get("points") or {}).values() if digest]
-                documents = (digest for digest in shown if _has_document(service, digest, audience))
-                return Proof(row["attestation_digest"], next(documents, None))
+                held = (
+                    digest for point, digest in sorted(passport["points"].items()) if passport["held"][point]
+                )
+                return Proof(row["attestation_digest"], next(held, None))
     for row in reversed(recorded):
         if _has_receipt(service, row["attestation_digest"]):
             return Proof(row["attestation_digest"], None)
@@ -62,14 +63,6 @@ def find_proof(service: Service, battery: str, audience: str) -> Proof | None:
 def _has_receipt(service: Service, digest: str) -> bool:
     try:
         service.receipt(digest)
-    except ProblemError:
-        return False
-    return True
-
-
-def _has_document(service: Service, digest: str, audience: str) -> bool:
-    try:
-        service.document(digest, audience)
     except ProblemError:
         return False
     return True

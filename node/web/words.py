@@ -93,6 +93,7 @@ def statement_word(name: str | None) -> str:
     """Where a signed statement stands."""
     words = {
         "outbox": "on its way",
+        "dropped": "not taken up",
         "admitted": say("admitted"),
         "receipted": say("receipt"),
         "refused": say("refused_attestation"),
