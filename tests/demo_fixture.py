@@ -41,7 +41,7 @@ class DemoNetwork:
 
     @property
     def log_policy(self) -> Path:
-        return self.root / self.state["nodes"]["customs"]["data"] / "network" / "log.policy"
+        return self.root / str(self.state["nodes"]["customs"]["data"]) / "network" / "log.policy"
 
 
 @contextmanager

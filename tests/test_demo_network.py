@@ -16,6 +16,7 @@ import requests
 
 from node.demo import scenario
 from node.demo.launcher import pss_bytes
+from node.demo.play import JSON
 from tests.demo_fixture import ROOT, DemoNetwork, running_demo
 from tests.parts import require
 
@@ -139,7 +140,7 @@ def test_logs_of_all_nodes_are_one(demo: DemoNetwork) -> None:
     raise AssertionError(f"the nodes do not agree: {logs}")
 
 
-def _statuses(demo: DemoNetwork) -> list[dict[str, object]]:
+def _statuses(demo: DemoNetwork) -> list[JSON]:
     return [demo.desk(key).get("/status") for key in demo.state["nodes"]]
 
 

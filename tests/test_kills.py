@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -195,18 +195,19 @@ def _next_block(reader: NodeProcess) -> float:
 def settle(nodes: dict[str, NodeProcess], work: Workload, scratch: Path) -> tuple[list[str], list[str]]:
     """Wait until nothing is under way; the codes that are lost and those that are there twice."""
     maker = nodes["manufacturer"].desk()
+
+    def receipted(digest: str) -> Callable[[], bool]:
+        return lambda: bool(maker.get(f"/passports/{digest}")["receipted_at"])
+
     for code, digest in work.acknowledged.items():
-        wait(
-            f"the receipt of {code}",
-            lambda d=digest: bool(maker.get(f"/passports/{d}")["receipted_at"]),
-            60.0,
-        )  # type: ignore[misc]
+        wait(f"the receipt of {code}", receipted(digest), 60.0)
     wait(
         "one log on all nodes",
         lambda: len({json.dumps(n.desk().get("/status")["log"]) for n in nodes.values()}) == 1,
         60.0,
     )
-    lost, doubled = [], []
+    lost: list[str] = []
+    doubled: list[str] = []
     reader = nodes["importer"].desk()
     for code, digest in work.acknowledged.items():
         published = [
