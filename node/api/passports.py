@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from credentials.canonical import parse_json
 from credentials.errors import CredentialError
+from node.api.problems import page_wanted
 from node.api.reading import integer_argument, json_body, require_shape
 from node.api.reply import form_sent, json_reply, page, reply, see
 from node.api.route import BODY_BYTES_MAX
@@ -48,6 +49,8 @@ def _issue_from_form(service: Service) -> ResponseReturnValue:
         order = require_shape({"code": code, "claims": claims}, "PassportRequest")
         issued = service.issue_passport(order["claims"], code=order["code"])
     except (ProblemError, CredentialError) as error:
+        if not page_wanted():
+            raise
         status = error.status if isinstance(error, ProblemError) else 400
         return page("passport_new.html", status, code=code, claims=text, problem=str(error))
     return see(url_for("passports.passport", digest=issued["digest"]))
