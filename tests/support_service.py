@@ -13,6 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from credentials.genesis import Accreditation
 from node import network
 from node.api import create_app
 from node.config import DataDirectory
@@ -93,7 +94,7 @@ def live_node(root: Path) -> Iterator[LiveNode]:
     founding.add(card)
     schemes = (("gbt34014", "ZZ1"), ("gs1", "*"))
     founding.accreditations.append(
-        network.Accreditation(
+        Accreditation(
             participant=DID, roles=ROLES, schemes=schemes, jurisdiction="EU", valid_from=founding.created
         )
     )

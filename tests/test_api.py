@@ -261,9 +261,9 @@ def test_an_unknown_battery_is_not_found(node: LiveNode) -> None:
 
 def test_a_link_as_identifier_keeps_its_slashes(node: LiveNode) -> None:
     """
-    A GS1 Digital Link in the path is read as it is, not redirected to fewer slashes.
+    A link in the path is read as it is, not redirected to fewer slashes.
     """
-    answer = node.get("/batteries/https://id.gs1.org/01/09520000123457/21/ABC")
+    answer = node.get("/batteries/https://maker.example/item/7")
 
     assert_problem(answer, 404)
 
