@@ -62,7 +62,12 @@ def pytest_runtest_makereport(
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Under pytest-xdist a worker hands its counts to the controller."""
+    """Under pytest-xdist a worker hands its counts to the controller; the tier `long` may be empty."""
+    if (
+        session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED
+        and session.config.getoption("--tier") == "long"
+    ):
+        session.exitstatus = pytest.ExitCode.OK
     output = getattr(session.config, "workeroutput", None)
     if output is not None:
         output["deselected"] = [[*key, count] for key, count in _deselected.items()]
