@@ -88,7 +88,10 @@ def _fresh_folder(data: Path) -> None:
 
 
 def _show(played: Played, desks: dict[str, Desk]) -> bool:
-    consignment = desks["customs"].get(f"/consignments/{played.consignment}")
+    customs = desks["customs"]
+    path = f"/consignments/{played.consignment}"
+    consignment = customs.get(path)
+    consignment["items"] = [customs.get(f"{path}/items/{row['line']}") for row in consignment["items"]]
     comparison = compare(consignment, played)
     print_table(consignment, played, comparison)
     return comparison.ok

@@ -179,6 +179,8 @@ def claims_of(sample: dict[str, Any], battery: Battery) -> dict[str, Any]:
         "webAddress": "https://nordkai-import.example",
         "emailAddress": "compliance@nordkai-import.example",
     }
+    if battery.category == "lmt":  # the two-wheelers' passports lack one mandatory data point (24): a gap
+        del claims["Circularity"]["renewableContent"]
     for value in claims["Performance"]["batteryCondition"].values():
         for part in value if isinstance(value, list) else [value]:
             part["lastUpdate"] = made

@@ -51,16 +51,16 @@ def compare(consignment: dict[str, Any], played: Played) -> Comparison:
 
 def _differences(item: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
     found = []
-    verdicts = CLEAR if wanted["verdict"] == "clear_or_gaps" else (wanted["verdict"],)
-    if item["verdict"] not in verdicts:
+    if item["verdict"] != wanted["verdict"]:
         found.append(f"{item['verdict']} ({item.get('reason')}), expected {wanted['verdict']}")
     found += [
         f"{key} is {item.get(key)}, expected {wanted[key]}"
         for key in ("ground", "reason")
         if key in wanted and item.get(key) != wanted[key]
     ]
-    if item["verdict"] == "clear_with_gaps" and not item["gaps"]:
-        found.append("clear_with_gaps names no gap")
+    gaps = [gap["dp"] for gap in item["gaps"]]
+    if gaps != wanted.get("gaps", gaps if item["verdict"] not in CLEAR else []):
+        found.append(f"gaps are {gaps}, expected {wanted.get('gaps', [])}")
     rules = {check.get("rule") for check in item["checks"] if check["outcome"] in ("fail", "warn")}
     if "rule" in wanted and wanted["rule"] not in rules:
         found.append(f"no failed check names rule {wanted['rule']}")
@@ -79,28 +79,29 @@ def print_table(consignment: dict[str, Any], played: Played, comparison: Compari
     """One row for each odd line; clean lines are counted by verdict and goods."""
     expected = comparison.expected or {"lines": {}}
     click.echo(f"\nConsignment {consignment['declaration']}, law date {consignment['law_date']}:")
-    click.echo(f"{'lines':>6}  {'verdict':<19} {'ground':<7} {'reason':<22} what it is")
-    plain: Counter[tuple[str, str, str]] = Counter()
-    for item in consignment["items"]:
-        if str(item["line"]) not in expected["lines"] and item["verdict"] in CLEAR:
-            plain[(item["verdict"], item.get("goods") or "", item.get("reason") or "")] += 1
-    for (verdict, goods, reason), count in sorted(plain.items()):
-        click.echo(f"{count:>4} x  {verdict:<19} {'':<7} {reason:<22} {goods}")
+    click.echo(_row("line", "verdict", "ground", "reason", "what it is"))
+    folded: Counter[tuple[str, str, str, str]] = Counter()
     for item in consignment["items"]:
         known = expected["lines"].get(str(item["line"]))
-        if known is None and item["verdict"] in CLEAR:
+        title = known["title"] if known else item.get("goods") or ""
+        if item["verdict"] in CLEAR and not (known and known.get("warns")):
+            folded[(item["verdict"], "", item.get("reason") or "", title)] += 1
+    for row, count in sorted(folded.items()):
+        click.echo(_row(f"{count} x", *row))
+    for item in consignment["items"]:
+        known = expected["lines"].get(str(item["line"]))
+        if item["verdict"] in CLEAR and not (known and known.get("warns")):
             continue
         title = known["title"] if known else "not foreseen"
         click.echo(
-            f"{item['line']:>6}  {item['verdict']:<19} {item.get('ground') or '':<7} "
-            f"{item.get('reason') or '':<22} {title}"
+            _row(
+                str(item["line"]), item["verdict"], item.get("ground") or "", item.get("reason") or "", title
+            )
         )
     used = played.used_verdict
-    click.echo(
-        f"  used  {used['verdict']:<19} {'':<7} {used.get('reason') or '':<22} "
-        "pack from the EU, judged by the Chinese node"
-    )
-    click.echo(f"\nImporter's report: {played.report['head']['text']}")
+    title = "pack from the EU, judged by the Chinese node"
+    click.echo(_row("used", used["verdict"], used.get("ground") or "", used.get("reason") or "", title))
+    click.echo(f"\nImporter's report: {played.report['head']['sentence']}")
     if comparison.expected is None:
         click.echo("Not compared: tests/demo_expected.json is not beside the code.")
     elif comparison.differences:
@@ -109,3 +110,7 @@ def print_table(consignment: dict[str, Any], played: Played, comparison: Compari
             click.echo(f"  {line}")
     else:
         click.echo(f"All {comparison.expected['count']} lines, the used pack and the report are as expected.")
+
+
+def _row(line: str, verdict: str, ground: str, reason: str, title: str) -> str:
+    return f"{line:>6}  {verdict:<18}  {ground:<6}  {reason:<21}  {title}".rstrip()
