@@ -83,7 +83,7 @@ class Access:
             )
         return {"name": name, "scopes": list(words), "key": key}
 
-    def keys(self) -> list[dict[str, Any]]:
+    def listing(self) -> list[dict[str, Any]]:
         rows = self._office.connection.execute(
             "SELECT name, scopes, created, last_used FROM keys ORDER BY created"
         )

@@ -153,6 +153,11 @@ class DataDirectory:
         return self.root / "operator.key"
 
     @property
+    def address(self) -> Path:
+        """Where the running node listens: for the command line on the same machine."""
+        return self.root / "address"
+
+    @property
     def signing(self) -> Path:
         return self.root / "signing.db"
 

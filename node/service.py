@@ -762,7 +762,7 @@ class Service:
 
     def keys(self) -> list[JSON]:
         """[{name, scopes, created, last_used}] without secrets."""
-        return self._parts.access.keys()
+        return self._parts.access.listing()
 
     def authorise(self, *, bearer: str | None, cookie: str | None, scope: str) -> Session:
         """The session of a key or cookie with `scope`; 401 `no_key`, `unknown_key`, 403 `scope_missing`."""

@@ -1,6 +1,4 @@
-"""`comity demo`: six nodes on this machine, one scenario, one address."""
-
-from __future__ import annotations
+"""`comity demo`: six nodes, one scenario, one address (node/demo)."""
 
 from node.demo import main as demo
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import json
@@ -60,6 +61,7 @@ def serve(data: Path, *, listen: str, passphrase_file: Path | None, die_with_par
         bound: int = listening.getsockname()[1]
         service = open_service(directory, words, bound)
         application = _peers_first(service, create_app(service))
+        directory.address.write_text(f"http://{listen.rpartition(':')[0]}:{bound}\n")
         log.moment("listening", host=host, port=bound, participant=service.status()["participant"])
         _run(service, application, listening)
         log.moment("ended")
@@ -165,9 +167,7 @@ def _die_with_parent() -> None:
             time.sleep(PARENT_POLL_S)
 
     signal.signal(signal.SIGUSR2, look)
-    try:
+    with contextlib.suppress(OSError, AttributeError):  # not Linux: the poll is enough
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGUSR2)
-    except (OSError, AttributeError):
-        pass  # not Linux: the poll is enough
     look()
     threading.Thread(target=poll, name="parent", daemon=True).start()

@@ -1,0 +1,75 @@
+"""`comity keys grant | link | list`: who may use a node. Works on the data directory, running or not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from node.access import SCOPES, Access
+from node.cli.setup import DATA
+from node.config import DataDirectory
+from node.errors import SetupError
+from node.office import OfficeStore
+
+
+@contextmanager
+def _access(data: Path) -> Iterator[Access]:
+    directory = DataDirectory(data)
+    if not directory.card.exists():
+        raise SetupError(f"{data} is not a data directory: run `comity init` first")
+    office = OfficeStore(directory.office)
+    try:
+        yield Access(office, directory.operator())
+    finally:
+        office.close()
+
+
+@click.group()
+def keys() -> None:
+    """Bearer keys and one-time links of a node."""
+
+
+@keys.command()
+@DATA
+@click.argument("name")
+@click.option(
+    "--scope", "scopes", multiple=True, required=True, type=click.Choice(SCOPES), help="Repeatable."
+)
+def grant(*, data: Path, name: str, scopes: tuple[str, ...]) -> None:
+    """Make a bearer key; it is shown this once."""
+    with _access(data) as access:
+        click.echo(access.grant(name, scopes)["key"])
+
+
+@keys.command()
+@DATA
+@click.option("--scope", "scopes", multiple=True, type=click.Choice(SCOPES), help="Default: read, clear.")
+@click.option("--next", "page", default="/", show_default=True, help="The page to open.")
+def link(*, data: Path, scopes: tuple[str, ...], page: str) -> None:
+    """Make a one-time link that opens the pages in a browser."""
+    directory = DataDirectory(data)
+    with _access(data) as access:
+        token = access.open_link(scopes or ("read", "clear"), page)
+    try:
+        address = directory.address.read_text().strip()
+    except FileNotFoundError as error:
+        raise SetupError(f"the node of {data} was never started: run `comity serve --data {data}`") from error
+    click.echo(f"{address}/enter/{token}")
+
+
+@keys.command("list")
+@DATA
+def list_keys(*, data: Path) -> None:
+    """The keys that were granted, without their secrets."""
+    with _access(data) as access:
+        for row in access.listing():
+            used = "never used" if row["last_used"] is None else f"last used {_day(row['last_used'])}"
+            click.echo(f"{row['name']}  {', '.join(row['scopes'])}  since {_day(row['created'])}, {used}")
+
+
+def _day(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).date().isoformat()

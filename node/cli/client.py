@@ -1,0 +1,131 @@
+"""How commands reach a running node: its HTTP API, with the operator's key of --data, or --node and --key."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+import urllib3
+
+from node.config import DataDirectory, environment
+from node.errors import ProblemError, SetupError
+
+JSON = dict[str, Any]
+CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 3.0, 60.0
+ANSWER_BYTES_MAX = 64 << 20
+
+Command = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """One node's API."""
+
+    url: str
+    key: str | None
+
+    def get(self, path: str) -> JSON:
+        return self._json("GET", path, None)
+
+    def post(self, path: str, body: JSON) -> JSON:
+        return self._json("POST", path, body)
+
+    def text(self, path: str) -> str:
+        return self._send("GET", path, None, "text/plain").decode()
+
+    def _json(self, method: str, path: str, body: JSON | None) -> JSON:
+        answer = self._send(method, path, body, "application/json")
+        value = json.loads(answer)
+        return value if isinstance(value, dict) else {"value": value}
+
+    def _send(self, method: str, path: str, body: JSON | None, accept: str) -> bytes:
+        headers = {"accept": accept}
+        if self.key:
+            headers["authorization"] = f"Bearer {self.key}"
+        if body is not None:
+            headers["content-type"] = "application/json"
+        pool = urllib3.PoolManager(retries=False)
+        try:
+            response = pool.request(
+                method,
+                self.url + path,
+                body=None if body is None else json.dumps(body).encode(),
+                headers=headers,
+                timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S),
+                redirect=False,
+            )
+        except urllib3.exceptions.HTTPError as error:
+            raise ProblemError(
+                503, "unreachable", "Not reachable", f"no node answers at {self.url}: is it running?"
+            ) from error
+        finally:
+            pool.clear()
+        if response.status >= 400:
+            raise _problem(response.status, response.data)
+        return response.data
+
+
+def _problem(status: int, body: bytes) -> ProblemError:
+    try:
+        document = json.loads(body)
+        return ProblemError(status, document.get("code", "refused"), document["title"], document["detail"])
+    except (ValueError, KeyError, AttributeError):
+        return ProblemError(status, "refused", "Refused", f"the node answered {status}")
+
+
+def speaks_to_node(command: Command) -> Command:
+    """Add --data, --node, --key to a command, and give it a `client`."""
+
+    @click.option("--data", type=click.Path(path_type=Path), help="Data directory of a node on this machine.")
+    @click.option("--node", help="URL of a node; otherwise COMITY_NODE.")
+    @click.option("--key", help="Bearer key; otherwise COMITY_KEY, or the operator's key of --data.")
+    @wraps(command)
+    def connected(*args: Any, data: Path | None, node: str | None, key: str | None, **kwargs: Any) -> Any:
+        return command(*args, client=connect(data, node, key), **kwargs)
+
+    return connected
+
+
+def connect(data: Path | None, node: str | None, key: str | None) -> Client:
+    """A client for the node that was named."""
+    url = node or environment("COMITY_NODE")
+    token = key or environment("COMITY_KEY")
+    if data is not None:
+        directory = DataDirectory(data)
+        token = token or directory.operator()
+        if url is None:
+            try:
+                url = directory.address.read_text().strip()
+            except FileNotFoundError as error:
+                raise SetupError(
+                    f"the node of {data} was never started: run `comity serve --data {data}`"
+                ) from error
+    if url is None:
+        raise click.UsageError("which node? Give --data DIR, --node URL, or set COMITY_NODE")
+    return Client(url.rstrip("/"), token)
+
+
+def read_json(path: str) -> Any:
+    """A JSON file, or standard input for `-`; strict, as at the API."""
+    from credentials.canonical import parse_json  # noqa: PLC0415
+    from credentials.errors import CredentialError  # noqa: PLC0415
+
+    try:
+        data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+    except OSError as error:
+        raise SetupError(f"{path} cannot be read: {error.strerror}") from error
+    try:
+        return parse_json(data, size_bytes_max=16 << 20)
+    except CredentialError as error:
+        raise SetupError(f"{path}: {error}") from error
+
+
+def show(value: Any) -> None:
+    """Print JSON for people and programs."""
+    click.echo(json.dumps(value, indent=1, ensure_ascii=False))

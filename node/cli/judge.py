@@ -1,0 +1,147 @@
+"""`comity check | readiness`: verdicts on one battery or a manifest.
+
+Exit codes: 0 clear, 1 not clear, 2 could not decide.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from node.cli.client import Client, read_json, show, speaks_to_node
+from node.errors import SetupError
+
+WAIT_S = 600.0
+POLL_S = 0.3
+CLEAR, GAPS, UNDECIDED = "clear", "clear_with_gaps", "undecided"
+
+
+@click.command()
+@click.argument("what")
+@click.option(
+    "--document", "documents", multiple=True, help="Credential shown with the battery (repeatable)."
+)
+@click.option("--receipt", "receipts", multiple=True, type=click.Path(path_type=Path), help="Its receipt.")
+@click.option("--goods", type=click.Choice(["battery", "in_vehicle", "in_other"]))
+@click.option("--commodity-code")
+@click.option("--vin")
+@click.option("--mass-kg", type=float)
+@click.option("--law-date", help="YYYY-MM-DD: which requirements apply; default today.")
+@click.option("--allow-gaps", is_flag=True, help="Count clear_with_gaps as clear (exit 0).")
+@click.option("--json", "as_json", is_flag=True, help="The whole verdict.")
+@speaks_to_node
+def check(
+    *,
+    client: Client,
+    what: str,
+    documents: tuple[str, ...],
+    receipts: tuple[Path, ...],
+    law_date: str | None,
+    allow_gaps: bool,
+    as_json: bool,
+    **line: Any,
+) -> int:
+    """Judge WHAT: a battery's code or link, or a manifest (a JSON file with `lines`)."""
+    if Path(what).is_file():
+        return _check_manifest(client, read_json(what), law_date, allow_gaps=allow_gaps, as_json=as_json)
+    item: dict[str, Any] = {"battery": what, **{k: v for k, v in line.items() if v is not None}}
+    if law_date is not None:
+        item["law_date"] = law_date
+    if documents:
+        item["documents"] = [read_json(path) for path in documents]
+    if receipts:
+        item["receipts"] = [_read(path) for path in receipts]
+    verdict = client.post("/clearance", item)
+    if as_json:
+        show(verdict)
+    else:
+        _print_verdict(verdict)
+    return _exit_code(verdict["verdict"], allow_gaps=allow_gaps)
+
+
+@click.command()
+@click.argument("what")
+@click.option("--json", "as_json", is_flag=True, help="The whole report.")
+@speaks_to_node
+def readiness(*, client: Client, what: str, as_json: bool) -> int:
+    """The importer's report of WHAT: the id of a consignment, or a manifest file."""
+    consignment = what
+    if Path(what).is_file():
+        consignment = _judged(client, read_json(what))["id"]
+    report = client.get(f"/consignments/{consignment}/readiness")
+    if as_json:
+        show(report)
+        return 0
+    click.echo(report["head"]["sentence"])
+    for row in report["rows"]:
+        if row["state"] == "open":
+            click.echo(
+                f"  open  {row['id']}  {row['requirement']}  ({row['provision']}): {row.get('who') or '-'}"
+            )
+    return 0 if report["head"]["open"] == 0 else 1
+
+
+def _check_manifest(
+    client: Client, manifest: Any, law_date: str | None, *, allow_gaps: bool, as_json: bool
+) -> int:
+    if not isinstance(manifest, dict) or "lines" not in manifest:
+        raise SetupError("the file is not a manifest: a JSON object with `lines`")
+    if law_date is not None:
+        manifest = {**manifest, "law_date": law_date}
+    judged = _judged(client, manifest)
+    if as_json:
+        show(judged)
+    else:
+        for item in judged["items"]:
+            if item["verdict"] not in (CLEAR, GAPS):
+                ground = f" {item['ground']}" if item["ground"] else ""
+                words = f"{item['verdict']}{ground}  {item['reason']}"
+                click.echo(f"  line {item['line']:>5}  {words}  {item['battery']}")
+        counts = ", ".join(f"{count} {word}" for word, count in judged["counts"].items() if count)
+        click.echo(f"consignment {judged['id']}: {judged['worst']} ({counts})")
+    return _exit_code(judged["worst"], allow_gaps=allow_gaps)
+
+
+def _judged(client: Client, manifest: Any) -> dict[str, Any]:
+    """Send a manifest and wait for its last verdict, with progress."""
+    made = client.post("/consignments", manifest)
+    deadline = time.monotonic() + WAIT_S
+    while time.monotonic() < deadline:
+        told = client.get(f"/consignments/{made['id']}?limit=0")
+        click.echo(f"\r{told['done']} of {told['lines']} lines", nl=False, err=True)
+        if told["state"] == "done":
+            click.echo("", err=True)
+            return client.get(f"/consignments/{made['id']}")
+        time.sleep(POLL_S)
+    raise SetupError(f"consignment {made['id']} is not judged after {WAIT_S:.0f} s; it goes on at the node")
+
+
+def _print_verdict(verdict: dict[str, Any]) -> None:
+    ground = f", ground {verdict['ground']}" if verdict["ground"] else ""
+    click.echo(f"{verdict['verdict']}{ground}: {verdict['reason']}  ({verdict['battery']})")
+    click.echo(f"law date {verdict['law_date']}, ledger height {verdict['height']}")
+    for made in verdict["checks"]:
+        if made["outcome"] not in ("pass", "not_applicable"):
+            rule = f" {made['rule']}" if made.get("rule") else ""
+            click.echo(
+                f"  {made['outcome']:<13} {made['name']}{rule}: {made['text']}  {made['provision']}".rstrip()
+            )
+    for gap in verdict["gaps"]:
+        words = f"{gap.get('dp', '')} {gap.get('name', '')}  {gap.get('provision') or ''}"
+        click.echo(f"  gap           {words}".rstrip())
+
+
+def _exit_code(verdict: str, *, allow_gaps: bool) -> int:
+    if verdict == CLEAR or (verdict == GAPS and allow_gaps):
+        return 0
+    return 2 if verdict == UNDECIDED else 1
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SetupError(f"{path} cannot be read as text") from error

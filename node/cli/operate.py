@@ -1,0 +1,214 @@
+"""`comity status | issue | attest | revoke`: what a participant's own people do at their node."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from node.cli.client import Client, connect, read_json, show, speaks_to_node
+from node.config import DataDirectory, passphrase, read_table, shipped
+from node.errors import SetupError
+
+WAIT_S = 60.0
+POLL_S = 0.2
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="The whole answer.")
+@speaks_to_node
+def status(*, client: Client, as_json: bool) -> None:
+    """Height, peers, log of a running node."""
+    told = client.get("/status")
+    if as_json:
+        show(told)
+        return
+    voting = "validator" if told["validator"] else "observer"
+    click.echo(f"{told['name']} ({told['participant']}), {told['jurisdiction']}, {voting}")
+    click.echo(f"network {told['network']['name']}, id {told['network']['id']}")
+    size, cosigned = told["log"]["size"], told["log"]["cosigned_size"]
+    click.echo(f"height {told['height']}, block time {_time(told['block_time'])}")
+    click.echo(f"log of {size} entries, {cosigned} cosigned")
+    for reason in told.get("reasons", []):
+        click.echo(f"not ready: {reason}")
+    for peer in told["peers"]:
+        state = "reachable" if peer["reachable"] else "not reachable"
+        click.echo(f"  {peer['did']}  {peer['jurisdiction']}  height {peer['height']}  {state}")
+
+
+@click.command()
+@click.argument("claims", type=str)
+@click.option("--code", help="The battery's identifier; or CLAIMS is {code, claims}.")
+@click.option("--idempotency-key", help="Repeat a request safely.")
+@click.option("--wait", is_flag=True, help="Wait for the receipt.")
+@speaks_to_node
+def issue(*, client: Client, claims: str, code: str | None, idempotency_key: str | None, wait: bool) -> int:
+    """Issue a passport from a file of BatteryPass claims (- for standard input)."""
+    value = read_json(claims)
+    if code is None and isinstance(value, dict) and set(value) == {"code", "claims"}:
+        code, value = value["code"], value["claims"]
+    if code is None:
+        raise click.UsageError("which battery? Give --code")
+    made = client.post("/passports", {"code": code, "claims": value, "idempotency_key": idempotency_key})
+    click.echo(f"signed   {made['digest']}  {made['battery']}")
+    return _follow(client, f"/passports/{made['digest']}", "attested") if wait else 0
+
+
+@click.command()
+@click.argument("event", required=False)
+@click.option("--list", "listing", is_flag=True, help="The events, with their members.")
+@click.option("--battery", help="The battery's identifier.")
+@click.option("--vin", help="The vehicle, for events that bind one.")
+@click.option("--member", "members", multiple=True, help="NAME=VALUE (repeatable); lists with commas.")
+@click.option("--event-time", type=int, help="Seconds since 1970; default now.")
+@click.option("--draft", is_flag=True, help="Print what a second party has to countersign; record nothing.")
+@click.option(
+    "--countersignature",
+    "countersignatures",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="File that --countersign wrote (repeatable).",
+)
+@click.option(
+    "--countersign", type=click.Path(path_type=Path), help="Agree to another party's draft (offline)."
+)
+@click.option("--passphrase-file", type=click.Path(path_type=Path), help="For --countersign.")
+@click.option("--wait", is_flag=True, help="Wait for the receipt.")
+@click.option("--data", type=click.Path(path_type=Path), help="Data directory of a node on this machine.")
+@click.option("--node", help="URL of a node; otherwise COMITY_NODE.")
+@click.option("--key", help="Bearer key; otherwise COMITY_KEY, or the operator's key of --data.")
+def attest(
+    *,
+    event: str | None,
+    listing: bool,
+    battery: str | None,
+    vin: str | None,
+    members: tuple[str, ...],
+    event_time: int | None,
+    draft: bool,
+    countersignatures: tuple[Path, ...],
+    countersign: Path | None,
+    passphrase_file: Path | None,
+    wait: bool,
+    data: Path | None,
+    node: str | None,
+    key: str | None,
+) -> int:
+    """Attest an event in a battery's life: any of `comity attest --list`.
+
+    An event that a second party must agree to (responsibility.transferred, ...) takes three steps: --draft
+    here, --countersign there, and the same command with --countersignature and the draft's --event-time.
+    """
+    if listing:
+        _list_events()
+        return 0
+    if countersign is not None:
+        if data is None:
+            raise click.UsageError("--countersign needs --data DIR: it signs with that node's keys")
+        show(_countersign(DataDirectory(data), read_json(str(countersign)), passphrase(passphrase_file)))
+        return 0
+    if event is None or battery is None:
+        raise click.UsageError("give an EVENT and --battery, or --list")
+    client = connect(data, node, key)
+    values: dict[str, Any] = dict(_member(text) for text in members)
+    if draft:
+        values["draft"] = True
+    if countersignatures:
+        signed = [read_json(str(path)) for path in countersignatures]
+        values["countersignatures"] = [[one["key_id"], one["signature"]] for one in signed]
+    body: dict[str, Any] = {"event": event, "battery": battery, "members": values}
+    if vin is not None:
+        body["vin"] = vin
+    if event_time is not None:
+        body["event_time"] = event_time
+    made = client.post("/attestations", body)
+    if draft:
+        show(made["draft"])
+        return 0
+    click.echo(f"signed   {made['digest']}  {event}  {made['battery']}")
+    return _follow(client, f"/attestations/{made['digest']}", "state") if wait else 0
+
+
+@click.command()
+@click.argument("digest")
+@click.option("--reason", required=True)
+@click.option("--wait", is_flag=True, help="Wait for the receipt.")
+@speaks_to_node
+def revoke(*, client: Client, digest: str, reason: str, wait: bool) -> int:
+    """Revoke a passport of this node, named by the digest that `comity issue` printed."""
+    made = client.post(f"/passports/{digest}/revoke", {"reason": reason})
+    click.echo(f"signed   {made['digest']}  {made['kind']}  {made['battery']}")
+    return _follow(client, f"/attestations/{made['digest']}", "state") if wait else 0
+
+
+def _member(text: str) -> tuple[str, str]:
+    name, separator, value = text.partition("=")
+    if not separator or not name:
+        raise click.UsageError(f"--member is NAME=VALUE, not {text!r}")
+    return name, value
+
+
+def _follow(client: Client, path: str, state_member: str) -> int:
+    """Print each step until the receipt is there; 1 if the ledger refused, 2 if it takes too long."""
+    deadline = time.monotonic() + WAIT_S
+    seen = "outbox"
+    while time.monotonic() < deadline:
+        told = client.get(path)
+        state = told[state_member]
+        if state != seen:
+            seen = state
+            if state in ("refused", "dropped"):
+                refusal = told["refusal"]
+                click.echo(f"{state:<8} by rule {refusal['rule']} {refusal.get('text') or ''}".rstrip())
+                return 1
+            click.echo(f"{state:<8} height {told['height']}, entry {told['leaf_index']}")
+        if told.get("receipted_at"):
+            click.echo(f"receipt  {_time(told['receipted_at'])}")
+            return 0
+        time.sleep(POLL_S)
+    raise SetupError(f"no receipt within {WAIT_S:.0f} s: ask again with `comity status`")
+
+
+def _list_events() -> None:
+    table = read_table("lifecycle.json", shipped("rules/lifecycle.json"))
+    for event in table["events"]:
+        click.echo(f"{event['type']}  ({', '.join(event['attesters'])})")
+        for name, member in event["members"].items():
+            words = f" [{' | '.join(member['values'])}]" if member.get("values") else ""
+            needed = "" if member["required"] else ", optional"
+            click.echo(f"    {name}: {member['type']}{needed}{words}  {member['text']}")
+
+
+def _countersign(directory: DataDirectory, draft: Any, words: str) -> dict[str, str]:
+    """Sign another party's draft with this node's attest key; the node need not run."""
+    from credentials.registry import MemoryReader, Registry  # noqa: PLC0415
+    from node.issuing import Issuing, Signers  # noqa: PLC0415
+    from node.keystore import Keys  # noqa: PLC0415
+    from node.network import open_network_key, read_card, verify  # noqa: PLC0415
+    from node.office import OfficeStore  # noqa: PLC0415
+
+    if not isinstance(draft, dict):
+        raise SetupError("that is not a draft of an attestation")
+    keys = Keys.load(directory.root, read_card(directory.card).did, words)
+    genesis = verify(directory.network).genesis
+    office = OfficeStore(Path(":memory:"))
+    try:
+        issuing = Issuing(
+            genesis=genesis,
+            did=keys.did,
+            signers=Signers(keys.signer("attest"), keys.signer("credential")),
+            network_key=open_network_key(genesis, keys),
+            office=office,
+            registry=Registry(genesis, MemoryReader()),
+            schema=None,
+        )
+        return issuing.countersign(draft)
+    finally:
+        office.close()
+
+
+def _time(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
