@@ -298,6 +298,9 @@ class Gossip:
                 peer.blocks_from = None
             if self._stopping.is_set():
                 return
+            told = sum(item[0] == ITEM_ATTESTATION for _, item in batch)
+            if told:
+                log.moment("gossip", peer=peer.did, attestations=told)
             try:
                 self._exchange(peer, [item for _, item in batch], blocks_from)
             except (OSError, urllib3.exceptions.HTTPError, ConsensusError, ProblemError) as error:

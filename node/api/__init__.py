@@ -8,6 +8,7 @@ from pathlib import Path
 
 from flask import Flask, Response, g, request
 
+from node import log
 from node.api import access, problems
 from node.api.openapi import describe
 from node.api.route import BODY_BYTES_MAX, FORM_PARTS_MAX, Route
@@ -82,6 +83,8 @@ def create_app(service: Service) -> Flask:
         if request.endpoint != "static":
             response.headers.setdefault("Cache-Control", "no-store")
         response.headers.setdefault("Vary", "Accept, Authorization, Cookie")
+        if response.mimetype == "text/html":
+            log.moment("page", route=request.endpoint, status=response.status_code)
         return response
 
     return app
