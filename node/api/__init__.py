@@ -8,12 +8,12 @@ from pathlib import Path
 
 from flask import Flask, Response, g, request
 
-from node import log
 from node.api import access, problems
 from node.api.openapi import describe
 from node.api.route import BODY_BYTES_MAX, FORM_PARTS_MAX, Route
 from node.api.table import ROUTES
 from node.errors import ProblemError
+from node.log import moment
 from node.service import Service
 from node.web.words import install_words
 
@@ -84,7 +84,7 @@ def create_app(service: Service) -> Flask:
             response.headers.setdefault("Cache-Control", "no-store")
         response.headers.setdefault("Vary", "Accept, Authorization, Cookie")
         if response.mimetype == "text/html":
-            log.moment("page", route=request.endpoint, status=response.status_code)
+            moment("page", route=request.endpoint, status=response.status_code)
         return response
 
     return app
