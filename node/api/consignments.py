@@ -16,6 +16,7 @@ from node.api.route import MANIFEST_BYTES_MAX
 from node.api.schemas import VERDICTS
 from node.errors import bad_request, not_found
 from node.service import Service
+from node.web.checks import sections, unmade
 from node.web.proof import find_proof
 
 PAGE_ROWS = 50
@@ -80,6 +81,8 @@ def item(service: Service, consignment_id: str, line: int) -> ResponseReturnValu
         item=found,
         consignment=service.consignment(consignment_id, limit=0),
         line=line,
+        sections=sections(found["checks"]),
+        gaps_unknown=unmade(found["checks"], "completeness"),
         proof=find_proof(service, found["battery"], service.audience_of(session())),
     )
 
