@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.demo_fixture import ROOT, DemoNetwork, running_demo
-from tests.parts import require
+from tests.parts import find, require
 
 ARTIFACTS = ROOT / "tests" / "artifacts"
 WIDTHS = {"desk": 1280, "dock": 390}
@@ -83,8 +83,9 @@ class Officer:
             self.download("document")
         program, *arguments = shlex.split(self.page.inner_text("#command"))
         assert program == "comity"
+        offline = ("unshare", "--net") if find("namespaces") else ()
         return subprocess.run(
-            [sys.executable, "-m", "node", *arguments],
+            [*offline, sys.executable, "-m", "node", *arguments],
             cwd=self.folder,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             capture_output=True,

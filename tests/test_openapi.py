@@ -11,10 +11,12 @@ import jsonschema_rs
 import pytest
 
 from node.api.openapi import openapi_path
+from node.api.reading import require_shape
 from node.api.route import BODY_BYTES_MAX, MANIFEST_BYTES_MAX, PEER_BYTES_MAX
 from node.api.schemas import SCHEMAS, schema_document
 from node.api.table import ROUTES
-from tests.support_service import LiveNode, live_node
+from node.web.sample import sample_claims
+from tests.support_service import CODE, DID, LiveNode, live_node, manifest
 
 DOCUMENT_METHODS = {"GET", "POST", "PUT", "DELETE", "PATCH"}
 
@@ -71,6 +73,62 @@ def test_the_description_is_served_as_generated(node: LiveNode) -> None:
             assert declared == set(re.findall(r"{([a-z_]+)}", path)), path
             assert operation["summary"] and operation["description"]
     json.dumps(document, allow_nan=False)
+
+
+def addresses(node: LiveNode) -> dict[str, str]:
+    """An address that answers for every route that is read, after a passport was issued and judged."""
+    claims = sample_claims(node.service, CODE)
+    issued = node.post_json("/passports", {"code": CODE, "claims": claims}).get_json()
+    require_shape(issued, "IssuedPassport")
+    passport = f"/passports/{issued['digest']}"
+    node.wait(lambda: node.get_json(passport)["receipted_at"] is not None, "the receipt")
+    made = node.post_json("/consignments", manifest()).get_json()
+    require_shape(made, "Consignment")
+    consignment = f"/consignments/{made['id']}"
+    node.wait(lambda: node.get_json(consignment)["state"] == "done", "the verdicts")
+    document = node.get_json(passport)["sets"]["1"]
+    listed = node.get_json(f"/documents/{document}")["credentialStatus"]
+    status = (listed[0] if isinstance(listed, list) else listed)["statusListCredential"].rpartition("/")[2]
+    attestation = issued["progress"]["attestations"][0]["digest"]
+    return {
+        "/passports/<digest>": passport,
+        "/attestations/<digest>": f"/attestations/{attestation}",
+        "/batteries/<path:identifier>": f"/batteries/{CODE}",
+        "/consignments/<consignment_id>": consignment,
+        "/consignments/<consignment_id>/items/<int:line>": f"{consignment}/items/1",
+        "/consignments/<consignment_id>/events": f"{consignment}/events",
+        "/consignments/<consignment_id>/export.<form>": f"{consignment}/export.csv",
+        "/consignments/<consignment_id>/readiness": f"{consignment}/readiness",
+        "/documents/<digest>": f"/documents/{document}",
+        "/receipts/<digest>": f"/receipts/{attestation}",
+        "/log/tile/<level>/<path:path>": "/log/tile/0/000.p/1",
+        "/1.0/identifiers/<path:did>": f"/1.0/identifiers/{DID}",
+        "/status/<name>": f"/status/{status}",
+    }
+
+
+def test_answers_have_the_documented_shape(node: LiveNode) -> None:
+    """
+    Every address that is read answers 200 with a documented content type and, where it is JSON, the shape
+    of its schema.
+    """
+    known = addresses(node)
+    for route in ROUTES:
+        if route.method != "GET" or route.rule == "/enter/<token>":
+            continue
+        path = known.get(route.rule, route.rule)
+        assert "<" not in path, f"the test knows no address for {route.rule}"
+
+        answer = node.get(path)
+
+        assert answer.status_code == 200, (path, answer.text[:300])
+        documented = next(a for a in route.answers if a.status == 200)
+        assert answer.mimetype in {kind.partition(";")[0] for kind in documented.types}, path
+        if documented.schema and answer.mimetype == "application/x-ndjson":
+            for line in answer.text.splitlines():
+                require_shape(json.loads(line), documented.schema)
+        elif documented.schema:
+            require_shape(json.loads(answer.text), documented.schema)
 
 
 @pytest.mark.parametrize("name", sorted(SCHEMAS))
