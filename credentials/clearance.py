@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from credentials.canonical import digest_document
-from credentials.condition import Battery, check_battery, event_members
+from credentials.condition import Battery, check_battery, event_members, why_missing
 from credentials.errors import CredentialError
-from credentials.evidence import At, Document, Evidence, Held, Missing, MissingReason, Policy, Tables
+from credentials.evidence import At, Document, Evidence, Held, Missing, Policy, Tables
 from credentials.identifiers import DIGITS, guess_scheme, parse_identifier
 from credentials.record import Inquiry, Record
 from credentials.verdict import CLEAR, ORDER, Findings, Verdict, conclude
@@ -298,7 +298,7 @@ def _check_documents(found: Findings, line: Line, inquiry: Inquiry) -> list[Exam
             for _, held in fetched
         ]
     if not queue:
-        reason = _no_document(evidence)
+        reason = why_missing(inquiry, 1)
         found.unknown("document", reason)
         found.unmade(later, reason)
         return []
@@ -341,20 +341,6 @@ def _worst_reading(found: Findings) -> str:
     return next(
         (r for r in ("unsupported_algorithm", "malformed", "structure_invalid") if r in reasons), "malformed"
     )
-
-
-def _no_document(evidence: Evidence) -> str:
-    first = evidence.documents.get(1)
-    if isinstance(first, Missing):
-        return {
-            MissingReason.WITHHELD: "evidence_withheld",
-            MissingReason.NOT_FOUND: "document_not_found",
-        }.get(first.reason, "document_unreachable")
-    if evidence.ledger is None:
-        return "ledger_unavailable"
-    if evidence.ledger.standing is None:
-        return "not_found"
-    return "not_published" if evidence.ledger.standing.passport is None else "document_unreachable"
 
 
 # -- the declaration -----------------------------------------------------------------------------------

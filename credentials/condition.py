@@ -61,7 +61,7 @@ def check_battery(found: Findings, shown: Sequence[Examined], inquiry: Inquiry) 
     _check_standing(found, shown, inquiry)
     _check_history(found, inquiry)
     found.unmade(("certificates",), "certificate_not_checked", rule="X15")
-    _check_code(found, passports, evidence)
+    _check_code(found, passports, inquiry)
     _check_completeness(found, passports, inquiry, battery)
     standing = evidence.ledger.standing if evidence.ledger else None
     if standing is not None and standing.passport is not None:
@@ -214,7 +214,7 @@ def _check_standing(found: Findings, shown: Sequence[Examined], inquiry: Inquiry
                 rule=meaning.get("rule"),
                 **told,
             )
-    _check_publication(found, shown, standing)
+    _check_publication(found, shown, standing, inquiry)
     if standing.lost:
         found.failed("standing.lost", "lost", rule="X18", leaf_index=standing.facts.get("lost"))
     else:
@@ -254,10 +254,12 @@ def _check_identity(found: Findings, shown: Sequence[Examined], record: Record) 
         found.passed("standing.identity")
 
 
-def _check_publication(found: Findings, shown: Sequence[Examined], standing: Standing) -> None:
+def _check_publication(
+    found: Findings, shown: Sequence[Examined], standing: Standing, inquiry: Inquiry
+) -> None:
     current = standing.passport
     if current is None:
-        found.unknown("standing.publication", "not_published", publication=standing.publication)
+        found.unknown("standing.publication", _no_passport(inquiry), publication=standing.publication)
         return
     told = {"digest": b64u(current.digest), "version": current.version, "status": current.status}
     recorded = [e.recorded for e in shown if e.is_passport and e.recorded is not None]
@@ -395,12 +397,13 @@ def event_members(evidence: Evidence, recorded: Recorded) -> Mapping[str, Any] |
 # -- content -------------------------------------------------------------------------------------------
 
 
-def _check_code(found: Findings, passports: Sequence[Examined], evidence: Evidence) -> None:
+def _check_code(found: Findings, passports: Sequence[Examined], inquiry: Inquiry) -> None:
     """X16: what the code says against what set 1 says."""
     public = next((e for e in passports if e.point == 1), None)
     if public is None:
-        found.unmade(("code_matches_passport",), "document_unreachable", rule="X16")
+        found.unmade(("code_matches_passport",), why_missing(inquiry, 1), rule="X16")
         return
+    evidence = inquiry.evidence
     tables = evidence.network.tables
     code = public.claims.get("code")
     try:
@@ -443,7 +446,7 @@ def _check_completeness(
     entitled = {int(point) for point in access}
     sets = {e.point: e.claims for e in passports if e.point is not None}
     if 1 not in sets:
-        found.unmade(("completeness",), _why_missing(evidence, 1))
+        found.unmade(("completeness",), why_missing(inquiry, 1))
         return
     try:
         battery.category = category_of(sets[1], tables.paths)
@@ -487,24 +490,32 @@ def _check_completeness(
         found.failed("completeness", reason, data_points=fatal, **told)
     elif unseen:
         points = sorted({row["point"] for row in unseen})
-        found.unknown("completeness", _why_missing(evidence, points[0]), points=points, **told)
+        found.unknown("completeness", why_missing(inquiry, points[0]), points=points, **told)
     elif gaps:
         found.warned("completeness", "gaps", data_points=[gap["dp"] for gap in gaps], **told)
     else:
         found.passed("completeness", **told)
 
 
-def _why_missing(evidence: Evidence, point: int) -> str:
+def why_missing(inquiry: Inquiry, point: int) -> str:
+    """The reason code for a set of the passport that is not in hand."""
+    evidence = inquiry.evidence
     held = evidence.documents.get(point)
     if isinstance(held, Missing):
         return {
             MissingReason.WITHHELD: "evidence_withheld",
             MissingReason.NOT_FOUND: "document_not_found",
         }.get(held.reason, "document_unreachable")
-    standing = evidence.ledger.standing if evidence.ledger else None
-    if evidence.ledger is not None and standing is None:
+    if evidence.ledger is None:
+        return "ledger_unavailable"
+    if evidence.ledger.standing is None:
         return "not_found"
-    return "document_unreachable"
+    return _no_passport(inquiry) if evidence.ledger.standing.passport is None else "document_unreachable"
+
+
+def _no_passport(inquiry: Inquiry) -> str:
+    since = inquiry.evidence.network.tables.datapoints.get("passportRequiredFrom", "")
+    return "passport_not_yet_required" if inquiry.at.law_date < since else "not_published"
 
 
 def _issued_points(inquiry: Inquiry) -> set[int] | None:

@@ -275,6 +275,31 @@ def test_a_passport_that_was_never_attested_holds(produced: bool) -> None:
     assert shape(told) == ("hold", "not_admitted", "26(a)")
 
 
+@pytest.mark.parametrize(
+    ("law_date", "expected"),
+    [
+        ("2027-03-01", ("hold", "not_published", "26(a)")),
+        ("2026-12-01", ("undecided", "passport_not_yet_required", None)),
+    ],
+    ids=["the law asks for a passport", "before 18 February 2027"],
+)
+def test_a_battery_without_a_passport_lacks_a_document_once_the_law_asks_for_it(
+    law_date: str, expected: tuple[str, str, str | None]
+) -> None:
+    """
+    A known battery without any passport is held for a missing document from 18 February 2027 on; before that
+    day nothing is missing, and nothing is proven either.
+    """
+    w = World()
+    text = code(1)
+    w.run(w.ledger.attest(MAKER, "battery.produced", subject_of(text)))
+
+    told = w.judge(text, law_date=law_date).as_dict()
+
+    assert shape(told) == expected
+    assert "document_unreachable" not in {check["reason"] for check in told["checks"]}
+
+
 @pytest.mark.parametrize("known", [True, False], ids=["known battery", "unknown battery"])
 def test_an_unknown_cryptosuite_is_undecided(known: bool) -> None:
     """
