@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from node.errors import ProblemError
 from node.service import Service
@@ -16,6 +18,7 @@ class Proof:
 
     receipt: str  # digest of the attestation
     document: str | None
+    record: Mapping[str, Any]  # its line of the timeline
 
     @property
     def command(self) -> str:
@@ -53,10 +56,10 @@ def find_proof(service: Service, battery: str, audience: str) -> Proof | None:
                 held = (
                     digest for point, digest in sorted(passport["points"].items()) if passport["held"][point]
                 )
-                return Proof(row["attestation_digest"], next(held, None))
+                return Proof(row["attestation_digest"], next(held, None), row)
     for row in reversed(recorded):
         if _has_receipt(service, row["attestation_digest"]):
-            return Proof(row["attestation_digest"], None)
+            return Proof(row["attestation_digest"], None, row)
     return None
 
 
