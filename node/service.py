@@ -536,9 +536,10 @@ class Service:
         except CredentialError as error:
             raise bad_request(error.code, str(error)) from error
         when = require_law_date(law_date if law_date is not None else item.get("law_date"))
-        evidence = self._parts.gathering.evidence(item)
-        judged = clear_item(line, evidence, self._parts.policy, when, int(time.time()))
-        return judged.as_dict()
+        with self._parts.consignments.scanning():
+            evidence = self._parts.gathering.evidence(item)
+            judged = clear_item(line, evidence, self._parts.policy, when, int(time.time()))
+            return judged.as_dict()
 
     def create_consignment(self, manifest: JSON | bytes, content_type: str = "application/json") -> JSON:
         """{id, declaration, state, lines, done, ...}: stored, judged in the background."""

@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from tests.bench import attestation, finality, passport
+from tests.bench import attestation, finality, passport, scan
 from tests.bench.harness import Comparison, NotMeasured, circumstances
 
 
@@ -18,10 +18,15 @@ def _finality(quick: bool) -> str:
     return f"finality of four validators sharing this machine: {measured.text()}"
 
 
+def _scan(quick: bool) -> str:
+    return f"a scan of one battery: {scan.measure(seconds=3 if quick else 20).text()}"
+
+
 ROWS: dict[str, Callable[[bool], str]] = {
     "passport": lambda quick: _compared(passport.measure, quick),
     "attestation": lambda quick: _compared(attestation.measure, quick),
     "finality": _finality,
+    "scan": _scan,
 }
 
 
