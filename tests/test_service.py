@@ -1,0 +1,262 @@
+"""Real nodes on loopback: agreement, receipts, documents by right, a killed validator (node/service.py)."""
+
+import json
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.net.batteries import claims_of, code_of, issue, wait_known, wait_receipted
+from tests.net.harness import Node, running, wait
+
+NEXT_BLOCK_S_MAX = 3.0
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Node]]:
+    with running(tmp_path_factory.mktemp("network")) as nodes:
+        yield nodes
+
+
+def test_a_passport_becomes_final_on_every_node(network: dict[str, Node]) -> None:
+    """
+    What the maker issued is admitted, receipted, and stands alike on the four validators and the observer.
+    """
+    made = issue(network["maker"], 1)
+
+    progress = wait_receipted(network["maker"], made["digest"])
+
+    assert progress["attested"] == "admitted"
+    for node in network.values():
+        wait_known(node, code_of(1))
+        standing = node.get(f"/batteries/{code_of(1)}")["standing"]
+        assert standing["publication"] == "active"
+        assert standing["passport"]["digest"] == made["digest"]
+
+
+def test_the_same_claims_twice_are_one_passport(network: dict[str, Node]) -> None:
+    """
+    Repeating a request gives the same answer and no second attestation, with and without a key.
+    """
+    maker = network["maker"]
+    body = {"code": code_of(2), "claims": claims_of(2), "idempotency_key": "line-1/2"}
+
+    first, again = maker.post("/passports", body), maker.post("/passports", body)
+    without_key = maker.post("/passports", {"code": body["code"], "claims": body["claims"]})
+
+    assert first["digest"] == again["digest"] == without_key["digest"]
+    assert first["credentials"] == again["credentials"]
+    status, problem = maker.request("POST", "/passports", {**body, "claims": claims_of(2, batteryMass=1.5)})
+    assert (status, problem["code"]) == (409, "idempotency_key_reused")
+    wait_receipted(maker, first["digest"])
+    timeline = maker.get(f"/batteries/{code_of(2)}")["timeline"]
+    assert [step["kind"] for step in timeline] == ["battery.produced", "passport.published"]
+
+
+def test_a_second_passport_for_one_code_is_refused_on_the_ledger(network: dict[str, Node]) -> None:
+    """
+    Other claims for the same code are passed on, lose by X1, and the refusal names the winner.
+    """
+    maker = network["maker"]
+    first = wait_receipted(maker, issue(maker, 3)["digest"])
+    second = issue(maker, 3, batteryMass=453.5)
+
+    wait("the refusal", lambda: maker.get(f"/passports/{second['digest']}")["attested"] == "refused")
+
+    refusal = maker.get(f"/passports/{second['digest']}")["refusal"]
+    assert refusal == {"rule": "X1", "winner_leaf_index": first["leaf_index"]}
+    assert maker.get(f"/batteries/{code_of(3)}")["standing"]["passport"]["digest"] == first["digest"]
+
+
+def test_customs_fetches_set_one_and_the_verdict_is_clear(network: dict[str, Node]) -> None:
+    """
+    Customs asks the maker's node for the public set by a signed request, and a scan needs nothing else.
+    """
+    maker, customs = network["maker"], network["customs"]
+    made = issue(maker, 4)
+    sets = wait_receipted(maker, made["digest"])["sets"]
+    wait_known(customs, code_of(4))
+
+    verdict = customs.post("/clearance", {"battery": code_of(4), "law_date": "2027-03-01"})
+
+    assert verdict["verdict"] in ("clear", "clear_with_gaps"), verdict["reason"]
+    assert {s["name"]: s["state"] for s in verdict["sources"]}["passport set 1"] == "held"
+    assert customs.get(f"/documents/{sets['1']}") == made["credentials"]["1"]
+    assert customs.status_of(f"/documents/{sets['2']}") == 404, "set 2 is not for customs"
+
+
+def test_documents_are_given_by_right(network: dict[str, Node]) -> None:
+    """
+    Without a key only the public set is given; the maker's own people see every set.
+    """
+    maker = network["maker"]
+    sets = wait_receipted(maker, issue(maker, 5)["digest"])["sets"]
+
+    public = {p: maker.request("GET", f"/documents/{d}", authorization=None)[0] for p, d in sets.items()}
+
+    assert public == {"1": 200, "2": 403, "3": 403, "4": 403}
+    assert all(maker.status_of(f"/documents/{digest}") == 200 for digest in sets.values())
+
+
+def test_a_revoked_passport_is_revoked_everywhere(network: dict[str, Node]) -> None:
+    """
+    Revoking raises the bit of the status list and records the event; customs recommends refusal.
+    """
+    maker, customs = network["maker"], network["customs"]
+    made = wait_receipted(maker, issue(maker, 6)["digest"])
+
+    wait_known(customs, code_of(6))
+    maker.post(f"/passports/{made['digest']}/revoke", {"reason": "cells recalled"})
+
+    wait(
+        "customs to see it",
+        lambda: customs.get(f"/batteries/{code_of(6)}")["standing"]["publication"] == "revoked",
+    )
+    verdict = customs.post("/clearance", {"battery": code_of(6), "law_date": "2027-03-01"})
+    assert (verdict["verdict"], verdict["reason"]) == ("refuse_recommended", "revoked")
+
+
+def test_a_party_without_accreditation_is_refused_at_its_own_node(network: dict[str, Node]) -> None:
+    """
+    Nothing is signed into the outbox of a party that may not issue; the answer names the rule.
+    """
+    status, problem = network["importer"].request(
+        "POST", "/passports", {"code": code_of(7), "claims": claims_of(7)}
+    )
+
+    assert (status, problem["code"]) == (422, "X9")
+    assert network["importer"].get("/passports") == {"passports": []}
+
+
+def test_an_attested_event_reaches_the_timeline(network: dict[str, Node]) -> None:
+    """
+    Any party's event is recorded once, with its document; the same words and time are the same statement.
+    """
+    maker, cn = network["maker"], network["cn"]
+    wait_receipted(maker, issue(maker, 8)["digest"])
+    members = {"commodity_code": "850760", "consignee": "DE", "consignment_id": "C-8"}
+    body = {
+        "event": "battery.exported",
+        "battery": code_of(8),
+        "members": members,
+        "event_time": int(time.time()),
+    }
+    wait_known(cn, code_of(8))
+
+    first, again = cn.post("/attestations", body), cn.post("/attestations", body)
+
+    assert first["digest"] == again["digest"]
+    wait("its receipt", lambda: bool(cn.get(f"/attestations/{first['digest']}")["receipted_at"]))
+    assert cn.get(f"/batteries/{code_of(8)}")["standing"]["item_state"] == "exported"
+    assert first["document"]["credentialSubject"]["members"] == members
+
+
+@pytest.mark.parametrize(
+    ("members", "says"),
+    [
+        ({}, "commodity_code is missing"),
+        ({"commodity_code": "8", "consignee": "x", "consignment_id": "1", "colour": "red"}, "colour is not"),
+        ({"commodity_code": 8, "consignee": "x", "consignment_id": "1"}, "is of the type text"),
+    ],
+    ids=["missing", "unknown", "wrong type"],
+)
+def test_bad_members_are_told(network: dict[str, Node], members: dict[str, object], says: str) -> None:
+    """
+    Members that the event does not have, or not in this form, are a 400 that names them.
+    """
+    status, problem = network["cn"].request(
+        "POST", "/attestations", {"event": "battery.exported", "battery": code_of(1), "members": members}
+    )
+
+    assert status == 400
+    assert says in problem["detail"]
+
+
+def test_a_consignment_is_judged_in_the_background(network: dict[str, Node]) -> None:
+    """
+    A manifest is acknowledged at once; every line gets its verdict, and counts are of all lines.
+    """
+    maker, customs = network["maker"], network["customs"]
+    digests = [issue(maker, serial)["digest"] for serial in (20, 21)]
+    for digest in digests:
+        wait_receipted(maker, digest)
+    declared = {"goods": "battery", "commodity_code": "8507600000", "mass_kg": 452.5}
+    lines = [{"line": n, "battery": code_of(18 + n), **declared} for n in (1, 2, 3)]
+
+    made = customs.post("/consignments", {"declaration": "26NL1", "law_date": "2027-03-01", "lines": lines})
+    path = f"/consignments/{made['id']}"
+    wait("the verdicts", lambda: customs.get(path)["state"] == "done")
+
+    judged = customs.get(path)
+    assert (judged["lines"], judged["done"], sum(judged["counts"].values())) == (3, 3, 3)
+    assert judged["counts"]["undecided"] == 1, "the battery of line 1 is not known"
+    progress = customs.request("GET", f"{path}/events")[1]
+    assert [json.loads(line)["seq"] for line in progress.splitlines()] == [1, 2, 3]
+    assert customs.get(f"{path}/items/2")["line"] == 2
+    head = customs.get(f"{path}/readiness")["head"]
+    states = ("met_abroad", "met_eu", "open", "not_yet_required", "not_applicable")
+    assert head["total"] == sum(head[state] for state in states)
+
+
+def test_three_validators_go_on_without_the_fourth(network: dict[str, Node]) -> None:
+    """
+    After SIGKILL of one validator the next block comes within 3 s; restarted, it has the same log.
+    """
+    maker, victim = network["maker"], network["eu"]
+    before = maker.height()
+    victim.kill()
+
+    made = issue(maker, 30)
+    seconds = wait("the next block", lambda: maker.height() > before)
+    wait_receipted(maker, made["digest"])
+    victim.start()
+    victim.wait_ready()
+
+    assert seconds < NEXT_BLOCK_S_MAX
+    wait("the same log", lambda: victim.get("/status")["log"] == maker.get("/status")["log"])
+
+
+def test_an_acknowledged_passport_survives_a_kill(network: dict[str, Node]) -> None:
+    """
+    The maker's node is killed right after its answer; restarted, it delivers what it acknowledged, once.
+    """
+    maker = network["maker"]
+    made = issue(maker, 31)
+    maker.kill()
+    maker.start()
+    maker.wait_ready()
+
+    progress = wait_receipted(maker, made["digest"])
+
+    assert progress["attested"] == "admitted"
+    timeline = maker.get(f"/batteries/{code_of(31)}")["timeline"]
+    assert [step["kind"] for step in timeline] == ["battery.produced", "passport.published"]
+
+
+def test_a_node_says_what_it_logs_without_secrets(network: dict[str, Node]) -> None:
+    """
+    The moments of the straight path are in the logs, and no operator key or passphrase is.
+    """
+    told = {"issue", "outbox", "gossip", "proposal", "prevote", "precommit", "commit", "cosign", "receipt"}
+    seen = {at for at in told for node in network.values() if any(node.moments(at))}
+
+    assert seen == told
+    for node in network.values():
+        text = node.log.read_text()
+        assert (node.data / "operator.key").read_text().strip() not in text
+        assert node.passphrase_file.read_text().strip() not in text
+        assert "Traceback" not in text
+
+
+def test_a_node_ends_cleanly_on_sigterm(network: dict[str, Node]) -> None:
+    """
+    SIGTERM ends a node with exit code 0 and a last line; started again, it is ready.
+    """
+    node = network["importer"]
+
+    code = node.stop()
+
+    assert code == 0
+    assert any(node.moments("ended"))
+    node.start()
+    node.wait_ready()
