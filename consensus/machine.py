@@ -40,6 +40,7 @@ class State:
     prevote_timer: bool = False  # L34 is done in this round
     polka_seen: bool = False  # L36 is done in this round
     precommit_timer: bool = False  # L47 is done in this round
+    earlier_lock: int = NO_ROUND  # the last round in which another value than locked_value was locked
 
 
 # Inputs: the condition of one sentence holds.
@@ -204,12 +205,12 @@ def step(state: State, event: Input) -> Result:
         case _ if state.step is Step.NEW:
             return state, ()
         case NewProposal(value_id=value_id) if state.step is Step.PROPOSE:  # L22-L27
-            free = state.locked_round == NO_ROUND or state.locked_value == value_id
+            free = _lock_allows(state, value_id, NO_ROUND)
             return _prevote(state, value_id if event.acceptable and free else None)
         case OldProposal(value_id=value_id, valid_round=vr) if (
             state.step is Step.PROPOSE and 0 <= vr < state.round
         ):  # L28-L33
-            free = state.locked_round <= vr or state.locked_value == value_id
+            free = _lock_allows(state, value_id, vr)
             return _prevote(state, value_id if event.valid and free else None, vr)
         case PrevotesOfAny() if state.step is Step.PREVOTE and not state.prevote_timer:  # L34-L35
             return replace(state, prevote_timer=True), (StartTimer(state.round, Step.PREVOTE),)
@@ -227,6 +228,13 @@ def step(state: State, event: Input) -> Result:
             return _precommit(state, None)
         case _:
             return state, ()
+
+
+def _lock_allows(state: State, value_id: bytes, valid_round: int) -> bool:
+    # The paper lets a locked value pass with any valid round. Who locked another value before that needs one
+    # since then: otherwise an honest change of lock would look like amnesia to whoever sees two of its votes.
+    own = state.locked_value == value_id
+    return (state.earlier_lock if own else state.locked_round) <= valid_round
 
 
 def _enter(state: State, round: int) -> Result:
@@ -256,7 +264,9 @@ def _polka(state: State, value_id: bytes) -> Result:
     seen = replace(state, polka_seen=True, valid_value=value_id, valid_round=state.round)
     if state.step is not Step.PREVOTE:
         return seen, ()
-    return _precommit(replace(seen, locked_value=value_id, locked_round=state.round), value_id)
+    earlier = state.earlier_lock if state.locked_value in (None, value_id) else state.locked_round
+    locked = replace(seen, locked_value=value_id, locked_round=state.round, earlier_lock=earlier)
+    return _precommit(locked, value_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -645,10 +645,12 @@ class Replica:
         if locks:
             lock = max(locks, key=lambda record: record.round)
             value_id = lock.locked_value()
+            others = [record.round for record in locks if record.locked_value() != value_id]
             state = replace(
                 state,
                 locked_value=value_id,
                 locked_round=lock.round,
+                earlier_lock=max(others, default=NO_ROUND),
                 valid_value=value_id,
                 valid_round=lock.round,
             )
