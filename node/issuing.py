@@ -470,7 +470,8 @@ class Issuing:
             read = [self.identifier(one).uri for one in read]
         elif member.type == "vin":
             read = self.identifier(read, "vin").canonical
-        if member.values and read not in member.values:
+        words = read if isinstance(read, list) else [read]
+        if member.values and not all(word in member.values for word in words):
             raise bad_request(
                 "members_malformed", f"{member.name} is one of {', '.join(member.values)}, not {read!r}"
             )
