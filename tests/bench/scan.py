@@ -1,4 +1,4 @@
-"""Row `scan`: one battery is judged (`POST /clearance`) at a steady rate while a consignment job runs beside it.
+"""Row `scan`: one battery is judged (`POST /clearance`) at a steady rate beside a job.
 
 The demo's own network and scenario: the customs node holds passports it fetched before. A consignment of 66
 lines is posted again whenever the last one is done, so that the node never idles. Scans are due at fixed
@@ -51,9 +51,10 @@ class Scans:
 
         met = "met" if percentile(self.beside_s, 0.99) < AIM_S else "missed"
         return (
-            f"{len(self.beside_s)} scans at {SCANS_PER_S}/s beside a job of {self.lines_judged / self.job_s:,.0f} "
-            f"lines/s: {both(self.beside_s)} at the client (p99 < {AIM_S * 1000:.0f} ms {met}); alone: "
-            f"{both(self.alone_s)}; load average {self.machine_load:.1f}"
+            f"{len(self.beside_s)} scans at {SCANS_PER_S}/s beside a job of "
+            f"{self.lines_judged / self.job_s:,.0f} lines/s: {both(self.beside_s)} at the client "
+            f"(p99 < {AIM_S * 1000:.0f} ms {met}); alone: {both(self.alone_s)}; "
+            f"load average {self.machine_load:.1f}"
         )
 
 
