@@ -52,7 +52,7 @@ from node import log
 from node.cosigning import Conflict, Cosigning
 from node.errors import bad_request, busy
 from node.gossip import ITEM_ATTESTATION, ITEM_CONSENSUS, ITEM_COSIGNATURE, ITEM_NOTE, Item, Status
-from node.store import LedgerStore, LedgerTip, SigningStore, row_of
+from node.store import GuardError, LedgerStore, LedgerTip, SigningStore, row_of
 
 INBOX_EVENTS_MAX = 8192
 RECENT_MAX = 65_536  # attestations remembered so that a repeated one is not judged again at once
@@ -230,7 +230,8 @@ class EmbeddedEngine:
         except Exception as error:
             log.moment("stopped", because=f"{type(error).__name__}: {error}")
             self._listener.failed(f"{type(error).__name__}: {error}")
-            raise
+            if not isinstance(error, GuardError):
+                raise  # our own mistake: the traceback says where
 
     def _turn(self) -> None:
         """Wait for the next event or timer, and work off what is there."""
@@ -345,8 +346,8 @@ class EmbeddedEngine:
             return
         size, at, note = found
         text = note.text()
-        kept = self._ledger.checkpoint(size)
-        if kept is not None and kept[2] == text:
+        kept = self._ledger.checkpoint()
+        if kept is not None and kept[1] == text:
             return
         self._ledger.put_checkpoint(size, at, text)
         if size > before:
@@ -368,7 +369,7 @@ class EmbeddedEngine:
                     now = time.monotonic()
                     if kept is not None and self._note_sent.get(sender, 0.0) < now - NOTE_INTERVAL_S:
                         self._note_sent[sender] = now
-                        self.out.send(sender, [ITEM_NOTE, kept[2]])
+                        self.out.send(sender, [ITEM_NOTE, kept[1]])
                 case _:
                     pass
         except Conflict as error:

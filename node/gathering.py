@@ -185,8 +185,19 @@ class Gathering:
         )
 
     def lag_heights(self, height: int) -> int:
-        """Blocks between this ledger and the highest a peer has shown."""
-        return max([0, *(peer.height - height for peer in self._gossip.peers.values())])
+        """Blocks between this ledger and the height that validators claim of whom one at least is honest."""
+        validators = self._genesis.validators
+        claims = [
+            (peer.height, validator.weight)
+            for did, peer in self._gossip.peers.items()
+            if (validator := validators.get(did)) is not None
+        ]
+        weight = 0
+        for claimed, own in sorted(claims, reverse=True):
+            weight += own
+            if weight >= validators.one_honest:
+                return max(0, claimed - height)
+        return 0
 
     def quorum_silence_s(self) -> int | None:
         """Seconds since validators with a quorum of weight were last heard; None: not since the start."""

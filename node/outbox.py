@@ -23,6 +23,7 @@ from node.store import LedgerStore
 
 RESEND_S_MIN, RESEND_S_MAX = 2.0, 15.0
 SEND_MAX = 512  # in one round: the oldest first
+DROPPED_MAX = 200  # dropped ones that are looked up again
 WAIT_S = 1.0
 TRANSIENT = frozenset({"pool_full", "duplicate", "quota"})  # the attestation itself is not at fault
 
@@ -88,7 +89,9 @@ class Outbox:
     def settle(self) -> None:
         """Take over from the ledger what became of attestations."""
         final: list[tuple[object, ...]] = []
-        for item in self._office.outbox("outbox", SEND_MAX * 4):
+        # Another validator may have proposed what the own pool gave up.
+        waiting = [*self._office.outbox("outbox", SEND_MAX * 4), *self._office.outbox("dropped", DROPPED_MAX)]
+        for item in waiting:
             for row in self._ledger.entries_with_digest(item.digest):
                 state = "admitted" if row.type == "admitted" else "refused"
                 final.append((state, row.height, row.leaf_index, row.rule, row.winner, item.digest))

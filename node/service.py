@@ -609,12 +609,12 @@ class Service:
             row = self._entry_about(wanted)
             if row is None:
                 raise self._no_entry(wanted)
-            kept = parts.ledger.checkpoint(row.leaf_index + 1)
-            if kept is None:
+            text = parts.ledger.checkpoint_covering(row.leaf_index)
+            if text is None:
                 raise not_found("no_receipt_yet", "the validators are still cosigning: ask again in a moment")
             blind = self._blind(row)
         try:
-            note = SignedNote.parse(kept[2])
+            note = SignedNote.parse(text)
             receipt = make_receipt(
                 row.entry, blind, row.leaf_index, parts.tree, note, policy=parts.network.policy
             )
@@ -678,7 +678,7 @@ class Service:
         kept = self._parts.ledger.checkpoint()
         if kept is None:
             raise not_found("no_checkpoint_yet", "no checkpoint was cosigned by a quorum yet")
-        return self._parts.network.policy.reduce(SignedNote.parse(kept[2])).text()
+        return self._parts.network.policy.reduce(SignedNote.parse(kept[1])).text()
 
     def tile(self, level: int, index: int, width: int) -> bytes:
         """C2SP tlog-tiles hash tile."""

@@ -244,7 +244,7 @@ class LedgerStore:
     CREATE TABLE IF NOT EXISTS finals (digest BLOB NOT NULL, height INTEGER NOT NULL);
     CREATE UNIQUE INDEX IF NOT EXISTS finals_digest ON finals (digest);
     CREATE TABLE IF NOT EXISTS checkpoints (
-        size INTEGER PRIMARY KEY, time INTEGER NOT NULL, note TEXT NOT NULL);
+        size INTEGER PRIMARY KEY, time INTEGER NOT NULL, first_note TEXT NOT NULL, note TEXT NOT NULL);
     """
 
     def __init__(self, path: Path) -> None:
@@ -304,9 +304,13 @@ class LedgerStore:
             db.executemany("INSERT INTO finals VALUES (?, ?)", [(digest, tip.height) for digest in finals])
 
     def put_checkpoint(self, size: int, time: int, note: str) -> None:
-        """Keep a cosigned checkpoint; of one size the newest text."""
+        """Keep a cosigned checkpoint: of one size the first note, with its time, and the newest one."""
         with self._db.writing() as db:
-            db.execute("INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?)", (size, time, note))
+            db.execute(
+                "INSERT INTO checkpoints VALUES (?, ?, ?, ?) "
+                "ON CONFLICT (size) DO UPDATE SET note = excluded.note",
+                (size, time, note, note),
+            )
 
     # -- read by everyone ----------------------------------------------------------------------------
 
@@ -392,12 +396,19 @@ class LedgerStore:
         found = self._entries("leaf_index = ?", (leaf_index,))
         return found[0] if found else None
 
-    def checkpoint(self, size_min: int = 0) -> tuple[int, int, str] | None:
-        """(size, time, note) of the newest cosigned checkpoint with at least `size_min` leaves."""
+    def checkpoint(self) -> tuple[int, str] | None:
+        """(size, newest note) of the largest cosigned checkpoint."""
         row = self._db.connection.execute(
-            "SELECT size, time, note FROM checkpoints WHERE size >= ? ORDER BY size DESC LIMIT 1", (size_min,)
+            "SELECT size, note FROM checkpoints ORDER BY size DESC LIMIT 1"
         ).fetchone()
-        return None if row is None else (row["size"], row["time"], row["note"])
+        return None if row is None else (row["size"], row["note"])
+
+    def checkpoint_covering(self, leaf_index: int) -> str | None:
+        """The first note over a leaf: it proves the earliest time."""
+        row = self._db.connection.execute(
+            "SELECT first_note FROM checkpoints WHERE size > ? ORDER BY size LIMIT 1", (leaf_index,)
+        ).fetchone()
+        return None if row is None else str(row["first_note"])
 
     def _entries(self, condition: str, values: Sequence[object]) -> list[EntryRow]:
         rows = self._db.connection.execute(

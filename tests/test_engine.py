@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -196,7 +195,7 @@ def test_four_engines_decide_store_and_cosign(network: Network) -> None:
     assert len(roots) == 1
     for node in nodes:
         assert node.ledger.entry(0).entry == data  # type: ignore[union-attr]
-        size, _, text = node.ledger.checkpoint() or (0, 0, "")
+        size, text = node.ledger.checkpoint() or (0, "")
         assert size == node.tree.size == 2
         assert len(policy.cosigned(SignedNote.parse(text))) >= 3
 
@@ -278,11 +277,10 @@ def test_an_observer_follows_and_signs_nothing(network: Network) -> None:
     assert observer.tree.root() == network.links.nodes[ledger.MAKER].tree.root()
 
 
-def test_a_second_signature_stops_the_node(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_signature_stops_the_node(network: Network) -> None:
     """
     If a guard row says that another vote was signed, the engine stops and says why; it does not send.
     """
-    monkeypatch.setattr(threading, "excepthook", lambda _: None)
     node = network.links.nodes[ledger.CUSTOMS]
     for kind in ("proposal", "prevote", "precommit"):
         node.signing.persist(1, [(b"signed elsewhere", (1, 0, kind))])

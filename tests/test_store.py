@@ -195,6 +195,20 @@ def test_blocks_are_given_in_sequence_within_limits(ledger: LedgerStore) -> None
     assert ledger.blocks(4, 10, 10_000) == []
 
 
+def test_a_receipt_is_made_under_the_first_note_over_its_leaf(ledger: LedgerStore) -> None:
+    """
+    An idle log is cosigned again and again; what is shown is the newest note, what proves a time the first.
+    """
+    ledger.put_checkpoint(2, 100, "first of two")
+    ledger.put_checkpoint(2, 160, "second of two")
+    ledger.put_checkpoint(5, 200, "first of five")
+
+    assert ledger.checkpoint() == (5, "first of five")
+    assert ledger.checkpoint_covering(1) == "first of two"
+    assert ledger.checkpoint_covering(2) == "first of five"
+    assert ledger.checkpoint_covering(5) is None
+
+
 def test_a_file_that_is_no_database_is_one_sentence(tmp_path: Path) -> None:
     """
     A damaged file is refused with what to do, not with a traceback.
