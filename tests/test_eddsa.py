@@ -1,4 +1,4 @@
-"""eddsa-jcs-2022: the W3C vector with every intermediate value, and each way a proof can fail."""
+"""The suites on Ed25519: the W3C vectors with every intermediate value, and each way a proof can fail."""
 
 import copy
 import hashlib
@@ -10,12 +10,16 @@ import base58
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from nacl.signing import SigningKey
+from pyld import jsonld
 
 from consensus.cose import SeedSigner
-from credentials.canonical import jcs
+from credentials import suites
+from credentials.canonical import Contexts, jcs
 from credentials.errors import CredentialError
 from credentials.keys import did_key_decode, did_key_url, multikey_decode, multikey_encode
-from credentials.suites import eddsa
+from credentials.suites import eddsa, integrity
+from node.config import contexts
 
 VECTORS = Path(__file__).parent / "vectors" / "vc-di-eddsa"
 JCS = VECTORS / "eddsa-jcs-2022"
@@ -24,10 +28,13 @@ SIGNED: dict[str, Any] = json.loads((JCS / "signedJCS.json").read_text())
 KEYS = json.loads((VECTORS / "keyPair.json").read_text())
 SIGNER = SeedSigner("did:web:maker.example#credential-1", b"\x01" * 32)
 CREATED = "2026-06-18T00:00:00Z"
+RDFC = VECTORS / "eddsa-rdfc-2022"
+CONTEXTS = Contexts(contexts())
+ED25519_2020 = "https://w3id.org/security/suites/ed25519-2020/v1"
 
 
-def text(name: str) -> str:
-    return (JCS / name).read_text().strip()
+def text(name: str, folder: Path = JCS) -> str:
+    return (folder / name).read_text().strip()
 
 
 def key_of(url: str) -> bytes:
@@ -55,10 +62,80 @@ def test_vector_step_by_step() -> None:
     assert jcs(config).decode() == text("proofCanonJCS.txt")
     assert hashlib.sha256(jcs(config)).hexdigest() == text("proofHashJCS.txt")
     assert hashlib.sha256(jcs(UNSIGNED)).hexdigest() == text("docHashJCS.txt")
-    assert eddsa.hash_data(UNSIGNED, config).hex() == text("combinedHashJCS.txt")
+    assert integrity.hash_data(eddsa.JCS_2022, "Ed25519", UNSIGNED, config).hex() == text(
+        "combinedHashJCS.txt"
+    )
     assert signed["proof"]["proofValue"] == text("sigBTC58JCS.txt")
     assert base58.b58decode(signed["proof"]["proofValue"][1:]).hex() == text("sigHexJCS.txt")
     assert signed == SIGNED
+
+
+def test_vector_step_by_step_rdfc() -> None:
+    """
+    So it is for eddsa-rdfc-2022: canonical N-Quads, hashes and signature, byte by byte.
+    """
+    config = json.loads((RDFC / "proofConfigDataInt.json").read_text())
+    published = json.loads((RDFC / "signedDataInt.json").read_text())
+    suite = eddsa.RDFC_2022
+
+    signed = suites.sign(
+        UNSIGNED, vector_signer(), config["created"], cryptosuite="eddsa-rdfc-2022", contexts=CONTEXTS
+    )
+
+    canonical = integrity.canonical_form(suite, "Ed25519", UNSIGNED, CONTEXTS)
+    proof = integrity.canonical_form(suite, "Ed25519", config, CONTEXTS)
+    assert canonical.decode().strip() == text("canonDocDataInt.txt", RDFC)
+    assert proof.decode().strip() == text("proofCanonDataInt.txt", RDFC)
+    assert hashlib.sha256(canonical).hexdigest() == text("docHashDataInt.txt", RDFC)
+    assert hashlib.sha256(proof).hexdigest() == text("proofHashDataInt.txt", RDFC)
+    both = integrity.hash_data(suite, "Ed25519", UNSIGNED, config, CONTEXTS)
+    assert both.hex() == text("combinedHashDataInt.txt", RDFC)
+    assert signed["proof"]["proofValue"] == text("sigBTC58DataInt.txt", RDFC)
+    assert base58.b58decode(signed["proof"]["proofValue"][1:]).hex() == text("sigHexDataInt.txt", RDFC)
+    assert signed == published
+    assert suites.verify(published, did_key_decode, contexts=CONTEXTS)[0].cryptosuite == "eddsa-rdfc-2022"
+
+
+def signed_by_others_2020(document: dict[str, Any]) -> dict[str, Any]:
+    """An Ed25519Signature2020 made with pyld and PyNaCl, as its specification describes it."""
+    key = SigningKey(b"\x07" * 32)
+    proof = {
+        "type": "Ed25519Signature2020",
+        "created": CREATED,
+        "verificationMethod": did_key_url(bytes(key.verify_key)),
+        "proofPurpose": "assertionMethod",
+    }
+
+    def load(url: str, options: object) -> dict[str, Any]:
+        return {"documentUrl": url, "contextUrl": None, "document": contexts()[url]}
+
+    def digest(value: dict[str, Any]) -> bytes:
+        quads = jsonld.normalize(
+            value, {"algorithm": "URDNA2015", "format": "application/n-quads", "documentLoader": load}
+        )
+        return hashlib.sha256(quads.encode()).digest()
+
+    message = digest({**proof, "@context": document["@context"]}) + digest(document)
+    signature = base58.b58encode(key.sign(message).signature).decode()
+    return {**document, "proof": {**proof, "proofValue": "z" + signature}}
+
+
+def test_ed25519_signature_2020() -> None:
+    """
+    What others signed with Ed25519Signature2020 verifies; altered it does not; none is made here.
+    """
+    document = {**UNSIGNED, "@context": [*UNSIGNED["@context"], ED25519_2020]}
+
+    signed = signed_by_others_2020(document)
+
+    (result,) = suites.verify(signed, did_key_decode, contexts=CONTEXTS)
+    assert (result.cryptosuite, result.document) == ("Ed25519Signature2020", document)
+    with pytest.raises(CredentialError) as caught:
+        suites.verify({**signed, "name": "Another"}, did_key_decode, contexts=CONTEXTS)
+    assert caught.value.code == "invalid_signature"
+    with pytest.raises(CredentialError) as caught:
+        suites.sign(document, SIGNER, CREATED, cryptosuite="Ed25519Signature2020", contexts=CONTEXTS)
+    assert caught.value.code == "unsupported_algorithm"
 
 
 def test_vector_verifies() -> None:
@@ -133,12 +210,17 @@ def test_order_and_number_form_do_not_matter() -> None:
         ({"cryptosuite": "sm2-2023"}, "unsupported_algorithm"),
         ({"type": "Ed25519Signature2020"}, "unsupported_algorithm"),
         ({"type": "JsonWebSignature2020", "proofValue": None, "jws": "e..s"}, "unsupported_algorithm"),
-        ({"previousProof": "urn:uuid:1"}, "unsupported_algorithm"),
+        ({"previousProof": "urn:uuid:1"}, "invalid_signature"),
+        ({"previousProof": []}, "malformed"),
+        ({"previousProof": [1]}, "malformed"),
+        ({"previousProof": None}, "malformed"),
+        ({"id": 1}, "malformed"),
+        ({"type": "eddsa-jcs-2022"}, "unsupported_algorithm"),
         ({"cryptosuite": None}, "malformed"),
         ({"type": 1}, "malformed"),
         ({"proofValue": None}, "malformed"),
         ({"proofValue": "u" + "A" * 86}, "malformed"),
-        ({"proofValue": "z" + "1" * 63}, "malformed"),
+        ({"proofValue": "z" + "1" * 63}, "invalid_signature"),
         ({"proofValue": "z" + "0" * 64}, "malformed"),
         ({"proofValue": "z" + "2" * 100_000}, "malformed"),
         ({"proofValue": SIGNED["proof"]["proofValue"] + " "}, "malformed"),
@@ -179,14 +261,15 @@ def test_proofs_refused(changes: dict[str, Any], code: str) -> None:
         ([], "malformed"),
         ("x", "malformed"),
         ([None], "proof_missing"),
-        ([SIGNED["proof"], SIGNED["proof"]], "unsupported_algorithm"),
+        ([{**SIGNED["proof"], "id": "urn:a"}] * 2, "malformed"),
+        ([SIGNED["proof"]] * 17, "malformed"),
         ([SIGNED["proof"], 1], "malformed"),
     ],
-    ids=["null", "object", "list", "text", "list of null", "two proofs", "proof and number"],
+    ids=["null", "object", "list", "text", "list of null", "one id twice", "17 proofs", "proof and number"],
 )
 def test_documents_without_one_proof(proof: Any, code: str) -> None:
     """
-    No proof, several, or something else in its place: each its own outcome.
+    No proof, too many, or something else in its place: each its own outcome.
     """
     with pytest.raises(CredentialError) as caught:
         eddsa.verify({**UNSIGNED, "proof": proof}, did_key_decode)
@@ -205,12 +288,14 @@ def test_list_of_one_proof() -> None:
 
 def test_contexts_may_be_appended_only() -> None:
     """
-    As the specification has it, the document's contexts begin with the signed ones.
+    As the specification has it, the document's contexts begin with the signed ones; verified are the latter.
     """
-    contexts = SIGNED["@context"]
+    signed = SIGNED["@context"]
 
-    assert eddsa.verify({**SIGNED, "@context": [*contexts, "https://a.example/v1"]}, did_key_decode)
-    for other in ([contexts[1], contexts[0]], contexts[:1], ["https://a.example/v1", *contexts]):
+    result = eddsa.verify({**SIGNED, "@context": [*signed, "https://a.example/v1"]}, did_key_decode)
+
+    assert result.document == UNSIGNED
+    for other in ([signed[1], signed[0]], signed[:1], ["https://a.example/v1", *signed]):
         with pytest.raises(CredentialError, match="@context"):
             eddsa.verify({**SIGNED, "@context": other}, did_key_decode)
 
