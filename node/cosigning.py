@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from consensus.checkpoint import (
+    SIGNATURES_MAX,
     Checkpoint,
     NoteError,
     NoteKey,
@@ -21,10 +22,10 @@ from consensus.checkpoint import (
 )
 from consensus.cose import Signer
 from consensus.merkle import Tree
-from consensus.policy import Policy, PolicyError
+from consensus.policy import Policy
 from credentials.genesis import key_name
 
-SIZES_MAX = 256  # checkpoints waited for at one time; the smallest goes first
+SIZES_MAX = 256  # checkpoints waited for at one time
 
 CosignatureFields = tuple[int, bytes, str, str]  # size, root, log line, cosignature line
 
@@ -59,6 +60,7 @@ class Cosigning:
         self._tree = tree
         self._cosigner = cosigner
         self._log_keys = {(key.name, key.key_id): key for key in policy.logs}
+        self._witness_names = {key.name: name for name, key in policy.witnesses.items()}
         self._witness_keys = {(key.name, key.key_id): key for key in policy.witnesses.values()}
         # size -> cosigner name -> (root, log line, cosignature line, time)
         self._lines: dict[int, dict[str, tuple[bytes, str, str, int]]] = {}
@@ -89,17 +91,22 @@ class Cosigning:
         if size < self.cosigned_size:
             return
         body = Checkpoint(self._policy.origin, size, root).body()
-        _verify(body, log_line, self._log_keys)
+        known = self._lines.get(size, {})
+        if not any(entry[0] == root for entry in known.values()):
+            _verify(body, log_line, self._log_keys)  # one log line is enough for a note
         name, time = _verify(body, line, self._witness_keys)
         if size <= self._tree.size and self._tree.root(size) != root:
             raise Conflict(
                 f"{name} signed another checkpoint of size {size} than this log's: keep both notes"
             )
-        known = self._lines.setdefault(size, {})
         if name not in known or known[name][3] < time:
+            log_line = next((entry[1] for entry in known.values() if entry[0] == root), log_line)
             known[name] = root, log_line, line, time
+            self._lines[size] = known
         while len(self._lines) > SIZES_MAX:
-            del self._lines[min(self._lines)]
+            # Sizes this log has not reached go first: they may never come.
+            largest = max(self._lines)
+            del self._lines[largest if largest > self._tree.size else min(self._lines)]
 
     def receive_note(self, note: SignedNote) -> None:
         """Take over the lines of a cosigned checkpoint; raises NoteError."""
@@ -118,15 +125,14 @@ class Cosigning:
         """(size, earliest safe time, note) of the largest checkpoint of this tree that has its quorum."""
         for size in sorted((s for s in self._lines if 0 < s <= self._tree.size), reverse=True):
             root = self._tree.root(size)
-            valid = [entry for entry in self._lines[size].values() if entry[0] == root]
-            if not valid:
-                continue
+            valid = {name: entry for name, entry in self._lines[size].items() if entry[0] == root}
+            times = {self._witness_names[name]: entry[3] for name, entry in valid.items()}
+            if not valid or not self._policy.is_met_by(times):
+                continue  # every line was verified when it was received
             checkpoint = Checkpoint(self._policy.origin, size, root)
-            note = SignedNote(checkpoint.body(), (valid[0][1], *(entry[2] for entry in valid)))
-            try:
-                times = self._policy.cosigned(note)
-            except PolicyError:
-                continue
+            log_line = next(iter(valid.values()))[1]
+            earliest = sorted(valid.values(), key=lambda entry: entry[3])[: SIGNATURES_MAX - 1]
+            note = SignedNote(checkpoint.body(), (log_line, *(entry[2] for entry in earliest)))
             self.cosigned_size = max(self.cosigned_size, size)
             for older in [s for s in self._lines if s < size]:
                 del self._lines[older]

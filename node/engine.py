@@ -133,6 +133,7 @@ class EmbeddedEngine:
         self._recent: OrderedDict[bytes, float] = OrderedDict()
         self._recent_lock = threading.Lock()
         self._note_sent: dict[str, float] = {}
+        self._note_grew = False
         self._cosigned_at = 0.0
         self._ticked_at = 0.0
         self._last_now_ms = 0
@@ -252,6 +253,9 @@ class EmbeddedEngine:
         if time.monotonic() >= self._ticked_at + TICK_S:
             self._ticked_at = time.monotonic()
             self._execute(self._replica.handle(Tick(), self._now_ms()))
+            if self._note_grew:
+                self._note_grew = False
+                self._keep_note()
         if time.monotonic() - self._cosigned_at >= RECOSIGN_S:
             self._cosign()
         self._status = self._make_status()
@@ -361,7 +365,10 @@ class EmbeddedEngine:
             match what, fields:
                 case "cosignature", (int(size), bytes(root), str(log_line), str(line)):
                     self._cosigning.receive(size, root, log_line, line)
-                    self._keep_note()
+                    if size > self._cosigning.cosigned_size:
+                        self._keep_note()
+                    else:
+                        self._note_grew = True  # one more line of a note that is kept already: no hurry
                 case "note", (str(text),):
                     self._receive_note(SignedNote.parse(text))
                 case "lacks", _:

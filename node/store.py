@@ -304,13 +304,18 @@ class LedgerStore:
             db.executemany("INSERT INTO finals VALUES (?, ?)", [(digest, tip.height) for digest in finals])
 
     def put_checkpoint(self, size: int, time: int, note: str) -> None:
-        """Keep a cosigned checkpoint: of one size the first note, with its time, and the newest one."""
+        """Keep a cosigned checkpoint: of one size the first note, with its time, and the newest one.
+
+        Not synced by itself: peers have it as well, and the next block's commit takes it along.
+        """
+        self._db.connection.execute("PRAGMA synchronous=NORMAL")
         with self._db.writing() as db:
             db.execute(
                 "INSERT INTO checkpoints VALUES (?, ?, ?, ?) "
                 "ON CONFLICT (size) DO UPDATE SET note = excluded.note",
                 (size, time, note, note),
             )
+        self._db.connection.execute("PRAGMA synchronous=FULL")
 
     # -- read by everyone ----------------------------------------------------------------------------
 

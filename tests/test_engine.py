@@ -414,6 +414,24 @@ def test_lines_that_are_not_the_policys_are_refused(
         cosigning.receive(size, root, log_line, line)
 
 
+def test_cosignatures_of_the_future_do_not_push_out_the_present(
+    genesis: Genesis, cosigning: Cosigning, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A validator that signs many sizes this log has not reached costs bounded memory and stops no quorum.
+    """
+    monkeypatch.setattr("node.cosigning.SIZES_MAX", 4)
+    own = cosigning.cosign(9)
+    assert own is not None
+    for size in range(100, 110):
+        cosigning.receive(*lines(genesis, ledger.CUSTOMS, size, b"f" * 32))
+
+    for did in (ledger.CN_AUTHORITY, ledger.CUSTOMS):
+        cosigning.receive(*lines(genesis, did, own[0], own[1]))
+
+    assert cosigning.note() is not None
+
+
 def test_a_cosigner_that_is_ahead_of_its_ledger_waits(genesis: Genesis, tmp_path: Path) -> None:
     """
     A validator whose guard is beyond its ledger (a ledger.db that was put back) cosigns nothing until it has
