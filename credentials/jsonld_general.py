@@ -1,0 +1,125 @@
+"""JSON-LD 1.1 to RDF through pyld: slower by an order of magnitude, and complete.
+
+It decides for documents whose contexts use what `terms.py` does not compile, and the tests compare it with
+the compiled way on every document that both can read.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from pyld import jsonld
+from pyld.context_resolver import ContextResolver
+
+from credentials.errors import CredentialError
+from credentials.rdf import Quad, literal
+from credentials.terms import IRI, LANGUAGE, XSD, malformed
+
+_BLANK = re.compile(r'_:[^\x00-\x20<>"{}|^`\\]+')
+
+
+def to_quads(document: Mapping[str, Any], contexts: Mapping[str, Mapping[str, Any]]) -> list[Quad]:
+    """Return the statements of `document`, as `jsonld.to_quads` does, whatever its contexts use."""
+
+    def load(url: str, options: Mapping[str, Any]) -> dict[str, Any]:
+        if url not in contexts:
+            malformed(f"The context {url[:200]!a} is not one of the contexts this node knows")
+        return {"contextUrl": None, "documentUrl": url, "document": copy.deepcopy(contexts[url])}
+
+    def dropped(name: object) -> NoReturn:
+        malformed(f"The member {str(name)[:80]!a} is not defined by the document's contexts")
+
+    options = {
+        "base": None,
+        "documentLoader": load,
+        "contextResolver": ContextResolver({}, load),
+        "rdfDirection": "i18n-datatype",
+    }
+    _require_members({name: value for name, value in document.items() if name != "@context"})
+    try:
+        processor = jsonld.JsonLdProcessor(on_property_dropped=dropped)
+        expanded = processor.expand(document, options)
+        _require_absolute(expanded)
+        dataset = processor.to_rdf(expanded, {**options, "base": None})
+    except jsonld.JsonLdError as error:
+        cause: BaseException = error
+        while isinstance(cause.__cause__, Exception):
+            cause = cause.__cause__
+        if isinstance(cause, CredentialError):
+            raise cause from error
+        reason = str(getattr(cause, "args", ("",))[0] or type(cause).__name__)[:200]
+        raise CredentialError("malformed", f"The document is not JSON-LD: {reason}") from error
+    quads = []
+    for name, triples in dataset.items():
+        graph = "" if name == "@default" else _node(name)
+        for triple in triples:
+            subject, predicate, value = triple["subject"], triple["predicate"], triple["object"]
+            quads.append((_node(subject["value"]), _node(predicate["value"]), _object(value), graph))
+    if not quads:
+        malformed("The document makes no statement (JSON-LD 1.1)")
+    return quads
+
+
+def _object(value: Mapping[str, Any]) -> str:
+    if value["type"] != "literal":
+        return _node(value["value"])
+    text = literal(value["value"])
+    if "language" in value:
+        return f"{text}@{value['language']}"
+    return text if value["datatype"] == f"{XSD}string" else f"{text}^^{_node(value['datatype'])}"
+
+
+def _node(text: str | None) -> str:
+    if text is not None and _BLANK.fullmatch(text):
+        return text
+    if text is None or IRI.fullmatch(text) is None:
+        malformed(f"{str(text)[:80]!a} is not an absolute IRI")
+    return f"<{text}>"
+
+
+def _require_members(value: Any) -> None:
+    """Refuse what JSON-LD drops: null and empty arrays."""
+    if isinstance(value, dict):
+        for name, member in value.items():
+            if name == "@context":
+                continue
+            if name == "@index":
+                malformed("An @index would not be signed")
+            if member is None or member == []:
+                malformed(f"The member {name[:80]!a} is null or empty and would not be signed")
+            _require_members(member)
+    elif isinstance(value, list):
+        for member in value:
+            if member is None:
+                malformed("A list holds null, which would not be signed")
+            _require_members(member)
+
+
+def _require_absolute(value: Any) -> None:
+    """Refuse expanded ids, types and languages that RDF leaves out or cannot write."""
+    if isinstance(value, list):
+        for member in value:
+            _require_absolute(member)
+    elif isinstance(value, dict):
+        if value.get("@type") == "@json":
+            return
+        language = value.get("@language")
+        if language is not None and LANGUAGE.fullmatch(language) is None:
+            malformed(f"{language[:80]!a} is not a language (BCP 47)")
+        types = value.get("@type", [])
+        names = [value["@id"]] if "@id" in value else []
+        for name in names + (types if isinstance(types, list) else [types]):
+            _node(name)
+        for name, member in value.items():
+            if name[0] != "@":
+                if IRI.fullmatch(name) is None:
+                    malformed(f"The member {name[:80]!a} is not an absolute IRI")
+                _require_absolute(member)
+            elif name in ("@graph", "@list", "@set", "@included"):
+                _require_absolute(member)
+            elif name == "@reverse":
+                for item in member.values():
+                    _require_absolute(item)
