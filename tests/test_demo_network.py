@@ -144,6 +144,46 @@ def _statuses(demo: DemoNetwork) -> list[JSON]:
     return [demo.desk(key).get("/status") for key in demo.state["nodes"]]
 
 
+def test_the_start_page_opens_three_doors(demo: DemoNetwork) -> None:
+    """
+    The one printed address has three doors; each leads, by a fresh one-time link, to a page of a live node.
+    """
+    start = str(demo.state["start"])
+    page = requests.get(start, timeout=10).text
+
+    for door in ("customs", "importer", "manufacturer"):
+        assert f'href="/door/{door}"' in page
+        for _ in range(2):  # a door opens again: each link is made when it is asked for
+            with requests.Session() as browser:
+                entered = browser.get(f"{start}door/{door}", headers={"Accept": "text/html"}, timeout=20)
+                assert entered.status_code == 200
+                assert entered.url.endswith(f"/{door}")
+                assert "<ol" in entered.text, "a guided story is an ordered list"
+
+
+def test_a_second_start_needs_no_network_and_half_a_minute(tmp_path: Path) -> None:
+    """
+    Once .venv is there the demo shows its table within 30 s, in a namespace that has only loopback.
+    """
+    require("namespaces")
+    script = 'ip link set lo up && exec "$0" -m node demo --data "$1" --exit'
+
+    start = time.monotonic()
+    run = subprocess.run(
+        ["unshare", "--net", "sh", "-c", script, sys.executable, str(tmp_path / "demo")],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=180,
+        cwd=ROOT,
+    )
+    seconds = time.monotonic() - start
+
+    print(f"the table came within {seconds:.1f} s")
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "All 66 lines, the used pack and the report are as expected." in run.stdout
+
+
 def test_two_clones_run_side_by_side(demo: DemoNetwork, tmp_path: Path) -> None:
     """
     A second demo beside a running one takes the next free block of ports and gets the same verdicts.

@@ -7,8 +7,8 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -70,11 +70,14 @@ def _run(data: Path, leave: bool, kill_one: bool, nodes: list[NodeProcess]) -> i
     ok = _show(played, desks)
     if kill_one:
         ok = _kill_one(nodes, desks, say) and ok
-    write_state(data, nodes, state="played", consignment=played.consignment, used=scenario.USED_BATTERY.code)
     say("done")
     if leave:
         return 0 if ok else 1
-    _serve(ports[-1], nodes, desks)
+    _open_doors(ports[-1], nodes, desks)
+    start = f"http://127.0.0.1:{ports[-1]}/"
+    write_state(data, nodes, state="played", start=start, consignment=played.consignment)
+    click.echo(f"\nOpen  {start}  - three doors: customs, importer, manufacturer. Ctrl-C ends it.")
+    _watch(nodes)
     return 0
 
 
@@ -97,7 +100,7 @@ def _show(played: Played, desks: dict[str, Desk]) -> bool:
     return comparison.ok
 
 
-def _kill_one(nodes: list[NodeProcess], desks: dict[str, Desk], say: Any) -> bool:
+def _kill_one(nodes: list[NodeProcess], desks: dict[str, Desk], say: Callable[[str], None]) -> bool:
     """SIGKILL the EU authority's validator while attestations go on; the three others decide without it."""
     victim = next(n for n in nodes if n.party.key == "eu-authority")
     maker, reader = desks["manufacturer"], desks["customs"]
@@ -134,18 +137,19 @@ def _wait_state(desk: Desk, digest: str) -> None:
         time.sleep(0.05)
 
 
-def _serve(port: int, nodes: list[NodeProcess], desks: dict[str, Desk]) -> None:
-    doors = {n.party.door: n for n in nodes if n.party.door}
+def _open_doors(port: int, nodes: list[NodeProcess], desks: dict[str, Desk]) -> None:
+    """Serve the start page in the background."""
 
-    def opener(door: str) -> Any:
-        return lambda: desks[doors[door].party.key].post("/links", {"next": f"/{door}"})["url"]
+    def opener(desk: Desk, door: str) -> Callable[[], str]:
+        return lambda: str(desk.post("/links", {"next": f"/{door}"})["url"])
 
+    links = {n.party.door: opener(desks[n.party.key], n.party.door) for n in nodes if n.party.door}
     rows = [(n.party.name, n.party.jurisdiction, n.party.validator, n.url) for n in nodes]
-    page = StartPage(port, rows, {door: opener(door) for door in doors if door})
-    threading.Thread(target=page.serve_forever, daemon=True).start()
-    click.echo(
-        f"\nOpen  http://127.0.0.1:{port}/  - three doors: customs, importer, manufacturer. Ctrl-C ends it."
-    )
+    threading.Thread(target=StartPage(port, rows, links).serve_forever, daemon=True).start()
+
+
+def _watch(nodes: list[NodeProcess]) -> None:
+    """Stay until Ctrl-C, or until a node stops by itself."""
     while True:
         for node in nodes:
             if node.process is not None and node.process.poll() is not None:
