@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from consensus.errors import ConsensusError
-from consensus.types import Block
+from consensus.types import Block, Validator
 
 
 class Refusal(ConsensusError):
@@ -29,11 +29,12 @@ class Execution:
 
     height: int
     app_hash: bytes
-    entries: tuple[bytes, ...]  # leaves of the log, in order
+    entries: tuple[bytes, ...]  # leaves of the log, in order; the block's evidence is among them
     standings: Mapping[bytes, bytes]  # what changed: subject digest (32 bytes) -> encoded standing
     finals: tuple[bytes, ...]  # SHA-256 of the attestations that are now final, admitted or refused
     standings_root: bytes
     governance_root: bytes
+    validator_updates: tuple[Validator, ...] = ()  # in force at height + 2; a weight of 0 removes
     changes: object = field(default=None, repr=False)  # opaque; given back to `commit`
 
 

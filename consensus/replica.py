@@ -14,6 +14,14 @@ from consensus.application import Application, Execution
 from consensus.cose import SignatureInvalid, Signer
 from consensus.encoding import EncodingError, Value, decode, encode
 from consensus.errors import ConsensusError
+from consensus.evidence import (
+    CHECKPOINTS,
+    Evidence,
+    NoteKeys,
+    evidence_in,
+    is_evidence,
+    verify_evidence,
+)
 from consensus.machine import Height, State, Step
 from consensus.merkle import Frontier, leaf_hash
 from consensus.pool import GivenUp, Pool
@@ -25,6 +33,7 @@ from consensus.types import (
     CertificateInvalid,
     CommitCertificate,
     Proposal,
+    ValidatorHistory,
     ValidatorSet,
     Vote,
     decode_message,
@@ -32,7 +41,7 @@ from consensus.types import (
     verify_proposal,
     verify_vote,
 )
-from consensus.votes import Added, DoubleVote
+from consensus.votes import Added, Votes
 
 MESSAGE_BYTES_OVERHEAD = 4096  # of a proposal around its block
 BUFFERED_PER_SENDER_MAX = 64  # messages for the next height
@@ -47,13 +56,19 @@ REQUEST_INTERVAL_MS = 1_000  # between two requests for blocks without an answer
 IDLE_STATUS_MS = 5_000
 WAL_RECORD_BYTES_MAX = 4 << 20
 SHORT_DIGEST_BYTES = 8
+EVIDENCE_PER_BLOCK_MAX = 16
+EVIDENCE_PENDING_MAX = 256
+EVIDENCE_PER_VALIDATOR_MAX = 16  # pending; one is enough to act on
+HEIGHTS_REMEMBERED = 16  # decided heights whose votes are kept, to be held against later ones
 
 _STATUS_TAG = "comity/status/v1"
 _WAL_TAG = "comity/wal/v1"
+_ASK_TAG = "comity/signed-by-me/v1"
+_ANSWER_TAG = "comity/signed-by-you/v1"
 _PROPOSAL = "proposal"
 _NO_PROPOSAL = -1
 
-Guard = tuple[int, int, str]  # height, round, "proposal" | "prevote" | "precommit"
+Guard = tuple[int, int, str]  # height, round, "proposal" | "prevote" | "precommit"; in this order
 Token = tuple[int, int, int]  # height, round, step
 
 
@@ -80,7 +95,7 @@ class ChainConfig:
     """What all nodes of a network agree on before they start (genesis)."""
 
     network_id: bytes
-    validators: ValidatorSet
+    validators: ValidatorSet  # of the first height
     config_digest: bytes
     app_version: int
     timeouts: Timeouts = Timeouts()
@@ -88,6 +103,8 @@ class ChainConfig:
     heartbeat_ms: int = 600_000  # an idle network decides an empty block this often
     timely_ms: int = 10_000  # a new block's time may be this far from the receiver's clock
     timely_delta_ms: int = 5_000  # more for each round
+    evidence_heights_max: int = 100_000  # how long ago a fault may be that a block records
+    note_keys: NoteKeys = field(default_factory=dict)  # log and cosign keys by validator
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +230,7 @@ class Commit:
     certificate: CommitCertificate
     execution: Execution
     log: Frontier
+    validators: ValidatorSet | None = None  # from height + 2 on, when the block changes them
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +280,12 @@ class _Heard:
 
 
 class Replica:
-    """One node's part in the agreement; an observer (no name) verifies and executes, and never votes."""
+    """One node's part in the agreement; an observer (no name) verifies and executes, and never votes.
+
+    A named node votes at the heights whose validator set names it with one of its keys. With `ask_first` it
+    votes only once peers that make a quorum with it have said what they saw signed by it, and never when that
+    is more than `guarded` knows: then its signing database was lost or put back (`withheld` says so).
+    """
 
     def __init__(
         self,
@@ -272,14 +295,29 @@ class Replica:
         *,
         name: str | None,
         signer: Signer | None,
+        next_signers: Sequence[Signer] = (),
         wal: Sequence[bytes] = (),
+        history: ValidatorHistory | None = None,
+        admitted: Iterable[bytes] = (),
+        certificates: Iterable[bytes] = (),
+        guarded: Guard | None = None,
+        vote_from: int = 0,
+        ask_first: bool = False,
     ) -> None:
-        """`wal` holds the persisted records in order; raises ConsensusError if one is damaged."""
+        """`wal` holds the persisted records in order; raises ConsensusError if one is damaged.
+
+        `next_signers` are keys the node votes with once the set names them. `history`, `admitted` (the
+        evidence on the ledger) and `certificates` (of the last heights) are what led to `tip`; `guarded` is
+        the last guard taken; `vote_from` is the first height an operator lets the node vote at.
+        """
         if (name is None) != (signer is None):
             raise ConsensusError("a validator needs a name and its vote key, an observer neither")
-        if name is not None and signer is not None:
-            own = chain.validators.get(name)
-            if own is None or own.public_key != signer.public_key:
+        self._history = history or ValidatorHistory(((1, chain.validators),))
+        self._signers = (signer, *next_signers) if signer is not None else ()
+        if name is not None:
+            own = self._history.at(tip.height + 1).get(name)
+            held = {signer.public_key for signer in self._signers}
+            if (own is None and not next_signers) or (own is not None and own.public_key not in held):
                 raise ConsensusError(f"{name} is not a validator of this network with this vote key")
         if application.app_version != chain.app_version:
             raise ConsensusError("the network runs another version of the rules; update this node")
@@ -287,7 +325,6 @@ class Replica:
         self._application = application
         self._tip = tip
         self._name = name
-        self._signer = signer
         self._pool = Pool(application)
         self._wal: dict[int, list[_Record]] = {}
         for record in map(_read_record, wal):
@@ -308,8 +345,19 @@ class Replica:
         self._now_ms = 0
         self._out: list[Effect] = []
         self.refused: Counter[str] = Counter()  # messages dropped, by reason
-        self.evidence: list[DoubleVote] = []
+        self._evidence: dict[bytes, Evidence] = {}  # verified and not on the ledger yet, by id
+        self._admitted = {Evidence.decode(data).id for data in admitted}
+        self._past: dict[int, Votes] = {}  # of decided heights
+        self._last_votes: dict[str, Vote] = {}  # the highest seen of each validator
+        self._guarded = max((guarded or (0, 0, ""), *self._signed), key=_position)
+        self._vote_from = vote_from
+        self._asking = ask_first and name is not None
+        self._answered: set[str] = set()
+        self.withheld: str | None = None  # why this validator does not vote
+        self.withheld_above = 0  # the height it was seen to vote at
         self._reset()
+        for data in certificates:
+            self._remember(CommitCertificate.decode(data))
 
     def _reset(self) -> None:
         """Forget the height: nothing is said about the next one yet."""
@@ -318,7 +366,37 @@ class Replica:
         self._kept_round = 0
         self._executions: dict[bytes, Execution | None] = {}  # None: the block is not valid
         self._proposal_due = _NO_PROPOSAL  # the round in which this node proposes once it has something
-        self._storing: tuple[Block, Execution, Frontier] | None = None
+        self._storing: tuple[Block, Execution, Frontier, ValidatorHistory] | None = None
+        self._validators = self._history.at(self._tip.height + 1)
+        self._appoint()
+
+    def _appoint(self) -> None:
+        """The key this node votes with at this height, or none."""
+        own = self._validators.get(self._name) if self._name is not None else None
+        ready = self.withheld is None and not self._asking and self._tip.height + 1 >= self._vote_from
+        self._voter = next(
+            (s for s in self._signers if ready and own is not None and s.public_key == own.public_key), None
+        )
+
+    @property
+    def validators(self) -> ValidatorSet:
+        """Who votes at the height being worked on."""
+        return self._validators
+
+    @property
+    def voting(self) -> bool:
+        """Whether this node votes at the height being worked on."""
+        return self._voter is not None
+
+    @property
+    def asking(self) -> bool:
+        """Whether this node still asks its peers what they saw signed by it."""
+        return self._asking
+
+    @property
+    def evidence(self) -> list[Evidence]:
+        """The faults found or heard of that no block has recorded yet."""
+        return list(self._evidence.values())
 
     @property
     def tip(self) -> Tip:
@@ -350,8 +428,9 @@ class Replica:
             case AttestationReceived(tx=tx, digest=digest):
                 self._receive_attestation(tx, digest)
             case TimeoutElapsed(token=(height, round_, step)):
-                if self._height is not None and height == self._height.state.height:
-                    self._run(self._height.take(machine.TimeoutElapsed(round_, Step(step))))
+                working = self._height if self._storing is None else None
+                if working is not None and height == working.state.height:
+                    self._run(working.take(machine.TimeoutElapsed(round_, Step(step))))
             case BlocksReceived(sender=sender, blocks=blocks):
                 self._receive_blocks(sender, blocks)
             case BlockStored(height=height):
@@ -360,6 +439,7 @@ class Replica:
                 self._note_height(sender, height)
                 self._request_if_behind()
             case Started():
+                self._ask()
                 self._start_if_due()
                 self._send_status()
             case Tick():
@@ -376,7 +456,7 @@ class Replica:
         Wire: ["comity/status/v1", height, round, step, first 8 bytes of the SHA-256 of each message, joined].
         """
         height, round_, step = self.step
-        if self._name is None:
+        if self._voter is None:
             step = Step.DECIDED  # an observer wants blocks, not votes
         have = b"".join(sorted(self._messages))
         return encode([_STATUS_TAG, height, round_, int(step), have])
@@ -406,26 +486,39 @@ class Replica:
         if isinstance(value, list) and value and value[0] == _STATUS_TAG:
             self._answer_status(sender, value)
             return
+        if is_evidence(value):
+            self._take_evidence(data)
+            return
+        if isinstance(value, list) and value and value[0] in (_ASK_TAG, _ANSWER_TAG):
+            self._take_signed(sender, value)
+            return
         message = decode_message(value)
         working = self._tip.height + 1
         if message.height > working:
             self._note_height(sender, message.height - 1)
             self._buffer(sender, message.height, data, received_ms)
-        elif message.height < working or self._storing is not None or self._name is None:
+        elif message.height < working or self._storing is not None or self._voter is None:
             self.refused["late"] += 1
+            if isinstance(message, Vote):
+                self._take_late(message)
         elif isinstance(message, Vote):
             self._take_vote(message, data, digest)
         else:
             self._take_proposal(message, data, digest, received_ms)
 
     def _take_vote(self, vote: Vote, data: bytes, digest: bytes) -> None:
-        verify_vote(vote, self._chain.validators, self._chain.network_id)
+        verify_vote(vote, self._validators, self._chain.network_id)
+        self._note_vote(vote)
+        if self._voter is None:
+            return  # it was this node's own, and not of this node
         height = self._open_height()
         if self._keep(height.add_vote(vote), vote.round, data, digest):
+            self._accuse(height.votes.evidence.values())
             self._run(height.take())
 
     def _take_proposal(self, proposal: Proposal, data: bytes, digest: bytes, received_ms: int) -> None:
-        verify_proposal(proposal, self._chain.validators, self._chain.network_id)
+        verify_proposal(proposal, self._validators, self._chain.network_id)
+        self._suspect_rival(proposal)
         height = self._open_height()
         timely = self._timely(proposal, received_ms)
         if self._keep(height.add_proposal(proposal, timely), proposal.round, data, digest):
@@ -448,10 +541,10 @@ class Replica:
     def _buffer(self, sender: str, height: int, data: bytes, received_ms: int) -> None:
         """Keep a message for the next height, unverified; what does not fit comes again with a status."""
         # Validators relay for one another; nobody else has messages of a height.
-        validator = self._name is not None and self._chain.validators.get(sender) is not None
+        validator = self._voter is not None and self._history.at(height).get(sender) is not None
         if height != self._tip.height + 2 or not validator:
             self.refused["early"] += 1
-            if self._name is None:
+            if self._voter is None:
                 self._request_if_behind()  # who votes at a height has stored the one before
             return
         buffer = self._peer(sender).buffer
@@ -467,7 +560,7 @@ class Replica:
     def _receive_attestation(self, tx: bytes, digest: bytes) -> None:
         given_up = self._pool.add(tx, digest, self._now_ms)
         self._drop([given_up] if given_up else [])
-        if self._name is None:
+        if self._name is None or self._validators.get(self._name) is None:
             self._pool.remove([digest])  # an observer checks and passes on; validators propose
 
     def _receive_blocks(self, sender: str, blocks: Sequence[tuple[bytes, bytes]]) -> None:
@@ -485,10 +578,10 @@ class Replica:
     def _open_height(self) -> Height:
         """The height being worked on; begins it, after a restart as the write-ahead log left it."""
         if self._height is None:
-            assert self._name is not None, "an observer opens no height"
+            assert self._name is not None and self._voter is not None, "an observer opens no height"
             assert self._storing is None, "a height begins after the previous block is stored"
             number = self._tip.height + 1
-            self._height = Height(State(number), self._chain.validators, self._name, self._valid)
+            self._height = Height(State(number), self._validators, self._name, self._valid)
             records = self._wal.get(number)
             if records:
                 self._restore(self._height, records)
@@ -498,9 +591,10 @@ class Replica:
 
     def _start_if_due(self) -> None:
         """No empty blocks: a height begins for an attestation, a heartbeat, or what was signed already."""
-        if self._name is None or self._height is not None or self._storing is not None or self._queue:
+        if self._voter is None or self._height is not None or self._storing is not None or self._queue:
             return
-        if self._tip.height + 1 in self._wal or self._heartbeat_due() or self._pool.proposable(self._now_ms):
+        begun = self._tip.height + 1 in self._wal
+        if begun or self._heartbeat_due() or self._pool.proposable(self._now_ms) or self._recordable():
             self._open_height()
 
     def _heartbeat_due(self) -> bool:
@@ -553,13 +647,15 @@ class Replica:
 
     def _new_block(self, round: int) -> Block | None:
         """A block of what waits; an empty one only for a heartbeat, or to end a height that has begun."""
-        empty_allowed = round > 0 or self._heartbeat_due()
+        evidence = self._recordable()
+        empty_allowed = round > 0 or self._heartbeat_due() or bool(evidence)
         if not empty_allowed and not self._pool.proposable(self._now_ms):
             return None
         tip = self._tip
         time = max(tip.time, self._now_ms // 1000)
         offer = self._pool.offer()
-        chosen = self._prepare(offer, time) if offer else ()
+        room = self._chain.block_bytes_max - sum(len(data) + 5 for data in evidence)
+        chosen = self._prepare(offer, time, room) if offer else ()
         if offer and not chosen:
             self._pool.passed_over(self._now_ms)
             if not empty_allowed:
@@ -576,11 +672,12 @@ class Replica:
             self._chain.config_digest,
             self._chain.app_version,
             chosen,
+            evidence,
         )
 
-    def _prepare(self, offer: Sequence[bytes], time: int) -> tuple[bytes, ...]:
+    def _prepare(self, offer: Sequence[bytes], time: int, room: int) -> tuple[bytes, ...]:
         # The heads of the attestations and of the block take less than this share.
-        bytes_max = self._chain.block_bytes_max * 31 // 32
+        bytes_max = room * 31 // 32
         try:
             return self._application.prepare_proposal(
                 offer, self._tip.height + 1, time, self._tip.block_id, bytes_max
@@ -596,10 +693,10 @@ class Replica:
         if guard in self._signed:
             self._out.append(Broadcast(self._signed[guard]))
             return
-        assert self._name is not None and self._signer is not None, "an observer signs nothing"
+        assert self._name is not None and self._voter is not None, "an observer signs nothing"
         unsigned = Proposal(number, round, valid_round, block, self._name)
-        message = unsigned.signed_bytes(self._chain.network_id, self._chain.validators.hash)
-        proposal = replace(unsigned, signature=self._signer.sign(message))
+        message = unsigned.signed_bytes(self._chain.network_id, self._validators.hash)
+        proposal = replace(unsigned, signature=self._voter.sign(message))
         data = proposal.encode()
         self._persist(_Record(number, round, _PROPOSAL, data))
         height.add_proposal(proposal, timely=True)
@@ -612,10 +709,10 @@ class Replica:
         if guard in self._signed:
             self._out.append(Broadcast(self._signed[guard]))
             return
-        assert self._name is not None and self._signer is not None, "an observer signs nothing"
+        assert self._name is not None and self._voter is not None, "an observer signs nothing"
         unsigned = Vote(cast.kind, number, cast.round, cast.valid_round, cast.value_id, self._name)
-        message = unsigned.signed_bytes(self._chain.network_id, self._chain.validators.hash)
-        vote = replace(unsigned, signature=self._signer.sign(message))
+        message = unsigned.signed_bytes(self._chain.network_id, self._validators.hash)
+        vote = replace(unsigned, signature=self._voter.sign(message))
         data = vote.encode()
         record = _Record(number, cast.round, cast.kind, data)
         if cast.kind == PRECOMMIT and cast.value_id is not None:
@@ -628,10 +725,12 @@ class Replica:
             )
         self._persist(record)
         height.add_vote(vote)
+        self._note_vote(vote)
         self._messages[_short_digest(data)] = _Heard(cast.round, data, self._now_ms)
 
     def _persist(self, record: "_Record") -> None:
         self._signed[record.guard] = record.data
+        self._guarded = max(self._guarded, record.guard, key=_position)
         self._out.append(Persist(record.encode(), record.guard))
         self._out.append(Broadcast(record.data))
 
@@ -672,6 +771,14 @@ class Replica:
 
     # --- blocks
 
+    def _following(self, execution: Execution) -> ValidatorHistory:
+        """The history after a block; raises ConsensusError when its updates leave no set."""
+        if not execution.validator_updates:
+            return self._history
+        effective = execution.height + 2
+        validators = self._history.at(effective).updated(execution.validator_updates)
+        return self._history.changed(effective, validators)
+
     def _valid(self, block: Block) -> bool:
         """valid(v) of the paper: by the state after the previous block alone; executed at most once."""
         if block.id not in self._executions:
@@ -683,7 +790,9 @@ class Replica:
             self.refused["unfit_block"] += 1
             return None
         try:
-            return self._application.process_proposal(block)
+            execution = self._application.process_proposal(block)
+            self._following(execution)
+            return execution
         except Exception:  # any exception costs the proposal a nil prevote, never the node
             self.refused["invalid_block"] += 1
             return None
@@ -695,13 +804,14 @@ class Replica:
             block.height == tip.height + 1
             and block.time >= tip.time
             and block.previous_id == tip.block_id
-            and chain.validators.get(block.proposer) is not None
+            and self._validators.get(block.proposer) is not None
             and block.app_hash == tip.app_hash
             and block.log_size == tip.log.size
             and block.log_root == tip.log.root
             and block.config_digest == chain.config_digest
             and block.app_version == chain.app_version
             and len(block.encode()) <= chain.block_bytes_max
+            and self._evidence_fits(block)
         )
 
     def _decide(self, height: Height, round: int, value_id: bytes) -> None:
@@ -723,20 +833,28 @@ class Replica:
             assert self._fits(block), "a certified block does not fit this node's chain: restore its data"
             execution = self._application.finalize_block(block)
         log = self._tip.log.append([leaf_hash(entry) for entry in execution.entries])
-        self._storing = (block, execution, log)
-        self._out.append(Commit(block, certificate, execution, log))
+        history = self._following(execution)
+        changed = None if history is self._history else history.steps[-1][1]
+        self._remember(certificate)
+        self._storing = (block, execution, log, history)
+        self._out.append(Commit(block, certificate, execution, log, changed))
 
     def _stored(self, number: int) -> None:
         assert self._storing is not None, "BlockStored answers a Commit"
-        block, execution, log = self._storing
+        block, execution, log, self._history = self._storing
         assert block.height == number, "BlockStored names the height of the last Commit"
         self._application.commit(execution)
         self._tip = Tip(number, block.id, block.time, execution.app_hash, log)
         self._pool.remove(execution.finals)
         self._pool.remove(sha256(tx).digest() for tx in block.attestations)
         self._drop(self._pool.recheck(self._now_ms))
-        if self._height is not None:
-            self.evidence.extend(self._height.votes.evidence)
+        recorded = {Evidence.decode(data).id for data in block.evidence}
+        self._admitted |= recorded
+        self._evidence = {
+            id_: evidence
+            for id_, evidence in self._evidence.items()
+            if id_ not in recorded and self._in_time(evidence, number + 1)
+        }
         self._wal = {height: records for height, records in self._wal.items() if height > number}
         self._signed = {guard: data for guard, data in self._signed.items() if guard[0] > number}
         self._reset()
@@ -759,19 +877,206 @@ class Replica:
             try:
                 block = Block.decode(block_data, size_bytes_max=self._chain.block_bytes_max)
                 if block.height <= self._tip.height:
+                    self._compare(block, certificate_data)
                     continue
                 if block.height != self._tip.height + 1:
                     raise CertificateInvalid("blocks are sent in sequence")
                 certificate = CommitCertificate.decode(certificate_data)
-                verify_certificate(certificate, block, self._chain.validators, self._chain.network_id)
+                verify_certificate(certificate, block, self._validators, self._chain.network_id)
             except ConsensusError:
                 self.refused["bad_block"] += 1
                 self._queue.clear()
                 self._peer(sender).height = 0  # ask somebody else
                 return
             self._requested_ms = None
+            if block.previous_id != self._tip.block_id:
+                # Decided by a quorum, on another history: look where the two part.
+                self.refused["rival_block"] += 1
+                self._queue.clear()
+                if self.withheld is None:
+                    self._out.append(RequestBlocks(sender, max(1, self._tip.height + 1 - HEIGHTS_REMEMBERED)))
+                return
             self._catching_up = True
             self._commit(block, certificate)
+
+    # --- evidence
+
+    def _accuse(self, found: Iterable[Evidence]) -> None:
+        """Keep verified evidence that is news, and tell everybody."""
+        for evidence in list(found):
+            if evidence.id in self._evidence or evidence.id in self._admitted:
+                continue
+            against = sum(known.validator == evidence.validator for known in self._evidence.values())
+            if len(self._evidence) >= EVIDENCE_PENDING_MAX or against >= EVIDENCE_PER_VALIDATOR_MAX:
+                self.refused["surplus"] += 1
+                continue
+            self._evidence[evidence.id] = evidence
+            self._out.append(Broadcast(evidence.encode()))
+
+    def _take_evidence(self, data: bytes) -> None:
+        evidence = Evidence.decode(data)
+        if evidence.id in self._evidence or evidence.id in self._admitted:
+            self.refused["duplicate"] += 1
+        elif not self._in_time(evidence, self._tip.height + 1):
+            self.refused["late"] += 1
+        else:
+            self._verify_evidence(evidence)
+            self._accuse([evidence])
+
+    def _verify_evidence(self, evidence: Evidence) -> None:
+        verify_evidence(evidence, self._history.at, self._chain.network_id, self._chain.note_keys)
+
+    def _in_time(self, evidence: Evidence, height: int) -> bool:
+        """Whether a block of `height` may record the fault. A checkpoint is of a size, not of a height."""
+        if evidence.kind == CHECKPOINTS:
+            return True
+        return evidence.height <= height <= evidence.height + self._chain.evidence_heights_max
+
+    def _recordable(self) -> tuple[bytes, ...]:
+        """What the next block records."""
+        height = self._tip.height + 1
+        pending = sorted(e.id for e in self._evidence.values() if self._in_time(e, height))
+        return tuple(self._evidence[id_].encode() for id_ in pending[:EVIDENCE_PER_BLOCK_MAX])
+
+    def _evidence_fits(self, block: Block) -> bool:
+        """All of a block's evidence verifies, by the validators of its height, and is news to the ledger."""
+        if len(block.evidence) > EVIDENCE_PER_BLOCK_MAX:
+            return False
+        last = b""
+        for data in block.evidence:
+            try:
+                evidence = Evidence.decode(data)
+                if self._evidence.get(evidence.id) != evidence:
+                    self._verify_evidence(evidence)
+            except ConsensusError:
+                return False
+            if (
+                evidence.id <= last
+                or evidence.id in self._admitted
+                or not self._in_time(evidence, block.height)
+            ):
+                return False
+            last = evidence.id
+        return True
+
+    def _take_late(self, vote: Vote) -> None:
+        """A vote for a decided height matters only if it contradicts what its validator said then."""
+        votes = self._past.get(vote.height)
+        found = () if votes is None else tuple(votes.against(vote))
+        if any(evidence.id not in self._evidence and evidence.id not in self._admitted for evidence in found):
+            verify_vote(vote, self._history.at(vote.height), self._chain.network_id)
+            self._accuse(found)
+
+    def _remember(self, certificate: CommitCertificate) -> None:
+        """Keep the votes of the height that ends, and what the certificate adds to them."""
+        validators = self._history.at(certificate.height)
+        votes = self._height.votes if self._height is not None else Votes(validators)
+        for vote in (*certificate.polka, *certificate.precommits):
+            votes.add(vote, certificate.round)
+            self._note_vote(vote)
+        self._accuse(votes.evidence.values())
+        self._past[certificate.height] = votes
+        self._past.pop(certificate.height - HEIGHTS_REMEMBERED, None)
+
+    def _suspect_rival(self, proposal: Proposal) -> None:
+        """A validator builds on another block than this node's last one: ask which one was decided there."""
+        idle = self._requested_ms is None or self._now_ms - self._requested_ms >= REQUEST_INTERVAL_MS
+        if proposal.block.previous_id != self._tip.block_id and self._tip.height > 0 and idle:
+            self._requested_ms = self._now_ms
+            self._out.append(RequestBlocks(proposal.proposer, self._tip.height))
+
+    def _compare(self, block: Block, certificate_data: bytes) -> None:
+        """A decided block of a height that this node has too: a rival names f+1 faulty validators."""
+        votes = self._past.get(block.height)
+        if votes is None:
+            return
+        certificate = CommitCertificate.decode(certificate_data)
+        if certificate.value_id in {value_id for _, value_id in votes.decisions()}:
+            return
+        verify_certificate(certificate, block, self._history.at(block.height), self._chain.network_id)
+        self._accuse(evidence_in((*votes.all(), *certificate.polka, *certificate.precommits)))
+        # Others hold votes that this node never saw, and the other way round.
+        self._out.extend(Broadcast(vote.encode()) for vote in votes.all()[:HELP_MESSAGES_MAX])
+        self._withhold(
+            f"the validators decided two blocks at height {block.height}: compare the evidence, and agree "
+            "with the other participants which history counts"
+        )
+
+    # --- what this node may have signed before
+
+    def _withhold(self, reason: str, above: int = 0) -> None:
+        self.withheld = self.withheld or reason
+        self.withheld_above = max(self.withheld_above, above)
+        self._appoint()
+        self._height = None
+        self._proposal_due = _NO_PROPOSAL
+
+    def withhold(self, reason: str) -> None:
+        """Vote no more: the node found elsewhere (checkpoints) that it signed what it does not know of."""
+        self._withhold(reason)
+
+    def _note_vote(self, vote: Vote) -> None:
+        """Remember a verified vote if it is its validator's highest."""
+        last = self._last_votes.get(vote.validator)
+        if last is None or _position(_guard_of(vote)) > _position(_guard_of(last)):
+            self._last_votes[vote.validator] = vote
+        if vote.validator == self._name and _guard_of(vote) not in self._signed:
+            self._judge_own(vote)
+
+    def _ask(self) -> None:
+        if self._asking:
+            assert self._name is not None, "observers sign nothing"
+            self._out.append(Broadcast(encode([_ASK_TAG, self._name])))
+            self._confirm()
+
+    def _take_signed(self, sender: str, value: list[Value]) -> None:
+        """Wire: ["comity/signed-by-me/v1", validator], and the answer to it:
+
+        ["comity/signed-by-you/v1", validator, height of the last block, its highest vote or null].
+        """
+        match value:
+            case [tag, str() as name] if tag == _ASK_TAG:
+                last = self._last_votes.get(name)
+                vote = None if last is None else last.encode()
+                self._out.append(Send(sender, encode([_ANSWER_TAG, name, self._tip.height, vote])))
+            case [tag, str() as name, int() as height, None | bytes() as vote] if tag == _ANSWER_TAG:
+                if name != self._name or not self._asking or self._validators.get(sender) is None:
+                    return
+                if vote is not None:
+                    self._judge_shown(vote)
+                self._note_height(sender, height)
+                self._request_if_behind()
+                # Who is ahead knows of heights whose validators this node does not know yet.
+                if self._asking and height <= self._tip.height + 1:
+                    self._answered.add(sender)
+                    self._confirm()
+            case _:
+                raise EncodingError("neither a question nor an answer about signatures")
+
+    def _judge_shown(self, data: bytes) -> None:
+        vote = _read_message(data)
+        if not isinstance(vote, Vote) or vote.validator != self._name:
+            raise EncodingError("not a vote of this validator")
+        verify_vote(vote, self._history.at(vote.height), self._chain.network_id)
+        self._judge_own(vote)
+
+    def _judge_own(self, vote: Vote) -> None:
+        """A verified vote of this node: it must be one that it knows it gave."""
+        guard = _guard_of(vote)
+        if _position(guard) > _position(self._guarded) and vote.height >= self._vote_from:
+            self._withhold(
+                f"the network has a {vote.kind} of this validator for height {vote.height}, round "
+                f"{vote.round}, and signing.db knows nothing of it: it is missing, old or restored, or "
+                "another node runs with the same keys",
+                above=vote.height,
+            )
+
+    def _confirm(self) -> None:
+        """Vote, once those who answered make a quorum with this node."""
+        own = {self._name} if self._name is not None else set()
+        if self._validators.weight_of({*self._answered, *own}) >= self._validators.quorum:
+            self._asking = False
+            self._appoint()
 
     # --- peers
 
@@ -798,7 +1103,7 @@ class Replica:
         if self._behind_since_ms is None:
             self._behind_since_ms = self._now_ms
         # A validator's own votes mostly decide within this time; others only learn of blocks this way.
-        patient = self._name is not None and not self._catching_up
+        patient = self._voter is not None and not self._catching_up
         if patient and self._now_ms - self._behind_since_ms < IN_FLIGHT_MS:
             return
         self._requested_ms = self._now_ms
@@ -823,7 +1128,7 @@ class Replica:
             self.refused["too_often"] += 1
             return
         theirs = {have[at : at + SHORT_DIGEST_BYTES] for at in range(0, len(have), SHORT_DIGEST_BYTES)}
-        slept = self._height is None and self._name is not None and bool(theirs)
+        slept = self._height is None and self._voter is not None and bool(theirs)
         behind = height < working and self._now_ms - self._stored_ms >= IN_FLIGHT_MS
         if behind or slept:
             peer.helped_ms = self._now_ms
@@ -856,6 +1161,10 @@ class Replica:
         idle_long = self._status_ms is None or self._now_ms - self._status_ms >= IDLE_STATUS_MS
         if stuck or idle_long:
             self._send_status()
+        if idle_long:
+            self._out.extend(Broadcast(evidence.encode()) for evidence in self.evidence[:4])
+        if self._asking:
+            self._ask()
 
     def _send_status(self) -> None:
         self._status_ms = self._now_ms
@@ -923,6 +1232,15 @@ def _read_record(data: bytes) -> _Record:
 
 def _read_message(data: bytes) -> Proposal | Vote:
     return decode_message(decode(data, size_bytes_max=WAL_RECORD_BYTES_MAX))
+
+
+def _guard_of(vote: Vote) -> Guard:
+    return vote.height, vote.round, vote.kind
+
+
+def _position(guard: Guard) -> tuple[int, int, int]:
+    kinds = ("", _PROPOSAL, PREVOTE, PRECOMMIT)
+    return guard[0], guard[1], kinds.index(guard[2])
 
 
 def _short_digest(data: bytes) -> bytes:

@@ -28,6 +28,7 @@ _KIND_CODES: dict[Kind, int] = {PREVOTE: 1, PRECOMMIT: 2}
 _KINDS: dict[int, Kind] = {code: kind for kind, code in _KIND_CODES.items()}
 
 _BLOCK_TAG = "comity/proposed-block/v1"
+_VALIDATORS_TAG = "comity/validators/v1"
 _PROPOSAL_TAG = "comity/proposal/v1"
 _VOTE_TAG = "comity/vote/v1"
 _CERTIFICATE_TAG = "comity/certificate/v1"
@@ -48,7 +49,10 @@ class Validator:
 
 @dataclass(frozen=True, slots=True)
 class ValidatorSet:
-    """Validators in proposer order. All thresholds are integers by weight."""
+    """Validators in proposer order. All thresholds are integers by weight.
+
+    Wire: ["comity/validators/v1", [[name, vote key, weight], ...]]; its SHA-256 is the set's hash.
+    """
 
     validators: tuple[Validator, ...]
     total_weight: int = field(init=False, compare=False)
@@ -66,12 +70,33 @@ class ValidatorSet:
         if any(v.weight < 1 or len(v.public_key) != PUBLIC_KEY_BYTES for v in self.validators):
             raise ConsensusError("a validator needs a weight of at least 1 and a 32-byte vote key")
         total = sum(validator.weight for validator in self.validators)
-        members = [[v.name, v.public_key, v.weight] for v in self.validators]
         object.__setattr__(self, "total_weight", total)
         object.__setattr__(self, "quorum", 2 * total // 3 + 1)
         object.__setattr__(self, "one_honest", (total - 1) // 3 + 1)
-        object.__setattr__(self, "hash", sha256(encode(["comity/validators/v1", members])).digest())
+        object.__setattr__(self, "hash", sha256(self.encode()).digest())
         object.__setattr__(self, "_by_name", by_name)
+
+    def encode(self) -> bytes:
+        """The wire form."""
+        return encode([_VALIDATORS_TAG, [[v.name, v.public_key, v.weight] for v in self.validators]])
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        """Parse strictly; raises EncodingError, or ConsensusError for members that are no set."""
+        match decode(data):
+            case [tag, list() as members] if tag == _VALIDATORS_TAG:
+                return cls(tuple(_member(member) for member in members))
+        raise EncodingError("not a validator set")
+
+    def updated(self, updates: Iterable[Validator]) -> Self:
+        """The set after `updates`: a name that is new joins, a known one gets this key and weight.
+
+        A weight of 0 removes. Raises ConsensusError when what is left is no set.
+        """
+        members = dict(self._by_name)
+        for update in updates:
+            members[update.name] = update
+        return type(self)(tuple(member for member in members.values() if member.weight != 0))
 
     def get(self, name: str) -> Validator | None:
         """The validator called `name`, if there is one."""
@@ -92,12 +117,40 @@ class ValidatorSet:
 
 
 @dataclass(frozen=True, slots=True)
+class ValidatorHistory:
+    """Who votes at which height: each set with the first height it decides, in rising order.
+
+    Changes of height h are in force at h + 2, so the sets of the two heights after the last block are known.
+    """
+
+    steps: tuple[tuple[int, ValidatorSet], ...]
+
+    def __post_init__(self) -> None:
+        heights = [height for height, _ in self.steps]
+        if not heights or any(first >= second for first, second in pairwise(heights)):
+            raise ConsensusError("validator sets are kept by rising height, from the first one on")
+
+    def at(self, height: int) -> ValidatorSet:
+        """The validators of `height`, as far as known; those of the first set before it."""
+        found = self.steps[0][1]
+        for first, validators in self.steps:
+            if first > height:
+                break
+            found = validators
+        return found
+
+    def changed(self, height: int, validators: ValidatorSet) -> Self:
+        """The history with another set from `height` on."""
+        return type(self)((*self.steps, (height, validators)))
+
+
+@dataclass(frozen=True, slots=True)
 class Block:
     """What is decided at one height.
 
     Wire: ["comity/proposed-block/v1", height, time, previous id, proposer, app hash, log size, log root,
-    config digest, app version, [attestation, ...]]. The app hash, log size and log root are those after
-    height - 1. `proposer` made the block; a later round may propose it again.
+    config digest, app version, [attestation, ...], [evidence, ...]]. The app hash, log size and log root are
+    those after height - 1. `proposer` made the block; a later round may propose it again.
     """
 
     height: int
@@ -110,6 +163,7 @@ class Block:
     config_digest: bytes
     app_version: int
     attestations: tuple[bytes, ...]
+    evidence: tuple[bytes, ...] = ()  # in rising order of `Evidence.id`
     id: bytes = field(init=False, compare=False, repr=False)
     _encoded: bytes = field(init=False, compare=False, repr=False)
 
@@ -127,6 +181,7 @@ class Block:
                 self.config_digest,
                 self.app_version,
                 list(self.attestations),
+                list(self.evidence),
             ]
         )
         object.__setattr__(self, "_encoded", encoded)
@@ -152,15 +207,26 @@ class Block:
                 config,
                 version,
                 list() as txs,
+                list() as evidence,
             ] if (
                 tag == _BLOCK_TAG
                 and _integers(height, time, size, version)
                 and _digests(previous, app_hash, root, config)
                 and _name(proposer)
-                and all(type(tx) is bytes for tx in txs)
+                and all(type(item) is bytes for item in (*txs, *evidence))
             ):
                 return cls(
-                    height, time, previous, proposer, app_hash, size, root, config, version, tuple(txs)
+                    height,
+                    time,
+                    previous,
+                    proposer,
+                    app_hash,
+                    size,
+                    root,
+                    config,
+                    version,
+                    tuple(txs),
+                    tuple(evidence),
                 )
         raise EncodingError("not a block")
 
@@ -347,6 +413,13 @@ def verify_proposal(proposal: Proposal, validators: ValidatorSet, network_id: by
         raise CertificateInvalid(f"round {proposal.round} is not {proposal.proposer}'s to propose")
     message = proposal.signed_bytes(network_id, validators.hash)
     verify_ed25519(proposer.public_key, proposal.signature, message)
+
+
+def _member(member: Value) -> Validator:
+    match member:
+        case [str() as name, bytes() as key, weight] if _name(name) and _integers(weight):
+            return Validator(name, key, weight)
+    raise EncodingError("not a validator")
 
 
 def _signatures(votes: tuple[Vote, ...]) -> list[list[str | bytes]]:

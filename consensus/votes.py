@@ -5,9 +5,10 @@ equivocator is kept, because other validators may have seen only that one and ho
 ones are kept only when f+1 already stand behind the same value, so that no sender can fill the memory.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
 from enum import Enum
 
+from consensus.evidence import Evidence, evidence_of
 from consensus.types import NO_ROUND, PREVOTE, Kind, ValidatorSet, Vote
 
 VOTES_PER_STEP_MAX = 2  # of one validator in one round and kind, before the f+1 rule applies
@@ -22,14 +23,6 @@ class Added(Enum):
     SURPLUS = "surplus"  # one vote too many of an equivocator, or too far ahead to keep
 
 
-@dataclass(frozen=True, slots=True)
-class DoubleVote:
-    """Two signatures of one validator for one height, round and kind: never made by a correct node."""
-
-    first: Vote
-    second: Vote
-
-
 # What a vote is for: prevotes for one value with different valid rounds are different.
 _Choice = tuple[bytes | None, int]
 
@@ -42,7 +35,7 @@ class Votes:
         self._cast: dict[tuple[int, Kind], dict[str, list[Vote]]] = {}
         self._tally: dict[tuple[int, Kind], dict[_Choice, dict[str, Vote]]] = {}
         self._highest_round: dict[str, int] = {}
-        self.evidence: list[DoubleVote] = []
+        self.evidence: dict[bytes, Evidence] = {}  # by id
 
     def add(self, vote: Vote, current_round: int) -> Added:
         """Keep `vote`, unless it is known or one too many."""
@@ -58,11 +51,19 @@ class Votes:
             if not same:
                 del self._tally[step][choice]
             return Added.SURPLUS
-        if len(earlier) == 1:
-            self.evidence.append(DoubleVote(earlier[0], vote))
+        for evidence in self.against(vote):
+            self.evidence.setdefault(evidence.id, evidence)
         earlier.append(vote)
         same[vote.validator] = vote
         return Added.NEW
+
+    def against(self, vote: Vote) -> Iterable[Evidence]:
+        """What `vote` shows together with what its validator said before."""
+        for cast in self._cast.values():
+            for earlier in cast.get(vote.validator, ()):
+                evidence = evidence_of(earlier, vote)
+                if evidence is not None:
+                    yield evidence
 
     def note_round(self, validator: str, round: int) -> None:
         """`validator` has signed something in `round`."""

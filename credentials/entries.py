@@ -2,6 +2,7 @@
 
 the exact bytes of an admitted attestation (COSE_Sign1, tag 18)
 ["comity/refused/v1", digest, issuer, subject, rule, winner leaf index, height]
+["comity/evidence/v1", kind, validator, height, round, [statement, statement]]      consensus.evidence
 ["comity/policy/v1", tlog-policy text]
 ["comity/block/v1", height, time, app hash, standings root, governance root, validator-set hash,
                     config digest]                                    the last leaf of every block
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from consensus.encoding import EncodingError, decode, encode
+from consensus.evidence import Evidence, is_evidence
 from credentials.attestation import Attestation, parse_attestation
 from credentials.errors import CredentialError
 from credentials.identifiers import Subject
@@ -84,6 +86,17 @@ class BlockEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class EvidenceEntry:
+    """A validator's fault; its signatures were verified before it was ordered."""
+
+    evidence: Evidence
+
+    def encode(self) -> bytes:
+        """The leaf."""
+        return self.evidence.encode()
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyEntry:
     """A tlog-policy put on the record."""
 
@@ -94,7 +107,7 @@ class PolicyEntry:
         return encode([_POLICY, self.text])
 
 
-Entry = AdmittedEntry | RefusedEntry | BlockEntry | PolicyEntry
+Entry = AdmittedEntry | RefusedEntry | EvidenceEntry | BlockEntry | PolicyEntry
 
 
 def parse_entry(entry: bytes) -> Entry:
@@ -103,6 +116,8 @@ def parse_entry(entry: bytes) -> Entry:
         return AdmittedEntry(parse_attestation(entry))
     try:
         value = decode(entry, size_bytes_max=ENTRY_BYTES_MAX)
+        if is_evidence(value):
+            return EvidenceEntry(Evidence.decode(entry))
     except EncodingError as error:
         raise CredentialError("malformed", f"not an entry of the log: {error}") from error
     match value:

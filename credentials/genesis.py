@@ -79,6 +79,7 @@ class Limits:
     timeout_prevote_ms: int = 500
     timeout_precommit_ms: int = 500
     timeout_delta_ms: int = 500  # each round waits so much longer
+    evidence_heights_max: int = 100_000  # how long ago a validator's fault may be that a block records
 
 
 @dataclass(frozen=True, slots=True)

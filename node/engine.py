@@ -18,11 +18,12 @@ from hashlib import sha256
 from typing import Protocol
 
 from consensus.application import Application
-from consensus.checkpoint import NoteError, SignedNote
+from consensus.checkpoint import NoteError, NoteKey, SignedNote
 from consensus.cose import Signer
 from consensus.encoding import Value
 from consensus.merkle import Frontier, Tree
 from consensus.replica import (
+    HEIGHTS_REMEMBERED,
     AttestationReceived,
     BlocksReceived,
     BlockStored,
@@ -46,7 +47,7 @@ from consensus.replica import (
     Tip,
     Token,
 )
-from credentials.genesis import Genesis
+from credentials.genesis import Genesis, cosign_key, log_key
 from credentials.registry import genesis_app_hash
 from node import log
 from node.cosigning import Conflict, Cosigning
@@ -125,8 +126,17 @@ class EmbeddedEngine:
         self._cosigning = cosigning
         self._listener = listener
         self._height = tip.height
-        wal = signing.wal(tip.height + 1)
-        self._replica = Replica(chain, application, tip, name=name, signer=signer, wal=wal)
+        self._replica = Replica(
+            chain,
+            application,
+            tip,
+            name=name,
+            signer=signer,
+            wal=signing.wal(tip.height + 1),
+            history=ledger.validator_history(chain.validators),
+            admitted=[row.entry for row in ledger.evidence()],
+            certificates=ledger.certificates(HEIGHTS_REMEMBERED),
+        )
         self._inbox: queue.Queue[Event | _Internal] = queue.Queue(INBOX_EVENTS_MAX)
         self._timers: list[tuple[float, int, Token]] = []
         self._timer_number = 0
@@ -311,6 +321,7 @@ class EmbeddedEngine:
             entries=rows,
             standings=execution.standings,
             finals=execution.finals,
+            validators=effect.validators,
         )
         # The application adopts the execution when the replica handles BlockStored.
         self._tree.extend(row.leaf_hash for row in rows)
@@ -415,7 +426,14 @@ def chain_config(genesis: Genesis) -> ChainConfig:
         ),
         block_bytes_max=limits.block_bytes_max,
         heartbeat_ms=limits.heartbeat_ms,
+        evidence_heights_max=limits.evidence_heights_max,
+        note_keys={v.name: note_keys(genesis, v.name) for v in genesis.validators.validators},
     )
+
+
+def note_keys(genesis: Genesis, did: str) -> tuple[NoteKey, NoteKey]:
+    """The keys with which a validator signs checkpoints."""
+    return log_key(genesis, did), cosign_key(genesis, did)
 
 
 def tip_of(ledger: LedgerStore, genesis: Genesis) -> Tip:

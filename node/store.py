@@ -16,9 +16,16 @@ from hashlib import sha256
 from pathlib import Path
 
 from consensus.merkle import leaf_hash
-from consensus.types import Block
+from consensus.types import Block, ValidatorHistory, ValidatorSet
 from credentials.attestation import standing_key
-from credentials.entries import AdmittedEntry, BlockEntry, PolicyEntry, RefusedEntry, parse_entry
+from credentials.entries import (
+    AdmittedEntry,
+    BlockEntry,
+    EvidenceEntry,
+    PolicyEntry,
+    RefusedEntry,
+    parse_entry,
+)
 from node.errors import SetupError
 
 _BUSY_TIMEOUT_S = 30
@@ -217,6 +224,8 @@ def row_of(entry: bytes) -> EntryRow:
                 rule=refused.rule,
                 winner=refused.winner_leaf_index,
             )
+        case EvidenceEntry(evidence):
+            return EntryRow(entry, leaf, "evidence", kind=evidence.kind, digest=evidence.id)
         case BlockEntry():
             return EntryRow(entry, leaf, "block")
         case PolicyEntry():
@@ -243,6 +252,8 @@ class LedgerStore:
     CREATE UNIQUE INDEX IF NOT EXISTS standings_subject ON standings (subject);
     CREATE TABLE IF NOT EXISTS finals (digest BLOB NOT NULL, height INTEGER NOT NULL);
     CREATE UNIQUE INDEX IF NOT EXISTS finals_digest ON finals (digest);
+    CREATE INDEX IF NOT EXISTS entries_evidence ON entries (leaf_index) WHERE type = 'evidence';
+    CREATE TABLE IF NOT EXISTS validators (height INTEGER PRIMARY KEY, members BLOB NOT NULL);
     CREATE TABLE IF NOT EXISTS checkpoints (
         size INTEGER PRIMARY KEY, time INTEGER NOT NULL, first_note TEXT NOT NULL, note TEXT NOT NULL);
     """
@@ -272,8 +283,9 @@ class LedgerStore:
         entries: Sequence[EntryRow],
         standings: Mapping[bytes, bytes],
         finals: Iterable[bytes],
+        validators: ValidatorSet | None = None,
     ) -> None:
-        """Write the block and all it changed, or nothing."""
+        """Write the block and all it changed, or nothing; `validators` are in force two heights on."""
         with self._db.writing() as db:
             db.execute(
                 "INSERT INTO blocks VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -302,6 +314,8 @@ class LedgerStore:
             )
             db.executemany("INSERT OR REPLACE INTO standings VALUES (?, ?)", standings.items())
             db.executemany("INSERT INTO finals VALUES (?, ?)", [(digest, tip.height) for digest in finals])
+            if validators is not None:
+                db.execute("INSERT INTO validators VALUES (?, ?)", (tip.height + 2, validators.encode()))
 
     def put_checkpoint(self, size: int, time: int, note: str) -> None:
         """Keep a cosigned checkpoint: of one size the first note, with its time, and the newest one.
@@ -351,6 +365,23 @@ class LedgerStore:
                 break
             found.append((row["block"], row["certificate"]))
         return found
+
+    def certificates(self, count: int) -> list[bytes]:
+        """The commit certificates of the last `count` blocks, in order."""
+        rows = self._db.connection.execute(
+            "SELECT certificate FROM blocks ORDER BY height DESC LIMIT ?", (count,)
+        ).fetchall()
+        return [row["certificate"] for row in reversed(rows)]
+
+    def validator_history(self, first: ValidatorSet) -> ValidatorHistory:
+        """Who votes at which height; `first` are those of genesis."""
+        rows = self._db.connection.execute("SELECT height, members FROM validators ORDER BY height")
+        changes = [(row["height"], ValidatorSet.decode(row["members"])) for row in rows]
+        return ValidatorHistory(((1, first), *changes))
+
+    def evidence(self) -> list[EntryRow]:
+        """Every fault of a validator on the record, in log order."""
+        return self._entries("type = 'evidence' ORDER BY leaf_index", ())
 
     def leaf_hashes(self) -> Iterator[bytes]:
         """All leaf hashes in order."""

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from random import Random
@@ -11,12 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consensus.encoding import DEPTH_MAX, INTEGER_MAX, EncodingError, Value, decode, encode
+from consensus.evidence import Evidence, evidence_of
 from consensus.types import (
     PRECOMMIT,
     PREVOTE,
     Block,
     CommitCertificate,
     Proposal,
+    Validator,
+    ValidatorSet,
     Vote,
     decode_message,
 )
@@ -226,6 +230,7 @@ def _block(random: Random) -> Block:
         random.randbytes(32),
         random.getrandbits(8),
         tuple(random.randbytes(random.getrandbits(6)) for _ in range(random.getrandbits(3))),
+        tuple(random.randbytes(random.getrandbits(6)) for _ in range(random.getrandbits(2))),
     )
 
 
@@ -262,6 +267,24 @@ def _certificate(random: Random) -> CommitCertificate:
     )
 
 
+def _evidence(random: Random) -> Evidence:
+    first = replace(_vote(random), kind=PREVOTE, value_id=random.randbytes(32), valid_round=-1)
+    other = replace(first, value_id=random.randbytes(32), signature=random.randbytes(64))
+    evidence = evidence_of(first, other)
+    assert evidence is not None
+    return evidence
+
+
+def _validators(random: Random) -> ValidatorSet:
+    count = 1 + random.getrandbits(3)
+    return ValidatorSet(
+        tuple(
+            Validator(f"did:web:v{i}.example", random.randbytes(32), 1 + random.getrandbits(3))
+            for i in range(count)
+        )
+    )
+
+
 def _signed(message: Proposal | Vote) -> bytes:
     return message.signed_bytes(sha256(b"network").digest(), sha256(b"validators").digest())
 
@@ -274,6 +297,8 @@ TYPES: dict[str, Callable[[Random], bytes]] = {
     "vote": lambda random: _vote(random).encode(),
     "vote-signed-bytes": lambda random: _signed(_vote(random)),
     "certificate": lambda random: _certificate(random).encode(),
+    "evidence": lambda random: _evidence(random).encode(),
+    "validators": lambda random: _validators(random).encode(),
 }
 
 
@@ -312,6 +337,9 @@ def test_messages_decode_to_themselves() -> None:
         assert decode_message(decode(proposal.encode())) == proposal
         assert decode_message(decode(vote.encode())) == vote
         assert CommitCertificate.decode(certificate.encode()) == certificate
+        evidence, validators = _evidence(random), _validators(random)
+        assert Evidence.decode(evidence.encode()) == evidence
+        assert ValidatorSet.decode(validators.encode()) == validators
 
 
 def test_a_changed_byte_never_raises_anything_else() -> None:

@@ -457,7 +457,8 @@ def test_an_equivocator_counts_once_and_is_remembered() -> None:
     assert votes.add(vote(PREVOTE, 0, 1, BLOCK_V), 0) is Added.NEW
 
     assert not votes.quorum_of_any(PREVOTE, 0)
-    assert [(e.first.value_id, e.second.value_id) for e in votes.evidence] == [(BLOCK_V.id, BLOCK_W.id)]
+    [evidence] = votes.evidence.values()
+    assert (evidence.kind, evidence.validator, evidence.height) == ("double_prevote", NAMES[0], 4)
 
 
 def test_a_vote_the_others_count_is_never_surplus() -> None:

@@ -13,6 +13,7 @@ import pytest
 from consensus.cose import SeedSigner
 from consensus.encoding import Value, decode, encode
 from consensus.errors import ConsensusError
+from consensus.evidence import is_evidence, statements_of
 from consensus.merkle import Frontier
 from consensus.replica import (
     BUFFERED_PER_SENDER_MAX,
@@ -110,7 +111,7 @@ def said(effects: list[Effect]) -> list[Proposal | Vote]:
 
 def is_status(data: bytes) -> bool:
     value = decode(data)
-    return isinstance(value, list) and value[0] == "comity/status/v1"
+    return isinstance(value, list) and (value[0] == "comity/status/v1" or is_evidence(value))
 
 
 def make_block(*txs: bytes, height: int = 1, by: int = 1, time: int = TIP.time) -> Block:
@@ -631,7 +632,7 @@ def test_double_votes_are_kept_as_evidence() -> None:
     bench.feed(BlockStored(1))
 
     [evidence] = bench.replica.evidence
-    assert {evidence.first.value_id, evidence.second.value_id} == {BLOCK.id, other.id}
+    assert {vote.value_id for vote in statements_of(evidence)} == {BLOCK.id, other.id}
 
 
 # --- help

@@ -86,7 +86,7 @@ class Ledger:
             names[parsed.name] = parsed.digest
             changed[sha256(parsed.name.encode()).digest()] = parsed.digest
         root = sha256(encode([self.app_hash, list(block.attestations)])).digest()
-        entries = (*block.attestations, encode(["sim/block", block.height, block.time]))
+        entries = (*block.attestations, *block.evidence, encode(["sim/block", block.height, block.time]))
         finals = tuple(sha256(tx).digest() for tx in block.attestations)
         return Execution(block.height, root, entries, changed, finals, root, root, changes=names)
 
