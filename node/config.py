@@ -1,6 +1,7 @@
 """The only reader of configuration and environment: shipped tables, the data directory, the passphrase.
 
 DIR/ keys.enc participant.toml operator.key policy.toml lock
+     node.toml (optional): public_url, [fetch] public origins ca_file, [[contexts]] url file sha256
      network/ genesis.toml rules/ log.policy peers.toml
      signing.db ledger.db office.db
 """
@@ -12,15 +13,17 @@ import json
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import IO, Any
 
+from credentials.canonical import Contexts
 from credentials.errors import CredentialError
 from credentials.evidence import Policy, Tables
 from node.errors import SetupError
+from node.fetch import FetchPolicy, origin_of
 
 VERSION = "0.1.0"
 
@@ -87,9 +90,25 @@ def tables(rules: Mapping[str, bytes] | None = None) -> Tables:
 
 
 @lru_cache(maxsize=1)
-def contexts() -> Mapping[str, Any]:
+def contexts() -> Contexts:
     """The pinned JSON-LD contexts by URL."""
-    return _documents("credentials.contexts")
+    return Contexts(_documents("credentials.contexts"))
+
+
+@lru_cache(maxsize=1)
+def related_resources() -> Mapping[str, tuple[bytes, ...]]:
+    """The texts of the pinned contexts by URL: a `relatedResource` must have the digest of one of them.
+
+    The v2 context was published twice (July 2024 and Recommendation); both digests are right.
+    """
+    folder = resources.files("credentials.contexts")
+    index: dict[str, str] = json.loads(folder.joinpath("index.json").read_bytes())
+    earlier = folder.joinpath("earlier.json")
+    editions: dict[str, list[str]] = json.loads(earlier.read_bytes())
+    return {
+        url: tuple(folder.joinpath(file).read_bytes() for file in (name, *editions.get(url, ())))
+        for url, name in index.items()
+    }
 
 
 @lru_cache(maxsize=1)
@@ -131,6 +150,60 @@ def shipped_policy(name: str) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
+class Settings:
+    """DIR/node.toml: what the operator of one node decides beside its policy."""
+
+    public_url: str | None = None  # where outsiders reach this node; None: where it listens, or its did:web
+    fetch: FetchPolicy | None = None  # None: nothing named in a document is fetched
+    contexts: Mapping[str, tuple[bytes, str]] = field(default_factory=dict)  # URL -> (file, sha256)
+
+    @classmethod
+    def read(cls, path: Path) -> Settings:
+        """Read node.toml strictly; no file means every default."""
+        try:
+            table = tomllib.loads(path.read_text())
+        except FileNotFoundError:
+            return cls()
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise SetupError(f"{path} cannot be read: {error}") from error
+        try:
+            return cls._of(table, path.parent)
+        except (KeyError, TypeError, ValueError, OSError) as error:
+            raise SetupError(f"{path}: {error}") from error
+
+    @classmethod
+    def _of(cls, table: dict[str, Any], folder: Path) -> Settings:
+        if unknown := table.keys() - {"public_url", "fetch", "contexts"}:
+            raise ValueError(f"the member {min(unknown)!r} is not known")
+        public_url = table.get("public_url")
+        if public_url is not None:
+            public_url = origin_of(public_url)
+        fetch = None
+        if "fetch" in table:
+            row = table["fetch"]
+            if unknown := row.keys() - {"public", "origins", "ca_file"}:
+                raise ValueError(f"the member fetch.{min(unknown)} is not known")
+            fetch = FetchPolicy(
+                public=row.get("public", False) is True,
+                origins=frozenset(origin_of(origin) for origin in row.get("origins", [])),
+                ca_file=str(folder / row["ca_file"]) if "ca_file" in row else None,
+            )
+        added = {}
+        for row in table.get("contexts", []):
+            if row.keys() != {"url", "file", "sha256"}:
+                raise ValueError("an entry of contexts has url, file and sha256")
+            added[row["url"]] = ((folder / row["file"]).read_bytes(), row["sha256"])
+        return cls(public_url, fetch, added)
+
+    def known_contexts(self) -> Contexts:
+        """The pinned contexts and those of this operator."""
+        try:
+            return contexts().adding(self.contexts) if self.contexts else contexts()
+        except CredentialError as error:
+            raise SetupError(str(error)) from error
+
+
+@dataclass(frozen=True, slots=True)
 class DataDirectory:
     """The files of one node."""
 
@@ -147,6 +220,15 @@ class DataDirectory:
     @property
     def policy_file(self) -> Path:
         return self.root / "policy.toml"
+
+    @property
+    def passphrase_file(self) -> Path:
+        """The passphrase of a stand-alone node that made it itself (`serve --open-api`)."""
+        return self.root / "passphrase"
+
+    def settings(self) -> Settings:
+        """node.toml."""
+        return Settings.read(self.root / "node.toml")
 
     @property
     def operator_key(self) -> Path:

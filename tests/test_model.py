@@ -2,14 +2,21 @@
 
 import copy
 import datetime
+import hashlib
+from base64 import b64encode
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from credentials.canonical import b64u
 from credentials.errors import CredentialError
-from credentials.model import StatusEntry, is_url, parse_credential, parse_date_time
+from credentials.model import StatusEntry, check_related, is_url, parse_credential, parse_date_time
+from node import config
+
+SRI = "sha384-" + b64encode(hashlib.sha384(b"context").digest()).decode()
+MULTIBASE = {"digestMultibase": "u" + b64u(b"\x12\x20" + hashlib.sha256(b"context").digest())}
 
 CREDENTIAL: dict[str, Any] = {
     "@context": ["https://www.w3.org/ns/credentials/v2"],
@@ -63,7 +70,15 @@ def test_view() -> None:
         {"credentialSchema": [{"id": "urn:a:b", "type": "JsonSchema"}, {"id": "urn:a:c", "type": ["X"]}]},
         {"credentialStatus": {"id": "urn:a:b", "type": "OtherStatus"}},
         {"evidence": [{"type": "A"}], "termsOfUse": {"type": ["B"]}, "refreshService": {"type": "C"}},
-        {"relatedResource": [{"id": "https://a.example/", "digestSRI": "sha384-x"}]},
+        {"relatedResource": [{"id": "https://a.example/", "digestSRI": SRI}]},
+        {"relatedResource": [{"id": "urn:a:b", "digestSRI": f"{SRI} {SRI}"}, {"id": "urn:a:c", **MULTIBASE}]},
+        {"credentialSchema": {"id": "urn:a:b", "type": "JsonSchema", **MULTIBASE}},
+        {
+            "issuer": {
+                "id": "did:web:maker.example",
+                "description": [{"@value": "\u05d0", "@direction": "rtl"}],
+            }
+        },
         {
             "@context": [
                 "https://www.w3.org/ns/credentials/v2",
@@ -117,10 +132,30 @@ BREACHES: dict[str, list[Any]] = {
     "evidence.type": [{"id": "urn:a:b"}],
     "termsOfUse.type": [[{"a": 1}]],
     "refreshService.type": [{"a": 1}],
-    "name": [None, 1, {"@value": "x", "extra": 1}, {"@language": "en"}, ["a", 1]],
+    "name": [
+        *(None, 1, {"@value": "x", "extra": 1}, {"@language": "en"}, ["a", 1]),
+        *(
+            {"@value": "x", "@direction": "up"},
+            {"@value": "x", "@language": "e n"},
+            {"@value": "x", "@language": 1},
+        ),
+    ],
     "description": [{}, {"@value": ["x"]}],
-    "relatedResource": ["x", ["x"], [{"id": "urn:a:b"}]],
-    "relatedResource.id": [[{"digestSRI": "a"}], [{"id": "urn:a:b", "digestSRI": "a"}] * 2],
+    "relatedResource": ["x", ["x"], [{"id": "urn:a:b"}], {}, []],
+    "relatedResource.id": [
+        [{"digestSRI": SRI}],
+        [{"id": "urn:a:b", "digestSRI": SRI}] * 2,
+        {"id": "x", **MULTIBASE},
+    ],
+    "relatedResource.digestSRI": [
+        {"id": "urn:a:b", "digestSRI": value}
+        for value in (1, None, "", "sha384-x", "md5-" + "A" * 43, SRI[:-4])
+    ],
+    "relatedResource.digestMultibase": [
+        {"id": "urn:a:b", "digestMultibase": value}
+        for value in (1, None, "", "u", "zz", "m" + "A" * 46, "uEiA")
+    ],
+    "credentialSchema.digestMultibase": [{"id": "urn:a:b", "type": "A", "digestMultibase": "x"}],
     "proof": [None, {}, [], "x", [{}]],
 }
 REFUSED = [(member, value) for member, values in BREACHES.items() for value in values]
@@ -137,6 +172,80 @@ def test_refused(member: str, value: Any) -> None:
     assert caught.value.code == "structure_invalid"
     assert str(caught.value).startswith(member)
     assert "(VCDM 2.0, " in str(caught.value)
+
+
+FIRST_EDITION: dict[str, Any] = {
+    "@context": ["https://www.w3.org/2018/credentials/v1"],
+    "id": "urn:uuid:58172aac-d8ba-11ed-83dd-0b3aef56cc33",
+    "type": ["VerifiableCredential"],
+    "issuer": "did:web:maker.example",
+    "issuanceDate": "2026-06-18T00:00:00Z",
+    "credentialSubject": {"id": "urn:a:b"},
+}
+
+
+def test_first_edition() -> None:
+    """
+    VCDM 1.1: issuanceDate and expirationDate are the validity of the view.
+    """
+    view = parse_credential({**FIRST_EDITION, "expirationDate": "2036-06-18T00:00:00Z"})
+
+    assert (view.valid_from, view.valid_until) == (1781740800, 2097360000)
+
+
+@pytest.mark.parametrize(
+    ("member", "value", "clause"),
+    [
+        ("issuanceDate", ..., "4.6 and 4.8"),
+        ("issuanceDate", "2026-06-18", "4.6 and 4.8"),
+        ("expirationDate", "2026-06-17T00:00:00Z", "4.6 and 4.8"),
+        ("expirationDate", None, "4.6 and 4.8"),
+        ("issuer", "x", "4.5"),
+        ("type", ["Other"], "4.3"),
+        ("id", "x", "4.2"),
+        ("credentialSubject", {}, "4.4"),
+        ("credentialStatus", {"id": "urn:a:b"}, "4.9"),
+        ("credentialSchema", {"id": "urn:a:b"}, "5.4"),
+        ("evidence", {"id": "urn:a:b"}, "5.7"),
+        ("@context", ["https://www.w3.org/2018/credentials/v1", 7], "4.1"),
+    ],
+)
+def test_first_edition_is_refused_by_its_own_clauses(member: str, value: Any, clause: str) -> None:
+    """
+    A breach of VCDM 1.1 is told with the clause of VCDM 1.1.
+    """
+    document = {**FIRST_EDITION, member: value}
+    if value is ...:
+        del document[member]
+
+    with pytest.raises(CredentialError) as caught:
+        parse_credential(document)
+
+    assert str(caught.value).startswith(member) and f"(VCDM 1.1, {clause})" in str(caught.value)
+
+
+CONTEXT_DIGESTS = ["digestSRI", "digestMultibase"]
+
+
+@pytest.mark.parametrize("member", CONTEXT_DIGESTS)
+def test_related_resources_have_their_digests(member: str) -> None:
+    """
+    A pinned context as related resource must have one of its published digests; the v2 context has two.
+    """
+    known = config.related_resources()
+    url = "https://www.w3.org/ns/credentials/v2"
+
+    def of(text: bytes) -> str:
+        if member == "digestSRI":
+            return "sha384-" + b64encode(hashlib.sha384(text).digest()).decode()
+        return "u" + b64u(b"\x12\x20" + hashlib.sha256(text).digest())
+
+    assert len(known[url]) == 2
+    for text in known[url]:
+        check_related(parse_credential(changed({"relatedResource": {"id": url, member: of(text)}})), known)
+    check_related(parse_credential(changed({"relatedResource": {"id": "urn:a:b", member: of(b"")}})), known)
+    with pytest.raises(CredentialError, match=rf"relatedResource.{member} is not .* 5\.3"):
+        check_related(parse_credential(changed({"relatedResource": {"id": url, member: of(b"")}})), known)
 
 
 @pytest.mark.parametrize("name", ["statusPurpose", "statusListIndex", "statusListCredential"])
