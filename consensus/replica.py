@@ -1020,7 +1020,8 @@ class Replica:
         last = self._last_votes.get(vote.validator)
         if last is None or _position(_guard_of(vote)) > _position(_guard_of(last)):
             self._last_votes[vote.validator] = vote
-        if vote.validator == self._name and _guard_of(vote) not in self._signed:
+        undecided = vote.height > self._tip.height
+        if vote.validator == self._name and undecided and _guard_of(vote) not in self._signed:
             self._judge_own(vote)
 
     def _ask(self) -> None:
