@@ -3,7 +3,9 @@
     keys.enc = CBOR ["comity/keys/v1", salt(16), opslimit, memlimit, nonce || box]
     box      = SecretBox(CBOR {role: seed(32)})
 
-A participant has one key per role (design.md 4); a key id is the DID URL `<did>#<role>-1`.
+A participant has one key per role (design.md 4); a key id is the DID URL `<did>#<role>-1`. Each credential
+profile has a role of its own, which is not on the card: its key is a did:key, and its seed may stand for a
+key on another curve (`node/profiles.py`).
 Seeds leave this module only inside `SeedSigner`s, whose repr this module's `Keys` never prints.
 """
 
@@ -23,6 +25,7 @@ import nacl.utils
 from consensus.cose import SeedSigner
 from consensus.encoding import EncodingError, decode, encode
 from node.errors import SetupError
+from node.profiles import KEY_ROLES, TABLE, Issuer, open_issuer
 
 ROLES = ("vote", "attest", "credential", "cosign", "log", "transport")
 KEYS_FILE = "keys.enc"
@@ -53,16 +56,24 @@ class Keys:
 
     @classmethod
     def generate(cls, did: str) -> Keys:
-        """Fresh keys for every role."""
-        return cls(did, {role: nacl.utils.random(32) for role in ROLES})
+        """Fresh keys for every role and every credential profile."""
+        return cls(did, {role: nacl.utils.random(32) for role in (*ROLES, *KEY_ROLES)})
 
     def signer(self, role: str) -> SeedSigner:
         """The signer of one role."""
         return SeedSigner(key_id(self.did, role), self._seeds[role])
 
     def public_keys(self) -> dict[str, bytes]:
-        """{role: 32 raw bytes}."""
-        return {role: self.signer(role).public_key for role in self._seeds}
+        """{role: 32 raw bytes}, for the participant's card."""
+        return {role: self.signer(role).public_key for role in ROLES}
+
+    def issuers(self) -> dict[str, Issuer]:
+        """The credential profiles this key file has a key for, by name."""
+        return {
+            name: open_issuer(profile, self.did, self._seeds[profile.role], key_id(self.did, profile.role))
+            for name, profile in TABLE.items()
+            if profile.role in self._seeds
+        }
 
     def unseal(self, sealed: bytes) -> bytes:
         """Open a libsodium sealed box addressed to this participant's transport key."""
