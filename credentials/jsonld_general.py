@@ -18,6 +18,11 @@ from credentials.errors import CredentialError
 from credentials.rdf import Quad, literal
 from credentials.terms import IRI, LANGUAGE, XSD, malformed
 
+# Measured to keep the slowest document below two seconds.
+MEMBERS_MAX = 5_000
+CONTEXTS_MAX = 16
+CONTEXT_MEMBERS_MAX = 500
+
 _BLANK = re.compile(r'_:[^\x00-\x20<>"{}|^`\\]+')
 
 
@@ -38,7 +43,7 @@ def to_quads(document: Mapping[str, Any], contexts: Mapping[str, Mapping[str, An
         "contextResolver": ContextResolver({}, load),
         "rdfDirection": "i18n-datatype",
     }
-    _require_members({name: value for name, value in document.items() if name != "@context"})
+    _Size().document(document)
     try:
         processor = jsonld.JsonLdProcessor(on_property_dropped=dropped)
         expanded = processor.expand(document, options)
@@ -80,22 +85,40 @@ def _node(text: str | None) -> str:
     return f"<{text}>"
 
 
-def _require_members(value: Any) -> None:
-    """Refuse what JSON-LD drops: null and empty arrays."""
-    if isinstance(value, dict):
-        for name, member in value.items():
-            if name == "@context":
-                continue
-            if name == "@index":
-                malformed("An @index would not be signed")
-            if member is None or member == []:
-                malformed(f"The member {name[:80]!a} is null or empty and would not be signed")
-            _require_members(member)
-    elif isinstance(value, list):
-        for member in value:
-            if member is None:
-                malformed("A list holds null, which would not be signed")
-            _require_members(member)
+class _Size:
+    """Refuse what JSON-LD drops (null, empty arrays), and what pyld would take seconds for."""
+
+    def __init__(self) -> None:
+        self.members = self.contexts = self.context_members = 0
+
+    def document(self, value: Any) -> None:
+        if isinstance(value, dict):
+            self.members += len(value)
+            for name, member in value.items():
+                if name == "@context":
+                    self.contexts += 1
+                    self.context(member)
+                elif name == "@index":
+                    malformed("An @index would not be signed")
+                elif member is None or member == []:
+                    malformed(f"The member {name[:80]!a} is null or empty and would not be signed")
+                else:
+                    self.document(member)
+        elif isinstance(value, list):
+            self.members += len(value)
+            for member in value:
+                if member is None:
+                    malformed("A list holds null, which would not be signed")
+                self.document(member)
+        if self.members > MEMBERS_MAX or self.contexts > CONTEXTS_MAX:
+            malformed("The document is too large for the features of JSON-LD that it uses")
+
+    def context(self, value: Any) -> None:
+        self.context_members += len(value) if isinstance(value, dict | list) else 1
+        if self.context_members > CONTEXT_MEMBERS_MAX:
+            malformed("The contexts inside the document are too large for the features of JSON-LD they use")
+        for member in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+            self.context(member)
 
 
 def _require_absolute(value: Any) -> None:
