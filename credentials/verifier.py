@@ -11,7 +11,7 @@ about the battery itself (10 to 12) in `credentials.condition`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol
@@ -21,17 +21,18 @@ import orjson
 from consensus.errors import ConsensusError
 from consensus.policy import Policy as LogPolicy
 from consensus.receipt import verify_receipt
+from credentials import suites
 from credentials.canonical import b64u, digest_document, parse_json
 from credentials.condition import check_battery
 from credentials.errors import CredentialError
 from credentials.evidence import CHECKS, At, Document, Evidence, Held, Missing, NetworkView, Policy
-from credentials.genesis import Genesis
+from credentials.genesis import Genesis, Key
 from credentials.keys import did_key_decode, split_did_url
 from credentials.model import Credential, StatusEntry, parse_credential
 from credentials.passport import PassportSchema
 from credentials.record import Inquiry, Record, Recorded, attestation_of, passport_status
 from credentials.status import check_status
-from credentials.suites import eddsa
+from credentials.suites.integrity import UNDECIDED
 from credentials.verdict import Findings, Outcome, Verdict, conclude
 
 PASSPORT_TYPE = "BatteryPassportCredential"
@@ -260,9 +261,9 @@ def _check_proof(
         found.unmade(("issuer_key",), "genesis_unavailable")
         return False, None
     try:
-        result = eddsa.verify(document, _public_key_of(network.genesis))
+        results = suites.verify(document, _public_key_of(network.genesis), contexts=network.contexts or None)
     except CredentialError as error:
-        undecided = error.code in ("unsupported_algorithm", "issuer_unknown")
+        undecided = error.code in UNDECIDED
         reason = "structure_invalid" if error.code == "malformed" else error.code
         reason = reason if found.knows(reason) else "invalid_signature"
         found.add(
@@ -275,26 +276,42 @@ def _check_proof(
         found.unmade(("issuer_key",), reason)
         # A document's digest depends on its proof mechanism (design.md 5): without it no record is found.
         return False, error.code if error.code == "unsupported_algorithm" else None
-    method = result.verification_method
-    found.passed("proof", verification_method=method, cryptosuite=eddsa.CRYPTOSUITE)
-    if result.controller != credential.issuer:
+    told = {
+        "verification_method": ", ".join(result.verification_method for result in results),
+        "cryptosuite": ", ".join(result.cryptosuite for result in results),
+    }
+    if any(
+        r.expires is not None and r.expires < at.evaluated_at - inquiry.policy.clock_skew_s for r in results
+    ):
+        found.failed("proof", "expired", **told)
+        found.unmade(("issuer_key",), "expired")
+        return False, None
+    found.passed("proof", **told)
+    if all(result.controller != credential.issuer for result in results):
         found.failed(
-            "issuer_key", "issuer_key_mismatch", issuer=credential.issuer, verification_method=method
+            "issuer_key",
+            "issuer_key_mismatch",
+            issuer=credential.issuer,
+            verification_method=told["verification_method"],
         )
         return False, None
-    key = network.genesis.key_by_id(method)
-    if key is None:  # a did:key: its own name is its key
-        found.passed("issuer_key", verification_method=method)
-        return True, None
     # Recorded: valid when it was admitted and when it happened. Never recorded: today's keys only.
     times = (
         (recorded.block_time, recorded.attestation.event_time) if recorded is not None else (at.evaluated_at,)
     )
-    if key.role not in ASSERTING_ROLES or not all(key.valid(time) for time in times):
-        found.failed("issuer_key", "key_not_valid", verification_method=method, role=key.role)
-        return False, None
-    found.passed("issuer_key", verification_method=method, role=key.role)
+    for result in results:
+        key = network.genesis.key_by_id(result.verification_method)
+        role = {"role": key.role} if key else {}  # a did:key: its own name is its key
+        told = {"verification_method": result.verification_method, **role}
+        if not _key_holds(key, times):
+            found.failed("issuer_key", "key_not_valid", **told)
+            return False, None
+    found.passed("issuer_key", **told)
     return True, None
+
+
+def _key_holds(key: Key | None, times: Sequence[int] = ()) -> bool:
+    return key is None or (key.role in ASSERTING_ROLES and all(key.valid(time) for time in times))
 
 
 def _public_key_of(genesis: Genesis) -> Callable[[str], bytes]:
@@ -419,9 +436,9 @@ def _list_bit(found: Findings, examined: Examined, entry: StatusEntry, inquiry: 
         if age_s is None or age_s > policy.status_list_age_s_max:
             found.unknown("status", "status_stale", age_s=age_s, **told)
             return None
-        proof = eddsa.verify(document, _public_key_of(network.genesis))
-        key = network.genesis.key_by_id(proof.verification_method)
-        if proof.controller != issuer or (key is not None and key.role not in ASSERTING_ROLES):
+        proofs = suites.verify(document, _public_key_of(network.genesis), contexts=network.contexts or None)
+        keys = [network.genesis.key_by_id(proof.verification_method) for proof in proofs]
+        if all(proof.controller != issuer for proof in proofs) or not all(_key_holds(key) for key in keys):
             raise CredentialError("status_list_invalid", "The list is signed by another key.")
         return check_status(document, entry, issuer=issuer, at=at.evaluated_at)
     except CredentialError as error:

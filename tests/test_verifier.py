@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from credentials import verifier
+from credentials import suites, verifier
 from credentials.canonical import digest_document
 from credentials.errors import CredentialError
 from credentials.evidence import CHECKS, At, Evidence, LedgerView, Policy
@@ -195,6 +195,46 @@ def test_a_stranger_is_unknown_not_wrong() -> None:
     signed = eddsa.sign(document, SeedSigner("did:web:stranger.example#k", b"s" * 32), "2027-01-01T00:00:00Z")
 
     assert outcome(judged(w, text, signed), "proof") == ("indeterminate", "issuer_unknown")
+
+
+def test_every_proof_of_a_document_counts() -> None:
+    """
+    The issuer has signed if one proof is its own; an unknown or failing one beside it is not overlooked.
+    """
+    w = World()
+    text = w.new(1)
+    document = dict(w.issue(text).credentials[1])
+    both = suites.sign(document, signer(OTHER_MAKER, "credential"), "2027-01-01T00:00:00Z")
+    other_only = {**both, "proof": both["proof"][1]}
+    unknown = {**both, "proof": [both["proof"][0], {**both["proof"][1], "cryptosuite": "sm2-2023"}]}
+    failing = {**both, "proof": [both["proof"][0], {**both["proof"][1], "nonce": "1"}]}
+    wrong_key = suites.sign(document, signer(OTHER_MAKER, "vote"), "2027-01-01T00:00:00Z")
+
+    found = judged(w, text, both)
+
+    assert outcome(found, "proof") == outcome(found, "issuer_key") == ("pass", "ok")
+    assert outcome(judged(w, text, other_only), "issuer_key") == ("fail", "issuer_key_mismatch")
+    assert outcome(judged(w, text, unknown), "proof") == ("indeterminate", "unsupported_algorithm")
+    assert outcome(judged(w, text, failing), "proof") == ("fail", "invalid_signature")
+    assert outcome(judged(w, text, wrong_key), "issuer_key") == ("fail", "key_not_valid")
+
+
+def test_a_proof_that_expired_no_longer_holds() -> None:
+    """
+    `expires` of a proof is judged now, as the validity of the document is.
+    """
+    w = World()
+    text = w.new(1)
+    document = {k: v for k, v in w.issue(text).credentials[1].items() if k != "proof"}
+    signed = suites.sign(
+        document,
+        signer(MAKER, "credential"),
+        "2027-01-01T00:00:00Z",
+        members={"expires": "2027-02-15T00:00:00Z"},
+    )
+
+    assert outcome(judged(w, text, signed, at=CREATED), "proof")[0] == "pass"
+    assert outcome(judged(w, text, signed, at=CREATED + 5_000_000), "proof") == ("fail", "expired")
 
 
 def test_a_participant_without_accreditation_is_out_of_scope() -> None:
