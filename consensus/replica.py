@@ -823,7 +823,19 @@ class Replica:
             height.votes.votes_for(PRECOMMIT, round, value_id),
             height.votes.polka(round, value_id),
         )
-        self._commit(height.blocks[value_id], certificate)
+        block = height.blocks[value_id]
+        if block.previous_id != self._tip.block_id:
+            self._accuse(height.votes.evidence.values())
+            self._meet_rival([vote.validator for vote in certificate.precommits])
+            return
+        self._commit(block, certificate)
+
+    def _meet_rival(self, holders: Iterable[str]) -> None:
+        """A quorum decided a block on another history: ask those who have it where the two part."""
+        self.refused["rival_block"] += 1
+        from_height = max(1, self._tip.height + 1 - HEIGHTS_REMEMBERED)
+        if self.withheld is None:
+            self._out.extend(RequestBlocks(name, from_height) for name in holders if name != self._name)
 
     def _commit(self, block: Block, certificate: CommitCertificate) -> None:
         """Hand a decided block over for storing; what process_proposal computed is not computed again."""
@@ -890,11 +902,8 @@ class Replica:
                 return
             self._requested_ms = None
             if block.previous_id != self._tip.block_id:
-                # Decided by a quorum, on another history: look where the two part.
-                self.refused["rival_block"] += 1
                 self._queue.clear()
-                if self.withheld is None:
-                    self._out.append(RequestBlocks(sender, max(1, self._tip.height + 1 - HEIGHTS_REMEMBERED)))
+                self._meet_rival([sender])
                 return
             self._catching_up = True
             self._commit(block, certificate)
