@@ -88,7 +88,7 @@ def check_status(
     ("status_stale") when it is out of its validity period at `at`.
     """
     view = _view(list_credential)
-    if view.id != (list_id or status.list_credential):
+    if view.id is not None and view.id != (list_id or status.list_credential):
         _refuse(f"The list has the id {view.id!a}, the entry names {status.list_credential!a}")
     if view.issuer != issuer:
         _refuse(f"The list is by {view.issuer!a}, the credential by {issuer!a}")
