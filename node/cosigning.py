@@ -48,6 +48,15 @@ class Cosigner:
     guard: CosignGuard
 
 
+@dataclass(frozen=True, slots=True)
+class Rivals:
+    """Two checkpoints of one size that one cosign key signed: evidence against its validator."""
+
+    key_name: str
+    first: SignedNote
+    second: SignedNote
+
+
 class Conflict(NoteError):
     """A validator signed a checkpoint that is not of this log: evidence, and an alarm for the operator."""
 
@@ -64,6 +73,10 @@ class Cosigning:
         self._witness_keys = {(key.name, key.key_id): key for key in policy.witnesses.values()}
         # size -> cosigner name -> (root, log line, cosignature line, time)
         self._lines: dict[int, dict[str, tuple[bytes, str, str, int]]] = {}
+        self._said: dict[str, dict[int, tuple[bytes, str, str]]] = {}  # name -> size -> root, both lines
+        self.rivals: list[Rivals] = []  # found and not taken yet
+        self.cosign_from = 0  # the first size an operator lets this node cosign
+        self.foreign_size = 0  # of a checkpoint with the own cosignature that the guard does not know
         self.cosigned_size = 0
 
     def cosign(self, now: int) -> CosignatureFields | None:
@@ -75,7 +88,7 @@ class Cosigning:
             return None
         size, root = self._tree.size, self._tree.root()
         last = self._cosigner.guard.last_cosigned()
-        if last is not None and size < last[0]:
+        if (last is not None and size < last[0]) or size < self.cosign_from:
             return None
         now = max(now, last[2]) if last is not None else now
         self._cosigner.guard.guard_cosignature(size, root, now)
@@ -88,13 +101,15 @@ class Cosigning:
 
     def receive(self, size: int, root: bytes, log_line: str, line: str) -> None:
         """Take over one validator's lines; raises NoteError if they are not what the policy's keys sign."""
-        if size < self.cosigned_size:
+        contradicts = self._contradicts(size, root, line)
+        if size < self.cosigned_size and not contradicts:
             return
         body = Checkpoint(self._policy.origin, size, root).body()
         known = self._lines.get(size, {})
         if not any(entry[0] == root for entry in known.values()):
             _verify(body, log_line, self._log_keys)  # one log line is enough for a note
         name, time = _verify(body, line, self._witness_keys)
+        self._heed(name, size, root, log_line, line)
         if size <= self._tree.size and self._tree.root(size) != root:
             raise Conflict(
                 f"{name} signed another checkpoint of size {size} than this log's: keep both notes"
@@ -107,6 +122,42 @@ class Cosigning:
             # Sizes this log has not reached go first: they may never come.
             largest = max(self._lines)
             del self._lines[largest if largest > self._tree.size else min(self._lines)]
+
+    def said_by(self, did: str) -> CosignatureFields | None:
+        """The largest checkpoint that a validator was seen to cosign."""
+        said = self._said.get(key_name(did))
+        if not said:
+            return None
+        size = max(said)
+        return size, *said[size]
+
+    def recall(self, note: SignedNote) -> None:
+        """Learn from a note that was kept who signed it."""
+        checkpoint = Checkpoint.parse(note.body)
+        log_line = note.lines[0]
+        for signature in note.signatures:
+            if (signature.name, signature.key_id) in self._witness_keys:
+                name, _ = _verify(note.body, signature.line(), self._witness_keys)
+                self._heed(name, checkpoint.size, checkpoint.root, log_line, signature.line())
+
+    def _contradicts(self, size: int, root: bytes, line: str) -> bool:
+        known = self._said.get(NoteSignature.parse(line).name, {}).get(size)
+        return known is not None and known[0] != root
+
+    def _heed(self, name: str, size: int, root: bytes, log_line: str, line: str) -> None:
+        """Hold a verified line against what its signer said before, and against the own guard."""
+        said = self._said.setdefault(name, {})
+        known = said.setdefault(size, (root, log_line, line))
+        if known[0] != root:
+            bodies = (Checkpoint(self._policy.origin, size, r).body() for r in (known[0], root))
+            first, second = (SignedNote(b, (s,)) for b, s in zip(bodies, (known[2], line), strict=True))
+            self.rivals.append(Rivals(name, first, second))
+        while len(said) > SIZES_MAX:
+            del said[min(said)]
+        if self._cosigner is not None and name == key_name(self._cosigner.did):
+            last = self._cosigner.guard.last_cosigned()
+            if (last is None or size > last[0]) and size >= self.cosign_from:
+                self.foreign_size = max(self.foreign_size, size)
 
     def receive_note(self, note: SignedNote) -> None:
         """Take over the lines of a cosigned checkpoint; raises NoteError."""

@@ -21,6 +21,7 @@ from consensus.application import Application
 from consensus.checkpoint import NoteError, NoteKey, SignedNote
 from consensus.cose import Signer
 from consensus.encoding import Value
+from consensus.evidence import Evidence, evidence_of_checkpoints
 from consensus.merkle import Frontier, Tree
 from consensus.replica import (
     HEIGHTS_REMEMBERED,
@@ -52,8 +53,16 @@ from credentials.registry import genesis_app_hash
 from node import log
 from node.cosigning import Conflict, Cosigning
 from node.errors import bad_request, busy
-from node.gossip import ITEM_ATTESTATION, ITEM_CONSENSUS, ITEM_COSIGNATURE, ITEM_NOTE, Item, Status
-from node.store import GuardError, LedgerStore, LedgerTip, SigningStore, row_of
+from node.gossip import (
+    ITEM_ASK_COSIGNATURE,
+    ITEM_ATTESTATION,
+    ITEM_CONSENSUS,
+    ITEM_COSIGNATURE,
+    ITEM_NOTE,
+    Item,
+    Status,
+)
+from node.store import GuardError, LedgerStore, LedgerTip, SigningStore, Withheld, row_of
 
 INBOX_EVENTS_MAX = 8192
 RECENT_MAX = 65_536  # attestations remembered so that a repeated one is not judged again at once
@@ -136,7 +145,17 @@ class EmbeddedEngine:
             history=ledger.validator_history(chain.validators),
             admitted=[row.entry for row in ledger.evidence()],
             certificates=ledger.certificates(HEIGHTS_REMEMBERED),
+            guarded=signing.highest(),
+            vote_from=signing.allowed()[0],
+            ask_first=name is not None,
         )
+        cosigning.cosign_from = signing.allowed()[1]
+        self._name = name
+        self._was_asking = name is not None
+        self._validator_of = {key.name: did for did, keys in chain.note_keys.items() for key in keys}
+        withheld = signing.withheld()
+        if withheld is not None:
+            self._replica.withhold(withheld.reason)
         self._inbox: queue.Queue[Event | _Internal] = queue.Queue(INBOX_EVENTS_MAX)
         self._timers: list[tuple[float, int, Token]] = []
         self._timer_number = 0
@@ -150,6 +169,8 @@ class EmbeddedEngine:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self.out: Outgoing | None = None  # set before `start`
+        self._shown = (0, 0)  # size and height of what peers showed of this node
+        self._evidence: list[Evidence] = []
         self._place = (0, 0)  # round, attestations waiting
         self._status: Status = self._make_status()
 
@@ -179,6 +200,15 @@ class EmbeddedEngine:
         """Attestations that wait for a block."""
         return self._place[1]
 
+    @property
+    def withheld(self) -> str | None:
+        """Why this validator does not vote."""
+        return self._replica.withheld
+
+    def evidence(self) -> list[Evidence]:
+        """Faults of validators that no block has recorded yet."""
+        return self._evidence
+
     def submit(self, attestation: bytes) -> None:
         self._put(AttestationReceived(attestation, sha256(attestation).digest()))
 
@@ -194,6 +224,8 @@ class EmbeddedEngine:
                         self._put(AttestationReceived(data, digest))
                 case [kind, int(size), bytes(root), str(log_line), str(line)] if kind == ITEM_COSIGNATURE:
                     self._put(("cosignature", sender, (size, root, log_line, line)))
+                case [kind, str(did)] if kind == ITEM_ASK_COSIGNATURE:
+                    self._put(("ask", sender, (did,)))
                 case [kind, str(note)] if kind == ITEM_NOTE:
                     self._put(("note", sender, (note,)))
                 case _:
@@ -234,6 +266,7 @@ class EmbeddedEngine:
     def _run(self) -> None:
         try:
             self._restore_cosigned()
+            self._ask()
             self._execute(self._replica.handle(Started(), self._now_ms()))
             self._cosign()
             while not self._stopping.is_set():
@@ -266,8 +299,11 @@ class EmbeddedEngine:
             if self._note_grew:
                 self._note_grew = False
                 self._keep_note()
+            if self._replica.asking:
+                self._ask()
         if time.monotonic() - self._cosigned_at >= RECOSIGN_S:
             self._cosign()
+        self._heed_peers()
         self._status = self._make_status()
 
     def _execute(self, effects: Iterable[Effect]) -> None:
@@ -343,10 +379,50 @@ class EmbeddedEngine:
         kept = self._ledger.checkpoint()
         if kept is not None:
             self._cosigning.cosigned_size = kept[0]
+            self._cosigning.recall(SignedNote.parse(kept[1]))
+
+    def _ask(self) -> None:
+        """Which checkpoint did peers see signed by this node? The replica asks for votes, after this."""
+        if self._name is not None:
+            assert self.out is not None
+            self.out.broadcast([ITEM_ASK_COSIGNATURE, self._name])
+
+    def _heed_peers(self) -> None:
+        """What peers showed: signatures of this node that it does not know, and faults of others."""
+        size = self._cosigning.foreign_size
+        if size and self._replica.withheld is None:
+            self._replica.withhold(
+                f"the network has a cosignature of this validator for a log of {size} entries, and "
+                "signing.db knows nothing of it: it is missing, old or restored, or another node runs with "
+                "the same keys"
+            )
+        reason, above = self._replica.withheld, self._replica.withheld_above
+        if reason is not None and (size or above) and (size, above) != self._shown:
+            self._shown = size, above
+            self._signing.withhold(Withheld(reason, above, size))
+            log.moment("withheld", because=reason)
+        if self._was_asking and not self._replica.asking:
+            self._was_asking = False
+            self._cosign()
+        for rivals in self._cosigning.rivals:
+            did = self._validator_of.get(rivals.key_name)
+            found = did and evidence_of_checkpoints(did, rivals.first, rivals.second)
+            if found:
+                event = MessageReceived(self._name or found.validator, found.encode())
+                self._execute(self._replica.handle(event, self._now_ms()))
+        self._cosigning.rivals.clear()
+        before, self._evidence = self._evidence, self._replica.evidence
+        for evidence in self._evidence:
+            if evidence not in before:
+                log.moment(
+                    "evidence", kind=evidence.kind, validator=evidence.validator, height=evidence.height
+                )
 
     def _cosign(self) -> None:
         assert self.out is not None
         self._cosigned_at = time.monotonic()
+        if self._replica.asking or self._replica.withheld is not None:
+            return
         fields = self._cosigning.cosign(int(time.time()))
         if fields is not None:
             log.moment("cosign", size=fields[0], height=self._height)
@@ -380,6 +456,10 @@ class EmbeddedEngine:
                         self._keep_note()
                     else:
                         self._note_grew = True  # one more line of a note that is kept already: no hurry
+                case "ask", (str(did),):
+                    said = self._cosigning.said_by(did)
+                    if said is not None:
+                        self.out.send(sender, [ITEM_COSIGNATURE, *said])
                 case "note", (str(text),):
                     self._receive_note(SignedNote.parse(text))
                 case "lacks", _:

@@ -55,6 +55,8 @@ ITEM_ATTESTATION = 2  # [2, attestation]
 ITEM_COSIGNATURE = 3  # [3, size, root, log line, cosignature line]
 ITEM_NOTE = 4  # [4, text of a cosigned checkpoint]: to a peer that lacks it
 
+ITEM_ASK_COSIGNATURE = 5  # [5, DID]: which checkpoint did you see it cosign? Answered by item 3
+
 Item = list[Value]
 Status = tuple[bytes, int, int, int]  # replica status, height, log size, size of the cosigned checkpoint
 

@@ -101,6 +101,15 @@ class GuardError(AssertionError):
     """This validator was about to sign a second, different statement: the node stops instead."""
 
 
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """What peers showed that this validator signed, and its own database does not know."""
+
+    reason: str
+    height: int  # of the highest vote shown
+    size: int  # of the largest checkpoint shown
+
+
 class SigningStore:
     """Guards and the consensus WAL: on disk before anything is on the wire."""
 
@@ -112,10 +121,29 @@ class SigningStore:
     CREATE TABLE IF NOT EXISTS cosign_guard (
         id INTEGER PRIMARY KEY CHECK (id = 1), size INTEGER NOT NULL, root BLOB NOT NULL,
         time INTEGER NOT NULL);
+    CREATE TABLE IF NOT EXISTS highest (
+        id INTEGER PRIMARY KEY CHECK (id = 1), height INTEGER NOT NULL, round INTEGER NOT NULL,
+        kind TEXT NOT NULL);
+    CREATE TABLE IF NOT EXISTS withheld (
+        id INTEGER PRIMARY KEY CHECK (id = 1), reason TEXT NOT NULL, height INTEGER NOT NULL,
+        size INTEGER NOT NULL);
+    CREATE TABLE IF NOT EXISTS allowed (
+        id INTEGER PRIMARY KEY CHECK (id = 1), height INTEGER NOT NULL, size INTEGER NOT NULL);
     """
 
     def __init__(self, path: Path) -> None:
-        self._db = Database(path, self._SCHEMA)
+        damaged = (
+            f"{path} is damaged: what this validator signed cannot be known from it. Move it away, start the "
+            "node, and follow what it says about voting"
+        )
+        try:
+            self._db = Database(path, self._SCHEMA)
+            found = self._db.connection.execute("PRAGMA quick_check").fetchone()[0]
+        except (SetupError, sqlite3.DatabaseError) as error:
+            raise SetupError(damaged) from error
+        if found != "ok":
+            self.close()
+            raise SetupError(damaged)
 
     def close(self) -> None:
         self._db.close()
@@ -135,6 +163,7 @@ class SigningStore:
                             )
                         continue
                     db.execute("INSERT INTO guard VALUES (?, ?, ?, ?)", (*guard, record))
+                    db.execute("INSERT OR REPLACE INTO highest VALUES (1, ?, ?, ?)", guard)
                 db.execute("INSERT INTO wal (height, record) VALUES (?, ?)", (height, record))
 
     def wal(self, height_min: int) -> list[bytes]:
@@ -149,6 +178,38 @@ class SigningStore:
         with self._db.writing() as db:
             db.execute("DELETE FROM wal WHERE height < ?", (height_below,))
             db.execute("DELETE FROM guard WHERE height < ?", (height_below,))
+
+    def highest(self) -> Guard | None:
+        """The last guard that was taken; it outlives `prune`."""
+        row = self._db.connection.execute("SELECT height, round, kind FROM highest").fetchone()
+        return None if row is None else (row["height"], row["round"], row["kind"])
+
+    def withheld(self) -> Withheld | None:
+        """Why this validator does not vote, if peers showed it signatures that this database lacks."""
+        row = self._db.connection.execute("SELECT reason, height, size FROM withheld").fetchone()
+        return None if row is None else Withheld(*row)
+
+    def withhold(self, withheld: Withheld) -> None:
+        """Remember that this validator must not vote; the highest heights and sizes shown are kept."""
+        with self._db.writing() as db:
+            before = db.execute("SELECT height, size FROM withheld").fetchone() or (0, 0)
+            height, size = max(withheld.height, before[0]), max(withheld.size, before[1])
+            db.execute("INSERT OR REPLACE INTO withheld VALUES (1, ?, ?, ?)", (withheld.reason, height, size))
+
+    def allow_vote(self) -> tuple[int, int]:
+        """Let the validator vote above what it was shown; (first height, first size to cosign)."""
+        with self._db.writing() as db:
+            shown = db.execute("SELECT height, size FROM withheld").fetchone() or (0, 0)
+            before = db.execute("SELECT height, size FROM allowed").fetchone() or (0, 0)
+            allowed = max(shown[0] + 1, before[0]), max(shown[1] + 1, before[1])
+            db.execute("INSERT OR REPLACE INTO allowed VALUES (1, ?, ?)", allowed)
+            db.execute("DELETE FROM withheld")
+        return allowed
+
+    def allowed(self) -> tuple[int, int]:
+        """The first height to vote at and the first size to cosign."""
+        row = self._db.connection.execute("SELECT height, size FROM allowed").fetchone()
+        return (0, 0) if row is None else (row["height"], row["size"])
 
     def last_cosigned(self) -> tuple[int, bytes, int] | None:
         """(size, root, time) of the newest checkpoint this validator cosigned."""
