@@ -12,9 +12,9 @@ import sqlite3
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
 from hashlib import sha256
 from typing import Any
 
@@ -31,8 +31,6 @@ from credentials.attestation import (
     countersign,
     draft_attestation,
     make_attestation,
-    standing_key,
-    status_subject,
 )
 from credentials.canonical import b64u, b64u_decode, digest_document, jcs
 from credentials.errors import CredentialError
@@ -42,18 +40,19 @@ from credentials.issuer import (
     IssuedPassport,
     issue_event,
     issue_passport,
-    issue_status_list,
     status_entries,
 )
-from credentials.keys import did_web_url
 from credentials.lifecycle import Event, Member
 from credentials.passport import PassportSchema
 from credentials.registry import Registry
-from credentials.status import BITS_MIN, PURPOSES
+from credentials.status import BITS_MIN
 from credentials.suites import eddsa
 from node import log
 from node.errors import ProblemError, bad_request, not_found
+from node.members import VALUES
 from node.office import OfficeStore, StoredDocument
+from node.statements import Batch, Statement, stamp
+from node.status_lists import StatusLists
 
 JSON = dict[str, Any]
 POINTS = (1, 2, 3, 4)
@@ -68,34 +67,6 @@ class Signers:
 
     attest: Signer
     credential: Signer
-
-
-@dataclass(frozen=True, slots=True)
-class _Statement:
-    """An attestation about to be written: its bytes and what it is filed under."""
-
-    data: bytes
-    kind: str
-    battery: str | None
-    subject: Subject
-    document_digest: bytes
-
-    @property
-    def digest(self) -> bytes:
-        return sha256(self.data).digest()
-
-
-@dataclass(slots=True)
-class _Batch:
-    """What one transaction stores: documents and the attestations about them."""
-
-    now: int
-    documents: list[StoredDocument] = field(default_factory=list)
-    statements: list[_Statement] = field(default_factory=list)
-
-    def add(self, statement: _Statement, document: StoredDocument) -> None:
-        self.statements.append(statement)
-        self.documents.append(document)
 
 
 class Issuing:
@@ -121,7 +92,7 @@ class Issuing:
         self._identifiers = genesis.rules["gbt34014.json"]
         self._paths = genesis.rules["passport-paths.json"]
         self._schema = schema
-        self._base_url = did_web_url(did).removesuffix("/did.json").removesuffix("/.well-known")
+        self.lists = StatusLists(did, signers.credential, office, self._list_statement)
         self._salt = office.bind("salt", secrets.token_bytes(32))
         # One issuing at a time: status indexes and list versions are numbered in order.
         self._lock = threading.Lock()
@@ -189,8 +160,8 @@ class Issuing:
         standing = self._registry.standing(about)
         live_before = standing.passport if standing else None
         version = 1 if live_before is None or (standing and standing.live) else live_before.version + 1
-        names = self._list_names()
-        index = self._next_index()
+        names = self.lists.names()
+        index = self.lists.next_index()
         try:
             issued = issue_passport(
                 claims,
@@ -200,16 +171,16 @@ class Issuing:
                 version=version,
                 ids={point: f"urn:uuid:{uuid.uuid4()}" for point in POINTS},
                 status_entry=status_entries(
-                    {purpose: self.list_url(name) for purpose, name in names.items()}, index % BITS_MIN
+                    {purpose: self.lists.url(name) for purpose, name in names.items()}, index % BITS_MIN
                 ),
-                valid_from=_stamp(now),
-                created=_stamp(now),
+                valid_from=stamp(now),
+                created=stamp(now),
                 paths=self._paths,
                 schema=self._schema,
             )
         except CredentialError as error:
             raise ProblemError(422, error.code, "Claims refused", str(error)) from error
-        batch = _Batch(now)
+        batch = Batch(now)
         batch.documents += [
             StoredDocument(
                 digest_document(document),
@@ -239,9 +210,9 @@ class Issuing:
         self._check(published)
         batch.statements.append(published)
         with self._office.writing() as db:
-            self._open_lists(db, names, batch)
-            self._take_index(db, names, index)
-            self._store(db, batch)
+            self.lists.open(db, names, batch)
+            self.lists.take_index(db, names, index)
+            batch.store(db)
             db.execute(
                 "INSERT INTO issuances (digest, battery, version, category, claims_digest, idempotency_key, "
                 "signed_at, published, produced, status_index) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -272,7 +243,7 @@ class Issuing:
         about: Subject,
         category: str,
         claims: JSON,
-        batch: _Batch,
+        batch: Batch,
     ) -> bytes | None:
         """Attest the production of a battery the ledger does not know; the digest of that attestation."""
         battery = identifier.canonical
@@ -341,11 +312,11 @@ class Issuing:
             if known_items:
                 return {"digest": known_items[0].digest, "battery": identifier.canonical, "repeated": True}
             self._check(statement)
-            batch = _Batch(int(time.time()))
+            batch = Batch(int(time.time()))
             batch.add(statement, document)
             with self._office.writing() as db:
                 self._follow_with_list(db, event, values, batch)
-                self._store(db, batch)
+                batch.store(db)
         log.moment("issue", battery=identifier.canonical, event=event.type, digest=statement.digest)
         return {"digest": statement.digest, "battery": identifier.canonical, "repeated": False}
 
@@ -359,7 +330,7 @@ class Issuing:
         members = {"passport_digest": b64u(digest), "reason": reason}
         return self.attest(self._revoking.type, row["battery"], members)
 
-    def _follow_with_list(self, db: sqlite3.Connection, event: Event, values: JSON, batch: _Batch) -> None:
+    def _follow_with_list(self, db: sqlite3.Connection, event: Event, values: JSON, batch: Batch) -> None:
         """The status list is the projection of the ledger: an event that changes one changes the other."""
         if event.effects.passport not in ("revoke", "suspend", "reinstate"):
             return
@@ -369,7 +340,14 @@ class Issuing:
         ).fetchone()
         if row is not None:
             raised = event.effects.passport != "reinstate"
-            self._set_bit(db, purpose, row["status_index"], raised=raised, batch=batch)
+            self.lists.set_bit(db, purpose, row["status_index"], raised=raised, batch=batch)
+
+    def set_status(self, index: int, purpose: str, *, raised: bool) -> None:
+        """Raise or lower one bit: a new version of the list, attested."""
+        batch = Batch(int(time.time()))
+        with self._lock, self._office.writing() as db:
+            self.lists.set_bit(db, purpose, index, raised=raised, batch=batch)
+            batch.store(db)
 
     def countersign(self, draft: JSON) -> JSON:
         """Agree, as a second party, to another party's draft: {key_id, signature}."""
@@ -387,7 +365,7 @@ class Issuing:
         values: JSON,
         event_time: int,
         countersignatures: Sequence[Countersignature] = (),
-    ) -> tuple[_Statement, StoredDocument]:
+    ) -> tuple[Statement, StoredDocument]:
         """The event's document and its attestation; the same words and time give the same document."""
         fields = self._ledger_fields(event, values)
         battery = identifier.canonical
@@ -407,11 +385,11 @@ class Issuing:
                     identifier,
                     values,
                     event_id=f"urn:uuid:{uuid.UUID(bytes=salted[:16], version=4)}",
-                    event_time=_stamp(event_time),
+                    event_time=stamp(event_time),
                     issuer_did=self._did,
                     signer=self._signers.credential,
-                    valid_from=_stamp(event_time),
-                    created=_stamp(event_time),
+                    valid_from=stamp(event_time),
+                    created=stamp(event_time),
                 )
             except CredentialError as error:
                 raise bad_request("members_malformed", str(error)) from error
@@ -459,7 +437,7 @@ class Issuing:
 
     def _value(self, member: Member, value: Any) -> Any:
         try:
-            read = _VALUES[member.type](value)
+            read = VALUES[member.type](value)
         except (ValueError, TypeError, KeyError, CredentialError) as error:
             raise bad_request(
                 "members_malformed", f"{member.name} is of the type {member.type} ({member.text}): {error}"
@@ -547,8 +525,8 @@ class Issuing:
         issuer = issuer.get("id") if isinstance(issuer, dict) else issuer
         if issuer != self._did:
             raise bad_request("issuer_differs", f"this node signs for {self._did} only")
-        document.setdefault("validFrom", _stamp(now))
-        secured = eddsa.sign(document, self._signers.credential, _stamp(now))
+        document.setdefault("validFrom", stamp(now))
+        secured = eddsa.sign(document, self._signers.credential, stamp(now))
         stored = StoredDocument(
             digest_document(secured),
             "credential",
@@ -560,104 +538,23 @@ class Issuing:
             self._office.put_documents(db, [stored])
         return secured
 
-    # -- status lists --------------------------------------------------------------------------------
-
-    def list_url(self, name: str) -> str:
-        """The `id` of a status list: where outsiders find it."""
-        return f"{self._base_url}/status/{name}"
-
-    def set_status(self, index: int, purpose: str, *, raised: bool) -> None:
-        """Raise or lower one bit: a new version of the list, attested."""
-        batch = _Batch(int(time.time()))
-        with self._lock, self._office.writing() as db:
-            self._set_bit(db, purpose, index, raised=raised, batch=batch)
-            self._store(db, batch)
-
-    def served_list(self, name: str) -> bytes | None:
-        """The digest of the version in force: the latest with a receipt; the first one before it has one."""
-        row = self._office.connection.execute(
-            "SELECT v.digest FROM status_versions v JOIN outbox o ON o.digest = v.attestation "
-            "WHERE v.name = ? ORDER BY o.receipted_at IS NOT NULL DESC, "
-            "CASE WHEN o.receipted_at IS NULL THEN v.seq ELSE -v.seq END LIMIT 1",
-            (name,),
-        ).fetchone()
-        return None if row is None else bytes(row["digest"])
-
-    def _list_names(self) -> dict[str, str]:
-        """The current list for each purpose; a full list is followed by the next."""
-        number = 1 + self._next_index() // BITS_MIN
-        return {purpose: f"{purpose}-{number}" for purpose in PURPOSES}
-
-    def _next_index(self) -> int:
-        """The next place: one running number over all lists of a purpose."""
-        row = self._office.connection.execute(
-            "SELECT COALESCE(MAX(next_index), 0) AS n FROM status_lists"
-        ).fetchone()
-        return int(row["n"])
-
-    def _open_lists(self, db: sqlite3.Connection, names: Mapping[str, str], batch: _Batch) -> None:
-        """Publish the first version of lists that do not exist yet."""
-        for purpose, name in names.items():
-            made = db.execute("SELECT 1 FROM status_lists WHERE name = ?", (name,)).fetchone()
-            if made is None:
-                db.execute("INSERT INTO status_lists (name, purpose) VALUES (?, ?)", (name, purpose))
-                self._publish_list(db, name, purpose, batch)
-
-    def _take_index(self, db: sqlite3.Connection, names: Mapping[str, str], index: int) -> None:
-        for name in names.values():
-            db.execute("UPDATE status_lists SET next_index = ? WHERE name = ?", (index + 1, name))
-
-    def _set_bit(
-        self, db: sqlite3.Connection, purpose: str, index: int, *, raised: bool, batch: _Batch
-    ) -> None:
-        name = f"{purpose}-{1 + index // BITS_MIN}"
-        place = index % BITS_MIN
-        if raised:
-            done = db.execute("INSERT OR IGNORE INTO status_bits VALUES (?, ?)", (name, place)).rowcount
-        else:
-            done = db.execute("DELETE FROM status_bits WHERE name = ? AND place = ?", (name, place)).rowcount
-        if done:
-            self._publish_list(db, name, purpose, batch)
-
-    def _publish_list(self, db: sqlite3.Connection, name: str, purpose: str, batch: _Batch) -> None:
-        """The next version of a list, with its attestation."""
-        url = self.list_url(name)
-        last = db.execute(
-            "SELECT seq, digest FROM status_versions WHERE name = ? ORDER BY seq DESC LIMIT 1", (name,)
-        ).fetchone()
-        bits = [row["place"] for row in db.execute("SELECT place FROM status_bits WHERE name = ?", (name,))]
-        document = issue_status_list(
-            list_id=url,
-            purpose=purpose,
-            set_bits=bits,
-            issuer_did=self._did,
-            signer=self._signers.credential,
-            valid_from=_stamp(batch.now),
-            created=_stamp(batch.now),
-        )
-        digest = digest_document(document)
-        seq = 1 if last is None else last["seq"] + 1
-        statement = self._statement(
+    def _list_statement(self, about: Subject, now: int, update: StatusUpdate) -> Statement:
+        return self._statement(
             self._listing,
             None,
-            status_subject(self._did, url),
-            batch.now,
-            event_time=batch.now,
-            document_digest=digest,
+            about,
+            now,
+            event_time=now,
+            document_digest=update.list_digest,
             content_type=CREDENTIAL_TYPE,
-            status=StatusUpdate(digest, purpose, seq, None if last is None else bytes(last["digest"])),
+            status=update,
         )
-        batch.add(
-            statement,
-            StoredDocument(digest, "status_list", orjson.dumps(document), self._did, credential_id=url),
-        )
-        db.execute("INSERT INTO status_versions VALUES (?, ?, ?, ?)", (name, seq, digest, statement.digest))
 
     # -- shared --------------------------------------------------------------------------------------
 
     def _statement(
         self, event: Event, battery: str | None, about: Subject, now: int, **fields: Any
-    ) -> _Statement:
+    ) -> Statement:
         try:
             data = make_attestation(
                 signer=self._signers.attest,
@@ -670,9 +567,9 @@ class Issuing:
             )
         except CredentialError as error:
             raise bad_request("members_malformed", str(error)) from error
-        return _Statement(data, event.type, battery, about, fields["document_digest"])
+        return Statement(data, event.type, battery, about, fields["document_digest"])
 
-    def _check(self, statement: _Statement) -> None:
+    def _check(self, statement: Statement) -> None:
         """Refuse early what every pool would refuse; what only waits for others is let through."""
         try:
             self._registry.check_tx(statement.data, int(time.time()))
@@ -682,20 +579,6 @@ class Issuing:
             raise ProblemError(
                 422, refusal.code, "Refused by the rules of the ledger", str(refusal), rule=refusal.code
             ) from refusal
-
-    def _store(self, db: sqlite3.Connection, batch: _Batch) -> None:
-        self._office.put_documents(db, batch.documents)
-        for statement in batch.statements:
-            self._office.put_attestation(
-                db,
-                digest=statement.digest,
-                data=statement.data,
-                kind=statement.kind,
-                battery=statement.battery,
-                subject=standing_key(statement.subject),
-                document_digest=statement.document_digest,
-                created=batch.now,
-            )
 
 
 def _plain(about: Subject) -> Subject:
@@ -710,11 +593,6 @@ def _plain_fields(fields: JSON) -> JSON:
     if "references" in plain:
         plain["references"] = tuple(_plain(r) if isinstance(r, Subject) else r for r in plain["references"])
     return plain
-
-
-def _stamp(at: int) -> str:
-    """A dateTimeStamp of the data model."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _production_date(identifier: Identifier, general: JSON) -> str:
@@ -738,75 +616,3 @@ def _countersignatures(value: Any) -> tuple[Countersignature, ...]:
         raise bad_request(
             "members_malformed", "countersignatures are pairs [key id, signature in base64url]"
         ) from error
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str) or not value.strip() or len(value) > 2000:
-        raise ValueError("not a text of 1 to 2000 characters")
-    return value
-
-
-def _whole(value: Any) -> int:
-    if isinstance(value, str) and value.isascii() and value.isdigit():
-        value = int(value)
-    if type(value) is not int or not 0 <= value < 1 << 53:
-        raise ValueError("not a whole number")
-    return value
-
-
-def _truth(value: Any) -> bool:
-    if value in (True, "true", "yes"):
-        return True
-    if value in (False, "false", "no"):
-        return False
-    raise ValueError("not true or false")
-
-
-def _texts(value: Any) -> list[str]:
-    if isinstance(value, str):
-        value = [part.strip() for part in value.split(",")]
-    if not isinstance(value, list) or not value or not all(isinstance(v, str) and v for v in value):
-        raise ValueError("not a list of texts")
-    return value
-
-
-def _digest(value: Any) -> str:
-    if not isinstance(value, str) or len(b64u_decode(value)) != 32:
-        raise ValueError("not a digest: 43 characters of base64url")
-    return value
-
-
-def _country(value: Any) -> str:
-    text = _text(value)
-    if len(text) != 2 or not (text.isascii() and text.isupper()):
-        raise ValueError("not a country code of two capital letters")
-    return text
-
-
-def _sets(value: Any) -> JSON:
-    """{"1": digest, ...} with an optional "version" (1); as text: JSON of the same."""
-    table = orjson.loads(value) if isinstance(value, str) else dict(value)
-    if "points" in table:
-        version, points = table["version"], table["points"]
-    else:
-        version = table.pop("version", 1)
-        points = table
-    if not points or any(str(p) not in ("1", "2", "3", "4") for p in points):
-        raise ValueError('not digests by Annex XIII point: {"1": "..."}')
-    return {"version": _whole(version), "points": {str(p): _digest(d) for p, d in points.items()}}
-
-
-_VALUES: Mapping[str, Callable[[Any], Any]] = {
-    "text": _text,
-    "texts": _texts,
-    "date": lambda v: date.fromisoformat(_text(v)).isoformat(),
-    "integer": _whole,
-    "boolean": _truth,
-    "digest": _digest,
-    "identifier": _text,
-    "identifiers": _texts,
-    "did": _text,
-    "vin": _text,
-    "country": _country,
-    "sets": _sets,
-}

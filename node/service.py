@@ -1,8 +1,8 @@
 """Use cases of a node: what the API, the pages and the command line call, and how they are wired.
 
 Every method returns JSON-able dicts (or text and bytes where said) and raises `ProblemError`.
-Digests in arguments and answers are base64url without padding. `open_service` turns a data directory into
-a node.
+Digests in arguments and answers are base64url without padding. `opening.py` turns a data directory
+into a node.
 """
 
 from __future__ import annotations
@@ -15,51 +15,41 @@ from typing import Any
 
 import orjson
 
-from consensus.checkpoint import SignedNote
 from consensus.encoding import Value, decode, encode
 from consensus.errors import ConsensusError
-from consensus.merkle import StandingsMap, Tree
-from consensus.receipt import ReceiptError, make_receipt
-from credentials.attestation import Attestation, standing_key
+from consensus.merkle import Tree
+from credentials.attestation import Attestation
 from credentials.canonical import b64u, b64u_decode
 from credentials.clearance import Line, clear_item
-from credentials.entries import AdmittedEntry, parse_entry
 from credentials.errors import CredentialError
 from credentials.evidence import At, Policy
-from credentials.issuer import PASSPORT_SCHEMA
 from credentials.keys import did_document, did_key_document
-from credentials.passport import PassportSchema
 from credentials.record import Record
 from credentials.registry import Registry
 from credentials.standing import LIVE, Standing
 from credentials.verifier import verify
 from node import config, log
 from node.access import Access
-from node.config import DataDirectory
-from node.cosigning import Cosigner, Cosigning
-from node.engine import EmbeddedEngine, chain_config, tip_of
-from node.errors import ProblemError, SetupError, bad_request, not_found
+from node.engine import EmbeddedEngine
+from node.errors import ProblemError, bad_request, not_found
 from node.gathering import Gathering
 from node.gossip import (
     BLOCKS_BYTES_MAX,
     BLOCKS_PER_REQUEST,
     ITEM_ATTESTATION,
     Gossip,
-    PeerAuthentication,
 )
-from node.issuing import Issuing, Signers
+from node.issuing import Issuing
 from node.jobs import Consignments, require_law_date
-from node.keystore import Keys
-from node.network import Network, open_network_key, read_card
-from node.network import verify as verify_network
-from node.office import OfficeStore, OutboxItem, StoredDocument
+from node.network import Network
+from node.office import OfficeStore, OutboxItem
 from node.outbox import Outbox
-from node.store import EntryRow, LedgerStore, SigningStore, SqliteStandingReader
+from node.proofs import Proofs
+from node.store import LedgerStore, SigningStore
 
 JSON = dict[str, Any]
 
 SCOPES = ("issue", "verify", "clear", "govern", "operate", "read")
-POLL_VALIDATOR_S, POLL_OBSERVER_S = 1.0, 0.4
 LINES_IN_BATTERY_LIST = 200
 PROOF_CHECKS = ("parse", "structure", "proof")
 STATUS_CHECKS = (*PROOF_CHECKS, "issuer_key", "validity", "schema", "status")
@@ -77,7 +67,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a node is made of; `open_service` puts it together."""
+    """What a node is made of; `opening.open_service` puts it together."""
 
     did: str
     network: Network
@@ -94,6 +84,7 @@ class Parts:
     gathering: Gathering
     consignments: Consignments
     access: Access
+    proofs: Proofs
 
 
 class Service:
@@ -603,82 +594,11 @@ class Service:
 
         404 `no_receipt_yet` while validators are still cosigning, 404 `unknown_digest` otherwise.
         """
-        wanted = _digest(digest)
-        parts = self._parts
-        with parts.ledger.reading(), parts.office.reading():
-            row = self._entry_about(wanted)
-            if row is None:
-                raise self._no_entry(wanted)
-            text = parts.ledger.checkpoint_covering(row.leaf_index)
-            if text is None:
-                raise not_found("no_receipt_yet", "the validators are still cosigning: ask again in a moment")
-            blind = self._blind(row)
-        try:
-            note = SignedNote.parse(text)
-            receipt = make_receipt(
-                row.entry, blind, row.leaf_index, parts.tree, note, policy=parts.network.policy
-            )
-        except ReceiptError as error:
-            raise ProblemError(503, "no_receipt_yet", "Come again", str(error)) from error
-        return receipt.text()
-
-    def _entry_about(self, digest: bytes) -> EntryRow | None:
-        """The entry of an attestation, of its document, or of the set list a credential belongs to."""
-        ledger = self._parts.ledger
-        rows = ledger.entries_with_digest(digest) or ledger.entries_with_document(digest)
-        if not rows:
-            stored = self._parts.office.document(digest)
-            if stored is not None and stored.set_digest is not None:
-                rows = ledger.entries_with_document(stored.set_digest)
-            elif stored is not None and stored.kind == "fetched":
-                rows = self._entries_covering(stored)
-        return rows[-1] if rows else None
-
-    def _entries_covering(self, stored: StoredDocument) -> list[EntryRow]:
-        """Entries whose set list names a fetched credential."""
-        about = orjson.loads(stored.body).get("credentialSubject")
-        text = about.get("id") if isinstance(about, dict) else None
-        subject = self._parts.gathering.subject_of(text) if isinstance(text, str) else None
-        found = []
-        for row in self._parts.ledger.entries_of(standing_key(subject)) if subject else ():
-            parsed = parse_entry(row.entry)
-            sets = parsed.attestation.set_list if isinstance(parsed, AdmittedEntry) else None
-            if sets is not None and stored.digest in sets.points.values():
-                found.append(row)
-        return found
-
-    def _no_entry(self, digest: bytes) -> ProblemError:
-        office = self._parts.office
-        known = office.attestation(digest) or next(iter(office.attestations_of_document(digest)), None)
-        if known is not None and known.state == "outbox":
-            return not_found("no_receipt_yet", "the attestation is on its way to the validators: ask again")
-        return not_found("unknown_digest", "no entry of this log has that digest")
-
-    def _blind(self, row: EntryRow) -> bytes | None:
-        """The blind of the entry's battery, where this node knows which battery that is."""
-        office, gathering = self._parts.office, self._parts.gathering
-        own = office.attestation(row.digest) if row.digest is not None else None
-        texts: list[str] = [own.battery] if own is not None and own.battery else []
-        parsed = parse_entry(row.entry)
-        if not texts and isinstance(parsed, AdmittedEntry):
-            sets = parsed.attestation.set_list
-            digests = [parsed.attestation.document_digest, *(sets.points.values() if sets else ())]
-            for stored in filter(None, map(office.document, digests)):
-                about = orjson.loads(stored.body).get("credentialSubject")
-                if isinstance(about, dict) and isinstance(about.get("id"), str):
-                    texts.append(about["id"])
-        for text in texts:
-            subject = gathering.subject_of(text)
-            if subject is not None and standing_key(subject) == row.subject:
-                return subject.blind
-        return None
+        return self._parts.proofs.receipt(_digest(digest))
 
     def checkpoint(self) -> str:
         """The latest cosigned checkpoint (signed note), log line and q cosignatures."""
-        kept = self._parts.ledger.checkpoint()
-        if kept is None:
-            raise not_found("no_checkpoint_yet", "no checkpoint was cosigned by a quorum yet")
-        return self._parts.network.policy.reduce(SignedNote.parse(kept[1])).text()
+        return self._parts.proofs.checkpoint()
 
     def tile(self, level: int, index: int, width: int) -> bytes:
         """C2SP tlog-tiles hash tile."""
@@ -738,7 +658,7 @@ class Service:
 
     def status_list(self, name: str) -> JSON:
         """The status list credential in force (version n until n+1 has its receipt)."""
-        digest = self._parts.issuing.served_list(name)
+        digest = self._parts.issuing.lists.served(name)
         stored = self._parts.office.document(digest) if digest is not None else None
         if stored is None:
             raise not_found("list_unknown", "this node publishes no status list of that name")
@@ -895,141 +815,3 @@ def _standing(standing: Standing) -> JSON:
         ],
         "refusals_count": standing.refusals_count,
     }
-
-
-# -- a data directory becomes a node ---------------------------------------------------------------------
-
-
-class _Listening:
-    """Connects the engine, which is made first, to those who want to hear from it."""
-
-    def __init__(self) -> None:
-        self.outbox: Outbox | None = None
-        self.service: Service | None = None
-
-    def progressed(self) -> None:
-        if self.outbox is not None:
-            self.outbox.wake()
-
-    def dropped(self, digest: bytes, reason: str, code: str) -> None:
-        log.moment("dropped", digest=digest, code=code, because=reason)
-        if self.outbox is not None:
-            self.outbox.dropped(digest, reason, code)
-
-    def failed(self, reason: str) -> None:
-        if self.service is not None:
-            self.service.engine_failed(reason)
-
-
-def open_service(directory: DataDirectory, passphrase: str, port: int) -> Service:
-    """Open keys, network and databases of a data directory, check that they belong together, wire the node.
-
-    The caller holds `directory.lock()`. Nothing runs until `Service.start`.
-    """
-    card = read_card(directory.card)
-    keys = Keys.load(directory.root, card.did, passphrase)
-    if not directory.network.exists():
-        raise SetupError(
-            f"{directory.root} has joined no network: run `comity network join --data {directory.root} "
-            "--network DIR`"
-        )
-    network = verify_network(directory.network)
-    genesis = network.genesis
-    network_key = open_network_key(genesis, keys)
-    policy = directory.policy()
-    signing = SigningStore(directory.signing)
-    ledger, office = LedgerStore(directory.ledger), OfficeStore(directory.office)
-    _require_own(ledger, office, genesis.network_id, card.did, directory)
-    validator = genesis.validators.get(card.did) is not None
-    tree = Tree(ledger.leaf_hashes())
-    tip = tip_of(ledger, genesis)
-    if tree.size != tip.log.size or tree.root() != tip.log.root:
-        raise SetupError(
-            f"{directory.ledger} is damaged: move it away, and the node fetches the ledger from its peers"
-        )
-    standings = StandingsMap(ledger.standings(), ledger.bucket)
-    registry = Registry(genesis, SqliteStandingReader(ledger), tip.app_hash, standings, tip.height)
-    cosigner = Cosigner(card.did, keys.signer("log"), keys.signer("cosign"), signing) if validator else None
-    listening = _Listening()
-    engine = EmbeddedEngine(
-        chain=chain_config(genesis),
-        application=registry,
-        tip=tip,
-        signing=signing,
-        ledger=ledger,
-        tree=tree,
-        cosigning=Cosigning(network.policy, tree, cosigner),
-        listener=listening,
-        name=card.did if validator else None,
-        signer=keys.signer("vote") if validator else None,
-    )
-    authentication = PeerAuthentication(genesis, card.did, keys.signer("transport"))
-    validators = [v.name for v in genesis.validators.validators]
-    gossip = Gossip(
-        authentication,
-        network.addresses,
-        validators,
-        engine,
-        poll_s=POLL_VALIDATOR_S if validator else POLL_OBSERVER_S,
-    )
-    engine.out = gossip
-    tables = config.tables(network.rule_files)
-    schemas = config.schemas()
-    compiled = {name: PassportSchema(schema) for name, schema in schemas.items()}
-    issuing = Issuing(
-        genesis=genesis,
-        did=card.did,
-        signers=Signers(keys.signer("attest"), keys.signer("credential")),
-        network_key=network_key,
-        office=office,
-        registry=registry,
-        schema=compiled.get(PASSPORT_SCHEMA["id"]),
-    )
-    gathering = Gathering(
-        genesis=genesis,
-        did=card.did,
-        network_key=network_key,
-        ledger=ledger,
-        office=office,
-        gossip=gossip,
-        tables=tables,
-        schemas=compiled,
-        policy=policy,
-        policy_text=network.policy_text,
-    )
-    listening.outbox = Outbox(office, ledger, engine, gossip)
-    service = Service(
-        Parts(
-            did=card.did,
-            network=network,
-            policy=policy,
-            registry=registry,
-            tree=tree,
-            ledger=ledger,
-            office=office,
-            signing=signing,
-            engine=engine,
-            gossip=gossip,
-            outbox=listening.outbox,
-            issuing=issuing,
-            gathering=gathering,
-            consignments=Consignments(office, gathering, policy),
-            access=Access(office, directory.operator()),
-        ),
-        port,
-    )
-    listening.service = service
-    return service
-
-
-def _require_own(
-    ledger: LedgerStore, office: OfficeStore, network_id: bytes, did: str, directory: DataDirectory
-) -> None:
-    """The databases are this participant's in this network, or new."""
-    for store, name in ((ledger, "ledger.db"), (office, "office.db")):
-        if store.bind("network", network_id) != network_id:
-            raise SetupError(
-                f"{directory.root / name} is of another network: it was joined before with another genesis"
-            )
-        if store.bind("participant", did.encode()) != did.encode():
-            raise SetupError(f"{directory.root / name} is of another participant than {did}")

@@ -17,7 +17,8 @@ from credentials.genesis import Accreditation
 from node import network
 from node.api import create_app
 from node.config import DataDirectory
-from node.service import Service, open_service
+from node.opening import open_service
+from node.service import Service
 
 DID = "did:web:everything.example"
 NAME = "Everything Ltd (invented)"

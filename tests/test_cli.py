@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from node import config
-from tests.net.batteries import claims_of, code_of
+from tests.net.batteries import claims_of, code_of, wait_published
 from tests.net.harness import (
     CN,
     CUSTOMS,
@@ -27,7 +27,6 @@ from tests.net.harness import (
     comity,
     found,
     running,
-    wait,
 )
 
 CLEAR, NOT_CLEAR, UNDECIDED, USAGE, DATA, UNAVAILABLE = 0, 1, 2, 64, 65, 69
@@ -455,7 +454,7 @@ def test_check_answers_by_exit_code(network: dict[str, Node], issued: Path, tmp_
     0 clear, 1 not clear, 2 could not decide: for a code, and for a manifest by its worst line.
     """
     customs = network["customs"]
-    wait("customs to know it", lambda: customs.status_of(f"/batteries/{code_of(1)}") == 200)
+    wait_published(customs, code_of(1))
     declared = {"goods": "battery", "commodity_code": "8507600000", "mass_kg": 452.5}
     lines = [{"line": n, "battery": code_of(number), **declared} for n, number in ((1, 1), (2, 99))]
     options: list[str | Path] = [

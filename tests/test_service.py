@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.net.batteries import claims_of, code_of, issue, wait_known, wait_receipted
+from tests.net.batteries import claims_of, code_of, issue, wait_published, wait_receipted
 from tests.net.harness import Node, running, wait
 
 NEXT_BLOCK_S_MAX = 3.0
@@ -28,9 +28,7 @@ def test_a_passport_becomes_final_on_every_node(network: dict[str, Node]) -> Non
 
     assert progress["attested"] == "admitted"
     for node in network.values():
-        wait_known(node, code_of(1))
-        standing = node.get(f"/batteries/{code_of(1)}")["standing"]
-        assert standing["publication"] == "active"
+        standing = wait_published(node, code_of(1))
         assert standing["passport"]["digest"] == made["digest"]
 
 
@@ -75,7 +73,7 @@ def test_customs_fetches_set_one_and_the_verdict_is_clear(network: dict[str, Nod
     maker, customs = network["maker"], network["customs"]
     made = issue(maker, 4)
     sets = wait_receipted(maker, made["digest"])["sets"]
-    wait_known(customs, code_of(4))
+    wait_published(customs, code_of(4))
 
     verdict = customs.post("/clearance", {"battery": code_of(4), "law_date": "2027-03-01"})
 
@@ -105,7 +103,7 @@ def test_a_revoked_passport_is_revoked_everywhere(network: dict[str, Node]) -> N
     maker, customs = network["maker"], network["customs"]
     made = wait_receipted(maker, issue(maker, 6)["digest"])
 
-    wait_known(customs, code_of(6))
+    wait_published(customs, code_of(6))
     maker.post(f"/passports/{made['digest']}/revoke", {"reason": "cells recalled"})
 
     wait(
@@ -141,7 +139,7 @@ def test_an_attested_event_reaches_the_timeline(network: dict[str, Node]) -> Non
         "members": members,
         "event_time": int(time.time()),
     }
-    wait_known(cn, code_of(8))
+    wait_published(cn, code_of(8))
 
     first, again = cn.post("/attestations", body), cn.post("/attestations", body)
 
@@ -178,8 +176,9 @@ def test_a_consignment_is_judged_in_the_background(network: dict[str, Node]) -> 
     """
     maker, customs = network["maker"], network["customs"]
     digests = [issue(maker, serial)["digest"] for serial in (20, 21)]
-    for digest in digests:
+    for digest, serial in zip(digests, (20, 21), strict=True):
         wait_receipted(maker, digest)
+        wait_published(customs, code_of(serial))
     declared = {"goods": "battery", "commodity_code": "8507600000", "mass_kg": 452.5}
     lines = [{"line": n, "battery": code_of(18 + n), **declared} for n in (1, 2, 3)]
 

@@ -55,7 +55,7 @@ def serve(data: Path, *, listen: str, passphrase_file: Path | None, die_with_par
         # Imported here: the lock and the port are checked before a second is spent.
         from node import log  # noqa: PLC0415
         from node.api import create_app  # noqa: PLC0415
-        from node.service import open_service  # noqa: PLC0415
+        from node.opening import open_service  # noqa: PLC0415
 
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         bound: int = listening.getsockname()[1]

@@ -55,6 +55,12 @@ def wait_receipted(node: Node, digest: str, seconds_max: float = 20.0) -> JSON:
     return dict(node.get(path))
 
 
-def wait_known(node: Node, code: str) -> None:
-    """Wait until a node's ledger knows a battery."""
-    wait(f"{node.party.name} to know {code}", lambda: node.status_of(f"/batteries/{code}") == 200)
+def wait_published(node: Node, code: str) -> JSON:
+    """Wait until a passport of this battery is live on a node's ledger; its standing."""
+
+    def live() -> bool:
+        status, told = node.request("GET", f"/batteries/{code}")
+        return status == 200 and told["standing"]["publication"] == "active"
+
+    wait(f"{node.party.name} to see the passport of {code}", live)
+    return dict(node.get(f"/batteries/{code}")["standing"])
