@@ -1,9 +1,7 @@
 """The status lists of this participant: places given away, bits raised, versions numbered and attested.
 
 One list for each purpose, `revocation-1`, `suspension-1`, ...; a full one is followed by the next. Version n
-is served until version n+1 has its receipt (design.md 7), and every version is kept. A credential profile with
-an issuer of its own has lists of its own, whose names begin with the profile's. Methods with `db` run in the
-caller's transaction.
+is served until n+1 has its receipt (design.md 7). Methods with `db` run inside the caller's transaction.
 """
 
 from __future__ import annotations
@@ -89,6 +87,13 @@ class StatusLists:
         """The digest of the newest version, in force or not yet."""
         row = self._office.connection.execute(
             "SELECT digest FROM status_versions WHERE name = ? ORDER BY seq DESC LIMIT 1", (name,)
+        ).fetchone()
+        return None if row is None else bytes(row["digest"])
+
+    def version(self, name: str, seq: int) -> bytes | None:
+        """The digest of version `seq`."""
+        row = self._office.connection.execute(
+            "SELECT digest FROM status_versions WHERE name = ? AND seq = ?", (name, seq)
         ).fetchone()
         return None if row is None else bytes(row["digest"])
 
