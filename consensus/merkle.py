@@ -351,7 +351,7 @@ class StandingsMap:
     it, but no `root_with` may come between the two.
     """
 
-    __slots__ = ("_kept", "_nodes", "_reader")
+    __slots__ = ("_asked", "_kept", "_nodes", "_reader")
 
     def __init__(
         self, items: Iterable[tuple[bytes, bytes]] = (), bucket_reader: BucketReader | None = None
@@ -360,6 +360,7 @@ class StandingsMap:
         self._nodes = _empty_nodes()
         self._kept: dict[int, dict[bytes, bytes]] = {}
         self._reader = bucket_reader
+        self._asked: tuple[Mapping[bytes, bytes], dict[int, bytes]] | None = None  # changes, their nodes
         if bucket_reader is None:
             self.apply(dict(items))
         else:
@@ -371,12 +372,18 @@ class StandingsMap:
         return self._node(1)
 
     def root_with(self, changes: Mapping[bytes, bytes]) -> bytes:
-        """Return the root as it would be after `changes`, which are key to value; the map stays as it is."""
-        return self._overlay(changes).get(1, self.root)
+        """Return the root as it would be after `changes`, which are key to value; the map stays as it is.
+
+        What it took to find out is remembered for an `apply` of the same object, which must not change.
+        """
+        nodes = self._overlay(changes)
+        self._asked = changes, nodes
+        return nodes.get(1, self.root)
 
     def apply(self, changes: Mapping[bytes, bytes]) -> None:
         """Adopt `changes`."""
-        nodes = self._overlay(changes)
+        asked, self._asked = self._asked, None
+        nodes = asked[1] if asked is not None and asked[0] is changes else self._overlay(changes)
         if self._reader is None:
             for key, value in changes.items():
                 self._kept.setdefault(_bucket_of(key), {})[key] = sha256(value).digest()

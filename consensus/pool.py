@@ -11,6 +11,9 @@ AGE_MS_MAX = 3_600_000  # an attestation that cannot be proposed for an hour is 
 RETRY_MS = 30_000  # for one that may be proposed and yet was left out of a block with room
 RECHECKS_PER_BLOCK_MAX = 256
 READY_RECHECK_MS = 30_000  # a proposable one is asked about again when it has waited this long
+BUSY_COUNT = 64  # a block that took so many of ours was one of a stream
+PACE_MS = 400  # then the next block waits for more: a block costs every node the same, full or not
+FULL_COUNT = 400  # enough for a block without waiting
 OFFERED_MAX = 4_000  # attestations given to one prepare_proposal
 
 
@@ -39,6 +42,8 @@ class Pool:
         self._application = application
         self._waiting: dict[bytes, _Waiting] = {}
         self._size_bytes = 0
+        self._taken = 0  # by the block that is being stored
+        self._paced_until_ms = 0
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -60,7 +65,9 @@ class Pool:
         return refusal
 
     def proposable(self, now_ms: int) -> bool:
-        """Whether there is something to start a height for."""
+        """Whether there is something to start a height for, and enough of it while there is a stream."""
+        if now_ms < self._paced_until_ms and len(self._waiting) < FULL_COUNT:
+            return False
         return any(entry.ready and entry.retry_at_ms <= now_ms for entry in self._waiting.values())
 
     def offer(self) -> list[bytes]:
@@ -80,9 +87,12 @@ class Pool:
             entry = self._waiting.pop(digest, None)
             if entry is not None:
                 self._size_bytes -= len(entry.tx)
+                self._taken += 1
 
     def recheck(self, now_ms: int) -> list[GivenUp]:
         """After a block: ask again about those that wait, oldest answer first."""
+        self._paced_until_ms = now_ms + PACE_MS if self._taken >= BUSY_COUNT else 0
+        self._taken = 0
         due = [
             (digest, entry)
             for digest, entry in self._waiting.items()

@@ -292,7 +292,7 @@ class Registry:
             finals=tuple(countersigned),
             standings_root=standings_root,
             governance_root=self._governance_root,
-            changes=None,
+            changes=tuple(attestations),  # so that whoever stores the entries need not parse them again
         )
         self._last = (block.id, execution)
         return execution

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import heapq
-import queue
 import threading
 import time
-from collections import OrderedDict, deque
-from collections.abc import Iterable
+from collections import Counter, OrderedDict, defaultdict, deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Protocol
 
@@ -52,7 +52,7 @@ from credentials.genesis import Genesis, cosign_key, log_key
 from credentials.registry import genesis_app_hash
 from node import log
 from node.cosigning import Conflict, Cosigning
-from node.errors import bad_request, busy
+from node.errors import ProblemError, bad_request
 from node.gossip import (
     ITEM_ASK_COSIGNATURE,
     ITEM_ATTESTATION,
@@ -62,9 +62,9 @@ from node.gossip import (
     Item,
     Status,
 )
+from node.inbox import EVENTS_MAX, OWN, Inbox
 from node.store import GuardError, LedgerStore, LedgerTip, SigningStore, Withheld, row_of
 
-INBOX_EVENTS_MAX = 8192
 RECENT_MAX = 65_536  # attestations remembered so that a repeated one is not judged again at once
 RECENT_S = 2.0
 RECOSIGN_S = 60.0  # an idle log is cosigned again
@@ -81,6 +81,9 @@ class Outgoing(Protocol):
     def send(self, did: str, item: Item) -> None: ...
 
     def request_blocks(self, did: str, height: int) -> None: ...
+
+    def strike(self, sender: str) -> None:
+        """This sender sent what no honest node sends."""
 
 
 class Listener(Protocol):
@@ -110,6 +113,19 @@ class Engine(Protocol):
 
 
 _Internal = tuple[str, str, tuple[Value, ...]]  # what, sender, fields: cosignatures, notes, peer log sizes
+# What no honest node sends: it costs the sender a strike (`patience.py`).
+HOSTILE_MESSAGES = frozenset({"malformed", "oversized", "signature", "stranger"})
+HOSTILE_ATTESTATIONS = frozenset(
+    {"malformed", "invalid_signature", "unsupported_algorithm", "wrong_network", "unknown_kind"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Attestations of one request, each with its digest."""
+
+    sender: str
+    attestations: list[tuple[bytes, bytes]]
 
 
 class EmbeddedEngine:
@@ -156,7 +172,10 @@ class EmbeddedEngine:
         withheld = signing.withheld()
         if withheld is not None:
             self._replica.withhold(withheld.reason)
-        self._inbox: queue.Queue[Event | _Internal] = queue.Queue(INBOX_EVENTS_MAX)
+        self._inbox: Inbox[Event | _Internal | _Batch] = Inbox()
+        self.cpu_s: defaultdict[str, float] = defaultdict(float)  # seconds of the engine's thread by stage
+        self._stage, self._stage_since = "start", 0.0
+        self.dropped: Counter[str] = Counter()  # attestations of peers that no honest node sends, by code
         self._timers: list[tuple[float, int, Token]] = []
         self._timer_number = 0
         self._recent: OrderedDict[bytes, float] = OrderedDict()
@@ -182,8 +201,7 @@ class EmbeddedEngine:
 
     def stop(self) -> None:
         self._stopping.set()
-        with contextlib.suppress(queue.Full):
-            self._inbox.put_nowait(("stop", "", ()))
+        self._inbox.wake(("stop", "", ()))
         if self._thread.ident is not None:
             self._thread.join(10)
 
@@ -210,61 +228,84 @@ class EmbeddedEngine:
         return self._evidence
 
     def submit(self, attestation: bytes) -> None:
-        self._put(AttestationReceived(attestation, sha256(attestation).digest()))
+        event = AttestationReceived(attestation, sha256(attestation).digest())
+        self._inbox.put(OWN, event, size_bytes=len(attestation))
+
+    @property
+    def refused(self) -> dict[str, int]:
+        """Messages of peers that the replica refused, by reason."""
+        return {**self._replica.refused, **{f"attestation_{code}": n for code, n in self.dropped.items()}}
 
     def peer_items(self, sender: str, items: list[Value]) -> None:
-        """Events of a peer's batch; an attestation seen a moment ago is not judged again."""
+        """Events of a peer's batch, all or none; an attestation seen a moment ago is not judged again."""
+        attestations: list[tuple[bytes, bytes]] = []
+        events: list[tuple[Event | _Internal, int]] = []
         for item in items:
             match item:
                 case [kind, bytes(data)] if kind == ITEM_CONSENSUS:
-                    self._put(MessageReceived(sender, data))
+                    events.append((MessageReceived(sender, data), len(data)))
                 case [kind, bytes(data)] if kind == ITEM_ATTESTATION:
-                    digest = sha256(data).digest()
-                    if self._is_new(digest):
-                        self._put(AttestationReceived(data, digest))
+                    attestations.append((data, sha256(data).digest()))
                 case [kind, int(size), bytes(root), str(log_line), str(line)] if kind == ITEM_COSIGNATURE:
-                    self._put(("cosignature", sender, (size, root, log_line, line)))
+                    fields = (size, root, log_line, line)
+                    events.append((("cosignature", sender, fields), len(log_line) + len(line)))
                 case [kind, str(did)] if kind == ITEM_ASK_COSIGNATURE:
-                    self._put(("ask", sender, (did,)))
+                    events.append((("ask", sender, (did,)), len(did)))
                 case [kind, str(note)] if kind == ITEM_NOTE:
-                    self._put(("note", sender, (note,)))
+                    events.append((("note", sender, (note,)), len(note)))
                 case _:
                     raise bad_request("malformed", "an item of the batch is not one this node knows")
+        for event, size_bytes in events:
+            self._inbox.put(sender, event, size_bytes=size_bytes)
+        attestations = self._new(attestations)
+        if attestations:
+            try:
+                size_bytes = sum(len(data) for data, _ in attestations)
+                batch = _Batch(sender, attestations)
+                self._inbox.put(sender, batch, count=len(attestations), size_bytes=size_bytes)
+            except ProblemError:
+                self._forget(attestations)
+                raise
 
     def peer_status(self, sender: str, status: Status) -> None:
         replica, height, log_size, cosigned = status
-        if self._inbox.qsize() > INBOX_EVENTS_MAX // 2:
+        if len(self._inbox) > EVENTS_MAX // 2:
             return  # a status comes again
-        self._put(PeerHeight(sender, height))
-        self._put(MessageReceived(sender, replica))
+        self._inbox.put(sender, PeerHeight(sender, height))
+        self._inbox.put(sender, MessageReceived(sender, replica), size_bytes=len(replica))
         if cosigned < self._status[3] <= log_size:
-            self._put(("lacks", sender, (cosigned,)))
+            self._inbox.put(sender, ("lacks", sender, (cosigned,)))
 
     def peer_blocks(self, sender: str, blocks: list[tuple[bytes, bytes]]) -> None:
-        self._put(BlocksReceived(sender, blocks))
+        size_bytes = sum(len(block) + len(certificate) for block, certificate in blocks)
+        self._inbox.put(sender, BlocksReceived(sender, blocks), size_bytes=size_bytes)
 
-    def _put(self, event: Event | _Internal) -> None:
-        try:
-            self._inbox.put_nowait(event)
-        except queue.Full as error:
-            raise busy("this node's inbox is full: send again in a moment") from error
-
-    def _is_new(self, digest: bytes) -> bool:
+    def _new(self, attestations: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        """Those that were not seen a moment ago."""
         now = time.monotonic()
+        new: list[tuple[bytes, bytes]] = []
         with self._recent_lock:
-            seen = self._recent.get(digest)
-            if seen is not None and seen > now - RECENT_S:
-                return False
-            self._recent[digest] = now
-            self._recent.move_to_end(digest)
+            for data, digest in attestations:
+                seen = self._recent.get(digest)
+                if seen is None or seen <= now - RECENT_S:
+                    self._recent[digest] = now
+                    self._recent.move_to_end(digest)
+                    new.append((data, digest))
             while len(self._recent) > RECENT_MAX:
                 self._recent.popitem(last=False)
-        return True
+        return new
+
+    def _forget(self, attestations: list[tuple[bytes, bytes]]) -> None:
+        """They were not taken in: they may come again at once."""
+        with self._recent_lock:
+            for _, digest in attestations:
+                self._recent.pop(digest, None)
 
     # -- the thread ----------------------------------------------------------------------------------
 
     def _run(self) -> None:
         try:
+            self._stage, self._stage_since = "idle", time.thread_time()
             self._restore_cosigned()
             self._ask()
             self._execute(self._replica.handle(Started(), self._now_ms()))
@@ -283,19 +324,30 @@ class EmbeddedEngine:
         if self._timers:
             due = min(due, self._timers[0][0])
         wait_s = due - time.monotonic()
-        event: Event | _Internal | None = None
-        with contextlib.suppress(queue.Empty):
-            event = self._inbox.get(timeout=wait_s) if wait_s > 0 else self._inbox.get_nowait()
+        event = self._inbox.get(wait_s)
         if isinstance(event, tuple):
-            self._internal(event)
+            with self._counted("cosign"):
+                self._internal(event)
+        elif isinstance(event, _Batch):
+            with self._counted("check"):
+                self._execute(self._receive(event))
+        elif isinstance(event, MessageReceived):
+            with self._counted("order"):
+                hostile = self._hostile()
+                self._execute(self._replica.handle(event, self._now_ms()))
+                if self._hostile() > hostile:
+                    self._strike(event.sender)
         elif event is not None:
-            self._execute(self._replica.handle(event, self._now_ms()))
+            with self._counted("check" if isinstance(event, AttestationReceived) else "order"):
+                self._execute(self._replica.handle(event, self._now_ms()))
         while self._timers and self._timers[0][0] <= time.monotonic():
             token = heapq.heappop(self._timers)[2]
-            self._execute(self._replica.handle(TimeoutElapsed(token), self._now_ms()))
+            with self._counted("order"):
+                self._execute(self._replica.handle(TimeoutElapsed(token), self._now_ms()))
         if time.monotonic() >= self._ticked_at + TICK_S:
             self._ticked_at = time.monotonic()
-            self._execute(self._replica.handle(Tick(), self._now_ms()))
+            with self._counted("order"):
+                self._execute(self._replica.handle(Tick(), self._now_ms()))
             if self._note_grew:
                 self._note_grew = False
                 self._keep_note()
@@ -305,6 +357,40 @@ class EmbeddedEngine:
             self._cosign()
         self._heed_peers()
         self._status = self._make_status()
+
+    def _receive(self, batch: _Batch) -> list[Effect]:
+        """Attestations of one request under one read transaction; what they lead to is executed after it."""
+        effects: list[Effect] = []
+        with self._ledger.reading():
+            for data, digest in batch.attestations:
+                effects += self._replica.handle(AttestationReceived(data, digest), self._now_ms())
+        for effect in effects:
+            if isinstance(effect, Drop) and effect.code in HOSTILE_ATTESTATIONS:
+                self.dropped[effect.code] += 1
+                self._strike(batch.sender)
+        return effects
+
+    def _hostile(self) -> int:
+        return sum(self._replica.refused[reason] for reason in HOSTILE_MESSAGES)
+
+    def _strike(self, sender: str) -> None:
+        assert self.out is not None
+        self.out.strike(sender)
+
+    @contextlib.contextmanager
+    def _counted(self, stage: str) -> Iterator[None]:
+        """Count this thread's CPU time under `stage`; a stage inside another is counted apart."""
+        outer = self._enter(stage)
+        try:
+            yield
+        finally:
+            self._enter(outer)
+
+    def _enter(self, stage: str) -> str:
+        now, before = time.thread_time(), self._stage
+        self.cpu_s[before] += now - self._stage_since
+        self._stage, self._stage_since = stage, now
+        return before
 
     def _execute(self, effects: Iterable[Effect]) -> None:
         assert self.out is not None
@@ -331,16 +417,19 @@ class EmbeddedEngine:
                 case Drop(digest, reason, code):
                     self._listener.dropped(digest, reason, code)
                 case Commit():
-                    self._commit(effect)
+                    with self._counted("store"):
+                        self._commit(effect)
                     todo.extend(self._replica.handle(BlockStored(effect.block.height), self._now_ms()))
-                    self._cosign()
+                    with self._counted("cosign"):
+                        self._cosign()
                     self._listener.progressed()
+                    self._status = self._make_status()
                 case _:
                     raise AssertionError(f"the engine does not know the effect {type(effect).__name__}")
-        self._status = self._make_status()
 
     def _persist(self, effects: list[Persist]) -> None:
-        self._signing.persist(self._height + 1, [(e.record, e.guard) for e in effects])
+        with self._counted("store"):
+            self._signing.persist(self._height + 1, [(e.record, e.guard) for e in effects])
         for effect in effects:
             if effect.guard is not None:
                 height, round_, kind = effect.guard
@@ -348,7 +437,9 @@ class EmbeddedEngine:
 
     def _commit(self, effect: Commit) -> None:
         block, execution = effect.block, effect.execution
-        rows = [row_of(entry) for entry in execution.entries]
+        # The registry hands over what it parsed; `changes` is opaque to consensus.
+        parsed = {a.data: a for a in execution.changes} if isinstance(execution.changes, tuple) else {}
+        rows = [row_of(entry, parsed) for entry in execution.entries]
         tip = LedgerTip(block.height, block.id, block.time, execution.app_hash, effect.log.encode())
         self._ledger.commit_block(
             tip,

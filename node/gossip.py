@@ -21,8 +21,9 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -33,11 +34,12 @@ from consensus.encoding import Value, decode, encode
 from consensus.errors import ConsensusError
 from credentials.genesis import Genesis
 from node import log
-from node.errors import ProblemError, forbidden
+from node.errors import ProblemError, bad_request, forbidden
+from node.patience import Patience
 
 REQUEST_TAG, REPLY_TAG = "comity/peer/v1", "comity/peer-reply/v1"
 WINDOW_S = 120  # a request older or newer than this is refused; nonces are remembered as long
-NONCES_MAX = 200_000
+NONCES_PER_SENDER_MAX = 50_000
 BODY_BYTES_MAX = 4 << 20
 QUEUE_ITEMS_MAX = 4096  # per peer; the oldest goes first: consensus helps a peer behind, the outbox retries
 BATCH_ITEMS_MAX = 256
@@ -45,6 +47,7 @@ BATCH_BYTES_MAX = 1 << 20
 MESSAGE_AGE_S_MAX = (
     10.0  # a consensus message this old is of no use: status exchange brings a peer up to date
 )
+LINGER_S = 0.015  # what is not consensus waits this long for company: one request instead of several
 BACKOFF_S_MIN, BACKOFF_S_MAX = 0.05, 1.0
 CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 1.0, 5.0
 BLOCKS_PER_REQUEST = 64
@@ -71,8 +74,9 @@ class PeerAuthentication:
         self.did = did
         self._signer = signer
         self._now = now
-        self._nonces: dict[bytes, float] = {}
+        self._nonces: dict[str, dict[bytes, float]] = {}  # by sender, so that none takes another's place
         self._lock = threading.Lock()
+        self.patience = Patience()
 
     def request(self, receiver: str, path: str, body: bytes) -> tuple[bytes, bytes]:
         """(signed request, its nonce)."""
@@ -87,13 +91,16 @@ class PeerAuthentication:
         sender, nonce, body = self._open(REQUEST_TAG, data, path)
         now = self._now()
         with self._lock:
-            if nonce in self._nonces:
-                raise _refused("this request was received before")
-            if len(self._nonces) >= NONCES_MAX:
-                self._nonces = {n: t for n, t in self._nonces.items() if t > now - 2 * WINDOW_S}
-            if len(self._nonces) >= NONCES_MAX:
-                raise ProblemError(503, "busy", "Come again", "too many requests from peers in two minutes")
-            self._nonces[nonce] = now
+            nonces = self._nonces.setdefault(sender, {})
+            if nonce in nonces:
+                self.patience.strike(sender)
+                raise ProblemError(401, "replayed", "Not authenticated", "this request was received before")
+            if len(nonces) >= NONCES_PER_SENDER_MAX:
+                nonces = {n: t for n, t in nonces.items() if t > now - 2 * WINDOW_S}
+                self._nonces[sender] = nonces
+            if len(nonces) >= NONCES_PER_SENDER_MAX:
+                raise ProblemError(503, "busy", "Come again", "too many of your requests in two minutes")
+            nonces[nonce] = now
         return sender, nonce, body
 
     def open_reply(self, data: bytes, path: str, sender: str, nonce: bytes) -> bytes:
@@ -137,6 +144,10 @@ class PeerAuthentication:
             participant = self._genesis.participants.get(sender)
             if participant is None:
                 raise _refused(f"{sender} is not a participant of this network")
+            if self.patience.exhausted(sender):
+                raise ProblemError(
+                    429, "too_many_refused", "Come again", "too many of your messages had to be refused"
+                )
             key = self._genesis.key(sender, "transport", sent)
             if key is None or message.protected.get(4) != key.id.encode():
                 raise _refused(f"the request is not signed by the transport key of {sender}")
@@ -202,6 +213,10 @@ class Gossip:
         self._poll_s = poll_s
         self._stopping = threading.Event()
         self._pool = urllib3.PoolManager(num_pools=32, maxsize=4, retries=False)
+        self.patience = authentication.patience
+        self.refused: Counter[str] = Counter()  # requests of peers, by the code of the refusal
+        self.cpu_s: defaultdict[str, float] = defaultdict(float)  # seconds by stage: send, receive, refuse
+        self._counting = threading.Lock()
         self.peers = {
             did: Peer(did, address.rstrip("/"), did in voting)
             for did, address in addresses.items()
@@ -257,9 +272,43 @@ class Gossip:
 
     # -- in ------------------------------------------------------------------------------------------
 
+    @contextmanager
+    def receiving(self) -> Iterator[list[str]]:
+        """Around one request of a peer: only ProblemError leaves it; refusals are counted and slowed down.
+
+        The authenticated sender is put into the list that it yields: what cannot be read costs it a strike.
+        """
+        started, stage = time.thread_time(), "refuse"
+        known: list[str] = []
+        try:
+            yield known
+            stage = "receive"
+        except ProblemError as error:
+            self._count_refusal(error.code)
+            if known and error.status not in (503, 404):
+                self.strike(known[0])
+            raise
+        except Exception as error:  # whatever hostile bytes raise, it is the sender's fault and costs no more
+            self._count_refusal("unexpected")
+            log.moment("peer_error", because=type(error).__name__)
+            raise bad_request("malformed", "the request cannot be read") from error
+        finally:
+            with self._counting:
+                self.cpu_s[stage] += time.thread_time() - started
+            if stage == "refuse":
+                self.patience.answer_late()
+
+    def strike(self, sender: str) -> None:
+        """An authenticated sender sent what no honest node sends."""
+        self.patience.strike(sender)
+
+    def _count_refusal(self, code: str) -> None:
+        with self._counting:
+            self.refused[code] += 1
+
     def open(self, path: str, data: bytes) -> tuple[str, bytes, bytes]:
         """(sender, nonce, body) of an authenticated request."""
-        if len(data) > BODY_BYTES_MAX:
+        if len(data) > BODY_BYTES_MAX:  # told apart from a large batch before anything is read
             raise ProblemError(
                 413, "too_large", "Too large", f"a peer request has at most {BODY_BYTES_MAX} bytes"
             )
@@ -292,14 +341,19 @@ class Gossip:
 
     def _serve_peer(self, peer: Peer) -> None:
         backoff_s = BACKOFF_S_MIN
+        counted_s = time.thread_time()
         while not self._stopping.is_set():
             with peer.wake:
                 if not peer.queue and peer.blocks_from is None:
                     peer.wake.wait(self._poll_s)
+                self._linger(peer)
                 batch, blocks_from = self._take(peer), peer.blocks_from
                 peer.blocks_from = None
             if self._stopping.is_set():
                 return
+            with self._counting:
+                self.cpu_s["send"] += time.thread_time() - counted_s
+            counted_s = time.thread_time()
             told = sum(item[0] == ITEM_ATTESTATION for _, item in batch)
             if told:
                 log.moment("gossip", peer=peer.did, attestations=told)
@@ -319,6 +373,15 @@ class Gossip:
                 log.moment("peer_found", peer=peer.did)
             peer.reachable, peer.refusal, peer.last_seen = True, None, time.time()
             backoff_s = BACKOFF_S_MIN
+
+    def _linger(self, peer: Peer) -> None:
+        """Wait a moment for more, holding `peer.wake`, unless something of the agreement itself waits."""
+        while peer.queue and peer.blocks_from is None and not self._stopping.is_set():
+            wait_s = peer.queue[0][0] + LINGER_S - time.monotonic()
+            urgent = len(peer.queue) >= BATCH_ITEMS_MAX or any(i[0] == ITEM_CONSENSUS for _, i in peer.queue)
+            if urgent or wait_s <= 0:
+                return
+            peer.wake.wait(wait_s)
 
     def _take(self, peer: Peer) -> list[tuple[float, Item]]:
         """The next batch: within the limits, without consensus messages that are too old to matter."""

@@ -22,16 +22,17 @@ from credentials.attestation import Attestation
 from credentials.canonical import b64u, b64u_decode
 from credentials.clearance import Line, clear_item
 from credentials.errors import CredentialError
-from credentials.evidence import At, Policy
-from credentials.keys import did_document, did_key_document
+from credentials.evidence import Policy
+from credentials.keys import did_document
 from credentials.record import Record
 from credentials.registry import Registry
 from credentials.standing import LIVE, Standing
-from credentials.verifier import verify
 from node import config, log
 from node.access import Access
+from node.checking import Checking
 from node.engine import EmbeddedEngine
 from node.errors import ProblemError, bad_request, not_found
+from node.faults import all_shown
 from node.gathering import Gathering
 from node.gossip import (
     BLOCKS_BYTES_MAX,
@@ -45,6 +46,8 @@ from node.network import Network
 from node.office import OfficeStore, OutboxItem
 from node.outbox import Outbox
 from node.proofs import Proofs
+from node.resolving import Resolver
+from node.securing import Securing, require_known_purpose
 from node.store import LedgerStore, SigningStore
 
 JSON = dict[str, Any]
@@ -84,6 +87,10 @@ class Parts:
     gathering: Gathering
     consignments: Consignments
     access: Access
+    resolver: Resolver
+    securing: Securing
+    checking: Checking
+    open_api: bool
     proofs: Proofs
 
 
@@ -139,7 +146,9 @@ class Service:
     def status(self) -> JSON:
         """{participant, name, jurisdiction, roles, validator, network {name, id, origin}, height, round,
         block_time, lag_s, ready, peers [{did, name, jurisdiction, roles, height, last_seen, reachable}],
-        log {size, root, cosigned_size}, outbox, pool, version, simulated: false, now}.
+        log {size, root, cosigned_size}, withheld (why this validator does not vote, or null), evidence
+        [{digest, kind, words, validator, height, round, leaf_index, recorded_at}], outbox, pool, version,
+        simulated: false, now}.
         """
         parts, genesis = self._parts, self._genesis
         tip = parts.ledger.tip()
@@ -190,6 +199,8 @@ class Service:
                 "root": b64u(parts.tree.root()),
                 "cosigned_size": kept[0] if kept else 0,
             },
+            "withheld": parts.engine.withheld,
+            "evidence": all_shown(parts.engine.evidence(), parts.ledger.evidence()),
             "outbox": parts.office.outbox_counts(),
             "pool": parts.engine.pool_size,
             "version": config.VERSION,
@@ -202,6 +213,11 @@ class Service:
         reasons = []
         if self._failure is not None:
             reasons.append(f"the engine stopped: {self._failure}")
+        if self._parts.engine.withheld is not None:
+            reasons.append(
+                f"this validator does not vote: {self._parts.engine.withheld}. Once no other copy of it runs: "
+                "stop it, `comity keys allow-vote --data DIR`, start it"
+            )
         silence = self._parts.gathering.quorum_silence_s()
         if silence is None:
             reasons.append("a quorum of validators was not heard yet")
@@ -256,6 +272,10 @@ class Service:
             "comity_outbox_open": sum(counts.values()),
             "comity_peers_reachable": sum(peer.reachable for peer in parts.gossip.peers.values()),
             "comity_uptime_s": int(time.time() - self._started),
+            **{f"comity_cpu_{stage}_ms": s * 1000 for stage, s in parts.engine.cpu_s.copy().items()},
+            **{f"comity_cpu_{stage}_ms": s * 1000 for stage, s in parts.gossip.cpu_s.copy().items()},
+            **{f"comity_refused_{reason}_total": n for reason, n in parts.engine.refused.items()},
+            **{f"comity_peer_refused_{code}_total": n for code, n in parts.gossip.refused.copy().items()},
         }
 
     # -- issuing -------------------------------------------------------------------------------------
@@ -342,39 +362,30 @@ class Service:
             "document_digest": b64u(item.document_digest),
         }
 
-    def issue_credential(self, credential: JSON, options: JSON | None = None) -> JSON:
-        """VC-API: sign one VCDM 2.0 credential whose issuer is this participant. {verifiableCredential}."""
-        try:
-            secured = self._parts.issuing.secure(credential, int(time.time()))
-        except CredentialError as error:
-            raise bad_request(error.code, str(error)) from error
-        return {"verifiableCredential": secured}
+    def issue_credential(
+        self, credential: Any, options: JSON | None = None, profile: str | None = None
+    ) -> JSON:
+        """VC-API: one credential secured by a profile, or the default one: {verifiableCredential}."""
+        return {"verifiableCredential": self._parts.securing.issue(profile, credential)}
 
     def verify_credential(self, credential: Any, options: JSON | None = None) -> JSON:
-        """VC-API: {verified, checks [..], problemDetails [..]} (the route answers 400 if not verified)."""
-        if not isinstance(credential, dict):
-            return _not_verified("malformed", "verifiableCredential is not a JSON object")
-        asked = (options or {}).get("checks")
-        names = PROOF_CHECKS if asked == ["proof"] else STATUS_CHECKS
-        subjects = credential.get("credentialSubject")
-        about = subjects.get("id") if isinstance(subjects, dict) else None
-        line = {"battery": about if isinstance(about, str) else "", "documents": [credential]}
-        evidence = self._parts.gathering.evidence(line)
-        verdict = verify(
-            credential, evidence, self._parts.policy, At(require_law_date(None), int(time.time()))
-        )
-        made = [check.as_dict() for check in verdict.checks if check.name in names]
-        proven = any(c["name"] == "proof" and c["outcome"] == "pass" for c in made)
-        bad = [
-            c
-            for c in made
-            if c["outcome"] == "fail"
-            or (c["outcome"] == "indeterminate" and c["name"] in ("proof", "status"))
-        ]
-        problems = [
-            {"type": f"urn:comity:reason:{c['reason']}", "title": c["name"], "detail": c["text"]} for c in bad
-        ]
-        return {"verified": proven and not bad, "checks": made, "problemDetails": problems}
+        """VC-API: {verified, checks, problemDetails, warnings} (the route answers 400 if not verified)."""
+        return self._parts.checking.credential(credential, options or {})
+
+    def verify_presentation(self, presentation: Any, options: JSON | None = None) -> JSON:
+        """VC-API: as `verify_credential`, and `credentials`: the answer for each credential in it."""
+        return self._parts.checking.presentation(presentation, options or {})
+
+    @property
+    def open_api(self) -> bool:
+        """True when the VC-API is open to everybody (`serve --open-api`)."""
+        return self._parts.open_api
+
+    def test_manifest(self) -> JSON:
+        """{profile: {id, endpoint}}; 404 unless the VC-API is open to everybody."""
+        if not self.open_api:
+            raise not_found("no_manifest", "this node was not started with --open-api")
+        return self._parts.securing.manifest()
 
     def attest(
         self,
@@ -448,7 +459,8 @@ class Service:
         return self.attestation(b64u(made["digest"]))
 
     def set_credential_status(self, credential_id: str, purpose: str, status: bool) -> JSON:
-        """VC-API POST /credentials/status."""
+        """VC-API POST /credentials/status: of a passport's set, or of a credential of a profile."""
+        require_known_purpose(purpose)
         stored = self._parts.office.documents_with_id(credential_id)
         sets = [d.set_digest for d in stored if d.fetched_at is None and d.set_digest is not None]
         row = None
@@ -456,10 +468,13 @@ class Service:
             row = self._parts.office.connection.execute(
                 "SELECT status_index FROM issuances WHERE digest = ?", (sets[0],)
             ).fetchone()
-        if row is None:
-            raise not_found("credential_unknown", "this node issued no credential with that id and a status")
-        self._parts.issuing.set_status(row["status_index"], purpose, raised=status)
-        self._parts.outbox.wake()
+        if row is not None:
+            self._parts.issuing.set_status(row["status_index"], purpose, raised=status)
+            self._parts.outbox.wake()
+        else:
+            self._parts.securing.set_status(
+                credential_id, purpose, raised=status, wake=self._parts.outbox.wake
+            )
         return {"credentialId": credential_id, "statusPurpose": purpose, "status": status}
 
     # -- batteries and verdicts ----------------------------------------------------------------------
@@ -640,31 +655,44 @@ class Service:
         return did_document(self._participant)
 
     def resolve(self, did: str) -> JSON:
-        """{didDocument, didDocumentMetadata, didResolutionMetadata} from the ledger; did:key computed."""
-        participant = self._genesis.participants.get(did)
-        metadata: JSON = {"contentType": "application/did+ld+json"}
-        if participant is not None:
-            return _resolution(did_document(participant), metadata)
-        if did.startswith("did:key:"):
-            try:
-                return _resolution(did_key_document(did), metadata)
-            except CredentialError as error:
-                code = "unsupportedPublicKeyType" if error.code == "unsupported_algorithm" else "invalidDid"
-                return _resolution(None, {"error": code, "message": str(error)})
-        if did.startswith("did:web:"):
-            return _resolution(None, {"error": "notFound", "message": "no participant of this network"})
-        known = did.startswith("did:") and did.count(":") >= 2
-        return _resolution(None, {"error": "methodNotSupported" if known else "invalidDid"})
+        """{didDocument, didDocumentMetadata, didResolutionMetadata}: ledger, computed, or fetched."""
+        return self._parts.resolver.resolution(did)
 
-    def status_list(self, name: str) -> JSON:
-        """The status list credential in force (version n until n+1 has its receipt)."""
-        digest = self._parts.issuing.lists.served(name)
+    def status_list(self, name: str, seq: int | None = None) -> JSON:
+        """The status list credential in force (version n until n+1 has its receipt), or version `seq`."""
+        lists = self._parts.issuing.lists
+        digest = lists.served(name) if seq is None else lists.version(name, seq)
         stored = self._parts.office.document(digest) if digest is not None else None
         if stored is None:
-            raise not_found("list_unknown", "this node publishes no status list of that name")
+            raise not_found("list_unknown", "this node publishes no status list of that name and version")
         body = orjson.loads(stored.body)
         assert isinstance(body, dict), "a status list is a credential"
         return body
+
+    def status_versions(self, name: str) -> list[JSON]:
+        """Every version of a list: {seq, digest, attestation, state, height, leaf_index, block_time}.
+
+        Whether a bit was raised at a time is said by the last version admitted before it; its receipt is at
+        /receipts/{attestation}.
+        """
+        versions = self._parts.issuing.lists.versions(name)
+        if not versions:
+            raise not_found("list_unknown", "this node publishes no status list of that name")
+        told = []
+        for version in versions:
+            item = self._parts.office.attestation(version.attestation)
+            assert item is not None, "a version and its attestation are one transaction"
+            progress = self._progress(item)
+            members = ("state", "height", "leaf_index", "block_time", "receipted_at")
+            told.append(
+                {
+                    "seq": version.seq,
+                    "digest": b64u(version.digest),
+                    "attestation": b64u(version.attestation),
+                    **{name: progress[name] for name in members},
+                }
+            )
+        return told
 
     # -- access --------------------------------------------------------------------------------------
 
@@ -703,20 +731,22 @@ class Service:
         or network. Both bodies are COSE_Sign1, application/cose.
         """
         gossip = self._parts.gossip
-        sender, nonce, content = gossip.open(path, body)
-        match path:
-            case "messages":
-                answer = self._peer_messages(sender, content)
-            case "status":
-                gossip.note_status(sender, _decoded(content))
-                answer = self._peer_status()
-            case "blocks":
-                answer = self._peer_blocks(content)
-            case "documents":
-                answer = self._parts.gathering.answer_peer(sender, content)
-            case _:
-                raise not_found("no_such_page", "nodes ask for messages, status, blocks and documents")
-        return gossip.answer(sender, nonce, path, answer)
+        with gossip.receiving() as known:
+            sender, nonce, content = gossip.open(path, body)
+            known.append(sender)
+            match path:
+                case "messages":
+                    answer = self._peer_messages(sender, content)
+                case "status":
+                    gossip.note_status(sender, _decoded(content))
+                    answer = self._peer_status()
+                case "blocks":
+                    answer = self._peer_blocks(content)
+                case "documents":
+                    answer = self._parts.gathering.answer_peer(sender, content)
+                case _:
+                    raise not_found("no_such_page", "nodes ask for messages, status, blocks and documents")
+            return gossip.answer(sender, nonce, path, answer)
 
     def _peer_messages(self, sender: str, content: bytes) -> bytes:
         match _decoded(content):

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from consensus.merkle import leaf_hash
 from consensus.types import Block, ValidatorHistory, ValidatorSet
-from credentials.attestation import standing_key
+from credentials.attestation import Attestation, standing_key
 from credentials.entries import (
     AdmittedEntry,
     BlockEntry,
@@ -29,6 +29,7 @@ from credentials.entries import (
 from node.errors import SetupError
 
 _BUSY_TIMEOUT_S = 30
+CACHED_MAX = 20_000  # standings, and final digests, that the engine's thread need not read again
 _VARIABLES_MAX = 500  # SQLite's limit of host parameters is higher; this keeps statements cacheable
 
 Guard = tuple[int, int, str]  # height, round, kind
@@ -259,10 +260,11 @@ class EntryRow:
     height: int = -1  # set when read
 
 
-def row_of(entry: bytes) -> EntryRow:
-    """What a leaf is found by."""
+def row_of(entry: bytes, parsed: Mapping[bytes, Attestation] | None = None) -> EntryRow:
+    """What a leaf is found by; `parsed` holds attestations that were parsed already, by their bytes."""
     leaf = leaf_hash(entry)
-    match parse_entry(entry):
+    known = parsed.get(entry) if parsed is not None else None
+    match AdmittedEntry(known) if known is not None else parse_entry(entry):
         case AdmittedEntry(attestation):
             return EntryRow(
                 entry,
@@ -322,6 +324,9 @@ class LedgerStore:
     def __init__(self, path: Path) -> None:
         self._db = Database(path, self._SCHEMA)
         self.reading = self._db.reading
+        self._writer: int | None = None  # the thread that commits blocks
+        self._standings: dict[bytes, bytes | None] = {}  # as of the last block: this thread's only
+        self._finals: dict[bytes, bool] = {}
 
     def close(self) -> None:
         self._db.close()
@@ -374,9 +379,16 @@ class LedgerStore:
                 ],
             )
             db.executemany("INSERT OR REPLACE INTO standings VALUES (?, ?)", standings.items())
-            db.executemany("INSERT INTO finals VALUES (?, ?)", [(digest, tip.height) for digest in finals])
+            final = list(finals)
+            db.executemany("INSERT INTO finals VALUES (?, ?)", [(digest, tip.height) for digest in final])
             if validators is not None:
                 db.execute("INSERT INTO validators VALUES (?, ?)", (tip.height + 2, validators.encode()))
+        self._writer = threading.get_ident()
+        self._standings.update(standings)
+        self._finals.update(dict.fromkeys(final, True))
+        for cache in (self._standings, self._finals):
+            if len(cache) > CACHED_MAX:
+                cache.clear()
 
     def put_checkpoint(self, size: int, time: int, note: str) -> None:
         """Keep a cosigned checkpoint: of one size the first note, with its time, and the newest one.
@@ -391,6 +403,14 @@ class LedgerStore:
                 (size, time, note, note),
             )
         self._db.connection.execute("PRAGMA synchronous=FULL")
+
+    def cached(self) -> tuple[dict[bytes, bytes | None], dict[bytes, bool]] | None:
+        """For the thread that commits blocks: standings and final digests it read or wrote. Else None.
+
+        Nobody else writes them, so what that thread knows is what is on disk; another thread could put
+        something older back after a block.
+        """
+        return (self._standings, self._finals) if self._writer == threading.get_ident() else None
 
     # -- read by everyone ----------------------------------------------------------------------------
 
@@ -524,11 +544,26 @@ class SqliteStandingReader:
 
     def get_many(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """The standings of those of `keys` that have one."""
-        return dict(self._select("SELECT subject, value FROM standings WHERE subject", keys))
+        cached = self._ledger.cached()
+        if cached is None:
+            return dict(self._select("SELECT subject, value FROM standings WHERE subject", keys))
+        standings = cached[0]
+        unknown = [key for key in keys if key not in standings]
+        if unknown:
+            standings.update(dict.fromkeys(unknown))
+            standings.update(self._select("SELECT subject, value FROM standings WHERE subject", unknown))
+        return {key: value for key in keys if (value := standings[key]) is not None}
 
     def final(self, digests: Sequence[bytes]) -> set[bytes]:
         """Those of `digests` that were admitted or refused."""
-        return {row[0] for row in self._select("SELECT digest, height FROM finals WHERE digest", digests)}
+        cached = self._ledger.cached()
+        finals = {} if cached is None else cached[1]
+        unknown = [digest for digest in digests if digest not in finals]
+        if unknown:
+            finals.update(dict.fromkeys(unknown, False))
+            rows = self._select("SELECT digest, height FROM finals WHERE digest", unknown)
+            finals.update((row[0], True) for row in rows)
+        return {digest for digest in digests if finals[digest]}
 
     def _select(self, statement: str, values: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
         with self._ledger.reading() as db:

@@ -121,6 +121,9 @@ class Link:
         if node is not None and own is not None:
             own.engine.peer_blocks(did, node.ledger.blocks(height, 64, 1 << 20))
 
+    def strike(self, sender: str) -> None:
+        raise AssertionError(f"{sender} is honest, as all are here")
+
 
 @dataclass
 class Network:
@@ -300,7 +303,7 @@ def test_a_full_inbox_is_a_503(genesis: Genesis, tmp_path: Path, monkeypatch: py
     """
     Beyond its bound the inbox takes nothing and says so; memory does not grow.
     """
-    monkeypatch.setattr("node.engine.INBOX_EVENTS_MAX", 3)
+    monkeypatch.setattr("node.inbox.EVENTS_MAX", 3)
     node = Node(genesis, ledger.MAKER, tmp_path / "maker", Links())  # never started: nothing is taken out
 
     for number in range(3):

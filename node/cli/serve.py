@@ -112,9 +112,9 @@ def _peers_first(service: Service, application: Application) -> Application:
             return application(environ, start_response)
         try:
             size = int(environ.get("CONTENT_LENGTH") or 0)
-            if size > PEER_BODY_BYTES_MAX:
-                raise ProblemError(413, "too_large", "Too large", "a request of a peer has at most 5 MiB")
-            body = service.handle_peer(path.removeprefix("/peer/"), environ["wsgi.input"].read(size))
+            # What is longer is refused, and counted, as the request that it is: unread beyond the limit.
+            data = environ["wsgi.input"].read(min(max(size, 0), PEER_BODY_BYTES_MAX))
+            body = service.handle_peer(path.removeprefix("/peer/"), data)
         except ProblemError as error:
             problem = json.dumps(error.document()).encode()
             return _send(start_response, f"{error.status} {error.title}", "application/problem+json", problem)

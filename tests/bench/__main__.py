@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from tests.bench import attestation, finality, passport, scan
+from tests.bench import attestation, finality, load, passport, scan
 from tests.bench.harness import Comparison, NotMeasured, circumstances
 
 
@@ -22,11 +22,16 @@ def _scan(quick: bool) -> str:
     return f"a scan of one battery: {scan.measure(seconds=3 if quick else 20).text()}"
 
 
+def _load(quick: bool) -> str:
+    return f"a stream into four validators: {load.measure(rate=600, seconds=5 if quick else 60).text()}"
+
+
 ROWS: dict[str, Callable[[bool], str]] = {
     "passport": lambda quick: _compared(passport.measure, quick),
     "attestation": lambda quick: _compared(attestation.measure, quick),
     "finality": _finality,
     "scan": _scan,
+    "load": _load,
 }
 
 
