@@ -215,8 +215,8 @@ class Service:
             reasons.append(f"the engine stopped: {self._failure}")
         if self._parts.engine.withheld is not None:
             reasons.append(
-                f"this validator does not vote: {self._parts.engine.withheld}. Once no other copy of it runs: "
-                "stop it, `comity keys allow-vote --data DIR`, start it"
+                f"this validator does not vote: {self._parts.engine.withheld}. Once no other copy of it "
+                "runs: stop it, `comity keys allow-vote --data DIR`, start it"
             )
         silence = self._parts.gathering.quorum_silence_s()
         if silence is None:

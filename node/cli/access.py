@@ -1,4 +1,7 @@
-"""`comity keys grant | link | list`: who may use a node. Works on the data directory, running or not."""
+"""`comity keys grant | link | list | allow-vote`: who may use a node, and whether it may vote.
+
+Works on the data directory; all but `allow-vote` while the node runs, too.
+"""
 
 from __future__ import annotations
 
@@ -69,6 +72,37 @@ def list_keys(*, data: Path) -> None:
         for row in access.listing():
             used = "never used" if row["last_used"] is None else f"last used {_day(row['last_used'])}"
             click.echo(f"{row['name']}  {', '.join(row['scopes'])}  since {_day(row['created'])}, {used}")
+
+
+@keys.command("allow-vote")
+@DATA
+@click.option("--no-other-copy-runs", is_flag=True, help="Say that this is the only node with these keys.")
+def allow_vote(*, data: Path, no_other_copy_runs: bool) -> int:
+    """Let a validator vote again whose signing.db was lost or put back. The node must be stopped.
+
+    It votes above the height, and cosigns above the log size, that its peers have seen signed by it.
+    """
+    from node.store import SigningStore  # noqa: PLC0415
+
+    directory = DataDirectory(data)
+    if not directory.signing.exists():
+        raise SetupError(f"{data} holds no signing.db: start the node, and it says whether it may vote")
+    with directory.lock():
+        signing = SigningStore(directory.signing)
+        try:
+            withheld = signing.withheld()
+            if withheld is None:
+                click.echo("nothing is withheld: the node votes when its peers have answered")
+                return 0
+            click.echo(f"withheld: {withheld.reason}")
+            if not no_other_copy_runs:
+                click.echo("if no other node runs with these keys, repeat this with --no-other-copy-runs")
+                return 1
+            height, size = signing.allow_vote()
+        finally:
+            signing.close()
+    click.echo(f"allowed: votes from height {height} on, cosignatures from {size} entries on")
+    return 0
 
 
 def _day(seconds: int) -> str:

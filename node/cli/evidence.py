@@ -1,0 +1,119 @@
+"""`comity evidence list | export | verify`: what validators did wrong, and the proof of it for anyone.
+
+`list` and `export` work on the data directory, running or not; `verify` needs genesis and no node.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from node.cli.client import read_json
+from node.cli.setup import DATA, PASSPHRASE
+from node.config import DataDirectory, passphrase
+from node.errors import SetupError
+
+if TYPE_CHECKING:
+    from node.store import LedgerStore
+
+
+@contextmanager
+def _ledger(directory: DataDirectory) -> Iterator[LedgerStore]:
+    from node.store import LedgerStore  # noqa: PLC0415
+
+    if not directory.ledger.exists():
+        raise SetupError(f"{directory.root} holds no ledger: start its node once")
+    ledger = LedgerStore(directory.ledger)
+    try:
+        yield ledger
+    finally:
+        ledger.close()
+
+
+@click.group()
+def evidence() -> None:
+    """Faults of validators on the record."""
+
+
+@evidence.command("list")
+@DATA
+def list_evidence(*, data: Path) -> None:
+    """The faults on the record, oldest first."""
+    from node.faults import all_shown  # noqa: PLC0415
+
+    with _ledger(DataDirectory(data)) as ledger:
+        for fault in all_shown((), ledger.evidence()):
+            place = (
+                f"size {fault['height']}" if fault["kind"] == "checkpoints" else f"height {fault['height']}"
+            )
+            click.echo(f"{fault['digest']}  {fault['validator']}  {fault['words']}, {place}")
+
+
+@evidence.command()
+@DATA
+@click.argument("digest")
+@click.option("--output", "-o", type=click.Path(path_type=Path), help="File; otherwise standard output.")
+@PASSPHRASE
+def export(*, data: Path, digest: str, output: Path | None, passphrase_file: Path | None) -> None:
+    """Write a recorded fault as a credential that anyone verifies with genesis alone."""
+    from consensus.evidence import Evidence  # noqa: PLC0415
+    from credentials.canonical import b64u_decode  # noqa: PLC0415
+    from node.faults import make_credential  # noqa: PLC0415
+    from node.keystore import Keys  # noqa: PLC0415
+    from node.network import read_card  # noqa: PLC0415
+    from node.network import verify as verify_network  # noqa: PLC0415
+
+    directory = DataDirectory(data)
+    keys = Keys.load(directory.root, read_card(directory.card).did, passphrase(passphrase_file))
+    genesis = verify_network(directory.network).genesis
+    with _ledger(directory) as ledger:
+        wanted = b64u_decode(digest, "the digest")
+        row = next((row for row in ledger.evidence() if row.digest == wanted), None)
+    if row is None:
+        raise SetupError("no fault with that digest is on the record: see `comity evidence list`")
+    made = make_credential(
+        Evidence.decode(row.entry),
+        row,
+        genesis=genesis,
+        issuer=keys.did,
+        signer=keys.signer("credential"),
+        now=int(time.time()),
+    )
+    text = json.dumps(made, indent=1, ensure_ascii=False) + "\n"
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        output.write_text(text)
+
+
+@evidence.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--genesis", "network", required=True, type=click.Path(path_type=Path), help="Network directory."
+)
+def verify(*, file: Path, network: Path) -> int:
+    """Verify an exported fault offline: no node, no network. Exit 0: proven; 1: not, with the reason."""
+    from node.faults import FaultInvalid, verify_credential  # noqa: PLC0415
+    from node.network import verify as verify_network  # noqa: PLC0415
+
+    genesis = verify_network(network).genesis
+    document = read_json(str(file))
+    try:
+        if not isinstance(document, dict):
+            raise FaultInvalid("it is not a JSON object")
+        proven = verify_credential(document, genesis)
+    except FaultInvalid as error:
+        click.echo(f"not proven: {error}")
+        return 1
+    from node.faults import WORDS  # noqa: PLC0415
+
+    place = f"log size {proven.height}" if proven.kind == "checkpoints" else f"height {proven.height}"
+    click.echo(f"proven: {proven.validator} signed {WORDS[proven.kind]}, {place}, round {proven.round}")
+    click.echo(f"network {genesis.name}, id {genesis.network_id.hex()}; shown by {document['issuer']}")
+    return 0
