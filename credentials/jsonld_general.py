@@ -16,7 +16,7 @@ from pyld.context_resolver import ContextResolver
 
 from credentials.errors import CredentialError
 from credentials.rdf import Quad, literal
-from credentials.terms import IRI, LANGUAGE, XSD, malformed
+from credentials.terms import IRI, KEYWORDS, LANGUAGE, RESERVED, XSD, malformed
 
 # Measured to keep the slowest document below two seconds.
 MEMBERS_MAX = 5_000
@@ -49,14 +49,16 @@ def to_quads(document: Mapping[str, Any], contexts: Mapping[str, Mapping[str, An
         expanded = processor.expand(document, options)
         _require_absolute(expanded)
         dataset = processor.to_rdf(expanded, {**options, "base": None})
-    except jsonld.JsonLdError as error:
+    except CredentialError:
+        raise
+    except Exception as error:  # pyld answers malformed contexts with errors of every kind
         cause: BaseException = error
         while isinstance(cause.__cause__, Exception):
             cause = cause.__cause__
         if isinstance(cause, CredentialError):
             raise cause from error
-        reason = str(getattr(cause, "args", ("",))[0] or type(cause).__name__)[:200]
-        raise CredentialError("malformed", f"The document is not JSON-LD: {reason}") from error
+        reason = str((cause.args or ("",))[0] or type(cause).__name__)[:200].rstrip(".")
+        raise CredentialError("malformed", f"The document is not JSON-LD: {reason}.") from error
     quads = []
     for name, triples in dataset.items():
         graph = "" if name == "@default" else _node(name)
@@ -86,7 +88,11 @@ def _node(text: str | None) -> str:
 
 
 class _Size:
-    """Refuse what JSON-LD drops (null, empty arrays), and what pyld would take seconds for."""
+    """Refuse null and empty arrays, which JSON-LD drops, and what pyld would take seconds for.
+
+    Null and empty arrays inside JSON literals and empty lists are refused too: where they stand is not known
+    before the contexts are applied.
+    """
 
     def __init__(self) -> None:
         self.members = self.contexts = self.context_members = 0
@@ -101,14 +107,14 @@ class _Size:
                 elif name == "@index":
                     malformed("An @index would not be signed")
                 elif member is None or member == []:
-                    malformed(f"The member {name[:80]!a} is null or empty and would not be signed")
+                    malformed(f"The member {name[:80]!a} is null or empty, which would not be signed")
                 else:
                     self.document(member)
         elif isinstance(value, list):
             self.members += len(value)
             for member in value:
-                if member is None:
-                    malformed("A list holds null, which would not be signed")
+                if member is None or member == []:
+                    malformed("An array holds null or an empty array, which would not be signed")
                 self.document(member)
         if self.members > MEMBERS_MAX or self.contexts > CONTEXTS_MAX:
             malformed("The document is too large for the features of JSON-LD that it uses")
@@ -117,6 +123,12 @@ class _Size:
         self.context_members += len(value) if isinstance(value, dict | list) else 1
         if self.context_members > CONTEXT_MEMBERS_MAX:
             malformed("The contexts inside the document are too large for the features of JSON-LD they use")
+        if isinstance(value, dict):
+            for name in value:
+                if RESERVED.fullmatch(name) and name not in KEYWORDS:
+                    malformed(
+                        f"A context defines {name[:80]!a}, which is reserved (JSON-LD 1.1 API, 4.2.2, 5)"
+                    )
         for member in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
             self.context(member)
 
@@ -142,6 +154,8 @@ def _require_absolute(value: Any) -> None:
                     malformed(f"The member {name[:80]!a} is not an absolute IRI")
                 _require_absolute(member)
             elif name in ("@graph", "@list", "@set", "@included"):
+                if name == "@graph" and any("@value" in item or item.keys() <= {"@id"} for item in member):
+                    malformed("A graph holds a text or nothing but an id, which would not be signed")
                 _require_absolute(member)
             elif name == "@reverse":
                 for item in member.values():

@@ -30,7 +30,7 @@ KEYWORDS = frozenset(
     "@import @included @index @json @language @list @nest @none @omitDefault @prefix @preserve @propagate "
     "@protected @requireAll @reverse @set @type @value @version @vocab".split()
 )
-_RESERVED = re.compile("@[a-zA-Z]+")
+RESERVED = re.compile("@[a-zA-Z]+")
 _ABSENT: Final = object()
 _COMPILED_CONTAINERS = (
     {"@list"},
@@ -201,7 +201,7 @@ class Table:
             return term.iri
         if text in KEYWORDS:
             return text
-        if _RESERVED.fullmatch(text):
+        if RESERVED.fullmatch(text):
             return None
         prefix, colon, suffix = text.partition(":")
         if colon and prefix:
@@ -259,9 +259,13 @@ class Table:
 
     def _compile_scalars(self, member: Member, term: Term | None, inner: Term | None) -> None:
         kind = None if inner is None else inner.type
+        if inner is not term and inner is not None and inner.iri in KEYWORDS:
+            raise Uncompiled
         member.direction = None
         member.mode = {"@id": REFERENCE, "@vocab": VOCABULARY}.get(kind or "", LITERAL)
         if term is not None and term.type == "@json":
+            if member.container != NO_CONTAINER:
+                raise Uncompiled
             member.mode = JSON_LITERAL
         elif kind == "@json":
             raise Uncompiled
@@ -323,9 +327,15 @@ class Table:
     ) -> Table:
         work.spend(len(self.terms) + len(local) + 1)
         previous = self.previous if propagate or self.previous is not None else self
-        return _Definitions(self, local, override=override).table(
+        table = _Definitions(self, local, override=override).table(
             self._registry, previous, pinned=self.pinned and pinned
         )
+        if not pinned:  # what the document brings is checked whole, used or not (4.2.2, 21)
+            for name in local:
+                term = table.terms.get(name)
+                if term is not None and isinstance(term.context, dict | list | str):
+                    table._apply(term.context, work, override=True, propagate=True, pinned=False)
+        return table
 
 
 class Registry:
@@ -383,7 +393,7 @@ class _Definitions:
                         f"A context defines {name[:80]!a}, which is reserved (JSON-LD 1.1 API, 4.2.2, 5)"
                     )
             elif not self._defined.get(name):
-                self._define(name)
+                self._define(name, override=self._override)
         return Table(
             registry,
             self._terms,
@@ -411,7 +421,8 @@ class _Definitions:
         if "@direction" in self._local:
             self._direction = _direction(self._local["@direction"])
 
-    def _define(self, name: str) -> None:
+    def _define(self, name: str, *, override: bool = False) -> None:
+        """Define one term; one that another term needs first may not replace a protected one (5.2.2, 3)."""
         if self._defined.get(name) is False:
             malformed(f"A context defines {name[:80]!a} by itself (JSON-LD 1.1 API, 4.2.2, 1)")
         if not name:
@@ -424,7 +435,7 @@ class _Definitions:
         if not isinstance(definition, dict):
             malformed(f"A context defines {name[:80]!a} neither by a text nor by an object")
         term = self._term(name, definition, simple=simple)
-        if before is not None and before.protected and not self._override:
+        if before is not None and before.protected and not override:
             term = replace(term, protected=True)
             if term != before:
                 malformed(f"A context redefines the protected term {name[:80]!a} (JSON-LD 1.1, 4.1.11)")
@@ -518,7 +529,7 @@ class _Definitions:
         """As `Table.expand`, defining first what the same context defines later."""
         if text in KEYWORDS:
             return text
-        if _RESERVED.fullmatch(text):
+        if RESERVED.fullmatch(text):
             return None
         if text in self._local and self._defined.get(text) is not True:
             self._define(text)
