@@ -21,7 +21,7 @@ BLANK_NODES_MAX = 10_000
 QUADS_MAX = 100_000
 # What telling resembling nodes apart may cost: a quad looked at or a step along a path is one. The costliest
 # graph of the W3C tests that is to be canonicalised takes 25,260; this many take a tenth of a second.
-WORK_MAX = 400_000
+WORK_MAX = 600_000
 N_DEGREE_DEPTH_MAX = 300
 
 _HASHES: dict[str, Callable[[bytes], Any]] = {"sha256": hashlib.sha256, "sha384": hashlib.sha384}
