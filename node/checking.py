@@ -14,14 +14,18 @@ from typing import Any, Protocol
 
 from credentials.canonical import Contexts, parse_json
 from credentials.errors import CredentialError
-from credentials.evidence import Tables
+from credentials.evidence import At, Policy, Tables
+from credentials.genesis import Genesis
 from credentials.model import Credential, StatusEntry, check_related, parse_credential
 from credentials.presentation import open_presentation
 from credentials.secured import Secured, open_secured
 from credentials.status import check_status
 from credentials.suites import jose
 from credentials.verdict import Findings, Outcome
+from credentials.verifier import verify
 from node.fetch import Fetcher, FetchError
+from node.gathering import Gathering
+from node.jobs import require_law_date
 from node.resolving import Resolver
 
 JSON = dict[str, Any]
@@ -38,7 +42,7 @@ class Schema(Protocol):
 
 
 OwnList = Callable[[str], JSON | None]  # the newest version of a list this node publishes, by its URL
-LedgerChecks = Callable[[JSON], Sequence[JSON] | None]  # what the ledger says; None: not a participant's
+LedgerChecks = Callable[[JSON], "Sequence[JSON] | None"]  # None: not a participant's
 
 
 class Checking:
@@ -54,7 +58,7 @@ class Checking:
         schemas: Mapping[str, Schema],
         tables: Tables,
         own_list: OwnList,
-        ledger_checks: LedgerChecks,
+        ledger_verdicts: LedgerChecks,
     ) -> None:
         self._resolver = resolver
         self._fetcher = fetcher
@@ -63,7 +67,7 @@ class Checking:
         self._schemas = schemas
         self._tables = tables
         self._own_list = own_list
-        self._ledger_checks = ledger_checks
+        self._ledger_verdicts = ledger_verdicts
         self._last_held: dict[str, int] = {}  # list URL -> when it was last had
 
     # -- credentials -----------------------------------------------------------------------------------
@@ -134,7 +138,7 @@ class Checking:
             found.warned("validity", "not_yet_valid", valid_from=credential.valid_from)
         else:
             found.passed("validity")
-        told = self._ledger_checks(shown) if isinstance(shown, dict) and credential.proofs else None
+        told = self._ledger_verdicts(shown) if isinstance(shown, dict) and credential.proofs else None
         if told is None:
             self._check_status(found, credential, now)
             return
@@ -236,6 +240,27 @@ class Checking:
             found.warned("holder_key", "issuer_key_mismatch", holder=presentation.holder)
         results = [self.credential(item, options) for item in presentation.credentials]
         return {**_answer(found, results), "credentials": results}
+
+
+class LedgerVerdicts:
+    """What the ledger says about documents of participants: their keys' intervals, and their status."""
+
+    def __init__(self, gathering: Gathering, policy: Policy, genesis: Genesis) -> None:
+        self._gathering = gathering
+        self._policy = policy
+        self._genesis = genesis
+
+    def __call__(self, document: JSON) -> Sequence[JSON] | None:
+        issuer = document.get("issuer")
+        issuer = issuer.get("id") if isinstance(issuer, dict) else issuer
+        if not isinstance(issuer, str) or issuer not in self._genesis.participants:
+            return None
+        subjects = document.get("credentialSubject")
+        about = subjects.get("id") if isinstance(subjects, dict) else None
+        line = {"battery": about if isinstance(about, str) else "", "documents": [document]}
+        at = At(require_law_date(None), int(time.time()))
+        verdict = verify(document, self._gathering.evidence(line), self._policy, at)
+        return [check.as_dict() for check in verdict.checks]
 
 
 def _list_of(data: bytes) -> JSON:

@@ -46,7 +46,6 @@ from credentials.lifecycle import Event, Member
 from credentials.passport import PassportSchema
 from credentials.registry import Registry
 from credentials.status import BITS_MIN
-from credentials.suites import eddsa
 from node import log
 from node.errors import ProblemError, bad_request, not_found
 from node.members import VALUES
@@ -82,6 +81,7 @@ class Issuing:
         office: OfficeStore,
         registry: Registry,
         schema: PassportSchema | None,
+        base_url: str | None = None,
     ) -> None:
         self._genesis = genesis
         self._did = did
@@ -92,7 +92,7 @@ class Issuing:
         self._identifiers = genesis.rules["gbt34014.json"]
         self._paths = genesis.rules["passport-paths.json"]
         self._schema = schema
-        self.lists = StatusLists(did, signers.credential, office, self._list_statement)
+        self.lists = StatusLists(did, signers.credential, office, self._list_statement, base_url=base_url)
         self._salt = office.bind("salt", secrets.token_bytes(32))
         # One issuing at a time: status indexes and list versions are numbered in order.
         self._lock = threading.Lock()
@@ -516,27 +516,6 @@ class Issuing:
         )
 
     # -- credentials without attestation -------------------------------------------------------------
-
-    def secure(self, credential: JSON, now: int) -> JSON:
-        """VC-API: sign one credential of this participant; it is stored, not attested."""
-        document = dict(credential)
-        document.setdefault("issuer", self._did)
-        issuer = document["issuer"]
-        issuer = issuer.get("id") if isinstance(issuer, dict) else issuer
-        if issuer != self._did:
-            raise bad_request("issuer_differs", f"this node signs for {self._did} only")
-        document.setdefault("validFrom", stamp(now))
-        secured = eddsa.sign(document, self._signers.credential, stamp(now))
-        stored = StoredDocument(
-            digest_document(secured),
-            "credential",
-            orjson.dumps(secured),
-            self._did,
-            credential_id=secured["id"] if isinstance(secured.get("id"), str) else None,
-        )
-        with self._office.writing() as db:
-            self._office.put_documents(db, [stored])
-        return secured
 
     def _list_statement(self, about: Subject, now: int, update: StatusUpdate) -> Statement:
         return self._statement(

@@ -8,10 +8,12 @@ from credentials.passport import PassportSchema
 from credentials.registry import Registry
 from node import config, log
 from node.access import Access
+from node.checking import Checking, LedgerVerdicts
 from node.config import DataDirectory
 from node.cosigning import Cosigner, Cosigning
 from node.engine import EmbeddedEngine, chain_config, tip_of
 from node.errors import SetupError
+from node.fetch import Fetcher, FetchPolicy
 from node.gathering import Gathering
 from node.gossip import Gossip, PeerAuthentication
 from node.issuing import Issuing, Signers
@@ -22,6 +24,8 @@ from node.network import verify as verify_network
 from node.office import OfficeStore
 from node.outbox import Outbox
 from node.proofs import Proofs
+from node.resolving import Resolver
+from node.securing import Securing
 from node.service import Parts, Service
 from node.store import LedgerStore, SigningStore, SqliteStandingReader
 
@@ -49,10 +53,18 @@ class _Listening:
             self.service.engine_failed(reason)
 
 
-def open_service(directory: DataDirectory, passphrase: str, port: int) -> Service:
+def open_service(
+    directory: DataDirectory,
+    passphrase: str,
+    port: int,
+    *,
+    open_api: bool = False,
+    public_url: str | None = None,
+) -> Service:
     """Open keys, network and databases of a data directory, check that they belong together, wire the node.
 
-    The caller holds `directory.lock()`. Nothing runs until `Service.start`.
+    `open_api`: the VC-API is open to everybody. `public_url`: the address outsiders use, where node.toml
+    names none. The caller holds `directory.lock()`. Nothing runs until `Service.start`.
     """
     card = read_card(directory.card)
     keys = Keys.load(directory.root, card.did, passphrase)
@@ -65,6 +77,8 @@ def open_service(directory: DataDirectory, passphrase: str, port: int) -> Servic
     genesis = network.genesis
     network_key = open_network_key(genesis, keys)
     policy = directory.policy()
+    settings = directory.settings()
+    base_url = settings.public_url or public_url
     signing = SigningStore(directory.signing)
     ledger, office = LedgerStore(directory.ledger), OfficeStore(directory.office)
     _require_own(ledger, office, genesis.network_id, card.did, directory)
@@ -112,6 +126,7 @@ def open_service(directory: DataDirectory, passphrase: str, port: int) -> Servic
         office=office,
         registry=registry,
         schema=compiled.get(PASSPORT_SCHEMA["id"]),
+        base_url=base_url,
     )
     gathering = Gathering(
         genesis=genesis,
@@ -126,6 +141,29 @@ def open_service(directory: DataDirectory, passphrase: str, port: int) -> Servic
         policy_text=network.policy_text,
     )
     listening.outbox = Outbox(office, ledger, engine, gossip)
+    fetcher = Fetcher(settings.fetch or (FetchPolicy(public=True) if open_api else None))
+    resolver = Resolver(genesis, fetcher)
+    contexts, related = settings.known_contexts(), config.related_resources()
+    securing = Securing(
+        issuers=keys.issuers(),
+        open_api=open_api,
+        resolver=resolver,
+        contexts=contexts,
+        related=related,
+        schemas=compiled,
+        office=office,
+        lists=issuing.lists,
+    )
+    checking = Checking(
+        resolver=resolver,
+        fetcher=fetcher,
+        contexts=contexts,
+        related=related,
+        schemas=compiled,
+        tables=tables,
+        own_list=securing.newest_list,
+        ledger_verdicts=LedgerVerdicts(gathering, policy, genesis),
+    )
     service = Service(
         Parts(
             did=card.did,
@@ -143,6 +181,10 @@ def open_service(directory: DataDirectory, passphrase: str, port: int) -> Servic
             gathering=gathering,
             consignments=Consignments(office, gathering, policy),
             access=Access(office, directory.operator()),
+            resolver=resolver,
+            securing=securing,
+            checking=checking,
+            open_api=open_api,
             proofs=Proofs(ledger, office, tree, network.policy, gathering),
         ),
         port,

@@ -104,6 +104,7 @@ def addresses(node: LiveNode) -> dict[str, str]:
         "/log/tile/<level>/<path:path>": "/log/tile/0/000.p/1",
         "/1.0/identifiers/<path:did>": f"/1.0/identifiers/{DID}",
         "/status/<name>": f"/status/{status}",
+        "/status/<name>/versions": f"/status/{status}/versions",
     }
 
 
@@ -114,7 +115,7 @@ def test_answers_have_the_documented_shape(node: LiveNode) -> None:
     """
     known = addresses(node)
     for route in ROUTES:
-        if route.method != "GET" or route.rule == "/enter/<token>":
+        if route.method != "GET" or route.rule in ("/enter/<token>", "/test-manifest"):
             continue
         path = known.get(route.rule, route.rule)
         assert "<" not in path, f"the test knows no address for {route.rule}"

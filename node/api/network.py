@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Response, request
 from flask.typing import ResponseReturnValue
 
+from node.api.credentials import list_version
 from node.api.reading import raw_body
 from node.api.reply import json_reply
 from node.api.route import CBOR, COSE, PEER_BYTES_MAX
@@ -35,7 +36,7 @@ def participants(service: Service) -> ResponseReturnValue:
 
 def status_list(service: Service, name: str) -> ResponseReturnValue:
     """The status list in force, a credential (Bitstring Status List 1.0)."""
-    listed = service.status_list(name)
+    listed = service.status_list(name, list_version())
     kinds = ["application/vc", "application/json", "application/ld+json"]
     chosen = request.accept_mimetypes.best_match(kinds, default=kinds[0]) or kinds[0]
     return json_reply(listed, content_type=chosen)

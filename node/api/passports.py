@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from flask import request, url_for
 from flask.typing import ResponseReturnValue
@@ -118,25 +117,3 @@ def attestation(service: Service, digest: str) -> ResponseReturnValue:
 def events(service: Service) -> ResponseReturnValue:
     """The events that can be attested, with their members and attesters."""
     return json_reply({"events": service.events()})
-
-
-def issue_credential(service: Service) -> ResponseReturnValue:
-    """VC-API: secure one credential whose issuer is this participant."""
-    order = json_body("IssueCredentialRequest", BODY_BYTES_MAX)
-    return json_reply(service.issue_credential(order["credential"], order.get("options")), 201)
-
-
-def set_status(service: Service) -> ResponseReturnValue:
-    """VC-API: raise or lower the status bits of one credential of this node."""
-    order = json_body("StatusRequest", BODY_BYTES_MAX)
-    changes = [(entry["statusPurpose"], entry["status"]) for entry in order["credentialStatus"]]
-    return json_reply(
-        [service.set_credential_status(order["credentialId"], *change) for change in changes][-1]
-    )
-
-
-def verify_credential(service: Service) -> ResponseReturnValue:
-    """VC-API: 200 with `verified: true`, or 400 with the reasons."""
-    order = json_body("VerifyCredentialRequest", BODY_BYTES_MAX)
-    result: dict[str, Any] = service.verify_credential(order["verifiableCredential"], order.get("options"))
-    return json_reply(result, 200 if result["verified"] is True else 400)

@@ -21,6 +21,7 @@ PROBLEM = "application/problem+json"
 
 BODY_BYTES_MAX = 1 << 20
 MANIFEST_BYTES_MAX = 16 << 20
+CREDENTIAL_BYTES_MAX = 4 << 20  # so that a member that is too long is told, not cut off
 PEER_BYTES_MAX = 4 << 20  # a batch of blocks
 FORM_PARTS_MAX = 16
 
@@ -57,6 +58,7 @@ class Route:
     body: Body | None = None
     query: tuple[str, ...] = ()
     peer: bool = False  # the body is signed by a key of genesis
+    open_api: bool = False  # open to everybody at a node started with --open-api
 
     @property
     def endpoint(self) -> str:

@@ -149,6 +149,9 @@ SCHEMAS: dict[str, Schema] = {
     "VerifyCredentialRequest": _object(
         {"verifiableCredential": ANY}, {"options": {"type": ["object", "null"]}}
     ),
+    "VerifyPresentationRequest": _object(
+        {"verifiablePresentation": ANY}, {"options": {"type": ["object", "null"]}}
+    ),
     # -- answers: open, so that a client is not broken by a member added later
     "Status": _object(
         {
@@ -215,7 +218,23 @@ SCHEMAS: dict[str, Schema] = {
     "Link": _object({"url": STRING, "path": STRING}),
     "Document": {"type": "object"},
     "VerifiableCredential": _object({"verifiableCredential": ANY}),
-    "Verification": _object({"verified": {"type": "boolean"}}),
+    "Verification": _object(
+        {
+            "verified": {"type": "boolean"},
+            "problemDetails": _list(_object({"type": STRING, "title": STRING, "detail": {"type": "string"}})),
+        },
+        {"checks": _list(_ref("Check"))},
+    ),
+    "StatusVersions": _object(
+        {
+            "versions": _list(
+                _object(
+                    {"seq": COUNT, "digest": DIGEST, "attestation": DIGEST},
+                    {"leaf_index": {"type": ["integer", "null"]}, "block_time": SECONDS},
+                )
+            )
+        }
+    ),
     "Entries": _object({"entries": _list({"type": "object"})}),
 }
 

@@ -6,8 +6,9 @@ not exist; a route whose `scopes` are empty is open to everyone.
 
 from __future__ import annotations
 
-from node.api import batteries, consignments, log, network, operations, passports
+from node.api import batteries, consignments, credentials, log, network, operations, passports
 from node.api.route import (
+    CREDENTIAL_BYTES_MAX,
     FORM,
     HTML,
     JSON,
@@ -38,6 +39,11 @@ PROMETHEUS = "text/plain; version=0.0.4"
 
 SEEN = Answer(303, None, (HTML,), "A form was sent: see the page named by Location.")
 PAGE = (Answer(200, None, (HTML,), "A page."),)
+
+VERIFIED = (
+    Answer(200, "Verification", text="Verified."),
+    Answer(400, "Verification", text="Not verified, with the reasons."),
+)
 
 
 def _ok(schema: str, types: tuple[str, ...] = (JSON,), text: str = "As asked.") -> tuple[Answer, ...]:
@@ -129,35 +135,63 @@ ROUTES: tuple[Route, ...] = (
         READ,
     ),
     Route("GET", "/events", passports.events, "The events of the lifecycle", _ok("Events")),
+    # -- VC-API ------------------------------------------------------------------------------------------
     Route(
         "POST",
         "/credentials/issue",
-        passports.issue_credential,
-        "Secure one credential (VC-API)",
+        credentials.issue_credential,
+        "Secure one credential by the default profile (VC-API)",
         (Answer(201, "VerifiableCredential", text="Secured."),),
         ISSUE,
-        Body("IssueCredentialRequest"),
+        Body("IssueCredentialRequest", size_bytes_max=CREDENTIAL_BYTES_MAX),
+        open_api=True,
+    ),
+    Route(
+        "POST",
+        "/issuers/<profile>/credentials/issue",
+        credentials.issue_by_profile,
+        "Secure one credential by a named profile (VC-API)",
+        (Answer(201, "VerifiableCredential", text="Secured."),),
+        ISSUE,
+        Body("IssueCredentialRequest", size_bytes_max=CREDENTIAL_BYTES_MAX),
+        open_api=True,
     ),
     Route(
         "POST",
         "/credentials/status",
-        passports.set_status,
+        credentials.set_status,
         "Change the status of one credential (VC-API)",
         _ok("Document"),
         ISSUE,
-        Body("StatusRequest"),
+        Body("StatusRequest", size_bytes_max=CREDENTIAL_BYTES_MAX),
+        open_api=True,
     ),
     Route(
         "POST",
         "/credentials/verify",
-        passports.verify_credential,
+        credentials.verify_credential,
         "Verify one credential (VC-API)",
-        (
-            Answer(200, "Verification", text="Verified."),
-            Answer(400, "Verification", text="Not verified, with the reasons."),
-        ),
+        VERIFIED,
         VERIFY,
-        Body("VerifyCredentialRequest"),
+        Body("VerifyCredentialRequest", size_bytes_max=CREDENTIAL_BYTES_MAX),
+        open_api=True,
+    ),
+    Route(
+        "POST",
+        "/presentations/verify",
+        credentials.verify_presentation,
+        "Verify one presentation and every credential in it (VC-API)",
+        VERIFIED,
+        VERIFY,
+        Body("VerifyPresentationRequest", size_bytes_max=CREDENTIAL_BYTES_MAX),
+        open_api=True,
+    ),
+    Route(
+        "GET",
+        "/test-manifest",
+        credentials.test_manifest,
+        "The credential profiles of a node started with --open-api (404 at any other)",
+        _ok("Document"),
     ),
     # -- batteries and verdicts --------------------------------------------------------------------------
     Route(
@@ -298,8 +332,16 @@ ROUTES: tuple[Route, ...] = (
         "GET",
         "/status/<name>",
         network.status_list,
-        "A status list credential",
+        "A status list credential: the version in force, or an earlier one",
         _ok("Document", ("application/vc", JSON, "application/ld+json")),
+        query=("seq",),
+    ),
+    Route(
+        "GET",
+        "/status/<name>/versions",
+        credentials.status_versions,
+        "Every version of a status list, with its place in the log",
+        _ok("StatusVersions"),
     ),
     Route(
         "POST",

@@ -1,0 +1,83 @@
+"""VC-API: issue and verify credentials and presentations, change a status, show a status list's history.
+
+Whatever is sent to a verify address is answered with {verified, problemDetails}: 200 for true, 400 for false.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from flask.typing import ResponseReturnValue
+
+from credentials.errors import CredentialError
+from node.api.reading import integer_argument, json_body
+from node.api.reply import json_reply
+from node.api.route import CREDENTIAL_BYTES_MAX
+from node.errors import ProblemError
+from node.service import Service
+
+JSON = dict[str, Any]
+
+
+def issue_credential(service: Service) -> ResponseReturnValue:
+    """Secure one credential by the default profile of this node."""
+    order = json_body("IssueCredentialRequest", CREDENTIAL_BYTES_MAX)
+    return json_reply(service.issue_credential(order["credential"], order.get("options")), 201)
+
+
+def issue_by_profile(service: Service, profile: str) -> ResponseReturnValue:
+    """Secure one credential by a named profile: its key, its mechanism, its issuer."""
+    order = json_body("IssueCredentialRequest", CREDENTIAL_BYTES_MAX)
+    return json_reply(service.issue_credential(order["credential"], order.get("options"), profile), 201)
+
+
+def verify_credential(service: Service) -> ResponseReturnValue:
+    """200 with `verified: true`, or 400 with the reasons."""
+    return _verified(
+        "VerifyCredentialRequest",
+        lambda order: service.verify_credential(order["verifiableCredential"], order.get("options")),
+    )
+
+
+def verify_presentation(service: Service) -> ResponseReturnValue:
+    """200 with `verified: true` if the presentation's proof and every credential in it hold, or 400."""
+    return _verified(
+        "VerifyPresentationRequest",
+        lambda order: service.verify_presentation(order["verifiablePresentation"], order.get("options")),
+    )
+
+
+def set_status(service: Service) -> ResponseReturnValue:
+    """Raise or lower the status bits of one credential of this node; answered when the lists say so."""
+    order = json_body("StatusRequest", CREDENTIAL_BYTES_MAX)
+    changes = [(entry["statusPurpose"], entry["status"]) for entry in order["credentialStatus"]]
+    return json_reply(
+        [service.set_credential_status(order["credentialId"], *change) for change in changes][-1]
+    )
+
+
+def status_versions(service: Service, name: str) -> ResponseReturnValue:
+    """Every version of a status list in order, with its attestation and where that is in the log."""
+    return json_reply({"versions": service.status_versions(name)})
+
+
+def test_manifest(service: Service) -> ResponseReturnValue:
+    """The credential profiles of a node that serves the VC-API to everybody."""
+    return json_reply(service.test_manifest())
+
+
+def list_version() -> int | None:
+    """`?seq=` of a status list: 1 is the first version."""
+    return integer_argument("seq", None, largest=1 << 40)
+
+
+def _verified(schema: str, verify: Callable[[JSON], JSON]) -> ResponseReturnValue:
+    try:
+        result = verify(json_body(schema, CREDENTIAL_BYTES_MAX))
+    except (ProblemError, CredentialError) as error:
+        if isinstance(error, ProblemError) and error.status != 400:
+            raise
+        problem = {"type": f"urn:comity:reason:{error.code}", "title": "request", "detail": str(error)}
+        result = {"verified": False, "checks": [], "problemDetails": [problem], "warnings": []}
+    return json_reply(result, 200 if result["verified"] is True else 400)
