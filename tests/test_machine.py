@@ -7,6 +7,7 @@ from itertools import product
 
 import pytest
 
+from consensus import machine
 from consensus.machine import (
     CastVote,
     Decide,
@@ -219,16 +220,21 @@ SCRIPTS: dict[str, list[Line]] = {
 }
 
 
+def run_script(name: str) -> None:
+    """Play a script; raises AssertionError with the sentence of the step that went otherwise."""
+    state = State(1)
+    for line in SCRIPTS[name]:
+        state, effects = machine.step(state, line.event)
+
+        assert list(effects) == list(line.effects), line.says
+
+
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_script(name: str) -> None:
     """
     Each step of the script has exactly the effects it names.
     """
-    state = State(1)
-    for line in SCRIPTS[name]:
-        state, effects = step(state, line.event)
-
-        assert list(effects) == list(line.effects), line.says
+    run_script(name)
 
 
 def all_states() -> Iterator[State]:

@@ -1,11 +1,7 @@
 """The replica: persisting, restarting, helping, catching up, and refusing what does not belong."""
 
-import os
-import subprocess
-import sys
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from pathlib import Path
 from random import Random
 
 import pytest
@@ -50,7 +46,6 @@ from consensus.types import (
 )
 from tests.sim.cluster import GENESIS_APP_HASH, START_MS, Cluster, make_chain, make_signers
 from tests.sim.ledger import Ledger, make_tx
-from tests.sim.scenario import run
 
 CHAIN = make_chain(4)
 SIGNERS = make_signers(4)
@@ -858,31 +853,3 @@ def test_an_observer_joins_from_nothing() -> None:
 
     assert cluster.run_until(lambda: len(observer.commits) >= 40, 15_000)
     assert observer.entries[:40] == cluster.validators[0].entries[:40]
-
-
-@pytest.mark.parametrize("seed", range(50))
-def test_simulation(seed: int) -> None:
-    """
-    Under delay, loss, duplication, cuts and crashes no rule breaks, and all is final after healing.
-    """
-    run(seed)
-
-
-def test_a_run_does_not_depend_on_the_hash_seed() -> None:
-    """
-    Two processes with different string hashing produce one trace digest.
-    """
-    traces = {
-        subprocess.run(
-            [sys.executable, "-m", "tests.sim", "--seeds", "7:9"],
-            env={**os.environ, "PYTHONHASHSEED": hash_seed},
-            cwd=Path(__file__).parent.parent,
-            capture_output=True,
-            check=True,
-            text=True,
-        ).stdout
-        for hash_seed in ("0", "1")
-    }
-
-    assert len(traces) == 1
-    assert traces.pop().count("trace") == 2

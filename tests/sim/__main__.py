@@ -1,34 +1,45 @@
-"""`python -m tests.sim --seeds A:B`: run the seeds A..B-1 and print one line each."""
+"""`python -m tests.sim --seeds A:B`: run the seeds A to B-1 and print one line each."""
 
 import argparse
+import contextlib
 import subprocess
 import sys
 import time
 
+from tests.sim.bugs import BUGS
 from tests.sim.scenario import run
 
 
 def main() -> int:
-    """Run the seeds; the exit code is the number of failures, at most 1."""
+    """Run the seeds; the exit code is 1 if one of them failed."""
     parser = argparse.ArgumentParser(prog="python -m tests.sim")
     parser.add_argument("--seeds", default="0:10", help="A:B runs the seeds A to B-1")
-    first, last = (int(part) for part in parser.parse_args().seeds.split(":"))
+    parser.add_argument("--bug", choices=sorted(BUGS), help="with this bug in the code under test")
+    options = parser.parse_args()
+    first, last = (int(part) for part in options.seeds.split(":"))
     failures = 0
     started = time.monotonic()
-    for seed in range(first, last):
-        try:
-            outcome = run(seed)
-        except AssertionError as error:
-            failures += 1
-            commit = subprocess.run(
-                ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-            ).stdout.strip()
-            print(f"seed {seed} commit {commit} FAILED: {error}")
-        else:
-            print(f"seed {seed} heights {outcome.heights} trace {outcome.trace}")
+    with BUGS[options.bug]() if options.bug else contextlib.nullcontext():
+        for seed in range(first, last):
+            try:
+                outcome = run(seed)
+            except Exception as error:
+                failures += 1
+                print(f"seed {seed} commit {_commit()} FAILED: {type(error).__name__}: {error}", flush=True)
+            else:
+                who = ",".join(outcome.adversaries) or "none"
+                print(
+                    f"seed {seed} validators {outcome.validators} adversaries {who} "
+                    f"heights {outcome.heights} healed_ms {outcome.healed_after_ms} trace {outcome.trace}"
+                )
     seconds = time.monotonic() - started
     print(f"{last - first} seeds, {failures} failed, {(last - first) / seconds:.1f} seeds/s", file=sys.stderr)
     return 1 if failures else 0
+
+
+def _commit() -> str:
+    command = ["git", "describe", "--always", "--dirty"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
 if __name__ == "__main__":

@@ -1,62 +1,155 @@
-"""One seeded run: trouble, then healing, then progress."""
+"""Seeded runs: trouble, then healing, then progress; and attacks by more than f, which leave names behind."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import sha256
 from random import Random
 
-from tests.sim.checks import check_all
-from tests.sim.cluster import START_MS, Cluster
-from tests.sim.ledger import make_tx
+from tests.sim.adversaries import ADVERSARIES
+from tests.sim.attacks import attack, quorum
+from tests.sim.checks import PREVOTED, PROPOSED, check_all
+from tests.sim.cluster import START_MS, Cluster, Node, read_said
+from tests.sim.world import Border, faulty_max, lives
 
-TROUBLE_MS = 20_000
-PROGRESS_MS_MAX = 60_000  # from healing to everything final everywhere
-TXS = 30
+SIZES = (4, 5, 6, 7, 10)
+LOCKS, ATTACK = 8, 9  # last digits of seeds: votes get lost until locks are hidden; more than f are faulty
+TROUBLE_MS = 12_000
+PROGRESS_MS_MAX = 90_000  # from healing to everything final and under a receipt, everywhere
+BATTERIES = 4
+CUT_MS_MAX = 5_000
 
 
 @dataclass(frozen=True)
 class Outcome:
     """What a run came to."""
 
+    validators: int
+    adversaries: tuple[str, ...]
     heights: int
     healed_after_ms: int
     trace: str
 
 
+def choose_adversaries(seed: int, random: Random, validators: int) -> dict[int, type[Node]]:
+    """None in one seed of six, else up to f; fifty seeds hold every kind in every size."""
+    if random.random() < 1 / 6:
+        return {}
+    kinds = [ADVERSARIES[seed // len(SIZES) % len(ADVERSARIES)]]
+    kinds += random.choices(ADVERSARIES, k=random.randint(0, faulty_max(validators) - 1))
+    return dict(zip(random.sample(range(validators), len(kinds)), kinds, strict=True))
+
+
 def run(seed: int) -> Outcome:
     """Run one seed; raises AssertionError when a rule is broken."""
+    if seed % 10 == LOCKS:
+        return hidden_locks(seed)
+    if seed % 10 == ATTACK:
+        done = attack(seed)
+        kinds = (f"{done.way}: {len(done.faulty)} faulty, {'fork' if done.forked else 'no fork'}",)
+        return Outcome(done.validators, kinds, done.heights, 0, done.trace)
+    return trouble(seed)
+
+
+def trouble(seed: int) -> Outcome:
+    """Up to f adversaries, every kind of trouble, healing, progress."""
     random = Random(f"scenario {seed}")
-    cluster = Cluster(seed, 4, observers=1, heartbeat_ms=random.choice((5_000, 600_000)))
-    cluster.links.delay_ms_max = random.choice((20, 200, 900))
-    cluster.links.loss = random.choice((0.0, 0.05, 0.3))
-    cluster.links.duplication = random.choice((0.0, 0.2))
+    validators = SIZES[seed % len(SIZES)]
+    world = Border(validators)
+    adversaries = choose_adversaries(seed, random, validators)
+    cluster = Cluster(seed, validators, observers=1, world=world, adversaries=adversaries)
+    links = cluster.links
+    links.delay_ms_max = random.choice((20, 200, 900))
+    links.loss = random.choice((0.0, 0.05, 0.3))
+    links.vote_loss = random.choice((0.0, 0.0, 0.5))
+    links.duplication = random.choice((0.0, 0.2))
     cluster.crash_chance = random.choice((0.0, 0.002, 0.01))
+    cluster.down_max = random.randint(1, validators)
     cluster.start()
-    txs = [make_tx(f"n{i}", f"n{random.randrange(i)}" if i % 5 == 4 else None) for i in range(TXS)]
+    txs = lives(world, random.sample(range(1_000), BATTERIES))
     for tx in txs:
         cluster.after(random.randint(0, TROUBLE_MS), lambda tx=tx: cluster.submit(tx))  # type: ignore[misc]
-    names = sorted(node.name for node in cluster.validators)
+    names = sorted(cluster.nodes)
     for _ in range(random.randint(0, 3)):
-        start_ms, length_ms = random.randint(0, TROUBLE_MS - 5_000), random.randint(500, 5_000)
-        side = set(random.sample(names, random.randint(1, 2)))
-        cut = {frozenset((a, b)) for a in side for b in names if b not in side}
-        cluster.after(start_ms, lambda cut=cut: cluster.links.cut.update(cut))  # type: ignore[misc]
-        cluster.after(start_ms + length_ms, cluster.links.cut.clear)
+        start_ms = random.randint(0, TROUBLE_MS - CUT_MS_MAX)
+        side = sorted(random.sample(names, random.randint(1, len(names) // 2)))
+        rest = [name for name in names if name not in side]
+        both_ways = random.random() < 0.6
+        cluster.after(start_ms, lambda a=side, b=rest, w=both_ways: links.part(a, b, both_ways=w))  # type: ignore[misc]
+        cluster.after(start_ms + random.randint(500, CUT_MS_MAX), links.cut.clear)
     cluster.run(TROUBLE_MS)
-    check_all(cluster)
+    return _recover(cluster, txs)
 
-    cluster.links.cut.clear()
-    cluster.links.loss = cluster.links.duplication = cluster.crash_chance = 0.0
-    cluster.links.delay_ms_max = 20
+
+@dataclass(frozen=True)
+class _Round:
+    """What is withheld in one round: the proposal from some, one validator's prevote from all others."""
+
+    blind: frozenset[str]
+    hidden: str
+
+    @classmethod
+    def plan(cls, seed: int, round: int, names: list[str]) -> _Round:
+        """By round: nobody, a few or all miss the proposal."""
+        random = Random(f"locks {seed} {round}")
+        few = len(names) - quorum(len(names))
+        count = random.choice((0, few, len(names))) if round else few
+        return cls(frozenset(random.sample(names, count)), random.choice(names))
+
+
+def hidden_locks(seed: int) -> Outcome:
+    """All are correct; one validator at a time sees a polka and locks, and the others go on without it."""
+    random = Random(f"locks {seed}")
+    validators = SIZES[seed // 10 % len(SIZES)]
+    world = Border(validators)
+    cluster = Cluster(seed, validators, world=world)
+    names = sorted(cluster.nodes)
+    plans = [_Round.plan(seed, round_, names) for round_ in range(40)]
+
+    def drops(sender: str, receiver: str, data: bytes) -> bool:
+        said = read_said(data)
+        if said is None:
+            return True  # nobody is helped
+        name, _, round_, kind = said[0]
+        plan = plans[round_ % len(plans)]
+        return (kind == PROPOSED and receiver in plan.blind) or (kind == PREVOTED and name == plan.hidden)
+
+    cluster.links.drops = drops
+    cluster.start()
+    txs = lives(world, random.sample(range(1_000), 2))
+    for tx in txs:
+        cluster.submit(tx)
+    cluster.run(random.randint(4_000, 25_000))
+    cluster.links.drops = None
+    return _recover(cluster, txs)
+
+
+def _recover(cluster: Cluster, txs: list[bytes]) -> Outcome:
+    """Check, heal, and wait for everything to be final and sealed everywhere."""
+    check_all(cluster)
+    troubled_ms = cluster.now_ms - START_MS
+    cluster.heal()
     wanted = {sha256(tx).digest() for tx in txs}
 
     def done() -> bool:
-        return all(
-            wanted <= {digest for commit in node.commits for digest in commit.execution.finals}
-            for node in cluster.nodes.values()
-        )
+        return all(wanted <= node.final and _sealed(node) for node in cluster.honest)
 
     progressed = cluster.run_until(done, PROGRESS_MS_MAX)
     check_all(cluster)
-    heights = [len(node.commits) for node in cluster.nodes.values()]
-    assert progressed, f"no progress {PROGRESS_MS_MAX} ms after healing: heights {heights}"
-    return Outcome(max(heights), cluster.now_ms - START_MS - TROUBLE_MS, cluster.trace_digest)
+    heights = [len(node.commits) for node in cluster.honest]
+    lacking = [len(wanted - node.final) for node in cluster.honest]
+    assert progressed, (
+        f"progress: none {PROGRESS_MS_MAX} ms after healing: heights {heights}, not final {lacking}"
+    )
+    return Outcome(
+        len(cluster.chain.validators.validators),
+        tuple(type(node).__name__ for node in cluster.validators if not node.honest and node.id == node.name),
+        max(heights),
+        cluster.now_ms - START_MS - troubled_ms,
+        cluster.trace_digest,
+    )
+
+
+def _sealed(node: Node) -> bool:
+    """The node's whole log is under a checkpoint that a quorum cosigned."""
+    return node.note is not None and int(node.note.body.split("\n")[1]) == len(node.entries)
