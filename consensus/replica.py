@@ -317,7 +317,8 @@ class Replica:
         if name is not None:
             own = self._history.at(tip.height + 1).get(name)
             held = {signer.public_key for signer in self._signers}
-            if (own is None and not next_signers) or (own is not None and own.public_key not in held):
+            # Who is not in the set yet, or no more, follows as an observer.
+            if own is not None and own.public_key not in held:
                 raise ConsensusError(f"{name} is not a validator of this network with this vote key")
         if application.app_version != chain.app_version:
             raise ConsensusError("the network runs another version of the rules; update this node")
