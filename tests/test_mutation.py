@@ -321,7 +321,7 @@ def proofs_near(document: dict[str, Any], others: list[dict[str, Any]]) -> Itera
                 put(put(document, (*path, "cryptosuite"), suite), (*path, "type"), "DataIntegrityProof"),
             )
             yield "suite", put(document, (*path, "type"), suite)
-    listed = [[proof for proof in proofs if proof is not left] for left in proofs]
+    listed: list[Any] = [[proof for proof in proofs if proof is not left] for left in proofs]
     listed += [
         proofs[::-1],
         [*proofs, proofs[0]],

@@ -15,6 +15,7 @@ from credentials import suites
 from credentials.canonical import Contexts
 from credentials.errors import CredentialError
 from credentials.keys import P256, P384, did_key_decode, did_key_url
+from credentials.suites import reading
 from credentials.suites.ecdsa import EcdsaSigner, secret_from_seed
 from node.config import contexts
 
@@ -285,6 +286,130 @@ def test_proof_context_on_rdf() -> None:
 
     assert suites.verify(same, did_key_decode, contexts=CONTEXTS)
     assert refused(other) == "invalid_signature"
+
+
+CRED, STATUS = "https://www.w3.org/2018/credentials#", "https://www.w3.org/ns/credentials/status#"
+ENTRY = {
+    "type": "BitstringStatusListEntry",
+    "statusPurpose": "revocation",
+    "statusListIndex": "7",
+    "statusListCredential": "https://maker.example/status/1",
+}
+LIMITED = {
+    **DOCUMENT,
+    "validUntil": "2026-01-01T00:00:00Z",
+    "credentialStatus": ENTRY,
+}
+DATE_TIME = "http://www.w3.org/2001/XMLSchema#dateTime"
+
+
+def without(document: dict[str, Any], removed: str) -> dict[str, Any]:
+    return {name: value for name, value in document.items() if name != removed}
+
+
+def hidden() -> dict[str, dict[str, Any]]:
+    """Ways of writing the same statements so that a reader of JSON misses some of them."""
+    signed = proven(LIMITED, "eddsa-rdfc-2022")
+    until = {"@value": LIMITED["validUntil"], "@type": DATE_TIME}
+    no_until, no_status = without(signed, "validUntil"), without(signed, "credentialStatus")
+    entry_by_iri = {
+        "@type": STATUS + "BitstringStatusListEntry",
+        STATUS + "statusPurpose": "revocation",
+        STATUS + "statusListIndex": "7",
+        STATUS + "statusListCredential": {"@id": ENTRY["statusListCredential"]},
+    }
+
+    def aliased(document: dict[str, Any], alias: dict[str, Any], **members: Any) -> dict[str, Any]:
+        return {**document, "@context": [*signed["@context"], alias], **members}
+
+    return {
+        "expiry under its IRI": {**no_until, CRED + "validUntil": until},
+        "expiry under an alias": aliased(
+            no_until, {"end": {"@id": CRED + "validUntil", "@type": DATE_TIME}}, end=LIMITED["validUntil"]
+        ),
+        "expiry under a prefix": aliased(no_until, {"c": CRED}, **{"c:validUntil": until}),
+        "status under its IRI": {**no_status, CRED + "credentialStatus": ENTRY},
+        "status under an alias": aliased(no_status, {"s": {"@id": CRED + "credentialStatus"}}, s=ENTRY),
+        "status type as IRI": {
+            **no_status,
+            "credentialStatus": {**entry_by_iri, "type": entry_by_iri["@type"]},
+        },
+        "status type by keyword": {**no_status, "credentialStatus": entry_by_iri},
+    }
+
+
+@pytest.mark.parametrize("name", hidden())
+def test_nothing_signed_is_hidden_from_readers_of_json(name: str) -> None:
+    """
+    On RDF the same statements under another name carry the same signature, and are refused all the same.
+    """
+    document = hidden()[name]
+
+    with pytest.raises(CredentialError) as caught:
+        suites.verify(document, did_key_decode, contexts=CONTEXTS)
+
+    assert caught.value.code == "structure_invalid"
+    assert "another name" in caught.value.message
+    with pytest.raises(CredentialError, match="another name"):
+        proven(without(document, "proof"), "eddsa-rdfc-2022")
+
+
+def test_expiry_of_a_proof_cannot_be_hidden() -> None:
+    """
+    Nor may a member of a proof on RDF stand under its IRI or an alias, though the statements are the same.
+    """
+    signed = proven(DOCUMENT, "eddsa-rdfc-2022", expires="2026-07-01T00:00:00Z")
+    proof = without(signed["proof"], "expires")
+    end = {"@id": "https://w3id.org/security#expiration", "@type": DATE_TIME}
+    until = {"@value": "2026-07-01T00:00:00Z", "@type": DATE_TIME}
+
+    assert suites.verify(signed, did_key_decode, contexts=CONTEXTS)[0].expires == 1782864000
+    assert refused({**signed, "proof": {**proof, end["@id"]: until}}) == "malformed"
+    aliased = {**signed, "@context": [*signed["@context"], {"end": end}]}
+    assert refused({**aliased, "proof": {**proof, "end": until["@value"]}}) == "malformed"
+
+
+def test_contexts_inside_a_document_are_legal() -> None:
+    """
+    Terms and IRIs that hide nothing verify: inline contexts, a name and a type in full, values with a type.
+    """
+    document = {
+        **LIMITED,
+        "@context": [*DOCUMENT["@context"], {"school": "urn:ex:school", "@vocab": "urn:ex:"}],
+        "type": ["VerifiableCredential", "https://types.example/Alumni"],
+        "credentialStatus": [ENTRY, {**ENTRY, "statusPurpose": "suspension"}],
+        "school": {"@value": "Example", "@language": "en"},
+        "https://schema.org/alternateName": "A name",
+        "more": {"@context": {"word": "urn:ex:word"}, "word": "inside"},
+    }
+
+    for suite in ("eddsa-rdfc-2022", "ecdsa-rdfc-2019"):
+        assert suites.verify(proven(document, suite), did_key_decode, contexts=CONTEXTS)
+
+
+def test_pinned_contexts_have_one_name_for_each_member() -> None:
+    """
+    No context this node ships gives another name to a member that verdicts rest on.
+    """
+    meant = {iri: name for name, iri in {**reading.ROOT, **reading.TYPES}.items()}
+    found = []
+
+    def look(context: Any) -> None:
+        for item in context if isinstance(context, list) else [context]:
+            for name, value in item.items() if isinstance(item, dict) else ():
+                iri = value.get("@id") if isinstance(value, dict) else value
+                for prefix, ns in (("cred:", CRED), ("status:", STATUS)):
+                    iri = iri.replace(prefix, ns) if isinstance(iri, str) else iri
+                if iri in meant:
+                    found.append(name)
+                    assert name == meant[iri]
+                if isinstance(value, dict) and "@context" in value:
+                    look(value["@context"])
+
+    for document in contexts().values():
+        look(document["@context"])
+
+    assert {"validUntil", "credentialStatus", "expirationDate"} <= set(found)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from credentials.canonical import jcs, rdfc
 from credentials.errors import CredentialError
 from credentials.keys import base58btc_decode, base58btc_encode, kind_of, split_did_url
 from credentials.model import parse_date_time
+from credentials.suites.reading import require_names
 
 PROOF_TYPE = "DataIntegrityProof"
 ASSERTION = "assertionMethod"
@@ -27,6 +28,22 @@ DATA_INTEGRITY_V2 = "https://w3id.org/security/data-integrity/v2"
 # Contexts that define the terms of a proof (vc-data-integrity, 2.4.2).
 _DEFINES_PROOFS = ("https://www.w3.org/ns/credentials/v2", DATA_INTEGRITY_V2)
 PROOFS_MAX = 16
+# The members of a proof (vc-data-integrity, 2.1).
+_MEMBERS = frozenset(
+    {
+        *(
+            "@context",
+            "id",
+            "type",
+            "cryptosuite",
+            "created",
+            "expires",
+            "verificationMethod",
+            "proofPurpose",
+        ),
+        *("proofValue", "domain", "challenge", "nonce", "previousProof"),
+    }
+)
 _PROOF_VALUE_CHARACTERS_MAX = 160  # 96 bytes in base58btc
 
 # Maps the URL of a verification method to a public key (credentials.keys), or raises CredentialError.
@@ -105,6 +122,8 @@ def add_proof(
         proof["@context"] = unsecured["@context"]
     previous = _previous(proof, proofs)
     signed = {**unsecured, "proof": previous} if previous else unsecured
+    if suite.canonical == "rdfc" and contexts is not None:
+        require_names(signed, contexts)  # what would be refused is not made
     signature = signer.sign(hash_data(suite, kind, signed, proof, contexts))
     proof["proofValue"] = base58btc_encode(signature)
     return {**unsecured, "proof": [*proofs, proof] if proofs else proof}
@@ -195,6 +214,9 @@ def _verify_one(
     for name in ("verificationMethod", "proofPurpose", "proofValue"):
         if not isinstance(proof.get(name), str):
             _malformed(f"proof.{name} must be a text (vc-data-integrity, 2.1)")
+    if suite.canonical == "rdfc" and not proof.keys() <= _MEMBERS:
+        # On RDF `expires` under its IRI or under an alias would be signed as well, and not be seen.
+        _malformed("a proof on RDF has no other members than those of vc-data-integrity, 2.1")
     created, expires = (
         parse_date_time(proof[name], f"proof.{name}", "4.12; vc-data-integrity, 2.1")
         if name in proof
@@ -222,6 +244,8 @@ def _verify_one(
         raise CredentialError(
             "invalid_signature", "The document was altered after it was signed, or was signed by another key."
         ) from error
+    if suite.canonical == "rdfc" and contexts is not None:
+        require_names(signed, contexts)
     return ProofResult(
         method,
         controller,
