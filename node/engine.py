@@ -364,11 +364,14 @@ class EmbeddedEngine:
         with self._ledger.reading():
             for data, digest in batch.attestations:
                 effects += self._replica.handle(AttestationReceived(data, digest), self._now_ms())
+        kept: list[Effect] = []
         for effect in effects:
             if isinstance(effect, Drop) and effect.code in HOSTILE_ATTESTATIONS:
-                self.dropped[effect.code] += 1
+                self.dropped[effect.code] += 1  # counted, not told one by one: a flood fills no log
                 self._strike(batch.sender)
-        return effects
+            else:
+                kept.append(effect)
+        return kept
 
     def _hostile(self) -> int:
         return sum(self._replica.refused[reason] for reason in HOSTILE_MESSAGES)

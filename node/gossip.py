@@ -161,6 +161,11 @@ class PeerAuthentication:
         return sender, nonce, body
 
 
+def too_large() -> ProblemError:
+    """413: told by the length alone, without reading."""
+    return ProblemError(413, "too_large", "Too large", f"a peer request has at most {BODY_BYTES_MAX} bytes")
+
+
 def _refused(detail: str) -> ProblemError:
     return ProblemError(401, "peer_not_authenticated", "Not authenticated", detail)
 
@@ -308,10 +313,8 @@ class Gossip:
 
     def open(self, path: str, data: bytes) -> tuple[str, bytes, bytes]:
         """(sender, nonce, body) of an authenticated request."""
-        if len(data) > BODY_BYTES_MAX:  # told apart from a large batch before anything is read
-            raise ProblemError(
-                413, "too_large", "Too large", f"a peer request has at most {BODY_BYTES_MAX} bytes"
-            )
+        if len(data) > BODY_BYTES_MAX:
+            raise too_large()
         sender, nonce, body = self._authentication.open_request(data, path)
         peer = self.peers.get(sender)
         if peer is not None:

@@ -12,11 +12,11 @@ import threading
 import time
 from collections.abc import Callable
 
-STRIKES_MAX = 200
-STRIKES_PER_S = 20.0
+STRIKES_MAX = 128
+STRIKES_PER_S = 10.0
 SENDERS_MAX = 1024
-REFUSALS_PER_S = 20.0
-LATE_S = 0.5
+REFUSALS_PER_S = 10.0
+LATE_S = 1.0
 LATE_THREADS_MAX = 4  # of the web server's eight
 
 

@@ -39,6 +39,7 @@ from node.gossip import (
     BLOCKS_PER_REQUEST,
     ITEM_ATTESTATION,
     Gossip,
+    too_large,
 )
 from node.issuing import Issuing
 from node.jobs import Consignments, require_law_date
@@ -747,6 +748,11 @@ class Service:
                 case _:
                     raise not_found("no_such_page", "nodes ask for messages, status, blocks and documents")
             return gossip.answer(sender, nonce, path, answer)
+
+    def refuse_large_peer(self) -> None:
+        """A peer's request is longer than any may be: counted like every refusal, and not read."""
+        with self._parts.gossip.receiving():
+            raise too_large()
 
     def _peer_messages(self, sender: str, content: bytes) -> bytes:
         match _decoded(content):

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 THREADS = 8
 BODY_BYTES_MAX = 17 << 20  # a manifest (16 MiB) and its headers; smaller limits are in the table of routes
-PEER_BODY_BYTES_MAX = 5 << 20
+PEER_BODY_BYTES_MAX = 4 << 20
 PARENT_POLL_S = 0.5
 SWITCH_INTERVAL_S = 0.001  # a request does not wait 5 ms for a verdict that is being computed beside it
 _PR_SET_PDEATHSIG = 1
@@ -112,9 +112,9 @@ def _peers_first(service: Service, application: Application) -> Application:
             return application(environ, start_response)
         try:
             size = int(environ.get("CONTENT_LENGTH") or 0)
-            # What is longer is refused, and counted, as the request that it is: unread beyond the limit.
-            data = environ["wsgi.input"].read(min(max(size, 0), PEER_BODY_BYTES_MAX))
-            body = service.handle_peer(path.removeprefix("/peer/"), data)
+            if size > PEER_BODY_BYTES_MAX:
+                service.refuse_large_peer()
+            body = service.handle_peer(path.removeprefix("/peer/"), environ["wsgi.input"].read(max(size, 0)))
         except ProblemError as error:
             problem = json.dumps(error.document()).encode()
             return _send(start_response, f"{error.status} {error.title}", "application/problem+json", problem)
