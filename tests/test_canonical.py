@@ -1,9 +1,12 @@
 """Strict JSON at the trust boundary, and RFC 8785: vectors, a second implementation, hostile input."""
 
+import datetime
 import json
 import math
 import random
 import struct
+import time
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +38,25 @@ EDGES = [
     for edge in (middle, -middle, math.nextafter(middle, 0), math.nextafter(middle, math.inf), middle * 1.5)
 ] + [0.0, -0.0, 1.7976931348623157e308, -1.7976931348623157e308, 0.1 + 0.2, 333333333.33333329]
 
+# What would be mistaken for a number, a bracket or the end of a string where only bytes are looked at.
+LIKE_NUMBERS = [
+    ":1.0,",
+    "[-0.0]",
+    "5.0}",
+    ".0",
+    "1e+20",
+    "e-",
+    '"',
+    "\\",
+    '\\"',
+    "[",
+    "}",
+    ",",
+    "\0",
+    "\1",
+    "\n",
+]
+
 
 @pytest.mark.parametrize("name", NAMES)
 def test_official_vectors(name: str) -> None:
@@ -51,14 +73,16 @@ def test_official_vectors(name: str) -> None:
 
 def random_value(seeded: random.Random, depth: int) -> Any:
     kind = seeded.randrange(12 if depth else 8)
-    if kind < 2:
+    if kind < 1:
         return seeded.choice(
             [None, True, False, "", "a", '\u20ac$\u000f\nA\'B"\\\\"/', "\ufb33", "\U0001f600"]
         )
+    if kind < 2:
+        return "".join(seeded.choices(LIKE_NUMBERS, k=seeded.randrange(4)))
     if kind < 4:
         return seeded.randint(-INTEGER_MAX, INTEGER_MAX) >> seeded.randrange(54)
     if kind < 5:
-        return seeded.choice(EDGES)
+        return seeded.choice(EDGES) if seeded.randrange(2) else float(seeded.randrange(-9, 10))
     if kind < 6:
         value = struct.unpack("<d", seeded.randbytes(8))[0]
         return value if math.isfinite(value) else 0.5
@@ -90,11 +114,23 @@ def test_equal_to_the_reference_implementation() -> None:
     """
     On 20,000 seeded documents, numbers at every formatting border included, the bytes are those of rfc8785.
     """
-    seeded = random.Random(8785)
+    compare_with_rfc8785(seed=8785, count=20_000)
 
-    for number in range(20_000):
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", [1, 2, 3, 4, 5])
+def test_equal_to_the_reference_implementation_at_length(seed: int) -> None:
+    """
+    So it is on 100,000 documents of each of five seeds.
+    """
+    compare_with_rfc8785(seed=seed, count=100_000)
+
+
+def compare_with_rfc8785(*, seed: int, count: int) -> None:
+    seeded = random.Random(seed)
+    for number in range(count):
         value = random_value(seeded, 4)
-        assert jcs(value) == rfc8785.dumps(value), f"document {number} of seed 8785"
+        assert jcs(value) == rfc8785.dumps(value), f"document {number} of seed {seed}"
 
 
 @pytest.mark.parametrize("value", EDGES)
@@ -103,7 +139,24 @@ def test_number_borders(value: float) -> None:
     Each number where writers differ is written as rfc8785 writes it, alone and among others.
     """
     assert jcs(value) == rfc8785.dumps(value)
-    assert jcs({"a": 1, "b": [value]}) == rfc8785.dumps({"a": 1, "b": [value]})
+    for around in (
+        {"a": 1, "b": [value]},
+        {"a": value, "b": value},
+        [value, "1.0,", value],
+        {"\\": {'"': value}},
+    ):
+        assert jcs(around) == rfc8785.dumps(around)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("text", LIKE_NUMBERS)
+def test_strings_are_not_taken_for_numbers(text: str) -> None:
+    """
+    Texts that look like numbers, brackets or quotation marks stay as they are, as values and as names.
+    """
+    values: list[Any] = [{text: text}, [text, 5.0, text], {text: [6.0], f"{text}2": {"a": text}}, text]
+    for value in values:
+        assert jcs(value) == rfc8785.dumps(value)
+        assert parse_json(jcs(value)) == value
 
 
 json_values = st.recursive(
@@ -156,6 +209,15 @@ REFUSED = {
     "surrogate in UTF-8": b'"\xed\xa0\x80"',
     "invalid UTF-8": b'"\xff"',
     "overlong UTF-8": b'"\xc0\xaf"',
+    "integer of 17 digits in an object": b'{"a":{"b":[12345678901234567]}}',
+    "integer beyond 64 bits beside text": b'{"a":"b","c":123456789012345678901}',
+    "negative integer beyond 64 bits": b"[-123456789012345678901]",
+    "a string of 1 MB": b'["' + b"a" * 1_000_000 + b'"]',
+    "a string of 1 MB of escapes": b'["' + b'\\"' * 500_000 + b'"]',
+    "10,000 levels": b'{"a":' * 10_000 + b"1" + b"}" * 10_000,
+    "10,000 open arrays": b"[" * 10_000,
+    "lone surrogate at the end": b'{"a":"x\\udfff"}',
+    "invalid UTF-8 in a name": b'{"\xc3\x28":1}',
     "byte order mark": b"\xef\xbb\xbf{}",
     "UTF-16": '{"a":1}'.encode("utf-16"),
     "nested too deep": b"[" * (DEPTH_MAX + 1) + b"]" * (DEPTH_MAX + 1),
@@ -177,11 +239,14 @@ REFUSED = {
 @pytest.mark.parametrize("data", REFUSED.values(), ids=REFUSED.keys())
 def test_refused(data: bytes) -> None:
     """
-    What two readers could understand differently is `malformed`, never a crash and never a value.
+    What two readers could understand differently is `malformed`, at once, never a crash and never a value.
     """
+    started = time.perf_counter()
+
     with pytest.raises(CredentialError) as caught:
         parse_json(data)
 
+    assert time.perf_counter() - started < 2
     assert caught.value.code == "malformed"
     assert str(caught.value).endswith(".") and len(str(caught.value)) < 400
 
@@ -277,6 +342,14 @@ def test_generator_noise(path: Path) -> None:
         (1,),
         b"x",
         {"a": {1, 2}},
+        (1, 2.0),
+        {"a": [{"b": (None,)}]},
+        {"a": [math.nan]},
+        {"a": -math.inf, "b": 1.0},
+        uuid.UUID(int=1),
+        datetime.date(2026, 1, 1),
+        {"a": 2**53},
+        {"a": "x" * (STRING_CHARACTERS_MAX + 1)},
         object(),
     ],
     ids=repr,
