@@ -53,6 +53,7 @@ class Securing:
         self._related = related
         self._schemas = schemas
         self._office = office
+        self._base_url = lists.base_url
         self._lock = threading.Lock()
         self._lists = {
             name: lists.of_issuer(issuer.did, issuer.signer, f"{name}-")
@@ -63,7 +64,7 @@ class Securing:
     def manifest(self) -> JSON:
         """{profile: {id, endpoint}}: who issues what where."""
         return {
-            name: {"id": issuer.did, "endpoint": f"/issuers/{name}/credentials/issue"}
+            name: {"id": issuer.did, "endpoint": f"{self._base_url}/issuers/{name}/credentials/issue"}
             for name, issuer in self._issuers.items()
         }
 

@@ -55,7 +55,7 @@ class StatusLists:
         self._office = office
         self._attest = attest
         self._prefix = prefix
-        self._base_url = base_url or did_web_url(did).removesuffix("/did.json").removesuffix("/.well-known")
+        self.base_url = base_url or did_web_url(did).removesuffix("/did.json").removesuffix("/.well-known")
 
     def of_issuer(self, issuer_did: str, signer: Signer, prefix: str) -> StatusLists:
         """The lists of another issuer of this participant, attested alike."""
@@ -64,14 +64,14 @@ class StatusLists:
             signer,
             self._office,
             self._attest,
-            base_url=self._base_url,
+            base_url=self.base_url,
             issuer_did=issuer_did,
             prefix=prefix,
         )
 
     def url(self, name: str) -> str:
         """The `id` of a status list: where outsiders find it."""
-        return f"{self._base_url}/status/{name}"
+        return f"{self.base_url}/status/{name}"
 
     def served(self, name: str) -> bytes | None:
         """The digest of the version in force: the latest with a receipt; the first one before it has one."""
@@ -106,7 +106,7 @@ class StatusLists:
 
     def name_of(self, url: str) -> str | None:
         """The name of a list in the address of one of these lists, None for any other address."""
-        name = url.removeprefix(f"{self._base_url}/status/")
+        name = url.removeprefix(f"{self.base_url}/status/")
         known = name != url and any(name.startswith(f"{self._prefix}{purpose}-") for purpose in PURPOSES)
         return name if known else None
 

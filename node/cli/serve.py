@@ -15,12 +15,12 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
 from node.cli.setup import DATA, PASSPHRASE
-from node.config import DataDirectory, passphrase
+from node.config import DataDirectory, environment, passphrase
 from node.errors import ProblemError, SetupError
 
 if TYPE_CHECKING:
@@ -43,27 +43,57 @@ Application = Callable[[dict[str, Any], Start], Iterable[bytes]]
     "--listen", default="127.0.0.1:8470", show_default=True, help="HOST:PORT; port 0 takes a free one."
 )
 @PASSPHRASE
+@click.option(
+    "--open-api",
+    is_flag=True,
+    help="Open the VC-API to everybody; on an empty directory, make a node by itself first. For tests.",
+)
+@click.option(
+    "--tls-cert", type=click.Path(path_type=Path, exists=True), help="Certificate chain (PEM): serve HTTPS."
+)
+@click.option("--tls-key", type=click.Path(path_type=Path, exists=True), help="Its private key (PEM).")
 @click.option("--die-with-parent", is_flag=True, help="End when the process that started this one ends.")
-def serve(data: Path, *, listen: str, passphrase_file: Path | None, die_with_parent: bool) -> int:
+def serve(
+    data: Path,
+    *,
+    listen: str,
+    passphrase_file: Path | None,
+    open_api: bool,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    die_with_parent: bool,
+) -> int:
     """Run the node of a data directory until SIGTERM or Ctrl-C."""
     if die_with_parent:
         _die_with_parent()
+    if (tls_cert is None) != (tls_key is None):
+        raise click.UsageError("--tls-cert and --tls-key are given together")
     host, port = _address(listen)
-    words = passphrase(passphrase_file)
     directory = DataDirectory(data)
-    with directory.lock(), _bind(host, port) as listening:
+    with contextlib.ExitStack() as stack:
+        listening = stack.enter_context(_bind(host, port))
+        bound: int = listening.getsockname()[1]
+        url = _url(host, bound, tls=tls_cert is not None)
+        words = _stand_alone(directory, url, passphrase_file) if open_api else passphrase(passphrase_file)
+        stack.enter_context(directory.lock())
         # Imported here: the lock and the port are checked before a second is spent.
         from node import log  # noqa: PLC0415
         from node.api import create_app  # noqa: PLC0415
         from node.opening import open_service  # noqa: PLC0415
 
         sys.setswitchinterval(SWITCH_INTERVAL_S)
-        bound: int = listening.getsockname()[1]
-        service = open_service(directory, words, bound)
+        service = open_service(
+            directory, words, bound, open_api=open_api, public_url=url if open_api else None
+        )
         application = _peers_first(service, create_app(service))
-        directory.address.write_text(f"http://{listen.rpartition(':')[0]}:{bound}\n")
+        server: Server
+        if tls_cert is not None and tls_key is not None:
+            server = _tls_server(application, listening, tls_cert, tls_key)
+        else:
+            server = _plain_server(application, listening)
+        directory.address.write_text(f"{url}\n")
         log.moment("listening", host=host, port=bound, participant=service.status()["participant"])
-        _run(service, application, listening)
+        _run(service, server)
         log.moment("ended")
         if service.failure is not None:
             click.echo(f"comity: the node stopped itself: {service.failure}", err=True)
@@ -71,11 +101,18 @@ def serve(data: Path, *, listen: str, passphrase_file: Path | None, die_with_par
     return 0
 
 
-def _run(service: Service, application: Application, listening: socket.socket) -> None:
+class Server(Protocol):
+    """What runs until SystemExit."""
+
+    def run(self) -> None: ...
+    def close(self) -> None: ...
+
+
+def _plain_server(application: Application, listening: socket.socket) -> Server:
     import waitress.server  # noqa: PLC0415
 
     logging.getLogger("waitress").setLevel(logging.ERROR)
-    server = waitress.server.create_server(
+    server: Server = waitress.server.create_server(
         application,
         sockets=[listening],
         threads=THREADS,
@@ -83,15 +120,51 @@ def _run(service: Service, application: Application, listening: socket.socket) -
         ident="comity",
         clear_untrusted_proxy_headers=True,
     )
+    return server
+
+
+def _tls_server(application: Application, listening: socket.socket, certificate: Path, key: Path) -> Server:
+    from node.tls import TlsServer  # noqa: PLC0415
+
+    return TlsServer(
+        application,
+        listening,
+        certificate=certificate,
+        key=key,
+        threads=THREADS,
+        body_bytes_max=BODY_BYTES_MAX,
+    )
+
+
+def _run(service: Service, server: Server) -> None:
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
     threading.Thread(target=_end_on_failure, args=(service,), daemon=True).start()
     service.start()
     try:
-        server.run()  # returns on SystemExit
+        with contextlib.suppress(SystemExit):
+            server.run()
     finally:
         server.close()
         service.stop()
+
+
+def _stand_alone(directory: DataDirectory, url: str, passphrase_file: Path | None) -> str:
+    """The passphrase of a node that is made first if need be; one that nobody gave lies beside its keys."""
+    from node import standalone  # noqa: PLC0415
+
+    if not standalone.is_new(directory):
+        return standalone.own_passphrase(directory) or passphrase(passphrase_file)
+    given = passphrase_file is not None or environment("COMITY_PASSPHRASE") is not None
+    public_url = directory.settings().public_url or url
+    return standalone.found(directory, public_url, passphrase(passphrase_file) if given else None)
+
+
+def _url(host: str, port: int, *, tls: bool) -> str:
+    """Where this node is found from here; a node that listens everywhere is found at localhost."""
+    name = "localhost" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host  # noqa: S104
+    scheme, usual = ("https", 443) if tls else ("http", 80)
+    return f"{scheme}://{name}" + ("" if port == usual else f":{port}")
 
 
 def _stop(*_: object) -> None:
