@@ -38,7 +38,7 @@ from consensus.policy import make_policy
 from consensus.types import Validator, ValidatorSet
 from credentials.canonical import b64u, b64u_decode, parse_json
 from credentials.errors import CredentialError
-from credentials.keys import multikey_decode, multikey_encode, require_did
+from credentials.keys import ED25519, P256, P384, multikey_decode, multikey_encode, require_did
 from credentials.lifecycle import Lifecycle
 from credentials.recognition import Recognition
 
@@ -84,7 +84,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A public key (Ed25519) of a participant for one role."""
+    """A public key (credentials.keys) of a participant for one role."""
 
     role: str
     id: str  # DID URL
@@ -423,7 +423,9 @@ def _key(did: str, table: Mapping[str, Any]) -> Key:
         raise _invalid(f"the key id {key_id} does not belong to {did}")
     if type(table["public"]) is not str:
         raise _invalid(f"the public key {key_id} is not text")
-    return Key(table["role"], key_id, multikey_decode(table["public"]), *_interval(table, key_id))
+    # Credentials may be signed on P-256 and P-384; the ledger's own signatures are Ed25519 alone.
+    kinds = (ED25519, P256, P384) if table["role"] == "credential" else (ED25519,)
+    return Key(table["role"], key_id, multikey_decode(table["public"], kinds), *_interval(table, key_id))
 
 
 def _validators(value: object, participants: Mapping[str, Participant]) -> ValidatorSet:

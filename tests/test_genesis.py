@@ -26,7 +26,9 @@ from credentials.genesis import (
     write_card,
     write_genesis,
 )
+from credentials.keys import multikey_encode
 from credentials.recognition import Effect, Recognition
+from credentials.suites.ecdsa import EcdsaSigner, secret_from_seed
 from tests.ledger import (
     ANY_BATTERY,
     CN_AUTHORITY,
@@ -275,6 +277,30 @@ def test_broken_genesis_is_refused(sentence: str, change: Change) -> None:
         Genesis.parse(tomli_w.dumps(broken).encode(), rule_files())
 
     assert "\n" not in str(error.value).strip()
+
+
+@pytest.mark.parametrize("kind", ["P-256", "P-384", "P-521"])
+def test_credential_keys_may_be_of_other_kinds(kind: str) -> None:
+    """
+    A credential key may be on P-256 or P-384 and is read back; a key for the ledger itself is Ed25519.
+    """
+    public = EcdsaSigner(f"{MAKER}#k", kind, secret_from_seed(kind, b"\x01" * 32)).public_key
+
+    def with_key(role: str) -> bytes:
+        changed = table()
+        keys = next(p["keys"] for p in changed["participants"] if p["did"] == MAKER)
+        next(key for key in keys if key["role"] == role).update(public=multikey_encode(public))
+        return tomli_w.dumps(changed).encode()
+
+    if kind == "P-521":
+        with pytest.raises(CredentialError, match=kind):
+            Genesis.parse(with_key("credential"), rule_files())
+    else:
+        key = Genesis.parse(with_key("credential"), rule_files()).key(MAKER, "credential", CREATED)
+        assert key is not None and key.public == public
+    for role in ("attest", "transport"):
+        with pytest.raises(CredentialError, match=kind):
+            Genesis.parse(with_key(role), rule_files())
 
 
 def test_altered_rules_file_is_refused() -> None:
