@@ -1,9 +1,11 @@
 """One height: the algorithm step by step, one sentence per step."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import product
+from random import Random
 
 import pytest
 
@@ -31,6 +33,8 @@ from consensus.machine import (
     TimeoutElapsed,
     step,
 )
+from consensus.replica import Commit, Event, MessageReceived, Started
+from consensus.replica import TimeoutElapsed as TokenElapsed
 from consensus.types import (
     PRECOMMIT,
     PREVOTE,
@@ -42,6 +46,8 @@ from consensus.types import (
     Vote,
 )
 from consensus.votes import Added, Votes
+from tests import test_replica as replicas
+from tests.sim.ledger import make_tx
 
 V, W = b"v" * 32, b"w" * 32
 
@@ -188,6 +194,13 @@ SCRIPTS: dict[str, list[Line]] = {
         enter(1),
         Line("It is not valid here: nil.", OldProposal(1, V, 0, False), [prevote(1, None)]),
     ],
+    "late commit: precommits complete after the next round began": [
+        *LOCK_V,
+        *TO_ROUND_1,
+        enter(1),
+        Line("The proposer is silent.", TimeoutElapsed(1, Step.PROPOSE), [prevote(1, None)]),
+        Line("The last precommit of round 0 arrives.", PrecommitsForValue(0, V), [Decide(0, V)]),
+    ],
     "skip rounds": [
         ENTER_0,
         Line("f+1 are in round 5.", RoundAhead(5), [EnterRound(5)]),
@@ -239,9 +252,11 @@ def test_script(name: str) -> None:
 
 def all_states() -> Iterator[State]:
     """Every state with two values and rounds 0..2 that the algorithm can reach."""
-    locks = [(None, -1), (V, 0), (V, 1), (W, 1)]
+    locks = [(None, -1), (V, 0), (V, 1), (W, 1), (W, 2)]
     for round_, at, (locked, locked_round), (valid, valid_round) in product(range(3), Step, locks, locks):
         if locked_round > valid_round or max(locked_round, valid_round) > round_:
+            continue
+        if locked_round == valid_round and locked != valid:
             continue
         for flags in product((False, True), repeat=3):
             yield State(7, round_, at, locked, locked_round, valid, valid_round, *flags)
@@ -257,46 +272,130 @@ def all_inputs() -> list[Input]:
         for value in (V, W):
             inputs += [PolkaForValue(round_, value), PrecommitsForValue(round_, value)]
             inputs += [NewProposal(round_, value, ok) for ok in (True, False)]
-            inputs += [OldProposal(round_, value, vr, ok) for vr in range(4) for ok in (True, False)]
+            inputs += [OldProposal(round_, value, vr, ok) for vr in range(-1, 4) for ok in (True, False)]
     return inputs
+
+
+def listed(state: State, event: Input) -> tuple[Effect, ...] | None:
+    """The table of consensus/README.md, restated: the effects of a listed pair; None for every other pair."""
+    r, at = state.round, state.step
+    here = event.round == r and at not in (Step.NEW, Step.DECIDED)
+    if at is Step.DECIDED:
+        return None
+    match event:
+        case PrecommitsForValue():
+            return (Decide(event.round, event.value_id),)
+        case RoundAhead() if event.round > r:
+            return (EnterRound(event.round),)
+        case RoundEntered() if event.round == r and at is Step.NEW:
+            again = Propose(r, state.valid_value, state.valid_round)
+            return (StartTimer(r, Step.PROPOSE), again) if event.proposing else (StartTimer(r, Step.PROPOSE),)
+        case TimeoutElapsed(step=Step.PRECOMMIT) if event.round == r:
+            return (EnterRound(r + 1),)
+        case TimeoutElapsed(step=Step.PROPOSE) if here and at is Step.PROPOSE:
+            return (prevote(r, None),)
+        case TimeoutElapsed(step=Step.PREVOTE) if here and at is Step.PREVOTE:
+            return (precommit(r, None),)
+        case NewProposal() if here and at is Step.PROPOSE:
+            yes = event.acceptable and (state.locked_round == -1 or state.locked_value == event.value_id)
+            return (prevote(r, event.value_id if yes else None),)
+        case OldProposal() if here and at is Step.PROPOSE and 0 <= event.valid_round < r:
+            mine = state.locked_value == event.value_id
+            yes = event.valid and (state.locked_round <= event.valid_round or mine)
+            return (prevote(r, event.value_id, event.valid_round) if yes else prevote(r, None),)
+        case PrevotesOfAny() if here and at is Step.PREVOTE and not state.prevote_timer:
+            return (StartTimer(r, Step.PREVOTE),)
+        case PolkaForValue() if here and at in (Step.PREVOTE, Step.PRECOMMIT) and not state.polka_seen:
+            return (precommit(r, event.value_id),) if at is Step.PREVOTE else ()
+        case PolkaForNil() if here and at is Step.PREVOTE:
+            return (precommit(r, None),)
+        case PrecommitsOfAny() if here and not state.precommit_timer:
+            return (StartTimer(r, Step.PRECOMMIT),)
+    return None
 
 
 def test_every_state_with_every_input() -> None:
     """
-    Whatever comes in any state: at most one vote, never backwards, a lock is never lost, and no effect
-    without a change of state.
+    Whatever comes in any state has the effects of the table; a pair that is not in it changes nothing.
     """
     inputs = all_inputs()
-    pairs = 0
+    pairs: Counter[bool] = Counter()
     for state in all_states():
         for event in inputs:
-            pairs += 1
+            expected = listed(state, event)
             after, effects = step(state, event)
-            votes = [effect for effect in effects if isinstance(effect, CastVote)]
+            pairs[expected is not None] += 1
 
-            assert len(votes) <= 1
-            assert (after.round, after.step) >= (state.round, state.step)
-            assert after.locked_round >= state.locked_round
-            assert after.locked_round <= after.valid_round or after.locked_round == state.locked_round
-            assert (after != state) or not effects
-            if state.step is Step.DECIDED:
-                assert after == state
-            for vote in votes:
-                assert vote.round == state.round
-                _check_vote(state, after, vote)
-    assert pairs > 10_000
+            assert effects == (expected or ()), (state, event)
+            if expected is None:
+                assert after == state, (state, event)
+            else:
+                assert after != state, (state, event)
+            _check_invariants(state, after, effects)
+    assert pairs[True] > 10_000
+    assert pairs[False] > 10_000
 
 
-def _check_vote(state: State, after: State, vote: CastVote) -> None:
-    """The rules a vote must keep, restated."""
-    if vote.value_id is None:
-        assert vote.valid_round == -1
-    elif vote.kind == PREVOTE:
-        assert state.step is Step.PROPOSE
-        assert state.locked_value in (None, vote.value_id) or vote.valid_round >= state.locked_round
-    else:
-        assert state.step is Step.PREVOTE
-        assert (after.locked_value, after.locked_round) == (vote.value_id, vote.round)
+def _check_invariants(state: State, after: State, effects: Sequence[Effect]) -> None:
+    """One vote at most, never backwards, locked <= valid, and no lock is lost within the height."""
+    votes = [effect for effect in effects if isinstance(effect, CastVote)]
+    assert len(votes) <= 1
+    assert after.height == state.height
+    assert (after.round, after.step) >= (state.round, state.step)
+    assert after.locked_round <= after.valid_round
+    assert after.locked_round >= state.locked_round
+    assert after.valid_round >= state.valid_round
+    for vote in votes:
+        # A vote moves the step on, so that a second one of its kind needs another round.
+        assert vote.round == state.round == after.round
+        assert after.step > state.step
+        assert after.step is (Step.PREVOTE if vote.kind == PREVOTE else Step.PRECOMMIT)
+        if vote.value_id is None:
+            assert vote.valid_round == -1
+        elif vote.kind == PRECOMMIT:
+            assert (after.locked_value, after.locked_round) == (vote.value_id, vote.round)
+
+
+def test_random_walks_vote_once_and_never_lose_a_lock() -> None:
+    """
+    2,000 walks of any inputs: at most one prevote and one precommit in each round, and no prevote for another
+    value than the locked one without a polka after the lock.
+    """
+    inputs = all_inputs()
+    random = Random(11)
+    cast = 0
+    for _ in range(2_000):
+        state = State(7)
+        votes: list[CastVote] = []
+        for _ in range(60):
+            # Mostly what belongs to the round, or walks would hardly get anywhere.
+            near = [event for event in inputs if event.round == state.round]
+            if not near:
+                break
+            event = random.choice(near if random.random() < 0.9 else inputs)
+            if isinstance(event, PrecommitsForValue) and random.random() < 0.9:
+                continue
+            if isinstance(event, PolkaForValue) and _value_at(votes, event.round) not in (
+                None,
+                event.value_id,
+            ):
+                continue  # two polkas in one round need more than f faulty
+            state, effects = step(state, event)
+            votes += [effect for effect in effects if isinstance(effect, CastVote)]
+        steps = [(vote.round, vote.kind) for vote in votes]
+        assert len(set(steps)) == len(steps)
+        cast += len(votes)
+        for locked in votes:
+            for later in votes:
+                other = later.value_id is not None and later.value_id != locked.value_id
+                after_lock = locked.kind == PRECOMMIT and locked.value_id and later.round > locked.round
+                if after_lock and later.kind == PREVOTE and other:
+                    assert later.valid_round >= locked.round
+    assert cast > 3_000
+
+
+def _value_at(votes: Sequence[CastVote], round: int) -> bytes | None:
+    return next((v.value_id for v in votes if v.round == round and v.kind == PRECOMMIT), None)
 
 
 # --- Height: from messages to inputs
@@ -519,3 +618,86 @@ def test_proposers_rotate_by_weight() -> None:
 
     assert turn == ["0", "1", "1", "2", "2", "2"]
     assert validators.proposer(3, 2) == validators.proposer(5, 0)
+
+
+def test_quorums_count_distinct_validators_by_weight() -> None:
+    """
+    1,000 random sets of votes with repetitions: quorums are those of a count in other arithmetic.
+    """
+    random = Random(5)
+    met: Counter[bool] = Counter()
+    for _ in range(1_000):
+        weights = [random.randint(1, 5) for _ in range(random.randint(1, 10))]
+        members = [
+            Validator(f"did:web:v{i}.example", sha256(b"%d" % i).digest(), w) for i, w in enumerate(weights)
+        ]
+        votes = Votes(ValidatorSet(tuple(members)))
+        said: dict[str, set[bytes | None]] = {}
+        for _ in range(random.randint(1, 25)):
+            name, value = random.choice(members).name, random.choice((BLOCK_V.id, BLOCK_V.id, None))
+            votes.add(Vote(PREVOTE, 4, 0, -1, value, name), 0)
+            said.setdefault(name, set()).add(value)
+
+        total = sum(weights)
+        weight_of = {member.name: member.weight for member in members}
+        for value in (BLOCK_V.id, None):
+            weight = sum(weight_of[name] for name, values in said.items() if value in values)
+            assert votes.quorum_for(PREVOTE, 0, value) == (3 * weight > 2 * total)
+            met[3 * weight > 2 * total] += 1
+        assert votes.quorum_of_any(PREVOTE, 0) == (3 * sum(weight_of[name] for name in said) > 2 * total)
+        assert bool(votes.polka(0, BLOCK_V.id)) == votes.quorum_for(PREVOTE, 0, BLOCK_V.id)
+    assert min(met.values()) > 100
+
+
+# --- restart in each step, with the replica around the machine
+
+
+def lock_and_unlock() -> list[Event]:
+    """What validator 0 hears: v is locked in round 0, w gets a polka in round 1 and is decided."""
+    v, w = replicas.BLOCK, replicas.make_block(make_tx("other"), by=2)
+    said: list[Proposal | Vote | TokenElapsed] = [
+        replicas.propose(0, v),
+        *replicas.all_votes(PREVOTE, 0, v, (1, 2)),
+        *replicas.all_votes(PRECOMMIT, 0, None, (1, 2, 3)),
+        TokenElapsed((1, 0, int(Step.PRECOMMIT))),
+        replicas.propose(1, w),
+        *replicas.all_votes(PREVOTE, 1, w),
+        *replicas.all_votes(PRECOMMIT, 1, w),
+    ]
+    return [
+        message
+        if isinstance(message, TokenElapsed)
+        else MessageReceived(
+            message.proposer if isinstance(message, Proposal) else message.validator, message.encode()
+        )
+        for message in said
+    ]
+
+
+def cast_by(bench: replicas.Bench) -> list[tuple[Kind, int, bytes | None]]:
+    """The distinct votes a bench has broadcast, in order."""
+    return list(dict.fromkeys((vote.kind, vote.round, vote.value_id) for vote in bench.votes()))
+
+
+@pytest.mark.parametrize("crash_after", range(len(lock_and_unlock())))
+def test_restart_in_each_step_of_lock_and_unlock(crash_after: int) -> None:
+    """
+    Restarted after any message, a validator casts the votes it would have cast, none twice, and decides.
+    """
+    events = lock_and_unlock()
+    steady, bench = replicas.Bench(), replicas.Bench()
+    for event in events:
+        steady.feed(event)
+
+    for event in events[: crash_after + 1]:
+        bench.feed(event)
+    bench.restart()
+    bench.feed(Started())
+    for event in events:  # peers help with all of it again
+        bench.feed(event)
+
+    assert cast_by(bench) == cast_by(steady)
+    assert len({(kind, round_) for kind, round_, _ in cast_by(bench)}) == len(cast_by(bench)) == 4
+    commits = [[effect.block for effect in b.out if isinstance(effect, Commit)] for b in (steady, bench)]
+    assert commits[0][0] == commits[1][-1]
+    assert commits[0][0].id == cast_by(steady)[-1][2]
