@@ -11,8 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consensus.checkpoint import Checkpoint, SignedNote, cosign_line, sign_log_line
+from consensus.cose import SeedSigner
 from consensus.encoding import DEPTH_MAX, INTEGER_MAX, EncodingError, Value, decode, encode
 from consensus.evidence import Evidence, evidence_of
+from consensus.replica import Replica, _Record
 from consensus.types import (
     PRECOMMIT,
     PREVOTE,
@@ -24,6 +27,10 @@ from consensus.types import (
     Vote,
     decode_message,
 )
+from credentials.attestation import StatusUpdate, make_attestation
+from credentials.entries import BlockEntry, PolicyEntry, RefusedEntry
+from credentials.identifiers import Subject
+from tests.sim.world import Plain, make_chain
 
 PINNED = Path(__file__).parent / "vectors" / "encodings.txt"
 
@@ -285,6 +292,77 @@ def _validators(random: Random) -> ValidatorSet:
     )
 
 
+def _status(random: Random) -> bytes:
+    world = Plain(make_chain(1))
+    tip = replace(world.tip(), height=random.getrandbits(32))
+    application = world.disk().application(0, tip.app_hash)
+    observer = Replica(world.chain, application, tip, name=None, signer=None)
+    observer._messages = dict.fromkeys((random.randbytes(8) for _ in range(random.getrandbits(3))), None)  # type: ignore[assignment]
+    return observer.status()
+
+
+def _record(random: Random) -> bytes:
+    """A precommit in the write-ahead log with its lock, or another vote without."""
+    vote = _vote(random)
+    lock = (_proposal(random).encode(), tuple(_vote(random).encode() for _ in range(3)))
+    with_lock = vote.kind == PRECOMMIT and vote.value_id is not None
+    return _Record(vote.height, vote.round, vote.kind, vote.encode(), *(lock if with_lock else ())).encode()
+
+
+def _subject(random: Random) -> Subject:
+    return Subject("gbt34014", f"ZZ{random.getrandbits(3)}", random.randbytes(32))
+
+
+def _attestation(random: Random) -> bytes:
+    optional = {
+        "predecessors": [random.randbytes(32)],
+        "bound_asset": Subject("vin", "ZZ9", random.randbytes(32)),
+        "parties": ["did:web:customs.example"],
+        "references": [random.randbytes(32), _subject(random)],
+        "quantities": {"capacity_wh": random.getrandbits(40), "co_in_grams": random.getrandbits(20)},
+        "children_root": random.randbytes(32),
+        "status": StatusUpdate(random.randbytes(32), "revocation", 2, random.randbytes(32)),
+    }
+    return make_attestation(
+        kind="battery.produced",
+        issuer="did:web:maker.example",
+        signer=SeedSigner("did:web:maker.example#attest-1", random.randbytes(32)),
+        subject=_subject(random),
+        network_id=random.randbytes(32),
+        iat=random.getrandbits(32),
+        event_time=random.getrandbits(32),
+        document_digest=random.randbytes(32),
+        **{name: value for name, value in optional.items() if random.getrandbits(1)},
+    )
+
+
+def _refused(random: Random) -> bytes:
+    rule = f"X{random.getrandbits(4)}"
+    winner, height = random.getrandbits(40), random.getrandbits(32)
+    entry = RefusedEntry(
+        random.randbytes(32), "did:web:maker.example", _subject(random), rule, winner, height
+    )
+    return entry.encode()
+
+
+def _block_entry(random: Random) -> bytes:
+    digests = [random.randbytes(32) for _ in range(5)]
+    return BlockEntry(random.getrandbits(32), random.getrandbits(32), *digests).encode()
+
+
+def _checkpoint(random: Random) -> Checkpoint:
+    return Checkpoint("log.test.example", random.getrandbits(40), random.randbytes(32))
+
+
+def _cosignature(random: Random) -> bytes:
+    checkpoint, signer = _checkpoint(random), SeedSigner("any", random.randbytes(32))
+    lines = (
+        sign_log_line(checkpoint, checkpoint.origin, signer),
+        cosign_line(checkpoint, "v0.example", random.getrandbits(32), signer),
+    )
+    return SignedNote(checkpoint.body(), lines).text().encode()
+
+
 def _signed(message: Proposal | Vote) -> bytes:
     return message.signed_bytes(sha256(b"network").digest(), sha256(b"validators").digest())
 
@@ -299,6 +377,14 @@ TYPES: dict[str, Callable[[Random], bytes]] = {
     "certificate": lambda random: _certificate(random).encode(),
     "evidence": lambda random: _evidence(random).encode(),
     "validators": lambda random: _validators(random).encode(),
+    "status": _status,
+    "wal-record": _record,
+    "attestation": _attestation,
+    "entry-refused": _refused,
+    "entry-block": _block_entry,
+    "entry-policy": lambda random: PolicyEntry(f"quorum {random.getrandbits(32)}\n").encode(),
+    "checkpoint": lambda random: _checkpoint(random).body().encode(),
+    "cosigned-note": _cosignature,
 }
 
 

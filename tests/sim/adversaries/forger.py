@@ -18,6 +18,8 @@ class Forger(Node):
     def receive(self, sender: Node, data: bytes) -> None:
         """Turn what others said into what they did not say."""
         super().receive(sender, data)
+        if not data:
+            return  # another forger cut it to nothing
         for forged in self._forgeries(data):
             self.send(self.random.choice(self._peers()), forged)
 
@@ -53,6 +55,9 @@ class Forger(Node):
             message, validator=victim, value_id=self.random.choice((None, bytes(32))), valid_round=-1
         )
         signature = self.signer.sign(other.signed_bytes(network, chain.validators.hash))
+        if network == chain.network_id:
+            # Signed bytes hold no name: this is a vote of the forger too, whoever puts its name to it.
+            self.cluster.note_said(replace(other, validator=self.name, signature=signature).encode())
         accused = evidence_of(message, replace(other, validator=message.validator, signature=signature))
         if accused is not None and message.validator != self.name:
             forged.append(accused.encode())
@@ -67,6 +72,7 @@ class Forger(Node):
         if self.random.random() < 0.5 and mine:
             return block, replace(good, precommits=tuple(mine)).encode()
         votes: list[Vote] = []
+        self.cluster.note_said(replace(good.precommits[0], validator=self.name).encode())
         for validator in chain.validators.validators:
             vote = replace(good.precommits[0], validator=validator.name)
             votes.append(
