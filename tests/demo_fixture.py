@@ -54,6 +54,7 @@ def running_demo(root: Path) -> Iterator[DemoNetwork]:
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
             cwd=ROOT,
+            start_new_session=True,  # a process group of its own, as a terminal gives a foreground command
         )
     try:
         yield DemoNetwork(root, _state(process, root))

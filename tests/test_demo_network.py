@@ -228,3 +228,19 @@ def test_a_folder_the_demo_did_not_make_is_left_alone(tmp_path: Path) -> None:
     assert run.returncode == 70
     assert "was not made by the demo" in run.stderr
     assert (mine / "thesis.txt").read_text() == "years of work"
+
+
+def test_ctrl_c_is_an_orderly_end(tmp_path: Path) -> None:
+    """
+    Ctrl-C, which a terminal sends to the whole process group, ends the demo with 0 and leaves nothing running.
+    """
+    with running_demo(tmp_path / "network") as network:
+        os.killpg(network.state["pid"], signal.SIGINT)
+        deadline = time.monotonic() + 20
+        pids = [network.state["pid"], *(node["pid"] for node in network.state["nodes"].values())]
+        while any(map(_alive, pids)) and time.monotonic() < deadline:
+            time.sleep(0.1)
+
+        assert not [pid for pid in pids if _alive(pid)]
+    said = (tmp_path / "demo.out").read_text()
+    assert said.rstrip().endswith("Stopping the six nodes.")

@@ -64,7 +64,11 @@ class NodeProcess:
         command += ["--listen", f"127.0.0.1:{self.port}", "--passphrase-file", str(self.passphrase_file)]
         with log:
             self.process = subprocess.Popen(  # noqa: S603 - our own interpreter and arguments
-                [*command, "--die-with-parent"], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                [*command, "--die-with-parent"],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C is for the demo, which then stops its nodes in order
             )
 
     def kill(self) -> None:
