@@ -13,7 +13,7 @@ import pytest
 from credentials import jsonld, jsonld_general, rdf
 from credentials.canonical import Contexts, rdfc
 from credentials.errors import CredentialError
-from credentials.terms import TABLES_KEPT_MAX, Table, Uncompiled, Work
+from credentials.terms import KEYWORDS, TABLES_KEPT_MAX, Table, Uncompiled, Work
 from tests.bench.passport import passport
 from tests.test_issuer import everything
 
@@ -264,6 +264,56 @@ def test_many_random_documents_and_contexts(seed: int) -> None:
     canonicalised, _ = compare_random(seed, 6_000)
 
     assert canonicalised > 1_200
+
+
+MEMBERS = [
+    *sorted(KEYWORDS),
+    "@surprise",
+    "a",
+    "id",
+    "type",
+    "p:x",
+    "urn:x",
+    "",
+    "proof",
+    "credentialSubject",
+]
+
+
+def any_value(seeded: random.Random, depth: int) -> Any:
+    kind = seeded.randrange(14)
+    if kind < 3:
+        return seeded.choice([*MEMBERS, V2, V1, EXAMPLES, "_:b", "_:", "p:", "::", ":", "rtl", "en"])
+    if kind < 5:
+        return seeded.choice([0, 1, 1.1, True, False, None, 1e300, -0.0])
+    if kind < 8 or not depth:
+        return seeded.choice([[], {}, "x", {"@id": "urn:1"}, {"@value": 1}])
+    if kind < 10:
+        return [any_value(seeded, depth - 1) for _ in range(seeded.randrange(4))]
+    return {seeded.choice(MEMBERS): any_value(seeded, depth - 1) for _ in range(seeded.randrange(5))}
+
+
+def test_any_json() -> None:
+    """
+    Whatever stands under the keywords of JSON-LD, in contexts and outside, the answer is statements or
+    `malformed` with a sentence.
+    """
+    seeded = random.Random(7)
+    read = 0
+
+    for _ in range(5_000):
+        document = {seeded.choice(MEMBERS): any_value(seeded, 4) for _ in range(seeded.randrange(1, 4))}
+        if seeded.randrange(3):
+            document["@context"] = seeded.choice(
+                [any_value(seeded, 4), [V2, any_value(seeded, 3)], VOCABULARY]
+            )
+        try:
+            read += bool(rdfc(document, CONTEXTS))
+        except CredentialError as error:
+            assert error.code == "malformed"
+            assert str(error).endswith(".")
+
+    assert read > 50
 
 
 def credential(**members: Any) -> dict[str, Any]:
