@@ -16,7 +16,7 @@ from tests.sim.adversaries import ADVERSARIES
 from tests.sim.attacks import Attack, attack_with_amnesia, attack_with_twins
 from tests.sim.checks import check_all
 from tests.sim.cluster import Cluster, Node, log_root
-from tests.sim.scenario import SIZES, run
+from tests.sim.scenario import SIZES, run, trouble
 from tests.sim.world import Border, faulty_max, lives
 
 ROOT = Path(__file__).parents[1]
@@ -134,6 +134,16 @@ def test_five_and_six_do_not_fork_with_2f_faulty(validators: int) -> None:
 
 
 # --- the disk
+
+
+@pytest.mark.parametrize("seed", [0, 10, 25])
+def test_seeds_on_production_databases(seed: int, tmp_path: Path) -> None:
+    """
+    With a real signing.db for each node, its log cut at any byte by crashes: no rule breaks, all gets final.
+    """
+    trouble(seed, tmp_path)
+
+    assert any("+" in folder.name for folder in tmp_path.iterdir()), "a crash cut a log"
 
 
 def test_signing_db_cut_at_any_byte(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import heapq
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,7 @@ from consensus.replica import (
     Tip,
 )
 from node.cosigning import Cosigner, Cosigning
+from node.store import SigningStore
 from tests.sim.world import (
     GENESIS_APP_HASH,
     START_MS,
@@ -137,6 +139,47 @@ class SigningFile:
         return records
 
 
+class SigningDatabase:
+    """The production signing.db; a crash leaves its log cut anywhere within the last transaction."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._folder.mkdir()
+        self._store = SigningStore(self._folder / "signing.db")
+
+    @property
+    def _log(self) -> Path:
+        return self._folder / "signing.db-wal"
+
+    def persist(self, records: Sequence[tuple[bytes, Guard | None]], crash: Random | None) -> bool:
+        """One transaction; in a crash the log ends anywhere within it, and False is returned."""
+        before = self._log.stat().st_size
+        height = max(guard[0] for _, guard in records if guard is not None)
+        self._store.persist(height, records)
+        if crash is None:
+            return True
+        after = self._log.stat().st_size
+        cut = crash.randint(min(before, after - 1), after - 1)
+        log, kept = self._log.read_bytes()[:cut], (self._folder / "signing.db").read_bytes()
+        self._store.close()
+        self._folder = self._folder.with_name(self._folder.name + "+")
+        self._folder.mkdir()
+        (self._folder / "signing.db").write_bytes(kept)
+        self._log.write_bytes(log)
+        self._store = SigningStore(self._folder / "signing.db")
+        return False
+
+    def open(self) -> list[bytes]:
+        """As a new process reads it."""
+        self._store.close()
+        self._store = SigningStore(self._folder / "signing.db")
+        return self._store.wal(0)
+
+    def close(self) -> None:
+        """The run is over."""
+        self._store.close()
+
+
 @dataclass
 class _CosignGuard:
     """The checkpoint guard of signing.db."""
@@ -175,7 +218,8 @@ class Node:
         self.signer: SeedSigner | None = None if index is None else validator_signer(index)
         self.skew_ms = 0
         self.random = Random(f"{cluster.seed} {self.id}")
-        self.file = SigningFile()
+        folder = cluster.folder
+        self.file = SigningFile() if folder is None else SigningDatabase(folder / self.id.replace(":", "-"))
         self.disk: Disk = cluster.world.disk()
         self.commits: list[Commit] = []
         self.entries: list[bytes] = []
@@ -396,8 +440,11 @@ class Cluster:
         heartbeat_ms: int = 600_000,
         world: World | None = None,
         adversaries: dict[int, type[Node]] | None = None,
+        folder: Path | None = None,
     ) -> None:
+        """With a `folder` every node has a production signing.db in it."""
         self.seed = seed
+        self.folder = folder
         self.random = Random(seed)
         self.now_ms = START_MS
         self.world: World = world or Plain(make_chain(validators, heartbeat_ms=heartbeat_ms))
@@ -444,6 +491,12 @@ class Cluster:
         """Boot every node."""
         for node in self.nodes.values():
             node.start()
+
+    def close(self) -> None:
+        """Close what is open on the disk."""
+        for node in self.nodes.values():
+            if isinstance(node.file, SigningDatabase):
+                node.file.close()
 
     def heal(self) -> None:
         """From now on the network is fast and whole, and nobody crashes."""

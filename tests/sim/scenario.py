@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import Path
 from random import Random
 
 from tests.sim.adversaries import ADVERSARIES
@@ -51,19 +52,19 @@ def run(seed: int) -> Outcome:
     return trouble(seed)
 
 
-def trouble(seed: int) -> Outcome:
-    """Up to f adversaries, every kind of trouble, healing, progress."""
+def trouble(seed: int, folder: Path | None = None) -> Outcome:
+    """Up to f adversaries, every kind of trouble, healing, progress; in `folder` with a real signing.db."""
     random = Random(f"scenario {seed}")
     validators = SIZES[seed % len(SIZES)]
     world = Border(validators)
     adversaries = choose_adversaries(seed, random, validators)
-    cluster = Cluster(seed, validators, observers=1, world=world, adversaries=adversaries)
+    cluster = Cluster(seed, validators, observers=1, world=world, adversaries=adversaries, folder=folder)
     links = cluster.links
     links.delay_ms_max = random.choice((20, 200, 900))
     links.loss = random.choice((0.0, 0.05, 0.3))
     links.vote_loss = random.choice((0.0, 0.0, 0.5))
     links.duplication = random.choice((0.0, 0.2))
-    cluster.crash_chance = random.choice((0.0, 0.002, 0.01))
+    cluster.crash_chance = random.choice((0.0, 0.002, 0.01)) if folder is None else 0.05
     cluster.down_max = random.randint(1, validators)
     cluster.start()
     txs = lives(world, random.sample(range(1_000), BATTERIES))
@@ -78,7 +79,9 @@ def trouble(seed: int) -> Outcome:
         cluster.after(start_ms, lambda a=side, b=rest, w=both_ways: links.part(a, b, both_ways=w))  # type: ignore[misc]
         cluster.after(start_ms + random.randint(500, CUT_MS_MAX), links.cut.clear)
     cluster.run(TROUBLE_MS)
-    return _recover(cluster, txs)
+    outcome = _recover(cluster, txs)
+    cluster.close()
+    return outcome
 
 
 @dataclass(frozen=True)
