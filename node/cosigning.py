@@ -48,11 +48,14 @@ class Cosigner:
     guard: CosignGuard
 
 
+KeyName = tuple[str, bytes]  # name and key id
+
+
 @dataclass(frozen=True, slots=True)
 class Rivals:
-    """Two checkpoints of one size that one cosign key signed: evidence against its validator."""
+    """Two checkpoints of one size that one log or cosign key signed: evidence against its validator."""
 
-    key_name: str
+    key: KeyName
     first: SignedNote
     second: SignedNote
 
@@ -73,7 +76,8 @@ class Cosigning:
         self._witness_keys = {(key.name, key.key_id): key for key in policy.witnesses.values()}
         # size -> cosigner name -> (root, log line, cosignature line, time)
         self._lines: dict[int, dict[str, tuple[bytes, str, str, int]]] = {}
-        self._said: dict[str, dict[int, tuple[bytes, str, str]]] = {}  # name -> size -> root, both lines
+        # Who signed what, by key and size: the root, the line, and the log line beside it.
+        self._said: dict[KeyName, dict[int, tuple[bytes, str, str]]] = {}
         self.rivals: list[Rivals] = []  # found and not taken yet
         self.cosign_from = 0  # the first size an operator lets this node cosign
         self.foreign_size = 0  # of a checkpoint with the own cosignature that the guard does not know
@@ -101,15 +105,16 @@ class Cosigning:
 
     def receive(self, size: int, root: bytes, log_line: str, line: str) -> None:
         """Take over one validator's lines; raises NoteError if they are not what the policy's keys sign."""
-        contradicts = self._contradicts(size, root, line)
+        contradicts = self._contradicts(size, root, line) or self._contradicts(size, root, log_line)
         if size < self.cosigned_size and not contradicts:
             return
         body = Checkpoint(self._policy.origin, size, root).body()
         known = self._lines.get(size, {})
         if not any(entry[0] == root for entry in known.values()):
             _verify(body, log_line, self._log_keys)  # one log line is enough for a note
+            self._heed(size, root, log_line, log_line)
         name, time = _verify(body, line, self._witness_keys)
-        self._heed(name, size, root, log_line, line)
+        self._heed(size, root, line, log_line)
         if size <= self._tree.size and self._tree.root(size) != root:
             raise Conflict(
                 f"{name} signed another checkpoint of size {size} than this log's: keep both notes"
@@ -125,11 +130,15 @@ class Cosigning:
 
     def said_by(self, did: str) -> CosignatureFields | None:
         """The largest checkpoint that a validator was seen to cosign."""
-        said = self._said.get(key_name(did))
+        name = key_name(did)
+        said = next(
+            (s for (of, _), s in self._said.items() if of == name and of != self._policy.origin), None
+        )
         if not said:
             return None
         size = max(said)
-        return size, *said[size]
+        root, line, log_line = said[size]
+        return size, root, log_line, line
 
     def recall(self, note: SignedNote) -> None:
         """Learn from a note that was kept who signed it."""
@@ -137,24 +146,29 @@ class Cosigning:
         log_line = note.lines[0]
         for signature in note.signatures:
             if (signature.name, signature.key_id) in self._witness_keys:
-                name, _ = _verify(note.body, signature.line(), self._witness_keys)
-                self._heed(name, checkpoint.size, checkpoint.root, log_line, signature.line())
+                _verify(note.body, signature.line(), self._witness_keys)
+                self._heed(checkpoint.size, checkpoint.root, signature.line(), log_line)
 
     def _contradicts(self, size: int, root: bytes, line: str) -> bool:
-        known = self._said.get(NoteSignature.parse(line).name, {}).get(size)
+        signature = NoteSignature.parse(line)
+        known = self._said.get((signature.name, signature.key_id), {}).get(size)
         return known is not None and known[0] != root
 
-    def _heed(self, name: str, size: int, root: bytes, log_line: str, line: str) -> None:
-        """Hold a verified line against what its signer said before, and against the own guard."""
-        said = self._said.setdefault(name, {})
-        known = said.setdefault(size, (root, log_line, line))
+    def _heed(self, size: int, root: bytes, line: str, log_line: str) -> None:
+        """Hold a verified line against what its key signed before, and against the own guard."""
+        signature = NoteSignature.parse(line)
+        key = signature.name, signature.key_id
+        said = self._said.setdefault(key, {})
+        known = said.setdefault(size, (root, line, log_line))
         if known[0] != root:
-            bodies = (Checkpoint(self._policy.origin, size, r).body() for r in (known[0], root))
-            first, second = (SignedNote(b, (s,)) for b, s in zip(bodies, (known[2], line), strict=True))
-            self.rivals.append(Rivals(name, first, second))
+            first, second = (
+                SignedNote(Checkpoint(self._policy.origin, size, of).body(), (by,))
+                for of, by in ((known[0], known[1]), (root, line))
+            )
+            self.rivals.append(Rivals(key, first, second))
         while len(said) > SIZES_MAX:
             del said[min(said)]
-        if self._cosigner is not None and name == key_name(self._cosigner.did):
+        if self._cosigner is not None and signature.name == key_name(self._cosigner.did):
             last = self._cosigner.guard.last_cosigned()
             if (last is None or size > last[0]) and size >= self.cosign_from:
                 self.foreign_size = max(self.foreign_size, size)

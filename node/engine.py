@@ -168,7 +168,9 @@ class EmbeddedEngine:
         cosigning.cosign_from = signing.allowed()[1]
         self._name = name
         self._was_asking = name is not None
-        self._validator_of = {key.name: did for did, keys in chain.note_keys.items() for key in keys}
+        self._validator_of = {
+            (key.name, key.key_id): did for did, keys in chain.note_keys.items() for key in keys
+        }
         withheld = signing.withheld()
         if withheld is not None:
             self._replica.withhold(withheld.reason)
@@ -499,7 +501,7 @@ class EmbeddedEngine:
             self._was_asking = False
             self._cosign()
         for rivals in self._cosigning.rivals:
-            did = self._validator_of.get(rivals.key_name)
+            did = self._validator_of.get(rivals.key)
             found = did and evidence_of_checkpoints(did, rivals.first, rivals.second)
             if found:
                 event = MessageReceived(self._name or found.validator, found.encode())

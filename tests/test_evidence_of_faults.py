@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from hashlib import sha256
 from itertools import combinations
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -43,8 +45,12 @@ from consensus.machine import (
 )
 from consensus.replica import BlocksReceived, MessageReceived
 from consensus.types import PRECOMMIT, PREVOTE, Block, Kind, ValidatorSet, Vote
+from credentials.genesis import Genesis, key_name
+from node.gossip import ITEM_COSIGNATURE
+from tests import ledger
 from tests.replicas import NETWORK, Net, Node, certificate_of, chain_of, did, vote
 from tests.sim.ledger import make_tx
+from tests.test_engine import Network, genesis  # noqa: F401 - the fixture of a genesis of today
 
 CHAIN = chain_of(4)
 V, W = sha256(b"v").digest(), sha256(b"w").digest()
@@ -531,3 +537,35 @@ def test_honest_validators_are_never_named(seed: int) -> None:
     assert all(node.up.evidence == [] and node.up.withheld is None for node in net.nodes.values())
     assert not any(recorded(net))
     assert len(net.votes) >= 4 * count
+
+
+# --- checkpoints, found by engines
+
+
+@pytest.mark.parametrize("role", ["cosign", "log"])
+def test_engines_find_rival_checkpoints_and_record_them(genesis: Genesis, tmp_path: Path, role: str) -> None:  # noqa: F811
+    """
+    A validator that cosigns (or signs as the log) another root for a size it signed is on every ledger, once.
+    """
+    network = Network(genesis, tmp_path)
+    network.start(*ledger.VALIDATORS)
+    network.submit(network.attestation(1))
+    network.wait("the first block", lambda: network.heights() == {1})
+    nodes = list(network.links.nodes.values())
+    network.wait("a checkpoint", lambda: all(node.ledger.checkpoint() for node in nodes))
+    liar, other = ledger.CUSTOMS, ledger.MAKER
+    now = int(time.time())
+    size = 1_000_000 if role == "log" else 2
+    for root in (V, W):
+        checkpoint = Checkpoint(genesis.origin, size, root)
+        by = other if role == "log" else liar  # the cosigner beside the lying log key is not accused of it
+        log_line = sign_log_line(checkpoint, genesis.origin, ledger.signer(liar, "log"))
+        line = cosign_line(checkpoint, key_name(by), now, ledger.signer(by, "cosign"))
+        nodes[0].engine.peer_items(liar, [[ITEM_COSIGNATURE, size, root, log_line, line]])
+
+    network.wait("the record", lambda: all(node.ledger.evidence() for node in nodes))
+    for node in nodes:
+        accused = {Evidence.decode(row.entry).validator for row in node.ledger.evidence()}
+        assert accused == ({liar, other} if role == "log" else {liar})
+        assert node.engine.withheld is None or node.did == other
+        node.stop()
