@@ -12,6 +12,7 @@ document. `body` by path (all CBOR):
     status     status                      -> status
     blocks     [from height, count]        -> [[block, certificate], ...]
     documents  JSON bytes                  -> JSON bytes  (service.py says which)
+    snapshot   [height or 0, offset]       -> [height, size, chunk]  (snapshot.py)
 
     status = [replica status, height, log size, size of the cosigned checkpoint]
 """
@@ -416,6 +417,14 @@ class Gossip:
             blocks = decode(answer, size_bytes_max=BODY_BYTES_MAX)
             match blocks:
                 case [*pairs]:
+                    if len(pairs) > 1:  # one block is no news: it comes with every height to an observer
+                        log.moment(
+                            "catching_up",
+                            peer=peer.did,
+                            height=blocks_from + len(pairs) - 1,
+                            of=max(peer.height, blocks_from + len(pairs) - 1),
+                            blocks=len(pairs),
+                        )
                     self._inbox.peer_blocks(peer.did, [_block_of(pair) for pair in pairs])
                 case _:
                     raise _refused("the blocks of the peer cannot be read")

@@ -27,6 +27,7 @@ from node.proofs import Proofs
 from node.resolving import Resolver
 from node.securing import Securing
 from node.service import Parts, Service
+from node.snapshot import Shelf
 from node.store import LedgerStore, SigningStore, SqliteStandingReader
 
 POLL_VALIDATOR_S, POLL_OBSERVER_S = 1.0, 0.4
@@ -186,6 +187,7 @@ def open_service(
             checking=checking,
             open_api=open_api,
             proofs=Proofs(ledger, office, tree, network.policy, gathering),
+            shelf=Shelf(ledger, genesis, directory.root),
         ),
         port,
     )

@@ -49,6 +49,7 @@ from node.outbox import Outbox
 from node.proofs import Proofs
 from node.resolving import Resolver
 from node.securing import Securing, require_known_purpose
+from node.snapshot import Shelf
 from node.store import LedgerStore, SigningStore
 
 JSON = dict[str, Any]
@@ -93,6 +94,7 @@ class Parts:
     checking: Checking
     open_api: bool
     proofs: Proofs
+    shelf: Shelf
 
 
 class Service:
@@ -190,7 +192,8 @@ class Service:
             "height": height,
             "round": parts.engine.round,
             "block_time": block_time,
-            "lag_heights": parts.gathering.lag_heights(height),
+            "lag_heights": (lag := parts.gathering.lag_heights(height)),
+            "catching_up": {"height": height, "of": height + lag} if lag > 1 else None,
             "lag_s": parts.gathering.quorum_silence_s(),
             "ready": ready["ready"],
             "reasons": ready["reasons"],
@@ -745,8 +748,10 @@ class Service:
                     answer = self._peer_blocks(content)
                 case "documents":
                     answer = self._parts.gathering.answer_peer(sender, content)
+                case "snapshot":
+                    answer = self._parts.shelf.answer(content)
                 case _:
-                    raise not_found("no_such_page", "nodes ask for messages, status, blocks and documents")
+                    raise not_found("no_such_page", "nodes ask for messages, status, blocks, documents")
             return gossip.answer(sender, nonce, path, answer)
 
     def refuse_large_peer(self) -> None:

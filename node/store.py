@@ -359,24 +359,8 @@ class LedgerStore:
             )
             first = db.execute("SELECT COALESCE(MAX(leaf_index) + 1, 0) AS n FROM entries").fetchone()["n"]
             db.executemany(
-                "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [
-                    (
-                        first + offset,
-                        row.leaf_hash,
-                        tip.height,
-                        row.type,
-                        row.kind,
-                        row.issuer,
-                        row.subject,
-                        row.digest,
-                        row.document_digest,
-                        row.rule,
-                        row.winner,
-                        row.entry,
-                    )
-                    for offset, row in enumerate(entries)
-                ],
+                _INSERT_ENTRY,
+                [_entry_values(first + offset, tip.height, row) for offset, row in enumerate(entries)],
             )
             db.executemany("INSERT OR REPLACE INTO standings VALUES (?, ?)", standings.items())
             final = list(finals)
@@ -389,6 +373,12 @@ class LedgerStore:
         for cache in (self._standings, self._finals):
             if len(cache) > CACHED_MAX:
                 cache.clear()
+
+    @contextmanager
+    def adopting(self) -> Iterator[Adoption]:
+        """Fill this empty ledger in one transaction, or leave it empty."""
+        with self._db.writing() as db:
+            yield Adoption(db)
 
     def put_checkpoint(self, size: int, time: int, note: str) -> None:
         """Keep a cosigned checkpoint: of one size the first note, with its time, and the newest one.
@@ -534,6 +524,55 @@ class LedgerStore:
             values,
         )
         return [EntryRow(*row) for row in rows]
+
+
+class Adoption:
+    """An open transaction that fills an empty ledger row by row: `snapshot.py` says what may go in."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def block(self, height: int, block_id: bytes, time: int, block: bytes, certificate: bytes) -> None:
+        """A block; its state follows when its leaves are there."""
+        values = (height, block_id, time, b"", block, certificate, b"")
+        self._db.execute("INSERT INTO blocks VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+
+    def state(self, height: int, app_hash: bytes, frontier: bytes) -> None:
+        self._db.execute(
+            "UPDATE blocks SET app_hash = ?, frontier = ? WHERE height = ?", (app_hash, frontier, height)
+        )
+
+    def final(self, height: int, digests: Iterable[bytes]) -> None:
+        self._db.executemany("INSERT INTO finals VALUES (?, ?)", [(digest, height) for digest in digests])
+
+    def entry(self, leaf_index: int, height: int, row: EntryRow) -> None:
+        self._db.execute(_INSERT_ENTRY, _entry_values(leaf_index, height, row))
+
+    def standing(self, key: bytes, value: bytes) -> None:
+        self._db.execute("INSERT INTO standings VALUES (?, ?)", (key, value))
+
+    def checkpoint(self, size: int, time: int, note: str) -> None:
+        self._db.execute("INSERT INTO checkpoints VALUES (?, ?, ?, ?)", (size, time, note, note))
+
+
+_INSERT_ENTRY = "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+
+
+def _entry_values(leaf_index: int, height: int, row: EntryRow) -> tuple[object, ...]:
+    return (
+        leaf_index,
+        row.leaf_hash,
+        height,
+        row.type,
+        row.kind,
+        row.issuer,
+        row.subject,
+        row.digest,
+        row.document_digest,
+        row.rule,
+        row.winner,
+        row.entry,
+    )
 
 
 class SqliteStandingReader:

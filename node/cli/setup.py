@@ -7,8 +7,12 @@ from pathlib import Path
 import click
 
 from node import network as networks
+from node import snapshot as snapshots
 from node.config import DataDirectory, passphrase
 from node.errors import SetupError
+from node.gossip import PeerAuthentication
+from node.keystore import Keys
+from node.store import LedgerStore
 
 DATA = click.option(
     "--data",
@@ -112,13 +116,49 @@ def create(
 @network.command()
 @DATA
 @click.option("--network", "source", required=True, type=click.Path(path_type=Path), help="Its directory.")
+@click.option(
+    "--snapshot", help="Begin with this snapshot: a file, or the URL of a peer in peers.toml to get one from."
+)
 @PASSPHRASE
-def join(data: Path, *, source: Path, passphrase_file: Path | None) -> None:
+def join(data: Path, *, source: Path, snapshot: str | None, passphrase_file: Path | None) -> None:
     """Check a network against this node's keys, and keep it in the data directory."""
     directory = DataDirectory(data)
     with directory.lock():
-        found = networks.join(directory, source, passphrase(passphrase_file))
-    click.echo(f"joined {found.genesis.name}, id {networks.fingerprint(found.genesis)}")
+        words = passphrase(passphrase_file)
+        found = networks.join(directory, source, words)
+        click.echo(f"joined {found.genesis.name}, id {networks.fingerprint(found.genesis)}")
+        if snapshot is not None:
+            height = _take_snapshot(directory, found, snapshot, words)
+            click.echo(f"took over the ledger up to block {height}: every root was computed again and agrees")
+
+
+def _take_snapshot(directory: DataDirectory, found: networks.Network, snapshot: str, words: str) -> int:
+    if not snapshot.startswith(("http://", "https://")):
+        return snapshots.join(Path(snapshot), found.genesis, found.policy, directory.ledger)
+    keys = Keys.load(directory.root, networks.read_card(directory.card).did, words)
+    authentication = PeerAuthentication(found.genesis, keys.did, keys.signer("transport"))
+    fetched = directory.root / "snapshot.fetched"
+    try:
+        snapshots.fetch(snapshots.asking(authentication, found.addresses, snapshot), fetched)
+        return snapshots.join(fetched, found.genesis, found.policy, directory.ledger)
+    finally:
+        fetched.unlink(missing_ok=True)
+
+
+@network.command()
+@DATA
+@click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="New file.")
+def snapshot(data: Path, *, out: Path) -> None:
+    """Write the ledger as rows that prove themselves: for `comity network join --snapshot`."""
+    directory = DataDirectory(data)
+    if not directory.ledger.exists():
+        raise SetupError(f"{directory.ledger} does not exist: this node has no ledger yet")
+    ledger = LedgerStore(directory.ledger)
+    try:
+        height = snapshots.write(ledger, networks.verify(directory.network).genesis, out)
+    finally:
+        ledger.close()
+    click.echo(f"{out}: the ledger up to block {height}, {out.stat().st_size:,} bytes")
 
 
 @network.command()
