@@ -218,6 +218,8 @@ class Consignments:
 
     def item(self, consignment_id: str, line: int) -> JSON:
         row = self._row(consignment_id)
+        if line >= 1 << 31:  # SQLite has no such numbers
+            raise not_found("line_unknown", "the consignment has no such line")
         found = self._office.connection.execute(
             "SELECT body FROM items WHERE consignment = ? AND line = ?", (consignment_id, line)
         ).fetchone()

@@ -24,6 +24,7 @@ _COMMANDS = {
     "log": "logs",
     "receipt": "logs",
     "keys": "access",
+    "vc": "vc",
     "evidence": "evidence",
     "demo": "demo",
 }
