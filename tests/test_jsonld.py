@@ -5,6 +5,7 @@ import hashlib
 import json
 import random
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,77 @@ def test_published_canonical_forms(folder: str, document: str, expected: str, ha
     value = json.loads((VECTORS / folder / document).read_bytes())
 
     assert rdfc(value, CONTEXTS, hash_name=hash_name) == (VECTORS / folder / expected).read_bytes()
+
+
+def types_of(url: str) -> list[str]:
+    return [name for name in CONTEXTS[url]["@context"] if name[0].isupper()]
+
+
+@pytest.mark.check
+@pytest.mark.parametrize("first", INDEX)
+def test_pairs_of_known_contexts(first: str) -> None:
+    """
+    Each known context beside each other one, with each type that they define and its own terms: both ways
+    agree, also on which contexts contradict each other, and none is left to pyld.
+    """
+    for second in INDEX:
+        for name in sorted({*types_of(first), *types_of(second)}):
+            term = CONTEXTS[second]["@context"].get(name) or CONTEXTS[first]["@context"].get(name)
+            scoped = term.get("@context") if isinstance(term, dict) else None
+            members = [member for member in scoped or () if member[0] != "@" and member not in ("id", "type")]
+            nodes = {member: {"@id": f"urn:y:{member}", "@type": name} for member in members[:8]}
+            document = {"@context": [first, second], "@id": "urn:x", "@type": name, **nodes}
+            forms: list[bytes | None] = []
+            for way in (compiled, general):
+                try:
+                    forms.append(way(copy.deepcopy(document)))
+                except CredentialError:
+                    forms.append(None)
+            assert forms[0] == forms[1], f"{second} {name}"
+
+
+def altered(value: Any) -> Iterator[Any]:
+    """Copies of a JSON value, each with one member altered, taken away or added."""
+    if isinstance(value, dict):
+        for name, member in value.items():
+            yield {other: item for other, item in value.items() if other != name}
+            for changed in altered(member):
+                yield {**value, name: changed}
+        additions: list[Any] = [None, [], {}, "x"]
+        yield from ({**value, "added": added} for added in additions)
+    elif isinstance(value, list):
+        for number, member in enumerate(value):
+            if value.count(member) == 1 and len(value) > 1:
+                yield value[:number] + value[number + 1 :]
+            for changed in altered(member):
+                yield [*value[:number], changed, *value[number + 1 :]]
+        yield [*value, "added"]
+    elif isinstance(value, bool):
+        yield not value
+    elif isinstance(value, str):
+        yield value + "x"
+    else:
+        yield value + 1
+
+
+def test_every_member_of_a_passport_counts() -> None:
+    """
+    Whatever is altered, added or taken away below the contexts, the canonical form is another one, or there
+    is none.
+    """
+    document = {name: value for name, value in passport().items() if name != "proof"}
+    contexts = document.pop("@context")
+    canonical = rdfc({"@context": contexts, **document}, CONTEXTS)
+    count = 0
+
+    for changed in altered(document):
+        count += 1
+        try:
+            assert rdfc({"@context": contexts, **changed}, CONTEXTS) != canonical, json.dumps(changed)
+        except CredentialError:
+            continue
+
+    assert count > 700
 
 
 def random_context(seeded: random.Random, depth: int = 2) -> Any:
