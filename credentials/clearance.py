@@ -26,6 +26,7 @@ from credentials.verifier import (
     DOCUMENT_CHECKS,
     Examined,
     check_freshness,
+    check_law_date,
     check_receipts,
     examine,
     sources_of,
@@ -201,6 +202,7 @@ def clear_item(  # noqa: PLR0917  (the two dates stay apart: never one parameter
     inquiry = Inquiry(evidence, record, policy, at)
     _check_identifier(found, line, evidence, policy)
     check_freshness(found, evidence, policy, at)
+    check_law_date(found, at)
     shown = _check_documents(found, line, inquiry)
     check_receipts(found, evidence, shown[0] if shown else None)
     battery = check_battery(found, shown, inquiry)

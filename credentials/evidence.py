@@ -234,6 +234,7 @@ CHECKS: Mapping[str, str] = {
     "identifier": "manifest",
     "ledger": "ledger",
     "fresh": "ledger",
+    "law_date": "clock",
     "document": "document",
     "parse": "document",
     "structure": "document",

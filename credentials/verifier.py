@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -38,6 +39,7 @@ from credentials.verdict import Findings, Outcome, Verdict, conclude
 PASSPORT_TYPE = "BatteryPassportCredential"
 ENVELOPED_TYPE = "EnvelopedVerifiableCredential"
 PUBLISHING = ("publish", "supersede")  # effects of the events under which a passport is recorded
+ZONE_OFFSET_S_MIN, ZONE_OFFSET_S_MAX = -12 * 3600, 14 * 3600  # of the clocks on Earth, against UTC
 ASSERTING_ROLES = ("credential", "attest")  # the keys a did.json lists under assertionMethod
 
 DOCUMENT_CHECKS = ("structure", "proof", "issuer_key", "validity", "schema", "status")
@@ -73,6 +75,7 @@ def verify(document: Document | bytes, evidence: Evidence, policy: Policy, at: A
     record = Record.read(evidence.ledger)
     inquiry = Inquiry(evidence, record, policy, at)
     check_freshness(found, evidence, policy, at)
+    check_law_date(found, at)
     found.passed("document", origin="shown")
     examined = examine(found, document, inquiry)
     check_receipts(found, evidence, examined)
@@ -121,6 +124,20 @@ def check_freshness(found: Findings, evidence: Evidence, policy: Policy, at: At)
         found.unknown("fresh", "clock_wrong", block_time=network.block_time, **told)
     else:
         found.passed("fresh", age_s=silence, **told)
+
+
+def check_law_date(found: Findings, at: At) -> None:
+    """The law is that of the day of judging, which is one of two or three days somewhere on Earth."""
+    first, last = (
+        datetime.fromtimestamp(at.evaluated_at + offset_s, UTC).date().isoformat()
+        for offset_s in (ZONE_OFFSET_S_MIN, ZONE_OFFSET_S_MAX)
+    )
+    if at.law_date < first:
+        found.unknown("law_date", "law_date_past", law_date=at.law_date, day_of_judging=first)
+    elif at.law_date > last:
+        found.warned("law_date", "law_date_future", law_date=at.law_date, day_of_judging=last)
+    else:
+        found.passed("law_date", law_date=at.law_date)
 
 
 def examine(

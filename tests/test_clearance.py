@@ -97,6 +97,36 @@ def test_before_the_law_applies_nothing_is_a_gap() -> None:
     assert w.judge(text, law_date="2027-02-17").as_dict()["verdict"] == "clear"
 
 
+@pytest.mark.parametrize(
+    ("law_date", "expected", "outcome"),
+    [
+        ("2027-01-15", ("clear", "ok", None), "pass"),
+        ("2027-01-14", ("clear", "ok", None), "pass"),
+        ("2027-03-01", ("clear", "ok", None), "warn"),
+        ("2027-01-13", ("undecided", "law_date_past", None), "indeterminate"),
+        ("2020-01-01", ("undecided", "law_date_past", None), "indeterminate"),
+        ("0001-01-01", ("undecided", "law_date_past", None), "indeterminate"),
+    ],
+)
+def test_the_declarant_does_not_choose_the_law(
+    law_date: str, expected: tuple[Any, ...], outcome: str
+) -> None:
+    """
+    A law date before the day of judging (in any time zone) is never clear; a later one is said.
+    """
+    w = World()
+    text = w.new(1)
+
+    told = w.judge(text, law_date=law_date, at=1_800_000_900).as_dict()
+    importer = w.judge(
+        text, law_date=law_date, policy_name="importer-eu", evidence=w.evidence(text)
+    ).as_dict()
+
+    assert shape(told) == expected
+    assert check(told, "law_date")[0]["outcome"] == check(importer, "law_date")[0]["outcome"] == outcome
+    assert importer["verdict"] in GOOD
+
+
 def test_an_altered_value_holds() -> None:
     """
     A value altered in the presented set 1 is held under 26(a) as an invalid signature.
