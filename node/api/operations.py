@@ -6,6 +6,7 @@ import re
 
 from flask import Response, current_app, request, url_for
 from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import MethodNotAllowed
 
 from node.api.access import cookie_name
 from node.api.reading import json_body
@@ -61,6 +62,8 @@ def open_link(service: Service) -> ResponseReturnValue:
 
 def enter(service: Service, token: str) -> ResponseReturnValue:
     """Turn a one-time link into the cookie of a session and go to its page."""
+    if request.method != "GET":
+        raise MethodNotAllowed(["GET"])  # what only looks (HEAD) must not use the link up
     session = service.enter(token)
     target = session.next if LOCAL_PATH.fullmatch(session.next) else "/"
     response = see(target)
