@@ -16,6 +16,7 @@ from node.errors import SetupError
 from node.fetch import Fetcher, FetchPolicy
 from node.gathering import Gathering
 from node.gossip import Gossip, PeerAuthentication
+from node.hosts import Hosts
 from node.issuing import Issuing, Signers
 from node.jobs import Consignments
 from node.keystore import Keys
@@ -61,11 +62,13 @@ def open_service(
     *,
     open_api: bool = False,
     public_url: str | None = None,
+    listen_host: str | None = None,
 ) -> Service:
     """Open keys, network and databases of a data directory, check that they belong together, wire the node.
 
     `open_api`: the VC-API is open to everybody. `public_url`: the address outsiders use, where node.toml
-    names none. The caller holds `directory.lock()`. Nothing runs until `Service.start`.
+    names none. `listen_host`: where it listens; requests for other hosts are refused (`hosts.py`). The caller
+    holds `directory.lock()`. Nothing runs until `Service.start`.
     """
     card = read_card(directory.card)
     keys = Keys.load(directory.root, card.did, passphrase)
@@ -190,6 +193,11 @@ def open_service(
             shelf=Shelf(ledger, genesis, directory.root),
         ),
         port,
+        Hosts.of(
+            card.did,
+            None if listen_host is None else (listen_host, port),
+            (base_url, network.addresses.get(card.did)),
+        ),
     )
     listening.service = service
     return service

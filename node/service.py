@@ -41,6 +41,7 @@ from node.gossip import (
     Gossip,
     too_large,
 )
+from node.hosts import Hosts
 from node.issuing import Issuing
 from node.jobs import Consignments, require_law_date
 from node.network import Network
@@ -100,8 +101,9 @@ class Parts:
 class Service:
     """One node's use cases. Thread-safe: the web server calls it from several threads."""
 
-    def __init__(self, parts: Parts, port: int) -> None:
+    def __init__(self, parts: Parts, port: int, hosts: Hosts) -> None:
         self._parts = parts
+        self.hosts = hosts
         self._genesis = parts.network.genesis
         self._participant = self._genesis.participants[parts.did]
         self._port = port

@@ -129,6 +129,48 @@ def test_a_write_by_cookie_comes_from_our_own_page(node: LiveNode) -> None:
         assert guest.post("/passports", data=form, headers={**headers, **BROWSER}).status_code == 400
 
 
+def test_looking_at_a_link_does_not_use_it_up(node: LiveNode) -> None:
+    """
+    HEAD of a link is a 405 and leaves the link as it was: the person's GET still comes in.
+    """
+    path = node.post_json("/links", {}).get_json()["path"]
+
+    looked = node.app.test_client().head(path)
+    entered = node.app.test_client().get(path)
+
+    assert (looked.status_code, looked.headers["Allow"]) == (405, "GET")
+    assert entered.status_code == 303
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "everything.example:8", "x y", "["],
+)
+def test_a_request_for_another_host_is_refused(node: LiveNode, host: str) -> None:
+    """
+    A foreign Host is a 421: no link is built on it, and and no write by cookie passes on it.
+    """
+    guest = node.app.test_client()
+    guest.get(node.post_json("/links", {}).get_json()["path"])
+
+    link = node.client.post("/links", json={}, headers={**node.bearer, "Host": host})
+    form = guest.post("/passports", data={"code": "x"}, headers={"Host": host, "Origin": f"http://{host}"})
+
+    assert "host" in assert_problem(link, 421)["detail"]
+    assert "url" not in link.get_json(force=True)
+    assert_problem(form, 421)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:9000", "[::1]:8470", "localhost", "everything.example"])
+def test_a_request_for_an_own_host_is_answered(node: LiveNode, host: str) -> None:
+    """
+    Loopback names at any port (a tunnel's end) and the host of the own did:web are this node.
+    """
+    link = node.client.post("/links", json={}, headers={**node.bearer, "Host": host})
+
+    assert link.get_json()["url"].startswith(f"http://{host}/enter/")
+
+
 # -- bad input -----------------------------------------------------------------------------------------
 
 

@@ -69,6 +69,7 @@ def create_app(service: Service) -> Flask:
     @app.before_request
     def _admit() -> None:
         g.session = None
+        access.require_own_host(service)
         if request.endpoint is None or request.endpoint == "static":
             return
         route = table[request.endpoint]

@@ -66,6 +66,18 @@ def admit(service: Service, route: Route) -> None:
         _require_same_origin()
 
 
+def require_own_host(service: Service) -> None:
+    """421 for a request that names another host: it is not for this node, whatever key it carries."""
+    if not service.hosts.admit(request.host):
+        raise ProblemError(
+            421,
+            "other_host",
+            "Misdirected request",
+            f"this node does not answer for the host {request.host!a:.120}; ask it where it listens, or name "
+            "its address as public_url in node.toml.",
+        )
+
+
 def _session_with(
     service: Service, scopes: tuple[str, ...], bearer: str | None, cookie: str | None
 ) -> Session:

@@ -83,7 +83,12 @@ def serve(
 
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         service = open_service(
-            directory, words, bound, open_api=open_api, public_url=url if open_api else None
+            directory,
+            words,
+            bound,
+            open_api=open_api,
+            public_url=url if open_api else None,
+            listen_host=host,
         )
         application = _peers_first(service, create_app(service))
         server: Server
