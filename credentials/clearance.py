@@ -153,6 +153,11 @@ class ManifestContext:
 
     declaration: str | None
     by_battery: Mapping[str, tuple[Appearance, ...]] = field(default_factory=dict)
+    direction: str | None = None
+
+    def imports(self, policy: Policy) -> bool:
+        """True where the policy or the manifest says so: the declarant cannot declare the question away."""
+        return "import" in (self.direction, policy.direction)
 
     @classmethod
     def of(cls, manifest: Manifest, identifier_rules: Mapping[str, Any]) -> ManifestContext:
@@ -162,7 +167,7 @@ class ManifestContext:
             digests = frozenset(d for d in (_digest(document) for document in line.documents) if d)
             name = canonical_name(line.battery, identifier_rules)
             seen.setdefault(name, []).append(Appearance(line.line, digests))
-        return cls(manifest.declaration, {k: tuple(v) for k, v in seen.items()})
+        return cls(manifest.declaration, {k: tuple(v) for k, v in seen.items()}, manifest.direction)
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,11 +366,19 @@ def _check_presentation(found: Findings, inquiry: Inquiry, context: ManifestCont
     kinds = inquiry.record.of_kinds(
         evidence.network.tables.verdicts.get("events", {}).get("presentation", ())
     )
-    if not kinds or context is None or context.declaration is None:
+    required = "standing.presentation" in inquiry.policy.required
+    if context is None or not context.imports(inquiry.policy) or (not kinds and not required):
         told = {"presented_by": kinds[-1].attestation.issuer} if kinds else {}
         found.inapplicable("standing.presentation", open=standing.presentation is not None, **told)
         return
+    if not kinds:
+        found.warned("standing.presentation", "not_presented", rule="X12", declaration=context.declaration)
+        return
     latest = kinds[-1]
+    if context.declaration is None:
+        # Without a number nobody can say that the presentation on record is this one.
+        found.unknown("standing.presentation", "not_declared", rule="X12", **latest.place())
+        return
     members = event_members(evidence, latest)
     if members is None or isinstance(members, Missing):
         found.unknown("standing.presentation", "not_held", rule="X12", **latest.place())

@@ -362,6 +362,7 @@ class World:
         others: Sequence[Mapping[str, Any]] = (),
         at: int | None = None,
         law_date: str = LAW_DATE,
+        head: Mapping[str, Any] | None = None,
         **line: Any,
     ) -> ItemVerdict:
         """The verdict of one line of a manifest of this declaration, `others` being its further lines."""
@@ -373,7 +374,8 @@ class World:
         after = [{k: v for k, v in o.items() if k != "before"} for o in others if not o.get("before")]
         rows = [*before, row | {"documents": documents}, *after]
         rows = [r | {"line": n} for n, r in enumerate(rows, start=1)]
-        manifest = Manifest.parse({"declaration": DECLARATION, "lines": rows})
+        members = {"declaration": DECLARATION} if head is None else dict(head)
+        manifest = Manifest.parse(members | {"lines": rows})
         context = ManifestContext.of(manifest, tables().identifiers)
         return clear_item(
             manifest.lines[number - 1],

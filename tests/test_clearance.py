@@ -423,6 +423,39 @@ def test_a_battery_presented_in_another_declaration_holds() -> None:
     assert shape(told) == ("hold", "second_presentation", "26(a)")
 
 
+def test_leaving_the_declaration_number_out_does_not_hide_a_presentation() -> None:
+    """
+    X12: a presentation on record is compared with the manifest's number; without a number it is undecided.
+    """
+    w = World()
+    text = w.new(1, declaration_number="26NLOTHER")
+
+    for head in ({}, {"direction": "import"}, {"direction": "export"}):
+        told = w.judge(text, head=head).as_dict()
+
+        assert (told["verdict"], told["reason"]) == ("undecided", "not_declared")
+
+
+@pytest.mark.parametrize("head", [{"declaration": DECLARATION}, {}], ids=["with a number", "without"])
+def test_a_battery_that_nobody_presented_is_said(head: dict[str, Any]) -> None:
+    """
+    X12: a line of an import that no presentation on the ledger is about is a note where the policy asks.
+    """
+    w = World()
+    text = code(1)
+    w.run(w.ledger.attest(MAKER, "battery.produced", subject_of(text)))
+    w.publish(text)
+
+    customs = check(w.judge(text, head=head).as_dict(), "standing.presentation")[0]
+    importer = check(
+        w.judge(text, head=head, policy_name="importer-eu", evidence=w.evidence(text)).as_dict(),
+        "standing.presentation",
+    )[0]
+
+    assert (customs["outcome"], customs["reason"]) == ("warn", "not_presented")
+    assert importer["outcome"] == "not_applicable"
+
+
 def test_a_code_that_contradicts_the_passport_holds() -> None:
     """
     X16: the date in the code is another month than the passport's.
