@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +21,7 @@ from consensus.types import (
     Vote,
     verify_vote,
 )
+from node.store import LedgerStore, LedgerTip, row_of
 from tests.replicas import NETWORK, Net, chain_of, did, key, make_change, sign, validator
 from tests.sim.ledger import make_tx
 
@@ -228,3 +230,33 @@ def test_a_stranger_is_no_certificate() -> None:
 
     with pytest.raises(CertificateInvalid):
         verify_vote(stranger, first, NETWORK)
+
+
+def test_sets_are_on_disk_by_height(tmp_path: Path) -> None:
+    """
+    A ledger.db that is opened again knows who votes at which height, and the evidence on the record.
+    """
+    first = ValidatorSet(tuple(validator(i) for i in range(4)))
+    changed = first.updated([validator(4), removed(0)])
+    fault = double_vote(1, 0, 1, ValidatorHistory(((1, first),)))
+    ledger = LedgerStore(tmp_path / "ledger.db")
+    for height in (1, 2):
+        tip = LedgerTip(height, bytes([height]) * 32, height, bytes(32), b"")
+        ledger.commit_block(
+            tip,
+            block=b"block",
+            certificate=b"certificate %d" % height,
+            entries=[row_of(fault.encode())] if height == 2 else [],
+            standings={},
+            finals=[],
+            validators=changed if height == 1 else None,
+        )
+    ledger.close()
+
+    ledger = LedgerStore(tmp_path / "ledger.db")
+    history = ledger.validator_history(first)
+    assert [history.at(height) for height in (1, 2, 3, 9)] == [first, first, changed, changed]
+    assert ledger.certificates(16) == [b"certificate 1", b"certificate 2"]
+    [row] = ledger.evidence()
+    assert (row.entry, row.digest, row.kind) == (fault.encode(), fault.id, "double_prevote")
+    ledger.close()
