@@ -45,7 +45,7 @@ def to_quads(document: Mapping[str, Any], contexts: Mapping[str, Mapping[str, An
     }
     _Size().document(document)
     try:
-        processor = jsonld.JsonLdProcessor(on_property_dropped=dropped)
+        processor = _Lossless(on_property_dropped=dropped)
         expanded = processor.expand(document, options)
         _require_absolute(expanded)
         dataset = processor.to_rdf(expanded, {**options, "base": None})
@@ -68,6 +68,16 @@ def to_quads(document: Mapping[str, Any], contexts: Mapping[str, Mapping[str, An
     if not quads:
         malformed("The document makes no statement (JSON-LD 1.1)")
     return quads
+
+
+class _Lossless(jsonld.JsonLdProcessor):  # type: ignore[misc, unused-ignore]
+    """Expansion (JSON-LD 1.1 API, 5.1) that refuses what it would drop: free texts, bare ids."""
+
+    def _expand(self, active_ctx: Any, active_property: Any, element: Any, *args: Any, **options: Any) -> Any:
+        expanded = super()._expand(active_ctx, active_property, element, *args, **options)
+        if expanded is None:
+            malformed(f"A part of the document makes no statement: {str(element)[:80]!a}")
+        return expanded
 
 
 def _object(value: Mapping[str, Any]) -> str:
@@ -145,6 +155,8 @@ def _require_absolute(value: Any) -> None:
         if language is not None and LANGUAGE.fullmatch(language) is None:
             malformed(f"{language[:80]!a} is not a language (BCP 47)")
         types = value.get("@type", [])
+        if "@index" in value:
+            malformed("The names in an index map would not be signed (JSON-LD 1.1, 4.6.1)")
         names = [value["@id"]] if "@id" in value else []
         for name in names + (types if isinstance(types, list) else [types]):
             _node(name)

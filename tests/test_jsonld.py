@@ -466,6 +466,14 @@ LOSSY: dict[str, dict[str, Any]] = {
         **{"@context": [V2, {"x": {"@id": "urn:x", "@context": {"y": 5}}}]}
     ),
     "term that aliases @context": credential(**{"@context": [V2, {"x": "@context"}]}),
+    "text in a @graph": {"@graph": ["text", {"@id": "urn:s", "urn:a": "x"}]},
+    "bare id in a @graph": {"@graph": [{"@id": "urn:1"}, {"@id": "urn:s", "urn:a": "x"}]},
+    "empty object in a @graph": {"@graph": [{}, {"@id": "urn:s", "urn:a": "x"}]},
+    "text in a @graph under another name": credential(**{"@context": [V2, {"g": "@graph"}], "g": ["text"]}),
+    "nothing but text in the @graph of a node": credential(**{"@graph": ["text"]}),
+    "names in an index map": credential(
+        **{"@context": [V2, {"m": {"@id": "urn:m", "@container": "@index"}}], "m": {"hidden": "x"}}
+    ),
     "two ids": credential(**{"@id": "urn:other"}),
     "JSON-LD 1.0": credential(**{"@context": [V2, {"@version": 1.0}]}),
 }
