@@ -13,6 +13,7 @@ from tests.sim.checks import (
     check_all,
     check_certificates,
     check_evidence,
+    check_evidence_once,
     check_locks,
     check_signatures,
     decided,
@@ -127,7 +128,7 @@ def _aftermath(way: str, cluster: Cluster, world: Border) -> Attack:
     guilty: set[str] = set()
     forked = any(len(blocks) > 1 for blocks in decided(cluster).values())
     named = {name for node in cluster.honest for name in named_by(node)}
-    for check in (check_certificates, check_signatures, check_locks, check_evidence):
+    for check in (check_certificates, check_signatures, check_locks, check_evidence, check_evidence_once):
         check(cluster)
     if forked:
         guilty = guilty_by_certificates(cluster)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from hashlib import sha256
 
+from consensus.encoding import decode
 from consensus.evidence import Evidence
 from consensus.receipt import make_receipt, verify_receipt
+from credentials.genesis import cosign_key, log_key
 from tests.sim.cluster import Cluster, Node, log_root
+from tests.sim.world import sim_genesis
 
 PROPOSED, PREVOTED, PRECOMMITTED = 0, 1, 2
 SKEW_MS_MAX = 1_500
@@ -141,6 +144,27 @@ def check_evidence(cluster: Cluster) -> None:
         assert named <= cluster.faulty, f"evidence: it names the honest {sorted(named - cluster.faulty)}"
 
 
+def check_evidence_once(cluster: Cluster) -> None:
+    """A fault is recorded once; of rival checkpoints the signer is faulty."""
+    for node in cluster.honest:
+        faults = [
+            tuple(decode(data)[1:5])  # type: ignore[index]  # kind, validator, height, round
+            for commit in node.commits
+            for data in commit.block.evidence
+        ]
+        assert len(set(faults)) == len(faults), "evidence: a fault is recorded twice"
+        for rivals in node.cosigning.rivals if node.cosigning is not None else ():
+            assert rivals.key not in _honest_keys(cluster), "evidence: rival checkpoints of an honest key"
+
+
+def _honest_keys(cluster: Cluster) -> set[tuple[str, bytes]]:
+    """Name and id of the log and cosign keys of correct validators."""
+    genesis = sim_genesis(len(cluster.chain.validators.validators))
+    honest = [v.name for v in cluster.chain.validators.validators if v.name not in cluster.faulty]
+    keys = [make(genesis, name) for name in honest for make in (log_key, cosign_key)]
+    return {(key.name, key.key_id) for key in keys}
+
+
 def check_receipts(cluster: Cluster) -> None:
     """Receipts of agreed entries verify, and "before" is never earlier than the truth."""
     policy = cluster.world.policy
@@ -176,6 +200,7 @@ SAFETY = (
     check_once,
     check_time,
     check_evidence,
+    check_evidence_once,
     check_receipts,
 )
 
