@@ -222,6 +222,33 @@ def test_json_is_read_strictly(node: LiveNode, body: bytes, why: str) -> None:
     assert_problem(node.post_raw("/clearance", body, JSON), 400)
 
 
+@pytest.mark.parametrize(
+    ("address", "body", "says"),
+    [
+        (
+            "/consignments",
+            {"lines": [{"line": 1, "battery": CODE}] * 20_001},
+            "20001 items, and at most 20000",
+        ),
+        ("/consignments", {"lines": []}, "0 items, and at least 1"),
+        ("/consignments", {"lines": {"x" * 1000: 1}}, 'is not of type "array"'),
+        ("/clearance", {"battery": "x" * 600}, "600 characters, and at most 512"),
+        ("/clearance", {"battery": CODE, "law_date": "1.3.2027"}, "'1.3.2027' is not a day, YYYY-MM-DD"),
+    ],
+    ids=["too many", "none", "long value", "long text", "day"],
+)
+def test_a_wrong_shape_is_told_with_its_reason(
+    node: LiveNode, address: str, body: dict[str, Any], says: str
+) -> None:
+    """
+    However long the value is, the sentence holds the reason, with count and limit.
+    """
+    detail = assert_problem(node.post_json(address, body), 400)["detail"]
+
+    assert says in detail
+    assert len(detail) < 400
+
+
 HOSTILE_JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4),

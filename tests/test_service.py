@@ -1,6 +1,7 @@
 """Real nodes on loopback: agreement, receipts, documents by right, a killed validator (node/service.py)."""
 
 import json
+import socket
 import time
 from collections.abc import Iterator
 
@@ -195,6 +196,28 @@ def test_a_consignment_is_judged_in_the_background(network: dict[str, Node]) -> 
     head = customs.get(f"{path}/readiness")["head"]
     states = ("met_abroad", "met_eu", "open", "not_yet_required", "not_applicable")
     assert head["total"] == sum(head[state] for state in states)
+
+
+def test_a_body_too_large_for_the_server_is_a_problem(network: dict[str, Node]) -> None:
+    """
+    A body beyond what any address takes is refused by the server itself, with problem details all the same.
+    """
+    maker = network["maker"]
+    with socket.create_connection(("127.0.0.1", maker.port), timeout=10) as connection:
+        lines = [
+            "POST /consignments HTTP/1.1",
+            f"Host: 127.0.0.1:{maker.port}",
+            f"Content-Length: {18 << 20}",
+        ]
+        connection.sendall("\r\n".join([*lines, "", ""]).encode())
+        answer = b""
+        while chunk := connection.recv(4096):
+            answer += chunk
+
+    headers, _, body = answer.partition(b"\r\n\r\n")
+    assert b"413" in headers.splitlines()[0]
+    assert b"application/problem+json" in headers
+    assert json.loads(body)["code"] == "too_large"
 
 
 def test_three_validators_go_on_without_the_fourth(network: dict[str, Node]) -> None:

@@ -11,10 +11,12 @@ from flask import request
 from werkzeug.exceptions import HTTPException
 
 from credentials.canonical import parse_json
-from node.api.schemas import schema_document
+from node.api.schemas import DATE, DIGEST, schema_document
 from node.errors import ProblemError, bad_request
 
 INTEGER = re.compile(r"[0-9]{1,15}")
+VALUE_CHARS_MAX, MESSAGE_CHARS_MAX = 60, 160
+PATTERNS = {DATE["pattern"]: "a day, YYYY-MM-DD", DIGEST["pattern"]: "a digest: 43 characters of base64url"}
 
 
 @cache
@@ -47,11 +49,30 @@ def require_shape(value: Any, schema: str) -> Any:
     error = next(iter(_validator(schema).iter_errors(value)), None)
     if error is not None:
         where = "/" + "/".join(str(part) for part in error.instance_path)
-        message = re.sub(r"\s+", " ", str(error.message))
-        if len(message) > 160:
-            message = message[:160] + "…"
-        raise bad_request("wrong_shape", f"At {where}: {message}.")
+        raise bad_request("wrong_shape", f"At {where}: {_reason(error)}.")
     return value
+
+
+def _reason(error: Any) -> str:
+    """Why the value has not the shape. A long value is cut, never the reason after it."""
+    kind, shown = error.kind, error.instance
+    match kind.name:
+        case "maxItems" | "minItems":
+            bound = "at most" if kind.name == "maxItems" else "at least"
+            return f"there are {len(shown)} items, and {bound} {kind.limit} are taken"
+        case "maxLength" | "minLength":
+            bound = "at most" if kind.name == "maxLength" else "at least"
+            return f"the text has {len(shown)} characters, and {bound} {kind.limit} are taken"
+        case "pattern" if kind.pattern in PATTERNS:
+            return f"{shown[:VALUE_CHARS_MAX]!a} is not {PATTERNS[kind.pattern]}"
+        case "anyOf":
+            # Of what may also be null, the other form is the one that was meant.
+            tried = [failed for alternative in kind.context for failed in alternative]
+            meant = [failed for failed in tried if getattr(failed.kind, "types", None) != ["null"]]
+            if len(meant) == 1:
+                return _reason(meant[0])
+    message = re.sub(r"\s+", " ", str(error.message))
+    return message if len(message) <= MESSAGE_CHARS_MAX else "…" + message[-MESSAGE_CHARS_MAX:]
 
 
 def json_text(data: bytes, schema: str, size_bytes_max: int) -> dict[str, Any]:

@@ -115,6 +115,23 @@ class Server(Protocol):
 
 def _plain_server(application: Application, listening: socket.socket) -> Server:
     import waitress.server  # noqa: PLC0415
+    from waitress.channel import HTTPChannel  # noqa: PLC0415
+    from waitress.task import ErrorTask  # noqa: PLC0415
+
+    class Refusing(ErrorTask):  # type: ignore[misc]
+        """What waitress refuses before the application sees it: problem details, as everywhere else."""
+
+        def execute(self) -> None:
+            error = self.request.error
+            body = _refused_by_server(error.code, error.reason)
+            self.status = f"{error.code} {error.reason}"
+            self.response_headers.append(("Content-Type", "application/problem+json"))
+            self.content_length = len(body)
+            self.set_close_on_finish()
+            self.write(body)
+
+    class Channel(HTTPChannel):  # type: ignore[misc]
+        error_task_class = Refusing
 
     logging.getLogger("waitress").setLevel(logging.ERROR)
     server: Server = waitress.server.create_server(
@@ -125,7 +142,20 @@ def _plain_server(application: Application, listening: socket.socket) -> Server:
         ident="comity",
         clear_untrusted_proxy_headers=True,
     )
+    server.channel_class = Channel  # type: ignore[attr-defined]
     return server
+
+
+def _refused_by_server(status: int, reason: str) -> bytes:
+    """Problem details for a request that ends before the application."""
+    code, detail = "bad_request", "The request cannot be read; check its form and its encoding."
+    if status == 413:
+        code, detail = "too_large", f"The body is larger than {BODY_BYTES_MAX} bytes, which no address takes."
+    elif status == 431:
+        code, detail = "headers_too_large", "The headers are larger than this node reads."
+    elif status >= 500:
+        code, detail = "broken", "This node cannot answer that; its log may say why."
+    return json.dumps(ProblemError(status, code, reason.capitalize(), detail).document()).encode() + b"\n"
 
 
 def _tls_server(application: Application, listening: socket.socket, certificate: Path, key: Path) -> Server:
