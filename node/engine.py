@@ -364,6 +364,7 @@ class EmbeddedEngine:
         """Attestations of one request under one read transaction; what they lead to is executed after it."""
         effects: list[Effect] = []
         with self._ledger.reading():
+            self._ledger.learn_finals([digest for _, digest in batch.attestations])
             for data, digest in batch.attestations:
                 effects += self._replica.handle(AttestationReceived(data, digest), self._now_ms())
         kept: list[Effect] = []

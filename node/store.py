@@ -402,6 +402,10 @@ class LedgerStore:
         """
         return (self._standings, self._finals) if self._writer == threading.get_ident() else None
 
+    def learn_finals(self, digests: Sequence[bytes]) -> None:
+        """For the thread that commits blocks: ask once what it will want to know one by one."""
+        SqliteStandingReader(self).final(digests)
+
     # -- read by everyone ----------------------------------------------------------------------------
 
     def tip(self) -> LedgerTip | None:

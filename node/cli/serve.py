@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import gc
 import json
 import logging
 import os
@@ -31,6 +32,8 @@ BODY_BYTES_MAX = 17 << 20  # a manifest (16 MiB) and its headers; smaller limits
 PEER_BODY_BYTES_MAX = 4 << 20
 PARENT_POLL_S = 0.5
 SWITCH_INTERVAL_S = 0.001  # a request does not wait 5 ms for a verdict that is being computed beside it
+# What is loaded stays; attestations come and go by reference counting, and are no reason to walk all of it.
+COLLECT_AT = (20_000, 20, 50)
 _PR_SET_PDEATHSIG = 1
 
 Start = Callable[..., Any]
@@ -82,6 +85,9 @@ def serve(
         from node.opening import open_service  # noqa: PLC0415
 
         sys.setswitchinterval(SWITCH_INTERVAL_S)
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*COLLECT_AT)
         service = open_service(
             directory,
             words,
