@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from credentials.canonical import b64u
 from credentials.errors import CredentialError
 from credentials.evidence import At, Evidence, Held, Missing, MissingReason
-from credentials.identifiers import parse_identifier
+from credentials.identifiers import Identifier, guess_scheme, parse_identifier
 from credentials.model import parse_date_time
-from credentials.passport import PointState, code_mismatches, completeness
+from credentials.passport import CodeMismatch, PointState, code_mismatches, completeness
 from credentials.passport import category as category_of
 from credentials.recognition import Effect, ask
 from credentials.record import Inquiry, Record, Recorded
@@ -26,6 +26,8 @@ from credentials.verdict import Findings, Outcome
 if TYPE_CHECKING:
     from credentials.verifier import Examined
 
+CODE_SCHEMES = ("gbt34014", "gs1")  # a battery has one code of such a scheme
+ALIAS_CHARS_MAX = 256  # of an identifier shown as evidence
 IDENTITY_RULES = ("X1", "X2")  # recorded refusals that mean: one identity was claimed twice
 STANDING_CHECKS = (
     "standing.identity",
@@ -401,7 +403,7 @@ def _check_code(found: Findings, passports: Sequence[Examined], inquiry: Inquiry
     """X16: what the code says against what set 1 says."""
     public = next((e for e in passports if e.point == 1), None)
     if public is None:
-        found.unmade(("code_matches_passport",), why_missing(inquiry, 1), rule="X16")
+        found.unmade(("code_matches_passport", "alias"), why_missing(inquiry, 1), rule="X16")
         return
     evidence = inquiry.evidence
     tables = evidence.network.tables
@@ -418,12 +420,26 @@ def _check_code(found: Findings, passports: Sequence[Examined], inquiry: Inquiry
         if identifier.uri != public.claims.get("id"):
             raise CredentialError("malformed", "the code and the identifier of the passport differ")
         mismatches = code_mismatches(identifier, public.claims, tables.identifiers)
+        named = _named_in(public.claims, tables.identifiers)
     except CredentialError as error:
         found.failed("code_matches_passport", "code_mismatch", rule="X16", detail=str(error))
+        found.unmade(("alias",), "code_mismatch", rule="X16")
         return
     except (KeyError, TypeError):
-        found.unmade(("code_matches_passport",), "tables_unavailable", rule="X16")
+        found.unmade(("code_matches_passport", "alias"), "tables_unavailable", rule="X16")
         return
+    text, other = named
+    if other is not None and other.scheme == identifier.scheme and other.scheme in CODE_SCHEMES:
+        found.inapplicable("alias")
+        if other.canonical != identifier.canonical:
+            # Two codes of one scheme are two batteries.
+            mismatches.append(
+                CodeMismatch("identifier", identifier.canonical, other.canonical, confirmed=True)
+            )
+    elif text is None or (other is not None and other.uri == identifier.uri):
+        found.inapplicable("alias")
+    else:
+        found.warned("alias", "alias_not_recorded", rule="X16", identifier=text[:ALIAS_CHARS_MAX])
     told = [{"name": m.name, "code": m.code_value, "passport": m.passport_value} for m in mismatches]
     if any(m.confirmed for m in mismatches):
         found.failed("code_matches_passport", "code_mismatch", rule="X16", differing=told)
@@ -431,6 +447,23 @@ def _check_code(found: Findings, passports: Sequence[Examined], inquiry: Inquiry
         found.warned("code_matches_passport", "code_differs_unconfirmed", rule="X16", differing=told)
     else:
         found.passed("code_matches_passport", rule="X16", notes=list(identifier.notes) or None)
+
+
+def _named_in(claims: Mapping[str, Any], rules: Mapping[str, Any]) -> tuple[str | None, Identifier | None]:
+    """The productIdentifier of set 1, and the identifier it is, if it is one this node can read."""
+    general = claims.get("GeneralProductInformation")
+    text = general.get("productIdentifier") if isinstance(general, Mapping) else None
+    if text is None or text == "":
+        return None, None
+    text = str(text).strip()
+    try:
+        scheme = guess_scheme(text)
+        # Another battery's code in small letters is another battery's code.
+        head, colon, tail = text.rpartition(":")
+        read = head + colon + tail.upper() if scheme == "gbt34014" else text
+        return text, parse_identifier(scheme, read, rules, namespace="-")
+    except CredentialError:
+        return text, None
 
 
 def _check_completeness(

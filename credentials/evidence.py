@@ -260,6 +260,7 @@ CHECKS: Mapping[str, str] = {
     "standing.presentation": "manifest",
     "certificates": "document",
     "code_matches_passport": "document",
+    "alias": "document",
     "new_not_used": "ledger",
     "used_evidence": "ledger",
     "soh": "ledger",

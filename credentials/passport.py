@@ -210,7 +210,8 @@ def _chemistry_mismatch(letter: str, chemistry: str, table: Mapping[str, Any]) -
     symbol, sure = meant_by[family]
     if letter == symbol:
         return []
-    return [CodeMismatch("chemistry", letter, chemistry, sure and letter in table["confirmed"])]
+    # One sure letter decides: it has no other chemistry, and its chemistry no other letter.
+    return [CodeMismatch("chemistry", letter, chemistry, sure or letter in table["confirmed"])]
 
 
 def _date_mismatch(identifier: Identifier, made: str) -> list[CodeMismatch]:

@@ -23,6 +23,7 @@ from tests.border import (
     World,
     claims_of,
     code,
+    identifier_of,
     line_of,
     policy,
     subject_of,
@@ -468,6 +469,46 @@ def test_a_code_that_contradicts_the_passport_holds() -> None:
     w.publish(text, w.issue(text, claims=claims))
 
     assert shape(w.judge(text).as_dict()) == ("hold", "code_mismatch", "26(a)")
+
+
+@pytest.mark.parametrize(
+    ("named", "expected", "alias"),
+    [
+        (code(2), ("hold", "code_mismatch", "26(a)"), ("not_applicable", "not_applicable")),
+        (
+            identifier_of(code(2)).uri,
+            ("hold", "code_mismatch", "26(a)"),
+            ("not_applicable", "not_applicable"),
+        ),
+        (code(2).lower(), ("hold", "code_mismatch", "26(a)"), ("not_applicable", "not_applicable")),
+        (code(1).lower(), ("clear", "ok", None), ("not_applicable", "not_applicable")),
+        (identifier_of(code(1)).uri, ("clear", "ok", None), ("not_applicable", "not_applicable")),
+        (
+            "https://id.example.org/01/06912345678902/21/1",
+            ("clear", "ok", None),
+            ("warn", "alias_not_recorded"),
+        ),
+        ("urn:serial:1", ("clear", "ok", None), ("warn", "alias_not_recorded")),
+        ("see the label", ("clear", "ok", None), ("warn", "alias_not_recorded")),
+    ],
+)
+def test_the_identifier_inside_the_passport_is_compared(
+    named: str, expected: tuple[Any, ...], alias: tuple[str, str]
+) -> None:
+    """
+    X16: another battery's code in productIdentifier is held; an identifier of another kind is said.
+    """
+    w = World()
+    text = code(1)
+    claims = claims_of(1)
+    claims["GeneralProductInformation"]["productIdentifier"] = named
+    w.run(w.ledger.attest(MAKER, "battery.produced", subject_of(text)))
+    w.publish(text, w.issue(text, claims=claims))
+
+    told = w.judge(text).as_dict()
+
+    assert shape(told) == expected
+    assert [(c["outcome"], c["reason"]) for c in check(told, "alias")] == [alias]
 
 
 @pytest.mark.parametrize(
