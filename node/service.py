@@ -546,7 +546,7 @@ class Service:
         try:
             line = Line.parse({k: v for k, v in item.items() if k not in ("law_date", "direction")})
         except CredentialError as error:
-            raise bad_request(error.code, str(error)) from error
+            raise bad_request(error.code, str(error).replace("the manifest", "this scan", 1)) from error
         when = require_law_date(law_date if law_date is not None else item.get("law_date"))
         with self._parts.consignments.scanning():
             evidence = self._parts.gathering.evidence(item)
@@ -788,7 +788,7 @@ class Service:
 def _digest(text: str) -> bytes:
     """A digest in base64url, 43 characters; 400 otherwise."""
     try:
-        found = b64u_decode(text, "the digest")
+        found = b64u_decode(text, "digest")
     except CredentialError as error:
         raise bad_request("digest_malformed", str(error)) from error
     if len(found) != 32:

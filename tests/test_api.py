@@ -233,9 +233,11 @@ def test_json_is_read_strictly(node: LiveNode, body: bytes, why: str) -> None:
         ("/consignments", {"lines": []}, "0 items, and at least 1"),
         ("/consignments", {"lines": {"x" * 1000: 1}}, 'is not of type "array"'),
         ("/clearance", {"battery": "x" * 600}, "600 characters, and at most 512"),
+        ("/clearance", {"battery": CODE, "mass_kg": -5}, "/mass_kg: -5 is less than"),
+        ("/consignments", {"lines": [{"line": 1.0, "battery": CODE}]}, "without a point: 1, not 1.0"),
         ("/clearance", {"battery": CODE, "law_date": "1.3.2027"}, "'1.3.2027' is not a day, YYYY-MM-DD"),
     ],
-    ids=["too many", "none", "long value", "long text", "day"],
+    ids=["too many", "none", "long value", "long text", "mass", "line number", "day"],
 )
 def test_a_wrong_shape_is_told_with_its_reason(
     node: LiveNode, address: str, body: dict[str, Any], says: str
@@ -247,6 +249,16 @@ def test_a_wrong_shape_is_told_with_its_reason(
 
     assert says in detail
     assert len(detail) < 400
+
+
+def test_a_manifest_that_is_no_json_is_told_what_it_should_be(node: LiveNode) -> None:
+    """
+    A pasted CSV is told that a manifest is JSON, and a digest that is none is named once.
+    """
+    answer = node.post_raw("/consignments", b"line,battery\n1,ZZ1\n", JSON)
+
+    assert assert_problem(answer, 400)["detail"].startswith("A manifest is a JSON object with `lines`: ")
+    assert assert_problem(node.get("/documents/!"), 400)["detail"].startswith("The digest is not base64url")
 
 
 HOSTILE_JSON = st.recursive(

@@ -320,8 +320,15 @@ def test_a_port_in_use_is_told(copy: Path) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["frobnicate"], ["issue"], ["status"], ["keys", "grant", "x"], ["attest", "battery.sold"]],
-    ids=["unknown verb", "missing argument", "no node", "missing option", "no battery"],
+    [
+        ["frobnicate"],
+        ["issue"],
+        ["status"],
+        ["keys", "grant", "x"],
+        ["attest", "battery.sold"],
+        ["attest", "x", "--battery", "y", "--node", "http://127.0.0.1:9", *["--member", "consignee=a"] * 2],
+    ],
+    ids=["unknown verb", "missing argument", "no node", "missing option", "no battery", "member twice"],
 )
 def test_usage_errors_are_64(arguments: list[str]) -> None:
     """
@@ -338,6 +345,15 @@ def test_a_node_that_does_not_answer_is_69(founded: dict[str, Node]) -> None:
 
     assert "no node answers at http://127.0.0.1:9" in sentence(done, UNAVAILABLE)
     assert "was never started" in sentence(run("status", "--data", founded["cn"].data), DATA)
+
+
+def test_a_missing_manifest_is_not_a_battery() -> None:
+    """
+    `comity check lines.json` without that file says so, instead of judging a battery of that name.
+    """
+    done = run("check", "lines.json", "--node", "http://127.0.0.1:9", "--key", "k")
+
+    assert "lines.json cannot be read" in sentence(done, DATA)
 
 
 # -- a running network -----------------------------------------------------------------------------------

@@ -9,8 +9,10 @@ from typing import Any
 from flask import Response, request, stream_with_context, url_for
 from flask.typing import ResponseReturnValue
 
+from credentials.canonical import parse_json
+from credentials.errors import CredentialError
 from node.api.problems import page_wanted
-from node.api.reading import integer_argument, json_body, json_text, raw_body
+from node.api.reading import integer_argument, json_body, raw_body, require_shape
 from node.api.reply import attachment, form_sent, json_reply, page, reply, see, session
 from node.api.route import MANIFEST_BYTES_MAX
 from node.api.schemas import VERDICTS
@@ -39,8 +41,16 @@ def create_consignment(service: Service) -> ResponseReturnValue:
             raise bad_request("manifest_missing", "Choose a manifest file, or paste its JSON.")
     else:
         data = raw_body(MANIFEST_BYTES_MAX)
-    manifest = json_text(data, "Manifest", MANIFEST_BYTES_MAX)
+    try:
+        value = parse_json(data, size_bytes_max=MANIFEST_BYTES_MAX)
+    except CredentialError as error:
+        raise bad_request(error.code, f"A manifest is a JSON object with `lines`: {error}") from error
+    manifest = require_shape(value, "Manifest")
     lines = [line["line"] for line in manifest["lines"]]
+    if strange := next((number for number in lines if type(number) is not int), None):
+        raise bad_request(
+            "wrong_shape", f"Write the number of a line without a point: {int(strange)}, not {strange}."
+        )
     if len(set(lines)) != len(lines):
         raise bad_request(
             "line_repeated", "Two lines of the manifest have the same number; number each line once."

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from credentials.clearance import MASS_KG_MAX
+
 Schema = dict[str, Any]
 
 TEXT_CHARS_MAX = 2048
@@ -61,7 +63,7 @@ _ITEM_OPTIONAL: dict[str, Schema] = {
     "goods": {"enum": ["battery", "in_vehicle", "in_other"]},
     "commodity_code": {"type": "string", "maxLength": 32},
     "vin": {"type": ["string", "null"], "maxLength": 64},
-    "mass_kg": {"type": ["number", "null"]},
+    "mass_kg": {"type": ["number", "null"], "exclusiveMinimum": 0, "maximum": MASS_KG_MAX},
     "registration_id": {"type": ["string", "null"], "maxLength": 256},
     "documents": {"type": ["array", "null"], "items": {"type": "object"}, "maxItems": 8},
     "receipts": {"type": ["array", "null"], "items": {"type": "string"}, "maxItems": 8},

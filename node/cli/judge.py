@@ -45,7 +45,7 @@ def check(
     **line: Any,
 ) -> int:
     """Judge WHAT: a battery's code or link, or a manifest (a JSON file with `lines`)."""
-    if Path(what).is_file():
+    if Path(what).is_file() or _names_a_file(what):
         return _check_manifest(client, read_json(what), law_date, allow_gaps=allow_gaps, as_json=as_json)
     item: dict[str, Any] = {"battery": what, **{k: v for k, v in line.items() if v is not None}}
     if law_date is not None:
@@ -69,7 +69,7 @@ def check(
 def readiness(*, client: Client, what: str, as_json: bool) -> int:
     """The importer's report of WHAT: the id of a consignment, or a manifest file."""
     consignment = what
-    if Path(what).is_file():
+    if Path(what).is_file() or _names_a_file(what):
         consignment = _judged(client, read_json(what))["id"]
     report = client.get(f"/consignments/{consignment}/readiness")
     if as_json:
@@ -82,6 +82,11 @@ def readiness(*, client: Client, what: str, as_json: bool) -> int:
                 f"  open  {row['id']}  {row['requirement']}  ({row['provision']}): {row.get('who') or '-'}"
             )
     return 0 if report["head"]["open"] == 0 else 1
+
+
+def _names_a_file(what: str) -> bool:
+    """True for what can only have been meant as a file: no code, link or id of a consignment ends so."""
+    return "://" not in what and Path(what).suffix.lower() in (".json", ".csv", ".txt")
 
 
 def _check_manifest(

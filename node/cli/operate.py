@@ -113,7 +113,11 @@ def attest(
     if event is None or battery is None:
         raise click.UsageError("give an EVENT and --battery, or --list")
     client = connect(data, node, key)
-    values: dict[str, Any] = dict(_member(text) for text in members)
+    values: dict[str, Any] = {}
+    for name, value in map(_member, members):
+        if name in values:
+            raise click.UsageError(f"--member {name} is given twice: several values go into one, with commas")
+        values[name] = value
     if draft:
         values["draft"] = True
     if countersignatures:
