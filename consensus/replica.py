@@ -1219,6 +1219,16 @@ class _Record:
 
 
 def _read_record(data: bytes) -> _Record:
+    try:
+        return _parse_record(data)
+    except EncodingError as error:
+        raise ConsensusError(
+            "signing.db holds a damaged record: what this validator signed cannot be known from it. Move it "
+            "away, start the node, and follow what it says about voting"
+        ) from error
+
+
+def _parse_record(data: bytes) -> _Record:
     match decode(data, size_bytes_max=WAL_RECORD_BYTES_MAX):
         case [
             tag,
@@ -1238,7 +1248,7 @@ def _read_record(data: bytes) -> _Record:
             for part in (record.data, *record.messages()):
                 _read_message(part)
             return record
-    raise ConsensusError("the write-ahead log holds a damaged record: restore signing.db, do not delete it")
+    raise EncodingError("not a record of the write-ahead log")
 
 
 def _read_message(data: bytes) -> Proposal | Vote:

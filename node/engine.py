@@ -21,6 +21,7 @@ from consensus.application import Application
 from consensus.checkpoint import NoteError, NoteKey, SignedNote
 from consensus.cose import Signer
 from consensus.encoding import Value
+from consensus.errors import ConsensusError
 from consensus.evidence import Evidence, evidence_of_checkpoints
 from consensus.merkle import Frontier, Tree
 from consensus.replica import (
@@ -52,7 +53,7 @@ from credentials.genesis import Genesis, cosign_key, log_key
 from credentials.registry import genesis_app_hash
 from node import log
 from node.cosigning import Conflict, Cosigning
-from node.errors import ProblemError, bad_request
+from node.errors import ProblemError, SetupError, bad_request
 from node.gossip import (
     ITEM_ASK_COSIGNATURE,
     ITEM_ATTESTATION,
@@ -151,20 +152,23 @@ class EmbeddedEngine:
         self._cosigning = cosigning
         self._listener = listener
         self._height = tip.height
-        self._replica = Replica(
-            chain,
-            application,
-            tip,
-            name=name,
-            signer=signer,
-            wal=signing.wal(tip.height + 1),
-            history=ledger.validator_history(chain.validators),
-            admitted=[row.entry for row in ledger.evidence()],
-            certificates=ledger.certificates(HEIGHTS_REMEMBERED),
-            guarded=signing.highest(),
-            vote_from=signing.allowed()[0],
-            ask_first=name is not None,
-        )
+        try:
+            self._replica = Replica(
+                chain,
+                application,
+                tip,
+                name=name,
+                signer=signer,
+                wal=signing.wal(tip.height + 1),
+                history=ledger.validator_history(chain.validators),
+                admitted=[row.entry for row in ledger.evidence()],
+                certificates=ledger.certificates(HEIGHTS_REMEMBERED),
+                guarded=signing.highest(),
+                vote_from=signing.allowed()[0],
+                ask_first=name is not None,
+            )
+        except ConsensusError as error:
+            raise SetupError(f"this node cannot start: {error}") from error
         cosigning.cosign_from = signing.allowed()[1]
         self._name = name
         self._was_asking = name is not None

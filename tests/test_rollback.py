@@ -218,6 +218,25 @@ def test_a_damaged_middle_stops_the_node_with_one_sentence(tmp_path: Path) -> No
     assert found > 16
 
 
+def test_a_damaged_record_stops_the_node_with_one_sentence(genesis: Genesis, tmp_path: Path) -> None:  # noqa: F811
+    """
+    A record of the write-ahead log that was overwritten is found before anything is signed.
+    """
+    network = Network(genesis, tmp_path)
+    network.start(ledger.CUSTOMS)  # alone: it asks, and signs nothing
+    network.links.nodes[ledger.CUSTOMS].stop()
+    path = tmp_path / ledger.CUSTOMS.removeprefix("did:web:") / "signing.db"
+    signing = SigningStore(path)
+    assert signing.wal(0) == []
+    for damaged in (b"damaged", encode(["comity/wal/v1", 1, 0, "prevote", b"not a vote", None, []])):
+        with sqlite3.connect(path) as db:
+            db.execute("INSERT OR REPLACE INTO wal VALUES (1, 1, ?)", (damaged,))
+        db.close()
+        with pytest.raises(SetupError, match=r"signing\.db holds a damaged record"):
+            network.start(ledger.CUSTOMS)
+    signing.close()
+
+
 def test_the_highest_signature_outlives_pruning(tmp_path: Path) -> None:
     """
     A validator that only followed for long still knows the last vote it gave.
