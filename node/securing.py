@@ -125,7 +125,9 @@ class Securing:
                 status.entry(lists.url(name), purpose, index % status.BITS_MIN)
                 for purpose, name in names.items()
             ]
-            secured = issuer.secure({**document, "credentialStatus": entries}, stamp(now), self._contexts)
+            with_status = {**document, "credentialStatus": entries}
+            require_lossless(with_status, self._contexts)  # VCDM 1.1 has no words for these entries
+            secured = issuer.secure(with_status, stamp(now), self._contexts)
             batch = Batch(now)
             batch.documents.append(_stored(document, secured, issuer))
             with self._office.writing() as db:
