@@ -40,6 +40,10 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 0
+    except OSError as error:
+        if error.filename is None:
+            return _say(error, f"this should not happen: {type(error).__name__}: {error}", EXIT_SOFTWARE)
+        return _say(error, f"{error.filename} cannot be read or written: {error.strerror}", EXIT_DATA)
     except Exception as error:
         return _say(error, f"this should not happen: {type(error).__name__}: {error}", EXIT_SOFTWARE)
     return result if isinstance(result, int) else 0

@@ -111,6 +111,17 @@ def test_init_refuses_what_cannot_be_a_participant(tmp_path: Path, arguments: li
     assert not (tmp_path / "x").exists()
 
 
+def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    """
+    A path that cannot be made is one sentence that names it, and no fault of ours.
+    """
+    (tmp_path / "file").write_text("")
+
+    done = run("init", "--data", tmp_path / "file" / "x", *identity(MAKER))
+
+    assert f"{tmp_path / 'file'}" in sentence(done, DATA)
+
+
 def test_init_never_overwrites(founded: dict[str, Node]) -> None:
     """
     A second init in the same directory is refused and changes no key.
@@ -376,6 +387,8 @@ def issued(network: dict[str, Node], tmp_path_factory: pytest.TempPathFactory) -
     progress = maker.get(f"/passports/{done.stdout.split()[1]}")
     got = run("receipt", "get", progress["digest"], "--data", maker.data, "-o", folder / "receipt")
     assert got.returncode == 0, got.stderr
+    nowhere = run("receipt", "get", progress["digest"], "--data", maker.data, "-o", folder / "no" / "receipt")
+    assert "receipt cannot be read or written" in sentence(nowhere, DATA)
     document = maker.get(f"/documents/{progress['sets']['1']}")
     (folder / "document.json").write_text(json.dumps(document, ensure_ascii=False))
     (folder / "log.policy").write_text(run("log", "policy", "--data", maker.data).stdout)
