@@ -1,0 +1,1 @@
+"""Round trips with independent implementations: Digital Bazaar's (Node), openvc-core and joserfc (Python)."""
