@@ -40,6 +40,7 @@ from datetime import UTC, date, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import tomli_w
 
@@ -59,7 +60,7 @@ from credentials.genesis import (
     write_genesis,
 )
 from credentials.recognition import Recognition
-from node.config import DataDirectory, policy_name, rule_files, shipped_policy
+from node.config import DataDirectory, policy_name, read_table, rule_files, shipped_policy
 from node.errors import SetupError
 from node.keystore import Keys, key_id, seal_to
 
@@ -85,6 +86,11 @@ def init(
     root = directory.root
     if root.exists() and any(root.iterdir()):
         raise SetupError(f"{root} is not empty: `comity init` makes a new node in a new directory")
+    lifecycle = read_table("lifecycle.json", rule_files()["lifecycle.json"])
+    for role in roles:
+        if role not in lifecycle["roles"]:
+            known = ", ".join(lifecycle["roles"])
+            raise SetupError(f"there is no role {role!r}: it is one of {known}")
     now = int(time.time())
     keys = Keys.generate(did)
     public = keys.public_keys()
@@ -228,7 +234,21 @@ def create(out: Path, founding: Founding) -> Genesis:
         raise SetupError("the network has no name: give --name")
     if not founding.participants:
         raise SetupError("the network has no participants: give --card FILE for each")
+    for did, url in founding.addresses.items():
+        _require_url(did, url)
     files = rule_files()
+    known = {
+        s
+        for group in read_table("lifecycle.json", files["lifecycle.json"])["schemes"].values()
+        for s in group
+    }
+    for accreditation in founding.accreditations:
+        for scheme, _ in accreditation.schemes:
+            if scheme not in known:
+                raise SetupError(
+                    f"{accreditation.participant} is accredited for codes of the unknown scheme {scheme!r}: "
+                    f"it is one of {', '.join(sorted(known))}"
+                )
     network_key = secrets.token_bytes(32)
     try:
         data = write_genesis(
@@ -326,9 +346,13 @@ def _addresses(directory: Path, genesis: Genesis) -> dict[str, str]:
     for did, url in addresses.items():
         if did not in genesis.participants:
             raise SetupError(f"{path} gives an address for {did}, which is no participant of this network")
-        if not isinstance(url, str) or not url.startswith(("http://", "https://")):
-            raise SetupError(f"{path}: the address of {did} is not an http:// or https:// URL")
+        _require_url(did, url, f"{path}: ")
     return addresses
+
+
+def _require_url(did: str, url: object, where: str = "") -> None:
+    if not isinstance(url, str) or not url.startswith(("http://", "https://")) or not urlsplit(url).hostname:
+        raise SetupError(f"{where}the address of {did} is not an http:// or https:// URL: {url!r:.120}")
 
 
 def join(directory: DataDirectory, network: Path, passphrase: str) -> Network:

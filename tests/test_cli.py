@@ -26,6 +26,7 @@ from tests.net.harness import (
     Party,
     comity,
     found,
+    founding_text,
     running,
 )
 
@@ -95,8 +96,9 @@ def test_network_verify_prints_what_all_must_see(founded: dict[str, Node]) -> No
         (["--jurisdiction", "China"], "jurisdiction of did:web:x.example has the wrong form"),
         (["--did", "web:x"], "is not a DID"),
         (["--policy", "no-such"], "there is no policy called no-such: choose one of"),
+        (["--role", "maker"], "there is no role 'maker': it is one of manufacturer, "),
     ],
-    ids=["jurisdiction", "did", "policy"],
+    ids=["jurisdiction", "did", "policy", "role"],
 )
 def test_init_refuses_what_cannot_be_a_participant(tmp_path: Path, arguments: list[str], says: str) -> None:
     """
@@ -337,9 +339,18 @@ def test_a_port_in_use_is_told(copy: Path) -> None:
         ["status"],
         ["keys", "grant", "x"],
         ["attest", "battery.sold"],
+        ["status", "--node", "127.0.0.1:18401"],
         ["attest", "x", "--battery", "y", "--node", "http://127.0.0.1:9", *["--member", "consignee=a"] * 2],
     ],
-    ids=["unknown verb", "missing argument", "no node", "missing option", "no battery", "member twice"],
+    ids=[
+        "unknown verb",
+        "missing argument",
+        "no node",
+        "missing option",
+        "no battery",
+        "no URL",
+        "member twice",
+    ],
 )
 def test_usage_errors_are_64(arguments: list[str]) -> None:
     """
@@ -365,6 +376,40 @@ def test_a_missing_manifest_is_not_a_battery() -> None:
     done = run("check", "lines.json", "--node", "http://127.0.0.1:9", "--key", "k")
 
     assert "lines.json cannot be read" in sentence(done, DATA)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right", "says"),
+    [
+        ('"gbt34014"', '"gbt3414"', "codes of the unknown scheme 'gbt3414': it is one of gbt34014, gs1"),
+        ("http://", "", "is not an http:// or https:// URL"),
+        ("http://127.0.0.1", "http://", "is not an http:// or https:// URL"),
+    ],
+    ids=["scheme", "address without http", "address without host"],
+)
+def test_a_founding_file_with_a_mistake_founds_nothing(
+    founded: dict[str, Node], tmp_path: Path, wrong: str, right: str, says: str
+) -> None:
+    """
+    A scheme that does not exist or an address that is no URL is told before a network is made of it.
+    """
+    maker = founded["maker"]
+    text = (
+        founding_text([MAKER])
+        + f"""
+[[participants]]
+card = "{maker.data / "participant.toml"}"
+address = "http://127.0.0.1:8470"
+"""
+    )
+    (tmp_path / "founding.toml").write_text(text.replace(wrong, right))
+
+    done = run(
+        "network", "create", "--out", tmp_path / "n", "--name", "x", "--founding", tmp_path / "founding.toml"
+    )
+
+    assert says in sentence(done, DATA)
+    assert not (tmp_path / "n").exists()
 
 
 # -- a running network -----------------------------------------------------------------------------------

@@ -108,6 +108,8 @@ def connect(data: Path | None, node: str | None, key: str | None) -> Client:
                 ) from error
     if url is None:
         raise click.UsageError("which node? Give --data DIR, --node URL, or set COMITY_NODE")
+    if not url.startswith(("http://", "https://")):
+        raise click.UsageError(f"a node is named by its URL: http://{url}, not {url}")
     return Client(url.rstrip("/"), token)
 
 
