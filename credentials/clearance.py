@@ -34,7 +34,8 @@ from credentials.verifier import (
 
 LINES_MAX = 20_000
 DOCUMENTS_PER_LINE_MAX = 8
-MASS_KG_MAX = 100_000
+MASS_KG_MAX = 100_000  # declared: goods of any kind
+BATTERY_MASS_KG_MAX = 10_000  # in a passport; passport-1.2.schema.json says the same
 _LINE_MEMBERS = frozenset(
     {
         "line",
@@ -442,18 +443,18 @@ def _check_mass(
     found: Findings, line: Line, shown: Sequence[Examined], tables: Tables, policy: Policy
 ) -> None:
     """X17: the declared mass against the passport's, where the goods are the battery itself."""
+    public = next((e for e in shown if e.is_passport and e.point == 1), None)
+    general = public.claims.get("GeneralProductInformation") if public else None
+    mass = general.get("batteryMass") if isinstance(general, Mapping) else None
+    if mass is not None and (type(mass) not in (int, float) or not 0 < mass <= BATTERY_MASS_KG_MAX):
+        found.failed("mass", "mass_impossible", rule="X17", passport_kg=str(mass)[:32])
+        return
     kinds = tables.commodity.get("goods", {})
     if line.goods is not None and not kinds.get(line.goods, {}).get("mass_compared", True):
         found.inapplicable("mass", goods=line.goods)
         return
-    if line.mass_kg is None:
-        found.unmade(("mass",), "not_declared", rule="X17")
-        return
-    public = next((e for e in shown if e.is_passport and e.point == 1), None)
-    general = public.claims.get("GeneralProductInformation") if public else None
-    mass = general.get("batteryMass") if isinstance(general, Mapping) else None
-    if not isinstance(mass, int | float) or not 0 < mass <= MASS_KG_MAX:
-        found.unmade(("mass",), "not_held", rule="X17")
+    if mass is None or line.mass_kg is None:
+        found.unmade(("mass",), "not_held" if mass is None else "not_declared", rule="X17")
         return
     # Whole grams: the comparison is in integers.
     declared, stated = round(line.mass_kg * 1000), round(mass * 1000)

@@ -511,6 +511,34 @@ def test_the_identifier_inside_the_passport_is_compared(
     assert [(c["outcome"], c["reason"]) for c in check(told, "alias")] == [alias]
 
 
+@pytest.mark.parametrize("mass", [-5, 0, 1e300, 10_001, True, "452.5"])
+@pytest.mark.parametrize("declared", [452.5, None])
+def test_a_mass_that_cannot_be_holds(mass: object, declared: float | None) -> None:
+    """
+    A recorded passport whose mass is no mass of a battery is held, whatever the line declares.
+    """
+    w = World()
+    text = code(1)
+    claims = claims_of(1)
+    claims["GeneralProductInformation"]["batteryMass"] = mass
+    w.run(w.ledger.attest(MAKER, "battery.produced", subject_of(text)))
+    w.publish(text, w.issue(text, claims=claims))
+    without_schema = replace(w.network(), schemas={"urn:comity:schema:passport:1.2": Anything()})
+
+    told = w.judge(text, mass_kg=declared).as_dict()
+    alone = w.judge(text, mass_kg=declared, evidence=w.evidence(text, network=without_schema)).as_dict()
+
+    assert shape(told) == ("hold", "schema_invalid", "26(a)")
+    assert shape(alone) == ("hold", "mass_impossible", "26(a)")
+
+
+class Anything:
+    """A schema that every document fits."""
+
+    def check(self, document: Mapping[str, Any]) -> None:
+        """Accept it."""
+
+
 @pytest.mark.parametrize(
     ("event", "by", "document", "reason", "ground"),
     [

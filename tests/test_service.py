@@ -52,6 +52,19 @@ def test_the_same_claims_twice_are_one_passport(network: dict[str, Node]) -> Non
     assert [step["kind"] for step in timeline] == ["battery.produced", "passport.published"]
 
 
+@pytest.mark.parametrize("mass", [-5, 0, 1e300])
+def test_a_mass_that_cannot_be_is_not_signed(network: dict[str, Node], mass: float) -> None:
+    """
+    Claims with an impossible mass are refused with 422 naming the member; nothing is signed.
+    """
+    body = {"code": code_of(9), "claims": claims_of(9, batteryMass=mass)}
+
+    status, problem = network["maker"].request("POST", "/passports", body)
+
+    assert (status, problem["code"]) == (422, "schema_invalid")
+    assert "GeneralProductInformation.batteryMass" in problem["detail"]
+
+
 def test_a_second_passport_for_one_code_is_refused_on_the_ledger(network: dict[str, Node]) -> None:
     """
     Other claims for the same code are passed on, lose by X1, and the refusal names the winner.
