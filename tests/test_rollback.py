@@ -295,6 +295,12 @@ def test_an_engine_without_its_signing_db_does_not_vote(genesis: Genesis, tmp_pa
     network.submit(network.attestation(2))
     network.wait("the second block", lambda: network.heights() == {2})
     assert node.signing.wal(0) == [] and node.signing.last_cosigned() is None
+
+    def shown() -> bool:
+        withheld = node.signing.withheld()
+        return withheld is not None and withheld.height >= 1 and withheld.size >= 2
+
+    network.wait("both kinds of signature", shown)
     node.stop()
     signing = SigningStore(tmp_path / victim.removeprefix("did:web:") / "signing.db")
     height, size = signing.allow_vote()
