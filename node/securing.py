@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -77,6 +78,7 @@ class Securing:
         try:
             document = self._accepted(credential, issuer, now)
             if issuer.profile.lists_status and "credentialStatus" not in document:
+                document.setdefault("id", f"urn:uuid:{uuid.uuid4()}")  # by which its status is changed
                 return self._issue_with_status(document, issuer, now)
             secured = issuer.secure(document, stamp(now), self._contexts)
         except CredentialError as error:

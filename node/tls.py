@@ -55,6 +55,7 @@ class TlsServer(wsgi.Server):
             ) from error
         adapter.context.minimum_version = ssl.TLSVersion.TLSv1_2
         self.ssl_adapter = adapter
+        listening.listen(QUEUE_MAX)  # from now on clients wait instead of being turned away
 
     def bind(self, family: int, type: int, proto: int = 0) -> socket.socket:
         """The socket that was bound before anything else was done."""

@@ -7,6 +7,8 @@ import gzip
 import ipaddress
 import json
 import ssl
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -269,6 +271,31 @@ def test_a_node_over_https(service: Service, tmp_path: Path) -> None:
         assert (made.status_code, told.status_code) == (201, 200)
         with pytest.raises(requests.exceptions.SSLError):
             requests.get(f"{url}/healthz", timeout=10)
+
+
+@pytest.mark.check
+def test_serve_over_https_as_a_process(tmp_path: Path) -> None:
+    """
+    `comity serve --open-api --tls-cert --tls-key` on an empty directory: HTTPS, and a did:web made of it.
+    """
+    cert_file, key_file = certificate(tmp_path)
+    command = [sys.executable, "-m", "node", "serve", "--open-api", "--data", str(tmp_path / "data")]
+    command += ["--listen", "127.0.0.1:0", "--tls-cert", str(cert_file), "--tls-key", str(key_file)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            line = next(line for line in process.stderr if '"listening"' in line)
+            origin = f"https://127.0.0.1:{json.loads(line)['port']}"
+            document = requests.get(
+                f"{origin}/.well-known/did.json", verify=str(cert_file), timeout=10
+            ).json()
+            assert document["id"] == "did:web:" + origin.removeprefix("https://").replace(":", "%3A")
+            manifest = requests.get(f"{origin}/test-manifest", verify=str(cert_file), timeout=10).json()
+            assert all(row["endpoint"].startswith(origin) for row in manifest.values())
+        finally:
+            process.terminate()
+            process.communicate(timeout=20)
+    assert process.returncode == 0
 
 
 def test_a_did_web_is_fetched_over_https(tmp_path: Path) -> None:

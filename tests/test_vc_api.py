@@ -601,6 +601,34 @@ def test_somebody_elses_place_in_our_list_says_nothing(node: Node) -> None:
     assert {p["type"] for p in answer["problemDetails"]} == {"urn:comity:reason:status_list_invalid"}
 
 
+def test_what_has_a_status_has_an_id(node: Node) -> None:
+    """
+    A credential without an id that is given a status is given an id: by it the status is changed.
+    """
+    secured = node.issued(profile="bitstring")
+    change = [{"statusPurpose": "revocation", "status": True}]
+
+    status, _ = node.post("/credentials/status", {"credentialId": secured["id"], "credentialStatus": change})
+
+    assert secured["id"].startswith("urn:uuid:") and status == 200
+    assert node.verify(secured)[0] == 400
+
+
+def test_a_first_edition_has_no_words_for_a_status(node: Node) -> None:
+    """
+    VCDM 1.1 does not define the terms of a bitstring entry: the profile refuses instead of signing half.
+    """
+    first = {
+        "@context": [V1],
+        "type": ["VerifiableCredential"],
+        "issuer": node.manifest["bitstring"]["id"],
+        "issuanceDate": "2026-01-01T00:00:00Z",
+        "credentialSubject": {"id": "did:example:holder"},
+    }
+
+    assert node.issue(first, "bitstring")[0] == 400
+
+
 def test_unknown_credentials_and_purposes(node: Node) -> None:
     """
     A credential this node did not issue is a 404; a purpose without lists a 400.
