@@ -402,6 +402,15 @@ def open_network_key(genesis: Genesis, keys: Keys) -> bytes:
     return network_key
 
 
+def require_id(genesis: Genesis, expected: str | None) -> None:
+    """Refuse a network whose id is not the one that was told; None: nobody told one."""
+    if expected is not None and expected.strip().lower() != fingerprint(genesis):
+        raise SetupError(
+            f"this is the network {fingerprint(genesis)}, not {expected:.64}: its genesis.toml was altered "
+            "or is of another network; take the directory from the founders again"
+        )
+
+
 def fingerprint(genesis: Genesis) -> str:
     """The network id in hex: what participants compare before they join."""
     assert sha256(genesis.data).digest() == genesis.network_id, "the id is the digest of the file"

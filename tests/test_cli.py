@@ -90,6 +90,26 @@ def test_network_verify_prints_what_all_must_see(founded: dict[str, Node]) -> No
     assert len(ids) == 1
 
 
+def test_the_founders_id_tells_an_altered_network(copy: Path, tmp_path: Path) -> None:
+    """
+    An altered genesis is a network of its own; against the id that the founders told it is refused.
+    """
+    source = tmp_path / "network"
+    shutil.move(copy / "network", source)
+    told = run("network", "verify", source).stdout.splitlines()[0].split()[-1]
+    assert run("network", "verify", source, "--id", told).returncode == 0
+    genesis = source / "genesis.toml"
+    genesis.write_text(genesis.read_text().replace("heartbeat_ms = 600000", "heartbeat_ms = 600001"))
+
+    verified = run("network", "verify", source, "--id", told)
+    joined = run("network", "join", "--data", copy, "--network", source, "--id", told)
+
+    assert run("network", "verify", source).returncode == 0, "it is whole in itself"
+    assert f"not {told}" in sentence(verified, DATA)
+    assert f"not {told}" in sentence(joined, DATA)
+    assert not (copy / "network").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -299,7 +319,7 @@ def test_a_node_does_not_change_its_network(copy: Path) -> None:
     altered = run("serve", "--data", copy, "--listen", "127.0.0.1:0")
 
     assert "is already in use by a running node" in sentence(busy, DATA)
-    assert "is of another network" in sentence(altered, DATA)
+    assert "or join the other one with a new data directory" in sentence(altered, DATA)
 
 
 def test_a_wrong_passphrase_and_none_are_told(copy: Path) -> None:

@@ -62,6 +62,11 @@ def init(
     click.echo(f"{did}: keys in {data / 'keys.enc'}, card for the founders in {directory.card}")
 
 
+ID = click.option(
+    "--id", "network_id", help="The id the founders told you, 64 hex digits: any other network is refused."
+)
+
+
 @click.group()
 def network() -> None:
     """Found, join and verify networks."""
@@ -119,11 +124,15 @@ def create(
 @click.option(
     "--snapshot", help="Begin with this snapshot: a file, or the URL of a peer in peers.toml to get one from."
 )
+@ID
 @PASSPHRASE
-def join(data: Path, *, source: Path, snapshot: str | None, passphrase_file: Path | None) -> None:
+def join(
+    data: Path, *, source: Path, snapshot: str | None, network_id: str | None, passphrase_file: Path | None
+) -> None:
     """Check a network against this node's keys, and keep it in the data directory."""
     directory = DataDirectory(data)
     with directory.lock():
+        networks.require_id(networks.verify(source).genesis, network_id)
         words = passphrase(passphrase_file)
         found = networks.join(directory, source, words)
         click.echo(f"joined {found.genesis.name}, id {networks.fingerprint(found.genesis)}")
@@ -163,9 +172,14 @@ def snapshot(data: Path, *, out: Path) -> None:
 
 @network.command()
 @click.argument("directory", type=click.Path(path_type=Path))
-def verify(directory: Path) -> None:
-    """Check genesis, its rule files and log.policy; print what all participants must see alike."""
+@ID
+def verify(directory: Path, *, network_id: str | None) -> None:
+    """Check genesis, its rule files and log.policy; print what all participants must see alike.
+
+    Without --id this shows that the directory is whole, not that it is the founders': compare the id.
+    """
     found = networks.verify(directory)
+    networks.require_id(found.genesis, network_id)
     genesis = found.genesis
     click.echo(f"network {genesis.name}, origin {genesis.origin}, id {networks.fingerprint(genesis)}")
     for did, participant in genesis.participants.items():
