@@ -446,6 +446,9 @@ def _check_mass(
     public = next((e for e in shown if e.is_passport and e.point == 1), None)
     general = public.claims.get("GeneralProductInformation") if public else None
     mass = general.get("batteryMass") if isinstance(general, Mapping) else None
+    if public is not None and not public.established:
+        found.unmade(("mass",), "document_unestablished", rule="X17")
+        return
     if mass is not None and (type(mass) not in (int, float) or not 0 < mass <= BATTERY_MASS_KG_MAX):
         found.failed("mass", "mass_impossible", rule="X17", passport_kg=str(mass)[:32])
         return

@@ -196,7 +196,7 @@ def _check_standing(found: Findings, shown: Sequence[Examined], inquiry: Inquiry
     if record.unreadable:
         found.unmade(STANDING_CHECKS, "ledger_unavailable", unreadable_entries=record.unreadable)
         return
-    _check_identity(found, shown, record)
+    _check_identity(found, shown, record, known=standing is not None)
     if standing is None:
         found.unmade(STANDING_CHECKS[1:], "not_found")
         return
@@ -227,7 +227,7 @@ def _check_standing(found: Findings, shown: Sequence[Examined], inquiry: Inquiry
         found.passed("standing.recall")
 
 
-def _check_identity(found: Findings, shown: Sequence[Examined], record: Record) -> None:
+def _check_identity(found: Findings, shown: Sequence[Examined], record: Record, *, known: bool) -> None:
     """X1: a document whose attestation lost is the duplicate; the winner is only warned about."""
     lost = next((e.refused for e in shown if e.refused is not None and e.recorded is None), None)
     if lost is not None:
@@ -253,7 +253,10 @@ def _check_identity(found: Findings, shown: Sequence[Examined], record: Record) 
                 attestation=b64u(refusal.entry.digest),
             )
     if not claims and not others:
-        found.passed("standing.identity")
+        if known:
+            found.passed("standing.identity")
+        else:
+            found.unmade(("standing.identity",), "not_found")
 
 
 def _check_publication(
@@ -264,9 +267,15 @@ def _check_publication(
         found.unknown("standing.publication", _no_passport(inquiry), publication=standing.publication)
         return
     told = {"digest": b64u(current.digest), "version": current.version, "status": current.status}
-    recorded = [e.recorded for e in shown if e.is_passport and e.recorded is not None]
+    passports = [e for e in shown if e.is_passport]
+    recorded = [e.recorded for e in passports if e.recorded is not None]
     if any(r.attestation.document_digest != current.digest for r in recorded):
         found.failed("standing.publication", "superseded", **told)
+    elif current.status == LIVE and not passports:
+        # The ledger has a current passport; whether this is it cannot be said without a document.
+        found.unmade(("standing.publication",), why_missing(inquiry, 1), **told)
+    elif current.status == LIVE and not all(e.established for e in passports):
+        found.unmade(("standing.publication",), "document_unestablished", **told)
     elif current.status == LIVE:
         found.passed("standing.publication", **told)
     elif current.status == CEASED:
@@ -402,8 +411,9 @@ def event_members(evidence: Evidence, recorded: Recorded) -> Mapping[str, Any] |
 def _check_code(found: Findings, passports: Sequence[Examined], inquiry: Inquiry) -> None:
     """X16: what the code says against what set 1 says."""
     public = next((e for e in passports if e.point == 1), None)
-    if public is None:
-        found.unmade(("code_matches_passport", "alias"), why_missing(inquiry, 1), rule="X16")
+    if public is None or not public.established:
+        reason = why_missing(inquiry, 1) if public is None else "document_unestablished"
+        found.unmade(("code_matches_passport", "alias"), reason, rule="X16")
         return
     evidence = inquiry.evidence
     tables = evidence.network.tables
@@ -477,9 +487,10 @@ def _check_completeness(
         found.unmade(("completeness",), "tables_unavailable", audience=policy.audience)
         return
     entitled = {int(point) for point in access}
-    sets = {e.point: e.claims for e in passports if e.point is not None}
+    sets = {e.point: e.claims for e in passports if e.point is not None and e.established}
     if 1 not in sets:
-        found.unmade(("completeness",), why_missing(inquiry, 1))
+        shown = any(e.point == 1 for e in passports)
+        found.unmade(("completeness",), "document_unestablished" if shown else why_missing(inquiry, 1))
         return
     try:
         battery.category = category_of(sets[1], tables.paths)

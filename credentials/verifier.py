@@ -64,6 +64,11 @@ class Examined:
         return PASSPORT_TYPE in self.credential.types
 
     @property
+    def established(self) -> bool:
+        """True if what it says may be relied on: the issuer's proof holds and the ledger records it."""
+        return self.proven and self.recorded is not None
+
+    @property
     def claims(self) -> Mapping[str, Any]:
         """What the document says about its first subject."""
         return self.credential.subject
@@ -582,6 +587,9 @@ def _check_accredited(found: Findings, examined: Examined, evidence: Evidence, a
         if not any(held):
             found.failed("accredited", "issuer_out_of_scope", rule="X9", at=time, **scope)
             return
+    if not examined.established:
+        found.unmade(("accredited",), "document_unestablished", **scope)
+        return
     licence = next((a.licence for a in held if a is not None), "")
     found.passed("accredited", licence=licence or None, **scope)
 

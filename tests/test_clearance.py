@@ -511,6 +511,61 @@ def test_the_identifier_inside_the_passport_is_compared(
     assert [(c["outcome"], c["reason"]) for c in check(told, "alias")] == [alias]
 
 
+def altered(w: World, text: str) -> dict[str, Any]:
+    document = copy.deepcopy(dict(w.passports[text].credentials[1]))
+    document["credentialSubject"]["GeneralProductInformation"]["batteryMass"] = 452.0
+    return document
+
+
+def of_unknown_suite(w: World, text: str) -> dict[str, Any]:
+    document = copy.deepcopy(dict(w.passports[text].credentials[1]))
+    document["proof"]["cryptosuite"] = "mldsa44-jcs-2024"
+    return document
+
+
+def refused_second(w: World, text: str) -> dict[str, Any]:
+    second = w.issue(text)
+    w.run(w.attested(text, second))
+    return dict(second.credentials[1])
+
+
+def never_attested(w: World, text: str) -> dict[str, Any]:
+    return dict(w.issue(text).credentials[1])
+
+
+@pytest.mark.parametrize("make", [altered, of_unknown_suite, refused_second, never_attested])
+def test_nothing_is_green_because_of_a_document_that_is_not_proven_and_recorded(
+    make: Callable[[World, str], dict[str, Any]],
+) -> None:
+    """
+    What rests on the shown document is not checked unless its proof holds and the ledger records it.
+    """
+    w = World()
+    text = w.new(1)
+    document = make(w, text)
+
+    told = w.judge(text, shown=[document]).as_dict()
+
+    resting = ("standing.publication", "accredited", "completeness", "code_matches_passport", "alias", "mass")
+    assert {(name, c["outcome"]) for name in resting for c in check(told, name)} == {
+        (name, "not_checked") for name in resting
+    }
+    assert told["gaps"] == []
+    assert told["verdict"] not in GOOD
+
+
+def test_an_unknown_battery_has_no_passport_to_be_the_only_one() -> None:
+    """
+    "One passport for this code" is not checked for a code the ledger knows nothing about.
+    """
+    w = World()
+    issued = w.issue(code(1))
+
+    told = w.judge(code(1), shown=[issued.credentials[1]]).as_dict()
+
+    assert [c["outcome"] for c in check(told, "standing.identity")] == ["not_checked"]
+
+
 @pytest.mark.parametrize("mass", [-5, 0, 1e300, 10_001, True, "452.5"])
 @pytest.mark.parametrize("declared", [452.5, None])
 def test_a_mass_that_cannot_be_holds(mass: object, declared: float | None) -> None:
