@@ -92,7 +92,10 @@ def _mend_numbers(text: bytes) -> bytes | None:
         for end in (b",", b"}", b"]"):
             outside = outside.replace(b"-0.0" + end, b"0" + end).replace(b".0" + end, end)
         parts[::2] = outside.split(b'"')
-        text = b'"'.join(parts).replace(b"\0\0", b"\\\\").replace(b"\0\1", b'\\"')
+        escapes = b"\\" in text
+        text = b'"'.join(parts)
+        if escapes:
+            text = text.replace(b"\0\0", b"\\\\").replace(b"\0\1", b'\\"')
     return None if outside.endswith(b".0") else text
 
 
