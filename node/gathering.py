@@ -14,7 +14,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -300,12 +300,20 @@ class Gathering:
 
     # -- fetching ------------------------------------------------------------------------------------
 
-    def fetch_for(self, lines: Sequence[Mapping[str, Any]]) -> None:
-        """Ask issuers for the documents that verdicts on these lines will read and that are not held."""
+    def fetch_for(
+        self, lines: Sequence[Mapping[str, Any]], give_way: Callable[[], None] = lambda: None
+    ) -> None:
+        """Ask issuers for the documents that verdicts on these lines will read and that are not held.
+
+        `give_way` is called between lines.
+        """
         wanted: dict[str, set[bytes]] = defaultdict(set)
         held: list[Mapping[str, Any]] = []
         with self._ledger.reading(), self._office.reading():
-            reads = [self._read(line) for line in lines]
+            reads = []
+            for line in lines:
+                reads.append(self._read(line))
+                give_way()
         for read in reads:
             if read.sets is not None and read.sets.set_list is not None:
                 points = read.sets.set_list.points
@@ -315,8 +323,10 @@ class Gathering:
         self._fetch(wanted)
         with self._ledger.reading(), self._office.reading():
             for digests in wanted.values():
-                stored = (self._office.document(digest) for digest in digests)
-                held += [orjson.loads(document.body) for document in stored if document is not None]
+                for stored in map(self._office.document, digests):
+                    if stored is not None:
+                        held.append(orjson.loads(stored.body))
+                        give_way()
             lists: dict[str, set[bytes]] = defaultdict(set)
             documents = [*held, *(document for read in reads for document in read.presented)]
             for issuer, purpose, url in {key for d in documents for key in _status_entries(d)}:

@@ -100,7 +100,6 @@ class Consignments:
                 self._scans -= 1
 
     def _give_way(self) -> None:
-        time.sleep(YIELD_S)
         until = time.monotonic() + SCAN_WAIT_S_MAX
         while self._scans and time.monotonic() < until:
             time.sleep(SCAN_POLL_S)
@@ -329,13 +328,14 @@ class Consignments:
             db.execute("UPDATE consignments SET state = 'running' WHERE id = ?", (consignment_id,))
         while waiting and not self._stopping.is_set():
             part, waiting = waiting[:BATCH_LINES], waiting[BATCH_LINES:]
-            self._gathering.fetch_for([raw for _, raw in part])
+            self._gathering.fetch_for([raw for _, raw in part], self._give_way)
             verdicts: list[JSON] = []
             for line, raw in part:
                 evidence = self._gathering.evidence(raw, fetch=False)
                 now = int(time.time())
                 judged = clear_item(line, evidence, self._policy, row["law_date"], now, context)
                 verdicts.append(judged.as_dict())
+                time.sleep(YIELD_S)
                 self._give_way()
             with self._office.writing() as db:
                 for verdict in verdicts:
