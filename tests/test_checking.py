@@ -417,7 +417,7 @@ def test_a_passport_suspended_reinstated_revoked(maker: LiveNode) -> None:
             f"{event} receipted",
         )
 
-    assert verify() == []
+    maker.wait(lambda: verify() == [], "the first lists on the ledger")
     attest("passport.suspended")
     maker.wait(lambda: "suspended" in verify(), "the suspension")
     attest("passport.reinstated")
