@@ -211,8 +211,8 @@ def _require_own(
         if store.bind("network", network_id) != network_id:
             raise SetupError(
                 f"{directory.root / name} is of another network: {directory.network} was altered or replaced "
-                "since. Put back the network that was joined (compare its id with the founders'), or join the "
-                "other one with a new data directory"
+                "since. Put back the network that was joined (compare its id with the founders'), or join "
+                "the other one with a new data directory"
             )
         if store.bind("participant", did.encode()) != did.encode():
             raise SetupError(f"{directory.root / name} is of another participant than {did}")

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,16 @@ from consensus.policy import Policy, PolicyError
 from consensus.receipt import RECEIPT_BYTES_MAX, ReceiptError, VerifiedReceipt, verify_receipt
 from credentials.attestation import parse_attestation
 from credentials.canonical import b64u, digest_document
+from credentials.entries import (
+    AdmittedEntry,
+    BlockEntry,
+    EvidenceEntry,
+    PolicyEntry,
+    RefusedEntry,
+    parse_entry,
+)
 from credentials.errors import CredentialError
-from credentials.identifiers import guess_scheme, parse_identifier, subject_from_blind
+from credentials.identifiers import Subject, guess_scheme, parse_identifier, subject_from_blind
 from node.config import shipped
 from node.errors import SetupError
 
@@ -48,12 +58,51 @@ def verify_file(path: Path, policy: Policy) -> VerifiedReceipt:
         raise SetupError(f"the receipt {path} cannot be read: {error.strerror}") from error
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the entry of a receipt is: only of an admitted attestation does a receipt prove the statement."""
+
+    admitted: bool
+    words: str
+
+
+def what_it_says(entry: bytes) -> Said:
+    """The entry in words: an attestation with kind, issuer, battery and time; a refusal with its rule; ..."""
+    try:
+        found = parse_entry(entry)
+    except CredentialError as error:
+        return Said(False, f"an entry that this version cannot read ({error})")
+    match found:
+        case AdmittedEntry(attestation):
+            at = datetime.fromtimestamp(attestation.event_time, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+            about = _subject(attestation.subject)
+            return Said(True, f"admitted: {attestation.kind} by {attestation.issuer}, about {about}, of {at}")
+        case RefusedEntry():
+            return Said(
+                False,
+                f"proof that the statement {b64u(found.digest)} by {found.issuer}, about "
+                f"{_subject(found.subject)}, was REFUSED by {found.rule}: entry {found.winner_leaf_index} "
+                "came first",
+            )
+        case BlockEntry():
+            return Said(False, f"the record of block {found.height}: no statement about a battery")
+        case EvidenceEntry(evidence):
+            return Said(False, f"the record of a fault of {evidence.validator}: no statement about a battery")
+        case PolicyEntry():
+            return Said(False, "a log policy: no statement about a battery")
+
+
+def _subject(about: Subject) -> str:
+    return f"the {about.scheme} subject {about.namespace} {b64u(about.h)}"
+
+
 def check_document(verified: VerifiedReceipt, document: Any) -> str:
     """What the receipt says about this document; raises NotAboutThis with the step that fails."""
     if not isinstance(document, dict):
         raise NotAboutThis("the document is not a JSON object")
     if not verified.entry.startswith(_ADMITTED):
-        raise NotAboutThis("the entry is not an attestation: it says nothing about a document")
+        said = what_it_says(verified.entry)
+        raise NotAboutThis(f"the entry is not an admitted attestation but {said.words}")
     try:
         attestation = parse_attestation(verified.entry)
         digest = digest_document(document)

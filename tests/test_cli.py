@@ -28,6 +28,7 @@ from tests.net.harness import (
     found,
     founding_text,
     running,
+    wait,
 )
 
 CLEAR, NOT_CLEAR, UNDECIDED, USAGE, DATA, UNAVAILABLE = 0, 1, 2, 64, 65, 69
@@ -479,7 +480,32 @@ def test_a_receipt_verifies_without_node_and_network(issued: Path) -> None:
 
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("valid: entry ")
+    assert f"admitted: passport.published by {MAKER.did}, about the gbt34014 subject ZZ1 " in done.stdout
     assert f"passport.published of {code_of(1)} by {MAKER.did}" in done.stdout
+
+
+def test_a_receipt_of_a_refusal_proves_the_refusal(
+    network: dict[str, Node], issued: Path, tmp_path: Path
+) -> None:
+    """
+    The receipt of a refused second passport verifies as proof that it was refused, by which rule; exit 1.
+    """
+    maker = network["maker"]
+    second = maker.post("/passports", {"code": code_of(1), "claims": claims_of(1, batteryMass=453.5)})
+    path = f"/passports/{second['digest']}"
+    wait("the refusal and its receipt", lambda: bool(maker.get(path)["receipted_at"]))
+    lost = maker.get(path)["attestations"][-1]["digest"]
+    assert run("receipt", "get", lost, "--data", maker.data, "-o", tmp_path / "r").returncode == 0
+    (tmp_path / "document.json").write_text(json.dumps(second["credentials"]["1"]))
+    command = ["receipt", "verify", tmp_path / "r", "--policy", issued / "log.policy"]
+
+    alone = run(*command)
+    shown = run(*command, "--document", tmp_path / "document.json")
+
+    assert alone.returncode == shown.returncode == NOT_CLEAR
+    assert alone.stdout.startswith(f"valid: proof that the statement {lost} by {MAKER.did}, about ")
+    assert " was REFUSED by X1: entry " in alone.stdout.splitlines()[0]
+    assert "NOT a receipt for this document" in shown.stdout
 
 
 @pytest.mark.parametrize(

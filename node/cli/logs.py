@@ -10,7 +10,7 @@ import click
 
 from node.cli.client import Client, read_json, speaks_to_node
 from node.errors import SetupError
-from node.receipts import check_document, read_policy, verify_file
+from node.receipts import check_document, read_policy, verify_file, what_it_says
 
 
 @click.group()
@@ -67,23 +67,35 @@ def get(*, client: Client, digest: str, output: Path | None) -> None:
 @click.option("--policy", "policy_file", required=True, type=click.Path(path_type=Path), help="log.policy")
 @click.option("--document", type=click.Path(path_type=Path), help="Check that it is about this document.")
 def verify(*, file: Path, policy_file: Path, document: Path | None) -> int:
-    """Verify a receipt offline: no node, no network. Exit 0: valid; 1: not, with the reason."""
+    """Verify a receipt offline: no node, no network; print what the entry is.
+
+    Exit 0: a valid receipt of an admitted attestation, and about the document if one is given. Exit 1: not
+    valid, with the reason; or valid, but what it proves is a refusal or another record: never what was said.
+    """
     wanted = read_policy(policy_file)
     shown: Any = None if document is None else read_json(str(document))
     try:
         verified = verify_file(file, wanted)
-        about = None if document is None else check_document(verified, shown)
+        said = what_it_says(verified.entry)
+        about = None if document is None or not said.admitted else check_document(verified, shown)
     except SetupError:
         raise
     except ValueError as error:
         click.echo(f"not valid: {error}")
         return 1
-    click.echo(f"valid: entry {verified.index} of {verified.origin}, log of {verified.size} entries")
+    place = f"entry {verified.index} of {verified.origin}, log of {verified.size} entries"
+    if said.admitted:
+        click.echo(f"valid: {place}")
+        click.echo(said.words)
+    else:
+        click.echo(f"valid: {said.words}; {place}")
     click.echo(f"cosigned by {', '.join(sorted(verified.cosigned_by))}")
     click.echo(f"recorded before {_time(verified.before)}")
     if about is not None:
         click.echo(f"it is about this document: {about}")
-    return 0
+    elif document is not None:
+        click.echo("NOT a receipt for this document: the entry does not record that it was admitted")
+    return 0 if said.admitted else 1
 
 
 def _time(seconds: int) -> str:
