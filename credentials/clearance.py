@@ -155,6 +155,7 @@ class ManifestContext:
     declaration: str | None
     by_battery: Mapping[str, tuple[Appearance, ...]] = field(default_factory=dict)
     direction: str | None = None
+    by_vin: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # the lines that name a vehicle
 
     def imports(self, policy: Policy) -> bool:
         """True where the policy or the manifest says so: the declarant cannot declare the question away."""
@@ -164,11 +165,19 @@ class ManifestContext:
     def of(cls, manifest: Manifest, identifier_rules: Mapping[str, Any]) -> ManifestContext:
         """Read every line once; batteries are compared by their canonical identifier."""
         seen: dict[str, list[Appearance]] = {}
+        vehicles: dict[str, list[int]] = {}
         for line in manifest.lines:
+            if line.vin:
+                vehicles.setdefault(line.vin.upper(), []).append(line.line)
             digests = frozenset(d for d in (_digest(document) for document in line.documents) if d)
             name = canonical_name(line.battery, identifier_rules)
             seen.setdefault(name, []).append(Appearance(line.line, digests))
-        return cls(manifest.declaration, {k: tuple(v) for k, v in seen.items()}, manifest.direction)
+        return cls(
+            manifest.declaration,
+            {k: tuple(v) for k, v in seen.items()},
+            manifest.direction,
+            {k: tuple(v) for k, v in vehicles.items()},
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +223,7 @@ def clear_item(  # noqa: PLR0917  (the two dates stay apart: never one parameter
     battery = check_battery(found, shown, inquiry)
     _check_presentation(found, inquiry, context)
     _check_goods(found, line, tables, context)
+    _check_vin(found, line, evidence, context)
     _check_mass(found, line, shown, tables, policy)
     _check_manifest(found, line, shown, inquiry, context)
     conclusion = conclude(found.checks, policy, tables, gaps=bool(battery.gaps), required=policy.required)
@@ -429,6 +439,30 @@ def _check_goods(found: Findings, line: Line, tables: Tables, context: ManifestC
             goods=line.goods,
             expected=list(rule["prefixes"]),
         )
+
+
+def _check_vin(found: Findings, line: Line, evidence: Evidence, context: ManifestContext | None) -> None:
+    """X17: the vehicle of the line is the one the ledger binds the battery to, as far as it binds it."""
+    if not line.vin:
+        found.inapplicable("vin")
+        return
+    others = [n for n in context.by_vin.get(line.vin.upper(), ()) if n != line.line] if context else []
+    if others:
+        found.warned("vin", "vin_repeated", rule="X17", vin=line.vin, other_lines=others)
+    declared = evidence.subjects.get(line.vin)
+    if evidence.ledger is None or evidence.ledger.standing is None:
+        reason = "ledger_unavailable" if evidence.ledger is None else "not_found"
+        found.unmade(("vin",), reason, rule="X17", vin=line.vin)
+        return
+    bound = evidence.ledger.standing.bound_asset
+    if bound is None:
+        found.unmade(("vin",), "vin_not_recorded", rule="X17", vin=line.vin)
+    elif declared is None:
+        found.unmade(("vin",), "not_held", rule="X17", detail="the subject of this VIN was not computed")
+    elif declared.as_list() == bound.as_list():
+        found.passed("vin", rule="X17", vin=line.vin)
+    else:
+        found.failed("vin", "vin_other", rule="X17", vin=line.vin)
 
 
 def _is_vin(text: str, tables: Tables) -> bool:

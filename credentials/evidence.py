@@ -268,6 +268,7 @@ CHECKS: Mapping[str, str] = {
     "completeness": "document",
     "commodity_code": "manifest",
     "goods": "manifest",
+    "vin": "manifest",
     "mass": "document",
     "manifest": "manifest",
 }

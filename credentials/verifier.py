@@ -245,9 +245,8 @@ def sources_of(evidence: Evidence, at: At) -> tuple[Mapping[str, Any], ...]:
     told.extend(
         {"name": "document shown with the line", "age_s": 0, "state": "held"} for _ in evidence.presented
     )
-    issuers = {held.document.get("issuer") for held in evidence.documents.values() if isinstance(held, Held)}
-    issuers |= {d.get("issuer") for d in evidence.presented if isinstance(d, Mapping)}
-    issuers = {i.get("id") if isinstance(i, Mapping) else i for i in issuers}
+    shown = [held.document for held in evidence.documents.values() if isinstance(held, Held)]
+    issuers = {_issuer_of(document) for document in (*shown, *evidence.presented)}
     for (issuer, purpose, _), source in sorted(network.status_lists.items()):
         if issuer in issuers:
             fetched = source.fetched_at
@@ -595,6 +594,13 @@ def _check_accredited(found: Findings, examined: Examined, evidence: Evidence, a
 
 
 # -- small ---------------------------------------------------------------------------------------------
+
+
+def _issuer_of(document: object) -> str | None:
+    """The issuer a document names, well-formed or not."""
+    issuer = document.get("issuer") if isinstance(document, Mapping) else None
+    issuer = issuer.get("id") if isinstance(issuer, Mapping) else issuer
+    return issuer if isinstance(issuer, str) else None
 
 
 def _point(credential: Credential) -> int | None:

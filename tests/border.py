@@ -20,6 +20,7 @@ from credentials.attestation import SetList, StatusUpdate, standing_key, status_
 from credentials.canonical import digest_document
 from credentials.clearance import ItemVerdict, Line, Manifest, ManifestContext, clear_item
 from credentials.entries import AdmittedEntry, RefusedEntry, parse_entry
+from credentials.errors import CredentialError
 from credentials.evidence import (
     Evidence,
     Held,
@@ -109,6 +110,14 @@ def identifier_of(text: str) -> Identifier:
 
 def subject_of(text: str) -> Subject:
     return subject(identifier_of(text), NETWORK_KEY)
+
+
+def subject_if_readable(text: str) -> Subject | None:
+    """None for a text that is no identifier, as a node gathers it."""
+    try:
+        return subject_of(text)
+    except CredentialError:
+        return None
 
 
 @dataclass
@@ -318,6 +327,7 @@ class World:
         shown: Sequence[Mapping[str, Any] | bytes] = (),
         points: Sequence[int] = (1,),
         network: NetworkView | None = None,
+        vin: str | None = None,
         **changes: Any,
     ) -> Evidence:
         """As a node gathers it: the live passport's sets of `points`, the events' documents, the ledger."""
@@ -339,13 +349,13 @@ class World:
             digest: Held(document) for digest, document in self.documents.items()
         }
         in_play = identifiers_in_play(
-            {"battery": text, "documents": list(shown)},
+            {"battery": text, "vin": vin, "documents": list(shown)},
             [held.document for held in fetched.values() if isinstance(held, Held)],
         )
         values: dict[str, Any] = {
             "network": network or self.network(),
             "ledger": view,
-            "subjects": {t: subject_of(t) for t in in_play},
+            "subjects": {t: found for t in in_play if (found := subject_if_readable(t)) is not None},
             "documents": fetched,
             "presented": tuple(shown),
             "events": events,
@@ -379,7 +389,7 @@ class World:
         context = ManifestContext.of(manifest, tables().identifiers)
         return clear_item(
             manifest.lines[number - 1],
-            evidence or self.evidence(text, shown=shown),
+            evidence or self.evidence(text, shown=shown, vin=line.get("vin")),
             policy(policy_name),
             law_date,
             at or self.now,

@@ -204,6 +204,55 @@ def test_what_the_goods_are(changes: dict[str, Any], reason: str) -> None:
     assert (told["verdict"] == "clear") == (reason == "ok")
 
 
+VIN, OTHER_VIN = "ZZ9DEM0E0T0000039", "ZZ9DEM0E3T0000041"
+IN_VEHICLE = {"goods": "in_vehicle", "commodity_code": "8703801000"}
+
+
+@pytest.mark.parametrize(
+    ("bound", "declared", "expected", "vin_check"),
+    [
+        (VIN, VIN, ("clear", "ok"), ("pass", "ok")),
+        (OTHER_VIN, VIN, ("hold", "vin_other"), ("fail", "vin_other")),
+        (None, VIN, ("clear", "ok"), ("not_checked", "vin_not_recorded")),
+    ],
+)
+def test_a_vehicle_number_is_compared_with_the_ledger(
+    bound: str | None, declared: str, expected: tuple[str, str], vin_check: tuple[str, str]
+) -> None:
+    """
+    X17: a well-formed VIN is green only when the ledger says that the battery is in that vehicle.
+    """
+    w = World()
+    text = code(1)
+    w.run(w.ledger.attest(MAKER, "battery.produced", subject_of(text)))
+    w.publish(text)
+    if bound:
+        w.happen(MAKER, "battery.installed", text, {"vin": bound}, bound_asset=subject_of(bound))
+
+    told = w.judge(text, vin=declared, **IN_VEHICLE).as_dict()
+    unread = w.judge(text, vin=declared, evidence=w.evidence(text), **IN_VEHICLE).as_dict()
+
+    assert (told["verdict"], told["reason"]) == expected
+    assert [(c["outcome"], c["reason"]) for c in check(told, "vin")] == [vin_check]
+    assert check(unread, "vin")[0]["outcome"] == "not_checked"
+    assert check(w.judge(text).as_dict(), "vin")[0]["outcome"] == "not_applicable"
+
+
+def test_one_vehicle_on_two_lines_is_said() -> None:
+    """
+    X17: a VIN that stands on two lines is a note on both; a vehicle may carry two packs.
+    """
+    w = World()
+    text, other = w.new(1), w.new(2)
+    row = line_of(2, other, vin=VIN.lower(), **IN_VEHICLE)
+
+    told = w.judge(text, vin=VIN, others=[row], **IN_VEHICLE).as_dict()
+
+    warned = [c for c in check(told, "vin") if c["outcome"] == "warn"]
+    assert [(c["reason"], c["evidence"]["other_lines"]) for c in warned] == [("vin_repeated", [2])]
+    assert told["verdict"] in GOOD
+
+
 def test_a_second_passport_is_refused_and_the_first_stays_clear() -> None:
     """
     X1: the ledger refuses the second passport; shown it is a duplicate, the honest line only gets a warning.
