@@ -1,6 +1,7 @@
 """Multikey, JWK, did:key and did:web: official vectors, strict texts."""
 
 import json
+import random
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from credentials.keys import (
     P256,
     P384,
     P521,
+    base58btc_decode,
+    base58btc_encode,
     did_document,
     did_key,
     did_key_decode,
@@ -405,3 +408,15 @@ def test_did_document_with_keys_of_every_kind() -> None:
 
     for kind in KINDS:
         assert method_key(document, f"{DID}#{kind}", "assertionMethod", 0) == KEYS[kind]
+
+
+def test_no_two_texts_are_read_as_the_same_bytes() -> None:
+    """
+    Every text of the base58btc alphabet is the form of the bytes it is read as (20,000 seeded texts).
+    """
+    rng = random.Random(58)
+    alphabet = base58.BITCOIN_ALPHABET.decode()
+
+    for _ in range(20_000):
+        text = "z" + "1" * rng.randint(0, 3) + "".join(rng.choices(alphabet, k=rng.randint(1, 90)))
+        assert base58btc_encode(base58btc_decode(text, "text")) == text
