@@ -4,13 +4,18 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from tests.bench import attestation, finality, load, passport, scan
+from tests.bench import attestation, finality, load, passport, scan, suites
 from tests.bench.harness import Comparison, NotMeasured, circumstances
 
 
 def _compared(measure: Callable[..., tuple[str, Comparison]], quick: bool) -> str:
     name, comparison = measure(rounds=3 if quick else 9, seconds=0.1 if quick else 0.5)
     return f"{name}: {comparison.text()}"
+
+
+def _suites(quick: bool) -> str:
+    rows = suites.measure(rounds=3 if quick else 9, seconds=0.1 if quick else 0.5)
+    return "\n".join(f"{name}: {comparison.text()}" for name, comparison in rows)
 
 
 def _finality(quick: bool) -> str:
@@ -28,6 +33,7 @@ def _load(quick: bool) -> str:
 
 ROWS: dict[str, Callable[[bool], str]] = {
     "passport": lambda quick: _compared(passport.measure, quick),
+    "suites": _suites,
     "attestation": lambda quick: _compared(attestation.measure, quick),
     "finality": _finality,
     "scan": _scan,

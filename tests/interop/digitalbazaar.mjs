@@ -25,6 +25,7 @@ const SUITES = {
 };
 
 let documents;
+const signers = new Map(); // by key id
 
 async function documentLoader(url) {
   if(!(url in documents)) {
@@ -37,8 +38,11 @@ async function documentLoader(url) {
 const checkStatus = async () => ({verified: true});
 
 async function sign({suite: name, document, key, created}) {
-  const multikey = name.startsWith('ecdsa') ? EcdsaMultikey : Ed25519Multikey;
-  const signer = (await multikey.from(key)).signer();
+  if(!signers.has(key.id)) {
+    const multikey = name.startsWith('ecdsa') ? EcdsaMultikey : Ed25519Multikey;
+    signers.set(key.id, (await multikey.from(key)).signer());
+  }
+  const signer = signers.get(key.id);
   let suite;
   if(name === 'Ed25519Signature2020') {
     suite = new Ed25519Signature2020({signer, date: created});

@@ -3,12 +3,13 @@
 Three departures from the standards, which tests/test_interop.py holds on to:
 
 * A JCS proof it makes leaves out the `@context` that it signs (vc-di-eddsa and vc-di-ecdsa, 3.3.1, step 2).
-* With P-384 it canonicalises by SHA-256 instead of SHA-384 (vc-di-ecdsa, 3.2.3), which shows in documents
+* With P-384 it canonicalises by SHA-256 instead of SHA-384 (vc-di-ecdsa, 3.2), which shows in documents
   with several blank nodes.
 * It knows JWTs with a vc claim only (VC Data Model 1.1), no `vc+jwt`, and its `nbf` is the time of signing.
 """
 
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from openvc.keys import Ed25519SigningKey, signing_key_from_jwk
@@ -36,11 +37,19 @@ def _options(suite: str) -> dict[str, Any]:
     return {"extra_contexts": CONTEXTS} if "rdfc" in suite else {}
 
 
+@cache
+def _imported(key: Key, algorithm: str = "EdDSA") -> SigningKey:
+    jwk, method = key.jwk(secret=True), key.signer.key_id
+    if jwk["kty"] == "OKP":
+        return Ed25519SigningKey.from_jwk(jwk, method, alg=algorithm)
+    return signing_key_from_jwk(jwk, method)
+
+
 def sign(document: Document, suite: str, key: Key) -> Document:
     """Return the document with a proof made by openvc-core."""
     signed: Document = _SUITES[suite].add_proof(
         document,
-        signing_key=signing_key_from_jwk(key.jwk(secret=True), key.signer.key_id),
+        signing_key=_imported(key),
         verification_method=key.signer.key_id,
         created=datetime.fromisoformat(ISSUED),
         **_options(suite),
@@ -55,13 +64,7 @@ def verify(document: Document, suite: str, key: Key) -> None:
 
 def sign_jwt(document: Document, algorithm: str, key: Key) -> str:
     """Return a JWT with a vc claim."""
-    jwk, method = key.jwk(secret=True), key.signer.key_id
-    signing: SigningKey = (
-        Ed25519SigningKey.from_jwk(jwk, method, alg=algorithm)
-        if jwk["kty"] == "OKP"
-        else signing_key_from_jwk(jwk, method)
-    )
-    return VcJwtProofSuite().sign(document, signing_key=signing)
+    return VcJwtProofSuite().sign(document, signing_key=_imported(key, algorithm))
 
 
 def verify_jwt(text: str, key: Key) -> None:
