@@ -232,7 +232,7 @@ def test_a_folder_the_demo_did_not_make_is_left_alone(tmp_path: Path) -> None:
 
 def test_ctrl_c_is_an_orderly_end(tmp_path: Path) -> None:
     """
-    Ctrl-C, which a terminal sends to the whole process group, ends the demo with 0 and leaves nothing running.
+    Ctrl-C, which a terminal sends to the whole process group, ends the demo in order and leaves nothing.
     """
     with running_demo(tmp_path / "network") as network:
         os.killpg(network.state["pid"], signal.SIGINT)
