@@ -291,7 +291,7 @@ def _check_publication(
 
 def _check_history(found: Findings, inquiry: Inquiry) -> None:
     evidence, record, policy = inquiry.evidence, inquiry.record, inquiry.policy
-    names = ("new_not_used", "used_evidence", "soh", "status_change_values")
+    names = ("new_not_used", "parts_not_used", "used_evidence", "soh", "status_change_values")
     events = evidence.network.tables.verdicts.get("events")
     if evidence.ledger is None or record.unreadable:
         found.unmade(names, "ledger_unavailable")
@@ -329,10 +329,13 @@ def _check_new(
     if again or (standing.parent is not None and placing):
         place = again[0].place() if again else placing[0].place()
         found.failed("new_not_used", "used_sold_as_new", rule="X7", **place)
+        found.unmade(("parts_not_used",), "parts_not_compared", rule="X7")
     elif waste or standing.eu_status != "original":
         found.inapplicable("new_not_used", eu_status=standing.eu_status)
+        found.inapplicable("parts_not_used", eu_status=standing.eu_status)
     else:
-        found.passed("new_not_used", rule="X7", children="not compared: no tree of parts is held")
+        found.passed("new_not_used", rule="X7")
+        found.unmade(("parts_not_used",), "parts_not_compared", rule="X7")
 
 
 def _check_used(

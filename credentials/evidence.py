@@ -262,6 +262,7 @@ CHECKS: Mapping[str, str] = {
     "code_matches_passport": "document",
     "alias": "document",
     "new_not_used": "ledger",
+    "parts_not_used": "ledger",
     "used_evidence": "ledger",
     "soh": "ledger",
     "status_change_values": "ledger",

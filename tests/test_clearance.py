@@ -204,6 +204,22 @@ def test_what_the_goods_are(changes: dict[str, Any], reason: str) -> None:
     assert (told["verdict"] == "clear") == (reason == "ok")
 
 
+def test_parts_that_nobody_compared_are_not_green() -> None:
+    """
+    X7: what the ledger tells of the battery itself passes; its parts are a check of their own, not made.
+    """
+    w = World()
+    told = w.judge(w.new(1)).as_dict()
+    used = w.judge(used_pack(w, 2), policy_name="authority-eu").as_dict()
+
+    assert [(c["outcome"], c["evidence"]) for c in check(told, "new_not_used")] == [("pass", {})]
+    assert [(c["outcome"], c["reason"]) for c in check(told, "parts_not_used")] == [
+        ("not_checked", "parts_not_compared")
+    ]
+    assert len(check(used, "parts_not_used")) == 1
+    assert told["verdict"] == "clear"
+
+
 VIN, OTHER_VIN = "ZZ9DEM0E0T0000039", "ZZ9DEM0E3T0000041"
 IN_VEHICLE = {"goods": "in_vehicle", "commodity_code": "8703801000"}
 
