@@ -299,6 +299,15 @@ class Issuing:
         countersignatures = _countersignatures(members.pop(COUNTERSIGNATURES, []))
         draft_only = members.pop(DRAFT, False) is True
         when = int(time.time()) if event_time is None else event_time
+        latest = int(time.time()) + self._genesis.limits.clock_skew_s
+        if not 0 <= when <= latest:
+            raise ProblemError(
+                422,
+                "event_time_impossible",
+                "Not possible",
+                f"event_time {when} lies in the future: an event is attested once it has happened "
+                f"(seconds since 1970; now is {int(time.time())})",
+            )
         values = self._read_members(event, members)
         with self._lock:
             statement, document = self._event(event, identifier, values, when, countersignatures)
@@ -547,6 +556,16 @@ class Issuing:
         except CredentialError as error:
             raise bad_request("members_malformed", str(error)) from error
         return Statement(data, event.type, battery, about, fields["document_digest"])
+
+    def waits_for(self, data: bytes) -> NotYet | None:
+        """What this attestation waits for on the ledger, as a validator would say it; None: nothing."""
+        try:
+            self._registry.check_tx(data, int(time.time()))
+        except NotYet as reason:
+            return reason
+        except Refusal:
+            return None  # the pool gives it up in a moment: the outbox then says why
+        return None
 
     def _check(self, statement: Statement) -> None:
         """Refuse early what every pool would refuse; what only waits for others is let through."""

@@ -307,6 +307,7 @@ class Service:
     def issuance(self, digest: str) -> JSON:
         """{digest, battery, version, category, signed_at, attested: "outbox"|"admitted"|"refused",
         height, leaf_index, block_time, refusal {rule, winner_leaf_index}|null, receipted_at|null,
+        waiting {code, text}|null (why it cannot be recorded yet),
         attestations [{kind, digest, state, leaf_index, height}]}.
         """
         row = self._parts.office.connection.execute(
@@ -314,7 +315,7 @@ class Service:
         ).fetchone()
         if row is None:
             raise not_found("passport_unknown", "this node issued no passport with that digest")
-        return self._issuance(row)
+        return self._issuance(row, explain=True)
 
     def issuances(self, limit: int = 50, before: int | None = None) -> list[JSON]:
         """Newest first; each as `issuance` plus `number` (give the last as `before` for the next page)."""
@@ -324,7 +325,7 @@ class Service:
         ).fetchall()
         return [self._issuance(row) for row in rows]
 
-    def _issuance(self, row: Any) -> JSON:
+    def _issuance(self, row: Any, *, explain: bool = False) -> JSON:
         office = self._parts.office
         published = office.attestation(row["published"])
         assert published is not None, "an issuance and its attestation are one transaction"
@@ -342,10 +343,19 @@ class Service:
             "leaf_index": told["leaf_index"],
             "block_time": told["block_time"],
             "refusal": told["refusal"],
+            "waiting": self._waiting(published) if explain else None,
             "receipted_at": told["receipted_at"],
             "sets": {str(d.point): b64u(d.digest) for d in office.documents_of_set(row["digest"])},
             "attestations": [self._progress(item) for item in (produced, published) if item is not None],
         }
+
+    def _waiting(self, item: OutboxItem) -> JSON | None:
+        """{code, text}: why an attestation cannot be ordered yet; it is offered again until it can."""
+        reason = self._parts.issuing.waits_for(item.data) if item.state == "outbox" else None
+        if reason is None:
+            return None
+        again = "it is offered again until it can be recorded, and may still be refused then"
+        return {"code": reason.code, "text": f"{reason}; {again}"}
 
     def _progress(self, item: OutboxItem) -> JSON:
         refusal: JSON | None = None
@@ -415,7 +425,7 @@ class Service:
             "event": event,
             "battery": made["battery"],
             "document": orjson.loads(stored.body) if stored else None,
-            "progress": self._progress(item),
+            "progress": {**self._progress(item), "waiting": self._waiting(item)},
             "repeated": made["repeated"],
         }
 
@@ -451,12 +461,13 @@ class Service:
 
     def attestation(self, digest: str) -> JSON:
         """Progress of one attestation of this node: {digest, kind, battery, state, height, leaf_index,
-        refusal, receipted_at, document_digest}; state: outbox | admitted | refused | dropped.
+        refusal, waiting, receipted_at, document_digest}; state: outbox | admitted | refused | dropped;
+        waiting {code, text}: why it cannot be recorded yet.
         """
         item = self._parts.office.attestation(_digest(digest))
         if item is None:
             raise not_found("attestation_unknown", "this node made no attestation with that digest")
-        return self._progress(item)
+        return {**self._progress(item), "waiting": self._waiting(item)}
 
     def revoke(self, digest: str, reason: str) -> JSON:
         """Revoke the passport with this set-list digest: status list first, then the ledger event."""

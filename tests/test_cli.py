@@ -632,6 +632,40 @@ def test_every_event_can_be_listed_and_attested(
         assert json.loads(told.out)["event"] == event["type"]
 
 
+def test_waiting_for_an_attestation_says_what_for(
+    network: dict[str, Node],
+    issued: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """
+    `comity attest --wait` about a battery without a passport prints at once, and once, what it waits for.
+    """
+    monkeypatch.setattr("node.cli.operate.WAIT_S", 1.5)
+    members = [
+        word
+        for pair in ("commodity_code=850760", "consignee=DE", "consignment_id=C-10")
+        for word in ("--member", pair)
+    ]
+    capsys.readouterr()
+
+    code = comity(
+        "attest",
+        "battery.exported",
+        "--battery",
+        code_of(88),
+        *members,
+        "--wait",
+        "--data",
+        network["cn"].data,
+    )
+
+    told = capsys.readouterr()
+    assert code == DATA
+    assert [line.split()[0] for line in told.out.splitlines()] == ["signed", "waiting"]
+    assert "no receipt within" in told.err and "the battery is" in told.err
+
+
 def test_a_hand_over_is_countersigned_by_the_other_party(
     network: dict[str, Node], issued: Path, tmp_path: Path
 ) -> None:

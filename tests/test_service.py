@@ -163,6 +163,28 @@ def test_an_attested_event_reaches_the_timeline(network: dict[str, Node]) -> Non
     assert first["document"]["credentialSubject"]["members"] == members
 
 
+def test_what_an_attestation_waits_for_is_told(network: dict[str, Node]) -> None:
+    """
+    An event about a battery nobody recorded is taken, and its progress says what it waits for; once it can be
+    recorded nothing is said. A time in the future is refused before anything is signed.
+    """
+    cn = network["cn"]
+    members = {"commodity_code": "850760", "consignee": "DE", "consignment_id": "C-9"}
+    body = {"event": "battery.exported", "battery": code_of(77), "members": members}
+
+    made = cn.post("/attestations", body)
+    told = cn.get(f"/attestations/{made['digest']}")
+    late, problem = cn.request("POST", "/attestations", {**body, "event_time": 99_999_999_999})
+
+    assert made["progress"]["waiting"] == told["waiting"]
+    assert told["waiting"]["code"] == "state"
+    assert "the battery is " in told["waiting"]["text"]
+    assert "it is offered again" in told["waiting"]["text"]
+    assert (late, problem["code"]) == (422, "event_time_impossible")
+    final = wait_receipted(network["maker"], issue(network["maker"], 78)["digest"])
+    assert final["waiting"] is None
+
+
 @pytest.mark.parametrize(
     ("members", "says"),
     [

@@ -15,6 +15,7 @@ from node.errors import SetupError
 
 WAIT_S = 60.0
 POLL_S = 0.2
+FOLLOWS = "predecessor"  # it waits for what was signed with it: nothing to tell
 
 
 @click.command()
@@ -158,7 +159,7 @@ def _member(text: str) -> tuple[str, str]:
 def _follow(client: Client, path: str, state_member: str) -> int:
     """Print each step until the receipt is there; 1 if the ledger refused, 2 if it takes too long."""
     deadline = time.monotonic() + WAIT_S
-    seen = "outbox"
+    seen, waiting = "outbox", ""
     while time.monotonic() < deadline:
         told = client.get(path)
         state = told[state_member]
@@ -169,11 +170,16 @@ def _follow(client: Client, path: str, state_member: str) -> int:
                 click.echo(f"{state:<8} by rule {refusal['rule']} {refusal.get('text') or ''}".rstrip())
                 return 1
             click.echo(f"{state:<8} height {told['height']}, entry {told['leaf_index']}")
+        reason = told.get("waiting")
+        if reason is not None and reason["code"] != FOLLOWS and reason["text"] != waiting:
+            waiting = reason["text"]
+            click.echo(f"waiting  {waiting}")
         if told.get("receipted_at"):
             click.echo(f"receipt  {_time(told['receipted_at'])}")
             return 0
         time.sleep(POLL_S)
-    raise SetupError(f"no receipt within {WAIT_S:.0f} s: ask again with `comity status`")
+    because = f" ({waiting})" if waiting and seen == "outbox" else ""
+    raise SetupError(f"no receipt within {WAIT_S:.0f} s{because}: ask again with `comity status`")
 
 
 def _list_events() -> None:
