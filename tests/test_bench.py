@@ -1,11 +1,12 @@
 """The bench harness: rounds in turn, honest medians, and rows that measure what they say."""
 
 import json
+from collections import Counter
 
 import pytest
 
 from credentials.errors import CredentialError
-from tests.bench import attestation, passport
+from tests.bench import attestation, passport, suites
 from tests.bench.harness import Batch, Comparison, NotMeasured, compare, percentile
 from tests.parts import missing, require
 
@@ -86,3 +87,23 @@ def test_our_passport_verifies_in_digitalbazaar_vc() -> None:
             assert answer["verified"] is False
     except NotMeasured as reason:
         missing(str(reason))
+
+
+@pytest.mark.check
+def test_rows_of_suites() -> None:
+    """
+    Verify and issue, passport and conformity credential: measured for every suite beside each partner that
+    knows it: openvc-core does not for P-384 on RDF of a passport, and joserfc knows JWTs only.
+    """
+    require("node")
+    require("npm")
+
+    rows = list(suites.measure(rounds=1, seconds=0.001))
+
+    assert all(rate > 0 for _, comparison in rows for rates in comparison.rates for rate in rates)
+    measured = Counter((name.split(" ", 1)[0], comparison.names[1]) for name, comparison in rows)
+    assert measured == {
+        (work, partner): count
+        for work in ("verify", "issue")
+        for partner, count in (("@digitalbazaar/vc", 12), ("openvc-core", 11), ("joserfc", 8))
+    }
