@@ -1088,6 +1088,7 @@ class Replica:
         if self._validators.weight_of({*self._answered, *own}) >= self._validators.quorum:
             self._asking = False
             self._appoint()
+            self._send_status()  # what was said at this height meanwhile was not kept: ask for it
 
     # --- peers
 
