@@ -231,7 +231,7 @@ def _check_identity(found: Findings, shown: Sequence[Examined], record: Record, 
     """X1: a document whose attestation lost is the duplicate; the winner is only warned about."""
     lost = next((e.refused for e in shown if e.refused is not None and e.recorded is None), None)
     if lost is not None:
-        reason = "duplicate_identity" if lost.rule in IDENTITY_RULES else "not_admitted"
+        reason = "duplicate_identity" if lost.rule in IDENTITY_RULES else "refused_by_ledger"
         found.failed(
             "standing.identity",
             reason,

@@ -488,13 +488,18 @@ def _check_admitted(
             found.unmade(ADMITTED_CHECKS, "ledger_unavailable", unreadable_entries=record.unreadable)
             return
         lost = examined.refused
-        found.failed(
-            "admitted.entry",
-            "not_admitted",
-            digest=b64u(examined.digest),
-            refused_by=lost.rule if lost else None,
-        )
-        found.unmade(others, "not_admitted")
+        if lost is None:
+            found.failed("admitted.entry", "not_admitted", digest=b64u(examined.digest))
+        else:
+            found.failed(
+                "admitted.entry",
+                "refused_by_ledger",
+                rule=lost.rule,
+                digest=b64u(examined.digest),
+                winner_leaf_index=lost.winner_leaf_index,
+                **lost.place(),
+            )
+        found.unmade(others, "not_admitted" if lost is None else "refused_by_ledger")
         return
     statement = recorded.attestation
     genesis = evidence.network.genesis

@@ -204,6 +204,23 @@ def test_what_the_goods_are(changes: dict[str, Any], reason: str) -> None:
     assert (told["verdict"] == "clear") == (reason == "ok")
 
 
+def test_a_refused_document_was_attested() -> None:
+    """
+    A document that its maker attested and a record refused is not said to be attested by nobody.
+    """
+    w = World()
+    text = w.new(1)
+    document = refused_second(w, text)
+
+    told = w.judge(text, shown=[document]).as_dict()
+
+    entry = check(told, "admitted.entry")[0]
+    assert (entry["outcome"], entry["reason"], entry["rule"]) == ("fail", "refused_by_ledger", "X1")
+    assert entry["evidence"]["leaf_index"] == told["timeline"][-1]["leaf_index"]
+    assert "not_admitted" not in {c["reason"] for c in told["checks"]}
+    assert shape(told) == ("refuse_recommended", "duplicate_identity", "26(a)")
+
+
 def test_parts_that_nobody_compared_are_not_green() -> None:
     """
     X7: what the ledger tells of the battery itself passes; its parts are a check of their own, not made.
