@@ -43,6 +43,7 @@ class Link:
     is_cut: bool = False
     connections: set[asyncio.Task[Any]] = field(default_factory=set)
     passed_bytes: int = 0
+    resets: int = 0  # by `drop`
 
     def joins(self, one: Collection[str], other: Collection[str]) -> bool:
         """Whether this link leads from one group to the other, in either direction."""
@@ -165,7 +166,10 @@ class Relay:
                     await asyncio.sleep(wait_s)
                 while link.is_cut:
                     await asyncio.sleep(0.05)
-                if not chunk or self._random.random() < link.drop:
+                if not chunk:
+                    return
+                if self._random.random() < link.drop:
+                    link.resets += 1
                     return
                 link.passed_bytes += len(chunk)
                 writer.write(chunk)
