@@ -219,7 +219,7 @@ def clear_item(  # noqa: PLR0917  (the two dates stay apart: never one parameter
     check_freshness(found, evidence, policy, at)
     check_law_date(found, at)
     shown = _check_documents(found, line, inquiry)
-    check_receipts(found, evidence, shown[0] if shown else None)
+    check_receipts(found, evidence, shown[0] if shown else None, line.battery)
     battery = check_battery(found, shown, inquiry)
     _check_presentation(found, inquiry, context)
     _check_goods(found, line, tables, context)

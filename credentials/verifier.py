@@ -83,7 +83,8 @@ def verify(document: Document | bytes, evidence: Evidence, policy: Policy, at: A
     check_law_date(found, at)
     found.passed("document", origin="shown")
     examined = examine(found, document, inquiry)
-    check_receipts(found, evidence, examined)
+    named = examined.credential.subject.get("id") if examined else None
+    check_receipts(found, evidence, examined, named if isinstance(named, str) else None)
     battery = check_battery(found, [examined] if examined else [], inquiry)
     made = {check.name for check in found.checks}
     # A document alone has no manifest line: what only a line can answer is not asked of it.
@@ -198,24 +199,38 @@ def examine(
     return examined
 
 
-def check_receipts(found: Findings, evidence: Evidence, examined: Examined | None) -> None:
-    """Verify the receipts shown with the document: offline proof beside the own ledger."""
+def check_receipts(
+    found: Findings, evidence: Evidence, examined: Examined | None, battery: str | None
+) -> None:
+    """Verify the receipts shown with the document: offline proof beside the own ledger.
+
+    `battery` is the identifier the receipts are shown for.
+    """
     if not evidence.receipts:
         found.inapplicable("receipt")
         return
-    if not evidence.network.log_policy:
-        found.unmade(("receipt",), "not_held", detail="this node holds no log policy")
+    try:
+        policy = LogPolicy.parse(evidence.network.log_policy or "")
+    except ConsensusError:
+        found.unmade(("receipt",), "not_held", detail="this node holds no log policy that can be read")
         return
+    subject = evidence.subjects.get(battery) if battery is not None else None
     for text in evidence.receipts:
         try:
-            verified = verify_receipt(text, LogPolicy.parse(evidence.network.log_policy))
+            verified = verify_receipt(text, policy)
             recorded = attestation_of(verified.entry)
-            if examined is None or recorded is None or not recorded.covers(examined.digest):
-                found.warned("receipt", "receipt_invalid", detail="it is a receipt for another document")
-            else:
-                found.passed("receipt", leaf_index=verified.index, cosigned_by=sorted(verified.cosigned_by))
         except (ConsensusError, CredentialError) as error:
-            found.warned("receipt", "receipt_invalid", detail=str(error))
+            found.failed("receipt", "receipt_invalid", detail=str(error))
+            continue
+        told = {"leaf_index": verified.index, "cosigned_by": sorted(verified.cosigned_by)}
+        if examined is not None and recorded is not None and recorded.covers(examined.digest):
+            found.passed("receipt", **told)
+        elif subject is None:
+            found.unmade(("receipt",), "not_held", detail="the battery's subject was not computed", **told)
+        elif recorded is None or recorded.attestation.subject.as_list() != subject.as_list():
+            found.failed("receipt", "receipt_other", **told)
+        else:
+            found.warned("receipt", "receipt_of_other_record", kind=recorded.attestation.kind, **told)
 
 
 def sources_of(evidence: Evidence, at: At) -> tuple[Mapping[str, Any], ...]:

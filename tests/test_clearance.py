@@ -10,6 +10,19 @@ from typing import Any
 
 import pytest
 
+from consensus.checkpoint import (
+    COSIGNATURE_KIND,
+    LOG_KIND,
+    Checkpoint,
+    NoteKey,
+    SignedNote,
+    cosign_line,
+    sign_log_line,
+)
+from consensus.merkle import Tree, leaf_hash
+from consensus.policy import Policy as LogPolicy
+from consensus.policy import make_policy
+from consensus.receipt import make_receipt
 from credentials.clearance import Line, Manifest, ManifestContext, clear_item, consignment
 from credentials.errors import CredentialError
 from credentials.evidence import Evidence, LedgerView, Missing, MissingReason, StatusSource, Tables
@@ -202,6 +215,55 @@ def test_what_the_goods_are(changes: dict[str, Any], reason: str) -> None:
 
     assert told["reason"] == reason
     assert (told["verdict"] == "clear") == (reason == "ok")
+
+
+def receipts_of(w: World) -> tuple[str, dict[int, str]]:
+    """A log policy, and the receipt of every leaf of the world's ledger under it."""
+    names = [MAKER, IMPORTER, WORKSHOP, CN_AUTHORITY]
+    text = make_policy(
+        "log.example",
+        [NoteKey("log.example", LOG_KIND, signer(name, "log").public_key) for name in names],
+        [(name, NoteKey(name, COSIGNATURE_KIND, signer(name, "cosign").public_key)) for name in names],
+        3,
+    )
+    tree = Tree(leaf_hash(leaf.entry) for leaf in w.leaves)
+    seal = Checkpoint("log.example", tree.size, tree.root())
+    lines = [sign_log_line(seal, "log.example", signer(name, "log")) for name in names]
+    lines += [cosign_line(seal, name, w.now, signer(name, "cosign")) for name in names]
+    note = SignedNote(seal.body(), tuple(lines))
+    policy = LogPolicy.parse(text)
+    return text, {
+        index: make_receipt(leaf.entry, None, index, tree, note, policy=policy).text()
+        for index, leaf in enumerate(w.leaves)
+    }
+
+
+def test_a_receipt_of_something_else_is_doubt() -> None:
+    """
+    A receipt of another battery, of a refusal or of another log holds the line; one of this battery's further
+    records is a note, its passport's passes.
+    """
+    w = World()
+    text, other = w.new(1), w.new(2)
+    w.run(w.attested(text, w.issue(text)))
+    log_policy, receipts = receipts_of(w)
+    steps = {step["kind"]: step["leaf_index"] for step in w.judge(text).as_dict()["timeline"][:-1]}
+    refused = w.judge(text).as_dict()["timeline"][-1]["leaf_index"]
+    stranger = w.judge(other).as_dict()["timeline"][1]["leaf_index"]
+
+    def told(receipt: str, policy_text: str | None = log_policy) -> tuple[str, str, str, str]:
+        evidence = replace(w.evidence(text, network=w.network(log_policy=policy_text)), receipts=(receipt,))
+        verdict = w.judge(text, evidence=evidence).as_dict()
+        found = check(verdict, "receipt")[0]
+        return verdict["verdict"], verdict["reason"], found["outcome"], found["reason"]
+
+    assert told(receipts[steps["passport.published"]]) == ("clear", "ok", "pass", "ok")
+    assert told(receipts[steps["battery.exported"]]) == ("clear", "ok", "warn", "receipt_of_other_record")
+    for doubtful in (receipts[stranger], receipts[refused]):
+        assert told(doubtful) == ("hold", "receipt_other", "fail", "receipt_other")
+    assert told(receipts[stranger].replace("log.example", "log2.example"))[1:3] == ("receipt_invalid", "fail")
+    assert told("rubbish")[:2] == ("hold", "receipt_invalid")
+    assert told(receipts[refused], "no policy")[2] == "not_checked"
 
 
 def test_a_refused_document_was_attested() -> None:
