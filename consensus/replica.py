@@ -1108,7 +1108,14 @@ class Replica:
             return
         if self._requested_ms is not None and self._now_ms - self._requested_ms < REQUEST_INTERVAL_MS:
             return
-        ahead = sorted(name for name, peer in self._peers.items() if peer.height > self._tip.height)
+        # Blocks prove themselves, a height does not: whoever does not vote is not ahead of every validator.
+        votes = self._history.at(self._tip.height + 1)
+        heard = max((peer.height for name, peer in self._peers.items() if votes.get(name)), default=0)
+        ahead = sorted(
+            name
+            for name, peer in self._peers.items()
+            if (peer.height if votes.get(name) else min(peer.height, heard or peer.height)) > self._tip.height
+        )
         if not ahead:
             self._behind_since_ms = None
             return

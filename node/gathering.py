@@ -199,6 +199,10 @@ class Gathering:
                 return max(0, claimed - height)
         return 0
 
+    def believed(self, claimed: int, height: int) -> int:
+        """The height of a peer as far as it is more than its own word."""
+        return min(claimed, height + self.lag_heights(height))
+
     def quorum_silence_s(self) -> int | None:
         """Seconds since validators with a quorum of weight were last heard; None: not since the start."""
         validators = self._genesis.validators

@@ -171,7 +171,7 @@ class Service:
                         "jurisdiction": participant.jurisdiction,
                         "roles": list(participant.roles),
                         "validator": genesis.validators.get(did) is not None,
-                        "height": peer.height if peer else None,
+                        "height": parts.gathering.believed(peer.height, height) if peer else None,
                         "last_seen": int(peer.last_seen) if peer and peer.last_seen else None,
                         "reachable": bool(peer and peer.reachable),
                         "problem": peer.refusal if peer else "peers.toml names no address",

@@ -711,6 +711,20 @@ def test_a_peer_behind_learns_of_it_and_a_peer_ahead_is_asked_for_blocks() -> No
 # --- the pool, idle heights and the heartbeat
 
 
+def test_an_observers_height_alone_is_not_chased() -> None:
+    """
+    A height that no validator claims is nobody's word: such a peer is not asked while validators are heard.
+    """
+    observer = Replica(CHAIN, Ledger(), replace(TIP, height=1), name=None, signer=None)
+    liar = "did:web:liar.example"
+
+    assert observer.handle(PeerHeight(NAMES[1], 1), START_MS) == []
+    assert observer.handle(PeerHeight(liar, 2**53 - 1), START_MS + 10_000) == []
+    effects = observer.handle(PeerHeight(NAMES[1], 2), START_MS + 20_000)
+
+    assert [type(effect) for effect in effects] == [RequestBlocks]
+
+
 def test_idle_nodes_start_no_round() -> None:
     """
     Without attestations nothing is signed until the heartbeat falls due, then one empty block is proposed.

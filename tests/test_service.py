@@ -7,8 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from consensus.encoding import Value, encode
+from node.gossip import PeerAuthentication
+from node.keystore import Keys
+from node.network import verify
 from tests.net.batteries import claims_of, code_of, issue, wait_published, wait_receipted
-from tests.net.harness import Node, running, wait
+from tests.net.harness import PASSPHRASE, Node, running, wait
 
 NEXT_BLOCK_S_MAX = 3.0
 
@@ -253,6 +257,27 @@ def test_a_body_too_large_for_the_server_is_a_problem(network: dict[str, Node]) 
     assert b"413" in headers.splitlines()[0]
     assert b"application/problem+json" in headers
     assert json.loads(body)["code"] == "too_large"
+
+
+def test_a_height_that_only_one_peer_claims_is_not_shown(network: dict[str, Node]) -> None:
+    """
+    An observer's signed status with a huge height changes neither its height on the status page nor the lag.
+    """
+    maker, importer = network["maker"], network["importer"]
+    keys = Keys.load(importer.data, importer.party.did, PASSPHRASE)
+    genesis = verify(importer.data / "network").genesis
+    speaker = PeerAuthentication(genesis, importer.party.did, keys.signer("transport"))
+    huge = 2**53 - 1
+    status: list[Value] = [b"", huge, huge, 0]
+    data, _ = speaker.request(maker.party.did, "status", encode(status))
+
+    answer = maker.pool.request("POST", f"{maker.url}/peer/status", body=data, timeout=30)
+
+    assert answer.status == 200
+    told = maker.get("/status")
+    heights = {peer["did"]: peer["height"] for peer in told["peers"]}
+    assert heights[importer.party.did] <= told["height"] + told["lag_heights"]
+    assert told["lag_heights"] <= 1
 
 
 def test_three_validators_go_on_without_the_fourth(network: dict[str, Node]) -> None:
