@@ -3,7 +3,7 @@
 //   first line   {documents: {url: document}}     contexts, keys, controllers; nothing else is known, nothing is fetched
 //   sign         {op, suite, document, key, created}   -> {document}
 //   verify       {op, suite, document}                 -> {verified, error: text or null}
-//   time         {op, count, work: one of the above}   -> {seconds}
+//   time         {op, count, work: one of the above}   -> {seconds, cpu_seconds}
 //
 // `document` is JSON text inside JSON, so that parsing it is part of the work.
 import * as EcdsaMultikey from '@digitalbazaar/ecdsa-multikey';
@@ -72,13 +72,15 @@ async function verify({suite: name, document}) {
 
 async function time({count, work}) {
   const started = process.hrtime.bigint();
+  const before = process.cpuUsage();
   for(let left = count; left > 0; left--) {
     const {verified, document} = await OPERATIONS[work.op](work);
     if(!verified && !document) {
       throw new Error('what is timed must succeed');
     }
   }
-  return {seconds: Number(process.hrtime.bigint() - started) / 1e9};
+  const {user, system} = process.cpuUsage(before);
+  return {seconds: Number(process.hrtime.bigint() - started) / 1e9, cpu_seconds: (user + system) / 1e6};
 }
 
 const OPERATIONS = {sign, time, verify};
