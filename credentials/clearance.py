@@ -17,7 +17,7 @@ from typing import Any
 from credentials.canonical import digest_document
 from credentials.condition import Battery, check_battery, event_members, why_missing
 from credentials.errors import CredentialError
-from credentials.evidence import At, Document, Evidence, Held, Missing, Policy, Tables
+from credentials.evidence import At, Document, Evidence, Held, Missing, Policy, Tables, battery_text
 from credentials.identifiers import DIGITS, guess_scheme, parse_identifier
 from credentials.record import Inquiry, Record
 from credentials.verdict import CLEAR, ORDER, Findings, Verdict, conclude
@@ -77,8 +77,8 @@ class Line:
         line = value.get("line", number)
         if type(line) is not int or not 1 <= line <= 1_000_000:
             raise _invalid(f"the number of line {number} is not a whole number from 1")
-        battery = value.get("battery")
-        if not isinstance(battery, str) or not 1 <= len(battery) <= 512:
+        battery = battery_text(value)
+        if battery is None or not 1 <= len(battery) <= 512:
             raise _invalid(f"line {line} names no battery")
         texts = {
             name: _text(value, name, line) for name in ("goods", "commodity_code", "vin", "registration_id")
@@ -95,7 +95,7 @@ class Line:
             raise _invalid(f"receipts of line {line} are not a list of texts")
         return cls(
             line=line,
-            battery=battery.strip(),
+            battery=battery,
             mass_kg=None if mass is None else float(mass),
             documents=tuple(documents),
             receipts=tuple(receipts),

@@ -148,14 +148,19 @@ def subject_texts(document: object) -> tuple[str, ...]:
     return tuple(s["id"] for s in listed if isinstance(s, Mapping) and isinstance(s.get("id"), str))
 
 
+def battery_text(line: Mapping[str, Any]) -> str | None:
+    """The battery a line names, without blanks around it; the one reading of it, for clearance and node."""
+    text = line.get("battery")
+    return text.strip() if isinstance(text, str) else None
+
+
 def identifiers_in_play(line: Mapping[str, Any], documents: Sequence[object] = ()) -> tuple[str, ...]:
     """Every identifier text for which the node must compute a Subject before a line can be judged.
 
     `documents` are the parsed documents of the line and those the node fetched for it.
     """
     texts: dict[str, None] = {}
-    for member in ("battery", "vin"):
-        value = line.get(member)
+    for value in (battery_text(line), line.get("vin")):
         if isinstance(value, str) and value:
             texts[value] = None
     shown = line.get("documents")

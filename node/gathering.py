@@ -37,6 +37,7 @@ from credentials.evidence import (
     Policy,
     StatusSource,
     Tables,
+    battery_text,
     identifiers_in_play,
 )
 from credentials.genesis import Genesis
@@ -286,7 +287,7 @@ class Gathering:
 
     def _read(self, line: Mapping[str, Any]) -> _Line:
         """The subject, its standing, and which documents a verdict about it reads."""
-        battery = line.get("battery")
+        battery = battery_text(line)
         about = self.subject_of(battery) if isinstance(battery, str) else None
         shown = line.get("documents")
         presented = tuple(d for d in shown if isinstance(d, dict)) if isinstance(shown, list) else ()

@@ -25,7 +25,15 @@ from consensus.policy import make_policy
 from consensus.receipt import make_receipt
 from credentials.clearance import Line, Manifest, ManifestContext, clear_item, consignment
 from credentials.errors import CredentialError
-from credentials.evidence import Evidence, LedgerView, Missing, MissingReason, StatusSource, Tables
+from credentials.evidence import (
+    Evidence,
+    LedgerView,
+    Missing,
+    MissingReason,
+    StatusSource,
+    Tables,
+    identifiers_in_play,
+)
 from credentials.issuer import status_entries
 from credentials.recognition import Effect, Recognition
 from credentials.suites import eddsa
@@ -264,6 +272,17 @@ def test_a_receipt_of_something_else_is_doubt() -> None:
     assert told(receipts[stranger].replace("log.example", "log2.example"))[1:3] == ("receipt_invalid", "fail")
     assert told("rubbish")[:2] == ("hold", "receipt_invalid")
     assert told(receipts[refused], "no policy")[2] == "not_checked"
+
+
+def test_blanks_around_a_code_are_no_part_of_it() -> None:
+    """
+    A line's code and what the node looks up for it are the same text, without blanks around it.
+    """
+    row = {"battery": f"\t{code(1)} "}
+
+    assert identifiers_in_play(row) == (Line.parse(row).battery,) == (code(1),)
+    with pytest.raises(CredentialError):
+        Line.parse({"battery": "  "})
 
 
 def test_a_refused_document_was_attested() -> None:
