@@ -268,7 +268,8 @@ class EmbeddedEngine:
             try:
                 size_bytes = sum(len(data) for data, _ in attestations)
                 batch = _Batch(sender, attestations)
-                self._inbox.put(sender, batch, count=len(attestations), size_bytes=size_bytes)
+                count = len(attestations)
+                self._inbox.put(sender, batch, count=count, size_bytes=size_bytes, patient=True)
             except ProblemError:
                 self._forget(attestations)
                 raise

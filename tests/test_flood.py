@@ -26,7 +26,7 @@ from node import network as networks
 from node.config import DataDirectory
 from node.errors import ProblemError
 from node.gossip import BODY_BYTES_MAX, ITEM_ATTESTATION, ITEM_CONSENSUS, REQUEST_TAG, PeerAuthentication
-from node.inbox import EVENTS_PER_SENDER_MAX, Inbox
+from node.inbox import EVENTS_PER_SENDER_MAX, URGENT_IN_ROW_MAX, Inbox
 from node.keystore import Keys
 from node.opening import open_service
 from node.patience import STRIKES_MAX, Patience
@@ -210,6 +210,25 @@ def test_the_inbox_is_bounded_per_sender() -> None:
     inbox.put("flooder", 8)
 
     assert len(inbox) == EVENTS_PER_SENDER_MAX + 1
+
+
+def test_votes_pass_batches_and_batches_have_their_turn() -> None:
+    """
+    What is patient waits for what is not, in order, and still has its turn while others never stop.
+    """
+    inbox: Inbox[str] = Inbox()
+    for name in ("batch 1", "batch 2"):
+        inbox.put("maker", name, patient=True)
+    inbox.put("maker", "vote")
+
+    assert [inbox.get(0) for _ in range(4)] == ["vote", "batch 1", "batch 2", None]
+    inbox.put("maker", "batch 3", patient=True)
+    for _ in range(2 * URGENT_IN_ROW_MAX):
+        inbox.put("flooder", "vote")
+    taken = [inbox.get(0) for _ in range(2 * URGENT_IN_ROW_MAX + 1)]
+
+    assert taken.index("batch 3") <= URGENT_IN_ROW_MAX + 1
+    assert len(inbox) == 0
 
 
 def test_patience_ends_and_comes_back() -> None:
