@@ -37,6 +37,8 @@ from credentials.errors import CredentialError
 from credentials.genesis import Genesis
 from credentials.identifiers import Identifier, Subject, guess_scheme, parse_identifier, subject
 from credentials.issuer import (
+    EVENT_TYPE,
+    PASSPORT_TYPE,
     IssuedPassport,
     issue_event,
     issue_passport,
@@ -556,6 +558,32 @@ class Issuing:
         except CredentialError as error:
             raise bad_request("members_malformed", str(error)) from error
         return Statement(data, event.type, battery, about, fields["document_digest"])
+
+    def unattested(self, credential: JSON) -> str | None:
+        """What to say of a battery's document that was signed by itself; None for any other credential."""
+        types, subjects = credential.get("type"), credential.get("credentialSubject")
+        named = types if isinstance(types, list) else [types]
+        kind = next((found for found in (PASSPORT_TYPE, EVENT_TYPE) if found in named), None)
+        if kind is None:
+            return None
+        told = "signed, not attested: no node will find it on the ledger"
+        issuer = credential.get("issuer", self._did)
+        issuer = issuer.get("id") if isinstance(issuer, dict) else issuer
+        about = subjects if isinstance(subjects, dict) else {}
+        event = self._publishing.type if kind == PASSPORT_TYPE else about.get("event")
+        try:
+            text = str(about.get("id"))
+            found = parse_identifier(guess_scheme(text), text, self._identifiers, namespace=str(issuer))
+        except CredentialError:
+            return f"{told}; and it names no battery that can be read"
+        allowed = self._genesis.accredited(
+            str(issuer), str(event), found.scheme, found.namespace, int(time.time())
+        )
+        if allowed is None:
+            told += (
+                f"; and {issuer} is not accredited for {event} of codes {found.namespace} ({found.scheme})"
+            )
+        return told
 
     def waits_for(self, data: bytes) -> NotYet | None:
         """What this attestation waits for on the ledger, as a validator would say it; None: nothing."""

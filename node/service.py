@@ -381,8 +381,13 @@ class Service:
     def issue_credential(
         self, credential: Any, options: JSON | None = None, profile: str | None = None
     ) -> JSON:
-        """VC-API: one credential secured by a profile, or the default one: {verifiableCredential}."""
-        return {"verifiableCredential": self._parts.securing.issue(profile, credential)}
+        """VC-API: one credential secured by a profile, or the default one: {verifiableCredential, warning?}.
+
+        `warning`: a battery passport or event that was signed here is not on the ledger, and says so.
+        """
+        answer = {"verifiableCredential": self._parts.securing.issue(profile, credential)}
+        warning = self._parts.issuing.unattested(credential)
+        return {**answer, "warning": warning} if warning else answer
 
     def verify_credential(self, credential: Any, options: JSON | None = None) -> JSON:
         """VC-API: {verified, checks, problemDetails, warnings} (the route answers 400 if not verified)."""

@@ -93,9 +93,11 @@ def test_customs_fetches_set_one_and_the_verdict_is_clear(network: dict[str, Nod
     sets = wait_receipted(maker, made["digest"])["sets"]
     wait_published(customs, code_of(4))
 
+    padded = customs.post("/clearance", {"battery": f"\t{code_of(4)} ", "law_date": "2027-03-01"})
     verdict = customs.post("/clearance", {"battery": code_of(4), "law_date": "2027-03-01"})
 
     assert verdict["verdict"] in ("clear", "clear_with_gaps"), verdict["reason"]
+    assert (padded["verdict"], padded["battery"]) == (verdict["verdict"], verdict["battery"])
     assert {s["name"]: s["state"] for s in verdict["sources"]}["passport set 1"] == "held"
     assert customs.get(f"/documents/{sets['1']}") == made["credentials"]["1"]
     assert customs.status_of(f"/documents/{sets['2']}") == 404, "set 2 is not for customs"
@@ -257,6 +259,43 @@ def test_a_body_too_large_for_the_server_is_a_problem(network: dict[str, Node]) 
     assert b"413" in headers.splitlines()[0]
     assert b"application/problem+json" in headers
     assert json.loads(body)["code"] == "too_large"
+
+
+@pytest.mark.parametrize(
+    ("maker_code", "says"),
+    [("ZZ1", None), ("AB1", "did:web:maker.example is not accredited for passport.published of codes AB1")],
+    ids=["own code", "foreign code"],
+)
+def test_a_passport_signed_by_itself_carries_a_warning(
+    network: dict[str, Node], maker_code: str, says: str | None
+) -> None:
+    """
+    The VC-API signs a passport without attesting it: the answer says that no node will find it, and if its
+    issuer may not speak about such codes. Any other credential carries no warning.
+    """
+    maker = network["maker"]
+    credential = dict(issue(maker, 40)["credentials"]["1"])
+    for member in ("proof", "credentialStatus"):
+        credential.pop(member, None)
+    subject = credential["credentialSubject"] | {"id": f"urn:comity:item:gbt34014:{code_of(41, maker_code)}"}
+
+    signed = maker.post("/credentials/issue", {"credential": {**credential, "credentialSubject": subject}})
+    plain = maker.post(
+        "/credentials/issue",
+        {
+            "credential": {
+                "@context": ["https://www.w3.org/ns/credentials/v2"],
+                "type": ["VerifiableCredential"],
+                "issuer": maker.party.did,
+                "credentialSubject": {"id": "did:web:someone.example"},
+            }
+        },
+    )
+
+    assert signed["warning"].startswith("signed, not attested: no node will find it on the ledger")
+    assert (says is None) == ("accredited" not in signed["warning"])
+    assert says is None or says in signed["warning"]
+    assert "warning" not in plain
 
 
 def test_a_height_that_only_one_peer_claims_is_not_shown(network: dict[str, Node]) -> None:

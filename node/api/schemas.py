@@ -219,7 +219,7 @@ SCHEMAS: dict[str, Schema] = {
     "Readiness": _object({"head": {"type": "object"}, "rows": _list({"type": "object"})}),
     "Link": _object({"url": STRING, "path": STRING}),
     "Document": {"type": "object"},
-    "VerifiableCredential": _object({"verifiableCredential": ANY}),
+    "VerifiableCredential": _object({"verifiableCredential": ANY}, {"warning": STRING}),
     "Verification": _object(
         {
             "verified": {"type": "boolean"},
