@@ -7,7 +7,7 @@
 The rows are those of `crosswalk-eu-cn.json`; which evidence answers a row is `crosswalk-evidence.json`. *Met*
 says that admitted, verified evidence with the content asked for is there. It is not a finding of conformity.
 A row is met for a consignment when it is met for every battery it applies to; batteries without a live
-passport on record are left out and listed.
+passport in hand, and those counted on an earlier line, are left out and listed.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def readiness(
     at = At(law_date, evaluated_at)
     totals: dict[str, _RowTotal] = {}
     left_out: list[dict[str, Any]] = []
-    counted: set[tuple[Any, ...]] = set()
+    counted: dict[tuple[Any, ...], int] = {}  # subject -> the line it was counted on
     height = 0
     for line, evidence in items:
         height = max(height, evidence.network.height)
@@ -86,9 +86,10 @@ def readiness(
             continue
         subject = tuple(item.live.attestation.subject.as_list())
         if subject in counted:
-            left_out.append({"line": line.line, "battery": line.battery, "reason": "repeated_on_manifest"})
+            told = {"line": line.line, "battery": line.battery, "first_line": counted[subject]}
+            left_out.append(told | {"reason": "counted_earlier"})
             continue
-        counted.add(subject)
+        counted[subject] = line.line
         for row in evidence.network.tables.crosswalk.get("rows", ()):
             if row["id"] not in totals:
                 mapping = evidence.network.tables.crosswalk_evidence.get("rows", {}).get(row["id"], {})

@@ -162,8 +162,10 @@ def test_lines_without_a_live_passport_are_left_out_and_said() -> None:
     assert [(x["line"], x["reason"]) for x in told["left_out"]] == [
         (2, "revoked"),
         (3, "not_found"),
-        (4, "repeated_on_manifest"),
+        (4, "counted_earlier"),
     ]
+    assert told["left_out"][2]["first_line"] == 1
+    assert "came first" not in tables().reasons["counted_earlier"]["en"]
 
 
 def test_an_altered_set_answers_nothing() -> None:
