@@ -97,6 +97,25 @@ def _node(text: str | None) -> str:
     return f"<{text}>"
 
 
+_KEYWORDS = frozenset(
+    [
+        "@id",
+        "@type",
+        "@value",
+        "@language",
+        "@direction",
+        "@list",
+        "@set",
+        "@graph",
+        "@reverse",
+        "@nest",
+        "@included",
+        "@none",
+    ]
+)
+_HOLDERS = ("@reverse", "@nest", "@included")  # of members: empty they say nothing
+
+
 class _Size:
     """Refuse null and empty arrays, which JSON-LD drops, and what pyld would take seconds for.
 
@@ -116,7 +135,9 @@ class _Size:
                     self.context(member)
                 elif name == "@index":
                     malformed("An @index would not be signed")
-                elif member is None or member == []:
+                elif name[:1] == "@" and name not in _KEYWORDS:
+                    malformed(f"The member {name[:80]!a} has no meaning outside a context (JSON-LD 1.1, 4.1)")
+                elif member is None or member == [] or (name in _HOLDERS and member == {}):
                     malformed(f"The member {name[:80]!a} is null or empty, which would not be signed")
                 else:
                     self.document(member)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import random
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from flask.testing import FlaskClient
 
 from consensus.cose import SeedSigner
 from credentials import suites
-from credentials.canonical import b64u, b64u_decode
+from credentials.canonical import b64u, b64u_decode, rdfc
 from credentials.keys import base58btc_encode, did_key, did_key_url
 from credentials.status import bit
 from credentials.suites import jose
@@ -507,6 +508,105 @@ def test_hostile_documents_cost_little(node: Node, name: str) -> None:
     answer = node.client.post("/issuers/vc2/credentials/issue", data=issue, content_type="application/json")
     assert answer.status_code == 400
     assert time.monotonic() - begun < 2
+
+
+ODD: list[Any] = [
+    *(None, "", 0, -1, 1.5, True, [], {}, "x", "urn:a:b", [None], [[]], 2**53, "9" * 40, "z" * 300, "\u0000"),
+    *("did:key:z", "did:web:a.example#b", "did:web:", "did:key:z6Mk#", ["did:key:z"], {"id": 7}, {"": ""}),
+    *({"@value": 1}, {"@id": "x"}, {"@set": []}, {"@list": [[1]]}, {"@context": None}, {"@type": "@id"}),
+    *({"@reverse": {}}, {"@graph": []}, {"@index": 1}, {"@nest": 1}, {"@included": [{}]}, {"@vocab": ""}),
+    *({"@base": "x"}, {"@import": "x"}, {"@propagate": 1}, {"@version": 1.0}, {"@context": {"x": "@json"}}),
+]
+ADDED = [
+    *(
+        "@context",
+        "@id",
+        "@type",
+        "@graph",
+        "@nest",
+        "@included",
+        "@reverse",
+        "@set",
+        "@value",
+        "proof",
+        "id",
+    ),
+    *("type", "previousProof", "expires", "cryptosuite", "domain", "issuer", "credentialStatus", "holder"),
+]
+
+
+def places(value: Any) -> list[tuple[Any, Any]]:
+    """(container, key) of everything inside a document."""
+    found: list[tuple[Any, Any]] = []
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+        found.append((value, key))
+        if isinstance(inner, dict | list):
+            found += places(inner)
+    return found
+
+
+def mutated(document: JSON, source: random.Random) -> JSON:
+    """The document with one to three members replaced, removed or added."""
+    document = copy.deepcopy(document)
+    for _ in range(source.choice((1, 1, 1, 2, 3))):
+        candidates = places(document)
+        if not candidates:
+            break
+        container, key = source.choice(candidates)
+        act = source.random()
+        if act < 0.6:
+            container[key] = copy.deepcopy(source.choice(ODD))
+        elif act < 0.75:
+            container.pop(key)
+        elif isinstance(container, dict):
+            container[source.choice(ADDED)] = copy.deepcopy(source.choice(ODD))
+        else:
+            container.append(copy.deepcopy(source.choice(ODD)))
+    return document
+
+
+def says_the_same(altered: JSON, document: JSON) -> bool:
+    """Nothing changed, on RDF no statement did, or contexts were appended (vc-di-eddsa, 3.3.2)."""
+    altered = copy.deepcopy(altered)
+    suite = altered["proof"]["cryptosuite"] if "proof" in altered else ""
+    if "rdfc" in suite:
+        known = config.contexts()
+        return rdfc(altered, known) == rdfc(document, known)
+    if "jcs" in suite:
+        altered["@context"] = altered["@context"][: len(document["@context"])]
+    return json.dumps(altered, sort_keys=True) == json.dumps(document, sort_keys=True)
+
+
+@pytest.mark.parametrize("count", [1_500, pytest.param(30_000, marks=pytest.mark.check)])
+def test_mutants_break_nothing_and_verify_nowhere(node: Node, count: int) -> None:
+    """
+    Credentials and presentations with odd values in odd places, at issue and at verify: never a 5xx, and
+    what was altered after it was secured never verifies.
+    """
+    source = random.Random(count)  # printed with a failure as the test's parameter
+    secured = []
+    for profile in PROFILES:
+        issuer = {"id": node.manifest[profile]["id"], "name": {"@value": "x", "@language": "en"}}
+        secured.append(node.issued(node.credential(profile, issuer=issuer, id="urn:example:1"), profile))
+        assert node.verify(secured[-1])[0] == 200
+
+    for _ in range(count):
+        document = source.choice(secured)
+        act = source.random()
+        if act < 0.5:
+            altered = mutated(document, source)
+            body = {"verifiableCredential": altered, "options": {"checks": ["proof"]}}
+            answer = node.client.post("/credentials/verify", json=body)
+            told = f"{json.dumps(altered)} for {json.dumps(document)}"
+            assert answer.status_code == 400 or says_the_same(altered, document), told
+        elif act < 0.8:
+            profile = source.choice(PROFILES)
+            body = {"credential": mutated(node.credential(profile), source)}
+            answer = node.client.post(f"/issuers/{profile}/credentials/issue", json=body)
+        else:
+            body = {"verifiablePresentation": mutated(presentation(document), source)}
+            answer = node.client.post("/presentations/verify", json=body)
+        assert answer.status_code < 500, body
 
 
 # -- status ------------------------------------------------------------------------------------------------
