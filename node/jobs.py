@@ -41,9 +41,14 @@ WAIT_S = 5.0
 EVENTS_WAIT_S = 0.25
 LEFT_OUT_OF_LISTS = ("checks", "timeline", "sources", "passport")
 CSV_COLUMNS = (
+    "declaration",
     "line",
     "battery",
     "goods",
+    "commodity_code",
+    "vin",
+    "mass_kg",
+    "registration_id",
     "verdict",
     "reason",
     "ground",
@@ -271,12 +276,16 @@ class Consignments:
             return orjson.dumps({**shown, "items": items}, option=orjson.OPT_INDENT_2)
         if format != "csv":
             raise not_found("format_unknown", "exports are csv or json")
+        declaration = self._row(consignment_id)["declaration"]
         text = io.StringIO()
         writer = csv.writer(text)
         writer.writerow(CSV_COLUMNS)
         for item in items:
             cells = {
                 **item,
+                "declaration": declaration,
+                "evaluated_at": _iso(item["evaluated_at"]),
+                "block_time": _iso(item["block_time"]),
                 "gaps": "; ".join(str(gap.get("name", "")) for gap in item["gaps"]),
                 "checks_failed": "; ".join(c["name"] for c in item["checks"] if c["outcome"] == "fail"),
             }
@@ -365,7 +374,12 @@ class Consignments:
                 )
 
 
+def _iso(seconds: int | None) -> str | None:
+    """ISO 8601 in UTC, as spreadsheets and customs systems read times."""
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def _cell(value: Any) -> str:
-    """A cell that a spreadsheet reads as text, never as a formula."""
-    text = "" if value is None else str(value)
+    """A cell in one line that a spreadsheet reads as text, never as a formula."""
+    text = "" if value is None else " ".join(str(value).split())
     return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

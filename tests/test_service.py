@@ -1,9 +1,12 @@
 """Real nodes on loopback: agreement, receipts, documents by right, a killed validator (node/service.py)."""
 
+import csv
+import io
 import json
 import socket
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 
@@ -223,6 +226,7 @@ def test_a_consignment_is_judged_in_the_background(network: dict[str, Node]) -> 
         wait_published(customs, code_of(serial))
     declared = {"goods": "battery", "commodity_code": "8507600000", "mass_kg": 452.5}
     lines = [{"line": n, "battery": code_of(18 + n), **declared} for n in (1, 2, 3)]
+    lines[0]["registration_id"] = "=2+3\nsecond line"  # neither a formula nor a line break in a spreadsheet
 
     made = customs.post("/consignments", {"declaration": "26NL1", "law_date": "2027-03-01", "lines": lines})
     path = f"/consignments/{made['id']}"
@@ -234,6 +238,15 @@ def test_a_consignment_is_judged_in_the_background(network: dict[str, Node]) -> 
     progress = customs.request("GET", f"{path}/events")[1]
     assert [json.loads(line)["seq"] for line in progress.splitlines()] == [1, 2, 3]
     assert customs.get(f"{path}/items/2")["line"] == 2
+    _, exported = customs.request("GET", f"{path}/export.csv")
+    rows = list(csv.DictReader(io.StringIO(exported.removeprefix("\ufeff"))))
+    assert len(exported.splitlines()) == 4, "one line a row"
+    shown = [(r["declaration"], r["commodity_code"], r["mass_kg"], r["vin"]) for r in rows]
+    assert shown == [("26NL1", "8507600000", "452.5", "")] * 3
+    assert rows[0]["registration_id"] == "'=2+3 second line"
+    for row in rows:
+        at = datetime.strptime(row["evaluated_at"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+        assert abs(at.timestamp() - time.time()) < 600
     head = customs.get(f"{path}/readiness")["head"]
     states = ("met_abroad", "met_eu", "open", "not_yet_required", "not_applicable")
     assert head["total"] == sum(head[state] for state in states)
