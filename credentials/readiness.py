@@ -53,6 +53,7 @@ class RowState:
     answers: list[Answer] = field(default_factory=list)
     asks: list[tuple[str, str]] = field(default_factory=list)  # (who, what)
     asked_twice: bool = False
+    withheld: bool = False  # what is asked for was issued, in a set this party was not shown
 
 
 @dataclass(slots=True)
@@ -63,6 +64,7 @@ class _Item:
     live: Recorded
     category: str
     points: Mapping[int, PointState]  # state of each data point
+    withheld: frozenset[int]  # data points in sets that were issued and not shown to this party
 
     @property
     def evidence(self) -> Evidence:
@@ -132,7 +134,12 @@ def row_state(row: Mapping[str, Any], item: _Item) -> RowState:
         result.answers.extend(answers)
         accepted = {answer.side for answer in answers if answer.accepted}
         if not accepted:
-            result.asks.append((part["asks"], part["what"] + (" (shown, not accepted)" if answers else "")))
+            named = {dp for way in part["accepts"] for dp in way.get("datapoints", ())}
+            withheld = not answers and bool(named & item.withheld)
+            result.withheld = result.withheld or withheld
+            note = " (issued, withheld from this party)" if withheld else ""
+            note = " (shown, not accepted)" if answers else note
+            result.asks.append((part["asks"], part["what"] + note))
             continue
         # Given by one side and given, or still missing from a list, on the other: asked for twice.
         result.asked_twice = result.asked_twice or len(accepted) > 1 or missing
@@ -257,7 +264,9 @@ def _item(evidence: Evidence, policy: Policy, at: At) -> tuple[_Item | None, str
         states = completeness(sets, category, at.law_date, tables.datapoints, tables.paths)
     except (CredentialError, KeyError):
         return None, "tables_unavailable"
-    return _Item(inquiry, live, category, {s.dp: s.state for s in states}), ""
+    issued = live.attestation.set_list.points if live.attestation.set_list else {}
+    withheld = frozenset(s.dp for s in states if s.state is PointState.WITHHELD and s.point in issued)
+    return _Item(inquiry, live, category, {s.dp: s.state for s in states}, withheld), ""
 
 
 @dataclass(slots=True)
@@ -268,6 +277,7 @@ class _RowTotal:
     basis: str | None
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(STATES, 0))
     open_lines: list[int] = field(default_factory=list)
+    withheld_lines: list[int] = field(default_factory=list)
     asks: dict[tuple[str, str], int] = field(default_factory=dict)
     proofs: list[Mapping[str, Any]] = field(default_factory=list)
     issuers: dict[str, int] = field(default_factory=dict)
@@ -281,6 +291,8 @@ class _RowTotal:
         self.counts[result.state] += 1
         if result.state == OPEN:
             self.open_lines.append(line)
+        if result.withheld:
+            self.withheld_lines.append(line)
         for request in result.asks:
             self.asks[request] = self.asks.get(request, 0) + 1
         for answer in result.answers:
@@ -321,6 +333,7 @@ class _RowTotal:
             "state": state,
             "items": dict(self.counts),
             "open_lines": self.open_lines[:OPEN_LINES_MAX],
+            "withheld_lines": self.withheld_lines[:OPEN_LINES_MAX],
             "who": ", ".join(who).replace("_", " ") if state == OPEN else None,
             "action": "; ".join(sorted({what for _, what in self.asks})) if state == OPEN else None,
             "due_from": row.get("euDueFrom"),

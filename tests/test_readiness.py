@@ -131,6 +131,26 @@ def test_a_withheld_set_is_open_not_met() -> None:
     assert told["MAT-01"] == "met_abroad"
 
 
+def test_an_issued_set_that_is_withheld_is_not_called_unissued() -> None:
+    """
+    An open row says "withheld from this party" where the maker issued the set, and only there.
+    """
+    w = World()
+    text, poor = w.new(1), code(2)
+    claims = claims_of(2)
+    del claims["MaterialComposition"]["batteryMaterials"]
+    w.run(w.ledger.attest(MAKER, "battery.produced", subject_of(poor)))
+    w.publish(poor, w.issue(poor, claims=claims))
+
+    withheld, shown = report(w, text, points=(1,)), report(w, poor)
+
+    assert row(withheld, "MAT-05")["action"] == "detailed composition (issued, withheld from this party)"
+    assert row(withheld, "MAT-05")["withheld_lines"] == [1]
+    assert row(shown, "MAT-05")["action"] == "detailed composition"
+    assert row(shown, "MAT-05")["withheld_lines"] == []
+    assert withheld["head"]["open"] == sum(r["state"] == "open" for r in withheld["rows"])
+
+
 def test_one_battery_without_it_keeps_a_row_open() -> None:
     """
     A row is met for a consignment only when it is met for every battery; the open lines are named.
