@@ -97,22 +97,8 @@ def _node(text: str | None) -> str:
     return f"<{text}>"
 
 
-_KEYWORDS = frozenset(
-    [
-        "@id",
-        "@type",
-        "@value",
-        "@language",
-        "@direction",
-        "@list",
-        "@set",
-        "@graph",
-        "@reverse",
-        "@nest",
-        "@included",
-        "@none",
-    ]
-)
+_KEYWORDS = {"@id", "@type", "@value", "@language", "@direction", "@list", "@set", "@graph", "@none"}
+_KEYWORDS |= {"@reverse", "@nest", "@included"}
 _HOLDERS = ("@reverse", "@nest", "@included")  # of members: empty they say nothing
 
 
