@@ -6,11 +6,13 @@ that points here without belonging here (DNS rebinding) must not pass for ours.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import unquote, urlsplit
 
+HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")  # RFC 9110, 7.2, without escapes
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})  # at any port: a tunnel ends at one of its own
 EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104
 USUAL_PORTS = frozenset({80, 443})  # a Host may leave them out
@@ -44,7 +46,9 @@ class Hosts:
 
 
 def _split(host: str) -> tuple[str, int | None]:
-    """(name in lower case, port) of `name[:port]`; ("", None) when it cannot be read."""
+    """(name in lower case, port) of `name[:port]`; ("", None) when it is not of that form."""
+    if not HOST.fullmatch(host):
+        return "", None
     try:
         parts = urlsplit(f"//{host}")
         return (parts.hostname or "").rstrip("."), None if parts.port in USUAL_PORTS else parts.port
