@@ -172,7 +172,12 @@ def conclude(
     if not words:
         word, reason = (GAPS, "gaps") if gaps else (CLEAR, "ok")
         row = tables.reasons.get(reason, {})
-        return Conclusion(word, reason, None, None, row.get("en", reason), row.get("provision", ""))
+        text = row.get("en", reason)
+        # The main reason is what lists and printouts show: it must not say more than was checked.
+        unmade = len({check.name for check in checks if check.outcome in UNMADE})
+        if unmade and "unmade_en" in row:
+            text = row["unmade_en"].format(count=unmade)
+        return Conclusion(word, reason, None, None, text, row.get("provision", ""))
     worst = max((word for word, _ in words), key=ORDER.index)
     reason = min((r for word, r in words if word == worst), key=_rank(tables))
     row = tables.reasons.get(reason, {})

@@ -40,6 +40,7 @@ PASSPORT_TYPE = "BatteryPassportCredential"
 ENVELOPED_TYPE = "EnvelopedVerifiableCredential"
 PUBLISHING = ("publish", "supersede")  # effects of the events under which a passport is recorded
 ZONE_OFFSET_S_MIN, ZONE_OFFSET_S_MAX = -12 * 3600, 14 * 3600  # of the clocks on Earth, against UTC
+AGELESS = "none: fixed at the founding of the network"
 ASSERTING_ROLES = ("credential", "attest")  # the keys a did.json lists under assertionMethod
 
 DOCUMENT_CHECKS = ("structure", "proof", "issuer_key", "validity", "schema", "status")
@@ -239,10 +240,16 @@ def sources_of(evidence: Evidence, at: At) -> tuple[Mapping[str, Any], ...]:
     ledger_state = "held" if evidence.ledger is not None else "unreachable"
     told: list[dict[str, Any]] = [
         {"name": "ledger", "age_s": network.quorum_silence_s, "state": ledger_state},
-        {"name": "genesis", "age_s": None, "state": "held" if network.genesis else "unreachable"},
+        {
+            "name": "genesis",
+            "age_s": None,
+            "age_note": AGELESS,
+            "state": "held" if network.genesis else "unreachable",
+        },
         {
             "name": "recognitions",
             "age_s": None,
+            "age_note": AGELESS,
             "state": "held" if network.recognitions is not None else "unreachable",
         },
     ]

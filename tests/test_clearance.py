@@ -285,6 +285,39 @@ def test_blanks_around_a_code_are_no_part_of_it() -> None:
         Line.parse({"battery": "  "})
 
 
+def test_a_clear_line_says_how_much_was_not_checked() -> None:
+    """
+    What is printed as the main reason says that required checks passed, and how many others were not made.
+    """
+    w = World()
+    text = w.new(1)
+
+    told, by_scan = (
+        w.judge(text).as_dict(),
+        clear_item(Line(1, text), w.evidence(text), policy(), LAW_DATE, w.now),
+    )
+
+    for verdict in (told, by_scan.as_dict()):
+        unmade = {c["name"] for c in verdict["checks"] if c["outcome"] in ("not_checked", "indeterminate")}
+        assert unmade
+        assert verdict["text"] == f"Required checks passed; {len(unmade)} not checked."
+
+
+def test_a_source_without_an_age_says_so() -> None:
+    """
+    Genesis and the recognitions in it have no age; every other held source has one.
+    """
+    w = World()
+    text = w.new(1)
+
+    for source in w.judge(text).as_dict()["sources"]:
+        assert (
+            (source["age_s"] is None)
+            == ("age_note" in source)
+            == (source["name"] in ("genesis", "recognitions"))
+        )
+
+
 def test_a_refused_document_was_attested() -> None:
     """
     A document that its maker attested and a record refused is not said to be attested by nobody.
