@@ -9,8 +9,14 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 EVIDENCE = ROOT / "tests" / "EVIDENCE.md"
 
-# The lines of issue 2: what it delivers (D1-D9) and when it is done (W1-W5).
-LINES = [*(f"2.D{number}" for number in range(1, 10)), *(f"2.W{number}" for number in range(1, 6))]
+# The lines of each issue: what it delivers (D) and when it is done (W).
+COUNTS = {2: (9, 5), 3: (9, 4), 4: (7, 6)}
+LINES = [
+    f"{issue}.{kind}{number}"
+    for issue, counts in COUNTS.items()
+    for kind, count in zip("DW", counts, strict=True)
+    for number in range(1, count + 1)
+]
 NEVER_RUN = {"skip", "skipif", "xfail"}
 TARGETS = {"demo", "test", "check", "long", "lint", "sim", "bench", "clean"}
 
