@@ -92,7 +92,7 @@ def base58btc_decode(text: str, what: str, *, characters_max: int = _BASE58_CHAR
         )
     if not _ALPHABET.issuperset(text[1:]) or len(text) == 1:
         raise CredentialError("malformed", f"{what} has a character outside the base58btc alphabet.")
-    # Within the alphabet every text is the form of its own bytes: leading "1"s are zero bytes, the rest a number.
+    # Within the alphabet every text is the form of its bytes: leading "1"s are zero bytes, the rest a number.
     return base58.b58decode(text[1:])
 
 
