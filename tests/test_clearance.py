@@ -352,7 +352,7 @@ def test_parts_that_nobody_compared_are_not_green() -> None:
 
 
 VIN, OTHER_VIN = "ZZ9DEM0E0T0000039", "ZZ9DEM0E3T0000041"
-IN_VEHICLE = {"goods": "in_vehicle", "commodity_code": "8703801000"}
+IN_VEHICLE: dict[str, Any] = {"goods": "in_vehicle", "commodity_code": "8703801000"}
 
 
 @pytest.mark.parametrize(

@@ -497,7 +497,7 @@ def test_a_receipt_of_a_refusal_proves_the_refusal(
     lost = maker.get(path)["attestations"][-1]["digest"]
     assert run("receipt", "get", lost, "--data", maker.data, "-o", tmp_path / "r").returncode == 0
     (tmp_path / "document.json").write_text(json.dumps(second["credentials"]["1"]))
-    command = ["receipt", "verify", tmp_path / "r", "--policy", issued / "log.policy"]
+    command: list[str | Path] = ["receipt", "verify", tmp_path / "r", "--policy", issued / "log.policy"]
 
     alone = run(*command)
     shown = run(*command, "--document", tmp_path / "document.json")
@@ -624,7 +624,8 @@ def test_every_event_can_be_listed_and_attested(
             if member["required"]
             for word in ("--member", f"{name}={member.get('values', [values[member['type']]])[0]}")
         ]
-        options = ["--battery", code_of(60), *members, "--draft", "--data", network["cn"].data]
+        options: list[str | Path] = ["--battery", code_of(60), *members, "--draft"]
+        options += ["--data", network["cn"].data]
         capsys.readouterr()
         code = comity("attest", event["type"], *options)
         told = capsys.readouterr()
