@@ -31,7 +31,8 @@ MARKER = "made-by-comity-demo"  # only a folder that the demo made is replaced b
 @click.option("--kill-one", is_flag=True, help="SIGKILL one validator, watch the others go on, restart it.")
 def main(data: Path, leave: bool, kill_one: bool) -> None:
     """Start six nodes on this machine, play the scenario, print the verdicts and one address."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGINT):  # a shell's background job is started with SIGINT ignored
+        signal.signal(number, _interrupt)
     nodes: list[NodeProcess] = []
     try:
         status = _run(data, leave, kill_one, nodes)
