@@ -49,7 +49,7 @@ MESSAGE_AGE_S_MAX = (
     10.0  # a consensus message this old is of no use: status exchange brings a peer up to date
 )
 LINGER_S = 0.015  # what is not consensus waits this long for company: one request instead of several
-BACKOFF_S_MIN, BACKOFF_S_MAX = 0.05, 1.0
+BACKOFF_S_MIN, BACKOFF_DOUBLINGS = 0.05, 4  # 0.05 s to 0.8 s
 CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 1.0, 5.0
 BLOCKS_PER_REQUEST = 64
 BLOCKS_BYTES_MAX = 2 << 20
@@ -199,6 +199,8 @@ class Peer:
     last_seen: float | None = None  # wall clock of the last signed message or reply
     reachable: bool = False
     refusal: str | None = None  # what the peer answered when it refused us
+    failures: int = 0  # tries in a row that failed
+    heard: threading.Event = field(default_factory=threading.Event)  # it spoke while we waited to try again
 
 
 class Gossip:
@@ -241,6 +243,7 @@ class Gossip:
     def stop(self) -> None:
         self._stopping.set()
         for peer in self.peers.values():
+            peer.heard.set()
             with peer.wake:
                 peer.wake.notify()
         for thread in self._threads:
@@ -320,6 +323,8 @@ class Gossip:
         peer = self.peers.get(sender)
         if peer is not None:
             peer.last_seen = time.time()
+            if peer.failures:
+                peer.heard.set()  # it is back: what waits for it need not wait for the next try
         return sender, nonce, body
 
     def answer(self, sender: str, nonce: bytes, path: str, body: bytes) -> bytes:
@@ -344,7 +349,6 @@ class Gossip:
             peer.wake.notify()
 
     def _serve_peer(self, peer: Peer) -> None:
-        backoff_s = BACKOFF_S_MIN
         counted_s = time.thread_time()
         while not self._stopping.is_set():
             with peer.wake:
@@ -370,13 +374,14 @@ class Gossip:
                 peer.refusal = str(error) if isinstance(error, ProblemError) else None
                 with peer.wake:
                     peer.queue.extendleft(reversed(batch))
-                self._stopping.wait(backoff_s)
-                backoff_s = min(2 * backoff_s, BACKOFF_S_MAX)
+                backoff_s = BACKOFF_S_MIN * 2 ** min(peer.failures, BACKOFF_DOUBLINGS)
+                peer.failures += 1
+                peer.heard.wait(backoff_s)
+                peer.heard.clear()
                 continue
             if not peer.reachable:
                 log.moment("peer_found", peer=peer.did)
-            peer.reachable, peer.refusal, peer.last_seen = True, None, time.time()
-            backoff_s = BACKOFF_S_MIN
+            peer.reachable, peer.refusal, peer.last_seen, peer.failures = True, None, time.time(), 0
 
     def _linger(self, peer: Peer) -> None:
         """Wait a moment for more, holding `peer.wake`, unless something of the agreement itself waits."""

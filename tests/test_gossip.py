@@ -198,6 +198,46 @@ def test_items_travel_in_batches_and_in_order(genesis: Genesis, server: PeerServ
     assert sender.peers[ledger.CUSTOMS].reachable
 
 
+def test_a_peer_that_is_heard_again_is_answered_at_once(
+    genesis: Genesis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A sender that waits before it tries an unreachable peer again stops waiting when that peer speaks.
+    """
+    server = PeerServer(authentication(genesis, ledger.CUSTOMS))
+    port = server.server_port
+    server.server_close()  # nobody listens there now
+    sender = Gossip(
+        authentication(genesis, ledger.MAKER),
+        {ledger.CUSTOMS: f"http://127.0.0.1:{port}"},
+        ledger.VALIDATORS,
+        Quiet(),
+        poll_s=5,
+    )
+    monkeypatch.setattr(gossip, "BACKOFF_S_MIN", 3600.0)  # without being woken it would wait an hour
+    sender.broadcast([ITEM_ATTESTATION, b"a"])
+    sender.start()
+    peer = sender.peers[ledger.CUSTOMS]
+    wait(lambda: peer.failures > 0)
+
+    class Back(PeerServer):
+        allow_reuse_address = True
+
+        def __init__(self) -> None:
+            ThreadingHTTPServer.__init__(self, ("127.0.0.1", port), PeerRequests)
+            self.authentication = authentication(genesis, ledger.CUSTOMS)
+            self.items, self.batches = [], 0
+
+    back = Back()
+    threading.Thread(target=back.serve_forever, daemon=True).start()
+    request, _ = back.authentication.request(ledger.MAKER, "status", b"")
+    sender.open("status", request)
+    wait(lambda: back.items == [[ITEM_ATTESTATION, b"a"]])
+    sender.stop()
+    back.shutdown()
+    back.server_close()
+
+
 def test_a_peer_that_is_away_costs_a_bounded_queue(genesis: Genesis) -> None:
     """
     What waits for an unreachable peer is bounded, and old consensus messages are not sent later.

@@ -28,7 +28,7 @@ def _scan(quick: bool) -> str:
 
 
 def _load(quick: bool) -> str:
-    return f"a stream into four validators: {load.measure(rate=600, seconds=5 if quick else 60).text()}"
+    return f"a stream into four validators: {load.measure(rate=650, seconds=5 if quick else 60).text()}"
 
 
 ROWS: dict[str, Callable[[bool], str]] = {
