@@ -90,11 +90,20 @@ class Key:
     id: str  # DID URL
     public: bytes
     valid_from: int
-    valid_until: int | None = None
+    valid_until: int | None = None  # rotated: what was admitted before stays as it was
+    compromised_from: int | None = None  # from then on it proves nothing, also in what was admitted since
 
     def valid(self, at: int) -> bool:
         """True while the key is valid."""
-        return self.valid_from <= at and (self.valid_until is None or at < self.valid_until)
+        return (
+            self.valid_from <= at
+            and (self.valid_until is None or at < self.valid_until)
+            and not self.compromised(at)
+        )
+
+    def compromised(self, at: int) -> bool:
+        """True if somebody else may have signed with the key at `at`."""
+        return self.compromised_from is not None and at >= self.compromised_from
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,10 +363,15 @@ def _participant_table(participant: Participant) -> dict[str, Any]:
         "jurisdiction": participant.jurisdiction,
         "roles": list(participant.roles),
         "keys": [
-            {"role": key.role, "id": key.id, "public": multikey_encode(key.public), **_interval_table(key)}
+            {"role": key.role, "id": key.id, "public": multikey_encode(key.public), **_key_times(key)}
             for key in participant.keys
         ],
     }
+
+
+def _key_times(key: Key) -> dict[str, int]:
+    since = {} if key.compromised_from is None else {"compromised_from": key.compromised_from}
+    return {**_interval_table(key), **since}
 
 
 def _accreditation_table(accreditation: Accreditation) -> dict[str, Any]:
@@ -415,7 +429,8 @@ def _participant(table: Mapping[str, Any], lifecycle: Lifecycle | None) -> Parti
 
 
 def _key(did: str, table: Mapping[str, Any]) -> Key:
-    _keys(table, {"role", "id", "public", "valid_from"}, f"a key of {did}", optional={"valid_until"})
+    optional = {"valid_until", "compromised_from"}
+    _keys(table, {"role", "id", "public", "valid_from"}, f"a key of {did}", optional=optional)
     if table["role"] not in KEY_ROLES:
         raise _invalid(f"{did} has a key of the unknown role {table['role']!r}")
     key_id = _match(table["id"], _LABEL, f"key id of {did}")
@@ -425,7 +440,14 @@ def _key(did: str, table: Mapping[str, Any]) -> Key:
         raise _invalid(f"the public key {key_id} is not text")
     # Credentials may be signed on P-256 and P-384; the ledger's own signatures are Ed25519 alone.
     kinds = (ED25519, P256, P384) if table["role"] == "credential" else (ED25519,)
-    return Key(table["role"], key_id, multikey_decode(table["public"], kinds), *_interval(table, key_id))
+    since = table.get("compromised_from")
+    return Key(
+        table["role"],
+        key_id,
+        multikey_decode(table["public"], kinds),
+        *_interval(table, key_id),
+        compromised_from=None if since is None else _time(since, f"compromised_from of {key_id}"),
+    )
 
 
 def _validators(value: object, participants: Mapping[str, Participant]) -> ValidatorSet:

@@ -347,7 +347,8 @@ def _check_proof(
         role = {"role": key.role} if key else {}  # a did:key: its own name is its key
         told = {"verification_method": result.verification_method, **role}
         if not _key_holds(key, times):
-            found.failed("issuer_key", "key_not_valid", **told)
+            taken = key is not None and any(key.compromised(time) for time in times)
+            found.failed("issuer_key", "key_compromised" if taken else "key_not_valid", **told)
             return False, None
     found.passed("issuer_key", **told)
     return True, None

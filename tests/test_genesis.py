@@ -182,6 +182,26 @@ def test_card_round_trips() -> None:
         parse_card(b"\xff")
 
 
+def test_a_key_keeps_its_interval_and_its_compromise() -> None:
+    """
+    A card says until when a key is valid and from when it is compromised; from either on it is not valid.
+    """
+    party = participant(CUSTOMS)
+    first = party.keys[0]
+    until, since = first.valid_from + 100, first.valid_from + 50
+    rotated, stolen = replace(first, valid_until=until), replace(first, compromised_from=since)
+    changed = replace(party, keys=(replace(stolen, valid_until=until), *party.keys[1:]))
+
+    assert parse_card(write_card(changed)) == changed
+    assert [rotated.valid(at) for at in (until - 1, until)] == [True, False]
+    assert [stolen.valid(at) for at in (since - 1, since)] == [True, False]
+    assert [stolen.compromised(at) for at in (since - 1, since)] == [False, True]
+    with pytest.raises(CredentialError, match="compromised_from"):
+        parse_card(
+            write_card(changed).replace(f"compromised_from = {since}".encode(), b'compromised_from = "x"')
+        )
+
+
 def table() -> dict[str, Any]:
     return tomllib.loads(write_genesis(**genesis_arguments()).decode())
 

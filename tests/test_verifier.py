@@ -182,6 +182,39 @@ def test_only_keys_for_assertions_sign_documents(role: str) -> None:
     assert outcome(judged(w, text, signed), "issuer_key") == ("fail", "key_not_valid")
 
 
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"valid_until": 1}, ("pass", "ok")),
+        ({"compromised_from": 1}, ("pass", "ok")),
+        ({"compromised_from": 0}, ("fail", "key_compromised")),
+        ({"valid_until": 0}, ("fail", "key_not_valid")),
+    ],
+    ids=["rotated later", "compromised later", "compromised before", "ended before"],
+)
+def test_rotation_leaves_attested_documents_and_compromise_reaches_back(
+    change: dict[str, int], expected: tuple[str, str]
+) -> None:
+    """
+    A key that was rotated after a passport was admitted leaves it as it was; a compromise takes back what was
+    admitted from its stated time on (times here count from the admission).
+    """
+    w = World()
+    text = w.new(1)
+    admitted = next(e.block_time for e in w.view(text).entries if b"passport.published" in e.entry)
+    maker = w.genesis.participants[MAKER]
+    moved: dict[str, Any] = {name: admitted + offset for name, offset in change.items()}
+    keys = tuple(replace(k, **moved) if k.role == "credential" else k for k in maker.keys)
+    genesis = replace(w.genesis, participants={**w.genesis.participants, MAKER: replace(maker, keys=keys)})
+    evidence = w.evidence(text, network=w.network(genesis=genesis))
+
+    told = w.judge(text, evidence=evidence).as_dict()
+
+    made = next(check for check in told["checks"] if check["name"] == "issuer_key")
+    assert (made["outcome"], made["reason"]) == expected
+    assert (told["verdict"] == "hold") == (expected[0] == "fail")
+
+
 def test_a_stranger_is_unknown_not_wrong() -> None:
     """
     An issuer that is no participant leaves the document undecided: issuer_unknown.
