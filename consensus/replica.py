@@ -279,6 +279,16 @@ class _Heard:
     since_ms: int
 
 
+def encode_question(name: str) -> bytes:
+    """What is the last that `name` signed? Wire: ["comity/signed-by-me/v1", validator]."""
+    return encode([_ASK_TAG, name])
+
+
+def encode_answer(name: str, height: int, last: Vote | None) -> bytes:
+    """Wire: ["comity/signed-by-you/v1", validator, height of the last block, its highest vote or null]."""
+    return encode([_ANSWER_TAG, name, height, None if last is None else last.encode()])
+
+
 class Replica:
     """One node's part in the agreement; an observer (no name) verifies and executes, and never votes.
 
@@ -1037,19 +1047,15 @@ class Replica:
     def _ask(self) -> None:
         if self._asking:
             assert self._name is not None, "observers sign nothing"
-            self._out.append(Broadcast(encode([_ASK_TAG, self._name])))
+            self._out.append(Broadcast(encode_question(self._name)))
             self._confirm()
 
     def _take_signed(self, sender: str, value: list[Value]) -> None:
-        """Wire: ["comity/signed-by-me/v1", validator], and the answer to it:
-
-        ["comity/signed-by-you/v1", validator, height of the last block, its highest vote or null].
-        """
+        """Take `encode_question` or `encode_answer`."""
         match value:
             case [tag, str() as name] if tag == _ASK_TAG:
                 last = self._last_votes.get(name)
-                vote = None if last is None else last.encode()
-                self._out.append(Send(sender, encode([_ANSWER_TAG, name, self._tip.height, vote])))
+                self._out.append(Send(sender, encode_answer(name, self._tip.height, last)))
             case [tag, str() as name, int() as height, None | bytes() as vote] if tag == _ANSWER_TAG:
                 if name != self._name or not self._asking or self._validators.get(sender) is None:
                     return

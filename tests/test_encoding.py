@@ -15,7 +15,8 @@ from consensus.checkpoint import Checkpoint, SignedNote, cosign_line, sign_log_l
 from consensus.cose import SeedSigner
 from consensus.encoding import DEPTH_MAX, INTEGER_MAX, EncodingError, Value, decode, encode
 from consensus.evidence import Evidence, evidence_of
-from consensus.replica import Replica, _Record
+from consensus.receipt import Receipt
+from consensus.replica import Replica, _Record, encode_answer, encode_question
 from consensus.types import (
     PRECOMMIT,
     PREVOTE,
@@ -367,6 +368,15 @@ def _signed(message: Proposal | Vote) -> bytes:
     return message.signed_bytes(sha256(b"network").digest(), sha256(b"validators").digest())
 
 
+def _receipt(random: Random) -> bytes:
+    checkpoint, signer = _checkpoint(random), SeedSigner("any", random.randbytes(32))
+    note = SignedNote(checkpoint.body(), (sign_log_line(checkpoint, checkpoint.origin, signer),))
+    proof = tuple(random.randbytes(32) for _ in range(random.randint(0, 20)))
+    return (
+        Receipt(random.randbytes(random.randint(1, 400)), random.getrandbits(40), proof, note).text().encode()
+    )
+
+
 TYPES: dict[str, Callable[[Random], bytes]] = {
     "block": lambda random: _block(random).encode(),
     "block-id": lambda random: _block(random).id,
@@ -385,6 +395,13 @@ TYPES: dict[str, Callable[[Random], bytes]] = {
     "entry-policy": lambda random: PolicyEntry(f"quorum {random.getrandbits(32)}\n").encode(),
     "checkpoint": lambda random: _checkpoint(random).body().encode(),
     "cosigned-note": _cosignature,
+    "receipt": _receipt,
+    "signed-by-me": lambda random: encode_question(f"did:web:v{random.getrandbits(16)}.example"),
+    "signed-by-you": lambda random: encode_answer(
+        f"did:web:v{random.getrandbits(16)}.example",
+        random.getrandbits(40),
+        _vote(random) if random.getrandbits(1) else None,
+    ),
 }
 
 
