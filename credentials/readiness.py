@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from credentials.clearance import Line
-from credentials.condition import DEMONSTRATION, event_members, live_passport
+from credentials.condition import DEMONSTRATION, event_members, live_passport, why_missing
 from credentials.errors import CredentialError
-from credentials.evidence import At, Evidence, Held, Missing, Policy
+from credentials.evidence import At, Evidence, Held, Policy
 from credentials.passport import PointState, completeness
 from credentials.passport import category as category_of
 from credentials.recognition import ask
@@ -256,8 +256,7 @@ def _item(evidence: Evidence, policy: Policy, at: At) -> tuple[_Item | None, str
         if examined.recorded.attestation.digest == live.attestation.digest:
             sets[examined.point] = examined.claims
     if 1 not in sets:
-        held = evidence.documents.get(1)
-        return None, f"document_{held.reason.value}" if isinstance(held, Missing) else "document_unreachable"
+        return None, why_missing(inquiry, 1)
     tables = evidence.network.tables
     try:
         category = category_of(sets[1], tables.paths)

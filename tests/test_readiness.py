@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from credentials.clearance import Line
-from credentials.evidence import Evidence, Held, Tables
+from credentials.evidence import Evidence, Held, Missing, MissingReason, Tables
 from credentials.readiness import STATES, readiness
 from credentials.recognition import Effect, Recognition
 from tests.border import LAW_DATE, World, claims_of, code, policy, subject_of, tables, used_pack, world
@@ -186,6 +186,18 @@ def test_lines_without_a_live_passport_are_left_out_and_said() -> None:
     ]
     assert told["left_out"][2]["first_line"] == 1
     assert "came first" not in tables().reasons["counted_earlier"]["en"]
+
+
+@pytest.mark.parametrize("why", list(MissingReason))
+def test_a_line_whose_public_set_is_not_in_hand_says_why(why: MissingReason) -> None:
+    """
+    A passport whose public set was not received is left out, with a reason that the table of reasons knows.
+    """
+    w = World()
+
+    left = report(w, w.new(1), documents={1: Missing(why, MAKER)})["left_out"]
+
+    assert [row["reason"] in tables().reasons for row in left] == [True]
 
 
 def test_an_altered_set_answers_nothing() -> None:
