@@ -135,14 +135,14 @@ def check_freshness(found: Findings, evidence: Evidence, policy: Policy, at: At)
 
 def check_law_date(found: Findings, at: At) -> None:
     """The law is that of the day of judging, which is one of two or three days somewhere on Earth."""
-    first, last = (
+    first, day, last = (
         datetime.fromtimestamp(at.evaluated_at + offset_s, UTC).date().isoformat()
-        for offset_s in (ZONE_OFFSET_S_MIN, ZONE_OFFSET_S_MAX)
+        for offset_s in (ZONE_OFFSET_S_MIN, 0, ZONE_OFFSET_S_MAX)
     )
     if at.law_date < first:
-        found.unknown("law_date", "law_date_past", law_date=at.law_date, day_of_judging=first)
+        found.unknown("law_date", "law_date_past", law_date=at.law_date, day_of_judging=day)
     elif at.law_date > last:
-        found.warned("law_date", "law_date_future", law_date=at.law_date, day_of_judging=last)
+        found.warned("law_date", "law_date_future", law_date=at.law_date, day_of_judging=day)
     else:
         found.passed("law_date", law_date=at.law_date)
 

@@ -146,6 +146,8 @@ def test_the_declarant_does_not_choose_the_law(
 
     assert shape(told) == expected
     assert check(told, "law_date")[0]["outcome"] == check(importer, "law_date")[0]["outcome"] == outcome
+    # What the page prints beside "judged" is the same day, UTC.
+    assert check(told, "law_date")[0]["evidence"].get("day_of_judging", "2027-01-15") == "2027-01-15"
     assert importer["verdict"] in GOOD
 
 
