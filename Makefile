@@ -31,7 +31,7 @@ lint: .venv/installed-dev ## format, lint and type check
 	@$(PY) -m mypy
 
 sim: .venv/installed-dev ## seeded clusters over a simulated network
-	@exec $(PY) -m tests.sim $(SIM_OPTIONS)
+	@exec $(PY) -m tests.harness.sim $(SIM_OPTIONS)
 
 bench: .venv/installed-dev ## measured in turn against others: medians and ratios
 	@exec $(PY) -m tests.bench $(BENCH_OPTIONS)

@@ -19,11 +19,11 @@ from importlib import resources
 from pathlib import Path
 from typing import IO, Any
 
-from credentials.canonical import Contexts
+from credentials.documents.canonical import Contexts
 from credentials.errors import CredentialError
-from credentials.evidence import Policy, Tables
+from credentials.verdicts.evidence import Policy, Tables
 from node.errors import SetupError
-from node.fetch import FetchPolicy, origin_of
+from node.resolution.fetch import FetchPolicy, origin_of
 
 VERSION = "0.1.0"
 
@@ -92,7 +92,7 @@ def tables(rules: Mapping[str, bytes] | None = None) -> Tables:
 @lru_cache(maxsize=1)
 def contexts() -> Contexts:
     """The pinned JSON-LD contexts by URL."""
-    return Contexts(_documents("credentials.contexts"))
+    return Contexts(_documents("credentials.jsonld.contexts"))
 
 
 @lru_cache(maxsize=1)
@@ -101,7 +101,7 @@ def related_resources() -> Mapping[str, tuple[bytes, ...]]:
 
     The v2 context was published twice (July 2024 and Recommendation); both digests are right.
     """
-    folder = resources.files("credentials.contexts")
+    folder = resources.files("credentials.jsonld.contexts")
     index: dict[str, str] = json.loads(folder.joinpath("index.json").read_bytes())
     earlier = folder.joinpath("earlier.json")
     editions: dict[str, list[str]] = json.loads(earlier.read_bytes())
@@ -114,7 +114,7 @@ def related_resources() -> Mapping[str, tuple[bytes, ...]]:
 @lru_cache(maxsize=1)
 def schemas() -> Mapping[str, Any]:
     """The shipped credential schemas by their `$id`."""
-    return _documents("credentials.schemas")
+    return _documents("credentials.documents.schemas")
 
 
 def _documents(package: str) -> dict[str, Any]:

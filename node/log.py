@@ -12,7 +12,7 @@ import threading
 import time
 
 from consensus.encoding import Value
-from credentials.canonical import b64u
+from credentials.documents.canonical import b64u
 
 _lock = threading.Lock()
 

@@ -18,40 +18,40 @@ import orjson
 from consensus.encoding import Value, decode, encode
 from consensus.errors import ConsensusError
 from consensus.merkle import Tree
-from credentials.attestation import Attestation
-from credentials.canonical import b64u, b64u_decode
-from credentials.clearance import Line, clear_item
+from credentials.documents.canonical import b64u, b64u_decode
+from credentials.documents.keys import did_document
 from credentials.errors import CredentialError
-from credentials.evidence import Policy
-from credentials.keys import did_document
-from credentials.record import Record
-from credentials.registry import Registry
-from credentials.standing import LIVE, Standing
+from credentials.ledger.attestation import Attestation
+from credentials.ledger.registry import Registry
+from credentials.ledger.standing import LIVE, Standing
+from credentials.verdicts.clearance import Line, clear_item
+from credentials.verdicts.evidence import Policy
+from credentials.verdicts.record import Record
 from node import config, log
-from node.access import Access
-from node.checking import Checking
-from node.engine import EmbeddedEngine
 from node.errors import ProblemError, bad_request, not_found
-from node.faults import all_shown
-from node.gathering import Gathering
-from node.gossip import (
+from node.issuing.outbox import Outbox
+from node.issuing.passports import Issuing
+from node.issuing.profiled import Securing, require_known_purpose
+from node.ledger.engine import EmbeddedEngine
+from node.ledger.faults import all_shown
+from node.ledger.snapshot import Shelf
+from node.peers.gossip import (
     BLOCKS_BYTES_MAX,
     BLOCKS_PER_REQUEST,
     ITEM_ATTESTATION,
     Gossip,
     too_large,
 )
-from node.hosts import Hosts
-from node.issuing import Issuing
-from node.jobs import Consignments, require_law_date
-from node.network import Network
-from node.office import OfficeStore, OutboxItem
-from node.outbox import Outbox
-from node.proofs import Proofs
-from node.resolving import Resolver
-from node.securing import Securing, require_known_purpose
-from node.snapshot import Shelf
-from node.store import LedgerStore, SigningStore
+from node.receipts.proofs import Proofs
+from node.resolution.resolver import Resolver
+from node.server.access import Access
+from node.server.hosts import Hosts
+from node.setup.network import Network
+from node.storage.office import OfficeStore, OutboxItem
+from node.storage.store import LedgerStore, SigningStore
+from node.verdicts.consignments import Consignments, require_law_date
+from node.verdicts.sources import Gathering
+from node.verdicts.verification import Checking
 
 JSON = dict[str, Any]
 

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import pytest
 
-from tests.parts import IN_CI
+from tests.harness.parts import IN_CI
 
 TIERS = ("test", "check", "long")
 

@@ -9,7 +9,7 @@ from typing import Any
 from flask import Response, request, stream_with_context, url_for
 from flask.typing import ResponseReturnValue
 
-from credentials.canonical import parse_json
+from credentials.documents.canonical import parse_json
 from credentials.errors import CredentialError
 from node.api.problems import page_wanted
 from node.api.reading import integer_argument, json_body, raw_body, require_shape

@@ -7,7 +7,7 @@ import json
 from flask import request, url_for
 from flask.typing import ResponseReturnValue
 
-from credentials.canonical import parse_json
+from credentials.documents.canonical import parse_json
 from credentials.errors import CredentialError
 from node.api.problems import page_wanted
 from node.api.reading import integer_argument, json_body, require_shape

@@ -10,7 +10,7 @@ import jsonschema_rs
 from flask import request
 from werkzeug.exceptions import HTTPException
 
-from credentials.canonical import parse_json
+from credentials.documents.canonical import parse_json
 from node.api.schemas import DATE, DIGEST, schema_document
 from node.errors import ProblemError, bad_request
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from credentials.clearance import MASS_KG_MAX
+from credentials.verdicts.clearance import MASS_KG_MAX
 
 Schema = dict[str, Any]
 

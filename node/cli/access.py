@@ -12,11 +12,11 @@ from pathlib import Path
 
 import click
 
-from node.access import SCOPES, Access
 from node.cli.setup import DATA
 from node.config import DataDirectory
 from node.errors import SetupError
-from node.office import OfficeStore
+from node.server.access import SCOPES, Access
+from node.storage.office import OfficeStore
 
 
 @contextmanager
@@ -82,7 +82,7 @@ def allow_vote(*, data: Path, no_other_copy_runs: bool) -> int:
 
     It votes above the height, and cosigns above the log size, that its peers have seen signed by it.
     """
-    from node.store import SigningStore  # noqa: PLC0415
+    from node.storage.store import SigningStore  # noqa: PLC0415
 
     directory = DataDirectory(data)
     if not directory.signing.exists():

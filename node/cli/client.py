@@ -115,7 +115,7 @@ def connect(data: Path | None, node: str | None, key: str | None) -> Client:
 
 def read_json(path: str) -> Any:
     """A JSON file, or standard input for `-`; strict, as at the API."""
-    from credentials.canonical import parse_json  # noqa: PLC0415
+    from credentials.documents.canonical import parse_json  # noqa: PLC0415
     from credentials.errors import CredentialError  # noqa: PLC0415
 
     try:

@@ -20,12 +20,12 @@ from node.config import DataDirectory, passphrase
 from node.errors import SetupError
 
 if TYPE_CHECKING:
-    from node.store import LedgerStore
+    from node.storage.store import LedgerStore
 
 
 @contextmanager
 def _ledger(directory: DataDirectory) -> Iterator[LedgerStore]:
-    from node.store import LedgerStore  # noqa: PLC0415
+    from node.storage.store import LedgerStore  # noqa: PLC0415
 
     if not directory.ledger.exists():
         raise SetupError(f"{directory.root} holds no ledger: start its node once")
@@ -45,7 +45,7 @@ def evidence() -> None:
 @DATA
 def list_evidence(*, data: Path) -> None:
     """The faults on the record, oldest first."""
-    from node.faults import all_shown  # noqa: PLC0415
+    from node.ledger.faults import all_shown  # noqa: PLC0415
 
     with _ledger(DataDirectory(data)) as ledger:
         for fault in all_shown((), ledger.evidence()):
@@ -63,11 +63,11 @@ def list_evidence(*, data: Path) -> None:
 def export(*, data: Path, digest: str, output: Path | None, passphrase_file: Path | None) -> None:
     """Write a recorded fault as a credential that anyone verifies with genesis alone."""
     from consensus.evidence import Evidence  # noqa: PLC0415
-    from credentials.canonical import b64u_decode  # noqa: PLC0415
-    from node.faults import make_credential  # noqa: PLC0415
-    from node.keystore import Keys  # noqa: PLC0415
-    from node.network import read_card  # noqa: PLC0415
-    from node.network import verify as verify_network  # noqa: PLC0415
+    from credentials.documents.canonical import b64u_decode  # noqa: PLC0415
+    from node.ledger.faults import make_credential  # noqa: PLC0415
+    from node.setup.keystore import Keys  # noqa: PLC0415
+    from node.setup.network import read_card  # noqa: PLC0415
+    from node.setup.network import verify as verify_network  # noqa: PLC0415
 
     directory = DataDirectory(data)
     keys = Keys.load(directory.root, read_card(directory.card).did, passphrase(passphrase_file))
@@ -99,8 +99,8 @@ def export(*, data: Path, digest: str, output: Path | None, passphrase_file: Pat
 )
 def verify(*, file: Path, network: Path) -> int:
     """Verify an exported fault offline: no node, no network. Exit 0: proven; 1: not, with the reason."""
-    from node.faults import FaultInvalid, verify_credential  # noqa: PLC0415
-    from node.network import verify as verify_network  # noqa: PLC0415
+    from node.ledger.faults import FaultInvalid, verify_credential  # noqa: PLC0415
+    from node.setup.network import verify as verify_network  # noqa: PLC0415
 
     genesis = verify_network(network).genesis
     document = read_json(str(file))
@@ -111,7 +111,7 @@ def verify(*, file: Path, network: Path) -> int:
     except FaultInvalid as error:
         click.echo(f"not proven: {error}")
         return 1
-    from node.faults import WORDS  # noqa: PLC0415
+    from node.ledger.faults import WORDS  # noqa: PLC0415
 
     place = f"log size {proven.height}" if proven.kind == "checkpoints" else f"height {proven.height}"
     click.echo(f"proven: {proven.validator} signed {WORDS[proven.kind]}, {place}, round {proven.round}")

@@ -194,11 +194,11 @@ def _list_events() -> None:
 
 def _countersign(directory: DataDirectory, draft: Any, words: str) -> dict[str, str]:
     """Sign another party's draft with this node's attest key; the node need not run."""
-    from credentials.registry import MemoryReader, Registry  # noqa: PLC0415
-    from node.issuing import Issuing, Signers  # noqa: PLC0415
-    from node.keystore import Keys  # noqa: PLC0415
-    from node.network import open_network_key, read_card, verify  # noqa: PLC0415
-    from node.office import OfficeStore  # noqa: PLC0415
+    from credentials.ledger.registry import MemoryReader, Registry  # noqa: PLC0415
+    from node.issuing.passports import Issuing, Signers  # noqa: PLC0415
+    from node.setup.keystore import Keys  # noqa: PLC0415
+    from node.setup.network import open_network_key, read_card, verify  # noqa: PLC0415
+    from node.storage.office import OfficeStore  # noqa: PLC0415
 
     if not isinstance(draft, dict):
         raise SetupError("that is not a draft of an attestation")

@@ -82,7 +82,7 @@ def serve(
         # Imported here: the lock and the port are checked before a second is spent.
         from node import log  # noqa: PLC0415
         from node.api import create_app  # noqa: PLC0415
-        from node.opening import open_service  # noqa: PLC0415
+        from node.setup.wiring import open_service  # noqa: PLC0415
 
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         gc.collect()
@@ -165,7 +165,7 @@ def _refused_by_server(status: int, reason: str) -> bytes:
 
 
 def _tls_server(application: Application, listening: socket.socket, certificate: Path, key: Path) -> Server:
-    from node.tls import TlsServer  # noqa: PLC0415
+    from node.server.tls import TlsServer  # noqa: PLC0415
 
     return TlsServer(
         application,
@@ -192,7 +192,7 @@ def _run(service: Service, server: Server) -> None:
 
 def _stand_alone(directory: DataDirectory, url: str, passphrase_file: Path | None) -> str:
     """The passphrase of a node that is made first if need be; one that nobody gave lies beside its keys."""
-    from node import standalone  # noqa: PLC0415
+    from node.setup import standalone  # noqa: PLC0415
 
     if not standalone.is_new(directory):
         return standalone.own_passphrase(directory) or passphrase(passphrase_file)

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from node import network as networks
-from node import snapshot as snapshots
 from node.config import DataDirectory, passphrase
 from node.errors import SetupError
-from node.gossip import PeerAuthentication
-from node.keystore import Keys
-from node.store import LedgerStore
+from node.ledger import snapshot as snapshots
+from node.peers.gossip import PeerAuthentication
+from node.setup import network as networks
+from node.setup.keystore import Keys
+from node.storage.store import LedgerStore
 
 DATA = click.option(
     "--data",

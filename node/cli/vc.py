@@ -94,10 +94,10 @@ def verify(*, source: str, key_file: Path | None, feature: str, target: str) -> 
 
 
 def _issue(text: bytes, method: dict[str, Any], kind: str, mechanism: str, cryptosuite: str) -> str:
-    from credentials import suites  # noqa: PLC0415
-    from credentials.canonical import parse_json  # noqa: PLC0415
-    from credentials.secured import require_lossless, require_small  # noqa: PLC0415
-    from credentials.suites import jose  # noqa: PLC0415
+    from credentials.documents import suites  # noqa: PLC0415
+    from credentials.documents.canonical import parse_json  # noqa: PLC0415
+    from credentials.documents.secured import require_lossless, require_small  # noqa: PLC0415
+    from credentials.documents.suites import jose  # noqa: PLC0415
     from node.config import contexts  # noqa: PLC0415
 
     document = parse_json(text)
@@ -121,11 +121,11 @@ def _issue(text: bytes, method: dict[str, Any], kind: str, mechanism: str, crypt
 
 
 def _verify(text: bytes, method: dict[str, Any] | None, kind: str, mechanism: str) -> str:
-    from credentials.canonical import parse_json  # noqa: PLC0415
+    from credentials.documents.canonical import parse_json  # noqa: PLC0415
+    from credentials.documents.keys import did_key_decode, jwk_decode  # noqa: PLC0415
+    from credentials.documents.secured import open_secured  # noqa: PLC0415
+    from credentials.documents.suites import jose  # noqa: PLC0415
     from credentials.errors import CredentialError  # noqa: PLC0415
-    from credentials.keys import did_key_decode, jwk_decode  # noqa: PLC0415
-    from credentials.secured import open_secured  # noqa: PLC0415
-    from credentials.suites import jose  # noqa: PLC0415
     from node.config import contexts  # noqa: PLC0415
 
     def key_of(url: str) -> bytes:
@@ -149,8 +149,8 @@ def _verify(text: bytes, method: dict[str, Any] | None, kind: str, mechanism: st
 
 
 def _require_structure(document: object, kind: str) -> None:
-    from credentials.model import parse_credential  # noqa: PLC0415
-    from credentials.presentation import parse_presentation  # noqa: PLC0415
+    from credentials.documents.model import parse_credential  # noqa: PLC0415
+    from credentials.documents.presentation import parse_presentation  # noqa: PLC0415
 
     if kind == "credential":
         parse_credential(document)
@@ -171,10 +171,10 @@ def _names(method: dict[str, Any]) -> set[str]:
 
 def _signer(method: dict[str, Any]) -> Any:
     from consensus.cose import SeedSigner  # noqa: PLC0415
-    from credentials.canonical import b64u_decode  # noqa: PLC0415
+    from credentials.documents.canonical import b64u_decode  # noqa: PLC0415
+    from credentials.documents.keys import ED25519, KINDS, jwk_decode  # noqa: PLC0415
+    from credentials.documents.suites.ecdsa import EcdsaSigner  # noqa: PLC0415
     from credentials.errors import CredentialError  # noqa: PLC0415
-    from credentials.keys import ED25519, KINDS, jwk_decode  # noqa: PLC0415
-    from credentials.suites.ecdsa import EcdsaSigner  # noqa: PLC0415
 
     secret = method.get("secretKeyJwk")
     name = method.get("id")
@@ -205,7 +205,7 @@ def _read(source: str) -> bytes:
 
 
 def _key(path: Path) -> dict[str, Any]:
-    from credentials.canonical import parse_json  # noqa: PLC0415
+    from credentials.documents.canonical import parse_json  # noqa: PLC0415
     from credentials.errors import CredentialError  # noqa: PLC0415
 
     try:

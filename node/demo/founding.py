@@ -12,10 +12,10 @@ from typing import Any
 
 import tomli_w
 
-from node import network
 from node.config import DataDirectory
 from node.demo.launcher import NodeProcess
 from node.demo.scenario import PARTIES
+from node.setup import network
 
 NETWORK_NAME, ORIGIN = "comity-demo", "log.comity-demo.example"
 EU_ROWS = ["ID-05", "ID-06", "ID-08", "STAT-01", "LIFE-01", "CUS-01", "CUS-02", "EXP-01"]

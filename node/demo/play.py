@@ -12,10 +12,10 @@ from typing import Any
 
 import requests
 
-from credentials.canonical import b64u, digest_document
-from credentials.issuer import PASSPORT_CONTEXT, PASSPORT_SCHEMA, PASSPORT_TYPE
-from credentials.model import CREDENTIALS_V2
-from credentials.passport import split
+from credentials.documents.canonical import b64u, digest_document
+from credentials.documents.issuer import PASSPORT_CONTEXT, PASSPORT_SCHEMA, PASSPORT_TYPE
+from credentials.documents.model import CREDENTIALS_V2
+from credentials.documents.passport import split
 from node.demo import scenario
 from node.demo.scenario import Battery
 

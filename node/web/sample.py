@@ -7,7 +7,7 @@ import json
 from functools import cache
 from typing import Any
 
-from credentials.identifiers import Identifier, guess_scheme, parse_identifier
+from credentials.documents.identifiers import Identifier, guess_scheme, parse_identifier
 from node.config import read_table, shipped
 from node.errors import bad_request
 from node.service import Service

@@ -4,8 +4,8 @@ import nacl.bindings
 
 from consensus.cose import SeedSigner, SignatureInvalid
 from consensus.encoding import encode
-from credentials.attestation import make_attestation, parse_attestation, verify_attestation
-from credentials.identifiers import Subject
+from credentials.documents.identifiers import Subject
+from credentials.ledger.attestation import make_attestation, parse_attestation, verify_attestation
 from tests.bench.harness import Comparison, compare, timed
 
 SIGNER = SeedSigner("did:web:maker.example#attest-1", b"\x02" * 32)

@@ -3,8 +3,8 @@
 How the load enters: two more participants (accredited makers, observers) have no node of their own; this
 program holds their keys. Their attestations (`battery.produced`) are signed before the clock starts. Every
 quarter of a second each maker sends what is due to all four validators as one signed request with a batch,
-POST /peer/messages, as `node/outbox.py` and `node/gossip.py` of an observer's node do. Each validator
-verifies every signature, judges every rule, orders, stores, cosigns; nothing is switched off.
+POST /peer/messages, as `node/issuing/outbox.py` and `node/peers/gossip.py` of an observer's node do. Each
+validator verifies every signature, judges every rule, orders, stores, cosigns; nothing is switched off.
 
 Finality of one attestation: from when it was due to be sent until the block that holds it is on the disk of a
 validator (its log line `commit`); its receipt: until the checkpoint that covers it has its quorum there. CPU:
@@ -31,13 +31,13 @@ import urllib3
 
 from consensus.cose import Signer
 from consensus.encoding import Value, encode
-from credentials.attestation import make_attestation
-from credentials.identifiers import Subject
-from node import network as networks
-from node.gossip import ITEM_ATTESTATION, PeerAuthentication
-from node.keystore import Keys
+from credentials.documents.identifiers import Subject
+from credentials.ledger.attestation import make_attestation
+from node.peers.gossip import ITEM_ATTESTATION, PeerAuthentication
+from node.setup import network as networks
+from node.setup.keystore import Keys
 from tests.bench.harness import NotMeasured, percentile
-from tests.net.harness import PASSPHRASE, VALIDATORS, Node, Party, found
+from tests.harness.net.harness import PASSPHRASE, VALIDATORS, Node, Party, found
 
 TICK_S = 0.25
 LINES = tuple(

@@ -9,16 +9,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from credentials.canonical import parse_json
+from credentials.documents.canonical import parse_json
+from credentials.documents.keys import ED25519
+from credentials.documents.model import parse_credential
+from credentials.documents.suites import eddsa
 from credentials.errors import CredentialError
-from credentials.keys import ED25519
-from credentials.model import parse_credential
-from credentials.suites import eddsa
 from tests.bench.harness import Comparison, NotMeasured, compare, timed
-from tests.interop import documents
-from tests.interop.digitalbazaar import DigitalBazaar, verifying
-from tests.interop.digitalbazaar import digitalbazaar as running
-from tests.interop.documents import ISSUED, KEYS, key_of
+from tests.harness.interop import documents
+from tests.harness.interop.digitalbazaar import DigitalBazaar, verifying
+from tests.harness.interop.digitalbazaar import digitalbazaar as running
+from tests.harness.interop.documents import ISSUED, KEYS, key_of
 
 SUITE = eddsa.JCS_2022.name
 NOW = 1_803_800_000

@@ -20,16 +20,16 @@ from typing import Any
 
 import orjson
 
-from credentials import suites
-from credentials.canonical import parse_json
+from credentials.documents import suites
+from credentials.documents.canonical import parse_json
+from credentials.documents.model import parse_credential
+from credentials.documents.suites import jose
 from credentials.errors import CredentialError
-from credentials.model import parse_credential
-from credentials.suites import jose
 from node import config
 from tests.bench.harness import Batch, Comparison, NotMeasured, compare
-from tests.interop import documents, joserfc, openvc
-from tests.interop.digitalbazaar import DigitalBazaar, digitalbazaar, signing, verifying
-from tests.interop.documents import ISSUED, KEYS, PROOFS, Document, Key, altered, key_of
+from tests.harness.interop import documents, joserfc, openvc
+from tests.harness.interop.digitalbazaar import DigitalBazaar, digitalbazaar, signing, verifying
+from tests.harness.interop.documents import ISSUED, KEYS, PROOFS, Document, Key, altered, key_of
 
 NOW = 1_803_800_000
 NAMES = ("passport", "conformity")
@@ -121,7 +121,7 @@ def _proof_rows(bazaar: DigitalBazaar | None, suite: str, kind: str, name: str) 
     try:
         openvc.verify(secured, suite, key)
     except openvc.ProofError:
-        return  # ecdsa-rdfc-2019 with P-384, see tests/interop/openvc.py
+        return  # ecdsa-rdfc-2019 with P-384, see tests/harness/interop/openvc.py
     _must_refuse(OPENVC, lambda: openvc.verify(copy, suite, key), openvc.ProofError)
     theirs = timed(lambda: openvc.verify(json.loads(data), suite, key))
     yield Row(f"verify {label}", {"comity": verifies, OPENVC: theirs})

@@ -1,0 +1,1 @@
+"""Documents: what is signed, by which mechanism, and what it says."""

@@ -1,0 +1,170 @@
+"""From claims to secured credentials: passports, events, status lists.
+
+Random ids and every time are passed in. A passport becomes up to four credentials, one per Annex XIII set,
+that carry one version and one status entry; the ledger knows them together by the digest of their set list.
+
+    BatteryPassportCredential.credentialSubject
+      { id: URI of the battery, type: "Battery", code: {scheme, value}, annexXiiiPoint, passportVersion,
+        and the submodels' members of that set }
+    BatteryEventCredential.credentialSubject
+      { id, type: "Battery", code, event, eventTime, members }
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from consensus.cose import Signer
+from consensus.encoding import Value
+from credentials.documents import passport, status
+from credentials.documents.canonical import JSON, digest_document, jcs
+from credentials.documents.identifiers import Identifier
+from credentials.documents.model import CREDENTIALS_V2, parse_credential, parse_date_time
+from credentials.documents.passport import PassportSchema
+from credentials.documents.suites import eddsa
+from credentials.errors import CredentialError
+
+PASSPORT_CONTEXT = "urn:comity:context:passport:1.2"
+PASSPORT_SCHEMA = {"id": "urn:comity:schema:passport:1.2", "type": "JsonSchema"}
+PASSPORT_TYPE = "BatteryPassportCredential"
+EVENT_TYPE = "BatteryEventCredential"
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedPassport:
+    """The credentials of one passport by their Annex XIII point, and what is attested about them."""
+
+    credentials: Mapping[int, Document]
+    set_list: Value
+    digest: bytes  # of the set list: the payload of the attestation
+    category: str  # EV, LMT or industrial
+
+
+def issue_passport(
+    claims: Mapping[str, Any],
+    *,
+    issuer_did: str,
+    signer: Signer,
+    identifier: Identifier,
+    version: int,
+    ids: Mapping[int, str],
+    status_entry: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+    valid_from: str,
+    created: str,
+    paths: Mapping[str, Any],
+    valid_until: str | None = None,
+    schema_ref: Mapping[str, str] = PASSPORT_SCHEMA,
+    schema: PassportSchema | None = None,
+) -> IssuedPassport:
+    """Split `claims` (the BatteryPass submodels) into sets and sign each; an empty set is not issued.
+
+    `ids` gives each point a random urn:uuid, which salts its digest. Bad claims raise CredentialError.
+    """
+    sets = {point: members for point, members in passport.split(claims, paths).items() if members}
+    if 1 not in sets:
+        raise CredentialError(
+            "schema_invalid", "A passport without public members (Annex XIII, point 1) is none."
+        )
+    category = passport.category(sets[1], paths)
+    entries = [status_entry] if isinstance(status_entry, Mapping) else list(status_entry)
+    credentials = {}
+    for point, members in sets.items():
+        document: Document = {
+            "@context": [CREDENTIALS_V2, PASSPORT_CONTEXT],
+            "id": ids[point],
+            "type": ["VerifiableCredential", PASSPORT_TYPE],
+            "issuer": issuer_did,
+            "validFrom": valid_from,
+            **({} if valid_until is None else {"validUntil": valid_until}),
+            "credentialSubject": {
+                **_battery(identifier),
+                "annexXiiiPoint": point,
+                "passportVersion": version,
+                **members,
+            },
+            "credentialSchema": dict(schema_ref),
+            "credentialStatus": [dict(entry) for entry in entries],
+        }
+        if schema is not None:
+            schema.check(document)
+        credentials[point] = _secure(document, signer, created)
+    digests = {point: digest_document(document) for point, document in credentials.items()}
+    return IssuedPassport(
+        credentials,
+        passport.set_list(version, digests),
+        passport.set_list_digest(version, digests),
+        category,
+    )
+
+
+def issue_event(
+    event: str,
+    identifier: Identifier,
+    members: Mapping[str, JSON],
+    *,
+    event_id: str,
+    event_time: str,
+    issuer_did: str,
+    signer: Signer,
+    valid_from: str,
+    created: str,
+) -> Document:
+    """Return the signed document of an event in a battery's life; `members` is what the event requires."""
+    parse_date_time(event_time, "eventTime")
+    jcs(dict(members))  # refuses what has no canonical form, before anything is signed
+    document = {
+        "@context": [CREDENTIALS_V2, PASSPORT_CONTEXT],
+        "id": event_id,
+        "type": ["VerifiableCredential", EVENT_TYPE],
+        "issuer": issuer_did,
+        "validFrom": valid_from,
+        "credentialSubject": {
+            **_battery(identifier),
+            "event": event,
+            "eventTime": event_time,
+            "members": dict(members),
+        },
+    }
+    return _secure(document, signer, created)
+
+
+def issue_status_list(
+    *,
+    list_id: str,
+    purpose: str,
+    set_bits: Iterable[int],
+    issuer_did: str,
+    signer: Signer,
+    valid_from: str,
+    created: str,
+    valid_until: str | None = None,
+) -> Document:
+    """Return a signed status list with the bits at `set_bits` raised."""
+    document = status.make_list_credential(
+        list_id=list_id,
+        issuer=issuer_did,
+        purpose=purpose,
+        set_bits=set_bits,
+        valid_from=valid_from,
+        valid_until=valid_until,
+    )
+    return _secure(document, signer, created)
+
+
+def status_entries(lists: Mapping[str, str], index: int) -> list[Document]:
+    """Return the `credentialStatus` of a credential with one place, `index`, in a list per purpose."""
+    return [status.entry(list_id, purpose, index) for purpose, list_id in lists.items()]
+
+
+def _battery(identifier: Identifier) -> Document:
+    code = {"scheme": identifier.scheme, "value": identifier.canonical}
+    return {"id": identifier.uri, "type": "Battery", "code": code}
+
+
+def _secure(document: Document, signer: Signer, created: str) -> Document:
+    parse_credential(document)
+    return eddsa.sign(document, signer, created)

@@ -1,0 +1,337 @@
+"""Public keys as documents name them: Multikey, JWK, did:key, did:web (W3C Controlled Identifiers 1.0).
+
+A public key is its canonical bytes, and their number tells its kind: 32 (RFC 8032) or a compressed point
+(SEC 1, 2.3.3) of 33, 49 or 67. A Multikey is "z" || base58btc(multicodec || bytes). Every text is decoded
+strictly: exactly one text is read for one key, and a point must lie on its curve.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+
+import base58
+
+from credentials.documents.canonical import b64u, b64u_decode
+from credentials.documents.model import parse_date_time
+from credentials.errors import CredentialError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+
+DID_V1 = "https://www.w3.org/ns/did/v1"
+MULTIKEY_V1 = "https://w3id.org/security/multikey/v1"
+JWK_V1 = "https://w3id.org/security/jwk/v1"
+DID_CHARACTERS_MAX = 512
+
+ED25519, P256, P384, P521 = "Ed25519", "P-256", "P-384", "P-521"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of key: a row of the table of Controlled Identifiers 1.0, 2.2.2, and its curve in a JWK."""
+
+    name: str  # also `crv` (RFC 7518, 6.2.1.1; RFC 8037, 2)
+    beginning: str  # of its Multikeys
+    multicodec: bytes  # varint
+    size_bytes: int  # of the public key
+    coordinate_bytes: int  # of x, and of y where there is one (RFC 7518, 6.2.1.2)
+
+
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind(ED25519, "z6Mk", b"\xed\x01", 32, 32),
+        Kind(P256, "zDna", b"\x80\x24", 33, 32),
+        Kind(P384, "z82L", b"\x81\x24", 49, 48),
+        Kind(P521, "z2J9", b"\x82\x24", 67, 66),
+    )
+}
+_KIND_BY_SIZE = {kind.size_bytes: kind for kind in KINDS.values()}
+_BASE58_CHARACTERS_MAX = 256  # decoding takes quadratic time
+_ALPHABET = frozenset("123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz")
+# Beginnings of Multikeys of other kinds: known, not built.
+_OTHER_KINDS = {"z6LS": "X25519", "zQ3s": "secp256k1", "zUC7": "BLS12-381"}
+
+_HOST = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.")
+_PATH = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._")
+_FRAGMENT = _PATH | frozenset("~!$&'()*+,;=:@/?%")
+_DIGITS = frozenset("0123456789")
+_ASSERTING_ROLES = ("attest", "credential")
+
+
+class ParticipantKey(Protocol):
+    """A key as genesis holds it: what `did_document` reads of `credentials.ledger.genesis.Key`."""
+
+    @property
+    def role(self) -> str: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def public(self) -> bytes: ...
+
+
+class KeyHolder(Protocol):
+    """What `did_document` reads of `credentials.ledger.genesis.Participant`."""
+
+    @property
+    def did(self) -> str: ...
+    @property
+    def keys(self) -> Sequence[ParticipantKey]: ...
+
+
+def base58btc_decode(text: str, what: str, *, characters_max: int = _BASE58_CHARACTERS_MAX) -> bytes:
+    """Decode "z" || base58btc(bytes) (Multibase); no two texts are read as the same bytes."""
+    if not text.startswith("z"):
+        raise CredentialError("malformed", f"{what} is not multibase base58btc: it does not begin with 'z'.")
+    if len(text) > characters_max:
+        raise CredentialError(
+            "malformed", f"{what} has {len(text)} characters; at most {characters_max} are read."
+        )
+    if not _ALPHABET.issuperset(text[1:]) or len(text) == 1:
+        raise CredentialError("malformed", f"{what} has a character outside the base58btc alphabet.")
+    # Within the alphabet every text is the form of its bytes: leading "1"s are zero bytes, the rest a number.
+    return base58.b58decode(text[1:])
+
+
+def base58btc_encode(data: bytes) -> str:
+    """Encode as Multibase base58btc."""
+    return "z" + base58.b58encode(data).decode("ascii")
+
+
+def kind_of(public_key: bytes) -> str:
+    """Return the kind of a public key: "Ed25519", "P-256", "P-384" or "P-521"."""
+    kind = _KIND_BY_SIZE.get(len(public_key))
+    if kind is None:
+        raise CredentialError("malformed", f"A public key of {len(public_key)} bytes is of no known kind.")
+    return kind.name
+
+
+def multikey_encode(public_key: bytes) -> str:
+    """Return the Multikey of a public key."""
+    assert len(public_key) in _KIND_BY_SIZE, "a public key has 32 bytes, or is a compressed point"
+    return base58btc_encode(_KIND_BY_SIZE[len(public_key)].multicodec + public_key)
+
+
+def multikey_decode(text: str, kinds: Collection[str] = (ED25519,)) -> bytes:
+    """Return the public key of a Multikey; a kind that is not among `kinds` is `unsupported_algorithm`."""
+    refused = {kind.beginning: kind.name for kind in KINDS.values() if kind.name not in kinds}
+    for beginning, name in (_OTHER_KINDS | refused).items():
+        if text.startswith(beginning):
+            raise CredentialError("unsupported_algorithm", f"Keys of kind {name} are not supported here.")
+    data = base58btc_decode(text, "publicKeyMultibase")
+    for kind in KINDS.values():
+        if data.startswith(kind.multicodec) and len(data) == 2 + kind.size_bytes:
+            return _require_kind(data[2:], kind.name, kinds)
+    _malformed("publicKeyMultibase is no Multikey of a kind known here")
+
+
+def jwk_encode(public_key: bytes) -> dict[str, str]:
+    """Return the public JWK of a public key (RFC 7518, 6.2; RFC 8037, 2)."""
+    kind = KINDS[kind_of(public_key)]
+    if kind.name == ED25519:
+        return {"kty": "OKP", "crv": ED25519, "x": b64u(public_key)}
+    numbers = point(public_key).public_numbers()
+    x, y = (b64u(number.to_bytes(kind.coordinate_bytes, "big")) for number in (numbers.x, numbers.y))
+    return {"kty": "EC", "crv": kind.name, "x": x, "y": y}
+
+
+def jwk_decode(jwk: object, kinds: Collection[str] = tuple(KINDS)) -> bytes:
+    """Return the public key of a JWK; a secret one, or coordinates that are padded or cut, are malformed."""
+    if not isinstance(jwk, Mapping):
+        _malformed("publicKeyJwk must be an object (RFC 7517, 4)")
+    if "d" in jwk:
+        _malformed("publicKeyJwk holds a secret key (Controlled Identifiers 1.0, 2.2.3)")
+    kind = KINDS.get(jwk["crv"]) if isinstance(jwk.get("crv"), str) else None
+    if kind is None or jwk.get("kty") != ("OKP" if kind.name == ED25519 else "EC"):
+        shown = ascii(str(jwk.get("crv", jwk.get("kty")))[:40])
+        raise CredentialError("unsupported_algorithm", f"Keys of kind {shown} are not supported here.")
+    if jwk.get("use", "sig") != "sig" or "verify" not in jwk.get("key_ops", ["verify"]):
+        _malformed("publicKeyJwk is not for verifying signatures (RFC 7517, 4.2 and 4.3)")
+    names = ("x",) if kind.name == ED25519 else ("x", "y")
+    if not all(isinstance(jwk.get(name), str) for name in names):
+        _malformed(f"publicKeyJwk must hold {' and '.join(names)} (RFC 7518, 6.2.1)")
+    coordinates = [b64u_decode(jwk[name], f"publicKeyJwk.{name}") for name in names]
+    if any(len(coordinate) != kind.coordinate_bytes for coordinate in coordinates):
+        _malformed(f"a coordinate on {kind.name} has {kind.coordinate_bytes} bytes (RFC 7518, 6.2.1.2)")
+    if kind.name == ED25519:
+        return _require_kind(coordinates[0], kind.name, kinds)
+    x, y = coordinates
+    compressed = bytes([2 + y[-1] % 2]) + x
+    _require_kind(compressed, kind.name, kinds)
+    if point(compressed).public_numbers().y != int.from_bytes(y, "big"):
+        _malformed(f"publicKeyJwk is not a point on {kind.name}")
+    return compressed
+
+
+@lru_cache(maxsize=1024)
+def point(public_key: bytes) -> EllipticCurvePublicKey:
+    """Return the point of a P-256, P-384 or P-521 key; one that is not on its curve is malformed."""
+    # 10 MiB that a node with Ed25519 keys only never needs.
+    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
+
+    curves: dict[str, ec.EllipticCurve] = {P256: ec.SECP256R1(), P384: ec.SECP384R1(), P521: ec.SECP521R1()}
+    name = kind_of(public_key)
+    try:
+        return ec.EllipticCurvePublicKey.from_encoded_point(curves[name], public_key)
+    except ValueError as error:
+        raise CredentialError("malformed", f"The key is not a compressed point on {name}.") from error
+
+
+def _require_kind(public_key: bytes, name: str, kinds: Collection[str]) -> bytes:
+    if name not in kinds:
+        raise CredentialError("unsupported_algorithm", f"Keys of kind {name} are not supported here.")
+    if name != ED25519:
+        point(public_key)
+    return public_key
+
+
+def did_key(public_key: bytes) -> str:
+    """Return the did:key of a public key."""
+    return f"did:key:{multikey_encode(public_key)}"
+
+
+def did_key_url(public_key: bytes) -> str:
+    """Return the DID URL of the one verification method of a did:key."""
+    multikey = multikey_encode(public_key)
+    return f"did:key:{multikey}#{multikey}"
+
+
+def did_key_decode(did: str) -> bytes:
+    """Return the public key of a did:key, given with or without its own fragment."""
+    if not did.startswith("did:key:"):
+        raise CredentialError("malformed", f"{_shown(did)} is not a did:key.")
+    multikey, hash_sign, fragment = did.removeprefix("did:key:").partition("#")
+    if hash_sign and fragment != multikey:
+        raise CredentialError("malformed", "The fragment of a did:key URL is not its own key.")
+    return multikey_decode(multikey, KINDS)
+
+
+def did_web_url(did: str) -> str:
+    """Return where the document of a did:web lies (did:web method, 3.2): nothing is fetched here."""
+    method = "did:web:"
+    if not did.startswith(method) or len(did) > DID_CHARACTERS_MAX:
+        raise CredentialError("malformed", f"{_shown(did)} is not a did:web.")
+    host, *path = did.removeprefix(method).split(":")
+    name, percent, port = host.partition("%3A")
+    labels = name.split(".")
+    if (
+        not _HOST.issuperset(name)
+        or any(not label or label[0] == "-" or label[-1] == "-" or len(label) > 63 for label in labels)
+        or (percent and (not port or len(port) > 5 or not _DIGITS.issuperset(port) or int(port) > 65535))
+    ):
+        raise CredentialError("malformed", f"{_shown(did)} names no host in lower-case ASCII.")
+    if any(not part or not _PATH.issuperset(part) or part in (".", "..") for part in path):
+        raise CredentialError("malformed", f"{_shown(did)} has a path that is not plain ASCII names.")
+    authority = name + (":" + port if percent else "")
+    return f"https://{authority}/{'/'.join(path) if path else '.well-known'}/did.json"
+
+
+def split_did_url(url: str) -> tuple[str, str]:
+    """Split the DID URL of a verification method into the DID of its controller and the fragment."""
+    did, hash_sign, fragment = url.partition("#")
+    if not hash_sign or not fragment or not _FRAGMENT.issuperset(fragment) or len(url) > DID_CHARACTERS_MAX:
+        raise CredentialError("malformed", f"{_shown(url)} is not the DID URL of a key (did#fragment).")
+    require_did(did)
+    return did, fragment
+
+
+def require_did(did: str) -> None:
+    """Refuse what is neither a did:web nor a did:key of a kind known here."""
+    if did.startswith("did:web:"):
+        did_web_url(did)
+    elif did.startswith("did:key:"):
+        did_key_decode(did)
+    elif did.startswith("did:"):
+        raise CredentialError("issuer_unknown", f"The DID method of {_shown(did)} is not supported here.")
+    else:
+        raise CredentialError("malformed", f"{_shown(did)} is not a DID.")
+
+
+def did_document(participant: KeyHolder) -> dict[str, Any]:
+    """Return the did:web document of a participant: the keys by which it makes statements.
+
+    The ledger is the authority on these keys and their validity; the document shows them to outsiders.
+    """
+    keys = [key for key in participant.keys if key.role in _ASSERTING_ROLES]
+    return _document(
+        participant.did, [(key.id, multikey_encode(key.public)) for key in keys], ("assertionMethod",)
+    )
+
+
+def did_key_document(did: str) -> dict[str, Any]:
+    """Return the document a did:key stands for (did:key method, 3.1), without key agreement."""
+    multikey = multikey_encode(did_key_decode(did))
+    purposes = ("assertionMethod", "authentication", "capabilityInvocation", "capabilityDelegation")
+    return _document(f"did:key:{multikey}", [(f"did:key:{multikey}#{multikey}", multikey)], purposes)
+
+
+def method_key(document: Mapping[str, Any], url: str, purpose: str, at: int) -> bytes:
+    """Return the key of the verification method `url` in a DID document that was fetched.
+
+    Controlled Identifiers 1.0, 3.3: the document is its controller's, the method is listed under `purpose`,
+    and neither revoked nor expired at `at`. Raises `issuer_key_mismatch` or `key_not_valid` otherwise.
+    """
+    did, _ = split_did_url(url)
+    if document.get("id") != did:
+        raise CredentialError("issuer_key_mismatch", f"The document fetched for {_shown(did)} is another's.")
+    method = None
+    for listed in _list(document.get(purpose)):
+        if isinstance(listed, Mapping) and _absolute(listed.get("id"), did) == url:
+            method = listed
+        elif _absolute(listed, did) == url:
+            method = next(
+                (
+                    item
+                    for item in _list(document.get("verificationMethod"))
+                    if isinstance(item, Mapping) and _absolute(item.get("id"), did) == url
+                ),
+                None,
+            )
+    if method is None or method.get("controller") != did:
+        raise CredentialError("issuer_key_mismatch", f"{_shown(did)} has no key {_shown(url)} for {purpose}.")
+    for name in ("revoked", "expires"):
+        if name in method and parse_date_time(method[name], name, "CID 1.0, 2.2") <= at:
+            raise CredentialError("key_not_valid", f"The key {_shown(url)} has its {name} date behind it.")
+    kind = method.get("type")
+    if kind in ("JsonWebKey", "JsonWebKey2020"):
+        return jwk_decode(method.get("publicKeyJwk"))
+    if kind in ("Multikey", "Ed25519VerificationKey2020") and isinstance(
+        method.get("publicKeyMultibase"), str
+    ):
+        return multikey_decode(method["publicKeyMultibase"], KINDS if kind == "Multikey" else (ED25519,))
+    raise CredentialError(
+        "unsupported_algorithm", f"Verification methods of type {ascii(kind)[:60]} are not supported here."
+    )
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def _absolute(name: object, did: str) -> str | None:
+    """A verification method may be named by its fragment alone (DID Core 1.0, 3.2.2)."""
+    if not isinstance(name, str):
+        return None
+    return did + name if name.startswith("#") else name
+
+
+def _document(did: str, keys: Sequence[tuple[str, str]], purposes: Sequence[str]) -> dict[str, Any]:
+    methods = [
+        {"id": key_id, "type": "Multikey", "controller": did, "publicKeyMultibase": multikey}
+        for key_id, multikey in keys
+    ]
+    document: dict[str, Any] = {"@context": [DID_V1, MULTIKEY_V1], "id": did, "verificationMethod": methods}
+    for purpose in purposes:
+        document[purpose] = [key_id for key_id, _ in keys]
+    return document
+
+
+def _shown(text: str) -> str:
+    return ascii(text if len(text) <= 80 else text[:77] + "...")
+
+
+def _malformed(sentence: str) -> NoReturn:
+    raise CredentialError("malformed", f"{sentence}.")

@@ -1,0 +1,428 @@
+"""A credential as it was received, with a typed view: the structural rules of VCDM 2.0 and 1.1.
+
+Each refusal names the member and the clause. What JSON-LD says about undefined terms, what a schema says
+about the claims, and whether a related resource has its digest (`check_related`) are other checks.
+"""
+
+from __future__ import annotations
+
+import binascii
+import hashlib
+import re
+from base64 import b64decode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import base58
+
+from credentials.documents.identifiers import is_calendar_date
+from credentials.errors import CredentialError
+
+CREDENTIALS_V2 = "https://www.w3.org/ns/credentials/v2"
+CREDENTIALS_V1 = "https://www.w3.org/2018/credentials/v1"
+URL_CHARACTERS_MAX = 2048
+
+# XSD 1.1 part 2, 3.4.28 dateTimeStamp, with years of four digits: the ledger's times are of this age.
+_DATE_TIME_STAMP = re.compile(
+    r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.[0-9]{1,18})?"
+    r"(?:(Z)|([+-])([0-9]{2}):([0-9]{2}))"
+)
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\x00-\x20\x7f-\xa0\"<>\\^`{|}]+")
+
+
+@dataclass(frozen=True, slots=True)
+class StatusEntry:
+    """A `BitstringStatusListEntry` of a credential (Bitstring Status List 1.0, 2.1)."""
+
+    purpose: str
+    index: int
+    list_credential: str
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A typed view of `document`, which stays exactly as it was received."""
+
+    document: Mapping[str, Any]
+    id: str | None
+    types: tuple[str, ...]
+    issuer: str
+    subject: Mapping[str, Any]  # the first of `subjects`
+    subjects: tuple[Mapping[str, Any], ...]
+    valid_from: int | None  # seconds, UTC; of a 1.1 credential its issuanceDate
+    valid_until: int | None  # of a 1.1 credential its expirationDate
+    status: tuple[StatusEntry, ...]
+    schema: tuple[tuple[str, str], ...]  # (id, type)
+    proofs: tuple[Mapping[str, Any], ...]
+    related: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def proof(self) -> Mapping[str, Any] | None:
+        """The proof of a credential that has exactly one."""
+        return self.proofs[0] if len(self.proofs) == 1 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """An edition of the data model: its context, and where it says what."""
+
+    name: str
+    context: str
+    valid_from: str
+    valid_until: str
+    valid_from_required: bool
+    clauses: Mapping[str, str]
+
+
+V2 = Version(
+    "VCDM 2.0",
+    CREDENTIALS_V2,
+    "validFrom",
+    "validUntil",
+    False,
+    {
+        "@context": "4.3",
+        "id": "4.4",
+        "type": "4.5",
+        "name": "4.6",
+        "issuer": "4.7",
+        "credentialSubject": "4.8",
+        "validity": "4.9",
+        "credentialStatus": "4.10",
+        "credentialSchema": "4.11",
+        "proof": "4.12",
+        "presentation": "4.13",
+        "relatedResource": "5.3",
+        "refreshService": "5.4",
+        "termsOfUse": "5.5",
+        "evidence": "5.6",
+    },
+)
+V1 = Version(
+    "VCDM 1.1",
+    CREDENTIALS_V1,
+    "issuanceDate",
+    "expirationDate",
+    True,
+    {
+        "@context": "4.1",
+        "id": "4.2",
+        "type": "4.3",
+        "name": "4.3",
+        "credentialSubject": "4.4",
+        "issuer": "4.5",
+        "validity": "4.6 and 4.8",
+        "proof": "4.7",
+        "credentialStatus": "4.9",
+        "presentation": "4.10",
+        "relatedResource": "5.2",
+        "credentialSchema": "5.4",
+        "refreshService": "5.5",
+        "termsOfUse": "5.6",
+        "evidence": "5.7",
+    },
+)
+
+
+def parse_credential(document: object) -> Credential:
+    """Check the structure of `document` and return the view of it, or raise `structure_invalid`."""
+    if not isinstance(document, dict):
+        raise CredentialError("structure_invalid", "credential must be a JSON object (VCDM 2.0, 4.1).")
+    contexts = document.get("@context")
+    read = Reader(V1 if isinstance(contexts, list) and contexts[:1] == [CREDENTIALS_V1] else V2)
+    version = read.version
+    read.contexts(contexts)
+    types = read.types(document.get("type"), "type", "type")
+    if "VerifiableCredential" not in types:
+        read.refuse("type", "must contain VerifiableCredential", "type")
+    read.texts(document)
+    subjects = read.subjects(document.get("credentialSubject"))
+    valid_from = read.time(document, version.valid_from, required=version.valid_from_required)
+    valid_until = read.time(document, version.valid_until)
+    if valid_from is not None and valid_until is not None and valid_until < valid_from:
+        read.refuse(version.valid_until, f"must not be before {version.valid_from}", "validity")
+    for name in ("evidence", "termsOfUse", "refreshService"):
+        for item in read.objects(document, name):
+            read.types(item.get("type"), f"{name}.type", name)
+    return Credential(
+        document,
+        read.optional_url(document, "id", "id", "id"),
+        types,
+        read.issuer(document.get("issuer")),
+        subjects[0],
+        subjects,
+        valid_from,
+        valid_until,
+        read.status(read.objects(document, "credentialStatus")),
+        read.schema(read.objects(document, "credentialSchema")),
+        tuple(read.objects(document, "proof")),
+        read.related(read.objects(document, "relatedResource")),
+    )
+
+
+def check_related(credential: Credential, known: Mapping[str, Sequence[bytes]]) -> None:
+    """Refuse a related resource that is among `known` (URL -> its right texts) and has another digest (5.3).
+
+    A resource that is not known here is not fetched: nothing is said about it.
+    """
+    for item in credential.related:
+        texts = known.get(item["id"])
+        for name, digests in _digests(item):
+            if texts is not None and not any(
+                hashlib.new(function, text).digest() == digest
+                for function, digest in digests
+                for text in texts
+            ):
+                _refuse(V2, f"relatedResource.{name}", f"is not that of {item['id'][:200]}", "5.3")
+
+
+def parse_date_time(text: object, member: str, clause: str = "4.9") -> int:
+    """Read an XSD dateTimeStamp and return seconds since 1970, UTC; a fraction of a second is cut off."""
+    return _date_time(text, member, V2, clause)
+
+
+def is_url(text: object) -> bool:
+    """Tell whether `text` is an absolute URL (of any scheme) without characters that must be escaped."""
+    return isinstance(text, str) and len(text) <= URL_CHARACTERS_MAX and _URL.fullmatch(text) is not None
+
+
+class Reader:
+    """Reads members of documents of one version of the data model, strictly."""
+
+    def __init__(self, version: Version) -> None:
+        self.version = version
+
+    def refuse(self, member: str, sentence: str, topic: str, and_in: str = "") -> NoReturn:
+        """Raise `structure_invalid`, naming the member and the clause about `topic`."""
+        _refuse(self.version, member, sentence, self.version.clauses[topic] + and_in)
+
+    def contexts(self, contexts: object) -> None:
+        """A list that begins with the version's own context."""
+        if not isinstance(contexts, list) or not contexts or contexts[0] != self.version.context:
+            self.refuse("@context", f"must be a list that begins with {self.version.context}", "@context")
+        for context in contexts:
+            if not isinstance(context, dict) and not is_url(context):
+                self.refuse("@context", "must hold URLs and objects only", "@context")
+
+    def types(self, value: object, member: str, topic: str) -> tuple[str, ...]:
+        """One name or a list of names."""
+        types = [value] if isinstance(value, str) else value
+        if (
+            not isinstance(types, list)
+            or not types
+            or not all(isinstance(item, str) and item for item in types)
+        ):
+            self.refuse(member, "must be a name or a list of names", topic)
+        if any(item.isspace() or " " in item for item in types):
+            self.refuse(member, "must be terms or absolute URLs", topic)
+        return tuple(types)
+
+    def optional_url(self, item: Mapping[str, Any], name: str, member: str, topic: str) -> str | None:
+        """One absolute URL, or nothing at all."""
+        if name not in item:
+            return None
+        value = item[name]
+        if not is_url(value):
+            self.refuse(member, "must be one absolute URL", topic)
+        return str(value)
+
+    def issuer(self, value: object, member: str = "issuer", topic: str = "issuer") -> str:
+        """A URL, or an object with such an id."""
+        issuer = value.get("id") if isinstance(value, dict) else value
+        if not is_url(issuer):
+            self.refuse(member, "must be an absolute URL, or an object with such an id", topic)
+        if isinstance(value, dict):
+            self.texts(value, f"{member}.")
+        return str(issuer)
+
+    def subjects(self, value: object) -> tuple[Mapping[str, Any], ...]:
+        """One or several objects with claims."""
+        member = "credentialSubject"
+        subjects = value if isinstance(value, list) else [value]
+        if not subjects:
+            self.refuse(member, "must not be an empty list", member)
+        for subject in subjects:
+            if not isinstance(subject, dict) or not subject:
+                self.refuse(member, "must be an object with at least one claim", member)
+            self.optional_url(subject, "id", f"{member}.id", "id")
+        return tuple(subjects)
+
+    def time(self, document: Mapping[str, Any], name: str, *, required: bool = False) -> int | None:
+        """Seconds, UTC."""
+        if name not in document and not required:
+            return None
+        return _date_time(document.get(name), name, self.version, self.version.clauses["validity"])
+
+    def objects(self, document: Mapping[str, Any], name: str) -> Sequence[Mapping[str, Any]]:
+        """An object or a list of objects, none of them empty; nothing when the member is absent."""
+        if name not in document:
+            return ()
+        value = document[name]
+        items = value if isinstance(value, list) else [value]
+        if not items or not all(isinstance(item, dict) and item for item in items):
+            self.refuse(name, "must be an object or a list of objects, and not empty", name)
+        return items
+
+    def status(self, items: Sequence[Mapping[str, Any]]) -> tuple[StatusEntry, ...]:
+        """The bitstring entries among `items`; entries of other types are only checked for id and type."""
+        entries = []
+        for item in items:
+            self.optional_url(item, "id", "credentialStatus.id", "credentialStatus")
+            kind = item.get("type")
+            if not isinstance(kind, str) or not kind:
+                self.refuse("credentialStatus.type", "must be one name", "credentialStatus")
+            if kind != "BitstringStatusListEntry":
+                continue
+            also = "; Bitstring Status List, 2.1"
+            purpose, index, url = (
+                item.get(f"status{part}") for part in ("Purpose", "ListIndex", "ListCredential")
+            )
+            if not isinstance(purpose, str) or not purpose:
+                self.refuse("credentialStatus.statusPurpose", "must be a name", "credentialStatus", also)
+            if not isinstance(index, str) or not re.fullmatch("0|[1-9][0-9]{0,11}", index):
+                self.refuse(
+                    "credentialStatus.statusListIndex", "must be a decimal text", "credentialStatus", also
+                )
+            if not is_url(url):
+                self.refuse(
+                    "credentialStatus.statusListCredential", "must be a URL", "credentialStatus", also
+                )
+            entries.append(StatusEntry(purpose, int(index), str(url)))
+        return tuple(entries)
+
+    def schema(self, items: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, str], ...]:
+        """(id, type) of each schema."""
+        schemas = []
+        for item in items:
+            if "id" not in item or not is_url(item["id"]):
+                self.refuse("credentialSchema.id", "must be an absolute URL", "credentialSchema")
+            kinds = self.types(item.get("type"), "credentialSchema.type", "credentialSchema")
+            if any(name == "digestMultibase" for name in item):
+                _multihash(item["digestMultibase"], "credentialSchema.digestMultibase")
+            schemas.append((str(item["id"]), kinds[0]))
+        return tuple(schemas)
+
+    def texts(self, item: Mapping[str, Any], prefix: str = "") -> None:
+        """Texts for people, with language and direction (VCDM 2.0, 4.6 and 11.1)."""
+        for name in ("name", "description"):
+            if name not in item:
+                continue
+            values = item[name] if isinstance(item[name], list) else [item[name]]
+            for value in values:
+                if isinstance(value, str):
+                    continue
+                if (
+                    not isinstance(value, dict)
+                    or not isinstance(value.get("@value"), str)
+                    or not value.keys() <= {"@value", "@language", "@direction"}
+                    or value.get("@direction", "ltr") not in ("ltr", "rtl")
+                    or not isinstance(value.get("@language", "en"), str)
+                    or _LANGUAGE.fullmatch(value.get("@language", "en")) is None
+                ):
+                    self.refuse(
+                        prefix + name,
+                        "must be a text, or texts with @value, @language and @direction",
+                        "name",
+                    )
+
+    def related(self, items: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
+        """Resources with their digests, each named once."""
+        seen = set()
+        for item in items:
+            if not is_url(item.get("id")) or item["id"] in seen:
+                self.refuse(
+                    "relatedResource.id", "must be an absolute URL that occurs once", "relatedResource"
+                )
+            seen.add(item["id"])
+            if not _digests(item):
+                self.refuse("relatedResource", "must carry digestSRI or digestMultibase", "relatedResource")
+        return tuple(items)
+
+
+_LANGUAGE = re.compile("[a-zA-Z]{1,8}(?:-[a-zA-Z0-9]{1,8})*")  # BCP 47, RFC 5646 2.1
+_SRI = re.compile(r"(sha256|sha384|sha512)-([A-Za-z0-9+/]{43,86}={0,2})(?:\?[\x21-\x7e]*)?")
+_MULTIHASHES = {b"\x12\x20": "sha256", b"\x20\x30": "sha384", b"\x13\x40": "sha512"}
+_MULTIBASE_CHARACTERS_MAX = 128
+
+Digest = tuple[str, bytes]  # name of the hash function, digest
+
+
+def _digests(item: Mapping[str, Any]) -> list[tuple[str, list[Digest]]]:
+    """(member, the digests it allows) of a related resource."""
+    found = []
+    if "digestSRI" in item:
+        found.append(("digestSRI", _integrity(item["digestSRI"], "relatedResource.digestSRI")))
+    if "digestMultibase" in item:
+        found.append(
+            ("digestMultibase", [_multihash(item["digestMultibase"], "relatedResource.digestMultibase")])
+        )
+    return found
+
+
+def _integrity(value: object, member: str) -> list[Digest]:
+    """Subresource Integrity, 3.5: of several digests side by side the strongest function counts."""
+    digests = []
+    for part in value.split() if isinstance(value, str) and len(value) <= URL_CHARACTERS_MAX else ():
+        match = _SRI.fullmatch(part)
+        if match is None:
+            _refuse(V2, member, "must be digests such as sha384-<base64>", "5.3")
+        try:
+            digest = b64decode(match[2] + "=" * (-len(match[2]) % 4), validate=True)
+        except binascii.Error:
+            digest = b""
+        if len(digest) != hashlib.new(match[1]).digest_size:
+            _refuse(V2, member, f"holds a {match[1]} of {len(digest)} bytes", "5.3")
+        digests.append((match[1], digest))
+    if not digests:
+        _refuse(V2, member, "must be digests such as sha384-<base64>", "5.3")
+    strongest = max(function for function, _ in digests)
+    return [(function, digest) for function, digest in digests if function == strongest]
+
+
+def _multihash(value: object, member: str) -> Digest:
+    """A multihash in multibase, "z" or "u" (Controlled Identifiers 1.0, 2.4 and 2.5)."""
+    data = b""
+    if isinstance(value, str) and 1 < len(value) <= _MULTIBASE_CHARACTERS_MAX and value.isascii():
+        try:
+            if value[0] == "z":
+                data = base58.b58decode(value[1:])
+            elif value[0] == "u" and re.fullmatch("[A-Za-z0-9_-]*", value[1:]):
+                data = b64decode(value[1:] + "=" * (-(len(value) - 1) % 4), altchars=b"-_", validate=True)
+        except (ValueError, binascii.Error):
+            data = b""
+    function = _MULTIHASHES.get(data[:2])
+    if function is None or len(data) - 2 != data[1]:
+        _refuse(V2, member, "must be a multihash (sha2) in multibase z or u", "5.3")
+    return function, data[2:]
+
+
+def _date_time(text: object, member: str, version: Version, clause: str) -> int:
+    match = _DATE_TIME_STAMP.fullmatch(text) if isinstance(text, str) and len(text) <= 64 else None
+    if match is None:
+        _refuse(version, member, "must be a dateTimeStamp such as 2027-03-01T00:00:00Z", clause)
+    year, month, day, hour, minute, second = (int(part) for part in match.groups()[:6])
+    offset_hour, offset_minute = int(match[9] or 0), int(match[10] or 0)
+    if (
+        year == 0
+        or not is_calendar_date(year, month, day)
+        or hour > 23
+        or minute > 59
+        or second > 59
+        or offset_hour > 14
+        or offset_minute > 59
+        or (offset_hour == 14 and offset_minute)
+    ):
+        _refuse(version, member, f"is {match[0]}, which is no date and time", clause)
+    offset = (offset_hour * 60 + offset_minute) * (-60 if match[8] == "-" else 60)
+    return _days_since_1970(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - offset
+
+
+def _refuse(version: Version, member: str, sentence: str, clause: str) -> NoReturn:
+    raise CredentialError("structure_invalid", f"{member} {sentence} ({version.name}, {clause}).")
+
+
+def _days_since_1970(year: int, month: int, day: int) -> int:
+    # Years are counted from March, so that the leap day is the last of its year.
+    year, month = (year, month - 3) if month > 2 else (year - 1, month + 9)
+    return 365 * year + year // 4 - year // 100 + year // 400 + (153 * month + 2) // 5 + day - 719469

@@ -1,0 +1,361 @@
+"""Credentials and presentations as JWT (W3C vc-jose-cose 1.0, 3.1), and the envelopes around them.
+
+    header   { alg, kid: URL of the key, typ: "vc+jwt" | "vp+jwt", cty: "vc" | "vp" }
+    payload  the document itself, and registered claims (iss, sub, jti, iat, nbf, exp, aud, nonce) beside it
+    text     b64u(header) "." b64u(payload) "." b64u(signature)          (RFC 7515, 7.1)
+
+    envelope { "@context": credentials/v2, type: EnvelopedVerifiableCredential,
+               id: "data:application/vc+jwt,TEXT" }
+
+The table says which kind of key an algorithm takes, so that a key cannot be used under another one. Headers
+that would change what is signed or how (crit, b64) are refused; keys that a header brings along (jwk, jku,
+x5c, x5u) are never looked at. Ed25519 is libsodium's, as everywhere in the network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal, NoReturn
+
+from consensus.cose import SignatureInvalid, Signer, verify_ed25519
+from credentials.documents.canonical import SIZE_BYTES_MAX, b64u, b64u_decode, jcs, parse_json
+from credentials.documents.keys import ED25519, P256, P384, P521, kind_of
+from credentials.documents.model import parse_date_time
+from credentials.documents.suites.ecdsa import verify_ecdsa
+from credentials.documents.suites.integrity import KeyOf
+from credentials.errors import CredentialError
+
+CREDENTIALS_V1 = "https://www.w3.org/2018/credentials/v1"
+CREDENTIALS_V2 = "https://www.w3.org/ns/credentials/v2"
+ENVELOPED_CREDENTIAL = "EnvelopedVerifiableCredential"
+ENVELOPED_PRESENTATION = "EnvelopedVerifiablePresentation"
+ITEMS_MAX = 256
+
+MediaType = Literal["vc+jwt", "vp+jwt", "jwt"]  # after "application/"
+MEDIA_TYPES: tuple[MediaType, ...] = ("vc+jwt", "vp+jwt", "jwt")
+CREDENTIAL_JWT, PRESENTATION_JWT, PLAIN_JWT = MEDIA_TYPES
+
+
+@dataclass(frozen=True, slots=True)
+class Algorithm:
+    """One row of the table (RFC 7518, 3.1; RFC 9864, 2.2)."""
+
+    name: str
+    kind: str  # of the key, exactly one
+    check: Callable[[bytes, bytes, bytes], None]  # (public key, signature, message): SignatureInvalid
+    signs: bool = True
+
+
+ALGORITHMS = (
+    Algorithm("Ed25519", ED25519, verify_ed25519),
+    Algorithm("EdDSA", ED25519, verify_ed25519, signs=False),  # does not say which curve; deprecated
+    Algorithm("ES256", P256, verify_ecdsa),
+    Algorithm("ES384", P384, verify_ecdsa),
+    Algorithm("ES512", P521, verify_ecdsa),
+)
+_BY_NAME = {algorithm.name: algorithm for algorithm in ALGORITHMS}
+_BY_KIND = {algorithm.kind: algorithm for algorithm in ALGORITHMS if algorithm.signs}
+_NO_SIGNATURES = ("none", "HS256", "HS384", "HS512")  # known, and no signature of anybody
+
+# Claims of a JWT that are no part of the document (RFC 7519, 4.1; OpenID Connect's nonce; RFC 7800, 3.1).
+_REGISTERED = frozenset({"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "nonce", "cnf"})
+_CONTENT: dict[str, str] = {CREDENTIAL_JWT: "vc", PRESENTATION_JWT: "vp"}
+_ENVELOPES = {
+    ENVELOPED_CREDENTIAL: ("vc+jwt", "vc+sd-jwt", "vc+cose", "jwt"),
+    ENVELOPED_PRESENTATION: ("vp+jwt", "vp+sd-jwt", "vp+cose", "jwt"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class JwtResult:
+    """A JWT whose signature holds. Its times and its issuer's right to the key are other questions."""
+
+    verification_method: str
+    controller: str  # the part of it before "#"
+    algorithm: str
+    document: dict[str, Any]  # without the registered claims
+    claims: Mapping[str, Any]  # the registered claims
+    created: int | None  # iat
+    not_before: int | None
+    expires: int | None
+
+
+def sign_jwt(
+    document: Mapping[str, Any],
+    signer: Signer,
+    *,
+    media_type: Literal["vc+jwt", "vp+jwt"] = "vc+jwt",
+    claims: Mapping[str, Any] | None = None,
+) -> str:
+    """Return the JWT of a credential or presentation; the key's kind chooses the algorithm.
+
+    `claims` are registered claims to put beside the document, such as iat, aud and nonce.
+    """
+    beside = dict(claims or {})
+    assert beside.keys() <= _REGISTERED, "only registered claims stand beside a document"
+    _refuse_members(document)
+    payload = {**document, **beside}
+    _check_claims(payload, media_type)
+    header = {
+        "alg": _BY_KIND[kind_of(signer.public_key)].name,
+        "cty": _CONTENT[media_type],
+        "kid": signer.key_id,
+        "typ": media_type,
+    }
+    signed = f"{b64u(jcs(header))}.{b64u(jcs(payload))}"
+    return f"{signed}.{b64u(signer.sign(signed.encode()))}"
+
+
+def verify_jwt(
+    text: str,
+    public_key_of: KeyOf,
+    *,
+    media_type: MediaType = "vc+jwt",
+    audience: str | None = None,
+    nonce: str | None = None,
+) -> JwtResult:
+    """Verify one JWT of this media type (vc-jose-cose, 4.2 and 5.1).
+
+    `public_key_of` is asked for the URL in `kid`; where that is none, for the issuer (or holder) with it as
+    the fragment, or alone. `jwt` is the older shape with a vc or vp claim (VC Data Model 1.1, 6.3.1).
+
+    Raises CredentialError: `malformed`, `structure_invalid` for a payload that contradicts itself,
+    `unsupported_algorithm` for one that cannot be judged here, `invalid_signature` where it does not hold.
+    """
+    header, claims, signature, signed = _parse(text)
+    algorithm = _algorithm(header)
+    _check_types(header, media_type)
+    document = _older_document(claims) if media_type == PLAIN_JWT else _document(claims)
+    _check_claims({**document, **claims}, media_type)
+    for name, expected in (("aud", audience), ("nonce", nonce)):
+        told = claims.get(name)
+        if expected is not None and expected not in (told if isinstance(told, list) else [told]):
+            _invalid(f"The {name} is not the one that was asked for.")
+    method = _method(header, document)
+    public_key = public_key_of(method)
+    kind = kind_of(public_key)
+    if kind != algorithm.kind:
+        _invalid(f"{algorithm.name} takes keys of kind {algorithm.kind}; {method[:80]!a} is of kind {kind}.")
+    try:
+        algorithm.check(public_key, signature, signed)
+    except SignatureInvalid as error:
+        raise CredentialError(
+            "invalid_signature", "The JWT was altered after it was signed, or was signed by another key."
+        ) from error
+    created, not_before, expires = (_time(claims, name) for name in ("iat", "nbf", "exp"))
+    return JwtResult(
+        method,
+        method.partition("#")[0],
+        algorithm.name,
+        document,
+        {name: value for name, value in claims.items() if name in _REGISTERED},
+        created,
+        not_before,
+        expires,
+    )
+
+
+def envelop(text: str, media_type: MediaType = "vc+jwt") -> dict[str, Any]:
+    """Return the envelope of a JWT (VCDM 2.0, 4.13)."""
+    kind = ENVELOPED_PRESENTATION if media_type == PRESENTATION_JWT else ENVELOPED_CREDENTIAL
+    return {"@context": CREDENTIALS_V2, "type": kind, "id": f"data:application/{media_type},{text}"}
+
+
+def is_envelope(document: object) -> bool:
+    """Tell whether a document says that it is an envelope, well-formed or not."""
+    types = document.get("type") if isinstance(document, Mapping) else None
+    listed = types if isinstance(types, list) else [types]
+    return ENVELOPED_CREDENTIAL in listed or ENVELOPED_PRESENTATION in listed
+
+
+def open_envelope(document: object) -> tuple[str, str]:
+    """Return the media type (without "application/") and the text inside an envelope (VCDM 2.0, 4.13).
+
+    Nothing but @context, type and id may stand in it: nobody would have signed that.
+    """
+    if not isinstance(document, Mapping):
+        _refuse("An envelope must be a JSON object (VCDM 2.0, 4.13)")
+    types, contexts, url = (document.get(name) for name in ("type", "@context", "id"))
+    kinds = types if isinstance(types, list) else [types]
+    if len(kinds) != 1 or kinds[0] not in _ENVELOPES:
+        _refuse(f"type must be {' or '.join(_ENVELOPES)} and nothing else (VCDM 2.0, 4.13)")
+    if contexts not in (CREDENTIALS_V2, [CREDENTIALS_V2]):
+        _refuse(f"@context of an envelope must be {CREDENTIALS_V2} (VCDM 2.0, 4.13)")
+    if not document.keys() <= {"@context", "type", "id"}:
+        _refuse("An envelope holds @context, type and id only: other members are signed by nobody")
+    if not isinstance(url, str) or not url.startswith("data:"):
+        _refuse("id of an envelope must be a data: URL (VCDM 2.0, 4.13)")
+    head, comma, text = url.removeprefix("data:").partition(",")
+    media_type, semicolon, parameter = head.partition(";")
+    name = media_type.lower().removeprefix("application/")
+    if not comma or not text or name not in _ENVELOPES[kinds[0]] or media_type.lower() == name:
+        _refuse(f"id of an envelope must hold one of {', '.join(_ENVELOPES[kinds[0]])} (vc-jose-cose, 4)")
+    if semicolon and (parameter != "base64" or not name.endswith("+cose")):
+        _refuse("id of an envelope has a parameter that its media type does not know (RFC 2397)")
+    return name, text
+
+
+def verify_envelope(
+    document: object,
+    public_key_of: KeyOf,
+    *,
+    audience: str | None = None,
+    nonce: str | None = None,
+) -> JwtResult:
+    """Open an envelope and verify the JWT in it; what is no JWT is `unsupported_algorithm`."""
+    media_type, text = open_envelope(document)
+    for known in MEDIA_TYPES:
+        if media_type == known:
+            return verify_jwt(text, public_key_of, media_type=known, audience=audience, nonce=nonce)
+    raise CredentialError("unsupported_algorithm", f"application/{media_type} cannot be verified here.")
+
+
+def _parse(text: str) -> tuple[dict[str, Any], dict[str, Any], bytes, bytes]:
+    """Split a compact JWS (RFC 7515, 5.2): header, claims, signature, and the bytes that are signed."""
+    if len(text) > SIZE_BYTES_MAX:
+        _malformed(f"the JWT has {len(text)} characters; at most {SIZE_BYTES_MAX} are read")
+    parts = text.split(".")
+    if len(parts) != 3:
+        _malformed("a JWT has three parts with a dot between them (RFC 7515, 7.1)")
+    header, claims = (
+        parse_json(b64u_decode(part, what))
+        for part, what in zip(parts, ("header of the JWT", "payload of the JWT"), strict=False)
+    )
+    if not isinstance(header, dict) or not isinstance(claims, dict):
+        _malformed("header and payload of a JWT are JSON objects (RFC 7519, 7.2)")
+    for name, clause in (("crit", "RFC 7515, 4.1.11"), ("b64", "RFC 7797, 3")):
+        if name in header:
+            _malformed(f"the header {name} is not understood here ({clause})")
+    signature = b64u_decode(parts[2], "signature of the JWT")
+    return header, claims, signature, f"{parts[0]}.{parts[1]}".encode("ascii")
+
+
+def _algorithm(header: Mapping[str, Any]) -> Algorithm:
+    name = header.get("alg")
+    if not isinstance(name, str):
+        _malformed("the header alg must be a text (RFC 7515, 4.1.1)")
+    if name in _NO_SIGNATURES or name.lower() == "none":
+        _invalid(f"{name[:40]!a} is not a signature: anybody could have made this JWT.")
+    if name not in _BY_NAME:
+        raise CredentialError("unsupported_algorithm", f"{name[:40]!a} cannot be verified here.")
+    return _BY_NAME[name]
+
+
+def _check_types(header: Mapping[str, Any], media_type: str) -> None:
+    """typ and cty, where they stand, are those of the media type (vc-jose-cose, 3.1.1; RFC 8725, 3.11)."""
+    allowed = {"typ": (media_type,), "cty": (_CONTENT.get(media_type, ""),)}
+    for name, values in allowed.items():
+        if name not in header:
+            continue
+        value = header[name]
+        if not isinstance(value, str) or value.lower().removeprefix("application/") not in values:
+            _malformed(f"the header {name} must be {values[0] or 'absent'} (vc-jose-cose, 3.1)")
+
+
+def _document(claims: Mapping[str, Any]) -> dict[str, Any]:
+    _refuse_members(claims)
+    return {name: value for name, value in claims.items() if name not in _REGISTERED}
+
+
+def _refuse_members(document: Mapping[str, Any]) -> None:
+    if "vc" in document or "vp" in document:
+        _refuse("A payload is the document itself and has no vc or vp claim (vc-jose-cose, 1.1.2.1)")
+
+
+def _older_document(claims: Mapping[str, Any]) -> dict[str, Any]:
+    """Decode the shape of VC Data Model 1.1 (6.3.1, JWT Decoding)."""
+    names = [name for name in ("vc", "vp") if name in claims]
+    inner = claims[names[0]] if len(names) == 1 else None
+    if not isinstance(inner, dict):
+        _refuse("A JWT of this shape has one vc or vp claim that is an object (VC Data Model 1.1, 6.3.1)")
+    document = dict(inner)
+    contexts = document.get("@context")
+    v1 = CREDENTIALS_V1 in (contexts if isinstance(contexts, list) else [contexts])
+    moments = (
+        {"nbf": "issuanceDate", "exp": "expirationDate"} if v1 else {"nbf": "validFrom", "exp": "validUntil"}
+    )
+    if names == ["vc"]:
+        for claim, member in moments.items():
+            moment = _time(claims, claim)
+            if moment is None:
+                continue
+            told = document.setdefault(member, _date_time(moment))
+            if parse_date_time(told, member, "4.9") != moment:
+                _refuse(f"{claim} and {member} differ (VC Data Model 1.1, 6.3.1)")
+    for claim, member in (("jti", "id"), ("iss", "issuer" if names == ["vc"] else "holder")):
+        if claim in claims:
+            document.setdefault(member, claims[claim])
+    subject = document.get("credentialSubject")
+    if "sub" in claims and isinstance(subject, dict):
+        document["credentialSubject"] = {"id": claims["sub"], **subject}
+    return document
+
+
+def _check_claims(payload: Mapping[str, Any], media_type: str) -> None:
+    """Claims that repeat a member say the same (vc-jose-cose, 3.1.1), and a presentation holds envelopes."""
+    presented = media_type == PRESENTATION_JWT or "vp" in payload
+    subject = payload.get("credentialSubject")
+    members = {"jti": payload.get("id"), "sub": subject.get("id") if isinstance(subject, Mapping) else None}
+    members["iss"] = _id_of(payload.get("holder" if presented else "issuer"))
+    for claim, member in members.items():
+        if claim in payload and (
+            not isinstance(payload[claim], str) or (member is not None and payload[claim] != member)
+        ):
+            _refuse(f"{claim} is not what the document says (vc-jose-cose, 3.1.1)")
+    if media_type == PRESENTATION_JWT and "verifiableCredential" in payload:
+        items = payload["verifiableCredential"]
+        items = items if isinstance(items, list) else [items]
+        if len(items) > ITEMS_MAX:
+            _refuse(f"The presentation has {len(items)} credentials; at most {ITEMS_MAX} are read")
+        for item in items:
+            open_envelope(item)
+
+
+def _method(header: Mapping[str, Any], document: Mapping[str, Any]) -> str:
+    """The URL of the key (vc-jose-cose, 4.1): kid, or the controller with kid as the fragment."""
+    kid = header.get("kid")
+    if kid is not None and (not isinstance(kid, str) or not kid):
+        _malformed("the header kid must be a text (RFC 7515, 4.1.4)")
+    if isinstance(kid, str) and "#" in kid and ":" in kid:
+        return kid
+    controller = _id_of(document.get("issuer", document.get("holder")))
+    if controller is None:
+        _malformed(
+            "the JWT names no key: kid is no URL, and there is no issuer or holder (vc-jose-cose, 4.1)"
+        )
+    return f"{controller}#{kid.removeprefix('#')}" if kid else controller
+
+
+def _id_of(value: object) -> str | None:
+    value = value.get("id") if isinstance(value, Mapping) else value
+    return value if isinstance(value, str) else None
+
+
+def _time(claims: Mapping[str, Any], name: str) -> int | None:
+    """A NumericDate (RFC 7519, 2), or the date and time as text that older issuers write."""
+    if name not in claims:
+        return None
+    value = claims[name]
+    if isinstance(value, str):
+        return parse_date_time(value, name, "RFC 7519, 4.1")
+    if type(value) not in (int, float) or not 0 <= value < 253402300800:  # 9999-12-31
+        _malformed(f"{name} must be a number of seconds since 1970 (RFC 7519, 2)")
+    return int(value)
+
+
+def _date_time(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _invalid(sentence: str) -> NoReturn:
+    raise CredentialError("invalid_signature", sentence)
+
+
+def _refuse(sentence: str) -> NoReturn:
+    raise CredentialError("structure_invalid", f"{sentence}.")
+
+
+def _malformed(sentence: str) -> NoReturn:
+    raise CredentialError("malformed", f"{sentence}.")

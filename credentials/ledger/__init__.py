@@ -1,0 +1,1 @@
+"""The ledger: what attestations do to the standing of a battery."""

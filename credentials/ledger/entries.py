@@ -1,0 +1,142 @@
+"""Entries: the leaves of the log (design.md, section 5).
+
+the exact bytes of an admitted attestation (COSE_Sign1, tag 18)
+["comity/refused/v1", digest, issuer, subject, rule, winner leaf index, height]
+["comity/evidence/v1", kind, validator, height, round, [statement, statement]]      consensus.evidence
+["comity/policy/v1", tlog-policy text]
+["comity/block/v1", height, time, app hash, standings root, governance root, validator-set hash,
+                    config digest]                                    the last leaf of every block
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from consensus.encoding import EncodingError, decode, encode
+from consensus.evidence import Evidence, is_evidence
+from credentials.documents.identifiers import Subject
+from credentials.errors import CredentialError
+from credentials.ledger.attestation import Attestation, parse_attestation
+
+ENTRY_BYTES_MAX = 1 << 17
+_COSE_OPENING = b"\xd2\x84"
+_REFUSED, _POLICY, _BLOCK = "comity/refused/v1", "comity/policy/v1", "comity/block/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class AdmittedEntry:
+    """An admitted attestation; its signature was verified before it was ordered."""
+
+    attestation: Attestation
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedEntry:
+    """A validly signed attestation that lost, by `rule`, to the entry at `winner_leaf_index`."""
+
+    digest: bytes
+    issuer: str
+    subject: Subject
+    rule: str
+    winner_leaf_index: int
+    height: int
+
+    def encode(self) -> bytes:
+        """The leaf."""
+        return encode(
+            [
+                _REFUSED,
+                self.digest,
+                self.issuer,
+                self.subject.as_list(),
+                self.rule,
+                self.winner_leaf_index,
+                self.height,
+            ]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class BlockEntry:
+    """The last leaf of a block: what the state was after it."""
+
+    height: int
+    time: int
+    app_hash: bytes
+    standings_root: bytes
+    governance_root: bytes
+    validators_hash: bytes
+    config_digest: bytes
+
+    def encode(self) -> bytes:
+        """The leaf."""
+        return encode(
+            [
+                _BLOCK,
+                self.height,
+                self.time,
+                self.app_hash,
+                self.standings_root,
+                self.governance_root,
+                self.validators_hash,
+                self.config_digest,
+            ]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceEntry:
+    """A validator's fault; its signatures were verified before it was ordered."""
+
+    evidence: Evidence
+
+    def encode(self) -> bytes:
+        """The leaf."""
+        return self.evidence.encode()
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyEntry:
+    """A tlog-policy put on the record."""
+
+    text: str
+
+    def encode(self) -> bytes:
+        """The leaf."""
+        return encode([_POLICY, self.text])
+
+
+Entry = AdmittedEntry | RefusedEntry | EvidenceEntry | BlockEntry | PolicyEntry
+
+
+def parse_entry(entry: bytes) -> Entry:
+    """Read one leaf strictly; raises CredentialError("malformed", ...)."""
+    if entry.startswith(_COSE_OPENING):
+        return AdmittedEntry(parse_attestation(entry))
+    try:
+        value = decode(entry, size_bytes_max=ENTRY_BYTES_MAX)
+        if is_evidence(value):
+            return EvidenceEntry(Evidence.decode(entry))
+    except EncodingError as error:
+        raise CredentialError("malformed", f"not an entry of the log: {error}") from error
+    match value:
+        case [tag, digest, issuer, [scheme, namespace, h], rule, winner, height] if tag == _REFUSED:
+            _require((digest, h), bytes)
+            _require((issuer, scheme, namespace, rule), str)
+            _require((winner, height), int)
+            return RefusedEntry(digest, issuer, Subject(scheme, namespace, h), rule, winner, height)
+        case [tag, text] if tag == _POLICY:
+            _require((text,), str)
+            return PolicyEntry(text)
+        case [tag, height, time, *digests] if tag == _BLOCK and len(digests) == 5:
+            _require((height, time), int)
+            _require(digests, bytes)
+            return BlockEntry(height, time, *digests)
+        case _:
+            raise CredentialError("malformed", "not an entry of the log: its form is none of those known")
+
+
+def _require(values: Any, kind: type) -> None:
+    if any(type(value) is not kind or (type(value) is bytes and len(value) != 32) for value in values):
+        raise CredentialError("malformed", f"not an entry of the log: a member is not {kind.__name__}")

@@ -1,0 +1,244 @@
+"""The rules X1..X21 that the ledger enforces, one pure function each.
+
+    rule(standing, attestation, context) -> None         it holds, or does not apply
+                                         -> Conflict     recorded refusal: the winner keeps what it has
+                                         raises Refusal  not admissible: no block may contain it
+                                         raises NotYet   unmet precondition: it waits in the pool
+
+Which events a rule guards, and what it reacts with, is data (`lifecycle.json`). X7, X15-X17, X19, X20 are
+the verifier's; X13, X14 and the travel half of X12 are not built; X18 acts through the state `lost`.
+Rules use event time for plausibility and the order of the ledger for exclusivity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from consensus.application import NotYet, Refusal
+from credentials.documents.canonical import b64u
+from credentials.documents.identifiers import Subject
+from credentials.ledger.attestation import Attestation, standing_key
+from credentials.ledger.genesis import ANY, Genesis
+from credentials.ledger.lifecycle import Event
+from credentials.ledger.standing import LIVE, SUSPENDED, Asset, Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Two validly signed statements exclude each other; the one at `winner_leaf_index` came first."""
+
+    rule: str
+    winner_leaf_index: int
+
+
+class Records(Protocol):
+    """The records a rule may read beside the standing it is asked about."""
+
+    def standing(self, subject: Subject) -> Standing: ...
+
+    def standing_at(self, key: bytes) -> Standing | None: ...
+
+    def asset(self, subject: Subject) -> Asset: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a rule judges by. `at` is the block time of admission (or now, before it is in a block)."""
+
+    genesis: Genesis
+    event: Event
+    at: int
+    records: Records
+    countersigned: frozenset[str] = frozenset()  # DIDs whose countersignature was verified
+
+
+Rule = Callable[[Standing, Attestation, Context], Conflict | None]
+
+
+def x01_one_live_passport(standing: Standing, attestation: Attestation, context: Context) -> Conflict | None:
+    """One live passport per battery: the first that was ordered stays."""
+    passport = standing.passport
+    if passport is None or passport.status not in (LIVE, SUSPENDED):
+        return None
+    if passport.digest == attestation.document_digest:
+        raise Refusal("duplicate", "this passport is published already")
+    return Conflict("X1", passport.leaf_index)
+
+
+def x02_produced_once(standing: Standing, attestation: Attestation, context: Context) -> Conflict | None:
+    """A code can be produced once."""
+    if standing.producer is None:
+        return None
+    return Conflict("X2", _fact(standing, context))
+
+
+def x03_nothing_after_the_end(
+    standing: Standing, attestation: Attestation, context: Context
+) -> Conflict | None:
+    """Nothing after the battery was recycled, except what the table allows by name."""
+    final = standing.item_state in context.genesis.lifecycle.final
+    if final and standing.item_state not in context.event.from_states:
+        raise Refusal("X3", f"the battery is {standing.item_state}: nothing follows")
+    return None
+
+
+def x04_counted_once(standing: Standing, attestation: Attestation, context: Context) -> Conflict | None:
+    """Scrapped, declared waste, received for recycling: once per item."""
+    if context.event.effects.fact in standing.facts:
+        return Conflict("X4", _fact(standing, context))
+    return None
+
+
+def x05_one_vehicle(standing: Standing, attestation: Attestation, context: Context) -> Conflict | None:
+    """Installed in at most one vehicle; taken out of, or registered with, the one it is in."""
+    if context.event.effects.bound == "bind":
+        return Conflict("X5", standing.bound.leaf_index) if standing.bound else None
+    if standing.bound_asset != attestation.bound_asset:
+        raise NotYet("X5", "the battery is not recorded as installed in this vehicle")
+    return None
+
+
+def x06_every_pack_present(standing: Standing, attestation: Attestation, context: Context) -> Conflict | None:
+    """A vehicle is scrapped with every pack bound to it, or a record that explains why not.
+
+    A replacement that was lawful and is reported late unbinds the pack and so clears the wait.
+    """
+    assert attestation.bound_asset is not None, "the table says that this event has a bound asset"
+    present = {standing.key, *(standing_key(s) for s in attestation.referenced_subjects)}
+    missing = [key for key in context.records.asset(attestation.bound_asset).packs if key not in present]
+    if missing:
+        raise NotYet(
+            "X6",
+            f"{len(missing)} more packs are bound to this vehicle ({_keys(missing)}): "
+            "name them as present, or record their replacement",
+        )
+    return None
+
+
+def x08_consumed_once(standing: Standing, attestation: Attestation, context: Context) -> Conflict | None:
+    """A battery becomes part of one successor set; a child is taken out of one parent.
+
+    For a successor being produced: each predecessor it names must have become part of it.
+    """
+    effects = context.event.effects
+    if effects.consumes is not None:
+        return Conflict("X8", standing.lineage.leaf_index) if standing.lineage else None
+    if effects.claims_children:
+        for subject in attestation.referenced_subjects:
+            parent = context.records.standing(subject).parent
+            if parent is not None and parent.key != standing.key:
+                return Conflict("X8", parent.leaf_index)
+        return None
+    for subject in attestation.referenced_subjects:
+        lineage = context.records.standing(subject).lineage
+        if lineage is None:
+            raise NotYet("X8", "a predecessor is not recorded as consumed yet")
+        if standing.key not in lineage.successors:
+            return Conflict("X8", lineage.leaf_index)
+    return None
+
+
+def x09_accredited(standing: Standing, attestation: Attestation, context: Context) -> Conflict | None:
+    """The issuer holds a role for this scheme and namespace, at event time and at admission."""
+    if ANY in context.event.attesters:
+        return None  # any participant; the table's `holder` or `countersigned_by` says who
+    subject, issuer, event = attestation.subject, attestation.issuer, context.event
+    for at, when in ((attestation.event_time, "when it happened"), (context.at, "now")):
+        if not context.genesis.accredited(issuer, event.type, subject.scheme, subject.namespace, at):
+            raise Refusal(
+                "X9",
+                f"{issuer} is not accredited {when} as {' or '.join(event.attesters)} "
+                f"for {subject.namespace} ({subject.scheme})",
+            )
+    return None
+
+
+def x10_countersigned(standing: Standing, attestation: Attestation, context: Context) -> Conflict | None:
+    """A hand-over carries both signatures; a voiding those of enough authorities, one per jurisdiction.
+
+    A countersignature is inside the attestation and cannot be added to it: without it, it is sent again.
+    """
+    genesis, signatories = context.genesis, context.countersigned
+    if context.event.countersigned_by == "parties":
+        for party in attestation.parties:
+            if party not in signatories:
+                raise Refusal("X10", f"it needs the countersignature of {party}; send it again with it")
+    elif context.event.countersigned_by == "authorities":
+        role = context.event.attesters[0]
+        holders = genesis.holders_of(role, context.at)
+        approving = [did for did in holders if did == attestation.issuer or did in signatories]
+        least = genesis.limits.void_approvals_min
+        if len(approving) < least:
+            raise Refusal("X10", f"it needs the signatures of {least} authorities, it has {len(approving)}")
+        for did in holders:
+            jurisdiction = genesis.participants[did].jurisdiction
+            if all(genesis.participants[a].jurisdiction != jurisdiction for a in approving):
+                raise Refusal("X10", f"no authority of {jurisdiction} countersigned it")
+    return None
+
+
+def x11_event_time(standing: Standing, attestation: Attestation, context: Context) -> Conflict | None:
+    """Event time: not in the future, not before production, monotone for what changes the item state.
+
+    A late report is lawful and is admitted; how late it is can be read from block time and event time.
+    """
+    limits, time = context.genesis.limits, attestation.event_time
+    if max(time, attestation.iat) > context.at + limits.clock_skew_s:
+        raise NotYet("X11", "its time lies in the future; check the clock of the sender")
+    if attestation.iat + limits.attestation_age_s_max < context.at:
+        raise Refusal("X11", f"it was signed more than {limits.attestation_age_s_max} s ago; sign it again")
+    produced = standing.production_time
+    if produced is not None and time + limits.clock_skew_s < produced:
+        raise Refusal("X11", "the event lies before the battery's production")
+    if context.event.to is not None and time + limits.clock_skew_s < standing.last_event_time:
+        raise Refusal("X11", "the event lies before the last change of the battery's state")
+    return None
+
+
+def x12_one_presentation(standing: Standing, attestation: Attestation, context: Context) -> Conflict | None:
+    """A second presentation is refused while the first is open."""
+    return Conflict("X12", standing.presentation.leaf_index) if standing.presentation else None
+
+
+def x21_registered_with_its_batteries(
+    standing: Standing, attestation: Attestation, context: Context
+) -> Conflict | None:
+    """A vehicle is registered or sold when every pack bound to it is produced and has a live passport."""
+    assert attestation.bound_asset is not None, "the table says that this event has a bound asset"
+    lacking = []
+    for key in context.records.asset(attestation.bound_asset).packs:
+        pack = standing if key == standing.key else context.records.standing_at(key)
+        if pack is None or pack.producer is None or not pack.live:
+            lacking.append(key)
+    if lacking:
+        raise NotYet("X21", f"{len(lacking)} packs of this vehicle have no live passport ({_keys(lacking)})")
+    return None
+
+
+RULES: Mapping[str, Rule] = {
+    "X1": x01_one_live_passport,
+    "X2": x02_produced_once,
+    "X3": x03_nothing_after_the_end,
+    "X4": x04_counted_once,
+    "X5": x05_one_vehicle,
+    "X6": x06_every_pack_present,
+    "X8": x08_consumed_once,
+    "X9": x09_accredited,
+    "X10": x10_countersigned,
+    "X11": x11_event_time,
+    "X12": x12_one_presentation,
+    "X21": x21_registered_with_its_batteries,
+}
+
+
+def _fact(standing: Standing, context: Context) -> int:
+    fact = context.event.effects.fact
+    assert fact is not None, "the table gives this event a fact"
+    return standing.facts[fact]
+
+
+def _keys(keys: list[bytes]) -> str:
+    shown = ", ".join(b64u(key)[:12] for key in keys[:3])
+    return shown if len(keys) <= 3 else f"{shown}, ..."

@@ -1,0 +1,327 @@
+"""What a verdict rests on: the evidence a node gathered, and the policy it is judged under (design.md 9).
+
+Everything here is plain data. The node gathers it in ONE read transaction, says how old each source is and
+which source it could not reach; the verifier never asks for more. A source that is missing is `None` or a
+`Missing`, never an empty value that reads like an answer.
+
+    NetworkView   what is the same for every battery at one height: genesis, recognitions, status lists, lag
+    Evidence      NetworkView + what concerns ONE battery: its ledger view, documents, subjects
+    Policy        required checks, limits and audience; `config/policies/*.toml`
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from credentials.errors import CredentialError
+
+if TYPE_CHECKING:
+    from credentials.documents.identifiers import Subject
+    from credentials.ledger.genesis import Genesis
+    from credentials.ledger.recognition import Recognition
+    from credentials.ledger.standing import Standing
+
+Document = Mapping[str, Any]
+
+
+class MissingReason(StrEnum):
+    """Why a document is not in hand."""
+
+    WITHHELD = "withheld"  # its holder answered: not for you
+    UNREACHABLE = "unreachable"  # nobody answered
+    NOT_FOUND = "not_found"  # its holder answered: no such document
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A document that was asked for and not received."""
+
+    reason: MissingReason
+    source: str = ""  # DID of the party that was asked
+    asked_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A document in hand, with where and when it was received (None: it was presented or is our own)."""
+
+    document: Document
+    source: str = ""
+    fetched_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """One leaf about the subject. `entry` is the exact leaf bytes: an attestation or a refusal record."""
+
+    leaf_index: int
+    height: int
+    block_time: int
+    entry: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerView:
+    """What the own ledger says about one subject. `standing` None: it was read and knows nothing of it."""
+
+    standing: Standing | None
+    entries: Sequence[LedgerEntry] = ()
+    # Bytes of refused attestations by their digest (the block store keeps them): which passport lost.
+    refused: Mapping[bytes, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StatusSource:
+    """A status list of one issuer and purpose: the credential in hand, and its last digest on the ledger."""
+
+    credential: Document | None  # None: could not be had
+    digest_on_ledger: bytes | None  # latest attested list; None: the ledger knows none
+    fetched_at: int | None = None
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """Data files a verdict reads; each is parsed once by the node and shared by every verdict."""
+
+    reasons: Mapping[str, Any]  # config/reasons.toml
+    verdicts: Mapping[str, Any]  # config/rules/verdicts.json
+    commodity: Mapping[str, Any]  # config/rules/commodity.toml
+    access: Mapping[str, Any]  # config/rules/annex-xiii-access.json
+    datapoints: Mapping[str, Any]  # config/rules/eu-datapoints-v2.json
+    paths: Mapping[str, Any]  # config/rules/passport-paths.json
+    identifiers: Mapping[str, Any]  # config/rules/gbt34014.json
+    crosswalk: Mapping[str, Any] = field(default_factory=dict)  # config/rules/crosswalk-eu-cn.json
+    crosswalk_evidence: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # config/rules/crosswalk-evidence.json
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkView:
+    """What the node knows at one height, whatever the battery. Built once per read transaction."""
+
+    height: int
+    block_time: int
+    tables: Tables
+    genesis: Genesis | None = None  # None: no genesis in hand, so no key and no accreditation
+    lag_heights: int | None = None  # heights behind the highest peer seen; None: unknown
+    quorum_silence_s: int | None = None  # seconds since a quorum of validators was last heard; None: unknown
+    recognitions: Sequence[Recognition] | None = None  # None: the recognition table could not be read
+    # By (issuer DID, statusPurpose, statusListCredential URL).
+    status_lists: Mapping[tuple[str, str, str], StatusSource] = field(default_factory=dict)
+    schemas: Mapping[str, Any] = field(default_factory=dict)  # by credentialSchema.id
+    contexts: Mapping[str, Any] = field(default_factory=dict)  # by context URL; the known ones
+    log_policy: str | None = None  # text of log.policy, for receipts shown with a document
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Everything gathered about ONE battery.
+
+    `subjects` holds a Subject for every identifier text of `identifiers_in_play`, keyed by that exact text; a
+    text that does not parse is absent. `ledger` None: it could not be read, which is not "not found".
+    """
+
+    network: NetworkView
+    ledger: LedgerView | None
+    subjects: Mapping[str, Subject]
+    # The live passport's sets by Annex XIII point (1-4), those this node may see; absent = not asked for.
+    documents: Mapping[int, Held | Missing] = field(default_factory=dict)
+    # Documents shown with the line: parsed JSON objects, or raw bytes not parsed yet.
+    presented: Sequence[Document | bytes] = ()
+    # Event credentials by document digest, where held.
+    events: Mapping[bytes, Held | Missing] = field(default_factory=dict)
+    receipts: Sequence[str] = ()  # tlog-proof texts shown with the line
+
+
+def subject_texts(document: object) -> tuple[str, ...]:
+    """The identifiers a document is about: every `credentialSubject.id` that is text."""
+    if not isinstance(document, Mapping):
+        return ()
+    subjects = document.get("credentialSubject")
+    listed = subjects if isinstance(subjects, list) else [subjects]
+    return tuple(s["id"] for s in listed if isinstance(s, Mapping) and isinstance(s.get("id"), str))
+
+
+def battery_text(line: Mapping[str, Any]) -> str | None:
+    """The battery a line names, without blanks around it; the one reading of it, for clearance and node."""
+    text = line.get("battery")
+    return text.strip() if isinstance(text, str) else None
+
+
+def identifiers_in_play(line: Mapping[str, Any], documents: Sequence[object] = ()) -> tuple[str, ...]:
+    """Every identifier text for which the node must compute a Subject before a line can be judged.
+
+    `documents` are the parsed documents of the line and those the node fetched for it.
+    """
+    texts: dict[str, None] = {}
+    for value in (battery_text(line), line.get("vin")):
+        if isinstance(value, str) and value:
+            texts[value] = None
+    shown = line.get("documents")
+    for document in (*(shown if isinstance(shown, list) else ()), *documents):
+        for text in subject_texts(document):
+            texts[text] = None
+    return tuple(texts)
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """The two dates of every verdict, never one parameter: which law applies, and when we looked."""
+
+    law_date: str  # YYYY-MM-DD
+    evaluated_at: int  # seconds, UTC
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What one verifying party requires. Parsed strictly: unknown keys and an empty policy are refused."""
+
+    name: str
+    title: str
+    jurisdiction: str
+    direction: str  # "import" | "export" | "inland"
+    audience: str  # a row of annex-xiii-access.json
+    required: frozenset[str]  # names of checks that must be decided
+    schemes: tuple[str, ...]  # identifier schemes accepted on a line
+    status_list_age_s_max: int
+    lag_heights_max: int
+    quorum_silence_s_max: int
+    clock_skew_s: int
+    mass_tolerance_permille: int
+    recognition_required: bool
+    recognition_rows: tuple[str, ...]  # crosswalk rows asked of a foreign issuer
+    annex_xiv_required: bool  # a used export needs the Annex XIV record (X19)
+    soh_age_days_max: int | None  # a used pack needs a state-of-health test not older than this
+    hold_when_missing: tuple[int, ...]  # data points whose absence is a ground 26(a), not a gap
+
+    @classmethod
+    def parse(cls, data: bytes) -> Policy:
+        """Read a policy file, refusing unknown keys, wrong types and a policy that requires nothing."""
+        try:
+            table = tomllib.loads(data.decode("utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise CredentialError("policy_invalid", f"the policy file is not TOML: {error}") from error
+        return cls.from_table(table)
+
+    @classmethod
+    def from_table(cls, table: Mapping[str, Any]) -> Policy:
+        """Build a policy from its parsed TOML table."""
+        values: dict[str, Any] = {}
+        for key, kind, at in _POLICY_KEYS:
+            section: Any = table
+            for step in at[:-1]:
+                section = section.get(step, {}) if isinstance(section, Mapping) else {}
+            if not isinstance(section, Mapping) or at[-1] not in section:
+                if key in _POLICY_OPTIONAL:
+                    values[key] = None
+                    continue
+                raise CredentialError("policy_invalid", f"the policy lacks {'.'.join(at)}")
+            values[key] = _policy_value(".".join(at), section[at[-1]], kind)
+        _refuse_unknown(table)
+        if not values["required"]:
+            raise CredentialError("policy_invalid", "a policy that requires no check decides nothing")
+        unknown = values["required"] - CHECKS.keys()
+        if unknown:
+            raise CredentialError("policy_invalid", f"unknown checks required: {', '.join(sorted(unknown))}")
+        if values["direction"] not in ("import", "export", "inland"):
+            raise CredentialError("policy_invalid", "direction is import, export or inland")
+        return cls(**values)
+
+
+# Name of every check, in the order of design.md 9, with the source it needs. A policy may require any.
+CHECKS: Mapping[str, str] = {
+    "identifier": "manifest",
+    "ledger": "ledger",
+    "fresh": "ledger",
+    "law_date": "clock",
+    "document": "document",
+    "parse": "document",
+    "structure": "document",
+    "proof": "genesis",
+    "issuer_key": "genesis",
+    "validity": "document",
+    "schema": "schema",
+    "status": "status_list",
+    "admitted.payload": "ledger",
+    "admitted.issuer": "ledger",
+    "admitted.subject": "ledger",
+    "admitted.kind": "ledger",
+    "admitted.network": "ledger",
+    "admitted.entry": "ledger",
+    "receipt": "receipt",
+    "accredited": "genesis",
+    "recognised": "recognition",
+    "standing.identity": "ledger",
+    "standing.state": "ledger",
+    "standing.publication": "ledger",
+    "standing.lost": "ledger",
+    "standing.recall": "ledger",
+    "standing.presentation": "manifest",
+    "certificates": "document",
+    "code_matches_passport": "document",
+    "alias": "document",
+    "new_not_used": "ledger",
+    "parts_not_used": "ledger",
+    "used_evidence": "ledger",
+    "soh": "ledger",
+    "status_change_values": "ledger",
+    "completeness": "document",
+    "commodity_code": "manifest",
+    "goods": "manifest",
+    "vin": "manifest",
+    "mass": "document",
+    "manifest": "manifest",
+}
+
+_POLICY_KEYS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("name", "str", ("name",)),
+    ("title", "str", ("title",)),
+    ("jurisdiction", "str", ("jurisdiction",)),
+    ("direction", "str", ("direction",)),
+    ("audience", "str", ("audience",)),
+    ("schemes", "strs", ("schemes",)),
+    ("required", "set", ("checks", "required")),
+    ("status_list_age_s_max", "int", ("age", "status_list_s_max")),
+    ("lag_heights_max", "int", ("age", "lag_heights_max")),
+    ("quorum_silence_s_max", "int", ("age", "quorum_silence_s_max")),
+    ("clock_skew_s", "int", ("age", "clock_skew_s")),
+    ("mass_tolerance_permille", "int", ("tolerance", "mass_permille")),
+    ("recognition_required", "bool", ("recognition", "required")),
+    ("recognition_rows", "strs", ("recognition", "rows")),
+    ("annex_xiv_required", "bool", ("used", "annex_xiv_required")),
+    ("soh_age_days_max", "int", ("used", "soh_age_days_max")),
+    ("hold_when_missing", "ints", ("completeness", "hold_when_missing")),
+)
+_POLICY_OPTIONAL = frozenset({"soh_age_days_max"})
+
+
+def _policy_value(where: str, value: object, kind: str) -> object:
+    if kind == "str" and type(value) is str and value:
+        return value
+    if kind == "int" and type(value) is int and 0 <= value < 1 << 53:
+        return value
+    if kind == "bool" and type(value) is bool:
+        return value
+    if kind in ("strs", "set") and isinstance(value, list) and all(type(v) is str for v in value):
+        return frozenset(value) if kind == "set" else tuple(value)
+    if kind == "ints" and isinstance(value, list) and all(type(v) is int for v in value):
+        return tuple(value)
+    raise CredentialError("policy_invalid", f"{where} in the policy has the wrong type")
+
+
+def _refuse_unknown(table: Mapping[str, Any]) -> None:
+    known = {at for _, _, at in _POLICY_KEYS}
+    sections = {at[0] for at in known if len(at) == 2}
+    for name, value in table.items():
+        if name in sections and isinstance(value, Mapping):
+            stray = [f"{name}.{key}" for key in value if (name, key) not in known]
+        else:
+            stray = [] if (name,) in known else [name]
+        if stray:
+            raise CredentialError("policy_invalid", f"unknown key in the policy: {stray[0]}")

@@ -1,0 +1,360 @@
+"""The importer's report before shipping: which requirement is met by what, and who must act (design.md 8).
+
+    row    {id, requirement, provision, state, items {state: n}, open_lines, who, action, basis, effect,
+            evidence, proofs}
+    head   {total, met_abroad, met_eu, open, not_yet_required, not_applicable, asked_twice, sentence}
+
+The rows are those of `crosswalk-eu-cn.json`; which evidence answers a row is `crosswalk-evidence.json`. *Met*
+says that admitted, verified evidence with the content asked for is there. It is not a finding of conformity.
+A row is met for a consignment when it is met for every battery it applies to; batteries without a live
+passport in hand, and those counted on an earlier line, are left out and listed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from credentials.documents.passport import PointState, completeness
+from credentials.documents.passport import category as category_of
+from credentials.errors import CredentialError
+from credentials.ledger.recognition import ask
+from credentials.ledger.standing import LIVE
+from credentials.verdicts.clearance import Line
+from credentials.verdicts.condition import DEMONSTRATION, event_members, live_passport, why_missing
+from credentials.verdicts.evidence import At, Evidence, Held, Policy
+from credentials.verdicts.record import Inquiry, Record, Recorded
+from credentials.verdicts.verdict import Findings
+from credentials.verdicts.verifier import examine
+
+MET_ABROAD, MET_EU, OPEN = "met_abroad", "met_eu", "open"
+NOT_YET, NOT_APPLICABLE = "not_yet_required", "not_applicable"
+STATES = (MET_ABROAD, MET_EU, OPEN, NOT_YET, NOT_APPLICABLE)
+PROOFS_MAX = 3  # examples shown per row; the counts are of all
+OPEN_LINES_MAX = 50
+ABROAD, HOME = "abroad", "home"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One piece of evidence for one part of a row."""
+
+    side: str  # abroad | home
+    accepted: bool  # False: seen, but without the effect that its row needs
+    proof: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class RowState:
+    """One requirement for one battery."""
+
+    state: str
+    answers: list[Answer] = field(default_factory=list)
+    asks: list[tuple[str, str]] = field(default_factory=list)  # (who, what)
+    asked_twice: bool = False
+    withheld: bool = False  # what is asked for was issued, in a set this party was not shown
+
+
+@dataclass(slots=True)
+class _Item:
+    """One battery with what its own documents and the ledger say."""
+
+    inquiry: Inquiry
+    live: Recorded
+    category: str
+    points: Mapping[int, PointState]  # state of each data point
+    withheld: frozenset[int]  # data points in sets that were issued and not shown to this party
+
+    @property
+    def evidence(self) -> Evidence:
+        return self.inquiry.evidence
+
+
+def readiness(
+    items: Iterable[tuple[Line, Evidence]], policy: Policy, law_date: str, evaluated_at: int
+) -> dict[str, Any]:
+    """Compute the report for the lines of a consignment; `policy.jurisdiction` is the home side."""
+    at = At(law_date, evaluated_at)
+    totals: dict[str, _RowTotal] = {}
+    left_out: list[dict[str, Any]] = []
+    counted: dict[tuple[Any, ...], int] = {}  # subject -> the line it was counted on
+    height = 0
+    for line, evidence in items:
+        height = max(height, evidence.network.height)
+        item, why = _item(evidence, policy, at)
+        if item is None:
+            left_out.append({"line": line.line, "battery": line.battery, "reason": why})
+            continue
+        subject = tuple(item.live.attestation.subject.as_list())
+        if subject in counted:
+            told = {"line": line.line, "battery": line.battery, "first_line": counted[subject]}
+            left_out.append(told | {"reason": "counted_earlier"})
+            continue
+        counted[subject] = line.line
+        for row in evidence.network.tables.crosswalk.get("rows", ()):
+            if row["id"] not in totals:
+                mapping = evidence.network.tables.crosswalk_evidence.get("rows", {}).get(row["id"], {})
+                totals[row["id"]] = _RowTotal(row, mapping.get("basis"))
+            total = totals[row["id"]]
+            total.add(line.line, row_state(row, item))
+    rows = [total.as_dict() for total in totals.values()]
+    return {
+        "head": _head(rows),
+        "rows": rows,
+        "items": len(counted),
+        "left_out": left_out,
+        "law_date": law_date,
+        "evaluated_at": evaluated_at,
+        "height": height,
+        "jurisdiction": policy.jurisdiction,
+        "note": DEMONSTRATION,
+    }
+
+
+def row_state(row: Mapping[str, Any], item: _Item) -> RowState:
+    """The state of one requirement for one battery."""
+    tables = item.evidence.network.tables
+    due = row.get("euDueFrom")
+    if due is None or due > item.inquiry.at.law_date:
+        return RowState(NOT_YET)
+    mapping = tables.crosswalk_evidence.get("rows", {}).get(row["id"])
+    if mapping is None:
+        return RowState(OPEN, asks=[("operator", "no rule says which evidence answers this row")])
+    if not _applies(mapping.get("applies"), item):
+        return RowState(NOT_APPLICABLE)
+    result = RowState(OPEN)
+    considered, not_yet, sides = 0, False, set()
+    for part in mapping["parts"]:
+        answers, missing, later, relevant = _part(row["id"], part, mapping["basis"], item)
+        not_yet = not_yet or later
+        if not relevant:
+            continue
+        considered += 1
+        result.answers.extend(answers)
+        accepted = {answer.side for answer in answers if answer.accepted}
+        if not accepted:
+            named = {dp for way in part["accepts"] for dp in way.get("datapoints", ())}
+            withheld = not answers and bool(named & item.withheld)
+            result.withheld = result.withheld or withheld
+            note = " (issued, withheld from this party)" if withheld else ""
+            note = " (shown, not accepted)" if answers else note
+            result.asks.append((part["asks"], part["what"] + note))
+            continue
+        # Given by one side and given, or still missing from a list, on the other: asked for twice.
+        result.asked_twice = result.asked_twice or len(accepted) > 1 or missing
+        sides.add(HOME if accepted == {HOME} else ABROAD)
+    if not considered:
+        return RowState(NOT_YET if not_yet else NOT_APPLICABLE)
+    if not result.asks:
+        result.state = MET_EU if HOME in sides else MET_ABROAD
+    return result
+
+
+def _part(
+    row_id: str, part: Mapping[str, Any], basis: str, item: _Item
+) -> tuple[list[Answer], bool, bool, bool]:
+    """(answers, a data point is listed as missing, not yet required, anything to answer)."""
+    answers: list[Answer] = []
+    missing, later, relevant = False, False, not part["accepts"]
+    for accepted in part["accepts"]:
+        if "event" in accepted:
+            relevant = True
+            answers.extend(
+                _answer(row_id, statement, basis, accepted, item)
+                for statement in item.inquiry.record.of_kinds([accepted["event"]])
+                if _has_members(statement, accepted.get("members", ()), item)
+            )
+            continue
+        states = [item.points[dp] for dp in accepted["datapoints"]]
+        needed = [s for s in states if s in (PointState.PRESENT, PointState.MISSING, PointState.WITHHELD)]
+        later = later or PointState.NOT_YET_REQUIRED in states
+        relevant = relevant or bool(needed)
+        missing = missing or PointState.MISSING in needed
+        if needed and all(s is PointState.PRESENT for s in needed):
+            answers.append(_answer(row_id, item.live, basis, accepted, item))
+    return answers, missing, later, relevant
+
+
+def _answer(row_id: str, statement: Recorded, basis: str, accepted: Mapping[str, Any], item: _Item) -> Answer:
+    network, policy = item.evidence.network, item.inquiry.policy
+    attestation = statement.attestation
+    issuer = network.genesis.participant(attestation.issuer) if network.genesis else None
+    jurisdiction = issuer.jurisdiction if issuer else ""
+    home = jurisdiction == policy.jurisdiction or accepted.get("side") == policy.jurisdiction.lower()
+    effect = None
+    good = home or basis != "recognition"
+    if not home and issuer is not None:
+        told = ask(
+            network.recognitions or (),
+            policy.jurisdiction,
+            issuer.did,
+            row_id,
+            event_time=attestation.event_time,
+            now=item.inquiry.at.evaluated_at,
+            issuer_roles=issuer.roles,
+            issuer_jurisdiction=jurisdiction,
+        )
+        good = good or told.effect.value in network.tables.crosswalk_evidence.get("acceptedEffects", ())
+        # An operator's own statement needs no recognition: that there is none says nothing about it.
+        effect = told.effect.value if basis == "recognition" or told.now is not None else None
+    proof = {
+        "kind": attestation.kind,
+        "issuer": attestation.issuer,
+        "issuer_name": issuer.name if issuer else None,
+        "jurisdiction": jurisdiction,
+        "data_points": accepted.get("datapoints"),
+        "effect": effect,
+        "accepted": good,
+        **statement.place(),
+    }
+    return Answer(HOME if home else ABROAD, good, {k: v for k, v in proof.items() if v is not None})
+
+
+def _has_members(statement: Recorded, names: Sequence[str], item: _Item) -> bool:
+    """True if the event says all of `names`, on the ledger or in its document; a ticked box is ticked."""
+    if not names:
+        return True
+    members = event_members(item.evidence, statement)
+    shown = members if isinstance(members, Mapping) else {}
+    return all(
+        name in statement.attestation.quantities or shown.get(name) not in (None, "", False) for name in names
+    )
+
+
+def _applies(rule: Mapping[str, Sequence[str]] | None, item: _Item) -> bool:
+    if not rule:
+        return True
+    standing = item.evidence.ledger.standing if item.evidence.ledger else None
+    return standing is not None and (
+        standing.eu_status in rule.get("eu_status", ())
+        or standing.item_state in rule.get("item_state", ())
+        or bool(item.inquiry.record.of_kinds(list(rule.get("event", ()))))
+    )
+
+
+def _item(evidence: Evidence, policy: Policy, at: At) -> tuple[_Item | None, str]:
+    """The battery behind a line, from documents of its live passport that verify; or why there is none."""
+    record = Record.read(evidence.ledger)
+    inquiry = Inquiry(evidence, record, policy, at)
+    if evidence.ledger is None or record.unreadable:
+        return None, "ledger_unavailable"
+    standing = evidence.ledger.standing
+    if standing is None:
+        return None, "not_found"
+    if standing.passport is None:
+        return None, "not_published"
+    live = live_passport(evidence, record)
+    if live is None or standing.passport.status != LIVE:
+        return None, standing.passport.status if standing.passport.status != LIVE else "ledger_unavailable"
+    sets: dict[int, Mapping[str, Any]] = {}
+    shown = [held.document for held in evidence.documents.values() if isinstance(held, Held)]
+    for document in (*shown, *evidence.presented):
+        examined = examine(Findings(evidence.network.tables), document, inquiry)
+        if examined is None or not examined.proven or examined.point is None or examined.recorded is None:
+            continue
+        if examined.recorded.attestation.digest == live.attestation.digest:
+            sets[examined.point] = examined.claims
+    if 1 not in sets:
+        return None, why_missing(inquiry, 1)
+    tables = evidence.network.tables
+    try:
+        category = category_of(sets[1], tables.paths)
+        states = completeness(sets, category, at.law_date, tables.datapoints, tables.paths)
+    except (CredentialError, KeyError):
+        return None, "tables_unavailable"
+    issued = live.attestation.set_list.points if live.attestation.set_list else {}
+    withheld = frozenset(s.dp for s in states if s.state is PointState.WITHHELD and s.point in issued)
+    return _Item(inquiry, live, category, {s.dp: s.state for s in states}, withheld), ""
+
+
+@dataclass(slots=True)
+class _RowTotal:
+    """One requirement over all batteries."""
+
+    row: Mapping[str, Any]
+    basis: str | None
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(STATES, 0))
+    open_lines: list[int] = field(default_factory=list)
+    withheld_lines: list[int] = field(default_factory=list)
+    asks: dict[tuple[str, str], int] = field(default_factory=dict)
+    proofs: list[Mapping[str, Any]] = field(default_factory=list)
+    issuers: dict[str, int] = field(default_factory=dict)
+    effects: dict[str, int] = field(default_factory=dict)
+    kinds: dict[str, int] = field(default_factory=dict)
+    not_accepted: int = 0
+    asked_twice: int = 0
+
+    def add(self, line: int, result: RowState) -> None:
+        """Count one battery."""
+        self.counts[result.state] += 1
+        if result.state == OPEN:
+            self.open_lines.append(line)
+        if result.withheld:
+            self.withheld_lines.append(line)
+        for request in result.asks:
+            self.asks[request] = self.asks.get(request, 0) + 1
+        for answer in result.answers:
+            proof = answer.proof
+            self.issuers[proof["issuer"]] = self.issuers.get(proof["issuer"], 0) + 1
+            self.kinds[proof["kind"]] = self.kinds.get(proof["kind"], 0) + 1
+            if "effect" in proof:
+                self.effects[proof["effect"]] = self.effects.get(proof["effect"], 0) + 1
+            self.not_accepted += not answer.accepted
+            if len(self.proofs) < PROOFS_MAX:
+                self.proofs.append({"line": line, **proof})
+        self.asked_twice += result.asked_twice
+
+    @property
+    def state(self) -> str:
+        """Open if open for one battery; met by EU-side evidence if one battery needed some."""
+        for state in (OPEN, MET_EU, MET_ABROAD, NOT_YET):
+            if self.counts[state]:
+                return state
+        return NOT_APPLICABLE
+
+    def as_dict(self) -> dict[str, Any]:
+        """The row of the report."""
+        row, state = self.row, self.state
+        who = sorted({who for who, _ in self.asks})
+        evidence: dict[str, Any] = {}
+        if self.issuers:
+            evidence = {
+                "records": sorted(self.kinds),
+                "by": sorted(self.issuers),
+                "effect": sorted(self.effects),
+            }
+            evidence["leaves"] = [proof["leaf_index"] for proof in self.proofs]
+        return {
+            "id": row["id"],
+            "requirement": row["euRequirement"],
+            "provision": row["provision"],
+            "state": state,
+            "items": dict(self.counts),
+            "open_lines": self.open_lines[:OPEN_LINES_MAX],
+            "withheld_lines": self.withheld_lines[:OPEN_LINES_MAX],
+            "who": ", ".join(who).replace("_", " ") if state == OPEN else None,
+            "action": "; ".join(sorted({what for _, what in self.asks})) if state == OPEN else None,
+            "due_from": row.get("euDueFrom"),
+            "cn_element": row.get("cnElement"),
+            "coverage": row.get("coverage"),
+            "legal_route": row.get("legalRoute"),
+            "basis": self.basis,
+            "effect": sorted(self.effects),
+            "not_accepted": self.not_accepted,
+            "asked_twice": bool(self.asked_twice),
+            "evidence": {k: v for k, v in evidence.items() if v},
+            "proofs": list(self.proofs),
+        }
+
+
+def _head(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    counts = {state: sum(row["state"] == state for row in rows) for state in STATES}
+    twice = sum(row["asked_twice"] for row in rows)
+    sentence = (
+        f"Of {len(rows)} requirements: {counts[MET_ABROAD]} met by attestations made abroad, "
+        f"{counts[MET_EU]} by EU-side evidence, {counts[OPEN]} open, {counts[NOT_YET]} not yet required"
+        + (f", {counts[NOT_APPLICABLE]} not applicable to this consignment" if counts[NOT_APPLICABLE] else "")
+        + f"; asked for twice: {twice}"
+    )
+    return {"total": len(rows), **counts, "asked_twice": twice, "sentence": sentence}

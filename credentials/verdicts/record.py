@@ -1,0 +1,168 @@
+"""The ledger view of one battery, read once per verdict: what was admitted about it, and what was refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from credentials.documents.canonical import b64u
+from credentials.errors import CredentialError
+from credentials.ledger.attestation import Attestation, parse_attestation
+from credentials.ledger.entries import AdmittedEntry, RefusedEntry, parse_entry
+from credentials.ledger.genesis import Genesis
+from credentials.ledger.standing import REVOKED, SUSPENDED, Standing
+from credentials.verdicts.evidence import At, Evidence, LedgerView, Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An attestation about the subject, with its place on the ledger; `rule` is set when it was refused."""
+
+    attestation: Attestation
+    leaf_index: int
+    height: int
+    block_time: int
+    rule: str | None = None
+    winner_leaf_index: int | None = None
+
+    def covers(self, digest: bytes) -> bool:
+        """True if the attestation is about the document with this digest, alone or in its set list."""
+        sets = self.attestation.set_list
+        return digest == self.attestation.document_digest or (
+            sets is not None and digest in sets.points.values()
+        )
+
+    def place(self) -> dict[str, Any]:
+        """Where a reader finds it."""
+        return {
+            "leaf_index": self.leaf_index,
+            "height": self.height,
+            "attestation": b64u(self.attestation.digest),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A refusal record: its attestation's bytes may or may not be held."""
+
+    entry: RefusedEntry
+    leaf_index: int
+    height: int
+    block_time: int
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Admitted and refused statements in ledger order; `unreadable` leaves are counted, never guessed at."""
+
+    admitted: tuple[Recorded, ...] = ()
+    refused: tuple[Recorded, ...] = ()  # those whose bytes are held
+    refusals: tuple[Refusal, ...] = ()  # all of them
+    unreadable: int = 0
+
+    @classmethod
+    def read(cls, view: LedgerView | None) -> Record:
+        """Read the entries of a ledger view."""
+        admitted: list[Recorded] = []
+        refused: list[Recorded] = []
+        refusals: list[Refusal] = []
+        unreadable = 0
+        for leaf in sorted(view.entries, key=lambda e: e.leaf_index) if view else ():
+            place = (leaf.leaf_index, leaf.height, leaf.block_time)
+            try:
+                entry = parse_entry(leaf.entry)
+                if isinstance(entry, AdmittedEntry):
+                    admitted.append(Recorded(entry.attestation, *place))
+                elif isinstance(entry, RefusedEntry):
+                    refusals.append(Refusal(entry, *place))
+                    data = view.refused.get(entry.digest) if view else None
+                    if data is not None:
+                        lost = parse_attestation(data)
+                        refused.append(Recorded(lost, *place, entry.rule, entry.winner_leaf_index))
+            except CredentialError:
+                unreadable += 1
+        return cls(tuple(admitted), tuple(refused), tuple(refusals), unreadable)
+
+    def covering(self, digest: bytes) -> Recorded | None:
+        """The latest admitted attestation about this document."""
+        return next((r for r in reversed(self.admitted) if r.covers(digest)), None)
+
+    def refused_covering(self, digest: bytes) -> Recorded | None:
+        """The refused attestation about this document."""
+        return next((r for r in self.refused if r.covers(digest)), None)
+
+    def of_kinds(self, kinds: Mapping[str, Any] | list[str] | tuple[str, ...]) -> list[Recorded]:
+        """The admitted statements of these kinds, oldest first."""
+        return [r for r in self.admitted if r.attestation.kind in kinds]
+
+    def with_digest(self, attestation: bytes) -> Recorded | None:
+        """The admitted statement with this digest."""
+        return next((r for r in self.admitted if r.attestation.digest == attestation), None)
+
+    def timeline(self, genesis: Genesis | None) -> tuple[Mapping[str, Any], ...]:
+        """Every statement about the battery, oldest first, with who made it and where it stands."""
+        steps = [_step(r.leaf_index, r.height, r.block_time, genesis, r.attestation) for r in self.admitted]
+        for r in self.refusals:
+            held = next((x.attestation for x in self.refused if x.leaf_index == r.leaf_index), None)
+            step = _step(r.leaf_index, r.height, r.block_time, genesis, held, issuer=r.entry.issuer)
+            steps.append(
+                step
+                | {
+                    "state": "refused",
+                    "rule": r.entry.rule,
+                    "winner_leaf_index": r.entry.winner_leaf_index,
+                    "attestation_digest": b64u(r.entry.digest),
+                }
+            )
+        return tuple(sorted(steps, key=lambda step: step["leaf_index"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """What one verdict is about: the evidence, what the ledger says in it, the policy and the two dates."""
+
+    evidence: Evidence
+    record: Record
+    policy: Policy
+    at: At
+
+
+def attestation_of(entry: bytes) -> Recorded | None:
+    """The admitted attestation in one leaf, without its place; None for any other leaf."""
+    parsed = parse_entry(entry)
+    return Recorded(parsed.attestation, -1, -1, -1) if isinstance(parsed, AdmittedEntry) else None
+
+
+def passport_status(standing: Standing, digest: bytes) -> str | None:
+    """`revoked` or `suspended` if the ledger says so of the passport with this set-list digest."""
+    version = standing.passport_with(digest)
+    if version is None:
+        return None
+    return {REVOKED: "revoked", SUSPENDED: "suspended"}.get(version.status)
+
+
+def _step(
+    leaf_index: int,
+    height: int,
+    block_time: int,
+    genesis: Genesis | None,
+    statement: Attestation | None,
+    *,
+    issuer: str = "",
+) -> dict[str, Any]:
+    issuer = statement.issuer if statement else issuer
+    participant = genesis.participant(issuer) if genesis else None
+    return {
+        "leaf_index": leaf_index,
+        "height": height,
+        "time": block_time,
+        "event_time": statement.event_time if statement else None,
+        "kind": statement.kind if statement else None,
+        "issuer": issuer,
+        "issuer_name": participant.name if participant else None,
+        "jurisdiction": participant.jurisdiction if participant else None,
+        "document_digest": b64u(statement.document_digest) if statement else None,
+        "attestation_digest": b64u(statement.digest) if statement else None,
+        "state": "admitted",
+    }

@@ -1,0 +1,234 @@
+"""The form of a verdict: checks with outcomes and reasons, and the rule that turns checks into one word.
+
+    check    {name, outcome, reason, text, provision, rule?, evidence, age_s?}
+    verdict  clear < clear_with_gaps < undecided < hold < refuse_recommended
+
+A failing check takes the verdict of its reason (`config/reasons.toml`). A required check that was not made
+gives at best `undecided`, `hold` where the item itself caused it. "Could not check" is never "passed".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from credentials.verdicts.evidence import At, Policy, Tables
+
+CLEAR, GAPS, UNDECIDED, HOLD, REFUSE = (
+    "clear",
+    "clear_with_gaps",
+    "undecided",
+    "hold",
+    "refuse_recommended",
+)
+ORDER = (CLEAR, GAPS, UNDECIDED, HOLD, REFUSE)  # worst last
+
+
+class Outcome(StrEnum):
+    """What became of one check."""
+
+    PASS = "pass"  # noqa: S105  (a word, not a password)
+    FAIL = "fail"
+    WARN = "warn"
+    NOT_APPLICABLE = "not_applicable"
+    NOT_YET_REQUIRED = "not_yet_required"
+    NOT_CHECKED = "not_checked"
+    INDETERMINATE = "indeterminate"
+
+
+UNMADE = (Outcome.NOT_CHECKED, Outcome.INDETERMINATE)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check, kept whatever its outcome."""
+
+    name: str
+    outcome: Outcome
+    reason: str
+    text: str
+    provision: str
+    rule: str | None = None
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    age_s: int | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON form."""
+        told: dict[str, Any] = {
+            "name": self.name,
+            "outcome": self.outcome.value,
+            "reason": self.reason,
+            "text": self.text,
+            "provision": self.provision,
+            "evidence": dict(self.evidence),
+        }
+        if self.rule:
+            told["rule"] = self.rule
+        if self.age_s is not None:
+            told["age_s"] = self.age_s
+        return told
+
+
+class Findings:
+    """Collects checks in the order in which they are made."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._reasons = tables.reasons
+        self.checks: list[Check] = []
+
+    def add(
+        self,
+        name: str,
+        outcome: Outcome,
+        reason: str = "ok",
+        *,
+        rule: str | None = None,
+        age_s: int | None = None,
+        **evidence: Any,
+    ) -> Check:
+        """Keep one check. `evidence` holds what a reader needs to look it up; None members are left out."""
+        row = self._reasons.get(reason, {})
+        check = Check(
+            name,
+            outcome,
+            reason,
+            row.get("en", reason),
+            row.get("provision", ""),
+            rule,
+            {key: value for key, value in evidence.items() if value is not None},
+            age_s,
+        )
+        self.checks.append(check)
+        return check
+
+    def passed(self, name: str, **evidence: Any) -> None:
+        """The check was made and is in order."""
+        self.add(name, Outcome.PASS, **evidence)
+
+    def failed(self, name: str, reason: str, **evidence: Any) -> None:
+        """The check was made and something is wrong."""
+        self.add(name, Outcome.FAIL, reason, **evidence)
+
+    def warned(self, name: str, reason: str, **evidence: Any) -> None:
+        """The check is in order; a person should know something about it."""
+        self.add(name, Outcome.WARN, reason, **evidence)
+
+    def unknown(self, name: str, reason: str, **evidence: Any) -> None:
+        """The check was tried and its source did not allow a decision."""
+        self.add(name, Outcome.INDETERMINATE, reason, **evidence)
+
+    def unmade(self, names: Iterable[str], reason: str, **evidence: Any) -> None:
+        """Checks that were not made, because an earlier one left nothing to check."""
+        for name in names:
+            self.add(name, Outcome.NOT_CHECKED, reason, **evidence)
+
+    def inapplicable(self, name: str, **evidence: Any) -> None:
+        """The check does not concern this item."""
+        self.add(name, Outcome.NOT_APPLICABLE, "not_applicable", **evidence)
+
+    def knows(self, reason: str) -> bool:
+        """True if the table of reasons has this code."""
+        return reason in self._reasons
+
+    def outcomes(self, name: str) -> list[Outcome]:
+        """The outcomes of all checks of this name so far."""
+        return [check.outcome for check in self.checks if check.name == name]
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """The word, the main reason behind it, and what an undecided word waits for."""
+
+    verdict: str
+    reason: str
+    ground: str | None
+    because: str | None
+    text: str = ""
+    provision: str = ""
+
+
+def conclude(
+    checks: Sequence[Check], policy: Policy, tables: Tables, *, gaps: bool, required: frozenset[str]
+) -> Conclusion:
+    """Turn checks into one word. `required` are the policy's checks that this kind of verdict makes."""
+    if not tables.reasons or not tables.verdicts:
+        return Conclusion(UNDECIDED, "tables_unavailable", None, "unreachable")
+    words: list[tuple[str, str]] = []  # (verdict, reason)
+    for check in checks:
+        row = tables.reasons.get(check.reason, {})
+        if check.outcome is Outcome.FAIL:
+            word = row.get("verdict", HOLD)
+            # A failing check is never good news, whatever a table says.
+            words.append((word if word in (UNDECIDED, HOLD, REFUSE) else HOLD, check.reason))
+        elif check.outcome in UNMADE and check.name in required:
+            held = row.get("fault") == "item" and row.get("verdict") in (HOLD, REFUSE)
+            words.append((HOLD if held else UNDECIDED, check.reason))
+    made = {check.name for check in checks}
+    words.extend((UNDECIDED, "not_checked") for name in sorted(required) if name not in made)
+    if not checks:
+        words.append((UNDECIDED, "not_checked"))
+    if not words:
+        word, reason = (GAPS, "gaps") if gaps else (CLEAR, "ok")
+        row = tables.reasons.get(reason, {})
+        text = row.get("en", reason)
+        # The main reason is what lists and printouts show: it must not say more than was checked.
+        unmade = len({check.name for check in checks if check.outcome in UNMADE})
+        if unmade and "unmade_en" in row:
+            text = row["unmade_en"].format(count=unmade)
+        return Conclusion(word, reason, None, None, text, row.get("provision", ""))
+    worst = max((word for word, _ in words), key=ORDER.index)
+    reason = min((r for word, r in words if word == worst), key=_rank(tables))
+    row = tables.reasons.get(reason, {})
+    ground = (row.get("ground") or "26(a)") if worst in (HOLD, REFUSE) else None
+    because = (row.get("because") or "unreachable") if worst == UNDECIDED else None
+    if because == "none":
+        because = "unreachable"
+    return Conclusion(worst, reason, ground, because, row.get("en", reason), row.get("provision", ""))
+
+
+def _rank(tables: Tables) -> Any:
+    places = {reason: place for place, reason in enumerate(tables.verdicts.get("precedence", ()))}
+    return lambda reason: (places.get(reason, len(places)), reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the verifier found about one document and its battery."""
+
+    conclusion: Conclusion
+    checks: tuple[Check, ...]
+    at: At
+    height: int
+    block_time: int
+    gaps: tuple[Mapping[str, Any], ...] = ()
+    withheld: tuple[Mapping[str, Any], ...] = ()
+    sources: tuple[Mapping[str, Any], ...] = ()
+    recognition_note: str = ""
+    timeline: tuple[Mapping[str, Any], ...] = ()
+    passport: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON form; `undecided_because` is there only when the word is undecided."""
+        told: dict[str, Any] = {
+            "verdict": self.conclusion.verdict,
+            "reason": self.conclusion.reason,
+            "ground": self.conclusion.ground,
+            "text": self.conclusion.text,
+            "provision": self.conclusion.provision,
+            "law_date": self.at.law_date,
+            "evaluated_at": self.at.evaluated_at,
+            "height": self.height,
+            "block_time": self.block_time,
+            "sources": [dict(source) for source in self.sources],
+            "checks": [check.as_dict() for check in self.checks],
+            "gaps": [dict(gap) for gap in self.gaps],
+            "withheld": [dict(item) for item in self.withheld],
+            "recognition_note": self.recognition_note,
+            "timeline": [dict(step) for step in self.timeline],
+            "passport": dict(self.passport),
+        }
+        if self.conclusion.because:
+            told["undecided_because"] = self.conclusion.because
+        return told

@@ -1,0 +1,1 @@
+"""Issuing: what this participant says, and its way to the ledger."""

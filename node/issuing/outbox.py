@@ -1,0 +1,160 @@
+"""The outbox: own attestations go to every validator until their receipt exists.
+
+    outbox -> admitted | refused (with the rule and the winner) -> receipted
+           -> dropped: every pool will say no (a rule of block validity); nothing was recorded
+
+An attestation is in office.db before this thread sees it. What is sent is sent again every few seconds until
+the own ledger shows it as final; a crash at any point repeats a step and loses none.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import Protocol
+
+from node import log
+from node.errors import ProblemError
+from node.peers.gossip import ITEM_ATTESTATION, Item
+from node.storage.office import OfficeStore, OutboxItem
+from node.storage.store import LedgerStore
+
+RESEND_S_MIN, RESEND_S_MAX = 2.0, 15.0
+SEND_MAX = 512  # in one round: the oldest first
+DROPPED_MAX = 200  # dropped ones that are looked up again
+WAIT_S = 1.0
+TRANSIENT = frozenset({"pool_full", "duplicate", "quota"})  # the attestation itself is not at fault
+
+
+class Submitting(Protocol):
+    """`engine.Engine`."""
+
+    def submit(self, attestation: bytes) -> None: ...
+
+
+class Sending(Protocol):
+    """`gossip.Gossip`."""
+
+    def broadcast(self, item: Item, *, observers: bool = False) -> None: ...
+
+
+class Outbox:
+    """One thread that settles, receipts and sends."""
+
+    def __init__(self, office: OfficeStore, ledger: LedgerStore, engine: Submitting, gossip: Sending) -> None:
+        self._office = office
+        self._ledger = ledger
+        self._engine = engine
+        self._gossip = gossip
+        self._sent: dict[bytes, tuple[float, float]] = {}  # digest -> when, how long until the next time
+        self._dropped: deque[tuple[bytes, str, str]] = deque(maxlen=10_000)
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._wake.set()
+        if self._thread.ident is not None:
+            self._thread.join(10)
+
+    def wake(self) -> None:
+        """Something is new: an attestation, a block, a checkpoint."""
+        self._wake.set()
+
+    def dropped(self, digest: bytes, reason: str, code: str) -> None:
+        """The own pool gave an attestation up."""
+        if code not in TRANSIENT:
+            self._dropped.append((digest, reason, code))
+            self._wake.set()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._wake.wait(WAIT_S)
+            self._wake.clear()
+            if not self._stopping.is_set():
+                self.round()
+
+    def round(self) -> None:
+        """One round; called by the thread, and by tests."""
+        self.settle()
+        self.receipt()
+        self.send()
+
+    def settle(self) -> None:
+        """Take over from the ledger what became of attestations."""
+        final: list[tuple[object, ...]] = []
+        # Another validator may have proposed what the own pool gave up.
+        waiting = [*self._office.outbox("outbox", SEND_MAX * 4), *self._office.outbox("dropped", DROPPED_MAX)]
+        for item in waiting:
+            for row in self._ledger.entries_with_digest(item.digest):
+                state = "admitted" if row.type == "admitted" else "refused"
+                final.append((state, row.height, row.leaf_index, row.rule, row.winner, item.digest))
+                self._sent.pop(item.digest, None)
+        dropped = []
+        while self._dropped:
+            digest, reason, code = self._dropped.popleft()
+            if not self._ledger.entries_with_digest(digest):
+                dropped.append((code, reason, digest))
+        if not final and not dropped:
+            return
+        with self._office.writing() as db:
+            db.executemany(
+                "UPDATE outbox SET state = ?, height = ?, leaf_index = ?, rule = ?, winner = ? "
+                "WHERE digest = ?",
+                final,
+            )
+            db.executemany(
+                "UPDATE outbox SET state = 'dropped', rule = ?, reason = ? "
+                "WHERE digest = ? AND state = 'outbox'",
+                dropped,
+            )
+
+    def receipt(self) -> None:
+        """Note which attestations are now under a cosigned checkpoint."""
+        kept = self._ledger.checkpoint()
+        if kept is None:
+            return
+        with self._office.writing() as db:
+            found = db.execute(
+                "SELECT digest FROM outbox WHERE receipted_at IS NULL AND leaf_index < ? LIMIT ?",
+                (kept[0], SEND_MAX * 4),
+            ).fetchall()
+            now = int(time.time())
+            db.executemany(
+                "UPDATE outbox SET receipted_at = ? WHERE digest = ?", [(now, row["digest"]) for row in found]
+            )
+        if found:
+            log.moment("receipt", count=len(found), size=kept[0])
+        if len(found) == SEND_MAX * 4:
+            self._wake.set()
+
+    def send(self) -> None:
+        """Send what is not final yet and due."""
+        now = time.monotonic()
+        due: list[OutboxItem] = []
+        for item in self._office.outbox("outbox", SEND_MAX * 4):
+            sent = self._sent.get(item.digest)
+            if sent is None or now - sent[0] >= sent[1]:
+                due.append(item)
+        self._send(due[:SEND_MAX], now)
+        if len(due) > SEND_MAX:
+            self._wake.set()
+
+    def _send(self, items: Sequence[OutboxItem], now: float) -> None:
+        for item in items:
+            before = self._sent.get(item.digest)
+            wait_s = RESEND_S_MIN if before is None else min(2 * before[1], RESEND_S_MAX)
+            try:
+                self._engine.submit(item.data)
+            except ProblemError:
+                return  # the inbox is full: the next round goes on here
+            self._gossip.broadcast([ITEM_ATTESTATION, item.data])
+            self._sent[item.digest] = now, wait_s
+        if items:
+            log.moment("outbox", count=len(items), first=items[0].digest)

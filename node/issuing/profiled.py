@@ -1,0 +1,199 @@
+"""Issuing by profile (VC-API): a credential in, the same credential secured out, its status list with it.
+
+Everything is refused before anything is signed: structure (VCDM 2.0 and 1.1), statements that contexts do not
+define, digests of related resources, schemas that are known here, and an issuer that is not the profile's.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from credentials.documents import status
+from credentials.documents.canonical import Contexts, digest_document
+from credentials.documents.model import Credential, check_related, parse_credential
+from credentials.documents.secured import open_secured, require_lossless, require_small
+from credentials.errors import CredentialError
+from node.errors import ProblemError, bad_request, not_found
+from node.issuing.profiles import VC2, WEB, Issuer
+from node.issuing.statements import Batch, stamp
+from node.issuing.status_lists import StatusLists
+from node.resolution.resolver import Resolver
+from node.storage.office import OfficeStore, StoredDocument
+from node.verdicts.verification import Schema
+
+JSON = dict[str, Any]
+WAIT_S_MAX, POLL_S = 5.0, 0.02
+STATUS_PROFILE = "bitstring"
+
+
+class Securing:
+    """The credential profiles of one node."""
+
+    def __init__(
+        self,
+        *,
+        issuers: Mapping[str, Issuer],
+        open_api: bool,
+        resolver: Resolver,
+        contexts: Contexts,
+        related: Mapping[str, Sequence[bytes]],
+        schemas: Mapping[str, Schema],
+        office: OfficeStore,
+        lists: StatusLists,
+    ) -> None:
+        self._issuers = issuers
+        self._default = VC2.name if open_api else WEB.name
+        self._resolver = resolver
+        self._contexts = contexts
+        self._related = related
+        self._schemas = schemas
+        self._office = office
+        self._base_url = lists.base_url
+        self._lock = threading.Lock()
+        self._lists = {
+            name: lists.of_issuer(issuer.did, issuer.signer, f"{name}-")
+            for name, issuer in issuers.items()
+            if issuer.profile.lists_status
+        }
+
+    def manifest(self) -> JSON:
+        """{profile: {id, endpoint}}: who issues what where."""
+        return {
+            name: {"id": issuer.did, "endpoint": f"{self._base_url}/issuers/{name}/credentials/issue"}
+            for name, issuer in self._issuers.items()
+        }
+
+    def issue(self, name: str | None, credential: object) -> JSON:
+        """The credential secured by a profile (the default one for None), stored; 400 with the reason."""
+        issuer = self._issuers.get(name or self._default)
+        if issuer is None:
+            raise bad_request("profile_unknown", f"this node has no credential profile called {name!a:.80}")
+        now = int(time.time())
+        try:
+            document = self._accepted(credential, issuer, now)
+            if issuer.profile.lists_status and "credentialStatus" not in document:
+                document.setdefault("id", f"urn:uuid:{uuid.uuid4()}")  # by which its status is changed
+                return self._issue_with_status(document, issuer, now)
+            secured = issuer.secure(document, stamp(now), self._contexts)
+        except CredentialError as error:
+            raise bad_request(error.code, str(error)) from error
+        with self._office.writing() as db:
+            self._office.put_documents(db, [_stored(document, secured, issuer)])
+        return secured
+
+    def _accepted(self, credential: object, issuer: Issuer, now: int) -> JSON:
+        """A copy of the credential if this issuer may secure it; raises CredentialError."""
+        if not isinstance(credential, dict):
+            raise CredentialError("malformed", "credential must be a JSON object (VCDM 2.0, 4.1).")
+        require_small(credential)
+        document = dict(credential)
+        if issuer.profile is WEB:
+            document.setdefault("issuer", issuer.did)
+        view = parse_credential(document)
+        if view.issuer != issuer.did:
+            raise CredentialError(
+                "issuer_differs", f"issuer is not {issuer.did}: this profile signs for it only."
+            )
+        check_related(view, self._related)
+        require_lossless({n: v for n, v in document.items() if n != "proof"}, self._contexts)
+        self._check_schemas(view)
+        if "proof" in document:
+            if issuer.profile.mechanism == "jose":
+                raise CredentialError("structure_invalid", "proof: what goes into an envelope has none.")
+            # One more proof in a set: the ones before it must hold.
+            open_secured(document, self._resolver.keys("assertionMethod", now), self._contexts)
+        return document
+
+    def _check_schemas(self, view: Credential) -> None:
+        for schema_id, _ in view.schema:
+            schema = self._schemas.get(schema_id)
+            if schema is not None:
+                schema.check(view.document)
+
+    # -- status ----------------------------------------------------------------------------------------
+
+    def _issue_with_status(self, document: JSON, issuer: Issuer, now: int) -> JSON:
+        """Give the credential a place in the profile's lists; both are stored in one transaction."""
+        lists = self._lists[issuer.profile.name]
+        with self._lock:
+            names, index = lists.names(), lists.next_index()
+            entries = [
+                status.entry(lists.url(name), purpose, index % status.BITS_MIN)
+                for purpose, name in names.items()
+            ]
+            with_status = {**document, "credentialStatus": entries}
+            require_lossless(with_status, self._contexts)  # VCDM 1.1 has no words for these entries
+            secured = issuer.secure(with_status, stamp(now), self._contexts)
+            batch = Batch(now)
+            batch.documents.append(_stored(document, secured, issuer))
+            with self._office.writing() as db:
+                lists.open(db, names, batch)
+                lists.take_index(db, names, index)
+                batch.store(db)
+        return secured
+
+    def set_status(self, credential_id: str, purpose: str, *, raised: bool, wake: Callable[[], None]) -> None:
+        """Raise or lower a bit of a credential with that id, and wait until the new list is in force."""
+        for stored in self._office.documents_with_id(credential_id):
+            place = self._place(stored, purpose)
+            if place is None:
+                continue
+            lists, name, index = place
+            with self._lock:
+                batch = Batch(int(time.time()))
+                with self._office.writing() as db:
+                    lists.set_bit_of(db, name, purpose, index, raised=raised, batch=batch)
+                    batch.store(db)
+            wake()
+            deadline = time.monotonic() + WAIT_S_MAX
+            while lists.served(name) != lists.newest(name) and time.monotonic() < deadline:
+                time.sleep(POLL_S)
+            return
+        raise not_found("credential_unknown", "this node issued no credential with that id and such a status")
+
+    def newest_list(self, url: str) -> JSON | None:
+        """The newest version of a list of this node, in force or not yet, by its address."""
+        for lists in self._lists.values():
+            name = lists.name_of(url)
+            digest = lists.newest(name) if name is not None else None
+            stored = self._office.document(digest) if digest is not None else None
+            if stored is not None:
+                document: JSON = orjson.loads(stored.body)
+                return document
+        return None
+
+    def _place(self, stored: StoredDocument, purpose: str) -> tuple[StatusLists, str, int] | None:
+        """The list, its name and the place in it of a credential that this node issued."""
+        if stored.kind != "credential" or stored.fetched_at is not None:
+            return None
+        for entry in parse_credential(orjson.loads(stored.body)).status:
+            for lists in self._lists.values():
+                name = lists.name_of(entry.list_credential)
+                if entry.purpose == purpose and name is not None:
+                    return lists, name, entry.index
+        return None
+
+
+def _stored(document: JSON, secured: JSON, issuer: Issuer) -> StoredDocument:
+    credential_id = document.get("id")
+    return StoredDocument(
+        digest_document(secured),
+        "credential",
+        orjson.dumps(secured),
+        issuer.did,
+        credential_id=credential_id if isinstance(credential_id, str) else None,
+    )
+
+
+def require_known_purpose(purpose: str) -> None:
+    """400 for a purpose this node keeps no lists for."""
+    if purpose not in status.PURPOSES:
+        raise ProblemError(
+            400, "purpose_unknown", "Bad request", f"statusPurpose is one of {', '.join(status.PURPOSES)}"
+        )

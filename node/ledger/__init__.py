@@ -1,0 +1,1 @@
+"""The ledger at the edge: the engine's thread, cosigning, snapshots."""

@@ -1,0 +1,213 @@
+"""Checkpoints: the own cosignature behind its guard, those of the others, and the quorum of `log.policy`.
+
+Used by the engine's thread only. Validators sign the log line as well (the log has no operator), and cosign
+every block they executed, in order; a note is kept as soon as the policy calls it cosigned.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from consensus.checkpoint import (
+    SIGNATURES_MAX,
+    Checkpoint,
+    NoteError,
+    NoteKey,
+    NoteSignature,
+    SignedNote,
+    cosign_line,
+    sign_log_line,
+    verify_signature,
+)
+from consensus.cose import Signer
+from consensus.merkle import Tree
+from consensus.policy import Policy
+from credentials.ledger.genesis import key_name
+
+SIZES_MAX = 256  # checkpoints waited for at one time
+
+CosignatureFields = tuple[int, bytes, str, str]  # size, root, log line, cosignature line
+
+
+class CosignGuard(Protocol):
+    """`store.SigningStore`."""
+
+    def guard_cosignature(self, size: int, root: bytes, time: int) -> None: ...
+
+    def last_cosigned(self) -> tuple[int, bytes, int] | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Cosigner:
+    """The own keys: every validator has both."""
+
+    did: str
+    log: Signer
+    cosign: Signer
+    guard: CosignGuard
+
+
+KeyName = tuple[str, bytes]  # name and key id
+
+
+@dataclass(frozen=True, slots=True)
+class Rivals:
+    """Two checkpoints of one size that one log or cosign key signed: evidence against its validator."""
+
+    key: KeyName
+    first: SignedNote
+    second: SignedNote
+
+
+class Conflict(NoteError):
+    """A validator signed a checkpoint that is not of this log: evidence, and an alarm for the operator."""
+
+
+class Cosigning:
+    """Cosignatures by size of the log; `note` forms the cosigned checkpoint once there is a quorum."""
+
+    def __init__(self, policy: Policy, tree: Tree, cosigner: Cosigner | None) -> None:
+        self._policy = policy
+        self._tree = tree
+        self._cosigner = cosigner
+        self._log_keys = {(key.name, key.key_id): key for key in policy.logs}
+        self._witness_names = {key.name: name for name, key in policy.witnesses.items()}
+        self._witness_keys = {(key.name, key.key_id): key for key in policy.witnesses.values()}
+        # size -> cosigner name -> (root, log line, cosignature line, time)
+        self._lines: dict[int, dict[str, tuple[bytes, str, str, int]]] = {}
+        # Who signed what, by key and size: the root, the line, and the log line beside it.
+        self._said: dict[KeyName, dict[int, tuple[bytes, str, str]]] = {}
+        self.rivals: list[Rivals] = []  # found and not taken yet
+        self.cosign_from = 0  # the first size an operator lets this node cosign
+        self.foreign_size = 0  # of a checkpoint with the own cosignature that the guard does not know
+        self.cosigned_size = 0
+
+    def cosign(self, now: int) -> CosignatureFields | None:
+        """Sign the checkpoint of the whole tree, guard first; None for an observer.
+
+        A guard beyond this tree (a ledger.db that was put back) is waited out: catching up reaches it.
+        """
+        if self._cosigner is None or self._tree.size == 0:
+            return None
+        size, root = self._tree.size, self._tree.root()
+        last = self._cosigner.guard.last_cosigned()
+        if (last is not None and size < last[0]) or size < self.cosign_from:
+            return None
+        now = max(now, last[2]) if last is not None else now
+        self._cosigner.guard.guard_cosignature(size, root, now)
+        checkpoint = Checkpoint(self._policy.origin, size, root)
+        log_line = sign_log_line(checkpoint, self._policy.origin, self._cosigner.log)
+        line = cosign_line(checkpoint, key_name(self._cosigner.did), now, self._cosigner.cosign)
+        fields = size, root, log_line, line
+        self.receive(*fields)
+        return fields
+
+    def receive(self, size: int, root: bytes, log_line: str, line: str) -> None:
+        """Take over one validator's lines; raises NoteError if they are not what the policy's keys sign."""
+        contradicts = self._contradicts(size, root, line) or self._contradicts(size, root, log_line)
+        if size < self.cosigned_size and not contradicts:
+            return
+        body = Checkpoint(self._policy.origin, size, root).body()
+        known = self._lines.get(size, {})
+        if not any(entry[0] == root for entry in known.values()):
+            _verify(body, log_line, self._log_keys)  # one log line is enough for a note
+            self._heed(size, root, log_line, log_line)
+        name, time = _verify(body, line, self._witness_keys)
+        self._heed(size, root, line, log_line)
+        if size <= self._tree.size and self._tree.root(size) != root:
+            raise Conflict(
+                f"{name} signed another checkpoint of size {size} than this log's: keep both notes"
+            )
+        if name not in known or known[name][3] < time:
+            log_line = next((entry[1] for entry in known.values() if entry[0] == root), log_line)
+            known[name] = root, log_line, line, time
+            self._lines[size] = known
+        while len(self._lines) > SIZES_MAX:
+            # Sizes this log has not reached go first: they may never come.
+            largest = max(self._lines)
+            del self._lines[largest if largest > self._tree.size else min(self._lines)]
+
+    def said_by(self, did: str) -> CosignatureFields | None:
+        """The largest checkpoint that a validator was seen to cosign."""
+        name = key_name(did)
+        said = next(
+            (s for (of, _), s in self._said.items() if of == name and of != self._policy.origin), None
+        )
+        if not said:
+            return None
+        size = max(said)
+        root, line, log_line = said[size]
+        return size, root, log_line, line
+
+    def recall(self, note: SignedNote) -> None:
+        """Learn from a note that was kept who signed it."""
+        checkpoint = Checkpoint.parse(note.body)
+        log_line = note.lines[0]
+        for signature in note.signatures:
+            if (signature.name, signature.key_id) in self._witness_keys:
+                _verify(note.body, signature.line(), self._witness_keys)
+                self._heed(checkpoint.size, checkpoint.root, signature.line(), log_line)
+
+    def _contradicts(self, size: int, root: bytes, line: str) -> bool:
+        signature = NoteSignature.parse(line)
+        known = self._said.get((signature.name, signature.key_id), {}).get(size)
+        return known is not None and known[0] != root
+
+    def _heed(self, size: int, root: bytes, line: str, log_line: str) -> None:
+        """Hold a verified line against what its key signed before, and against the own guard."""
+        signature = NoteSignature.parse(line)
+        key = signature.name, signature.key_id
+        said = self._said.setdefault(key, {})
+        known = said.setdefault(size, (root, line, log_line))
+        if known[0] != root:
+            first, second = (
+                SignedNote(Checkpoint(self._policy.origin, size, of).body(), (by,))
+                for of, by in ((known[0], known[1]), (root, line))
+            )
+            self.rivals.append(Rivals(key, first, second))
+        while len(said) > SIZES_MAX:
+            del said[min(said)]
+        if self._cosigner is not None and signature.name == key_name(self._cosigner.did):
+            last = self._cosigner.guard.last_cosigned()
+            if (last is None or size > last[0]) and size >= self.cosign_from:
+                self.foreign_size = max(self.foreign_size, size)
+
+    def receive_note(self, note: SignedNote) -> None:
+        """Take over the lines of a cosigned checkpoint; raises NoteError."""
+        checkpoint = Checkpoint.parse(note.body)
+        if checkpoint.origin != self._policy.origin:
+            raise NoteError(f"the checkpoint is of {checkpoint.origin}, this log is {self._policy.origin}")
+        signatures = note.signatures
+        log_line = next((s.line() for s in signatures if (s.name, s.key_id) in self._log_keys), None)
+        if log_line is None:
+            raise NoteError("the checkpoint has no line of a log key")
+        for signature in signatures:
+            if (signature.name, signature.key_id) in self._witness_keys:
+                self.receive(checkpoint.size, checkpoint.root, log_line, signature.line())
+
+    def note(self) -> tuple[int, int, SignedNote] | None:
+        """(size, earliest safe time, note) of the largest checkpoint of this tree that has its quorum."""
+        for size in sorted((s for s in self._lines if 0 < s <= self._tree.size), reverse=True):
+            root = self._tree.root(size)
+            valid = {name: entry for name, entry in self._lines[size].items() if entry[0] == root}
+            times = {self._witness_names[name]: entry[3] for name, entry in valid.items()}
+            if not valid or not self._policy.is_met_by(times):
+                continue  # every line was verified when it was received
+            checkpoint = Checkpoint(self._policy.origin, size, root)
+            log_line = next(iter(valid.values()))[1]
+            earliest = sorted(valid.values(), key=lambda entry: entry[3])[: SIGNATURES_MAX - 1]
+            note = SignedNote(checkpoint.body(), (log_line, *(entry[2] for entry in earliest)))
+            self.cosigned_size = max(self.cosigned_size, size)
+            for older in [s for s in self._lines if s < size]:
+                del self._lines[older]
+            return size, self._policy.before(times), note
+        return None
+
+
+def _verify(body: str, line: str, keys: dict[tuple[str, bytes], NoteKey]) -> tuple[str, int]:
+    signature = NoteSignature.parse(line)
+    key = keys.get((signature.name, signature.key_id))
+    if key is None:
+        raise NoteError(f"{signature.name} is not in log.policy")
+    return key.name, verify_signature(body, key, signature) or 0

@@ -1,0 +1,354 @@
+"""Snapshots: the ledger as rows that prove themselves, for a node that joins without executing every block.
+
+A file of rows, each a 4-byte big-endian length and that many bytes of CBOR:
+
+    ["comity/snapshot/v1", network id, height, log size]
+    ["checkpoint", note]                                           cosigned, of exactly this size
+    ["block", block, certificate]                                  heights 1 to `height`
+    ["entries", [leaf, ...]]                                       all leaves, in order
+    ["standings", [[key, record], ...]]                            all records, in the order of their keys
+
+Nothing in it is believed. The note must satisfy the own log.policy; the root over all leaves must be the
+note's; the last leaf is the block record, and the root over all standings must be the one it names; every
+block follows the one before, is certified by a quorum, and cuts the log where it says. What is final are the
+attestations of the blocks. A peer's SQLite file is never read: its indexes and triggers are the peer's words.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import IO, TypeVar
+
+import urllib3
+
+from consensus.checkpoint import Checkpoint, SignedNote
+from consensus.encoding import Value, decode, encode
+from consensus.errors import ConsensusError
+from consensus.merkle import Frontier, StandingsMap, leaf_hash
+from consensus.policy import Policy
+from consensus.types import Block, CommitCertificate, verify_certificate
+from credentials.errors import CredentialError
+from credentials.ledger.entries import BlockEntry, parse_entry
+from credentials.ledger.genesis import Genesis
+from node.errors import ProblemError, SetupError, bad_request, busy, not_found
+from node.peers.gossip import PeerAuthentication
+from node.storage.store import Adoption, LedgerStore, LedgerTip, row_of
+
+TAG = "comity/snapshot/v1"
+ROW_BYTES_MAX = 8 << 20
+PART_BYTES = 1 << 20  # of leaves or records in one row
+CHUNK_BYTES = 1 << 20  # to a peer, in one answer
+WAIT_COSIGNED_S_MAX = 10.0
+SHELF_S = 600.0  # a snapshot made for peers is handed out this long before another is made
+
+Row = list[Value]
+T = TypeVar("T")
+
+
+class SnapshotRefused(SetupError):
+    """A snapshot is not what a quorum cosigned: one sentence for the operator."""
+
+
+# -- making ------------------------------------------------------------------------------------------------
+
+
+def write(ledger: LedgerStore, genesis: Genesis, out: Path) -> int:
+    """Write the newest block that is under a cosigned checkpoint, and all before it; the height."""
+    deadline = time.monotonic() + WAIT_COSIGNED_S_MAX
+    while True:
+        with ledger.reading():
+            kept, tip = ledger.checkpoint(), ledger.tip()
+            if tip is None:
+                raise SetupError("this ledger has no block yet: there is nothing to take a snapshot of")
+            if ledger.validator_history(genesis.validators).steps[1:]:
+                raise SetupError("the validators have changed since genesis: join by blocks, not by snapshot")
+            if kept is not None and kept[0] == ledger.log_size():
+                scratch = out.with_name(out.name + ".new")
+                with scratch.open("wb") as file:
+                    for row in _rows(ledger, genesis, tip, kept):
+                        data = encode(row)
+                        file.write(len(data).to_bytes(4, "big") + data)
+                scratch.replace(out)
+                return tip.height
+        if time.monotonic() > deadline:
+            raise SetupError("the newest block has no cosigned checkpoint yet: try again in a moment")
+        time.sleep(0.1)
+
+
+def _rows(ledger: LedgerStore, genesis: Genesis, tip: LedgerTip, kept: tuple[int, str]) -> Iterator[Row]:
+    yield [TAG, genesis.network_id, tip.height, kept[0]]
+    yield ["checkpoint", kept[1]]
+    height = 1
+    while pairs := ledger.blocks(height, 64, ROW_BYTES_MAX):
+        for block, certificate in pairs:
+            yield ["block", block, certificate]
+        height += len(pairs)
+    leaves = (row.entry for start in range(0, kept[0], 1000) for row in ledger.entries_from(start, 1000))
+    for part in _parts(leaves, len):
+        yield ["entries", part]
+    for pairs in _parts(ledger.standings(), lambda pair: len(pair[0]) + len(pair[1])):
+        yield ["standings", [list(pair) for pair in pairs]]
+
+
+def _parts(values: Iterable[T], size_of: Callable[[T], int]) -> Iterator[list[T]]:
+    """Lists of about PART_BYTES each."""
+    part: list[T] = []
+    size = 0
+    for value in values:
+        if part and size + size_of(value) > PART_BYTES:
+            yield part
+            part, size = [], 0
+        part.append(value)
+        size += size_of(value)
+    if part:
+        yield part
+
+
+class Shelf:
+    """The snapshot that this node hands to peers: `[height or 0, offset]` -> `[height, size, chunk]`.
+
+    Made when first asked for, kept for a while: a peer that goes on names the height it began with.
+    """
+
+    def __init__(self, ledger: LedgerStore, genesis: Genesis, folder: Path) -> None:
+        self._ledger, self._genesis = ledger, genesis
+        self._path = folder / "snapshot.rows"
+        self._lock = threading.Lock()
+        self._height, self._made = 0, 0.0
+
+    def answer(self, content: bytes) -> bytes:
+        """One chunk; ProblemError for what is no such question."""
+        match decode(content):
+            case [int(height), int(offset)]:
+                pass
+            case _:
+                raise bad_request("malformed", "a snapshot is asked for by [height or 0, offset]")
+        with self._lock:
+            if height not in (0, self._height):
+                raise not_found("snapshot_gone", "that snapshot is not kept any more: begin again")
+            if height == 0 and (not self._height or time.monotonic() - self._made > SHELF_S):
+                try:
+                    self._height, self._made = (
+                        write(self._ledger, self._genesis, self._path),
+                        time.monotonic(),
+                    )
+                except SetupError as error:
+                    raise busy(str(error)) from error
+            with self._path.open("rb") as file:
+                size = file.seek(0, 2)
+                file.seek(offset)
+                return encode([self._height, size, file.read(CHUNK_BYTES)])
+
+
+# -- taking over -------------------------------------------------------------------------------------------
+
+
+def asking(
+    authentication: PeerAuthentication, addresses: Mapping[str, str], url: str
+) -> Callable[[bytes], bytes]:
+    """Signed questions to the peer at `url`, which peers.toml must name."""
+    did = next((did for did, address in addresses.items() if address.rstrip("/") == url.rstrip("/")), None)
+    if did is None:
+        raise SetupError(f"{url} is not the address of a peer in peers.toml: only participants are asked")
+    pool = urllib3.PoolManager(retries=False)
+
+    def ask(body: bytes) -> bytes:
+        data, nonce = authentication.request(did, "snapshot", body)
+        try:
+            answer = pool.request("POST", f"{url.rstrip('/')}/peer/snapshot", body=data, timeout=60)
+            if answer.status != 200:
+                raise SetupError(f"{did} gave no snapshot: {answer.data[:300].decode('utf-8', 'replace')}")
+            return authentication.open_reply(answer.data, "snapshot", did, nonce)
+        except (OSError, urllib3.exceptions.HTTPError) as error:
+            raise SetupError(f"{did} cannot be reached at {url}: {type(error).__name__}") from error
+        except ProblemError as error:
+            raise SetupError(f"the answer of {did} was not signed by it: {error}") from error
+
+    return ask
+
+
+def fetch(ask: Callable[[bytes], bytes], out: Path) -> None:
+    """Copy a peer's snapshot into a file; `ask` sends one signed question and gives the answer."""
+    height, size, offset = 0, 1, 0
+    with out.open("wb") as file:
+        while offset < size:
+            match decode(ask(encode([height, offset])), size_bytes_max=2 * CHUNK_BYTES):
+                case [int(height), int(size), bytes(chunk)] if chunk:
+                    file.write(chunk)
+                    offset += len(chunk)
+                case _:
+                    raise SnapshotRefused("the peer's answer holds no snapshot: ask another peer")
+
+
+def join(source: Path, genesis: Genesis, policy: Policy, ledger: Path) -> int:
+    """Make `ledger` (ledger.db) of a snapshot; its height. Otherwise SnapshotRefused, and no ledger."""
+    if ledger.exists():
+        raise SetupError(f"{ledger} exists: a snapshot is for a node that has no ledger yet")
+    scratch = ledger.with_name("ledger.db.new")
+    _remove(scratch)
+    store = LedgerStore(scratch)
+    try:
+        with source.open("rb") as file, store.adopting() as adoption:
+            height = _take(_read(file), genesis, policy, adoption)
+    except (ConsensusError, CredentialError, sqlite3.Error) as error:
+        raise SnapshotRefused(f"{source.name} is not a snapshot of this network's ledger: {error}") from error
+    except OSError as error:
+        raise SetupError(f"{source} cannot be read: {error.strerror}") from error
+    else:
+        store.close()
+        scratch.rename(ledger)
+        return height
+    finally:
+        store.close()
+        _remove(scratch)
+
+
+def _remove(path: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def _read(file: IO[bytes]) -> Iterator[Row]:
+    while head := file.read(4):
+        size = int.from_bytes(head, "big")
+        data = file.read(size) if len(head) == 4 and size <= ROW_BYTES_MAX else b""
+        if not data or len(data) != size:
+            raise SnapshotRefused("the snapshot is cut short or no snapshot at all: get it again")
+        row = decode(data, size_bytes_max=ROW_BYTES_MAX)
+        if not isinstance(row, list) or not row:
+            raise SnapshotRefused("a row of the snapshot is not a list")
+        yield row
+
+
+def _take(rows: Iterator[Row], genesis: Genesis, policy: Policy, adoption: Adoption) -> int:
+    """Check row after row into an open transaction; raises and so undoes it when anything does not fit."""
+    height, checkpoint = _take_head(rows, genesis, policy, adoption)
+    chain = _Chain(genesis, checkpoint, adoption)
+    records = chain.rows(rows)
+    # Streamed: the map wants the records in rising order of keys, and so does the store's index.
+    root = StandingsMap(records, lambda _: ()).root
+    record = chain.end(height)
+    if root != record.standings_root:
+        raise SnapshotRefused(
+            f"a standing was altered: the records do not lead to the root in the record of block {height}"
+        )
+    return height
+
+
+def _take_head(
+    rows: Iterator[Row], genesis: Genesis, policy: Policy, adoption: Adoption
+) -> tuple[int, Checkpoint]:
+    match next(rows, None):
+        case [tag, bytes(network), int(height), int(size)] if tag == TAG:
+            if network != genesis.network_id:
+                raise SnapshotRefused(
+                    f"the snapshot is of network {network.hex()[:16]}, this node joins "
+                    f"{genesis.network_id.hex()[:16]}"
+                )
+        case _:
+            raise SnapshotRefused("this is no snapshot: make one with `comity network snapshot`")
+    match next(rows, None):
+        case ["checkpoint", str(text)]:
+            note = SignedNote.parse(text)
+        case _:
+            raise SnapshotRefused("the snapshot has no checkpoint")
+    times = policy.cosigned(note)
+    checkpoint = Checkpoint.parse(note.body)
+    if checkpoint.size != size:
+        raise SnapshotRefused(f"the cosigned checkpoint has {checkpoint.size} entries, the snapshot {size}")
+    adoption.checkpoint(size, policy.before(times), text)
+    return height, checkpoint
+
+
+class _Chain:
+    """Blocks that follow each other, and the leaves they cut the log into."""
+
+    def __init__(self, genesis: Genesis, checkpoint: Checkpoint, adoption: Adoption) -> None:
+        self._genesis, self._checkpoint, self._adoption = genesis, checkpoint, adoption
+        self._blocks: list[tuple[bytes, int, bytes, bytes]] = []  # previous app hash, log size, root, id
+        self._log = Frontier()
+        self._last_leaf = b""
+        self._height = 0  # whose leaves are complete
+
+    def rows(self, rows: Iterator[Row]) -> Iterator[tuple[bytes, bytes]]:
+        """Take blocks and leaves in; yield the standings that follow them."""
+        for row in rows:
+            match row:
+                case ["block", bytes(block), bytes(certificate)] if not self._last_leaf:
+                    self._block(block, certificate)
+                case ["entries", list(leaves)]:
+                    for leaf in leaves:
+                        self._leaf(leaf)
+                case ["standings", list(records)]:
+                    for record in records:
+                        match record:
+                            case [bytes(key), bytes(value)] if len(key) == 32:
+                                self._adoption.standing(key, value)
+                                yield key, value
+                            case _:
+                                raise SnapshotRefused("a standing is not a key and a record")
+                case _:
+                    raise SnapshotRefused("the snapshot has a row that does not belong there")
+
+    def _block(self, data: bytes, certificate: bytes) -> None:
+        genesis = self._genesis
+        block = Block.decode(data)
+        height = len(self._blocks) + 1
+        before = self._blocks[-1][3] if self._blocks else genesis.network_id
+        if block.height != height or block.previous_id != before:
+            raise SnapshotRefused(f"block {height} does not follow the one before it")
+        verify_certificate(
+            CommitCertificate.decode(certificate), block, genesis.validators, genesis.network_id
+        )
+        self._blocks.append((block.app_hash, block.log_size, block.log_root, block.id))
+        self._adoption.block(height, block.id, block.time, data, certificate)
+        self._adoption.final(height, [sha256(attestation).digest() for attestation in block.attestations])
+
+    def _leaf(self, leaf: Value) -> None:
+        if not isinstance(leaf, bytes):
+            raise SnapshotRefused("an entry is not a byte string")
+        ends = self._ends(self._height + 1)
+        if self._log.size >= ends:
+            self._close(self._height + 1)
+        self._adoption.entry(self._log.size, self._height + 1, row_of(leaf))
+        self._log = self._log.append([leaf_hash(leaf)])
+        self._last_leaf = leaf
+
+    def _ends(self, height: int) -> int:
+        """How many leaves there are after the block of this height."""
+        if height > len(self._blocks):
+            raise SnapshotRefused("there are entries beyond the last block")
+        return self._blocks[height][1] if height < len(self._blocks) else self._checkpoint.size
+
+    def _close(self, height: int) -> None:
+        """All leaves of a block were read: they lead to the root that the next block, or the note, names."""
+        last = height == len(self._blocks)
+        wanted = self._checkpoint.root if last else self._blocks[height][2]
+        if self._log.size != self._ends(height) or self._log.root != wanted:
+            raise SnapshotRefused(
+                f"an entry of block {height} was altered, added or left out: the entries do not lead to "
+                + ("the cosigned root" if last else "the root in the next block")
+            )
+        record = parse_entry(self._last_leaf)
+        if not isinstance(record, BlockEntry) or record.height != height:
+            raise SnapshotRefused(f"the entries of block {height} do not end with its record")
+        if not last and record.app_hash != self._blocks[height][0]:
+            raise SnapshotRefused(f"the record of block {height} names another state than the next block")
+        self._adoption.state(height, record.app_hash, self._log.encode())
+        self._height = height
+
+    def end(self, height: int) -> BlockEntry:
+        """The record of the last block, once all is read."""
+        if len(self._blocks) != height or not self._last_leaf:
+            raise SnapshotRefused(f"the snapshot names {height} blocks and holds {len(self._blocks)}")
+        self._close(height)
+        record = parse_entry(self._last_leaf)
+        assert isinstance(record, BlockEntry), "checked when the block was closed"
+        if record.config_digest != self._genesis.config_digest:
+            raise SnapshotRefused("the snapshot was made under another configuration")
+        return record

@@ -1,0 +1,1 @@
+"""Peers: signed requests between nodes, and how much bad input is borne."""

@@ -1,0 +1,1 @@
+"""Receipts: made on demand, and checked away from any node."""

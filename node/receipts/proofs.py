@@ -1,0 +1,104 @@
+"""Receipts and checkpoints of the own ledger, for whoever asks: made on demand, verified before they go."""
+
+from __future__ import annotations
+
+import orjson
+
+from consensus.checkpoint import SignedNote
+from consensus.merkle import Tree
+from consensus.policy import Policy
+from consensus.receipt import ReceiptError, make_receipt
+from credentials.ledger.attestation import standing_key
+from credentials.ledger.entries import AdmittedEntry, parse_entry
+from node.errors import ProblemError, not_found
+from node.storage.office import OfficeStore, StoredDocument
+from node.storage.store import EntryRow, LedgerStore
+from node.verdicts.sources import Gathering
+
+
+class Proofs:
+    """What this node can prove about its log."""
+
+    def __init__(
+        self, ledger: LedgerStore, office: OfficeStore, tree: Tree, policy: Policy, gathering: Gathering
+    ) -> None:
+        self._ledger = ledger
+        self._office = office
+        self._tree = tree
+        self._policy = policy
+        self._gathering = gathering
+
+    def checkpoint(self) -> str:
+        """The latest cosigned checkpoint: log line and as many cosignatures as the policy asks for."""
+        kept = self._ledger.checkpoint()
+        if kept is None:
+            raise not_found("no_checkpoint_yet", "no checkpoint was cosigned by a quorum yet")
+        return self._policy.reduce(SignedNote.parse(kept[1])).text()
+
+    def receipt(self, digest: bytes) -> str:
+        """The receipt of an attestation, of its document, or of a credential of its set list."""
+        with self._ledger.reading(), self._office.reading():
+            row = self._entry_about(digest)
+            if row is None:
+                raise self._no_entry(digest)
+            text = self._ledger.checkpoint_covering(row.leaf_index)
+            if text is None:
+                raise not_found("no_receipt_yet", "the validators are still cosigning: ask again in a moment")
+            blind = self._blind(row)
+        try:
+            note = SignedNote.parse(text)
+            receipt = make_receipt(row.entry, blind, row.leaf_index, self._tree, note, policy=self._policy)
+        except ReceiptError as error:
+            raise ProblemError(503, "no_receipt_yet", "Come again", str(error)) from error
+        return receipt.text()
+
+    def _entry_about(self, digest: bytes) -> EntryRow | None:
+        """The entry of an attestation, of its document, or of the set list a credential belongs to."""
+        ledger = self._ledger
+        rows = ledger.entries_with_digest(digest) or ledger.entries_with_document(digest)
+        if not rows:
+            stored = self._office.document(digest)
+            if stored is not None and stored.set_digest is not None:
+                rows = ledger.entries_with_document(stored.set_digest)
+            elif stored is not None and stored.kind == "fetched":
+                rows = self._entries_covering(stored)
+        return rows[-1] if rows else None
+
+    def _entries_covering(self, stored: StoredDocument) -> list[EntryRow]:
+        """Entries whose set list names a fetched credential."""
+        about = orjson.loads(stored.body).get("credentialSubject")
+        text = about.get("id") if isinstance(about, dict) else None
+        subject = self._gathering.subject_of(text) if isinstance(text, str) else None
+        found = []
+        for row in self._ledger.entries_of(standing_key(subject)) if subject else ():
+            parsed = parse_entry(row.entry)
+            sets = parsed.attestation.set_list if isinstance(parsed, AdmittedEntry) else None
+            if sets is not None and stored.digest in sets.points.values():
+                found.append(row)
+        return found
+
+    def _no_entry(self, digest: bytes) -> ProblemError:
+        office = self._office
+        known = office.attestation(digest) or next(iter(office.attestations_of_document(digest)), None)
+        if known is not None and known.state == "outbox":
+            return not_found("no_receipt_yet", "the attestation is on its way to the validators: ask again")
+        return not_found("unknown_digest", "no entry of this log has that digest")
+
+    def _blind(self, row: EntryRow) -> bytes | None:
+        """The blind of the entry's battery, where this node knows which battery that is."""
+        office, gathering = self._office, self._gathering
+        own = office.attestation(row.digest) if row.digest is not None else None
+        texts: list[str] = [own.battery] if own is not None and own.battery else []
+        parsed = parse_entry(row.entry)
+        if not texts and isinstance(parsed, AdmittedEntry):
+            sets = parsed.attestation.set_list
+            digests = [parsed.attestation.document_digest, *(sets.points.values() if sets else ())]
+            for stored in filter(None, map(office.document, digests)):
+                about = orjson.loads(stored.body).get("credentialSubject")
+                if isinstance(about, dict) and isinstance(about.get("id"), str):
+                    texts.append(about["id"])
+        for text in texts:
+            subject = gathering.subject_of(text)
+            if subject is not None and standing_key(subject) == row.subject:
+                return subject.blind
+        return None

@@ -1,0 +1,132 @@
+"""Receipts away from any node: is it valid, and about this document and battery (design.md 5, "Admitted")?
+
+Each step is its own refusal: the entry is an admitted attestation; its digest is the document's, or that of a
+set list with the document in it; its issuer is the document's; its subject is the identifier in the document
+with the blind of the receipt.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from consensus.policy import Policy, PolicyError
+from consensus.receipt import RECEIPT_BYTES_MAX, ReceiptError, VerifiedReceipt, verify_receipt
+from credentials.documents.canonical import b64u, digest_document
+from credentials.documents.identifiers import Subject, guess_scheme, parse_identifier, subject_from_blind
+from credentials.errors import CredentialError
+from credentials.ledger.attestation import parse_attestation
+from credentials.ledger.entries import (
+    AdmittedEntry,
+    BlockEntry,
+    EvidenceEntry,
+    PolicyEntry,
+    RefusedEntry,
+    parse_entry,
+)
+from node.config import shipped
+from node.errors import SetupError
+
+_ADMITTED = b"\xd2\x84"  # an attestation is a COSE_Sign1; every other entry is a list
+
+
+class NotAboutThis(ValueError):
+    """The receipt is valid, but it is not a receipt for this document."""
+
+
+def read_policy(path: Path) -> Policy:
+    """A tlog-policy file."""
+    try:
+        return Policy.parse(path.read_bytes())
+    except OSError as error:
+        raise SetupError(f"the policy {path} cannot be read: {error.strerror}") from error
+    except PolicyError as error:
+        raise SetupError(f"{path}: {error}") from error
+
+
+def verify_file(path: Path, policy: Policy) -> VerifiedReceipt:
+    """Verify the receipt in a file; raises ReceiptError with the reason."""
+    try:
+        if path.stat().st_size > RECEIPT_BYTES_MAX:
+            raise ReceiptError(f"a receipt has at most {RECEIPT_BYTES_MAX} bytes")
+        return verify_receipt(path.read_bytes(), policy)
+    except OSError as error:
+        raise SetupError(f"the receipt {path} cannot be read: {error.strerror}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the entry of a receipt is: only of an admitted attestation does a receipt prove the statement."""
+
+    admitted: bool
+    words: str
+
+
+def what_it_says(entry: bytes) -> Said:
+    """The entry in words: an attestation with kind, issuer, battery and time; a refusal with its rule; ..."""
+    try:
+        found = parse_entry(entry)
+    except CredentialError as error:
+        return Said(False, f"an entry that this version cannot read ({error})")
+    match found:
+        case AdmittedEntry(attestation):
+            at = datetime.fromtimestamp(attestation.event_time, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+            about = _subject(attestation.subject)
+            return Said(True, f"admitted: {attestation.kind} by {attestation.issuer}, about {about}, of {at}")
+        case RefusedEntry():
+            return Said(
+                False,
+                f"proof that the statement {b64u(found.digest)} by {found.issuer}, about "
+                f"{_subject(found.subject)}, was REFUSED by {found.rule}: entry {found.winner_leaf_index} "
+                "came first",
+            )
+        case BlockEntry():
+            return Said(False, f"the record of block {found.height}: no statement about a battery")
+        case EvidenceEntry(evidence):
+            return Said(False, f"the record of a fault of {evidence.validator}: no statement about a battery")
+        case PolicyEntry():
+            return Said(False, "a log policy: no statement about a battery")
+
+
+def _subject(about: Subject) -> str:
+    return f"the {about.scheme} subject {about.namespace} {b64u(about.h)}"
+
+
+def check_document(verified: VerifiedReceipt, document: Any) -> str:
+    """What the receipt says about this document; raises NotAboutThis with the step that fails."""
+    if not isinstance(document, dict):
+        raise NotAboutThis("the document is not a JSON object")
+    if not verified.entry.startswith(_ADMITTED):
+        said = what_it_says(verified.entry)
+        raise NotAboutThis(f"the entry is not an admitted attestation but {said.words}")
+    try:
+        attestation = parse_attestation(verified.entry)
+        digest = digest_document(document)
+    except CredentialError as error:
+        raise NotAboutThis(str(error)) from error
+    sets = attestation.set_list
+    if digest != attestation.document_digest and (sets is None or digest not in sets.points.values()):
+        raise NotAboutThis("the document is not the one that was attested: its digest is another")
+    issuer = document.get("issuer")
+    issuer = issuer.get("id") if isinstance(issuer, Mapping) else issuer
+    if issuer != attestation.issuer:
+        raise NotAboutThis(f"the document is by {issuer}, the attestation by {attestation.issuer}")
+    subjects = document.get("credentialSubject")
+    text = subjects.get("id") if isinstance(subjects, Mapping) else None
+    if not isinstance(text, str):
+        raise NotAboutThis("the document names no battery")
+    if verified.blind is None:
+        raise NotAboutThis("the receipt carries no blind: which battery it is about cannot be checked")
+    rules = json.loads(shipped("rules/gbt34014.json"))
+    try:
+        identifier = parse_identifier(guess_scheme(text), text, rules, namespace=attestation.issuer)
+        about = subject_from_blind(identifier, verified.blind)
+    except CredentialError as error:
+        raise NotAboutThis(f"the identifier in the document cannot be read: {error}") from error
+    if about.as_list() != attestation.subject.as_list():
+        raise NotAboutThis(f"the attestation is about another battery than {text}")
+    return f"{attestation.kind} of {identifier.canonical} by {attestation.issuer}, document {b64u(digest)}"

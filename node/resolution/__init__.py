@@ -1,0 +1,1 @@
+"""Resolution: other people's servers, and the keys of a DID."""

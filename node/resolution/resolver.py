@@ -1,0 +1,121 @@
+"""DIDs to documents and keys: participants from the ledger, did:key by computation, others by HTTPS.
+
+A participant's did:web is never fetched: the ledger says which keys it has, and when (design.md 4).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from credentials.documents.canonical import parse_json
+from credentials.documents.keys import (
+    KINDS,
+    base58btc_decode,
+    did_document,
+    did_key_decode,
+    did_key_document,
+    did_web_url,
+    method_key,
+    require_did,
+    split_did_url,
+)
+from credentials.documents.suites.integrity import KeyOf
+from credentials.errors import CredentialError
+from credentials.ledger.genesis import Genesis
+from node.resolution.fetch import Fetcher, FetchError
+
+JSON = dict[str, Any]
+DOCUMENT_BYTES_MAX = 64 << 10
+DOCUMENT_TYPES = "application/did+json, application/did+ld+json, application/json"
+
+
+class Resolver:
+    """Resolves DIDs for one node."""
+
+    def __init__(self, genesis: Genesis, fetcher: Fetcher) -> None:
+        self._genesis = genesis
+        self._fetcher = fetcher
+
+    def document(self, did: str) -> JSON:
+        """The DID document; raises CredentialError `issuer_unknown`, or FetchError."""
+        participant = self._genesis.participants.get(did)
+        if participant is not None:
+            return did_document(participant)
+        require_did(did)
+        if did.startswith("did:key:"):
+            return did_key_document(did)
+        data = self._fetcher.get(did_web_url(did), accept=DOCUMENT_TYPES, size_bytes_max=DOCUMENT_BYTES_MAX)
+        document = parse_json(data)
+        if not isinstance(document, dict) or document.get("id") != did:
+            raise CredentialError("issuer_unknown", "The document fetched for the DID is another's.")
+        return document
+
+    def keys(self, purpose: str, at: int) -> KeyOf:
+        """A lookup of verification methods that their controllers authorise for `purpose` at `at`.
+
+        A key of a participant is found whatever its interval: whether it was valid when it counted is asked
+        by those who know when that was.
+        """
+        fetched: dict[str, JSON] = {}
+
+        def key_of(method: str) -> bytes:
+            if method.startswith("did:key:"):
+                return did_key_decode(method)
+            key = self._genesis.key_by_id(method)
+            if key is not None:
+                if purpose != "assertionMethod":
+                    raise CredentialError("issuer_key_mismatch", f"The key is not one for {purpose}.")
+                return key.public
+            did, _ = split_did_url(method)
+            if did in self._genesis.participants:
+                raise CredentialError(
+                    "issuer_key_mismatch", "The ledger knows no such key of this participant."
+                )
+            try:
+                if did not in fetched:
+                    fetched[did] = self.document(did)
+                return method_key(fetched[did], method, purpose, at)
+            except FetchError as error:
+                raise CredentialError("issuer_unknown", f"The keys of the issuer: {error}.") from error
+
+        return key_of
+
+    def resolution(self, did: str) -> JSON:
+        """The result of DID Resolution 1.0, with the document or the error."""
+        try:
+            return _result(self.document(did), {"contentType": "application/did"})
+        except FetchError as error:
+            return _result(None, {"error": "notFound", "message": str(error)})
+        except CredentialError as error:
+            return _result(None, {"error": _error_of(did, error), "message": str(error)})
+
+
+def _error_of(did: str, error: CredentialError) -> str:
+    """The error codes of DID Resolution and of the did:key method (did:key 3.1.3)."""
+    parts = did.split(":", 2)
+    if parts[0] != "did" or len(parts) < 3 or not parts[1] or not parts[2]:
+        return "invalidDid"
+    if parts[1] == "web":
+        return "notFound" if error.code == "issuer_unknown" else "invalidDid"
+    if parts[1] != "key":
+        named = parts[1].isascii() and parts[1].isalnum() and parts[1].islower()
+        return "methodNotSupported" if named else "invalidDid"
+    if error.code == "unsupported_algorithm":
+        return "unsupportedPublicKeyType"
+    try:
+        data = base58btc_decode(parts[2], "the key")
+    except CredentialError:
+        return "invalidDid"
+    for kind in KINDS.values():
+        if data.startswith(kind.multicodec):
+            return "invalidDid" if len(data) == 2 + kind.size_bytes else "invalidPublicKeyLength"
+    return "unsupportedPublicKeyType"
+
+
+def _result(document: JSON | None, metadata: JSON) -> JSON:
+    return {
+        "@context": "https://w3id.org/did-resolution/v1",
+        "didDocument": document,
+        "didDocumentMetadata": {},
+        "didResolutionMetadata": metadata,
+    }

@@ -1,0 +1,1 @@
+"""The server: who is asked, and who may ask."""

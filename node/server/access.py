@@ -1,0 +1,130 @@
+"""Who may ask: bearer keys, one-time links and the sessions they open. Only SHA-256 of a secret is stored."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from hashlib import sha256
+from typing import Any
+
+from node.errors import ProblemError, bad_request, forbidden
+from node.storage.office import OfficeStore
+
+SCOPES = ("issue", "verify", "clear", "govern", "operate", "read")
+LINK_S = 24 * 3600
+SESSION_S = 12 * 3600
+SECRET_BYTES = 32
+TOUCH_S = 60  # last_used is written at most this often: reading stays reading
+_NAME = re.compile(r"[^\x00-\x1f\x7f]{1,100}")
+_NEXT = re.compile(r"/(?!/)[^\x00-\x20\x7f\\]{0,500}")
+
+
+def _hash(secret: str) -> bytes:
+    return sha256(b"comity/access/v1" + secret.encode()).digest()
+
+
+class Access:
+    """Keys, links, sessions of one node."""
+
+    def __init__(self, office: OfficeStore, operator_key: str) -> None:
+        self._office = office
+        self._operator = _hash(operator_key)
+
+    def authorise(self, bearer: str | None, cookie: str | None, scope: str) -> tuple[str, frozenset[str]]:
+        """(name, scopes) of a key or cookie that has `scope`."""
+        if bearer is None and cookie is None:
+            raise ProblemError(
+                401, "no_key", "Key needed", "this needs a key of this node: ask its operator for one"
+            )
+        found = self._by_key(bearer) if bearer is not None else self._by_cookie(cookie or "")
+        if found is None:
+            what = "key" if bearer is not None else "session"
+            raise ProblemError(
+                401, "unknown_key", "Key unknown", f"this node knows no such {what}, or it ended"
+            )
+        if scope not in found[1]:
+            held = ", ".join(sorted(found[1]))
+            raise forbidden("scope_missing", f"this needs the scope {scope}; yours has {held}")
+        return found
+
+    def _by_key(self, bearer: str) -> tuple[str, frozenset[str]] | None:
+        hashed = _hash(bearer)
+        if hashed == self._operator:
+            return "operator", frozenset(SCOPES)
+        row = self._office.connection.execute(
+            "SELECT name, scopes, last_used FROM keys WHERE hash = ?", (hashed,)
+        ).fetchone()
+        if row is None:
+            return None
+        now = int(time.time())
+        if row["last_used"] is None or now - row["last_used"] > TOUCH_S:
+            with self._office.writing() as db:
+                db.execute("UPDATE keys SET last_used = ? WHERE hash = ?", (now, hashed))
+        return row["name"], frozenset(row["scopes"].split())
+
+    def _by_cookie(self, cookie: str) -> tuple[str, frozenset[str]] | None:
+        row = self._office.connection.execute(
+            "SELECT name, scopes FROM sessions WHERE hash = ? AND expires > ?",
+            (_hash(cookie), int(time.time())),
+        ).fetchone()
+        return None if row is None else (row["name"], frozenset(row["scopes"].split()))
+
+    def grant(self, name: str, scopes: tuple[str, ...]) -> dict[str, Any]:
+        """A new bearer key; its secret is in the answer and nowhere else."""
+        if not _NAME.fullmatch(name):
+            raise bad_request("name_malformed", "a key has a name of 1 to 100 characters")
+        words = _scopes(scopes)
+        key = secrets.token_urlsafe(SECRET_BYTES)
+        with self._office.writing() as db:
+            db.execute(
+                "INSERT INTO keys (hash, name, scopes, created) VALUES (?, ?, ?, ?)",
+                (_hash(key), name, " ".join(words), int(time.time())),
+            )
+        return {"name": name, "scopes": list(words), "key": key}
+
+    def listing(self) -> list[dict[str, Any]]:
+        rows = self._office.connection.execute(
+            "SELECT name, scopes, created, last_used FROM keys ORDER BY created"
+        )
+        return [{**dict(row), "scopes": row["scopes"].split()} for row in rows]
+
+    def open_link(self, scopes: tuple[str, ...], next: str) -> str:
+        """A token for /enter/<token>: once, within a day."""
+        if not _NEXT.fullmatch(next):
+            raise bad_request("next_malformed", "next is a path on this node")
+        words = _scopes(scopes)
+        token = secrets.token_urlsafe(SECRET_BYTES)
+        with self._office.writing() as db:
+            db.execute(
+                "INSERT INTO links (hash, scopes, next, created) VALUES (?, ?, ?, ?)",
+                (_hash(token), " ".join(words), next, int(time.time())),
+            )
+        return token
+
+    def enter(self, token: str) -> tuple[str, frozenset[str], str, str]:
+        """(name, scopes, cookie value, next page): uses the token up."""
+        now = int(time.time())
+        cookie = secrets.token_urlsafe(SECRET_BYTES)
+        with self._office.writing() as db:
+            row = db.execute(
+                "SELECT scopes, next FROM links WHERE hash = ? AND used IS NULL AND created > ?",
+                (_hash(token), now - LINK_S),
+            ).fetchone()
+            if row is None:
+                raise forbidden("link_used", "this link was used before or is too old: ask for a new one")
+            db.execute("UPDATE links SET used = ? WHERE hash = ?", (now, _hash(token)))
+            db.execute("DELETE FROM sessions WHERE expires < ?", (now,))
+            db.execute("DELETE FROM links WHERE created < ?", (now - LINK_S,))
+            db.execute(
+                "INSERT INTO sessions VALUES (?, ?, ?, ?, ?)",
+                (_hash(cookie), "page", row["scopes"], now, now + SESSION_S),
+            )
+        return "page", frozenset(row["scopes"].split()), cookie, row["next"]
+
+
+def _scopes(scopes: tuple[str, ...]) -> tuple[str, ...]:
+    unknown = set(scopes) - set(SCOPES)
+    if unknown or not scopes:
+        raise bad_request("scope_unknown", f"scopes are among {', '.join(SCOPES)}")
+    return tuple(scope for scope in SCOPES if scope in scopes)

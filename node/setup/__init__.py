@@ -1,0 +1,1 @@
+"""Setup: keys, founding, and how a data directory becomes a node."""

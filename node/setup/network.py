@@ -1,0 +1,417 @@
+"""Founding a network, joining it, and checking what a network directory says (design.md 5, "Genesis").
+
+    NETWORK/ genesis.toml   everything the nodes agree on; its SHA-256 is the network id
+             rules/         the rule files genesis names by digest
+             log.policy     C2SP tlog-policy: whose cosignatures make a checkpoint
+             peers.toml     [addresses] DID = URL: a hint of each operator, not part of genesis
+
+A ceremony makes the network key, seals it to each participant's transport key, and forgets it. It is read
+from one or more founding files, which a person writes:
+
+    name = "pilot"                              # also --name
+    origin = "log.pilot.example"                # also --origin; the name of the log, for its whole life
+
+    [[participants]]
+    card = "maker/participant.toml"             # relative to this file; also --card
+    validator = true                            # default: every card made with `comity init --validator`
+    address = "http://10.0.0.1:8470"            # goes to peers.toml; also --address DID=URL
+
+    [[accreditations]]                          # valid_from, valid_until: a day or seconds; default: founding
+    participant = "did:web:maker.example"
+    roles = ["manufacturer"]
+    schemes = [["gbt34014", "ZZ1"]]
+    jurisdiction = "CN"
+    licence = "licence number, if there is one"
+
+    [[recognitions]]                            # credentials/ledger/recognition.py
+    [limits]                                    # credentials/ledger/genesis.py, Limits
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import time
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import tomli_w
+
+from consensus.errors import ConsensusError
+from consensus.policy import Policy
+from credentials.errors import CredentialError
+from credentials.ledger.genesis import (
+    Accreditation,
+    Genesis,
+    Key,
+    Limits,
+    Participant,
+    key_check,
+    log_policy,
+    parse_card,
+    write_card,
+    write_genesis,
+)
+from credentials.ledger.recognition import Recognition
+from node.config import DataDirectory, policy_name, read_table, rule_files, shipped_policy
+from node.errors import SetupError
+from node.setup.keystore import Keys, key_id, seal_to
+
+VALIDATOR_ROLES = ("vote", "cosign", "log")
+GENESIS_FILE, POLICY_FILE, PEERS_FILE, RULES_FOLDER = "genesis.toml", "log.policy", "peers.toml", "rules"
+
+
+# -- init ------------------------------------------------------------------------------------------------
+
+
+def init(
+    directory: DataDirectory,
+    *,
+    did: str,
+    name: str,
+    jurisdiction: str,
+    roles: Sequence[str],
+    validator: bool,
+    passphrase: str,
+    policy: str | None = None,
+) -> Participant:
+    """Make keys, card, operator key and policy of a new node. The card is public; give it to the founders."""
+    root = directory.root
+    if root.exists() and any(root.iterdir()):
+        raise SetupError(f"{root} is not empty: `comity init` makes a new node in a new directory")
+    lifecycle = read_table("lifecycle.json", rule_files()["lifecycle.json"])
+    for role in roles:
+        if role not in lifecycle["roles"]:
+            known = ", ".join(lifecycle["roles"])
+            raise SetupError(f"there is no role {role!r}: it is one of {known}")
+    now = int(time.time())
+    keys = Keys.generate(did)
+    public = keys.public_keys()
+    participant = Participant(
+        did=did,
+        name=name,
+        jurisdiction=jurisdiction,
+        roles=tuple(roles),
+        keys=tuple(
+            Key(role, key_id(did, role), public[role], now)
+            for role in public
+            if validator or role not in VALIDATOR_ROLES
+        ),
+    )
+    try:
+        card = write_card(participant)
+        parse_card(card)
+    except CredentialError as error:
+        raise SetupError(f"this participant cannot be described: {error}") from error
+    policy_data = shipped_policy(policy or policy_name(jurisdiction, tuple(roles)))
+    root.mkdir(parents=True, exist_ok=True, mode=0o700)
+    keys.save(root, passphrase)
+    directory.card.write_bytes(card)
+    directory.policy_file.write_bytes(policy_data)
+    descriptor = os.open(directory.operator_key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_urlsafe(32) + "\n")
+    (root / "lock").touch()
+    return participant
+
+
+def read_card(path: Path) -> Participant:
+    """A participant card."""
+    try:
+        return parse_card(path.read_bytes())
+    except OSError as error:
+        raise SetupError(f"the card {path} cannot be read: {error.strerror}") from error
+    except CredentialError as error:
+        raise SetupError(f"the card {path}: {error}") from error
+
+
+# -- create ----------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Founding:
+    """What a founding ceremony is given; the command line and the founding files fill it in."""
+
+    name: str = ""
+    origin: str = ""
+    participants: list[Participant] = field(default_factory=list)
+    validators: list[str] = field(default_factory=list)
+    addresses: dict[str, str] = field(default_factory=dict)
+    accreditations: list[Accreditation] = field(default_factory=list)
+    recognitions: list[Recognition] = field(default_factory=list)
+    limits: Limits | None = None
+    created: int = field(default_factory=lambda: int(time.time()))
+
+    def add(
+        self, participant: Participant, *, validator: bool | None = None, address: str | None = None
+    ) -> None:
+        """Add a participant; a card with validator keys is a validator unless said otherwise."""
+        self.participants.append(participant)
+        able = {key.role for key in participant.keys} >= set(VALIDATOR_ROLES)
+        if validator and not able:
+            raise SetupError(
+                f"{participant.did} has no vote key: make its card with `comity init --validator`"
+            )
+        if able if validator is None else validator:
+            self.validators.append(participant.did)
+        if address:
+            self.addresses[participant.did] = address
+
+    def read(self, path: Path) -> None:
+        """Take over one founding file."""
+        try:
+            table = tomllib.loads(path.read_text())
+        except OSError as error:
+            raise SetupError(f"the founding file {path} cannot be read: {error.strerror}") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise SetupError(f"the founding file {path} is not TOML: {error}") from error
+        known = {"name", "origin", "participants", "accreditations", "recognitions", "limits"}
+        for key in table.keys() - known:
+            raise SetupError(f"the founding file {path} has the unknown member {key!r}")
+        try:
+            self.name = table.get("name", self.name)
+            self.origin = table.get("origin", self.origin)
+            for row in table.get("participants", []):
+                card = read_card(path.parent / row["card"])
+                self.add(card, validator=row.get("validator"), address=row.get("address"))
+            for row in table.get("accreditations", []):
+                self.accreditations.append(self._accreditation(row))
+            for row in table.get("recognitions", []):
+                self.recognitions.append(Recognition.parse(self._dated(row)))
+            if "limits" in table:
+                self.limits = Limits(**table["limits"])
+        except KeyError as error:
+            raise SetupError(f"the founding file {path}: an entry lacks {error.args[0]}") from error
+        except (CredentialError, TypeError, ValueError) as error:
+            raise SetupError(f"the founding file {path}: {error}") from error
+
+    def _accreditation(self, row: Mapping[str, Any]) -> Accreditation:
+        dated = self._dated(row)
+        unknown = dated.keys() - set(Accreditation.__dataclass_fields__)
+        if unknown:
+            raise SetupError(f"an accreditation has the unknown member {min(unknown)!r}")
+        return Accreditation(
+            participant=dated["participant"],
+            roles=tuple(dated["roles"]),
+            schemes=tuple((str(scheme), str(namespace)) for scheme, namespace in dated["schemes"]),
+            jurisdiction=dated["jurisdiction"],
+            valid_from=dated["valid_from"],
+            valid_until=dated.get("valid_until"),
+            licence=dated.get("licence", ""),
+        )
+
+    def _dated(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        dated = {"valid_from": self.created, **row}
+        for name in ("valid_from", "valid_until"):
+            if name in dated:
+                dated[name] = _seconds(dated[name])
+        return dated
+
+
+def _seconds(value: object) -> int:
+    """A TOML date (midnight, UTC), date-time, or seconds."""
+    if isinstance(value, datetime):
+        return int((value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp())
+    if isinstance(value, date):
+        return int(datetime(value.year, value.month, value.day, tzinfo=UTC).timestamp())
+    if type(value) is int:
+        return value
+    raise SetupError(f"{value!r} is not a day or a number of seconds")
+
+
+def create(out: Path, founding: Founding) -> Genesis:
+    """The founding ceremony: a network directory in `out`. The network key is sealed and forgotten."""
+    if out.exists() and any(out.iterdir()):
+        raise SetupError(f"{out} is not empty: a network is founded in a new directory")
+    if not founding.name:
+        raise SetupError("the network has no name: give --name")
+    if not founding.participants:
+        raise SetupError("the network has no participants: give --card FILE for each")
+    for did, url in founding.addresses.items():
+        _require_url(did, url)
+    files = rule_files()
+    known = {
+        s
+        for group in read_table("lifecycle.json", files["lifecycle.json"])["schemes"].values()
+        for s in group
+    }
+    for accreditation in founding.accreditations:
+        for scheme, _ in accreditation.schemes:
+            if scheme not in known:
+                raise SetupError(
+                    f"{accreditation.participant} is accredited for codes of the unknown scheme {scheme!r}: "
+                    f"it is one of {', '.join(sorted(known))}"
+                )
+    network_key = secrets.token_bytes(32)
+    try:
+        data = write_genesis(
+            name=founding.name,
+            origin=founding.origin or f"log.{founding.name}.example",
+            created=founding.created,
+            participants=founding.participants,
+            validators=founding.validators,
+            accreditations=founding.accreditations,
+            rule_files=files,
+            network_key_check=key_check(network_key),
+            recognitions=founding.recognitions,
+            sealed_network_keys={p.did: seal_to(_transport(p), network_key) for p in founding.participants},
+            limits=founding.limits,
+        )
+        genesis = Genesis.parse(data, files)
+        policy = log_policy(genesis)
+    except (CredentialError, ConsensusError) as error:
+        raise SetupError(f"no network was founded: {error}") from error
+    unknown = founding.addresses.keys() - genesis.participants.keys()
+    if unknown:
+        raise SetupError(f"an address is given for {min(unknown)}, which is no participant")
+    (out / RULES_FOLDER).mkdir(parents=True, exist_ok=True)
+    for name, rule in files.items():
+        (out / RULES_FOLDER / name).write_bytes(rule)
+    (out / POLICY_FILE).write_text(policy)
+    (out / PEERS_FILE).write_text(_peers_text(founding.addresses))
+    (out / GENESIS_FILE).write_bytes(data)
+    return genesis
+
+
+def _transport(participant: Participant) -> bytes:
+    for key in participant.keys:
+        if key.role == "transport":
+            return key.public
+    raise SetupError(f"the card of {participant.did} has no transport key: make it with `comity init`")
+
+
+def _peers_text(addresses: Mapping[str, str]) -> str:
+    head = "# Where the nodes of this network listen. A hint for this node only: edit it as you like.\n"
+    return head + tomli_w.dumps({"addresses": dict(sorted(addresses.items()))})
+
+
+# -- verify, join, open ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A network directory that was read and checked."""
+
+    genesis: Genesis
+    policy: Policy
+    policy_text: str
+    addresses: Mapping[str, str]
+    rule_files: Mapping[str, bytes]
+
+
+def verify(directory: Path) -> Network:
+    """Read a network directory and check everything in it against genesis."""
+    try:
+        data = (directory / GENESIS_FILE).read_bytes()
+    except OSError as error:
+        raise SetupError(f"{directory} is not a network directory: it holds no {GENESIS_FILE}") from error
+    folder = directory / RULES_FOLDER
+    files = {path.name: path.read_bytes() for path in sorted(folder.glob("*")) if path.is_file()}
+    try:
+        genesis = Genesis.parse(data, files)
+    except CredentialError as error:
+        raise SetupError(f"{directory / GENESIS_FILE}: {error}") from error
+    try:
+        text = (directory / POLICY_FILE).read_text()
+        policy = Policy.parse(text)
+    except OSError as error:
+        raise SetupError(f"{directory} holds no {POLICY_FILE}: take it from another participant") from error
+    except (ConsensusError, UnicodeDecodeError) as error:
+        raise SetupError(f"{directory / POLICY_FILE}: {error}") from error
+    if policy.origin != genesis.origin:
+        raise SetupError(
+            f"{directory / POLICY_FILE} is of the log {policy.origin}, genesis is of {genesis.origin}"
+        )
+    return Network(genesis, policy, text, _addresses(directory, genesis), files)
+
+
+def _addresses(directory: Path, genesis: Genesis) -> dict[str, str]:
+    path = directory / PEERS_FILE
+    try:
+        table = tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SetupError(f"{path} cannot be read: {error}") from error
+    addresses = table.get("addresses", {})
+    if not isinstance(addresses, dict):
+        raise SetupError(f"{path}: addresses is a table of DID = URL")
+    for did, url in addresses.items():
+        if did not in genesis.participants:
+            raise SetupError(f"{path} gives an address for {did}, which is no participant of this network")
+        _require_url(did, url, f"{path}: ")
+    return addresses
+
+
+def _require_url(did: str, url: object, where: str = "") -> None:
+    if not isinstance(url, str) or not url.startswith(("http://", "https://")) or not urlsplit(url).hostname:
+        raise SetupError(f"{where}the address of {did} is not an http:// or https:// URL: {url!r:.120}")
+
+
+def join(directory: DataDirectory, network: Path, passphrase: str) -> Network:
+    """Check a network directory against this node's keys, and keep a copy in the data directory."""
+    found = verify(network)
+    keys = Keys.load(directory.root, read_card(directory.card).did, passphrase)
+    open_network_key(found.genesis, keys)
+    if directory.network.exists() and network.resolve() != directory.network.resolve():
+        present = verify(directory.network)
+        if present.genesis.network_id != found.genesis.network_id:
+            raise SetupError(
+                f"{directory.root} has already joined the network {present.genesis.name} "
+                f"({present.genesis.network_id.hex()[:16]}): one data directory belongs to one network"
+            )
+        return present
+    if network.resolve() != directory.network.resolve():
+        scratch = directory.root / "network.new"
+        shutil.rmtree(scratch, ignore_errors=True)
+        shutil.copytree(network, scratch)
+        scratch.rename(directory.network)
+    return found
+
+
+def open_network_key(genesis: Genesis, keys: Keys) -> bytes:
+    """The network key, if these keys are those of a participant of this genesis."""
+    participant = genesis.participant(keys.did)
+    if participant is None:
+        raise SetupError(
+            f"{keys.did} is no participant of the network {genesis.name} "
+            f"({genesis.network_id.hex()[:16]}): join the network that was founded with your card"
+        )
+    public = keys.public_keys()
+    for key in participant.keys:
+        if key.id == key_id(keys.did, key.role) and public[key.role] != key.public:
+            raise SetupError(
+                f"the {key.role} key in keys.enc is not the one genesis names for {keys.did}: "
+                "this is the data directory of another node, or its keys were made again"
+            )
+    sealed = genesis.sealed_network_keys.get(keys.did)
+    if sealed is None:
+        raise SetupError(f"genesis holds no network key sealed to {keys.did}: the founders must add it")
+    network_key = keys.unseal(sealed)
+    try:
+        genesis.require_network_key(network_key)
+    except CredentialError as error:
+        raise SetupError(f"this node cannot start: {error}") from error
+    return network_key
+
+
+def require_id(genesis: Genesis, expected: str | None) -> None:
+    """Refuse a network whose id is not the one that was told; None: nobody told one."""
+    if expected is not None and expected.strip().lower() != fingerprint(genesis):
+        raise SetupError(
+            f"this is the network {fingerprint(genesis)}, not {expected:.64}: its genesis.toml was altered "
+            "or is of another network; take the directory from the founders again"
+        )
+
+
+def fingerprint(genesis: Genesis) -> str:
+    """The network id in hex: what participants compare before they join."""
+    assert sha256(genesis.data).digest() == genesis.network_id, "the id is the digest of the file"
+    return genesis.network_id.hex()

@@ -1,0 +1,1 @@
+"""Storage: the three databases; all SQL of the node is here."""

@@ -1,0 +1,1187 @@
+"""One verdict per manifest line: the required outcomes, on really signed documents and the real registry."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+import pytest
+
+from consensus.checkpoint import (
+    COSIGNATURE_KIND,
+    LOG_KIND,
+    Checkpoint,
+    NoteKey,
+    SignedNote,
+    cosign_line,
+    sign_log_line,
+)
+from consensus.merkle import Tree, leaf_hash
+from consensus.policy import Policy as LogPolicy
+from consensus.policy import make_policy
+from consensus.receipt import make_receipt
+from credentials.documents.issuer import status_entries
+from credentials.documents.suites import eddsa
+from credentials.errors import CredentialError
+from credentials.ledger.recognition import Effect, Recognition
+from credentials.verdicts.clearance import Line, Manifest, ManifestContext, clear_item, consignment
+from credentials.verdicts.evidence import (
+    Evidence,
+    LedgerView,
+    Missing,
+    MissingReason,
+    StatusSource,
+    Tables,
+    identifiers_in_play,
+)
+from tests.harness.border import (
+    DECLARATION,
+    LAW_DATE,
+    LISTS,
+    World,
+    claims_of,
+    code,
+    identifier_of,
+    line_of,
+    policy,
+    subject_of,
+    tables,
+    used_pack,
+    world,
+)
+from tests.harness.ledger import CN_AUTHORITY, CREATED, IMPORTER, MAKER, WORKSHOP, signer
+
+GOOD = ("clear", "clear_with_gaps")
+
+
+def shape(verdict: Mapping[str, Any]) -> tuple[Any, ...]:
+    return verdict["verdict"], verdict["reason"], verdict["ground"]
+
+
+def check(verdict: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    return [c for c in verdict["checks"] if c["name"] == name]
+
+
+def rules_failed(verdict: Mapping[str, Any]) -> set[str | None]:
+    return {c.get("rule") for c in verdict["checks"] if c["outcome"] == "fail"}
+
+
+def test_a_clean_battery_is_clear_and_names_its_sources() -> None:
+    """
+    A published, presented battery is clear, with both dates, height, sources and the withheld sets named.
+    """
+    w = World()
+    text = w.new(1)
+
+    told = w.judge(text).as_dict()
+
+    assert shape(told) == ("clear", "ok", None)
+    assert (told["law_date"], told["evaluated_at"]) == (LAW_DATE, w.now)
+    assert told["height"] == w.ledger.height
+    assert {s["name"] for s in told["sources"]} >= {"ledger", "passport set 1", "status list (revocation)"}
+    assert {item["point"] for item in told["withheld"]} == {2, 3, 4}
+    assert not {gap["point"] for gap in told["gaps"]} & {2, 3, 4}
+    assert [step["kind"] for step in told["timeline"]][:2] == ["battery.produced", "passport.published"]
+    assert not any(word in str(told).lower() for word in ("'compliant", "non-compliant"))
+
+
+def test_a_missing_data_point_is_a_gap_not_a_failure() -> None:
+    """
+    A data point required at the law date and not in the passport makes clear_with_gaps and is listed.
+    """
+    w = World()
+    text = code(1)
+    claims = claims_of(1)
+    del claims["Circularity"]["renewableContent"]
+    w.run(w.ledger.attest(MAKER, "battery.produced", subject_of(text)))
+    w.publish(text, w.issue(text, claims=claims))
+
+    told = w.judge(text).as_dict()
+
+    assert shape(told) == ("clear_with_gaps", "gaps", None)
+    assert [gap["dp"] for gap in told["gaps"]] == [24]
+
+
+def test_before_the_law_applies_nothing_is_a_gap() -> None:
+    """
+    The same passport at a law date before 18 Feb 2027 has no gaps: the dates are two parameters.
+    """
+    w = World()
+    text = code(1)
+    claims = claims_of(1)
+    del claims["Circularity"]["renewableContent"]
+    w.run(w.ledger.attest(MAKER, "battery.produced", subject_of(text)))
+    w.publish(text, w.issue(text, claims=claims))
+
+    assert w.judge(text, law_date="2027-02-17").as_dict()["verdict"] == "clear"
+
+
+@pytest.mark.parametrize(
+    ("law_date", "expected", "outcome"),
+    [
+        ("2027-01-15", ("clear", "ok", None), "pass"),
+        ("2027-01-14", ("clear", "ok", None), "pass"),
+        ("2027-03-01", ("clear", "ok", None), "warn"),
+        ("2027-01-13", ("undecided", "law_date_past", None), "indeterminate"),
+        ("2020-01-01", ("undecided", "law_date_past", None), "indeterminate"),
+        ("0001-01-01", ("undecided", "law_date_past", None), "indeterminate"),
+    ],
+)
+def test_the_declarant_does_not_choose_the_law(
+    law_date: str, expected: tuple[Any, ...], outcome: str
+) -> None:
+    """
+    A law date before the day of judging (in any time zone) is never clear; a later one is said.
+    """
+    w = World()
+    text = w.new(1)
+
+    told = w.judge(text, law_date=law_date, at=1_800_000_900).as_dict()
+    importer = w.judge(
+        text, law_date=law_date, policy_name="importer-eu", evidence=w.evidence(text)
+    ).as_dict()
+
+    assert shape(told) == expected
+    assert check(told, "law_date")[0]["outcome"] == check(importer, "law_date")[0]["outcome"] == outcome
+    # What the page prints beside "judged" is the same day, UTC.
+    assert check(told, "law_date")[0]["evidence"].get("day_of_judging", "2027-01-15") == "2027-01-15"
+    assert importer["verdict"] in GOOD
+
+
+def test_an_altered_value_holds() -> None:
+    """
+    A value altered in the presented set 1 is held under 26(a) as an invalid signature.
+    """
+    w = World()
+    text = w.new(1)
+    altered = copy.deepcopy(dict(w.passports[text].credentials[1]))
+    altered["credentialSubject"]["GeneralProductInformation"]["batteryMass"] = 451.0
+
+    told = w.judge(text, shown=[altered]).as_dict()
+
+    assert shape(told) == ("hold", "invalid_signature", "26(a)")
+
+
+@pytest.mark.parametrize(
+    ("ledger", "listed"), [(True, True), (True, False), (False, True)], ids=["both", "ledger", "list"]
+)
+def test_a_revoked_passport_is_refused_and_a_difference_warns(ledger: bool, listed: bool) -> None:
+    """
+    Revoked on the ledger or on the status list: refusal is recommended; if the two differ, a check warns.
+    """
+    w = World()
+    text = w.new(1)
+    w.revoke(text, ledger=ledger, listed=listed)
+
+    told = w.judge(text).as_dict()
+
+    assert shape(told) == ("refuse_recommended", "revoked", "26(a)")
+    assert any(c["reason"] == "status_differs" for c in told["checks"]) == (ledger != listed)
+
+
+def test_a_loose_battery_declared_as_a_car_holds() -> None:
+    """
+    X17: a battery declared under 8703 that is no battery in a vehicle is held for its commodity code.
+    """
+    w = World()
+    text = w.new(1)
+
+    told = w.judge(text, commodity_code="8703801000").as_dict()
+
+    assert shape(told) == ("hold", "commodity_code", "26(a)")
+    assert rules_failed(told) == {"X17"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"goods": "in_vehicle", "commodity_code": "8703801000", "vin": "ZZ9DEM0E0T0000039"}, "ok"),
+        ({"goods": "in_vehicle", "commodity_code": "8703801000"}, "vin_missing"),
+        ({"goods": "in_vehicle", "commodity_code": "8703801000", "vin": "ZZ9DEM0E0T00000I9"}, "vin_invalid"),
+        (
+            {"goods": "in_vehicle", "commodity_code": "8507600000", "vin": "ZZ9DEM0E0T0000039"},
+            "commodity_code",
+        ),
+        ({"goods": "in_other", "commodity_code": "8504409500"}, "ok"),
+        ({"goods": "in_other", "commodity_code": "8507600000"}, "commodity_code"),
+        ({"goods": "ship"}, "goods_unknown"),
+        ({"commodity_code": "85076"}, "commodity_code"),
+        ({"commodity_code": "８５０７６０"}, "commodity_code"),
+        ({"mass_kg": 460}, "ok"),
+        ({"mass_kg": 600}, "mass_mismatch"),
+    ],
+)
+def test_what_the_goods_are(changes: dict[str, Any], reason: str) -> None:
+    """
+    X17: code, vehicle number and mass must fit what the line says the goods are.
+    """
+    w = World()
+    text = w.new(1)
+
+    told = w.judge(text, **changes).as_dict()
+
+    assert told["reason"] == reason
+    assert (told["verdict"] == "clear") == (reason == "ok")
+
+
+def receipts_of(w: World) -> tuple[str, dict[int, str]]:
+    """A log policy, and the receipt of every leaf of the world's ledger under it."""
+    names = [MAKER, IMPORTER, WORKSHOP, CN_AUTHORITY]
+    text = make_policy(
+        "log.example",
+        [NoteKey("log.example", LOG_KIND, signer(name, "log").public_key) for name in names],
+        [(name, NoteKey(name, COSIGNATURE_KIND, signer(name, "cosign").public_key)) for name in names],
+        3,
+    )
+    tree = Tree(leaf_hash(leaf.entry) for leaf in w.leaves)
+    seal = Checkpoint("log.example", tree.size, tree.root())
+    lines = [sign_log_line(seal, "log.example", signer(name, "log")) for name in names]
+    lines += [cosign_line(seal, name, w.now, signer(name, "cosign")) for name in names]
+    note = SignedNote(seal.body(), tuple(lines))
+    policy = LogPolicy.parse(text)
+    return text, {
+        index: make_receipt(leaf.entry, None, index, tree, note, policy=policy).text()
+        for index, leaf in enumerate(w.leaves)
+    }
+
+
+def test_a_receipt_of_something_else_is_doubt() -> None:
+    """
+    A receipt of another battery, of a refusal or of another log holds the line; one of this battery's further
+    records is a note, its passport's passes.
+    """
+    w = World()
+    text, other = w.new(1), w.new(2)
+    w.run(w.attested(text, w.issue(text)))
+    log_policy, receipts = receipts_of(w)
+    steps = {step["kind"]: step["leaf_index"] for step in w.judge(text).as_dict()["timeline"][:-1]}
+    refused = w.judge(text).as_dict()["timeline"][-1]["leaf_index"]
+    stranger = w.judge(other).as_dict()["timeline"][1]["leaf_index"]
+
+    def told(receipt: str, policy_text: str | None = log_policy) -> tuple[str, str, str, str]:
+        evidence = replace(w.evidence(text, network=w.network(log_policy=policy_text)), receipts=(receipt,))
+        verdict = w.judge(text, evidence=evidence).as_dict()
+        found = check(verdict, "receipt")[0]
+        return verdict["verdict"], verdict["reason"], found["outcome"], found["reason"]
+
+    assert told(receipts[steps["passport.published"]]) == ("clear", "ok", "pass", "ok")
+    assert told(receipts[steps["battery.exported"]]) == ("clear", "ok", "warn", "receipt_of_other_record")
+    for doubtful in (receipts[stranger], receipts[refused]):
+        assert told(doubtful) == ("hold", "receipt_other", "fail", "receipt_other")
+    assert told(receipts[stranger].replace("log.example", "log2.example"))[1:3] == ("receipt_invalid", "fail")
+    assert told("rubbish")[:2] == ("hold", "receipt_invalid")
+    assert told(receipts[refused], "no policy")[2] == "not_checked"
+
+
+def test_blanks_around_a_code_are_no_part_of_it() -> None:
+    """
+    A line's code and what the node looks up for it are the same text, without blanks around it.
+    """
+    row = {"battery": f"\t{code(1)} "}
+
+    assert identifiers_in_play(row) == (Line.parse(row).battery,) == (code(1),)
+    with pytest.raises(CredentialError):
+        Line.parse({"battery": "  "})
+
+
+def test_a_clear_line_says_how_much_was_not_checked() -> None:
+    """
+    What is printed as the main reason says that required checks passed, and how many others were not made.
+    """
+    w = World()
+    text = w.new(1)
+
+    told, by_scan = (
+        w.judge(text).as_dict(),
+        clear_item(Line(1, text), w.evidence(text), policy(), LAW_DATE, w.now),
+    )
+
+    for verdict in (told, by_scan.as_dict()):
+        unmade = {c["name"] for c in verdict["checks"] if c["outcome"] in ("not_checked", "indeterminate")}
+        assert unmade
+        assert verdict["text"] == f"Required checks passed; {len(unmade)} not checked."
+
+
+def test_a_source_without_an_age_says_so() -> None:
+    """
+    Genesis and the recognitions in it have no age; every other held source has one.
+    """
+    w = World()
+    text = w.new(1)
+
+    for source in w.judge(text).as_dict()["sources"]:
+        assert (
+            (source["age_s"] is None)
+            == ("age_note" in source)
+            == (source["name"] in ("genesis", "recognitions"))
+        )
+
+
+def test_a_refused_document_was_attested() -> None:
+    """
+    A document that its maker attested and a record refused is not said to be attested by nobody.
+    """
+    w = World()
+    text = w.new(1)
+    document = refused_second(w, text)
+
+    told = w.judge(text, shown=[document]).as_dict()
+
+    entry = check(told, "admitted.entry")[0]
+    assert (entry["outcome"], entry["reason"], entry["rule"]) == ("fail", "refused_by_ledger", "X1")
+    assert entry["evidence"]["leaf_index"] == told["timeline"][-1]["leaf_index"]
+    assert "not_admitted" not in {c["reason"] for c in told["checks"]}
+    assert shape(told) == ("refuse_recommended", "duplicate_identity", "26(a)")
+
+
+def test_parts_that_nobody_compared_are_not_green() -> None:
+    """
+    X7: what the ledger tells of the battery itself passes; its parts are a check of their own, not made.
+    """
+    w = World()
+    told = w.judge(w.new(1)).as_dict()
+    used = w.judge(used_pack(w, 2), policy_name="authority-eu").as_dict()
+
+    assert [(c["outcome"], c["evidence"]) for c in check(told, "new_not_used")] == [("pass", {})]
+    assert [(c["outcome"], c["reason"]) for c in check(told, "parts_not_used")] == [
+        ("not_checked", "parts_not_compared")
+    ]
+    assert len(check(used, "parts_not_used")) == 1
+    assert told["verdict"] == "clear"
+
+
+VIN, OTHER_VIN = "ZZ9DEM0E0T0000039", "ZZ9DEM0E3T0000041"
+IN_VEHICLE: dict[str, Any] = {"goods": "in_vehicle", "commodity_code": "8703801000"}
+
+
+@pytest.mark.parametrize(
+    ("bound", "declared", "expected", "vin_check"),
+    [
+        (VIN, VIN, ("clear", "ok"), ("pass", "ok")),
+        (OTHER_VIN, VIN, ("hold", "vin_other"), ("fail", "vin_other")),
+        (None, VIN, ("clear", "ok"), ("not_checked", "vin_not_recorded")),
+    ],
+)
+def test_a_vehicle_number_is_compared_with_the_ledger(
+    bound: str | None, declared: str, expected: tuple[str, str], vin_check: tuple[str, str]
+) -> None:
+    """
+    X17: a well-formed VIN is green only when the ledger says that the battery is in that vehicle.
+    """
+    w = World()
+    text = code(1)
+    w.run(w.ledger.attest(MAKER, "battery.produced", subject_of(text)))
+    w.publish(text)
+    if bound:
+        w.happen(MAKER, "battery.installed", text, {"vin": bound}, bound_asset=subject_of(bound))
+
+    told = w.judge(text, vin=declared, **IN_VEHICLE).as_dict()
+    unread = w.judge(text, vin=declared, evidence=w.evidence(text), **IN_VEHICLE).as_dict()
+
+    assert (told["verdict"], told["reason"]) == expected
+    assert [(c["outcome"], c["reason"]) for c in check(told, "vin")] == [vin_check]
+    assert check(unread, "vin")[0]["outcome"] == "not_checked"
+    assert check(w.judge(text).as_dict(), "vin")[0]["outcome"] == "not_applicable"
+
+
+def test_one_vehicle_on_two_lines_is_said() -> None:
+    """
+    X17: a VIN that stands on two lines is a note on both; a vehicle may carry two packs.
+    """
+    w = World()
+    text, other = w.new(1), w.new(2)
+    row = line_of(2, other, vin=VIN.lower(), **IN_VEHICLE)
+
+    told = w.judge(text, vin=VIN, others=[row], **IN_VEHICLE).as_dict()
+
+    warned = [c for c in check(told, "vin") if c["outcome"] == "warn"]
+    assert [(c["reason"], c["evidence"]["other_lines"]) for c in warned] == [("vin_repeated", [2])]
+    assert told["verdict"] in GOOD
+
+
+def test_a_second_passport_is_refused_and_the_first_stays_clear() -> None:
+    """
+    X1: the ledger refuses the second passport; shown it is a duplicate, the honest line only gets a warning.
+    """
+    w = World()
+    text = w.new(1)
+    second = w.issue(text)
+    w.run(w.attested(text, second))
+    row = line_of(2, text, documents=[dict(second.credentials[1])])
+
+    honest = w.judge(text, others=[row]).as_dict()
+    copied = w.judge(text, shown=[second.credentials[1]], others=[line_of(1, text, before=True)]).as_dict()
+    alone = w.judge(text, shown=[second.credentials[1]]).as_dict()
+
+    assert honest["verdict"] in GOOD
+    assert {c["reason"] for c in honest["checks"] if c["outcome"] == "warn"} >= {
+        "duplicate_claimed",
+        "repeated_on_manifest",
+    }
+    for told in (copied, alone):
+        assert shape(told) == ("refuse_recommended", "duplicate_identity", "26(a)")
+        assert "X1" in rules_failed(told)
+
+
+def test_the_honest_line_stays_clear_wherever_it_stands() -> None:
+    """
+    The ledger, not the order of the lines, says which of two passports is the honest one.
+    """
+    w = World()
+    text = w.new(1)
+    second = w.issue(text)
+    w.run(w.attested(text, second))
+    fraud_first = line_of(1, text, documents=[dict(second.credentials[1])], before=True)
+
+    told = w.judge(text, shown=[w.passports[text].credentials[1]], others=[fraud_first]).as_dict()
+
+    assert told["verdict"] in GOOD
+
+
+def test_the_same_battery_twice_on_a_manifest_holds_the_later_line() -> None:
+    """
+    X17: without another passport the later line of one battery is held as a duplicate, the first warned.
+    """
+    w = World()
+    text = w.new(1)
+
+    later = w.judge(text, others=[line_of(1, text, before=True)]).as_dict()
+    first = w.judge(text, others=[line_of(2, text)]).as_dict()
+
+    assert shape(later) == ("hold", "duplicate_line", "26(a)")
+    assert first["verdict"] in GOOD
+    assert check(first, "manifest")[0]["outcome"] == "warn"
+
+
+def test_a_passport_without_accreditation_holds() -> None:
+    """
+    X9: signed by a participant that is not accredited for this maker's codes, and never admitted.
+    """
+    w = World()
+    text = code(1, maker="ZZ2")
+    issued = w.issue(text, by=IMPORTER)
+
+    told = w.judge(text, shown=[issued.credentials[1]]).as_dict()
+
+    assert shape(told) == ("hold", "issuer_out_of_scope", "26(a)")
+    assert "X9" in rules_failed(told)
+
+
+def test_a_recycled_battery_is_refused() -> None:
+    """
+    X3: a battery on record as recycled is refused when it is shown again, with its old passport or without.
+    """
+    w = World()
+    text = code(1)
+    w.run(w.ledger.attest(MAKER, "battery.produced", subject_of(text)))
+    w.publish(text)
+    w.recycle(text)
+
+    bare = w.judge(text, evidence=w.evidence(text, documents={})).as_dict()
+    shown = w.judge(text, shown=[w.passports[text].credentials[1]]).as_dict()
+
+    for told in (bare, shown):
+        assert shape(told) == ("refuse_recommended", "recycled", "26(a)")
+        assert "X3" in rules_failed(told)
+
+
+@pytest.mark.parametrize("produced", [True, False], ids=["known battery", "unknown battery"])
+def test_a_passport_that_was_never_attested_holds(produced: bool) -> None:
+    """
+    A valid passport of an accredited maker that was never recorded is held as not admitted.
+    """
+    w = World()
+    text = code(1)
+    if produced:
+        w.run(w.ledger.attest(MAKER, "battery.produced", subject_of(text)))
+    issued = w.issue(text)
+
+    told = w.judge(text, shown=[issued.credentials[1]]).as_dict()
+
+    assert shape(told) == ("hold", "not_admitted", "26(a)")
+
+
+@pytest.mark.parametrize(
+    ("law_date", "expected"),
+    [
+        ("2027-03-01", ("hold", "not_published", "26(a)")),
+        ("2026-12-01", ("undecided", "passport_not_yet_required", None)),
+    ],
+    ids=["the law asks for a passport", "before 18 February 2027"],
+)
+def test_a_battery_without_a_passport_lacks_a_document_once_the_law_asks_for_it(
+    law_date: str, expected: tuple[str, str, str | None]
+) -> None:
+    """
+    A known battery without any passport is held for a missing document from 18 February 2027 on; before that
+    day nothing is missing, and nothing is proven either.
+    """
+    w = World()
+    text = code(1)
+    w.run(w.ledger.attest(MAKER, "battery.produced", subject_of(text)))
+
+    told = w.judge(text, law_date=law_date).as_dict()
+
+    assert shape(told) == expected
+    assert "document_unreachable" not in {check["reason"] for check in told["checks"]}
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["known battery", "unknown battery"])
+def test_an_unknown_cryptosuite_is_undecided(known: bool) -> None:
+    """
+    A proof this node cannot check is neither proven nor disproven.
+    """
+    w = World()
+    text = w.new(1) if known else code(1)
+    issued = w.passports[text] if known else w.issue(text)
+    document = copy.deepcopy(dict(issued.credentials[1]))
+    document["proof"]["cryptosuite"] = "mldsa44-jcs-2024"
+
+    told = w.judge(text, shown=[document]).as_dict()
+
+    assert told["verdict"] == "undecided"
+    assert told["reason"] == told["undecided_because"] == "unsupported_algorithm"
+    assert told["ground"] is None
+
+
+def test_an_unknown_battery_is_undecided() -> None:
+    """
+    A code nobody attested anything about is not found, which is neither clear nor a failure.
+    """
+    told = World().judge(code(1)).as_dict()
+
+    assert (told["verdict"], told["reason"], told["undecided_because"]) == (
+        "undecided",
+        "not_found",
+        "not_found",
+    )
+
+
+@pytest.mark.parametrize(
+    ("make", "reason", "ground"),
+    [
+        (lambda d: d.pop("proof"), "proof_missing", "26(a)"),
+        (lambda d: d.pop("type"), "structure_invalid", "26(a)"),
+        (lambda d: d.pop("issuer"), "structure_invalid", "26(a)"),
+    ],
+    ids=["no proof", "no type", "no issuer"],
+)
+def test_a_document_without_form_holds(
+    make: Callable[[dict[str, Any]], object], reason: str, ground: str
+) -> None:
+    """
+    A presented document that is no signed credential is held, whatever else is known.
+    """
+    w = World()
+    text = w.new(1)
+    document = copy.deepcopy(dict(w.passports[text].credentials[1]))
+    make(document)
+
+    assert shape(w.judge(text, shown=[document]).as_dict()) == ("hold", reason, ground)
+
+
+def test_a_passport_of_another_battery_is_not_this_ones() -> None:
+    """
+    A valid, recorded passport of another battery, shown with this code, is held as wrong subject.
+    """
+    w = World()
+    text, other = w.new(1), w.new(2)
+
+    told = w.judge(text, shown=[w.passports[other].credentials[1]]).as_dict()
+
+    assert (told["verdict"], told["ground"]) == ("hold", "26(a)")
+    assert any(c["reason"] == "wrong_subject" for c in told["checks"] if c["outcome"] == "fail")
+
+
+def test_an_older_version_is_superseded() -> None:
+    """
+    The first version of a passport that has a second one is held; the current one is clear.
+    """
+    w = World()
+    text = w.new(1)
+    first = w.passports[text]
+    second = w.issue(text, version=2)
+    w.run(w.attested(text, second, "passport.superseded", references=(first.digest,)))
+
+    assert shape(w.judge(text, shown=[first.credentials[1]]).as_dict()) == ("hold", "superseded", "26(a)")
+    assert w.judge(text).as_dict()["verdict"] in GOOD
+
+
+def test_a_battery_presented_in_another_declaration_holds() -> None:
+    """
+    X12: the presentation on record names another declaration.
+    """
+    w = World()
+    text = w.new(1, declaration_number="26NLOTHER")
+
+    told = w.judge(text).as_dict()
+
+    assert shape(told) == ("hold", "second_presentation", "26(a)")
+
+
+def test_leaving_the_declaration_number_out_does_not_hide_a_presentation() -> None:
+    """
+    X12: a presentation on record is compared with the manifest's number; without a number it is undecided.
+    """
+    w = World()
+    text = w.new(1, declaration_number="26NLOTHER")
+
+    for head in ({}, {"direction": "import"}, {"direction": "export"}):
+        told = w.judge(text, head=head).as_dict()
+
+        assert (told["verdict"], told["reason"]) == ("undecided", "not_declared")
+
+
+@pytest.mark.parametrize("head", [{"declaration": DECLARATION}, {}], ids=["with a number", "without"])
+def test_a_battery_that_nobody_presented_is_said(head: dict[str, Any]) -> None:
+    """
+    X12: a line of an import that no presentation on the ledger is about is a note where the policy asks.
+    """
+    w = World()
+    text = code(1)
+    w.run(w.ledger.attest(MAKER, "battery.produced", subject_of(text)))
+    w.publish(text)
+
+    customs = check(w.judge(text, head=head).as_dict(), "standing.presentation")[0]
+    importer = check(
+        w.judge(text, head=head, policy_name="importer-eu", evidence=w.evidence(text)).as_dict(),
+        "standing.presentation",
+    )[0]
+
+    assert (customs["outcome"], customs["reason"]) == ("warn", "not_presented")
+    assert importer["outcome"] == "not_applicable"
+
+
+def test_a_code_that_contradicts_the_passport_holds() -> None:
+    """
+    X16: the date in the code is another month than the passport's.
+    """
+    w = World()
+    text = code(1)
+    claims = claims_of(1)
+    claims["GeneralProductInformation"]["manufacturingDate"] = "2026-07-03T09:00:00.000+08:00"
+    w.run(w.ledger.attest(MAKER, "battery.produced", subject_of(text)))
+    w.publish(text, w.issue(text, claims=claims))
+
+    assert shape(w.judge(text).as_dict()) == ("hold", "code_mismatch", "26(a)")
+
+
+@pytest.mark.parametrize(
+    ("named", "expected", "alias"),
+    [
+        (code(2), ("hold", "code_mismatch", "26(a)"), ("not_applicable", "not_applicable")),
+        (
+            identifier_of(code(2)).uri,
+            ("hold", "code_mismatch", "26(a)"),
+            ("not_applicable", "not_applicable"),
+        ),
+        (code(2).lower(), ("hold", "code_mismatch", "26(a)"), ("not_applicable", "not_applicable")),
+        (code(1).lower(), ("clear", "ok", None), ("not_applicable", "not_applicable")),
+        (identifier_of(code(1)).uri, ("clear", "ok", None), ("not_applicable", "not_applicable")),
+        (
+            "https://id.example.org/01/06912345678902/21/1",
+            ("clear", "ok", None),
+            ("warn", "alias_not_recorded"),
+        ),
+        ("urn:serial:1", ("clear", "ok", None), ("warn", "alias_not_recorded")),
+        ("see the label", ("clear", "ok", None), ("warn", "alias_not_recorded")),
+    ],
+)
+def test_the_identifier_inside_the_passport_is_compared(
+    named: str, expected: tuple[Any, ...], alias: tuple[str, str]
+) -> None:
+    """
+    X16: another battery's code in productIdentifier is held; an identifier of another kind is said.
+    """
+    w = World()
+    text = code(1)
+    claims = claims_of(1)
+    claims["GeneralProductInformation"]["productIdentifier"] = named
+    w.run(w.ledger.attest(MAKER, "battery.produced", subject_of(text)))
+    w.publish(text, w.issue(text, claims=claims))
+
+    told = w.judge(text).as_dict()
+
+    assert shape(told) == expected
+    assert [(c["outcome"], c["reason"]) for c in check(told, "alias")] == [alias]
+
+
+def altered(w: World, text: str) -> dict[str, Any]:
+    document = copy.deepcopy(dict(w.passports[text].credentials[1]))
+    document["credentialSubject"]["GeneralProductInformation"]["batteryMass"] = 452.0
+    return document
+
+
+def of_unknown_suite(w: World, text: str) -> dict[str, Any]:
+    document = copy.deepcopy(dict(w.passports[text].credentials[1]))
+    document["proof"]["cryptosuite"] = "mldsa44-jcs-2024"
+    return document
+
+
+def refused_second(w: World, text: str) -> dict[str, Any]:
+    second = w.issue(text)
+    w.run(w.attested(text, second))
+    return dict(second.credentials[1])
+
+
+def never_attested(w: World, text: str) -> dict[str, Any]:
+    return dict(w.issue(text).credentials[1])
+
+
+@pytest.mark.parametrize("make", [altered, of_unknown_suite, refused_second, never_attested])
+def test_nothing_is_green_because_of_a_document_that_is_not_proven_and_recorded(
+    make: Callable[[World, str], dict[str, Any]],
+) -> None:
+    """
+    What rests on the shown document is not checked unless its proof holds and the ledger records it.
+    """
+    w = World()
+    text = w.new(1)
+    document = make(w, text)
+
+    told = w.judge(text, shown=[document]).as_dict()
+
+    resting = ("standing.publication", "accredited", "completeness", "code_matches_passport", "alias", "mass")
+    assert {(name, c["outcome"]) for name in resting for c in check(told, name)} == {
+        (name, "not_checked") for name in resting
+    }
+    assert told["gaps"] == []
+    assert told["verdict"] not in GOOD
+
+
+def test_an_unknown_battery_has_no_passport_to_be_the_only_one() -> None:
+    """
+    "One passport for this code" is not checked for a code the ledger knows nothing about.
+    """
+    w = World()
+    issued = w.issue(code(1))
+
+    told = w.judge(code(1), shown=[issued.credentials[1]]).as_dict()
+
+    assert [c["outcome"] for c in check(told, "standing.identity")] == ["not_checked"]
+
+
+@pytest.mark.parametrize("mass", [-5, 0, 1e300, 10_001, True, "452.5"])
+@pytest.mark.parametrize("declared", [452.5, None])
+def test_a_mass_that_cannot_be_holds(mass: object, declared: float | None) -> None:
+    """
+    A recorded passport whose mass is no mass of a battery is held, whatever the line declares.
+    """
+    w = World()
+    text = code(1)
+    claims = claims_of(1)
+    claims["GeneralProductInformation"]["batteryMass"] = mass
+    w.run(w.ledger.attest(MAKER, "battery.produced", subject_of(text)))
+    w.publish(text, w.issue(text, claims=claims))
+    without_schema = replace(w.network(), schemas={"urn:comity:schema:passport:1.2": Anything()})
+
+    told = w.judge(text, mass_kg=declared).as_dict()
+    alone = w.judge(text, mass_kg=declared, evidence=w.evidence(text, network=without_schema)).as_dict()
+
+    assert shape(told) == ("hold", "schema_invalid", "26(a)")
+    assert shape(alone) == ("hold", "mass_impossible", "26(a)")
+
+
+class Anything:
+    """A schema that every document fits."""
+
+    def check(self, document: Mapping[str, Any]) -> None:
+        """Accept it."""
+
+
+@pytest.mark.parametrize(
+    ("event", "by", "document", "reason", "ground"),
+    [
+        ("battery.reported_lost", IMPORTER, {"reference": "P-1"}, "lost", "26(e)"),
+        ("battery.recalled", MAKER, {"reason": "fire", "scope": "item"}, "recalled", "26(e)"),
+    ],
+)
+def test_lost_and_recalled_hold(
+    event: str, by: str, document: dict[str, str], reason: str, ground: str
+) -> None:
+    """
+    X18 and recalls: a battery that is reported lost, or recalled, is held.
+    """
+    w = World()
+    text = w.new(1)
+    w.happen(by, event, text, document)
+
+    assert shape(w.judge(text).as_dict()) == ("hold", reason, ground)
+
+
+def recognised_world(effect: Effect, **changes: Any) -> World:
+    rows = [
+        Recognition(
+            authority=CN_AUTHORITY,
+            jurisdiction="CN",
+            issuer="*",
+            issuer_jurisdiction="EU",
+            rows=("EXP-02",),
+            effect=effect,
+            legal_basis="demonstration",
+            valid_from=CREATED,
+            **changes,
+        )
+    ]
+    return world(recognitions=rows)
+
+
+@pytest.mark.parametrize(
+    ("effect", "verdict", "reason"),
+    [
+        (Effect.ACCEPTED_AS_LAB_EVIDENCE, "clear", "ok"),
+        (Effect.INFORMATION_ONLY, "clear_with_gaps", "gaps"),
+        (Effect.NOT_RECOGNISED, "hold", "not_recognised"),
+    ],
+)
+def test_a_used_pack_enters_china_under_the_chinese_policy(effect: Effect, verdict: str, reason: str) -> None:
+    """
+    EU -> CN: the Annex XIV record and the test count as the Chinese authority recognises their issuers.
+    """
+    w = recognised_world(effect)
+    text = used_pack(w, 1)
+
+    told = w.judge(text, policy_name="authority-cn").as_dict()
+
+    assert (told["verdict"], told["reason"]) == (verdict, reason)
+    if effect is not Effect.NOT_RECOGNISED:
+        assert "demonstration" in told["recognition_note"]
+    assert check(told, "used_evidence")[0]["outcome"] == "pass"
+    assert check(told, "soh")[0]["outcome"] == "pass"
+
+
+def test_a_used_pack_without_its_record_is_presumed_waste() -> None:
+    """
+    X19: no declaration that it is not waste, no document, or an ordinary export: never clear.
+    """
+    w = recognised_world(Effect.ACCEPTED_BY_LAW)
+    undeclared = used_pack(w, 1, record={"not_waste": False})
+    ordinary = used_pack(w, 2)
+    withheld = w.judge(
+        ordinary, policy_name="authority-cn", evidence=w.evidence(ordinary, events={})
+    ).as_dict()
+
+    told = w.judge(undeclared, policy_name="authority-cn").as_dict()
+
+    assert shape(told) == ("hold", "used_evidence_missing", "26(a)")
+    assert (withheld["verdict"], withheld["reason"]) == ("undecided", "not_held")
+
+
+def test_an_old_test_is_no_test() -> None:
+    """
+    A state-of-health test older than the policy allows holds a used pack.
+    """
+    w = recognised_world(Effect.ACCEPTED_BY_LAW)
+    text = used_pack(w, 1)
+    later = w.now + 200 * 86_400
+    network = w.network(
+        status_lists={
+            key: replace(source, fetched_at=later) for key, source in w.network().status_lists.items()
+        }
+    )
+
+    told = w.judge(text, policy_name="authority-cn", evidence=w.evidence(text, network=network), at=later)
+
+    assert shape(told.as_dict()) == ("hold", "soh_outdated", "26(a)")
+
+
+# -- false clear: every source removed in turn ---------------------------------------------------------
+
+
+def without_tables(evidence: Evidence, **changes: Any) -> Evidence:
+    values = {name: getattr(evidence.network.tables, name) for name in Tables.__dataclass_fields__}
+    return replace(evidence, network=replace(evidence.network, tables=Tables(**(values | changes))))
+
+
+def in_network(**changes: Any) -> Callable[[World, str, Evidence], Evidence]:
+    return lambda w, text, e: replace(e, network=replace(e.network, **changes))
+
+
+def lists(change: Callable[[World, StatusSource], StatusSource | None], *purposes: str) -> Any:
+    def remove(w: World, text: str, e: Evidence) -> Evidence:
+        kept = {}
+        for key, source in e.network.status_lists.items():
+            new = change(w, source) if key[1] in (purposes or LISTS) else source
+            if new is not None:
+                kept[key] = new
+        return replace(e, network=replace(e.network, status_lists=kept))
+
+    return remove
+
+
+def missing(reason: MissingReason) -> Callable[[World, str, Evidence], Evidence]:
+    return lambda w, text, e: replace(e, documents={1: Missing(reason, MAKER)})
+
+
+def ledger(**changes: Any) -> Callable[[World, str, Evidence], Evidence]:
+    return lambda w, text, e: replace(e, ledger=replace(e.ledger, **changes))  # type: ignore[type-var]
+
+
+REMOVALS: dict[str, Callable[[World, str, Evidence], Evidence]] = {
+    "no ledger": lambda w, t, e: replace(e, ledger=None),
+    "no standing": ledger(standing=None),
+    "no entries": ledger(entries=()),
+    "an entry that cannot be read": lambda w, t, e: replace(
+        e,
+        ledger=LedgerView(
+            e.ledger.standing,  # type: ignore[union-attr]
+            [replace(leaf, entry=leaf.entry[:-1]) for leaf in e.ledger.entries],  # type: ignore[union-attr]
+        ),
+    ),
+    "no document": lambda w, t, e: replace(e, documents={}),
+    "document withheld": missing(MissingReason.WITHHELD),
+    "document unreachable": missing(MissingReason.UNREACHABLE),
+    "document not found": missing(MissingReason.NOT_FOUND),
+    "no status list": lists(lambda w, s: None),
+    "no revocation list": lists(lambda w, s: None, "revocation"),
+    "no suspension list": lists(lambda w, s: None, "suspension"),
+    "list unreachable": lists(lambda w, s: replace(s, credential=None)),
+    "list not on the ledger": lists(lambda w, s: replace(s, digest_on_ledger=None)),
+    "list not the latest": lists(lambda w, s: replace(s, digest_on_ledger=bytes(32))),
+    "list too old": lists(lambda w, s: replace(s, fetched_at=w.now - 10 * 86_400)),
+    "list of unknown age": lists(lambda w, s: replace(s, fetched_at=None)),
+    "no genesis": in_network(genesis=None),
+    "no schema": in_network(schemas={}),
+    "height lag beyond the limit": in_network(lag_heights=1_000),
+    "height lag unknown": in_network(lag_heights=None),
+    "quorum silent": in_network(quorum_silence_s=100_000),
+    "quorum silence unknown": in_network(quorum_silence_s=None),
+    "clock behind the ledger": lambda w, t, e: replace(
+        e, network=replace(e.network, block_time=w.now + 100_000)
+    ),
+    "subject not computed": lambda w, t, e: replace(e, subjects={}),
+    "subject of the line not computed": lambda w, t, e: replace(
+        e, subjects={k: v for k, v in e.subjects.items() if k != t}
+    ),
+    "subject of the document not computed": lambda w, t, e: replace(
+        e, subjects={k: v for k, v in e.subjects.items() if k == t}
+    ),
+    "presentation's document not held": lambda w, t, e: replace(e, events={}),
+    "no reasons": lambda w, t, e: without_tables(e, reasons={}),
+    "no verdict table": lambda w, t, e: without_tables(e, verdicts={}),
+    "no commodity table": lambda w, t, e: without_tables(e, commodity={}),
+    "no access table": lambda w, t, e: without_tables(e, access={}),
+    "no data points": lambda w, t, e: without_tables(e, datapoints={}),
+    "no passport paths": lambda w, t, e: without_tables(e, paths={}),
+    "no identifier rules": lambda w, t, e: without_tables(e, identifiers={}),
+}
+
+
+def test_no_clear_without_a_source(capsys: pytest.CaptureFixture[str]) -> None:
+    """
+    Each source removed in turn, alone and with a document shown: never clear, never clear_with_gaps.
+    """
+    w = World()
+    text = w.new(1)
+    trials, false_clear = 0, []
+    shown = [dict(w.passports[text].credentials[1])]
+    assert w.judge(text).verdict.conclusion.verdict == "clear"
+    assert w.judge(text, shown=shown).verdict.conclusion.verdict == "clear"
+
+    for name, remove in REMOVALS.items():
+        for documents in ((), shown):
+            if documents and "document" in name and "documents" not in name and "subject" not in name:
+                continue  # a document that is shown needs not be fetched
+            evidence = remove(w, text, w.evidence(text, shown=documents))
+            verdict = w.judge(text, shown=documents, evidence=evidence).verdict.conclusion.verdict
+            trials += 1
+            if verdict in GOOD:
+                false_clear.append(name)
+
+    with capsys.disabled():
+        print(f"\nfalse clear: {len(false_clear)} of {trials} trials")
+    assert not false_clear
+
+
+def test_no_clear_without_recognition_where_it_is_required(capsys: pytest.CaptureFixture[str]) -> None:
+    """
+    A policy that requires recognition is never satisfied without the recognition table.
+    """
+    w = recognised_world(Effect.ACCEPTED_BY_LAW)
+    text = used_pack(w, 1)
+    assert w.judge(text, policy_name="authority-cn").verdict.conclusion.verdict == "clear"
+    trials: dict[str, Callable[[World, str, Evidence], Evidence]] = {
+        "unreadable": in_network(recognitions=None),
+        "empty": in_network(recognitions=()),
+        "rows unknown": lambda w, t, e: without_tables(e, crosswalk_evidence={}),
+    }
+
+    false_clear = []
+    for name, remove in trials.items():
+        evidence = remove(w, text, w.evidence(text))
+        verdict = w.judge(text, policy_name="authority-cn", evidence=evidence).verdict.conclusion.verdict
+        if verdict in GOOD:
+            false_clear.append(name)
+
+    with capsys.disabled():
+        print(f"\nfalse clear: {len(false_clear)} of {len(trials)} trials")
+    assert not false_clear
+
+
+@pytest.mark.parametrize(
+    "name", ["customs-eu", "authority-eu", "authority-cn", "importer-eu", "manufacturer", "recycler"]
+)
+def test_every_required_check_is_made(name: str) -> None:
+    """
+    No shipped policy requires a check that clearance never makes.
+    """
+    w = World()
+    text = w.new(1)
+
+    told = w.judge(text, policy_name=name, evidence=w.evidence(text, points=(1, 2, 3, 4))).as_dict()
+
+    assert policy(name).required <= {c["name"] for c in told["checks"]}
+    assert told["reason"] != "not_checked"
+
+
+# -- forms ---------------------------------------------------------------------------------------------
+
+
+def test_a_scan_needs_no_declaration() -> None:
+    """
+    One code without a manifest gets a verdict; the checks of the declaration do not apply to it.
+    """
+    w = World()
+    text = w.new(1)
+
+    told = clear_item(Line(1, text), w.evidence(text), policy(), LAW_DATE, w.now).as_dict()
+
+    assert told["verdict"] == "clear"
+    assert check(told, "commodity_code")[0]["outcome"] == "not_applicable"
+
+
+def test_a_consignment_is_as_good_as_its_worst_line() -> None:
+    """
+    The consignment shows the worst word and counts every line.
+    """
+    items = [{"verdict": v, "reason": "x"} for v in ("clear", "hold", "clear_with_gaps", "hold")]
+
+    told = consignment(items)
+
+    assert told["worst"] == "hold"
+    assert told["counts"] == {
+        "clear": 1,
+        "clear_with_gaps": 1,
+        "undecided": 0,
+        "hold": 2,
+        "refuse_recommended": 0,
+    }
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        [],
+        {"lines": []},
+        {"lines": [{}]},
+        {"lines": [{"battery": "x", "colour": "red"}]},
+        {"lines": [{"battery": "x", "mass_kg": True}]},
+        {"lines": [{"battery": "x", "mass_kg": -1}]},
+        {"lines": [{"battery": "x", "line": 1}, {"battery": "y", "line": 1}]},
+        {"lines": [{"battery": "x"}], "direction": "up"},
+        {"lines": [{"battery": "x", "documents": {}}]},
+    ],
+)
+def test_a_bad_manifest_is_refused_with_a_sentence(manifest: object) -> None:
+    """
+    A manifest that cannot be read is refused whole, before any line is judged.
+    """
+    with pytest.raises(CredentialError) as refused:
+        Manifest.parse(manifest)
+
+    assert refused.value.code == "manifest_invalid"
+
+
+def test_hostile_text_on_a_line_gets_a_verdict_not_an_error() -> None:
+    """
+    Whatever stands where a code should be, the line is undecided and nothing raises.
+    """
+    w = World()
+    for text in ("x", "ＺＺ１", "\ud800", "urn:comity:item:vin:1", "0" * 24, "https://e/01/1/21/2", " "):
+        if not text.strip():
+            continue
+        line = Line(1, text)
+        evidence = Evidence(w.network(), LedgerView(None), {})
+
+        told = clear_item(line, evidence, policy(), LAW_DATE, w.now).as_dict()
+
+        assert told["verdict"] == "undecided", text
+    assert ManifestContext.of(Manifest((Line(1, "x"), Line(2, "x")), DECLARATION), tables().identifiers)
+
+
+def test_a_status_list_signed_by_another_party_is_not_believed() -> None:
+    """
+    A list in the issuer's name with another party's signature leaves the status unknown.
+    """
+    w = World()
+    text = w.new(1)
+    forged = {k: v for k, v in w.lists["revocation"].items() if k != "proof"}
+    signed = eddsa.sign(forged, signer(WORKSHOP, "credential"), "2027-01-01T00:00:00Z")
+    from credentials.documents.canonical import digest_document
+
+    evidence = lists(lambda _, s: replace(s, credential=signed, digest_on_ledger=digest_document(signed)))(
+        w, text, w.evidence(text)
+    )
+
+    told = w.judge(text, evidence=evidence).as_dict()
+
+    assert (told["verdict"], told["reason"]) == ("undecided", "status_list_invalid")
+    assert status_entries(LISTS, 1)
+
+
+HOSTILE: tuple[Any, ...] = (
+    None,
+    True,
+    -1,
+    1e300,
+    "",
+    "\u0000",
+    "x" * 5000,
+    [],
+    {},
+    [[]],
+    {"id": 1},
+    ["a", 1],
+)
+
+
+def paths_of(value: Any, here: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    children = (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    )
+    return [here, *(path for key, child in children for path in paths_of(child, (*here, key)))]
+
+
+def test_no_mutated_document_is_clear_and_none_raises() -> None:
+    """
+    600 seeded mutations of a shown set 1, half of them signed again by the maker: no error, never clear.
+    """
+    w = World()
+    text = w.new(1)
+    original = dict(w.passports[text].credentials[1])
+    where = [path for path in paths_of(original) if path]
+    random = Random(20261121)
+
+    for trial in range(600):
+        document = copy.deepcopy(original)
+        *before, last = random.choice(where)
+        target: Any = document
+        for key in before:
+            target = target[key]
+        value = random.choice(HOSTILE)
+        if target[last] == value:
+            continue
+        target[last] = value
+        if trial % 2:
+            document.pop("proof")
+            try:
+                document = eddsa.sign(document, signer(MAKER, "credential"), "2027-01-01T00:00:00Z")
+            except CredentialError:
+                continue
+
+        told = w.judge(text, shown=[document]).as_dict()
+
+        assert told["verdict"] not in GOOD, (trial, before, last, value)

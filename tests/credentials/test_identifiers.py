@@ -1,0 +1,294 @@
+"""Battery identifiers: published codes, published mistakes, calendars, and the subject on the ledger."""
+
+import datetime
+import hashlib
+import hmac
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from credentials.documents.identifiers import (
+    guess_scheme,
+    is_calendar_date,
+    lp,
+    parse_identifier,
+    subject,
+    subject_from_blind,
+)
+from credentials.errors import CredentialError
+
+RULES: dict[str, Any] = json.loads(
+    (Path(__file__).parents[2] / "config" / "rules" / "gbt34014.json").read_text()
+)
+CODE = "ZZ1PE01G6HDABCG6H0000042"
+DAYS = RULES["newProductCode"]["fields"][7]["map"]
+
+
+@pytest.mark.parametrize("example", RULES["examples"], ids=lambda e: e["code"])
+def test_published_codes(example: dict[str, Any]) -> None:
+    """
+    Published codes decode to the published maker, type, chemistry, date and serial.
+    """
+    decoded = example["decoded"]
+
+    identifier = parse_identifier("gbt34014", example["code"], RULES)
+
+    assert identifier.manufactured is not None
+    year, month, day = identifier.manufactured
+    assert identifier.namespace == identifier.fields["manufacturerCode"] == decoded["maker"]
+    assert identifier.fields["productType"] == decoded["type"]
+    assert identifier.fields["batteryType"] == decoded["chem"]
+    assert int(identifier.fields["serial"]) == decoded["serial"]
+    assert f"{year}-{month:02}-" + ("??" if day is None else f"{day:02}") == decoded["date"]
+    assert ("code_day_unknown" in identifier.notes) == (day is None)
+    assert identifier.canonical == example["code"]
+    assert guess_scheme(example["code"]) == "gbt34014"
+
+
+@pytest.mark.parametrize("example", RULES["negative"], ids=lambda e: e["value"])
+def test_published_mistakes(example: dict[str, Any]) -> None:
+    """
+    Each known mistake is refused with a sentence.
+    """
+    with pytest.raises(CredentialError) as caught:
+        parse_identifier("gbt34014", example["value"], RULES)
+
+    assert caught.value.code == "identifier_invalid"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        CODE + "\n",
+        " " + CODE[1:],
+        CODE[:-1] + "\u0664",
+        "\uff3a" + CODE[1:],
+        CODE[:-1] + "\u00b2",
+        CODE[:-1] + "a",
+        "",
+        "\u0130" * 24,
+    ],
+    ids=ascii,
+)
+def test_only_ascii_symbols(text: str) -> None:
+    """
+    Digits and letters of other scripts, blanks and line ends are not symbols of a code.
+    """
+    with pytest.raises(CredentialError):
+        parse_identifier("gbt34014", text, RULES)
+
+
+def test_cascade_code() -> None:
+    """
+    A cascade product's code has 19 characters: no traceability code, R and the type at the end.
+    """
+    identifier = parse_identifier("gbt34014", "ZZ1PE01G6H0000042RP", RULES)
+
+    assert identifier.manufactured == (2026, 6, 17)
+    assert identifier.fields["cascadeProductType"] == "P"
+    assert guess_scheme("ZZ1PE01G6H0000042RP") == "gbt34014"
+    for wrong in ("ZZ1PE01G6H0000042XP", "ZZ1PE01G6H0000042RX", "ZZ1PE01G6H0000000RP", "ZZ1PE01G6H000004RP"):
+        with pytest.raises(CredentialError):
+            parse_identifier("gbt34014", wrong, RULES)
+
+
+@pytest.mark.parametrize("symbol", DAYS)
+def test_days(symbol: str) -> None:
+    """
+    Each symbol is one day; the meaning of those after the 17th is marked as inferred.
+    """
+    identifier = (
+        parse_identifier("gbt34014", CODE[:16] + symbol + CODE[17:], RULES) if DAYS[symbol] < 31 else None
+    )
+
+    if identifier is None:  # June has 30 days
+        with pytest.raises(CredentialError, match="no date"):
+            parse_identifier("gbt34014", CODE[:16] + symbol + CODE[17:], RULES)
+    else:
+        assert identifier.manufactured == (2026, 6, DAYS[symbol])
+        assert ("code_day_inferred" in identifier.notes) == (DAYS[symbol] > 17)
+
+
+def test_calendar() -> None:
+    """
+    The calendar agrees with Python's for every month border of 400 years.
+    """
+    for year in range(1900, 2301):
+        for month in range(1, 13):
+            for day in range(28, 33):
+                try:
+                    datetime.date(year, month, day)
+                    exists = True
+                except ValueError:
+                    exists = False
+                assert is_calendar_date(year, month, day) == exists
+    assert (
+        not is_calendar_date(2026, 0, 1)
+        and not is_calendar_date(2026, 13, 1)
+        and not is_calendar_date(2026, 1, 0)
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://id.gs1.org/01/09521001000017/21/A-1",
+        "https://maker.example/some/path/01/9521001000017/21/A-1",
+        "http://maker.example/01/09521001000017/21/A-1",
+    ],
+)
+def test_digital_links_have_one_canonical_form(text: str) -> None:
+    """
+    Whatever the resolver's host and the length of the GTIN, it is one battery.
+    """
+    identifier = parse_identifier("gs1", text, RULES)
+
+    assert identifier.canonical == identifier.uri == "https://id.gs1.org/01/09521001000017/21/A-1"
+    assert identifier.namespace == "9521001"
+    assert guess_scheme(text) == "gs1"
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("https://id.gs1.org/01/09521001000018/21/A", "identifier_invalid"),
+        ("https://id.gs1.org/01/0952100100001\u0662/21/A", "identifier_invalid"),
+        ("https://id.gs1.org/01/09521001000017", "identifier_invalid"),
+        ("https://id.gs1.org/01/09521001000017/21/", "identifier_invalid"),
+        ("https://id.gs1.org/01/09521001000017/21/" + "A" * 21, "identifier_invalid"),
+        ("https://id.gs1.org/01/09521001000017/21/A%20B", "identifier_invalid"),
+        ("https://id.gs1.org/01/09521001000017/10/LOT", "identifier_invalid"),
+        ("ftp://id.gs1.org/01/09521001000017/21/A", "identifier_invalid"),
+        ("https://id.gs1.org/01/04006381333931/21/A", "identifier_unsupported"),
+    ],
+)
+def test_digital_links_refused(text: str, code: str) -> None:
+    """
+    A wrong check digit, a missing serial and foreign digits are refused; an unknown company is unsupported.
+    """
+    with pytest.raises(CredentialError) as caught:
+        parse_identifier("gs1", text, RULES)
+
+    assert caught.value.code == code
+
+
+def test_vin() -> None:
+    """
+    A VIN has 17 characters without I, O and Q; its first three name the maker.
+    """
+    identifier = parse_identifier("vin", "ZZZAB1CD2EF345678", RULES)
+
+    assert (identifier.namespace, identifier.uri) == ("ZZZ", "urn:comity:item:vin:ZZZAB1CD2EF345678")
+    assert guess_scheme(identifier.canonical) == guess_scheme(identifier.uri) == "vin"
+    for wrong in (
+        "ZZZAB1CD2EF34567",
+        "IZZAB1CD2EF345678",
+        "ZZZAB1CD2EF34567O",
+        "ZZZAB1CD2EF34567q",
+        "\uff3aZZAB1CD2EF345678",
+    ):
+        with pytest.raises(CredentialError):
+            parse_identifier("vin", wrong, RULES)
+
+
+def test_opaque_uris_belong_to_their_issuer() -> None:
+    """
+    The same opaque URI by two issuers is two batteries, and without an issuer it is none.
+    """
+    text = "https://maker.example/b/42"
+    one, two = (parse_identifier("uri", text, RULES, namespace=f"did:web:{name}.example") for name in "ab")
+
+    assert subject(one, b"k").h != subject(two, b"k").h
+    with pytest.raises(CredentialError, match="issuer"):
+        parse_identifier("uri", text, RULES)
+    for wrong in (
+        "no-colon",
+        ":x",
+        "1a:b",
+        "a:b c",
+        "urn:b\u00e9",
+        "a:" + "b" * 600,
+        "urn:comity:item:vin:X",
+    ):
+        with pytest.raises(CredentialError):
+            parse_identifier("uri", wrong, RULES, namespace="did:web:a.example")
+
+
+def test_uri_of_a_code_is_read_as_the_code() -> None:
+    """
+    The subject id of a passport leads back to the same identifier.
+    """
+    identifier = parse_identifier("gbt34014", CODE, RULES)
+
+    assert guess_scheme(identifier.uri) == "gbt34014"
+    assert parse_identifier("gbt34014", identifier.uri, RULES) == identifier
+
+
+@pytest.mark.parametrize("text", ["", "x", "04QCB76836300JBC4000090", "urn:comity:item:gs1:x", "\u0130" * 24])
+def test_unknown_forms(text: str) -> None:
+    """
+    A text of no scheme is refused in words.
+    """
+    with pytest.raises(CredentialError) as caught:
+        guess_scheme(text)
+    assert caught.value.code == "identifier_invalid"
+    with pytest.raises(CredentialError) as caught:
+        parse_identifier("bpan", "x", RULES)
+    assert caught.value.code == "identifier_unsupported"
+
+
+@given(st.text(max_size=30) | st.text(alphabet=CODE, min_size=19, max_size=24))
+def test_any_text(text: str) -> None:
+    """
+    Any text is read or refused, never a crash; what is read is its own canonical form.
+    """
+    for scheme in ("gbt34014", "gs1", "vin", "uri"):
+        try:
+            identifier = parse_identifier(scheme, text, RULES, namespace="did:web:a.example")
+        except CredentialError:
+            continue
+        assert (
+            parse_identifier(scheme, identifier.canonical, RULES, namespace="did:web:a.example") == identifier
+        )
+
+
+def test_subject_formula() -> None:
+    """
+    Blind and H are those of design.md, section 5, written out by hand.
+    """
+    key = b"n" * 32
+    spelt = b"\0\x08gbt34014" + b"\0\x03ZZ1" + b"\0\x18" + CODE.encode()
+    blind = hmac.new(key, b"comity/blind/v1" + spelt, hashlib.sha256).digest()[:16]
+    h = hashlib.sha256(b"comity/subject/v1" + blind + spelt).digest()
+
+    found = subject(parse_identifier("gbt34014", CODE, RULES), key)
+
+    assert (found.blind, found.h) == (blind, h)
+    assert found.as_list() == ["gbt34014", "ZZ1", h]
+    assert found.urn.startswith("urn:comity:subject:") and "=" not in found.urn
+
+
+def test_blind_is_enough_for_one_battery() -> None:
+    """
+    Who holds identifier and blind computes the same subject; another blind gives another.
+    """
+    identifier = parse_identifier("gbt34014", CODE, RULES)
+    found = subject(identifier, b"n" * 32)
+    assert found.blind is not None
+
+    assert subject_from_blind(identifier, found.blind) == found
+    assert subject_from_blind(identifier, bytes(16)).h != found.h
+    with pytest.raises(CredentialError, match="16 bytes"):
+        subject_from_blind(identifier, found.blind[:15])
+
+
+@given(st.binary(max_size=20), st.binary(max_size=20), st.binary(max_size=20), st.binary(max_size=20))
+def test_lengths_keep_parts_apart(a: bytes, b: bytes, c: bytes, d: bytes) -> None:
+    """
+    Two pairs that are concatenated with their lengths are equal only part by part.
+    """
+    assert (lp(a) + lp(b) == lp(c) + lp(d)) == ((a, b) == (c, d))

@@ -1,0 +1,169 @@
+"""The lifecycle table: complete, consistent, read strictly, and the only place with event names."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from credentials.errors import CredentialError
+from credentials.ledger.lifecycle import ANY, Lifecycle
+from credentials.ledger.rules import RULES
+from tests.harness.ledger import lifecycle_table
+
+LIFECYCLE = Lifecycle.parse(lifecycle_table())
+CODE = Path(__file__).parents[2] / "credentials"
+LEDGER_CODE = ("attestation", "entries", "genesis", "lifecycle", "registry", "rules", "standing")
+
+
+def test_table_has_the_events_of_the_law() -> None:
+    """
+    All 39 events of the draft are there, and the status list as a kind of its own.
+    """
+    battery_events = [event for event in LIFECYCLE.events.values() if event.battery_event]
+
+    assert len(battery_events) == 39
+    assert [e.type for e in LIFECYCLE.events.values() if not e.battery_event] == ["status.published"]
+
+
+def test_every_state_can_be_reached() -> None:
+    """
+    From `unknown` every state of the table is reached by some chain of events.
+    """
+    reached = {LIFECYCLE.initial}
+    while True:
+        more = {
+            event.to
+            for event in LIFECYCLE.events.values()
+            for state in reached
+            if event.to is not None and LIFECYCLE.allows(event, state)
+        }
+        if more <= reached:
+            break
+        reached |= more
+
+    assert reached == LIFECYCLE.states.keys()
+
+
+def test_no_way_back_from_the_end() -> None:
+    """
+    Nothing leaves a final state, and waste never becomes an original battery again.
+    """
+    for event in LIFECYCLE.events.values():
+        for state in LIFECYCLE.final:
+            assert event.to is None or not LIFECYCLE.allows(event, state)
+    for following in LIFECYCLE.eu_status_transitions.values():
+        assert "original" not in following
+
+
+def test_star_excludes_the_ends() -> None:
+    """
+    "*" is any state but the initial and the terminal ones.
+    """
+    event = next(e for e in LIFECYCLE.events.values() if e.from_states == {ANY})
+
+    assert LIFECYCLE.allows(event, "placed")
+    assert not any(LIFECYCLE.allows(event, state) for state in ("unknown", "recycled", "refused"))
+
+
+def test_every_guard_is_built_or_said_not_to_be() -> None:
+    """
+    The rules that guard events are built; a rule that is built is said to be enforced, and no other is.
+    """
+    guards = {g for event in LIFECYCLE.events.values() for g in event.guards} | set(LIFECYCLE.guards_always)
+    enforced = {r.id for r in LIFECYCLE.rules.values() if r.enforcement in ("refused", "invalid", "waits")}
+
+    assert guards == RULES.keys() == enforced
+    assert [f"X{n}" for n in range(1, 22)] == list(LIFECYCLE.rules)
+
+
+def test_guarded_facts_are_recorded() -> None:
+    """
+    A rule that needs a winner's leaf guards only events that record one.
+    """
+    for event in LIFECYCLE.events.values():
+        if {"X2", "X4", "X8"} & set(event.guards):
+            assert event.effects.fact is not None
+
+
+def test_members_are_fit_for_a_form() -> None:
+    """
+    Every member has a name, a known type and one line of text; what the ledger needs has a delta field.
+    """
+    for event in LIFECYCLE.events.values():
+        for member in event.members.values():
+            assert member.name.isascii() and member.name == member.name.lower()
+            assert 0 < len(member.text) <= 110 and "\n" not in member.text
+        fields = [m.ledger for m in event.ledger_members if m.ledger != "quantities"]
+        assert len(fields) == len(set(fields)), f"{event.type}: one member for one field"
+        assert all(m.type == "integer" for m in event.ledger_members if m.ledger == "quantities")
+        if event.effects.bound == "bind" or {"X5", "X6", "X21"} & set(event.guards):
+            assert "bound_asset" in fields
+        if event.effects.passport in ("publish", "supersede"):
+            assert "set_list" in fields
+
+
+def test_duties_say_what_is_confirmed() -> None:
+    """
+    Each time limit has a jurisdiction, a basis and says whether its wording was read.
+    """
+    duties = [duty for event in LIFECYCLE.events.values() for duty in event.duties]
+
+    assert {duty.jurisdiction for duty in duties} == {"CN", "EU"}
+    assert all(duty.basis for duty in duties)
+    assert any(not duty.confirmed for duty in duties)
+
+
+@pytest.mark.parametrize("name", LEDGER_CODE)
+def test_no_event_name_in_code(name: str) -> None:
+    """
+    The ledger's code never names an event: a new one is a row of data.
+    """
+    tree = ast.parse((CODE / "ledger" / f"{name}.py").read_text())
+    texts = {n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+
+    assert not texts & LIFECYCLE.events.keys()
+
+
+Change = Callable[[dict[str, Any]], Any]
+MALFORMED: dict[str, Change] = {
+    "unknown member": lambda t: t.update(colour="red"),
+    "lacking member": lambda t: t.pop("states"),
+    "event twice": lambda t: t["events"].append(t["events"][0]),
+    "kind twice": lambda t: t["kinds"].append(t["kinds"][0]),
+    "event member": lambda t: t["events"][0].update(colour="red"),
+    "state": lambda t: t["events"][0].update(to="heaven"),
+    "from": lambda t: t["events"][0].update({"from": ["heaven"]}),
+    "attester": lambda t: t["events"][0].update(attesters=["king"]),
+    "guard": lambda t: t["events"][0].update(guards=["X99"]),
+    "holder": lambda t: t["events"][0].update(holder="anybody"),
+    "effect": lambda t: t["events"][0].update(effects={"magic": True}),
+    "effect word": lambda t: t["events"][0].update(effects={"passport": "burn"}),
+    "effect type": lambda t: t["events"][0].update(effects={"creates": "yes"}),
+    "member type": lambda t: t["events"][0]["members"]["category"].update(type="colour"),
+    "member required": lambda t: t["events"][0]["members"]["category"].update(required=1),
+    "ledger member": lambda t: t["events"][0]["ledger_members"].update(nothing="parties"),
+    "ledger field": lambda t: t["events"][0]["ledger_members"].update(category="digest"),
+    "date": lambda t: t["events"][0].update(requires_passport_from="18 Feb 2027"),
+    "duty": lambda t: t["events"][0]["duties"][0].update(confirmed="yes"),
+    "enforcement": lambda t: t["exclusivity"][0].update(enforcement="maybe"),
+    "initial": lambda t: t.update(initial="heaven"),
+    "events": lambda t: t.update(events={}),
+}
+
+
+@pytest.mark.parametrize("change", MALFORMED.values(), ids=MALFORMED.keys())
+def test_malformed_table_is_refused(change: Change) -> None:
+    """
+    A table with an unknown word or a wrong type is refused as a whole.
+    """
+    table = lifecycle_table()
+    change(table)
+
+    with pytest.raises(CredentialError) as error:
+        Lifecycle.parse(table)
+
+    assert error.value.code == "rules_invalid"

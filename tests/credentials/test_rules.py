@@ -1,0 +1,336 @@
+"""Rules X1..X21 of the ledger: each fires on the fraud it is for, and lets the lawful case pass."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from consensus.application import NotYet, Refusal
+from credentials.documents.identifiers import Subject
+from credentials.ledger.attestation import countersign, draft_attestation, make_attestation
+from credentials.ledger.entries import RefusedEntry, parse_entry
+from credentials.ledger.rules import RULES
+from tests.harness.ledger import (
+    CN_AUTHORITY,
+    CREATED,
+    CUSTOMS,
+    EU_AUTHORITY,
+    IMPORTER,
+    MAKER,
+    OTHER_MAKER,
+    RECYCLER,
+    SECOND_LIFE,
+    WORKSHOP,
+    Ledger,
+    accreditation,
+    accreditations,
+    battery,
+    make_genesis,
+    set_list,
+    signer,
+    vehicle,
+)
+
+CAR, OTHER_CAR = vehicle(1), vehicle(2)
+
+
+def refused(ledger: Ledger, by: str, kind: str, subject: Subject, **members: Any) -> RefusedEntry:
+    """The recorded refusal that this attestation ends in."""
+    entry = parse_entry(ledger.happen(by, kind, subject, **members).entries[0])
+    assert isinstance(entry, RefusedEntry), "it was admitted"
+    return entry
+
+
+def inadmissible(ledger: Ledger, by: str, kind: str, subject: Subject, **members: Any) -> Refusal:
+    """Why this attestation cannot be in a block now."""
+    with pytest.raises(Refusal) as refusal:
+        ledger.registry.check_tx(ledger.attest(by, kind, subject, **members), ledger.now)
+    return refusal.value
+
+
+def consented(ledger: Ledger, kind: str, subject: Subject, *references: Subject) -> bytes:
+    """A second-life event of SECOND_LIFE with the maker's consent."""
+    statement = ledger.statement(kind, subject, references=references)
+    agreed = countersign(draft_attestation(issuer=SECOND_LIFE, **statement), signer(MAKER))
+    return make_attestation(
+        signer=signer(SECOND_LIFE),
+        iat=ledger.now,
+        issuer=SECOND_LIFE,
+        **statement,
+        countersignatures=[agreed],
+    )
+
+
+def test_rules_here_are_those_of_the_ledger() -> None:
+    """
+    This file has a test for each rule that is built.
+    """
+    tested = {name.split("_")[1].upper() for name in globals() if name.startswith("test_x")}
+
+    assert {f"X{int(name[1:])}" for name in tested} == RULES.keys()
+
+
+def test_x01_one_live_passport() -> None:
+    """
+    A second passport is refused while one is live or suspended; after a revocation a new one is lawful.
+    """
+    ledger = Ledger()
+    subject = ledger.produced(1, published=True)
+    passport = ledger.standing(subject).passport
+    assert passport is not None
+
+    entry = refused(ledger, MAKER, "passport.published", subject, set_list=set_list(2))
+    assert (entry.rule, entry.winner_leaf_index) == ("X1", passport.leaf_index)
+    again = inadmissible(ledger, MAKER, "passport.published", subject, set_list=set_list(1))
+    assert again.code == "duplicate"
+    ledger.happen(MAKER, "passport.suspended", subject, references=(passport.digest,))
+    assert refused(ledger, MAKER, "passport.published", subject, set_list=set_list(3)).rule == "X1"
+    ledger.happen(MAKER, "passport.revoked", subject, references=(passport.digest,))
+    ledger.happen(MAKER, "passport.published", subject, set_list=set_list(4, 2))
+    assert ledger.standing(subject).live
+
+
+def test_x02_produced_once() -> None:
+    """
+    A code is produced once; another code of the same maker is not affected.
+    """
+    ledger = Ledger()
+    subject = ledger.produced(1)
+
+    entry = refused(ledger, MAKER, "battery.produced", subject)
+
+    assert (entry.rule, entry.winner_leaf_index) == ("X2", 0)
+    assert ledger.standing(subject).refusals_count == 1
+    assert ledger.standing(ledger.produced(2)).refusals_count == 0
+
+
+def test_x03_nothing_after_recycled() -> None:
+    """
+    After recycling nothing is admitted but the recovered material.
+    """
+    ledger = Ledger()
+    subject = ledger.waste(1)
+    masses = {f"{e}_{way}_grams": 10 for e in ("co", "ni", "li", "cu") for way in ("in", "out")}
+    ledger.happen(RECYCLER, "recycling.received", subject, quantities={"mass_in_grams": 450_000})
+    ledger.happen(RECYCLER, "recycling.completed", subject, quantities=masses)
+
+    for by, kind, members in (
+        (IMPORTER, "battery.presented", {}),
+        (MAKER, "passport.published", {"set_list": set_list(9)}),
+        (MAKER, "battery.produced", {}),
+        (RECYCLER, "recycling.received", {"quantities": {"mass_in_grams": 1}}),
+        (MAKER, "battery.recalled", {}),
+    ):
+        assert inadmissible(ledger, by, kind, subject, **members).code == "X3"
+    ledger.happen(RECYCLER, "material.recovered", subject, quantities={"mass_grams": 7})
+
+
+def test_x04_counted_once() -> None:
+    """
+    Waste is declared once and received for recycling once; the first of each is lawful.
+    """
+    ledger = Ledger()
+    subject = ledger.waste(1)
+    declared = ledger.standing(subject).facts["waste"]
+
+    entry = refused(ledger, MAKER, "battery.declared_waste", subject)
+    assert (entry.rule, entry.winner_leaf_index) == ("X4", declared)
+    ledger.happen(RECYCLER, "recycling.received", subject, quantities={"mass_in_grams": 1})
+    entry = refused(ledger, RECYCLER, "recycling.received", subject, quantities={"mass_in_grams": 2})
+    assert (entry.rule, entry.winner_leaf_index) == ("X4", ledger.standing(subject).facts["received"])
+
+
+def test_x05_one_vehicle() -> None:
+    """
+    A pack is in one vehicle at a time; it is taken out of that one, and may then go into another.
+    """
+    ledger = Ledger()
+    subject = ledger.installed(1, CAR)
+
+    entry = refused(ledger, WORKSHOP, "battery.installed", subject, bound_asset=OTHER_CAR)
+    assert (entry.rule, entry.winner_leaf_index) == ("X5", ledger.standing(subject).facts["installed"])
+    wrong = inadmissible(ledger, WORKSHOP, "battery.swapped_out", subject, bound_asset=OTHER_CAR)
+    assert isinstance(wrong, NotYet) and wrong.code == "X5"
+    ledger.happen(WORKSHOP, "battery.swapped_out", subject, bound_asset=CAR)
+    ledger.happen(WORKSHOP, "battery.installed", subject, bound_asset=OTHER_CAR)
+    assert ledger.standing(subject).bound_asset == OTHER_CAR
+
+
+def test_x06_vehicle_scrapped_with_every_pack() -> None:
+    """
+    Scrapping waits while a bound pack is unexplained; a late lawful replacement, or naming it, clears it.
+    """
+    ledger = Ledger()
+    one, two = ledger.produced(1, published=True), ledger.produced(2, published=True)
+    for subject in (one, two):
+        ledger.happen(MAKER, "battery.sold", subject, parties=(WORKSHOP,))
+        ledger.happen(MAKER, "battery.installed", subject, bound_asset=CAR)
+    replaced_at = ledger.now
+    ledger.now += 20 * 86_400
+    scrapped = ledger.attest(WORKSHOP, "vehicle.scrapped", one, bound_asset=CAR)
+
+    with pytest.raises(NotYet, match="1 more packs"):
+        ledger.registry.check_tx(scrapped, ledger.now)
+    assert ledger.propose([scrapped]) == ()
+    named = ledger.attest(WORKSHOP, "vehicle.scrapped", one, bound_asset=CAR, references=(two,))
+    ledger.registry.check_tx(named, ledger.now)
+    ledger.happen(
+        WORKSHOP,
+        "battery.replaced",
+        two,
+        bound_asset=CAR,
+        references=(battery(3),),
+        event_time=replaced_at,
+    )
+    ledger.run(scrapped)
+
+    assert ledger.standing(one).item_state == "waste"
+
+
+def test_x08_consumed_once() -> None:
+    """
+    A predecessor feeds one successor set, a successor names what became part of it, a child has one parent.
+    """
+    ledger = Ledger()
+    old = ledger.waste(1)
+    ours, theirs = battery(21, "ZZ5"), battery(22, "ZZ5")
+    ledger.run(consented(ledger, "second_life.prepared_for_reuse", old, ours))
+
+    second = consented(ledger, "second_life.prepared_for_repurposing", old, theirs)
+    entry = parse_entry(ledger.run(second).entries[0])
+    assert isinstance(entry, RefusedEntry) and entry.rule == "X8"
+    entry = refused(ledger, SECOND_LIFE, "battery.produced", theirs, references=(old,))
+    assert entry.rule == "X8"
+    ledger.happen(SECOND_LIFE, "battery.produced", ours, references=(old,))
+
+    first, other = ledger.waste(2), ledger.waste(3)
+    ledger.happen(RECYCLER, "battery.dismantled", first, references=(battery(31), battery(32)))
+    entry = refused(ledger, RECYCLER, "battery.dismantled", other, references=(battery(32), battery(33)))
+    assert (entry.rule, entry.winner_leaf_index) == ("X8", ledger.standing(first).facts["dismantled"])
+    ledger.happen(RECYCLER, "battery.dismantled", other, references=(battery(33),))
+
+
+def test_x09_accredited_when_it_happened_and_now() -> None:
+    """
+    The role, the namespace and both times have to be covered by an accreditation.
+    """
+    kept = [a for a in accreditations() if a.participant != MAKER]
+    dated = accreditation(MAKER, valid_from=CREATED, valid_until=CREATED + 2_000)
+    ledger = Ledger(make_genesis(accreditations=[*kept, dated]))
+
+    ledger.happen(MAKER, "battery.produced", battery(1))
+    assert inadmissible(ledger, MAKER, "battery.produced", battery(2, "ZZ3")).code == "X9"
+    assert inadmissible(ledger, OTHER_MAKER, "battery.produced", battery(2)).code == "X9"
+    assert inadmissible(ledger, CUSTOMS, "battery.produced", battery(2)).code == "X9"
+    early = inadmissible(ledger, MAKER, "battery.produced", battery(2), event_time=CREATED - 1)
+    assert early.code == "X9" and "when it happened" in str(early)
+    happened = ledger.now
+    ledger.now = CREATED + 2_000
+    late = inadmissible(ledger, MAKER, "battery.produced", battery(2), event_time=happened)
+    assert late.code == "X9" and "now" in str(late)
+
+
+def test_x10_both_signatures() -> None:
+    """
+    A transfer without the incoming party's signature is not admissible, nor a voiding by one jurisdiction.
+    """
+    ledger = Ledger()
+    subject = ledger.produced(1, published=True)
+
+    def voiding(*who: str) -> bytes:
+        undo = ledger.standing(subject).undo
+        assert undo is not None
+        statement = ledger.statement("attestation.voided", subject, references=(undo.attestation,))
+        draft = draft_attestation(issuer=EU_AUTHORITY, **statement)
+        signatures = [countersign(draft, signer(did)) for did in who]
+        return make_attestation(
+            signer=signer(EU_AUTHORITY),
+            iat=ledger.now,
+            issuer=EU_AUTHORITY,
+            **statement,
+            countersignatures=signatures,
+        )
+
+    transfer = inadmissible(ledger, MAKER, "responsibility.transferred", subject, parties=(IMPORTER,))
+    assert transfer.code == "X10" and "needs the countersignature" in str(transfer)
+    for who in ((), (CUSTOMS,), (IMPORTER, CUSTOMS)):
+        with pytest.raises(Refusal) as refusal:
+            ledger.registry.check_tx(voiding(*who), ledger.now)
+        assert refusal.value.code == "X10"
+    ledger.run(voiding(CN_AUTHORITY))
+
+
+def test_x11_event_time() -> None:
+    """
+    The future waits for its time; before production and back in time are refused; a late report is admitted.
+    """
+    ledger = Ledger()
+    subject = ledger.produced(1, published=True)
+    produced = ledger.standing(subject).production_time
+    assert produced is not None
+    ledger.now += 30 * 86_400
+
+    future = inadmissible(ledger, CN_AUTHORITY, "battery.exported", subject, event_time=ledger.now + 61)
+    assert isinstance(future, NotYet) and future.code == "X11"
+    early = inadmissible(ledger, CN_AUTHORITY, "battery.exported", subject, event_time=produced - 61)
+    assert not isinstance(early, NotYet) and early.code == "X11"
+    ledger.happen(CN_AUTHORITY, "battery.exported", subject, event_time=produced + 5)
+    ledger.happen(IMPORTER, "battery.presented", subject)
+    back = inadmissible(ledger, CUSTOMS, "customs.released", subject, event_time=produced + 5)
+    assert back.code == "X11"
+    old = inadmissible(ledger, CUSTOMS, "customs.released", subject, iat=ledger.now - 91 * 86_400)
+    assert old.code == "X11"
+    ledger.happen(CUSTOMS, "customs.released", subject)
+
+
+def test_x12_one_open_presentation() -> None:
+    """
+    A second presentation is refused while the first is open; a used battery may come again after release.
+    """
+    ledger = Ledger()
+    subject = ledger.produced(1, published=True)
+    ledger.happen(IMPORTER, "battery.presented", subject)
+    opened = ledger.standing(subject).open_presentation
+    assert opened is not None
+
+    entry = refused(ledger, CUSTOMS, "battery.presented", subject)
+    assert (entry.rule, entry.winner_leaf_index) == ("X12", opened.leaf_index)
+    ledger.happen(CUSTOMS, "customs.released", subject)
+    assert ledger.standing(subject).open_presentation is None
+    ledger.happen(IMPORTER, "market.placed", subject)
+    ledger.happen(CN_AUTHORITY, "battery.exported", subject)
+    ledger.happen(IMPORTER, "battery.presented", subject)
+
+
+def test_x21_vehicle_with_unregistered_battery() -> None:
+    """
+    A vehicle is not registered or sold while one of its packs has no live passport.
+    """
+    ledger = Ledger()
+    good = ledger.installed(1, CAR)
+    bare = ledger.produced(2)
+    ledger.happen(WORKSHOP, "battery.installed", bare, bound_asset=CAR)
+
+    for by, kind in ((CN_AUTHORITY, "vehicle.registered"), (MAKER, "vehicle.sold")):
+        waits = inadmissible(ledger, by, kind, good, bound_asset=CAR)
+        assert isinstance(waits, NotYet) and waits.code == "X21"
+    undo = ledger.standing(bare).undo
+    assert undo is not None
+    ledger.happen(WORKSHOP, "battery.swapped_out", bare, bound_asset=CAR)
+    ledger.happen(CN_AUTHORITY, "vehicle.registered", good, bound_asset=CAR)
+    ledger.happen(MAKER, "vehicle.sold", good, bound_asset=CAR)
+
+
+def test_waste_is_received_by_whom_the_operator_named() -> None:
+    """
+    A claim on a battery counts only from the responsible operator, or whom it named or countersigned.
+    """
+    ledger = Ledger()
+    subject = ledger.produced(1, published=True)
+    ledger.happen(MAKER, "market.placed", subject)
+    ledger.happen(MAKER, "battery.declared_waste", subject)
+
+    waits = inadmissible(ledger, RECYCLER, "recycling.received", subject, quantities={"mass_in_grams": 1})
+
+    assert isinstance(waits, NotYet) and waits.code == "not_responsible"

@@ -1,0 +1,180 @@
+"""Bitstring Status List 1.0: lists are read as they were written, and refused when they say nothing."""
+
+import zlib
+from base64 import urlsafe_b64encode
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from credentials.documents.model import StatusEntry, parse_credential, parse_date_time
+from credentials.documents.status import (
+    BITS_MIN,
+    INFLATED_BYTES_MAX,
+    bit,
+    check_status,
+    entry,
+    make_list_credential,
+)
+from credentials.errors import CredentialError
+
+LIST = "https://maker.example/status/revocation-1"
+MAKER = "did:web:maker.example"
+NOW = parse_date_time("2027-03-01T00:00:00Z", "now")
+REVOKED = StatusEntry("revocation", 42, LIST)
+
+
+def make(**changes: Any) -> dict[str, Any]:
+    arguments: dict[str, Any] = {
+        "list_id": LIST,
+        "issuer": MAKER,
+        "purpose": "revocation",
+        "set_bits": [42, 131071],
+        "valid_from": "2027-02-28T00:00:00Z",
+        "valid_until": "2027-03-02T00:00:00Z",
+    }
+    return make_list_credential(**{**arguments, **changes})
+
+
+def encoded(data: bytes) -> dict[str, Any]:
+    document = make()
+    document["credentialSubject"]["encodedList"] = "u" + urlsafe_b64encode(data).rstrip(b"=").decode()
+    return document
+
+
+def gzip(data: bytes) -> bytes:
+    compressor = zlib.compressobj(9, zlib.DEFLATED, 31)
+    return compressor.compress(data) + compressor.flush()
+
+
+@given(st.sets(st.integers(0, BITS_MIN - 1), max_size=20))
+def test_round_trip(raised: set[int]) -> None:
+    """
+    Exactly the bits that were raised are read as raised, their neighbours included.
+    """
+    document = make(set_bits=raised)
+
+    for index in raised | {place + step for place in raised for step in (-8, -1, 1, 8)}:
+        if 0 <= index < BITS_MIN:
+            assert bit(document, index) == (index in raised)
+
+
+def test_first_bit_is_leftmost() -> None:
+    """
+    Index 0 is the highest bit of the first byte, as the standard counts.
+    """
+    assert bit(encoded(gzip(b"\x80" + bytes(16383))), 0)
+    assert not bit(encoded(gzip(b"\x01" + bytes(16383))), 0)
+    assert bit(encoded(gzip(b"\x01" + bytes(16383))), 7)
+
+
+def test_standard_example() -> None:
+    """
+    The list of zeros printed in the specification (2.2) reads as all zeros.
+    """
+    document = make()
+    document["credentialSubject"]["encodedList"] = (
+        "uH4sIAAAAAAAAA-3BMQEAAADCoPVPbQwfoAAAAAAAAAAAAAAAAAAAAIC3AYbSVKsAQAAA"
+    )
+
+    assert not any(bit(document, index) for index in (0, 1, 94567, BITS_MIN - 1))
+
+
+def test_list_is_deterministic() -> None:
+    """
+    The same bits give the same bytes, however they were counted up.
+    """
+    assert make(set_bits=[1, 2, 3]) == make(set_bits=[3, 2, 1, 1])
+
+
+def test_check() -> None:
+    """
+    A raised bit is True, another False, and the entry points where the list stands.
+    """
+    credential = {
+        **make(),
+        "credentialStatus": [entry(LIST, "revocation", 42), entry(LIST, "revocation", 43)],
+    }
+    raised, other = parse_credential(credential).status
+
+    assert raised == REVOKED
+    assert check_status(make(), raised, issuer=MAKER, at=NOW)
+    assert not check_status(make(), other, issuer=MAKER, at=NOW)
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "issuer", "code"),
+    [
+        ({}, StatusEntry("suspension", 42, LIST), MAKER, "status_list_invalid"),
+        ({}, StatusEntry("revocation", BITS_MIN, LIST), MAKER, "status_list_invalid"),
+        ({}, StatusEntry("revocation", 42, LIST + "x"), MAKER, "status_list_invalid"),
+        ({}, REVOKED, "did:web:other.example", "status_list_invalid"),
+        ({"issuer": "did:web:other.example"}, REVOKED, MAKER, "status_list_invalid"),
+        ({"valid_until": "2027-02-28T23:59:59Z"}, REVOKED, MAKER, "status_stale"),
+        ({"valid_from": "2027-03-01T00:00:01Z"}, REVOKED, MAKER, "status_stale"),
+    ],
+    ids=["purpose", "index", "address", "credential's issuer", "list's issuer", "expired", "not yet"],
+)
+def test_lists_that_say_nothing(changes: dict[str, Any], status: StatusEntry, issuer: str, code: str) -> None:
+    """
+    A list about something else, by someone else or of another time is never read as "not revoked".
+    """
+    with pytest.raises(CredentialError) as caught:
+        check_status(make(**changes), status, issuer=issuer, at=NOW)
+
+    assert caught.value.code == code
+
+
+BAD_LISTS = {
+    "too short": gzip(bytes(16383)),
+    "empty": gzip(b""),
+    "not gzip": b"abc",
+    "zlib, not gzip": zlib.compress(bytes(16384)),
+    "cut off": gzip(bytes(16384))[:-9],
+    "checksum cut off": gzip(bytes(16384))[:-1],
+    "wrong checksum": gzip(bytes(16384))[:-8] + bytes(8),
+    "goes on": gzip(bytes(16384)) + b"x",
+    "two members": gzip(bytes(16384)) * 2,
+    "inflates beyond 32 MiB": gzip(bytes(INFLATED_BYTES_MAX + 1)),
+}
+
+
+@pytest.mark.parametrize("data", BAD_LISTS.values(), ids=BAD_LISTS.keys())
+def test_bad_lists(data: bytes) -> None:
+    """
+    A list that is cut, padded, too small or a bomb is refused before a bit is read.
+    """
+    with pytest.raises(CredentialError) as caught:
+        bit(encoded(data), 0)
+
+    assert caught.value.code == "status_list_invalid"
+
+
+def test_largest_list() -> None:
+    """
+    A list of exactly 32 MiB is read.
+    """
+    assert bit(encoded(gzip(bytes(INFLATED_BYTES_MAX - 1) + b"\x01")), INFLATED_BYTES_MAX * 8 - 1)
+
+
+@pytest.mark.parametrize("text", [None, 1, "", "u", "zabc", "u!!!", "u" + "A" * 5, "u\u00e9"], ids=ascii)
+def test_encoded_list_is_text(text: Any) -> None:
+    """
+    What is not multibase base64url is refused.
+    """
+    document = make()
+    document["credentialSubject"]["encodedList"] = text
+
+    with pytest.raises(CredentialError):
+        bit(document, 0)
+
+
+def test_other_documents() -> None:
+    """
+    A credential that is no status list is not read as one.
+    """
+    for changes in ({"type": ["VerifiableCredential"]}, {"credentialSubject": {"type": "Battery"}}):
+        with pytest.raises(CredentialError) as caught:
+            bit({**make(), **changes}, 0)
+        assert caught.value.code == "status_list_invalid"

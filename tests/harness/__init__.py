@@ -1,0 +1,1 @@
+"""What tests share: ledgers, worlds, clusters, networks."""

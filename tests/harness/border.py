@@ -1,0 +1,458 @@
+"""A border for tests: really signed passports of an invented maker, on the real in-memory ledger.
+
+`World` plays the parties; `evidence(...)` gathers what a node would, from the ledger's own entries.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from credentials.documents import status
+from credentials.documents.canonical import digest_document
+from credentials.documents.identifiers import Identifier, Subject, guess_scheme, parse_identifier, subject
+from credentials.documents.issuer import (
+    IssuedPassport,
+    issue_event,
+    issue_passport,
+    issue_status_list,
+    status_entries,
+)
+from credentials.documents.passport import PassportSchema
+from credentials.errors import CredentialError
+from credentials.ledger.attestation import SetList, StatusUpdate, standing_key, status_subject
+from credentials.ledger.entries import AdmittedEntry, RefusedEntry, parse_entry
+from credentials.ledger.genesis import Genesis
+from credentials.ledger.standing import StatusLists
+from credentials.verdicts.clearance import ItemVerdict, Line, Manifest, ManifestContext, clear_item
+from credentials.verdicts.evidence import (
+    Evidence,
+    Held,
+    LedgerEntry,
+    LedgerView,
+    Missing,
+    NetworkView,
+    Policy,
+    StatusSource,
+    Tables,
+    identifiers_in_play,
+)
+from tests.harness.ledger import CREATED, MAKER, NETWORK_KEY, RECYCLER, WORKSHOP, Ledger, make_genesis, signer
+
+ROOT = Path(__file__).parents[2]
+CONFIG = ROOT / "config"
+LAW_DATE = "2027-03-01"
+DECLARATION = "26NLTEST000001"
+LISTS = {purpose: f"https://maker.example/status/{purpose}" for purpose in status.PURPOSES}
+DAY = "123456789ABCDEFGHJKLMNPRSTUVWXY"
+
+
+@cache
+def tables() -> Tables:
+    def table(name: str) -> Any:
+        data = (CONFIG / name).read_bytes()
+        return json.loads(data) if name.endswith(".json") else tomllib.loads(data.decode())
+
+    return Tables(
+        reasons=table("reasons.toml"),
+        verdicts=table("rules/verdicts.json"),
+        commodity=table("rules/commodity.toml"),
+        access=table("rules/annex-xiii-access.json"),
+        datapoints=table("rules/eu-datapoints-v2.json"),
+        paths=table("rules/passport-paths.json"),
+        identifiers=table("rules/gbt34014.json"),
+        crosswalk=table("rules/crosswalk-eu-cn.json"),
+        crosswalk_evidence=table("rules/crosswalk-evidence.json"),
+    )
+
+
+@cache
+def schemas() -> Mapping[str, PassportSchema]:
+    schema = json.loads((ROOT / "credentials/documents/schemas/passport-1.2.schema.json").read_bytes())
+    return {schema["$id"]: PassportSchema(schema)}
+
+
+def policy(name: str = "customs-eu") -> Policy:
+    return Policy.parse((CONFIG / f"policies/{name}.toml").read_bytes())
+
+
+@cache
+def sample() -> dict[str, Any]:
+    claims: dict[str, Any] = json.loads((CONFIG / "demo/plausible-ev-nmc.batterypass-1.2.json").read_bytes())
+    return claims
+
+
+def code(serial: int, maker: str = "ZZ1", day: int = 3) -> str:
+    """A GB/T 34014 pack code of ternary chemistry, made in June 2026."""
+    return f"{maker}PE75QH00001G6{DAY[day - 1]}{serial:07d}"
+
+
+def claims_of(serial: int, day: int = 3, category: str = "ev") -> dict[str, Any]:
+    claims = copy.deepcopy(sample())
+    general = claims["GeneralProductInformation"]
+    general["productIdentifier"] = f"https://id.example.org/01/06912345678902/21/{serial}"
+    general["batteryPassportIdentifier"] = f"urn:bpass:{serial}"
+    general["batteryCategory"] = category
+    general["manufacturingDate"] = f"2026-06-{day:02d}T09:14:27.000+08:00"
+    return claims
+
+
+def stamp(at: int) -> str:
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def identifier_of(text: str) -> Identifier:
+    return parse_identifier(guess_scheme(text), text, tables().identifiers, namespace="-")
+
+
+def subject_of(text: str) -> Subject:
+    return subject(identifier_of(text), NETWORK_KEY)
+
+
+def subject_if_readable(text: str) -> Subject | None:
+    """None for a text that is no identifier, as a node gathers it."""
+    try:
+        return subject_of(text)
+    except CredentialError:
+        return None
+
+
+@dataclass
+class World:
+    """The ledger, every document anybody made, and the maker's status lists."""
+
+    ledger: Ledger = field(default_factory=Ledger)
+    passports: dict[str, IssuedPassport] = field(default_factory=dict)
+    documents: dict[bytes, dict[str, Any]] = field(default_factory=dict)
+    lists: dict[str, dict[str, Any]] = field(default_factory=dict)
+    raised: dict[str, set[int]] = field(default_factory=lambda: {p: set() for p in LISTS})
+    seq: int = 0
+    leaves: list[LedgerEntry] = field(default_factory=list)
+    refused: dict[bytes, bytes] = field(default_factory=dict)
+    issued: int = 0
+
+    def __post_init__(self) -> None:
+        self.publish_lists()
+
+    @property
+    def genesis(self) -> Genesis:
+        return self.ledger.genesis
+
+    @property
+    def now(self) -> int:
+        return self.ledger.now
+
+    def run(self, *txs: bytes) -> None:
+        """One block; its leaves are kept with their places, as a store keeps them."""
+        time, first = self.ledger.now, self.ledger.log.size
+        execution = self.ledger.run(*txs)
+        by_digest = {sha256(tx).digest(): tx for tx in txs}
+        for offset, entry in enumerate(execution.entries):
+            self.leaves.append(LedgerEntry(first + offset, execution.height, time, entry))
+            parsed = parse_entry(entry)
+            if isinstance(parsed, RefusedEntry):
+                self.refused[parsed.digest] = by_digest[parsed.digest]
+
+    def issue(
+        self,
+        text: str,
+        *,
+        by: str = MAKER,
+        version: int = 1,
+        claims: dict[str, Any] | None = None,
+        day: int = 3,
+    ) -> IssuedPassport:
+        """Sign a passport; nothing is attested."""
+        self.issued += 1
+        issued = issue_passport(
+            claims or claims_of(self.issued, day),
+            issuer_did=by,
+            signer=signer(by, "credential"),
+            identifier=identifier_of(text),
+            version=version,
+            ids={p: f"urn:uuid:00000000-0000-4000-8000-{self.issued:06d}{p:06d}" for p in (1, 2, 3, 4)},
+            status_entry=status_entries(LISTS, self.issued),
+            valid_from=stamp(CREATED),
+            created=stamp(CREATED),
+            paths=tables().paths,
+        )
+        for document in issued.credentials.values():
+            self.documents[digest_document(document)] = document
+        return issued
+
+    def index(self, issued: IssuedPassport) -> int:
+        return int(issued.credentials[1]["credentialStatus"][0]["statusListIndex"])
+
+    def attested(
+        self, text: str, issued: IssuedPassport, kind: str = "passport.published", **members: Any
+    ) -> bytes:
+        """The attestation of a passport's set list, by its issuer."""
+        version = issued.credentials[1]["credentialSubject"]["passportVersion"]
+        digests = {p: digest_document(dict(d)) for p, d in issued.credentials.items()}
+        return self.ledger.attest(
+            issued.credentials[1]["issuer"],
+            kind,
+            subject_of(text),
+            set_list=SetList(version, digests),
+            document_digest=issued.digest,
+            **members,
+        )
+
+    def publish(self, text: str, issued: IssuedPassport | None = None, **members: Any) -> IssuedPassport:
+        issued = issued or self.issue(text)
+        self.run(self.attested(text, issued, **members))
+        self.passports[text] = issued
+        return issued
+
+    def happen(
+        self, by: str, event: str, text: str, document: Mapping[str, Any] | None = None, **delta: Any
+    ) -> None:
+        """Attest one event with a signed event document."""
+        self.issued += 1
+        doc = issue_event(
+            event,
+            identifier_of(text),
+            dict(document or {}),
+            event_id=f"urn:uuid:00000000-0000-4000-9000-{self.issued:012d}",
+            event_time=stamp(delta.get("event_time", self.now)),
+            issuer_did=by,
+            signer=signer(by, "credential"),
+            valid_from=stamp(CREATED),
+            created=stamp(CREATED),
+        )
+        digest = digest_document(doc)
+        self.documents[digest] = doc
+        self.run(self.ledger.attest(by, event, subject_of(text), document_digest=digest, **delta))
+
+    def publish_lists(self) -> None:
+        """A new version of the maker's status lists, attested."""
+        self.seq += 1
+        for purpose, url in LISTS.items():
+            previous = digest_document(self.lists[purpose]) if purpose in self.lists else None
+            document = issue_status_list(
+                list_id=url,
+                purpose=purpose,
+                set_bits=sorted(self.raised[purpose]),
+                issuer_did=MAKER,
+                signer=signer(MAKER, "credential"),
+                valid_from=stamp(CREATED),
+                created=stamp(self.now),
+            )
+            self.lists[purpose] = document
+            digest = digest_document(document)
+            update = StatusUpdate(digest, purpose, self.seq, previous)
+            self.run(
+                self.ledger.attest(
+                    MAKER,
+                    "status.published",
+                    status_subject(MAKER, url),
+                    status=update,
+                    document_digest=digest,
+                )
+            )
+
+    def new(self, serial: int, **members: Any) -> str:
+        """A battery that was produced, published and exported, and declared by the importer."""
+        text = code(serial)
+        self.run(self.ledger.attest(MAKER, "battery.produced", subject_of(text)))
+        self.publish(text)
+        self.happen("did:web:cn-authority.example", "battery.exported", text, {"commodity_code": "850760"})
+        self.happen(
+            "did:web:importer.example",
+            "battery.presented",
+            text,
+            {
+                "declaration_number": DECLARATION,
+                "registration_id": f"REG-{serial}",
+                "commodity_code": "8507600000",
+                "eori": "DE1",
+            }
+            | members,
+        )
+        return text
+
+    def revoke(self, text: str, *, ledger: bool = True, listed: bool = True) -> None:
+        issued = self.passports[text]
+        if listed:
+            self.raised["revocation"].add(self.index(issued))
+            self.publish_lists()
+        if ledger:
+            self.happen(MAKER, "passport.revoked", text, {"reason": "defect"}, references=(issued.digest,))
+
+    def recycle(self, text: str) -> None:
+        self.happen(MAKER, "market.placed", text, {"art_41_checked": True}, parties=(RECYCLER,))
+        self.happen(MAKER, "battery.declared_waste", text, {"reason": "worn"}, parties=(RECYCLER,))
+        self.happen(RECYCLER, "recycling.received", text, quantities={"mass_in_grams": 450_000})
+        metals = {f"{m}_{way}_grams": 100 for m in ("co", "ni", "li", "cu") for way in ("in", "out")}
+        self.happen(RECYCLER, "recycling.completed", text, {"method": "x"} | metals, quantities=metals)
+
+    # -- what a node gathers -------------------------------------------------------------------------
+
+    def network(self, **changes: Any) -> NetworkView:
+        values: dict[str, Any] = {
+            "height": self.ledger.height,
+            "block_time": self.now - 10,
+            "tables": tables(),
+            "genesis": self.genesis,
+            "lag_heights": 0,
+            "quorum_silence_s": 2,
+            "recognitions": self.genesis.recognitions,
+            "status_lists": {
+                (MAKER, purpose, url): StatusSource(
+                    self.lists[purpose], self.list_digest(purpose), self.now - 60, MAKER
+                )
+                for purpose, url in LISTS.items()
+            },
+            "schemas": schemas(),
+        }
+        return NetworkView(**(values | changes))
+
+    def list_digest(self, purpose: str) -> bytes | None:
+        key = standing_key(status_subject(MAKER, LISTS[purpose]))
+        data = self.ledger.reader.get_many([key]).get(key)
+        return StatusLists.decode(data).latest[purpose].digest if data else None
+
+    def view(self, text: str) -> LedgerView:
+        target = subject_of(text)
+        mine = [leaf for leaf in self.leaves if _about(leaf.entry) == target.as_list()]
+        return LedgerView(self.ledger.registry.standing(target), mine, self.refused)
+
+    def evidence(
+        self,
+        text: str,
+        *,
+        shown: Sequence[Mapping[str, Any] | bytes] = (),
+        points: Sequence[int] = (1,),
+        network: NetworkView | None = None,
+        vin: str | None = None,
+        **changes: Any,
+    ) -> Evidence:
+        """As a node gathers it: the live passport's sets of `points`, the events' documents, the ledger."""
+        view = self.view(text)
+        fetched: dict[int, Held | Missing] = {}
+        passport = view.standing.passport if view.standing else None
+        if passport is not None:
+            statement = next(
+                parsed.attestation
+                for leaf in view.entries
+                if isinstance(parsed := parse_entry(leaf.entry), AdmittedEntry)
+                and parsed.attestation.digest == passport.attestation
+            )
+            assert statement.set_list is not None
+            for point in points:
+                document = self.documents[statement.set_list.points[point]]
+                fetched[point] = Held(document, MAKER, self.now - 30)
+        events: dict[bytes, Held | Missing] = {
+            digest: Held(document) for digest, document in self.documents.items()
+        }
+        in_play = identifiers_in_play(
+            {"battery": text, "vin": vin, "documents": list(shown)},
+            [held.document for held in fetched.values() if isinstance(held, Held)],
+        )
+        values: dict[str, Any] = {
+            "network": network or self.network(),
+            "ledger": view,
+            "subjects": {t: found for t in in_play if (found := subject_if_readable(t)) is not None},
+            "documents": fetched,
+            "presented": tuple(shown),
+            "events": events,
+        }
+        return Evidence(**(values | changes))
+
+    def judge(
+        self,
+        text: str,
+        *,
+        shown: Sequence[Mapping[str, Any] | bytes] = (),
+        policy_name: str = "customs-eu",
+        evidence: Evidence | None = None,
+        others: Sequence[Mapping[str, Any]] = (),
+        at: int | None = None,
+        law_date: str = LAW_DATE,
+        head: Mapping[str, Any] | None = None,
+        **line: Any,
+    ) -> ItemVerdict:
+        """The verdict of one line of a manifest of this declaration, `others` being its further lines."""
+        row = line_of(1, text, **line)
+        documents = [d for d in shown if isinstance(d, Mapping)]
+        number = 1 + sum(o.get("before", False) for o in others)
+        row["line"] = number
+        before = [{k: v for k, v in o.items() if k != "before"} for o in others if o.get("before")]
+        after = [{k: v for k, v in o.items() if k != "before"} for o in others if not o.get("before")]
+        rows = [*before, row | {"documents": documents}, *after]
+        rows = [r | {"line": n} for n, r in enumerate(rows, start=1)]
+        members = {"declaration": DECLARATION} if head is None else dict(head)
+        manifest = Manifest.parse(members | {"lines": rows})
+        context = ManifestContext.of(manifest, tables().identifiers)
+        return clear_item(
+            manifest.lines[number - 1],
+            evidence or self.evidence(text, shown=shown, vin=line.get("vin")),
+            policy(policy_name),
+            law_date,
+            at or self.now,
+            context,
+        )
+
+
+def line_of(number: int, text: str, **changes: Any) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "line": number,
+        "battery": text,
+        "goods": "battery",
+        "commodity_code": "8507600000",
+        "mass_kg": 452.5,
+    }
+    return row | changes
+
+
+def world(**genesis: Any) -> World:
+    return World(Ledger(make_genesis(**genesis))) if genesis else World()
+
+
+def _about(entry: bytes) -> list[Any] | None:
+    parsed = parse_entry(entry)
+    if isinstance(parsed, AdmittedEntry):
+        return parsed.attestation.subject.as_list()
+    return parsed.subject.as_list() if isinstance(parsed, RefusedEntry) else None
+
+
+def used_pack(w: World, serial: int, *, record: Mapping[str, Any] | None = None) -> str:
+    """A battery placed in the EU, measured, and exported as used; `record` changes the Annex XIV record."""
+    text = code(serial)
+    w.run(w.ledger.attest(MAKER, "battery.produced", subject_of(text)))
+    w.publish(text)
+    w.happen(MAKER, "market.placed", text, {"art_41_checked": True})
+    w.happen(
+        WORKSHOP,
+        "soh.measured",
+        text,
+        {"method": "m", "measured_on": "2027-01-01", "soh_permille": 871},
+        quantities={"soh_permille": 871},
+    )
+    members: dict[str, Any] = {
+        "contract_reference": "INV-1",
+        "soh_permille": 871,
+        "soh_date": "2027-01-01",
+        "not_waste": True,
+        "packaging": "crate",
+    }
+    w.happen(
+        "did:web:importer.example",
+        "used.exported",
+        text,
+        members | dict(record or {}),
+        quantities={"soh_permille": 871},
+    )
+    return text
+
+
+__all__ = ["Line", "World", "replace"]

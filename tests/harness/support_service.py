@@ -1,0 +1,109 @@
+"""A small real node for tests of the edge: one participant with every role, one validator, its own folder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from credentials.ledger.genesis import Accreditation
+from node.api import create_app
+from node.config import DataDirectory
+from node.service import Service
+from node.setup import network
+from node.setup.wiring import open_service
+
+DID = "did:web:everything.example"
+NAME = "Everything Ltd (invented)"
+ROLES = ("manufacturer", "importer", "customs", "authority")
+CODE = "ZZ1PE75QH00001G620000001"
+UNKNOWN_CODE = "ZZ1PE75QH00001G6U9000066"
+PASSPHRASE = "only for tests"
+WAIT_S_MAX = 20.0
+
+
+def manifest() -> dict[str, Any]:
+    """Two lines: the battery whose passport a test may issue, and one nobody knows."""
+    goods = {"goods": "battery", "commodity_code": "8507600000"}
+    return {
+        "declaration": "26NLTEST000001",
+        "law_date": "2027-03-01",
+        "direction": "import",
+        "lines": [{"line": 1, "battery": CODE, **goods}, {"line": 2, "battery": UNKNOWN_CODE, **goods}],
+    }
+
+
+@dataclass
+class LiveNode:
+    """A running node with its application: `client` is a stranger, `person` came in by a link."""
+
+    service: Service
+    app: Flask
+    operator_key: str
+    client: FlaskClient = field(init=False)
+    person: FlaskClient = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.client = self.app.test_client()
+        self.person = self.app.test_client()
+        link = self.post_json("/links", {}).get_json()
+        assert self.person.get(link["path"]).status_code == 303
+
+    @property
+    def bearer(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.operator_key}"}
+
+    def get(self, path: str) -> TestResponse:
+        """GET as the operator."""
+        return self.client.get(path, headers=self.bearer)
+
+    def get_json(self, path: str) -> Any:
+        answer = self.get(path)
+        assert answer.status_code == 200, answer.text[:400]
+        return answer.get_json(force=True)
+
+    def post_json(self, path: str, body: Any) -> TestResponse:
+        """POST as the operator."""
+        return self.client.post(path, json=body, headers=self.bearer)
+
+    def post_raw(self, path: str, body: bytes, content_type: str) -> TestResponse:
+        return self.client.post(path, data=body, headers={**self.bearer, "Content-Type": content_type})
+
+    def wait(self, done: Callable[[], bool], what: str) -> None:
+        """Poll until `done`."""
+        deadline = time.monotonic() + WAIT_S_MAX
+        while not done():
+            assert time.monotonic() < deadline, f"waited {WAIT_S_MAX:.0f} s for {what}"
+            time.sleep(0.05)
+
+
+@contextmanager
+def live_node(root: Path) -> Iterator[LiveNode]:
+    """Found a network of one, start its node, and stop it at the end."""
+    directory = DataDirectory(root / "data")
+    card = network.init(
+        directory, did=DID, name=NAME, jurisdiction="EU", roles=ROLES, validator=True, passphrase=PASSPHRASE
+    )
+    founding = network.Founding(name="tests", origin="log.tests.example")
+    founding.add(card)
+    schemes = (("gbt34014", "ZZ1"), ("gs1", "*"))
+    founding.accreditations.append(
+        Accreditation(
+            participant=DID, roles=ROLES, schemes=schemes, jurisdiction="EU", valid_from=founding.created
+        )
+    )
+    network.create(root / "network", founding)
+    network.join(directory, root / "network", PASSPHRASE)
+    service = open_service(directory, PASSPHRASE, 0)
+    service.start()
+    try:
+        yield LiveNode(service, create_app(service), directory.operator())
+    finally:
+        service.stop()

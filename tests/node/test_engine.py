@@ -1,0 +1,453 @@
+"""The engine over real databases: four in one process, linked by hand (node/ledger/)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from consensus.checkpoint import Checkpoint, NoteError, SignedNote, cosign_line, sign_log_line
+from consensus.encoding import Value
+from consensus.merkle import StandingsMap, Tree
+from consensus.policy import Policy
+from credentials.ledger.attestation import make_attestation
+from credentials.ledger.genesis import Genesis, log_policy
+from credentials.ledger.registry import Registry
+from node.errors import ProblemError
+from node.ledger.cosigner import Conflict, Cosigner, Cosigning
+from node.ledger.engine import EmbeddedEngine, chain_config, tip_of
+from node.peers.gossip import Item
+from node.storage.store import LedgerStore, SigningStore, SqliteStandingReader
+from tests.harness import ledger
+
+
+@pytest.fixture(scope="module")
+def genesis() -> Genesis:
+    now = int(time.time())
+    parties = [ledger.participant(did, valid_from=now - 100) for did in ledger.PARTIES]
+    accreditations = [replace(a, valid_from=now - 100) for a in ledger.accreditations()]
+    return ledger.make_genesis(
+        created=now - 50, participants=parties, accreditations=accreditations, recognitions=[]
+    )
+
+
+@dataclass
+class Listener:
+    """Remembers what the engine tells."""
+
+    reasons: list[str] = field(default_factory=list)
+    drops: list[tuple[bytes, str]] = field(default_factory=list)
+
+    def progressed(self) -> None:
+        pass
+
+    def dropped(self, digest: bytes, reason: str, code: str) -> None:
+        self.drops.append((digest, code))
+
+    def failed(self, reason: str) -> None:
+        self.reasons.append(reason)
+
+
+class Node:
+    """One engine with its databases; `links` carries its messages straight to the others."""
+
+    def __init__(self, genesis: Genesis, did: str, folder: Path, links: Links) -> None:
+        self.did, self.links = did, links
+        folder.mkdir(exist_ok=True)
+        self.signing, self.ledger = SigningStore(folder / "signing.db"), LedgerStore(folder / "ledger.db")
+        self.listener = Listener()
+        validator = genesis.validators.get(did) is not None
+        tip = tip_of(self.ledger, genesis)
+        self.tree = Tree(self.ledger.leaf_hashes())
+        standings = StandingsMap(self.ledger.standings(), self.ledger.bucket)
+        reader = SqliteStandingReader(self.ledger)
+        cosigner = Cosigner(did, ledger.signer(did, "log"), ledger.signer(did, "cosign"), self.signing)
+        self.engine = EmbeddedEngine(
+            chain=chain_config(genesis),
+            application=Registry(genesis, reader, tip.app_hash, standings, tip.height),
+            tip=tip,
+            signing=self.signing,
+            ledger=self.ledger,
+            tree=self.tree,
+            cosigning=Cosigning(
+                Policy.parse(log_policy(genesis)), self.tree, cosigner if validator else None
+            ),
+            listener=self.listener,
+            name=did if validator else None,
+            signer=ledger.signer(did, "vote") if validator else None,
+        )
+        self.engine.out = links.of(did)
+
+    def stop(self) -> None:
+        self.links.nodes.pop(self.did, None)
+        self.engine.stop()
+        self.signing.close()
+        self.ledger.close()
+
+
+class Links:
+    """Delivers between nodes of one process; a node that is not there loses what it is sent."""
+
+    def __init__(self) -> None:
+        self.nodes: dict[str, Node] = {}
+
+    def of(self, did: str) -> Link:
+        return Link(self, did)
+
+
+@dataclass
+class Link:
+    """`engine.Outgoing` of one node."""
+
+    links: Links
+    did: str
+
+    def broadcast(self, item: Item, *, observers: bool = False) -> None:
+        for did in ledger.VALIDATORS:
+            self.send(did, item)
+
+    def send(self, did: str, item: Item) -> None:
+        node = self.links.nodes.get(did)
+        if node is not None and did != self.did:
+            node.engine.peer_items(self.did, list[Value]([item]))
+
+    def request_blocks(self, did: str, height: int) -> None:
+        node, own = self.links.nodes.get(did), self.links.nodes.get(self.did)
+        if node is not None and own is not None:
+            own.engine.peer_blocks(did, node.ledger.blocks(height, 64, 1 << 20))
+
+    def strike(self, sender: str) -> None:
+        raise AssertionError(f"{sender} is honest, as all are here")
+
+
+@dataclass
+class Network:
+    genesis: Genesis
+    folder: Path
+    links: Links = field(default_factory=Links)
+
+    def start(self, *dids: str) -> None:
+        for did in dids:
+            folder = self.folder / did.removeprefix("did:web:")
+            self.links.nodes[did] = Node(self.genesis, did, folder, self.links)
+        for did in dids:
+            self.links.nodes[did].engine.start()
+
+    def attestation(self, number: int, by: str = ledger.MAKER, namespace: str = "ZZ1") -> bytes:
+        now = int(time.time())
+        return make_attestation(
+            signer=ledger.signer(by),
+            iat=now,
+            kind="battery.produced",
+            issuer=by,
+            subject=ledger.battery(number, namespace),
+            network_id=self.genesis.network_id,
+            event_time=now,
+            document_digest=bytes([number]) * 32,
+        )
+
+    def submit(self, data: bytes) -> None:
+        for node in list(self.links.nodes.values()):
+            node.engine.submit(data)
+
+    def tell(self) -> None:
+        """What the gossip does: everyone's status goes to everyone."""
+        for node in list(self.links.nodes.values()):
+            for other in list(self.links.nodes.values()):
+                if other is not node:
+                    other.engine.peer_status(node.did, node.engine.status())
+
+    def wait(self, what: str, done: Callable[[], bool], seconds: float = 15.0) -> None:
+        deadline = time.monotonic() + seconds
+        while not done():
+            assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
+            self.tell()
+            time.sleep(0.02)
+
+    def heights(self) -> set[int]:
+        return {node.engine.status()[1] for node in self.links.nodes.values()}
+
+
+@pytest.fixture
+def network(genesis: Genesis, tmp_path: Path) -> Iterator[Network]:
+    made = Network(genesis, tmp_path)
+    made.start(*ledger.VALIDATORS)
+    yield made
+    for node in list(made.links.nodes.values()):
+        node.stop()
+
+
+def test_four_engines_decide_store_and_cosign(network: Network) -> None:
+    """
+    A submitted attestation is in every ledger.db, in one log, under a checkpoint that the policy accepts.
+    """
+    policy = Policy.parse(log_policy(network.genesis))
+    data = network.attestation(1)
+
+    network.submit(data)
+    nodes = list(network.links.nodes.values())
+    network.wait("the block", lambda: network.heights() == {1})
+    network.wait("a checkpoint", lambda: all(node.ledger.checkpoint() for node in nodes))
+
+    roots = {node.tree.root() for node in nodes}
+    assert len(roots) == 1
+    for node in nodes:
+        assert node.ledger.entry(0).entry == data  # type: ignore[union-attr]
+        size, text = node.ledger.checkpoint() or (0, "")
+        assert size == node.tree.size == 2
+        assert len(policy.cosigned(SignedNote.parse(text))) >= 3
+
+
+def test_a_restarted_engine_goes_on_from_its_disk(network: Network) -> None:
+    """
+    Stopped and opened again, an engine has the same tip and log, catches up, and signs nothing twice.
+    """
+    network.submit(network.attestation(1))
+    network.wait("the first block", lambda: network.heights() == {1})
+    network.links.nodes[ledger.CUSTOMS].stop()
+    network.submit(network.attestation(2))
+    network.wait("the second block", lambda: network.heights() == {2})
+
+    network.start(ledger.CUSTOMS)
+    reopened = network.links.nodes[ledger.CUSTOMS]
+    assert reopened.tree.size == 2
+    network.wait("it to catch up", lambda: network.heights() == {2})
+    network.wait("its checkpoint", lambda: (reopened.ledger.checkpoint() or (0,))[0] == 4)
+    network.submit(network.attestation(3))
+    network.wait("the third block", lambda: network.heights() == {3})
+
+    assert len({node.tree.root() for node in network.links.nodes.values()}) == 1
+    assert reopened.listener.reasons == []
+
+
+def test_a_stopped_network_takes_up_where_it_was(genesis: Genesis, tmp_path: Path) -> None:
+    """
+    All four stopped at any moment and started again go on with the same log.
+    """
+    network = Network(genesis, tmp_path)
+    for number in range(3):
+        network.start(*ledger.VALIDATORS)
+        network.submit(network.attestation(10 + number))
+        if number == 1:
+            network.wait("a block", lambda: len(network.heights()) == 1 and min(network.heights()) >= 1)
+        for node in list(network.links.nodes.values()):
+            node.stop()
+
+    network.start(*ledger.VALIDATORS)
+    last = network.attestation(20)
+    network.submit(last)
+    nodes = list(network.links.nodes.values())
+    digest = sha256(last).digest()
+    network.wait("the last", lambda: all(node.ledger.entries_with_digest(digest) for node in nodes))
+    network.wait("one height", lambda: len(network.heights()) == 1)
+
+    assert len({node.tree.root() for node in network.links.nodes.values()}) == 1
+    for node in list(network.links.nodes.values()):
+        assert node.listener.reasons == []
+        node.stop()
+
+
+def test_what_no_pool_takes_is_told(network: Network) -> None:
+    """
+    An attestation outside its issuer's accreditation is dropped with the rule, and nothing is ordered.
+    """
+    network.submit(network.attestation(1, ledger.OTHER_MAKER, "ZZ1"))
+    node = network.links.nodes[ledger.MAKER]
+
+    network.wait("the drop", lambda: bool(node.listener.drops))
+
+    assert [code for _, code in node.listener.drops] == ["X9"]
+    assert network.heights() == {0}
+
+
+def test_an_observer_follows_and_signs_nothing(network: Network) -> None:
+    """
+    An observer executes the decided blocks, has the same log and checkpoint, and cosigns nothing.
+    """
+    network.start(ledger.IMPORTER)
+    observer = network.links.nodes[ledger.IMPORTER]
+
+    network.submit(network.attestation(1))
+    network.wait("the block", lambda: network.heights() == {1})
+    network.wait("its checkpoint", lambda: observer.ledger.checkpoint() is not None)
+
+    assert observer.signing.last_cosigned() is None
+    assert observer.tree.root() == network.links.nodes[ledger.MAKER].tree.root()
+
+
+def test_a_second_signature_stops_the_node(network: Network) -> None:
+    """
+    If a guard row says that another vote was signed, the engine stops and says why; it does not send.
+    """
+    node = network.links.nodes[ledger.CUSTOMS]
+    for kind in ("proposal", "prevote", "precommit"):
+        node.signing.persist(1, [(b"signed elsewhere", (1, 0, kind))])
+
+    network.submit(network.attestation(1))
+    network.wait("it to stop", lambda: bool(node.listener.reasons))
+
+    assert "was already signed" in node.listener.reasons[0]
+    del network.links.nodes[ledger.CUSTOMS]
+    network.wait("the others", lambda: network.heights() == {1})
+    node.engine.stop()
+    node.signing.close()
+    node.ledger.close()
+
+
+def test_a_full_inbox_is_a_503(genesis: Genesis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Beyond its bound the inbox takes nothing and says so; memory does not grow.
+    """
+    monkeypatch.setattr("node.ledger.inbox.EVENTS_MAX", 3)
+    node = Node(genesis, ledger.MAKER, tmp_path / "maker", Links())  # never started: nothing is taken out
+
+    for number in range(3):
+        node.engine.submit(bytes([number]))
+    with pytest.raises(ProblemError) as full:
+        node.engine.submit(b"one more")
+
+    assert full.value.status == 503
+    node.stop()
+
+
+def test_records_and_their_guards_are_on_disk_before_a_message_is_sent(network: Network) -> None:
+    """
+    Whatever a validator sent can be found in its signing.db at the moment of sending.
+    """
+    sent_before_persisted: list[bytes] = []
+    node = network.links.nodes[ledger.MAKER]
+    link = node.engine.out
+    assert isinstance(link, Link)
+    persisted: set[bytes] = set()
+    original: Any = node.signing.persist
+
+    def persist(height: int, records: list[tuple[bytes, Any]]) -> None:
+        original(height, records)
+        persisted.update(record for record, _ in records)
+
+    def broadcast(item: Item, *, observers: bool = False) -> None:
+        data = item[1]
+        signed = isinstance(data, bytes) and (b"comity/vote" in data or b"comity/proposal" in data)
+        if signed and not any(data in record for record in persisted):  # type: ignore[operator]
+            sent_before_persisted.append(data)  # type: ignore[arg-type]
+        Link.broadcast(link, item, observers=observers)
+
+    node.signing.persist = persist  # type: ignore[method-assign,assignment]
+    link.broadcast = broadcast  # type: ignore[method-assign]
+    network.submit(network.attestation(1))
+    network.wait("the block", lambda: network.heights() == {1})
+
+    assert persisted
+    assert sent_before_persisted == []
+
+
+# -- cosignatures ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def cosigning(genesis: Genesis, tmp_path: Path) -> Iterator[Cosigning]:
+    signing = SigningStore(tmp_path / "signing.db")
+    tree = Tree([bytes([n]) * 32 for n in range(5)])
+    did = ledger.MAKER
+    cosigner = Cosigner(did, ledger.signer(did, "log"), ledger.signer(did, "cosign"), signing)
+    yield Cosigning(Policy.parse(log_policy(genesis)), tree, cosigner)
+    signing.close()
+
+
+def lines(genesis: Genesis, did: str, size: int, root: bytes, at: int = 9) -> tuple[int, bytes, str, str]:
+    checkpoint = Checkpoint(genesis.origin, size, root)
+    name = did.removeprefix("did:web:")
+    return (
+        size,
+        root,
+        sign_log_line(checkpoint, genesis.origin, ledger.signer(did, "log")),
+        cosign_line(checkpoint, name, at, ledger.signer(did, "cosign")),
+    )
+
+
+def test_a_quorum_of_cosignatures_makes_the_note(genesis: Genesis, cosigning: Cosigning) -> None:
+    """
+    Two of four are too few, three are enough; a repeated cosignature counts once.
+    """
+    own = cosigning.cosign(9)
+    assert own is not None
+    size, root = own[0], own[1]
+
+    for did in (ledger.CN_AUTHORITY, ledger.CN_AUTHORITY):
+        cosigning.receive(*lines(genesis, did, size, root))
+    assert cosigning.note() is None
+    cosigning.receive(*lines(genesis, ledger.CUSTOMS, size, root))
+
+    found = cosigning.note()
+    assert found is not None
+    assert found[0] == size == 5
+
+
+def test_a_checkpoint_of_another_log_is_an_alarm(genesis: Genesis, cosigning: Cosigning) -> None:
+    """
+    A validator that signs another root for a size this log has reached is reported, and does not count.
+    """
+    with pytest.raises(Conflict, match="another checkpoint of size 5"):
+        cosigning.receive(*lines(genesis, ledger.CUSTOMS, 5, b"x" * 32))
+
+
+@pytest.mark.parametrize("case", ["stranger", "altered", "other origin"])
+def test_lines_that_are_not_the_policys_are_refused(
+    genesis: Genesis, cosigning: Cosigning, case: str
+) -> None:
+    """
+    Lines of strangers, altered lines and lines for another log are refused.
+    """
+    size, root, log_line, line = lines(genesis, ledger.CUSTOMS, 7, b"y" * 32)
+    match case:
+        case "stranger":
+            line = lines(genesis, ledger.IMPORTER, 7, b"y" * 32)[3]
+        case "altered":
+            root = b"z" * 32
+        case "other origin":
+            checkpoint = Checkpoint("log.other.example", 7, root)
+            log_line = sign_log_line(checkpoint, "log.other.example", ledger.signer(ledger.CUSTOMS, "log"))
+
+    with pytest.raises(NoteError):
+        cosigning.receive(size, root, log_line, line)
+
+
+def test_cosignatures_of_the_future_do_not_push_out_the_present(
+    genesis: Genesis, cosigning: Cosigning, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A validator that signs many sizes this log has not reached costs bounded memory and stops no quorum.
+    """
+    monkeypatch.setattr("node.ledger.cosigner.SIZES_MAX", 4)
+    own = cosigning.cosign(9)
+    assert own is not None
+    for size in range(100, 110):
+        cosigning.receive(*lines(genesis, ledger.CUSTOMS, size, b"f" * 32))
+
+    for did in (ledger.CN_AUTHORITY, ledger.CUSTOMS):
+        cosigning.receive(*lines(genesis, did, own[0], own[1]))
+
+    assert cosigning.note() is not None
+
+
+def test_a_cosigner_that_is_ahead_of_its_ledger_waits(genesis: Genesis, tmp_path: Path) -> None:
+    """
+    A validator whose guard is beyond its ledger (a ledger.db that was put back) cosigns nothing until it has
+    caught up.
+    """
+    signing = SigningStore(tmp_path / "signing.db")
+    signing.guard_cosignature(6, b"r" * 32, 5)
+    tree = Tree([bytes([n]) * 32 for n in range(5)])
+    did = ledger.MAKER
+    cosigner = Cosigner(did, ledger.signer(did, "log"), ledger.signer(did, "cosign"), signing)
+    cosigning = Cosigning(Policy.parse(log_policy(genesis)), tree, cosigner)
+
+    assert cosigning.cosign(9) is None
+    tree.extend([b"a" * 32, b"b" * 32])
+    assert cosigning.cosign(9) is not None
+    signing.close()

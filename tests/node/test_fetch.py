@@ -1,0 +1,319 @@
+"""The only door to other people's servers: which addresses are asked, and what an answer may do."""
+
+from __future__ import annotations
+
+import gzip
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from node.resolution.fetch import Fetcher, FetchError, FetchPolicy, origin_of
+
+PUBLIC = FetchPolicy(public=True)
+ADDRESS = "93.184.215.14"  # public, and never connected to: each test refuses before
+
+
+def fetch(url: str, policy: FetchPolicy = PUBLIC, at: Callable[[str, int], list[str]] | None = None) -> bytes:
+    """GET with a resolver of our own."""
+    return Fetcher(policy, at or (lambda host, port: [ADDRESS])).get(
+        url, accept="*/*", size_bytes_max=1000, seconds_max=1.0
+    )
+
+
+def refused(url: str, policy: FetchPolicy = PUBLIC, *addresses: str) -> str:
+    """The sentence of a refusal that was made before any connection."""
+    with pytest.raises(FetchError) as caught:
+        fetch(url, policy, lambda host, port: list(addresses or (ADDRESS,)))
+    assert caught.value.code == "refused", caught.value
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("ftp://a.example/", "file:///etc/passwd", "gopher://a.example/", "//a.example/", "a.example", ""),
+        *("https://", "https:///x", "https://user@a.example/", "https://user:x@a.example/"),
+        *("https://a.example@127.0.0.1/", "https://a.example#@127.0.0.1/", "https://a.example\\@b.example/"),
+        *(
+            "https://a.example:443:80/",
+            "https://a.example:/",
+            "https://a.example:0/",
+            "https://a.example:99999/",
+        ),
+        *(
+            "https://a.example:٤٤٣/",
+            "https://a.example /",
+            "https://a.example\n/",
+            "https://a.example/\r\nHost: b",
+        ),
+        *(
+            "https://127.1/",
+            "https://2130706433/",
+            "https://0x7f000001/",
+            "https://0177.0.0.1/",
+            "https://1.2.3/",
+        ),
+        *(
+            "https://%6cocalhost/",
+            "https://localhost./",
+            "https://-a.example/",
+            "https://ⅼocalhost/",
+            "https://a..b/",
+        ),
+        *(
+            "https://[::1/",
+            "https://[::1%25eth0]/",
+            "https://[zz]/",
+            "https://a.example/#x",
+            "https://a.example/\x00",
+        ),
+        "https://a.example/" + "x" * 3000,
+    ],
+)
+def test_addresses_with_tricks_are_not_read(url: str) -> None:
+    """
+    Users, fragments, escapes, other digits, other spellings of an address: refused as text.
+    """
+    refused(url)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        *("127.0.0.1", "127.8.8.8", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "0.0.0.0"),
+        *("100.64.0.1", "192.0.0.1", "192.0.2.1", "198.18.0.1", "224.0.0.1", "240.0.0.1", "255.255.255.255"),
+        *("::1", "::", "fe80::1", "fe80::1%eth0", "fc00::1", "fd12::1", "ff02::1", "2001:db8::1"),
+        *("::ffff:127.0.0.1", "::ffff:93.184.215.14", "::127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::1"),
+        "2001:0:5ef5:79fb::1",
+    ],
+)
+def test_addresses_that_are_not_public_are_not_asked(place: str) -> None:
+    """
+    Private, loopback, link-local, shared, multicast, documentation, mapped and tunnelled: not asked.
+    """
+    assert "not public" in refused("https://innocent.example/", PUBLIC, place)
+    assert "not public" in refused("https://innocent.example/", PUBLIC, ADDRESS, place)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "169.254.169.254", "[::ffff:10.0.0.1]"])
+def test_written_addresses_are_judged_alike(host: str) -> None:
+    """
+    An address in the place of the name is no way round.
+    """
+    assert "not public" in refused(f"https://{host}/", PUBLIC, host.strip("[]"))
+
+
+@pytest.mark.parametrize("url", ["http://a.example/", "https://a.example:22/", "https://a.example:8443/"])
+def test_public_hosts_are_asked_on_one_port(url: str) -> None:
+    """
+    Without the operator's word: HTTPS on port 443, and nothing else.
+    """
+    assert "port 443" in refused(url)
+
+
+def test_nobody_is_asked_by_default() -> None:
+    """
+    Without a policy no address in a document is asked.
+    """
+    assert "policy" in refused("https://a.example/", FetchPolicy())
+    assert "policy" in refused("https://a.example/", FetchPolicy(origins=frozenset({"https://b.example"})))
+    with pytest.raises(FetchError):
+        Fetcher(None).get("https://a.example/", accept="*/*", size_bytes_max=1)
+
+
+def test_one_spelling_per_origin() -> None:
+    """
+    The operator's list is compared by scheme, host and port.
+    """
+    assert origin_of("https://A.Example:443/x?y") == "https://a.example"
+    assert origin_of("http://a.example:8080") == "http://a.example:8080"
+    assert origin_of("https://[::1]:8443/") == "https://[::1]:8443"
+
+
+# -- answers of a real server ------------------------------------------------------------------------------
+
+Handler = Callable[[socket.socket, bytes], None]
+
+
+@contextmanager
+def server(answer: Handler) -> Iterator[str]:
+    """A server that answers each connection with what `answer` writes; its origin."""
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        while True:
+            try:
+                connection, _ = listening.accept()
+            except OSError:
+                return
+            with connection:
+                try:
+                    answer(connection, connection.recv(65536))
+                except OSError:
+                    continue
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        listening.shutdown(socket.SHUT_RDWR)
+        listening.close()
+        thread.join(5)
+
+
+def saying(*parts: bytes, pause_s: float = 0) -> Handler:
+    def answer(connection: socket.socket, request: bytes) -> None:
+        for part in parts:
+            connection.sendall(part)
+            time.sleep(pause_s)
+
+    return answer
+
+
+def get(origin: str, path: str = "/", *, seconds_max: float = 2.0, resolve: Resolver | None = None) -> bytes:
+    fetcher = Fetcher(FetchPolicy(origins=frozenset({origin})), *([resolve] if resolve else []))
+    return fetcher.get(origin + path, accept="application/vc", size_bytes_max=1000, seconds_max=seconds_max)
+
+
+Resolver = Callable[[str, int], list[str]]
+OK = b"HTTP/1.1 200 OK\r\nConnection: close\r\n"
+
+
+def test_a_listed_origin_is_asked() -> None:
+    """
+    What the operator lists may be private and plain: the body comes back, asked for uncompressed.
+    """
+    asked = []
+
+    def answer(connection: socket.socket, request: bytes) -> None:
+        asked.append(request)
+        connection.sendall(OK + b"Content-Length: 2\r\n\r\n{}")
+
+    with server(answer) as origin:
+        assert get(origin, "/did.json?x=1") == b"{}"
+
+    assert asked[0].startswith(b"GET /did.json?x=1 HTTP/1.1\r\n")
+    assert b"Accept-Encoding: identity" in asked[0] and b"Accept: application/vc" in asked[0]
+
+
+@pytest.mark.parametrize(
+    ("parts", "code"),
+    [
+        ((b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",), "not_found"),
+        ((b"HTTP/1.1 500 Broken\r\nContent-Length: 0\r\n\r\n",), "unreachable"),
+        ((OK + b"Content-Length: 1001\r\n\r\n" + b"x" * 1001,), "too_large"),
+        ((OK + b"\r\n" + b"x" * 100_000,), "too_large"),
+        (
+            (OK + b"Transfer-Encoding: chunked\r\n\r\n" + b"3e9\r\n" + b"x" * 1001 + b"\r\n0\r\n\r\n",),
+            "too_large",
+        ),
+        ((OK + b"Content-Length: 10\r\n\r\nshort",), "unreachable"),
+        ((OK + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(b"0" * 10_000_000),), "refused"),
+        ((b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n",), "refused"),
+        ((b"HTTP/1.1 302 Found\r\nLocation: https://b.example/\r\nContent-Length: 0\r\n\r\n",), "refused"),
+        ((b"HTTP/1.1 302 Found\r\nLocation: file:///etc/passwd\r\nContent-Length: 0\r\n\r\n",), "refused"),
+        ((b"HTTP/1.1 302 Found\r\nLocation: /again\r\nContent-Length: 0\r\n\r\n",), "refused"),
+        ((b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n",), "refused"),
+        ((b"\x00\x01\x02 no http",), "unreachable"),
+        ((OK + b"X: " + b"y" * 100_000 + b"\r\n\r\n",), "unreachable"),
+        ((), "unreachable"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_answers_are_bounded(parts: tuple[bytes, ...], code: str) -> None:
+    """
+    Too long, compressed, broken off, sent on to another host or for ever: a refusal, and no body.
+    """
+    with server(saying(*parts)) as origin, pytest.raises(FetchError) as caught:
+        get(origin)
+
+    assert caught.value.code == code
+
+
+def test_a_redirect_on_the_host_is_followed() -> None:
+    """
+    A redirect within the origin leads to the document.
+    """
+
+    def answer(connection: socket.socket, request: bytes) -> None:
+        if request.startswith(b"GET /there"):
+            connection.sendall(OK + b"Content-Length: 2\r\n\r\n{}")
+        else:
+            connection.sendall(b"HTTP/1.1 301 Moved\r\nLocation: /there\r\nContent-Length: 0\r\n\r\n")
+
+    with server(answer) as origin:
+        assert get(origin) == b"{}"
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [(OK, *[b"X: y\r\n"] * 100), (OK + b"\r\n", *[b"x"] * 100)],
+    ids=["slow headers", "slow body"],
+)
+def test_one_deadline_for_everything(parts: tuple[bytes, ...]) -> None:
+    """
+    A server that sends a few bytes now and then is cut off when the time for the whole is over.
+    """
+    with server(saying(*parts, pause_s=0.05)) as origin:
+        begun = time.monotonic()
+        with pytest.raises(FetchError) as caught:
+            get(origin, seconds_max=0.4)
+
+    assert caught.value.code == "unreachable"
+    assert time.monotonic() - begun < 1.5
+
+
+def test_a_slow_name_server_is_not_waited_for() -> None:
+    """
+    Resolving counts to the same deadline.
+    """
+
+    def slow(host: str, port: int) -> list[str]:
+        time.sleep(3)
+        return [ADDRESS]
+
+    begun = time.monotonic()
+    with pytest.raises(FetchError) as caught:
+        Fetcher(PUBLIC, slow).get("https://a.example/", accept="*/*", size_bytes_max=1, seconds_max=0.3)
+
+    assert caught.value.code == "unreachable"
+    assert time.monotonic() - begun < 1.5
+
+
+def test_a_name_is_resolved_once() -> None:
+    """
+    Rebinding: the address that was judged is the one that is connected to, and no second answer is asked for.
+    """
+    answers = [["10.0.0.1"], ["127.0.0.1"]]
+
+    with pytest.raises(FetchError) as caught:
+        Fetcher(PUBLIC, lambda host, port: answers.pop(0)).get(
+            "https://rebinding.example/", accept="*/*", size_bytes_max=1, seconds_max=1
+        )
+    assert caught.value.code == "refused" and len(answers) == 1
+
+    with server(saying(OK + b"Content-Length: 2\r\n\r\n{}")) as origin:
+        asked: list[str] = []
+
+        def once(host: str, port: int) -> list[str]:
+            asked.append(host)
+            return ["127.0.0.1"]
+
+        named = origin.replace("127.0.0.1", "named.example")
+        assert get(named, resolve=once) == b"{}"
+        assert asked == ["named.example"]
+
+
+def test_a_certificate_must_be_for_the_name() -> None:
+    """
+    A server that does not speak TLS, or shows no certificate we trust, is unreachable.
+    """
+    with server(saying(b"HTTP/1.1 200 OK\r\n\r\n")) as origin, pytest.raises(FetchError) as caught:
+        get(origin.replace("http:", "https:"))
+
+    assert caught.value.code == "unreachable"

@@ -1,0 +1,265 @@
+"""Requests between nodes: who is heard, and what a peer that is away costs (node/peers/gossip.py)."""
+
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
+
+import pytest
+
+from consensus.cose import SeedSigner, sign1
+from consensus.encoding import Value, encode
+from credentials.ledger.genesis import Genesis
+from node.errors import ProblemError
+from node.peers import gossip
+from node.peers.gossip import ITEM_ATTESTATION, ITEM_CONSENSUS, Gossip, PeerAuthentication, Status
+from tests.harness import ledger
+
+NOW = ledger.CREATED + 100
+
+
+@pytest.fixture(scope="module")
+def genesis() -> Genesis:
+    return ledger.make_genesis()
+
+
+def authentication(genesis: Genesis, did: str, now: float = NOW) -> PeerAuthentication:
+    return PeerAuthentication(genesis, did, ledger.signer(did, "transport"), now=lambda: now)
+
+
+def test_a_request_is_opened_by_its_receiver_and_answered(genesis: Genesis) -> None:
+    """
+    The receiver learns sender and body; the sender accepts the answer to exactly this request.
+    """
+    maker, customs = authentication(genesis, ledger.MAKER), authentication(genesis, ledger.CUSTOMS)
+
+    data, nonce = maker.request(ledger.CUSTOMS, "status", b"body")
+    sender, echoed, body = customs.open_request(data, "status")
+    reply = customs.reply(sender, echoed, "status", b"answer")
+
+    assert (sender, body) == (ledger.MAKER, b"body")
+    assert maker.open_reply(reply, "status", ledger.CUSTOMS, nonce) == b"answer"
+    with pytest.raises(ProblemError, match="to another request"):
+        maker.open_reply(reply, "status", ledger.CUSTOMS, b"n" * 16)
+
+
+@pytest.mark.parametrize(
+    ("case", "status", "says"),
+    [
+        ("replay", 401, "received before"),
+        ("other path", 401, "signed for /peer/status"),
+        ("other receiver", 403, "is for did:web:customs.example"),
+        ("too old", 401, "120 s from this node's clock"),
+        ("flipped byte", 401, "signature"),
+        ("stranger", 401, "not a participant"),
+        ("attest key", 401, "transport key"),
+        ("other network", 403, "compare genesis.toml"),
+        ("not cose", 401, "cannot be read"),
+        ("reply as request", 401, "not a peer request"),
+    ],
+)
+def test_other_requests_are_refused(genesis: Genesis, case: str, status: int, says: str) -> None:
+    """
+    What is replayed, redirected, old, altered, or signed by anyone but the sender's transport key is refused.
+    """
+    maker, customs = authentication(genesis, ledger.MAKER), authentication(genesis, ledger.CUSTOMS)
+    data, _ = maker.request(ledger.CUSTOMS, "status", b"body")
+    receiver, path = customs, "status"
+    match case:
+        case "replay":
+            customs.open_request(data, "status")
+        case "other path":
+            path = "messages"
+        case "other receiver":
+            receiver = authentication(genesis, ledger.IMPORTER)
+        case "too old":
+            receiver = authentication(genesis, ledger.CUSTOMS, NOW + gossip.WINDOW_S + 1)
+        case "flipped byte":
+            data = data[:-70] + bytes([data[-70] ^ 1]) + data[-69:]
+        case "stranger":
+            data = signed(
+                genesis, "did:web:stranger.example", SeedSigner("did:web:stranger.example#t", b"s" * 32)
+            )
+        case "attest key":
+            data = signed(genesis, ledger.MAKER, ledger.signer(ledger.MAKER, "attest"))
+        case "other network":
+            data = signed(genesis, ledger.MAKER, ledger.signer(ledger.MAKER, "transport"), network=b"o" * 32)
+        case "not cose":
+            data = b"{}"
+        case "reply as request":
+            data = maker.reply(ledger.CUSTOMS, b"n" * 16, "status", b"body")
+
+    with pytest.raises(ProblemError, match=says) as refused:
+        receiver.open_request(data, path)
+
+    assert refused.value.status == status
+
+
+def signed(genesis: Genesis, sender: str, signer: SeedSigner, network: bytes | None = None) -> bytes:
+    head: list[Value] = [gossip.REQUEST_TAG, network or genesis.network_id, sender, ledger.CUSTOMS]
+    return sign1({}, encode([*head, NOW, b"n" * 16, "status", b""]), signer)
+
+
+class Quiet:
+    """An inbox that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.statuses: list[Status] = []
+
+    def peer_items(self, sender: str, items: list[Value]) -> None:
+        raise AssertionError("nothing is received here")
+
+    def peer_status(self, sender: str, status: Status) -> None:
+        self.statuses.append(status)
+
+    def peer_blocks(self, sender: str, blocks: list[tuple[bytes, bytes]]) -> None:
+        raise AssertionError("no blocks are asked for here")
+
+    def status(self) -> Status:
+        return b"", 0, 0, 0
+
+
+class PeerServer(ThreadingHTTPServer):
+    """The other end: counts what it gets, and answers signed."""
+
+    daemon_threads = True
+
+    def __init__(self, authentication: PeerAuthentication) -> None:
+        super().__init__(("127.0.0.1", 0), PeerRequests)
+        self.authentication = authentication
+        self.items: list[Value] = []
+        self.batches = 0
+
+
+class PeerRequests(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: PeerServer
+    words: ClassVar[str] = ""
+
+    def do_POST(self) -> None:
+        from consensus.encoding import decode
+
+        path = self.path.removeprefix("/peer/")
+        data = self.rfile.read(int(self.headers["content-length"]))
+        sender, nonce, body = self.server.authentication.open_request(data, path)
+        if path == "messages":
+            value = decode(body)
+            assert isinstance(value, list)
+            assert isinstance(value[1], list)
+            self.server.items += value[1]
+            self.server.batches += 1
+        answer = self.server.authentication.reply(sender, nonce, path, encode([b"status", 7, 9, 8]))
+        self.send_response(200)
+        self.send_header("content-length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing on stderr."""
+
+
+@pytest.fixture
+def server(genesis: Genesis) -> Iterator[PeerServer]:
+    made = PeerServer(authentication(genesis, ledger.CUSTOMS))
+    threading.Thread(target=made.serve_forever, daemon=True).start()
+    yield made
+    made.shutdown()
+    made.server_close()
+
+
+def wait(done: "object", seconds: float = 5.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not done():  # type: ignore[operator]
+        assert time.monotonic() < deadline, "it did not come"
+        time.sleep(0.01)
+
+
+def test_items_travel_in_batches_and_in_order(genesis: Genesis, server: PeerServer) -> None:
+    """
+    Many items for one peer need few requests, arrive in order, and the peer's status comes back.
+    """
+    inbox = Quiet()
+    address = f"http://127.0.0.1:{server.server_port}"
+    sender = Gossip(
+        authentication(genesis, ledger.MAKER), {ledger.CUSTOMS: address}, ledger.VALIDATORS, inbox, poll_s=5
+    )
+    for number in range(600):
+        sender.broadcast([ITEM_ATTESTATION, number.to_bytes(2, "big")])
+
+    sender.start()
+    wait(lambda: len(server.items) == 600)
+    sender.stop()
+
+    assert server.items == [[ITEM_ATTESTATION, n.to_bytes(2, "big")] for n in range(600)]
+    assert server.batches == 3
+    wait(lambda: inbox.statuses[-1:] == [(b"status", 7, 9, 8)])
+    assert sender.peers[ledger.CUSTOMS].height == 7
+    assert sender.peers[ledger.CUSTOMS].reachable
+
+
+def test_a_peer_that_is_heard_again_is_answered_at_once(
+    genesis: Genesis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A sender that waits before it tries an unreachable peer again stops waiting when that peer speaks.
+    """
+    server = PeerServer(authentication(genesis, ledger.CUSTOMS))
+    port = server.server_port
+    server.server_close()  # nobody listens there now
+    sender = Gossip(
+        authentication(genesis, ledger.MAKER),
+        {ledger.CUSTOMS: f"http://127.0.0.1:{port}"},
+        ledger.VALIDATORS,
+        Quiet(),
+        poll_s=5,
+    )
+    monkeypatch.setattr(gossip, "BACKOFF_S_MIN", 3600.0)  # without being woken it would wait an hour
+    sender.broadcast([ITEM_ATTESTATION, b"a"])
+    sender.start()
+    peer = sender.peers[ledger.CUSTOMS]
+    wait(lambda: peer.failures > 0)
+
+    class Back(PeerServer):
+        allow_reuse_address = True
+
+        def __init__(self) -> None:
+            ThreadingHTTPServer.__init__(self, ("127.0.0.1", port), PeerRequests)
+            self.authentication = authentication(genesis, ledger.CUSTOMS)
+            self.items, self.batches = [], 0
+
+    back = Back()
+    threading.Thread(target=back.serve_forever, daemon=True).start()
+    request, _ = back.authentication.request(ledger.MAKER, "status", b"")
+    sender.open("status", request)
+    wait(lambda: back.items == [[ITEM_ATTESTATION, b"a"]])
+    sender.stop()
+    back.shutdown()
+    back.server_close()
+
+
+def test_a_peer_that_is_away_costs_a_bounded_queue(genesis: Genesis) -> None:
+    """
+    What waits for an unreachable peer is bounded, and old consensus messages are not sent later.
+    """
+    sender = Gossip(
+        authentication(genesis, ledger.MAKER),
+        {ledger.CUSTOMS: "http://127.0.0.1:9"},
+        ledger.VALIDATORS,
+        Quiet(),
+        poll_s=5,
+    )
+    peer = sender.peers[ledger.CUSTOMS]
+    for _ in range(gossip.QUEUE_ITEMS_MAX + 10):
+        sender.send(ledger.CUSTOMS, [ITEM_CONSENSUS, b"vote"])
+    queued = len(peer.queue)
+    peer.queue.clear()
+    peer.queue.append((time.monotonic() - gossip.MESSAGE_AGE_S_MAX - 1, [ITEM_CONSENSUS, b"old"]))
+    peer.queue.append((time.monotonic(), [ITEM_ATTESTATION, b"new"]))
+
+    batch = sender._take(peer)
+
+    assert queued == gossip.QUEUE_ITEMS_MAX
+    assert [item for _, item in batch] == [[ITEM_ATTESTATION, b"new"]]
+    with pytest.raises(ConnectionError, match=r"peers\.toml names no address"):
+        sender.request(ledger.IMPORTER, "status", b"")

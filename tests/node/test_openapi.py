@@ -1,0 +1,158 @@
+"""The description of the API: generated from the table of routes, and true of the running application."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+from node.api.openapi import openapi_path
+from node.api.reading import require_shape
+from node.api.route import BODY_BYTES_MAX, MANIFEST_BYTES_MAX, PEER_BYTES_MAX
+from node.api.schemas import SCHEMAS, schema_document
+from node.api.table import ROUTES
+from node.web.sample import sample_claims
+from tests.harness.support_service import CODE, DID, LiveNode, live_node, manifest
+
+DOCUMENT_METHODS = {"GET", "POST", "PUT", "DELETE", "PATCH"}
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
+    with live_node(tmp_path_factory.mktemp("node")) as running:
+        yield running
+
+
+def references(value: Any) -> set[str]:
+    """Every `$ref` in a document."""
+    if isinstance(value, dict):
+        own = {value["$ref"]} if isinstance(value.get("$ref"), str) else set()
+        return own.union(*(references(part) for part in value.values()))
+    if isinstance(value, list):
+        return set().union(*(references(part) for part in value))
+    return set()
+
+
+def test_every_address_of_the_application_is_described(node: LiveNode) -> None:
+    """
+    The paths and methods of /openapi.json are exactly those Flask answers, but for static files.
+    """
+    described = {
+        (path, method.upper())
+        for path, operations in node.get_json("/openapi.json")["paths"].items()
+        for method in operations
+    }
+
+    answered = {
+        (openapi_path(rule.rule), method)
+        for rule in node.app.url_map.iter_rules()
+        if rule.endpoint != "static"
+        for method in (rule.methods or set()) & DOCUMENT_METHODS
+    }
+    assert described == answered
+
+
+def test_the_description_is_served_as_generated(node: LiveNode) -> None:
+    """
+    /openapi.json is an OpenAPI 3.1 document whose references all resolve.
+    """
+    document = node.get_json("/openapi.json")
+
+    assert document["openapi"] == "3.1.0"
+    assert references(document) <= {f"#/components/schemas/{name}" for name in SCHEMAS}
+    operations = [operation for path in document["paths"].values() for operation in path.values()]
+    names = [operation["operationId"] for operation in operations]
+    assert len(set(names)) == len(names)
+    for path, methods in document["paths"].items():
+        for operation in methods.values():
+            declared = {p["name"] for p in operation.get("parameters", ()) if p["in"] == "path"}
+            assert declared == set(re.findall(r"{([a-z_]+)}", path)), path
+            assert operation["summary"] and operation["description"]
+    json.dumps(document, allow_nan=False)
+
+
+def addresses(node: LiveNode) -> dict[str, str]:
+    """An address that answers for every route that is read, after a passport was issued and judged."""
+    claims = sample_claims(node.service, CODE)
+    issued = node.post_json("/passports", {"code": CODE, "claims": claims}).get_json()
+    require_shape(issued, "IssuedPassport")
+    passport = f"/passports/{issued['digest']}"
+    node.wait(lambda: node.get_json(passport)["receipted_at"] is not None, "the receipt")
+    made = node.post_json("/consignments", manifest()).get_json()
+    require_shape(made, "Consignment")
+    consignment = f"/consignments/{made['id']}"
+    node.wait(lambda: node.get_json(consignment)["state"] == "done", "the verdicts")
+    document = node.get_json(passport)["sets"]["1"]
+    listed = node.get_json(f"/documents/{document}")["credentialStatus"]
+    status = (listed[0] if isinstance(listed, list) else listed)["statusListCredential"].rpartition("/")[2]
+    attestation = issued["progress"]["attestations"][0]["digest"]
+    return {
+        "/passports/<digest>": passport,
+        "/attestations/<digest>": f"/attestations/{attestation}",
+        "/batteries/<path:identifier>": f"/batteries/{CODE}",
+        "/consignments/<consignment_id>": consignment,
+        "/consignments/<consignment_id>/items/<int:line>": f"{consignment}/items/1",
+        "/consignments/<consignment_id>/events": f"{consignment}/events",
+        "/consignments/<consignment_id>/export.<form>": f"{consignment}/export.csv",
+        "/consignments/<consignment_id>/readiness": f"{consignment}/readiness",
+        "/documents/<digest>": f"/documents/{document}",
+        "/receipts/<digest>": f"/receipts/{attestation}",
+        "/log/tile/<level>/<path:path>": "/log/tile/0/000.p/1",
+        "/1.0/identifiers/<path:did>": f"/1.0/identifiers/{DID}",
+        "/status/<name>": f"/status/{status}",
+        "/status/<name>/versions": f"/status/{status}/versions",
+    }
+
+
+def test_answers_have_the_documented_shape(node: LiveNode) -> None:
+    """
+    Every address that is read answers 200 with a documented content type and, where it is JSON, the shape
+    of its schema.
+    """
+    known = addresses(node)
+    for route in ROUTES:
+        if route.method != "GET" or route.rule in ("/enter/<token>", "/test-manifest"):
+            continue
+        path = known.get(route.rule, route.rule)
+        assert "<" not in path, f"the test knows no address for {route.rule}"
+
+        answer = node.get(path)
+
+        assert answer.status_code == 200, (path, answer.text[:300])
+        documented = next(a for a in route.answers if a.status == 200)
+        assert answer.mimetype in {kind.partition(";")[0] for kind in documented.types}, path
+        if documented.schema and answer.mimetype == "application/x-ndjson":
+            for line in answer.text.splitlines():
+                require_shape(json.loads(line), documented.schema)
+        elif documented.schema:
+            require_shape(json.loads(answer.text), documented.schema)
+
+
+@pytest.mark.parametrize("name", sorted(SCHEMAS))
+def test_each_schema_compiles(name: str) -> None:
+    """
+    Each named schema is a valid JSON Schema that a validator takes.
+    """
+    jsonschema_rs.validator_for(schema_document(name))
+
+
+def test_one_table_says_who_may_and_how_much() -> None:
+    """
+    Every body has a limit of 1, 4 or 16 MiB, and every write needs a scope or a signed body.
+    """
+    for route in ROUTES:
+        if route.method == "POST":
+            assert route.body is not None, route.rule
+            assert route.body.size_bytes_max in (BODY_BYTES_MAX, PEER_BYTES_MAX, MANIFEST_BYTES_MAX), (
+                route.rule
+            )
+            assert bool(route.scopes) != route.peer, route.rule
+        else:
+            assert route.body is None, route.rule
+    assert {r.rule for r in ROUTES if r.body and r.body.size_bytes_max == MANIFEST_BYTES_MAX} == {
+        "/consignments"
+    }

@@ -1,0 +1,270 @@
+"""The pages of a real node, as a browser gets them: words, links, steps, and no green without a check."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from html.parser import HTMLParser
+
+import pytest
+
+from node.config import read_table, shipped
+from node.web.words import VERDICTS, age, say, when
+from tests.harness.support_service import CODE, LiveNode, live_node, manifest
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8", "Sec-Fetch-Site": "same-origin"}
+WAIT_S_MAX = 20.0
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
+    with live_node(tmp_path_factory.mktemp("node")) as running:
+        yield running
+
+
+class Reader(HTMLParser):
+    """What a test asks of a page: its text, links, forms, and whether its elements close."""
+
+    VOID = frozenset({"meta", "link", "input", "br", "hr", "img", "path", "circle", "rect"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.links: list[str] = []
+        self.labels: set[str] = set()
+        self.fields: set[str] = set()
+        self.tags: set[str] = set()
+        self.attributes: set[str] = set()
+        self.words: list[str] = []
+        self.feed(text)
+        assert self.open == [], f"not closed: {self.open}"
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.tags.add(tag)
+        self.attributes |= given.keys()
+        if tag not in self.VOID:
+            self.open.append(tag)
+        if tag == "a":
+            self.links.append(given.get("href") or "")
+        if tag == "label":
+            self.labels.add(given.get("for") or "")
+        if tag in ("input", "textarea"):
+            self.fields.add(given.get("id") or "")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self.VOID:
+            assert self.open.pop() == tag, tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] not in ("style", "script"):
+            self.words.append(data)
+
+
+def page(node: LiveNode, path: str) -> Reader:
+    """The page at `path`, read."""
+    answer = node.person.get(path, headers=BROWSER)
+    assert answer.status_code == 200, (path, answer.text[:400])
+    assert answer.content_type == "text/html; charset=utf-8"
+    return Reader(answer.text)
+
+
+def judged(node: LiveNode) -> str:
+    """A consignment of this node that is judged to its end; its path."""
+    answer = node.person.post("/consignments", data={"manifest": json.dumps(manifest())}, headers=BROWSER)
+    assert answer.status_code == 303, answer.text
+    path = str(answer.headers["Location"])
+    node.wait(lambda: node.get_json(path)["state"] == "done", "the consignment to be judged")
+    return path
+
+
+def issued(node: LiveNode) -> str:
+    """A passport issued by the form as it is filled; its path."""
+    answer = node.person.get(f"/passports/new?code={CODE}", headers=BROWSER)
+    claims = re.search(r"<textarea id=\"claims\"[^>]*>(.*?)</textarea>", answer.text, re.S)
+    assert claims is not None
+    text = claims[1].replace("&#34;", '"').replace("&#39;", "'").replace("&amp;", "&")
+    sent = node.person.post("/passports", data={"code": CODE, "claims": text}, headers=BROWSER)
+    assert sent.status_code == 303, Reader(sent.text).text
+    return str(sent.headers["Location"])
+
+
+def test_a_passport_goes_from_form_to_proof_of_record(node: LiveNode) -> None:
+    """
+    The form, sent as it is filled, leads to a page that reloads until the proof of record is there.
+    """
+    path = issued(node)
+
+    deadline = time.monotonic() + WAIT_S_MAX
+    while 'http-equiv="refresh"' in node.person.get(path, headers=BROWSER).text:
+        assert time.monotonic() < deadline, "the page goes on reloading"
+        time.sleep(0.1)
+    text = page(node, path).text
+    assert "Signed" in text and "Recorded" in text and "Proof of record" in text
+    assert page(node, "/passports").text.count(CODE) == 1
+
+
+def test_a_refused_form_says_why_and_keeps_what_was_typed(node: LiveNode) -> None:
+    """
+    Claims with a duplicate key are refused with one sentence, and the text stays in the form.
+    """
+    form = {"code": CODE, "claims": '{"a": 1, "a": 2}'}
+
+    answer = node.person.post("/passports", data=form, headers=BROWSER)
+
+    assert answer.status_code == 400
+    assert "Not issued." in Reader(answer.text).text
+    assert "&#34;a&#34;: 2" in answer.text
+
+
+def test_a_form_cannot_smuggle_members(node: LiveNode) -> None:
+    """
+    Text that closes the claims and goes on is not JSON of the documented shape.
+    """
+    form = {"code": CODE, "claims": '{}, "idempotency_key": "x"'}
+
+    assert node.person.post("/passports", data=form, headers=BROWSER).status_code == 400
+
+
+def test_a_consignment_shows_its_worst_word_and_filters(node: LiveNode) -> None:
+    """
+    The page shows every line, the worst verdict and the counts; the filter leaves the lines with problems.
+    """
+    path = judged(node)
+    everything, problems = page(node, path), page(node, path + "?show=problems")
+
+    found = node.get_json(path)
+    lines = [link for link in everything.links if "/items/" in link]
+    assert len(lines) == found["lines"]
+    worst = read_table("terms.toml", shipped("terms.toml"))["verdict"][found["worst"]]["en"]
+    assert worst in everything.text
+    bad = [item for item in found["items"] if item["verdict"] not in ("clear", "clear_with_gaps")]
+    assert bad and len([link for link in problems.links if "/items/" in link]) == len(bad)
+
+
+def test_an_item_page_holds_every_check_and_both_dates(node: LiveNode) -> None:
+    """
+    Every check of the verdict is on the page, with the law date, the time of judging, and each source's age.
+    """
+    path = judged(node) + "/items/1"
+    item = node.get_json(path)
+    text = page(node, path).text
+
+    words = read_table("terms.toml", shipped("terms.toml"))["check"]
+    for check in item["checks"]:
+        assert words[check["name"]]["en"] in text
+    assert item["law_date"] in text and when(item["evaluated_at"]) in text
+    assert f"height {item['height']}" in text
+    for source in item["sources"]:
+        assert source["name"].replace("_", " ") in text
+
+
+def test_an_item_page_offers_a_command_that_names_its_downloads(node: LiveNode) -> None:
+    """
+    The files the command names are exactly those the page lets one download.
+    """
+    passport = issued(node)
+    node.wait(lambda: node.get_json(passport).get("receipted_at") is not None, "the receipt")
+    path = judged(node) + "/items/1"
+    answer = node.person.get(path, headers=BROWSER)
+    command = re.search(r'<code id="command">(.*?)</code>', answer.text)
+    assert command is not None, "the item page shows a command"
+
+    named = {word for word in command[1].split() if word.endswith((".tlog-proof", ".json", ".policy"))}
+    offered = set()
+    for link in re.findall(r'id="(?:receipt|document|policy)" href="([^"]+)"', answer.text):
+        disposition = node.person.get(link).headers["Content-Disposition"]
+        offered.add(disposition.split('filename="')[1].rstrip('"'))
+    assert named == offered and len(named) == 3
+
+
+PATHS = [
+    "/",
+    "/customs",
+    "/importer",
+    "/manufacturer",
+    "/consignments",
+    "/passports",
+    "/passports/new",
+    "/status",
+    "/log/entries",
+]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_pages_are_well_made(node: LiveNode, path: str) -> None:
+    """
+    Elements close, every field has a label, there is no script, no inline style, and no outside link.
+    """
+    read = page(node, path)
+
+    assert "script" not in read.tags and "style" not in read.attributes
+    assert not [name for name in read.attributes if name.startswith("on")]
+    assert read.fields <= read.labels
+    assert all(link.startswith(("/", "#", "?")) for link in read.links), read.links
+    assert "compliant" not in read.text.lower()
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_every_link_of_a_page_leads_somewhere(node: LiveNode, path: str) -> None:
+    """
+    Each address a page links to answers.
+    """
+    for link in set(page(node, path).links):
+        if link.startswith("/"):
+            assert node.person.get(link, headers=BROWSER).status_code in (200, 303), (path, link)
+
+
+def test_text_from_outside_is_text(node: LiveNode) -> None:
+    """
+    Markup in a declaration's number is shown as typed, never run.
+    """
+    hostile = manifest() | {"declaration": "<img src=x onerror=alert(1)>"}
+    answer = node.person.post("/consignments", data={"manifest": json.dumps(hostile)}, headers=BROWSER)
+
+    text = node.person.get(answer.headers["Location"], headers=BROWSER).text
+
+    assert "<img" not in text and "&lt;img src=x" in text
+
+
+def test_a_door_that_is_not_ours_says_so(node: LiveNode) -> None:
+    """
+    Without a session a door answers 401 and tells a person how to get in.
+    """
+    answer = node.app.test_client().get("/customs", headers=BROWSER)
+
+    assert answer.status_code == 401
+    assert "one-time link" in Reader(answer.text).text
+
+
+def test_words_are_the_second_column_of_the_table() -> None:
+    """
+    Pages say log seal, record and proof of record; and every verdict has a word.
+    """
+    assert (say("checkpoint"), say("entry"), say("receipt")) == ("log seal", "record", "proof of record")
+    assert set(VERDICTS) == set(read_table("terms.toml", shipped("terms.toml"))["verdict"])
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(None, "not known"), (0, "0 s"), (89, "89 s"), (90, "1 min"), (7200, "2 h"), (200_000, "2 days")],
+)
+def test_ages_are_told_in_the_largest_useful_unit(seconds: int | None, text: str) -> None:
+    """
+    Seconds to a minute and a half, then minutes, hours, days; unknown is said to be unknown.
+    """
+    assert age(seconds) == text
+
+
+def test_impossible_times_are_shown_as_they_are() -> None:
+    """
+    A time beyond the calendar does not break a page.
+    """
+    assert when(2**53) == str(2**53)
+    assert when(0) == "1970-01-01 00:00:00 UTC"

@@ -1,0 +1,245 @@
+"""Snapshots: a node joins from rows whose roots it computes again, and refuses the altered ones."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from consensus.encoding import decode, encode
+from node.errors import SetupError
+from node.ledger import snapshot
+from node.peers.gossip import BLOCKS_PER_REQUEST
+from node.setup import network as networks
+from tests.harness.net.batteries import issue, wait_receipted
+from tests.harness.net.harness import FIVE, IMPORTER, Node, comity, found, wait
+
+JOINER = IMPORTER.name
+Row = list[Any]
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Node]]:
+    """Four validators with a few blocks; the fifth participant has not joined yet."""
+    nodes = found(tmp_path_factory.mktemp("snapshot") / "network", FIVE)
+    validators = [node for node in nodes.values() if node.party.validator]
+    try:
+        for node in validators:
+            node.start()
+        for node in validators:
+            node.wait_ready()
+        for serial in range(1, 4):
+            wait_receipted(nodes["maker"], issue(nodes["maker"], serial)["digest"])
+        yield nodes
+    finally:
+        for node in nodes.values():
+            node.stop()
+
+
+@pytest.fixture(scope="module")
+def rows(network: dict[str, Node], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A snapshot made by the command beside a running node."""
+    out = tmp_path_factory.mktemp("rows") / "ledger.rows"
+    assert comity("network", "snapshot", "--data", network["cn"].data, "--out", out) == 0
+    return out
+
+
+def taken(node: Node, source: Path | str) -> int:
+    """The exit code of `comity network join --snapshot`."""
+    joining: list[str | Path] = ["network", "join", "--data", node.data, "--network", node.data / "network"]
+    return comity(*joining, "--snapshot", source, "--passphrase-file", node.passphrase_file)
+
+
+def test_a_node_joins_from_a_snapshot_and_goes_on(network: dict[str, Node], rows: Path) -> None:
+    """
+    An observer that begins with a snapshot has the log of the others, executes no old block, and follows.
+    """
+    joiner = network[JOINER]
+
+    assert taken(joiner, rows) == 0
+    joiner.start()
+    joiner.wait_ready()
+    issued = issue(network["maker"], 10)
+    wait_receipted(network["maker"], issued["digest"])
+    wait("one log", lambda: joiner.get("/status")["log"] == network["cn"].get("/status")["log"])
+
+    committed = [told["height"] for told in joiner.moments("commit")]
+    joiner.stop()
+    for table in ("blocks", "entries", "standings", "finals"):
+        assert _table(joiner, table) == _table(network["cn"], table), table
+    (joiner.data / "ledger.db").unlink()
+
+    assert committed and min(committed) > 1
+    assert network["cn"].height() == max(committed)
+
+
+def _table(node: Node, name: str) -> list[tuple[Any, ...]]:
+    with sqlite3.connect(f"file:{node.data / 'ledger.db'}?mode=ro", uri=True) as db:
+        rows = db.execute(f"SELECT * FROM {name}").fetchall()
+    certificate = 5  # of a block: any quorum will do, so nodes may differ
+    return sorted(row[:certificate] + row[6:] if name == "blocks" else row for row in rows)
+
+
+def test_a_node_joins_from_a_peer_it_knows(
+    network: dict[str, Node], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """
+    A URL in peers.toml is asked by signed requests; any other URL is refused with one sentence.
+    """
+    joiner = network[JOINER]
+
+    assert taken(joiner, "http://127.0.0.1:9") != 0
+    assert "only participants are asked" in capfd.readouterr().err
+    assert taken(joiner, network["eu"].url) == 0
+
+    assert (joiner.data / "ledger.db").exists()
+    assert taken(joiner, network["eu"].url) != 0  # a ledger is never overwritten
+    (joiner.data / "ledger.db").unlink()
+
+
+@pytest.mark.check
+def test_a_node_joins_from_nothing_in_batches_and_tells_how_far_it_is(network: dict[str, Node]) -> None:
+    """
+    An observer without a ledger fetches, verifies and executes every block, batch by batch; each batch is a
+    line of its log that says how far there is to go, and /status says the same while it lasts.
+    """
+    joiner, maker = network[JOINER], network["maker"]
+    while (height := maker.height()) <= BLOCKS_PER_REQUEST + 8:
+        issue(maker, 1000 + height)
+        wait("the next block", lambda before=height: maker.height() > before)  # type: ignore[misc]
+
+    joiner.start()
+    wait("one log", lambda: joiner.status_of("/status") == 200 and joiner.height() >= height, 60.0)
+    told = list(joiner.moments("catching_up"))
+    committed = [moment["height"] for moment in joiner.moments("commit")]
+    joiner.wait_ready()
+    status = joiner.get("/status")
+    joiner.stop()
+
+    assert committed == sorted(committed) and committed[-1] >= height
+    assert [moment["height"] for moment in told] == sorted(moment["height"] for moment in told)
+    assert told[0]["blocks"] == BLOCKS_PER_REQUEST and told[0]["of"] >= height
+    assert status["catching_up"] is None
+
+
+def _read(path: Path) -> list[Row]:
+    found, data = list[Row](), path.read_bytes()
+    while data:
+        size = int.from_bytes(data[:4], "big")
+        row = decode(data[4 : 4 + size], size_bytes_max=snapshot.ROW_BYTES_MAX)
+        assert isinstance(row, list)
+        found.append(row)
+        data = data[4 + size :]
+    return found
+
+
+def _flip(data: bytes) -> bytes:
+    return data[:-1] + bytes([data[-1] ^ 1])
+
+
+def _first(rows: list[Row], kind: str) -> Row:
+    return next(row for row in rows if row[0] == kind)
+
+
+def _alter_leaf(rows: list[Row]) -> None:
+    leaves = _first(rows, "entries")[1]
+    leaves[0] = _flip(leaves[0])
+
+
+def _drop_leaf(rows: list[Row]) -> None:
+    del _first(rows, "entries")[1][0]
+
+
+def _alter_standing(rows: list[Row]) -> None:
+    pair = _first(rows, "standings")[1][0]
+    pair[1] = _flip(pair[1])
+
+
+def _drop_standing(rows: list[Row]) -> None:
+    del _first(rows, "standings")[1][0]
+
+
+def _other_network(rows: list[Row]) -> None:
+    rows[0][1] = b"\1" * 32
+
+
+def _alter_note(rows: list[Row]) -> None:
+    lines = rows[1][1].splitlines()
+    lines[1] = str(int(lines[1]) - 1)
+    rows[0][3] -= 1
+    rows[1][1] = "\n".join(lines) + "\n"
+
+
+def _alter_certificate(rows: list[Row]) -> None:
+    row = _first(rows, "block")
+    row[2] = _flip(row[2])
+
+
+def _swap_blocks(rows: list[Row]) -> None:
+    first = rows.index(_first(rows, "block"))
+    rows[first], rows[first + 1] = rows[first + 1], rows[first]
+
+
+def _leave_out_last_block(rows: list[Row]) -> None:
+    blocks = [row for row in rows if row[0] == "block"]
+    rows.remove(blocks[-1])
+    rows[0][2] -= 1
+
+
+def _strange_row(rows: list[Row]) -> None:
+    rows.append(["trigger", "DROP TABLE entries"])
+
+
+ALTERATIONS: dict[str, tuple[Callable[[list[Row]], None], str]] = {
+    "leaf": (_alter_leaf, "entr|attestation"),
+    "leaf left out": (_drop_leaf, "an entry of block 1 was altered, added or left out|do not end with"),
+    "standing": (_alter_standing, "a standing was altered"),
+    "standing left out": (_drop_standing, "a standing was altered"),
+    "other network": (_other_network, "is of network 0101"),
+    "checkpoint": (_alter_note, "not a snapshot of this network's ledger"),
+    "certificate": (_alter_certificate, "not a snapshot of this network's ledger"),
+    "blocks swapped": (_swap_blocks, "block 1 does not follow"),
+    "last block left out": (_leave_out_last_block, "do not end with its record"),
+    "strange row": (_strange_row, "a row that does not belong there"),
+}
+
+
+@pytest.mark.parametrize("kind", ALTERATIONS)
+def test_an_altered_snapshot_is_refused(
+    network: dict[str, Node], rows: Path, tmp_path: Path, kind: str
+) -> None:
+    """
+    Whatever row is altered, the node keeps no ledger and says in one sentence what does not fit.
+    """
+    alter, says = ALTERATIONS[kind]
+    altered = _read(rows)
+    alter(altered)
+    file = tmp_path / "altered.rows"
+    encoded = [encode(row) for row in altered]
+    file.write_bytes(b"".join(len(data).to_bytes(4, "big") + data for data in encoded))
+    checked = networks.verify(network[JOINER].data / "network")
+
+    with pytest.raises(SetupError, match=says) as refused:
+        snapshot.join(file, checked.genesis, checked.policy, tmp_path / "ledger.db")
+
+    assert "\n" not in str(refused.value)
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_cut_snapshot_is_refused(network: dict[str, Node], rows: Path, tmp_path: Path) -> None:
+    """
+    A file that ends anywhere but at its end is refused.
+    """
+    data = rows.read_bytes()
+    checked = networks.verify(network[JOINER].data / "network")
+    for end in (0, 3, 100, len(data) // 2, len(data) - 1):
+        file = tmp_path / f"{end}.rows"
+        file.write_bytes(data[:end])
+
+        with pytest.raises(SetupError):
+            snapshot.join(file, checked.genesis, checked.policy, tmp_path / "ledger.db")
+
+    assert not (tmp_path / "ledger.db").exists()

@@ -1,0 +1,248 @@
+"""Databases: guards that cannot be passed, blocks that are all or nothing (node/storage/)."""
+
+import sqlite3
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from consensus.merkle import StandingsMap
+from node.errors import SetupError
+from node.storage.office import OfficeStore, StoredDocument
+from node.storage.store import (
+    EntryRow,
+    GuardError,
+    LedgerStore,
+    LedgerTip,
+    SigningStore,
+    SqliteStandingReader,
+)
+
+
+@pytest.fixture
+def signing(tmp_path: Path) -> Iterator[SigningStore]:
+    store = SigningStore(tmp_path / "signing.db")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[LedgerStore]:
+    store = LedgerStore(tmp_path / "ledger.db")
+    yield store
+    store.close()
+
+
+def row(number: int, **changes: object) -> EntryRow:
+    entry = b"entry %d" % number
+    values: dict[str, object] = {"entry": entry, "leaf_hash": sha256(entry).digest(), "type": "admitted"}
+    return EntryRow(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def commit(ledger: LedgerStore, height: int, rows: list[EntryRow], **changes: dict[bytes, bytes]) -> None:
+    tip = LedgerTip(height, b"id", 100 + height, b"app", b"frontier")
+    ledger.commit_block(
+        tip,
+        block=b"block",
+        certificate=b"certificate",
+        entries=rows,
+        standings=changes.get("standings", {}),
+        finals=[r.digest for r in rows if r.digest],
+    )
+
+
+def test_a_guard_lets_the_same_bytes_pass_and_no_others(signing: SigningStore) -> None:
+    """
+    A second, different signature for one height, round and kind raises; nothing of it is written.
+    """
+    signing.persist(1, [(b"vote for a", (1, 0, "prevote"))])
+    signing.persist(1, [(b"vote for a", (1, 0, "prevote"))])
+
+    with pytest.raises(GuardError, match="another prevote of height 1 round 0"):
+        signing.persist(1, [(b"first", None), (b"vote for b", (1, 0, "prevote"))])
+
+    assert signing.wal(1) == [b"vote for a"]
+
+
+def test_the_wal_survives_reopening_and_is_pruned(tmp_path: Path) -> None:
+    """
+    Records come back in order for the heights asked for, and only those of late heights stay.
+    """
+    store = SigningStore(tmp_path / "signing.db")
+    for height in (1, 2, 3):
+        store.persist(height, [(b"record %d" % height, (height, 0, "precommit"))])
+    store.prune(2)
+    store.close()
+
+    store = SigningStore(tmp_path / "signing.db")
+
+    assert store.wal(1) == [b"record 2", b"record 3"]
+    assert store.wal(3) == [b"record 3"]
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("size", "root", "time", "allowed"),
+    [
+        (11, b"b", 5, True),
+        (10, b"a", 6, True),
+        (10, b"a", 5, True),
+        (10, b"b", 6, False),
+        (9, b"a", 6, False),
+        (10, b"a", 4, False),
+    ],
+    ids=["growth", "later time", "repeated", "other root", "smaller", "earlier time"],
+)
+def test_the_cosign_guard_allows_growth_only(
+    signing: SigningStore, size: int, root: bytes, time: int, allowed: bool
+) -> None:
+    """
+    A checkpoint may follow (10, a, 5) if it is larger, or the same with a time that is not earlier.
+    """
+    signing.guard_cosignature(10, b"a", 5)
+
+    if allowed:
+        signing.guard_cosignature(size, root, time)
+        assert signing.last_cosigned() == (size, root, time)
+    else:
+        with pytest.raises(GuardError):
+            signing.guard_cosignature(size, root, time)
+        assert signing.last_cosigned() == (10, b"a", 5)
+
+
+def test_a_block_is_written_whole_or_not_at_all(ledger: LedgerStore) -> None:
+    """
+    If any part cannot be written, nothing of the block is there.
+    """
+    commit(ledger, 1, [row(0, digest=b"d")], standings={b"k": b"v"})
+
+    with pytest.raises(sqlite3.IntegrityError):
+        commit(ledger, 2, [row(1), row(2, digest=b"d")], standings={b"k": b"w"})
+
+    tip = ledger.tip()
+    assert tip is not None
+    assert (tip.height, ledger.log_size(), ledger.standing(b"k")) == (1, 1, b"v")
+
+
+def test_entries_are_found_by_what_they_are_about(ledger: LedgerStore) -> None:
+    """
+    Leaf indexes run on over blocks; subject, digest and document lead to the entry.
+    """
+    commit(ledger, 1, [row(0, subject=b"s", digest=b"d0", document_digest=b"x"), row(1, type="block")])
+    commit(ledger, 2, [row(2, subject=b"s", digest=b"d2"), row(3, type="block")])
+
+    assert [(e.leaf_index, e.height) for e in ledger.entries_of(b"s")] == [(0, 1), (2, 2)]
+    assert [e.leaf_index for e in ledger.entries_with_digest(b"d2")] == [2]
+    assert [e.leaf_index for e in ledger.entries_with_document(b"x")] == [0]
+    assert list(ledger.leaf_hashes()) == [row(n).leaf_hash for n in range(4)]
+    assert [e.leaf_index for e in ledger.entries_from(2, 10)] == [2, 3]
+
+
+def test_one_read_transaction_sees_one_state(ledger: LedgerStore) -> None:
+    """
+    What is committed beside a reader does not change what the reader sees until it ends.
+    """
+    import threading
+
+    commit(ledger, 1, [row(0)], standings={b"k": b"before"})
+
+    with ledger.reading():
+        first = ledger.standing(b"k")
+        writer = threading.Thread(
+            target=commit, args=(ledger, 2, [row(1)]), kwargs={"standings": {b"k": b"after"}}
+        )
+        writer.start()
+        writer.join()
+        second = ledger.standing(b"k")
+
+    assert (first, second, ledger.standing(b"k")) == (b"before", b"before", b"after")
+
+
+def test_the_standing_reader_answers_for_many(ledger: LedgerStore) -> None:
+    """
+    Known keys and final digests come back, whatever the number asked for at once.
+    """
+    keys = [sha256(b"%d" % n).digest() for n in range(1200)]
+    commit(ledger, 1, [row(0, digest=b"d")], standings={key: b"v" + key for key in keys})
+    reader = SqliteStandingReader(ledger)
+
+    assert reader.get_many([*keys, b"unknown"]) == {key: b"v" + key for key in keys}
+    assert reader.final([b"d", b"e"]) == {b"d"}
+
+
+def test_the_map_of_standings_reads_its_buckets_from_disk(ledger: LedgerStore) -> None:
+    """
+    A map over the database has the root of a map over the same records in memory, before and after changes.
+    """
+    keys = [sha256(b"%d" % n).digest() for n in range(300)]
+    records = {key: b"v" + key for key in keys}
+    commit(ledger, 1, [row(0)], standings=records)
+    changes = {keys[0]: b"changed", sha256(b"new").digest(): b"new"}
+
+    on_disk = StandingsMap(ledger.standings(), ledger.bucket)
+
+    in_memory = StandingsMap(records.items())
+    assert on_disk.root == in_memory.root
+    assert on_disk.root_with(changes) == in_memory.root_with(changes)
+    commit(ledger, 2, [row(1)], standings=changes)
+    on_disk.apply(changes)
+    assert on_disk.root == in_memory.root_with(changes) == StandingsMap(ledger.standings()).root
+
+
+def test_blocks_are_given_in_sequence_within_limits(ledger: LedgerStore) -> None:
+    """
+    At least one block is given, then as many as fit.
+    """
+    for height in (1, 2, 3):
+        commit(ledger, height, [])
+
+    assert len(ledger.blocks(1, 10, 10_000)) == 3
+    assert len(ledger.blocks(2, 10, 1)) == 1
+    assert ledger.blocks(4, 10, 10_000) == []
+
+
+def test_a_receipt_is_made_under_the_first_note_over_its_leaf(ledger: LedgerStore) -> None:
+    """
+    An idle log is cosigned again and again; what is shown is the newest note, what proves a time the first.
+    """
+    ledger.put_checkpoint(2, 100, "first of two")
+    ledger.put_checkpoint(2, 160, "second of two")
+    ledger.put_checkpoint(5, 200, "first of five")
+
+    assert ledger.checkpoint() == (5, "first of five")
+    assert ledger.checkpoint_covering(1) == "first of two"
+    assert ledger.checkpoint_covering(2) == "first of five"
+    assert ledger.checkpoint_covering(5) is None
+
+
+def test_a_file_that_is_no_database_is_one_sentence(tmp_path: Path) -> None:
+    """
+    A damaged file is refused with what to do, not with a traceback.
+    """
+    (tmp_path / "ledger.db").write_bytes(b"not a database" * 100)
+
+    with pytest.raises(SetupError, match="is not a database of this node"):
+        LedgerStore(tmp_path / "ledger.db")
+
+
+def test_documents_keep_their_first_copy(tmp_path: Path) -> None:
+    """
+    A fetched document takes the newer fetch time; an own one stays own.
+    """
+    office = OfficeStore(tmp_path / "office.db")
+    own = StoredDocument(b"o", "passport", b"{}", "did:web:maker.example", point=1, set_digest=b"s")
+    fetched = StoredDocument(b"f", "fetched", b"{}", "did:web:maker.example", fetched_at=5)
+    for moment in (5, 9):
+        with office.writing() as db:
+            again = StoredDocument(b"o", "fetched", b"{}", "did:web:maker.example", fetched_at=moment)
+            newer = StoredDocument(b"f", "fetched", b"{}", "did:web:maker.example", fetched_at=moment)
+            office.put_documents(db, [own, fetched, again, newer])
+
+    kept_own, kept_fetched = office.document(b"o"), office.document(b"f")
+
+    assert kept_own == own
+    assert kept_fetched is not None
+    assert kept_fetched.fetched_at == 9
+    assert office.documents_of_set(b"s") == [own]
+    office.close()

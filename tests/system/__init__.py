@@ -1,0 +1,1 @@
+"""Tests of the whole: the running network, the browser, the documents."""

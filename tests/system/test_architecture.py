@@ -1,0 +1,211 @@
+"""The architecture, tested like behaviour: imports point left, and only node/ touches the world."""
+
+import ast
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# Each folder may import itself and the folders to its left.
+LAYERS = ("consensus", "credentials", "node")
+PURE = LAYERS[:2]
+
+# Modules that know the clock, files, the network, randomness, threads, processes or the environment.
+EDGE_ONLY = {
+    *(
+        "asyncio",
+        "atexit",
+        "builtins",
+        "concurrent",
+        "config",
+        "ctypes",
+        "fcntl",
+        "fileinput",
+        "flask",
+        "getpass",
+    ),
+    *("glob", "granian", "http", "importlib", "io", "locale", "logging", "mmap", "multiprocessing", "os"),
+    *("pathlib", "platform", "playwright", "random", "requests", "sched", "secrets", "select", "selectors"),
+    *("shelve", "shutil", "signal", "site", "socket", "socketserver", "sqlite3", "sqlite_utils", "ssl"),
+    *(
+        "subprocess",
+        "sys",
+        "syslog",
+        "tempfile",
+        "threading",
+        "time",
+        "urllib",
+        "urllib3",
+        "uuid",
+        "waitress",
+    ),
+    *("weakref", "webbrowser", "zoneinfo", "_thread"),
+}
+# Built-in names that read, write, ask, run text, or differ from process to process.
+NAMES_BANNED = frozenset(
+    {"open", "print", "input", "hash", "id", "eval", "exec", "compile", "__import__", "breakpoint"}
+)
+# Methods that read the clock, the local time zone or a source of randomness.
+METHODS_BANNED = frozenset({"now", "utcnow", "today", "fromtimestamp", "generate", "randombytes", "random"})
+CLOCKS = frozenset({"datetime", "date"})
+# Members of pure packages that are not pure.
+MEMBERS_BANNED = frozenset(
+    {"nacl.utils", "nacl.utils.random", "nacl.bindings.randombytes", "datetime.datetime.now"}
+)
+
+
+def modules(root: Path, layers: tuple[str, ...] = LAYERS) -> list[Path]:
+    """Return every module of these folders."""
+    return [path for layer in layers for path in sorted((root / layer).rglob("*.py"))]
+
+
+def imported(tree: ast.AST, package: str) -> Iterator[tuple[int, str]]:
+    """Yield (line, dotted name) of everything a module imports, wherever in it, relative imports resolved."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            parents = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            base = ".".join([*parents, *([node.module] if node.module else [])])
+            yield node.lineno, base
+            yield from ((node.lineno, f"{base}.{alias.name}") for alias in node.names)
+
+
+def impure(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Yield (line, what) of every use of a banned name or method."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name, ctx=ast.Load()) if name in NAMES_BANNED:
+                yield node.lineno, f"{name}()"
+            case ast.Call(func=ast.Attribute(attr="fromtimestamp"), args=[_, _]):
+                pass  # a time zone is given
+            case ast.Call(func=ast.Attribute(attr="fromtimestamp"), keywords=[ast.keyword(arg="tz")]):
+                pass
+            case ast.Call(func=ast.Attribute(attr=name)) if name in METHODS_BANNED:
+                yield node.lineno, f".{name}()"
+            case ast.Assign(value=ast.Attribute(attr=name, value=ast.Name(id=clock))) if (
+                name in METHODS_BANNED and clock in CLOCKS
+            ):
+                yield node.lineno, f"{clock}.{name}"
+
+
+def faults(root: Path) -> list[str]:
+    """Return what breaks the architecture under `root`, one sentence each."""
+    found = []
+    for path in modules(root):
+        where = path.relative_to(root)
+        layer = LAYERS.index(where.parts[0])
+        tree = ast.parse(path.read_text())
+        if path.name != "__init__.py" and not ast.get_docstring(tree):
+            found.append(f"{where}: no docstring says what the module is")
+        for line, name in imported(tree, ".".join(where.parts[:-1])):
+            top = name.split(".")[0]
+            if top in LAYERS[layer + 1 :]:
+                found.append(f"{where}:{line}: imports {name}, which is to its right")
+            if where.parts[0] in PURE and (top in EDGE_ONLY or name in MEMBERS_BANNED):
+                found.append(f"{where}:{line}: imports {name}, which only node/ may")
+            if top == "tests":
+                found.append(f"{where}:{line}: imports the tests")
+        if where.parts[0] in PURE:
+            found += [f"{where}:{line}: uses {what}, which only node/ may" for line, what in impure(tree)]
+    return list(dict.fromkeys(found))
+
+
+def test_imports_point_left_and_only_node_touches_the_world() -> None:
+    """
+    No module imports one to its right; none left of node/ has a clock, I/O, randomness, threads, environment.
+    """
+    assert faults(ROOT) == []
+
+
+def test_all_three_folders_were_read() -> None:
+    """
+    The test above looked at every module, not at an empty folder.
+    """
+    counted = {layer: len(modules(ROOT, (layer,))) for layer in LAYERS}
+
+    assert all(count >= 10 for count in counted.values()), counted
+
+
+PLANTED = {
+    "consensus imports credentials": ("consensus", "from credentials.documents.model import view"),
+    "consensus imports node": ("consensus", "import node.storage.store"),
+    "credentials imports node": ("credentials", "from node import config"),
+    "credentials imports node inside a function": ("credentials", "def f():\n    import node"),
+    "relative import to the right": ("credentials/suites", "from ...node import store"),
+    "node imports tests": ("node", "from tests import parts"),
+    "time": ("consensus", "import time"),
+    "from time": ("consensus", "from time import monotonic"),
+    "datetime.now": ("credentials", "import datetime\nx = datetime.datetime.now()"),
+    "datetime.utcnow": ("credentials", "from datetime import datetime\nx = datetime.utcnow()"),
+    "date.today": ("credentials", "from datetime import date\nx = date.today()"),
+    "clock under another name": ("credentials", "from datetime import datetime\nclock = datetime.now"),
+    "local time": ("credentials", "from datetime import datetime\nx = datetime.fromtimestamp(0)"),
+    "os": ("credentials", "import os.path"),
+    "environment": ("credentials", "from os import environ"),
+    "pathlib": ("credentials", "from pathlib import Path"),
+    "io": ("consensus", "import io"),
+    "open": ("consensus", "x = open('f')"),
+    "open under another name": ("consensus", "read = open"),
+    "print": ("credentials", "print('x')"),
+    "input": ("credentials", "x = input()"),
+    "importlib.resources": ("credentials", "from importlib.resources import files"),
+    "config": ("credentials", "import config"),
+    "random": ("consensus", "import random"),
+    "secrets": ("consensus", "from secrets import token_bytes"),
+    "uuid": ("credentials", "import uuid"),
+    "libsodium randomness": ("consensus", "from nacl.utils import random as draw"),
+    "a new key": ("consensus", "from nacl.signing import SigningKey\nx = SigningKey.generate()"),
+    "hash": ("consensus", "x = hash('a')"),
+    "id": ("consensus", "x = id(object())"),
+    "threading": ("consensus", "import threading"),
+    "asyncio": ("consensus", "import asyncio"),
+    "socket": ("consensus", "import socket"),
+    "requests": ("credentials", "import requests"),
+    "urllib": ("credentials", "import urllib.request"),
+    "sqlite3": ("consensus", "import sqlite3"),
+    "subprocess": ("credentials", "import subprocess"),
+    "eval": ("credentials", "x = eval('1')"),
+    "__import__": ("credentials", "x = __import__('ti' + 'me')"),
+    "no docstring": ("node", None),
+}
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    """A copy of the code with every fault planted in a module of its own: fault -> what was found there."""
+    root = tmp_path_factory.mktemp("planted")
+    for layer in LAYERS:
+        shutil.copytree(ROOT / layer, root / layer, ignore=shutil.ignore_patterns("__pycache__"))
+    names = {}
+    for number, (fault, (folder, code)) in enumerate(PLANTED.items()):
+        path = root / folder / f"planted_{number}.py"
+        path.write_text("x = 1\n" if code is None else f'"""Planted."""\n\n{code}\n')
+        names[fault] = str(path.relative_to(root))
+    found = faults(root)
+    return {fault: [one for one in found if one.startswith(f"{name}:")] for fault, name in names.items()}
+
+
+@pytest.mark.parametrize("fault", PLANTED)
+def test_planted_faults_are_found(planted: dict[str, list[str]], fault: str) -> None:
+    """
+    Each kind of fault, planted in a copy of the code, is found in the file it was planted in.
+    """
+    assert planted[fault]
+
+
+def test_lawful_code_is_not_a_fault(tmp_path: Path) -> None:
+    """
+    A member called `now`, a time zone given, and imports to the left are no faults.
+    """
+    for layer in LAYERS:
+        (tmp_path / layer).mkdir()
+    (tmp_path / "credentials" / "lawful.py").write_text(
+        '"""Lawful."""\n\nfrom datetime import UTC, datetime\n\nfrom consensus.merkle import Tree\n\n'
+        "def f(context):\n    return context.now, datetime.fromtimestamp(context.now, tz=UTC), Tree\n"
+    )
+
+    assert faults(tmp_path) == []

@@ -1,0 +1,109 @@
+"""The bench harness: rounds in turn, honest medians, and rows that measure what they say."""
+
+import json
+from collections import Counter
+
+import pytest
+
+from credentials.errors import CredentialError
+from tests.bench import attestation, passport, suites
+from tests.bench.harness import Batch, Comparison, NotMeasured, compare, percentile
+from tests.harness.parts import missing, require
+
+
+def test_rounds_alternate_and_medians_are_compared() -> None:
+    """
+    Two sides run A B A B, the first round is not counted, and the ratio is that of neighbouring rounds.
+    """
+    order: list[str] = []
+
+    def side(name: str, seconds: float) -> Batch:
+        def batch(count: int) -> float:
+            order.append(name)
+            return count * seconds
+
+        return batch
+
+    comparison = compare({"a": side("a", 0.25), "b": side("b", 0.5)}, rounds=3, seconds=1.0)
+
+    assert order[-8:] == ["a", "b"] * 4
+    assert comparison.rates == ((4.0,) * 3, (2.0,) * 3)
+    assert comparison.ratios == (2.0, 2.0, 2.0)
+    assert "a 4/s, b 2/s, ratio 2.00" in comparison.text()
+
+
+def test_the_ratio_is_of_rounds_not_of_medians() -> None:
+    """
+    A machine that slows down half-way changes both sides and not the ratio.
+    """
+    slowing = Comparison(("a", "b"), ((40.0, 20.0, 10.0), (20.0, 10.0, 5.0)))
+
+    assert slowing.ratios == (2.0, 2.0, 2.0)
+    assert slowing.medians == (20.0, 10.0)
+
+
+@pytest.mark.parametrize("share,expected", [(0.5, 50.0), (0.99, 99.0), (1.0, 100.0), (0.001, 1.0)])
+def test_percentiles_are_nearest_rank(share: float, expected: float) -> None:
+    """
+    p99 of a hundred values is the ninety-ninth, not an interpolation.
+    """
+    assert percentile([float(number) for number in range(100, 0, -1)], share) == expected
+
+
+def test_the_timed_passport_is_verified_in_earnest() -> None:
+    """
+    What the first row times accepts the passport and refuses an altered one.
+    """
+    document = passport.passport()
+
+    passport.verify(json.dumps(document).encode())
+
+    with pytest.raises(CredentialError):
+        passport.verify(json.dumps(passport.altered(document)).encode())
+
+
+def test_the_timed_attestation_is_verified_in_earnest() -> None:
+    """
+    The second row measures, and its own check of an altered attestation passes.
+    """
+    name, comparison = attestation.measure(rounds=1, seconds=0.01)
+
+    assert "attestation" in name
+    assert all(rate > 0 for rates in comparison.rates for rate in rates)
+
+
+@pytest.mark.check
+def test_our_passport_verifies_in_digitalbazaar_vc() -> None:
+    """
+    @digitalbazaar/vc, another party's code, verifies a passport signed here and refuses an altered one.
+    """
+    require("node")
+    require("npm")
+    document = passport.passport()
+    try:
+        with passport.digitalbazaar(document) as (_, answer):
+            assert answer == {"verified": True, "error": None}
+        with passport.digitalbazaar(passport.altered(document)) as (_, answer):
+            assert answer["verified"] is False
+    except NotMeasured as reason:
+        missing(str(reason))
+
+
+@pytest.mark.check
+def test_rows_of_suites() -> None:
+    """
+    Verify and issue, passport and conformity credential: measured for every suite beside each partner that
+    knows it: openvc-core does not for P-384 on RDF of a passport, and joserfc knows JWTs only.
+    """
+    require("node")
+    require("npm")
+
+    rows = list(suites.measure(rounds=1, seconds=0.001))
+
+    assert all(rate > 0 for _, comparison in rows for rates in comparison.rates for rate in rates)
+    measured = Counter((name.split(" ", 1)[0], comparison.names[1]) for name, comparison in rows)
+    assert measured == {
+        (work, partner): count
+        for work in ("verify", "issue")
+        for partner, count in (("@digitalbazaar/vc", 12), ("openvc-core", 11), ("joserfc", 8))
+    }

@@ -1,0 +1,178 @@
+"""A customs officer in Debian's Chromium, on the demo's live nodes, at a desk and at the dock."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.harness.demo_fixture import ROOT, DemoNetwork, running_demo
+from tests.harness.parts import find, require
+
+ARTIFACTS = ROOT / "tests" / "artifacts"
+WIDTHS = {"desk": 1280, "dock": 390}
+HEIGHT = 900
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@pytest.fixture(scope="module")
+def demo_network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoNetwork]:
+    """A demo of its own, played to its end, that goes on serving."""
+    with running_demo(tmp_path_factory.mktemp("demo") / "network") as network:
+        yield network
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[object]:
+    """Debian's Chromium, headless, driven by Playwright."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    path = require("chromium")
+    with playwright.sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=path, args=list(FLAGS))
+        yield opened
+        opened.close()
+
+
+class Officer:
+    """One person's way through the pages; only the link comes from outside."""
+
+    def __init__(self, browser: object, width: int, link: str, folder: Path) -> None:
+        context = browser.new_context(  # type: ignore[attr-defined]
+            viewport={"width": width, "height": HEIGHT}, accept_downloads=True
+        )
+        self.page = context.new_page()
+        self.faults: list[str] = []
+        self.page.on(
+            "console", lambda message: self.faults.append(message.text) if message.type == "error" else None
+        )
+        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+        self.width, self.folder = width, folder
+        self.page.goto(link)
+
+    def photograph(self, name: str) -> None:
+        """Keep what the officer sees; nothing may stick out sideways."""
+        ARTIFACTS.mkdir(exist_ok=True)
+        self.page.screenshot(path=str(ARTIFACTS / f"{name}-{self.width}.png"), full_page=True)
+        wide = self.page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= self.width, f"{name} is {wide} px wide in a window of {self.width}"
+
+    def download(self, element_id: str) -> Path:
+        """Click a download; the file under the name the page gave it."""
+        with self.page.expect_download() as expected:
+            self.page.click(f"#{element_id}")
+        path = self.folder / str(expected.value.suggested_filename)
+        expected.value.save_as(str(path))
+        return path
+
+    def verify_as_shown(self) -> subprocess.CompletedProcess[str]:
+        """Download what the page offers and run the command it shows, in that folder, without network."""
+        self.download("receipt")
+        self.download("policy")
+        if self.page.locator("#document").count():
+            self.download("document")
+        program, *arguments = shlex.split(self.page.inner_text("#command"))
+        assert program == "comity"
+        offline = ("unshare", "--net") if find("namespaces") else ()
+        return subprocess.run(
+            [*offline, sys.executable, "-m", "node", *arguments],
+            cwd=self.folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+
+@pytest.mark.check
+@pytest.mark.parametrize("place", WIDTHS)
+def test_officer_finds_the_altered_item_and_verifies_its_receipt(
+    demo_network: DemoNetwork, browser: object, place: str, tmp_path: Path
+) -> None:
+    """
+    The officer opens the consignment, filters to problems, opens the altered item, downloads the receipt and
+    verifies it by the command the page shows; then the same for a clear item. At 1280 and at 390 px.
+    """
+    officer = Officer(browser, WIDTHS[place], demo_network.link("customs", "/customs"), tmp_path)
+    page = officer.page
+    officer.photograph("customs")
+
+    page.click(f"table a[href='/consignments/{demo_network.consignment}']")
+    officer.photograph("consignment")
+    all_items = page.locator("table.lines tbody tr").count()
+    page.click("nav.filters a[href='?show=problems']")
+    officer.photograph("problems")
+    problems = page.locator("table.lines tbody tr")
+    assert 0 < problems.count() < all_items == 66
+    assert "Clear" not in problems.all_inner_texts()
+
+    page.click("table.lines tr:has-text('altered') a.id")
+    officer.photograph("altered-item")
+    assert page.inner_text(".headline .chip").strip() == "Hold"
+    assert "26(a)" in page.inner_text("main > .lead")
+    assert page.locator(".checks .o-fail").count() > 0
+    checked = officer.verify_as_shown()
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+    page.goto(page.url.rsplit("/", 1)[0] + "/1")
+    officer.photograph("clear-item")
+    assert page.inner_text(".headline .chip").startswith("Clear")
+    checked = officer.verify_as_shown()
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert officer.faults == []
+
+
+@pytest.mark.check
+@pytest.mark.parametrize("place", WIDTHS)
+def test_maker_issues_a_passport_by_the_form(
+    demo_network: DemoNetwork, browser: object, place: str, tmp_path: Path
+) -> None:
+    """
+    The form, sent as it is filled, ends at a page that becomes signed, recorded, proof of record by itself.
+    """
+    maker = Officer(browser, WIDTHS[place], demo_network.link("manufacturer", "/manufacturer"), tmp_path)
+    page = maker.page
+    maker.photograph("manufacturer")
+
+    page.click(".story .button.primary")
+    maker.photograph("passport-form")
+    page.click("form[method=post] button[type=submit]")
+    page.wait_for_selector(".steps .done:nth-child(3)", timeout=30_000)
+    maker.photograph("passport-done")
+
+    assert page.locator(".steps .done").count() == 3
+    assert maker.faults == []
+
+
+@pytest.mark.check
+@pytest.mark.parametrize("place", WIDTHS)
+def test_importer_reads_what_is_covered(
+    demo_network: DemoNetwork, browser: object, place: str, tmp_path: Path
+) -> None:
+    """
+    The readiness report opens with its computed sentence, labels the recognition a demonstration, and never
+    says that anything is compliant.
+    """
+    importer = Officer(browser, WIDTHS[place], demo_network.link("importer", "/importer"), tmp_path)
+    page = importer.page
+    importer.photograph("importer")
+
+    page.click("table a.button:has-text('Readiness')")
+    importer.photograph("readiness")
+
+    assert "asked for twice: 0" in page.inner_text(".head-sentence").lower()
+    assert "Demonstration" in page.inner_text(".demo")
+    assert "compliant" not in page.inner_text("main").lower()
+    assert page.locator("table.readiness tbody tr").count() > 20
+    assert importer.faults == []

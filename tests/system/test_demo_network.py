@@ -1,0 +1,246 @@
+"""The demo as it runs: six processes, one scenario, and what each party may see of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from node.demo import scenario
+from node.demo.launcher import pss_bytes
+from node.demo.play import JSON
+from tests.harness.demo_fixture import ROOT, DemoNetwork, running_demo
+from tests.harness.parts import require
+
+PSS_BYTES_MAX = 150 * 1024 * 1024
+
+pytestmark = pytest.mark.check
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoNetwork]:
+    with running_demo(tmp_path_factory.mktemp("demo") / "network") as network:
+        yield network
+
+
+def comity(*arguments: str, prefix: tuple[str, ...] = (), **more: object) -> subprocess.CompletedProcess[str]:
+    """One command of ours, as a person types it."""
+    command = [*prefix, sys.executable, "-m", "node", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, cwd=ROOT, **more)  # type: ignore[call-overload, no-any-return]
+
+
+def test_exit_code_says_that_every_line_was_as_expected(tmp_path: Path) -> None:
+    """
+    `comity demo --exit --kill-one` ends with 0: every line has its expected verdict, three validators go on
+    within 3 s after a SIGKILL, and the killed one catches up.
+    """
+    run = comity("demo", "--data", str(tmp_path / "demo"), "--exit", "--kill-one")
+
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "All 66 lines, the used pack and the report are as expected." in run.stdout
+    assert "the same log" in run.stdout
+
+
+def test_every_verdict_names_its_dates_height_and_sources(demo: DemoNetwork) -> None:
+    """
+    Each of the 66 items carries both dates, the ledger height and time, and the age of each source.
+    """
+    items = demo.desk("customs").get(f"/consignments/{demo.consignment}")["items"]
+
+    assert len(items) == 66
+    for line in range(1, 67):
+        item = demo.desk("customs").get(f"/consignments/{demo.consignment}/items/{line}")
+        assert item["law_date"] == scenario.LAW_DATE
+        assert item["evaluated_at"] and item["height"] > 0 and item["block_time"] > 0
+        assert item["sources"], f"line {line} names no source"
+        assert item["checks"], f"line {line} names no check"
+
+
+def test_customs_sees_set_1_and_nothing_more(demo: DemoNetwork) -> None:
+    """
+    The maker's node hands customs the public set by signed request; the other sets are shown as withheld.
+    """
+    item = demo.desk("customs").get(f"/consignments/{demo.consignment}/items/1")
+
+    assert item["withheld"], "sets 2 to 4 are withheld from customs and the page must say so"
+    assert {row["point"] for row in item["withheld"]} <= {2, 3, 4}
+
+
+def test_a_receipt_verifies_in_a_process_without_network(demo: DemoNetwork, tmp_path: Path) -> None:
+    """
+    A receipt and its document verify offline; a changed document does not; the exit code tells.
+    """
+    maker = demo.desk("manufacturer")
+    digest = maker.get("/passports")["passports"][-1]["digest"]
+    issued = maker.get(f"/passports/{digest}")
+    document = maker.get(f"/documents/{issued['sets']['1']}")
+    receipt = tmp_path / "battery.tlog-proof"
+    receipt.write_text(maker.text(f"/receipts/{digest}"))
+    paper = tmp_path / "passport.json"
+    paper.write_text(json.dumps(document))
+    require("namespaces")
+    offline = ("unshare", "--net")
+    command = ("receipt", "verify", str(receipt), "--policy", str(demo.log_policy), "--document")
+
+    good = comity(*command, str(paper), prefix=offline)
+    document["credentialSubject"]["GeneralProductInformation"]["batteryMass"] = 1.0
+    paper.write_text(json.dumps(document))
+    bad = comity(*command, str(paper), prefix=offline)
+
+    assert good.returncode == 0, good.stdout + good.stderr
+    assert bad.returncode == 1, bad.stdout + bad.stderr
+    assert "Traceback" not in bad.stderr
+
+
+def test_nodes_stay_below_150_mb(demo: DemoNetwork) -> None:
+    """
+    PSS summed over each node's processes stays below 150 MB after the demo.
+    """
+    sizes = {key: pss_bytes(node["pid"]) for key, node in demo.state["nodes"].items()}
+
+    print({key: f"{size / 1e6:.0f} MB" for key, size in sizes.items()})
+    assert max(sizes.values()) < PSS_BYTES_MAX
+
+
+def test_peer_routes_take_nothing_unsigned(demo: DemoNetwork) -> None:
+    """
+    /peer/* refuses a request that no key of genesis signed, with a 4xx and one sentence.
+    """
+    for key, node in demo.state["nodes"].items():
+        for path in ("messages", "blocks", "documents", "status"):
+            for body in (b"", b"\xa0", b"\xd2\x84\x40\xa0\x40\x40", os.urandom(400)):
+                answer = requests.post(
+                    f"{node['url']}/peer/{path}",
+                    data=body,
+                    headers={"Content-Type": "application/cbor"},
+                    timeout=10,
+                )
+                assert 400 <= answer.status_code < 500, (key, path, answer.status_code, answer.text)
+                assert answer.json()["title"]
+
+
+def test_logs_of_all_nodes_are_one(demo: DemoNetwork) -> None:
+    """
+    All six nodes, observers too, end with the same log size and root.
+    """
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        logs = {(s["log"]["size"], s["log"]["root"]) for s in _statuses(demo)}
+        if len(logs) == 1:
+            return
+        time.sleep(0.2)
+    raise AssertionError(f"the nodes do not agree: {logs}")
+
+
+def _statuses(demo: DemoNetwork) -> list[JSON]:
+    return [demo.desk(key).get("/status") for key in demo.state["nodes"]]
+
+
+def test_the_start_page_opens_three_doors(demo: DemoNetwork) -> None:
+    """
+    The one printed address has three doors; each leads, by a fresh one-time link, to a page of a live node.
+    """
+    start = str(demo.state["start"])
+    page = requests.get(start, timeout=10).text
+
+    for door in ("customs", "importer", "manufacturer"):
+        assert f'href="/door/{door}"' in page
+        for _ in range(2):  # a door opens again: each link is made when it is asked for
+            with requests.Session() as browser:
+                entered = browser.get(f"{start}door/{door}", headers={"Accept": "text/html"}, timeout=20)
+                assert entered.status_code == 200
+                assert entered.url.endswith(f"/{door}")
+                assert "<ol" in entered.text, "a guided story is an ordered list"
+
+
+def test_a_second_start_needs_no_network_and_half_a_minute(tmp_path: Path) -> None:
+    """
+    Once .venv is there the demo shows its table within 30 s, in a namespace that has only loopback.
+    """
+    require("namespaces")
+    script = 'ip link set lo up && exec "$0" -m node demo --data "$1" --exit'
+
+    start = time.monotonic()
+    run = subprocess.run(
+        ["unshare", "--net", "sh", "-c", script, sys.executable, str(tmp_path / "demo")],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=180,
+        cwd=ROOT,
+    )
+    seconds = time.monotonic() - start
+
+    print(f"the table came within {seconds:.1f} s")
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "All 66 lines, the used pack and the report are as expected." in run.stdout
+
+
+def test_two_clones_run_side_by_side(demo: DemoNetwork, tmp_path: Path) -> None:
+    """
+    A second demo beside a running one takes the next free block of ports and gets the same verdicts.
+    """
+    run = comity("demo", "--data", str(tmp_path / "second"), "--exit")
+
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_children_die_with_a_killed_parent(tmp_path: Path) -> None:
+    """
+    SIGKILL to the demo takes its six nodes with it.
+    """
+    with running_demo(tmp_path / "network") as network:
+        os.kill(network.state["pid"], signal.SIGKILL)
+        deadline = time.monotonic() + 10
+        pids = [node["pid"] for node in network.state["nodes"].values()]
+        while any(map(_alive, pids)) and time.monotonic() < deadline:
+            time.sleep(0.1)
+
+        assert not [pid for pid in pids if _alive(pid)]
+
+
+def _alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except FileNotFoundError:
+        return False
+    return state not in ("Z", "X")
+
+
+def test_a_folder_the_demo_did_not_make_is_left_alone(tmp_path: Path) -> None:
+    """
+    The demo replaces only what a demo made; another folder is refused with one sentence.
+    """
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.txt").write_text("years of work")
+
+    run = comity("demo", "--data", str(mine), "--exit")
+
+    assert run.returncode == 70
+    assert "was not made by the demo" in run.stderr
+    assert (mine / "thesis.txt").read_text() == "years of work"
+
+
+def test_ctrl_c_is_an_orderly_end(tmp_path: Path) -> None:
+    """
+    Ctrl-C, which a terminal sends to the whole process group, ends the demo in order and leaves nothing.
+    """
+    with running_demo(tmp_path / "network") as network:
+        os.killpg(network.state["pid"], signal.SIGINT)
+        deadline = time.monotonic() + 20
+        pids = [network.state["pid"], *(node["pid"] for node in network.state["nodes"].values())]
+        while any(map(_alive, pids)) and time.monotonic() < deadline:
+            time.sleep(0.1)
+
+        assert not [pid for pid in pids if _alive(pid)]
+    said = (tmp_path / "demo.out").read_text()
+    assert said.rstrip().endswith("Stopping the six nodes.")

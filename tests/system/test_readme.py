@@ -1,0 +1,116 @@
+"""README.md is held to the code: its commands run, and its demo output is what the demo prints."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from node.demo.launcher import free_block
+from tests.harness.demo_fixture import ROOT
+
+README = (ROOT / "README.md").read_text()
+SAMPLE = ROOT / "config" / "demo" / "plausible-ev-nmc.batterypass-1.2.json"
+
+
+def block_after(marker: str) -> str:
+    """The fenced block that follows an HTML comment beginning with `marker`."""
+    found = re.search(rf"<!-- {marker}:.*?-->\n```\w+\n(.*?)\n```", README, re.DOTALL)
+    assert found, f"README.md has no block marked {marker}"
+    return found[1]
+
+
+def environment() -> dict[str, str]:
+    """The environment of a person who put this interpreter's commands in reach."""
+    folder = str(Path(sys.executable).parent)
+    return {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
+
+
+def plain(text: str) -> list[str]:
+    """The lines of a demo's output without what differs from run to run."""
+    text = re.sub(r"\d+\.\d+ s|\[ *N", "N", text)
+    text = re.sub(r"127\.0\.0\.1:\d+", "ADDRESS", text)
+    text = re.sub(r"ports \d+ to \d+", "PORTS", text)
+    text = re.sub(r"in \S+/ \(keys", "in FOLDER (keys", text)
+    text = re.sub(r"at height \d+", "at height N", text)
+    return [re.sub(r"\[ *N\]", "[N]", line).rstrip() for line in text.splitlines() if line.strip()]
+
+
+@pytest.mark.check
+def test_the_demo_prints_what_readme_shows(tmp_path: Path) -> None:
+    """
+    Every line of README's demo output is printed by a real run, in the same order.
+    """
+    run = subprocess.run(
+        [sys.executable, "-m", "node", "demo", "--data", str(tmp_path / "demo"), "--exit", "--kill-one"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=180,
+        cwd=ROOT,
+    )
+
+    shown = [line for line in plain(block_after("demo-output")) if not line.startswith(("$", "Open"))]
+    printed = iter(plain(run.stdout))
+    missing = [line for line in shown if line not in printed]
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert not missing, f"README shows lines the demo does not print (in this order): {missing}"
+
+
+@pytest.mark.check
+def test_the_network_of_ones_own_works_as_written(tmp_path: Path) -> None:
+    """
+    README's third section, run as written (ports moved to a free block), founds a network whose customs node
+    clears the battery and whose receipt verifies offline.
+    """
+    first = free_block(4, 9600 + os.getpid() % 300 * 10)[0]
+    script = block_after("own-network")
+    for number in range(4):
+        script = script.replace(f"127.0.0.1:{8401 + number}", f"127.0.0.1:{first + number}")
+    shutil.copy(SAMPLE, tmp_path / "sample.json")
+    with (tmp_path / "output").open("w+") as output_file:
+        process = subprocess.Popen(
+            ["bash", "-e", "-c", script],
+            cwd=tmp_path,
+            env=environment(),
+            stdout=output_file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            code = process.wait(timeout=120)
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)  # the four nodes that the script left running
+        output_file.seek(0)
+        output = output_file.read()
+
+    assert code == 0, output
+    assert "network mine" in output
+    assert re.search(r"^clear", output, re.MULTILINE), output
+    assert re.search(r"^valid: entry \d+ of log\.mine\.example", output, re.MULTILINE), output
+
+
+def test_files_that_readme_names_exist() -> None:
+    """
+    Every path in README's tables and links is in the repository.
+    """
+    paths = re.findall(r"`((?:node|consensus|credentials|config|tests)/[\w./-]*)`", README)
+    paths += [target for target in re.findall(r"\]\(([^)]+)\)", README) if "://" not in target]
+
+    assert len(paths) > 30
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+def test_make_targets_that_readme_names_exist() -> None:
+    """
+    Every `make TARGET` in README is a target of the Makefile.
+    """
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+    assert set(re.findall(r"`?make ([a-z]+)`", README)) <= targets

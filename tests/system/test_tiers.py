@@ -1,0 +1,107 @@
+"""The harness itself: tiers, the closing table, and CI=true."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLE = '''"""Sample."""
+
+import pytest
+
+from tests.harness.parts import PARTS, require
+
+PARTS["unicorn"] = (lambda: None, "it does not exist")
+
+
+def test_plain() -> None:
+    pass
+
+
+def test_lacking() -> None:
+    require("unicorn")
+
+
+@pytest.mark.check
+def test_checked() -> None:
+    pass
+
+
+@pytest.mark.long
+def test_endless() -> None:
+    pass
+'''
+
+
+def run(tmp_path: Path, *options: str, ci: str) -> tuple[int, str]:
+    """Run pytest with our conftest over the sample, as `make` does; return exit code and output."""
+    (tmp_path / "test_sample.py").write_text(SAMPLE)
+    pytest_with_ours = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "tests.conftest",
+        "-c",
+        str(ROOT / "pyproject.toml"),
+    ]
+    done = subprocess.run(
+        [*pytest_with_ours, "-q", *options, "--rootdir", str(tmp_path), str(tmp_path)],
+        cwd=ROOT,
+        env={**os.environ, "CI": ci},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("tier,kept", [("test", "2"), ("check", "1"), ("long", "1")])
+def test_a_tier_runs_its_own_tests(tmp_path: Path, tier: str, kept: str) -> None:
+    """
+    `--tier` runs the tests of that tier and no others, and the table counts the rest.
+    """
+    code, output = run(tmp_path, f"--tier={tier}", ci="")
+
+    assert code == 0, output
+    assert f"{4 - int(kept)} deselected" in output
+    assert f"tier {tier}: ran / not run, because" in output
+
+
+def test_the_table_says_what_did_not_run_and_why(tmp_path: Path) -> None:
+    """
+    The closing table has a row per area with counts and the reason of every test that did not run.
+    """
+    code, output = run(tmp_path, ci="")
+
+    assert code == 0, output
+    assert re.search(
+        r"^sample +1 +0 +3  1: belongs to `make check`; 1: belongs to `make long`; "
+        r"1: unicorn is missing \(it does not exist\)$",
+        output,
+        re.M,
+    ), output
+
+
+def test_the_table_is_the_same_under_xdist(tmp_path: Path) -> None:
+    """
+    Run in two workers, the table counts the same.
+    """
+    code, output = run(tmp_path, "-n2", ci="")
+
+    assert code == 0, output
+    assert re.search(r"^all +1 +0 +3$", output, re.M), output
+
+
+def test_with_ci_a_skip_is_a_failure(tmp_path: Path) -> None:
+    """
+    With CI=true the missing part fails the run and is named.
+    """
+    code, output = run(tmp_path, ci="true")
+
+    assert code == 1, output
+    assert "with CI=true nothing may be missing: unicorn is missing" in output
