@@ -434,7 +434,7 @@ def test_ed25519_needs_no_openssl() -> None:
     """
     program = (
         "import sys, credentials.verdicts.verifier, credentials.documents.issuer\n"
-        "from credentials import suites\n"
+        "from credentials.documents import suites\n"
         "from consensus.cose import SeedSigner\n"
         "maker = SeedSigner('did:web:a.example#k', bytes(32))\n"
         "signed = suites.sign({'a': 1}, maker, '2026-06-18T00:00:00Z')\n"

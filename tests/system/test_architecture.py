@@ -135,7 +135,7 @@ PLANTED = {
     "consensus imports node": ("consensus", "import node.storage.store"),
     "credentials imports node": ("credentials", "from node import config"),
     "credentials imports node inside a function": ("credentials", "def f():\n    import node"),
-    "relative import to the right": ("credentials/suites", "from ...node import store"),
+    "relative import to the right": ("credentials/documents", "from ...node import config"),
     "node imports tests": ("node", "from tests import parts"),
     "time": ("consensus", "import time"),
     "from time": ("consensus", "from time import monotonic"),
