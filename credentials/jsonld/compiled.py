@@ -1,7 +1,7 @@
 """JSON-LD 1.1 to RDF (JSON-LD 1.1 API, 5.1 and 8.1), losslessly and with known contexts only.
 
 A document goes straight to quads by compiled contexts (`terms.py`); what those do not know goes through pyld
-(`jsonld_general.py`). Either way a document of which RDF would leave something out is refused, because that
+(`general.py`). Either way a document of which RDF would leave something out is refused, because that
 part would not be signed: undefined members and types, null, empty arrays, relative references (the base is
 null).
 """
