@@ -7,7 +7,6 @@ into a node.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -49,6 +48,7 @@ from node.server.hosts import Hosts
 from node.setup.network import Network
 from node.storage.office import OfficeStore, OutboxItem
 from node.storage.store import LedgerStore, SigningStore
+from node.supervision.supervisor import Supervisor
 from node.verdicts.consignments import Consignments, require_law_date
 from node.verdicts.sources import Gathering
 from node.verdicts.verification import Checking
@@ -89,6 +89,7 @@ class Parts:
     issuing: Issuing
     gathering: Gathering
     consignments: Consignments
+    supervisor: Supervisor
     access: Access
     resolver: Resolver
     securing: Securing
@@ -107,39 +108,34 @@ class Service:
         self._genesis = parts.network.genesis
         self._participant = self._genesis.participants[parts.did]
         self._port = port
-        self._failure: str | None = None
         self._started = time.time()
-        self.failed = threading.Event()  # set when the engine stopped: the process must end
+        self.failed = parts.supervisor.failed  # set when a thread cannot go on: the process must end
 
     # -- life ----------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Begin to agree, to send and to judge; everything left over from before is taken up."""
-        parts = self._parts
-        parts.engine.start()
-        parts.gossip.start()
-        parts.outbox.start()
-        parts.consignments.start()
+        self._parts.supervisor.start()
 
     def stop(self) -> None:
         """Stop every thread, then close the databases."""
         parts = self._parts
         parts.consignments.stop()
-        parts.outbox.stop()
         parts.gossip.stop()
-        parts.engine.stop()
+        parts.supervisor.stop()
+        parts.gossip.close()
         for store in (parts.signing, parts.ledger, parts.office):
             store.close()
 
-    def engine_failed(self, reason: str) -> None:
-        """The engine stopped on a broken invariant: the node must not go on half alive."""
-        self._failure = reason
-        self.failed.set()
+    @property
+    def supervisor(self) -> Supervisor:
+        """The threads of this node."""
+        return self._parts.supervisor
 
     @property
     def failure(self) -> str | None:
-        """Why the engine stopped."""
-        return self._failure
+        """Why the node cannot go on: the engine stopped, or a thread failed too often."""
+        return self._parts.supervisor.failure
 
     # -- what this node is ---------------------------------------------------------------------------
 
@@ -217,8 +213,8 @@ class Service:
     def ready(self) -> JSON:
         """{ready: bool, reasons: [str]}: 200 or 503 at /readyz."""
         reasons = []
-        if self._failure is not None:
-            reasons.append(f"the engine stopped: {self._failure}")
+        if self.failure is not None:
+            reasons.append(f"the node stopped itself: {self.failure}")
         if self._parts.engine.withheld is not None:
             reasons.append(
                 f"this validator does not vote: {self._parts.engine.withheld}. Once no other copy of it "

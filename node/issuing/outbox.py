@@ -51,17 +51,8 @@ class Outbox:
         self._sent: dict[bytes, tuple[float, float]] = {}  # digest -> when, how long until the next time
         self._dropped: deque[tuple[bytes, str, str]] = deque(maxlen=10_000)
         self._wake = threading.Event()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
 
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stopping.set()
-        self._wake.set()
-        if self._thread.ident is not None:
-            self._thread.join(10)
+    name = "outbox"
 
     def wake(self) -> None:
         """Something is new: an attestation, a block, a checkpoint."""
@@ -73,15 +64,14 @@ class Outbox:
             self._dropped.append((digest, reason, code))
             self._wake.set()
 
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            self._wake.wait(WAIT_S)
-            self._wake.clear()
-            if not self._stopping.is_set():
-                self.round()
+    def turn(self) -> None:
+        """Wait for something new, and do one round."""
+        self._wake.wait(WAIT_S)
+        self._wake.clear()
+        self.round()
 
     def round(self) -> None:
-        """One round; called by the thread, and by tests."""
+        """One round; called by `turn`, and by tests."""
         self.settle()
         self.receipt()
         self.send()

@@ -2,7 +2,8 @@
 
 `Engine` is the seam; `EmbeddedEngine` drives `consensus.replica`. The thread is the only writer of signing.db
 and ledger.db. A decided block goes: ledger.db (one transaction) -> the registry -> the tree -> BlockStored
--> cosignature (guard first) -> broadcast. Whatever stops the thread stops the node: see `failure`.
+-> cosignature (guard first) -> broadcast. A turn that raises leaves a replica in a state that nobody
+defined: the supervisor (`node/supervision/`) does not try again, it ends the node.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ from node.peers.gossip import (
     Item,
     Status,
 )
-from node.storage.store import GuardError, LedgerStore, LedgerTip, SigningStore, Withheld, row_of
+from node.storage.store import LedgerStore, LedgerTip, SigningStore, Withheld, row_of
 
 RECENT_MAX = 65_536  # attestations remembered so that a repeated one is not judged again at once
 RECENT_S = 2.0
@@ -96,16 +97,16 @@ class Listener(Protocol):
     def dropped(self, digest: bytes, reason: str, code: str) -> None:
         """The pool gave an attestation up."""
 
-    def failed(self, reason: str) -> None:
-        """The engine stopped: the node must stop too."""
-
 
 class Engine(Protocol):
     """What the node asks of whatever orders its attestations."""
 
-    def start(self) -> None: ...
+    @property
+    def name(self) -> str: ...
 
-    def stop(self) -> None: ...
+    def turn(self) -> None: ...
+
+    def wake(self) -> None: ...
 
     def submit(self, attestation: bytes) -> None:
         """Hand an attestation to the own pool; 503 when the inbox is full."""
@@ -191,9 +192,8 @@ class EmbeddedEngine:
         self._cosigned_at = 0.0
         self._ticked_at = 0.0
         self._last_now_ms = 0
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
-        self.out: Outgoing | None = None  # set before `start`
+        self._begun = False
+        self.out: Outgoing | None = None  # set before the first turn
         self._shown = (0, 0)  # size and height of what peers showed of this node
         self._evidence: list[Evidence] = []
         self._place = (0, 0)  # round, attestations waiting
@@ -201,15 +201,11 @@ class EmbeddedEngine:
 
     # -- called from any thread ----------------------------------------------------------------------
 
-    def start(self) -> None:
-        assert self.out is not None, "the gossip is attached before the engine starts"
-        self._thread.start()
+    name = "engine"
 
-    def stop(self) -> None:
-        self._stopping.set()
-        self._inbox.wake(("stop", "", ()))
-        if self._thread.ident is not None:
-            self._thread.join(10)
+    def wake(self) -> None:
+        """A turn that waits for an event returns."""
+        self._inbox.wake(("wake", "", ()))
 
     def status(self) -> Status:
         return self._status
@@ -310,23 +306,20 @@ class EmbeddedEngine:
 
     # -- the thread ----------------------------------------------------------------------------------
 
-    def _run(self) -> None:
-        try:
-            self._stage, self._stage_since = "idle", time.thread_time()
-            self._restore_cosigned()
-            self._ask()
-            self._execute(self._replica.handle(Started(), self._now_ms()))
-            self._cosign()
-            while not self._stopping.is_set():
-                self._turn()
-        except Exception as error:
-            log.moment("stopped", because=f"{type(error).__name__}: {error}")
-            self._listener.failed(f"{type(error).__name__}: {error}")
-            if not isinstance(error, GuardError):
-                raise  # our own mistake: the traceback says where
+    def _begin(self) -> None:
+        """Take up what the disk knows."""
+        assert self.out is not None, "the gossip is attached before the engine starts"
+        self._begun = True
+        self._stage, self._stage_since = "idle", time.thread_time()
+        self._restore_cosigned()
+        self._ask()
+        self._execute(self._replica.handle(Started(), self._now_ms()))
+        self._cosign()
 
-    def _turn(self) -> None:
-        """Wait for the next event or timer, and work off what is there."""
+    def turn(self) -> None:
+        """Wait for the next event or timer, and work off what is there. Always on one thread."""
+        if not self._begun:
+            self._begin()
         due = self._ticked_at + TICK_S
         if self._timers:
             due = min(due, self._timers[0][0])

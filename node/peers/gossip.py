@@ -230,24 +230,17 @@ class Gossip:
             for did, address in addresses.items()
             if did != authentication.did
         }
-        self._threads: list[threading.Thread] = []
 
-    def start(self) -> None:
-        for peer in self.peers.values():
-            thread = threading.Thread(
-                target=self._serve_peer, args=(peer,), name=f"to {peer.did}", daemon=True
-            )
-            self._threads.append(thread)
-            thread.start()
+    def senders(self) -> list[Sender]:
+        """One for each peer: each needs a thread of its own, so that a slow peer delays no other."""
+        return [Sender(self, peer) for peer in self.peers.values()]
 
     def stop(self) -> None:
+        """Nothing is sent any more: a sender that waits for company or for its peer returns."""
         self._stopping.set()
-        for peer in self.peers.values():
-            peer.heard.set()
-            with peer.wake:
-                peer.wake.notify()
-        for thread in self._threads:
-            thread.join(READ_TIMEOUT_S + CONNECT_TIMEOUT_S)
+
+    def close(self) -> None:
+        """Close the connections, once no sender runs."""
         self._pool.clear()
 
     # -- out -----------------------------------------------------------------------------------------
@@ -348,40 +341,45 @@ class Gossip:
             peer.queue.append((time.monotonic(), item))
             peer.wake.notify()
 
-    def _serve_peer(self, peer: Peer) -> None:
-        counted_s = time.thread_time()
-        while not self._stopping.is_set():
-            with peer.wake:
-                if not peer.queue and peer.blocks_from is None:
-                    peer.wake.wait(self._poll_s)
-                self._linger(peer)
-                batch, blocks_from = self._take(peer), peer.blocks_from
-                peer.blocks_from = None
-            if self._stopping.is_set():
-                return
+    def serve(self, peer: Peer) -> None:
+        """Send one batch to a peer, or wait for one; called on its sender's thread only."""
+        started_s = time.thread_time()
+        try:
+            self._serve(peer)
+        finally:
             with self._counting:
-                self.cpu_s["send"] += time.thread_time() - counted_s
-            counted_s = time.thread_time()
-            told = sum(item[0] == ITEM_ATTESTATION for _, item in batch)
-            if told:
-                log.moment("gossip", peer=peer.did, attestations=told)
-            try:
-                self._exchange(peer, [item for _, item in batch], blocks_from)
-            except (OSError, urllib3.exceptions.HTTPError, ConsensusError, ProblemError) as error:
-                if peer.reachable:
-                    log.moment("peer_lost", peer=peer.did, because=_because(error))
-                peer.reachable = False
-                peer.refusal = str(error) if isinstance(error, ProblemError) else None
-                with peer.wake:
-                    peer.queue.extendleft(reversed(batch))
-                backoff_s = BACKOFF_S_MIN * 2 ** min(peer.failures, BACKOFF_DOUBLINGS)
-                peer.failures += 1
+                self.cpu_s["send"] += time.thread_time() - started_s
+
+    def _serve(self, peer: Peer) -> None:
+        with peer.wake:
+            if not peer.queue and peer.blocks_from is None:
+                peer.wake.wait(self._poll_s)
+            self._linger(peer)
+            batch, blocks_from = self._take(peer), peer.blocks_from
+            peer.blocks_from = None
+        if self._stopping.is_set():
+            return
+        told = sum(item[0] == ITEM_ATTESTATION for _, item in batch)
+        if told:
+            log.moment("gossip", peer=peer.did, attestations=told)
+        try:
+            self._exchange(peer, [item for _, item in batch], blocks_from)
+        except (OSError, urllib3.exceptions.HTTPError, ConsensusError, ProblemError) as error:
+            if peer.reachable:
+                log.moment("peer_lost", peer=peer.did, because=_because(error))
+            peer.reachable = False
+            peer.refusal = str(error) if isinstance(error, ProblemError) else None
+            with peer.wake:
+                peer.queue.extendleft(reversed(batch))
+            backoff_s = BACKOFF_S_MIN * 2 ** min(peer.failures, BACKOFF_DOUBLINGS)
+            peer.failures += 1
+            if not self._stopping.is_set():
                 peer.heard.wait(backoff_s)
-                peer.heard.clear()
-                continue
-            if not peer.reachable:
-                log.moment("peer_found", peer=peer.did)
-            peer.reachable, peer.refusal, peer.last_seen, peer.failures = True, None, time.time(), 0
+            peer.heard.clear()
+            return
+        if not peer.reachable:
+            log.moment("peer_found", peer=peer.did)
+        peer.reachable, peer.refusal, peer.last_seen, peer.failures = True, None, time.time(), 0
 
     def _linger(self, peer: Peer) -> None:
         """Wait a moment for more, holding `peer.wake`, unless something of the agreement itself waits."""
@@ -450,6 +448,25 @@ class Gossip:
                 response.status, "peer_refused", "Refused", f"{peer.did} answered {_sentence(answer)}"
             )
         return self._authentication.open_reply(answer, path, peer.did, nonce)
+
+
+class Sender:
+    """The trade of one peer's thread (`node/supervision/`)."""
+
+    def __init__(self, gossip: Gossip, peer: Peer) -> None:
+        self._gossip = gossip
+        self._peer = peer
+        self.name = f"to {peer.did}"
+
+    def turn(self) -> None:
+        """Send one batch, or wait for one."""
+        self._gossip.serve(self._peer)
+
+    def wake(self) -> None:
+        """Whatever it waits for, it waits no longer."""
+        self._peer.heard.set()
+        with self._peer.wake:
+            self._peer.wake.notify()
 
 
 def _block_of(pair: Value) -> tuple[bytes, bytes]:

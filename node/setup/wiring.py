@@ -27,6 +27,7 @@ from node.setup.network import open_network_key, read_card
 from node.setup.network import verify as verify_network
 from node.storage.office import OfficeStore
 from node.storage.store import LedgerStore, SigningStore, SqliteStandingReader
+from node.supervision.supervisor import Supervisor
 from node.verdicts.consignments import Consignments
 from node.verdicts.sources import Gathering
 from node.verdicts.verification import Checking, LedgerVerdicts
@@ -39,7 +40,6 @@ class _Listening:
 
     def __init__(self) -> None:
         self.outbox: Outbox | None = None
-        self.service: Service | None = None
 
     def progressed(self) -> None:
         if self.outbox is not None:
@@ -49,10 +49,6 @@ class _Listening:
         log.moment("dropped", digest=digest, code=code, because=reason)
         if self.outbox is not None:
             self.outbox.dropped(digest, reason, code)
-
-    def failed(self, reason: str) -> None:
-        if self.service is not None:
-            self.service.engine_failed(reason)
 
 
 def open_service(
@@ -168,7 +164,14 @@ def open_service(
         own_list=securing.newest_list,
         ledger_verdicts=LedgerVerdicts(gathering, policy, genesis),
     )
-    service = Service(
+    consignments = Consignments(office, gathering, policy)
+    supervisor = Supervisor()
+    supervisor.employ(engine, tries_max=1)
+    for sender in gossip.senders():
+        supervisor.employ(sender, tries_max=None)
+    supervisor.employ(listening.outbox)
+    supervisor.employ(consignments)
+    return Service(
         Parts(
             did=card.did,
             network=network,
@@ -183,7 +186,8 @@ def open_service(
             outbox=listening.outbox,
             issuing=issuing,
             gathering=gathering,
-            consignments=Consignments(office, gathering, policy),
+            consignments=consignments,
+            supervisor=supervisor,
             access=Access(office, directory.operator()),
             resolver=resolver,
             securing=securing,
@@ -199,8 +203,6 @@ def open_service(
             (base_url, network.addresses.get(card.did)),
         ),
     )
-    listening.service = service
-    return service
 
 
 def _require_own(

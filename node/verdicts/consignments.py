@@ -89,7 +89,6 @@ class Consignments:
         self._policy = policy
         self._wake = threading.Event()
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="consignments", daemon=True)
         self._scans = 0  # verdicts that somebody waits for right now
         self._scans_lock = threading.Lock()
 
@@ -109,15 +108,15 @@ class Consignments:
         while self._scans and time.monotonic() < until:
             time.sleep(SCAN_POLL_S)
 
-    def start(self) -> None:
-        self._thread.start()
+    name = "consignments"
+
+    def wake(self) -> None:
+        """There may be something to judge."""
         self._wake.set()
 
     def stop(self) -> None:
+        """A job that runs ends with its batch, and who follows one is let go."""
         self._stopping.set()
-        self._wake.set()
-        if self._thread.ident is not None:
-            self._thread.join(10)
 
     # -- taking in -----------------------------------------------------------------------------------
 
@@ -313,16 +312,16 @@ class Consignments:
 
     # -- the thread ----------------------------------------------------------------------------------
 
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            row = self._office.connection.execute(
-                "SELECT id FROM consignments WHERE state != 'done' ORDER BY number LIMIT 1"
-            ).fetchone()
-            if row is None:
-                self._wake.wait(WAIT_S)
-                self._wake.clear()
-                continue
+    def turn(self) -> None:
+        """Judge the oldest consignment that is not done, or wait for one."""
+        row = self._office.connection.execute(
+            "SELECT id FROM consignments WHERE state != 'done' ORDER BY number LIMIT 1"
+        ).fetchone()
+        if row is not None:
             self._judge(row["id"])
+            return
+        self._wake.wait(WAIT_S)
+        self._wake.clear()
 
     def _judge(self, consignment_id: str) -> None:
         row = self._row(consignment_id)

@@ -23,6 +23,7 @@ from node.ledger.cosigner import Conflict, Cosigner, Cosigning
 from node.ledger.engine import EmbeddedEngine, chain_config, tip_of
 from node.peers.gossip import Item
 from node.storage.store import LedgerStore, SigningStore, SqliteStandingReader
+from node.supervision.supervisor import Supervisor
 from tests.harness import ledger
 
 
@@ -40,7 +41,6 @@ def genesis() -> Genesis:
 class Listener:
     """Remembers what the engine tells."""
 
-    reasons: list[str] = field(default_factory=list)
     drops: list[tuple[bytes, str]] = field(default_factory=list)
 
     def progressed(self) -> None:
@@ -48,9 +48,6 @@ class Listener:
 
     def dropped(self, digest: bytes, reason: str, code: str) -> None:
         self.drops.append((digest, code))
-
-    def failed(self, reason: str) -> None:
-        self.reasons.append(reason)
 
 
 class Node:
@@ -82,10 +79,12 @@ class Node:
             signer=ledger.signer(did, "vote") if validator else None,
         )
         self.engine.out = links.of(did)
+        self.supervisor = Supervisor()
+        self.supervisor.employ(self.engine, tries_max=1)
 
     def stop(self) -> None:
         self.links.nodes.pop(self.did, None)
-        self.engine.stop()
+        self.supervisor.stop()
         self.signing.close()
         self.ledger.close()
 
@@ -136,7 +135,7 @@ class Network:
             folder = self.folder / did.removeprefix("did:web:")
             self.links.nodes[did] = Node(self.genesis, did, folder, self.links)
         for did in dids:
-            self.links.nodes[did].engine.start()
+            self.links.nodes[did].supervisor.start()
 
     def attestation(self, number: int, by: str = ledger.MAKER, namespace: str = "ZZ1") -> bytes:
         now = int(time.time())
@@ -222,7 +221,7 @@ def test_a_restarted_engine_goes_on_from_its_disk(network: Network) -> None:
     network.wait("the third block", lambda: network.heights() == {3})
 
     assert len({node.tree.root() for node in network.links.nodes.values()}) == 1
-    assert reopened.listener.reasons == []
+    assert reopened.supervisor.failure is None
 
 
 def test_a_stopped_network_takes_up_where_it_was(genesis: Genesis, tmp_path: Path) -> None:
@@ -248,7 +247,7 @@ def test_a_stopped_network_takes_up_where_it_was(genesis: Genesis, tmp_path: Pat
 
     assert len({node.tree.root() for node in network.links.nodes.values()}) == 1
     for node in list(network.links.nodes.values()):
-        assert node.listener.reasons == []
+        assert node.supervisor.failure is None
         node.stop()
 
 
@@ -289,12 +288,12 @@ def test_a_second_signature_stops_the_node(network: Network) -> None:
         node.signing.persist(1, [(b"signed elsewhere", (1, 0, kind))])
 
     network.submit(network.attestation(1))
-    network.wait("it to stop", lambda: bool(node.listener.reasons))
+    network.wait("it to stop", node.supervisor.failed.is_set)
 
-    assert "was already signed" in node.listener.reasons[0]
+    assert "was already signed" in str(node.supervisor.failure)
     del network.links.nodes[ledger.CUSTOMS]
     network.wait("the others", lambda: network.heights() == {1})
-    node.engine.stop()
+    node.supervisor.stop()
     node.signing.close()
     node.ledger.close()
 

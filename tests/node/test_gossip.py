@@ -14,6 +14,7 @@ from credentials.ledger.genesis import Genesis
 from node.errors import ProblemError
 from node.peers import gossip
 from node.peers.gossip import ITEM_ATTESTATION, ITEM_CONSENSUS, Gossip, PeerAuthentication, Status
+from node.supervision.supervisor import Supervisor
 from tests.harness import ledger
 
 NOW = ledger.CREATED + 100
@@ -175,6 +176,15 @@ def wait(done: "object", seconds: float = 5.0) -> None:
         time.sleep(0.01)
 
 
+def supervised(sender: Gossip) -> Supervisor:
+    """The threads of a sender, started."""
+    threads = Supervisor()
+    for one in sender.senders():
+        threads.employ(one, tries_max=None)
+    threads.start()
+    return threads
+
+
 def test_items_travel_in_batches_and_in_order(genesis: Genesis, server: PeerServer) -> None:
     """
     Many items for one peer need few requests, arrive in order, and the peer's status comes back.
@@ -187,9 +197,10 @@ def test_items_travel_in_batches_and_in_order(genesis: Genesis, server: PeerServ
     for number in range(600):
         sender.broadcast([ITEM_ATTESTATION, number.to_bytes(2, "big")])
 
-    sender.start()
+    threads = supervised(sender)
     wait(lambda: len(server.items) == 600)
     sender.stop()
+    threads.stop()
 
     assert server.items == [[ITEM_ATTESTATION, n.to_bytes(2, "big")] for n in range(600)]
     assert server.batches == 3
@@ -216,7 +227,7 @@ def test_a_peer_that_is_heard_again_is_answered_at_once(
     )
     monkeypatch.setattr(gossip, "BACKOFF_S_MIN", 3600.0)  # without being woken it would wait an hour
     sender.broadcast([ITEM_ATTESTATION, b"a"])
-    sender.start()
+    threads = supervised(sender)
     peer = sender.peers[ledger.CUSTOMS]
     wait(lambda: peer.failures > 0)
 
@@ -234,6 +245,7 @@ def test_a_peer_that_is_heard_again_is_answered_at_once(
     sender.open("status", request)
     wait(lambda: back.items == [[ITEM_ATTESTATION, b"a"]])
     sender.stop()
+    threads.stop()
     back.shutdown()
     back.server_close()
 

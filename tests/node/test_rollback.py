@@ -317,7 +317,7 @@ def test_an_engine_without_its_signing_db_does_not_vote(genesis: Genesis, tmp_pa
     assert node.signing.wal(0) != []
     for other in list(network.links.nodes.values()):
         assert other.ledger.evidence() == [] and other.engine.evidence() == []
-        assert other.listener.reasons == []
+        assert other.supervisor.failure is None
         other.stop()
 
 

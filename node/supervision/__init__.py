@@ -1,0 +1,1 @@
+"""What keeps a node honest about itself: threads under one supervisor, and whether it can do its work."""

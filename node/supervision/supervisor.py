@@ -1,0 +1,173 @@
+"""One supervisor for every long-lived thread: what fails is said, tried again with a bound, or ends the node.
+
+A `Work` is a trade that needs a thread of its own: its `turn` is called again and again until the node stops.
+A turn that raises leaves its work as it found it (one transaction, or a queue that is worked off in order),
+so it is called again, later each time. What fails `tries_max` times in a row cannot go on alone: then the
+whole node ends, because a node of which one half is dead tells its callers lies. A broken invariant of our
+own (`AssertionError`) is not tried again. `None` for `tries_max`: the node does without it (one peer's
+sender), tries for ever, and `/readyz` says so.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+import threading
+import time
+import traceback
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import urllib3
+
+from node import log
+from node.storage.store import GuardError
+
+TRIES_MAX = 10  # with the waits between them: about half a minute
+BACKOFF_S_MIN, BACKOFF_S_MAX = 0.1, 5.0
+JOIN_S_MAX = 10.0
+# The world's faults, which pass; anything else is a mistake of ours, and its traceback says where.
+PASSING = (OSError, sqlite3.OperationalError, urllib3.exceptions.HTTPError, MemoryError)
+
+
+class Work(Protocol):
+    """A trade with a thread of its own."""
+
+    @property
+    def name(self) -> str:
+        """What the operator calls it."""
+
+    def turn(self) -> None:
+        """One piece of work, or a bounded wait for some."""
+
+    def wake(self) -> None:
+        """A turn that waits returns at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadFact:
+    """How one thread does. `failures`: turns in a row that raised; `fault`: what the last of them raised."""
+
+    name: str
+    alive: bool
+    failures: int
+    fault: str | None
+    turn_s: float  # how long the turn lasts already
+
+
+@dataclass(slots=True)
+class _Employed:
+    work: Work
+    tries_max: int | None
+    thread: threading.Thread
+    failures: int = 0
+    faults: int = 0
+    fault: str | None = None
+    turn_since: float | None = None
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+
+class Supervisor:
+    """Starts, watches and stops the threads of a node."""
+
+    def __init__(self) -> None:
+        self._employed: list[_Employed] = []
+        self._lock = threading.Lock()
+        self._started = False
+        self.failure: str | None = None  # why the node cannot go on
+        self.failed = threading.Event()  # the process must end
+
+    def employ(self, work: Work, *, tries_max: int | None = TRIES_MAX) -> None:
+        """Give `work` a thread. Threads begin in the order of employment, and are joined in the reverse."""
+        assert not self._started, "threads are employed before the node starts"
+        thread = threading.Thread(target=self._run, args=(len(self._employed),), name=work.name, daemon=True)
+        self._employed.append(_Employed(work, tries_max, thread))
+
+    def start(self) -> None:
+        """Begin all turns."""
+        self._started = True
+        for one in self._employed:
+            one.thread.start()
+
+    def stop(self) -> None:
+        """End all turns; returns when every thread has ended, or after ten seconds."""
+        for one in self._employed:
+            one.stopping.set()
+            one.work.wake()
+        deadline = time.monotonic() + JOIN_S_MAX
+        for one in reversed(self._employed):
+            if one.thread.ident is not None:
+                one.thread.join(max(0.0, deadline - time.monotonic()))
+
+    def facts(self) -> tuple[ThreadFact, ...]:
+        """How each thread does, now."""
+        now = time.monotonic()
+        return tuple(
+            ThreadFact(
+                one.work.name,
+                one.thread.is_alive() or not self._started,
+                one.failures,
+                one.fault if one.failures else None,
+                0.0 if (since := one.turn_since) is None else now - since,
+            )
+            for one in self._employed
+        )
+
+    @property
+    def works(self) -> tuple[Work, ...]:
+        """What has a thread here, in the order of employment."""
+        return tuple(one.work for one in self._employed)
+
+    @property
+    def faults(self) -> int:
+        """Turns that raised, since the start."""
+        return sum(one.faults for one in self._employed)
+
+    def _run(self, number: int) -> None:
+        one = self._employed[number]
+        try:
+            while not one.stopping.is_set():
+                self._turn(one)
+        except BaseException as error:  # SystemExit and its like: a thread never ends unseen
+            self._end(one.work.name, _sentence(error))
+        finally:
+            one.turn_since = None
+
+    def _turn(self, one: _Employed) -> None:
+        one.turn_since = time.monotonic()
+        try:
+            one.work.turn()
+            one.failures, one.fault = 0, None
+            return
+        except Exception as error:
+            self._fell(one, error)
+            if one.tries_max is not None and (
+                one.failures >= one.tries_max or isinstance(error, AssertionError)
+            ):
+                self._end(one.work.name, _sentence(error))
+                one.stopping.set()
+                return
+        one.turn_since = None
+        one.stopping.wait(min(BACKOFF_S_MIN * 2 ** (one.failures - 1), BACKOFF_S_MAX))
+
+    @staticmethod
+    def _fell(one: _Employed, error: Exception) -> None:
+        one.failures = min(one.failures + 1, 1 << 10)
+        one.faults += 1
+        one.fault = _sentence(error)
+        log.moment("fault", thread=one.work.name, because=one.fault, tries=one.failures)
+        if not isinstance(error, (*PASSING, GuardError)):
+            traceback.print_exception(error, file=sys.stderr)
+
+    def _end(self, name: str, because: str) -> None:
+        """This node cannot go on: say why, once, and let the process end."""
+        with self._lock:
+            if self.failure is not None:
+                return
+            self.failure = because if name == "engine" else f"{name}: {because}"
+        log.moment("stopped", thread=name, because=because)
+        self.failed.set()
+
+
+def _sentence(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,208 @@
+"""Every long-lived thread runs under one supervisor (node/supervision/): a fault is planted in each."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from node.service import Service
+from node.supervision import supervisor as module
+from node.supervision.supervisor import Supervisor
+from node.web.sample import sample_claims
+from tests.harness.support_service import CODE, LiveNode, live_node
+
+PASSES = sqlite3.OperationalError("disk I/O error")
+
+
+@dataclass
+class Trade:
+    """A work that raises what it is told to, turn by turn, and then does nothing wrong."""
+
+    raises: list[BaseException | None]
+    name: str = "trade"
+    turns: int = 0
+    woken: threading.Event = field(default_factory=threading.Event)
+
+    def turn(self) -> None:
+        self.turns += 1
+        fault = self.raises.pop(0) if self.raises else None
+        if fault is not None:
+            raise fault
+        self.woken.wait(0.01)
+
+    def wake(self) -> None:
+        self.woken.set()
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BACKOFF_S_MIN", 0.001)
+    monkeypatch.setattr(module, "BACKOFF_S_MAX", 0.01)
+
+
+@pytest.fixture
+def threads() -> Iterator[Supervisor]:
+    made = Supervisor()
+    yield made
+    made.stop()
+
+
+def wait(what: str, done: Callable[[], object], seconds: float = 10.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
+        time.sleep(0.005)
+
+
+def test_a_passing_fault_costs_a_pause(threads: Supervisor) -> None:
+    """
+    A turn that raises is called again; once it succeeds nothing of the fault is left, and the node goes on.
+    """
+    trade = Trade([PASSES, None, PASSES, PASSES])
+    threads.employ(trade, tries_max=3)
+
+    threads.start()
+    wait("turns after the faults", lambda: trade.turns > 6)
+
+    assert threads.failure is None and not threads.failed.is_set()
+    assert [(fact.alive, fact.failures, fact.fault) for fact in threads.facts()] == [(True, 0, None)]
+    assert threads.faults == 3
+
+
+def test_what_fails_again_and_again_ends_the_node(threads: Supervisor) -> None:
+    """
+    After as many failures in a row as are allowed the node ends, and says which thread and why.
+    """
+    trade = Trade([PASSES] * 9)
+    threads.employ(trade, tries_max=3)
+
+    threads.start()
+    assert threads.failed.wait(10)
+
+    assert threads.failure == "trade: OperationalError: disk I/O error"
+    assert trade.turns == 3
+
+
+def test_a_broken_invariant_is_not_tried_again(threads: Supervisor) -> None:
+    """
+    An assertion of our own that fails ends the node at the first time.
+    """
+    trade = Trade([AssertionError("the tree and the agreed log have one size")])
+    threads.employ(trade)
+
+    threads.start()
+    assert threads.failed.wait(10)
+
+    assert trade.turns == 1 and "one size" in str(threads.failure)
+
+
+def test_what_the_node_can_do_without_is_tried_for_ever(threads: Supervisor) -> None:
+    """
+    The sender of one peer that fails on and on ends no node; its fault is shown while it lasts.
+    """
+    trade = Trade([AssertionError("a peer made it fail")] * 1_000_000)
+    threads.employ(trade, tries_max=None)
+
+    threads.start()
+    wait("many tries", lambda: trade.turns > 20)
+
+    assert not threads.failed.is_set()
+    fact = threads.facts()[0]
+    assert fact.alive and fact.failures > 5 and "a peer made it fail" in str(fact.fault)
+
+
+def test_a_thread_cannot_end_unseen(threads: Supervisor) -> None:
+    """
+    A turn that asks the thread itself to end (SystemExit, which no `except Exception` sees) ends the node.
+    """
+    trade = Trade([SystemExit(3)])
+    threads.employ(trade)
+
+    threads.start()
+
+    assert threads.failed.wait(10) and "SystemExit" in str(threads.failure)
+    wait("it to be seen", lambda: not threads.facts()[0].alive)
+
+
+def test_stopping_ends_every_turn(threads: Supervisor) -> None:
+    """
+    Stop wakes what waits, and returns when all threads have ended.
+    """
+    trades = [Trade([], name=f"trade {number}") for number in range(3)]
+    for trade in trades:
+        threads.employ(trade)
+    threads.start()
+
+    threads.stop()
+
+    assert not any(fact.alive for fact in threads.facts())
+
+
+# -- a real node -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[LiveNode]:
+    with live_node(tmp_path) as made:
+        yield made
+
+
+def works(service: Service) -> dict[str, Any]:
+    return {work.name: work for work in service.supervisor.works}
+
+
+def test_every_long_lived_thread_of_a_node_is_employed(node: LiveNode) -> None:
+    """
+    The engine, the outbox and the consignments run under the supervisor; a peer's sender is one each.
+    """
+    assert list(works(node.service)) == ["engine", "outbox", "consignments"]
+    assert all(fact.alive for fact in node.service.supervisor.facts())
+
+
+@pytest.mark.parametrize("name", ["outbox", "consignments"])
+def test_a_passing_fault_in_a_thread_of_a_node_is_survived(node: LiveNode, name: str) -> None:
+    """
+    Three failing reads of the database in a row, planted in one thread: the node works on afterwards.
+    """
+    work = works(node.service)[name]
+    proper, left = work.turn, [PASSES] * 3
+
+    def turn() -> None:
+        if left:
+            raise left.pop()
+        proper()
+
+    work.turn = turn
+    work.wake()
+    node.wait(lambda: not left, "the three faults")
+
+    made = node.post_json("/passports", {"code": CODE, "claims": sample_claims(node.service, CODE)})
+    assert made.status_code == 201
+    where = f"/passports/{made.get_json()['digest']}"
+    node.wait(lambda: node.get_json(where)["attested"] == "admitted", "the record")
+    assert node.get("/readyz").status_code == 200
+
+
+@pytest.mark.parametrize("name", ["engine", "outbox", "consignments"])
+def test_a_fault_that_does_not_pass_ends_the_node(node: LiveNode, name: str) -> None:
+    """
+    Whichever thread cannot go on: the process is told to end, and /readyz answers 503 with the reason.
+    """
+    work = works(node.service)[name]
+
+    def turn() -> None:
+        raise RuntimeError(f"planted in {name}")
+
+    work.turn = turn
+    work.wake()
+
+    assert node.service.failed.wait(20)
+    answer = node.get("/readyz")
+    assert answer.status_code == 503 and f"planted in {name}" in answer.text
