@@ -4,32 +4,42 @@ Schemes: `gbt34014` (GB/T 34014-2017, 24 characters, and the 19-character code o
 (GTIN and serial as a GS1 Digital Link), `uri` (opaque), `vin` (ISO 3779). What a symbol of a GB/T code may be
 and means is read from `config/rules/gbt34014.json`; letters and digits are compared with explicit ASCII
 tables, never with functions that follow Unicode.
+
+Every entrance (command line, form, manifest, scan, API, attestation, document) reads by `parse_identifier`
+or `read_identifier`: what a keyboard, a scanner or a spreadsheet adds is taken off there (`spelling`), so
+that one battery has one text. A text that is none after that is refused, with what is wrong about it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NoReturn
 
 from credentials.documents.canonical import b64u
+from credentials.documents.spelling import joined, shown, trimmed, upper
+from credentials.documents.uri import Uri, parse_did, parse_uri
 from credentials.errors import CredentialError
 
 DIGITS = frozenset("0123456789")
 UPPER_AND_DIGITS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 URI_CHARACTERS_MAX = 512
+COMMODITY_CODE_DIGITS = (6, 8, 10)
+DECLARATION_CHARACTERS_MAX = 35
 
 _VIN_SYMBOLS = UPPER_AND_DIGITS - frozenset("IOQ")  # ISO 3779, 4.5
-_URI_SYMBOLS = frozenset(chr(c) for c in range(0x21, 0x7F)) - frozenset('"<>\\^`{|}')  # RFC 3986, 2
-_SCHEME_FIRST = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
-_SCHEME_REST = _SCHEME_FIRST | DIGITS | frozenset("+-.")
 # Characters of a GS1 serial (AI 21, at most 20) that need no escape in a Digital Link.
-_GS1_SERIAL = _SCHEME_REST | frozenset("_!'()*,:;=")
+_GS1_SERIAL = UPPER_AND_DIGITS | frozenset("abcdefghijklmnopqrstuvwxyz+-._!'()*,:;=")
+_GS1_QUALIFIERS = ("22", "10", "21")  # consumer variant, lot, serial: in this order (GS1 Digital Link, 4.4)
 _GS1_CANONICAL = "https://id.gs1.org/01/"
 _URN = "urn:comity:item:"
+_LABEL_MARK = "I"  # before the VIN on a label
+_CODE_CHARACTERS_MAX = 40  # of what can have been meant as a code
+_MEANT = {"O": "0", "Q": "0", "I": "1"}  # what a letter that no code has was read from
+_DECLARATION = UPPER_AND_DIGITS | frozenset("-/")
 _DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
@@ -83,10 +93,12 @@ def parse_identifier(
 
     `namespace` is needed for the scheme `uri` only, where it is the DID of the issuer.
     """
-    text = text.removeprefix(f"{_URN}{scheme}:")
+    text = trimmed(text)
+    if upper(text[: len(_URN)]) == upper(_URN) and text[len(_URN) :].startswith(f"{scheme}:"):
+        text = text[len(_URN) + len(scheme) + 1 :]
     match scheme:
         case "gbt34014":
-            return _gbt34014(text, rules)
+            return _gbt34014(upper(joined(text)), rules)
         case "gs1":
             return _gs1(text, rules)
         case "vin":
@@ -95,27 +107,113 @@ def parse_identifier(
             return _uri(text, namespace)
         case _:
             raise CredentialError(
-                "identifier_unsupported", f"The identifier scheme {_shown(scheme)} is not known."
+                "identifier_unsupported", f"The identifier scheme {shown(scheme)} is not known."
             )
+
+
+def read_identifier(text: str, rules: Mapping[str, Any], *, namespace: str | None = None) -> Identifier:
+    """Read what a person or a program gives as a battery's or a vehicle's identifier, whatever its scheme.
+
+    Raises CredentialError: `identifier_invalid` with what is mistyped, or `identifier_unsupported`.
+    """
+    return parse_identifier(guess_scheme(text), text, rules, namespace=namespace)
 
 
 def guess_scheme(text: str) -> str:
     """Return the scheme that `text` is written in, by its form alone."""
-    if text.startswith(_URN):
-        scheme, colon, _ = text.removeprefix(_URN).partition(":")
+    text = trimmed(text)
+    code = upper(joined(text))
+    if upper(text[: len(_URN)]) == upper(_URN):
+        scheme, colon, _ = text[len(_URN) :].partition(":")
         if colon and scheme in ("gbt34014", "vin"):
             return scheme
-    elif len(text) in (19, 24) and UPPER_AND_DIGITS.issuperset(text.upper()):
-        return "gbt34014"
-    elif len(text) == 17 and UPPER_AND_DIGITS.issuperset(text.upper()):
-        return "vin"
-    elif text.startswith(("https://", "http://")) and "/01/" in text:
-        return "gs1"
-    elif ":" in text:
-        return "uri"
-    raise CredentialError(
-        "identifier_invalid", f"{_shown(text)} is not a GB/T 34014 code, a GS1 Digital Link, a VIN or a URI."
-    )
+    elif UPPER_AND_DIGITS.issuperset(code):
+        if len(code) in (19, 24):
+            return "gbt34014"
+        if len(code) == 17 or (len(code) == 18 and code[0] == _LABEL_MARK):
+            return "vin"
+        if 4 < len(code) <= _CODE_CHARACTERS_MAX:
+            _invalid(
+                f"{shown(text)} has {len(code)} characters: a GB/T 34014 code has 24 (19 for a cascade "
+                "product) and a VIN 17. Compare it with the label."
+            )
+    else:
+        uri = parse_uri(text)
+        if uri is not None and uri.is_web and "/01/" in uri.path:
+            return "gs1"
+        if uri is not None:
+            return "uri"
+    _invalid(f"{shown(text)} is not a GB/T 34014 code, a GS1 Digital Link, a VIN or a URI.")
+
+
+def canonical_vin(text: str) -> str:
+    """The one text of a vehicle identification number (ISO 3779), or `identifier_invalid`.
+
+    Blanks of every kind are taken out, letters put in capitals; the `I` before the VIN on a label in Code 39
+    says that a VIN follows (AIAG B-10, ANSI MH10.8.2 data identifier I) and is none of its characters.
+    """
+    code = upper(joined(text))
+    if len(code) == 18 and code[0] == _LABEL_MARK:
+        code = code[1:]
+    if len(code) != 17:
+        _invalid(f"A VIN has 17 characters, {shown(text)} has {len(code)}.")
+    for place, symbol in enumerate(code, start=1):
+        if symbol in "IOQ":
+            _invalid(
+                f"Character {place} of the VIN {shown(code)} is {symbol}, which no VIN has (ISO 3779). "
+                f"Probably {_MEANT[symbol]} is meant."
+            )
+        if symbol not in _VIN_SYMBOLS:
+            _invalid(f"Character {place} of the VIN {shown(code)} is {shown(symbol)}: A-Z and 0-9 are used.")
+    return code
+
+
+def canonical_commodity_code(text: str) -> str:
+    """The digits of a commodity code (HS, CN or TARIC, HS of China), or `commodity_code_invalid`.
+
+    Blanks of every kind and full stops between the groups are spelling. A code has 6, 8 or 10 digits.
+    """
+    code = joined(text).replace(".", "")
+    if not DIGITS.issuperset(code) or len(code) not in COMMODITY_CODE_DIGITS:
+        raise CredentialError(
+            "commodity_code_invalid",
+            f"{shown(text)} is not a commodity code: it is written as 6, 8 or 10 digits, such as 850760.",
+        )
+    return code
+
+
+def canonical_declaration_number(text: str) -> str:
+    """The one text of a customs declaration's number, or `identifier_invalid`.
+
+    An MRN (IR (EU) 2015/2447, Annex B, D.E. 12 01) or the number of another administration: capitals and
+    digits, also - and /, at most 35. Blanks are taken out and letters put in capitals.
+    """
+    number = upper(joined(text))
+    if not 1 <= len(number) <= DECLARATION_CHARACTERS_MAX or not _DECLARATION.issuperset(number):
+        _invalid(
+            f"{shown(text)} is not the number of a customs declaration: letters, digits, - and /, "
+            f"at most {DECLARATION_CHARACTERS_MAX}, such as 26NLRTM7DEMO000066."
+        )
+    return number
+
+
+def canonical_did(text: str) -> str:
+    """The one text of a DID that a person or a program names a party by, or `identifier_invalid`.
+
+    Scheme, method and the host of a did:web have no case (RFC 3986, 6.2.2.1; RFC 4343); its port is written
+    with %3A. DIDs in signed documents are compared as they stand: there another spelling is another DID.
+    """
+    written = trimmed(text)
+    scheme, _, rest = written.partition(":")
+    method, _, specific = rest.partition(":")
+    scheme, method = scheme.lower(), method.lower()
+    if method == "web":
+        host, colon, path = specific.partition(":")
+        specific = host.lower().replace("%3a", "%3A") + colon + path
+    did = f"{scheme}:{method}:{specific}"
+    if parse_did(did) is None:
+        _invalid(f"{shown(text)} is not a DID, such as did:web:maker.example (DID Core 1.0, 3.1).")
+    return did
 
 
 def subject(identifier: Identifier, network_key: bytes) -> Subject:
@@ -166,10 +264,12 @@ def _gbt34014(text: str, rules: Mapping[str, Any]) -> Identifier:
                 fields[name] = part
                 continue
             if part not in rule["map"]:
-                _refuse_symbol(text, rule, part)
+                _refuse_symbol(text, rule, part, ())
             numbers[name] = rule["map"][part]
-        elif not (_symbols(rule["charset"]) if "charset" in rule else rule["values"].keys()) >= set(part):
-            _refuse_symbol(text, rule, part)
+        else:
+            allowed = _symbols(rule["charset"]) if "charset" in rule else rule["values"].keys()
+            if not allowed >= set(part):
+                _refuse_symbol(text, rule, part, allowed)
         fields[name] = part
     if fields["serial"] == "0" * len(fields["serial"]):
         _invalid("The serial of a GB/T 34014 code begins at 1, this one is zero.")
@@ -188,9 +288,19 @@ def _invalid(sentence: str) -> NoReturn:
     raise CredentialError("identifier_invalid", sentence)
 
 
-def _refuse_symbol(text: str, rule: Mapping[str, Any], part: str) -> NoReturn:
-    hint = " Codes are written in upper case." if text != text.upper() and text.isascii() else ""
-    _invalid(f"Position {rule['pos']} ({rule['name']}) of the code cannot be {_shown(part)}.{hint}")
+def _refuse_symbol(text: str, rule: Mapping[str, Any], part: str, allowed: Collection[str]) -> NoReturn:
+    first = int(rule["pos"].partition("-")[0])
+    place, symbol = next((first + n, symbol) for n, symbol in enumerate(part) if symbol not in allowed)
+    hint = f" Probably {_MEANT[symbol]} is meant." if symbol in _MEANT else ""
+    _invalid(
+        f"The code {shown(text)} is mistyped or of another kind: character {place} "
+        f"({_words(rule['name'])}) cannot be {shown(symbol)}.{hint}"
+    )
+
+
+def _words(name: str) -> str:
+    """`batteryType` of the rule file in words: battery type."""
+    return "".join(f" {c.lower()}" if c.isupper() else c for c in name)
 
 
 @lru_cache(maxsize=64)
@@ -211,22 +321,18 @@ def _symbols(charset: str) -> frozenset[str]:
 
 
 def _gs1(text: str, rules: Mapping[str, Any]) -> Identifier:
-    scheme, colon, rest = text.partition("://")
-    host, slash, path = rest.partition("/")
-    parts = path.split("/")
-    if scheme not in ("https", "http") or not colon or not host or not slash or len(parts) < 4:
+    uri = parse_uri(text)
+    if uri is None or not uri.is_web:
         _invalid("A GS1 Digital Link reads https://HOST/01/GTIN/21/SERIAL.")
-    key, gtin, qualifier, serial = parts[-4:]
-    if key != "01" or qualifier != "21":
-        _invalid("A GS1 Digital Link of a battery carries 01 (GTIN) and 21 (serial) only.")
+    gtin, serial = _gs1_keys(uri)
     if not DIGITS.issuperset(gtin) or len(gtin) not in (8, 12, 13, 14):
-        _invalid(f"The GTIN {_shown(gtin)} has not 8, 12, 13 or 14 digits.")
+        _invalid(f"The GTIN {shown(gtin)} has not 8, 12, 13 or 14 digits.")
     gtin = gtin.rjust(14, "0")
     weighted = sum(int(digit) * (3 if place % 2 == 0 else 1) for place, digit in enumerate(gtin[:13]))
     if (10 - weighted % 10) % 10 != int(gtin[13]):
-        _invalid(f"The check digit of the GTIN {gtin} is wrong.")
+        _invalid(f"The check digit of the GTIN {gtin} is wrong: compare it with the label.")
     if not 1 <= len(serial) <= 20 or not _GS1_SERIAL.issuperset(serial):
-        _invalid(f"The serial {_shown(serial)} is not 1 to 20 plain characters (AI 21).")
+        _invalid(f"The serial {shown(serial)} is not 1 to 20 plain characters (AI 21).")
     prefixes = [p for p in rules.get("gs1", {}).get("companyPrefixes", []) if gtin[1:].startswith(p)]
     if not prefixes:
         raise CredentialError(
@@ -236,29 +342,35 @@ def _gs1(text: str, rules: Mapping[str, Any]) -> Identifier:
     return Identifier("gs1", max(prefixes, key=len), canonical, {"gtin": gtin, "serial": serial})
 
 
+def _gs1_keys(uri: Uri) -> tuple[str, str]:
+    """GTIN and serial of a link (GS1 Digital Link: URI syntax, 4); what a query adds identifies nothing."""
+    parts = (parse_uri(uri.normal) or uri).path.split("/")
+    if len(parts) > 3 and not parts[-1]:
+        parts = parts[:-1]
+    starts = [place for place, part in enumerate(parts) if part == "01" and (len(parts) - place) % 2 == 0]
+    if not starts:
+        _invalid("A GS1 Digital Link reads https://HOST/01/GTIN/21/SERIAL.")
+    start = starts[-1]
+    keys = dict(zip(parts[start + 2 :: 2], parts[start + 3 :: 2], strict=False))
+    if len(keys) * 2 != len(parts) - start - 2 or not keys.keys() <= set(_GS1_QUALIFIERS):
+        _invalid("A GS1 Digital Link of a battery carries 01 (GTIN), 21 (serial), and 22 or 10 before it.")
+    if "21" not in keys:
+        _invalid("The GS1 Digital Link names a kind of product, not one battery: it has no serial (21).")
+    return parts[start + 1], keys["21"]
+
+
 def _vin(text: str) -> Identifier:
-    if len(text) != 17 or not _VIN_SYMBOLS.issuperset(text):
-        _invalid(f"The VIN {_shown(text)} is not 17 of A-Z and 0-9 without I, O and Q.")
-    return Identifier("vin", text[:3], text, {"manufacturer": text[:3]})
+    vin = canonical_vin(text)
+    return Identifier("vin", vin[:3], vin, {"manufacturer": vin[:3]})
 
 
 def _uri(text: str, namespace: str | None) -> Identifier:
-    scheme, colon, rest = text.partition(":")
-    if (
-        not colon
-        or not rest
-        or len(text) > URI_CHARACTERS_MAX
-        or scheme[:1] not in _SCHEME_FIRST
-        or not _SCHEME_REST.issuperset(scheme)
-        or not _URI_SYMBOLS.issuperset(text)
-    ):
-        _invalid(f"{_shown(text)} is not an absolute URI of ASCII characters.")
-    if text.startswith(_URN):
-        _invalid(f"{_shown(text)} is written for another scheme.")
+    uri = parse_uri(text)
+    if uri is None or not text.isascii() or len(text) > URI_CHARACTERS_MAX or not (uri.path or uri.host):
+        _invalid(f"{shown(text)} is not an absolute URI of ASCII characters.")
+    normal = uri.normal
+    if normal.startswith(_URN):
+        _invalid(f"{shown(text)} is written for another scheme.")
     if not namespace:
         _invalid("An opaque URI identifies a battery only together with its issuer.")
-    return Identifier("uri", namespace, text)
-
-
-def _shown(text: str) -> str:
-    return ascii(text if len(text) <= 80 else text[:77] + "...")
+    return Identifier("uri", namespace, normal)

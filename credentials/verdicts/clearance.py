@@ -15,10 +15,27 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from credentials.documents.canonical import digest_document
-from credentials.documents.identifiers import DIGITS, guess_scheme, parse_identifier
+from credentials.documents.identifiers import (
+    canonical_commodity_code,
+    canonical_vin,
+    guess_scheme,
+    parse_identifier,
+    read_identifier,
+)
 from credentials.errors import CredentialError
 from credentials.verdicts.condition import Battery, check_battery, event_members, why_missing
-from credentials.verdicts.evidence import At, Document, Evidence, Held, Missing, Policy, Tables, battery_text
+from credentials.verdicts.evidence import (
+    At,
+    Document,
+    Evidence,
+    Held,
+    Missing,
+    Policy,
+    Tables,
+    battery_text,
+    declaration_text,
+    vin_text,
+)
 from credentials.verdicts.record import Inquiry, Record
 from credentials.verdicts.verdict import CLEAR, ORDER, Findings, Verdict, conclude
 from credentials.verdicts.verifier import (
@@ -83,6 +100,7 @@ class Line:
         texts = {
             name: _text(value, name, line) for name in ("goods", "commodity_code", "vin", "registration_id")
         }
+        texts["vin"] = vin_text(value)
         mass = value.get("mass_kg")
         if mass is not None and (type(mass) not in (int, float) or not 0 < mass <= MASS_KG_MAX):
             raise _invalid(f"mass_kg of line {line} is not a mass in kilograms")
@@ -168,7 +186,7 @@ class ManifestContext:
         vehicles: dict[str, list[int]] = {}
         for line in manifest.lines:
             if line.vin:
-                vehicles.setdefault(line.vin.upper(), []).append(line.line)
+                vehicles.setdefault(line.vin, []).append(line.line)
             digests = frozenset(d for d in (_digest(document) for document in line.documents) if d)
             name = canonical_name(line.battery, identifier_rules)
             seen.setdefault(name, []).append(Appearance(line.line, digests))
@@ -252,7 +270,7 @@ def worst_of(words: Sequence[str]) -> str:
 def canonical_name(text: str, rules: Mapping[str, Any]) -> str:
     """The canonical form of an identifier, or the text itself when it is none."""
     try:
-        identifier = parse_identifier(guess_scheme(text), text, rules, namespace="-")
+        identifier = read_identifier(text, rules, namespace="-")
     except (CredentialError, KeyError):
         return text
     return f"{identifier.scheme}:{identifier.canonical}"
@@ -393,7 +411,7 @@ def _check_presentation(found: Findings, inquiry: Inquiry, context: ManifestCont
     members = event_members(evidence, latest)
     if members is None or isinstance(members, Missing):
         found.unknown("standing.presentation", "not_held", rule="X12", **latest.place())
-    elif members.get("declaration_number") == context.declaration:
+    elif declaration_text(str(members.get("declaration_number"))) == declaration_text(context.declaration):
         found.passed("standing.presentation", rule="X12", declaration=context.declaration, **latest.place())
     else:
         found.failed("standing.presentation", "second_presentation", rule="X12", **latest.place())
@@ -416,16 +434,20 @@ def _check_goods(found: Findings, line: Line, tables: Tables, context: ManifestC
         return
     if rule.get("vin_required") and not line.vin:
         found.failed("goods", "vin_missing", rule="X17", goods=line.goods)
-    elif line.vin and not _is_vin(line.vin, tables):
-        found.failed("goods", "vin_invalid", rule="X17", vin=line.vin)
+    elif line.vin and (mistake := _mistake_in_vin(line.vin)):
+        found.failed("goods", "vin_invalid", rule="X17", vin=line.vin, detail=mistake)
     else:
         found.passed("goods", goods=line.goods, vin=line.vin)
-    code = "".join(c for c in line.commodity_code or "" if c not in " .")
-    if not code:
+    if not line.commodity_code:
         found.unknown("commodity_code", "not_declared", rule="X17")
-    elif (
+        return
+    try:
+        code = canonical_commodity_code(line.commodity_code)
+    except CredentialError as error:
+        found.failed("commodity_code", error.code, rule="X17", detail=str(error), goods=line.goods)
+        return
+    if (
         len(code) in tables.commodity.get("digits", ())
-        and DIGITS.issuperset(code)
         and code.startswith(tuple(rule["prefixes"]))
         and not code.startswith(tuple(rule.get("not_prefixes", ())) or ("-",))
     ):
@@ -446,7 +468,7 @@ def _check_vin(found: Findings, line: Line, evidence: Evidence, context: Manifes
     if not line.vin:
         found.inapplicable("vin")
         return
-    others = [n for n in context.by_vin.get(line.vin.upper(), ()) if n != line.line] if context else []
+    others = [n for n in context.by_vin.get(line.vin, ()) if n != line.line] if context else []
     if others:
         found.warned("vin", "vin_repeated", rule="X17", vin=line.vin, other_lines=others)
     declared = evidence.subjects.get(line.vin)
@@ -465,12 +487,12 @@ def _check_vin(found: Findings, line: Line, evidence: Evidence, context: Manifes
         found.failed("vin", "vin_other", rule="X17", vin=line.vin)
 
 
-def _is_vin(text: str, tables: Tables) -> bool:
+def _mistake_in_vin(text: str) -> str | None:
     try:
-        parse_identifier("vin", text, tables.identifiers)
-    except CredentialError:
-        return False
-    return True
+        canonical_vin(text)
+    except CredentialError as error:
+        return str(error)
+    return None
 
 
 def _check_mass(

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from credentials.documents.canonical import b64u
-from credentials.documents.identifiers import Identifier, guess_scheme, parse_identifier
+from credentials.documents.identifiers import Identifier, parse_identifier, read_identifier
 from credentials.documents.model import parse_date_time
 from credentials.documents.passport import CodeMismatch, PointState, code_mismatches, completeness
 from credentials.documents.passport import category as category_of
@@ -470,11 +470,7 @@ def _named_in(claims: Mapping[str, Any], rules: Mapping[str, Any]) -> tuple[str 
         return None, None
     text = str(text).strip()
     try:
-        scheme = guess_scheme(text)
-        # Another battery's code in small letters is another battery's code.
-        head, colon, tail = text.rpartition(":")
-        read = head + colon + tail.upper() if scheme == "gbt34014" else text
-        return text, parse_identifier(scheme, read, rules, namespace="-")
+        return text, read_identifier(text, rules, namespace="-")
     except CredentialError:
         return text, None
 

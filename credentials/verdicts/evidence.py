@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from credentials.documents.identifiers import canonical_declaration_number, canonical_vin
+from credentials.documents.spelling import trimmed
 from credentials.errors import CredentialError
 
 if TYPE_CHECKING:
@@ -151,7 +153,26 @@ def subject_texts(document: object) -> tuple[str, ...]:
 def battery_text(line: Mapping[str, Any]) -> str | None:
     """The battery a line names, without blanks around it; the one reading of it, for clearance and node."""
     text = line.get("battery")
-    return text.strip() if isinstance(text, str) else None
+    return trimmed(text) if isinstance(text, str) else None
+
+
+def vin_text(line: Mapping[str, Any]) -> str | None:
+    """The vehicle a line names in its one spelling, or as it is written where it is no VIN; None: none."""
+    text = line.get("vin")
+    if not isinstance(text, str) or not trimmed(text):
+        return None
+    try:
+        return canonical_vin(text)
+    except CredentialError:
+        return trimmed(text)
+
+
+def declaration_text(text: str) -> str:
+    """A declaration number in its one spelling, or as it is written where it is none."""
+    try:
+        return canonical_declaration_number(text)
+    except CredentialError:
+        return trimmed(text)
 
 
 def identifiers_in_play(line: Mapping[str, Any], documents: Sequence[object] = ()) -> tuple[str, ...]:
@@ -160,8 +181,8 @@ def identifiers_in_play(line: Mapping[str, Any], documents: Sequence[object] = (
     `documents` are the parsed documents of the line and those the node fetched for it.
     """
     texts: dict[str, None] = {}
-    for value in (battery_text(line), line.get("vin")):
-        if isinstance(value, str) and value:
+    for value in (battery_text(line), vin_text(line)):
+        if value:
             texts[value] = None
     shown = line.get("documents")
     for document in (*(shown if isinstance(shown, list) else ()), *documents):

@@ -12,10 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from credentials.documents.identifiers import (
+    canonical_commodity_code,
+    canonical_declaration_number,
+    canonical_did,
+    canonical_vin,
     guess_scheme,
     is_calendar_date,
     lp,
     parse_identifier,
+    read_identifier,
     subject,
     subject_from_blind,
 )
@@ -63,12 +68,12 @@ def test_published_mistakes(example: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        CODE + "\n",
         " " + CODE[1:],
         CODE[:-1] + "\u0664",
-        "\uff3a" + CODE[1:],
         CODE[:-1] + "\u00b2",
         CODE[:-1] + "a",
+        CODE.replace("E", "\u0395"),
+        CODE + "\0",
         "",
         "\u0130" * 24,
     ],
@@ -76,7 +81,7 @@ def test_published_mistakes(example: dict[str, Any]) -> None:
 )
 def test_only_ascii_symbols(text: str) -> None:
     """
-    Digits and letters of other scripts, blanks and line ends are not symbols of a code.
+    Digits and letters of other scripts and controls are not symbols of a code, and a blank stands for none.
     """
     with pytest.raises(CredentialError):
         parse_identifier("gbt34014", text, RULES)
@@ -189,10 +194,146 @@ def test_vin() -> None:
         "IZZAB1CD2EF345678",
         "ZZZAB1CD2EF34567O",
         "ZZZAB1CD2EF34567q",
-        "\uff3aZZAB1CD2EF345678",
+        "IIZZAB1CD2EF345678",
+        "IZZZAB1CD2EF3456789",
+        "\u0396ZZAB1CD2EF345678",
     ):
         with pytest.raises(CredentialError):
             parse_identifier("vin", wrong, RULES)
+
+
+def _spellings(code: str) -> list[str]:
+    """What keyboards, scanners, spreadsheets and input methods make of a code."""
+    wide = "".join(chr(ord(c) + 0xFEE0) if "!" <= c <= "~" else c for c in code)
+    blanks = [chr(c) for c in (0x20, 0x09, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000)]
+    hidden = [chr(c) for c in (0xAD, 0x200B, 0x200C, 0x200D, 0x200E, 0x202A, 0x2060, 0xFEFF)]
+    inside = [f"{code[:4]}{blank}{code[4:]}" for blank in (*blanks, *hidden)]
+    return [code, code.lower(), wide, wide.lower(), f"{code}\r\n", f"\ufeff{code}", f"\u3000{code} ", *inside]
+
+
+@pytest.mark.parametrize("text", _spellings(CODE), ids=ascii)
+def test_spellings_of_a_battery_code_are_one_battery(text: str) -> None:
+    """
+    Blanks of every kind, invisible marks, full-width characters and small letters are not part of a code.
+    """
+    identifier = read_identifier(text, RULES)
+
+    assert (identifier.scheme, identifier.canonical) == ("gbt34014", CODE)
+    assert read_identifier(f"urn:comity:item:gbt34014:{text}", RULES) == identifier
+
+
+@pytest.mark.parametrize(
+    "text", [*_spellings("ZZ9DEM0E0T0000040"), "IZZ9DEM0E0T0000040", "i zz9dem0e0t0000040"]
+)
+def test_spellings_of_a_vin_are_one_vehicle(text: str) -> None:
+    """
+    Also the I that a label in Code 39 prints before a VIN is none of its characters.
+    """
+    assert canonical_vin(text) == read_identifier(text, RULES).canonical == "ZZ9DEM0E0T0000040"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "HTTPS://ID.GS1.ORG/01/09521001000017/21/SN1",
+        "Https://id.gs1.org/01/09521001000017/21/SN1",
+        "http://id.gs1.org:80/01/09521001000017/21/SN1",
+        "https://Maker.Example:443/01/9521001000017/21/SN1",
+        " https://id.gs1.org/01/09521001000017/21/SN1\r\n",
+        "https://id.gs1.org/01/09521001000017/21/SN1/",
+        "https://id.gs1.org/01/09521001000017/21/SN1?linkType=gs1:sustainabilityInfo",
+        "https://id.gs1.org/01/09521001000017/21/SN1?17=270101#top",
+        "https://id.gs1.org/a/../01/09521001000017/21/%53N1",
+        "https://id.gs1.org/01/09521001000017/10/LOT7/21/SN1",
+        "https://id.gs1.org/01/09521001000017/22/2A/21/SN1",
+    ],
+)
+def test_spellings_of_a_link_are_one_battery(text: str) -> None:
+    """
+    Scheme and host have no case (RFC 3986, 6.2.2.1), a query identifies nothing, escapes are undone.
+    """
+    identifier = read_identifier(text, RULES)
+
+    assert identifier.canonical == "https://id.gs1.org/01/09521001000017/21/SN1"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (CODE[:-1], "has 23 characters"),
+        (CODE[:12], "has 12 characters"),
+        (CODE.replace("H0000042", "H000004O"), "Probably 0 is meant"),
+        (CODE.replace("G6H0000042", "GOH0000042"), "Probably 0 is meant"),
+        ("ZZ9DEM0E0T00000I0", "Probably 1 is meant"),
+        ("ZZ9DEM0E0T00000Q0", "Probably 0 is meant"),
+        ("https://id.gs1.org/01/09521001000018/21/A", "check digit"),
+        ("https://id.gs1.org/01/09521001000017", "no serial"),
+        ("https://id.gs1.org/01/09521001000017/10/LOT", "no serial"),
+    ],
+)
+def test_a_mistyped_code_is_told_as_such(text: str, told: str) -> None:
+    """
+    What is wrong about a code is said where a person can compare it with the label.
+    """
+    with pytest.raises(CredentialError, match=told) as caught:
+        read_identifier(text, RULES)
+
+    assert caught.value.code == "identifier_invalid"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["8507600000", "8507 60 00 00", "8507\u00a060\u00a000\u00a000", "8507.60.00.00", "\uff18507600000\t"],
+)
+def test_spellings_of_a_commodity_code(text: str) -> None:
+    """
+    Blanks of every kind and full stops are grouping.
+    """
+    assert canonical_commodity_code(text) == "8507600000"
+
+
+@pytest.mark.parametrize(
+    "text", ["abc", "", " ", "85076", "8507600", "850760000000", "85076\u0660", "8507-60", "O50760"]
+)
+def test_what_is_no_commodity_code_is_told(text: str) -> None:
+    """
+    Six, eight or ten digits of ASCII, or a sentence that says so.
+    """
+    with pytest.raises(CredentialError, match="6, 8 or 10 digits") as caught:
+        canonical_commodity_code(text)
+
+    assert caught.value.code == "commodity_code_invalid"
+
+
+def test_spellings_of_a_declaration_number() -> None:
+    """
+    Blanks and small letters are spelling; anything but letters, digits, - and / is told.
+    """
+    for text in ("26NLRTM7DEMO000066", "26 nl rtm7demo000066", "\uff12\uff16NLRTM7DEMO000066\u00a0"):
+        assert canonical_declaration_number(text) == "26NLRTM7DEMO000066"
+    for wrong in ("", " ", "26NL_RTM", "2" * 36, "26NL\u0660", "None?"):
+        with pytest.raises(CredentialError, match="customs declaration"):
+            canonical_declaration_number(wrong)
+
+
+def test_spellings_of_a_did() -> None:
+    """
+    Scheme, method and host of a did:web have no case; its path and every other DID have.
+    """
+    assert canonical_did(" DID:Web:Maker.Example\u00a0") == "did:web:maker.example"
+    assert canonical_did("did:web:Maker.Example%3a8443:Path") == "did:web:maker.example%3A8443:Path"
+    assert canonical_did("did:key:z6MkABC") == "did:key:z6MkABC"
+    for wrong in (
+        "",
+        "did:web:",
+        "maker.example",
+        "did:web:a b",
+        "https://maker.example",
+        "did:WEB:a#k",
+        "did::x",
+    ):
+        with pytest.raises(CredentialError, match="not a DID"):
+            canonical_did(wrong)
 
 
 def test_opaque_uris_belong_to_their_issuer() -> None:
@@ -213,6 +354,7 @@ def test_opaque_uris_belong_to_their_issuer() -> None:
         "urn:b\u00e9",
         "a:" + "b" * 600,
         "urn:comity:item:vin:X",
+        "URN:Comity:item:vin:X",
     ):
         with pytest.raises(CredentialError):
             parse_identifier("uri", wrong, RULES, namespace="did:web:a.example")

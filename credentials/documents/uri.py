@@ -1,0 +1,145 @@
+"""URLs, URNs and DIDs by their grammar (RFC 3986; RFC 8141 and DID Core 1.0, 3.1, within it).
+
+Nobody else cuts a URL at a `:` or looks at its first letters: a name in capitals, an escape or a port would
+be read in one place and not in another. Characters beyond ASCII are those of an IRI (RFC 3987, 2.2) and are
+left as they are; what must be a URI asks `is_ascii`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+URI_CHARACTERS_MAX = 2048
+
+# RFC 3986, appendix A, and `ucschar` of RFC 3987 (private use and non-characters are none).
+_UCS = "\u00a1-\ud7ff\uf900-\ufdcf\ufdf0-\uffef\U00010000-\U000efffd"
+_PLAIN = rf"[A-Za-z0-9\-._~!$&'()*+,;={_UCS}]"
+_ESCAPE = "%[0-9A-Fa-f]{2}"
+_PCHAR = rf"(?:{_PLAIN}|[:@]|{_ESCAPE})"
+_URI = re.compile(
+    rf"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*):"
+    rf"(?://(?:(?P<user>(?:{_PLAIN}|:|{_ESCAPE})*)@)?"
+    rf"(?P<host>\[[0-9A-Fa-f:.]+\]|(?:{_PLAIN}|{_ESCAPE})*)(?::(?P<port>[0-9]*))?"
+    rf"(?P<absolute>(?:/{_PCHAR}*)*)|(?P<opaque>{_PCHAR}(?:{_PCHAR}|/)*|/(?:{_PCHAR}(?:{_PCHAR}|/)*)?)?)"
+    rf"(?:\?(?P<query>(?:{_PCHAR}|[/?])*))?(?:\#(?P<fragment>(?:{_PCHAR}|[/?])*))?"
+)
+_IDCHAR = rf"(?:[A-Za-z0-9._\-]|{_ESCAPE})"
+_DID = re.compile(rf"did:(?P<method>[a-z0-9]+):(?P<id>(?:{_IDCHAR}*:)*{_IDCHAR}+)")
+_PORTS = {"http": "80", "https": "443"}
+_UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+
+
+@dataclass(frozen=True, slots=True)
+class Uri:
+    """A URI in its parts, as written but for scheme and host, which have no case (RFC 3986, 6.2.2.1)."""
+
+    scheme: str  # lower case
+    user: str | None
+    host: str | None  # lower case; None: no authority
+    port: str | None
+    path: str
+    query: str | None
+    fragment: str | None
+
+    @property
+    def is_web(self) -> bool:
+        """True for http and https with a host."""
+        return self.scheme in _PORTS and bool(self.host)
+
+    @property
+    def is_did(self) -> bool:
+        """True for a DID or a DID URL."""
+        return self.scheme == "did" and self.host is None
+
+    @property
+    def method(self) -> str:
+        """The method of a DID, such as `web`; the namespace of a URN. Empty for anything else."""
+        return self.path.partition(":")[0] if self.scheme in ("did", "urn") else ""
+
+    @property
+    def without_fragment(self) -> str:
+        """The URI of what the fragment is a part of: the controller of a verification method."""
+        return replace(self, fragment=None).text
+
+    @property
+    def normal(self) -> str:
+        """One spelling of equivalent URIs: RFC 3986, 6.2.2 (case, escapes, dot segments) and 6.2.3 (port)."""
+        port = None if self.port in (None, "", _PORTS.get(self.scheme)) else self.port
+        path = _unescaped(self.path)
+        if self.host is not None:
+            path = _without_dots(path)
+            path = path or ("/" if self.scheme in _PORTS else "")
+        elif self.scheme == "urn":  # RFC 8141, 3.1: the namespace has no case either
+            namespace, colon, rest = path.partition(":")
+            path = namespace.lower() + colon + rest
+        query, fragment = (None if part is None else _unescaped(part) for part in (self.query, self.fragment))
+        host = None if self.host is None else _unescaped(self.host).lower()
+        return replace(self, host=host, port=port, path=path, query=query, fragment=fragment).text
+
+    @property
+    def text(self) -> str:
+        """The URI again, with scheme and host in lower case (RFC 3986, 5.3)."""
+        authority = ""
+        if self.host is not None:
+            authority = "//" + (f"{self.user}@" if self.user is not None else "") + self.host
+            authority += f":{self.port}" if self.port is not None else ""
+        query = "" if self.query is None else f"?{self.query}"
+        fragment = "" if self.fragment is None else f"#{self.fragment}"
+        return f"{self.scheme}:{authority}{self.path}{query}{fragment}"
+
+
+def parse_uri(text: object) -> Uri | None:
+    """The parts of an absolute URI or IRI, or None if `text` is not one. Never raises."""
+    if not isinstance(text, str) or len(text) > URI_CHARACTERS_MAX:
+        return None
+    match = _URI.fullmatch(text)
+    if match is None or (match["host"] is not None and match["port"] and int(match["port"]) > 65535):
+        return None
+    path = match["absolute"] if match["host"] is not None else match["opaque"] or ""
+    host = match["host"]
+    return Uri(
+        match["scheme"].lower(),
+        match["user"],
+        host.lower() if host is not None else None,
+        match["port"],
+        path,
+        match["query"],
+        match["fragment"],
+    )
+
+
+def parse_did(text: object) -> tuple[str, str] | None:
+    """(method, method-specific id) of a DID without path, query and fragment (DID Core 1.0, 3.1), or None.
+
+    The scheme and the method of a DID are in lower case; another spelling is no DID.
+    """
+    if not isinstance(text, str) or not text.isascii() or len(text) > URI_CHARACTERS_MAX:
+        return None
+    match = _DID.fullmatch(text)
+    return (match["method"], match["id"]) if match else None
+
+
+def _unescaped(text: str) -> str:
+    """Escapes of unreserved characters undone, others in capitals (RFC 3986, 6.2.2)."""
+
+    def one(match: re.Match[str]) -> str:
+        character = chr(int(match[0][1:], 16))
+        return character if character in _UNRESERVED else match[0].upper()
+
+    return re.sub(_ESCAPE, one, text) if "%" in text else text
+
+
+def _without_dots(path: str) -> str:
+    """RFC 3986, 5.2.4, for a path that begins with a slash or is empty."""
+    kept: list[str] = []
+    parts = path.split("/")[1:]
+    for place, part in enumerate(parts):
+        last = place == len(parts) - 1
+        if part == "..":
+            kept = kept[:-1]
+        elif part != ".":
+            kept.append(part)
+        if part in (".", "..") and last:
+            kept.append("")
+    return "/" + "/".join(kept) if parts else path
