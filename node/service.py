@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -45,13 +45,15 @@ from node.receipts.proofs import Proofs
 from node.resolution.resolver import Resolver
 from node.server.access import Access
 from node.server.hosts import Hosts
-from node.setup.network import Network
 from node.storage.office import OfficeStore, OutboxItem
 from node.storage.store import LedgerStore, SigningStore
 from node.supervision.supervisor import Supervisor
 from node.verdicts.consignments import Consignments, require_law_date
 from node.verdicts.sources import Gathering
 from node.verdicts.verification import Checking
+
+if TYPE_CHECKING:
+    from node.setup.network import Network
 
 JSON = dict[str, Any]
 

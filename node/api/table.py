@@ -6,7 +6,7 @@ not exist; a route whose `scopes` are empty is open to everyone.
 
 from __future__ import annotations
 
-from node.api import batteries, consignments, credentials, log, network, operations, passports
+from node.api import batteries, consignments, credentials, log, network, operations, pages, passports
 from node.api.route import (
     CREDENTIAL_BYTES_MAX,
     FORM,
@@ -21,7 +21,6 @@ from node.api.route import (
     Body,
     Route,
 )
-from node.web import pages
 
 ISSUE = ("issue",)
 ATTEST = ("issue", "govern", "clear")  # which events a participant may attest is the ledger's rule

@@ -1,6 +1,6 @@
 """One supervisor for every long-lived thread: what fails is said, tried again with a bound, or ends the node.
 
-A `Work` is a trade that needs a thread of its own: its `turn` is called again and again until the node stops.
+A `Trade` is what needs a thread of its own: its `turn` is called again and again until the node stops.
 A turn that raises leaves its work as it found it (one transaction, or a queue that is worked off in order),
 so it is called again, later each time. What fails `tries_max` times in a row cannot go on alone: then the
 whole node ends, because a node of which one half is dead tells its callers lies. A broken invariant of our
@@ -30,7 +30,7 @@ JOIN_S_MAX = 10.0
 PASSING = (OSError, sqlite3.OperationalError, urllib3.exceptions.HTTPError, MemoryError)
 
 
-class Work(Protocol):
+class Trade(Protocol):
     """A trade with a thread of its own."""
 
     @property
@@ -57,7 +57,7 @@ class ThreadFact:
 
 @dataclass(slots=True)
 class _Employed:
-    work: Work
+    work: Trade
     tries_max: int | None
     thread: threading.Thread
     failures: int = 0
@@ -77,7 +77,7 @@ class Supervisor:
         self.failure: str | None = None  # why the node cannot go on
         self.failed = threading.Event()  # the process must end
 
-    def employ(self, work: Work, *, tries_max: int | None = TRIES_MAX) -> None:
+    def employ(self, work: Trade, *, tries_max: int | None = TRIES_MAX) -> None:
         """Give `work` a thread. Threads begin in the order of employment, and are joined in the reverse."""
         assert not self._started, "threads are employed before the node starts"
         thread = threading.Thread(target=self._run, args=(len(self._employed),), name=work.name, daemon=True)
@@ -114,7 +114,7 @@ class Supervisor:
         )
 
     @property
-    def works(self) -> tuple[Work, ...]:
+    def works(self) -> tuple[Trade, ...]:
         """What has a thread here, in the order of employment."""
         return tuple(one.work for one in self._employed)
 

@@ -1,0 +1,287 @@
+"""The house, tested like behaviour: sizes, rooms without a circle, one word for one thing."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+LAYERS = ("consensus", "credentials", "node")
+MODULE_LINES_MAX, CLASS_LINES_MAX, FUNCTION_LINES_MAX = 450, 250, 60
+NODE_ROOMS_MAX = 16
+
+# What is larger than it should be, with the size it must not pass and why it still stands. The list shrinks:
+# an entry whose thing has become small enough, or is gone, fails the test as well.
+TOO_LARGE: dict[str, tuple[int, str]] = {
+    "consensus/merkle.py": (470, "three trees of one standard"),
+    "consensus/replica.py": (1282, "one machine whose trades are being taken apart"),
+    "consensus/replica.py:Replica": (905, "one machine whose trades are being taken apart"),
+    "consensus/replica.py:Replica.__init__": (72, "one machine whose trades are being taken apart"),
+    "consensus/types.py": (468, "the wire forms of one protocol"),
+    "credentials/jsonld/terms.py": (599, "one algorithm of one specification"),
+    "credentials/ledger/attestation.py": (486, "the registry and its wire forms"),
+    "credentials/ledger/genesis.py": (659, "the registry and its wire forms"),
+    "credentials/ledger/registry.py": (767, "the registry and its wire forms"),
+    "credentials/ledger/registry.py:_Judge": (253, "the registry and its wire forms"),
+    "credentials/verdicts/clearance.py": (569, "the steps of one verdict"),
+    "credentials/verdicts/condition.py": (587, "the steps of one verdict"),
+    "credentials/verdicts/condition.py:_check_recognised": (71, "the steps of one verdict"),
+    "credentials/verdicts/condition.py:_check_completeness": (63, "the steps of one verdict"),
+    "credentials/verdicts/verifier.py": (636, "the steps of one verdict"),
+    "credentials/verdicts/verifier.py:_check_proof": (66, "the steps of one verdict"),
+    "node/cli/operate.py:attest": (77, "options of one command"),
+    "node/cli/serve.py:serve": (70, "options of one command"),
+    "node/issuing/passports.py": (644, "issuing is to be cut along its kinds of statement"),
+    "node/issuing/passports.py:Issuing": (535, "issuing is to be cut along its kinds of statement"),
+    "node/issuing/passports.py:Issuing._passport": (79, "issuing is to be cut along its kinds of statement"),
+    "node/ledger/engine.py": (619, "the engine is to be cut along its effects"),
+    "node/ledger/engine.py:EmbeddedEngine": (453, "the engine is to be cut along its effects"),
+    "node/ledger/engine.py:EmbeddedEngine.__init__": (65, "the engine is to be cut along its effects"),
+    "node/peers/gossip.py": (486, "queues, authentication and the pull of blocks in one"),
+    "node/service.py": (876, "the facade is to be cut along its callers"),
+    "node/service.py:Service": (696, "the facade is to be cut along its callers"),
+    "node/service.py:Service.status": (65, "the facade is to be cut along its callers"),
+    "node/setup/wiring.py:open_service": (152, "the wiring is to be cut by room"),
+    "node/storage/store.py": (616, "two databases in one module"),
+    "node/verdicts/consignments.py:Consignments": (291, "consignments and sources are to be cut"),
+    "node/verdicts/sources.py": (513, "consignments and sources are to be cut"),
+    "node/verdicts/sources.py:Gathering": (350, "consignments and sources are to be cut"),
+}
+
+# Class names that two modules give to two things.
+NAMED_TWICE: dict[str, str] = {
+    "Refusal": "an application's, and one on record",
+    "Evidence": "of a validator's fault, and for a verdict",
+    "TimeoutElapsed": "of the algorithm, and of the replica around it",
+    "Policy": "of a log, and of a party",
+    "Presentation": "of credentials, and of goods to customs",
+    "Member": "of JSON-LD, and of an event",
+    "Registry": "of JSON-LD terms, and of batteries",
+    "Answer": "to a question of recognition, of readiness, and of a route",
+    "Conflict": "of statements, and of cosignatures",
+    "StatusVersion": "on the ledger, and of an issuer",
+    "StatusLists": "on the ledger, and of an issuer",
+    "Battery": "judged, and of the demo",
+    "Schema": "two copies of one thing",
+}
+
+# Where a thread may begin beside the supervisor, and why.
+THREADS_BEGIN = {
+    "node/supervision/supervisor.py": "the supervisor itself",
+    "node/cli/serve.py": "watches the supervisor and the parent process; ends the process",
+    "node/resolution/fetch.py": "asks the system's resolver, which has no deadline of its own; short-lived",
+    "node/demo/__init__.py": "the demo's start page, no part of a node",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One module, class or function and its lines."""
+
+    what: str  # consensus/replica.py, consensus/replica.py:Replica, consensus/replica.py:Replica.handle
+    kind: str
+    lines: int
+
+
+@cache
+def trees() -> dict[str, ast.Module]:
+    """Every module of the three layers, by its path."""
+    return {
+        str(path.relative_to(ROOT)): ast.parse(path.read_text())
+        for layer in LAYERS
+        for path in sorted((ROOT / layer).rglob("*.py"))
+    }
+
+
+def measure(path: str, node: ast.AST, prefix: str = "") -> Iterator[Measured]:
+    """The classes and functions of a module, nested ones too."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            name = f"{prefix}{child.name}"
+            assert child.end_lineno is not None
+            first = min([child.lineno, *(d.lineno for d in child.decorator_list)])
+            kind = "class" if isinstance(child, ast.ClassDef) else "function"
+            yield Measured(f"{path}:{name}", kind, child.end_lineno - first + 1)
+            yield from measure(path, child, f"{name}.")
+        else:
+            yield from measure(path, child, prefix)
+
+
+def measured() -> list[Measured]:
+    """Every module, class and function."""
+    found = []
+    for path, tree in trees().items():
+        found.append(Measured(path, "module", len((ROOT / path).read_text().splitlines())))
+        found += measure(path, tree)
+    return found
+
+
+LIMITS = {"module": MODULE_LINES_MAX, "class": CLASS_LINES_MAX, "function": FUNCTION_LINES_MAX}
+
+
+def test_nothing_is_larger_than_a_reader_can_hold(capsys: pytest.CaptureFixture[str]) -> None:
+    """
+    No module over 450 lines, no class over 250, no function over 60; what still is may not grow.
+    """
+    found = measured()
+    large = {one.what: one.lines for one in found if one.lines > LIMITS[one.kind]}
+    with capsys.disabled():
+        print()
+        for kind, limit in LIMITS.items():
+            sizes = sorted(one.lines for one in found if one.kind == kind)
+            middle, high = sizes[len(sizes) // 2], sizes[-1 - len(sizes) // 10]
+            beyond = sum(size > limit for size in sizes)
+            print(
+                f"{kind:>8}: {len(sizes):5} of them, median {middle}, nine tenths up to {high}, largest "
+                f"{sizes[-1]}; {beyond} over {limit}"
+            )
+
+    grown = {w: n for w, n in large.items() if w not in TOO_LARGE or n > TOO_LARGE[w][0]}
+    assert not grown, f"too large: cut them along their trades: {grown}"
+    assert not TOO_LARGE.keys() - large.keys(), "small enough by now: take them off the list"
+
+
+def imports(path: str, tree: ast.Module) -> Iterator[str]:
+    """Dotted names a module imports when it runs (also inside functions), not those for types only."""
+    todo: list[ast.AST] = [tree]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            todo += node.orelse
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        todo += ast.iter_child_nodes(node)
+
+
+def room_of(dotted: str, layer: str) -> str | None:
+    """The room a module is in: a folder of its layer, or the module itself where it stands alone."""
+    parts = dotted.split(".")
+    if parts[0] != layer or len(parts) < 2:
+        return None
+    return parts[1]
+
+
+def graph(layer: str) -> dict[str, dict[str, set[str]]]:
+    """room -> room it imports -> by which modules."""
+    found: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    stands = {path.removesuffix(".py").replace("/", ".").removesuffix(".__init__") for path in trees()}
+    for path, tree in trees().items():
+        own = room_of(path.removesuffix(".py").replace("/", "."), layer)
+        if own is None or own == "__init__":
+            continue
+        found[own]
+        for name in imports(path, tree):
+            other = room_of(name, layer) if name in stands else None
+            if other is not None and other != own:
+                found[own][other].add(path)
+    return found
+
+
+def circle(edges: dict[str, dict[str, set[str]]]) -> list[str]:
+    """A way from a room back to itself, or nothing."""
+    done: set[str] = set()
+
+    def walk(room: str, way: list[str]) -> list[str]:
+        if room in way:
+            return [*way[way.index(room) :], room]
+        if room in done:
+            return []
+        for other in sorted(edges.get(room, {})):
+            found = walk(other, [*way, room])
+            if found:
+                return found
+        done.add(room)
+        return []
+
+    return next((found for room in sorted(edges) if (found := walk(room, []))), [])
+
+
+@pytest.mark.parametrize("layer", ["credentials", "node"])
+def test_rooms_have_no_circle(layer: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """
+    The rooms of a layer can be put in one order such that each imports only earlier ones.
+    """
+    edges = graph(layer)
+    with capsys.disabled():
+        print(f"\n{layer}: {len(edges)} rooms and lone modules, {sum(map(len, edges.values()))} arrows")
+
+    way = circle(edges)
+
+    shown = [f"{a} -> {b} ({', '.join(sorted(edges[a][b]))})" for a, b in pairwise(way)]
+    assert not way, "\n".join(shown)
+
+
+def test_a_circle_would_be_found() -> None:
+    """
+    The search for circles finds a planted one, and none where there is none.
+    """
+    planted = {"a": {"b": {"x"}}, "b": {"c": {"y"}}, "c": {"a": {"z"}}, "d": {"a": {"w"}}}
+
+    assert circle(planted) == ["a", "b", "c", "a"]
+    del planted["c"]["a"]
+    assert circle(planted) == []
+
+
+def test_node_is_a_house_of_few_rooms() -> None:
+    """
+    node/ has at most sixteen rooms.
+    """
+    rooms = sorted(path.parent.name for path in (ROOT / "node").glob("*/__init__.py"))
+
+    assert 8 <= len(rooms) <= NODE_ROOMS_MAX, rooms
+
+
+def test_no_public_class_name_means_two_things() -> None:
+    """
+    One word, one thing: no public class is defined twice in consensus, credentials and node.
+    """
+    places: dict[str, list[str]] = defaultdict(list)
+    for path, tree in trees().items():
+        for node in tree.body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places[node.name].append(path)
+    twice = {name: found for name, found in places.items() if len(found) > 1}
+
+    new = {name: found for name, found in twice.items() if name not in NAMED_TWICE}
+    assert not new, "rename one of them, and say what each word means in the glossary of config/README.md"
+    assert not NAMED_TWICE.keys() - twice.keys(), "renamed by now: take them off the list"
+
+
+def test_threads_begin_under_the_supervisor() -> None:
+    """
+    No module begins a thread of its own that nobody would see die, but for those with a reason.
+    """
+    begin = {
+        path
+        for path, tree in trees().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("threading.Thread", "Thread", "Timer")
+    }
+
+    assert begin <= THREADS_BEGIN.keys(), "give it to the supervisor (node/supervision/), or say here why not"
+
+
+def test_nothing_but_its_command_knows_the_demo() -> None:
+    """
+    The code of the demo is in a room of its own; only `comity demo` opens it.
+    """
+    users = {
+        path
+        for path, tree in trees().items()
+        if not path.startswith("node/demo/")
+        for name in imports(path, tree)
+        if name == "node.demo" or name.startswith("node.demo.")
+    }
+
+    assert users <= {"node/cli/demo.py"}
