@@ -45,8 +45,11 @@ from node.receipts.proofs import Proofs
 from node.resolution.resolver import Resolver
 from node.server.access import Access
 from node.server.hosts import Hosts
-from node.storage.office import OfficeStore, OutboxItem
-from node.storage.store import LedgerStore, SigningStore
+from node.storage.issuances import Issuance
+from node.storage.ledger import LedgerStore
+from node.storage.office import OfficeStore
+from node.storage.outbox import OutboxItem
+from node.storage.signing import SigningStore
 from node.supervision.supervisor import Supervisor
 from node.verdicts.consignments import Consignments, require_law_date
 from node.verdicts.sources import Gathering
@@ -205,7 +208,7 @@ class Service:
             },
             "withheld": parts.engine.withheld,
             "evidence": all_shown(parts.engine.evidence(), parts.ledger.evidence()),
-            "outbox": parts.office.outbox_counts(),
+            "outbox": parts.office.outbox.counts(),
             "pool": parts.engine.pool_size,
             "version": config.VERSION,
             "simulated": False,
@@ -266,7 +269,7 @@ class Service:
         """Flat {name: number} for /metrics."""
         parts = self._parts
         tip = parts.ledger.tip()
-        counts = parts.office.outbox_counts()
+        counts = parts.office.outbox.counts()
         kept = parts.ledger.checkpoint()
         return {
             "comity_height": tip.height if tip else 0,
@@ -292,7 +295,7 @@ class Service:
         """
         digest, repeated = self._parts.issuing.passport(claims, code, idempotency_key)
         self._parts.outbox.wake()
-        documents = self._parts.office.documents_of_set(digest)
+        documents = self._parts.office.documents.of_set(digest)
         progress = self.issuance(b64u(digest))
         return {
             "digest": b64u(digest),
@@ -308,34 +311,28 @@ class Service:
         waiting {code, text}|null (why it cannot be recorded yet),
         attestations [{kind, digest, state, leaf_index, height}]}.
         """
-        row = self._parts.office.connection.execute(
-            "SELECT * FROM issuances WHERE digest = ?", (_digest(digest),)
-        ).fetchone()
+        row = self._parts.office.issuances.get(_digest(digest))
         if row is None:
             raise not_found("passport_unknown", "this node issued no passport with that digest")
         return self._issuance(row, explain=True)
 
     def issuances(self, limit: int = 50, before: int | None = None) -> list[JSON]:
         """Newest first; each as `issuance` plus `number` (give the last as `before` for the next page)."""
-        rows = self._parts.office.connection.execute(
-            "SELECT * FROM issuances WHERE number < ? ORDER BY number DESC LIMIT ?",
-            (before if before is not None else 1 << 53, limit),
-        ).fetchall()
-        return [self._issuance(row) for row in rows]
+        return [self._issuance(row) for row in self._parts.office.issuances.page(limit, before)]
 
-    def _issuance(self, row: Any, *, explain: bool = False) -> JSON:
+    def _issuance(self, row: Issuance, *, explain: bool = False) -> JSON:
         office = self._parts.office
-        published = office.attestation(row["published"])
+        published = office.outbox.get(row.published)
         assert published is not None, "an issuance and its attestation are one transaction"
-        produced = office.attestation(row["produced"]) if row["produced"] is not None else None
+        produced = office.outbox.get(row.produced) if row.produced is not None else None
         told = self._progress(published)
         return {
-            "number": row["number"],
-            "digest": b64u(row["digest"]),
-            "battery": row["battery"],
-            "version": row["version"],
-            "category": row["category"],
-            "signed_at": row["signed_at"],
+            "number": row.number,
+            "digest": b64u(row.digest),
+            "battery": row.battery,
+            "version": row.version,
+            "category": row.category,
+            "signed_at": row.signed_at,
             "attested": told["state"],
             "height": told["height"],
             "leaf_index": told["leaf_index"],
@@ -343,7 +340,7 @@ class Service:
             "refusal": told["refusal"],
             "waiting": self._waiting(published) if explain else None,
             "receipted_at": told["receipted_at"],
-            "sets": {str(d.point): b64u(d.digest) for d in office.documents_of_set(row["digest"])},
+            "sets": {str(d.point): b64u(d.digest) for d in office.documents.of_set(row.digest)},
             "attestations": [self._progress(item) for item in (produced, published) if item is not None],
         }
 
@@ -420,9 +417,9 @@ class Service:
         if "draft" in made:
             return made
         self._parts.outbox.wake()
-        item = self._parts.office.attestation(made["digest"])
+        item = self._parts.office.outbox.get(made["digest"])
         assert item is not None, "an attestation is stored before it is answered"
-        stored = self._parts.office.document(item.document_digest)
+        stored = self._parts.office.documents.get(item.document_digest)
         return {
             "digest": b64u(item.digest),
             "event": event,
@@ -467,7 +464,7 @@ class Service:
         refusal, waiting, receipted_at, document_digest}; state: outbox | admitted | refused | dropped;
         waiting {code, text}: why it cannot be recorded yet.
         """
-        item = self._parts.office.attestation(_digest(digest))
+        item = self._parts.office.outbox.get(_digest(digest))
         if item is None:
             raise not_found("attestation_unknown", "this node made no attestation with that digest")
         return {**self._progress(item), "waiting": self._waiting(item)}
@@ -481,15 +478,11 @@ class Service:
     def set_credential_status(self, credential_id: str, purpose: str, status: bool) -> JSON:
         """VC-API POST /credentials/status: of a passport's set, or of a credential of a profile."""
         require_known_purpose(purpose)
-        stored = self._parts.office.documents_with_id(credential_id)
+        stored = self._parts.office.documents.with_id(credential_id)
         sets = [d.set_digest for d in stored if d.fetched_at is None and d.set_digest is not None]
-        row = None
-        if sets:
-            row = self._parts.office.connection.execute(
-                "SELECT status_index FROM issuances WHERE digest = ?", (sets[0],)
-            ).fetchone()
-        if row is not None:
-            self._parts.issuing.set_status(row["status_index"], purpose, raised=status)
+        issued = self._parts.office.issuances.get(sets[0]) if sets else None
+        if issued is not None:
+            self._parts.issuing.set_status(issued.status_index, purpose, raised=status)
             self._parts.outbox.wake()
         else:
             self._parts.securing.set_status(
@@ -542,7 +535,7 @@ class Service:
             "status": version.status if version is not None else "earlier",
             "points": {str(p): b64u(d) for p, d in sorted(attestation.set_list.points.items())},
             "held": {
-                str(p): (stored := self._parts.office.document(d)) is not None
+                str(p): (stored := self._parts.office.documents.get(d)) is not None
                 and self._parts.gathering.entitled(stored, audience)
                 for p, d in sorted(attestation.set_list.points.items())
             },
@@ -613,7 +606,7 @@ class Service:
 
     def document(self, digest: str, audience: str = "public") -> JSON:
         """A stored document by its digest, if `audience` has a right to it (403 `not_entitled` otherwise)."""
-        stored = self._parts.office.document(_digest(digest))
+        stored = self._parts.office.documents.get(_digest(digest))
         if stored is None:
             raise not_found("document_unknown", "this node holds no document with that digest")
         if not self._parts.gathering.entitled(stored, audience):
@@ -682,7 +675,7 @@ class Service:
         """The status list credential in force (version n until n+1 has its receipt), or version `seq`."""
         lists = self._parts.issuing.lists
         digest = lists.served(name) if seq is None else lists.version(name, seq)
-        stored = self._parts.office.document(digest) if digest is not None else None
+        stored = self._parts.office.documents.get(digest) if digest is not None else None
         if stored is None:
             raise not_found("list_unknown", "this node publishes no status list of that name and version")
         body = orjson.loads(stored.body)
@@ -700,7 +693,7 @@ class Service:
             raise not_found("list_unknown", "this node publishes no status list of that name")
         told = []
         for version in versions:
-            item = self._parts.office.attestation(version.attestation)
+            item = self._parts.office.outbox.get(version.attestation)
             assert item is not None, "a version and its attestation are one transaction"
             progress = self._progress(item)
             members = ("state", "height", "leaf_index", "block_time", "receipted_at")

@@ -82,7 +82,7 @@ def allow_vote(*, data: Path, no_other_copy_runs: bool) -> int:
 
     It votes above the height, and cosigns above the log size, that its peers have seen signed by it.
     """
-    from node.storage.store import SigningStore  # noqa: PLC0415
+    from node.storage.signing import SigningStore  # noqa: PLC0415
 
     directory = DataDirectory(data)
     if not directory.signing.exists():

@@ -20,12 +20,12 @@ from node.config import DataDirectory, passphrase
 from node.errors import SetupError
 
 if TYPE_CHECKING:
-    from node.storage.store import LedgerStore
+    from node.storage.ledger import LedgerStore
 
 
 @contextmanager
 def _ledger(directory: DataDirectory) -> Iterator[LedgerStore]:
-    from node.storage.store import LedgerStore  # noqa: PLC0415
+    from node.storage.ledger import LedgerStore  # noqa: PLC0415
 
     if not directory.ledger.exists():
         raise SetupError(f"{directory.root} holds no ledger: start its node once")

@@ -12,7 +12,7 @@ from node.ledger import snapshot as snapshots
 from node.peers.gossip import PeerAuthentication
 from node.setup import network as networks
 from node.setup.keystore import Keys
-from node.storage.store import LedgerStore
+from node.storage.ledger import LedgerStore
 
 DATA = click.option(
     "--data",

@@ -18,8 +18,9 @@ from typing import Protocol
 from node import log
 from node.errors import ProblemError
 from node.peers.gossip import ITEM_ATTESTATION, Item
-from node.storage.office import OfficeStore, OutboxItem
-from node.storage.store import LedgerStore
+from node.storage.ledger import LedgerStore
+from node.storage.office import OfficeStore
+from node.storage.outbox import OutboxItem, Settled
 
 RESEND_S_MIN, RESEND_S_MAX = 2.0, 15.0
 SEND_MAX = 512  # in one round: the oldest first
@@ -78,32 +79,27 @@ class Outbox:
 
     def settle(self) -> None:
         """Take over from the ledger what became of attestations."""
-        final: list[tuple[object, ...]] = []
+        final: list[Settled] = []
         # Another validator may have proposed what the own pool gave up.
-        waiting = [*self._office.outbox("outbox", SEND_MAX * 4), *self._office.outbox("dropped", DROPPED_MAX)]
+        waiting = [
+            *self._office.outbox.waiting("outbox", SEND_MAX * 4),
+            *self._office.outbox.waiting("dropped", DROPPED_MAX),
+        ]
         for item in waiting:
             for row in self._ledger.entries_with_digest(item.digest):
                 state = "admitted" if row.type == "admitted" else "refused"
-                final.append((state, row.height, row.leaf_index, row.rule, row.winner, item.digest))
+                final.append(Settled(item.digest, state, row.height, row.leaf_index, row.rule, row.winner))
                 self._sent.pop(item.digest, None)
         dropped = []
         while self._dropped:
             digest, reason, code = self._dropped.popleft()
             if not self._ledger.entries_with_digest(digest):
-                dropped.append((code, reason, digest))
+                dropped.append((digest, code, reason))
         if not final and not dropped:
             return
         with self._office.writing() as db:
-            db.executemany(
-                "UPDATE outbox SET state = ?, height = ?, leaf_index = ?, rule = ?, winner = ? "
-                "WHERE digest = ?",
-                final,
-            )
-            db.executemany(
-                "UPDATE outbox SET state = 'dropped', rule = ?, reason = ? "
-                "WHERE digest = ? AND state = 'outbox'",
-                dropped,
-            )
+            self._office.outbox.settle(db, final)
+            self._office.outbox.drop(db, dropped)
 
     def receipt(self) -> None:
         """Note which attestations are now under a cosigned checkpoint."""
@@ -111,24 +107,17 @@ class Outbox:
         if kept is None:
             return
         with self._office.writing() as db:
-            found = db.execute(
-                "SELECT digest FROM outbox WHERE receipted_at IS NULL AND leaf_index < ? LIMIT ?",
-                (kept[0], SEND_MAX * 4),
-            ).fetchall()
-            now = int(time.time())
-            db.executemany(
-                "UPDATE outbox SET receipted_at = ? WHERE digest = ?", [(now, row["digest"]) for row in found]
-            )
+            found = self._office.outbox.receipt(db, kept[0], int(time.time()), SEND_MAX * 4)
         if found:
-            log.moment("receipt", count=len(found), size=kept[0])
-        if len(found) == SEND_MAX * 4:
+            log.moment("receipt", count=found, size=kept[0])
+        if found == SEND_MAX * 4:
             self._wake.set()
 
     def send(self) -> None:
         """Send what is not final yet and due."""
         now = time.monotonic()
         due: list[OutboxItem] = []
-        for item in self._office.outbox("outbox", SEND_MAX * 4):
+        for item in self._office.outbox.waiting("outbox", SEND_MAX * 4):
             sent = self._sent.get(item.digest)
             if sent is None or now - sent[0] >= sent[1]:
                 due.append(item)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hmac
 import secrets
-import sqlite3
 import threading
 import time
 import uuid
@@ -53,7 +52,10 @@ from node.errors import ProblemError, bad_request, not_found
 from node.issuing.members import VALUES
 from node.issuing.statements import Batch, Statement, stamp
 from node.issuing.status_lists import StatusLists
-from node.storage.office import OfficeStore, StoredDocument
+from node.storage.database import Transaction
+from node.storage.documents import StoredDocument
+from node.storage.issuances import Issuance
+from node.storage.office import OfficeStore
 
 JSON = dict[str, Any]
 POINTS = (1, 2, 3, 4)
@@ -137,22 +139,18 @@ class Issuing:
 
     def _issued(self, battery: str, claims_digest: bytes, key: str | None) -> bytes | None:
         if key is not None:
-            row = self._office.connection.execute(
-                "SELECT digest, battery, claims_digest FROM issuances WHERE idempotency_key = ?", (key,)
-            ).fetchone()
-            if row is not None:
-                if (row["battery"], row["claims_digest"]) != (battery, claims_digest):
+            issued = self._office.issuances.with_key(key)
+            if issued is not None:
+                if (issued.battery, issued.claims_digest) != (battery, claims_digest):
                     raise ProblemError(
                         409,
                         "idempotency_key_reused",
                         "Conflict",
                         "this idempotency key was used for another passport: choose a new one",
                     )
-                return bytes(row["digest"])
-        row = self._office.connection.execute(
-            "SELECT digest FROM issuances WHERE battery = ? AND claims_digest = ?", (battery, claims_digest)
-        ).fetchone()
-        return None if row is None else bytes(row["digest"])
+                return issued.digest
+        issued = self._office.issuances.with_claims(battery, claims_digest)
+        return None if issued is None else issued.digest
 
     def _passport(
         self, claims: JSON, identifier: Identifier, claims_digest: bytes, idempotency_key: str | None
@@ -215,20 +213,20 @@ class Issuing:
             self.lists.open(db, names, batch)
             self.lists.take_index(db, names, index)
             batch.store(db)
-            db.execute(
-                "INSERT INTO issuances (digest, battery, version, category, claims_digest, idempotency_key, "
-                "signed_at, published, produced, status_index) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    issued.digest,
-                    battery,
-                    version,
-                    issued.category,
-                    claims_digest,
-                    idempotency_key,
-                    now,
-                    published.digest,
-                    produced,
-                    index,
+            self._office.issuances.put(
+                db,
+                Issuance(
+                    number=0,
+                    digest=issued.digest,
+                    battery=battery,
+                    version=version,
+                    category=issued.category,
+                    claims_digest=claims_digest,
+                    idempotency_key=idempotency_key,
+                    signed_at=now,
+                    published=published.digest,
+                    produced=produced,
+                    status_index=index,
                 ),
             )
         log.moment("issue", battery=battery, digest=issued.digest, version=version)
@@ -251,7 +249,7 @@ class Issuing:
         battery = identifier.canonical
         earlier = [
             item
-            for item in self._office.attestations_of_battery(battery, self._producing.type)
+            for item in self._office.outbox.of_battery(battery, self._producing.type)
             if item.state in ("outbox", "admitted")
         ]
         if earlier:
@@ -317,7 +315,7 @@ class Issuing:
                 return {"draft": self._draft(event, identifier, values, when, document)}
             known_items = [
                 item
-                for item in self._office.attestations_of_document(statement.document_digest)
+                for item in self._office.outbox.of_document(statement.document_digest)
                 if item.kind == event.type and item.state != "dropped"
             ]
             if known_items:
@@ -333,25 +331,21 @@ class Issuing:
 
     def revoke(self, digest: bytes, reason: str) -> JSON:
         """Revoke an own passport: list version and ledger event in one transaction."""
-        row = self._office.connection.execute(
-            "SELECT battery FROM issuances WHERE digest = ?", (digest,)
-        ).fetchone()
-        if row is None:
+        issued = self._office.issuances.get(digest)
+        if issued is None:
             raise not_found("passport_unknown", "this node issued no passport with that digest")
         members = {"passport_digest": b64u(digest), "reason": reason}
-        return self.attest(self._revoking.type, row["battery"], members)
+        return self.attest(self._revoking.type, issued.battery, members)
 
-    def _follow_with_list(self, db: sqlite3.Connection, event: Event, values: JSON, batch: Batch) -> None:
+    def _follow_with_list(self, db: Transaction, event: Event, values: JSON, batch: Batch) -> None:
         """The status list is the projection of the ledger: an event that changes one changes the other."""
         if event.effects.passport not in ("revoke", "suspend", "reinstate"):
             return
         purpose = "revocation" if event.effects.passport == "revoke" else "suspension"
-        row = db.execute(
-            "SELECT status_index FROM issuances WHERE digest = ?", (b64u_decode(values["passport_digest"]),)
-        ).fetchone()
-        if row is not None:
+        issued = self._office.issuances.get(b64u_decode(values["passport_digest"]))
+        if issued is not None:
             raised = event.effects.passport != "reinstate"
-            self.lists.set_bit(db, purpose, row["status_index"], raised=raised, batch=batch)
+            self.lists.set_bit(db, purpose, issued.status_index, raised=raised, batch=batch)
 
     def set_status(self, index: int, purpose: str, *, raised: bool) -> None:
         """Raise or lower one bit: a new version of the list, attested."""

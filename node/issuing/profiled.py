@@ -24,7 +24,8 @@ from node.issuing.profiles import VC2, WEB, Issuer
 from node.issuing.statements import Batch, stamp
 from node.issuing.status_lists import StatusLists
 from node.resolution.resolver import Resolver
-from node.storage.office import OfficeStore, StoredDocument
+from node.storage.documents import StoredDocument
+from node.storage.office import OfficeStore
 from node.verdicts.verification import Schema
 
 JSON = dict[str, Any]
@@ -84,7 +85,7 @@ class Securing:
         except CredentialError as error:
             raise bad_request(error.code, str(error)) from error
         with self._office.writing() as db:
-            self._office.put_documents(db, [_stored(document, secured, issuer)])
+            self._office.documents.put(db, [_stored(document, secured, issuer)])
         return secured
 
     def _accepted(self, credential: object, issuer: Issuer, now: int) -> JSON:
@@ -140,7 +141,7 @@ class Securing:
 
     def set_status(self, credential_id: str, purpose: str, *, raised: bool, wake: Callable[[], None]) -> None:
         """Raise or lower a bit of a credential with that id, and wait until the new list is in force."""
-        for stored in self._office.documents_with_id(credential_id):
+        for stored in self._office.documents.with_id(credential_id):
             place = self._place(stored, purpose)
             if place is None:
                 continue
@@ -162,7 +163,7 @@ class Securing:
         for lists in self._lists.values():
             name = lists.name_of(url)
             digest = lists.newest(name) if name is not None else None
-            stored = self._office.document(digest) if digest is not None else None
+            stored = self._office.documents.get(digest) if digest is not None else None
             if stored is not None:
                 document: JSON = orjson.loads(stored.body)
                 return document

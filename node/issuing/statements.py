@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 
 from credentials.documents.identifiers import Subject
 from credentials.ledger.attestation import standing_key
-from node.storage.office import OfficeStore, StoredDocument
+from node.storage.database import Transaction
+from node.storage.documents import DocumentTable, StoredDocument
+from node.storage.outbox import OutboxTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +40,11 @@ class Batch:
         self.statements.append(statement)
         self.documents.append(document)
 
-    def store(self, db: sqlite3.Connection) -> None:
+    def store(self, db: Transaction) -> None:
         """Write all of it, inside the caller's transaction."""
-        OfficeStore.put_documents(db, self.documents)
+        DocumentTable.put(db, self.documents)
         for statement in self.statements:
-            OfficeStore.put_attestation(
+            OutboxTable.put(
                 db,
                 digest=statement.digest,
                 data=statement.data,

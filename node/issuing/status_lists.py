@@ -6,9 +6,7 @@ is served until n+1 has its receipt (design.md 7). Methods with `db` run inside 
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import orjson
 
@@ -20,17 +18,10 @@ from credentials.documents.keys import did_web_url
 from credentials.documents.status import BITS_MIN, PURPOSES
 from credentials.ledger.attestation import StatusUpdate, status_subject
 from node.issuing.statements import Batch, Statement, stamp
-from node.storage.office import OfficeStore, StoredDocument
-
-
-@dataclass(frozen=True, slots=True)
-class StatusVersion:
-    """One version of a list: its place in the order, its digest, and that of its attestation."""
-
-    seq: int
-    digest: bytes
-    attestation: bytes
-
+from node.storage.database import Transaction
+from node.storage.documents import StoredDocument
+from node.storage.office import OfficeStore
+from node.storage.status import ListVersion
 
 Attest = Callable[[Subject, int, StatusUpdate], Statement]
 
@@ -75,34 +66,21 @@ class StatusLists:
 
     def served(self, name: str) -> bytes | None:
         """The digest of the version in force: the latest with a receipt; the first one before it has one."""
-        row = self._office.connection.execute(
-            "SELECT v.digest FROM status_versions v JOIN outbox o ON o.digest = v.attestation "
-            "WHERE v.name = ? ORDER BY o.receipted_at IS NOT NULL DESC, "
-            "CASE WHEN o.receipted_at IS NULL THEN v.seq ELSE -v.seq END LIMIT 1",
-            (name,),
-        ).fetchone()
-        return None if row is None else bytes(row["digest"])
+        return self._office.status.served(name)
 
     def newest(self, name: str) -> bytes | None:
         """The digest of the newest version, in force or not yet."""
-        row = self._office.connection.execute(
-            "SELECT digest FROM status_versions WHERE name = ? ORDER BY seq DESC LIMIT 1", (name,)
-        ).fetchone()
-        return None if row is None else bytes(row["digest"])
+        found = self._office.status.newest(name)
+        return None if found is None else found.digest
 
     def version(self, name: str, seq: int) -> bytes | None:
         """The digest of version `seq`."""
-        row = self._office.connection.execute(
-            "SELECT digest FROM status_versions WHERE name = ? AND seq = ?", (name, seq)
-        ).fetchone()
-        return None if row is None else bytes(row["digest"])
+        found = self._office.status.version(name, seq)
+        return None if found is None else found.digest
 
-    def versions(self, name: str) -> list[StatusVersion]:
+    def versions(self, name: str) -> list[ListVersion]:
         """Every version of a list, oldest first."""
-        rows = self._office.connection.execute(
-            "SELECT seq, digest, attestation FROM status_versions WHERE name = ? ORDER BY seq", (name,)
-        ).fetchall()
-        return [StatusVersion(row["seq"], row["digest"], row["attestation"]) for row in rows]
+        return self._office.status.versions(name)
 
     def name_of(self, url: str) -> str | None:
         """The name of a list in the address of one of these lists, None for any other address."""
@@ -117,50 +95,35 @@ class StatusLists:
 
     def next_index(self) -> int:
         """The next place: one running number over all lists of a purpose."""
-        row = self._office.connection.execute(
-            "SELECT COALESCE(MAX(next_index), 0) AS n FROM status_lists WHERE name GLOB ?",
-            (f"{self._prefix}{PURPOSES[0]}-*",),
-        ).fetchone()
-        return int(row["n"])
+        return self._office.status.next_index(f"{self._prefix}{PURPOSES[0]}-")
 
-    def open(self, db: sqlite3.Connection, names: Mapping[str, str], batch: Batch) -> None:
+    def open(self, db: Transaction, names: Mapping[str, str], batch: Batch) -> None:
         """Publish the first version of lists that do not exist yet."""
         for purpose, name in names.items():
-            made = db.execute("SELECT 1 FROM status_lists WHERE name = ?", (name,)).fetchone()
-            if made is None:
-                db.execute("INSERT INTO status_lists (name, purpose) VALUES (?, ?)", (name, purpose))
+            if self._office.status.open(db, name, purpose):
                 self._publish(db, name, purpose, batch)
 
-    def take_index(self, db: sqlite3.Connection, names: Mapping[str, str], index: int) -> None:
+    def take_index(self, db: Transaction, names: Mapping[str, str], index: int) -> None:
         """The place `index` is given away."""
-        for name in names.values():
-            db.execute("UPDATE status_lists SET next_index = ? WHERE name = ?", (index + 1, name))
+        self._office.status.take_index(db, names.values(), index)
 
-    def set_bit(
-        self, db: sqlite3.Connection, purpose: str, index: int, *, raised: bool, batch: Batch
-    ) -> None:
+    def set_bit(self, db: Transaction, purpose: str, index: int, *, raised: bool, batch: Batch) -> None:
         """Raise or lower one bit; if that changes it, a new version of the list is published."""
         name = f"{self._prefix}{purpose}-{1 + index // BITS_MIN}"
         self.set_bit_of(db, name, purpose, index % BITS_MIN, raised=raised, batch=batch)
 
     def set_bit_of(
-        self, db: sqlite3.Connection, name: str, purpose: str, place: int, *, raised: bool, batch: Batch
+        self, db: Transaction, name: str, purpose: str, place: int, *, raised: bool, batch: Batch
     ) -> None:
         """Raise or lower the bit at a place of the list called `name`."""
-        if raised:
-            done = db.execute("INSERT OR IGNORE INTO status_bits VALUES (?, ?)", (name, place)).rowcount
-        else:
-            done = db.execute("DELETE FROM status_bits WHERE name = ? AND place = ?", (name, place)).rowcount
-        if done:
+        if self._office.status.set_bit(db, name, place, raised=raised):
             self._publish(db, name, purpose, batch)
 
-    def _publish(self, db: sqlite3.Connection, name: str, purpose: str, batch: Batch) -> None:
+    def _publish(self, db: Transaction, name: str, purpose: str, batch: Batch) -> None:
         """The next version of a list, with its attestation."""
         url = self.url(name)
-        last = db.execute(
-            "SELECT seq, digest FROM status_versions WHERE name = ? ORDER BY seq DESC LIMIT 1", (name,)
-        ).fetchone()
-        bits = [row["place"] for row in db.execute("SELECT place FROM status_bits WHERE name = ?", (name,))]
+        last = self._office.status.newest(name)
+        bits = self._office.status.bits(name)
         document = issue_status_list(
             list_id=url,
             purpose=purpose,
@@ -171,8 +134,8 @@ class StatusLists:
             created=stamp(batch.now),
         )
         digest = digest_document(document)
-        seq = 1 if last is None else last["seq"] + 1
-        update = StatusUpdate(digest, purpose, seq, None if last is None else bytes(last["digest"]))
+        seq = 1 if last is None else last.seq + 1
+        update = StatusUpdate(digest, purpose, seq, None if last is None else last.digest)
         statement = self._attest(status_subject(self._did, url), batch.now, update)
         batch.add(
             statement,
@@ -180,4 +143,4 @@ class StatusLists:
                 digest, "status_list", orjson.dumps(document), self._issuer_did, credential_id=url
             ),
         )
-        db.execute("INSERT INTO status_versions VALUES (?, ?, ?, ?)", (name, seq, digest, statement.digest))
+        self._office.status.put_version(db, name, ListVersion(seq, digest, statement.digest))

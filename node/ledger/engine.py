@@ -65,7 +65,9 @@ from node.peers.gossip import (
     Item,
     Status,
 )
-from node.storage.store import LedgerStore, LedgerTip, SigningStore, Withheld, row_of
+from node.storage.entries import LedgerTip, row_of
+from node.storage.ledger import LedgerStore
+from node.storage.signing import SigningStore, Withheld
 
 RECENT_MAX = 65_536  # attestations remembered so that a repeated one is not judged again at once
 RECENT_S = 2.0

@@ -19,7 +19,7 @@ from credentials.errors import CredentialError
 from credentials.ledger.genesis import Genesis
 from node.issuing.statements import stamp
 from node.ledger.engine import note_keys
-from node.storage.store import EntryRow
+from node.storage.entries import EntryRow
 
 JSON = dict[str, Any]
 

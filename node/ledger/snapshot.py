@@ -16,7 +16,6 @@ attestations of the blocks. A peer's SQLite file is never read: its indexes and 
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -37,7 +36,9 @@ from credentials.ledger.entries import BlockEntry, parse_entry
 from credentials.ledger.genesis import Genesis
 from node.errors import ProblemError, SetupError, bad_request, busy, not_found
 from node.peers.gossip import PeerAuthentication
-from node.storage.store import Adoption, LedgerStore, LedgerTip, row_of
+from node.storage.database import StorageError
+from node.storage.entries import LedgerTip, row_of
+from node.storage.ledger import Adoption, LedgerStore
 
 TAG = "comity/snapshot/v1"
 ROW_BYTES_MAX = 8 << 20
@@ -195,7 +196,7 @@ def join(source: Path, genesis: Genesis, policy: Policy, ledger: Path) -> int:
     try:
         with source.open("rb") as file, store.adopting() as adoption:
             height = _take(_read(file), genesis, policy, adoption)
-    except (ConsensusError, CredentialError, sqlite3.Error) as error:
+    except (ConsensusError, CredentialError, StorageError) as error:
         raise SnapshotRefused(f"{source.name} is not a snapshot of this network's ledger: {error}") from error
     except OSError as error:
         raise SetupError(f"{source} cannot be read: {error.strerror}") from error

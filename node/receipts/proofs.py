@@ -11,8 +11,10 @@ from consensus.receipt import ReceiptError, make_receipt
 from credentials.ledger.attestation import standing_key
 from credentials.ledger.entries import AdmittedEntry, parse_entry
 from node.errors import ProblemError, not_found
-from node.storage.office import OfficeStore, StoredDocument
-from node.storage.store import EntryRow, LedgerStore
+from node.storage.documents import StoredDocument
+from node.storage.entries import EntryRow
+from node.storage.ledger import LedgerStore
+from node.storage.office import OfficeStore
 from node.verdicts.sources import Gathering
 
 
@@ -57,7 +59,7 @@ class Proofs:
         ledger = self._ledger
         rows = ledger.entries_with_digest(digest) or ledger.entries_with_document(digest)
         if not rows:
-            stored = self._office.document(digest)
+            stored = self._office.documents.get(digest)
             if stored is not None and stored.set_digest is not None:
                 rows = ledger.entries_with_document(stored.set_digest)
             elif stored is not None and stored.kind == "fetched":
@@ -79,7 +81,7 @@ class Proofs:
 
     def _no_entry(self, digest: bytes) -> ProblemError:
         office = self._office
-        known = office.attestation(digest) or next(iter(office.attestations_of_document(digest)), None)
+        known = office.outbox.get(digest) or next(iter(office.outbox.of_document(digest)), None)
         if known is not None and known.state == "outbox":
             return not_found("no_receipt_yet", "the attestation is on its way to the validators: ask again")
         return not_found("unknown_digest", "no entry of this log has that digest")
@@ -87,13 +89,13 @@ class Proofs:
     def _blind(self, row: EntryRow) -> bytes | None:
         """The blind of the entry's battery, where this node knows which battery that is."""
         office, gathering = self._office, self._gathering
-        own = office.attestation(row.digest) if row.digest is not None else None
+        own = office.outbox.get(row.digest) if row.digest is not None else None
         texts: list[str] = [own.battery] if own is not None and own.battery else []
         parsed = parse_entry(row.entry)
         if not texts and isinstance(parsed, AdmittedEntry):
             sets = parsed.attestation.set_list
             digests = [parsed.attestation.document_digest, *(sets.points.values() if sets else ())]
-            for stored in filter(None, map(office.document, digests)):
+            for stored in filter(None, map(office.documents.get, digests)):
                 about = orjson.loads(stored.body).get("credentialSubject")
                 if isinstance(about, dict) and isinstance(about.get("id"), str):
                     texts.append(about["id"])

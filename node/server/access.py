@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
+from dataclasses import asdict
 from hashlib import sha256
 from typing import Any
 
@@ -52,23 +53,18 @@ class Access:
         hashed = _hash(bearer)
         if hashed == self._operator:
             return "operator", frozenset(SCOPES)
-        row = self._office.connection.execute(
-            "SELECT name, scopes, last_used FROM keys WHERE hash = ?", (hashed,)
-        ).fetchone()
+        row = self._office.access.key(hashed)
         if row is None:
             return None
         now = int(time.time())
-        if row["last_used"] is None or now - row["last_used"] > TOUCH_S:
+        if row.last_used is None or now - row.last_used > TOUCH_S:
             with self._office.writing() as db:
-                db.execute("UPDATE keys SET last_used = ? WHERE hash = ?", (now, hashed))
-        return row["name"], frozenset(row["scopes"].split())
+                self._office.access.touch_key(db, hashed, now)
+        return row.name, frozenset(row.scopes.split())
 
     def _by_cookie(self, cookie: str) -> tuple[str, frozenset[str]] | None:
-        row = self._office.connection.execute(
-            "SELECT name, scopes FROM sessions WHERE hash = ? AND expires > ?",
-            (_hash(cookie), int(time.time())),
-        ).fetchone()
-        return None if row is None else (row["name"], frozenset(row["scopes"].split()))
+        row = self._office.access.session(_hash(cookie), int(time.time()))
+        return None if row is None else (row[0], frozenset(row[1].split()))
 
     def grant(self, name: str, scopes: tuple[str, ...]) -> dict[str, Any]:
         """A new bearer key; its secret is in the answer and nowhere else."""
@@ -77,17 +73,11 @@ class Access:
         words = _scopes(scopes)
         key = secrets.token_urlsafe(SECRET_BYTES)
         with self._office.writing() as db:
-            db.execute(
-                "INSERT INTO keys (hash, name, scopes, created) VALUES (?, ?, ?, ?)",
-                (_hash(key), name, " ".join(words), int(time.time())),
-            )
+            self._office.access.put_key(db, _hash(key), name, " ".join(words), int(time.time()))
         return {"name": name, "scopes": list(words), "key": key}
 
     def listing(self) -> list[dict[str, Any]]:
-        rows = self._office.connection.execute(
-            "SELECT name, scopes, created, last_used FROM keys ORDER BY created"
-        )
-        return [{**dict(row), "scopes": row["scopes"].split()} for row in rows]
+        return [{**asdict(row), "scopes": row.scopes.split()} for row in self._office.access.granted()]
 
     def open_link(self, scopes: tuple[str, ...], next: str) -> str:
         """A token for /enter/<token>: once, within a day."""
@@ -96,10 +86,7 @@ class Access:
         words = _scopes(scopes)
         token = secrets.token_urlsafe(SECRET_BYTES)
         with self._office.writing() as db:
-            db.execute(
-                "INSERT INTO links (hash, scopes, next, created) VALUES (?, ?, ?, ?)",
-                (_hash(token), " ".join(words), next, int(time.time())),
-            )
+            self._office.access.put_link(db, _hash(token), " ".join(words), next, int(time.time()))
         return token
 
     def enter(self, token: str) -> tuple[str, frozenset[str], str, str]:
@@ -107,20 +94,15 @@ class Access:
         now = int(time.time())
         cookie = secrets.token_urlsafe(SECRET_BYTES)
         with self._office.writing() as db:
-            row = db.execute(
-                "SELECT scopes, next FROM links WHERE hash = ? AND used IS NULL AND created > ?",
-                (_hash(token), now - LINK_S),
-            ).fetchone()
-            if row is None:
+            found = self._office.access.use_link(db, _hash(token), now, now - LINK_S)
+            if found is None:
                 raise forbidden("link_used", "this link was used before or is too old: ask for a new one")
-            db.execute("UPDATE links SET used = ? WHERE hash = ?", (now, _hash(token)))
-            db.execute("DELETE FROM sessions WHERE expires < ?", (now,))
-            db.execute("DELETE FROM links WHERE created < ?", (now - LINK_S,))
-            db.execute(
-                "INSERT INTO sessions VALUES (?, ?, ?, ?, ?)",
-                (_hash(cookie), "page", row["scopes"], now, now + SESSION_S),
+            scopes, next = found
+            self._office.access.forget_ended(db, now, now - LINK_S)
+            self._office.access.put_session(
+                db, _hash(cookie), "page", scopes, now=now, expires=now + SESSION_S
             )
-        return "page", frozenset(row["scopes"].split()), cookie, row["next"]
+        return "page", frozenset(scopes.split()), cookie, next
 
 
 def _scopes(scopes: tuple[str, ...]) -> tuple[str, ...]:

@@ -25,8 +25,9 @@ from node.service import Parts, Service
 from node.setup.keystore import Keys
 from node.setup.network import open_network_key, read_card
 from node.setup.network import verify as verify_network
+from node.storage.ledger import LedgerStore, SqliteStandingReader
 from node.storage.office import OfficeStore
-from node.storage.store import LedgerStore, SigningStore, SqliteStandingReader
+from node.storage.signing import SigningStore
 from node.supervision.supervisor import Supervisor
 from node.verdicts.consignments import Consignments
 from node.verdicts.sources import Gathering

@@ -10,7 +10,6 @@ sender), tries for ever, and `/readyz` says so.
 
 from __future__ import annotations
 
-import sqlite3
 import sys
 import threading
 import time
@@ -21,13 +20,14 @@ from typing import Protocol
 import urllib3
 
 from node import log
-from node.storage.store import GuardError
+from node.storage.database import StorageTrouble
+from node.storage.signing import GuardError
 
 TRIES_MAX = 10  # with the waits between them: about half a minute
 BACKOFF_S_MIN, BACKOFF_S_MAX = 0.1, 5.0
 JOIN_S_MAX = 10.0
 # The world's faults, which pass; anything else is a mistake of ours, and its traceback says where.
-PASSING = (OSError, sqlite3.OperationalError, urllib3.exceptions.HTTPError, MemoryError)
+PASSING = (OSError, StorageTrouble, urllib3.exceptions.HTTPError, MemoryError)
 
 
 class Trade(Protocol):

@@ -12,7 +12,7 @@ import io
 import secrets
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -28,6 +28,7 @@ from credentials.verdicts.readiness import readiness
 from credentials.verdicts.verdict import ORDER
 from node import log
 from node.errors import ProblemError, bad_request, not_found
+from node.storage.consignments import ConsignmentRow, ItemRow
 from node.storage.office import OfficeStore
 from node.verdicts.sources import Gathering
 
@@ -39,6 +40,7 @@ SCAN_POLL_S = 0.001
 SCAN_WAIT_S_MAX = 0.05  # per line: scans without pause do not stop a job
 WAIT_S = 5.0
 EVENTS_WAIT_S = 0.25
+EVENTS_AT_ONCE = 500
 LEFT_OUT_OF_LISTS = ("checks", "timeline", "sources", "passport")
 CSV_COLUMNS = (
     "declaration",
@@ -137,20 +139,17 @@ class Consignments:
         body = orjson.dumps(value)
         made = secrets.token_urlsafe(12)
         with self._office.writing() as db:
-            db.execute(
-                "INSERT INTO consignments (id, declaration, manifest, manifest_digest, consignee_eori, "
-                "direction, law_date, created, lines) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    made,
-                    parsed.declaration or "",
-                    body,
-                    sha256(body).digest(),
-                    parsed.consignee_eori,
-                    parsed.direction or self._policy.direction,
-                    law_date,
-                    int(time.time()),
-                    len(parsed.lines),
-                ),
+            self._office.consignments.put(
+                db,
+                id=made,
+                declaration=parsed.declaration or "",
+                manifest=body,
+                manifest_digest=sha256(body).digest(),
+                consignee_eori=parsed.consignee_eori,
+                direction=parsed.direction or self._policy.direction,
+                law_date=law_date,
+                created=int(time.time()),
+                lines=len(parsed.lines),
             )
         self._wake.set()
         log.moment("consignment", id=made, lines=len(parsed.lines))
@@ -159,11 +158,9 @@ class Consignments:
     # -- showing -------------------------------------------------------------------------------------
 
     def listing(self, limit: int, before: int | None) -> list[JSON]:
-        rows = self._office.connection.execute(
-            "SELECT id FROM consignments WHERE number < ? ORDER BY number DESC LIMIT ?",
-            (before if before is not None else 1 << 53, limit),
-        ).fetchall()
-        return [self.show(row["id"], limit=0) for row in rows]
+        rows = self._office.consignments.page(limit, before)
+        counts = self._office.consignments.counts([row.id for row in rows])
+        return [self._shown(row, counts[row.id], [], sum(counts[row.id].values())) for row in rows]
 
     def show(
         self,
@@ -175,43 +172,33 @@ class Consignments:
     ) -> JSON:
         """The consignment with its lines (without their checks); counts are always of the whole."""
         row = self._row(consignment_id)
-        counts = dict.fromkeys(ORDER, 0)
-        for found in self._office.connection.execute(
-            "SELECT verdict, COUNT(*) AS n FROM items WHERE consignment = ? GROUP BY verdict",
-            (consignment_id,),
-        ):
-            counts[found["verdict"]] = found["n"]
-        marks = ",".join("?" * len(verdicts or ()))
-        condition = f" AND verdict IN ({marks})" if verdicts is not None else ""
-        values: list[Any] = [consignment_id, *(verdicts or ())]
-        total = self._office.connection.execute(
-            f"SELECT COUNT(*) AS n FROM items WHERE consignment = ?{condition}",  # noqa: S608 (marks only)
-            values,
-        ).fetchone()["n"]
-        rows = self._office.connection.execute(
-            f"SELECT body FROM items WHERE consignment = ?{condition} "  # noqa: S608 (marks only)
-            "ORDER BY line LIMIT ? OFFSET ?",
-            [*values, -1 if limit is None else limit, offset],
-        )
-        items = []
-        for item in rows:
-            body = orjson.loads(item["body"])
-            items.append({key: value for key, value in body.items() if key not in LEFT_OUT_OF_LISTS})
+        table = self._office.consignments
+        counts = table.counts([consignment_id])[consignment_id]
+        total = sum(n for word, n in counts.items() if verdicts is None or word in verdicts)
+        bodies = [] if limit == 0 else table.items(consignment_id, verdicts, limit, offset)
+        items = [
+            {key: value for key, value in orjson.loads(body).items() if key not in LEFT_OUT_OF_LISTS}
+            for body in bodies
+        ]
+        return self._shown(row, counts, items, total)
+
+    def _shown(self, row: ConsignmentRow, found: Mapping[str, int], items: list[JSON], total: int) -> JSON:
+        counts = dict.fromkeys(ORDER, 0) | dict(found)
         words = [word for word, count in counts.items() if count]
         return {
-            "id": row["id"],
-            "number": row["number"],
-            "declaration": row["declaration"],
-            "consignee_eori": row["consignee_eori"],
-            "direction": row["direction"],
+            "id": row.id,
+            "number": row.number,
+            "declaration": row.declaration,
+            "consignee_eori": row.consignee_eori,
+            "direction": row.direction,
             "policy": self._policy.name,
-            "law_date": row["law_date"],
-            "created": row["created"],
-            "evaluated_at": row["evaluated_at"],
-            "height": row["height"],
-            "block_time": row["block_time"],
-            "state": row["state"],
-            "lines": row["lines"],
+            "law_date": row.law_date,
+            "created": row.created,
+            "evaluated_at": row.evaluated_at,
+            "height": row.height,
+            "block_time": row.block_time,
+            "state": row.state,
+            "lines": row.lines,
             "done": sum(counts.values()),
             "worst": max(words, key=ORDER.index, default=None),
             "counts": counts,
@@ -223,20 +210,18 @@ class Consignments:
         row = self._row(consignment_id)
         if line >= 1 << 31:  # SQLite has no such numbers
             raise not_found("line_unknown", "the consignment has no such line")
-        found = self._office.connection.execute(
-            "SELECT body FROM items WHERE consignment = ? AND line = ?", (consignment_id, line)
-        ).fetchone()
+        found = self._office.consignments.item(consignment_id, line)
         if found is None:
-            if row["state"] != "done":
+            if row.state != "done":
                 raise not_found("not_judged_yet", f"line {line} is not judged yet, or there is no such line")
             raise not_found("line_unknown", f"the consignment has no line {line}")
-        item = orjson.loads(found["body"])
-        return {**item, "consignment": consignment_id, "declaration": row["declaration"]}
+        item = orjson.loads(found)
+        return {**item, "consignment": consignment_id, "declaration": row.declaration}
 
     def items(self, consignment_id: str) -> list[JSON]:
         """Every whole verdict, in line order."""
         self._row(consignment_id)
-        return [orjson.loads(body) for _, _, _, body in self._office.items(consignment_id)]
+        return [orjson.loads(body) for body in self._office.consignments.bodies(consignment_id)]
 
     def events(self, consignment_id: str, after: int) -> Iterator[JSON]:
         """Progress as it is made; ends when the consignment is done."""
@@ -246,23 +231,19 @@ class Consignments:
     def _events(self, consignment_id: str, after: int) -> Iterator[JSON]:
         while True:
             row = self._row(consignment_id)
-            found = self._office.connection.execute(
-                "SELECT seq, line, verdict FROM items WHERE consignment = ? AND seq > ? "
-                "ORDER BY seq LIMIT 500",
-                (consignment_id, after),
-            ).fetchall()
+            found = self._office.consignments.items_after(consignment_id, after, EVENTS_AT_ONCE)
             for item in found:
-                after = item["seq"]
-                last = after == row["lines"]
+                after = item.seq
+                last = after == row.lines
                 yield {
                     "seq": after,
                     "done": after,
-                    "lines": row["lines"],
-                    "line": item["line"],
-                    "verdict": item["verdict"],
+                    "lines": row.lines,
+                    "line": item.line,
+                    "verdict": item.verdict,
                     "state": "done" if last else "running",
                 }
-            if after >= row["lines"] or self._stopping.is_set():
+            if after >= row.lines or self._stopping.is_set():
                 return
             if not found:
                 time.sleep(EVENTS_WAIT_S)
@@ -275,7 +256,7 @@ class Consignments:
             return orjson.dumps({**shown, "items": items}, option=orjson.OPT_INDENT_2)
         if format != "csv":
             raise not_found("format_unknown", "exports are csv or json")
-        declaration = self._row(consignment_id)["declaration"]
+        declaration = self._row(consignment_id).declaration
         text = io.StringIO()
         writer = csv.writer(text)
         writer.writerow(CSV_COLUMNS)
@@ -294,18 +275,18 @@ class Consignments:
     def report(self, consignment_id: str) -> JSON:
         """The importer's readiness report over the lines of a consignment."""
         row = self._row(consignment_id)
-        value = orjson.loads(row["manifest"])
+        value = orjson.loads(self._office.consignments.manifest(consignment_id))
         manifest = Manifest.parse(value)
         self._gathering.fetch_for(value["lines"])
         pairs = (
             (line, self._gathering.evidence(raw, fetch=False))
             for line, raw in zip(manifest.lines, value["lines"], strict=True)
         )
-        made = readiness(pairs, self._policy, row["law_date"], int(time.time()))
-        return {**made, "consignment": consignment_id, "declaration": row["declaration"]}
+        made = readiness(pairs, self._policy, row.law_date, int(time.time()))
+        return {**made, "consignment": consignment_id, "declaration": row.declaration}
 
-    def _row(self, consignment_id: str) -> JSON:
-        row = self._office.consignment(consignment_id)
+    def _row(self, consignment_id: str) -> ConsignmentRow:
+        row = self._office.consignments.get(consignment_id)
         if row is None:
             raise not_found("consignment_unknown", "this node holds no consignment with that id")
         return row
@@ -314,26 +295,24 @@ class Consignments:
 
     def turn(self) -> None:
         """Judge the oldest consignment that is not done, or wait for one."""
-        row = self._office.connection.execute(
-            "SELECT id FROM consignments WHERE state != 'done' ORDER BY number LIMIT 1"
-        ).fetchone()
+        row = self._office.consignments.next_waiting()
         if row is not None:
-            self._judge(row["id"])
+            self._judge(row.id)
             return
         self._wake.wait(WAIT_S)
         self._wake.clear()
 
     def _judge(self, consignment_id: str) -> None:
         row = self._row(consignment_id)
-        value = orjson.loads(row["manifest"])
+        value = orjson.loads(self._office.consignments.manifest(consignment_id))
         manifest = Manifest.parse(value)
         context = ManifestContext.of(manifest, self._gathering.tables.identifiers)
-        done = {line: seq for line, seq, _, _ in self._office.items(consignment_id)}
+        done = self._office.consignments.judged(consignment_id)
         seq = max(done.values(), default=0)
         rows = value["lines"]
         waiting = [(line, rows[n]) for n, line in enumerate(manifest.lines) if line.line not in done]
         with self._office.writing() as db:
-            db.execute("UPDATE consignments SET state = 'running' WHERE id = ?", (consignment_id,))
+            self._office.consignments.begin(db, consignment_id)
         while waiting and not self._stopping.is_set():
             part, waiting = waiting[:BATCH_LINES], waiting[BATCH_LINES:]
             self._gathering.fetch_for([raw for _, raw in part], self._give_way)
@@ -341,36 +320,30 @@ class Consignments:
             for line, raw in part:
                 evidence = self._gathering.evidence(raw, fetch=False)
                 now = int(time.time())
-                judged = clear_item(line, evidence, self._policy, row["law_date"], now, context)
+                judged = clear_item(line, evidence, self._policy, row.law_date, now, context)
                 verdicts.append(judged.as_dict())
                 time.sleep(YIELD_S)
                 self._give_way()
             with self._office.writing() as db:
-                for verdict in verdicts:
-                    seq += 1
-                    db.execute(
-                        "INSERT OR IGNORE INTO items VALUES (?, ?, ?, ?, ?)",
-                        (consignment_id, verdict["line"], seq, verdict["verdict"], orjson.dumps(verdict)),
-                    )
-                last = verdicts[-1]
-                db.execute(
-                    "UPDATE consignments SET done = ?, evaluated_at = ?, height = ?, block_time = ?, "
-                    "state = ? WHERE id = ?",
-                    (
-                        seq,
-                        last["evaluated_at"],
-                        last["height"],
-                        last["block_time"],
-                        "running" if waiting else "done",
-                        consignment_id,
-                    ),
+                items = [
+                    ItemRow(verdict["line"], number, verdict["verdict"], orjson.dumps(verdict))
+                    for number, verdict in enumerate(verdicts, seq + 1)
+                ]
+                self._office.consignments.put_items(db, consignment_id, items)
+                seq, last = seq + len(items), verdicts[-1]
+                self._office.consignments.progress(
+                    db,
+                    consignment_id,
+                    done=seq,
+                    evaluated_at=last["evaluated_at"],
+                    height=last["height"],
+                    block_time=last["block_time"],
+                    state="running" if waiting else "done",
                 )
-            log.moment("judged", id=consignment_id, done=seq, lines=row["lines"])
+            log.moment("judged", id=consignment_id, done=seq, lines=row.lines)
         if not rows or not waiting:
             with self._office.writing() as db:
-                db.execute(
-                    "UPDATE consignments SET state = 'done' WHERE id = ? AND done = lines", (consignment_id,)
-                )
+                self._office.consignments.end(db, consignment_id)
 
 
 def _iso(seconds: int | None) -> str | None:

@@ -45,8 +45,10 @@ from credentials.verdicts.evidence import (
 )
 from node.errors import ProblemError, bad_request
 from node.peers.gossip import Gossip
-from node.storage.office import OfficeStore, StoredDocument
-from node.storage.store import EntryRow, LedgerStore
+from node.storage.documents import StoredDocument
+from node.storage.entries import EntryRow
+from node.storage.ledger import LedgerStore
+from node.storage.office import OfficeStore
 
 JSON = dict[str, Any]
 WANT_MAX = 64
@@ -248,7 +250,7 @@ class Gathering:
         )
 
     def _held(self, digest: bytes, issuer: str) -> Held | Missing:
-        stored = self._office.document(digest)
+        stored = self._office.documents.get(digest)
         if stored is not None:
             source = "" if stored.fetched_at is None else stored.issuer
             return Held(orjson.loads(stored.body), source, stored.fetched_at)
@@ -264,7 +266,7 @@ class Gathering:
         for key in {key for document in documents for key in _status_entries(document)}:
             issuer, purpose, url = key
             digest = self._list_digest(issuer, purpose, url)
-            stored = self._office.document(digest) if digest is not None else None
+            stored = self._office.documents.get(digest) if digest is not None else None
             if stored is None:
                 sources[key] = StatusSource(None, digest, source=issuer)
             else:
@@ -328,7 +330,7 @@ class Gathering:
         self._fetch(wanted)
         with self._ledger.reading(), self._office.reading():
             for digests in wanted.values():
-                for stored in map(self._office.document, digests):
+                for stored in map(self._office.documents.get, digests):
                     if stored is not None:
                         held.append(orjson.loads(stored.body))
                         give_way()
@@ -353,7 +355,7 @@ class Gathering:
                 needed += left_out
 
     def _must_ask(self, digest: bytes, age_s_max: int | None) -> bool:
-        stored = self._office.document(digest)
+        stored = self._office.documents.get(digest)
         if stored is not None:
             too_old = age_s_max is not None and stored.fetched_at is not None
             return too_old and time.time() - (stored.fetched_at or 0) > (age_s_max or 0)
@@ -387,7 +389,7 @@ class Gathering:
                 keep.append(stored)
                 asked.discard(stored.digest)
         with self._office.writing() as db:
-            self._office.put_documents(db, keep)
+            self._office.documents.put(db, keep)
         for digest, reason in missing.items():
             if digest in asked:
                 self._misses.put(digest, Missing(reason, issuer, now))
@@ -410,7 +412,7 @@ class Gathering:
         missing: dict[str, str] = {}
         size = 0
         for digest in digests:
-            stored = self._office.document(digest)
+            stored = self._office.documents.get(digest)
             if stored is None or stored.fetched_at is not None:
                 missing[b64u(digest)] = MissingReason.NOT_FOUND.value
             elif not self.entitled(stored, self.audience_of_peer(sender, stored)):

@@ -24,7 +24,8 @@ from consensus.replica import AttestationReceived, Broadcast, Drop, MessageRecei
 from consensus.types import PREVOTE, Block, Proposal, Vote, decode_message
 from credentials.documents.canonical import b64u
 from credentials.ledger.registry import Registry
-from node.storage.store import EntryRow, LedgerStore, LedgerTip, row_of
+from node.storage.entries import EntryRow, LedgerTip, row_of
+from node.storage.ledger import LedgerStore
 from tests.harness.ledger import CREATED, MAKER, battery, set_list, set_list_digest, signer
 from tests.harness.sim.world import Border, validator_name, validator_signer
 

@@ -21,7 +21,8 @@ from consensus.types import (
     Vote,
     verify_vote,
 )
-from node.storage.store import LedgerStore, LedgerTip, row_of
+from node.storage.entries import LedgerTip, row_of
+from node.storage.ledger import LedgerStore
 from tests.harness.replicas import NETWORK, Net, chain_of, did, key, make_change, sign, validator
 from tests.harness.sim.ledger import make_tx
 

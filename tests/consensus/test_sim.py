@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from node.storage.store import SigningStore
+from node.storage.signing import SigningStore
 from tests.harness.sim.adversaries import ADVERSARIES
 from tests.harness.sim.attacks import Attack, attack_with_amnesia, attack_with_twins
 from tests.harness.sim.checks import check_all

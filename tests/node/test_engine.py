@@ -22,7 +22,8 @@ from node.errors import ProblemError
 from node.ledger.cosigner import Conflict, Cosigner, Cosigning
 from node.ledger.engine import EmbeddedEngine, chain_config, tip_of
 from node.peers.gossip import Item
-from node.storage.store import LedgerStore, SigningStore, SqliteStandingReader
+from node.storage.ledger import LedgerStore, SqliteStandingReader
+from node.storage.signing import SigningStore
 from node.supervision.supervisor import Supervisor
 from tests.harness import ledger
 

@@ -26,7 +26,7 @@ from node.demo.founding import found
 from node.demo.launcher import free_block
 from node.demo.play import shipped_sample
 from node.errors import SetupError
-from node.storage.store import SigningStore, Withheld
+from node.storage.signing import SigningStore, Withheld
 from tests.harness import ledger
 from tests.harness.demo_fixture import ROOT
 from tests.harness.replicas import Disk, Net, Node, chain_of, did, vote

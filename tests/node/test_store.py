@@ -9,15 +9,11 @@ import pytest
 
 from consensus.merkle import StandingsMap
 from node.errors import SetupError
-from node.storage.office import OfficeStore, StoredDocument
-from node.storage.store import (
-    EntryRow,
-    GuardError,
-    LedgerStore,
-    LedgerTip,
-    SigningStore,
-    SqliteStandingReader,
-)
+from node.storage.documents import StoredDocument
+from node.storage.entries import EntryRow, LedgerTip
+from node.storage.ledger import LedgerStore, SqliteStandingReader
+from node.storage.office import OfficeStore
+from node.storage.signing import GuardError, SigningStore
 
 
 @pytest.fixture
@@ -237,12 +233,12 @@ def test_documents_keep_their_first_copy(tmp_path: Path) -> None:
         with office.writing() as db:
             again = StoredDocument(b"o", "fetched", b"{}", "did:web:maker.example", fetched_at=moment)
             newer = StoredDocument(b"f", "fetched", b"{}", "did:web:maker.example", fetched_at=moment)
-            office.put_documents(db, [own, fetched, again, newer])
+            office.documents.put(db, [own, fetched, again, newer])
 
-    kept_own, kept_fetched = office.document(b"o"), office.document(b"f")
+    kept_own, kept_fetched = office.documents.get(b"o"), office.documents.get(b"f")
 
     assert kept_own == own
     assert kept_fetched is not None
     assert kept_fetched.fetched_at == 9
-    assert office.documents_of_set(b"s") == [own]
+    assert office.documents.of_set(b"s") == [own]
     office.close()

@@ -1,6 +1,7 @@
 """The architecture, tested like behaviour: imports point left, and only node/ touches the world."""
 
 import ast
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,6 +45,14 @@ EDGE_ONLY = {
     ),
     *("weakref", "webbrowser", "zoneinfo", "_thread"),
 }
+# The one folder that speaks SQL, and the words a statement begins with.
+STORAGE = Path("node/storage")
+STATEMENT = re.compile(
+    r"\s*(?:SELECT|INSERT|REPLACE|UPDATE|DELETE|CREATE|ALTER|DROP|PRAGMA|BEGIN|COMMIT|ROLLBACK|SAVEPOINT|"
+    r"ATTACH|VACUUM|REINDEX|WITH)\s+(?:[A-Z*(\"]|\w+\s*(?:[=(.,]|FROM|SET|AS\b|$))"
+)
+RUNNING = frozenset({"execute", "executemany", "executescript", "set_trace_callback", "row_factory"})
+DATABASES = frozenset({"sqlite3", "sqlite_utils"})
 # Built-in names that read, write, ask, run text, or differ from process to process.
 NAMES_BANNED = frozenset(
     {"open", "print", "input", "hash", "id", "eval", "exec", "compile", "__import__", "breakpoint"}
@@ -92,6 +101,20 @@ def impure(tree: ast.AST) -> Iterator[tuple[int, str]]:
                 yield node.lineno, f"{clock}.{name}"
 
 
+def speaks_sql(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Yield (line, what) of every statement, of every call that runs one, and of the modules that can."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Constant(value=str(text)) if STATEMENT.match(text):
+                yield node.lineno, f"the statement {text.strip()[:30]!r}"
+            case ast.Attribute(attr=name) if name in RUNNING:
+                yield node.lineno, f".{name}"
+            case ast.Import(names=names):
+                yield from ((node.lineno, n.name) for n in names if n.name.split(".")[0] in DATABASES)
+            case ast.ImportFrom(module=str(name)) if name.split(".")[0] in DATABASES:
+                yield node.lineno, name
+
+
 def faults(root: Path) -> list[str]:
     """Return what breaks the architecture under `root`, one sentence each."""
     found = []
@@ -109,6 +132,10 @@ def faults(root: Path) -> list[str]:
                 found.append(f"{where}:{line}: imports {name}, which only node/ may")
             if top == "tests":
                 found.append(f"{where}:{line}: imports the tests")
+        if where.parent != STORAGE:
+            found += [
+                f"{where}:{line}: has {what}; SQL is in {STORAGE} only" for line, what in speaks_sql(tree)
+            ]
         if where.parts[0] in PURE:
             found += [f"{where}:{line}: uses {what}, which only node/ may" for line, what in impure(tree)]
     return list(dict.fromkeys(found))
@@ -132,7 +159,7 @@ def test_all_three_folders_were_read() -> None:
 
 PLANTED = {
     "consensus imports credentials": ("consensus", "from credentials.documents.model import view"),
-    "consensus imports node": ("consensus", "import node.storage.store"),
+    "consensus imports node": ("consensus", "import node.storage.ledger"),
     "credentials imports node": ("credentials", "from node import config"),
     "credentials imports node inside a function": ("credentials", "def f():\n    import node"),
     "relative import to the right": ("credentials/documents", "from ...node import config"),
@@ -170,6 +197,14 @@ PLANTED = {
     "subprocess": ("credentials", "import subprocess"),
     "eval": ("credentials", "x = eval('1')"),
     "__import__": ("credentials", "x = __import__('ti' + 'me')"),
+    "SQL in a use case": ("node/issuing", "def f(db):\n    return db.query('SELECT digest FROM issuances')"),
+    "SQL put together": ("node/web", "def f(name):\n    return f'DELETE FROM {name}'"),
+    "SQL on two lines": ("node", "X = ' UPDATE outbox\\n  SET state = ?'"),
+    "a pragma": ("node/server", "X = 'PRAGMA synchronous=OFF'"),
+    "a transaction by hand": ("node/issuing", "X = 'BEGIN IMMEDIATE'"),
+    "a statement that is run": ("node/api", "def f(db, x):\n    return db.executemany(x, [])"),
+    "sqlite3 in the edge": ("node/cli", "import sqlite3"),
+    "sqlite-utils in the edge": ("node/cli", "from sqlite_utils import Database"),
     "no docstring": ("node", None),
 }
 
@@ -205,6 +240,7 @@ def test_lawful_code_is_not_a_fault(tmp_path: Path) -> None:
         (tmp_path / layer).mkdir()
     (tmp_path / "credentials" / "lawful.py").write_text(
         '"""Lawful."""\n\nfrom datetime import UTC, datetime\n\nfrom consensus.merkle import Tree\n\n'
+        "TEXT = 'Select a passport', 'DELETE', 'with one word', 'Create links'\n\n\n"
         "def f(context):\n    return context.now, datetime.fromtimestamp(context.now, tz=UTC), Tree\n"
     )
 

@@ -36,7 +36,7 @@ from consensus.replica import (
     Tip,
 )
 from node.ledger.cosigner import Cosigner, Cosigning
-from node.storage.store import SigningStore
+from node.storage.signing import SigningStore
 from tests.harness.sim.world import (
     GENESIS_APP_HASH,
     START_MS,

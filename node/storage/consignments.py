@@ -1,0 +1,195 @@
+"""Manifests and their verdicts, line by line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from node.storage.database import VARIABLES_MAX, Database, Transaction, marks
+
+NUMBER_MAX = 1 << 53
+EXPORT_LINES = 50  # read at once when all of them are wanted
+
+
+@dataclass(frozen=True, slots=True)
+class ConsignmentRow:
+    """A manifest that was taken in, and how far its job came."""
+
+    number: int
+    id: str
+    declaration: str
+    consignee_eori: str | None
+    direction: str | None
+    law_date: str
+    created: int
+    evaluated_at: int | None
+    height: int | None
+    block_time: int | None
+    state: str  # queued | running | done
+    lines: int
+    done: int
+
+
+@dataclass(frozen=True, slots=True)
+class ItemRow:
+    """A line that was judged; `seq` counts in order of judging, from 1."""
+
+    line: int
+    seq: int
+    verdict: str
+    body: bytes = b""  # the whole verdict, JSON; empty where it was not asked for
+
+
+_COLUMNS = (
+    "number, id, declaration, consignee_eori, direction, law_date, created, evaluated_at, height, "
+    "block_time, state, lines, done"
+)
+
+
+class ConsignmentTable:
+    """Consignments in order of arrival, with their lines."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    # -- written -------------------------------------------------------------------------------------
+
+    @staticmethod
+    def put(
+        db: Transaction,
+        *,
+        id: str,
+        declaration: str,
+        manifest: bytes,
+        manifest_digest: bytes,
+        consignee_eori: str | None,
+        direction: str | None,
+        law_date: str,
+        created: int,
+        lines: int,
+    ) -> None:
+        db.execute(
+            "INSERT INTO consignments (id, declaration, manifest, manifest_digest, consignee_eori, "
+            f"direction, law_date, created, lines) VALUES ({marks(9)})",
+            (id, declaration, manifest, manifest_digest, consignee_eori, direction, law_date, created, lines),
+        )
+
+    @staticmethod
+    def put_items(db: Transaction, consignment_id: str, items: Iterable[ItemRow]) -> None:
+        """Verdicts of lines; a line that has one keeps it."""
+        db.executemany(
+            "INSERT OR IGNORE INTO items VALUES (?, ?, ?, ?, ?)",
+            [(consignment_id, item.line, item.seq, item.verdict, item.body) for item in items],
+        )
+
+    @staticmethod
+    def begin(db: Transaction, consignment_id: str) -> None:
+        db.execute("UPDATE consignments SET state = 'running' WHERE id = ?", (consignment_id,))
+
+    @staticmethod
+    def progress(
+        db: Transaction,
+        consignment_id: str,
+        *,
+        done: int,
+        evaluated_at: int,
+        height: int | None,
+        block_time: int | None,
+        state: str,
+    ) -> None:
+        db.execute(
+            "UPDATE consignments SET done = ?, evaluated_at = ?, height = ?, block_time = ?, state = ? "
+            "WHERE id = ?",
+            (done, evaluated_at, height, block_time, state, consignment_id),
+        )
+
+    @staticmethod
+    def end(db: Transaction, consignment_id: str) -> None:
+        """Done, if every line is."""
+        db.execute("UPDATE consignments SET state = 'done' WHERE id = ? AND done = lines", (consignment_id,))
+
+    # -- read ----------------------------------------------------------------------------------------
+
+    def get(self, consignment_id: str) -> ConsignmentRow | None:
+        found = self._where("id = ?", (consignment_id,))
+        return found[0] if found else None
+
+    def manifest(self, consignment_id: str) -> bytes:
+        """The manifest as it was stored, JSON; the consignment must exist."""
+        row = self._db.connection.execute("SELECT manifest FROM consignments WHERE id = ?", (consignment_id,))
+        return bytes(row.fetchone()["manifest"])
+
+    def page(self, limit: int, before: int | None) -> list[ConsignmentRow]:
+        """Newest first, of those with a smaller number than `before`."""
+        above = before if before is not None else NUMBER_MAX
+        return self._where("number < ? ORDER BY number DESC LIMIT ?", (above, limit))
+
+    def next_waiting(self) -> ConsignmentRow | None:
+        """The oldest that is not done."""
+        found = self._where("state != 'done' ORDER BY number LIMIT 1", ())
+        return found[0] if found else None
+
+    def counts(self, consignment_ids: Sequence[str]) -> dict[str, dict[str, int]]:
+        """{consignment: {verdict: how many lines}} for many at once."""
+        found: dict[str, dict[str, int]] = {one: {} for one in consignment_ids}
+        for start in range(0, len(consignment_ids), VARIABLES_MAX):
+            part = consignment_ids[start : start + VARIABLES_MAX]
+            rows = self._db.connection.execute(
+                "SELECT consignment, verdict, COUNT(*) AS n FROM items "
+                f"WHERE consignment IN ({marks(len(part))}) GROUP BY consignment, verdict",
+                part,
+            )
+            for row in rows:
+                found[row["consignment"]][row["verdict"]] = row["n"]
+        return found
+
+    def items(
+        self, consignment_id: str, verdicts: Sequence[str] | None, limit: int | None, offset: int
+    ) -> list[bytes]:
+        """The bodies of lines with one of `verdicts` (None: any), in line order."""
+        condition = "" if verdicts is None else f" AND verdict IN ({marks(len(verdicts))})"
+        rows = self._db.connection.execute(
+            f"SELECT body FROM items WHERE consignment = ?{condition} ORDER BY line LIMIT ? OFFSET ?",
+            (consignment_id, *(verdicts or ()), -1 if limit is None else limit, offset),
+        )
+        return [row["body"] for row in rows]
+
+    def item(self, consignment_id: str, line: int) -> bytes | None:
+        """The body of one line."""
+        row = self._db.connection.execute(
+            "SELECT body FROM items WHERE consignment = ? AND line = ?", (consignment_id, line)
+        ).fetchone()
+        return None if row is None else bytes(row["body"])
+
+    def judged(self, consignment_id: str) -> dict[int, int]:
+        """{line: seq} of the lines that have a verdict."""
+        rows = self._db.connection.execute(
+            "SELECT line, seq FROM items WHERE consignment = ?", (consignment_id,)
+        )
+        return {row["line"]: row["seq"] for row in rows}
+
+    def items_after(self, consignment_id: str, seq: int, limit: int) -> list[ItemRow]:
+        """Lines judged after `seq`, in order of judging, without their bodies."""
+        rows = self._db.connection.execute(
+            "SELECT line, seq, verdict FROM items WHERE consignment = ? AND seq > ? ORDER BY seq LIMIT ?",
+            (consignment_id, seq, limit),
+        )
+        return [ItemRow(*row) for row in rows]
+
+    def bodies(self, consignment_id: str) -> Iterator[bytes]:
+        """Every body in line order, a few at a time: no statement stays open while the reader is slow."""
+        line = -1
+        while True:
+            rows = self._db.connection.execute(
+                "SELECT line, body FROM items WHERE consignment = ? AND line > ? ORDER BY line LIMIT ?",
+                (consignment_id, line, EXPORT_LINES),
+            ).fetchall()
+            if not rows:
+                return
+            for row in rows:
+                yield row["body"]
+            line = rows[-1]["line"]
+
+    def _where(self, condition: str, values: Sequence[object]) -> list[ConsignmentRow]:
+        rows = self._db.connection.execute(f"SELECT {_COLUMNS} FROM consignments WHERE {condition}", values)
+        return [ConsignmentRow(*row) for row in rows]

@@ -1,0 +1,130 @@
+"""One SQLite file: how it is opened, what a transaction promises, and how its schema moves forwards.
+
+sqlite-utils makes tables, moves schemas forwards and searches (`history.py` and its users). The statements of
+hot paths are SQL as it stands, on one connection in one transaction: sqlite-utils commits every call of its
+own accord, looks a table up before each, and makes a dictionary of every row.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlite_utils
+
+from node.errors import SetupError
+from node.storage.history import History
+
+BUSY_TIMEOUT_S = 30
+VARIABLES_MAX = 500  # SQLite's limit of host parameters is higher; this keeps statements cacheable
+
+# A connection on which a write transaction is open. Only this folder runs statements on it; whoever else is
+# given one hands it on, so that several writes are one.
+Transaction = sqlite3.Connection
+StorageError = sqlite3.Error
+StorageTrouble = sqlite3.OperationalError  # a lock, a full disk: may pass
+
+
+class Database:
+    """One SQLite file in WAL mode, one connection per thread, explicit transactions."""
+
+    def __init__(self, path: Path, history: History) -> None:
+        self.path = path
+        self._local = threading.local()
+        self._connections: list[sqlite3.Connection] = []
+        self._lock = threading.Lock()
+        try:
+            self._bring_forward(history)
+        except sqlite3.DatabaseError as error:
+            self.close()
+            raise SetupError(f"{path} is not a database of this node: restore it, or start empty") from error
+        except SetupError:
+            self.close()
+            raise
+
+    def _bring_forward(self, history: History) -> None:
+        """Take the steps that are still to come, all in one transaction; a newer file is refused."""
+        tables = self.tables()
+        history.require_known(tables, self.path)
+        if history.pending(tables):
+            with self.writing():
+                history.apply(tables)  # looks again: another process may have been first
+
+    def tables(self) -> sqlite_utils.Database:
+        """This thread's connection as sqlite-utils sees it."""
+        return sqlite_utils.Database(self.connection, recursive_triggers=False, execute_plugins=False)
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """This thread's connection, opened on first use."""
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = sqlite3.connect(
+                self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+            )
+            connection.row_factory = sqlite3.Row
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            connection.execute("PRAGMA cache_size=-2000")
+            self._local.connection = connection
+            with self._lock:
+                self._connections.append(connection)
+        return connection
+
+    @contextmanager
+    def writing(self, *, durable: bool = True) -> Iterator[Transaction]:
+        """One write transaction: all of it, or nothing. On disk when the block ends.
+
+        With `durable=False` it is whole but may be lost with the power: the next durable one takes it along.
+        """
+        connection = self.connection
+        if not durable:
+            connection.execute("PRAGMA synchronous=NORMAL")
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                # A full disk ends a transaction by itself; a failed COMMIT leaves it open.
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+        finally:
+            if not durable:
+                connection.execute("PRAGMA synchronous=FULL")
+
+    @contextmanager
+    def reading(self) -> Iterator[Transaction]:
+        """One read transaction: everything inside sees the same state. May be nested."""
+        connection = self.connection
+        if connection.in_transaction:
+            yield connection
+            return
+        connection.execute("BEGIN")
+        try:
+            yield connection
+        finally:
+            connection.execute("COMMIT")
+
+    def bind(self, name: str, value: bytes) -> bytes:
+        """Remember `value` under `name` at first use; afterwards the first value is what is returned."""
+        with self.writing() as db:
+            db.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (name, value))
+            row = db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        return bytes(row["value"])
+
+    def close(self) -> None:
+        """Close every thread's connection: no thread uses this database any more."""
+        with self._lock:
+            for connection in self._connections:
+                connection.close()
+            self._connections.clear()
+
+
+def marks(count: int) -> str:
+    """`count` host parameters, for IN (...)."""
+    return ",".join("?" * count)

@@ -1,0 +1,79 @@
+"""Documents by their digest: own ones and fetched ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from node.storage.database import VARIABLES_MAX, Database, Transaction, marks
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDocument:
+    """A document by its digest. `kind`: passport | set_list | event | status_list | credential."""
+
+    digest: bytes
+    kind: str
+    body: bytes  # JSON as received or made
+    issuer: str
+    battery: str | None = None
+    point: int | None = None  # passport: the Annex XIII point
+    set_digest: bytes | None = None  # passport: the set list it belongs to
+    credential_id: str | None = None
+    fetched_at: int | None = None  # None: our own
+
+
+_COLUMNS = "digest, kind, body, issuer, battery, point, set_digest, credential_id, fetched_at"
+
+
+class DocumentTable:
+    """What a participant signed or was given."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    @staticmethod
+    def put(db: Transaction, documents: Iterable[StoredDocument]) -> None:
+        """Keep documents; a digest already held keeps its first copy, with the newer fetch time."""
+        db.executemany(
+            f"INSERT INTO documents ({_COLUMNS}) VALUES ({marks(9)}) "
+            "ON CONFLICT (digest) DO UPDATE SET fetched_at = excluded.fetched_at "
+            "WHERE documents.fetched_at IS NOT NULL",
+            [
+                (
+                    *(d.digest, d.kind, d.body, d.issuer, d.battery),
+                    *(d.point, d.set_digest, d.credential_id, d.fetched_at),
+                )
+                for d in documents
+            ],
+        )
+
+    def get(self, digest: bytes) -> StoredDocument | None:
+        found = self._where("digest = ?", (digest,))
+        return found[0] if found else None
+
+    def with_id(self, credential_id: str) -> list[StoredDocument]:
+        """The credentials with this `id`."""
+        return self._where("credential_id = ?", (credential_id,))
+
+    def of_set(self, set_digest: bytes) -> list[StoredDocument]:
+        """The credentials of a passport that are held, by Annex XIII point."""
+        return self._where("set_digest = ? ORDER BY point", (set_digest,))
+
+    def digests_of_sets(self, set_digests: Sequence[bytes]) -> dict[bytes, dict[int, bytes]]:
+        """{set: {point: digest}} for many passports at once, without their bodies."""
+        found: dict[bytes, dict[int, bytes]] = {digest: {} for digest in set_digests}
+        for start in range(0, len(set_digests), VARIABLES_MAX):
+            part = set_digests[start : start + VARIABLES_MAX]
+            rows = self._db.connection.execute(
+                f"SELECT set_digest, point, digest FROM documents WHERE set_digest IN ({marks(len(part))}) "
+                "ORDER BY point",
+                part,
+            )
+            for row in rows:
+                found[row["set_digest"]][row["point"]] = row["digest"]
+        return found
+
+    def _where(self, condition: str, values: Sequence[object]) -> list[StoredDocument]:
+        rows = self._db.connection.execute(f"SELECT {_COLUMNS} FROM documents WHERE {condition}", values)
+        return [StoredDocument(*row) for row in rows]

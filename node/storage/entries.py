@@ -1,0 +1,81 @@
+"""Rows of the log: one leaf with what it is found by, and the newest block."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from consensus.merkle import leaf_hash
+from credentials.ledger.attestation import Attestation, standing_key
+from credentials.ledger.entries import (
+    AdmittedEntry,
+    BlockEntry,
+    EvidenceEntry,
+    PolicyEntry,
+    RefusedEntry,
+    parse_entry,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerTip:
+    """The newest decided and executed block."""
+
+    height: int
+    block_id: bytes
+    time: int
+    app_hash: bytes
+    frontier: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class EntryRow:
+    """One leaf of the log with what it is found by."""
+
+    entry: bytes
+    leaf_hash: bytes
+    type: str  # admitted | refused | block | policy | evidence
+    kind: str | None = None  # of the attestation: the event
+    issuer: str | None = None
+    subject: bytes | None = None  # its standing key
+    digest: bytes | None = None  # of the attestation
+    document_digest: bytes | None = None
+    rule: str | None = None  # refused: the rule
+    winner: int | None = None  # refused: leaf index of the winner
+    leaf_index: int = -1  # set when read
+    height: int = -1  # set when read
+
+
+def row_of(entry: bytes, parsed: Mapping[bytes, Attestation] | None = None) -> EntryRow:
+    """What a leaf is found by; `parsed` holds attestations that were parsed already, by their bytes."""
+    leaf = leaf_hash(entry)
+    known = parsed.get(entry) if parsed is not None else None
+    match AdmittedEntry(known) if known is not None else parse_entry(entry):
+        case AdmittedEntry(attestation):
+            return EntryRow(
+                entry,
+                leaf,
+                "admitted",
+                kind=attestation.kind,
+                issuer=attestation.issuer,
+                subject=standing_key(attestation.subject),
+                digest=attestation.digest,
+                document_digest=attestation.document_digest,
+            )
+        case RefusedEntry() as refused:
+            return EntryRow(
+                entry,
+                leaf,
+                "refused",
+                issuer=refused.issuer,
+                subject=standing_key(refused.subject),
+                digest=refused.digest,
+                rule=refused.rule,
+                winner=refused.winner_leaf_index,
+            )
+        case EvidenceEntry(evidence):
+            return EntryRow(entry, leaf, "evidence", kind=evidence.kind, digest=evidence.id)
+        case BlockEntry():
+            return EntryRow(entry, leaf, "block")
+        case PolicyEntry():
+            return EntryRow(entry, leaf, "policy")

@@ -1,0 +1,49 @@
+"""Schema versions: a database's history is a list of steps, each taken once, in order, never edited.
+
+What has been taken stands in the file itself (`_sqlite_migrations`, sqlite-utils). The version of a file is
+the number of its steps. An older file is brought forwards when it is opened, in one transaction; a newer one
+is refused: this program does not know what its tables mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import sqlite_utils
+from sqlite_utils.migrations import Migrations
+
+from node.errors import SetupError
+
+Step = Callable[[sqlite_utils.Database], None]
+
+
+class History:
+    """The steps of one database, oldest first; their names are the functions' own."""
+
+    def __init__(self, name: str, *steps: Step) -> None:
+        self._migrations = Migrations(name)
+        self._names = [step.__name__ for step in steps]
+        for step in steps:
+            self._migrations(name=step.__name__)(step)
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        return tuple(self._names)
+
+    def require_known(self, db: sqlite_utils.Database, path: Path) -> None:
+        """SetupError for a file that a newer program wrote."""
+        strange = [step.name for step in self._migrations.applied(db) if step.name not in self._names]
+        if strange:
+            raise SetupError(
+                f"{path} was written by a newer version of this program (it took the step {strange[0]}, and "
+                f"this one knows {len(self._names)}): run that version again, or restore an older backup"
+            )
+
+    def pending(self, db: sqlite_utils.Database) -> list[str]:
+        """The names of the steps still to come."""
+        return [step.name for step in self._migrations.pending(db)]
+
+    def apply(self, db: sqlite_utils.Database, *, stop_before: str | None = None) -> None:
+        """Take them, inside the caller's transaction."""
+        self._migrations.apply(db, stop_before=stop_before)

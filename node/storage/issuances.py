@@ -1,0 +1,67 @@
+"""Passports this participant issued: by digest, by battery and claims, by idempotency key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+
+from node.storage.database import Database, Transaction, marks
+
+NUMBER_MAX = 1 << 53
+
+
+@dataclass(frozen=True, slots=True)
+class Issuance:
+    """One passport of ours. Its attestations are in the outbox, its credentials among the documents."""
+
+    number: int  # in order of issuing; 0 before it is stored
+    digest: bytes  # of the set list
+    battery: str
+    version: int
+    category: str
+    claims_digest: bytes
+    idempotency_key: str | None
+    signed_at: int
+    published: bytes  # digest of the attestation
+    produced: bytes | None  # the same for the battery's production, if it came with this passport
+    status_index: int  # over all lists of a purpose
+
+
+_COLUMNS = (
+    "number, digest, battery, version, category, claims_digest, idempotency_key, "
+    "signed_at, published, produced, status_index"
+)
+
+
+class IssuanceTable:
+    """What was issued, in order."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    @staticmethod
+    def put(db: Transaction, issuance: Issuance) -> None:
+        _, *values = astuple(issuance)
+        db.execute(f"INSERT INTO issuances ({_COLUMNS}) VALUES (NULL, {marks(len(values))})", values)
+
+    def get(self, digest: bytes) -> Issuance | None:
+        return self._one("digest = ?", (digest,))
+
+    def with_key(self, idempotency_key: str) -> Issuance | None:
+        return self._one("idempotency_key = ?", (idempotency_key,))
+
+    def with_claims(self, battery: str, claims_digest: bytes) -> Issuance | None:
+        return self._one("battery = ? AND claims_digest = ?", (battery, claims_digest))
+
+    def page(self, limit: int, before: int | None) -> list[Issuance]:
+        """Newest first, of those with a smaller number than `before`."""
+        above = before if before is not None else NUMBER_MAX
+        return self._where("number < ? ORDER BY number DESC LIMIT ?", (above, limit))
+
+    def _one(self, condition: str, values: Sequence[object]) -> Issuance | None:
+        found = self._where(condition, values)
+        return found[0] if found else None
+
+    def _where(self, condition: str, values: Sequence[object]) -> list[Issuance]:
+        rows = self._db.connection.execute(f"SELECT {_COLUMNS} FROM issuances WHERE {condition}", values)
+        return [Issuance(*row) for row in rows]

@@ -1,0 +1,312 @@
+"""`ledger.db`: what was agreed. Blocks, entries, standings, final digests and cosigned checkpoints.
+
+Rebuildable from peers. Written by the engine's thread only; every thread reads through its own connection,
+and one `with ledger.reading():` is one read transaction. A block is one transaction over five tables, and
+what the engine asks is answered at line rate: statements are SQL, not sqlite-utils (`database.py` says why).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+
+from consensus.types import Block, ValidatorHistory, ValidatorSet
+from node.storage.database import VARIABLES_MAX, Database, marks
+from node.storage.entries import EntryRow, LedgerTip
+from node.storage.versions import LEDGER
+
+CACHED_MAX = 20_000  # standings, and final digests, that the engine's thread need not read again
+
+
+class LedgerStore:
+    """Blocks, entries, standings, final digests and cosigned checkpoints."""
+
+    def __init__(self, path: Path) -> None:
+        self._db = Database(path, LEDGER)
+        self.reading = self._db.reading
+        self.bind = self._db.bind
+        self._writer: int | None = None  # the thread that commits blocks
+        self._standings: dict[bytes, bytes | None] = {}  # as of the last block: this thread's only
+        self._finals: dict[bytes, bool] = {}
+
+    def close(self) -> None:
+        self._db.close()
+
+    # -- written by the engine -----------------------------------------------------------------------
+
+    def commit_block(
+        self,
+        tip: LedgerTip,
+        *,
+        block: bytes,
+        certificate: bytes,
+        entries: Sequence[EntryRow],
+        standings: Mapping[bytes, bytes],
+        finals: Iterable[bytes],
+        validators: ValidatorSet | None = None,
+    ) -> None:
+        """Write the block and all it changed, or nothing; `validators` are in force two heights on."""
+        with self._db.writing() as db:
+            db.execute(
+                "INSERT INTO blocks VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (tip.height, tip.block_id, tip.time, tip.app_hash, block, certificate, tip.frontier),
+            )
+            first = db.execute("SELECT COALESCE(MAX(leaf_index) + 1, 0) AS n FROM entries").fetchone()["n"]
+            db.executemany(
+                _INSERT_ENTRY,
+                [_entry_values(first + offset, tip.height, row) for offset, row in enumerate(entries)],
+            )
+            db.executemany("INSERT OR REPLACE INTO standings VALUES (?, ?)", standings.items())
+            final = list(finals)
+            db.executemany("INSERT INTO finals VALUES (?, ?)", [(digest, tip.height) for digest in final])
+            if validators is not None:
+                db.execute("INSERT INTO validators VALUES (?, ?)", (tip.height + 2, validators.encode()))
+        self._writer = threading.get_ident()
+        self._standings.update(standings)
+        self._finals.update(dict.fromkeys(final, True))
+        for cache in (self._standings, self._finals):
+            if len(cache) > CACHED_MAX:
+                cache.clear()
+
+    @contextmanager
+    def adopting(self) -> Iterator[Adoption]:
+        """Fill this empty ledger in one transaction, or leave it empty."""
+        with self._db.writing() as db:
+            yield Adoption(db)
+
+    def put_checkpoint(self, size: int, time: int, note: str) -> None:
+        """Keep a cosigned checkpoint: of one size the first note, with its time, and the newest one.
+
+        Not synced by itself: peers have it as well, and the next block's commit takes it along.
+        """
+        with self._db.writing(durable=False) as db:
+            db.execute(
+                "INSERT INTO checkpoints VALUES (?, ?, ?, ?) "
+                "ON CONFLICT (size) DO UPDATE SET note = excluded.note",
+                (size, time, note, note),
+            )
+
+    def cached(self) -> tuple[dict[bytes, bytes | None], dict[bytes, bool]] | None:
+        """For the thread that commits blocks: standings and final digests it read or wrote. Else None.
+
+        Nobody else writes them, so what that thread knows is what is on disk; another thread could put
+        something older back after a block.
+        """
+        return (self._standings, self._finals) if self._writer == threading.get_ident() else None
+
+    def learn_finals(self, digests: Sequence[bytes]) -> None:
+        """For the thread that commits blocks: ask once what it will want to know one by one."""
+        SqliteStandingReader(self).final(digests)
+
+    # -- read by everyone ----------------------------------------------------------------------------
+
+    def tip(self) -> LedgerTip | None:
+        row = self._db.connection.execute(
+            "SELECT height, id, time, app_hash, frontier FROM blocks ORDER BY height DESC LIMIT 1"
+        ).fetchone()
+        return None if row is None else LedgerTip(*row)
+
+    def block_time(self, height: int) -> int | None:
+        row = self._db.connection.execute("SELECT time FROM blocks WHERE height = ?", (height,)).fetchone()
+        return None if row is None else int(row["time"])
+
+    def ordered_attestation(self, height: int, digest: bytes) -> bytes | None:
+        """The bytes of an attestation in the block of `height`: evidence of a refused one."""
+        row = self._db.connection.execute("SELECT block FROM blocks WHERE height = ?", (height,)).fetchone()
+        if row is None:
+            return None
+        attestations = Block.decode(row["block"]).attestations
+        return next((data for data in attestations if sha256(data).digest() == digest), None)
+
+    def blocks(self, height_min: int, count: int, size_bytes_max: int) -> list[tuple[bytes, bytes]]:
+        """Blocks with their certificates in sequence; at least one if there is one, then up to the limits."""
+        rows = self._db.connection.execute(
+            "SELECT block, certificate FROM blocks WHERE height >= ? ORDER BY height LIMIT ?",
+            (height_min, count),
+        )
+        found: list[tuple[bytes, bytes]] = []
+        size = 0
+        for row in rows:
+            size += len(row["block"]) + len(row["certificate"])
+            if found and size > size_bytes_max:
+                break
+            found.append((row["block"], row["certificate"]))
+        return found
+
+    def certificates(self, count: int) -> list[bytes]:
+        """The commit certificates of the last `count` blocks, in order."""
+        rows = self._db.connection.execute(
+            "SELECT certificate FROM blocks ORDER BY height DESC LIMIT ?", (count,)
+        ).fetchall()
+        return [row["certificate"] for row in reversed(rows)]
+
+    def validator_history(self, first: ValidatorSet) -> ValidatorHistory:
+        """Who votes at which height; `first` are those of genesis."""
+        rows = self._db.connection.execute("SELECT height, members FROM validators ORDER BY height")
+        changes = [(row["height"], ValidatorSet.decode(row["members"])) for row in rows]
+        return ValidatorHistory(((1, first), *changes))
+
+    def evidence(self) -> list[EntryRow]:
+        """Every fault of a validator on the record, in log order."""
+        return self._entries("type = 'evidence' ORDER BY leaf_index", ())
+
+    def leaf_hashes(self) -> Iterator[bytes]:
+        """All leaf hashes in order."""
+        for row in self._db.connection.execute("SELECT leaf_hash FROM entries ORDER BY leaf_index"):
+            yield row["leaf_hash"]
+
+    def log_size(self) -> int:
+        row = self._db.connection.execute(
+            "SELECT COALESCE(MAX(leaf_index) + 1, 0) AS n FROM entries"
+        ).fetchone()
+        return int(row["n"])
+
+    def standings(self) -> Iterator[tuple[bytes, bytes]]:
+        """All records in the order of their keys."""
+        for row in self._db.connection.execute("SELECT subject, value FROM standings ORDER BY subject"):
+            yield row["subject"], row["value"]
+
+    def bucket(self, number: int) -> list[tuple[bytes, bytes]]:
+        """(key, SHA-256 of the record) of the keys that begin with these two bytes: `merkle.StandingsMap`."""
+        first, last = number.to_bytes(2, "big"), number.to_bytes(2, "big") + b"\xff" * 31
+        rows = self._db.connection.execute(
+            "SELECT subject, value FROM standings WHERE subject BETWEEN ? AND ?", (first, last)
+        )
+        return [(row["subject"], sha256(row["value"]).digest()) for row in rows]
+
+    def standing(self, subject: bytes) -> bytes | None:
+        row = self._db.connection.execute(
+            "SELECT value FROM standings WHERE subject = ?", (subject,)
+        ).fetchone()
+        return None if row is None else bytes(row["value"])
+
+    def entries_of(self, subject: bytes) -> list[EntryRow]:
+        """The timeline of a subject, in log order."""
+        return self._entries("subject = ? ORDER BY leaf_index", (subject,))
+
+    def entries_with_digest(self, digest: bytes) -> list[EntryRow]:
+        """Entries of the attestation with this digest: one, or none."""
+        return self._entries("digest = ? ORDER BY leaf_index", (digest,))
+
+    def entries_with_document(self, document_digest: bytes) -> list[EntryRow]:
+        """Entries whose attestation is about this document."""
+        return self._entries("document_digest = ? ORDER BY leaf_index", (document_digest,))
+
+    def entries_from(self, leaf_index: int, limit: int) -> list[EntryRow]:
+        return self._entries("leaf_index >= ? ORDER BY leaf_index LIMIT ?", (leaf_index, limit))
+
+    def entry(self, leaf_index: int) -> EntryRow | None:
+        found = self._entries("leaf_index = ?", (leaf_index,))
+        return found[0] if found else None
+
+    def checkpoint(self) -> tuple[int, str] | None:
+        """(size, newest note) of the largest cosigned checkpoint."""
+        row = self._db.connection.execute(
+            "SELECT size, note FROM checkpoints ORDER BY size DESC LIMIT 1"
+        ).fetchone()
+        return None if row is None else (row["size"], row["note"])
+
+    def checkpoint_covering(self, leaf_index: int) -> str | None:
+        """The first note over a leaf: it proves the earliest time."""
+        row = self._db.connection.execute(
+            "SELECT first_note FROM checkpoints WHERE size > ? ORDER BY size LIMIT 1", (leaf_index,)
+        ).fetchone()
+        return None if row is None else str(row["first_note"])
+
+    def _entries(self, condition: str, values: Sequence[object]) -> list[EntryRow]:
+        rows = self._db.connection.execute(
+            "SELECT entry, leaf_hash, type, kind, issuer, subject, digest, document_digest, rule, winner, "
+            f"leaf_index, height FROM entries WHERE {condition}",
+            values,
+        )
+        return [EntryRow(*row) for row in rows]
+
+
+class Adoption:
+    """An open transaction that fills an empty ledger row by row: `snapshot.py` says what may go in."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def block(self, height: int, block_id: bytes, time: int, block: bytes, certificate: bytes) -> None:
+        """A block; its state follows when its leaves are there."""
+        values = (height, block_id, time, b"", block, certificate, b"")
+        self._db.execute("INSERT INTO blocks VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+
+    def state(self, height: int, app_hash: bytes, frontier: bytes) -> None:
+        self._db.execute(
+            "UPDATE blocks SET app_hash = ?, frontier = ? WHERE height = ?", (app_hash, frontier, height)
+        )
+
+    def final(self, height: int, digests: Iterable[bytes]) -> None:
+        self._db.executemany("INSERT INTO finals VALUES (?, ?)", [(digest, height) for digest in digests])
+
+    def entry(self, leaf_index: int, height: int, row: EntryRow) -> None:
+        self._db.execute(_INSERT_ENTRY, _entry_values(leaf_index, height, row))
+
+    def standing(self, key: bytes, value: bytes) -> None:
+        self._db.execute("INSERT INTO standings VALUES (?, ?)", (key, value))
+
+    def checkpoint(self, size: int, time: int, note: str) -> None:
+        self._db.execute("INSERT INTO checkpoints VALUES (?, ?, ?, ?)", (size, time, note, note))
+
+
+_INSERT_ENTRY = "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+
+
+def _entry_values(leaf_index: int, height: int, row: EntryRow) -> tuple[object, ...]:
+    return (
+        leaf_index,
+        row.leaf_hash,
+        height,
+        row.type,
+        row.kind,
+        row.issuer,
+        row.subject,
+        row.digest,
+        row.document_digest,
+        row.rule,
+        row.winner,
+        row.entry,
+    )
+
+
+class SqliteStandingReader:
+    """`credentials.ledger.registry.StandingReader` over ledger.db."""
+
+    def __init__(self, ledger: LedgerStore) -> None:
+        self._ledger = ledger
+
+    def get_many(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+        """The standings of those of `keys` that have one."""
+        cached = self._ledger.cached()
+        if cached is None:
+            return dict(self._select("SELECT subject, value FROM standings WHERE subject", keys))
+        standings = cached[0]
+        unknown = [key for key in keys if key not in standings]
+        if unknown:
+            standings.update(dict.fromkeys(unknown))
+            standings.update(self._select("SELECT subject, value FROM standings WHERE subject", unknown))
+        return {key: value for key in keys if (value := standings[key]) is not None}
+
+    def final(self, digests: Sequence[bytes]) -> set[bytes]:
+        """Those of `digests` that were admitted or refused."""
+        cached = self._ledger.cached()
+        finals = {} if cached is None else cached[1]
+        unknown = [digest for digest in digests if digest not in finals]
+        if unknown:
+            finals.update(dict.fromkeys(unknown, False))
+            rows = self._select("SELECT digest, height FROM finals WHERE digest", unknown)
+            finals.update((row[0], True) for row in rows)
+        return {digest for digest in digests if finals[digest]}
+
+    def _select(self, statement: str, values: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
+        with self._ledger.reading() as db:
+            for start in range(0, len(values), VARIABLES_MAX):
+                part = values[start : start + VARIABLES_MAX]
+                found = db.execute(f"{statement} IN ({marks(len(part))})", part)
+                yield from (tuple(row) for row in found)

@@ -1,0 +1,131 @@
+"""Own attestations, and how far each came. What is in here was acknowledged, and is never lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from node.storage.database import VARIABLES_MAX, Database, Transaction, marks
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxItem:
+    """One own attestation and how far it came: outbox -> admitted | refused | dropped, then its receipt."""
+
+    number: int
+    digest: bytes
+    data: bytes
+    kind: str
+    battery: str | None
+    subject: bytes | None
+    document_digest: bytes
+    created: int
+    state: str
+    height: int | None
+    leaf_index: int | None
+    rule: str | None  # refused or dropped: by which rule
+    winner: int | None  # refused: leaf index of the winner
+    reason: str | None  # dropped: in words
+    receipted_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What the ledger says became of an attestation."""
+
+    digest: bytes
+    state: str  # admitted | refused
+    height: int
+    leaf_index: int
+    rule: str | None
+    winner: int | None
+
+
+_COLUMNS = (
+    "number, digest, data, kind, battery, subject, document_digest, created, "
+    "state, height, leaf_index, rule, winner, reason, receipted_at"
+)
+
+
+class OutboxTable:
+    """Attestations of this participant, oldest first."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    @staticmethod
+    def put(
+        db: Transaction,
+        *,
+        digest: bytes,
+        data: bytes,
+        kind: str,
+        battery: str | None,
+        subject: bytes | None,
+        document_digest: bytes,
+        created: int,
+    ) -> None:
+        """A new attestation, to be sent."""
+        db.execute(
+            "INSERT INTO outbox "
+            "(digest, data, kind, battery, subject, document_digest, created) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (digest, data, kind, battery, subject, document_digest, created),
+        )
+
+    @staticmethod
+    def settle(db: Transaction, outcomes: Iterable[Settled]) -> None:
+        """What became of attestations."""
+        db.executemany(
+            "UPDATE outbox SET state = ?, height = ?, leaf_index = ?, rule = ?, winner = ? WHERE digest = ?",
+            [(o.state, o.height, o.leaf_index, o.rule, o.winner, o.digest) for o in outcomes],
+        )
+
+    @staticmethod
+    def drop(db: Transaction, dropped: Iterable[tuple[bytes, str, str]]) -> None:
+        """(digest, rule, reason) of attestations that no pool will take."""
+        db.executemany(
+            "UPDATE outbox SET state = 'dropped', rule = ?, reason = ? WHERE digest = ? AND state = 'outbox'",
+            [(rule, reason, digest) for digest, rule, reason in dropped],
+        )
+
+    @staticmethod
+    def receipt(db: Transaction, size: int, now: int, limit: int) -> int:
+        """Note those below a cosigned size as receipted, up to `limit`; how many."""
+        return db.execute(
+            "UPDATE outbox SET receipted_at = ? WHERE number IN ("
+            "SELECT number FROM outbox WHERE receipted_at IS NULL AND leaf_index < ? LIMIT ?)",
+            (now, size, limit),
+        ).rowcount
+
+    def get(self, digest: bytes) -> OutboxItem | None:
+        found = self._where("digest = ?", (digest,))
+        return found[0] if found else None
+
+    def get_many(self, digests: Sequence[bytes]) -> dict[bytes, OutboxItem]:
+        """Those of `digests` that are ours, by digest."""
+        found: dict[bytes, OutboxItem] = {}
+        for start in range(0, len(digests), VARIABLES_MAX):
+            part = digests[start : start + VARIABLES_MAX]
+            found.update((i.digest, i) for i in self._where(f"digest IN ({marks(len(part))})", part))
+        return found
+
+    def of_document(self, document_digest: bytes) -> list[OutboxItem]:
+        return self._where("document_digest = ? ORDER BY number", (document_digest,))
+
+    def of_battery(self, battery: str, kind: str) -> list[OutboxItem]:
+        return self._where("battery = ? AND kind = ? ORDER BY number", (battery, kind))
+
+    def waiting(self, state: str, limit: int = 1000) -> list[OutboxItem]:
+        """Those in `state` without a receipt, oldest first."""
+        return self._where("state = ? AND receipted_at IS NULL ORDER BY number LIMIT ?", (state, limit))
+
+    def counts(self) -> dict[str, int]:
+        """How many without a receipt, by state."""
+        rows = self._db.connection.execute(
+            "SELECT state, COUNT(*) AS n FROM outbox WHERE receipted_at IS NULL GROUP BY state"
+        )
+        return {row["state"]: int(row["n"]) for row in rows}
+
+    def _where(self, condition: str, values: Sequence[object]) -> list[OutboxItem]:
+        rows = self._db.connection.execute(f"SELECT {_COLUMNS} FROM outbox WHERE {condition}", values)
+        return [OutboxItem(*row) for row in rows]

@@ -1,0 +1,132 @@
+"""`signing.db`: what this validator signed. Consensus WAL and guards, on disk before anything is sent.
+
+Never backed up and never restored: putting an old guard back is how a validator signs twice.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from node.errors import SetupError
+from node.storage.database import Database
+from node.storage.versions import SIGNING
+
+Guard = tuple[int, int, str]  # height, round, kind
+
+
+class GuardError(AssertionError):
+    """This validator was about to sign a second, different statement: the node stops instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """What peers showed that this validator signed, and its own database does not know."""
+
+    reason: str
+    height: int  # of the highest vote shown
+    size: int  # of the largest checkpoint shown
+
+
+class SigningStore:
+    """Guards and the consensus WAL: on disk before anything is on the wire."""
+
+    def __init__(self, path: Path) -> None:
+        damaged = (
+            f"{path} is damaged: what this validator signed cannot be known from it. Move it away, start the "
+            "node, and follow what it says about voting"
+        )
+        try:
+            self._db = Database(path, SIGNING)
+            found = self._db.connection.execute("PRAGMA quick_check").fetchone()[0]
+        except (SetupError, sqlite3.DatabaseError) as error:
+            raise SetupError(damaged) from error
+        if found != "ok":
+            self.close()
+            raise SetupError(damaged)
+
+    def close(self) -> None:
+        self._db.close()
+
+    def persist(self, height: int, records: Sequence[tuple[bytes, Guard | None]]) -> None:
+        """Append WAL records of `height`; a guard taken by another record raises `GuardError`."""
+        with self._db.writing() as db:
+            for record, guard in records:
+                if guard is not None:
+                    taken = db.execute(
+                        "SELECT record FROM guard WHERE height = ? AND round = ? AND kind = ?", guard
+                    ).fetchone()
+                    if taken is not None:
+                        if taken["record"] != record:
+                            raise GuardError(
+                                f"another {guard[2]} of height {guard[0]} round {guard[1]} was already signed"
+                            )
+                        continue
+                    db.execute("INSERT INTO guard VALUES (?, ?, ?, ?)", (*guard, record))
+                    db.execute("INSERT OR REPLACE INTO highest VALUES (1, ?, ?, ?)", guard)
+                db.execute("INSERT INTO wal (height, record) VALUES (?, ?)", (height, record))
+
+    def wal(self, height_min: int) -> list[bytes]:
+        """Records written while working on `height_min` or later, in order."""
+        rows = self._db.connection.execute(
+            "SELECT record FROM wal WHERE height >= ? ORDER BY seq", (height_min,)
+        )
+        return [row["record"] for row in rows]
+
+    def prune(self, height_below: int) -> None:
+        """Forget WAL records and guards of heights decided long ago."""
+        with self._db.writing() as db:
+            db.execute("DELETE FROM wal WHERE height < ?", (height_below,))
+            db.execute("DELETE FROM guard WHERE height < ?", (height_below,))
+
+    def highest(self) -> Guard | None:
+        """The last guard that was taken; it outlives `prune`."""
+        row = self._db.connection.execute("SELECT height, round, kind FROM highest").fetchone()
+        return None if row is None else (row["height"], row["round"], row["kind"])
+
+    def withheld(self) -> Withheld | None:
+        """Why this validator does not vote, if peers showed it signatures that this database lacks."""
+        row = self._db.connection.execute("SELECT reason, height, size FROM withheld").fetchone()
+        return None if row is None else Withheld(*row)
+
+    def withhold(self, withheld: Withheld) -> None:
+        """Remember that this validator must not vote; the highest heights and sizes shown are kept."""
+        with self._db.writing() as db:
+            before = db.execute("SELECT height, size FROM withheld").fetchone() or (0, 0)
+            height, size = max(withheld.height, before[0]), max(withheld.size, before[1])
+            db.execute("INSERT OR REPLACE INTO withheld VALUES (1, ?, ?, ?)", (withheld.reason, height, size))
+
+    def allow_vote(self) -> tuple[int, int]:
+        """Let the validator vote above what it was shown; (first height, first size to cosign)."""
+        with self._db.writing() as db:
+            shown = db.execute("SELECT height, size FROM withheld").fetchone() or (0, 0)
+            before = db.execute("SELECT height, size FROM allowed").fetchone() or (0, 0)
+            allowed = max(shown[0] + 1, before[0]), max(shown[1] + 1, before[1])
+            db.execute("INSERT OR REPLACE INTO allowed VALUES (1, ?, ?)", allowed)
+            db.execute("DELETE FROM withheld")
+        return allowed
+
+    def allowed(self) -> tuple[int, int]:
+        """The first height to vote at and the first size to cosign."""
+        row = self._db.connection.execute("SELECT height, size FROM allowed").fetchone()
+        return (0, 0) if row is None else (row["height"], row["size"])
+
+    def last_cosigned(self) -> tuple[int, bytes, int] | None:
+        """(size, root, time) of the newest checkpoint this validator cosigned."""
+        row = self._db.connection.execute("SELECT size, root, time FROM cosign_guard").fetchone()
+        return None if row is None else (row["size"], row["root"], row["time"])
+
+    def guard_cosignature(self, size: int, root: bytes, time: int) -> None:
+        """Allow growth, or the same size and root with a later time; anything else raises `GuardError`."""
+        with self._db.writing() as db:
+            last = db.execute("SELECT size, root, time FROM cosign_guard").fetchone()
+            if last is not None:
+                grows = size > last["size"]
+                repeats = size == last["size"] and root == last["root"] and time >= last["time"]
+                if not (grows or repeats):
+                    raise GuardError(
+                        f"a checkpoint of size {last['size']} was cosigned; size {size} would contradict it"
+                    )
+            db.execute("INSERT OR REPLACE INTO cosign_guard VALUES (1, ?, ?, ?)", (size, root, time))
