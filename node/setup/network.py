@@ -112,6 +112,7 @@ def init(
         raise SetupError(f"this participant cannot be described: {error}") from error
     policy_data = shipped_policy(policy or policy_name(jurisdiction, tuple(roles)))
     root.mkdir(parents=True, exist_ok=True, mode=0o700)
+    root.chmod(0o700)  # one that was there already, with room for others to look in
     keys.save(root, passphrase)
     directory.card.write_bytes(card)
     directory.policy_file.write_bytes(policy_data)

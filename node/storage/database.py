@@ -7,6 +7,7 @@ own accord, looks a table up before each, and makes a dictionary of every row.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ from node.errors import SetupError
 from node.storage.history import History
 
 BUSY_TIMEOUT_S = 30
+MEMORY = ":memory:"
+SIDE_FILES = ("-wal", "-shm")
 VARIABLES_MAX = 500  # SQLite's limit of host parameters is higher; this keeps statements cacheable
 
 # A connection on which a write transaction is open. Only this folder runs statements on it; whoever else is
@@ -36,6 +39,7 @@ class Database:
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
+        _make_private(path)
         try:
             self._bring_forward(history)
         except sqlite3.DatabaseError as error:
@@ -123,6 +127,19 @@ class Database:
             for connection in self._connections:
                 connection.close()
             self._connections.clear()
+
+
+def _make_private(path: Path) -> None:
+    """The file is its owner's alone, before the first byte; SQLite gives -wal and -shm the same mode."""
+    if str(path) == MEMORY:
+        return
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        for file in (path, *(path.with_name(path.name + suffix) for suffix in SIDE_FILES)):
+            if file.exists() and file.stat().st_mode & 0o077:
+                file.chmod(0o600)
+    except OSError as error:
+        raise SetupError(f"{path} cannot be opened: {error.strerror}") from error
 
 
 def marks(count: int) -> str:

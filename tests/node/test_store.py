@@ -1,19 +1,38 @@
 """Databases: guards that cannot be passed, blocks that are all or nothing (node/storage/)."""
 
+import os
 import sqlite3
+import threading
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
+import sqlite_utils
 
 from consensus.merkle import StandingsMap
 from node.errors import SetupError
+from node.storage import versions
+from node.storage.database import Database
 from node.storage.documents import StoredDocument
 from node.storage.entries import EntryRow, LedgerTip
+from node.storage.history import History, Step
 from node.storage.ledger import LedgerStore, SqliteStandingReader
 from node.storage.office import OfficeStore
 from node.storage.signing import GuardError, SigningStore
+
+HISTORIES = {"signing": versions.SIGNING, "ledger": versions.LEDGER, "office": versions.OFFICE}
+STEPS: dict[str, list[Step]] = {
+    name: [getattr(versions, step) for step in history.steps] for name, history in HISTORIES.items()
+}
+KEPT = {
+    "signing": ("wal", "guard", "cosign_guard", "highest", "withheld", "allowed"),
+    "ledger": ("meta", "blocks", "entries", "standings", "finals", "validators", "checkpoints"),
+    "office": (
+        *("meta", "documents", "outbox", "issuances", "status_lists", "status_bits", "status_versions"),
+        *("consignments", "items", "keys", "links", "sessions"),
+    ),
+}
 
 
 @pytest.fixture
@@ -242,3 +261,182 @@ def test_documents_keep_their_first_copy(tmp_path: Path) -> None:
     assert kept_fetched.fetched_at == 9
     assert office.documents.of_set(b"s") == [own]
     office.close()
+
+
+# --- durability, privacy, whose file it is
+
+
+@pytest.mark.parametrize("name", ["signing", "ledger", "office"])
+def test_a_transaction_is_on_disk_when_it_ends(tmp_path: Path, name: str) -> None:
+    """
+    Every connection of every database has synchronous=FULL and a write-ahead log, also after one that is not
+    durable by itself, and also when that one failed half-way.
+    """
+    database = Database(tmp_path / f"{name}.db", HISTORIES[name])
+
+    def full() -> bool:
+        return [
+            database.connection.execute(f"PRAGMA {p}").fetchone()[0] for p in ("synchronous", "journal_mode")
+        ] == [
+            2,
+            "wal",
+        ]
+
+    seen = [full()]
+    with database.writing(durable=False) as db:
+        inside = db.execute("PRAGMA synchronous").fetchone()[0]
+    seen.append(full())
+    with pytest.raises(RuntimeError), database.writing(durable=False):
+        raise RuntimeError("half-way")
+    seen.append(full())
+    elsewhere = threading.Thread(target=lambda: seen.append(full()))
+    elsewhere.start()
+    elsewhere.join()
+    database.close()
+
+    assert (seen, inside) == ([True] * 4, 1)
+
+
+def test_a_block_is_synced_after_a_checkpoint_was_not(ledger: LedgerStore, tmp_path: Path) -> None:
+    """
+    Keeping a checkpoint, which peers have as well, does not leave the connection of the next block lazy.
+    """
+    ledger.put_checkpoint(1, 1, "note")
+    with pytest.raises(OverflowError):
+        ledger.put_checkpoint(1 << 64, 1, "a size that no database holds")
+
+    with ledger.reading() as db:
+        assert db.execute("PRAGMA synchronous").fetchone()[0] == 2
+
+
+def test_a_transaction_that_fails_is_no_longer_open(tmp_path: Path) -> None:
+    """
+    After a statement that failed, and after one that ended the transaction by itself, the next one begins.
+    """
+    office = OfficeStore(tmp_path / "office.db")
+    for ending in ("INSERT INTO nowhere VALUES (1)", "ROLLBACK"):
+        with pytest.raises(sqlite3.Error), office.writing() as db:
+            db.execute("INSERT INTO meta VALUES ('a', 'b')")
+            db.execute(ending)
+
+    assert office.bind("a", b"new") == b"new"
+    office.close()
+
+
+def test_databases_are_their_owners_alone(tmp_path: Path) -> None:
+    """
+    Whatever the umask, a database, its log and its shared memory have mode 0600; an older one gets it.
+    """
+    before = os.umask(0)
+    try:
+        (tmp_path / "ledger.db").touch(0o644)
+        signing = SigningStore(tmp_path / "signing.db")
+        ledger = LedgerStore(tmp_path / "ledger.db")
+        office = OfficeStore(tmp_path / "office.db")
+        ledger.bind("x", b"y")
+        office.bind("x", b"y")
+        modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    finally:
+        os.umask(before)
+    for close in (signing.close, ledger.close, office.close):
+        close()
+
+    assert {f"{name}.db{suffix}" for name in HISTORIES for suffix in ("", "-wal", "-shm")} == set(modes)
+    assert set(modes.values()) == {0o600}
+
+
+# --- versions
+
+
+EARLIER = Path(__file__).parent / "versions"  # one file per database and version: how it was made, with rows
+
+
+def dump(database: Database) -> list[str]:
+    """The schema, in a form in which two files made by different roads are equal."""
+    rows = database.connection.execute(
+        "SELECT type, name, tbl_name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' ORDER BY 1, 2"
+    ).fetchall()
+    found = [f"{row['type']} {row['name']} of {row['tbl_name']}" for row in rows]
+    for row in rows:
+        if row["type"] == "table":
+            columns = database.connection.execute(f"PRAGMA table_info({row['name']})").fetchall()
+            found += [f"{row['name']}: {column['name']} {column['type']}" for column in columns]
+    return found
+
+
+@pytest.mark.parametrize("path", sorted(EARLIER.glob("*.sql")), ids=lambda path: path.stem)
+def test_an_earlier_version_is_brought_forwards(tmp_path: Path, path: Path) -> None:
+    """
+    A file of any earlier version opens with today's schema and all its rows; a second time changes nothing.
+    """
+    name = path.stem.partition("-")[0]
+    file = tmp_path / f"{name}.db"
+    with sqlite3.connect(file) as made:
+        made.executescript(path.read_text())
+    made.close()
+    fresh = Database(tmp_path / "fresh.db", HISTORIES[name])
+
+    for _ in range(2):
+        database = Database(file, HISTORIES[name])
+        schema, expected = dump(database), dump(fresh)
+        rows = {
+            table: database.connection.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0]
+            for table in KEPT[name]
+        }
+        steps = [row[0] for row in database.connection.execute("SELECT name FROM _sqlite_migrations")]
+        database.close()
+
+        assert set(expected) <= set(schema)
+        assert rows == dict.fromkeys(KEPT[name], 1)
+        assert steps == list(HISTORIES[name].steps)
+    fresh.close()
+
+
+@pytest.mark.parametrize("name", ["signing", "ledger", "office"])
+def test_every_step_is_taken_in_one_transaction(tmp_path: Path, name: str) -> None:
+    """
+    From each step of the history to the next ones: a failure in the last leaves the file as it was.
+    """
+    history = HISTORIES[name]
+    for start in range(len(history.steps)):
+        file = tmp_path / f"{name}-{start}.db"
+        database = Database(file, History(name, *STEPS[name][:start]))
+        before = dump(database)
+        database.close()
+
+        def broken(db: sqlite_utils.Database) -> None:
+            db.execute("CREATE TABLE half (done)")
+            raise sqlite3.DatabaseError("the disk is full")
+
+        with pytest.raises(SetupError):
+            Database(file, History(name, *STEPS[name], broken))
+        database = Database(file, History(name, *STEPS[name][:start]))
+        unchanged = dump(database)
+        database.close()
+        database = Database(file, history)
+        steps = [row[0] for row in database.connection.execute("SELECT name FROM _sqlite_migrations")]
+        database.close()
+
+        assert unchanged == before
+        assert steps == list(history.steps)
+
+
+@pytest.mark.parametrize("name", ["signing", "ledger", "office"])
+def test_a_newer_version_is_refused(tmp_path: Path, name: str) -> None:
+    """
+    A file that took a step this program does not know is not opened, not changed, and the sentence says why.
+    """
+
+    def later(db: sqlite_utils.Database) -> None:
+        db.execute("CREATE TABLE of_tomorrow (x)")
+
+    file = tmp_path / f"{name}.db"
+    Database(file, History(name, *STEPS[name], later)).close()
+    before = file.read_bytes()
+
+    with pytest.raises(
+        SetupError, match=r"written by a newer version of this program \(it took the step later"
+    ):
+        Database(file, HISTORIES[name])
+
+    assert file.read_bytes() == before
