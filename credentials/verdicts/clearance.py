@@ -10,7 +10,7 @@ Without a manifest (a scan of one code) the checks of the declaration do not app
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,7 +37,7 @@ from credentials.verdicts.evidence import (
     vin_text,
 )
 from credentials.verdicts.record import Inquiry, Record
-from credentials.verdicts.verdict import CLEAR, ORDER, Findings, Verdict, conclude
+from credentials.verdicts.verdict import Findings, Verdict, conclude
 from credentials.verdicts.verifier import (
     ADMITTED_CHECKS,
     DOCUMENT_CHECKS,
@@ -246,25 +246,6 @@ def clear_item(  # noqa: PLR0917  (the two dates stay apart: never one parameter
     _check_manifest(found, line, shown, inquiry, context)
     conclusion = conclude(found.checks, policy, tables, gaps=bool(battery.gaps), required=policy.required)
     return ItemVerdict(line, _verdict(conclusion, found, battery, inquiry))
-
-
-def consignment(items: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """The worst item's word and the counts of every word; never instead of the items themselves."""
-    counts = dict.fromkeys(ORDER, 0)
-    reasons: dict[str, int] = {}
-    total = 0
-    for item in items:
-        total += 1
-        counts[item["verdict"]] += 1
-        if item["verdict"] not in ORDER[:2]:
-            reasons[item["reason"]] = reasons.get(item["reason"], 0) + 1
-    worst = max((word for word, count in counts.items() if count), key=ORDER.index, default=None)
-    return {"worst": worst, "counts": counts, "reasons": dict(sorted(reasons.items())), "lines": total}
-
-
-def worst_of(words: Sequence[str]) -> str:
-    """The worst of some item verdicts."""
-    return max(words, key=ORDER.index, default=CLEAR)
 
 
 def canonical_name(text: str, rules: Mapping[str, Any]) -> str:

@@ -15,15 +15,7 @@ from enum import StrEnum
 from typing import Any
 
 from credentials.verdicts.evidence import At, Policy, Tables
-
-CLEAR, GAPS, UNDECIDED, HOLD, REFUSE = (
-    "clear",
-    "clear_with_gaps",
-    "undecided",
-    "hold",
-    "refuse_recommended",
-)
-ORDER = (CLEAR, GAPS, UNDECIDED, HOLD, REFUSE)  # worst last
+from credentials.verdicts.words import CLEAR, GAPS, HOLD, ORDER, REFUSE, UNDECIDED
 
 
 class Outcome(StrEnum):

@@ -25,7 +25,7 @@ from credentials.errors import CredentialError
 from credentials.verdicts.clearance import Manifest, ManifestContext, clear_item
 from credentials.verdicts.evidence import Policy
 from credentials.verdicts.readiness import readiness
-from credentials.verdicts.verdict import ORDER
+from credentials.verdicts.words import ORDER
 from node import log
 from node.errors import ProblemError, bad_request, not_found
 from node.storage.consignments import ConsignmentRow, ItemRow

@@ -27,7 +27,7 @@ from credentials.documents.issuer import status_entries
 from credentials.documents.suites import eddsa
 from credentials.errors import CredentialError
 from credentials.ledger.recognition import Effect, Recognition
-from credentials.verdicts.clearance import Line, Manifest, ManifestContext, clear_item, consignment
+from credentials.verdicts.clearance import Line, Manifest, ManifestContext, clear_item
 from credentials.verdicts.evidence import (
     Evidence,
     LedgerView,
@@ -1055,24 +1055,6 @@ def test_a_scan_needs_no_declaration() -> None:
 
     assert told["verdict"] == "clear"
     assert check(told, "commodity_code")[0]["outcome"] == "not_applicable"
-
-
-def test_a_consignment_is_as_good_as_its_worst_line() -> None:
-    """
-    The consignment shows the worst word and counts every line.
-    """
-    items = [{"verdict": v, "reason": "x"} for v in ("clear", "hold", "clear_with_gaps", "hold")]
-
-    told = consignment(items)
-
-    assert told["worst"] == "hold"
-    assert told["counts"] == {
-        "clear": 1,
-        "clear_with_gaps": 1,
-        "undecided": 0,
-        "hold": 2,
-        "refuse_recommended": 0,
-    }
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,9 @@ from credentials.documents.suites import eddsa
 from credentials.errors import CredentialError
 from credentials.verdicts import verifier
 from credentials.verdicts.evidence import CHECKS, At, Evidence, LedgerView, Policy
-from credentials.verdicts.verdict import ORDER, Outcome, Verdict
+from credentials.verdicts.verdict import Outcome, Verdict
 from credentials.verdicts.verifier import verify
+from credentials.verdicts.words import ORDER
 from tests.harness.border import (
     CONFIG,
     LAW_DATE,
