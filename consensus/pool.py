@@ -51,6 +51,11 @@ class Pool:
     def __contains__(self, digest: object) -> bool:
         return digest in self._waiting
 
+    @property
+    def ready(self) -> int:
+        """Attestations that may be proposed now."""
+        return sum(entry.ready for entry in self._waiting.values())
+
     def add(self, tx: bytes, digest: bytes, now_ms: int) -> GivenUp | None:
         """Keep `tx` if it may be proposed now or later."""
         if digest in self._waiting:

@@ -5,13 +5,14 @@ What is signed is in a Persist effect before it is in a Broadcast; after a resta
 """
 
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 from consensus import machine
 from consensus.application import Application, Execution
-from consensus.cose import SignatureInvalid, Signer
+from consensus.cose import Signer
 from consensus.encoding import EncodingError, Value, decode, encode
 from consensus.errors import ConsensusError
 from consensus.evidence import (
@@ -25,6 +26,7 @@ from consensus.evidence import (
 from consensus.machine import Height, State, Step
 from consensus.merkle import Frontier, leaf_hash
 from consensus.pool import GivenUp, Pool
+from consensus.refusals import HOSTILE, OVERSIZED, UNFORESEEN, reason_of
 from consensus.types import (
     NO_ROUND,
     PRECOMMIT,
@@ -250,7 +252,24 @@ class Drop:
     code: str
 
 
-Effect = Persist | Broadcast | Send | SetTimer | Commit | RequestBlocks | Drop
+@dataclass(frozen=True, slots=True)
+class Strike:
+    """This peer sent what no honest node sends; `reason` is one of `refusals.HOSTILE`."""
+
+    sender: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unforeseen:
+    """What a peer sent raised an error of ours: it is dropped for good, and people should see why."""
+
+    what: str  # the event
+    sender: str
+    error: Exception
+
+
+Effect = Persist | Broadcast | Send | SetTimer | Commit | RequestBlocks | Drop | Strike | Unforeseen
 
 
 @dataclass(slots=True)
@@ -419,6 +438,16 @@ class Replica:
         """Attestations that wait for a block."""
         return len(self._pool)
 
+    @property
+    def pool_ready(self) -> int:
+        """Attestations that may be proposed now."""
+        return self._pool.ready
+
+    @property
+    def pool_by_issuer(self) -> dict[str, int]:
+        """How many attestations of each issuer wait."""
+        return {}
+
     def pending(self, digest: bytes) -> bool:
         """Whether an attestation waits in the pool."""
         return digest in self._pool
@@ -437,13 +466,15 @@ class Replica:
             case MessageReceived(sender=sender, data=data):
                 self._receive(sender, data, now_ms)
             case AttestationReceived(tx=tx, digest=digest):
-                self._receive_attestation(tx, digest)
+                with self._edge("AttestationReceived", ""):
+                    self._receive_attestation(tx, digest)
             case TimeoutElapsed(token=(height, round_, step)):
                 working = self._height if self._storing is None else None
                 if working is not None and height == working.state.height:
                     self._run(working.take(machine.TimeoutElapsed(round_, Step(step))))
             case BlocksReceived(sender=sender, blocks=blocks):
-                self._receive_blocks(sender, blocks)
+                with self._edge("BlocksReceived", sender):
+                    self._receive_blocks(sender, blocks)
             case BlockStored(height=height):
                 self._stored(height)
             case PeerHeight(sender=sender, height=height):
@@ -461,6 +492,28 @@ class Replica:
         out, self._out = sorted(self._out, key=lambda effect: not isinstance(effect, Persist)), []
         return out
 
+    @contextmanager
+    def _edge(self, what: str, sender: str) -> Iterator[None]:
+        """Whatever a peer's bytes raise ends here; what was signed on the way is still persisted and sent.
+
+        Nothing is kept of a message before it is verified, and what is kept only grows, so the state is
+        defined wherever an error breaks in. A broken invariant of our own is no input: it goes on.
+        """
+        try:
+            yield
+        except ConsensusError as error:
+            self._refuse(sender, reason_of(error))
+        except AssertionError:
+            raise
+        except Exception as error:
+            self.refused[UNFORESEEN] += 1
+            self._out.append(Unforeseen(what, sender, error))
+
+    def _refuse(self, sender: str, reason: str) -> None:
+        self.refused[reason] += 1
+        if reason in HOSTILE:
+            self._out.append(Strike(sender, reason))
+
     def status(self) -> bytes:
         """Where this node is and what it has heard at its height.
 
@@ -475,19 +528,13 @@ class Replica:
     # --- what arrives
 
     def _receive(self, sender: str, data: bytes, received_ms: int) -> None:
-        try:
+        with self._edge("MessageReceived", sender):
             self._take(sender, data, received_ms)
-        except EncodingError:
-            self.refused["malformed"] += 1
-        except SignatureInvalid:
-            self.refused["signature"] += 1
-        except CertificateInvalid:
-            self.refused["stranger"] += 1
 
     def _take(self, sender: str, data: bytes, received_ms: int) -> None:
         size_max = self._chain.block_bytes_max + MESSAGE_BYTES_OVERHEAD
         if len(data) > size_max:
-            self.refused["oversized"] += 1
+            self._refuse(sender, OVERSIZED)
             return
         digest = _short_digest(data)
         if digest in self._messages:
@@ -854,7 +901,10 @@ class Replica:
         if execution is None:
             # Agreement is a fact: a node that cannot follow it must stop, not go on beside it.
             assert self._fits(block), "a certified block does not fit this node's chain: restore its data"
-            execution = self._application.finalize_block(block)
+            try:
+                execution = self._application.finalize_block(block)
+            except Exception as error:
+                raise AssertionError(f"a certified block does not execute here: {error}") from error
         log = self._tip.log.append([leaf_hash(entry) for entry in execution.entries])
         history = self._following(execution)
         changed = None if history is self._history else history.steps[-1][1]
@@ -908,7 +958,7 @@ class Replica:
                 verify_certificate(certificate, block, self._validators, self._chain.network_id)
             except ConsensusError:
                 self.refused["bad_block"] += 1
-                self._queue.clear()
+                self._queue.clear()  # what follows a bad block came from the same peer
                 self._peer(sender).height = 0  # ask somebody else
                 return
             self._requested_ms = None

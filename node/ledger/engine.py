@@ -44,16 +44,19 @@ from consensus.replica import (
     Send,
     SetTimer,
     Started,
+    Strike,
     Tick,
     TimeoutElapsed,
     Timeouts,
     Tip,
     Token,
+    Unforeseen,
 )
 from credentials.ledger.genesis import Genesis, cosign_key, log_key
 from credentials.ledger.registry import genesis_app_hash
 from node import log
 from node.errors import ProblemError, SetupError, bad_request
+from node.ledger.condition import Condition, Watch
 from node.ledger.cosigner import Conflict, Cosigning
 from node.ledger.inbox import EVENTS_MAX, OWN, Inbox
 from node.peers.gossip import (
@@ -115,10 +118,12 @@ class Engine(Protocol):
 
     def status(self) -> Status: ...
 
+    def condition(self) -> Condition:
+        """What readiness is judged by."""
+
 
 _Internal = tuple[str, str, tuple[Value, ...]]  # what, sender, fields: cosignatures, notes, peer log sizes
-# What no honest node sends: it costs the sender a strike (`patience.py`).
-HOSTILE_MESSAGES = frozenset({"malformed", "oversized", "signature", "stranger"})
+# What no honest node sends: it costs the sender a strike (`patience.py`), like `consensus.refusals.HOSTILE`.
 HOSTILE_ATTESTATIONS = frozenset(
     {"malformed", "invalid_signature", "unsupported_algorithm", "wrong_network", "unknown_kind"}
 )
@@ -195,6 +200,7 @@ class EmbeddedEngine:
         self._ticked_at = 0.0
         self._last_now_ms = 0
         self._begun = False
+        self._watch = Watch()
         self.out: Outgoing | None = None  # set before the first turn
         self._shown = (0, 0)  # size and height of what peers showed of this node
         self._evidence: list[Evidence] = []
@@ -227,6 +233,36 @@ class EmbeddedEngine:
         """Why this validator does not vote."""
         return self._replica.withheld
 
+    def condition(self) -> Condition:
+        """How the engine is, now: what readiness is judged by. From any thread."""
+        replica, watch = self._replica, self._watch
+        turn_age_s, final_age_s, stalled_s = watch.ages()
+        own = self._name or ""
+        quorum_age_s = watch.quorum_age_s(replica.validators, own)
+        return Condition(
+            turn_age_s=turn_age_s,
+            height=self._height,
+            final_age_s=final_age_s,
+            stalled_s=stalled_s,
+            quorum_age_s=quorum_age_s,
+            unheard=watch.unheard(replica.validators, own),
+            cut_off_since=watch.cut_off_since(quorum_age_s),
+            clock_offset_s=watch.clock_offset_s(replica.validators, own),
+            block_ahead_s=max(0.0, replica.tip.time - time.time()),
+            withheld=replica.withheld,
+            asking=replica.asking,
+            pool=replica.pool_size,
+            pool_ready=replica.pool_ready,
+            pool_by_issuer=replica.pool_by_issuer,
+            inbox=len(self._inbox),
+            set_aside_total=watch.set_aside_total,
+            set_aside=watch.newest_set_aside(),
+        )
+
+    def peer_clock(self, peer: str, time_s: float) -> None:
+        """A fresh answer that this peer signed shows what its clock shows."""
+        self._watch.clock(peer, time_s)
+
     def evidence(self) -> list[Evidence]:
         """Faults of validators that no block has recorded yet."""
         return self._evidence
@@ -242,6 +278,7 @@ class EmbeddedEngine:
 
     def peer_items(self, sender: str, items: list[Value]) -> None:
         """Events of a peer's batch, all or none; an attestation seen a moment ago is not judged again."""
+        self._watch.heard(sender)
         attestations: list[tuple[bytes, bytes]] = []
         events: list[tuple[Event | _Internal, int]] = []
         for item in items:
@@ -273,6 +310,7 @@ class EmbeddedEngine:
                 raise
 
     def peer_status(self, sender: str, status: Status) -> None:
+        self._watch.heard(sender)
         replica, height, log_size, cosigned = status
         if len(self._inbox) > EVENTS_MAX // 2:
             return  # a status comes again
@@ -325,23 +363,9 @@ class EmbeddedEngine:
         due = self._ticked_at + TICK_S
         if self._timers:
             due = min(due, self._timers[0][0])
-        wait_s = due - time.monotonic()
-        event = self._inbox.get(wait_s)
-        if isinstance(event, tuple):
-            with self._counted("cosign"):
-                self._internal(event)
-        elif isinstance(event, _Batch):
-            with self._counted("check"):
-                self._execute(self._receive(event))
-        elif isinstance(event, MessageReceived):
-            with self._counted("order"):
-                hostile = self._hostile()
-                self._execute(self._replica.handle(event, self._now_ms()))
-                if self._hostile() > hostile:
-                    self._strike(event.sender)
-        elif event is not None:
-            with self._counted("check" if isinstance(event, AttestationReceived) else "order"):
-                self._execute(self._replica.handle(event, self._now_ms()))
+        event = self._inbox.get(due - time.monotonic())
+        if event is not None:
+            self._take(event)
         while self._timers and self._timers[0][0] <= time.monotonic():
             token = heapq.heappop(self._timers)[2]
             with self._counted("order"):
@@ -359,6 +383,29 @@ class EmbeddedEngine:
             self._cosign()
         self._heed_peers()
         self._status = self._make_status()
+        self._watch.turned(self._replica.pool_ready)
+
+    def _take(self, event: Event | _Internal | _Batch) -> None:
+        """Work off one event. What it raises by itself sets it aside; a broken invariant goes on up."""
+        if isinstance(event, tuple):
+            what, sender, _ = event
+            try:
+                with self._counted("cosign"):
+                    self._internal(event)
+            except AssertionError:
+                raise
+            except Exception as error:
+                self._set_aside(what, sender, error)
+        elif isinstance(event, _Batch):
+            with self._counted("check"):
+                self._execute(self._receive(event))
+        else:
+            with self._counted("check" if isinstance(event, AttestationReceived) else "order"):
+                self._execute(self._replica.handle(event, self._now_ms()))
+
+    def _set_aside(self, what: str, sender: str, error: Exception) -> None:
+        item = self._watch.aside(what, sender, error)
+        log.moment("set_aside", what=what, peer=sender, because=item.because)
 
     def _receive(self, batch: _Batch) -> list[Effect]:
         """Attestations of one request under one read transaction; what they lead to is executed after it."""
@@ -375,9 +422,6 @@ class EmbeddedEngine:
             else:
                 kept.append(effect)
         return kept
-
-    def _hostile(self) -> int:
-        return sum(self._replica.refused[reason] for reason in HOSTILE_MESSAGES)
 
     def _strike(self, sender: str) -> None:
         assert self.out is not None
@@ -420,6 +464,10 @@ class EmbeddedEngine:
                     heapq.heappush(self._timers, (at, self._timer_number, token))
                 case RequestBlocks(peer, from_height):
                     self.out.request_blocks(peer, from_height)
+                case Strike(sender):
+                    self._strike(sender)
+                case Unforeseen(what, sender, error):
+                    self._set_aside(what, sender, error)
                 case Drop(digest, reason, code):
                     self._listener.dropped(digest, reason, code)
                 case Commit():
@@ -460,6 +508,7 @@ class EmbeddedEngine:
         self._tree.extend(row.leaf_hash for row in rows)
         assert self._tree.size == effect.log.size, "the tree and the agreed log have one size"
         self._height = block.height
+        self._watch.final()
         self._signing.prune(block.height - HEIGHTS_KEPT)
         log.moment(
             "commit",
@@ -570,6 +619,7 @@ class EmbeddedEngine:
         except Conflict as error:
             log.moment("conflict", peer=sender, because=str(error))
         except NoteError as error:
+            self._strike(sender)
             log.moment("cosignature_refused", peer=sender, because=str(error))
 
     def _receive_note(self, note: SignedNote) -> None:

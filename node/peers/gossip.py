@@ -78,6 +78,7 @@ class PeerAuthentication:
         self._nonces: dict[str, dict[bytes, float]] = {}  # by sender, so that none takes another's place
         self._lock = threading.Lock()
         self.patience = Patience()
+        self.on_clock: Callable[[str, float], None] | None = None  # told what a peer's fresh reply dates itself
 
     def request(self, receiver: str, path: str, body: bytes) -> tuple[bytes, bytes]:
         """(signed request, its nonce)."""
