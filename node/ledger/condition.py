@@ -39,7 +39,7 @@ class Condition:
     turn_age_s: float  # since the engine's thread last ended a turn; it does so every 0.25 s, idle or not
     height: int  # of the last stored block
     final_age_s: float  # since a block was stored here, or since the start
-    stalled_s: float | None  # how long something that may be proposed waits without a block; None: nothing does
+    stalled_s: float | None  # how long something that may be proposed waits; None: nothing does
     quorum_age_s: float | None  # validators with a quorum of weight (this node among them) were all heard
     # within this time; None: not since the start
     unheard: Mapping[str, float | None]  # validator -> seconds since it was heard; None: not since the start

@@ -78,7 +78,7 @@ class PeerAuthentication:
         self._nonces: dict[str, dict[bytes, float]] = {}  # by sender, so that none takes another's place
         self._lock = threading.Lock()
         self.patience = Patience()
-        self.on_clock: Callable[[str, float], None] | None = None  # told what a peer's fresh reply dates itself
+        self.on_clock: Callable[[str, float], None] | None = None  # (peer, what its clock shows)
 
     def request(self, receiver: str, path: str, body: bytes) -> tuple[bytes, bytes]:
         """(signed request, its nonce)."""
@@ -90,13 +90,14 @@ class PeerAuthentication:
 
     def open_request(self, data: bytes, path: str) -> tuple[str, bytes, bytes]:
         """(sender, nonce, body) of a request that is for this node, fresh, and seen for the first time."""
-        sender, nonce, body = self._open(REQUEST_TAG, data, path)
+        sender, sent, nonce, body = self._open(REQUEST_TAG, data, path)
         now = self._now()
         with self._lock:
             nonces = self._nonces.setdefault(sender, {})
             if nonce in nonces:
                 self.patience.strike(sender)
                 raise ProblemError(401, "replayed", "Not authenticated", "this request was received before")
+            self._require_fresh(sender, sent)
             if len(nonces) >= NONCES_PER_SENDER_MAX:
                 nonces = {n: t for n, t in nonces.items() if t > now - 2 * WINDOW_S}
                 self._nonces[sender] = nonces
@@ -107,17 +108,25 @@ class PeerAuthentication:
 
     def open_reply(self, data: bytes, path: str, sender: str, nonce: bytes) -> bytes:
         """The body of `sender`'s reply to the request with `nonce`."""
-        replied_by, echoed, body = self._open(REPLY_TAG, data, path)
+        replied_by, sent, echoed, body = self._open(REPLY_TAG, data, path)
         if replied_by != sender or echoed != nonce:
             raise _refused("the reply is of another peer or to another request")
+        self._require_fresh(sender, sent)
         return body
+
+    def _require_fresh(self, sender: str, sent: int) -> None:
+        # A clock that is wrong shows in every message, and is told before the message is refused for it.
+        if self.on_clock is not None:
+            self.on_clock(sender, sent)
+        if abs(sent - self._now()) > WINDOW_S:
+            raise _refused(f"the request's time is more than {WINDOW_S} s from this node's clock")
 
     def _sign(self, tag: str, receiver: str, nonce: bytes, path: str, body: bytes) -> bytes:
         network_id = self._genesis.network_id
         payload = encode([tag, network_id, self.did, receiver, int(self._now()), nonce, path, body])
         return sign1({}, payload, self._signer)
 
-    def _open(self, tag: str, data: bytes, path: str) -> tuple[str, bytes, bytes]:
+    def _open(self, tag: str, data: bytes, path: str) -> tuple[str, int, bytes, bytes]:
         try:
             message = parse_sign1(data, size_bytes_max=BODY_BYTES_MAX)
             payload = decode(message.payload, size_bytes_max=BODY_BYTES_MAX)
@@ -158,9 +167,7 @@ class PeerAuthentication:
             raise _refused(f"the peer request cannot be read: {error}") from error
         if to != path:
             raise _refused(f"the request was signed for /peer/{to}, it came to /peer/{path}")
-        if abs(sent - self._now()) > WINDOW_S:
-            raise _refused(f"the request's time is more than {WINDOW_S} s from this node's clock")
-        return sender, nonce, body
+        return sender, sent, nonce, body
 
 
 def too_large() -> ProblemError:

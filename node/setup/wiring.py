@@ -107,6 +107,7 @@ def open_service(
         signer=keys.signer("vote") if validator else None,
     )
     authentication = PeerAuthentication(genesis, card.did, keys.signer("transport"))
+    authentication.on_clock = engine.peer_clock
     validators = [v.name for v in genesis.validators.validators]
     gossip = Gossip(
         authentication,

@@ -11,6 +11,7 @@ from consensus.encoding import Value, decode, encode
 from consensus.errors import ConsensusError
 from consensus.evidence import is_evidence, statements_of
 from consensus.merkle import Frontier
+from consensus.refusals import HOSTILE
 from consensus.replica import (
     BUFFERED_PER_SENDER_MAX,
     AttestationReceived,
@@ -29,6 +30,7 @@ from consensus.replica import (
     Send,
     SetTimer,
     Started,
+    Strike,
     Tick,
     TimeoutElapsed,
     Tip,
@@ -557,7 +559,7 @@ def test_foreign_messages_are_dropped_and_counted() -> None:
         effects = bench.feed(MessageReceived(NAMES[1], data))
 
         assert bench.replica.refused[reason] == before + 1, reason
-        assert effects == []
+        assert effects == ([Strike(NAMES[1], reason)] if reason in HOSTILE else [])
     assert bench.replica.step == (1, 0, 0)
 
 

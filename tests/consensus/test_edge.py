@@ -1,0 +1,349 @@
+"""The edge of the replica is total: what a peer sends is dropped for a reason, and nothing else happens."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass, replace
+from functools import cache
+from hashlib import sha256
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+import consensus
+from consensus.application import Refusal
+from consensus.encoding import EncodingError, decode, encode
+from consensus.errors import ConsensusError
+from consensus.evidence import Evidence, evidence_of_checkpoints
+from consensus.merkle import Frontier
+from consensus.refusals import _REASONS, HOSTILE, reason_of
+from consensus.replica import (
+    AttestationReceived,
+    BlocksReceived,
+    Effect,
+    MessageReceived,
+    Replica,
+    Strike,
+    Tip,
+    Unforeseen,
+    encode_answer,
+    encode_question,
+)
+from consensus.types import PRECOMMIT, PREVOTE, Block, Proposal, Vote
+from tests.consensus.test_evidence_of_faults import NOTE_KEYS, examples, note
+from tests.harness.replicas import (
+    APP_HASH,
+    NETWORK,
+    START_MS,
+    ChangingLedger,
+    Net,
+    certificate_of,
+    chain_of,
+    did,
+    key,
+    vote,
+)
+from tests.harness.sim.ledger import make_tx
+
+CHAIN = chain_of(4, note_keys=NOTE_KEYS)
+TIP = Tip(0, NETWORK, START_MS // 1000, APP_HASH, Frontier())
+V, W = sha256(b"v").digest(), sha256(b"w").digest()
+SENDER = did(3)
+
+
+def error_classes(root: type[ConsensusError] = ConsensusError) -> Iterator[type[ConsensusError]]:
+    """Every class of error that consensus/ has, found by walking down from the root."""
+    for module in pkgutil.iter_modules(consensus.__path__, "consensus."):
+        importlib.import_module(module.name)
+    yield root
+    for kind in root.__subclasses__():
+        if kind.__module__.startswith("consensus."):
+            yield from error_classes(kind)
+
+
+@pytest.mark.parametrize("kind", sorted(set(error_classes()), key=str))
+def test_every_error_class_has_a_reason(kind: type[ConsensusError]) -> None:
+    """
+    Each subclass of ConsensusError, and a subclass of it that nobody has listed, is counted under one word.
+    """
+    unlisted: Any = type("Unlisted", (kind,), {})
+    for made in (kind, unlisted):
+        error = made("code", "sentence") if issubclass(kind, Refusal) else made("sentence")
+        assert reason_of(error)
+
+
+def test_the_reasons_are_listed_for_classes_that_exist() -> None:
+    """
+    The table has no entry for a class that is gone, and every class but specialisations has its own.
+    """
+    assert set(_REASONS) <= set(error_classes())
+    assert {kind for kind in error_classes() if kind.__bases__ == (ConsensusError,)} <= set(_REASONS)
+
+
+# --- a replica that is asked for its whole state
+
+
+def new_replica() -> Replica:
+    """Validator 0 of four, at height 1, with something in every store."""
+    replica = Replica(CHAIN, ChangingLedger(), TIP, name=did(0), signer=key(0))
+    replica.handle(AttestationReceived(make_tx("first"), sha256(make_tx("first")).digest()), START_MS)
+    replica.handle(MessageReceived(did(2), vote(PREVOTE, 2, 0, V, CHAIN).encode()), START_MS)
+    return replica
+
+
+_OPEN = {"refused", "_out", "_now_ms", "_application", "_chain"}  # counters, and what is no state
+
+
+def state_of(thing: Any, depth: int = 12) -> Any:
+    """Everything that `thing` holds, as plain tuples that can be compared."""
+    assert depth, "the state of a replica is not this deep"
+    if thing is None or isinstance(thing, int | str | bytes | type):
+        return thing
+    if isinstance(thing, dict):
+        return tuple((state_of(k, depth - 1), state_of(v, depth - 1)) for k, v in thing.items())
+    if isinstance(thing, set | frozenset):
+        return tuple(sorted(repr(item) for item in thing))
+    if isinstance(thing, list | tuple):
+        return tuple(state_of(item, depth - 1) for item in thing)
+    if is_dataclass(thing):
+        return tuple(
+            (f.name, state_of(getattr(thing, f.name), depth - 1))
+            for f in fields(thing)
+            if f.name not in _OPEN
+        )
+    if hasattr(thing, "__dict__") and type(thing).__module__.startswith("consensus."):
+        return tuple(
+            (name, state_of(value, depth - 1)) for name, value in vars(thing).items() if name not in _OPEN
+        )
+    return type(thing).__name__
+
+
+def send(replica: Replica, data: bytes) -> list[Effect]:
+    return replica.handle(MessageReceived(SENDER, data), START_MS)
+
+
+@cache
+def lawful() -> dict[str, bytes]:
+    """One message of each kind that peers send, as its honest author would."""
+    block = Block(1, START_MS // 1000, NETWORK, did(1), APP_HASH, 0, TIP.log.root, CHAIN.config_digest, 1, ())
+    unsigned = Proposal(1, 0, -1, block, did(1))
+    signed = unsigned.signed_bytes(NETWORK, CHAIN.validators.hash)
+    evidence = {name: found.encode() for name, found in examples().items() if found is not None}
+    return {
+        "proposal": replace(unsigned, signature=key(1).sign(signed)).encode(),
+        "prevote": vote(PREVOTE, 1, 0, W, CHAIN).encode(),
+        "precommit": vote(PRECOMMIT, 1, 0, None, CHAIN).encode(),
+        "early vote": vote(PREVOTE, 1, 0, W, CHAIN, height=2).encode(),
+        "status": encode(["comity/status/v1", 1, 0, 2, bytes(16)]),
+        "question": encode_question(did(3)),
+        "answer": encode_answer(did(0), 0, vote(PREVOTE, 0, 0, None, CHAIN)),
+        **evidence,
+    }
+
+
+def poisoned() -> dict[str, bytes]:
+    """N01: evidence of checkpoints that parses and does not verify."""
+    true = examples()["checkpoints"]
+    assert true is not None
+    keyless = evidence_of_checkpoints("did:web:nobody.example", note(1, 7, V), note(1, 7, W))
+    others = evidence_of_checkpoints(did(2), note(1, 7, V), note(1, 7, W))
+    assert keyless is not None and others is not None
+    line = note(1, 7, V).signatures[0]
+    flipped = replace(line, signature=line.signature[:-1] + bytes([line.signature[-1] ^ 1])).line()
+    altered = evidence_of_checkpoints(did(1), replace(note(1, 7, V), lines=(flipped,)), note(1, 7, W))
+    short = replace(line, signature=line.signature[:20]).line()
+    cut = evidence_of_checkpoints(did(1), replace(note(1, 7, V), lines=(short,)), note(1, 7, W))
+    assert altered is not None and cut is not None
+    unfit = replace(double := examples()["double prevote"] or altered, statements=true.statements)
+    return {
+        "accused has no such key": keyless.encode(),
+        "key of another validator": others.encode(),
+        "signature altered": altered.encode(),
+        "signature cut": cut.encode(),
+        "statements of another kind": unfit.encode(),
+        "stranger accused": replace(double, validator="did:web:nobody.example").encode(),
+    }
+
+
+@pytest.mark.parametrize("name", poisoned())
+def test_poisoned_evidence_is_a_strike_and_nothing_else(name: str) -> None:
+    """
+    N01: evidence that does not verify leaves the state as it was, costs its sender a strike, and is counted.
+    """
+    replica = new_replica()
+    before = state_of(replica)
+
+    effects = send(replica, poisoned()[name])
+
+    strikes = [effect for effect in effects if isinstance(effect, Strike)]
+    assert [strike.sender for strike in strikes] == [SENDER]
+    assert strikes[0].reason in HOSTILE
+    assert replica.refused[strikes[0].reason] == 1
+    assert state_of(replica) == before
+    assert replica.handle(MessageReceived(did(1), lawful()["prevote"]), START_MS) is not None
+    assert state_of(replica) != before  # the measure sees what a good message changes
+
+
+def changed(data: bytes, draw: Any) -> bytes:
+    """`data` as an attacker would send it."""
+    kind = draw(st.sampled_from(["cut", "flip", "member", "name", "extend", "none"]))
+    if kind == "cut":
+        return data[: draw(st.integers(0, len(data) - 1))]
+    if kind == "flip":
+        at = draw(st.integers(0, len(data) * 8 - 1))
+        return data[: at // 8] + bytes([data[at // 8] ^ 1 << at % 8]) + data[at // 8 + 1 :]
+    if kind == "extend":
+        return data + bytes(draw(st.binary(min_size=1, max_size=9)))
+    if kind == "member":
+        value = decode(data)
+        assert isinstance(value, list)
+        if not value:
+            return data
+        value[draw(st.integers(0, len(value) - 1))] = draw(ANY_VALUE)
+        return encode(value)
+    if kind == "name":
+        return bytes(data.replace(b"v1.example", b"v2.example").replace(b"v3.example", b"xx.example"))
+    return data
+
+
+ANY_VALUE = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.sampled_from([0, 1, 2, 3, 5, 1 << 31, (1 << 31) + 1, (1 << 53) - 1]),
+    st.binary(max_size=80),
+    st.text(max_size=20, alphabet=st.characters(blacklist_categories=["Cs"])),
+    st.lists(st.one_of(st.integers(0, 9), st.binary(max_size=40), st.none()), max_size=4),
+    st.dictionaries(st.text(max_size=3, alphabet="abc"), st.integers(0, 9), max_size=2),
+)
+
+
+@st.composite
+def hostile_message(draw: Any) -> bytes:
+    """A lawful or poisoned message, changed: cut, flipped, of other types, of another author or network."""
+    pool = {**lawful(), **poisoned()}
+    data: bytes = pool[draw(st.sampled_from(sorted(pool)))]
+    for _ in range(draw(st.integers(1, 3))):
+        try:
+            data = changed(data, draw) or b"\x80"
+        except EncodingError:  # what was changed before cannot be read any more
+            return data
+    return data
+
+
+@settings(max_examples=400, deadline=None)
+@given(data=st.one_of(hostile_message(), st.binary(max_size=200), ANY_VALUE.map(encode)))
+@example(data=b"")
+@example(data=encode([]))
+@example(data=encode(["comity/evidence/v1"]))
+def test_no_message_leaves_the_edge(data: bytes) -> None:
+    """
+    No bytes raise, none are unforeseen; what is hostile changes nothing and strikes the sender, once.
+    """
+    replica = new_replica()
+    before = state_of(replica)
+
+    effects = send(replica, data)
+
+    assert not any(isinstance(effect, Unforeseen) for effect in effects)
+    strikes = [effect for effect in effects if isinstance(effect, Strike)]
+    assert [strike.sender for strike in strikes] == [SENDER] * (sum(replica.refused[r] for r in HOSTILE))
+    if strikes:
+        assert len(strikes) == 1
+        assert state_of(replica) == before
+    replica.handle(MessageReceived(did(1), lawful()["proposal"]), START_MS)
+    assert replica.step[2] >= 2, "an honest proposal is still prevoted"
+
+
+def test_signed_for_another_network_is_a_strike() -> None:
+    """
+    Votes, proposals and evidence that are true in another network are refused here.
+    """
+    foreign = Vote(PREVOTE, 1, 0, -1, V, did(3))
+    signed = replace(foreign, signature=key(3).sign(foreign.signed_bytes(bytes(32), CHAIN.validators.hash)))
+    replica = new_replica()
+    before = state_of(replica)
+
+    effects = send(replica, signed.encode())
+
+    assert [e for e in effects if isinstance(e, Strike)] == [Strike(SENDER, "signature")]
+    assert state_of(replica) == before
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    data=st.one_of(st.binary(max_size=200), hostile_message(), ANY_VALUE.map(encode)),
+    certificate=st.one_of(st.binary(max_size=200), st.just(certificate_of(V, 0, CHAIN, range(4)).encode())),
+)
+def test_no_block_or_attestation_leaves_the_edge(data: bytes, certificate: bytes) -> None:
+    """
+    Blocks, certificates and attestations of any bytes raise nothing and are not kept.
+    """
+    replica = new_replica()
+
+    effects = replica.handle(BlocksReceived(SENDER, [(data, certificate), (data, data)]), START_MS)
+    effects += replica.handle(AttestationReceived(data, sha256(data).digest()), START_MS)
+
+    assert not any(isinstance(effect, Unforeseen) for effect in effects)
+    assert replica.tip == TIP
+    assert replica.refused["bad_block"] == 1
+
+
+def test_an_error_of_ours_drops_one_message_and_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    An exception that nobody foresaw costs the message that caused it, not the node: it is an effect with its
+    sender, nobody is struck, and the next message is taken. A broken invariant goes on.
+    """
+
+    def broken(*_: object) -> None:
+        raise KeyError("a mistake of ours")
+
+    replica = new_replica()
+    with monkeypatch.context() as patch:
+        patch.setattr(Evidence, "decode", broken)
+        effects = send(replica, lawful()["double prevote"])
+    again = send(replica, lawful()["double prevote"])
+
+    (told,) = [effect for effect in effects if isinstance(effect, Unforeseen)]
+    assert (told.what, told.sender, type(told.error)) == ("MessageReceived", SENDER, KeyError)
+    assert replica.refused["unforeseen"] == 1
+    assert not any(isinstance(effect, Strike) for effect in effects)
+    assert len(replica.evidence) == 1 and again
+
+    def invariant(*_: object) -> None:
+        raise AssertionError("our own")
+
+    monkeypatch.setattr(Evidence, "decode", invariant)
+    with pytest.raises(AssertionError, match="our own"):
+        send(replica, lawful()["amnesia"])
+
+
+def test_the_strike_falls_on_who_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    A message kept for the next height and found forged there strikes its sender, whoever ended the height.
+    """
+    net = Net(1, chain_of(4), 4)
+    net.start()
+    node = net.node(0)
+    struck: list[str] = []
+    execute = node._execute
+
+    def watched(effect: Effect) -> None:
+        if isinstance(effect, Strike):
+            struck.append(effect.sender)
+        execute(effect)
+
+    monkeypatch.setattr(node, "_execute", watched)
+    forged = replace(vote(PREVOTE, 2, 0, V, CHAIN, height=2), signature=bytes(64))
+
+    node.feed(MessageReceived(SENDER, forged.encode()))
+    assert struck == []
+    tx = make_tx("first")
+    net.submit(tx)
+    net.run_until(lambda: net.final_everywhere(tx))
+    net.run(100)
+
+    assert struck == [SENDER]
