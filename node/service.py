@@ -8,7 +8,6 @@ into a node.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -588,8 +587,10 @@ class Service:
         """The whole item verdict of one line (404 `not_judged_yet` while the job has not reached it)."""
         return self._parts.consignments.item(consignment_id, line)
 
-    def consignment_events(self, consignment_id: str, after: int = 0) -> Iterator[JSON]:
-        """Progress, oldest first, ends when done: {seq, done, lines, line?, verdict?, state}."""
+    def consignment_events(self, consignment_id: str, after: int = 0) -> tuple[list[JSON], bool]:
+        """(progress after event `after`, oldest first: {seq, done, lines, line, verdict, state}; whether
+        that was all). Never waits.
+        """
         return self._parts.consignments.events(consignment_id, after)
 
     def consignment_export(self, consignment_id: str, format: str) -> bytes:
@@ -767,6 +768,10 @@ class Service:
         """A peer's request is longer than any may be: counted like every refusal, and not read."""
         with self._parts.gossip.receiving():
             raise too_large()
+
+    def refusal_wait_s(self) -> float:
+        """How long one more refusal of a peer's request waits before it is told."""
+        return self._parts.gossip.patience.refusal_wait_s()
 
     def _peer_messages(self, sender: str, content: bytes) -> bytes:
         match _decoded(content):

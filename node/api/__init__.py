@@ -14,6 +14,7 @@ from node.api.route import BODY_BYTES_MAX, FORM_PARTS_MAX, Route
 from node.api.table import ROUTES
 from node.errors import ProblemError
 from node.log import moment
+from node.server.exchange import Door
 from node.service import Service
 from node.web.words import install_words
 
@@ -89,6 +90,15 @@ def create_app(service: Service) -> Flask:
         return response
 
     return app
+
+
+def door_of(service: Service) -> Door:
+    """Whom the server of this node knows: asked before a request reaches the application."""
+    return Door(
+        own_host=service.hosts.admit,
+        knows=partial(access.is_known, service),
+        peers=service,
+    )
 
 
 def _limit_body(route: Route) -> None:

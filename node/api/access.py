@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flask import g, request
+from werkzeug.http import parse_cookie
 
 from node.api.route import Route
 from node.errors import ProblemError, forbidden
@@ -64,6 +65,19 @@ def admit(service: Service, route: Route) -> None:
     g.session = _session_with(service, route.scopes, bearer, cookie)
     if bearer is None and request.method not in ("GET", "HEAD", "OPTIONS"):
         _require_same_origin()
+
+
+def is_known(service: Service, authorization: str | None, cookies: str | None) -> bool:
+    """Whether these headers show a key or a session of this node, with whatever scope."""
+    scheme, _, key = (authorization or "").partition(" ")
+    cookie = parse_cookie(cookies).get(cookie_name(service)) if cookies else None
+    bearer = key.strip() if scheme.lower() == "bearer" and len(key) <= BEARER_CHARS_MAX else None
+    if not bearer and not cookie:
+        return False
+    try:
+        return _session(service, bearer or None, None if bearer else cookie) is not None
+    except ProblemError:
+        return False
 
 
 def require_own_host(service: Service) -> None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
-from flask import Response, request, stream_with_context, url_for
+from flask import Response, request, url_for
 from flask.typing import ResponseReturnValue
 
 from credentials.documents.canonical import parse_json
@@ -17,6 +16,7 @@ from node.api.reply import attachment, form_sent, json_reply, page, reply, see, 
 from node.api.route import MANIFEST_BYTES_MAX
 from node.api.schemas import VERDICTS
 from node.errors import bad_request, not_found
+from node.server.feeds import Feed
 from node.service import Service
 from node.web.checks import sections, unmade
 from node.web.proof import find_proof
@@ -100,13 +100,15 @@ def item(service: Service, consignment_id: str, line: int) -> ResponseReturnValu
 def events(service: Service, consignment_id: str) -> ResponseReturnValue:
     """Progress as lines of JSON, until all is judged."""
     after = integer_argument("after", 0, largest=2**53 - 1) or 0
-    progress = service.consignment_events(consignment_id, after)
+    service.consignment_events(consignment_id, after)  # 404 before anything is sent
 
-    def lines() -> Iterator[str]:
-        for event in progress:
-            yield json.dumps(event, ensure_ascii=False) + "\n"
+    def poll() -> tuple[bytes, bool]:
+        nonlocal after
+        found, last = service.consignment_events(consignment_id, after)
+        after = found[-1]["seq"] if found else after
+        return b"".join(json.dumps(event, ensure_ascii=False).encode() + b"\n" for event in found), last
 
-    return Response(stream_with_context(lines()), content_type="application/x-ndjson")
+    return Response(Feed(poll), content_type="application/x-ndjson", direct_passthrough=True)
 
 
 def export(service: Service, consignment_id: str, form: str) -> ResponseReturnValue:

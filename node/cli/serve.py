@@ -6,38 +6,30 @@ import contextlib
 import ctypes
 import errno
 import gc
-import json
-import logging
 import os
 import signal
 import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 import click
 
 from node.cli.setup import DATA, PASSPHRASE
 from node.config import DataDirectory, environment, passphrase
-from node.errors import ProblemError, SetupError
+from node.errors import SetupError
 
 if TYPE_CHECKING:
+    from node.server.http import HttpServer
     from node.service import Service
 
-THREADS = 8
-BODY_BYTES_MAX = 17 << 20  # a manifest (16 MiB) and its headers; smaller limits are in the table of routes
-PEER_BODY_BYTES_MAX = 4 << 20
 PARENT_POLL_S = 0.5
 SWITCH_INTERVAL_S = 0.001  # a request does not wait 5 ms for a verdict that is being computed beside it
 # What is loaded stays; attestations come and go by reference counting, and are no reason to walk all of it.
 COLLECT_AT = (20_000, 20, 50)
 _PR_SET_PDEATHSIG = 1
-
-Start = Callable[..., Any]
-Application = Callable[[dict[str, Any], Start], Iterable[bytes]]
 
 
 @click.command()
@@ -81,7 +73,9 @@ def serve(
         stack.enter_context(directory.lock())
         # Imported here: the lock and the port are checked before a second is spent.
         from node import log  # noqa: PLC0415
-        from node.api import create_app  # noqa: PLC0415
+        from node.api import create_app, door_of  # noqa: PLC0415
+        from node.server.http import HttpServer  # noqa: PLC0415
+        from node.server.tls import server_context  # noqa: PLC0415
         from node.setup.wiring import open_service  # noqa: PLC0415
 
         sys.setswitchinterval(SWITCH_INTERVAL_S)
@@ -96,12 +90,10 @@ def serve(
             public_url=url if open_api else None,
             listen_host=host,
         )
-        application = _peers_first(service, create_app(service))
-        server: Server
+        tls = None
         if tls_cert is not None and tls_key is not None:
-            server = _tls_server(application, listening, tls_cert, tls_key)
-        else:
-            server = _plain_server(application, listening)
+            tls = server_context(tls_cert, tls_key)
+        server = HttpServer(create_app(service), listening, tls=tls, door=door_of(service))
         directory.address.write_text(f"{url}\n")
         log.moment("listening", host=host, port=bound, participant=service.status()["participant"])
         _run(service, server)
@@ -112,81 +104,17 @@ def serve(
     return 0
 
 
-class Server(Protocol):
-    """What runs until SystemExit."""
+def _run(service: Service, server: HttpServer) -> None:
+    def stop(*_: object) -> None:
+        server.close()
 
-    def run(self) -> None: ...
-    def close(self) -> None: ...
-
-
-def _plain_server(application: Application, listening: socket.socket) -> Server:
-    import waitress.server  # noqa: PLC0415
-    from waitress.channel import HTTPChannel  # noqa: PLC0415
-    from waitress.task import ErrorTask  # noqa: PLC0415
-
-    class Refusing(ErrorTask):  # type: ignore[misc]
-        """What waitress refuses before the application sees it: problem details, as everywhere else."""
-
-        def execute(self) -> None:
-            error = self.request.error
-            body = _refused_by_server(error.code, error.reason)
-            self.status = f"{error.code} {error.reason}"
-            self.response_headers.append(("Content-Type", "application/problem+json"))
-            self.content_length = len(body)
-            self.set_close_on_finish()
-            self.write(body)
-
-    class Channel(HTTPChannel):  # type: ignore[misc]
-        error_task_class = Refusing
-
-    logging.getLogger("waitress").setLevel(logging.ERROR)
-    server: Server = waitress.server.create_server(
-        application,
-        sockets=[listening],
-        threads=THREADS,
-        max_request_body_size=BODY_BYTES_MAX,
-        ident="comity",
-        clear_untrusted_proxy_headers=True,
-    )
-    server.channel_class = Channel  # type: ignore[attr-defined]
-    return server
-
-
-def _refused_by_server(status: int, reason: str) -> bytes:
-    """Problem details for a request that ends before the application."""
-    code, detail = "bad_request", "The request cannot be read; check its form and its encoding."
-    if status == 413:
-        code, detail = "too_large", f"The body is larger than {BODY_BYTES_MAX} bytes, which no address takes."
-    elif status == 431:
-        code, detail = "headers_too_large", "The headers are larger than this node reads."
-    elif status >= 500:
-        code, detail = "broken", "This node cannot answer that; its log may say why."
-    return json.dumps(ProblemError(status, code, reason.capitalize(), detail).document()).encode() + b"\n"
-
-
-def _tls_server(application: Application, listening: socket.socket, certificate: Path, key: Path) -> Server:
-    from node.server.tls import TlsServer  # noqa: PLC0415
-
-    return TlsServer(
-        application,
-        listening,
-        certificate=certificate,
-        key=key,
-        threads=THREADS,
-        body_bytes_max=BODY_BYTES_MAX,
-    )
-
-
-def _run(service: Service, server: Server) -> None:
-    signal.signal(signal.SIGTERM, _stop)
-    signal.signal(signal.SIGINT, _stop)
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
     threading.Thread(target=_end_on_failure, args=(service,), daemon=True).start()
     service.start()
     try:
-        with contextlib.suppress(SystemExit):
-            server.run()
+        server.run()
     finally:
-        server.close()
         service.stop()
 
 
@@ -208,38 +136,9 @@ def _url(host: str, port: int, *, tls: bool) -> str:
     return f"{scheme}://{name}" + ("" if port == usual else f":{port}")
 
 
-def _stop(*_: object) -> None:
-    raise SystemExit(0)
-
-
 def _end_on_failure(service: Service) -> None:
     service.failed.wait()
     os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _peers_first(service: Service, application: Application) -> Application:
-    """Requests of peers are answered without the web framework: they are most of a node's requests."""
-
-    def answer(environ: dict[str, Any], start_response: Start) -> Iterable[bytes]:
-        path: str = environ.get("PATH_INFO", "")
-        if environ.get("REQUEST_METHOD") != "POST" or not path.startswith("/peer/"):
-            return application(environ, start_response)
-        try:
-            size = int(environ.get("CONTENT_LENGTH") or 0)
-            if size > PEER_BODY_BYTES_MAX:
-                service.refuse_large_peer()
-            body = service.handle_peer(path.removeprefix("/peer/"), environ["wsgi.input"].read(max(size, 0)))
-        except ProblemError as error:
-            problem = json.dumps(error.document()).encode()
-            return _send(start_response, f"{error.status} {error.title}", "application/problem+json", problem)
-        return _send(start_response, "200 OK", "application/cose", body)
-
-    return answer
-
-
-def _send(start_response: Start, status: str, kind: str, body: bytes) -> Iterable[bytes]:
-    start_response(status, [("Content-Type", kind), ("Content-Length", str(len(body)))])
-    return [body]
 
 
 def _address(listen: str) -> tuple[str, int]:

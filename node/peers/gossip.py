@@ -305,8 +305,6 @@ class Gossip:
         finally:
             with self._counting:
                 self.cpu_s[stage] += time.thread_time() - started
-            if stage == "refuse":
-                self.patience.answer_late()
 
     def strike(self, sender: str) -> None:
         """An authenticated sender sent what no honest node sends."""

@@ -17,7 +17,6 @@ STRIKES_PER_S = 10.0
 SENDERS_MAX = 1024
 REFUSALS_PER_S = 10.0
 LATE_S = 1.0
-LATE_THREADS_MAX = 4  # of the web server's eight
 
 
 class Patience:
@@ -28,7 +27,6 @@ class Patience:
         self._lock = threading.Lock()
         self._left: dict[str, tuple[float, float]] = {}  # sender -> strikes left, as of when
         self._refusals = REFUSALS_PER_S, now()
-        self._late = 0
 
     def strike(self, sender: str) -> None:
         """`sender` sent something that no honest node sends."""
@@ -42,19 +40,14 @@ class Patience:
         with self._lock:
             return self._strikes(sender) < 0
 
-    def answer_late(self) -> None:
-        """Before a refusal is answered: wait if there were too many."""
+    def refusal_wait_s(self) -> float:
+        """How long to wait before one more refusal is told: 0 while they are few."""
         with self._lock:
             left, since = self._refusals
             now = self._now()
             left = min(REFUSALS_PER_S, left + (now - since) * REFUSALS_PER_S)
-            wait = left < 1 and self._late < LATE_THREADS_MAX
             self._refusals = max(left - 1, 0.0), now
-            self._late += wait
-        if wait:
-            time.sleep(LATE_S)
-            with self._lock:
-                self._late -= 1
+            return LATE_S if left < 1 else 0.0
 
     def _strikes(self, sender: str) -> float:
         left, since = self._left.get(sender, (float(STRIKES_MAX), self._now()))

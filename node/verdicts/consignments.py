@@ -39,7 +39,6 @@ YIELD_S = 0.002
 SCAN_POLL_S = 0.001
 SCAN_WAIT_S_MAX = 0.05  # per line: scans without pause do not stop a job
 WAIT_S = 5.0
-EVENTS_WAIT_S = 0.25
 EVENTS_AT_ONCE = 500
 LEFT_OUT_OF_LISTS = ("checks", "timeline", "sources", "passport")
 CSV_COLUMNS = (
@@ -223,30 +222,23 @@ class Consignments:
         self._row(consignment_id)
         return [orjson.loads(body) for body in self._office.consignments.bodies(consignment_id)]
 
-    def events(self, consignment_id: str, after: int) -> Iterator[JSON]:
-        """Progress as it is made; ends when the consignment is done."""
-        self._row(consignment_id)
-        return self._events(consignment_id, after)
-
-    def _events(self, consignment_id: str, after: int) -> Iterator[JSON]:
-        while True:
-            row = self._row(consignment_id)
-            found = self._office.consignments.items_after(consignment_id, after, EVENTS_AT_ONCE)
-            for item in found:
-                after = item.seq
-                last = after == row.lines
-                yield {
-                    "seq": after,
-                    "done": after,
-                    "lines": row.lines,
-                    "line": item.line,
-                    "verdict": item.verdict,
-                    "state": "done" if last else "running",
-                }
-            if after >= row.lines or self._stopping.is_set():
-                return
-            if not found:
-                time.sleep(EVENTS_WAIT_S)
+    def events(self, consignment_id: str, after: int) -> tuple[list[JSON], bool]:
+        """(what was judged after event `after`, whether nothing comes after that); never waits."""
+        row = self._row(consignment_id)
+        found = self._office.consignments.items_after(consignment_id, after, EVENTS_AT_ONCE)
+        events = [
+            {
+                "seq": item.seq,
+                "done": item.seq,
+                "lines": row.lines,
+                "line": item.line,
+                "verdict": item.verdict,
+                "state": "done" if item.seq == row.lines else "running",
+            }
+            for item in found
+        ]
+        reached = found[-1].seq if found else after
+        return events, reached >= row.lines or self._stopping.is_set()
 
     def export(self, consignment_id: str, format: str) -> bytes:
         """All lines as CSV (one row each) or JSON (with every check)."""

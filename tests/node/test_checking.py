@@ -6,7 +6,6 @@ import datetime
 import gzip
 import ipaddress
 import json
-import ssl
 import subprocess
 import sys
 import threading
@@ -33,7 +32,8 @@ from node.cli.serve import _bind
 from node.config import DataDirectory
 from node.errors import SetupError
 from node.resolution.fetch import Fetcher, FetchError, FetchPolicy
-from node.server.tls import TlsServer
+from node.server.http import HttpServer
+from node.server.tls import server_context
 from node.service import Service
 from node.setup import standalone
 from node.setup.wiring import open_service
@@ -238,11 +238,8 @@ def https(application: Any, folder: Path) -> Iterator[tuple[str, Path]]:
     """The application over HTTPS: its origin, and the certificate to trust."""
     cert_file, key_file = certificate(folder)
     listening = _bind("127.0.0.1", 0)
-    server = TlsServer(
-        application, listening, certificate=cert_file, key=key_file, threads=4, body_bytes_max=1 << 20
-    )
-    server.prepare()
-    thread = threading.Thread(target=server.serve)
+    server = HttpServer(application, listening, tls=server_context(cert_file, key_file))
+    thread = threading.Thread(target=server.run)
     thread.start()
     try:
         yield f"https://127.0.0.1:{listening.getsockname()[1]}", cert_file
@@ -365,17 +362,8 @@ def test_files_that_are_no_certificate(tmp_path: Path) -> None:
     A certificate or key that cannot be used is one sentence for the operator.
     """
     (tmp_path / "x").write_text("no PEM")
-    listening = _bind("127.0.0.1", 0)
-    with listening, pytest.raises(SetupError, match="--tls-cert"):
-        TlsServer(
-            lambda environ, start: [],
-            listening,
-            certificate=tmp_path / "x",
-            key=tmp_path / "x",
-            threads=1,
-            body_bytes_max=1,
-        )
-    assert ssl.OPENSSL_VERSION
+    with pytest.raises(SetupError, match="--tls-cert"):
+        server_context(tmp_path / "x", tmp_path / "x")
 
 
 # -- passports -----------------------------------------------------------------------------------------------

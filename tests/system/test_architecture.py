@@ -41,7 +41,7 @@ EDGE_ONLY = {
         "urllib",
         "urllib3",
         "uuid",
-        "waitress",
+        "aiohttp",
     ),
     *("weakref", "webbrowser", "zoneinfo", "_thread"),
 }

@@ -1,0 +1,106 @@
+"""Who is connected, what each connection is about to do until when, and which gives way to a newcomer.
+
+Connections are few (`CONNECTIONS_MAX`), so nobody may keep one for nothing: each thing that a connection
+does has a deadline for all of it, however many bytes trickle in meanwhile. When there is no room, a
+newcomer is not turned away: whoever has shown least for longest gives way, and who has proven to be a peer
+or the holder of a key gives way last. What is being answered never gives way: lanes bound that.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+CONNECTIONS_MAX = 128
+CONNECTIONS_PER_ADDRESS_MAX = 96
+OPENING_S_MAX = 10.0  # TLS handshake and the whole header of the first request
+IDLE_S_MAX = 30.0  # from one answer to the whole header of the next request
+TRANSFER_S_MAX = 15.0  # a body or an answer, and more time for large ones:
+TRANSFER_BYTES_PER_S_MIN = 128 << 10
+GRACE_S = 2.0  # a body or an answer on its way is given this long before it can be made to give way
+
+
+class Doing(IntEnum):
+    """What a connection does; the lower, the sooner it gives way."""
+
+    OPENING = 0  # no request was read from it yet
+    IDLE = 1  # between two requests
+    READING = 2  # the body of a request
+    WRITING = 3  # an answer that the client takes its time to read
+    ANSWERING = 4  # a lane works on its request, or a feed is open: bounded there
+
+
+@dataclass(slots=True, eq=False)
+class Connection:
+    """One accepted connection; `cut` ends it at once and drops what was not sent."""
+
+    address: str
+    cut: Callable[[], None]
+    doing: Doing = Doing.OPENING
+    since: float = 0.0
+    until: float = 0.0
+    proven: bool = False  # a peer's signature or a key of this node was verified on it
+
+
+@dataclass(slots=True)
+class Connections:
+    """All connections of one server. Not thread-safe: it belongs to the event loop."""
+
+    now: Callable[[], float] = time.monotonic
+    total_max: int = CONNECTIONS_MAX
+    per_address_max: int = CONNECTIONS_PER_ADDRESS_MAX
+    _open: dict[Connection, None] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def admit(self, connection: Connection) -> bool:
+        """Take a newcomer in; False when everybody here is at work and it has to come again."""
+        same = [one for one in self._open if one.address == connection.address]
+        if len(same) >= self.per_address_max and not self._make_room(same):
+            return False
+        if len(self._open) >= self.total_max and not self._make_room(list(self._open)):
+            return False
+        self._open[connection] = None
+        self.begin(connection, Doing.OPENING, OPENING_S_MAX)
+        return True
+
+    def begin(self, connection: Connection, doing: Doing, seconds_max: float) -> None:
+        """From now on it does this, for so long at most."""
+        connection.doing, connection.since = doing, self.now()
+        connection.until = connection.since + seconds_max
+
+    def leave(self, connection: Connection) -> None:
+        self._open.pop(connection, None)
+
+    def cut_late(self) -> int:
+        """Cut every connection whose time is over; how many."""
+        now = self.now()
+        late = [one for one in self._open if one.until < now]
+        for one in late:
+            self._cut(one)
+        return len(late)
+
+    def cut_all(self) -> None:
+        for one in list(self._open):
+            self._cut(one)
+
+    def _make_room(self, among: list[Connection]) -> bool:
+        ripe = self.now() - GRACE_S
+        yielding = [one for one in among if one.doing <= Doing.IDLE or one.since < ripe]
+        yielding = [one for one in yielding if one.doing < Doing.ANSWERING]
+        if not yielding:
+            return False
+        self._cut(min(yielding, key=lambda one: (one.proven, one.doing, one.since)))
+        return True
+
+    def _cut(self, connection: Connection) -> None:
+        self.leave(connection)
+        connection.cut()
+
+
+def transfer_s_max(size_bytes: int) -> float:
+    """How long a body or an answer of this size may be on its way, in all."""
+    return TRANSFER_S_MAX + size_bytes / TRANSFER_BYTES_PER_S_MIN

@@ -1,0 +1,332 @@
+"""What becomes of a request: read in whole, answered on the lane of its kind, sent at the client's pace.
+
+A request that two readers could read differently is refused: two lengths (aiohttp's parser does), another
+host in its target (RFC 9112, 3.2.2). No step waits on a thread, and each has a deadline in total time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from http import HTTPStatus
+from typing import IO, TYPE_CHECKING, Protocol
+from urllib.parse import urlsplit
+
+from aiohttp import web
+from multidict import CIMultiDict
+
+from node.errors import ProblemError, bad_request, busy
+from node.server.application import MEMORY_BYTES_MAX, Answer, Application, Request, call, new_body
+from node.server.connections import IDLE_S_MAX, Connection, Connections, Doing, transfer_s_max
+from node.server.feeds import FEED_POLL_S, FEED_S_MAX, Feed, OpenFeeds
+from node.server.lanes import Lane
+
+if TYPE_CHECKING:
+    from node.server.http import Protocol as ServerProtocol
+
+BODY_BYTES_MAX = 17 << 20  # a manifest (16 MiB) and its headers; smaller limits are in the table of routes
+PEER_BODY_BYTES_MAX = 4 << 20
+LARGE_BODIES_MAX = (
+    6  # more than is kept in memory, on their way at the same time: of strangers, and of others
+)
+CHUNK_BYTES = 64 << 10
+LATE_MAX = 16  # refusals that wait at the same time before they are told
+ANSWER_S_MAX = 300.0  # the lanes' own bounds come first
+SERVER = "comity"
+PROBES = ("/healthz", "/readyz")
+PEERS = "/peer/"
+_ENDING = (400, 413, 421)  # after these, what follows on the connection is not trusted to be a request
+PROBLEM = "application/problem+json"
+
+
+class Peers(Protocol):
+    """What answers the requests of other nodes; raises ProblemError."""
+
+    def handle_peer(self, path: str, body: bytes) -> bytes: ...
+
+    def refuse_large_peer(self) -> None: ...
+
+    def refusal_wait_s(self) -> float:
+        """How long one more refusal waits before it is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Whom the server knows: its own hosts, who holds a key or a session, and the other nodes."""
+
+    own_host: Callable[[str], bool] = lambda host: True
+    knows: Callable[[str | None, str | None], bool] = lambda authorization, cookie: False
+    peers: Peers | None = None
+
+
+class Exchange:
+    """Answers the requests of one server. Belongs to its event loop."""
+
+    def __init__(self, application: Application, door: Door, connections: Connections, *, tls: bool) -> None:
+        self._application = application
+        self._door = door
+        self._connections = connections
+        self._scheme = "https" if tls else "http"
+        self._feeds = OpenFeeds()
+        self._stopping = asyncio.Event()
+        self._large = {True: 0, False: 0}  # bodies on their way, by whether the sender is proven
+        self._late = 0
+        self._peers = Lane("peers", threads=3, waiting_max=61, per_client_max=48)
+        self._probes = Lane("probes", threads=2, waiting_max=30, per_client_max=24)
+        self._polls = Lane("feeds", threads=1, waiting_max=64, per_client_max=64)
+        self._pages = Lane("pages", threads=6, waiting_max=90, per_client_max=72)
+
+    def stop(self) -> None:
+        """Feeds end now."""
+        self._stopping.set()
+
+    def close(self, seconds_max: float) -> None:
+        for lane in (self._peers, self._probes, self._polls, self._pages):
+            lane.close(seconds_max)
+
+    async def __call__(self, received: web.BaseRequest) -> web.StreamResponse:
+        """One request and its answer."""
+        protocol: ServerProtocol = received.protocol  # type: ignore[assignment] # http.py makes no other
+        connection = protocol.connection
+        try:
+            try:
+                answer = await self._answer(received, connection)
+            except ProblemError as problem:
+                answer = _told(problem)
+            except (web.RequestPayloadError, TimeoutError) as error:
+                raise ConnectionResetError("the client left") from error
+            return await self._send(received, connection, answer)
+        finally:
+            self._connections.begin(connection, Doing.IDLE, IDLE_S_MAX)
+
+    # -- reading -------------------------------------------------------------------------------------
+
+    async def _answer(self, received: web.BaseRequest, connection: Connection) -> Answer:
+        target, host = _origin_form(received.raw_path, received.headers.get("Host"), self._door.own_host)
+        headers = [(n.decode("latin-1").lower(), v.decode("latin-1")) for n, v in received.raw_headers]
+        if host is not None:
+            headers = [(n, v) for n, v in headers if n != "host"] + [("host", host)]
+        if received.method == "POST" and target.startswith(PEERS) and self._door.peers is not None:
+            return await self._answer_peer(received, connection, target.removeprefix(PEERS), self._door.peers)
+        proven = connection.proven
+        large = (received.content_length or 0) > MEMORY_BYTES_MAX or received.content_length is None
+        if not proven and large and received.can_read_body:
+            proven = await self._is_known(received, connection)
+        body, size = await self._read(received, connection, BODY_BYTES_MAX, proven=proven)
+        self._connections.begin(connection, Doing.ANSWERING, ANSWER_S_MAX)
+        sockname = received.get_extra_info("sockname") or ("localhost", 0)
+        request = Request(
+            received.method,
+            target,
+            tuple(headers),
+            self._scheme,
+            connection.address,
+            (str(sockname[0]), int(sockname[1])),
+            body,
+            size,
+        )
+        path = target.partition("?")[0]
+        lane = self._probes if path in PROBES and received.method in ("GET", "HEAD") else self._pages
+        made: list[Answer] = []
+
+        def work() -> None:
+            made.append(call(self._application, request))
+
+        with body:
+            try:
+                await lane.run(work, client=connection.address, proven=proven)
+            except BaseException:
+                for unsent in made:  # the client left meanwhile
+                    unsent.close()
+                raise
+        return made[0]
+
+    async def _is_known(self, received: web.BaseRequest, connection: Connection) -> bool:
+        """Whether a large body comes from somebody who holds a key or a session: asked before it is read."""
+        authorization, cookie = received.headers.get("Authorization"), received.headers.get("Cookie")
+        if authorization is None and cookie is None:
+            return False
+        known = await self._pages.run(
+            partial(self._door.knows, authorization, cookie), client=connection.address, proven=False
+        )
+        connection.proven = connection.proven or known
+        return known
+
+    async def _read(
+        self, received: web.BaseRequest, connection: Connection, size_max: int, *, proven: bool
+    ) -> tuple[IO[bytes], int]:
+        """The whole body, at its beginning, and its size."""
+        if not received.can_read_body:
+            return new_body(), 0
+        declared = received.content_length
+        if declared is not None and declared > size_max:
+            raise _too_large(size_max)
+        large = declared is None or declared > MEMORY_BYTES_MAX
+        if large and self._large[proven] >= LARGE_BODIES_MAX:
+            raise busy("this node receives as many large bodies at the same time as it can")
+        self._large[proven] += large
+        body, size = new_body(), 0
+        self._connections.begin(connection, Doing.READING, transfer_s_max(declared or size_max))
+        try:
+            if received.headers.get("Expect", "").lower() == "100-continue":
+                await received.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                received.writer.output_size = 0  # as aiohttp's own handler does
+            while chunk := await received.content.readany():
+                size += len(chunk)
+                if size > size_max:
+                    raise _too_large(size_max)
+                body.write(chunk)
+        except BaseException:
+            body.close()
+            raise
+        finally:
+            self._large[proven] -= large
+        body.seek(0)
+        return body, size
+
+    async def _answer_peer(
+        self, received: web.BaseRequest, connection: Connection, path: str, peers: Peers
+    ) -> Answer:
+        run = partial(self._peers.run, client=connection.address)
+        try:
+            try:
+                body, _ = await self._read(
+                    received, connection, PEER_BODY_BYTES_MAX, proven=connection.proven
+                )
+            except ProblemError as error:
+                if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+                    await run(peers.refuse_large_peer, proven=False)
+                raise
+            self._connections.begin(connection, Doing.ANSWERING, ANSWER_S_MAX)
+            with body:
+                data = body.read()
+            made = await run(partial(peers.handle_peer, path, data), proven=connection.proven)
+        except ProblemError:
+            await self._wait_before_refusal(peers.refusal_wait_s())
+            raise
+        connection.proven = True
+        return Answer.of(200, "OK", "application/cose", made)
+
+    async def _wait_before_refusal(self, seconds: float) -> None:
+        """Whoever goes on sending what is refused is slowed down; a few at a time, on no thread."""
+        if seconds <= 0 or self._late >= LATE_MAX:
+            return
+        self._late += 1
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            self._late -= 1
+
+    # -- sending -------------------------------------------------------------------------------------
+
+    async def _send(
+        self, received: web.BaseRequest, connection: Connection, answer: Answer
+    ) -> web.StreamResponse:
+        response = web.StreamResponse(
+            status=answer.status, reason=answer.reason, headers=CIMultiDict(answer.headers)
+        )
+        response.headers["Server"] = SERVER
+        body = answer.body
+        if isinstance(body, Feed):
+            return await self._send_feed(received, connection, response, body)
+        with body:
+            if received.method != "HEAD" and answer.status not in (204, 304):
+                response.content_length = answer.size_bytes
+            if answer.last or not received.content.at_eof():
+                response.force_close()  # what was not read is not read as the next request
+            self._connections.begin(connection, Doing.WRITING, transfer_s_max(answer.size_bytes))
+            await response.prepare(received)
+            if received.method != "HEAD":
+                while chunk := body.read(CHUNK_BYTES):
+                    await response.write(chunk)
+            await response.write_eof()
+        return response
+
+    async def _send_feed(
+        self, received: web.BaseRequest, connection: Connection, response: web.StreamResponse, feed: Feed
+    ) -> web.StreamResponse:
+        try:
+            with self._feeds.one_of(_client(received, connection)):
+                self._connections.begin(connection, Doing.WRITING, transfer_s_max(0))
+                await response.prepare(received)
+                await self._follow(feed, connection, response)
+        except ProblemError as problem:
+            if response.prepared:  # no place for the next poll: the client asks again from where it was
+                response.force_close()
+            else:
+                return await self._send(received, connection, _told(problem))
+        await response.write_eof()
+        return response
+
+    async def _follow(self, feed: Feed, connection: Connection, response: web.StreamResponse) -> None:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + FEED_S_MAX
+        while not self._stopping.is_set() and loop.time() < until:
+            self._connections.begin(connection, Doing.ANSWERING, ANSWER_S_MAX)
+            new, last = await self._polls.run(feed.poll, client=connection.address, proven=True)
+            if new:
+                self._connections.begin(connection, Doing.WRITING, transfer_s_max(len(new)))
+                await response.write(new)
+            if last:
+                return
+            await asyncio.sleep(FEED_POLL_S if not new else 0)
+
+
+def unreadable(status: int) -> bytes:
+    """Problem details for a request that ends before the application."""
+    code, detail = "bad_request", "The request cannot be read; check its form and its encoding."
+    if status == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE:
+        code, detail = "headers_too_large", "The headers are larger than this node reads."
+    elif status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        code, detail = "broken", "This node cannot answer that; its log may say why."
+    problem = ProblemError(status, code, HTTPStatus(status).phrase.capitalize(), detail)
+    return json.dumps(problem.document()).encode() + b"\n"
+
+
+def _origin_form(target: str, host: str | None, own_host: Callable[[str], bool]) -> tuple[str, str | None]:
+    """(target in origin form, the host that an absolute-form target names): RFC 9112, 3.2."""
+    if target.startswith("/"):
+        if host is None:
+            raise bad_request("host_missing", "A request names the host it is for (RFC 9112, 3.2).")
+        return target, None
+    try:
+        parts = urlsplit(target)
+    except ValueError as error:
+        raise bad_request("bad_target", "The target of the request cannot be read.") from error
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise bad_request("bad_target", "The target of a request is a path, or a URL of this node.")
+    if not own_host(parts.netloc) or (host is not None and host.lower() != parts.netloc.lower()):
+        raise ProblemError(
+            421,
+            "other_host",
+            "Misdirected request",
+            f"This node does not answer for the host {parts.netloc!a:.120}: it is no proxy. Send it a path.",
+        )
+    return (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), parts.netloc
+
+
+def _client(received: web.BaseRequest, connection: Connection) -> str:
+    """Who follows a feed: the credential shown, else the address."""
+    shown = received.headers.get("Authorization") or received.headers.get("Cookie")
+    return hashlib.sha256(shown.encode()).hexdigest() if shown else connection.address
+
+
+def _too_large(size_max: int) -> ProblemError:
+    return ProblemError(
+        413,
+        "too_large",
+        "Content too large",
+        f"The body is larger than {size_max} bytes, which no address takes.",
+    )
+
+
+def _told(problem: ProblemError) -> Answer:
+    """Problem details, for what ends before the application or outside it."""
+    body = json.dumps(problem.document()).encode() + b"\n"
+    again = [("Retry-After", "2")] if problem.status == HTTPStatus.SERVICE_UNAVAILABLE else []
+    told = Answer.of(problem.status, problem.title, PROBLEM, body, *again)
+    return replace(told, last=problem.status in _ENDING)

@@ -1,0 +1,59 @@
+"""Feeds: answers that go on while something happens, without a thread that waits for it.
+
+An application returns a `Feed` as the body of its answer. The server asks it now and then, on a thread of
+its own lane, what is new, and sends that; between two questions nothing waits but the event loop.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from node.errors import busy
+
+FEEDS_MAX = 32
+FEEDS_PER_CLIENT_MAX = 4
+FEED_POLL_S = 0.25
+FEED_S_MAX = 600.0  # then the answer ends; the client asks again from where it was
+
+Poll = Callable[[], tuple[bytes, bool]]
+
+
+class Feed:
+    """The body of an answer: `poll` gives (what is new, whether that was the last of it)."""
+
+    def __init__(self, poll: Poll) -> None:
+        self.poll = poll
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Under a server that knows no feeds: what is known by now."""
+        while True:
+            new, last = self.poll()
+            if new:
+                yield new
+            if last or not new:
+                return
+
+
+class OpenFeeds:
+    """Counts feeds, in all and of one client. Belongs to the event loop."""
+
+    def __init__(self, total_max: int = FEEDS_MAX, per_client_max: int = FEEDS_PER_CLIENT_MAX) -> None:
+        self._total_max, self._per_client_max = total_max, per_client_max
+        self._of: Counter[str] = Counter()
+
+    @contextmanager
+    def one_of(self, client: str) -> Iterator[None]:
+        """ProblemError 503 beyond the bounds."""
+        if self._of[client] >= self._per_client_max:
+            raise busy(f"you follow {self._per_client_max} event streams already: close one first")
+        if self._of.total() >= self._total_max:
+            raise busy(f"{self._total_max} event streams are open, as many as this node serves")
+        self._of[client] += 1
+        try:
+            yield
+        finally:
+            self._of[client] -= 1
+            if not self._of[client]:
+                del self._of[client]

@@ -1,0 +1,380 @@
+"""The web server: what a client that does not prove itself can hold, and which requests are refused unread.
+
+Everything here goes over raw sockets on loopback, to a real server with a small application.
+"""
+
+import contextlib
+import json
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from node.cli.serve import _bind
+from node.server import connections, exchange, feeds
+from node.server.application import Application
+from node.server.connections import Connection, Connections, Doing
+from node.server.exchange import Door
+from node.server.feeds import Feed
+from node.server.http import HttpServer
+from node.server.tls import server_context
+from tests.node.test_checking import certificate
+
+GET = b"GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+Address = tuple[str, int]
+
+
+def small(environ: dict[str, Any], start: Callable[..., Any]) -> Any:
+    """/large sends 8 MiB, /slow takes a second, /feed goes on for ever; any other says what it received."""
+    match environ["PATH_INFO"]:
+        case "/large":
+            start("200 OK", [("Content-Type", "text/plain")])
+            return iter([b"x" * (1 << 20)] * 8)
+        case "/slow":
+            time.sleep(1)
+        case "/feed":
+            start("200 OK", [("Content-Type", "application/x-ndjson")])
+            return Feed(lambda: (b"{}\n", False))
+    body = environ["wsgi.input"].read()
+    told = {"path": environ["PATH_INFO"], "host": environ["HTTP_HOST"], "bytes": len(body)}
+    start("200 OK", [("Content-Type", "application/json")])
+    return [json.dumps(told).encode()]
+
+
+@contextmanager
+def serving(application: Application = small, **options: Any) -> Iterator[Address]:
+    """A server on a port of its own, until the end of the block."""
+    listening = _bind("127.0.0.1", 0)
+    address: Address = listening.getsockname()
+    server = HttpServer(application, listening, **options)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        yield address
+    finally:
+        server.close()
+        thread.join(10)
+        assert not thread.is_alive(), "the server stops when asked"
+
+
+def answer(address: Address, request: bytes, *, timeout_s: float = 5.0) -> bytes:
+    """Everything that comes back until the server closes."""
+    with socket.create_connection(address, timeout=timeout_s) as connection:
+        connection.sendall(request)
+        received = b""
+        with contextlib.suppress(ConnectionResetError):
+            while chunk := connection.recv(1 << 16):
+                received += chunk
+    return received
+
+
+def healthz_s(address: Address, tls: ssl.SSLContext | None = None) -> float:
+    """Seconds until /healthz is answered."""
+    started = time.monotonic()
+    with socket.create_connection(address, timeout=5) as plain:
+        connection = tls.wrap_socket(plain, server_hostname="127.0.0.1") if tls else plain
+        connection.sendall(GET % b"/healthz")
+        assert connection.recv(64).startswith(b"HTTP/1.1 200")
+        connection.close()
+    return time.monotonic() - started
+
+
+@contextmanager
+def holding(address: Address, count: int, beginning: bytes = b"") -> Iterator[list[socket.socket]]:
+    """So many connections that begin like this, and then say no more."""
+    held = []
+    try:
+        for _ in range(count):
+            held.append(socket.create_connection(address, timeout=5))
+            with contextlib.suppress(OSError):
+                held[-1].sendall(beginning)
+        yield held
+    finally:
+        for one in held:
+            one.close()
+
+
+def closed(connection: socket.socket, within_s: float) -> bool:
+    """True when the other side closes it in time, whatever it sends before."""
+    connection.settimeout(within_s)
+    try:
+        while connection.recv(1 << 16):
+            pass
+    except TimeoutError:
+        return False
+    except OSError:
+        pass
+    return True
+
+
+def test_silent_tls_connections_hold_nothing(tmp_path: Path) -> None:
+    """
+    N04: connections that never begin their handshake delay no other; /healthz answers at once.
+    """
+    cert_file, key_file = certificate(tmp_path)
+    client = ssl.create_default_context(cafile=str(cert_file))
+    with serving(tls=server_context(cert_file, key_file)) as address, holding(address, 20):
+        assert healthz_s(address, client) < 2
+
+
+def test_a_handshake_has_a_deadline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Whoever connects by TLS and says nothing is cut.
+    """
+    monkeypatch.setattr(connections, "OPENING_S_MAX", 0.5)
+    cert_file, key_file = certificate(tmp_path)
+    with serving(tls=server_context(cert_file, key_file)) as address, holding(address, 1) as (silent,):
+        assert closed(silent, within_s=3)
+
+
+def test_half_open_connections_hold_nothing() -> None:
+    """
+    N05: more half-open connections than the node takes, all alive; a newcomer is answered at once.
+    """
+    with (
+        serving() as address,
+        holding(address, 3 * connections.CONNECTIONS_MAX, b"GET / HTTP/1.1\r\nHost:"),
+    ):
+        assert max(healthz_s(address) for _ in range(5)) < 2
+
+
+@pytest.mark.parametrize(
+    "beginning",
+    [
+        b"GET / HTTP/1.1\r\nX:",
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nab",
+        GET.replace(b"close", b"keep-alive") % b"/",
+        GET.replace(b"close", b"keep-alive") % b"/" + b"GET / HTTP/1.1\r\nX:",
+    ],
+    ids=["header", "body", "chunk", "idle", "second header"],
+)
+def test_bytes_that_trickle_buy_no_time(beginning: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Header, body and the time between two requests have a deadline in total, however often a byte comes.
+    """
+    monkeypatch.setattr(connections, "OPENING_S_MAX", 1.0)
+    monkeypatch.setattr(connections, "TRANSFER_S_MAX", 1.0)
+    monkeypatch.setattr(connections, "TRANSFER_BYTES_PER_S_MIN", 1 << 30)
+    monkeypatch.setattr(exchange, "IDLE_S_MAX", 1.0)
+    ended = threading.Event()
+
+    def trickle(connection: socket.socket) -> None:
+        while not ended.wait(0.1):
+            with contextlib.suppress(OSError):
+                connection.send(b"a" if beginning[-26:] != b"Connection: keep-alive\r\n\r\n" else b"")
+
+    with serving() as address, holding(address, 1, beginning) as (slow,):
+        thread = threading.Thread(target=trickle, args=(slow,))
+        thread.start()
+        try:
+            assert closed(slow, within_s=4)
+        finally:
+            ended.set()
+            thread.join()
+
+
+def test_a_client_that_does_not_read_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    An answer that nobody reads holds no thread, and its connection only until the deadline.
+    """
+    monkeypatch.setattr(connections, "TRANSFER_S_MAX", 1.0)
+    monkeypatch.setattr(connections, "TRANSFER_BYTES_PER_S_MIN", 1 << 30)
+    with serving() as address, holding(address, 20, GET % b"/large") as lazy:
+        assert healthz_s(address) < 2
+        time.sleep(2.5)
+        assert all(closed(one, within_s=2) for one in lazy)
+
+
+def test_pages_cannot_take_the_probes_threads() -> None:
+    """
+    With every thread and place of the pages taken, further ones are a 503 with Retry-After; /healthz answers.
+    """
+    with serving() as address, holding(address, 90, GET % b"/slow") as busy:
+        took_s = healthz_s(address)
+        refused = [one for one in busy if b" 503 " in one.recv(64)[:16]]
+
+    assert took_s < 2
+    assert refused
+
+
+def test_a_large_body_from_strangers_has_its_own_places() -> None:
+    """
+    Large bodies on their way are counted: the one too many is a 503; whoever holds a key has other places.
+    """
+    large = b"POST /x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 100000\r\n"
+    door = Door(knows=lambda authorization, cookie: authorization == "Bearer good")
+    whole = b"x" * 100_000
+    with (
+        serving(door=door) as address,
+        holding(address, exchange.LARGE_BODIES_MAX, large + b"\r\nab"),
+    ):
+        time.sleep(0.5)
+        refused = answer(address, large + b"\r\n")
+        known = answer(address, large + b"Authorization: Bearer good\r\n\r\n" + whole)
+
+    assert b" 503 " in refused[:16]
+    assert b"Retry-After: " in refused
+    assert known.startswith(b"HTTP/1.1 200")
+    assert b'"bytes": 100000' in known
+
+
+def test_feeds_are_few_and_need_no_thread() -> None:
+    """
+    N06: streams beyond the bound of a client are a 503; the others take none of the threads; leaving frees.
+    """
+    with serving() as address:
+        with holding(address, feeds.FEEDS_PER_CLIENT_MAX, GET % b"/feed") as open_ones:
+            assert all(one.recv(16).startswith(b"HTTP/1.1 200") for one in open_ones)
+            assert healthz_s(address) < 2
+            assert b" 503 " in answer(address, GET % b"/feed")[:16]
+        time.sleep(1)
+        with holding(address, 1, GET % b"/feed") as (again,):
+            assert again.recv(16).startswith(b"HTTP/1.1 200")
+
+
+CL = b"Content-Length: 4\r\n"
+TE = b"Transfer-Encoding: chunked\r\n"
+POST = b"POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n%s\r\n%s"
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        POST % (CL + TE, b"0\r\n\r\n"),
+        POST % (TE + CL, b"0\r\n\r\n"),
+        POST % (CL + b"Content-Length: 5\r\n", b"abcde"),
+        POST % (CL + CL, b"abcd"),
+        POST % (b"Content-Length: 4, 4\r\n", b"abcd"),
+        POST % (b"Content-Length: +4\r\n", b"abcd"),
+        POST % (b"Content-Length: -4\r\n", b"abcd"),
+        POST % (b"Content-Length : 4\r\n", b"abcd"),
+        POST % (b"Transfer-Encoding: chunked, identity\r\n", b"0\r\n\r\n"),
+        POST % (b"Transfer-Encoding: xchunked\r\n", b"0\r\n\r\n"),
+        POST % (TE, b"-1\r\n\r\n"),
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: other.example\r\n\r\n",
+        b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nA: b\r\n c\r\n\r\n",
+        b"GET / HTTP/1.1\nHost: localhost\n\n",
+        b"CONNECT localhost:1 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"\x16\x03\x01\x00\x00",
+    ],
+    ids=[
+        "length and encoding",
+        "encoding and length",
+        "two lengths",
+        "one length twice",
+        "list of lengths",
+        "signed",
+        "negative",
+        "blank before colon",
+        "chunked is not last",
+        "unknown encoding",
+        "negative chunk",
+        "two hosts",
+        "no host",
+        "folded header",
+        "bare line feeds",
+        "connect",
+        "tls to a plain port",
+    ],
+)
+def test_a_request_that_two_could_read_differently_is_refused(request_: bytes) -> None:
+    """
+    N16: 400 with problem details, and the connection ends: what follows is not read as another request.
+    """
+    with serving() as address:
+        told = answer(address, request_ + b"GET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n")
+
+    head, _, body = told.partition(b"\r\n\r\n")
+    assert head[:8] in (b"HTTP/1.0", b"HTTP/1.1") and head[8:13] == b" 400 "
+    assert b"application/problem+json" in head
+    assert json.loads(body)["status"] == 400
+
+
+@pytest.mark.parametrize(
+    ("target", "host", "status"),
+    [
+        (b"http://evil.example/", b"localhost", 421),
+        (b"http://evil.example/", b"evil.example", 421),
+        (b"http://localhost/x", b"evil.example", 421),
+        (b"http://localhost@evil.example/", b"localhost", 421),
+        (b"ftp://localhost/", b"localhost", 400),
+        (b"*", b"localhost", 400),
+        (b"localhost:1", b"localhost", 400),
+        (b"http://localhost/x?y", b"localhost", 200),
+        (b"/x", b"localhost", 200),
+    ],
+)
+def test_a_target_of_another_host_is_refused(target: bytes, host: bytes, status: int) -> None:
+    """
+    N16: an absolute-form target names this node, and the same host as `Host`; anything else is refused.
+    """
+    request = b"GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n" % (target, host)
+    with serving(door=Door(own_host=lambda name: name == "localhost")) as address:
+        told = answer(address, request)
+
+    assert told[8:].startswith(b" %d " % status)
+    if status == 200:
+        assert b'"path": "/x", "host": "localhost"' in told
+
+
+def test_expect_continue_is_answered() -> None:
+    """
+    A client that asks before it sends a body is told to go on.
+    """
+    with serving() as address, socket.create_connection(address, timeout=5) as connection:
+        connection.sendall(POST % (b"Content-Length: 2\r\nExpect: 100-continue\r\n", b""))
+        assert connection.recv(64) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(b"ab")
+        told = b""
+        while chunk := connection.recv(4096):
+            told += chunk
+        assert b'"bytes": 2' in told
+
+
+def test_who_gives_way() -> None:
+    """
+    Half-open before idle, idle before slow, strangers before who proved itself; work under way never.
+    """
+    now = 0.0
+    cut: list[str] = []
+    here = Connections(lambda: now, total_max=5, per_address_max=9)
+
+    def enter(name: str, doing: Doing, *, proven: bool = False) -> bool:
+        one = Connection(name, lambda: cut.append(name), proven=proven)
+        admitted = here.admit(one)
+        here.begin(one, doing, 60)
+        return admitted
+
+    enter("peer", Doing.IDLE, proven=True)
+    enter("work", Doing.ANSWERING)
+    enter("slow", Doing.WRITING)
+    enter("idle", Doing.IDLE)
+    enter("open", Doing.OPENING)
+    now = 10.0
+    for n in range(5):
+        enter(f"new {n}", Doing.ANSWERING)
+
+    assert cut == ["open", "idle", "slow", "peer"]
+    assert len(here) == 5
+
+
+def test_one_address_cannot_take_every_connection() -> None:
+    """
+    Beyond its share an address displaces its own, never another's.
+    """
+    cut: list[str] = []
+    here = Connections(total_max=10, per_address_max=3)
+    for n in range(8):
+        here.admit(Connection("a", lambda n=n: cut.append(f"a{n}")))  # type: ignore[misc]
+    here.admit(Connection("b", lambda: cut.append("b")))
+
+    assert cut == ["a0", "a1", "a2", "a3", "a4"]
+    assert len(here) == 4
