@@ -23,7 +23,7 @@ _NOT_PASSED_ON |= {"X_FORWARDED_BY", "X_FORWARDED_PORT", "X_FORWARDED_PREFIX", "
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class WholeRequest:
     """One request: its target in origin form, its headers in the order received, its whole body."""
 
     method: str
@@ -70,7 +70,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class WholeAnswer:
     """What is sent back: a whole body (rewound), or a feed."""
 
     status: int
@@ -86,7 +86,7 @@ class Answer:
             self.body.close()
 
     @classmethod
-    def of(cls, status: int, reason: str, kind: str, data: bytes, *more: tuple[str, str]) -> Answer:
+    def of(cls, status: int, reason: str, kind: str, data: bytes, *more: tuple[str, str]) -> WholeAnswer:
         """A short answer."""
         return cls(status, reason, (("Content-Type", kind), *more), _file(data), len(data))
 
@@ -96,7 +96,7 @@ def new_body() -> IO[bytes]:
     return tempfile.SpooledTemporaryFile(MEMORY_BYTES_MAX)
 
 
-def call(application: Application, request: Request) -> Answer:
+def call(application: Application, request: WholeRequest) -> WholeAnswer:
     """The application's answer to one request."""
     started: list[tuple[str, list[tuple[str, str]]]] = []
     body = new_body()
@@ -118,10 +118,10 @@ def call(application: Application, request: Request) -> Answer:
     status, headers = started[0]
     code, _, reason = status.partition(" ")
     if isinstance(made, Feed):
-        return Answer(int(code), reason, tuple(headers), made, 0)
+        return WholeAnswer(int(code), reason, tuple(headers), made, 0)
     size = body.tell()
     body.seek(0)
-    return Answer(int(code), reason, tuple(headers), body, size)
+    return WholeAnswer(int(code), reason, tuple(headers), body, size)
 
 
 def _write(made: Iterable[bytes], body: IO[bytes]) -> None:

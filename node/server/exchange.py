@@ -20,13 +20,13 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from node.errors import ProblemError, bad_request, busy
-from node.server.application import MEMORY_BYTES_MAX, Answer, Application, Request, call, new_body
+from node.server.application import MEMORY_BYTES_MAX, Application, WholeAnswer, WholeRequest, call, new_body
 from node.server.connections import IDLE_S_MAX, Connection, Connections, Doing, transfer_s_max
 from node.server.feeds import FEED_POLL_S, FEED_S_MAX, Feed, OpenFeeds
 from node.server.lanes import Lane
 
 if TYPE_CHECKING:
-    from node.server.http import Protocol as ServerProtocol
+    from node.server.http import ClientProtocol
 
 BODY_BYTES_MAX = 17 << 20  # a manifest (16 MiB) and its headers; smaller limits are in the table of routes
 PEER_BODY_BYTES_MAX = 4 << 20
@@ -90,7 +90,7 @@ class Exchange:
 
     async def __call__(self, received: web.BaseRequest) -> web.StreamResponse:
         """One request and its answer."""
-        protocol: ServerProtocol = received.protocol  # type: ignore[assignment] # http.py makes no other
+        protocol: ClientProtocol = received.protocol  # type: ignore[assignment] # http.py makes no other
         connection = protocol.connection
         try:
             try:
@@ -105,7 +105,7 @@ class Exchange:
 
     # -- reading -------------------------------------------------------------------------------------
 
-    async def _answer(self, received: web.BaseRequest, connection: Connection) -> Answer:
+    async def _answer(self, received: web.BaseRequest, connection: Connection) -> WholeAnswer:
         target, host = _origin_form(received.raw_path, received.headers.get("Host"), self._door.own_host)
         headers = [(n.decode("latin-1").lower(), v.decode("latin-1")) for n, v in received.raw_headers]
         if host is not None:
@@ -119,7 +119,7 @@ class Exchange:
         body, size = await self._read(received, connection, BODY_BYTES_MAX, proven=proven)
         self._connections.begin(connection, Doing.ANSWERING, ANSWER_S_MAX)
         sockname = received.get_extra_info("sockname") or ("localhost", 0)
-        request = Request(
+        request = WholeRequest(
             received.method,
             target,
             tuple(headers),
@@ -131,7 +131,7 @@ class Exchange:
         )
         path = target.partition("?")[0]
         lane = self._probes if path in PROBES and received.method in ("GET", "HEAD") else self._pages
-        made: list[Answer] = []
+        made: list[WholeAnswer] = []
 
         def work() -> None:
             made.append(call(self._application, request))
@@ -190,7 +190,7 @@ class Exchange:
 
     async def _answer_peer(
         self, received: web.BaseRequest, connection: Connection, path: str, peers: Peers
-    ) -> Answer:
+    ) -> WholeAnswer:
         run = partial(self._peers.run, client=connection.address)
         try:
             try:
@@ -209,7 +209,7 @@ class Exchange:
             await self._wait_before_refusal(peers.refusal_wait_s())
             raise
         connection.proven = True
-        return Answer.of(200, "OK", "application/cose", made)
+        return WholeAnswer.of(200, "OK", "application/cose", made)
 
     async def _wait_before_refusal(self, seconds: float) -> None:
         """Whoever goes on sending what is refused is slowed down; a few at a time, on no thread."""
@@ -224,7 +224,7 @@ class Exchange:
     # -- sending -------------------------------------------------------------------------------------
 
     async def _send(
-        self, received: web.BaseRequest, connection: Connection, answer: Answer
+        self, received: web.BaseRequest, connection: Connection, answer: WholeAnswer
     ) -> web.StreamResponse:
         response = web.StreamResponse(
             status=answer.status, reason=answer.reason, headers=CIMultiDict(answer.headers)
@@ -324,9 +324,9 @@ def _too_large(size_max: int) -> ProblemError:
     )
 
 
-def _told(problem: ProblemError) -> Answer:
+def _told(problem: ProblemError) -> WholeAnswer:
     """Problem details, for what ends before the application or outside it."""
     body = json.dumps(problem.document()).encode() + b"\n"
     again = [("Retry-After", "2")] if problem.status == HTTPStatus.SERVICE_UNAVAILABLE else []
-    told = Answer.of(problem.status, problem.title, PROBLEM, body, *again)
+    told = WholeAnswer.of(problem.status, problem.title, PROBLEM, body, *again)
     return replace(told, last=problem.status in _ENDING)

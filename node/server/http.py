@@ -34,7 +34,7 @@ STOP_S_MAX = 3.0
 ALWAYS_S = 3600.0  # aiohttp's own time limit; ours is far shorter
 
 
-class Protocol(RequestHandler):
+class ClientProtocol(RequestHandler):
     """aiohttp's protocol, which knows the connection it serves and words errors as we do."""
 
     __slots__ = ("connection", "connections")
@@ -62,8 +62,8 @@ class Protocol(RequestHandler):
 
 
 class _Protocols(web.Server):
-    def __call__(self) -> Protocol:
-        return Protocol(self, loop=self._loop, **self._kwargs)
+    def __call__(self) -> ClientProtocol:
+        return ClientProtocol(self, loop=self._loop, **self._kwargs)
 
 
 class HttpServer:
@@ -159,7 +159,7 @@ class HttpServer:
         """The handshake, if any; from then on aiohttp's protocol reads."""
         assert self._loop is not None, "the loop runs"
 
-        def protocol() -> Protocol:
+        def protocol() -> ClientProtocol:
             made = protocols()
             made.connection, made.connections = connection, self._connections
             return made
