@@ -97,7 +97,7 @@ def door_of(service: Service) -> Door:
     return Door(
         own_host=service.hosts.admit,
         knows=partial(access.is_known, service),
-        peers=service,
+        peers=service.peers,
     )
 
 

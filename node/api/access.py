@@ -5,9 +5,10 @@ from __future__ import annotations
 from flask import g, request
 from werkzeug.http import parse_cookie
 
+from node.access.keys import Session
 from node.api.route import Route
 from node.errors import ProblemError, forbidden
-from node.service import Service, Session
+from node.service import Service
 
 BEARER_CHARS_MAX = 512
 
@@ -54,8 +55,8 @@ def admit(service: Service, route: Route) -> None:
     A route without scopes is open; a session is still looked up there, because it may entitle to more.
     """
     g.session = None
-    if route.peer or (route.open_api and service.open_api):
-        return  # a peer's body is signed: `Service.handle_peer` judges it
+    if route.peer or (route.open_api and service.vc_api.open_api):
+        return  # a peer's body is signed: `PeerDoor.handle` judges it
     bearer = _bearer()
     cookie = None if bearer else request.cookies.get(cookie_name(service))
     if not route.scopes:
@@ -99,7 +100,7 @@ def _session_with(
     refusal: ProblemError | None = None
     for scope in scopes:
         try:
-            return service.authorise(bearer=bearer, cookie=cookie, scope=scope)
+            return service.access.authorise(bearer=bearer, cookie=cookie, scope=scope)
         except ProblemError as error:
             refusal = refusal or error
             if error.status != 403:

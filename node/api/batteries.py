@@ -13,7 +13,7 @@ from node.service import Service
 
 def battery(service: Service, identifier: str) -> ResponseReturnValue:
     """Current state, records in order, passports; as much as whoever asks is entitled to see."""
-    found = service.battery(identifier, service.audience_of(session()))
+    found = service.batteries.battery(identifier, service.access.audience_of(session()))
     if not found["known"]:
         raise not_found(
             "battery_not_found",
@@ -33,4 +33,4 @@ def clearance(service: Service) -> ResponseReturnValue:
     law_date = item.pop("law_date", None)
     if not item["battery"].strip():
         raise ProblemError(400, "battery_missing", "Bad request", "Give the battery's code or link.")
-    return json_reply(service.clear_item(item, law_date=law_date))
+    return json_reply(service.clearance.item(item, law_date=law_date))

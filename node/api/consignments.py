@@ -55,7 +55,7 @@ def create_consignment(service: Service) -> ResponseReturnValue:
         raise bad_request(
             "line_repeated", "Two lines of the manifest have the same number; number each line once."
         )
-    created = service.create_consignment(manifest, "application/json")
+    created = service.consignments.create(manifest, "application/json")
     path = url_for("consignments.consignment", consignment_id=created["id"])
     if form_sent():
         return see(path)
@@ -66,7 +66,7 @@ def create_consignment(service: Service) -> ResponseReturnValue:
 
 def consignments(service: Service) -> ResponseReturnValue:
     """Consignments of this node, newest first."""
-    rows = service.consignments(PAGE_ROWS, integer_argument("before", None, largest=2**53 - 1))
+    rows = service.consignments.listing(PAGE_ROWS, integer_argument("before", None, largest=2**53 - 1))
     return reply({"consignments": rows}, "consignments.html", consignments=rows, more=len(rows) == PAGE_ROWS)
 
 
@@ -77,34 +77,34 @@ def consignment(service: Service, consignment_id: str) -> ResponseReturnValue:
         raise bad_request("bad_argument", f"`show` must be one of {', '.join(SHOW)}.")
     offset = integer_argument("offset", 0, largest=1_000_000) or 0
     limit = integer_argument("limit", ITEMS_PER_PAGE if page_wanted() else None, largest=20_000)
-    found = service.consignment(consignment_id, verdicts=SHOW[show], limit=limit, offset=offset)
+    found = service.consignments.show(consignment_id, verdicts=SHOW[show], limit=limit, offset=offset)
     return reply(found, "consignment.html", consignment=found, show=show, offset=offset, limit=limit)
 
 
 def item(service: Service, consignment_id: str, line: int) -> ResponseReturnValue:
     """One item: the word, every check, the gaps, what is withheld, the records, the age of each source."""
-    found = service.consignment_item(consignment_id, line)
+    found = service.consignments.item(consignment_id, line)
     if not page_wanted():
         return json_reply(found)
     return page(
         "item.html",
         item=found,
-        consignment=service.consignment(consignment_id, limit=0),
+        consignment=service.consignments.show(consignment_id, limit=0),
         line=line,
         sections=sections(found["checks"]),
         gaps_unknown=unmade(found["checks"], "completeness"),
-        proof=find_proof(service, found["battery"], service.audience_of(session())),
+        proof=find_proof(service, found["battery"], service.access.audience_of(session())),
     )
 
 
 def events(service: Service, consignment_id: str) -> ResponseReturnValue:
     """Progress as lines of JSON, until all is judged."""
     after = integer_argument("after", 0, largest=2**53 - 1) or 0
-    service.consignment_events(consignment_id, after)  # 404 before anything is sent
+    service.consignments.events(consignment_id, after)  # 404 before anything is sent
 
     def poll() -> tuple[bytes, bool]:
         nonlocal after
-        found, last = service.consignment_events(consignment_id, after)
+        found, last = service.consignments.events(consignment_id, after)
         after = found[-1]["seq"] if found else after
         return b"".join(json.dumps(event, ensure_ascii=False).encode() + b"\n" for event in found), last
 
@@ -116,18 +116,20 @@ def export(service: Service, consignment_id: str, form: str) -> ResponseReturnVa
     if form not in ("csv", "json"):
         raise not_found("no_such_export", "A consignment is exported as export.csv or export.json.")
     kind = "text/csv; charset=utf-8" if form == "csv" else "application/json"
-    return attachment(service.consignment_export(consignment_id, form), f"consignment.{form}", kind)
+    return attachment(service.consignments.export(consignment_id, form), f"consignment.{form}", kind)
 
 
 def readiness(service: Service, consignment_id: str) -> ResponseReturnValue:
     """The importer's report: per requirement what covers it, and who must act."""
-    report = service.readiness(consignment_id)
+    report = service.consignments.report(consignment_id)
     if not page_wanted():
         return json_reply(report)
-    return page("readiness.html", report=report, consignment=service.consignment(consignment_id, limit=0))
+    return page(
+        "readiness.html", report=report, consignment=service.consignments.show(consignment_id, limit=0)
+    )
 
 
 def ask_readiness(service: Service) -> ResponseReturnValue:
     """The same, by the consignment's id in the body."""
     order: dict[str, Any] = json_body("ReadinessRequest", MANIFEST_BYTES_MAX)
-    return json_reply(service.readiness(order["consignment"]))
+    return json_reply(service.consignments.report(order["consignment"]))

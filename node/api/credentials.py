@@ -23,20 +23,20 @@ JSON = dict[str, Any]
 def issue_credential(service: Service) -> ResponseReturnValue:
     """Secure one credential by the default profile of this node."""
     order = json_body("IssueCredentialRequest", CREDENTIAL_BYTES_MAX)
-    return json_reply(service.issue_credential(order["credential"], order.get("options")), 201)
+    return json_reply(service.vc_api.issue(order["credential"]), 201)
 
 
 def issue_by_profile(service: Service, profile: str) -> ResponseReturnValue:
     """Secure one credential by a named profile: its key, its mechanism, its issuer."""
     order = json_body("IssueCredentialRequest", CREDENTIAL_BYTES_MAX)
-    return json_reply(service.issue_credential(order["credential"], order.get("options"), profile), 201)
+    return json_reply(service.vc_api.issue(order["credential"], profile), 201)
 
 
 def verify_credential(service: Service) -> ResponseReturnValue:
     """200 with `verified: true`, or 400 with the reasons."""
     return _verified(
         "VerifyCredentialRequest",
-        lambda order: service.verify_credential(order["verifiableCredential"], order.get("options")),
+        lambda order: service.vc_api.verify_credential(order["verifiableCredential"], order.get("options")),
     )
 
 
@@ -44,7 +44,9 @@ def verify_presentation(service: Service) -> ResponseReturnValue:
     """200 with `verified: true` if the presentation's proof and every credential in it hold, or 400."""
     return _verified(
         "VerifyPresentationRequest",
-        lambda order: service.verify_presentation(order["verifiablePresentation"], order.get("options")),
+        lambda order: service.vc_api.verify_presentation(
+            order["verifiablePresentation"], order.get("options")
+        ),
     )
 
 
@@ -52,19 +54,17 @@ def set_status(service: Service) -> ResponseReturnValue:
     """Raise or lower the status bits of one credential of this node; answered when the lists say so."""
     order = json_body("StatusRequest", CREDENTIAL_BYTES_MAX)
     changes = [(entry["statusPurpose"], entry["status"]) for entry in order["credentialStatus"]]
-    return json_reply(
-        [service.set_credential_status(order["credentialId"], *change) for change in changes][-1]
-    )
+    return json_reply([service.vc_api.set_status(order["credentialId"], *change) for change in changes][-1])
 
 
 def status_versions(service: Service, name: str) -> ResponseReturnValue:
     """Every version of a status list in order, with its attestation and where that is in the log."""
-    return json_reply({"versions": service.status_versions(name)})
+    return json_reply({"versions": service.vc_api.status_versions(name)})
 
 
 def test_manifest(service: Service) -> ResponseReturnValue:
     """The credential profiles of a node that serves the VC-API to everybody."""
-    return json_reply(service.test_manifest())
+    return json_reply(service.vc_api.manifest())
 
 
 def list_version() -> int | None:

@@ -22,12 +22,12 @@ PARTIAL = re.compile(r"\.p/([1-9][0-9]{0,2})\Z")
 
 def checkpoint(service: Service) -> ResponseReturnValue:
     """The latest cosigned checkpoint (C2SP signed note)."""
-    return _text(service.checkpoint())
+    return _text(service.records.checkpoint())
 
 
 def policy(service: Service) -> ResponseReturnValue:
     """The policy (C2SP tlog-policy) by which receipts and checkpoints are verified."""
-    return attachment(service.log_policy(), "log.policy", "text/plain; charset=utf-8")
+    return attachment(service.records.log_policy, "log.policy", "text/plain; charset=utf-8")
 
 
 def parse_tile_path(level: str, path: str) -> tuple[int, int, int]:
@@ -52,7 +52,9 @@ def parse_tile_path(level: str, path: str) -> tuple[int, int, int]:
 
 def tile(service: Service, level: str, path: str) -> ResponseReturnValue:
     """One hash tile (C2SP tlog-tiles); tiles never change."""
-    response = Response(service.tile(*parse_tile_path(level, path)), content_type="application/octet-stream")
+    response = Response(
+        service.records.tile(*parse_tile_path(level, path)), content_type="application/octet-stream"
+    )
     response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
     return response
 
@@ -60,7 +62,7 @@ def tile(service: Service, level: str, path: str) -> ResponseReturnValue:
 def entries(service: Service) -> ResponseReturnValue:
     """Entries of the log, for keys of this node."""
     start = integer_argument("start", 0, largest=2**53 - 1) or 0
-    rows = service.entries(start, ENTRIES_PER_PAGE)
+    rows = service.records.entries(start, ENTRIES_PER_PAGE)
     return reply(
         {"entries": rows}, "entries.html", entries=rows, start=start, more=len(rows) == ENTRIES_PER_PAGE
     )
@@ -68,7 +70,7 @@ def entries(service: Service) -> ResponseReturnValue:
 
 def document(service: Service, digest: str) -> ResponseReturnValue:
     """A document by its digest, to whoever has a right to it."""
-    found = service.document(digest, service.audience_of(session()))
+    found = service.records.document(digest, service.access.audience_of(session()))
     response = json_reply(found)
     response.headers["Content-Disposition"] = f'attachment; filename="{document_file(digest)}"'
     return response
@@ -76,7 +78,7 @@ def document(service: Service, digest: str) -> ResponseReturnValue:
 
 def receipt(service: Service, digest: str) -> ResponseReturnValue:
     """The receipt (C2SP tlog-proof) of an attestation, or of the document it is about."""
-    text = service.receipt(digest)
+    text = service.records.receipt(digest)
     return attachment(text, receipt_file(digest), "text/plain; charset=utf-8")
 
 

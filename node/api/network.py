@@ -18,12 +18,12 @@ PEER_TYPES = (COSE, CBOR)
 
 def did_document(service: Service) -> ResponseReturnValue:
     """This participant's DID document."""
-    return json_reply(service.did_document(), content_type="application/did+json")
+    return json_reply(service.vc_api.did_document(), content_type="application/did+json")
 
 
 def resolve(service: Service, did: str) -> ResponseReturnValue:
     """Resolve a DID from the ledger (did:web of participants) or by computation (did:key)."""
-    result = service.resolve(did)
+    result = service.vc_api.resolve(did)
     error = (result.get("didResolutionMetadata") or {}).get("error")
     status = 200 if not error else 404 if error == "notFound" else 400
     return json_reply(result, status)
@@ -31,12 +31,12 @@ def resolve(service: Service, did: str) -> ResponseReturnValue:
 
 def participants(service: Service) -> ResponseReturnValue:
     """Who is in the network, in which role and jurisdiction."""
-    return json_reply({"participants": service.participants()})
+    return json_reply({"participants": service.overview.participants()})
 
 
 def status_list(service: Service, name: str) -> ResponseReturnValue:
     """The status list in force, a credential (Bitstring Status List 1.0)."""
-    listed = service.status_list(name, list_version())
+    listed = service.vc_api.status_list(name, list_version())
     kinds = ["application/vc", "application/json", "application/ld+json"]
     chosen = request.accept_mimetypes.best_match(kinds, default=kinds[0]) or kinds[0]
     return json_reply(listed, content_type=chosen)
@@ -46,5 +46,5 @@ def peer(service: Service, kind: str) -> ResponseReturnValue:
     """A request of another node, signed by its transport key; so is the answer."""
     if kind not in PEER_KINDS:
         raise not_found("no_such_page", "Nodes ask each other for messages, blocks, documents and status.")
-    answer = service.handle_peer(kind, raw_body(PEER_BYTES_MAX))
+    answer = service.peers.handle(kind, raw_body(PEER_BYTES_MAX))
     return Response(answer, content_type=COSE)

@@ -15,11 +15,11 @@ ROWS = 20
 
 def start(service: Service) -> ResponseReturnValue:
     """What this node is, and what one does here."""
-    return page("start.html", status=service.status())
+    return page("start.html", status=service.overview.status())
 
 
 def _require_door(service: Service, role: str) -> None:
-    status = service.status()
+    status = service.overview.status()
     if role not in status["roles"]:
         raise not_found(
             "no_such_door", f"{status['name']} is not {role} in this network: this page is elsewhere."
@@ -29,28 +29,28 @@ def _require_door(service: Service, role: str) -> None:
 def customs(service: Service) -> ResponseReturnValue:
     """Consignments to decide on, and how."""
     _require_door(service, "customs")
-    rows = service.consignments(ROWS)
+    rows = service.consignments.listing(ROWS, None)
     return page("customs.html", consignments=rows, story=_problem_line(service, rows))
 
 
 def importer(service: Service) -> ResponseReturnValue:
     """What is covered before the goods arrive, and who must act."""
     _require_door(service, "importer")
-    rows = service.consignments(ROWS)
+    rows = service.consignments.listing(ROWS, None)
     return page("importer.html", consignments=rows)
 
 
 def manufacturer(service: Service) -> ResponseReturnValue:
     """Issuing, and what became of it."""
     _require_door(service, "manufacturer")
-    return page("manufacturer.html", passports=service.issuances(ROWS))
+    return page("manufacturer.html", passports=service.passports.page(ROWS))
 
 
 def _problem_line(service: Service, rows: list[dict[str, Any]]) -> dict[str, Any] | None:
     """A consignment with something to decide, and one of its problem lines: where the story leads."""
     for row in rows:
         if row.get("worst") in ("hold", "refuse_recommended", "undecided"):
-            found = service.consignment(
+            found = service.consignments.show(
                 row["id"], verdicts=("hold", "refuse_recommended", "undecided"), limit=1
             )
             return {"consignment": row, "item": found["items"][0] if found["items"] else None}

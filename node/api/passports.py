@@ -26,7 +26,7 @@ def issue_passport(service: Service) -> ResponseReturnValue:
         return _issue_from_form(service)
     order = json_body("PassportRequest", BODY_BYTES_MAX)
     key = order.get("idempotency_key") or request.headers.get("Idempotency-Key")
-    issued = service.issue_passport(order["claims"], code=order["code"], idempotency_key=key)
+    issued = service.passports.issue(order["claims"], code=order["code"], idempotency_key=key)
     answer = json_reply(issued, 200 if issued.get("repeated") else 201)
     answer.headers["Location"] = url_for("passports.passport", digest=issued["digest"])
     return answer
@@ -46,7 +46,7 @@ def _issue_from_form(service: Service) -> ResponseReturnValue:
             raise bad_request("code_missing", "Give the battery's code.")
         claims = parse_json(text.encode(), size_bytes_max=BODY_BYTES_MAX)
         order = require_shape({"code": code, "claims": claims}, "PassportRequest")
-        issued = service.issue_passport(order["claims"], code=order["code"])
+        issued = service.passports.issue(order["claims"], code=order["code"])
     except (ProblemError, CredentialError) as error:
         if not page_wanted():
             raise
@@ -68,29 +68,29 @@ def new_passport(service: Service) -> ResponseReturnValue:
 
 def passports(service: Service) -> ResponseReturnValue:
     """Passports issued by this node, newest first, each with its progress."""
-    rows = service.issuances(PAGE_ROWS, integer_argument("before", None, largest=2**53 - 1))
+    rows = service.passports.page(PAGE_ROWS, integer_argument("before", None, largest=2**53 - 1))
     return reply({"passports": rows}, "passports.html", passports=rows, more=len(rows) == PAGE_ROWS)
 
 
 def passport(service: Service, digest: str) -> ResponseReturnValue:
     """One passport of this node: signed, recorded, proof of record ready."""
-    progress = service.issuance(digest)
+    progress = service.passports.passport(digest)
     return reply(progress, "passport.html", progress=progress)
 
 
 def revoke(service: Service, digest: str) -> ResponseReturnValue:
     """Revoke one passport of this node: its status list first, then the ledger."""
     if form_sent():
-        service.revoke(digest, request.form.get("reason", "").strip()[:512] or "no reason given")
+        service.passports.revoke(digest, request.form.get("reason", "").strip()[:512] or "no reason given")
         return see(url_for("passports.passport", digest=digest))
     order = json_body("RevokeRequest", BODY_BYTES_MAX)
-    return json_reply(service.revoke(digest, order["reason"]))
+    return json_reply(service.passports.revoke(digest, order["reason"]))
 
 
 def attest(service: Service) -> ResponseReturnValue:
     """Attest one event of the lifecycle about one battery."""
     order = json_body("AttestationRequest", BODY_BYTES_MAX)
-    attested = service.attest(
+    attested = service.passports.attest(
         order["event"],
         order["battery"],
         order.get("members", {}),
@@ -106,14 +106,16 @@ def attest(service: Service) -> ResponseReturnValue:
 
 def countersign(service: Service) -> ResponseReturnValue:
     """Agree to another party's draft of an attestation, with this participant's key."""
-    return json_reply(service.countersign(json_body("CountersignRequest", BODY_BYTES_MAX)["draft"]), 201)
+    return json_reply(
+        service.passports.countersign(json_body("CountersignRequest", BODY_BYTES_MAX)["draft"]), 201
+    )
 
 
 def attestation(service: Service, digest: str) -> ResponseReturnValue:
     """What became of one attestation of this node."""
-    return json_reply(service.attestation(digest))
+    return json_reply(service.passports.attestation(digest))
 
 
 def events(service: Service) -> ResponseReturnValue:
     """The events that can be attested, with their members and attesters."""
-    return json_reply({"events": service.events()})
+    return json_reply({"events": service.passports.events()})

@@ -8,8 +8,8 @@ from typing import Any
 from flask import Response, g, redirect, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
+from node.access.keys import Session
 from node.api.problems import page_wanted
-from node.service import Session
 
 
 def json_reply(value: Any, status: int = 200, content_type: str = "application/json") -> Response:

@@ -170,7 +170,18 @@ SCHEMAS: dict[str, Schema] = {
             "version": STRING,
         }
     ),
-    "Ready": _object({"ready": {"type": "boolean"}, "reasons": _list(STRING)}),
+    "Ready": _object(
+        {
+            "ready": {"type": "boolean"},
+            "reasons": _list(STRING),
+            "conditions": _list(
+                _object(
+                    {"code": STRING, "stops": {"type": "boolean"}, "text": STRING},
+                    {"since": {"type": ["integer", "null"]}, "parameters": {"type": "object"}},
+                )
+            ),
+        }
+    ),
     "Participants": _object(
         {"participants": _list(_object({"did": STRING, "name": STRING, "roles": _list(STRING)}))}
     ),

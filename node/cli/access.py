@@ -12,10 +12,10 @@ from pathlib import Path
 
 import click
 
+from node.access.keys import SCOPES, Access
 from node.cli.setup import DATA
 from node.config import DataDirectory
 from node.errors import SetupError
-from node.server.access import SCOPES, Access
 from node.storage.office import OfficeStore
 
 

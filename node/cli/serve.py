@@ -95,7 +95,7 @@ def serve(
             tls = server_context(tls_cert, tls_key)
         server = HttpServer(create_app(service), listening, tls=tls, door=door_of(service))
         directory.address.write_text(f"{url}\n")
-        log.moment("listening", host=host, port=bound, participant=service.status()["participant"])
+        log.moment("listening", host=host, port=bound, participant=service.overview.did)
         _run(service, server)
         log.moment("ended")
         if service.failure is not None:

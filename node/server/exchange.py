@@ -46,9 +46,9 @@ PROBLEM = "application/problem+json"
 class Peers(Protocol):
     """What answers the requests of other nodes; raises ProblemError."""
 
-    def handle_peer(self, path: str, body: bytes) -> bytes: ...
+    def handle(self, path: str, body: bytes) -> bytes: ...
 
-    def refuse_large_peer(self) -> None: ...
+    def refuse_large(self) -> None: ...
 
     def refusal_wait_s(self) -> float:
         """How long one more refusal waits before it is told."""
@@ -199,12 +199,12 @@ class Exchange:
                 )
             except ProblemError as error:
                 if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-                    await run(peers.refuse_large_peer, proven=False)
+                    await run(peers.refuse_large, proven=False)
                 raise
             self._connections.begin(connection, Doing.ANSWERING, ANSWER_S_MAX)
             with body:
                 data = body.read()
-            made = await run(partial(peers.handle_peer, path, data), proven=connection.proven)
+            made = await run(partial(peers.handle, path, data), proven=connection.proven)
         except ProblemError:
             await self._wait_before_refusal(peers.refusal_wait_s())
             raise

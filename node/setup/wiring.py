@@ -1,13 +1,24 @@
-"""A data directory becomes a node: open keys, network and databases, check that they fit, wire them."""
+"""A data directory becomes a node, in four steps: what is on disk, agrees, works, serves.
+
+Read from the top: each step takes what the one before it made, and nothing is made anywhere else.
+"""
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass
+
 from consensus.merkle import StandingsMap, Tree
+from consensus.pool import COUNT_MAX
+from consensus.replica import Tip
 from credentials.documents.issuer import PASSPORT_SCHEMA
 from credentials.documents.passport import PassportSchema
+from credentials.ledger.genesis import Genesis
 from credentials.ledger.registry import Registry
+from credentials.verdicts.evidence import Policy
 from node import config, log
-from node.config import DataDirectory
+from node.access.keys import Access
+from node.config import DataDirectory, Settings
 from node.errors import SetupError
 from node.issuing.outbox import Outbox
 from node.issuing.passports import Issuing, Signers
@@ -19,21 +30,131 @@ from node.peers.gossip import Gossip, PeerAuthentication
 from node.receipts.proofs import Proofs
 from node.resolution.fetch import Fetcher, FetchPolicy
 from node.resolution.resolver import Resolver
-from node.server.access import Access
 from node.server.hosts import Hosts
-from node.service import Parts, Service
+from node.service import Service, Stores
 from node.setup.keystore import Keys
-from node.setup.network import open_network_key, read_card
+from node.setup.network import Network, open_network_key, read_card
 from node.setup.network import verify as verify_network
 from node.storage.ledger import LedgerStore, SqliteStandingReader
 from node.storage.office import OfficeStore
 from node.storage.signing import SigningStore
+from node.supervision import readiness
 from node.supervision.supervisor import Supervisor
+from node.use_cases.batteries import Batteries
+from node.use_cases.clearance import Clearance
+from node.use_cases.overview import Overview
+from node.use_cases.passports import PassportDesk
+from node.use_cases.peers import PeerDoor
+from node.use_cases.progress import ProgressReport
+from node.use_cases.records import RecordDesk
+from node.use_cases.vc_api import VcApi
 from node.verdicts.consignments import Consignments
 from node.verdicts.sources import Gathering
 from node.verdicts.verification import Checking, LedgerVerdicts
 
 POLL_VALIDATOR_S, POLL_OBSERVER_S = 1.0, 0.4
+
+
+def open_service(
+    directory: DataDirectory,
+    passphrase: str,
+    port: int,
+    *,
+    open_api: bool = False,
+    public_url: str | None = None,
+    listen_host: str | None = None,
+) -> Service:
+    """Open keys, network and databases of a data directory, check that they belong together, wire the node.
+
+    `open_api`: the VC-API is open to everybody. `public_url`: the address outsiders use, where node.toml
+    names none. `listen_host`: where it listens; requests for other hosts are refused (`hosts.py`). The caller
+    holds `directory.lock()`. Nothing runs until `Service.start`.
+    """
+    disk = _open(directory, passphrase, public_url)
+    agreement = _agree(disk)
+    trades = _work(disk, agreement, open_api=open_api)
+    listening_at = None if listen_host is None else (listen_host, port)
+    hosts = Hosts.of(disk.keys.did, listening_at, (disk.base_url, disk.network.addresses.get(disk.keys.did)))
+    return _serve(disk, agreement, trades, port, hosts)
+
+
+# -- 1. what is on disk --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Disk:
+    """Keys, network, policy and databases, checked against each other."""
+
+    directory: DataDirectory
+    keys: Keys
+    network: Network
+    network_key: bytes
+    policy: Policy
+    settings: Settings
+    base_url: str | None
+    stores: Stores
+    tree: Tree
+    tip: Tip
+
+    @property
+    def genesis(self) -> Genesis:
+        return self.network.genesis
+
+    @property
+    def votes(self) -> bool:
+        return self.genesis.validators.get(self.keys.did) is not None
+
+
+def _open(directory: DataDirectory, passphrase: str, public_url: str | None) -> _Disk:
+    card = read_card(directory.card)
+    keys = Keys.load(directory.root, card.did, passphrase)
+    if not directory.network.exists():
+        raise SetupError(
+            f"{directory.root} has joined no network: run `comity network join --data {directory.root} "
+            "--network DIR`"
+        )
+    network = verify_network(directory.network)
+    network_key = open_network_key(network.genesis, keys)
+    policy, settings = directory.policy(), directory.settings()
+    signing = SigningStore(directory.signing)
+    ledger, office = LedgerStore(directory.ledger), OfficeStore(directory.office)
+    _require_own(ledger, office, network.genesis.network_id, card.did, directory)
+    tree = Tree(ledger.leaf_hashes())
+    tip = tip_of(ledger, network.genesis)
+    if tree.size != tip.log.size or tree.root() != tip.log.root:
+        raise SetupError(
+            f"{directory.ledger} is damaged: move it away, and the node fetches the ledger from its peers"
+        )
+    return _Disk(
+        directory=directory,
+        keys=keys,
+        network=network,
+        network_key=network_key,
+        policy=policy,
+        settings=settings,
+        base_url=settings.public_url or public_url,
+        stores=Stores(signing, ledger, office),
+        tree=tree,
+        tip=tip,
+    )
+
+
+def _require_own(
+    ledger: LedgerStore, office: OfficeStore, network_id: bytes, did: str, directory: DataDirectory
+) -> None:
+    """The databases are this participant's in this network, or new."""
+    for store, name in ((ledger, "ledger.db"), (office, "office.db")):
+        if store.bind("network", network_id) != network_id:
+            raise SetupError(
+                f"{directory.root / name} is of another network: {directory.network} was altered or replaced "
+                "since. Put back the network that was joined (compare its id with the founders'), or join "
+                "the other one with a new data directory"
+            )
+        if store.bind("participant", did.encode()) != did.encode():
+            raise SetupError(f"{directory.root / name} is of another participant than {did}")
+
+
+# -- 2. what agrees ------------------------------------------------------------------------------------
 
 
 class _Listening:
@@ -52,108 +173,104 @@ class _Listening:
             self.outbox.dropped(digest, reason, code)
 
 
-def open_service(
-    directory: DataDirectory,
-    passphrase: str,
-    port: int,
-    *,
-    open_api: bool = False,
-    public_url: str | None = None,
-    listen_host: str | None = None,
-) -> Service:
-    """Open keys, network and databases of a data directory, check that they belong together, wire the node.
+@dataclass(frozen=True, slots=True)
+class _Agreement:
+    """The registry, the engine that orders for it, and the way to the peers."""
 
-    `open_api`: the VC-API is open to everybody. `public_url`: the address outsiders use, where node.toml
-    names none. `listen_host`: where it listens; requests for other hosts are refused (`hosts.py`). The caller
-    holds `directory.lock()`. Nothing runs until `Service.start`.
-    """
-    card = read_card(directory.card)
-    keys = Keys.load(directory.root, card.did, passphrase)
-    if not directory.network.exists():
-        raise SetupError(
-            f"{directory.root} has joined no network: run `comity network join --data {directory.root} "
-            "--network DIR`"
-        )
-    network = verify_network(directory.network)
-    genesis = network.genesis
-    network_key = open_network_key(genesis, keys)
-    policy = directory.policy()
-    settings = directory.settings()
-    base_url = settings.public_url or public_url
-    signing = SigningStore(directory.signing)
-    ledger, office = LedgerStore(directory.ledger), OfficeStore(directory.office)
-    _require_own(ledger, office, genesis.network_id, card.did, directory)
-    validator = genesis.validators.get(card.did) is not None
-    tree = Tree(ledger.leaf_hashes())
-    tip = tip_of(ledger, genesis)
-    if tree.size != tip.log.size or tree.root() != tip.log.root:
-        raise SetupError(
-            f"{directory.ledger} is damaged: move it away, and the node fetches the ledger from its peers"
-        )
-    standings = StandingsMap(ledger.standings(), ledger.bucket)
-    registry = Registry(genesis, SqliteStandingReader(ledger), tip.app_hash, standings, tip.height)
-    cosigner = Cosigner(card.did, keys.signer("log"), keys.signer("cosign"), signing) if validator else None
+    registry: Registry
+    engine: EmbeddedEngine
+    gossip: Gossip
+    listening: _Listening
+
+
+def _agree(disk: _Disk) -> _Agreement:
+    keys, genesis, stores, tip = disk.keys, disk.genesis, disk.stores, disk.tip
+    standings = StandingsMap(stores.ledger.standings(), stores.ledger.bucket)
+    reader = SqliteStandingReader(stores.ledger)
+    registry = Registry(genesis, reader, tip.app_hash, standings, tip.height)
+    cosigner = None
+    if disk.votes:
+        cosigner = Cosigner(keys.did, keys.signer("log"), keys.signer("cosign"), stores.signing)
     listening = _Listening()
     engine = EmbeddedEngine(
         chain=chain_config(genesis),
         application=registry,
         tip=tip,
-        signing=signing,
-        ledger=ledger,
-        tree=tree,
-        cosigning=Cosigning(network.policy, tree, cosigner),
+        signing=stores.signing,
+        ledger=stores.ledger,
+        tree=disk.tree,
+        cosigning=Cosigning(disk.network.policy, disk.tree, cosigner),
         listener=listening,
-        name=card.did if validator else None,
-        signer=keys.signer("vote") if validator else None,
+        name=keys.did if disk.votes else None,
+        signer=keys.signer("vote") if disk.votes else None,
     )
-    authentication = PeerAuthentication(genesis, card.did, keys.signer("transport"))
+    authentication = PeerAuthentication(genesis, keys.did, keys.signer("transport"))
     authentication.on_clock = engine.peer_clock
-    validators = [v.name for v in genesis.validators.validators]
     gossip = Gossip(
         authentication,
-        network.addresses,
-        validators,
+        disk.network.addresses,
+        [v.name for v in genesis.validators.validators],
         engine,
-        poll_s=POLL_VALIDATOR_S if validator else POLL_OBSERVER_S,
+        poll_s=POLL_VALIDATOR_S if disk.votes else POLL_OBSERVER_S,
     )
     engine.out = gossip
-    tables = config.tables(network.rule_files)
-    schemas = config.schemas()
-    compiled = {name: PassportSchema(schema) for name, schema in schemas.items()}
+    return _Agreement(registry, engine, gossip, listening)
+
+
+# -- 3. what issues and judges -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Trades:
+    """Issuing, evidence, verdicts, and the VC-API's securing and checking."""
+
+    issuing: Issuing
+    outbox: Outbox
+    gathering: Gathering
+    consignments: Consignments
+    resolver: Resolver
+    securing: Securing
+    checking: Checking
+    open_api: bool
+
+
+def _work(disk: _Disk, agreement: _Agreement, *, open_api: bool) -> _Trades:
+    keys, genesis, stores = disk.keys, disk.genesis, disk.stores
+    tables = config.tables(disk.network.rule_files)
+    schemas = {name: PassportSchema(schema) for name, schema in config.schemas().items()}
     issuing = Issuing(
         genesis=genesis,
-        did=card.did,
+        did=keys.did,
         signers=Signers(keys.signer("attest"), keys.signer("credential")),
-        network_key=network_key,
-        office=office,
-        registry=registry,
-        schema=compiled.get(PASSPORT_SCHEMA["id"]),
-        base_url=base_url,
+        network_key=disk.network_key,
+        office=stores.office,
+        registry=agreement.registry,
+        schema=schemas.get(PASSPORT_SCHEMA["id"]),
+        base_url=disk.base_url,
     )
     gathering = Gathering(
         genesis=genesis,
-        did=card.did,
-        network_key=network_key,
-        ledger=ledger,
-        office=office,
-        gossip=gossip,
+        did=keys.did,
+        network_key=disk.network_key,
+        ledger=stores.ledger,
+        office=stores.office,
+        gossip=agreement.gossip,
         tables=tables,
-        schemas=compiled,
-        policy=policy,
-        policy_text=network.policy_text,
+        schemas=schemas,
+        policy=disk.policy,
+        policy_text=disk.network.policy_text,
     )
-    listening.outbox = Outbox(office, ledger, engine, gossip)
-    fetcher = Fetcher(settings.fetch or (FetchPolicy(public=True) if open_api else None))
+    fetcher = Fetcher(disk.settings.fetch or (FetchPolicy(public=True) if open_api else None))
     resolver = Resolver(genesis, fetcher)
-    contexts, related = settings.known_contexts(), config.related_resources()
+    contexts, related = disk.settings.known_contexts(), config.related_resources()
     securing = Securing(
         issuers=keys.issuers(),
         open_api=open_api,
         resolver=resolver,
         contexts=contexts,
         related=related,
-        schemas=compiled,
-        office=office,
+        schemas=schemas,
+        office=stores.office,
         lists=issuing.lists,
     )
     checking = Checking(
@@ -161,62 +278,108 @@ def open_service(
         fetcher=fetcher,
         contexts=contexts,
         related=related,
-        schemas=compiled,
+        schemas=schemas,
         tables=tables,
         own_list=securing.newest_list,
-        ledger_verdicts=LedgerVerdicts(gathering, policy, genesis),
+        ledger_verdicts=LedgerVerdicts(gathering, disk.policy, genesis),
     )
-    consignments = Consignments(office, gathering, policy)
+    outbox = Outbox(stores.office, stores.ledger, agreement.engine, agreement.gossip)
+    agreement.listening.outbox = outbox
+    consignments = Consignments(stores.office, gathering, disk.policy)
+    return _Trades(issuing, outbox, gathering, consignments, resolver, securing, checking, open_api)
+
+
+# -- 4. who calls --------------------------------------------------------------------------------------
+
+
+def _employ(agreement: _Agreement, trades: _Trades) -> Supervisor:
+    """Every long-lived thread of the node, in the order in which they start."""
     supervisor = Supervisor()
-    supervisor.employ(engine, tries_max=1)
-    for sender in gossip.senders():
+    supervisor.employ(agreement.engine, tries_max=1)
+    for sender in agreement.gossip.senders():
         supervisor.employ(sender, tries_max=None)
-    supervisor.employ(listening.outbox)
-    supervisor.employ(consignments)
+    supervisor.employ(trades.outbox)
+    supervisor.employ(trades.consignments)
+    return supervisor
+
+
+def _look_out(
+    disk: _Disk, agreement: _Agreement, trades: _Trades, supervisor: Supervisor
+) -> readiness.Lookout:
+    """Everything that knows something about the health of this node."""
+    engine, last_block = agreement.engine, disk.stores.ledger.tip
+    lookout = readiness.Lookout(
+        (
+            readiness.of_threads(supervisor),
+            readiness.of_agreement(engine.condition, heartbeat_s=disk.genesis.limits.heartbeat_ms // 1000),
+            readiness.of_clock(engine.condition),
+            readiness.of_pool(engine.condition, COUNT_MAX),
+            readiness.of_lag(trades.gathering.lag_heights, last_block, disk.policy.lag_heights_max),
+            readiness.of_disk(disk.directory.root),
+            readiness.of_openness(open_api=trades.open_api),
+        )
+    )
+    supervisor.employ(lookout, tries_max=None)
+    return lookout
+
+
+def _serve(disk: _Disk, agreement: _Agreement, trades: _Trades, port: int, hosts: Hosts) -> Service:
+    genesis, stores, gathering = disk.genesis, disk.stores, trades.gathering
+    office, ledger = stores.office, stores.ledger
+    supervisor = _employ(agreement, trades)
+    progress = ProgressReport(ledger, trades.issuing)
     return Service(
-        Parts(
-            did=card.did,
-            network=network,
-            policy=policy,
-            registry=registry,
-            tree=tree,
+        port=port,
+        hosts=hosts,
+        passports=PassportDesk(genesis, trades.issuing, office, trades.outbox, progress),
+        vc_api=VcApi(
+            participant=genesis.participants[disk.keys.did],
+            open_api=trades.open_api,
+            securing=trades.securing,
+            checking=trades.checking,
+            resolver=trades.resolver,
+            issuing=trades.issuing,
+            office=office,
+            outbox=trades.outbox,
+            progress=progress,
+        ),
+        batteries=Batteries(genesis, trades.issuing, gathering, ledger, office),
+        clearance=Clearance(gathering, disk.policy, trades.consignments),
+        consignments=trades.consignments,
+        records=RecordDesk(
+            genesis=genesis,
+            log_policy=disk.network.policy_text,
+            proofs=Proofs(ledger, office, disk.tree, disk.network.policy, gathering),
+            tree=disk.tree,
+            gathering=gathering,
             ledger=ledger,
             office=office,
-            signing=signing,
-            engine=engine,
-            gossip=gossip,
-            outbox=listening.outbox,
-            issuing=issuing,
+        ),
+        overview=Overview(
+            did=disk.keys.did,
+            genesis=genesis,
+            policy=disk.policy,
+            tree=disk.tree,
+            ledger=ledger,
+            office=office,
+            engine=agreement.engine,
+            gossip=agreement.gossip,
             gathering=gathering,
-            consignments=consignments,
             supervisor=supervisor,
-            access=Access(office, directory.operator()),
-            resolver=resolver,
-            securing=securing,
-            checking=checking,
-            open_api=open_api,
-            proofs=Proofs(ledger, office, tree, network.policy, gathering),
-            shelf=Shelf(ledger, genesis, directory.root),
+            lookout=_look_out(disk, agreement, trades, supervisor),
+            open_api=trades.open_api,
+            started=time.time(),
         ),
-        port,
-        Hosts.of(
-            card.did,
-            None if listen_host is None else (listen_host, port),
-            (base_url, network.addresses.get(card.did)),
+        access=Access(office, disk.directory.operator(), disk.policy.audience),
+        peers=PeerDoor(
+            agreement.gossip,
+            agreement.engine,
+            ledger,
+            gathering,
+            Shelf(ledger, genesis, disk.directory.root),
         ),
+        supervisor=supervisor,
+        engine=agreement.engine,
+        gossip=agreement.gossip,
+        stores=stores,
     )
-
-
-def _require_own(
-    ledger: LedgerStore, office: OfficeStore, network_id: bytes, did: str, directory: DataDirectory
-) -> None:
-    """The databases are this participant's in this network, or new."""
-    for store, name in ((ledger, "ledger.db"), (office, "office.db")):
-        if store.bind("network", network_id) != network_id:
-            raise SetupError(
-                f"{directory.root / name} is of another network: {directory.network} was altered or replaced "
-                "since. Put back the network that was joined (compare its id with the founders'), or join "
-                "the other one with a new data directory"
-            )
-        if store.bind("participant", did.encode()) != did.encode():
-            raise SetupError(f"{directory.root / name} is of another participant than {did}")

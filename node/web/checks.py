@@ -17,7 +17,7 @@ SECTIONS = (
 
 
 @dataclass
-class Row:
+class CheckRow:
     """One line: checks with the same name, outcome and reason are one, with all their evidence."""
 
     check: Mapping[str, Any]
@@ -29,7 +29,7 @@ class Section:
     """Checks of one kind of outcome; `count` is that of the checks, not of the lines."""
 
     title: str
-    rows: list[Row]
+    rows: list[CheckRow]
     count: int
 
 
@@ -45,11 +45,11 @@ def sections(checks: Sequence[Mapping[str, Any]]) -> list[Section]:
     return found
 
 
-def _rows(checks: Sequence[Mapping[str, Any]]) -> list[Row]:
-    rows: dict[tuple[Any, ...], Row] = {}
+def _rows(checks: Sequence[Mapping[str, Any]]) -> list[CheckRow]:
+    rows: dict[tuple[Any, ...], CheckRow] = {}
     for check in checks:
         key = (check["name"], check["outcome"], check.get("reason"), check.get("rule"))
-        row = rows.setdefault(key, Row(check))
+        row = rows.setdefault(key, CheckRow(check))
         if check.get("evidence"):
             row.evidence.append(check["evidence"])
     return list(rows.values())

@@ -42,7 +42,7 @@ def document_file(digest: str) -> str:
 def find_proof(service: Service, battery: str, audience: str) -> Proof | None:
     """The receipt of the passport in force, else of the latest record about the battery, else nothing."""
     try:
-        known = service.battery(battery, audience)
+        known = service.batteries.battery(battery, audience)
     except ProblemError:
         return None  # an identifier that cannot be read has no record
     recorded = [
@@ -65,7 +65,7 @@ def find_proof(service: Service, battery: str, audience: str) -> Proof | None:
 
 def _has_receipt(service: Service, digest: str) -> bool:
     try:
-        service.receipt(digest)
+        service.records.receipt(digest)
     except ProblemError:
         return False
     return True

@@ -24,7 +24,7 @@ def _rules() -> dict[str, Any]:
 
 def propose_code(service: Service) -> str:
     """A code this node has not used: that of its newest passport with another serial; empty without one."""
-    newest = service.issuances(1)
+    newest = service.passports.page(1)
     if not newest or len(newest[0]["battery"]) != 24:
         return ""
     serial = FORM_SERIAL + int(newest[0]["number"]) + 1
@@ -37,7 +37,7 @@ def sample_claims(service: Service, code: str) -> dict[str, Any]:
     if not code:
         return claims
     identifier = _read(code)
-    status = service.status()
+    status = service.overview.status()
     general = claims["GeneralProductInformation"]
     general["batteryPassportIdentifier"] = f"urn:bpass:{identifier.canonical.lower()}"
     general["productIdentifier"] = identifier.uri

@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 
 from node.config import read_table, shipped
 from node.service import Service
+from node.supervision.readiness import Condition
 
 DIGEST = re.compile(r"[A-Za-z0-9_-]{43}")
 
@@ -158,6 +159,12 @@ def is_digest(value: object) -> bool:
     return isinstance(value, str) and DIGEST.fullmatch(value) is not None
 
 
+def condition_text(condition: Condition) -> str:
+    """The sentence of a condition of this node (config/conditions.toml)."""
+    told = {**condition.parameters, "since": when(condition.since)}
+    return str(_table("conditions.toml")[condition.code]["en"]).format_map(told)
+
+
 def install_words(app: Flask, service: Service) -> None:
     """Give every template the words, the filters and the node it speaks for."""
     app.jinja_env.filters.update(
@@ -185,6 +192,6 @@ def install_words(app: Flask, service: Service) -> None:
 
     @app.context_processor
     def _node() -> dict[str, Any]:
-        status = service.status()
+        status = service.overview.status()
         doors = [door for role, door in DOORS.items() if role in status["roles"]]
         return {"node": status, "doors": doors, "session": g.get("session")}

@@ -47,6 +47,7 @@ class LiveNode:
     service: Service
     app: Flask
     operator_key: str
+    data: Path
     client: FlaskClient = field(init=False)
     person: FlaskClient = field(init=False)
 
@@ -104,6 +105,6 @@ def live_node(root: Path) -> Iterator[LiveNode]:
     service = open_service(directory, PASSPHRASE, 0)
     service.start()
     try:
-        yield LiveNode(service, create_app(service), directory.operator())
+        yield LiveNode(service, create_app(service), directory.operator(), directory.root)
     finally:
         service.stop()

@@ -76,7 +76,7 @@ def test_a_key_opens_only_its_scopes(node: LiveNode, route: Route) -> None:
     others = tuple(
         s for s in ("issue", "verify", "clear", "govern", "operate", "read") if s not in route.scopes
     )
-    key = node.service.grant_key(f"test {named(route)}", others)["key"]
+    key = node.service.access.grant(f"test {named(route)}", others)["key"]
 
     answer = node.client.open(filled(route), method=route.method, headers={"Authorization": f"Bearer {key}"})
 

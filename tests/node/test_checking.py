@@ -134,15 +134,15 @@ def test_a_list_of_somebody_else_is_asked(service: Service, elsewhere: Elsewhere
     """
     url = f"{elsewhere.url}/good"
     elsewhere.files["/good"] = json.dumps(list_of(url)).encode()
-    assert service.verify_credential(credential(url))["verified"] is True
+    assert service.vc_api.verify_credential(credential(url))["verified"] is True
 
     elsewhere.files["/good"] = json.dumps(list_of(url, (7,))).encode()
-    assert reasons(service.verify_credential(credential(url))) == ["revoked"]
-    assert service.verify_credential(credential(url, 8))["verified"] is True
-    assert service.verify_credential(credential(url), {"checks": ["proof"]})["verified"] is True
+    assert reasons(service.vc_api.verify_credential(credential(url))) == ["revoked"]
+    assert service.vc_api.verify_credential(credential(url, 8))["verified"] is True
+    assert service.vc_api.verify_credential(credential(url), {"checks": ["proof"]})["verified"] is True
 
     del elsewhere.files["/good"]
-    answer = service.verify_credential(credential(url))
+    answer = service.vc_api.verify_credential(credential(url))
     assert answer["verified"] is False and reasons(answer) == ["status_unavailable"]
     status = next(check for check in answer["checks"] if check["name"] == "status")
     assert status["outcome"] == "indeterminate" and 0 <= status["age_s"] < 60
@@ -185,7 +185,7 @@ def test_a_list_that_says_nothing_is_not_open(service: Service, elsewhere: Elsew
     url = f"{elsewhere.url}/{name.replace(' ', '-')}"
     elsewhere.files[f"/{name.replace(' ', '-')}"] = json.dumps(make(url)).encode()
 
-    answer = service.verify_credential(credential(url))
+    answer = service.vc_api.verify_credential(credential(url))
 
     assert answer["verified"] is False
     assert reasons(answer) == [reason], answer["problemDetails"]
@@ -198,8 +198,8 @@ def test_an_index_beyond_the_list(service: Service, elsewhere: Elsewhere) -> Non
     url = f"{elsewhere.url}/range"
     elsewhere.files["/range"] = json.dumps(list_of(url)).encode()
 
-    assert service.verify_credential(credential(url, BITS_MIN - 1))["verified"] is True
-    assert reasons(service.verify_credential(credential(url, BITS_MIN))) == ["status_list_invalid"]
+    assert service.vc_api.verify_credential(credential(url, BITS_MIN - 1))["verified"] is True
+    assert reasons(service.vc_api.verify_credential(credential(url, BITS_MIN))) == ["status_list_invalid"]
 
 
 # -- HTTPS ---------------------------------------------------------------------------------------------------
@@ -328,16 +328,16 @@ def test_a_did_web_is_fetched_over_https(tmp_path: Path) -> None:
             }
             signed = suites.sign(shown, signer, MADE)
 
-            assert service.resolve(did)["didDocument"] == document
-            assert service.verify_credential(signed)["verified"] is True
+            assert service.vc_api.resolve(did)["didDocument"] == document
+            assert service.vc_api.verify_credential(signed)["verified"] is True
             documents["/.well-known/did.json"] = json.dumps({**document, "id": did + "x"}).encode()
-            assert service.verify_credential(signed)["verified"] is False
+            assert service.vc_api.verify_credential(signed)["verified"] is False
             documents["/.well-known/did.json"] = json.dumps({**document, "assertionMethod": []}).encode()
-            assert reasons(service.verify_credential(signed)) == ["issuer_key_mismatch"]
+            assert reasons(service.vc_api.verify_credential(signed)) == ["issuer_key_mismatch"]
             documents["/.well-known/did.json"] = b"x" * (65 << 10)
-            assert service.resolve(did)["didResolutionMetadata"]["error"] == "notFound"
+            assert service.vc_api.resolve(did)["didResolutionMetadata"]["error"] == "notFound"
             del documents["/.well-known/did.json"]
-            assert reasons(service.verify_credential(signed)) == ["issuer_unknown"]
+            assert reasons(service.vc_api.verify_credential(signed)) == ["issuer_unknown"]
         finally:
             service.stop()
 

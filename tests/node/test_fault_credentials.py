@@ -38,7 +38,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
 
 @pytest.fixture(scope="module")
 def data(node: LiveNode) -> Path:
-    return node.service._parts.ledger._db.path.parent
+    return node.data
 
 
 @pytest.fixture(scope="module")
@@ -73,9 +73,9 @@ def recorded(node: LiveNode, data: Path, genesis: Genesis) -> dict[str, Evidence
     """Each kind of fault, told by a peer, in a block."""
     found = faults(Keys.load(data, DID, PASSPHRASE), genesis)
     assert len(found) == 3
-    engine = node.service._parts.engine
+    engine = node.service.engine
     engine.peer_items(DID, [[ITEM_CONSENSUS, evidence.encode()] for evidence in found.values()])
-    node.wait(lambda: len(node.service._parts.ledger.evidence()) == 3, "the record")
+    node.wait(lambda: len(node.service.stores.ledger.evidence()) == 3, "the record")
     return found
 
 
@@ -99,8 +99,8 @@ def test_the_record_holds_each_fault_once(node: LiveNode, recorded: dict[str, Ev
     """
     A fault that a peer tells is a leaf of the log; told again, it stays one.
     """
-    node.service._parts.engine.peer_items(DID, [[ITEM_CONSENSUS, recorded["double"].encode()]] * 3)
-    rows = node.service._parts.ledger.evidence()
+    node.service.engine.peer_items(DID, [[ITEM_CONSENSUS, recorded["double"].encode()]] * 3)
+    rows = node.service.stores.ledger.evidence()
 
     assert {row.entry for row in rows} == {evidence.encode() for evidence in recorded.values()}
     assert {row.digest for row in rows} == {evidence.id for evidence in recorded.values()}

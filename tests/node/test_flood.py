@@ -158,10 +158,10 @@ def test_hostile_messages_change_nothing_raise_nothing_and_are_counted(
     and /metrics counts every one of them.
     """
     service, attacker = victim
-    before = service.status()
-    service.handle_peer("messages", attacker.items())  # an honest one is heard
+    before = service.overview.status()
+    service.peers.handle("messages", attacker.items())  # an honest one is heard
     with pytest.raises(ProblemError):
-        service.handle_peer("messages", attacker.replay)  # its body is no batch
+        service.peers.handle("messages", attacker.replay)  # its body is no batch
 
     refused, heard = 1, 0
     for number in range(100):
@@ -169,15 +169,15 @@ def test_hostile_messages_change_nothing_raise_nothing_and_are_counted(
             if kind == "oversized" and number > 3:
                 continue
             try:
-                service.handle_peer("messages", make())
+                service.peers.handle("messages", make())
                 heard += 1  # a signed batch is judged item by item
             except ProblemError as problem:
                 assert 400 <= problem.status < 500 or problem.status == 503, problem.document()
                 refused += 1
     wait("the engine to judge what was heard", lambda: _counted(service, "comity_refused_") > 0, 10.0)
 
-    after = service.status()
-    metrics = service.metrics()
+    after = service.overview.status()
+    metrics = service.overview.metrics()
     for name in ("height", "round", "log", "pool", "outbox"):
         assert after[name] == before[name], name
     assert service.failure is None
@@ -196,7 +196,7 @@ def test_hostile_messages_change_nothing_raise_nothing_and_are_counted(
 
 
 def _counted(service: Service, prefix: str) -> float:
-    return float(sum(value for name, value in service.metrics().items() if name.startswith(prefix)))
+    return float(sum(value for name, value in service.overview.metrics().items() if name.startswith(prefix)))
 
 
 def test_the_inbox_is_bounded_per_sender() -> None:

@@ -162,7 +162,7 @@ def test_every_long_lived_thread_of_a_node_is_employed(node: LiveNode) -> None:
     """
     The engine, the outbox and the consignments run under the supervisor; a peer's sender is one each.
     """
-    assert list(works(node.service)) == ["engine", "outbox", "consignments"]
+    assert list(works(node.service)) == ["engine", "outbox", "consignments", "lookout"]
     assert all(fact.alive for fact in node.service.supervisor.facts())
 
 
@@ -187,7 +187,7 @@ def test_a_passing_fault_in_a_thread_of_a_node_is_survived(node: LiveNode, name:
     assert made.status_code == 201
     where = f"/passports/{made.get_json()['digest']}"
     node.wait(lambda: node.get_json(where)["attested"] == "admitted", "the record")
-    assert node.get("/readyz").status_code == 200
+    node.wait(lambda: node.get("/readyz").status_code == 200, "the condition to end")
 
 
 @pytest.mark.parametrize("name", ["engine", "outbox", "consignments"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import Any
 
@@ -25,15 +25,30 @@ def _hash(secret: str) -> bytes:
     return sha256(b"comity/access/v1" + secret.encode()).digest()
 
 
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Who is asking: the holder of a bearer key, or of a page's cookie."""
+
+    name: str
+    scopes: frozenset[str]
+    cookie: str | None = None  # set by `enter`: the value for the cookie `comity_<port>`
+    next: str = "/"  # where the page goes after a one-time link
+
+
 class Access:
     """Keys, links, sessions of one node."""
 
-    def __init__(self, office: OfficeStore, operator_key: str) -> None:
+    def __init__(self, office: OfficeStore, operator_key: str, audience: str = "public") -> None:
         self._office = office
         self._operator = _hash(operator_key)
+        self._audience = audience
 
-    def authorise(self, bearer: str | None, cookie: str | None, scope: str) -> tuple[str, frozenset[str]]:
-        """(name, scopes) of a key or cookie that has `scope`."""
+    def audience_of(self, session: Session | None) -> str:
+        """The access-table audience of who asks on this node: "public" without session, own staff else."""
+        return "public" if session is None else self._audience
+
+    def authorise(self, *, bearer: str | None, cookie: str | None, scope: str) -> Session:
+        """The session of a key or cookie with `scope`; 401 `no_key`, `unknown_key`, 403 `scope_missing`."""
         if bearer is None and cookie is None:
             raise ProblemError(
                 401, "no_key", "Key needed", "this needs a key of this node: ask its operator for one"
@@ -44,15 +59,15 @@ class Access:
             raise ProblemError(
                 401, "unknown_key", "Key unknown", f"this node knows no such {what}, or it ended"
             )
-        if scope not in found[1]:
-            held = ", ".join(sorted(found[1]))
+        if scope not in found.scopes:
+            held = ", ".join(sorted(found.scopes))
             raise forbidden("scope_missing", f"this needs the scope {scope}; yours has {held}")
         return found
 
-    def _by_key(self, bearer: str) -> tuple[str, frozenset[str]] | None:
+    def _by_key(self, bearer: str) -> Session | None:
         hashed = _hash(bearer)
         if hashed == self._operator:
-            return "operator", frozenset(SCOPES)
+            return Session("operator", frozenset(SCOPES))
         row = self._office.access.key(hashed)
         if row is None:
             return None
@@ -60,11 +75,11 @@ class Access:
         if row.last_used is None or now - row.last_used > TOUCH_S:
             with self._office.writing() as db:
                 self._office.access.touch_key(db, hashed, now)
-        return row.name, frozenset(row.scopes.split())
+        return Session(row.name, frozenset(row.scopes.split()))
 
-    def _by_cookie(self, cookie: str) -> tuple[str, frozenset[str]] | None:
+    def _by_cookie(self, cookie: str) -> Session | None:
         row = self._office.access.session(_hash(cookie), int(time.time()))
-        return None if row is None else (row[0], frozenset(row[1].split()))
+        return None if row is None else Session(row[0], frozenset(row[1].split()))
 
     def grant(self, name: str, scopes: tuple[str, ...]) -> dict[str, Any]:
         """A new bearer key; its secret is in the answer and nowhere else."""
@@ -89,8 +104,8 @@ class Access:
             self._office.access.put_link(db, _hash(token), " ".join(words), next, int(time.time()))
         return token
 
-    def enter(self, token: str) -> tuple[str, frozenset[str], str, str]:
-        """(name, scopes, cookie value, next page): uses the token up."""
+    def enter(self, token: str) -> Session:
+        """Exchange a one-time token for a session: `.cookie` is its value. 403 if used or too old."""
         now = int(time.time())
         cookie = secrets.token_urlsafe(SECRET_BYTES)
         with self._office.writing() as db:
@@ -102,7 +117,7 @@ class Access:
             self._office.access.put_session(
                 db, _hash(cookie), "page", scopes, now=now, expires=now + SESSION_S
             )
-        return "page", frozenset(scopes.split()), cookie, next
+        return Session("page", frozenset(scopes.split()), cookie, next)
 
 
 def _scopes(scopes: tuple[str, ...]) -> tuple[str, ...]:

@@ -1,0 +1,1 @@
+"""Who may use a node: keys, one-time links, sessions, and the record of what each did."""

@@ -1,0 +1,232 @@
+"""Whether a node can do its work, and what whoever relies on it must know: conditions with a code.
+
+Each part that knows something about the node's health is a `Source`: called, it tells the conditions that
+hold now. A `Condition` has a code and parameters only; its words are in config/conditions.toml, and are put
+together at the edge (`node/web/words.py`). One that `stops` makes /readyz answer 503.
+
+`Lookout` asks all sources: on its own thread every second, so that it knows since when a condition holds and
+the log says when it began and ended; and again whenever somebody asks, so that no answer is old.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from shutil import disk_usage
+from typing import Protocol
+
+from node import log
+from node.ledger.condition import Condition as EngineCondition
+from node.supervision.supervisor import ThreadFact
+
+WATCH_S = 1.0
+NOT_FINAL_S = 10.0  # a height takes well under a second
+HEARTBEAT_GRACE_S = 120
+STUCK_S = 120.0  # the longest turn fetches documents for one batch of lines
+DISK_FREE_BYTES_MIN = 256 << 20
+CLOCK_OFFSET_S_MAX = 3.0  # times of messages are whole seconds, and a message takes its time
+
+Parameter = str | int
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Something about this node that holds now. `since`: seconds, UTC; None: nobody watched it begin."""
+
+    code: str  # a section of config/conditions.toml
+    stops: bool  # the node cannot do its work
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    since: int | None = None
+
+
+Source = Callable[[], Iterable[Condition]]
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """What holds now, the worst first."""
+
+    conditions: tuple[Condition, ...]
+
+    @property
+    def ready(self) -> bool:
+        """True when nothing that holds stops the node."""
+        return not any(condition.stops for condition in self.conditions)
+
+
+class Lookout:
+    """Asks the sources, and remembers since when each condition holds."""
+
+    name = "lookout"
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        self._sources = tuple(sources)
+        self._since: dict[str, int] = {}
+        self._logged: set[str] = set()
+        self._lock = threading.Lock()
+        self._woken = threading.Event()
+
+    def turn(self) -> None:
+        """Look once a second, and log what began or ended."""
+        codes = {condition.code for condition in self.look().conditions}
+        for code in sorted(codes ^ self._logged):
+            log.moment("condition", code=code, holds=code in codes)
+        self._logged = codes
+        self._woken.wait(WATCH_S)
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    def look(self) -> Readiness:
+        """What holds now. A source that fails is a condition of its own, never an answer left out."""
+        found = [condition for source in self._sources for condition in _ask(source)]
+        with self._lock:
+            now = int(time.time())
+            codes = {condition.code for condition in found}
+            self._since = {code: self._since.get(code, now) for code in codes}
+            told = [
+                condition
+                if condition.since is not None
+                else replace(condition, since=self._since[condition.code])
+                for condition in found
+            ]
+        return Readiness(tuple(sorted(told, key=lambda condition: not condition.stops)))
+
+
+def _ask(source: Source) -> list[Condition]:
+    try:
+        return list(source())
+    except Exception as error:
+        return [
+            Condition("not_known", stops=True, parameters={"because": f"{type(error).__name__}: {error}"})
+        ]
+
+
+# -- sources -------------------------------------------------------------------------------------------
+
+
+class Threads(Protocol):
+    """`supervisor.Supervisor`."""
+
+    @property
+    def failure(self) -> str | None: ...
+
+    def facts(self) -> Iterable[ThreadFact]: ...
+
+
+class LastBlock(Protocol):
+    """The last block on this disk."""
+
+    @property
+    def height(self) -> int: ...
+
+
+def of_threads(threads: Threads) -> Source:
+    """Threads that cannot go on, fail again and again, or have not come back from one turn."""
+
+    def look() -> Iterator[Condition]:
+        if threads.failure is not None:
+            yield Condition("stopped", stops=True, parameters={"because": threads.failure})
+        for fact in threads.facts():
+            told = {"thread": fact.name}
+            if not fact.alive:
+                yield Condition("thread_ended", stops=True, parameters=told)
+            elif fact.failures:
+                told |= {"because": fact.fault or "", "tries": str(fact.failures)}
+                yield Condition("thread_failing", stops=True, parameters=told)
+            elif fact.turn_s > STUCK_S:
+                yield Condition("thread_stuck", stops=True, parameters={**told, "seconds": int(fact.turn_s)})
+
+    return look
+
+
+def of_agreement(facts: Callable[[], EngineCondition], *, heartbeat_s: int) -> Source:
+    """Votes withheld, no quorum heard, nothing becoming final."""
+
+    def look() -> Iterator[Condition]:
+        found = facts()
+        if found.withheld is not None:
+            yield Condition("vote_withheld", stops=True, parameters={"because": found.withheld})
+        if found.quorum_age_s is None:
+            yield Condition("quorum_not_heard", stops=True)
+        elif found.cut_off_since is not None:
+            told = {"seconds": int(found.quorum_age_s)}
+            yield Condition("cut_off", stops=True, parameters=told, since=found.cut_off_since)
+        waited_s = found.stalled_s or 0.0
+        if waited_s > NOT_FINAL_S:
+            told = {"height": found.height + 1, "count": found.pool_ready, "seconds": int(waited_s)}
+            yield Condition("not_final", stops=True, parameters=told)
+        elif found.final_age_s > heartbeat_s + HEARTBEAT_GRACE_S:
+            yield Condition("no_heartbeat", stops=True, parameters={"seconds": int(found.final_age_s)})
+
+    return look
+
+
+def of_clock(facts: Callable[[], EngineCondition]) -> Source:
+    """This machine's clock against those of the validators, and against the time of the last block."""
+
+    def look() -> Iterator[Condition]:
+        found = facts()
+        offset_s = found.clock_offset_s
+        if offset_s is not None and abs(offset_s) > CLOCK_OFFSET_S_MAX:
+            yield Condition("clock_differs", stops=True, parameters={"seconds": round(abs(offset_s))})
+        elif found.block_ahead_s > CLOCK_OFFSET_S_MAX:
+            yield Condition("clock_behind", stops=True, parameters={"seconds": round(found.block_ahead_s)})
+
+    return look
+
+
+def of_lag(
+    lag_heights: Callable[[int], int], tip: Callable[[], LastBlock | None], heights_max: int
+) -> Source:
+    """Blocks that this node has not got yet."""
+
+    def look() -> Iterator[Condition]:
+        last = tip()
+        lag = lag_heights(last.height if last is not None else 0)
+        if lag > heights_max:
+            yield Condition("behind", stops=True, parameters={"blocks": lag})
+
+    return look
+
+
+def of_disk(folder: Path) -> Source:
+    """The disk of the data directory is nearly full: soon nothing can be acknowledged."""
+
+    def look() -> Iterator[Condition]:
+        free = disk_usage(folder).free
+        if free < DISK_FREE_BYTES_MIN:
+            yield Condition("disk_full", stops=True, parameters={"mebibytes": free >> 20})
+
+    return look
+
+
+def of_pool(facts: Callable[[], EngineCondition], count_max: int) -> Source:
+    """Attestations wait for a block, nearly as many as are kept: the next ones will be refused."""
+
+    def look() -> Iterator[Condition]:
+        count = facts().pool
+        if count >= count_max * 9 // 10:
+            yield Condition("pool_full", stops=True, parameters={"count": count, "most": count_max})
+
+    return look
+
+
+def of_set_aside(counted: Callable[[], int]) -> Source:
+    """Work that was set aside: the node goes on, somebody has to look."""
+
+    def look() -> Iterator[Condition]:
+        count = counted()
+        if count:
+            yield Condition("set_aside", stops=False, parameters={"count": count})
+
+    return look
+
+
+def of_openness(*, open_api: bool) -> Source:
+    """The VC-API is open to everybody: said wherever the node speaks of itself."""
+    told = [Condition("open_api", stops=False)] if open_api else []
+    return lambda: told

@@ -1,0 +1,149 @@
+"""What the ledger knows of one battery, as far as whoever asks may see it."""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict
+
+from credentials.documents.canonical import b64u
+from credentials.ledger.attestation import Attestation
+from credentials.ledger.genesis import Genesis
+from credentials.ledger.standing import LIVE, Standing
+from credentials.verdicts.record import Record
+from node.issuing.passports import Issuing
+from node.storage.ledger import LedgerStore
+from node.storage.office import OfficeStore
+from node.verdicts.sources import Gathering
+
+JSON = dict[str, Any]
+
+
+class PublishedPassport(TypedDict):
+    """One publication on the ledger; `points` and `held` by Annex XIII point."""
+
+    digest: str
+    version: int
+    issuer: str
+    live: bool
+    status: str
+    points: dict[str, str]
+    held: dict[str, bool]  # this node has the set, and whoever asks may see it
+
+
+class BatteryAnswer(TypedDict):
+    """One battery; unknown ones are `known: false`, with nothing else to tell."""
+
+    battery: str
+    scheme: str
+    fields: dict[str, Any]
+    known: bool
+    height: int
+    block_time: int
+    standing: JSON | None
+    timeline: list[JSON]
+    passports: list[PublishedPassport]
+
+
+class Batteries:
+    """Reads one battery's standing, record and passports."""
+
+    def __init__(
+        self,
+        genesis: Genesis,
+        issuing: Issuing,
+        gathering: Gathering,
+        ledger: LedgerStore,
+        office: OfficeStore,
+    ) -> None:
+        self._genesis = genesis
+        self._issuing = issuing
+        self._gathering = gathering
+        self._ledger = ledger
+        self._office = office
+
+    def battery(self, identifier: str, audience: str = "public") -> BatteryAnswer:
+        """One battery by its identifier in any spelling; `audience` as in the access table."""
+        found = self._issuing.identifier(identifier)
+        about = self._issuing.subject(found)
+        with self._ledger.reading(), self._office.reading():
+            view = self._gathering.ledger_view(about)
+            network = self._gathering.network_view({})
+            record = Record.read(view)
+            standing = view.standing
+            passports = [
+                self._published(r.attestation, standing, audience)
+                for r in record.admitted
+                if r.attestation.set_list is not None
+            ]
+        return {
+            "battery": found.canonical,
+            "scheme": found.scheme,
+            "fields": dict(found.fields),
+            "known": standing is not None,
+            "height": network.height,
+            "block_time": network.block_time,
+            "standing": None if standing is None else _standing(standing),
+            "timeline": [dict(step) for step in record.timeline(self._genesis)],
+            "passports": passports,
+        }
+
+    def _published(
+        self, attestation: Attestation, standing: Standing | None, audience: str
+    ) -> PublishedPassport:
+        assert attestation.set_list is not None, "asked for publications only"
+        version = standing.passport_with(attestation.document_digest) if standing else None
+        return {
+            "digest": b64u(attestation.document_digest),
+            "version": attestation.set_list.version,
+            "issuer": attestation.issuer,
+            "live": version is not None and version.status == LIVE,
+            "status": version.status if version is not None else "earlier",
+            "points": {str(p): b64u(d) for p, d in sorted(attestation.set_list.points.items())},
+            "held": {
+                str(p): (stored := self._office.documents.get(d)) is not None
+                and self._gathering.entitled(stored, audience)
+                for p, d in sorted(attestation.set_list.points.items())
+            },
+        }
+
+
+def _standing(standing: Standing) -> JSON:
+    """The standing as people and programs read it; `publication` names what the passport is now."""
+    passport = standing.passport
+    publication = standing.publication
+    if passport is not None and (standing.revoked or standing.suspended):
+        publication = passport.status
+    return {
+        "item_state": standing.item_state,
+        "eu_status": standing.eu_status,
+        "publication": publication,
+        "producer": standing.producer,
+        "responsible": standing.responsible,
+        "named": list(standing.named),
+        "passport": None
+        if passport is None
+        else {
+            "digest": b64u(passport.digest),
+            "version": passport.version,
+            "issuer": passport.issuer,
+            "status": passport.status,
+            "leaf_index": passport.leaf_index,
+            "height": passport.height,
+        },
+        "bound": standing.bound is not None,
+        "presented": standing.presentation is not None,
+        "lost": standing.lost,
+        "recalled": standing.recalled,
+        "last_event_time": standing.last_event_time,
+        "refusals": [
+            {
+                "rule": r.rule,
+                "attestation_digest": b64u(r.attestation),
+                "document_digest": b64u(r.document),
+                "issuer": r.issuer,
+                "leaf_index": r.leaf_index,
+                "winner_leaf_index": r.winner_leaf_index,
+            }
+            for r in standing.refusals
+        ],
+        "refusals_count": standing.refusals_count,
+    }

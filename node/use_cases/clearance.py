@@ -1,0 +1,36 @@
+"""The verdict on one item that somebody waits for; whole consignments: `node/verdicts/consignments.py`."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from credentials.errors import CredentialError
+from credentials.verdicts.clearance import Line, clear_item
+from credentials.verdicts.evidence import Policy
+from node.errors import bad_request
+from node.verdicts.consignments import Consignments, require_law_date
+from node.verdicts.sources import Gathering
+
+JSON = dict[str, Any]
+
+
+class Clearance:
+    """Judges a scan."""
+
+    def __init__(self, gathering: Gathering, policy: Policy, consignments: Consignments) -> None:
+        self._gathering = gathering
+        self._policy = policy
+        self._consignments = consignments
+
+    def item(self, item: JSON, *, law_date: str | None = None) -> JSON:
+        """The ItemVerdict of one manifest line, judged now, as a dict."""
+        try:
+            line = Line.parse({k: v for k, v in item.items() if k not in ("law_date", "direction")})
+        except CredentialError as error:
+            raise bad_request(error.code, str(error).replace("the manifest", "this scan", 1)) from error
+        when = require_law_date(law_date if law_date is not None else item.get("law_date"))
+        with self._consignments.scanning():
+            evidence = self._gathering.evidence(item)
+            judged = clear_item(line, evidence, self._policy, when, int(time.time()))
+            return judged.as_dict()

@@ -1,0 +1,219 @@
+"""What this node is and how it does: status, conditions, participants, numbers."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any, TypedDict
+
+from consensus.merkle import Tree
+from credentials.documents.canonical import b64u
+from credentials.ledger.genesis import Genesis
+from credentials.verdicts.evidence import Policy
+from node import config
+from node.ledger.engine import EmbeddedEngine
+from node.ledger.faults import all_shown
+from node.peers.gossip import Gossip
+from node.storage.ledger import LedgerStore
+from node.storage.office import OfficeStore
+from node.supervision.readiness import Lookout, Readiness
+from node.supervision.supervisor import Supervisor
+from node.verdicts.sources import Gathering
+
+JSON = dict[str, Any]
+
+
+class PeerShown(TypedDict):
+    """Another participant, as far as this node knows."""
+
+    did: str
+    name: str
+    jurisdiction: str
+    roles: list[str]
+    validator: bool
+    height: int | None
+    last_seen: int | None
+    reachable: bool
+    problem: str | None
+
+
+class ParticipantShown(TypedDict):
+    """A participant of genesis with what it is accredited for."""
+
+    did: str
+    name: str
+    jurisdiction: str
+    roles: list[str]
+    validator: bool
+    accreditations: list[JSON]
+
+
+class LogShown(TypedDict):
+    """The log: how many entries, its root, how many of them are cosigned."""
+
+    size: int
+    root: str
+    cosigned_size: int
+
+
+class StatusAnswer(TypedDict):
+    """What /status and every page know of this node. Times are seconds, UTC."""
+
+    participant: str
+    name: str
+    jurisdiction: str
+    roles: list[str]
+    validator: bool
+    network: JSON  # name, id, origin, app_version
+    policy: JSON  # name, title
+    height: int
+    round: int
+    block_time: int
+    lag_heights: int
+    catching_up: JSON | None  # height, of
+    lag_s: int | None
+    ready: bool
+    peers: list[PeerShown]
+    log: LogShown
+    withheld: str | None  # why this validator does not vote
+    evidence: list[JSON]  # faults of validators
+    outbox: dict[str, int]  # own attestations without a receipt, by state
+    pool: int
+    open_api: bool
+    version: str
+    simulated: bool
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """Reads the node as a whole."""
+
+    did: str
+    genesis: Genesis
+    policy: Policy
+    tree: Tree
+    ledger: LedgerStore
+    office: OfficeStore
+    engine: EmbeddedEngine
+    gossip: Gossip
+    gathering: Gathering
+    supervisor: Supervisor
+    lookout: Lookout
+    open_api: bool
+    started: float
+
+    def readiness(self) -> Readiness:
+        """What holds now: 200 or 503 at /readyz."""
+        return self.lookout.look()
+
+    def status(self) -> StatusAnswer:
+        """This node, its peers and its log."""
+        own, genesis = self.genesis.participants[self.did], self.genesis
+        tip = self.ledger.tip()
+        height, block_time = (tip.height, tip.time) if tip else (0, genesis.created)
+        kept = self.ledger.checkpoint()
+        lag = self.gathering.lag_heights(height)
+        return {
+            "participant": self.did,
+            "name": own.name,
+            "jurisdiction": own.jurisdiction,
+            "roles": list(own.roles),
+            "validator": genesis.validators.get(self.did) is not None,
+            "network": {
+                "name": genesis.name,
+                "id": genesis.network_id.hex(),
+                "origin": genesis.origin,
+                "app_version": genesis.app_version,
+            },
+            "policy": {"name": self.policy.name, "title": self.policy.title},
+            "height": height,
+            "round": self.engine.round,
+            "block_time": block_time,
+            "lag_heights": lag,
+            "catching_up": {"height": height, "of": height + lag} if lag > 1 else None,
+            "lag_s": self.gathering.quorum_silence_s(),
+            "ready": self.readiness().ready,
+            "peers": self._peers(height),
+            "log": {
+                "size": self.tree.size,
+                "root": b64u(self.tree.root()),
+                "cosigned_size": kept[0] if kept else 0,
+            },
+            "withheld": self.engine.withheld,
+            "evidence": all_shown(self.engine.evidence(), self.ledger.evidence()),
+            "outbox": self.office.outbox.counts(),
+            "pool": self.engine.pool_size,
+            "open_api": self.open_api,
+            "version": config.VERSION,
+            "simulated": False,
+            "now": int(time.time()),
+        }
+
+    def _peers(self, height: int) -> list[PeerShown]:
+        shown: list[PeerShown] = []
+        for did, participant in self.genesis.participants.items():
+            if did == self.did:
+                continue
+            peer = self.gossip.peers.get(did)
+            shown.append(
+                {
+                    "did": did,
+                    "name": participant.name,
+                    "jurisdiction": participant.jurisdiction,
+                    "roles": list(participant.roles),
+                    "validator": self.genesis.validators.get(did) is not None,
+                    "height": self.gathering.believed(peer.height, height) if peer else None,
+                    "last_seen": int(peer.last_seen) if peer and peer.last_seen else None,
+                    "reachable": bool(peer and peer.reachable),
+                    "problem": peer.refusal if peer else "peers.toml names no address",
+                }
+            )
+        return shown
+
+    def participants(self) -> list[ParticipantShown]:
+        """Everybody in genesis."""
+        return [
+            {
+                "did": did,
+                "name": participant.name,
+                "jurisdiction": participant.jurisdiction,
+                "roles": list(participant.roles),
+                "validator": self.genesis.validators.get(did) is not None,
+                "accreditations": [
+                    {
+                        "roles": list(a.roles),
+                        "schemes": [list(scheme) for scheme in a.schemes],
+                        "jurisdiction": a.jurisdiction,
+                        "licence": a.licence,
+                        "valid_from": a.valid_from,
+                        "valid_until": a.valid_until,
+                    }
+                    for a in self.genesis.accreditations
+                    if a.participant == did
+                ],
+            }
+            for did, participant in self.genesis.participants.items()
+        ]
+
+    def metrics(self) -> dict[str, float]:
+        """{name: number} for /metrics."""
+        tip = self.ledger.tip()
+        counts = self.office.outbox.counts()
+        kept = self.ledger.checkpoint()
+        engine, gossip = self.engine, self.gossip
+        return {
+            "comity_height": tip.height if tip else 0,
+            "comity_log_size": self.tree.size,
+            "comity_cosigned_size": kept[0] if kept else 0,
+            "comity_pool": engine.pool_size,
+            "comity_outbox_open": sum(counts.values()),
+            "comity_peers_reachable": sum(peer.reachable for peer in gossip.peers.values()),
+            "comity_ready": int(self.readiness().ready),
+            "comity_thread_faults_total": self.supervisor.faults,
+            "comity_uptime_s": int(time.time() - self.started),
+            **{f"comity_cpu_{stage}_ms": s * 1000 for stage, s in engine.cpu_s.copy().items()},
+            **{f"comity_cpu_{stage}_ms": s * 1000 for stage, s in gossip.cpu_s.copy().items()},
+            **{f"comity_refused_{reason}_total": n for reason, n in engine.refused.items()},
+            **{f"comity_peer_refused_{code}_total": n for code, n in gossip.refused.copy().items()},
+        }

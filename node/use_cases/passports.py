@@ -1,0 +1,190 @@
+"""The issuing desk: passports, attested events, revocations, and what became of each."""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict
+
+import orjson
+
+from credentials.documents.canonical import b64u
+from credentials.ledger.genesis import Genesis
+from node.errors import not_found
+from node.issuing.outbox import Outbox
+from node.issuing.passports import Issuing
+from node.storage.issuances import Issuance
+from node.storage.office import OfficeStore
+from node.use_cases.digests import read_digest
+from node.use_cases.progress import ExplainedProgress, Progress, ProgressReport, Waiting
+
+JSON = dict[str, Any]
+
+
+class PassportProgress(TypedDict):
+    """One passport of this node; `number` names the place in the list of all, newest first."""
+
+    number: int
+    digest: str
+    battery: str
+    version: int
+    category: str
+    signed_at: int
+    attested: str  # outbox | admitted | refused | dropped
+    height: int | None
+    leaf_index: int | None
+    block_time: int | None
+    refusal: JSON | None
+    waiting: Waiting | None  # why it cannot be recorded yet; only where one passport is asked for
+    receipted_at: int | None
+    sets: dict[str, str]  # Annex XIII point -> digest of the credential
+    attestations: list[Progress]
+
+
+class IssuedAnswer(TypedDict):
+    """A passport that is on disk: its credentials by Annex XIII point."""
+
+    digest: str
+    battery: str
+    credentials: dict[str, Any]
+    progress: PassportProgress
+    repeated: bool  # it was issued before
+
+
+class PassportDesk:
+    """Issues, attests and revokes for this participant; everything it answers is on disk."""
+
+    def __init__(
+        self,
+        genesis: Genesis,
+        issuing: Issuing,
+        office: OfficeStore,
+        outbox: Outbox,
+        progress: ProgressReport,
+    ) -> None:
+        self._genesis = genesis
+        self._issuing = issuing
+        self._office = office
+        self._outbox = outbox
+        self._progress = progress
+
+    def issue(self, claims: JSON, *, code: str, idempotency_key: str | None = None) -> IssuedAnswer:
+        """Sign a passport and queue its attestations; returns only when both are on disk.
+
+        The same claims for the same code give the same answer; `idempotency_key` with other claims is a 409.
+        """
+        digest, repeated = self._issuing.passport(claims, code, idempotency_key)
+        self._outbox.wake()
+        documents = self._office.documents.of_set(digest)
+        progress = self.passport(b64u(digest))
+        return {
+            "digest": b64u(digest),
+            "battery": progress["battery"],
+            "credentials": {str(d.point): orjson.loads(d.body) for d in documents},
+            "progress": progress,
+            "repeated": repeated,
+        }
+
+    def passport(self, digest: str) -> PassportProgress:
+        """One passport of this node by the digest of its set list; 404 `passport_unknown`."""
+        row = self._office.issuances.get(read_digest(digest))
+        if row is None:
+            raise not_found("passport_unknown", "this node issued no passport with that digest")
+        return self._told(row, explain=True)
+
+    def page(self, limit: int = 50, before: int | None = None) -> list[PassportProgress]:
+        """Newest first; give the last one's `number` as `before` for the next page."""
+        return [self._told(row) for row in self._office.issuances.page(limit, before)]
+
+    def _told(self, row: Issuance, *, explain: bool = False) -> PassportProgress:
+        office = self._office
+        published = office.outbox.get(row.published)
+        assert published is not None, "an issuance and its attestation are one transaction"
+        produced = office.outbox.get(row.produced) if row.produced is not None else None
+        told = self._progress.of(published)
+        return {
+            "number": row.number,
+            "digest": b64u(row.digest),
+            "battery": row.battery,
+            "version": row.version,
+            "category": row.category,
+            "signed_at": row.signed_at,
+            "attested": told["state"],
+            "height": told["height"],
+            "leaf_index": told["leaf_index"],
+            "block_time": told["block_time"],
+            "refusal": told["refusal"],
+            "waiting": self._progress.waiting(published) if explain else None,
+            "receipted_at": told["receipted_at"],
+            "sets": {str(d.point): b64u(d.digest) for d in office.documents.of_set(row.digest)},
+            "attestations": [self._progress.of(item) for item in (produced, published) if item is not None],
+        }
+
+    def attest(
+        self,
+        event: str,
+        battery: str,
+        members: JSON,
+        *,
+        vin: str | None = None,
+        event_time: int | None = None,
+    ) -> JSON:
+        """{digest (of the attestation), event, battery, document (the event credential), progress}; or
+        {draft}, of which nothing is stored, for a second party to countersign.
+        """
+        made = self._issuing.attest(event, battery, members, vin=vin, event_time=event_time)
+        if "draft" in made:
+            return made
+        self._outbox.wake()
+        item = self._office.outbox.get(made["digest"])
+        assert item is not None, "an attestation is stored before it is answered"
+        stored = self._office.documents.get(item.document_digest)
+        return {
+            "digest": b64u(item.digest),
+            "event": event,
+            "battery": made["battery"],
+            "document": orjson.loads(stored.body) if stored else None,
+            "progress": self._progress.explained(item),
+            "repeated": made["repeated"],
+        }
+
+    def countersign(self, draft: JSON) -> JSON:
+        """Agree, as a second party, to another party's draft of an attestation: {key_id, signature}."""
+        return self._issuing.countersign(draft)
+
+    def events(self) -> list[JSON]:
+        """The lifecycle's events: [{event, text, members [{name, required, ...}], attesters, from, to}]."""
+        return [
+            {
+                "event": event.type,
+                "attesters": list(event.attesters),
+                "from": sorted(event.from_states),
+                "to": event.to,
+                "needs": list(event.needs),
+                "basis": event.basis,
+                "countersigned_by": event.countersigned_by,
+                "members": [
+                    {
+                        "name": member.name,
+                        "type": member.type,
+                        "required": member.required,
+                        "text": member.text,
+                        "values": list(member.values),
+                    }
+                    for member in event.members.values()
+                ],
+            }
+            for event in self._genesis.lifecycle.events.values()
+            if event.battery_event
+        ]
+
+    def attestation(self, digest: str) -> ExplainedProgress:
+        """Progress of one attestation of this node; 404 `attestation_unknown`."""
+        item = self._office.outbox.get(read_digest(digest))
+        if item is None:
+            raise not_found("attestation_unknown", "this node made no attestation with that digest")
+        return self._progress.explained(item)
+
+    def revoke(self, digest: str, reason: str) -> ExplainedProgress:
+        """Revoke the passport with this set-list digest: status list first, then the ledger event."""
+        made = self._issuing.revoke(read_digest(digest), reason)
+        self._outbox.wake()
+        return self.attestation(b64u(made["digest"]))

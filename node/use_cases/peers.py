@@ -1,0 +1,102 @@
+"""Answers to other nodes: one signed request in, one signed answer out (`node/peers/`)."""
+
+from __future__ import annotations
+
+from consensus.encoding import Value, decode, encode
+from consensus.errors import ConsensusError
+from node import log
+from node.errors import bad_request, not_found
+from node.ledger.engine import EmbeddedEngine
+from node.ledger.snapshot import Shelf
+from node.peers.gossip import (
+    BLOCKS_BYTES_MAX,
+    BLOCKS_PER_REQUEST,
+    ITEM_ATTESTATION,
+    Gossip,
+    too_large,
+)
+from node.storage.ledger import LedgerStore
+from node.verdicts.sources import Gathering
+
+
+class PeerDoor:
+    """Where other nodes' requests come in."""
+
+    def __init__(
+        self,
+        gossip: Gossip,
+        engine: EmbeddedEngine,
+        ledger: LedgerStore,
+        gathering: Gathering,
+        shelf: Shelf,
+    ) -> None:
+        self._gossip = gossip
+        self._engine = engine
+        self._ledger = ledger
+        self._gathering = gathering
+        self._shelf = shelf
+
+    def handle(self, path: str, body: bytes) -> bytes:
+        """Answer POST /peer/{messages,blocks,documents,status}: `path` is e.g. "messages".
+
+        401 for a body that is not signed by a participant of this network, 403 for the wrong receiver
+        or network. Both bodies are COSE_Sign1, application/cose.
+        """
+        gossip = self._gossip
+        with gossip.receiving() as known:
+            sender, nonce, content = gossip.open(path, body)
+            known.append(sender)
+            match path:
+                case "messages":
+                    answer = self._peer_messages(sender, content)
+                case "status":
+                    gossip.note_status(sender, _decoded(content))
+                    answer = self._peer_status()
+                case "blocks":
+                    answer = self._peer_blocks(content)
+                case "documents":
+                    answer = self._gathering.answer_peer(sender, content)
+                case "snapshot":
+                    answer = self._shelf.answer(content)
+                case _:
+                    raise not_found("no_such_page", "nodes ask for messages, status, blocks, documents")
+            return gossip.answer(sender, nonce, path, answer)
+
+    def refuse_large(self) -> None:
+        """A peer's request is longer than any may be: counted like every refusal, and not read."""
+        with self._gossip.receiving():
+            raise too_large()
+
+    def refusal_wait_s(self) -> float:
+        """How long one more refusal of a peer's request waits before it is told."""
+        return self._gossip.patience.refusal_wait_s()
+
+    def _peer_messages(self, sender: str, content: bytes) -> bytes:
+        match _decoded(content):
+            case [status, list(items)]:
+                self._engine.peer_items(sender, items)
+                self._gossip.note_status(sender, status)
+            case _:
+                raise bad_request("malformed", "messages are [status, [item, ...]]")
+        attestations = sum(isinstance(i, list) and i[:1] == [ITEM_ATTESTATION] for i in items)
+        if attestations:
+            log.moment("gossip", peer=sender, attestations=attestations)
+        return self._peer_status()
+
+    def _peer_status(self) -> bytes:
+        return encode(list[Value](self._engine.status()))
+
+    def _peer_blocks(self, content: bytes) -> bytes:
+        match _decoded(content):
+            case [int(start), int(count)] if 0 < count <= BLOCKS_PER_REQUEST:
+                blocks = self._ledger.blocks(start, count, BLOCKS_BYTES_MAX)
+                return encode([list[Value](pair) for pair in blocks])
+            case _:
+                raise bad_request("malformed", f"blocks are asked for by [height, 1 to {BLOCKS_PER_REQUEST}]")
+
+
+def _decoded(content: bytes) -> Value:
+    try:
+        return decode(content, size_bytes_max=4 << 20)
+    except ConsensusError as error:
+        raise bad_request("malformed", str(error)) from error

@@ -1,0 +1,80 @@
+"""How far an own attestation came, as callers are told."""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict
+
+from credentials.documents.canonical import b64u
+from node.issuing.passports import Issuing
+from node.storage.ledger import LedgerStore
+from node.storage.outbox import OutboxItem
+
+
+class Waiting(TypedDict):
+    """Why an attestation cannot be ordered yet."""
+
+    code: str
+    text: str
+
+
+class Progress(TypedDict):
+    """One own attestation: outbox -> admitted | refused (by a rule, against a winner) | dropped."""
+
+    digest: str
+    kind: str
+    battery: str | None
+    state: str
+    height: int | None
+    leaf_index: int | None
+    block_time: int | None
+    refusal: dict[str, Any] | None  # {rule, winner_leaf_index, text? (dropped)}
+    created: int
+    receipted_at: int | None
+    document_digest: str
+
+
+class ExplainedProgress(Progress):
+    """The same, with why it waits."""
+
+    waiting: Waiting | None
+
+
+class ProgressReport:
+    """Reads what became of attestations."""
+
+    def __init__(self, ledger: LedgerStore, issuing: Issuing) -> None:
+        self._ledger = ledger
+        self._issuing = issuing
+
+    def of(self, item: OutboxItem) -> Progress:
+        """Where it stands."""
+        refusal: dict[str, Any] | None = None
+        if item.state == "refused":
+            refusal = {"rule": item.rule, "winner_leaf_index": item.winner}
+        elif item.state == "dropped":
+            refusal = {"rule": item.rule, "winner_leaf_index": None, "text": item.reason}
+        return {
+            "digest": b64u(item.digest),
+            "kind": item.kind,
+            "battery": item.battery,
+            "state": item.state,
+            "height": item.height,
+            "leaf_index": item.leaf_index,
+            "block_time": self._ledger.block_time(item.height) if item.height is not None else None,
+            "refusal": refusal,
+            "created": item.created,
+            "receipted_at": item.receipted_at,
+            "document_digest": b64u(item.document_digest),
+        }
+
+    def explained(self, item: OutboxItem) -> ExplainedProgress:
+        """Where it stands, and why it waits."""
+        return {**self.of(item), "waiting": self.waiting(item)}
+
+    def waiting(self, item: OutboxItem) -> Waiting | None:
+        """Why an attestation cannot be ordered yet; it is offered again until it can."""
+        reason = self._issuing.waits_for(item.data) if item.state == "outbox" else None
+        if reason is None:
+            return None
+        again = "it is offered again until it can be recorded, and may still be refused then"
+        return {"code": reason.code, "text": f"{reason}; {again}"}

@@ -1,0 +1,116 @@
+"""The log and what proves it: documents by right, receipts, checkpoint, tiles, entries."""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict
+
+import orjson
+
+from consensus.errors import ConsensusError
+from consensus.merkle import Tree
+from credentials.documents.canonical import b64u
+from credentials.ledger.genesis import Genesis
+from node.errors import ProblemError, not_found
+from node.receipts.proofs import Proofs
+from node.storage.ledger import LedgerStore
+from node.storage.office import OfficeStore
+from node.use_cases.digests import read_digest
+from node.verdicts.sources import Gathering
+
+JSON = dict[str, Any]
+
+
+class EntryAnswer(TypedDict):
+    """One entry of the log, as participants see it."""
+
+    leaf_index: int
+    height: int
+    time: int | None
+    type: str
+    kind: str | None
+    issuer: str | None
+    issuer_name: str | None
+    jurisdiction: str | None
+    digest: str | None
+    document_digest: str | None
+    leaf_hash: str
+    rule: str | None
+    winner_leaf_index: int | None
+
+
+class RecordDesk:
+    """Shows the log and hands out what proves it."""
+
+    def __init__(
+        self,
+        *,
+        genesis: Genesis,
+        log_policy: str,
+        proofs: Proofs,
+        tree: Tree,
+        gathering: Gathering,
+        ledger: LedgerStore,
+        office: OfficeStore,
+    ) -> None:
+        self._genesis = genesis
+        self.log_policy = log_policy  # the tlog-policy file
+        self._proofs = proofs
+        self._tree = tree
+        self._gathering = gathering
+        self._ledger = ledger
+        self._office = office
+
+    def document(self, digest: str, audience: str = "public") -> JSON:
+        """A stored document by its digest, if `audience` has a right to it (403 `not_entitled` otherwise)."""
+        stored = self._office.documents.get(read_digest(digest))
+        if stored is None:
+            raise not_found("document_unknown", "this node holds no document with that digest")
+        if not self._gathering.entitled(stored, audience):
+            raise ProblemError(
+                403, "not_entitled", "Not allowed", f"this document is not for the audience {audience}"
+            )
+        body = orjson.loads(stored.body)
+        assert isinstance(body, dict), "documents are JSON objects"
+        return body
+
+    def receipt(self, digest: str) -> str:
+        """C2SP tlog-proof text; `digest` = of an attestation or of its document.
+
+        404 `no_receipt_yet` while validators are still cosigning, 404 `unknown_digest` otherwise.
+        """
+        return self._proofs.receipt(read_digest(digest))
+
+    def checkpoint(self) -> str:
+        """The latest cosigned checkpoint (signed note), log line and q cosignatures."""
+        return self._proofs.checkpoint()
+
+    def tile(self, level: int, index: int, width: int) -> bytes:
+        """C2SP tlog-tiles hash tile."""
+        try:
+            return self._tree.tile(level, index, width)
+        except ConsensusError as error:
+            raise not_found("no_such_tile", str(error)) from error
+
+    def entries(self, start: int, limit: int = 50) -> list[EntryAnswer]:
+        """Entries of the log from an index on."""
+        found: list[EntryAnswer] = []
+        for row in self._ledger.entries_from(start, limit):
+            participant = self._genesis.participants.get(row.issuer or "")
+            found.append(
+                {
+                    "leaf_index": row.leaf_index,
+                    "height": row.height,
+                    "time": self._ledger.block_time(row.height),
+                    "type": row.type,
+                    "kind": row.kind,
+                    "issuer": row.issuer,
+                    "issuer_name": participant.name if participant else None,
+                    "jurisdiction": participant.jurisdiction if participant else None,
+                    "digest": b64u(row.digest) if row.digest else None,
+                    "document_digest": b64u(row.document_digest) if row.document_digest else None,
+                    "leaf_hash": b64u(row.leaf_hash),
+                    "rule": row.rule,
+                    "winner_leaf_index": row.winner,
+                }
+            )
+        return found
