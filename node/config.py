@@ -22,6 +22,7 @@ from typing import IO, Any
 from credentials.documents.canonical import Contexts
 from credentials.errors import CredentialError
 from credentials.verdicts.evidence import Policy, Tables
+from credentials.verdicts.shown_as import ShownAs
 from node.errors import SetupError
 from node.resolution.fetch import FetchPolicy, origin_of
 
@@ -36,6 +37,7 @@ GENESIS_RULES = (
     "gbt34014.json",
     "lifecycle.json",
     "passport-paths.json",
+    "shown-as.toml",
 )
 
 # What a node enforces by default for a role, in a jurisdiction: the first that fits.
@@ -76,14 +78,16 @@ def tables(rules: Mapping[str, bytes] | None = None) -> Tables:
         data = (rules or {}).get(name)
         return read_table(name, data if data is not None else shipped(f"rules/{name}"))
 
+    reasons = read_table("reasons.toml", shipped("reasons.toml"))
     return Tables(
-        reasons=read_table("reasons.toml", shipped("reasons.toml")),
+        reasons=reasons,
         verdicts=table("verdicts.json"),
         commodity=table("commodity.toml"),
         access=table("annex-xiii-access.json"),
         datapoints=table("eu-datapoints-v2.json"),
         paths=table("passport-paths.json"),
         identifiers=table("gbt34014.json"),
+        shown_as=ShownAs.parse(table("shown-as.toml"), reasons),
         crosswalk=table("crosswalk-eu-cn.json"),
         crosswalk_evidence=table("crosswalk-evidence.json"),
     )

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from credentials.ledger.genesis import Genesis
     from credentials.ledger.recognition import Recognition
     from credentials.ledger.standing import Standing
+    from credentials.verdicts.shown_as import ShownAs
 
 Document = Mapping[str, Any]
 
@@ -97,6 +98,7 @@ class Tables:
     datapoints: Mapping[str, Any]  # config/rules/eu-datapoints-v2.json
     paths: Mapping[str, Any]  # config/rules/passport-paths.json
     identifiers: Mapping[str, Any]  # config/rules/gbt34014.json
+    shown_as: ShownAs | None  # config/rules/shown-as.toml; None: it could not be read
     crosswalk: Mapping[str, Any] = field(default_factory=dict)  # config/rules/crosswalk-eu-cn.json
     crosswalk_evidence: Mapping[str, Any] = field(
         default_factory=dict
@@ -287,7 +289,9 @@ CHECKS: Mapping[str, str] = {
     "certificates": "document",
     "code_matches_passport": "document",
     "alias": "document",
+    "category": "document",
     "new_not_used": "ledger",
+    "condition": "manifest",
     "parts_not_used": "ledger",
     "used_evidence": "ledger",
     "soh": "ledger",

@@ -21,10 +21,11 @@ from credentials.documents.passport import category as category_of
 from credentials.errors import CredentialError
 from credentials.ledger.recognition import ask
 from credentials.ledger.standing import LIVE
-from credentials.verdicts.clearance import Line
-from credentials.verdicts.condition import DEMONSTRATION, event_members, live_passport, why_missing
+from credentials.verdicts.content import why_missing
 from credentials.verdicts.evidence import At, Evidence, Held, Policy
-from credentials.verdicts.record import Inquiry, Record, Recorded
+from credentials.verdicts.manifest import Line
+from credentials.verdicts.recognised import DEMONSTRATION
+from credentials.verdicts.record import Inquiry, Record, Recorded, event_members, live_passport
 from credentials.verdicts.verdict import Findings
 from credentials.verdicts.verifier import examine
 
@@ -235,7 +236,7 @@ def _applies(rule: Mapping[str, Sequence[str]] | None, item: _Item) -> bool:
 
 def _item(evidence: Evidence, policy: Policy, at: At) -> tuple[_Item | None, str]:
     """The battery behind a line, from documents of its live passport that verify; or why there is none."""
-    record = Record.read(evidence.ledger)
+    record = Record.read(evidence.ledger, evidence.network.genesis)
     inquiry = Inquiry(evidence, record, policy, at)
     if evidence.ledger is None or record.unreadable:
         return None, "ledger_unavailable"

@@ -12,7 +12,7 @@ from credentials.ledger.attestation import Attestation, parse_attestation
 from credentials.ledger.entries import AdmittedEntry, RefusedEntry, parse_entry
 from credentials.ledger.genesis import Genesis
 from credentials.ledger.standing import REVOKED, SUSPENDED, Standing
-from credentials.verdicts.evidence import At, Evidence, LedgerView, Policy
+from credentials.verdicts.evidence import At, Evidence, LedgerView, Missing, Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +60,11 @@ class Record:
     refused: tuple[Recorded, ...] = ()  # those whose bytes are held
     refusals: tuple[Refusal, ...] = ()  # all of them
     unreadable: int = 0
+    taken_back: frozenset[bytes] = frozenset()  # digests of statements that a later one undid
 
     @classmethod
-    def read(cls, view: LedgerView | None) -> Record:
-        """Read the entries of a ledger view."""
+    def read(cls, view: LedgerView | None, genesis: Genesis | None) -> Record:
+        """Read the entries of a ledger view; the rules of `genesis` say which statements take others back."""
         admitted: list[Recorded] = []
         refused: list[Recorded] = []
         refusals: list[Refusal] = []
@@ -82,7 +83,13 @@ class Record:
                         refused.append(Recorded(lost, *place, entry.rule, entry.winner_leaf_index))
             except CredentialError:
                 unreadable += 1
-        return cls(tuple(admitted), tuple(refused), tuple(refusals), unreadable)
+        undone = frozenset(
+            digest
+            for r in admitted
+            if _undoes(r.attestation, genesis)
+            for digest in r.attestation.referenced_digests
+        )
+        return cls(tuple(admitted), tuple(refused), tuple(refusals), unreadable, undone)
 
     def covering(self, digest: bytes) -> Recorded | None:
         """The latest admitted attestation about this document."""
@@ -93,8 +100,12 @@ class Record:
         return next((r for r in self.refused if r.covers(digest)), None)
 
     def of_kinds(self, kinds: Mapping[str, Any] | list[str] | tuple[str, ...]) -> list[Recorded]:
-        """The admitted statements of these kinds, oldest first."""
-        return [r for r in self.admitted if r.attestation.kind in kinds]
+        """The admitted statements of these kinds that nobody took back, oldest first."""
+        return [
+            r
+            for r in self.admitted
+            if r.attestation.kind in kinds and r.attestation.digest not in self.taken_back
+        ]
 
     def with_digest(self, attestation: bytes) -> Recorded | None:
         """The admitted statement with this digest."""
@@ -128,6 +139,26 @@ class Inquiry:
     at: At
 
 
+def live_passport(evidence: Evidence, record: Record) -> Recorded | None:
+    """The statement under which the latest passport was published."""
+    standing = evidence.ledger.standing if evidence.ledger else None
+    if standing is None or standing.passport is None:
+        return None
+    return record.with_digest(standing.passport.attestation)
+
+
+def event_members(evidence: Evidence, recorded: Recorded) -> Mapping[str, Any] | Missing | None:
+    """The members of an event's document, if it is held and is the one that was attested."""
+    held = evidence.events.get(recorded.attestation.document_digest)
+    if held is None or isinstance(held, Missing):
+        return held
+    subject = held.document.get("credentialSubject")
+    if not isinstance(subject, Mapping) or subject.get("event") != recorded.attestation.kind:
+        return None
+    members = subject.get("members")
+    return members if isinstance(members, Mapping) else None
+
+
 def attestation_of(entry: bytes) -> Recorded | None:
     """The admitted attestation in one leaf, without its place; None for any other leaf."""
     parsed = parse_entry(entry)
@@ -140,6 +171,11 @@ def passport_status(standing: Standing, digest: bytes) -> str | None:
     if version is None:
         return None
     return {REVOKED: "revoked", SUSPENDED: "suspended"}.get(version.status)
+
+
+def _undoes(statement: Attestation, genesis: Genesis | None) -> bool:
+    event = genesis.lifecycle.event(statement.kind) if genesis else None
+    return event is not None and bool(event.effects.undo)
 
 
 def _step(

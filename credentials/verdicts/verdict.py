@@ -45,6 +45,8 @@ class Check:
     rule: str | None = None
     evidence: Mapping[str, Any] = field(default_factory=dict)
     age_s: int | None = None
+    word: str | None = None  # the word of its row in shown-as.toml
+    ground: str | None = None  # that of its row
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON form."""
@@ -78,9 +80,14 @@ class Findings:
         *,
         rule: str | None = None,
         age_s: int | None = None,
+        word: str | None = None,
+        ground: str | None = None,
         **evidence: Any,
     ) -> Check:
-        """Keep one check. `evidence` holds what a reader needs to look it up; None members are left out."""
+        """Keep one check. `evidence` holds what a reader needs to look it up; None members are left out.
+
+        `word` and `ground` are those of a row of shown-as.toml: they count whatever the policy requires.
+        """
         row = self._reasons.get(reason, {})
         check = Check(
             name,
@@ -91,6 +98,8 @@ class Findings:
             rule,
             {key: value for key, value in evidence.items() if value is not None},
             age_s,
+            word,
+            ground,
         )
         self.checks.append(check)
         return check
@@ -157,6 +166,8 @@ def conclude(
         elif check.outcome in UNMADE and check.name in required:
             held = row.get("fault") == "item" and row.get("verdict") in (HOLD, REFUSE)
             words.append((HOLD if held else UNDECIDED, check.reason))
+        if check.word is not None:
+            words.append((check.word, check.reason))
     made = {check.name for check in checks}
     words.extend((UNDECIDED, "not_checked") for name in sorted(required) if name not in made)
     if not checks:
@@ -173,7 +184,8 @@ def conclude(
     worst = max((word for word, _ in words), key=ORDER.index)
     reason = min((r for word, r in words if word == worst), key=_rank(tables))
     row = tables.reasons.get(reason, {})
-    ground = (row.get("ground") or "26(a)") if worst in (HOLD, REFUSE) else None
+    named = next((c.ground for c in checks if c.reason == reason and c.ground), None)
+    ground = (named or row.get("ground") or "26(a)") if worst in (HOLD, REFUSE) else None
     because = (row.get("because") or "unreachable") if worst == UNDECIDED else None
     if because == "none":
         because = "unreachable"

@@ -34,6 +34,7 @@ from credentials.ledger.genesis import Genesis, Key
 from credentials.verdicts.condition import check_battery
 from credentials.verdicts.evidence import CHECKS, At, Document, Evidence, Held, Missing, NetworkView, Policy
 from credentials.verdicts.record import Inquiry, Record, Recorded, attestation_of, passport_status
+from credentials.verdicts.shown import Declared
 from credentials.verdicts.verdict import Findings, Outcome, Verdict, conclude
 
 PASSPORT_TYPE = "BatteryPassportCredential"
@@ -78,7 +79,7 @@ class Examined:
 def verify(document: Document | bytes, evidence: Evidence, policy: Policy, at: At) -> Verdict:
     """Judge one document and the battery it is about; collects all checks and never raises for bad input."""
     found = Findings(evidence.network.tables)
-    record = Record.read(evidence.ledger)
+    record = Record.read(evidence.ledger, evidence.network.genesis)
     inquiry = Inquiry(evidence, record, policy, at)
     check_freshness(found, evidence, policy, at)
     check_law_date(found, at)
@@ -86,7 +87,8 @@ def verify(document: Document | bytes, evidence: Evidence, policy: Policy, at: A
     examined = examine(found, document, inquiry)
     named = examined.credential.subject.get("id") if examined else None
     check_receipts(found, evidence, examined, named if isinstance(named, str) else None)
-    battery = check_battery(found, [examined] if examined else [], inquiry)
+    declared = Declared(policy.direction, asked=False)
+    battery = check_battery(found, [examined] if examined else [], inquiry, declared)
     made = {check.name for check in found.checks}
     # A document alone has no manifest line: what only a line can answer is not asked of it.
     required = frozenset(n for n in policy.required if CHECKS[n] != "manifest" or n in made)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from credentials.verdicts.clearance import MASS_KG_MAX
+from credentials.verdicts.manifest import CONDITIONS, MASS_KG_MAX
 
 Schema = dict[str, Any]
 
@@ -61,6 +61,7 @@ _ITEM = {
 _ITEM_OPTIONAL: dict[str, Schema] = {
     "line": {"type": "integer", "minimum": 1, "maximum": 1_000_000},
     "goods": {"enum": ["battery", "in_vehicle", "in_other"]},
+    "condition": {"enum": list(CONDITIONS), "description": "as what the battery is declared"},
     "commodity_code": {"type": "string", "maxLength": 32},
     "vin": {"type": ["string", "null"], "maxLength": 64},
     "mass_kg": {"type": ["number", "null"], "exclusiveMinimum": 0, "maximum": MASS_KG_MAX},

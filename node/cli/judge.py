@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from credentials.verdicts.manifest import CONDITIONS
 from node.cli.client import Client, read_json, show, speaks_to_node
 from node.errors import SetupError
 
@@ -26,6 +27,11 @@ CLEAR, GAPS, UNDECIDED = "clear", "clear_with_gaps", "undecided"
 )
 @click.option("--receipt", "receipts", multiple=True, type=click.Path(path_type=Path), help="Its receipt.")
 @click.option("--goods", type=click.Choice(["battery", "in_vehicle", "in_other"]))
+@click.option(
+    "--condition",
+    type=click.Choice(CONDITIONS),
+    help="As what the battery is declared; without it a verdict asks for it.",
+)
 @click.option("--commodity-code")
 @click.option("--vin")
 @click.option("--mass-kg", type=float)

@@ -199,6 +199,7 @@ def line_of(number: int, battery: Battery, **other: Any) -> dict[str, Any]:
         "line": number,
         "battery": battery.code,
         "goods": goods,
+        "condition": "new",
         "commodity_code": COMMODITY[goods],
         "vin": battery.vin,
         "mass_kg": battery.mass_kg,

@@ -67,7 +67,7 @@ class Batteries:
         with self._ledger.reading(), self._office.reading():
             view = self._gathering.ledger_view(about)
             network = self._gathering.network_view({})
-            record = Record.read(view)
+            record = Record.read(view, network.genesis)
             standing = view.standing
             passports = [
                 self._published(r.attestation, standing, audience)

@@ -22,8 +22,9 @@ import orjson
 
 from credentials.documents.canonical import parse_json
 from credentials.errors import CredentialError
-from credentials.verdicts.clearance import Manifest, ManifestContext, clear_item
+from credentials.verdicts.clearance import clear_item
 from credentials.verdicts.evidence import Policy
+from credentials.verdicts.manifest import Manifest, ManifestContext
 from credentials.verdicts.readiness import readiness
 from credentials.verdicts.words import ORDER
 from node import log

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from credentials.ledger.recognition import Effect, Recognition
-from credentials.verdicts.clearance import Line
 from credentials.verdicts.evidence import Evidence, Held, Missing, MissingReason, Tables
+from credentials.verdicts.manifest import Line
 from credentials.verdicts.readiness import STATES, readiness
 from tests.harness.border import (
     LAW_DATE,

@@ -476,14 +476,15 @@ def test_events_and_states_in_the_tables_exist() -> None:
     """
     lifecycle = World().genesis.lifecycle
     verdicts, crosswalk = tables().verdicts, tables().crosswalk_evidence["rows"]
-    groups = [v for k, v in verdicts["events"].items() if k not in ("$comment", "sohQuantity")]
+    others = ("$comment", "sohQuantity", "underDeclaration")
+    groups = [v for k, v in verdicts["events"].items() if k not in others]
     named = {event for group in groups for event in group}
     named |= {
         a["event"] for r in crosswalk.values() for p in r["parts"] for a in p["accepts"] if "event" in a
     }
 
     assert named <= lifecycle.events.keys()
-    assert {s for s in verdicts["itemStates"] if s != "$comment"} <= lifecycle.states.keys()
+    assert set(verdicts["events"]["underDeclaration"]) <= lifecycle.states.keys()
     assert {r["id"] for r in tables().crosswalk["rows"]} == set(crosswalk)
     for row in crosswalk.values():
         for part in row["parts"]:

@@ -31,7 +31,7 @@ from credentials.ledger.attestation import SetList, StatusUpdate, standing_key, 
 from credentials.ledger.entries import AdmittedEntry, RefusedEntry, parse_entry
 from credentials.ledger.genesis import Genesis
 from credentials.ledger.standing import StatusLists
-from credentials.verdicts.clearance import ItemVerdict, Line, Manifest, ManifestContext, clear_item
+from credentials.verdicts.clearance import ItemVerdict, clear_item
 from credentials.verdicts.evidence import (
     Evidence,
     Held,
@@ -44,6 +44,8 @@ from credentials.verdicts.evidence import (
     Tables,
     identifiers_in_play,
 )
+from credentials.verdicts.manifest import Line, Manifest, ManifestContext
+from credentials.verdicts.shown_as import ShownAs
 from tests.harness.ledger import CREATED, MAKER, NETWORK_KEY, RECYCLER, WORKSHOP, Ledger, make_genesis, signer
 
 ROOT = Path(__file__).parents[2]
@@ -60,14 +62,16 @@ def tables() -> Tables:
         data = (CONFIG / name).read_bytes()
         return json.loads(data) if name.endswith(".json") else tomllib.loads(data.decode())
 
+    reasons = table("reasons.toml")
     return Tables(
-        reasons=table("reasons.toml"),
+        reasons=reasons,
         verdicts=table("rules/verdicts.json"),
         commodity=table("rules/commodity.toml"),
         access=table("rules/annex-xiii-access.json"),
         datapoints=table("rules/eu-datapoints-v2.json"),
         paths=table("rules/passport-paths.json"),
         identifiers=table("rules/gbt34014.json"),
+        shown_as=ShownAs.parse(table("rules/shown-as.toml"), reasons),
         crosswalk=table("rules/crosswalk-eu-cn.json"),
         crosswalk_evidence=table("rules/crosswalk-evidence.json"),
     )
@@ -408,6 +412,7 @@ def line_of(number: int, text: str, **changes: Any) -> dict[str, Any]:
         "line": number,
         "battery": text,
         "goods": "battery",
+        "condition": "new",
         "commodity_code": "8507600000",
         "mass_kg": 452.5,
     }

@@ -31,7 +31,7 @@ WAIT_S_MAX = 20.0
 
 def manifest() -> dict[str, Any]:
     """Two lines: the battery whose passport a test may issue, and one nobody knows."""
-    goods = {"goods": "battery", "commodity_code": "8507600000"}
+    goods = {"goods": "battery", "condition": "new", "commodity_code": "8507600000"}
     return {
         "declaration": "26NLTEST000001",
         "law_date": "2027-03-01",

@@ -575,7 +575,7 @@ def test_check_answers_by_exit_code(network: dict[str, Node], issued: Path, tmp_
     """
     customs = network["customs"]
     wait_published(customs, code_of(1))
-    declared = {"goods": "battery", "commodity_code": "8507600000", "mass_kg": 452.5}
+    declared = {"goods": "battery", "condition": "new", "commodity_code": "8507600000", "mass_kg": 452.5}
     lines = [{"line": n, "battery": code_of(number), **declared} for n, number in ((1, 1), (2, 99))]
     options: list[str | Path] = [
         "--goods",

@@ -89,15 +89,16 @@ def test_a_second_passport_for_one_code_is_refused_on_the_ledger(network: dict[s
 
 def test_customs_fetches_set_one_and_the_verdict_is_clear(network: dict[str, Node]) -> None:
     """
-    Customs asks the maker's node for the public set by a signed request, and a scan needs nothing else.
+    Customs asks the maker's node for the public set by a signed request, and a scan needs nothing but the condition.
     """
     maker, customs = network["maker"], network["customs"]
     made = issue(maker, 4)
     sets = wait_receipted(maker, made["digest"])["sets"]
     wait_published(customs, code_of(4))
 
-    padded = customs.post("/clearance", {"battery": f"\t{code_of(4)} ", "law_date": "2027-03-01"})
-    verdict = customs.post("/clearance", {"battery": code_of(4), "law_date": "2027-03-01"})
+    asked = {"law_date": "2027-03-01", "condition": "new"}
+    padded = customs.post("/clearance", {"battery": f"\t{code_of(4)} ", **asked})
+    verdict = customs.post("/clearance", {"battery": code_of(4), **asked})
 
     assert verdict["verdict"] in ("clear", "clear_with_gaps"), verdict["reason"]
     assert (padded["verdict"], padded["battery"]) == (verdict["verdict"], verdict["battery"])
@@ -224,7 +225,7 @@ def test_a_consignment_is_judged_in_the_background(network: dict[str, Node]) -> 
     for digest, serial in zip(digests, (20, 21), strict=True):
         wait_receipted(maker, digest)
         wait_published(customs, code_of(serial))
-    declared = {"goods": "battery", "commodity_code": "8507600000", "mass_kg": 452.5}
+    declared = {"goods": "battery", "condition": "new", "commodity_code": "8507600000", "mass_kg": 452.5}
     lines = [{"line": n, "battery": code_of(18 + n), **declared} for n in (1, 2, 3)]
     lines[0]["registration_id"] = "=2+3\nsecond line"  # neither a formula nor a line break in a spreadsheet
 

@@ -1,0 +1,235 @@
+"""What the passport says: against its code (X16), against the record, and what the law asks of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from credentials.documents.identifiers import Identifier, parse_identifier, read_identifier
+from credentials.documents.passport import (
+    CodeMismatch,
+    DataPointState,
+    PointState,
+    code_mismatches,
+    completeness,
+)
+from credentials.documents.passport import category as category_of
+from credentials.errors import CredentialError
+from credentials.verdicts.evidence import Missing, MissingReason
+from credentials.verdicts.record import Inquiry, event_members, live_passport
+from credentials.verdicts.verdict import Findings
+
+if TYPE_CHECKING:
+    from credentials.verdicts.verifier import Examined
+
+CODE_SCHEMES = ("gbt34014", "gs1")  # a battery has one code of such a scheme
+ALIAS_CHARS_MAX = 256  # of an identifier shown as evidence
+
+
+def check_code(found: Findings, passports: Sequence[Examined], inquiry: Inquiry) -> None:
+    """X16: what the code says against what set 1 says, and set 1 against the record of production."""
+    public = next((e for e in passports if e.point == 1), None)
+    if public is None or not public.established:
+        reason = why_missing(inquiry, 1) if public is None else "document_unestablished"
+        found.unmade(("code_matches_passport", "alias", "category"), reason, rule="X16")
+        return
+    _check_category(found, public, inquiry)
+    rules = inquiry.evidence.network.tables.identifiers
+    try:
+        identifier = _code_of(public, rules)
+        mismatches = code_mismatches(identifier, public.claims, rules)
+        text, other = _named_in(public.claims, rules)
+    except CredentialError as error:
+        found.failed("code_matches_passport", "code_mismatch", rule="X16", detail=str(error))
+        found.unmade(("alias",), "code_mismatch", rule="X16")
+        return
+    except (KeyError, TypeError):
+        found.unmade(("code_matches_passport", "alias"), "tables_unavailable", rule="X16")
+        return
+    if other is not None and other.scheme == identifier.scheme and other.scheme in CODE_SCHEMES:
+        found.inapplicable("alias")
+        if other.canonical != identifier.canonical:
+            # Two codes of one scheme are two batteries.
+            mismatches.append(
+                CodeMismatch("identifier", identifier.canonical, other.canonical, confirmed=True)
+            )
+    elif text is None or (other is not None and other.uri == identifier.uri):
+        found.inapplicable("alias")
+    else:
+        found.warned("alias", "alias_not_recorded", rule="X16", identifier=text[:ALIAS_CHARS_MAX])
+    told = [{"name": m.name, "code": m.code_value, "passport": m.passport_value} for m in mismatches]
+    if any(m.confirmed for m in mismatches):
+        found.failed("code_matches_passport", "code_mismatch", rule="X16", differing=told)
+    elif mismatches:
+        found.warned("code_matches_passport", "code_differs_unconfirmed", rule="X16", differing=told)
+    else:
+        found.passed("code_matches_passport", rule="X16", notes=list(identifier.notes) or None)
+
+
+def _code_of(public: Examined, rules: Mapping[str, Any]) -> Identifier:
+    """The identifier that set 1 carries as its code."""
+    code = public.claims.get("code")
+    if not isinstance(code, Mapping):
+        raise CredentialError("malformed", "the passport carries no code")
+    scheme, value = str(code.get("scheme")), str(code.get("value"))
+    identifier = parse_identifier(scheme, value, rules, namespace=public.credential.issuer)
+    if identifier.uri != public.claims.get("id"):
+        raise CredentialError("malformed", "the code and the identifier of the passport differ")
+    return identifier
+
+
+def _check_category(found: Findings, public: Examined, inquiry: Inquiry) -> None:
+    """The category that the passport names is the one with which the battery was brought into being."""
+    tables = inquiry.evidence.network.tables
+    origins = inquiry.record.of_kinds(tables.verdicts.get("events", {}).get("origin", ()))
+    members = event_members(inquiry.evidence, origins[0]) if origins else None
+    recorded = members.get("category") if isinstance(members, Mapping) else None
+    if recorded is None:
+        found.unmade(("category",), "not_held", rule="X16")
+        return
+    try:
+        named = category_of(public.claims, tables.paths)
+    except (CredentialError, KeyError, TypeError):
+        found.unmade(("category",), "schema_invalid", rule="X16")
+        return
+    told = {"passport": named, "record": recorded, **origins[0].place()}
+    if named.lower() == str(recorded).lower():
+        found.passed("category", rule="X16", **told)
+    else:
+        found.failed("category", "category_mismatch", rule="X16", **told)
+
+
+def _named_in(claims: Mapping[str, Any], rules: Mapping[str, Any]) -> tuple[str | None, Identifier | None]:
+    """The productIdentifier of set 1, and the identifier it is, if it is one this node can read."""
+    general = claims.get("GeneralProductInformation")
+    text = general.get("productIdentifier") if isinstance(general, Mapping) else None
+    if text is None or text == "":
+        return None, None
+    text = str(text).strip()
+    try:
+        return text, read_identifier(text, rules, namespace="-")
+    except CredentialError:
+        return text, None
+
+
+@dataclass(slots=True)
+class _Points:
+    """The data points that are not there, by why."""
+
+    gaps: list[Mapping[str, Any]] = field(default_factory=list)
+    withheld: list[Mapping[str, Any]] = field(default_factory=list)  # the law gives them to others
+    unseen: list[Mapping[str, Any]] = field(default_factory=list)  # this party may see them, and did not
+
+
+def check_completeness(
+    found: Findings, passports: Sequence[Examined], inquiry: Inquiry
+) -> tuple[tuple[Mapping[str, Any], ...], tuple[Mapping[str, Any], ...]]:
+    """Which data points are required at the law date, of the sets this audience may see: gaps, withheld."""
+    tables, policy = inquiry.evidence.network.tables, inquiry.policy
+    access = tables.access.get("audiences", {}).get(policy.audience)
+    if access is None:
+        found.unmade(("completeness",), "tables_unavailable", audience=policy.audience)
+        return (), ()
+    sets = sets_of_one_passport(passports)
+    if 1 not in sets:
+        shown = any(e.point == 1 for e in passports)
+        found.unmade(("completeness",), "document_unestablished" if shown else why_missing(inquiry, 1))
+        return (), ()
+    try:
+        category = category_of(sets[1], tables.paths)
+        states = completeness(sets, category, inquiry.at.law_date, tables.datapoints, tables.paths)
+    except CredentialError as error:
+        found.unknown("completeness", "schema_invalid", detail=str(error))
+        return (), ()
+    except (KeyError, TypeError):
+        found.unmade(("completeness",), "tables_unavailable")
+        return (), ()
+    points = _sorted_by_why(states, {int(point) for point in access}, _issued_points(inquiry))
+    told = {
+        "present": sum(s.state is PointState.PRESENT for s in states),
+        "missing": len(points.gaps),
+        "withheld": len(points.withheld) + len(points.unseen),
+        "not_yet_required": sum(s.state is PointState.NOT_YET_REQUIRED for s in states),
+        "category": category,
+        "law_date": inquiry.at.law_date,
+    }
+    _say_completeness(found, points, told, inquiry)
+    return tuple(points.gaps), tuple(points.withheld)
+
+
+def sets_of_one_passport(passports: Sequence[Examined]) -> dict[int, Mapping[str, Any]]:
+    """The established sets that were published together with set 1: those of another passport add nothing."""
+    first = next((e for e in passports if e.point == 1 and e.established), None)
+    if first is None or first.recorded is None:
+        return {}
+    publisher = first.recorded.attestation.digest
+    return {
+        e.point: e.claims
+        for e in reversed(passports)
+        if e.point is not None
+        and e.established
+        and e.recorded is not None
+        and e.recorded.attestation.digest == publisher
+    }
+
+
+def _sorted_by_why(states: Sequence[DataPointState], entitled: set[int], issued: set[int] | None) -> _Points:
+    points = _Points()
+    for state in states:
+        row = {"dp": state.dp, "name": state.name, "provision": state.provision, "point": state.point}
+        if state.state is PointState.MISSING:
+            points.gaps.append(row)
+        elif state.state is not PointState.WITHHELD:
+            continue
+        elif state.point not in entitled:
+            points.withheld.append(row)
+        elif issued is not None and state.point not in issued:
+            points.gaps.append(row)  # the passport has no such set at all
+        else:
+            points.unseen.append(row)
+    return points
+
+
+def _say_completeness(found: Findings, points: _Points, told: Mapping[str, Any], inquiry: Inquiry) -> None:
+    missing = [gap["dp"] for gap in points.gaps]
+    fatal = [dp for dp in missing if dp in inquiry.policy.hold_when_missing]
+    if fatal:
+        reason = "operator_missing" if fatal == [2] else "required_data_missing"
+        found.failed("completeness", reason, data_points=fatal, **told)
+    elif points.unseen:
+        sets = sorted({row["point"] for row in points.unseen})
+        found.unknown("completeness", why_missing(inquiry, sets[0]), points=sets, **told)
+    elif missing:
+        found.warned("completeness", "gaps", data_points=missing, **told)
+    else:
+        found.passed("completeness", **told)
+
+
+def why_missing(inquiry: Inquiry, point: int) -> str:
+    """The reason code for a set of the passport that is not in hand."""
+    evidence = inquiry.evidence
+    held = evidence.documents.get(point)
+    if isinstance(held, Missing):
+        return {
+            MissingReason.WITHHELD: "evidence_withheld",
+            MissingReason.NOT_FOUND: "document_not_found",
+        }.get(held.reason, "document_unreachable")
+    if evidence.ledger is None:
+        return "ledger_unavailable"
+    if evidence.ledger.standing is None:
+        return "not_found"
+    return no_passport(inquiry) if evidence.ledger.standing.passport is None else "document_unreachable"
+
+
+def no_passport(inquiry: Inquiry) -> str:
+    """The reason code for a battery of which the ledger knows no passport at all."""
+    since = inquiry.evidence.network.tables.datapoints.get("passportRequiredFrom", "")
+    return "passport_not_yet_required" if inquiry.at.law_date < since else "not_published"
+
+
+def _issued_points(inquiry: Inquiry) -> set[int] | None:
+    """The points the live passport was issued with, as its attestation lists them."""
+    live = live_passport(inquiry.evidence, inquiry.record)
+    sets = live.attestation.set_list if live else None
+    return set(sets.points) if sets else None

@@ -1,0 +1,190 @@
+"""What the line declares, against the tables, the passport and the other lines (rule X17)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from credentials.documents.identifiers import canonical_commodity_code, canonical_vin
+from credentials.errors import CredentialError
+from credentials.verdicts.evidence import Evidence, Policy, Tables
+from credentials.verdicts.manifest import Appearance, Line, ManifestContext, canonical_name
+from credentials.verdicts.record import Inquiry, Record
+from credentials.verdicts.verdict import Findings
+
+if TYPE_CHECKING:
+    from credentials.verdicts.verifier import Examined
+
+BATTERY_MASS_KG_MAX = 10_000  # in a passport; passport-1.2.schema.json says the same
+
+
+def check_declared(
+    found: Findings,
+    line: Line,
+    shown: Sequence[Examined],
+    inquiry: Inquiry,
+    context: ManifestContext | None,
+) -> None:
+    """All checks of the declaration; `context` None: a scan of one code, to which some do not apply."""
+    evidence, policy = inquiry.evidence, inquiry.policy
+    tables = evidence.network.tables
+    _check_goods(found, line, tables, context)
+    _check_vin(found, line, evidence, context)
+    _check_mass(found, line, shown, tables, policy)
+    _check_manifest(found, line, shown, inquiry, context)
+
+
+def _check_goods(found: Findings, line: Line, tables: Tables, context: ManifestContext | None) -> None:
+    """What the goods are, and the vehicle they came in. Left out, it is asked for: never a ground."""
+    kinds = tables.commodity.get("goods")
+    if not isinstance(kinds, Mapping):
+        found.unmade(("goods", "commodity_code"), "tables_unavailable", rule="X17")
+        return
+    if line.goods is None and line.commodity_code is None and context is None:
+        found.inapplicable("goods")
+        found.inapplicable("commodity_code")
+        return
+    rule = kinds.get(line.goods or "")
+    if rule is None:
+        reason = "goods_not_given" if line.goods is None else "goods_unknown"
+        found.unknown("goods", reason, rule="X17", goods=line.goods, known=sorted(kinds))
+        found.unmade(("commodity_code",), reason, rule="X17")
+        return
+    if rule.get("vin_required") and not line.vin:
+        found.failed("goods", "vin_missing", rule="X17", goods=line.goods)
+    elif line.vin and (mistake := _mistake_in_vin(line.vin)):
+        found.failed("goods", "vin_invalid", rule="X17", vin=line.vin, detail=mistake)
+    else:
+        found.passed("goods", goods=line.goods, vin=line.vin)
+    _check_commodity_code(found, line, rule, tables)
+
+
+def _check_commodity_code(found: Findings, line: Line, rule: Mapping[str, Any], tables: Tables) -> None:
+    """The code fits the goods: a battery, or what the battery came in."""
+    if not line.commodity_code:
+        found.unknown("commodity_code", "not_declared", rule="X17")
+        return
+    try:
+        code = canonical_commodity_code(line.commodity_code)
+    except CredentialError as error:
+        found.failed("commodity_code", error.code, rule="X17", detail=str(error), goods=line.goods)
+        return
+    if (
+        len(code) in tables.commodity.get("digits", ())
+        and code.startswith(tuple(rule["prefixes"]))
+        and not code.startswith(tuple(rule.get("not_prefixes", ())) or ("-",))
+    ):
+        found.passed("commodity_code", rule="X17", commodity_code=code, goods=line.goods)
+    else:
+        found.failed(
+            "commodity_code",
+            "commodity_code",
+            rule="X17",
+            commodity_code=line.commodity_code,
+            goods=line.goods,
+            expected=list(rule["prefixes"]),
+        )
+
+
+def _check_vin(found: Findings, line: Line, evidence: Evidence, context: ManifestContext | None) -> None:
+    """X17: the vehicle of the line is the one the ledger binds the battery to, as far as it binds it."""
+    if not line.vin:
+        found.inapplicable("vin")
+        return
+    others = [n for n in context.by_vin.get(line.vin, ()) if n != line.line] if context else []
+    if others:
+        found.warned("vin", "vin_repeated", rule="X17", vin=line.vin, other_lines=others)
+    declared = evidence.subjects.get(line.vin)
+    if evidence.ledger is None or evidence.ledger.standing is None:
+        reason = "ledger_unavailable" if evidence.ledger is None else "not_found"
+        found.unmade(("vin",), reason, rule="X17", vin=line.vin)
+        return
+    bound = evidence.ledger.standing.bound_asset
+    if bound is None:
+        found.unmade(("vin",), "vin_not_recorded", rule="X17", vin=line.vin)
+    elif declared is None:
+        found.unmade(("vin",), "not_held", rule="X17", detail="the subject of this VIN was not computed")
+    elif declared.as_list() == bound.as_list():
+        found.passed("vin", rule="X17", vin=line.vin)
+    else:
+        found.failed("vin", "vin_other", rule="X17", vin=line.vin)
+
+
+def _mistake_in_vin(text: str) -> str | None:
+    try:
+        canonical_vin(text)
+    except CredentialError as error:
+        return str(error)
+    return None
+
+
+def _check_mass(
+    found: Findings, line: Line, shown: Sequence[Examined], tables: Tables, policy: Policy
+) -> None:
+    """X17: the declared mass against the passport's, where the goods are the battery itself."""
+    public = next((e for e in shown if e.is_passport and e.point == 1), None)
+    general = public.claims.get("GeneralProductInformation") if public else None
+    mass = general.get("batteryMass") if isinstance(general, Mapping) else None
+    if public is not None and not public.established:
+        found.unmade(("mass",), "document_unestablished", rule="X17")
+        return
+    if mass is not None and (type(mass) not in (int, float) or not 0 < mass <= BATTERY_MASS_KG_MAX):
+        found.failed("mass", "mass_impossible", rule="X17", passport_kg=str(mass)[:32])
+        return
+    kinds = tables.commodity.get("goods", {})
+    if line.goods is not None and not kinds.get(line.goods, {}).get("mass_compared", True):
+        found.inapplicable("mass", goods=line.goods)
+        return
+    if mass is None or line.mass_kg is None:
+        found.unmade(("mass",), "not_held" if mass is None else "not_declared", rule="X17")
+        return
+    # Whole grams: the comparison is in integers.
+    declared, stated = round(line.mass_kg * 1000), round(mass * 1000)
+    told = {
+        "declared_kg": line.mass_kg,
+        "passport_kg": mass,
+        "tolerance_permille": policy.mass_tolerance_permille,
+    }
+    if abs(declared - stated) * 1000 > stated * policy.mass_tolerance_permille:
+        found.failed("mass", "mass_mismatch", rule="X17", **told)
+    else:
+        found.passed("mass", rule="X17", **told)
+
+
+def _check_manifest(
+    found: Findings,
+    line: Line,
+    shown: Sequence[Examined],
+    inquiry: Inquiry,
+    context: ManifestContext | None,
+) -> None:
+    """X17 and X1 among the lines: a battery is on a manifest once, and with one passport.
+
+    The ledger decides which of two passports is the honest one; only where it does not know either does the
+    order of the lines decide.
+    """
+    if context is None:
+        found.inapplicable("manifest")
+        return
+    name = canonical_name(line.battery, inquiry.evidence.network.tables.identifiers)
+    others = [a for a in context.by_battery.get(name, ()) if a.line != line.line]
+    if not others:
+        found.passed("manifest", rule="X17", lines=1)
+        return
+    lines = [a.line for a in others]
+    mine = {e.digest for e in shown if e.is_passport}
+    recorded = any(e.recorded is not None for e in shown)
+    earlier = [a for a in others if a.line < line.line]
+    if any(e.refused is not None and e.recorded is None for e in shown):
+        found.failed("manifest", "duplicate_identity", rule="X1", other_lines=lines)
+    elif not earlier or (recorded and _others_lose(others, mine, inquiry.record)):
+        found.warned("manifest", "repeated_on_manifest", rule="X17", other_lines=lines)
+    elif not recorded and inquiry.evidence.presented and any(e.proven for e in shown):
+        found.failed("manifest", "duplicate_identity", rule="X1", other_lines=lines)
+    else:
+        found.failed("manifest", "duplicate_line", rule="X17", other_lines=lines)
+
+
+def _others_lose(others: Sequence[Appearance], mine: set[bytes], record: Record) -> bool:
+    """True if every other line shows a passport, and none that the ledger knows as admitted."""
+    return all(a.digests - mine and not any(record.covering(d) for d in a.digests) for a in others)

@@ -1,0 +1,204 @@
+"""What is declared: a manifest's lines, read strictly, and what the lines say about each other.
+
+    manifest  {declaration?, consignee_eori?, law_date?, direction?, lines: [line]}
+    line      {line, battery, goods?, condition?, commodity_code?, vin?, mass_kg?, registration_id?,
+               documents?, receipts?}
+
+`goods` says what the goods are (commodity.toml), `condition` as what they are declared (shown-as.toml).
+Both are asked for where they matter, and never guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from credentials.documents.canonical import digest_document
+from credentials.documents.identifiers import read_identifier
+from credentials.errors import CredentialError
+from credentials.verdicts.evidence import Document, Policy, battery_text, vin_text
+
+LINES_MAX = 20_000
+DOCUMENTS_PER_LINE_MAX = 8
+MASS_KG_MAX = 100_000  # declared: goods of any kind
+CONDITIONS = ("new", "used", "second_life", "return", "repair", "waste")
+DIRECTIONS = ("import", "export", "inland")  # the strictest first
+_LINE_MEMBERS = frozenset(
+    {
+        "line",
+        "battery",
+        "goods",
+        "condition",
+        "commodity_code",
+        "vin",
+        "mass_kg",
+        "registration_id",
+        "documents",
+        "receipts",
+    }
+)
+_MANIFEST_MEMBERS = frozenset({"declaration", "consignee_eori", "law_date", "direction", "lines"})
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a manifest; None: the line does not say."""
+
+    line: int
+    battery: str
+    goods: str | None = None
+    condition: str | None = None
+    commodity_code: str | None = None
+    vin: str | None = None
+    mass_kg: float | None = None
+    registration_id: str | None = None
+    documents: tuple[Document, ...] = ()
+    receipts: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, value: object, number: int = 1) -> Line:
+        """Read one line strictly; raises CredentialError("manifest_invalid", ...)."""
+        if not isinstance(value, Mapping):
+            raise _invalid(f"line {number} is not an object")
+        stray = sorted(value.keys() - _LINE_MEMBERS)
+        if stray:
+            raise _invalid(f"line {number} has the unknown member {stray[0][:40]!a}")
+        line = value.get("line", number)
+        if type(line) is not int or not 1 <= line <= 1_000_000:
+            raise _invalid(f"the number of line {number} is not a whole number from 1")
+        battery = battery_text(value)
+        if battery is None or not 1 <= len(battery) <= 512:
+            raise _invalid(f"line {line} names no battery")
+        texts = {
+            name: _text(value, name, line)
+            for name in ("goods", "condition", "commodity_code", "vin", "registration_id")
+        }
+        if texts["condition"] not in (None, *CONDITIONS):
+            raise _invalid(f"condition of line {line} is none of {', '.join(CONDITIONS)}")
+        texts["vin"] = vin_text(value)
+        mass = value.get("mass_kg")
+        if mass is not None and (type(mass) not in (int, float) or not 0 < mass <= MASS_KG_MAX):
+            raise _invalid(f"mass_kg of line {line} is not a mass in kilograms")
+        documents, receipts = (
+            [] if value.get(name) is None else value[name] for name in ("documents", "receipts")
+        )
+        if not isinstance(documents, list) or len(documents) > DOCUMENTS_PER_LINE_MAX:
+            raise _invalid(f"documents of line {line} are not a list of at most {DOCUMENTS_PER_LINE_MAX}")
+        if not isinstance(receipts, list) or not all(isinstance(r, str) for r in receipts):
+            raise _invalid(f"receipts of line {line} are not a list of texts")
+        return cls(
+            line=line,
+            battery=battery,
+            mass_kg=None if mass is None else float(mass),
+            documents=tuple(documents),
+            receipts=tuple(receipts),
+            **texts,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A declaration's list of batteries."""
+
+    lines: tuple[Line, ...]
+    declaration: str | None = None
+    consignee_eori: str | None = None
+    law_date: str | None = None
+    direction: str | None = None
+
+    @classmethod
+    def parse(cls, value: object) -> Manifest:
+        """Read a manifest strictly; raises CredentialError("manifest_invalid", ...) naming the line."""
+        if not isinstance(value, Mapping):
+            raise _invalid("it is not a JSON object")
+        stray = sorted(value.keys() - _MANIFEST_MEMBERS)
+        if stray:
+            raise _invalid(f"it has the unknown member {stray[0][:40]!a}")
+        rows = value.get("lines")
+        if not isinstance(rows, list) or not 1 <= len(rows) <= LINES_MAX:
+            raise _invalid(f"lines are a list of 1 to {LINES_MAX}")
+        lines = tuple(Line.parse(row, number) for number, row in enumerate(rows, start=1))
+        numbers = [line.line for line in lines]
+        if len(set(numbers)) != len(numbers):
+            raise _invalid("two lines have the same number")
+        direction = _text(value, "direction", 0)
+        if direction not in (None, *DIRECTIONS):
+            raise _invalid("direction is import, export or inland")
+        return cls(
+            lines,
+            declaration=_text(value, "declaration", 0),
+            consignee_eori=_text(value, "consignee_eori", 0),
+            law_date=_text(value, "law_date", 0),
+            direction=direction,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Appearance:
+    """One line on which a battery appears, with the digests of the documents shown on it."""
+
+    line: int
+    digests: frozenset[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestContext:
+    """What a line's verdict needs to know of the other lines."""
+
+    declaration: str | None
+    by_battery: Mapping[str, tuple[Appearance, ...]] = field(default_factory=dict)
+    direction: str | None = None
+    by_vin: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # the lines that name a vehicle
+
+    def direction_for(self, policy: Policy) -> str:
+        """The stricter of policy and manifest: the declarant cannot declare the question away."""
+        return min(self.direction or policy.direction, policy.direction, key=DIRECTIONS.index)
+
+    @classmethod
+    def of(cls, manifest: Manifest, identifier_rules: Mapping[str, Any]) -> ManifestContext:
+        """Read every line once; batteries are compared by their canonical identifier."""
+        seen: dict[str, list[Appearance]] = {}
+        vehicles: dict[str, list[int]] = {}
+        for line in manifest.lines:
+            if line.vin:
+                vehicles.setdefault(line.vin, []).append(line.line)
+            digests = frozenset(d for d in (_digest(document) for document in line.documents) if d)
+            name = canonical_name(line.battery, identifier_rules)
+            seen.setdefault(name, []).append(Appearance(line.line, digests))
+        return cls(
+            manifest.declaration,
+            {k: tuple(v) for k, v in seen.items()},
+            manifest.direction,
+            {k: tuple(v) for k, v in vehicles.items()},
+        )
+
+
+def canonical_name(text: str, rules: Mapping[str, Any]) -> str:
+    """The canonical form of an identifier, or the text itself when it is none."""
+    try:
+        identifier = read_identifier(text, rules, namespace="-")
+    except (CredentialError, KeyError):
+        return text
+    return f"{identifier.scheme}:{identifier.canonical}"
+
+
+def _digest(document: object) -> bytes | None:
+    try:
+        return digest_document(dict(document)) if isinstance(document, Mapping) else None
+    except CredentialError:
+        return None
+
+
+def _text(value: Mapping[str, Any], name: str, line: int) -> str | None:
+    text = value.get(name)
+    if text is None or text == "":
+        return None
+    if not isinstance(text, str) or len(text) > 256:
+        where = f"{name} of line {line}" if line else name
+        raise _invalid(f"{where} is not a short text")
+    return text
+
+
+def _invalid(why: str) -> CredentialError:
+    return CredentialError("manifest_invalid", f"the manifest cannot be read: {why}")

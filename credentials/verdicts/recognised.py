@@ -1,0 +1,128 @@
+"""Whose statements count here: the recognition this jurisdiction gives to foreign issuers (design.md 8)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from credentials.ledger.genesis import Participant
+from credentials.ledger.recognition import Effect, ask
+from credentials.verdicts.evidence import At, Evidence
+from credentials.verdicts.record import Inquiry, Record, Recorded, live_passport
+from credentials.verdicts.verdict import Findings
+
+DEMONSTRATION = (
+    "Recognition here is a demonstration, made for this network: no EU act recognises a Chinese battery "
+    "attestation today."
+)
+_DAY_S = 86_400
+
+
+@dataclass(slots=True)
+class _Asked:
+    """What the rows of a policy were answered with."""
+
+    count: int = 0
+    gaps: list[Mapping[str, Any]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    unanswered: dict[str, str] = field(default_factory=dict)  # rows nobody is recognised for, if that is fine
+
+
+def row_statements(row_id: str, evidence: Evidence, record: Record) -> list[Recorded]:
+    """The admitted statements that answer a requirement row, by crosswalk-evidence.json."""
+    row = evidence.network.tables.crosswalk_evidence.get("rows", {}).get(row_id, {})
+    found: dict[bytes, Recorded] = {}
+    for part in row.get("parts", ()):
+        for accepted in part.get("accepts", ()):
+            if "event" in accepted:
+                statements: Iterable[Recorded] = record.of_kinds([accepted["event"]])
+            else:
+                live = live_passport(evidence, record)
+                statements = [live] if live else []
+            found.update({s.attestation.digest: s for s in statements})
+    return list(found.values())
+
+
+def check_recognised(found: Findings, inquiry: Inquiry) -> tuple[tuple[Mapping[str, Any], ...], str]:
+    """Ask for each row of the policy; the gaps that information-only leaves, and the note for people."""
+    evidence, policy = inquiry.evidence, inquiry.policy
+    network = evidence.network
+    if network.recognitions is None or network.genesis is None:
+        missing = "genesis_unavailable" if network.genesis is None else "recognition_unavailable"
+        found.unknown("recognised", missing)
+        return (), ""
+    if evidence.ledger is None:
+        found.unknown("recognised", "ledger_unavailable")
+        return (), ""
+    table = network.tables.crosswalk_evidence.get("rows", {})
+    strange = [row_id for row_id in policy.recognition_rows if row_id not in table]
+    if strange:
+        found.unknown("recognised", "tables_unavailable", rows=strange)
+        return (), ""
+    asked = _Asked()
+    for row_id in policy.recognition_rows:
+        for statement in row_statements(row_id, evidence, inquiry.record):
+            issuer = network.genesis.participant(statement.attestation.issuer)
+            if issuer is not None and issuer.jurisdiction != policy.jurisdiction:
+                _ask(found, row_id, statement, issuer, inquiry, asked)
+    if asked.unanswered:
+        issuers = sorted(set(asked.unanswered.values()))
+        found.warned("recognised", "no_recognition", rows=sorted(asked.unanswered), issuers=issuers)
+    if not asked.count:
+        found.inapplicable("recognised")
+    if asked.notes:
+        return tuple(asked.gaps), f"{DEMONSTRATION} {'; '.join(dict.fromkeys(asked.notes))}."
+    note = (
+        f"No recognition of the foreign issuer is in force in {policy.jurisdiction}." if asked.count else ""
+    )
+    return tuple(asked.gaps), note
+
+
+def _ask(  # noqa: PLR0917  (one row, one statement, one issuer)
+    found: Findings, row_id: str, statement: Recorded, issuer: Participant, inquiry: Inquiry, asked: _Asked
+) -> None:
+    policy = inquiry.policy
+    asked.count += 1
+    answer = ask(
+        inquiry.evidence.network.recognitions or (),
+        policy.jurisdiction,
+        issuer.did,
+        row_id,
+        event_time=statement.attestation.event_time,
+        now=inquiry.at.evaluated_at,
+        issuer_roles=issuer.roles,
+        issuer_jurisdiction=issuer.jurisdiction,
+    )
+    now = answer.now
+    outcome, effect = answer.outcome, answer.effect
+    if now is not None and _too_old(now.conditions, statement, inquiry.at):
+        outcome, effect = "fail", Effect.NOT_RECOGNISED
+    told: dict[str, Any] = {
+        "row": row_id,
+        "issuer": issuer.did,
+        "effect": effect.value,
+        "legal_basis": now.legal_basis if now else None,
+        "authority": now.authority if now else None,
+        "conditions": dict(now.conditions) if now and now.conditions else None,
+        **statement.place(),
+    }
+    if now is not None:
+        asked.notes.append(f"{row_id}: {effect.value} ({now.legal_basis})")
+    if outcome == "pass":
+        found.passed("recognised", **told)
+    elif effect is Effect.INFORMATION_ONLY:
+        found.warned("recognised", "information_only", **told)
+        if policy.recognition_required:
+            gap = {"row": row_id, "name": "recognised for information only", "provision": ""}
+            asked.gaps.append(gap)
+    elif policy.recognition_required:
+        found.failed("recognised", "not_recognised", **told)
+    else:
+        asked.unanswered[row_id] = issuer.did
+
+
+def _too_old(conditions: Mapping[str, Any], statement: Recorded, at: At) -> bool:
+    """True if the recognition covers only younger statements."""
+    days = conditions.get("attestation_age_days_max")
+    return type(days) is int and at.evaluated_at - statement.attestation.event_time > days * _DAY_S

@@ -1,0 +1,266 @@
+"""As what a battery is shown, and what its record says of that: one cell of shown-as.toml, and its rows (I7).
+
+The cell is made of what the standing says and of what the line declares; the table says what follows.
+Nothing here decides: a word comes from a row, a warning from a note.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from credentials.documents.canonical import b64u
+from credentials.errors import CredentialError
+from credentials.ledger.standing import LIVE, Passport, Standing
+from credentials.verdicts.content import no_passport, why_missing
+from credentials.verdicts.evidence import Missing, declaration_text
+from credentials.verdicts.life import Setting, ban_of, marks_of, presented_in, settings_of
+from credentials.verdicts.record import Inquiry, Recorded, event_members
+from credentials.verdicts.shown_as import CHECKS, NOT_GIVEN, Row, ShownAs
+from credentials.verdicts.verdict import Findings, Outcome
+from credentials.verdicts.words import CLEAR, UNDECIDED
+
+if TYPE_CHECKING:
+    from credentials.verdicts.verifier import Examined
+
+Cell = Mapping[str, str]
+HERE, ELSEWHERE = "here", "elsewhere"
+SHOWN_CHECKS = tuple(name for name in CHECKS if name != "goods")
+_OF_THE_LINE = frozenset(
+    {"condition", "goods", "standing.presentation"}
+)  # what a document alone does not say
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """As what the battery is shown; None: the line does not say. `asked` False: there is no line at all."""
+
+    direction: str
+    goods: str | None = None
+    condition: str | None = None
+    declaration: str | None = None
+    manifest: bool = False  # the line is one of a declaration, whose number may be missing
+    asked: bool = True
+
+
+def check_shown(
+    found: Findings, shown: Sequence[Examined], inquiry: Inquiry, declared: Declared
+) -> Cell | None:
+    """Make every check of the table; the cell, or None where record or table could not be read."""
+    evidence, record = inquiry.evidence, inquiry.record
+    names = SHOWN_CHECKS if declared.asked else tuple(n for n in SHOWN_CHECKS if n not in _OF_THE_LINE)
+    if evidence.ledger is None or record.unreadable:
+        unreadable = {"unreadable_entries": record.unreadable} if record.unreadable else {}
+        found.unmade(names, "ledger_unavailable", **unreadable)
+        return None
+    standing = evidence.ledger.standing
+    if standing is None:
+        found.unmade(names, "not_found")
+        return None
+    table = evidence.network.tables.shown_as
+    if table is None:
+        found.unmade(names, "tables_unavailable")
+        return None
+    cell = cell_of(table, standing, inquiry, declared)
+    try:
+        rows, notes = table.judge(cell), table.remarks(cell)
+    except CredentialError as error:
+        found.unmade(names, error.code, detail=str(error))
+        return None
+    for row in rows:
+        if row.word != CLEAR and (declared.asked or row.check not in _OF_THE_LINE):
+            outcome = Outcome.INDETERMINATE if row.word == UNDECIDED else Outcome.FAIL
+            told = _told(row, standing, inquiry, cell)
+            found.add(row.check, outcome, row.reason, rule=row.rule, word=row.word, ground=row.ground, **told)
+    for note in notes:
+        if declared.asked or note.check not in _OF_THE_LINE:
+            found.warned(note.check, note.reason, rule=note.rule, **_told(note, standing, inquiry, cell))
+    said = {row.check for row in (*rows, *notes)}
+    for name in names:
+        if name not in said:
+            _say_nothing_against(found, name, cell, standing, shown, inquiry)
+    return cell
+
+
+def cell_of(table: ShownAs, standing: Standing, inquiry: Inquiry, declared: Declared) -> Cell:
+    """The word of every axis, for this standing and this declaration."""
+    here = inquiry.policy.jurisdiction
+    goods = declared.goods if declared.goods in table.words["goods"] else NOT_GIVEN
+    lineage = {table.lineage_of[mark] for mark in marks_of(standing) if mark in table.lineage_of}
+    uses = {
+        table.use_of.get(name, "used")
+        for name in (*marks_of(standing), *(fact for fact in standing.facts if fact in table.use_of))
+        if name not in table.lineage_of
+    }
+    return {
+        "state": standing.item_state,
+        "eu_status": standing.eu_status,
+        "publication": _publication(standing, inquiry),
+        "use": max(uses, key=table.words["use"].index, default="unused"),
+        "lineage": max(lineage, key=table.words["lineage"].index, default="none"),
+        "placed": _where(settings_of(standing, "placed"), here, never="never"),
+        "presented": _presented(standing, inquiry, declared),
+        "recall": _where(settings_of(standing, "recalled"), here),
+        "lost": _where(settings_of(standing, "lost"), here),
+        "refusal": _where(settings_of(standing, "refused"), here),
+        "goods": goods,
+        "condition": declared.condition or NOT_GIVEN,
+        "direction": declared.direction,
+    }
+
+
+def _publication(standing: Standing, inquiry: Inquiry) -> str:
+    if ban_of(standing) is not None:
+        return "banned"
+    if standing.passport is None:
+        return "not_yet" if no_passport(inquiry) == "passport_not_yet_required" else "none"
+    return standing.passport.status
+
+
+def _where(settings: Mapping[str, Setting], here: str, *, never: str = "none") -> str:
+    """Here: set for this jurisdiction, or by a party whose word counts everywhere (its maker, its holder)."""
+    if here in settings or "" in settings:
+        return HERE
+    return ELSEWHERE if settings else never
+
+
+def _presented(standing: Standing, inquiry: Inquiry, declared: Declared) -> str:
+    """The presentation that is open, or under which it was released, against this declaration (X12)."""
+    latest = _presentation(standing, inquiry)
+    if latest is None and standing.presentation is None:
+        asked = declared.manifest and "standing.presentation" in inquiry.policy.required
+        return "none" if asked else "unasked"
+    if not declared.manifest:
+        return "unasked"
+    if (
+        standing.presentation is not None
+        and presented_in(standing, inquiry.policy.jurisdiction) != inquiry.policy.jurisdiction
+    ):
+        return ELSEWHERE
+    if declared.declaration is None:
+        return NOT_GIVEN
+    members = event_members(inquiry.evidence, latest) if latest is not None else None
+    if members is None or isinstance(members, Missing):
+        return "unread"
+    same = declaration_text(str(members.get("declaration_number"))) == declaration_text(declared.declaration)
+    return HERE if same else ELSEWHERE
+
+
+def _presentation(standing: Standing, inquiry: Inquiry) -> Recorded | None:
+    """The statement of the open presentation, or of the last one while the goods are where it left them."""
+    record = inquiry.record
+    if standing.presentation is not None:
+        return record.with_digest(standing.presentation.attestation)
+    events = inquiry.evidence.network.tables.verdicts.get("events", {})
+    if standing.item_state not in events.get("underDeclaration", ()):
+        return None
+    return next(reversed(record.of_kinds(events.get("presentation", ()))), None)
+
+
+# -- what is told --------------------------------------------------------------------------------------
+
+
+def _say_nothing_against(  # noqa: PLR0917  (one check, and all it may rest on)
+    found: Findings,
+    name: str,
+    cell: Cell,
+    standing: Standing,
+    shown: Sequence[Examined],
+    inquiry: Inquiry,
+) -> None:
+    """A check that no row and no note is about: passed only where something was compared."""
+    if name == "standing.publication":
+        assert standing.passport is not None, "no passport has a row"
+        _check_shown_passport(found, standing.passport, shown, inquiry)
+    elif name == "standing.presentation":
+        if cell["presented"] == HERE and cell["direction"] == "import":
+            found.passed(name, rule="X12")
+        else:
+            found.inapplicable(name, open=standing.presentation is not None)
+    elif name == "new_not_used" and cell["condition"] == NOT_GIVEN:
+        found.unmade((name,), "condition_not_given", rule="X7")
+    elif name == "new_not_used" and cell["condition"] != "new":
+        found.inapplicable(name, condition=cell["condition"])
+    elif name == "new_not_used":
+        found.passed(name, rule="X7")
+    elif name == "condition":
+        found.passed(name, condition=cell["condition"])
+    elif name == "standing.state":
+        found.passed(name, item_state=standing.item_state, eu_status=standing.eu_status)
+    else:
+        found.passed(name)
+
+
+def _check_shown_passport(
+    found: Findings, current: Passport, shown: Sequence[Examined], inquiry: Inquiry
+) -> None:
+    """The ledger's passport is in force; whether it is the one that is shown is another question."""
+    told = {"digest": b64u(current.digest), "version": current.version, "status": current.status}
+    passports = [e for e in shown if e.is_passport]
+    recorded = [e.recorded for e in passports if e.recorded is not None]
+    assert current.status == LIVE, "any other status has a row"
+    if any(r.attestation.document_digest != current.digest for r in recorded):
+        found.failed("standing.publication", "superseded", **told)
+    elif not passports:
+        found.unmade(("standing.publication",), why_missing(inquiry, 1), **told)
+    elif not all(e.established for e in passports):
+        found.unmade(("standing.publication",), "document_unestablished", **told)
+    else:
+        found.passed("standing.publication", **told)
+
+
+def _told(row: Row, standing: Standing, inquiry: Inquiry, cell: Cell) -> dict[str, Any]:
+    """What a reader needs to look a finding up: whose statement it rests on, and since when."""
+    match row.check:
+        case "standing.publication":
+            current, ban = standing.passport, ban_of(standing)
+            return {
+                "publication": cell["publication"],
+                "digest": b64u(current.digest) if current else None,
+                "version": current.version if current else None,
+                "by": ban.by if ban else current.changed_by if current else None,
+                "leaf_index": ban.leaf_index if ban else None,
+            }
+        case "standing.recall" | "standing.lost":
+            name = "recalled" if row.check == "standing.recall" else "lost"
+            return _set_by(settings_of(standing, name))
+        case "standing.presentation":
+            latest = _presentation(standing, inquiry)
+            return latest.place() if latest is not None else {}
+        case "new_not_used" | "condition" | "goods":
+            return {
+                "condition": cell["condition"],
+                "marks": list(marks_of(standing)) or None,
+                "eu_status": standing.eu_status,
+                **_in_vehicle(standing, inquiry),
+            }
+        case _:
+            refused = _set_by(settings_of(standing, "refused")) if "refused" in row.reason else {}
+            return {
+                "item_state": standing.item_state,
+                "eu_status": standing.eu_status,
+                **_in_vehicle(standing, inquiry),
+                **refused,
+            }
+
+
+def _set_by(settings: Mapping[str, Setting]) -> dict[str, Any]:
+    first = min(settings.values(), key=lambda s: s.leaf_index, default=None)
+    return {} if first is None else {"by": first.by, "leaf_index": first.leaf_index}
+
+
+def _in_vehicle(standing: Standing, inquiry: Inquiry) -> dict[str, Any]:
+    """In which vehicle it is on record, since when, and by whom; its number if the document is held."""
+    if standing.bound is None:
+        return {}
+    leaf = standing.bound.leaf_index
+    statement = next((r for r in inquiry.record.admitted if r.leaf_index == leaf), None)
+    members = event_members(inquiry.evidence, statement) if statement is not None else None
+    vin = members.get("vin") if isinstance(members, Mapping) else None
+    return {
+        "vehicle": vin,
+        "since": statement.attestation.event_time if statement is not None else None,
+        "by": statement.attestation.issuer if statement is not None else None,
+        "leaf_index": leaf,
+    }
