@@ -16,20 +16,12 @@ from credentials.verdicts.condition import Battery, check_battery
 from credentials.verdicts.content import why_missing
 from credentials.verdicts.declared import check_declared
 from credentials.verdicts.evidence import At, Document, Evidence, Held, Policy
+from credentials.verdicts.freshness import check_freshness, check_law_date, check_receipts, sources_of
 from credentials.verdicts.manifest import Line, ManifestContext
 from credentials.verdicts.record import Inquiry, Record
 from credentials.verdicts.shown import Declared
 from credentials.verdicts.verdict import Conclusion, Findings, Verdict, conclude
-from credentials.verdicts.verifier import (
-    ADMITTED_CHECKS,
-    DOCUMENT_CHECKS,
-    Examined,
-    check_freshness,
-    check_law_date,
-    check_receipts,
-    examine,
-    sources_of,
-)
+from credentials.verdicts.verifier import ADMITTED_CHECKS, DOCUMENT_CHECKS, Examined, examine
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,15 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Protocol
 
 import orjson
 
-from consensus.errors import ConsensusError
-from consensus.policy import Policy as LogPolicy
-from consensus.receipt import verify_receipt
 from credentials.documents import suites
 from credentials.documents.canonical import b64u, digest_document, parse_json
 from credentials.documents.keys import did_key_decode, split_did_url
@@ -32,16 +28,15 @@ from credentials.documents.suites.integrity import UNDECIDED
 from credentials.errors import CredentialError
 from credentials.ledger.genesis import Genesis, Key
 from credentials.verdicts.condition import check_battery
-from credentials.verdicts.evidence import CHECKS, At, Document, Evidence, Held, Missing, NetworkView, Policy
-from credentials.verdicts.record import Inquiry, Record, Recorded, attestation_of, passport_status
+from credentials.verdicts.evidence import CHECKS, At, Document, Evidence, NetworkView, Policy
+from credentials.verdicts.freshness import check_freshness, check_law_date, check_receipts, sources_of
+from credentials.verdicts.record import Inquiry, Record, Recorded, passport_status
 from credentials.verdicts.shown import Declared
 from credentials.verdicts.verdict import Findings, Outcome, Verdict, conclude
 
 PASSPORT_TYPE = "BatteryPassportCredential"
 ENVELOPED_TYPE = "EnvelopedVerifiableCredential"
 PUBLISHING = ("publish", "supersede")  # effects of the events under which a passport is recorded
-ZONE_OFFSET_S_MIN, ZONE_OFFSET_S_MAX = -12 * 3600, 14 * 3600  # of the clocks on Earth, against UTC
-AGELESS = "none: fixed at the founding of the network"
 ASSERTING_ROLES = ("credential", "attest")  # the keys a did.json lists under assertionMethod
 
 DOCUMENT_CHECKS = ("structure", "proof", "issuer_key", "validity", "schema", "status")
@@ -112,43 +107,6 @@ def verify(document: Document | bytes, evidence: Evidence, policy: Policy, at: A
     )
 
 
-def check_freshness(found: Findings, evidence: Evidence, policy: Policy, at: At) -> None:
-    """Say whether the own ledger can be relied on: an observer beyond its lag never says clear."""
-    network = evidence.network
-    told = {"height": network.height, "lag_heights": network.lag_heights}
-    if evidence.ledger is None:
-        found.unknown("ledger", "ledger_unavailable")
-        found.unknown("fresh", "ledger_unavailable")
-        return
-    if evidence.ledger.standing is None:
-        found.unknown("ledger", "not_found", height=network.height)
-    else:
-        found.passed("ledger", height=network.height, entries=len(evidence.ledger.entries))
-    silence = network.quorum_silence_s
-    if network.lag_heights is None or silence is None:
-        found.unknown("fresh", "freshness_unknown", **told)
-    elif network.lag_heights > policy.lag_heights_max or silence > policy.quorum_silence_s_max:
-        found.unknown("fresh", "ledger_stale", age_s=silence, **told)
-    elif network.block_time > at.evaluated_at + policy.clock_skew_s:
-        found.unknown("fresh", "clock_wrong", block_time=network.block_time, **told)
-    else:
-        found.passed("fresh", age_s=silence, **told)
-
-
-def check_law_date(found: Findings, at: At) -> None:
-    """The law is that of the day of judging, which is one of two or three days somewhere on Earth."""
-    first, day, last = (
-        datetime.fromtimestamp(at.evaluated_at + offset_s, UTC).date().isoformat()
-        for offset_s in (ZONE_OFFSET_S_MIN, 0, ZONE_OFFSET_S_MAX)
-    )
-    if at.law_date < first:
-        found.unknown("law_date", "law_date_past", law_date=at.law_date, day_of_judging=day)
-    elif at.law_date > last:
-        found.warned("law_date", "law_date_future", law_date=at.law_date, day_of_judging=day)
-    else:
-        found.passed("law_date", law_date=at.law_date)
-
-
 def examine(
     found: Findings, shown: Document | bytes, inquiry: Inquiry, *, age_s: int | None = None
 ) -> Examined | None:
@@ -200,89 +158,6 @@ def examine(
     # 9 accredited
     _check_accredited(found, examined, evidence, at)
     return examined
-
-
-def check_receipts(
-    found: Findings, evidence: Evidence, examined: Examined | None, battery: str | None
-) -> None:
-    """Verify the receipts shown with the document: offline proof beside the own ledger.
-
-    `battery` is the identifier the receipts are shown for.
-    """
-    if not evidence.receipts:
-        found.inapplicable("receipt")
-        return
-    try:
-        policy = LogPolicy.parse(evidence.network.log_policy or "")
-    except ConsensusError:
-        found.unmade(("receipt",), "not_held", detail="this node holds no log policy that can be read")
-        return
-    subject = evidence.subjects.get(battery) if battery is not None else None
-    for text in evidence.receipts:
-        try:
-            verified = verify_receipt(text, policy)
-            recorded = attestation_of(verified.entry)
-        except (ConsensusError, CredentialError) as error:
-            found.failed("receipt", "receipt_invalid", detail=str(error))
-            continue
-        told = {"leaf_index": verified.index, "cosigned_by": sorted(verified.cosigned_by)}
-        if examined is not None and recorded is not None and recorded.covers(examined.digest):
-            found.passed("receipt", **told)
-        elif subject is None:
-            found.unmade(("receipt",), "not_held", detail="the battery's subject was not computed", **told)
-        elif recorded is None or recorded.attestation.subject.as_list() != subject.as_list():
-            found.failed("receipt", "receipt_other", **told)
-        else:
-            found.warned("receipt", "receipt_of_other_record", kind=recorded.attestation.kind, **told)
-
-
-def sources_of(evidence: Evidence, at: At) -> tuple[Mapping[str, Any], ...]:
-    """Every source of the verdict with its age and state."""
-    network = evidence.network
-    ledger_state = "held" if evidence.ledger is not None else "unreachable"
-    told: list[dict[str, Any]] = [
-        {"name": "ledger", "age_s": network.quorum_silence_s, "state": ledger_state},
-        {
-            "name": "genesis",
-            "age_s": None,
-            "age_note": AGELESS,
-            "state": "held" if network.genesis else "unreachable",
-        },
-        {
-            "name": "recognitions",
-            "age_s": None,
-            "age_note": AGELESS,
-            "state": "held" if network.recognitions is not None else "unreachable",
-        },
-    ]
-    for point, held in sorted(evidence.documents.items()):
-        state = held.reason.value if isinstance(held, Missing) else "held"
-        fetched = held.asked_at if isinstance(held, Missing) else held.fetched_at
-        told.append(
-            {
-                "name": f"passport set {point}",
-                "age_s": at.evaluated_at - fetched if fetched is not None else None,
-                "state": state,
-                "from": held.source,
-            }
-        )
-    told.extend(
-        {"name": "document shown with the line", "age_s": 0, "state": "held"} for _ in evidence.presented
-    )
-    shown = [held.document for held in evidence.documents.values() if isinstance(held, Held)]
-    issuers = {_issuer_of(document) for document in (*shown, *evidence.presented)}
-    for (issuer, purpose, _), source in sorted(network.status_lists.items()):
-        if issuer in issuers:
-            fetched = source.fetched_at
-            told.append(
-                {
-                    "name": f"status list ({purpose})",
-                    "age_s": at.evaluated_at - fetched if fetched is not None else None,
-                    "state": "held" if source.credential is not None else "unreachable",
-                    "from": source.source or issuer,
-                }
-            )
-    return tuple(told)
 
 
 # -- proof, validity, schema ---------------------------------------------------------------------------
@@ -624,13 +499,6 @@ def _check_accredited(found: Findings, examined: Examined, evidence: Evidence, a
 
 
 # -- small ---------------------------------------------------------------------------------------------
-
-
-def _issuer_of(document: object) -> str | None:
-    """The issuer a document names, well-formed or not."""
-    issuer = document.get("issuer") if isinstance(document, Mapping) else None
-    issuer = issuer.get("id") if isinstance(issuer, Mapping) else issuer
-    return issuer if isinstance(issuer, str) else None
 
 
 def _point(credential: Credential) -> int | None:

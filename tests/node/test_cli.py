@@ -580,6 +580,8 @@ def test_check_answers_by_exit_code(network: dict[str, Node], issued: Path, tmp_
     options: list[str | Path] = [
         "--goods",
         "battery",
+        "--condition",
+        "new",
         "--mass-kg",
         "452.5",
         "--law-date",
@@ -587,7 +589,9 @@ def test_check_answers_by_exit_code(network: dict[str, Node], issued: Path, tmp_
         "--data",
         customs.data,
     ]
+    bare: list[str | Path] = ["--commodity-code", "850760", "--data", customs.data]
 
+    asked = run("check", code_of(1), *bare)
     clear = run("check", code_of(1), "--commodity-code", "8507600000", "--allow-gaps", *options)
     hold = run("check", code_of(1), "--commodity-code", "8703801000", *options)
     unknown = run("check", code_of(99), "--commodity-code", "8507600000", *options)
@@ -598,6 +602,10 @@ def test_check_answers_by_exit_code(network: dict[str, Node], issued: Path, tmp_
     assert hold.returncode == NOT_CLEAR
     assert "ground 26(a): commodity_code" in hold.stdout
     assert unknown.returncode == UNDECIDED
+    # L21: what is left out is asked for by name; it is never a ground.
+    assert asked.returncode == UNDECIDED
+    assert "ground" not in asked.stdout
+    assert "give `goods`" in asked.stdout and "give `condition`" in asked.stdout
     assert manifest.returncode == UNDECIDED, manifest.stdout + manifest.stderr
     assert "1 undecided" in manifest.stdout
 

@@ -89,7 +89,7 @@ def test_a_second_passport_for_one_code_is_refused_on_the_ledger(network: dict[s
 
 def test_customs_fetches_set_one_and_the_verdict_is_clear(network: dict[str, Node]) -> None:
     """
-    Customs asks the maker's node for the public set by a signed request, and a scan needs nothing but the condition.
+    Customs asks the maker's node for the public set by a signed request, and a scan needs only the condition.
     """
     maker, customs = network["maker"], network["customs"]
     made = issue(maker, 4)
