@@ -40,7 +40,7 @@ class State:
     prevote_timer: bool = False  # L34 is done in this round
     polka_seen: bool = False  # L36 is done in this round
     precommit_timer: bool = False  # L47 is done in this round
-    earlier_lock: int = NO_ROUND  # the last round in which another value than locked_value was locked
+    earlier_lock: int = NO_ROUND  # the last round in which another value was locked (decision 0014)
 
 
 # Inputs: the condition of one sentence holds.
@@ -360,7 +360,7 @@ class Height:
         state, votes = self.state, self.votes
         round_ = state.round
         for decided_round, value_id in votes.decisions():
-            # The polka is awaited too: a certificate without it could not be held against anyone.
+            # The polka is awaited too: a certificate without it accuses nobody (decision 0001).
             if value_id in self.blocks and votes.polka(decided_round, value_id):
                 yield PrecommitsForValue(decided_round, value_id)
         if (ahead := votes.round_ahead(round_)) is not None:

@@ -56,14 +56,14 @@ class Pool:
         """Attestations that may be proposed now."""
         return sum(entry.ready for entry in self._waiting.values())
 
-    def add(self, tx: bytes, digest: bytes, now_ms: int) -> GivenUp | None:
+    def add(self, tx: bytes, digest: bytes, now_ms: int, time: int) -> GivenUp | None:
         """Keep `tx` if it may be proposed now or later."""
         if digest in self._waiting:
             return None
         if len(self._waiting) >= COUNT_MAX or self._size_bytes + len(tx) > SIZE_BYTES_MAX:
             return GivenUp(digest, "pool_full", "this node has too many attestations waiting; send it later")
         entry = _Waiting(tx, now_ms, ready=False, checked_ms=now_ms)
-        refusal = self._check(digest, entry, now_ms)
+        refusal = self._check(digest, entry, now_ms, time)
         if refusal is None:
             self._waiting[digest] = entry
             self._size_bytes += len(tx)
@@ -94,7 +94,7 @@ class Pool:
                 self._size_bytes -= len(entry.tx)
                 self._taken += 1
 
-    def recheck(self, now_ms: int) -> list[GivenUp]:
+    def recheck(self, now_ms: int, time: int) -> list[GivenUp]:
         """After a block: ask again about those that wait, oldest answer first."""
         self._paced_until_ms = now_ms + PACE_MS if self._taken >= BUSY_COUNT else 0
         self._taken = 0
@@ -104,7 +104,9 @@ class Pool:
             if not entry.ready or now_ms - entry.checked_ms >= READY_RECHECK_MS
         ]
         due.sort(key=lambda item: item[1].checked_ms)
-        given_up = [self._check(digest, entry, now_ms) for digest, entry in due[:RECHECKS_PER_BLOCK_MAX]]
+        given_up = [
+            self._check(digest, entry, now_ms, time) for digest, entry in due[:RECHECKS_PER_BLOCK_MAX]
+        ]
         return self._drop(given_up)
 
     def expire(self, now_ms: int) -> list[GivenUp]:
@@ -120,10 +122,10 @@ class Pool:
             ]
         )
 
-    def _check(self, digest: bytes, entry: _Waiting, now_ms: int) -> GivenUp | None:
+    def _check(self, digest: bytes, entry: _Waiting, now_ms: int, time: int) -> GivenUp | None:
         entry.checked_ms = now_ms
         try:
-            checked = self._application.check_tx(entry.tx, now_ms // 1000)
+            checked = self._application.check_tx(entry.tx, time)
         except NotYet:
             entry.ready = False
             return None

@@ -19,19 +19,16 @@ from hashlib import sha256
 from typing import Protocol
 
 from consensus.application import Application
+from consensus.chain import ChainConfig, Timeouts, Tip
 from consensus.checkpoint import NoteError, NoteKey, SignedNote
 from consensus.cose import Signer
 from consensus.encoding import Value
 from consensus.errors import ConsensusError
-from consensus.evidence import Evidence, evidence_of_checkpoints
-from consensus.merkle import Frontier, Tree
-from consensus.replica import (
-    HEIGHTS_REMEMBERED,
+from consensus.events import (
     AttestationReceived,
     BlocksReceived,
     BlockStored,
     Broadcast,
-    ChainConfig,
     Commit,
     Drop,
     Effect,
@@ -39,19 +36,20 @@ from consensus.replica import (
     MessageReceived,
     PeerHeight,
     Persist,
-    Replica,
     RequestBlocks,
     Send,
     SetTimer,
     Started,
     Strike,
     Tick,
-    TimeoutElapsed,
-    Timeouts,
-    Tip,
+    TimerElapsed,
     Token,
     Unforeseen,
 )
+from consensus.evidence import Evidence, evidence_of_checkpoints
+from consensus.faults import HEIGHTS_REMEMBERED
+from consensus.merkle import Frontier, Tree
+from consensus.replica import Replica
 from credentials.ledger.genesis import Genesis, cosign_key, log_key
 from credentials.ledger.registry import genesis_app_hash
 from node import log
@@ -369,7 +367,7 @@ class EmbeddedEngine:
         while self._timers and self._timers[0][0] <= time.monotonic():
             token = heapq.heappop(self._timers)[2]
             with self._counted("order"):
-                self._execute(self._replica.handle(TimeoutElapsed(token), self._now_ms()))
+                self._execute(self._replica.handle(TimerElapsed(token), self._now_ms()))
         if time.monotonic() >= self._ticked_at + TICK_S:
             self._ticked_at = time.monotonic()
             with self._counted("order"):

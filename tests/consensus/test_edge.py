@@ -16,23 +16,15 @@ from hypothesis import strategies as st
 
 import consensus
 from consensus.application import Refusal
+from consensus.chain import Tip
 from consensus.encoding import EncodingError, decode, encode
 from consensus.errors import ConsensusError
+from consensus.events import AttestationReceived, BlocksReceived, Effect, MessageReceived, Strike, Unforeseen
 from consensus.evidence import Evidence, evidence_of_checkpoints
 from consensus.merkle import Frontier
+from consensus.recollection import encode_answer, encode_question
 from consensus.refusals import _REASONS, HOSTILE, reason_of
-from consensus.replica import (
-    AttestationReceived,
-    BlocksReceived,
-    Effect,
-    MessageReceived,
-    Replica,
-    Strike,
-    Tip,
-    Unforeseen,
-    encode_answer,
-    encode_question,
-)
+from consensus.replica import Replica
 from consensus.types import PRECOMMIT, PREVOTE, Block, Proposal, Vote
 from tests.consensus.test_evidence_of_faults import NOTE_KEYS, examples, note
 from tests.harness.replicas import (
@@ -95,31 +87,25 @@ def new_replica() -> Replica:
     return replica
 
 
-_OPEN = {"refused", "_out", "_now_ms", "_application", "_chain"}  # counters, and what is no state
+_OPEN = {"refused", "out", "now_ms", "time_ms", "chain"}  # counters, and what is no state
 
 
-def state_of(thing: Any, depth: int = 12) -> Any:
-    """Everything that `thing` holds, as plain tuples that can be compared."""
-    assert depth, "the state of a replica is not this deep"
+def state_of(thing: Any, seen: set[int] | None = None) -> Any:
+    """Everything that `thing` holds, as tuples that can be compared; what is shared stands there once."""
+    seen = set() if seen is None else seen
     if thing is None or isinstance(thing, int | str | bytes | type):
         return thing
     if isinstance(thing, dict):
-        return tuple((state_of(k, depth - 1), state_of(v, depth - 1)) for k, v in thing.items())
+        return tuple((state_of(k, seen), state_of(v, seen)) for k, v in thing.items())
     if isinstance(thing, set | frozenset):
         return tuple(sorted(repr(item) for item in thing))
     if isinstance(thing, list | tuple):
-        return tuple(state_of(item, depth - 1) for item in thing)
-    if is_dataclass(thing):
-        return tuple(
-            (f.name, state_of(getattr(thing, f.name), depth - 1))
-            for f in fields(thing)
-            if f.name not in _OPEN
-        )
-    if hasattr(thing, "__dict__") and type(thing).__module__.startswith("consensus."):
-        return tuple(
-            (name, state_of(value, depth - 1)) for name, value in vars(thing).items() if name not in _OPEN
-        )
-    return type(thing).__name__
+        return tuple(state_of(item, seen) for item in thing)
+    if id(thing) in seen or not type(thing).__module__.startswith("consensus."):
+        return type(thing).__name__
+    seen.add(id(thing))
+    held = {f.name: getattr(thing, f.name) for f in fields(thing)} if is_dataclass(thing) else vars(thing)
+    return tuple((name, state_of(value, seen)) for name, value in held.items() if name not in _OPEN)
 
 
 def send(replica: Replica, data: bytes) -> list[Effect]:

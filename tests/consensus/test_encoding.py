@@ -16,7 +16,8 @@ from consensus.cose import SeedSigner
 from consensus.encoding import DEPTH_MAX, INTEGER_MAX, EncodingError, Value, decode, encode
 from consensus.evidence import Evidence, evidence_of
 from consensus.receipt import Receipt
-from consensus.replica import Replica, _Record, encode_answer, encode_question
+from consensus.recollection import encode_answer, encode_question
+from consensus.replica import Replica
 from consensus.types import (
     PRECOMMIT,
     PREVOTE,
@@ -28,6 +29,7 @@ from consensus.types import (
     Vote,
     decode_message,
 )
+from consensus.wal import SignedRecord
 from credentials.documents.identifiers import Subject
 from credentials.ledger.attestation import StatusUpdate, make_attestation
 from credentials.ledger.entries import BlockEntry, PolicyEntry, RefusedEntry
@@ -298,7 +300,7 @@ def _status(random: Random) -> bytes:
     tip = replace(world.tip(), height=random.getrandbits(32))
     application = world.disk().application(0, tip.app_hash)
     observer = Replica(world.chain, application, tip, name=None, signer=None)
-    observer._messages = dict.fromkeys((random.randbytes(8) for _ in range(random.getrandbits(3))), None)  # type: ignore[assignment]
+    observer._present.heard = dict.fromkeys((random.randbytes(8) for _ in range(random.getrandbits(3))), None)  # type: ignore[assignment]
     return observer.status()
 
 
@@ -307,7 +309,9 @@ def _record(random: Random) -> bytes:
     vote = _vote(random)
     lock = (_proposal(random).encode(), tuple(_vote(random).encode() for _ in range(3)))
     with_lock = vote.kind == PRECOMMIT and vote.value_id is not None
-    return _Record(vote.height, vote.round, vote.kind, vote.encode(), *(lock if with_lock else ())).encode()
+    return SignedRecord(
+        vote.height, vote.round, vote.kind, vote.encode(), *(lock if with_lock else ())
+    ).encode()
 
 
 def _subject(random: Random) -> Subject:

@@ -26,6 +26,7 @@ from consensus.checkpoint import (
 from consensus.cose import SeedSigner, SignatureInvalid
 from consensus.encoding import EncodingError, encode
 from consensus.errors import ConsensusError
+from consensus.events import BlocksReceived, MessageReceived
 from consensus.evidence import (
     Evidence,
     EvidenceInvalid,
@@ -43,7 +44,6 @@ from consensus.machine import (
     Step,
     step,
 )
-from consensus.replica import BlocksReceived, MessageReceived
 from consensus.types import PRECOMMIT, PREVOTE, Block, Kind, ValidatorSet, Vote
 from credentials.ledger.genesis import Genesis, key_name
 from node.peers.gossip import ITEM_COSIGNATURE
@@ -417,7 +417,7 @@ def test_a_block_is_valid_only_with_evidence_that_verifies(net: Net) -> None:
     future = evidence_of(*(vote(PREVOTE, 3, 0, v, CHAIN, height=99) for v in (V, W)))
     assert forged is not None and future is not None
 
-    assert node.up._fits(next_block(node, evidence=datas))
+    assert node.up._faults.fits(next_block(node, evidence=datas))
     for wrong in (
         (forged.encode(),),
         (future.encode(),),
@@ -426,12 +426,12 @@ def test_a_block_is_valid_only_with_evidence_that_verifies(net: Net) -> None:
         (b"evidence",),
         datas * 6,
     ):
-        assert not node.up._fits(next_block(node, evidence=wrong))
+        assert not node.up._faults.fits(next_block(node, evidence=wrong))
     net.node(1).feed(MessageReceived(did(2), datas[0]))
     net.run_until(lambda: all(recorded(net)))
     net.run(10)
-    assert not node.up._fits(next_block(node, evidence=(datas[0],)))
-    assert node.up._fits(next_block(node, evidence=(datas[1],)))
+    assert not node.up._faults.fits(next_block(node, evidence=(datas[0],)))
+    assert node.up._faults.fits(next_block(node, evidence=(datas[1],)))
 
 
 def test_evidence_has_an_age_limit() -> None:
@@ -450,7 +450,7 @@ def test_evidence_has_an_age_limit() -> None:
     node.feed(MessageReceived(did(1), double_vote(3).encode()))
     assert node.up.refused["late"] >= 1
     assert node.up.evidence == []
-    assert not node.up._fits(next_block(node, evidence=(double_vote(3).encode(),)))
+    assert not node.up._faults.fits(next_block(node, evidence=(double_vote(3).encode(),)))
 
 
 def test_a_late_vote_that_contradicts_the_record_is_evidence(net: Net) -> None:

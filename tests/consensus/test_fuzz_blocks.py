@@ -20,7 +20,8 @@ import pytest
 from consensus.application import Execution
 from consensus.cose import SeedSigner
 from consensus.encoding import decode
-from consensus.replica import AttestationReceived, Broadcast, Drop, MessageReceived, Replica
+from consensus.events import AttestationReceived, Broadcast, Drop, MessageReceived
+from consensus.replica import Replica
 from consensus.types import PREVOTE, Block, Proposal, Vote, decode_message
 from credentials.documents.canonical import b64u
 from credentials.ledger.registry import Registry

@@ -10,6 +10,8 @@ from random import Random
 import pytest
 
 from consensus import machine
+from consensus.events import Commit, Event, MessageReceived, Started
+from consensus.events import TimerElapsed as TokenElapsed
 from consensus.machine import (
     CastVote,
     Decide,
@@ -33,8 +35,6 @@ from consensus.machine import (
     TimeoutElapsed,
     step,
 )
-from consensus.replica import Commit, Event, MessageReceived, Started
-from consensus.replica import TimeoutElapsed as TokenElapsed
 from consensus.types import (
     PRECOMMIT,
     PREVOTE,

@@ -10,8 +10,8 @@ import pytest
 
 from consensus.cose import SignatureInvalid
 from consensus.errors import ConsensusError
+from consensus.events import AttestationReceived, MessageReceived
 from consensus.evidence import Evidence, evidence_of, verify_evidence
-from consensus.replica import AttestationReceived, MessageReceived
 from consensus.types import (
     PREVOTE,
     CertificateInvalid,
@@ -57,7 +57,7 @@ def check_certificates(net: Net, index: int) -> None:
             names = {v.validator for v in votes}
             assert names <= members.keys()
             assert 3 * len(names) > 2 * len(members)
-            current = ValidatorHistory.at(net.node(index).up._history, commit.block.height)
+            current = ValidatorHistory.at(net.node(index).up.history, commit.block.height)
             assert {v.name: v.public_key for v in current.validators} == members
             for v in votes:
                 verify_vote(v, current, NETWORK)
@@ -141,7 +141,7 @@ def test_old_keys_stay_punishable() -> None:
         net.submit_named(f"later {number}")
         net.run_until(lambda: net.final_everywhere(make_tx(f"later {number}"), 1, 2, 3, 4))  # noqa: B023
     net.node(0).stop()
-    history = net.node(1).up._history
+    history = net.node(1).up.history
     assert history.at(net.height(1)).get(did(0)) is None
 
     old, new = (double_vote(0, 0, height, history) for height in (1, net.height(1)))

@@ -6,14 +6,11 @@ from random import Random
 
 import pytest
 
+from consensus.chain import Tip
 from consensus.cose import SeedSigner
 from consensus.encoding import Value, decode, encode
 from consensus.errors import ConsensusError
-from consensus.evidence import is_evidence, statements_of
-from consensus.merkle import Frontier
-from consensus.refusals import HOSTILE
-from consensus.replica import (
-    BUFFERED_PER_SENDER_MAX,
+from consensus.events import (
     AttestationReceived,
     BlocksReceived,
     BlockStored,
@@ -25,16 +22,19 @@ from consensus.replica import (
     MessageReceived,
     PeerHeight,
     Persist,
-    Replica,
     RequestBlocks,
     Send,
     SetTimer,
     Started,
     Strike,
     Tick,
-    TimeoutElapsed,
-    Tip,
+    TimerElapsed,
 )
+from consensus.evidence import is_evidence, statements_of
+from consensus.merkle import Frontier
+from consensus.refusals import HOSTILE
+from consensus.replica import Replica
+from consensus.sync import BUFFERED_PER_SENDER_MAX
 from consensus.types import (
     PRECOMMIT,
     PREVOTE,
@@ -163,9 +163,9 @@ def commit_of(effects: list[Effect]) -> Commit:
     return commit
 
 
-def timer(effects: list[Effect], step: int) -> TimeoutElapsed:
+def timer(effects: list[Effect], step: int) -> TimerElapsed:
     """The elapsed timer of a step (1 propose, 2 prevote, 3 precommit) that was set last."""
-    return TimeoutElapsed(
+    return TimerElapsed(
         [effect.token for effect in effects if isinstance(effect, SetTimer) and effect.token[2] == step][-1]
     )
 

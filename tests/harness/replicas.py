@@ -12,30 +12,30 @@ from hashlib import sha256
 from random import Random
 
 from consensus.application import Execution
+from consensus.chain import ChainConfig, Tip
 from consensus.cose import SeedSigner
 from consensus.encoding import Value, decode, encode
-from consensus.merkle import Frontier
-from consensus.replica import (
+from consensus.events import (
     AttestationReceived,
     BlocksReceived,
     BlockStored,
     Broadcast,
-    ChainConfig,
     Commit,
     Effect,
     Event,
     Guard,
     MessageReceived,
     Persist,
-    Replica,
     RequestBlocks,
     Send,
     SetTimer,
     Started,
     Tick,
-    TimeoutElapsed,
-    Tip,
+    TimerElapsed,
+    Unforeseen,
 )
+from consensus.merkle import Frontier
+from consensus.replica import Replica
 from consensus.types import (
     PRECOMMIT,
     PREVOTE,
@@ -223,7 +223,7 @@ class Node:
             case Send(peer=name, data=data):
                 net.send(self, net.nodes[name], MessageReceived(self.name, data))
             case SetTimer(token=token, delay_ms=delay_ms):
-                net.after(delay_ms, lambda: self._feed_in(life, TimeoutElapsed(token)))
+                net.after(delay_ms, lambda: self._feed_in(life, TimerElapsed(token)))
             case Commit() as commit:
                 assert commit.block.height == len(self.disk.commits) + 1
                 self.disk.commits.append(commit)
@@ -232,6 +232,8 @@ class Node:
                 wanted = net.nodes[name].disk.commits[height - 1 : height + 31]
                 blocks = [(c.block.encode(), c.certificate.encode()) for c in wanted]
                 net.send(net.nodes[name], self, BlocksReceived(name, blocks))
+            case Unforeseen(error=error):
+                raise error
             case _:
                 pass
 

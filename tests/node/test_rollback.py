@@ -17,8 +17,8 @@ import pytest
 import requests
 
 from consensus.encoding import encode
+from consensus.events import MessageReceived
 from consensus.evidence import evidence_in
-from consensus.replica import MessageReceived
 from consensus.types import PRECOMMIT
 from credentials.ledger.genesis import Genesis
 from node.demo import scenario

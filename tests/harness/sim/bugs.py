@@ -7,11 +7,12 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import Any
 
-from consensus import evidence, machine, replica
+from consensus import evidence, faults, machine
+from consensus.events import Broadcast
 from consensus.machine import Height, State
-from consensus.replica import Broadcast, Replica
 from consensus.types import NO_ROUND, PREVOTE, Kind, ValidatorSet, Vote
 from consensus.votes import Votes
+from consensus.wal import SigningLog
 from credentials.ledger import registry
 from credentials.ledger.attestation import Attestation
 from tests.harness.sim.world import sim_genesis
@@ -30,11 +31,11 @@ def _patched(owner: Any, name: str, changed: Any) -> Iterator[None]:
 def vote_without_persisting() -> AbstractContextManager[None]:
     """Votes go out, and are on no disk."""
 
-    def persist(self: Replica, record: Any) -> None:
+    def persist(self: SigningLog, record: Any) -> None:
         self._signed[record.guard] = record.data
-        self._out.append(Broadcast(record.data))
+        self._present.out.append(Broadcast(record.data))
 
-    return _patched(Replica, "_persist", persist)
+    return _patched(SigningLog, "persist", persist)
 
 
 @contextmanager
@@ -171,7 +172,7 @@ def evidence_without_signatures() -> Iterator[None]:
     def believe(*_: object) -> None:
         return
 
-    with _patched(replica, "verify_evidence", believe), _patched(evidence, "verify_evidence", believe):
+    with _patched(faults, "verify_evidence", believe), _patched(evidence, "verify_evidence", believe):
         yield
 
 

@@ -10,31 +10,31 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
+from consensus.chain import ChainConfig, Tip
 from consensus.checkpoint import NoteError, SignedNote
 from consensus.cose import SeedSigner
 from consensus.encoding import decode, encode
-from consensus.merkle import Tree, leaf_hash
-from consensus.replica import (
+from consensus.events import (
     AttestationReceived,
     BlocksReceived,
     BlockStored,
     Broadcast,
-    ChainConfig,
     Commit,
     Drop,
     Effect,
     Event,
     MessageReceived,
     Persist,
-    Replica,
     RequestBlocks,
     Send,
     SetTimer,
     Started,
     Tick,
-    TimeoutElapsed,
-    Tip,
+    TimerElapsed,
+    Unforeseen,
 )
+from consensus.merkle import Tree, leaf_hash
+from consensus.replica import Replica
 from node.ledger.cosigner import Cosigner, Cosigning
 from node.storage.signing import SigningStore
 from tests.harness.sim.world import (
@@ -317,7 +317,7 @@ class Node:
                 for peer in cluster.named(name):
                     self.send(peer, data)
             case SetTimer(token=token, delay_ms=delay_ms):
-                cluster.after(delay_ms, lambda: self._feed_in(life, TimeoutElapsed(token)))
+                cluster.after(delay_ms, lambda: self._feed_in(life, TimerElapsed(token)))
             case Commit() as commit:
                 assert commit.block.height == len(self.commits) + 1, "heights are decided in order"
                 self.commits.append(commit)
@@ -334,6 +334,8 @@ class Node:
                         cluster.after(delay_ms, lambda peer=peer: peer.serve(self, height))  # type: ignore[misc]
             case Drop() as drop:
                 self.dropped.append(drop)
+            case Unforeseen(error=error):
+                raise error  # a node lives on; in a simulation nothing may be unforeseen
 
     def _feed_in(self, life: int, event: Event) -> None:
         if self.life != life:

@@ -9,10 +9,10 @@ from hashlib import sha256
 from typing import Protocol
 
 from consensus.application import Application, Execution
+from consensus.chain import ChainConfig, Tip
 from consensus.cose import SeedSigner
 from consensus.merkle import Frontier, StandingsMap
 from consensus.policy import Policy
-from consensus.replica import ChainConfig, Tip
 from consensus.types import Validator, ValidatorSet
 from credentials.ledger.attestation import make_attestation
 from credentials.ledger.genesis import KEY_ROLES, Genesis, Key, Participant, log_policy

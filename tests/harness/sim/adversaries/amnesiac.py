@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
+from consensus.events import Event, TimerElapsed
 from consensus.machine import Height, State, Step
-from consensus.replica import Event, TimeoutElapsed
 from consensus.types import NO_ROUND
 from tests.harness.sim.cluster import Node
 
@@ -16,7 +16,7 @@ class Amnesiac(Node):
     def feed(self, event: Event) -> None:
         """Handle it, then forget."""
         super().feed(event)
-        height = self.replica._height if self.replica else None
+        height = self.replica._present.height if self.replica else None
         if height is not None:
             height.state = replace(
                 height.state,
@@ -31,7 +31,9 @@ class Amnesiac(Node):
         replica = self.replica
         assert replica is not None
         height, round_, _ = replica.step
-        replica._reset()
+        present = replica._present
+        present.move(present.tip, present.history)
+        replica._rounds.reset()
         state = State(height, round_, Step.PRECOMMIT)
-        replica._height = Height(state, self.cluster.chain.validators, self.name, replica._valid)
-        self.feed(TimeoutElapsed((height, round_, int(Step.PRECOMMIT))))
+        present.height = Height(state, self.cluster.chain.validators, self.name, replica._blocks.valid)
+        self.feed(TimerElapsed((height, round_, int(Step.PRECOMMIT))))

@@ -9,7 +9,7 @@ from tests.harness.sim.cluster import Node
 
 if TYPE_CHECKING:
     from consensus.application import Application
-    from consensus.replica import Tip
+    from consensus.chain import Tip
 
 VICTIM = b"did:web:maker.example"
 

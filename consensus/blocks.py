@@ -1,0 +1,138 @@
+"""Making blocks of what waits, and judging those of others: valid(v) of the paper."""
+
+from collections.abc import Iterable, Sequence
+
+from consensus.application import Application, Execution
+from consensus.faults import Faults
+from consensus.pool import Pool
+from consensus.present import Present
+from consensus.types import Block, ValidatorHistory
+
+
+class Blocks:
+    """Proposes and executes; each block is executed at most once."""
+
+    def __init__(self, present: Present, application: Application, pool: Pool, faults: Faults) -> None:
+        self._present, self._application, self._pool, self._faults = present, application, pool, faults
+        self._executions: dict[bytes, Execution | None] = {}  # by block id; None: the block is not valid
+
+    def due(self) -> bool:
+        """Whether there is a reason to begin a height: no empty blocks but for the heartbeat."""
+        return (
+            self._heartbeat_due()
+            or self._pool.proposable(self._present.now_ms)
+            or bool(self._faults.recordable())
+        )
+
+    def _heartbeat_due(self) -> bool:
+        present = self._present
+        if present.stored_ms is not None:
+            return present.now_ms - present.stored_ms >= present.chain.heartbeat_ms
+        # Not stored since the start: only the block itself says when it was.
+        return present.time_ms - present.tip.time * 1000 >= present.chain.heartbeat_ms
+
+    # --- making
+
+    def make(self, round: int) -> Block | None:
+        """A block of what waits; an empty one only for a heartbeat, or to end a height that has begun."""
+        present = self._present
+        evidence = self._faults.recordable()
+        empty_allowed = round > 0 or self._heartbeat_due() or bool(evidence)
+        if not empty_allowed and not self._pool.proposable(present.now_ms):
+            return None
+        tip = present.tip
+        time = max(tip.time, present.time_ms // 1000)
+        offer = self._pool.offer()
+        room = present.chain.block_bytes_max - sum(len(data) + 5 for data in evidence)
+        chosen = self._prepare(offer, time, room) if offer else ()
+        if offer and not chosen:
+            self._pool.passed_over(present.now_ms)
+            if not empty_allowed:
+                return None
+        assert present.name is not None, "an observer proposes nothing"
+        return Block(
+            tip.height + 1,
+            time,
+            tip.block_id,
+            present.name,
+            tip.app_hash,
+            tip.log.size,
+            tip.log.root,
+            present.chain.config_digest,
+            present.chain.app_version,
+            chosen,
+            evidence,
+        )
+
+    def _prepare(self, offer: Sequence[bytes], time: int, room: int) -> tuple[bytes, ...]:
+        # The heads of the attestations and of the block take less than this share.
+        bytes_max = room * 31 // 32
+        tip = self._present.tip
+        try:
+            return self._application.prepare_proposal(offer, tip.height + 1, time, tip.block_id, bytes_max)
+        except Exception:  # whatever a hostile attestation raises, the height still ends
+            self._present.refused["prepare_failed"] += 1
+            return ()
+
+    # --- judging
+
+    def valid(self, block: Block) -> bool:
+        """valid(v) of the paper: by the state after the previous block alone; executed at most once."""
+        if block.id not in self._executions:
+            self._executions[block.id] = self._execute(block)
+        return self._executions[block.id] is not None
+
+    def _execute(self, block: Block) -> Execution | None:
+        if not self._fits(block):
+            self._present.refused["unfit_block"] += 1
+            return None
+        try:
+            execution = self._application.process_proposal(block)
+            self.following(execution)
+            return execution
+        except Exception:  # any exception costs the proposal a nil prevote, never the node
+            self._present.refused["invalid_block"] += 1
+            return None
+
+    def decided(self, block: Block) -> Execution:
+        """What a decided block does; what `valid` computed is not computed again."""
+        execution = self._executions.get(block.id)
+        if execution is None:
+            # Agreement is a fact: a node that cannot follow it must stop (decision 0009).
+            assert self._fits(block), "a certified block does not fit this node's chain: restore its data"
+            try:
+                execution = self._application.finalize_block(block)
+            except Exception as error:
+                raise AssertionError(f"a certified block does not execute here: {error}") from error
+        return execution
+
+    def following(self, execution: Execution) -> ValidatorHistory:
+        """The history after a block; raises ConsensusError when its updates leave no set."""
+        history = self._present.history
+        if not execution.validator_updates:
+            return history
+        effective = execution.height + 2
+        validators = history.at(effective).updated(execution.validator_updates)
+        return history.changed(effective, validators)
+
+    def keep(self, ids: Iterable[bytes]) -> None:
+        """Forget what other blocks than these do."""
+        kept = set(ids)
+        self._executions = {id_: done for id_, done in self._executions.items() if id_ in kept}
+
+    def _fits(self, block: Block) -> bool:
+        """Whether `block` continues this chain."""
+        tip, chain = self._present.tip, self._present.chain
+        return (
+            block.height == tip.height + 1
+            and block.time >= tip.time
+            and block.previous_id == tip.block_id
+            and self._present.validators.get(block.proposer) is not None
+            and block.app_hash == tip.app_hash
+            and block.log_size == tip.log.size
+            and block.log_root == tip.log.root
+            and block.config_digest == chain.config_digest
+            and block.app_version == chain.app_version
+            and len(block.encode()) <= chain.block_bytes_max
+            and self._faults.fits(block)
+        )

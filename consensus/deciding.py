@@ -1,0 +1,104 @@
+"""Decided blocks: by this node's own votes or shown by a peer, each is handed to the engine once.
+
+What a quorum decided is a fact. A node that cannot follow it stops; one that meets a decision on another
+history asks where the two part, and votes no more.
+"""
+
+from collections.abc import Iterable
+
+from consensus.blocks import Blocks
+from consensus.errors import ConsensusError
+from consensus.events import Commit, RequestBlocks
+from consensus.faults import HEIGHTS_REMEMBERED, Faults
+from consensus.machine import Height
+from consensus.merkle import leaf_hash
+from consensus.present import Present, Storing
+from consensus.recollection import Recollection
+from consensus.sync import Sync
+from consensus.types import PRECOMMIT, Block, CertificateInvalid, CommitCertificate, verify_certificate
+
+
+class Deciding:
+    """From a certificate to a Commit."""
+
+    def __init__(
+        self, present: Present, *, sync: Sync, faults: Faults, recollection: Recollection, blocks: Blocks
+    ) -> None:
+        self._present, self._sync, self._faults = present, sync, faults
+        self._recollection, self._blocks = recollection, blocks
+
+    def decide(self, height: Height, round: int, value_id: bytes) -> None:
+        """A quorum has precommitted this value before this node's eyes."""
+        self._sync.catching_up = False
+        certificate = CommitCertificate(
+            height.state.height,
+            round,
+            value_id,
+            height.votes.votes_for(PRECOMMIT, round, value_id),
+            height.votes.polka(round, value_id),
+        )
+        block = height.blocks[value_id]
+        if block.previous_id != self._present.tip.block_id:
+            self._faults.accuse(height.votes.evidence.values())
+            self._meet_rival([vote.validator for vote in certificate.precommits])
+            return
+        self._commit(block, certificate)
+
+    def adopt_next(self) -> None:
+        """Take the next received block that a quorum has decided."""
+        present = self._present
+        while present.storing is None and (received := self._sync.next_block()) is not None:
+            sender, block_data, certificate_data = received
+            try:
+                block = Block.decode(block_data, size_bytes_max=present.chain.block_bytes_max)
+                if block.height < present.working:
+                    self._compare(block, certificate_data)
+                    continue
+                if block.height != present.working:
+                    raise CertificateInvalid("blocks are sent in sequence")
+                certificate = CommitCertificate.decode(certificate_data)
+                verify_certificate(certificate, block, present.validators, present.chain.network_id)
+            except ConsensusError:
+                present.refused["bad_block"] += 1
+                self._sync.distrust(sender)
+                return
+            self._sync.answered()
+            if block.previous_id != present.tip.block_id:
+                self._sync.forget_blocks()
+                self._meet_rival([sender])
+                return
+            self._sync.catching_up = True
+            self._commit(block, certificate)
+
+    def _compare(self, block: Block, certificate_data: bytes) -> None:
+        """A decided block of a height that this node has too: a rival ends this node's voting."""
+        if self._faults.rival(block, certificate_data):
+            self._recollection.withhold(
+                f"the validators decided two blocks at height {block.height}: compare the evidence, and "
+                "agree with the other participants which history counts"
+            )
+
+    def _meet_rival(self, holders: Iterable[str]) -> None:
+        """A quorum decided a block on another history: ask those who have it where the two part."""
+        present = self._present
+        present.refused["rival_block"] += 1
+        from_height = max(1, present.working - HEIGHTS_REMEMBERED)
+        if self._recollection.withheld is None:
+            present.out.extend(RequestBlocks(name, from_height) for name in holders if name != present.name)
+
+    def _commit(self, block: Block, certificate: CommitCertificate) -> None:
+        """Hand a decided block over for storing; what process_proposal computed is not computed again."""
+        present = self._present
+        execution = self._blocks.decided(block)
+        log = present.tip.log.append([leaf_hash(entry) for entry in execution.entries])
+        history = self._blocks.following(execution)
+        changed = None if history is present.history else history.steps[-1][1]
+        self.remember(certificate)
+        present.storing = Storing(block, execution, log, history)
+        present.out.append(Commit(block, certificate, execution, log, changed))
+
+    def remember(self, certificate: CommitCertificate) -> None:
+        """Keep who voted for a decided block."""
+        self._faults.remember(certificate)
+        for vote in (*certificate.polka, *certificate.precommits):
+            self._recollection.note(vote)

@@ -1,0 +1,155 @@
+"""Faults of validators: found, verified, told to everybody, and put into the next block.
+
+What proves a fault is `evidence.py`'s; here is what a replica does about it. The votes of the last decided
+heights are kept, so that what a validator says late is held against what it said then.
+"""
+
+from collections.abc import Iterable
+
+from consensus.errors import ConsensusError
+from consensus.evidence import CHECKPOINTS, Evidence, evidence_in, verify_evidence
+from consensus.present import Present
+from consensus.types import (
+    Block,
+    CommitCertificate,
+    Vote,
+    verify_certificate,
+    verify_vote,
+)
+from consensus.votes import Votes
+
+EVIDENCE_PER_BLOCK_MAX = 16
+EVIDENCE_PENDING_MAX = 256
+EVIDENCE_PER_VALIDATOR_MAX = 16  # pending; one is enough to act on
+HEIGHTS_REMEMBERED = 16  # decided heights whose votes are kept, to be held against later ones
+RIVAL_VOTES_TOLD_MAX = 64
+
+
+class Faults:
+    """The evidence that no block has recorded yet, and the votes of the past."""
+
+    def __init__(self, present: Present, admitted: Iterable[bytes]) -> None:
+        """`admitted` is the evidence that the ledger holds already."""
+        self._present = present
+        self._pending: dict[bytes, Evidence] = {}  # verified and not on the ledger yet, by id
+        self._admitted = {Evidence.decode(data).id for data in admitted}
+        self._past: dict[int, Votes] = {}  # of decided heights
+
+    @property
+    def pending(self) -> list[Evidence]:
+        """The faults found or heard of that no block has recorded yet."""
+        return list(self._pending.values())
+
+    def take(self, data: bytes) -> None:
+        """Evidence from a peer; raises ConsensusError unless it proves what it says."""
+        evidence = Evidence.decode(data)
+        if self._known(evidence):
+            self._present.refused["duplicate"] += 1
+        elif not self._in_time(evidence, self._present.working):
+            self._present.refused["late"] += 1
+        else:
+            self._verify(evidence)
+            self.accuse([evidence])
+
+    def accuse(self, found: Iterable[Evidence]) -> None:
+        """Keep verified evidence that is news, and tell everybody."""
+        for evidence in list(found):
+            if self._known(evidence):
+                continue
+            against = sum(known.validator == evidence.validator for known in self._pending.values())
+            if len(self._pending) >= EVIDENCE_PENDING_MAX or against >= EVIDENCE_PER_VALIDATOR_MAX:
+                self._present.refused["surplus"] += 1
+                continue
+            self._pending[evidence.id] = evidence
+            self._present.broadcast(evidence.encode())
+
+    def take_late(self, vote: Vote) -> None:
+        """A vote for a decided height matters only if it contradicts what its author said (decision 0017)."""
+        votes = self._past.get(vote.height)
+        found = () if votes is None else tuple(votes.against(vote))
+        if any(not self._known(evidence) for evidence in found):
+            verify_vote(vote, self._present.history.at(vote.height), self._present.chain.network_id)
+            self.accuse(found)
+
+    # --- on the record
+
+    def recordable(self) -> tuple[bytes, ...]:
+        """What the next block records."""
+        height = self._present.working
+        pending = sorted(e.id for e in self._pending.values() if self._in_time(e, height))
+        return tuple(self._pending[id_].encode() for id_ in pending[:EVIDENCE_PER_BLOCK_MAX])
+
+    def fits(self, block: Block) -> bool:
+        """All of a block's evidence verifies, by the validators of its height, and is news to the ledger."""
+        if len(block.evidence) > EVIDENCE_PER_BLOCK_MAX:
+            return False
+        last = b""
+        for data in block.evidence:
+            try:
+                evidence = Evidence.decode(data)
+                if self._pending.get(evidence.id) != evidence:
+                    self._verify(evidence)
+            except ConsensusError:
+                return False
+            if (
+                evidence.id <= last
+                or evidence.id in self._admitted
+                or not self._in_time(evidence, block.height)
+            ):
+                return False
+            last = evidence.id
+        return True
+
+    def recorded(self, block: Block) -> None:
+        """A block is stored: what it records is on the ledger, what has become too old is given up."""
+        recorded = {Evidence.decode(data).id for data in block.evidence}
+        self._admitted |= recorded
+        self._pending = {
+            id_: evidence
+            for id_, evidence in self._pending.items()
+            if id_ not in recorded and self._in_time(evidence, block.height + 1)
+        }
+
+    # --- the past
+
+    def remember(self, certificate: CommitCertificate) -> None:
+        """Keep the votes of the height that ends, and what the certificate adds to them."""
+        height = self._present.height
+        votes = height.votes if height is not None else Votes(self._present.history.at(certificate.height))
+        for vote in (*certificate.polka, *certificate.precommits):
+            votes.add(vote, certificate.round)
+        self.accuse(votes.evidence.values())
+        self._past[certificate.height] = votes
+        self._past.pop(certificate.height - HEIGHTS_REMEMBERED, None)
+
+    def rival(self, block: Block, certificate_data: bytes) -> bool:
+        """Whether a decided block of a height that this node has too is another: it names f+1 validators.
+
+        Raises ConsensusError when its certificate does not verify.
+        """
+        votes = self._past.get(block.height)
+        if votes is None:
+            return False
+        certificate = CommitCertificate.decode(certificate_data)
+        if certificate.value_id in {value_id for _, value_id in votes.decisions()}:
+            return False
+        present = self._present
+        verify_certificate(certificate, block, present.history.at(block.height), present.chain.network_id)
+        self.accuse(evidence_in((*votes.all(), *certificate.polka, *certificate.precommits)))
+        # Others hold votes that this node never saw, and the other way round.
+        for vote in votes.all()[:RIVAL_VOTES_TOLD_MAX]:
+            present.broadcast(vote.encode())
+        return True
+
+    def _known(self, evidence: Evidence) -> bool:
+        return evidence.id in self._pending or evidence.id in self._admitted
+
+    def _verify(self, evidence: Evidence) -> None:
+        chain = self._present.chain
+        verify_evidence(evidence, self._present.history.at, chain.network_id, chain.note_keys)
+
+    def _in_time(self, evidence: Evidence, height: int) -> bool:
+        """Whether a block of `height` may record the fault. A checkpoint is of a size, not of a height."""
+        if evidence.kind == CHECKPOINTS:
+            return True
+        return evidence.height <= height <= evidence.height + self._present.chain.evidence_heights_max

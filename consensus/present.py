@@ -1,0 +1,96 @@
+"""What the trades of one replica share: where it is, what time it is, and what goes out.
+
+A trade (`sync`, `faults`, `recollection`, `blocks`, `rounds`) holds what only it knows. What several read is
+here, with the one who writes it.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from hashlib import sha256
+
+from consensus.application import Execution
+from consensus.chain import ChainConfig, Tip
+from consensus.cose import Signer
+from consensus.events import Broadcast, Effect, Strike
+from consensus.machine import Height, State
+from consensus.merkle import Frontier
+from consensus.refusals import HOSTILE
+from consensus.types import Block, ValidatorHistory
+
+SHORT_DIGEST_BYTES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A message of the height, own ones included."""
+
+    round: int
+    data: bytes
+    since_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Storing:
+    """A decided block that the engine is writing to disk, and what it leads to."""
+
+    block: Block
+    execution: Execution
+    log: Frontier
+    history: ValidatorHistory
+
+
+class Present:
+    """One replica's present."""
+
+    def __init__(self, chain: ChainConfig, name: str | None, tip: Tip, history: ValidatorHistory) -> None:
+        self.chain = chain
+        self.name = name  # None: an observer
+        self.refused: Counter[str] = Counter()  # messages dropped, by reason
+        self.out: list[Effect] = []  # of the event being handled
+        # Two clocks (decision 0102): intervals are measured on the first, which never jumps; the second says
+        # what time it is, may be wrong and put right, and is never remembered as a deadline.
+        self.now_ms = 0
+        self.time_ms = 0
+        self.stored_ms: int | None = (
+            None  # when the last block was stored, by `now_ms`; None: not since the start
+        )
+        self.voter: Signer | None = None  # the key this node votes with at this height: `recollection`
+        self.move(tip, history)
+
+    def move(self, tip: Tip, history: ValidatorHistory) -> None:
+        """Forget the height: nothing is said about the next one yet."""
+        self.tip = tip
+        self.history = history
+        self.validators = history.at(tip.height + 1)
+        self.height: Height | None = None  # None: not begun
+        self.heard: dict[bytes, Heard] = {}  # by short digest
+        self.storing: Storing | None = None
+
+    @property
+    def working(self) -> int:
+        """The height being worked on."""
+        return self.tip.height + 1
+
+    @property
+    def state(self) -> State:
+        """Where the algorithm is."""
+        return State(self.working) if self.height is None else self.height.state
+
+    def refuse(self, sender: str, reason: str) -> None:
+        """Count a message that is dropped; who sends what no honest node sends pays for it."""
+        self.refused[reason] += 1
+        if reason in HOSTILE:
+            self.out.append(Strike(sender, reason))
+
+    def hear(self, round: int, data: bytes) -> None:
+        """Keep a message of the height, so that others can be helped with it."""
+        self.heard[short_digest(data)] = Heard(round, data, self.now_ms)
+
+    def broadcast(self, data: bytes) -> None:
+        """Send to every peer."""
+        self.out.append(Broadcast(data))
+
+
+def short_digest(data: bytes) -> bytes:
+    """How messages are named in a status."""
+    return sha256(data).digest()[:SHORT_DIGEST_BYTES]
