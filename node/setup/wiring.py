@@ -8,9 +8,9 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+from consensus.chain import Tip
 from consensus.merkle import StandingsMap, Tree
 from consensus.pool import COUNT_MAX
-from consensus.replica import Tip
 from credentials.documents.issuer import PASSPORT_SCHEMA
 from credentials.documents.passport import PassportSchema
 from credentials.ledger.genesis import Genesis
