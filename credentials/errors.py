@@ -2,6 +2,27 @@
 
 from __future__ import annotations
 
+# By these codes nothing is said against what was shown: this node lacks something (an algorithm, a context, a
+# way to the issuer's keys, a schema, a kind of status), or a third server sent something wrong or nothing.
+# They decide nothing and are never the item's fault; config/reasons.toml says the same, and a test holds both
+# together.
+UNDECIDED = frozenset(
+    {
+        "context_unknown",
+        "genesis_unavailable",
+        "issuer_document_invalid",
+        "issuer_unknown",
+        "schema_other",
+        "schema_unavailable",
+        "status_list_foreign",
+        "status_list_invalid",
+        "status_stale",
+        "status_unavailable",
+        "status_unsupported",
+        "unsupported_algorithm",
+    }
+)
+
 
 class CredentialError(ValueError):
     """A document, identifier or proof that was refused; `code` is a reason code of the verdict tables.

@@ -1,7 +1,8 @@
 """The only reader of configuration and environment: shipped tables, the data directory, the passphrase.
 
 DIR/ keys.enc participant.toml operator.key policy.toml lock
-     node.toml (optional): public_url, [fetch] public origins ca_file, [[contexts]] url file sha256
+     node.toml (optional): public_url, [fetch] public origins ca_file, [[contexts]] url file sha256,
+                           [status] issuers
      network/ genesis.toml rules/ log.policy peers.toml
      signing.db ledger.db office.db
 """
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from credentials.documents.canonical import Contexts
+from credentials.documents.model import is_url
 from credentials.errors import CredentialError
 from credentials.verdicts.evidence import Policy, Tables
 from credentials.verdicts.shown_as import ShownAs
@@ -101,7 +103,7 @@ def contexts() -> Contexts:
 
 @lru_cache(maxsize=1)
 def related_resources() -> Mapping[str, tuple[bytes, ...]]:
-    """The texts of the pinned contexts by URL: a `relatedResource` must have the digest of one of them.
+    """The texts of the pinned contexts and schemas by URL: what names one by digest must have one of theirs.
 
     The v2 context was published twice (July 2024 and Recommendation); both digests are right.
     """
@@ -109,10 +111,13 @@ def related_resources() -> Mapping[str, tuple[bytes, ...]]:
     index: dict[str, str] = json.loads(folder.joinpath("index.json").read_bytes())
     earlier = folder.joinpath("earlier.json")
     editions: dict[str, list[str]] = json.loads(earlier.read_bytes())
-    return {
+    contexts_held = {
         url: tuple(folder.joinpath(file).read_bytes() for file in (name, *editions.get(url, ())))
         for url, name in index.items()
     }
+    files = resources.files("credentials.documents.schemas").iterdir()
+    texts = [file.read_bytes() for file in files if file.name.endswith(".json")]
+    return contexts_held | {json.loads(text)["$id"]: (text,) for text in texts}
 
 
 @lru_cache(maxsize=1)
@@ -160,6 +165,7 @@ class Settings:
     public_url: str | None = None  # where outsiders reach this node; None: where it listens, or its did:web
     fetch: FetchPolicy | None = None  # None: nothing named in a document is fetched
     contexts: Mapping[str, tuple[bytes, str]] = field(default_factory=dict)  # URL -> (file, sha256)
+    list_issuers: frozenset[str] = frozenset()  # whose status lists count for credentials of others
 
     @classmethod
     def read(cls, path: Path) -> Settings:
@@ -177,7 +183,7 @@ class Settings:
 
     @classmethod
     def _of(cls, table: dict[str, Any], folder: Path) -> Settings:
-        if unknown := table.keys() - {"public_url", "fetch", "contexts"}:
+        if unknown := table.keys() - {"public_url", "fetch", "contexts", "status"}:
             raise ValueError(f"the member {min(unknown)!r} is not known")
         public_url = table.get("public_url")
         if public_url is not None:
@@ -197,7 +203,7 @@ class Settings:
             if row.keys() != {"url", "file", "sha256"}:
                 raise ValueError("an entry of contexts has url, file and sha256")
             added[row["url"]] = ((folder / row["file"]).read_bytes(), row["sha256"])
-        return cls(public_url, fetch, added)
+        return cls(public_url, fetch, added, _list_issuers(table.get("status", {})))
 
     def known_contexts(self) -> Contexts:
         """The pinned contexts and those of this operator."""
@@ -205,6 +211,16 @@ class Settings:
             return contexts().adding(self.contexts) if self.contexts else contexts()
         except CredentialError as error:
             raise SetupError(str(error)) from error
+
+
+def _list_issuers(row: Mapping[str, Any]) -> frozenset[str]:
+    """[status] issuers: whose lists may speak about credentials of others (Bitstring, 2.2)."""
+    if unknown := row.keys() - {"issuers"}:
+        raise ValueError(f"the member status.{min(unknown)} is not known")
+    issuers = row.get("issuers", [])
+    if not isinstance(issuers, list) or not all(is_url(issuer) for issuer in issuers):
+        raise ValueError("status.issuers is a list of DIDs or URLs of issuers")
+    return frozenset(issuers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,12 +111,14 @@ def parse_identifier(
             )
 
 
-def read_identifier(text: str, rules: Mapping[str, Any], *, namespace: str | None = None) -> Identifier:
-    """Read what a person or a program gives as a battery's or a vehicle's identifier, whatever its scheme.
+def read_identifier(
+    text: str, rules: Mapping[str, Any], *, namespace: str | None = None, scheme: str | None = None
+) -> Identifier:
+    """Read what a person or a program gives as a battery's or a vehicle's identifier, of any scheme for None.
 
     Raises CredentialError: `identifier_invalid` with what is mistyped, or `identifier_unsupported`.
     """
-    return parse_identifier(guess_scheme(text), text, rules, namespace=namespace)
+    return parse_identifier(scheme or guess_scheme(text), text, rules, namespace=namespace)
 
 
 def guess_scheme(text: str) -> str:

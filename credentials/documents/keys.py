@@ -16,6 +16,8 @@ import base58
 
 from credentials.documents.canonical import b64u, b64u_decode
 from credentials.documents.model import parse_date_time
+from credentials.documents.spelling import shown
+from credentials.documents.uri import parse_did, parse_uri
 from credentials.errors import CredentialError
 
 if TYPE_CHECKING:
@@ -57,7 +59,6 @@ _OTHER_KINDS = {"z6LS": "X25519", "zQ3s": "secp256k1", "zUC7": "BLS12-381"}
 
 _HOST = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.")
 _PATH = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._")
-_FRAGMENT = _PATH | frozenset("~!$&'()*+,;=:@/?%")
 _DIGITS = frozenset("0123456789")
 _ASSERTING_ROLES = ("attest", "credential")
 
@@ -201,11 +202,13 @@ def did_key_url(public_key: bytes) -> str:
 
 def did_key_decode(did: str) -> bytes:
     """Return the public key of a did:key, given with or without its own fragment."""
-    if not did.startswith("did:key:"):
-        raise CredentialError("malformed", f"{_shown(did)} is not a did:key.")
     multikey, hash_sign, fragment = did.removeprefix("did:key:").partition("#")
+    if not did.startswith("did:key:"):
+        raise CredentialError("malformed", f"{shown(did)} is not a did:key.")
     if hash_sign and fragment != multikey:
-        raise CredentialError("malformed", "The fragment of a did:key URL is not its own key.")
+        raise CredentialError(
+            "issuer_key_mismatch", f"{shown(did)} names no key: the one key of a did:key is named by itself."
+        )
     return multikey_decode(multikey, KINDS)
 
 
@@ -213,7 +216,7 @@ def did_web_url(did: str) -> str:
     """Return where the document of a did:web lies (did:web method, 3.2): nothing is fetched here."""
     method = "did:web:"
     if not did.startswith(method) or len(did) > DID_CHARACTERS_MAX:
-        raise CredentialError("malformed", f"{_shown(did)} is not a did:web.")
+        raise CredentialError("malformed", f"{shown(did)} is not a did:web.")
     host, *path = did.removeprefix(method).split(":")
     name, percent, port = host.partition("%3A")
     labels = name.split(".")
@@ -222,32 +225,60 @@ def did_web_url(did: str) -> str:
         or any(not label or label[0] == "-" or label[-1] == "-" or len(label) > 63 for label in labels)
         or (percent and (not port or len(port) > 5 or not _DIGITS.issuperset(port) or int(port) > 65535))
     ):
-        raise CredentialError("malformed", f"{_shown(did)} names no host in lower-case ASCII.")
+        raise CredentialError("malformed", f"{shown(did)} names no host in lower-case ASCII.")
     if any(not part or not _PATH.issuperset(part) or part in (".", "..") for part in path):
-        raise CredentialError("malformed", f"{_shown(did)} has a path that is not plain ASCII names.")
+        raise CredentialError("malformed", f"{shown(did)} has a path that is not plain ASCII names.")
     authority = name + (":" + port if percent else "")
     return f"https://{authority}/{'/'.join(path) if path else '.well-known'}/did.json"
 
 
+def controller_of(method: str) -> str:
+    """The URL of the controller of a verification method: the method's without its fragment.
+
+    Controlled Identifiers 1.0, 2.2: any URL may name a method; where it has no fragment it is its own.
+    """
+    uri = parse_uri(method)
+    if uri is None:
+        raise CredentialError("malformed", f"{shown(method)} is not the URL of a key (CID 1.0, 2.2).")
+    return method.partition("#")[0]
+
+
 def split_did_url(url: str) -> tuple[str, str]:
-    """Split the DID URL of a verification method into the DID of its controller and the fragment."""
-    did, hash_sign, fragment = url.partition("#")
-    if not hash_sign or not fragment or not _FRAGMENT.issuperset(fragment) or len(url) > DID_CHARACTERS_MAX:
-        raise CredentialError("malformed", f"{_shown(url)} is not the DID URL of a key (did#fragment).")
+    """Split the DID URL of a verification method into the DID of its controller and the fragment.
+
+    A URL that names a key and is none of a did:web or did:key is `issuer_unknown`: lawful, and not looked up.
+    """
+    uri = parse_uri(url)
+    if uri is None or len(url) > DID_CHARACTERS_MAX:
+        raise CredentialError("malformed", f"{shown(url)} is not the URL of a key (CID 1.0, 2.2).")
+    did = controller_of(url)
     require_did(did)
-    return did, fragment
+    if not uri.fragment or uri.query is not None:
+        raise CredentialError("malformed", f"{shown(url)} is not the DID URL of a key (did#fragment).")
+    return did, uri.fragment
 
 
 def require_did(did: str) -> None:
-    """Refuse what is neither a did:web nor a did:key of a kind known here."""
-    if did.startswith("did:web:"):
+    """Refuse what is neither a did:web nor a did:key of a kind known here.
+
+    `malformed` for what is no URL, `issuer_unknown` for a lawful URL whose keys are not looked up here: VCDM
+    2.0, 4.7 asks for a URL, not for a DID.
+    """
+    uri = parse_uri(did)
+    parts = parse_did(did)
+    if parts is not None and parts[0] == "web":
         did_web_url(did)
-    elif did.startswith("did:key:"):
+    elif parts is not None and parts[0] == "key":
         did_key_decode(did)
-    elif did.startswith("did:"):
-        raise CredentialError("issuer_unknown", f"The DID method of {_shown(did)} is not supported here.")
+    elif uri is None or (uri.is_did and parts is None and uri.query is None and "/" not in uri.path):
+        raise CredentialError("malformed", f"{shown(did)} is not a DID (DID Core 1.0, 3.1).")
     else:
-        raise CredentialError("malformed", f"{_shown(did)} is not a DID.")
+        kind = f"the DID method {uri.method}" if uri.is_did else f"{uri.scheme} URLs"
+        raise CredentialError(
+            "issuer_unknown",
+            f"The keys of {shown(did)} are not looked up: this node reads those of participants, did:web and "
+            f"did:key, not of {kind}.",
+        )
 
 
 def did_document(participant: KeyHolder) -> dict[str, Any]:
@@ -272,29 +303,41 @@ def method_key(document: Mapping[str, Any], url: str, purpose: str, at: int) -> 
     """Return the key of the verification method `url` in a DID document that was fetched.
 
     Controlled Identifiers 1.0, 3.3: the document is its controller's, the method is listed under `purpose`,
-    and neither revoked nor expired at `at`. Raises `issuer_key_mismatch` or `key_not_valid` otherwise.
+    and neither revoked nor expired at `at`. A bare DID names the only key that is listed there. Raises
+    `issuer_key_mismatch` or `key_not_valid`; `issuer_document_invalid` where the document itself is wrong.
     """
-    did, _ = split_did_url(url)
+    did = controller_of(url)
     if document.get("id") != did:
-        raise CredentialError("issuer_key_mismatch", f"The document fetched for {_shown(did)} is another's.")
-    method = None
-    for listed in _list(document.get(purpose)):
-        if isinstance(listed, Mapping) and _absolute(listed.get("id"), did) == url:
-            method = listed
-        elif _absolute(listed, did) == url:
-            method = next(
-                (
-                    item
-                    for item in _list(document.get("verificationMethod"))
-                    if isinstance(item, Mapping) and _absolute(item.get("id"), did) == url
-                ),
-                None,
-            )
-    if method is None or method.get("controller") != did:
-        raise CredentialError("issuer_key_mismatch", f"{_shown(did)} has no key {_shown(url)} for {purpose}.")
+        _wrong_document(did, "it is another's")
+    listed = [method for item in _list(document.get(purpose)) if (method := _method(document, item, did))]
+    found = listed if url == did else [m for m in listed if _absolute(m.get("id"), did) == url]
+    if url == did and len(found) != 1:
+        raise CredentialError(
+            "issuer_key_mismatch", f"{shown(did)} has {len(found)} keys for {purpose}: a kid must name one."
+        )
+    if not found or found[0].get("controller") != did:
+        raise CredentialError("issuer_key_mismatch", f"{shown(did)} has no key {shown(url)} for {purpose}.")
+    try:
+        return _key_of(found[0], url, at)
+    except CredentialError as error:
+        if error.code in ("malformed", "structure_invalid"):
+            _wrong_document(did, str(error))
+        raise
+
+
+def _method(document: Mapping[str, Any], item: object, did: str) -> Mapping[str, Any] | None:
+    """A verification method that is embedded under a purpose, or named there."""
+    if isinstance(item, Mapping):
+        return item
+    name = _absolute(item, did)
+    methods = _list(document.get("verificationMethod"))
+    return next((m for m in methods if isinstance(m, Mapping) and _absolute(m.get("id"), did) == name), None)
+
+
+def _key_of(method: Mapping[str, Any], url: str, at: int) -> bytes:
     for name in ("revoked", "expires"):
         if name in method and parse_date_time(method[name], name, "CID 1.0, 2.2") <= at:
-            raise CredentialError("key_not_valid", f"The key {_shown(url)} has its {name} date behind it.")
+            raise CredentialError("key_not_valid", f"The key {shown(url)} has its {name} date behind it.")
     kind = method.get("type")
     if kind in ("JsonWebKey", "JsonWebKey2020"):
         return jwk_decode(method.get("publicKeyJwk"))
@@ -305,6 +348,10 @@ def method_key(document: Mapping[str, Any], url: str, purpose: str, at: int) -> 
     raise CredentialError(
         "unsupported_algorithm", f"Verification methods of type {ascii(kind)[:60]} are not supported here."
     )
+
+
+def _wrong_document(did: str, why: str) -> NoReturn:
+    raise CredentialError("issuer_document_invalid", f"The document fetched for {shown(did)} is wrong: {why}")
 
 
 def _list(value: object) -> list[Any]:
@@ -327,10 +374,6 @@ def _document(did: str, keys: Sequence[tuple[str, str]], purposes: Sequence[str]
     for purpose in purposes:
         document[purpose] = [key_id for key_id, _ in keys]
     return document
-
-
-def _shown(text: str) -> str:
-    return ascii(text if len(text) <= 80 else text[:77] + "...")
 
 
 def _malformed(sentence: str) -> NoReturn:

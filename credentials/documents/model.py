@@ -1,34 +1,31 @@
 """A credential as it was received, with a typed view: the structural rules of VCDM 2.0 and 1.1.
 
 Each refusal names the member and the clause. What JSON-LD says about undefined terms, what a schema says
-about the claims, and whether a related resource has its digest (`check_related`) are other checks.
+about the claims, and whether a related resource has its digest (`resources`) are other checks.
 """
 
 from __future__ import annotations
 
-import binascii
-import hashlib
 import re
-from base64 import b64decode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-import base58
-
 from credentials.documents.identifiers import is_calendar_date
+from credentials.documents.resources import Resource, digests_of
+from credentials.documents.uri import parse_uri
 from credentials.errors import CredentialError
 
 CREDENTIALS_V2 = "https://www.w3.org/ns/credentials/v2"
 CREDENTIALS_V1 = "https://www.w3.org/2018/credentials/v1"
-URL_CHARACTERS_MAX = 2048
+STATUS_ENTRY = "BitstringStatusListEntry"
+STATUS_BITS_MAX = 8  # of one entry: 256 messages
 
 # XSD 1.1 part 2, 3.4.28 dateTimeStamp, with years of four digits: the ledger's times are of this age.
 _DATE_TIME_STAMP = re.compile(
-    r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.[0-9]{1,18})?"
+    r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.(?P<fraction>[0-9]{1,18}))?"
     r"(?:(Z)|([+-])([0-9]{2}):([0-9]{2}))"
 )
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\x00-\x20\x7f-\xa0\"<>\\^`{|}]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +35,8 @@ class StatusEntry:
     purpose: str
     index: int
     list_credential: str
+    size: int = 1  # bits of one entry
+    messages: Mapping[int, str] = field(default_factory=dict, hash=False)  # what a value means
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +52,10 @@ class Credential:
     valid_from: int | None  # seconds, UTC; of a 1.1 credential its issuanceDate
     valid_until: int | None  # of a 1.1 credential its expirationDate
     status: tuple[StatusEntry, ...]
-    schema: tuple[tuple[str, str], ...]  # (id, type)
+    schema: tuple[Resource, ...]
     proofs: tuple[Mapping[str, Any], ...]
-    related: tuple[Mapping[str, Any], ...] = ()
+    related: tuple[Resource, ...] = ()
+    status_unknown: tuple[str, ...] = ()  # kinds of status that nothing here evaluates
 
     @property
     def proof(self) -> Mapping[str, Any] | None:
@@ -145,6 +145,7 @@ def parse_credential(document: object) -> Credential:
     for name in ("evidence", "termsOfUse", "refreshService"):
         for item in read.objects(document, name):
             read.types(item.get("type"), f"{name}.type", name)
+    statuses = read.objects(document, "credentialStatus")
     return Credential(
         document,
         read.optional_url(document, "id", "id", "id"),
@@ -154,27 +155,12 @@ def parse_credential(document: object) -> Credential:
         subjects,
         valid_from,
         valid_until,
-        read.status(read.objects(document, "credentialStatus")),
+        read.status(statuses),
         read.schema(read.objects(document, "credentialSchema")),
         tuple(read.objects(document, "proof")),
         read.related(read.objects(document, "relatedResource")),
+        read.status_unknown(statuses),
     )
-
-
-def check_related(credential: Credential, known: Mapping[str, Sequence[bytes]]) -> None:
-    """Refuse a related resource that is among `known` (URL -> its right texts) and has another digest (5.3).
-
-    A resource that is not known here is not fetched: nothing is said about it.
-    """
-    for item in credential.related:
-        texts = known.get(item["id"])
-        for name, digests in _digests(item):
-            if texts is not None and not any(
-                hashlib.new(function, text).digest() == digest
-                for function, digest in digests
-                for text in texts
-            ):
-                _refuse(V2, f"relatedResource.{name}", f"is not that of {item['id'][:200]}", "5.3")
 
 
 def parse_date_time(text: object, member: str, clause: str = "4.9") -> int:
@@ -183,8 +169,9 @@ def parse_date_time(text: object, member: str, clause: str = "4.9") -> int:
 
 
 def is_url(text: object) -> bool:
-    """Tell whether `text` is an absolute URL (of any scheme) without characters that must be escaped."""
-    return isinstance(text, str) and len(text) <= URL_CHARACTERS_MAX and _URL.fullmatch(text) is not None
+    """Tell whether `text` is an absolute URL of any scheme (RFC 3986, RFC 3987) that names something."""
+    uri = parse_uri(text)
+    return uri is not None and bool(uri.host or uri.path)
 
 
 class Reader:
@@ -269,38 +256,68 @@ class Reader:
         entries = []
         for item in items:
             self.optional_url(item, "id", "credentialStatus.id", "credentialStatus")
-            kind = item.get("type")
-            if not isinstance(kind, str) or not kind:
-                self.refuse("credentialStatus.type", "must be one name", "credentialStatus")
-            if kind != "BitstringStatusListEntry":
+            (kind,) = self._status_type(item)
+            if kind != STATUS_ENTRY or not _is_evaluated(item):
                 continue
-            also = "; Bitstring Status List, 2.1"
             purpose, index, url = (
                 item.get(f"status{part}") for part in ("Purpose", "ListIndex", "ListCredential")
             )
             if not isinstance(purpose, str) or not purpose:
-                self.refuse("credentialStatus.statusPurpose", "must be a name", "credentialStatus", also)
+                self._refuse_status("statusPurpose", "must be a name")
             if not isinstance(index, str) or not re.fullmatch("0|[1-9][0-9]{0,11}", index):
-                self.refuse(
-                    "credentialStatus.statusListIndex", "must be a decimal text", "credentialStatus", also
-                )
+                self._refuse_status("statusListIndex", "must be a decimal text")
             if not is_url(url):
-                self.refuse(
-                    "credentialStatus.statusListCredential", "must be a URL", "credentialStatus", also
-                )
-            entries.append(StatusEntry(purpose, int(index), str(url)))
+                self._refuse_status("statusListCredential", "must be a URL")
+            entries.append(StatusEntry(purpose, int(index), str(url), *self._status_values(item)))
         return tuple(entries)
 
-    def schema(self, items: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, str], ...]:
-        """(id, type) of each schema."""
+    def status_unknown(self, items: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+        """What kinds of status `items` have that nothing here evaluates (4.10: each by its type)."""
+        unknown = []
+        for item in items:
+            (kind,) = self._status_type(item)
+            if kind != STATUS_ENTRY:
+                unknown.append(kind)
+            elif not _is_evaluated(item):
+                unknown.append(f"{STATUS_ENTRY} of {item['statusSize']} bits")
+        return tuple(unknown)
+
+    def _status_type(self, item: Mapping[str, Any]) -> tuple[str, ...]:
+        kinds = self.types(item.get("type"), "credentialStatus.type", "credentialStatus")
+        if len(kinds) != 1:
+            self.refuse("credentialStatus.type", "must be one name", "credentialStatus")
+        return kinds
+
+    def _status_values(self, item: Mapping[str, Any]) -> tuple[int, Mapping[int, str]]:
+        """Bits of an entry, and what their values mean (Bitstring Status List 1.0, 2.1)."""
+        size = item.get("statusSize", 1)
+        if type(size) is not int or size < 1:
+            self._refuse_status("statusSize", "must be a whole number above zero")
+        listed = item.get("statusMessage")
+        if listed is None and size == 1:
+            return size, {}
+        messages: dict[int, str] = {}
+        for row in listed if isinstance(listed, list) else ():
+            value = row.get("status") if isinstance(row, Mapping) else None
+            text = row.get("message") if isinstance(row, Mapping) else None
+            if isinstance(text, str) and isinstance(value, str) and re.fullmatch("0x[0-9A-Fa-f]{1,2}", value):
+                messages[int(value, 16)] = text
+        if messages.keys() != set(range(1 << size)) or len(listed or ()) != 1 << size:
+            self._refuse_status("statusMessage", f"must give a message for each of {1 << size} values")
+        return size, messages
+
+    def _refuse_status(self, name: str, sentence: str) -> NoReturn:
+        also = "; Bitstring Status List, 2.1"
+        self.refuse(f"credentialStatus.{name}", sentence, "credentialStatus", also)
+
+    def schema(self, items: Sequence[Mapping[str, Any]]) -> tuple[Resource, ...]:
+        """The schemas, with their digests."""
         schemas = []
         for item in items:
             if "id" not in item or not is_url(item["id"]):
                 self.refuse("credentialSchema.id", "must be an absolute URL", "credentialSchema")
             kinds = self.types(item.get("type"), "credentialSchema.type", "credentialSchema")
-            if any(name == "digestMultibase" for name in item):
-                _multihash(item["digestMultibase"], "credentialSchema.digestMultibase")
-            schemas.append((str(item["id"]), kinds[0]))
+            schemas.append(Resource(str(item["id"]), kinds, digests_of(item, "credentialSchema")))
         return tuple(schemas)
 
     def texts(self, item: Mapping[str, Any], prefix: str = "") -> None:
@@ -326,75 +343,28 @@ class Reader:
                         "name",
                     )
 
-    def related(self, items: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
+    def related(self, items: Sequence[Mapping[str, Any]]) -> tuple[Resource, ...]:
         """Resources with their digests, each named once."""
-        seen = set()
+        found: dict[str, Resource] = {}
         for item in items:
-            if not is_url(item.get("id")) or item["id"] in seen:
+            if not is_url(item.get("id")) or item["id"] in found:
                 self.refuse(
                     "relatedResource.id", "must be an absolute URL that occurs once", "relatedResource"
                 )
-            seen.add(item["id"])
-            if not _digests(item):
+            digests = digests_of(item, "relatedResource")
+            if not digests:
                 self.refuse("relatedResource", "must carry digestSRI or digestMultibase", "relatedResource")
-        return tuple(items)
+            found[item["id"]] = Resource(item["id"], digests=digests)
+        return tuple(found.values())
+
+
+def _is_evaluated(item: Mapping[str, Any]) -> bool:
+    """False for an entry of more bits than are read here; one without a right size is told elsewhere."""
+    size = item.get("statusSize", 1)
+    return type(size) is not int or size <= STATUS_BITS_MAX
 
 
 _LANGUAGE = re.compile("[a-zA-Z]{1,8}(?:-[a-zA-Z0-9]{1,8})*")  # BCP 47, RFC 5646 2.1
-_SRI = re.compile(r"(sha256|sha384|sha512)-([A-Za-z0-9+/]{43,86}={0,2})(?:\?[\x21-\x7e]*)?")
-_MULTIHASHES = {b"\x12\x20": "sha256", b"\x20\x30": "sha384", b"\x13\x40": "sha512"}
-_MULTIBASE_CHARACTERS_MAX = 128
-
-Digest = tuple[str, bytes]  # name of the hash function, digest
-
-
-def _digests(item: Mapping[str, Any]) -> list[tuple[str, list[Digest]]]:
-    """(member, the digests it allows) of a related resource."""
-    found = []
-    if "digestSRI" in item:
-        found.append(("digestSRI", _integrity(item["digestSRI"], "relatedResource.digestSRI")))
-    if "digestMultibase" in item:
-        found.append(
-            ("digestMultibase", [_multihash(item["digestMultibase"], "relatedResource.digestMultibase")])
-        )
-    return found
-
-
-def _integrity(value: object, member: str) -> list[Digest]:
-    """Subresource Integrity, 3.5: of several digests side by side the strongest function counts."""
-    digests = []
-    for part in value.split() if isinstance(value, str) and len(value) <= URL_CHARACTERS_MAX else ():
-        match = _SRI.fullmatch(part)
-        if match is None:
-            _refuse(V2, member, "must be digests such as sha384-<base64>", "5.3")
-        try:
-            digest = b64decode(match[2] + "=" * (-len(match[2]) % 4), validate=True)
-        except binascii.Error:
-            digest = b""
-        if len(digest) != hashlib.new(match[1]).digest_size:
-            _refuse(V2, member, f"holds a {match[1]} of {len(digest)} bytes", "5.3")
-        digests.append((match[1], digest))
-    if not digests:
-        _refuse(V2, member, "must be digests such as sha384-<base64>", "5.3")
-    strongest = max(function for function, _ in digests)
-    return [(function, digest) for function, digest in digests if function == strongest]
-
-
-def _multihash(value: object, member: str) -> Digest:
-    """A multihash in multibase, "z" or "u" (Controlled Identifiers 1.0, 2.4 and 2.5)."""
-    data = b""
-    if isinstance(value, str) and 1 < len(value) <= _MULTIBASE_CHARACTERS_MAX and value.isascii():
-        try:
-            if value[0] == "z":
-                data = base58.b58decode(value[1:])
-            elif value[0] == "u" and re.fullmatch("[A-Za-z0-9_-]*", value[1:]):
-                data = b64decode(value[1:] + "=" * (-(len(value) - 1) % 4), altchars=b"-_", validate=True)
-        except (ValueError, binascii.Error):
-            data = b""
-    function = _MULTIHASHES.get(data[:2])
-    if function is None or len(data) - 2 != data[1]:
-        _refuse(V2, member, "must be a multihash (sha2) in multibase z or u", "5.3")
-    return function, data[2:]
 
 
 def _date_time(text: object, member: str, version: Version, clause: str) -> int:
@@ -402,11 +372,13 @@ def _date_time(text: object, member: str, version: Version, clause: str) -> int:
     if match is None:
         _refuse(version, member, "must be a dateTimeStamp such as 2027-03-01T00:00:00Z", clause)
     year, month, day, hour, minute, second = (int(part) for part in match.groups()[:6])
-    offset_hour, offset_minute = int(match[9] or 0), int(match[10] or 0)
+    # XSD 1.1 part 2, 3.3.7: 24:00:00 is the first moment of the next day.
+    end_of_day = (hour, minute, second, int(match["fraction"] or 0)) == (24, 0, 0, 0)
+    offset_hour, offset_minute = int(match[10] or 0), int(match[11] or 0)
     if (
         year == 0
         or not is_calendar_date(year, month, day)
-        or hour > 23
+        or (hour > 23 and not end_of_day)
         or minute > 59
         or second > 59
         or offset_hour > 14
@@ -414,7 +386,7 @@ def _date_time(text: object, member: str, version: Version, clause: str) -> int:
         or (offset_hour == 14 and offset_minute)
     ):
         _refuse(version, member, f"is {match[0]}, which is no date and time", clause)
-    offset = (offset_hour * 60 + offset_minute) * (-60 if match[8] == "-" else 60)
+    offset = (offset_hour * 60 + offset_minute) * (-60 if match[9] == "-" else 60)
     return _days_since_1970(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - offset
 
 

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from credentials.documents.canonical import b64u, b64u_decode
-from credentials.documents.model import CREDENTIALS_V2, Credential, StatusEntry, parse_credential
+from credentials.documents.model import CREDENTIALS_V2, StatusEntry, parse_credential
 from credentials.errors import CredentialError
 
 BITS_MIN = 131_072  # 16 KiB (2.2, herd privacy)
 INFLATED_BYTES_MAX = 32 << 20
 LIST_TYPE = "BitstringStatusListCredential"
-PURPOSES = ("revocation", "suspension")
+PURPOSES = ("revocation", "suspension")  # of the lists that are kept here
 
 _GZIP = 16 + zlib.MAX_WBITS
 
@@ -66,47 +67,67 @@ def entry(list_id: str, purpose: str, index: int) -> dict[str, Any]:
     }
 
 
-def bit(list_credential: Mapping[str, Any], index: int) -> bool:
-    """Return bit `index` of a list, whatever its purpose, issuer and validity."""
-    string = _bitstring(_view(list_credential).subject)
-    if not 0 <= index < len(string) * 8:
-        _refuse(f"Index {index} is outside the list of {len(string) * 8} entries")
-    return bool(string[index // 8] & 0x80 >> index % 8)
+@dataclass(frozen=True, slots=True)
+class StatusList:
+    """A list that was read: every rule about it was asked but its proof, its issuer and its time."""
+
+    id: str | None
+    issuer: str
+    purposes: tuple[str, ...]
+    valid_from: int | None
+    valid_until: int | None
+    string: bytes
+
+    def value(self, status: StatusEntry, at: int) -> int:
+        """The value of `status` (3.2), 0 for not raised.
+
+        Raises CredentialError("status_list_invalid") when the list says nothing about this entry, and
+        ("status_stale") when it is out of its validity period at `at`.
+        """
+        if self.id is not None and self.id != status.list_credential:
+            _refuse(f"The list has the id {self.id!a}, the entry names {status.list_credential!a}")
+        if status.purpose not in self.purposes:
+            _refuse(f"The list is about {', '.join(self.purposes)!a}, the entry about {status.purpose!a}")
+        if (self.valid_from is not None and at < self.valid_from) or (
+            self.valid_until is not None and at > self.valid_until
+        ):
+            raise CredentialError("status_stale", "The status list is out of its validity period.")
+        return self.bits(status.index, status.size)
+
+    def bits(self, index: int, size: int = 1) -> int:
+        """The `size` bits of entry `index`, the first from the left."""
+        entries = len(self.string) * 8 // size
+        if not 0 <= index < entries:
+            _refuse(f"Index {index} is outside the list of {entries} entries")
+        value = 0
+        for place in range(index * size, (index + 1) * size):
+            value = value << 1 | bool(self.string[place // 8] & 0x80 >> place % 8)
+        return value
 
 
-def check_status(
-    list_credential: Mapping[str, Any],
-    status: StatusEntry,
-    *,
-    issuer: str,
-    at: int,
-    list_id: str | None = None,
-) -> bool:
-    """Return whether the bit of `status` is raised (3.2), after every rule about the list but its proof.
-
-    Raises CredentialError("status_list_invalid") when the list says nothing about this entry, and
-    ("status_stale") when it is out of its validity period at `at`.
-    """
-    view = _view(list_credential)
-    if view.id is not None and view.id != (list_id or status.list_credential):
-        _refuse(f"The list has the id {view.id!a}, the entry names {status.list_credential!a}")
-    if view.issuer != issuer:
-        _refuse(f"The list is by {view.issuer!a}, the credential by {issuer!a}")
-    purposes = view.subject.get("statusPurpose")
-    if status.purpose not in (purposes if isinstance(purposes, list) else [purposes]):
-        _refuse(f"The list is about {purposes!a}, the entry about {status.purpose!a}")
-    if (view.valid_from is not None and at < view.valid_from) or (
-        view.valid_until is not None and at > view.valid_until
-    ):
-        raise CredentialError("status_stale", "The status list is out of its validity period.")
-    return bit(list_credential, status.index)
-
-
-def _view(list_credential: Mapping[str, Any]) -> Credential:
+def read_list(list_credential: Mapping[str, Any]) -> StatusList:
+    """Read a list credential whose proof somebody else verifies; raises `status_list_invalid`."""
     view = parse_credential(list_credential)
     if LIST_TYPE not in view.types or view.subject.get("type") != "BitstringStatusList":
         _refuse(f"The document at the list's address is not a {LIST_TYPE}")
-    return view
+    told = view.subject.get("statusPurpose")
+    listed = told if isinstance(told, list) else [told]
+    purposes = [purpose for purpose in listed if isinstance(purpose, str)]
+    if not listed or len(purposes) != len(listed):
+        _refuse("statusPurpose of the list must be a name or a list of names")
+    return StatusList(
+        view.id, view.issuer, tuple(purposes), view.valid_from, view.valid_until, _bitstring(view.subject)
+    )
+
+
+def bit(list_credential: Mapping[str, Any], index: int) -> bool:
+    """Return bit `index` of a list, whatever its purpose, issuer and validity."""
+    return bool(read_list(list_credential).bits(index))
+
+
+def check_status(list_credential: Mapping[str, Any], status: StatusEntry, *, at: int) -> int:
+    """Return the value of `status` in a list, as `StatusList.value` does."""
+    return read_list(list_credential).value(status, at)
 
 
 def _bitstring(subject: Mapping[str, Any]) -> bytes:

@@ -17,9 +17,9 @@ from typing import Any
 from credentials.jcs import jcs, parse_json
 from credentials.jsonld import general as jsonld_general
 from credentials.jsonld.rdf import BLANK_NODES_MAX, QUADS_MAX, Quad, literal
+from credentials.jsonld.refusals import IRI, malformed
 from credentials.jsonld.terms import (
     GRAPH,
-    IRI,
     JSON_LITERAL,
     LANGUAGE_MAP,
     LIST,
@@ -35,7 +35,6 @@ from credentials.jsonld.terms import (
     Work,
     base_direction,
     language_tag,
-    malformed,
     suffix_of,
 )
 

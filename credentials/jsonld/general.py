@@ -16,7 +16,8 @@ from pyld.context_resolver import ContextResolver
 
 from credentials.errors import CredentialError
 from credentials.jsonld.rdf import Quad, literal
-from credentials.jsonld.terms import IRI, KEYWORDS, LANGUAGE, RESERVED, XSD, malformed
+from credentials.jsonld.refusals import IRI, context_unknown, malformed
+from credentials.jsonld.terms import KEYWORDS, LANGUAGE, RESERVED, XSD
 
 # Measured to keep the slowest document below two seconds.
 MEMBERS_MAX = 5_000
@@ -31,7 +32,7 @@ def to_quads(document: Mapping[str, Any], contexts: Mapping[str, Mapping[str, An
 
     def load(url: str, options: Mapping[str, Any]) -> dict[str, Any]:
         if url not in contexts:
-            malformed(f"The context {url[:200]!a} is not one of the contexts this node knows")
+            context_unknown(url)
         return {"contextUrl": None, "documentUrl": url, "document": copy.deepcopy(contexts[url])}
 
     def dropped(name: object) -> NoReturn:

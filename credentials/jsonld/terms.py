@@ -11,11 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
-from credentials.errors import CredentialError
+from credentials.jsonld.refusals import IRI, context_unknown, malformed
 
-IRI = re.compile(r'[A-Za-z][A-Za-z0-9+.-]*:[^\x00-\x20<>"{}|^`\\]*')
 LANGUAGE = re.compile("[a-zA-Z]{1,8}(?:-[a-zA-Z0-9]{1,8})*")
 XSD: Final = "http://www.w3.org/2001/XMLSchema#"
 I18N: Final = "https://www.w3.org/ns/i18n#"
@@ -349,7 +348,7 @@ class Registry:
     def document(self, url: str) -> Mapping[str, Any]:
         found = self._documents.get(url)
         if found is None:
-            malformed(f"The context {url[:200]!a} is not one of the contexts this node knows")
+            context_unknown(url)
         if "@context" not in found:
             malformed(f"The context {url[:200]!a} defines nothing")
         return found
@@ -592,8 +591,3 @@ def base_direction(value: object) -> str:
     if direction is None:
         malformed("A @direction is null")
     return direction
-
-
-def malformed(sentence: str) -> NoReturn:
-    """Refuse the document."""
-    raise CredentialError("malformed", f"{sentence}.")

@@ -16,12 +16,13 @@ from credentials.verdicts.condition import Battery, check_battery
 from credentials.verdicts.content import why_missing
 from credentials.verdicts.declared import check_declared
 from credentials.verdicts.evidence import At, Document, Evidence, Held, Policy
+from credentials.verdicts.examination import STEPS
 from credentials.verdicts.freshness import check_freshness, check_law_date, check_receipts, sources_of
 from credentials.verdicts.manifest import Line, ManifestContext
 from credentials.verdicts.record import Inquiry, Record
 from credentials.verdicts.shown import Declared
 from credentials.verdicts.verdict import Conclusion, Findings, Verdict, conclude
-from credentials.verdicts.verifier import ADMITTED_CHECKS, DOCUMENT_CHECKS, Examined, examine
+from credentials.verdicts.verifier import ADMITTED_CHECKS, Examined, examine
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ def _check_identifier(found: Findings, line: Line, evidence: Evidence, policy: P
 def _check_documents(found: Findings, line: Line, inquiry: Inquiry) -> list[Examined]:
     """Steps 1 to 9 for the documents shown with the line, or else for those fetched from the publisher."""
     evidence = inquiry.evidence
-    later = ("parse", *DOCUMENT_CHECKS, *ADMITTED_CHECKS, "accredited")
+    later = ("parse", *STEPS, *ADMITTED_CHECKS, "accredited")
     fetched = [(point, held) for point, held in sorted(evidence.documents.items()) if isinstance(held, Held)]
     if evidence.presented:
         queue: list[tuple[Document | bytes, int | None, str]] = [(d, 0, "shown") for d in evidence.presented]

@@ -17,7 +17,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from credentials.documents.canonical import Contexts
 from credentials.documents.identifiers import canonical_declaration_number, canonical_vin
+from credentials.documents.secured import credential_shown
 from credentials.documents.spelling import trimmed
 from credentials.errors import CredentialError
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from credentials.ledger.genesis import Genesis
     from credentials.ledger.recognition import Recognition
     from credentials.ledger.standing import Standing
+    from credentials.verdicts.examination import OpenedList
     from credentials.verdicts.shown_as import ShownAs
 
 Document = Mapping[str, Any]
@@ -119,7 +122,11 @@ class NetworkView:
     # By (issuer DID, statusPurpose, statusListCredential URL).
     status_lists: Mapping[tuple[str, str, str], StatusSource] = field(default_factory=dict)
     schemas: Mapping[str, Any] = field(default_factory=dict)  # by credentialSchema.id
-    contexts: Mapping[str, Any] = field(default_factory=dict)  # by context URL; the known ones
+    contexts: Contexts = field(default_factory=lambda: Contexts({}))  # the known ones, by URL
+    # The right texts of contexts and schemas that are held, by URL.
+    resources: Mapping[str, Sequence[bytes]] = field(default_factory=dict)
+    # Status lists that were opened already, by digest; whoever gathers hands the same table on.
+    lists_opened: dict[bytes, OpenedList] = field(default_factory=dict, compare=False, repr=False)
     log_policy: str | None = None  # text of log.policy, for receipts shown with a document
 
 
@@ -145,9 +152,7 @@ class Evidence:
 
 def subject_texts(document: object) -> tuple[str, ...]:
     """The identifiers a document is about: every `credentialSubject.id` that is text."""
-    if not isinstance(document, Mapping):
-        return ()
-    subjects = document.get("credentialSubject")
+    subjects = credential_shown(document).get("credentialSubject")
     listed = subjects if isinstance(subjects, list) else [subjects]
     return tuple(s["id"] for s in listed if isinstance(s, Mapping) and isinstance(s.get("id"), str))
 
@@ -270,6 +275,7 @@ CHECKS: Mapping[str, str] = {
     "issuer_key": "genesis",
     "validity": "document",
     "schema": "schema",
+    "related": "document",
     "status": "status_list",
     "admitted.payload": "ledger",
     "admitted.issuer": "ledger",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from consensus.errors import ConsensusError
 from consensus.policy import Policy as LogPolicy
 from consensus.receipt import verify_receipt
+from credentials.documents.secured import credential_shown
 from credentials.errors import CredentialError
 from credentials.verdicts.evidence import At, Evidence, Held, Missing, Policy
 from credentials.verdicts.record import attestation_of
@@ -143,6 +144,6 @@ def sources_of(evidence: Evidence, at: At) -> tuple[Mapping[str, Any], ...]:
 
 def _issuer_of(document: object) -> str | None:
     """The issuer a document names, well-formed or not."""
-    issuer = document.get("issuer") if isinstance(document, Mapping) else None
+    issuer = credential_shown(document).get("issuer")
     issuer = issuer.get("id") if isinstance(issuer, Mapping) else issuer
     return issuer if isinstance(issuer, str) else None

@@ -5,41 +5,34 @@
     3 proof       6 schema        9 accredited 12 completeness
 
 No step raises and none is left out: what could not be checked is a check of its own, with the source that
-was missing. What a failing or missing check means is data (`verdict.conclude`). Steps 1 to 9 are here, those
-about the battery itself (10 to 12) in `credentials.verdicts.condition`.
+was missing. What a failing or missing check means is data (`verdict.conclude`). Steps 1 to 7 are those of
+`credentials.verdicts.examination`, the same as for a document on its own; 8 and 9 are here, those about the
+battery itself (10 to 12) in `credentials.verdicts.condition`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any
 
-import orjson
-
-from credentials.documents import suites
-from credentials.documents.canonical import b64u, digest_document, parse_json
-from credentials.documents.keys import did_key_decode, split_did_url
-from credentials.documents.model import Credential, StatusEntry, parse_credential
-from credentials.documents.passport import PassportSchema
-from credentials.documents.status import check_status
-from credentials.documents.suites.integrity import UNDECIDED
+from credentials.documents.canonical import b64u, digest_document
+from credentials.documents.keys import controller_of, did_key_decode, require_did
+from credentials.documents.model import Credential, StatusEntry
 from credentials.errors import CredentialError
 from credentials.ledger.genesis import Genesis, Key
 from credentials.verdicts.condition import check_battery
-from credentials.verdicts.evidence import CHECKS, At, Document, Evidence, NetworkView, Policy
+from credentials.verdicts.evidence import CHECKS, At, Document, Evidence, Policy
+from credentials.verdicts.examination import Demands, ListInHand, Means, examine_document
 from credentials.verdicts.freshness import check_freshness, check_law_date, check_receipts, sources_of
 from credentials.verdicts.record import Inquiry, Record, Recorded, passport_status
 from credentials.verdicts.shown import Declared
-from credentials.verdicts.verdict import Findings, Outcome, Verdict, conclude
+from credentials.verdicts.verdict import Findings, Verdict, conclude
 
 PASSPORT_TYPE = "BatteryPassportCredential"
-ENVELOPED_TYPE = "EnvelopedVerifiableCredential"
 PUBLISHING = ("publish", "supersede")  # effects of the events under which a passport is recorded
 ASSERTING_ROLES = ("credential", "attest")  # the keys a did.json lists under assertionMethod
 
-DOCUMENT_CHECKS = ("structure", "proof", "issuer_key", "validity", "schema", "status")
 ADMITTED_CHECKS = tuple(name for name in CHECKS if name.startswith("admitted."))
 
 
@@ -111,261 +104,130 @@ def examine(
     found: Findings, shown: Document | bytes, inquiry: Inquiry, *, age_s: int | None = None
 ) -> Examined | None:
     """Steps 1 to 9 for one document; None when it could not even be read as a credential."""
-    evidence, record = inquiry.evidence, inquiry.record
-    policy, at = inquiry.policy, inquiry.at
-    later = (*DOCUMENT_CHECKS, *ADMITTED_CHECKS, "accredited")
-    # 1 parse
-    document: Any = shown
-    if isinstance(shown, bytes):
-        try:
-            document = parse_json(shown)
-        except CredentialError as error:
-            found.failed("parse", "malformed", detail=str(error))
-            found.unmade(later, "malformed")
-            return None
-    if not isinstance(document, Mapping):
-        found.failed("parse", "malformed", detail="the document is not a JSON object")
-        found.unmade(later, "malformed")
+    evidence, record, at = inquiry.evidence, inquiry.record, inquiry.at
+    demands = Demands(skew_s=inquiry.policy.clock_skew_s)
+    # 1 parse to 7 status
+    read = examine_document(found, shown, means_of(inquiry), demands, at.evaluated_at, age_s=age_s)
+    if read is None:
+        found.unmade((*ADMITTED_CHECKS, "accredited"), found.checks[-1].reason)
         return None
-    document = dict(document)
-    found.passed("parse", age_s=age_s)
-    # 2 structure
-    types = document.get("type")
-    if types == ENVELOPED_TYPE or (isinstance(types, list) and ENVELOPED_TYPE in types):
-        found.unmade(later, "unsupported_algorithm", detail="enveloped credentials cannot be verified here")
-        return None
-    try:
-        credential = parse_credential(document)
-        digest = digest_document(document)
-    except CredentialError as error:
-        found.failed("structure", "structure_invalid", detail=str(error))
-        found.unmade(later[1:], "structure_invalid")
-        return None
-    found.passed("structure", id=credential.id, types=list(credential.types))
-    recorded = record.covering(digest)
-    refused = record.refused_covering(digest)
-    # 3 proof, 4 issuer_key
-    proven, undecided = _check_proof(found, document, credential, recorded, inquiry)
-    # 5 validity
-    _check_validity(found, credential, policy, at)
-    # 6 schema
-    _check_schema(found, document, credential, evidence.network)
-    examined = Examined(document, credential, digest, _point(credential), proven, recorded, refused)
-    # 7 status
-    _check_status(found, examined, inquiry)
+    examined = Examined(
+        read.document,
+        read.credential,
+        read.digest,
+        _point(read.credential),
+        read.proven,
+        record.covering(read.digest),
+        record.refused_covering(read.digest),
+    )
     # 8 admitted
-    _check_admitted(found, examined, evidence, record, undecided)
+    _check_admitted(found, examined, evidence, record, read.unreadable)
     # 9 accredited
     _check_accredited(found, examined, evidence, at)
     return examined
 
 
-# -- proof, validity, schema ---------------------------------------------------------------------------
-
-
-def _check_proof(
-    found: Findings,
-    document: dict[str, Any],
-    credential: Credential,
-    recorded: Recorded | None,
-    inquiry: Inquiry,
-) -> tuple[bool, str | None]:
-    """Return whether the proof holds, and the reason why its record cannot be looked for (or None)."""
-    network, at = inquiry.evidence.network, inquiry.at
-    if not credential.proofs:
-        found.failed("proof", "proof_missing")
-        found.unmade(("issuer_key",), "proof_missing")
-        return False, None
-    if network.genesis is None:
-        found.unknown("proof", "genesis_unavailable")
-        found.unmade(("issuer_key",), "genesis_unavailable")
-        return False, None
-    try:
-        results = suites.verify(document, _public_key_of(network.genesis), contexts=network.contexts or None)
-    except CredentialError as error:
-        undecided = error.code in UNDECIDED
-        reason = "structure_invalid" if error.code == "malformed" else error.code
-        reason = reason if found.knows(reason) else "invalid_signature"
-        found.add(
-            "proof",
-            Outcome.INDETERMINATE if undecided else Outcome.FAIL,
-            reason,
-            detail=str(error),
-            issuer=credential.issuer,
-        )
-        found.unmade(("issuer_key",), reason)
-        # A document's digest depends on its proof mechanism (design.md 5): without it no record is found.
-        return False, error.code if error.code == "unsupported_algorithm" else None
-    told = {
-        "verification_method": ", ".join(result.verification_method for result in results),
-        "cryptosuite": ", ".join(result.cryptosuite for result in results),
-    }
-    if any(
-        r.expires is not None and r.expires < at.evaluated_at - inquiry.policy.clock_skew_s for r in results
-    ):
-        found.failed("proof", "expired", **told)
-        found.unmade(("issuer_key",), "expired")
-        return False, None
-    found.passed("proof", **told)
-    if all(result.controller != credential.issuer for result in results):
-        found.failed(
-            "issuer_key",
-            "issuer_key_mismatch",
-            issuer=credential.issuer,
-            verification_method=told["verification_method"],
-        )
-        return False, None
-    # Recorded: valid when it was admitted and when it happened. Never recorded: today's keys only.
-    times = (
-        (recorded.block_time, recorded.attestation.event_time) if recorded is not None else (at.evaluated_at,)
+def means_of(inquiry: Inquiry) -> Means:
+    """What the evidence holds to examine a document with: keys and statuses are what the ledger says."""
+    network = inquiry.evidence.network
+    return Means(
+        key_of=participants_keys(network.genesis),
+        contexts=network.contexts,
+        schemas=network.schemas,
+        resources=network.resources,
+        list_of=lambda issuer, entry: _list_of(issuer, entry, inquiry),
+        ledger=_OwnLedger(inquiry),
+        opened=network.lists_opened,
     )
-    for result in results:
-        key = network.genesis.key_by_id(result.verification_method)
-        role = {"role": key.role} if key else {}  # a did:key: its own name is its key
-        told = {"verification_method": result.verification_method, **role}
-        if not _key_holds(key, times):
-            taken = key is not None and any(key.compromised(time) for time in times)
-            found.failed("issuer_key", "key_compromised" if taken else "key_not_valid", **told)
-            return False, None
-    found.passed("issuer_key", **told)
-    return True, None
 
 
-def _key_holds(key: Key | None, times: Sequence[int] = ()) -> bool:
-    return key is None or (key.role in ASSERTING_ROLES and all(key.valid(time) for time in times))
+def participants_keys(genesis: Genesis | None) -> Callable[[str], bytes]:
+    """The keys that can be looked up without asking anybody: those of participants, and of did:keys."""
 
-
-def _public_key_of(genesis: Genesis) -> Callable[[str], bytes]:
-    def public_key_of(method: str) -> bytes:
-        did, _ = split_did_url(method)
-        key = genesis.key_by_id(method)
+    def key_of(method: str) -> bytes:
+        if genesis is None:
+            raise CredentialError("genesis_unavailable", "This node has no genesis to look up keys in.")
+        key = participant_key(genesis, method)
         if key is not None:
             return key.public
-        if genesis.participant(did) is not None:
-            raise CredentialError("issuer_key_mismatch", f"{did} has no key {method} on the ledger")
+        did = controller_of(method)
+        require_did(did)
         if did.startswith("did:key:"):
             return did_key_decode(method)
-        raise CredentialError("issuer_unknown", f"{did} is not a participant of this network")
+        raise CredentialError("issuer_unknown", f"{did} is not a participant of this network.")
 
-    return public_key_of
-
-
-def _check_validity(found: Findings, credential: Credential, policy: Policy, at: At) -> None:
-    now, skew = at.evaluated_at, policy.clock_skew_s
-    told = {"valid_from": credential.valid_from, "valid_until": credential.valid_until}
-    if credential.valid_from is not None and now + skew < credential.valid_from:
-        found.failed("validity", "not_yet_valid", **told)
-    elif credential.valid_until is not None and now - skew > credential.valid_until:
-        found.failed("validity", "expired", **told)
-    else:
-        found.passed("validity", **told)
+    return key_of
 
 
-class Schema(Protocol):
-    """A compiled schema; raises CredentialError("schema_invalid", ...)."""
+def participant_key(genesis: Genesis, method: str) -> Key | None:
+    """The key of a participant by its URL, or the only one by which it makes statements, by its DID.
 
-    def check(self, document: Mapping[str, Any]) -> None: ...
-
-
-@lru_cache(maxsize=64)
-def _compiled(schema: bytes) -> Schema:
-    return PassportSchema(orjson.loads(schema))
-
-
-def _check_schema(
-    found: Findings, document: Mapping[str, Any], credential: Credential, network: NetworkView
-) -> None:
-    if not credential.schema:
-        found.unmade(("schema",), "schema_unavailable", detail="the document names no schema")
-        return
-    for schema_id, _ in credential.schema:
-        schema = network.schemas.get(schema_id)
-        if schema is None:
-            found.unknown("schema", "schema_unavailable", schema=schema_id)
-            continue
-        try:
-            checker: Schema = _compiled(orjson.dumps(schema)) if isinstance(schema, dict) else schema
-            checker.check(document)
-        except CredentialError as error:
-            found.failed("schema", "schema_invalid", schema=schema_id, detail=str(error))
-        else:
-            found.passed("schema", schema=schema_id)
-
-
-# -- status --------------------------------------------------------------------------------------------
-
-_RAISED = {"revocation": "revoked", "suspension": "suspended"}
-
-
-def _check_status(found: Findings, examined: Examined, inquiry: Inquiry) -> None:
-    """The ledger is the authority, the list its projection; if they differ the stricter counts."""
-    ledger = _ledger_status(examined, inquiry.evidence)
-    raised: set[str] = set()
-    decided = True
-    for entry in examined.credential.status:
-        bit = _list_bit(found, examined, entry, inquiry)
-        decided = decided and bit is not None
-        if bit:
-            raised.add(_RAISED.get(entry.purpose, "suspended"))
-    listed = "revoked" if "revoked" in raised else "suspended" if raised else None
-    if listed or ledger:
-        stricter = "revoked" if "revoked" in (listed, ledger) else "suspended"
-        found.failed("status", stricter, ledger=ledger or "not raised", status_list=listed or "not raised")
-    elif decided and examined.credential.status:
-        found.passed("status", lists=len(examined.credential.status))
-    elif decided:
-        found.warned("status", "status_missing")
-    if listed != ledger and examined.credential.status and decided and examined.recorded is not None:
-        found.warned(
-            "status", "status_differs", ledger=ledger or "not raised", status_list=listed or "not raised"
-        )
-
-
-def _ledger_status(examined: Examined, evidence: Evidence) -> str | None:
-    standing = evidence.ledger.standing if evidence.ledger else None
-    if standing is None or examined.recorded is None:
+    None: `method` is not a participant's. Raises `issuer_key_mismatch` where it has no such key.
+    """
+    key = genesis.key_by_id(method)
+    if key is not None:
+        return key
+    did = controller_of(method)
+    participant = genesis.participant(did)
+    if participant is None:
         return None
-    digest = examined.recorded.attestation.document_digest
-    return passport_status(standing, digest)
+    keys = [key for key in participant.keys if key.role in ASSERTING_ROLES]
+    if method != did or len(keys) != 1:
+        raise CredentialError("issuer_key_mismatch", f"{did} has no key {method[:200]} on the ledger.")
+    return keys[0]
 
 
-def _list_bit(found: Findings, examined: Examined, entry: StatusEntry, inquiry: Inquiry) -> bool | None:
-    """The bit of one status entry, or None after saying why it could not be read."""
-    network, policy, at = inquiry.evidence.network, inquiry.policy, inquiry.at
-    issuer = examined.credential.issuer
-    source = network.status_lists.get((issuer, entry.purpose, entry.list_credential))
-    told = {"purpose": entry.purpose, "list": entry.list_credential}
-    if source is None or source.credential is None:
-        found.unknown("status", "status_unavailable", **told)
-        return None
-    age_s = at.evaluated_at - source.fetched_at if source.fetched_at is not None else None
-    document = dict(source.credential)
-    if source.digest_on_ledger is None:
-        found.unknown(
-            "status", "status_unavailable", age_s=age_s, detail="the ledger knows no such list", **told
-        )
-        return None
-    if network.genesis is None:
-        found.unknown("status", "genesis_unavailable", **told)
-        return None
-    try:
-        if digest_document(document) != source.digest_on_ledger:
-            found.unknown(
-                "status", "status_stale", age_s=age_s, detail="not the latest list on the ledger", **told
+@dataclass(frozen=True, slots=True)
+class _OwnLedger:
+    """The ledger's side of an examination (`LedgerSide`)."""
+
+    inquiry: Inquiry
+
+    def require_key(self, method: str, digest: bytes | None) -> None:
+        """Recorded: in force when it was admitted and when it happened. Never recorded: today's keys only."""
+        genesis, at = self.inquiry.evidence.network.genesis, self.inquiry.at
+        key = participant_key(genesis, method) if genesis is not None else None
+        if key is None:
+            return  # a did:key: its own name is its key
+        times: tuple[int, ...] = ()
+        if digest is not None:
+            recorded = self.inquiry.record.covering(digest)
+            times = (at.evaluated_at,)
+            if recorded is not None:
+                times = (recorded.block_time, recorded.attestation.event_time)
+        if key.role not in ASSERTING_ROLES or not all(key.valid(time) for time in times):
+            taken = any(key.compromised(time) for time in times)
+            raise CredentialError(
+                "key_compromised" if taken else "key_not_valid", f"The key {method} was not in force."
             )
+
+    def status(self, digest: bytes) -> str | None:
+        ledger = self.inquiry.evidence.ledger
+        recorded = self.inquiry.record.covering(digest)
+        if ledger is None or ledger.standing is None or recorded is None:
             return None
-        if age_s is None or age_s > policy.status_list_age_s_max:
-            found.unknown("status", "status_stale", age_s=age_s, **told)
-            return None
-        proofs = suites.verify(document, _public_key_of(network.genesis), contexts=network.contexts or None)
-        keys = [network.genesis.key_by_id(proof.verification_method) for proof in proofs]
-        if all(proof.controller != issuer for proof in proofs) or not all(_key_holds(key) for key in keys):
-            raise CredentialError("status_list_invalid", "The list is signed by another key.")
-        return check_status(document, entry, issuer=issuer, at=at.evaluated_at)
-    except CredentialError as error:
-        reason = "status_stale" if error.code == "stale" else "status_list_invalid"
-        found.unknown("status", reason, age_s=age_s, detail=str(error), **told)
-        return None
+        return passport_status(ledger.standing, recorded.attestation.document_digest)
+
+    def records(self, digest: bytes) -> bool:
+        return self.inquiry.record.covering(digest) is not None
+
+
+def _list_of(issuer: str, entry: StatusEntry, inquiry: Inquiry) -> ListInHand:
+    """A status list as it was gathered: only the latest one on the ledger is one (D17)."""
+    network, at = inquiry.evidence.network, inquiry.at
+    source = network.status_lists.get((issuer, entry.purpose, entry.list_credential))
+    if source is None or source.credential is None:
+        return ListInHand(None)
+    age_s = at.evaluated_at - source.fetched_at if source.fetched_at is not None else None
+    if source.digest_on_ledger is None:
+        return ListInHand(None, age_s, why="The ledger knows no such list.")
+    if network.genesis is None:
+        return ListInHand(None, age_s, "genesis_unavailable")
+    if digest_document(dict(source.credential)) != source.digest_on_ledger:
+        return ListInHand(None, age_s, "status_stale", "This is not the latest list on the ledger.")
+    if age_s is None or age_s > inquiry.policy.status_list_age_s_max:
+        return ListInHand(None, age_s, "status_stale")
+    return ListInHand(source.credential, age_s, digest=source.digest_on_ledger)
 
 
 # -- admitted ------------------------------------------------------------------------------------------

@@ -218,7 +218,9 @@ def _key(path: Path) -> dict[str, Any]:
 
 
 def _refused(target: str, error: Any) -> int:
-    undecided = error.code in ("unsupported_algorithm", "issuer_unknown")
+    from credentials.errors import UNDECIDED  # noqa: PLC0415
+
+    undecided = error.code in UNDECIDED
     return _write(target, INDETERMINATE if undecided else FAILURE, str(error))
 
 

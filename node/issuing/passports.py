@@ -23,7 +23,7 @@ from consensus.application import NotYet, Refusal
 from consensus.cose import Signer
 from consensus.encoding import encode
 from credentials.documents.canonical import b64u, b64u_decode, digest_document, jcs
-from credentials.documents.identifiers import Identifier, Subject, guess_scheme, parse_identifier, subject
+from credentials.documents.identifiers import Identifier, Subject, read_identifier, subject
 from credentials.documents.issuer import (
     EVENT_TYPE,
     PASSPORT_TYPE,
@@ -113,9 +113,7 @@ class Issuing:
     def identifier(self, text: str, scheme: str | None = None) -> Identifier:
         """Read a battery's or vehicle's identifier; 400 with the reason."""
         try:
-            return parse_identifier(
-                scheme or guess_scheme(text), text, self._identifiers, namespace=self._did
-            )
+            return read_identifier(text, self._identifiers, namespace=self._did, scheme=scheme)
         except CredentialError as error:
             raise bad_request("identifier_malformed", str(error)) from error
 
@@ -567,7 +565,7 @@ class Issuing:
         event = self._publishing.type if kind == PASSPORT_TYPE else about.get("event")
         try:
             text = str(about.get("id"))
-            found = parse_identifier(guess_scheme(text), text, self._identifiers, namespace=str(issuer))
+            found = read_identifier(text, self._identifiers, namespace=str(issuer))
         except CredentialError:
             return f"{told}; and it names no battery that can be read"
         allowed = self._genesis.accredited(

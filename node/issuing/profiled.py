@@ -16,9 +16,10 @@ import orjson
 
 from credentials.documents import status
 from credentials.documents.canonical import Contexts, digest_document
-from credentials.documents.model import Credential, check_related, parse_credential
-from credentials.documents.secured import open_secured, require_lossless, require_small
+from credentials.documents.model import Credential, parse_credential
+from credentials.documents.secured import open_secured, require_lossless, require_small, what_is_said
 from credentials.errors import CredentialError
+from credentials.verdicts.examination import Schema
 from node.errors import ProblemError, bad_request, not_found
 from node.issuing.profiles import VC2, WEB, Issuer
 from node.issuing.statements import Batch, stamp
@@ -26,7 +27,6 @@ from node.issuing.status_lists import StatusLists
 from node.resolution.resolver import Resolver
 from node.storage.documents import StoredDocument
 from node.storage.office import OfficeStore
-from node.verdicts.verification import Schema
 
 JSON = dict[str, Any]
 WAIT_S_MAX, POLL_S = 5.0, 0.02
@@ -101,8 +101,13 @@ class Securing:
             raise CredentialError(
                 "issuer_differs", f"issuer is not {issuer.did}: this profile signs for it only."
             )
-        check_related(view, self._related)
-        require_lossless({n: v for n, v in document.items() if n != "proof"}, self._contexts)
+        for named in view.related:
+            named.check(self._related, "relatedResource")
+        unsecured = {name: value for name, value in document.items() if name != "proof"}
+        if issuer.profile.on_rdf:
+            require_lossless(unsecured, self._contexts)
+        else:  # null and empty lists are signed as they stand
+            require_lossless(what_is_said(unsecured), self._contexts)
         self._check_schemas(view)
         if "proof" in document:
             if issuer.profile.mechanism == "jose":
@@ -112,8 +117,8 @@ class Securing:
         return document
 
     def _check_schemas(self, view: Credential) -> None:
-        for schema_id, _ in view.schema:
-            schema = self._schemas.get(schema_id)
+        for named in view.schema:
+            schema = self._schemas.get(named.id)
             if schema is not None:
                 schema.check(view.document)
 

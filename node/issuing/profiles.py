@@ -33,6 +33,11 @@ class Profile:
     as_participant: bool = False  # the issuer is the participant's did:web, not a did:key
 
     @property
+    def on_rdf(self) -> bool:
+        """True if what is signed is statements, so that what makes none would be lost."""
+        return self.mechanism == "data-integrity" and suites.SUITES[self.cryptosuite].canonical == "rdfc"
+
+    @property
     def role(self) -> str:
         """The name of its key in the key store."""
         return "credential" if self.as_participant else f"credential-{self.name}"

@@ -17,7 +17,7 @@ from typing import Any
 from consensus.policy import Policy, PolicyError
 from consensus.receipt import RECEIPT_BYTES_MAX, ReceiptError, VerifiedReceipt, verify_receipt
 from credentials.documents.canonical import b64u, digest_document
-from credentials.documents.identifiers import Subject, guess_scheme, parse_identifier, subject_from_blind
+from credentials.documents.identifiers import Subject, read_identifier, subject_from_blind
 from credentials.errors import CredentialError
 from credentials.ledger.attestation import parse_attestation
 from credentials.ledger.entries import (
@@ -123,7 +123,7 @@ def check_document(verified: VerifiedReceipt, document: Any) -> str:
         raise NotAboutThis("the receipt carries no blind: which battery it is about cannot be checked")
     rules = json.loads(shipped("rules/gbt34014.json"))
     try:
-        identifier = parse_identifier(guess_scheme(text), text, rules, namespace=attestation.issuer)
+        identifier = read_identifier(text, rules, namespace=attestation.issuer)
         about = subject_from_blind(identifier, verified.blind)
     except CredentialError as error:
         raise NotAboutThis(f"the identifier in the document cannot be read: {error}") from error

@@ -11,17 +11,18 @@ from credentials.documents.canonical import parse_json
 from credentials.documents.keys import (
     KINDS,
     base58btc_decode,
+    controller_of,
     did_document,
     did_key_decode,
     did_key_document,
     did_web_url,
     method_key,
     require_did,
-    split_did_url,
 )
 from credentials.documents.suites.integrity import KeyOf
 from credentials.errors import CredentialError
 from credentials.ledger.genesis import Genesis
+from credentials.verdicts.verifier import participant_key
 from node.resolution.fetch import Fetcher, FetchError
 
 JSON = dict[str, Any]
@@ -37,7 +38,11 @@ class Resolver:
         self._fetcher = fetcher
 
     def document(self, did: str) -> JSON:
-        """The DID document; raises CredentialError `issuer_unknown`, or FetchError."""
+        """The DID document; raises CredentialError, or FetchError.
+
+        `issuer_unknown` for a DID whose documents are not looked up here, `issuer_document_invalid` for what
+        a server sent in place of one.
+        """
         participant = self._genesis.participants.get(did)
         if participant is not None:
             return did_document(participant)
@@ -45,38 +50,43 @@ class Resolver:
         if did.startswith("did:key:"):
             return did_key_document(did)
         data = self._fetcher.get(did_web_url(did), accept=DOCUMENT_TYPES, size_bytes_max=DOCUMENT_BYTES_MAX)
-        document = parse_json(data)
+        try:
+            document = parse_json(data)
+        except CredentialError as error:
+            raise CredentialError(
+                "issuer_document_invalid", f"The document fetched for {did} cannot be read: {error}"
+            ) from error
         if not isinstance(document, dict) or document.get("id") != did:
-            raise CredentialError("issuer_unknown", "The document fetched for the DID is another's.")
+            raise CredentialError(
+                "issuer_document_invalid",
+                f"The document fetched for {did} is not its own: its id is another.",
+            )
         return document
 
     def keys(self, purpose: str, at: int) -> KeyOf:
         """A lookup of verification methods that their controllers authorise for `purpose` at `at`.
 
-        A key of a participant is found whatever its interval: whether it was valid when it counted is asked
-        by those who know when that was.
+        A DID with exactly one such key names it as well. A key of a participant is found whatever its
+        interval: whether it was valid when it counted is asked by those who know when that was.
         """
         fetched: dict[str, JSON] = {}
 
         def key_of(method: str) -> bytes:
-            if method.startswith("did:key:"):
-                return did_key_decode(method)
-            key = self._genesis.key_by_id(method)
+            key = participant_key(self._genesis, method)
             if key is not None:
                 if purpose != "assertionMethod":
                     raise CredentialError("issuer_key_mismatch", f"The key is not one for {purpose}.")
                 return key.public
-            did, _ = split_did_url(method)
-            if did in self._genesis.participants:
-                raise CredentialError(
-                    "issuer_key_mismatch", "The ledger knows no such key of this participant."
-                )
+            did = controller_of(method)
+            require_did(did)
+            if did.startswith("did:key:"):
+                return did_key_decode(method)
             try:
                 if did not in fetched:
                     fetched[did] = self.document(did)
-                return method_key(fetched[did], method, purpose, at)
             except FetchError as error:
                 raise CredentialError("issuer_unknown", f"The keys of the issuer: {error}.") from error
+            return method_key(fetched[did], method, purpose, at)
 
         return key_of
 
@@ -96,6 +106,8 @@ def _error_of(did: str, error: CredentialError) -> str:
     if parts[0] != "did" or len(parts) < 3 or not parts[1] or not parts[2]:
         return "invalidDid"
     if parts[1] == "web":
+        if error.code == "issuer_document_invalid":
+            return "invalidDidDocument"
         return "notFound" if error.code == "issuer_unknown" else "invalidDid"
     if parts[1] != "key":
         named = parts[1].isascii() and parts[1].isalnum() and parts[1].islower()

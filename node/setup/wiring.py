@@ -6,7 +6,9 @@ Read from the top: each step takes what the one before it made, and nothing is m
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from consensus.chain import Tip
 from consensus.merkle import StandingsMap, Tree
@@ -15,7 +17,7 @@ from credentials.documents.issuer import PASSPORT_SCHEMA
 from credentials.documents.passport import PassportSchema
 from credentials.ledger.genesis import Genesis
 from credentials.ledger.registry import Registry
-from credentials.verdicts.evidence import Policy
+from credentials.verdicts.evidence import NetworkView, Policy
 from node import config, log
 from node.access.keys import Access
 from node.config import DataDirectory, Settings
@@ -50,7 +52,7 @@ from node.use_cases.records import RecordDesk
 from node.use_cases.vc_api import VcApi
 from node.verdicts.consignments import Consignments
 from node.verdicts.sources import Gathering
-from node.verdicts.verification import Checking, LedgerVerdicts
+from node.verdicts.verification import Checking, LedgerSources
 
 POLL_VALIDATOR_S, POLL_OBSERVER_S = 1.0, 0.4
 
@@ -234,10 +236,22 @@ class _Trades:
     open_api: bool
 
 
+def _view_of(disk: _Disk) -> Callable[..., NetworkView]:
+    """What verdicts read of the network, with what is the same at every height."""
+    return partial(
+        NetworkView,
+        genesis=disk.genesis,
+        recognitions=disk.genesis.recognitions,
+        lists_opened={},
+        log_policy=disk.network.policy_text,
+    )
+
+
 def _work(disk: _Disk, agreement: _Agreement, *, open_api: bool) -> _Trades:
     keys, genesis, stores = disk.keys, disk.genesis, disk.stores
     tables = config.tables(disk.network.rule_files)
     schemas = {name: PassportSchema(schema) for name, schema in config.schemas().items()}
+    contexts, related = disk.settings.known_contexts(), config.related_resources()
     issuing = Issuing(
         genesis=genesis,
         did=keys.did,
@@ -256,13 +270,11 @@ def _work(disk: _Disk, agreement: _Agreement, *, open_api: bool) -> _Trades:
         office=stores.office,
         gossip=agreement.gossip,
         tables=tables,
-        schemas=schemas,
         policy=disk.policy,
-        policy_text=disk.network.policy_text,
+        view=partial(_view_of(disk), tables=tables, schemas=schemas, contexts=contexts, resources=related),
     )
     fetcher = Fetcher(disk.settings.fetch or (FetchPolicy(public=True) if open_api else None))
     resolver = Resolver(genesis, fetcher)
-    contexts, related = disk.settings.known_contexts(), config.related_resources()
     securing = Securing(
         issuers=keys.issuers(),
         open_api=open_api,
@@ -281,7 +293,9 @@ def _work(disk: _Disk, agreement: _Agreement, *, open_api: bool) -> _Trades:
         schemas=schemas,
         tables=tables,
         own_list=securing.newest_list,
-        ledger_verdicts=LedgerVerdicts(gathering, disk.policy, genesis),
+        ledger_means=LedgerSources(gathering, disk.policy, genesis),
+        list_issuers=disk.settings.list_issuers,
+        open_api=open_api,
     )
     outbox = Outbox(stores.office, stores.ledger, agreement.engine, agreement.gossip)
     agreement.listening.outbox = outbox

@@ -23,7 +23,8 @@ import urllib3
 
 from consensus.errors import ConsensusError
 from credentials.documents.canonical import b64u, b64u_decode, digest_document, parse_json
-from credentials.documents.identifiers import Subject, guess_scheme, parse_identifier, subject
+from credentials.documents.identifiers import Subject, read_identifier, subject
+from credentials.documents.secured import credential_shown
 from credentials.errors import CredentialError
 from credentials.ledger.attestation import Attestation, standing_key, status_subject
 from credentials.ledger.entries import AdmittedEntry, parse_entry
@@ -112,9 +113,8 @@ class Gathering:
         office: OfficeStore,
         gossip: Gossip,
         tables: Tables,
-        schemas: Mapping[str, Any],
         policy: Policy,
-        policy_text: str,
+        view: Callable[..., NetworkView],  # with what is the same at every height
     ) -> None:
         self._genesis = genesis
         self._did = did
@@ -123,9 +123,8 @@ class Gathering:
         self._office = office
         self._gossip = gossip
         self.tables = tables
-        self._schemas = schemas
         self._policy = policy
-        self._policy_text = policy_text
+        self._view = view
         self._misses = _Misses()
         points = tables.access["audiences"].get(policy.audience, [])
         self._points = tuple(int(point) for point in points)
@@ -149,7 +148,7 @@ class Gathering:
     def subject_of(self, text: str) -> Subject | None:
         """The subject of an identifier text; None if it is none (or an opaque URI without an issuer)."""
         try:
-            identifier = parse_identifier(guess_scheme(text), text, self.tables.identifiers)
+            identifier = read_identifier(text, self.tables.identifiers)
         except CredentialError:
             return None
         return subject(identifier, self._network_key)
@@ -174,17 +173,12 @@ class Gathering:
         """What is the same for every battery at this height; inside a read transaction."""
         tip = self._ledger.tip()
         height, block_time = (tip.height, tip.time) if tip else (0, self._genesis.created)
-        return NetworkView(
+        return self._view(
             height=height,
             block_time=block_time,
-            tables=self.tables,
-            genesis=self._genesis,
             lag_heights=self.lag_heights(height),
             quorum_silence_s=self.quorum_silence_s(),
-            recognitions=self._genesis.recognitions,
             status_lists=status,
-            schemas=self._schemas,
-            log_policy=self._policy_text,
         )
 
     def lag_heights(self, height: int) -> int:
@@ -473,9 +467,10 @@ def _attestation(row: EntryRow) -> Attestation | None:
 
 def _status_entries(document: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """(issuer, purpose, list URL) of a document's status entries, as far as it has the form."""
-    issuer = document.get("issuer")
+    said = credential_shown(document)
+    issuer = said.get("issuer")
     issuer = issuer.get("id") if isinstance(issuer, Mapping) else issuer
-    entries = document.get("credentialStatus")
+    entries = said.get("credentialStatus")
     found = []
     for entry in entries if isinstance(entries, list) else [entries]:
         if isinstance(entry, Mapping) and isinstance(issuer, str):

@@ -1,28 +1,38 @@
 """Verifying what others show (VC-API): one credential or a presentation, by whatever mechanism it is secured.
 
-    1 parse   2 proof   3 structure   4 issuer_key   5 validity   6 schema   7 related   8 status
+The steps are those of `credentials.verdicts.examination`, the same that clearance makes; here is what they
+ask of the world: DID documents and status lists of others, and for a participant's document its ledger.
 
-Verified means that no check failed and none that was asked for is undecided. Whether the issuer is the
-controller of the key is reported and fails nothing: who needs it (clearance does) asks for it.
+Verified means that no check failed and none that was asked for is undecided. Whether a key is the issuer's is
+asked of every document but on an open node, where whoever asks may name the check `issuer_key`; a
+participant's name is never lent to another's key.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from credentials.documents.canonical import Contexts, parse_json
-from credentials.documents.model import Credential, StatusEntry, check_related, parse_credential
+from credentials.documents.model import StatusEntry
 from credentials.documents.presentation import open_presentation
-from credentials.documents.secured import Secured, open_secured
-from credentials.documents.status import check_status
+from credentials.documents.secured import credential_shown
 from credentials.documents.suites import jose
 from credentials.errors import CredentialError
 from credentials.ledger.genesis import Genesis
 from credentials.verdicts.evidence import At, Policy, Tables
+from credentials.verdicts.examination import (
+    Demands,
+    ListInHand,
+    Means,
+    Schema,
+    examine_document,
+    tell,
+)
+from credentials.verdicts.record import Inquiry, Record
 from credentials.verdicts.verdict import Findings, Outcome
-from credentials.verdicts.verifier import verify
+from credentials.verdicts.verifier import means_of
 from node.resolution.fetch import Fetcher, FetchError
 from node.resolution.resolver import Resolver
 from node.verdicts.consignments import require_law_date
@@ -31,18 +41,13 @@ from node.verdicts.sources import Gathering
 JSON = dict[str, Any]
 LIST_BYTES_MAX = 4 << 20
 LIST_TYPES = "application/vc, application/ld+json, application/json, application/vc+jwt"
-LATER = ("structure", "issuer_key", "validity", "schema", "related", "status")
-UNDECIDED_CODES = ("unsupported_algorithm", "issuer_unknown")
-
-
-class Schema(Protocol):
-    """A compiled credential schema; raises CredentialError("schema_invalid", ...)."""
-
-    def check(self, document: Mapping[str, Any]) -> None: ...
-
+LISTS_REMEMBERED_MAX = 10_000
+# Checks that are told when they were not made, and do not keep a document from being verified.
+TOLD_ONLY = ("schema", "related")
+PROOF_CHECKS = frozenset({"proof", "issuer_key"})
 
 OwnList = Callable[[str], JSON | None]  # the newest version of a list this node publishes, by its URL
-LedgerChecks = Callable[[JSON], "Sequence[JSON] | None"]  # None: not a participant's
+LedgerMeans = Callable[[JSON], Means | None]  # None: not a participant's document
 
 
 class Checking:
@@ -58,7 +63,9 @@ class Checking:
         schemas: Mapping[str, Schema],
         tables: Tables,
         own_list: OwnList,
-        ledger_verdicts: LedgerChecks,
+        ledger_means: LedgerMeans,
+        list_issuers: frozenset[str] = frozenset(),
+        open_api: bool = False,
     ) -> None:
         self._resolver = resolver
         self._fetcher = fetcher
@@ -67,7 +74,9 @@ class Checking:
         self._schemas = schemas
         self._tables = tables
         self._own_list = own_list
-        self._ledger_verdicts = ledger_verdicts
+        self._ledger_means = ledger_means
+        self._list_issuers = list_issuers
+        self._open_api = open_api
         self._last_held: dict[str, int] = {}  # list URL -> when it was last had
 
     # -- credentials -----------------------------------------------------------------------------------
@@ -76,140 +85,46 @@ class Checking:
         """{verified, checks, problemDetails, warnings} of one credential."""
         found = Findings(self._tables)
         now = int(time.time())
-        secured = self._open(found, shown, now)
-        if secured is not None:
-            credential = self._structure(found, secured)
-            if credential is not None:
-                proof_only = options.get("checks") == ["proof"]
-                self._judge(found, shown, secured, credential, now, proof_only=proof_only)
+        asked = options.get("checks")
+        asked = (
+            frozenset(name for name in asked if isinstance(name, str)) if isinstance(asked, list) else None
+        )
+        demands = Demands(
+            issuer_bound=not self._open_api or "issuer_key" in (asked or ()),
+            dated_ahead=Outcome.WARN,  # VCDM 2.0, 4.9: an issuer may date ahead
+            schema_expected=False,
+            proof_only=asked is not None and "proof" in asked and asked <= PROOF_CHECKS,
+        )
+        means = self._ledger_means(shown) if isinstance(shown, dict) else None
+        examine_document(found, shown, means or self._own_means(now), demands, now)
         return _answer(found, [])
 
-    def _open(self, found: Findings, shown: object, now: int) -> Secured | None:
+    def _own_means(self, now: int) -> Means:
+        """What this node has beside the ledger: whoever it can ask."""
+        return Means(
+            key_of=self._resolver.keys("assertionMethod", now),
+            contexts=self._contexts,
+            schemas=self._schemas,
+            resources=self._related,
+            list_of=lambda issuer, entry: self._list(entry, now),
+            list_issuers=self._list_issuers,
+        )
+
+    def _list(self, entry: StatusEntry, now: int) -> ListInHand:
+        """The list that an entry names: our own, or what its server sends."""
+        url = entry.list_credential
+        shown = self._own_list(url)
+        last = self._last_held.get(url)
         try:
-            secured = open_secured(shown, self._resolver.keys("assertionMethod", now), self._contexts)
-        except (CredentialError, FetchError) as error:
-            _tell(found, "proof", error)
-            return None
-        if secured.expires is not None and secured.expires <= now:
-            found.failed("proof", "expired", expires=secured.expires)
-            return None
-        found.passed("proof", verification_methods=list(secured.methods), mechanisms=list(secured.mechanisms))
-        return secured
-
-    def _structure(self, found: Findings, secured: Secured) -> Credential | None:
-        try:
-            credential = parse_credential(secured.document)
-        except CredentialError as error:
-            _tell(found, "structure", error)
-            return None
-        found.passed("structure", id=credential.id, types=list(credential.types))
-        return credential
-
-    def _judge(
-        self,
-        found: Findings,
-        shown: object,
-        secured: Secured,
-        credential: Credential,
-        now: int,
-        *,
-        proof_only: bool,
-    ) -> None:
-        if set(secured.controllers) == {credential.issuer}:
-            found.passed("issuer_key", issuer=credential.issuer)
-        else:
-            found.warned(
-                "issuer_key",
-                "issuer_key_mismatch",
-                issuer=credential.issuer,
-                controllers=list(secured.controllers),
-            )
-        try:
-            check_related(credential, self._related)
-            found.passed("related", resources=len(credential.related))
-        except CredentialError as error:
-            _tell(found, "related", error)
-        if proof_only:
-            return
-        self._check_schemas(found, secured.document, credential)
-        if credential.valid_until is not None and credential.valid_until <= now:
-            found.failed("validity", "expired", valid_until=credential.valid_until)
-        elif max(credential.valid_from or 0, secured.not_before or 0) > now:
-            found.warned("validity", "not_yet_valid", valid_from=credential.valid_from)
-        else:
-            found.passed("validity")
-        told = self._ledger_verdicts(shown) if isinstance(shown, dict) and credential.proofs else None
-        if told is None:
-            self._check_status(found, credential, now)
-            return
-        # A participant of this network: its keys and statuses are what the ledger says they are.
-        for check in told:
-            if check["name"] == "status" or check["reason"] == "key_not_valid":
-                found.add(
-                    check["name"],
-                    Outcome(check["outcome"]),
-                    check["reason"],
-                    age_s=check.get("age_s"),
-                    **check["evidence"],
-                )
-
-    def _check_schemas(self, found: Findings, document: Mapping[str, Any], credential: Credential) -> None:
-        for schema_id, _ in credential.schema:
-            schema = self._schemas.get(schema_id)
-            if schema is None:
-                found.warned("schema", "schema_unavailable", schema=schema_id)
-                continue
-            try:
-                schema.check(document)
-                found.passed("schema", schema=schema_id)
-            except CredentialError as error:
-                _tell(found, "schema", error)
-
-    # -- status ----------------------------------------------------------------------------------------
-
-    def _check_status(self, found: Findings, credential: Credential, now: int) -> None:
-        """Bitstring Status List 1.0, 3.2. A list that cannot be had or used decides nothing: never open."""
-        if not credential.status:
-            found.inapplicable("status")
-            return
-        for entry in credential.status:
-            told = {"purpose": entry.purpose, "list": entry.list_credential, "index": entry.index}
-            last = self._last_held.get(entry.list_credential)
-            age_s = now - last if last is not None else None
-            try:
-                raised = self._bit(entry, credential.issuer, now)
-            except FetchError as error:
-                found.unknown("status", "status_unavailable", age_s=age_s, detail=str(error), **told)
-            except CredentialError as error:
-                reason = error.code if error.code in ("status_stale", "status_list_invalid") else None
-                found.unknown(
-                    "status", reason or "status_list_invalid", age_s=age_s, detail=str(error), **told
-                )
-            else:
-                if raised and entry.purpose in ("revocation", "suspension"):
-                    reason = "revoked" if entry.purpose == "revocation" else "suspended"
-                    found.failed("status", reason, age_s=0, **told)
-                elif raised:
-                    found.warned("status", "status_differs", **told)
-                else:
-                    found.passed("status", age_s=0, **told)
-
-    def _bit(self, entry: StatusEntry, issuer: str, now: int) -> bool:
-        """Whether the bit of `entry` is raised, in a list whose own proof holds."""
-        shown = self._own_list(entry.list_credential)
-        if shown is None:
-            data = self._fetcher.get(entry.list_credential, accept=LIST_TYPES, size_bytes_max=LIST_BYTES_MAX)
-            shown = _list_of(data)
-        keys = self._resolver.keys("assertionMethod", now)
-        secured = open_secured(shown, keys, self._contexts)
-        if set(secured.controllers) != {issuer}:
-            raise CredentialError("status_list_invalid", "The list is signed by another than the issuer.")
-        if secured.expires is not None and secured.expires <= now:
-            raise CredentialError("status_stale", "The proof of the list has expired.")
-        raised = check_status(secured.document, entry, issuer=issuer, at=now)
-        if len(self._last_held) < 10_000:
-            self._last_held[entry.list_credential] = now
-        return raised
+            if shown is None:
+                data = self._fetcher.get(url, accept=LIST_TYPES, size_bytes_max=LIST_BYTES_MAX)
+                shown = _list_of(data)
+        except (FetchError, CredentialError) as error:
+            code = "status_unavailable" if isinstance(error, FetchError) else "status_list_invalid"
+            return ListInHand(None, now - last if last is not None else None, code, str(error))
+        if len(self._last_held) < LISTS_REMEMBERED_MAX:
+            self._last_held[url] = now
+        return ListInHand(shown, 0)
 
     # -- presentations ---------------------------------------------------------------------------------
 
@@ -232,8 +147,10 @@ class Checking:
             )
             if secured.expires is not None and secured.expires <= now:
                 raise CredentialError("expired", "The proof of the presentation has expired.")
-        except (CredentialError, FetchError) as error:
-            _tell(found, "proof", error)
+            if (secured.not_before or 0) > now:
+                raise CredentialError("not_yet_valid", "The presentation is not to be accepted yet (nbf).")
+        except CredentialError as error:
+            tell(found, "proof", error)
             return {**_answer(found, results), "credentials": results}
         found.passed("proof", verification_methods=list(secured.methods))
         if presentation.holder is not None and {presentation.holder} != set(secured.controllers):
@@ -242,7 +159,7 @@ class Checking:
         return {**_answer(found, results), "credentials": results}
 
 
-class LedgerVerdicts:
+class LedgerSources:
     """What the ledger says about documents of participants: their keys' intervals, and their status."""
 
     def __init__(self, gathering: Gathering, policy: Policy, genesis: Genesis) -> None:
@@ -250,17 +167,20 @@ class LedgerVerdicts:
         self._policy = policy
         self._genesis = genesis
 
-    def __call__(self, document: JSON) -> Sequence[JSON] | None:
-        issuer = document.get("issuer")
+    def __call__(self, document: JSON) -> Means | None:
+        said = credential_shown(document)
+        issuer = said.get("issuer")
         issuer = issuer.get("id") if isinstance(issuer, dict) else issuer
         if not isinstance(issuer, str) or issuer not in self._genesis.participants:
             return None
-        subjects = document.get("credentialSubject")
+        subjects = said.get("credentialSubject")
         about = subjects.get("id") if isinstance(subjects, dict) else None
         line = {"battery": about if isinstance(about, str) else "", "documents": [document]}
+        evidence = self._gathering.evidence(line)
         at = At(require_law_date(None), int(time.time()))
-        verdict = verify(document, self._gathering.evidence(line), self._policy, at)
-        return [check.as_dict() for check in verdict.checks]
+        return means_of(
+            Inquiry(evidence, Record.read(evidence.ledger, evidence.network.genesis), self._policy, at)
+        )
 
 
 def _list_of(data: bytes) -> JSON:
@@ -274,26 +194,18 @@ def _list_of(data: bytes) -> JSON:
     return value
 
 
-def _tell(found: Findings, name: str, error: CredentialError | FetchError) -> None:
-    if isinstance(error, FetchError):
-        found.unknown(name, "issuer_unknown", detail=str(error))
-        return
-    undecided = error.code in UNDECIDED_CODES
-    reason = error.code if found.knows(error.code) else "malformed"
-    found.add(name, Outcome.INDETERMINATE if undecided else Outcome.FAIL, reason, detail=str(error))
-
-
 def _answer(found: Findings, inner: Sequence[JSON]) -> JSON:
     checks = [check.as_dict() for check in found.checks]
-    bad = [c for c in checks if c["outcome"] in ("fail", "indeterminate", "not_checked")]
-    problems = [_problem(check) for check in bad]
+    told = [c for c in checks if c["outcome"] == "not_checked" and c["name"] in TOLD_ONLY]
+    bad = [c for c in checks if c["outcome"] in ("fail", "indeterminate", "not_checked") and c not in told]
+    problems = [_problem(check) for check in bad if check["outcome"] != "not_checked"]
     problems += [problem for result in inner for problem in result["problemDetails"]]
     proven = any(c["name"] == "proof" and c["outcome"] == "pass" for c in checks)
     return {
         "verified": proven and not bad and all(result["verified"] for result in inner),
         "checks": checks,
         "problemDetails": problems,
-        "warnings": [_problem(check) for check in checks if check["outcome"] == "warn"],
+        "warnings": [_problem(check) for check in checks if check["outcome"] == "warn" or check in told],
     }
 
 

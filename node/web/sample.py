@@ -7,7 +7,7 @@ import json
 from functools import cache
 from typing import Any
 
-from credentials.documents.identifiers import Identifier, guess_scheme, parse_identifier
+from credentials.documents.identifiers import Identifier, guess_scheme, read_identifier
 from node.config import read_table, shipped
 from node.errors import bad_request
 from node.service import Service
@@ -57,4 +57,4 @@ def _read(code: str) -> Identifier:
         raise bad_request(
             "code_unreadable", "The form is filled for a GB/T 34014 code or a GS1 Digital Link."
         )
-    return parse_identifier(guess_scheme(code), code, _rules())
+    return read_identifier(code, _rules())

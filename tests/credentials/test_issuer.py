@@ -92,7 +92,7 @@ def test_passport() -> None:
         assert view.types == ("VerifiableCredential", "BatteryPassportCredential")
         assert view.issuer == MAKER == eddsa.verify(document, key_of).controller
         assert view.status == tuple(StatusEntry(purpose, 42, url) for purpose, url in LISTS.items())
-        assert view.schema == (("urn:comity:schema:passport:1.2", "JsonSchema"),)
+        assert [(s.id, s.types) for s in view.schema] == [("urn:comity:schema:passport:1.2", ("JsonSchema",))]
         assert view.subject["id"] == "urn:comity:item:gbt34014:ZZ1PE01G6HDABCG6H0000042"
         assert view.subject["code"] == {"scheme": "gbt34014", "value": BATTERY.canonical}
         assert (view.subject["annexXiiiPoint"], view.subject["passportVersion"]) == (point, 1)
@@ -255,9 +255,7 @@ def test_status_of_an_issued_passport() -> None:
         for purpose, url in LISTS.items()
     }
 
-    found = {
-        entry.purpose: check_status(lists[entry.purpose], entry, issuer=MAKER, at=NOW) for entry in entries
-    }
+    found = {entry.purpose: bool(check_status(lists[entry.purpose], entry, at=NOW)) for entry in entries}
 
     assert found == {"revocation": True, "suspension": False}
     assert all(eddsa.verify(document, key_of).controller == MAKER for document in lists.values())

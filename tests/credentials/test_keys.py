@@ -265,8 +265,8 @@ def test_key_in_a_fetched_document() -> None:
 @pytest.mark.parametrize(
     ("document", "code"),
     [
-        ({}, "issuer_key_mismatch"),
-        ({**fetched(a_method()), "id": "did:web:other.example"}, "issuer_key_mismatch"),
+        ({}, "issuer_document_invalid"),
+        ({**fetched(a_method()), "id": "did:web:other.example"}, "issuer_document_invalid"),
         (fetched(a_method(), "authentication"), "issuer_key_mismatch"),
         (fetched(a_method(id=f"{DID}#other")), "issuer_key_mismatch"),
         (fetched(a_method(controller="did:web:other.example")), "issuer_key_mismatch"),
@@ -274,12 +274,12 @@ def test_key_in_a_fetched_document() -> None:
         ({"id": DID, "assertionMethod": 1, "verificationMethod": "x"}, "issuer_key_mismatch"),
         (fetched(a_method(revoked="2026-01-01T00:00:00Z")), "key_not_valid"),
         (fetched(a_method(expires="2027-01-01T00:00:00Z")), "key_not_valid"),
-        (fetched(a_method(expires="soon")), "structure_invalid"),
+        (fetched(a_method(expires="soon")), "issuer_document_invalid"),
         (fetched(a_method(type="X509")), "unsupported_algorithm"),
         (fetched(a_method(publicKeyMultibase=None)), "unsupported_algorithm"),
         (fetched(a_method(type="Ed25519VerificationKey2020")), "unsupported_algorithm"),
-        (fetched(a_method(publicKeyMultibase="z6Mk")), "malformed"),
-        (fetched(a_method(type="JsonWebKey")), "malformed"),
+        (fetched(a_method(publicKeyMultibase="z6Mk")), "issuer_document_invalid"),
+        (fetched(a_method(type="JsonWebKey")), "issuer_document_invalid"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )

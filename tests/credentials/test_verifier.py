@@ -338,7 +338,7 @@ def test_an_enveloped_credential_is_undecided() -> None:
     document = {
         "@context": ["https://www.w3.org/ns/credentials/v2"],
         "type": "EnvelopedVerifiableCredential",
-        "id": "data:application/vc+jwt,eyJ",
+        "id": "data:application/vc+sd-jwt,eyJ~",
     }
     evidence = Evidence(w.network(), LedgerView(None), {})
 

@@ -46,6 +46,7 @@ from credentials.verdicts.evidence import (
 )
 from credentials.verdicts.manifest import Line, Manifest, ManifestContext
 from credentials.verdicts.shown_as import ShownAs
+from node.config import contexts, related_resources
 from tests.harness.ledger import CREATED, MAKER, NETWORK_KEY, RECYCLER, WORKSHOP, Ledger, make_genesis, signer
 
 ROOT = Path(__file__).parents[2]
@@ -317,6 +318,8 @@ class World:
                 for purpose, url in LISTS.items()
             },
             "schemas": schemas(),
+            "contexts": contexts(),
+            "resources": related_resources(),
         }
         return NetworkView(**(values | changes))
 

@@ -155,7 +155,7 @@ def encoded(bits: int) -> str:
 BAD_LISTS: dict[str, tuple[Callable[[str], Any], str]] = {
     "another issuer": (
         lambda u: list_of(u, issuer=did_key(OTHER.public_key), signer=OTHER),
-        "status_list_invalid",
+        "status_list_foreign",
     ),
     "another key": (lambda u: list_of(u, signer=OTHER), "status_list_invalid"),
     "another id": (lambda u: list_of(u + "x"), "status_list_invalid"),

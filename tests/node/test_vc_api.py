@@ -691,7 +691,7 @@ def test_a_status_that_cannot_be_had_is_not_open(node: Node) -> None:
 
 def test_somebody_elses_place_in_our_list_says_nothing(node: Node) -> None:
     """
-    A credential of another issuer that points into our list: the list is not its issuer's.
+    A credential of another issuer that points into our list: nobody said that the list may speak for it.
     """
     own = node.issued(profile="bitstring")
     forged = {**node.credential("vc2"), "credentialStatus": own["credentialStatus"]}
@@ -699,7 +699,7 @@ def test_somebody_elses_place_in_our_list_says_nothing(node: Node) -> None:
     status, answer = node.verify(node.issued(forged))
 
     assert status == 400
-    assert {p["type"] for p in answer["problemDetails"]} == {"urn:comity:reason:status_list_invalid"}
+    assert {p["type"] for p in answer["problemDetails"]} == {"urn:comity:reason:status_list_foreign"}
 
 
 def test_what_has_a_status_has_an_id(node: Node) -> None:

@@ -27,8 +27,6 @@ TOO_LARGE: dict[str, tuple[int, str]] = {
     "credentials/ledger/genesis.py": (659, "the registry and its wire forms"),
     "credentials/ledger/registry.py": (767, "the registry and its wire forms"),
     "credentials/ledger/registry.py:_Judge": (253, "the registry and its wire forms"),
-    "credentials/verdicts/verifier.py": (506, "the steps of one verdict"),
-    "credentials/verdicts/verifier.py:_check_proof": (66, "the steps of one verdict"),
     "node/cli/operate.py:attest": (77, "options of one command"),
     "node/cli/serve.py:serve": (70, "options of one command"),
     "node/issuing/passports.py": (638, "issuing is to be cut along its kinds of statement"),
@@ -55,7 +53,6 @@ NAMED_TWICE: dict[str, str] = {
     "Conflict": "of statements, and of cosignatures",
     "StatusLists": "on the ledger, and of an issuer",
     "Battery": "judged, and of the demo",
-    "Schema": "two copies of one thing",
     "Condition": "facts of the engine, and of the node",
 }
 

@@ -20,7 +20,7 @@ from credentials.documents.canonical import jcs, rdfc
 from credentials.documents.keys import base58btc_decode, base58btc_encode, kind_of, split_did_url
 from credentials.documents.model import parse_date_time
 from credentials.documents.suites.reading import require_names
-from credentials.errors import CredentialError
+from credentials.errors import UNDECIDED, CredentialError
 
 PROOF_TYPE = "DataIntegrityProof"
 ASSERTION = "assertionMethod"
@@ -49,9 +49,6 @@ _PROOF_VALUE_CHARACTERS_MAX = 160  # 96 bytes in base58btc
 # Maps the URL of a verification method to a public key (documents.keys), or raises CredentialError.
 KeyOf = Callable[[str], bytes]
 ContextsByUrl = Mapping[str, Mapping[str, Any]]
-
-# Reasons for which a proof could not be judged, which is not that it does not hold.
-UNDECIDED = frozenset({"unsupported_algorithm", "issuer_unknown"})
 
 
 @dataclass(frozen=True, slots=True)

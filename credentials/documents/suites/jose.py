@@ -16,19 +16,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Literal, NoReturn
 
 from consensus.cose import SignatureInvalid, Signer, verify_ed25519
 from credentials.documents.canonical import SIZE_BYTES_MAX, b64u, b64u_decode, jcs, parse_json
-from credentials.documents.keys import ED25519, P256, P384, P521, kind_of
-from credentials.documents.model import parse_date_time
+from credentials.documents.keys import ED25519, P256, P384, P521, controller_of, kind_of
+from credentials.documents.model import CREDENTIALS_V2
+from credentials.documents.suites.claims import (
+    REGISTERED,
+    TIMES,
+    check_claims,
+    id_of,
+    numeric_date,
+    older_document,
+    registered_claims,
+)
 from credentials.documents.suites.ecdsa import verify_ecdsa
 from credentials.documents.suites.integrity import KeyOf
+from credentials.documents.uri import parse_uri
 from credentials.errors import CredentialError
 
-CREDENTIALS_V1 = "https://www.w3.org/2018/credentials/v1"
-CREDENTIALS_V2 = "https://www.w3.org/ns/credentials/v2"
 ENVELOPED_CREDENTIAL = "EnvelopedVerifiableCredential"
 ENVELOPED_PRESENTATION = "EnvelopedVerifiablePresentation"
 ITEMS_MAX = 256
@@ -59,9 +66,8 @@ _BY_NAME = {algorithm.name: algorithm for algorithm in ALGORITHMS}
 _BY_KIND = {algorithm.kind: algorithm for algorithm in ALGORITHMS if algorithm.signs}
 _NO_SIGNATURES = ("none", "HS256", "HS384", "HS512")  # known, and no signature of anybody
 
-# Claims of a JWT that are no part of the document (RFC 7519, 4.1; OpenID Connect's nonce; RFC 7800, 3.1).
-_REGISTERED = frozenset({"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "nonce", "cnf"})
 _CONTENT: dict[str, str] = {CREDENTIAL_JWT: "vc", PRESENTATION_JWT: "vp"}
+_OTHER_CONTENT: Mapping[str, tuple[str, ...]] = {CREDENTIAL_JWT: ("vp",), PRESENTATION_JWT: ("vc",)}
 _ENVELOPES = {
     ENVELOPED_CREDENTIAL: ("vc+jwt", "vc+sd-jwt", "vc+cose", "jwt"),
     ENVELOPED_PRESENTATION: ("vp+jwt", "vp+sd-jwt", "vp+cose", "jwt"),
@@ -82,6 +88,56 @@ class JwtResult:
     expires: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class UnverifiedJwt:
+    """A JWT whose parts agree with each other; nobody has looked at the signature."""
+
+    media_type: MediaType
+    header: Mapping[str, Any]
+    document: dict[str, Any]  # without the registered claims
+    claims: Mapping[str, Any]  # the registered claims, of payload and header
+    algorithm: Algorithm
+    signature: bytes
+    signed: bytes
+
+    @property
+    def not_before(self) -> int | None:
+        """nbf."""
+        return numeric_date(self.claims, "nbf")
+
+    def verify(
+        self, public_key_of: KeyOf, *, audience: str | None = None, nonce: str | None = None
+    ) -> JwtResult:
+        """Verify the signature, for this audience and nonce; raises as `verify_jwt` does."""
+        for name, expected in (("aud", audience), ("nonce", nonce)):
+            told = self.claims.get(name)
+            if expected is not None and expected not in (told if isinstance(told, list) else [told]):
+                _invalid(f"The {name} is not the one that was asked for.")
+        method, public_key = _key(self.header, self.document, public_key_of)
+        kind, algorithm = kind_of(public_key), self.algorithm
+        if kind != algorithm.kind:
+            _invalid(
+                f"{algorithm.name} takes keys of kind {algorithm.kind}; {method[:80]!a} is of kind {kind}."
+            )
+        try:
+            algorithm.check(public_key, self.signature, self.signed)
+        except SignatureInvalid as error:
+            raise CredentialError(
+                "invalid_signature", "The JWT was altered after it was signed, or was signed by another key."
+            ) from error
+        created, not_before, expires = (numeric_date(self.claims, name) for name in TIMES)
+        return JwtResult(
+            method,
+            controller_of(method),
+            algorithm.name,
+            self.document,
+            self.claims,
+            created,
+            not_before,
+            expires,
+        )
+
+
 def sign_jwt(
     document: Mapping[str, Any],
     signer: Signer,
@@ -94,10 +150,10 @@ def sign_jwt(
     `claims` are registered claims to put beside the document, such as iat, aud and nonce.
     """
     beside = dict(claims or {})
-    assert beside.keys() <= _REGISTERED, "only registered claims stand beside a document"
+    assert beside.keys() <= REGISTERED, "only registered claims stand beside a document"
     _refuse_members(document)
     payload = {**document, **beside}
-    _check_claims(payload, media_type)
+    _agree(beside, document, media_type)
     header = {
         "alg": _BY_KIND[kind_of(signer.public_key)].name,
         "cty": _CONTENT[media_type],
@@ -119,42 +175,27 @@ def verify_jwt(
     """Verify one JWT of this media type (vc-jose-cose, 4.2 and 5.1).
 
     `public_key_of` is asked for the URL in `kid`; where that is none, for the issuer (or holder) with it as
-    the fragment, or alone. `jwt` is the older shape with a vc or vp claim (VC Data Model 1.1, 6.3.1).
+    the fragment, or alone: a DID with exactly one key names it. `jwt` is the older shape with a vc or vp
+    claim (VC Data Model 1.1, 6.3.1).
 
-    Raises CredentialError: `malformed`, `structure_invalid` for a payload that contradicts itself,
-    `unsupported_algorithm` for one that cannot be judged here, `invalid_signature` where it does not hold.
+    Raises CredentialError: `malformed`, `structure_invalid` for one that contradicts itself,
+    `unsupported_algorithm` for one that cannot be judged here, `issuer_key_mismatch` for a kid that names no
+    key, `invalid_signature` where it does not hold.
     """
-    header, claims, signature, signed = _parse(text)
+    return read_jwt(text, media_type=media_type).verify(public_key_of, audience=audience, nonce=nonce)
+
+
+def read_jwt(text: str, *, media_type: MediaType = "vc+jwt") -> UnverifiedJwt:
+    """Read one JWT of this media type, and refuse one that contradicts itself; the signature comes later."""
+    header, payload, signature, signed = _parse(text)
     algorithm = _algorithm(header)
     _check_types(header, media_type)
-    document = _older_document(claims) if media_type == PLAIN_JWT else _document(claims)
-    _check_claims({**document, **claims}, media_type)
-    for name, expected in (("aud", audience), ("nonce", nonce)):
-        told = claims.get(name)
-        if expected is not None and expected not in (told if isinstance(told, list) else [told]):
-            _invalid(f"The {name} is not the one that was asked for.")
-    method = _method(header, document)
-    public_key = public_key_of(method)
-    kind = kind_of(public_key)
-    if kind != algorithm.kind:
-        _invalid(f"{algorithm.name} takes keys of kind {algorithm.kind}; {method[:80]!a} is of kind {kind}.")
-    try:
-        algorithm.check(public_key, signature, signed)
-    except SignatureInvalid as error:
-        raise CredentialError(
-            "invalid_signature", "The JWT was altered after it was signed, or was signed by another key."
-        ) from error
-    created, not_before, expires = (_time(claims, name) for name in ("iat", "nbf", "exp"))
-    return JwtResult(
-        method,
-        method.partition("#")[0],
-        algorithm.name,
-        document,
-        {name: value for name, value in claims.items() if name in _REGISTERED},
-        created,
-        not_before,
-        expires,
-    )
+    claims = registered_claims(header, payload)
+    document = older_document(payload, claims) if media_type == PLAIN_JWT else _document(payload)
+    _agree(claims, document, media_type)
+    for name in TIMES:
+        numeric_date(claims, name)
+    return UnverifiedJwt(media_type, header, document, claims, algorithm, signature, signed)
 
 
 def envelop(text: str, media_type: MediaType = "vc+jwt") -> dict[str, Any]:
@@ -181,8 +222,9 @@ def open_envelope(document: object) -> tuple[str, str]:
     kinds = types if isinstance(types, list) else [types]
     if len(kinds) != 1 or kinds[0] not in _ENVELOPES:
         _refuse(f"type must be {' or '.join(_ENVELOPES)} and nothing else (VCDM 2.0, 4.13)")
-    if contexts not in (CREDENTIALS_V2, [CREDENTIALS_V2]):
-        _refuse(f"@context of an envelope must be {CREDENTIALS_V2} (VCDM 2.0, 4.13)")
+    if CREDENTIALS_V2 not in (contexts if isinstance(contexts, list) else [contexts]):
+        # What further contexts define is of no account: an envelope has no member that they could define.
+        _refuse(f"@context of an envelope must include {CREDENTIALS_V2} (VCDM 2.0, 4.13)")
     if not document.keys() <= {"@context", "type", "id"}:
         _refuse("An envelope holds @context, type and id only: other members are signed by nobody")
     if not isinstance(url, str) or not url.startswith("data:"):
@@ -205,10 +247,15 @@ def verify_envelope(
     nonce: str | None = None,
 ) -> JwtResult:
     """Open an envelope and verify the JWT in it; what is no JWT is `unsupported_algorithm`."""
+    return read_envelope(document).verify(public_key_of, audience=audience, nonce=nonce)
+
+
+def read_envelope(document: object) -> UnverifiedJwt:
+    """The JWT in an envelope, its signature not yet verified."""
     media_type, text = open_envelope(document)
     for known in MEDIA_TYPES:
         if media_type == known:
-            return verify_jwt(text, public_key_of, media_type=known, audience=audience, nonce=nonce)
+            return read_jwt(text, media_type=known)
     raise CredentialError("unsupported_algorithm", f"application/{media_type} cannot be verified here.")
 
 
@@ -244,19 +291,26 @@ def _algorithm(header: Mapping[str, Any]) -> Algorithm:
 
 
 def _check_types(header: Mapping[str, Any], media_type: str) -> None:
-    """typ and cty, where they stand, are those of the media type (vc-jose-cose, 3.1.1; RFC 8725, 3.11)."""
-    allowed = {"typ": (media_type,), "cty": (_CONTENT.get(media_type, ""),)}
-    for name, values in allowed.items():
+    """typ is that of the media type; cty may say more than it, but not something else.
+
+    vc-jose-cose, 3.1.1 ("vc", or a more specific media type); RFC 8725, 3.11.
+    """
+    for name in ("typ", "cty"):
         if name not in header:
             continue
         value = header[name]
-        if not isinstance(value, str) or value.lower().removeprefix("application/") not in values:
-            _malformed(f"the header {name} must be {values[0] or 'absent'} (vc-jose-cose, 3.1)")
+        told = value.lower().removeprefix("application/") if isinstance(value, str) else ""
+        if not told or (name == "typ" and told != media_type):
+            _malformed(f"the header {name} must be {media_type if name == 'typ' else 'a media type'}")
+        if name == "cty" and (told.partition("+")[0] in _OTHER_CONTENT.get(media_type, ()) or told == "jwt"):
+            _malformed(
+                f"the header cty is {told[:40]!a}, which is not what is in the JWT (vc-jose-cose, 3.1)"
+            )
 
 
-def _document(claims: Mapping[str, Any]) -> dict[str, Any]:
-    _refuse_members(claims)
-    return {name: value for name, value in claims.items() if name not in _REGISTERED}
+def _document(payload: Mapping[str, Any]) -> dict[str, Any]:
+    _refuse_members(payload)
+    return {name: value for name, value in payload.items() if name not in REGISTERED}
 
 
 def _refuse_members(document: Mapping[str, Any]) -> None:
@@ -264,48 +318,12 @@ def _refuse_members(document: Mapping[str, Any]) -> None:
         _refuse("A payload is the document itself and has no vc or vp claim (vc-jose-cose, 1.1.2.1)")
 
 
-def _older_document(claims: Mapping[str, Any]) -> dict[str, Any]:
-    """Decode the shape of VC Data Model 1.1 (6.3.1, JWT Decoding)."""
-    names = [name for name in ("vc", "vp") if name in claims]
-    inner = claims[names[0]] if len(names) == 1 else None
-    if not isinstance(inner, dict):
-        _refuse("A JWT of this shape has one vc or vp claim that is an object (VC Data Model 1.1, 6.3.1)")
-    document = dict(inner)
-    contexts = document.get("@context")
-    v1 = CREDENTIALS_V1 in (contexts if isinstance(contexts, list) else [contexts])
-    moments = (
-        {"nbf": "issuanceDate", "exp": "expirationDate"} if v1 else {"nbf": "validFrom", "exp": "validUntil"}
-    )
-    if names == ["vc"]:
-        for claim, member in moments.items():
-            moment = _time(claims, claim)
-            if moment is None:
-                continue
-            told = document.setdefault(member, _date_time(moment))
-            if parse_date_time(told, member, "4.9") != moment:
-                _refuse(f"{claim} and {member} differ (VC Data Model 1.1, 6.3.1)")
-    for claim, member in (("jti", "id"), ("iss", "issuer" if names == ["vc"] else "holder")):
-        if claim in claims:
-            document.setdefault(member, claims[claim])
-    subject = document.get("credentialSubject")
-    if "sub" in claims and isinstance(subject, dict):
-        document["credentialSubject"] = {"id": claims["sub"], **subject}
-    return document
-
-
-def _check_claims(payload: Mapping[str, Any], media_type: str) -> None:
-    """Claims that repeat a member say the same (vc-jose-cose, 3.1.1), and a presentation holds envelopes."""
-    presented = media_type == PRESENTATION_JWT or "vp" in payload
-    subject = payload.get("credentialSubject")
-    members = {"jti": payload.get("id"), "sub": subject.get("id") if isinstance(subject, Mapping) else None}
-    members["iss"] = _id_of(payload.get("holder" if presented else "issuer"))
-    for claim, member in members.items():
-        if claim in payload and (
-            not isinstance(payload[claim], str) or (member is not None and payload[claim] != member)
-        ):
-            _refuse(f"{claim} is not what the document says (vc-jose-cose, 3.1.1)")
-    if media_type == PRESENTATION_JWT and "verifiableCredential" in payload:
-        items = payload["verifiableCredential"]
+def _agree(claims: Mapping[str, Any], document: Mapping[str, Any], media_type: str) -> None:
+    """Claims and members agree, and a presentation in a JWT holds envelopes (vc-jose-cose, 3.1.2)."""
+    presented = "verifiableCredential" in document or "holder" in document or media_type == PRESENTATION_JWT
+    check_claims(claims, document, presented=presented)
+    if media_type == PRESENTATION_JWT and "verifiableCredential" in document:
+        items = document["verifiableCredential"]
         items = items if isinstance(items, list) else [items]
         if len(items) > ITEMS_MAX:
             _refuse(f"The presentation has {len(items)} credentials; at most {ITEMS_MAX} are read")
@@ -313,40 +331,31 @@ def _check_claims(payload: Mapping[str, Any], media_type: str) -> None:
             open_envelope(item)
 
 
-def _method(header: Mapping[str, Any], document: Mapping[str, Any]) -> str:
-    """The URL of the key (vc-jose-cose, 4.1): kid, or the controller with kid as the fragment."""
+def _key(header: Mapping[str, Any], document: Mapping[str, Any], public_key_of: KeyOf) -> tuple[str, bytes]:
+    """The URL of the key and the key (vc-jose-cose, 4.1): kid is a hint (RFC 7515, 4.1.4).
+
+    A kid that is a URL names the key, or the DID that has exactly one; another kid is a fragment of the
+    issuer (or holder), and without a kid the issuer's only key is meant.
+    """
     kid = header.get("kid")
     if kid is not None and (not isinstance(kid, str) or not kid):
         _malformed("the header kid must be a text (RFC 7515, 4.1.4)")
-    if isinstance(kid, str) and "#" in kid and ":" in kid:
-        return kid
-    controller = _id_of(document.get("issuer", document.get("holder")))
-    if controller is None:
+    controller = id_of(document.get("issuer", document.get("holder")))
+    if kid is not None and parse_uri(kid) is not None:
+        method = kid
+    elif controller is None:
         _malformed(
             "the JWT names no key: kid is no URL, and there is no issuer or holder (vc-jose-cose, 4.1)"
         )
-    return f"{controller}#{kid.removeprefix('#')}" if kid else controller
-
-
-def _id_of(value: object) -> str | None:
-    value = value.get("id") if isinstance(value, Mapping) else value
-    return value if isinstance(value, str) else None
-
-
-def _time(claims: Mapping[str, Any], name: str) -> int | None:
-    """A NumericDate (RFC 7519, 2), or the date and time as text that older issuers write."""
-    if name not in claims:
-        return None
-    value = claims[name]
-    if isinstance(value, str):
-        return parse_date_time(value, name, "RFC 7519, 4.1")
-    if type(value) not in (int, float) or not 0 <= value < 253402300800:  # 9999-12-31
-        _malformed(f"{name} must be a number of seconds since 1970 (RFC 7519, 2)")
-    return int(value)
-
-
-def _date_time(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    else:
+        method = f"{controller}#{kid.removeprefix('#')}" if kid else controller
+    try:
+        return method, public_key_of(method)
+    except CredentialError as error:
+        if error.code != "malformed":
+            raise
+        what = f"The kid {kid[:120]!a}" if kid else f"The issuer {method[:120]!a}"
+        raise CredentialError("issuer_key_mismatch", f"{what} names no key that can be looked up.") from error
 
 
 def _invalid(sentence: str) -> NoReturn:

@@ -1,0 +1,26 @@
+"""How this package refuses a document, and how it leaves one undecided."""
+
+from __future__ import annotations
+
+import re
+from typing import NoReturn
+
+from credentials.errors import CredentialError
+
+IRI = re.compile(r'[A-Za-z][A-Za-z0-9+.-]*:[^\x00-\x20<>"{}|^`\\]*')
+
+
+def malformed(sentence: str) -> NoReturn:
+    """Refuse the document."""
+    raise CredentialError("malformed", f"{sentence}.")
+
+
+def context_unknown(url: str) -> NoReturn:
+    """Leave the document undecided: what its terms mean is not known here, which is not its fault."""
+    if IRI.fullmatch(url) is None:
+        malformed(f"The context {url[:200]!a} is not an absolute URL (JSON-LD 1.1 API, 4.1.2)")
+    raise CredentialError(
+        "context_unknown",
+        f"This node does not have the context {url[:200]!a}; its operator can add it ([[contexts]] in "
+        "node.toml, or --context URL=FILE).",
+    )
