@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import click
-import urllib3
 
 from node.config import DataDirectory, environment
 from node.errors import ProblemError, SetupError
+from node.peers.link import Link, LinkError, Question
 
 JSON = dict[str, Any]
-CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 3.0, 60.0
+ANSWER_S_MAX = 300.0
 ANSWER_BYTES_MAX = 64 << 20
 
 Command = Callable[..., Any]
@@ -50,25 +50,21 @@ class Client:
             headers["authorization"] = f"Bearer {self.key}"
         if body is not None:
             headers["content-type"] = "application/json"
-        pool = urllib3.PoolManager(retries=False)
+        link = Link(self.url)
         try:
-            response = pool.request(
-                method,
-                self.url + path,
-                body=None if body is None else json.dumps(body).encode(),
-                headers=headers,
-                timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S),
-                redirect=False,
-            )
-        except urllib3.exceptions.HTTPError as error:
+            question = Question(method, path, None if body is None else json.dumps(body).encode(), headers)
+            status, answer = link.ask(question, seconds_max=ANSWER_S_MAX, size_bytes_max=ANSWER_BYTES_MAX)
+        except LinkError as error:
+            raise ProblemError(502, "strange_answer", "Strange answer", str(error)) from error
+        except OSError as error:
             raise ProblemError(
                 503, "unreachable", "Not reachable", f"no node answers at {self.url}: is it running?"
             ) from error
         finally:
-            pool.clear()
-        if response.status >= 400:
-            raise _problem(response.status, response.data)
-        return response.data
+            link.close()
+        if status >= 400:
+            raise _problem(status, answer)
+        return answer
 
 
 def _problem(status: int, body: bytes) -> ProblemError:

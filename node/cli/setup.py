@@ -9,7 +9,7 @@ import click
 from node.config import DataDirectory, passphrase
 from node.errors import SetupError
 from node.ledger import snapshot as snapshots
-from node.peers.gossip import PeerAuthentication
+from node.peers.authentication import PeerAuthentication
 from node.setup import network as networks
 from node.setup.keystore import Keys
 from node.storage.ledger import LedgerStore
@@ -148,7 +148,8 @@ def _take_snapshot(directory: DataDirectory, found: networks.Network, snapshot: 
     authentication = PeerAuthentication(found.genesis, keys.did, keys.signer("transport"))
     fetched = directory.root / "snapshot.fetched"
     try:
-        snapshots.fetch(snapshots.asking(authentication, found.addresses, snapshot), fetched)
+        with snapshots.asking(authentication, found.addresses, snapshot) as ask:
+            snapshots.fetch(ask, fetched)
         return snapshots.join(fetched, found.genesis, found.policy, directory.ledger)
     finally:
         fetched.unlink(missing_ok=True)

@@ -17,7 +17,7 @@ from typing import Protocol
 
 from node import log
 from node.errors import ProblemError
-from node.peers.gossip import ITEM_ATTESTATION, Item
+from node.peers.messages import ITEM_ATTESTATION, Item
 from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore
 from node.storage.outbox import OutboxItem, Settled

@@ -57,7 +57,7 @@ from node.errors import ProblemError, SetupError, bad_request
 from node.ledger.condition import Condition, Watch
 from node.ledger.cosigner import Conflict, Cosigning
 from node.ledger.inbox import EVENTS_MAX, OWN, Inbox
-from node.peers.gossip import (
+from node.peers.messages import (
     ITEM_ASK_COSIGNATURE,
     ITEM_ATTESTATION,
     ITEM_CONSENSUS,

@@ -19,11 +19,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import IO, TypeVar
-
-import urllib3
 
 from consensus.checkpoint import Checkpoint, SignedNote
 from consensus.encoding import Value, decode, encode
@@ -35,7 +34,8 @@ from credentials.errors import CredentialError
 from credentials.ledger.entries import BlockEntry, parse_entry
 from credentials.ledger.genesis import Genesis
 from node.errors import ProblemError, SetupError, bad_request, busy, not_found
-from node.peers.gossip import PeerAuthentication
+from node.peers.authentication import PeerAuthentication
+from node.peers.link import Link, LinkError
 from node.storage.database import StorageError
 from node.storage.entries import LedgerTip, row_of
 from node.storage.ledger import Adoption, LedgerStore
@@ -45,6 +45,7 @@ ROW_BYTES_MAX = 8 << 20
 PART_BYTES = 1 << 20  # of leaves or records in one row
 CHUNK_BYTES = 1 << 20  # to a peer, in one answer
 WAIT_COSIGNED_S_MAX = 10.0
+ANSWER_S_MAX, ANSWER_BYTES_MAX = 60.0, 2 * CHUNK_BYTES  # of one question to a peer
 SHELF_S = 600.0  # a snapshot made for peers is handed out this long before another is made
 
 Row = list[Value]
@@ -149,28 +150,36 @@ class Shelf:
 # -- taking over -------------------------------------------------------------------------------------------
 
 
+@contextmanager
 def asking(
     authentication: PeerAuthentication, addresses: Mapping[str, str], url: str
-) -> Callable[[bytes], bytes]:
+) -> Iterator[Callable[[bytes], bytes]]:
     """Signed questions to the peer at `url`, which peers.toml must name."""
     did = next((did for did, address in addresses.items() if address.rstrip("/") == url.rstrip("/")), None)
     if did is None:
         raise SetupError(f"{url} is not the address of a peer in peers.toml: only participants are asked")
-    pool = urllib3.PoolManager(retries=False)
+    link = Link(url)
 
     def ask(body: bytes) -> bytes:
         data, nonce = authentication.request(did, "snapshot", body)
         try:
-            answer = pool.request("POST", f"{url.rstrip('/')}/peer/snapshot", body=data, timeout=60)
-            if answer.status != 200:
-                raise SetupError(f"{did} gave no snapshot: {answer.data[:300].decode('utf-8', 'replace')}")
-            return authentication.open_reply(answer.data, "snapshot", did, nonce)
-        except (OSError, urllib3.exceptions.HTTPError) as error:
+            status, answer = link.post(
+                "/peer/snapshot", data, seconds_max=ANSWER_S_MAX, size_bytes_max=ANSWER_BYTES_MAX
+            )
+            if status != 200:
+                raise SetupError(f"{did} gave no snapshot: {answer[:300].decode('utf-8', 'replace')}")
+            return authentication.open_reply(answer, "snapshot", did, nonce)
+        except LinkError as error:
+            raise SetupError(f"{did} gave no snapshot: {error}") from error
+        except OSError as error:
             raise SetupError(f"{did} cannot be reached at {url}: {type(error).__name__}") from error
         except ProblemError as error:
             raise SetupError(f"the answer of {did} was not signed by it: {error}") from error
 
-    return ask
+    try:
+        yield ask
+    finally:
+        link.close()
 
 
 def fetch(ask: Callable[[bytes], bytes], out: Path) -> None:

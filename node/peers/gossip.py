@@ -1,182 +1,40 @@
-"""Peers: signed requests, one sender with a bounded queue for each peer, batches, retries.
+"""Peers: one sender with a bounded queue for each, batches, retries; and the edge where requests come in.
 
-    POST /peer/<path>   body = COSE_Sign1 by the sender's `transport` key over CBOR
-        ["comity/peer/v1", network id, sender, receiver, time, nonce(16), path, body]
-    200                 body = COSE_Sign1 by the receiver's `transport` key over CBOR
-        ["comity/peer-reply/v1", network id, receiver, sender, time, nonce of the request, path, body]
-
-Only participants of genesis are heard. Addresses come from `peers.toml` alone, never from a message or a
-document. `body` by path (all CBOR):
-
-    messages   [status, [item, ...]]       -> status      item = [kind(int), fields...], see ITEM_*
-    status     status                      -> status
-    blocks     [from height, count]        -> [[block, certificate], ...]
-    documents  JSON bytes                  -> JSON bytes  (service.py says which)
-    snapshot   [height or 0, offset]       -> [height, size, chunk]  (snapshot.py)
-
-    status = [replica status, height, log size, size of the cosigned checkpoint]
+`messages.py` says what travels, `authentication.py` who is heard, `queue.py` what waits, `link.py` how it
+gets there. Addresses come from `peers.toml` alone, never from a message or a document.
 """
 
 from __future__ import annotations
 
-import secrets
 import threading
 import time
-from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import urllib3
-
-from consensus.cose import Signer, parse_sign1, sign1, verify_sign1
 from consensus.encoding import Value, decode, encode
 from consensus.errors import ConsensusError
-from credentials.ledger.genesis import Genesis
 from node import log
-from node.errors import ProblemError, bad_request, forbidden
-from node.peers.patience import Patience
-
-REQUEST_TAG, REPLY_TAG = "comity/peer/v1", "comity/peer-reply/v1"
-WINDOW_S = 120  # a request older or newer than this is refused; nonces are remembered as long
-NONCES_PER_SENDER_MAX = 50_000
-BODY_BYTES_MAX = 4 << 20
-QUEUE_ITEMS_MAX = 4096  # per peer; the oldest goes first: consensus helps a peer behind, the outbox retries
-BATCH_ITEMS_MAX = 256
-BATCH_BYTES_MAX = 1 << 20
-MESSAGE_AGE_S_MAX = (
-    10.0  # a consensus message this old is of no use: status exchange brings a peer up to date
+from node.errors import ProblemError, bad_request
+from node.peers.authentication import PeerAuthentication
+from node.peers.link import Link
+from node.peers.messages import (
+    BLOCKS_PER_REQUEST,
+    BODY_BYTES_MAX,
+    ITEM_ATTESTATION,
+    STATUS_BYTES_MAX,
+    Item,
+    Status,
+    not_authenticated,
+    too_large,
 )
-LINGER_S = 0.015  # what is not consensus waits this long for company: one request instead of several
+from node.peers.queue import PeerQueue
+
+ANSWER_BYTES_MAX = BODY_BYTES_MAX + (64 << 10)  # a body and its signature
 BACKOFF_S_MIN, BACKOFF_DOUBLINGS = 0.05, 4  # 0.05 s to 0.8 s
-CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 1.0, 5.0
-BLOCKS_PER_REQUEST = 64
-BLOCKS_BYTES_MAX = 2 << 20
-
-ITEM_CONSENSUS = 1  # [1, replica message]
-ITEM_ATTESTATION = 2  # [2, attestation]
-ITEM_COSIGNATURE = 3  # [3, size, root, log line, cosignature line]
-ITEM_NOTE = 4  # [4, text of a cosigned checkpoint]: to a peer that lacks it
-
-ITEM_ASK_COSIGNATURE = 5  # [5, DID]: which checkpoint did you see it cosign? Answered by item 3
-
-Item = list[Value]
-Status = tuple[bytes, int, int, int]  # replica status, height, log size, size of the cosigned checkpoint
-
-
-class PeerAuthentication:
-    """Signs what goes to peers, and opens what comes from them."""
-
-    def __init__(
-        self, genesis: Genesis, did: str, signer: Signer, now: Callable[[], float] = time.time
-    ) -> None:
-        self._genesis = genesis
-        self.did = did
-        self._signer = signer
-        self._now = now
-        self._nonces: dict[str, dict[bytes, float]] = {}  # by sender, so that none takes another's place
-        self._lock = threading.Lock()
-        self.patience = Patience()
-        self.on_clock: Callable[[str, float], None] | None = None  # (peer, what its clock shows)
-
-    def request(self, receiver: str, path: str, body: bytes) -> tuple[bytes, bytes]:
-        """(signed request, its nonce)."""
-        nonce = secrets.token_bytes(16)
-        return self._sign(REQUEST_TAG, receiver, nonce, path, body), nonce
-
-    def reply(self, receiver: str, nonce: bytes, path: str, body: bytes) -> bytes:
-        return self._sign(REPLY_TAG, receiver, nonce, path, body)
-
-    def open_request(self, data: bytes, path: str) -> tuple[str, bytes, bytes]:
-        """(sender, nonce, body) of a request that is for this node, fresh, and seen for the first time."""
-        sender, sent, nonce, body = self._open(REQUEST_TAG, data, path)
-        now = self._now()
-        with self._lock:
-            nonces = self._nonces.setdefault(sender, {})
-            if nonce in nonces:
-                self.patience.strike(sender)
-                raise ProblemError(401, "replayed", "Not authenticated", "this request was received before")
-            self._require_fresh(sender, sent)
-            if len(nonces) >= NONCES_PER_SENDER_MAX:
-                nonces = {n: t for n, t in nonces.items() if t > now - 2 * WINDOW_S}
-                self._nonces[sender] = nonces
-            if len(nonces) >= NONCES_PER_SENDER_MAX:
-                raise ProblemError(503, "busy", "Come again", "too many of your requests in two minutes")
-            nonces[nonce] = now
-        return sender, nonce, body
-
-    def open_reply(self, data: bytes, path: str, sender: str, nonce: bytes) -> bytes:
-        """The body of `sender`'s reply to the request with `nonce`."""
-        replied_by, sent, echoed, body = self._open(REPLY_TAG, data, path)
-        if replied_by != sender or echoed != nonce:
-            raise _refused("the reply is of another peer or to another request")
-        self._require_fresh(sender, sent)
-        return body
-
-    def _require_fresh(self, sender: str, sent: int) -> None:
-        # A clock that is wrong shows in every message, and is told before the message is refused for it.
-        if self.on_clock is not None:
-            self.on_clock(sender, sent)
-        if abs(sent - self._now()) > WINDOW_S:
-            raise _refused(f"the request's time is more than {WINDOW_S} s from this node's clock")
-
-    def _sign(self, tag: str, receiver: str, nonce: bytes, path: str, body: bytes) -> bytes:
-        network_id = self._genesis.network_id
-        payload = encode([tag, network_id, self.did, receiver, int(self._now()), nonce, path, body])
-        return sign1({}, payload, self._signer)
-
-    def _open(self, tag: str, data: bytes, path: str) -> tuple[str, int, bytes, bytes]:
-        try:
-            message = parse_sign1(data, size_bytes_max=BODY_BYTES_MAX)
-            payload = decode(message.payload, size_bytes_max=BODY_BYTES_MAX)
-            match payload:
-                case [
-                    str(said),
-                    bytes(network),
-                    str(sender),
-                    str(receiver),
-                    int(sent),
-                    bytes(nonce),
-                    str(to),
-                    bytes(body),
-                ] if said == tag and len(nonce) == 16:
-                    pass
-                case _:
-                    raise _refused("this is not a peer request")
-            if network != self._genesis.network_id:
-                raise forbidden(
-                    "other_network",
-                    f"the request is of network {network.hex()[:16]}, this node is in network "
-                    f"{self._genesis.network_id.hex()[:16]}: compare genesis.toml",
-                )
-            if receiver != self.did:
-                raise forbidden("wrong_receiver", f"the request is for {receiver}, this node is {self.did}")
-            participant = self._genesis.participants.get(sender)
-            if participant is None:
-                raise _refused(f"{sender} is not a participant of this network")
-            if self.patience.exhausted(sender):
-                raise ProblemError(
-                    429, "too_many_refused", "Come again", "too many of your messages had to be refused"
-                )
-            key = self._genesis.key(sender, "transport", sent)
-            if key is None or message.protected.get(4) != key.id.encode():
-                raise _refused(f"the request is not signed by the transport key of {sender}")
-            verify_sign1(message, key.public)
-        except ConsensusError as error:
-            raise _refused(f"the peer request cannot be read: {error}") from error
-        if to != path:
-            raise _refused(f"the request was signed for /peer/{to}, it came to /peer/{path}")
-        return sender, sent, nonce, body
-
-
-def too_large() -> ProblemError:
-    """413: told by the length alone, without reading."""
-    return ProblemError(413, "too_large", "Too large", f"a peer request has at most {BODY_BYTES_MAX} bytes")
-
-
-def _refused(detail: str) -> ProblemError:
-    return ProblemError(401, "peer_not_authenticated", "Not authenticated", detail)
+ANSWER_S_MAX = 5.0  # from the first byte sent to the last one read
 
 
 class PeerInbox(Protocol):
@@ -199,9 +57,8 @@ class Peer:
     did: str
     address: str
     validator: bool
-    queue: deque[tuple[float, Item]] = field(default_factory=lambda: deque(maxlen=QUEUE_ITEMS_MAX))
-    wake: threading.Condition = field(default_factory=threading.Condition)
-    blocks_from: int | None = None  # a pending request for blocks
+    link: Link
+    outgoing: PeerQueue = field(default_factory=PeerQueue)
     height: int = 0
     log_size: int = 0
     last_seen: float | None = None  # wall clock of the last signed message or reply
@@ -228,13 +85,12 @@ class Gossip:
         self._inbox = inbox
         self._poll_s = poll_s
         self._stopping = threading.Event()
-        self._pool = urllib3.PoolManager(num_pools=32, maxsize=4, retries=False)
         self.patience = authentication.patience
         self.refused: Counter[str] = Counter()  # requests of peers, by the code of the refusal
         self.cpu_s: defaultdict[str, float] = defaultdict(float)  # seconds by stage: send, receive, refuse
         self._counting = threading.Lock()
         self.peers = {
-            did: Peer(did, address.rstrip("/"), did in voting)
+            did: Peer(did, address.rstrip("/"), did in voting, Link(address))
             for did, address in addresses.items()
             if did != authentication.did
         }
@@ -249,7 +105,8 @@ class Gossip:
 
     def close(self) -> None:
         """Close the connections, once no sender runs."""
-        self._pool.clear()
+        for peer in self.peers.values():
+            peer.link.close()
 
     # -- out -----------------------------------------------------------------------------------------
 
@@ -257,24 +114,22 @@ class Gossip:
         """Queue an item for every validator (and, if asked, every observer)."""
         for peer in self.peers.values():
             if peer.validator or observers:
-                self._enqueue(peer, item)
+                peer.outgoing.put(item)
 
     def send(self, did: str, item: Item) -> None:
         """Queue an item for one peer; a participant without an address is left to find us."""
         peer = self.peers.get(did)
         if peer is not None:
-            self._enqueue(peer, item)
+            peer.outgoing.put(item)
 
     def request_blocks(self, did: str, height: int) -> None:
         """Ask a peer for decided blocks from `height` on; the answer goes to the inbox."""
         peer = self.peers.get(did)
         if peer is not None:
-            with peer.wake:
-                peer.blocks_from = height
-                peer.wake.notify()
+            peer.outgoing.ask_blocks(height)
 
-    def request(self, did: str, path: str, body: bytes, timeout_s: float = READ_TIMEOUT_S) -> bytes:
-        """One signed request, answered now; OSError or urllib3's errors when the peer cannot be reached."""
+    def request(self, did: str, path: str, body: bytes, timeout_s: float = ANSWER_S_MAX) -> bytes:
+        """One signed request, answered now; OSError when the peer cannot be reached or heard."""
         peer = self.peers.get(did)
         if peer is None:
             raise ConnectionError(f"peers.toml names no address for {did}")
@@ -338,14 +193,9 @@ class Gossip:
                     peer.height, peer.log_size = max(peer.height, height), max(peer.log_size, log_size)
                 self._inbox.peer_status(sender, (replica, height, log_size, cosigned))
             case _:
-                raise _refused("the status of the peer cannot be read")
+                raise not_authenticated("the status of the peer cannot be read")
 
     # -- the sender of one peer ----------------------------------------------------------------------
-
-    def _enqueue(self, peer: Peer, item: Item) -> None:
-        with peer.wake:
-            peer.queue.append((time.monotonic(), item))
-            peer.wake.notify()
 
     def serve(self, peer: Peer) -> None:
         """Send one batch to a peer, or wait for one; called on its sender's thread only."""
@@ -357,12 +207,7 @@ class Gossip:
                 self.cpu_s["send"] += time.thread_time() - started_s
 
     def _serve(self, peer: Peer) -> None:
-        with peer.wake:
-            if not peer.queue and peer.blocks_from is None:
-                peer.wake.wait(self._poll_s)
-            self._linger(peer)
-            batch, blocks_from = self._take(peer), peer.blocks_from
-            peer.blocks_from = None
+        batch, blocks_from = peer.outgoing.take(self._poll_s)
         if self._stopping.is_set():
             return
         told = sum(item[0] == ITEM_ATTESTATION for _, item in batch)
@@ -370,13 +215,12 @@ class Gossip:
             log.moment("gossip", peer=peer.did, attestations=told)
         try:
             self._exchange(peer, [item for _, item in batch], blocks_from)
-        except (OSError, urllib3.exceptions.HTTPError, ConsensusError, ProblemError) as error:
+        except (OSError, ConsensusError, ProblemError) as error:
             if peer.reachable:
                 log.moment("peer_lost", peer=peer.did, because=_because(error))
             peer.reachable = False
             peer.refusal = str(error) if isinstance(error, ProblemError) else None
-            with peer.wake:
-                peer.queue.extendleft(reversed(batch))
+            peer.outgoing.give_back(batch)
             backoff_s = BACKOFF_S_MIN * 2 ** min(peer.failures, BACKOFF_DOUBLINGS)
             peer.failures += 1
             if not self._stopping.is_set():
@@ -386,32 +230,6 @@ class Gossip:
         if not peer.reachable:
             log.moment("peer_found", peer=peer.did)
         peer.reachable, peer.refusal, peer.last_seen, peer.failures = True, None, time.time(), 0
-
-    def _linger(self, peer: Peer) -> None:
-        """Wait a moment for more, holding `peer.wake`, unless something of the agreement itself waits."""
-        while peer.queue and peer.blocks_from is None and not self._stopping.is_set():
-            wait_s = peer.queue[0][0] + LINGER_S - time.monotonic()
-            urgent = len(peer.queue) >= BATCH_ITEMS_MAX or any(i[0] == ITEM_CONSENSUS for _, i in peer.queue)
-            if urgent or wait_s <= 0:
-                return
-            peer.wake.wait(wait_s)
-
-    def _take(self, peer: Peer) -> list[tuple[float, Item]]:
-        """The next batch: within the limits, without consensus messages that are too old to matter."""
-        batch: list[tuple[float, Item]] = []
-        size = 0
-        oldest = time.monotonic() - MESSAGE_AGE_S_MAX
-        while peer.queue and len(batch) < BATCH_ITEMS_MAX:
-            queued, item = peer.queue[0]
-            bytes_of_item = sum(len(part) for part in item if isinstance(part, (bytes, str)))
-            if batch and size + bytes_of_item > BATCH_BYTES_MAX:
-                break
-            peer.queue.popleft()
-            if item[0] == ITEM_CONSENSUS and queued < oldest:
-                continue
-            size += bytes_of_item
-            batch.append((queued, item))
-        return batch
 
     def _exchange(self, peer: Peer, items: list[Item], blocks_from: int | None) -> None:
         status: Value = list(self._inbox.status())
@@ -436,23 +254,17 @@ class Gossip:
                         )
                     self._inbox.peer_blocks(peer.did, [_block_of(pair) for pair in pairs])
                 case _:
-                    raise _refused("the blocks of the peer cannot be read")
+                    raise not_authenticated("the blocks of the peer cannot be read")
 
-    def _post(self, peer: Peer, path: str, body: bytes, timeout_s: float = READ_TIMEOUT_S) -> bytes:
+    def _post(self, peer: Peer, path: str, body: bytes, seconds_max: float = ANSWER_S_MAX) -> bytes:
         data, nonce = self._authentication.request(peer.did, path, body)
-        response = self._pool.request(
-            "POST",
-            f"{peer.address}/peer/{path}",
-            body=data,
-            headers={"content-type": "application/cose"},
-            timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=timeout_s),
-            redirect=False,
+        large = path not in ("messages", "status")
+        size_max = ANSWER_BYTES_MAX if large else STATUS_BYTES_MAX
+        status, answer = peer.link.post(
+            f"/peer/{path}", data, seconds_max=seconds_max, size_bytes_max=size_max
         )
-        answer = response.data
-        if response.status != 200:
-            raise ProblemError(
-                response.status, "peer_refused", "Refused", f"{peer.did} answered {_sentence(answer)}"
-            )
+        if status != 200:
+            raise ProblemError(status, "peer_refused", "Refused", f"{peer.did} answered {_sentence(answer)}")
         return self._authentication.open_reply(answer, path, peer.did, nonce)
 
 
@@ -471,8 +283,7 @@ class Sender:
     def wake(self) -> None:
         """Whatever it waits for, it waits no longer."""
         self._peer.heard.set()
-        with self._peer.wake:
-            self._peer.wake.notify()
+        self._peer.outgoing.wake()
 
 
 def _block_of(pair: Value) -> tuple[bytes, bytes]:
@@ -480,7 +291,7 @@ def _block_of(pair: Value) -> tuple[bytes, bytes]:
         case [bytes(block), bytes(certificate)]:
             return block, certificate
         case _:
-            raise _refused("the blocks of the peer cannot be read")
+            raise not_authenticated("the blocks of the peer cannot be read")
 
 
 def _sentence(problem: bytes) -> str:

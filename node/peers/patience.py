@@ -1,9 +1,11 @@
 """How much bad input a node puts up with: refusals per sender, and a slow answer for whoever goes on.
 
-A message that an honest node never sends (malformed, badly signed, oversized, of another network) costs its
-authenticated sender one strike. Whoever has none left is refused before its signature is verified, until time
-gives strikes back. Refusals beyond a few a second are answered late, on a few threads at most: a sender that
-waits for its answer is slowed down, and nobody else is.
+A message that an honest node never sends (malformed, oversized, of another network) costs the sender that
+signed it one strike; what anybody can send in its name - badly signed, or captured and sent again - costs it
+nothing.
+Whoever has none left is refused before its signature is verified, until time gives strikes back. Refusals of
+one address beyond a few a second are told late (the server waits, on no thread): whoever goes on is slowed
+down, and nobody else is.
 """
 
 from __future__ import annotations
@@ -26,29 +28,35 @@ class Patience:
         self._now = now
         self._lock = threading.Lock()
         self._left: dict[str, tuple[float, float]] = {}  # sender -> strikes left, as of when
-        self._refusals = REFUSALS_PER_S, now()
+        self._refusals: dict[str, tuple[float, float]] = {}  # address -> prompt refusals left, as of when
 
     def strike(self, sender: str) -> None:
         """`sender` sent something that no honest node sends."""
         with self._lock:
-            if sender not in self._left and len(self._left) >= SENDERS_MAX:
-                del self._left[next(iter(self._left))]
-            self._left[sender] = max(self._strikes(sender) - 1, -1.0), self._now()
+            _put(self._left, sender, (max(self._strikes(sender) - 1, -1.0), self._now()))
 
     def exhausted(self, sender: str) -> bool:
         """Whether `sender` is to be refused unread."""
         with self._lock:
             return self._strikes(sender) < 0
 
-    def refusal_wait_s(self) -> float:
-        """How long to wait before one more refusal is told: 0 while they are few."""
+    def refusal_wait_s(self, address: str) -> float:
+        """How long to wait before `address` is told one more refusal: 0 while they are few."""
         with self._lock:
-            left, since = self._refusals
             now = self._now()
+            left, since = self._refusals.get(address, (REFUSALS_PER_S, now))
             left = min(REFUSALS_PER_S, left + (now - since) * REFUSALS_PER_S)
-            self._refusals = max(left - 1, 0.0), now
+            _put(self._refusals, address, (max(left - 1, 0.0), now))
             return LATE_S if left < 1 else 0.0
 
     def _strikes(self, sender: str) -> float:
         left, since = self._left.get(sender, (float(STRIKES_MAX), self._now()))
         return min(float(STRIKES_MAX), left + (self._now() - since) * STRIKES_PER_S)
+
+
+def _put(kept: dict[str, tuple[float, float]], name: str, value: tuple[float, float]) -> None:
+    """The newest is the last; the oldest goes when there are too many."""
+    kept.pop(name, None)
+    if len(kept) >= SENDERS_MAX:
+        del kept[next(iter(kept))]
+    kept[name] = value

@@ -27,6 +27,7 @@ from typing import NoReturn
 SECONDS_MAX = 5.0
 REDIRECTS_MAX = 2
 ADDRESSES_MAX = 3  # of one host that are tried
+RESOLVING_MAX = 8  # questions to the system's resolver, which may hang, and cannot be called off
 FETCHES_MAX = 3  # at the same time: most threads of the server stay free
 URL_CHARACTERS_MAX = 2048
 
@@ -93,6 +94,7 @@ class Fetcher:
         self._policy = policy or FetchPolicy()
         self._resolve = resolve
         self._slots = threading.BoundedSemaphore(FETCHES_MAX)
+        self._resolving = threading.BoundedSemaphore(RESOLVING_MAX)
         self._tls: ssl.SSLContext | None = None
 
     def get(self, url: str, *, accept: str, size_bytes_max: int, seconds_max: float = SECONDS_MAX) -> bytes:
@@ -200,7 +202,11 @@ class Fetcher:
                 found.extend(self._resolve(address.host, address.port))
             except (OSError, ValueError) as error:
                 trouble.append(error)
+            finally:
+                self._resolving.release()
 
+        if not self._resolving.acquire(blocking=False):
+            raise FetchError("unreachable", "the system's resolver does not answer")
         asking = threading.Thread(target=ask, name="resolve", daemon=True)
         asking.start()
         asking.join(max(deadline - time.monotonic(), 0))

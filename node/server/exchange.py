@@ -50,8 +50,8 @@ class Peers(Protocol):
 
     def refuse_large(self) -> None: ...
 
-    def refusal_wait_s(self) -> float:
-        """How long one more refusal waits before it is told."""
+    def refusal_wait_s(self, address: str) -> float:
+        """How long one more refusal waits before `address` is told it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +206,8 @@ class Exchange:
                 data = body.read()
             made = await run(partial(peers.handle, path, data), proven=connection.proven)
         except ProblemError:
-            await self._wait_before_refusal(peers.refusal_wait_s())
+            connection.proven = False  # whoever captured a peer's requests has not its key
+            await self._wait_before_refusal(peers.refusal_wait_s(connection.address))
             raise
         connection.proven = True
         return WholeAnswer.of(200, "OK", "application/cose", made)

@@ -28,7 +28,8 @@ from node.issuing.profiled import Securing
 from node.ledger.cosigner import Cosigner, Cosigning
 from node.ledger.engine import EmbeddedEngine, chain_config, tip_of
 from node.ledger.snapshot import Shelf
-from node.peers.gossip import Gossip, PeerAuthentication
+from node.peers.authentication import PeerAuthentication
+from node.peers.gossip import Gossip
 from node.receipts.proofs import Proofs
 from node.resolution.fetch import Fetcher, FetchPolicy
 from node.resolution.resolver import Resolver

@@ -17,8 +17,6 @@ import traceback
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import urllib3
-
 from node import log
 from node.storage.database import StorageTrouble
 from node.storage.signing import GuardError
@@ -27,7 +25,7 @@ TRIES_MAX = 10  # with the waits between them: about half a minute
 BACKOFF_S_MIN, BACKOFF_S_MAX = 0.1, 5.0
 JOIN_S_MAX = 10.0
 # The world's faults, which pass; anything else is a mistake of ours, and its traceback says where.
-PASSING = (OSError, StorageTrouble, urllib3.exceptions.HTTPError, MemoryError)
+PASSING = (OSError, StorageTrouble, MemoryError)
 
 
 class Trade(Protocol):

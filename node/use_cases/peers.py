@@ -8,13 +8,8 @@ from node import log
 from node.errors import bad_request, not_found
 from node.ledger.engine import EmbeddedEngine
 from node.ledger.snapshot import Shelf
-from node.peers.gossip import (
-    BLOCKS_BYTES_MAX,
-    BLOCKS_PER_REQUEST,
-    ITEM_ATTESTATION,
-    Gossip,
-    too_large,
-)
+from node.peers.gossip import Gossip
+from node.peers.messages import BLOCKS_BYTES_MAX, BLOCKS_PER_REQUEST, ITEM_ATTESTATION, too_large
 from node.storage.ledger import LedgerStore
 from node.verdicts.sources import Gathering
 
@@ -67,9 +62,9 @@ class PeerDoor:
         with self._gossip.receiving():
             raise too_large()
 
-    def refusal_wait_s(self) -> float:
-        """How long one more refusal of a peer's request waits before it is told."""
-        return self._gossip.patience.refusal_wait_s()
+    def refusal_wait_s(self, address: str) -> float:
+        """How long one more refusal of a peer's request from `address` waits before it is told."""
+        return self._gossip.patience.refusal_wait_s(address)
 
     def _peer_messages(self, sender: str, content: bytes) -> bytes:
         match _decoded(content):

@@ -19,7 +19,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-import urllib3
 
 from consensus.errors import ConsensusError
 from credentials.documents.canonical import b64u, b64u_decode, digest_document, parse_json
@@ -367,7 +366,6 @@ class Gathering:
             documents, missing = _answer_of(answer)
         except (
             OSError,
-            urllib3.exceptions.HTTPError,
             ProblemError,
             CredentialError,
             ConsensusError,

@@ -33,7 +33,8 @@ from consensus.cose import Signer
 from consensus.encoding import Value, encode
 from credentials.documents.identifiers import Subject
 from credentials.ledger.attestation import make_attestation
-from node.peers.gossip import ITEM_ATTESTATION, PeerAuthentication
+from node.peers.authentication import PeerAuthentication
+from node.peers.messages import ITEM_ATTESTATION
 from node.setup import network as networks
 from node.setup.keystore import Keys
 from tests.bench.harness import NotMeasured, percentile

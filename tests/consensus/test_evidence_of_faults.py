@@ -46,7 +46,7 @@ from consensus.machine import (
 )
 from consensus.types import PRECOMMIT, PREVOTE, Block, Kind, ValidatorSet, Vote
 from credentials.ledger.genesis import Genesis, key_name
-from node.peers.gossip import ITEM_COSIGNATURE
+from node.peers.messages import ITEM_COSIGNATURE
 from tests.harness import ledger
 from tests.harness.replicas import NETWORK, Net, Node, certificate_of, chain_of, did, vote
 from tests.harness.sim.ledger import make_tx

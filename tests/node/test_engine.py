@@ -21,7 +21,7 @@ from credentials.ledger.registry import Registry
 from node.errors import ProblemError
 from node.ledger.cosigner import Conflict, Cosigner, Cosigning
 from node.ledger.engine import EmbeddedEngine, chain_config, tip_of
-from node.peers.gossip import Item
+from node.peers.messages import Item
 from node.storage.ledger import LedgerStore, SqliteStandingReader
 from node.storage.signing import SigningStore
 from node.supervision.supervisor import Supervisor

@@ -22,7 +22,7 @@ from credentials.documents.suites import eddsa
 from credentials.ledger.genesis import Genesis, key_name
 from node.cli import comity
 from node.ledger.faults import FaultInvalid, verify_credential
-from node.peers.gossip import ITEM_CONSENSUS
+from node.peers.messages import ITEM_CONSENSUS
 from node.setup.keystore import Keys
 from node.setup.network import verify as verify_network
 from tests.harness.support_service import DID, PASSPHRASE, LiveNode, live_node

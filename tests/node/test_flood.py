@@ -25,13 +25,8 @@ from credentials.ledger.genesis import Genesis
 from node.config import DataDirectory
 from node.errors import ProblemError
 from node.ledger.inbox import EVENTS_PER_SENDER_MAX, URGENT_IN_ROW_MAX, Inbox
-from node.peers.gossip import (
-    BODY_BYTES_MAX,
-    ITEM_ATTESTATION,
-    ITEM_CONSENSUS,
-    REQUEST_TAG,
-    PeerAuthentication,
-)
+from node.peers.authentication import REQUEST_TAG, PeerAuthentication
+from node.peers.messages import BODY_BYTES_MAX, ITEM_ATTESTATION, ITEM_CONSENSUS
 from node.peers.patience import STRIKES_MAX, Patience
 from node.service import Service
 from node.setup import network as networks

@@ -12,8 +12,10 @@ from consensus.cose import SeedSigner, sign1
 from consensus.encoding import Value, encode
 from credentials.ledger.genesis import Genesis
 from node.errors import ProblemError
-from node.peers import gossip
-from node.peers.gossip import ITEM_ATTESTATION, ITEM_CONSENSUS, Gossip, PeerAuthentication, Status
+from node.peers.authentication import REQUEST_TAG, WINDOW_S, PeerAuthentication
+from node.peers.gossip import Gossip
+from node.peers.messages import ITEM_ATTESTATION, Status
+from node.peers.patience import LATE_S, Patience
 from node.supervision.supervisor import Supervisor
 from tests.harness import ledger
 
@@ -75,7 +77,7 @@ def test_other_requests_are_refused(genesis: Genesis, case: str, status: int, sa
         case "other receiver":
             receiver = authentication(genesis, ledger.IMPORTER)
         case "too old":
-            receiver = authentication(genesis, ledger.CUSTOMS, NOW + gossip.WINDOW_S + 1)
+            receiver = authentication(genesis, ledger.CUSTOMS, NOW + WINDOW_S + 1)
         case "flipped byte":
             data = data[:-70] + bytes([data[-70] ^ 1]) + data[-69:]
         case "stranger":
@@ -98,7 +100,7 @@ def test_other_requests_are_refused(genesis: Genesis, case: str, status: int, sa
 
 
 def signed(genesis: Genesis, sender: str, signer: SeedSigner, network: bytes | None = None) -> bytes:
-    head: list[Value] = [gossip.REQUEST_TAG, network or genesis.network_id, sender, ledger.CUSTOMS]
+    head: list[Value] = [REQUEST_TAG, network or genesis.network_id, sender, ledger.CUSTOMS]
     return sign1({}, encode([*head, NOW, b"n" * 16, "status", b""]), signer)
 
 
@@ -201,6 +203,7 @@ def test_items_travel_in_batches_and_in_order(genesis: Genesis, server: PeerServ
     wait(lambda: len(server.items) == 600)
     sender.stop()
     threads.stop()
+    sender.close()
 
     assert server.items == [[ITEM_ATTESTATION, n.to_bytes(2, "big")] for n in range(600)]
     assert server.batches == 3
@@ -225,7 +228,9 @@ def test_a_peer_that_is_heard_again_is_answered_at_once(
         Quiet(),
         poll_s=5,
     )
-    monkeypatch.setattr(gossip, "BACKOFF_S_MIN", 3600.0)  # without being woken it would wait an hour
+    monkeypatch.setattr(
+        "node.peers.gossip.BACKOFF_S_MIN", 3600.0
+    )  # without being woken it would wait an hour
     sender.broadcast([ITEM_ATTESTATION, b"a"])
     threads = supervised(sender)
     peer = sender.peers[ledger.CUSTOMS]
@@ -246,32 +251,67 @@ def test_a_peer_that_is_heard_again_is_answered_at_once(
     wait(lambda: back.items == [[ITEM_ATTESTATION, b"a"]])
     sender.stop()
     threads.stop()
+    sender.close()
     back.shutdown()
     back.server_close()
 
 
-def test_a_peer_that_is_away_costs_a_bounded_queue(genesis: Genesis) -> None:
+def test_a_captured_request_silences_nobody(genesis: Genesis) -> None:
     """
-    What waits for an unreachable peer is bounded, and old consensus messages are not sent later.
+    N09: one request of an honest peer, captured and sent again 500 times, costs that peer no strike.
     """
-    sender = Gossip(
-        authentication(genesis, ledger.MAKER),
-        {ledger.CUSTOMS: "http://127.0.0.1:9"},
-        ledger.VALIDATORS,
-        Quiet(),
-        poll_s=5,
-    )
-    peer = sender.peers[ledger.CUSTOMS]
-    for _ in range(gossip.QUEUE_ITEMS_MAX + 10):
-        sender.send(ledger.CUSTOMS, [ITEM_CONSENSUS, b"vote"])
-    queued = len(peer.queue)
-    peer.queue.clear()
-    peer.queue.append((time.monotonic() - gossip.MESSAGE_AGE_S_MAX - 1, [ITEM_CONSENSUS, b"old"]))
-    peer.queue.append((time.monotonic(), [ITEM_ATTESTATION, b"new"]))
+    maker, customs = authentication(genesis, ledger.MAKER), authentication(genesis, ledger.CUSTOMS)
+    captured, _ = maker.request(ledger.CUSTOMS, "status", b"body")
+    customs.open_request(captured, "status")
+    for _ in range(500):
+        with pytest.raises(ProblemError, match="received before"):
+            customs.open_request(captured, "status")
 
-    batch = sender._take(peer)
+    fresh, _ = maker.request(ledger.CUSTOMS, "status", b"body")
 
-    assert queued == gossip.QUEUE_ITEMS_MAX
-    assert [item for _, item in batch] == [[ITEM_ATTESTATION, b"new"]]
+    assert customs.open_request(fresh, "status")[0] == ledger.MAKER
+
+
+def test_nobody_is_silenced_in_anothers_name(genesis: Genesis) -> None:
+    """
+    What a stranger sends in the name of an honest peer - unsigned, altered, misdirected - is not its fault.
+    """
+    maker, customs = authentication(genesis, ledger.MAKER), authentication(genesis, ledger.CUSTOMS)
+    gossip = Gossip(customs, {}, ledger.VALIDATORS, Quiet(), poll_s=5)
+    captured, _ = maker.request(ledger.CUSTOMS, "status", b"body")
+    forged = signed(genesis, ledger.MAKER, SeedSigner(f"{ledger.MAKER}#transport", b"s" * 32))
+    altered = captured[:-1] + bytes([captured[-1] ^ 1])
+    for data, path in [
+        (forged, "status"),
+        (altered, "status"),
+        (captured, "messages"),
+        (b"", "status"),
+    ] * 100:
+        with pytest.raises(ProblemError), gossip.receiving() as known:
+            sender, _, _ = gossip.open(path, data)
+            known.append(sender)
+
+    assert gossip.open("status", captured)[0] == ledger.MAKER
+
+
+def test_refusals_are_told_late_to_the_address_that_earns_them() -> None:
+    """
+    One address that sends what is refused is slowed down; another one is not.
+    """
+    patience = Patience(lambda: 0.0)
+
+    waits = [patience.refusal_wait_s("10.0.0.66") for _ in range(20)]
+
+    assert waits[:5] == [0.0] * 5
+    assert waits[-5:] == [LATE_S] * 5
+    assert patience.refusal_wait_s("10.0.0.1") == 0.0
+
+
+def test_a_peer_without_an_address_is_not_asked(genesis: Genesis) -> None:
+    """
+    Only addresses of peers.toml are asked.
+    """
+    sender = Gossip(authentication(genesis, ledger.MAKER), {}, ledger.VALIDATORS, Quiet(), poll_s=5)
+
     with pytest.raises(ConnectionError, match=r"peers\.toml names no address"):
         sender.request(ledger.IMPORTER, "status", b"")

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import pytest
 
 from consensus.encoding import Value, encode
-from node.peers.gossip import PeerAuthentication
+from node.peers.authentication import PeerAuthentication
 from node.setup.keystore import Keys
 from node.setup.network import verify
 from tests.harness.net.batteries import claims_of, code_of, issue, wait_published, wait_receipted

@@ -12,7 +12,7 @@ import pytest
 from consensus.encoding import decode, encode
 from node.errors import SetupError
 from node.ledger import snapshot
-from node.peers.gossip import BLOCKS_PER_REQUEST
+from node.peers.messages import BLOCKS_PER_REQUEST
 from node.setup import network as networks
 from tests.harness.net.batteries import issue, wait_receipted
 from tests.harness.net.harness import FIVE, IMPORTER, Node, comity, found, wait

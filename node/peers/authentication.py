@@ -1,0 +1,132 @@
+"""Who is heard: requests between nodes and their answers, signed by transport keys of genesis.
+
+    request  ["comity/peer/v1", network id, sender, receiver, time, nonce(16), path, body]
+    reply    ["comity/peer-reply/v1", network id, receiver, sender, time, nonce of the request, path, body]
+
+Only participants of genesis are heard, within a window of time, and each request once. What was captured and
+is sent again is refused, and costs its signer nothing: it did not send it.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable
+
+from consensus.cose import Signer, parse_sign1, sign1, verify_sign1
+from consensus.encoding import decode, encode
+from consensus.errors import ConsensusError
+from credentials.ledger.genesis import Genesis
+from node.errors import ProblemError, forbidden
+from node.peers.messages import BODY_BYTES_MAX, not_authenticated
+from node.peers.patience import Patience
+
+REQUEST_TAG, REPLY_TAG = "comity/peer/v1", "comity/peer-reply/v1"
+WINDOW_S = 120  # a request older or newer than this is refused; nonces are remembered as long
+NONCES_PER_SENDER_MAX = 50_000
+
+
+class PeerAuthentication:
+    """Signs what goes to peers, and opens what comes from them."""
+
+    def __init__(
+        self, genesis: Genesis, did: str, signer: Signer, now: Callable[[], float] = time.time
+    ) -> None:
+        self._genesis = genesis
+        self.did = did
+        self._signer = signer
+        self._now = now
+        self._nonces: dict[str, dict[bytes, float]] = {}  # by sender, so that none takes another's place
+        self._lock = threading.Lock()
+        self.patience = Patience()
+        self.on_clock: Callable[[str, float], None] | None = None  # (peer, what its clock shows)
+
+    def request(self, receiver: str, path: str, body: bytes) -> tuple[bytes, bytes]:
+        """(signed request, its nonce)."""
+        nonce = secrets.token_bytes(16)
+        return self._sign(REQUEST_TAG, receiver, nonce, path, body), nonce
+
+    def reply(self, receiver: str, nonce: bytes, path: str, body: bytes) -> bytes:
+        return self._sign(REPLY_TAG, receiver, nonce, path, body)
+
+    def open_request(self, data: bytes, path: str) -> tuple[str, bytes, bytes]:
+        """(sender, nonce, body) of a request that is for this node, fresh, and seen for the first time."""
+        sender, sent, nonce, body = self._open(REQUEST_TAG, data, path)
+        now = self._now()
+        with self._lock:
+            nonces = self._nonces.setdefault(sender, {})
+            # Whoever sends it again need not be who signed it: the signer is not struck for it.
+            if nonce in nonces:
+                raise ProblemError(401, "replayed", "Not authenticated", "this request was received before")
+            self._require_fresh(sender, sent)
+            if len(nonces) >= NONCES_PER_SENDER_MAX:
+                nonces = {n: t for n, t in nonces.items() if t > now - 2 * WINDOW_S}
+                self._nonces[sender] = nonces
+            if len(nonces) >= NONCES_PER_SENDER_MAX:
+                raise ProblemError(503, "busy", "Come again", "too many of your requests in two minutes")
+            nonces[nonce] = now
+        return sender, nonce, body
+
+    def open_reply(self, data: bytes, path: str, sender: str, nonce: bytes) -> bytes:
+        """The body of `sender`'s reply to the request with `nonce`."""
+        replied_by, sent, echoed, body = self._open(REPLY_TAG, data, path)
+        if replied_by != sender or echoed != nonce:
+            raise not_authenticated("the reply is of another peer or to another request")
+        self._require_fresh(sender, sent)
+        return body
+
+    def _require_fresh(self, sender: str, sent: int) -> None:
+        # A clock that is wrong shows in every message, and is told before the message is refused for it.
+        if self.on_clock is not None:
+            self.on_clock(sender, sent)
+        if abs(sent - self._now()) > WINDOW_S:
+            raise not_authenticated(f"the request's time is more than {WINDOW_S} s from this node's clock")
+
+    def _sign(self, tag: str, receiver: str, nonce: bytes, path: str, body: bytes) -> bytes:
+        network_id = self._genesis.network_id
+        payload = encode([tag, network_id, self.did, receiver, int(self._now()), nonce, path, body])
+        return sign1({}, payload, self._signer)
+
+    def _open(self, tag: str, data: bytes, path: str) -> tuple[str, int, bytes, bytes]:
+        try:
+            message = parse_sign1(data, size_bytes_max=BODY_BYTES_MAX)
+            payload = decode(message.payload, size_bytes_max=BODY_BYTES_MAX)
+            match payload:
+                case [
+                    str(said),
+                    bytes(network),
+                    str(sender),
+                    str(receiver),
+                    int(sent),
+                    bytes(nonce),
+                    str(to),
+                    bytes(body),
+                ] if said == tag and len(nonce) == 16:
+                    pass
+                case _:
+                    raise not_authenticated("this is not a peer request")
+            if network != self._genesis.network_id:
+                raise forbidden(
+                    "other_network",
+                    f"the request is of network {network.hex()[:16]}, this node is in network "
+                    f"{self._genesis.network_id.hex()[:16]}: compare genesis.toml",
+                )
+            if receiver != self.did:
+                raise forbidden("wrong_receiver", f"the request is for {receiver}, this node is {self.did}")
+            participant = self._genesis.participants.get(sender)
+            if participant is None:
+                raise not_authenticated(f"{sender} is not a participant of this network")
+            if self.patience.exhausted(sender):
+                raise ProblemError(
+                    429, "too_many_refused", "Come again", "too many of your messages had to be refused"
+                )
+            key = self._genesis.key(sender, "transport", sent)
+            if key is None or message.protected.get(4) != key.id.encode():
+                raise not_authenticated(f"the request is not signed by the transport key of {sender}")
+            verify_sign1(message, key.public)
+        except ConsensusError as error:
+            raise not_authenticated(f"the peer request cannot be read: {error}") from error
+        if to != path:
+            raise not_authenticated(f"the request was signed for /peer/{to}, it came to /peer/{path}")
+        return sender, sent, nonce, body

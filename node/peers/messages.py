@@ -1,0 +1,44 @@
+"""What travels between nodes: the kinds of item, and their limits.
+
+    POST /peer/<path>   body = COSE_Sign1 by the sender's `transport` key (authentication.py) over `body`
+    200                 body = COSE_Sign1 by the receiver's `transport` key over `body`
+
+`body` by path (all CBOR):
+
+    messages   [status, [item, ...]]       -> status      item = [kind(int), fields...], see ITEM_*
+    status     status                      -> status
+    blocks     [from height, count]        -> [[block, certificate], ...]
+    documents  sealed JSON                 -> sealed JSON (sealing.py; node/verdicts/sources.py says which)
+    snapshot   [height or 0, offset]       -> [height, size, chunk]  (snapshot.py)
+
+    status = [replica status, height, log size, size of the cosigned checkpoint]
+"""
+
+from __future__ import annotations
+
+from consensus.encoding import Value
+from node.errors import ProblemError
+
+BODY_BYTES_MAX = 4 << 20
+STATUS_BYTES_MAX = 64 << 10  # an answer that is a status, or a refusal
+BLOCKS_PER_REQUEST = 64
+BLOCKS_BYTES_MAX = 2 << 20
+
+ITEM_CONSENSUS = 1  # [1, replica message]
+ITEM_ATTESTATION = 2  # [2, attestation]
+ITEM_COSIGNATURE = 3  # [3, size, root, log line, cosignature line]
+ITEM_NOTE = 4  # [4, text of a cosigned checkpoint]: to a peer that lacks it
+ITEM_ASK_COSIGNATURE = 5  # [5, DID]: which checkpoint did you see it cosign? Answered by item 3
+
+Item = list[Value]
+Status = tuple[bytes, int, int, int]  # replica status, height, log size, size of the cosigned checkpoint
+
+
+def not_authenticated(detail: str) -> ProblemError:
+    """401: what was sent is not from a peer, or not what a peer sends."""
+    return ProblemError(401, "peer_not_authenticated", "Not authenticated", detail)
+
+
+def too_large() -> ProblemError:
+    """413: told by the length alone, without reading."""
+    return ProblemError(413, "too_large", "Too large", f"a peer request has at most {BODY_BYTES_MAX} bytes")
