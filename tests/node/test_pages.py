@@ -12,7 +12,7 @@ import pytest
 
 from node.config import read_table, shipped
 from node.web.words import VERDICTS, age, say, when
-from tests.harness.support_service import CODE, LiveNode, live_node, manifest
+from tests.harness.support_service import CODE, UNKNOWN_CODE, LiveNode, live_node, manifest
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8", "Sec-Fetch-Site": "same-origin"}
 WAIT_S_MAX = 20.0

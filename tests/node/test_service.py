@@ -255,8 +255,8 @@ def test_a_consignment_is_judged_in_the_background(network: dict[str, Node]) -> 
 
 def test_a_verdict_does_not_rot(network: dict[str, Node]) -> None:
     """
-    I9, L20: a line that was judged is judged again once the ledger learns more about its battery: it says what
-    it was before and as of which height it is now; the same declaration uploaded again finds the first.
+    I9, L20: a judged line is judged again once the ledger learns more about its battery: it says what it was
+    and as of which height it is now; the same declaration uploaded again finds the first.
     """
     maker, customs = network["maker"], network["customs"]
     for serial in (23, 24):
