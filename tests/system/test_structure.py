@@ -35,7 +35,6 @@ TOO_LARGE: dict[str, tuple[int, str]] = {
     "node/ledger/engine.py": (671, "the engine is to be cut along its effects"),
     "node/ledger/engine.py:EmbeddedEngine": (498, "the engine is to be cut along its effects"),
     "node/ledger/engine.py:EmbeddedEngine.__init__": (66, "the engine is to be cut along its effects"),
-    "node/verdicts/consignments.py:Consignments": (262, "consignments and sources are to be cut"),
     "node/verdicts/sources.py": (515, "consignments and sources are to be cut"),
     "node/verdicts/sources.py:Gathering": (350, "consignments and sources are to be cut"),
 }
