@@ -1,6 +1,7 @@
 """Entries: the leaves of the log (design.md, section 5).
 
 the exact bytes of an admitted attestation (COSE_Sign1, tag 18)
+["comity/claim/v1", the exact bytes of an attestation whose author has no right over the battery]
 ["comity/refused/v1", digest, issuer, subject, rule, winner leaf index, height]
 ["comity/evidence/v1", kind, validator, height, round, [statement, statement]]      consensus.evidence
 ["comity/policy/v1", tlog-policy text]
@@ -21,7 +22,8 @@ from credentials.ledger.attestation import Attestation, parse_attestation
 
 ENTRY_BYTES_MAX = 1 << 17
 _COSE_OPENING = b"\xd2\x84"
-_REFUSED, _POLICY, _BLOCK = "comity/refused/v1", "comity/policy/v1", "comity/block/v1"
+_CLAIM, _REFUSED = "comity/claim/v1", "comity/refused/v1"
+_POLICY, _BLOCK = "comity/policy/v1", "comity/block/v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,20 @@ class AdmittedEntry:
     """An admitted attestation; its signature was verified before it was ordered."""
 
     attestation: Attestation
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimEntry:
+    """An attestation by an accredited party without a right over the battery: recorded, never a state.
+
+    A type of its own, so that nobody who reads admitted statements takes a claim for one (I5).
+    """
+
+    attestation: Attestation
+
+    def encode(self) -> bytes:
+        """The leaf."""
+        return encode([_CLAIM, self.attestation.data])
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +123,7 @@ class PolicyEntry:
         return encode([_POLICY, self.text])
 
 
-Entry = AdmittedEntry | RefusedEntry | EvidenceEntry | BlockEntry | PolicyEntry
+Entry = AdmittedEntry | ClaimEntry | RefusedEntry | EvidenceEntry | BlockEntry | PolicyEntry
 
 
 def parse_entry(entry: bytes) -> Entry:
@@ -121,6 +137,8 @@ def parse_entry(entry: bytes) -> Entry:
     except EncodingError as error:
         raise CredentialError("malformed", f"not an entry of the log: {error}") from error
     match value:
+        case [tag, bytes() as attestation] if tag == _CLAIM:
+            return ClaimEntry(parse_attestation(attestation))
         case [tag, digest, issuer, [scheme, namespace, h], rule, winner, height] if tag == _REFUSED:
             _require((digest, h), bytes)
             _require((issuer, scheme, namespace, rule), str)

@@ -6,7 +6,8 @@
                                          raises NotYet   unmet precondition: it waits in the pool
 
 Which events a rule guards, and what it reacts with, is data (`lifecycle.json`). X7, X15-X17, X19, X20 are
-the verifier's; X13, X14 and the travel half of X12 are not built; X18 acts through the state `lost`.
+the verifier's; X13, X14 and the travel half of X12 are not built. They are asked of those who may speak
+(`speaking.py`), and X3, X9, X11 of everybody.
 Rules use event time for plausibility and the order of the ledger for exclusivity.
 """
 
@@ -22,7 +23,11 @@ from credentials.documents.identifiers import Subject
 from credentials.ledger.attestation import Attestation, standing_key
 from credentials.ledger.genesis import ANY, Genesis
 from credentials.ledger.lifecycle import Event
-from credentials.ledger.standing import LIVE, SUSPENDED, Asset, Standing
+from credentials.ledger.records import Asset
+from credentials.ledger.standing import LIVE, SUSPENDED, Standing
+
+LOST = "lost"  # the setting
+PRODUCED, TAKEN_OUT = "produced", "taken_out"  # facts: where a code was brought into being
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,8 @@ class Context:
     at: int
     records: Records
     countersigned: frozenset[str] = frozenset()  # DIDs whose countersignature was verified
+    leaf_index: int = 0  # where it will stand in the log
+    height: int = 0  # of the last committed block
 
 
 Rule = Callable[[Standing, Attestation, Context], Conflict | None]
@@ -68,10 +75,14 @@ def x01_one_live_passport(standing: Standing, attestation: Attestation, context:
 
 
 def x02_produced_once(standing: Standing, attestation: Attestation, context: Context) -> Conflict | None:
-    """A code can be produced once."""
-    if standing.producer is None:
-        return None
-    return Conflict("X2", _fact(standing, context))
+    """A code is brought into being once; enrolment, which anybody licensed may do, never beats its maker."""
+    if standing.producer is not None:
+        return Conflict("X2", standing.facts.get(PRODUCED, standing.facts.get(TAKEN_OUT, 0)))
+    if context.event.effects.enrols and standing.born:
+        return Conflict("X2", _fact(standing, context))
+    if context.event.effects.enrols and (standing.predecessors or standing.parent):
+        raise Refusal("reserved", "the code is that of a battery made from others; its maker produces it")
+    return None
 
 
 def x03_nothing_after_the_end(
@@ -107,7 +118,7 @@ def x06_every_pack_present(standing: Standing, attestation: Attestation, context
     """
     assert attestation.bound_asset is not None, "the table says that this event has a bound asset"
     present = {standing.key, *(standing_key(s) for s in attestation.referenced_subjects)}
-    missing = [key for key in context.records.asset(attestation.bound_asset).packs if key not in present]
+    missing = [key for key in _packs(standing, attestation, context) if key not in present]
     if missing:
         raise NotYet(
             "X6",
@@ -126,11 +137,9 @@ def x08_consumed_once(standing: Standing, attestation: Attestation, context: Con
     if effects.consumes is not None:
         return Conflict("X8", standing.lineage.leaf_index) if standing.lineage else None
     if effects.claims_children:
-        for subject in attestation.referenced_subjects:
-            parent = context.records.standing(subject).parent
-            if parent is not None and parent.key != standing.key:
-                return Conflict("X8", parent.leaf_index)
-        return None
+        parents = [context.records.standing(subject).parent for subject in attestation.referenced_subjects]
+        taken = next((p for p in parents if p is not None and p.key != standing.key), None)
+        return Conflict("X8", taken.leaf_index) if taken else None
     for subject in attestation.referenced_subjects:
         lineage = context.records.standing(subject).lineage
         if lineage is None:
@@ -143,7 +152,7 @@ def x08_consumed_once(standing: Standing, attestation: Attestation, context: Con
 def x09_accredited(standing: Standing, attestation: Attestation, context: Context) -> Conflict | None:
     """The issuer holds a role for this scheme and namespace, at event time and at admission."""
     if ANY in context.event.attesters:
-        return None  # any participant; the table's `holder` or `countersigned_by` says who
+        return None  # any participant; the table's `speaks` or `countersigned_by` says who
     subject, issuer, event = attestation.subject, attestation.issuer, context.event
     for at, when in ((attestation.event_time, "when it happened"), (context.at, "now")):
         if not context.genesis.accredited(issuer, event.type, subject.scheme, subject.namespace, at):
@@ -163,8 +172,14 @@ def x10_countersigned(standing: Standing, attestation: Attestation, context: Con
     genesis, signatories = context.genesis, context.countersigned
     if context.event.countersigned_by == "parties":
         for party in attestation.parties:
-            if party not in signatories:
-                raise Refusal("X10", f"it needs the countersignature of {party}; send it again with it")
+            owner = genesis.owner_of(party)  # a party without a node is named by its number and cannot sign
+            if owner is not None and owner not in signatories:
+                raise Refusal("X10", f"it needs the countersignature of {owner}; send it again with it")
+    elif context.event.countersigned_by == "responsible":
+        if standing.responsible not in (attestation.issuer, None, *signatories):
+            raise Refusal(
+                "X10", f"it needs the countersignature of {standing.responsible}, who answers for it"
+            )
     elif context.event.countersigned_by == "authorities":
         role = context.event.attesters[0]
         holders = genesis.holders_of(role, context.at)
@@ -202,19 +217,44 @@ def x12_one_presentation(standing: Standing, attestation: Attestation, context: 
     return Conflict("X12", standing.presentation.leaf_index) if standing.presentation else None
 
 
+def x18_lost(standing: Standing, attestation: Attestation, context: Context) -> Conflict | None:
+    """A battery reported lost or stolen does not move until whoever reported it says that it is found."""
+    reports = standing.settings(LOST)
+    if reports:
+        who = ", ".join(sorted({setting.by for setting in reports.values()}))
+        raise NotYet("X18", f"it is reported lost or stolen by {who}, who has to say that it is found")
+    return None
+
+
 def x21_registered_with_its_batteries(
     standing: Standing, attestation: Attestation, context: Context
 ) -> Conflict | None:
     """A vehicle is registered or sold when every pack bound to it is produced and has a live passport."""
     assert attestation.bound_asset is not None, "the table says that this event has a bound asset"
     lacking = []
-    for key in context.records.asset(attestation.bound_asset).packs:
+    for key in _packs(standing, attestation, context):
         pack = standing if key == standing.key else context.records.standing_at(key)
         if pack is None or pack.producer is None or not pack.live:
             lacking.append(key)
     if lacking:
         raise NotYet("X21", f"{len(lacking)} packs of this vehicle have no live passport ({_keys(lacking)})")
     return None
+
+
+def _packs(standing: Standing, attestation: Attestation, context: Context) -> list[bytes]:
+    """The packs of the vehicle that this one answers for: installed by the same party, or of one holder.
+
+    Anybody may bind a battery of its own to a number that it read on a stranger's car: that binds nobody.
+    """
+    assert attestation.bound_asset is not None, "the table says that this event has a bound asset"
+    installed = context.records.asset(attestation.bound_asset).installed
+    installers = {by for key, by in installed if key == standing.key}
+    found = []
+    for key, by in installed:
+        pack = standing if key == standing.key else context.records.standing_at(key)
+        if by in installers or (pack is not None and pack.holder == standing.holder):
+            found.append(key)
+    return found
 
 
 RULES: Mapping[str, Rule] = {
@@ -229,6 +269,7 @@ RULES: Mapping[str, Rule] = {
     "X10": x10_countersigned,
     "X11": x11_event_time,
     "X12": x12_one_presentation,
+    "X18": x18_lost,
     "X21": x21_registered_with_its_batteries,
 }
 

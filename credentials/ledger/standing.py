@@ -1,22 +1,19 @@
-"""The standing of a battery (and the smaller records beside it): what the ledger knows at one height.
+"""The standing of one battery: what the ledger knows of it at one height (LIFECYCLE.md).
 
-Three axes, never folded into one: item state, EU status, publication. Every record is a value of the map of
-standings, deterministic CBOR, told apart by its tag:
+Three axes, never folded into one: item state, EU status, publication. Beside them who holds the battery,
+where it is, the marks it never sheds, and what was set per jurisdiction and by whom. A value of the map of
+standings, deterministic CBOR:
 
-    ["comity/standing/v1", core (bstr), null / [attestation, author, admitted at, core before (bstr) / null]]
-    ["comity/asset/v1", [scheme, namespace, H], [standing keys of the packs bound to it]]
-    ["comity/status-list/v1", issuer, H(list id), {purpose: [seq, digest, attestation, leaf, time]}]
-    ["comity/quota/v1", issuer, day, count]
+    ["comity/standing/v2", core (bstr), null / [attestation, author, kind, leaf, admitted at, countersigned,
+                                                taken back, core before (bstr) / null]]
 
-The last member of a standing is what taking its last attestation back would restore.
-Keys: `attestation.standing_key(subject)` for standings and status lists, `asset_key`, `quota_key`.
+The last member is what taking its last attestation back would restore. Key: `attestation.standing_key`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from hashlib import sha256
 from typing import Any, cast
 
 from consensus.encoding import EncodingError, Value, decode, encode
@@ -28,15 +25,19 @@ UNKNOWN = "unknown"
 EARLIER_PASSPORTS_MAX = 8  # older ones are on the timeline
 REFUSALS_MAX = 16  # the first ones; `refusals_count` counts all
 NAMED_MAX = 8
-
-_STANDING_TAG = "comity/standing/v1"
-_ASSET_TAG = "comity/asset/v1"
-_STATUS_TAG = "comity/status-list/v1"
-_QUOTA_TAG = "comity/quota/v1"
+CONTESTED_MAX = 8
+PREDECESSORS_MAX = 64
 
 # Publication axis and the status of one passport version.
 DRAFT, ACTIVE, SUPERSEDED, CEASED = "draft", "active", "superseded", "ceased"
 LIVE, SUSPENDED, REVOKED = "live", "suspended", "revoked"
+# Marks and settings that the code itself leaves; all others are words of the table.
+ENROLLED, CHILD, SECOND_LIFE = "enrolled", "child_of_dismantled", "second_life"
+BANNED, PASSPORT_SUSPENDED, PLACED, REFUSED = "banned", "suspended", "placed", "refused"
+PARTY = ""  # key of a setting that a party set, not an authority for its jurisdiction
+PRIVATE = "private"  # the holder is an owner without a node
+
+_STANDING_TAG = "comity/standing/v2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +76,13 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Presentation:
-    """An open presentation to customs."""
+    """An open presentation to customs. `office`: the customs participant, None if only its side is known."""
 
     attestation: bytes
     issuer: str
     leaf_index: int
+    jurisdiction: str
+    office: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +103,34 @@ class Parent:
 
 
 @dataclass(frozen=True, slots=True)
+class Setting:
+    """Who set something, at which leaf, and in which role as an authority ("": as a party)."""
+
+    by: str
+    leaf_index: int
+    role: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ban:
+    """An authority's prohibition to publish a passport again."""
+
+    by: str
+    jurisdiction: str
+    leaf_index: int
+
+
+@dataclass(frozen=True, slots=True)
 class Undo:
     """The last admitted attestation and the core of the standing before it."""
 
     attestation: bytes
     author: str
+    kind: str
+    leaf_index: int
     admitted_at: int
+    countersigned: bool  # by another party
+    taken_back: bool  # its effect was removed already; its marks were not
     core_before: bytes | None
 
 
@@ -119,7 +144,11 @@ class Standing:
     publication: str = DRAFT
     producer: str | None = None
     responsible: str | None = None
-    named: tuple[str, ...] = ()  # parties the responsible operator named: they may attest the next steps
+    holder: str | None = None  # who may speak for it: a DID, eori:..., uscc:... or PRIVATE
+    named: tuple[str, ...] = ()  # parties that the holder or an authority named: they may do the next steps
+    place: str | None = None  # the jurisdiction it is in; None on the way
+    marks: tuple[str, ...] = ()  # sorted; never fewer
+    jurisdictions: Mapping[str, Mapping[str, Setting]] = field(default_factory=dict)  # setting -> key -> who
     passport: Passport | None = None  # the latest version, whatever its status
     earlier: tuple[Passport, ...] = ()  # versions before it, latest last
     bound: Bound | None = None
@@ -127,11 +156,14 @@ class Standing:
     production_time: int | None = None
     last_event_time: int = 0  # of the last event that changed the item state
     lineage: Lineage | None = None
+    predecessors: tuple[bytes, ...] = ()  # standing keys of the batteries it was made from
     parent: Parent | None = None
     children: tuple[bytes, ...] = ()
     children_root: bytes | None = None
-    lost: bool = False
-    recalled: bool = False
+    enrolled: Setting | None = None  # by whom it was entered without a record of its origin
+    contested: tuple[int, ...] = ()  # leaf indices of the contests, the first ones
+    voided: bool = False  # a record of it was voided by authorities
+    readings: Mapping[str, int] = field(default_factory=dict)  # quantities that never fall
     facts: Mapping[str, int] = field(default_factory=dict)
     refusals: tuple[Refused, ...] = ()
     refusals_count: int = 0
@@ -141,6 +173,16 @@ class Standing:
     def key(self) -> bytes:
         """Its key in the map of standings."""
         return standing_key(self.subject)
+
+    @property
+    def born(self) -> bool:
+        """True if it was brought into being: produced, enrolled, or taken out of a dismantled battery."""
+        return self.item_state != UNKNOWN
+
+    @property
+    def used(self) -> bool:
+        """True if it carries any mark of use (I1)."""
+        return any(mark != ENROLLED for mark in self.marks)
 
     @property
     def live(self) -> bool:
@@ -167,6 +209,33 @@ class Standing:
         """The presentation to customs that is not closed yet."""
         return self.presentation
 
+    @property
+    def ban(self) -> Ban | None:
+        """The first prohibition to publish again that is in force."""
+        bans = [Ban(s.by, where, s.leaf_index) for where, s in self.settings(BANNED).items()]
+        return min(bans, key=lambda ban: ban.leaf_index, default=None)
+
+    def settings(self, name: str) -> Mapping[str, Setting]:
+        """What is set under this name, by jurisdiction ("": by a party)."""
+        return self.jurisdictions.get(name, {})
+
+    def setting(self, name: str, jurisdiction: str) -> Setting | None:
+        """What is set under this name in this jurisdiction, or None."""
+        return self.settings(name).get(jurisdiction)
+
+    def with_setting(self, name: str, key: str, setting: Setting | None) -> Standing:
+        """This standing with one setting set, or lifted (None)."""
+        kept = {k: s for k, s in self.settings(name).items() if k != key}
+        if setting is not None:
+            kept[key] = setting
+        others = {n: s for n, s in self.jurisdictions.items() if n != name}
+        return replace(self, jurisdictions={**others, name: kept} if kept else others)
+
+    def with_marks(self, *marks: str) -> Standing:
+        """This standing with more marks."""
+        grown = tuple(sorted({*self.marks, *marks}))
+        return self if grown == self.marks else replace(self, marks=grown)
+
     def passport_with(self, digest: bytes) -> Passport | None:
         """The version with this set-list digest, the latest or an earlier one."""
         versions = (*self.earlier, self.passport) if self.passport else self.earlier
@@ -183,185 +252,132 @@ class Standing:
 
     def core(self) -> bytes:
         """The encoded standing without its undo record."""
-        passport, bound, presentation = self.passport, self.bound, self.presentation
-        lineage, parent = self.lineage, self.parent
-        value: list[Any] = [
-            self.subject.as_list(),
-            self.item_state,
-            self.eu_status,
-            self.publication,
-            self.producer,
-            self.responsible,
-            list(self.named),
-            _passport_value(passport) if passport else None,
-            [_passport_value(p) for p in self.earlier],
-            [bound.asset.as_list(), bound.leaf_index] if bound else None,
-            [presentation.attestation, presentation.issuer, presentation.leaf_index]
-            if presentation
-            else None,
-            self.production_time,
-            self.last_event_time,
-            [list(lineage.successors), lineage.leaf_index, lineage.status] if lineage else None,
-            [parent.key, parent.leaf_index] if parent else None,
-            list(self.children),
-            self.children_root,
-            self.lost,
-            self.recalled,
-            dict(self.facts),
-            [
-                [r.rule, r.attestation, r.document, r.issuer, r.winner_leaf_index, r.leaf_index]
-                for r in self.refusals
-            ],
-            self.refusals_count,
-        ]
-        return encode(value)
+        return encode(_core_value(self))
 
     def encode(self) -> bytes:
         """The value in the map of standings."""
-        undo = self.undo
-        before: Value = [undo.attestation, undo.author, undo.admitted_at, undo.core_before] if undo else None
+        u = self.undo
+        before: Value = (
+            [
+                u.attestation,
+                u.author,
+                u.kind,
+                u.leaf_index,
+                u.admitted_at,
+                u.countersigned,
+                u.taken_back,
+                u.core_before,
+            ]
+            if u
+            else None
+        )
         return encode([_STANDING_TAG, self.core(), before])
 
     @classmethod
     def decode(cls, data: bytes) -> Standing:
         """Read a value of the map of standings; raises CredentialError if it is another record."""
-        value = _tagged(data, _STANDING_TAG, 3)
+        value = tagged(data, _STANDING_TAG, 3)
         undo = Undo(*value[2]) if value[2] is not None else None
         return replace(cls.decode_core(value[1]), undo=undo)
 
     @classmethod
     def decode_core(cls, data: bytes) -> Standing:
         """Read what `core` wrote."""
-        v = cast(list[Any], decode(data))
-        return cls(
-            subject=Subject(*v[0]),
-            item_state=v[1],
-            eu_status=v[2],
-            publication=v[3],
-            producer=v[4],
-            responsible=v[5],
-            named=tuple(v[6]),
-            passport=Passport(*v[7]) if v[7] is not None else None,
-            earlier=tuple(Passport(*p) for p in v[8]),
-            bound=Bound(Subject(*v[9][0]), v[9][1]) if v[9] is not None else None,
-            presentation=Presentation(*v[10]) if v[10] is not None else None,
-            production_time=v[11],
-            last_event_time=v[12],
-            lineage=Lineage(tuple(v[13][0]), v[13][1], v[13][2]) if v[13] is not None else None,
-            parent=Parent(*v[14]) if v[14] is not None else None,
-            children=tuple(v[15]),
-            children_root=v[16],
-            lost=v[17],
-            recalled=v[18],
-            facts=v[19],
-            refusals=tuple(Refused(*r) for r in v[20]),
-            refusals_count=v[21],
-        )
+        return _standing(cls, cast(list[Any], decode(data)))
 
 
-@dataclass(frozen=True, slots=True)
-class Asset:
-    """A vehicle or other asset: the standing keys of the batteries installed in it, in order of binding."""
-
-    subject: Subject
-    packs: tuple[bytes, ...] = ()
-
-    @property
-    def key(self) -> bytes:
-        """Its key in the map of standings."""
-        return asset_key(self.subject)
-
-    def encode(self) -> bytes:
-        """The value in the map of standings."""
-        return encode([_ASSET_TAG, self.subject.as_list(), list(self.packs)])
-
-    @classmethod
-    def decode(cls, data: bytes) -> Asset:
-        """Read what `encode` wrote."""
-        value = _tagged(data, _ASSET_TAG, 3)
-        return cls(Subject(*value[1]), tuple(value[2]))
-
-
-@dataclass(frozen=True, slots=True)
-class StatusVersion:
-    """The latest attested version of a status list for one purpose."""
-
-    seq: int
-    digest: bytes
-    attestation: bytes
-    leaf_index: int
-    time: int  # block time of admission
-
-
-@dataclass(frozen=True, slots=True)
-class StatusLists:
-    """The latest versions of one status list of one issuer, by purpose."""
-
-    subject: Subject
-    latest: Mapping[str, StatusVersion] = field(default_factory=dict)
-
-    @property
-    def key(self) -> bytes:
-        """Its key in the map of standings."""
-        return standing_key(self.subject)
-
-    def encode(self) -> bytes:
-        """The value in the map of standings."""
-        latest = {
-            purpose: [v.seq, v.digest, v.attestation, v.leaf_index, v.time]
-            for purpose, v in self.latest.items()
-        }
-        return encode([_STATUS_TAG, self.subject.namespace, self.subject.h, latest])
-
-    @classmethod
-    def decode(cls, data: bytes) -> StatusLists:
-        """Read what `encode` wrote."""
-        value = _tagged(data, _STATUS_TAG, 4)
-        latest = {purpose: StatusVersion(*version) for purpose, version in value[3].items()}
-        return cls(Subject("status", value[1], value[2]), latest)
+def _core_value(s: Standing) -> list[Any]:
+    passport, bound, presentation = s.passport, s.bound, s.presentation
+    lineage, parent, enrolled = s.lineage, s.parent, s.enrolled
+    return [
+        s.subject.as_list(),
+        s.item_state,
+        s.eu_status,
+        s.publication,
+        s.producer,
+        s.responsible,
+        s.holder,
+        list(s.named),
+        s.place,
+        list(s.marks),
+        {
+            name: {key: [found.by, found.leaf_index, found.role] for key, found in kept.items()}
+            for name, kept in s.jurisdictions.items()
+        },
+        _passport_value(passport) if passport else None,
+        [_passport_value(p) for p in s.earlier],
+        [bound.asset.as_list(), bound.leaf_index] if bound else None,
+        [
+            presentation.attestation,
+            presentation.issuer,
+            presentation.leaf_index,
+            presentation.jurisdiction,
+            presentation.office,
+        ]
+        if presentation
+        else None,
+        s.production_time,
+        s.last_event_time,
+        [list(lineage.successors), lineage.leaf_index, lineage.status] if lineage else None,
+        list(s.predecessors),
+        [parent.key, parent.leaf_index] if parent else None,
+        list(s.children),
+        s.children_root,
+        [enrolled.by, enrolled.leaf_index, enrolled.role] if enrolled else None,
+        list(s.contested),
+        s.voided,
+        dict(s.readings),
+        dict(s.facts),
+        [
+            [r.rule, r.attestation, r.document, r.issuer, r.winner_leaf_index, r.leaf_index]
+            for r in s.refusals
+        ],
+        s.refusals_count,
+    ]
 
 
-@dataclass(frozen=True, slots=True)
-class Quota:
-    """How many attestations of an issuer were ordered on one day (days since 1970, UTC)."""
-
-    issuer: str
-    day: int
-    count: int = 0
-
-    @property
-    def key(self) -> bytes:
-        """Its key in the map of standings."""
-        return quota_key(self.issuer)
-
-    def encode(self) -> bytes:
-        """The value in the map of standings."""
-        return encode([_QUOTA_TAG, self.issuer, self.day, self.count])
-
-    @classmethod
-    def decode(cls, data: bytes) -> Quota:
-        """Read what `encode` wrote."""
-        return cls(*_tagged(data, _QUOTA_TAG, 4)[1:])
-
-
-Record = Standing | Asset | StatusLists | Quota
-
-
-def asset_key(subject: Subject) -> bytes:
-    """The key of a vehicle or asset: never that of a battery, whatever H its binder claims."""
-    return sha256(b"comity/asset-key/v1" + standing_key(subject)).digest()
-
-
-def quota_key(issuer: str) -> bytes:
-    """The key of an issuer's daily count."""
-    return sha256(b"comity/quota-key/v1" + issuer.encode()).digest()
+def _standing(cls: type[Standing], v: list[Any]) -> Standing:
+    return cls(
+        subject=Subject(*v[0]),
+        item_state=v[1],
+        eu_status=v[2],
+        publication=v[3],
+        producer=v[4],
+        responsible=v[5],
+        holder=v[6],
+        named=tuple(v[7]),
+        place=v[8],
+        marks=tuple(v[9]),
+        jurisdictions={
+            name: {key: Setting(*value) for key, value in kept.items()} for name, kept in v[10].items()
+        },
+        passport=Passport(*v[11]) if v[11] is not None else None,
+        earlier=tuple(Passport(*p) for p in v[12]),
+        bound=Bound(Subject(*v[13][0]), v[13][1]) if v[13] is not None else None,
+        presentation=Presentation(*v[14]) if v[14] is not None else None,
+        production_time=v[15],
+        last_event_time=v[16],
+        lineage=Lineage(tuple(v[17][0]), v[17][1], v[17][2]) if v[17] is not None else None,
+        predecessors=tuple(v[18]),
+        parent=Parent(*v[19]) if v[19] is not None else None,
+        children=tuple(v[20]),
+        children_root=v[21],
+        enrolled=Setting(*v[22]) if v[22] is not None else None,
+        contested=tuple(v[23]),
+        voided=v[24],
+        readings=v[25],
+        facts=v[26],
+        refusals=tuple(Refused(*r) for r in v[27]),
+        refusals_count=v[28],
+    )
 
 
 def _passport_value(p: Passport) -> list[Value]:
     return [p.digest, p.version, p.issuer, p.attestation, p.leaf_index, p.height, p.status, p.changed_by]
 
 
-def _tagged(data: bytes, tag: str, length: int) -> list[Any]:
+def tagged(data: bytes, tag: str, length: int) -> list[Any]:
+    """The members of a record of this kind; raises CredentialError if it is another one."""
     try:
         value = decode(data)
     except EncodingError as error:

@@ -3,26 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
-from credentials.ledger.standing import Standing
-
-
-class Setting(Protocol):
-    """Who set something, and at which leaf."""
-
-    @property
-    def by(self) -> str: ...
-
-    @property
-    def leaf_index(self) -> int: ...
-
-
-@dataclass(frozen=True, slots=True)
-class _Set:
-    by: str
-    leaf_index: int
+from credentials.ledger.standing import Setting, Standing
 
 
 def marks_of(standing: Standing) -> tuple[str, ...]:
@@ -43,7 +26,7 @@ def settings_of(standing: Standing, name: str) -> Mapping[str, Setting]:
         return found
     if not getattr(standing, name, False):
         return {}
-    return {"": _Set(standing.responsible or "", standing.facts.get(name, 0))}
+    return {"": Setting(standing.responsible or "", standing.facts.get(name, 0))}
 
 
 def ban_of(standing: Standing) -> Any:

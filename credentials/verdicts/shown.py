@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from credentials.documents.canonical import b64u
 from credentials.errors import CredentialError
-from credentials.ledger.standing import LIVE, Passport, Standing
+from credentials.ledger.standing import LIVE, Passport, Setting, Standing
 from credentials.verdicts.content import no_passport, why_missing
 from credentials.verdicts.evidence import Missing, declaration_text
-from credentials.verdicts.life import Setting, ban_of, marks_of, presented_in, settings_of
+from credentials.verdicts.life import ban_of, marks_of, presented_in, settings_of
 from credentials.verdicts.record import Inquiry, Recorded, event_members
 from credentials.verdicts.shown_as import CHECKS, NOT_GIVEN, Row, ShownAs
 from credentials.verdicts.verdict import Findings, Outcome

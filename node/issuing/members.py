@@ -6,6 +6,7 @@ cannot be read raises ValueError (or CredentialError) with the reason.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
@@ -13,8 +14,11 @@ from typing import Any
 import orjson
 
 from credentials.documents.canonical import b64u_decode
+from credentials.documents.identifiers import canonical_commodity_code, canonical_did
 
 JSON = dict[str, Any]
+_EORI = re.compile(r"[A-Z]{2}[A-Z0-9]{1,15}")
+_USCC = re.compile(r"[0-9A-HJ-NPQRTUWXY]{18}")
 
 
 def _text(value: Any) -> str:
@@ -60,6 +64,43 @@ def _country(value: Any) -> str:
     return text
 
 
+def _party(value: Any) -> str:
+    """A DID, or a party without a node by its EORI or USCC: its one text."""
+    text = _text(value).strip()
+    scheme, colon, number = text.partition(":")
+    if not colon or scheme.lower() not in ("eori", "uscc"):
+        return canonical_did(text)
+    number = "".join(number.split()).upper()
+    if scheme.lower() == "eori":
+        return f"eori:{_eori(number)}"
+    if not _USCC.fullmatch(number):
+        raise ValueError("a USCC has 18 characters: digits and capitals without I, O, S, V and Z (GB 32100)")
+    return f"uscc:{number}"
+
+
+def _eori(value: Any) -> str:
+    text = "".join(_text(value).split()).upper()
+    if not _EORI.fullmatch(text):
+        raise ValueError("an EORI is two letters of the country and up to 15 letters and digits")
+    return text
+
+
+def _criteria(value: Any) -> JSON:
+    """{"prefixes": [beginnings of codes], "produced_from": day, "produced_until": day}; as text: JSON."""
+    table = orjson.loads(value) if isinstance(value, str) else dict(value)
+    if not isinstance(table, dict) or not table.keys() <= {"prefixes", "produced_from", "produced_until"}:
+        raise ValueError("it has prefixes, produced_from and produced_until, and nothing else")
+    prefixes = sorted({prefix.upper() for prefix in _texts(table["prefixes"])}) if "prefixes" in table else []
+    days = {k: _date(table[k]) for k in ("produced_from", "produced_until") if table.get(k)}
+    if not prefixes and not days:
+        raise ValueError("it says what it covers: beginnings of codes, or days of production")
+    return {"prefixes": prefixes, **days}
+
+
+def _date(value: Any) -> str:
+    return date.fromisoformat(_text(value)).isoformat()
+
+
 def _sets(value: Any) -> JSON:
     """{"1": digest, ...} with an optional "version" (1); as text: JSON of the same."""
     table = orjson.loads(value) if isinstance(value, str) else dict(value)
@@ -76,13 +117,17 @@ def _sets(value: Any) -> JSON:
 VALUES: Mapping[str, Callable[[Any], Any]] = {
     "text": _text,
     "texts": _texts,
-    "date": lambda v: date.fromisoformat(_text(v)).isoformat(),
+    "date": _date,
     "integer": _whole,
     "boolean": _truth,
     "digest": _digest,
     "identifier": _text,
     "identifiers": _texts,
-    "did": _text,
+    "did": lambda v: canonical_did(_text(v)),
+    "party": _party,
+    "eori": _eori,
+    "commodity_code": lambda v: canonical_commodity_code(_text(v)),
+    "criteria": _criteria,
     "vin": _text,
     "country": _country,
     "sets": _sets,

@@ -1,6 +1,7 @@
 """The outbox: own attestations go to every validator until their receipt exists.
 
-    outbox -> admitted | refused (with the rule and the winner) -> receipted
+    outbox -> admitted | claim (recorded; nothing follows from it) | refused (with the rule and the winner)
+           -> receipted
            -> dropped: every pool will say no (a rule of block validity); nothing was recorded
 
 An attestation is in office.db before this thread sees it. What is sent is sent again every few seconds until
@@ -87,7 +88,7 @@ class Outbox:
         ]
         for item in waiting:
             for row in self._ledger.entries_with_digest(item.digest):
-                state = "admitted" if row.type == "admitted" else "refused"
+                state = row.type if row.type in ("admitted", "claim") else "refused"
                 final.append(Settled(item.digest, state, row.height, row.leaf_index, row.rule, row.winner))
                 self._sent.pop(item.digest, None)
         dropped = []

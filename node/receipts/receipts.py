@@ -23,6 +23,7 @@ from credentials.ledger.attestation import parse_attestation
 from credentials.ledger.entries import (
     AdmittedEntry,
     BlockEntry,
+    ClaimEntry,
     EvidenceEntry,
     PolicyEntry,
     RefusedEntry,
@@ -77,6 +78,12 @@ def what_it_says(entry: bytes) -> Said:
             at = datetime.fromtimestamp(attestation.event_time, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
             about = _subject(attestation.subject)
             return Said(True, f"admitted: {attestation.kind} by {attestation.issuer}, about {about}, of {at}")
+        case ClaimEntry(attestation):
+            return Said(
+                False,
+                f"proof that {attestation.issuer} CLAIMED {attestation.kind} about "
+                f"{_subject(attestation.subject)}: it had no right over it, and nothing follows from that",
+            )
         case RefusedEntry():
             return Said(
                 False,

@@ -300,7 +300,7 @@ def _work(disk: _Disk, agreement: _Agreement, *, open_api: bool) -> _Trades:
     )
     outbox = Outbox(stores.office, stores.ledger, agreement.engine, agreement.gossip)
     agreement.listening.outbox = outbox
-    consignments = Consignments(stores.office, stores.ledger, gathering, disk.policy)
+    consignments = Consignments(stores.office, gathering, disk.policy)
     return _Trades(issuing, outbox, gathering, consignments, resolver, securing, checking, open_api)
 
 

@@ -10,11 +10,13 @@ from credentials.ledger.attestation import Attestation, standing_key
 from credentials.ledger.entries import (
     AdmittedEntry,
     BlockEntry,
+    ClaimEntry,
     EvidenceEntry,
     PolicyEntry,
     RefusedEntry,
     parse_entry,
 )
+from credentials.ledger.records import claims_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +36,10 @@ class EntryRow:
 
     entry: bytes
     leaf_hash: bytes
-    type: str  # admitted | refused | block | policy | evidence
+    type: str  # admitted | claim | refused | block | policy | evidence
     kind: str | None = None  # of the attestation: the event
     issuer: str | None = None
-    subject: bytes | None = None  # its standing key
+    subject: bytes | None = None  # its standing key; of a claim the key of the claims about the battery
     digest: bytes | None = None  # of the attestation
     document_digest: bytes | None = None
     rule: str | None = None  # refused: the rule
@@ -61,6 +63,18 @@ def row_of(entry: bytes, parsed: Mapping[bytes, Attestation] | None = None) -> E
                 subject=standing_key(attestation.subject),
                 digest=attestation.digest,
                 document_digest=attestation.document_digest,
+            )
+        case ClaimEntry(attestation):
+            # Under a key of its own and without its document: whoever reads the statements about a battery,
+            # or looks for the record of a document, never meets a claim, however many there are.
+            return EntryRow(
+                entry,
+                leaf,
+                "claim",
+                kind=attestation.kind,
+                issuer=attestation.issuer,
+                subject=claims_key(standing_key(attestation.subject)),
+                digest=attestation.digest,
             )
         case RefusedEntry() as refused:
             return EntryRow(

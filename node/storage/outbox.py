@@ -34,7 +34,7 @@ class Settled:
     """What the ledger says became of an attestation."""
 
     digest: bytes
-    state: str  # admitted | refused
+    state: str  # admitted | claim | refused
     height: int
     leaf_index: int
     rule: str | None

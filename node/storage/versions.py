@@ -234,23 +234,6 @@ def _access(db: sqlite_utils.Database) -> None:
     )
 
 
-def office_2_lines_that_are_watched(db: sqlite_utils.Database) -> None:
-    """By what a judged line is found when the ledger learns something that would change its word.
-
-    A line from before keeps its verdict until its consignment is uploaded again: it says at which height.
-    """
-    items = db.table("items")
-    items.add_column("subject", bytes)
-    items.add_column("issuer", str)
-    items.add_column("was", str)
-    items.add_column("stale", int, not_null_default=0)
-    items.add_column("settled", int, not_null_default=0)
-    for name, column in (("items_subject", "subject"), ("items_issuer", "issuer"), ("items_was", "was")):
-        db.execute(f"CREATE INDEX IF NOT EXISTS {name} ON items ({column}) WHERE {column} IS NOT NULL")
-    db.execute("CREATE INDEX IF NOT EXISTS items_stale ON items (stale) WHERE stale != 0")
-    _index(db, "consignments", "consignments_declaration", ["declaration"])
-
-
 SIGNING = History("signing", signing_1_guards_and_wal)
 LEDGER = History("ledger", ledger_1_blocks_and_entries)
-OFFICE = History("office", office_1_records, office_2_lines_that_are_watched)
+OFFICE = History("office", office_1_records)

@@ -131,8 +131,15 @@ def _standing(standing: Standing) -> JSON:
         },
         "bound": standing.bound is not None,
         "presented": standing.presentation is not None,
-        "lost": standing.lost,
-        "recalled": standing.recalled,
+        "lost": bool(standing.settings("lost")),
+        "recalled": bool(standing.settings("recalled")),
+        "holder": standing.holder,
+        "place": standing.place,
+        "marks": list(standing.marks),
+        "settings": {
+            name: {where: {"by": s.by, "leaf_index": s.leaf_index} for where, s in kept.items()}
+            for name, kept in standing.jurisdictions.items()
+        },
         "last_event_time": standing.last_event_time,
         "refusals": [
             {

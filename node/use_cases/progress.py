@@ -9,6 +9,12 @@ from node.issuing.passports import Issuing
 from node.storage.ledger import LedgerStore
 from node.storage.outbox import OutboxItem
 
+CLAIM_TEXT = (
+    "recorded as a claim: this participant holds a licence for the event and no right over this battery. "
+    "Once its holder hands it over, names this participant as a party of one of its events, or countersigns, "
+    "sign it again"
+)
+
 
 class Waiting(TypedDict):
     """Why an attestation cannot be ordered yet."""
@@ -18,7 +24,7 @@ class Waiting(TypedDict):
 
 
 class Progress(TypedDict):
-    """One own attestation: outbox -> admitted | refused (by a rule, against a winner) | dropped."""
+    """One own attestation: outbox -> admitted | claim | refused (by a rule, against a winner) | dropped."""
 
     digest: str
     kind: str
@@ -27,7 +33,7 @@ class Progress(TypedDict):
     height: int | None
     leaf_index: int | None
     block_time: int | None
-    refusal: dict[str, Any] | None  # {rule, winner_leaf_index, text? (dropped)}
+    refusal: dict[str, Any] | None  # {rule, winner_leaf_index, text? (claim, dropped)}
     created: int
     receipted_at: int | None
     document_digest: str
@@ -51,6 +57,8 @@ class ProgressReport:
         refusal: dict[str, Any] | None = None
         if item.state == "refused":
             refusal = {"rule": item.rule, "winner_leaf_index": item.winner}
+        elif item.state == "claim":
+            refusal = {"rule": "I5", "winner_leaf_index": None, "text": CLAIM_TEXT}
         elif item.state == "dropped":
             refusal = {"rule": item.rule, "winner_leaf_index": None, "text": item.reason}
         return {

@@ -7,6 +7,8 @@ interpreter's lock, so a job beside them would double their time. A line is neve
 
 from __future__ import annotations
 
+import csv
+import io
 import secrets
 import threading
 import time
@@ -20,27 +22,47 @@ import orjson
 
 from credentials.documents.canonical import parse_json
 from credentials.errors import CredentialError
+from credentials.verdicts.clearance import clear_item
 from credentials.verdicts.evidence import Policy
-from credentials.verdicts.manifest import Manifest
+from credentials.verdicts.manifest import Manifest, ManifestContext
 from credentials.verdicts.readiness import readiness
 from credentials.verdicts.words import ORDER
 from node import log
 from node.errors import ProblemError, bad_request, not_found
-from node.storage.consignments import ConsignmentRow
-from node.storage.ledger import LedgerStore
+from node.storage.consignments import ConsignmentRow, ItemRow
 from node.storage.office import OfficeStore
-from node.verdicts.export import as_csv
-from node.verdicts.judging import Judging
 from node.verdicts.sources import Gathering
 
 JSON = dict[str, Any]
 MANIFEST_BYTES_MAX = 16 << 20
+BATCH_LINES = 8  # fetched for together, stored together
+YIELD_S = 0.002
 SCAN_POLL_S = 0.001
 SCAN_WAIT_S_MAX = 0.05  # per line: scans without pause do not stop a job
 WAIT_S = 5.0
 EVENTS_AT_ONCE = 500
 LEFT_OUT_OF_LISTS = ("checks", "timeline", "sources", "passport")
-CHANGES_SHOWN = 50  # of lines whose word changed; the count is of all
+CSV_COLUMNS = (
+    "declaration",
+    "line",
+    "battery",
+    "goods",
+    "commodity_code",
+    "vin",
+    "mass_kg",
+    "registration_id",
+    "verdict",
+    "reason",
+    "ground",
+    "undecided_because",
+    "law_date",
+    "evaluated_at",
+    "height",
+    "block_time",
+    "gaps",
+    "checks_failed",
+    "recognition_note",
+)
 
 
 def today() -> str:
@@ -63,11 +85,8 @@ def require_law_date(text: str | None) -> str:
 class Consignments:
     """Takes manifests in, judges them, and shows how far it came."""
 
-    def __init__(
-        self, office: OfficeStore, ledger: LedgerStore, gathering: Gathering, policy: Policy
-    ) -> None:
+    def __init__(self, office: OfficeStore, gathering: Gathering, policy: Policy) -> None:
         self._office = office
-        self._judging = Judging(office, ledger, gathering, policy, self._give_way)
         self._gathering = gathering
         self._policy = policy
         self._wake = threading.Event()
@@ -118,11 +137,6 @@ class Consignments:
             raise bad_request(error.code, str(error)) from error
         law_date = require_law_date(parsed.law_date)
         body = orjson.dumps(value)
-        digest = sha256(body).digest()
-        known = self._office.consignments.same(parsed.declaration or "", digest, law_date)
-        if known is not None and parsed.declaration:
-            # The same declaration again is the same goods: a second verdict could only differ in its age.
-            return {**self.show(known.id, limit=0), "uploaded_before": True}
         made = secrets.token_urlsafe(12)
         with self._office.writing() as db:
             self._office.consignments.put(
@@ -130,7 +144,7 @@ class Consignments:
                 id=made,
                 declaration=parsed.declaration or "",
                 manifest=body,
-                manifest_digest=digest,
+                manifest_digest=sha256(body).digest(),
                 consignee_eori=parsed.consignee_eori,
                 direction=parsed.direction or self._policy.direction,
                 law_date=law_date,
@@ -166,16 +180,7 @@ class Consignments:
             {key: value for key, value in orjson.loads(body).items() if key not in LEFT_OUT_OF_LISTS}
             for body in bodies
         ]
-        changed = table.changed(consignment_id)
-        same = table.of_declaration(row.declaration) if row.declaration else []
-        return {
-            **self._shown(row, counts, items, total),
-            "changed_total": len(changed),
-            "changed": [
-                {"line": c.line, "was": c.was, "verdict": c.verdict} for c in changed[:CHANGES_SHOWN]
-            ],
-            "same_declaration": [other.id for other in same if other.id != row.id],
-        }
+        return self._shown(row, counts, items, total)
 
     def _shown(self, row: ConsignmentRow, found: Mapping[str, int], items: list[JSON], total: int) -> JSON:
         counts = dict.fromkeys(ORDER, 0) | dict(found)
@@ -244,7 +249,21 @@ class Consignments:
             return orjson.dumps({**shown, "items": items}, option=orjson.OPT_INDENT_2)
         if format != "csv":
             raise not_found("format_unknown", "exports are csv or json")
-        return as_csv(items, self._row(consignment_id).declaration)
+        declaration = self._row(consignment_id).declaration
+        text = io.StringIO()
+        writer = csv.writer(text)
+        writer.writerow(CSV_COLUMNS)
+        for item in items:
+            cells = {
+                **item,
+                "declaration": declaration,
+                "evaluated_at": _iso(item["evaluated_at"]),
+                "block_time": _iso(item["block_time"]),
+                "gaps": "; ".join(str(gap.get("name", "")) for gap in item["gaps"]),
+                "checks_failed": "; ".join(c["name"] for c in item["checks"] if c["outcome"] == "fail"),
+            }
+            writer.writerow([_cell(cells.get(column)) for column in CSV_COLUMNS])
+        return text.getvalue().encode("utf-8-sig")
 
     def report(self, consignment_id: str) -> JSON:
         """The importer's readiness report over the lines of a consignment."""
@@ -268,13 +287,64 @@ class Consignments:
     # -- the thread ----------------------------------------------------------------------------------
 
     def turn(self) -> None:
-        """Judge the oldest consignment that is not done; else what the ledger has overtaken; else wait."""
+        """Judge the oldest consignment that is not done, or wait for one."""
         row = self._office.consignments.next_waiting()
         if row is not None:
-            self._judging.first(row, self._stopping)
-            return
-        more = self._judging.look()
-        if self._judging.again() or more:
+            self._judge(row.id)
             return
         self._wake.wait(WAIT_S)
         self._wake.clear()
+
+    def _judge(self, consignment_id: str) -> None:
+        row = self._row(consignment_id)
+        value = orjson.loads(self._office.consignments.manifest(consignment_id))
+        manifest = Manifest.parse(value)
+        context = ManifestContext.of(manifest, self._gathering.tables.identifiers)
+        done = self._office.consignments.judged(consignment_id)
+        seq = max(done.values(), default=0)
+        rows = value["lines"]
+        waiting = [(line, rows[n]) for n, line in enumerate(manifest.lines) if line.line not in done]
+        with self._office.writing() as db:
+            self._office.consignments.begin(db, consignment_id)
+        while waiting and not self._stopping.is_set():
+            part, waiting = waiting[:BATCH_LINES], waiting[BATCH_LINES:]
+            self._gathering.fetch_for([raw for _, raw in part], self._give_way)
+            verdicts: list[JSON] = []
+            for line, raw in part:
+                evidence = self._gathering.evidence(raw, fetch=False)
+                now = int(time.time())
+                judged = clear_item(line, evidence, self._policy, row.law_date, now, context)
+                verdicts.append(judged.as_dict())
+                time.sleep(YIELD_S)
+                self._give_way()
+            with self._office.writing() as db:
+                items = [
+                    ItemRow(verdict["line"], number, verdict["verdict"], orjson.dumps(verdict))
+                    for number, verdict in enumerate(verdicts, seq + 1)
+                ]
+                self._office.consignments.put_items(db, consignment_id, items)
+                seq, last = seq + len(items), verdicts[-1]
+                self._office.consignments.progress(
+                    db,
+                    consignment_id,
+                    done=seq,
+                    evaluated_at=last["evaluated_at"],
+                    height=last["height"],
+                    block_time=last["block_time"],
+                    state="running" if waiting else "done",
+                )
+            log.moment("judged", id=consignment_id, done=seq, lines=row.lines)
+        if not rows or not waiting:
+            with self._office.writing() as db:
+                self._office.consignments.end(db, consignment_id)
+
+
+def _iso(seconds: int | None) -> str | None:
+    """ISO 8601 in UTC, as spreadsheets and customs systems read times."""
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _cell(value: Any) -> str:
+    """A cell in one line that a spreadsheet reads as text, never as a formula."""
+    text = "" if value is None else " ".join(str(value).split())
+    return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

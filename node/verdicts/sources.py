@@ -28,7 +28,8 @@ from credentials.errors import CredentialError
 from credentials.ledger.attestation import Attestation, standing_key, status_subject
 from credentials.ledger.entries import AdmittedEntry, parse_entry
 from credentials.ledger.genesis import Genesis
-from credentials.ledger.standing import Standing, StatusLists
+from credentials.ledger.records import StatusLists
+from credentials.ledger.standing import Standing
 from credentials.verdicts.evidence import (
     Evidence,
     Held,

@@ -68,7 +68,7 @@ def test_written_genesis_is_read_back() -> None:
     assert genesis.limits == Limits(clock_skew_s=7)
     assert [v.name for v in genesis.validators.validators] == list(VALIDATORS)
     assert genesis.sealed_network_keys == {MAKER: b"sealed"}
-    assert genesis.rules["lifecycle.json"]["version"] == 3
+    assert genesis.rules["lifecycle.json"]["version"] == 4
 
 
 def test_writing_is_deterministic() -> None:

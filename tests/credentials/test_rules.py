@@ -146,7 +146,9 @@ def test_x05_one_vehicle() -> None:
     A pack is in one vehicle at a time; it is taken out of that one, and may then go into another.
     """
     ledger = Ledger()
-    subject = ledger.installed(1, CAR)
+    subject = ledger.produced(1, published=True)
+    ledger.happen(MAKER, "battery.sold", subject, parties=(WORKSHOP,))
+    ledger.happen(MAKER, "battery.installed", subject, bound_asset=CAR)
 
     entry = refused(ledger, WORKSHOP, "battery.installed", subject, bound_asset=OTHER_CAR)
     assert (entry.rule, entry.winner_leaf_index) == ("X5", ledger.standing(subject).facts["installed"])
@@ -180,7 +182,7 @@ def test_x06_vehicle_scrapped_with_every_pack() -> None:
         "battery.replaced",
         two,
         bound_asset=CAR,
-        references=(battery(3),),
+        references=(ledger.produced(3),),
         event_time=replaced_at,
     )
     ledger.run(scrapped)
@@ -205,10 +207,11 @@ def test_x08_consumed_once() -> None:
     ledger.happen(SECOND_LIFE, "battery.produced", ours, references=(old,))
 
     first, other = ledger.waste(2), ledger.waste(3)
-    ledger.happen(RECYCLER, "battery.dismantled", first, references=(battery(31), battery(32)))
-    entry = refused(ledger, RECYCLER, "battery.dismantled", other, references=(battery(32), battery(33)))
+    own = [battery(n, "ZZ6") for n in (31, 32, 33)]
+    ledger.happen(RECYCLER, "battery.dismantled", first, references=own[:2])
+    entry = refused(ledger, RECYCLER, "battery.dismantled", other, references=own[1:])
     assert (entry.rule, entry.winner_leaf_index) == ("X8", ledger.standing(first).facts["dismantled"])
-    ledger.happen(RECYCLER, "battery.dismantled", other, references=(battery(33),))
+    ledger.happen(RECYCLER, "battery.dismantled", other, references=own[2:])
 
 
 def test_x09_accredited_when_it_happened_and_now() -> None:
@@ -275,7 +278,7 @@ def test_x11_event_time() -> None:
     assert isinstance(future, NotYet) and future.code == "X11"
     early = inadmissible(ledger, CN_AUTHORITY, "battery.exported", subject, event_time=produced - 61)
     assert not isinstance(early, NotYet) and early.code == "X11"
-    ledger.happen(CN_AUTHORITY, "battery.exported", subject, event_time=produced + 5)
+    ledger.happen(CN_AUTHORITY, "battery.exported", subject, event_time=produced + 5, parties=(IMPORTER,))
     ledger.happen(IMPORTER, "battery.presented", subject)
     back = inadmissible(ledger, CUSTOMS, "customs.released", subject, event_time=produced + 5)
     assert back.code == "X11"
@@ -290,6 +293,7 @@ def test_x12_one_open_presentation() -> None:
     """
     ledger = Ledger()
     subject = ledger.produced(1, published=True)
+    ledger.happen(MAKER, "battery.sold", subject, parties=(IMPORTER,))
     ledger.happen(IMPORTER, "battery.presented", subject)
     opened = ledger.standing(subject).open_presentation
     assert opened is not None
@@ -299,8 +303,23 @@ def test_x12_one_open_presentation() -> None:
     ledger.happen(CUSTOMS, "customs.released", subject)
     assert ledger.standing(subject).open_presentation is None
     ledger.happen(IMPORTER, "market.placed", subject)
-    ledger.happen(CN_AUTHORITY, "battery.exported", subject)
+    ledger.happen(IMPORTER, "used.exported", subject, quantities={"soh_permille": 900})
     ledger.happen(IMPORTER, "battery.presented", subject)
+
+
+def test_x18_lost_battery_does_not_move() -> None:
+    """
+    What is reported lost does not move until whoever reported it says that it is found.
+    """
+    ledger = Ledger()
+    subject = ledger.produced(1, published=True)
+    ledger.happen(MAKER, "battery.reported_lost", subject)
+
+    waits = inadmissible(ledger, CN_AUTHORITY, "battery.exported", subject)
+    assert isinstance(waits, NotYet) and waits.code == "X18" and MAKER in str(waits)
+    assert inadmissible(ledger, CN_AUTHORITY, "battery.found", subject).code == "not_responsible"
+    ledger.happen(MAKER, "battery.found", subject)
+    ledger.happen(CN_AUTHORITY, "battery.exported", subject)
 
 
 def test_x21_vehicle_with_unregistered_battery() -> None:
@@ -310,6 +329,7 @@ def test_x21_vehicle_with_unregistered_battery() -> None:
     ledger = Ledger()
     good = ledger.installed(1, CAR)
     bare = ledger.produced(2)
+    ledger.happen(MAKER, "battery.sold", bare, parties=(WORKSHOP,))
     ledger.happen(WORKSHOP, "battery.installed", bare, bound_asset=CAR)
 
     for by, kind in ((CN_AUTHORITY, "vehicle.registered"), (MAKER, "vehicle.sold")):
@@ -320,17 +340,3 @@ def test_x21_vehicle_with_unregistered_battery() -> None:
     ledger.happen(WORKSHOP, "battery.swapped_out", bare, bound_asset=CAR)
     ledger.happen(CN_AUTHORITY, "vehicle.registered", good, bound_asset=CAR)
     ledger.happen(MAKER, "vehicle.sold", good, bound_asset=CAR)
-
-
-def test_waste_is_received_by_whom_the_operator_named() -> None:
-    """
-    A claim on a battery counts only from the responsible operator, or whom it named or countersigned.
-    """
-    ledger = Ledger()
-    subject = ledger.produced(1, published=True)
-    ledger.happen(MAKER, "market.placed", subject)
-    ledger.happen(MAKER, "battery.declared_waste", subject)
-
-    waits = inadmissible(ledger, RECYCLER, "recycling.received", subject, quantities={"mass_in_grams": 1})
-
-    assert isinstance(waits, NotYet) and waits.code == "not_responsible"

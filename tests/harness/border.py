@@ -30,7 +30,7 @@ from credentials.errors import CredentialError
 from credentials.ledger.attestation import SetList, StatusUpdate, standing_key, status_subject
 from credentials.ledger.entries import AdmittedEntry, RefusedEntry, parse_entry
 from credentials.ledger.genesis import Genesis
-from credentials.ledger.standing import StatusLists
+from credentials.ledger.records import StatusLists
 from credentials.verdicts.clearance import ItemVerdict, clear_item
 from credentials.verdicts.evidence import (
     Evidence,
@@ -270,7 +270,13 @@ class World:
         text = code(serial)
         self.run(self.ledger.attest(MAKER, "battery.produced", subject_of(text)))
         self.publish(text)
-        self.happen("did:web:cn-authority.example", "battery.exported", text, {"commodity_code": "850760"})
+        self.happen(
+            "did:web:cn-authority.example",
+            "battery.exported",
+            text,
+            {"commodity_code": "850760"},
+            parties=("did:web:importer.example",),
+        )
         self.happen(
             "did:web:importer.example",
             "battery.presented",
@@ -438,7 +444,13 @@ def used_pack(w: World, serial: int, *, record: Mapping[str, Any] | None = None)
     text = code(serial)
     w.run(w.ledger.attest(MAKER, "battery.produced", subject_of(text)))
     w.publish(text)
-    w.happen(MAKER, "market.placed", text, {"art_41_checked": True})
+    w.happen(
+        MAKER,
+        "market.placed",
+        text,
+        {"art_41_checked": True},
+        parties=(WORKSHOP, "did:web:importer.example"),
+    )
     w.happen(
         WORKSHOP,
         "soh.measured",

@@ -15,7 +15,7 @@ from consensus.encoding import encode
 from consensus.merkle import Frontier, leaf_hash
 from consensus.types import Block
 from credentials.documents.identifiers import Subject
-from credentials.ledger.attestation import SetList, make_attestation
+from credentials.ledger.attestation import SetList, countersign, draft_attestation, make_attestation
 from credentials.ledger.genesis import (
     KEY_ROLES,
     Accreditation,
@@ -45,19 +45,23 @@ WORKSHOP = "did:web:workshop.example"
 RECYCLER = "did:web:recycler.example"
 SECOND_LIFE = "did:web:second-life.example"
 OUTSIDER = "did:web:outsider.example"
+RIVAL = "did:web:rival-importer.example"  # as the importer, without any right over the batteries here
+CN_CUSTOMS = "did:web:cn-customs.example"
 
 # DID: (jurisdiction, roles, namespaces under which it may bring batteries into being)
 PARTIES: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     MAKER: ("CN", ("manufacturer", "vehicle_manufacturer", "producer"), ("ZZ1", "ZZ2")),
     CN_AUTHORITY: ("CN", ("authority", "customs_origin", "registration_authority"), ()),
-    EU_AUTHORITY: ("EU", ("authority", "market_surveillance"), ()),
+    EU_AUTHORITY: ("EU", ("authority", "market_surveillance", "registration_authority"), ()),
     CUSTOMS: ("EU", ("customs",), ()),
     IMPORTER: ("EU", ("importer", "distributor", "holder", "owner"), ()),
+    RIVAL: ("EU", ("importer", "distributor", "holder", "owner"), ()),
+    CN_CUSTOMS: ("CN", ("customs",), ()),
     WORKSHOP: ("EU", ("workshop", "swap_operator", "lab", "insurer", "vehicle_dismantler"), ()),
     RECYCLER: (
         "EU",
-        ("recycler", "waste_operator", "licensed_dismantler", "collection_point", "exporter"),
-        (),
+        ("recycler", "waste_operator", "licensed_dismantler", "collection_point", "exporter", "manufacturer"),
+        ("ZZ6",),
     ),
     SECOND_LIFE: ("EU", ("second_life_operator", "manufacturer"), ("ZZ5",)),
     OTHER_MAKER: ("CN", ("manufacturer",), ("ZZ3",)),
@@ -99,7 +103,7 @@ def rule_files() -> dict[str, bytes]:
 def accreditations() -> list[Accreditation]:
     found = [accreditation(did) for did, (_, roles, _) in PARTIES.items() if roles]
     # Makers also act on batteries that are not their own (placing on the market, second life).
-    acting = (MAKER, SECOND_LIFE)
+    acting = (MAKER, SECOND_LIFE, RECYCLER)
     return found + [accreditation(did, schemes=ANY_BATTERY, licence="acting") for did in acting]
 
 
@@ -226,6 +230,20 @@ class Ledger:
         self.log = self.log.append([leaf_hash(entry) for entry in execution.entries])
         self.now += 10
         return execution
+
+    def countersigned(
+        self, by: str, kind: str, subject: Subject, who: Sequence[str], **members: Any
+    ) -> bytes:
+        """An attestation that other parties countersigned before its author signed it."""
+        statement = self.statement(kind, subject, **members)
+        draft = draft_attestation(issuer=by, **statement)
+        statement["countersignatures"] = [countersign(draft, signer(did)) for did in who]
+        return make_attestation(signer=signer(by), iat=self.now, issuer=by, **statement)
+
+    def hand_over(self, by: str, subject: Subject, to: str) -> None:
+        """The holder hands the battery over; both sign, if the incoming party has a node."""
+        who = [to] if to.startswith("did:") else []
+        self.run(self.countersigned(by, "battery.handed_over", subject, who, parties=(to,)))
 
     def happen(self, by: str, kind: str, subject: Subject, **members: Any) -> Execution:
         """Attest one event and run it in a block of its own."""

@@ -1,0 +1,209 @@
+"""What an admitted event does to the standing of its battery; everything it does is data (`Event`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from consensus.application import NotYet, Refusal
+from credentials.ledger.attestation import Attestation, standing_key
+from credentials.ledger.passports import passport_after
+from credentials.ledger.rules import Context
+from credentials.ledger.speaking import Voice, is_holder
+from credentials.ledger.standing import (
+    NAMED_MAX,
+    PARTY,
+    PRIVATE,
+    REFUSED,
+    Bound,
+    Lineage,
+    Presentation,
+    Setting,
+    Standing,
+)
+
+
+def after(standing: Standing, attestation: Attestation, context: Context, voice: Voice) -> Standing:
+    """The standing after an admitted event that takes nothing back."""
+    event = context.event
+    if event.effects.creates and standing.born:
+        standing = _unseat_enrolment(standing, context.leaf_index)
+        if standing.contested:
+            return replace(standing, producer=attestation.issuer)
+    marks = (*event.marks, *(event.marks_in_use if standing.used else ()))
+    standing = standing.with_marks(*marks)
+    standing = replace(standing, **_axes(standing, attestation, context))
+    standing = replace(standing, **_origin(standing, attestation, context, voice))
+    if event.effects.passport is not None:
+        changes = passport_after(standing, attestation, context, voice)
+        standing = replace(standing, **changes)
+    standing = _settings(standing, attestation, context, voice)
+    standing = _presentation(standing, attestation, context, voice)
+    return _custody(standing, attestation, context, voice)
+
+
+def _axes(standing: Standing, attestation: Attestation, context: Context) -> dict[str, Any]:
+    """States, facts, readings, what it is bound to and what it becomes part of."""
+    event, effects = context.event, context.event.effects
+    to: dict[str, Any] = {}
+    if event.to is not None:
+        to["item_state"] = event.to
+        to["last_event_time"] = attestation.event_time
+    if effects.fact is not None:
+        to["facts"] = {**standing.facts, effects.fact: context.leaf_index}
+    if effects.eu_status is not None:
+        to["eu_status"] = effects.eu_status
+    if effects.bound is not None:
+        asset = attestation.bound_asset
+        to["bound"] = Bound(asset, context.leaf_index) if asset and effects.bound == "bind" else None
+    keys = tuple(standing_key(subject) for subject in attestation.referenced_subjects)
+    if effects.consumes is not None:
+        to["lineage"] = Lineage(keys, context.leaf_index, effects.consumes)
+    if effects.claims_children:
+        to["children"] = keys
+    if effects.responsible is not None:
+        if attestation.parties[0] not in context.genesis.participants:
+            raise Refusal("members", f"{attestation.parties[0]} is no participant of this network")
+        to["responsible"] = attestation.parties[0]
+    if effects.contests:
+        to["contested"] = (*standing.contested, context.leaf_index)
+    rising = [m.name for m in event.ledger_members if m.monotone and m.name in attestation.quantities]
+    if rising:
+        to["readings"] = {**standing.readings, **{name: attestation.quantities[name] for name in rising}}
+    return to
+
+
+def _origin(standing: Standing, attestation: Attestation, context: Context, voice: Voice) -> dict[str, Any]:
+    """What bringing a code into being sets, beside custody and place.
+
+    The EU status is not touched: what a second life left on the record of an unborn code stays (I1).
+    """
+    effects, issuer = context.event.effects, attestation.issuer
+    if effects.creates:
+        return {
+            "producer": issuer,
+            "responsible": issuer,
+            "production_time": attestation.event_time,
+            "children_root": attestation.children_root,
+        }
+    if effects.enrols:
+        party = attestation.parties[0] if attestation.parties else issuer
+        return {
+            "responsible": party if party in context.genesis.participants else issuer,
+            "enrolled": Setting(issuer, context.leaf_index, voice.role),
+        }
+    return {}
+
+
+def _unseat_enrolment(standing: Standing, leaf_index: int) -> Standing:
+    """A maker produces a code that somebody enrolled: the maker is not the loser (I5).
+
+    What a licence alone entered gives way, and with it all that was said on top of it: the judge turns it
+    into a claim. What an authority entered or acted on stays until an authority decides: the contest shows.
+    """
+    assert standing.enrolled is not None, "X2 refuses what was produced or taken out already"
+    if rests_on_authority(standing):
+        return replace(standing, contested=(*standing.contested, leaf_index))
+    return Standing(
+        standing.subject,
+        refusals=standing.refusals,
+        refusals_count=standing.refusals_count,
+        voided=standing.voided,
+    )
+
+
+def rests_on_authority(standing: Standing) -> bool:
+    """True if an authority enrolled the battery, acted on it, or has its declaration before it."""
+    acted = any(s.role for kept in standing.jurisdictions.values() for s in kept.values())
+    entered = standing.enrolled is not None and standing.enrolled.role != ""
+    return entered or acted or standing.presentation is not None or "assigned" in standing.facts
+
+
+def _settings(standing: Standing, attestation: Attestation, context: Context, voice: Voice) -> Standing:
+    """What is kept per jurisdiction with who set it. The first setting stays: it is never a first again."""
+    event = context.event
+    if event.lifts is not None:
+        assert voice.lifts is not None, "speaking.py found which one it lifts"
+        return standing.with_setting(event.lifts, voice.lifts, None)
+    if event.sets is None:
+        return standing
+    kind = context.genesis.lifecycle.settings[event.sets].key
+    if kind == "officials" and not voice.role:
+        return standing
+    key = voice.jurisdiction if kind == "act" or voice.role else PARTY
+    if standing.setting(event.sets, key) is not None:
+        return standing
+    return standing.with_setting(event.sets, key, Setting(attestation.issuer, context.leaf_index, voice.role))
+
+
+def _presentation(standing: Standing, attestation: Attestation, context: Context, voice: Voice) -> Standing:
+    effect = context.event.effects.presentation
+    if effect is None:
+        return standing
+    if effect == "closed":
+        return replace(standing, presentation=None)
+    office, jurisdiction = _office(attestation, context, voice)
+    if effect == "moved":
+        assert standing.presentation is not None, "only customs of an open declaration speaks"
+        moved = replace(standing.presentation, jurisdiction=jurisdiction, office=office)
+        return replace(standing, presentation=moved, place=jurisdiction)
+    refused = standing.setting(REFUSED, jurisdiction)
+    if refused is not None:
+        raise NotYet("refused_here", f"{refused.by} refused it in {jurisdiction} and has to lift that first")
+    opened = Presentation(attestation.digest, attestation.issuer, context.leaf_index, jurisdiction, office)
+    return replace(standing, presentation=opened, place=jurisdiction)
+
+
+def _office(attestation: Attestation, context: Context, voice: Voice) -> tuple[str | None, str]:
+    """The customs participant that is named, or the side of the author's licence."""
+    if not attestation.parties:
+        return (attestation.issuer if voice.role else None), voice.jurisdiction
+    office, genesis, subject = attestation.parties[0], context.genesis, attestation.subject
+    for accreditation in genesis.accreditations_of(office):
+        if (
+            accreditation.in_force(context.at)
+            and accreditation.covers(subject.scheme, subject.namespace)
+            and not genesis.lifecycle.customs_roles.isdisjoint(accreditation.roles)
+        ):
+            return office, accreditation.jurisdiction
+    raise Refusal("members", f"{office} is no customs participant of this network")
+
+
+def _custody(standing: Standing, attestation: Attestation, context: Context, voice: Voice) -> Standing:
+    """Who holds it, where it is and who is named for the next steps."""
+    event, parties = context.event, attestation.parties
+    to: dict[str, Any] = {}
+    holder = _next_holder(standing, attestation, context)
+    named = standing.named
+    if holder is not None:
+        to["holder"], named = holder, ()
+    if event.names:
+        named = _with_named(named, parties)
+    if named != standing.named:
+        to["named"] = named
+    if event.place == "author":
+        to["place"] = voice.jurisdiction
+    elif event.place == "none":
+        to["place"] = None
+    return replace(standing, **to) if to else standing
+
+
+def _next_holder(standing: Standing, attestation: Attestation, context: Context) -> str | None:
+    """The new holder, None if it stays."""
+    custody, parties, genesis = context.event.custody, attestation.parties, context.genesis
+    if custody is None:
+        return None
+    if custody == "private":
+        return PRIVATE
+    if custody == "first_party" or (custody == "party_or_author" and parties):
+        party = genesis.owner_of(parties[0]) or parties[0]
+        if party.startswith("did:") and party not in genesis.participants:
+            raise Refusal("members", f"{party} is no participant of this network: name it by EORI or USCC")
+        return party
+    return None if is_holder(standing, attestation.issuer, context) else attestation.issuer
+
+
+def _with_named(named: Sequence[str], parties: Sequence[str]) -> tuple[str, ...]:
+    added = [party for party in parties if party not in named]
+    return (*named, *added)[-NAMED_MAX:]

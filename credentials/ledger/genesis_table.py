@@ -1,0 +1,358 @@
+"""Strict readers and writers of the tables of a genesis file; errors say what is wrong in one sentence."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from hashlib import sha256
+from typing import Any
+
+from consensus.errors import ConsensusError
+from consensus.types import Validator, ValidatorSet
+from credentials.documents.canonical import b64u_decode, parse_json
+from credentials.documents.keys import ED25519, P256, P384, multikey_decode, multikey_encode, require_did
+from credentials.errors import CredentialError
+from credentials.ledger.delta import read_parties
+from credentials.ledger.lifecycle import Lifecycle
+from credentials.ledger.parties import (
+    ANY,
+    KEY_ROLES,
+    VALIDATOR_KEY_ROLES,
+    Accreditation,
+    Key,
+    Limits,
+    Participant,
+)
+from credentials.ledger.recognition import Recognition
+
+TIME_MAX = (1 << 53) - 1
+SIZE_BYTES_MAX = 1 << 20
+
+NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")
+ORIGIN = re.compile(r"[a-z0-9][a-z0-9./:-]{0,126}")
+_JURISDICTION = re.compile(r"[A-Z]{2,8}")
+_RULE_FILE = re.compile(r"[a-z0-9-]{1,60}\.(json|toml)")
+_SCHEME = re.compile(r"[a-z][a-z0-9-]{0,31}")
+_HEX_DIGEST = re.compile(r"[0-9a-f]{64}")
+_LABEL = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
+
+
+def participant_table(participant: Participant) -> dict[str, Any]:
+    return {
+        "did": participant.did,
+        "name": participant.name,
+        "jurisdiction": participant.jurisdiction,
+        "roles": list(participant.roles),
+        **({"identifiers": list(participant.identifiers)} if participant.identifiers else {}),
+        "keys": [
+            {"role": key.role, "id": key.id, "public": multikey_encode(key.public), **_key_times(key)}
+            for key in participant.keys
+        ],
+    }
+
+
+def _key_times(key: Key) -> dict[str, int]:
+    since = {} if key.compromised_from is None else {"compromised_from": key.compromised_from}
+    return {**_interval_table(key), **since}
+
+
+def accreditation_table(accreditation: Accreditation) -> dict[str, Any]:
+    return {
+        "participant": accreditation.participant,
+        "roles": list(accreditation.roles),
+        "schemes": [list(scheme) for scheme in accreditation.schemes],
+        "licence": accreditation.licence,
+        "jurisdiction": accreditation.jurisdiction,
+        **_interval_table(accreditation),
+    }
+
+
+def _interval_table(dated: Key | Accreditation) -> dict[str, int]:
+    until = {} if dated.valid_until is None else {"valid_until": dated.valid_until}
+    return {"valid_from": dated.valid_from, **until}
+
+
+def read_participants(value: object, lifecycle: Lifecycle) -> dict[str, Participant]:
+    found: dict[str, Participant] = {}
+    ids: set[str] = set()
+    publics: dict[bytes, str] = {}
+    for table in _tables(value, "participants"):
+        participant = read_participant(table, lifecycle)
+        if participant.did in found:
+            raise genesis_invalid(f"{participant.did} is there twice")
+        for other in found.values():
+            if shared := set(participant.identifiers) & set(other.identifiers):
+                raise genesis_invalid(f"{min(shared)} is given to {other.did} and to {participant.did}")
+        for key in participant.keys:
+            if key.id in ids:
+                raise genesis_invalid(f"the key id {key.id} is there twice")
+            if key.public in publics:
+                raise genesis_invalid(
+                    f"{key.id} and {publics[key.public]} are one key: each role needs its own"
+                )
+            ids.add(key.id)
+            publics[key.public] = key.id
+        found[participant.did] = participant
+    if not found:
+        raise genesis_invalid("it has no participants")
+    return found
+
+
+def read_participant(table: Mapping[str, Any], lifecycle: Lifecycle | None) -> Participant:
+    required = {"did", "name", "jurisdiction", "roles", "keys"}
+    require_keys(table, required, "a participant", optional={"identifiers"})
+    did = match_text(table["did"], _LABEL, "did")
+    require_did(did)
+    roles = _texts(table["roles"], f"roles of {did}")
+    for role in roles:
+        if lifecycle is not None and role not in lifecycle.roles:
+            raise genesis_invalid(f"{did} has the unknown role {role!r}")
+    return Participant(
+        did=did,
+        name=match_text(table["name"], _LABEL, f"name of {did}"),
+        jurisdiction=match_text(table["jurisdiction"], _JURISDICTION, f"jurisdiction of {did}"),
+        roles=roles,
+        keys=tuple(_key(did, key) for key in _tables(table["keys"], f"keys of {did}")),
+        identifiers=_identifiers(did, table.get("identifiers", [])),
+    )
+
+
+def _identifiers(did: str, value: object) -> tuple[str, ...]:
+    found = _texts(value, f"identifiers of {did}")
+    try:
+        return read_parties(list(found))
+    except CredentialError as error:
+        raise genesis_invalid(f"identifiers of {did}: {error.message}") from error
+
+
+def _key(did: str, table: Mapping[str, Any]) -> Key:
+    optional = {"valid_until", "compromised_from"}
+    require_keys(table, {"role", "id", "public", "valid_from"}, f"a key of {did}", optional=optional)
+    if table["role"] not in KEY_ROLES:
+        raise genesis_invalid(f"{did} has a key of the unknown role {table['role']!r}")
+    key_id = match_text(table["id"], _LABEL, f"key id of {did}")
+    if key_id.partition("#")[0] != did or "#" not in key_id:
+        raise genesis_invalid(f"the key id {key_id} does not belong to {did}")
+    if type(table["public"]) is not str:
+        raise genesis_invalid(f"the public key {key_id} is not text")
+    # Credentials may be signed on P-256 and P-384; the ledger's own signatures are Ed25519 alone.
+    kinds = (ED25519, P256, P384) if table["role"] == "credential" else (ED25519,)
+    since = table.get("compromised_from")
+    return Key(
+        table["role"],
+        key_id,
+        multikey_decode(table["public"], kinds),
+        *_interval(table, key_id),
+        compromised_from=None if since is None else read_time(since, f"compromised_from of {key_id}"),
+    )
+
+
+def read_validators(value: object, participants: Mapping[str, Participant]) -> ValidatorSet:
+    found: list[Validator] = []
+    jurisdictions: dict[str, int] = {}
+    for table in _tables(value, "validators"):
+        require_keys(table, {"participant"}, "a validator")
+        participant = participants.get(table["participant"])
+        if participant is None:
+            raise genesis_invalid(f"the validator {table['participant']!r} is no participant")
+        for role in VALIDATOR_KEY_ROLES:
+            if len([key for key in participant.keys if key.role == role]) != 1:
+                raise genesis_invalid(f"the validator {participant.did} needs exactly one {role} key")
+        found.append(Validator(participant.did, next(k.public for k in participant.keys if k.role == "vote")))
+        jurisdictions[participant.jurisdiction] = jurisdictions.get(participant.jurisdiction, 0) + 1
+    if not found:
+        raise genesis_invalid("a network needs at least one validator")
+    try:
+        validators = ValidatorSet(tuple(found))
+    except ConsensusError as error:
+        raise genesis_invalid(str(error)) from error
+    least = len(found) - validators.quorum + 1
+    for jurisdiction, count in sorted(jurisdictions.items()):
+        if count < least:
+            raise genesis_invalid(
+                f"{jurisdiction} has {count} of {len(found)} validators and needs {least}, "
+                "or a quorum could decide without it"
+            )
+    return validators
+
+
+def read_accreditations(
+    value: object, participants: Mapping[str, Participant], lifecycle: Lifecycle
+) -> tuple[Accreditation, ...]:
+    found: list[Accreditation] = []
+    creating = lifecycle.creating_roles()
+    owners: dict[tuple[str, str], list[Accreditation]] = {}
+    for table in _tables(value, "accreditations"):
+        accreditation = _accreditation(table, participants, lifecycle)
+        found.append(accreditation)
+        if creating.isdisjoint(accreditation.roles):
+            continue
+        for scheme, namespace in accreditation.schemes:
+            if namespace == ANY:
+                continue
+            for other in owners.setdefault((scheme, namespace), []):
+                if other.participant != accreditation.participant and _overlap(other, accreditation):
+                    raise genesis_invalid(
+                        f"the code {namespace} ({scheme}) is given to {other.participant} "
+                        f"and to {accreditation.participant} at once"
+                    )
+            owners[scheme, namespace].append(accreditation)
+    return tuple(found)
+
+
+def _accreditation(
+    table: Mapping[str, Any], participants: Mapping[str, Participant], lifecycle: Lifecycle
+) -> Accreditation:
+    required = {"participant", "roles", "schemes", "jurisdiction", "valid_from"}
+    require_keys(table, required, "an accreditation", optional={"licence", "valid_until"})
+    did = table["participant"]
+    if type(did) is not str or did not in participants:
+        raise genesis_invalid(f"the accreditation of {did!r} is for no participant")
+    roles = _texts(table["roles"], f"roles accredited to {did}")
+    for role in roles:
+        if role not in lifecycle.roles:
+            raise genesis_invalid(f"{did} is accredited for the unknown role {role!r}")
+    schemes = []
+    for pair in table["schemes"] if isinstance(table["schemes"], list) else [None]:
+        if not isinstance(pair, list) or len(pair) != 2:
+            raise genesis_invalid(f"schemes accredited to {did} are pairs [scheme, namespace]")
+        scheme = match_text(pair[0], _SCHEME, f"scheme accredited to {did}")
+        schemes.append((scheme, match_text(pair[1], _LABEL, f"namespace accredited to {did}")))
+    if len(set(schemes)) != len(schemes) or not schemes:
+        raise genesis_invalid(f"schemes accredited to {did} are distinct and not none")
+    return Accreditation(
+        did,
+        roles,
+        tuple(schemes),
+        match_text(table["jurisdiction"], _JURISDICTION, f"jurisdiction of an accreditation of {did}"),
+        *_interval(table, f"accreditation of {did}"),
+        licence=match_text(table["licence"], _LABEL, f"licence of {did}") if table.get("licence") else "",
+    )
+
+
+def _overlap(a: Accreditation, b: Accreditation) -> bool:
+    return (b.valid_until is None or a.valid_from < b.valid_until) and (
+        a.valid_until is None or b.valid_from < a.valid_until
+    )
+
+
+def read_recognitions(value: object, participants: Mapping[str, Participant]) -> tuple[Recognition, ...]:
+    found = tuple(Recognition.parse(table) for table in _tables(value, "recognitions"))
+    for recognition in found:
+        authority = participants.get(recognition.authority)
+        if authority is None or authority.jurisdiction != recognition.jurisdiction:
+            raise genesis_invalid(
+                f"{recognition.authority} recognises for {recognition.jurisdiction}, "
+                "where it is no participant"
+            )
+    return found
+
+
+def read_rules(value: object, rule_files: Mapping[str, bytes]) -> tuple[dict[str, Any], dict[str, bytes]]:
+    rules: dict[str, Any] = {}
+    digests: dict[str, bytes] = {}
+    for table in _tables(value, "rules"):
+        require_keys(table, {"name", "sha256"}, "a rule file")
+        name = match_text(table["name"], _RULE_FILE, "name of a rule file")
+        digest = match_text(table["sha256"], _HEX_DIGEST, f"sha256 of {name}")
+        if name in rules:
+            raise genesis_invalid(f"the rule file {name} is there twice")
+        if name not in rule_files:
+            raise genesis_invalid(f"the rule file {name} is missing")
+        if sha256(rule_files[name]).hexdigest() != digest:
+            raise genesis_invalid(f"the rule file {name} was altered: its digest is not the one in genesis")
+        if name.endswith(".toml"):
+            rules[name] = read_toml(rule_files[name], SIZE_BYTES_MAX, name)
+        else:
+            rules[name] = parse_json(rule_files[name])
+        digests[name] = bytes.fromhex(digest)
+    return rules, digests
+
+
+def read_sealed(value: object, participants: Mapping[str, Participant]) -> dict[str, bytes]:
+    if not isinstance(value, Mapping):
+        raise genesis_invalid("sealed_network_keys is not a table")
+    for did in value:
+        if did not in participants:
+            raise genesis_invalid(f"a network key is sealed to {did!r}, which is no participant")
+    return {did: read_bytes(sealed, f"sealed network key of {did}") for did, sealed in value.items()}
+
+
+def read_limits(value: object) -> Limits:
+    known = {f.name for f in fields(Limits)}
+    if not isinstance(value, Mapping) or not value.keys() <= known:
+        raise genesis_invalid(f"limits are among {', '.join(sorted(known))}")
+    for name, limit in value.items():
+        if type(limit) is not int or not 1 <= limit <= TIME_MAX:
+            raise genesis_invalid(f"the limit {name} is not a whole number from 1")
+    limits = Limits(**value)
+    if limits.block_bytes_max > 1 << 20:
+        raise genesis_invalid("block_bytes_max is at most 1 MiB")
+    return limits
+
+
+def genesis_invalid(why: str) -> CredentialError:
+    return CredentialError("genesis_invalid", f"this genesis is refused: {why}")
+
+
+def read_toml(data: bytes, size_bytes_max: int, what: str) -> dict[str, Any]:
+    if len(data) > size_bytes_max:
+        raise genesis_invalid(f"{what} has {len(data)} bytes; at most {size_bytes_max} are read")
+    try:
+        return tomllib.loads(data.decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        raise genesis_invalid(f"{what} is not TOML in UTF-8 ({error})") from error
+
+
+def require_keys(
+    table: Mapping[str, Any], required: Iterable[str], where: str, *, optional: Iterable[str] = ()
+) -> None:
+    required = set(required)
+    for name in sorted(required - table.keys()):
+        raise genesis_invalid(f"{where} lacks {name}")
+    for name in sorted(table.keys() - required - set(optional)):
+        raise genesis_invalid(f"{where} has the unknown member {name!r}")
+
+
+def _tables(value: object, what: str) -> list[Mapping[str, Any]]:
+    if not isinstance(value, list) or not all(isinstance(table, dict) for table in value):
+        raise genesis_invalid(f"{what} is not an array of tables")
+    return value
+
+
+def _texts(value: object, what: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(type(text) is str for text in value):
+        raise genesis_invalid(f"{what} is not a list of texts")
+    if len(set(value)) != len(value):
+        raise genesis_invalid(f"{what} names one twice")
+    return tuple(value)
+
+
+def match_text(value: object, pattern: re.Pattern[str], what: str) -> str:
+    if type(value) is not str or not pattern.fullmatch(value):
+        raise genesis_invalid(f"{what} has the wrong form")
+    return value
+
+
+def read_time(value: object, what: str) -> int:
+    if type(value) is not int or not 0 <= value <= TIME_MAX:
+        raise genesis_invalid(f"{what} is not a whole number of at most 2^53-1")
+    return value
+
+
+def _interval(table: Mapping[str, Any], what: str) -> tuple[int, int | None]:
+    valid_from = read_time(table["valid_from"], f"valid_from of {what}")
+    if "valid_until" not in table:
+        return valid_from, None
+    valid_until = read_time(table["valid_until"], f"valid_until of {what}")
+    if valid_until <= valid_from:
+        raise genesis_invalid(f"the interval of {what} ends before it begins")
+    return valid_from, valid_until
+
+
+def read_bytes(value: object, what: str) -> bytes:
+    if type(value) is not str or len(value) > 4096:
+        raise genesis_invalid(f"{what} is not base64url text")
+    return b64u_decode(value, what)

@@ -1,0 +1,292 @@
+"""One attestation after the other, judged on an overlay over the committed records.
+
+    expired? -> members and values as the table says -> predecessors final -> quota
+             -> X9, X3, X11 of everybody -> may its author speak about this battery (speaking.py)?
+             -> no: a claim, recorded beside the standing
+             -> yes: rules X1..X21 -> state -> effects.py -> other records (links.py)
+
+A refusal changes nothing: records are put only once nothing can be refused any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol, TypeVar
+
+from consensus.application import NotYet, Refusal
+from credentials.documents.identifiers import Subject
+from credentials.ledger.attestation import Attestation, standing_key
+from credentials.ledger.effects import after, rests_on_authority
+from credentials.ledger.genesis import Genesis
+from credentials.ledger.links import linked, require_named_exist
+from credentials.ledger.recalls import Recalls, recalls_after
+from credentials.ledger.records import (
+    Asset,
+    Claim,
+    Claimed,
+    Claims,
+    Quota,
+    Record,
+    StatusLists,
+    StatusVersion,
+    asset_key,
+    claimed_key,
+    claims_key,
+    quota_key,
+)
+from credentials.ledger.rules import RULES, Conflict, Context
+from credentials.ledger.speaking import Silent, Voice, speak
+from credentials.ledger.standing import Refused, Standing, Undo
+from credentials.ledger.undo import taken_back
+from credentials.ledger.values import require_members, require_not_falling
+
+DAY_S = 86_400
+R = TypeVar("R")
+STATUS_RULE = "S1"  # two lists of one issuer for one number; not one of X1..X21
+
+Judgment = Conflict | Silent | None  # it lost, it is a claim, it is admitted
+
+
+class StandingReader(Protocol):
+    """Where the registry reads the committed records and what is final."""
+
+    def get_many(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+        """The encoded records that exist, by key."""
+        ...
+
+    def final(self, digests: Sequence[bytes]) -> set[bytes]:
+        """Those of `digests` that are on the ledger already, whatever became of them."""
+        ...
+
+
+@dataclass(slots=True)
+class Judge:
+    """Judges attestations in order. `at`: block time of admission, or now."""
+
+    genesis: Genesis
+    reader: StandingReader
+    at: int
+    committed_height: int
+    records: dict[bytes, object | None] = field(default_factory=dict)
+    fetched: dict[bytes, bytes | None] = field(default_factory=dict)
+    changed: dict[bytes, Record | Recalls] = field(default_factory=dict)
+    ordered: set[bytes] = field(default_factory=set)
+    per_issuer: dict[str, int] = field(default_factory=dict)
+
+    def prefetch(self, attestations: Iterable[Attestation]) -> None:
+        """Read in one go the records that these attestations name."""
+        keys: dict[bytes, None] = {}
+        for attestation in attestations:
+            keys[standing_key(attestation.subject)] = None
+            keys[quota_key(attestation.issuer)] = None
+            if attestation.bound_asset is not None:
+                keys[asset_key(attestation.bound_asset)] = None
+            for subject in attestation.referenced_subjects:
+                keys[standing_key(subject)] = None
+        found = self.reader.get_many(list(keys))
+        self.fetched.update((key, found.get(key)) for key in keys)
+
+    def changes(self) -> dict[bytes, bytes]:
+        """The encoded records that changed, in the order of their keys."""
+        return {key: self.changed[key].encode() for key in sorted(self.changed)}
+
+    # -- records (rules.Records) ---------------------------------------------------------------------
+
+    def standing(self, subject: Subject) -> Standing:
+        """The standing of a battery; one without history is unknown."""
+        return self.standing_at(standing_key(subject)) or Standing(plain(subject))
+
+    def standing_at(self, key: bytes) -> Standing | None:
+        """The standing with this key."""
+        return self._record(key, Standing.decode, Standing)
+
+    def asset(self, subject: Subject) -> Asset:
+        """The vehicle or asset, with what is bound to it."""
+        return self._record(asset_key(subject), Asset.decode, Asset) or Asset(plain(subject))
+
+    def _record(self, key: bytes, decode: Callable[[bytes], R], kind: type[R]) -> R | None:
+        if key not in self.records:
+            if key not in self.fetched:
+                self.fetched[key] = self.reader.get_many([key]).get(key)
+            data = self.fetched[key]
+            self.records[key] = decode(data) if data is not None else None
+        found = self.records[key]
+        return found if isinstance(found, kind) else None
+
+    def _put(self, record: Record | Recalls) -> None:
+        self.records[record.key] = record
+        self.changed[record.key] = record
+
+    # -- one attestation -----------------------------------------------------------------------------
+
+    def judge(self, attestation: Attestation, countersigned: frozenset[str], leaf_index: int) -> Judgment:
+        """Admit it into the overlay, or say that it lost or is a claim; raises Refusal, changing nothing."""
+        event = self.genesis.lifecycle.event(attestation.kind)
+        assert event is not None, "the kind was checked before the signature"
+        if attestation.expires is not None and self.at > attestation.expires:
+            raise Refusal("act_expired", "the time until which it could be recorded is over; sign it again")
+        context = Context(
+            self.genesis, event, self.at, self, countersigned, leaf_index, self.committed_height
+        )
+        require_members(attestation, event)
+        self._require_predecessors(attestation)
+        quota = self._next_quota(attestation.issuer)
+        judgment: Judgment = None
+        if event.effects.status_list:
+            judgment = self._status_list(attestation, context)
+        elif event.effects.recall is not None:
+            RULES["X11"](Standing(attestation.subject), attestation, context)
+            self._put(recalls_after(attestation, context, self._recalls))
+        else:
+            judgment = self._battery(attestation, context)
+        self._put(quota)
+        self.per_issuer[attestation.issuer] = self.per_issuer.get(attestation.issuer, 0) + 1
+        self.ordered.add(attestation.digest)
+        return judgment
+
+    def _known(self, digests: Sequence[bytes]) -> bool:
+        missing = [digest for digest in digests if digest not in self.ordered]
+        return not missing or len(self.reader.final(missing)) == len(missing)
+
+    def _require_predecessors(self, attestation: Attestation) -> None:
+        if not self._known(attestation.predecessors):
+            raise NotYet("predecessor", "an attestation that it follows is not on the ledger yet")
+
+    def _next_quota(self, issuer: str) -> Quota:
+        limits = self.genesis.limits
+        if self.per_issuer.get(issuer, 0) >= limits.per_issuer_per_block_max:
+            raise NotYet("quota", f"{issuer} has {limits.per_issuer_per_block_max} in this block already")
+        found = self._record(quota_key(issuer), Quota.decode, Quota)
+        day = self.at // DAY_S
+        # Block time never goes back; a clock that does (check_tx) counts on the day already begun.
+        quota = found if found is not None and found.day >= day else Quota(issuer, day)
+        if quota.count >= limits.per_issuer_per_day_max:
+            raise NotYet("quota", f"{issuer} has {limits.per_issuer_per_day_max} on this day already")
+        return replace(quota, count=quota.count + 1)
+
+    def _recalls(self, empty: Recalls) -> Recalls:
+        return self._record(empty.key, Recalls.decode, Recalls) or empty
+
+    def _status_list(self, attestation: Attestation, context: Context) -> Conflict | None:
+        subject, update = attestation.subject, attestation.status
+        assert update is not None, "required by the table"
+        if subject.scheme != "status" or subject.namespace != attestation.issuer:
+            raise Refusal("subject", "a status list is published by its issuer, about its own list")
+        if update.list_digest != attestation.document_digest:
+            raise Refusal("members", "the digest of the list is not that of the document")
+        lists = self._record(standing_key(subject), StatusLists.decode, StatusLists)
+        lists = lists or StatusLists(plain(subject))
+        RULES["X11"](Standing(subject), attestation, context)
+        latest = lists.latest.get(update.purpose)
+        seq = latest.seq if latest else 0
+        if update.seq > seq + 1:
+            raise NotYet("status", f"version {seq + 1} of this status list is not on the ledger yet")
+        if latest is not None and update.seq <= seq:
+            if update.seq < seq or update.list_digest == latest.digest:
+                raise Refusal("duplicate", f"version {seq} of this status list is on the ledger already")
+            return Conflict(STATUS_RULE, latest.leaf_index)
+        if update.previous != (latest.digest if latest else None):
+            raise Refusal("status", f"it does not follow version {seq} that is on the ledger")
+        version = StatusVersion(
+            update.seq, update.list_digest, attestation.digest, context.leaf_index, self.at
+        )
+        self._put(replace(lists, latest={**lists.latest, update.purpose: version}))
+        return None
+
+    def _battery(self, attestation: Attestation, context: Context) -> Judgment:
+        genesis = context.genesis
+        subject, asset = attestation.subject, attestation.bound_asset
+        if subject.scheme not in genesis.lifecycle.battery_schemes:
+            raise Refusal("subject", f"{subject.scheme} is no scheme of batteries")
+        if asset is not None and asset.scheme not in genesis.lifecycle.asset_schemes:
+            raise Refusal("subject", f"{asset.scheme} is no scheme of vehicles or assets")
+        standing = self.standing(subject)
+        for rule in genesis.lifecycle.guards_always:
+            RULES[rule](standing, attestation, context)
+        voice = speak(standing, attestation, context)
+        require_named_exist(attestation, context)
+        if isinstance(voice, Silent):
+            self._claim(standing.key, attestation, voice, context.leaf_index)
+            return voice
+        conflict = self._conflict(standing, attestation, context)
+        if conflict is not None:
+            self._put(standing.with_refusal(_refused(conflict, attestation, context.leaf_index)))
+            return conflict
+        self._admit(standing, attestation, context, voice)
+        return None
+
+    def _claim(self, battery: bytes, attestation: Attestation, silent: Silent, leaf_index: int) -> None:
+        """Recorded beside the standing: one of a party about a battery, the first shown, all counted."""
+        if self._record(claimed_key(battery, attestation.issuer), Claimed.decode, Claimed) is not None:
+            raise Refusal(
+                "claimed_already", f"{silent.reason}; its one claim about it is on the ledger already"
+            )
+        self._put(Claimed(battery, attestation.issuer))
+        self._count_claim(battery, Claim(attestation.issuer, attestation.kind, leaf_index, silent.alert))
+
+    def _count_claim(self, battery: bytes, claim: Claim) -> None:
+        claims = self._record(claims_key(battery), Claims.decode, Claims) or Claims(battery)
+        self._put(claims.with_claim(claim))
+
+    def _conflict(self, standing: Standing, attestation: Attestation, context: Context) -> Conflict | None:
+        for rule in context.event.guards:
+            conflict = RULES[rule](standing, attestation, context)
+            if conflict is not None:
+                return conflict
+        return None
+
+    def _admit(self, standing: Standing, attestation: Attestation, context: Context, voice: Voice) -> None:
+        event = context.event
+        if not self.genesis.lifecycle.allows(event, standing.item_state) and not (
+            event.effects.creates and standing.born
+        ):
+            states = " or ".join(sorted(event.from_states))
+            raise NotYet("state", f"{event.type} follows {states}; the battery is {standing.item_state}")
+        require_not_falling(standing, attestation, event)
+        passport_from = event.requires_passport_from
+        if passport_from is not None and attestation.event_time >= passport_from and not standing.live:
+            raise NotYet("state", f"{event.type} needs a live passport, the battery has none")
+        if event.effects.undo is not None:
+            known = self._known(attestation.referenced_digests)
+            now = taken_back(standing, attestation, context, known=known)
+        else:
+            now = after(standing, attestation, context, voice)
+        others = linked(standing, now, attestation, context)
+        if event.effects.creates and standing.enrolled is not None and not rests_on_authority(standing):
+            enrolled = standing.enrolled
+            kind = next(e.type for e in self.genesis.lifecycle.events.values() if e.effects.enrols)
+            self._count_claim(standing.key, Claim(enrolled.by, kind, enrolled.leaf_index, alert=False))
+        for other in others:
+            self._put(other)
+        if event.effects.undo is None and not event.effects.contests:
+            now = replace(now, undo=self._undo(standing, attestation, context.leaf_index))
+        self._put(now)
+
+    def _undo(self, before: Standing, attestation: Attestation, leaf_index: int) -> Undo:
+        return Undo(
+            attestation.digest,
+            attestation.issuer,
+            attestation.kind,
+            leaf_index,
+            self.at,
+            countersigned=any(c.signatory != attestation.issuer for c in attestation.countersignatures),
+            taken_back=False,
+            core_before=None if before == Standing(before.subject) else before.core(),
+        )
+
+
+def _refused(conflict: Conflict, attestation: Attestation, leaf_index: int) -> Refused:
+    return Refused(
+        conflict.rule,
+        attestation.digest,
+        attestation.document_digest,
+        attestation.issuer,
+        conflict.winner_leaf_index,
+        leaf_index,
+    )
+
+
+def plain(subject: Subject) -> Subject:
+    """The subject without what only its holders know."""
+    return subject if subject.blind is None else replace(subject, blind=None)

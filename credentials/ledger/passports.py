@@ -1,0 +1,151 @@
+"""What an event changes about the publication of a passport (invariants I2, I3).
+
+An authority's suspension or ban is a setting that only it lifts. Its maker cannot publish, supersede, revoke
+or cede to get round one. What is revoked stays revoked; only a suspension returns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from consensus.application import NotYet, Refusal
+from credentials.ledger.attestation import Attestation
+from credentials.ledger.rules import Context
+from credentials.ledger.speaking import Voice
+from credentials.ledger.standing import (
+    ACTIVE,
+    CEASED,
+    DRAFT,
+    EARLIER_PASSPORTS_MAX,
+    LIVE,
+    PARTY,
+    PASSPORT_SUSPENDED,
+    REVOKED,
+    SUPERSEDED,
+    SUSPENDED,
+    Passport,
+    Standing,
+)
+
+
+def passport_after(
+    standing: Standing, attestation: Attestation, context: Context, voice: Voice
+) -> dict[str, Any]:
+    """The members of the standing that change."""
+    effect = context.event.effects.passport
+    match effect:
+        case "publish" | "supersede":
+            return _published(standing, attestation, context, effect)
+        case "cede" | "cease":
+            return _ended(standing, attestation, effect)
+        case "suspend":
+            return _suspended(standing, attestation, voice)
+        case "reinstate":
+            return _reinstated(standing, attestation, voice)
+        case _:
+            assert effect == "revoke", "lifecycle.PASSPORT_EFFECTS has no other"
+            return _revoked(standing, attestation, voice)
+
+
+def _published(standing: Standing, attestation: Attestation, context: Context, effect: str) -> dict[str, Any]:
+    assert attestation.set_list is not None, "required by the table"
+    _require_free(standing, "published")
+    passport = standing.passport
+    if effect == "supersede":
+        passport = _named_passport(standing, attestation, (LIVE,))
+    if passport is not None and attestation.set_list.version <= passport.version:
+        raise Refusal("passport_state", f"the version follows {passport.version}")
+    earlier = standing.earlier
+    if passport is not None:
+        status = SUPERSEDED if passport.status == LIVE else passport.status
+        earlier = (*earlier, replace(passport, status=status))[-EARLIER_PASSPORTS_MAX:]
+    new = Passport(
+        digest=attestation.document_digest,
+        version=attestation.set_list.version,
+        issuer=attestation.issuer,
+        attestation=attestation.digest,
+        leaf_index=context.leaf_index,
+        height=context.height,
+        status=LIVE,
+        changed_by=attestation.issuer,
+    )
+    return {"passport": new, "earlier": earlier, "publication": ACTIVE}
+
+
+def _ended(standing: Standing, attestation: Attestation, effect: str) -> dict[str, Any]:
+    """Ceded to a successor's passport, or ceased with the battery."""
+    passport = standing.passport
+    if effect == "cede":
+        _require_free(standing, "ceded")
+    publication = SUPERSEDED if effect == "cede" else CEASED
+    if passport is None:
+        return {"publication": publication if effect == "cease" else DRAFT}
+    if passport.status not in (LIVE, SUSPENDED):
+        return {"publication": publication}
+    return {
+        "publication": publication,
+        "passport": replace(passport, status=publication, changed_by=attestation.issuer),
+    }
+
+
+def _suspended(standing: Standing, attestation: Attestation, voice: Voice) -> dict[str, Any]:
+    """An authority's suspension joins one that is there: neither hides the other."""
+    passport = _named_passport(standing, attestation, (LIVE, SUSPENDED) if voice.role else (LIVE,))
+    key = voice.jurisdiction if voice.role else PARTY
+    earlier = standing.setting(PASSPORT_SUSPENDED, key)
+    if earlier is not None:
+        raise Refusal("passport_state", f"{earlier.by} suspended it already")
+    return {"passport": replace(passport, status=SUSPENDED, changed_by=attestation.issuer)}
+
+
+def _reinstated(standing: Standing, attestation: Attestation, voice: Voice) -> dict[str, Any]:
+    """Live again once nobody's suspension is left; a passport that was revoked meanwhile stays revoked."""
+    passport = _named_passport(standing, attestation, (SUSPENDED, REVOKED))
+    left = [key for key in standing.settings(PASSPORT_SUSPENDED) if key != voice.lifts]
+    if left or passport.status == REVOKED:
+        return {}
+    return {"passport": replace(passport, status=LIVE, changed_by=attestation.issuer)}
+
+
+def _revoked(standing: Standing, attestation: Attestation, voice: Voice) -> dict[str, Any]:
+    """Final. An authority's revocation also bans (the table's `sets`), even after the maker's own."""
+    if not voice.role:
+        _require_free(standing, "revoked")
+        passport = _named_passport(standing, attestation, (LIVE, SUSPENDED))
+        standing = standing.with_setting(PASSPORT_SUSPENDED, PARTY, None)
+    else:
+        passport = _named_passport(standing, attestation, (LIVE, SUSPENDED, REVOKED))
+        if passport.status == REVOKED and standing.setting("banned", voice.jurisdiction) is not None:
+            raise Refusal("passport_state", "it is revoked and banned already")
+    return {
+        "passport": replace(passport, status=REVOKED, changed_by=attestation.issuer),
+        "publication": CEASED,
+        "jurisdictions": standing.jurisdictions,
+    }
+
+
+def _require_free(standing: Standing, what: str) -> None:
+    """No authority's ban or suspension stands in the way."""
+    ban = standing.ban
+    if ban is not None:
+        raise Refusal(
+            "banned",
+            f"{ban.by} revoked its passport: nothing is {what} until it lifts that ({ban.jurisdiction})",
+        )
+    for key, setting in standing.settings(PASSPORT_SUSPENDED).items():
+        if key != PARTY:
+            raise Refusal(
+                "passport_state",
+                f"{setting.by} suspended its passport: nothing is {what} until it reinstates it ({key})",
+            )
+
+
+def _named_passport(standing: Standing, attestation: Attestation, statuses: tuple[str, ...]) -> Passport:
+    passport, named = standing.passport, attestation.referenced_digests[0]
+    if passport is None or standing.passport_with(named) is None:
+        raise NotYet("state", "the passport it names is not published on the ledger yet")
+    if passport.digest != named or passport.status not in statuses:
+        status = passport.status if passport.digest == named else SUPERSEDED
+        raise Refusal("passport_state", f"the passport is {status}, not {' or '.join(statuses)}")
+    return passport

@@ -1,0 +1,211 @@
+"""The records beside the standings: vehicles, status lists, claims, recalls, daily counts.
+
+Values of the map of standings, deterministic CBOR, told apart by their tags:
+
+    ["comity/asset/v2", [scheme, namespace, H], [[standing key, who installed it]], leaf relied upon]
+    ["comity/status-list/v1", issuer, H(list id), {purpose: [seq, digest, attestation, leaf, time]}]
+    ["comity/quota/v1", issuer, day, count]
+    ["comity/claims/v1", standing key, count, [[issuer, kind, leaf, alert]]]
+    ["comity/claimed/v1", standing key, issuer]
+
+Recalls have a file of their own. Keys: `attestation.standing_key(subject)` for status lists; `asset_key`,
+`quota_key`, `claims_key`, `claimed_key`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+from consensus.encoding import encode
+from credentials.documents.identifiers import Subject
+from credentials.ledger.attestation import standing_key
+from credentials.ledger.standing import Standing, tagged
+
+CLAIMS_SHOWN_MAX = 8  # the first ones; `count` counts all
+
+_ASSET_TAG = "comity/asset/v2"
+_STATUS_TAG = "comity/status-list/v1"
+_QUOTA_TAG = "comity/quota/v1"
+_CLAIMS_TAG = "comity/claims/v1"
+_CLAIMED_TAG = "comity/claimed/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """A vehicle or other asset: the batteries installed in it and by whom, in order of binding."""
+
+    subject: Subject
+    installed: tuple[tuple[bytes, str], ...] = ()
+    relied_leaf: int = -1  # of the last record about the vehicle itself: registered, sold, scrapped
+
+    @property
+    def packs(self) -> tuple[bytes, ...]:
+        """The standing keys of the batteries installed in it."""
+        return tuple(key for key, _ in self.installed)
+
+    @property
+    def key(self) -> bytes:
+        """Its key in the map of standings."""
+        return asset_key(self.subject)
+
+    def encode(self) -> bytes:
+        """The value in the map of standings."""
+        installed = [[key, by] for key, by in self.installed]
+        relied = None if self.relied_leaf < 0 else self.relied_leaf
+        return encode([_ASSET_TAG, self.subject.as_list(), installed, relied])
+
+    @classmethod
+    def decode(cls, data: bytes) -> Asset:
+        """Read what `encode` wrote."""
+        value = tagged(data, _ASSET_TAG, 4)
+        installed = tuple((key, by) for key, by in value[2])
+        return cls(Subject(*value[1]), installed, -1 if value[3] is None else value[3])
+
+
+@dataclass(frozen=True, slots=True)
+class StatusVersion:
+    """The latest attested version of a status list for one purpose."""
+
+    seq: int
+    digest: bytes
+    attestation: bytes
+    leaf_index: int
+    time: int  # block time of admission
+
+
+@dataclass(frozen=True, slots=True)
+class StatusLists:
+    """The latest versions of one status list of one issuer, by purpose."""
+
+    subject: Subject
+    latest: Mapping[str, StatusVersion] = field(default_factory=dict)
+
+    @property
+    def key(self) -> bytes:
+        """Its key in the map of standings."""
+        return standing_key(self.subject)
+
+    def encode(self) -> bytes:
+        """The value in the map of standings."""
+        latest = {
+            purpose: [v.seq, v.digest, v.attestation, v.leaf_index, v.time]
+            for purpose, v in self.latest.items()
+        }
+        return encode([_STATUS_TAG, self.subject.namespace, self.subject.h, latest])
+
+    @classmethod
+    def decode(cls, data: bytes) -> StatusLists:
+        """Read what `encode` wrote."""
+        value = tagged(data, _STATUS_TAG, 4)
+        latest = {purpose: StatusVersion(*version) for purpose, version in value[3].items()}
+        return cls(Subject("status", value[1], value[2]), latest)
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """How many attestations of an issuer were ordered on one day (days since 1970, UTC)."""
+
+    issuer: str
+    day: int
+    count: int = 0
+
+    @property
+    def key(self) -> bytes:
+        """Its key in the map of standings."""
+        return quota_key(self.issuer)
+
+    def encode(self) -> bytes:
+        """The value in the map of standings."""
+        return encode([_QUOTA_TAG, self.issuer, self.day, self.count])
+
+    @classmethod
+    def decode(cls, data: bytes) -> Quota:
+        """Read what `encode` wrote."""
+        return cls(*tagged(data, _QUOTA_TAG, 4)[1:])
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a party without a right over a battery said about it; `alert`: it is an authority elsewhere."""
+
+    issuer: str
+    kind: str
+    leaf_index: int
+    alert: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """How many claims were made about one battery, and the first ones. No standing depends on them."""
+
+    battery: bytes  # standing key
+    count: int = 0
+    first: tuple[Claim, ...] = ()
+
+    @property
+    def key(self) -> bytes:
+        """Its key in the map of standings."""
+        return claims_key(self.battery)
+
+    def with_claim(self, claim: Claim) -> Claims:
+        """These claims and one more."""
+        shown = (*self.first, claim) if len(self.first) < CLAIMS_SHOWN_MAX else self.first
+        return Claims(self.battery, self.count + 1, shown)
+
+    def encode(self) -> bytes:
+        """The value in the map of standings."""
+        first = [[c.issuer, c.kind, c.leaf_index, c.alert] for c in self.first]
+        return encode([_CLAIMS_TAG, self.battery, self.count, first])
+
+    @classmethod
+    def decode(cls, data: bytes) -> Claims:
+        """Read what `encode` wrote."""
+        value = tagged(data, _CLAIMS_TAG, 4)
+        return cls(value[1], value[2], tuple(Claim(*c) for c in value[3]))
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """That a party made its one claim about a battery."""
+
+    battery: bytes
+    issuer: str
+
+    @property
+    def key(self) -> bytes:
+        """Its key in the map of standings."""
+        return claimed_key(self.battery, self.issuer)
+
+    def encode(self) -> bytes:
+        """The value in the map of standings."""
+        return encode([_CLAIMED_TAG, self.battery, self.issuer])
+
+    @classmethod
+    def decode(cls, data: bytes) -> Claimed:
+        """Read what `encode` wrote."""
+        return cls(*tagged(data, _CLAIMED_TAG, 3)[1:])
+
+
+Record = Standing | Asset | StatusLists | Quota | Claims | Claimed
+
+
+def asset_key(subject: Subject) -> bytes:
+    """The key of a vehicle or asset: never that of a battery, whatever H its binder claims."""
+    return sha256(b"comity/asset-key/v1" + standing_key(subject)).digest()
+
+
+def quota_key(issuer: str) -> bytes:
+    """The key of an issuer's daily count."""
+    return sha256(b"comity/quota-key/v1" + issuer.encode()).digest()
+
+
+def claims_key(battery: bytes) -> bytes:
+    """The key of the claims about the battery with this standing key."""
+    return sha256(b"comity/claims-key/v1" + battery).digest()
+
+
+def claimed_key(battery: bytes, issuer: str) -> bytes:
+    """The key of one party's claim about the battery with this standing key."""
+    return sha256(b"comity/claimed-key/v1" + battery + issuer.encode()).digest()

@@ -1,0 +1,235 @@
+"""Who may speak about a battery (invariant I5): a licence is a trade, never a right over a thing.
+
+    speak(standing, attestation, context) -> Voice            what it says becomes state
+                                          -> Silent           a claim: recorded, never a state
+                                          raises Refusal, NotYet
+
+A right over a battery comes from custody (its holder, whom the holder named, what the holder
+countersigned), from an authority's own jurisdiction and kind of act, or, for a battery in use, from a trade
+of the place where it was placed. Which of these an event asks for is data (`speaks` in the table).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from consensus.application import NotYet, Refusal
+from credentials.ledger.attestation import Attestation
+from credentials.ledger.lifecycle import ANY
+from credentials.ledger.rules import Context
+from credentials.ledger.standing import PARTY, PLACED, Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """Under what an author speaks: the jurisdiction of its licence, and its role if as an authority.
+
+    `lifts`: the key of the setting that this act lifts, if it lifts one.
+    """
+
+    jurisdiction: str
+    role: str = ""
+    lifts: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Silent:
+    """The author is accredited and has no right over this battery: what it says is a claim."""
+
+    reason: str
+    alert: bool = False  # an authority outside its jurisdiction
+
+
+def speak(standing: Standing, attestation: Attestation, context: Context) -> Voice | Silent:
+    """Decide whether what an accredited author says about this battery becomes state."""
+    event = context.event
+    if not standing.born and not event.brings_into_being:
+        raise NotYet("state", "the battery is not recorded as produced yet")
+    voices = _voices(attestation, context)
+    decide = _DECIDES[event.speaks]
+    for voice in voices:
+        spoken = decide(standing, attestation, context, voice)
+        if spoken is not None:
+            return spoken
+    return _unheard(standing, attestation, context, voices)
+
+
+def is_holder(standing: Standing, did: str, context: Context) -> bool:
+    """True if this participant holds the battery, under any of its names."""
+    return standing.holder is not None and standing.holder in context.genesis.aliases(did)
+
+
+def _voices(attestation: Attestation, context: Context) -> list[Voice]:
+    """The licences under which the author may act: each jurisdiction, as a party and as an authority."""
+    genesis, event, subject = context.genesis, context.event, attestation.subject
+    officials, anybody = genesis.lifecycle.officials, ANY in event.attesters
+    found: dict[Voice, None] = {}
+    if anybody:
+        found[Voice(genesis.participants[attestation.issuer].jurisdiction)] = None
+    for accreditation in genesis.accreditations_of(attestation.issuer):
+        if not all(accreditation.in_force(at) for at in (attestation.event_time, context.at)):
+            continue
+        if not accreditation.covers(subject.scheme, subject.namespace, exactly=event.effects.creates):
+            continue
+        for role in accreditation.roles:
+            if role in officials and (anybody or role in event.attesters):
+                found[Voice(accreditation.jurisdiction, role)] = None
+            elif role in event.attesters:
+                found[Voice(accreditation.jurisdiction)] = None
+    return list(found)
+
+
+_Decides = Callable[[Standing, Attestation, Context, Voice], Voice | None]
+
+
+def _entitled(standing: Standing, attestation: Attestation, context: Context) -> bool:
+    """The holder, whom it named, or what it countersigned."""
+    names = context.genesis.aliases(attestation.issuer)
+    return (
+        standing.holder in names
+        or not names.isdisjoint(standing.named)
+        or standing.holder in context.countersigned
+    )
+
+
+def _as_holder(s: Standing, a: Attestation, c: Context, voice: Voice) -> Voice | None:
+    """Before it is in use nobody but its holder's side speaks; an authority in its own jurisdiction."""
+    if voice.role:
+        return voice if s.place == voice.jurisdiction else None
+    return voice if _entitled(s, a, c) else None
+
+
+def _as_trade(s: Standing, a: Attestation, c: Context, voice: Voice) -> Voice | None:
+    """Once in use, its owner often has no node: the licensed trades of the place report what they did."""
+    if s.used and s.setting(PLACED, voice.jurisdiction) is not None:
+        return voice
+    return _as_holder(s, a, c, voice)
+
+
+def _as_custodian(s: Standing, a: Attestation, c: Context, voice: Voice) -> Voice | None:
+    """Only who holds it hands it over: being named for the next steps is not enough."""
+    if voice.role:
+        return None
+    return voice if is_holder(s, a.issuer, c) or s.holder in c.countersigned else None
+
+
+def _as_presenting(s: Standing, a: Attestation, c: Context, voice: Voice) -> Voice | None:
+    """The holder or its consignee; customs of the place where the battery is, or on the way."""
+    if voice.role:
+        return voice if s.place in (None, voice.jurisdiction) else None
+    return voice if _entitled(s, a, c) else None
+
+
+def _as_customs(s: Standing, a: Attestation, c: Context, voice: Voice) -> Voice | None:
+    """Only customs of the side whose declaration is open."""
+    if s.presentation is None:
+        raise NotYet("state", "the battery is not presented to customs")
+    return voice if voice.role and s.presentation.jurisdiction == voice.jurisdiction else None
+
+
+def _as_authority(s: Standing, a: Attestation, c: Context, voice: Voice) -> Voice | None:
+    return voice if voice.role and s.place == voice.jurisdiction else None
+
+
+def _as_operator(s: Standing, a: Attestation, c: Context, voice: Voice) -> Voice | None:
+    """The responsible operator; an authority where the battery is, or where that operator is established."""
+    if not voice.role:
+        return voice if a.issuer == s.responsible else None
+    operator = c.genesis.participants.get(s.responsible or "")
+    established = operator is not None and operator.jurisdiction == voice.jurisdiction
+    return voice if established or s.place == voice.jurisdiction else None
+
+
+def _as_maker(s: Standing, a: Attestation, c: Context, voice: Voice) -> Voice | None:
+    if voice.role:
+        return voice if s.place == voice.jurisdiction else None
+    return voice if a.issuer in (s.producer, s.responsible) else None
+
+
+def _as_setter(s: Standing, a: Attestation, c: Context, voice: Voice) -> Voice | None:
+    """What an authority did, only it undoes, or the same role in the same jurisdiction (I2)."""
+    name = c.event.lifts
+    assert name is not None, "table.py asks for it"
+    if not s.settings(name):
+        if c.event.effects.passport is not None and s.revoked:
+            raise Refusal("passport_state", "the passport is revoked, and what is revoked stays revoked")
+        raise NotYet("state", f"nothing is {name} that could be lifted")
+    for key, setting in s.settings(name).items():
+        if setting.by == a.issuer and key in (PARTY, voice.jurisdiction):
+            return replace(voice, lifts=key)
+        if key != PARTY and key == voice.jurisdiction and voice.role and setting.role == voice.role:
+            return replace(voice, lifts=key)
+    if s.setting(name, PARTY) is not None and not voice.role and is_holder(s, a.issuer, c):
+        return replace(voice, lifts=PARTY)  # what a party said before it is the holder's to end
+    return None
+
+
+def _as_contest(s: Standing, a: Attestation, c: Context, voice: Voice) -> Voice | None:
+    """The holder, the maker of the code's namespace, an authority of the place."""
+    if voice.role:
+        return voice if s.place == voice.jurisdiction else None
+    maker = c.genesis.makes(a.issuer, a.subject.scheme, a.subject.namespace, c.at)
+    return voice if maker or a.issuer == s.producer or is_holder(s, a.issuer, c) else None
+
+
+def _as_anybody(s: Standing, a: Attestation, c: Context, voice: Voice) -> Voice | None:
+    return voice  # X9, X10 or the rule of undoing have said who
+
+
+_DECIDES: Mapping[str, _Decides] = {
+    "creation": _as_anybody,
+    "enrolment": _as_anybody,
+    "holder": _as_holder,
+    "custodian": _as_custodian,
+    "trade": _as_trade,
+    "ending": _as_holder,
+    "presenting": _as_presenting,
+    "customs": _as_customs,
+    "authority": _as_authority,
+    "operator": _as_operator,
+    "maker": _as_maker,
+    "setter": _as_setter,
+    "contest": _as_contest,
+    "author": _as_anybody,
+    "authorities": _as_anybody,
+    "any": _as_anybody,
+}
+# Where nobody without the right has anything to say: refused, not recorded as a claim.
+_NO_CLAIM = frozenset({"custodian", "customs", "setter", "contest"})
+
+
+def _unheard(standing: Standing, attestation: Attestation, context: Context, voices: list[Voice]) -> Silent:
+    event, issuer = context.event, attestation.issuer
+    alert = any(voice.role for voice in voices)
+    if event.speaks in _NO_CLAIM or (event.speaks == "operator" and not alert):
+        raise Refusal("not_responsible", _wanted(standing, context))
+    where = standing.place or "no jurisdiction (it is on the way)"
+    if alert:
+        return Silent(f"{issuer} acts for {voices[0].jurisdiction}; the battery is in {where}", alert=True)
+    return Silent(_wanted(standing, context))
+
+
+def _wanted(standing: Standing, context: Context) -> str:
+    match context.event.speaks:
+        case "operator":
+            return f"{standing.responsible} answers for this battery and has to attest this"
+        case "setter":
+            setters = sorted({s.by for s in standing.settings(context.event.lifts or "").values()})
+            return f"{', '.join(setters)} set it and has to lift it, or the same authority of that side"
+        case "customs":
+            opened = standing.presentation
+            return f"only customs of {opened.jurisdiction if opened else 'its side'} closes this declaration"
+        case "maker":
+            return f"only {standing.producer}, {standing.responsible} or an authority of {standing.place} may"
+        case "contest":
+            return (
+                f"its holder ({standing.holder}), its maker or an authority of {standing.place} contests it"
+            )
+        case "custodian":
+            return f"{standing.holder} holds this battery and has to hand it over"
+        case _:
+            return (
+                f"{standing.holder} holds this battery: it names the author as a party of one of its events, "
+                "hands the battery over to it, or countersigns this one"
+            )

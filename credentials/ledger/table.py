@@ -1,0 +1,323 @@
+"""The strict reader of `config/rules/lifecycle.json`: unknown members, words and types are refused.
+
+A table that says what the code does not do, or that contradicts itself, is refused as a whole:
+CredentialError("rules_invalid", ...). `lifecycle.py` defines what is built here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from credentials.ledger.lifecycle import (
+    AHEAD_OF_SIGNING,
+    ANY,
+    BOUND_EFFECTS,
+    COUNTERSIGNERS,
+    CUSTODIES,
+    ENFORCEMENTS,
+    LEDGER_FIELDS,
+    MEMBER_TYPES,
+    PASSPORT_EFFECTS,
+    PLACES,
+    PRESENTATION_EFFECTS,
+    RECALL_EFFECTS,
+    SETTING_KEYS,
+    SPEAKS,
+    UNDO_EFFECTS,
+    Duty,
+    Effects,
+    Event,
+    Lifecycle,
+    Member,
+    RuleText,
+    SettingKind,
+    rules_invalid,
+)
+
+_WHERE = "lifecycle.json"
+_KNOWN = (
+    "$comment version states initial terminal final roles officials marks settings schemes guards_always "
+    "events kinds exclusivity enforcement euStatusTransitions euStatusNote"
+)
+_REQUIRED = "version states initial roles officials marks settings schemes events exclusivity"
+_EVENT_KNOWN = (
+    "type from to attesters speaks countersigned_by requires_passport_from irreversible marks marks_in_use "
+    "custody place names sets lifts members ledger_members guards effects duties needs duty basis note"
+)
+
+
+_EVENT_REQUIRED = ("type", "from", "attesters", "speaks", "members", "effects")
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    states: Mapping[str, str]
+    roles: Mapping[str, str]
+    rules: Mapping[str, RuleText]
+    marks: Mapping[str, str]
+    settings: Mapping[str, SettingKind]
+
+
+def read_lifecycle(table: Mapping[str, Any]) -> Lifecycle:
+    """Read the whole table."""
+    _keys(table, _KNOWN.split(), _REQUIRED.split(), _WHERE)
+    words = _Words(
+        states=_texts(table["states"], f"{_WHERE} states"),
+        roles=_texts(table["roles"], f"{_WHERE} roles"),
+        rules={r.id: r for r in (_rule(row) for row in _rows(table["exclusivity"], _WHERE))},
+        marks=_texts(table["marks"], f"{_WHERE} marks"),
+        settings=_settings(table["settings"]),
+    )
+    events: dict[str, Event] = {}
+    for event in (
+        *(_event(row, words) for row in _rows(table["events"], _WHERE)),
+        *(_kind(row, words) for row in _rows(table.get("kinds", []), _WHERE)),
+    ):
+        if event.type in events:
+            raise rules_invalid(f"{event.type} is there twice")
+        events[event.type] = event
+    schemes = table["schemes"]
+    _keys(schemes, ("battery", "asset"), ("battery", "asset"), "schemes")
+    return Lifecycle(
+        version=_integer(table["version"], "version"),
+        states=words.states,
+        initial=_words([table["initial"]], words.states, "initial")[0],
+        terminal=frozenset(_words(table.get("terminal", []), words.states, "terminal")),
+        final=frozenset(_words(table.get("final", []), words.states, "final")),
+        roles=words.roles,
+        officials=frozenset(_words(table["officials"], words.roles, "officials")),
+        marks=words.marks,
+        settings=words.settings,
+        battery_schemes=frozenset(_strings(schemes["battery"], "schemes.battery")),
+        asset_schemes=frozenset(_strings(schemes["asset"], "schemes.asset")),
+        guards_always=_words(table.get("guards_always", []), words.rules, "guards_always"),
+        events=events,
+        rules=words.rules,
+        eu_status_transitions={
+            status: _strings(following, "euStatusTransitions")
+            for status, following in table.get("euStatusTransitions", {}).items()
+        },
+    )
+
+
+def _event(row: Mapping[str, Any], words: _Words) -> Event:
+    _keys(row, _EVENT_KNOWN.split(), _EVENT_REQUIRED, "an event")
+    name = _text(row["type"], "type")
+    to = row.get("to")
+    if to is not None and to not in words.states:
+        raise rules_invalid(f"{name}: {to!r} is no state")
+    passport_from = row.get("requires_passport_from")
+    event = Event(
+        type=name,
+        from_states=frozenset(_words(row["from"], {**words.states, ANY: ""}, f"{name} from")),
+        to=to,
+        attesters=_words(row["attesters"], {**words.roles, ANY: ""}, f"{name} attesters"),
+        members=_members(name, row["members"], row.get("ledger_members", {})),
+        guards=_words(row.get("guards", []), words.rules, f"{name} guards"),
+        effects=_effects(name, row["effects"]),
+        speaks=_one_of(row["speaks"], SPEAKS, f"{name} speaks") or "",
+        countersigned_by=_one_of(row.get("countersigned_by"), COUNTERSIGNERS, f"{name} countersigned_by"),
+        requires_passport_from=None if passport_from is None else _day(passport_from, name),
+        irreversible=_truth(row.get("irreversible", False), f"{name} irreversible"),
+        marks=_words(row.get("marks", []), words.marks, f"{name} marks"),
+        marks_in_use=_words(row.get("marks_in_use", []), words.marks, f"{name} marks_in_use"),
+        custody=_one_of(row.get("custody"), CUSTODIES, f"{name} custody"),
+        place=_one_of(row.get("place"), PLACES, f"{name} place"),
+        names=_truth(row.get("names", False), f"{name} names"),
+        sets=_one_of(row.get("sets"), frozenset(words.settings), f"{name} sets"),
+        lifts=_one_of(row.get("lifts"), frozenset(words.settings), f"{name} lifts"),
+        duties=tuple(_duty(name, duty) for duty in _rows(row.get("duties", []), name)),
+        needs=_strings(row.get("needs", []), f"{name} needs"),
+        duty=_text(row.get("duty", ""), f"{name} duty"),
+        basis=_text(row.get("basis", ""), f"{name} basis"),
+        note=_text(row.get("note", ""), f"{name} note"),
+    )
+    _require_consistent(event)
+    return event
+
+
+def _require_consistent(event: Event) -> None:
+    """What one field of an event presupposes of another."""
+    fields = {member.ledger: member for member in event.ledger_members}
+    parties = fields.get("parties")
+    if event.custody == "first_party" and (parties is None or not parties.required):
+        raise rules_invalid(f"{event.type}: its custody goes to a party that it need not name")
+    if event.names and parties is None:
+        raise rules_invalid(f"{event.type} names parties and has no member for them")
+    if (event.speaks == "setter") != (event.lifts is not None):
+        raise rules_invalid(f"{event.type}: whoever set something lifts it, and nobody else does")
+    if event.effects.undo is not None and not event.irreversible:
+        raise rules_invalid(f"{event.type} takes a record back and could itself be taken back")
+
+
+def _kind(row: Mapping[str, Any], words: _Words) -> Event:
+    required = ("type", "members", "ledger_members", "effects", "text")
+    _keys(row, (*required, "attesters"), required, "a kind")
+    name = _text(row["type"], "type")
+    return Event(
+        type=name,
+        from_states=frozenset(),
+        to=None,
+        attesters=_words(row.get("attesters", [ANY]), {**words.roles, ANY: ""}, f"{name} attesters"),
+        members=_members(name, row["members"], row["ledger_members"]),
+        guards=(),
+        effects=_effects(name, row["effects"]),
+        note=_text(row["text"], f"{name} text"),
+        battery_event=False,
+    )
+
+
+def _settings(value: object) -> dict[str, SettingKind]:
+    if not isinstance(value, Mapping):
+        raise rules_invalid("settings is not an object")
+    found = {}
+    for name, row in value.items():
+        _keys(row, ("key", "text"), ("key", "text"), f"settings {name}")
+        found[_text(name, "settings")] = SettingKind(
+            _one_of(row["key"], SETTING_KEYS, f"settings {name}") or "", _text(row["text"], name)
+        )
+    return found
+
+
+_MEMBER_KNOWN = ("type", "required", "text", "values", "minimum", "maximum", "monotone", "not_after")
+
+
+def _members(event: str, rows: object, ledger: object) -> dict[str, Member]:
+    if not isinstance(rows, Mapping) or not isinstance(ledger, Mapping) or not ledger.keys() <= rows.keys():
+        raise rules_invalid(f"{event}: ledger_members are among its members")
+    return {name: _member(event, name, row, ledger.get(name)) for name, row in rows.items()}
+
+
+def _member(event: str, name: str, row: Mapping[str, Any], ledger: object) -> Member:
+    where = f"{event}.{name}"
+    _keys(row, _MEMBER_KNOWN, ("type", "required", "text"), where)
+    bounds = {key: _integer(row[key], where) for key in ("minimum", "maximum") if key in row}
+    member = Member(
+        name=_text(name, where),
+        type=_one_of(row["type"], MEMBER_TYPES, where) or "",
+        required=_truth(row["required"], f"{where} required"),
+        text=_text(row["text"], where),
+        values=_strings(row.get("values", []), where),
+        ledger=_one_of(ledger, LEDGER_FIELDS, where),
+        monotone=_truth(row.get("monotone", False), f"{where} monotone"),
+        not_after=_one_of(row.get("not_after"), frozenset({AHEAD_OF_SIGNING}), where),
+        **bounds,
+    )
+    if (member.type == "integer") != (member.minimum is not None and member.maximum is not None):
+        raise rules_invalid(f"{where}: an integer, and nothing else, has a minimum and a maximum")
+    if member.minimum is not None and member.maximum is not None and member.minimum > member.maximum:
+        raise rules_invalid(f"{where}: its minimum is above its maximum")
+    if member.monotone and member.ledger != "quantities":
+        raise rules_invalid(f"{where}: only a quantity of the ledger can be compared with earlier ones")
+    if member.not_after is not None and member.type != "date":
+        raise rules_invalid(f"{where}: not_after is for dates")
+    return member
+
+
+def _effects(event: str, row: object) -> Effects:
+    known = Effects.__dataclass_fields__
+    if not isinstance(row, Mapping) or not row.keys() <= known.keys():
+        raise rules_invalid(f"{event}: unknown effects")
+    for name, value in row.items():
+        if type(value) is not (bool if known[name].type == "bool" else str):
+            raise rules_invalid(f"{event}: the effect {name} has the wrong type")
+    effects = Effects(**row)
+    _one_of(effects.passport, PASSPORT_EFFECTS, f"{event} passport")
+    _one_of(effects.bound, BOUND_EFFECTS, f"{event} bound")
+    _one_of(effects.presentation, PRESENTATION_EFFECTS, f"{event} presentation")
+    _one_of(effects.undo, UNDO_EFFECTS, f"{event} undo")
+    _one_of(effects.recall, RECALL_EFFECTS, f"{event} recall")
+    _one_of(effects.responsible, ("first_party",), f"{event} responsible")
+    return effects
+
+
+def _duty(event: str, row: Mapping[str, Any]) -> Duty:
+    keys = ("jurisdiction", "working_days", "after", "basis", "confirmed")
+    _keys(row, keys, keys, f"{event} duties")
+    return Duty(
+        jurisdiction=_text(row["jurisdiction"], event),
+        working_days=_integer(row["working_days"], event),
+        after=_text(row["after"], event),
+        basis=_text(row["basis"], event),
+        confirmed=_truth(row["confirmed"], f"{event} confirmed"),
+    )
+
+
+def _rule(row: Mapping[str, Any]) -> RuleText:
+    keys = ("id", "enforcement", "reaction_code", "rule", "fraud", "reaction")
+    _keys(row, keys, keys, "exclusivity")
+    _one_of(row["enforcement"], ENFORCEMENTS, "enforcement")
+    return RuleText(**{key: _text(row[key], key) for key in keys})
+
+
+def _keys(row: object, known: Sequence[str], required: Sequence[str], where: str) -> None:
+    if not isinstance(row, Mapping):
+        raise rules_invalid(f"{where} is not an object")
+    for key in row:
+        if key not in known:
+            raise rules_invalid(f"{where} has the unknown member {key!r}")
+    for key in required:
+        if key not in row:
+            raise rules_invalid(f"{where} lacks {key}")
+
+
+def _rows(value: object, where: str) -> Sequence[Mapping[str, Any]]:
+    if not isinstance(value, list) or not all(isinstance(row, Mapping) for row in value):
+        raise rules_invalid(f"{where} is not a list of objects")
+    return value
+
+
+def _text(value: object, where: str) -> str:
+    if type(value) is not str:
+        raise rules_invalid(f"{where} is not text")
+    return value
+
+
+def _truth(value: object, where: str) -> bool:
+    if type(value) is not bool:
+        raise rules_invalid(f"{where} is true or false")
+    return value
+
+
+def _integer(value: object, where: str) -> int:
+    if type(value) is not int or value < 0:
+        raise rules_invalid(f"{where} is not a whole number")
+    return value
+
+
+def _texts(value: object, where: str) -> dict[str, str]:
+    if not isinstance(value, Mapping) or not value:
+        raise rules_invalid(f"{where} is not an object")
+    return {_text(key, where): _text(text, where) for key, text in value.items()}
+
+
+def _strings(value: object, where: str) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise rules_invalid(f"{where} is not a list")
+    return tuple(_text(item, where) for item in value)
+
+
+def _words(value: object, known: Mapping[str, Any], where: str) -> tuple[str, ...]:
+    words = _strings(value, where)
+    for word in words:
+        if word not in known:
+            raise rules_invalid(f"{where}: {word!r} is not known")
+    return words
+
+
+def _one_of(value: object, known: Sequence[str] | frozenset[str], where: str) -> str | None:
+    if value is None:
+        return None
+    if type(value) is not str or value not in known:
+        raise rules_invalid(f"{where}: {value!r} is not known")
+    return value
+
+
+def _day(value: object, where: str) -> int:
+    try:
+        return int(datetime.strptime(_text(value, where), "%Y-%m-%d").replace(tzinfo=UTC).timestamp())
+    except ValueError as error:
+        raise rules_invalid(f"{where}: {value!r} is not a day") from error

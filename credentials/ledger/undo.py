@@ -1,0 +1,84 @@
+"""Taking the last record of a battery back (invariant I3). The record stays; its effect goes.
+
+    correct    by its author, in time; never what cannot be taken back, was countersigned by another party,
+               or on which another's record rests. Marks stay.
+    withdraw   by one authority of the place: what a trade said. Marks stay.
+    void       by k of n authorities, after a case: whatever it was, marks included, and the standing says so.
+
+A revoked passport stays revoked whatever is taken back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from consensus.application import NotYet, Refusal
+from credentials.ledger.attestation import Attestation
+from credentials.ledger.lifecycle import Event
+from credentials.ledger.rules import Context
+from credentials.ledger.standing import CHILD, REVOKED, SECOND_LIFE, Standing, Undo
+
+TRADE = "trade"
+
+
+def taken_back(standing: Standing, attestation: Attestation, context: Context, *, known: bool) -> Standing:
+    """The standing without the effect of its last record. `known`: what it names is on the ledger."""
+    how, undo = context.event.effects.undo, standing.undo
+    if undo is None or undo.attestation != attestation.referenced_digests[0]:
+        if not known:
+            raise NotYet("state", "the attestation it names is not on the ledger yet")
+        raise Refusal("depends", "only the last record of a battery can be taken back: others follow it")
+    done = context.genesis.lifecycle.event(undo.kind)
+    assert done is not None, "an admitted record is of a known kind"
+    if how == "correct":
+        _require_correctable(standing, undo, done, attestation, context)
+    elif how == "withdraw" and (done.speaks != TRADE or undo.taken_back):
+        raise Refusal("irreversible", f"one authority takes back what a trade said, not {undo.kind}")
+    restored = _restored(standing, undo)
+    if how == "void":
+        marks = {*restored.marks, *([CHILD] if standing.parent else [])}
+        marks |= {SECOND_LIFE} if standing.predecessors else set()
+        return replace(restored, marks=tuple(sorted(marks)), voided=True, undo=None)
+    return replace(
+        restored.with_marks(*standing.marks), undo=replace(undo, taken_back=True), voided=standing.voided
+    )
+
+
+def _require_correctable(
+    standing: Standing, undo: Undo, done: Event, attestation: Attestation, context: Context
+) -> None:
+    if undo.author != attestation.issuer:
+        raise Refusal("not_responsible", f"only {undo.author} can take its attestation back")
+    if undo.taken_back:
+        raise Refusal("depends", "it is taken back already")
+    if done.irreversible or undo.countersigned:
+        raise Refusal("irreversible", f"{undo.kind} cannot be taken back by its author, only voided")
+    if undo.admitted_at + context.genesis.limits.correction_s_max < context.at:
+        raise Refusal("too_late", "the time for a correction by its author is over")
+    bound = standing.bound
+    if (
+        bound is not None
+        and bound.leaf_index == undo.leaf_index
+        and context.records.asset(bound.asset).relied_leaf > undo.leaf_index
+    ):
+        raise Refusal("depends", "a record about the vehicle rests on it")
+
+
+def _restored(standing: Standing, undo: Undo) -> Standing:
+    """The standing before, with what is not the attestation's effect: refusals, contests, a revocation."""
+    before = undo.core_before
+    restored = Standing(standing.subject) if before is None else Standing.decode_core(before)
+    restored = replace(
+        restored,
+        refusals=standing.refusals,
+        refusals_count=standing.refusals_count,
+        parent=standing.parent,
+        predecessors=standing.predecessors,
+        contested=standing.contested,
+    )
+    passport = standing.passport
+    if passport is not None and passport.status == REVOKED:
+        restored = replace(
+            restored, passport=passport, earlier=standing.earlier, publication=standing.publication
+        )
+    return restored
