@@ -117,6 +117,7 @@ EXPORT_MEMBERS = {
     "commodity_code": "850760",
     "consignee": scenario.PARTIES[4].did,
     "consignment_id": "DEMO-CONSIGNMENT-66",
+    "named_party": scenario.PARTIES[4].did,  # nobody else may present them to customs
 }
 
 
@@ -219,7 +220,7 @@ def _shown_documents(
     wait_admitted(
         maker, [maker.attest("battery.produced", b, produced_members(b)) for b in odd], "productions"
     )
-    # The responsible operator names who may take the battery over: nobody else's receipt of it would count.
+    # The holder names who may take the battery over: nobody else's receipt of it would count.
     buyer = {"buyer": scenario.PARTIES[5].did, "invoice": "DEMO-INVOICE-63"}
     sold = maker.attest("battery.sold", scenario.RECYCLED_BATTERY, buyer)
     wait_admitted(maker, [sold], "the sale to the recycler")
@@ -331,7 +332,7 @@ def _used_pack(desks: dict[str, Desk], say: Callable[[str], None]) -> JSON:
     battery, importer, customs = scenario.USED_BATTERY, desks["importer"], desks["customs"]
     steps = (
         (customs, "customs.released", {"basis": "registry_check"}),
-        (importer, "market.placed", {"art_41_checked": True}),
+        (importer, "market.placed", {"art_41_checked": True, "named_party": scenario.PARTIES[5].did}),
         (
             desks["recycler"],
             "soh.measured",
