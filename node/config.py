@@ -29,6 +29,7 @@ from node.errors import SetupError
 from node.resolution.fetch import FetchPolicy, origin_of
 
 VERSION = "0.1.0"
+PASSPHRASE_CHARS_MIN, PASSPHRASE_DIFFERENT_MIN = 12, 6
 
 # The rule files whose digests are in genesis: what the ledger decides by.
 GENESIS_RULES = (
@@ -303,6 +304,15 @@ class DataDirectory:
             raise SetupError(f"{self.root} holds no operator.key: run `comity init` first") from error
         except PermissionError as error:
             raise SetupError(f"{self.operator_key} may be read by its owner only") from error
+
+
+def require_strong(words: str) -> None:
+    """SetupError unless a new passphrase is one that nobody guesses soon: all role keys rest on it."""
+    if len(words) < PASSPHRASE_CHARS_MIN or len(set(words.lower())) < PASSPHRASE_DIFFERENT_MIN:
+        raise SetupError(
+            f"the passphrase is too weak: take one of at least {PASSPHRASE_CHARS_MIN} characters, "
+            f"{PASSPHRASE_DIFFERENT_MIN} of them different. Five words that do not belong together are good"
+        )
 
 
 def passphrase(file: Path | None) -> str:

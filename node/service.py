@@ -20,12 +20,14 @@ from node.storage.signing import SigningStore
 from node.supervision.supervisor import Supervisor
 from node.use_cases.batteries import Batteries
 from node.use_cases.clearance import Clearance
+from node.use_cases.operations import OperationsDesk
 from node.use_cases.overview import Overview
 from node.use_cases.passports import PassportDesk
 from node.use_cases.peers import PeerDoor
 from node.use_cases.records import RecordDesk
 from node.use_cases.vc_api import VcApi
 from node.verdicts.consignments import Consignments
+from node.verdicts.judging import Judging
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +55,10 @@ class Service:
     batteries: Batteries
     clearance: Clearance
     consignments: Consignments
+    judging: Judging
     records: RecordDesk
     overview: Overview
+    operations: OperationsDesk
     access: Access
     peers: PeerDoor
     supervisor: Supervisor
@@ -68,7 +72,7 @@ class Service:
 
     def stop(self) -> None:
         """Stop every thread, then close the databases."""
-        self.consignments.stop()
+        self.judging.stop()
         self.gossip.stop()
         self.supervisor.stop()
         self.gossip.close()

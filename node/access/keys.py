@@ -1,28 +1,46 @@
-"""Who may ask: bearer keys, one-time links and the sessions they open. Only SHA-256 of a secret is stored."""
+"""Who may ask: bearer keys, one-time links and the sessions they open. Only SHA-256 of a secret is stored.
+
+Scopes never widen: whoever makes a key or a link passes on what he holds himself, and no more. Every key and
+session has a name, which stands in the audit (`node/storage/audit.py`) beside what it did.
+"""
 
 from __future__ import annotations
 
 import re
 import secrets
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+from typing import TypedDict
 
-from node.errors import ProblemError, bad_request, forbidden
+from node.errors import ProblemError, bad_request, forbidden, not_found
+from node.storage.access import KeyRow, LinkRow, SessionRow
 from node.storage.office import OfficeStore
 
 SCOPES = ("issue", "verify", "clear", "govern", "operate", "read")
+OPERATOR = "operator"
 LINK_S = 24 * 3600
 SESSION_S = 12 * 3600
 SECRET_BYTES = 32
 TOUCH_S = 60  # last_used is written at most this often: reading stays reading
+# What a participant's people do at the pages, by its roles: a link that names no scopes opens these.
+_SCOPES_BY_ROLE = {
+    "manufacturer": ("issue",),
+    "importer": ("clear", "verify"),
+    "customs": ("clear", "verify"),
+}
 _NAME = re.compile(r"[^\x00-\x1f\x7f]{1,100}")
 _NEXT = re.compile(r"/(?!/)[^\x00-\x20\x7f\\]{0,500}")
 
 
 def _hash(secret: str) -> bytes:
     return sha256(b"comity/access/v1" + secret.encode()).digest()
+
+
+def page_scopes(roles: tuple[str, ...]) -> tuple[str, ...]:
+    """What a person at the pages of a participant with these roles does, unless a link says otherwise."""
+    found = {"read", *(scope for role in roles for scope in _SCOPES_BY_ROLE.get(role, ("clear", "verify")))}
+    return tuple(scope for scope in SCOPES if scope in found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +53,60 @@ class Session:
     next: str = "/"  # where the page goes after a one-time link
 
 
+# Whoever works on the data directory itself can read operator.key as well.
+AT_THE_MACHINE = Session("operator at the machine", frozenset(SCOPES))
+
+
+class KeyShown(TypedDict):
+    """A key without its secret."""
+
+    name: str
+    scopes: list[str]
+    created: int
+    last_used: int | None
+    made_by: str
+    revoked: int | None
+
+
+class SessionShown(TypedDict):
+    """A session that has not ended."""
+
+    name: str
+    scopes: list[str]
+    created: int
+    expires: int
+    made_by: str
+
+
+class KeyMade(TypedDict):
+    """A new key: the only place where its secret is shown."""
+
+    name: str
+    scopes: list[str]
+    key: str
+
+
 class Access:
     """Keys, links, sessions of one node."""
 
-    def __init__(self, office: OfficeStore, operator_key: str, audience: str = "public") -> None:
+    def __init__(
+        self,
+        office: OfficeStore,
+        operator_key: str,
+        *,
+        audience: str = "public",
+        roles: tuple[str, ...] = (),
+    ) -> None:
         self._office = office
         self._operator = _hash(operator_key)
         self._audience = audience
+        self._page_scopes = page_scopes(roles)
 
     def audience_of(self, session: Session | None) -> str:
         """The access-table audience of who asks on this node: "public" without session, own staff else."""
         return "public" if session is None else self._audience
+
+    # -- asking --------------------------------------------------------------------------------------
 
     def authorise(self, *, bearer: str | None, cookie: str | None, scope: str) -> Session:
         """The session of a key or cookie with `scope`; 401 `no_key`, `unknown_key`, 403 `scope_missing`."""
@@ -67,7 +128,7 @@ class Access:
     def _by_key(self, bearer: str) -> Session | None:
         hashed = _hash(bearer)
         if hashed == self._operator:
-            return Session("operator", frozenset(SCOPES))
+            return Session(OPERATOR, frozenset(SCOPES))
         row = self._office.access.key(hashed)
         if row is None:
             return None
@@ -79,29 +140,89 @@ class Access:
 
     def _by_cookie(self, cookie: str) -> Session | None:
         row = self._office.access.session(_hash(cookie), int(time.time()))
-        return None if row is None else Session(row[0], frozenset(row[1].split()))
+        return None if row is None else Session(row.name, frozenset(row.scopes.split()))
 
-    def grant(self, name: str, scopes: tuple[str, ...]) -> dict[str, Any]:
-        """A new bearer key; its secret is in the answer and nowhere else."""
-        if not _NAME.fullmatch(name):
-            raise bad_request("name_malformed", "a key has a name of 1 to 100 characters")
-        words = _scopes(scopes)
-        key = secrets.token_urlsafe(SECRET_BYTES)
+    # -- passing on ----------------------------------------------------------------------------------
+
+    def grant(self, by: Session, name: str, scopes: tuple[str, ...]) -> KeyMade:
+        """A new bearer key; its secret is in the answer and nowhere else.
+
+        403 `scope_not_held` for a scope that `by` has not, 409 `name_taken` for a name in use.
+        """
+        words = _passed_on(by, scopes)
+        _require_name(name)
+        key, now = secrets.token_urlsafe(SECRET_BYTES), int(time.time())
         with self._office.writing() as db:
-            self._office.access.put_key(db, _hash(key), name, " ".join(words), int(time.time()))
+            if name in (OPERATOR, AT_THE_MACHINE.name) or self._office.access.named(db, name):
+                raise ProblemError(
+                    409, "name_taken", "Name in use", f"a key is called {name!a} already: give another name"
+                )
+            row = KeyRow(name, " ".join(words), now, None, by.name, None)
+            self._office.access.put_key(db, _hash(key), row)
+            self._office.audit.put(db, now, by.name, "key.granted", f"{name}: {', '.join(words)}")
         return {"name": name, "scopes": list(words), "key": key}
 
-    def listing(self) -> list[dict[str, Any]]:
-        return [{**asdict(row), "scopes": row.scopes.split()} for row in self._office.access.granted()]
+    def revoke(self, by: Session, name: str) -> tuple[int, int]:
+        """End the key of that name, its sessions and its unused links: (keys, sessions) that ended; 404."""
+        now = int(time.time())
+        with self._office.writing() as db:
+            keys, ended = self._office.access.revoke(db, name, now)
+            if not keys and not ended:
+                raise not_found("key_unknown", f"no key and no session in use is called {name!a}")
+            self._office.audit.put(db, now, by.name, "key.revoked", f"{name}: {keys} keys, {ended} sessions")
+        return keys, ended
 
-    def open_link(self, scopes: tuple[str, ...], next: str) -> str:
-        """A token for /enter/<token>: once, within a day."""
+    def listing(self) -> list[KeyShown]:
+        """Every key that was granted, without its secret."""
+        return [
+            {
+                "name": row.name,
+                "scopes": row.scopes.split(),
+                "created": row.created,
+                "last_used": row.last_used,
+                "made_by": row.made_by,
+                "revoked": row.revoked,
+            }
+            for row in self._office.access.granted()
+        ]
+
+    def sessions(self) -> list[SessionShown]:
+        """Every session that has not ended."""
+        return [
+            {
+                "name": row.name,
+                "scopes": row.scopes.split(),
+                "created": row.created,
+                "expires": row.expires,
+                "made_by": row.made_by,
+            }
+            for row in self._office.access.sessions(int(time.time()))
+        ]
+
+    def link_scopes(self, by: Session, scopes: tuple[str, ...] | None) -> tuple[str, ...]:
+        """What a link of `by` opens: the scopes asked for; else, as far as held, those of people at pages."""
+        if scopes is not None:
+            return _passed_on(by, scopes)
+        held = tuple(scope for scope in self._page_scopes if scope in by.scopes)
+        if not held:
+            raise forbidden("scope_not_held", "your key has none of the scopes that the pages need")
+        return held
+
+    def open_link(
+        self, by: Session, scopes: tuple[str, ...] | None = None, next: str = "/", name: str | None = None
+    ) -> str:
+        """A token for /enter/<token>: once, within a day. `name`: whose session it will be."""
         if not _NEXT.fullmatch(next):
             raise bad_request("next_malformed", "next is a path on this node")
-        words = _scopes(scopes)
-        token = secrets.token_urlsafe(SECRET_BYTES)
+        words = self.link_scopes(by, scopes)
+        whose = name if name is not None else f"guest of {by.name}"[:100]
+        _require_name(whose)
+        token, now = secrets.token_urlsafe(SECRET_BYTES), int(time.time())
         with self._office.writing() as db:
-            self._office.access.put_link(db, _hash(token), " ".join(words), next, int(time.time()))
+            self._office.access.put_link(
+                db, _hash(token), LinkRow(" ".join(words), next, whose, by.name), now
+            )
+            self._office.audit.put(db, now, by.name, "link.made", f"{whose}: {', '.join(words)}")
         return token
 
     def enter(self, token: str) -> Session:
@@ -112,16 +233,35 @@ class Access:
             found = self._office.access.use_link(db, _hash(token), now, now - LINK_S)
             if found is None:
                 raise forbidden("link_used", "this link was used before or is too old: ask for a new one")
-            scopes, next = found
             self._office.access.forget_ended(db, now, now - LINK_S)
-            self._office.access.put_session(
-                db, _hash(cookie), "page", scopes, now=now, expires=now + SESSION_S
-            )
-        return Session("page", frozenset(scopes.split()), cookie, next)
+            row = SessionRow(found.name, found.scopes, now, now + SESSION_S, found.made_by)
+            self._office.access.put_session(db, _hash(cookie), row)
+            self._office.audit.put(db, now, found.name, "session.opened", f"by a link of {found.made_by}")
+        return Session(found.name, frozenset(found.scopes.split()), cookie, found.next)
+
+    def leave(self, cookie: str) -> None:
+        """Sign out: the cookie opens nothing any more."""
+        now = int(time.time())
+        row = self._office.access.session(_hash(cookie), now)
+        if row is None:
+            return
+        with self._office.writing() as db:
+            self._office.access.end_session(db, _hash(cookie))
+            self._office.audit.put(db, now, row.name, "session.ended", "signed out")
 
 
-def _scopes(scopes: tuple[str, ...]) -> tuple[str, ...]:
-    unknown = set(scopes) - set(SCOPES)
-    if unknown or not scopes:
+def _require_name(name: str) -> None:
+    if not _NAME.fullmatch(name) or not name.strip():
+        raise bad_request("name_malformed", "a key has a name of 1 to 100 characters")
+
+
+def _passed_on(by: Session, scopes: tuple[str, ...]) -> tuple[str, ...]:
+    """The scopes in their order, if all are known and `by` holds each of them."""
+    if set(scopes) - set(SCOPES) or not scopes:
         raise bad_request("scope_unknown", f"scopes are among {', '.join(SCOPES)}")
+    if lacking := [scope for scope in SCOPES if scope in scopes and scope not in by.scopes]:
+        held = ", ".join(scope for scope in SCOPES if scope in by.scopes)
+        raise forbidden(
+            "scope_not_held", f"you cannot pass on {', '.join(lacking)}: your own key has {held} only"
+        )
     return tuple(scope for scope in SCOPES if scope in scopes)

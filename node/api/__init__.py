@@ -64,6 +64,7 @@ def create_app(service: Service) -> Flask:
             methods=[route.method],
             strict_slashes=True,
         )
+    app.config["ROUTES"] = ROUTES
     install_words(app, service)
     problems.install(app)
 

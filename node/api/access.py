@@ -9,6 +9,7 @@ from node.access.keys import Session
 from node.api.route import Route
 from node.errors import ProblemError, forbidden
 from node.service import Service
+from node.storage.audit import WHO
 
 BEARER_CHARS_MAX = 512
 
@@ -55,6 +56,7 @@ def admit(service: Service, route: Route) -> None:
     A route without scopes is open; a session is still looked up there, because it may entitle to more.
     """
     g.session = None
+    WHO.set("a peer" if route.peer else "anybody")
     if route.peer or (route.open_api and service.vc_api.open_api):
         return  # a peer's body is signed: `PeerDoor.handle` judges it
     bearer = _bearer()
@@ -64,6 +66,7 @@ def admit(service: Service, route: Route) -> None:
             g.session = _session(service, bearer, cookie)
         return
     g.session = _session_with(service, route.scopes, bearer, cookie)
+    WHO.set(g.session.name)
     if bearer is None and request.method not in ("GET", "HEAD", "OPTIONS"):
         _require_same_origin()
 

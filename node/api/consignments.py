@@ -12,7 +12,7 @@ from credentials.documents.canonical import parse_json
 from credentials.errors import CredentialError
 from node.api.problems import page_wanted
 from node.api.reading import integer_argument, json_body, raw_body, require_shape
-from node.api.reply import attachment, form_sent, json_reply, page, reply, see, session
+from node.api.reply import attachment, client_name, form_sent, json_reply, page, reply, see, session
 from node.api.route import MANIFEST_BYTES_MAX
 from node.api.schemas import VERDICTS
 from node.errors import bad_request, not_found
@@ -41,6 +41,18 @@ def create_consignment(service: Service) -> ResponseReturnValue:
             raise bad_request("manifest_missing", "Choose a manifest file, or paste its JSON.")
     else:
         data = raw_body(MANIFEST_BYTES_MAX)
+    with service.consignments.reading():
+        created = service.consignments.create(_manifest(data), client_name())
+    path = url_for("consignments.consignment", consignment_id=created["id"])
+    if form_sent():
+        return see(path)
+    answer = json_reply(created, 202)
+    answer.headers["Location"] = path
+    return answer
+
+
+def _manifest(data: bytes) -> Any:
+    """A manifest of the known shape, with one number for each line."""
     try:
         value = parse_json(data, size_bytes_max=MANIFEST_BYTES_MAX)
     except CredentialError as error:
@@ -55,13 +67,7 @@ def create_consignment(service: Service) -> ResponseReturnValue:
         raise bad_request(
             "line_repeated", "Two lines of the manifest have the same number; number each line once."
         )
-    created = service.consignments.create(manifest, "application/json")
-    path = url_for("consignments.consignment", consignment_id=created["id"])
-    if form_sent():
-        return see(path)
-    answer = json_reply(created, 202)
-    answer.headers["Location"] = path
-    return answer
+    return manifest
 
 
 def consignments(service: Service) -> ResponseReturnValue:

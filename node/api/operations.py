@@ -1,26 +1,21 @@
-"""What this node is and how it does: status, health, metrics, one-time links, the description of this API."""
+"""What this node is and how it does: status, health, numbers, what was set aside, who did what."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
-from flask import Response, current_app, request, url_for
+from flask import Response, current_app, url_for
 from flask.typing import ResponseReturnValue
-from werkzeug.exceptions import MethodNotAllowed
 
-from node.api.access import cookie_name
-from node.api.reading import json_body
-from node.api.reply import json_reply, reply, see
-from node.api.route import BODY_BYTES_MAX
+from node.api.reading import integer_argument
+from node.api.reply import client_name, form_sent, json_reply, reply, see
 from node.service import Service
 from node.supervision.readiness import Condition
 from node.web.words import condition_text
 
-SESSION_S = 12 * 3600
-PAGE_SCOPES = ("read", "issue", "verify", "clear")  # what a person at the pages may do, unless said otherwise
+AUDIT_ROWS = 100
 METRIC_NAME = re.compile(r"[^a-z0-9_]")
-LOCAL_PATH = re.compile(r"/(?:[A-Za-z0-9_.~-][A-Za-z0-9_.~/?=&-]*)?")
 
 
 def status(service: Service) -> ResponseReturnValue:
@@ -59,6 +54,24 @@ def _reasons(conditions: list[dict[str, Any]]) -> list[str]:
     return [told["text"] for told in conditions if told["stops"]]
 
 
+def aside(service: Service) -> ResponseReturnValue:
+    """Work that failed unforeseen and waits for the operator."""
+    rows = service.operations.aside()
+    return reply({"aside": rows}, "aside.html", aside=rows)
+
+
+def try_again(service: Service, number: int) -> ResponseReturnValue:
+    """Have one piece of that work tried once more."""
+    tried = service.operations.try_again(number, client_name())
+    return see(url_for("operations.aside")) if form_sent() else json_reply(tried, 202)
+
+
+def audit(service: Service) -> ResponseReturnValue:
+    """Who did what at this node, newest first."""
+    rows = service.operations.audit(AUDIT_ROWS, integer_argument("before", None, largest=2**53 - 1))
+    return reply({"audit": rows}, "audit.html", audit=rows, more=len(rows) == AUDIT_ROWS)
+
+
 def metrics(service: Service) -> ResponseReturnValue:
     """Numbers for Prometheus (text format 0.0.4)."""
     lines = []
@@ -72,31 +85,3 @@ def metrics(service: Service) -> ResponseReturnValue:
 def openapi(service: Service) -> ResponseReturnValue:
     """This description, made from the table of routes."""
     return json_reply(current_app.config["OPENAPI"], content_type="application/vnd.oai.openapi+json")
-
-
-def open_link(service: Service) -> ResponseReturnValue:
-    """A link that lets one person in once, within 24 hours."""
-    order = json_body("LinkRequest", BODY_BYTES_MAX)
-    token = service.access.open_link(tuple(order.get("scopes", PAGE_SCOPES)), order.get("next", "/"))
-    path = url_for("operations.enter", token=token)
-    return json_reply({"url": request.host_url.rstrip("/") + path, "path": path, "token": token}, 201)
-
-
-def enter(service: Service, token: str) -> ResponseReturnValue:
-    """Turn a one-time link into the cookie of a session and go to its page."""
-    if request.method != "GET":
-        raise MethodNotAllowed(["GET"])  # what only looks (HEAD) must not use the link up
-    session = service.access.enter(token)
-    target = session.next if LOCAL_PATH.fullmatch(session.next) else "/"
-    response = see(target)
-    response.set_cookie(
-        cookie_name(service),
-        session.cookie or "",
-        max_age=SESSION_S,
-        httponly=True,
-        samesite="Strict",
-        secure=request.is_secure,
-        path="/",
-    )
-    response.headers["Referrer-Policy"] = "no-referrer"
-    return response

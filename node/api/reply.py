@@ -49,6 +49,12 @@ def see(path: str) -> BaseResponse:
     return redirect(path, code=303)
 
 
+def client_name() -> str:
+    """Whose share a request is taken from: the key or session, by name."""
+    found = session()
+    return found.name if found is not None else ""
+
+
 def session() -> Session | None:
     """Who asks, None when nobody known."""
     found: Session | None = g.get("session")

@@ -12,6 +12,13 @@ TEXT_CHARS_MAX = 2048
 
 STRING: Schema = {"type": "string", "maxLength": TEXT_CHARS_MAX}
 WORD: Schema = {"type": "string", "minLength": 1, "maxLength": 256}
+NAME: Schema = {"type": "string", "minLength": 1, "maxLength": 100}
+SCOPES: Schema = {
+    "type": "array",
+    "items": {"enum": ["issue", "verify", "clear", "govern", "operate", "read"]},
+    "minItems": 1,
+    "uniqueItems": True,
+}
 DIGEST: Schema = {"type": "string", "pattern": "^[A-Za-z0-9_-]{43}$", "description": "SHA-256, base64url"}
 DATE: Schema = {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
 SECONDS: Schema = {"type": ["integer", "null"], "description": "seconds since 1970, UTC"}
@@ -127,15 +134,16 @@ SCHEMAS: dict[str, Schema] = {
     "ReadinessRequest": _object(
         {"consignment": {"type": "string", "minLength": 1, "maxLength": 128}}, closed=True
     ),
+    "Nothing": _object({}, closed=True),
+    "KeyRequest": _object({"name": NAME, "scopes": SCOPES}, closed=True),
+    "RevokeKeyRequest": _object({"name": NAME}, closed=True),
     "LinkRequest": _object(
         {},
         {
+            "name": {**NAME, "description": "whose session it opens; it stands in the audit"},
             "scopes": {
-                "type": "array",
-                "items": {"enum": ["issue", "verify", "clear", "govern", "operate", "read"]},
-                "minItems": 1,
-                "uniqueItems": True,
-                "description": "what the person may do; read, issue, verify and clear when left out",
+                **SCOPES,
+                "description": "what the person may do; when left out, what people of this party's roles do",
             },
             "next": {
                 "type": "string",
@@ -183,6 +191,20 @@ SCHEMAS: dict[str, Schema] = {
             ),
         }
     ),
+    "AsideItem": _object(
+        {"number": COUNT, "what": STRING, "ref": STRING, "because": STRING, "at": SECONDS, "tries": COUNT}
+    ),
+    "Aside": _object({"aside": _list(_ref("AsideItem"))}),
+    "Audit": _object(
+        {
+            "audit": _list(
+                _object({"number": COUNT, "at": SECONDS, "who": STRING, "did": STRING, "about": STRING})
+            )
+        }
+    ),
+    "Keys": _object({"keys": _list({"type": "object"}), "sessions": _list({"type": "object"})}),
+    "Key": _object({"name": STRING, "scopes": _list(STRING), "key": STRING}),
+    "Revoked": _object({"name": STRING, "keys": COUNT, "sessions": COUNT}),
     "Participants": _object(
         {"participants": _list(_object({"did": STRING, "name": STRING, "roles": _list(STRING)}))}
     ),
@@ -223,7 +245,12 @@ SCHEMAS: dict[str, Schema] = {
         {"line": {"type": ["integer", "null"]}, "reason": ANY, "ground": ANY, "gaps": ANY, "sources": ANY},
     ),
     "Consignment": _object(
-        {"id": STRING, "state": {"enum": ["queued", "running", "done"]}, "lines": COUNT, "done": COUNT},
+        {
+            "id": STRING,
+            "state": {"enum": ["queued", "running", "done", "set_aside"]},
+            "lines": COUNT,
+            "done": COUNT,
+        },
         {"worst": ANY, "counts": {"type": "object"}, "items": _list({"type": "object"})},
     ),
     "Consignments": _object({"consignments": _list(_ref("Consignment"))}),

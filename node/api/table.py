@@ -6,7 +6,7 @@ not exist; a route whose `scopes` are empty is open to everyone.
 
 from __future__ import annotations
 
-from node.api import batteries, consignments, credentials, log, network, operations, pages, passports
+from node.api import batteries, consignments, credentials, keys, log, network, operations, pages, passports
 from node.api.route import (
     CREDENTIAL_BYTES_MAX,
     FORM,
@@ -29,6 +29,7 @@ CLEAR = ("clear",)
 SEE_CLEARED = ("read", "clear")
 VERIFY = ("verify", "clear")
 OPERATE = ("operate",)
+ANYBODY = ("read", "operate", "clear", "issue", "govern", "verify")
 READ = ("read", "operate", "clear", "issue", "govern")
 
 JSON_OR_PAGE = (JSON, HTML)
@@ -376,9 +377,55 @@ ROUTES: tuple[Route, ...] = (
         _ok("Document", ("application/vnd.oai.openapi+json",)),
     ),
     Route(
+        "GET",
+        "/operations/aside",
+        operations.aside,
+        "Work that failed unforeseen and was set aside",
+        _ok("Aside", JSON_OR_PAGE),
+        OPERATE,
+    ),
+    Route(
+        "POST",
+        "/operations/aside/<int:number>/again",
+        operations.try_again,
+        "Have one piece of it tried once more",
+        (Answer(202, "AsideItem", text="It will be tried."), SEEN),
+        OPERATE,
+        Body("Nothing", JSON_OR_FORM),
+    ),
+    Route(
+        "GET",
+        "/operations/audit",
+        operations.audit,
+        "Who did what at this node, newest first",
+        _ok("Audit", JSON_OR_PAGE),
+        OPERATE,
+        query=("before",),
+    ),
+    # -- who may ---------------------------------------------------------------------------------------
+    Route("GET", "/keys", keys.keys, "Keys and sessions", _ok("Keys", JSON_OR_PAGE), OPERATE),
+    Route(
+        "POST",
+        "/keys",
+        keys.grant,
+        "Make a bearer key, with scopes of your own",
+        (Answer(201, "Key", text="Its secret is shown this once."),),
+        OPERATE,
+        Body("KeyRequest"),
+    ),
+    Route(
+        "POST",
+        "/keys/revoke",
+        keys.revoke,
+        "End a key, its sessions and its links",
+        (*_ok("Revoked"), SEEN),
+        OPERATE,
+        Body("RevokeKeyRequest", (JSON, FORM)),
+    ),
+    Route(
         "POST",
         "/links",
-        operations.open_link,
+        keys.open_link,
         "Make a one-time link for a page",
         (Answer(201, "Link", text="Valid once, for 24 hours."),),
         OPERATE,
@@ -387,8 +434,17 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "GET",
         "/enter/<token>",
-        operations.enter,
+        keys.enter,
         "Enter by a one-time link",
         (Answer(303, None, (HTML,), "Entered: the cookie is set, see Location."),),
+    ),
+    Route(
+        "POST",
+        "/leave",
+        keys.leave,
+        "Sign out",
+        (Answer(303, None, (HTML,), "The session has ended."),),
+        ANYBODY,
+        Body("Nothing", JSON_OR_FORM),
     ),
 )

@@ -24,6 +24,8 @@ _COMMANDS = {
     "log": "logs",
     "receipt": "logs",
     "keys": "access",
+    "aside": "aside",
+    "audit": "aside",
     "vc": "vc",
     "evidence": "evidence",
     "demo": "demo",

@@ -1,4 +1,4 @@
-"""`comity keys grant | link | list | allow-vote`: who may use a node, and whether it may vote.
+"""`comity keys grant | link | list | revoke | allow-vote`: who may use a node, and whether it may vote.
 
 Works on the data directory; all but `allow-vote` while the node runs, too.
 """
@@ -12,10 +12,11 @@ from pathlib import Path
 
 import click
 
-from node.access.keys import SCOPES, Access
+from node.access.keys import AT_THE_MACHINE, SCOPES, Access
 from node.cli.setup import DATA
 from node.config import DataDirectory
 from node.errors import SetupError
+from node.setup.network import read_card
 from node.storage.office import OfficeStore
 
 
@@ -26,7 +27,8 @@ def _access(data: Path) -> Iterator[Access]:
         raise SetupError(f"{data} is not a data directory: run `comity init` first")
     office = OfficeStore(directory.office)
     try:
-        yield Access(office, directory.operator())
+        roles = read_card(directory.card).roles
+        yield Access(office, directory.operator(), roles=roles)
     finally:
         office.close()
 
@@ -45,18 +47,40 @@ def keys() -> None:
 def grant(*, data: Path, name: str, scopes: tuple[str, ...]) -> None:
     """Make a bearer key; it is shown this once."""
     with _access(data) as access:
-        click.echo(access.grant(name, scopes)["key"])
+        click.echo(access.grant(AT_THE_MACHINE, name, scopes)["key"])
 
 
 @keys.command()
 @DATA
-@click.option("--scope", "scopes", multiple=True, type=click.Choice(SCOPES), help="Default: read, clear.")
+@click.argument("name")
+def revoke(*, data: Path, name: str) -> None:
+    """End a key, and the sessions and links of that name; at once, also while the node runs."""
+    with _access(data) as access:
+        ended, sessions = access.revoke(AT_THE_MACHINE, name)
+    click.echo(f"revoked: {ended} key(s) and {sessions} session(s) called {name}")
+
+
+@keys.command()
+@DATA
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    type=click.Choice(SCOPES),
+    help="Default: what people of this participant's roles do at the pages.",
+)
 @click.option("--next", "page", default="/", show_default=True, help="The page to open.")
-def link(*, data: Path, scopes: tuple[str, ...], page: str) -> None:
+@click.option("--for", "name", help="Who will use it: the name of the session, in the list and in the audit.")
+def link(*, data: Path, scopes: tuple[str, ...], page: str, name: str | None) -> None:
     """Make a one-time link that opens the pages in a browser."""
+    from node.api.destinations import require_open  # noqa: PLC0415
+    from node.api.table import ROUTES  # noqa: PLC0415
+
     directory = DataDirectory(data)
     with _access(data) as access:
-        token = access.open_link(scopes or ("read", "clear"), page)
+        words = access.link_scopes(AT_THE_MACHINE, scopes or None)
+        require_open(page, words, ROUTES)
+        token = access.open_link(AT_THE_MACHINE, words, page, name)
     try:
         address = directory.address.read_text().strip()
     except FileNotFoundError as error:
@@ -67,11 +91,19 @@ def link(*, data: Path, scopes: tuple[str, ...], page: str) -> None:
 @keys.command("list")
 @DATA
 def list_keys(*, data: Path) -> None:
-    """The keys that were granted, without their secrets."""
+    """The keys that were granted, without their secrets, and the sessions that are open."""
     with _access(data) as access:
-        for row in access.listing():
-            used = "never used" if row["last_used"] is None else f"last used {_day(row['last_used'])}"
-            click.echo(f"{row['name']}  {', '.join(row['scopes'])}  since {_day(row['created'])}, {used}")
+        for key in access.listing():
+            used = "never used" if key["last_used"] is None else f"last used {_day(key['last_used'])}"
+            state = used if key["revoked"] is None else f"revoked {_day(key['revoked'])}"
+            by = f" by {key['made_by']}" if key["made_by"] else ""
+            click.echo(
+                f"{key['name']}  {', '.join(key['scopes'])}  since {_day(key['created'])}{by}, {state}"
+            )
+        for session in access.sessions():
+            until = datetime.fromtimestamp(session["expires"], UTC).strftime("%Y-%m-%d %H:%M UTC")
+            by = f", link made by {session['made_by']}" if session["made_by"] else ""
+            click.echo(f"session {session['name']}  {', '.join(session['scopes'])}  until {until}{by}")
 
 
 @keys.command("allow-vote")

@@ -32,6 +32,12 @@ COLLECT_AT = (20_000, 20, 50)
 _PR_SET_PDEATHSIG = 1
 
 
+OPEN = (
+    "comity: THIS NODE IS OPEN (--open-api): everybody who reaches it may issue and verify with its keys, "
+    "without a key of their own. For tests only."
+)
+
+
 @click.command()
 @DATA
 @click.option(
@@ -59,6 +65,7 @@ def serve(
     die_with_parent: bool,
 ) -> int:
     """Run the node of a data directory until SIGTERM or Ctrl-C."""
+    os.umask(0o077)  # whatever it writes is for its owner
     if die_with_parent:
         _die_with_parent()
     if (tls_cert is None) != (tls_key is None):
@@ -78,10 +85,7 @@ def serve(
         from node.server.tls import server_context  # noqa: PLC0415
         from node.setup.wiring import open_service  # noqa: PLC0415
 
-        sys.setswitchinterval(SWITCH_INTERVAL_S)
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*COLLECT_AT)
+        _settle_interpreter()
         service = open_service(
             directory,
             words,
@@ -90,18 +94,26 @@ def serve(
             public_url=url if open_api else None,
             listen_host=host,
         )
-        tls = None
-        if tls_cert is not None and tls_key is not None:
-            tls = server_context(tls_cert, tls_key)
+        tls = server_context(tls_cert, tls_key) if tls_cert is not None and tls_key is not None else None
         server = HttpServer(create_app(service), listening, tls=tls, door=door_of(service))
         directory.address.write_text(f"{url}\n")
         log.moment("listening", host=host, port=bound, participant=service.overview.did)
+        if open_api:
+            click.echo(OPEN, err=True)
         _run(service, server)
         log.moment("ended")
         if service.failure is not None:
             click.echo(f"comity: the node stopped itself: {service.failure}", err=True)
             return 70
     return 0
+
+
+def _settle_interpreter() -> None:
+    """Short turns between threads, and no walks over what was loaded for good."""
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AT)
 
 
 def _run(service: Service, server: HttpServer) -> None:

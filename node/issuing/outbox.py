@@ -4,6 +4,7 @@
            -> receipted
            -> dropped: every pool will say no (a rule of block validity); nothing was recorded
 
+One that raises what nobody foresaw is set aside, and is not sent again before the operator says so.
 An attestation is in office.db before this thread sees it. What is sent is sent again every few seconds until
 the own ledger shows it as final; a crash at any point repeats a step and loses none.
 """
@@ -16,17 +17,20 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Protocol
 
+from credentials.documents.canonical import b64u, b64u_decode
 from node import log
 from node.errors import ProblemError
 from node.peers.messages import ITEM_ATTESTATION, Item
 from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore
 from node.storage.outbox import OutboxItem, Settled
+from node.trouble import PASSING, sentence
 
 RESEND_S_MIN, RESEND_S_MAX = 2.0, 15.0
 SEND_MAX = 512  # in one round: the oldest first
 DROPPED_MAX = 200  # dropped ones that are looked up again
 WAIT_S = 1.0
+ATTESTATION = "attestation"  # what is set aside
 TRANSIENT = frozenset({"pool_full", "duplicate", "quota"})  # the attestation itself is not at fault
 
 
@@ -118,13 +122,28 @@ class Outbox:
         """Send what is not final yet and due."""
         now = time.monotonic()
         due: list[OutboxItem] = []
+        self._take_up_again()
+        aside = set(self._office.aside.refs(ATTESTATION, again=False))
         for item in self._office.outbox.waiting("outbox", SEND_MAX * 4):
             sent = self._sent.get(item.digest)
-            if sent is None or now - sent[0] >= sent[1]:
+            if (sent is None or now - sent[0] >= sent[1]) and b64u(item.digest) not in aside:
                 due.append(item)
         self._send(due[:SEND_MAX], now)
         if len(due) > SEND_MAX:
             self._wake.set()
+
+    def _put_aside(self, item: OutboxItem, error: Exception) -> None:
+        ref = b64u(item.digest)
+        log.moment("set_aside", what=ATTESTATION, ref=ref, because=sentence(error))
+        with self._office.writing() as db:
+            self._office.aside.put(db, ATTESTATION, ref, sentence(error), int(time.time()))
+
+    def _take_up_again(self) -> None:
+        """What the operator wants sent again is sent at once."""
+        for ref in self._office.aside.refs(ATTESTATION, again=True):
+            with self._office.writing() as db:
+                self._office.aside.clear(db, ATTESTATION, ref)
+            self._sent.pop(b64u_decode(ref, "digest"), None)
 
     def _send(self, items: Sequence[OutboxItem], now: float) -> None:
         for item in items:
@@ -132,9 +151,14 @@ class Outbox:
             wait_s = RESEND_S_MIN if before is None else min(2 * before[1], RESEND_S_MAX)
             try:
                 self._engine.submit(item.data)
+                self._gossip.broadcast([ITEM_ATTESTATION, item.data])
             except ProblemError:
                 return  # the inbox is full: the next round goes on here
-            self._gossip.broadcast([ITEM_ATTESTATION, item.data])
+            except PASSING:
+                raise
+            except Exception as error:
+                self._put_aside(item, error)
+                continue
             self._sent[item.digest] = now, wait_s
         if items:
             log.moment("outbox", count=len(items), first=items[0].digest)

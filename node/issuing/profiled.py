@@ -25,6 +25,7 @@ from node.issuing.profiles import VC2, WEB, Issuer
 from node.issuing.statements import Batch, stamp
 from node.issuing.status_lists import StatusLists
 from node.resolution.resolver import Resolver
+from node.storage.audit import WHO
 from node.storage.documents import StoredDocument
 from node.storage.office import OfficeStore
 
@@ -86,6 +87,7 @@ class Securing:
             raise bad_request(error.code, str(error)) from error
         with self._office.writing() as db:
             self._office.documents.put(db, [_stored(document, secured, issuer)])
+            self._office.audit.put(db, now, WHO.get(), "credential.signed", issuer.profile.name)
         return secured
 
     def _accepted(self, credential: object, issuer: Issuer, now: int) -> JSON:

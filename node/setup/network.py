@@ -60,7 +60,7 @@ from credentials.ledger.genesis import (
     write_genesis,
 )
 from credentials.ledger.recognition import Recognition
-from node.config import DataDirectory, policy_name, read_table, rule_files, shipped_policy
+from node.config import DataDirectory, policy_name, read_table, require_strong, rule_files, shipped_policy
 from node.errors import SetupError
 from node.setup.keystore import Keys, key_id, seal_to
 
@@ -111,6 +111,7 @@ def init(
     except CredentialError as error:
         raise SetupError(f"this participant cannot be described: {error}") from error
     policy_data = shipped_policy(policy or policy_name(jurisdiction, tuple(roles)))
+    require_strong(passphrase)
     root.mkdir(parents=True, exist_ok=True, mode=0o700)
     root.chmod(0o700)  # one that was there already, with room for others to look in
     keys.save(root, passphrase)
@@ -120,7 +121,16 @@ def init(
     with os.fdopen(descriptor, "w") as file:
         file.write(secrets.token_urlsafe(32) + "\n")
     (root / "lock").touch()
+    close_to_others(root)
     return participant
+
+
+def close_to_others(root: Path) -> None:
+    """Only the owner reads, writes and lists what a data directory holds; links lead elsewhere and stay."""
+    root.chmod(0o700)
+    for path in root.rglob("*"):
+        if not path.is_symlink():
+            path.chmod(0o700 if path.is_dir() else 0o600)
 
 
 def read_card(path: Path) -> Participant:
@@ -374,6 +384,7 @@ def join(directory: DataDirectory, network: Path, passphrase: str) -> Network:
         shutil.rmtree(scratch, ignore_errors=True)
         shutil.copytree(network, scratch)
         scratch.rename(directory.network)
+        close_to_others(directory.root)
     return found
 
 

@@ -45,6 +45,7 @@ from node.supervision import readiness
 from node.supervision.supervisor import Supervisor
 from node.use_cases.batteries import Batteries
 from node.use_cases.clearance import Clearance
+from node.use_cases.operations import OperationsDesk
 from node.use_cases.overview import Overview
 from node.use_cases.passports import PassportDesk
 from node.use_cases.peers import PeerDoor
@@ -52,6 +53,7 @@ from node.use_cases.progress import ProgressReport
 from node.use_cases.records import RecordDesk
 from node.use_cases.vc_api import VcApi
 from node.verdicts.consignments import Consignments
+from node.verdicts.judging import Judging
 from node.verdicts.sources import Gathering
 from node.verdicts.verification import Checking, LedgerSources
 
@@ -231,6 +233,7 @@ class _Trades:
     outbox: Outbox
     gathering: Gathering
     consignments: Consignments
+    judging: Judging
     resolver: Resolver
     securing: Securing
     checking: Checking
@@ -300,8 +303,9 @@ def _work(disk: _Disk, agreement: _Agreement, *, open_api: bool) -> _Trades:
     )
     outbox = Outbox(stores.office, stores.ledger, agreement.engine, agreement.gossip)
     agreement.listening.outbox = outbox
-    consignments = Consignments(stores.office, gathering, disk.policy)
-    return _Trades(issuing, outbox, gathering, consignments, resolver, securing, checking, open_api)
+    judging = Judging(stores.office, gathering, disk.policy)
+    consignments = Consignments(stores.office, gathering, disk.policy, judging)
+    return _Trades(issuing, outbox, gathering, consignments, judging, resolver, securing, checking, open_api)
 
 
 # -- 4. who calls --------------------------------------------------------------------------------------
@@ -314,7 +318,7 @@ def _employ(agreement: _Agreement, trades: _Trades) -> Supervisor:
     for sender in agreement.gossip.senders():
         supervisor.employ(sender, tries_max=None)
     supervisor.employ(trades.outbox)
-    supervisor.employ(trades.consignments)
+    supervisor.employ(trades.judging)
     return supervisor
 
 
@@ -331,11 +335,30 @@ def _look_out(
             readiness.of_pool(engine.condition, COUNT_MAX),
             readiness.of_lag(trades.gathering.lag_heights, last_block, disk.policy.lag_heights_max),
             readiness.of_disk(disk.directory.root),
+            readiness.of_set_aside(disk.stores.office.aside.count),
             readiness.of_openness(open_api=trades.open_api),
         )
     )
     supervisor.employ(lookout, tries_max=None)
     return lookout
+
+
+def _overview(disk: _Disk, agreement: _Agreement, trades: _Trades, supervisor: Supervisor) -> Overview:
+    return Overview(
+        did=disk.keys.did,
+        genesis=disk.genesis,
+        policy=disk.policy,
+        tree=disk.tree,
+        ledger=disk.stores.ledger,
+        office=disk.stores.office,
+        engine=agreement.engine,
+        gossip=agreement.gossip,
+        gathering=trades.gathering,
+        supervisor=supervisor,
+        lookout=_look_out(disk, agreement, trades, supervisor),
+        open_api=trades.open_api,
+        started=time.time(),
+    )
 
 
 def _serve(disk: _Disk, agreement: _Agreement, trades: _Trades, port: int, hosts: Hosts) -> Service:
@@ -359,8 +382,9 @@ def _serve(disk: _Disk, agreement: _Agreement, trades: _Trades, port: int, hosts
             progress=progress,
         ),
         batteries=Batteries(genesis, trades.issuing, gathering, ledger, office),
-        clearance=Clearance(gathering, disk.policy, trades.consignments),
+        clearance=Clearance(gathering, disk.policy, trades.judging),
         consignments=trades.consignments,
+        judging=trades.judging,
         records=RecordDesk(
             genesis=genesis,
             log_policy=disk.network.policy_text,
@@ -370,22 +394,14 @@ def _serve(disk: _Disk, agreement: _Agreement, trades: _Trades, port: int, hosts
             ledger=ledger,
             office=office,
         ),
-        overview=Overview(
-            did=disk.keys.did,
-            genesis=genesis,
-            policy=disk.policy,
-            tree=disk.tree,
-            ledger=ledger,
-            office=office,
-            engine=agreement.engine,
-            gossip=agreement.gossip,
-            gathering=gathering,
-            supervisor=supervisor,
-            lookout=_look_out(disk, agreement, trades, supervisor),
-            open_api=trades.open_api,
-            started=time.time(),
+        overview=_overview(disk, agreement, trades, supervisor),
+        operations=OperationsDesk(office, trades.outbox, trades.judging),
+        access=Access(
+            office,
+            disk.directory.operator(),
+            audience=disk.policy.audience,
+            roles=genesis.participants[disk.keys.did].roles,
         ),
-        access=Access(office, disk.directory.operator(), disk.policy.audience),
         peers=PeerDoor(
             agreement.gossip,
             agreement.engine,

@@ -3,19 +3,45 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from node.storage.database import Database, Transaction
 
 
 @dataclass(frozen=True, slots=True)
 class KeyRow:
-    """A bearer key that was granted; `scopes` are words with blanks between them."""
+    """A bearer key; `scopes` are words with blanks between them. `made_by`: the name of whose key made it."""
 
     name: str
     scopes: str
     created: int
     last_used: int | None
+    made_by: str
+    revoked: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class LinkRow:
+    """A one-time link: the session that it opens, and the page it leads to."""
+
+    scopes: str
+    next: str
+    name: str
+    made_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """A session of the pages; `name` is the person's as the link said, `made_by` who made the link."""
+
+    name: str
+    scopes: str
+    created: int
+    expires: int
+    made_by: str
+
+
+_KEY = "name, scopes, created, last_used, made_by, revoked"
+_SESSION = "name, scopes, created, expires, made_by"
 
 
 class AccessTable:
@@ -26,55 +52,92 @@ class AccessTable:
 
     def key(self, hashed: bytes) -> KeyRow | None:
         row = self._db.connection.execute(
-            "SELECT name, scopes, created, last_used FROM keys WHERE hash = ?", (hashed,)
+            f"SELECT {_KEY} FROM keys WHERE hash = ? AND revoked IS NULL", (hashed,)
         ).fetchone()
         return None if row is None else KeyRow(*row)
 
     def granted(self) -> list[KeyRow]:
-        """Every key that was granted, oldest first."""
-        rows = self._db.connection.execute(
-            "SELECT name, scopes, created, last_used FROM keys ORDER BY created"
-        )
-        return [KeyRow(*row) for row in rows]
+        """Every key that was granted, oldest first; the revoked ones too."""
+        return [
+            KeyRow(*row) for row in self._db.connection.execute(f"SELECT {_KEY} FROM keys ORDER BY created")
+        ]
 
-    def session(self, hashed: bytes, now: int) -> tuple[str, str] | None:
-        """(name, scopes) of a session that has not ended."""
+    def session(self, hashed: bytes, now: int) -> SessionRow | None:
+        """A session that has not ended."""
         row = self._db.connection.execute(
-            "SELECT name, scopes FROM sessions WHERE hash = ? AND expires > ?", (hashed, now)
+            f"SELECT {_SESSION} FROM sessions WHERE hash = ? AND expires > ?", (hashed, now)
         ).fetchone()
-        return None if row is None else (row["name"], row["scopes"])
+        return None if row is None else SessionRow(*row)
+
+    def sessions(self, now: int) -> list[SessionRow]:
+        """The sessions that have not ended, oldest first."""
+        rows = self._db.connection.execute(
+            f"SELECT {_SESSION} FROM sessions WHERE expires > ? ORDER BY created", (now,)
+        )
+        return [SessionRow(*row) for row in rows]
 
     @staticmethod
-    def put_key(db: Transaction, hashed: bytes, name: str, scopes: str, now: int) -> None:
-        row = (hashed, name, scopes, now)
-        db.execute("INSERT INTO keys (hash, name, scopes, created) VALUES (?, ?, ?, ?)", row)
+    def named(db: Transaction, name: str) -> bool:
+        """Whether a key that is in use has this name."""
+        row = db.execute("SELECT 1 FROM keys WHERE name = ? AND revoked IS NULL", (name,)).fetchone()
+        return row is not None
+
+    @staticmethod
+    def put_key(db: Transaction, hashed: bytes, row: KeyRow) -> None:
+        db.execute(
+            f"INSERT INTO keys (hash, {_KEY}) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (hashed, row.name, row.scopes, row.created, row.last_used, row.made_by, row.revoked),
+        )
 
     @staticmethod
     def touch_key(db: Transaction, hashed: bytes, now: int) -> None:
         db.execute("UPDATE keys SET last_used = ? WHERE hash = ?", (now, hashed))
 
     @staticmethod
-    def put_link(db: Transaction, hashed: bytes, scopes: str, next: str, now: int) -> None:
-        row = (hashed, scopes, next, now)
-        db.execute("INSERT INTO links (hash, scopes, next, created) VALUES (?, ?, ?, ?)", row)
+    def revoke(db: Transaction, name: str, now: int) -> tuple[int, int]:
+        """(keys, sessions) of that name, or opened through links of that name's, that end now.
+
+        Its links that were not used yet go with them.
+        """
+        keys = db.execute(
+            "UPDATE keys SET revoked = ? WHERE name = ? AND revoked IS NULL", (now, name)
+        ).rowcount
+        ended = db.execute(
+            "DELETE FROM sessions WHERE (name = ? OR made_by = ?) AND expires > ?", (name, name, now)
+        ).rowcount
+        db.execute("DELETE FROM links WHERE (name = ? OR made_by = ?) AND used IS NULL", (name, name))
+        return keys, ended
 
     @staticmethod
-    def use_link(db: Transaction, hashed: bytes, now: int, made_after: int) -> tuple[str, str] | None:
-        """(scopes, next) of a link that was not used and is young enough: it is used up now."""
-        row: Any = db.execute(
-            "SELECT scopes, next FROM links WHERE hash = ? AND used IS NULL AND created > ?",
+    def put_link(db: Transaction, hashed: bytes, row: LinkRow, now: int) -> None:
+        db.execute(
+            "INSERT INTO links (hash, scopes, next, name, made_by, created) VALUES (?, ?, ?, ?, ?, ?)",
+            (hashed, row.scopes, row.next, row.name, row.made_by, now),
+        )
+
+    @staticmethod
+    def use_link(db: Transaction, hashed: bytes, now: int, made_after: int) -> LinkRow | None:
+        """A link that was not used and is young enough: it is used up now."""
+        row = db.execute(
+            "SELECT scopes, next, name, made_by FROM links WHERE hash = ? AND used IS NULL AND created > ?",
             (hashed, made_after),
         ).fetchone()
         if row is None:
             return None
         db.execute("UPDATE links SET used = ? WHERE hash = ?", (now, hashed))
-        return row["scopes"], row["next"]
+        return LinkRow(*row)
 
     @staticmethod
-    def put_session(
-        db: Transaction, hashed: bytes, name: str, scopes: str, *, now: int, expires: int
-    ) -> None:
-        db.execute("INSERT INTO sessions VALUES (?, ?, ?, ?, ?)", (hashed, name, scopes, now, expires))
+    def put_session(db: Transaction, hashed: bytes, row: SessionRow) -> None:
+        db.execute(
+            f"INSERT INTO sessions (hash, {_SESSION}) VALUES (?, ?, ?, ?, ?, ?)",
+            (hashed, row.name, row.scopes, row.created, row.expires, row.made_by),
+        )
+
+    @staticmethod
+    def end_session(db: Transaction, hashed: bytes) -> int:
+        """Sign out; how many sessions that were."""
+        return db.execute("DELETE FROM sessions WHERE hash = ?", (hashed,)).rowcount
 
     @staticmethod
     def forget_ended(db: Transaction, now: int, made_before: int) -> None:

@@ -25,7 +25,7 @@ class ConsignmentRow:
     evaluated_at: int | None
     height: int | None
     block_time: int | None
-    state: str  # queued | running | done
+    state: str  # queued | running | done | set_aside
     lines: int
     done: int
 
@@ -67,11 +67,16 @@ class ConsignmentTable:
         law_date: str,
         created: int,
         lines: int,
+        client: str,
     ) -> None:
+        values = (
+            *(id, declaration, manifest, manifest_digest, consignee_eori),
+            *(direction, law_date, created, lines, client),
+        )
         db.execute(
             "INSERT INTO consignments (id, declaration, manifest, manifest_digest, consignee_eori, "
-            f"direction, law_date, created, lines) VALUES ({marks(9)})",
-            (id, declaration, manifest, manifest_digest, consignee_eori, direction, law_date, created, lines),
+            f"direction, law_date, created, lines, client) VALUES ({marks(len(values))})",
+            values,
         )
 
     @staticmethod
@@ -83,8 +88,16 @@ class ConsignmentTable:
         )
 
     @staticmethod
-    def begin(db: Transaction, consignment_id: str) -> None:
-        db.execute("UPDATE consignments SET state = 'running' WHERE id = ?", (consignment_id,))
+    def replace_item(db: Transaction, consignment_id: str, line: int, verdict: str, body: bytes) -> None:
+        """Another verdict for a line that was set aside; its place in the order of judging stays."""
+        db.execute(
+            "UPDATE items SET verdict = ?, body = ? WHERE consignment = ? AND line = ?",
+            (verdict, body, consignment_id, line),
+        )
+
+    @staticmethod
+    def put_state(db: Transaction, consignment_id: str, state: str) -> None:
+        db.execute("UPDATE consignments SET state = ? WHERE id = ?", (state, consignment_id))
 
     @staticmethod
     def progress(
@@ -125,9 +138,20 @@ class ConsignmentTable:
         return self._where("number < ? ORDER BY number DESC LIMIT ?", (above, limit))
 
     def next_waiting(self) -> ConsignmentRow | None:
-        """The oldest that is not done."""
-        found = self._where("state != 'done' ORDER BY number LIMIT 1", ())
+        """The oldest that is to be judged."""
+        found = self._where("state IN ('queued', 'running') ORDER BY number LIMIT 1", ())
         return found[0] if found else None
+
+    @staticmethod
+    def lines_waiting(db: Transaction, client: str) -> tuple[int, int]:
+        """(lines not judged yet of all consignments, of those of one client)."""
+        row = db.execute(
+            "SELECT COALESCE(SUM(lines - done), 0) AS every, "
+            "COALESCE(SUM(CASE client WHEN ? THEN lines - done END), 0) AS own "
+            "FROM consignments WHERE state IN ('queued', 'running')",
+            (client,),
+        ).fetchone()
+        return row["every"], row["own"]
 
     def counts(self, consignment_ids: Sequence[str]) -> dict[str, dict[str, int]]:
         """{consignment: {verdict: how many lines}} for many at once."""

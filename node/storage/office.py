@@ -10,6 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from node.storage.access import AccessTable
+from node.storage.aside import AsideTable
+from node.storage.audit import AuditTable
 from node.storage.consignments import ConsignmentTable
 from node.storage.database import Database
 from node.storage.documents import DocumentTable
@@ -34,3 +36,5 @@ class OfficeStore:
         self.status = StatusTable(self._db)
         self.consignments = ConsignmentTable(self._db)
         self.access = AccessTable(self._db)
+        self.aside = AsideTable(self._db)
+        self.audit = AuditTable(self._db)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from credentials.documents.canonical import b64u
+from node.storage.audit import WHO, AuditTable
 from node.storage.database import VARIABLES_MAX, Database, Transaction, marks
 
 
@@ -65,7 +67,8 @@ class OutboxTable:
         document_digest: bytes,
         created: int,
     ) -> None:
-        """A new attestation, to be sent."""
+        """A new attestation, to be sent; the audit says who made it."""
+        AuditTable.put(db, created, WHO.get(), kind, battery or b64u(document_digest))
         db.execute(
             "INSERT INTO outbox "
             "(digest, data, kind, battery, subject, document_digest, created) VALUES (?, ?, ?, ?, ?, ?, ?)",

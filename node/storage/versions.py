@@ -234,6 +234,28 @@ def _access(db: sqlite_utils.Database) -> None:
     )
 
 
+def office_3_aside_audit_and_names(db: sqlite_utils.Database) -> None:
+    """What was set aside; who did what; whose key, link, session and manifest each is."""
+    _table(
+        db,
+        "set_aside",
+        {"number": int, "what": str, "ref": str, "because": str, "at": int, "tries": int, "again": int},
+        pk="number",
+    )
+    _index(db, "set_aside", "set_aside_ref", ["what", "ref"], unique=True)
+    _table(db, "audit", {"number": int, "at": int, "who": str, "did": str, "about": str}, pk="number")
+    for act in ("UPDATE", "DELETE"):
+        db.execute(
+            f"CREATE TRIGGER audit_no_{act.lower()} BEFORE {act} ON audit "
+            "BEGIN SELECT RAISE(ABORT, 'the audit is never changed'); END"
+        )
+    db.table("consignments").add_column("client", str, not_null_default="")
+    for table in ("keys", "links", "sessions"):
+        db.table(table).add_column("made_by", str, not_null_default="")
+    db.table("links").add_column("name", str, not_null_default="")
+    db.table("keys").add_column("revoked", int)
+
+
 SIGNING = History("signing", signing_1_guards_and_wal)
 LEDGER = History("ledger", ledger_1_blocks_and_entries)
-OFFICE = History("office", office_1_records)
+OFFICE = History("office", office_1_records, office_3_aside_audit_and_names)

@@ -18,14 +18,12 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from node import log
-from node.storage.database import StorageTrouble
 from node.storage.signing import GuardError
+from node.trouble import PASSING, sentence
 
 TRIES_MAX = 10  # with the waits between them: about half a minute
 BACKOFF_S_MIN, BACKOFF_S_MAX = 0.1, 5.0
 JOIN_S_MAX = 10.0
-# The world's faults, which pass; anything else is a mistake of ours, and its traceback says where.
-PASSING = (OSError, StorageTrouble, MemoryError)
 
 
 class Trade(Protocol):
@@ -127,7 +125,7 @@ class Supervisor:
             while not one.stopping.is_set():
                 self._turn(one)
         except BaseException as error:  # SystemExit and its like: a thread never ends unseen
-            self._end(one.work.name, _sentence(error))
+            self._end(one.work.name, sentence(error))
         finally:
             one.turn_since = None
 
@@ -142,7 +140,7 @@ class Supervisor:
             if one.tries_max is not None and (
                 one.failures >= one.tries_max or isinstance(error, AssertionError)
             ):
-                self._end(one.work.name, _sentence(error))
+                self._end(one.work.name, sentence(error))
                 one.stopping.set()
                 return
         one.turn_since = None
@@ -152,9 +150,9 @@ class Supervisor:
     def _fell(one: _Employed, error: Exception) -> None:
         one.failures = min(one.failures + 1, 1 << 10)
         one.faults += 1
-        one.fault = _sentence(error)
+        one.fault = sentence(error)
         log.moment("fault", thread=one.work.name, because=one.fault, tries=one.failures)
-        if not isinstance(error, (*PASSING, GuardError)):
+        if not isinstance(error, (*PASSING, GuardError)):  # a mistake of ours: where?
             traceback.print_exception(error, file=sys.stderr)
 
     def _end(self, name: str, because: str) -> None:
@@ -165,7 +163,3 @@ class Supervisor:
             self.failure = because if name == "engine" else f"{name}: {because}"
         log.moment("stopped", thread=name, because=because)
         self.failed.set()
-
-
-def _sentence(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"

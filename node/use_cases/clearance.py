@@ -10,7 +10,8 @@ from credentials.verdicts.clearance import clear_item
 from credentials.verdicts.evidence import Policy
 from credentials.verdicts.manifest import Line
 from node.errors import bad_request
-from node.verdicts.consignments import Consignments, require_law_date
+from node.verdicts.consignments import require_law_date
+from node.verdicts.judging import Judging
 from node.verdicts.sources import Gathering
 
 JSON = dict[str, Any]
@@ -19,10 +20,10 @@ JSON = dict[str, Any]
 class Clearance:
     """Judges a scan."""
 
-    def __init__(self, gathering: Gathering, policy: Policy, consignments: Consignments) -> None:
+    def __init__(self, gathering: Gathering, policy: Policy, judging: Judging) -> None:
         self._gathering = gathering
         self._policy = policy
-        self._consignments = consignments
+        self._judging = judging
 
     def item(self, item: JSON, *, law_date: str | None = None) -> JSON:
         """The ItemVerdict of one manifest line, judged now, as a dict."""
@@ -31,7 +32,7 @@ class Clearance:
         except CredentialError as error:
             raise bad_request(error.code, str(error).replace("the manifest", "this scan", 1)) from error
         when = require_law_date(law_date if law_date is not None else item.get("law_date"))
-        with self._consignments.scanning():
+        with self._judging.scanning():
             evidence = self._gathering.evidence(item)
             judged = clear_item(line, evidence, self._policy, when, int(time.time()))
             return judged.as_dict()

@@ -1,9 +1,4 @@
-"""Consignments: a manifest is stored first and judged line by line in the background; a restart goes on.
-
-One thread works on one consignment at a time, in the order of arrival. A few verdicts are one transaction;
-between two lines it gives way to whoever waits for one verdict (`scanning`): verdicts are computed under the
-interpreter's lock, so a job beside them would double their time. A line is never judged twice.
-"""
+"""Consignments: manifests are taken in within bounds, and shown as far as they are judged (`judging.py`)."""
 
 from __future__ import annotations
 
@@ -20,26 +15,23 @@ from typing import Any
 
 import orjson
 
-from credentials.documents.canonical import parse_json
 from credentials.errors import CredentialError
-from credentials.verdicts.clearance import clear_item
 from credentials.verdicts.evidence import Policy
-from credentials.verdicts.manifest import Manifest, ManifestContext
+from credentials.verdicts.manifest import Manifest
 from credentials.verdicts.readiness import readiness
 from credentials.verdicts.words import ORDER
 from node import log
-from node.errors import ProblemError, bad_request, not_found
-from node.storage.consignments import ConsignmentRow, ItemRow
+from node.errors import ProblemError, bad_request, busy, not_found
+from node.storage.consignments import ConsignmentRow
 from node.storage.office import OfficeStore
+from node.verdicts.judging import Judging
 from node.verdicts.sources import Gathering
 
 JSON = dict[str, Any]
-MANIFEST_BYTES_MAX = 16 << 20
-BATCH_LINES = 8  # fetched for together, stored together
-YIELD_S = 0.002
-SCAN_POLL_S = 0.001
-SCAN_WAIT_S_MAX = 0.05  # per line: scans without pause do not stop a job
-WAIT_S = 5.0
+LINES_WAITING_MAX = 100_000  # not judged yet, of all clients
+LINES_WAITING_PER_CLIENT_MAX = 40_000  # a client's first manifest always has room
+MANIFESTS_READ_AT_ONCE = 1
+READ_WAIT_S = 5.0
 EVENTS_AT_ONCE = 500
 LEFT_OUT_OF_LISTS = ("checks", "timeline", "sources", "passport")
 CSV_COLUMNS = (
@@ -85,61 +77,42 @@ def require_law_date(text: str | None) -> str:
 class Consignments:
     """Takes manifests in, judges them, and shows how far it came."""
 
-    def __init__(self, office: OfficeStore, gathering: Gathering, policy: Policy) -> None:
+    def __init__(self, office: OfficeStore, gathering: Gathering, policy: Policy, judging: Judging) -> None:
         self._office = office
         self._gathering = gathering
         self._policy = policy
-        self._wake = threading.Event()
-        self._stopping = threading.Event()
-        self._scans = 0  # verdicts that somebody waits for right now
-        self._scans_lock = threading.Lock()
-
-    @contextmanager
-    def scanning(self) -> Iterator[None]:
-        """Somebody waits for one verdict: the job makes no new one meanwhile."""
-        with self._scans_lock:
-            self._scans += 1
-        try:
-            yield
-        finally:
-            with self._scans_lock:
-                self._scans -= 1
-
-    def _give_way(self) -> None:
-        until = time.monotonic() + SCAN_WAIT_S_MAX
-        while self._scans and time.monotonic() < until:
-            time.sleep(SCAN_POLL_S)
-
-    name = "consignments"
-
-    def wake(self) -> None:
-        """There may be something to judge."""
-        self._wake.set()
-
-    def stop(self) -> None:
-        """A job that runs ends with its batch, and who follows one is let go."""
-        self._stopping.set()
+        self._judging = judging
+        self._reading = threading.Semaphore(MANIFESTS_READ_AT_ONCE)
 
     # -- taking in -----------------------------------------------------------------------------------
 
-    def create(self, manifest: JSON | bytes, content_type: str) -> JSON:
-        """Store a manifest; its id is returned before the first verdict."""
-        if content_type.partition(";")[0].strip() != "application/json":
-            raise ProblemError(415, "media_type", "Unsupported media type", "a manifest is application/json")
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Around reading a manifest and `create`: it takes many times its size, so one is read at a time."""
+        if not self._reading.acquire(timeout=READ_WAIT_S):
+            raise busy("other manifests are being read: send this one again in a few seconds")
         try:
-            value = (
-                parse_json(manifest, size_bytes_max=MANIFEST_BYTES_MAX)
-                if isinstance(manifest, bytes)
-                else manifest
-            )
-            parsed = Manifest.parse(value)
+            yield
+        finally:
+            self._reading.release()
+
+    def create(self, manifest: JSON, client: str) -> JSON:
+        """Store a manifest of `client`; its id is returned before the first verdict.
+
+        429 `too_many_lines` when this client, 503 `busy` when all of them, have as many lines waiting as
+        may wait.
+        """
+        try:
+            parsed = Manifest.parse(manifest)
         except CredentialError as error:
             raise bad_request(error.code, str(error)) from error
+        body = orjson.dumps(manifest)
         law_date = require_law_date(parsed.law_date)
-        body = orjson.dumps(value)
-        made = secrets.token_urlsafe(12)
+        made, lines = secrets.token_urlsafe(12), len(parsed.lines)
+        table, now = self._office.consignments, int(time.time())
         with self._office.writing() as db:
-            self._office.consignments.put(
+            _require_room(lines, *table.lines_waiting(db, client))
+            table.put(
                 db,
                 id=made,
                 declaration=parsed.declaration or "",
@@ -148,11 +121,13 @@ class Consignments:
                 consignee_eori=parsed.consignee_eori,
                 direction=parsed.direction or self._policy.direction,
                 law_date=law_date,
-                created=int(time.time()),
-                lines=len(parsed.lines),
+                created=now,
+                lines=lines,
+                client=client,
             )
-        self._wake.set()
-        log.moment("consignment", id=made, lines=len(parsed.lines))
+            self._office.audit.put(db, now, client, "consignment.sent", f"{made}: {lines} lines")
+        self._judging.wake()
+        log.moment("consignment", id=made, lines=lines)
         return self.show(made, limit=0)
 
     # -- showing -------------------------------------------------------------------------------------
@@ -239,7 +214,7 @@ class Consignments:
             for item in found
         ]
         reached = found[-1].seq if found else after
-        return events, reached >= row.lines or self._stopping.is_set()
+        return events, reached >= row.lines or self._judging.stopping
 
     def export(self, consignment_id: str, format: str) -> bytes:
         """All lines as CSV (one row each) or JSON (with every check)."""
@@ -284,59 +259,22 @@ class Consignments:
             raise not_found("consignment_unknown", "this node holds no consignment with that id")
         return row
 
-    # -- the thread ----------------------------------------------------------------------------------
 
-    def turn(self) -> None:
-        """Judge the oldest consignment that is not done, or wait for one."""
-        row = self._office.consignments.next_waiting()
-        if row is not None:
-            self._judge(row.id)
-            return
-        self._wake.wait(WAIT_S)
-        self._wake.clear()
-
-    def _judge(self, consignment_id: str) -> None:
-        row = self._row(consignment_id)
-        value = orjson.loads(self._office.consignments.manifest(consignment_id))
-        manifest = Manifest.parse(value)
-        context = ManifestContext.of(manifest, self._gathering.tables.identifiers)
-        done = self._office.consignments.judged(consignment_id)
-        seq = max(done.values(), default=0)
-        rows = value["lines"]
-        waiting = [(line, rows[n]) for n, line in enumerate(manifest.lines) if line.line not in done]
-        with self._office.writing() as db:
-            self._office.consignments.begin(db, consignment_id)
-        while waiting and not self._stopping.is_set():
-            part, waiting = waiting[:BATCH_LINES], waiting[BATCH_LINES:]
-            self._gathering.fetch_for([raw for _, raw in part], self._give_way)
-            verdicts: list[JSON] = []
-            for line, raw in part:
-                evidence = self._gathering.evidence(raw, fetch=False)
-                now = int(time.time())
-                judged = clear_item(line, evidence, self._policy, row.law_date, now, context)
-                verdicts.append(judged.as_dict())
-                time.sleep(YIELD_S)
-                self._give_way()
-            with self._office.writing() as db:
-                items = [
-                    ItemRow(verdict["line"], number, verdict["verdict"], orjson.dumps(verdict))
-                    for number, verdict in enumerate(verdicts, seq + 1)
-                ]
-                self._office.consignments.put_items(db, consignment_id, items)
-                seq, last = seq + len(items), verdicts[-1]
-                self._office.consignments.progress(
-                    db,
-                    consignment_id,
-                    done=seq,
-                    evaluated_at=last["evaluated_at"],
-                    height=last["height"],
-                    block_time=last["block_time"],
-                    state="running" if waiting else "done",
-                )
-            log.moment("judged", id=consignment_id, done=seq, lines=row.lines)
-        if not rows or not waiting:
-            with self._office.writing() as db:
-                self._office.consignments.end(db, consignment_id)
+def _require_room(lines: int, waiting: int, own: int) -> None:
+    """Nobody's manifests take the place of everybody's."""
+    if own and own + lines > LINES_WAITING_PER_CLIENT_MAX:
+        raise ProblemError(
+            429,
+            "too_many_lines",
+            "Come again",
+            f"{own} lines of yours wait to be judged, and at most {LINES_WAITING_PER_CLIENT_MAX} may: send "
+            "this manifest when some of them are done",
+        )
+    if waiting and waiting + lines > LINES_WAITING_MAX:
+        raise busy(
+            f"{waiting} lines wait to be judged at this node, and at most {LINES_WAITING_MAX} may: send this "
+            "manifest later"
+        )
 
 
 def _iso(seconds: int | None) -> str | None:

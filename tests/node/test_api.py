@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from node.access.keys import AT_THE_MACHINE, SCOPES
 from node.api.log import parse_tile_path
 from node.api.openapi import PARAMETER
 from node.api.reading import require_shape
@@ -29,6 +30,11 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
     with live_node(tmp_path_factory.mktemp("node")) as running:
         yield running
+
+
+def granted(node: LiveNode, name: str, scopes: tuple[str, ...]) -> str:
+    """A key of the operator's making."""
+    return node.service.access.grant(AT_THE_MACHINE, name, scopes)["key"]
 
 
 def named(route: Route) -> str:
@@ -68,15 +74,13 @@ def test_restricted_routes_refuse_strangers(node: LiveNode, route: Route) -> Non
         assert answer.headers["WWW-Authenticate"].startswith("Bearer")
 
 
-@pytest.mark.parametrize("route", RESTRICTED, ids=named)
+@pytest.mark.parametrize("route", [r for r in RESTRICTED if set(r.scopes) < set(SCOPES)], ids=named)
 def test_a_key_opens_only_its_scopes(node: LiveNode, route: Route) -> None:
     """
     A key without any of a route's scopes gets 403, whatever else it may do.
     """
-    others = tuple(
-        s for s in ("issue", "verify", "clear", "govern", "operate", "read") if s not in route.scopes
-    )
-    key = node.service.access.grant(f"test {named(route)}", others)["key"]
+    others = tuple(scope for scope in SCOPES if scope not in route.scopes)
+    key = granted(node, f"test {named(route)}", others)
 
     answer = node.client.open(filled(route), method=route.method, headers={"Authorization": f"Bearer {key}"})
 

@@ -1,0 +1,51 @@
+"""`comity aside list | retry`, `comity audit`: what a running node's operator has to look at."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import click
+
+from node.cli.client import Client, speaks_to_node
+
+
+@click.group()
+def aside() -> None:
+    """Work that failed unforeseen and was set aside."""
+
+
+@aside.command("list")
+@speaks_to_node
+def list_aside(*, client: Client) -> None:
+    """What was set aside, and why."""
+    rows = client.get("/operations/aside")["aside"]
+    if not rows:
+        click.echo("nothing is set aside")
+    for row in rows:
+        tries = "1 try" if row["tries"] == 1 else f"{row['tries']} tries"
+        click.echo(
+            f"{row['number']}  {row['what']} {row['ref']}  {_time(row['at'])}, {tries}: {row['because']}"
+        )
+
+
+@aside.command()
+@click.argument("number", type=click.IntRange(min=1))
+@speaks_to_node
+def retry(*, client: Client, number: int) -> None:
+    """Have one piece of work tried once more, by its number in the list."""
+    row = client.post(f"/operations/aside/{number}/again", {})
+    click.echo(f"will be tried again: {row['what']} {row['ref']}")
+
+
+@click.command()
+@click.option("--before", type=click.IntRange(min=1), help="Only acts with a smaller number.")
+@speaks_to_node
+def audit(*, client: Client, before: int | None) -> None:
+    """Who did what at this node, newest first."""
+    query = "" if before is None else f"?before={before}"
+    for row in client.get(f"/operations/audit{query}")["audit"]:
+        click.echo(f"{row['number']}  {_time(row['at'])}  {row['who']}  {row['did']}  {row['about']}")
+
+
+def _time(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

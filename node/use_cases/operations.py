@@ -1,0 +1,82 @@
+"""The operator's desk: work that was set aside, and who did what."""
+
+from __future__ import annotations
+
+import time
+from typing import TypedDict
+
+from node.errors import not_found
+from node.issuing.outbox import Outbox
+from node.storage.office import OfficeStore
+from node.verdicts.judging import Judging
+
+ASIDE_MAX = 500
+
+
+class AsideAnswer(TypedDict):
+    """One piece of work that failed and is not tried again by itself."""
+
+    number: int
+    what: str  # attestation | line | consignment
+    ref: str  # a digest; consignment/line; a consignment
+    because: str
+    at: int
+    tries: int
+
+
+class AuditAnswer(TypedDict):
+    """Who did what, when."""
+
+    number: int
+    at: int
+    who: str
+    did: str
+    about: str
+
+
+class OperationsDesk:
+    """What only the operator sees and decides."""
+
+    def __init__(self, office: OfficeStore, outbox: Outbox, judging: Judging) -> None:
+        self._office = office
+        self._wake = (outbox.wake, judging.wake)
+
+    def aside(self) -> list[AsideAnswer]:
+        """What was set aside, newest first."""
+        return [
+            {
+                "number": row.number,
+                "what": row.what,
+                "ref": row.ref,
+                "because": row.because,
+                "at": row.at,
+                "tries": row.tries,
+            }
+            for row in self._office.aside.page(ASIDE_MAX)
+        ]
+
+    def try_again(self, number: int, who: str) -> AsideAnswer:
+        """Have one piece of work tried once more; 404 `nothing_aside`."""
+        row = self._office.aside.get(number)
+        if row is None:
+            raise not_found("nothing_aside", f"nothing is set aside under the number {number}")
+        with self._office.writing() as db:
+            self._office.aside.try_again(db, number)
+            self._office.audit.put(db, int(time.time()), who, "aside.tried_again", f"{row.what} {row.ref}")
+        for wake in self._wake:
+            wake()
+        return {
+            "number": number,
+            "what": row.what,
+            "ref": row.ref,
+            "because": row.because,
+            "at": row.at,
+            "tries": row.tries,
+        }
+
+    def audit(self, limit: int, before: int | None) -> list[AuditAnswer]:
+        """Acts at this node, newest first."""
+        return [
+            {"number": row.number, "at": row.at, "who": row.who, "did": row.did, "about": row.about}
+            for row in self._office.audit.page(limit, before)
+        ]

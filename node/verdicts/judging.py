@@ -1,0 +1,231 @@
+"""The consignments' thread: lines are judged a few at a time, in order of arrival; a restart goes on.
+
+A few verdicts are one transaction and one turn; between two lines the job gives way to whoever waits for one
+verdict (`scanning`): verdicts are computed under the interpreter's lock, so a job beside them would double
+their time. A line is judged once. One that raises what nobody foresaw is set aside: it reads `undecided`, by
+this node's fault, until the operator has it judged again.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from credentials.verdicts.clearance import ItemVerdict, clear_item
+from credentials.verdicts.evidence import At, Policy
+from credentials.verdicts.manifest import Line, Manifest, ManifestContext
+from credentials.verdicts.verdict import Conclusion, Verdict
+from credentials.verdicts.words import UNDECIDED
+from node import log
+from node.storage.consignments import ConsignmentRow, ItemRow
+from node.storage.office import OfficeStore
+from node.trouble import PASSING, sentence
+from node.verdicts.sources import Gathering
+
+JSON = dict[str, Any]
+Pair = tuple[Line, Mapping[str, Any]]  # a line as parsed, and as sent
+BATCH_LINES = 8  # fetched for together, stored together
+YIELD_S = 0.002
+SCAN_POLL_S = 0.001
+SCAN_WAIT_S_MAX = 0.05  # per line: scans without pause do not stop a job
+WAIT_S = 5.0
+LINE, CONSIGNMENT = "line", "consignment"  # what is set aside
+SET_ASIDE = "This node failed on this line and set it aside; its operator can have it judged again."
+
+
+@dataclass(slots=True)
+class _Job:
+    """The consignment being judged: read once, worked off from the front."""
+
+    row: ConsignmentRow
+    context: ManifestContext
+    waiting: list[Pair]
+    seq: int  # of the last line judged
+
+
+class Judging:
+    """One thread's work on all consignments."""
+
+    name = "consignments"
+
+    def __init__(self, office: OfficeStore, gathering: Gathering, policy: Policy) -> None:
+        self._office = office
+        self._gathering = gathering
+        self._policy = policy
+        self._job: _Job | None = None
+        self._woken = threading.Event()
+        self._stopping = threading.Event()
+        self._scans = 0  # verdicts that somebody waits for right now
+        self._scans_lock = threading.Lock()
+
+    def wake(self) -> None:
+        """There may be something to judge."""
+        self._woken.set()
+
+    def stop(self) -> None:
+        """Who follows a job is let go."""
+        self._stopping.set()
+
+    @property
+    def stopping(self) -> bool:
+        """True once nothing more will be judged before the next start."""
+        return self._stopping.is_set()
+
+    @contextmanager
+    def scanning(self) -> Iterator[None]:
+        """Somebody waits for one verdict: the job makes no new one meanwhile."""
+        with self._scans_lock:
+            self._scans += 1
+        try:
+            yield
+        finally:
+            with self._scans_lock:
+                self._scans -= 1
+
+    def _give_way(self) -> None:
+        until = time.monotonic() + SCAN_WAIT_S_MAX
+        while self._scans and time.monotonic() < until:
+            time.sleep(SCAN_POLL_S)
+
+    def turn(self) -> None:
+        """Judge the next few lines, or wait for some."""
+        again = self._office.aside.refs(LINE, again=True)
+        if again:
+            self._judge_again(again[0])
+            return
+        self._take_up_again()
+        if self._job is None:
+            row = self._office.consignments.next_waiting()
+            if row is None:
+                self._woken.wait(WAIT_S)
+                self._woken.clear()
+                return
+            self._job = self._open(row)
+        elif self._job.waiting:
+            self._judge_batch(self._job)
+        if self._job is not None and not self._job.waiting:
+            self._job = None
+
+    # -- a job ---------------------------------------------------------------------------------------
+
+    def _open(self, row: ConsignmentRow) -> _Job | None:
+        """Read a manifest; one that cannot be read any more is set aside as a whole."""
+        try:
+            context, pairs = self._read(row.id)
+        except PASSING:
+            raise
+        except Exception as error:
+            with self._office.writing() as db:
+                self._office.consignments.put_state(db, row.id, "set_aside")
+                self._put_aside(db, CONSIGNMENT, row.id, error)
+            return None
+        done = self._office.consignments.judged(row.id)
+        waiting = [pair for pair in pairs if pair[0].line not in done]
+        with self._office.writing() as db:
+            self._office.consignments.put_state(db, row.id, "running" if waiting else "done")
+        return _Job(row, context, waiting, max(done.values(), default=0))
+
+    def _read(self, consignment_id: str) -> tuple[ManifestContext, list[Pair]]:
+        value = orjson.loads(self._office.consignments.manifest(consignment_id))
+        manifest = Manifest.parse(value)
+        context = ManifestContext.of(manifest, self._gathering.tables.identifiers)
+        return context, list(zip(manifest.lines, value["lines"], strict=True))
+
+    def _judge_batch(self, job: _Job) -> None:
+        """The next few lines: fetched for together, on disk together, or judged again in the next turn."""
+        part, rest = job.waiting[:BATCH_LINES], job.waiting[BATCH_LINES:]
+        self._fetch_for(part)
+        judged = [self._judge(pair, job.row, job.context) for pair in part]
+        with self._office.writing() as db:
+            items = [
+                ItemRow(verdict["line"], number, verdict["verdict"], orjson.dumps(verdict))
+                for number, (verdict, _) in enumerate(judged, job.seq + 1)
+            ]
+            self._office.consignments.put_items(db, job.row.id, items)
+            last = judged[-1][0]
+            self._office.consignments.progress(
+                db,
+                job.row.id,
+                done=job.seq + len(items),
+                evaluated_at=last["evaluated_at"],
+                height=last["height"],
+                block_time=last["block_time"],
+                state="running" if rest else "done",
+            )
+            for verdict, error in judged:
+                if error is not None:
+                    self._put_aside(db, LINE, f"{job.row.id}/{verdict['line']}", error)
+        job.waiting, job.seq = rest, job.seq + len(items)
+        log.moment("judged", id=job.row.id, done=job.seq, lines=job.row.lines)
+
+    def _fetch_for(self, part: Sequence[Pair]) -> None:
+        """Fetch what the lines rest on; a line for which that fails unforeseen fails again when judged."""
+        try:
+            self._gathering.fetch_for([raw for _, raw in part], self._give_way)
+        except PASSING:
+            raise
+        except Exception as error:
+            log.moment("fetch_failed", lines=len(part), because=sentence(error))
+
+    def _judge(
+        self, pair: Pair, row: ConsignmentRow, context: ManifestContext
+    ) -> tuple[JSON, Exception | None]:
+        """(the verdict as a dict, what was raised instead of one)."""
+        line, raw = pair
+        now = int(time.time())
+        error: Exception | None = None
+        try:
+            evidence = self._gathering.evidence(raw, fetch=False)
+            judged = clear_item(line, evidence, self._policy, row.law_date, now, context).as_dict()
+        except PASSING:
+            raise
+        except Exception as raised:
+            error, judged = raised, self._not_judged(line, row.law_date, now)
+        time.sleep(YIELD_S)
+        self._give_way()
+        return judged, error
+
+    def _not_judged(self, line: Line, law_date: str, now: int) -> JSON:
+        network = self._gathering.network_view({})
+        conclusion = Conclusion(UNDECIDED, "not_checked", None, "unreachable", SET_ASIDE)
+        verdict = Verdict(conclusion, (), At(law_date, now), network.height, network.block_time)
+        return ItemVerdict(line, verdict).as_dict()
+
+    # -- what was set aside --------------------------------------------------------------------------
+
+    def _put_aside(self, db: Any, what: str, ref: str, error: Exception) -> None:
+        log.moment("set_aside", what=what, ref=ref, because=sentence(error))
+        traceback.print_exception(error, file=sys.stderr)
+        self._office.aside.put(db, what, ref, sentence(error), int(time.time()))
+
+    def _take_up_again(self) -> None:
+        """Whole consignments that the operator wants tried again."""
+        for ref in self._office.aside.refs(CONSIGNMENT, again=True):
+            with self._office.writing() as db:
+                self._office.aside.clear(db, CONSIGNMENT, ref)
+                self._office.consignments.put_state(db, ref, "queued")
+
+    def _judge_again(self, ref: str) -> None:
+        """One line that the operator wants judged again: its verdict takes the place of the old one."""
+        consignment_id, _, number = ref.rpartition("/")
+        row = self._office.consignments.get(consignment_id)
+        assert row is not None, "consignments are never deleted"
+        context, pairs = self._read(consignment_id)
+        pair = next(pair for pair in pairs if pair[0].line == int(number))
+        self._fetch_for([pair])
+        verdict, error = self._judge(pair, row, context)
+        with self._office.writing() as db:
+            if error is not None:
+                self._put_aside(db, LINE, ref, error)
+                return
+            body = orjson.dumps(verdict)
+            self._office.consignments.replace_item(db, consignment_id, int(number), verdict["verdict"], body)
+            self._office.aside.clear(db, LINE, ref)

@@ -1,0 +1,308 @@
+"""Who may: scopes never widen, keys and sessions have names and ends, and the audit knows who did what."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from node.access.keys import AT_THE_MACHINE, page_scopes
+from node.api import create_app
+from node.config import DataDirectory
+from node.errors import ProblemError, SetupError
+from node.setup import network, standalone
+from node.setup.wiring import open_service
+from node.web.sample import sample_claims
+from tests.harness.support_service import CODE, PASSPHRASE, ROLES, LiveNode, live_node, manifest
+
+BROWSER = {"Accept": "text/html", "Sec-Fetch-Site": "same-origin"}
+FORM = "application/x-www-form-urlencoded"
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
+    with live_node(tmp_path_factory.mktemp("access")) as made:
+        yield made
+
+
+def bearer(node: LiveNode, name: str, *scopes: str) -> dict[str, str]:
+    key = node.service.access.grant(AT_THE_MACHINE, name, scopes)["key"]
+    return {"Authorization": f"Bearer {key}"}
+
+
+def audit(node: LiveNode) -> list[tuple[str, str]]:
+    return [(act["who"], act["did"]) for act in node.get_json("/operations/audit")["audit"]]
+
+
+def guest(node: LiveNode, **order: Any) -> FlaskClient:
+    made: FlaskClient = node.app.test_client()
+    link = node.post_json("/links", order).get_json()
+    assert made.get(link["path"]).status_code == 303
+    return made
+
+
+@pytest.mark.parametrize("scope", ["issue", "verify", "clear", "govern", "read"])
+def test_whoever_operates_passes_on_only_what_he_holds(node: LiveNode, scope: str) -> None:
+    """
+    A key with the scope operate makes neither a link nor a key with a scope that it has not itself.
+    """
+    key = bearer(node, f"operates, and not {scope}", "operate")
+
+    for address, order in (
+        ("/links", {"scopes": [scope]}),
+        ("/links", {"scopes": ["operate", scope]}),
+        ("/keys", {"name": f"wider by {scope}", "scopes": [scope]}),
+    ):
+        answer = node.client.post(address, json=order, headers=key)
+        assert answer.status_code == 403 and answer.get_json()["code"] == "scope_not_held", answer.text
+
+    assert node.client.post("/links", json={}, headers=key).status_code == 403  # the pages' scopes: none held
+    assert node.client.post("/links", json={"scopes": ["operate"]}, headers=key).status_code == 201
+
+
+def test_scopes_do_not_widen_over_steps(node: LiveNode) -> None:
+    """
+    A key made by a key, and a link made by that, open nothing that the first did not.
+    """
+    first = bearer(node, "first of a chain", "operate", "read")
+    second = node.client.post(
+        "/keys", json={"name": "second", "scopes": ["operate"]}, headers=first
+    ).get_json()
+    headers = {"Authorization": f"Bearer {second['key']}"}
+
+    assert node.client.post("/links", json={"scopes": ["read"]}, headers=headers).status_code == 403
+    assert node.client.get("/log/entries", headers=headers).status_code == 200  # operate reads the log
+
+
+def test_a_revoked_key_opens_nothing_any_more(node: LiveNode) -> None:
+    """
+    Revoking ends the key, the sessions its links opened and its unused links, at once; the list says so.
+    """
+    key = bearer(node, "to be revoked", "operate", "read", "clear")
+    used = node.client.post("/links", json={"name": "Ana"}, headers=key).get_json()["path"]
+    unused = node.client.post("/links", json={"name": "Bo"}, headers=key).get_json()["path"]
+    ana = node.app.test_client()
+    ana.get(used)
+    assert ana.get("/consignments").status_code == 200
+
+    told = node.post_json("/keys/revoke", {"name": "to be revoked"}).get_json()
+
+    assert told == {"name": "to be revoked", "keys": 1, "sessions": 1}
+    assert node.client.get("/consignments", headers=key).status_code == 401
+    assert ana.get("/consignments").status_code == 401
+    assert node.app.test_client().get(unused).status_code == 403
+    rows = {row["name"]: row for row in node.get_json("/keys")["keys"]}
+    assert rows["to be revoked"]["revoked"] and "key" not in rows["to be revoked"]
+    assert node.post_json("/keys/revoke", {"name": "to be revoked"}).status_code == 404
+
+
+def test_two_keys_in_use_never_have_one_name(node: LiveNode) -> None:
+    """
+    A name in use, and the operator's own, are not given again: the audit would not know them apart.
+    """
+    bearer(node, "only one", "read")
+    for name in ("only one", "operator"):
+        answer = node.post_json("/keys", {"name": name, "scopes": ["read"]})
+        assert answer.status_code == 409, answer.text
+
+    node.post_json("/keys/revoke", {"name": "only one"})
+    assert node.post_json("/keys", {"name": "only one", "scopes": ["read"]}).status_code == 201
+
+
+def test_signing_out_ends_the_session(node: LiveNode) -> None:
+    """
+    After signing out the cookie is gone from the browser, and a copy of it opens nothing.
+    """
+    person = guest(node, name="Chen")
+    cookie = person.get_cookie(f"comity_{node.service.port}")
+    assert cookie is not None
+    assert "Chen" in person.get("/", headers=BROWSER).text
+
+    assert person.post("/leave", headers=BROWSER, content_type=FORM).status_code == 303
+
+    assert person.get_cookie(f"comity_{node.service.port}") is None
+    thief = node.app.test_client()
+    thief.set_cookie(f"comity_{node.service.port}", cookie.value)
+    assert thief.get("/consignments").status_code == 401
+    assert ("Chen", "session.ended") in audit(node)
+
+
+def test_the_audit_names_who_did_what(node: LiveNode) -> None:
+    """
+    Issuing, sending a manifest and making keys stand in the audit with the name of the key or session.
+    """
+    key = bearer(node, "the line's IT", "issue", "read")
+    made = node.client.post(
+        "/passports", json={"code": CODE, "claims": sample_claims(node.service, CODE)}, headers=key
+    )
+    assert made.status_code == 201
+    officer = guest(node, name="officer Diaz")
+    form = {"manifest": node.app.json.dumps(manifest())}
+    assert officer.post("/consignments", data=form, headers=BROWSER).status_code == 303
+
+    acts = audit(node)
+    assert ("the line's IT", "passport.published") in acts
+    assert ("officer Diaz", "consignment.sent") in acts
+    assert ("officer Diaz", "session.opened") in acts
+    assert ("operator", "link.made") in acts
+    assert (AT_THE_MACHINE.name, "key.granted") in acts
+
+
+def test_the_audit_is_only_added_to(node: LiveNode) -> None:
+    """
+    The database itself refuses to change or delete what stands in the audit.
+    """
+    with sqlite3.connect(node.data / "office.db") as db:
+        for statement in ("UPDATE audit SET who = 'nobody'", "DELETE FROM audit"):
+            with pytest.raises(sqlite3.IntegrityError, match="never changed"):
+                db.execute(statement)
+    db.close()
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_default_link_leads_to_no_refusal(node: LiveNode, role: str) -> None:
+    """
+    What a role's default link opens shows no page, and no link or form on a page, that answers it with 403.
+    """
+    person = node.app.test_client()
+    token = node.service.access.open_link(AT_THE_MACHINE, page_scopes((role,)), "/")
+    person.get(f"/enter/{token}")
+    doors = {"manufacturer": "/manufacturer", "importer": "/importer", "customs": "/customs"}
+    todo, seen = ["/", doors.get(role, "/status")], set[str]()
+    while todo:
+        page = todo.pop()
+        if page in seen or len(seen) > 60:
+            continue
+        seen.add(page)
+        answer = person.get(page, headers=BROWSER)
+        assert answer.status_code != 403, f"{page} refuses a default link of {role}"
+        todo += [
+            link
+            for link in re.findall(r'href="(/[^"#]*)"', answer.text)
+            if not link.startswith("/static/") and link not in set(doors.values()) - {doors.get(role)}
+        ]
+        for action in re.findall(r'<form[^>]* method="post"[^>]* action="(/[^"]*)"', answer.text):
+            if action != "/leave":
+                assert person.post(action, headers=BROWSER, content_type=FORM).status_code != 403, action
+
+
+def test_a_link_to_a_page_that_it_does_not_open_is_refused_when_it_is_made(node: LiveNode) -> None:
+    """
+    A link whose scopes do not suffice for its page, or whose page is not there, is refused with a 400.
+    """
+    answer = node.post_json("/links", {"scopes": ["read"], "next": "/passports/new"})
+    assert answer.status_code == 400 and "needs the scope issue" in answer.get_json()["detail"]
+
+    answer = node.post_json("/links", {"next": "/no/such/page"})
+    assert answer.status_code == 400 and answer.get_json()["code"] == "no_such_page"
+
+
+def test_the_command_line_lists_and_revokes(node: LiveNode) -> None:
+    """
+    `comity keys list` shows keys and sessions with names, `comity keys revoke` ends them while the node runs.
+    """
+    key = bearer(node, "by the command line", "read", "clear")
+    guest(node, name="Eve")
+
+    def run(*words: str) -> str:
+        command = [sys.executable, "-m", "node", "keys", *words, "--data", str(node.data)]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+    listed = run("list")
+    assert "by the command line  clear, read" in listed
+    assert "session Eve" in listed and "link made by operator" in listed
+    assert "revoked: 1 key(s)" in run("revoke", "by the command line")
+    assert node.client.get("/consignments", headers=key).status_code == 401
+    assert "revoked 20" in run("list")
+
+
+# -- a new data directory --------------------------------------------------------------------------------
+
+
+def new_directory(root: Path, passphrase: str = PASSPHRASE) -> DataDirectory:
+    directory = DataDirectory(root)
+    network.init(
+        directory,
+        did="did:web:new.example",
+        name="New Ltd (invented)",
+        jurisdiction="EU",
+        roles=("importer",),
+        validator=True,
+        passphrase=passphrase,
+    )
+    return directory
+
+
+def open_to_others(root: Path) -> list[str]:
+    return [
+        str(path.relative_to(root))
+        for path in (root, *root.rglob("*"))
+        if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO)
+    ]
+
+
+def test_a_data_directory_is_for_its_owner_alone(tmp_path: Path) -> None:
+    """
+    Made in a directory that was open to all: afterwards no file and no folder in it is, founded, joined, run.
+    """
+    root = tmp_path / "data"
+    root.mkdir(mode=0o755)
+    directory = new_directory(root)
+    assert open_to_others(root) == []
+
+    alone = DataDirectory(tmp_path / "alone")
+    words = standalone.found(alone, "http://localhost:1", None)
+    service = open_service(alone, words, 0)
+    service.start()
+    service.stop()
+
+    assert open_to_others(alone.root) == []
+    assert directory.root.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("words", ["a", "aaaaaaaaaaaaaaaaaaaa", "short one", "121212121212121212"])
+def test_a_weak_passphrase_is_refused_before_anything_is_made(tmp_path: Path, words: str) -> None:
+    """
+    One character, or few different ones, are refused with a sentence that says what is asked.
+    """
+    with pytest.raises(SetupError, match="at least 12 characters, 6 of them different"):
+        new_directory(tmp_path / "data", words)
+
+    assert not (tmp_path / "data").exists()
+
+
+def test_an_open_node_says_that_it_is_open(tmp_path: Path) -> None:
+    """
+    In /readyz, in the status and on every page; a node that is not open says nothing of the kind.
+    """
+    alone = DataDirectory(tmp_path / "alone")
+    words = standalone.found(alone, "http://localhost:1", None)
+    for open_api in (True, False):
+        service = open_service(alone, words, 0, open_api=open_api)
+        service.start()
+        try:
+            client = create_app(service).test_client()
+            assert client.get("/status").get_json()["open_api"] is open_api
+            codes = [told["code"] for told in client.get("/readyz").get_json()["conditions"]]
+            assert ("open_api" in codes) is open_api
+            for page in ("/", "/status"):
+                assert ("This node is open" in client.get(page, headers=BROWSER).text) is open_api, page
+        finally:
+            service.stop()
+
+
+def test_names_are_required_to_be_names(node: LiveNode) -> None:
+    """
+    Control characters, blanks alone and novels are no names.
+    """
+    for name in ("", " ", "a\nb", "x" * 101):
+        with pytest.raises(ProblemError, match="a key has a name"):
+            node.service.access.grant(AT_THE_MACHINE, name, ("read",))

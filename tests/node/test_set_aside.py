@@ -1,0 +1,169 @@
+"""What fails unforeseen is set aside with its reason, and tried again only by the operator's word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from credentials.verdicts.clearance import clear_item as proper
+from node.access.keys import AT_THE_MACHINE
+from node.verdicts import consignments as bounds
+from node.verdicts import judging
+from node.web.sample import sample_claims
+from tests.harness.support_service import CODE, LiveNode, live_node, manifest
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[LiveNode]:
+    with live_node(tmp_path) as made:
+        yield made
+
+
+def aside(node: LiveNode) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = node.get_json("/operations/aside")["aside"]
+    return rows
+
+
+def judged(node: LiveNode, consignment: str) -> dict[str, Any]:
+    where = f"/consignments/{consignment}"
+    node.wait(lambda: node.get_json(where)["state"] == "done", "the verdicts")
+    found: dict[str, Any] = node.get_json(where)
+    return found
+
+
+def test_a_line_that_raises_stops_no_other_and_is_judged_again_when_asked(
+    node: LiveNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    The line reads undecided by the node's fault, the others are judged, /readyz tells; once the operator asks
+    and the fault is gone, its verdict takes the place of the old one.
+    """
+
+    def poison(line: Any, *rest: Any) -> Any:
+        if line.line == 1:
+            raise ZeroDivisionError("planted")
+        return proper(line, *rest)
+
+    monkeypatch.setattr(judging, "clear_item", poison)
+    made = node.post_json("/consignments", manifest()).get_json()["id"]
+    found = judged(node, made)
+
+    first = found["items"][0]
+    assert (first["verdict"], first["reason"]) == ("undecided", "not_checked")
+    assert "set it aside" in found["items"][0]["text"]
+    assert found["done"] == 2 and found["counts"]["undecided"] == 2
+    [row] = aside(node)
+    assert (row["what"], row["ref"], row["tries"]) == ("line", f"{made}/1", 1)
+    assert row["because"] == "ZeroDivisionError: planted"
+    ready = node.get("/readyz").get_json()
+    assert ready["ready"] and [c["code"] for c in ready["conditions"]] == ["set_aside"]
+    assert node.client.get("/operations/aside").status_code == 401
+
+    again = f"/operations/aside/{row['number']}/again"
+    assert node.post_json(again, {}).status_code == 202
+    node.wait(lambda: aside(node)[0]["tries"] == 2, "the second try")
+    monkeypatch.undo()
+    assert node.post_json(again, {}).status_code == 202
+    node.wait(lambda: aside(node) == [], "the third try")
+
+    assert "set it aside" not in judged(node, made)["items"][0]["text"]
+    assert node.get("/readyz").get_json()["conditions"] == []
+    acts = [(act["who"], act["did"]) for act in node.get_json("/operations/audit")["audit"]]
+    assert acts.count(("operator", "aside.tried_again")) == 2
+
+
+def test_a_manifest_that_cannot_be_read_any_more_is_set_aside_as_a_whole(
+    node: LiveNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A stored manifest whose reading raises does not stop the manifests behind it.
+    """
+    proper = judging.Judging._read
+    poisoned: list[str] = []
+
+    def poison(self: judging.Judging, consignment_id: str) -> Any:
+        if not poisoned:
+            poisoned.append(consignment_id)
+        if consignment_id in poisoned:
+            raise KeyError("planted")
+        return proper(self, consignment_id)
+
+    monkeypatch.setattr(judging.Judging, "_read", poison)
+    first = node.post_json("/consignments", manifest()).get_json()["id"]
+    second = node.post_json("/consignments", manifest()).get_json()["id"]
+    judged(node, second)
+
+    assert node.get_json(f"/consignments/{first}")["state"] == "set_aside"
+    [row] = aside(node)
+    monkeypatch.undo()
+    node.post_json(f"/operations/aside/{row['number']}/again", {})
+    judged(node, first)
+
+
+def test_an_attestation_whose_sending_raises_is_set_aside_and_lost_to_nobody(
+    node: LiveNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    One item of the outbox that raises is not tried for ever and stops no other; tried again, it is recorded.
+    """
+    engine = type(node.service.engine)
+    proper = engine.submit
+    monkeypatch.setattr(engine, "submit", lambda self, data: (_ for _ in ()).throw(TypeError("planted")))
+    made = node.post_json("/passports", {"code": CODE, "claims": sample_claims(node.service, CODE)})
+    assert made.status_code == 201
+    node.wait(lambda: len(aside(node)) >= 2, "the items to be set aside")
+    rows = aside(node)
+    assert {row["because"] for row in rows} == {"TypeError: planted"}
+    tries = {row["number"]: row["tries"] for row in rows}
+
+    monkeypatch.setattr(engine, "submit", proper)
+    where = f"/passports/{made.get_json()['digest']}"
+    assert {row["number"]: row["tries"] for row in aside(node)} == tries
+    for number in tries:
+        node.post_json(f"/operations/aside/{number}/again", {})
+    node.wait(lambda: node.get_json(where)["attested"] == "admitted", "the record")
+
+    assert aside(node) == []
+
+
+def test_a_client_and_all_clients_have_room_for_so_many_lines(
+    node: LiveNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A client's manifests beyond its share are refused with 429, everybody's beyond the whole with 503, each
+    with a sentence; nothing of them is kept.
+    """
+    monkeypatch.setattr(judging.Judging, "turn", lambda self: self._woken.wait(0.05))
+    monkeypatch.setattr(bounds, "LINES_WAITING_PER_CLIENT_MAX", 4)
+    monkeypatch.setattr(bounds, "LINES_WAITING_MAX", 6)
+    key = node.service.access.grant(AT_THE_MACHINE, "other", ("clear", "read"))["key"]
+    other = {"Authorization": f"Bearer {key}"}
+
+    def send(headers: dict[str, str]) -> Any:
+        return node.client.post("/consignments", json=manifest(), headers=headers)
+
+    assert [send(node.bearer).status_code for _ in range(3)] == [202, 202, 429]
+    assert [send(other).status_code for _ in range(2)] == [202, 503]
+    told = send(node.bearer).get_json()
+    assert told["code"] == "too_many_lines" and "4 lines of yours wait" in told["detail"]
+    assert send(other).get_json()["code"] == "busy"
+    assert len(node.get_json("/consignments")["consignments"]) == 3
+
+
+def test_a_large_manifest_is_read_once_at_a_time(node: LiveNode) -> None:
+    """
+    While one manifest is being read another one waits, and is told to come again if that takes long.
+    """
+    service = node.service
+    with service.consignments.reading():
+        bounds.READ_WAIT_S, before = 0.05, bounds.READ_WAIT_S
+        try:
+            answer = node.post_json("/consignments", manifest())
+        finally:
+            bounds.READ_WAIT_S = before
+
+    assert answer.status_code == 503 and "being read" in answer.get_json()["detail"]
+    assert node.post_json("/consignments", manifest()).status_code == 202
