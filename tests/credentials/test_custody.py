@@ -1,0 +1,510 @@
+"""Who may speak about a battery: custody from production to its end, and who takes a record back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from consensus.application import Refusal
+from credentials.documents.identifiers import Subject
+from credentials.errors import CredentialError
+from credentials.ledger.attestation import Criteria
+from credentials.ledger.recalls import RECALLS_PER_PARTY_MAX, Recalls, recall_subject
+from credentials.ledger.records import CLAIMS_SHOWN_MAX
+from credentials.ledger.standing import PRIVATE
+from tests.credentials.test_routes import CAR, PASSPORT, claims, ends_as, exported, in_use, placed, presented
+from tests.harness.ledger import (
+    CN_AUTHORITY,
+    CN_CUSTOMS,
+    CUSTOMS,
+    EU_AUTHORITY,
+    IMPORTER,
+    MAKER,
+    OTHER_MAKER,
+    OUTSIDER,
+    PARTIES,
+    RECYCLER,
+    RIVAL,
+    SECOND_LIFE,
+    WORKSHOP,
+    Ledger,
+    accreditations,
+    battery,
+    make_genesis,
+    participant,
+    set_list,
+)
+
+RECALL = recall_subject("gbt34014", "ZZ1")
+
+
+def last(ledger: Ledger, subject: Subject) -> dict[str, Any]:
+    undo = ledger.standing(subject).undo
+    return {"references": (undo.attestation if undo else bytes(32),)}
+
+
+# -- custody ------------------------------------------------------------------------------------------
+
+
+def test_a_battery_is_its_makers_until_it_is_handed_over() -> None:
+    """
+    Both sign a hand-over; then the incoming party holds it, and nobody the old holder named is named any more.
+    """
+    ledger = Ledger()
+    subject = ledger.produced(1, published=True)
+    ledger.happen(MAKER, "battery.sold", subject, parties=(WORKSHOP,))
+    assert (ledger.standing(subject).holder, ledger.standing(subject).place) == (MAKER, "CN")
+
+    assert ends_as(ledger, MAKER, "battery.handed_over", subject, parties=(IMPORTER,)) == "X10"
+    ledger.hand_over(MAKER, subject, IMPORTER)
+
+    assert (ledger.standing(subject).holder, ledger.standing(subject).named) == (IMPORTER, ())
+    assert ends_as(ledger, WORKSHOP, "battery.installed", subject, bound_asset=CAR) == "claim"
+    assert ends_as(ledger, IMPORTER, "attestation.corrected", subject, **last(ledger, subject)) in (
+        "not_responsible",
+        "irreversible",
+    )
+
+
+def test_being_named_is_not_holding() -> None:
+    """
+    A workshop that was named does the next steps; it hands nothing over, and holds nothing it repaired.
+    """
+    ledger = Ledger()
+    subject = ledger.produced(1, published=True)
+    ledger.happen(MAKER, "battery.sold", subject, parties=(WORKSHOP,))
+    ledger.happen(WORKSHOP, "battery.maintained", subject)
+
+    assert (
+        ends_as(ledger, WORKSHOP, "battery.handed_over", subject, parties=("eori:DE1",)) == "not_responsible"
+    )
+    assert ledger.standing(subject).holder == MAKER
+
+
+def test_a_consignee_is_found_by_its_eori() -> None:
+    """
+    An export names the consignee by EORI; the participant that has that EORI presents, and no other.
+    """
+    parties = [participant(did) for did in PARTIES]
+    parties = [replace(p, identifiers=("eori:DE123",)) if p.did == IMPORTER else p for p in parties]
+    ledger = Ledger(make_genesis(participants=parties))
+    subject = ledger.produced(1, published=True)
+    ledger.happen(MAKER, "battery.exported", subject, parties=("eori:DE123",))
+
+    assert ends_as(ledger, RIVAL, "battery.presented", subject) == "claim"
+    assert ends_as(ledger, IMPORTER, "battery.presented", subject) == "admitted"
+    other = ledger.produced(2)
+    assert ends_as(ledger, MAKER, "battery.handed_over", other, parties=("eori:DE123",)) == "X10"
+
+
+def test_two_participants_cannot_have_one_eori() -> None:
+    """
+    A genesis that gives one number to two participants is refused.
+    """
+    parties = [replace(participant(did), identifiers=("eori:DE123",)) for did in PARTIES]
+
+    with pytest.raises(CredentialError, match="eori:DE123"):
+        make_genesis(participants=parties)
+
+
+def test_a_next_party_without_a_node() -> None:
+    """
+    Handed over to a buyer without a node it is that buyer's: the seller's word ends, an authority assigns it.
+    """
+    ledger = Ledger()
+    subject = placed(ledger)
+    ledger.hand_over(IMPORTER, subject, "eori:FR77")
+
+    assert ledger.standing(subject).holder == "eori:FR77"
+    assert ends_as(ledger, IMPORTER, "battery.sold", subject) == "claim"
+    assert ends_as(ledger, CN_AUTHORITY, "custody.assigned", subject, parties=(RECYCLER,)) == "claim"
+    ledger.happen(EU_AUTHORITY, "custody.assigned", subject, parties=(RECYCLER,))
+    assert ledger.standing(subject).holder == RECYCLER
+
+
+def test_a_private_owner_and_the_trades_of_the_place() -> None:
+    """
+    In use and sold with its car: any licensed workshop of the place reports what it did, and ends nothing.
+    """
+    ledger = Ledger()
+    subject = in_use(ledger)
+    ledger.happen(IMPORTER, "vehicle.sold", subject, bound_asset=CAR)
+    assert ledger.standing(subject).holder == PRIVATE
+
+    measured = ends_as(ledger, WORKSHOP, "soh.measured", subject, quantities={"soh_permille": 900})
+    assert measured == "admitted" and "measured_in_use" in ledger.standing(subject).marks
+    assert ends_as(ledger, RECYCLER, "battery.declared_waste", subject) == "claim"
+    ledger.happen(EU_AUTHORITY, "end_of_life.certified", subject, parties=(RECYCLER,))
+    assert (
+        ends_as(ledger, RECYCLER, "battery.dismantled", subject, references=(battery(1, "ZZ6"),)) == "state"
+    )
+
+
+def test_an_authoritys_certificate_names_who_ends_it() -> None:
+    """
+    A party that an authority of the place named takes the battery to its end without its owner.
+    """
+    ledger = Ledger()
+    subject = in_use(ledger)
+    ledger.happen(IMPORTER, "vehicle.sold", subject, bound_asset=CAR)
+    ledger.happen(EU_AUTHORITY, "end_of_life.certified", subject, parties=(RECYCLER,))
+
+    ledger.happen(RECYCLER, "battery.declared_waste", subject)
+    ledger.happen(RECYCLER, "waste.collected", subject, quantities={"mass_grams": 1_000})
+    assert ledger.standing(subject).holder == RECYCLER
+
+
+def test_a_trade_elsewhere_makes_a_claim() -> None:
+    """
+    A workshop of the EU says nothing that counts about a battery that was placed in China.
+    """
+    ledger = Ledger()
+    subject = ledger.produced(1, published=True)
+    ledger.happen(MAKER, "market.placed", subject)
+    ledger.happen(MAKER, "battery.installed", subject, bound_asset=CAR)
+
+    assert ledger.standing(subject).setting("placed", "CN") is not None
+    assert ends_as(ledger, WORKSHOP, "battery.maintained", subject) == "claim"
+
+
+def test_placed_is_not_use() -> None:
+    """
+    Placed and sent back unsold: the placing is on record, and no mark of use; it is never a first one again.
+    """
+    ledger = Ledger()
+    subject = placed(ledger)
+    first = ledger.standing(subject).setting("placed", "EU")
+    ledger.happen(IMPORTER, "used.exported", subject, quantities={"soh_permille": 1_000})
+    ledger.happen(IMPORTER, "battery.presented", subject)
+    ledger.happen(CUSTOMS, "customs.released", subject)
+    ledger.happen(IMPORTER, "market.placed", subject)
+
+    assert not ledger.standing(subject).used
+    assert ledger.standing(subject).setting("placed", "EU") == first
+
+
+# -- taking back ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["presented", "published", "countersigned", "waste"])
+def test_what_cannot_be_taken_back_is_not_corrected(kind: str) -> None:
+    """
+    I3: presentation, publication, a countersigned hand-over and waste stay, also for their author.
+    """
+    ledger = Ledger()
+    author = MAKER
+    if kind == "presented":
+        subject, author = presented(ledger), IMPORTER
+    elif kind == "published":
+        subject = ledger.produced(1, published=True)
+    elif kind == "countersigned":
+        subject = ledger.produced(1)
+        ledger.hand_over(MAKER, subject, IMPORTER)
+    else:
+        subject = ledger.waste(1)
+
+    assert (
+        ends_as(ledger, author, "attestation.corrected", subject, **last(ledger, subject)) == "irreversible"
+    )
+
+
+def test_a_correction_is_not_corrected() -> None:
+    """
+    What was taken back is not put back by a second correction, and its marks stay.
+    """
+    ledger = Ledger()
+    subject = in_use(ledger)
+    named = last(ledger, subject)
+    ledger.happen(WORKSHOP, "attestation.corrected", subject, **named)
+
+    assert ledger.standing(subject).item_state == "placed"
+    assert ledger.standing(subject).marks == ("installed",)
+    assert ends_as(ledger, WORKSHOP, "attestation.corrected", subject, **named) == "depends"
+
+
+def test_a_trades_record_is_contested_and_withdrawn() -> None:
+    """
+    The holder contests what a workshop said, a stranger cannot; one authority of the place withdraws it.
+    """
+    ledger = Ledger()
+    subject = in_use(ledger)
+    ledger.happen(WORKSHOP, "battery.swapped_out", subject, bound_asset=CAR)
+    record = last(ledger, subject)
+
+    assert ends_as(ledger, RIVAL, "record.contested", subject, **record) == "not_responsible"
+    ledger.happen(IMPORTER, "record.contested", subject, **record)
+    assert len(ledger.standing(subject).contested) == 1
+    assert ends_as(ledger, CN_AUTHORITY, "record.withdrawn", subject, **record) == "claim"
+    ledger.happen(EU_AUTHORITY, "record.withdrawn", subject, **record)
+    standing = ledger.standing(subject)
+    assert (standing.item_state, standing.bound_asset) == ("installed", CAR)
+    assert "removed" in standing.marks
+
+
+def test_one_authority_does_not_withdraw_what_is_no_trades() -> None:
+    """
+    A hand-over, a presentation or a customs act is not for one authority to take back.
+    """
+    ledger = Ledger()
+    subject = presented(ledger)
+
+    withdrawn = ends_as(ledger, EU_AUTHORITY, "record.withdrawn", subject, **last(ledger, subject))
+    assert withdrawn == "irreversible"
+
+
+def test_voiding_removes_marks_and_says_so() -> None:
+    """
+    Authorities of both sides remove an installation that never was: the marks go, the voiding shows.
+    """
+    ledger = Ledger()
+    subject = in_use(ledger)
+    voiding = ledger.countersigned(
+        EU_AUTHORITY, "attestation.voided", subject, (CN_AUTHORITY,), **last(ledger, subject)
+    )
+    ledger.run(voiding)
+
+    standing = ledger.standing(subject)
+    assert (standing.marks, standing.voided, standing.item_state) == ((), True, "placed")
+
+
+def test_voiding_a_dismantling_gives_the_child_back() -> None:
+    """
+    The parent and the mark it left go; a child that has records of its own since keeps the pack as it is.
+    """
+    ledger = Ledger()
+    subject, own, later = ledger.waste(1), battery(1, "ZZ6"), battery(2, "ZZ6")
+    ledger.happen(RECYCLER, "battery.dismantled", subject, references=(own,))
+    act = ledger.countersigned(
+        EU_AUTHORITY, "attestation.voided", subject, (CN_AUTHORITY,), **last(ledger, subject)
+    )
+    ledger.run(act)
+    assert not ledger.standing(own).born and ledger.standing(own).voided
+    assert ledger.standing(subject).children == ()
+
+    ledger.happen(RECYCLER, "battery.dismantled", subject, references=(later,))
+    ledger.happen(RECYCLER, "waste.exported", later)
+    act = ledger.countersigned(
+        EU_AUTHORITY, "attestation.voided", subject, (CN_AUTHORITY,), **last(ledger, subject)
+    )
+    with pytest.raises(Refusal, match="records of its own"):
+        ledger.registry.check_tx(act, ledger.now)
+
+
+def test_a_revoked_passport_stays_revoked_whatever_is_voided() -> None:
+    """
+    I3: voiding a revocation lifts the ban and nothing else: a new version is published.
+    """
+    ledger = Ledger()
+    subject = ledger.produced(1, published=True)
+    ledger.happen(CN_AUTHORITY, "passport.revoked", subject, references=PASSPORT)
+    act = ledger.countersigned(
+        EU_AUTHORITY, "attestation.voided", subject, (CN_AUTHORITY,), **last(ledger, subject)
+    )
+    ledger.run(act)
+
+    assert ledger.standing(subject).revoked and ledger.standing(subject).ban is None
+    assert ends_as(ledger, MAKER, "passport.published", subject, set_list=set_list(1, 2)) == "admitted"
+
+
+# -- claims ---------------------------------------------------------------------------------------------
+
+
+def test_claims_are_counted_and_a_few_are_shown() -> None:
+    """
+    However many claims there are, the record beside the standing stays small, and the standing is untouched.
+    """
+    strangers = [f"did:web:stranger-{n}.example" for n in range(CLAIMS_SHOWN_MAX + 3)]
+    for did in strangers:
+        PARTIES[did] = ("EU", ("importer",), ())
+    try:
+        parties = [participant(did) for did in PARTIES]
+        ledger = Ledger(make_genesis(participants=parties, accreditations=accreditations()))
+    finally:
+        for did in strangers:
+            del PARTIES[did]
+    subject = ledger.produced(1, published=True)
+    before = ledger.standing(subject)
+    for did in strangers:
+        assert ends_as(ledger, did, "market.placed", subject) == "claim"
+
+    assert ledger.standing(subject) == before
+    assert claims(ledger, subject).count == len(strangers)
+    assert [c.issuer for c in claims(ledger, subject).first] == strangers[:CLAIMS_SHOWN_MAX]
+
+
+# -- enrolment ------------------------------------------------------------------------------------------
+
+
+def test_an_enrolled_battery_is_never_new_and_gives_way_to_its_maker() -> None:
+    """
+    A workshop's enrolment, and all said on top of it, becomes a claim when the maker produces the code.
+    """
+    ledger = Ledger()
+    subject = battery(1)
+    ledger.happen(WORKSHOP, "battery.enrolled", subject)
+    enrolled = ledger.standing(subject)
+    assert (enrolled.item_state, enrolled.marks, enrolled.holder) == ("enrolled", ("enrolled",), WORKSHOP)
+    ledger.happen(WORKSHOP, "battery.installed", subject, bound_asset=CAR)
+    assert ends_as(ledger, RECYCLER, "battery.enrolled", subject) == "X2"
+    assert ends_as(ledger, MAKER, "record.contested", subject, **last(ledger, subject)) == "admitted"
+
+    assert ends_as(ledger, MAKER, "battery.produced", subject) == "admitted"
+
+    standing = ledger.standing(subject)
+    assert (standing.item_state, standing.holder, standing.marks, standing.bound) == (
+        "produced",
+        MAKER,
+        (),
+        None,
+    )
+    assert [(c.issuer, c.kind) for c in claims(ledger, subject).first] == [(WORKSHOP, "battery.enrolled")]
+
+
+def test_an_enrolment_that_an_authority_acted_on_waits_for_authorities() -> None:
+    """
+    A battery presented after its enrolment is not swept away by a later production: it is contested.
+    """
+    ledger = Ledger()
+    subject = battery(1)
+    ledger.happen(IMPORTER, "battery.enrolled", subject)
+    ledger.happen(IMPORTER, "battery.presented", subject)
+
+    ledger.happen(MAKER, "battery.produced", subject)
+
+    standing = ledger.standing(subject)
+    assert standing.presentation is not None and standing.contested and "enrolled" in standing.marks
+    assert (standing.producer, standing.holder) == (MAKER, IMPORTER)
+
+
+def test_a_code_that_is_spoken_for_is_not_enrolled() -> None:
+    """
+    The code of a successor that is not produced yet is nobody's to enrol.
+    """
+    ledger = Ledger()
+    old, new = ledger.waste(1), battery(21, "ZZ5")
+    act = ledger.countersigned(SECOND_LIFE, "second_life.remanufactured", old, (MAKER,), references=(new,))
+    ledger.run(act)
+
+    assert ends_as(ledger, WORKSHOP, "battery.enrolled", new) == "reserved"
+
+
+def test_what_is_named_exists() -> None:
+    """
+    A replacement, another pack or a predecessor that nobody brought into being makes the event wait.
+    """
+    ledger = Ledger()
+    subject = in_use(ledger)
+
+    act = {"bound_asset": CAR, "references": (battery(99),)}
+    assert ends_as(ledger, WORKSHOP, "battery.replaced", subject, **act) == "unborn"
+
+
+# -- vehicles --------------------------------------------------------------------------------------------
+
+
+def test_a_strangers_battery_in_my_car_binds_nobody() -> None:
+    """
+    Whoever binds a battery of its own to a number read on a stranger's car does not hold that car up.
+    """
+    ledger = Ledger()
+    mine = ledger.installed(1, CAR)
+    theirs = battery(7, "ZZ3")
+    ledger.happen(OTHER_MAKER, "battery.produced", theirs)
+    ledger.happen(OTHER_MAKER, "battery.sold", theirs, parties=(WORKSHOP,))
+    ledger.happen(WORKSHOP, "battery.installed", theirs, bound_asset=CAR)
+
+    assert ends_as(ledger, CN_AUTHORITY, "vehicle.registered", mine, bound_asset=CAR) == "admitted"
+    ledger.happen(MAKER, "battery.sold", mine, parties=(WORKSHOP,))
+    assert ends_as(ledger, WORKSHOP, "vehicle.scrapped", mine, bound_asset=CAR) == "admitted"
+
+
+# -- recalls ---------------------------------------------------------------------------------------------
+
+
+def recalls(ledger: Ledger) -> Recalls:
+    return Recalls.decode(ledger.reader.records[Recalls("gbt34014", "ZZ1").key])
+
+
+def test_a_recall_reaches_what_it_says() -> None:
+    """
+    L17, on the ledger: by beginning of the code, by days of production, by a list of batteries.
+    """
+    ledger = Ledger()
+    one, day = battery(1), 86_400
+    ledger.happen(MAKER, "recall.published", RECALL, criteria=Criteria(("ZZ1PE75",), 10 * day, 20 * day))
+    ledger.happen(EU_AUTHORITY, "recall.published", RECALL, references=(one,))
+
+    found = recalls(ledger)
+    by = [[r.by for r in found.covering(*asked)] for asked in (
+        ("ZZ1PE75A", b"x" * 32, 15 * day),
+        ("ZZ1PE75A", b"x" * 32, 21 * day),
+        ("ZZ1PE75A", b"x" * 32, None),
+        ("ZZ1PE80A", b"x" * 32, 15 * day),
+        ("ZZ1PE80A", ledger.standing(one).key, 15 * day),
+    )]  # fmt: skip
+    assert by == [[MAKER], [], [MAKER], [], [EU_AUTHORITY]]
+    assert [r.jurisdiction for r in found.recalls] == ["", "EU"]
+
+
+def test_a_recall_is_its_makers_or_an_authoritys_and_so_is_lifting_it() -> None:
+    """
+    Nobody else publishes one or lifts it, and one party has a bounded number in force.
+    """
+    ledger = Ledger()
+    criteria = {"criteria": Criteria(("ZZ1",))}
+    for stranger in (OTHER_MAKER, WORKSHOP, OUTSIDER):
+        assert ends_as(ledger, stranger, "recall.published", RECALL, **criteria) == "X9"
+    assert ends_as(ledger, MAKER, "recall.published", recall_subject("vin", "ZZ1"), **criteria) == "subject"
+    assert ends_as(ledger, MAKER, "recall.published", RECALL) == "members"
+    ledger.happen(EU_AUTHORITY, "recall.published", RECALL, **criteria)
+    lifting = {"references": (recalls(ledger).recalls[0].attestation,)}
+    for stranger in (MAKER, CN_AUTHORITY, CUSTOMS):
+        assert ends_as(ledger, stranger, "recall.lifted", RECALL, **lifting) == "not_responsible"
+    ledger.happen(EU_AUTHORITY, "recall.lifted", RECALL, **lifting)
+    assert recalls(ledger).recalls == ()
+    for _ in range(RECALLS_PER_PARTY_MAX):
+        ledger.happen(MAKER, "recall.published", RECALL, **criteria)
+    assert ends_as(ledger, MAKER, "recall.published", RECALL, **criteria) == "quota"
+
+
+def test_a_recall_of_one_battery_is_lifted_by_whom_recalled() -> None:
+    """
+    The maker's recall and an authority's stand side by side; each lifts its own.
+    """
+    ledger = Ledger()
+    subject = presented(ledger)
+    ledger.happen(MAKER, "battery.recalled", subject)
+    ledger.happen(EU_AUTHORITY, "battery.recalled", subject)
+
+    assert ends_as(ledger, CN_AUTHORITY, "battery.recall_lifted", subject) == "not_responsible"
+    ledger.happen(MAKER, "battery.recall_lifted", subject)
+    assert set(ledger.standing(subject).settings("recalled")) == {"EU"}
+    ledger.happen(EU_AUTHORITY, "battery.recall_lifted", subject)
+    assert ledger.standing(subject).settings("recalled") == {}
+
+
+def test_customs_presents_only_what_is_there_or_on_the_way() -> None:
+    """
+    Customs of one side opens no declaration for a battery that still is on the other.
+    """
+    ledger = Ledger()
+    subject = ledger.produced(1, published=True)
+
+    assert ends_as(ledger, CUSTOMS, "battery.presented", subject) == "claim"
+    ledger.happen(MAKER, "battery.exported", subject)
+    assert ends_as(ledger, CUSTOMS, "battery.presented", subject) == "admitted"
+    assert ledger.standing(subject).presentation.office == CUSTOMS  # type: ignore[union-attr]
+    assert ends_as(ledger, CN_CUSTOMS, "customs.released", subject) == "not_responsible"
+
+
+def test_naming_an_office_that_is_none_is_refused() -> None:
+    """
+    A battery is presented to a customs participant of the network, not to whoever is named.
+    """
+    ledger = Ledger()
+    subject = exported(ledger)
+
+    assert ends_as(ledger, IMPORTER, "battery.presented", subject, parties=(RIVAL,)) == "members"
+    assert ledger.standing(subject).presentation is None
