@@ -50,7 +50,7 @@ def last(ledger: Ledger, subject: Subject) -> dict[str, Any]:
 
 def test_a_battery_is_its_makers_until_it_is_handed_over() -> None:
     """
-    Both sign a hand-over; then the incoming party holds it, and nobody the old holder named is named any more.
+    Both sign a hand-over; then the incoming party holds it, and nobody whom the old one named still is.
     """
     ledger = Ledger()
     subject = ledger.produced(1, published=True)
