@@ -115,10 +115,11 @@ def _as_custodian(s: Standing, a: Attestation, c: Context, voice: Voice) -> Voic
 
 
 def _as_presenting(s: Standing, a: Attestation, c: Context, voice: Voice) -> Voice | None:
-    """The holder or its consignee; customs of the place where the battery is, or on the way."""
-    if voice.role:
-        return voice if s.place in (None, voice.jurisdiction) else None
-    return voice if _entitled(s, a, c) else None
+    """The holder or its consignee; customs of the place where the battery is, or that an export named.
+
+    On the way it is nobody's yet: a customs office that nobody named would hold up the honest declaration.
+    """
+    return voice if _entitled(s, a, c) or (voice.role and s.place == voice.jurisdiction) else None
 
 
 def _as_customs(s: Standing, a: Attestation, c: Context, voice: Voice) -> Voice | None:

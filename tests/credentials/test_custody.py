@@ -485,15 +485,16 @@ def test_a_recall_of_one_battery_is_lifted_by_whom_recalled() -> None:
     assert ledger.standing(subject).settings("recalled") == {}
 
 
-def test_customs_presents_only_what_is_there_or_on_the_way() -> None:
+def test_customs_presents_what_is_there_or_what_an_export_named_it_for() -> None:
     """
-    Customs of one side opens no declaration for a battery that still is on the other.
+    Customs opens no declaration for a battery on the other side, nor for one on the way that nobody sent it.
     """
     ledger = Ledger()
     subject = ledger.produced(1, published=True)
 
     assert ends_as(ledger, CUSTOMS, "battery.presented", subject) == "claim"
-    ledger.happen(MAKER, "battery.exported", subject)
+    ledger.happen(MAKER, "battery.exported", subject, parties=(CUSTOMS,))
+    assert ends_as(ledger, CN_CUSTOMS, "battery.presented", subject) == "claim"
     assert ends_as(ledger, CUSTOMS, "battery.presented", subject) == "admitted"
     assert ledger.standing(subject).presentation.office == CUSTOMS  # type: ignore[union-attr]
     assert ends_as(ledger, CN_CUSTOMS, "customs.released", subject) == "not_responsible"

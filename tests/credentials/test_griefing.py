@@ -1,0 +1,206 @@
+"""No stranger can spoil a battery (invariant I5), generated from the table.
+
+For each event, each party that holds the licence for it and has no right over this battery, and each state
+that the battery reaches on an honest life: what the stranger says leaves the standing byte for byte as it was
+(so whatever is judged from it is the same), and the honest holder's next lawful act still goes through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any
+
+import pytest
+
+from consensus.application import Refusal
+from credentials.documents.identifiers import Subject
+from credentials.ledger.attestation import standing_key
+from credentials.ledger.entries import ClaimEntry, parse_entry
+from credentials.ledger.genesis import Accreditation, Genesis
+from credentials.ledger.lifecycle import Event
+from credentials.ledger.speaking import Silent
+from tests.harness.ledger import (
+    CREATED,
+    CUSTOMS,
+    IMPORTER,
+    MAKER,
+    RECYCLER,
+    WORKSHOP,
+    Ledger,
+    accreditations,
+    battery,
+    make_genesis,
+    participant,
+    set_list,
+    vehicle,
+)
+from tests.harness.ledger import PARTIES as CAST
+
+CAR, STRANGERS_CAR = vehicle(1), vehicle(2)
+PACK, OTHER, MODULE = battery(1), battery(2), battery(3, "ZZ6")
+MASSES = {f"{e}_{way}_grams": 10 for e in ("co", "ni", "li", "cu") for way in ("in", "out")}
+# One stranger per jurisdiction, with every role there is: licensed for everything, entitled to nothing. One
+# acts where no battery of this life ever is, the others where it is for a time; as an authority none of them.
+ABROAD, IN_CN, IN_EU = "did:web:abroad.example", "did:web:licensed-cn.example", "did:web:licensed-eu.example"
+STRANGERS = {ABROAD: "JP", IN_CN: "CN", IN_EU: "EU"}
+
+Act = tuple[str, str, dict[str, Any]]
+LIFE: tuple[Act, ...] = (
+    (MAKER, "battery.produced", {}),
+    (MAKER, "passport.published", {"set_list": set_list(1)}),
+    (MAKER, "battery.exported", {"parties": (IMPORTER,)}),
+    (IMPORTER, "battery.presented", {}),
+    (CUSTOMS, "customs.suspended", {}),
+    (CUSTOMS, "customs.released", {}),
+    (IMPORTER, "market.placed", {"parties": (WORKSHOP,)}),
+    (WORKSHOP, "soh.measured", {"quantities": {"soh_permille": 990}}),
+    (WORKSHOP, "battery.installed", {"bound_asset": CAR}),
+    (IMPORTER, "battery.sold", {"parties": (WORKSHOP,)}),
+    (WORKSHOP, "battery.replaced", {"bound_asset": CAR, "references": (OTHER,)}),
+    (IMPORTER, "battery.sold", {"parties": (RECYCLER,)}),
+    (RECYCLER, "battery.declared_waste", {}),
+    (RECYCLER, "waste.collected", {"quantities": {"mass_grams": 450_000}}),
+    (RECYCLER, "battery.dismantled", {"references": (MODULE,)}),
+    (RECYCLER, "recycling.received", {"quantities": {"mass_in_grams": 450_000}}),
+    (RECYCLER, "recycling.completed", {"quantities": MASSES}),
+    (RECYCLER, "material.recovered", {"quantities": {"mass_grams": 7}}),
+)
+
+
+@cache
+def genesis() -> Genesis:
+    lifecycle = make_genesis().lifecycle
+    licences = []
+    for did, jurisdiction in STRANGERS.items():
+        roles = tuple(
+            role
+            for role in lifecycle.roles
+            if did == ABROAD or role not in lifecycle.officials  # an authority at home may speak
+        )
+        licences.append(
+            Accreditation(did, roles, (("gbt34014", "*"),), jurisdiction, valid_from=CREATED - 86_400)
+        )
+    CAST.update({did: (where, (), ()) for did, where in STRANGERS.items()})
+    try:
+        people = [participant(did) for did in CAST]
+        return make_genesis(participants=people, accreditations=[*accreditations(), *licences])
+    finally:
+        for did in STRANGERS:
+            del CAST[did]
+
+
+def fitting(event: Event, ledger: Ledger, subject: Subject) -> dict[str, Any]:
+    """Members with which a stranger would say it: everything in form and range."""
+    members: dict[str, Any] = {}
+    for member in event.ledger_members:
+        match member.ledger:
+            case "bound_asset":
+                bound = ledger.standing(subject).bound_asset
+                members["bound_asset"] = (
+                    STRANGERS_CAR if event.effects.bound == "bind" or not bound else bound
+                )
+            case "parties":
+                members["parties"] = (CUSTOMS if "office" in member.name else ABROAD,)
+            case "quantities":
+                members.setdefault("quantities", {})[member.name] = member.minimum or 1
+            case "set_list":
+                members["set_list"] = set_list(9, 9)
+            case "references" if member.type == "digest":
+                undo, passport = ledger.standing(subject).undo, ledger.standing(subject).passport
+                named = passport.digest if event.effects.passport and passport else undo and undo.attestation
+                members["references"] = (named or bytes(32),)
+            case "references" if not event.effects.creates:
+                members["references"] = (OTHER,)
+    return members
+
+
+def attacks(ledger: Ledger, subject: Subject) -> Iterator[tuple[str, str, bytes]]:
+    """Every event by every stranger, signed, about this battery as it stands now."""
+    for event in ledger.genesis.lifecycle.events.values():
+        if not event.battery_event:
+            continue
+        for stranger in STRANGERS:
+            who = (ABROAD,) if event.countersigned_by == "parties" else ()
+            members = fitting(event, ledger, subject)
+            yield event.type, stranger, ledger.countersigned(stranger, event.type, subject, who, **members)
+
+
+def lived(upto: int, spoil: Callable[[Ledger], None] = lambda _: None) -> Ledger:
+    """The first `upto` steps of the honest life, then `spoil`, then the next step."""
+    ledger = Ledger(genesis())
+    ledger.happen(MAKER, "battery.produced", OTHER)
+    for by, kind, members in LIFE[:upto]:
+        ledger.happen(by, kind, PACK, **members)
+    spoil(ledger)
+    if upto < len(LIFE):
+        by, kind, members = LIFE[upto]
+        execution = ledger.happen(by, kind, PACK, **members)
+        assert execution.entries[0][:2] == b"\xd2\x84", f"{kind} of {by} was not admitted"
+    return ledger
+
+
+def entitled(kind: str, stranger: str, ledger: Ledger) -> bool:
+    """What I5 lets the stranger say: a trade of the place, once the battery is in use."""
+    event = ledger.genesis.lifecycle.events[kind]
+    placed = ledger.standing(PACK).setting("placed", STRANGERS[stranger])
+    in_use = ledger.standing(PACK).used and placed is not None
+    return event.effects.enrols or (event.speaks == "trade" and in_use)
+
+
+@pytest.mark.parametrize(
+    "upto", range(len(LIFE) + 1), ids=lambda n: f"after-{LIFE[n - 1][1] if n else 'nothing'}"
+)
+def test_a_stranger_spoils_nothing(upto: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """
+    Whatever strangers say in this state, the standing stays and the honest life goes on.
+    """
+    counted = {"claims": 0, "refused": 0}
+
+    def spoil(ledger: Ledger) -> None:
+        key = standing_key(PACK)
+        before = ledger.reader.records.get(key)
+        for kind, stranger, tx in list(attacks(ledger, PACK)):
+            if entitled(kind, stranger, ledger):
+                continue
+            try:
+                entry = parse_entry(ledger.run(tx).entries[0])
+            except Refusal:
+                assert ledger.propose([tx]) == ()
+                counted["refused"] += 1
+            else:
+                assert isinstance(entry, ClaimEntry), f"{kind} by {stranger} became state"
+                counted["claims"] += 1
+            assert ledger.reader.records.get(key) == before, f"{kind} by {stranger} changed the standing"
+
+    undisturbed, disturbed = lived(upto), lived(upto, spoil)
+
+    now, then = disturbed.standing(PACK), undisturbed.standing(PACK)
+    for name in ("item_state", "eu_status", "publication", "holder", "named", "place", "marks", "voided"):
+        assert getattr(now, name) == getattr(then, name), name
+    assert now.jurisdictions.keys() == then.jurisdictions.keys()
+    assert (now.refusals_count, now.contested) == (then.refusals_count, then.contested)
+    with capsys.disabled():
+        print(f"griefing: {counted['claims']} claims, {counted['refused']} refused", end=" ")
+
+
+def test_each_event_is_tried_as_a_claim_first(capsys: pytest.CaptureFixture[str]) -> None:
+    """
+    One claim of a party about a battery is recorded: so every event is also tried as a stranger's very first.
+    """
+    tried = claimed = 0
+    for upto in range(len(LIFE)):
+        base = lived(upto)
+        for kind, stranger, tx in attacks(base, PACK):
+            if entitled(kind, stranger, base):
+                continue
+            tried += 1
+            try:
+                judged = base.registry.foresee(tx, base.now)
+            except Refusal:
+                continue
+            claimed += 1
+            assert isinstance(judged, Silent), f"{kind} by {stranger}: {judged}"
+    with capsys.disabled():
+        print(f"griefing: {tried} events x strangers x states, {claimed} would be claims", end=" ")
+    assert claimed > 200
