@@ -56,8 +56,8 @@ def _reasons(conditions: list[dict[str, Any]]) -> list[str]:
 
 def aside(service: Service) -> ResponseReturnValue:
     """Work that failed unforeseen and waits for the operator."""
-    rows = service.operations.aside()
-    return reply({"aside": rows}, "aside.html", aside=rows)
+    told = {"aside": service.operations.aside(), "inputs": service.operations.inputs()}
+    return reply(told, "aside.html", **told)
 
 
 def try_again(service: Service, number: int) -> ResponseReturnValue:

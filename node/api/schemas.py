@@ -194,7 +194,7 @@ SCHEMAS: dict[str, Schema] = {
     "AsideItem": _object(
         {"number": COUNT, "what": STRING, "ref": STRING, "because": STRING, "at": SECONDS, "tries": COUNT}
     ),
-    "Aside": _object({"aside": _list(_ref("AsideItem"))}),
+    "Aside": _object({"aside": _list(_ref("AsideItem")), "inputs": _list({"type": "object"})}),
     "Audit": _object(
         {
             "audit": _list(

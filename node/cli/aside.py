@@ -18,7 +18,12 @@ def aside() -> None:
 @speaks_to_node
 def list_aside(*, client: Client) -> None:
     """What was set aside, and why."""
-    rows = client.get("/operations/aside")["aside"]
+    told = client.get("/operations/aside")
+    rows = told["aside"]
+    for row in told["inputs"]:
+        click.echo(
+            f"input {row['what']} of {row['sender'] or 'this node'}  {_time(row['at'])}: {row['because']}"
+        )
     if not rows:
         click.echo("nothing is set aside")
     for row in rows:

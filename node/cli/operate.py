@@ -33,8 +33,8 @@ def status(*, client: Client, as_json: bool) -> None:
     size, cosigned = told["log"]["size"], told["log"]["cosigned_size"]
     click.echo(f"height {told['height']}, block time {_time(told['block_time'])}")
     click.echo(f"log of {size} entries, {cosigned} cosigned")
-    for reason in told.get("reasons", []):
-        click.echo(f"not ready: {reason}")
+    for condition in told.get("conditions", []):
+        click.echo(f"{'not ready' if condition['stops'] else 'note'}: {condition['text']}")
     for peer in told["peers"]:
         state = "reachable" if peer["reachable"] else "not reachable"
         click.echo(f"  {peer['did']}  {peer['jurisdiction']}  height {peer['height']}  {state}")

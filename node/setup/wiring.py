@@ -395,7 +395,7 @@ def _serve(disk: _Disk, agreement: _Agreement, trades: _Trades, port: int, hosts
             office=office,
         ),
         overview=_overview(disk, agreement, trades, supervisor),
-        operations=OperationsDesk(office, trades.outbox, trades.judging),
+        operations=OperationsDesk(office, trades.outbox, trades.judging, agreement.engine),
         access=Access(
             office,
             disk.directory.operator(),

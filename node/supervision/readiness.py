@@ -23,7 +23,7 @@ from node.ledger.condition import Condition as EngineCondition
 from node.supervision.supervisor import ThreadFact
 
 WATCH_S = 1.0
-NOT_FINAL_S = 10.0  # a height takes well under a second
+NOT_FINAL_S = 5.0  # a height takes well under a second
 HEARTBEAT_GRACE_S = 120
 STUCK_S = 120.0  # the longest turn fetches documents for one batch of lines
 DISK_FREE_BYTES_MIN = 256 << 20
@@ -161,6 +161,12 @@ def of_agreement(facts: Callable[[], EngineCondition], *, heartbeat_s: int) -> S
             yield Condition("not_final", stops=True, parameters=told)
         elif found.final_age_s > heartbeat_s + HEARTBEAT_GRACE_S:
             yield Condition("no_heartbeat", stops=True, parameters={"seconds": int(found.final_age_s)})
+        if found.set_aside:
+            newest: Mapping[str, Parameter] = {
+                "count": found.set_aside_total,
+                "because": found.set_aside[-1].because,
+            }
+            yield Condition("input_set_aside", stops=False, parameters=newest)
 
     return look
 

@@ -7,6 +7,7 @@ from typing import TypedDict
 
 from node.errors import not_found
 from node.issuing.outbox import Outbox
+from node.ledger.engine import EmbeddedEngine
 from node.storage.office import OfficeStore
 from node.verdicts.judging import Judging
 
@@ -24,6 +25,15 @@ class AsideAnswer(TypedDict):
     tries: int
 
 
+class InputAnswer(TypedDict):
+    """One message or other input that failed unforeseen: it is gone, and its sender may send it again."""
+
+    what: str
+    sender: str
+    because: str
+    at: int
+
+
 class AuditAnswer(TypedDict):
     """Who did what, when."""
 
@@ -37,8 +47,9 @@ class AuditAnswer(TypedDict):
 class OperationsDesk:
     """What only the operator sees and decides."""
 
-    def __init__(self, office: OfficeStore, outbox: Outbox, judging: Judging) -> None:
+    def __init__(self, office: OfficeStore, outbox: Outbox, judging: Judging, engine: EmbeddedEngine) -> None:
         self._office = office
+        self._engine = engine
         self._wake = (outbox.wake, judging.wake)
 
     def aside(self) -> list[AsideAnswer]:
@@ -53,6 +64,13 @@ class OperationsDesk:
                 "tries": row.tries,
             }
             for row in self._office.aside.page(ASIDE_MAX)
+        ]
+
+    def inputs(self) -> list[InputAnswer]:
+        """The newest inputs that the engine set aside."""
+        return [
+            {"what": item.what, "sender": item.sender, "because": item.because, "at": item.since}
+            for item in reversed(self._engine.condition().set_aside)
         ]
 
     def try_again(self, number: int, who: str) -> AsideAnswer:

@@ -1,0 +1,197 @@
+"""/readyz tells the truth: one condition for each way in which a node cannot do its work."""
+
+from __future__ import annotations
+
+import string
+import time
+import tomllib
+from collections import namedtuple
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from node.config import shipped
+from node.ledger.condition import Condition as EngineFacts
+from node.ledger.condition import SetAside
+from node.supervision import readiness
+from node.supervision.readiness import Condition, Lookout, Source
+from node.supervision.supervisor import ThreadFact
+from node.web.words import condition_text
+from tests.harness.net.batteries import issue, wait_receipted
+from tests.harness.net.harness import VALIDATORS, Node, running, wait
+
+WELL = EngineFacts(
+    turn_age_s=0.1,
+    height=7,
+    final_age_s=3.0,
+    stalled_s=None,
+    quorum_age_s=0.5,
+    unheard={},
+    cut_off_since=None,
+    clock_offset_s=0.2,
+    block_ahead_s=0.0,
+    withheld=None,
+    asking=False,
+    pool=0,
+    pool_ready=0,
+    pool_by_issuer={},
+    inbox=0,
+    set_aside_total=0,
+    set_aside=(),
+)
+SOON_S = 15.0
+
+
+class Threads:
+    """Threads of which one fails, hangs or has ended."""
+
+    def __init__(self, *facts: ThreadFact, failure: str | None = None) -> None:
+        self._facts, self.failure = facts, failure
+
+    def facts(self) -> tuple[ThreadFact, ...]:
+        return self._facts
+
+
+def engine(**changed: Any) -> Source:
+    facts = replace(WELL, **changed)
+    return lambda: [
+        *readiness.of_agreement(lambda: facts, heartbeat_s=600)(),
+        *readiness.of_clock(lambda: facts)(),
+        *readiness.of_pool(lambda: facts, 1000)(),
+    ]
+
+
+def threads(*facts: ThreadFact, failure: str | None = None) -> Source:
+    return readiness.of_threads(Threads(*facts, failure=failure))
+
+
+def broken() -> Iterator[Condition]:
+    raise KeyError("planted")
+    yield
+
+
+BAD = SetAside("MessageReceived", "did:web:x.example", "KeyError: planted", 1_800_000_000)
+STOPS: dict[str, Source] = {
+    "stopped": threads(failure="outbox: OperationalError: disk I/O error"),
+    "thread_ended": threads(ThreadFact("outbox", False, 0, None, 0.0)),
+    "thread_failing": threads(ThreadFact("outbox", True, 3, "OSError: planted", 0.0)),
+    "thread_stuck": threads(ThreadFact("outbox", True, 0, None, 500.0)),
+    "vote_withheld": engine(withheld="its signing.db is older than what peers saw"),
+    "quorum_not_heard": engine(quorum_age_s=None),
+    "cut_off": engine(quorum_age_s=9.0, cut_off_since=1_800_000_000),
+    "not_final": engine(stalled_s=20.0, pool_ready=4),
+    "no_heartbeat": engine(final_age_s=900.0),
+    "clock_differs": engine(clock_offset_s=-3600.0),
+    "clock_behind": engine(block_ahead_s=60.0),
+    "pool_full": engine(pool=990),
+    "behind": readiness.of_lag(lambda height: 9, lambda: None, 3),
+    "not_known": broken,
+}
+TELLS: dict[str, Source] = {
+    "set_aside": readiness.of_set_aside(lambda: 2),
+    "input_set_aside": engine(set_aside_total=5, set_aside=(BAD,)),
+    "open_api": readiness.of_openness(open_api=True),
+}
+
+
+@pytest.mark.parametrize("code", [*STOPS, *TELLS])
+def test_each_condition_is_found_and_has_words(code: str) -> None:
+    """
+    What is wrong is found by its code alone, stops the node or only tells, and has a sentence without gaps.
+    """
+    found = Lookout([({**STOPS, **TELLS})[code]]).look()
+
+    assert [condition.code for condition in found.conditions] == [code]
+    assert found.ready is (code in TELLS)
+    text = condition_text(found.conditions[0])
+    assert len(text) > 20 and "{" not in text and "None" not in text
+
+
+def test_a_well_node_has_no_condition() -> None:
+    """
+    Nothing wrong, nothing told.
+    """
+    sources = [engine(), threads(ThreadFact("outbox", True, 0, None, 1.0)), readiness.of_set_aside(lambda: 0)]
+
+    assert Lookout(sources).look().conditions == ()
+
+
+def test_a_full_disk_is_told_before_it_is_full(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """
+    With less than 256 MiB left on the data directory's disk the node is not ready.
+    """
+    usage = namedtuple("usage", "free")
+    monkeypatch.setattr(readiness, "disk_usage", lambda path: usage(255 << 20))
+
+    found = Lookout([readiness.of_disk(tmp_path)]).look()
+
+    assert [c.code for c in found.conditions] == ["disk_full"] and not found.ready
+    assert "255 MiB" in condition_text(found.conditions[0])
+
+
+def test_a_condition_says_since_when() -> None:
+    """
+    The first look that finds a condition dates it; once it ended, the next time it begins anew.
+    """
+    well = [False]
+    lookout = Lookout(
+        [lambda: [] if well[0] else [Condition("behind", stops=True, parameters={"blocks": 9})]]
+    )
+
+    first = lookout.look().conditions[0].since
+    again = lookout.look().conditions[0].since
+    well[0] = True
+    assert lookout.look().ready
+
+    assert first is not None and abs(first - time.time()) < 5 and again == first
+
+
+def test_the_words_of_each_condition_use_its_parameters_in_both_languages() -> None:
+    """
+    Every section of config/conditions.toml is a condition of the code; en and zh name the same parameters.
+    """
+    table = tomllib.loads(shipped("conditions.toml").decode())
+
+    def fields(text: str) -> set[str]:
+        return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+    assert set(table) == {*STOPS, *TELLS, "disk_full"}
+    for code, row in table.items():
+        assert fields(row["en"]) == fields(row["zh"]), code
+
+
+# -- a real network ----------------------------------------------------------------------------------------
+
+
+def codes(node: Node) -> list[str]:
+    status, told = node.request("GET", "/readyz")
+    assert (status == 200) is told["ready"] is (not any(c["stops"] for c in told["conditions"]))
+    return [condition["code"] for condition in told["conditions"]]
+
+
+def test_a_halt_shows_within_seconds_and_ends_when_it_is_over(tmp_path: Path) -> None:
+    """
+    Two of four validators are killed: the others say that they are cut off, since when, and, once something
+    waits, that nothing becomes final; when the two are back the node is ready and the record is made.
+    """
+    with running(tmp_path, VALIDATORS) as network:
+        maker = network["maker"]
+        assert codes(maker) == []
+        for name in ("eu", "customs"):
+            network[name].kill()
+
+        seconds = wait("the cut to be told", lambda: "cut_off" in codes(maker), SOON_S)
+        made = issue(maker, 1)
+        wait("the halt to be told", lambda: "not_final" in codes(maker), SOON_S)
+        told = maker.request("GET", "/readyz")[1]["conditions"]
+        cut = next(condition for condition in told if condition["code"] == "cut_off")
+        assert abs(cut["since"] - time.time()) < 60 and "cut off from the network since 20" in cut["text"]
+        print(f"\ncut off: told after {seconds:.1f} s")
+
+        for name in ("eu", "customs"):
+            network[name].start()
+        wait("the node to be ready again", lambda: codes(maker) == [], 30.0)
+        assert wait_receipted(maker, made["digest"])["attested"] == "admitted"
