@@ -43,7 +43,7 @@ def parse_json(data: bytes, *, size_bytes_max: int = SIZE_BYTES_MAX) -> JSON:
                 _walk(value, 1, exact=False)
             return value
     except orjson.JSONDecodeError as error:
-        raise CredentialError("malformed", f"The document is not JSON in UTF-8: {error}.") from error
+        raise CredentialError("malformed", _why_not_json(data, error)) from error
     except (orjson.JSONEncodeError, _LargeFloat):
         pass  # an integer that is too long, or nested too deep: the other reader finds out which
     value = _parse_member_by_member(data)
@@ -142,8 +142,49 @@ def _parse_member_by_member(data: bytes) -> JSON:
     except CredentialError:
         raise
     except ValueError as error:
-        raise CredentialError("malformed", f"The document is not JSON in UTF-8: {error}.") from error
+        raise CredentialError("malformed", _why_not_json(data, error)) from error
     return value
+
+
+# What people send in place of JSON, by the first bytes.
+_OTHER_FILES = (
+    (b"\x1f\x8b", "compressed (gzip)"),
+    (b"PK\x03\x04", "a ZIP archive or an Office file (XLSX, DOCX)"),
+    (b"%PDF", "a PDF"),
+    (b"\xd0\xcf\x11\xe0", "an Office file (XLS, DOC)"),
+    (b"\xff\xfe", "text in UTF-16"),
+    (b"\xfe\xff", "text in UTF-16"),
+    (b"<", "HTML or XML"),
+)
+_MARK = b"\xef\xbb\xbf"
+_WORDS = (  # of the reader, in ours
+    ("infinity", "a number is too large"),
+    ("surrogate", "a text has half of a surrogate pair"),
+    ("expected a JSON value", "something that is no JSON value"),
+)
+
+
+def _why_not_json(data: bytes, error: ValueError) -> str:
+    """What is wrong with a text that is not JSON, where, and what to do about it."""
+    kind = next((name for beginning, name in _OTHER_FILES if data.startswith(beginning)), None)
+    kind = "text in UTF-16" if b"\0" in data[:2] else kind
+    if not data.strip():
+        return "The document is empty: JSON is expected."
+    if kind is not None:
+        return f"The document is {kind}; JSON is expected, saved as UTF-8."
+    if data.startswith(_MARK):
+        return "The document begins with a byte order mark (EF BB BF): save it as UTF-8 without one."
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as wrong:
+        return (
+            f"The document is not UTF-8: the byte at offset {wrong.start} is 0x{data[wrong.start]:02X}. "
+            "Save the file as UTF-8 and send it again."
+        )
+    if isinstance(error, json.JSONDecodeError):
+        what = next((ours for theirs, ours in _WORDS if theirs in error.msg), error.msg.rstrip("."))
+        return f"The document is not JSON: {what} in line {error.lineno}, column {error.colno}."
+    return f"The document is not JSON: {error!s:.200}."
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

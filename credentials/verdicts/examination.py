@@ -30,6 +30,7 @@ from credentials.errors import UNDECIDED, CredentialError
 from credentials.verdicts.verdict import Findings, Outcome
 
 STEPS = ("structure", "proof", "issuer_key", "validity", "schema", "related", "status")
+STATUS_CLAIM = "status"  # a claim that no context defines: a status of the Token Status List specification
 LISTS_KEPT_MAX, LIST_KEPT_BYTES_MAX = 64, 256 << 10
 SCHEMA_TYPE = "JsonSchema"  # the one kind of schema that is evaluated (VC JSON Schema, 2.1)
 # What a raised bit of a purpose means (Bitstring Status List 1.0, 2.1); other purposes are not evaluated.
@@ -180,7 +181,10 @@ def _structure(
         found.unmade([step for step in STEPS if step != name], error.code)
         return None
     try:
-        credential = _view(meant(opened, contexts))
+        said = meant(opened, contexts)
+        credential = _view(said)
+        if STATUS_CLAIM in opened.document and STATUS_CLAIM not in said:
+            credential = replace(credential, status_unknown=(*credential.status_unknown, "status of a JWT"))
     except CredentialError as error:
         tell(found, "structure", error, id=credential.id, types=list(credential.types))
     else:

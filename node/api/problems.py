@@ -34,6 +34,18 @@ FRAMEWORK_PROBLEMS = {
 }
 
 
+# Words that begin a sentence and are no name of anything.
+OPENING_WORDS = frozenset(
+    {
+        *("a", "after", "all", "an", "another", "any", "as", "at", "before", "by", "each", "every", "for"),
+        *("from", "give", "if", "in", "it", "its", "many", "more", "no", "nobody", "not", "nothing", "of"),
+        *("on", "one", "only", "other", "our", "send", "some", "such", "that", "the", "their", "there"),
+        *("these", "this", "those", "to", "too", "two", "what", "when", "where", "which", "while", "who"),
+        *("whoever", "with", "without", "you", "your"),
+    }
+)
+
+
 def page_wanted() -> bool:
     """True when the client prefers HTML to JSON, as browsers do; `*/*` gets JSON."""
     accept = request.accept_mimetypes
@@ -57,9 +69,13 @@ def render_problem(problem: ProblemError) -> Response:
 
 
 def _sentence(text: str) -> str:
-    """The text as one line that begins with a capital and ends with a stop."""
+    """The text as one line that ends with a stop, and begins with a capital where that changes no name.
+
+    Names of JSON members, commands and identifiers have case (`statusPurpose`, `lines`): only words that
+    cannot be one are written with a capital.
+    """
     line = " ".join(text.split()) or "The request could not be answered."
-    if line.split()[0].isalpha():  # not an identifier, whose letters mean something
+    if line.split()[0] in OPENING_WORDS:
         line = line[0].upper() + line[1:]
     return line + ("" if line[-1] in ".!?`\"'" else ".")
 

@@ -251,6 +251,39 @@ def test_refused(data: bytes) -> None:
     assert str(caught.value).endswith(".") and len(str(caught.value)) < 400
 
 
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b"", "is empty"),
+        (b" \r\n", "is empty"),
+        (b"\xef\xbb\xbf{}", "byte order mark"),
+        ("{}".encode("utf-16"), "UTF-16"),
+        ("{}".encode("utf-16-be"), "UTF-16"),
+        ("{}".encode("utf-16-le"), "UTF-16"),
+        (b'{"a": "\xb5\xe7"}', "offset 7 is 0xB5"),
+        (b"\x1f\x8b\x08", "gzip"),
+        (b"PK\x03\x04", "XLSX"),
+        (b"%PDF-1.7", "a PDF"),
+        (b"<html>", "HTML"),
+        (b"line,battery\n", "no JSON value in line 1, column 1"),
+        (b'{"a":\n1,}', "line 2, column 2"),
+        (b'["\\ud800"]', "half of a surrogate pair in line 1"),
+        (b"[1e999]", "a number is too large"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+def test_what_is_not_json_is_told_as_what_it_is(data: bytes, told: str) -> None:
+    """
+    The sentence names the kind of file or the place, and what to do; no word of the reader underneath.
+    """
+    with pytest.raises(CredentialError) as caught:
+        parse_json(data)
+
+    sentence = str(caught.value)
+    assert told in sentence and sentence.endswith(".")
+    assert not [word for word in ("char 0", "surrogates not allowed", "str is", "double") if word in sentence]
+
+
 def test_oversized() -> None:
     """
     A document is measured before it is read.

@@ -492,3 +492,106 @@ def test_events_and_states_in_the_tables_exist() -> None:
                 members = lifecycle.events[accepted["event"]].members if "event" in accepted else {}
                 assert set(accepted.get("members", ())) <= set(members)
     assert identifier_of(code(1)).namespace == "ZZ1"
+
+
+def attested_instead(w: World, text: str, secure: Any, **changes: Any) -> dict[str, Any]:
+    """A new version of a passport of one set, altered, secured in another way, and put on the ledger."""
+    import copy as copying
+
+    from credentials.ledger.attestation import SetList
+    from tests.harness.ledger import set_list_digest
+
+    plain = copying.deepcopy(dict(w.issue(text).credentials[1]))
+    del plain["proof"]
+    for name, change in changes.items():
+        plain[name] = change(plain.get(name))
+    document: dict[str, Any] = secure(plain)
+    digest = digest_document(document)
+    sets = SetList(1, {1: digest})
+    about = subject_of(text)
+    w.run(w.ledger.attest(MAKER, "battery.produced", about))
+    w.run(
+        w.ledger.attest(
+            MAKER, "passport.published", about, set_list=sets, document_digest=set_list_digest(sets)
+        )
+    )
+    w.documents[digest] = document
+    return document
+
+
+def by(suite: str) -> Any:
+    from node.config import contexts
+
+    return lambda plain: suites.sign(
+        plain, signer(MAKER, "credential"), "2027-01-01T00:00:00Z", cryptosuite=suite, contexts=contexts()
+    )
+
+
+def in_a_jwt(plain: dict[str, Any]) -> dict[str, Any]:
+    from credentials.documents.suites import jose
+
+    return jose.envelop(jose.sign_jwt(plain, signer(MAKER, "credential")))
+
+
+DOCUMENT_STEPS = ("parse", "structure", "proof", "issuer_key", "validity", "schema", "status", "accredited")
+
+
+@pytest.mark.parametrize("way", ["eddsa-jcs-2022", "eddsa-rdfc-2022", "vc+jwt"])
+def test_clearance_reads_every_way_a_node_verifies(way: str) -> None:
+    """
+    An attested passport is read whatever secures it: one verification for clearance and for the API (L23).
+    """
+    w = World()
+    text = code(1)
+    document = attested_instead(w, text, in_a_jwt if way == "vc+jwt" else by(way))
+
+    verdict = judged(w, text, document)
+
+    for name in (*DOCUMENT_STEPS, *(name for name in CHECKS if name.startswith("admitted."))):
+        assert outcome(verdict, name) == ("pass", "ok"), name
+    assert verdict.conclusion.verdict == "clear_with_gaps"  # of one set: the data points of the others
+    altered = {**document, "id": document["id"][:-2] + ("AA" if way == "vc+jwt" else "00")}
+    assert judged(w, text, altered).conclusion.verdict == "hold"
+
+
+@pytest.mark.parametrize("way", ["eddsa-jcs-2022", "vc+jwt"])
+@pytest.mark.parametrize(
+    ("member", "change", "reason"),
+    [
+        (
+            "credentialSchema",
+            lambda schema: {**schema, "digestSRI": "sha256-" + "A" * 43 + "="},
+            "schema_other",
+        ),
+        ("credentialSchema", lambda schema: {**schema, "type": "JsonSchemaCredential"}, "schema_unavailable"),
+        (
+            "credentialStatus",
+            lambda entries: [*entries, {"type": "https://a.example/Status", "id": "https://a.example/l#1"}],
+            "status_unsupported",
+        ),
+        (
+            "credentialStatus",
+            lambda entries: [{**entries[0], "statusPurpose": "inventory"}, *entries[1:]],
+            "status_unsupported",
+        ),
+        (
+            "@context",
+            lambda contexts: [*contexts, "https://vocabulary.example/1"],
+            "context_unknown",
+        ),
+    ],
+    ids=["schema digest", "schema kind", "status kind", "status purpose", "vocabulary"],
+)
+def test_nothing_unchecked_looks_passed(way: str, member: str, change: Any, reason: str) -> None:
+    """
+    What was not evaluated as its specification says is undecided in a verdict, and no ground for a hold (I8).
+    """
+    w = World()
+    text = code(1)
+    document = attested_instead(w, text, in_a_jwt if way == "vc+jwt" else by(way), **{member: change})
+
+    verdict = judged(w, text, document)
+
+    assert verdict.conclusion.verdict == "undecided"
+    assert reason in {check.reason for check in verdict.checks}
+    assert verdict.conclusion.ground is None
