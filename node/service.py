@@ -11,6 +11,7 @@ import threading
 from dataclasses import dataclass
 
 from node.access.keys import Access
+from node.issuing.following import Following
 from node.ledger.engine import EmbeddedEngine
 from node.peers.gossip import Gossip
 from node.server.hosts import Hosts
@@ -64,6 +65,7 @@ class Service:
     supervisor: Supervisor
     engine: EmbeddedEngine
     gossip: Gossip
+    following: Following
     stores: Stores
 
     def start(self) -> None:
@@ -76,6 +78,7 @@ class Service:
         self.gossip.stop()
         self.supervisor.stop()
         self.gossip.close()
+        self.following.end()
         self.stores.close()
 
     @property

@@ -94,6 +94,12 @@ class StatusList:
             raise CredentialError("status_stale", "The status list is out of its validity period.")
         return self.bits(status.index, status.size)
 
+    @property
+    def places(self) -> list[int]:
+        """The places of the raised bits, in order."""
+        found = ((place * 8, byte) for place, byte in enumerate(self.string) if byte)
+        return [first + offset for first, byte in found for offset in range(8) if byte & 0x80 >> offset]
+
     def bits(self, index: int, size: int = 1) -> int:
         """The `size` bits of entry `index`, the first from the left."""
         entries = len(self.string) * 8 // size

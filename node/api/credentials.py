@@ -15,6 +15,7 @@ from node.api.reading import integer_argument, json_body
 from node.api.reply import json_reply
 from node.api.route import CREDENTIAL_BYTES_MAX
 from node.errors import ProblemError
+from node.issuing.profiled import require_change
 from node.service import Service
 
 JSON = dict[str, Any]
@@ -54,6 +55,8 @@ def set_status(service: Service) -> ResponseReturnValue:
     """Raise or lower the status bits of one credential of this node; answered when the lists say so."""
     order = json_body("StatusRequest", CREDENTIAL_BYTES_MAX)
     changes = [(entry["statusPurpose"], entry["status"]) for entry in order["credentialStatus"]]
+    for purpose, raised in changes:
+        require_change(purpose, raised=raised)  # all of them, before the first is made
     return json_reply([service.vc_api.set_status(order["credentialId"], *change) for change in changes][-1])
 
 

@@ -20,15 +20,15 @@ from typing import Protocol
 from credentials.documents.canonical import b64u, b64u_decode
 from node import log
 from node.errors import ProblemError
+from node.issuing.following import Following
 from node.peers.messages import ITEM_ATTESTATION, Item
 from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore
-from node.storage.outbox import OutboxItem, Settled
+from node.storage.outbox import OutboxItem
 from node.trouble import PASSING, sentence
 
 RESEND_S_MIN, RESEND_S_MAX = 2.0, 15.0
 SEND_MAX = 512  # in one round: the oldest first
-DROPPED_MAX = 200  # dropped ones that are looked up again
 WAIT_S = 1.0
 ATTESTATION = "attestation"  # what is set aside
 TRANSIENT = frozenset({"pool_full", "duplicate", "quota"})  # the attestation itself is not at fault
@@ -49,7 +49,15 @@ class Sending(Protocol):
 class Outbox:
     """One thread that settles, receipts and sends."""
 
-    def __init__(self, office: OfficeStore, ledger: LedgerStore, engine: Submitting, gossip: Sending) -> None:
+    def __init__(
+        self,
+        office: OfficeStore,
+        ledger: LedgerStore,
+        engine: Submitting,
+        gossip: Sending,
+        following: Following,
+    ) -> None:
+        self._following = following
         self._office = office
         self._ledger = ledger
         self._engine = engine
@@ -83,28 +91,22 @@ class Outbox:
         self.send()
 
     def settle(self) -> None:
-        """Take over from the ledger what became of attestations."""
-        final: list[Settled] = []
-        # Another validator may have proposed what the own pool gave up.
-        waiting = [
-            *self._office.outbox.waiting("outbox", SEND_MAX * 4),
-            *self._office.outbox.waiting("dropped", DROPPED_MAX),
-        ]
-        for item in waiting:
-            for row in self._ledger.entries_with_digest(item.digest):
-                state = row.type if row.type in ("admitted", "claim") else "refused"
-                final.append(Settled(item.digest, state, row.height, row.leaf_index, row.rule, row.winner))
-                self._sent.pop(item.digest, None)
-        dropped = []
+        """Take over from the ledger what became of attestations, and from the pool what it gave up."""
+        for digest in self._following.turn():
+            self._sent.pop(digest, None)
+        given_up = dict[bytes, tuple[bytes, str, str]]()
         while self._dropped:
             digest, reason, code = self._dropped.popleft()
+            # Another validator may have proposed what the own pool gave up.
             if not self._ledger.entries_with_digest(digest):
-                dropped.append((digest, code, reason))
-        if not final and not dropped:
+                given_up[digest] = digest, code, reason
+        if not given_up:
             return
+        waiting = self._office.outbox.get_many(list(given_up))
+        if any(i.kind in self._following.listing and i.state == "outbox" for i in waiting.values()):
+            self._following.list_dropped()
         with self._office.writing() as db:
-            self._office.outbox.settle(db, final)
-            self._office.outbox.drop(db, dropped)
+            self._office.outbox.drop(db, given_up.values())
 
     def receipt(self) -> None:
         """Note which attestations are now under a cosigned checkpoint."""

@@ -49,10 +49,10 @@ from credentials.ledger.lifecycle import Event, Member
 from credentials.ledger.registry import Registry
 from node import log
 from node.errors import ProblemError, bad_request, not_found
+from node.issuing.gate import Gate
 from node.issuing.members import VALUES
 from node.issuing.statements import Batch, Statement, stamp
 from node.issuing.status_lists import StatusLists
-from node.storage.database import Transaction
 from node.storage.documents import StoredDocument
 from node.storage.issuances import Issuance
 from node.storage.office import OfficeStore
@@ -86,6 +86,7 @@ class Issuing:
         registry: Registry,
         schema: PassportSchema | None,
         base_url: str | None = None,
+        gate: Gate | None = None,
     ) -> None:
         self._genesis = genesis
         self._did = did
@@ -96,17 +97,22 @@ class Issuing:
         self._identifiers = genesis.rules["gbt34014.json"]
         self._paths = genesis.rules["passport-paths.json"]
         self._schema = schema
-        self.lists = StatusLists(did, signers.credential, office, self._list_statement, base_url=base_url)
+        self._gate = gate or Gate()
+        self.lists = StatusLists(
+            did, signers.credential, office, self._list_statement, base_url=base_url, gate=self._gate
+        )
         self._salt = office.bind("salt", secrets.token_bytes(32))
         # One issuing at a time: status indexes and list versions are numbered in order.
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
         events = genesis.lifecycle.events.values()
         self._producing = next(e for e in events if e.effects.creates)
-        self._publishing = next(e for e in events if e.effects.passport == "publish")
-        self._revoking = next(e for e in events if e.effects.passport == "revoke")
-        self._suspending = next(e for e in events if e.effects.passport == "suspend")
-        self._reinstating = next(e for e in events if e.effects.passport == "reinstate")
+        self._publishing = self.event_with("publish")
         self._listing = next(e for e in events if e.effects.status_list)
+
+    def event_with(self, effect: str) -> Event:
+        """The event that does this to a passport."""
+        events = self._genesis.lifecycle.events.values()
+        return next(e for e in events if e.effects.passport == effect)
 
     # -- identifiers ---------------------------------------------------------------------------------
 
@@ -129,7 +135,8 @@ class Issuing:
             claims_digest = sha256(jcs(claims)).digest()
         except CredentialError as error:
             raise bad_request("claims_malformed", str(error)) from error
-        with self._lock:
+        with self.lock:
+            self._gate.require_open()
             repeated = self._issued(identifier.canonical, claims_digest, idempotency_key)
             if repeated is not None:
                 return repeated, True
@@ -307,7 +314,8 @@ class Issuing:
                 f"(seconds since 1970; now is {int(time.time())})",
             )
         values = self._read_members(event, members)
-        with self._lock:
+        with self.lock:
+            self._gate.require_open()
             statement, document = self._event(event, identifier, values, when, countersignatures)
             if draft_only:
                 return {"draft": self._draft(event, identifier, values, when, document)}
@@ -322,35 +330,17 @@ class Issuing:
             batch = Batch(int(time.time()))
             batch.add(statement, document)
             with self._office.writing() as db:
-                self._follow_with_list(db, event, values, batch)
                 batch.store(db)
         log.moment("issue", battery=identifier.canonical, event=event.type, digest=statement.digest)
         return {"digest": statement.digest, "battery": identifier.canonical, "repeated": False}
 
     def revoke(self, digest: bytes, reason: str) -> JSON:
-        """Revoke an own passport: list version and ledger event in one transaction."""
+        """Revoke an own passport: the event on the ledger, which the status list follows."""
         issued = self._office.issuances.get(digest)
         if issued is None:
             raise not_found("passport_unknown", "this node issued no passport with that digest")
         members = {"passport_digest": b64u(digest), "reason": reason}
-        return self.attest(self._revoking.type, issued.battery, members)
-
-    def _follow_with_list(self, db: Transaction, event: Event, values: JSON, batch: Batch) -> None:
-        """The status list is the projection of the ledger: an event that changes one changes the other."""
-        if event.effects.passport not in ("revoke", "suspend", "reinstate"):
-            return
-        purpose = "revocation" if event.effects.passport == "revoke" else "suspension"
-        issued = self._office.issuances.get(b64u_decode(values["passport_digest"]))
-        if issued is not None:
-            raised = event.effects.passport != "reinstate"
-            self.lists.set_bit(db, purpose, issued.status_index, raised=raised, batch=batch)
-
-    def set_status(self, index: int, purpose: str, *, raised: bool) -> None:
-        """Raise or lower one bit: a new version of the list, attested."""
-        batch = Batch(int(time.time()))
-        with self._lock, self._office.writing() as db:
-            self.lists.set_bit(db, purpose, index, raised=raised, batch=batch)
-            batch.store(db)
+        return self.attest(self.event_with("revoke").type, issued.battery, members)
 
     def countersign(self, draft: JSON) -> JSON:
         """Agree, as a second party, to another party's draft: {key_id, signature}."""

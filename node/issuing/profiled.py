@@ -57,12 +57,18 @@ class Securing:
         self._schemas = schemas
         self._office = office
         self._base_url = lists.base_url
-        self._lock = threading.Lock()
+        self._gate = lists.gate
+        self.lock = threading.Lock()
         self._lists = {
             name: lists.of_issuer(issuer.did, issuer.signer, f"{name}-")
             for name, issuer in issuers.items()
             if issuer.profile.lists_status
         }
+
+    @property
+    def lists(self) -> tuple[StatusLists, ...]:
+        """The status lists of all profiles that have some."""
+        return tuple(self._lists.values())
 
     def manifest(self) -> JSON:
         """{profile: {id, endpoint}}: who issues what where."""
@@ -129,7 +135,8 @@ class Securing:
     def _issue_with_status(self, document: JSON, issuer: Issuer, now: int) -> JSON:
         """Give the credential a place in the profile's lists; both are stored in one transaction."""
         lists = self._lists[issuer.profile.name]
-        with self._lock:
+        with self.lock:
+            self._gate.require_open()
             names, index = lists.names(), lists.next_index()
             entries = [
                 status.entry(lists.url(name), purpose, index % status.BITS_MIN)
@@ -153,7 +160,8 @@ class Securing:
             if place is None:
                 continue
             lists, name, index = place
-            with self._lock:
+            with self.lock:
+                self._gate.require_open()
                 batch = Batch(int(time.time()))
                 with self._office.writing() as db:
                     lists.set_bit_of(db, name, purpose, index, raised=raised, batch=batch)
@@ -199,9 +207,17 @@ def _stored(document: JSON, secured: JSON, issuer: Issuer) -> StoredDocument:
     )
 
 
-def require_known_purpose(purpose: str) -> None:
-    """400 for a purpose this node keeps no lists for."""
+def require_change(purpose: str, *, raised: bool) -> None:
+    """400 for a purpose this node keeps no lists for; 409 for taking a revocation back."""
     if purpose not in status.PURPOSES:
         raise ProblemError(
             400, "purpose_unknown", "Bad request", f"statusPurpose is one of {', '.join(status.PURPOSES)}"
+        )
+    if purpose == "revocation" and not raised:
+        raise ProblemError(
+            409,
+            "revocation_final",
+            "Conflict",
+            "a revocation is never taken back (Bitstring Status List 1.0, 2.1): issue a new credential; "
+            "what may return is suspended instead",
         )

@@ -6,7 +6,8 @@ is served until n+1 has its receipt (design.md 7). Methods with `db` run inside 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import orjson
 
@@ -17,6 +18,8 @@ from credentials.documents.issuer import issue_status_list
 from credentials.documents.keys import did_web_url
 from credentials.documents.status import BITS_MIN, PURPOSES
 from credentials.ledger.attestation import StatusUpdate, status_subject
+from node.errors import ProblemError
+from node.issuing.gate import Gate
 from node.issuing.statements import Batch, Statement, stamp
 from node.storage.database import Transaction
 from node.storage.documents import StoredDocument
@@ -39,6 +42,7 @@ class StatusLists:
         base_url: str | None = None,
         issuer_did: str | None = None,
         prefix: str = "",
+        gate: Gate | None = None,
     ) -> None:
         self._did = did
         self._issuer_did = issuer_did or did
@@ -46,6 +50,7 @@ class StatusLists:
         self._office = office
         self._attest = attest
         self._prefix = prefix
+        self.gate = gate or Gate()
         self.base_url = base_url or did_web_url(did).removesuffix("/did.json").removesuffix("/.well-known")
 
     def of_issuer(self, issuer_did: str, signer: Signer, prefix: str) -> StatusLists:
@@ -58,6 +63,7 @@ class StatusLists:
             base_url=self.base_url,
             issuer_did=issuer_did,
             prefix=prefix,
+            gate=self.gate,
         )
 
     def url(self, name: str) -> str:
@@ -66,10 +72,21 @@ class StatusLists:
 
     def served(self, name: str) -> bytes | None:
         """The digest of the version in force: the latest with a receipt; the first one before it has one."""
+        self.gate.require_open()
+        if self._office.status.withheld(name):
+            raise ProblemError(
+                503,
+                "status_list_withheld",
+                "Not served",
+                f"the version of {name} that is on the ledger was lost with this node's records: an older "
+                "one would call good what was revoked since",
+            )
         return self._office.status.served(name)
 
     def newest(self, name: str) -> bytes | None:
         """The digest of the newest version, in force or not yet."""
+        if self.gate.closed is not None or self._office.status.withheld(name):
+            return None
         found = self._office.status.newest(name)
         return None if found is None else found.digest
 
@@ -91,17 +108,31 @@ class StatusLists:
     def names(self) -> dict[str, str]:
         """The current list for each purpose; a full list is followed by the next."""
         number = 1 + self.next_index() // BITS_MIN
-        return {purpose: f"{self._prefix}{purpose}-{number}" for purpose in PURPOSES}
+        return {purpose: self.numbered(purpose, number) for purpose in PURPOSES}
+
+    def numbered(self, purpose: str, number: int) -> str:
+        """The name of the list with this number, 1 for the first."""
+        return f"{self._prefix}{purpose}-{number}"
 
     def next_index(self) -> int:
         """The next place: one running number over all lists of a purpose."""
         return self._office.status.next_index(f"{self._prefix}{PURPOSES[0]}-")
 
+    def bit(self, purpose: str, index: int) -> bool:
+        """Whether the bit at a place, counted over all lists of a purpose, is raised here."""
+        name = self.numbered(purpose, 1 + index // BITS_MIN)
+        return self._office.status.raised(name, index % BITS_MIN)
+
+    def in_force(self, purpose: str, index: int) -> bool:
+        """Whether the list with this place is served as it is here."""
+        name = self.numbered(purpose, 1 + index // BITS_MIN)
+        return self.served(name) == self.newest(name)
+
     def open(self, db: Transaction, names: Mapping[str, str], batch: Batch) -> None:
         """Publish the first version of lists that do not exist yet."""
         for purpose, name in names.items():
             if self._office.status.open(db, name, purpose):
-                self._publish(db, name, purpose, batch)
+                self.publish(db, name, purpose, batch)
 
     def take_index(self, db: Transaction, names: Mapping[str, str], index: int) -> None:
         """The place `index` is given away."""
@@ -109,7 +140,7 @@ class StatusLists:
 
     def set_bit(self, db: Transaction, purpose: str, index: int, *, raised: bool, batch: Batch) -> None:
         """Raise or lower one bit; if that changes it, a new version of the list is published."""
-        name = f"{self._prefix}{purpose}-{1 + index // BITS_MIN}"
+        name = self.numbered(purpose, 1 + index // BITS_MIN)
         self.set_bit_of(db, name, purpose, index % BITS_MIN, raised=raised, batch=batch)
 
     def set_bit_of(
@@ -117,30 +148,33 @@ class StatusLists:
     ) -> None:
         """Raise or lower the bit at a place of the list called `name`."""
         if self._office.status.set_bit(db, name, place, raised=raised):
-            self._publish(db, name, purpose, batch)
+            self.publish(db, name, purpose, batch)
 
-    def _publish(self, db: Transaction, name: str, purpose: str, batch: Batch) -> None:
-        """The next version of a list, with its attestation."""
-        url = self.url(name)
-        last = self._office.status.newest(name)
-        bits = self._office.status.bits(name)
+    def made(self, name: str, purpose: str, bits: Iterable[int], at: int) -> tuple[bytes, dict[str, Any]]:
+        """(digest, document) of a version made at `at`: the same bits and time give the same bytes."""
         document = issue_status_list(
-            list_id=url,
+            list_id=self.url(name),
             purpose=purpose,
             set_bits=bits,
             issuer_did=self._issuer_did,
             signer=self._signer,
-            valid_from=stamp(batch.now),
-            created=stamp(batch.now),
+            valid_from=stamp(at),
+            created=stamp(at),
         )
-        digest = digest_document(document)
+        return digest_document(document), document
+
+    def stored(self, name: str, digest: bytes, body: bytes) -> StoredDocument:
+        """A version as it is kept."""
+        return StoredDocument(digest, "status_list", body, self._issuer_did, credential_id=self.url(name))
+
+    def publish(self, db: Transaction, name: str, purpose: str, batch: Batch) -> None:
+        """The next version of a list, with its attestation; none of a list that is withheld."""
+        if self._office.status.withheld(name):
+            return
+        last = self._office.status.newest(name)
+        digest, document = self.made(name, purpose, self._office.status.bits(name), batch.now)
         seq = 1 if last is None else last.seq + 1
         update = StatusUpdate(digest, purpose, seq, None if last is None else last.digest)
-        statement = self._attest(status_subject(self._did, url), batch.now, update)
-        batch.add(
-            statement,
-            StoredDocument(
-                digest, "status_list", orjson.dumps(document), self._issuer_did, credential_id=url
-            ),
-        )
+        statement = self._attest(status_subject(self._did, self.url(name)), batch.now, update)
+        batch.add(statement, self.stored(name, digest, orjson.dumps(document)))
         self._office.status.put_version(db, name, ListVersion(seq, digest, statement.digest))

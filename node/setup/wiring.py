@@ -22,6 +22,8 @@ from node import config, log
 from node.access.keys import Access
 from node.config import DataDirectory, Settings
 from node.errors import SetupError
+from node.issuing.following import Following, Speaking
+from node.issuing.gate import Gate
 from node.issuing.outbox import Outbox
 from node.issuing.passports import Issuing, Signers
 from node.issuing.profiled import Securing
@@ -40,6 +42,7 @@ from node.setup.network import Network, open_network_key, read_card
 from node.setup.network import verify as verify_network
 from node.storage.ledger import LedgerStore, SqliteStandingReader
 from node.storage.office import OfficeStore
+from node.storage.ownership import require_own
 from node.storage.signing import SigningStore
 from node.supervision import readiness
 from node.supervision.supervisor import Supervisor
@@ -123,7 +126,7 @@ def _open(directory: DataDirectory, passphrase: str, public_url: str | None) -> 
     policy, settings = directory.policy(), directory.settings()
     signing = SigningStore(directory.signing)
     ledger, office = LedgerStore(directory.ledger), OfficeStore(directory.office)
-    _require_own(ledger, office, network.genesis.network_id, card.did, directory)
+    require_own(ledger, office, network.genesis.network_id, card.did, directory.root)
     tree = Tree(ledger.leaf_hashes())
     tip = tip_of(ledger, network.genesis)
     if tree.size != tip.log.size or tree.root() != tip.log.root:
@@ -142,21 +145,6 @@ def _open(directory: DataDirectory, passphrase: str, public_url: str | None) -> 
         tree=tree,
         tip=tip,
     )
-
-
-def _require_own(
-    ledger: LedgerStore, office: OfficeStore, network_id: bytes, did: str, directory: DataDirectory
-) -> None:
-    """The databases are this participant's in this network, or new."""
-    for store, name in ((ledger, "ledger.db"), (office, "office.db")):
-        if store.bind("network", network_id) != network_id:
-            raise SetupError(
-                f"{directory.root / name} is of another network: {directory.network} was altered or replaced "
-                "since. Put back the network that was joined (compare its id with the founders'), or join "
-                "the other one with a new data directory"
-            )
-        if store.bind("participant", did.encode()) != did.encode():
-            raise SetupError(f"{directory.root / name} is of another participant than {did}")
 
 
 # -- 2. what agrees ------------------------------------------------------------------------------------
@@ -231,6 +219,7 @@ class _Trades:
 
     issuing: Issuing
     outbox: Outbox
+    following: Following
     gathering: Gathering
     consignments: Consignments
     judging: Judging
@@ -256,16 +245,8 @@ def _work(disk: _Disk, agreement: _Agreement, *, open_api: bool) -> _Trades:
     tables = config.tables(disk.network.rule_files)
     schemas = {name: PassportSchema(schema) for name, schema in config.schemas().items()}
     contexts, related = disk.settings.known_contexts(), config.related_resources()
-    issuing = Issuing(
-        genesis=genesis,
-        did=keys.did,
-        signers=Signers(keys.signer("attest"), keys.signer("credential")),
-        network_key=disk.network_key,
-        office=stores.office,
-        registry=agreement.registry,
-        schema=schemas.get(PASSPORT_SCHEMA["id"]),
-        base_url=disk.base_url,
-    )
+    gate = Gate()
+    issuing = _issuing(disk, agreement.registry, schemas.get(PASSPORT_SCHEMA["id"]), gate)
     gathering = Gathering(
         genesis=genesis,
         did=keys.did,
@@ -301,11 +282,57 @@ def _work(disk: _Disk, agreement: _Agreement, *, open_api: bool) -> _Trades:
         list_issuers=disk.settings.list_issuers,
         open_api=open_api,
     )
-    outbox = Outbox(stores.office, stores.ledger, agreement.engine, agreement.gossip)
+    following = _follow(disk, issuing, securing, gathering, gate)
+    outbox = Outbox(stores.office, stores.ledger, agreement.engine, agreement.gossip, following)
     agreement.listening.outbox = outbox
     judging = Judging(stores.office, gathering, disk.policy)
     consignments = Consignments(stores.office, gathering, disk.policy, judging)
-    return _Trades(issuing, outbox, gathering, consignments, judging, resolver, securing, checking, open_api)
+    return _Trades(
+        issuing,
+        outbox,
+        following,
+        gathering,
+        consignments,
+        judging,
+        resolver,
+        securing,
+        checking,
+        open_api,
+    )
+
+
+def _issuing(disk: _Disk, registry: Registry, schema: PassportSchema | None, gate: Gate) -> Issuing:
+    keys = disk.keys
+    return Issuing(
+        genesis=disk.genesis,
+        did=keys.did,
+        signers=Signers(keys.signer("attest"), keys.signer("credential")),
+        network_key=disk.network_key,
+        office=disk.stores.office,
+        registry=registry,
+        schema=schema,
+        base_url=disk.base_url,
+        gate=gate,
+    )
+
+
+def _follow(disk: _Disk, issuing: Issuing, securing: Securing, gathering: Gathering, gate: Gate) -> Following:
+    stores, genesis = disk.stores, disk.genesis
+
+    def caught_up() -> bool:
+        lag = gathering.lag_heights(tip_of(stores.ledger, genesis).height)
+        return gathering.quorum_silence_s() is not None and lag <= 1
+
+    return Following(
+        office=stores.office,
+        ledger=stores.ledger,
+        signing=stores.signing,
+        did=disk.keys.did,
+        lifecycle=genesis.lifecycle,
+        speaking=(Speaking((issuing.lists,), issuing.lock), Speaking(securing.lists, securing.lock)),
+        gate=gate,
+        caught_up=caught_up,
+    )
 
 
 # -- 4. who calls --------------------------------------------------------------------------------------
@@ -336,6 +363,7 @@ def _look_out(
             readiness.of_lag(trades.gathering.lag_heights, last_block, disk.policy.lag_heights_max),
             readiness.of_disk(disk.directory.root),
             readiness.of_set_aside(disk.stores.office.aside.count),
+            readiness.of_records(trades.following.told),
             readiness.of_openness(open_api=trades.open_api),
         )
     )
@@ -366,6 +394,7 @@ def _serve(disk: _Disk, agreement: _Agreement, trades: _Trades, port: int, hosts
     office, ledger = stores.office, stores.ledger
     supervisor = _employ(agreement, trades)
     progress = ProgressReport(ledger, trades.issuing)
+    shelf = Shelf(ledger, genesis, disk.directory.root)
     return Service(
         port=port,
         hosts=hosts,
@@ -402,15 +431,10 @@ def _serve(disk: _Disk, agreement: _Agreement, trades: _Trades, port: int, hosts
             audience=disk.policy.audience,
             roles=genesis.participants[disk.keys.did].roles,
         ),
-        peers=PeerDoor(
-            agreement.gossip,
-            agreement.engine,
-            ledger,
-            gathering,
-            Shelf(ledger, genesis, disk.directory.root),
-        ),
+        peers=PeerDoor(agreement.gossip, agreement.engine, ledger, gathering, shelf),
         supervisor=supervisor,
         engine=agreement.engine,
         gossip=agreement.gossip,
+        following=trades.following,
         stores=stores,
     )

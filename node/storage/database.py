@@ -121,6 +121,28 @@ class Database:
             row = db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
         return bytes(row["value"])
 
+    def remembered(self, name: str) -> bytes | None:
+        """What `remember` kept under this name."""
+        row = self.connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        return None if row is None else bytes(row["value"])
+
+    @staticmethod
+    def remember(db: Transaction, name: str, value: bytes | None) -> None:
+        """Keep a value under a name, instead of the one before; None forgets it."""
+        db.execute("DELETE FROM meta WHERE name = ?", (name,))
+        if value is not None:
+            db.execute("INSERT INTO meta VALUES (?, ?)", (name, value))
+
+    def copy(self, to: Path) -> None:
+        """A whole copy at one moment, also while it is written to; `to` must not exist."""
+        _make_private(to)
+        target = sqlite3.connect(to)
+        try:
+            self.connection.backup(target)
+            target.execute("PRAGMA journal_mode=DELETE")  # one file, nothing beside it
+        finally:
+            target.close()
+
     def close(self) -> None:
         """Close every thread's connection: no thread uses this database any more."""
         with self._lock:

@@ -53,6 +53,12 @@ class IssuanceTable:
     def with_claims(self, battery: str, claims_digest: bytes) -> Issuance | None:
         return self._one("battery = ? AND claims_digest = ?", (battery, claims_digest))
 
+    def of_subject(self, subject: bytes) -> list[Issuance]:
+        """Our passports of the battery with this standing key, oldest first."""
+        return self._where(
+            "published IN (SELECT digest FROM outbox WHERE subject = ?) ORDER BY number", (subject,)
+        )
+
     def page(self, limit: int, before: int | None) -> list[Issuance]:
         """Newest first, of those with a smaller number than `before`."""
         above = before if before is not None else NUMBER_MAX

@@ -188,6 +188,13 @@ class LedgerStore:
         """The timeline of a subject, in log order."""
         return self._entries("subject = ? ORDER BY leaf_index", (subject,))
 
+    def entries_concerning(
+        self, issuer: str, kinds: Sequence[str], leaf_min: int, leaf_end: int
+    ) -> list[EntryRow]:
+        """Leaves in a range that are of this issuer or of one of these kinds, in log order."""
+        condition = f"leaf_index >= ? AND leaf_index < ? AND (issuer = ? OR kind IN ({marks(len(kinds))}))"
+        return self._entries(f"{condition} ORDER BY leaf_index", (leaf_min, leaf_end, issuer, *kinds))
+
     def entries_with_digest(self, digest: bytes) -> list[EntryRow]:
         """Entries of the attestation with this digest: one, or none."""
         return self._entries("digest = ? ORDER BY leaf_index", (digest,))

@@ -13,12 +13,15 @@ from node.storage.access import AccessTable
 from node.storage.aside import AsideTable
 from node.storage.audit import AuditTable
 from node.storage.consignments import ConsignmentTable
-from node.storage.database import Database
+from node.storage.database import Database, Transaction
 from node.storage.documents import DocumentTable
+from node.storage.findings import FindingTable
 from node.storage.issuances import IssuanceTable
 from node.storage.outbox import OutboxTable
 from node.storage.status import StatusTable
 from node.storage.versions import OFFICE
+
+FOLLOWED, EPOCH, COPIED = "followed", "epoch", "copied"
 
 
 class OfficeStore:
@@ -38,3 +41,23 @@ class OfficeStore:
         self.access = AccessTable(self._db)
         self.aside = AsideTable(self._db)
         self.audit = AuditTable(self._db)
+        self.findings = FindingTable(self._db)
+        self.remembered = self._db.remembered
+        self.remember = self._db.remember
+
+    def followed(self) -> int:
+        """How many leaves of the log this office has followed."""
+        return int.from_bytes(self.remembered(FOLLOWED) or b"", "big")
+
+    def follow(self, db: Transaction, size: int) -> None:
+        self.remember(db, FOLLOWED, size.to_bytes(8, "big"))
+
+    def copy(self, to: Path) -> None:
+        """A backup: whole at one moment, and marked, so that a node that finds it compares first."""
+        self._db.copy(to)
+        marked = Database(to, OFFICE)
+        try:
+            with marked.writing() as db:
+                marked.remember(db, COPIED, b"1")
+        finally:
+            marked.close()

@@ -76,6 +76,18 @@ class OutboxTable:
         )
 
     @staticmethod
+    def adopt(db: Transaction, item: OutboxItem) -> None:
+        """One of ours that the ledger knows and this office does not: kept as it is on the ledger."""
+        db.execute(
+            "INSERT OR IGNORE INTO outbox (digest, data, kind, battery, subject, document_digest, created, "
+            f"state, height, leaf_index, rule, winner) VALUES ({marks(12)})",
+            (
+                *(item.digest, item.data, item.kind, item.battery, item.subject, item.document_digest),
+                *(item.created, item.state, item.height, item.leaf_index, item.rule, item.winner),
+            ),
+        )
+
+    @staticmethod
     def settle(db: Transaction, outcomes: Iterable[Settled]) -> None:
         """What became of attestations."""
         db.executemany(

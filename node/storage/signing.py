@@ -113,6 +113,15 @@ class SigningStore:
         row = self._db.connection.execute("SELECT height, size FROM allowed").fetchone()
         return (0, 0) if row is None else (row["height"], row["size"])
 
+    def epoch(self) -> bytes | None:
+        """The token that was last agreed on with office.db."""
+        row = self._db.connection.execute("SELECT token FROM epoch").fetchone()
+        return None if row is None else bytes(row["token"])
+
+    def begin_epoch(self, token: bytes) -> None:
+        with self._db.writing() as db:
+            db.execute("INSERT OR REPLACE INTO epoch VALUES (1, ?)", (token,))
+
     def last_cosigned(self) -> tuple[int, bytes, int] | None:
         """(size, root, time) of the newest checkpoint this validator cosigned."""
         row = self._db.connection.execute("SELECT size, root, time FROM cosign_guard").fetchone()

@@ -27,11 +27,19 @@ class StatusTable:
         """The digest of the version in force: the latest with a receipt; the first one before it has one."""
         row = self._db.connection.execute(
             "SELECT v.digest FROM status_versions v JOIN outbox o ON o.digest = v.attestation "
-            "WHERE v.name = ? ORDER BY o.receipted_at IS NOT NULL DESC, "
+            "WHERE v.name = ? AND o.state IN ('outbox', 'admitted') "
+            "ORDER BY o.receipted_at IS NOT NULL DESC, "
             "CASE WHEN o.receipted_at IS NULL THEN v.seq ELSE -v.seq END LIMIT 1",
             (name,),
         ).fetchone()
         return None if row is None else bytes(row["digest"])
+
+    def withheld(self, name: str) -> bool:
+        """Whether the list must not be served: its bits on the ledger are not known here."""
+        row = self._db.connection.execute(
+            "SELECT 1 FROM status_lists WHERE name = ? AND withheld IS NOT NULL", (name,)
+        ).fetchone()
+        return row is not None
 
     def versions(self, name: str) -> list[ListVersion]:
         """Every version of a list, oldest first."""
@@ -67,6 +75,13 @@ class StatusTable:
         rows = self._db.connection.execute("SELECT place FROM status_bits WHERE name = ?", (name,))
         return [row["place"] for row in rows]
 
+    def raised(self, name: str, place: int) -> bool:
+        """Whether one bit is raised."""
+        row = self._db.connection.execute(
+            "SELECT 1 FROM status_bits WHERE name = ? AND place = ?", (name, place)
+        ).fetchone()
+        return row is not None
+
     @staticmethod
     def open(db: Transaction, name: str, purpose: str) -> bool:
         """Begin a list; False if it exists."""
@@ -91,6 +106,31 @@ class StatusTable:
             else "DELETE FROM status_bits WHERE name = ? AND place = ?"
         )
         return bool(db.execute(statement, (name, place)).rowcount)
+
+    @staticmethod
+    def reserve(db: Transaction, name: str, purpose: str, next_index: int) -> None:
+        """A list that exists on the ledger; its places below `next_index` may have been given away."""
+        db.execute(
+            "INSERT INTO status_lists (name, purpose, next_index) VALUES (?, ?, ?) "
+            "ON CONFLICT (name) DO UPDATE SET next_index = MAX(next_index, excluded.next_index)",
+            (name, purpose, next_index),
+        )
+
+    @staticmethod
+    def withhold(db: Transaction, name: str, reason: str | None) -> None:
+        """Serve a list no more, or again."""
+        db.execute("UPDATE status_lists SET withheld = ? WHERE name = ?", (reason, name))
+
+    @staticmethod
+    def forget_after(db: Transaction, name: str, seq: int) -> None:
+        """Versions after `seq` are not the ledger's."""
+        db.execute("DELETE FROM status_versions WHERE name = ? AND seq > ?", (name, seq))
+
+    @staticmethod
+    def set_bits(db: Transaction, name: str, places: Iterable[int]) -> None:
+        """Exactly these places are raised."""
+        db.execute("DELETE FROM status_bits WHERE name = ?", (name,))
+        db.executemany("INSERT INTO status_bits VALUES (?, ?)", [(name, place) for place in places])
 
     @staticmethod
     def put_version(db: Transaction, name: str, version: ListVersion) -> None:

@@ -63,6 +63,11 @@ def signing_1_guards_and_wal(db: sqlite_utils.Database) -> None:
         db.execute(f"CREATE TABLE IF NOT EXISTS {one_row}")
 
 
+def signing_2_epoch(db: sqlite_utils.Database) -> None:
+    """What office.db must say as well, or one of the two is not the one that ran last (`following.py`)."""
+    db.execute("CREATE TABLE epoch (id INTEGER PRIMARY KEY CHECK (id = 1), token BLOB NOT NULL)")
+
+
 # -- ledger.db ---------------------------------------------------------------------------------------------
 
 
@@ -234,6 +239,18 @@ def _access(db: sqlite_utils.Database) -> None:
     )
 
 
+def office_2_following_the_ledger(db: sqlite_utils.Database) -> None:
+    """What the office cannot know again, which lists it must not serve; by subject, to follow the ledger."""
+    db.create_table(
+        "findings",
+        {"code": str, "about": str, "since": int, "parameters": str},
+        pk=("code", "about"),
+        not_null=("code", "about", "since", "parameters"),
+    )
+    db.table("status_lists").add_column("withheld", str)
+    db.execute("CREATE INDEX outbox_subject ON outbox (subject) WHERE subject IS NOT NULL")
+
+
 def office_3_aside_audit_and_names(db: sqlite_utils.Database) -> None:
     """What was set aside; who did what; whose key, link, session and manifest each is."""
     _table(
@@ -256,6 +273,6 @@ def office_3_aside_audit_and_names(db: sqlite_utils.Database) -> None:
     db.table("keys").add_column("revoked", int)
 
 
-SIGNING = History("signing", signing_1_guards_and_wal)
+SIGNING = History("signing", signing_1_guards_and_wal, signing_2_epoch)
 LEDGER = History("ledger", ledger_1_blocks_and_entries)
-OFFICE = History("office", office_1_records, office_3_aside_audit_and_names)
+OFFICE = History("office", office_1_records, office_2_following_the_ledger, office_3_aside_audit_and_names)

@@ -117,6 +117,16 @@ class Threads(Protocol):
     def facts(self) -> Iterable[ThreadFact]: ...
 
 
+class RecordsTold(Protocol):
+    """`following.Told`."""
+
+    @property
+    def comparing(self) -> str | None: ...
+
+    @property
+    def lost(self) -> Mapping[str, int]: ...
+
+
 class LastBlock(Protocol):
     """The last block on this disk."""
 
@@ -228,6 +238,19 @@ def of_set_aside(counted: Callable[[], int]) -> Source:
         count = counted()
         if count:
             yield Condition("set_aside", stops=False, parameters={"count": count})
+
+    return look
+
+
+def of_records(told: Callable[[], RecordsTold]) -> Source:
+    """Own records being compared with the ledger, and what of them is lost."""
+
+    def look() -> Iterator[Condition]:
+        records = told()
+        if records.comparing is not None:
+            yield Condition("comparing_records", stops=True, parameters={"because": records.comparing})
+        for code, count in sorted(records.lost.items()):
+            yield Condition(code, stops=False, parameters={"count": count})
 
     return look
 

@@ -12,7 +12,8 @@ from credentials.ledger.genesis import Participant
 from node.errors import not_found
 from node.issuing.outbox import Outbox
 from node.issuing.passports import Issuing
-from node.issuing.profiled import Securing, require_known_purpose
+from node.issuing.profiled import Securing, require_change
+from node.issuing.status_changes import change_status
 from node.resolution.resolver import Resolver
 from node.storage.office import OfficeStore
 from node.use_cases.progress import ProgressReport
@@ -72,13 +73,12 @@ class VcApi:
 
     def set_status(self, credential_id: str, purpose: str, status: bool) -> JSON:
         """POST /credentials/status: of a passport's set, or of a credential of a profile."""
-        require_known_purpose(purpose)
+        require_change(purpose, raised=status)
         stored = self._office.documents.with_id(credential_id)
         sets = [d.set_digest for d in stored if d.fetched_at is None and d.set_digest is not None]
         issued = self._office.issuances.get(sets[0]) if sets else None
         if issued is not None:
-            self._issuing.set_status(issued.status_index, purpose, raised=status)
-            self._outbox.wake()
+            change_status(self._issuing, issued, purpose, raised=status, wake=self._outbox.wake)
         else:
             self._securing.set_status(credential_id, purpose, raised=status, wake=self._outbox.wake)
         return {"credentialId": credential_id, "statusPurpose": purpose, "status": status}

@@ -1,0 +1,316 @@
+"""The office follows the ledger: what became of own statements, and what the status lists must say.
+
+Every leaf of the log is looked at once, in order; how far stands in office.db, in the transaction that acted
+on it. An own attestation is settled. An event that changes a passport of ours changes its bits: the status
+list is a projection of the ledger, whoever made the event.
+
+Records can be older than what they already said: office.db put back from a backup, by hand or by `comity
+restore`. signing.db is never put back, and both hold the same token from start to start; a copy is marked;
+and a statement of ours on the ledger that the office does not know tells it as well. Then the gate is closed
+until this node has caught up with the network and compared: nothing is signed and no list served before.
+
+    own entries on the ledger   -> settled, or taken into the outbox as the ledger has them
+    status lists                -> made again to the version on the ledger (`remaking.py`), or withheld
+    places                      -> go on in new lists: what was given away after the backup is not known
+    documents that are lost     -> findings
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack, nullcontext
+from dataclasses import dataclass
+from threading import Lock
+
+from credentials.documents.canonical import b64u
+from credentials.ledger.attestation import Attestation, parse_attestation, standing_key
+from credentials.ledger.entries import AdmittedEntry, ClaimEntry, parse_entry
+from credentials.ledger.lifecycle import Lifecycle
+from credentials.ledger.standing import LIVE, REVOKED, SUSPENDED, Standing
+from node import log
+from node.issuing.gate import Gate
+from node.issuing.remaking import Remaking
+from node.issuing.statements import Batch
+from node.issuing.status_lists import StatusLists
+from node.storage.database import Transaction
+from node.storage.entries import EntryRow
+from node.storage.findings import Finding
+from node.storage.ledger import LedgerStore
+from node.storage.office import COPIED, EPOCH, OfficeStore
+from node.storage.outbox import OutboxItem, Settled
+from node.storage.signing import SigningStore
+
+LEAVES_AT_ONCE = 2_000  # followed in one transaction
+EPOCH_BYTES = 16
+ON_RECORD = ("admitted", "claim")  # their entry is the attestation itself
+FINDINGS_SHOWN = 20
+CHANGING = ("revoke", "suspend", "reinstate")
+COMPARING = (
+    "office.db is older than what this participant already said, or may be: {why}. It speaks again once "
+    "it has caught up with the network and compared itself with the ledger; ask again in a moment"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Speaking:
+    """Who numbers places and versions: lists, and the lock under which they are numbered."""
+
+    lists: Sequence[StatusLists]
+    lock: Lock
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Why the records are being compared, if they are; how many things are lost, by code."""
+
+    comparing: str | None
+    lost: Mapping[str, int]
+
+
+class Following:
+    """Keeps office.db in step with ledger.db; run by the outbox's thread."""
+
+    def __init__(
+        self,
+        *,
+        office: OfficeStore,
+        ledger: LedgerStore,
+        signing: SigningStore,
+        did: str,
+        lifecycle: Lifecycle,
+        speaking: Sequence[Speaking],
+        gate: Gate,
+        caught_up: Callable[[], bool],
+    ) -> None:
+        self._office, self._ledger, self._signing = office, ledger, signing
+        self._did = did
+        events = lifecycle.events.values()
+        self._changing = tuple(e.type for e in events if e.effects.passport in CHANGING or e.effects.undo)
+        self._listing = frozenset(e.type for e in events if e.effects.status_list)
+        self._publishing = frozenset(e.type for e in events if e.effects.passport in ("publish", "supersede"))
+        self._speaking = speaking
+        self._gate = gate
+        self._caught_up = caught_up
+        self._whole = False  # compare from the first leaf on
+        self._why = ""
+        self._repair = False  # a list version of ours was refused
+        self._begin()
+
+    # -- is this the office that ran last? -----------------------------------------------------------
+
+    def _begin(self) -> None:
+        ours, theirs = self._office.remembered(EPOCH), self._signing.epoch()
+        if self._office.remembered(COPIED) is not None:
+            self._suspect("it is a copy that was put back", whole=True)
+        elif ours != theirs:
+            self._suspect("it and signing.db are not of one time", whole=True)
+        else:
+            self.turn()
+        if self._gate.closed is None:
+            self._agree()
+
+    def _suspect(self, why: str, *, whole: bool) -> None:
+        self._whole = self._whole or whole
+        self._why = why
+        self._gate.closed = COMPARING.format(why=why)
+        log.moment("comparing", because=why)
+
+    def _agree(self) -> None:
+        """From here on these two files belong together."""
+        token = secrets.token_bytes(EPOCH_BYTES)
+        self._signing.begin_epoch(token)
+        with self._office.writing() as db:
+            self._office.remember(db, EPOCH, token)
+            self._office.remember(db, COPIED, None)
+
+    def list_dropped(self) -> None:
+        """No pool takes a version of a list of ours: the next one follows what the ledger has."""
+        self._repair = True
+
+    @property
+    def listing(self) -> frozenset[str]:
+        """The kinds of statement that are versions of status lists."""
+        return self._listing
+
+    def told(self) -> Told:
+        """What the operator must know of the records of this node."""
+        findings = self._office.findings
+        return Told(self._why if self._gate.closed else None, findings.counts())
+
+    def findings(self) -> list[Finding]:
+        """The newest things that are lost or withheld."""
+        return self._office.findings.page(FINDINGS_SHOWN)
+
+    def end(self) -> None:
+        """The node stops: a copy made until now is told from the file that goes on."""
+        if self._gate.closed is None:
+            self._agree()
+
+    # -- following -----------------------------------------------------------------------------------
+
+    def turn(self) -> list[bytes]:
+        """Follow what is new; the digests of own attestations that became final."""
+        if self._whole:
+            if not self._caught_up():
+                return []
+            with self._office.writing() as db:
+                self._office.follow(db, 0)
+            self._whole = False
+        settled: list[bytes] = []
+        while True:
+            start, size = self._office.followed(), self._ledger.log_size()
+            if start >= size:  # or the ledger is the older one, and grows until here
+                break
+            settled += self._follow(start, min(size, start + LEAVES_AT_ONCE))
+        if self._gate.closed is not None:
+            if self._caught_up() and not self._whole:
+                self._compare()
+        elif self._repair:
+            self._repair_lists()
+        return settled
+
+    def _follow(self, start: int, end: int) -> list[bytes]:
+        """Leaves `start` to `end`, in one transaction with what they lead to."""
+        rows = self._ledger.entries_concerning(self._did, self._changing, start, end)
+        own = [row for row in rows if row.issuer == self._did and row.digest is not None]
+        known = self._office.outbox.get_many([row.digest for row in own if row.digest is not None])
+        unknown = [row for row in own if row.digest not in known]
+        outcomes = [_outcome(row) for row in own if row.digest in known]
+        refused = {o.digest for o in outcomes if o.state == "refused"}
+        self._repair = self._repair or any(known[d].kind in self._listing for d in refused)
+        changed = self._changed(rows)
+        with self._locked() if changed else nullcontext(), self._office.writing() as db:
+            self._office.outbox.settle(db, outcomes)
+            for row in unknown:
+                self._adopt(db, row)
+            if self._gate.closed is None:
+                self._project(db, changed)
+            self._office.follow(db, end)
+        return [o.digest for o in outcomes]
+
+    def _adopt(self, db: Transaction, row: EntryRow) -> None:
+        """A statement of ours that the office does not know: it was made after this office was copied."""
+        assert row.digest is not None, "own entries have one"
+        attestation = self._statement(row)
+        if attestation is None:
+            return  # a refusal in a block that is not here: nothing rests on it
+        self._office.outbox.adopt(db, _adopted(attestation, row))
+        if attestation.kind in self._listing | self._publishing and self._gate.closed is None:
+            self._suspect(
+                "the ledger holds a statement of this participant that it does not know", whole=False
+            )
+        lost = attestation.kind not in self._listing and row.type in ON_RECORD
+        if lost and self._office.documents.get(attestation.document_digest) is None:
+            parameters = {"kind": attestation.kind, "leaf_index": row.leaf_index}
+            about = b64u(attestation.document_digest)
+            self._office.findings.put(db, Finding("document_lost", about, int(time.time()), parameters))
+
+    def _statement(self, row: EntryRow) -> Attestation | None:
+        """The attestation of an own entry; of a refusal, from the block that ordered it."""
+        if row.type in ON_RECORD:
+            entry = parse_entry(row.entry)
+            assert isinstance(entry, AdmittedEntry | ClaimEntry), "own entries are statements"
+            return entry.attestation
+        assert row.digest is not None, "a refusal names what it refused"
+        data = self._ledger.ordered_attestation(row.height, row.digest)
+        return None if data is None else parse_attestation(data)
+
+    def _changed(self, rows: Iterable[EntryRow]) -> set[bytes]:
+        """The batteries whose passports an admitted event changed; a claim changes nothing."""
+        return {
+            row.subject
+            for row in rows
+            if row.type == "admitted" and row.kind in self._changing and row.subject is not None
+        }
+
+    # -- what the lists must say ---------------------------------------------------------------------
+
+    def _project(self, db: Transaction, subjects: Iterable[bytes]) -> None:
+        """Raise and lower the bits of our passports of these batteries to what the ledger says of them."""
+        batch = Batch(int(time.time()))
+        lists = self._speaking[0].lists[0]  # those of passports
+        for subject in sorted(subjects):
+            record = self._ledger.standing(subject)
+            issued = self._office.issuances.of_subject(subject) if record is not None else []
+            if record is None or not issued:
+                continue
+            standing = Standing.decode(record)
+            for issuance in issued:
+                version = standing.passport_with(issuance.digest)
+                status = None if version is None else version.status
+                if status == REVOKED:
+                    lists.set_bit(db, "revocation", issuance.status_index, raised=True, batch=batch)
+                if status in (LIVE, SUSPENDED):
+                    raised = status == SUSPENDED
+                    lists.set_bit(db, "suspension", issuance.status_index, raised=raised, batch=batch)
+        batch.store(db)
+
+    # -- comparing -----------------------------------------------------------------------------------
+
+    def _compare(self) -> None:
+        """Everything that is numbered is taken over from the ledger; then the gate is opened."""
+        with self._locked(), self._office.writing() as db:
+            batch = Batch(int(time.time()))
+            for lists in self._all_lists():
+                Remaking(self._office, self._ledger, lists, self._did).run(db, batch, go_on_in_new_lists=True)
+            batch.store(db)
+            # Before the gate opens: the version in force is the latest one with a receipt.
+            kept = self._ledger.checkpoint()
+            if kept is not None:
+                self._office.outbox.receipt(db, kept[0], batch.now, -1)
+            size = self._ledger.log_size()
+            rows = self._ledger.entries_concerning("", self._changing, 0, size)
+            self._project(db, self._changed(rows))
+        self._repair = False
+        self._agree()
+        self._gate.closed = None
+        log.moment("compared", findings=sum(self._office.findings.counts().values()))
+
+    def _repair_lists(self) -> None:
+        """A version of ours was refused: the next one follows what the ledger has."""
+        with self._locked(), self._office.writing() as db:
+            batch = Batch(int(time.time()))
+            for lists in self._all_lists():
+                Remaking(self._office, self._ledger, lists, self._did).run(db, batch)
+            batch.store(db)
+        self._repair = False
+
+    def _all_lists(self) -> list[StatusLists]:
+        return [lists for speaking in self._speaking for lists in speaking.lists]
+
+    def _locked(self) -> ExitStack:
+        stack = ExitStack()
+        for speaking in self._speaking:
+            stack.enter_context(speaking.lock)
+        return stack
+
+
+def _outcome(row: EntryRow) -> Settled:
+    assert row.digest is not None, "own entries have one"
+    return Settled(row.digest, _state(row), row.height, row.leaf_index, row.rule, row.winner)
+
+
+def _state(row: EntryRow) -> str:
+    return row.type if row.type in ON_RECORD else "refused"
+
+
+def _adopted(attestation: Attestation, row: EntryRow) -> OutboxItem:
+    return OutboxItem(
+        number=0,
+        digest=attestation.digest,
+        data=attestation.data,
+        kind=attestation.kind,
+        battery=None,
+        subject=standing_key(attestation.subject),
+        document_digest=attestation.document_digest,
+        created=attestation.iat,
+        state=_state(row),
+        height=row.height,
+        leaf_index=row.leaf_index,
+        rule=row.rule,
+        winner=row.winner,
+        reason=None,
+        receipted_at=None,
+    )

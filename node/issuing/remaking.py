@@ -1,0 +1,132 @@
+"""Status lists made again from what the ledger knows of them, when the office holds an older version.
+
+A version differs from the one before by one bit, its attestation says when it was made, and its signature
+(Ed25519) is a function of its text. So a version that is lost is made again by trying places: the right one
+gives the digest that stands on the ledger, and that digest proves it. What cannot be made again (a key that
+was changed since, a place out of reach) withholds the list: an older version would call revoked what reads 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import chain as chained
+
+import orjson
+
+from credentials.documents.status import BITS_MIN, PURPOSES, read_list
+from credentials.ledger.attestation import Attestation, standing_key, status_subject
+from credentials.ledger.entries import AdmittedEntry, parse_entry
+from node.issuing.statements import Batch
+from node.issuing.status_lists import StatusLists
+from node.storage.database import Transaction
+from node.storage.findings import Finding
+from node.storage.ledger import LedgerStore
+from node.storage.office import OfficeStore
+from node.storage.status import ListVersion
+
+BEYOND_MAX = 2_000  # places that may have been given away after the backup without a trace on the ledger
+WITHHELD = "status_list_withheld"
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    bits: frozenset[int]
+    digest: bytes
+    body: bytes
+
+
+class Remaking:
+    """The lists of one issuer, inside one transaction of the office."""
+
+    def __init__(self, office: OfficeStore, ledger: LedgerStore, lists: StatusLists, did: str) -> None:
+        self._office, self._ledger, self._lists, self._did = office, ledger, lists, did
+
+    def run(self, db: Transaction, batch: Batch, *, go_on_in_new_lists: bool = False) -> None:
+        """Take every list to its version on the ledger; with the flag, give no place away in them again."""
+        number = 0
+        while any(self._known(purpose, number + 1) for purpose in PURPOSES):
+            number += 1
+            for purpose in PURPOSES:
+                name = self._lists.numbered(purpose, number)
+                if go_on_in_new_lists:
+                    self._office.status.reserve(db, name, purpose, number * BITS_MIN)
+                self._remake(db, name, purpose, batch)
+
+    def _known(self, purpose: str, number: int) -> bool:
+        name = self._lists.numbered(purpose, number)
+        return self._office.status.newest(name) is not None or bool(self._on_ledger(name, purpose))
+
+    def _on_ledger(self, name: str, purpose: str) -> dict[int, Attestation]:
+        """{seq: what the ledger admitted}: without a gap, for the rules of the ledger allow none."""
+        subject = status_subject(self._did, self._lists.url(name))
+        found: dict[int, Attestation] = {}
+        for row in self._ledger.entries_of(standing_key(subject)):
+            entry = parse_entry(row.entry)
+            update = entry.attestation.status if isinstance(entry, AdmittedEntry) else None
+            if isinstance(entry, AdmittedEntry) and update is not None and update.purpose == purpose:
+                found[update.seq] = entry.attestation
+        return found
+
+    def _remake(self, db: Transaction, name: str, purpose: str, batch: Batch) -> None:
+        ledger = self._on_ledger(name, purpose)
+        held = {version.seq: version for version in self._office.status.versions(name)}
+        agreed = 0
+        while (
+            (seq := agreed + 1) in ledger and seq in held and held[seq].digest == ledger[seq].document_digest
+        ):
+            agreed = seq
+        later = [held[seq] for seq in sorted(held) if seq > agreed]
+        states = {d: i.state for d, i in self._office.outbox.get_many([v.attestation for v in later]).items()}
+        if agreed == len(ledger) and all(states.get(v.attestation) == "outbox" for v in later):
+            return  # what is missing on the ledger is on its way there
+        wanted = set(self._office.status.bits(name))
+        why = "the ledger has another version of this list"
+        self._office.outbox.drop(db, [(v.attestation, "superseded", why) for v in later])
+        self._office.status.forget_after(db, name, agreed)
+        bits = self._bits_of(held[agreed]) if agreed else frozenset()
+        for seq in range(agreed + 1, len(ledger) + 1):
+            made = self._version(name, purpose, bits, ledger[seq], sorted(wanted))
+            if made is None:
+                self._withhold(db, name, seq, len(ledger), batch.now)
+                return
+            bits = made.bits
+            batch.documents.append(self._lists.stored(name, made.digest, made.body))
+            version = ListVersion(seq, made.digest, ledger[seq].digest)
+            self._office.status.put_version(db, name, version)
+        self._office.status.withhold(db, name, None)
+        self._office.findings.clear(db, WITHHELD, name)
+        # Raised and never on the ledger: still meant. A suspension may have been lifted since.
+        now = bits | wanted if purpose == "revocation" or agreed == len(ledger) else bits
+        self._office.status.set_bits(db, name, now)
+        if now != bits or not ledger:
+            self._lists.publish(db, name, purpose, batch)
+
+    def _bits_of(self, version: ListVersion) -> frozenset[int]:
+        stored = self._office.documents.get(version.digest)
+        assert stored is not None, "a version and its document are one transaction"
+        return frozenset(read_list(orjson.loads(stored.body)).places)
+
+    def _version(
+        self, name: str, purpose: str, before: frozenset[int], wanted: Attestation, likely: Iterable[int]
+    ) -> _Made | None:
+        """The version with the digest on the ledger: found among the documents, or by trying places."""
+        stored = self._office.documents.get(wanted.document_digest)
+        if stored is not None:
+            return _Made(frozenset(read_list(orjson.loads(stored.body)).places), stored.digest, stored.body)
+        assert wanted.status is not None, "it was admitted as a version of a list"
+        if wanted.status.seq == 1:
+            tries: Iterable[frozenset[int]] = [frozenset()]
+        else:
+            reach = range(min(BITS_MIN, self._lists.next_index() % BITS_MIN + BEYOND_MAX))
+            tries = (before ^ {place} for place in dict.fromkeys(chained(likely, reach)))
+        for bits in tries:
+            digest, document = self._lists.made(name, purpose, bits, wanted.iat)
+            if digest == wanted.document_digest:
+                return _Made(bits, digest, orjson.dumps(document))
+        return None
+
+    def _withhold(self, db: Transaction, name: str, seq: int, of: int, now: int) -> None:
+        self._office.status.withhold(db, name, WITHHELD)
+        parameters: Mapping[str, int] = {"version": seq, "of": of}
+        self._office.findings.put(db, Finding(WITHHELD, name, now, dict(parameters)))

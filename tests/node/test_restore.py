@@ -1,0 +1,261 @@
+"""Old files put back: nothing is given away twice, nothing revoked reads 0 (node/issuing/following.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from node.errors import ProblemError, SetupError
+from node.issuing.following import Told
+from tests.harness.restarts import Given, Maker, maker
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[Maker]:
+    with maker(tmp_path) as made:
+        yield made
+
+
+def agree(node: Maker, *, lost: frozenset[str] = frozenset()) -> None:
+    """Ledger and served lists say the same of every passport, and no two passports share a place."""
+    places = [place for given in node.given for place in given.entries.items()]
+    assert len(places) == len(set(places)), "two passports share a place"
+    for given in node.given:
+        status = node.on_ledger(given)
+        if status is None:
+            continue  # it never came to the ledger
+        bits = node.listed(given)
+        assert bits["revocation"] == (status == "revoked"), (given, status, bits)
+        if status != "revoked":
+            assert bits["suspension"] == (status == "suspended"), (given, status, bits)
+
+
+def test_an_old_office_gives_no_place_away_twice_and_lowers_no_bit(node: Maker) -> None:
+    """
+    office.db put back by hand: what was revoked since stays revoked in the list, also a passport that was
+    issued after the copy; the next passport has a place of its own; what is lost is said.
+    """
+    node.start()
+    first, second = node.issue(1), node.issue(2)
+    node.wait_quiet()
+    node.stop()
+    copy = node.keep("copy", "office.db")
+    node.start()
+    third = node.issue(3)
+    node.wait_quiet()
+    for given in (first, third):
+        node.act(given, "revoked")
+    node.act(second, "suspended")
+    node.wait_quiet()
+    before = {name: node.up.vc_api.status_list(name) for name in ("revocation-1", "suspension-1")}
+    node.stop()
+    node.put_back(copy, "office.db")
+
+    node.start()
+    node.wait_open()
+    after = {name: node.up.vc_api.status_list(name) for name in before}
+    fourth = node.issue(4)
+    node.wait_quiet()
+
+    assert after == before
+    assert [node.on_ledger(g) for g in (first, second, third)] == ["revoked", "suspended", "revoked"]
+    assert fourth.entries["revocation"][0] == "revocation-2"
+    agree(node)
+    assert node.up.following.told().lost == {"document_lost": 5}  # passport, production, and three events
+    assert node.up.overview.readiness().ready
+
+
+def test_nothing_is_signed_or_served_before_the_comparison(
+    node: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    While the node has not caught up, issuing, attesting, status changes and status lists are 503 with the
+    reason, and /readyz says so.
+    """
+    node.start()
+    given = node.issue(1)
+    node.wait_quiet()
+    node.stop()
+    copy = node.keep("copy", "office.db")
+    node.start()
+    node.issue(2)
+    node.wait_quiet()
+    node.stop()
+    node.put_back(copy, "office.db")
+    monkeypatch.setattr("node.verdicts.sources.Gathering.quorum_silence_s", lambda self: None)
+
+    node.start()
+    refused = []
+    for attempt in (
+        lambda: node.issue(3),
+        lambda: node.up.passports.attest(
+            "passport.revoked", given.code, {"passport_digest": given.digest, "reason": "x"}
+        ),
+        lambda: node.up.vc_api.status_list("revocation-1"),
+        lambda: node.up.passports.revoke(given.digest, "x"),
+    ):
+        with pytest.raises(ProblemError) as problem:
+            attempt()
+        refused.append((problem.value.status, problem.value.code))
+    conditions = [c.code for c in node.up.overview.readiness().conditions if c.stops]
+    monkeypatch.undo()
+    node.wait_open()
+
+    assert refused == [(503, "comparing_with_ledger")] * 4
+    assert "comparing_records" in conditions
+    assert node.listed(given) == {"revocation": False, "suspension": False}
+
+
+@pytest.mark.parametrize("lost", ["office.db", "signing.db"])
+def test_a_file_that_is_gone_is_like_one_that_is_old(node: Maker, lost: str) -> None:
+    """
+    Without office.db every list is made again from its first version; without signing.db nothing is lost, and
+    the node does not take that for granted.
+    """
+    node.start()
+    given = [node.issue(serial) for serial in (1, 2, 3)]
+    node.wait_quiet()
+    for event in ("suspended", "reinstated", "revoked"):
+        node.act(given[1], event)
+        node.wait_quiet()
+    versions = node.up.vc_api.status_versions("suspension-1")
+    node.stop()
+    for path in node.data.glob(f"{lost}*"):
+        path.unlink()
+
+    node.start()
+    node.wait_open()
+    if node.up.overview.status()["withheld"] is not None:
+        node.stop()
+        node.allow_vote()
+        node.start()
+    node.issue(4)
+    node.wait_quiet()
+
+    agree(node)
+    assert [v["digest"] for v in node.up.vc_api.status_versions("suspension-1")] == [
+        v["digest"] for v in versions
+    ]
+    assert [v["state"] for v in node.up.vc_api.status_versions("suspension-1")] == ["admitted"] * 3
+
+
+def test_an_ordinary_restart_compares_nothing(node: Maker) -> None:
+    """
+    Files that belong together go on in the same lists, at once.
+    """
+    node.start()
+    node.issue(1)
+    node.wait_quiet()
+    node.stop()
+    node.start()
+
+    assert node.up.following.told() == Told(None, {})
+    assert node.issue(2).entries["revocation"] == ("revocation-1", 1)
+
+
+def test_a_foreign_office_is_refused(node: Maker, tmp_path: Path) -> None:
+    """
+    office.db and ledger.db of another participant or network: one sentence, and nothing is written.
+    """
+    (tmp_path / "other").mkdir()
+    with maker(tmp_path / "other") as other:
+        for file in ("office.db", "ledger.db"):
+            node.put_back(other.data, file)
+            before = (node.data / file).read_bytes()
+
+            with pytest.raises(SetupError, match=rf"{file} is of another network"):
+                node.start()
+
+            assert (node.data / file).read_bytes() == before
+            for path in node.data.glob(f"{file}*"):
+                path.unlink()
+
+
+@pytest.mark.parametrize("seed", [0, *(pytest.param(n, marks=pytest.mark.check) for n in range(1, 7))])
+def test_api_ledger_and_list_agree_after_every_sequence(node: Maker, seed: int) -> None:
+    """
+    Issue, revoke, suspend, reinstate, correct, by event and by the status API, and files put back, in any
+    order: after each step the ledger and the list served say the same, and no place is given away twice.
+    """
+    random = Random(seed)
+    node.start()
+    serial = 0
+    done: list[str] = []
+    copies: list[Path] = []
+    statements: list[tuple[Given, str]] = []
+    for number in range(24):
+        choice = random.choice(
+            ("issue", "revoked", "suspended", "reinstated", "api", "correct", "copy", "restore")
+        )
+        if choice == "issue" or not node.given:
+            serial += 1
+            node.issue(serial)
+        elif choice in ("revoked", "suspended", "reinstated"):
+            known = [g for g in node.given if node.knows(g)]
+            if not known:
+                continue
+            given = random.choice(known)
+            statements.append((given, node.act(given, choice)))
+        elif choice == "api":
+            given = random.choice(node.given)
+            done.append(by_api(node, given, random))
+        elif choice == "correct" and statements:
+            given, digest = random.choice(statements)
+            members = {"attestation_digest": digest, "reason": "a test"}
+            try:
+                node.up.passports.attest("attestation.corrected", given.code, members)
+            except ProblemError as refused:
+                assert refused.status in (400, 422), refused.detail
+        elif choice == "copy":
+            node.wait_quiet()
+            node.stop()
+            copies.append(node.keep(f"copy-{number}", "office.db"))
+            node.start()
+        elif copies:
+            node.wait_quiet()
+            node.stop()
+            node.put_back(random.choice(copies), "office.db")
+            node.start()
+            node.wait_open()
+        done.append(choice)
+        node.wait_quiet()
+        agree(node)
+    print(f"seed {seed}: {len(done)} steps, {serial} passports, {len(copies)} copies")
+
+
+def by_api(node: Maker, given: Given, random: Random) -> str:
+    """One change by POST /credentials/status: what cannot be is refused, and says so."""
+    purpose, raised = random.choice((("revocation", True), ("suspension", True), ("suspension", False)))
+    if not node.knows(given):
+        return "lost"
+    try:
+        node.up.vc_api.set_status(given.credential_id, purpose, raised)
+    except ProblemError as refused:
+        assert refused.status in (409, 422), refused.detail
+        return refused.code
+    return purpose
+
+
+def test_a_revocation_is_never_taken_back(node: Maker) -> None:
+    """
+    Status false for the purpose revocation is 409, raised or not, for a passport as for a credential of a
+    profile; and what was revoked stays so in ledger, list and API.
+    """
+    node.start()
+    given = node.issue(1)
+    node.wait_quiet()
+
+    for raise_first in (False, True):
+        if raise_first:
+            node.up.vc_api.set_status(given.credential_id, "revocation", True)
+        with pytest.raises(ProblemError) as refused:
+            node.up.vc_api.set_status(given.credential_id, "revocation", False)
+        assert (refused.value.status, refused.value.code) == (409, "revocation_final")
+    node.act(given, "reinstated")
+    node.wait_quiet()
+
+    assert node.on_ledger(given) == "revoked"
+    assert node.listed(given)["revocation"] is True
