@@ -1,8 +1,8 @@
 """The only reader of configuration and environment: shipped tables, the data directory, the passphrase.
 
 DIR/ keys.enc participant.toml operator.key policy.toml lock
-     node.toml (optional): public_url, [fetch] public origins ca_file, [[contexts]] url file sha256,
-                           [status] issuers
+     node.toml (optional): public_url, [fetch] public origins ca_file, [peers] ca_file,
+                          [[contexts]] url file sha256, [status] issuers
      network/ genesis.toml rules/ log.policy peers.toml
      signing.db ledger.db office.db
 """
@@ -166,6 +166,7 @@ class Settings:
     public_url: str | None = None  # where outsiders reach this node; None: where it listens, or its did:web
     fetch: FetchPolicy | None = None  # None: nothing named in a document is fetched
     contexts: Mapping[str, tuple[bytes, str]] = field(default_factory=dict)  # URL -> (file, sha256)
+    peers_ca_file: str | None = None  # authorities for proxies in front of peers, beside the peers' own keys
     list_issuers: frozenset[str] = frozenset()  # whose status lists count for credentials of others
 
     @classmethod
@@ -184,7 +185,7 @@ class Settings:
 
     @classmethod
     def _of(cls, table: dict[str, Any], folder: Path) -> Settings:
-        if unknown := table.keys() - {"public_url", "fetch", "contexts", "status"}:
+        if unknown := table.keys() - {"public_url", "fetch", "contexts", "status", "peers"}:
             raise ValueError(f"the member {min(unknown)!r} is not known")
         public_url = table.get("public_url")
         if public_url is not None:
@@ -204,7 +205,17 @@ class Settings:
             if row.keys() != {"url", "file", "sha256"}:
                 raise ValueError("an entry of contexts has url, file and sha256")
             added[row["url"]] = ((folder / row["file"]).read_bytes(), row["sha256"])
-        return cls(public_url, fetch, added, _list_issuers(table.get("status", {})))
+        peers = table.get("peers", {})
+        if unknown := peers.keys() - {"ca_file"}:
+            raise ValueError(f"the member peers.{min(unknown)} is not known")
+        ca_file = str((folder / peers["ca_file"]).resolve(strict=True)) if "ca_file" in peers else None
+        return cls(
+            public_url,
+            fetch,
+            added,
+            peers_ca_file=ca_file,
+            list_issuers=_list_issuers(table.get("status", {})),
+        )
 
     def known_contexts(self) -> Contexts:
         """The pinned contexts and those of this operator."""
@@ -259,6 +270,11 @@ class DataDirectory:
     def address(self) -> Path:
         """Where the running node listens: for the command line on the same machine."""
         return self.root / "address"
+
+    @property
+    def certificate(self) -> Path:
+        """The certificate that the running node made for itself: for the command line on the same machine."""
+        return self.root / "certificate.pem"
 
     @property
     def signing(self) -> Path:

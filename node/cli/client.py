@@ -14,6 +14,7 @@ import click
 
 from node.config import DataDirectory, environment
 from node.errors import ProblemError, SetupError
+from node.peers.certificates import by_authority
 from node.peers.link import Link, LinkError, Question
 
 JSON = dict[str, Any]
@@ -29,6 +30,7 @@ class Client:
 
     url: str
     key: str | None
+    certificate: Path | None = None  # of a node on this machine, that it made for itself
 
     def get(self, path: str) -> JSON:
         return self._json("GET", path, None)
@@ -50,7 +52,8 @@ class Client:
             headers["authorization"] = f"Bearer {self.key}"
         if body is not None:
             headers["content-type"] = "application/json"
-        link = Link(self.url)
+        own = self.certificate is not None and self.certificate.exists()
+        link = Link(self.url, [by_authority(str(self.certificate))] if own else ())
         try:
             question = Question(method, path, None if body is None else json.dumps(body).encode(), headers)
             status, answer = link.ask(question, seconds_max=ANSWER_S_MAX, size_bytes_max=ANSWER_BYTES_MAX)
@@ -106,7 +109,7 @@ def connect(data: Path | None, node: str | None, key: str | None) -> Client:
         raise click.UsageError("which node? Give --data DIR, --node URL, or set COMITY_NODE")
     if not url.startswith(("http://", "https://")):
         raise click.UsageError(f"a node is named by its URL: http://{url}, not {url}")
-    return Client(url.rstrip("/"), token)
+    return Client(url.rstrip("/"), token, None if data is None else DataDirectory(data).certificate)
 
 
 def read_json(path: str) -> Any:

@@ -9,6 +9,7 @@ import gc
 import os
 import signal
 import socket
+import ssl
 import sys
 import threading
 import time
@@ -20,6 +21,7 @@ import click
 from node.cli.setup import DATA, PASSPHRASE
 from node.config import DataDirectory, environment, passphrase
 from node.errors import SetupError
+from node.server.hosts import EVERYWHERE, is_loopback
 
 if TYPE_CHECKING:
     from node.server.http import HttpServer
@@ -53,6 +55,12 @@ OPEN = (
     "--tls-cert", type=click.Path(path_type=Path, exists=True), help="Certificate chain (PEM): serve HTTPS."
 )
 @click.option("--tls-key", type=click.Path(path_type=Path, exists=True), help="Its private key (PEM).")
+@click.option(
+    "--tls",
+    type=click.Choice(["own", "off"]),
+    help="own: HTTPS under a certificate of this node (the default where others can reach it). "
+    "off: plain HTTP, for a proxy that ends TLS.",
+)
 @click.option("--die-with-parent", is_flag=True, help="End when the process that started this one ends.")
 def serve(
     data: Path,
@@ -62,50 +70,50 @@ def serve(
     open_api: bool,
     tls_cert: Path | None,
     tls_key: Path | None,
+    tls: str | None,
     die_with_parent: bool,
 ) -> int:
     """Run the node of a data directory until SIGTERM or Ctrl-C."""
     os.umask(0o077)  # whatever it writes is for its owner
     if die_with_parent:
         _die_with_parent()
-    if (tls_cert is None) != (tls_key is None):
-        raise click.UsageError("--tls-cert and --tls-key are given together")
+    operators = _operators_certificate(tls_cert, tls_key, tls)
     host, port = _address(listen)
+    secure = operators is not None or tls == "own" or (tls is None and not is_loopback(host))
     directory = DataDirectory(data)
     with contextlib.ExitStack() as stack:
         listening = stack.enter_context(_bind(host, port))
         bound: int = listening.getsockname()[1]
-        url = _url(host, bound, tls=tls_cert is not None)
+        url = _url(host, bound, tls=secure)
         words = _stand_alone(directory, url, passphrase_file) if open_api else passphrase(passphrase_file)
         stack.enter_context(directory.lock())
         # Imported here: the lock and the port are checked before a second is spent.
         from node import log  # noqa: PLC0415
         from node.api import create_app, door_of  # noqa: PLC0415
         from node.server.http import HttpServer  # noqa: PLC0415
-        from node.server.tls import server_context  # noqa: PLC0415
         from node.setup.wiring import open_service  # noqa: PLC0415
 
         _settle_interpreter()
+        public_url = url if open_api else None
         service = open_service(
-            directory,
-            words,
-            bound,
-            open_api=open_api,
-            public_url=url if open_api else None,
-            listen_host=host,
+            directory, words, bound, open_api=open_api, public_url=public_url, listen_host=host
         )
-        tls = server_context(tls_cert, tls_key) if tls_cert is not None and tls_key is not None else None
-        server = HttpServer(create_app(service), listening, tls=tls, door=door_of(service))
+        context = _tls(service, directory, operators) if secure else None
+        server = HttpServer(create_app(service), listening, tls=context, door=door_of(service))
         directory.address.write_text(f"{url}\n")
         log.moment("listening", host=host, port=bound, participant=service.overview.did)
         if open_api:
             click.echo(OPEN, err=True)
         _run(service, server)
         log.moment("ended")
-        if service.failure is not None:
-            click.echo(f"comity: the node stopped itself: {service.failure}", err=True)
-            return 70
-    return 0
+    return _exit_code(service)
+
+
+def _exit_code(service: Service) -> int:
+    if service.failure is None:
+        return 0
+    click.echo(f"comity: the node stopped itself: {service.failure}", err=True)
+    return 70
 
 
 def _settle_interpreter() -> None:
@@ -114,6 +122,30 @@ def _settle_interpreter() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECT_AT)
+
+
+def _operators_certificate(
+    certificate: Path | None, key: Path | None, tls: str | None
+) -> tuple[Path, Path] | None:
+    if (certificate is None) != (key is None):
+        raise click.UsageError("--tls-cert and --tls-key are given together")
+    if certificate is None or key is None:
+        return None
+    if tls is not None:
+        raise click.UsageError("--tls is for a node without --tls-cert")
+    return certificate, key
+
+
+def _tls(service: Service, directory: DataDirectory, operators: tuple[Path, Path] | None) -> ssl.SSLContext:
+    """Peers are shown the node's own certificate, browsers the operator's where there is one."""
+    from node.server.tls import server_context  # noqa: PLC0415
+
+    own = service.peers.certificate(service.hosts.names())
+    if operators is None:
+        directory.certificate.write_bytes(own[0])
+    else:  # the command line believes what was left there
+        directory.certificate.unlink(missing_ok=True)
+    return server_context(operators, own)
 
 
 def _run(service: Service, server: HttpServer) -> None:
@@ -143,7 +175,7 @@ def _stand_alone(directory: DataDirectory, url: str, passphrase_file: Path | Non
 
 def _url(host: str, port: int, *, tls: bool) -> str:
     """Where this node is found from here; a node that listens everywhere is found at localhost."""
-    name = "localhost" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host  # noqa: S104
+    name = "localhost" if host in EVERYWHERE else f"[{host}]" if ":" in host else host
     scheme, usual = ("https", 443) if tls else ("http", 80)
     return f"{scheme}://{name}" + ("" if port == usual else f":{port}")
 

@@ -58,6 +58,11 @@ class NodeProcess:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def certificate(self) -> Path | None:
+        """What to believe when this node is asked over HTTPS; None: the system's authorities."""
+        return None
+
     def start(self) -> None:
         log = (self.data / "node.log").open("ab")
         command = [sys.executable, "-m", "node", "serve", "--data", str(self.data)]
@@ -96,9 +101,10 @@ class NodeProcess:
             if self.process is not None and self.process.poll() is not None:
                 raise DemoFailed(f"{self.party.name} stopped at start: {self.last_words()}")
             try:
-                if requests.get(self.url + "/readyz", timeout=2).status_code == 200:
+                verify = str(self.certificate) if self.certificate else True
+                if requests.get(self.url + "/readyz", timeout=2, verify=verify).status_code == 200:
                     return time.monotonic() - start
-            except requests.RequestException:
+            except OSError:  # all that requests raises, and a certificate that is not there yet
                 pass
             time.sleep(0.05)
         raise DemoFailed(f"{self.party.name} was not ready after {seconds_max:.0f} s: {self.last_words()}")
@@ -109,7 +115,10 @@ class NodeProcess:
 
     def desk(self) -> Desk:
         """The operator of this node, with the key that `comity init` left in its data directory."""
-        return Desk(self.party.key, self.url, (self.data / "operator.key").read_text().strip())
+        desk = Desk(self.party.key, self.url, (self.data / "operator.key").read_text().strip())
+        if self.certificate is not None:
+            desk.http.verify = str(self.certificate)
+        return desk
 
     def pss_bytes(self) -> int:
         """Proportional set size summed over this node's processes (Linux)."""

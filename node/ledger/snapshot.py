@@ -35,6 +35,7 @@ from credentials.ledger.entries import BlockEntry, parse_entry
 from credentials.ledger.genesis import Genesis
 from node.errors import ProblemError, SetupError, bad_request, busy, not_found
 from node.peers.authentication import PeerAuthentication
+from node.peers.certificates import Trust
 from node.peers.link import Link, LinkError
 from node.storage.database import StorageError
 from node.storage.entries import LedgerTip, row_of
@@ -152,13 +153,13 @@ class Shelf:
 
 @contextmanager
 def asking(
-    authentication: PeerAuthentication, addresses: Mapping[str, str], url: str
+    authentication: PeerAuthentication, addresses: Mapping[str, str], url: str, trusts: Iterable[Trust] = ()
 ) -> Iterator[Callable[[bytes], bytes]]:
     """Signed questions to the peer at `url`, which peers.toml must name."""
     did = next((did for did, address in addresses.items() if address.rstrip("/") == url.rstrip("/")), None)
     if did is None:
         raise SetupError(f"{url} is not the address of a peer in peers.toml: only participants are asked")
-    link = Link(url)
+    link = Link(url, [authentication.trust(did), *trusts])
 
     def ask(body: bytes) -> bytes:
         data, nonce = authentication.request(did, "snapshot", body)

@@ -1,7 +1,7 @@
 """Who is heard: requests between nodes and their answers, signed by transport keys of genesis.
 
-    request  ["comity/peer/v1", network id, sender, receiver, time, nonce(16), path, body]
-    reply    ["comity/peer-reply/v1", network id, receiver, sender, time, nonce of the request, path, body]
+    request  ["comity/peer/v1", network id, sender, receiver, time, nonce(16), path, sealed body]
+    reply    ["comity/peer-reply/v1", network id, receiver, sender, time, its nonce, path, sealed body]
 
 Only participants of genesis are heard, within a window of time, and each request once. What was captured and
 is sent again is refused, and costs its signer nothing: it did not send it.
@@ -12,15 +12,17 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from consensus.cose import Signer, parse_sign1, sign1, verify_sign1
+from consensus.cose import SeedSigner, parse_sign1, sign1, verify_sign1
 from consensus.encoding import decode, encode
 from consensus.errors import ConsensusError
 from credentials.ledger.genesis import Genesis
 from node.errors import ProblemError, forbidden
+from node.peers.certificates import Trust, make_certificate, pinned
 from node.peers.messages import BODY_BYTES_MAX, not_authenticated
 from node.peers.patience import Patience
+from node.peers.sealing import Sealing, SealingError
 
 REQUEST_TAG, REPLY_TAG = "comity/peer/v1", "comity/peer-reply/v1"
 WINDOW_S = 120  # a request older or newer than this is refused; nonces are remembered as long
@@ -31,11 +33,12 @@ class PeerAuthentication:
     """Signs what goes to peers, and opens what comes from them."""
 
     def __init__(
-        self, genesis: Genesis, did: str, signer: Signer, now: Callable[[], float] = time.time
+        self, genesis: Genesis, did: str, signer: SeedSigner, now: Callable[[], float] = time.time
     ) -> None:
         self._genesis = genesis
         self.did = did
         self._signer = signer
+        self._sealing = Sealing(signer.seed)
         self._now = now
         self._nonces: dict[str, dict[bytes, float]] = {}  # by sender, so that none takes another's place
         self._lock = threading.Lock()
@@ -76,6 +79,19 @@ class PeerAuthentication:
         self._require_fresh(sender, sent)
         return body
 
+    def certificate(self, names: Iterable[str]) -> tuple[bytes, bytes]:
+        """(certificate, private key) in PEM under which other nodes know this one at these hosts."""
+        return make_certificate(self.did, self._signer, names, int(self._now()))
+
+    def trust(self, did: str) -> Trust:
+        """What a TLS connection to `did` must show."""
+
+        def transport() -> bytes | None:
+            key = self._genesis.key(did, "transport", int(self._now()))
+            return None if key is None else key.public
+
+        return pinned(did, transport, self._now)
+
     def _require_fresh(self, sender: str, sent: int) -> None:
         # A clock that is wrong shows in every message, and is told before the message is refused for it.
         if self.on_clock is not None:
@@ -84,8 +100,13 @@ class PeerAuthentication:
             raise not_authenticated(f"the request's time is more than {WINDOW_S} s from this node's clock")
 
     def _sign(self, tag: str, receiver: str, nonce: bytes, path: str, body: bytes) -> bytes:
+        now = int(self._now())
+        reader = self._genesis.key(receiver, "transport", now)
+        if reader is None:
+            raise not_authenticated(f"genesis names no transport key of {receiver} for this time")
+        sealed = self._sealing.seal(reader.public, body)
         network_id = self._genesis.network_id
-        payload = encode([tag, network_id, self.did, receiver, int(self._now()), nonce, path, body])
+        payload = encode([tag, network_id, self.did, receiver, now, nonce, path, sealed])
         return sign1({}, payload, self._signer)
 
     def _open(self, tag: str, data: bytes, path: str) -> tuple[str, int, bytes, bytes]:
@@ -101,7 +122,7 @@ class PeerAuthentication:
                     int(sent),
                     bytes(nonce),
                     str(to),
-                    bytes(body),
+                    bytes(sealed),
                 ] if said == tag and len(nonce) == 16:
                     pass
                 case _:
@@ -125,7 +146,8 @@ class PeerAuthentication:
             if key is None or message.protected.get(4) != key.id.encode():
                 raise not_authenticated(f"the request is not signed by the transport key of {sender}")
             verify_sign1(message, key.public)
-        except ConsensusError as error:
+            body = self._sealing.open(key.public, sealed)
+        except (ConsensusError, SealingError) as error:
             raise not_authenticated(f"the peer request cannot be read: {error}") from error
         if to != path:
             raise not_authenticated(f"the request was signed for /peer/{to}, it came to /peer/{path}")

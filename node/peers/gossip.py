@@ -19,7 +19,8 @@ from consensus.errors import ConsensusError
 from node import log
 from node.errors import ProblemError, bad_request
 from node.peers.authentication import PeerAuthentication
-from node.peers.link import Link
+from node.peers.certificates import Trust, UntrustedPeer
+from node.peers.link import Link, LinkError
 from node.peers.messages import (
     BLOCKS_PER_REQUEST,
     BODY_BYTES_MAX,
@@ -34,6 +35,7 @@ from node.peers.queue import PeerQueue
 
 ANSWER_BYTES_MAX = BODY_BYTES_MAX + (64 << 10)  # a body and its signature
 BACKOFF_S_MIN, BACKOFF_DOUBLINGS = 0.05, 4  # 0.05 s to 0.8 s
+_TOLD = (ProblemError, LinkError, UntrustedPeer)  # what the operator is told in words
 ANSWER_S_MAX = 5.0  # from the first byte sent to the last one read
 
 
@@ -79,8 +81,10 @@ class Gossip:
         inbox: PeerInbox,
         *,
         poll_s: float,
+        trusts: Iterable[Trust] = (),
     ) -> None:
-        voting = set(validators)
+        """`trusts`: whom to believe beside the peers' own certificates, as the operator said."""
+        voting, trusts = set(validators), list(trusts)
         self._authentication = authentication
         self._inbox = inbox
         self._poll_s = poll_s
@@ -90,7 +94,9 @@ class Gossip:
         self.cpu_s: defaultdict[str, float] = defaultdict(float)  # seconds by stage: send, receive, refuse
         self._counting = threading.Lock()
         self.peers = {
-            did: Peer(did, address.rstrip("/"), did in voting, Link(address))
+            did: Peer(
+                did, address.rstrip("/"), did in voting, Link(address, [authentication.trust(did), *trusts])
+            )
             for did, address in addresses.items()
             if did != authentication.did
         }
@@ -181,6 +187,10 @@ class Gossip:
                 peer.heard.set()  # it is back: what waits for it need not wait for the next try
         return sender, nonce, body
 
+    def certificate(self, names: Iterable[str]) -> tuple[bytes, bytes]:
+        """(certificate, private key) in PEM under which other nodes know this one at these hosts."""
+        return self._authentication.certificate(names)
+
     def answer(self, sender: str, nonce: bytes, path: str, body: bytes) -> bytes:
         return self._authentication.reply(sender, nonce, path, body)
 
@@ -219,7 +229,7 @@ class Gossip:
             if peer.reachable:
                 log.moment("peer_lost", peer=peer.did, because=_because(error))
             peer.reachable = False
-            peer.refusal = str(error) if isinstance(error, ProblemError) else None
+            peer.refusal = str(error) if isinstance(error, _TOLD) else None
             peer.outgoing.give_back(batch)
             backoff_s = BACKOFF_S_MIN * 2 ** min(peer.failures, BACKOFF_DOUBLINGS)
             peer.failures += 1
@@ -300,4 +310,4 @@ def _sentence(problem: bytes) -> str:
 
 
 def _because(error: Exception) -> str:
-    return str(error) if isinstance(error, ProblemError) else type(error).__name__
+    return str(error) if isinstance(error, _TOLD) else type(error).__name__

@@ -12,10 +12,12 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
+
+from node.peers.certificates import Trust, UntrustedPeer, by_authority
 
 CONNECT_S_MAX = 1.0
 KEPT_MAX = 4  # idle connections
@@ -71,13 +73,14 @@ class Question:
 class Link:
     """One address. Thread-safe."""
 
-    def __init__(self, url: str, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, url: str, trusts: Sequence[Trust] = ()) -> None:
+        """`trusts`: whom to believe over TLS, tried in turn; the system's authorities otherwise."""
         parts = urlsplit(url.rstrip("/"))
         self._url, self._base = url, parts.path
         self._https = parts.scheme == "https"
         self._host = parts.hostname or ""
         self._port = parts.port or (443 if self._https else 80)
-        self._tls = tls
+        self._trusts = list(trusts) or ([by_authority(None)] if self._https else [])
         self._kept: list[http.client.HTTPConnection] = []
         self._lock = threading.Lock()
 
@@ -135,23 +138,42 @@ class Link:
         connection.close()
 
     def _connected(self, until: float) -> http.client.HTTPConnection:
+        connection = http.client.HTTPConnection(self._host, self._port)
+        connection.sock = self._trusted(until) if self._https else self._plain(until)
+        return connection
+
+    def _plain(self, until: float) -> socket.socket:
         left = min(CONNECT_S_MAX, until - time.monotonic())
         found = socket.create_connection((self._host, self._port), timeout=max(left, STEP_S_MIN))
         plain = _PlainSocket(found.family, found.type, found.proto, fileno=found.detach())
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection = http.client.HTTPConnection(self._host, self._port)
-        connection.sock = self._shaken(plain, until) if self._https else plain
-        return connection
+        return plain
 
-    def _shaken(self, plain: socket.socket, until: float) -> ssl.SSLSocket:
+    def _trusted(self, until: float) -> ssl.SSLSocket:
+        """A TLS connection whose other end has shown who it is; no byte of ours was sent before."""
+        refusal: Exception | None = None
+        for trust in self._trusts:
+            try:
+                secure = self._shaken(trust, until)
+            except (UntrustedPeer, ssl.SSLCertVerificationError) as error:
+                refusal = refusal or error
+                continue
+            self._trusts.sort(key=lambda one: one is not trust)  # the one that held is tried first
+            return secure
+        assert refusal is not None, "there is somebody to believe"
+        raise refusal
+
+    def _shaken(self, trust: Trust, until: float) -> ssl.SSLSocket:
         with contextlib.ExitStack() as stack:
+            plain = self._plain(until)
             stack.callback(plain.close)
-            context = self._tls or ssl.create_default_context()
-            context.sslsocket_class = _TlsSocket
             plain.settimeout(max(until - time.monotonic(), STEP_S_MIN))
-            secure = context.wrap_socket(plain, server_hostname=self._host, do_handshake_on_connect=False)
+            trust.context.sslsocket_class = _TlsSocket
+            name = trust.server_name or self._host
+            secure = trust.context.wrap_socket(plain, server_hostname=name, do_handshake_on_connect=False)
             stack.callback(secure.close)
             secure.do_handshake()
+            trust.check(secure.getpeercert(binary_form=True) or b"")
             stack.pop_all()
             return secure
 

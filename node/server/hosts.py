@@ -37,6 +37,10 @@ class Hosts:
             own.add((listen[0].lower(), None if listen[1] in USUAL_PORTS else listen[1]))
         return cls(frozenset(own - {("", None)}), everywhere)
 
+    def names(self) -> list[str]:
+        """The own names, without ports."""
+        return sorted({name for name, _ in self.own})
+
     def admit(self, host: str) -> bool:
         """True when a request with this `Host` is for this node."""
         name, port = _split(host)
@@ -62,3 +66,11 @@ def _is_address(name: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def is_loopback(host: str) -> bool:
+    """Whether what is sent to `host` stays on this machine."""
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower().rstrip(".") == "localhost"

@@ -14,7 +14,7 @@ from one or more founding files, which a person writes:
     [[participants]]
     card = "maker/participant.toml"             # relative to this file; also --card
     validator = true                            # default: every card made with `comity init --validator`
-    address = "http://10.0.0.1:8470"            # goes to peers.toml; also --address DID=URL
+    address = "https://10.0.0.1:8470"           # goes to peers.toml; also --address DID=URL
 
     [[accreditations]]                          # valid_from, valid_until: a day or seconds; default: founding
     participant = "did:web:maker.example"
@@ -62,6 +62,7 @@ from credentials.ledger.genesis import (
 from credentials.ledger.recognition import Recognition
 from node.config import DataDirectory, policy_name, read_table, require_strong, rule_files, shipped_policy
 from node.errors import SetupError
+from node.server.hosts import is_loopback
 from node.setup.keystore import Keys, key_id, seal_to
 
 VALIDATOR_ROLES = ("vote", "cosign", "log")
@@ -364,6 +365,12 @@ def _addresses(directory: Path, genesis: Genesis) -> dict[str, str]:
 def _require_url(did: str, url: object, where: str = "") -> None:
     if not isinstance(url, str) or not url.startswith(("http://", "https://")) or not urlsplit(url).hostname:
         raise SetupError(f"{where}the address of {did} is not an http:// or https:// URL: {url!r:.120}")
+    if url.startswith("http://") and not is_loopback(urlsplit(url).hostname or ""):
+        raise SetupError(
+            f"{where}{url} is the address of {did}, and would need clear text between machines: write "
+            f"https://{urlsplit(url).netloc}. A node that listens there serves HTTPS by itself, under a "
+            "certificate that its transport key vouches for (`comity serve --listen HOST:PORT`)"
+        )
 
 
 def join(directory: DataDirectory, network: Path, passphrase: str) -> Network:

@@ -31,6 +31,7 @@ from node.ledger.cosigner import Cosigner, Cosigning
 from node.ledger.engine import EmbeddedEngine, chain_config, tip_of
 from node.ledger.snapshot import Shelf
 from node.peers.authentication import PeerAuthentication
+from node.peers.certificates import by_authority
 from node.peers.gossip import Gossip
 from node.receipts.proofs import Proofs
 from node.resolution.fetch import Fetcher, FetchPolicy
@@ -205,6 +206,7 @@ def _agree(disk: _Disk) -> _Agreement:
         [v.name for v in genesis.validators.validators],
         engine,
         poll_s=POLL_VALIDATOR_S if disk.votes else POLL_OBSERVER_S,
+        trusts=[by_authority(ca_file)] if (ca_file := disk.settings.peers_ca_file) is not None else [],
     )
     engine.out = gossip
     return _Agreement(registry, engine, gossip, listening)

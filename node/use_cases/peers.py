@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from consensus.encoding import Value, decode, encode
 from consensus.errors import ConsensusError
 from node import log
@@ -61,6 +63,10 @@ class PeerDoor:
         """A peer's request is longer than any may be: counted like every refusal, and not read."""
         with self._gossip.receiving():
             raise too_large()
+
+    def certificate(self, names: Iterable[str]) -> tuple[bytes, bytes]:
+        """(certificate, private key) in PEM under which other nodes know this one at these hosts."""
+        return self._gossip.certificate(names)
 
     def refusal_wait_s(self, address: str) -> float:
         """How long one more refusal of a peer's request from `address` waits before it is told."""

@@ -238,7 +238,7 @@ def https(application: Any, folder: Path) -> Iterator[tuple[str, Path]]:
     """The application over HTTPS: its origin, and the certificate to trust."""
     cert_file, key_file = certificate(folder)
     listening = _bind("127.0.0.1", 0)
-    server = HttpServer(application, listening, tls=server_context(cert_file, key_file))
+    server = HttpServer(application, listening, tls=server_context((cert_file, key_file)))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
@@ -363,7 +363,7 @@ def test_files_that_are_no_certificate(tmp_path: Path) -> None:
     """
     (tmp_path / "x").write_text("no PEM")
     with pytest.raises(SetupError, match="--tls-cert"):
-        server_context(tmp_path / "x", tmp_path / "x")
+        server_context((tmp_path / "x", tmp_path / "x"))
 
 
 # -- passports -----------------------------------------------------------------------------------------------

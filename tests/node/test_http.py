@@ -119,7 +119,7 @@ def test_silent_tls_connections_hold_nothing(tmp_path: Path) -> None:
     """
     cert_file, key_file = certificate(tmp_path)
     client = ssl.create_default_context(cafile=str(cert_file))
-    with serving(tls=server_context(cert_file, key_file)) as address, holding(address, 20):
+    with serving(tls=server_context((cert_file, key_file))) as address, holding(address, 20):
         assert healthz_s(address, client) < 2
 
 
@@ -129,7 +129,7 @@ def test_a_handshake_has_a_deadline(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """
     monkeypatch.setattr(connections, "OPENING_S_MAX", 0.5)
     cert_file, key_file = certificate(tmp_path)
-    with serving(tls=server_context(cert_file, key_file)) as address, holding(address, 1) as (silent,):
+    with serving(tls=server_context((cert_file, key_file))) as address, holding(address, 1) as (silent,):
         assert closed(silent, within_s=3)
 
 

@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from node.demo import scenario
-from node.demo.play import DemoFailed, Desk, produced_members, wait
+from node.demo.play import DemoFailed, Desk, produced_members, shipped_sample, wait
 from tests.bench.harness import percentile
 from tests.harness.net.link import Relay
 from tests.harness.net.namespaces import NamespacedNode, network
@@ -100,6 +100,33 @@ def test_nodes_reach_each_other_through_the_relay_alone(net: Net) -> None:
         assert len(peers) == 3
         assert all(peer["reachable"] for peer in peers), key
     assert all(link.passed_bytes for link in net.relay.links)
+
+
+def test_a_listener_between_the_nodes_reads_nothing(net: Net) -> None:
+    """
+    A passport is issued and its restricted sets are fetched: no word of them and no request is in clear.
+    """
+    for link in net.relay.links:
+        link.heard = bytearray()
+    net.serial += 1
+    battery = scenario.make(net.serial)
+    maker, authority = net.desk("manufacturer"), net.desk("eu-authority")
+    digest = maker.issue(scenario.claims_of(shipped_sample(), battery), battery)
+    wait("the receipt", lambda: bool(maker.get(f"/passports/{digest}").get("receipted_at")), HEAL_S_MAX)
+    sets = maker.get(f"/passports/{digest}")["sets"]
+    authority.post("/clearance", scenario.line_of(1, battery))
+    given = [p for p, one in sets.items() if authority.http.get(f"{authority.url}/documents/{one}").ok]
+
+    heard = {link: bytes(link.heard or b"") for link in net.relay.links}
+    for link in net.relay.links:
+        link.heard = None
+
+    assert len(given) >= 2, "the authority was given restricted sets"
+    assert all(len(data) > 1000 for data in heard.values())
+    words = (b"credentialSubject", b"/peer/", b"HTTP/1.1", battery.code.encode(), b"did:web:")
+    found = {(link.source, link.target, w) for link, data in heard.items() for w in words if w in data}
+    assert not found
+    print(f"{sum(map(len, heard.values())):,} bytes heard, sets {', '.join(given)} among them: no word read")
 
 
 def test_two_against_two_halts_and_heals(net: Net) -> None:

@@ -25,6 +25,7 @@ from typing import Any
 
 CHUNK_BYTES = 64 << 10
 READY_S_MAX = 10.0
+HEARD_BYTES_MAX = 32 << 20
 WAITING_CHUNKS_MAX = 1024  # per direction of a connection: then the sender waits, as with a full pipe
 
 Address = tuple[str, int]
@@ -44,6 +45,7 @@ class Link:
     connections: set[asyncio.Task[Any]] = field(default_factory=set)
     passed_bytes: int = 0
     resets: int = 0  # by `drop`
+    heard: bytearray | None = None  # what passes, in both directions, while somebody listens
 
     def joins(self, one: Collection[str], other: Collection[str]) -> bool:
         """Whether this link leads from one group to the other, in either direction."""
@@ -172,6 +174,8 @@ class Relay:
                     link.resets += 1
                     return
                 link.passed_bytes += len(chunk)
+                if link.heard is not None and len(link.heard) < HEARD_BYTES_MAX:
+                    link.heard += chunk
                 writer.write(chunk)
                 await writer.drain()
 

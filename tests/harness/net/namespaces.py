@@ -48,7 +48,11 @@ class NamespacedNode(NodeProcess):
 
     @property
     def url(self) -> str:
-        return f"http://{self.host}:{PORT}"
+        return f"https://{self.host}:{PORT}"
+
+    @property
+    def certificate(self) -> Path:
+        return self.data / "certificate.pem"
 
     def start(self) -> None:
         command = [self.ip, "netns", "exec", self.namespace, sys.executable, "-m", "node", "serve"]
@@ -121,7 +125,7 @@ def network(ip: str, root: Path) -> Iterator[tuple[list[NamespacedNode], Relay]]
             if other is not node:
                 listen = (f"{SUBNET}.{node.number}.1", PORT + other.number)
                 relay.add(Link(node.party.key, other.party.key, listen, (other.host, PORT)))
-                addresses[other.party.did] = f"http://{listen[0]}:{listen[1]}"
+                addresses[other.party.did] = f"https://{listen[0]}:{listen[1]}"
         peers = node.data / "network" / "peers.toml"
         peers.write_text(tomli_w.dumps({"addresses": addresses}))
     with namespaces(ip, [node.namespace for node in nodes]) as hub, inside(hub), relay:

@@ -1,0 +1,348 @@
+"""Between nodes: who is at the other end, and nobody between them reads (certificates.py, sealing.py)."""
+
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from consensus.cose import SeedSigner
+from credentials.ledger.genesis import Genesis
+from node.cli.serve import _bind
+from node.errors import ProblemError, SetupError
+from node.peers.authentication import PeerAuthentication
+from node.peers.certificates import (
+    PEER_NAME,
+    VALID_S,
+    Trust,
+    UntrustedPeer,
+    by_authority,
+    make_certificate,
+    pinned,
+    require_peer,
+)
+from node.peers.gossip import Gossip
+from node.peers.link import Link
+from node.server.exchange import Door
+from node.server.http import HttpServer
+from node.server.tls import server_context
+from node.setup import network as networks
+from tests.harness import ledger
+from tests.node.test_checking import certificate
+from tests.node.test_gossip import NOW, Quiet, authentication
+from tests.node.test_http import small
+
+SECRET = b'{"restricted": "disassembly information of a battery"}'
+
+
+@pytest.fixture(scope="module")
+def genesis() -> Genesis:
+    return ledger.make_genesis()
+
+
+@dataclass
+class Peer:
+    """The other end: opens what comes, and answers with the same."""
+
+    authentication: PeerAuthentication
+    heard: list[bytes] = field(default_factory=list)
+
+    def handle(self, path: str, body: bytes) -> bytes:
+        sender, nonce, content = self.authentication.open_request(body, path)
+        self.heard.append(content)
+        return self.authentication.reply(sender, nonce, path, content)
+
+    def refuse_large(self) -> None:
+        raise AssertionError("nothing is too large here")
+
+    def refusal_wait_s(self, address: str) -> float:
+        return 0.0
+
+
+@contextmanager
+def listening(peer: Peer, tls: ssl.SSLContext | None) -> Iterator[tuple[str, int]]:
+    """A server for peers on a port of its own."""
+    bound = _bind("127.0.0.1", 0)
+    address: tuple[str, int] = bound.getsockname()
+    server = HttpServer(small, bound, tls=tls, door=Door(peers=peer))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        yield address
+    finally:
+        server.close()
+        thread.join(10)
+
+
+@contextmanager
+def between(target: tuple[str, int]) -> Iterator[tuple[tuple[str, int], bytearray]]:
+    """A listener in between: passes bytes on in both directions, and keeps them all."""
+    front = socket.create_server(("127.0.0.1", 0))
+    seen = bytearray()
+
+    def pump(source: socket.socket, sink: socket.socket) -> None:
+        try:
+            while chunk := source.recv(1 << 16):
+                seen.extend(chunk)
+                sink.sendall(chunk)
+        except OSError:
+            pass
+        finally:
+            for end in (source, sink):
+                with_shutdown(end)
+
+    def serve() -> None:
+        while True:
+            try:
+                near, _ = front.accept()
+            except OSError:
+                return
+            with near, socket.create_connection(target) as far:
+                back = threading.Thread(target=pump, args=(far, near), daemon=True)
+                back.start()
+                pump(near, far)
+                back.join()
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield front.getsockname(), seen
+    finally:
+        with_shutdown(front)
+        front.close()
+        thread.join(5)
+
+
+def with_shutdown(one: socket.socket) -> None:
+    with suppress(OSError):
+        one.shutdown(socket.SHUT_RDWR)
+
+
+def ask(genesis: Genesis, address: tuple[str, int], *, scheme: str = "https") -> bytes:
+    """MAKER asks CUSTOMS, whose address this is, for documents."""
+    gossip = Gossip(
+        authentication(genesis, ledger.MAKER),
+        {ledger.CUSTOMS: f"{scheme}://127.0.0.1:{address[1]}"},
+        ledger.VALIDATORS,
+        Quiet(),
+        poll_s=5,
+    )
+    try:
+        return gossip.request(ledger.CUSTOMS, "documents", SECRET)
+    finally:
+        gossip.close()
+
+
+def own_context(genesis: Genesis, did: str, operators: tuple[Path, Path] | None = None) -> ssl.SSLContext:
+    return server_context(operators, authentication(genesis, did).certificate(["127.0.0.1"]))
+
+
+@pytest.mark.parametrize("operators", [False, True], ids=["own only", "beside the operator's"])
+def test_a_peer_is_known_by_its_own_certificate(genesis: Genesis, tmp_path: Path, operators: bool) -> None:
+    """
+    A node's own certificate is believed: its transport key vouches for it. Browsers get the operator's.
+    """
+    files = certificate(tmp_path) if operators else None
+    peer = Peer(authentication(genesis, ledger.CUSTOMS))
+    with listening(peer, own_context(genesis, ledger.CUSTOMS, files)) as address:
+        answer = ask(genesis, address)
+        if files is not None:
+            link = Link(f"https://127.0.0.1:{address[1]}", [by_authority(str(files[0]))])
+            question = link.post("/x", b"", seconds_max=5, size_bytes_max=1000)
+            link.close()
+            assert question[0] == 200
+
+    assert answer == SECRET
+    assert peer.heard == [SECRET]
+
+
+@pytest.mark.parametrize("who", ["another participant", "a stranger", "the operator's authority"])
+def test_whoever_else_answers_is_told_nothing(genesis: Genesis, tmp_path: Path, who: str) -> None:
+    """
+    A server that does not show the peer's certificate receives not one request, and the operator is told why.
+    """
+    shown = {
+        "another participant": lambda: own_context(genesis, ledger.IMPORTER),
+        "a stranger": lambda: server_context(
+            None,
+            make_certificate(ledger.CUSTOMS, SeedSigner(f"{ledger.CUSTOMS}#t", b"s" * 32), [], NOW),
+        ),
+        "the operator's authority": lambda: server_context(certificate(tmp_path)),
+    }[who]()
+    peer = Peer(authentication(genesis, ledger.CUSTOMS))
+    with (
+        listening(peer, shown) as address,
+        between(address) as (middle, seen),
+        pytest.raises(UntrustedPeer, match="not vouched for by the transport key"),
+    ):
+        ask(genesis, middle)
+
+    assert peer.heard == []
+    assert b"POST" not in seen
+
+
+def test_an_authority_that_the_operator_named_is_believed(genesis: Genesis, tmp_path: Path) -> None:
+    """
+    A proxy in front of a peer shows an authority's certificate: believed if named, for the right host only.
+    """
+    files = certificate(tmp_path)
+    peer = Peer(authentication(genesis, ledger.CUSTOMS))
+    with listening(peer, server_context(files)) as address:
+        url = f"https://127.0.0.1:{address[1]}"
+        gossip = Gossip(
+            authentication(genesis, ledger.MAKER),
+            {ledger.CUSTOMS: url},
+            ledger.VALIDATORS,
+            Quiet(),
+            poll_s=5,
+            trusts=[by_authority(str(files[0]))],
+        )
+        answers = [gossip.request(ledger.CUSTOMS, "documents", SECRET) for _ in range(2)]
+        gossip.close()
+
+    assert answers == [SECRET, SECRET]
+
+
+def pem_to_der(pem: bytes) -> bytes:
+    return ssl.PEM_cert_to_DER_cert(pem.decode())
+
+
+@pytest.mark.parametrize(
+    ("case", "now", "says"),
+    [
+        ("good", NOW, None),
+        ("other did", NOW, "not vouched for"),
+        ("other key", NOW, "not vouched for"),
+        ("no key", NOW, "not vouched for"),
+        ("no certificate", NOW, "not vouched for"),
+        ("good", NOW + VALID_S + 1, "not valid now"),
+        ("good", NOW - 3 * 24 * 3600, "not valid now"),
+    ],
+)
+def test_what_makes_a_certificate_believable(genesis: Genesis, case: str, now: int, says: str | None) -> None:
+    """
+    The signature is by the peer's transport key over DID, key and interval; nothing less is believed.
+    """
+    signer = ledger.signer(ledger.CUSTOMS, "transport")
+    der = pem_to_der(make_certificate(ledger.CUSTOMS, signer, [], NOW)[0])
+    did, key = ledger.CUSTOMS, genesis.key(ledger.CUSTOMS, "transport", NOW)
+    assert key is not None
+    public: bytes | None = key.public
+    match case:
+        case "other did":
+            did = ledger.IMPORTER
+        case "other key":
+            public = ledger.signer(ledger.CUSTOMS, "attest").public_key
+        case "no key":
+            public = None
+        case "no certificate":
+            der = b""
+
+    if says is None:
+        require_peer(der, did, public, now)
+        return
+    with pytest.raises(UntrustedPeer, match=says):
+        require_peer(der, did, public, now)
+
+
+def test_the_binding_cannot_be_carried_to_another_key(genesis: Genesis) -> None:
+    """
+    Whoever copies the extension of an honest certificate into one of its own is not believed.
+    """
+    from cryptography import x509
+
+    signer = ledger.signer(ledger.CUSTOMS, "transport")
+    honest = x509.load_pem_x509_certificate(make_certificate(ledger.CUSTOMS, signer, [], NOW)[0])
+    binding = honest.extensions[-1].value
+    assert isinstance(binding, x509.UnrecognizedExtension)
+
+    class Copied:
+        key_id = signer.key_id
+        public_key = signer.public_key
+
+        def sign(self, message: bytes) -> bytes:
+            return bytes(binding.value)
+
+    stolen = pem_to_der(make_certificate(ledger.CUSTOMS, Copied(), [], NOW)[0])
+
+    with pytest.raises(UntrustedPeer, match="not vouched for"):
+        require_peer(stolen, ledger.CUSTOMS, signer.public_key, NOW)
+
+
+def test_tls_between_nodes_is_1_3(genesis: Genesis) -> None:
+    """
+    A peer that offers TLS 1.2 at most is not spoken to.
+    """
+    old = own_context(genesis, ledger.CUSTOMS)
+    old.maximum_version = ssl.TLSVersion.TLSv1_2
+    peer = Peer(authentication(genesis, ledger.CUSTOMS))
+    with listening(peer, old) as address, pytest.raises(ssl.SSLError):
+        ask(genesis, address)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"], ids=["where a proxy ended TLS", "on the wire"])
+def test_a_listener_in_between_reads_nothing(genesis: Genesis, scheme: str) -> None:
+    """
+    Neither on the wire nor behind a proxy that ends TLS does a listener find a word of a restricted set.
+    """
+    peer = Peer(authentication(genesis, ledger.CUSTOMS))
+    tls = own_context(genesis, ledger.CUSTOMS) if scheme == "https" else None
+    with listening(peer, tls) as address, between(address) as (middle, seen):
+        answer = ask(genesis, middle, scheme=scheme)
+
+    assert answer == SECRET
+    assert len(seen) > 2 * len(SECRET)
+    assert not any(word in seen for word in (b"restricted", b"disassembly", SECRET[5:15]))
+    assert (b"POST /peer/documents" in seen) is (scheme == "http")
+
+
+def test_a_body_is_sealed_for_its_reader_only(genesis: Genesis) -> None:
+    """
+    What was sealed for one participant is not opened by another, and not after a byte was changed.
+    """
+    maker = authentication(genesis, ledger.MAKER)
+    data, _ = maker.request(ledger.CUSTOMS, "documents", SECRET)
+
+    assert SECRET[:20] not in data
+    assert authentication(genesis, ledger.CUSTOMS).open_request(data, "documents")[2] == SECRET
+    with pytest.raises(ProblemError, match="is for"):
+        authentication(genesis, ledger.IMPORTER).open_request(data, "documents")
+
+
+@pytest.mark.parametrize(
+    ("url", "refused"),
+    [
+        ("http://10.0.0.1:8470", True),
+        ("http://maker.example", True),
+        ("http://[2001:db8::1]:8470", True),
+        ("http://127.0.0.1.evil.example", True),
+        ("http://127.0.0.1:8470", False),
+        ("http://[::1]:8470", False),
+        ("http://localhost:8470", False),
+        ("https://10.0.0.1:8470", False),
+    ],
+)
+def test_an_address_in_clear_text_is_refused(url: str, refused: bool) -> None:
+    """
+    An address that would need clear text between machines is refused, and the sentence says what to do.
+    """
+    check: Callable[[str, object], None] = networks._require_url
+    if not refused:
+        check("did:web:maker.example", url)
+        return
+    with pytest.raises(SetupError, match=r"clear text between machines: write https://.*comity serve"):
+        check("did:web:maker.example", url)
+
+
+def test_a_pinned_trust_asks_for_the_peers_own_certificate() -> None:
+    """
+    The name that is asked for is not a host's: no authority gives a certificate for it.
+    """
+    trust: Trust = pinned(ledger.CUSTOMS, lambda: None, lambda: 0.0)
+
+    assert trust.server_name == PEER_NAME
+    assert trust.server_name.endswith(".internal")
