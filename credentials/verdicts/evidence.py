@@ -26,7 +26,9 @@ from credentials.errors import CredentialError
 if TYPE_CHECKING:
     from credentials.documents.identifiers import Subject
     from credentials.ledger.genesis import Genesis
+    from credentials.ledger.recalls import Recall
     from credentials.ledger.recognition import Recognition
+    from credentials.ledger.records import Claims
     from credentials.ledger.standing import Standing
     from credentials.verdicts.examination import OpenedList
     from credentials.verdicts.shown_as import ShownAs
@@ -78,6 +80,8 @@ class LedgerView:
     entries: Sequence[LedgerEntry] = ()
     # Bytes of refused attestations by their digest (the block store keeps them): which passport lost.
     refused: Mapping[bytes, bytes] = field(default_factory=dict)
+    claims: Claims | None = None  # what parties without a right over it said: never read for a word
+    recalls: Sequence[Recall] = ()  # those in force that reach it, by model, batch or days of production
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +295,7 @@ CHECKS: Mapping[str, str] = {
     "standing.publication": "ledger",
     "standing.lost": "ledger",
     "standing.recall": "ledger",
+    "standing.claims": "ledger",
     "standing.presentation": "manifest",
     "certificates": "document",
     "code_matches_passport": "document",

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from credentials.documents.canonical import b64u
 from credentials.errors import CredentialError
-from credentials.ledger.standing import LIVE, Passport, Setting, Standing
+from credentials.ledger.standing import LIVE, PARTY, Passport, Setting, Standing
 from credentials.verdicts.content import no_passport, why_missing
 from credentials.verdicts.evidence import Missing, declaration_text
-from credentials.verdicts.life import ban_of, marks_of, presented_in, settings_of
 from credentials.verdicts.record import Inquiry, Recorded, event_members
 from credentials.verdicts.shown_as import CHECKS, NOT_GIVEN, Row, ShownAs
 from credentials.verdicts.verdict import Findings, Outcome
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
 Cell = Mapping[str, str]
 HERE, ELSEWHERE = "here", "elsewhere"
-SHOWN_CHECKS = tuple(name for name in CHECKS if name != "goods")
+SHOWN_CHECKS = tuple(name for name in CHECKS if name != "goods")  # goods has its checks in `declared`
 _OF_THE_LINE = frozenset(
     {"condition", "goods", "standing.presentation"}
 )  # what a document alone does not say
@@ -50,23 +49,24 @@ def check_shown(
     """Make every check of the table; the cell, or None where record or table could not be read."""
     evidence, record = inquiry.evidence, inquiry.record
     names = SHOWN_CHECKS if declared.asked else tuple(n for n in SHOWN_CHECKS if n not in _OF_THE_LINE)
+    claims = ("standing.claims",)
     if evidence.ledger is None or record.unreadable:
         unreadable = {"unreadable_entries": record.unreadable} if record.unreadable else {}
-        found.unmade(names, "ledger_unavailable", **unreadable)
+        found.unmade((*names, *claims), "ledger_unavailable", **unreadable)
         return None
     standing = evidence.ledger.standing
     if standing is None:
-        found.unmade(names, "not_found")
+        found.unmade((*names, *claims), "not_found")
         return None
     table = evidence.network.tables.shown_as
     if table is None:
-        found.unmade(names, "tables_unavailable")
+        found.unmade((*names, *claims), "tables_unavailable")
         return None
     cell = cell_of(table, standing, inquiry, declared)
     try:
         rows, notes = table.judge(cell), table.remarks(cell)
     except CredentialError as error:
-        found.unmade(names, error.code, detail=str(error))
+        found.unmade((*names, *claims), error.code, detail=str(error))
         return None
     for row in rows:
         if row.word != CLEAR and (declared.asked or row.check not in _OF_THE_LINE):
@@ -76,6 +76,7 @@ def check_shown(
     for note in notes:
         if declared.asked or note.check not in _OF_THE_LINE:
             found.warned(note.check, note.reason, rule=note.rule, **_told(note, standing, inquiry, cell))
+    _check_claims(found, standing, inquiry)
     said = {row.check for row in (*rows, *notes)}
     for name in names:
         if name not in said:
@@ -87,10 +88,10 @@ def cell_of(table: ShownAs, standing: Standing, inquiry: Inquiry, declared: Decl
     """The word of every axis, for this standing and this declaration."""
     here = inquiry.policy.jurisdiction
     goods = declared.goods if declared.goods in table.words["goods"] else NOT_GIVEN
-    lineage = {table.lineage_of[mark] for mark in marks_of(standing) if mark in table.lineage_of}
+    lineage = {table.lineage_of[mark] for mark in standing.marks if mark in table.lineage_of}
     uses = {
         table.use_of.get(name, "used")
-        for name in (*marks_of(standing), *(fact for fact in standing.facts if fact in table.use_of))
+        for name in (*standing.marks, *(fact for fact in standing.facts if fact in table.use_of))
         if name not in table.lineage_of
     }
     return {
@@ -99,11 +100,11 @@ def cell_of(table: ShownAs, standing: Standing, inquiry: Inquiry, declared: Decl
         "publication": _publication(standing, inquiry),
         "use": max(uses, key=table.words["use"].index, default="unused"),
         "lineage": max(lineage, key=table.words["lineage"].index, default="none"),
-        "placed": _where(settings_of(standing, "placed"), here, never="never"),
+        "placed": _where(standing.settings("placed"), here, never="never"),
         "presented": _presented(standing, inquiry, declared),
-        "recall": _where(settings_of(standing, "recalled"), here),
-        "lost": _where(settings_of(standing, "lost"), here),
-        "refusal": _where(settings_of(standing, "refused"), here),
+        "recall": _where(_recalls(standing, inquiry), here),
+        "lost": _where(standing.settings("lost"), here),
+        "refusal": _where(standing.settings("refused"), here),
         "goods": goods,
         "condition": declared.condition or NOT_GIVEN,
         "direction": declared.direction,
@@ -111,16 +112,26 @@ def cell_of(table: ShownAs, standing: Standing, inquiry: Inquiry, declared: Decl
 
 
 def _publication(standing: Standing, inquiry: Inquiry) -> str:
-    if ban_of(standing) is not None:
+    if standing.ban is not None:
         return "banned"
     if standing.passport is None:
         return "not_yet" if no_passport(inquiry) == "passport_not_yet_required" else "none"
+    if standing.passport.status == LIVE and standing.settings("suspended"):
+        return "suspended"  # somebody's suspension stands, whatever became of another's
     return standing.passport.status
+
+
+def _recalls(standing: Standing, inquiry: Inquiry) -> dict[str, Setting]:
+    """Every recall that reaches this battery: of this item, and of its model, batch or days of production."""
+    view = inquiry.evidence.ledger
+    reaching = view.recalls if view is not None else ()
+    found = {recall.jurisdiction: Setting(recall.by, recall.leaf_index, recall.role) for recall in reaching}
+    return {**found, **standing.settings("recalled")}
 
 
 def _where(settings: Mapping[str, Setting], here: str, *, never: str = "none") -> str:
     """Here: set for this jurisdiction, or by a party whose word counts everywhere (its maker, its holder)."""
-    if here in settings or "" in settings:
+    if here in settings or PARTY in settings:
         return HERE
     return ELSEWHERE if settings else never
 
@@ -135,7 +146,7 @@ def _presented(standing: Standing, inquiry: Inquiry, declared: Declared) -> str:
         return "unasked"
     if (
         standing.presentation is not None
-        and presented_in(standing, inquiry.policy.jurisdiction) != inquiry.policy.jurisdiction
+        and standing.presentation.jurisdiction != inquiry.policy.jurisdiction
     ):
         return ELSEWHERE
     if declared.declaration is None:
@@ -214,7 +225,7 @@ def _told(row: Row, standing: Standing, inquiry: Inquiry, cell: Cell) -> dict[st
     """What a reader needs to look a finding up: whose statement it rests on, and since when."""
     match row.check:
         case "standing.publication":
-            current, ban = standing.passport, ban_of(standing)
+            current, ban = standing.passport, standing.ban
             return {
                 "publication": cell["publication"],
                 "digest": b64u(current.digest) if current else None,
@@ -222,27 +233,48 @@ def _told(row: Row, standing: Standing, inquiry: Inquiry, cell: Cell) -> dict[st
                 "by": ban.by if ban else current.changed_by if current else None,
                 "leaf_index": ban.leaf_index if ban else None,
             }
-        case "standing.recall" | "standing.lost":
-            name = "recalled" if row.check == "standing.recall" else "lost"
-            return _set_by(settings_of(standing, name))
+        case "standing.recall":
+            return _set_by(_recalls(standing, inquiry))
+        case "standing.lost":
+            return _set_by(standing.settings("lost"))
         case "standing.presentation":
             latest = _presentation(standing, inquiry)
             return latest.place() if latest is not None else {}
         case "new_not_used" | "condition" | "goods":
             return {
                 "condition": cell["condition"],
-                "marks": list(marks_of(standing)) or None,
+                "marks": list(standing.marks) or None,
                 "eu_status": standing.eu_status,
                 **_in_vehicle(standing, inquiry),
             }
         case _:
-            refused = _set_by(settings_of(standing, "refused")) if "refused" in row.reason else {}
+            refused = _set_by(standing.settings("refused")) if "refused" in row.reason else {}
             return {
                 "item_state": standing.item_state,
                 "eu_status": standing.eu_status,
                 **_in_vehicle(standing, inquiry),
                 **refused,
             }
+
+
+def _check_claims(found: Findings, standing: Standing, inquiry: Inquiry) -> None:
+    """What others say without a right to: shown, however many they are, and deciding nothing (I5)."""
+    claims = inquiry.evidence.ledger.claims if inquiry.evidence.ledger else None
+    said = False
+    if claims is not None and claims.count:
+        alerts = [c for c in claims.first if c.alert]
+        first = [{"by": c.issuer, "kind": c.kind, "leaf_index": c.leaf_index} for c in claims.first]
+        reason = "claimed_by_authority" if alerts else "claimed"
+        found.warned("standing.claims", reason, count=claims.count, first=first)
+        said = True
+    if standing.contested:
+        found.warned("standing.claims", "record_contested", leaf_indices=list(standing.contested))
+        said = True
+    if standing.voided:
+        found.warned("standing.claims", "record_voided")
+        said = True
+    if not said:
+        found.passed("standing.claims")
 
 
 def _set_by(settings: Mapping[str, Setting]) -> dict[str, Any]:

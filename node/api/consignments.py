@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Response, request, url_for
@@ -36,7 +37,10 @@ def create_consignment(service: Service) -> ResponseReturnValue:
     """Take a manifest over: 202 once it is on disk, judged in the background."""
     if form_sent():
         upload = request.files.get("file")
-        data = upload.read() if upload and upload.filename else request.form.get("manifest", "").encode()
+        if request.form.get("battery"):
+            data = json.dumps(_one_line(request.form)).encode()
+        else:
+            data = upload.read() if upload and upload.filename else request.form.get("manifest", "").encode()
         if not data.strip():
             raise bad_request("manifest_missing", "Choose a manifest file, or paste its JSON.")
     else:
@@ -68,6 +72,14 @@ def _manifest(data: bytes) -> Any:
             "line_repeated", "Two lines of the manifest have the same number; number each line once."
         )
     return manifest
+
+
+def _one_line(form: Mapping[str, str]) -> dict[str, Any]:
+    """The manifest of one battery, as the form has it; what a person left empty is not given."""
+    names = ("battery", "goods", "condition", "commodity_code", "vin")
+    line = {name: form[name] for name in names if form.get(name)}
+    head = {"declaration": form["declaration"]} if form.get("declaration") else {}
+    return {**head, "lines": [{"line": 1, **line}]}
 
 
 def consignments(service: Service) -> ResponseReturnValue:

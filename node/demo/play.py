@@ -352,7 +352,7 @@ def _used_pack(desks: dict[str, Desk], say: Callable[[str], None]) -> JSON:
     )
     for desk, event, members in steps:
         wait_admitted(desk, [desk.attest(event, battery, members)], event)
-    line = {**scenario.line_of(1, battery), "law_date": scenario.LAW_DATE, "direction": "import"}
-    verdict = desks["cn-authority"].post("/clearance", line)
+    line = {**scenario.line_of(1, battery), "condition": "used", "direction": "import"}
+    verdict = desks["cn-authority"].post("/clearance", {**line, "law_date": scenario.LAW_DATE})
     say("one used pack went from the EU to China and was judged by the Chinese node under its own policy")
     return verdict

@@ -60,6 +60,7 @@ from node.verdicts.consignments import Consignments
 from node.verdicts.judging import Judging
 from node.verdicts.sources import Gathering
 from node.verdicts.verification import Checking, LedgerSources
+from node.verdicts.watching import Watching
 
 POLL_VALIDATOR_S, POLL_OBSERVER_S = 1.0, 0.4
 
@@ -287,7 +288,8 @@ def _work(disk: _Disk, agreement: _Agreement, *, open_api: bool) -> _Trades:
     following = _follow(disk, issuing, securing, gathering, gate)
     outbox = Outbox(stores.office, stores.ledger, agreement.engine, agreement.gossip, following)
     agreement.listening.outbox = outbox
-    judging = Judging(stores.office, gathering, disk.policy)
+    watching = Watching(stores.office, stores.ledger, gathering, disk.policy)
+    judging = Judging(stores.office, gathering, disk.policy, watching)
     consignments = Consignments(stores.office, gathering, disk.policy, judging)
     return _Trades(
         issuing,
@@ -362,7 +364,7 @@ def _look_out(
             readiness.of_agreement(engine.condition, heartbeat_s=disk.genesis.limits.heartbeat_ms // 1000),
             readiness.of_clock(engine.condition),
             readiness.of_pool(engine.condition, COUNT_MAX),
-            readiness.of_lag(trades.gathering.lag_heights, last_block, disk.policy.lag_heights_max),
+            readiness.of_lag(trades.gathering.lag.lag_heights, last_block, disk.policy.lag_heights_max),
             readiness.of_disk(disk.directory.root),
             readiness.of_set_aside(disk.stores.office.aside.count),
             readiness.of_records(trades.following.told),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from node.storage.database import VARIABLES_MAX, Database, Transaction, marks
@@ -38,6 +38,18 @@ class ItemRow:
     seq: int
     verdict: str
     body: bytes = b""  # the whole verdict, JSON; empty where it was not asked for
+    subject: bytes | None = None  # standing key of its battery
+    namespace: str | None = None  # `scheme:namespace` of its code, which a recall may be about
+    issuer: str | None = None  # of its passport, whose status lists it rests on
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedRow:
+    """A line whose word is not the one it was judged with first."""
+
+    line: int
+    was: str
+    verdict: str
 
 
 _COLUMNS = (
@@ -83,9 +95,46 @@ class ConsignmentTable:
     def put_items(db: Transaction, consignment_id: str, items: Iterable[ItemRow]) -> None:
         """Verdicts of lines; a line that has one keeps it."""
         db.executemany(
-            "INSERT OR IGNORE INTO items VALUES (?, ?, ?, ?, ?)",
-            [(consignment_id, item.line, item.seq, item.verdict, item.body) for item in items],
+            "INSERT OR IGNORE INTO items (consignment, line, seq, verdict, body, subject, namespace, "
+            f"issuer) VALUES ({marks(8)})",
+            [
+                (consignment_id, i.line, i.seq, i.verdict, i.body, i.subject, i.namespace, i.issuer)
+                for i in items
+            ],
         )
+
+    @staticmethod
+    def put_again(db: Transaction, consignment_id: str, item: ItemRow) -> None:
+        """The newer verdict of a line that has one; the word it had first is kept beside it."""
+        db.execute(
+            "UPDATE items SET was = CASE WHEN COALESCE(was, verdict) = ?1 THEN NULL "
+            "ELSE COALESCE(was, verdict) END, "
+            "verdict = ?1, body = ?2, issuer = ?3, stale = 0 WHERE consignment = ?4 AND line = ?5",
+            (item.verdict, item.body, item.issuer, consignment_id, item.line),
+        )
+
+    @staticmethod
+    def settle(db: Transaction, consignment_id: str, line: int) -> None:
+        """The goods of this line went their way: it keeps its verdict, whatever becomes of them."""
+        db.execute(
+            "UPDATE items SET settled = 1, stale = 0 WHERE consignment = ? AND line = ?",
+            (consignment_id, line),
+        )
+
+    @staticmethod
+    def mark_stale(db: Transaction, *, about: Mapping[str, Sequence[bytes | str]], created_after: int) -> int:
+        """Mark the open lines with one of these values in a column (subject, namespace, issuer); how many."""
+        marked = 0
+        for column, values in about.items():
+            assert column in ("subject", "namespace", "issuer"), "a column by which lines are found"
+            for start in range(0, len(values), VARIABLES_MAX - 1):
+                part = values[start : start + VARIABLES_MAX - 1]
+                marked += db.execute(
+                    f"UPDATE items SET stale = 1 WHERE {column} IN ({marks(len(part))}) AND settled = 0 "
+                    "AND consignment IN (SELECT id FROM consignments WHERE created > ?)",
+                    (*part, created_after),
+                ).rowcount
+        return marked
 
     @staticmethod
     def replace_item(db: Transaction, consignment_id: str, line: int, verdict: str, body: bytes) -> None:
@@ -121,7 +170,51 @@ class ConsignmentTable:
         """Done, if every line is."""
         db.execute("UPDATE consignments SET state = 'done' WHERE id = ? AND done = lines", (consignment_id,))
 
+    @staticmethod
+    def watched(db: Transaction, leaves: int) -> None:
+        """Everything in the first `leaves` leaves of the log is known to the judged lines, or marked."""
+        db.execute("INSERT OR REPLACE INTO meta VALUES ('watched', ?)", (leaves.to_bytes(8, "big"),))
+
     # -- read ----------------------------------------------------------------------------------------
+
+    def watched_until(self) -> int:
+        """The number of leaves that `watched` was told last; 0 at first."""
+        row = self._db.connection.execute("SELECT value FROM meta WHERE name = 'watched'").fetchone()
+        return 0 if row is None else int.from_bytes(row["value"], "big")
+
+    def any_judged(self) -> bool:
+        """True if there is a verdict that could grow old."""
+        return self._db.connection.execute("SELECT 1 FROM items LIMIT 1").fetchone() is not None
+
+    def stale(self, limit: int) -> list[tuple[str, int]]:
+        """(consignment, line) of lines to be judged again, of one consignment: the newest that has any."""
+        rows = self._db.connection.execute(
+            "SELECT consignment, line FROM items WHERE stale != 0 AND consignment = (SELECT consignment "
+            "FROM items JOIN consignments ON id = consignment WHERE stale != 0 ORDER BY number DESC LIMIT 1) "
+            "ORDER BY line LIMIT ?",
+            (limit,),
+        )
+        return [(row["consignment"], row["line"]) for row in rows]
+
+    def changed(self, consignment_id: str) -> list[ChangedRow]:
+        """The lines whose word changed since it was given first."""
+        rows = self._db.connection.execute(
+            "SELECT line, was, verdict FROM items WHERE consignment = ? AND was IS NOT NULL ORDER BY line",
+            (consignment_id,),
+        )
+        return [ChangedRow(*row) for row in rows]
+
+    def of_declaration(self, declaration: str) -> list[ConsignmentRow]:
+        """What was uploaded under this declaration number, oldest first."""
+        return self._where("declaration = ? ORDER BY number", (declaration,))
+
+    def same(self, declaration: str, manifest_digest: bytes, law_date: str) -> ConsignmentRow | None:
+        """The first upload of exactly this manifest."""
+        found = self._where(
+            "declaration = ? AND manifest_digest = ? AND law_date = ? ORDER BY number LIMIT 1",
+            (declaration, manifest_digest, law_date),
+        )
+        return found[0] if found else None
 
     def get(self, consignment_id: str) -> ConsignmentRow | None:
         found = self._where("id = ?", (consignment_id,))

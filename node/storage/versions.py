@@ -273,6 +273,27 @@ def office_3_aside_audit_and_names(db: sqlite_utils.Database) -> None:
     db.table("keys").add_column("revoked", int)
 
 
+def office_4_lines_that_are_watched(db: sqlite_utils.Database) -> None:
+    """By what a judged line is found when the ledger learns something that would change its word.
+
+    A line from before keeps its verdict until its consignment is uploaded again: it says at which height.
+    """
+    items = db.table("items")
+    for column in ("subject", "namespace", "issuer", "was"):
+        items.add_column(column, bytes if column == "subject" else str)
+        db.execute(f"CREATE INDEX items_{column} ON items ({column}) WHERE {column} IS NOT NULL")
+    items.add_column("stale", int, not_null_default=0)
+    items.add_column("settled", int, not_null_default=0)
+    db.execute("CREATE INDEX items_stale ON items (stale) WHERE stale != 0")
+    _index(db, "consignments", "consignments_declaration", ["declaration"])
+
+
 SIGNING = History("signing", signing_1_guards_and_wal, signing_2_epoch)
 LEDGER = History("ledger", ledger_1_blocks_and_entries)
-OFFICE = History("office", office_1_records, office_2_following_the_ledger, office_3_aside_audit_and_names)
+OFFICE = History(
+    "office",
+    office_1_records,
+    office_2_following_the_ledger,
+    office_3_aside_audit_and_names,
+    office_4_lines_that_are_watched,
+)

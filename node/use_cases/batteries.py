@@ -65,7 +65,7 @@ class Batteries:
         found = self._issuing.identifier(identifier)
         about = self._issuing.subject(found)
         with self._ledger.reading(), self._office.reading():
-            view = self._gathering.ledger_view(about)
+            view = self._gathering.ledger_view(about, found.canonical)
             network = self._gathering.network_view({})
             record = Record.read(view, network.genesis)
             standing = view.standing
@@ -100,7 +100,7 @@ class Batteries:
             "points": {str(p): b64u(d) for p, d in sorted(attestation.set_list.points.items())},
             "held": {
                 str(p): (stored := self._office.documents.get(d)) is not None
-                and self._gathering.entitled(stored, audience)
+                and self._gathering.giving.entitled(stored, audience)
                 for p, d in sorted(attestation.set_list.points.items())
             },
         }

@@ -113,7 +113,7 @@ class Overview:
         tip = self.ledger.tip()
         height, block_time = (tip.height, tip.time) if tip else (0, genesis.created)
         kept = self.ledger.checkpoint()
-        lag = self.gathering.lag_heights(height)
+        lag = self.gathering.lag.lag_heights(height)
         return {
             "participant": self.did,
             "name": own.name,
@@ -132,7 +132,7 @@ class Overview:
             "block_time": block_time,
             "lag_heights": lag,
             "catching_up": {"height": height, "of": height + lag} if lag > 1 else None,
-            "lag_s": self.gathering.quorum_silence_s(),
+            "lag_s": self.gathering.lag.quorum_silence_s(),
             "ready": self.readiness().ready,
             "peers": self._peers(height),
             "log": {
@@ -163,7 +163,7 @@ class Overview:
                     "jurisdiction": participant.jurisdiction,
                     "roles": list(participant.roles),
                     "validator": self.genesis.validators.get(did) is not None,
-                    "height": self.gathering.believed(peer.height, height) if peer else None,
+                    "height": self.gathering.lag.believed(peer.height, height) if peer else None,
                     "last_seen": int(peer.last_seen) if peer and peer.last_seen else None,
                     "reachable": bool(peer and peer.reachable),
                     "problem": peer.refusal if peer else "peers.toml names no address",

@@ -52,7 +52,7 @@ class PeerDoor:
                 case "blocks":
                     answer = self._peer_blocks(content)
                 case "documents":
-                    answer = self._gathering.answer_peer(sender, content)
+                    answer = self._gathering.giving.answer_peer(sender, content)
                 case "snapshot":
                     answer = self._shelf.answer(content)
                 case _:

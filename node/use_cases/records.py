@@ -65,7 +65,7 @@ class RecordDesk:
         stored = self._office.documents.get(read_digest(digest))
         if stored is None:
             raise not_found("document_unknown", "this node holds no document with that digest")
-        if not self._gathering.entitled(stored, audience):
+        if not self._gathering.giving.entitled(stored, audience):
             raise ProblemError(
                 403, "not_entitled", "Not allowed", f"this document is not for the audience {audience}"
             )

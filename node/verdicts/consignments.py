@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import secrets
 import threading
 import time
@@ -24,6 +22,7 @@ from node import log
 from node.errors import ProblemError, bad_request, busy, not_found
 from node.storage.consignments import ConsignmentRow
 from node.storage.office import OfficeStore
+from node.verdicts.export import as_csv
 from node.verdicts.judging import Judging
 from node.verdicts.sources import Gathering
 
@@ -34,27 +33,7 @@ MANIFESTS_READ_AT_ONCE = 1
 READ_WAIT_S = 5.0
 EVENTS_AT_ONCE = 500
 LEFT_OUT_OF_LISTS = ("checks", "timeline", "sources", "passport")
-CSV_COLUMNS = (
-    "declaration",
-    "line",
-    "battery",
-    "goods",
-    "commodity_code",
-    "vin",
-    "mass_kg",
-    "registration_id",
-    "verdict",
-    "reason",
-    "ground",
-    "undecided_because",
-    "law_date",
-    "evaluated_at",
-    "height",
-    "block_time",
-    "gaps",
-    "checks_failed",
-    "recognition_note",
-)
+CHANGES_SHOWN = 50  # of lines whose word changed; the count is of all
 
 
 def today() -> str:
@@ -110,6 +89,11 @@ class Consignments:
         law_date = require_law_date(parsed.law_date)
         made, lines = secrets.token_urlsafe(12), len(parsed.lines)
         table, now = self._office.consignments, int(time.time())
+        digest = sha256(body).digest()
+        known = table.same(parsed.declaration or "", digest, law_date)
+        if known is not None and parsed.declaration:
+            # The same declaration again is the same goods: a second verdict could only differ in its age.
+            return {**self.show(known.id, limit=0), "uploaded_before": True}
         with self._office.writing() as db:
             _require_room(lines, *table.lines_waiting(db, client))
             table.put(
@@ -117,7 +101,7 @@ class Consignments:
                 id=made,
                 declaration=parsed.declaration or "",
                 manifest=body,
-                manifest_digest=sha256(body).digest(),
+                manifest_digest=digest,
                 consignee_eori=parsed.consignee_eori,
                 direction=parsed.direction or self._policy.direction,
                 law_date=law_date,
@@ -155,7 +139,16 @@ class Consignments:
             {key: value for key, value in orjson.loads(body).items() if key not in LEFT_OUT_OF_LISTS}
             for body in bodies
         ]
-        return self._shown(row, counts, items, total)
+        changed = table.changed(consignment_id)
+        same = table.of_declaration(row.declaration) if row.declaration else []
+        return {
+            **self._shown(row, counts, items, total),
+            "changed_total": len(changed),
+            "changed": [
+                {"line": c.line, "was": c.was, "verdict": c.verdict} for c in changed[:CHANGES_SHOWN]
+            ],
+            "same_declaration": [other.id for other in same if other.id != row.id],
+        }
 
     def _shown(self, row: ConsignmentRow, found: Mapping[str, int], items: list[JSON], total: int) -> JSON:
         counts = dict.fromkeys(ORDER, 0) | dict(found)
@@ -224,21 +217,7 @@ class Consignments:
             return orjson.dumps({**shown, "items": items}, option=orjson.OPT_INDENT_2)
         if format != "csv":
             raise not_found("format_unknown", "exports are csv or json")
-        declaration = self._row(consignment_id).declaration
-        text = io.StringIO()
-        writer = csv.writer(text)
-        writer.writerow(CSV_COLUMNS)
-        for item in items:
-            cells = {
-                **item,
-                "declaration": declaration,
-                "evaluated_at": _iso(item["evaluated_at"]),
-                "block_time": _iso(item["block_time"]),
-                "gaps": "; ".join(str(gap.get("name", "")) for gap in item["gaps"]),
-                "checks_failed": "; ".join(c["name"] for c in item["checks"] if c["outcome"] == "fail"),
-            }
-            writer.writerow([_cell(cells.get(column)) for column in CSV_COLUMNS])
-        return text.getvalue().encode("utf-8-sig")
+        return as_csv(items, self._row(consignment_id).declaration)
 
     def report(self, consignment_id: str) -> JSON:
         """The importer's readiness report over the lines of a consignment."""
@@ -275,14 +254,3 @@ def _require_room(lines: int, waiting: int, own: int) -> None:
             f"{waiting} lines wait to be judged at this node, and at most {LINES_WAITING_MAX} may: send this "
             "manifest later"
         )
-
-
-def _iso(seconds: int | None) -> str | None:
-    """ISO 8601 in UTC, as spreadsheets and customs systems read times."""
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _cell(value: Any) -> str:
-    """A cell in one line that a spreadsheet reads as text, never as a formula."""
-    text = "" if value is None else " ".join(str(value).split())
-    return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

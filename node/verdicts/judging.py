@@ -2,8 +2,9 @@
 
 A few verdicts are one transaction and one turn; between two lines the job gives way to whoever waits for one
 verdict (`scanning`): verdicts are computed under the interpreter's lock, so a job beside them would double
-their time. A line is judged once. One that raises what nobody foresaw is set aside: it reads `undecided`, by
-this node's fault, until the operator has it judged again.
+their time. A line is judged once, and
+again when the ledger has learned more about its battery (`watching.py`). One that raises what nobody foresaw
+is set aside: it reads `undecided`, by this node's fault, until the operator has it judged again.
 """
 
 from __future__ import annotations
@@ -25,10 +26,11 @@ from credentials.verdicts.manifest import Line, Manifest, ManifestContext
 from credentials.verdicts.verdict import Conclusion, Verdict
 from credentials.verdicts.words import UNDECIDED
 from node import log
-from node.storage.consignments import ConsignmentRow, ItemRow
+from node.storage.consignments import ConsignmentRow
 from node.storage.office import OfficeStore
 from node.trouble import PASSING, sentence
 from node.verdicts.sources import Gathering
+from node.verdicts.watching import Watching
 
 JSON = dict[str, Any]
 Pair = tuple[Line, Mapping[str, Any]]  # a line as parsed, and as sent
@@ -56,8 +58,9 @@ class Judging:
 
     name = "consignments"
 
-    def __init__(self, office: OfficeStore, gathering: Gathering, policy: Policy) -> None:
+    def __init__(self, office: OfficeStore, gathering: Gathering, policy: Policy, watching: Watching) -> None:
         self._office = office
+        self._watching = watching
         self._gathering = gathering
         self._policy = policy
         self._job: _Job | None = None
@@ -105,8 +108,10 @@ class Judging:
         if self._job is None:
             row = self._office.consignments.next_waiting()
             if row is None:
-                self._woken.wait(WAIT_S)
-                self._woken.clear()
+                more = self._watching.look()
+                if not (self._judge_overtaken() or more):
+                    self._woken.wait(WAIT_S)
+                    self._woken.clear()
                 return
             self._job = self._open(row)
         elif self._job.waiting:
@@ -146,7 +151,7 @@ class Judging:
         judged = [self._judge(pair, job.row, job.context) for pair in part]
         with self._office.writing() as db:
             items = [
-                ItemRow(verdict["line"], number, verdict["verdict"], orjson.dumps(verdict))
+                self._watching.row_of(verdict, number)
                 for number, (verdict, _) in enumerate(judged, job.seq + 1)
             ]
             self._office.consignments.put_items(db, job.row.id, items)
@@ -165,6 +170,36 @@ class Judging:
                     self._put_aside(db, LINE, f"{job.row.id}/{verdict['line']}", error)
         job.waiting, job.seq = rest, job.seq + len(items)
         log.moment("judged", id=job.row.id, done=job.seq, lines=job.row.lines)
+
+    def _judge_overtaken(self) -> bool:
+        """Judge a few lines again of which the ledger has learned more (I9); True if there were any."""
+        table = self._office.consignments
+        stale = table.stale(BATCH_LINES)
+        if not stale:
+            return False
+        row = table.get(stale[0][0])
+        assert row is not None, "consignments are never deleted"
+        context, pairs = self._read(row.id)
+        numbers = {line for _, line in stale}
+        part = [pair for pair in pairs if pair[0].line in numbers]
+        self._fetch_for(part)
+        judged = [self._judge(pair, row, context) for pair in part]
+        last = judged[-1][0]
+        with self._office.writing() as db:
+            for verdict, error in judged:
+                self._watching.keep(db, row.id, verdict)
+                if error is not None:
+                    self._put_aside(db, LINE, f"{row.id}/{verdict['line']}", error)
+            table.progress(
+                db,
+                row.id,
+                done=row.done,
+                evaluated_at=last["evaluated_at"],
+                height=last["height"],
+                block_time=last["block_time"],
+                state=row.state,
+            )
+        return True
 
     def _fetch_for(self, part: Sequence[Pair]) -> None:
         """Fetch what the lines rest on; a line for which that fails unforeseen fails again when judged."""

@@ -12,6 +12,7 @@ from typing import Any
 from flask import Flask, g
 from markupsafe import Markup, escape
 
+from credentials.verdicts.manifest import CONDITIONS
 from node.config import read_table, shipped
 from node.service import Service
 from node.supervision.readiness import Condition
@@ -20,6 +21,8 @@ DIGEST = re.compile(r"[A-Za-z0-9_-]{43}")
 
 # The verdicts, mildest first: the order of filters and counts.
 VERDICTS = ("clear", "clear_with_gaps", "undecided", "hold", "refuse_recommended")
+
+GOODS = ("battery", "in_vehicle", "in_other")
 
 # The door a role opens, in the order they are offered.
 DOORS = {"customs": "customs", "importer": "importer", "manufacturer": "manufacturer"}
@@ -188,7 +191,7 @@ def install_words(app: Flask, service: Service) -> None:
         statement=statement_word,
     )
     app.jinja_env.tests["digest"] = is_digest
-    app.jinja_env.globals.update(verdicts=VERDICTS)
+    app.jinja_env.globals.update(verdicts=VERDICTS, conditions=CONDITIONS, goods_words=GOODS)
 
     @app.context_processor
     def _node() -> dict[str, Any]:

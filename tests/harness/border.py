@@ -30,7 +30,8 @@ from credentials.errors import CredentialError
 from credentials.ledger.attestation import SetList, StatusUpdate, standing_key, status_subject
 from credentials.ledger.entries import AdmittedEntry, RefusedEntry, parse_entry
 from credentials.ledger.genesis import Genesis
-from credentials.ledger.records import StatusLists
+from credentials.ledger.recalls import Recalls, recall_subject
+from credentials.ledger.records import Claims, StatusLists, claims_key
 from credentials.verdicts.clearance import ItemVerdict, clear_item
 from credentials.verdicts.evidence import (
     Evidence,
@@ -337,7 +338,27 @@ class World:
     def view(self, text: str) -> LedgerView:
         target = subject_of(text)
         mine = [leaf for leaf in self.leaves if _about(leaf.entry) == target.as_list()]
-        return LedgerView(self.ledger.registry.standing(target), mine, self.refused)
+        standing, reader = self.ledger.registry.standing(target), self.ledger.reader
+        key, about = standing_key(target), standing_key(recall_subject(target.scheme, target.namespace))
+        found = reader.get_many([claims_key(key), about])
+        claims, recalls = found.get(claims_key(key)), found.get(about)
+        produced = standing.production_time if standing else None
+        return LedgerView(
+            standing,
+            mine,
+            self.refused,
+            claims=Claims.decode(claims) if claims else None,
+            recalls=Recalls.decode(recalls).covering(identifier_of(text).canonical, key, produced)
+            if recalls
+            else (),
+        )
+
+    def recall(self, by: str, *, namespace: str = "ZZ1", **members: Any) -> bytes:
+        """Publish a recall about a maker's codes; its attestation's digest, by which it is lifted."""
+        subject = recall_subject("gbt34014", namespace)
+        statement = self.ledger.attest(by, "recall.published", subject, **members)
+        self.run(statement)
+        return sha256(statement).digest()
 
     def evidence(
         self,

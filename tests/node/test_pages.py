@@ -12,7 +12,7 @@ import pytest
 
 from node.config import read_table, shipped
 from node.web.words import VERDICTS, age, say, when
-from tests.harness.support_service import CODE, LiveNode, live_node, manifest
+from tests.harness.support_service import CODE, UNKNOWN_CODE, LiveNode, live_node, manifest
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8", "Sec-Fetch-Site": "same-origin"}
 WAIT_S_MAX = 20.0
@@ -82,6 +82,23 @@ def judged(node: LiveNode) -> str:
     path = str(answer.headers["Location"])
     node.wait(lambda: node.get_json(path)["state"] == "done", "the consignment to be judged")
     return path
+
+
+def test_one_battery_is_checked_by_a_form_that_asks_as_what_it_is_declared(node: LiveNode) -> None:
+    """
+    The form of one battery has no condition chosen for anybody; what it sends is a manifest of one line.
+    """
+    form = node.person.get("/consignments", headers=BROWSER).text
+    assert '<option value="">choose: it is never guessed</option>' in form
+    sent = {"battery": UNKNOWN_CODE, "goods": "battery", "condition": "second_life", "vin": ""}
+
+    answer = node.person.post("/consignments", data=sent, headers=BROWSER)
+
+    path = str(answer.headers["Location"])
+    node.wait(lambda: node.get_json(path)["state"] == "done", "the line to be judged")
+    line = node.get_json(f"{path}/items/1")
+    assert (line["battery"], line["condition"], line["vin"]) == (UNKNOWN_CODE, "second_life", None)
+    assert "second life" in page(node, f"{path}/items/1").text
 
 
 def issued(node: LiveNode) -> str:

@@ -253,6 +253,40 @@ def test_a_consignment_is_judged_in_the_background(network: dict[str, Node]) -> 
     assert head["total"] == sum(head[state] for state in states)
 
 
+def test_a_verdict_does_not_rot(network: dict[str, Node]) -> None:
+    """
+    I9, L20: a judged line is judged again once the ledger learns more about its battery: it says what it was
+    and as of which height it is now; the same declaration uploaded again finds the first.
+    """
+    maker, customs = network["maker"], network["customs"]
+    for serial in (23, 24):
+        wait_receipted(maker, issue(maker, serial)["digest"])
+        wait_published(customs, code_of(serial))
+    declared = {"goods": "battery", "condition": "new", "commodity_code": "8507600000", "mass_kg": 452.5}
+    lines = [{"line": n, "battery": code_of(22 + n), **declared} for n in (1, 2)]
+    manifest = {"declaration": "26NLROT", "law_date": "2027-03-01", "lines": lines}
+    first = customs.post("/consignments", manifest)
+    path = f"/consignments/{first['id']}"
+    wait("the verdicts", lambda: customs.get(path)["state"] == "done")
+    judged = customs.get(path)
+    assert judged["counts"]["hold"] == 0 and judged["changed_total"] == 0
+
+    recall = {"reason": "fire"}
+    maker.post("/attestations", {"event": "battery.recalled", "battery": code_of(23), "members": recall})
+    wait("the new word", lambda: customs.get(path)["counts"]["hold"] == 1)
+
+    changed, item = customs.get(path), customs.get(f"{path}/items/1")
+    assert changed["changed"] == [{"line": 1, "was": judged["items"][0]["verdict"], "verdict": "hold"}]
+    assert changed["worst"] == "hold" and changed["changed_total"] == 1
+    assert (item["reason"], item["before"]["verdict"]) == ("recalled", judged["items"][0]["verdict"])
+    assert item["height"] > item["before"]["height"] == judged["items"][0]["height"]
+    assert customs.get(f"{path}/items/2")["height"] == judged["items"][1]["height"], "nothing new about it"
+    again = customs.post("/consignments", manifest)
+    assert (again["id"], again["uploaded_before"]) == (first["id"], True)
+    other = customs.post("/consignments", {**manifest, "lines": lines[:1]})
+    assert other["id"] != first["id"] and other["same_declaration"] == [first["id"]]
+
+
 def test_a_body_too_large_for_the_server_is_a_problem(network: dict[str, Node]) -> None:
     """
     A body beyond what any address takes is refused by the server itself, with problem details all the same.

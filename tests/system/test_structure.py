@@ -31,8 +31,6 @@ TOO_LARGE: dict[str, tuple[int, str]] = {
     "node/ledger/engine.py": (669, "the engine is to be cut along its effects"),
     "node/ledger/engine.py:EmbeddedEngine": (498, "the engine is to be cut along its effects"),
     "node/ledger/engine.py:EmbeddedEngine.__init__": (66, "the engine is to be cut along its effects"),
-    "node/verdicts/sources.py": (509, "consignments and sources are to be cut"),
-    "node/verdicts/sources.py:Gathering": (342, "consignments and sources are to be cut"),
 }
 
 # Class names that two modules give to two things.

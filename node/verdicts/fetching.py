@@ -1,0 +1,151 @@
+"""Documents of others: asked for by digests that are on the ledger, kept with the time they were fetched.
+
+It does not matter who hands a document over, its digest names it. The address asked comes from peers.toml,
+never from a document.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from consensus.errors import ConsensusError
+from credentials.documents.canonical import b64u, b64u_decode, digest_document, parse_json
+from credentials.errors import CredentialError
+from credentials.verdicts.evidence import Held, Missing, MissingReason
+from node.errors import ProblemError
+from node.peers.gossip import Gossip
+from node.storage.documents import StoredDocument
+from node.storage.office import OfficeStore
+from node.verdicts.giving import ANSWER_BYTES_MAX, WANT_MAX
+
+MISSING_S = 15.0  # an issuer that did not have or give a document is not asked again sooner
+FETCH_TIMEOUT_S = 5.0
+
+
+@dataclass(slots=True)
+class _Misses:
+    """Documents that were asked for in vain, with when and why."""
+
+    found: dict[bytes, tuple[Missing, float]] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def put(self, digest: bytes, missing: Missing) -> None:
+        with self.lock:
+            if len(self.found) > 50_000:
+                self.found.clear()
+            self.found[digest] = missing, time.monotonic()
+
+    def get(self, digest: bytes, seconds_max: float = MISSING_S) -> Missing | None:
+        with self.lock:
+            known = self.found.get(digest)
+        return known[0] if known is not None and time.monotonic() - known[1] < seconds_max else None
+
+
+class Fetching:
+    """Asks issuers for documents, and remembers what was asked for in vain."""
+
+    def __init__(self, did: str, office: OfficeStore, gossip: Gossip) -> None:
+        self._did = did
+        self._office = office
+        self._gossip = gossip
+        self._misses = _Misses()
+
+    def held(self, digest: bytes, issuer: str) -> Held | Missing:
+        """A document in hand, or why it is not; asks nobody."""
+        stored = self._office.documents.get(digest)
+        if stored is not None:
+            source = "" if stored.fetched_at is None else stored.issuer
+            return Held(orjson.loads(stored.body), source, stored.fetched_at)
+        # Asked long ago or never: for this verdict nobody answered.
+        missing = self._misses.get(digest, 3600.0)
+        return missing or Missing(MissingReason.UNREACHABLE, issuer)
+
+    def fetch(self, wanted: Mapping[str, set[bytes]], age_s_max: int | None = None) -> None:
+        """Ask each issuer for what is not held, or older than `age_s_max`."""
+        for issuer, digests in wanted.items():
+            if issuer == self._did:
+                continue
+            needed = [digest for digest in digests if self._must_ask(digest, age_s_max)]
+            while needed:
+                part, needed = needed[:WANT_MAX], needed[WANT_MAX:]
+                left_out = self._ask(issuer, part)
+                if len(left_out) == len(part):
+                    break
+                needed += left_out
+
+    def _must_ask(self, digest: bytes, age_s_max: int | None) -> bool:
+        stored = self._office.documents.get(digest)
+        if stored is not None:
+            too_old = age_s_max is not None and stored.fetched_at is not None
+            return too_old and time.time() - (stored.fetched_at or 0) > (age_s_max or 0)
+        return self._misses.get(digest) is None
+
+    def _ask(self, issuer: str, digests: Sequence[bytes]) -> list[bytes]:
+        """One request; the digests that the answer left out."""
+        now = int(time.time())
+        body = orjson.dumps({"want": [b64u(digest) for digest in digests]})
+        try:
+            answer = parse_json(
+                self._gossip.request(issuer, "documents", body, FETCH_TIMEOUT_S),
+                size_bytes_max=2 * ANSWER_BYTES_MAX,
+            )
+            documents, missing = _answer_of(answer)
+        except (
+            OSError,
+            ProblemError,
+            CredentialError,
+            ConsensusError,
+        ):
+            for digest in digests:
+                self._misses.put(digest, Missing(MissingReason.UNREACHABLE, issuer, now))
+            return []
+        asked = set(digests)
+        keep: list[StoredDocument] = []
+        for document in documents:
+            stored = _fetched(document, now)
+            if stored is not None and stored.digest in asked:
+                keep.append(stored)
+                asked.discard(stored.digest)
+        with self._office.writing() as db:
+            self._office.documents.put(db, keep)
+        for digest, reason in missing.items():
+            if digest in asked:
+                self._misses.put(digest, Missing(reason, issuer, now))
+                asked.discard(digest)
+        return [digest for digest in digests if digest in asked]
+
+
+def _answer_of(answer: object) -> tuple[list[Any], dict[bytes, MissingReason]]:
+    match answer:
+        case {"documents": dict(documents), "missing": dict(missing)}:
+            reasons = {b64u_decode(text): MissingReason(reason) for text, reason in missing.items()}
+            return list(documents.values()), reasons
+        case _:
+            raise CredentialError("malformed", "the answer holds no documents")
+
+
+def _fetched(document: object, now: int) -> StoredDocument | None:
+    """A fetched document under the digest it really has; None if it is no document."""
+    if not isinstance(document, dict):
+        return None
+    try:
+        digest = digest_document(document)
+    except CredentialError:
+        return None
+    issuer = document.get("issuer")
+    issuer = issuer.get("id") if isinstance(issuer, dict) else issuer
+    credential_id = document.get("id")
+    return StoredDocument(
+        digest,
+        "fetched",
+        orjson.dumps(document),
+        issuer if isinstance(issuer, str) else "",
+        credential_id=credential_id if isinstance(credential_id, str) else None,
+        fetched_at=now,
+    )

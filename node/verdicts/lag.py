@@ -1,0 +1,54 @@
+"""How far the own ledger is behind, and how long ago a quorum was heard: the age of everything it says."""
+
+from __future__ import annotations
+
+import time
+
+from credentials.ledger.genesis import Genesis
+from node.peers.gossip import Gossip
+
+
+class Lag:
+    """What the validators' claims and silence say about this ledger."""
+
+    def __init__(self, genesis: Genesis, did: str, gossip: Gossip) -> None:
+        self._genesis = genesis
+        self._did = did
+        self._gossip = gossip
+
+    def lag_heights(self, height: int) -> int:
+        """Blocks between this ledger and the height that validators claim of whom one at least is honest."""
+        validators = self._genesis.validators
+        claims = [
+            (peer.height, validator.weight)
+            for did, peer in self._gossip.peers.items()
+            if (validator := validators.get(did)) is not None
+        ]
+        weight = 0
+        for claimed, own in sorted(claims, reverse=True):
+            weight += own
+            if weight >= validators.one_honest:
+                return max(0, claimed - height)
+        return 0
+
+    def believed(self, claimed: int, height: int) -> int:
+        """The height of a peer as far as it is more than its own word."""
+        return min(claimed, height + self.lag_heights(height))
+
+    def quorum_silence_s(self) -> int | None:
+        """Seconds since validators with a quorum of weight were last heard; None: not since the start."""
+        validators = self._genesis.validators
+        now = time.time()
+        heard = sorted(
+            (now if v.name == self._did else self._heard(v.name), v.weight) for v in validators.validators
+        )
+        weight = 0
+        for at, own in reversed(heard):
+            weight += own
+            if weight >= validators.quorum:
+                return max(0, int(now - at)) if at > 0 else None
+        return None
+
+    def _heard(self, did: str) -> float:
+        peer = self._gossip.peers.get(did)
+        return 0.0 if peer is None or peer.last_seen is None else peer.last_seen
