@@ -116,10 +116,8 @@ class ConsignmentTable:
     @staticmethod
     def settle(db: Transaction, consignment_id: str, line: int) -> None:
         """The goods of this line went their way: it keeps its verdict, whatever becomes of them."""
-        db.execute(
-            "UPDATE items SET settled = 1, stale = 0 WHERE consignment = ? AND line = ?",
-            (consignment_id, line),
-        )
+        where = "WHERE consignment = ? AND line = ?"
+        db.execute(f"UPDATE items SET settled = 1, stale = 0 {where}", (consignment_id, line))
 
     @staticmethod
     def mark_stale(db: Transaction, *, about: Mapping[str, Sequence[bytes | str]], created_after: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,11 @@ def test_a_line_that_raises_stops_no_other_and_is_judged_again_when_asked(
     assert acts.count(("operator", "aside.tried_again")) == 2
 
 
+def another(number: int) -> dict[str, Any]:
+    """The manifest under a declaration number of its own: the same one again would find the first."""
+    return manifest() | {"declaration": f"26NLOTHER{number:06d}"}
+
+
 def test_a_manifest_that_cannot_be_read_any_more_is_set_aside_as_a_whole(
     node: LiveNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -93,7 +99,7 @@ def test_a_manifest_that_cannot_be_read_any_more_is_set_aside_as_a_whole(
 
     monkeypatch.setattr(judging.Judging, "_read", poison)
     first = node.post_json("/consignments", manifest()).get_json()["id"]
-    second = node.post_json("/consignments", manifest()).get_json()["id"]
+    second = node.post_json("/consignments", another(1)).get_json()["id"]
     judged(node, second)
 
     assert node.get_json(f"/consignments/{first}")["state"] == "set_aside"
@@ -141,9 +147,10 @@ def test_a_client_and_all_clients_have_room_for_so_many_lines(
     monkeypatch.setattr(bounds, "LINES_WAITING_MAX", 6)
     key = node.service.access.grant(AT_THE_MACHINE, "other", ("clear", "read"))["key"]
     other = {"Authorization": f"Bearer {key}"}
+    numbers = count(1)
 
     def send(headers: dict[str, str]) -> Any:
-        return node.client.post("/consignments", json=manifest(), headers=headers)
+        return node.client.post("/consignments", json=another(next(numbers)), headers=headers)
 
     assert [send(node.bearer).status_code for _ in range(3)] == [202, 202, 429]
     assert [send(other).status_code for _ in range(2)] == [202, 503]
