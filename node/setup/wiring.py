@@ -324,8 +324,8 @@ def _follow(disk: _Disk, issuing: Issuing, securing: Securing, gathering: Gather
     stores, genesis = disk.stores, disk.genesis
 
     def caught_up() -> bool:
-        lag = gathering.lag_heights(tip_of(stores.ledger, genesis).height)
-        return gathering.quorum_silence_s() is not None and lag <= 1
+        lag = gathering.lag.lag_heights(tip_of(stores.ledger, genesis).height)
+        return gathering.lag.quorum_silence_s() is not None and lag <= 1
 
     return Following(
         office=stores.office,
