@@ -1,0 +1,1 @@
+"""A second opinion on the life of a battery: the law restated, set against the real ledger and verdict."""

@@ -1,0 +1,148 @@
+"""The acts that the explorer tries: every kind of statement, by each party that its role lets make it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .law import SECOND_LIVES, Act, Archive
+from .parties import (
+    CN_AUTHORITY,
+    CN_CUSTOMS,
+    EU_AUTHORITY,
+    EU_CUSTOMS,
+    HOLDER,
+    MAKER,
+    PARTIES,
+    RIVAL,
+    STRANGER,
+    is_authority,
+)
+
+OURS, THEIRS = "26NLTEST000001", "26NLTEST000002"
+CAR = "ZZ9DEM0E0T0000039"
+EVERYBODY = tuple(PARTIES)
+AUTHORITIES = (CN_AUTHORITY, EU_AUTHORITY)
+CUSTOMS = (EU_CUSTOMS, CN_CUSTOMS)
+RIGHTFUL = (MAKER, HOLDER, CN_AUTHORITY, EU_CUSTOMS)
+OPERATORS = (MAKER, RIVAL, HOLDER, STRANGER)
+
+
+@dataclass(frozen=True, slots=True)
+class Deck:
+    """A choice of events and parties, so that what belongs together is explored to its end."""
+
+    name: str
+    events: tuple[str, ...]
+    parties: tuple[str, ...] = EVERYBODY
+    batteries: tuple[str, ...] = ("A",)
+    only: tuple[tuple[str, tuple[str, ...]], ...] = ()  # battery: the events tried on it, if not all
+
+    def acts(self, archive: Archive) -> Iterator[Act]:
+        """What anybody may try to say next; which of it counts is for the ledger and for the law."""
+        only = dict(self.only)
+        for battery in self.batteries:
+            for event in only.get(battery, self.events):
+                for act in acts_of(event, battery, archive, self.batteries):
+                    if act.by in self.parties:
+                        yield act
+
+
+def acts_of(event: str, battery: str, archive: Archive, batteries: tuple[str, ...]) -> Iterator[Act]:
+    """One event by everybody; with the parties, declarations and versions that matter to it."""
+    file = archive.of(battery)
+    others = tuple(b for b in batteries if b != battery)
+    plain = {
+        "battery.installed", "battery.swapped_out", "vehicle.scrapped", "vehicle.registered", "vehicle.sold",
+    }  # fmt: skip
+    if event == "battery.produced":
+        yield Act(MAKER, event, battery)
+        if others:
+            yield Act(MAKER, event, battery, others=others)
+    elif event in ("battery.exported", "market.placed", "waste.exported", "battery.declared_waste"):
+        for by in EVERYBODY:
+            yield Act(by, event, battery, parties=(HOLDER,) if by != HOLDER else ())
+    elif event in ("battery.sold", "battery.handed_over", "responsibility.transferred", "custody.assigned"):
+        agreed = (HOLDER,) if event != "battery.sold" else ()
+        for by in (b for b in EVERYBODY if b != HOLDER):
+            yield Act(by, event, battery, parties=(HOLDER,), countersigned=agreed)
+    elif event == "battery.presented":
+        yield from (Act(by, event, battery, declaration=OURS) for by in (HOLDER, EU_CUSTOMS, CN_CUSTOMS))
+        yield Act(RIVAL, event, battery, declaration=THEIRS)
+    elif event in plain:
+        yield from (Act(by, event, battery, vehicle=CAR) for by in EVERYBODY)
+    elif event == "battery.replaced":
+        for other in others:
+            yield from (Act(by, event, battery, vehicle=CAR, others=(other,)) for by in OPERATORS)
+    elif event in (*SECOND_LIVES, "battery.dismantled"):
+        for other in others:
+            for by in OPERATORS:
+                agreed = () if by == file.responsible or file.responsible is None else (file.responsible,)
+                yield Act(by, event, battery, others=(other,), countersigned=agreed)
+    elif event in ("passport.published", "passport.superseded"):
+        version = (
+            min(file.passport + 1, 2) if event == "passport.superseded" else _next_version(archive, battery)
+        )
+        about = file.passport if event == "passport.superseded" else 0
+        yield from (Act(by, event, battery, version=version, about_version=about) for by in OPERATORS)
+    elif event.startswith("passport."):
+        version = _last_version(archive, battery)
+        yield from (
+            Act(by, event, battery, about_version=version) for by in (*OPERATORS, *AUTHORITIES) if version
+        )
+    elif event == "attestation.corrected":
+        for undone in archive.record(battery)[-1:]:
+            yield Act(undone.by, event, battery, undoes=undone)
+    elif event == "attestation.voided":
+        for undone in archive.record(battery)[-1:]:
+            yield Act(CN_AUTHORITY, event, battery, undoes=undone, countersigned=(EU_AUTHORITY,))
+    else:
+        yield from (Act(by, event, battery) for by in EVERYBODY)
+
+
+def _last_version(archive: Archive, battery: str) -> int:
+    return max((act.version for act in archive.record(battery)), default=0)
+
+
+def _next_version(archive: Archive, battery: str) -> int:
+    return min(_last_version(archive, battery) + 1, 2)
+
+
+BIRTH = ("battery.produced", "passport.published", "battery.exported", "battery.presented")
+BORDER = ("customs.suspended", "customs.released", "customs.refused", "customs.invalidated",
+          "customs.moved", "customs.refusal_lifted", "market.placed")  # fmt: skip
+USE = ("battery.installed", "battery.swapped_out", "battery.maintained", "soh.measured")
+PASSPORTS = ("passport.superseded", "passport.suspended", "passport.reinstated", "passport.revoked",
+             "passport.ban_lifted")  # fmt: skip
+WASTE = ("battery.sold", "battery.declared_waste", "waste.collected", "soh.measured", "waste.exported",
+         "used.exported", "recycling.received")  # fmt: skip
+UNDOING = ("attestation.corrected", "attestation.voided")
+ALARMS = ("battery.reported_lost", "battery.recalled", "recall.lifted", "battery.found")
+TWO = ("battery.declared_waste", "battery.dismantled", "second_life.remanufactured", "waste.exported",
+       "market.placed", "soh.measured")  # fmt: skip
+
+DECKS = {
+    "use": Deck("use", (*BIRTH, "customs.released", "market.placed", *USE, *UNDOING)),
+    "passport": Deck("passport", (*BIRTH, *PASSPORTS, *UNDOING)),
+    "waste": Deck("waste", (*BIRTH, "market.placed", *WASTE)),
+    "border": Deck("border", (*BIRTH, *BORDER, *ALARMS)),
+    "two": Deck("two", (*BIRTH, *TWO), RIGHTFUL, ("A", "B")),
+}
+# The ordinary trade of rightful parties alone, in short decks: what the eight known routes are made of.
+ROUTE_DECKS = {
+    "use": Deck("use", (*BIRTH, "customs.released", "market.placed", "battery.installed",
+                        "battery.swapped_out"), RIGHTFUL),
+    "passport": Deck("passport", (*BIRTH[:2], "battery.exported", "battery.presented", *PASSPORTS), RIGHTFUL),
+    "waste": Deck("waste", (*BIRTH, "battery.declared_waste", "soh.measured", "waste.exported"), RIGHTFUL),
+    "parts": Deck("parts", (*BIRTH, "battery.declared_waste", "battery.dismantled",
+                            "soh.measured", "waste.exported"),
+                  RIGHTFUL, ("A", "B"), (("B", BIRTH[:2]),)),
+    "second life": Deck("second life", (*BIRTH, "battery.declared_waste", "second_life.remanufactured"),
+                        RIGHTFUL, ("A", "B"), (("B", BIRTH[:2]),)),
+}  # fmt: skip
+
+
+def is_stranger(act: Act, archive: Archive) -> bool:
+    """Neither holder nor named nor an authority."""
+    file = archive.of(act.battery)
+    return act.by not in (file.holder, file.responsible, *file.named) and not is_authority(act.by)

@@ -1,0 +1,143 @@
+"""Every state that histories of the acts of a deck reach, judged by the real code and by the law.
+
+Breadth first, so the history printed for a finding is a shortest one. Two histories are one state when the
+public standing of every battery and the law's file of it are the same.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .alphabet import CAR, Deck, is_stranger
+from .law import NOTHING, Act, Archive, after
+from .speaking import may_speak
+from .stage import CONDITIONS, STATE, Stage
+from .words import Shown, bounds, too_good
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Where the real code and the law part: a word too good, or somebody let speak who may not."""
+
+    kind: str  # word, speaks
+    about: str  # the grounds, or the event and its author
+    said: str
+    history: tuple[Act, ...]
+
+    def __str__(self) -> str:
+        steps = "; ".join(str(act) for act in self.history)
+        return f"{self.kind}: {self.about}: {self.said}\n    {steps}"
+
+
+@dataclass
+class Result:
+    """What one exploration saw."""
+
+    states: int = 0
+    acts: int = 0
+    words: int = 0
+    depth: int = 0
+    finished: bool = False
+    findings: dict[tuple[str, str, str], Finding] = field(default_factory=dict)
+    tell: Callable[[str], None] = lambda _: None
+
+    def add(self, finding: Finding) -> None:
+        key = finding.kind, finding.about, finding.said
+        if key not in self.findings:
+            self.findings[key] = finding
+            self.tell(str(finding))
+
+
+@dataclass
+class _Node:
+    stage: Stage
+    archive: Archive
+    history: tuple[Act, ...]
+
+
+def shown_as(condition: str) -> Iterator[Shown]:
+    yield Shown(condition=condition)
+
+
+def key(stage: Stage, archive: Archive, batteries: Sequence[str], step: Any = None) -> object:
+    return tuple((stage.shape(b, step), archive.of(b)) for b in batteries)
+
+
+def explore(
+    deck: Deck,
+    *,
+    depth_max: int = 99,
+    states_max: int = 1_000_000,
+    speaks: bool = True,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Result:
+    """Walk the deck to its fixpoint, or to `depth_max` acts or `states_max` states."""
+    result = Result(tell=tell)
+    start = _Node(Stage.new(), Archive(), ())
+    seen = {key(start.stage, start.archive, deck.batteries)}
+    queue = deque([start])
+    while queue and result.states < states_max:
+        node = queue.popleft()
+        result.depth = max(result.depth, len(node.history))
+        if len(node.history) >= depth_max:
+            continue
+        for act in deck.acts(node.archive):
+            if (step := _try(node, act, result, speaks)) is None:
+                continue
+            archive = after(node.archive, act)
+            if (found := key(node.stage, archive, deck.batteries, step)) in seen:
+                continue
+            seen.add(found)
+            result.states += 1
+            stage = node.stage.fork()
+            stage.take(act, step)
+            reached = _Node(stage, archive, (*node.history, act))
+            _judge(reached, deck, result)
+            queue.append(reached)
+    result.finished = not queue
+    return result
+
+
+def _try(node: _Node, act: Act, result: Result, speaks: bool) -> Any:
+    """Put one act to the real ledger; the step it would take, if it would become state."""
+    if not node.stage.accredited(act):
+        return None
+    result.acts += 1
+    outcome, step = node.stage.would(act)
+    if outcome != STATE:
+        return None
+    if not may_speak(node.archive, act):
+        result.add(
+            Finding("speaks", f"{act.event} by {_who(act)}", "recorded as state", (*node.history, act))
+        )
+        # What follows from a stranger's record would be counted again and again. What a rightful party says
+        # against the rules is followed where `speaks` is off: there lie the routes to a false word.
+        if speaks or is_stranger(act, node.archive):
+            return None
+    return step
+
+
+def _who(act: Act) -> str:
+    from .parties import name
+
+    return name(act.by)
+
+
+def _judge(node: _Node, deck: Deck, result: Result) -> None:
+    """Show every battery in every way, and compare the words."""
+    for battery in deck.batteries:
+        file = node.archive.of(battery)
+        if file is NOTHING or not file.exists:
+            continue
+        for condition in CONDITIONS:
+            for shown in shown_as(condition):
+                if not bounds(file, shown):
+                    continue
+                result.words += 1
+                word = node.stage.word(battery, shown, CAR)
+                for _, ground in too_good(file, shown, word):
+                    about = f"{battery} {ground}"
+                    result.add(Finding("word", about, word, node.history))

@@ -1,0 +1,367 @@
+"""The law, restated for reading: what each act says about a battery.
+
+Written from the domain file and the invariants I1 to I9 alone; the ledger's and the verdict's code was not
+looked at. A `File` is what an honest clerk would keep of one battery. Nothing here is fast.
+Who may say what is in speaking.py, what may at best be said of the battery in words.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from .parties import PARTIES, is_authority, is_customs, side
+
+PRIVATE = "an owner without a node"
+SECOND_LIVES = (
+    "second_life.prepared_for_reuse", "second_life.prepared_for_repurposing",
+    "second_life.repurposed", "second_life.remanufactured",
+)  # fmt: skip
+# What a trade may report about a battery in use: issue 8, I5.
+TRADE_ACTS = ("soh.measured", "battery.maintained", "battery.swapped_out", "battery.replaced",
+              "battery.installed", "negative_event")  # fmt: skip
+# What ends or moves a battery: the holder's consent, or an authority's record.
+ENDINGS = ("battery.declared_waste", "vehicle.scrapped", "waste.collected", "battery.dismantled",
+           "waste.exported", "used.exported", "recycling.received", "recycling.completed",
+           "battery.exported", "battery.sold", "vehicle.sold", *SECOND_LIVES)  # fmt: skip
+CUSTOMS_ACTS = ("customs.suspended", "customs.released", "customs.refused", "customs.invalidated",
+                "customs.moved", "customs.refusal_lifted")  # fmt: skip
+PASSPORT_ACTS = ("passport.published", "passport.superseded", "passport.suspended", "passport.reinstated",
+                 "passport.revoked", "passport.ban_lifted")  # fmt: skip
+# I3: what cannot be taken back by its author.
+IRREVERSIBLE = ("battery.presented", *CUSTOMS_ACTS, "battery.declared_waste", "vehicle.scrapped",
+                "battery.dismantled", *SECOND_LIVES, "recycling.received", "recycling.completed",
+                "material.recovered", "passport.revoked", "battery.handed_over",
+                "responsibility.transferred", "battery.enrolled")  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One statement about one battery: who says what, naming whom, with which further batteries."""
+
+    by: str
+    event: str
+    battery: str
+    parties: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    vehicle: str | None = None
+    declaration: str | None = None
+    version: int = 0  # of the passport that it publishes
+    about_version: int = 0  # of the passport that it is about
+    undoes: Act | None = None
+    countersigned: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        who = PARTIES[self.by].name if self.by in PARTIES else self.by
+        more = [PARTIES[p].name if p in PARTIES else p for p in self.parties]
+        more += [*self.others, *(x for x in (self.vehicle, self.declaration) if x)]
+        more += [f"v{self.version}"] if self.version else []
+        more += [f"of {self.undoes.event}"] if self.undoes else []
+        return f"{who}: {self.event} {self.battery}" + (f" ({', '.join(more)})" if more else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Set:
+    """What somebody set in a jurisdiction: placed, released, refused, recalled, lost, suspended."""
+
+    what: str
+    where: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """An authority's suspension or revocation of a passport, which only it (or its like) takes away."""
+
+    what: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """What an honest clerk keeps of one battery."""
+
+    maker: str | None = None
+    enrolled: bool = False
+    holder: str | None = None
+    named: frozenset[str] = frozenset()
+    responsible: str | None = None
+    place: str | None = None
+    used: frozenset[str] = frozenset()
+    settings: frozenset[Set] = frozenset()
+    vehicle: str | None = None
+    declaration: tuple[str, str] | None = None  # the open one, and the jurisdiction it was made in
+    passport: int = 0  # version of the live one
+    paused_by_operator: bool = False
+    withdrawn_by_operator: bool = False
+    stops: frozenset[Stop] = frozenset()
+    ended: str | None = None  # consumed, dismantled, in recycling
+    certified: frozenset[str] = frozenset()  # whom an authority named for what ends a battery
+
+    @property
+    def exists(self) -> bool:
+        return self.maker is not None or self.enrolled
+
+    @property
+    def in_use(self) -> bool:
+        return bool(self.used)
+
+    def is_set(self, what: str, where: str | None = None) -> bool:
+        return any(s.what == what and where in (None, s.where) for s in self.settings)
+
+
+NOTHING = File()
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """The files of all batteries, and for each the statements in force, oldest first."""
+
+    files: Mapping[str, File] = field(default_factory=dict)
+    acts: Mapping[str, tuple[Act, ...]] = field(default_factory=dict)
+    before: Mapping[str, tuple[Mapping[str, File], ...]] = field(default_factory=dict)
+
+    def of(self, battery: str) -> File:
+        return self.files.get(battery, NOTHING)
+
+    def record(self, battery: str) -> tuple[Act, ...]:
+        return self.acts.get(battery, ())
+
+
+# -- what each act shows ------------------------------------------------------------------------------
+
+
+def marks_of(file: File, act: Act) -> frozenset[str]:
+    """I1: the marks of use that an act leaves on its battery, of itself or by what it presupposes (I6)."""
+    marks = {
+        "battery.installed": {"installed"},
+        "battery.swapped_out": {"installed", "removed"},
+        "battery.replaced": {"installed", "removed"},
+        "vehicle.registered": {"installed"},
+        "vehicle.sold": {"installed"},
+        "vehicle.scrapped": {"installed", "waste"},
+        "battery.declared_waste": {"waste"},
+        "waste.collected": {"waste"},
+        "waste.exported": {"waste"},
+        "recycling.received": {"waste"},
+        "recycling.completed": {"waste"},
+        "end_of_life.certified": {"waste"},
+        "battery.dismantled": {"dismantled"},
+        "used.exported": {"shown_as_used"},
+    }.get(act.event, set())
+    if act.event in SECOND_LIVES:
+        marks = {"consumed"}
+        if act.event.startswith("second_life.prepared"):
+            marks = {"consumed", "waste"}
+    if file.in_use and act.event == "soh.measured":
+        marks = {"measured_in_use"}
+    if file.in_use and act.event == "battery.maintained":
+        marks = {"repaired_in_use"}
+    if file.in_use and act.event in ("battery.handed_over", "battery.sold", "responsibility.transferred"):
+        marks = {"transferred_after_use"}
+    if act.event == "battery.produced" and act.others:
+        marks = {"second_life"}
+    return frozenset(marks)
+
+
+def marks_elsewhere(act: Act) -> dict[str, frozenset[str]]:
+    """The marks that an act leaves on the other batteries that it names: children and successors."""
+    if act.event == "battery.dismantled":
+        return {other: frozenset({"child_of_dismantled"}) for other in act.others}
+    if act.event in SECOND_LIVES:
+        return {other: frozenset({"second_life"}) for other in act.others}
+    return {}
+
+
+def _nothing(file: File, act: Act) -> File:
+    return file
+
+
+def _produced(file: File, act: Act) -> File:
+    return replace(file, maker=act.by, holder=act.by, responsible=act.by, place=side(act.by), enrolled=False)
+
+
+def _enrolled(file: File, act: Act) -> File:
+    return replace(file, enrolled=True, holder=act.by, responsible=act.by, place=side(act.by))
+
+
+def _named(file: File, act: Act) -> File:
+    return replace(file, named=file.named | set(act.parties))
+
+
+def _exported(file: File, act: Act) -> File:
+    return replace(_named(file, act), place=None, vehicle=None)
+
+
+def _presented(file: File, act: Act) -> File:
+    where = side(act.by)
+    return replace(file, declaration=(act.declaration or "", where), place=where)
+
+
+def _customs(file: File, act: Act) -> File:
+    what, where = act.event.removeprefix("customs."), side(act.by)
+    suspended = frozenset(s for s in file.settings if s.what == "suspended")
+    if what == "suspended":
+        return replace(file, settings=file.settings | {Set("suspended", where, act.by)})
+    if what == "refusal_lifted":
+        lifted = {s for s in file.settings if s.what == "refused" and s.where == where}
+        return replace(file, settings=file.settings - lifted)
+    if what == "moved":
+        return file
+    closed = replace(file, declaration=None, settings=file.settings - suspended)
+    if what == "invalidated":
+        return closed
+    return replace(closed, settings=closed.settings | {Set(what, where, act.by)})
+
+
+def _placed(file: File, act: Act) -> File:
+    placed = replace(_named(file, act), settings=file.settings | {Set("placed", side(act.by), act.by)})
+    holder = act.by if act.by in file.named else file.holder
+    return replace(placed, holder=holder, place=side(act.by))
+
+
+def _installed(file: File, act: Act) -> File:
+    return replace(file, vehicle=act.vehicle, place=side(act.by))
+
+
+def _out_of_vehicle(file: File, act: Act) -> File:
+    return replace(_named(file, act), vehicle=None)
+
+
+def _ended(file: File, act: Act) -> File:
+    return replace(_named(file, act), vehicle=None, ended=act.event)
+
+
+def _handed_over(file: File, act: Act) -> File:
+    return replace(file, holder=act.parties[0] if act.parties else PRIVATE, named=frozenset())
+
+
+def _vehicle_sold(file: File, act: Act) -> File:
+    return replace(file, holder=PRIVATE)
+
+
+def _transferred(file: File, act: Act) -> File:
+    return replace(file, responsible=act.parties[0])
+
+
+def _lost(file: File, act: Act) -> File:
+    return replace(file, settings=file.settings | {Set("lost", side(act.by), act.by)})
+
+
+def _recalled(file: File, act: Act) -> File:
+    return replace(file, settings=file.settings | {Set("recalled", side(act.by), act.by)})
+
+
+def may_lift(set_by: str, by: str) -> bool:
+    """I2: who set a thing takes it away: the same party, or one of the same role in the same jurisdiction."""
+    if set_by == by:
+        return True
+    same_kind = is_authority(set_by) and is_authority(by) and is_customs(set_by) == is_customs(by)
+    return same_kind and side(set_by) == side(by)
+
+
+def _lifted(what: str) -> Callable[[File, Act], File]:
+    def lift(file: File, act: Act) -> File:
+        gone = {s for s in file.settings if s.what == what and may_lift(s.by, act.by)}
+        return replace(file, settings=file.settings - gone)
+
+    return lift
+
+
+def _published(file: File, act: Act) -> File:
+    return replace(file, passport=act.version, paused_by_operator=False, withdrawn_by_operator=False)
+
+
+def _passport_stopped(file: File, act: Act) -> File:
+    what = act.event.removeprefix("passport.")
+    if is_authority(act.by):
+        return replace(file, stops=file.stops | {Stop(what, act.by)})
+    if what == "revoked":
+        return replace(file, withdrawn_by_operator=True)
+    return replace(file, paused_by_operator=True)
+
+
+def _passport_resumed(file: File, act: Act) -> File:
+    what = "suspended" if act.event == "passport.reinstated" else "revoked"
+    gone = {s for s in file.stops if s.what == what and may_lift(s.by, act.by)}
+    if what == "revoked":  # the ban is lifted; the revoked version stays revoked (I3)
+        return replace(file, stops=file.stops - gone, withdrawn_by_operator=bool(gone))
+    return replace(file, stops=file.stops - gone, paused_by_operator=False)
+
+
+def _assigned(file: File, act: Act) -> File:
+    return replace(file, holder=act.parties[0] if act.parties else PRIVATE, named=frozenset())
+
+
+def _certified(file: File, act: Act) -> File:
+    return replace(file, certified=file.certified | set(act.parties))
+
+
+EFFECTS: dict[str, Callable[[File, Act], File]] = {
+    "battery.produced": _produced,
+    "battery.enrolled": _enrolled,
+    "battery.exported": _exported,
+    "used.exported": _exported,
+    "waste.exported": _exported,
+    "battery.presented": _presented,
+    **dict.fromkeys(CUSTOMS_ACTS, _customs),
+    "market.placed": _placed,
+    "battery.installed": _installed,
+    "battery.swapped_out": _out_of_vehicle,
+    "battery.replaced": _out_of_vehicle,
+    "vehicle.scrapped": _out_of_vehicle,
+    "battery.declared_waste": _out_of_vehicle,
+    "waste.collected": _named,
+    "battery.dismantled": _ended,
+    **dict.fromkeys(SECOND_LIVES, _ended),
+    "recycling.received": _ended,
+    "recycling.completed": _ended,
+    "battery.handed_over": _handed_over,
+    "battery.sold": _named,
+    "vehicle.sold": _vehicle_sold,
+    "responsibility.transferred": _transferred,
+    "battery.reported_lost": _lost,
+    "battery.lost_lifted": _lifted("lost"),
+    "battery.found": _lifted("lost"),
+    "battery.recalled": _recalled,
+    "recall.lifted": _lifted("recalled"),
+    "battery.recall_lifted": _lifted("recalled"),
+    "passport.published": _published,
+    "passport.superseded": _published,
+    "passport.suspended": _passport_stopped,
+    "passport.revoked": _passport_stopped,
+    "passport.reinstated": _passport_resumed,
+    "passport.ban_lifted": _passport_resumed,
+    "custody.assigned": _assigned,
+    "end_of_life.certified": _certified,
+}
+
+
+def after(archive: Archive, act: Act) -> Archive:
+    """The archive after an act that was recorded as state."""
+    if act.undoes is not None:
+        return _after_undo(archive, act, act.undoes)
+    file = archive.of(act.battery)
+    changed = EFFECTS.get(act.event, _nothing)(file, act)
+    files = {**archive.files, act.battery: replace(changed, used=changed.used | marks_of(file, act))}
+    for other, marks in marks_elsewhere(act).items():
+        known = files.get(other, NOTHING)
+        files[other] = replace(known, used=known.used | marks)
+    acts = {**archive.acts, act.battery: (*archive.record(act.battery), act)}
+    kept = (*archive.before.get(act.battery, ()), archive.files)
+    return Archive(files, acts, {**archive.before, act.battery: kept})
+
+
+def _after_undo(archive: Archive, act: Act, undone: Act) -> Archive:
+    """I3: a correction takes back what its act set, never a mark; voiding takes back the marks as well."""
+    record, before = archive.record(act.battery), archive.before.get(act.battery, ())
+    if not record or record[-1] != undone:
+        return archive
+    old, now = before[-1].get(act.battery, NOTHING), archive.of(act.battery)
+    used = old.used if act.event == "attestation.voided" else old.used | now.used
+    files = {**archive.files, act.battery: replace(old, used=used)}
+    return Archive(
+        files,
+        {**archive.acts, act.battery: record[:-1]},
+        {**archive.before, act.battery: before[:-1]},
+    )

@@ -1,0 +1,86 @@
+"""Who may speak about a battery (I2 to I5): what anybody else says is a claim, or refused."""
+
+from __future__ import annotations
+
+from .law import CUSTOMS_ACTS, IRREVERSIBLE, PASSPORT_ACTS, TRADE_ACTS, Act, Archive, File, may_lift
+from .parties import is_authority, is_customs, side
+
+
+def holds(file: File, act: Act) -> bool:
+    """The holder, whom the holder (or an authority) named, or who carries the holder's countersignature."""
+    consented = file.holder in act.countersigned
+    return act.by == file.holder or act.by in file.named or act.by in file.certified or consented
+
+
+def rules_here(file: File, act: Act) -> bool:
+    """An authority within its own jurisdiction: the battery is there, or its responsible operator is."""
+    if not is_authority(act.by):
+        return False
+    if act.event in PASSPORT_ACTS and file.responsible is not None and side(file.responsible) == side(act.by):
+        return True
+    return file.place == side(act.by)
+
+
+def works_here(file: File, act: Act) -> bool:
+    """A licensed trade of the jurisdiction, once the battery is placed there and was ever installed."""
+    installed = "installed" in file.used
+    return act.event in TRADE_ACTS and installed and file.is_set("placed", side(act.by))
+
+
+def may_speak(archive: Archive, act: Act) -> bool:
+    """I5: whether what `act` says may become state. Anything else is a claim, or refused."""
+    file = archive.of(act.battery)
+    if act.event == "battery.produced":
+        return True  # the accreditation for the namespace is what it needs; asked of the role tables
+    if act.event == "battery.enrolled":
+        return not file.exists
+    if not file.exists:
+        return False
+    if act.event in ("attestation.corrected", "attestation.voided"):
+        return _may_undo(archive, act)
+    if act.event in CUSTOMS_ACTS:
+        return _may_customs(file, act)
+    if act.event in PASSPORT_ACTS:
+        return _may_passport(file, act)
+    if act.event == "battery.presented":  # I4
+        free = file.declaration is None and not file.is_set("refused", side(act.by))
+        return free and (holds(file, act) or is_customs(act.by))
+    if act.event == "responsibility.transferred":
+        return act.by == file.responsible and set(act.parties) <= set(act.countersigned)
+    if act.event in ("battery.recalled", "battery.reported_lost"):
+        return holds(file, act) or rules_here(file, act) or act.by == file.maker
+    return holds(file, act) or rules_here(file, act) or works_here(file, act)
+
+
+def _may_undo(archive: Archive, act: Act) -> bool:
+    """I3: its author alone, the last record, nothing irreversible; voiding needs authorities together."""
+    record = archive.record(act.battery)
+    if act.undoes is None or not record or record[-1] != act.undoes:
+        return False
+    if act.event == "attestation.voided":
+        return len({act.by, *act.countersigned}) > 1 and is_authority(act.by)
+    authors_own = act.by == act.undoes.by
+    return authors_own and act.undoes.event not in IRREVERSIBLE and not act.undoes.countersigned
+
+
+def _may_customs(file: File, act: Act) -> bool:
+    """I2, I4: only the customs where the declaration is open; a refusal is theirs to lift."""
+    if not is_customs(act.by):
+        return False
+    if act.event == "customs.refusal_lifted":
+        return file.is_set("refused", side(act.by))
+    return file.declaration is not None and file.declaration[1] == side(act.by)
+
+
+def _may_passport(file: File, act: Act) -> bool:
+    """I2: what an authority stopped, only it resumes; nobody publishes, supersedes or revokes round it."""
+    foreign = [s for s in file.stops if not may_lift(s.by, act.by)]
+    if act.event in ("passport.reinstated", "passport.ban_lifted"):
+        what = "suspended" if act.event == "passport.reinstated" else "revoked"
+        stopped = {s for s in file.stops if s.what == what}
+        if stopped:
+            return all(may_lift(s.by, act.by) for s in stopped)
+        return what == "suspended" and file.paused_by_operator and act.by == file.responsible
+    if is_authority(act.by):
+        return act.event in ("passport.suspended", "passport.revoked") and rules_here(file, act)
+    return act.by == file.responsible and not foreign

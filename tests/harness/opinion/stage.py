@@ -1,0 +1,302 @@
+"""The real registry and the real verdict, of whatever commit's code is on the path.
+
+Only public entrances are used: the tests' ledger and border, `check_tx`, `prepare_proposal`,
+`process_proposal`, `clear_item`. Signatures are real; an act is signed once and kept.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from importlib import import_module
+from typing import Any
+
+from .law import Act
+from .parties import PARTIES
+from .statements import members_of
+from .words import WORDS, Shown
+
+
+def _module(*names: str) -> Any:
+    """The first of these modules that this commit has: rooms were built after d5dbf19."""
+    for name in names:
+        try:
+            return import_module(name)
+        except ModuleNotFoundError:
+            continue
+    raise ModuleNotFoundError(f"none of {names}: is a tree of the project on the path?")
+
+
+ledger_of = _module("tests.harness.ledger", "tests.ledger")
+border = _module("tests.harness.border", "tests.border")
+attestations = _module("credentials.ledger.attestation", "credentials.attestation")
+canonical = _module("credentials.documents.canonical", "credentials.canonical")
+entries = _module("credentials.ledger.entries", "credentials.entries")
+genesis = _module("credentials.ledger.genesis", "credentials.genesis")
+identifiers = _module("credentials.documents.identifiers", "credentials.identifiers")
+issuer = _module("credentials.documents.issuer", "credentials.issuer")
+standing_class = _module("credentials.ledger.standing", "credentials.standing").Standing
+clearance = _module("credentials.verdicts.clearance", "credentials.clearance")
+application = _module("consensus.application")
+
+STATE, CLAIM, REFUSED, INADMISSIBLE, WAITS = "state", "claim", "refused", "inadmissible", "waits"
+_LINE = set(inspect.signature(clearance.Line).parameters)
+
+
+def _genesis() -> Any:
+    """The parties of the second opinion, accredited for any battery, and for the codes that are their own."""
+    saved = dict(ledger_of.PARTIES)
+    ledger_of.PARTIES.update({did: (p.jurisdiction, p.roles, p.namespaces) for did, p in PARTIES.items()})
+    try:
+        return _founded()
+    finally:
+        ledger_of.PARTIES.clear()
+        ledger_of.PARTIES.update(saved)
+
+
+def _founded() -> Any:
+    named = [ledger_of.participant(did) for did in PARTIES]
+    any_battery = ledger_of.ANY_BATTERY
+    accredited = [ledger_of.accreditation(did) for did in PARTIES]
+    for did, party in PARTIES.items():
+        if party.namespaces:
+            roles = tuple(r for r in party.roles)
+            accredited.append(
+                ledger_of.accreditation(did, schemes=any_battery, roles=roles, licence="acting")
+            )
+    validators = ledger_of.VALIDATORS
+    limits = genesis.Limits(**{name: 1_000_000 for name in _quotas()})
+    return ledger_of.make_genesis(
+        participants=named, accreditations=accredited, validators=validators, limits=limits
+    )
+
+
+def _quotas() -> list[str]:
+    """The limits that long histories would meet: how many acts an issuer may make in a day and a block."""
+    return [f.name for f in dataclasses.fields(genesis.Limits) if "day" in f.name and "issuer" in f.name]
+
+
+@dataclass
+class Book:
+    """What was signed once and is kept: acts, their documents, passports."""
+
+    world: Any
+    time: int
+    transactions: dict[tuple[Act, int, int], bytes] = field(default_factory=dict)
+    passports: dict[tuple[str, int, str], Any] = field(default_factory=dict)
+    codes: dict[str, str] = field(default_factory=dict)
+    attesters: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    table: dict[str, Any] = field(default_factory=dict)
+
+    def code(self, battery: str) -> str:
+        """The code of a battery; its letter's place in the alphabet is its serial number."""
+        if battery not in self.codes:
+            maker = {"S": "ZZ1", "R": "ZZ3"}.get(battery[0], "ZZ1")
+            self.codes[battery] = border.code(ord(battery[0]) * 100 + int(battery[1:] or 0), maker)
+        return self.codes[battery]
+
+    def subject(self, battery: str) -> Any:
+        return border.subject_of(self.code(battery))
+
+    def passport(self, battery: str, version: int, by: str) -> Any:
+        key = (battery, version, by)
+        if key not in self.passports:
+            self.passports[key] = self.world.issue(self.code(battery), by=by, version=version)
+        return self.passports[key]
+
+    def transaction(self, act: Act, nth: int, undone_nth: int = 0) -> bytes:
+        """The signed attestation of an act, made the nth time, undoing the `undone_nth` of another."""
+        key = act, nth, undone_nth
+        if key not in self.transactions:
+            self.transactions[key] = self._sign(act, nth, undone_nth)
+        return self.transactions[key]
+
+    def _sign(self, act: Act, nth: int, undone_nth: int) -> bytes:
+        ledger = self.world.ledger
+        digest, delta = self._document(act, nth)
+        if act.undoes is not None:
+            undone = self.transaction(act.undoes, undone_nth)
+            delta = delta | {"references": (sha256(undone).digest(),)}
+        statement = {
+            "kind": act.event,
+            "subject": self.subject(act.battery),
+            "network_id": ledger.genesis.network_id,
+            "event_time": self.time,
+            "document_digest": digest,
+            "issuer": act.by,
+        } | delta
+        if act.countersigned:
+            draft = attestations.draft_attestation(**statement)
+            signers = [ledger_of.signer(did) for did in act.countersigned]
+            statement["countersignatures"] = [attestations.countersign(draft, key) for key in signers]
+        data: bytes = attestations.make_attestation(
+            signer=ledger_of.signer(act.by), iat=self.time, **statement
+        )
+        return data
+
+    def _document(self, act: Act, nth: int) -> tuple[bytes, dict[str, Any]]:
+        members, delta = members_of(act, self)
+        if act.version:
+            issued = self.passport(act.battery, act.version, act.by)
+            digests = {p: canonical.digest_document(dict(d)) for p, d in issued.credentials.items()}
+            return issued.digest, delta | {"set_list": attestations.SetList(act.version, digests)}
+        number = sha256(repr((act, nth)).encode()).hexdigest()[:12]
+        document = issuer.issue_event(
+            act.event,
+            border.identifier_of(self.code(act.battery)),
+            members,
+            event_id=f"urn:uuid:00000000-0000-4000-9000-{number}",
+            event_time=border.stamp(self.time),
+            issuer_did=act.by,
+            signer=ledger_of.signer(act.by, "credential"),
+            valid_from=border.stamp(ledger_of.CREATED),
+            created=border.stamp(ledger_of.CREATED),
+        )
+        digest: bytes = canonical.digest_document(document)
+        self.world.documents[digest] = document
+        return digest, delta
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A block that would be executed, and the records that it would leave."""
+
+    block: Any
+    standings: Mapping[bytes, bytes]
+
+
+@dataclass
+class Stage:
+    """One real ledger at one moment, with what a node keeps beside it."""
+
+    book: Book
+    world: Any
+    made: Mapping[Act, int] = field(default_factory=dict)  # how often each act was recorded
+
+    @classmethod
+    def new(cls) -> Stage:
+        world = border.World(ledger_of.Ledger(_genesis()))
+        table = ledger_of.lifecycle_table()
+        book = Book(world, world.now, table=table)
+        book.attesters = {e["type"]: tuple(e["attesters"]) for e in table["events"]}
+        return cls(book, world)
+
+    def fork(self) -> Stage:
+        """The same ledger, to go another way; documents and signed acts are shared."""
+        world = copy.copy(self.world)
+        ledger = world.ledger = copy.copy(world.ledger)
+        ledger.reader = _twin(ledger.reader)
+        ledger.registry = _twin(ledger.registry)
+        ledger.registry.reader = ledger.reader
+        world.leaves, world.refused = list(world.leaves), dict(world.refused)
+        return Stage(self.book, world, self.made)
+
+    def accredited(self, act: Act) -> bool:
+        """Whether the role tables let this party make this kind of act at all, on any battery."""
+        attesters = self.book.attesters.get(act.event)
+        if attesters is None or act.by not in PARTIES:
+            return False
+        return "*" in attesters or bool(set(attesters) & set(PARTIES[act.by].roles))
+
+    def transaction(self, act: Act) -> bytes:
+        undone = self.made.get(act.undoes, 1) - 1 if act.undoes is not None else 0
+        return self.book.transaction(act, self.made.get(act, 0), undone)
+
+    def would(self, act: Act) -> tuple[str, Any]:
+        """What becomes of an act now, and the execution of the block that it would make; nothing is kept."""
+        ledger, data = self.world.ledger, self.transaction(act)
+        try:
+            ledger.registry.check_tx(data, ledger.now)
+        except application.NotYet:
+            return WAITS, None
+        except application.Refusal:
+            return INADMISSIBLE, None
+        chosen = ledger.propose([data])
+        if not chosen:
+            return WAITS, None
+        block = ledger.block(chosen)
+        execution = ledger.registry.process_proposal(block)
+        return _kind(execution), _Step(block, execution.standings)
+
+    def take(self, act: Act, step: _Step) -> None:
+        """Execute and keep a block that `would` made of an act."""
+        ledger, data = self.world.ledger, self.transaction(act)
+        time, first = ledger.now, ledger.log.size
+        execution = ledger.execute(step.block)
+        for offset, entry in enumerate(execution.entries):
+            self.world.leaves.append(border.LedgerEntry(first + offset, execution.height, time, entry))
+            parsed = entries.parse_entry(entry)
+            if isinstance(parsed, entries.RefusedEntry):
+                self.world.refused[parsed.digest] = data
+        self.made = {**self.made, act: self.made.get(act, 0) + 1}
+
+    def standing(self, battery: str) -> Any:
+        return self.world.ledger.standing(self.book.subject(battery))
+
+    def shape(self, battery: str, step: _Step | None = None) -> Any:
+        """What the public standing shows (after `step`), without leaf numbers, times and digests."""
+        record = None
+        if step is not None:
+            record = step.standings.get(attestations.standing_key(self.book.subject(battery)))
+        return shape_of(standing_class.decode(record) if record else self.standing(battery))
+
+    def word(self, battery: str, shown: Shown, vin: str | None = None) -> str:
+        """The real verdict's word on a battery shown so."""
+        line: dict[str, Any] = {"goods": shown.goods}
+        if "condition" in _LINE and shown.condition is not None:
+            line["condition"] = shown.condition
+        if shown.goods == "in_vehicle":
+            line |= {"commodity_code": "8703800000", "vin": vin, "mass_kg": None}
+        judged = self.world.judge(self.book.code(battery), **line)
+        word = str(judged.verdict.conclusion.verdict)
+        assert word in WORDS, word
+        return word
+
+
+CONDITIONS = ("new", "used", "second_life", "return", "waste") if "condition" in _LINE else ("new",)
+
+
+def _twin(thing: Any) -> Any:
+    """A copy that shares the values it holds: they are frozen, and only their containers change."""
+    twin = copy.copy(thing)
+    for name, value in vars(thing).items():
+        if isinstance(value, (dict, list, set)):
+            setattr(twin, name, copy.copy(value))
+        elif dataclasses.is_dataclass(value) or isinstance(value, (bytes, int, str, tuple, type(None))):
+            continue
+        elif name != "reader":
+            setattr(twin, name, copy.deepcopy(value))
+    return twin
+
+
+def _kind(execution: Any) -> str:
+    """State, claim or recorded refusal: by the kind of leaf that the act made."""
+    kinds = {type(entries.parse_entry(entry)).__name__ for entry in execution.entries}
+    if "AdmittedEntry" in kinds:
+        return STATE
+    return CLAIM if "ClaimEntry" in kinds else REFUSED
+
+
+# Members of a record that tell when and where in the log, not what.
+_MOMENTS = ("leaf", "height", "time", "_at", "index", "refusal", "attestation", "seq", "document")
+
+
+def shape_of(value: Any) -> Any:
+    """A record without its moments: places in the log, times, and the digests of one history."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = [f.name for f in dataclasses.fields(value)]
+        kept = [n for n in fields if not any(part in n for part in _MOMENTS)]
+        return (type(value).__name__, *((n, shape_of(getattr(value, n))) for n in kept))
+    if isinstance(value, Mapping):
+        # The values of a mapping by fact are places in the log; its keys are what is known.
+        return tuple(
+            (str(k), None if isinstance(v, int) else shape_of(v))
+            for k, v in sorted(value.items(), key=lambda item: str(item[0]))
+        )
+    if isinstance(value, (tuple, list, frozenset, set)):
+        return tuple(sorted({shape_of(v) for v in value}, key=repr))
+    return "bytes" if isinstance(value, bytes) else value

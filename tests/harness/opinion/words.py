@@ -1,0 +1,124 @@
+"""What may at best be said of a battery that is shown: one function per invariant, each with its ground."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .law import File
+
+WORDS = ("clear", "clear_with_gaps", "undecided", "hold", "refuse_recommended")  # best first
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """How a battery is shown: where, under which declaration, as what."""
+
+    jurisdiction: str = "EU"
+    declaration: str = "26NLTEST000001"
+    condition: str | None = "new"
+    goods: str = "battery"
+    direction: str = "import"
+
+
+Bound = tuple[str, str]  # the best word allowed, and the ground
+
+
+def i1_never_new_again(file: File, shown: Shown) -> Bound | None:
+    """No battery with a mark of use is clear as new; in its vehicle, having been installed is no fault."""
+    forgiven = {"installed"} if shown.goods == "in_vehicle" else set()
+    if shown.condition == "new" and (marks := file.used - forgiven):
+        return "hold", "as new, with marks of use: " + ", ".join(sorted(marks))
+    return None
+
+
+def i1_waste(file: File, shown: Shown) -> Bound | None:
+    """What was declared waste is waste, whatever happened since."""
+    if "waste" in file.used and shown.condition != "waste":
+        return "refuse_recommended", "waste, shown as " + str(shown.condition)
+    return None
+
+
+def i1_ended(file: File, shown: Shown) -> Bound | None:
+    """A battery that became another, was taken apart or is being recycled is no battery any more."""
+    if file.ended and shown.condition != "waste":
+        return "hold", "ended: " + file.ended
+    return None
+
+
+def i1_first_placing(file: File, shown: Shown) -> Bound | None:
+    """Placed on a market, it is never placed there for the first time again."""
+    if shown.condition == "new" and shown.direction == "import" and file.is_set("placed", shown.jurisdiction):
+        return "hold", "as new, but placed there before"
+    return None
+
+
+def i2_passport_stopped(file: File, shown: Shown) -> Bound | None:
+    """What an authority revoked or suspended stays so until that authority lifts it."""
+    if any(s.what == "revoked" for s in file.stops):
+        return "refuse_recommended", "passport revoked by an authority, not lifted"
+    if any(s.what == "suspended" for s in file.stops):
+        return "hold", "passport suspended by an authority, not lifted"
+    return None
+
+
+def i2_goods_stopped(file: File, shown: Shown) -> Bound | None:
+    """Refused or suspended there, recalled there or by its maker, or lost anywhere, and not lifted."""
+    here = [s for s in file.settings if s.where == shown.jurisdiction and s.what in ("refused", "suspended")]
+    recalled = [
+        s
+        for s in file.settings
+        if s.what == "recalled" and (s.where == shown.jurisdiction or s.by == file.maker)
+    ]
+    lost = [s for s in file.settings if s.what == "lost"]
+    found = [*here, *recalled, *lost]
+    return ("hold", "not lifted: " + ", ".join(sorted({s.what for s in found}))) if found else None
+
+
+def i4_other_declaration(file: File, shown: Shown) -> Bound | None:
+    """One battery, one open declaration: under another it is not clear."""
+    if file.declaration is not None and file.declaration != (shown.declaration, shown.jurisdiction):
+        return "hold", "open under another declaration"
+    return None
+
+
+def i5_origin(file: File, shown: Shown) -> Bound | None:
+    """A battery nobody brought into being, or one enrolled without its origin, is never clear as new."""
+    if not file.exists:
+        return "undecided", "nobody brought it into being"
+    if file.enrolled and shown.condition == "new":
+        return "undecided", "origin not on record"
+    return None
+
+
+def i7_condition(file: File, shown: Shown) -> Bound | None:
+    """What it is shown as is asked for, never guessed; a battery in a vehicle is no loose battery."""
+    if shown.condition is None:
+        return "undecided", "condition not given"
+    if file.vehicle is not None and shown.goods == "battery":
+        return "hold", "in a vehicle, shown loose"
+    return None
+
+
+def art_77_passport(file: File, shown: Shown) -> Bound | None:
+    """From 18 February 2027 it has a live passport."""
+    if file.withdrawn_by_operator or file.paused_by_operator:
+        return "hold", "passport withdrawn or paused by its operator"
+    return None if file.passport else ("undecided", "no passport")
+
+
+INVARIANTS: tuple[Callable[[File, Shown], Bound | None], ...] = (
+    i1_never_new_again, i1_waste, i1_ended, i1_first_placing, i2_passport_stopped, i2_goods_stopped,
+    i4_other_declaration, i5_origin, i7_condition, art_77_passport,
+)  # fmt: skip
+
+
+def bounds(file: File, shown: Shown) -> list[Bound]:
+    """Everything that speaks against a better word, worst first."""
+    found = [bound for invariant in INVARIANTS if (bound := invariant(file, shown)) is not None]
+    return sorted(found, key=lambda bound: -WORDS.index(bound[0]))
+
+
+def too_good(file: File, shown: Shown, word: str) -> list[Bound]:
+    """The grounds on which `word` is better than anybody may say."""
+    return [bound for bound in bounds(file, shown) if WORDS.index(word) < WORDS.index(bound[0])]
