@@ -7,7 +7,7 @@ import time
 import tomllib
 from collections import namedtuple
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,18 @@ def broken() -> Iterator[Condition]:
     yield
 
 
+@dataclass(frozen=True)
+class Records:
+    """What the office found out about its own records."""
+
+    comparing: str | None = None
+    lost: dict[str, int] = field(default_factory=dict)
+
+
+def records(comparing: str | None = None, **lost: int) -> Source:
+    return readiness.of_records(lambda: Records(comparing, lost))
+
+
 BAD = SetAside("MessageReceived", "did:web:x.example", "KeyError: planted", 1_800_000_000)
 STOPS: dict[str, Source] = {
     "stopped": threads(failure="outbox: OperationalError: disk I/O error"),
@@ -88,9 +100,12 @@ STOPS: dict[str, Source] = {
     "clock_behind": engine(block_ahead_s=60.0),
     "pool_full": engine(pool=990),
     "behind": readiness.of_lag(lambda height: 9, lambda: None, 3),
+    "comparing_records": records("office.db was put back from a backup"),
     "not_known": broken,
 }
 TELLS: dict[str, Source] = {
+    "document_lost": records(document_lost=3),
+    "status_list_withheld": records(status_list_withheld=1),
     "set_aside": readiness.of_set_aside(lambda: 2),
     "input_set_aside": engine(set_aside_total=5, set_aside=(BAD,)),
     "open_api": readiness.of_openness(open_api=True),

@@ -1,0 +1,86 @@
+"""The READMEs are held to the code: every module stands in one, and no row names what is not there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+LAYERS = ("consensus", "credentials", "node")
+READMES = sorted(path for layer in LAYERS for path in (ROOT / layer).rglob("README.md"))
+DECISIONS = sorted(path for layer in LAYERS for path in (ROOT / layer).rglob("decisions/*.md"))
+ROW = re.compile(r"^\| ([^|]*\.py[^|]*) \|", re.MULTILINE)
+
+
+def shown(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def rows(readme: Path) -> set[str]:
+    """The modules that the tables of a README name, by their path below its folder."""
+    cells = ROW.findall(readme.read_text())
+    return {name for cell in cells for name in re.findall(r"([a-z0-9_/]+\.py)", cell.replace("\\_", "_"))}
+
+
+def below(readme: Path) -> set[str]:
+    """The modules that a README answers for: those below its folder, but for rooms with one of their own."""
+    folder = readme.parent
+    own = {other.parent for other in READMES if other != readme and folder in other.parents}
+    return {
+        str(path.relative_to(folder))
+        for path in folder.rglob("*.py")
+        if path.name != "__init__.py" and not any(room in path.parents for room in own)
+    }
+
+
+@pytest.mark.parametrize("readme", READMES, ids=shown)
+def test_every_module_stands_in_its_readme(readme: Path) -> None:
+    """
+    A README's tables name every module of its folder, and no module that is not there.
+    """
+    named, there = rows(readme), below(readme)
+    if readme.parent.name == "credentials":
+        there = {name for name in there if "/" not in name}  # its rooms write their own
+
+    assert not there - named, f"say in {shown(readme)} what these are for"
+    gone = {name for name in named - there if not list(readme.parent.rglob(name))}
+    assert not gone, f"{shown(readme)} names modules that are not there"
+
+
+@pytest.mark.parametrize("readme", READMES, ids=shown)
+def test_links_of_a_readme_lead_somewhere(readme: Path) -> None:
+    """
+    Every relative link of a README names a file or folder that exists.
+    """
+    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", readme.read_text())
+
+    assert [link for link in links if not (readme.parent / link).exists()] == []
+
+
+def test_every_path_that_the_map_of_node_names_exists() -> None:
+    """
+    The table of node/README.md that answers "where is ...?" names files that are there.
+    """
+    text = (ROOT / "node" / "README.md").read_text()
+    table = text[text.index("## Where is") : text.index("## Rooms")]
+    named = set(re.findall(r"`((?:[a-z_]+/)+[a-z_]*(?:\.(?:py|json|toml))?)`", table))
+
+    there = {name for name in named if (ROOT / "node" / name).exists() or (ROOT / name).exists()}
+    assert named - there == set() and len(named) > 15
+
+
+def test_decisions_have_a_number_a_title_and_a_date() -> None:
+    """
+    One decision is one file, NNNN-title.md, whose head repeats the number; no number twice in a folder.
+    """
+    assert len(DECISIONS) > 50
+    seen: set[tuple[Path, str]] = set()
+    for path in DECISIONS:
+        number, text = path.name[:4], path.read_text()
+        assert re.fullmatch(r"\d{4}-[a-z0-9-]+\.md", path.name), shown(path)
+        assert text.startswith(f"# {number}. "), f"{shown(path)} begins with its number and title"
+        assert re.search(r"20\d\d-\d\d", text), f"{shown(path)} has a date"
+        assert (path.parent, number) not in seen, f"{number} is taken in {shown(path.parent)}"
+        seen.add((path.parent, number))
