@@ -56,9 +56,7 @@ def _crosses_as_used(cell: Cell) -> bool:
     """
     if cell["direction"] == "inland" or cell["goods"] == "in_vehicle" or cell["condition"] == "waste":
         return False
-    return cell["condition"] in ("used", "return", "repair") or (
-        cell["condition"] != "new" and cell["use"] != "unused"
-    )
+    return cell["condition"] == "used" or (cell["condition"] != "new" and cell["use"] != "unused")
 
 
 def _check_evidence(

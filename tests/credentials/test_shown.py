@@ -1,0 +1,464 @@
+"""What a battery's life says of it at the border: each route of cases/life ends as its README says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from credentials.ledger.delta import Criteria
+from credentials.ledger.links import children_root
+from credentials.ledger.recalls import recall_subject
+from tests.harness.border import DECLARATION, World, claims_of, code, subject_of
+from tests.harness.ledger import (
+    CN_AUTHORITY,
+    CUSTOMS,
+    EU_AUTHORITY,
+    IMPORTER,
+    MAKER,
+    RECYCLER,
+    RIVAL,
+    SECOND_LIFE,
+    WORKSHOP,
+)
+
+VIN = "ZZ9DEM0E0T0000039"
+PRESENTED = {
+    "declaration_number": DECLARATION,
+    "registration_id": "REG-1",
+    "commodity_code": "8507600000",
+    "eori": "DE1",
+}
+GOOD = ("clear", "clear_with_gaps")
+CONDITIONS = ("new", "used", "second_life", "return", "repair", "waste", None)
+
+
+def shape(told: Mapping[str, Any]) -> tuple[str, str]:
+    return told["verdict"], told["reason"]
+
+
+def check(told: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    return [c for c in told["checks"] if c["name"] == name]
+
+
+def judged(w: World, text: str, **line: Any) -> dict[str, Any]:
+    return w.judge(text, **line).as_dict()
+
+
+def exported(w: World, serial: int, *also: str) -> str:
+    """Produced, published, exported; the importer and `also` are named."""
+    text = code(serial)
+    w.run(w.ledger.attest(MAKER, "battery.produced", subject_of(text)))
+    w.publish(text)
+    w.happen(MAKER, "battery.exported", text, {"commodity_code": "850760"}, parties=(IMPORTER, *also))
+    return text
+
+
+def placed(w: World, serial: int) -> str:
+    """Presented, released and placed in the EU by its importer."""
+    text = w.new(serial)
+    w.happen(CUSTOMS, "customs.released", text, {"basis": "registry_check"})
+    w.happen(IMPORTER, "market.placed", text, {"art_41_checked": True}, parties=(WORKSHOP, RECYCLER))
+    return text
+
+
+def installed(w: World, serial: int) -> str:
+    text = placed(w, serial)
+    w.happen(WORKSHOP, "battery.installed", text, {"vin": VIN}, bound_asset=subject_of(VIN))
+    return text
+
+
+def removed(w: World, serial: int) -> str:
+    text = installed(w, serial)
+    w.happen(WORKSHOP, "battery.swapped_out", text, {"vin": VIN}, bound_asset=subject_of(VIN))
+    return text
+
+
+def waste(w: World, serial: int) -> str:
+    text = placed(w, serial)
+    w.happen(RECYCLER, "battery.declared_waste", text, {"reason": "worn"}, parties=(SECOND_LIFE, IMPORTER))
+    return text
+
+
+def waste_exported_and_presented(w: World) -> str:
+    text = waste(w, 1)
+    w.happen(RECYCLER, "waste.exported", text, {"notification": "N-1"}, parties=(IMPORTER,))
+    w.happen(IMPORTER, "battery.presented", text, PRESENTED)
+    return text
+
+
+def dismantled_and_presented(w: World) -> str:
+    text = waste(w, 1)
+    child = subject_of(code(11, maker="ZZ6"))
+    w.happen(RECYCLER, "battery.dismantled", text, {"facility_licence": "L"}, references=(child,))
+    w.happen(RECYCLER, "waste.exported", text, {"notification": "N-1"}, parties=(IMPORTER,))
+    w.happen(IMPORTER, "battery.presented", text, PRESENTED)
+    return text
+
+
+@pytest.mark.parametrize("route", [waste_exported_and_presented, dismantled_and_presented])
+@pytest.mark.parametrize("condition", CONDITIONS)
+def test_l01_l02_waste_is_waste_whatever_it_is_shown_as(
+    route: Callable[[World], str], condition: str | None
+) -> None:
+    """
+    L01, L02: exported and presented again, the EU status stays waste: refused as anything but waste, and as
+    waste never clear, for nobody checked the notification of its shipment.
+    """
+    w = World()
+    told = judged(w, route(w), condition=condition)
+
+    if condition == "waste":
+        assert shape(told) == ("undecided", "waste_shipment_not_checked")
+    else:
+        assert shape(told) == ("refuse_recommended", "waste")
+
+
+def test_l03_what_an_authority_revoked_stays_refused_until_it_lifts_the_ban() -> None:
+    """
+    L03: the maker cannot publish again; even after the ban only a new version makes the battery clear.
+    """
+    w = World()
+    text = exported(w, 1)
+    digest = w.passports[text].digest
+    w.happen(CN_AUTHORITY, "passport.revoked", text, {"reason": "forged test"}, references=(digest,))
+
+    banned = judged(w, text)
+    w.happen(CN_AUTHORITY, "passport.ban_lifted", text, {"reason": "tested again"})
+    revoked = judged(w, text)
+    w.publish(text, w.issue(text, version=2))
+
+    assert shape(banned) == ("refuse_recommended", "revoked")
+    assert {c["reason"] for c in check(banned, "standing.publication")} == {"publication_banned"}
+    assert check(banned, "standing.publication")[0]["evidence"]["by"] == CN_AUTHORITY
+    assert shape(revoked) == ("refuse_recommended", "revoked")
+    assert judged(w, text)["verdict"] in GOOD
+
+
+def test_l04_a_suspended_passport_holds_until_every_suspension_is_lifted() -> None:
+    """
+    L04: two authorities suspended; one of them reinstating does not make it clear.
+    """
+    w = World()
+    text = w.new(1)
+    digest = w.passports[text].digest
+    for authority in (EU_AUTHORITY, CN_AUTHORITY):
+        w.happen(authority, "passport.suspended", text, {"reason": "test"}, references=(digest,))
+
+    words = [shape(judged(w, text))]
+    for authority in (CN_AUTHORITY, EU_AUTHORITY):
+        w.happen(authority, "passport.reinstated", text, references=(digest,))
+        words.append(shape(judged(w, text)))
+
+    assert words[:2] == [("hold", "suspended")] * 2
+    assert words[2][0] in GOOD
+
+
+def successor(w: World, *, named: bool) -> str:
+    """A battery remanufactured from waste, produced with or without its predecessors."""
+    old, text = waste(w, 1), code(21, maker="ZZ5")
+    standing = w.ledger.standing(subject_of(old))
+    parties = [party for party in (standing.responsible, standing.holder) if party is not None]
+    act = w.ledger.countersigned(
+        SECOND_LIFE,
+        "second_life.remanufactured",
+        subject_of(old),
+        parties,
+        references=(subject_of(text),),
+    )
+    w.run(act)
+    members: dict[str, Any] = {"references": (subject_of(old),)} if named else {}
+    w.run(w.ledger.attest(SECOND_LIFE, "battery.produced", subject_of(text), **members))
+    w.publish(text, w.issue(text, by=SECOND_LIFE))
+    return text
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["predecessors named", "left out"])
+@pytest.mark.parametrize("condition", CONDITIONS)
+def test_l05_a_successor_is_judged_as_second_life(named: bool, condition: str | None) -> None:
+    """
+    L05: whether its production names its predecessors or not, the ledger knows it: never clear as new.
+    """
+    w = World()
+    told = judged(w, successor(w, named=named), condition=condition)
+
+    assert told["verdict"] not in GOOD or condition == "second_life"
+    found = {(c["outcome"], c["reason"]) for c in check(told, "new_not_used")}
+    if condition == "new":
+        assert told["verdict"] == "hold"
+        assert found == {("fail", "used_sold_as_new")}
+    assert check(told, "status_change_values")[0]["outcome"] != "not_applicable"
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_l06_a_child_of_a_dismantled_pack_is_not_new(when: str) -> None:
+    """
+    L06: from the moment its pack is dismantled the module is used, published and exported or not.
+    """
+    w = World()
+    pack, module = code(1), code(2)
+    w.run(w.ledger.attest(MAKER, "battery.produced", subject_of(module)))
+    subjects = [subject_of(module), subject_of(code(3))]
+    w.run(w.ledger.attest(MAKER, "battery.produced", subject_of(pack), children_root=children_root(subjects)))
+    w.publish(module)
+
+    def dismantle() -> None:
+        w.happen(MAKER, "battery.sold", pack, {"invoice": "I-1"}, parties=(RECYCLER,))
+        w.happen(RECYCLER, "battery.declared_waste", pack, {"reason": "worn"})
+        w.happen(RECYCLER, "battery.dismantled", pack, {}, references=tuple(reversed(subjects)))
+
+    if when == "before":
+        dismantle()
+    w.happen(MAKER, "battery.exported", module, {"commodity_code": "850760"}, parties=(IMPORTER,))
+    w.happen(IMPORTER, "battery.presented", module, PRESENTED)
+    if when == "after":
+        assert judged(w, module)["verdict"] in GOOD
+        dismantle()
+
+    assert shape(judged(w, module)) == ("hold", "used_sold_as_new")
+
+
+def test_l07_a_battery_in_a_car_is_not_loose_and_new() -> None:
+    """
+    L07: it is held, and the reason names the vehicle, since when, and by whom it was installed.
+    """
+    w = World()
+    text = installed(w, 1)
+
+    told = judged(w, text)
+
+    assert shape(told) == ("hold", "installed_on_record")
+    state = next(c for c in check(told, "standing.state") if c["outcome"] == "fail")
+    assert state["evidence"]["vehicle"] == VIN
+    assert state["evidence"]["by"] == WORKSHOP
+    assert state["evidence"]["since"] <= w.now
+    assert {c["reason"] for c in check(told, "new_not_used")} == {"used_sold_as_new"}
+
+
+@pytest.mark.parametrize("condition", ["new", "used", None])
+def test_l08_leaving_the_export_out_gains_nothing(condition: str | None) -> None:
+    """
+    L08, I6: installed and removed, shown with an honest export, with none, with a used one that lacks its
+    record: the same word, and never a clear one.
+    """
+    words = set()
+    for export in (None, "battery.exported", "used.exported"):
+        w = World()
+        text = removed(w, 1)
+        if export == "battery.exported":
+            w.happen(RECYCLER, export, text, {"commodity_code": "850760"})
+        elif export == "used.exported":
+            w.happen(IMPORTER, export, text, {"not_waste": False}, quantities={"soh_permille": 900})
+        words.add(shape(judged(w, text, condition=condition))[0])
+
+    assert words == {"hold"}
+
+
+def test_a_used_battery_with_its_record_is_clear_as_used_and_never_as_new() -> None:
+    """
+    X19: with the Annex XIV record a removed battery is clear as used; as new it is held all the same.
+    """
+    w = World()
+    text = removed(w, 1)
+    record = {
+        "contract_reference": "INV-1",
+        "soh_permille": 900,
+        "soh_date": "2027-01-01",
+        "not_waste": True,
+        "packaging": "crate",
+    }
+    w.happen(IMPORTER, "used.exported", text, record, quantities={"soh_permille": 900})
+
+    assert judged(w, text, condition="used")["verdict"] in GOOD
+    assert shape(judged(w, text)) == ("hold", "used_sold_as_new")
+    assert shape(judged(w, text, condition="second_life")) == ("hold", "second_life_not_on_record")
+    assert shape(judged(w, text, condition="repair")) == ("undecided", "return_not_checked")
+
+
+@pytest.mark.parametrize(
+    ("by", "members", "reached", "spared"),
+    [
+        (MAKER, {"criteria": Criteria(("ZZ1PE75",))}, "hold", "hold"),  # the model
+        (MAKER, {"criteria": Criteria(("ZZ1PE75QH00001G630000001",))}, "hold", "clear"),  # one code
+        (EU_AUTHORITY, {"criteria": Criteria(("ZZ1PE75QH00001G630000001",))}, "hold", "clear"),
+        (CN_AUTHORITY, {"criteria": Criteria(("ZZ1PE75",))}, "clear", "clear"),  # elsewhere: an alert
+        (MAKER, {"references": (subject_of(code(1)),)}, "hold", "clear"),  # a list
+    ],
+)
+def test_l17_a_recall_reaches_what_it_names(
+    by: str, members: dict[str, Any], reached: str, spared: str
+) -> None:
+    """
+    L17: by model, by code, by list; an authority's for its own side, elsewhere a note; lifted, it is over.
+    """
+    w = World()
+    first, second = w.new(1), w.new(2)
+    digest = w.recall(by, **members)
+
+    words = [judged(w, text)["verdict"] for text in (first, second)]
+    note = check(judged(w, first), "standing.recall")[0]
+    w.run(w.ledger.attest(by, "recall.lifted", recall(), references=(digest,)))
+
+    assert words == [reached, spared]
+    assert (note["reason"], note["evidence"]["by"]) == (
+        "recalled" if reached == "hold" else "recalled_elsewhere",
+        by,
+    )
+    assert judged(w, first)["verdict"] in GOOD
+
+
+def recall() -> Any:
+    return recall_subject("gbt34014", "ZZ1")
+
+
+def test_a_recall_by_days_of_production_reaches_what_was_made_on_them() -> None:
+    """
+    L17: batteries made before the days that are recalled are spared.
+    """
+    w = World()
+    text = w.new(1)
+    made = w.ledger.standing(subject_of(text)).production_time
+    assert made is not None
+    w.recall(MAKER, criteria=Criteria((), made + 1, made + 9))
+    spared = judged(w, text)["verdict"]
+    w.recall(MAKER, criteria=Criteria((), made, made))
+
+    assert spared in GOOD
+    assert shape(judged(w, text)) == ("hold", "recalled")
+
+
+@pytest.mark.parametrize(("by", "expected"), [(EU_AUTHORITY, ("hold", "lost")), (IMPORTER, ("hold", "lost"))])
+def test_what_is_lost_here_is_held(by: str, expected: tuple[str, str]) -> None:
+    """
+    X18: reported lost by an authority of this side, or by who holds it: held until found.
+    """
+    w = World()
+    text = w.new(1)
+    w.happen(by, "battery.reported_lost", text, {"reference": "P-1"})
+
+    assert shape(judged(w, text)) == expected
+
+
+def test_an_authority_elsewhere_warns_and_holds_nothing() -> None:
+    """
+    L13, I2: a loss that a Chinese authority reports of goods before EU customs is an alert, shown beside a
+    clear word.
+    """
+    w = World()
+    text = w.new(1)
+    w.happen(CN_AUTHORITY, "battery.reported_lost", text, {"reference": "P-1"})
+
+    told = judged(w, text)
+
+    assert told["verdict"] in GOOD
+    claims = check(told, "standing.claims")[0]
+    assert (claims["outcome"], claims["reason"]) == ("warn", "claimed_by_authority")
+    assert claims["evidence"]["first"][0]["by"] == CN_AUTHORITY
+
+
+def test_claims_of_strangers_change_no_word_and_cost_nothing() -> None:
+    """
+    I5: whatever strangers claim, the word, its reason and every other check stay as they were.
+    """
+    w = World()
+    text = w.new(1)
+    before = judged(w, text)
+    w.happen(RIVAL, "market.placed", text, {"art_41_checked": True})
+    w.happen(WORKSHOP, "battery.installed", text, {"vin": VIN}, bound_asset=subject_of(VIN))
+
+    after = judged(w, text)
+
+    assert shape(after) == shape(before)
+    assert check(after, "standing.claims")[0]["evidence"]["count"] == 2
+
+    def others(told: Mapping[str, Any]) -> list[Any]:
+        return [
+            (c["name"], c["outcome"], c["reason"])
+            for c in told["checks"]
+            if c["name"] not in ("standing.claims", "fresh")
+        ]
+
+    assert others(after) == others(before)
+    assert len(w.view(text).entries) == len([s for s in before["timeline"]])
+
+
+def test_l21_what_is_left_out_is_asked_for_and_never_a_ground() -> None:
+    """
+    L21: goods, condition or declaration left out: undecided, `not_given`, and the sentence names the member.
+    """
+    w = World()
+    text = w.new(1)
+
+    cases: tuple[tuple[dict[str, Any], dict[str, Any] | None, str], ...] = (
+        ({"goods": None}, None, "`goods`"),
+        ({"condition": None}, None, "`condition`"),
+        ({}, {}, "`declaration`"),
+    )
+    for line, head, member in cases:
+        told = w.judge(text, head=head, **line).as_dict()
+        assert (told["verdict"], told["ground"]) == ("undecided", None)
+        assert told["undecided_because"] == "not_given"
+        assert member in told["text"]
+
+
+@pytest.mark.parametrize(("category", "outcome"), [("ev", "pass"), ("lmt", "fail"), (None, "not_checked")])
+def test_l24_the_category_is_that_of_the_production(category: str | None, outcome: str) -> None:
+    """
+    L24: a passport of another category than the battery was produced with is held; unknown is not checked.
+    """
+    w = World()
+    text = code(1)
+    members = {} if category is None else {"category": category}
+    w.happen(MAKER, "battery.produced", text, members)
+    w.publish(text, w.issue(text, claims=claims_of(1)))
+
+    told = judged(w, text)
+
+    assert check(told, "category")[0]["outcome"] == outcome
+    assert (told["reason"] == "category_mismatch") == (outcome == "fail")
+
+
+def test_a_refusal_elsewhere_is_said_and_here_refused() -> None:
+    """
+    I4: refused by this side's customs it is refused until they lift it; the other side only says so.
+    """
+    w = World()
+    text = w.new(1)
+    w.happen(CUSTOMS, "customs.refused", text, {"conclusion": "x", "endorsement": "y"})
+
+    here = judged(w, text)
+    elsewhere = w.judge(text, policy_name="authority-cn", evidence=w.evidence(text)).as_dict()
+    w.happen(CUSTOMS, "customs.refusal_lifted", text, {"reason": "tested"})
+
+    assert shape(here) == ("refuse_recommended", "release_refused")
+    assert "refused_elsewhere" in {c["reason"] for c in check(elsewhere, "standing.state")}
+    assert elsewhere["reason"] != "release_refused"
+    assert judged(w, text)["reason"] != "release_refused"
+
+
+def test_placed_here_it_is_never_placed_first_again() -> None:
+    """
+    I1: unsold stock that comes back is a return; declared as new at import it is held, elsewhere it is new.
+    """
+    w = World()
+    text = placed(w, 1)
+
+    assert shape(judged(w, text)) == ("hold", "placed_before")
+    assert judged(w, text, condition="return")["verdict"] in GOOD
+    elsewhere = w.judge(text, policy_name="authority-cn", evidence=w.evidence(text)).as_dict()
+    assert elsewhere["reason"] != "placed_before"
+
+
+def test_an_enrolled_battery_is_never_clear_as_new() -> None:
+    """
+    I5: origin not on record: held as new.
+    """
+    w = World()
+    text = code(1)
+    w.happen(IMPORTER, "battery.enrolled", text, {"ground": "older stock", "evidence": "invoice"})
+
+    told = judged(w, text)
+
+    assert check(told, "new_not_used")[0]["reason"] == "origin_not_on_record"
+    assert told["verdict"] == "hold"
