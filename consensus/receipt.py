@@ -64,6 +64,7 @@ class Receipt:
             raise ReceiptError(f"a receipt has at most {RECEIPT_BYTES_MAX} bytes")
         try:
             text = text.decode() if isinstance(text, bytes) else text
+            _require_line_ends(text)
             receipt = cls._parse(text)
         except UnicodeDecodeError as error:
             raise ReceiptError("the receipt is not UTF-8 text") from error
@@ -91,6 +92,17 @@ class Receipt:
         if any(len(one) != HASH_BYTES for one in proof) or len(extra) > EXTRA_BYTES_MAX:
             raise ReceiptError("a hash of the inclusion proof or the extra data has a wrong length")
         return cls(extra, index, proof, SignedNote.parse(tail))
+
+
+def _require_line_ends(text: str) -> None:
+    """Say what a mail program, an editor or git did to a receipt, so that it is not taken for a forgery."""
+    if text.startswith("\ufeff"):
+        raise ReceiptError("the receipt begins with a byte order mark: save it as UTF-8 without one")
+    if "\r" in text:
+        raise ReceiptError(
+            "the line ends of the receipt were changed to those of Windows (CR LF), and must be LF: get it "
+            "again, or turn them back"
+        )
 
 
 @dataclass(frozen=True, slots=True)

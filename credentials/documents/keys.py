@@ -237,25 +237,18 @@ def controller_of(method: str) -> str:
 
     Controlled Identifiers 1.0, 2.2: any URL may name a method; where it has no fragment it is its own.
     """
-    uri = parse_uri(method)
-    if uri is None:
+    if parse_uri(method) is None or len(method) > DID_CHARACTERS_MAX:
         raise CredentialError("malformed", f"{shown(method)} is not the URL of a key (CID 1.0, 2.2).")
     return method.partition("#")[0]
 
 
-def split_did_url(url: str) -> tuple[str, str]:
-    """Split the DID URL of a verification method into the DID of its controller and the fragment.
-
-    A URL that names a key and is none of a did:web or did:key is `issuer_unknown`: lawful, and not looked up.
-    """
-    uri = parse_uri(url)
-    if uri is None or len(url) > DID_CHARACTERS_MAX:
-        raise CredentialError("malformed", f"{shown(url)} is not the URL of a key (CID 1.0, 2.2).")
-    did = controller_of(url)
-    require_did(did)
-    if not uri.fragment or uri.query is not None:
-        raise CredentialError("malformed", f"{shown(url)} is not the DID URL of a key (did#fragment).")
-    return did, uri.fragment
+def controller_of_proof(method: str) -> str:
+    """The controller of the verification method of a proof, which a DID names by its fragment only."""
+    controller = controller_of(method)
+    uri = parse_uri(method)
+    if uri is not None and uri.is_did and not uri.fragment:
+        raise CredentialError("malformed", f"{shown(method)} is not the DID URL of a key (did#fragment).")
+    return controller
 
 
 def require_did(did: str) -> None:

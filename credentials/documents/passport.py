@@ -80,6 +80,7 @@ class PassportSchema:
 def split(claims: Mapping[str, Any], paths: Mapping[str, Any]) -> dict[int, Claims]:
     """Split the submodels of a passport into its four sets; a member assigned to no point is refused."""
     sets: dict[int, Claims] = {point: {} for point in POINTS}
+    _require_model(claims, paths)
     for path, points, value in _assigned(claims, paths["members"], _parents(paths["members"])):
         for point in points:
             _put(sets[point], path, value)
@@ -247,10 +248,22 @@ def _assigned(
         if points is None:
             raise CredentialError(
                 "schema_invalid",
-                f"{dotted[:120]!a} is assigned to no point of Annex XIII by passport-paths.json: "
-                "who may see it is not known.",
+                f"{dotted[:120]!a} is no member of BatteryPass 1.2, so that nobody has said who may see it "
+                "(Reg (EU) 2023/1542, Annex XIII). Leave it out, or use the model's name for it.",
             )
         yield here, points, member
+
+
+def _require_model(claims: Mapping[str, Any], paths: Mapping[str, Any]) -> None:
+    """Refuse claims of another model as a whole, instead of its first member."""
+    submodels = _submodels(paths)
+    if not any(name in claims for name in submodels):
+        found = ", ".join(f"{name[:40]!a}" for name in list(claims)[:5]) or "nothing"
+        raise CredentialError(
+            "schema_invalid",
+            f"The claims are not in the form of {paths['model']}: an object with its submodels "
+            f"{', '.join(submodels)}. None of them is there; there is {found}.",
+        )
 
 
 def _parents(members: Iterable[str]) -> Set[str]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from credentials.documents import suites
 from credentials.documents.canonical import Contexts
+from credentials.documents.model import Credential, parse_credential
 from credentials.documents.suites import jose
 from credentials.documents.suites.integrity import ASSERTION, KeyOf
 from credentials.errors import CredentialError
@@ -158,6 +159,20 @@ def what_is_said(document: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in document.items()
         if (said := _said(value)) is not None or name == "@context"
     }
+
+
+def view_of(document: object) -> Credential:
+    """The typed view of a credential; members that are null or empty lists say nothing.
+
+    They are no reason to refuse it: where they would be lost, on RDF, the suite refuses them by itself.
+    """
+    try:
+        return parse_credential(document)
+    except CredentialError:
+        said = what_is_said(document) if isinstance(document, dict) else document
+        if said == document:
+            raise
+        return replace(parse_credential(said), document=document)  # type: ignore[arg-type]
 
 
 def _said(value: Any) -> Any:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from credentials.documents.canonical import Contexts, digest_document, parse_json
-from credentials.documents.model import Credential, StatusEntry, parse_credential
+from credentials.documents.model import Credential, StatusEntry
 from credentials.documents.secured import (
     Secured,
     Shown,
@@ -22,7 +22,7 @@ from credentials.documents.secured import (
     open_secured,
     unwrap,
     verify_shown,
-    what_is_said,
+    view_of,
 )
 from credentials.documents.status import StatusList, read_list
 from credentials.documents.suites.integrity import KeyOf
@@ -172,7 +172,7 @@ def _structure(
     """The credential, out of its envelope; None after saying why it is none, or cannot be judged."""
     try:
         opened = unwrap(document)
-        credential = _view(opened.document)
+        credential = view_of(opened.document)
         digest_document(document)
     except CredentialError as error:
         # An algorithm that is none, or is not known here, is a matter of the proof.
@@ -182,7 +182,7 @@ def _structure(
         return None
     try:
         said = meant(opened, contexts)
-        credential = _view(said)
+        credential = view_of(said)
         if STATUS_CLAIM in opened.document and STATUS_CLAIM not in said:
             credential = replace(credential, status_unknown=(*credential.status_unknown, "status of a JWT"))
     except CredentialError as error:
@@ -190,17 +190,6 @@ def _structure(
     else:
         found.passed("structure", id=credential.id, types=list(credential.types))
     return opened, credential
-
-
-def _view(document: Mapping[str, Any]) -> Credential:
-    """The typed view; members that are null or empty say nothing (RDF suites refuse them by themselves)."""
-    try:
-        return parse_credential(document)
-    except CredentialError:
-        said = what_is_said(document)
-        if said == document:
-            raise
-        return replace(parse_credential(said), document=document)
 
 
 # -- proof, issuer's key -------------------------------------------------------------------------------

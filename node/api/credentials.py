@@ -33,6 +33,12 @@ def issue_by_profile(service: Service, profile: str) -> ResponseReturnValue:
     return json_reply(service.vc_api.issue(order["credential"], profile), 201)
 
 
+def prove_presentation(service: Service) -> ResponseReturnValue:
+    """Prove one presentation by a key of this node, for a domain and a challenge."""
+    order = json_body("ProvePresentationRequest", CREDENTIAL_BYTES_MAX)
+    return json_reply(service.vc_api.prove(order["presentation"], order.get("options")), 201)
+
+
 def verify_credential(service: Service) -> ResponseReturnValue:
     """200 with `verified: true`, or 400 with the reasons."""
     return _verified(

@@ -160,6 +160,9 @@ SCHEMAS: dict[str, Schema] = {
     "VerifyCredentialRequest": _object(
         {"verifiableCredential": ANY}, {"options": {"type": ["object", "null"]}}
     ),
+    "ProvePresentationRequest": _object(
+        {"presentation": {"type": "object"}}, {"options": {"type": ["object", "null"]}}
+    ),
     "VerifyPresentationRequest": _object(
         {"verifiablePresentation": ANY}, {"options": {"type": ["object", "null"]}}
     ),
@@ -258,6 +261,7 @@ SCHEMAS: dict[str, Schema] = {
     "Readiness": _object({"head": {"type": "object"}, "rows": _list({"type": "object"})}),
     "Link": _object({"url": STRING, "path": STRING}),
     "Document": {"type": "object"},
+    "VerifiablePresentation": _object({"verifiablePresentation": ANY}),
     "VerifiableCredential": _object({"verifiableCredential": ANY}, {"warning": STRING}),
     "Verification": _object(
         {

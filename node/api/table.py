@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from node.api import batteries, consignments, credentials, keys, log, network, operations, pages, passports
 from node.api.route import (
-    CREDENTIAL_BYTES_MAX,
     FORM,
     HTML,
     JSON,
@@ -21,6 +20,7 @@ from node.api.route import (
     Body,
     Route,
 )
+from node.api.vc_routes import VC_API
 
 ISSUE = ("issue",)
 ATTEST = ("issue", "govern", "clear")  # which events a participant may attest is the ledger's rule
@@ -39,11 +39,6 @@ PROMETHEUS = "text/plain; version=0.0.4"
 
 SEEN = Answer(303, None, (HTML,), "A form was sent: see the page named by Location.")
 PAGE = (Answer(200, None, (HTML,), "A page."),)
-
-VERIFIED = (
-    Answer(200, "Verification", text="Verified."),
-    Answer(400, "Verification", text="Not verified, with the reasons."),
-)
 
 
 def _ok(schema: str, types: tuple[str, ...] = (JSON,), text: str = "As asked.") -> tuple[Answer, ...]:
@@ -135,64 +130,7 @@ ROUTES: tuple[Route, ...] = (
         READ,
     ),
     Route("GET", "/events", passports.events, "The events of the lifecycle", _ok("Events")),
-    # -- VC-API ------------------------------------------------------------------------------------------
-    Route(
-        "POST",
-        "/credentials/issue",
-        credentials.issue_credential,
-        "Secure one credential by the default profile (VC-API)",
-        (Answer(201, "VerifiableCredential", text="Secured."),),
-        ISSUE,
-        Body("IssueCredentialRequest", size_bytes_max=CREDENTIAL_BYTES_MAX),
-        open_api=True,
-    ),
-    Route(
-        "POST",
-        "/issuers/<profile>/credentials/issue",
-        credentials.issue_by_profile,
-        "Secure one credential by a named profile (VC-API)",
-        (Answer(201, "VerifiableCredential", text="Secured."),),
-        ISSUE,
-        Body("IssueCredentialRequest", size_bytes_max=CREDENTIAL_BYTES_MAX),
-        open_api=True,
-    ),
-    Route(
-        "POST",
-        "/credentials/status",
-        credentials.set_status,
-        "Change the status of one credential (VC-API)",
-        _ok("Document"),
-        ISSUE,
-        Body("StatusRequest", size_bytes_max=CREDENTIAL_BYTES_MAX),
-        open_api=True,
-    ),
-    Route(
-        "POST",
-        "/credentials/verify",
-        credentials.verify_credential,
-        "Verify one credential (VC-API)",
-        VERIFIED,
-        VERIFY,
-        Body("VerifyCredentialRequest", size_bytes_max=CREDENTIAL_BYTES_MAX),
-        open_api=True,
-    ),
-    Route(
-        "POST",
-        "/presentations/verify",
-        credentials.verify_presentation,
-        "Verify one presentation and every credential in it (VC-API)",
-        VERIFIED,
-        VERIFY,
-        Body("VerifyPresentationRequest", size_bytes_max=CREDENTIAL_BYTES_MAX),
-        open_api=True,
-    ),
-    Route(
-        "GET",
-        "/test-manifest",
-        credentials.test_manifest,
-        "The credential profiles of a node started with --open-api (404 at any other)",
-        _ok("Document"),
-    ),
+    *VC_API,
     # -- batteries and verdicts --------------------------------------------------------------------------
     Route(
         "GET",

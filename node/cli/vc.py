@@ -2,21 +2,27 @@
 
 The result is one JSON object, {"result": "success|failure|indeterminate", "data": "..."}: what was made,
 what was verified, or why not; the exit code is 0, 1 or 2. The key is a verification method of type JsonWebKey
-with publicKeyJwk, and with secretKeyJwk to issue.
+with publicKeyJwk, and with secretKeyJwk to issue. A context that is not pinned is given by --context
+URL=FILE; a presentation is made and verified for one reader by --domain and --challenge.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from node.errors import SetupError
+
+if TYPE_CHECKING:
+    from credentials.documents.canonical import Contexts
 
 SUCCESS, FAILURE, INDETERMINATE = "success", "failure", "indeterminate"
 EXIT_CODES = {SUCCESS: 0, FAILURE: 1, INDETERMINATE: 2}
@@ -32,6 +38,11 @@ KEY = click.option("--key", "key_file", type=click.Path(path_type=Path), help="J
 FEATURE = click.option(
     "--feature", type=click.Choice(FEATURES), default="credential_di", show_default=True, help="How."
 )
+CONTEXT = click.option(
+    "--context", "added", multiple=True, metavar="URL=FILE", help="A further JSON-LD context; repeatable."
+)
+DOMAIN = click.option("--domain", help="Of a presentation: for whom it is made (aud of a JWT).")
+CHALLENGE = click.option("--challenge", help="Of a presentation: what the reader asked (nonce of a JWT).")
 OUTPUT = click.option("--output", "target", default="-", show_default=True, help="Result; - is stdout.")
 
 
@@ -47,6 +58,9 @@ def vc() -> None:
 @OUTPUT
 @click.option("--sd", help="SD-JWT: JSON list of paths that may be withheld.")
 @click.option("--cryptosuite", default="eddsa-jcs-2022", show_default=True, help="Of a Data Integrity proof.")
+@CONTEXT
+@DOMAIN
+@CHALLENGE
 def issue(
     *,
     source: str,
@@ -55,6 +69,9 @@ def issue(
     target: str,
     sd: str | None,
     cryptosuite: str,
+    added: tuple[str, ...],
+    domain: str | None,
+    challenge: str | None,
 ) -> int:
     """Secure one document: a JWT with *_jose, the document with a proof with *_di."""
     from credentials.errors import CredentialError  # noqa: PLC0415
@@ -65,7 +82,8 @@ def issue(
             raise CredentialError("unsupported_algorithm", f"{feature} cannot be made here.")
         if key_file is None:
             raise click.UsageError("--key names the key that signs")
-        data = _issue(_read(source), _key(key_file), kind, mechanism, cryptosuite)
+        asked = Asked(kind, mechanism, _contexts(added), domain, challenge)
+        data = _issue(_read(source), _key(key_file), asked, cryptosuite)
     except CredentialError as error:
         return _refused(target, error)
     return _write(target, SUCCESS, data)
@@ -76,7 +94,19 @@ def issue(
 @KEY
 @FEATURE
 @OUTPUT
-def verify(*, source: str, key_file: Path | None, feature: str, target: str) -> int:
+@CONTEXT
+@DOMAIN
+@CHALLENGE
+def verify(
+    *,
+    source: str,
+    key_file: Path | None,
+    feature: str,
+    target: str,
+    added: tuple[str, ...],
+    domain: str | None,
+    challenge: str | None,
+) -> int:
     """Verify one document; without --key only did:key is known. The data is what was signed.
 
     Signatures and structure only: validity periods and statuses are in the data, for the reader to judge.
@@ -87,73 +117,128 @@ def verify(*, source: str, key_file: Path | None, feature: str, target: str) -> 
     try:
         if mechanism not in ("jose", "di"):
             raise CredentialError("unsupported_algorithm", f"{feature} cannot be verified here.")
-        data = _verify(_read(source), _key(key_file) if key_file else None, kind, mechanism)
+        asked = Asked(kind, mechanism, _contexts(added), domain, challenge)
+        data = _verify(_read(source), _key(key_file) if key_file else None, asked)
     except CredentialError as error:
         return _refused(target, error)
     return _write(target, SUCCESS, data)
 
 
-def _issue(text: bytes, method: dict[str, Any], kind: str, mechanism: str, cryptosuite: str) -> str:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What kind of document, by which mechanism, in which vocabulary, and for whom."""
+
+    kind: str  # credential, presentation
+    mechanism: str  # jose, di
+    contexts: Contexts
+    domain: str | None
+    challenge: str | None
+
+    def __post_init__(self) -> None:
+        if self.kind == "credential" and (self.domain is not None or self.challenge is not None):
+            raise click.UsageError(
+                "--domain and --challenge are of a presentation: use --feature presentation_.."
+            )
+
+
+def _contexts(added: tuple[str, ...]) -> Contexts:
+    """The pinned contexts and those of the command line."""
+    from node.config import contexts  # noqa: PLC0415
+
+    files = {}
+    for item in added:
+        url, equals, name = item.rpartition("=")
+        if not equals or not url or not name:
+            raise click.UsageError(f"--context {item} is not URL=FILE")
+        try:
+            data = Path(name).read_bytes()
+        except OSError as error:
+            raise SetupError(f"the context {name} cannot be read: {error.strerror}") from error
+        files[url] = (data, hashlib.sha256(data).hexdigest())
+    return contexts().adding(files) if files else contexts()
+
+
+def _issue(text: bytes, method: dict[str, Any], asked: Asked, cryptosuite: str) -> str:
     from credentials.documents import suites  # noqa: PLC0415
     from credentials.documents.canonical import parse_json  # noqa: PLC0415
-    from credentials.documents.secured import require_lossless, require_small  # noqa: PLC0415
+    from credentials.documents.secured import require_lossless, require_small, what_is_said  # noqa: PLC0415
     from credentials.documents.suites import jose  # noqa: PLC0415
-    from node.config import contexts  # noqa: PLC0415
 
     document = parse_json(text)
     require_small(document)
-    _require_structure(document, kind)
+    _require_structure(document, asked.kind)
     assert isinstance(document, dict), "the structure was checked"
     unsecured = {name: value for name, value in document.items() if name != "proof"}
-    require_lossless(unsecured, contexts())
+    suite = suites.SUITES.get(cryptosuite)
+    on_rdf = asked.mechanism == "di" and suite is not None and suite.canonical == "rdfc"
+    # A presentation in a JWT holds envelopes, whose texts are opaque.
+    if asked.kind == "credential" or asked.mechanism == "di":
+        require_lossless(unsecured if on_rdf else what_is_said(unsecured), asked.contexts)
     signer = _signer(method)
-    if mechanism == "jose":
-        return jose.sign_jwt(document, signer, media_type="vc+jwt" if kind == "credential" else "vp+jwt")
+    if asked.mechanism == "jose":
+        claims = {"aud": asked.domain, "nonce": asked.challenge}
+        return jose.sign_jwt(
+            document,
+            signer,
+            media_type="vc+jwt" if asked.kind == "credential" else "vp+jwt",
+            claims={name: value for name, value in claims.items() if value is not None},
+        )
+    members = {"domain": asked.domain, "challenge": asked.challenge}
     secured = suites.sign(
         document,
         signer,
         datetime.fromtimestamp(int(time.time()), UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         cryptosuite=cryptosuite,
-        purpose=_purpose(kind),
-        contexts=contexts(),
+        purpose=_purpose(asked.kind),
+        contexts=asked.contexts,
+        members={name: value for name, value in members.items() if value is not None},
     )
     return json.dumps(secured, ensure_ascii=False)
 
 
-def _verify(text: bytes, method: dict[str, Any] | None, kind: str, mechanism: str) -> str:
+def _verify(text: bytes, method: dict[str, Any] | None, asked: Asked) -> str:
     from credentials.documents.canonical import parse_json  # noqa: PLC0415
-    from credentials.documents.keys import did_key_decode, jwk_decode  # noqa: PLC0415
+    from credentials.documents.keys import controller_of, did_key_decode, jwk_decode, require_did  # noqa: PLC0415
     from credentials.documents.secured import open_secured  # noqa: PLC0415
     from credentials.documents.suites import jose  # noqa: PLC0415
     from credentials.errors import CredentialError  # noqa: PLC0415
-    from node.config import contexts  # noqa: PLC0415
 
     def key_of(url: str) -> bytes:
-        if method is None or url not in _names(method):
-            if url.startswith("did:key:"):
-                return did_key_decode(url)
-            raise CredentialError("issuer_unknown", f"No key was given for {url[:200]}.")
-        return jwk_decode(method.get("publicKeyJwk"))
+        if method is not None and url in _names(method):
+            return jwk_decode(method.get("publicKeyJwk"))
+        require_did(controller_of(url))
+        if url.startswith("did:key:"):
+            return did_key_decode(url)
+        raise CredentialError("issuer_unknown", f"No key was given for {url[:200]}; name its file by --key.")
 
     shown: Any
     text = text.strip()
-    if mechanism == "jose" and not text.startswith((b"{", b'"')):
+    if asked.mechanism == "jose" and not text.startswith((b"{", b'"')):
         shown = text.decode("ascii", "replace")
     else:
         shown = parse_json(text)
-    if mechanism == "jose" and isinstance(shown, str):
-        shown = jose.envelop(shown, "vc+jwt" if kind == "credential" else "vp+jwt")
-    secured = open_secured(shown, key_of, contexts(), purpose=_purpose(kind))
-    _require_structure(secured.document, kind)
+    if asked.mechanism == "jose" and isinstance(shown, str):
+        shown = jose.envelop(shown, "vc+jwt" if asked.kind == "credential" else "vp+jwt")
+    secured = open_secured(
+        shown,
+        key_of,
+        asked.contexts,
+        purpose=_purpose(asked.kind),
+        domain=asked.domain,
+        challenge=asked.challenge,
+    )
+    if (secured.not_before or 0) > time.time():  # RFC 7519, 4.1.5: not accepted for processing
+        raise CredentialError("not_yet_valid", "The JWT is not to be accepted yet: its nbf lies ahead.")
+    _require_structure(secured.document, asked.kind)
     return json.dumps(secured.document, ensure_ascii=False)
 
 
 def _require_structure(document: object, kind: str) -> None:
-    from credentials.documents.model import parse_credential  # noqa: PLC0415
     from credentials.documents.presentation import parse_presentation  # noqa: PLC0415
+    from credentials.documents.secured import view_of  # noqa: PLC0415
 
     if kind == "credential":
-        parse_credential(document)
+        view_of(document)
     else:
         parse_presentation(document)
 

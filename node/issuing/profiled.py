@@ -21,6 +21,7 @@ from credentials.documents.secured import open_secured, require_lossless, requir
 from credentials.errors import CredentialError
 from credentials.verdicts.examination import Schema
 from node.errors import ProblemError, bad_request, not_found
+from node.issuing import presenting
 from node.issuing.profiles import VC2, WEB, Issuer
 from node.issuing.statements import Batch, stamp
 from node.issuing.status_lists import StatusLists
@@ -95,6 +96,20 @@ class Securing:
             self._office.documents.put(db, [_stored(document, secured, issuer)])
             self._office.audit.put(db, now, WHO.get(), "credential.signed", issuer.profile.name)
         return secured
+
+    def prove(self, presentation: object, options: Mapping[str, Any]) -> JSON:
+        """The presentation proved by a profile of a did:key (`options.profile`); 400 with the reason.
+
+        Not by the participant itself: its keys make statements, and authenticate nobody.
+        """
+        name = options.get("profile", VC2.name)
+        issuer = self._issuers.get(name) if isinstance(name, str) and name != WEB.name else None
+        if issuer is None:
+            raise bad_request("profile_unknown", f"this node proves with no profile called {name!a:.80}")
+        try:
+            return presenting.prove(issuer, presentation, options, self._contexts, int(time.time()))
+        except CredentialError as error:
+            raise bad_request(error.code, str(error)) from error
 
     def _accepted(self, credential: object, issuer: Issuer, now: int) -> JSON:
         """A copy of the credential if this issuer may secure it; raises CredentialError."""

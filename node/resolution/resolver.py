@@ -92,12 +92,14 @@ class Resolver:
 
     def resolution(self, did: str) -> JSON:
         """The result of DID Resolution 1.0, with the document or the error."""
+        # Which DID was resolved: in a path its %3A must be written %253A, or another one is asked for.
+        told = {"did": did}
         try:
-            return _result(self.document(did), {"contentType": "application/did"})
+            return _result(self.document(did), {"contentType": "application/did", **told})
         except FetchError as error:
-            return _result(None, {"error": "notFound", "message": str(error)})
+            return _result(None, {"error": "notFound", "message": f"{did}: {error}", **told})
         except CredentialError as error:
-            return _result(None, {"error": _error_of(did, error), "message": str(error)})
+            return _result(None, {"error": _error_of(did, error), "message": str(error), **told})
 
 
 def _error_of(did: str, error: CredentialError) -> str:

@@ -34,7 +34,7 @@ import secrets
 import shutil
 import time
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from hashlib import sha256
@@ -82,10 +82,14 @@ def init(
     validator: bool,
     passphrase: str,
     policy: str | None = None,
+    beside: Collection[str] = (),
 ) -> Participant:
-    """Make keys, card, operator key and policy of a new node. The card is public; give it to the founders."""
+    """Make keys, card, operator key and policy of a new node. The card is public; give it to the founders.
+
+    `beside` are the operator's own files, which may be there before.
+    """
     root = directory.root
-    if root.exists() and any(root.iterdir()):
+    if root.exists() and any(path.name not in beside for path in root.iterdir()):
         raise SetupError(f"{root} is not empty: `comity init` makes a new node in a new directory")
     lifecycle = read_table("lifecycle.json", rule_files()["lifecycle.json"])
     for role in roles:

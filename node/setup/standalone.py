@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import os
 import secrets
+import tomllib
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from credentials.ledger.genesis import Accreditation
 from node.config import DataDirectory
+from node.errors import SetupError
 from node.setup import network
 
 NAME = "A node by itself"
@@ -19,9 +22,35 @@ ROLES = ("manufacturer", "importer", "customs", "authority")
 
 
 def is_new(directory: DataDirectory) -> bool:
-    """True for a directory that does not exist or holds nothing."""
+    """True for a directory that does not exist, or holds nothing but node.toml and the files it names.
+
+    Raises SetupError for one that holds something else and no node: keys are not made among strangers' files.
+    """
     root = directory.root
-    return not root.exists() or not any(path for path in root.iterdir() if path.name != "node.toml")
+    if not root.exists():
+        return True
+    others = {path.name for path in root.iterdir()} - operators_files(directory)
+    if others and not (root / "keys.enc").exists():
+        raise SetupError(
+            f"{root} is not empty and holds no node: it has {min(others)!r}. Name an empty directory, or one "
+            "with node.toml and the files that node.toml names"
+        )
+    return not others
+
+
+def operators_files(directory: DataDirectory) -> frozenset[str]:
+    """node.toml, and what lies beside it because it names it: certificates, contexts."""
+    try:
+        table = tomllib.loads((directory.root / "node.toml").read_text())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        return frozenset({"node.toml"})  # whoever reads the settings says what is wrong with them
+    fetch, contexts = table.get("fetch"), table.get("contexts")
+    named = [fetch.get("ca_file")] if isinstance(fetch, dict) else []
+    named += (
+        [row.get("file") for row in contexts if isinstance(row, dict)] if isinstance(contexts, list) else []
+    )
+    parts = [Path(name).parts for name in named if isinstance(name, str)]
+    return frozenset({"node.toml", *(part[0] for part in parts if part)})
 
 
 def own_passphrase(directory: DataDirectory) -> str | None:
@@ -32,16 +61,18 @@ def own_passphrase(directory: DataDirectory) -> str | None:
 
 def found(directory: DataDirectory, public_url: str, passphrase: str | None) -> str:
     """Make keys, a network of one and what belongs to them; the passphrase, made here if none is given."""
-    settings = directory.root / "node.toml"
-    kept = settings.read_bytes() if settings.exists() else None
-    settings.unlink(missing_ok=True)
     words = passphrase or secrets.token_urlsafe(24)
     did = did_of(public_url)
     card = network.init(
-        directory, did=did, name=NAME, jurisdiction="EU", roles=ROLES, validator=True, passphrase=words
+        directory,
+        did=did,
+        name=NAME,
+        jurisdiction="EU",
+        roles=ROLES,
+        validator=True,
+        passphrase=words,
+        beside=operators_files(directory),
     )
-    if kept is not None:
-        settings.write_bytes(kept)
     if passphrase is None:
         descriptor = os.open(directory.passphrase_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:

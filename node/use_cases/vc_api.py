@@ -65,6 +65,10 @@ class VcApi:
         """As `verify_credential`, and `credentials`: the answer for each credential in it."""
         return self._checking.presentation(presentation, options or {})
 
+    def prove(self, presentation: Any, options: JSON | None = None) -> JSON:
+        """{verifiablePresentation}: proved by a key of this node, for `options.domain` and `.challenge`."""
+        return {"verifiablePresentation": self._securing.prove(presentation, options or {})}
+
     def manifest(self) -> JSON:
         """{profile: {id, endpoint}}; 404 unless the VC-API is open to everybody."""
         if not self.open_api:

@@ -47,7 +47,6 @@ TOLD_ONLY = ("schema", "related")
 PROOF_CHECKS = frozenset({"proof", "issuer_key"})
 
 OwnList = Callable[[str], JSON | None]  # the newest version of a list this node publishes, by its URL
-LedgerMeans = Callable[[JSON], Means | None]  # None: not a participant's document
 
 
 class Checking:
@@ -63,7 +62,7 @@ class Checking:
         schemas: Mapping[str, Schema],
         tables: Tables,
         own_list: OwnList,
-        ledger_means: LedgerMeans,
+        ledger_means: LedgerSources,
         list_issuers: frozenset[str] = frozenset(),
         open_api: bool = False,
     ) -> None:
@@ -134,6 +133,7 @@ class Checking:
         now = int(time.time())
         challenge, domain = (options.get(name) for name in ("challenge", "domain"))
         results: list[JSON] = []
+        asked = options.get("checks")
         try:
             for name, value in (("challenge", challenge), ("domain", domain)):
                 if value is not None and not isinstance(value, str):
@@ -154,7 +154,14 @@ class Checking:
             return {**_answer(found, results), "credentials": results}
         found.passed("proof", verification_methods=list(secured.methods))
         if presentation.holder is not None and {presentation.holder} != set(secured.controllers):
-            found.warned("holder_key", "issuer_key_mismatch", holder=presentation.holder)
+            bound = not self._open_api or "holder_key" in (asked if isinstance(asked, list) else ())
+            found.add(
+                "holder_key",
+                Outcome.FAIL if bound or self._ledger_means.knows(presentation.holder) else Outcome.WARN,
+                "issuer_key_mismatch",
+                holder=presentation.holder,
+                controllers=list(secured.controllers),
+            )
         results = [self.credential(item, options) for item in presentation.credentials]
         return {**_answer(found, results), "credentials": results}
 
@@ -167,11 +174,16 @@ class LedgerSources:
         self._policy = policy
         self._genesis = genesis
 
+    def knows(self, did: str) -> bool:
+        """True for a participant of this network."""
+        return did in self._genesis.participants
+
     def __call__(self, document: JSON) -> Means | None:
+        """What the ledger holds to examine a document with; None for one that names no participant."""
         said = credential_shown(document)
         issuer = said.get("issuer")
         issuer = issuer.get("id") if isinstance(issuer, dict) else issuer
-        if not isinstance(issuer, str) or issuer not in self._genesis.participants:
+        if not isinstance(issuer, str) or not self.knows(issuer):
             return None
         subjects = said.get("credentialSubject")
         about = subjects.get("id") if isinstance(subjects, dict) else None

@@ -21,6 +21,7 @@ from credentials.documents.keys import (
     P521,
     base58btc_decode,
     base58btc_encode,
+    controller_of_proof,
     did_document,
     did_key,
     did_key_decode,
@@ -34,7 +35,6 @@ from credentials.documents.keys import (
     multikey_decode,
     multikey_encode,
     require_did,
-    split_did_url,
 )
 from credentials.documents.suites.ecdsa import EcdsaSigner, secret_from_seed
 from credentials.errors import CredentialError
@@ -360,15 +360,52 @@ def test_did_web_is_strict(did: str) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["did:web:maker.example", "did:web:maker.example#", "#a", "https://a.example#b", "did:web:a.example#b c"],
+    ["did:web:maker.example", "did:web:maker.example#", "#a", "a.example#b", "did:web:a.example#b c", ""],
 )
-def test_did_urls(url: str) -> None:
+def test_methods_of_proofs(url: str) -> None:
     """
-    A verification method is named by DID and fragment.
+    A verification method is a URL (CID 1.0, 2.2); a DID names one by its fragment only.
     """
-    assert split_did_url("did:web:maker.example#credential-1") == ("did:web:maker.example", "credential-1")
-    with pytest.raises(CredentialError):
-        split_did_url(url)
+    assert controller_of_proof("did:web:maker.example#credential-1") == "did:web:maker.example"
+    assert controller_of_proof("https://maker.example/1#key") == "https://maker.example/1"
+    assert controller_of_proof("https://maker.example/keys/1") == "https://maker.example/keys/1"
+    with pytest.raises(CredentialError) as caught:
+        controller_of_proof(url)
+    assert caught.value.code == "malformed"
+
+
+@pytest.mark.parametrize(
+    ("did", "code"),
+    [
+        ("https://maker.example/issuers/1", "issuer_unknown"),
+        ("urn:uuid:1b2c3d4e-0000-4000-8000-000000000002", "issuer_unknown"),
+        ("did:web:maker.example?versionId=1", "issuer_unknown"),
+        ("did:web:maker.example/path", "issuer_unknown"),
+        ("did:web:", "malformed"),
+        ("maker.example", "malformed"),
+        ("did:web:a b", "malformed"),
+    ],
+)
+def test_whose_keys_are_not_looked_up(did: str, code: str) -> None:
+    """
+    A lawful URL is an unknown issuer, what is no URL at all is malformed.
+    """
+    with pytest.raises(CredentialError) as caught:
+        require_did(did)
+    assert caught.value.code == code
+
+
+def test_a_did_with_one_key_names_it() -> None:
+    """
+    The bare DID stands for the only key listed under a purpose; of none or several a kid must name one.
+    """
+    assert method_key(fetched(a_method()), DID, "assertionMethod", 0) == KEYS[P256]
+    two = fetched(a_method())
+    two["assertionMethod"] = [*two["assertionMethod"], a_method(id=f"{DID}#other")]
+    for document in (two, fetched(a_method(), "authentication")):
+        with pytest.raises(CredentialError, match="a kid must name one") as caught:
+            method_key(document, DID, "assertionMethod", 0)
+        assert caught.value.code == "issuer_key_mismatch"
 
 
 def test_did_methods_not_supported() -> None:

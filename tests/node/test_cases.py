@@ -10,14 +10,25 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from consensus.cose import SeedSigner
+from consensus.receipt import Receipt, ReceiptError
+from credentials.documents import suites
+from credentials.documents.keys import did_key, did_key_url
+from credentials.documents.suites import jose
 from node.api import create_app
 from node.config import DataDirectory
+from node.errors import SetupError
 from node.setup import standalone
 from node.setup.wiring import open_service
 
 JSON = dict[str, Any]
 CASES = Path(__file__).parents[1] / "vectors" / "cases"
 URL = "http://127.0.0.1:8470"
+
+PRESENTATION: JSON = {
+    "@context": ["https://www.w3.org/ns/credentials/v2"],
+    "type": ["VerifiablePresentation"],
+}
 
 # Reason of the answer, None where it must verify.
 RIGHT: dict[str, str | None] = {
@@ -119,3 +130,182 @@ def test_names_of_members_keep_their_case(client: FlaskClient) -> None:
 
     assert one.startswith("statusPurpose ")
     assert two.startswith(("validFrom ", "issuanceDate ", "issuer "))
+
+
+@pytest.mark.parametrize("profile", ["vc2", "enveloped", "eddsa-rdfc-2022"])
+def test_a_presentation_is_proved_for_one_reader(client: FlaskClient, profile: str) -> None:
+    """
+    POST /presentations/prove with domain and challenge: it verifies for that reader and for no other.
+    """
+    manifest = client.get("/test-manifest").get_json()
+    credential = {
+        "@context": ["https://www.w3.org/ns/credentials/v2"],
+        "type": ["VerifiableCredential"],
+        "issuer": manifest["enveloped"]["id"],
+        "credentialSubject": {"id": "urn:example:subject"},
+    }
+    issued = client.post("/issuers/enveloped/credentials/issue", json={"credential": credential}).get_json()
+    presentation = {
+        "@context": ["https://www.w3.org/ns/credentials/v2"],
+        "type": ["VerifiablePresentation"],
+        "verifiableCredential": [issued["verifiableCredential"]],
+    }
+    reader = {"domain": "customs.example", "challenge": "c-1"}
+    order = {"presentation": presentation, "options": {**reader, "profile": profile}}
+
+    answer = client.post("/presentations/prove", json=order)
+    proved = answer.get_json()["verifiablePresentation"]
+
+    def verified(**options: str) -> bool:
+        body = {"verifiablePresentation": proved, "options": options}
+        return bool(client.post("/presentations/verify", json=body).get_json()["verified"])
+
+    assert answer.status_code == 201
+    assert verified(**reader)
+    assert not verified(**{**reader, "challenge": "c-2"})
+    assert not verified(**{**reader, "domain": "other.example"})
+
+
+@pytest.mark.parametrize(
+    ("presentation", "options", "told"),
+    [
+        ({}, {}, "@context"),
+        ({"@context": ["https://www.w3.org/ns/credentials/v2"]}, {}, "type"),
+        (..., {"challenge": 7}, "options.challenge"),
+        (..., {"domain": ""}, "options.domain"),
+        (..., {"profile": "web"}, "no profile called"),
+        (..., {"profile": ["vc2"]}, "no profile called"),
+        ({**PRESENTATION, "holder": "did:web:customs.example"}, {}, "holder is not"),
+        ({**PRESENTATION, "undefined": 1}, {}, "undefined"),
+        ({**PRESENTATION, "proof": {"type": "x"}}, {}, "signed already"),
+    ],
+    ids=str,
+)
+def test_what_is_not_proved_is_told(client: FlaskClient, presentation: Any, options: JSON, told: str) -> None:
+    """
+    400 with one sentence, and never for another holder than the key's own.
+    """
+    order = {"presentation": PRESENTATION if presentation is ... else presentation, "options": options}
+
+    answer = client.post("/presentations/prove", json=order)
+
+    assert answer.status_code == 400 and told in answer.get_json()["detail"]
+
+
+@pytest.mark.parametrize(("checks", "verified"), [(None, True), (["issuer_key"], False)])
+def test_whose_key_it_is_can_be_asked_of_an_open_node(
+    client: FlaskClient, checks: list[str] | None, verified: bool
+) -> None:
+    """
+    Another's key is a warning at an open node, and fails where whoever asks names the check `issuer_key`.
+    """
+    issuer, other = (SeedSigner(did_key_url(SeedSigner("", s).public_key), s) for s in (b"i" * 32, b"o" * 32))
+    document = {
+        "@context": ["https://www.w3.org/ns/credentials/v2"],
+        "type": ["VerifiableCredential"],
+        "issuer": did_key(issuer.public_key),
+        "credentialSubject": {"id": "urn:example:subject"},
+    }
+    body: JSON = {"verifiableCredential": suites.sign(document, other, "2026-01-01T00:00:00Z")}
+    if checks is not None:
+        body["options"] = {"checks": checks}
+
+    told = client.post("/credentials/verify", json=body).get_json()
+
+    assert told["verified"] is verified
+    problems = told["warnings" if verified else "problemDetails"]
+    assert [problem["type"].rpartition(":")[2] for problem in problems] == ["issuer_key_mismatch"]
+
+
+def test_a_participants_name_is_not_lent_at_an_open_node_either(client: FlaskClient) -> None:
+    """
+    N14: the issuer is a participant and the proof a stranger's did:key: verified false, always.
+    """
+    participant = client.get("/.well-known/did.json").get_json()["id"]
+    stranger = SeedSigner(did_key_url(SeedSigner("", b"o" * 32).public_key), b"o" * 32)
+    document = {
+        "@context": ["https://www.w3.org/ns/credentials/v2"],
+        "type": ["VerifiableCredential"],
+        "issuer": participant,
+        "credentialSubject": {"id": "urn:example:subject"},
+    }
+    secured = [
+        suites.sign(document, stranger, "2026-01-01T00:00:00Z"),
+        jose.envelop(jose.sign_jwt(document, stranger)),
+    ]
+
+    for shown in secured:
+        told = client.post("/credentials/verify", json={"verifiableCredential": shown}).get_json()
+
+        assert told["verified"] is False
+        reasons = {problem["type"].rpartition(":")[2] for problem in told["problemDetails"]}
+        assert "issuer_key_mismatch" in reasons
+
+
+def test_an_answer_says_which_did_was_resolved(client: FlaskClient) -> None:
+    """
+    A DID pasted into a path with its %3A is another DID; the answer shows which one was asked for.
+    """
+    pasted = client.get("/1.0/identifiers/did:web:localhost%3A42901").get_json()
+    encoded = client.get("/1.0/identifiers/did:web:localhost%253A42901").get_json()
+
+    assert pasted["didResolutionMetadata"]["did"] == "did:web:localhost:42901"
+    assert encoded["didResolutionMetadata"]["did"] == "did:web:localhost%3A42901"
+
+
+def test_a_new_node_finds_its_settings_beside_it(tmp_path: Path) -> None:
+    """
+    node.toml and the files it names make no directory old; a stranger's file is told, and kept.
+    """
+    root = tmp_path / "data"
+    root.mkdir()
+    (root / "node.toml").write_bytes((CASES / "22-node-toml-with-ca-file" / "node.toml").read_bytes())
+    (root / "ca.pem").write_text("not looked at here\n")
+    directory = DataDirectory(root)
+
+    assert standalone.is_new(directory)
+    standalone.found(directory, URL, None)
+    assert not standalone.is_new(directory)
+    assert (root / "ca.pem").exists() and (root / "node.toml").exists()
+
+    other = tmp_path / "home"
+    other.mkdir()
+    (other / "letters.txt").write_text("x")
+    with pytest.raises(SetupError, match=r"letters\.txt"):
+        standalone.is_new(DataDirectory(other))
+
+
+def test_claims_of_another_format_are_told_as_such(client: FlaskClient, directory: DataDirectory) -> None:
+    """
+    The sentence names the submodels that are expected and what there is; no file of ours.
+    """
+    claims = json.loads((CASES / "26-claims-of-another-format" / "claims.json").read_text())
+    key = {"Authorization": f"Bearer {directory.operator()}"}
+    order = {"code": "ZZ1PE75QH00001G6H0000042", "claims": claims}
+
+    answer = client.post("/passports", json=order, headers=key)
+
+    detail = answer.get_json()["detail"]
+    assert answer.status_code in (400, 422)
+    assert "BatteryPass 1.2" in detail and "GeneralProductInformation" in detail and "specVersion" in detail
+    assert "passport-paths" not in detail
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda text: text.replace("\n", "\r\n"), "CR LF"),
+        (lambda text: "\ufeff" + text, "byte order mark"),
+    ],
+    ids=["line ends", "mark"],
+)
+def test_what_a_mail_program_did_to_a_receipt_is_named(change: Any, told: str) -> None:
+    """
+    Not valid, and why: so that nobody takes the letter for a forgery (C2SP tlog-proof: newlines are LF).
+    """
+    text = "c2sp.org/tlog-proof@v1\nindex 0\n\nlog.example\n1\n"
+
+    with pytest.raises(ReceiptError, match=told):
+        Receipt.parse(change(text))
+    with pytest.raises(ReceiptError, match=told):
+        Receipt.parse(change(text).encode())

@@ -180,3 +180,70 @@ def test_files_that_are_missing() -> None:
     assert run(["vc", "verify", "--input", "/nowhere/x"]) == 65
     assert run(["vc", "verify", "--key", "/nowhere/x", "--input", key("vm-p256")]) == 65
     assert run(["vc", "issue", "--input", key("vm-p256")]) == 64
+
+
+def test_a_context_is_added_on_the_command_line(tmp_path: Path) -> None:
+    """
+    --context URL=FILE: what uses it is issued and verified; without it the result is indeterminate.
+    """
+    url = "https://maker.example/context/v1"
+    (tmp_path / "context.jsonld").write_text(
+        json.dumps({"@context": {"colour": "https://maker.example/terms#colour"}})
+    )
+    document = json.loads((VECTORS / "credential-minimal.json").read_text())
+    document["@context"] = [*document["@context"], url]
+    document["credentialSubject"]["colour"] = "red"
+    source, made = tmp_path / "document.json", tmp_path / "made.json"
+    source.write_text(json.dumps(document))
+    added = ("--context", f"{url}={tmp_path / 'context.jsonld'}")
+
+    for feature in ("credential_di", "credential_jose"):
+        issue = ("issue", "--input", str(source), "--key", key("vm-ed25519"), "--feature", feature)
+        verify = ("verify", "--input", str(made), "--key", key("vm-ed25519"), "--feature", feature)
+        told = vc(tmp_path, *issue, *added)
+        made.write_text(told["data"])
+
+        assert told["result"] == "success", told
+        assert vc(tmp_path, *issue)["result"] == "indeterminate"
+        assert vc(tmp_path, *verify, *added)["result"] == "success"
+        assert vc(tmp_path, *verify)["result"] == "indeterminate"
+    assert run(["vc", "verify", "--context", "nothing"]) == 64
+    assert run(["vc", "verify", "--context", f"{url}=/nowhere/x"]) == 65
+
+
+@pytest.mark.parametrize("feature", ["presentation_di", "presentation_jose"])
+def test_a_presentation_is_made_for_one_reader(tmp_path: Path, feature: str) -> None:
+    """
+    --domain and --challenge are signed with it, and verify only where the same are asked for.
+    """
+    source, made = tmp_path / "presentation.json", tmp_path / "made.json"
+    source.write_text(
+        json.dumps({"@context": ["https://www.w3.org/ns/credentials/v2"], "type": "VerifiablePresentation"})
+    )
+    reader = ("--domain", "customs.example", "--challenge", "c-1")
+    issue = ("issue", "--input", str(source), "--key", key("vm-ed25519"), "--feature", feature)
+    verify = ("verify", "--input", str(made), "--key", key("vm-ed25519"), "--feature", feature)
+
+    told = vc(tmp_path, *issue, *reader)
+    made.write_text(told["data"])
+
+    assert told["result"] == "success", told
+    assert vc(tmp_path, *verify, *reader)["result"] == "success"
+    assert vc(tmp_path, *verify, "--domain", "other.example")["result"] == "failure"
+    assert vc(tmp_path, *verify, "--challenge", "c-2")["result"] == "failure"
+    assert run(["vc", "verify", "--challenge", "c-1"]) == 64
+
+
+def test_a_jwt_out_of_its_time_is_a_failure(tmp_path: Path) -> None:
+    """
+    nbf and exp are no part of the data, where a reader could judge them: the command does.
+    """
+    case = json.loads(
+        (VECTORS.parent / "cases" / "25-jwt-not-before-in-the-future" / "credential.json").read_text()
+    )
+    source = tmp_path / "case.json"
+    source.write_text(json.dumps(case))
+
+    told = vc(tmp_path, "verify", "--input", str(source), "--feature", "credential_jose")
+
+    assert told["result"] == "failure" and "nbf" in told["data"]

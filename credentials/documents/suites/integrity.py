@@ -17,7 +17,7 @@ from typing import Any, Literal, NoReturn
 
 from consensus.cose import SignatureInvalid, Signer
 from credentials.documents.canonical import jcs, rdfc
-from credentials.documents.keys import base58btc_decode, base58btc_encode, kind_of, split_did_url
+from credentials.documents.keys import base58btc_decode, base58btc_encode, controller_of_proof, kind_of
 from credentials.documents.model import parse_date_time
 from credentials.documents.suites.reading import require_names
 from credentials.errors import UNDECIDED, CredentialError
@@ -223,7 +223,7 @@ def _verify_one(
     if proof["proofPurpose"] != purpose:
         _invalid(f"The proof was made for {proof['proofPurpose'][:80]!a}, not for {purpose}.")
     method = proof["verificationMethod"]
-    controller, _ = split_did_url(method)
+    controller = controller_of_proof(method)
     signature = base58btc_decode(
         proof["proofValue"], "proof.proofValue", characters_max=_PROOF_VALUE_CHARACTERS_MAX
     )
