@@ -116,6 +116,11 @@ def attestation(service: Service, digest: str) -> ResponseReturnValue:
     return json_reply(service.passports.attestation(digest))
 
 
+def cancel(service: Service, digest: str) -> ResponseReturnValue:
+    """Send an attestation of this node no more."""
+    return json_reply(service.passports.cancel(digest))
+
+
 def events(service: Service) -> ResponseReturnValue:
     """The events that can be attested, with their members and attesters."""
     return json_reply({"events": service.passports.events()})

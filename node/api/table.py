@@ -121,13 +121,9 @@ ROUTES: tuple[Route, ...] = (
         ATTEST,
         Body("CountersignRequest"),
     ),
+    Route("GET", "/attestations/<digest>", passports.attestation, "Its progress", _ok("Attestation"), READ),
     Route(
-        "GET",
-        "/attestations/<digest>",
-        passports.attestation,
-        "Progress of one attestation of this node",
-        _ok("Attestation"),
-        READ,
+        "DELETE", "/attestations/<digest>", passports.cancel, "Send it no more", _ok("Attestation"), ATTEST
     ),
     Route("GET", "/events", passports.events, "The events of the lifecycle", _ok("Events")),
     *VC_API,

@@ -165,9 +165,10 @@ def _follow(client: Client, path: str, state_member: str) -> int:
         state = told[state_member]
         if state != seen:
             seen = state
-            if state in ("refused", "dropped"):
+            if state in ("refused", "dropped", "claim", "cancelled"):
                 refusal = told["refusal"]
-                click.echo(f"{state:<8} by rule {refusal['rule']} {refusal.get('text') or ''}".rstrip())
+                rule = f"by rule {refusal['rule']} " if refusal["rule"] else ""
+                click.echo(f"{state:<8} {rule}{refusal.get('text') or ''}".rstrip())
                 return 1
             click.echo(f"{state:<8} height {told['height']}, entry {told['leaf_index']}")
         reason = told.get("waiting")

@@ -91,7 +91,7 @@ def wait_admitted(desk: Desk, digests: Iterable[str], what: str) -> None:
     def done() -> bool:
         while waiting:
             state = desk.get(f"/attestations/{waiting[-1]}")
-            if state["state"] in ("refused", "dropped"):
+            if state["state"] in ("refused", "dropped", "claim"):
                 raise DemoFailed(f"{what}: refused: {state.get('refusal')}")
             if state["state"] not in ("admitted", "receipted"):
                 return False

@@ -8,16 +8,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import orjson
 
 from credentials.documents.canonical import b64u_decode
-from credentials.documents.identifiers import canonical_commodity_code, canonical_did
+from credentials.documents.identifiers import Identifier, canonical_commodity_code, canonical_did
+from credentials.errors import CredentialError
+from credentials.ledger.delta import Criteria
+from credentials.ledger.lifecycle import Event, Member
+from credentials.ledger.values import out_of_range
+from node.errors import ProblemError, bad_request
 
 JSON = dict[str, Any]
 _EORI = re.compile(r"[A-Z]{2}[A-Z0-9]{1,15}")
+_DAY_S = 86_400
 _USCC = re.compile(r"[0-9A-HJ-NPQRTUWXY]{18}")
 
 
@@ -114,6 +120,20 @@ def _sets(value: Any) -> JSON:
     return {"version": _whole(version), "points": {str(p): _digest(d) for p, d in points.items()}}
 
 
+def read_criteria(value: JSON) -> Criteria:
+    """The criteria of a recall as the ledger has them: days are seconds, the last day is whole."""
+    since, until = (value.get(name) for name in ("produced_from", "produced_until"))
+    return Criteria(
+        tuple(value["prefixes"]),
+        None if since is None else _seconds(since),
+        None if until is None else _seconds(until) + _DAY_S - 1,
+    )
+
+
+def _seconds(day: str) -> int:
+    return int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp())
+
+
 VALUES: Mapping[str, Callable[[Any], Any]] = {
     "text": _text,
     "texts": _texts,
@@ -132,3 +152,82 @@ VALUES: Mapping[str, Callable[[Any], Any]] = {
     "country": _country,
     "sets": _sets,
 }
+
+
+def namespace_of(text: str) -> Identifier:
+    """A namespace of codes, which a recall is about: `gbt34014:ZZ1`."""
+    scheme, colon, namespace = text.strip().partition(":")
+    if not colon or not scheme or not namespace:
+        raise bad_request(
+            "identifier_malformed",
+            "a recall is about a namespace: scheme and maker's code, such as gbt34014:ZZ1",
+        )
+    name = f"{scheme}:{namespace}"
+    return Identifier("recall", name, name)
+
+
+def name_vehicle(members: JSON, vin: str | None, identify: Callable[..., Identifier]) -> None:
+    """The vehicle may be given beside the members or among them; two different ones are nobody's (L18)."""
+    if vin is None:
+        return
+    given = [identify(str(text), "vin").canonical for text in (vin, members.get("vin", vin))]
+    if given[0] != given[1]:
+        raise bad_request("members_malformed", f"two vehicles in one statement: {' and '.join(given)}")
+    members["vin"] = vin
+
+
+def read_members(event: Event, members: JSON, identify: Callable[..., Identifier]) -> JSON:
+    """The members in the form of the event document; 400 naming what is missing or wrong."""
+    unknown = sorted(members.keys() - event.members.keys())
+    missing = sorted(
+        m.name for m in event.members.values() if m.required and members.get(m.name) in (None, "")
+    )
+    if unknown or missing:
+        listed = ", ".join(
+            f"{m.name} ({m.type}{'' if m.required else ', optional'})" for m in event.members.values()
+        )
+        wrong = f"{unknown[0]} is not one of them" if unknown else f"{missing[0]} is missing"
+        raise bad_request("members_malformed", f"{event.type} has the members {listed or 'none'}: {wrong}")
+    return {
+        name: _read(event.members[name], value, identify)
+        for name, value in members.items()
+        if value is not None
+    }
+
+
+def _read(member: Member, value: Any, identify: Callable[..., Identifier]) -> Any:
+    try:
+        read = VALUES[member.type](value)
+    except (ValueError, TypeError, KeyError, CredentialError) as error:
+        raise bad_request(
+            "members_malformed", f"{member.name} is of the type {member.type} ({member.text}): {error}"
+        ) from error
+    if member.type == "identifier":
+        read = identify(read).uri
+    elif member.type == "identifiers":
+        read = [identify(one).uri for one in read]
+    elif member.type == "vin":
+        read = identify(read, "vin").canonical
+    words = read if isinstance(read, list) else [read]
+    if member.values and not all(word in member.values for word in words):
+        raise bad_request(
+            "members_malformed", f"{member.name} is one of {', '.join(member.values)}, not {read!r}"
+        )
+    _require_possible(member, read)
+    return read
+
+
+def _require_possible(member: Member, value: Any) -> None:
+    """A value that cannot be is refused before it is signed; the ledger asks the same of what it holds."""
+    impossible = None
+    if member.type == "integer":
+        impossible = out_of_range(member, value)
+    elif member.not_after is not None and value > _latest_day():
+        impossible = f"{member.name} is {value}, a day that has not begun anywhere yet"
+    if impossible is not None:
+        raise ProblemError(422, "value_impossible", "Not possible", impossible)
+
+
+def _latest_day() -> str:
+    """The day that it is where the day begins first (UTC+14)."""
+    return (datetime.now(UTC) + timedelta(hours=14)).date().isoformat()

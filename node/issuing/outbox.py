@@ -2,6 +2,7 @@
 
     outbox -> admitted | claim (recorded; nothing follows from it) | refused (with the rule and the winner)
            -> receipted
+           -> cancelled by its author: not sent again; what was sent before may be recorded until it expires
            -> dropped: every pool will say no (a rule of block validity); nothing was recorded
 
 One that raises what nobody foresaw is set aside, and is not sent again before the operator says so.

@@ -19,7 +19,6 @@ from typing import Any
 
 import orjson
 
-from consensus.application import NotYet, Refusal
 from consensus.cose import Signer
 from consensus.encoding import encode
 from credentials.documents.canonical import b64u, b64u_decode, digest_document, jcs
@@ -45,12 +44,15 @@ from credentials.ledger.attestation import (
     make_attestation,
 )
 from credentials.ledger.genesis import Genesis
-from credentials.ledger.lifecycle import Event, Member
+from credentials.ledger.lifecycle import Event
+from credentials.ledger.recalls import SCHEME as RECALL
+from credentials.ledger.recalls import recall_subject
 from credentials.ledger.registry import Registry
 from node import log
 from node.errors import ProblemError, bad_request, not_found
+from node.issuing.admission import ACT_EXPIRES_S, AS_CLAIM, QUEUE, Admission, option
 from node.issuing.gate import Gate
-from node.issuing.members import VALUES
+from node.issuing.members import name_vehicle, namespace_of, read_criteria, read_members
 from node.issuing.statements import Batch, Statement, stamp
 from node.issuing.status_lists import StatusLists
 from node.storage.documents import StoredDocument
@@ -94,6 +96,7 @@ class Issuing:
         self._network_key = network_key
         self._office = office
         self._registry = registry
+        self.admission = Admission(registry, office)
         self._identifiers = genesis.rules["gbt34014.json"]
         self._paths = genesis.rules["passport-paths.json"]
         self._schema = schema
@@ -124,6 +127,9 @@ class Issuing:
             raise bad_request("identifier_malformed", str(error)) from error
 
     def subject(self, identifier: Identifier) -> Subject:
+        """What the ledger files it under; a namespace of codes is in clear: whoever judges a code asks it."""
+        if identifier.scheme == RECALL:
+            return recall_subject(*identifier.namespace.split(":", 1))
         return subject(identifier, self._network_key)
 
     # -- passports -----------------------------------------------------------------------------------
@@ -212,7 +218,7 @@ class Issuing:
             set_list=SetList(version, {p: digest_document(d) for p, d in issued.credentials.items()}),
             predecessors=() if produced is None else (produced,),
         )
-        self._check(published)
+        self.admission.require_admissible(published)
         batch.statements.append(published)
         with self._office.writing() as db:
             self.lists.open(db, names, batch)
@@ -252,6 +258,7 @@ class Issuing:
     ) -> bytes | None:
         """Attest the production of a battery the ledger does not know; the digest of that attestation."""
         battery = identifier.canonical
+        self.admission.require_consistent(battery, self._producing, category.lower())
         earlier = [
             item
             for item in self._office.outbox.of_battery(battery, self._producing.type)
@@ -271,7 +278,7 @@ class Issuing:
         if isinstance(mass, int | float) and not isinstance(mass, bool) and 0 < mass < 1e6:
             members["mass_grams"] = round(mass * 1000)
         statement, document = self._event(self._producing, identifier, members, batch.now)
-        self._check(statement)
+        self.admission.require_admissible(statement)
         batch.add(statement, document)
         return statement.digest
 
@@ -288,19 +295,18 @@ class Issuing:
     ) -> JSON:
         """Sign and queue one event. Returns {digest, battery, document} or {draft} (see DRAFT)."""
         event = self._genesis.lifecycle.event(event_type)
-        if event is None or not event.battery_event:
+        if event is None or not (event.battery_event or event.effects.recall):
             known = ", ".join(
                 sorted(e.type for e in self._genesis.lifecycle.events.values() if e.battery_event)
             )
             raise bad_request("event_unknown", f"there is no event {event_type!r}: it is one of {known}")
-        identifier = self.identifier(battery)
+        identifier = namespace_of(battery) if event.effects.recall else self.identifier(battery)
         if identifier.scheme == "vin":
             raise bad_request(
                 "identifier_malformed", "that is a VIN: give the battery, and --vin for the vehicle"
             )
         members = dict(members)
-        if vin is not None:
-            members.setdefault("vin", vin)
+        name_vehicle(members, vin, self.identifier)
         countersignatures = _countersignatures(members.pop(COUNTERSIGNATURES, []))
         draft_only = members.pop(DRAFT, False) is True
         when = int(time.time()) if event_time is None else event_time
@@ -313,7 +319,8 @@ class Issuing:
                 f"event_time {when} lies in the future: an event is attested once it has happened "
                 f"(seconds since 1970; now is {int(time.time())})",
             )
-        values = self._read_members(event, members)
+        queue, as_claim = option(members, QUEUE), option(members, AS_CLAIM)
+        values = read_members(event, members, self.identifier)
         with self.lock:
             self._gate.require_open()
             statement, document = self._event(event, identifier, values, when, countersignatures)
@@ -322,11 +329,11 @@ class Issuing:
             known_items = [
                 item
                 for item in self._office.outbox.of_document(statement.document_digest)
-                if item.kind == event.type and item.state != "dropped"
+                if item.kind == event.type and item.state in ("outbox", "admitted", "refused")
             ]
             if known_items:
                 return {"digest": known_items[0].digest, "battery": identifier.canonical, "repeated": True}
-            self._check(statement)
+            self.admission.require_taken(statement, queue=queue, as_claim=as_claim)
             batch = Batch(int(time.time()))
             batch.add(statement, document)
             with self._office.writing() as db:
@@ -404,49 +411,10 @@ class Issuing:
             document_digest=digest,
             content_type=content_type,
             countersignatures=tuple(countersignatures),
+            expires=int(time.time()) + ACT_EXPIRES_S,
             **fields,
         )
         return statement, document
-
-    def _read_members(self, event: Event, members: JSON) -> JSON:
-        """The members in the form of the event document; 400 naming what is missing or wrong."""
-        unknown = sorted(members.keys() - event.members.keys())
-        missing = sorted(
-            m.name for m in event.members.values() if m.required and members.get(m.name) in (None, "")
-        )
-        if unknown or missing:
-            listed = ", ".join(
-                f"{m.name} ({m.type}{'' if m.required else ', optional'})" for m in event.members.values()
-            )
-            wrong = f"{unknown[0]} is not one of them" if unknown else f"{missing[0]} is missing"
-            raise bad_request(
-                "members_malformed", f"{event.type} has the members {listed or 'none'}: {wrong}"
-            )
-        return {
-            name: self._value(event.members[name], value)
-            for name, value in members.items()
-            if value is not None
-        }
-
-    def _value(self, member: Member, value: Any) -> Any:
-        try:
-            read = VALUES[member.type](value)
-        except (ValueError, TypeError, KeyError, CredentialError) as error:
-            raise bad_request(
-                "members_malformed", f"{member.name} is of the type {member.type} ({member.text}): {error}"
-            ) from error
-        if member.type == "identifier":
-            read = self.identifier(read).uri
-        elif member.type == "identifiers":
-            read = [self.identifier(one).uri for one in read]
-        elif member.type == "vin":
-            read = self.identifier(read, "vin").canonical
-        words = read if isinstance(read, list) else [read]
-        if member.values and not all(word in member.values for word in words):
-            raise bad_request(
-                "members_malformed", f"{member.name} is one of {', '.join(member.values)}, not {read!r}"
-            )
-        return read
 
     def _ledger_fields(self, event: Event, values: JSON) -> JSON:
         """The delta's fields, from the members that the table puts on the ledger."""
@@ -470,6 +438,8 @@ class Issuing:
                     fields["bound_asset"] = self.subject(self.identifier(value, "vin"))
                 case "children_root":
                     fields["children_root"] = b64u_decode(value)
+                case "criteria":
+                    fields["criteria"] = read_criteria(value)
                 case "set_list":
                     points = {int(p): b64u_decode(d) for p, d in value["points"].items()}
                     fields["set_list"] = SetList(value["version"], points)
@@ -495,7 +465,7 @@ class Issuing:
         event = self._genesis.lifecycle.event(draft["event"])
         if event is None or draft["issuer"] not in self._genesis.participants:
             raise ValueError("its event or its issuer is not of this network")
-        values = self._read_members(event, draft["members"])
+        values = read_members(event, draft["members"], self.identifier)
         fields = self._ledger_fields(event, values)
         return draft_attestation(
             kind=event.type,
@@ -566,27 +536,6 @@ class Issuing:
                 f"; and {issuer} is not accredited for {event} of codes {found.namespace} ({found.scheme})"
             )
         return told
-
-    def waits_for(self, data: bytes) -> NotYet | None:
-        """What this attestation waits for on the ledger, as a validator would say it; None: nothing."""
-        try:
-            self._registry.check_tx(data, int(time.time()))
-        except NotYet as reason:
-            return reason
-        except Refusal:
-            return None  # the pool gives it up in a moment: the outbox then says why
-        return None
-
-    def _check(self, statement: Statement) -> None:
-        """Refuse early what every pool would refuse; what only waits for others is let through."""
-        try:
-            self._registry.check_tx(statement.data, int(time.time()))
-        except NotYet:
-            return
-        except Refusal as refusal:
-            raise ProblemError(
-                422, refusal.code, "Refused by the rules of the ledger", str(refusal), rule=refusal.code
-            ) from refusal
 
 
 def _plain(about: Subject) -> Subject:

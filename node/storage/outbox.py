@@ -130,6 +130,16 @@ class OutboxTable:
     def of_battery(self, battery: str, kind: str) -> list[OutboxItem]:
         return self._where("battery = ? AND kind = ? ORDER BY number", (battery, kind))
 
+    def under_way(self, battery: str) -> bool:
+        """True if an attestation about this battery is neither final nor given up."""
+        return bool(self._where("battery = ? AND state = 'outbox' LIMIT 1", (battery,)))
+
+    @staticmethod
+    def cancel(db: Transaction, digest: bytes) -> bool:
+        """Send it no more; False if it was final, or given up, already."""
+        state = "UPDATE outbox SET state = 'cancelled' WHERE digest = ? AND state = 'outbox'"
+        return db.execute(state, (digest,)).rowcount == 1
+
     def waiting(self, state: str, limit: int = 1000) -> list[OutboxItem]:
         """Those in `state` without a receipt, oldest first."""
         return self._where("state = ? AND receipted_at IS NULL ORDER BY number LIMIT ?", (state, limit))

@@ -8,7 +8,7 @@ import orjson
 
 from credentials.documents.canonical import b64u
 from credentials.ledger.genesis import Genesis
-from node.errors import not_found
+from node.errors import ProblemError, not_found
 from node.issuing.outbox import Outbox
 from node.issuing.passports import Issuing
 from node.storage.issuances import Issuance
@@ -182,6 +182,19 @@ class PassportDesk:
         if item is None:
             raise not_found("attestation_unknown", "this node made no attestation with that digest")
         return self._progress.explained(item)
+
+    def cancel(self, digest: str) -> ExplainedProgress:
+        """Send an own attestation no more; 409 `final` if the ledger has it, or it was given up, already.
+
+        What a validator was sent before may still be recorded until its own time runs out: then it shows.
+        """
+        told = self.attestation(digest)
+        with self._office.writing() as db:
+            if not self._office.outbox.cancel(db, read_digest(digest)):
+                raise ProblemError(
+                    409, "final", "Too late", f"it is {told['state']} already: it cannot be cancelled"
+                )
+        return self.attestation(digest)
 
     def revoke(self, digest: str, reason: str) -> ExplainedProgress:
         """Revoke the passport with this set-list digest: status list first, then the ledger event."""

@@ -24,7 +24,7 @@ class Waiting(TypedDict):
 
 
 class Progress(TypedDict):
-    """One own attestation: outbox -> admitted | claim | refused (by a rule, against a winner) | dropped."""
+    """One own attestation: outbox -> admitted | claim | refused (by a rule) | dropped | cancelled."""
 
     digest: str
     kind: str
@@ -59,6 +59,9 @@ class ProgressReport:
             refusal = {"rule": item.rule, "winner_leaf_index": item.winner}
         elif item.state == "claim":
             refusal = {"rule": "I5", "winner_leaf_index": None, "text": CLAIM_TEXT}
+        elif item.state == "cancelled":
+            text = "not sent any more; what was sent before may be recorded until its time runs out"
+            refusal = {"rule": None, "winner_leaf_index": None, "text": text}
         elif item.state == "dropped":
             refusal = {"rule": item.rule, "winner_leaf_index": None, "text": item.reason}
         return {
@@ -81,7 +84,7 @@ class ProgressReport:
 
     def waiting(self, item: OutboxItem) -> Waiting | None:
         """Why an attestation cannot be ordered yet; it is offered again until it can."""
-        reason = self._issuing.waits_for(item.data) if item.state == "outbox" else None
+        reason = self._issuing.admission.waits_for(item.data) if item.state == "outbox" else None
         if reason is None:
             return None
         again = "it is offered again until it can be recorded, and may still be refused then"

@@ -654,7 +654,7 @@ def test_waiting_for_an_attestation_says_what_for(
     monkeypatch.setattr("node.cli.operate.WAIT_S", 1.5)
     members = [
         word
-        for pair in ("commodity_code=850760", "consignee=DE", "consignment_id=C-10")
+        for pair in ("commodity_code=850760", "consignee=DE", "consignment_id=C-10", "queue=true")
         for word in ("--member", pair)
     ]
     capsys.readouterr()

@@ -175,17 +175,24 @@ def test_an_attested_event_reaches_the_timeline(network: dict[str, Node]) -> Non
 
 def test_what_an_attestation_waits_for_is_told(network: dict[str, Node]) -> None:
     """
-    An event about a battery nobody recorded is taken, and its progress says what it waits for; once it can be
-    recorded nothing is said. A time in the future is refused before anything is signed.
+    An event about a battery nobody recorded is refused at once with what must happen first; asked to queue,
+    it is taken, says what it waits for, and can be cancelled. Once it can be recorded nothing is said. A time
+    in the future is refused before anything is signed (L19).
     """
     cn = network["cn"]
     members = {"commodity_code": "850760", "consignee": "DE", "consignment_id": "C-9"}
     body = {"event": "battery.exported", "battery": code_of(77), "members": members}
 
-    made = cn.post("/attestations", body)
+    now, refused = cn.request("POST", "/attestations", body)
+    queued = {**body, "members": {**members, "queue": True}}
+    made = cn.post("/attestations", queued)
     told = cn.get(f"/attestations/{made['digest']}")
+    _, cancelled = cn.request("DELETE", f"/attestations/{made['digest']}")
+    again, final = cn.request("DELETE", f"/attestations/{made['digest']}")
     late, problem = cn.request("POST", "/attestations", {**body, "event_time": 99_999_999_999})
 
+    assert (now, refused["code"]) == (409, "state") and "queue=true" in refused["detail"]
+    assert (cancelled["state"], again, final["code"]) == ("cancelled", 409, "final")
     assert made["progress"]["waiting"] == told["waiting"]
     assert told["waiting"]["code"] == "state"
     assert "the battery is " in told["waiting"]["text"]
@@ -193,6 +200,74 @@ def test_what_an_attestation_waits_for_is_told(network: dict[str, Node]) -> None
     assert (late, problem["code"]) == (422, "event_time_impossible")
     final = wait_receipted(network["maker"], issue(network["maker"], 78)["digest"])
     assert final["waiting"] is None
+
+
+def test_what_would_only_be_a_claim_is_said_before_it_is_signed(network: dict[str, Node]) -> None:
+    """
+    A party without a right over the battery is told so at once; if it means to claim, the claim is recorded,
+    its author is told, and the standing is as it was (I5).
+    """
+    maker, importer = network["maker"], network["importer"]
+    wait_receipted(maker, issue(maker, 91)["digest"])
+    wait_published(importer, code_of(91))
+    before = importer.get(f"/batteries/{code_of(91)}")["standing"]
+    members = {
+        "declaration_number": "26NLTEST000001",
+        "registration_id": "R-1",
+        "commodity_code": "8507600000",
+        "eori": "DE1",
+    }
+    body = {"event": "battery.presented", "battery": code_of(91), "members": members}
+
+    status, refused = importer.request("POST", "/attestations", body)
+    made = importer.post("/attestations", {**body, "members": {**members, "as_claim": True}})
+    path = f"/attestations/{made['digest']}"
+    wait("the claim", lambda: bool(importer.get(path)["receipted_at"]))
+
+    assert (status, refused["code"]) == (409, "only_a_claim") and maker.party.did in refused["detail"]
+    told = importer.get(path)
+    assert told["state"] == "claim" and "no right over this battery" in told["refusal"]["text"]
+    assert importer.get(f"/batteries/{code_of(91)}")["standing"] == before
+
+
+@pytest.mark.parametrize(
+    ("event", "members", "says"),
+    [
+        ("soh.measured", {"soh_permille": 1_001}, "between 0 and 1000"),
+        ("soh.measured", {"soh_permille": -1}, "not a whole number"),
+        ("soh.measured", {"measured_on": "2099-01-01"}, "has not begun"),
+        ("waste.collected", {"mass_grams": 0}, "between 1 and"),
+        ("battery.installed", {"vin": "ZZ9DEM0E0T0000002"}, "Two vehicles"),
+        ("battery.presented", {"commodity_code": "85076"}, "6, 8 or 10 digits"),
+        ("battery.presented", {"eori": "1"}, "EORI"),
+        ("battery.sold", {"buyer": "eori:?"}, "EORI"),
+    ],
+)
+def test_values_that_cannot_be_are_refused_before_signing(
+    network: dict[str, Node], event: str, members: dict[str, object], says: str
+) -> None:
+    """
+    L18: the node refuses what the ledger would refuse, and what only the document says, by one table.
+    """
+    node = network["maker"]
+    lawful: dict[str, dict[str, object]] = {
+        "soh.measured": {"method": "m", "measured_on": "2026-11-01", "soh_permille": 900},
+        "waste.collected": {"facility_licence": "L", "mass_grams": 1},
+        "battery.installed": {},
+        "battery.presented": {
+            "declaration_number": "D1",
+            "registration_id": "R",
+            "commodity_code": "850760",
+            "eori": "DE1",
+        },
+        "battery.sold": {"invoice": "1"},
+    }
+    body = {"event": event, "battery": code_of(92), "members": {**lawful[event], **members}}
+    body |= {"vin": "ZZ9DEM0E0T0000001"} if event == "battery.installed" else {}
+
+    status, problem = node.request("POST", "/attestations", body)
+
+    assert status in (400, 422) and says in problem["detail"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,117 @@
+"""What would become of an act, asked of the own ledger before its author is told that it is taken (L18, L19).
+
+An act that cannot be recorded now is refused at once, with what must happen first; or, asked for by name, it
+is queued until its time runs out. One that would only be a claim is refused as well: the author that means to
+claim says so. Nothing is recorded long after its author was told that it failed.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import orjson
+
+from consensus.application import NotYet, Refusal
+from credentials.ledger.lifecycle import Event
+from credentials.ledger.registry import Registry
+from credentials.ledger.speaking import Silent
+from node.errors import ProblemError, bad_request
+from node.issuing.statements import Statement
+from node.storage.office import OfficeStore
+
+JSON = dict[str, Any]
+ACT_EXPIRES_S = 3_600  # as long as a pool keeps what waits
+QUEUE = "queue"  # reserved member: true = let it wait until its time runs out
+AS_CLAIM = "as_claim"  # reserved member: true = record it, knowing that nothing follows from it
+# What passes by itself, without another's act: a full day or block, a clock a few seconds ahead.
+PASSES = frozenset({"quota", "X11"})
+
+
+def option(members: JSON, name: str) -> bool:
+    """Take a reserved member out: true, or the text of it that a command line gives."""
+    given = members.pop(name, False)
+    if given in (True, "true"):
+        return True
+    if given in (False, "false"):
+        return False
+    raise bad_request("members_malformed", f"{name} is true or false")
+
+
+class Admission:
+    """Asks the own ledger."""
+
+    def __init__(self, registry: Registry, office: OfficeStore) -> None:
+        self._registry = registry
+        self._office = office
+
+    def require_admissible(self, statement: Statement) -> None:
+        """Refuse early what every pool would refuse; what only waits for others is let through."""
+        try:
+            self._registry.check_tx(statement.data, int(time.time()))
+        except NotYet:
+            return
+        except Refusal as refusal:
+            raise _refused(refusal) from refusal
+
+    def require_taken(self, statement: Statement, *, queue: bool, as_claim: bool) -> None:
+        """Refuse at once what cannot be recorded now, and what would only be a claim; 409 says what to do."""
+        try:
+            judged = self._registry.foresee(statement.data, int(time.time()))
+        except NotYet as reason:
+            if queue or reason.code in PASSES or self._follows_own(statement):
+                return
+            raise ProblemError(
+                409,
+                reason.code,
+                "Not yet",
+                f"{reason}. Nothing was sent: let that happen first, or give the member {QUEUE}=true "
+                f"and it waits up to {ACT_EXPIRES_S // 60} minutes",
+                rule=reason.code,
+            ) from reason
+        except Refusal as refusal:
+            raise _refused(refusal) from refusal
+        if isinstance(judged, Silent) and not as_claim:
+            raise ProblemError(
+                409,
+                "only_a_claim",
+                "No right over this battery",
+                f"{judged.reason}. As it stands this would be recorded as a claim, and nothing would follow "
+                f"from it; give the member {AS_CLAIM}=true if that is meant",
+                rule="I5",
+            )
+
+    def waits_for(self, data: bytes) -> NotYet | None:
+        """What this attestation waits for on the ledger, as a validator would say it; None: nothing."""
+        try:
+            self._registry.check_tx(data, int(time.time()))
+        except NotYet as reason:
+            return reason
+        except Refusal:
+            return None  # the pool gives it up in a moment: the outbox then says why
+        return None
+
+    def _follows_own(self, statement: Statement) -> bool:
+        """True if an own act about the same battery is under way: then this one waits for it."""
+        return statement.battery is not None and self._office.outbox.under_way(statement.battery)
+
+    def require_consistent(self, battery: str, producing: Event, category: str) -> None:
+        """A passport says of the battery what its own produced record says: its category."""
+        for item in self._office.outbox.of_battery(battery, producing.type):
+            stored = self._office.documents.get(item.document_digest)
+            if stored is None or item.state not in ("outbox", "admitted"):
+                continue
+            recorded = orjson.loads(stored.body)["credentialSubject"]["members"].get("category")
+            if recorded != category:
+                raise ProblemError(
+                    422,
+                    "value_impossible",
+                    "Claims refused",
+                    f"the battery was recorded as {recorded} when it was produced, the claims say {category}",
+                )
+
+
+def _refused(refusal: Refusal) -> ProblemError:
+    return ProblemError(
+        422, refusal.code, "Refused by the rules of the ledger", str(refusal), rule=refusal.code
+    )
