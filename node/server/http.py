@@ -8,6 +8,7 @@ request in `exchange.py`.
 from __future__ import annotations
 
 import asyncio
+import asyncio.sslproto
 import contextlib
 import logging
 import socket
@@ -31,6 +32,8 @@ BACKLOG = 128
 SWEEP_S = 0.5
 HANDSHAKE_S_MAX, GOODBYE_S_MAX, LINGER_S_MAX = 5.0, 1.0, 1.0
 STOP_S_MAX = 3.0
+# asyncio sets 256 KiB aside for each TLS connection, before it has shown anything.
+asyncio.sslproto.SSLProtocol.max_size = 32 << 10
 ALWAYS_S = 3600.0  # aiohttp's own time limit; ours is far shorter
 
 
@@ -168,12 +171,23 @@ class HttpServer:
         if self._tls is not None:
             tls = {"ssl_handshake_timeout": HANDSHAKE_S_MAX, "ssl_shutdown_timeout": GOODBYE_S_MAX}
         try:
+            await self._first_byte(accepted)  # who says nothing costs a socket, and nothing else
             transport, _ = await self._loop.connect_accepted_socket(protocol, accepted, ssl=self._tls, **tls)
         except (OSError, asyncio.CancelledError):  # ssl.SSLError and TimeoutError are OSErrors
             self._connections.leave(connection)
             accepted.close()
             return
         connection.cut = transport.abort
+
+    async def _first_byte(self, accepted: socket.socket) -> None:
+        """Until there is something to read from it, or it ended."""
+        assert self._loop is not None, "the loop runs"
+        readable = asyncio.Event()
+        self._loop.add_reader(accepted, readable.set)
+        try:
+            await readable.wait()
+        finally:
+            self._loop.remove_reader(accepted)
 
     async def _sweep(self) -> None:
         while True:

@@ -82,11 +82,16 @@ class Node:
     port: int
     passphrase_file: Path
     process: subprocess.Popen[bytes] | None = None
-    pool: urllib3.PoolManager = field(default_factory=lambda: urllib3.PoolManager(retries=False))
+    tls: bool = False  # HTTPS under its own certificate
+    pool: urllib3.PoolManager = field(init=False)
+
+    def __post_init__(self) -> None:
+        certificate = str(self.data / "certificate.pem") if self.tls else None
+        self.pool = urllib3.PoolManager(retries=False, ca_certs=certificate)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
 
     @property
     def log(self) -> Path:
@@ -95,6 +100,7 @@ class Node:
     def start(self, *options: str) -> None:
         command = [sys.executable, "-m", "node", "serve", "--data", str(self.data)]
         command += ["--listen", f"127.0.0.1:{self.port}", "--passphrase-file", str(self.passphrase_file)]
+        command += ["--tls", "own"] if self.tls else []
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [*command, "--die-with-parent", *options], stdin=subprocess.DEVNULL, stdout=log, stderr=log
@@ -186,7 +192,7 @@ class Node:
         """The HTTP status of a GET; 0 when nobody answers."""
         try:
             return self.request("GET", path)[0]
-        except urllib3.exceptions.HTTPError:
+        except (urllib3.exceptions.HTTPError, OSError):  # also: its certificate is not there yet
             return 0
 
     def height(self) -> int:
@@ -202,14 +208,14 @@ def wait(what: str, done: Callable[[], bool], seconds_max: float = 20.0) -> floa
     return time.monotonic() - start
 
 
-def found(root: Path, parties: Sequence[Party]) -> dict[str, Node]:
+def found(root: Path, parties: Sequence[Party], *, tls: bool = False) -> dict[str, Node]:
     """Keys, network and joined data directories under `root`; nothing is started."""
     root.mkdir(parents=True, exist_ok=True)
     passphrase_file = root / "passphrase"
     passphrase_file.write_text(PASSPHRASE + "\n")
     nodes = {}
     for party, port in zip(parties, free_ports(len(parties)), strict=True):
-        node = Node(party, root / party.name, port, passphrase_file)
+        node = Node(party, root / party.name, port, passphrase_file, tls=tls)
         roles = [word for role in party.roles for word in ("--role", role)]
         validator = ["--validator"] if party.validator else []
         identity = ["--did", party.did, "--name", party.name, "--jurisdiction", party.jurisdiction]

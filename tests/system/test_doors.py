@@ -1,0 +1,334 @@
+"""One hostile party at the doors of a running network of four: what it cannot take from the others.
+
+Each attack runs for ten seconds (COMITY_DOORS_S) against two of the validators, while the maker attests one
+battery after the other. Printed and held to: finality of the honest, memory, and the time that a probe waits.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from consensus.encoding import encode
+from node.demo.launcher import pss_bytes
+from node.peers.authentication import PeerAuthentication
+from node.setup import network as networks
+from node.setup.keystore import Keys
+from tests.bench.harness import percentile
+from tests.harness.net.batteries import code_of
+from tests.harness.net.harness import (
+    PASSPHRASE,
+    VALIDATORS,
+    Node,
+    Party,
+    found,
+    wait,
+)
+
+pytestmark = pytest.mark.check
+
+SECONDS = float(os.environ.get("COMITY_DOORS_S", "10"))
+FINALITY_P99_S_MAX = 2.0
+MEMORY_MIB_MAX = 50
+PROBE_S_MAX = 2.0
+CONNECTIONS = 110
+HOSTILE = Party("hostile", "EU", ("holder",), validator=False)
+
+
+@dataclass
+class Net:
+    """Four validators over HTTPS, a participant that attacks them, and the honest maker's load."""
+
+    nodes: dict[str, Node]
+    hostile: PeerAuthentication
+    bombs: list[float] = field(default_factory=list)  # when a node asked the hostile participant
+    serial: int = 0
+
+    @property
+    def attacked(self) -> list[Node]:
+        return [self.nodes["cn"], self.nodes["customs"]]
+
+    def attest(self) -> float:
+        """One more battery; the seconds from the order until it is recorded on the maker's ledger."""
+        self.serial += 1
+        started = time.monotonic()
+        maker = self.nodes["maker"]
+        members = {"production_date": "2026-06-12", "category": "ev"}
+        order = {"event": "battery.produced", "battery": code_of(self.serial), "members": members}
+        digest = maker.post("/attestations", order)["digest"]
+        wait("finality", lambda: maker.get(f"/attestations/{digest}")["state"] in ("admitted", "receipted"))
+        return time.monotonic() - started
+
+    def memory_mib(self) -> dict[str, float]:
+        return {
+            name: pss_bytes(node.process.pid) / 2**20 for name, node in self.nodes.items() if node.process
+        }
+
+    def during(self, what: str, attack: Callable[[Node, threading.Event], None], threads: int = 1) -> None:
+        """Run an attack on two validators, and hold the network to its bounds meanwhile."""
+        before, ended = self.memory_mib(), threading.Event()
+        attackers = [
+            threading.Thread(target=attack, args=(node, ended), daemon=True)
+            for node in self.attacked
+            for _ in range(threads)
+        ]
+        for one in attackers:
+            one.start()
+        finality, probes, grown = [], [], 0.0
+        until = time.monotonic() + SECONDS
+        while time.monotonic() < until:
+            finality.append(self.attest())
+            probes.append(max(probe_s(node) for node in self.attacked))
+            now = self.memory_mib()
+            grown = max(grown, *(now[name] - before[name] for name in now))
+        ended.set()
+        for one in attackers:
+            one.join(20)
+        p50, p99 = percentile(finality, 0.5), percentile(finality, 0.99)
+        print(
+            f"{what}: {len(finality)} attestations, final p50 {p50 * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms; "
+            f"/healthz at most {max(probes) * 1000:.0f} ms; memory +{grown:.0f} MiB"
+        )
+        assert p99 < FINALITY_P99_S_MAX
+        assert max(probes) < PROBE_S_MAX
+        assert grown < MEMORY_MIB_MAX
+        assert all(node.status_of("/readyz") == 200 for node in self.nodes.values())
+
+
+def probe_s(node: Node) -> float:
+    started = time.monotonic()
+    assert node.status_of("/healthz") == 200
+    return time.monotonic() - started
+
+
+BOMB = gzip.compress(bytes(419_000_000), 9)
+
+
+class Bombs(BaseHTTPRequestHandler):
+    """Answers whatever is asked with 408 kB that decompress to 419 MB."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self.server.asked.append(time.monotonic())  # type: ignore[attr-defined]
+        self.send_response(200)
+        self.send_header("content-encoding", "gzip")
+        self.send_header("content-length", str(len(BOMB)))
+        self.end_headers()
+        with suppress(OSError):
+            self.wfile.write(BOMB)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing on stderr."""
+
+
+@contextmanager
+def bombing() -> Iterator[tuple[int, list[float]]]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Bombs)
+    asked: list[float] = []
+    server.asked = asked  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield server.server_port, asked
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture(scope="module")
+def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Net]:
+    root = tmp_path_factory.mktemp("doors") / "network"
+    nodes = found(root, (*VALIDATORS, HOSTILE), tls=True)
+    hostile = nodes.pop(HOSTILE.name)
+    keys = Keys.load(hostile.data, HOSTILE.did, PASSPHRASE)
+    genesis = networks.verify(hostile.data / "network").genesis
+    with bombing() as (port, asked):
+        for node in nodes.values():
+            peers = node.data / "network" / "peers.toml"
+            peers.write_text(peers.read_text().replace(hostile.url, f"http://127.0.0.1:{port}"))
+        try:
+            for node in nodes.values():
+                node.start()
+            for node in nodes.values():
+                node.wait_ready()
+            made = Net(nodes, PeerAuthentication(genesis, HOSTILE.did, keys.signer("transport")), asked)
+            for _ in range(20):
+                made.attest()  # everything is loaded once before memory is measured
+            yield made
+        finally:
+            for node in nodes.values():
+                node.stop()
+
+
+def keep_open(
+    node: Node, ended: threading.Event, begin: Callable[[socket.socket], socket.socket], trickle: bytes
+) -> None:
+    """110 connections that begin like this, then a byte now and then; what is cut is made again."""
+    held: list[socket.socket] = []
+    while not ended.is_set():
+        while len(held) < CONNECTIONS and not ended.is_set():
+            plain = socket.create_connection(("127.0.0.1", node.port), timeout=5)
+            with suppress(OSError):
+                held.append(begin(plain))
+        for one in list(held):
+            try:
+                if trickle:
+                    one.send(trickle)
+                one.setblocking(False)
+                with suppress(BlockingIOError, ssl.SSLWantReadError):
+                    if not one.recv(1):
+                        raise ConnectionResetError
+                one.settimeout(5)
+            except OSError:
+                one.close()
+                held.remove(one)
+        ended.wait(0.5)
+    for one in held:
+        one.close()
+
+
+def test_silent_tls_connections(net: Net) -> None:
+    """
+    N04: 110 connections to each of two validators that never begin their handshake.
+    """
+    net.during("N04 silent TLS", lambda node, ended: keep_open(node, ended, lambda plain: plain, b""))
+
+
+def test_half_open_requests(net: Net) -> None:
+    """
+    N05: 110 connections to each of two validators whose header never ends, a byte now and then.
+    """
+
+    def begin(plain: socket.socket) -> socket.socket:
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        secure = context.wrap_socket(plain)
+        secure.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX:")
+        return secure
+
+    net.during("N05 half-open", lambda node, ended: keep_open(node, ended, begin, b"a"))
+
+
+def test_event_streams(net: Net) -> None:
+    """
+    N06: ten streams of a running job at a time by a `read` key, most of them left, at two validators.
+    """
+    lines = [{"line": n, "battery": code_of(900_000 + n), "goods": "battery"} for n in range(1, 4001)]
+    order = {"declaration": "26NL1", "law_date": "2027-03-01", "lines": lines}
+    told: list[int] = []
+
+    def follow(node: Node, ended: threading.Event) -> None:
+        key = node.post("/keys", {"name": "reader", "scopes": ["read"]})["key"]
+        path = f"/consignments/{node.post('/consignments', order)['id']}/events"
+        while not ended.is_set():
+            answers = [
+                node.pool.request(
+                    "GET",
+                    node.url + path,
+                    headers={"authorization": f"Bearer {key}"},
+                    preload_content=False,
+                    timeout=10,
+                )
+                for _ in range(10)
+            ]
+            told.extend(answer.status for answer in answers)
+            ended.wait(0.5)
+            for answer in answers:  # leaves, as a browser's tab does
+                answer.close()
+
+    net.during("N06 event streams", follow)
+
+    assert set(told) == {200, 503}, "some are served, the ones too many are refused"
+
+
+def test_compressed_answers(net: Net) -> None:
+    """
+    N07: a participant that answers every request of the others with 408 kB of gzip that are 419 MB.
+    """
+    before = len(net.bombs)
+
+    net.during("N07 bombs", lambda node, ended: None)
+
+    assert len(net.bombs) - before > SECONDS, "all that time the others asked it"
+
+
+def test_replays(net: Net) -> None:
+    """
+    N09: one captured request of an honest validator is sent again and again: it is heard all the same.
+    """
+    maker = net.nodes["maker"]
+    keys = Keys.load(maker.data, maker.party.did, PASSPHRASE)
+    genesis = networks.verify(maker.data / "network").genesis
+    honest = PeerAuthentication(genesis, maker.party.did, keys.signer("transport"))
+    statuses: list[int] = []
+
+    def replay(node: Node, ended: threading.Event) -> None:
+        captured, _ = honest.request(node.party.did, "status", encode([b"", 0, 0, 0]))
+        while not ended.is_set():
+            answer = node.pool.request("POST", f"{node.url}/peer/status", body=captured, timeout=10)
+            statuses.append(answer.status)
+
+    net.during("N09 replays", replay, threads=8)
+
+    assert len(statuses) > 128
+    assert statuses.count(200) == 16, "each of the sixteen captured requests is answered once"
+    assert set(statuses) == {200, 401}
+    for node in net.attacked:
+        peers = {peer["did"]: peer for peer in net.nodes["maker"].get("/status")["peers"]}
+        assert peers[node.party.did]["reachable"]
+        assert peers[node.party.did]["problem"] is None
+
+
+def test_strangers_at_the_peers_door(net: Net) -> None:
+    """
+    Garbage at /peer/messages from many connections takes neither the peers' threads nor their patience.
+    """
+    body = os.urandom(50_000)
+
+    def flood(node: Node, ended: threading.Event) -> None:
+        while not ended.is_set():
+            with suppress(Exception):
+                node.pool.request("POST", f"{node.url}/peer/messages", body=body, timeout=10)
+
+    net.during("strangers at /peer", flood, threads=16)
+
+
+def test_large_bodies_that_never_end(net: Net) -> None:
+    """
+    Bodies of 16 MiB that are announced, and come a byte at a time.
+    """
+
+    def begin(plain: socket.socket) -> socket.socket:
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        secure = context.wrap_socket(plain)
+        secure.sendall(
+            b"POST /consignments HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            b"Content-Length: 16000000\r\n\r\n" + b"x" * 60_000
+        )
+        return secure
+
+    net.during("large bodies", lambda node, ended: keep_open(node, ended, begin, b"x"))
+
+
+def test_nothing_acknowledged_is_lost(net: Net) -> None:
+    """
+    After all that every battery that was attested is on the ledger of every validator.
+    """
+    wait("one log", lambda: len({json.dumps(n.get("/status")["log"]) for n in net.nodes.values()}) == 1)
+
+    for node in net.nodes.values():
+        assert all(
+            node.status_of(f"/batteries/{code_of(serial)}") == 200 for serial in range(1, net.serial + 1)
+        )
