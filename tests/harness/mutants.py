@@ -1,0 +1,246 @@
+"""Mutation testing as a gate: how many small changes of the code the tests notice.
+
+    python -m tests.harness.mutants --since tests/mutants/since.txt    the lines changed since a commit
+    python -m tests.harness.mutants --room verdicts                    a whole room
+    python -m tests.harness.mutants --sample 1000 --seed 7             a seeded sample of all other rooms
+
+mutmut makes the mutants in a copy of the clone and runs for each the tests that reach its function. A mutant
+that survives is printed as the line it replaced and the line it put there; one that is argued away stands in
+`tests/mutants/argued.txt` as `module.function | old line | new line | why`, and is counted apart.
+Exit code: 0 if the score of the others reaches --least (per cent), else 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "tests" / "mutants"
+SOURCES = ("consensus", "credentials", "node")
+# Code whose mutants the running network shows (processes, browser), not the tests that a mutant can be run
+# against in one process.
+NOT_MUTATED = ("node/demo/*", "node/cli/*", "node/web/*", "node/__main__.py", "*/__init__.py")
+ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "verdicts": (("credentials/verdicts/*.py",), ("tests/credentials",)),
+    "ledger": (("credentials/ledger/*.py",), ("tests/credentials",)),
+    "status": (("credentials/documents/status.py",), ("tests/credentials",)),
+    "evidence": (("consensus/evidence.py", "consensus/faults.py"), ("tests/consensus",)),
+    "peers": (("node/peers/*.py",), ("tests/node/test_gossip.py",)),
+}
+GATED = ("verdicts", "ledger", "status")  # what `--since` looks at
+# Tests that read the text of the code they test: in the copy it holds all mutants at once.
+READS_CODE = (
+    "tests/credentials/test_verifier.py::test_every_reason_in_code_is_in_the_table",
+    "tests/credentials/test_lifecycle.py::test_no_event_name_in_code",
+)
+SURVIVED, UNREACHED, TIMEOUTS = 0, 33, frozenset({-24, 24, 36, 152, 255})
+
+# Run in the copy: the mutants without their tests. {name: [file, unified diff]}
+_GENERATE = """
+import json, os, sys
+from pathlib import Path
+from mutmut import __main__ as m
+from mutmut.mutation.diff_apply import get_diff_for_mutant
+m.set_mutant_under_test("mutant_generation")
+Path("mutants").mkdir(exist_ok=True)
+m.copy_src_dir(); m.copy_also_copy_files(); m.setup_source_paths(); m.store_lines_covered_by_tests()
+m.create_mutants(2)
+found = {}
+for path in m.walk_mutatable_files():
+    data = m.SourceFileMutationData(path=path)
+    data.load()
+    for name in data.exit_code_by_key:
+        found[name] = [str(path), get_diff_for_mutant(name, path=path)]
+Path("generated.json").write_text(json.dumps(found))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """One change: `function` is dotted, `old` and `new` are the lines without indentation."""
+
+    name: str
+    path: str
+    function: str
+    old: str
+    new: str
+
+    @classmethod
+    def of(cls, name: str, path: str, diff: str) -> Mutant:
+        """Read what mutmut prints of a mutant."""
+        lines = diff.splitlines()
+        old = " ".join(x[1:].strip() for x in lines if x.startswith("-") and not x.startswith("---"))
+        new = " ".join(x[1:].strip() for x in lines if x.startswith("+") and not x.startswith("+++"))
+        function = re.sub(r"__mutmut_\d+$", "", name).replace("ǁ", ".")
+        return cls(name, path, re.sub(r"\.x_?\.?(?=[^.]+(\.[^.]+)?$)", ".", function), old, new)
+
+
+def argued(text: str) -> dict[tuple[str, str, str], str]:
+    """(function, old, new) -> why of each argued survivor; raises ValueError for a row without why."""
+    found = {}
+    for line in text.splitlines():
+        if line.strip() and not line.startswith("#"):
+            cells = [cell.strip() for cell in line.split(" | ")]
+            if len(cells) != 4 or not all(cells):
+                raise ValueError(f"not `function | old | new | why`: {line}")
+            found[cells[0], cells[1], cells[2]] = cells[3]
+    return found
+
+
+def changed_lines(commit: str, root: Path = ROOT) -> dict[str, set[str]]:
+    """The lines added since a commit in what is mutated, without indentation, by file."""
+    diff = subprocess.run(
+        ["git", "diff", "--unified=0", commit, "--", *SOURCES],
+        cwd=root, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    found: dict[str, set[str]] = {}
+    path = ""
+    for line in diff.splitlines():
+        if line.startswith("+++ "):
+            path = line.removeprefix("+++ b/")
+        elif line.startswith("+") and line[1:].strip():
+            found.setdefault(path, set()).add(line[1:].strip())
+    return found
+
+
+def make_copy(target: Path, only: Sequence[str], tests: Sequence[str]) -> None:
+    """A copy of the clone (what git tracks or would), with mutmut told what to mutate."""
+    names = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", "-z"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split("\0")
+    for name in filter(None, names):
+        if (ROOT / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, target / name)
+    top = sorted({name.split("/")[0] for name in names if name} - {*SOURCES, "pyproject.toml"})
+    settings = {
+        "source_paths": list(SOURCES),
+        "only_mutate": list(only),
+        "do_not_mutate": list(NOT_MUTATED),
+        "also_copy": top,
+        "pytest_add_cli_args_test_selection": list(tests),
+        "pytest_add_cli_args": ["-p", "no:cacheprovider", *(f"--deselect={test}" for test in READS_CODE)],
+    }
+    table = "\n".join(f"{key} = {json.dumps(value)}" for key, value in settings.items())
+    with (target / "pyproject.toml").open("a") as file:
+        file.write(f"\n[tool.mutmut]\n{table}\n")
+    # Tests that name the place of a clone look for .git.
+    subprocess.run(["git", "init", "-q"], cwd=target, check=True)
+
+
+def generate(copy: Path) -> list[Mutant]:
+    """Every mutant of the copy, in the order of their names."""
+    subprocess.run([sys.executable, "-c", _GENERATE], cwd=copy, check=True, stdout=subprocess.DEVNULL)
+    found = json.loads((copy / "generated.json").read_text())
+    return [Mutant.of(name, path, diff) for name, (path, diff) in sorted(found.items())]
+
+
+def run(copy: Path, names: Iterable[str], seconds: float) -> dict[str, int]:
+    """Exit code of the tests of each mutant that was run within the time: 0 is a survivor."""
+    wanted = list(names)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mutmut", "run", "--max-children", "2", *wanted],
+        cwd=copy, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    try:
+        output, _ = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        process.terminate()
+        output, _ = process.communicate()
+    codes = {}
+    for meta in (copy / "mutants").rglob("*.meta"):
+        codes.update(json.loads(meta.read_text())["exit_code_by_key"])
+    done = {name: codes[name] for name in wanted if codes.get(name) is not None}
+    if not done:
+        (FOLDER.parent / "artifacts").mkdir(exist_ok=True)
+        (FOLDER.parent / "artifacts" / "mutmut.log").write_text(output)
+        raise SystemExit(f"mutmut ran no mutant; its output is in tests/artifacts/mutmut.log:\n{output[-800:]}")
+    return done
+
+
+def select(mutants: Sequence[Mutant], options: argparse.Namespace) -> list[Mutant]:
+    """The mutants that were asked for, in an order that a seed fixes."""
+    chosen = list(mutants)
+    if options.since:
+        commit = (ROOT / options.since).read_text().split()[0]
+        lines = changed_lines(commit)
+        chosen = [m for m in chosen if any(part in lines.get(m.path, ()) for part in _parts(m.old))]
+    random.Random(options.seed).shuffle(chosen)
+    return chosen[: options.sample] if options.sample else chosen
+
+
+def _parts(old: str) -> Iterator[str]:
+    yield old
+
+
+def report(mutants: Sequence[Mutant], codes: dict[str, int], why: dict[tuple[str, str, str], str]) -> float:
+    """Print survivors and the score; the score in per cent of what is not argued away."""
+    by_name = {mutant.name: mutant for mutant in mutants}
+    survivors = [by_name[name] for name, code in codes.items() if code in (SURVIVED, UNREACHED)]
+    open_ones = [m for m in survivors if (m.function, m.old, m.new) not in why]
+    for mutant in open_ones:
+        reached = "" if codes[mutant.name] == SURVIVED else "  (no test reaches it)"
+        print(f"survived  {mutant.function} | {mutant.old} | {mutant.new}{reached}")
+    judged = len(codes) - (len(survivors) - len(open_ones))
+    killed = judged - len(open_ones)
+    score = 100.0 * killed / judged if judged else 100.0
+    print(
+        f"{len(codes)} of {len(mutants)} mutants run: {killed} killed, {len(open_ones)} survived, "
+        f"{len(survivors) - len(open_ones)} argued; score {score:.1f} %"
+    )
+    return score
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the gate; see the module."""
+    parser = argparse.ArgumentParser(prog="python -m tests.harness.mutants")
+    parser.add_argument("--since", help="a file whose first word is a commit: only lines changed since")
+    parser.add_argument("--room", choices=sorted(ROOMS), action="append", help="a whole room")
+    parser.add_argument("--sample", type=int, default=0, help="at most so many, drawn by --seed")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--seconds", type=float, default=86_400, help="stop after so long; what ran is counted"
+    )
+    parser.add_argument("--least", type=float, default=90.0, help="score in per cent")
+    options = parser.parse_args(arguments)
+    if options.since:
+        options.room = list(GATED)
+    only = (
+        [g for name in options.room for g in ROOMS[name][0]] if options.room else [f"{s}/*" for s in SOURCES]
+    )
+    tests = sorted({t for name in options.room or ROOMS for t in ROOMS[name][1]})
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+        copy = Path(folder)
+        make_copy(copy, only, tests)
+        mutants = generate(copy)
+        if not options.room:
+            rooms = [g for patterns, _ in ROOMS.values() for g in patterns]
+            mutants = [m for m in mutants if not any(fnmatch(m.path, g) for g in rooms)]
+        chosen = select(mutants, options)
+        print(f"{len(mutants)} mutants in {len({m.path for m in mutants})} modules, {len(chosen)} chosen")
+        if not chosen:
+            return 0
+        codes = run(copy, [m.name for m in chosen], options.seconds - (time.monotonic() - started))
+        score = report(chosen, codes, argued((FOLDER / "argued.txt").read_text()))
+    return 0 if score >= options.least else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
