@@ -11,8 +11,12 @@ from collections.abc import Generator
 from typing import Any, cast
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.harness.parts import IN_CI
+
+# Under mutation every call is slower: `tests/harness/mutants.py` asks for this profile.
+settings.register_profile("mutants", deadline=None, suppress_health_check=list(HealthCheck))
 
 TIERS = ("test", "check", "long")
 

@@ -32,12 +32,13 @@ SOURCES = ("consensus", "credentials", "node")
 # Code whose mutants the running network shows (processes, browser), not the tests that a mutant can be run
 # against in one process.
 NOT_MUTATED = ("node/demo/*", "node/cli/*", "node/web/*", "node/__main__.py", "*/__init__.py")
-ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "verdicts": (("credentials/verdicts/*.py",), ("tests/credentials",)),
-    "ledger": (("credentials/ledger/*.py",), ("tests/credentials",)),
-    "status": (("credentials/documents/status.py",), ("tests/credentials",)),
-    "evidence": (("consensus/evidence.py", "consensus/faults.py"), ("tests/consensus",)),
-    "peers": (("node/peers/*.py",), ("tests/node/test_gossip.py",)),
+# room: what is mutated; tests are looked for here; those that import this are run
+ROOMS: dict[str, tuple[str, str, str]] = {
+    "verdicts": ("credentials/verdicts/*.py", "tests/credentials", "credentials.verdicts"),
+    "ledger": ("credentials/ledger/*.py", "tests/credentials", "credentials.ledger"),
+    "status": ("credentials/documents/status.py", "tests/credentials", "credentials"),
+    "evidence": ("consensus/*e*.py", "tests/consensus", "consensus"),
+    "peers": ("node/peers/*.py", "tests/node", "node.peers"),
 }
 GATED = ("verdicts", "ledger", "status")  # what `--since` looks at
 # Tests that read the text of the code they test: in the copy it holds all mutants at once.
@@ -135,13 +136,25 @@ def make_copy(target: Path, only: Sequence[str], tests: Sequence[str]) -> None:
         "do_not_mutate": list(NOT_MUTATED),
         "also_copy": top,
         "pytest_add_cli_args_test_selection": list(tests),
-        "pytest_add_cli_args": ["-p", "no:cacheprovider", *(f"--deselect={test}" for test in READS_CODE)],
+        "pytest_add_cli_args": [
+            "-p",
+            "no:cacheprovider",
+            "--hypothesis-profile=mutants",
+            *(f"--deselect={test}" for test in READS_CODE),
+        ],
     }
     table = "\n".join(f"{key} = {json.dumps(value)}" for key, value in settings.items())
     with (target / "pyproject.toml").open("a") as file:
         file.write(f"\n[tool.mutmut]\n{table}\n")
     # Tests that name the place of a clone look for .git.
     subprocess.run(["git", "init", "-q"], cwd=target, check=True)
+
+
+def tests_of(room: str) -> list[str]:
+    """The test files of a room: those of its folder of tests that import it."""
+    _, folder, package = ROOMS[room]
+    files = sorted((ROOT / folder).rglob("test_*.py"))
+    return [str(f.relative_to(ROOT)) for f in files if f"from {package}" in f.read_text()]
 
 
 def generate(copy: Path) -> list[Mutant]:
@@ -170,7 +183,9 @@ def run(copy: Path, names: Iterable[str], seconds: float) -> dict[str, int]:
     if not done:
         (FOLDER.parent / "artifacts").mkdir(exist_ok=True)
         (FOLDER.parent / "artifacts" / "mutmut.log").write_text(output)
-        raise SystemExit(f"mutmut ran no mutant; its output is in tests/artifacts/mutmut.log:\n{output[-800:]}")
+        raise SystemExit(
+            f"mutmut ran no mutant; its output is in tests/artifacts/mutmut.log:\n{output[-800:]}"
+        )
     return done
 
 
@@ -221,17 +236,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.since:
         options.room = list(GATED)
-    only = (
-        [g for name in options.room for g in ROOMS[name][0]] if options.room else [f"{s}/*" for s in SOURCES]
-    )
-    tests = sorted({t for name in options.room or ROOMS for t in ROOMS[name][1]})
+    only = [ROOMS[name][0] for name in options.room] if options.room else [f"{s}/*" for s in SOURCES]
+    tests = sorted({test for name in options.room or ROOMS for test in tests_of(name)})
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         copy = Path(folder)
         make_copy(copy, only, tests)
         mutants = generate(copy)
         if not options.room:
-            rooms = [g for patterns, _ in ROOMS.values() for g in patterns]
+            rooms = [pattern for pattern, _, _ in ROOMS.values()]
             mutants = [m for m in mutants if not any(fnmatch(m.path, g) for g in rooms)]
         chosen = select(mutants, options)
         print(f"{len(mutants)} mutants in {len({m.path for m in mutants})} modules, {len(chosen)} chosen")
