@@ -1,0 +1,89 @@
+"""Mutation testing as a gate: the lines changed since a commit in what a verdict rests on.
+
+The whole rooms and a seeded sample elsewhere are run by hand (`make long`); their scores stand in RESULTS.md.
+"""
+
+import subprocess
+
+import pytest
+
+from tests.harness import mutants
+
+SECONDS = 360
+LEAST = {"verdicts": 90, "ledger": 90}  # per cent, whole rooms
+SAMPLE, SAMPLE_LEAST = 1_000, 80
+
+
+def test_a_mutant_is_named_by_its_function_and_its_two_lines() -> None:
+    """
+    What mutmut prints is read as function, old line and new line, for functions and methods.
+    """
+    diff = "--- a.py\n+++ a.py\n@@ -1,2 +1,2 @@\n def f():\n-    return 1\n+    return 2"
+
+    plain = mutants.Mutant.of("room.module.x__small__mutmut_3", "room/module.py", diff)
+    method = mutants.Mutant.of("room.module.xǁClassǁmethod__mutmut_12", "room/module.py", diff)
+
+    assert (plain.function, plain.old, plain.new) == ("room.module._small", "return 1", "return 2")
+    assert method.function == "room.module.Class.method"
+
+
+def test_an_argued_survivor_says_why() -> None:
+    """
+    A survivor is argued away by a row with function, both lines and a reason, and by nothing shorter.
+    """
+    assert mutants.argued("# a comment\na.f | x | y | no reader can tell\n") == {
+        ("a.f", "x", "y"): "no reader can tell"
+    }
+    with pytest.raises(ValueError, match="not `function"):
+        mutants.argued("a.f | x | y\n")
+
+
+def test_the_commit_of_the_gate_is_one_of_this_history() -> None:
+    """
+    `tests/mutants/since.txt` names a commit whose changes can be told.
+    """
+    commit = (mutants.FOLDER / "since.txt").read_text().split()[0]
+
+    assert (
+        subprocess.run(
+            ["git", "cat-file", "-e", f"{commit}^{{commit}}"], cwd=mutants.ROOT, check=False
+        ).returncode
+        == 0
+    )
+
+
+def test_a_gate_that_ran_nothing_is_no_pass(capsys: pytest.CaptureFixture[str]) -> None:
+    """
+    Survivors and mutants no test reaches count against the score; argued ones do not count.
+    """
+    found = [mutants.Mutant(f"m{n}", "p", "f", "old", f"new {n}") for n in range(4)]
+
+    score = mutants.report(found, {"m0": 1, "m1": 0, "m2": 33, "m3": 0}, {("f", "old", "new 3"): "why"})
+
+    assert round(score, 1) == 33.3
+    assert "1 killed, 2 survived, 1 argued" in capsys.readouterr().out
+
+
+@pytest.mark.check
+def test_mutants_of_changed_lines_are_killed() -> None:
+    """
+    Of the lines changed since the named commit in verdicts, ledger and status, nine mutants of ten are killed.
+    """
+    assert mutants.main(["--since", "tests/mutants/since.txt", "--seconds", str(SECONDS)]) == 0
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("room", LEAST)
+def test_mutants_of_a_whole_room_are_killed(room: str) -> None:
+    """
+    Of all mutants of a room that a verdict rests on, nine of ten are killed; survivors are printed.
+    """
+    assert mutants.main(["--room", room, "--least", str(LEAST[room])]) == 0
+
+
+@pytest.mark.long
+def test_a_seeded_sample_of_the_other_rooms_is_killed() -> None:
+    """
+    Of 1,000 seeded mutants elsewhere four of five are killed; survivors are printed.
+    """
+    assert mutants.main(["--sample", str(SAMPLE), "--seed", "20261126", "--least", str(SAMPLE_LEAST)]) == 0
