@@ -67,7 +67,7 @@ def test_a_gate_that_ran_nothing_is_no_pass(capsys: pytest.CaptureFixture[str]) 
 @pytest.mark.check
 def test_mutants_of_changed_lines_are_killed() -> None:
     """
-    Of the lines changed since the named commit in verdicts, ledger and status, nine mutants of ten are killed.
+    Of the lines changed since the named commit in the gated rooms, nine mutants of ten are killed.
     """
     assert mutants.main(["--since", "tests/mutants/since.txt", "--seconds", str(SECONDS)]) == 0
 
