@@ -49,7 +49,7 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class LogPolicy:
     """A parsed policy: nothing in it refers to a name that is not there."""
 
     origin: str
@@ -59,7 +59,7 @@ class Policy:
     quorum: str
 
     @classmethod
-    def parse(cls, text: str | bytes) -> "Policy":
+    def parse(cls, text: str | bytes) -> "LogPolicy":
         """Read a policy file; raises PolicyError with the number of the line that is wrong."""
         return _Reader().read(text)
 
@@ -134,7 +134,7 @@ class _Reader:
         self.members: set[str] = set()
         self.quorum: str | None = None
 
-    def read(self, text: str | bytes) -> Policy:
+    def read(self, text: str | bytes) -> LogPolicy:
         """Read the whole file."""
         for number, line in enumerate(_lines(text), start=1):
             words = [word for word in _BLANKS.split(line) if word]
@@ -148,7 +148,7 @@ class _Reader:
             raise PolicyError("the policy has no quorum line, so nothing could satisfy it")
         if not self.logs:
             raise PolicyError("the policy names no log")
-        return Policy(self.logs[0].name, tuple(self.logs), self.witnesses, self.groups, self.quorum)
+        return LogPolicy(self.logs[0].name, tuple(self.logs), self.witnesses, self.groups, self.quorum)
 
     def _line(self, words: list[str]) -> None:
         match words:
@@ -257,5 +257,5 @@ def make_policy(
         "quorum all",
     ]
     text = "".join(line + "\n" for line in lines)
-    Policy.parse(text)
+    LogPolicy.parse(text)
     return text

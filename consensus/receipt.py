@@ -28,7 +28,7 @@ from consensus.checkpoint import (
 from consensus.encoding import EncodingError, decode, encode
 from consensus.errors import ConsensusError
 from consensus.merkle import HASH_BYTES, MerkleError, Tree, leaf_hash, verify_inclusion
-from consensus.policy import Policy, PolicyError
+from consensus.policy import LogPolicy, PolicyError
 
 HEADER = "c2sp.org/tlog-proof@v1"
 ENTRY_BYTES_MAX = 65_535  # what an entry bundle of tlog-tiles can hold
@@ -137,7 +137,7 @@ def _read_extra(extra: bytes) -> tuple[bytes, bytes | None]:
 
 
 def make_receipt(
-    entry: bytes, blind: bytes | None, index: int, tree: Tree, signed_note: SignedNote, *, policy: Policy
+    entry: bytes, blind: bytes | None, index: int, tree: Tree, signed_note: SignedNote, *, policy: LogPolicy
 ) -> Receipt:
     """Return the receipt of `entry`, number `index` of `tree`, under a note that satisfies `policy`.
 
@@ -157,7 +157,7 @@ def make_receipt(
     return receipt
 
 
-def verify_receipt(receipt: Receipt | str | bytes, policy: Policy) -> VerifiedReceipt:
+def verify_receipt(receipt: Receipt | str | bytes, policy: LogPolicy) -> VerifiedReceipt:
     """Verify a receipt offline against `policy`; raises ReceiptError with the reason.
 
     1. the form; 2. origin, log line and cosignatures of the checkpoint; 3. the entry is the leaf at its

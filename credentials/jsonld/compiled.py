@@ -28,9 +28,9 @@ from credentials.jsonld.terms import (
     REFERENCE,
     VALUE,
     XSD,
-    Member,
-    Registry,
     Table,
+    TermRegistry,
+    TermUse,
     Uncompiled,
     Work,
     base_direction,
@@ -49,7 +49,7 @@ class Contexts(Mapping[str, Mapping[str, Any]]):
 
     def __init__(self, documents: Mapping[str, Mapping[str, Any]]) -> None:
         self._documents = dict(documents)
-        self.registry = Registry(self._documents)
+        self.registry = TermRegistry(self._documents)
 
     def adding(self, files: Mapping[str, tuple[bytes, str]]) -> Contexts:
         """Return these contexts and those of `files`: URL -> (file, its SHA-256 in hexadecimal digits).
@@ -140,7 +140,7 @@ class _Walk:
             malformed(f"The document makes more than {QUADS_MAX} statements")
         return subject
 
-    def _property(self, subject: str, member: Member, value: Any, graph: str) -> None:
+    def _property(self, subject: str, member: TermUse, value: Any, graph: str) -> None:
         if member.mode == JSON_LITERAL:
             objects = [literal(jcs(value).decode()) + _JSON]
         elif member.container == LIST:
@@ -156,7 +156,7 @@ class _Walk:
         predicate = member.predicate
         self._quads += [(subject, predicate, object_, graph) for object_ in objects]
 
-    def _object(self, member: Member, value: Any, graph: str) -> str:
+    def _object(self, member: TermUse, value: Any, graph: str) -> str:
         """Return the term that `value` is under `member` (JSON-LD 1.1 API, 5.3 and 8.3)."""
         kind = type(value)
         if kind is str:
@@ -183,7 +183,7 @@ class _Walk:
             malformed("A member is null, which would not be signed")
         raise Uncompiled
 
-    def _list(self, member: Member, items: list[Any], graph: str) -> str:
+    def _list(self, member: TermUse, items: list[Any], graph: str) -> str:
         """Return the head of an RDF list (JSON-LD 1.1 API, 8.4)."""
         head = _NIL
         for item in reversed(items):
@@ -195,7 +195,7 @@ class _Walk:
             head = node
         return head
 
-    def _graph(self, member: Member, value: Any) -> str:
+    def _graph(self, member: TermUse, value: Any) -> str:
         """Return the name of a new graph that holds `value` (JSON-LD 1.1, 4.9)."""
         if type(value) is not dict or any(key in value for key in member.scalars.value_keys):
             malformed("A graph holds something else than an object, which would not be signed")
@@ -205,7 +205,7 @@ class _Walk:
             malformed("A graph holds an object with nothing but an id, which would not be signed")
         return graph
 
-    def _language_map(self, member: Member, value: dict[str, Any]) -> list[str]:
+    def _language_map(self, member: TermUse, value: dict[str, Any]) -> list[str]:
         if not value:
             malformed("A language map is empty and would not be signed")
         direction = member.direction

@@ -84,7 +84,7 @@ class Term:
     compiled: bool
 
 
-class Member:
+class TermUse:
     """What a member of a node object means under a table; for a property, how its values are written."""
 
     __slots__ = (
@@ -134,7 +134,7 @@ class Table:
 
     def __init__(
         self,
-        registry: Registry,
+        registry: TermRegistry,
         terms: dict[str, Term],
         *,
         vocabulary: str | None = None,
@@ -151,7 +151,7 @@ class Table:
         self.direction = direction
         self.previous = previous  # what holds again in the node objects below (type-scoped contexts)
         self.pinned = pinned  # made of known contexts only: it outlives the document
-        self.members: dict[str, Member] = {}
+        self.members: dict[str, TermUse] = {}
         aliases: dict[str, list[str]] = {"@id": ["@id"], "@type": ["@type"], "@value": ["@value"]}
         for name, term in terms.items():
             if term.iri in aliases:
@@ -181,7 +181,7 @@ class Table:
             self._keep(key, found)
         return found
 
-    def member(self, key: str, work: Work) -> Member:
+    def member(self, key: str, work: Work) -> TermUse:
         """Say what the member `key` of a node object is; raises `malformed` for an undefined one."""
         found = self.members.get(key)
         if found is None:
@@ -221,8 +221,8 @@ class Table:
             text = f"{term.iri}{suffix}"
         return text
 
-    def _compile(self, key: str, work: Work) -> Member:
-        member = Member()
+    def _compile(self, key: str, work: Work) -> TermUse:
+        member = TermUse()
         iri = self.expand(key)
         if iri in ("@id", "@type", "@context", "@value"):
             member.kind = {"@id": ID, "@type": TYPE, "@context": SKIPPED, "@value": VALUE}[iri]
@@ -256,7 +256,7 @@ class Table:
         self._compile_scalars(member, term, member.scalars.terms.get(key))
         return member
 
-    def _compile_scalars(self, member: Member, term: Term | None, inner: Term | None) -> None:
+    def _compile_scalars(self, member: TermUse, term: Term | None, inner: Term | None) -> None:
         kind = None if inner is None else inner.type
         if inner is not term and inner is not None and inner.iri in KEYWORDS:
             raise Uncompiled
@@ -337,7 +337,7 @@ class Table:
         return table
 
 
-class Registry:
+class TermRegistry:
     """The root of all tables of one set of contexts, and how many have been kept."""
 
     def __init__(self, documents: Mapping[str, Mapping[str, Any]]) -> None:
@@ -373,7 +373,7 @@ class _Definitions:
         self._vocabulary, self._language, self._direction = base.vocabulary, base.language, base.direction
         self._protected = False
 
-    def table(self, registry: Registry, previous: Table | None, *, pinned: bool) -> Table:
+    def table(self, registry: TermRegistry, previous: Table | None, *, pinned: bool) -> Table:
         """Define every term of the context object."""
         local = self._local
         if "@import" in local or "@propagate" in local or "@type" in local:

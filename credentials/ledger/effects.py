@@ -17,8 +17,8 @@ from credentials.ledger.standing import (
     PRIVATE,
     REFUSED,
     Bound,
+    CustomsPresentation,
     Lineage,
-    Presentation,
     Setting,
     Standing,
 )
@@ -151,7 +151,9 @@ def _presentation(standing: Standing, attestation: Attestation, context: Context
     refused = standing.setting(REFUSED, jurisdiction)
     if refused is not None:
         raise NotYet("refused_here", f"{refused.by} refused it in {jurisdiction} and has to lift that first")
-    opened = Presentation(attestation.digest, attestation.issuer, context.leaf_index, jurisdiction, office)
+    opened = CustomsPresentation(
+        attestation.digest, attestation.issuer, context.leaf_index, jurisdiction, office
+    )
     return replace(standing, presentation=opened, place=jurisdiction)
 
 

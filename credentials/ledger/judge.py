@@ -35,7 +35,7 @@ from credentials.ledger.records import (
     claims_key,
     quota_key,
 )
-from credentials.ledger.rules import RULES, Conflict, Context
+from credentials.ledger.rules import RULES, Context, RuleConflict
 from credentials.ledger.speaking import Silent, Voice, speak
 from credentials.ledger.standing import Refused, Standing, Undo
 from credentials.ledger.undo import taken_back
@@ -45,7 +45,7 @@ DAY_S = 86_400
 R = TypeVar("R")
 STATUS_RULE = "S1"  # two lists of one issuer for one number; not one of X1..X21
 
-Judgment = Conflict | Silent | None  # it lost, it is a claim, it is admitted
+Judgment = RuleConflict | Silent | None  # it lost, it is a claim, it is admitted
 
 
 class StandingReader(Protocol):
@@ -168,7 +168,7 @@ class Judge:
     def _recalls(self, empty: Recalls) -> Recalls:
         return self._record(empty.key, Recalls.decode, Recalls) or empty
 
-    def _status_list(self, attestation: Attestation, context: Context) -> Conflict | None:
+    def _status_list(self, attestation: Attestation, context: Context) -> RuleConflict | None:
         subject, update = attestation.subject, attestation.status
         assert update is not None, "required by the table"
         if subject.scheme != "status" or subject.namespace != attestation.issuer:
@@ -185,7 +185,7 @@ class Judge:
         if latest is not None and update.seq <= seq:
             if update.seq < seq or update.list_digest == latest.digest:
                 raise Refusal("duplicate", f"version {seq} of this status list is on the ledger already")
-            return Conflict(STATUS_RULE, latest.leaf_index)
+            return RuleConflict(STATUS_RULE, latest.leaf_index)
         if update.previous != (latest.digest if latest else None):
             raise Refusal("status", f"it does not follow version {seq} that is on the ledger")
         version = StatusVersion(
@@ -229,7 +229,9 @@ class Judge:
         claims = self._record(claims_key(battery), Claims.decode, Claims) or Claims(battery)
         self._put(claims.with_claim(claim))
 
-    def _conflict(self, standing: Standing, attestation: Attestation, context: Context) -> Conflict | None:
+    def _conflict(
+        self, standing: Standing, attestation: Attestation, context: Context
+    ) -> RuleConflict | None:
         for rule in context.event.guards:
             conflict = RULES[rule](standing, attestation, context)
             if conflict is not None:
@@ -276,7 +278,7 @@ class Judge:
         )
 
 
-def _refused(conflict: Conflict, attestation: Attestation, leaf_index: int) -> Refused:
+def _refused(conflict: RuleConflict, attestation: Attestation, leaf_index: int) -> Refused:
     return Refused(
         conflict.rule,
         attestation.digest,

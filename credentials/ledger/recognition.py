@@ -157,7 +157,7 @@ def find(
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class RecognitionAnswer:
     """A recognition asked twice. `outcome`: pass, warn, or fail (which counts if the policy requires it)."""
 
     outcome: str
@@ -176,7 +176,7 @@ def ask(
     now: int,
     issuer_roles: Sequence[str] = (),
     issuer_jurisdiction: str = "",
-) -> Answer:
+) -> RecognitionAnswer:
     """Ask for a recognition at event time and now; the weaker of the two effects is the answer."""
     then, today = (
         find(
@@ -193,7 +193,7 @@ def ask(
     order = list(Effect)  # strongest first
     effects = [r.effect if r else Effect.NOT_RECOGNISED for r in (then, today)]
     weaker = max(effects, key=order.index)
-    return Answer(OUTCOMES[weaker], weaker, then, today)
+    return RecognitionAnswer(OUTCOMES[weaker], weaker, then, today)
 
 
 def _invalid(why: str) -> CredentialError:

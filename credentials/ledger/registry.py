@@ -45,7 +45,7 @@ from credentials.ledger.entries import (
 from credentials.ledger.genesis import Genesis
 from credentials.ledger.judge import Judge, Judgment, StandingReader
 from credentials.ledger.records import asset_key
-from credentials.ledger.rules import RULES, Conflict
+from credentials.ledger.rules import RULES, RuleConflict
 from credentials.ledger.standing import Standing
 
 __all__ = [
@@ -345,7 +345,7 @@ def _entry(attestation: Attestation, judgment: Judgment, height: int) -> bytes:
     """The leaf that an attestation becomes."""
     if judgment is None:
         return attestation.data
-    if not isinstance(judgment, Conflict):
+    if not isinstance(judgment, RuleConflict):
         return ClaimEntry(attestation).encode()
     return RefusedEntry(
         attestation.digest,

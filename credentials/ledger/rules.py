@@ -31,7 +31,7 @@ PRODUCED, TAKEN_OUT = "produced", "taken_out"  # facts: where a code was brought
 
 
 @dataclass(frozen=True, slots=True)
-class Conflict:
+class RuleConflict:
     """Two validly signed statements exclude each other; the one at `winner_leaf_index` came first."""
 
     rule: str
@@ -61,25 +61,27 @@ class Context:
     height: int = 0  # of the last committed block
 
 
-Rule = Callable[[Standing, Attestation, Context], Conflict | None]
+Rule = Callable[[Standing, Attestation, Context], RuleConflict | None]
 
 
-def x01_one_live_passport(standing: Standing, attestation: Attestation, context: Context) -> Conflict | None:
+def x01_one_live_passport(
+    standing: Standing, attestation: Attestation, context: Context
+) -> RuleConflict | None:
     """One live passport per battery: the first that was ordered stays."""
     passport = standing.passport
     if passport is None or passport.status not in (LIVE, SUSPENDED):
         return None
     if passport.digest == attestation.document_digest:
         raise Refusal("duplicate", "this passport is published already")
-    return Conflict("X1", passport.leaf_index)
+    return RuleConflict("X1", passport.leaf_index)
 
 
-def x02_produced_once(standing: Standing, attestation: Attestation, context: Context) -> Conflict | None:
+def x02_produced_once(standing: Standing, attestation: Attestation, context: Context) -> RuleConflict | None:
     """A code is brought into being once; enrolment, which anybody licensed may do, never beats its maker."""
     if standing.producer is not None:
-        return Conflict("X2", standing.facts.get(PRODUCED, standing.facts.get(TAKEN_OUT, 0)))
+        return RuleConflict("X2", standing.facts.get(PRODUCED, standing.facts.get(TAKEN_OUT, 0)))
     if context.event.effects.enrols and standing.born:
-        return Conflict("X2", _fact(standing, context))
+        return RuleConflict("X2", _fact(standing, context))
     if context.event.effects.enrols and (standing.predecessors or standing.parent):
         raise Refusal("reserved", "the code is that of a battery made from others; its maker produces it")
     return None
@@ -87,7 +89,7 @@ def x02_produced_once(standing: Standing, attestation: Attestation, context: Con
 
 def x03_nothing_after_the_end(
     standing: Standing, attestation: Attestation, context: Context
-) -> Conflict | None:
+) -> RuleConflict | None:
     """Nothing after the battery was recycled, except what the table allows by name."""
     final = standing.item_state in context.genesis.lifecycle.final
     if final and standing.item_state not in context.event.from_states:
@@ -95,23 +97,25 @@ def x03_nothing_after_the_end(
     return None
 
 
-def x04_counted_once(standing: Standing, attestation: Attestation, context: Context) -> Conflict | None:
+def x04_counted_once(standing: Standing, attestation: Attestation, context: Context) -> RuleConflict | None:
     """Scrapped, declared waste, received for recycling: once per item."""
     if context.event.effects.fact in standing.facts:
-        return Conflict("X4", _fact(standing, context))
+        return RuleConflict("X4", _fact(standing, context))
     return None
 
 
-def x05_one_vehicle(standing: Standing, attestation: Attestation, context: Context) -> Conflict | None:
+def x05_one_vehicle(standing: Standing, attestation: Attestation, context: Context) -> RuleConflict | None:
     """Installed in at most one vehicle; taken out of, or registered with, the one it is in."""
     if context.event.effects.bound == "bind":
-        return Conflict("X5", standing.bound.leaf_index) if standing.bound else None
+        return RuleConflict("X5", standing.bound.leaf_index) if standing.bound else None
     if standing.bound_asset != attestation.bound_asset:
         raise NotYet("X5", "the battery is not recorded as installed in this vehicle")
     return None
 
 
-def x06_every_pack_present(standing: Standing, attestation: Attestation, context: Context) -> Conflict | None:
+def x06_every_pack_present(
+    standing: Standing, attestation: Attestation, context: Context
+) -> RuleConflict | None:
     """A vehicle is scrapped with every pack bound to it, or a record that explains why not.
 
     A replacement that was lawful and is reported late unbinds the pack and so clears the wait.
@@ -128,28 +132,28 @@ def x06_every_pack_present(standing: Standing, attestation: Attestation, context
     return None
 
 
-def x08_consumed_once(standing: Standing, attestation: Attestation, context: Context) -> Conflict | None:
+def x08_consumed_once(standing: Standing, attestation: Attestation, context: Context) -> RuleConflict | None:
     """A battery becomes part of one successor set; a child is taken out of one parent.
 
     For a successor being produced: each predecessor it names must have become part of it.
     """
     effects = context.event.effects
     if effects.consumes is not None:
-        return Conflict("X8", standing.lineage.leaf_index) if standing.lineage else None
+        return RuleConflict("X8", standing.lineage.leaf_index) if standing.lineage else None
     if effects.claims_children:
         parents = [context.records.standing(subject).parent for subject in attestation.referenced_subjects]
         taken = next((p for p in parents if p is not None and p.key != standing.key), None)
-        return Conflict("X8", taken.leaf_index) if taken else None
+        return RuleConflict("X8", taken.leaf_index) if taken else None
     for subject in attestation.referenced_subjects:
         lineage = context.records.standing(subject).lineage
         if lineage is None:
             raise NotYet("X8", "a predecessor is not recorded as consumed yet")
         if standing.key not in lineage.successors:
-            return Conflict("X8", lineage.leaf_index)
+            return RuleConflict("X8", lineage.leaf_index)
     return None
 
 
-def x09_accredited(standing: Standing, attestation: Attestation, context: Context) -> Conflict | None:
+def x09_accredited(standing: Standing, attestation: Attestation, context: Context) -> RuleConflict | None:
     """The issuer holds a role for this scheme and namespace, at event time and at admission."""
     if ANY in context.event.attesters:
         return None  # any participant; the table's `speaks` or `countersigned_by` says who
@@ -164,7 +168,7 @@ def x09_accredited(standing: Standing, attestation: Attestation, context: Contex
     return None
 
 
-def x10_countersigned(standing: Standing, attestation: Attestation, context: Context) -> Conflict | None:
+def x10_countersigned(standing: Standing, attestation: Attestation, context: Context) -> RuleConflict | None:
     """A hand-over carries both signatures; a voiding those of enough authorities, one per jurisdiction.
 
     A countersignature is inside the attestation and cannot be added to it: without it, it is sent again.
@@ -194,7 +198,7 @@ def x10_countersigned(standing: Standing, attestation: Attestation, context: Con
     return None
 
 
-def x11_event_time(standing: Standing, attestation: Attestation, context: Context) -> Conflict | None:
+def x11_event_time(standing: Standing, attestation: Attestation, context: Context) -> RuleConflict | None:
     """Event time: not in the future, not before production, monotone for what changes the item state.
 
     A late report is lawful and is admitted; how late it is can be read from block time and event time.
@@ -212,12 +216,14 @@ def x11_event_time(standing: Standing, attestation: Attestation, context: Contex
     return None
 
 
-def x12_one_presentation(standing: Standing, attestation: Attestation, context: Context) -> Conflict | None:
+def x12_one_presentation(
+    standing: Standing, attestation: Attestation, context: Context
+) -> RuleConflict | None:
     """A second presentation is refused while the first is open."""
-    return Conflict("X12", standing.presentation.leaf_index) if standing.presentation else None
+    return RuleConflict("X12", standing.presentation.leaf_index) if standing.presentation else None
 
 
-def x18_lost(standing: Standing, attestation: Attestation, context: Context) -> Conflict | None:
+def x18_lost(standing: Standing, attestation: Attestation, context: Context) -> RuleConflict | None:
     """A battery reported lost or stolen does not move until whoever reported it says that it is found."""
     reports = standing.settings(LOST)
     if reports:
@@ -228,7 +234,7 @@ def x18_lost(standing: Standing, attestation: Attestation, context: Context) -> 
 
 def x21_registered_with_its_batteries(
     standing: Standing, attestation: Attestation, context: Context
-) -> Conflict | None:
+) -> RuleConflict | None:
     """A vehicle is registered or sold when every pack bound to it is produced and has a live passport."""
     assert attestation.bound_asset is not None, "the table says that this event has a bound asset"
     lacking = []

@@ -75,7 +75,7 @@ class Bound:
 
 
 @dataclass(frozen=True, slots=True)
-class Presentation:
+class CustomsPresentation:
     """An open presentation to customs. `office`: the customs participant, None if only its side is known."""
 
     attestation: bytes
@@ -152,7 +152,7 @@ class Standing:
     passport: Passport | None = None  # the latest version, whatever its status
     earlier: tuple[Passport, ...] = ()  # versions before it, latest last
     bound: Bound | None = None
-    presentation: Presentation | None = None
+    presentation: CustomsPresentation | None = None
     production_time: int | None = None
     last_event_time: int = 0  # of the last event that changed the item state
     lineage: Lineage | None = None
@@ -205,7 +205,7 @@ class Standing:
         return self.bound.asset if self.bound else None
 
     @property
-    def open_presentation(self) -> Presentation | None:
+    def open_presentation(self) -> CustomsPresentation | None:
         """The presentation to customs that is not closed yet."""
         return self.presentation
 
@@ -354,7 +354,7 @@ def _standing(cls: type[Standing], v: list[Any]) -> Standing:
         passport=Passport(*v[11]) if v[11] is not None else None,
         earlier=tuple(Passport(*p) for p in v[12]),
         bound=Bound(Subject(*v[13][0]), v[13][1]) if v[13] is not None else None,
-        presentation=Presentation(*v[14]) if v[14] is not None else None,
+        presentation=CustomsPresentation(*v[14]) if v[14] is not None else None,
         production_time=v[15],
         last_event_time=v[16],
         lineage=Lineage(tuple(v[17][0]), v[17][1], v[17][2]) if v[17] is not None else None,

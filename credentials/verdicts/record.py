@@ -43,7 +43,7 @@ class Recorded:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class RecordedRefusal:
     """A refusal record: its attestation's bytes may or may not be held."""
 
     entry: RefusedEntry
@@ -58,7 +58,7 @@ class Record:
 
     admitted: tuple[Recorded, ...] = ()
     refused: tuple[Recorded, ...] = ()  # those whose bytes are held
-    refusals: tuple[Refusal, ...] = ()  # all of them
+    refusals: tuple[RecordedRefusal, ...] = ()  # all of them
     unreadable: int = 0
     taken_back: frozenset[bytes] = frozenset()  # digests of statements that a later one undid
 
@@ -67,7 +67,7 @@ class Record:
         """Read the entries of a ledger view; the rules of `genesis` say which statements take others back."""
         admitted: list[Recorded] = []
         refused: list[Recorded] = []
-        refusals: list[Refusal] = []
+        refusals: list[RecordedRefusal] = []
         unreadable = 0
         for leaf in sorted(view.entries, key=lambda e: e.leaf_index) if view else ():
             place = (leaf.leaf_index, leaf.height, leaf.block_time)
@@ -76,7 +76,7 @@ class Record:
                 if isinstance(entry, AdmittedEntry):
                     admitted.append(Recorded(entry.attestation, *place))
                 elif isinstance(entry, RefusedEntry):
-                    refusals.append(Refusal(entry, *place))
+                    refusals.append(RecordedRefusal(entry, *place))
                     data = view.refused.get(entry.digest) if view else None
                     if data is not None:
                         lost = parse_attestation(data)

@@ -36,7 +36,7 @@ class Body:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class RouteAnswer:
     """One way a route answers when all is well."""
 
     status: int
@@ -53,7 +53,7 @@ class Route:
     rule: str  # in Flask's notation
     view: View
     summary: str
-    answers: tuple[Answer, ...]
+    answers: tuple[RouteAnswer, ...]
     scopes: tuple[str, ...] = ()
     body: Body | None = None
     query: tuple[str, ...] = ()

@@ -16,9 +16,9 @@ from node.api.route import (
     OCTETS,
     PEER_BYTES_MAX,
     TEXT,
-    Answer,
     Body,
     Route,
+    RouteAnswer,
 )
 from node.api.vc_routes import VC_API
 
@@ -37,12 +37,12 @@ JSON_OR_FORM = (JSON, FORM, MULTIPART)
 NDJSON = "application/x-ndjson"
 PROMETHEUS = "text/plain; version=0.0.4"
 
-SEEN = Answer(303, None, (HTML,), "A form was sent: see the page named by Location.")
-PAGE = (Answer(200, None, (HTML,), "A page."),)
+SEEN = RouteAnswer(303, None, (HTML,), "A form was sent: see the page named by Location.")
+PAGE = (RouteAnswer(200, None, (HTML,), "A page."),)
 
 
-def _ok(schema: str, types: tuple[str, ...] = (JSON,), text: str = "As asked.") -> tuple[Answer, ...]:
-    return (Answer(200, schema, types, text),)
+def _ok(schema: str, types: tuple[str, ...] = (JSON,), text: str = "As asked.") -> tuple[RouteAnswer, ...]:
+    return (RouteAnswer(200, schema, types, text),)
 
 
 ROUTES: tuple[Route, ...] = (
@@ -58,8 +58,8 @@ ROUTES: tuple[Route, ...] = (
         passports.issue_passport,
         "Issue a battery passport",
         (
-            Answer(201, "IssuedPassport", text="Signed, and queued for the ledger; both are on disk."),
-            Answer(200, "IssuedPassport", text="The same passport was issued before; here it is again."),
+            RouteAnswer(201, "IssuedPassport", text="Signed, and queued for the ledger; both are on disk."),
+            RouteAnswer(200, "IssuedPassport", text="The same passport was issued before; here it is again."),
             SEEN,
         ),
         ISSUE,
@@ -106,8 +106,10 @@ ROUTES: tuple[Route, ...] = (
         passports.attest,
         "Attest an event about a battery",
         (
-            Answer(201, "Attestation", text="Signed and queued; on disk."),
-            Answer(200, "Document", text="Attested before, or a draft for a second party to countersign."),
+            RouteAnswer(201, "Attestation", text="Signed and queued; on disk."),
+            RouteAnswer(
+                200, "Document", text="Attested before, or a draft for a second party to countersign."
+            ),
         ),
         ATTEST,
         Body("AttestationRequest"),
@@ -117,7 +119,7 @@ ROUTES: tuple[Route, ...] = (
         "/countersignatures",
         passports.countersign,
         "Countersign another party's draft of an attestation",
-        (Answer(201, "Document", text="The key id and the signature."),),
+        (RouteAnswer(201, "Document", text="The key id and the signature."),),
         ATTEST,
         Body("CountersignRequest"),
     ),
@@ -149,7 +151,7 @@ ROUTES: tuple[Route, ...] = (
         "/consignments",
         consignments.create_consignment,
         "Take a manifest over and judge it",
-        (Answer(202, "Consignment", text="Taken over; on disk; judged in the background."), SEEN),
+        (RouteAnswer(202, "Consignment", text="Taken over; on disk; judged in the background."), SEEN),
         CLEAR,
         Body("Manifest", JSON_OR_FORM, MANIFEST_BYTES_MAX),
     ),
@@ -184,7 +186,7 @@ ROUTES: tuple[Route, ...] = (
         "/consignments/<consignment_id>/events",
         consignments.events,
         "Progress, one JSON object a line, until done",
-        (Answer(200, "Progress", (NDJSON,), "One object a line."),),
+        (RouteAnswer(200, "Progress", (NDJSON,), "One object a line."),),
         SEE_CLEARED,
         query=("after",),
     ),
@@ -193,7 +195,7 @@ ROUTES: tuple[Route, ...] = (
         "/consignments/<consignment_id>/export.<form>",
         consignments.export,
         "All verdicts as CSV or JSON",
-        (Answer(200, None, (JSON, "text/csv"), "A file."),),
+        (RouteAnswer(200, None, (JSON, "text/csv"), "A file."),),
         SEE_CLEARED,
     ),
     Route(
@@ -220,28 +222,28 @@ ROUTES: tuple[Route, ...] = (
         "/receipts/<digest>",
         log.receipt,
         "The receipt of an attestation or of its document (C2SP tlog-proof)",
-        (Answer(200, None, (TEXT,), "A receipt."),),
+        (RouteAnswer(200, None, (TEXT,), "A receipt."),),
     ),
     Route(
         "GET",
         "/log/checkpoint",
         log.checkpoint,
         "The latest cosigned checkpoint (C2SP)",
-        (Answer(200, None, (TEXT,), "A signed note."),),
+        (RouteAnswer(200, None, (TEXT,), "A signed note."),),
     ),
     Route(
         "GET",
         "/log/policy",
         log.policy,
         "The log's policy (C2SP tlog-policy)",
-        (Answer(200, None, (TEXT,), "A policy."),),
+        (RouteAnswer(200, None, (TEXT,), "A policy."),),
     ),
     Route(
         "GET",
         "/log/tile/<level>/<path:path>",
         log.tile,
         "A hash tile (C2SP tlog-tiles)",
-        (Answer(200, None, (OCTETS,), "Up to 256 hashes of 32 bytes."),),
+        (RouteAnswer(200, None, (OCTETS,), "Up to 256 hashes of 32 bytes."),),
     ),
     Route(
         "GET",
@@ -282,26 +284,31 @@ ROUTES: tuple[Route, ...] = (
         "/peer/<kind>",
         network.peer,
         "Between nodes: a signed request",
-        (Answer(200, None, ("application/cose",), "A signed answer."),),
+        (RouteAnswer(200, None, ("application/cose",), "A signed answer."),),
         body=Body(None, network.PEER_TYPES, PEER_BYTES_MAX),
         peer=True,
     ),
     # -- operations --------------------------------------------------------------------------------------
     Route("GET", "/status", operations.status, "What this node is", _ok("Status", JSON_OR_PAGE)),
-    Route("GET", "/healthz", operations.healthz, "The process answers", (Answer(200, None, (TEXT,), "ok"),)),
+    Route(
+        "GET", "/healthz", operations.healthz, "The process answers", (RouteAnswer(200, None, (TEXT,), "ok"),)
+    ),
     Route(
         "GET",
         "/readyz",
         operations.readyz,
         "This node can do its work",
-        (Answer(200, "Ready", text="Ready."), Answer(503, "Ready", text="Not ready, with the reasons.")),
+        (
+            RouteAnswer(200, "Ready", text="Ready."),
+            RouteAnswer(503, "Ready", text="Not ready, with the reasons."),
+        ),
     ),
     Route(
         "GET",
         "/metrics",
         operations.metrics,
         "Numbers (Prometheus)",
-        (Answer(200, None, (PROMETHEUS,), "Numbers."),),
+        (RouteAnswer(200, None, (PROMETHEUS,), "Numbers."),),
     ),
     Route(
         "GET",
@@ -323,7 +330,7 @@ ROUTES: tuple[Route, ...] = (
         "/operations/aside/<int:number>/again",
         operations.try_again,
         "Have one piece of it tried once more",
-        (Answer(202, "AsideItem", text="It will be tried."), SEEN),
+        (RouteAnswer(202, "AsideItem", text="It will be tried."), SEEN),
         OPERATE,
         Body("Nothing", JSON_OR_FORM),
     ),
@@ -343,7 +350,7 @@ ROUTES: tuple[Route, ...] = (
         "/keys",
         keys.grant,
         "Make a bearer key, with scopes of your own",
-        (Answer(201, "Key", text="Its secret is shown this once."),),
+        (RouteAnswer(201, "Key", text="Its secret is shown this once."),),
         OPERATE,
         Body("KeyRequest"),
     ),
@@ -361,7 +368,7 @@ ROUTES: tuple[Route, ...] = (
         "/links",
         keys.open_link,
         "Make a one-time link for a page",
-        (Answer(201, "Link", text="Valid once, for 24 hours."),),
+        (RouteAnswer(201, "Link", text="Valid once, for 24 hours."),),
         OPERATE,
         Body("LinkRequest"),
     ),
@@ -370,14 +377,14 @@ ROUTES: tuple[Route, ...] = (
         "/enter/<token>",
         keys.enter,
         "Enter by a one-time link",
-        (Answer(303, None, (HTML,), "Entered: the cookie is set, see Location."),),
+        (RouteAnswer(303, None, (HTML,), "Entered: the cookie is set, see Location."),),
     ),
     Route(
         "POST",
         "/leave",
         keys.leave,
         "Sign out",
-        (Answer(303, None, (HTML,), "The session has ended."),),
+        (RouteAnswer(303, None, (HTML,), "The session has ended."),),
         ANYBODY,
         Body("Nothing", JSON_OR_FORM),
     ),

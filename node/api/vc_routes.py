@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from node.api import credentials
-from node.api.route import CREDENTIAL_BYTES_MAX, Answer, Body, Route
+from node.api.route import CREDENTIAL_BYTES_MAX, Body, Route, RouteAnswer
 
 ISSUE = ("issue",)
 VERIFY = ("verify", "clear")
 
 VERIFIED = (
-    Answer(200, "Verification", text="Verified."),
-    Answer(400, "Verification", text="Not verified, with the reasons."),
+    RouteAnswer(200, "Verification", text="Verified."),
+    RouteAnswer(400, "Verification", text="Not verified, with the reasons."),
 )
 
 
@@ -20,7 +20,7 @@ VC_API: tuple[Route, ...] = (
         "/credentials/issue",
         credentials.issue_credential,
         "Secure one credential by the default profile (VC-API)",
-        (Answer(201, "VerifiableCredential", text="Secured."),),
+        (RouteAnswer(201, "VerifiableCredential", text="Secured."),),
         ISSUE,
         Body("IssueCredentialRequest", size_bytes_max=CREDENTIAL_BYTES_MAX),
         open_api=True,
@@ -30,7 +30,7 @@ VC_API: tuple[Route, ...] = (
         "/issuers/<profile>/credentials/issue",
         credentials.issue_by_profile,
         "Secure one credential by a named profile (VC-API)",
-        (Answer(201, "VerifiableCredential", text="Secured."),),
+        (RouteAnswer(201, "VerifiableCredential", text="Secured."),),
         ISSUE,
         Body("IssueCredentialRequest", size_bytes_max=CREDENTIAL_BYTES_MAX),
         open_api=True,
@@ -40,7 +40,7 @@ VC_API: tuple[Route, ...] = (
         "/credentials/status",
         credentials.set_status,
         "Change the status of one credential (VC-API)",
-        (Answer(200, "Document"),),
+        (RouteAnswer(200, "Document"),),
         ISSUE,
         Body("StatusRequest", size_bytes_max=CREDENTIAL_BYTES_MAX),
         open_api=True,
@@ -60,7 +60,7 @@ VC_API: tuple[Route, ...] = (
         "/presentations/prove",
         credentials.prove_presentation,
         "Prove one presentation by a key of this node, for a domain and a challenge (VC-API)",
-        (Answer(201, "VerifiablePresentation", text="Proved."),),
+        (RouteAnswer(201, "VerifiablePresentation", text="Proved."),),
         ISSUE,
         Body("ProvePresentationRequest", size_bytes_max=CREDENTIAL_BYTES_MAX),
         open_api=True,
@@ -80,6 +80,6 @@ VC_API: tuple[Route, ...] = (
         "/test-manifest",
         credentials.test_manifest,
         "The credential profiles of a node started with --open-api (404 at any other)",
-        (Answer(200, "Document"),),
+        (RouteAnswer(200, "Document"),),
     ),
 )

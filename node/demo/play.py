@@ -17,7 +17,7 @@ from credentials.documents.issuer import PASSPORT_CONTEXT, PASSPORT_SCHEMA, PASS
 from credentials.documents.model import CREDENTIALS_V2
 from credentials.documents.passport import split
 from node.demo import scenario
-from node.demo.scenario import Battery
+from node.demo.scenario import DemoBattery
 
 JSON = dict[str, Any]
 WAIT_S_MAX = 60.0
@@ -60,12 +60,12 @@ class Desk:
             raise DemoFailed(f"{self.key}: GET {path} answered {answer.status_code}: {answer.text[:600]}")
         return answer.text
 
-    def attest(self, event: str, battery: Battery, members: JSON) -> str:
+    def attest(self, event: str, battery: DemoBattery, members: JSON) -> str:
         """Attest one event; the digest of the attestation."""
         body = {"event": event, "battery": battery.code, "members": members}
         return str(self.post("/attestations", body)["digest"])
 
-    def issue(self, claims: JSON, battery: Battery) -> str:
+    def issue(self, claims: JSON, battery: DemoBattery) -> str:
         """Issue one passport; the digest of its set list."""
         return str(self.post("/passports", {"code": battery.code, "claims": claims})["digest"])
 
@@ -121,7 +121,7 @@ EXPORT_MEMBERS = {
 }
 
 
-def presented_members(battery: Battery) -> JSON:
+def presented_members(battery: DemoBattery) -> JSON:
     return {
         "declaration_number": scenario.DECLARATION,
         "registration_id": f"DEMO-REG-{battery.serial:07d}",
@@ -185,11 +185,11 @@ def shipped_sample() -> JSON:
     return dict(json.loads(text))
 
 
-def _standing(desk: Desk, battery: Battery) -> JSON:
+def _standing(desk: Desk, battery: DemoBattery) -> JSON:
     return dict(desk.get(f"/batteries/{battery.code}").get("standing") or {"publication": None})
 
 
-def produced_members(battery: Battery) -> JSON:
+def produced_members(battery: DemoBattery) -> JSON:
     return {"production_date": f"2026-06-{battery.day:02d}", "category": battery.category}
 
 
@@ -260,7 +260,7 @@ def maker_did() -> str:
     return scenario.PARTIES[0].did
 
 
-def unsigned_passport(sample: JSON, battery: Battery, issuer: str) -> JSON:
+def unsigned_passport(sample: JSON, battery: DemoBattery, issuer: str) -> JSON:
     """Set 1 of a passport as an issuer's own software would make it, without a proof."""
     paths = json.loads((files("config") / "rules" / "passport-paths.json").read_text(encoding="utf-8"))
     members = split(scenario.claims_of(sample, battery), paths)[1]

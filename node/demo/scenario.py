@@ -93,7 +93,7 @@ PARTIES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Battery:
+class DemoBattery:
     """One battery of the scenario, by its code; `day` is its day of manufacture in June 2026."""
 
     code: str
@@ -125,11 +125,13 @@ def vin_of(serial: int) -> str:
     return f"ZZ9DEM0E0T{serial:07d}"
 
 
-def make(serial: int, category: str = "ev", *, in_vehicle: bool = False, day: int | None = None) -> Battery:
+def make(
+    serial: int, category: str = "ev", *, in_vehicle: bool = False, day: int | None = None
+) -> DemoBattery:
     maker, spec = {"ev": ("ZZ1", "75"), "industrial": ("ZZ2", "S1"), "lmt": ("ZZ2", "T2")}[category]
     base = {"ev": 452.5, "industrial": 96.4, "lmt": 3.1}[category]
     made = day if day is not None else 1 + serial % 28
-    return Battery(
+    return DemoBattery(
         code=code_of(maker, spec, made, serial),
         serial=serial,
         category=category,
@@ -148,7 +150,7 @@ CONSIGNMENT = tuple(
 ALTERED, REVOKED, LOOSE_AS_CAR, DUPLICATED = 7, 13, 21, 28  # lines of the consignment
 SECOND_PASSPORT, UNACCREDITED, RECYCLED, NEVER_ATTESTED, UNSUPPORTED, UNKNOWN = 61, 62, 63, 64, 65, 66
 
-UNACCREDITED_BATTERY = Battery(code_of("ZZ2", "75", 3, 9000062), 9000062, "ev", 3, 450.1)
+UNACCREDITED_BATTERY = DemoBattery(code_of("ZZ2", "75", 3, 9000062), 9000062, "ev", 3, 450.1)
 RECYCLED_BATTERY = make(9000063)
 NEVER_ATTESTED_BATTERY = make(9000064)
 UNSUPPORTED_BATTERY = make(9000065)
@@ -156,7 +158,7 @@ UNKNOWN_BATTERY = make(9000066)
 USED_BATTERY = make(9000101)
 
 
-def claims_of(sample: dict[str, Any], battery: Battery) -> dict[str, Any]:
+def claims_of(sample: dict[str, Any], battery: DemoBattery) -> dict[str, Any]:
     """The seven BatteryPass submodels for one battery, made from the shipped `sample`."""
     claims = copy.deepcopy(sample)
     general = claims["GeneralProductInformation"]
@@ -192,7 +194,7 @@ EORI = "DE999999999999999"
 COMMODITY = {"battery": "8507600000", "in_vehicle": "8703801000"}
 
 
-def line_of(number: int, battery: Battery, **other: Any) -> dict[str, Any]:
+def line_of(number: int, battery: DemoBattery, **other: Any) -> dict[str, Any]:
     """One manifest line as the importer declares it."""
     goods = "in_vehicle" if battery.vin else "battery"
     return {

@@ -33,7 +33,7 @@ from node import log
 from node.issuing.gate import Gate
 from node.issuing.remaking import Remaking
 from node.issuing.statements import Batch
-from node.issuing.status_lists import StatusLists
+from node.issuing.status_lists import OwnStatusLists
 from node.storage.database import Transaction
 from node.storage.entries import EntryRow
 from node.storage.findings import Finding
@@ -57,7 +57,7 @@ COMPARING = (
 class Speaking:
     """Who numbers places and versions: lists, and the lock under which they are numbered."""
 
-    lists: Sequence[StatusLists]
+    lists: Sequence[OwnStatusLists]
     lock: Lock
 
 
@@ -277,7 +277,7 @@ class Following:
             batch.store(db)
         self._repair = False
 
-    def _all_lists(self) -> list[StatusLists]:
+    def _all_lists(self) -> list[OwnStatusLists]:
         return [lists for speaking in self._speaking for lists in speaking.lists]
 
     def _locked(self) -> ExitStack:

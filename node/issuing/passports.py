@@ -54,7 +54,7 @@ from node.issuing.admission import ACT_EXPIRES_S, AS_CLAIM, QUEUE, Admission, op
 from node.issuing.gate import Gate
 from node.issuing.members import name_vehicle, namespace_of, read_criteria, read_members
 from node.issuing.statements import Batch, Statement, stamp
-from node.issuing.status_lists import StatusLists
+from node.issuing.status_lists import OwnStatusLists
 from node.storage.documents import StoredDocument
 from node.storage.issuances import Issuance
 from node.storage.office import OfficeStore
@@ -101,7 +101,7 @@ class Issuing:
         self._paths = genesis.rules["passport-paths.json"]
         self._schema = schema
         self._gate = gate or Gate()
-        self.lists = StatusLists(
+        self.lists = OwnStatusLists(
             did, signers.credential, office, self._list_statement, base_url=base_url, gate=self._gate
         )
         self._salt = office.bind("salt", secrets.token_bytes(32))

@@ -24,7 +24,7 @@ from node.errors import ProblemError, bad_request, not_found
 from node.issuing import presenting
 from node.issuing.profiles import VC2, WEB, Issuer
 from node.issuing.statements import Batch, stamp
-from node.issuing.status_lists import StatusLists
+from node.issuing.status_lists import OwnStatusLists
 from node.resolution.resolver import Resolver
 from node.storage.audit import WHO
 from node.storage.documents import StoredDocument
@@ -48,7 +48,7 @@ class Securing:
         related: Mapping[str, Sequence[bytes]],
         schemas: Mapping[str, Schema],
         office: OfficeStore,
-        lists: StatusLists,
+        lists: OwnStatusLists,
     ) -> None:
         self._issuers = issuers
         self._default = VC2.name if open_api else WEB.name
@@ -67,7 +67,7 @@ class Securing:
         }
 
     @property
-    def lists(self) -> tuple[StatusLists, ...]:
+    def lists(self) -> tuple[OwnStatusLists, ...]:
         """The status lists of all profiles that have some."""
         return tuple(self._lists.values())
 
@@ -199,7 +199,7 @@ class Securing:
                 return document
         return None
 
-    def _place(self, stored: StoredDocument, purpose: str) -> tuple[StatusLists, str, int] | None:
+    def _place(self, stored: StoredDocument, purpose: str) -> tuple[OwnStatusLists, str, int] | None:
         """The list, its name and the place in it of a credential that this node issued."""
         if stored.kind != "credential" or stored.fetched_at is not None:
             return None

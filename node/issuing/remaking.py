@@ -18,7 +18,7 @@ from credentials.documents.status import BITS_MIN, PURPOSES, read_list
 from credentials.ledger.attestation import Attestation, standing_key, status_subject
 from credentials.ledger.entries import AdmittedEntry, parse_entry
 from node.issuing.statements import Batch
-from node.issuing.status_lists import StatusLists
+from node.issuing.status_lists import OwnStatusLists
 from node.storage.database import Transaction
 from node.storage.findings import Finding
 from node.storage.ledger import LedgerStore
@@ -39,7 +39,7 @@ class _Made:
 class Remaking:
     """The lists of one issuer, inside one transaction of the office."""
 
-    def __init__(self, office: OfficeStore, ledger: LedgerStore, lists: StatusLists, did: str) -> None:
+    def __init__(self, office: OfficeStore, ledger: LedgerStore, lists: OwnStatusLists, did: str) -> None:
         self._office, self._ledger, self._lists, self._did = office, ledger, lists, did
 
     def run(self, db: Transaction, batch: Batch, *, go_on_in_new_lists: bool = False) -> None:

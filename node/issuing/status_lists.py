@@ -29,7 +29,7 @@ from node.storage.status import ListVersion
 Attest = Callable[[Subject, int, StatusUpdate], Statement]
 
 
-class StatusLists:
+class OwnStatusLists:
     """Bitstring status lists of one issuer; `attest` makes the ledger's statement about a version."""
 
     def __init__(
@@ -53,9 +53,9 @@ class StatusLists:
         self.gate = gate or Gate()
         self.base_url = base_url or did_web_url(did).removesuffix("/did.json").removesuffix("/.well-known")
 
-    def of_issuer(self, issuer_did: str, signer: Signer, prefix: str) -> StatusLists:
+    def of_issuer(self, issuer_did: str, signer: Signer, prefix: str) -> OwnStatusLists:
         """The lists of another issuer of this participant, attested alike."""
-        return StatusLists(
+        return OwnStatusLists(
             self._did,
             signer,
             self._office,

@@ -22,7 +22,7 @@ from consensus.checkpoint import (
 )
 from consensus.cose import Signer
 from consensus.merkle import Tree
-from consensus.policy import Policy
+from consensus.policy import LogPolicy
 from credentials.ledger.genesis import key_name
 
 SIZES_MAX = 256  # checkpoints waited for at one time
@@ -67,7 +67,7 @@ class Conflict(NoteError):
 class Cosigning:
     """Cosignatures by size of the log; `note` forms the cosigned checkpoint once there is a quorum."""
 
-    def __init__(self, policy: Policy, tree: Tree, cosigner: Cosigner | None) -> None:
+    def __init__(self, policy: LogPolicy, tree: Tree, cosigner: Cosigner | None) -> None:
         self._policy = policy
         self._tree = tree
         self._cosigner = cosigner

@@ -28,7 +28,7 @@ from consensus.checkpoint import Checkpoint, SignedNote
 from consensus.encoding import Value, decode, encode
 from consensus.errors import ConsensusError
 from consensus.merkle import Frontier, StandingsMap, leaf_hash
-from consensus.policy import Policy
+from consensus.policy import LogPolicy
 from consensus.types import Block, CommitCertificate, verify_certificate
 from credentials.errors import CredentialError
 from credentials.ledger.entries import BlockEntry, parse_entry
@@ -196,7 +196,7 @@ def fetch(ask: Callable[[bytes], bytes], out: Path) -> None:
                     raise SnapshotRefused("the peer's answer holds no snapshot: ask another peer")
 
 
-def join(source: Path, genesis: Genesis, policy: Policy, ledger: Path) -> int:
+def join(source: Path, genesis: Genesis, policy: LogPolicy, ledger: Path) -> int:
     """Make `ledger` (ledger.db) of a snapshot; its height. Otherwise SnapshotRefused, and no ledger."""
     if ledger.exists():
         raise SetupError(f"{ledger} exists: a snapshot is for a node that has no ledger yet")
@@ -236,7 +236,7 @@ def _read(file: IO[bytes]) -> Iterator[Row]:
         yield row
 
 
-def _take(rows: Iterator[Row], genesis: Genesis, policy: Policy, adoption: Adoption) -> int:
+def _take(rows: Iterator[Row], genesis: Genesis, policy: LogPolicy, adoption: Adoption) -> int:
     """Check row after row into an open transaction; raises and so undoes it when anything does not fit."""
     height, checkpoint = _take_head(rows, genesis, policy, adoption)
     chain = _Chain(genesis, checkpoint, adoption)
@@ -252,7 +252,7 @@ def _take(rows: Iterator[Row], genesis: Genesis, policy: Policy, adoption: Adopt
 
 
 def _take_head(
-    rows: Iterator[Row], genesis: Genesis, policy: Policy, adoption: Adoption
+    rows: Iterator[Row], genesis: Genesis, policy: LogPolicy, adoption: Adoption
 ) -> tuple[int, Checkpoint]:
     match next(rows, None):
         case [tag, bytes(network), int(height), int(size)] if tag == TAG:

@@ -6,7 +6,7 @@ import orjson
 
 from consensus.checkpoint import SignedNote
 from consensus.merkle import Tree
-from consensus.policy import Policy
+from consensus.policy import LogPolicy
 from consensus.receipt import ReceiptError, make_receipt
 from credentials.ledger.attestation import standing_key
 from credentials.ledger.entries import AdmittedEntry, parse_entry
@@ -22,7 +22,7 @@ class Proofs:
     """What this node can prove about its log."""
 
     def __init__(
-        self, ledger: LedgerStore, office: OfficeStore, tree: Tree, policy: Policy, gathering: Gathering
+        self, ledger: LedgerStore, office: OfficeStore, tree: Tree, policy: LogPolicy, gathering: Gathering
     ) -> None:
         self._ledger = ledger
         self._office = office

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from consensus.policy import Policy, PolicyError
+from consensus.policy import LogPolicy, PolicyError
 from consensus.receipt import RECEIPT_BYTES_MAX, ReceiptError, VerifiedReceipt, verify_receipt
 from credentials.documents.canonical import b64u, digest_document
 from credentials.documents.identifiers import Subject, read_identifier, subject_from_blind
@@ -39,17 +39,17 @@ class NotAboutThis(ValueError):
     """The receipt is valid, but it is not a receipt for this document."""
 
 
-def read_policy(path: Path) -> Policy:
+def read_policy(path: Path) -> LogPolicy:
     """A tlog-policy file."""
     try:
-        return Policy.parse(path.read_bytes())
+        return LogPolicy.parse(path.read_bytes())
     except OSError as error:
         raise SetupError(f"the policy {path} cannot be read: {error.strerror}") from error
     except PolicyError as error:
         raise SetupError(f"{path}: {error}") from error
 
 
-def verify_file(path: Path, policy: Policy) -> VerifiedReceipt:
+def verify_file(path: Path, policy: LogPolicy) -> VerifiedReceipt:
     """Verify the receipt in a file; raises ReceiptError with the reason."""
     try:
         if path.stat().st_size > RECEIPT_BYTES_MAX:

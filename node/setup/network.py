@@ -45,7 +45,7 @@ from urllib.parse import urlsplit
 import tomli_w
 
 from consensus.errors import ConsensusError
-from consensus.policy import Policy
+from consensus.policy import LogPolicy
 from credentials.errors import CredentialError
 from credentials.ledger.genesis import (
     Accreditation,
@@ -316,7 +316,7 @@ class Network:
     """A network directory that was read and checked."""
 
     genesis: Genesis
-    policy: Policy
+    policy: LogPolicy
     policy_text: str
     addresses: Mapping[str, str]
     rule_files: Mapping[str, bytes]
@@ -336,7 +336,7 @@ def verify(directory: Path) -> Network:
         raise SetupError(f"{directory / GENESIS_FILE}: {error}") from error
     try:
         text = (directory / POLICY_FILE).read_text()
-        policy = Policy.parse(text)
+        policy = LogPolicy.parse(text)
     except OSError as error:
         raise SetupError(f"{directory} holds no {POLICY_FILE}: take it from another participant") from error
     except (ConsensusError, UnicodeDecodeError) as error:

@@ -17,7 +17,7 @@ from consensus.checkpoint import (
     sign_log_line,
 )
 from consensus.cose import SeedSigner
-from consensus.policy import Policy, PolicyError, make_policy
+from consensus.policy import LogPolicy, PolicyError, make_policy
 
 ORIGIN = "log.comity.example"
 NAMES = [f"did:web:{name}.example" for name in ("maker", "authority-cn", "authority-eu", "customs")]
@@ -54,20 +54,20 @@ def test_policy_of_a_network() -> None:
     """
     The written policy lists every log key under one origin, every validator as witness, and the quorum.
     """
-    policy = Policy.parse(TEXT)
+    policy = LogPolicy.parse(TEXT)
 
     assert policy.origin == ORIGIN
     assert policy.logs == tuple(LOGS)
     assert dict(policy.witnesses) == dict(WITNESSES)
     assert TEXT.splitlines()[-2:] == [f"group all 3 {' '.join(NAMES)}", "quorum all"]
-    assert Policy.parse(TEXT.encode()) == policy
+    assert LogPolicy.parse(TEXT.encode()) == policy
 
 
 def test_exactly_the_sets_of_three_are_enough() -> None:
     """
     Of all sets of four witnesses those of three or four satisfy the policy, and no other.
     """
-    policy = Policy.parse(TEXT)
+    policy = LogPolicy.parse(TEXT)
 
     for count in range(5):
         for names in combinations(NAMES, count):
@@ -84,7 +84,7 @@ def test_any_one_log_key_is_enough_and_one_is_needed() -> None:
     """
     Each of the listed log keys may have signed; a note without any is refused, however many cosigned.
     """
-    policy, times = Policy.parse(TEXT), dict.fromkeys(NAMES, TIME)
+    policy, times = LogPolicy.parse(TEXT), dict.fromkeys(NAMES, TIME)
 
     for name in NAMES:
         assert policy.cosigned(note(times, (name,))) == times
@@ -101,7 +101,7 @@ def test_another_log_is_refused() -> None:
     other = Checkpoint("other.example", 42, CHECKPOINT.root)
 
     with pytest.raises(PolicyError, match="another log"):
-        Policy.parse(TEXT).cosigned(note(dict.fromkeys(NAMES, TIME), checkpoint=other))
+        LogPolicy.parse(TEXT).cosigned(note(dict.fromkeys(NAMES, TIME), checkpoint=other))
 
 
 def test_a_text_that_is_no_checkpoint_is_refused() -> None:
@@ -112,14 +112,14 @@ def test_a_text_that_is_no_checkpoint_is_refused() -> None:
     line = sign_log_line(CHECKPOINT, ORIGIN, signer(NAMES[0], "log"))
 
     with pytest.raises(PolicyError):
-        Policy.parse(TEXT).cosigned(SignedNote(text, (line,)))
+        LogPolicy.parse(TEXT).cosigned(SignedNote(text, (line,)))
 
 
 def test_reduce_leaves_nothing_to_spare() -> None:
     """
     A reduced note has one log line and the three earliest cosignatures, and satisfies the policy.
     """
-    policy = Policy.parse(TEXT)
+    policy = LogPolicy.parse(TEXT)
     times = {NAMES[0]: TIME + 9, NAMES[1]: TIME + 1, NAMES[2]: TIME + 2, NAMES[3]: TIME + 3}
 
     reduced = policy.reduce(note(times, (NAMES[1], NAMES[3])))
@@ -134,7 +134,7 @@ def test_before_is_the_second_smallest_of_three_of_four() -> None:
     With three of four, one may lie: the smallest time may be false, the second smallest is not before the
     truth.
     """
-    policy = Policy.parse(TEXT)
+    policy = LogPolicy.parse(TEXT)
 
     assert policy.before(dict(zip(NAMES[:3], [TIME + 5, 1, TIME + 7], strict=True))) == TIME + 5
     assert policy.before(dict(zip(NAMES, [TIME + 5, TIME, TIME + 7, TIME + 6], strict=True))) == TIME + 5
@@ -150,7 +150,7 @@ def test_before_is_never_earlier_than_the_truth(n: int, data: st.DataObject) -> 
     names = [f"w{number}" for number in range(n)]
     keys = [(name, witness_key(name)) for name in names]
     q = 2 * n // 3 + 1
-    policy = Policy.parse(make_policy(ORIGIN, LOGS, keys, q))
+    policy = LogPolicy.parse(make_policy(ORIGIN, LOGS, keys, q))
     made = 1000
     signers = data.draw(st.permutations(names))[:q]
     liars = set(data.draw(st.permutations(names))[: (n - 1) // 3])
@@ -170,7 +170,7 @@ def test_before_under_a_quorum_below_one_half() -> None:
     """
     One of three may be the only signature: then its own time is all there is.
     """
-    policy = Policy.parse(make_policy(ORIGIN, LOGS, WITNESSES[:3], 1))
+    policy = LogPolicy.parse(make_policy(ORIGIN, LOGS, WITNESSES[:3], 1))
 
     assert policy.before({NAMES[0]: 5}) == 5
     assert policy.before({NAMES[0]: 5, NAMES[1]: 9}) == 9
@@ -187,7 +187,7 @@ def test_nested_groups_of_the_specification() -> None:
         + "group X-witnesses 2 X1 X2 X3\ngroup Y-witnesses any Y1 Y2 Y3\n"
         + "group X-and-Y all X-witnesses Y-witnesses\nquorum X-and-Y\n"
     )
-    policy = Policy.parse(text)
+    policy = LogPolicy.parse(text)
 
     assert policy.is_met_by({"X1", "X3", "Y2"})
     assert not policy.is_met_by({"X1", "X2", "X3"})
@@ -200,7 +200,7 @@ def test_a_single_witness_as_quorum() -> None:
     """
     text = f"log {LOGS[0].vkey()}\nwitness W {WITNESSES[0][1].vkey()}\nquorum W\n"
 
-    assert Policy.parse(text).is_met_by({"W"})
+    assert LogPolicy.parse(text).is_met_by({"W"})
 
 
 LOG = f"log {LOGS[0].vkey()}\n"
@@ -258,7 +258,7 @@ def test_malformed_policies_are_refused_when_read(text: str, reason: str) -> Non
     A policy that could not mean what it says is refused before anything is judged by it, with the line.
     """
     with pytest.raises(PolicyError, match=reason):
-        Policy.parse(text)
+        LogPolicy.parse(text)
 
 
 def test_bytes_that_are_not_utf8_are_refused() -> None:
@@ -266,7 +266,7 @@ def test_bytes_that_are_not_utf8_are_refused() -> None:
     Names are compared as text, so text it must be.
     """
     with pytest.raises(PolicyError, match="UTF-8"):
-        Policy.parse((LOG + W1).encode() + b"# \xff\nquorum W1\n")
+        LogPolicy.parse((LOG + W1).encode() + b"# \xff\nquorum W1\n")
 
 
 @pytest.mark.parametrize(

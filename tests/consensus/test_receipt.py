@@ -18,7 +18,7 @@ from consensus.checkpoint import (
 from consensus.cose import SeedSigner
 from consensus.encoding import encode
 from consensus.merkle import Tree, leaf_hash
-from consensus.policy import Policy, make_policy
+from consensus.policy import LogPolicy, make_policy
 from consensus.receipt import (
     ENTRY_BYTES_MAX,
     RECEIPT_BYTES_MAX,
@@ -39,7 +39,7 @@ def signer(name: str, role: str) -> SeedSigner:
     return SeedSigner(f"{name}#{role}", sha256(f"{name}#{role}".encode()).digest())
 
 
-POLICY = Policy.parse(
+POLICY = LogPolicy.parse(
     make_policy(
         ORIGIN,
         [NoteKey(ORIGIN, LOG_KIND, signer(name, "log").public_key) for name in NAMES],
@@ -267,7 +267,7 @@ def test_another_network_does_not_accept_it() -> None:
     Under a policy with other keys the receipt proves nothing.
     """
     strangers = [f"did:web:{name}.example" for name in ("a", "b", "c", "d")]
-    other = Policy.parse(
+    other = LogPolicy.parse(
         make_policy(
             ORIGIN,
             [NoteKey(ORIGIN, LOG_KIND, signer(strangers[0], "log").public_key)],

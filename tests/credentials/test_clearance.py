@@ -20,8 +20,7 @@ from consensus.checkpoint import (
     sign_log_line,
 )
 from consensus.merkle import Tree, leaf_hash
-from consensus.policy import Policy as LogPolicy
-from consensus.policy import make_policy
+from consensus.policy import LogPolicy, make_policy
 from consensus.receipt import make_receipt
 from credentials.documents.issuer import status_entries
 from credentials.documents.suites import eddsa

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import tomli_w
 
-from consensus.policy import Policy
+from consensus.policy import LogPolicy
 from credentials.documents.keys import multikey_encode
 from credentials.documents.suites.ecdsa import EcdsaSigner, secret_from_seed
 from credentials.errors import CredentialError
@@ -149,7 +149,7 @@ def test_log_policy_names_every_validator_and_the_quorum() -> None:
     """
     genesis = make_genesis()
 
-    policy = Policy.parse(log_policy(genesis))
+    policy = LogPolicy.parse(log_policy(genesis))
 
     assert policy.origin == genesis.origin
     assert list(policy.logs) == [log_key(genesis, did) for did in VALIDATORS]

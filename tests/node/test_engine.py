@@ -14,7 +14,7 @@ import pytest
 from consensus.checkpoint import Checkpoint, NoteError, SignedNote, cosign_line, sign_log_line
 from consensus.encoding import Value
 from consensus.merkle import StandingsMap, Tree
-from consensus.policy import Policy
+from consensus.policy import LogPolicy
 from credentials.ledger.attestation import make_attestation
 from credentials.ledger.genesis import Genesis, log_policy
 from credentials.ledger.registry import Registry
@@ -73,7 +73,7 @@ class Node:
             ledger=self.ledger,
             tree=self.tree,
             cosigning=Cosigning(
-                Policy.parse(log_policy(genesis)), self.tree, cosigner if validator else None
+                LogPolicy.parse(log_policy(genesis)), self.tree, cosigner if validator else None
             ),
             listener=self.listener,
             name=did if validator else None,
@@ -186,7 +186,7 @@ def test_four_engines_decide_store_and_cosign(network: Network) -> None:
     """
     A submitted attestation is in every ledger.db, in one log, under a checkpoint that the policy accepts.
     """
-    policy = Policy.parse(log_policy(network.genesis))
+    policy = LogPolicy.parse(log_policy(network.genesis))
     data = network.attestation(1)
 
     network.submit(data)
@@ -355,7 +355,7 @@ def cosigning(genesis: Genesis, tmp_path: Path) -> Iterator[Cosigning]:
     tree = Tree([bytes([n]) * 32 for n in range(5)])
     did = ledger.MAKER
     cosigner = Cosigner(did, ledger.signer(did, "log"), ledger.signer(did, "cosign"), signing)
-    yield Cosigning(Policy.parse(log_policy(genesis)), tree, cosigner)
+    yield Cosigning(LogPolicy.parse(log_policy(genesis)), tree, cosigner)
     signing.close()
 
 
@@ -445,7 +445,7 @@ def test_a_cosigner_that_is_ahead_of_its_ledger_waits(genesis: Genesis, tmp_path
     tree = Tree([bytes([n]) * 32 for n in range(5)])
     did = ledger.MAKER
     cosigner = Cosigner(did, ledger.signer(did, "log"), ledger.signer(did, "cosign"), signing)
-    cosigning = Cosigning(Policy.parse(log_policy(genesis)), tree, cosigner)
+    cosigning = Cosigning(LogPolicy.parse(log_policy(genesis)), tree, cosigner)
 
     assert cosigning.cosign(9) is None
     tree.extend([b"a" * 32, b"b" * 32])

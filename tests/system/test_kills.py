@@ -26,7 +26,7 @@ from node.demo import scenario
 from node.demo.founding import found
 from node.demo.launcher import NodeProcess, free_block
 from node.demo.play import DemoFailed, shipped_sample, wait
-from node.demo.scenario import Battery
+from node.demo.scenario import DemoBattery
 from tests.harness.demo_fixture import ROOT
 
 pytestmark = pytest.mark.check
@@ -68,7 +68,7 @@ class Workload:
                 self.acknowledged[battery.code] = digest
             time.sleep(0.05)
 
-    def _issue(self, battery: Battery, claims: dict[str, object]) -> str | None:
+    def _issue(self, battery: DemoBattery, claims: dict[str, object]) -> str | None:
         """Repeat until it is answered: the idempotency key makes the repetition safe."""
         while not self.stop.is_set():
             try:

@@ -35,16 +35,7 @@ TOO_LARGE: dict[str, tuple[int, str]] = {
 
 # Class names that two modules give to two things.
 NAMED_TWICE: dict[str, str] = {
-    "Refusal": "an application's, and one on record",
     "Evidence": "of a validator's fault, and for a verdict",
-    "Policy": "of a log, and of a party",
-    "Presentation": "of credentials, and of goods to customs",
-    "Member": "of JSON-LD, and of an event",
-    "Registry": "of JSON-LD terms, and of batteries",
-    "Answer": "to a question of recognition, of readiness, and of a route",
-    "Conflict": "of statements, and of cosignatures",
-    "StatusLists": "on the ledger, and of an issuer",
-    "Battery": "judged, and of the demo",
     "Condition": "facts of the engine, and of the node",
 }
 

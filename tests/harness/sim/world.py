@@ -12,7 +12,7 @@ from consensus.application import Application, Execution
 from consensus.chain import ChainConfig, Tip
 from consensus.cose import SeedSigner
 from consensus.merkle import Frontier, StandingsMap
-from consensus.policy import Policy
+from consensus.policy import LogPolicy
 from consensus.types import Validator, ValidatorSet
 from credentials.ledger.attestation import make_attestation
 from credentials.ledger.genesis import KEY_ROLES, Genesis, Key, Participant, log_policy
@@ -94,7 +94,7 @@ class World(Protocol):
         ...
 
     @property
-    def policy(self) -> Policy | None:
+    def policy(self) -> LogPolicy | None:
         """Which cosignatures make a receipt valid; None: nobody cosigns."""
         ...
 
@@ -131,7 +131,7 @@ class Plain:
     """A network that orders named values (tests/harness/sim/ledger.py)."""
 
     chain: ChainConfig
-    policy: Policy | None = None
+    policy: LogPolicy | None = None
 
     def tip(self) -> Tip:
         return Tip(0, self.chain.network_id, START_MS // 1000, GENESIS_APP_HASH, Frontier())
@@ -186,7 +186,7 @@ class Border:
     def __init__(self, count: int) -> None:
         self.genesis = sim_genesis(count)
         self.chain = chain_config(self.genesis)
-        self.policy: Policy | None = Policy.parse(log_policy(self.genesis))
+        self.policy: LogPolicy | None = LogPolicy.parse(log_policy(self.genesis))
 
     def tip(self) -> Tip:
         return Tip(
