@@ -94,7 +94,8 @@ class Cosigning:
         last = self._cosigner.guard.last_cosigned()
         if (last is not None and size < last[0]) or size < self.cosign_from:
             return None
-        now = max(now, last[2]) if last is not None else now
+        if last is not None and size == last[0] and now < last[2]:
+            return None  # the clock was put right: one tree is not cosigned twice with falling times
         self._cosigner.guard.guard_cosignature(size, root, now)
         checkpoint = Checkpoint(self._policy.origin, size, root)
         log_line = sign_log_line(checkpoint, self._policy.origin, self._cosigner.log)

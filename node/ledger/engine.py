@@ -13,7 +13,7 @@ import heapq
 import threading
 import time
 from collections import Counter, OrderedDict, defaultdict, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Protocol
@@ -151,6 +151,7 @@ class EmbeddedEngine:
         listener: Listener,
         name: str | None,
         signer: Signer | None,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self._signing = signing
         self._ledger = ledger
@@ -196,9 +197,9 @@ class EmbeddedEngine:
         self._note_grew = False
         self._cosigned_at = 0.0
         self._ticked_at = 0.0
-        self._last_now_ms = 0
         self._begun = False
-        self._watch = Watch()
+        self._wall = wall
+        self._watch = Watch(wall=wall)
         self.out: Outgoing | None = None  # set before the first turn
         self._shown = (0, 0)  # size and height of what peers showed of this node
         self._evidence: list[Evidence] = []
@@ -246,7 +247,7 @@ class EmbeddedEngine:
             unheard=watch.unheard(replica.validators, own),
             cut_off_since=watch.cut_off_since(quorum_age_s),
             clock_offset_s=watch.clock_offset_s(replica.validators, own),
-            block_ahead_s=max(0.0, replica.tip.time - time.time()),
+            block_ahead_s=max(0.0, replica.tip.time - self._wall()),
             withheld=replica.withheld,
             asking=replica.asking,
             pool=replica.pool_size,
@@ -351,7 +352,7 @@ class EmbeddedEngine:
         self._stage, self._stage_since = "idle", time.thread_time()
         self._restore_cosigned()
         self._ask()
-        self._execute(self._replica.handle(Started(), self._now_ms()))
+        self._execute(self._feed(Started()))
         self._cosign()
 
     def turn(self) -> None:
@@ -367,11 +368,11 @@ class EmbeddedEngine:
         while self._timers and self._timers[0][0] <= time.monotonic():
             token = heapq.heappop(self._timers)[2]
             with self._counted("order"):
-                self._execute(self._replica.handle(TimerElapsed(token), self._now_ms()))
+                self._execute(self._feed(TimerElapsed(token)))
         if time.monotonic() >= self._ticked_at + TICK_S:
             self._ticked_at = time.monotonic()
             with self._counted("order"):
-                self._execute(self._replica.handle(Tick(), self._now_ms()))
+                self._execute(self._feed(Tick()))
             if self._note_grew:
                 self._note_grew = False
                 self._keep_note()
@@ -399,7 +400,7 @@ class EmbeddedEngine:
                 self._execute(self._receive(event))
         else:
             with self._counted("check" if isinstance(event, AttestationReceived) else "order"):
-                self._execute(self._replica.handle(event, self._now_ms()))
+                self._execute(self._feed(event))
 
     def _set_aside(self, what: str, sender: str, error: Exception) -> None:
         item = self._watch.aside(what, sender, error)
@@ -411,7 +412,7 @@ class EmbeddedEngine:
         with self._ledger.reading():
             self._ledger.learn_finals([digest for _, digest in batch.attestations])
             for data, digest in batch.attestations:
-                effects += self._replica.handle(AttestationReceived(data, digest), self._now_ms())
+                effects += self._feed(AttestationReceived(data, digest))
         kept: list[Effect] = []
         for effect in effects:
             if isinstance(effect, Drop) and effect.code in HOSTILE_ATTESTATIONS:
@@ -471,7 +472,7 @@ class EmbeddedEngine:
                 case Commit():
                     with self._counted("store"):
                         self._commit(effect)
-                    todo.extend(self._replica.handle(BlockStored(effect.block.height), self._now_ms()))
+                    todo.extend(self._feed(BlockStored(effect.block.height)))
                     with self._counted("cosign"):
                         self._cosign()
                     self._listener.progressed()
@@ -553,7 +554,7 @@ class EmbeddedEngine:
             found = did and evidence_of_checkpoints(did, rivals.first, rivals.second)
             if found:
                 event = MessageReceived(self._name or found.validator, found.encode())
-                self._execute(self._replica.handle(event, self._now_ms()))
+                self._execute(self._feed(event))
         self._cosigning.rivals.clear()
         before, self._evidence = self._evidence, self._replica.evidence
         for evidence in self._evidence:
@@ -567,7 +568,7 @@ class EmbeddedEngine:
         self._cosigned_at = time.monotonic()
         if self._replica.asking or self._replica.withheld is not None:
             return
-        fields = self._cosigning.cosign(int(time.time()))
+        fields = self._cosigning.cosign(int(self._wall()))
         if fields is not None:
             log.moment("cosign", size=fields[0], height=self._height)
             self.out.broadcast([ITEM_COSIGNATURE, *fields])
@@ -629,10 +630,9 @@ class EmbeddedEngine:
         self._place = (self._replica.step[1], self._replica.pool_size)
         return self._replica.status(), self._height, self._tree.size, self._cosigning.cosigned_size
 
-    def _now_ms(self) -> int:
-        """Wall clock in milliseconds that never goes back within this process."""
-        self._last_now_ms = max(self._last_now_ms, int(time.time() * 1000))
-        return self._last_now_ms
+    def _feed(self, event: Event) -> list[Effect]:
+        """Give the replica an event, with the time that passes and the time it is (decision 0102)."""
+        return self._replica.handle(event, int(time.monotonic() * 1000), int(self._wall() * 1000))
 
 
 def chain_config(genesis: Genesis) -> ChainConfig:

@@ -56,6 +56,7 @@ class Node:
 
     def __init__(self, genesis: Genesis, did: str, folder: Path, links: Links) -> None:
         self.did, self.links = did, links
+        self.clock_off_s = 0.0  # how wrong the wall clock of its machine is
         folder.mkdir(exist_ok=True)
         self.signing, self.ledger = SigningStore(folder / "signing.db"), LedgerStore(folder / "ledger.db")
         self.listener = Listener()
@@ -78,6 +79,7 @@ class Node:
             listener=self.listener,
             name=did if validator else None,
             signer=ledger.signer(did, "vote") if validator else None,
+            wall=lambda: time.time() + self.clock_off_s,
         )
         self.engine.out = links.of(did)
         self.supervisor = Supervisor()
@@ -250,6 +252,40 @@ def test_a_stopped_network_takes_up_where_it_was(genesis: Genesis, tmp_path: Pat
     for node in list(network.links.nodes.values()):
         assert node.supervisor.failure is None
         node.stop()
+
+
+@pytest.mark.parametrize("off_s", [3_600, -3_600])
+@pytest.mark.parametrize("wrong", [1, 2])
+def test_a_clock_that_was_wrong_costs_nothing_once_it_is_right(
+    network: Network, wrong: int, off_s: int
+) -> None:
+    """
+    N03: an hour off for three seconds on one or two of four, then right: within five seconds everything is
+    final at all four, those that were wrong included; cosignatures are dated by the clock that is right.
+    """
+    off = [network.links.nodes[did] for did in ledger.VALIDATORS[:wrong]]
+    network.submit(network.attestation(1))
+    network.wait("a block before", lambda: network.heights() == {1})
+    for node in off:
+        node.clock_off_s = off_s
+    network.submit(network.attestation(2))
+    until = time.monotonic() + 3
+    network.wait("the wrong clocks' time", lambda: time.monotonic() > until)
+    for node in off:
+        node.clock_off_s = 0
+
+    begun = time.monotonic()
+    network.submit(network.attestation(3))
+    network.wait("both", lambda: all(n.tree.size >= 5 for n in network.links.nodes.values()), seconds=10)
+    took = time.monotonic() - begun
+    network.submit(network.attestation(4))
+    network.wait("one height", lambda: len(network.heights()) == 1 and min(network.heights()) >= 3)
+
+    assert took < 5
+    for node in network.links.nodes.values():
+        last = node.signing.last_cosigned()
+        assert last is not None and abs(last[2] - time.time()) < 60
+        assert node.listener.drops == [] or node in off  # what a wrong clock refuses, others take
 
 
 def test_what_no_pool_takes_is_told(network: Network) -> None:
