@@ -12,10 +12,13 @@ from typing import Any
 
 import pytest
 
+from node.config import DataDirectory
 from node.service import Service
+from node.setup.wiring import open_service
 from node.supervision import supervisor as module
 from node.supervision.supervisor import Supervisor
 from node.web.sample import sample_claims
+from tests.harness.net.harness import PASSPHRASE, VALIDATORS, found
 from tests.harness.support_service import CODE, LiveNode, live_node
 
 PASSES = sqlite3.OperationalError("disk I/O error")
@@ -206,3 +209,36 @@ def test_a_fault_that_does_not_pass_ends_the_node(node: LiveNode, name: str) -> 
     assert node.service.failed.wait(20)
     answer = node.get("/readyz")
     assert answer.status_code == 503 and f"planted in {name}" in answer.text
+
+
+def test_a_fault_in_the_sender_of_one_peer_ends_no_node(tmp_path: Path) -> None:
+    """
+    Of three peers' senders one raises on and on, also our own assertion: the node stays, says which, and the
+    other senders go on.
+    """
+    node = found(tmp_path, VALIDATORS)["maker"]
+    service = open_service(DataDirectory(node.data), PASSPHRASE, node.port)
+    senders = [work for work in service.supervisor.works if work.name.startswith("to did:web:")]
+    turns: list[str] = []
+
+    def turn() -> None:
+        turns.append("planted")
+        raise AssertionError("an answer of the peer made it fail")
+
+    proper = senders[1].turn
+
+    def other_turn() -> None:
+        turns.append("proper")
+        proper()
+
+    senders[0].turn = turn  # type: ignore[method-assign]
+    senders[1].turn = other_turn  # type: ignore[method-assign]
+    service.start()
+    try:
+        wait("many turns", lambda: turns.count("planted") > 20 and "proper" in turns)
+        failing = [c for c in service.overview.readiness().conditions if c.code == "thread_failing"]
+    finally:
+        service.stop()
+
+    assert len(senders) == 3 and not service.failed.is_set()
+    assert [condition.parameters["thread"] for condition in failing] == [senders[0].name]
