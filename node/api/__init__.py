@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from flask import Flask, Response, g, request
+from werkzeug.routing import IntegerConverter, Map
 
 from node.api import access, problems
 from node.api.openapi import describe
@@ -37,6 +38,13 @@ HEADERS = {
 }
 
 
+class Number(IntegerConverter):
+    """A number in an address that JSON and SQLite can hold (RFC 7493, 2.2); a larger one names nothing."""
+
+    def __init__(self, map: Map, max: int = (1 << 53) - 1) -> None:
+        super().__init__(map, max=max)
+
+
 def software_version() -> str:
     """The version of this package."""
     try:
@@ -49,6 +57,7 @@ def create_app(service: Service) -> Flask:
     """The WSGI application of one node."""
     app = Flask(__name__, template_folder=str(WEB / "templates"), static_folder=str(WEB / "static"))
     app.config["MAX_FORM_PARTS"] = FORM_PARTS_MAX
+    app.url_map.converters["int"] = Number
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.url_map.merge_slashes = False  # a battery's identifier may be a link, with its two slashes

@@ -1,0 +1,324 @@
+"""Hostile input through every door: peers, HTTP, the files of a data directory, the command line.
+
+Each door gets seeded variations of what is lawful there. What comes back is a refusal with a sentence: never
+an exception beyond the edge, never a status of 500 and up (503: no room), never two seconds.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+import re
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from consensus.events import MessageReceived, Unforeseen
+from node.__main__ import EXIT_SOFTWARE, run
+from node.api.table import ROUTES
+from node.cli import comity
+from node.config import DataDirectory
+from node.errors import SetupError
+from node.setup.network import read_card
+from node.storage.ledger import LedgerStore
+from node.storage.office import OfficeStore
+from node.storage.signing import SigningStore
+from tests.consensus.test_edge import SENDER, lawful, new_replica, poisoned
+from tests.harness.replicas import START_MS
+from tests.harness.support_service import CODE, LiveNode, live_node, manifest
+
+SEED = 20261126
+HANG_S = 2.0
+SHARES = {"messages": 40, "http": 40, "files": 10, "command line": 10}  # of each hundred inputs
+ENDLESS = ("serve", "demo")  # commands that do not end by themselves
+RUBBISH: tuple[Any, ...] = (
+    *(
+        None,
+        True,
+        -1,
+        1 << 63,
+        1e308,
+        "",
+        "\x00",
+        "\ud800",
+        "x" * 5000,
+        "..",
+        "%00",
+        "did:web:",
+        "https://[",
+        CODE,
+    ),
+    *([], {}, [[]] * 50, {"": None}, {"@context": []}, "２" * 24, "\u202e", "9" * 400, "1;DROP TABLE"),
+)
+
+
+def flipped(data: bytes, draw: random.Random) -> bytes:
+    """`data` with a few bytes changed, left out or put in, or cut."""
+    changed = bytearray(data)
+    for _ in range(draw.randint(1, 4)):
+        place = draw.randrange(len(changed) + 1)
+        match draw.randrange(4):
+            case 0 if changed:
+                changed[place % len(changed)] ^= 1 << draw.randrange(8)
+            case 1:
+                changed[place:place] = draw.randbytes(draw.randint(1, 9))
+            case 2:
+                del changed[place : place + draw.randint(1, 40)]
+            case _:
+                del changed[max(1, place) :]
+    return bytes(changed)
+
+
+def altered(value: Any, draw: random.Random) -> Any:
+    """A JSON value with one of its parts replaced, left out, doubled or renamed."""
+    if isinstance(value, dict) and value and draw.random() < 0.8:
+        name = draw.choice(sorted(value))
+        rest = {key: item for key, item in value.items() if key != name}
+        return draw.choice(
+            [rest, {**value, name: altered(value[name], draw)}, {**rest, name + "s": value[name]}]
+        )
+    if isinstance(value, list) and value and draw.random() < 0.8:
+        place = draw.randrange(len(value))
+        return [*value[:place], altered(value[place], draw), *value[place + draw.randint(0, 1) :]]
+    return draw.choice(RUBBISH)
+
+
+class Door:
+    """Counts what came back, and holds each input to the two rules that hold everywhere."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.outcomes: Counter[str] = Counter()
+        self.slowest_s = 0.0
+
+    def knock(self, what: object, enter: Callable[[], str]) -> None:
+        started = time.monotonic()
+        try:
+            outcome = enter()
+        except Exception as error:
+            raise AssertionError(
+                f"{self.name}: {type(error).__name__} beyond the edge for {what!r:.400}"
+            ) from error
+        took = time.monotonic() - started
+        self.slowest_s = max(self.slowest_s, took)
+        self.outcomes[outcome] += 1
+        assert took < HANG_S, f"{self.name}: {took:.1f} s for {what!r:.400}"
+
+    def tell(self) -> None:
+        told = ", ".join(f"{count} {outcome}" for outcome, count in sorted(self.outcomes.items()))
+        print(f"{self.name}: {self.outcomes.total()} hostile inputs, slowest {self.slowest_s:.2f} s: {told}")
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
+    with live_node(tmp_path_factory.mktemp("hostile")) as running:
+        yield running
+
+
+def through_messages(count: int) -> Door:
+    """Lawful and poisoned messages of every kind, changed, to a replica that goes on."""
+    draw, door = random.Random(SEED), Door("messages of peers")
+    pool = [*lawful().values(), *poisoned().values()]
+    replica = new_replica()
+
+    def enter(data: bytes) -> str:
+        effects = replica.handle(MessageReceived(SENDER, data), START_MS)
+        assert not any(isinstance(effect, Unforeseen) for effect in effects), data.hex()
+        return "handled"
+
+    for number in range(count):
+        if number % 500 == 0:
+            replica = new_replica()
+        data = flipped(draw.choice(pool), draw)
+        door.knock(data, partial(enter, data))
+    return door
+
+
+def through_http(node: LiveNode, count: int) -> Door:
+    """Every route with changed addresses and bodies, as the operator."""
+    draw, door = random.Random(SEED), Door("HTTP")
+    lines: dict[str, Any] = {"line": 1, "battery": CODE, "documents": [], "receipts": []}
+    bodies = [
+        manifest(),
+        lines,
+        {"verifiableCredential": {"@context": ["https://www.w3.org/ns/credentials/v2"]}},
+    ]
+    routes = [r for r in ROUTES if "events" not in r.rule]
+
+    def enter(route: Any, address: str, body: bytes, kind: str) -> str:
+        headers = {**node.bearer, "Content-Type": kind}
+        answer = node.client.open(address, method=route.method, data=body, headers=headers)
+        assert answer.status_code < 500 or answer.status_code == 503, answer.data[:300]
+        if answer.status_code >= 400 and answer.mimetype == "application/problem+json":
+            assert answer.get_json(force=True)["detail"]
+        return f"{answer.status_code // 100}xx"
+
+    for _ in range(count):
+        route = draw.choice(routes)
+        address = re.sub(r"<[^>]+>", lambda _: escaped(str(draw.choice(RUBBISH))), route.rule)
+        text = json.dumps(altered(draw.choice(bodies), draw)).encode()
+        body = text if draw.random() < 0.7 else flipped(text, draw)
+        kind = draw.choice([*route.body.types, "application/json"]) if route.body else "text/plain"
+        door.knock((route.method, address, body), partial(enter, route, address, body, kind))
+    return door
+
+
+def escaped(text: str) -> str:
+    data = text.encode("utf-8", "surrogatepass")[:300]
+    return "".join(f"%{byte:02X}" if not chr(byte).isalnum() else chr(byte) for byte in data) or "-"
+
+
+def through_files(data: Path, room: Path, count: int) -> Door:
+    """Each file of a data directory, changed: it is read, or refused with a sentence that names it."""
+    draw, door = random.Random(SEED), Door("files of the data directory")
+    copy = DataDirectory(room / "data")
+    shutil.copytree(data, copy.root)
+    network = copy.root / "network"
+    (copy.root / "node.toml").write_text('[fetch]\norigins = ["https://lists.example"]\n')
+    readers: dict[Path, Callable[[Path], object]] = {
+        copy.root / "node.toml": lambda _: copy.settings(),
+        copy.policy_file: lambda _: copy.policy(),
+        copy.card: read_card,
+        network / "genesis.toml": lambda _: _run(["network", "verify", str(network)]),
+        network / "log.policy": lambda _: _run(["network", "verify", str(network)]),
+        copy.ledger: lambda path: LedgerStore(path).close(),
+        copy.office: lambda path: OfficeStore(path).close(),
+        copy.signing: lambda path: SigningStore(path).close(),
+    }
+    whole = {path: path.read_bytes() for path in readers}
+
+    def enter(path: Path, data: bytes) -> str:
+        path.write_bytes(data)
+        for rest in (f"{path}-wal", f"{path}-shm"):
+            Path(rest).unlink(missing_ok=True)
+        try:
+            readers[path](path)
+        except SetupError as error:
+            assert str(error)
+            return "refused"
+        finally:
+            path.write_bytes(whole[path])
+        return "read"
+
+    for _ in range(count):
+        path = draw.choice(sorted(readers))
+        hostile = flipped(whole[path], draw)
+        door.knock((path.name, hostile[:200]), partial(enter, path, hostile))
+    return door
+
+
+def commands(
+    group: click.Command = comity, path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], list[click.Parameter]]]:
+    """Every command with its options and arguments: what a person may type."""
+    if isinstance(group, click.Group):
+        with click.Context(group) as context:
+            for name in group.list_commands(context):
+                command = group.get_command(context, name)
+                if command is not None and name not in ENDLESS:
+                    yield from commands(command, (*path, name))
+    else:
+        yield path, group.params
+
+
+def typed(parameters: list[click.Parameter], values: list[str], draw: random.Random) -> list[str]:
+    """Some of a command's own options and arguments, with hostile values."""
+    words = []
+    for parameter in parameters:
+        if isinstance(parameter, click.Argument) or parameter.required or draw.random() < 0.3:
+            flag = isinstance(parameter, click.Option) and parameter.is_flag
+            words += [parameter.opts[0]] if isinstance(parameter, click.Option) else []
+            words += [] if flag else [draw.choice(values)]
+    return words
+
+
+def _run(arguments: list[str]) -> str:
+    said = io.StringIO()
+    with redirect_stdout(io.StringIO()), redirect_stderr(said):
+        code = run(arguments)
+    assert code != EXIT_SOFTWARE, said.getvalue()
+    if code not in (0, 1, 2):
+        assert said.getvalue().startswith("comity: ")
+        raise SetupError(said.getvalue())
+    return str(code)
+
+
+def through_command_line(room: Path, count: int) -> Door:
+    """Every command with rubbish for its arguments and options."""
+    draw, door = random.Random(SEED), Door("command line")
+    verbs = sorted(commands(), key=lambda verb: verb[0])
+    (room / "file.json").write_bytes(b'{"a": [1, {"b": "\xc3\x28"}]}')
+    values = [text for text in map(str, RUBBISH) if text.isprintable()]
+    values += [
+        str(room / "file.json"),
+        str(room / "nobody"),
+        "a=b",
+        CODE,
+        "did:web:a.example",
+        "127.0.0.1:1",
+        "7",
+    ]
+
+    def enter(arguments: list[str]) -> str:
+        try:
+            return f"exit {_run(arguments)}"
+        except SetupError:
+            return "refused"
+
+    for _ in range(count):
+        verb, parameters = draw.choice(verbs)
+        arguments = [
+            *verb,
+            *typed(parameters, values, draw),
+            *draw.choice([[], ["--unknown"], [draw.choice(values)]]),
+        ]
+        door.knock(arguments, partial(enter, arguments))
+    return door
+
+
+def through_all(node: LiveNode, room: Path, total: int) -> None:
+    count = {door: total * share // 100 for door, share in SHARES.items()}
+    doors = [
+        through_messages(count["messages"]),
+        through_http(node, count["http"]),
+        through_files(node.data, room, count["files"]),
+        through_command_line(room, count["command line"]),
+    ]
+    for door in doors:
+        door.tell()
+    knocked = sum(door.outcomes.total() for door in doors)
+    assert knocked == total
+    print(f"{knocked} hostile inputs through {len(doors)} doors: none beyond the edge, no 5xx, no hang")
+    assert node.get("/healthz").status_code == 200
+
+
+def test_a_few_hostile_inputs_through_every_door(node: LiveNode, tmp_path: Path) -> None:
+    """
+    600 seeded inputs: refused or read, never an exception, a 5xx or two seconds.
+    """
+    through_all(node, tmp_path, 600)
+
+
+@pytest.mark.check
+def test_ten_thousand_hostile_inputs_through_every_door(node: LiveNode, tmp_path: Path) -> None:
+    """
+    10,000 seeded inputs: refused or read, never an exception, a 5xx or two seconds.
+    """
+    through_all(node, tmp_path, 10_000)
+
+
+@pytest.mark.long
+def test_a_hundred_thousand_hostile_inputs_through_every_door(node: LiveNode, tmp_path: Path) -> None:
+    """
+    100,000 seeded inputs: refused or read, never an exception, a 5xx or two seconds.
+    """
+    through_all(node, tmp_path, 100_000)
