@@ -20,6 +20,7 @@ import jsonschema_rs
 from consensus.encoding import Value, encode
 from credentials.documents.canonical import jcs
 from credentials.documents.identifiers import Identifier, is_calendar_date
+from credentials.documents.shapes import reason_of
 from credentials.errors import CredentialError
 
 POINTS = (1, 2, 3, 4)
@@ -73,8 +74,9 @@ class PassportSchema:
         """Raise CredentialError("schema_invalid") naming the first member that does not fit."""
         error = next(self._validator.iter_errors(dict(document)), None)
         if error is not None:
-            where = ".".join(str(step) for step in error.instance_path) or "the document"
-            raise CredentialError("schema_invalid", f"{where}: {error.message[:200]} (schema {self.id}).")
+            where = ".".join(str(step) for step in error.instance_path)  # as BatteryPass writes its paths
+            told = f"{where}: {reason_of(error)}" if where else reason_of(error)
+            raise CredentialError("schema_invalid", f"{told} (schema {self.id}).")
 
 
 def split(claims: Mapping[str, Any], paths: Mapping[str, Any]) -> dict[int, Claims]:
@@ -262,7 +264,7 @@ def _require_model(claims: Mapping[str, Any], paths: Mapping[str, Any]) -> None:
         raise CredentialError(
             "schema_invalid",
             f"The claims are not in the form of {paths['model']}: an object with its submodels "
-            f"{', '.join(submodels)}. None of them is there; there is {found}.",
+            f"{', '.join(submodels)}. The file has none of them; it has {found}.",
         )
 
 

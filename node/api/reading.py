@@ -11,11 +11,11 @@ from flask import request
 from werkzeug.exceptions import HTTPException
 
 from credentials.documents.canonical import parse_json
+from credentials.documents.shapes import sentence_of
 from node.api.schemas import DATE, DIGEST, schema_document
 from node.errors import ProblemError, bad_request
 
 INTEGER = re.compile(r"[0-9]{1,15}")
-VALUE_CHARS_MAX, MESSAGE_CHARS_MAX = 60, 160
 PATTERNS = {DATE["pattern"]: "a day, YYYY-MM-DD", DIGEST["pattern"]: "a digest: 43 characters of base64url"}
 
 
@@ -45,34 +45,11 @@ def raw_body(size_bytes_max: int) -> bytes:
 
 
 def require_shape(value: Any, schema: str) -> Any:
-    """`value` if it has the shape `schema`; else a 400 that says where it has not."""
+    """`value` if it has the shape `schema`; else a 400 that says which member has not."""
     error = next(iter(_validator(schema).iter_errors(value)), None)
     if error is not None:
-        where = "/" + "/".join(str(part) for part in error.instance_path)
-        raise bad_request("wrong_shape", f"At {where}: {_reason(error)}.")
+        raise bad_request("wrong_shape", f"{sentence_of(error, value, PATTERNS)}.")
     return value
-
-
-def _reason(error: Any) -> str:
-    """Why the value has not the shape. A long value is cut, never the reason after it."""
-    kind, shown = error.kind, error.instance
-    match kind.name:
-        case "maxItems" | "minItems":
-            bound = "at most" if kind.name == "maxItems" else "at least"
-            return f"there are {len(shown)} items, and {bound} {kind.limit} are taken"
-        case "maxLength" | "minLength":
-            bound = "at most" if kind.name == "maxLength" else "at least"
-            return f"the text has {len(shown)} characters, and {bound} {kind.limit} are taken"
-        case "pattern" if kind.pattern in PATTERNS:
-            return f"{shown[:VALUE_CHARS_MAX]!a} is not {PATTERNS[kind.pattern]}"
-        case "anyOf":
-            # Of what may also be null, the other form is the one that was meant.
-            tried = [failed for alternative in kind.context for failed in alternative]
-            meant = [failed for failed in tried if getattr(failed.kind, "types", None) != ["null"]]
-            if len(meant) == 1:
-                return _reason(meant[0])
-    message = re.sub(r"\s+", " ", str(error.message))
-    return message if len(message) <= MESSAGE_CHARS_MAX else "…" + message[-MESSAGE_CHARS_MAX:]
 
 
 def json_text(data: bytes, schema: str, size_bytes_max: int) -> dict[str, Any]:
