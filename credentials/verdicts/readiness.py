@@ -101,7 +101,7 @@ def readiness(
             total.add(line.line, row_state(row, item))
     rows = [total.as_dict() for total in totals.values()]
     return {
-        "head": _head(rows),
+        "head": _head(rows, batteries=len(counted), lines=len(counted) + len(left_out)),
         "rows": rows,
         "items": len(counted),
         "left_out": left_out,
@@ -349,13 +349,17 @@ class _RowTotal:
         }
 
 
-def _head(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _head(rows: Sequence[Mapping[str, Any]], *, batteries: int, lines: int) -> dict[str, Any]:
+    """The counts, and how many batteries they are about: a report on few of them says so first."""
     counts = {state: sum(row["state"] == state for row in rows) for state in STATES}
     twice = sum(row["asked_twice"] for row in rows)
+    about = f"{batteries} {'battery' if batteries == 1 else 'batteries'} of {lines} "
+    about += "line" if lines == 1 else "lines"
     sentence = (
-        f"Of {len(rows)} requirements: {counts[MET_ABROAD]} met by attestations made abroad, "
+        f"About {about}: of {len(rows)} requirements {counts[MET_ABROAD]} met by attestations made abroad, "
         f"{counts[MET_EU]} by EU-side evidence, {counts[OPEN]} open, {counts[NOT_YET]} not yet required"
         + (f", {counts[NOT_APPLICABLE]} not applicable to this consignment" if counts[NOT_APPLICABLE] else "")
         + f"; asked for twice: {twice}"
     )
-    return {"total": len(rows), **counts, "asked_twice": twice, "sentence": sentence}
+    of = {"total": len(rows), "batteries": batteries, "lines": lines}
+    return {**of, **counts, "asked_twice": twice, "sentence": sentence}

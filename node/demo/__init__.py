@@ -15,6 +15,7 @@ import click
 from node.demo import scenario
 from node.demo.founding import found
 from node.demo.launcher import NodeProcess, free_block, write_state
+from node.demo.life import Life, play_lives
 from node.demo.page import StartPage
 from node.demo.play import DemoFailed, Desk, Played, play, produced_members
 from node.demo.table import compare, print_table
@@ -69,7 +70,8 @@ def _run(data: Path, leave: bool, kill_one: bool, nodes: list[NodeProcess]) -> i
     say(f"six nodes are ready on 127.0.0.1, ports {ports[0]} to {ports[-2]}")
     desks = {node.party.key: node.desk() for node in nodes}
     played = play(desks, say)
-    ok = _show(played, desks)
+    lives = play_lives(desks, say)
+    ok = _show(played, lives, desks)
     if kill_one:
         ok = _kill_one(nodes, desks, say) and ok
     say("done")
@@ -92,13 +94,13 @@ def _fresh_folder(data: Path) -> None:
     (data / MARKER).write_text("This folder is replaced at each start of the demo.\n")
 
 
-def _show(played: Played, desks: dict[str, Desk]) -> bool:
+def _show(played: Played, lives: list[Life], desks: dict[str, Desk]) -> bool:
     customs = desks["customs"]
     path = f"/consignments/{played.consignment}"
     consignment = customs.get(path)
     consignment["items"] = [customs.get(f"{path}/items/{row['line']}") for row in consignment["items"]]
-    comparison = compare(consignment, played)
-    print_table(consignment, played, comparison)
+    comparison = compare(consignment, played, lives)
+    print_table(consignment, played, lives, comparison)
     return comparison.ok
 
 

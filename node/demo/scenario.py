@@ -85,7 +85,7 @@ PARTIES = (
         "did:web:elbe-recycling.example",
         "Elbe Recycling (invented)",
         "EU",
-        ("recycler", "workshop"),
+        ("recycler", "workshop", "waste_operator"),
         False,
         "recycler",
     ),
@@ -156,6 +156,14 @@ NEVER_ATTESTED_BATTERY = make(9000064)
 UNSUPPORTED_BATTERY = make(9000065)
 UNKNOWN_BATTERY = make(9000066)
 USED_BATTERY = make(9000101)
+# Shown as new at the border, each with a life of its own on record.
+LIVES = tuple(make(n) for n in range(9000102, 9000106))
+LIFE_TITLES = (
+    "taken out of a car, shown as new",
+    "waste, shown as new",
+    "revoked by an authority, published again",
+    "claimed by a stranger, and honest",
+)
 
 
 def claims_of(sample: dict[str, Any], battery: DemoBattery) -> dict[str, Any]:

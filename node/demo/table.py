@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from node.demo.life import Life
 from node.demo.play import Played
 
 EXPECTED = Path(__file__).resolve().parent.parent.parent / "tests" / "demo_expected.json"
@@ -28,7 +29,7 @@ class Comparison:
         return self.expected is not None and not self.differences
 
 
-def compare(consignment: dict[str, Any], played: Played) -> Comparison:
+def compare(consignment: dict[str, Any], played: Played, lives: list[Life]) -> Comparison:
     """Hold the verdicts that the nodes gave against tests/demo_expected.json."""
     if not EXPECTED.exists():
         return Comparison(None)
@@ -44,6 +45,11 @@ def compare(consignment: dict[str, Any], played: Played) -> Comparison:
             result.differences.append(f"line {number}: law date {item['law_date']}")
     result.differences += [
         f"used pack: {t}" for t in _differences(played.used_verdict, expected["used_pack"])
+    ]
+    result.differences += [
+        f"{life.title}: {text}"
+        for life in lives
+        for text in _differences(life.verdict, expected["lives"].get(life.title, {"verdict": "not foreseen"}))
     ]
     result.differences += _report_differences(played.report, expected["report"])
     return result
@@ -75,7 +81,9 @@ def _report_differences(report: dict[str, Any], wanted: dict[str, Any]) -> list[
     return found
 
 
-def print_table(consignment: dict[str, Any], played: Played, comparison: Comparison) -> None:
+def print_table(
+    consignment: dict[str, Any], played: Played, lives: list[Life], comparison: Comparison
+) -> None:
     """One row for each odd line; clean lines are counted by verdict and goods."""
     expected = comparison.expected or {"lines": {}}
     click.echo(f"\nConsignment {consignment['declaration']}, law date {consignment['law_date']}:")
@@ -101,6 +109,11 @@ def print_table(consignment: dict[str, Any], played: Played, comparison: Compari
     used = played.used_verdict
     title = "pack from the EU, judged by the Chinese node"
     click.echo(_row("used", used["verdict"], used.get("ground") or "", used.get("reason") or "", title))
+    for life in lives:
+        word = life.verdict
+        click.echo(
+            _row("life", word["verdict"], word.get("ground") or "", word.get("reason") or "", life.title)
+        )
     click.echo(f"\nImporter's report: {played.report['head']['sentence']}")
     if comparison.expected is None:
         click.echo("Not compared: tests/demo_expected.json is not beside the code.")
@@ -109,7 +122,10 @@ def print_table(consignment: dict[str, Any], played: Played, comparison: Compari
         for line in comparison.differences:
             click.echo(f"  {line}")
     else:
-        click.echo(f"All {comparison.expected['count']} lines, the used pack and the report are as expected.")
+        click.echo(
+            f"All {comparison.expected['count']} lines, the used pack, the four lives and the "
+            "report are as expected."
+        )
 
 
 def _row(line: str, verdict: str, ground: str, reason: str, title: str) -> str:

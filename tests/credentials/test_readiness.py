@@ -61,12 +61,25 @@ def test_the_head_counts_every_requirement_once() -> None:
     for state in STATES:
         assert head[state] == sum(r["state"] == state for r in told["rows"])
     assert head["sentence"] == (
-        f"Of 44 requirements: {head['met_abroad']} met by attestations made abroad, "
+        f"About 2 batteries of 2 lines: of 44 requirements {head['met_abroad']} met by attestations made "
+        "abroad, "
         f"{head['met_eu']} by EU-side evidence, {head['open']} open, "
         f"{head['not_yet_required']} not yet required, "
         f"{head['not_applicable']} not applicable to this consignment; asked for twice: 0"
     )
     assert min(head[state] for state in STATES) > 0
+
+
+def test_the_head_says_how_few_batteries_it_is_about() -> None:
+    """
+    L22: a consignment whose batteries mostly are not known says so before it counts what was met.
+    """
+    w = World()
+
+    head = report(w, w.new(1), *(code(n) for n in range(50, 58)))["head"]
+
+    assert (head["batteries"], head["lines"]) == (1, 9)
+    assert head["sentence"].startswith("About 1 battery of 9 lines: of 44 requirements ")
 
 
 def test_each_side_answers_its_own_rows() -> None:
