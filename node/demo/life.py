@@ -17,7 +17,7 @@ from node.demo.play import (
     wait_admitted,
     wait_receipted,
 )
-from node.demo.scenario import Battery
+from node.demo.scenario import DemoBattery
 
 JSON = dict[str, Any]
 
@@ -56,13 +56,13 @@ def play_lives(desks: dict[str, Desk], say: Callable[[str], None]) -> list[Life]
     ]
 
 
-def _claim(stranger: Desk, battery: Battery) -> None:
+def _claim(stranger: Desk, battery: DemoBattery) -> None:
     """A workshop that never had the battery says that it built it into a car."""
     digest = stranger.attest("battery.installed", battery, {"vin": scenario.vin_of(9000105)})
     wait("the claim", lambda: stranger.get(f"/attestations/{digest}")["state"] == "claim")
 
 
-def _revoke(authority: Desk, maker: Desk, battery: Battery, digest: str) -> None:
+def _revoke(authority: Desk, maker: Desk, battery: DemoBattery, digest: str) -> None:
     """The maker's authority revokes; publishing again, one word changed, is not for the maker to do."""
     reason = {"passport_digest": digest, "reason": "test report withdrawn"}
     wait_admitted(authority, [authority.attest("passport.revoked", battery, reason)], "the revocation")
@@ -77,14 +77,14 @@ def _revoke(authority: Desk, maker: Desk, battery: Battery, digest: str) -> None
         raise DemoFailed(f"a passport under an authority's ban was answered {again.status_code}")
 
 
-def _place(customs: Desk, importer: Desk, battery: Battery) -> None:
+def _place(customs: Desk, importer: Desk, battery: DemoBattery) -> None:
     released = customs.attest("customs.released", battery, {"basis": "registry_check"})
     wait_admitted(customs, [released], "the release")
     members = {"art_41_checked": True, "named_party": scenario.PARTIES[5].did}
     wait_admitted(importer, [importer.attest("market.placed", battery, members)], "the placing")
 
 
-def _use(workshop: Desk, battery: Battery, replacement: Battery) -> None:
+def _use(workshop: Desk, battery: DemoBattery, replacement: DemoBattery) -> None:
     """Built into a car, and taken out again."""
     vin = scenario.vin_of(9000102)
     wait_admitted(workshop, [workshop.attest("battery.installed", battery, {"vin": vin})], "installing")
