@@ -137,11 +137,12 @@ def join(
         found = networks.join(directory, source, words)
         click.echo(f"joined {found.genesis.name}, id {networks.fingerprint(found.genesis)}")
         if snapshot is not None:
-            height = _take_snapshot(directory, found, snapshot, words)
+            height = take_snapshot(directory, found, snapshot, words)
             click.echo(f"took over the ledger up to block {height}: every root was computed again and agrees")
 
 
-def _take_snapshot(directory: DataDirectory, found: networks.Network, snapshot: str, words: str) -> int:
+def take_snapshot(directory: DataDirectory, found: networks.Network, snapshot: str, words: str) -> int:
+    """Make ledger.db of a snapshot in a file or from a peer; its height."""
     if not snapshot.startswith(("http://", "https://")):
         return snapshots.join(Path(snapshot), found.genesis, found.policy, directory.ledger)
     keys = Keys.load(directory.root, networks.read_card(directory.card).did, words)

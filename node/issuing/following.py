@@ -6,8 +6,9 @@ list is a projection of the ledger, whoever made the event.
 
 Records can be older than what they already said: office.db put back from a backup, by hand or by `comity
 restore`. signing.db is never put back, and both hold the same token from start to start; a copy is marked;
-and a statement of ours on the ledger that the office does not know tells it as well. Then the gate is closed
-until this node has caught up with the network and compared: nothing is signed and no list served before.
+and a statement of ours on the ledger that the office does not know tells it as well. A directory put back as
+a whole cannot be told from an ordinary start, so at every start the gate is closed until a quorum was heard
+and this node has caught up: nothing is signed and no list served before. If the records are older:
 
     own entries on the ledger   -> settled, or taken into the outbox as the ledger has them
     status lists                -> made again to the version on the ledger (`remaking.py`), or withheld
@@ -19,7 +20,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from threading import Lock
@@ -47,9 +48,11 @@ EPOCH_BYTES = 16
 ON_RECORD = ("admitted", "claim")  # their entry is the attestation itself
 FINDINGS_SHOWN = 20
 CHANGING = ("revoke", "suspend", "reinstate")
-COMPARING = (
-    "office.db is older than what this participant already said, or may be: {why}. It speaks again once "
-    "it has caught up with the network and compared itself with the ledger; ask again in a moment"
+STARTING = "it has just started, and only the network can tell whether its records are the newest"
+UNKNOWN = "the ledger holds a statement of this participant that office.db does not know"
+CLOSED = (
+    "this node does not sign yet: {why}. It goes on by itself once it has heard from a quorum, caught up and "
+    "compared its records with the ledger; ask again in a moment"
 )
 
 
@@ -95,27 +98,37 @@ class Following:
         self._caught_up = caught_up
         self._whole = False  # compare from the first leaf on
         self._why = ""
+        self._suspected = False  # office.db is older than what this participant said, or may be
         self._repair = False  # a list version of ours was refused
         self._begin()
 
     # -- is this the office that ran last? -----------------------------------------------------------
 
     def _begin(self) -> None:
+        """Closed until the network was heard: a directory put back as a whole looks as it did then."""
         ours, theirs = self._office.remembered(EPOCH), self._signing.epoch()
         if self._office.remembered(COPIED) is not None:
-            self._suspect("it is a copy that was put back", whole=True)
+            self._suspect("office.db is a copy that was put back", whole=True)
         elif ours != theirs:
-            self._suspect("it and signing.db are not of one time", whole=True)
+            self._suspect("office.db and signing.db are not of one time", whole=True)
         else:
-            self.turn()
-        if self._gate.closed is None:
-            self._agree()
+            self._close(STARTING)
+        self.turn()
 
     def _suspect(self, why: str, *, whole: bool) -> None:
         self._whole = self._whole or whole
-        self._why = why
-        self._gate.closed = COMPARING.format(why=why)
+        self._suspected = True
+        self._close(why)
         log.moment("comparing", because=why)
+
+    def _close(self, why: str) -> None:
+        self._why = why
+        self._gate.closed = CLOSED.format(why=why)
+
+    def _open(self) -> None:
+        self._agree()
+        self._suspected = False
+        self._gate.closed = None
 
     def _agree(self) -> None:
         """From here on these two files belong together."""
@@ -128,6 +141,11 @@ class Following:
     def list_dropped(self) -> None:
         """No pool takes a version of a list of ours: the next one follows what the ledger has."""
         self._repair = True
+
+    @property
+    def is_open(self) -> bool:
+        """Whether this participant speaks."""
+        return self._gate.closed is None
 
     @property
     def listing(self) -> frozenset[str]:
@@ -152,24 +170,40 @@ class Following:
 
     def turn(self) -> list[bytes]:
         """Follow what is new; the digests of own attestations that became final."""
+        opening = self._gate.closed is not None
+        if opening and not self._caught_up():
+            return []
+        if opening and not self._suspected:
+            self._look_ahead()
         if self._whole:
-            if not self._caught_up():
-                return []
             with self._office.writing() as db:
                 self._office.follow(db, 0)
             self._whole = False
         settled: list[bytes] = []
-        while True:
-            start, size = self._office.followed(), self._ledger.log_size()
-            if start >= size:  # or the ledger is the older one, and grows until here
-                break
-            settled += self._follow(start, min(size, start + LEAVES_AT_ONCE))
-        if self._gate.closed is not None:
-            if self._caught_up() and not self._whole:
-                self._compare()
-        elif self._repair:
+        for start, end in self._ahead():
+            settled += self._follow(start, end)
+        if self._suspected:
+            self._compare()
+        elif opening:
+            self._open()
+        if self._repair and not self._suspected:
             self._repair_lists()
         return settled
+
+    def _ahead(self) -> Iterator[tuple[int, int]]:
+        """Ranges of leaves that were not followed yet; none while the ledger is the older one."""
+        size = self._ledger.log_size()
+        for start in range(self._office.followed(), size, LEAVES_AT_ONCE):
+            yield start, min(size, start + LEAVES_AT_ONCE)
+
+    def _look_ahead(self) -> None:
+        """Before anything is signed that follows the ledger: whether it holds a statement unknown here."""
+        for start, end in self._ahead():
+            rows = self._ledger.entries_concerning(self._did, (), start, end)
+            digests = [row.digest for row in rows if row.digest is not None]
+            if len(self._office.outbox.get_many(digests)) < len(digests):
+                self._suspect(UNKNOWN, whole=False)
+                return
 
     def _follow(self, start: int, end: int) -> list[bytes]:
         """Leaves `start` to `end`, in one transaction with what they lead to."""
@@ -185,7 +219,7 @@ class Following:
             self._office.outbox.settle(db, outcomes)
             for row in unknown:
                 self._adopt(db, row)
-            if self._gate.closed is None:
+            if not self._suspected:
                 self._project(db, changed)
             self._office.follow(db, end)
         return [o.digest for o in outcomes]
@@ -197,10 +231,8 @@ class Following:
         if attestation is None:
             return  # a refusal in a block that is not here: nothing rests on it
         self._office.outbox.adopt(db, _adopted(attestation, row))
-        if attestation.kind in self._listing | self._publishing and self._gate.closed is None:
-            self._suspect(
-                "the ledger holds a statement of this participant that it does not know", whole=False
-            )
+        if attestation.kind in self._listing | self._publishing and not self._suspected:
+            self._suspect(UNKNOWN, whole=False)
         lost = attestation.kind not in self._listing and row.type in ON_RECORD
         if lost and self._office.documents.get(attestation.document_digest) is None:
             parameters = {"kind": attestation.kind, "leaf_index": row.leaf_index}
@@ -264,8 +296,7 @@ class Following:
             rows = self._ledger.entries_concerning("", self._changing, 0, size)
             self._project(db, self._changed(rows))
         self._repair = False
-        self._agree()
-        self._gate.closed = None
+        self._open()
         log.moment("compared", findings=sum(self._office.findings.counts().values()))
 
     def _repair_lists(self) -> None:

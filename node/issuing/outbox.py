@@ -30,7 +30,7 @@ from node.trouble import PASSING, sentence
 
 RESEND_S_MIN, RESEND_S_MAX = 2.0, 15.0
 SEND_MAX = 512  # in one round: the oldest first
-WAIT_S = 1.0
+WAIT_S, OPENING_WAIT_S = 1.0, 0.05
 ATTESTATION = "attestation"  # what is set aside
 TRANSIENT = frozenset({"pool_full", "duplicate", "quota"})  # the attestation itself is not at fault
 
@@ -81,7 +81,7 @@ class Outbox:
 
     def turn(self) -> None:
         """Wait for something new, and do one round."""
-        self._wake.wait(WAIT_S)
+        self._wake.wait(WAIT_S if self._following.is_open else OPENING_WAIT_S)
         self._wake.clear()
         self.round()
 

@@ -48,9 +48,10 @@ class LedgerStore:
         standings: Mapping[bytes, bytes],
         finals: Iterable[bytes],
         validators: ValidatorSet | None = None,
+        durable: bool = True,
     ) -> None:
         """Write the block and all it changed, or nothing; `validators` are in force two heights on."""
-        with self._db.writing() as db:
+        with self._db.writing(durable=durable) as db:
             db.execute(
                 "INSERT INTO blocks VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (tip.height, tip.block_id, tip.time, tip.app_hash, block, certificate, tip.frontier),
@@ -209,6 +210,14 @@ class LedgerStore:
     def entry(self, leaf_index: int) -> EntryRow | None:
         found = self._entries("leaf_index = ?", (leaf_index,))
         return found[0] if found else None
+
+    def notes(self) -> Iterator[tuple[int, int, str, str]]:
+        """(size, time, first note, newest note) of every checkpoint, by size."""
+        rows = self._db.connection.execute(
+            "SELECT size, time, first_note, note FROM checkpoints ORDER BY size"
+        )
+        for row in rows:
+            yield row["size"], row["time"], row["first_note"], row["note"]
 
     def checkpoint(self) -> tuple[int, str] | None:
         """(size, newest note) of the largest cosigned checkpoint."""

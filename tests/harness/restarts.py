@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from credentials.documents.canonical import b64u
 from credentials.documents.status import bit
@@ -42,6 +43,7 @@ class Maker:
 
     root: Path
     service: Service | None = None
+    lock: IO[bytes] | None = None
     given: list[Given] = field(default_factory=list)
 
     @property
@@ -54,13 +56,22 @@ class Maker:
         return self.service
 
     def start(self) -> None:
-        self.service = open_service(DataDirectory(self.data), PASSPHRASE, 0)
+        lock = DataDirectory(self.data).lock()
+        try:
+            self.service = open_service(DataDirectory(self.data), PASSPHRASE, 0)
+        except BaseException:
+            lock.close()
+            raise
+        self.lock = lock
         self.service.start()
 
     def stop(self) -> None:
         if self.service is not None:
             self.service.stop()
             self.service = None
+        if self.lock is not None:
+            self.lock.close()
+            self.lock = None
 
     def allow_vote(self) -> None:
         """What `comity keys allow-vote` does; the node is stopped."""

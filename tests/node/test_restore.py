@@ -128,7 +128,8 @@ def test_a_file_that_is_gone_is_like_one_that_is_old(node: Maker, lost: str) -> 
 
     node.start()
     node.wait_open()
-    if node.up.overview.status()["withheld"] is not None:
+    if lost == "signing.db":
+        node.wait("the reason", lambda: node.up.overview.status()["withheld"] is not None)
         node.stop()
         node.allow_vote()
         node.start()

@@ -1,0 +1,102 @@
+"""`comity backup | restore | rebuild | records`: a data directory copied, put back, and made again."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from node.cli.setup import DATA, PASSPHRASE, take_snapshot
+from node.config import DataDirectory, passphrase
+from node.errors import SetupError
+from node.ledger import rebuilding
+from node.setup import copies
+from node.setup import network as networks
+from node.storage.office import OfficeStore
+
+FOLDER = click.Path(path_type=Path, file_okay=False)
+
+
+@click.command()
+@DATA
+@click.option("--out", required=True, type=FOLDER, help="New folder for the backup.")
+def backup(*, data: Path, out: Path) -> None:
+    """Copy what only this participant has; the node may run. The passphrase is not in it: keep it apart."""
+    count = copies.backup(DataDirectory(data), out)
+    click.echo(f"{out}: {count} files, with keys (encrypted) and operator key: keep it as you keep them")
+    click.echo("signing.db is not in it and must never be copied back; ledger.db comes from the peers")
+
+
+@click.command()
+@DATA
+@click.option("--from", "source", required=True, type=FOLDER, help="Folder of a backup.")
+@click.option("--replace", is_flag=True, help="Move an office.db that is there aside.")
+def restore(*, data: Path, source: Path, replace: bool) -> None:
+    """Put a backup back; the node must be stopped. It compares itself with the ledger when it starts."""
+    data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    directory = DataDirectory(data)
+    with directory.lock():
+        done = copies.restore(directory, source, replace=replace)
+    click.echo(f"restored {', '.join(done.files)}")
+    if done.kept:
+        click.echo(f"left as they were: {', '.join(done.kept)}")
+    if done.aside is not None:
+        click.echo(f"the office.db that was here is now {done.aside}")
+    if not done.signing:
+        click.echo(
+            "there is no signing.db: a validator says when it starts whether it may vote, and names "
+            "`comity keys allow-vote`"
+        )
+    click.echo(
+        "when the node starts it catches up, compares itself with the ledger and then signs again; "
+        f"`comity records --data {data}` says what is lost"
+    )
+
+
+@click.command()
+@DATA
+@click.option("--from", "source", help="A snapshot: a file, or the URL of a peer in peers.toml.")
+@PASSPHRASE
+def rebuild(*, data: Path, source: str | None, passphrase_file: Path | None) -> None:
+    """Make ledger.db again: from its own blocks, or with --from from a snapshot. The node must be stopped."""
+    directory = DataDirectory(data)
+    with directory.lock():
+        found = networks.verify(directory.network)
+        if source is None:
+            if not directory.ledger.exists():
+                raise SetupError(f"{data} holds no ledger.db: give --from, or start the node to fetch it")
+            height = rebuilding.rebuild(directory.ledger, found.genesis, found.policy)
+            click.echo(f"{directory.ledger}: {height} blocks were verified and executed again")
+            return
+        words = passphrase(passphrase_file)
+        aside = rebuilding.set_aside(directory.ledger, int(time.time()))
+        try:
+            height = take_snapshot(directory, found, source, words)
+        except BaseException:
+            rebuilding.remove(directory.ledger)
+            if aside.exists():
+                aside.rename(directory.ledger)
+            raise
+    click.echo(f"{directory.ledger}: the ledger up to block {height}; the one before is {aside}")
+
+
+@click.command()
+@DATA
+def records(*, data: Path) -> int:
+    """What of this participant's records is lost or withheld; exit code 1 if anything is."""
+    directory = DataDirectory(data)
+    if not directory.office.exists():
+        raise SetupError(f"{directory.root} holds no office.db: start its node once")
+    office = OfficeStore(directory.office)
+    try:
+        counts, found = office.findings.counts(), office.findings.page(10_000)
+    finally:
+        office.close()
+    for finding in found:
+        day = datetime.fromtimestamp(finding.since, UTC).date().isoformat()
+        told = ", ".join(f"{name} {value}" for name, value in sorted(finding.parameters.items()))
+        click.echo(f"{finding.code}  {finding.about}  {told}  found {day}")
+    click.echo(f"{sum(counts.values())} things are lost or withheld" if counts else "nothing is lost")
+    return int(bool(counts))

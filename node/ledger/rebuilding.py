@@ -1,0 +1,117 @@
+"""ledger.db made again: its projections from its own blocks, each certified and executed as when it was new.
+
+Entries, standings and final digests are what executing the blocks gives; nothing of the old tables is read
+but blocks, certificates and notes. Each block names the state before it, so the replay is held to what a
+quorum agreed on; the last state is held to the cosigned checkpoint over it, where one is kept.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from consensus.checkpoint import Checkpoint, SignedNote
+from consensus.errors import ConsensusError
+from consensus.merkle import Frontier, StandingsMap
+from consensus.policy import LogPolicy
+from consensus.types import Block, CommitCertificate, verify_certificate
+from credentials.errors import CredentialError
+from credentials.ledger.genesis import Genesis
+from credentials.ledger.registry import Registry
+from node.errors import SetupError
+from node.ledger.engine import tip_of
+from node.storage.database import SIDE_FILES, StorageError
+from node.storage.entries import LedgerTip, row_of
+from node.storage.ledger import LedgerStore, SqliteStandingReader
+
+BLOCKS_AT_ONCE, BLOCKS_BYTES_MAX = 64, 8 << 20
+
+
+def rebuild(path: Path, genesis: Genesis, policy: LogPolicy) -> int:
+    """Replace ledger.db by what its blocks say; its height. SetupError, and the old file stays, otherwise."""
+    scratch = path.with_name("ledger.db.new")
+    remove(scratch)
+    old, new = LedgerStore(path), LedgerStore(scratch)
+    try:
+        if old.validator_history(genesis.validators).steps[1:]:
+            raise SetupError("the validators have changed since genesis: rebuild from a peer (--from URL)")
+        height, root = _replay(old, new, genesis)
+        _keep_notes(old, new, policy, root)
+    except (ConsensusError, CredentialError, StorageError, AssertionError) as error:
+        raise SetupError(
+            f"{path} cannot be rebuilt from its own blocks ({error}): rebuild it from a peer (--from URL), "
+            "or move it away, and the node fetches every block when it starts"
+        ) from error
+    else:
+        old.close()
+        new.close()
+        remove(path)
+        scratch.rename(path)
+        return height
+    finally:
+        old.close()
+        new.close()
+        remove(scratch)
+
+
+def set_aside(path: Path, moment: int) -> Path:
+    """Move a database, closed and whole, out of the way; where it is now."""
+    aside = path.with_name(f"{path.name}.before-{moment}")
+    for suffix in ("", *SIDE_FILES):
+        file = path.with_name(path.name + suffix)
+        if file.exists():
+            file.rename(aside.with_name(aside.name + suffix))
+    return aside
+
+
+def remove(path: Path) -> None:
+    """Delete a database with the files beside it."""
+    for suffix in ("", *SIDE_FILES):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def _replay(old: LedgerStore, new: LedgerStore, genesis: Genesis) -> tuple[int, bytes]:
+    """(height, root of the log)."""
+    start = tip_of(new, genesis)
+    registry = Registry(genesis, SqliteStandingReader(new), start.app_hash, StandingsMap([]), 0)
+    log, before, height = Frontier(), genesis.network_id, 0
+    while pairs := old.blocks(height + 1, BLOCKS_AT_ONCE, BLOCKS_BYTES_MAX):
+        for data, certificate in pairs:
+            block = Block.decode(data)
+            stated = (block.height, block.previous_id, block.app_hash, block.log_size, block.log_root)
+            if stated != (height + 1, before, registry.app_hash, log.size, log.root):
+                raise SetupError(
+                    f"block {block.height} does not follow from the blocks before it: rebuild from a peer "
+                    "(--from URL)"
+                )
+            decoded = CommitCertificate.decode(certificate)
+            verify_certificate(decoded, block, genesis.validators, genesis.network_id)
+            execution = registry.finalize_block(block)
+            rows = [row_of(entry) for entry in execution.entries]
+            log = log.append([row.leaf_hash for row in rows])
+            new.commit_block(
+                LedgerTip(block.height, block.id, block.time, execution.app_hash, log.encode()),
+                block=data,
+                certificate=certificate,
+                entries=rows,
+                standings=execution.standings,
+                finals=execution.finals,
+                durable=False,
+            )
+            registry.commit(execution)
+            before, height = block.id, block.height
+    return height, log.root
+
+
+def _keep_notes(old: LedgerStore, new: LedgerStore, policy: LogPolicy, root: bytes) -> None:
+    """Notes that still cover what there is; of the last size, they hold the result to what was cosigned."""
+    size = new.log_size()
+    for kept, at, first, newest in old.notes():
+        if kept > size:
+            continue
+        for text in (first, newest):
+            note = SignedNote.parse(text)
+            policy.cosigned(note)
+            checkpoint = Checkpoint.parse(note.body)
+            if kept == size and checkpoint.root != root:
+                raise SetupError("the blocks lead to another log than the one that was cosigned")
+            new.put_checkpoint(kept, at, text)

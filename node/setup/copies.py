@@ -1,0 +1,162 @@
+"""Backup and restore of a data directory.
+
+A backup is a folder with a list of its files and their digests: keys (encrypted), card, policy, network and a
+whole copy of office.db, marked as a copy. signing.db is not in it, and is never put back: that is how a
+validator signs twice. ledger.db is not in it either: it is fetched again, and verified.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from node.config import DataDirectory
+from node.errors import SetupError
+from node.ledger.rebuilding import remove, set_aside
+from node.setup.network import read_card, verify
+from node.storage.office import OfficeStore
+
+TAG = "comity/backup/v1"
+LIST = "backup.json"
+OFFICE = "office.db"
+SINGLE = ("participant.toml", "keys.enc", "operator.key", "policy.toml", "node.toml")
+FOLDER = "network"
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What a restore did."""
+
+    files: tuple[str, ...]  # written
+    kept: tuple[str, ...]  # were there already, and stay
+    aside: Path | None  # where the office.db that was there is now
+    signing: bool  # whether there is a signing.db
+
+
+def backup(directory: DataDirectory, out: Path) -> int:
+    """Make a backup beside a running node or a stopped one; how many files. `out` must not exist."""
+    if not directory.office.exists():
+        raise SetupError(f"{directory.root} holds no office.db: start its node once")
+    if out.exists():
+        raise SetupError(f"{out} exists: name a new folder for each backup")
+    card = read_card(directory.card)
+    made = out.with_name(out.name + ".new")
+    shutil.rmtree(made, ignore_errors=True)
+    made.mkdir(parents=True, mode=0o700)
+    files = [name for name in SINGLE if (directory.root / name).exists()]
+    files += [str(p.relative_to(directory.root)) for p in sorted(directory.network.rglob("*")) if p.is_file()]
+    for name in files:
+        with (directory.root / name).open("rb") as file:
+            _write(made / name, file)
+    office = OfficeStore(directory.office)
+    try:
+        office.copy(made / OFFICE)
+    finally:
+        office.close()
+    digests = {name: _digest(made / name) for name in (*files, OFFICE)}
+    listed = {
+        "type": TAG,
+        "participant": card.did,
+        "network": verify(directory.network).genesis.network_id.hex(),
+        "made": int(time.time()),
+        "files": digests,
+    }
+    _write(made / LIST, io.BytesIO(json.dumps(listed, indent=2).encode()))
+    made.rename(out)
+    return len(digests)
+
+
+def restore(directory: DataDirectory, source: Path, *, replace: bool) -> Restored:
+    """Put a backup into a data directory whose node is stopped; the caller holds its lock.
+
+    What is there stays, but for office.db: that is moved aside if `replace` says so. Nothing is written
+    before every file of the backup was found whole.
+    """
+    listed = _read(source)
+    _require_fitting(directory, listed)
+    if directory.office.exists() and not replace:
+        raise SetupError(
+            f"{directory.office} exists, and may be newer than the backup: repeat this with --replace to "
+            "move it aside"
+        )
+    written, kept = [], []
+    for name in listed["files"]:
+        target = directory.root / name
+        if name == OFFICE or not target.exists():
+            written.append(name)
+        else:
+            kept.append(name)
+    aside = None
+    if directory.office.exists():
+        OfficeStore(directory.office).close()  # what its log holds goes into the file
+        aside = set_aside(directory.office, int(time.time()))
+    remove(directory.office)
+    for name in written:
+        with (source / name).open("rb") as file:
+            _write(directory.root / name, file)
+    return Restored(tuple(written), tuple(kept), aside, directory.signing.exists())
+
+
+def _read(source: Path) -> dict[str, Any]:
+    """The list of a backup, every file compared with it."""
+    try:
+        listed = json.loads((source / LIST).read_bytes())
+    except (OSError, ValueError) as error:
+        raise SetupError(f"{source} is no backup: it has no readable {LIST}") from error
+    if not isinstance(listed, dict) or listed.get("type") != TAG:
+        raise SetupError(f"{source / LIST} is not the list of a backup of this version")
+    files = listed.get("files")
+    if not isinstance(files, dict) or OFFICE not in files:
+        raise SetupError(f"{source / LIST} is not the list of a backup of this version")
+    for name, digest in files.items():
+        if not _belongs(name):
+            raise SetupError(f"{source / LIST} names {name!a:.80}, which is no file of a backup")
+        try:
+            found = _digest(source / name)
+        except OSError as error:
+            raise SetupError(f"{source / name} is missing from the backup") from error
+        if found != digest:
+            raise SetupError(f"{source / name} was changed since the backup was made: use another backup")
+    return listed
+
+
+def _belongs(name: object) -> bool:
+    parts = Path(name).parts if isinstance(name, str) else ()
+    in_network = len(parts) > 1 and parts[0] == FOLDER and ".." not in parts
+    return name in (*SINGLE, OFFICE) or in_network
+
+
+def _require_fitting(directory: DataDirectory, listed: dict[str, Any]) -> None:
+    """The backup is of this participant in this network, where the directory has one already."""
+    if directory.card.exists():
+        did = read_card(directory.card).did
+        if did != listed.get("participant"):
+            raise SetupError(f"the backup is of {listed.get('participant')}, this directory of {did}")
+    if directory.network.exists():
+        own = verify(directory.network).genesis.network_id.hex()
+        if own != listed.get("network"):
+            raise SetupError("the backup is of another network than this directory")
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _write(path: Path, data: IO[bytes]) -> None:
+    """A file of its owner alone, on disk when this returns."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    scratch = path.with_name(path.name + ".new")
+    scratch.unlink(missing_ok=True)
+    with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        shutil.copyfileobj(data, file)
+        file.flush()
+        os.fsync(file.fileno())
+    scratch.replace(path)

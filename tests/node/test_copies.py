@@ -1,0 +1,311 @@
+"""`comity backup | restore | rebuild | records`: what was copied really comes back (node/setup/copies.py)."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from credentials.documents.status import bit
+from tests.harness.net.batteries import code_of, issue, wait_receipted
+from tests.harness.net.harness import FIVE, Node, comity, found, wait
+from tests.harness.restarts import FILES, Maker, maker
+from tests.harness.support_service import PASSPHRASE
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[Maker]:
+    with maker(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def passphrase(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMITY_PASSPHRASE", PASSPHRASE)
+
+
+def test_a_backup_of_a_running_node_is_restored(node: Maker, capsys: pytest.CaptureFixture[str]) -> None:
+    """
+    Backup beside the running node; later restored over a newer office.db, which is kept aside: the node goes
+    on, in new lists, with every bit that was raised since, and `comity records` names what is lost.
+    """
+    node.start()
+    first = node.issue(1)
+    node.wait_quiet()
+    out = node.root / "backup"
+    assert comity("backup", "--data", node.data, "--out", out) == 0
+    second = node.issue(2)
+    node.wait_quiet()
+    for given in (first, second):
+        node.act(given, "revoked")
+    node.wait_quiet()
+    restoring: list[str | Path] = ["restore", "--data", node.data, "--from", out]
+    assert comity(*restoring, "--replace") != 0  # it runs
+    node.stop()
+    signing = (node.data / "signing.db").read_bytes()
+
+    assert comity(*restoring) != 0
+    assert "--replace" in capsys.readouterr().err
+    assert comity(*restoring, "--replace") == 0
+    assert (node.data / "signing.db").read_bytes() == signing
+    node.start()
+    node.wait_open()
+    third = node.issue(3)
+    node.wait_quiet()
+
+    assert [node.listed(g)["revocation"] for g in (first, second, third)] == [True, True, False]
+    assert third.entries["revocation"] == ("revocation-2", 0)
+    assert [path.name for path in node.data.glob("office.db.before-*")]
+    assert {path.stat().st_mode & 0o077 for path in out.rglob("*") if path.is_file()} == {0}
+    assert not {"signing.db", "ledger.db"} & {path.name for path in out.iterdir()}
+    assert comity("records", "--data", node.data) == 1
+    assert "document_lost" in capsys.readouterr().out
+
+
+def test_a_backup_makes_a_new_directory(node: Maker) -> None:
+    """
+    On an empty machine: keys, card, network, policy and records are back; nothing but the folder was needed.
+    """
+    node.start()
+    node.issue(1)
+    node.wait_quiet()
+    out = node.root / "backup"
+    assert comity("backup", "--data", node.data, "--out", out) == 0
+    node.stop()
+    before = {
+        path.name: path.read_bytes() for path in node.data.iterdir() if path.suffix in (".toml", ".enc")
+    }
+    shutil.rmtree(node.data)
+
+    assert comity("restore", "--data", node.data, "--from", out) == 0
+
+    assert {name: (node.data / name).read_bytes() for name in before} == before
+    assert node.data.stat().st_mode & 0o777 == 0o700
+    assert not (node.data / "signing.db").exists()
+
+
+def _cut(out: Path) -> None:
+    (out / "office.db").write_bytes((out / "office.db").read_bytes()[:-1])
+
+
+def _missing(out: Path) -> None:
+    (out / "keys.enc").unlink()
+
+
+def _escaping(out: Path) -> None:
+    listed = json.loads((out / "backup.json").read_text())
+    listed["files"]["network/../../signing.db"] = "0"
+    (out / "backup.json").write_text(json.dumps(listed))
+
+
+def _signing(out: Path) -> None:
+    listed = json.loads((out / "backup.json").read_text())
+    listed["files"]["signing.db"] = "0"
+    (out / "backup.json").write_text(json.dumps(listed))
+
+
+def _foreign(out: Path) -> None:
+    listed = json.loads((out / "backup.json").read_text())
+    listed["participant"] = "did:web:somebody.example"
+    (out / "backup.json").write_text(json.dumps(listed))
+
+
+@pytest.mark.parametrize(
+    ("alter", "says"),
+    [
+        (_cut, "was changed since the backup was made"),
+        (_missing, "is missing from the backup"),
+        (_escaping, "is no file of a backup"),
+        (_signing, "is no file of a backup"),
+        (_foreign, "the backup is of did:web:somebody.example"),
+        (shutil.rmtree, "is no backup"),
+    ],
+    ids=["cut", "missing", "outside", "signing.db", "foreign", "gone"],
+)
+def test_a_backup_that_is_not_whole_or_not_ours_writes_nothing(
+    node: Maker, capsys: pytest.CaptureFixture[str], alter: Callable[[Path], None], says: str
+) -> None:
+    """
+    Whatever does not fit is one sentence, and the directory is as it was.
+    """
+    node.start()
+    node.wait_quiet()
+    node.stop()
+    out = node.root / "backup"
+    assert comity("backup", "--data", node.data, "--out", out) == 0
+    alter(out)
+    before = {path: path.read_bytes() for path in node.data.rglob("*") if path.is_file()}
+
+    assert comity("restore", "--data", node.data, "--from", out, "--replace") == 65
+
+    assert says in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in node.data.rglob("*") if path.is_file()} == before
+
+
+TABLES = ("blocks", "entries", "standings", "finals", "checkpoints", "validators")
+
+
+def rows(path: Path) -> dict[str, list[tuple[Any, ...]]]:
+    with sqlite3.connect(path) as db:
+        return {table: sorted(db.execute(f"SELECT * FROM {table}").fetchall()) for table in TABLES}
+
+
+def test_projections_are_rebuilt_from_the_blocks(node: Maker) -> None:
+    """
+    With every projection wrong or gone, executing the blocks again gives the same tables, byte for byte.
+    """
+    node.start()
+    for serial in (1, 2):
+        node.act(node.issue(serial), "suspended")
+        node.wait_quiet()
+    node.stop()
+    ledger = node.data / "ledger.db"
+    before = rows(ledger)
+    with sqlite3.connect(ledger) as db:
+        db.execute("DELETE FROM standings")
+        db.execute("UPDATE entries SET kind = 'passport.revoked', entry = x'00'")
+        db.execute("DELETE FROM finals")
+        db.execute("UPDATE blocks SET frontier = x'', app_hash = x''")
+    db.close()
+
+    assert comity("rebuild", "--data", node.data) == 0
+    after = rows(ledger)
+    node.start()
+    node.issue(3)
+    node.wait_quiet()
+
+    for table in TABLES:
+        assert after[table] == before[table], table
+    assert sorted(p.name for p in node.data.glob("ledger.db*")) == [
+        "ledger.db",
+        "ledger.db-shm",
+        "ledger.db-wal",
+    ]
+
+
+def test_altered_blocks_are_not_rebuilt_from(node: Maker, capsys: pytest.CaptureFixture[str]) -> None:
+    """
+    A block that is not the one that was certified ends the rebuild with one sentence; the old file stays.
+    """
+    node.start()
+    node.issue(1)
+    node.wait_quiet()
+    node.stop()
+    ledger = node.data / "ledger.db"
+    with sqlite3.connect(ledger) as db:
+        block = db.execute("SELECT block FROM blocks WHERE height = 1").fetchone()[0]
+        db.execute("UPDATE blocks SET block = ? WHERE height = 1", (block[:-1] + bytes([block[-1] ^ 1]),))
+    db.close()
+    before = rows(ledger)
+
+    assert comity("rebuild", "--data", node.data) == 65
+
+    assert "rebuild" in capsys.readouterr().err
+    assert rows(ledger) == before
+
+
+# --- old files in every combination, in a network
+
+
+COMBINATIONS = [
+    tuple(name for name, old in zip(FILES, which, strict=True) if old)
+    for which in product((False, True), repeat=3)
+    if any(which)
+]
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Node]]:
+    """Four validators and an observer, as processes."""
+    nodes = found(tmp_path_factory.mktemp("copies") / "network", FIVE)
+    try:
+        for running in nodes.values():
+            running.start()
+        for running in nodes.values():
+            running.wait_ready()
+        yield nodes
+    finally:
+        for running in nodes.values():
+            running.stop()
+
+
+@pytest.mark.check
+@pytest.mark.parametrize("number", range(len(COMBINATIONS)), ids=["+".join(c) for c in COMBINATIONS])
+def test_old_files_in_every_combination(network: dict[str, Node], tmp_path: Path, number: int) -> None:
+    """
+    The maker, a validator, comes back with old copies of these files: no place twice, nothing revoked reads
+    0, nobody is accused of a double signature, and it issues and votes again (once allowed, if it must be).
+    """
+    node, serial = network["maker"], 100 * number + 1
+    first = issue(node, serial)
+    wait_receipted(node, first["digest"])
+    node.stop()
+    for file in FILES:
+        for path in node.data.glob(f"{file}*"):
+            shutil.copy(path, tmp_path)
+    node.start()
+    node.wait_ready()
+    second = issue(node, serial + 1)
+    wait_receipted(node, second["digest"])
+    for made, code in ((first, code_of(serial)), (second, code_of(serial + 1))):
+        node.post(f"/passports/{made['digest']}/revoke", {"reason": "a test"})
+        wait("the revocation", lambda c=code: status_of(node, c) == "revoked")  # type: ignore[misc]
+    wait("the list", lambda: listed(node, first) and listed(node, second))
+    node.stop()
+    for file in COMBINATIONS[number]:
+        for path in node.data.glob(f"{file}*"):
+            path.unlink()
+        for path in tmp_path.glob(f"{file}*"):
+            shutil.copy(path, node.data)
+
+    node.start()
+    wait("an answer", lambda: node.status_of("/status") == 200)
+    third = issue_when_open(node, serial + 2)
+    wait("the lists", lambda: node.status_of(f"/status/{place(first)[0]}") == 200)
+
+    assert listed(node, first) and listed(node, second) and not listed(node, third)
+    assert len({place(made) for made in (first, second, third)}) == 3
+    if node.get("/status")["withheld"] is not None:
+        node.stop()
+        assert comity("keys", "allow-vote", "--data", node.data, "--no-other-copy-runs") == 0
+        node.start()
+    node.wait_ready()
+    wait_receipted(node, third["digest"])
+    assert node.get("/status")["evidence"] == network["eu"].get("/status")["evidence"] == []
+
+
+def issue_when_open(node: Node, serial: int) -> dict[str, Any]:
+    """The passport, once the node says that it has compared itself with the ledger."""
+    made: list[dict[str, Any]] = []
+
+    def issued() -> bool:
+        try:
+            made.append(issue(node, serial))
+        except AssertionError as refused:
+            assert "comparing_with_ledger" in str(refused), refused
+        return bool(made)
+
+    wait("the comparison", issued)
+    return made[0]
+
+
+def place(made: dict[str, Any]) -> tuple[str, int]:
+    entries = next(iter(made["credentials"].values()))["credentialStatus"]
+    entry = next(e for e in entries if e["statusPurpose"] == "revocation")
+    return entry["statusListCredential"].rpartition("/")[2], int(entry["statusListIndex"])
+
+
+def listed(node: Node, made: dict[str, Any]) -> bool:
+    """The revocation bit of a passport in the list that is served."""
+    name, index = place(made)
+    return bit(node.get(f"/status/{name}"), index)
+
+
+def status_of(node: Node, code: str) -> str:
+    return str(node.get(f"/batteries/{code}")["standing"]["publication"])
