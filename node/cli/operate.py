@@ -196,7 +196,8 @@ def _list_events() -> None:
 def _countersign(directory: DataDirectory, draft: Any, words: str) -> dict[str, str]:
     """Sign another party's draft with this node's attest key; the node need not run."""
     from credentials.ledger.registry import MemoryReader, Registry  # noqa: PLC0415
-    from node.issuing.passports import Issuing, Signers  # noqa: PLC0415
+    from node.issuing.issuing import Issuing  # noqa: PLC0415
+    from node.issuing.signing import Signers  # noqa: PLC0415
     from node.setup.keystore import Keys  # noqa: PLC0415
     from node.setup.network import open_network_key, read_card, verify  # noqa: PLC0415
     from node.storage.office import OfficeStore  # noqa: PLC0415
@@ -216,7 +217,7 @@ def _countersign(directory: DataDirectory, draft: Any, words: str) -> dict[str, 
             registry=Registry(genesis, MemoryReader()),
             schema=None,
         )
-        return issuing.countersign(draft)
+        return issuing.events.countersign(draft)
     finally:
         office.close()
 

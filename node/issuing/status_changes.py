@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from credentials.documents.canonical import b64u
-from node.issuing.passports import Issuing
+from node.issuing.issuing import Issuing
 from node.storage.issuances import Issuance
 
 REASON = "asked for at /credentials/status"
@@ -25,7 +25,7 @@ def change_status(
         return
     effect = "revoke" if purpose == "revocation" else "suspend" if raised else "reinstate"
     members = {"passport_digest": b64u(issuance.digest), "reason": REASON}
-    issuing.attest(issuing.event_with(effect).type, issuance.battery, members)
+    issuing.events.attest(issuing.signing.event_with(effect).type, issuance.battery, members)
     wake()
     deadline = time.monotonic() + WAIT_S_MAX
     while time.monotonic() < deadline:

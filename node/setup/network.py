@@ -91,6 +91,8 @@ def init(
     root = directory.root
     if root.exists() and any(path.name not in beside for path in root.iterdir()):
         raise SetupError(f"{root} is not empty: `comity init` makes a new node in a new directory")
+    if not did.startswith("did:"):
+        raise SetupError(f"{did!r} is not a DID: did:web: and the organisation's host, did:web:maker.example")
     lifecycle = read_table("lifecycle.json", rule_files()["lifecycle.json"])
     for role in roles:
         if role not in lifecycle["roles"]:

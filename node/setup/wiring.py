@@ -24,9 +24,10 @@ from node.config import DataDirectory, Settings
 from node.errors import SetupError
 from node.issuing.following import Following, Speaking
 from node.issuing.gate import Gate
+from node.issuing.issuing import Issuing
 from node.issuing.outbox import Outbox
-from node.issuing.passports import Issuing, Signers
 from node.issuing.profiled import Securing
+from node.issuing.signing import Signers
 from node.ledger.cosigner import Cosigner, Cosigning
 from node.ledger.engine import EmbeddedEngine, chain_config, tip_of
 from node.ledger.snapshot import Shelf

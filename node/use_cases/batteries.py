@@ -9,7 +9,7 @@ from credentials.ledger.attestation import Attestation
 from credentials.ledger.genesis import Genesis
 from credentials.ledger.standing import LIVE, Standing
 from credentials.verdicts.record import Record
-from node.issuing.passports import Issuing
+from node.issuing.issuing import Issuing
 from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore
 from node.verdicts.sources import Gathering
@@ -62,8 +62,8 @@ class Batteries:
 
     def battery(self, identifier: str, audience: str = "public") -> BatteryAnswer:
         """One battery by its identifier in any spelling; `audience` as in the access table."""
-        found = self._issuing.identifier(identifier)
-        about = self._issuing.subject(found)
+        found = self._issuing.signing.identifier(identifier)
+        about = self._issuing.signing.subject(found)
         with self._ledger.reading(), self._office.reading():
             view = self._gathering.ledger_view(about, found.canonical)
             network = self._gathering.network_view({})

@@ -9,8 +9,8 @@ import orjson
 from credentials.documents.canonical import b64u
 from credentials.ledger.genesis import Genesis
 from node.errors import ProblemError, not_found
+from node.issuing.issuing import Issuing
 from node.issuing.outbox import Outbox
-from node.issuing.passports import Issuing
 from node.storage.issuances import Issuance
 from node.storage.office import OfficeStore
 from node.use_cases.digests import read_digest
@@ -71,7 +71,7 @@ class PassportDesk:
 
         The same claims for the same code give the same answer; `idempotency_key` with other claims is a 409.
         """
-        digest, repeated = self._issuing.passport(claims, code, idempotency_key)
+        digest, repeated = self._issuing.passports.passport(claims, code, idempotency_key)
         self._outbox.wake()
         documents = self._office.documents.of_set(digest)
         progress = self.passport(b64u(digest))
@@ -130,7 +130,7 @@ class PassportDesk:
         """{digest (of the attestation), event, battery, document (the event credential), progress}; or
         {draft}, of which nothing is stored, for a second party to countersign.
         """
-        made = self._issuing.attest(event, battery, members, vin=vin, event_time=event_time)
+        made = self._issuing.events.attest(event, battery, members, vin=vin, event_time=event_time)
         if "draft" in made:
             return made
         self._outbox.wake()
@@ -148,7 +148,7 @@ class PassportDesk:
 
     def countersign(self, draft: JSON) -> JSON:
         """Agree, as a second party, to another party's draft of an attestation: {key_id, signature}."""
-        return self._issuing.countersign(draft)
+        return self._issuing.events.countersign(draft)
 
     def events(self) -> list[JSON]:
         """The lifecycle's events: [{event, text, members [{name, required, ...}], attesters, from, to}]."""
@@ -198,6 +198,6 @@ class PassportDesk:
 
     def revoke(self, digest: str, reason: str) -> ExplainedProgress:
         """Revoke the passport with this set-list digest: status list first, then the ledger event."""
-        made = self._issuing.revoke(read_digest(digest), reason)
+        made = self._issuing.events.revoke(read_digest(digest), reason)
         self._outbox.wake()
         return self.attestation(b64u(made["digest"]))

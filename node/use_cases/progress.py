@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, TypedDict
 
 from credentials.documents.canonical import b64u
-from node.issuing.passports import Issuing
+from node.issuing.issuing import Issuing
 from node.storage.ledger import LedgerStore
 from node.storage.outbox import OutboxItem
 

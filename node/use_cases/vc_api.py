@@ -10,8 +10,8 @@ from credentials.documents.canonical import b64u
 from credentials.documents.keys import did_document
 from credentials.ledger.genesis import Participant
 from node.errors import not_found
+from node.issuing.issuing import Issuing
 from node.issuing.outbox import Outbox
-from node.issuing.passports import Issuing
 from node.issuing.profiled import Securing, require_change
 from node.issuing.status_changes import change_status
 from node.resolution.resolver import Resolver

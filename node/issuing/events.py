@@ -1,0 +1,126 @@
+"""Events: attested, drafted for a second party, countersigned; revocations."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+from credentials.documents.canonical import b64u, b64u_decode
+from credentials.errors import CredentialError
+from credentials.ledger.attestation import Countersignature, countersign
+from node import log
+from node.errors import ProblemError, bad_request, not_found
+from node.issuing.admission import AS_CLAIM, QUEUE, Admission, option
+from node.issuing.gate import Gate
+from node.issuing.members import name_vehicle, namespace_of, read_members
+from node.issuing.signing import StatementSigner
+from node.issuing.statements import Batch
+from node.storage.office import OfficeStore
+
+JSON = dict[str, Any]
+COUNTERSIGNATURES = "countersignatures"  # reserved member: [[key id, base64url], ...]
+DRAFT = "draft"  # reserved member: true = return what a second party has to countersign, store nothing
+
+
+class EventIssuing:
+    """Attests events of the lifecycle for this participant."""
+
+    def __init__(
+        self,
+        *,
+        signing: StatementSigner,
+        office: OfficeStore,
+        admission: Admission,
+        gate: Gate,
+        lock: threading.Lock,
+    ) -> None:
+        self._signing = signing
+        self._genesis = signing.genesis
+        self._office = office
+        self._admission = admission
+        self._gate = gate
+        self._lock = lock
+
+    def attest(
+        self,
+        event_type: str,
+        battery: str,
+        members: JSON,
+        *,
+        vin: str | None = None,
+        event_time: int | None = None,
+    ) -> JSON:
+        """Sign and queue one event. Returns {digest, battery, document} or {draft} (see DRAFT)."""
+        event = self._genesis.lifecycle.event(event_type)
+        if event is None or not (event.battery_event or event.effects.recall):
+            known = ", ".join(
+                sorted(e.type for e in self._genesis.lifecycle.events.values() if e.battery_event)
+            )
+            raise bad_request("event_unknown", f"there is no event {event_type!r}: it is one of {known}")
+        identifier = namespace_of(battery) if event.effects.recall else self._signing.identifier(battery)
+        if identifier.scheme == "vin":
+            raise bad_request(
+                "identifier_malformed", "that is a VIN: give the battery, and --vin for the vehicle"
+            )
+        members = dict(members)
+        name_vehicle(members, vin, self._signing.identifier)
+        countersignatures = _countersignatures(members.pop(COUNTERSIGNATURES, []))
+        draft_only = members.pop(DRAFT, False) is True
+        when = int(time.time()) if event_time is None else event_time
+        latest = int(time.time()) + self._genesis.limits.clock_skew_s
+        if not 0 <= when <= latest:
+            raise ProblemError(
+                422,
+                "event_time_impossible",
+                "Not possible",
+                f"event_time {when} lies in the future: an event is attested once it has happened "
+                f"(seconds since 1970; now is {int(time.time())})",
+            )
+        queue, as_claim = option(members, QUEUE), option(members, AS_CLAIM)
+        values = read_members(event, members, self._signing.identifier)
+        with self._lock:
+            self._gate.require_open()
+            statement, document = self._signing.event(event, identifier, values, when, countersignatures)
+            if draft_only:
+                return {"draft": self._signing.draft(event, identifier, values, when, document)}
+            known_items = [
+                item
+                for item in self._office.outbox.of_document(statement.document_digest)
+                if item.kind == event.type and item.state in ("outbox", "admitted", "refused")
+            ]
+            if known_items:
+                return {"digest": known_items[0].digest, "battery": identifier.canonical, "repeated": True}
+            self._admission.require_taken(statement, queue=queue, as_claim=as_claim)
+            batch = Batch(int(time.time()))
+            batch.add(statement, document)
+            with self._office.writing() as db:
+                batch.store(db)
+        log.moment("issue", battery=identifier.canonical, event=event.type, digest=statement.digest)
+        return {"digest": statement.digest, "battery": identifier.canonical, "repeated": False}
+
+    def revoke(self, digest: bytes, reason: str) -> JSON:
+        """Revoke an own passport: the event on the ledger, which the status list follows."""
+        issued = self._office.issuances.get(digest)
+        if issued is None:
+            raise not_found("passport_unknown", "this node issued no passport with that digest")
+        members = {"passport_digest": b64u(digest), "reason": reason}
+        return self.attest(self._signing.event_with("revoke").type, issued.battery, members)
+
+    def countersign(self, draft: JSON) -> JSON:
+        """Agree, as a second party, to another party's draft: {key_id, signature}."""
+        try:
+            statement = self._signing.parse_draft(draft)
+            made = countersign(statement, self._signing.signers.attest)
+        except (CredentialError, KeyError, TypeError, ValueError) as error:
+            raise bad_request("draft_malformed", f"this is not a draft of an attestation: {error}") from error
+        return {"key_id": made.kid, "signature": b64u(made.signature)}
+
+
+def _countersignatures(value: Any) -> tuple[Countersignature, ...]:
+    try:
+        return tuple(Countersignature(str(kid), b64u_decode(signature)) for kid, signature in value)
+    except (ValueError, TypeError, CredentialError) as error:
+        raise bad_request(
+            "members_malformed", "countersignatures are pairs [key id, signature in base64url]"
+        ) from error

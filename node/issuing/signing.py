@@ -1,0 +1,245 @@
+"""What this participant says, put into signed form: identifiers read, documents and attestations made.
+
+Nothing is stored here. The same words and time give the same document, so that a request may be repeated, and
+a second party countersigns what is attested later.
+"""
+
+from __future__ import annotations
+
+import hmac
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+import orjson
+
+from consensus.cose import Signer
+from consensus.encoding import encode
+from credentials.documents.canonical import b64u, b64u_decode, digest_document, jcs
+from credentials.documents.identifiers import Identifier, Subject, read_identifier, subject
+from credentials.documents.issuer import issue_event
+from credentials.errors import CredentialError
+from credentials.ledger.attestation import (
+    SETS_TAG,
+    Countersignature,
+    SetList,
+    StatusUpdate,
+    draft_attestation,
+    make_attestation,
+)
+from credentials.ledger.genesis import Genesis
+from credentials.ledger.lifecycle import Event
+from credentials.ledger.recalls import SCHEME as RECALL
+from credentials.ledger.recalls import recall_subject
+from node.errors import bad_request
+from node.issuing.admission import ACT_EXPIRES_S
+from node.issuing.members import read_criteria, read_members
+from node.issuing.statements import Statement, stamp
+from node.storage.documents import StoredDocument
+
+JSON = dict[str, Any]
+SET_LIST_TYPE, CREDENTIAL_TYPE = "application/cbor", "application/vc"
+
+
+@dataclass(frozen=True, slots=True)
+class Signers:
+    """The keys this participant speaks with."""
+
+    attest: Signer
+    credential: Signer
+
+
+class StatementSigner:
+    """Makes documents and attestations. `salt`: of the office, for ids that nobody guesses."""
+
+    def __init__(self, genesis: Genesis, did: str, signers: Signers, network_key: bytes, salt: bytes) -> None:
+        self.genesis = genesis
+        self.did = did
+        self.signers = signers
+        self._network_key = network_key
+        self._salt = salt
+        self.identifiers = genesis.rules["gbt34014.json"]
+        events = genesis.lifecycle.events.values()
+        self._listing = next(e for e in events if e.effects.status_list)
+
+    def event_with(self, effect: str) -> Event:
+        """The event that does this to a passport."""
+        events = self.genesis.lifecycle.events.values()
+        return next(e for e in events if e.effects.passport == effect)
+
+    def identifier(self, text: str, scheme: str | None = None) -> Identifier:
+        """Read a battery's or vehicle's identifier; 400 with the reason."""
+        try:
+            return read_identifier(text, self.identifiers, namespace=self.did, scheme=scheme)
+        except CredentialError as error:
+            raise bad_request("identifier_malformed", str(error)) from error
+
+    def subject(self, identifier: Identifier) -> Subject:
+        """What the ledger files it under; a namespace of codes is in clear: whoever judges a code asks it."""
+        if identifier.scheme == RECALL:
+            return recall_subject(*identifier.namespace.split(":", 1))
+        return subject(identifier, self._network_key)
+
+    def event(
+        self,
+        event: Event,
+        identifier: Identifier,
+        values: JSON,
+        event_time: int,
+        countersignatures: Sequence[Countersignature] = (),
+    ) -> tuple[Statement, StoredDocument]:
+        """The event's document and its attestation; the same words and time give the same document."""
+        fields = self._ledger_fields(event, values)
+        battery = identifier.canonical
+        if "set_list" in fields:
+            sets: SetList = fields["set_list"]
+            digest = sha256(encode(sets.value)).digest()
+            points = {str(point): b64u(d) for point, d in sets.points.items()}
+            body = orjson.dumps({"type": SETS_TAG, "version": sets.version, "sets": points})
+            document = StoredDocument(digest, "set_list", body, self.did, battery=battery)
+            content_type = SET_LIST_TYPE
+        else:
+            words = jcs([event.type, identifier.uri, values, event_time])
+            salted = hmac.new(self._salt, words, sha256).digest()
+            try:
+                credential = issue_event(
+                    event.type,
+                    identifier,
+                    values,
+                    event_id=f"urn:uuid:{uuid.UUID(bytes=salted[:16], version=4)}",
+                    event_time=stamp(event_time),
+                    issuer_did=self.did,
+                    signer=self.signers.credential,
+                    valid_from=stamp(event_time),
+                    created=stamp(event_time),
+                )
+            except CredentialError as error:
+                raise bad_request("members_malformed", str(error)) from error
+            digest, content_type = digest_document(credential), CREDENTIAL_TYPE
+            document = StoredDocument(
+                digest,
+                "event",
+                orjson.dumps(credential),
+                self.did,
+                battery=battery,
+                credential_id=credential["id"],
+            )
+        statement = self.statement(
+            event,
+            battery,
+            self.subject(identifier),
+            int(time.time()),
+            event_time=event_time,
+            document_digest=digest,
+            content_type=content_type,
+            countersignatures=tuple(countersignatures),
+            expires=int(time.time()) + ACT_EXPIRES_S,
+            **fields,
+        )
+        return statement, document
+
+    def _ledger_fields(self, event: Event, values: JSON) -> JSON:
+        """The delta's fields, from the members that the table puts on the ledger."""
+        fields: JSON = {}
+        for member in event.ledger_members:
+            if member.name not in values:
+                continue
+            value = values[member.name]
+            match member.ledger:
+                case "quantities":
+                    fields.setdefault("quantities", {})[member.name] = value
+                case "references" if member.type in ("digest",):
+                    fields["references"] = (*fields.get("references", ()), b64u_decode(value))
+                case "references":
+                    texts = value if isinstance(value, list) else [value]
+                    found = tuple(self.subject(self.identifier(text)) for text in texts)
+                    fields["references"] = (*fields.get("references", ()), *found)
+                case "parties":
+                    fields["parties"] = (*fields.get("parties", ()), value)
+                case "bound_asset":
+                    fields["bound_asset"] = self.subject(self.identifier(value, "vin"))
+                case "children_root":
+                    fields["children_root"] = b64u_decode(value)
+                case "criteria":
+                    fields["criteria"] = read_criteria(value)
+                case "set_list":
+                    points = {int(p): b64u_decode(d) for p, d in value["points"].items()}
+                    fields["set_list"] = SetList(value["version"], points)
+                case _:
+                    raise bad_request("members_malformed", f"{member.name} cannot be given by hand")
+        return fields
+
+    def draft(
+        self, event: Event, identifier: Identifier, values: JSON, when: int, document: StoredDocument
+    ) -> JSON:
+        return {
+            "event": event.type,
+            "battery": identifier.canonical,
+            "issuer": self.did,
+            "event_time": when,
+            "members": values,
+            "document_digest": b64u(document.digest),
+        }
+
+    def parse_draft(self, draft: JSON) -> Any:
+        event = self.genesis.lifecycle.event(draft["event"])
+        if event is None or draft["issuer"] not in self.genesis.participants:
+            raise ValueError("its event or its issuer is not of this network")
+        values = read_members(event, draft["members"], self.identifier)
+        fields = self._ledger_fields(event, values)
+        return draft_attestation(
+            kind=event.type,
+            issuer=draft["issuer"],
+            subject=_plain(self.subject(self.identifier(draft["battery"]))),
+            network_id=self.genesis.network_id,
+            event_time=draft["event_time"],
+            document_digest=b64u_decode(draft["document_digest"]),
+            content_type=SET_LIST_TYPE if "set_list" in fields else CREDENTIAL_TYPE,
+            **_plain_fields(fields),
+        )
+
+    def list_statement(self, about: Subject, now: int, update: StatusUpdate) -> Statement:
+        return self.statement(
+            self._listing,
+            None,
+            about,
+            now,
+            event_time=now,
+            document_digest=update.list_digest,
+            content_type=CREDENTIAL_TYPE,
+            status=update,
+        )
+
+    def statement(
+        self, event: Event, battery: str | None, about: Subject, now: int, **fields: Any
+    ) -> Statement:
+        try:
+            data = make_attestation(
+                signer=self.signers.attest,
+                iat=now,
+                kind=event.type,
+                issuer=self.did,
+                subject=_plain(about),
+                network_id=self.genesis.network_id,
+                **_plain_fields(fields),
+            )
+        except CredentialError as error:
+            raise bad_request("members_malformed", str(error)) from error
+        return Statement(data, event.type, battery, about, fields["document_digest"])
+
+
+def _plain(about: Subject) -> Subject:
+    """Without the blind: it travels beside documents, never on the ledger."""
+    return Subject(about.scheme, about.namespace, about.h)
+
+
+def _plain_fields(fields: JSON) -> JSON:
+    plain = dict(fields)
+    if plain.get("bound_asset") is not None:
+        plain["bound_asset"] = _plain(plain["bound_asset"])
+    if "references" in plain:
+        plain["references"] = tuple(_plain(r) if isinstance(r, Subject) else r for r in plain["references"])
+    return plain
