@@ -22,6 +22,7 @@ from node.demo.scenario import DemoBattery
 JSON = dict[str, Any]
 WAIT_S_MAX = 60.0
 POLL_S = 0.1
+REACHES_S_MAX = 15.0  # for a record to reach another node
 
 
 class DemoFailed(Exception):
@@ -61,9 +62,19 @@ class Desk:
         return answer.text
 
     def attest(self, event: str, battery: DemoBattery, members: JSON) -> str:
-        """Attest one event; the digest of the attestation."""
+        """Attest one event; the digest of the attestation.
+
+        What another node recorded a moment ago may not have reached this one: until then it says 409.
+        """
         body = {"event": event, "battery": battery.code, "members": members}
-        return str(self.post("/attestations", body)["digest"])
+        made: JSON = {}
+
+        def taken() -> bool:
+            made.update(self.post("/attestations", body, expect=(200, 201, 409)))
+            return "digest" in made
+
+        wait(f"{self.key} to be able to attest {event}", taken, REACHES_S_MAX)
+        return str(made["digest"])
 
     def issue(self, claims: JSON, battery: DemoBattery) -> str:
         """Issue one passport; the digest of its set list."""
