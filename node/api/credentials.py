@@ -5,9 +5,12 @@ Whatever is sent to a verify address is answered with {verified, problemDetails}
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Callable
 from typing import Any
 
+from flask import Response
 from flask.typing import ResponseReturnValue
 
 from credentials.errors import CredentialError
@@ -16,8 +19,10 @@ from node.api.reply import json_reply
 from node.api.route import CREDENTIAL_BYTES_MAX
 from node.errors import ProblemError
 from node.issuing.profiled import require_change
+from node.server.feeds import Feed
 from node.service import Service
 
+IN_FORCE_S_MAX = 5.0  # then a change of status is answered all the same
 JSON = dict[str, Any]
 
 
@@ -63,7 +68,32 @@ def set_status(service: Service) -> ResponseReturnValue:
     changes = [(entry["statusPurpose"], entry["status"]) for entry in order["credentialStatus"]]
     for purpose, raised in changes:
         require_change(purpose, raised=raised)  # all of them, before the first is made
-    return json_reply([service.vc_api.set_status(order["credentialId"], *change) for change in changes][-1])
+    told = {"credentialId": order["credentialId"], "statusPurpose": changes[-1][0], "status": changes[-1][1]}
+    change = _Changing(service, order["credentialId"], changes)
+    change.begin_next()  # what cannot be is refused here
+    body = json.dumps(told, ensure_ascii=False).encode() + b"\n"
+    waiting = Feed(lambda: (body, True) if change.done() else (b"", False), brief=True)
+    return Response(waiting, content_type="application/json", direct_passthrough=True)
+
+
+class _Changing:
+    """Changes of one credential, each begun when the lists say the one before, or after some seconds."""
+
+    def __init__(self, service: Service, credential_id: str, changes: list[tuple[str, bool]]) -> None:
+        self._service, self._credential_id = service, credential_id
+        self._left = list(changes)
+
+    def begin_next(self) -> None:
+        self._in_force = self._service.vc_api.set_status(self._credential_id, *self._left.pop(0))
+        self._until = time.monotonic() + IN_FORCE_S_MAX
+
+    def done(self) -> bool:
+        """Asked now and then: nobody waits in here."""
+        while self._in_force() or time.monotonic() > self._until:
+            if not self._left:
+                return True
+            self.begin_next()
+        return False
 
 
 def status_versions(service: Service, name: str) -> ResponseReturnValue:

@@ -10,6 +10,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import orjson
@@ -31,7 +32,6 @@ from node.storage.documents import StoredDocument
 from node.storage.office import OfficeStore
 
 JSON = dict[str, Any]
-WAIT_S_MAX, POLL_S = 5.0, 0.02
 STATUS_PROFILE = "bitstring"
 
 
@@ -168,8 +168,10 @@ class Securing:
                 batch.store(db)
         return secured
 
-    def set_status(self, credential_id: str, purpose: str, *, raised: bool, wake: Callable[[], None]) -> None:
-        """Raise or lower a bit of a credential with that id, and wait until the new list is in force."""
+    def set_status(
+        self, credential_id: str, purpose: str, *, raised: bool, wake: Callable[[], None]
+    ) -> Callable[[], bool]:
+        """Raise or lower a bit of a credential; what is returned tells whether the new list is in force."""
         for stored in self._office.documents.with_id(credential_id):
             place = self._place(stored, purpose)
             if place is None:
@@ -182,10 +184,7 @@ class Securing:
                     lists.set_bit_of(db, name, purpose, index, raised=raised, batch=batch)
                     batch.store(db)
             wake()
-            deadline = time.monotonic() + WAIT_S_MAX
-            while lists.served(name) != lists.newest(name) and time.monotonic() < deadline:
-                time.sleep(POLL_S)
-            return
+            return partial(_in_force, lists, name)
         raise not_found("credential_unknown", "this node issued no credential with that id and such a status")
 
     def newest_list(self, url: str) -> JSON | None:
@@ -236,3 +235,7 @@ def require_change(purpose: str, *, raised: bool) -> None:
             "a revocation is never taken back (Bitstring Status List 1.0, 2.1): issue a new credential; "
             "what may return is suspended instead",
         )
+
+
+def _in_force(lists: OwnStatusLists, name: str) -> bool:
+    return lists.served(name) == lists.newest(name)

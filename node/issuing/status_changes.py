@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 from credentials.documents.canonical import b64u
@@ -10,25 +9,20 @@ from node.issuing.issuing import Issuing
 from node.storage.issuances import Issuance
 
 REASON = "asked for at /credentials/status"
-WAIT_S_MAX, POLL_S = 5.0, 0.02
 
 
 def change_status(
     issuing: Issuing, issuance: Issuance, purpose: str, *, raised: bool, wake: Callable[[], None]
-) -> None:
-    """Revoke, suspend or reinstate an own passport, and wait until its list says so.
+) -> Callable[[], bool]:
+    """Revoke, suspend or reinstate an own passport; what is returned tells whether its list says so by now.
 
     What the rules of the ledger refuse is a 422 here; what is so already is left as it is.
     """
     lists, index = issuing.lists, issuance.status_index
     if raised == lists.bit(purpose, index):
-        return
+        return lambda: True
     effect = "revoke" if purpose == "revocation" else "suspend" if raised else "reinstate"
     members = {"passport_digest": b64u(issuance.digest), "reason": REASON}
     issuing.events.attest(issuing.signing.event_with(effect).type, issuance.battery, members)
     wake()
-    deadline = time.monotonic() + WAIT_S_MAX
-    while time.monotonic() < deadline:
-        if lists.bit(purpose, index) == raised and lists.in_force(purpose, index):
-            return
-        time.sleep(POLL_S)
+    return lambda: lists.bit(purpose, index) == raised and lists.in_force(purpose, index)

@@ -88,7 +88,7 @@ class WholeAnswer:
     @classmethod
     def of(cls, status: int, reason: str, kind: str, data: bytes, *more: tuple[str, str]) -> WholeAnswer:
         """A short answer."""
-        return cls(status, reason, (("Content-Type", kind), *more), _file(data), len(data))
+        return cls(status, reason, (("Content-Type", kind), *more), file_of(data), len(data))
 
 
 def new_body() -> IO[bytes]:
@@ -134,7 +134,8 @@ def _write(made: Iterable[bytes], body: IO[bytes]) -> None:
             close()
 
 
-def _file(data: bytes) -> IO[bytes]:
+def file_of(data: bytes) -> IO[bytes]:
+    """These bytes as a body, at its beginning."""
     file = new_body()
     file.write(data)
     file.seek(0)

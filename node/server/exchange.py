@@ -20,9 +20,17 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from node.errors import ProblemError, bad_request, busy
-from node.server.application import MEMORY_BYTES_MAX, Application, WholeAnswer, WholeRequest, call, new_body
+from node.server.application import (
+    MEMORY_BYTES_MAX,
+    Application,
+    WholeAnswer,
+    WholeRequest,
+    call,
+    file_of,
+    new_body,
+)
 from node.server.connections import IDLE_S_MAX, Connection, Connections, Doing, transfer_s_max
-from node.server.feeds import FEED_POLL_S, FEED_S_MAX, Feed, OpenFeeds
+from node.server.feeds import BRIEF_PER_CLIENT_MAX, BRIEF_POLL_S, FEED_POLL_S, FEED_S_MAX, Feed, OpenFeeds
 from node.server.lanes import Lane
 
 if TYPE_CHECKING:
@@ -72,12 +80,13 @@ class Exchange:
         self._connections = connections
         self._scheme = "https" if tls else "http"
         self._feeds = OpenFeeds()
+        self._brief = OpenFeeds(per_client_max=BRIEF_PER_CLIENT_MAX)
         self._stopping = asyncio.Event()
         self._large = {True: 0, False: 0}  # bodies on their way, by whether the sender is proven
         self._late = 0
         self._peers = Lane("peers", threads=3, waiting_max=61, per_client_max=48)
         self._probes = Lane("probes", threads=2, waiting_max=30, per_client_max=24)
-        self._polls = Lane("feeds", threads=1, waiting_max=64, per_client_max=64)
+        self._polls = Lane("feeds", threads=2, waiting_max=64, per_client_max=64)
         self._pages = Lane("pages", threads=6, waiting_max=90, per_client_max=72)
 
     def stop(self) -> None:
@@ -95,6 +104,8 @@ class Exchange:
         try:
             try:
                 answer = await self._answer(received, connection)
+                if isinstance(answer.body, Feed) and answer.body.brief:
+                    answer = await self._finished(received, connection, answer, answer.body)
             except ProblemError as problem:
                 answer = _told(problem)
             except (web.RequestPayloadError, TimeoutError) as error:
@@ -262,6 +273,18 @@ class Exchange:
                 return await self._send(received, connection, _told(problem))
         await response.write_eof()
         return response
+
+    async def _finished(
+        self, received: web.BaseRequest, connection: Connection, answer: WholeAnswer, feed: Feed
+    ) -> WholeAnswer:
+        """The whole answer of a brief feed, once it says that it is."""
+        with self._brief.one_of(_client(received, connection)):
+            while not self._stopping.is_set():
+                new, last = await self._polls.run(feed.poll, client=connection.address, proven=True)
+                if last:
+                    return replace(answer, body=file_of(new), size_bytes=len(new))
+                await asyncio.sleep(BRIEF_POLL_S)
+        raise busy("this node is stopping")
 
     async def _follow(self, feed: Feed, connection: Connection, response: web.StreamResponse) -> None:
         loop = asyncio.get_running_loop()

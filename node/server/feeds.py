@@ -14,7 +14,8 @@ from node.errors import busy
 
 FEEDS_MAX = 32
 FEEDS_PER_CLIENT_MAX = 4
-FEED_POLL_S = 0.25
+BRIEF_PER_CLIENT_MAX = 16
+FEED_POLL_S, BRIEF_POLL_S = 0.25, 0.05
 FEED_S_MAX = 600.0  # then the answer ends; the client asks again from where it was
 
 Poll = Callable[[], tuple[bytes, bool]]
@@ -23,16 +24,16 @@ Poll = Callable[[], tuple[bytes, bool]]
 class Feed:
     """The body of an answer: `poll` gives (what is new, whether that was the last of it)."""
 
-    def __init__(self, poll: Poll) -> None:
+    def __init__(self, poll: Poll, *, brief: bool = False) -> None:
         self.poll = poll
+        self.brief = brief  # an answer that waits a moment for what it tells, no stream
 
     def __iter__(self) -> Iterator[bytes]:
-        """Under a server that knows no feeds: what is known by now."""
+        """Under a server that knows no feeds: what is known by now; a brief one is asked until it is over."""
         while True:
             new, last = self.poll()
-            if new:
-                yield new
-            if last or not new:
+            yield new
+            if last or (not new and not self.brief):
                 return
 
 
@@ -47,9 +48,9 @@ class OpenFeeds:
     def one_of(self, client: str) -> Iterator[None]:
         """ProblemError 503 beyond the bounds."""
         if self._of[client] >= self._per_client_max:
-            raise busy(f"you follow {self._per_client_max} event streams already: close one first")
+            raise busy(f"you wait for {self._per_client_max} such answers already: let one end first")
         if self._of.total() >= self._total_max:
-            raise busy(f"{self._total_max} event streams are open, as many as this node serves")
+            raise busy(f"{self._total_max} such answers are open, as many as this node serves")
         self._of[client] += 1
         try:
             yield

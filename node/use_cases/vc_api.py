@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -75,17 +76,18 @@ class VcApi:
             raise not_found("no_manifest", "this node was not started with --open-api")
         return self._securing.manifest()
 
-    def set_status(self, credential_id: str, purpose: str, status: bool) -> JSON:
-        """POST /credentials/status: of a passport's set, or of a credential of a profile."""
+    def set_status(self, credential_id: str, purpose: str, status: bool) -> Callable[[], bool]:
+        """POST /credentials/status: of a passport's set, or of a credential of a profile.
+
+        What is returned tells whether the lists say so by now: who asks waits, no thread of this node does.
+        """
         require_change(purpose, raised=status)
         stored = self._office.documents.with_id(credential_id)
         sets = [d.set_digest for d in stored if d.fetched_at is None and d.set_digest is not None]
         issued = self._office.issuances.get(sets[0]) if sets else None
         if issued is not None:
-            change_status(self._issuing, issued, purpose, raised=status, wake=self._outbox.wake)
-        else:
-            self._securing.set_status(credential_id, purpose, raised=status, wake=self._outbox.wake)
-        return {"credentialId": credential_id, "statusPurpose": purpose, "status": status}
+            return change_status(self._issuing, issued, purpose, raised=status, wake=self._outbox.wake)
+        return self._securing.set_status(credential_id, purpose, raised=status, wake=self._outbox.wake)
 
     def did_document(self) -> JSON:
         """This participant's did.json."""

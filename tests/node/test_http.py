@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from node.cli.serve import _bind
+from node.errors import ProblemError
 from node.server import connections, exchange, feeds
 from node.server.application import Application
 from node.server.connections import Connection, Connections, Doing
@@ -378,3 +379,42 @@ def test_one_address_cannot_take_every_connection() -> None:
 
     assert cut == ["a0", "a1", "a2", "a3", "a4"]
     assert len(here) == 4
+
+
+def test_an_answer_that_waits_takes_no_thread() -> None:
+    """
+    Answers that come when something has happened wait on no thread, and arrive in whole with their status.
+    """
+    came = threading.Event()
+
+    def application(environ: dict[str, Any], start: Callable[..., Any]) -> Any:
+        if environ["PATH_INFO"] == "/healthz":
+            return small(environ, start)
+        start("200 OK", [("Content-Type", "application/json")])
+        return Feed(lambda: (b"true\n", True) if came.is_set() else (b"", False), brief=True)
+
+    with serving(application) as address, holding(address, 12, GET % b"/wait") as waiting:
+        assert healthz_s(address) < 2
+        came.set()
+        answers = [one.recv(4096) for one in waiting]
+
+    assert all(told.startswith(b"HTTP/1.1 200") and b"Content-Length: 5" in told for told in answers)
+
+
+def test_a_late_refusal_keeps_its_status() -> None:
+    """
+    What is refused while an answer waits is told as a refusal, not as a broken answer.
+    """
+
+    def refuse() -> tuple[bytes, bool]:
+        raise ProblemError(409, "state", "Not yet", "it was done before")
+
+    def application(environ: dict[str, Any], start: Callable[..., Any]) -> Any:
+        start("200 OK", [("Content-Type", "application/json")])
+        return Feed(refuse, brief=True)
+
+    with serving(application) as address:
+        told = answer(address, GET % b"/wait")
+
+    assert told.startswith(b"HTTP/1.1 409 ")
+    assert b'"code": "state"' in told
