@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from flask import Response, g, redirect, render_template, request
@@ -32,7 +33,7 @@ def page(template: str, status: int = 200, /, **context: Any) -> Response:
     )
 
 
-def attachment(data: bytes | str, name: str, content_type: str) -> Response:
+def attachment(data: bytes | str | Iterable[bytes], name: str, content_type: str) -> Response:
     """A file to keep; `name` is ours, never the caller's."""
     response = Response(data, content_type=content_type)
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'

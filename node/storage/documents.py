@@ -52,6 +52,14 @@ class DocumentTable:
         found = self._where("digest = ?", (digest,))
         return found[0] if found else None
 
+    def get_many(self, digests: Sequence[bytes]) -> dict[bytes, StoredDocument]:
+        """Those of `digests` that are held, by digest."""
+        found: dict[bytes, StoredDocument] = {}
+        for start in range(0, len(digests), VARIABLES_MAX):
+            part = digests[start : start + VARIABLES_MAX]
+            found.update((d.digest, d) for d in self._where(f"digest IN ({marks(len(part))})", part))
+        return found
+
     def with_id(self, credential_id: str) -> list[StoredDocument]:
         """The credentials with this `id`."""
         return self._where("credential_id = ?", (credential_id,))

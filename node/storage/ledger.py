@@ -115,6 +115,32 @@ class LedgerStore:
         row = self._db.connection.execute("SELECT time FROM blocks WHERE height = ?", (height,)).fetchone()
         return None if row is None else int(row["time"])
 
+    def block_times(self, heights: Iterable[int]) -> dict[int, int]:
+        """The times of many blocks at once."""
+        wanted, found = sorted(set(heights)), dict[int, int]()
+        for start in range(0, len(wanted), VARIABLES_MAX):
+            part = wanted[start : start + VARIABLES_MAX]
+            rows = self._db.connection.execute(
+                f"SELECT height, time FROM blocks WHERE height IN ({marks(len(part))})", part
+            )
+            found.update((row["height"], row["time"]) for row in rows)
+        return found
+
+    def ordered_attestations(self, wanted: Sequence[tuple[int, bytes]]) -> dict[bytes, bytes]:
+        """{digest: bytes} of attestations in the blocks of these heights: each block is read once."""
+        digests = {digest for _, digest in wanted}
+        heights, found = sorted({height for height, _ in wanted}), dict[bytes, bytes]()
+        for start in range(0, len(heights), VARIABLES_MAX):
+            part = heights[start : start + VARIABLES_MAX]
+            rows = self._db.connection.execute(
+                f"SELECT block FROM blocks WHERE height IN ({marks(len(part))})", part
+            )
+            for row in rows:
+                for data in Block.decode(row["block"]).attestations:
+                    if (digest := sha256(data).digest()) in digests:
+                        found[digest] = data
+        return found
+
     def ordered_attestation(self, height: int, digest: bytes) -> bytes | None:
         """The bytes of an attestation in the block of `height`: evidence of a refused one."""
         row = self._db.connection.execute("SELECT block FROM blocks WHERE height = ?", (height,)).fetchone()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, TypedDict
 
 from credentials.documents.canonical import b64u
@@ -10,6 +11,7 @@ from credentials.ledger.genesis import Genesis
 from credentials.ledger.standing import LIVE, Standing
 from credentials.verdicts.record import Record
 from node.issuing.issuing import Issuing
+from node.storage.documents import StoredDocument
 from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore
 from node.verdicts.sources import Gathering
@@ -69,11 +71,10 @@ class Batteries:
             network = self._gathering.network_view({})
             record = Record.read(view, network.genesis)
             standing = view.standing
-            passports = [
-                self._published(r.attestation, standing, audience)
-                for r in record.admitted
-                if r.attestation.set_list is not None
-            ]
+            published = [r.attestation for r in record.admitted if r.attestation.set_list is not None]
+            digests = [d for a in published if a.set_list is not None for d in a.set_list.points.values()]
+            held = self._office.documents.get_many(digests)
+            passports = [self._published(a, standing, held, audience) for a in published]
         return {
             "battery": found.canonical,
             "scheme": found.scheme,
@@ -87,7 +88,11 @@ class Batteries:
         }
 
     def _published(
-        self, attestation: Attestation, standing: Standing | None, audience: str
+        self,
+        attestation: Attestation,
+        standing: Standing | None,
+        held: Mapping[bytes, StoredDocument],
+        audience: str,
     ) -> PublishedPassport:
         assert attestation.set_list is not None, "asked for publications only"
         version = standing.passport_with(attestation.document_digest) if standing else None
@@ -99,7 +104,7 @@ class Batteries:
             "status": version.status if version is not None else "earlier",
             "points": {str(p): b64u(d) for p, d in sorted(attestation.set_list.points.items())},
             "held": {
-                str(p): (stored := self._office.documents.get(d)) is not None
+                str(p): (stored := held.get(d)) is not None
                 and self._gathering.giving.entitled(stored, audience)
                 for p, d in sorted(attestation.set_list.points.items())
             },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypedDict
 
 import orjson
@@ -88,35 +89,38 @@ class PassportDesk:
         row = self._office.issuances.get(read_digest(digest))
         if row is None:
             raise not_found("passport_unknown", "this node issued no passport with that digest")
-        return self._told(row, explain=True)
+        return self._told([row], explain=True)[0]
 
     def page(self, limit: int = 50, before: int | None = None) -> list[PassportProgress]:
         """Newest first; give the last one's `number` as `before` for the next page."""
-        return [self._told(row) for row in self._office.issuances.page(limit, before)]
+        return self._told(self._office.issuances.page(limit, before))
 
-    def _told(self, row: Issuance, *, explain: bool = False) -> PassportProgress:
-        office = self._office
-        published = office.outbox.get(row.published)
-        assert published is not None, "an issuance and its attestation are one transaction"
-        produced = office.outbox.get(row.produced) if row.produced is not None else None
-        told = self._progress.of(published)
-        return {
-            "number": row.number,
-            "digest": b64u(row.digest),
-            "battery": row.battery,
-            "version": row.version,
-            "category": row.category,
-            "signed_at": row.signed_at,
-            "attested": told["state"],
-            "height": told["height"],
-            "leaf_index": told["leaf_index"],
-            "block_time": told["block_time"],
-            "refusal": told["refusal"],
-            "waiting": self._progress.waiting(published) if explain else None,
-            "receipted_at": told["receipted_at"],
-            "sets": {str(d.point): b64u(d.digest) for d in office.documents.of_set(row.digest)},
-            "attestations": [self._progress.of(item) for item in (produced, published) if item is not None],
-        }
+    def _told(self, rows: Sequence[Issuance], *, explain: bool = False) -> list[PassportProgress]:
+        """A page of passports: the same number of statements however many they are."""
+        own = [digest for row in rows for digest in (row.produced, row.published) if digest is not None]
+        items = self._office.outbox.get_many(own)
+        progress = self._progress.of_many(list(items.values()))
+        sets = self._office.documents.digests_of_sets([row.digest for row in rows])
+        return [
+            {
+                "number": row.number,
+                "digest": b64u(row.digest),
+                "battery": row.battery,
+                "version": row.version,
+                "category": row.category,
+                "signed_at": row.signed_at,
+                "attested": (told := progress[row.published])["state"],
+                "height": told["height"],
+                "leaf_index": told["leaf_index"],
+                "block_time": told["block_time"],
+                "refusal": told["refusal"],
+                "waiting": self._progress.waiting(items[row.published]) if explain else None,
+                "receipted_at": told["receipted_at"],
+                "sets": {str(point): b64u(digest) for point, digest in sets[row.digest].items()},
+                "attestations": [progress[d] for d in (row.produced, row.published) if d in progress],
+            }
+            for row in rows
+        ]
 
     def attest(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypedDict
 
 from credentials.documents.canonical import b64u
@@ -52,8 +53,17 @@ class ProgressReport:
         self._ledger = ledger
         self._issuing = issuing
 
+    def of_many(self, items: Sequence[OutboxItem]) -> dict[bytes, Progress]:
+        """Where each stands, by digest: one look at the ledger for all."""
+        times = self._ledger.block_times(item.height for item in items if item.height is not None)
+        return {item.digest: self._told(item, times.get(item.height or 0)) for item in items}
+
     def of(self, item: OutboxItem) -> Progress:
         """Where it stands."""
+        return self.of_many([item])[item.digest]
+
+    @staticmethod
+    def _told(item: OutboxItem, block_time: int | None) -> Progress:
         refusal: dict[str, Any] | None = None
         if item.state == "refused":
             refusal = {"rule": item.rule, "winner_leaf_index": item.winner}
@@ -71,7 +81,7 @@ class ProgressReport:
             "state": item.state,
             "height": item.height,
             "leaf_index": item.leaf_index,
-            "block_time": self._ledger.block_time(item.height) if item.height is not None else None,
+            "block_time": block_time,
             "refusal": refusal,
             "created": item.created,
             "receipted_at": item.receipted_at,

@@ -94,13 +94,15 @@ class RecordDesk:
     def entries(self, start: int, limit: int = 50) -> list[EntryAnswer]:
         """Entries of the log from an index on."""
         found: list[EntryAnswer] = []
-        for row in self._ledger.entries_from(start, limit):
+        rows = self._ledger.entries_from(start, limit)
+        times = self._ledger.block_times(row.height for row in rows)
+        for row in rows:
             participant = self._genesis.participants.get(row.issuer or "")
             found.append(
                 {
                     "leaf_index": row.leaf_index,
                     "height": row.height,
-                    "time": self._ledger.block_time(row.height),
+                    "time": times.get(row.height),
                     "type": row.type,
                     "kind": row.kind,
                     "issuer": row.issuer,

@@ -118,10 +118,10 @@ class VcApi:
         if not versions:
             raise not_found("list_unknown", "this node publishes no status list of that name")
         told = []
+        items = self._office.outbox.get_many([version.attestation for version in versions])
+        made = self._progress.of_many(list(items.values()))
         for version in versions:
-            item = self._office.outbox.get(version.attestation)
-            assert item is not None, "a version and its attestation are one transaction"
-            progress = self._progress.of(item)
+            progress = made[version.attestation]
             told.append(
                 {
                     "seq": version.seq,

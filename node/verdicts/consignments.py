@@ -22,7 +22,7 @@ from node import log
 from node.errors import ProblemError, bad_request, busy, not_found
 from node.storage.consignments import ConsignmentRow
 from node.storage.office import OfficeStore
-from node.verdicts.export import as_csv
+from node.verdicts.export import as_csv, as_json
 from node.verdicts.judging import Judging
 from node.verdicts.sources import Gathering
 
@@ -186,11 +186,6 @@ class Consignments:
         item = orjson.loads(found)
         return {**item, "consignment": consignment_id, "declaration": row.declaration}
 
-    def items(self, consignment_id: str) -> list[JSON]:
-        """Every whole verdict, in line order."""
-        self._row(consignment_id)
-        return [orjson.loads(body) for body in self._office.consignments.bodies(consignment_id)]
-
     def events(self, consignment_id: str, after: int) -> tuple[list[JSON], bool]:
         """(what was judged after event `after`, whether nothing comes after that); never waits."""
         row = self._row(consignment_id)
@@ -209,15 +204,15 @@ class Consignments:
         reached = found[-1].seq if found else after
         return events, reached >= row.lines or self._judging.stopping
 
-    def export(self, consignment_id: str, format: str) -> bytes:
-        """All lines as CSV (one row each) or JSON (with every check)."""
-        items = self.items(consignment_id)
+    def export(self, consignment_id: str, format: str) -> Iterator[bytes]:
+        """All lines as CSV (one row each) or JSON (with every check), in parts: never all in memory."""
+        declaration = self._row(consignment_id).declaration
+        bodies = self._office.consignments.bodies(consignment_id)
         if format == "json":
-            shown = self.show(consignment_id, limit=0)
-            return orjson.dumps({**shown, "items": items}, option=orjson.OPT_INDENT_2)
+            return as_json(self.show(consignment_id, limit=0), bodies)
         if format != "csv":
             raise not_found("format_unknown", "exports are csv or json")
-        return as_csv(items, self._row(consignment_id).declaration)
+        return as_csv(bodies, declaration)
 
     def report(self, consignment_id: str) -> JSON:
         """The importer's readiness report over the lines of a consignment."""

@@ -1,12 +1,15 @@
-"""A consignment as a file: one row a line, for spreadsheets and customs systems."""
+"""A consignment as a file: one row a line, for spreadsheets and customs systems; written as it is read."""
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
+
+import orjson
 
 JSON = dict[str, Any]
 CSV_COLUMNS = (
@@ -33,12 +36,22 @@ CSV_COLUMNS = (
 )
 
 
-def as_csv(items: Iterable[JSON], declaration: str) -> bytes:
+def as_json(consignment: JSON, bodies: Iterable[bytes]) -> Iterator[bytes]:
+    """The consignment with every line as it was judged: what is stored is not read and written again."""
+    head = orjson.dumps({name: value for name, value in consignment.items() if name != "items"})
+    yield head.removesuffix(b"}") + b',"items":['
+    separator = b"\n"
+    for body in bodies:
+        yield separator + body
+        separator = b",\n"
+    yield b"\n]}\n"
+
+
+def as_csv(bodies: Iterable[bytes], declaration: str) -> Iterator[bytes]:
     """One row each, after the names of the columns."""
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(CSV_COLUMNS)
-    for item in items:
+    yield codecs.BOM_UTF8 + _row(CSV_COLUMNS)
+    for body in bodies:
+        item = orjson.loads(body)
         cells = {
             **item,
             "declaration": declaration,
@@ -47,8 +60,13 @@ def as_csv(items: Iterable[JSON], declaration: str) -> bytes:
             "gaps": "; ".join(str(gap.get("name", "")) for gap in item["gaps"]),
             "checks_failed": "; ".join(c["name"] for c in item["checks"] if c["outcome"] == "fail"),
         }
-        writer.writerow([_cell(cells.get(column)) for column in CSV_COLUMNS])
-    return text.getvalue().encode("utf-8-sig")
+        yield _row([_cell(cells.get(column)) for column in CSV_COLUMNS])
+
+
+def _row(cells: Sequence[str]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text).writerow(cells)
+    return text.getvalue().encode()
 
 
 def _iso(seconds: int | None) -> str | None:

@@ -133,14 +133,9 @@ class Gathering:
         key = standing_key(about)
         standing = self._standing(key)
         rows = self._ledger.entries_of(key)
-        times: dict[int, int] = {}
-        refused: dict[bytes, bytes] = {}
-        for row in rows:
-            times.setdefault(row.height, self._ledger.block_time(row.height) or 0)
-            if row.type == "refused" and row.digest is not None:
-                data = self._ledger.ordered_attestation(row.height, row.digest)
-                if data is not None:
-                    refused[row.digest] = data
+        times = self._ledger.block_times(row.height for row in rows)
+        lost = [(r.height, r.digest) for r in rows if r.type == "refused" and r.digest is not None]
+        refused = self._ledger.ordered_attestations(lost)
         entries = [LedgerEntry(r.leaf_index, r.height, times[r.height], r.entry) for r in rows]
         claims = self._ledger.standing(claims_key(key))
         return LedgerView(
