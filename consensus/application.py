@@ -53,6 +53,10 @@ class Application(Protocol):
         """
         ...
 
+    def issuer_of(self, tx: bytes) -> str:
+        """Who signed an attestation that check_tx has just found authentic: its share of the pool is used."""
+        ...
+
     def prepare_proposal(
         self, txs: Sequence[bytes], height: int, time: int, previous_id: bytes, bytes_max: int
     ) -> tuple[bytes, ...]:

@@ -36,6 +36,7 @@ class AttestationReceived:
 
     tx: bytes
     digest: bytes
+    sender: str = ""  # the peer that passed it on; "": this node's own outbox
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,23 @@
-"""Attestations that wait for a block: bounded, in order of arrival, each with what is known about it."""
+"""Attestations that wait for a block, each issuer with a share: nobody's flood takes another's place.
 
-from collections.abc import Iterable
+Two shelves. *Ready*: may be proposed now. *Waiting*: a precondition is unmet. Both are bounded as a whole;
+when one is full, the issuer that holds the most of it gives way to whoever holds less (decision 0103). What
+only waits is bounded far below what is ready, per issuer and per peer that passes it on, and goes first.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from consensus.application import Application, NotYet, Refusal
 
 COUNT_MAX = 20_000
 SIZE_BYTES_MAX = 32 << 20
+WAITING_COUNT_MAX = 4_000
+WAITING_BYTES_MAX = 8 << 20
+WAITING_PER_ISSUER_MAX = 1_000
+WAITING_PER_SENDER_MAX = 1_000  # of what one peer passes on, whoever signed it
 AGE_MS_MAX = 3_600_000  # an attestation that cannot be proposed for an hour is given up
 RETRY_MS = 30_000  # for one that may be proposed and yet was left out of a block with room
 RECHECKS_PER_BLOCK_MAX = 256
@@ -15,6 +26,9 @@ BUSY_COUNT = 64  # a block that took so many of ours was one of a stream
 PACE_MS = 400  # then the next block waits for more: a block costs every node the same, full or not
 FULL_COUNT = 400  # enough for a block without waiting
 OFFERED_MAX = 4_000  # attestations given to one prepare_proposal
+OFFERED_WAITING_MAX = 1_024  # of them: such that wait, perhaps for one that is offered with them
+
+OWN = ""  # the sender of what this node itself hands in
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +41,55 @@ class GivenUp:
 
 
 @dataclass(slots=True)
-class _Waiting:
+class _Entry:
+    digest: bytes
     tx: bytes
+    issuer: str
+    sender: str
     since_ms: int
-    ready: bool  # check_tx says that it may be proposed
     checked_ms: int
-    retry_at_ms: int = 0
+    ready: bool = False  # check_tx says that it may be proposed
+
+
+class _Shelf:
+    """Entries by issuer, in the order in which they were last asked about, counted and weighed."""
+
+    def __init__(self) -> None:
+        self.by_issuer: dict[str, dict[bytes, _Entry]] = {}
+        self.count = self.size_bytes = 0
+
+    def add(self, entry: _Entry) -> None:
+        self.by_issuer.setdefault(entry.issuer, {})[entry.digest] = entry
+        self.count += 1
+        self.size_bytes += len(entry.tx)
+
+    def remove(self, entry: _Entry) -> None:
+        of_issuer = self.by_issuer[entry.issuer]
+        del of_issuer[entry.digest]
+        if not of_issuer:
+            del self.by_issuer[entry.issuer]
+        self.count -= 1
+        self.size_bytes -= len(entry.tx)
+
+    def held_by(self, issuer: str) -> int:
+        return len(self.by_issuer.get(issuer, ()))
+
+    def newest_of_the_largest(self) -> _Entry | None:
+        """What goes first when there is no room: the issuer with most entries loses its newest."""
+        if not self.by_issuer:
+            return None
+        largest = max(sorted(self.by_issuer), key=self.held_by)
+        return next(reversed(self.by_issuer[largest].values()))
+
+    def in_turn(self) -> Iterator[_Entry]:
+        """One of each issuer, oldest first, until there are none."""
+        rows = deque(iter(entries.values()) for entries in self.by_issuer.values())
+        while rows:
+            row = rows.popleft()
+            entry = next(row, None)
+            if entry is not None:
+                yield entry
+                rows.append(row)
 
 
 class Pool:
@@ -40,105 +97,163 @@ class Pool:
 
     def __init__(self, application: Application) -> None:
         self._application = application
-        self._waiting: dict[bytes, _Waiting] = {}
-        self._size_bytes = 0
+        self._entries: dict[bytes, _Entry] = {}
+        self._ready, self._waiting = _Shelf(), _Shelf()
+        self._waiting_by_sender: dict[str, int] = {}
+        self._passed: set[bytes] = set()  # ready, and left out of a block with room
+        self._passed_until_ms = 0
         self._taken = 0  # by the block that is being stored
         self._paced_until_ms = 0
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self._entries)
 
     def __contains__(self, digest: object) -> bool:
-        return digest in self._waiting
+        return digest in self._entries
 
     @property
     def ready(self) -> int:
         """Attestations that may be proposed now."""
-        return sum(entry.ready for entry in self._waiting.values())
+        return self._ready.count
 
-    def add(self, tx: bytes, digest: bytes, now_ms: int, time: int) -> GivenUp | None:
-        """Keep `tx` if it may be proposed now or later."""
-        if digest in self._waiting:
+    @property
+    def by_issuer(self) -> dict[str, int]:
+        """How many attestations of each issuer there are."""
+        issuers = sorted({*self._ready.by_issuer, *self._waiting.by_issuer})
+        return {issuer: self._ready.held_by(issuer) + self._waiting.held_by(issuer) for issuer in issuers}
+
+    def add(self, tx: bytes, digest: bytes, sender: str, now_ms: int, time: int) -> list[GivenUp]:
+        """Keep `tx` if it may be proposed now or later; what is given up for it, or itself.
+
+        `now_ms` measures how long it waits, `time` (seconds) is what the rules are asked with.
+        """
+        if digest in self._entries:
+            return []
+        entry = _Entry(digest, tx, "", sender, now_ms, now_ms)
+        refusal = self._check(entry, now_ms, time)
+        if refusal is not None:
+            return [refusal]
+        entry.issuer = self._application.issuer_of(tx)
+        return self._admit(entry)
+
+    def _admit(self, entry: _Entry) -> list[GivenUp]:
+        of_sender = 0 if entry.sender == OWN else self._waiting_by_sender.get(entry.sender, 0)
+        of_issuer = self._waiting.held_by(entry.issuer)
+        crowding = of_issuer >= WAITING_PER_ISSUER_MAX or of_sender >= WAITING_PER_SENDER_MAX
+        if crowding and not entry.ready:
+            return [_full(entry, "too many of the same issuer or sender wait for something else")]
+        self._put(entry)
+        given_up = []
+        while (victim := self._one_too_many()) is not None:
+            self._take_out(victim)
+            given_up.append(_full(victim, "this node has too many attestations waiting"))
+        return given_up
+
+    def _one_too_many(self) -> _Entry | None:
+        """What has to go while a bound is exceeded: first of what waits."""
+        waiting, ready = self._waiting, self._ready
+        crowded = waiting.count > WAITING_COUNT_MAX or waiting.size_bytes > WAITING_BYTES_MAX
+        full = (
+            waiting.count + ready.count > COUNT_MAX or waiting.size_bytes + ready.size_bytes > SIZE_BYTES_MAX
+        )
+        if not crowded and not full:
             return None
-        if len(self._waiting) >= COUNT_MAX or self._size_bytes + len(tx) > SIZE_BYTES_MAX:
-            return GivenUp(digest, "pool_full", "this node has too many attestations waiting; send it later")
-        entry = _Waiting(tx, now_ms, ready=False, checked_ms=now_ms)
-        refusal = self._check(digest, entry, now_ms, time)
-        if refusal is None:
-            self._waiting[digest] = entry
-            self._size_bytes += len(tx)
-        return refusal
+        return waiting.newest_of_the_largest() or ready.newest_of_the_largest()
+
+    def _put(self, entry: _Entry) -> None:
+        self._entries[entry.digest] = entry
+        if entry.ready:
+            self._ready.add(entry)
+        else:
+            self._waiting.add(entry)
+            self._waiting_by_sender[entry.sender] = self._waiting_by_sender.get(entry.sender, 0) + 1
+
+    def _take_out(self, entry: _Entry) -> None:
+        del self._entries[entry.digest]
+        self._passed.discard(entry.digest)
+        if entry.ready:
+            self._ready.remove(entry)
+            return
+        self._waiting.remove(entry)
+        left = self._waiting_by_sender[entry.sender] - 1
+        if left:
+            self._waiting_by_sender[entry.sender] = left
+        else:
+            del self._waiting_by_sender[entry.sender]
+
+    # --- proposing
 
     def proposable(self, now_ms: int) -> bool:
         """Whether there is something to start a height for, and enough of it while there is a stream."""
-        if now_ms < self._paced_until_ms and len(self._waiting) < FULL_COUNT:
+        if now_ms < self._paced_until_ms and self._ready.count < FULL_COUNT:
             return False
-        return any(entry.ready and entry.retry_at_ms <= now_ms for entry in self._waiting.values())
+        if self._passed and now_ms >= self._passed_until_ms:
+            self._passed.clear()
+        return self._ready.count > len(self._passed)
 
     def offer(self) -> list[bytes]:
         """What prepare_proposal may choose from: the proposable first, then those that wait for others."""
-        ready = [entry.tx for entry in self._waiting.values() if entry.ready]
-        unready = [entry.tx for entry in self._waiting.values() if not entry.ready]
-        return [*ready, *unready][:OFFERED_MAX]
+        offered = [entry.tx for entry in islice(self._ready.in_turn(), OFFERED_MAX)]
+        room = min(OFFERED_WAITING_MAX, OFFERED_MAX - len(offered))
+        return [*offered, *(entry.tx for entry in islice(self._waiting.in_turn(), room))]
 
     def passed_over(self, now_ms: int) -> None:
         """Nothing of the offer was chosen: do not start heights for it for a while."""
-        for entry in self._waiting.values():
-            entry.retry_at_ms = now_ms + RETRY_MS
+        self._passed = {d for entries in self._ready.by_issuer.values() for d in entries}
+        self._passed_until_ms = now_ms + RETRY_MS
+
+    # --- after a block
 
     def remove(self, digests: Iterable[bytes]) -> None:
         """Forget attestations that are final."""
         for digest in digests:
-            entry = self._waiting.pop(digest, None)
+            entry = self._entries.get(digest)
             if entry is not None:
-                self._size_bytes -= len(entry.tx)
+                self._take_out(entry)
                 self._taken += 1
 
     def recheck(self, now_ms: int, time: int) -> list[GivenUp]:
-        """After a block: ask again about those that wait, oldest answer first."""
+        """After a block: ask again about those that wait, each issuer in turn, oldest answer first."""
         self._paced_until_ms = now_ms + PACE_MS if self._taken >= BUSY_COUNT else 0
         self._taken = 0
-        due = [
-            (digest, entry)
-            for digest, entry in self._waiting.items()
-            if not entry.ready or now_ms - entry.checked_ms >= READY_RECHECK_MS
-        ]
-        due.sort(key=lambda item: item[1].checked_ms)
-        given_up = [
-            self._check(digest, entry, now_ms, time) for digest, entry in due[:RECHECKS_PER_BLOCK_MAX]
-        ]
-        return self._drop(given_up)
+        due = list(islice(self._waiting.in_turn(), RECHECKS_PER_BLOCK_MAX))
+        room = RECHECKS_PER_BLOCK_MAX - len(due)
+        stale = (e for e in self._ready.in_turn() if now_ms - e.checked_ms >= READY_RECHECK_MS)
+        given_up: list[GivenUp] = []
+        for entry in (*due, *list(islice(stale, room))):
+            if entry.digest not in self._entries:
+                continue  # it made room for one that was ready a moment ago
+            self._take_out(entry)
+            refusal = self._check(entry, now_ms, time)
+            given_up += self._admit(entry) if refusal is None else [refusal]
+        return given_up
 
     def expire(self, now_ms: int) -> list[GivenUp]:
         """Give up what has waited for an hour."""
         reason = (
             "it could not be admitted within an hour; make sure that what it depends on is admitted first"
         )
-        return self._drop(
-            [
-                GivenUp(digest, "waited_too_long", reason)
-                for digest, entry in self._waiting.items()
-                if now_ms - entry.since_ms >= AGE_MS_MAX
-            ]
-        )
+        old = [entry for entry in self._entries.values() if now_ms - entry.since_ms >= AGE_MS_MAX]
+        for entry in old:
+            self._take_out(entry)
+        return [GivenUp(entry.digest, "waited_too_long", reason) for entry in old]
 
-    def _check(self, digest: bytes, entry: _Waiting, now_ms: int, time: int) -> GivenUp | None:
+    def _check(self, entry: _Entry, now_ms: int, time: int) -> GivenUp | None:
         entry.checked_ms = now_ms
+        entry.ready = False
         try:
             checked = self._application.check_tx(entry.tx, time)
         except NotYet:
-            entry.ready = False
             return None
         except Refusal as refusal:
-            return GivenUp(digest, refusal.code, str(refusal))
+            return GivenUp(entry.digest, refusal.code, str(refusal))
         except Exception as error:  # hostile bytes must not stop the node, whatever they raise
-            return GivenUp(digest, "malformed", f"it cannot be read ({type(error).__name__})")
-        if checked != digest:
-            return GivenUp(digest, "malformed", "its digest is not the one it was sent under")
+            return GivenUp(entry.digest, "malformed", f"it cannot be read ({type(error).__name__})")
+        if checked != entry.digest:
+            return GivenUp(entry.digest, "malformed", "its digest is not the one it was sent under")
         entry.ready = True
         return None
 
-    def _drop(self, given_up: Iterable[GivenUp | None]) -> list[GivenUp]:
-        dropped = [item for item in given_up if item is not None]
-        self.remove(item.digest for item in dropped)
-        return dropped
+
+def _full(entry: _Entry, why: str) -> GivenUp:
+    return GivenUp(entry.digest, "pool_full", f"{why}; send it later")

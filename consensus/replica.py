@@ -172,7 +172,7 @@ class Replica:
     @property
     def pool_by_issuer(self) -> dict[str, int]:
         """How many attestations of each issuer wait."""
-        return {}
+        return self._pool.by_issuer
 
     def pending(self, digest: bytes) -> bool:
         """Whether an attestation waits in the pool."""
@@ -214,9 +214,9 @@ class Replica:
         match event:
             case MessageReceived(sender=sender, data=data):
                 self._reception.receive(sender, data, self._present.time_ms)
-            case AttestationReceived(tx=tx, digest=digest):
-                with self._reception.edge("AttestationReceived", ""):
-                    self._receive_attestation(tx, digest)
+            case AttestationReceived(tx=tx, digest=digest, sender=sender):
+                with self._reception.edge("AttestationReceived", sender):
+                    self._receive_attestation(tx, digest, sender)
             case TimerElapsed(token=(height, round_, step)):
                 if self._present.storing is None and height == self._present.working:
                     self._rounds.elapsed(round_, Step(step))
@@ -236,10 +236,9 @@ class Replica:
             case Tick():
                 self._tick()
 
-    def _receive_attestation(self, tx: bytes, digest: bytes) -> None:
+    def _receive_attestation(self, tx: bytes, digest: bytes, sender: str) -> None:
         present = self._present
-        given_up = self._pool.add(tx, digest, present.now_ms, present.time_ms // 1000)
-        self._drop([given_up] if given_up else [])
+        self._drop(self._pool.add(tx, digest, sender, present.now_ms, present.time_ms // 1000))
         if present.name is None or present.validators.get(present.name) is None:
             self._pool.remove([digest])  # an observer checks and passes on; validators propose
 

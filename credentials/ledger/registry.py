@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
 from consensus.application import Execution, Refusal
-from consensus.cose import SignatureInvalid
+from consensus.cose import SignatureInvalid, parse_sign1
 from consensus.encoding import Value, encode
 from consensus.merkle import StandingsMap
 from consensus.types import Block
@@ -151,6 +151,10 @@ class Registry:
         attestation, countersigned = self._authentic(tx, digest, now)
         self._judge(now).judge(attestation, countersigned, leaf_index=0)
         return digest
+
+    def issuer_of(self, tx: bytes) -> str:
+        """The DID whose key signed an attestation that `check_tx` found authentic."""
+        return parse_sign1(tx).key_id.partition("#")[0]
 
     def foresee(self, tx: bytes, now: int) -> Judgment:
         """What would become of it now: admitted (None), lost to another, or a claim; raises as check_tx."""

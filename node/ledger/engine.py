@@ -203,6 +203,7 @@ class EmbeddedEngine:
         self.out: Outgoing | None = None  # set before the first turn
         self._shown = (0, 0)  # size and height of what peers showed of this node
         self._evidence: list[Evidence] = []
+        self._pool_by_issuer: dict[str, int] = {}
         self._place = (0, 0)  # round, attestations waiting
         self._status: Status = self._make_status()
 
@@ -252,7 +253,7 @@ class EmbeddedEngine:
             asking=replica.asking,
             pool=replica.pool_size,
             pool_ready=replica.pool_ready,
-            pool_by_issuer=replica.pool_by_issuer,
+            pool_by_issuer=self._pool_by_issuer,
             inbox=len(self._inbox),
             set_aside_total=watch.set_aside_total,
             set_aside=watch.newest_set_aside(),
@@ -382,6 +383,7 @@ class EmbeddedEngine:
             self._cosign()
         self._heed_peers()
         self._status = self._make_status()
+        self._pool_by_issuer = self._replica.pool_by_issuer
         self._watch.turned(self._replica.pool_ready)
 
     def _take(self, event: Event | _Internal | _Batch) -> None:
@@ -412,12 +414,14 @@ class EmbeddedEngine:
         with self._ledger.reading():
             self._ledger.learn_finals([digest for _, digest in batch.attestations])
             for data, digest in batch.attestations:
-                effects += self._feed(AttestationReceived(data, digest))
+                effects += self._feed(AttestationReceived(data, digest, batch.sender))
         kept: list[Effect] = []
         for effect in effects:
             if isinstance(effect, Drop) and effect.code in HOSTILE_ATTESTATIONS:
                 self.dropped[effect.code] += 1  # counted, not told one by one: a flood fills no log
                 self._strike(batch.sender)
+            elif isinstance(effect, Drop) and effect.code == "pool_full":
+                self.dropped[effect.code] += 1  # its issuer's outbox offers it again
             else:
                 kept.append(effect)
         return kept
