@@ -136,7 +136,7 @@ def test_five_and_six_do_not_fork_with_2f_faulty(validators: int) -> None:
 # --- the disk
 
 
-@pytest.mark.parametrize("seed", [0, 10, 25])
+@pytest.mark.parametrize("seed", [7, 17, 25])
 def test_seeds_on_production_databases(seed: int, tmp_path: Path) -> None:
     """
     With a real signing.db for each node, its log cut at any byte by crashes: no rule breaks, all gets final.
