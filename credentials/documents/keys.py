@@ -266,11 +266,10 @@ def require_did(did: str) -> None:
     elif uri is None or (uri.is_did and parts is None and uri.query is None and "/" not in uri.path):
         raise CredentialError("malformed", f"{shown(did)} is not a DID (DID Core 1.0, 3.1).")
     else:
-        kind = f"the DID method {uri.method}" if uri.is_did else f"{uri.scheme} URLs"
+        kind = f"of the DID method {uri.method}" if uri.is_did else "not a DID"
         raise CredentialError(
             "issuer_unknown",
-            f"The keys of {shown(did)} are not looked up: this node reads those of participants, did:web and "
-            f"did:key, not of {kind}.",
+            f"{shown(did)} is {kind}: this node looks up keys of participants, of did:web and of did:key.",
         )
 
 

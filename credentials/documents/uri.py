@@ -109,6 +109,12 @@ def parse_uri(text: object) -> Uri | None:
     )
 
 
+def is_web_url(text: object) -> bool:
+    """True for an absolute http or https URL with a host, however its letters are written."""
+    uri = parse_uri(text)
+    return uri is not None and uri.is_web
+
+
 def parse_did(text: object) -> tuple[str, str] | None:
     """(method, method-specific id) of a DID without path, query and fragment (DID Core 1.0, 3.1), or None.
 

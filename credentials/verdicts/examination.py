@@ -127,8 +127,8 @@ def examine_document(
     read = _structure(found, document, means.contexts)
     if read is None:
         return None
-    opened, credential = read
-    examined = Examination(document, credential, digest_document(document))
+    opened, credential, digest = read
+    examined = Examination(document, credential, digest)
     examined = _proof(found, opened, examined, means, demands, at)
     _check_related(found, credential, means)
     if demands.proof_only:
@@ -168,12 +168,15 @@ def _parse(found: Findings, shown: object, age_s: int | None) -> dict[str, Any] 
 
 def _structure(
     found: Findings, document: dict[str, Any], contexts: Contexts
-) -> tuple[Shown, Credential] | None:
-    """The credential, out of its envelope; None after saying why it is none, or cannot be judged."""
+) -> tuple[Shown, Credential, bytes] | None:
+    """The credential, out of its envelope, and the digest of what was shown.
+
+    None after saying why it is none, or cannot be judged.
+    """
     try:
         opened = unwrap(document)
         credential = view_of(opened.document)
-        digest_document(document)
+        digest = digest_document(document)
     except CredentialError as error:
         # An algorithm that is none, or is not known here, is a matter of the proof.
         name = "proof" if error.code in ("unsupported_algorithm", "invalid_signature") else "structure"
@@ -189,7 +192,7 @@ def _structure(
         tell(found, "structure", error, id=credential.id, types=list(credential.types))
     else:
         found.passed("structure", id=credential.id, types=list(credential.types))
-    return opened, credential
+    return opened, credential, digest
 
 
 # -- proof, issuer's key -------------------------------------------------------------------------------

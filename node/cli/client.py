@@ -107,7 +107,9 @@ def connect(data: Path | None, node: str | None, key: str | None) -> Client:
                 ) from error
     if url is None:
         raise click.UsageError("which node? Give --data DIR, --node URL, or set COMITY_NODE")
-    if not url.startswith(("http://", "https://")):
+    from credentials.documents.uri import is_web_url  # noqa: PLC0415
+
+    if not is_web_url(url):
         raise click.UsageError(f"a node is named by its URL: http://{url}, not {url}")
     return Client(url.rstrip("/"), token, None if data is None else DataDirectory(data).certificate)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from credentials.documents.uri import is_web_url
 from node.config import DataDirectory, passphrase
 from node.errors import SetupError
 from node.ledger import snapshot as snapshots
@@ -143,7 +144,7 @@ def join(
 
 def take_snapshot(directory: DataDirectory, found: networks.Network, snapshot: str, words: str) -> int:
     """Make ledger.db of a snapshot in a file or from a peer; its height."""
-    if not snapshot.startswith(("http://", "https://")):
+    if not is_web_url(snapshot):
         return snapshots.join(Path(snapshot), found.genesis, found.policy, directory.ledger)
     keys = Keys.load(directory.root, networks.read_card(directory.card).did, words)
     authentication = PeerAuthentication(found.genesis, keys.did, keys.signer("transport"))

@@ -23,18 +23,18 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn
+from urllib.parse import urljoin
+
+from credentials.documents.uri import parse_uri
 
 SECONDS_MAX = 5.0
 REDIRECTS_MAX = 2
 ADDRESSES_MAX = 3  # of one host that are tried
 RESOLVING_MAX = 8  # questions to the system's resolver, which may hang, and cannot be called off
 FETCHES_MAX = 3  # at the same time: most threads of the server stay free
-URL_CHARACTERS_MAX = 2048
 
-_URL = re.compile(
-    r"(?P<scheme>https?)://(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(?::(?P<port>[0-9]{1,5}))?"
-    r"(?P<path>/[!$&-;=?-\[\]_a-z~%]*)?"
-)
+_HOST = re.compile(r"\[[0-9a-f:.]+\]|[a-z0-9.-]+")
+_PATH = re.compile(r"/[!$&-;=?-\[\]_a-z~%]*")
 _PORTS = {"https": 443, "http": 80}
 _REDIRECTS = (301, 302, 303, 307, 308)
 # Addresses that carry another address inside: what they lead to is not what they look like.
@@ -109,7 +109,7 @@ class Fetcher:
                 answer = self._once(address, accept, size_bytes_max, deadline)
                 if isinstance(answer, bytes):
                     return answer
-                following = _parse(answer if "://" in answer else address.origin + answer)
+                following = _parse(urljoin(address.origin + address.path, answer))
                 if following.origin != address.origin:
                     _refuse(f"{address.origin} sends us on to another host")
                 address = following
@@ -224,11 +224,15 @@ class Fetcher:
 
 
 def _parse(url: object) -> _Address:
-    match = _URL.fullmatch(url) if isinstance(url, str) and len(url) <= URL_CHARACTERS_MAX else None
-    if match is None:
+    uri = parse_uri(url)
+    if uri is None or not uri.is_web or uri.host is None or uri.port == "":
         _refuse(f"{ascii(url)[:200]} is not an address that is asked")
-    host = match["host"].strip("[]").lower()
-    port = int(match["port"] or _PORTS[match["scheme"]])
+    path = (uri.path or "/") + ("" if uri.query is None else f"?{uri.query}")
+    strange = uri.user is not None or uri.fragment is not None
+    if strange or not _HOST.fullmatch(uri.host) or not _PATH.fullmatch(path):
+        _refuse(f"{ascii(url)[:200]} is not an address that is asked")
+    host = uri.host.strip("[]")
+    port = int(uri.port or _PORTS[uri.scheme])
     if not 0 < port < 1 << 16:
         _refuse(f"{ascii(url)[:200]} has no such port")
     labels = host.split(".")
@@ -240,7 +244,7 @@ def _parse(url: object) -> _Address:
             _refuse(f"the host of {ascii(url)[:200]} is neither a name nor an address")
     elif not all(0 < len(label) < 64 and label.strip("-") == label for label in labels):
         _refuse(f"the host of {ascii(url)[:200]} is not a name")
-    return _Address(match["scheme"], host, port, match["path"] or "/")
+    return _Address(uri.scheme, host, port, path)
 
 
 def _require_public(place: str, address: _Address) -> None:

@@ -20,6 +20,7 @@ from credentials.documents.keys import (
     require_did,
 )
 from credentials.documents.suites.integrity import KeyOf
+from credentials.documents.uri import parse_did
 from credentials.errors import CredentialError
 from credentials.ledger.genesis import Genesis
 from credentials.verdicts.verifier import participant_key
@@ -104,20 +105,20 @@ class Resolver:
 
 def _error_of(did: str, error: CredentialError) -> str:
     """The error codes of DID Resolution and of the did:key method (did:key 3.1.3)."""
-    parts = did.split(":", 2)
-    if parts[0] != "did" or len(parts) < 3 or not parts[1] or not parts[2]:
+    parts = parse_did(did)
+    if parts is None:
         return "invalidDid"
-    if parts[1] == "web":
+    method, identifier = parts
+    if method == "web":
         if error.code == "issuer_document_invalid":
             return "invalidDidDocument"
         return "notFound" if error.code == "issuer_unknown" else "invalidDid"
-    if parts[1] != "key":
-        named = parts[1].isascii() and parts[1].isalnum() and parts[1].islower()
-        return "methodNotSupported" if named else "invalidDid"
+    if method != "key":
+        return "methodNotSupported"
     if error.code == "unsupported_algorithm":
         return "unsupportedPublicKeyType"
     try:
-        data = base58btc_decode(parts[2], "the key")
+        data = base58btc_decode(identifier, "the key")
     except CredentialError:
         return "invalidDid"
     for kind in KINDS.values():

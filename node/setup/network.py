@@ -46,6 +46,7 @@ import tomli_w
 
 from consensus.errors import ConsensusError
 from consensus.policy import LogPolicy
+from credentials.documents.uri import parse_uri
 from credentials.errors import CredentialError
 from credentials.ledger.genesis import (
     Accreditation,
@@ -369,9 +370,10 @@ def _addresses(directory: Path, genesis: Genesis) -> dict[str, str]:
 
 
 def _require_url(did: str, url: object, where: str = "") -> None:
-    if not isinstance(url, str) or not url.startswith(("http://", "https://")) or not urlsplit(url).hostname:
+    uri = parse_uri(url)
+    if not isinstance(url, str) or uri is None or not uri.is_web or not urlsplit(url).hostname:
         raise SetupError(f"{where}the address of {did} is not an http:// or https:// URL: {url!r:.120}")
-    if url.startswith("http://") and not is_loopback(urlsplit(url).hostname or ""):
+    if uri.scheme == "http" and not is_loopback(urlsplit(url).hostname or ""):
         raise SetupError(
             f"{where}{url} is the address of {did}, and would need clear text between machines: write "
             f"https://{urlsplit(url).netloc}. A node that listens there serves HTTPS by itself, under a "

@@ -44,8 +44,8 @@ def operators_files(directory: DataDirectory) -> frozenset[str]:
         table = tomllib.loads((directory.root / "node.toml").read_text())
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
         return frozenset({"node.toml"})  # whoever reads the settings says what is wrong with them
-    fetch, contexts = table.get("fetch"), table.get("contexts")
-    named = [fetch.get("ca_file")] if isinstance(fetch, dict) else []
+    contexts = table.get("contexts")
+    named = [row.get("ca_file") for row in table.values() if isinstance(row, dict)]
     named += (
         [row.get("file") for row in contexts if isinstance(row, dict)] if isinstance(contexts, list) else []
     )

@@ -317,3 +317,35 @@ def test_a_certificate_must_be_for_the_name() -> None:
         get(origin.replace("http:", "https:"))
 
     assert caught.value.code == "unreachable"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "HTTPS://LISTS.EXAMPLE/a",
+        "Https://lists.example:443/a",
+        "https://lists.example/a",
+    ],
+)
+def test_an_address_is_one_however_it_is_written(url: str) -> None:
+    """
+    Scheme and host have no case, and the default port says nothing (RFC 3986, 6.2.2.1 and 6.2.3).
+    """
+    assert origin_of(url) == "https://lists.example"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://u@lists.example/",
+        "https://lists.example/#a",
+        "https://lists.example:/",
+        "https:/lists.example/",
+    ],
+)
+def test_parts_that_are_not_asked_for_are_refused(url: str) -> None:
+    """
+    No user, no fragment, no empty port: each would be read in two ways somewhere.
+    """
+    with pytest.raises(FetchError, match="not an address"):
+        origin_of(url)

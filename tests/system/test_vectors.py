@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.consensus import test_merkle
-from tests.credentials import test_canonical, test_ecdsa, test_jose, test_keys, test_rdfc
+from tests.credentials import test_canonical, test_ecdsa, test_jose, test_keys
+from tests.credentials.jsonld import test_rdfc
+from tests.node import test_cases
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 ROWS = [
@@ -52,6 +54,10 @@ def jose() -> list[int]:
     return [len(test_jose.SIGNED), len(refused), len(test_jose.DOCUMENTS), len(test_jose.KEYS)]
 
 
+def cases() -> list[int]:
+    return [sum(path.is_file() for path in test_cases.CASES.rglob("*")), len(test_cases.RIGHT)]
+
+
 # The numbers that a row's last cell gives, in their order there, as the test modules collect them; by the
 # folder and a word of the origin.
 COLLECTED: dict[tuple[str, str], Callable[[], list[int]]] = {
@@ -64,6 +70,7 @@ COLLECTED: dict[tuple[str, str], Callable[[], list[int]]] = {
     ("vc-di-ecdsa/", "vc-di-ecdsa"): lambda: [len(test_ecdsa.PUBLISHED)],
     ("vc-jose-cose/", "vc-jose-cose"): jose,
     ("did-key/", "did-method-key"): lambda: [len(test_keys.SEEDED), len(test_keys.NIST)],
+    ("cases/", "reports"): cases,
     ("batterypass/", "BatteryPass"): lambda: [len([*test_canonical.NOISE.rglob("*.json")])],
 }
 

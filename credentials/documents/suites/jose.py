@@ -227,9 +227,10 @@ def open_envelope(document: object) -> tuple[str, str]:
         _refuse(f"@context of an envelope must include {CREDENTIALS_V2} (VCDM 2.0, 4.13)")
     if not document.keys() <= {"@context", "type", "id"}:
         _refuse("An envelope holds @context, type and id only: other members are signed by nobody")
-    if not isinstance(url, str) or not url.startswith("data:"):
+    scheme, _, rest = url.partition(":") if isinstance(url, str) else ("", "", "")
+    if scheme.lower() != "data":  # a scheme has no case (RFC 3986, 3.1)
         _refuse("id of an envelope must be a data: URL (VCDM 2.0, 4.13)")
-    head, comma, text = url.removeprefix("data:").partition(",")
+    head, comma, text = rest.partition(",")
     media_type, semicolon, parameter = head.partition(";")
     name = media_type.lower().removeprefix("application/")
     if not comma or not text or name not in _ENVELOPES[kinds[0]] or media_type.lower() == name:

@@ -12,7 +12,7 @@ from credentials.errors import CredentialError
 from credentials.jsonld import rdf
 from credentials.jsonld.rdf import Quad, canonicalize, canonicalize_with_map, parse_nquads
 
-VECTORS = Path(__file__).parents[1] / "vectors" / "rdf-canon"
+VECTORS = Path(__file__).parents[2] / "vectors" / "rdf-canon"
 MANIFEST: list[dict[str, Any]] = json.loads((VECTORS / "manifest.jsonld").read_bytes())["entries"]
 P = "<urn:p>"
 

@@ -24,7 +24,7 @@ from tests.credentials.test_issuer import everything
 from tests.harness.interop.digitalbazaar import FOLDER, install
 from tests.harness.parts import missing, require
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 VECTORS = ROOT / "tests" / "vectors"
 FILES = ROOT / "credentials" / "jsonld" / "contexts"
 INDEX: dict[str, str] = json.loads((FILES / "index.json").read_bytes())

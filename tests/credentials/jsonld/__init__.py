@@ -1,0 +1,1 @@
+"""The package credentials/jsonld: contexts, statements, canonical forms."""
