@@ -91,6 +91,17 @@ def speaks_to_node(command: Command) -> Command:
     return connected
 
 
+def options(*added: Command) -> Command:
+    """Several options as one decorator, for a command that has many."""
+
+    def add(command: Command) -> Command:
+        for option in reversed(added):
+            command = option(command)
+        return command
+
+    return add
+
+
 def connect(data: Path | None, node: str | None, key: str | None) -> Client:
     """A client for the node that was named."""
     url = node or environment("COMITY_NODE")

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from node.cli.client import Client, connect, read_json, show, speaks_to_node
+from node.cli.client import Client, connect, options, read_json, show, speaks_to_node
 from node.config import DataDirectory, passphrase, read_table, shipped
 from node.errors import SetupError
 
@@ -58,29 +58,36 @@ def issue(*, client: Client, claims: str, code: str | None, idempotency_key: str
     return _follow(client, f"/passports/{made['digest']}", "attested") if wait else 0
 
 
+_ATTEST = options(
+    click.argument("event", required=False),
+    click.option("--list", "listing", is_flag=True, help="The events, with their members."),
+    click.option("--battery", help="The battery's identifier."),
+    click.option("--vin", help="The vehicle, for events that bind one."),
+    click.option("--member", "members", multiple=True, help="NAME=VALUE (repeatable); lists with commas."),
+    click.option("--event-time", type=int, help="Seconds since 1970; default now."),
+    click.option(
+        "--draft", is_flag=True, help="Print what a second party has to countersign; record nothing."
+    ),
+    click.option(
+        "--countersignature",
+        "countersignatures",
+        multiple=True,
+        type=click.Path(path_type=Path),
+        help="File that --countersign wrote (repeatable).",
+    ),
+    click.option(
+        "--countersign", type=click.Path(path_type=Path), help="Agree to another party's draft (offline)."
+    ),
+    click.option("--passphrase-file", type=click.Path(path_type=Path), help="For --countersign."),
+    click.option("--wait", is_flag=True, help="Wait for the receipt."),
+    click.option("--data", type=click.Path(path_type=Path), help="Data directory of a node on this machine."),
+    click.option("--node", help="URL of a node; otherwise COMITY_NODE."),
+    click.option("--key", help="Bearer key; otherwise COMITY_KEY, or the operator's key of --data."),
+)
+
+
 @click.command()
-@click.argument("event", required=False)
-@click.option("--list", "listing", is_flag=True, help="The events, with their members.")
-@click.option("--battery", help="The battery's identifier.")
-@click.option("--vin", help="The vehicle, for events that bind one.")
-@click.option("--member", "members", multiple=True, help="NAME=VALUE (repeatable); lists with commas.")
-@click.option("--event-time", type=int, help="Seconds since 1970; default now.")
-@click.option("--draft", is_flag=True, help="Print what a second party has to countersign; record nothing.")
-@click.option(
-    "--countersignature",
-    "countersignatures",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    help="File that --countersign wrote (repeatable).",
-)
-@click.option(
-    "--countersign", type=click.Path(path_type=Path), help="Agree to another party's draft (offline)."
-)
-@click.option("--passphrase-file", type=click.Path(path_type=Path), help="For --countersign.")
-@click.option("--wait", is_flag=True, help="Wait for the receipt.")
-@click.option("--data", type=click.Path(path_type=Path), help="Data directory of a node on this machine.")
-@click.option("--node", help="URL of a node; otherwise COMITY_NODE.")
-@click.option("--key", help="Bearer key; otherwise COMITY_KEY, or the operator's key of --data.")
+@_ATTEST
 def attest(
     *,
     event: str | None,

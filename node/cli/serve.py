@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from node.cli.client import options
 from node.cli.setup import DATA, PASSPHRASE
 from node.config import DataDirectory, environment, passphrase
 from node.errors import SetupError
@@ -40,28 +41,35 @@ OPEN = (
 )
 
 
+_SERVE = options(
+    DATA,
+    click.option(
+        "--listen", default="127.0.0.1:8470", show_default=True, help="HOST:PORT; port 0 takes a free one."
+    ),
+    PASSPHRASE,
+    click.option(
+        "--open-api",
+        is_flag=True,
+        help="Open the VC-API to everybody; on an empty directory, make a node by itself first. For tests.",
+    ),
+    click.option(
+        "--tls-cert",
+        type=click.Path(path_type=Path, exists=True),
+        help="Certificate chain (PEM): serve HTTPS.",
+    ),
+    click.option("--tls-key", type=click.Path(path_type=Path, exists=True), help="Its private key (PEM)."),
+    click.option(
+        "--tls",
+        type=click.Choice(["own", "off"]),
+        help="own: HTTPS under a certificate of this node (the default where others can reach it). "
+        "off: plain HTTP, for a proxy that ends TLS.",
+    ),
+    click.option("--die-with-parent", is_flag=True, help="End when the process that started this one ends."),
+)
+
+
 @click.command()
-@DATA
-@click.option(
-    "--listen", default="127.0.0.1:8470", show_default=True, help="HOST:PORT; port 0 takes a free one."
-)
-@PASSPHRASE
-@click.option(
-    "--open-api",
-    is_flag=True,
-    help="Open the VC-API to everybody; on an empty directory, make a node by itself first. For tests.",
-)
-@click.option(
-    "--tls-cert", type=click.Path(path_type=Path, exists=True), help="Certificate chain (PEM): serve HTTPS."
-)
-@click.option("--tls-key", type=click.Path(path_type=Path, exists=True), help="Its private key (PEM).")
-@click.option(
-    "--tls",
-    type=click.Choice(["own", "off"]),
-    help="own: HTTPS under a certificate of this node (the default where others can reach it). "
-    "off: plain HTTP, for a proxy that ends TLS.",
-)
-@click.option("--die-with-parent", is_flag=True, help="End when the process that started this one ends.")
+@_SERVE
 def serve(
     data: Path,
     *,
