@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -59,6 +60,14 @@ class Client:
             status, answer = link.ask(question, seconds_max=ANSWER_S_MAX, size_bytes_max=ANSWER_BYTES_MAX)
         except LinkError as error:
             raise ProblemError(502, "strange_answer", "Strange answer", str(error)) from error
+        except ssl.SSLCertVerificationError as error:
+            raise ProblemError(
+                502,
+                "not_believed",
+                "Not believed",
+                f"the certificate shown at {self.url} is not believed here: {error.verify_message}. For one "
+                "on this machine give --data DIR; others need a certificate of an authority (--tls-cert)",
+            ) from error
         except OSError as error:
             raise ProblemError(
                 503, "unreachable", "Not reachable", f"no node answers at {self.url}: is it running?"

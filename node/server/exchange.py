@@ -86,6 +86,7 @@ class Exchange:
         self._late = 0
         self._peers = Lane("peers", threads=3, waiting_max=61, per_client_max=48)
         self._probes = Lane("probes", threads=2, waiting_max=30, per_client_max=24)
+        self._doors = Lane("doors", threads=2, waiting_max=126, per_client_max=64)
         self._polls = Lane("feeds", threads=2, waiting_max=64, per_client_max=64)
         self._pages = Lane("pages", threads=6, waiting_max=90, per_client_max=72)
 
@@ -94,7 +95,7 @@ class Exchange:
         self._stopping.set()
 
     def close(self, seconds_max: float) -> None:
-        for lane in (self._peers, self._probes, self._polls, self._pages):
+        for lane in (self._peers, self._probes, self._doors, self._polls, self._pages):
             lane.close(seconds_max)
 
     async def __call__(self, received: web.BaseRequest) -> web.StreamResponse:
@@ -123,10 +124,9 @@ class Exchange:
             headers = [(n, v) for n, v in headers if n != "host"] + [("host", host)]
         if received.method == "POST" and target.startswith(PEERS) and self._door.peers is not None:
             return await self._answer_peer(received, connection, target.removeprefix(PEERS), self._door.peers)
-        proven = connection.proven
-        large = (received.content_length or 0) > MEMORY_BYTES_MAX or received.content_length is None
-        if not proven and large and received.can_read_body:
-            proven = await self._is_known(received, connection)
+        path = target.partition("?")[0]
+        probe = path in PROBES and received.method in ("GET", "HEAD")
+        proven = connection.proven or (not probe and await self._is_known(received, connection))
         body, size = await self._read(received, connection, BODY_BYTES_MAX, proven=proven)
         self._connections.begin(connection, Doing.ANSWERING, ANSWER_S_MAX)
         sockname = received.get_extra_info("sockname") or ("localhost", 0)
@@ -140,8 +140,7 @@ class Exchange:
             body,
             size,
         )
-        path = target.partition("?")[0]
-        lane = self._probes if path in PROBES and received.method in ("GET", "HEAD") else self._pages
+        lane = self._probes if probe else self._pages
         made: list[WholeAnswer] = []
 
         def work() -> None:
@@ -157,15 +156,18 @@ class Exchange:
         return made[0]
 
     async def _is_known(self, received: web.BaseRequest, connection: Connection) -> bool:
-        """Whether a large body comes from somebody who holds a key or a session: asked before it is read."""
+        """Whether it comes from somebody who holds a key or a session: asked before its body is read."""
         authorization, cookie = received.headers.get("Authorization"), received.headers.get("Cookie")
         if authorization is None and cookie is None:
             return False
-        known = await self._pages.run(
-            partial(self._door.knows, authorization, cookie), client=connection.address, proven=False
-        )
-        connection.proven = connection.proven or known
-        return known
+        self._connections.begin(connection, Doing.ANSWERING, ANSWER_S_MAX)
+        try:
+            connection.proven = await self._doors.run(
+                partial(self._door.knows, authorization, cookie), client=connection.address, proven=False
+            )
+        except ProblemError:  # too many are asked about: it goes on as a stranger
+            return False
+        return connection.proven
 
     async def _read(
         self, received: web.BaseRequest, connection: Connection, size_max: int, *, proven: bool

@@ -2,6 +2,7 @@
 
     peers    /peer/*             the agreement
     probes   /healthz, /readyz   whoever watches the node
+    doors    whose key or session a request shows, asked once for each connection
     feeds    polls of open event streams
     pages    everything else
 

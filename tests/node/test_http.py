@@ -205,6 +205,55 @@ def test_pages_cannot_take_the_probes_threads() -> None:
     assert refused
 
 
+def test_who_holds_a_key_is_answered_beside_any_number_of_strangers() -> None:
+    """
+    With the strangers' places of the pages taken, whoever shows a key is answered; a wrong key is no key.
+    """
+    door = Door(knows=lambda authorization, cookie: authorization == "Bearer good")
+    ask = b"GET /x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer %s\r\n\r\n"
+    with serving(door=door) as address, holding(address, 70, GET % b"/slow"):
+        time.sleep(0.2)
+        started = time.monotonic()
+        good, bad = answer(address, ask % b"good"), answer(address, ask % b"bad")
+        took_s = time.monotonic() - started
+
+    assert good.startswith(b"HTTP/1.1 200")
+    assert b" 503 " in bad[:16]
+    assert took_s < 2
+
+
+def test_peers_cannot_take_the_pages_threads_nor_pages_the_peers() -> None:
+    """
+    With every thread and place of one lane taken, the other answers at once.
+    """
+
+    class Slow:
+        def handle(self, path: str, body: bytes) -> bytes:
+            if path == "slow":
+                time.sleep(1)
+            return b"ok"
+
+        def refuse_large(self) -> None: ...
+
+        def refusal_wait_s(self, address: str) -> float:
+            return 0.0
+
+    post = b"POST /peer/%s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+    with serving(door=Door(peers=Slow())) as address:
+        with holding(address, 70, post % b"slow"):
+            time.sleep(0.2)
+            started = time.monotonic()
+            page = answer(address, GET % b"/x")
+        with holding(address, 70, GET % b"/slow"):
+            time.sleep(0.2)
+            peer = answer(address, post % b"quick")
+        took_s = time.monotonic() - started
+
+    assert page.startswith(b"HTTP/1.1 200")
+    assert peer.endswith(b"ok")
+    assert took_s < 4
+
+
 def test_a_large_body_from_strangers_has_its_own_places() -> None:
     """
     Large bodies on their way are counted: the one too many is a 503; whoever holds a key has other places.

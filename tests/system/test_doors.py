@@ -32,6 +32,7 @@ from tests.harness.net.harness import (
     VALIDATORS,
     Node,
     Party,
+    comity,
     found,
     wait,
 )
@@ -320,6 +321,22 @@ def test_large_bodies_that_never_end(net: Net) -> None:
         return secure
 
     net.during("large bodies", lambda node, ended: keep_open(node, ended, begin, b"x"))
+
+
+def test_the_command_line_reaches_a_node_under_its_own_certificate(net: Net) -> None:
+    """
+    `comity ... --data DIR` believes the certificate that the node of DIR made for itself, and no other.
+    """
+    cn, customs = net.nodes["cn"], net.nodes["customs"]
+    others = (customs.data / "certificate.pem").read_bytes()
+    own = (cn.data / "certificate.pem").read_bytes()
+
+    assert comity("status", "--data", cn.data) == 0
+    (cn.data / "certificate.pem").write_bytes(others)
+    try:
+        assert comity("status", "--data", cn.data) != 0
+    finally:
+        (cn.data / "certificate.pem").write_bytes(own)
 
 
 def test_nothing_acknowledged_is_lost(net: Net) -> None:
