@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,26 +21,34 @@ from credentials.ledger.standing import (
     Lineage,
     Setting,
     Standing,
+    Undo,
+    with_setting,
 )
 
 
-def after(standing: Standing, attestation: Attestation, context: Context, voice: Voice) -> Standing:
-    """The standing after an admitted event that takes nothing back."""
+def after(
+    standing: Standing, attestation: Attestation, context: Context, voice: Voice, undo: Undo | None
+) -> Standing:
+    """The standing after an admitted event that takes nothing back; `undo` is what takes it back."""
     event = context.event
     if event.effects.creates and standing.born:
         standing = _unseat_enrolment(standing, context.leaf_index)
         if standing.contested:
-            return replace(standing, producer=attestation.issuer)
+            return replace(standing, producer=attestation.issuer, undo=undo)
+    to: dict[str, Any] = {"undo": undo}
     marks = (*event.marks, *(event.marks_in_use if standing.used else ()))
-    standing = standing.with_marks(*marks)
-    standing = replace(standing, **_axes(standing, attestation, context))
-    standing = replace(standing, **_origin(standing, attestation, context, voice))
+    if marks:
+        to["marks"] = tuple(sorted({*standing.marks, *marks}))
+    to |= _axes(standing, attestation, context)
+    to |= _origin(standing, attestation, context, voice)
+    if event.sets is not None or event.lifts is not None:
+        to["jurisdictions"] = _settings(standing, attestation, context, voice)
     if event.effects.passport is not None:
-        changes = passport_after(standing, attestation, context, voice)
-        standing = replace(standing, **changes)
-    standing = _settings(standing, attestation, context, voice)
-    standing = _presentation(standing, attestation, context, voice)
-    return _custody(standing, attestation, context, voice)
+        to |= passport_after(standing, attestation, context, voice)
+    to |= _custody(standing, attestation, context, voice)
+    if event.effects.presentation is not None:
+        to |= _presentation(standing, attestation, context, voice)
+    return replace(standing, **to)
 
 
 def _axes(standing: Standing, attestation: Attestation, context: Context) -> dict[str, Any]:
@@ -120,41 +128,41 @@ def rests_on_authority(standing: Standing) -> bool:
     return entered or acted or standing.presentation is not None or "assigned" in standing.facts
 
 
-def _settings(standing: Standing, attestation: Attestation, context: Context, voice: Voice) -> Standing:
+def _settings(
+    standing: Standing, attestation: Attestation, context: Context, voice: Voice
+) -> Mapping[str, Mapping[str, Setting]]:
     """What is kept per jurisdiction with who set it. The first setting stays: it is never a first again."""
     event = context.event
     if event.lifts is not None:
         assert voice.lifts is not None, "speaking.py found which one it lifts"
-        return standing.with_setting(event.lifts, voice.lifts, None)
-    if event.sets is None:
-        return standing
+        return with_setting(standing.jurisdictions, event.lifts, voice.lifts, None)
+    assert event.sets is not None, "asked for these events only"
     kind = context.genesis.lifecycle.settings[event.sets].key
-    if kind == "officials" and not voice.role:
-        return standing
     key = voice.jurisdiction if kind == "act" or voice.role else PARTY
-    if standing.setting(event.sets, key) is not None:
-        return standing
-    return standing.with_setting(event.sets, key, Setting(attestation.issuer, context.leaf_index, voice.role))
+    if (kind == "officials" and not voice.role) or standing.setting(event.sets, key) is not None:
+        return standing.jurisdictions
+    made = Setting(attestation.issuer, context.leaf_index, voice.role)
+    return with_setting(standing.jurisdictions, event.sets, key, made)
 
 
-def _presentation(standing: Standing, attestation: Attestation, context: Context, voice: Voice) -> Standing:
+def _presentation(
+    standing: Standing, attestation: Attestation, context: Context, voice: Voice
+) -> dict[str, Any]:
     effect = context.event.effects.presentation
-    if effect is None:
-        return standing
     if effect == "closed":
-        return replace(standing, presentation=None)
+        return {"presentation": None}
     office, jurisdiction = _office(attestation, context, voice)
     if effect == "moved":
         assert standing.presentation is not None, "only customs of an open declaration speaks"
         moved = replace(standing.presentation, jurisdiction=jurisdiction, office=office)
-        return replace(standing, presentation=moved, place=jurisdiction)
+        return {"presentation": moved, "place": jurisdiction}
     refused = standing.setting(REFUSED, jurisdiction)
     if refused is not None:
         raise NotYet("refused_here", f"{refused.by} refused it in {jurisdiction} and has to lift that first")
     opened = CustomsPresentation(
         attestation.digest, attestation.issuer, context.leaf_index, jurisdiction, office
     )
-    return replace(standing, presentation=opened, place=jurisdiction)
+    return {"presentation": opened, "place": jurisdiction}
 
 
 def _office(attestation: Attestation, context: Context, voice: Voice) -> tuple[str | None, str]:
@@ -172,23 +180,20 @@ def _office(attestation: Attestation, context: Context, voice: Voice) -> tuple[s
     raise Refusal("members", f"{office} is no customs participant of this network")
 
 
-def _custody(standing: Standing, attestation: Attestation, context: Context, voice: Voice) -> Standing:
+def _custody(standing: Standing, attestation: Attestation, context: Context, voice: Voice) -> dict[str, Any]:
     """Who holds it, where it is and who is named for the next steps."""
-    event, parties = context.event, attestation.parties
+    event = context.event
     to: dict[str, Any] = {}
     holder = _next_holder(standing, attestation, context)
-    named = standing.named
     if holder is not None:
-        to["holder"], named = holder, ()
+        to["holder"], to["named"] = holder, ()
     if event.names:
-        named = _with_named(named, parties)
-    if named != standing.named:
-        to["named"] = named
+        to["named"] = _with_named(to.get("named", standing.named), attestation.parties)
     if event.place == "author":
         to["place"] = voice.jurisdiction
     elif event.place == "none":
         to["place"] = None
-    return replace(standing, **to) if to else standing
+    return to
 
 
 def _next_holder(standing: Standing, attestation: Attestation, context: Context) -> str | None:

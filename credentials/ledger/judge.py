@@ -69,6 +69,7 @@ class Judge:
     at: int
     committed_height: int
     records: dict[bytes, object | None] = field(default_factory=dict)
+    cores: dict[bytes, tuple[Standing, bytes]] = field(default_factory=dict)  # as they were read
     fetched: dict[bytes, bytes | None] = field(default_factory=dict)
     changed: dict[bytes, Record | Recalls] = field(default_factory=dict)
     ordered: set[bytes] = field(default_factory=set)
@@ -99,7 +100,11 @@ class Judge:
 
     def standing_at(self, key: bytes) -> Standing | None:
         """The standing with this key."""
-        return self._record(key, Standing.decode, Standing)
+        if key not in self.records and (data := self._data(key)) is not None:
+            standing, core = Standing.decode_with_core(data)
+            self.records[key], self.cores[key] = standing, (standing, core)
+        found = self.records.setdefault(key, None)
+        return found if isinstance(found, Standing) else None
 
     def asset(self, subject: Subject) -> Asset:
         """The vehicle or asset, with what is bound to it."""
@@ -107,12 +112,15 @@ class Judge:
 
     def _record(self, key: bytes, decode: Callable[[bytes], R], kind: type[R]) -> R | None:
         if key not in self.records:
-            if key not in self.fetched:
-                self.fetched[key] = self.reader.get_many([key]).get(key)
-            data = self.fetched[key]
+            data = self._data(key)
             self.records[key] = decode(data) if data is not None else None
         found = self.records[key]
         return found if isinstance(found, kind) else None
+
+    def _data(self, key: bytes) -> bytes | None:
+        if key not in self.fetched:
+            self.fetched[key] = self.reader.get_many([key]).get(key)
+        return self.fetched[key]
 
     def _put(self, record: Record | Recalls) -> None:
         self.records[record.key] = record
@@ -201,6 +209,9 @@ class Judge:
             raise Refusal("subject", f"{subject.scheme} is no scheme of batteries")
         if asset is not None and asset.scheme not in genesis.lifecycle.asset_schemes:
             raise Refusal("subject", f"{asset.scheme} is no scheme of vehicles or assets")
+        for other in attestation.referenced_subjects:
+            if other.scheme not in genesis.lifecycle.battery_schemes:
+                raise Refusal("subject", f"{other.scheme} is no scheme of batteries")
         standing = self.standing(subject)
         for rule in genesis.lifecycle.guards_always:
             RULES[rule](standing, attestation, context)
@@ -253,7 +264,9 @@ class Judge:
             known = self._known(attestation.referenced_digests)
             now = taken_back(standing, attestation, context, known=known)
         else:
-            now = after(standing, attestation, context, voice)
+            kept = event.effects.contests  # beside the last record, which stays the one to be taken back
+            undo = standing.undo if kept else self._undo(standing, attestation, context.leaf_index)
+            now = after(standing, attestation, context, voice, undo)
         others = linked(standing, now, attestation, context)
         if event.effects.creates and standing.enrolled is not None and not rests_on_authority(standing):
             enrolled = standing.enrolled
@@ -261,8 +274,6 @@ class Judge:
             self._count_claim(standing.key, Claim(enrolled.by, kind, enrolled.leaf_index, alert=False))
         for other in others:
             self._put(other)
-        if event.effects.undo is None and not event.effects.contests:
-            now = replace(now, undo=self._undo(standing, attestation, context.leaf_index))
         self._put(now)
 
     def _undo(self, before: Standing, attestation: Attestation, leaf_index: int) -> Undo:
@@ -274,8 +285,15 @@ class Judge:
             self.at,
             countersigned=any(c.signatory != attestation.issuer for c in attestation.countersignatures),
             taken_back=False,
-            core_before=None if before == Standing(before.subject) else before.core(),
+            core_before=self._core(before),
         )
+
+    def _core(self, standing: Standing) -> bytes | None:
+        """The encoded core of a standing as it was before; None if there was none."""
+        known = self.cores.get(standing.key)
+        if known is not None and known[0] is standing:
+            return known[1]
+        return standing.core() if self.standing_at(standing.key) is not None else None
 
 
 def _refused(conflict: RuleConflict, attestation: Attestation, leaf_index: int) -> Refused:

@@ -88,8 +88,6 @@ def _children(pack: Standing, attestation: Attestation, context: Context) -> lis
     committed = pack.children_root is not None and children_root(subjects) == pack.children_root
     found: list[Record] = []
     for subject in subjects:
-        if subject.scheme not in genesis.lifecycle.battery_schemes:
-            raise Refusal("subject", f"{subject.scheme} is no scheme of batteries")
         child = context.records.standing(subject)
         own = genesis.makes(issuer, subject.scheme, subject.namespace, context.at)
         if child.born and not (committed or is_holder(child, issuer, context)):

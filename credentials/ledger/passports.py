@@ -26,6 +26,7 @@ from credentials.ledger.standing import (
     SUSPENDED,
     Passport,
     Standing,
+    with_setting,
 )
 
 
@@ -110,10 +111,12 @@ def _reinstated(standing: Standing, attestation: Attestation, voice: Voice) -> d
 
 def _revoked(standing: Standing, attestation: Attestation, voice: Voice) -> dict[str, Any]:
     """Final. An authority's revocation also bans (the table's `sets`), even after the maker's own."""
+    ended: dict[str, Any] = {}
     if not voice.role:
         _require_free(standing, "revoked")
         passport = _named_passport(standing, attestation, (LIVE, SUSPENDED))
-        standing = standing.with_setting(PASSPORT_SUSPENDED, PARTY, None)
+        own = with_setting(standing.jurisdictions, PASSPORT_SUSPENDED, PARTY, None)
+        ended["jurisdictions"] = own
     else:
         passport = _named_passport(standing, attestation, (LIVE, SUSPENDED, REVOKED))
         if passport.status == REVOKED and standing.setting("banned", voice.jurisdiction) is not None:
@@ -121,7 +124,7 @@ def _revoked(standing: Standing, attestation: Attestation, voice: Voice) -> dict
     return {
         "passport": replace(passport, status=REVOKED, changed_by=attestation.issuer),
         "publication": CEASED,
-        "jurisdictions": standing.jurisdictions,
+        **ended,
     }
 
 

@@ -223,14 +223,6 @@ class Standing:
         """What is set under this name in this jurisdiction, or None."""
         return self.settings(name).get(jurisdiction)
 
-    def with_setting(self, name: str, key: str, setting: Setting | None) -> Standing:
-        """This standing with one setting set, or lifted (None)."""
-        kept = {k: s for k, s in self.settings(name).items() if k != key}
-        if setting is not None:
-            kept[key] = setting
-        others = {n: s for n, s in self.jurisdictions.items() if n != name}
-        return replace(self, jurisdictions={**others, name: kept} if kept else others)
-
     def with_marks(self, *marks: str) -> Standing:
         """This standing with more marks."""
         grown = tuple(sorted({*self.marks, *marks}))
@@ -276,14 +268,30 @@ class Standing:
     @classmethod
     def decode(cls, data: bytes) -> Standing:
         """Read a value of the map of standings; raises CredentialError if it is another record."""
+        return cls.decode_with_core(data)[0]
+
+    @classmethod
+    def decode_with_core(cls, data: bytes) -> tuple[Standing, bytes]:
+        """The same, with the encoded core: whoever puts it into an undo record need not encode it again."""
         value = tagged(data, _STANDING_TAG, 3)
         undo = Undo(*value[2]) if value[2] is not None else None
-        return replace(cls.decode_core(value[1]), undo=undo)
+        return _standing(cls, cast(list[Any], decode(value[1])), undo), value[1]
 
     @classmethod
     def decode_core(cls, data: bytes) -> Standing:
         """Read what `core` wrote."""
-        return _standing(cls, cast(list[Any], decode(data)))
+        return _standing(cls, cast(list[Any], decode(data)), None)
+
+
+def with_setting(
+    jurisdictions: Mapping[str, Mapping[str, Setting]], name: str, key: str, setting: Setting | None
+) -> Mapping[str, Mapping[str, Setting]]:
+    """What is kept per jurisdiction with one setting set, or lifted (None)."""
+    kept = {k: s for k, s in jurisdictions.get(name, {}).items() if k != key}
+    if setting is not None:
+        kept[key] = setting
+    others = {n: s for n, s in jurisdictions.items() if n != name}
+    return {**others, name: kept} if kept else others
 
 
 def _core_value(s: Standing) -> list[Any]:
@@ -336,7 +344,7 @@ def _core_value(s: Standing) -> list[Any]:
     ]
 
 
-def _standing(cls: type[Standing], v: list[Any]) -> Standing:
+def _standing(cls: type[Standing], v: list[Any], undo: Undo | None) -> Standing:
     return cls(
         subject=Subject(*v[0]),
         item_state=v[1],
@@ -369,6 +377,7 @@ def _standing(cls: type[Standing], v: list[Any]) -> Standing:
         facts=v[26],
         refusals=tuple(Refused(*r) for r in v[27]),
         refusals_count=v[28],
+        undo=undo,
     )
 
 

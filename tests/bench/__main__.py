@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from tests.bench import attestation, finality, load, passport, scan, suites
+from tests.bench import attestation, block, finality, load, passport, scan, suites
 from tests.bench.harness import Comparison, NotMeasured, circumstances
 
 
@@ -23,6 +23,10 @@ def _finality(quick: bool) -> str:
     return f"finality of four validators sharing this machine: {measured.text()}"
 
 
+def _block(quick: bool) -> str:
+    return f"a block's CPU: {block.measure(count=100 if quick else 350, rounds=1 if quick else 5)}"
+
+
 def _scan(quick: bool) -> str:
     return f"a scan of one battery: {scan.measure(seconds=3 if quick else 20).text()}"
 
@@ -35,6 +39,7 @@ ROWS: dict[str, Callable[[bool], str]] = {
     "passport": lambda quick: _compared(passport.measure, quick),
     "suites": _suites,
     "attestation": lambda quick: _compared(attestation.measure, quick),
+    "block": _block,
     "finality": _finality,
     "scan": _scan,
     "load": _load,

@@ -6,6 +6,7 @@ from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -31,8 +32,18 @@ from consensus.types import (
 )
 from consensus.wal import SignedRecord
 from credentials.documents.identifiers import Subject
-from credentials.ledger.attestation import StatusUpdate, make_attestation
-from credentials.ledger.entries import BlockEntry, PolicyEntry, RefusedEntry
+from credentials.ledger.attestation import Criteria, StatusUpdate, make_attestation, parse_attestation
+from credentials.ledger.entries import BlockEntry, ClaimEntry, PolicyEntry, RefusedEntry
+from credentials.ledger.standing import (
+    Bound,
+    CustomsPresentation,
+    Lineage,
+    Parent,
+    Passport,
+    Setting,
+    Standing,
+    Undo,
+)
 from tests.harness.sim.world import Plain, make_chain
 
 PINNED = Path(__file__).parents[1] / "vectors" / "encodings.txt"
@@ -327,6 +338,8 @@ def _attestation(random: Random) -> bytes:
         "quantities": {"capacity_wh": random.getrandbits(40), "co_in_grams": random.getrandbits(20)},
         "children_root": random.randbytes(32),
         "status": StatusUpdate(random.randbytes(32), "revocation", 2, random.randbytes(32)),
+        "expires": random.getrandbits(32),
+        "criteria": Criteria((f"ZZ{random.getrandbits(3)}",), random.getrandbits(31), None),
     }
     return make_attestation(
         kind="battery.produced",
@@ -339,6 +352,42 @@ def _attestation(random: Random) -> bytes:
         document_digest=random.randbytes(32),
         **{name: value for name, value in optional.items() if random.getrandbits(1)},
     )
+
+
+def _claim(random: Random) -> bytes:
+    return ClaimEntry(parse_attestation(_attestation(random))).encode()
+
+
+def _standing(random: Random) -> bytes:
+    """A standing with everything that life leaves on it, or not."""
+    digest = random.randbytes
+    setting = Setting("did:web:customs.example", random.getrandbits(40), "customs")
+    passport = Passport(
+        digest(32), 1, "did:web:maker.example", digest(32), random.getrandbits(40), 7, "live", "x"
+    )
+    optional: dict[str, Any] = {
+        "holder": "eori:DE1",
+        "named": ("did:web:importer.example",),
+        "place": "EU",
+        "marks": ("installed", "removed"),
+        "jurisdictions": {"placed": {"EU": setting}, "recalled": {"": setting}},
+        "passport": passport,
+        "earlier": (passport,),
+        "bound": Bound(_subject(random), random.getrandbits(40)),
+        "presentation": CustomsPresentation(digest(32), "x", random.getrandbits(40), "EU", None),
+        "lineage": Lineage((digest(32),), random.getrandbits(40), "re-used"),
+        "predecessors": (digest(32),),
+        "parent": Parent(digest(32), random.getrandbits(40)),
+        "children": (digest(32), digest(32)),
+        "enrolled": setting,
+        "contested": (random.getrandbits(40),),
+        "voided": True,
+        "readings": {"cycles": random.getrandbits(16)},
+        "facts": {"produced": random.getrandbits(40)},
+        "undo": Undo(digest(32), "x", "battery.sold", 3, random.getrandbits(32), False, True, digest(9)),
+    }
+    chosen = {name: value for name, value in optional.items() if random.getrandbits(1)}
+    return Standing(_subject(random), item_state="placed", **chosen).encode()
 
 
 def _refused(random: Random) -> bytes:
@@ -394,7 +443,9 @@ TYPES: dict[str, Callable[[Random], bytes]] = {
     "status": _status,
     "wal-record": _record,
     "attestation": _attestation,
+    "entry-claim": _claim,
     "entry-refused": _refused,
+    "standing": _standing,
     "entry-block": _block_entry,
     "entry-policy": lambda random: PolicyEntry(f"quorum {random.getrandbits(32)}\n").encode(),
     "checkpoint": lambda random: _checkpoint(random).body().encode(),

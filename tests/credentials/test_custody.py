@@ -10,7 +10,7 @@ import pytest
 from consensus.application import Refusal
 from credentials.documents.identifiers import Subject
 from credentials.errors import CredentialError
-from credentials.ledger.attestation import Criteria
+from credentials.ledger.attestation import Criteria, StatusUpdate, status_subject
 from credentials.ledger.recalls import RECALLS_PER_PARTY_MAX, Recalls, recall_subject
 from credentials.ledger.records import CLAIMS_SHOWN_MAX
 from credentials.ledger.standing import PRIVATE
@@ -399,6 +399,23 @@ def test_what_is_named_exists() -> None:
 
     act = {"bound_asset": CAR, "references": (battery(99),)}
     assert ends_as(ledger, WORKSHOP, "battery.replaced", subject, **act) == "unborn"
+
+
+def test_what_is_named_is_a_battery() -> None:
+    """
+    A status list, a recall or a vehicle named where a battery belongs is refused, and breaks nothing.
+    """
+    ledger = Ledger()
+    subject = in_use(ledger)
+    lists = status_subject(MAKER, "https://maker.example/status/1")
+    digest = b"d" * 32
+    update = StatusUpdate(digest, "revocation", 1, None)
+    ledger.happen(MAKER, "status.published", lists, status=update, document_digest=digest)
+    ledger.happen(MAKER, "recall.published", RECALL, criteria=Criteria(("ZZ1",)))
+
+    for named in (lists, RECALL, CAR):
+        act = {"bound_asset": CAR, "references": (named,)}
+        assert ends_as(ledger, WORKSHOP, "battery.replaced", subject, **act) == "subject"
 
 
 # -- vehicles --------------------------------------------------------------------------------------------
