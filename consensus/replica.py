@@ -86,7 +86,6 @@ class Replica:
         history = history or ValidatorHistory(((1, chain.validators),))
         signers = (signer, *next_signers) if signer is not None else ()
         _require_fit(chain, application, history.at(tip.height + 1), name, signers)
-        self._application = application
         self._present = present = Present(chain, name, tip, history)
         self._pool = Pool(application)
         self._log = log = SigningLog(present, wal, guarded)
@@ -267,7 +266,6 @@ class Replica:
         assert storing is not None, "BlockStored answers a Commit"
         block, execution = storing.block, storing.execution
         assert block.height == number, "BlockStored names the height of the last Commit"
-        self._application.commit(execution)
         present.move(Tip(number, block.id, block.time, execution.app_hash, storing.log), storing.history)
         present.stored_ms = present.now_ms
         self._pool.remove(execution.finals)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from node.access.keys import Access
 from node.issuing.following import Following
-from node.ledger.engine import EmbeddedEngine
+from node.ledger.engine import Engine
 from node.peers.gossip import Gossip
 from node.server.hosts import Hosts
 from node.storage.ledger import LedgerStore
@@ -63,7 +63,7 @@ class Service:
     access: Access
     peers: PeerDoor
     supervisor: Supervisor
-    engine: EmbeddedEngine
+    engine: Engine
     gossip: Gossip
     following: Following
     stores: Stores

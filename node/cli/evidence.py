@@ -45,7 +45,7 @@ def evidence() -> None:
 @DATA
 def list_evidence(*, data: Path) -> None:
     """The faults on the record, oldest first."""
-    from node.ledger.faults import all_shown  # noqa: PLC0415
+    from node.issuing.faults import all_shown  # noqa: PLC0415
 
     with _ledger(DataDirectory(data)) as ledger:
         for fault in all_shown((), ledger.evidence()):
@@ -64,7 +64,7 @@ def export(*, data: Path, digest: str, output: Path | None, passphrase_file: Pat
     """Write a recorded fault as a credential that anyone verifies with genesis alone."""
     from consensus.evidence import Evidence  # noqa: PLC0415
     from credentials.documents.canonical import b64u_decode  # noqa: PLC0415
-    from node.ledger.faults import make_credential  # noqa: PLC0415
+    from node.issuing.faults import make_credential  # noqa: PLC0415
     from node.setup.keystore import Keys  # noqa: PLC0415
     from node.setup.network import read_card  # noqa: PLC0415
     from node.setup.network import verify as verify_network  # noqa: PLC0415
@@ -99,7 +99,7 @@ def export(*, data: Path, digest: str, output: Path | None, passphrase_file: Pat
 )
 def verify(*, file: Path, network: Path) -> int:
     """Verify an exported fault offline: no node, no network. Exit 0: proven; 1: not, with the reason."""
-    from node.ledger.faults import FaultInvalid, verify_credential  # noqa: PLC0415
+    from node.issuing.faults import FaultInvalid, verify_credential  # noqa: PLC0415
     from node.setup.network import verify as verify_network  # noqa: PLC0415
 
     genesis = verify_network(network).genesis
@@ -111,7 +111,7 @@ def verify(*, file: Path, network: Path) -> int:
     except FaultInvalid as error:
         click.echo(f"not proven: {error}")
         return 1
-    from node.ledger.faults import WORDS  # noqa: PLC0415
+    from node.issuing.faults import WORDS  # noqa: PLC0415
 
     place = f"log size {proven.height}" if proven.kind == "checkpoints" else f"height {proven.height}"
     click.echo(f"proven: {proven.validator} signed {WORDS[proven.kind]}, {place}, round {proven.round}")

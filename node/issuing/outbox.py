@@ -22,6 +22,7 @@ from credentials.documents.canonical import b64u, b64u_decode
 from node import log
 from node.errors import ProblemError
 from node.issuing.following import Following
+from node.ledger.moments import GivenUp, Moments, Subscription
 from node.peers.messages import ITEM_ATTESTATION, Item
 from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore
@@ -65,6 +66,7 @@ class Outbox:
         self._gossip = gossip
         self._sent: dict[bytes, tuple[float, float]] = {}  # digest -> when, how long until the next time
         self._dropped: deque[tuple[bytes, str, str]] = deque(maxlen=10_000)
+        self._moments: Subscription | None = None
         self._wake = threading.Event()
 
     name = "outbox"
@@ -73,11 +75,14 @@ class Outbox:
         """Something is new: an attestation, a block, a checkpoint."""
         self._wake.set()
 
-    def dropped(self, digest: bytes, reason: str, code: str) -> None:
-        """The own pool gave an attestation up."""
-        if code not in TRANSIENT:
-            self._dropped.append((digest, reason, code))
-            self._wake.set()
+    def listen(self, moments: Moments) -> None:
+        """Be told of blocks, checkpoints, and what the own pool gives up."""
+        self._moments = moments.subscribe(self.wake)
+
+    def _hear(self) -> None:
+        for moment in self._moments.take() if self._moments is not None else ():
+            if isinstance(moment, GivenUp) and moment.code not in TRANSIENT:
+                self._dropped.append((moment.digest, moment.reason, moment.code))
 
     def turn(self) -> None:
         """Wait for something new, and do one round."""
@@ -93,6 +98,7 @@ class Outbox:
 
     def settle(self) -> None:
         """Take over from the ledger what became of attestations, and from the pool what it gave up."""
+        self._hear()
         for digest in self._following.turn():
             self._sent.pop(digest, None)
         given_up = dict[bytes, tuple[bytes, str, str]]()

@@ -31,7 +31,7 @@ class SetAside:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """The engine at one moment; `EmbeddedEngine.condition()` gives it to any thread, at any time.
+    """The engine at one moment; `Engine.condition()` gives it to any thread, at any time.
 
     `/readyz` is built of it: nothing here is a verdict, and no limit is applied.
     """
@@ -159,6 +159,43 @@ class Watch:
         if validators.get(own) is not None:
             offsets.append(0.0)
         return _median(offsets)
+
+    def condition(
+        self,
+        validators: ValidatorSet,
+        own: str,
+        *,
+        height: int,
+        block_ahead_s: float,
+        withheld: str | None,
+        asking: bool,
+        pool: int,
+        pool_ready: int,
+        pool_by_issuer: Mapping[str, int],
+        inbox: int,
+    ) -> Condition:
+        """What was noticed, beside what the engine says of itself."""
+        turn_age_s, final_age_s, stalled_s = self.ages()
+        quorum_age_s = self.quorum_age_s(validators, own)
+        return Condition(
+            turn_age_s=turn_age_s,
+            height=height,
+            final_age_s=final_age_s,
+            stalled_s=stalled_s,
+            quorum_age_s=quorum_age_s,
+            unheard=self.unheard(validators, own),
+            cut_off_since=self.cut_off_since(quorum_age_s),
+            clock_offset_s=self.clock_offset_s(validators, own),
+            block_ahead_s=block_ahead_s,
+            withheld=withheld,
+            asking=asking,
+            pool=pool,
+            pool_ready=pool_ready,
+            pool_by_issuer=pool_by_issuer,
+            inbox=inbox,
+            set_aside_total=self.set_aside_total,
+            set_aside=self.newest_set_aside(),
+        )
 
     def newest_set_aside(self) -> tuple[SetAside, ...]:
         """The newest items that were set aside, oldest first."""

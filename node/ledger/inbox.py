@@ -1,10 +1,13 @@
-"""The engine's inbox: bounded as a whole and per sender: nobody's flood takes another's place."""
+"""The engine's inbox: bounded per sender and worked off in turn, so that nobody's flood delays another.
+
+Senders are authenticated participants. Each has a line of its own; the lines are served one event each. When
+the whole is full, who has little waiting still gets in.
+"""
 
 from __future__ import annotations
 
-import queue
 import threading
-from collections import deque
+from collections import OrderedDict, deque
 from typing import Generic, TypeVar
 
 from node.errors import busy
@@ -13,26 +16,54 @@ EVENTS_MAX = 8192
 SIZE_BYTES_MAX = 64 << 20
 EVENTS_PER_SENDER_MAX = 2048
 SIZE_BYTES_PER_SENDER_MAX = 16 << 20
+EVENTS_FLOOR = 256  # of one sender: taken although others have filled the whole
+SIZE_BYTES_FLOOR = 1 << 20
 URGENT_IN_ROW_MAX = 32  # then one that may wait has its turn
 OWN = ""  # this node itself: bounded by the whole alone
 
 E = TypeVar("E")
+_Entry = tuple[str, int, int, E]  # sender, count, bytes, event
+
+
+class _Lane(Generic[E]):
+    """A line for each sender; one of each in turn."""
+
+    def __init__(self) -> None:
+        self._lines: OrderedDict[str, deque[_Entry[E]]] = OrderedDict()
+
+    def __bool__(self) -> bool:
+        return bool(self._lines)
+
+    def add(self, entry: _Entry[E]) -> None:
+        self._lines.setdefault(entry[0], deque()).append(entry)
+
+    def take(self) -> _Entry[E]:
+        sender, line = next(iter(self._lines.items()))
+        entry = line.popleft()
+        if line:
+            self._lines.move_to_end(sender)
+        else:
+            del self._lines[sender]
+        return entry
 
 
 class Inbox(Generic[E]):
-    """Events in order of arrival, patient ones after the others; `put` from any thread, `get` from one."""
+    """Events of each sender in order of arrival, patient ones after the others; `put` from any thread."""
 
     def __init__(self) -> None:
-        self._queue: queue.SimpleQueue[tuple[str, int, int, E] | None] = queue.SimpleQueue()
-        self._patient: deque[tuple[str, int, int, E]] = deque()  # each has a None in the queue
-        self._turns = 0  # Nones taken out whose event still waits
+        self._urgent, self._patient = _Lane[E](), _Lane[E]()
         self._urgent_in_row = 0
-        self._lock = threading.Lock()
+        self._filled = threading.Condition()
         self._shares: dict[str, tuple[int, int]] = {}  # sender -> events, bytes that wait
         self._events = self._size_bytes = 0
 
     def __len__(self) -> int:
         return self._events
+
+    def waiting_of(self, sender: str) -> int:
+        """How many events of one sender wait."""
+        with self._filled:
+            return self._shares.get(sender, (0, 0))[0]
 
     def put(
         self, sender: str, event: E, *, count: int = 1, size_bytes: int = 0, patient: bool = False
@@ -41,36 +72,32 @@ class Inbox(Generic[E]):
 
         A `patient` event lets others pass: votes do not wait behind hundreds of signatures.
         """
-        with self._lock:
+        with self._filled:
             events, size = self._shares.get(sender, (0, 0))
-            if self._events + count > EVENTS_MAX or self._size_bytes + size_bytes > SIZE_BYTES_MAX:
+            events, size = events + count, size + size_bytes
+            full = self._events + count > EVENTS_MAX or self._size_bytes + size_bytes > SIZE_BYTES_MAX
+            if full and (events > EVENTS_FLOOR or size > SIZE_BYTES_FLOOR):
                 raise busy("this node's inbox is full: send again in a moment")
-            own = sender == OWN
-            if not own and (
-                events + count > EVENTS_PER_SENDER_MAX or size + size_bytes > SIZE_BYTES_PER_SENDER_MAX
-            ):
+            if sender != OWN and (events > EVENTS_PER_SENDER_MAX or size > SIZE_BYTES_PER_SENDER_MAX):
                 raise busy("too many of your messages wait at this node: send again in a moment")
-            self._shares[sender] = events + count, size + size_bytes
+            self._shares[sender] = events, size
             self._events += count
             self._size_bytes += size_bytes
-        entry = (sender, count, size_bytes, event)
-        if patient:
-            self._patient.append(entry)
-            self._queue.put(None)
-        else:
-            self._queue.put(entry)
+            (self._patient if patient else self._urgent).add((sender, count, size_bytes, event))
+            self._filled.notify()
 
     def wake(self, event: E) -> None:
         """An event of this node that is never refused."""
-        self._queue.put((OWN, 0, 0, event))
+        with self._filled:
+            self._urgent.add((OWN, 0, 0, event))
+            self._filled.notify()
 
     def get(self, wait_s: float) -> E | None:
-        """The next event; None when there is none within the time."""
-        taken = self._next(max(wait_s, 0.0))
-        if taken is None:
-            return None
-        sender, count, size_bytes, event = taken
-        with self._lock:
+        """The next event; None when there is none within the time. From one thread."""
+        with self._filled:
+            if not self._filled.wait_for(lambda: self._urgent or self._patient, max(wait_s, 0.0)):
+                return None
+            sender, count, size_bytes, event = self._next()
             events, size = self._shares.get(sender, (0, 0))
             if events > count:
                 self._shares[sender] = events - count, size - size_bytes
@@ -80,18 +107,10 @@ class Inbox(Generic[E]):
             self._size_bytes -= size_bytes
         return event
 
-    def _next(self, wait_s: float) -> tuple[str, int, int, E] | None:
-        while not (self._turns and self._urgent_in_row >= URGENT_IN_ROW_MAX):
-            try:
-                entry = self._queue.get_nowait() if self._turns else self._queue.get(timeout=wait_s)
-            except queue.Empty:
-                break
-            if entry is not None:
-                self._urgent_in_row += 1
-                return entry
-            self._turns += 1
+    def _next(self) -> _Entry[E]:
+        turn = self._patient and self._urgent_in_row >= URGENT_IN_ROW_MAX
+        if self._urgent and not turn:
+            self._urgent_in_row += 1
+            return self._urgent.take()
         self._urgent_in_row = 0
-        if not self._turns:
-            return None
-        self._turns -= 1
-        return self._patient.popleft()
+        return self._patient.take()

@@ -18,7 +18,7 @@ from credentials.errors import CredentialError
 from credentials.ledger.genesis import Genesis
 from credentials.ledger.registry import Registry
 from node.errors import SetupError
-from node.ledger.engine import tip_of
+from node.ledger.chain import tip_of
 from node.storage.database import SIDE_FILES, StorageError
 from node.storage.entries import LedgerTip, row_of
 from node.storage.ledger import LedgerStore, SqliteStandingReader

@@ -18,7 +18,7 @@ from credentials.documents.passport import PassportSchema
 from credentials.ledger.genesis import Genesis
 from credentials.ledger.registry import Registry
 from credentials.verdicts.evidence import NetworkView, Policy
-from node import config, log
+from node import config
 from node.access.keys import Access
 from node.config import DataDirectory, Settings
 from node.errors import SetupError
@@ -28,8 +28,13 @@ from node.issuing.issuing import Issuing
 from node.issuing.outbox import Outbox
 from node.issuing.profiled import Securing
 from node.issuing.signing import Signers
+from node.ledger.chain import chain_config, tip_of
+from node.ledger.checkpoints import Checkpoints
 from node.ledger.cosigner import Cosigner, Cosigning
-from node.ledger.engine import EmbeddedEngine, chain_config, tip_of
+from node.ledger.embedded import EmbeddedEngine
+from node.ledger.ledger import Ledger
+from node.ledger.moments import Moments
+from node.ledger.ordering import Ordering
 from node.ledger.snapshot import Shelf
 from node.peers.authentication import PeerAuthentication
 from node.peers.certificates import by_authority
@@ -153,22 +158,6 @@ def _open(directory: DataDirectory, passphrase: str, public_url: str | None) -> 
 # -- 2. what agrees ------------------------------------------------------------------------------------
 
 
-class _Listening:
-    """Connects the engine, which is made first, to those who want to hear from it."""
-
-    def __init__(self) -> None:
-        self.outbox: Outbox | None = None
-
-    def progressed(self) -> None:
-        if self.outbox is not None:
-            self.outbox.wake()
-
-    def dropped(self, digest: bytes, reason: str, code: str) -> None:
-        log.moment("dropped", digest=digest, code=code, because=reason)
-        if self.outbox is not None:
-            self.outbox.dropped(digest, reason, code)
-
-
 @dataclass(frozen=True, slots=True)
 class _Agreement:
     """The registry, the engine that orders for it, and the way to the peers."""
@@ -176,7 +165,7 @@ class _Agreement:
     registry: Registry
     engine: EmbeddedEngine
     gossip: Gossip
-    listening: _Listening
+    moments: Moments
 
 
 def _agree(disk: _Disk) -> _Agreement:
@@ -187,19 +176,21 @@ def _agree(disk: _Disk) -> _Agreement:
     cosigner = None
     if disk.votes:
         cosigner = Cosigner(keys.did, keys.signer("log"), keys.signer("cosign"), stores.signing)
-    listening = _Listening()
-    engine = EmbeddedEngine(
+    moments, tree = Moments(), disk.tree
+    checkpoints = Checkpoints(Cosigning(disk.network.policy, tree, cosigner), stores.ledger, moments)
+    ordering = Ordering(
         chain=chain_config(genesis),
         application=registry,
         tip=tip,
         signing=stores.signing,
-        ledger=stores.ledger,
-        tree=disk.tree,
-        cosigning=Cosigning(disk.network.policy, disk.tree, cosigner),
-        listener=listening,
+        store=stores.ledger,
+        ledger=Ledger(stores.ledger, registry, tree, checkpoints, moments),
+        checkpoints=checkpoints,
+        moments=moments,
         name=keys.did if disk.votes else None,
         signer=keys.signer("vote") if disk.votes else None,
     )
+    engine = EmbeddedEngine(ordering)
     authentication = PeerAuthentication(genesis, keys.did, keys.signer("transport"))
     authentication.on_clock = engine.peer_clock
     gossip = Gossip(
@@ -210,8 +201,8 @@ def _agree(disk: _Disk) -> _Agreement:
         poll_s=POLL_VALIDATOR_S if disk.votes else POLL_OBSERVER_S,
         trusts=[by_authority(ca_file)] if (ca_file := disk.settings.peers_ca_file) is not None else [],
     )
-    engine.out = gossip
-    return _Agreement(registry, engine, gossip, listening)
+    ordering.out = gossip
+    return _Agreement(registry, engine, gossip, moments)
 
 
 # -- 3. what issues and judges -------------------------------------------------------------------------
@@ -288,7 +279,7 @@ def _work(disk: _Disk, agreement: _Agreement, *, open_api: bool) -> _Trades:
     )
     following = _follow(disk, issuing, securing, gathering, gate)
     outbox = Outbox(stores.office, stores.ledger, agreement.engine, agreement.gossip, following)
-    agreement.listening.outbox = outbox
+    outbox.listen(agreement.moments)
     watching = Watching(stores.office, stores.ledger, gathering, disk.policy)
     judging = Judging(stores.office, gathering, disk.policy, watching)
     consignments = Consignments(stores.office, gathering, disk.policy, judging)

@@ -7,7 +7,7 @@ from typing import TypedDict
 
 from node.errors import not_found
 from node.issuing.outbox import Outbox
-from node.ledger.engine import EmbeddedEngine
+from node.ledger.engine import Engine
 from node.storage.office import OfficeStore
 from node.verdicts.judging import Judging
 
@@ -47,7 +47,7 @@ class AuditAnswer(TypedDict):
 class OperationsDesk:
     """What only the operator sees and decides."""
 
-    def __init__(self, office: OfficeStore, outbox: Outbox, judging: Judging, engine: EmbeddedEngine) -> None:
+    def __init__(self, office: OfficeStore, outbox: Outbox, judging: Judging, engine: Engine) -> None:
         self._office = office
         self._engine = engine
         self._wake = (outbox.wake, judging.wake)

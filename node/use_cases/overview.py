@@ -11,8 +11,8 @@ from credentials.documents.canonical import b64u
 from credentials.ledger.genesis import Genesis
 from credentials.verdicts.evidence import Policy
 from node import config
-from node.ledger.engine import EmbeddedEngine
-from node.ledger.faults import all_shown
+from node.issuing.faults import all_shown
+from node.ledger.engine import Engine
 from node.peers.gossip import Gossip
 from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore
@@ -95,7 +95,7 @@ class Overview:
     tree: Tree
     ledger: LedgerStore
     office: OfficeStore
-    engine: EmbeddedEngine
+    engine: Engine
     gossip: Gossip
     gathering: Gathering
     supervisor: Supervisor
@@ -212,7 +212,7 @@ class Overview:
             "comity_ready": int(self.readiness().ready),
             "comity_thread_faults_total": self.supervisor.faults,
             "comity_uptime_s": int(time.time() - self.started),
-            **{f"comity_cpu_{stage}_ms": s * 1000 for stage, s in engine.cpu_s.copy().items()},
+            **{f"comity_cpu_{stage}_ms": s * 1000 for stage, s in engine.cpu_s.items()},
             **{f"comity_cpu_{stage}_ms": s * 1000 for stage, s in gossip.cpu_s.copy().items()},
             **{f"comity_refused_{reason}_total": n for reason, n in engine.refused.items()},
             **{f"comity_peer_refused_{code}_total": n for code, n in gossip.refused.copy().items()},

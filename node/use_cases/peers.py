@@ -8,7 +8,7 @@ from consensus.encoding import Value, decode, encode
 from consensus.errors import ConsensusError
 from node import log
 from node.errors import bad_request, not_found
-from node.ledger.engine import EmbeddedEngine
+from node.ledger.engine import Engine
 from node.ledger.snapshot import Shelf
 from node.peers.gossip import Gossip
 from node.peers.messages import BLOCKS_BYTES_MAX, BLOCKS_PER_REQUEST, ITEM_ATTESTATION, too_large
@@ -22,7 +22,7 @@ class PeerDoor:
     def __init__(
         self,
         gossip: Gossip,
-        engine: EmbeddedEngine,
+        engine: Engine,
         ledger: LedgerStore,
         gathering: Gathering,
         shelf: Shelf,

@@ -47,7 +47,7 @@ from consensus.types import (
     verify_certificate,
 )
 from tests.harness.sim.cluster import GENESIS_APP_HASH, START_MS, Cluster, make_chain, make_signers
-from tests.harness.sim.ledger import Ledger, make_tx
+from tests.harness.sim.ledger import Ledger, make_tx, put_in_force
 
 CHAIN = make_chain(4)
 SIGNERS = make_signers(4)
@@ -78,6 +78,8 @@ class Bench:
 
     def feed(self, event: Event) -> list[Effect]:
         """Handle one event; what is persisted goes to the disk."""
+        if isinstance(event, BlockStored):
+            put_in_force(self.replica)
         effects = self.replica.handle(event, self.now_ms)
         self.wal += [effect.record for effect in effects if isinstance(effect, Persist)]
         self.out += effects
@@ -463,6 +465,7 @@ def test_observers_follow_certified_blocks_only() -> None:
         BlocksReceived(NAMES[1], [(BLOCK.encode(), commit.certificate.encode())]), START_MS
     )
     assert effects == [replace(commit, execution=commit_of(effects).execution)]
+    put_in_force(observer)
     observer.handle(BlockStored(1), START_MS)
     assert observer.tip.app_hash == commit.execution.app_hash
 

@@ -48,7 +48,7 @@ from consensus.types import (
     Vote,
     decode_message,
 )
-from tests.harness.sim.ledger import Ledger, make_tx
+from tests.harness.sim.ledger import Ledger, make_tx, put_in_force
 
 START_MS = 1_800_000_000_000
 TICK_MS = 250
@@ -242,6 +242,8 @@ class Node:
 
     def _feed_in(self, life: int, event: Event) -> None:
         if self.life == life:
+            if isinstance(event, BlockStored):
+                put_in_force(self.up)
             self.feed(event)
 
     def _tick(self, life: int) -> None:

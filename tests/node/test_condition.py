@@ -164,7 +164,7 @@ def test_an_item_that_raises_is_set_aside_and_the_engine_goes_on(
     reason and never tried again; the next block is decided as before.
     """
     node = network.links.nodes[ledger.MAKER]
-    cosigning: Any = node.engine._cosigning
+    cosigning: Any = node.ordering._checkpoints.cosigning
     network.wait("its first turn", lambda: node.engine.condition().quorum_age_s is not None)
 
     def broken(*_: object) -> None:
@@ -193,7 +193,7 @@ def test_poisoned_evidence_stops_no_engine(genesis: Genesis, tmp_path: Path) -> 
     network.start(*ledger.VALIDATORS)
     struck: list[str] = []
     for node in network.links.nodes.values():
-        node.engine.out.strike = struck.append  # type: ignore[union-attr,method-assign]
+        node.ordering.out.strike = struck.append  # type: ignore[union-attr,method-assign]
         for data in poisoned().values():
             node.engine.peer_items(ledger.IMPORTER, [[1, data]])
 

@@ -19,8 +19,13 @@ from credentials.ledger.attestation import make_attestation
 from credentials.ledger.genesis import Genesis, log_policy
 from credentials.ledger.registry import Registry
 from node.errors import ProblemError
+from node.ledger.chain import chain_config, tip_of
+from node.ledger.checkpoints import Checkpoints
 from node.ledger.cosigner import Conflict, Cosigner, Cosigning
-from node.ledger.engine import EmbeddedEngine, chain_config, tip_of
+from node.ledger.embedded import EmbeddedEngine
+from node.ledger.ledger import Ledger
+from node.ledger.moments import GivenUp, Moments
+from node.ledger.ordering import Ordering
 from node.peers.messages import Item
 from node.storage.ledger import LedgerStore, SqliteStandingReader
 from node.storage.signing import SigningStore
@@ -38,19 +43,6 @@ def genesis() -> Genesis:
     )
 
 
-@dataclass
-class Listener:
-    """Remembers what the engine tells."""
-
-    drops: list[tuple[bytes, str]] = field(default_factory=list)
-
-    def progressed(self) -> None:
-        pass
-
-    def dropped(self, digest: bytes, reason: str, code: str) -> None:
-        self.drops.append((digest, code))
-
-
 class Node:
     """One engine with its databases; `links` carries its messages straight to the others."""
 
@@ -59,31 +51,47 @@ class Node:
         self.clock_off_s = 0.0  # how wrong the wall clock of its machine is
         folder.mkdir(exist_ok=True)
         self.signing, self.ledger = SigningStore(folder / "signing.db"), LedgerStore(folder / "ledger.db")
-        self.listener = Listener()
+        self.moments = Moments()
+        self.told = self.moments.subscribe()
+        self._drops: list[tuple[bytes, str]] = []
         validator = genesis.validators.get(did) is not None
         tip = tip_of(self.ledger, genesis)
         self.tree = Tree(self.ledger.leaf_hashes())
         standings = StandingsMap(self.ledger.standings(), self.ledger.bucket)
         reader = SqliteStandingReader(self.ledger)
         cosigner = Cosigner(did, ledger.signer(did, "log"), ledger.signer(did, "cosign"), self.signing)
-        self.engine = EmbeddedEngine(
+
+        def wall() -> float:
+            return time.time() + self.clock_off_s
+
+        registry = Registry(genesis, reader, tip.app_hash, standings, tip.height)
+        cosigning = Cosigning(
+            LogPolicy.parse(log_policy(genesis)), self.tree, cosigner if validator else None
+        )
+        checkpoints = Checkpoints(cosigning, self.ledger, self.moments, wall=wall)
+        self.ordering = Ordering(
             chain=chain_config(genesis),
-            application=Registry(genesis, reader, tip.app_hash, standings, tip.height),
+            application=registry,
             tip=tip,
             signing=self.signing,
-            ledger=self.ledger,
-            tree=self.tree,
-            cosigning=Cosigning(
-                LogPolicy.parse(log_policy(genesis)), self.tree, cosigner if validator else None
-            ),
-            listener=self.listener,
+            store=self.ledger,
+            ledger=Ledger(self.ledger, registry, self.tree, checkpoints, self.moments),
+            checkpoints=checkpoints,
+            moments=self.moments,
             name=did if validator else None,
             signer=ledger.signer(did, "vote") if validator else None,
-            wall=lambda: time.time() + self.clock_off_s,
+            wall=wall,
         )
-        self.engine.out = links.of(did)
+        self.ordering.out = links.of(did)
+        self.engine = EmbeddedEngine(self.ordering)
         self.supervisor = Supervisor()
         self.supervisor.employ(self.engine, tries_max=1)
+
+    @property
+    def drops(self) -> list[tuple[bytes, str]]:
+        """What the own pool gave up, with its code."""
+        self._drops += [(m.digest, m.code) for m in self.told.take() if isinstance(m, GivenUp)]
+        return self._drops
 
     def stop(self) -> None:
         self.links.nodes.pop(self.did, None)
@@ -285,7 +293,7 @@ def test_a_clock_that_was_wrong_costs_nothing_once_it_is_right(
     for node in network.links.nodes.values():
         last = node.signing.last_cosigned()
         assert last is not None and abs(last[2] - time.time()) < 60
-        assert node.listener.drops == [] or node in off  # what a wrong clock refuses, others take
+        assert node.drops == [] or node in off  # what a wrong clock refuses, others take
 
 
 def test_what_no_pool_takes_is_told(network: Network) -> None:
@@ -295,9 +303,9 @@ def test_what_no_pool_takes_is_told(network: Network) -> None:
     network.submit(network.attestation(1, ledger.OTHER_MAKER, "ZZ1"))
     node = network.links.nodes[ledger.MAKER]
 
-    network.wait("the drop", lambda: bool(node.listener.drops))
+    network.wait("the drop", lambda: bool(node.drops))
 
-    assert [code for _, code in node.listener.drops] == ["X9"]
+    assert [code for _, code in node.drops] == ["X9"]
     assert network.heights() == {0}
 
 
@@ -340,6 +348,7 @@ def test_a_full_inbox_is_a_503(genesis: Genesis, tmp_path: Path, monkeypatch: py
     Beyond its bound the inbox takes nothing and says so; memory does not grow.
     """
     monkeypatch.setattr("node.ledger.inbox.EVENTS_MAX", 3)
+    monkeypatch.setattr("node.ledger.inbox.EVENTS_FLOOR", 0)
     node = Node(genesis, ledger.MAKER, tmp_path / "maker", Links())  # never started: nothing is taken out
 
     for number in range(3):
@@ -357,7 +366,7 @@ def test_records_and_their_guards_are_on_disk_before_a_message_is_sent(network: 
     """
     sent_before_persisted: list[bytes] = []
     node = network.links.nodes[ledger.MAKER]
-    link = node.engine.out
+    link = node.ordering.out
     assert isinstance(link, Link)
     persisted: set[bytes] = set()
     original: Any = node.signing.persist

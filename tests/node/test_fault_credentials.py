@@ -21,7 +21,7 @@ from credentials.documents.canonical import b64u, b64u_decode
 from credentials.documents.suites import eddsa
 from credentials.ledger.genesis import Genesis, key_name
 from node.cli import comity
-from node.ledger.faults import FaultInvalid, verify_credential
+from node.issuing.faults import FaultInvalid, verify_credential
 from node.peers.messages import ITEM_CONSENSUS
 from node.setup.keystore import Keys
 from node.setup.network import verify as verify_network

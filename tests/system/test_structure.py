@@ -23,9 +23,6 @@ TOO_LARGE: dict[str, tuple[int, str]] = {
     "consensus/merkle.py": (470, "three trees of one standard"),
     "consensus/types.py": (468, "the wire forms of one protocol"),
     "credentials/jsonld/terms.py": (593, "one algorithm of one specification"),
-    "node/ledger/engine.py": (673, "the engine is to be cut along its effects"),
-    "node/ledger/engine.py:EmbeddedEngine": (502, "the engine is to be cut along its effects"),
-    "node/ledger/engine.py:EmbeddedEngine.__init__": (68, "the engine is to be cut along its effects"),
 }
 
 # Class names that two modules give to two things.

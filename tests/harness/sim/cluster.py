@@ -37,6 +37,7 @@ from consensus.merkle import Tree, leaf_hash
 from consensus.replica import Replica
 from node.ledger.cosigner import Cosigner, Cosigning
 from node.storage.signing import SigningStore
+from tests.harness.sim.ledger import put_in_force
 from tests.harness.sim.world import (
     GENESIS_APP_HASH,
     START_MS,
@@ -340,6 +341,8 @@ class Node:
     def _feed_in(self, life: int, event: Event) -> None:
         if self.life != life:
             return
+        if isinstance(event, BlockStored) and self.replica is not None:
+            put_in_force(self.replica)
         if isinstance(event, BlockStored) and self.cosigning is not None:
             self.tree.extend(leaf_hash(entry) for entry in self.commits[-1].execution.entries)
             self.feed(event)

@@ -6,6 +6,7 @@ from hashlib import sha256
 
 from consensus.application import Execution, NotYet, Refusal
 from consensus.encoding import EncodingError, decode, encode
+from consensus.replica import Replica
 from consensus.types import Block
 
 
@@ -29,6 +30,13 @@ def _parse(tx: bytes) -> _Tx:
     except EncodingError as error:
         raise Refusal("malformed", str(error)) from error
     raise Refusal("malformed", "not a transaction of the simulation")
+
+
+def put_in_force(replica: Replica) -> None:
+    """What the node's `Ledger.adopt` does before BlockStored: the decided block's execution is adopted."""
+    storing = replica._present.storing
+    assert storing is not None
+    replica._blocks._application.commit(storing.execution)
 
 
 class Ledger:

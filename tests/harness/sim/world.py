@@ -17,7 +17,7 @@ from consensus.types import Validator, ValidatorSet
 from credentials.ledger.attestation import make_attestation
 from credentials.ledger.genesis import KEY_ROLES, Genesis, Key, Participant, log_policy
 from credentials.ledger.registry import MemoryReader, Registry, genesis_app_hash
-from node.ledger.engine import chain_config
+from node.ledger.chain import chain_config
 from tests.harness.ledger import (
     CN_AUTHORITY,
     CREATED,

@@ -18,7 +18,7 @@ from credentials.documents.suites import eddsa
 from credentials.errors import CredentialError
 from credentials.ledger.genesis import Genesis
 from node.issuing.statements import stamp
-from node.ledger.engine import note_keys
+from node.ledger.chain import note_keys
 from node.storage.entries import EntryRow
 
 JSON = dict[str, Any]

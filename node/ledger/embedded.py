@@ -1,0 +1,96 @@
+"""The engine of this node, as others see it: `engine.Engine`, answered from any thread."""
+
+from __future__ import annotations
+
+from consensus.encoding import Value
+from consensus.evidence import Evidence
+from node.ledger.condition import Condition
+from node.ledger.ordering import Ordering
+from node.peers.messages import Status
+
+
+class EmbeddedEngine:
+    """Drives a replica in this process, on the thread that calls `turn`."""
+
+    name = "engine"
+
+    def __init__(self, ordering: Ordering) -> None:
+        self._ordering = ordering
+
+    def turn(self) -> None:
+        """Wait for the next event or timer, and work off what is there. Always on one thread."""
+        self._ordering.turn()
+
+    def wake(self) -> None:
+        """A turn that waits for an event returns."""
+        self._ordering.intake.wake()
+
+    def submit(self, attestation: bytes) -> None:
+        """Hand an attestation to the own pool; 503 when the inbox is full."""
+        self._ordering.intake.submit(attestation)
+
+    def peer_items(self, sender: str, items: list[Value]) -> None:
+        """Take a peer's batch in, all or nothing; 503 when too much of it waits."""
+        self._ordering.intake.items(sender, items)
+
+    def peer_status(self, sender: str, status: Status) -> None:
+        """A peer says where it is."""
+        self._ordering.intake.status(sender, status, self._ordering.status[3])
+
+    def peer_blocks(self, sender: str, blocks: list[tuple[bytes, bytes]]) -> None:
+        """A peer's answer to a request for blocks."""
+        self._ordering.intake.blocks(sender, blocks)
+
+    def peer_clock(self, peer: str, time_s: float) -> None:
+        """A fresh answer that this peer signed shows what its clock shows."""
+        self._ordering.watch.clock(peer, time_s)
+
+    def status(self) -> Status:
+        """What peers are told."""
+        return self._ordering.status
+
+    @property
+    def round(self) -> int:
+        """The round being worked on."""
+        return self._ordering.round
+
+    @property
+    def pool_size(self) -> int:
+        """Attestations that wait for a block."""
+        return self._ordering.replica.pool_size
+
+    @property
+    def withheld(self) -> str | None:
+        """Why this validator does not vote."""
+        return self._ordering.replica.withheld
+
+    @property
+    def cpu_s(self) -> dict[str, float]:
+        """Seconds of the engine's thread by stage."""
+        return self._ordering.stages.cpu_s.copy()
+
+    @property
+    def refused(self) -> dict[str, int]:
+        """What was refused of peers, by reason."""
+        attestations = {f"attestation_{code}": count for code, count in self._ordering.dropped.copy().items()}
+        return {**self._ordering.replica.refused.copy(), **attestations}
+
+    def evidence(self) -> list[Evidence]:
+        """Faults of validators that no block has recorded yet."""
+        return self._ordering.evidence
+
+    def condition(self) -> Condition:
+        """How the engine is, now: what readiness is judged by."""
+        replica = self._ordering.replica
+        return self._ordering.watch.condition(
+            replica.validators,
+            self._ordering.did or "",
+            height=self._ordering.ledger.height,
+            block_ahead_s=max(0.0, replica.tip.time - self._ordering.wall()),
+            withheld=replica.withheld,
+            asking=replica.asking,
+            pool=replica.pool_size,
+            pool_ready=replica.pool_ready,
+            pool_by_issuer=self._ordering.pool_by_issuer,
+            inbox=len(self._ordering.intake.inbox),
+        )

@@ -1,0 +1,99 @@
+"""The inbox and the moments of the engine: each party has its share (node/ledger/inbox.py, moments.py)."""
+
+from __future__ import annotations
+
+import pytest
+
+from node.errors import ProblemError
+from node.ledger import inbox as bounds
+from node.ledger.inbox import OWN, Inbox
+from node.ledger.moments import GivenUp, Moments, Progressed
+
+
+def fill(inbox: Inbox[str], sender: str) -> int:
+    """Put until it is refused; how many were taken."""
+    for number in range(100_000):
+        try:
+            inbox.put(sender, f"{sender} {number}")
+        except ProblemError as refused:
+            assert refused.status == 503
+            return number
+    raise AssertionError("the inbox has no bound")
+
+
+def test_many_flooders_leave_room_for_who_has_little() -> None:
+    """
+    When flooders have filled the whole, another participant and this node itself still get their floor in.
+    """
+    inbox: Inbox[str] = Inbox()
+    taken = [fill(inbox, f"flooder {number}") for number in range(6)]
+
+    assert taken[:4] == [bounds.EVENTS_PER_SENDER_MAX] * 4
+    assert sum(taken) <= bounds.EVENTS_MAX + 2 * bounds.EVENTS_FLOOR
+    assert fill(inbox, "honest") == bounds.EVENTS_FLOOR
+    assert fill(inbox, OWN) == bounds.EVENTS_FLOOR
+
+
+def test_who_sends_little_does_not_wait_behind_who_sends_much() -> None:
+    """
+    Each sender has its turn: a vote behind two thousand events of another is the second taken out. What one
+    sender sends stays in its order.
+    """
+    inbox: Inbox[str] = Inbox()
+    fill(inbox, "flooder")
+    inbox.put("honest", "vote 1")
+    inbox.put("honest", "vote 2")
+
+    taken = [inbox.get(0) for _ in range(5)]
+
+    assert taken == ["flooder 0", "vote 1", "flooder 1", "vote 2", "flooder 2"]
+
+
+def test_batches_have_their_turn_by_sender() -> None:
+    """
+    Batches of attestations are taken one of each sender, and after at most 32 urgent ones.
+    """
+    inbox: Inbox[str] = Inbox()
+    for number in range(100):
+        inbox.put("flooder", f"batch {number}", patient=True)
+    inbox.put("honest", "mine", patient=True)
+
+    assert [inbox.get(0) for _ in range(3)] == ["batch 0", "mine", "batch 1"]
+
+
+@pytest.mark.parametrize("patient", [True, False])
+def test_what_was_taken_out_makes_room(patient: bool) -> None:
+    """
+    Counts and bytes are given back, to the last.
+    """
+    inbox: Inbox[int] = Inbox()
+    for round_ in range(3):
+        for number in range(bounds.EVENTS_PER_SENDER_MAX // 4):
+            inbox.put("maker", number, count=4, size_bytes=1000, patient=patient)
+        with pytest.raises(ProblemError):
+            inbox.put("maker", -1)
+        assert inbox.waiting_of("maker") == bounds.EVENTS_PER_SENDER_MAX
+        while inbox.get(0) is not None:
+            pass
+        assert (len(inbox), inbox.waiting_of("maker")) == (0, 0), round_
+
+
+def test_every_subscriber_is_told_and_a_slow_one_holds_nobody_up() -> None:
+    """
+    Two subscribers get every moment in order; one that does not look keeps its newest and knows what it
+    missed; each is woken.
+    """
+    moments, woken = Moments(), list[str]()
+    quick = moments.subscribe(lambda: woken.append("quick"))
+    slow = moments.subscribe(kept_max=3)
+    told = [Progressed(height, 2 * height) for height in range(10)]
+    for moment in told:
+        moments.tell(moment)
+    last = GivenUp(bytes(32), "it is refused", "X9")
+    moments.tell(last)
+
+    assert quick.take() == [*told, last]
+    assert quick.take() == []
+    assert slow.take() == [told[8], told[9], last]
+    assert (slow.missed, quick.missed) == (8, 0)
+    assert woken == ["quick"] * 11
