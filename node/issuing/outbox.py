@@ -22,7 +22,7 @@ from credentials.documents.canonical import b64u, b64u_decode
 from node import log
 from node.errors import ProblemError
 from node.issuing.following import Following
-from node.ledger.moments import GivenUp, Moments, Subscription
+from node.ledger.moments import Moments, PoolDropped, Subscription
 from node.peers.messages import ITEM_ATTESTATION, Item
 from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore
@@ -81,7 +81,7 @@ class Outbox:
 
     def _hear(self) -> None:
         for moment in self._moments.take() if self._moments is not None else ():
-            if isinstance(moment, GivenUp) and moment.code not in TRANSIENT:
+            if isinstance(moment, PoolDropped) and moment.code not in TRANSIENT:
                 self._dropped.append((moment.digest, moment.reason, moment.code))
 
     def turn(self) -> None:

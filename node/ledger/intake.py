@@ -27,7 +27,7 @@ RECENT_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class AttestationBatch:
     """Attestations of one request, each with its digest."""
 
     sender: str
@@ -43,7 +43,7 @@ class CheckpointItem:
     fields: tuple[Value, ...]
 
 
-Incoming = Event | CheckpointItem | Batch
+Incoming = Event | CheckpointItem | AttestationBatch
 _WAKE = CheckpointItem("wake", "", ())
 
 
@@ -97,7 +97,7 @@ class Intake:
         size_bytes = sum(len(data) for data, _ in attestations)
         count = len(attestations)
         try:
-            batch = Batch(sender, attestations)
+            batch = AttestationBatch(sender, attestations)
             self.inbox.put(sender, batch, count=count, size_bytes=size_bytes, patient=True)
         except ProblemError:
             self._forget(attestations)

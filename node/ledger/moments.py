@@ -23,7 +23,7 @@ class Progressed:
 
 
 @dataclass(frozen=True, slots=True)
-class GivenUp:
+class PoolDropped:
     """The own pool gave an attestation up: `code` is the rule, `reason` its sentence."""
 
     digest: bytes
@@ -31,7 +31,7 @@ class GivenUp:
     code: str
 
 
-Moment = Progressed | GivenUp
+Moment = Progressed | PoolDropped
 
 
 class Subscription:

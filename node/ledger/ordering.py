@@ -45,9 +45,9 @@ from node.errors import SetupError
 from node.ledger.checkpoints import Checkpoints
 from node.ledger.condition import Watch
 from node.ledger.engine import Outgoing
-from node.ledger.intake import Batch, CheckpointItem, Incoming, Intake
+from node.ledger.intake import AttestationBatch, CheckpointItem, Incoming, Intake
 from node.ledger.ledger import Decision, Ledger
-from node.ledger.moments import GivenUp, Moments
+from node.ledger.moments import Moments, PoolDropped
 from node.peers.messages import ITEM_CONSENSUS, Status
 from node.storage.ledger import LedgerStore
 from node.storage.signing import SigningStore, Withheld
@@ -220,7 +220,7 @@ class Ordering:
                 raise
             except Exception as error:
                 self._set_aside(event.what, event.sender, error)
-        elif isinstance(event, Batch):
+        elif isinstance(event, AttestationBatch):
             with self.stages.counted("check"):
                 self._execute(self._receive(event))
         else:
@@ -231,7 +231,7 @@ class Ordering:
         item = self.watch.aside(what, sender, error)
         log.moment("set_aside", what=what, peer=sender, because=item.because)
 
-    def _receive(self, batch: Batch) -> list[Effect]:
+    def _receive(self, batch: AttestationBatch) -> list[Effect]:
         """Attestations of one request under one read transaction; what they lead to is executed after it."""
         effects: list[Effect] = []
         with self._store.reading():
@@ -275,7 +275,7 @@ class Ordering:
                     self._set_aside(what, sender, error)
                 case Drop(digest, reason, code):
                     log.moment("dropped", digest=digest, code=code, because=reason)
-                    self._moments.tell(GivenUp(digest, reason, code))
+                    self._moments.tell(PoolDropped(digest, reason, code))
                 case Commit():
                     self._adopt(effect)
                     todo.extend(self._feed(BlockStored(effect.block.height)))

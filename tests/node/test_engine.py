@@ -24,7 +24,7 @@ from node.ledger.checkpoints import Checkpoints
 from node.ledger.cosigner import Conflict, Cosigner, Cosigning
 from node.ledger.embedded import EmbeddedEngine
 from node.ledger.ledger import Ledger
-from node.ledger.moments import GivenUp, Moments
+from node.ledger.moments import Moments, PoolDropped
 from node.ledger.ordering import Ordering
 from node.peers.messages import Item
 from node.storage.ledger import LedgerStore, SqliteStandingReader
@@ -90,7 +90,7 @@ class Node:
     @property
     def drops(self) -> list[tuple[bytes, str]]:
         """What the own pool gave up, with its code."""
-        self._drops += [(m.digest, m.code) for m in self.told.take() if isinstance(m, GivenUp)]
+        self._drops += [(m.digest, m.code) for m in self.told.take() if isinstance(m, PoolDropped)]
         return self._drops
 
     def stop(self) -> None:

@@ -7,7 +7,7 @@ import pytest
 from node.errors import ProblemError
 from node.ledger import inbox as bounds
 from node.ledger.inbox import OWN, Inbox
-from node.ledger.moments import GivenUp, Moments, Progressed
+from node.ledger.moments import Moments, PoolDropped, Progressed
 
 
 def fill(inbox: Inbox[str], sender: str) -> int:
@@ -89,7 +89,7 @@ def test_every_subscriber_is_told_and_a_slow_one_holds_nobody_up() -> None:
     told = [Progressed(height, 2 * height) for height in range(10)]
     for moment in told:
         moments.tell(moment)
-    last = GivenUp(bytes(32), "it is refused", "X9")
+    last = PoolDropped(bytes(32), "it is refused", "X9")
     moments.tell(last)
 
     assert quick.take() == [*told, last]
