@@ -61,6 +61,7 @@ class Record:
     refusals: tuple[RecordedRefusal, ...] = ()  # all of them
     unreadable: int = 0
     taken_back: frozenset[bytes] = frozenset()  # digests of statements that a later one undid
+    voided: frozenset[bytes] = frozenset()  # of these, what authorities voided: it no longer shows anything
 
     @classmethod
     def read(cls, view: LedgerView | None, genesis: Genesis | None) -> Record:
@@ -83,13 +84,20 @@ class Record:
                         refused.append(Recorded(lost, *place, entry.rule, entry.winner_leaf_index))
             except CredentialError:
                 unreadable += 1
-        undone = frozenset(
-            digest
-            for r in admitted
-            if _undoes(r.attestation, genesis)
-            for digest in r.attestation.referenced_digests
+        undone, voided = set[bytes](), set[bytes]()
+        for r in admitted:
+            event = genesis.lifecycle.event(r.attestation.kind) if genesis else None
+            if event is not None and event.effects.undo:
+                undone.update(r.attestation.referenced_digests)
+                voided.update(r.attestation.referenced_digests if event.effects.undo == "void" else ())
+        return cls(
+            tuple(admitted),
+            tuple(refused),
+            tuple(refusals),
+            unreadable,
+            frozenset(undone),
+            frozenset(voided),
         )
-        return cls(tuple(admitted), tuple(refused), tuple(refusals), unreadable, undone)
 
     def covering(self, digest: bytes) -> Recorded | None:
         """The latest admitted attestation about this document."""
@@ -106,6 +114,12 @@ class Record:
             for r in self.admitted
             if r.attestation.kind in kinds and r.attestation.digest not in self.taken_back
         ]
+
+    def says(self, kind: str) -> bool:
+        """True if such a statement was admitted and not voided: a correction leaves what it showed."""
+        return any(
+            r.attestation.kind == kind and r.attestation.digest not in self.voided for r in self.admitted
+        )
 
     def with_digest(self, attestation: bytes) -> Recorded | None:
         """The admitted statement with this digest."""
@@ -171,11 +185,6 @@ def passport_status(standing: Standing, digest: bytes) -> str | None:
     if version is None:
         return None
     return {REVOKED: "revoked", SUSPENDED: "suspended"}.get(version.status)
-
-
-def _undoes(statement: Attestation, genesis: Genesis | None) -> bool:
-    event = genesis.lifecycle.event(statement.kind) if genesis else None
-    return event is not None and bool(event.effects.undo)
 
 
 def _step(

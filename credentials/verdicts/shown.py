@@ -89,11 +89,8 @@ def cell_of(table: ShownAs, standing: Standing, inquiry: Inquiry, declared: Decl
     here = inquiry.policy.jurisdiction
     goods = declared.goods if declared.goods in table.words["goods"] else NOT_GIVEN
     lineage = {table.lineage_of[mark] for mark in standing.marks if mark in table.lineage_of}
-    uses = {
-        table.use_of.get(name, "used")
-        for name in (*standing.marks, *(fact for fact in standing.facts if fact in table.use_of))
-        if name not in table.lineage_of
-    }
+    uses = {table.use_of.get(mark, "used") for mark in standing.marks if mark not in table.lineage_of}
+    uses |= {table.shown_by[kind] for kind in table.shown_by if inquiry.record.says(kind)}
     return {
         "state": standing.item_state,
         "eu_status": standing.eu_status,

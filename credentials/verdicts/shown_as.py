@@ -74,6 +74,7 @@ class ShownAs:
     rows: tuple[Row, ...]
     notes: tuple[Row, ...]
     use_of: Mapping[str, str]  # mark: word of the axis `use`
+    shown_by: Mapping[str, str]  # kind of a statement that shows use: word of the axis `use`
     lineage_of: Mapping[str, str]  # mark: word of the axis `lineage`
 
     @classmethod
@@ -86,11 +87,12 @@ class ShownAs:
         notes = tuple(_note(note, words, reasons) for note in _tables(table, "note"))
         marks = table.get("marks", {})
         use_of, lineage_of = (_marks(marks, axis, words[axis]) for axis in ("use", "lineage"))
+        shown_by = _marks(marks, "shown", words["use"])
         version, date = table.get("version"), table.get("date")
         if type(version) is not int or type(date) is not str:
             raise _invalid("it has no version and date")
         _prove(rows, words)
-        return cls(version, date, words, rows, notes, use_of, lineage_of)
+        return cls(version, date, words, rows, notes, use_of, shown_by, lineage_of)
 
     def judge(self, cell: Mapping[str, str]) -> tuple[Row, ...]:
         """The rows that fit a cell: one clear row, or all that hold it up. Never empty.

@@ -184,7 +184,7 @@ def small(random: Random) -> dict[str, Any]:
         "version": 1,
         "date": "2026-11-26",
         "axes": axes,
-        "marks": {"use": {}, "lineage": {}},
+        "marks": {"use": {}, "shown": {}, "lineage": {}},
         "row": [*held, *clear],
     }
 
