@@ -149,6 +149,28 @@ def test_fetched_sets_of_another_passport_never_complete_the_picture() -> None:
 
     assert mixed["verdict"] == "hold" and mixed["reason"] == "superseded"
     assert points(mixed) < points(whole)
+    assert len([c for c in mixed["checks"] if c["name"] == "structure"]) == 1, "nothing fetched took part"
+
+
+def test_shown_sets_of_two_passports_are_not_one() -> None:
+    """
+    The current set 1 shown beside set 2 of the version before: set 2 fills no gap of the current passport.
+    """
+    w = World()
+    text = w.new(1)
+    first = w.passports[text]
+    newer = w.issue(text, version=2)
+    w.run(w.attested(text, newer, "passport.superseded", references=(first.digest,)))
+
+    def present(*shown: Any) -> int:
+        evidence = w.evidence(text, shown=shown, points=())
+        told = w.judge(text, shown=shown, evidence=evidence, policy_name="authority-eu").as_dict()
+        [found] = [c for c in told["checks"] if c["name"] == "completeness"]
+        return int(found["evidence"]["present"])
+
+    alone = present(newer.credentials[1])
+    assert present(newer.credentials[1], first.credentials[2]) == alone
+    assert present(newer.credentials[1], newer.credentials[2]) > alone
 
 
 def test_what_fails_in_a_fetched_set_fails_the_line() -> None:

@@ -276,6 +276,15 @@ def test_a_used_battery_with_its_record_is_clear_as_used_and_never_as_new() -> N
     assert shape(judged(w, text, condition="repair")) == ("undecided", "return_not_checked")
 
 
+def test_declared_as_used_it_brings_its_record_though_no_use_is_on_record() -> None:
+    """
+    X19: as what it is declared decides; a battery declared as used without the Annex XIV record is held.
+    """
+    w = World()
+
+    assert shape(judged(w, w.new(1), condition="used")) == ("hold", "used_evidence_missing")
+
+
 @pytest.mark.parametrize(
     ("by", "members", "reached", "spared"),
     [
