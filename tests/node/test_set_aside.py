@@ -79,6 +79,32 @@ def test_a_line_that_raises_stops_no_other_and_is_judged_again_when_asked(
     assert acts.count(("operator", "aside.tried_again")) == 2
 
 
+def test_a_line_that_has_its_verdict_is_not_judged_again_by_a_restart(
+    node: LiveNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A job taken up again judges what it had not judged yet, and nothing else.
+    """
+    made = node.post_json("/consignments", another(77)).get_json()["id"]
+    judged(node, made)
+    counted: list[int] = []
+    proper = judging.Judging._judge
+
+    def count_it(self: judging.Judging, pair: Any, *others: Any) -> Any:
+        counted.append(pair[0].line)
+        return proper(self, pair, *others)
+
+    monkeypatch.setattr(judging.Judging, "_judge", count_it)
+    consignments = node.service.consignments
+    with consignments._office.writing() as db:
+        consignments._office.consignments.put_state(db, made, "queued")
+    consignments._judging.wake()
+    judged(node, made)
+
+    assert counted == []
+    assert node.get_json(f"/consignments/{made}")["done"] == 2
+
+
 def another(number: int) -> dict[str, Any]:
     """The manifest under a declaration number of its own: the same one again would find the first."""
     return manifest() | {"declaration": f"26NLOTHER{number:06d}"}
