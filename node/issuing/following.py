@@ -26,13 +26,14 @@ from dataclasses import dataclass
 from threading import Lock
 
 from credentials.documents.canonical import b64u
+from credentials.documents.status import BITS_MIN
 from credentials.ledger.attestation import Attestation, parse_attestation, standing_key
 from credentials.ledger.entries import AdmittedEntry, ClaimEntry, parse_entry
 from credentials.ledger.lifecycle import Lifecycle
 from credentials.ledger.standing import LIVE, REVOKED, SUSPENDED, Standing
 from node import log
 from node.issuing.gate import Gate
-from node.issuing.remaking import Remaking
+from node.issuing.remaking import WITHHELD, Remaking
 from node.issuing.statements import Batch
 from node.issuing.status_lists import OwnStatusLists
 from node.storage.database import Transaction
@@ -278,6 +279,30 @@ class Following:
                     raised = status == SUSPENDED
                     lists.set_bit(db, "suspension", issuance.status_index, raised=raised, batch=batch)
         batch.store(db)
+        self._account_for_lost(db, batch.now)
+
+    def _account_for_lost(self, db: Transaction, now: int) -> None:
+        """A passport whose record is lost has a place that nobody knows here: the raised bits at places of no
+        known passport must be as many as the ledger says, or the lists are served no more.
+        """
+        lost = self._office.outbox.lost_publications(sorted(self._publishing))
+        if not lost:
+            return
+        lists = self._speaking[0].lists[0]
+        found = [self._status_on_ledger(subject, digest) for subject, digest in lost]
+        for purpose, status in (("revocation", REVOKED), ("suspension", SUSPENDED)):
+            unplaced = found.count(status) - self._office.status.raised_of_nobody(purpose, BITS_MIN)
+            if unplaced == 0:
+                continue
+            for number in range(1, 1 + lists.next_index() // BITS_MIN):
+                name = lists.numbered(purpose, number)
+                self._office.status.withhold(db, name, WITHHELD)
+                self._office.findings.put(db, Finding(WITHHELD, name, now, {"unplaced": unplaced}))
+
+    def _status_on_ledger(self, subject: bytes, digest: bytes) -> str | None:
+        record = self._ledger.standing(subject)
+        version = None if record is None else Standing.decode(record).passport_with(digest)
+        return None if version is None else version.status
 
     # -- comparing -----------------------------------------------------------------------------------
 

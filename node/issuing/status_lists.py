@@ -78,8 +78,8 @@ class OwnStatusLists:
                 503,
                 "status_list_withheld",
                 "Not served",
-                f"the version of {name} that is on the ledger was lost with this node's records: an older "
-                "one would call good what was revoked since",
+                f"what {name} must say was lost with this node's records: an incomplete list would call good "
+                "what is revoked",
             )
         return self._office.status.served(name)
 

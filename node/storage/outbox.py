@@ -124,6 +124,15 @@ class OutboxTable:
             found.update((i.digest, i) for i in self._where(f"digest IN ({marks(len(part))})", part))
         return found
 
+    def lost_publications(self, kinds: Sequence[str]) -> list[tuple[bytes, bytes]]:
+        """(standing key, digest of the passport) of ours that came back from the ledger without a record."""
+        rows = self._db.connection.execute(
+            "SELECT subject, document_digest FROM outbox WHERE battery IS NULL AND state = 'admitted' "
+            f"AND kind IN ({marks(len(kinds))}) AND digest NOT IN (SELECT published FROM issuances)",
+            kinds,
+        )
+        return [(row["subject"], row["document_digest"]) for row in rows]
+
     def of_document(self, document_digest: bytes) -> list[OutboxItem]:
         return self._where("document_digest = ? ORDER BY number", (document_digest,))
 

@@ -82,6 +82,17 @@ class StatusTable:
         ).fetchone()
         return row is not None
 
+    def raised_of_nobody(self, purpose: str, size: int) -> int:
+        """How many bits are raised in lists called `purpose`-n, of `size` places, at places of no passport
+        that is known here.
+        """
+        row = self._db.connection.execute(
+            "SELECT COUNT(*) AS n FROM status_bits WHERE name GLOB ? AND "
+            "(CAST(SUBSTR(name, ?) AS INTEGER) - 1) * ? + place NOT IN (SELECT status_index FROM issuances)",
+            (f"{purpose}-*", len(purpose) + 2, size),
+        ).fetchone()
+        return int(row["n"])
+
     @staticmethod
     def open(db: Transaction, name: str, purpose: str) -> bool:
         """Begin a list; False if it exists."""

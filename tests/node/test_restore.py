@@ -85,7 +85,7 @@ def test_nothing_is_signed_or_served_before_the_comparison(
     node.wait_quiet()
     node.stop()
     node.put_back(copy, "office.db")
-    monkeypatch.setattr("node.verdicts.sources.Gathering.quorum_silence_s", lambda self: None)
+    monkeypatch.setattr("node.verdicts.lag.Lag.quorum_silence_s", lambda self: None)
 
     node.start()
     refused = []
@@ -107,6 +107,40 @@ def test_nothing_is_signed_or_served_before_the_comparison(
     assert refused == [(503, "comparing_with_ledger")] * 4
     assert "comparing_records" in conditions
     assert node.listed(given) == {"revocation": False, "suspension": False}
+
+
+def test_a_place_that_nobody_knows_withholds_the_list(node: Maker) -> None:
+    """
+    A passport whose record was lost is revoked afterwards: its bit cannot be raised, so the list it is in is
+    served no more, rather than one that calls it good; the finding is shown, and new lists go on.
+    """
+    node.start()
+    node.issue(1)
+    node.wait_quiet()
+    node.stop()
+    copy = node.keep("copy", "office.db")
+    node.start()
+    lost = node.issue(2)
+    node.wait_quiet()
+    node.stop()
+    node.put_back(copy, "office.db")
+    node.start()
+    node.wait_open()
+    assert node.listed(lost) == {"revocation": False, "suspension": False}
+
+    node.act(lost, "revoked")
+    node.wait("the revocation", lambda: node.on_ledger(lost) == "revoked")
+    node.wait("the finding", lambda: "status_list_withheld" in node.up.following.told().lost)
+    with pytest.raises(ProblemError) as withheld:
+        node.up.vc_api.status_list("revocation-1")
+    third = node.issue(3)
+    node.wait_quiet()
+
+    assert (withheld.value.status, withheld.value.code) == (503, "status_list_withheld")
+    assert node.up.vc_api.status_list("suspension-1")
+    assert node.listed(third) == {"revocation": False, "suspension": False}
+    codes = {c.code: c.stops for c in node.up.overview.readiness().conditions}
+    assert codes["status_list_withheld"] is False
 
 
 @pytest.mark.parametrize("lost", ["office.db", "signing.db"])
