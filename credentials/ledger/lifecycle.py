@@ -31,7 +31,7 @@ LEDGER_FIELDS = frozenset(
 )
 MEMBER_TYPES = frozenset(
     {"text", "texts", "date", "integer", "boolean", "digest", "identifier", "identifiers", "did", "vin"}
-    | {"country", "sets", "status", "party", "eori", "commodity_code", "criteria"}
+    | {"country", "sets", "status", "party", "eori", "commodity_code", "criteria", "declaration"}
 )
 # Who may speak about a battery (LIFECYCLE.md argues each word; speaking.py decides).
 SPEAKS = frozenset(

@@ -14,7 +14,12 @@ from typing import Any
 import orjson
 
 from credentials.documents.canonical import b64u_decode
-from credentials.documents.identifiers import Identifier, canonical_commodity_code, canonical_did
+from credentials.documents.identifiers import (
+    Identifier,
+    canonical_commodity_code,
+    canonical_declaration_number,
+    canonical_did,
+)
 from credentials.errors import CredentialError
 from credentials.ledger.delta import Criteria
 from credentials.ledger.lifecycle import Event, Member
@@ -148,6 +153,7 @@ VALUES: Mapping[str, Callable[[Any], Any]] = {
     "eori": _eori,
     "commodity_code": lambda v: canonical_commodity_code(_text(v)),
     "criteria": _criteria,
+    "declaration": lambda v: canonical_declaration_number(_text(v)),
     "vin": _text,
     "country": _country,
     "sets": _sets,
