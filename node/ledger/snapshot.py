@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import IO, TypeVar
 
 from consensus.checkpoint import Checkpoint, SignedNote
-from consensus.encoding import Value, decode, encode
+from consensus.encoding import EncodingError, Value, decode, encode
 from consensus.errors import ConsensusError
 from consensus.merkle import Frontier, StandingsMap, leaf_hash
 from consensus.policy import LogPolicy
@@ -46,6 +46,7 @@ ROW_BYTES_MAX = 8 << 20
 PART_BYTES = 1 << 20  # of leaves or records in one row
 CHUNK_BYTES = 1 << 20  # to a peer, in one answer
 WAIT_COSIGNED_S_MAX = 10.0
+SNAPSHOT_BYTES_MAX = 64 << 30  # of a peer; a file that somebody copied may be larger
 ANSWER_S_MAX, ANSWER_BYTES_MAX = 60.0, 2 * CHUNK_BYTES  # of one question to a peer
 SHELF_S = 600.0  # a snapshot made for peers is handed out this long before another is made
 
@@ -184,16 +185,33 @@ def asking(
 
 
 def fetch(ask: Callable[[bytes], bytes], out: Path) -> None:
-    """Copy a peer's snapshot into a file; `ask` sends one signed question and gives the answer."""
-    height, size, offset = 0, 1, 0
+    """Copy a peer's snapshot into a file; `ask` sends one signed question and gives the answer.
+
+    What the peer says first of height and size holds to the end: it cannot fill the disk bit by bit.
+    """
+    height, size, offset = 0, 0, 0
     with out.open("wb") as file:
-        while offset < size:
-            match decode(ask(encode([height, offset])), size_bytes_max=2 * CHUNK_BYTES):
-                case [int(height), int(size), bytes(chunk)] if chunk:
+        while offset < size or not offset:
+            match _decoded(ask(encode([height, offset]))):
+                case [int(of), int(all_bytes), bytes(chunk)] if chunk and (
+                    not offset or (of, all_bytes) == (height, size)
+                ):
+                    height, size = of, all_bytes
+                    if not offset + len(chunk) <= size <= SNAPSHOT_BYTES_MAX:
+                        raise SnapshotRefused(
+                            f"the peer's snapshot is said to have {size} bytes: ask another peer"
+                        )
                     file.write(chunk)
                     offset += len(chunk)
                 case _:
                     raise SnapshotRefused("the peer's answer holds no snapshot: ask another peer")
+
+
+def _decoded(answer: bytes) -> Value:
+    try:
+        return decode(answer, size_bytes_max=ANSWER_BYTES_MAX)
+    except EncodingError as error:
+        raise SnapshotRefused("the peer's answer holds no snapshot: ask another peer") from error
 
 
 def join(source: Path, genesis: Genesis, policy: LogPolicy, ledger: Path) -> int:

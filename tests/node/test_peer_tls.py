@@ -13,6 +13,7 @@ import pytest
 from consensus.cose import SeedSigner
 from credentials.ledger.genesis import Genesis
 from node.cli.serve import _bind
+from node.config import DataDirectory
 from node.errors import ProblemError, SetupError
 from node.peers.authentication import PeerAuthentication
 from node.peers.certificates import (
@@ -346,3 +347,18 @@ def test_a_pinned_trust_asks_for_the_peers_own_certificate() -> None:
 
     assert trust.server_name == PEER_NAME
     assert trust.server_name.endswith(".internal")
+
+
+def test_authorities_of_proxies_are_named_in_node_toml(tmp_path: Path) -> None:
+    """
+    [peers] ca_file is read beside node.toml; a file that is not there or another member is told.
+    """
+    (tmp_path / "proxies.pem").write_text("PEM")
+    toml = tmp_path / "node.toml"
+    toml.write_text('[peers]\nca_file = "proxies.pem"\n')
+
+    assert DataDirectory(tmp_path).settings().peers_ca_file == str((tmp_path / "proxies.pem").resolve())
+    for text, says in (('ca_file = "other.pem"', "other.pem"), ('ca = "proxies.pem"', "peers.ca")):
+        toml.write_text(f"[peers]\n{text}\n")
+        with pytest.raises(SetupError, match=says):
+            DataDirectory(tmp_path).settings()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from consensus.encoding import decode, encode
+from consensus.encoding import Value, decode, encode
 from node.errors import SetupError
 from node.ledger import snapshot
 from node.peers.messages import BLOCKS_PER_REQUEST
@@ -243,3 +243,33 @@ def test_a_cut_snapshot_is_refused(network: dict[str, Node], rows: Path, tmp_pat
             snapshot.join(file, checked.genesis, checked.policy, tmp_path / "ledger.db")
 
     assert not (tmp_path / "ledger.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("answers", "says"),
+    [
+        ([[7, 1 << 40, b"x"]], "1099511627776 bytes"),
+        ([[7, 2, b"xyz"]], "2 bytes"),
+        ([b"\xff"], "holds no snapshot"),
+        ([[7, 3, b"x"], [7, 4, b"x"]], "holds no snapshot"),
+        ([[7, 3, b"x"], [8, 3, b"x"]], "holds no snapshot"),
+        ([[7, 3, b""]], "holds no snapshot"),
+        ([[7, 3]], "holds no snapshot"),
+    ],
+    ids=["too large", "more than said", "no CBOR", "grows", "another height", "nothing", "no form"],
+)
+def test_a_peer_cannot_fill_the_disk(tmp_path: Path, answers: list[Value], says: str) -> None:
+    """
+    A peer's snapshot has the size that was said first, within a bound; anything else ends the copy.
+    """
+    left = iter(answers)
+
+    with pytest.raises(snapshot.SnapshotRefused, match=says):
+        snapshot.fetch(lambda question: plain(next(left)), tmp_path / "snapshot")
+
+    assert (tmp_path / "snapshot").stat().st_size <= 3
+
+
+def plain(answer: Value) -> bytes:
+    """An answer on the wire; bytes go as they are."""
+    return answer if isinstance(answer, bytes) else encode(answer)
