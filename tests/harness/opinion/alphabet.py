@@ -62,8 +62,8 @@ def acts_of(event: str, battery: str, archive: Archive, batteries: tuple[str, ..
     elif event in ("battery.exported", "market.placed", "waste.exported", "battery.declared_waste"):
         for by in EVERYBODY:
             yield Act(by, event, battery, parties=(HOLDER,) if by != HOLDER else ())
-    elif event in ("battery.sold", "battery.handed_over", "responsibility.transferred", "custody.assigned"):
-        agreed = (HOLDER,) if event != "battery.sold" else ()
+    elif event in ("battery.sold", "battery.handed_over", "responsibility.transferred", *OFFICIAL):
+        agreed = (HOLDER,) if event in ("battery.handed_over", "responsibility.transferred") else ()
         for by in (b for b in EVERYBODY if b != HOLDER):
             yield Act(by, event, battery, parties=(HOLDER,), countersigned=agreed)
     elif event == "battery.presented":
@@ -90,6 +90,11 @@ def acts_of(event: str, battery: str, archive: Archive, batteries: tuple[str, ..
         yield from (
             Act(by, event, battery, about_version=version) for by in (*OPERATORS, *AUTHORITIES) if version
         )
+    elif event == "customs.moved":
+        yield from (Act(by, event, battery, parties=(EU_CUSTOMS,)) for by in CUSTOMS)
+    elif event in ("record.contested", "record.withdrawn"):
+        for undone in archive.record(battery)[-1:]:
+            yield from (Act(by, event, battery, undoes=undone) for by in (HOLDER, STRANGER, *AUTHORITIES))
     elif event == "attestation.corrected":
         for undone in archive.record(battery)[-1:]:
             yield Act(undone.by, event, battery, undoes=undone)
@@ -108,6 +113,7 @@ def _next_version(archive: Archive, battery: str) -> int:
     return min(_last_version(archive, battery) + 1, 2)
 
 
+OFFICIAL = ("custody.assigned", "end_of_life.certified")
 BIRTH = ("battery.produced", "passport.published", "battery.exported", "battery.presented")
 BORDER = ("customs.suspended", "customs.released", "customs.refused", "customs.invalidated",
           "customs.moved", "customs.refusal_lifted", "market.placed")  # fmt: skip
@@ -117,7 +123,7 @@ PASSPORTS = ("passport.superseded", "passport.suspended", "passport.reinstated",
 WASTE = ("battery.sold", "battery.declared_waste", "waste.collected", "soh.measured", "waste.exported",
          "used.exported", "recycling.received")  # fmt: skip
 UNDOING = ("attestation.corrected", "attestation.voided")
-ALARMS = ("battery.reported_lost", "battery.recalled", "recall.lifted", "battery.found")
+ALARMS = ("battery.reported_lost", "battery.recalled", "battery.recall_lifted", "battery.found")
 TWO = ("battery.declared_waste", "battery.dismantled", "second_life.remanufactured", "waste.exported",
        "market.placed", "soh.measured")  # fmt: skip
 
@@ -126,6 +132,19 @@ DECKS = {
     "passport": Deck("passport", (*BIRTH, *PASSPORTS, *UNDOING)),
     "waste": Deck("waste", (*BIRTH, "market.placed", *WASTE)),
     "border": Deck("border", (*BIRTH, *BORDER, *ALARMS)),
+    "custody": Deck(
+        "custody",
+        (
+            *BIRTH,
+            "battery.enrolled",
+            "battery.handed_over",
+            "market.placed",
+            "battery.installed",
+            "vehicle.sold",
+            "battery.swapped_out",
+            *OFFICIAL,
+        ),
+    ),
     "two": Deck("two", (*BIRTH, *TWO), RIGHTFUL, ("A", "B")),
 }
 # The ordinary trade of rightful parties alone, in short decks: what the eight known routes are made of.
@@ -139,6 +158,18 @@ ROUTE_DECKS = {
                   RIGHTFUL, ("A", "B"), (("B", BIRTH[:2]),)),
     "second life": Deck("second life", (*BIRTH, "battery.declared_waste", "second_life.remanufactured"),
                         RIGHTFUL, ("A", "B"), (("B", BIRTH[:2]),)),
+}  # fmt: skip
+
+
+TRADERS = (MAKER, RIVAL, STRANGER, HOLDER, EU_CUSTOMS, CN_CUSTOMS)
+# Small decks, each to its fixpoint in seconds: what a planted bug must not get past.
+WATCH_DECKS = {
+    "use": Deck("use", (*BIRTH[:2], "market.placed", *USE[:2], "soh.measured", "attestation.corrected"),
+                (MAKER, STRANGER, HOLDER)),
+    "border": Deck("border", (*BIRTH, "customs.released", "customs.refused"), TRADERS),
+    "end": Deck("end", (*BIRTH[:2], "battery.recalled", "battery.recall_lifted", "battery.declared_waste",
+                        "attestation.corrected"), (MAKER, STRANGER, HOLDER, CN_AUTHORITY, EU_AUTHORITY)),
+    "passport": Deck("passport", (*BIRTH[:2], *PASSPORTS), (MAKER, CN_AUTHORITY, EU_AUTHORITY)),
 }  # fmt: skip
 
 

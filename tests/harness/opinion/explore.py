@@ -13,6 +13,7 @@ from typing import Any
 
 from .alphabet import CAR, Deck, is_stranger
 from .law import NOTHING, Act, Archive, after
+from .record import broken
 from .speaking import may_speak
 from .stage import CONDITIONS, STATE, Stage
 from .words import Shown, bounds, too_good
@@ -28,7 +29,10 @@ class Finding:
     history: tuple[Act, ...]
 
     def __str__(self) -> str:
-        steps = "; ".join(str(act) for act in self.history)
+        last = self.history[-1]
+        about = {last.battery, *last.others}
+        told = [act for act in self.history if about & {act.battery, *act.others}]
+        steps = "; ".join(str(act) for act in told)
         return f"{self.kind}: {self.about}: {self.said}\n    {steps}"
 
 
@@ -43,6 +47,13 @@ class Result:
     finished: bool = False
     findings: dict[tuple[str, str, str], Finding] = field(default_factory=dict)
     tell: Callable[[str], None] = lambda _: None
+
+    def __str__(self) -> str:
+        end = "to the fixpoint" if self.finished else "cut off"
+        return (
+            f"{self.states} states, {self.acts} acts, {self.words} verdicts, "
+            f"{len(self.findings)} findings, depth {self.depth}, {end}"
+        )
 
     def add(self, finding: Finding) -> None:
         key = finding.kind, finding.about, finding.said
@@ -130,6 +141,8 @@ def _judge(node: _Node, deck: Deck, result: Result) -> None:
     """Show every battery in every way, and compare the words."""
     for battery in deck.batteries:
         file = node.archive.of(battery)
+        for about, said in broken(file, node.stage.standing(battery)):
+            result.add(Finding("record", f"{battery} {about}", said, node.history))
         if file is NOTHING or not file.exists:
             continue
         for condition in CONDITIONS:

@@ -82,11 +82,14 @@ class File:
     """What an honest clerk keeps of one battery."""
 
     maker: str | None = None
-    enrolled: bool = False
+    enrolled: bool = False  # origin not on record
+    official: bool = False  # an authority enrolled it, or acted on it since
+    disputed: bool = False  # produced after an enrolment that an authority relied on
     holder: str | None = None
     named: frozenset[str] = frozenset()
     responsible: str | None = None
     place: str | None = None
+    also: frozenset[str] = frozenset()  # where else it may be by what its holders did
     used: frozenset[str] = frozenset()
     settings: frozenset[Set] = frozenset()
     vehicle: str | None = None
@@ -104,7 +107,7 @@ class File:
 
     @property
     def in_use(self) -> bool:
-        return bool(self.used)
+        return bool(self.used - {"end_certified", "shown_as_used", "recycling", "dismantled"})
 
     def is_set(self, what: str, where: str | None = None) -> bool:
         return any(s.what == what and where in (None, s.where) for s in self.settings)
@@ -143,9 +146,9 @@ def marks_of(file: File, act: Act) -> frozenset[str]:
         "battery.declared_waste": {"waste"},
         "waste.collected": {"waste"},
         "waste.exported": {"waste"},
-        "recycling.received": {"waste"},
-        "recycling.completed": {"waste"},
-        "end_of_life.certified": {"waste"},
+        "recycling.received": {"recycling"},
+        "recycling.completed": {"recycling"},
+        "end_of_life.certified": {"end_certified"},
         "battery.dismantled": {"dismantled"},
         "used.exported": {"shown_as_used"},
     }.get(act.event, set())
@@ -178,11 +181,40 @@ def _nothing(file: File, act: Act) -> File:
 
 
 def _produced(file: File, act: Act) -> File:
-    return replace(file, maker=act.by, holder=act.by, responsible=act.by, place=side(act.by), enrolled=False)
+    # What somebody enrolled before is a claim now, with all that was told of it: nothing of it stays. Where
+    # an authority enrolled it, or acted on it, both stand side by side until an authority decides.
+    born = File(
+        maker=act.by,
+        holder=act.by,
+        responsible=act.by,
+        place=side(act.by),
+        used=file.used,
+        declaration=file.declaration,
+        also=file.also,
+    )
+    if not file.enrolled:
+        return born
+    if not file.official:
+        return replace(born, used=frozenset())
+    beside = frozenset(p for p in (file.holder, file.responsible) if p)
+    return replace(
+        file,
+        maker=act.by,
+        holder=act.by,
+        responsible=act.by,
+        also=file.also | {side(act.by)},
+        named=file.named | beside,
+        used=frozenset(),
+        enrolled=False,
+        disputed=True,
+    )
 
 
 def _enrolled(file: File, act: Act) -> File:
-    return replace(file, enrolled=True, holder=act.by, responsible=act.by, place=side(act.by))
+    holder = act.parties[0] if act.parties else act.by
+    official = is_authority(act.by)
+    enrolled = replace(file, enrolled=True, official=official, holder=holder, responsible=holder)
+    return replace(enrolled, place=side(act.by))
 
 
 def _named(file: File, act: Act) -> File:
@@ -190,7 +222,7 @@ def _named(file: File, act: Act) -> File:
 
 
 def _exported(file: File, act: Act) -> File:
-    return replace(_named(file, act), place=None, vehicle=None)
+    return replace(_named(file, act), place=None, also=frozenset(), vehicle=None)
 
 
 def _presented(file: File, act: Act) -> File:
@@ -207,7 +239,8 @@ def _customs(file: File, act: Act) -> File:
         lifted = {s for s in file.settings if s.what == "refused" and s.where == where}
         return replace(file, settings=file.settings - lifted)
     if what == "moved":
-        return file
+        to = side(act.parties[0])
+        return replace(file, declaration=(file.declaration[0] if file.declaration else "", to), place=to)
     closed = replace(file, declaration=None, settings=file.settings - suspended)
     if what == "invalidated":
         return closed
@@ -216,20 +249,27 @@ def _customs(file: File, act: Act) -> File:
 
 def _placed(file: File, act: Act) -> File:
     placed = replace(_named(file, act), settings=file.settings | {Set("placed", side(act.by), act.by)})
-    holder = act.by if act.by in file.named else file.holder
-    return replace(placed, holder=holder, place=side(act.by))
+    return replace(placed, holder=act.by, place=side(act.by))
 
 
 def _installed(file: File, act: Act) -> File:
-    return replace(file, vehicle=act.vehicle, place=side(act.by))
+    return replace(file, vehicle=act.vehicle, also=file.also | {side(act.by)})
 
 
 def _out_of_vehicle(file: File, act: Act) -> File:
     return replace(_named(file, act), vehicle=None)
 
 
+def _collected(file: File, act: Act) -> File:
+    return replace(file, holder=act.by, named=frozenset(), also=file.also | {side(act.by)})
+
+
+def _taken_in(file: File, act: Act) -> File:
+    return replace(_collected(file, act), vehicle=None, ended=act.event)
+
+
 def _ended(file: File, act: Act) -> File:
-    return replace(_named(file, act), vehicle=None, ended=act.event)
+    return replace(file, vehicle=None, ended=act.event)
 
 
 def _handed_over(file: File, act: Act) -> File:
@@ -286,7 +326,8 @@ def _passport_resumed(file: File, act: Act) -> File:
     gone = {s for s in file.stops if s.what == what and may_lift(s.by, act.by)}
     if what == "revoked":  # the ban is lifted; the revoked version stays revoked (I3)
         return replace(file, stops=file.stops - gone, withdrawn_by_operator=bool(gone))
-    return replace(file, stops=file.stops - gone, paused_by_operator=False)
+    own = act.by == file.responsible
+    return replace(file, stops=file.stops - gone, paused_by_operator=file.paused_by_operator and not own)
 
 
 def _assigned(file: File, act: Act) -> File:
@@ -311,11 +352,11 @@ EFFECTS: dict[str, Callable[[File, Act], File]] = {
     "battery.replaced": _out_of_vehicle,
     "vehicle.scrapped": _out_of_vehicle,
     "battery.declared_waste": _out_of_vehicle,
-    "waste.collected": _named,
-    "battery.dismantled": _ended,
+    "waste.collected": _collected,
+    "battery.dismantled": _taken_in,
     **dict.fromkeys(SECOND_LIVES, _ended),
-    "recycling.received": _ended,
-    "recycling.completed": _ended,
+    "recycling.received": _taken_in,
+    "recycling.completed": _taken_in,
     "battery.handed_over": _handed_over,
     "battery.sold": _named,
     "vehicle.sold": _vehicle_sold,
@@ -343,7 +384,9 @@ def after(archive: Archive, act: Act) -> Archive:
         return _after_undo(archive, act, act.undoes)
     file = archive.of(act.battery)
     changed = EFFECTS.get(act.event, _nothing)(file, act)
-    files = {**archive.files, act.battery: replace(changed, used=changed.used | marks_of(file, act))}
+    official = changed.official or is_authority(act.by)
+    changed = replace(changed, official=official, used=changed.used | marks_of(file, act))
+    files = {**archive.files, act.battery: changed}
     for other, marks in marks_elsewhere(act).items():
         known = files.get(other, NOTHING)
         files[other] = replace(known, used=known.used | marks)
@@ -358,8 +401,13 @@ def _after_undo(archive: Archive, act: Act, undone: Act) -> Archive:
     if not record or record[-1] != undone:
         return archive
     old, now = before[-1].get(act.battery, NOTHING), archive.of(act.battery)
-    used = old.used if act.event == "attestation.voided" else old.used | now.used
-    files = {**archive.files, act.battery: replace(old, used=used)}
+    voided = act.event == "attestation.voided"
+    used = old.used if voided else old.used | now.used
+    files = {**archive.files, act.battery: replace(old, used=used, official=old.official or voided)}
+    for other, marks in marks_elsewhere(undone).items():
+        if voided:
+            there = files.get(other, NOTHING)
+            files[other] = replace(there, used=there.used - (marks - before[-1].get(other, NOTHING).used))
     return Archive(
         files,
         {**archive.acts, act.battery: record[:-1]},

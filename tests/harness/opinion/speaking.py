@@ -5,6 +5,8 @@ from __future__ import annotations
 from .law import CUSTOMS_ACTS, IRREVERSIBLE, PASSPORT_ACTS, TRADE_ACTS, Act, Archive, File, may_lift
 from .parties import is_authority, is_customs, side
 
+LIFTS = {"battery.found": "lost", "battery.recall_lifted": "recalled"}
+
 
 def holds(file: File, act: Act) -> bool:
     """The holder, whom the holder (or an authority) named, or who carries the holder's countersignature."""
@@ -18,7 +20,8 @@ def rules_here(file: File, act: Act) -> bool:
         return False
     if act.event in PASSPORT_ACTS and file.responsible is not None and side(file.responsible) == side(act.by):
         return True
-    return file.place == side(act.by)
+    before_customs = file.declaration is not None and file.declaration[1] == side(act.by)
+    return before_customs or file.place == side(act.by) or side(act.by) in file.also
 
 
 def works_here(file: File, act: Act) -> bool:
@@ -36,6 +39,8 @@ def may_speak(archive: Archive, act: Act) -> bool:
         return not file.exists
     if not file.exists:
         return False
+    if file.disputed:
+        return True  # two files of one battery lie side by side until an authority decides: not judged here
     if act.event in ("attestation.corrected", "attestation.voided"):
         return _may_undo(archive, act)
     if act.event in CUSTOMS_ACTS:
@@ -47,6 +52,10 @@ def may_speak(archive: Archive, act: Act) -> bool:
         return free and (holds(file, act) or is_customs(act.by))
     if act.event == "responsibility.transferred":
         return act.by == file.responsible and set(act.parties) <= set(act.countersigned)
+    if act.event in LIFTS:
+        there = [s for s in file.settings if s.what == LIFTS[act.event]]
+        found = act.event == "battery.found" and holds(file, act)  # what an operator reported lost is found
+        return any(may_lift(s.by, act.by) or (found and not is_authority(s.by)) for s in there)
     if act.event in ("battery.recalled", "battery.reported_lost"):
         return holds(file, act) or rules_here(file, act) or act.by == file.maker
     return holds(file, act) or rules_here(file, act) or works_here(file, act)
@@ -77,10 +86,8 @@ def _may_passport(file: File, act: Act) -> bool:
     foreign = [s for s in file.stops if not may_lift(s.by, act.by)]
     if act.event in ("passport.reinstated", "passport.ban_lifted"):
         what = "suspended" if act.event == "passport.reinstated" else "revoked"
-        stopped = {s for s in file.stops if s.what == what}
-        if stopped:
-            return all(may_lift(s.by, act.by) for s in stopped)
-        return what == "suspended" and file.paused_by_operator and act.by == file.responsible
+        own = any(s.what == what and may_lift(s.by, act.by) for s in file.stops)
+        return own or (what == "suspended" and act.by == file.responsible)  # its own pause
     if is_authority(act.by):
         return act.event in ("passport.suspended", "passport.revoked") and rules_here(file, act)
     return act.by == file.responsible and not foreign

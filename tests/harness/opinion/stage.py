@@ -40,11 +40,11 @@ genesis = _module("credentials.ledger.genesis", "credentials.genesis")
 identifiers = _module("credentials.documents.identifiers", "credentials.identifiers")
 issuer = _module("credentials.documents.issuer", "credentials.issuer")
 standing_class = _module("credentials.ledger.standing", "credentials.standing").Standing
-clearance = _module("credentials.verdicts.clearance", "credentials.clearance")
+manifest = _module("credentials.verdicts.manifest", "credentials.clearance")
 application = _module("consensus.application")
 
 STATE, CLAIM, REFUSED, INADMISSIBLE, WAITS = "state", "claim", "refused", "inadmissible", "waits"
-_LINE = set(inspect.signature(clearance.Line).parameters)
+_LINE = set(inspect.signature(manifest.Line).parameters)
 
 
 def _genesis() -> Any:

@@ -67,7 +67,7 @@ def _value(act: Act, member: str, rule: Any, book: Any) -> Any:
         return None  # the digests of the sets are the document itself
     if kind == "vin":
         return act.vehicle
-    if kind == "did":
+    if kind in ("did", "party"):
         return act.parties[0] if act.parties else None
     if kind == "identifier":
         return book.code(act.others[0]) if act.others else None
@@ -88,4 +88,6 @@ def _value(act: Act, member: str, rule: Any, book: Any) -> Any:
         "boolean": True,
         "digest": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
         "country": "DE",
+        "commodity_code": "8507600000",
+        "eori": "DE123456789",
     }.get(kind, "1")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .law import File
+from .law import SECOND_LIVES, File
 
 WORDS = ("clear", "clear_with_gaps", "undecided", "hold", "refuse_recommended")  # best first
 
@@ -34,7 +34,7 @@ def i1_never_new_again(file: File, shown: Shown) -> Bound | None:
 
 def i1_waste(file: File, shown: Shown) -> Bound | None:
     """What was declared waste is waste, whatever happened since."""
-    if "waste" in file.used and shown.condition != "waste":
+    if "waste" in file.used and shown.condition != "waste" and file.ended not in SECOND_LIVES:
         return "refuse_recommended", "waste, shown as " + str(shown.condition)
     return None
 
@@ -42,7 +42,7 @@ def i1_waste(file: File, shown: Shown) -> Bound | None:
 def i1_ended(file: File, shown: Shown) -> Bound | None:
     """A battery that became another, was taken apart or is being recycled is no battery any more."""
     if file.ended and shown.condition != "waste":
-        return "hold", "ended: " + file.ended
+        return "undecided", "ended: " + file.ended
     return None
 
 
@@ -86,6 +86,8 @@ def i5_origin(file: File, shown: Shown) -> Bound | None:
     """A battery nobody brought into being, or one enrolled without its origin, is never clear as new."""
     if not file.exists:
         return "undecided", "nobody brought it into being"
+    if file.disputed:
+        return "undecided", "produced after an authority relied on its enrolment"
     if file.enrolled and shown.condition == "new":
         return "undecided", "origin not on record"
     return None

@@ -1,0 +1,118 @@
+"""Ten bugs in the table, the rules, the right to speak and the verdict; the second opinion catches each.
+
+Chosen by the names of events and functions alone. A bug in the table is a table with one member changed; a
+bug in the code replaces one function while a test runs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+from credentials.ledger import passports, speaking, standing, undo
+from credentials.verdicts import shown
+
+from .stage import ledger_of
+
+Bug = Callable[[], AbstractContextManager[None]]
+
+
+@contextmanager
+def _patched(owner: Any, name: str, changed: Any) -> Iterator[None]:
+    original = getattr(owner, name)
+    setattr(owner, name, changed)
+    try:
+        yield
+    finally:
+        setattr(owner, name, original)
+
+
+@contextmanager
+def _changed(mapping: dict[str, Any], key: str, value: Any) -> Iterator[None]:
+    original = mapping[key]
+    mapping[key] = value
+    try:
+        yield
+    finally:
+        mapping[key] = original
+
+
+def _table(event: str, member: str, value: Any) -> AbstractContextManager[None]:
+    """The table of events with one member of one event changed; None takes the member away."""
+    table = ledger_of.lifecycle_table()
+    found = next(e for e in table["events"] if e["type"] == event)
+    if value is None:
+        del found[member]
+    else:
+        found[member] = value
+    files = {"lifecycle.json": json.dumps(table).encode()}
+    return _patched(ledger_of, "rule_files", lambda: files)
+
+
+def installing_leaves_no_mark() -> AbstractContextManager[None]:
+    """Table: a battery that is installed gets no mark of use."""
+    return _table("battery.installed", "marks", None)
+
+
+def waste_can_be_corrected() -> AbstractContextManager[None]:
+    """Table: a declaration of waste is not irreversible."""
+    return _table("battery.declared_waste", "irreversible", None)
+
+
+def revoking_sets_no_ban() -> AbstractContextManager[None]:
+    """Table: an authority's revocation forbids nothing."""
+    return _table("passport.revoked", "sets", None)
+
+
+def every_licence_speaks() -> AbstractContextManager[None]:
+    """Right to speak: whoever is accredited for a trade is taken for the holder."""
+    return _patched(speaking, "is_holder", lambda standing, did, context: True)
+
+
+def release_leaves_the_declaration_open() -> AbstractContextManager[None]:
+    """Table: released by customs, a battery still stands under its declaration."""
+    return _table("customs.released", "effects", {"fact": "released"})
+
+
+def any_customs_decides() -> AbstractContextManager[None]:
+    """Right to speak: customs decide on what is open before the other side's customs."""
+    table: Any = speaking._DECIDES
+    return _changed(table, "customs", lambda s, a, c, voice: voice)
+
+
+def any_operator_speaks() -> AbstractContextManager[None]:
+    """Right to speak: whoever may publish passports, or stop them, does so of every battery."""
+    table: Any = speaking._DECIDES
+    return _changed(table, "operator", lambda s, a, c, voice: voice)
+
+
+def a_stopped_passport_is_free() -> AbstractContextManager[None]:
+    """Rule: publishing, superseding and revoking do not ask what an authority stopped."""
+    return _patched(passports, "_require_free", lambda *_: None)
+
+
+def corrections_shed_marks() -> AbstractContextManager[None]:
+    """Rule: a correction restores the record as it was, marks and all."""
+    original = undo._restored
+
+    def restored(now: standing.Standing, kept: standing.Undo) -> standing.Standing:
+        return original(now.__class__(now.subject), kept)
+
+    return _patched(undo, "_restored", restored)
+
+
+def recalls_are_not_read() -> AbstractContextManager[None]:
+    """Verdict: no recall is seen."""
+    return _patched(shown, "_recalls", lambda *_: {})
+
+
+BUGS: dict[str, Bug] = {
+    bug.__name__: bug
+    for bug in (
+        installing_leaves_no_mark, waste_can_be_corrected, revoking_sets_no_ban, every_licence_speaks,
+        release_leaves_the_declaration_open, any_customs_decides, any_operator_speaks,
+        a_stopped_passport_is_free, corrections_shed_marks, recalls_are_not_read,
+    )
+}  # fmt: skip

@@ -1,0 +1,161 @@
+"""Long seeded histories of several batteries: the law beside the real ledger at each step.
+
+A step is one act put to the real ledger by whoever the seed chooses. At each step the invariants of the
+record are asked; at each change of a battery's part of the ledger, and at the end, the whole verdict.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+
+from .alphabet import (
+    ALARMS,
+    BIRTH,
+    BORDER,
+    CAR,
+    OFFICIAL,
+    PASSPORTS,
+    UNDOING,
+    USE,
+    WASTE,
+    acts_of,
+    is_stranger,
+)
+from .explore import Finding
+from .law import SECOND_LIVES, Act, Archive, after
+from .parties import name
+from .record import broken
+from .speaking import may_speak
+from .stage import CLAIM, CONDITIONS, STATE, Stage
+from .words import Shown, bounds, too_good
+
+BATTERIES = ("A", "B", "C")
+EVENTS = tuple(dict.fromkeys((
+    *BIRTH, *BORDER, *USE, *PASSPORTS, *WASTE, *UNDOING, *ALARMS, *OFFICIAL, *SECOND_LIVES,
+    "battery.enrolled", "battery.handed_over", "battery.replaced", "battery.dismantled",
+    "vehicle.registered", "vehicle.sold", "vehicle.scrapped", "responsibility.transferred",
+    "recycling.completed", "record.withdrawn",
+)))  # fmt: skip
+# Mostly the ordinary trade, so that histories get far; the rest of the time anything by anybody.
+ORDINARY = (*BIRTH, "customs.released", "market.placed", *USE, "battery.declared_waste", "battery.dismantled",
+            "second_life.remanufactured", "battery.sold", "battery.handed_over")  # fmt: skip
+
+
+@dataclass
+class Walks:
+    """What many histories saw."""
+
+    histories: int = 0
+    steps: int = 0
+    steps_max: int = 0  # of the history being walked
+    recorded: int = 0
+    claims: int = 0
+    words: int = 0
+    findings: dict[tuple[str, str, str], Finding] = field(default_factory=dict)
+
+    def add(self, kind: str, about: str, said: str, history: tuple[Act, ...]) -> None:
+        self.findings.setdefault((kind, about, said), Finding(kind, about, said, history))
+
+    def join(self, other: Walks) -> None:
+        self.histories += other.histories
+        self.steps += other.steps
+        self.recorded += other.recorded
+        self.claims += other.claims
+        self.words += other.words
+        for key, finding in other.findings.items():
+            self.findings.setdefault(key, finding)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.histories} histories, {self.steps} steps, {self.recorded} recorded, "
+            f"{self.claims} claims, {self.words} verdicts, {len(self.findings)} findings"
+        )
+
+
+def chosen(rng: random.Random, archive: Archive) -> Iterator[Act]:
+    """Acts without end: an event, a battery, and one of those who may try to say it."""
+    while True:
+        events = ORDINARY if rng.random() < 0.6 else EVENTS
+        acts = list(acts_of(rng.choice(events), rng.choice(BATTERIES), archive, BATTERIES))
+        if acts:
+            yield rng.choice(acts)
+
+
+def walk(seed: int, steps: int, start: Stage) -> Walks:
+    """One history of `steps` acts from an empty ledger."""
+    rng, walks, stage, archive = (
+        random.Random(seed),
+        Walks(histories=1, steps_max=steps),
+        start.fork(),
+        Archive(),
+    )
+    history: tuple[Act, ...] = ()
+    while walks.steps < steps:
+        act = next(chosen(rng, archive))
+        if not stage.accredited(act):
+            continue
+        walks.steps += 1
+        before = stage.shape(act.battery)
+        outcome, step = stage.would(act)
+        if outcome == CLAIM:
+            walks.claims += 1
+            if stage.shape(act.battery, step) != before:
+                walks.add("claim", f"{act.event} by {name(act.by)}", "changed the standing", (*history, act))
+        if outcome != STATE:
+            continue
+        history = (*history, act)
+        if not may_speak(archive, act):
+            walks.add("speaks", f"{act.event} by {name(act.by)}", "recorded as state", history)
+            if is_stranger(act, archive):
+                break
+        stage.take(act, step)
+        archive = after(archive, act)
+        walks.recorded += 1
+        for battery in {act.battery, *act.others}:
+            _hold(stage, archive, battery, history, walks)
+            _judge(stage, archive, battery, history, walks)
+    for battery in BATTERIES:
+        _judge(stage, archive, battery, history, walks)
+    return walks
+
+
+def _hold(stage: Stage, archive: Archive, battery: str, history: tuple[Act, ...], walks: Walks) -> None:
+    for about, said in broken(archive.of(battery), stage.standing(battery)):
+        walks.add("record", about, said, history)
+
+
+def _judge(stage: Stage, archive: Archive, battery: str, history: tuple[Act, ...], walks: Walks) -> None:
+    """Ask the whole verdict: at a change in one way, each time another; at the end in every way."""
+    file = archive.of(battery)
+    at_end = walks.steps == walks.steps_max
+    turn = len(history) % len(CONDITIONS)
+    for condition in CONDITIONS if at_end else CONDITIONS[turn : turn + 1]:
+        shown = Shown(condition=condition)
+        if not file.exists or not bounds(file, shown):
+            continue
+        walks.words += 1
+        word = stage.word(battery, shown, CAR)
+        for _, ground in too_good(file, shown, word):
+            walks.add("word", ground, word, history)
+
+
+def many(seeds: range, steps: int) -> Walks:
+    """One history per seed."""
+    walks, start = Walks(), Stage.new()
+    for seed in seeds:
+        walks.join(walk(seed, steps, start))
+    return walks
+
+
+def side_by_side(seeds: range, steps: int, processes: int = 2) -> Walks:
+    """The same, shared among processes."""
+    shares = [seeds[n::processes] for n in range(processes)]
+    walks = Walks()
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        for share in pool.map(many, shares, [steps] * processes):
+            walks.join(share)
+    return walks

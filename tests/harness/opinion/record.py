@@ -1,0 +1,24 @@
+"""The invariants that the public record of a battery must hold after every act."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from .law import File
+
+# The law's marks by the names that the public record gives them; the rest of the law's are not recorded.
+RECORDED = {"installed", "removed", "measured_in_use", "repaired_in_use", "transferred_after_use", "waste",
+            "consumed", "child_of_dismantled", "second_life"}  # fmt: skip
+
+
+def broken(file: File, standing: Any) -> Iterator[tuple[str, str]]:
+    """What the record of a battery lacks or has against the law: what it is about, and how it stands."""
+    on_record = set(getattr(standing, "marks", RECORDED))
+    if not file.disputed and (shed := (file.used & RECORDED) - on_record):  # I1
+        yield "marks " + ", ".join(sorted(shed)), "not on record"
+    opened = standing.open_presentation is not None
+    if opened and file.declaration is None:  # I4
+        yield "declaration", "open on the ledger, closed by the law"
+    if not opened and file.declaration is not None:
+        yield "declaration", "closed on the ledger, open by the law"
