@@ -18,7 +18,7 @@ from credentials.verdicts.declared import check_declared
 from credentials.verdicts.evidence import At, Document, Evidence, Held, Policy
 from credentials.verdicts.examination import STEPS
 from credentials.verdicts.freshness import check_freshness, check_law_date, check_receipts, sources_of
-from credentials.verdicts.manifest import Line, ManifestContext
+from credentials.verdicts.manifest import Line, ManifestContext, stricter
 from credentials.verdicts.record import Inquiry, Record
 from credentials.verdicts.shown import Declared
 from credentials.verdicts.verdict import Conclusion, Findings, Verdict, conclude
@@ -54,8 +54,10 @@ def clear_item(  # noqa: PLR0917  (the two dates stay apart: never one parameter
     law_date: str,
     evaluated_at: int,
     context: ManifestContext | None = None,
+    *,
+    direction: str | None = None,
 ) -> ItemVerdict:
-    """Judge one line. `context` None: a scan of one code, without a declaration."""
+    """Judge one line. `context` None: a scan of one code without a declaration, in this `direction`."""
     at = At(law_date, evaluated_at)
     tables = evidence.network.tables
     found = Findings(tables)
@@ -65,16 +67,18 @@ def clear_item(  # noqa: PLR0917  (the two dates stay apart: never one parameter
     check_law_date(found, at)
     shown = _check_documents(found, line, inquiry)
     check_receipts(found, evidence, shown[0] if shown else None, line.battery)
-    battery = check_battery(found, shown, inquiry, declared_by(line, policy, context))
+    battery = check_battery(found, shown, inquiry, declared_by(line, policy, context, direction))
     check_declared(found, line, shown, inquiry, context)
     conclusion = conclude(found.checks, policy, tables, gaps=bool(battery.gaps), required=policy.required)
     return ItemVerdict(line, _verdict(conclusion, found, battery, inquiry))
 
 
-def declared_by(line: Line, policy: Policy, context: ManifestContext | None) -> Declared:
-    """As what this line shows the battery; without a manifest the direction is the policy's."""
+def declared_by(
+    line: Line, policy: Policy, context: ManifestContext | None, direction: str | None = None
+) -> Declared:
+    """As what this line shows the battery; a scan names its own direction, if any."""
     return Declared(
-        direction=context.direction_for(policy) if context else policy.direction,
+        direction=context.direction_for(policy) if context else stricter(direction, policy),
         goods=line.goods,
         condition=line.condition,
         declaration=context.declaration if context else None,

@@ -153,7 +153,7 @@ class ManifestContext:
 
     def direction_for(self, policy: Policy) -> str:
         """The stricter of policy and manifest: the declarant cannot declare the question away."""
-        return min(self.direction or policy.direction, policy.direction, key=DIRECTIONS.index)
+        return stricter(self.direction, policy)
 
     @classmethod
     def of(cls, manifest: Manifest, identifier_rules: Mapping[str, Any]) -> ManifestContext:
@@ -172,6 +172,11 @@ class ManifestContext:
             manifest.direction,
             {k: tuple(v) for k, v in vehicles.items()},
         )
+
+
+def stricter(direction: str | None, policy: Policy) -> str:
+    """The stricter of a declared direction and the policy's."""
+    return min(direction or policy.direction, policy.direction, key=DIRECTIONS.index)
 
 
 def canonical_name(text: str, rules: Mapping[str, Any]) -> str:

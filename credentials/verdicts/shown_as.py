@@ -1,4 +1,4 @@
-"""The table of what follows when a battery with this record is shown as these goods (shown-as.toml).
+"""The table of what follows when a battery with this record is shown as these goods (shown-as.toml; D700).
 
 A cell is one word for every axis. Rows that hold up add up; a clear row stands alone where it stands. `parse`
 proves that by taking boxes apart, so a table of a million cells costs what its rows cost:

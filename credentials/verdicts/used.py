@@ -36,6 +36,7 @@ def check_used(found: Findings, cell: Cell | None, inquiry: Inquiry) -> None:
     if not crosses or not policy.annex_xiv_required:
         found.inapplicable("used_evidence", condition=condition)
     elif condition in ("return", "repair"):
+        # D705
         found.unmade(("used_evidence",), "return_not_checked", rule="X19", condition=condition)
     else:
         _check_evidence(found, record.of_kinds(events["border"]), evidence, events["annexXiv"])

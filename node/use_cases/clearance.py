@@ -34,5 +34,7 @@ class Clearance:
         when = require_law_date(law_date if law_date is not None else item.get("law_date"))
         with self._judging.scanning():
             evidence = self._gathering.evidence(item)
-            judged = clear_item(line, evidence, self._policy, when, int(time.time()))
+            judged = clear_item(
+                line, evidence, self._policy, when, int(time.time()), direction=item.get("direction")
+            )
             return judged.as_dict()

@@ -1,4 +1,4 @@
-"""A verdict does not rot (I9): what the ledger learns marks the open lines that rest on it.
+"""A verdict does not rot (I9; credentials D704): what the ledger learns marks the open lines that rest on it.
 
 What was judged says at which height. Each leaf of the log after that is about some battery, or is a status
 list or a recall: the open lines about that battery, or resting on that issuer's lists, or of the codes that

@@ -10,7 +10,9 @@ import pytest
 from credentials.ledger.delta import Criteria
 from credentials.ledger.links import children_root
 from credentials.ledger.recalls import recall_subject
-from tests.harness.border import DECLARATION, World, claims_of, code, subject_of
+from credentials.verdicts.clearance import clear_item
+from credentials.verdicts.manifest import Line
+from tests.harness.border import DECLARATION, LAW_DATE, World, claims_of, code, policy, subject_of
 from tests.harness.ledger import (
     CN_AUTHORITY,
     CUSTOMS,
@@ -457,6 +459,23 @@ def test_placed_here_it_is_never_placed_first_again() -> None:
     assert judged(w, text, condition="return")["verdict"] in GOOD
     elsewhere = w.judge(text, policy_name="authority-cn", evidence=w.evidence(text)).as_dict()
     assert elsewhere["reason"] != "placed_before"
+
+
+def test_a_scan_says_in_which_direction() -> None:
+    """
+    A recycler may take waste over within the country; the same scan as an import asks for the notification.
+    """
+    w = World()
+    text = waste(w, 1)
+    line = Line(1, text, goods="battery", condition="waste")
+
+    def told(direction: str | None) -> tuple[str, str]:
+        judged = clear_item(line, w.evidence(text), policy("recycler"), LAW_DATE, w.now, direction=direction)
+        return shape(judged.as_dict())
+
+    assert told(None)[0] in GOOD
+    assert told("inland")[0] in GOOD
+    assert told("import") == ("undecided", "waste_shipment_not_checked")
 
 
 def test_an_enrolled_battery_is_never_clear_as_new() -> None:
