@@ -122,10 +122,14 @@ def _unseat_enrolment(standing: Standing, leaf_index: int) -> Standing:
 
 
 def rests_on_authority(standing: Standing) -> bool:
-    """True if an authority enrolled the battery, acted on it, or has its declaration before it."""
+    """True if an authority enrolled the battery, acted on it, or has its declaration before it.
+
+    Or if it was taken apart or became part of another: what is made of it does not become unmade.
+    """
     acted = any(s.role for kept in standing.jurisdictions.values() for s in kept.values())
     entered = standing.enrolled is not None and standing.enrolled.role != ""
-    return entered or acted or standing.presentation is not None or "assigned" in standing.facts
+    ended = standing.lineage is not None or bool(standing.children)
+    return entered or acted or ended or standing.presentation is not None or "assigned" in standing.facts
 
 
 def _settings(

@@ -161,9 +161,10 @@ def _as_setter(s: Standing, a: Attestation, c: Context, voice: Voice) -> Voice |
             return replace(voice, lifts=key)
         if key != PARTY and key == voice.jurisdiction and voice.role and setting.role == voice.role:
             return replace(voice, lifts=key)
-    if s.setting(name, PARTY) is not None and not voice.role and is_holder(s, a.issuer, c):
-        return replace(voice, lifts=PARTY)  # what a party said before it is the holder's to end
-    return None
+    heir = c.genesis.lifecycle.settings[name].heir
+    inherits = a.issuer == s.responsible if heir == "operator" else heir and is_holder(s, a.issuer, c)
+    # What a party before it set, its heir ends: the holder that finds it, the operator that recalls.
+    return replace(voice, lifts=PARTY) if inherits and s.setting(name, PARTY) is not None else None
 
 
 def _as_contest(s: Standing, a: Attestation, c: Context, voice: Voice) -> Voice | None:

@@ -18,6 +18,7 @@ from credentials.ledger.lifecycle import (
     COUNTERSIGNERS,
     CUSTODIES,
     ENFORCEMENTS,
+    HEIRS,
     LEDGER_FIELDS,
     MEMBER_TYPES,
     PASSPORT_EFFECTS,
@@ -175,9 +176,11 @@ def _settings(value: object) -> dict[str, SettingKind]:
         raise rules_invalid("settings is not an object")
     found = {}
     for name, row in value.items():
-        _keys(row, ("key", "text"), ("key", "text"), f"settings {name}")
+        _keys(row, ("key", "text", "heir"), ("key", "text"), f"settings {name}")
         found[_text(name, "settings")] = SettingKind(
-            _one_of(row["key"], SETTING_KEYS, f"settings {name}") or "", _text(row["text"], name)
+            _one_of(row["key"], SETTING_KEYS, f"settings {name}") or "",
+            _text(row["text"], name),
+            _one_of(row.get("heir"), HEIRS, f"settings {name} heir"),
         )
     return found
 

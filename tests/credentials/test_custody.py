@@ -502,6 +502,38 @@ def test_a_recall_of_one_battery_is_lifted_by_whom_recalled() -> None:
     assert ledger.standing(subject).settings("recalled") == {}
 
 
+def test_a_recall_is_not_lifted_by_who_bought_the_battery() -> None:
+    """
+    A report of loss ends with the next holder; a recall, or a suspension, only with who answers for the passport.
+    """
+    ledger = Ledger()
+    subject = ledger.produced(1, published=True)
+    for kind in ("battery.recalled", "battery.reported_lost"):
+        ledger.happen(MAKER, kind, subject)
+    ledger.happen(MAKER, "passport.suspended", subject, references=PASSPORT)
+    ledger.happen(CN_AUTHORITY, "custody.assigned", subject, parties=(IMPORTER,))
+
+    assert ends_as(ledger, IMPORTER, "battery.recall_lifted", subject) == "not_responsible"
+    assert ends_as(ledger, IMPORTER, "passport.reinstated", subject, references=PASSPORT) == "not_responsible"
+    assert ends_as(ledger, IMPORTER, "battery.found", subject) == "admitted"
+    assert ends_as(ledger, MAKER, "battery.recall_lifted", subject) == "admitted"
+
+
+def test_an_enrolled_battery_that_was_made_into_another_is_not_produced_anew() -> None:
+    """
+    An enrolled battery that became part of a successor stays so when the maker of its code produces it.
+    """
+    ledger = Ledger()
+    old, new = battery(1), battery(21, "ZZ5")
+    ledger.happen(SECOND_LIFE, "battery.enrolled", old)
+    ledger.happen(SECOND_LIFE, "second_life.remanufactured", old, references=(new,))
+
+    ledger.happen(MAKER, "battery.produced", old)
+
+    assert ledger.standing(old).lineage is not None and ledger.standing(old).contested
+    assert "consumed" in ledger.standing(old).marks
+
+
 def test_customs_presents_what_is_there_or_what_an_export_named_it_for() -> None:
     """
     Customs opens no declaration for a battery on the other side, nor for one on the way that nobody sent it.
