@@ -504,7 +504,7 @@ def test_a_recall_of_one_battery_is_lifted_by_whom_recalled() -> None:
 
 def test_a_recall_is_not_lifted_by_who_bought_the_battery() -> None:
     """
-    A report of loss ends with the next holder; a recall, or a suspension, only with who answers for the passport.
+    A report of loss ends with the next holder; a recall, or a suspension, only with who answers for it.
     """
     ledger = Ledger()
     subject = ledger.produced(1, published=True)
