@@ -58,7 +58,9 @@ def play_lives(desks: dict[str, Desk], say: Callable[[str], None]) -> list[Life]
 
 def _claim(stranger: Desk, battery: DemoBattery) -> None:
     """A workshop that never had the battery says that it built it into a car."""
-    digest = stranger.attest("battery.installed", battery, {"vin": scenario.vin_of(9000105)})
+    digest = stranger.attest(
+        "battery.installed", battery, {"vin": scenario.vin_of(9000105), "as_claim": True}
+    )
     wait("the claim", lambda: stranger.get(f"/attestations/{digest}")["state"] == "claim")
 
 
