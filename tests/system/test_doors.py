@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -147,9 +148,9 @@ def bombing() -> Iterator[tuple[int, list[float]]]:
         server.server_close()
 
 
-@pytest.fixture(scope="module")
-def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Net]:
-    root = tmp_path_factory.mktemp("doors") / "network"
+@contextmanager
+def running(root: Path) -> Iterator[Net]:
+    """The network, warm, with a hostile participant whose address is that of the bombs."""
     nodes = found(root, (*VALIDATORS, HOSTILE), tls=True)
     hostile = nodes.pop(HOSTILE.name)
     keys = Keys.load(hostile.data, HOSTILE.did, PASSPHRASE)
@@ -170,6 +171,12 @@ def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Net]:
         finally:
             for node in nodes.values():
                 node.stop()
+
+
+@pytest.fixture(scope="module")
+def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Net]:
+    with running(tmp_path_factory.mktemp("doors") / "network") as made:
+        yield made
 
 
 def keep_open(

@@ -1,0 +1,105 @@
+"""What once stopped a network from within, sent to a running one: finality goes on, and nothing is lost.
+
+Each runs for ten seconds (COMITY_DOORS_S) with the load and the bounds of `test_doors.py`. The clocks of the
+processes can be turned: a module that Python loads first adds what a file says to `time.time`.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from consensus.encoding import encode
+from tests.consensus.test_edge import poisoned
+from tests.harness.net.harness import Node
+from tests.system.test_doors import Net, running
+
+pytestmark = pytest.mark.check
+
+WRONG_S = 5.0
+RIGHT_AGAIN_S_MAX = 5.0
+
+TURNED = """
+import os, time
+_real, _folder = time.time, os.environ["COMITY_TEST_CLOCKS"]
+
+def _turned():
+    try:
+        with open(os.path.join(_folder, str(os.getpid()))) as file:
+            return _real() + float(file.read() or 0)
+    except OSError:
+        return _real()
+
+time.time = _turned
+"""
+
+
+@pytest.fixture(scope="module")
+def clocks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with a file for each process whose clock is turned."""
+    folder = tmp_path_factory.mktemp("clocks")
+    (folder / "sitecustomize.py").write_text(TURNED)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(folder))
+        patch.setenv("COMITY_TEST_CLOCKS", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def net(clocks: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Net]:
+    with running(tmp_path_factory.mktemp("stoppers") / "network") as made:
+        yield made
+
+
+def tell(net: Net, node: Node, items: list[object]) -> int:
+    """One request of the hostile participant with these items; the status of the answer."""
+    body = encode([[b"", 0, 0, 0], items])
+    request, _ = net.hostile.request(node.party.did, "messages", body)
+    answer = node.pool.request("POST", f"{node.url}/peer/messages", body=request, timeout=10)
+    return int(answer.status)
+
+
+def test_poisoned_evidence(net: Net) -> None:
+    """
+    N01: evidence that does not verify, sent all the time: the sender is silenced, the network goes on.
+    """
+    statuses: list[int] = []
+
+    def poison(node: Node, ended: threading.Event) -> None:
+        while not ended.is_set():
+            for data in poisoned().values():
+                statuses.append(tell(net, node, [[1, data]]))
+            ended.wait(0.01)
+
+    net.during("N01 poisoned evidence", poison)
+
+    assert statuses.count(200) > 6
+    assert 429 in statuses, "who goes on is not listened to"
+    assert all(node.process and node.process.poll() is None for node in net.nodes.values())
+
+
+def test_wrong_clocks(net: Net, clocks: Path) -> None:
+    """
+    N03: two of four clocks an hour fast for five seconds: /readyz says so, and within five seconds after
+    they are right the next attestation is final.
+    """
+    turned = [net.nodes["cn"], net.nodes["customs"]]
+    pids = [node.process.pid for node in turned if node.process is not None]
+    for pid in pids:
+        (clocks / str(pid)).write_text("3600")
+    time.sleep(WRONG_S)
+    told = [node.status_of("/readyz") for node in net.nodes.values()]
+    for pid in pids:
+        (clocks / str(pid)).unlink()
+
+    took_s = net.attest()
+    after = [net.attest() for _ in range(3)]
+    print(f"N03 clocks: final {took_s:.2f} s after they are right, then {max(after):.2f} s at most")
+
+    assert 503 in told
+    assert took_s < RIGHT_AGAIN_S_MAX
+    assert max(after) < 2
