@@ -9,14 +9,20 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from consensus.encoding import encode
+from consensus.pool import WAITING_PER_ISSUER_MAX
+from credentials.documents.identifiers import Subject
+from credentials.ledger.attestation import make_attestation
+from node.setup import network as networks
+from node.setup.keystore import Keys
 from tests.consensus.test_edge import poisoned
-from tests.harness.net.harness import Node
-from tests.system.test_doors import Net, running
+from tests.harness.net.harness import PASSPHRASE, Node
+from tests.system.test_doors import HOSTILE, Net, running
 
 pytestmark = pytest.mark.check
 
@@ -80,6 +86,49 @@ def test_poisoned_evidence(net: Net) -> None:
     assert statuses.count(200) > 6
     assert 429 in statuses, "who goes on is not listened to"
     assert all(node.process and node.process.poll() is None for node in net.nodes.values())
+
+
+def waiting(net: Net, count: int) -> list[bytes]:
+    """Attestations that the hostile participant signs and that only wait: their time is an hour ahead."""
+    keys = Keys.load(net.nodes["maker"].data.parent / HOSTILE.name, HOSTILE.did, PASSPHRASE)
+    genesis = networks.verify(net.nodes["maker"].data / "network").genesis
+    signer, now = keys.signer("attest"), int(time.time())
+    return [
+        make_attestation(
+            signer=signer,
+            iat=now,
+            kind="battery.reported_lost",
+            issuer=HOSTILE.did,
+            subject=Subject("gbt34014", "ZZ1", sha256(b"%d" % number).digest()),
+            network_id=genesis.network_id,
+            event_time=now + 3_600,
+            document_digest=sha256(b"report %d" % number).digest(),
+        )
+        for number in range(count)
+    ]
+
+
+def test_what_only_waits(net: Net) -> None:
+    """
+    N02: a participant posts 21,250 attestations that only wait, again and again: it takes its own share of
+    the pool, and the honest lose nothing.
+    """
+    flood = waiting(net, 21_250)
+    statuses: list[int] = []
+
+    def post(node: Node, ended: threading.Event) -> None:
+        while not ended.is_set():
+            for start in range(0, len(flood), 250):
+                if not ended.is_set():
+                    statuses.append(tell(net, node, [[2, data] for data in flood[start : start + 250]]))
+
+    net.during("N02 what only waits", post)
+
+    assert statuses.count(200) > 20
+    for node in net.attacked:
+        pool = node.get("/status")["pool"]
+        print(f"{node.party.name}: {pool} in the pool")
+        assert 0 < pool <= WAITING_PER_ISSUER_MAX + 10
 
 
 def test_wrong_clocks(net: Net, clocks: Path) -> None:
