@@ -35,7 +35,18 @@ MEMBER_TYPES = frozenset(
 )
 # Who may speak about a battery (LIFECYCLE.md argues each word; speaking.py decides).
 SPEAKS = frozenset(
-    {"creation", "enrolment", "holder", "custodian", "trade", "ending", "presenting", "customs", "authority"}
+    {
+        "creation",
+        "enrolment",
+        "holder",
+        "custodian",
+        "trade",
+        "ending",
+        "presenting",
+        "responsible",
+        "customs",
+        "authority",
+    }
     | {"operator", "maker", "setter", "contest", "author", "authorities", "any"}
 )
 COUNTERSIGNERS = frozenset({"parties", "responsible", "authorities"})
@@ -208,6 +219,20 @@ class Lifecycle:
         """Roles to which a battery is presented."""
         customs = (event for event in self.events.values() if event.speaks == "customs")
         return frozenset(role for event in customs for role in event.attesters)
+
+    @property
+    def binding_marks(self) -> frozenset[str]:
+        """The marks that a battery has which was once installed."""
+        binding = (event for event in self.events.values() if event.effects.bound == "bind")
+        return frozenset(mark for event in binding for mark in event.marks)
+
+    @property
+    def official_facts(self) -> frozenset[str]:
+        """The facts that only authorities put on record."""
+        officials = (
+            e for e in self.events.values() if e.battery_event and self.officials.issuperset(e.attesters)
+        )
+        return frozenset(event.effects.fact for event in officials if event.effects.fact)
 
     def creating_roles(self) -> frozenset[str]:
         """Roles that may bring an identifier into being: their namespaces may not overlap."""

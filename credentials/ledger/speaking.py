@@ -101,8 +101,9 @@ def _as_holder(s: Standing, a: Attestation, c: Context, voice: Voice) -> Voice |
 
 
 def _as_trade(s: Standing, a: Attestation, c: Context, voice: Voice) -> Voice | None:
-    """Once in use, its owner often has no node: the licensed trades of the place report what they did."""
-    if s.used and s.setting(PLACED, voice.jurisdiction) is not None:
+    """Once installed, its owner often has no node: licensed trades of the place report what they did."""
+    installed = not c.genesis.lifecycle.binding_marks.isdisjoint(s.marks)
+    if installed and s.setting(PLACED, voice.jurisdiction) is not None:
         return voice
     return _as_holder(s, a, c, voice)
 
@@ -140,6 +141,11 @@ def _as_operator(s: Standing, a: Attestation, c: Context, voice: Voice) -> Voice
     operator = c.genesis.participants.get(s.responsible or "")
     established = operator is not None and operator.jurisdiction == voice.jurisdiction
     return voice if established or s.place == voice.jurisdiction else None
+
+
+def _as_responsible(s: Standing, a: Attestation, c: Context, voice: Voice) -> Voice | None:
+    """The outgoing operator alone gives its duty away (X10); an authority has `custody` to assign."""
+    return voice if not voice.role and a.issuer == s.responsible else None
 
 
 def _as_maker(s: Standing, a: Attestation, c: Context, voice: Voice) -> Voice | None:
@@ -190,6 +196,7 @@ _DECIDES: Mapping[str, _Decides] = {
     "customs": _as_customs,
     "authority": _as_authority,
     "operator": _as_operator,
+    "responsible": _as_responsible,
     "maker": _as_maker,
     "setter": _as_setter,
     "contest": _as_contest,
@@ -198,7 +205,7 @@ _DECIDES: Mapping[str, _Decides] = {
     "any": _as_anybody,
 }
 # Where nobody without the right has anything to say: refused, not recorded as a claim.
-_NO_CLAIM = frozenset({"custodian", "customs", "setter", "contest"})
+_NO_CLAIM = frozenset({"custodian", "responsible", "customs", "setter", "contest"})
 
 
 def _unheard(standing: Standing, attestation: Attestation, context: Context, voices: list[Voice]) -> Silent:
@@ -214,7 +221,7 @@ def _unheard(standing: Standing, attestation: Attestation, context: Context, voi
 
 def _wanted(standing: Standing, context: Context) -> str:
     match context.event.speaks:
-        case "operator":
+        case "operator" | "responsible":
             return f"{standing.responsible} answers for this battery and has to attest this"
         case "setter":
             setters = sorted({s.by for s in standing.settings(context.event.lifts or "").values()})

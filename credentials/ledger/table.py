@@ -46,7 +46,8 @@ _KNOWN = (
 _REQUIRED = "version states initial roles officials marks settings schemes events exclusivity"
 _EVENT_KNOWN = (
     "type from to attesters speaks countersigned_by requires_passport_from irreversible marks marks_in_use "
-    "custody place names sets lifts members ledger_members guards effects duties needs duty basis note"
+    "custody place names sets lifts members ledger_members guards effects duties needs duty "
+    "basis note"
 )
 
 

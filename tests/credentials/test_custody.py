@@ -176,13 +176,66 @@ def test_placed_is_not_use() -> None:
     ledger = Ledger()
     subject = placed(ledger)
     first = ledger.standing(subject).setting("placed", "EU")
-    ledger.happen(IMPORTER, "used.exported", subject, quantities={"soh_permille": 1_000})
+    ledger.run(ledger.countersigned(RECYCLER, "battery.exported", subject, [IMPORTER]))
     ledger.happen(IMPORTER, "battery.presented", subject)
     ledger.happen(CUSTOMS, "customs.released", subject)
     ledger.happen(IMPORTER, "market.placed", subject)
 
     assert not ledger.standing(subject).used
     assert ledger.standing(subject).setting("placed", "EU") == first
+
+
+def test_a_trade_speaks_for_what_was_installed_and_for_nothing_else() -> None:
+    """
+    A battery that became waste without ever having been installed is measured by whom its holder names.
+    """
+    ledger = Ledger()
+    subject = placed(ledger)
+    ledger.run(ledger.countersigned(RECYCLER, "battery.declared_waste", subject, [IMPORTER]))
+
+    assert ledger.standing(subject).used
+    assert ends_as(ledger, WORKSHOP, "soh.measured", subject, quantities={"soh_permille": 900}) == "claim"
+
+
+def test_an_authority_gives_nobodys_duty_away() -> None:
+    """
+    Responsibility passes with the signatures of both operators (X10); an authority has another act for it.
+    """
+    ledger = Ledger()
+    subject = ledger.produced(1, published=True)
+    given = ledger.countersigned(
+        CN_AUTHORITY, "responsibility.transferred", subject, [IMPORTER], parties=(IMPORTER,)
+    )
+
+    with pytest.raises(Refusal, match="answers for this battery"):
+        ledger.registry.check_tx(given, ledger.now)
+
+
+def test_a_recall_is_lifted_by_who_recalled() -> None:
+    """
+    A battery handed over and then recalled by its maker stays recalled whatever its holder says; a loss that
+    one holder told of is its present holder's to end.
+    """
+    ledger = Ledger()
+    subject = ledger.produced(1, published=True)
+    ledger.hand_over(MAKER, subject, IMPORTER)
+    ledger.happen(MAKER, "battery.recalled", subject)
+
+    assert ends_as(ledger, IMPORTER, "battery.recall_lifted", subject) == "not_responsible"
+    assert ends_as(ledger, MAKER, "battery.recall_lifted", subject) == "admitted"
+
+
+def test_what_only_a_used_battery_gets_is_a_mark_of_use() -> None:
+    """
+    Sent abroad as used, or certified at the end of its life: no later act makes it new (I1, I6).
+    """
+    ledger = Ledger()
+    sent, ended = placed(ledger), ledger.produced(2, published=True)
+    ledger.happen(IMPORTER, "used.exported", sent, quantities={"soh_permille": 900})
+    ledger.happen(CN_AUTHORITY, "end_of_life.certified", ended, parties=(RECYCLER,))
+
+    assert ledger.standing(sent).marks == ("exported_as_used",)
+    assert ledger.standing(ended).marks == ("end_of_life",)
 
 
 # -- taking back ----------------------------------------------------------------------------------------

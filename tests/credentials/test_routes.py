@@ -226,7 +226,7 @@ def test_l08_a_removed_battery_keeps_its_marks_with_or_without_an_export() -> No
 
     assert ledger.standing(subject).marks == ("installed", "removed")
     ledger.happen(IMPORTER, "used.exported", subject, quantities={"soh_permille": 900})
-    assert ledger.standing(subject).marks == ("installed", "removed")
+    assert ledger.standing(subject).marks == ("exported_as_used", "installed", "removed")
 
 
 def test_l09_a_strangers_workshop_changes_nothing() -> None:
