@@ -26,14 +26,13 @@ from dataclasses import dataclass
 from threading import Lock
 
 from credentials.documents.canonical import b64u
-from credentials.documents.status import BITS_MIN
 from credentials.ledger.attestation import Attestation, parse_attestation, standing_key
 from credentials.ledger.entries import AdmittedEntry, ClaimEntry, parse_entry
 from credentials.ledger.lifecycle import Lifecycle
-from credentials.ledger.standing import LIVE, REVOKED, SUSPENDED, Standing
 from node import log
 from node.issuing.gate import Gate
-from node.issuing.remaking import WITHHELD, Remaking
+from node.issuing.projecting import Projection
+from node.issuing.remaking import Remaking
 from node.issuing.statements import Batch
 from node.issuing.status_lists import OwnStatusLists
 from node.storage.database import Transaction
@@ -95,6 +94,8 @@ class Following:
         self._listing = frozenset(e.type for e in events if e.effects.status_list)
         self._publishing = frozenset(e.type for e in events if e.effects.passport in ("publish", "supersede"))
         self._speaking = speaking
+        passports = speaking[0].lists[0]
+        self._projection = Projection(office, ledger, passports, sorted(self._publishing))
         self._gate = gate
         self._caught_up = caught_up
         self._whole = False  # compare from the first leaf on
@@ -221,7 +222,7 @@ class Following:
             for row in unknown:
                 self._adopt(db, row)
             if not self._suspected:
-                self._project(db, changed)
+                self._projection.project(db, changed)
             self._office.follow(db, end)
         return [o.digest for o in outcomes]
 
@@ -258,52 +259,6 @@ class Following:
             if row.type == "admitted" and row.kind in self._changing and row.subject is not None
         }
 
-    # -- what the lists must say ---------------------------------------------------------------------
-
-    def _project(self, db: Transaction, subjects: Iterable[bytes]) -> None:
-        """Raise and lower the bits of our passports of these batteries to what the ledger says of them."""
-        batch = Batch(int(time.time()))
-        lists = self._speaking[0].lists[0]  # those of passports
-        for subject in sorted(subjects):
-            record = self._ledger.standing(subject)
-            issued = self._office.issuances.of_subject(subject) if record is not None else []
-            if record is None or not issued:
-                continue
-            standing = Standing.decode(record)
-            for issuance in issued:
-                version = standing.passport_with(issuance.digest)
-                status = None if version is None else version.status
-                if status == REVOKED:
-                    lists.set_bit(db, "revocation", issuance.status_index, raised=True, batch=batch)
-                if status in (LIVE, SUSPENDED):
-                    raised = status == SUSPENDED
-                    lists.set_bit(db, "suspension", issuance.status_index, raised=raised, batch=batch)
-        batch.store(db)
-        self._account_for_lost(db, batch.now)
-
-    def _account_for_lost(self, db: Transaction, now: int) -> None:
-        """A passport whose record is lost has a place that nobody knows here: the raised bits at places of no
-        known passport must be as many as the ledger says, or the lists are served no more.
-        """
-        lost = self._office.outbox.lost_publications(sorted(self._publishing))
-        if not lost:
-            return
-        lists = self._speaking[0].lists[0]
-        found = [self._status_on_ledger(subject, digest) for subject, digest in lost]
-        for purpose, status in (("revocation", REVOKED), ("suspension", SUSPENDED)):
-            unplaced = found.count(status) - self._office.status.raised_of_nobody(purpose, BITS_MIN)
-            if unplaced == 0:
-                continue
-            for number in range(1, 1 + lists.next_index() // BITS_MIN):
-                name = lists.numbered(purpose, number)
-                self._office.status.withhold(db, name, WITHHELD)
-                self._office.findings.put(db, Finding(WITHHELD, name, now, {"unplaced": unplaced}))
-
-    def _status_on_ledger(self, subject: bytes, digest: bytes) -> str | None:
-        record = self._ledger.standing(subject)
-        version = None if record is None else Standing.decode(record).passport_with(digest)
-        return None if version is None else version.status
-
     # -- comparing -----------------------------------------------------------------------------------
 
     def _compare(self) -> None:
@@ -319,7 +274,7 @@ class Following:
                 self._office.outbox.receipt(db, kept[0], batch.now, -1)
             size = self._ledger.log_size()
             rows = self._ledger.entries_concerning("", self._changing, 0, size)
-            self._project(db, self._changed(rows))
+            self._projection.project(db, self._changed(rows))
         self._repair = False
         self._open()
         log.moment("compared", findings=sum(self._office.findings.counts().values()))
