@@ -23,7 +23,6 @@ TOO_LARGE: dict[str, tuple[int, str]] = {
     "consensus/merkle.py": (470, "three trees of one standard"),
     "consensus/types.py": (468, "the wire forms of one protocol"),
     "credentials/jsonld/terms.py": (593, "one algorithm of one specification"),
-    "node/issuing/following.py:Following": (268, "following, comparing and remaking are still one"),
 }
 
 # Class names that two modules give to two things.
