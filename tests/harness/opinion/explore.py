@@ -84,13 +84,14 @@ def explore(
     states_max: int = 1_000_000,
     speaks: bool = True,
     tell: Callable[[str], None] = lambda _: None,
+    enough: Callable[[Result], bool] = lambda _: False,
 ) -> Result:
-    """Walk the deck to its fixpoint, or to `depth_max` acts or `states_max` states."""
+    """Walk the deck to its fixpoint, or to `depth_max` acts or `states_max` states, or until it is enough."""
     result = Result(tell=tell)
     start = _Node(Stage.new(), Archive(), ())
     seen = {key(start.stage, start.archive, deck.batteries)}
     queue = deque([start])
-    while queue and result.states < states_max:
+    while queue and result.states < states_max and not enough(result):
         node = queue.popleft()
         result.depth = max(result.depth, len(node.history))
         if len(node.history) >= depth_max:
