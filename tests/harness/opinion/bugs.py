@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from typing import Any
 
-from credentials.ledger import passports, speaking, standing, undo
+from credentials.ledger import judge, passports, speaking, standing, undo
 from credentials.verdicts import shown
 
 from .stage import ledger_of
@@ -68,7 +69,8 @@ def revoking_sets_no_ban() -> AbstractContextManager[None]:
 
 def every_licence_speaks() -> AbstractContextManager[None]:
     """Right to speak: whoever is accredited for a trade is taken for the holder."""
-    return _patched(speaking, "is_holder", lambda standing, did, context: True)
+    table: Any = speaking._DECIDES
+    return _changed(table, "holder", lambda s, a, c, voice: voice)
 
 
 def release_leaves_the_declaration_open() -> AbstractContextManager[None]:
@@ -95,12 +97,12 @@ def a_stopped_passport_is_free() -> AbstractContextManager[None]:
 
 def corrections_shed_marks() -> AbstractContextManager[None]:
     """Rule: a correction restores the record as it was, marks and all."""
-    original = undo._restored
+    original = undo.taken_back
 
-    def restored(now: standing.Standing, kept: standing.Undo) -> standing.Standing:
-        return original(now.__class__(now.subject), kept)
+    def taken_back(*about: Any, **known: Any) -> standing.Standing:
+        return replace(original(*about, **known), marks=())
 
-    return _patched(undo, "_restored", restored)
+    return _patched(judge, "taken_back", taken_back)
 
 
 def recalls_are_not_read() -> AbstractContextManager[None]:
