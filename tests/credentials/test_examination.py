@@ -131,14 +131,17 @@ def a_list(raised: tuple[int, ...] = (), **changes: Any) -> JSON:
 # -- status ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("beside", ["alone", "beside a bitstring entry"])
-@pytest.mark.parametrize("way", SECURED)
+# 1.1 has no words for bitstring entries.
+WAYS = [
+    (w, b) for w in SECURED for b in ("alone", "beside a bitstring entry") if b == "alone" or w[:3] != "1.1"
+]
+
+
+@pytest.mark.parametrize(("way", "beside"), WAYS)
 def test_a_status_of_a_kind_nobody_knows_is_undecided(way: str, beside: str) -> None:
     """
     A status is evaluated by its type or not at all (VCDM 2.0, 4.10), whatever envelope and data model.
     """
-    if way in ("1.1, eddsa-jcs-2022", "1.1, jwt") and beside != "alone":
-        pytest.skip("1.1 has no words for bitstring entries")
     status = OLD_STATUS if beside == "alone" else [ENTRY, OLD_STATUS]
     document = credential(**{"@context": [V2, OLD_TERMS], "credentialStatus": status})
 
