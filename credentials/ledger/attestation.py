@@ -1,4 +1,4 @@
-"""The attestation: the signed statement that is gossiped, ordered and logged (design.md, section 5).
+"""The attestation: the signed statement that is gossiped, ordered and logged.
 
 Tagged COSE_Sign1 (RFC 9052) holding a hash envelope (RFC 9995); the unprotected header is empty:
 
@@ -81,7 +81,7 @@ __all__ = [
 
 SIZE_BYTES_MAX = 16_384
 
-# COSE header labels and values (IANA COSE registry; design.md 5).
+# COSE header labels and values (IANA COSE registry; the delta has one of our own).
 _ALG, _KID, _CWT_CLAIMS, _HASH_ALG, _CONTENT_TYPE, _DELTA = 1, 4, 15, 258, 259, -70001
 _ED25519, _SHA_256 = -19, -16
 _HEADER_LABELS = frozenset({_ALG, _KID, _CWT_CLAIMS, _HASH_ALG, _CONTENT_TYPE, _DELTA})

@@ -1,4 +1,4 @@
-"""The members of an attestation's delta (design.md, section 5): their types, and one strict reader of each.
+"""The members of an attestation's delta: their types, and one strict reader of each.
 
     delta = {0: kind, 1: [predecessor digests], 2: event time, 3: children root, 4: bound asset subject,
              5: [parties], 6: [[kid, countersignature]], 7: [list digest, purpose, seq, previous / null],

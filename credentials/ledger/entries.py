@@ -1,4 +1,4 @@
-"""Entries: the leaves of the log (design.md, section 5).
+"""Entries: the leaves of the log.
 
 the exact bytes of an admitted attestation (COSE_Sign1, tag 18)
 ["comity/claim/v1", the exact bytes of an attestation whose author has no right over the battery]

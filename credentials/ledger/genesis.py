@@ -1,4 +1,4 @@
-"""Genesis: the one file all nodes of a network agree on before anything is ordered (design.md, section 5).
+"""Genesis: the one file all nodes of a network agree on before anything is ordered.
 
 `genesis.toml`; its SHA-256 is the network id, inside every vote and attestation:
 

@@ -1,6 +1,6 @@
 """Recognition: who gives effect to whose attestations, for which requirement rows, with which legal effect.
 
-A recognition is a unilateral, dated, scoped statement of one authority (design.md 8). It is not transitive:
+A recognition is a unilateral, dated, scoped statement of one authority. It is not transitive:
 that A recognises B and B recognises C says nothing about A and C, and `find` never follows a chain. It is
 asked twice, at event time and now, because a recognition may lapse or begin between the two.
 

@@ -1,6 +1,6 @@
 """The registry: the Application that admits or refuses attestations and keeps every battery's standing.
 
-The straight path of one attestation (design.md 7):
+The straight path of one attestation:
 
     parse -> known kind, this network, not final -> issuer's key at event time and now -> signature
           -> judge.py

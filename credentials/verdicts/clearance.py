@@ -1,4 +1,4 @@
-"""One verdict per manifest line (design.md 9): its own evidence, and what the other lines say about it (X17).
+"""One verdict per manifest line: its own evidence, and what the other lines say about it (X17).
 
 Without a manifest (a scan of one code) the checks of the declaration do not apply; as what the battery is
 shown is asked for all the same, wherever the answer matters.

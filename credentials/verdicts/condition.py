@@ -1,4 +1,4 @@
-"""The battery itself, steps 10 to 12 of a verdict: recognised, standing, use, content (design.md 9).
+"""The battery itself, steps 10 to 12 of a verdict: recognised, standing, use, content.
 
 Rules that are the verifier's and not the ledger's: X7, X15, X16, X19, X20; those whose outcome the ledger
 recorded and that are shown here: X1, X3, X8, X12, X18. What follows from record and declaration is data

@@ -1,4 +1,4 @@
-"""What a verdict rests on: the evidence a node gathered, and the policy it is judged under (design.md 9).
+"""What a verdict rests on: the evidence a node gathered, and the policy it is judged under.
 
 Everything here is plain data. The node gathers it in ONE read transaction, says how old each source is and
 which source it could not reach; the verifier never asks for more. A source that is missing is `None` or a
@@ -266,7 +266,7 @@ class Policy:
         return cls(**values)
 
 
-# Name of every check, in the order of design.md 9, with the source it needs. A policy may require any.
+# Name of every check, in the order of the steps, with the source it needs. A policy may require any.
 CHECKS: Mapping[str, str] = {
     "identifier": "manifest",
     "ledger": "ledger",

@@ -1,4 +1,4 @@
-"""The importer's report before shipping: which requirement is met by what, and who must act (design.md 8).
+"""The importer's report before shipping: which requirement is met by what, and who must act.
 
     row    {id, requirement, provision, state, items {state: n}, open_lines, who, action, basis, effect,
             evidence, proofs}

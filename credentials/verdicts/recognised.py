@@ -1,4 +1,4 @@
-"""Whose statements count here: the recognition this jurisdiction gives to foreign issuers (design.md 8)."""
+"""Whose statements count here: the recognition this jurisdiction gives to foreign issuers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Verify one document against the evidence a node gathered: numbered steps, every check kept (design.md 9).
+"""Verify one document against the evidence a node gathered: numbered steps, every check kept.
 
     1 parse       4 issuer_key    7 status     10 recognised   13 policy
     2 structure   5 validity      8 admitted   11 standing
@@ -236,7 +236,7 @@ def _list_of(issuer: str, entry: StatusEntry, inquiry: Inquiry) -> ListInHand:
 def _check_admitted(
     found: Findings, examined: Examined, evidence: Evidence, record: Record, undecided: str | None
 ) -> None:
-    """Design.md 5, "Admitted": each condition its own check, and the entry on the own ledger."""
+    """Admitted: each condition its own check, and the entry on the own ledger."""
     if evidence.ledger is None:
         found.unmade(ADMITTED_CHECKS, "ledger_unavailable")
         return

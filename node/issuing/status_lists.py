@@ -1,7 +1,7 @@
 """The status lists of this participant: places given away, bits raised, versions numbered and attested.
 
 One list for each purpose, `revocation-1`, `suspension-1`, ...; a full one is followed by the next. Version n
-is served until n+1 has its receipt (design.md 7). Methods with `db` run inside the caller's transaction.
+is served until n+1 has its receipt. Methods with `db` run inside the caller's transaction.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Receipts away from any node: is it valid, and about this document and battery (design.md 5, "Admitted")?
+"""Receipts away from any node: is it valid, and about this document and battery?
 
 Each step is its own refusal: the entry is an admitted attestation; its digest is the document's, or that of a
 set list with the document in it; its issuer is the document's; its subject is the identifier in the document

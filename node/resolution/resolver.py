@@ -1,6 +1,6 @@
 """DIDs to documents and keys: participants from the ledger, did:key by computation, others by HTTPS.
 
-A participant's did:web is never fetched: the ledger says which keys it has, and when (design.md 4).
+A participant's did:web is never fetched: the ledger says which keys it has, and when.
 """
 
 from __future__ import annotations

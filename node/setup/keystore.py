@@ -3,7 +3,7 @@
     keys.enc = CBOR ["comity/keys/v1", salt(16), opslimit, memlimit, nonce || box]
     box      = SecretBox(CBOR {role: seed(32)})
 
-A participant has one key per role (design.md 4); a key id is the DID URL `<did>#<role>-1`. Each credential
+A participant has one key per role; a key id is the DID URL `<did>#<role>-1`. Each credential
 profile has a role of its own, which is not on the card: its key is a did:key, and its seed may stand for a
 key on another curve (`node/issuing/profiles.py`).
 Seeds leave this module only inside `SeedSigner`s, whose repr this module's `Keys` never prints.

@@ -1,4 +1,4 @@
-"""Founding a network, joining it, and checking what a network directory says (design.md 5, "Genesis").
+"""Founding a network, joining it, and checking what a network directory says.
 
     NETWORK/ genesis.toml   everything the nodes agree on; its SHA-256 is the network id
              rules/         the rule files genesis names by digest

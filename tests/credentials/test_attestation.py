@@ -85,7 +85,7 @@ def test_round_trip(members: dict[str, Any]) -> None:
 
 def test_wire_form_is_the_designs() -> None:
     """
-    Labels, claims and delta are those of design.md section 5; the unprotected header is empty.
+    Labels, claims and delta are those that the module says; the unprotected header is empty.
     """
     data = make(quantities={"mass_grams": 1})
     message = parse_sign1(data)

@@ -400,7 +400,7 @@ def test_any_text(text: str) -> None:
 
 def test_subject_formula() -> None:
     """
-    Blind and H are those of design.md, section 5, written out by hand.
+    Blind and H are those that `identifiers.py` says, written out by hand.
     """
     key = b"n" * 32
     spelt = b"\0\x08gbt34014" + b"\0\x03ZZ1" + b"\0\x18" + CODE.encode()

@@ -20,7 +20,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Keys]:
 
 def test_keys_survive_a_round_trip_to_disk(saved: tuple[Path, Keys]) -> None:
     """
-    What was saved is opened by its passphrase: one distinct key per role, with the key ids of design.md 4.
+    What was saved is opened by its passphrase: one distinct key per role, named `<did>#<role>-1`.
     """
     directory, keys = saved
 

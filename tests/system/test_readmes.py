@@ -71,6 +71,23 @@ def test_every_path_that_the_map_of_node_names_exists() -> None:
     assert named - there == set() and len(named) > 15
 
 
+def test_code_and_data_name_no_document_that_is_not_here() -> None:
+    """
+    A comment that sends its reader to `something.md` sends them to a file of this repository.
+    """
+    sources = [p for f in (*LAYERS, "config", "tests") for p in (ROOT / f).rglob("*")]
+    texts = [p for p in sources if p.suffix in (".py", ".toml", ".json") and p != Path(__file__)]
+    there = {p.name for p in [*sources, *ROOT.glob("*.md")] if p.suffix == ".md"}
+
+    named = {
+        (shown(p), name)
+        for p in texts
+        for name in re.findall(r"\b[\w-]+\.md\b", p.read_text(errors="replace"))
+    }
+    assert len(texts) > 200 and {name for _, name in named} & there
+    assert {(where, name) for where, name in named if name not in there} == set()
+
+
 def test_decisions_have_a_number_a_title_and_a_date() -> None:
     """
     One decision is one file, NNNN-title.md, whose head repeats the number; no number twice in a folder.

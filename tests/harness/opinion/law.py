@@ -17,7 +17,7 @@ SECOND_LIVES = (
     "second_life.prepared_for_reuse", "second_life.prepared_for_repurposing",
     "second_life.repurposed", "second_life.remanufactured",
 )  # fmt: skip
-# What a trade may report about a battery in use: issue 8, I5.
+# What a trade may report about a battery in use (I5 in credentials/README.md).
 TRADE_ACTS = ("soh.measured", "battery.maintained", "battery.swapped_out", "battery.replaced",
               "battery.installed", "negative_event")  # fmt: skip
 # What ends or moves a battery: the holder's consent, or an authority's record.
