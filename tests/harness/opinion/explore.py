@@ -90,11 +90,12 @@ def explore(
     result = Result(tell=tell)
     start = _Node(Stage.new(), Archive(), ())
     seen = {key(start.stage, start.archive, deck.batteries)}
-    queue = deque([start])
+    queue, cut = deque([start]), False
     while queue and result.states < states_max and not enough(result):
         node = queue.popleft()
         result.depth = max(result.depth, len(node.history))
         if len(node.history) >= depth_max:
+            cut = True
             continue
         for act in deck.acts(node.archive):
             if (step := _try(node, act, result, speaks)) is None:
@@ -109,7 +110,7 @@ def explore(
             reached = _Node(stage, archive, (*node.history, act))
             _judge(reached, deck, result)
             queue.append(reached)
-    result.finished = not queue
+    result.finished = not queue and not cut
     return result
 
 
