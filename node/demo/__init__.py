@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import signal
+import socket
 import sys
 import threading
 import time
@@ -14,7 +15,7 @@ import click
 
 from node.demo import scenario
 from node.demo.founding import found
-from node.demo.launcher import NodeProcess, free_block, write_state
+from node.demo.launcher import NodeProcess, claim_block, write_state
 from node.demo.life import Life, play_lives
 from node.demo.page import StartPage
 from node.demo.play import DemoFailed, Desk, Played, play, produced_members
@@ -60,7 +61,7 @@ def _run(data: Path, leave: bool, kill_one: bool, nodes: list[NodeProcess]) -> i
         click.echo(f"[{time.monotonic() - started:5.1f} s] {text}")
 
     _fresh_folder(data)
-    ports = free_block(len(scenario.PARTIES) + 1)
+    ports, page = claim_block(len(scenario.PARTIES) + 1)
     say(f"founding a network of {len(scenario.PARTIES)} participants in {data}/ (keys, genesis, log policy)")
     nodes += found(data, ports)
     for node in nodes:
@@ -77,7 +78,7 @@ def _run(data: Path, leave: bool, kill_one: bool, nodes: list[NodeProcess]) -> i
     say("done")
     if leave:
         return 0 if ok else 1
-    _open_doors(ports[-1], nodes, desks)
+    _open_doors(page, nodes, desks)
     start = f"http://127.0.0.1:{ports[-1]}/"
     write_state(data, nodes, state="played", start=start, consignment=played.consignment)
     click.echo(f"\nOpen  {start}  - three doors: customs, importer, manufacturer. Ctrl-C ends it.")
@@ -141,7 +142,7 @@ def _wait_state(desk: Desk, digest: str) -> None:
         time.sleep(0.05)
 
 
-def _open_doors(port: int, nodes: list[NodeProcess], desks: dict[str, Desk]) -> None:
+def _open_doors(page: socket.socket, nodes: list[NodeProcess], desks: dict[str, Desk]) -> None:
     """Serve the start page in the background."""
 
     def opener(desk: Desk, door: str) -> Callable[[], str]:
@@ -149,7 +150,7 @@ def _open_doors(port: int, nodes: list[NodeProcess], desks: dict[str, Desk]) -> 
 
     links = {n.party.door: opener(desks[n.party.key], n.party.door) for n in nodes if n.party.door}
     rows = [(n.party.name, n.party.jurisdiction, n.party.validator, n.url) for n in nodes]
-    threading.Thread(target=StartPage(port, rows, links).serve_forever, daemon=True).start()
+    threading.Thread(target=StartPage(page, rows, links).serve_forever, daemon=True).start()
 
 
 def _watch(nodes: list[NodeProcess]) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import requests
 
+from node.config import DataDirectory
 from node.demo.play import DemoFailed, Desk
 from node.demo.scenario import PARTIES, Party
 
@@ -32,6 +33,26 @@ def free_block(count: int, first: int = FIRST_PORT) -> list[int]:
         if all(map(_is_free, block)):
             return block
     raise DemoFailed("no free block of ports on 127.0.0.1")
+
+
+def claim_block(count: int, first: int = FIRST_PORT) -> tuple[list[int], socket.socket]:
+    """
+    The first free block whose last port could be taken at once: it is returned listening, for the start page.
+
+    Two demos that start together see the same block free; only one of them gets its last port.
+    """
+    while True:
+        block = free_block(count, first)
+        page = socket.socket()
+        try:
+            page.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            page.bind(("127.0.0.1", block[-1]))
+            page.listen()
+        except OSError:
+            page.close()
+            first = block[0] + BLOCK
+        else:
+            return block, page
 
 
 def _is_free(port: int) -> bool:
@@ -63,7 +84,12 @@ class NodeProcess:
         """What to believe when this node is asked over HTTPS; None: the system's authorities."""
         return None
 
+    @property
+    def _says_where(self) -> Path:
+        return DataDirectory(self.data).address
+
     def start(self) -> None:
+        self._says_where.unlink(missing_ok=True)  # written again by the process that listens
         log = (self.data / "node.log").open("ab")
         command = [sys.executable, "-m", "node", "serve", "--data", str(self.data)]
         command += ["--listen", f"127.0.0.1:{self.port}", "--passphrase-file", str(self.passphrase_file)]
@@ -102,7 +128,8 @@ class NodeProcess:
                 raise DemoFailed(f"{self.party.name} stopped at start: {self.last_words()}")
             try:
                 verify = str(self.certificate) if self.certificate else True
-                if requests.get(self.url + "/readyz", timeout=2, verify=verify).status_code == 200:
+                ready = requests.get(self.url + "/readyz", timeout=2, verify=verify).status_code == 200
+                if ready and self._says_where.exists():  # else somebody else answers on this port
                     return time.monotonic() - start
             except OSError:  # all that requests raises, and a certificate that is not there yet
                 pass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import socket
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -57,7 +58,10 @@ class StartPage(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(
-        self, port: int, nodes: list[tuple[str, str, bool, str]], links: Mapping[str, Callable[[], str]]
+        self,
+        listening: socket.socket,
+        nodes: list[tuple[str, str, bool, str]],
+        links: Mapping[str, Callable[[], str]],
     ) -> None:
         self.links = links
         self.body = PAGE.format(
@@ -73,7 +77,9 @@ class StartPage(ThreadingHTTPServer):
                 for name, side, votes, url in nodes
             ),
         ).encode()
-        super().__init__(("127.0.0.1", port), _Request)
+        super().__init__(listening.getsockname(), _Request, bind_and_activate=False)
+        self.socket.close()
+        self.socket = listening
 
 
 class _Request(BaseHTTPRequestHandler):
