@@ -48,7 +48,10 @@ def list_evidence(*, data: Path) -> None:
     from node.issuing.faults import all_shown  # noqa: PLC0415
 
     with _ledger(DataDirectory(data)) as ledger:
-        for fault in all_shown((), ledger.evidence()):
+        faults = all_shown((), ledger.evidence())
+        if not faults:
+            click.echo("no fault of a validator is on record")
+        for fault in faults:
             place = (
                 f"size {fault['height']}" if fault["kind"] == "checkpoints" else f"height {fault['height']}"
             )

@@ -140,6 +140,9 @@ def _print_verdict(verdict: dict[str, Any]) -> None:
             click.echo(
                 f"  {made['outcome']:<13} {made['name']}{rule}: {made['text']}  {made['provision']}".rstrip()
             )
+            evidence = made.get("evidence")
+            if isinstance(evidence, dict) and "detail" in evidence:
+                click.echo(f"  {'':<13} {evidence['detail']}")
     for gap in verdict["gaps"]:
         words = f"{gap.get('dp', '')} {gap.get('name', '')}  {gap.get('provision') or ''}"
         click.echo(f"  gap           {words}".rstrip())

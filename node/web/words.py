@@ -88,6 +88,18 @@ def goods_word(name: str | None) -> str:
     return str(entry.get("en", (name or "").replace("_", " ")))
 
 
+def standing_word(name: str) -> str:
+    """A member of a standing, for people."""
+    return _english("standing", name)
+
+
+def life_text(name: str, section: str) -> str:
+    """What a mark or a setting of a standing means, in the words of the life cycle (`marks`, `settings`)."""
+    told = _table("rules/lifecycle.json")[section].get(name)
+    text = told["text"] if isinstance(told, Mapping) else told
+    return str(text or name.replace("_", " "))
+
+
 def event_word(name: str | None) -> str:
     """An event or kind of record, as words: `passport.published` becomes passport published."""
     return (name or "").replace(".", " ").replace("_", " ")
@@ -188,6 +200,8 @@ def install_words(app: Flask, service: Service) -> None:
         provision=provision,
         goods_word=goods_word,
         event=event_word,
+        life=life_text,
+        standing_word=standing_word,
         statement=statement_word,
     )
     app.jinja_env.tests["digest"] = is_digest

@@ -465,7 +465,7 @@ def test_pages_have_a_word_for_everything() -> None:
     assert set(terms["check"]) == set(CHECKS)
     assert set(terms["verdict"]) == set(ORDER)
     assert set(terms["outcome"]) == {o.value for o in Outcome}
-    for table in ("word", "verdict", "undecided", "outcome", "check", "label"):
+    for table in ("word", "standing", "verdict", "undecided", "outcome", "check", "label"):
         for row in terms[table].values():
             assert row["en"] and row["zh"]
 

@@ -101,6 +101,29 @@ def test_one_battery_is_checked_by_a_form_that_asks_as_what_it_is_declared(node:
     assert "second life" in page(node, f"{path}/items/1").text
 
 
+def test_the_page_of_a_battery_says_in_words_what_stays_and_who_set_what(node: LiveNode) -> None:
+    """
+    Marks and what an authority set stand on the page as sentences, never as a number and never left out.
+    """
+    code = "ZZ1PE75QH00001G630000077"
+    path = f"/batteries/{code}"
+
+    def attest(event: str, **members: str) -> None:
+        told = node.post_json("/attestations", {"event": event, "battery": code, "members": members})
+        assert told.status_code == 201, told.text
+        made = f"/attestations/{told.get_json()['digest']}"
+        node.wait(lambda: node.get_json(made)["state"] in ("admitted", "receipted"), event)
+
+    attest("battery.enrolled", ground="older_stock", evidence="an invoice")
+    assert "No mark of use is on record" not in page(node, path).text
+
+    attest("battery.recalled", reason="cells overheat")
+
+    text = page(node, path).text
+    assert "was entered without a record of its origin" in text
+    assert re.search(r"recalled, not lifted since, by did:web:everything.example \(record no. \d+\)", text)
+
+
 def issued(node: LiveNode) -> str:
     """A passport issued by the form as it is filled; its path."""
     answer = node.person.get(f"/passports/new?code={CODE}", headers=BROWSER)
