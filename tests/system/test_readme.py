@@ -94,6 +94,17 @@ def test_the_network_of_ones_own_works_as_written(tmp_path: Path) -> None:
     assert "network mine" in output
     assert re.search(r"^clear", output, re.MULTILINE), output
     assert re.search(r"^valid: entry \d+ of log\.mine\.example", output, re.MULTILINE), output
+    printed = iter(_without_chance(output))
+    missing = [line for line in _without_chance(block_after("own-output")) if line not in printed]
+    assert not missing, f"README shows lines that are not printed (in this order): {missing}\n{output}"
+
+
+def _without_chance(text: str) -> list[str]:
+    """The lines of what is judged and verified, without times, digests, numbers and which three cosigned."""
+    text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", "TIME", text)
+    text = re.sub(r"\b(height|entry|log of) \d+", r"\1 N", text)
+    text = re.sub(r"^cosigned by .*$", "cosigned by THREE", text, flags=re.MULTILINE)
+    return re.sub(r"[\w-]{43}", "DIGEST", text).splitlines()
 
 
 def test_files_that_readme_names_exist() -> None:
