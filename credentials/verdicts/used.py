@@ -57,7 +57,11 @@ def _crosses_as_used(cell: Cell) -> bool:
     """
     if cell["direction"] == "inland" or cell["goods"] == "in_vehicle" or cell["condition"] == "waste":
         return False
-    return cell["condition"] == "used" or (cell["condition"] != "new" and cell["use"] != "unused")
+    used = cell["use"] != "unused"
+    if cell["condition"] in ("return", "repair"):
+        # Only what was made as new can be unsold stock: what came out of a used pack carries no mark of use.
+        used = used or cell["lineage"] != "none"
+    return cell["condition"] == "used" or (cell["condition"] != "new" and used)
 
 
 def _check_evidence(

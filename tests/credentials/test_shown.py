@@ -219,6 +219,19 @@ def test_l06_a_child_of_a_dismantled_pack_is_not_new(when: str) -> None:
         dismantle()
 
     assert shape(judged(w, module)) == ("hold", "used_sold_as_new")
+    for condition in ("return", "repair"):
+        assert shape(judged(w, module, condition=condition)) == ("undecided", "return_not_checked")
+
+
+def test_unsold_stock_comes_back_unasked() -> None:
+    """
+    D705: an unused battery made as new needs no agreement of return or repair.
+    """
+    w = World()
+    text = w.new(1)
+
+    for condition in ("return", "repair"):
+        assert judged(w, text, condition=condition)["verdict"] in GOOD
 
 
 def test_l07_a_battery_in_a_car_is_not_loose_and_new() -> None:
