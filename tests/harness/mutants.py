@@ -15,9 +15,11 @@ from __future__ import annotations
 import argparse
 import ast
 import json
+import os
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -26,6 +28,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "tests" / "mutants"
@@ -42,7 +46,7 @@ ROOMS: dict[str, tuple[str, str, str]] = {
     "peers": ("node/peers/*.py", "tests/node", "node.peers"),
 }
 GATED = ("verdicts", "ledger", "status")  # what `--since` looks at
-SURVIVED, UNREACHED, TIMEOUTS = 0, 33, frozenset({-24, 24, 36, 152, 255})
+SURVIVED, UNREACHED = 0, frozenset({5, 33})  # exit codes; every other one is a death (failure, time, crash)
 
 # Run in the copy: the mutants without their tests. {name: [file, unified diff]}
 _GENERATE = """
@@ -73,15 +77,29 @@ class Mutant:
     function: str
     old: str
     new: str
+    replaced: tuple[str, ...] = ()  # the lines of `old`
 
     @classmethod
     def of(cls, name: str, path: str, diff: str) -> Mutant:
         """Read what mutmut prints of a mutant."""
         lines = diff.splitlines()
-        old = " ".join(x[1:].strip() for x in lines if x.startswith("-") and not x.startswith("---"))
+        replaced = tuple(x[1:].strip() for x in lines if x.startswith("-") and not x.startswith("---"))
         new = " ".join(x[1:].strip() for x in lines if x.startswith("+") and not x.startswith("+++"))
         function = re.sub(r"__mutmut_\d+$", "", name).replace("ǁ", ".")
-        return cls(name, path, re.sub(r"\.x_?\.?(?=[^.]+(\.[^.]+)?$)", ".", function), old, new)
+        function = re.sub(r"\.x_?\.?(?=[^.]+(\.[^.]+)?$)", ".", function)
+        return cls(name, path, function, " ".join(replaced), new, replaced)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give a test the same id each time it is collected in one process, as mutmut does.
+
+    pytest keeps the ids it made and escapes a kept one again: `[\\n]` becomes `[\\\\n]`, and a test asked for
+    by its first id is then not found. This module is a plugin of the runs in the copy.
+    """
+    for mark in metafunc.definition.iter_markers("parametrize"):
+        if mark._param_ids_from and not isinstance(mark._param_ids_from.kwargs.get("ids"), Iterator):
+            object.__setattr__(mark._param_ids_from, "_param_ids_generated", None)
 
 
 def argued(text: str) -> dict[tuple[str, str, str], str]:
@@ -135,6 +153,8 @@ def make_copy(target: Path, only: Sequence[str], tests: Sequence[str]) -> None:
         "pytest_add_cli_args": [
             "-p",
             "no:cacheprovider",
+            "-p",
+            "tests.harness.mutants",
             "--hypothesis-profile=mutants",
             *(f"--deselect={test}" for file in tests for test in reading_code(file)),
         ],
@@ -173,12 +193,12 @@ def run(copy: Path, names: Iterable[str], seconds: float) -> dict[str, int]:
     wanted = list(names)
     process = subprocess.Popen(
         [sys.executable, "-m", "mutmut", "run", "--max-children", "2", *wanted],
-        cwd=copy, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        cwd=copy, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
     )  # fmt: skip
     try:
         output, _ = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
-        process.terminate()
+        os.killpg(process.pid, signal.SIGKILL)  # with the tests it is running
         output, _ = process.communicate()
     codes = {}
     for meta in (copy / "mutants").rglob("*.meta"):
@@ -197,21 +217,20 @@ def select(mutants: Sequence[Mutant], options: argparse.Namespace) -> list[Mutan
     """The mutants that were asked for, in an order that a seed fixes."""
     chosen = list(mutants)
     if options.since:
-        commit = (ROOT / options.since).read_text().split()[0]
-        lines = changed_lines(commit)
-        chosen = [m for m in chosen if any(part in lines.get(m.path, ()) for part in _parts(m.old))]
+        lines = changed_lines(_commit(options.since))
+        chosen = [m for m in chosen if lines.get(m.path, set()).intersection(m.replaced)]
     random.Random(options.seed).shuffle(chosen)
     return chosen[: options.sample] if options.sample else chosen
 
 
-def _parts(old: str) -> Iterator[str]:
-    yield old
+def _commit(file: str) -> str:
+    return (ROOT / file).read_text().split()[0]
 
 
 def report(mutants: Sequence[Mutant], codes: dict[str, int], why: dict[tuple[str, str, str], str]) -> float:
     """Print survivors and the score; the score in per cent of what is not argued away."""
     by_name = {mutant.name: mutant for mutant in mutants}
-    survivors = [by_name[name] for name, code in codes.items() if code in (SURVIVED, UNREACHED)]
+    survivors = [by_name[name] for name, code in codes.items() if code == SURVIVED or code in UNREACHED]
     open_ones = [m for m in survivors if (m.function, m.old, m.new) not in why]
     for mutant in open_ones:
         reached = "" if codes[mutant.name] == SURVIVED else "  (no test reaches it)"
@@ -239,7 +258,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--least", type=float, default=90.0, help="score in per cent")
     options = parser.parse_args(arguments)
     if options.since:
-        options.room = list(GATED)
+        changed = changed_lines(_commit(options.since))
+        options.room = [name for name in GATED if any(fnmatch(path, ROOMS[name][0]) for path in changed)]
+        if not options.room:
+            print(f"no line of {', '.join(GATED)} changed since {_commit(options.since)}")
+            return 0
     only = [ROOMS[name][0] for name in options.room] if options.room else [f"{s}/*" for s in SOURCES]
     tests = sorted({test for name in options.room or ROOMS for test in tests_of(name)})
     started = time.monotonic()

@@ -4,6 +4,8 @@ The whole rooms and a seeded sample elsewhere are run by hand (`make long`); the
 """
 
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -62,6 +64,42 @@ def test_a_gate_that_ran_nothing_is_no_pass(capsys: pytest.CaptureFixture[str]) 
 
     assert round(score, 1) == 33.3
     assert "1 killed, 2 survived, 1 argued" in capsys.readouterr().out
+
+
+def test_a_test_has_one_id_however_often_it_is_collected(tmp_path: Path) -> None:
+    """
+    A test whose id needs an escape is found by that id when one process collects it again, as mutmut does.
+    """
+    (tmp_path / "test_small.py").write_text(
+        "import pytest\n"
+        "@pytest.mark.parametrize('text', ['a\\nb'], ids=lambda text: text)\n"
+        "def test_small(text): assert text\n"
+    )
+    twice = (
+        "import pytest, sys\n"
+        "asked = ['-q', '-p', 'tests.harness.mutants', f'--rootdir={sys.argv[1]}']\n"
+        "name = f'{sys.argv[1]}/test_small.py::test_small[a\\\\nb]'\n"
+        "sys.exit(max(pytest.main([*asked, name]) for _ in range(3)))\n"
+    )
+
+    ended = subprocess.run(
+        [sys.executable, "-c", twice, str(tmp_path)],
+        cwd=mutants.ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def test_a_mutant_in_a_statement_of_several_lines_belongs_to_each_of_them() -> None:
+    """
+    A mutant that replaces several lines is one of a change that touched any of them.
+    """
+    diff = "--- a.py\n+++ a.py\n@@ -1,3 +1,2 @@\n def f():\n-    return (\n-        1 + 2\n+    return None"
+
+    assert mutants.Mutant.of("room.module.x_f__mutmut_1", "room/module.py", diff).replaced == (
+        "return (",
+        "1 + 2",
+    )
 
 
 @pytest.mark.check
