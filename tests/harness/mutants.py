@@ -16,7 +16,6 @@ import argparse
 import ast
 import json
 import os
-import random
 import re
 import shutil
 import signal
@@ -46,11 +45,12 @@ ROOMS: dict[str, tuple[str, str, str]] = {
     "peers": ("node/peers/*.py", "tests/node", "node.peers"),
 }
 GATED = ("verdicts", "ledger", "status")  # what `--since` looks at
-SURVIVED, UNREACHED = 0, frozenset({5, 33})  # exit codes; every other one is a death (failure, time, crash)
+SURVIVED, UNREACHED = 0, frozenset({5, 33})  # exit codes; every other one is a death
 
-# Run in the copy: the mutants without their tests. {name: [file, unified diff]}
+# Run in the copy with a seed and a number: so many mutants (0: all), {name: [file, unified diff]}. A diff
+# takes 20 ms, a room has thousands of mutants: only what is drawn is compared.
 _GENERATE = """
-import json, os, sys
+import json, random, sys
 from pathlib import Path
 from mutmut import __main__ as m
 from mutmut.mutation.diff_apply import get_diff_for_mutant
@@ -58,12 +58,16 @@ m.set_mutant_under_test("mutant_generation")
 Path("mutants").mkdir(exist_ok=True)
 m.copy_src_dir(); m.copy_also_copy_files(); m.setup_source_paths(); m.store_lines_covered_by_tests()
 m.create_mutants(2)
-found = {}
+paths = {}
 for path in m.walk_mutatable_files():
     data = m.SourceFileMutationData(path=path)
     data.load()
     for name in data.exit_code_by_key:
-        found[name] = [str(path), get_diff_for_mutant(name, path=path)]
+        paths[name] = path
+seed, number = map(int, sys.argv[1:])
+names = sorted(paths)
+random.Random(seed).shuffle(names)
+found = {n: [str(paths[n]), get_diff_for_mutant(n, path=paths[n])] for n in names[: number or None]}
 Path("generated.json").write_text(json.dumps(found))
 """
 
@@ -130,7 +134,7 @@ def changed_lines(commit: str, root: Path = ROOT) -> dict[str, set[str]]:
     return found
 
 
-def make_copy(target: Path, only: Sequence[str], tests: Sequence[str]) -> None:
+def make_copy(target: Path, only: Sequence[str], never: Sequence[str], tests: Sequence[str]) -> None:
     """A copy of the clone (what git tracks or would), with mutmut told what to mutate."""
     names = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard", "-z"],
@@ -147,7 +151,7 @@ def make_copy(target: Path, only: Sequence[str], tests: Sequence[str]) -> None:
     settings = {
         "source_paths": list(SOURCES),
         "only_mutate": list(only),
-        "do_not_mutate": list(NOT_MUTATED),
+        "do_not_mutate": [*NOT_MUTATED, *never],
         "also_copy": top,
         "pytest_add_cli_args_test_selection": list(tests),
         "pytest_add_cli_args": [
@@ -181,11 +185,14 @@ def reading_code(file: str) -> list[str]:
     return [f"{file}::{name}" for name in sorted(reading | used) if name.startswith("test_")]
 
 
-def generate(copy: Path) -> list[Mutant]:
-    """Every mutant of the copy, in the order of their names."""
-    subprocess.run([sys.executable, "-c", _GENERATE], cwd=copy, check=True, stdout=subprocess.DEVNULL)
+def generate(copy: Path, seed: int, number: int) -> list[Mutant]:
+    """So many mutants of the copy (0: all), drawn by the seed."""
+    subprocess.run(
+        [sys.executable, "-c", _GENERATE, str(seed), str(number)],
+        cwd=copy, check=True, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
     found = json.loads((copy / "generated.json").read_text())
-    return [Mutant.of(name, path, diff) for name, (path, diff) in sorted(found.items())]
+    return [Mutant.of(name, path, diff) for name, (path, diff) in found.items()]
 
 
 def run(copy: Path, names: Iterable[str], seconds: float) -> dict[str, int]:
@@ -211,16 +218,6 @@ def run(copy: Path, names: Iterable[str], seconds: float) -> dict[str, int]:
             f"mutmut ran no mutant; its output is in tests/artifacts/mutmut.log:\n{output[-800:]}"
         )
     return done
-
-
-def select(mutants: Sequence[Mutant], options: argparse.Namespace) -> list[Mutant]:
-    """The mutants that were asked for, in an order that a seed fixes."""
-    chosen = list(mutants)
-    if options.since:
-        lines = changed_lines(_commit(options.since))
-        chosen = [m for m in chosen if lines.get(m.path, set()).intersection(m.replaced)]
-    random.Random(options.seed).shuffle(chosen)
-    return chosen[: options.sample] if options.sample else chosen
 
 
 def _commit(file: str) -> str:
@@ -257,24 +254,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--least", type=float, default=90.0, help="score in per cent")
     options = parser.parse_args(arguments)
+    changed = changed_lines(_commit(options.since)) if options.since else {}
     if options.since:
-        changed = changed_lines(_commit(options.since))
         options.room = [name for name in GATED if any(fnmatch(path, ROOMS[name][0]) for path in changed)]
         if not options.room:
             print(f"no line of {', '.join(GATED)} changed since {_commit(options.since)}")
             return 0
-    only = [ROOMS[name][0] for name in options.room] if options.room else [f"{s}/*" for s in SOURCES]
+    rooms = [ROOMS[name][0] for name in options.room or ROOMS]
+    only = rooms if options.room else [f"{source}/*" for source in SOURCES]
+    if options.since:
+        only = [path for path in changed if any(fnmatch(path, pattern) for pattern in rooms)]
     tests = sorted({test for name in options.room or ROOMS for test in tests_of(name)})
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         copy = Path(folder)
-        make_copy(copy, only, tests)
-        mutants = generate(copy)
-        if not options.room:
-            rooms = [pattern for pattern, _, _ in ROOMS.values()]
-            mutants = [m for m in mutants if not any(fnmatch(m.path, g) for g in rooms)]
-        chosen = select(mutants, options)
-        print(f"{len(mutants)} mutants in {len({m.path for m in mutants})} modules, {len(chosen)} chosen")
+        make_copy(copy, only, () if options.room else rooms, tests)
+        chosen = generate(copy, options.seed, 0 if options.since else options.sample)
+        if options.since:
+            chosen = [m for m in chosen if changed[m.path].intersection(m.replaced)]
+        print(f"{len(chosen)} mutants in {len({m.path for m in chosen})} modules chosen")
         if not chosen:
             return 0
         codes = run(copy, [m.name for m in chosen], options.seconds - (time.monotonic() - started))
