@@ -152,6 +152,8 @@ _OTHER_FILES = (
     (b"PK\x03\x04", "a ZIP archive or an Office file (XLSX, DOCX)"),
     (b"%PDF", "a PDF"),
     (b"\xd0\xcf\x11\xe0", "an Office file (XLS, DOC)"),
+    (b"\xff\xfe\0\0", "text in UTF-32"),
+    (b"\0\0\xfe\xff", "text in UTF-32"),
     (b"\xff\xfe", "text in UTF-16"),
     (b"\xfe\xff", "text in UTF-16"),
     (b"<", "HTML or XML"),
@@ -167,7 +169,7 @@ _WORDS = (  # of the reader, in ours
 def _why_not_json(data: bytes, error: ValueError) -> str:
     """What is wrong with a text that is not JSON, where, and what to do about it."""
     kind = next((name for beginning, name in _OTHER_FILES if data.startswith(beginning)), None)
-    kind = "text in UTF-16" if b"\0" in data[:2] else kind
+    kind = "text in UTF-16" if kind is None and b"\0" in data[:2] else kind
     if not data.strip():
         return "The document is empty: JSON is expected."
     if kind is not None:

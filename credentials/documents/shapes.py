@@ -30,9 +30,10 @@ def place_of(path: Sequence[Any], document: object) -> str:
             value = value[step]
             name = words.pop() if words else "list"
             # Lines have numbers of their own, by which their sender knows them.
-            number = value.get(name.removesuffix("s")) if isinstance(value, dict) else None
+            one = name if name.endswith("us") else name.removesuffix("s")
+            number = value.get(one) if isinstance(value, dict) else None
             number = number if type(number) is int else step + 1
-            words.append(f"{name.removesuffix('s')} {number}")
+            words.append(f"{one} {number}")
         else:
             value = value.get(step) if isinstance(value, Mapping) else None
             words.append(str(step)[:VALUE_CHARACTERS_MAX])

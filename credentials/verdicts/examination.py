@@ -331,9 +331,10 @@ def _check_status(found: Findings, examined: Examination, means: Means, at: int)
         elif value and entry.purpose in ENDING:
             raised[ENDING[entry.purpose]] = told
         elif value:
-            found.warned(
-                "status", TELLING[entry.purpose], value=value, message=entry.messages.get(value), **told
-            )
+            message = entry.messages.get(value)
+            if message is not None:
+                told["detail"] = f'The issuer has a message about this document: "{message[:200]}".'
+            found.warned("status", TELLING[entry.purpose], value=value, message=message, **told)
     listed = next((word for word in ("revoked", "suspended") if word in raised), None)
     sides = {"ledger": ledger or "not raised", "status_list": listed or "not raised"}
     sides = sides if means.ledger is not None else {}

@@ -260,6 +260,7 @@ def test_refused(data: bytes) -> None:
         ("{}".encode("utf-16"), "UTF-16"),
         ("{}".encode("utf-16-be"), "UTF-16"),
         ("{}".encode("utf-16-le"), "UTF-16"),
+        ("{}".encode("utf-32"), "UTF-32"),
         (b'{"a": "\xb5\xe7"}', "offset 7 is 0xB5"),
         (b"\x1f\x8b\x08", "gzip"),
         (b"PK\x03\x04", "XLSX"),

@@ -15,6 +15,7 @@ SCHEMA = {
         "direction": {"enum": ["import", "export"]},
         "note": {"anyOf": [{"type": "null"}, {"type": "string", "maxLength": 5}]},
         "day": {"type": "string", "pattern": "^[0-9]{4}$"},
+        "credentialStatus": {"type": "array", "items": {"properties": {"status": {"type": "boolean"}}}},
         "lines": {
             "type": "array",
             "maxItems": 3,
@@ -43,6 +44,10 @@ LINE = {"battery": "x"}
         ({"lines": [{**LINE, "documents": [{}, None]}]}, "document 2 of line 1: null is not an object"),
         ({"lines": [{}]}, "line 1: battery is missing"),
         ({"lines": [LINE] * 4}, "lines: there are 4 items, and at most 3 are taken"),
+        (
+            {"lines": [LINE], "credentialStatus": [{"status": "no"}]},
+            'status of credentialStatus 1: "no" is not true or false',
+        ),
         ({"lines": [LINE], "direction": None}, "direction: null is not one of import, export"),
         (
             {"lines": [LINE], "note": "abcdef"},
