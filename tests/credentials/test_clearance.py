@@ -28,6 +28,7 @@ from credentials.errors import CredentialError
 from credentials.ledger.recognition import Effect, Recognition
 from credentials.verdicts.clearance import clear_item
 from credentials.verdicts.evidence import (
+    At,
     Evidence,
     LedgerView,
     Missing,
@@ -37,6 +38,7 @@ from credentials.verdicts.evidence import (
     identifiers_in_play,
 )
 from credentials.verdicts.manifest import Line, Manifest, ManifestContext
+from credentials.verdicts.verifier import verify
 from tests.harness.border import (
     DECLARATION,
     LAW_DATE,
@@ -279,6 +281,29 @@ def test_a_receipt_of_something_else_is_doubt() -> None:
     assert told(receipts[stranger].replace("log.example", "log2.example"))[1:3] == ("receipt_invalid", "fail")
     assert told("rubbish")[:2] == ("hold", "receipt_invalid")
     assert told(receipts[refused], "no policy")[2] == "not_checked"
+
+
+def test_a_receipt_beside_a_document_alone_is_compared_with_its_battery() -> None:
+    """
+    A document shown without a line has its receipts held against the battery it names: another's fails.
+    """
+    w = World()
+    text, other = w.new(1), w.new(2)
+    log_policy, receipts = receipts_of(w)
+    steps = {step["kind"]: step["leaf_index"] for step in w.judge(text).as_dict()["timeline"]}
+    stranger = w.judge(other).as_dict()["timeline"][0]["leaf_index"]
+    document = dict(w.passports[text].credentials[1])
+
+    def told(index: int) -> tuple[str, str]:
+        held = w.evidence(text, shown=[document], documents={}, network=w.network(log_policy=log_policy))
+        evidence = replace(held, receipts=(receipts[index],))
+        verdict = verify(document, evidence, policy("manufacturer"), At(LAW_DATE, w.now)).as_dict()
+        found = check(verdict, "receipt")[0]
+        return found["outcome"], found["reason"]
+
+    assert told(stranger) == ("fail", "receipt_other")
+    assert told(steps["passport.published"]) == ("pass", "ok")
+    assert told(steps["battery.exported"]) == ("warn", "receipt_of_other_record")
 
 
 def test_blanks_around_a_code_are_no_part_of_it() -> None:

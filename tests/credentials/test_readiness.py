@@ -269,6 +269,9 @@ def test_a_laboratory_abroad_counts_only_by_recognition(effect: Effect | None, s
 
     assert told["state"] == state
     assert told["not_accepted"] == (state == "open")
+    proof = told["proofs"][0]
+    assert proof["effect"] == (effect or Effect.NOT_RECOGNISED).value
+    assert (proof["accepted"], proof["jurisdiction"]) == (state == "met_abroad", "CN")
 
 
 def test_the_law_date_decides_what_is_required() -> None:
