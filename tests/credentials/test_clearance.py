@@ -486,6 +486,24 @@ def test_the_same_battery_twice_on_a_manifest_holds_the_later_line() -> None:
     assert check(first, "manifest")[0]["outcome"] == "warn"
 
 
+@pytest.mark.parametrize("attested", [True, False])
+def test_a_later_line_with_another_passport_is_a_second_identity(attested: bool) -> None:
+    """
+    X1: a later line of one battery that shows another signed passport, refused by the ledger or never brought
+    to it, fails the comparison of lines as a second identity.
+    """
+    w = World()
+    text = w.new(1)
+    second = w.issue(text)
+    if attested:
+        w.run(w.attested(text, second))
+
+    told = w.judge(text, shown=[second.credentials[1]], others=[line_of(1, text, before=True)]).as_dict()
+
+    found = check(told, "manifest")[0]
+    assert (found["outcome"], found["reason"], found["rule"]) == ("fail", "duplicate_identity", "X1")
+
+
 def test_a_passport_without_accreditation_holds() -> None:
     """
     X9: signed by a participant that is not accredited for this maker's codes, and never admitted.
