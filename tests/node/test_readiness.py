@@ -187,6 +187,7 @@ def codes(node: Node) -> list[str]:
     return [condition["code"] for condition in told["conditions"]]
 
 
+@pytest.mark.check
 def test_a_halt_shows_within_seconds_and_ends_when_it_is_over(tmp_path: Path) -> None:
     """
     Two of four validators are killed: the others say that they are cut off, since when, and, once something
