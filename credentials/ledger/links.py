@@ -14,7 +14,7 @@ from consensus.merkle import Frontier, leaf_hash
 from credentials.documents.identifiers import Subject
 from credentials.ledger.attestation import Attestation, standing_key
 from credentials.ledger.records import Record
-from credentials.ledger.rules import TAKEN_OUT, Context
+from credentials.ledger.rules import TAKEN_OUT, WENT_WITH_PACK, Context
 from credentials.ledger.speaking import is_holder
 from credentials.ledger.standing import CHILD, PREDECESSORS_MAX, SECOND_LIFE, Parent, Standing
 
@@ -98,6 +98,10 @@ def _children(pack: Standing, attestation: Attestation, context: Context) -> lis
             )
         if not child.born:
             child = _taken_out(child, pack, issuer if own else None, issuer, context.leaf_index)
+        elif committed and child.holder == child.producer:
+            # Its maker sold the pack and with it what is inside: who has the pack has it, and ends it.
+            went = {**child.facts, WENT_WITH_PACK: context.leaf_index}
+            child = replace(child, holder=issuer, named=(), facts=went)
         parent = Parent(pack.key, context.leaf_index)
         found.append(replace(child, parent=parent, undo=None).with_marks(CHILD))
     return found
@@ -159,7 +163,9 @@ def _without(other: Standing, key: bytes) -> Standing:
         if TAKEN_OUT in other.facts:
             return Standing(other.subject, voided=True)
         marks = tuple(mark for mark in other.marks if mark != CHILD)
-        return replace(other, parent=None, marks=marks, voided=True)
+        holder = other.producer if WENT_WITH_PACK in other.facts else other.holder
+        facts = {name: leaf for name, leaf in other.facts.items() if name != WENT_WITH_PACK}
+        return replace(other, parent=None, marks=marks, holder=holder, facts=facts, voided=True)
     left = tuple(p for p in other.predecessors if p != key)
     if left:
         return replace(other, predecessors=left, voided=True)

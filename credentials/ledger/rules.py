@@ -28,6 +28,7 @@ from credentials.ledger.standing import LIVE, SUSPENDED, Standing
 
 LOST = "lost"  # the setting
 PRODUCED, TAKEN_OUT = "produced", "taken_out"  # facts: where a code was brought into being
+WENT_WITH_PACK = "went_with_pack"  # fact: its maker still held it when its pack was taken apart
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from consensus.application import Refusal
 from credentials.documents.identifiers import Subject
 from credentials.errors import CredentialError
 from credentials.ledger.attestation import Criteria, StatusUpdate, status_subject
+from credentials.ledger.links import children_root
 from credentials.ledger.recalls import RECALLS_PER_PARTY_MAX, Recalls, recall_subject
 from credentials.ledger.records import CLAIMS_SHOWN_MAX
 from credentials.ledger.standing import PRIVATE
@@ -343,6 +344,25 @@ def test_voiding_a_dismantling_gives_the_child_back() -> None:
     )
     with pytest.raises(Refusal, match="records of its own"):
         ledger.registry.check_tx(act, ledger.now)
+
+
+def test_voiding_a_dismantling_gives_back_what_went_with_the_pack() -> None:
+    """
+    A module that its maker still held went to the dismantler; voided, it is its maker's again, and unmarked.
+    """
+    ledger = Ledger()
+    subject, module = battery(1), ledger.produced(2)
+    ledger.happen(MAKER, "battery.produced", subject, children_root=children_root([module]))
+    ledger.happen(MAKER, "battery.sold", subject, parties=(RECYCLER,))
+    ledger.happen(RECYCLER, "battery.declared_waste", subject)
+    ledger.happen(RECYCLER, "battery.dismantled", subject, references=(module,))
+    act = ledger.countersigned(
+        EU_AUTHORITY, "attestation.voided", subject, (CN_AUTHORITY,), **last(ledger, subject)
+    )
+    ledger.run(act)
+
+    assert (ledger.standing(module).holder, ledger.standing(module).marks) == (MAKER, ())
+    assert ledger.standing(module).parent is None
 
 
 def test_a_revoked_passport_stays_revoked_whatever_is_voided() -> None:

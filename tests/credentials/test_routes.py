@@ -216,6 +216,41 @@ def test_l06_a_child_carries_its_parent() -> None:
     assert ends_as(ledger, MAKER, "battery.produced", battery(3)) == "X2"
 
 
+def test_l06_a_cell_of_a_module_of_a_dismantled_pack_is_found_out() -> None:
+    """
+    L06, one floor further down: what its maker sold inside a pack goes with it, so that who takes the module
+    apart speaks for it, and the cell carries its parent as well.
+    """
+    ledger = Ledger()
+    pack, module, cell = battery(1), battery(2), ledger.produced(3, published=True)
+    ledger.happen(MAKER, "battery.produced", module, children_root=children_root([cell]))
+    ledger.happen(MAKER, "battery.produced", pack, children_root=children_root([module]))
+    ledger.happen(MAKER, "battery.sold", pack, parties=(RECYCLER,))
+    ledger.happen(RECYCLER, "battery.declared_waste", pack)
+    ledger.happen(RECYCLER, "battery.dismantled", pack, references=(module,))
+
+    assert ledger.standing(module).holder == RECYCLER
+    ledger.happen(RECYCLER, "battery.declared_waste", module)
+    ledger.happen(RECYCLER, "battery.dismantled", module, references=(cell,))
+    assert ledger.standing(cell).marks == ("child_of_dismantled",)
+
+
+def test_l06_a_module_that_somebody_else_holds_is_not_taken_along() -> None:
+    """
+    A module that its maker had handed over is marked as the child it is, and stays with who holds it.
+    """
+    ledger = Ledger()
+    pack, module = battery(1), ledger.produced(2)
+    ledger.hand_over(MAKER, module, IMPORTER)
+    ledger.happen(MAKER, "battery.produced", pack, children_root=children_root([module]))
+    ledger.happen(MAKER, "battery.sold", pack, parties=(RECYCLER,))
+    ledger.happen(RECYCLER, "battery.declared_waste", pack)
+    ledger.happen(RECYCLER, "battery.dismantled", pack, references=(module,))
+
+    assert ledger.standing(module).holder == IMPORTER
+    assert ledger.standing(module).marks == ("child_of_dismantled",)
+
+
 def test_l08_a_removed_battery_keeps_its_marks_with_or_without_an_export() -> None:
     """
     L08: installed and removed are marks; what happens afterwards, or is left out, does not take them away.
