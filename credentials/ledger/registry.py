@@ -67,7 +67,7 @@ __all__ = [
     "standing_key",
 ]
 
-VERIFIED_MAX = 20_000  # attestations whose signature is remembered between check_tx and the block
+VERIFIED_MAX = 4_000  # attestations whose signature is remembered between check_tx and the block: some 12 MiB
 ATTEST_ROLE = "attest"
 
 

@@ -45,7 +45,7 @@ def test_exit_code_says_that_every_line_was_as_expected(tmp_path: Path) -> None:
     run = comity("demo", "--data", str(tmp_path / "demo"), "--exit", "--kill-one")
 
     assert run.returncode == 0, run.stdout + run.stderr
-    assert "All 66 lines, the used pack and the report are as expected." in run.stdout
+    assert "All 66 lines, the used pack, the four lives and the report are as expected." in run.stdout
     assert "the same log" in run.stdout
 
 
@@ -181,7 +181,7 @@ def test_a_second_start_needs_no_network_and_half_a_minute(tmp_path: Path) -> No
 
     print(f"the table came within {seconds:.1f} s")
     assert run.returncode == 0, run.stdout + run.stderr
-    assert "All 66 lines, the used pack and the report are as expected." in run.stdout
+    assert "All 66 lines, the used pack, the four lives and the report are as expected." in run.stdout
 
 
 def test_two_clones_run_side_by_side(demo: DemoNetwork, tmp_path: Path) -> None:
