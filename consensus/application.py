@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from consensus.errors import ConsensusError
-from consensus.types import Block, Validator
+from consensus.types import Block
+from consensus.validators import Validator
 
 
 class Refusal(ConsensusError):

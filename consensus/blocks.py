@@ -6,7 +6,8 @@ from consensus.application import Application, Execution
 from consensus.faults import Faults
 from consensus.pool import Pool
 from consensus.present import Present
-from consensus.types import Block, ValidatorHistory
+from consensus.types import Block
+from consensus.validators import ValidatorHistory
 
 
 class Blocks:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from consensus.evidence import NoteKeys
 from consensus.machine import Step
 from consensus.merkle import Frontier
-from consensus.types import ValidatorSet
+from consensus.validators import ValidatorSet
 
 
 @dataclass(frozen=True, slots=True)

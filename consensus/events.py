@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from consensus.application import Execution
 from consensus.merkle import Frontier
-from consensus.types import Block, CommitCertificate, ValidatorSet
+from consensus.types import Block, CommitCertificate
+from consensus.validators import ValidatorSet
 
 Guard = tuple[int, int, str]  # height, round, "proposal" | "prevote" | "precommit"; in this order
 Token = tuple[int, int, int]  # height, round, step

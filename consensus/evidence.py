@@ -18,7 +18,8 @@ from typing import Final, Self
 from consensus.checkpoint import Checkpoint, NoteKey, SignedNote, verify_signature
 from consensus.encoding import EncodingError, decode, encode
 from consensus.errors import ConsensusError
-from consensus.types import PRECOMMIT, PREVOTE, ValidatorSet, Vote, decode_message, verify_vote
+from consensus.types import PRECOMMIT, PREVOTE, Vote, decode_message, verify_vote
+from consensus.validators import ValidatorSet
 
 EVIDENCE_BYTES_MAX = 4096
 CHECKPOINTS: Final = "checkpoints"

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
-from consensus.types import NO_ROUND, PRECOMMIT, PREVOTE, Block, Kind, Proposal, ValidatorSet, Vote
+from consensus.types import NO_ROUND, PRECOMMIT, PREVOTE, Block, Kind, Proposal, Vote
+from consensus.validators import ValidatorSet
 from consensus.votes import ROUNDS_AHEAD_MAX, Added, Votes
 
 PROPOSALS_PER_ROUND_MAX = 2  # of an equivocating proposer, before the f+1 rule applies

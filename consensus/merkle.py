@@ -1,14 +1,12 @@
-"""The Merkle tree of the log (RFC 9162, section 2.1) and the map of standings with its proofs.
+"""The Merkle tree of the log (RFC 9162, section 2.1).
 
 A leaf is SHA-256(0x00 || entry), an inner node SHA-256(0x01 || left || right), the empty tree SHA-256("").
 Hashes are 32 raw bytes everywhere; a range of leaves is written [start, end).
 """
 
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from itertools import pairwise
 
 from consensus.errors import ConsensusError
 
@@ -17,10 +15,6 @@ EMPTY_ROOT = sha256(b"").digest()
 SIZE_MAX = (1 << 53) - 1  # leaves; the ledger's integer range (design: 0..2^53-1)
 TILE_WIDTH = 256  # hashes in a full tile (C2SP tlog-tiles)
 TILE_HEIGHT = 8
-
-BUCKET_BITS = 16
-BUCKET_COUNT = 1 << BUCKET_BITS
-BUCKET_ITEMS_MAX = 65_536  # items of one bucket in a proof that is read from outside
 
 
 class MerkleError(ConsensusError):
@@ -37,7 +31,8 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return sha256(b"\x01" + left + right).digest()
 
 
-def _require_hashes(hashes: Iterable[bytes], what: str) -> None:
+def require_hashes(hashes: Iterable[bytes], what: str) -> None:
+    """Raise MerkleError if any of them is not a hash."""
     for one in hashes:
         if type(one) is not bytes or len(one) != HASH_BYTES:
             raise MerkleError(f"{what} is not a {HASH_BYTES}-byte hash")
@@ -69,7 +64,7 @@ class Frontier:
             raise MerkleError(
                 f"a frontier of {len(self.peaks)} subtrees does not fit a tree of {self.size} leaves"
             )
-        _require_hashes(self.peaks, "a subtree of the frontier")
+        require_hashes(self.peaks, "a subtree of the frontier")
 
     @property
     def root(self) -> bytes:
@@ -232,7 +227,7 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
     """Check that `leaf`, a leaf hash, is number `index` of the tree (RFC 9162, 2.1.3.2)."""
     if not 0 <= index < size <= SIZE_MAX:
         raise MerkleError(f"leaf {index} is not in a tree of {size}")
-    _require_hashes((leaf, root, *proof), "a member of the inclusion proof")
+    require_hashes((leaf, root, *proof), "a member of the inclusion proof")
     node, last = index, size - 1
     current = leaf
     for sibling in proof:
@@ -261,7 +256,7 @@ def verify_consistency(
     """Check that the second tree only adds leaves to the first (RFC 9162, 2.1.4.2)."""
     if not 0 <= old_size <= new_size <= SIZE_MAX:
         raise MerkleError(f"a tree of {new_size} leaves does not extend one of {old_size}")
-    _require_hashes((old_root, new_root, *proof), "a member of the consistency proof")
+    require_hashes((old_root, new_root, *proof), "a member of the consistency proof")
     if old_size in {0, new_size}:
         _verify_trivial(old_size, new_size, old_root, new_root, proof)
         return
@@ -306,165 +301,3 @@ def _verify_trivial(
         raise MerkleError("two trees of one size have different roots")
     if old_size == 0 and old_root != EMPTY_ROOT:
         raise MerkleError("the root of the empty tree is SHA-256 of nothing")
-
-
-BucketReader = Callable[[int], Iterable[tuple[bytes, bytes]]]
-
-
-@dataclass(frozen=True, slots=True)
-class MapProof:
-    """Presence or absence of one key: every (key, value digest) of its bucket, and the path to the root."""
-
-    bucket: tuple[tuple[bytes, bytes], ...]
-    path: tuple[bytes, ...]
-
-
-def _bucket_of(key: bytes) -> int:
-    if type(key) is not bytes or len(key) != HASH_BYTES:
-        raise MerkleError(f"a key of the map is {HASH_BYTES} bytes")
-    return int.from_bytes(key[:2], "big")
-
-
-def _bucket_hash(items: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """Hash a bucket, given in ascending order of keys, as one leaf."""
-    return leaf_hash(b"".join(key + digest for key, digest in items))
-
-
-def _empty_nodes() -> bytearray:
-    """Return the binary heap (root at 1, buckets from 2^16) of a map without items."""
-    level, count, rows = _bucket_hash(()), BUCKET_COUNT, []
-    while count:
-        rows.append(level * count)
-        level, count = node_hash(level, level), count // 2
-    return bytearray(HASH_BYTES) + b"".join(reversed(rows))
-
-
-class StandingsMap:
-    """An authenticated map from 32-byte keys to values: 2^16 buckets by the first two bytes, a tree above.
-
-    The tree takes 4 MiB whatever the map holds. What is *in* a bucket is asked of `bucket_reader`, which
-    returns the (key, SHA-256 of the value) of one bucket, in any order: a range query over the stored
-    standings. Without a reader the map keeps keys and digests itself, which suits small maps and tests.
-
-    With a reader, `items` must come in ascending order of keys (it is streamed, not kept), and `apply` goes
-    together with the store's own commit: changes lie over what the reader says, so it may run before or after
-    it, but no `root_with` may come between the two.
-    """
-
-    __slots__ = ("_asked", "_kept", "_nodes", "_reader")
-
-    def __init__(
-        self, items: Iterable[tuple[bytes, bytes]] = (), bucket_reader: BucketReader | None = None
-    ) -> None:
-        """Build the map over (key, value) pairs."""
-        self._nodes = _empty_nodes()
-        self._kept: dict[int, dict[bytes, bytes]] = {}
-        self._reader = bucket_reader
-        self._asked: tuple[Mapping[bytes, bytes], dict[int, bytes]] | None = None  # changes, their nodes
-        if bucket_reader is None:
-            self.apply(dict(items))
-        else:
-            self._load(items)
-
-    @property
-    def root(self) -> bytes:
-        """The root over all buckets."""
-        return self._node(1)
-
-    def root_with(self, changes: Mapping[bytes, bytes]) -> bytes:
-        """Return the root as it would be after `changes`, which are key to value; the map stays as it is.
-
-        What it took to find out is remembered for an `apply` of the same object, which must not change.
-        """
-        nodes = self._overlay(changes)
-        self._asked = changes, nodes
-        return nodes.get(1, self.root)
-
-    def apply(self, changes: Mapping[bytes, bytes]) -> None:
-        """Adopt `changes`."""
-        asked, self._asked = self._asked, None
-        nodes = asked[1] if asked is not None and asked[0] is changes else self._overlay(changes)
-        if self._reader is None:
-            for key, value in changes.items():
-                self._kept.setdefault(_bucket_of(key), {})[key] = sha256(value).digest()
-        for at, node in nodes.items():
-            self._nodes[at * HASH_BYTES : (at + 1) * HASH_BYTES] = node
-
-    def proof(self, key: bytes) -> MapProof:
-        """Return the proof of what the map holds, or does not hold, under `key`."""
-        bucket = _bucket_of(key)
-        at, path = BUCKET_COUNT + bucket, []
-        while at > 1:
-            path.append(self._node(at ^ 1))
-            at >>= 1
-        return MapProof(tuple(sorted(self._read(bucket))), tuple(path))
-
-    def _read(self, bucket: int) -> Iterable[tuple[bytes, bytes]]:
-        return self._reader(bucket) if self._reader else self._kept.get(bucket, {}).items()
-
-    def _node(self, at: int) -> bytes:
-        return bytes(self._nodes[at * HASH_BYTES : (at + 1) * HASH_BYTES])
-
-    def _load(self, items: Iterable[tuple[bytes, bytes]]) -> None:
-        """Hash buckets as the items stream by, then every changed inner node once."""
-        changed: dict[int, bytes] = {}
-        previous, bucket, rows = b"", -1, list[tuple[bytes, bytes]]()
-        for key, value in items:
-            if key <= previous:
-                raise MerkleError("the items of a map with a reader come in ascending order of keys")
-            if (at := _bucket_of(key)) != bucket:
-                if rows:
-                    changed[BUCKET_COUNT + bucket] = _bucket_hash(rows)
-                bucket, rows = at, []
-            rows.append((key, sha256(value).digest()))
-            previous = key
-        if rows:
-            changed[BUCKET_COUNT + bucket] = _bucket_hash(rows)
-        for index, node in self._raise(changed).items():
-            self._nodes[index * HASH_BYTES : (index + 1) * HASH_BYTES] = node
-
-    def _overlay(self, changes: Mapping[bytes, bytes]) -> dict[int, bytes]:
-        """Return every node of the heap that `changes` make different."""
-        by_bucket: dict[int, dict[bytes, bytes]] = {}
-        for key, value in changes.items():
-            by_bucket.setdefault(_bucket_of(key), {})[key] = sha256(value).digest()
-        return self._raise(
-            {
-                BUCKET_COUNT + bucket: _bucket_hash(sorted((dict(self._read(bucket)) | fresh).items()))
-                for bucket, fresh in by_bucket.items()
-            }
-        )
-
-    def _raise(self, changed: dict[int, bytes]) -> dict[int, bytes]:
-        """Return `changed` bucket hashes with all their ancestors, level by level."""
-        nodes, level = dict(changed), set(changed)
-        while level and level != {1}:
-            level = {at >> 1 for at in level}
-            for at in level:
-                left, right = at << 1, (at << 1) + 1
-                nodes[at] = node_hash(
-                    nodes.get(left) or self._node(left), nodes.get(right) or self._node(right)
-                )
-        return nodes
-
-
-def verify_map_proof(root: bytes, key: bytes, value: bytes | None, proof: MapProof) -> None:
-    """Check that the map under `root` holds `value` at `key`, or nothing when `value` is None."""
-    at = BUCKET_COUNT + _bucket_of(key)
-    if len(proof.path) != BUCKET_BITS or len(proof.bucket) > BUCKET_ITEMS_MAX:
-        raise MerkleError(f"a map proof has {BUCKET_BITS} hashes and at most {BUCKET_ITEMS_MAX} items")
-    _require_hashes((root, *proof.path), "a member of the map proof")
-    keys = [one for one, _ in proof.bucket]
-    _require_hashes((*keys, *(digest for _, digest in proof.bucket)), "an item of the map proof")
-    if any(first >= second for first, second in pairwise(keys)):
-        raise MerkleError("the items of the map proof are not in ascending order")
-    current = _bucket_hash(proof.bucket)
-    for sibling in proof.path:
-        current = node_hash(sibling, current) if at & 1 else node_hash(current, sibling)
-        at >>= 1
-    if current != root:
-        raise MerkleError("the map proof leads to another root")
-    found = bisect_left(keys, key)
-    held = proof.bucket[found][1] if found < len(keys) and keys[found] == key else None
-    if held != (None if value is None else sha256(value).digest()):
-        raise MerkleError("the map holds something else under this key")

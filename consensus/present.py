@@ -15,7 +15,8 @@ from consensus.events import Broadcast, Effect, Strike
 from consensus.machine import Height, State
 from consensus.merkle import Frontier
 from consensus.refusals import HOSTILE
-from consensus.types import Block, ValidatorHistory
+from consensus.types import Block
+from consensus.validators import ValidatorHistory
 
 SHORT_DIGEST_BYTES = 8
 

@@ -42,11 +42,8 @@ from consensus.reception import Reception
 from consensus.recollection import Recollection
 from consensus.rounds import Rounds
 from consensus.sync import Sync
-from consensus.types import (
-    CommitCertificate,
-    ValidatorHistory,
-    ValidatorSet,
-)
+from consensus.types import CommitCertificate
+from consensus.validators import ValidatorHistory, ValidatorSet
 from consensus.wal import SigningLog
 
 EVIDENCE_REPEATED = 4  # told again while idle

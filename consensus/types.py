@@ -1,18 +1,18 @@
-"""What validators say to one another: blocks, proposals, votes, certificates, and who may say it.
+"""What validators say to one another: blocks, proposals, votes, certificates.
 
 Wire forms are deterministic CBOR arrays, shown at each type; a round of -1 (none) is null on the wire.
 Signed bytes hold no time of day, so that two signatures by one key for one step are always evidence.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import pairwise
 from typing import Final, Literal, Self
 
-from consensus.cose import PUBLIC_KEY_BYTES, SIGNATURE_BYTES, verify_ed25519
-from consensus.encoding import INTEGER_MAX, SIZE_BYTES_MAX, EncodingError, Value, decode, encode
+from consensus.cose import SIGNATURE_BYTES, verify_ed25519
+from consensus.encoding import SIZE_BYTES_MAX, EncodingError, Value, decode, encode
 from consensus.errors import ConsensusError
+from consensus.validators import VALIDATORS_MAX, ValidatorSet, is_name, whole_numbers
 
 Kind = Literal["prevote", "precommit"]
 PREVOTE: Final[Kind] = "prevote"
@@ -21,14 +21,11 @@ NO_ROUND: Final = -1
 
 ID_BYTES = 32
 ROUND_MAX = 1 << 31
-NAME_BYTES_MAX = 256
-VALIDATORS_MAX = 128
 
 _KIND_CODES: dict[Kind, int] = {PREVOTE: 1, PRECOMMIT: 2}
 _KINDS: dict[int, Kind] = {code: kind for kind, code in _KIND_CODES.items()}
 
 _BLOCK_TAG = "comity/proposed-block/v1"
-_VALIDATORS_TAG = "comity/validators/v1"
 _PROPOSAL_TAG = "comity/proposal/v1"
 _VOTE_TAG = "comity/vote/v1"
 _CERTIFICATE_TAG = "comity/certificate/v1"
@@ -36,112 +33,6 @@ _CERTIFICATE_TAG = "comity/certificate/v1"
 
 class CertificateInvalid(ConsensusError):
     """A commit certificate does not prove that the validators decided this block."""
-
-
-@dataclass(frozen=True, slots=True)
-class Validator:
-    """A node with a vote."""
-
-    name: str  # DID
-    public_key: bytes  # vote key, 32 bytes
-    weight: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class ValidatorSet:
-    """Validators in proposer order. All thresholds are integers by weight.
-
-    Wire: ["comity/validators/v1", [[name, vote key, weight], ...]]; its SHA-256 is the set's hash.
-    """
-
-    validators: tuple[Validator, ...]
-    total_weight: int = field(init=False, compare=False)
-    quorum: int = field(init=False, compare=False)  # q: any two quorums share a correct validator
-    one_honest: int = field(init=False, compare=False)  # f+1: at least one of these is correct
-    hash: bytes = field(init=False, compare=False, repr=False)
-    _by_name: dict[str, Validator] = field(init=False, compare=False, repr=False)
-
-    def __post_init__(self) -> None:
-        by_name = {validator.name: validator for validator in self.validators}
-        if not 0 < len(by_name) <= VALIDATORS_MAX or len(by_name) != len(self.validators):
-            raise ConsensusError(f"a network has 1 to {VALIDATORS_MAX} validators with distinct names")
-        if len({validator.public_key for validator in self.validators}) != len(self.validators):
-            raise ConsensusError("two validators share a vote key; each needs its own")
-        if any(v.weight < 1 or len(v.public_key) != PUBLIC_KEY_BYTES for v in self.validators):
-            raise ConsensusError("a validator needs a weight of at least 1 and a 32-byte vote key")
-        total = sum(validator.weight for validator in self.validators)
-        object.__setattr__(self, "total_weight", total)
-        object.__setattr__(self, "quorum", 2 * total // 3 + 1)
-        object.__setattr__(self, "one_honest", (total - 1) // 3 + 1)
-        object.__setattr__(self, "hash", sha256(self.encode()).digest())
-        object.__setattr__(self, "_by_name", by_name)
-
-    def encode(self) -> bytes:
-        """The wire form."""
-        return encode([_VALIDATORS_TAG, [[v.name, v.public_key, v.weight] for v in self.validators]])
-
-    @classmethod
-    def decode(cls, data: bytes) -> Self:
-        """Parse strictly; raises EncodingError, or ConsensusError for members that are no set."""
-        match decode(data):
-            case [tag, list() as members] if tag == _VALIDATORS_TAG:
-                return cls(tuple(_member(member) for member in members))
-        raise EncodingError("not a validator set")
-
-    def updated(self, updates: Iterable[Validator]) -> Self:
-        """The set after `updates`: a name that is new joins, a known one gets this key and weight.
-
-        A weight of 0 removes. Raises ConsensusError when what is left is no set.
-        """
-        members = dict(self._by_name)
-        for update in updates:
-            members[update.name] = update
-        return type(self)(tuple(member for member in members.values() if member.weight != 0))
-
-    def get(self, name: str) -> Validator | None:
-        """The validator called `name`, if there is one."""
-        return self._by_name.get(name)
-
-    def proposer(self, height: int, round: int) -> Validator:
-        """Whose turn it is: rotates with every height and every round, by weight."""
-        slot = (height + round) % self.total_weight
-        for validator in self.validators:
-            if slot < validator.weight:
-                return validator
-            slot -= validator.weight
-        raise AssertionError("a slot below the total weight belongs to a validator")
-
-    def weight_of(self, names: Iterable[str]) -> int:
-        """The weight of the distinct validators among `names`."""
-        return sum(self._by_name[name].weight for name in set(names) if name in self._by_name)
-
-
-@dataclass(frozen=True, slots=True)
-class ValidatorHistory:
-    """Who votes at which height: each set with the first height it decides, in rising order.
-
-    Changes of height h are in force at h + 2, so the sets of the two heights after the last block are known.
-    """
-
-    steps: tuple[tuple[int, ValidatorSet], ...]
-
-    def __post_init__(self) -> None:
-        heights = [height for height, _ in self.steps]
-        if not heights or any(first >= second for first, second in pairwise(heights)):
-            raise ConsensusError("validator sets are kept by rising height, from the first one on")
-
-    def at(self, height: int) -> ValidatorSet:
-        """The validators of `height`, as far as known; those of the first set before it."""
-        found = self.steps[0][1]
-        for first, validators in self.steps:
-            if first > height:
-                break
-            found = validators
-        return found
-
-    def changed(self, height: int, validators: ValidatorSet) -> Self:
-        """The history with another set from `height` on."""
-        return type(self)((*self.steps, (height, validators)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,9 +101,9 @@ class Block:
                 list() as evidence,
             ] if (
                 tag == _BLOCK_TAG
-                and _integers(height, time, size, version)
+                and whole_numbers(height, time, size, version)
                 and _digests(previous, app_hash, root, config)
-                and _name(proposer)
+                and is_name(proposer)
                 and all(type(item) is bytes for item in (*txs, *evidence))
             ):
                 return cls(
@@ -297,20 +188,20 @@ def decode_message(value: Value) -> Proposal | Vote:
     match value:
         case [tag, height, round_, valid_round, bytes() as block, proposer, signature] if (
             tag == _PROPOSAL_TAG
-            and _integers(height)
+            and whole_numbers(height)
             and _round(round_)
             and (valid_round is None or (_round(valid_round) and valid_round < round_))
-            and _name(proposer)
+            and is_name(proposer)
             and _signature(signature)
         ):
             return Proposal(height, round_, _round_in(valid_round), Block.decode(block), proposer, signature)
         case [tag, int() as code, height, round_, valid_round, value_id, validator, signature] if (
             tag == _VOTE_TAG
             and code in _KINDS
-            and _integers(height)
+            and whole_numbers(height)
             and _round(round_)
             and (value_id is None or _digests(value_id))
-            and _name(validator)
+            and is_name(validator)
             and _signature(signature)
         ):
             kind = _KINDS[code]
@@ -358,7 +249,7 @@ class CommitCertificate:
         match decode(data):
             case [tag, height, round_, value_id, list() as precommits, valid_round, list() as polka] if (
                 tag == _CERTIFICATE_TAG
-                and _integers(height)
+                and whole_numbers(height)
                 and _round(round_)
                 and _digests(value_id)
                 and (valid_round is None or (_round(valid_round) and valid_round < round_))
@@ -415,13 +306,6 @@ def verify_proposal(proposal: Proposal, validators: ValidatorSet, network_id: by
     verify_ed25519(proposer.public_key, proposal.signature, message)
 
 
-def _member(member: Value) -> Validator:
-    match member:
-        case [str() as name, bytes() as key, weight] if _name(name) and _integers(weight):
-            return Validator(name, key, weight)
-    raise EncodingError("not a validator")
-
-
 def _signatures(votes: tuple[Vote, ...]) -> list[list[str | bytes]]:
     return [[vote.validator, vote.signature] for vote in sorted(votes, key=lambda vote: vote.validator)]
 
@@ -433,7 +317,7 @@ def _signature_list(pairs: list[object]) -> bool:
     names: list[str] = []
     for pair in pairs:
         match pair:
-            case [str() as name, signature] if _name(name) and _signature(signature):
+            case [str() as name, signature] if is_name(name) and _signature(signature):
                 names.append(name)
             case _:
                 return False
@@ -448,20 +332,12 @@ def _round_in(round: int | None) -> int:
     return NO_ROUND if round is None else round
 
 
-def _integers(*values: object) -> bool:
-    return all(type(value) is int and 0 <= value <= INTEGER_MAX for value in values)
-
-
 def _round(value: object) -> bool:
     return type(value) is int and 0 <= value <= ROUND_MAX
 
 
 def _digests(*values: object) -> bool:
     return all(type(value) is bytes and len(value) == ID_BYTES for value in values)
-
-
-def _name(value: object) -> bool:
-    return type(value) is str and 0 < len(value.encode()) <= NAME_BYTES_MAX
 
 
 def _signature(value: object) -> bool:

@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from enum import Enum
 
 from consensus.evidence import Evidence, evidence_of
-from consensus.types import NO_ROUND, PREVOTE, Kind, ValidatorSet, Vote
+from consensus.types import NO_ROUND, PREVOTE, Kind, Vote
+from consensus.validators import ValidatorSet
 
 VOTES_PER_STEP_MAX = 2  # of one validator in one round and kind, before the f+1 rule applies
 ROUNDS_AHEAD_MAX = 16  # votes further ahead only say that their sender is there

@@ -32,7 +32,7 @@ import tomli_w
 from consensus.checkpoint import COSIGNATURE_KIND, LOG_KIND, NoteKey
 from consensus.encoding import encode
 from consensus.policy import make_policy
-from consensus.types import ValidatorSet
+from consensus.validators import ValidatorSet
 from credentials.documents.canonical import b64u
 from credentials.errors import CredentialError
 from credentials.ledger.genesis_table import (

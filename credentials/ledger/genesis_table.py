@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import Any
 
 from consensus.errors import ConsensusError
-from consensus.types import Validator, ValidatorSet
+from consensus.validators import Validator, ValidatorSet
 from credentials.documents.canonical import b64u_decode, parse_json
 from credentials.documents.keys import ED25519, P256, P384, multikey_decode, multikey_encode, require_did
 from credentials.errors import CredentialError

@@ -21,7 +21,7 @@ from hashlib import sha256
 from consensus.application import Execution, Refusal
 from consensus.cose import SignatureInvalid, parse_sign1
 from consensus.encoding import Value, encode
-from consensus.merkle import StandingsMap
+from consensus.standings_map import StandingsMap
 from consensus.types import Block
 from credentials.documents.identifiers import Subject
 from credentials.errors import CredentialError

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from consensus.types import ValidatorSet
+from consensus.validators import ValidatorSet
 
 SET_ASIDE_KEPT = 32  # the newest; all are counted
 CLOCK_HEARD_S_MAX = 300.0  # a peer's time older than this says nothing about the clock now

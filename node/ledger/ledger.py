@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from consensus.application import Application, Execution
 from consensus.merkle import Frontier, Tree
-from consensus.types import ValidatorSet
+from consensus.validators import ValidatorSet
 from node import log
 from node.ledger.checkpoints import Checkpoints
 from node.ledger.moments import Moments, Progressed

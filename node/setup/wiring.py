@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from consensus.chain import Tip
-from consensus.merkle import StandingsMap, Tree
+from consensus.merkle import Tree
 from consensus.pool import COUNT_MAX
+from consensus.standings_map import StandingsMap
 from credentials.documents.issuer import PASSPORT_SCHEMA
 from credentials.documents.passport import PassportSchema
 from credentials.ledger.genesis import Genesis

@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
-from consensus.types import Block, ValidatorHistory, ValidatorSet
+from consensus.types import Block
+from consensus.validators import ValidatorHistory, ValidatorSet
 from node.storage.database import VARIABLES_MAX, Database, marks
 from node.storage.entries import EntryRow, LedgerTip
 from node.storage.versions import LEDGER
@@ -198,7 +199,7 @@ class LedgerStore:
             yield row["subject"], row["value"]
 
     def bucket(self, number: int) -> list[tuple[bytes, bytes]]:
-        """(key, SHA-256 of the record) of the keys that begin with these two bytes: `merkle.StandingsMap`."""
+        """(key, SHA-256 of the record) of the keys with these first two bytes (`standings_map.py`)."""
         first, last = number.to_bytes(2, "big"), number.to_bytes(2, "big") + b"\xff" * 31
         rows = self._db.connection.execute(
             "SELECT subject, value FROM standings WHERE subject BETWEEN ? AND ?", (first, last)

@@ -19,17 +19,8 @@ from consensus.evidence import Evidence, evidence_of
 from consensus.receipt import Receipt
 from consensus.recollection import encode_answer, encode_question
 from consensus.replica import Replica
-from consensus.types import (
-    PRECOMMIT,
-    PREVOTE,
-    Block,
-    CommitCertificate,
-    Proposal,
-    Validator,
-    ValidatorSet,
-    Vote,
-    decode_message,
-)
+from consensus.types import PRECOMMIT, PREVOTE, Block, CommitCertificate, Proposal, Vote, decode_message
+from consensus.validators import Validator, ValidatorSet
 from consensus.wal import SignedRecord
 from credentials.documents.identifiers import Subject
 from credentials.ledger.attestation import Criteria, StatusUpdate, make_attestation, parse_attestation

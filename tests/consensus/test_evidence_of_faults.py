@@ -44,7 +44,8 @@ from consensus.machine import (
     Step,
     step,
 )
-from consensus.types import PRECOMMIT, PREVOTE, Block, Kind, ValidatorSet, Vote
+from consensus.types import PRECOMMIT, PREVOTE, Block, Kind, Vote
+from consensus.validators import ValidatorSet
 from credentials.ledger.genesis import Genesis, key_name
 from node.peers.messages import ITEM_COSIGNATURE
 from tests.harness import ledger

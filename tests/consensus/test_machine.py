@@ -35,16 +35,8 @@ from consensus.machine import (
     TimeoutElapsed,
     step,
 )
-from consensus.types import (
-    PRECOMMIT,
-    PREVOTE,
-    Block,
-    Kind,
-    Proposal,
-    Validator,
-    ValidatorSet,
-    Vote,
-)
+from consensus.types import PRECOMMIT, PREVOTE, Block, Kind, Proposal, Vote
+from consensus.validators import Validator, ValidatorSet
 from consensus.votes import Added, Votes
 from tests.consensus import test_replica as replicas
 from tests.harness.sim.ledger import make_tx

@@ -12,15 +12,8 @@ from consensus.cose import SignatureInvalid
 from consensus.errors import ConsensusError
 from consensus.events import AttestationReceived, MessageReceived
 from consensus.evidence import Evidence, evidence_of, verify_evidence
-from consensus.types import (
-    PREVOTE,
-    CertificateInvalid,
-    Validator,
-    ValidatorHistory,
-    ValidatorSet,
-    Vote,
-    verify_vote,
-)
+from consensus.types import PREVOTE, CertificateInvalid, Vote, verify_vote
+from consensus.validators import Validator, ValidatorHistory, ValidatorSet
 from node.storage.entries import LedgerTip, row_of
 from node.storage.ledger import LedgerStore
 from tests.harness.replicas import NETWORK, Net, chain_of, did, key, make_change, sign, validator

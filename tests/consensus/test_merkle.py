@@ -14,16 +14,14 @@ from hypothesis import strategies as st
 from consensus.merkle import (
     EMPTY_ROOT,
     Frontier,
-    MapProof,
     MerkleError,
-    StandingsMap,
     Tree,
     leaf_hash,
     node_hash,
     verify_consistency,
     verify_inclusion,
-    verify_map_proof,
 )
+from consensus.standings_map import MapProof, StandingsMap, verify_map_proof
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "merkle"
 LEAVES = [leaf_hash(index.to_bytes(4, "big")) for index in range(70)]

@@ -17,7 +17,7 @@ import pytest
 from consensus.application import NotYet, Refusal
 from consensus.cose import SeedSigner
 from consensus.encoding import encode
-from consensus.merkle import StandingsMap
+from consensus.standings_map import StandingsMap
 from credentials.documents.identifiers import Subject
 from credentials.errors import CredentialError
 from credentials.ledger.attestation import (

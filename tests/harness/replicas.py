@@ -36,18 +36,8 @@ from consensus.events import (
 )
 from consensus.merkle import Frontier
 from consensus.replica import Replica
-from consensus.types import (
-    PRECOMMIT,
-    PREVOTE,
-    Block,
-    CommitCertificate,
-    Kind,
-    Validator,
-    ValidatorHistory,
-    ValidatorSet,
-    Vote,
-    decode_message,
-)
+from consensus.types import PRECOMMIT, PREVOTE, Block, CommitCertificate, Kind, Vote, decode_message
+from consensus.validators import Validator, ValidatorHistory, ValidatorSet
 from tests.harness.sim.ledger import Ledger, make_tx, put_in_force
 
 START_MS = 1_800_000_000_000

@@ -13,8 +13,9 @@ import pytest
 
 from consensus.checkpoint import Checkpoint, NoteError, SignedNote, cosign_line, sign_log_line
 from consensus.encoding import Value
-from consensus.merkle import StandingsMap, Tree
+from consensus.merkle import Tree
 from consensus.policy import LogPolicy
+from consensus.standings_map import StandingsMap
 from credentials.ledger.attestation import make_attestation
 from credentials.ledger.genesis import Genesis, log_policy
 from credentials.ledger.registry import Registry

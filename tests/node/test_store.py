@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import sqlite_utils
 
-from consensus.merkle import StandingsMap
+from consensus.standings_map import StandingsMap
 from node.errors import SetupError
 from node.storage import versions
 from node.storage.database import Database

@@ -10,7 +10,8 @@ from typing import Any
 from consensus import evidence, faults, machine
 from consensus.events import Broadcast
 from consensus.machine import Height, State
-from consensus.types import NO_ROUND, PREVOTE, Kind, ValidatorSet, Vote
+from consensus.types import NO_ROUND, PREVOTE, Kind, Vote
+from consensus.validators import ValidatorSet
 from consensus.votes import Votes
 from consensus.wal import SigningLog
 from credentials.ledger import registry

@@ -11,9 +11,10 @@ from typing import Protocol
 from consensus.application import Application, Execution
 from consensus.chain import ChainConfig, Tip
 from consensus.cose import SeedSigner
-from consensus.merkle import Frontier, StandingsMap
+from consensus.merkle import Frontier
 from consensus.policy import LogPolicy
-from consensus.types import Validator, ValidatorSet
+from consensus.standings_map import StandingsMap
+from consensus.validators import Validator, ValidatorSet
 from credentials.ledger.attestation import make_attestation
 from credentials.ledger.genesis import KEY_ROLES, Genesis, Key, Participant, log_policy
 from credentials.ledger.registry import MemoryReader, Registry, genesis_app_hash
