@@ -16,6 +16,7 @@ from typing import Any
 
 from credentials.jcs import jcs, parse_json
 from credentials.jsonld import general as jsonld_general
+from credentials.jsonld.definitions import Uncompiled, base_direction, language_tag
 from credentials.jsonld.rdf import BLANK_NODES_MAX, QUADS_MAX, Quad, literal
 from credentials.jsonld.refusals import IRI, malformed
 from credentials.jsonld.terms import (
@@ -31,10 +32,7 @@ from credentials.jsonld.terms import (
     Table,
     TermRegistry,
     TermUse,
-    Uncompiled,
     Work,
-    base_direction,
-    language_tag,
     suffix_of,
 )
 

@@ -15,9 +15,10 @@ from pyld import jsonld
 from pyld.context_resolver import ContextResolver
 
 from credentials.errors import CredentialError
+from credentials.jsonld.definitions import KEYWORDS, LANGUAGE, RESERVED
 from credentials.jsonld.rdf import Quad, literal
 from credentials.jsonld.refusals import IRI, context_unknown, malformed
-from credentials.jsonld.terms import KEYWORDS, LANGUAGE, RESERVED, XSD
+from credentials.jsonld.terms import XSD
 
 # Measured to keep the slowest document below two seconds.
 MEMBERS_MAX = 5_000

@@ -17,7 +17,8 @@ from credentials.errors import CredentialError
 from credentials.jsonld import compiled as jsonld
 from credentials.jsonld import general as jsonld_general
 from credentials.jsonld import rdf
-from credentials.jsonld.terms import KEYWORDS, TABLES_KEPT_MAX, Table, Uncompiled, Work
+from credentials.jsonld.definitions import KEYWORDS, Uncompiled
+from credentials.jsonld.terms import TABLES_KEPT_MAX, Table, Work
 from tests.bench.harness import NotMeasured
 from tests.bench.passport import passport
 from tests.credentials.test_issuer import everything
