@@ -8,9 +8,8 @@ from typing import Any
 
 from consensus.application import NotYet, Refusal
 from credentials.ledger.attestation import Attestation, standing_key
-from credentials.ledger.lifecycle import Lifecycle
 from credentials.ledger.passports import passport_after
-from credentials.ledger.rules import Context
+from credentials.ledger.rules import ACTED_ON, Context
 from credentials.ledger.speaking import Voice, is_holder
 from credentials.ledger.standing import (
     NAMED_MAX,
@@ -33,7 +32,7 @@ def after(
     """The standing after an admitted event that takes nothing back; `undo` is what takes it back."""
     event = context.event
     if event.effects.creates and standing.born:
-        standing = _unseat_enrolment(standing, context.genesis.lifecycle, context.leaf_index)
+        standing = _unseat_enrolment(standing, context.leaf_index)
         if standing.contested:
             return replace(standing, producer=attestation.issuer, undo=undo)
     to: dict[str, Any] = {"undo": undo}
@@ -41,6 +40,9 @@ def after(
     if marks:
         to["marks"] = tuple(sorted({*standing.marks, *marks}))
     to |= _axes(standing, attestation, context)
+    if voice.role and standing.enrolled is not None:
+        # Remembered though what it set be lifted: its maker's production is then for authorities to judge.
+        to["facts"] = {**to.get("facts", standing.facts), ACTED_ON: context.leaf_index}
     to |= _origin(standing, attestation, context, voice)
     if event.sets is not None or event.lifts is not None:
         to["jurisdictions"] = _settings(standing, attestation, context, voice)
@@ -105,14 +107,14 @@ def _origin(standing: Standing, attestation: Attestation, context: Context, voic
     return {}
 
 
-def _unseat_enrolment(standing: Standing, lifecycle: Lifecycle, leaf_index: int) -> Standing:
+def _unseat_enrolment(standing: Standing, leaf_index: int) -> Standing:
     """A maker produces a code that somebody enrolled: the maker is not the loser (I5).
 
     What a licence alone entered gives way, and with it all that was said on top of it: the judge turns it
     into a claim. What an authority entered or acted on stays until an authority decides: the contest shows.
     """
     assert standing.enrolled is not None, "X2 refuses what was produced or taken out already"
-    if rests_on_authority(standing, lifecycle):
+    if rests_on_authority(standing):
         return replace(standing, contested=(*standing.contested, leaf_index))
     return Standing(
         standing.subject,
@@ -122,16 +124,14 @@ def _unseat_enrolment(standing: Standing, lifecycle: Lifecycle, leaf_index: int)
     )
 
 
-def rests_on_authority(standing: Standing, lifecycle: Lifecycle) -> bool:
+def rests_on_authority(standing: Standing) -> bool:
     """True if an authority enrolled the battery, acted on it, or has its declaration before it.
 
     Or if it was taken apart or became part of another: what is made of it does not become unmade.
     """
-    acted = any(s.role for kept in standing.jurisdictions.values() for s in kept.values())
     entered = standing.enrolled is not None and standing.enrolled.role != ""
-    told = not lifecycle.official_facts.isdisjoint(standing.facts)
     ended = standing.lineage is not None or bool(standing.children)
-    return entered or acted or told or ended or standing.presentation is not None
+    return entered or ended or ACTED_ON in standing.facts or standing.presentation is not None
 
 
 def _settings(

@@ -268,11 +268,7 @@ class Judge:
             undo = standing.undo if kept else self._undo(standing, attestation, context.leaf_index)
             now = after(standing, attestation, context, voice, undo)
         others = linked(standing, now, attestation, context)
-        if (
-            event.effects.creates
-            and standing.enrolled is not None
-            and not rests_on_authority(standing, self.genesis.lifecycle)
-        ):
+        if event.effects.creates and standing.enrolled is not None and not rests_on_authority(standing):
             enrolled = standing.enrolled
             kind = next(e.type for e in self.genesis.lifecycle.events.values() if e.effects.enrols)
             self._count_claim(standing.key, Claim(enrolled.by, kind, enrolled.leaf_index, alert=False))

@@ -226,14 +226,6 @@ class Lifecycle:
         binding = (event for event in self.events.values() if event.effects.bound == "bind")
         return frozenset(mark for event in binding for mark in event.marks)
 
-    @property
-    def official_facts(self) -> frozenset[str]:
-        """The facts that only authorities put on record."""
-        officials = (
-            e for e in self.events.values() if e.battery_event and self.officials.issuperset(e.attesters)
-        )
-        return frozenset(event.effects.fact for event in officials if event.effects.fact)
-
     def creating_roles(self) -> frozenset[str]:
         """Roles that may bring an identifier into being: their namespaces may not overlap."""
         return frozenset(

@@ -451,6 +451,23 @@ def test_an_enrolment_that_an_authority_acted_on_waits_for_authorities() -> None
     assert (standing.producer, standing.holder) == (MAKER, IMPORTER)
 
 
+def test_what_an_authority_did_to_an_enrolled_battery_is_remembered_when_it_is_lifted() -> None:
+    """
+    Installed, recalled by an authority, and the recall lifted: its maker's production is contested all the
+    same, for the authority had this battery before it.
+    """
+    ledger = Ledger()
+    subject = battery(1)
+    ledger.happen(IMPORTER, "battery.enrolled", subject)
+    ledger.happen(EU_AUTHORITY, "battery.recalled", subject)
+    ledger.happen(EU_AUTHORITY, "battery.recall_lifted", subject)
+
+    ledger.happen(MAKER, "battery.produced", subject)
+
+    assert ledger.standing(subject).contested
+    assert "enrolled" in ledger.standing(subject).marks
+
+
 def test_a_code_that_is_spoken_for_is_not_enrolled() -> None:
     """
     The code of a successor that is not produced yet is nobody's to enrol.
