@@ -460,12 +460,29 @@ def test_what_an_authority_did_to_an_enrolled_battery_is_remembered_when_it_is_l
     subject = battery(1)
     ledger.happen(IMPORTER, "battery.enrolled", subject)
     ledger.happen(EU_AUTHORITY, "battery.recalled", subject)
+    recalled = ledger.standing(subject).facts
     ledger.happen(EU_AUTHORITY, "battery.recall_lifted", subject)
+    lifted = ledger.standing(subject).facts
+    leaf = ledger.log.size
 
     ledger.happen(MAKER, "battery.produced", subject)
 
-    assert ledger.standing(subject).contested
+    assert recalled.keys() == lifted.keys() == {"enrolled", "recalled", "acted_on"}
+    assert recalled["acted_on"] == recalled["recalled"] == lifted["acted_on"]
+    assert ledger.standing(subject).contested == (leaf,)
     assert "enrolled" in ledger.standing(subject).marks
+
+
+def test_what_a_party_does_to_an_enrolled_battery_rests_on_no_authority() -> None:
+    """
+    An authority is remembered where it acts as one: a party's own acts leave no such fact.
+    """
+    ledger = Ledger()
+    subject = battery(1)
+    ledger.happen(IMPORTER, "battery.enrolled", subject)
+    ledger.happen(IMPORTER, "battery.reported_lost", subject)
+
+    assert "acted_on" not in ledger.standing(subject).facts
 
 
 def test_a_code_that_is_spoken_for_is_not_enrolled() -> None:
