@@ -40,9 +40,6 @@ def after(
     if marks:
         to["marks"] = tuple(sorted({*standing.marks, *marks}))
     to |= _axes(standing, attestation, context)
-    if voice.role and standing.enrolled is not None:
-        # Remembered though what it set be lifted: its maker's production is then for authorities to judge.
-        to["facts"] = {**to.get("facts", standing.facts), ACTED_ON: context.leaf_index}
     to |= _origin(standing, attestation, context, voice)
     if event.sets is not None or event.lifts is not None:
         to["jurisdictions"] = _settings(standing, attestation, context, voice)
@@ -124,8 +121,20 @@ def _unseat_enrolment(standing: Standing, leaf_index: int) -> Standing:
     )
 
 
+def with_authority(now: Standing, attestation: Attestation, context: Context) -> Standing:
+    """Remember on an enrolled battery that an authority signed an act about it, as whatever it signed.
+
+    The fact outlives what the act set and what taking back restores: the maker's production is then for
+    authorities to judge.
+    """
+    signed = (attestation.issuer, *sorted(context.countersigned))
+    if now.enrolled is None or not any(context.genesis.is_official(did, context.at) for did in signed):
+        return now
+    return replace(now, facts={**now.facts, ACTED_ON: context.leaf_index})
+
+
 def rests_on_authority(standing: Standing) -> bool:
-    """True if an authority enrolled the battery, acted on it, or has its declaration before it.
+    """True if an authority enrolled the battery, signed an act about it, or has its declaration before it.
 
     Or if it was taken apart or became part of another: what is made of it does not become unmade.
     """

@@ -204,6 +204,10 @@ class Genesis:
         """True if some accreditation in force gives the participant this role."""
         return any(role in a.roles and a.in_force(at) for a in self._accreditations_of.get(did, ()))
 
+    def is_official(self, did: str, at: int) -> bool:
+        """True if the participant is an authority of any kind, by the roles that the table calls so."""
+        return any(self.holds_role(did, role, at) for role in sorted(self.lifecycle.officials))
+
     def holders_of(self, role: str, at: int) -> tuple[str, ...]:
         """The participants that hold a role at `at`, in the order of the file."""
         return tuple(did for did in self.participants if self.holds_role(did, role, at))

@@ -17,7 +17,7 @@ from typing import Protocol, TypeVar
 from consensus.application import NotYet, Refusal
 from credentials.documents.identifiers import Subject
 from credentials.ledger.attestation import Attestation, standing_key
-from credentials.ledger.effects import after, rests_on_authority
+from credentials.ledger.effects import after, rests_on_authority, with_authority
 from credentials.ledger.genesis import Genesis
 from credentials.ledger.links import linked, require_named_exist
 from credentials.ledger.recalls import Recalls, recalls_after
@@ -267,6 +267,7 @@ class Judge:
             kept = event.effects.contests  # beside the last record, which stays the one to be taken back
             undo = standing.undo if kept else self._undo(standing, attestation, context.leaf_index)
             now = after(standing, attestation, context, voice, undo)
+        now = with_authority(now, attestation, context)
         others = linked(standing, now, attestation, context)
         if event.effects.creates and standing.enrolled is not None and not rests_on_authority(standing):
             enrolled = standing.enrolled

@@ -16,7 +16,7 @@ from credentials.ledger.attestation import Attestation, standing_key
 from credentials.ledger.records import Record
 from credentials.ledger.rules import TAKEN_OUT, WENT_WITH_PACK, Context
 from credentials.ledger.speaking import is_holder
-from credentials.ledger.standing import CHILD, PREDECESSORS_MAX, SECOND_LIFE, Parent, Standing
+from credentials.ledger.standing import CHILD, PLACED, PREDECESSORS_MAX, SECOND_LIFE, Parent, Standing
 
 PACKS_PER_PARTY_MAX = 64  # batteries that one party installs in one vehicle or asset
 RESTS_ON_ALL_PACKS = frozenset({"X6", "X21"})  # rules that ask about every battery of a vehicle
@@ -135,6 +135,11 @@ def _successors(old: Standing, attestation: Attestation, context: Context, statu
         if successor.born and not is_holder(successor, issuer, context):
             raise Refusal(
                 "not_responsible", f"a successor ({subject.namespace}) is held by {successor.holder}"
+            )
+        if not set(successor.marks) <= {SECOND_LIFE} or successor.settings(PLACED):
+            # Its status would become that of the act: waste would be washed by a name.
+            raise Refusal(
+                "successor", f"a successor ({subject.namespace}) was used, waste or placed: a life of its own"
             )
         if len(successor.predecessors) >= PREDECESSORS_MAX:
             raise Refusal("X8", f"a battery is made from at most {PREDECESSORS_MAX} others")

@@ -28,7 +28,7 @@ from credentials.ledger.standing import LIVE, SUSPENDED, Standing
 
 LOST = "lost"  # the setting
 PRODUCED, TAKEN_OUT = "produced", "taken_out"  # facts: where a code was brought into being
-ACTED_ON = "acted_on"  # fact: an authority, as such, last acted on a battery that was enrolled
+ACTED_ON = "acted_on"  # fact: an authority last signed an act about a battery that was enrolled
 WENT_WITH_PACK = "went_with_pack"  # fact: its maker still held it when its pack was taken apart
 
 

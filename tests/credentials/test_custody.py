@@ -468,9 +468,35 @@ def test_what_an_authority_did_to_an_enrolled_battery_is_remembered_when_it_is_l
     ledger.happen(MAKER, "battery.produced", subject)
 
     assert recalled.keys() == lifted.keys() == {"enrolled", "recalled", "acted_on"}
-    assert recalled["acted_on"] == recalled["recalled"] == lifted["acted_on"]
+    assert recalled["acted_on"] == recalled["recalled"] < lifted["acted_on"] < leaf
     assert ledger.standing(subject).contested == (leaf,)
     assert "enrolled" in ledger.standing(subject).marks
+
+
+def test_authorities_that_took_something_back_had_the_battery_before_them() -> None:
+    """
+    A record of an enrolled battery that authorities voided, and a hand-over that one of them signed as a
+    party, are acts of authorities like any other: its maker's production is for them to judge.
+    """
+    ledger = Ledger()
+    voided, handed = battery(1), battery(2)
+    for subject in (voided, handed):
+        ledger.happen(IMPORTER, "battery.enrolled", subject)
+    ledger.happen(IMPORTER, "battery.reported_lost", voided)
+    ledger.run(
+        ledger.countersigned(
+            EU_AUTHORITY, "attestation.voided", voided, (CN_AUTHORITY,), **last(ledger, voided)
+        )
+    )
+    ledger.run(
+        ledger.countersigned(
+            EU_AUTHORITY, "battery.handed_over", handed, (IMPORTER, RECYCLER), parties=(RECYCLER,)
+        )
+    )
+
+    for subject in (voided, handed):
+        ledger.happen(MAKER, "battery.produced", subject)
+        assert ledger.standing(subject).contested
 
 
 def test_what_a_party_does_to_an_enrolled_battery_rests_on_no_authority() -> None:

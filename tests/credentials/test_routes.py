@@ -192,6 +192,28 @@ def test_l05_a_successor_is_known_before_it_is_produced() -> None:
         assert (standing.eu_status, standing.marks) == ("remanufactured", ("second_life",))
 
 
+def test_waste_is_not_washed_by_being_named_a_successor() -> None:
+    """
+    A successor is a battery that had no life of its own: one that was waste, in use or placed is refused,
+    and keeps the status it had.
+    """
+    ledger = Ledger()
+    old, wasted, put = ledger.waste(1), battery(21, "ZZ5"), battery(22, "ZZ5")
+    for subject in (wasted, put):
+        ledger.happen(SECOND_LIFE, "battery.produced", subject)
+        ledger.happen(SECOND_LIFE, "passport.published", subject, set_list=set_list(1))
+        ledger.happen(SECOND_LIFE, "market.placed", subject, parties=(RECYCLER,))
+    ledger.happen(RECYCLER, "battery.declared_waste", wasted)
+
+    for subject in (wasted, put):
+        act = ledger.countersigned(
+            SECOND_LIFE, "second_life.remanufactured", old, (MAKER,), references=(subject,)
+        )
+        with pytest.raises(Refusal, match="a life of its own"):
+            ledger.registry.check_tx(act, ledger.now)
+    assert ledger.standing(wasted).eu_status == "waste"
+
+
 def test_l06_a_child_carries_its_parent() -> None:
     """
     L06: a module that its maker committed to is marked from the moment its pack is dismantled.

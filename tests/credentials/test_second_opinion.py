@@ -49,27 +49,7 @@ def test_the_opinion_finds_the_eight_known_routes_in_the_rules_of_d5dbf19(tmp_pa
 
 # What the opinion still holds against the code, each with the reason; whoever mends one takes its line away.
 # A finding that is not listed fails the tests.
-# Found by the 100,000 steps of 2026-11-26 and not judged yet: each is a question to be settled, no excuse.
-DISPUTED = "the code calls a battery disputed sooner than the law here does (open declaration, lineage)"
-OFFICIAL = "an authority that signs as a private party beside the holder: is that an official act?"
-VOIDED = "after a voiding by k of n: the law here keeps what the voiding took away"
-WASTE = "a voided waste declaration, then another voiding: hold or refuse"
-OPEN: dict[str, str] = {
-    "speaks: custody.assigned by authority EU: recorded as state": DISPUTED,
-    "speaks: responsibility.transferred by rival: recorded as state": DISPUTED,
-    "word: produced after an authority relied on its enrolment: clear": OFFICIAL,
-    "speaks: battery.recalled by authority EU: recorded as state": DISPUTED,
-    "speaks: battery.reported_lost by rival: recorded as state": DISPUTED,
-    "word: as new, but placed there before: clear": VOIDED,
-    "speaks: end_of_life.certified by authority EU: recorded as state": DISPUTED,
-    "speaks: battery.handed_over by stranger: recorded as state": DISPUTED,
-    "word: ended: recycling.received: clear": VOIDED,
-    "speaks: battery.handed_over by rival: recorded as state": DISPUTED,
-    "word: waste, shown as new: hold": WASTE,
-    "word: waste, shown as used: hold": WASTE,
-    "word: waste, shown as second_life: hold": WASTE,
-    "word: waste, shown as return: hold": WASTE,
-}
+OPEN: dict[str, str] = {}
 
 
 def _new(findings: Iterable[Finding]) -> list[str]:
@@ -108,8 +88,7 @@ def test_a_hundred_thousand_random_steps_agree_with_the_law() -> None:
     walks = side_by_side(range(500), 200)
 
     print(walks, "seeds 0 to 499")
-    assert walks.histories == 500
-    assert walks.steps > 90_000  # a history ends where somebody spoke who may not
+    assert walks.steps == 100_000
     assert not _new(walks.findings.values())
 
 
