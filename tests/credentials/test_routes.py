@@ -209,9 +209,25 @@ def test_waste_is_not_washed_by_being_named_a_successor() -> None:
         act = ledger.countersigned(
             SECOND_LIFE, "second_life.remanufactured", old, (MAKER,), references=(subject,)
         )
-        with pytest.raises(Refusal, match="a life of its own"):
+        with pytest.raises(Refusal, match="a life of its own") as refused:
             ledger.registry.check_tx(act, ledger.now)
+        assert refused.value.code == "successor"
     assert ledger.standing(wasted).eu_status == "waste"
+
+
+def test_one_successor_is_made_from_several() -> None:
+    """
+    Two old batteries become one: each act leaves its own on the successor's record.
+    """
+    ledger = Ledger()
+    old, new = [ledger.waste(1), ledger.waste(2)], battery(21, "ZZ5")
+    for subject in old:
+        act = ledger.countersigned(
+            SECOND_LIFE, "second_life.remanufactured", subject, (MAKER,), references=(new,)
+        )
+        ledger.run(act)
+
+    assert ledger.standing(new).predecessors == tuple(ledger.standing(subject).key for subject in old)
 
 
 def test_l06_a_child_carries_its_parent() -> None:
