@@ -717,6 +717,25 @@ def test_a_code_that_contradicts_the_passport_holds() -> None:
     assert shape(w.judge(text).as_dict()) == ("hold", "code_mismatch", "26(a)")
 
 
+def test_a_letter_whose_meaning_is_inferred_warns_and_holds_nothing() -> None:
+    """
+    X16: a day of the code that two readings of the standard read differently is a note under its own reason.
+    """
+    w, told = World(), {}
+    for serial, day in ((1, "2026-06-18"), (2, "2026-06-19")):
+        text = f"ZZ1PE75QH00001G6J{serial:07d}"
+        claims = claims_of(serial)
+        claims["GeneralProductInformation"]["manufacturingDate"] = f"{day}T09:00:00.000+08:00"
+        w.run(w.ledger.attest(MAKER, "battery.produced", subject_of(text)))
+        w.publish(text, w.issue(text, claims=claims))
+        checks = w.judge(text).as_dict()["checks"]
+        told[day] = next(c for c in checks if c["name"] == "code_matches_passport")
+
+    unconfirmed = [(c["outcome"], c["reason"]) for c in told.values()]
+    assert ("warn", "code_differs_unconfirmed") in unconfirmed
+    assert [d["name"] for c in told.values() for d in c["evidence"].get("differing", ())] == ["date"]
+
+
 @pytest.mark.parametrize(
     ("named", "expected", "alias"),
     [

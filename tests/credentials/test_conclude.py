@@ -74,6 +74,49 @@ def test_an_undecided_row_counts_though_no_policy_asks_for_its_check() -> None:
     assert (concluded(asked).verdict, concluded(asked).because) == ("undecided", "not_given")
 
 
+def test_the_conclusion_carries_the_provision_of_its_reason() -> None:
+    """
+    What an officer signs names the article of the main reason, for a bad word, for gaps and for clear.
+    """
+    reasons = tables().reasons
+    failed = concluded(Check("schema", Outcome.FAIL, "revoked", "", ""))
+    gaps = conclude(
+        (Check("parse", Outcome.PASS, "ok", "", ""),), policy(), tables(), gaps=True, required=frozenset()
+    )
+
+    assert failed.provision == reasons["revoked"]["provision"] != ""
+    assert gaps.provision == reasons["gaps"]["provision"] != ""
+    assert gaps.text == reasons["gaps"]["en"]
+
+
+def test_a_clear_line_says_how_much_was_not_checked() -> None:
+    """
+    Each check that was not made is counted once in the sentence beside the word.
+    """
+    checks = (
+        Check("parse", Outcome.PASS, "ok", "", ""),
+        Check("mass", Outcome.NOT_CHECKED, "not_declared", "", ""),
+        Check("mass", Outcome.NOT_CHECKED, "not_declared", "", ""),
+        Check("vin", Outcome.INDETERMINATE, "not_held", "", ""),
+    )
+    text = tables().reasons["ok"]["unmade_en"].format(count=2)
+
+    assert concluded(*checks).text == text
+
+
+@pytest.mark.parametrize("because", ["none", "", None])
+def test_an_undecided_word_says_what_it_waits_for(because: str | None) -> None:
+    """
+    A reason whose row names no cause is told as a source that was not reached, never as nothing.
+    """
+    reasons = copy.deepcopy(dict(tables().reasons))
+    reasons["ledger_unavailable"]["because"] = because
+    failed = Check("ledger", Outcome.FAIL, "ledger_unavailable", "", "")
+
+    assert concluded(failed, reasons=reasons).because == "unreachable"
+    assert concluded(failed, reasons=reasons).ground is None
+
+
 def raised(w: World, text: str, *, listed: str, recorded: str) -> str:
     issued = w.passports[text]
     w.raised[listed].add(w.index(issued))
@@ -124,6 +167,9 @@ def test_the_key_was_in_force_when_it_happened_and_when_it_was_recorded(
 
     assert {c["reason"] for c in told["checks"] if c["name"] == "issuer_key"} == {"key_not_valid"}
     assert told["verdict"] == "hold"
+    # What the document says counts for nothing, however well it is signed.
+    for name in ("standing.publication", "code_matches_passport", "completeness", "mass"):
+        assert {c["reason"] for c in told["checks"] if c["name"] == name} == {"document_unestablished"}, name
 
 
 def test_fetched_sets_of_another_passport_never_complete_the_picture() -> None:
