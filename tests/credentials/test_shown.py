@@ -461,6 +461,40 @@ def test_a_refusal_elsewhere_is_said_and_here_refused() -> None:
     assert judged(w, text)["reason"] != "release_refused"
 
 
+def test_what_customs_refused_is_not_about_in_the_country() -> None:
+    """
+    Refused at import, it is refused inland as well, whatever it is called; sent back, or taken as waste, it
+    is judged as that.
+    """
+    w = World()
+    text = w.new(1)
+    w.happen(CUSTOMS, "customs.refused", text, {"conclusion": "x", "endorsement": "y"})
+
+    for condition in ("new", "used", "return", "repair"):
+        inland = judged(w, text, policy_name="recycler", condition=condition)
+        assert shape(inland) == ("refuse_recommended", "release_refused"), condition
+    for direction, condition in (("export", "new"), ("inland", "waste")):
+        head = {"declaration": DECLARATION, "direction": direction}
+        told = judged(w, text, policy_name="recycler", condition=condition, head=head)
+        assert told["reason"] != "release_refused"
+
+
+@pytest.mark.parametrize("condition", ["new", "used", "second_life", "return", "repair"])
+def test_a_certified_end_of_life_is_waste_and_nothing_else(condition: str) -> None:
+    """
+    I6: leaving the declaration of waste out after an authority's certificate gives no better word anywhere.
+    """
+    w = World()
+    text = exported(w, 1)
+    w.happen(IMPORTER, "battery.presented", text, PRESENTED)
+    w.happen(CUSTOMS, "customs.released", text, {"basis": "registry_check"})
+    w.happen(EU_AUTHORITY, "end_of_life.certified", text, {"certificate": "C-1"}, parties=(RECYCLER,))
+
+    for name in ("customs-eu", "importer-eu", "recycler", "authority-cn"):
+        told = judged(w, text, policy_name=name, condition=condition)
+        assert told["verdict"] in ("hold", "refuse_recommended"), name
+
+
 def test_placed_here_it_is_never_placed_first_again() -> None:
     """
     I1: unsold stock that comes back is a return; declared as new at import it is held, elsewhere it is new.

@@ -1,0 +1,190 @@
+"""Verdicts are pinned: every check, reason, rule, provision and piece of evidence of a table of situations.
+
+One line a verdict in `tests/vectors/verdicts.txt`: situation | policy | declared | word | reason | digest of
+all that was told, sentences left out. Changing what an officer is told means changing that file in the same
+commit: `python -m tests.credentials.test_pinned_verdicts` writes it anew, and `git diff` shows what changed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from tests.credentials.test_shown import (
+    VIN,
+    dismantled_and_presented,
+    exported,
+    installed,
+    placed,
+    removed,
+    waste,
+    waste_exported_and_presented,
+)
+from tests.harness.border import World, claims_of, code, subject_of, used_pack
+from tests.harness.ledger import CN_AUTHORITY, CUSTOMS, EU_AUTHORITY, MAKER, WORKSHOP
+
+PINNED = Path(__file__).parents[1] / "vectors" / "verdicts.txt"
+POLICIES = ("customs-eu", "authority-cn", "importer-eu", "recycler")
+
+
+def recalled(w: World) -> str:
+    text = w.new(1)
+    w.happen(MAKER, "battery.recalled", text, {"reason": "cells"})
+    return text
+
+
+def lost(w: World) -> str:
+    text = exported(w, 1)
+    w.happen(MAKER, "battery.reported_lost", text, {"reference": "P-1"})
+    return text
+
+
+def suspended_by_authority(w: World) -> str:
+    text = w.new(1)
+    issued = w.passports[text]
+    w.happen(EU_AUTHORITY, "passport.suspended", text, {"reason": "x"}, references=(issued.digest,))
+    return text
+
+
+def refused_release(w: World) -> str:
+    text = w.new(1)
+    w.happen(CUSTOMS, "customs.refused", text, {"conclusion": "x", "endorsement": "y"})
+    return text
+
+
+def listed_only(w: World) -> str:
+    text = w.new(1)
+    w.revoke(text, ledger=False)
+    return text
+
+
+def revoked(w: World) -> str:
+    text = w.new(1)
+    w.revoke(text)
+    return text
+
+
+def recycled(w: World) -> str:
+    text = exported_never(w)
+    w.recycle(text)
+    return text
+
+
+def exported_never(w: World) -> str:
+    text = code(1)
+    w.run(w.ledger.attest(MAKER, "battery.produced", subject_of(text)))
+    w.publish(text)
+    return text
+
+
+def never_published(w: World) -> str:
+    text = code(1)
+    w.run(w.ledger.attest(MAKER, "battery.produced", subject_of(text)))
+    return text
+
+
+def contradicting(w: World) -> str:
+    text, claims = code(1), claims_of(1)
+    claims["GeneralProductInformation"]["manufacturingDate"] = "2026-07-03T09:00:00.000+08:00"
+    claims["GeneralProductInformation"]["batteryMass"] = 300
+    w.run(w.ledger.attest(MAKER, "battery.produced", subject_of(text)))
+    w.publish(text, w.issue(text, claims=claims))
+    return text
+
+
+def claimed(w: World) -> str:
+    text = w.new(1)
+    w.happen(WORKSHOP, "battery.maintained", text, {"work": "x"})
+    return text
+
+
+def certified(w: World) -> str:
+    text = exported_never(w)
+    w.happen(CN_AUTHORITY, "end_of_life.certified", text, {"certificate": "C-1"}, parties=(WORKSHOP,))
+    return text
+
+
+SITUATIONS: dict[str, Callable[[World], str]] = {
+    "presented": lambda w: w.new(1),
+    "exported": lambda w: exported(w, 1),
+    "in the factory": exported_never,
+    "never published": never_published,
+    "unknown": lambda w: code(9),
+    "another maker's": lambda w: code(9, maker="ZZ3"),
+    "placed": lambda w: placed(w, 1),
+    "installed": lambda w: installed(w, 1),
+    "removed": lambda w: removed(w, 1),
+    "used, with its record": lambda w: used_pack(w, 1),
+    "used, without": lambda w: used_pack(w, 1, record={"packaging": "", "not_waste": False}),
+    "waste": lambda w: waste(w, 1),
+    "waste, presented": waste_exported_and_presented,
+    "dismantled, presented": dismantled_and_presented,
+    "recycled": recycled,
+    "recalled": recalled,
+    "lost": lost,
+    "suspended by an authority": suspended_by_authority,
+    "refused": refused_release,
+    "revoked": revoked,
+    "revoked on the list alone": listed_only,
+    "code and passport contradict": contradicting,
+    "claimed by a stranger": claimed,
+    "end of life certified": certified,
+}
+DECLARED: dict[str, Mapping[str, Any]] = {
+    "new": {},
+    "used": {"condition": "used"},
+    "waste": {"condition": "waste"},
+    "a return": {"condition": "return"},
+    "nothing said": {"condition": None, "goods": None, "commodity_code": None, "mass_kg": None},
+    "in its car": {"goods": "in_vehicle", "commodity_code": "8703801000", "vin": VIN},
+    "in a car without VIN": {"goods": "in_vehicle", "commodity_code": "8703801000"},
+    "a wrong code and mass": {"commodity_code": "8708999000", "mass_kg": 9.0},
+    "twice on the manifest": {"others": ({"before": True, "goods": "battery"},)},
+}
+
+
+def told(w: World, text: str, policy_name: str, declared: Mapping[str, Any]) -> dict[str, Any]:
+    line = dict(declared)
+    others = [{**other, "battery": text} for other in line.pop("others", ())]
+    return w.judge(text, policy_name=policy_name, others=others, **line).as_dict()
+
+
+def without_sentences(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {k: without_sentences(v) for k, v in value.items() if k not in ("text", "detail")}
+    return [without_sentences(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def verdicts() -> Iterator[tuple[str, dict[str, Any]]]:
+    for situation, build in SITUATIONS.items():
+        w = World()
+        text = build(w)
+        for policy_name in POLICIES:
+            for name, declared in DECLARED.items():
+                found = told(w, text, policy_name, declared)
+                digest = sha256(json.dumps(without_sentences(found), sort_keys=True).encode()).hexdigest()
+                head = f"{situation} | {policy_name} | {name} | {found['verdict']} | {found['reason']}"
+                yield f"{head} | {digest[:16]}", found
+
+
+def test_verdicts_are_the_pinned_ones() -> None:
+    """
+    864 verdicts, each with its word, its reason and the digest of everything told beside its sentences.
+    """
+    pinned = [line for line in PINNED.read_text().splitlines() if not line.startswith("#")]
+
+    made = [line for line, _ in verdicts()]
+
+    assert len(made) == len(SITUATIONS) * len(POLICIES) * len(DECLARED) == 864
+    assert [line for line in made if line not in set(pinned)] == []
+    assert made == pinned
+
+
+if __name__ == "__main__":
+    lines = [
+        "# Pinned verdicts, written by `python -m tests.credentials.test_pinned_verdicts`: see its module."
+    ]
+    PINNED.write_text("\n".join([*lines, *(line for line, _ in verdicts())]) + "\n")
