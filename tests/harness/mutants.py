@@ -38,8 +38,12 @@ SOURCES = ("consensus", "credentials", "node")
 NOT_MUTATED = ("node/demo/*", "node/cli/*", "node/web/*", "node/__main__.py", "*/__init__.py")
 # room: what is mutated; tests are looked for here; those that import this are run
 ROOMS: dict[str, tuple[str, str, str]] = {
-    "verdicts": ("credentials/verdicts/*.py", "tests/credentials", "credentials.verdicts"),
-    "ledger": ("credentials/ledger/*.py", "tests/credentials", "credentials.ledger"),
+    "verdicts": (
+        "credentials/verdicts/*.py",
+        "tests/credentials",
+        "(credentials.verdicts|tests.harness)",
+    ),
+    "ledger": ("credentials/ledger/*.py", "tests/credentials", "(credentials.ledger|tests.harness)"),
     "status": ("credentials/documents/status.py", "tests/credentials", "credentials"),
     "evidence": ("consensus/*e*.py", "tests/consensus", "consensus"),
     "peers": ("node/peers/*.py", "tests/node", "node.peers"),
@@ -174,7 +178,7 @@ def tests_of(room: str) -> list[str]:
     """The test files of a room: those of its folder of tests that import it."""
     _, folder, package = ROOMS[room]
     files = sorted((ROOT / folder).rglob("test_*.py"))
-    return [str(f.relative_to(ROOT)) for f in files if f"from {package}" in f.read_text()]
+    return [str(f.relative_to(ROOT)) for f in files if re.search(rf"from {package}", f.read_text())]
 
 
 def reading_code(file: str) -> list[str]:
