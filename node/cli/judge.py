@@ -133,6 +133,8 @@ def _judged(client: Client, manifest: Any) -> dict[str, Any]:
 def _print_verdict(verdict: dict[str, Any]) -> None:
     ground = f", ground {verdict['ground']}" if verdict["ground"] else ""
     click.echo(f"{verdict['verdict']}{ground}: {verdict['reason']}  ({verdict['battery']})")
+    if verdict["text"]:
+        click.echo(" ".join(filter(None, (verdict["text"], verdict["provision"]))))
     click.echo(f"law date {verdict['law_date']}, ledger height {verdict['height']}")
     for made in verdict["checks"]:
         if made["outcome"] not in ("pass", "not_applicable"):
