@@ -39,7 +39,7 @@ class EvidenceInvalid(ConsensusError):
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class FaultEvidence:
     """What one validator did wrong, once.
 
     Wire, and leaf of the log: ["comity/evidence/v1", kind, validator, height, round, [statement, statement]].
@@ -82,7 +82,7 @@ def is_evidence(value: object) -> bool:
     return isinstance(value, list) and bool(value) and value[0] == _TAG
 
 
-def evidence_of(first: Vote, second: Vote) -> Evidence | None:
+def evidence_of(first: Vote, second: Vote) -> FaultEvidence | None:
     """What two votes of one validator show, if they contradict each other."""
     if (first.validator, first.height) != (second.validator, second.height):
         return None
@@ -105,10 +105,10 @@ def evidence_of(first: Vote, second: Vote) -> Evidence | None:
             return None
         kind, round_ = AMNESIA, second.round
         statements = [first.encode(), second.encode()]
-    return Evidence(kind, first.validator, first.height, round_, (statements[0], statements[1]))
+    return FaultEvidence(kind, first.validator, first.height, round_, (statements[0], statements[1]))
 
 
-def evidence_of_checkpoints(validator: str, first: SignedNote, second: SignedNote) -> Evidence | None:
+def evidence_of_checkpoints(validator: str, first: SignedNote, second: SignedNote) -> FaultEvidence | None:
     """What two checkpoints, each with one line of `validator`, show if they contradict each other."""
     one, two = Checkpoint.parse(first.body), Checkpoint.parse(second.body)
     if (one.origin, one.size) != (two.origin, two.size) or one.root == two.root:
@@ -116,10 +116,10 @@ def evidence_of_checkpoints(validator: str, first: SignedNote, second: SignedNot
     if len(first.lines) != 1 or len(second.lines) != 1:
         return None
     texts = sorted((first.text().encode(), second.text().encode()))
-    return Evidence(CHECKPOINTS, validator, one.size, 0, (texts[0], texts[1]))
+    return FaultEvidence(CHECKPOINTS, validator, one.size, 0, (texts[0], texts[1]))
 
 
-def evidence_in(votes: Iterable[Vote]) -> tuple[Evidence, ...]:
+def evidence_in(votes: Iterable[Vote]) -> tuple[FaultEvidence, ...]:
     """Every fault that these votes show: of certificates and polkas of rival decisions, f+1 or more.
 
     The votes must have verified signatures, or the evidence will not verify.
@@ -127,7 +127,7 @@ def evidence_in(votes: Iterable[Vote]) -> tuple[Evidence, ...]:
     by_validator: dict[tuple[str, int], list[Vote]] = {}
     for vote in votes:
         by_validator.setdefault((vote.validator, vote.height), []).append(vote)
-    found: dict[bytes, Evidence] = {}
+    found: dict[bytes, FaultEvidence] = {}
     for said in by_validator.values():
         for first, second in combinations(said, 2):
             evidence = evidence_of(first, second)
@@ -136,7 +136,7 @@ def evidence_in(votes: Iterable[Vote]) -> tuple[Evidence, ...]:
     return tuple(sorted(found.values(), key=lambda evidence: (evidence.validator, evidence.round)))
 
 
-def verify_evidence(evidence: Evidence, sets: Sets, network_id: bytes, note_keys: NoteKeys) -> None:
+def verify_evidence(evidence: FaultEvidence, sets: Sets, network_id: bytes, note_keys: NoteKeys) -> None:
     """Raise unless the accused signed both statements with its keys of that time, and they contradict.
 
     `sets` gives the validators of the evidence's height, whoever they are today. Raises EvidenceInvalid,
@@ -159,7 +159,7 @@ def verify_evidence(evidence: Evidence, sets: Sets, network_id: bytes, note_keys
         verify_vote(vote, validators, network_id)
 
 
-def statements_of(evidence: Evidence) -> tuple[Vote, Vote]:
+def statements_of(evidence: FaultEvidence) -> tuple[Vote, Vote]:
     """The votes of evidence that is not about checkpoints."""
     first, second = (decode_message(decode(data)) for data in evidence.statements)
     if not isinstance(first, Vote) or not isinstance(second, Vote):
@@ -167,7 +167,7 @@ def statements_of(evidence: Evidence) -> tuple[Vote, Vote]:
     return first, second
 
 
-def _rebuilt(evidence: Evidence) -> Evidence | None:
+def _rebuilt(evidence: FaultEvidence) -> FaultEvidence | None:
     """What the statements themselves show; raises EncodingError when they are not statements."""
     try:
         if evidence.kind == CHECKPOINTS:

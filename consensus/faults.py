@@ -7,7 +7,7 @@ heights are kept, so that what a validator says late is held against what it sai
 from collections.abc import Iterable
 
 from consensus.errors import ConsensusError
-from consensus.evidence import CHECKPOINTS, Evidence, evidence_in, verify_evidence
+from consensus.evidence import CHECKPOINTS, FaultEvidence, evidence_in, verify_evidence
 from consensus.present import Present
 from consensus.types import Block, CommitCertificate, Vote, verify_certificate, verify_vote
 from consensus.votes import Votes
@@ -25,18 +25,18 @@ class Faults:
     def __init__(self, present: Present, admitted: Iterable[bytes]) -> None:
         """`admitted` is the evidence that the ledger holds already."""
         self._present = present
-        self._pending: dict[bytes, Evidence] = {}  # verified and not on the ledger yet, by id
-        self._admitted = {Evidence.decode(data).id for data in admitted}
+        self._pending: dict[bytes, FaultEvidence] = {}  # verified and not on the ledger yet, by id
+        self._admitted = {FaultEvidence.decode(data).id for data in admitted}
         self._past: dict[int, Votes] = {}  # of decided heights
 
     @property
-    def pending(self) -> list[Evidence]:
+    def pending(self) -> list[FaultEvidence]:
         """The faults found or heard of that no block has recorded yet."""
         return list(self._pending.values())
 
     def take(self, data: bytes) -> None:
         """Evidence from a peer; raises ConsensusError unless it proves what it says."""
-        evidence = Evidence.decode(data)
+        evidence = FaultEvidence.decode(data)
         if self._known(evidence):
             self._present.refused["duplicate"] += 1
         elif not self._in_time(evidence, self._present.working):
@@ -45,7 +45,7 @@ class Faults:
             self._verify(evidence)
             self.accuse([evidence])
 
-    def accuse(self, found: Iterable[Evidence]) -> None:
+    def accuse(self, found: Iterable[FaultEvidence]) -> None:
         """Keep verified evidence that is news, and tell everybody."""
         for evidence in list(found):
             if self._known(evidence):
@@ -80,7 +80,7 @@ class Faults:
         last = b""
         for data in block.evidence:
             try:
-                evidence = Evidence.decode(data)
+                evidence = FaultEvidence.decode(data)
                 if self._pending.get(evidence.id) != evidence:
                     self._verify(evidence)
             except ConsensusError:
@@ -96,7 +96,7 @@ class Faults:
 
     def recorded(self, block: Block) -> None:
         """A block is stored: what it records is on the ledger, what has become too old is given up."""
-        recorded = {Evidence.decode(data).id for data in block.evidence}
+        recorded = {FaultEvidence.decode(data).id for data in block.evidence}
         self._admitted |= recorded
         self._pending = {
             id_: evidence
@@ -135,14 +135,14 @@ class Faults:
             present.broadcast(vote.encode())
         return True
 
-    def _known(self, evidence: Evidence) -> bool:
+    def _known(self, evidence: FaultEvidence) -> bool:
         return evidence.id in self._pending or evidence.id in self._admitted
 
-    def _verify(self, evidence: Evidence) -> None:
+    def _verify(self, evidence: FaultEvidence) -> None:
         chain = self._present.chain
         verify_evidence(evidence, self._present.history.at, chain.network_id, chain.note_keys)
 
-    def _in_time(self, evidence: Evidence, height: int) -> bool:
+    def _in_time(self, evidence: FaultEvidence, height: int) -> bool:
         """Whether a block of `height` may record the fault. A checkpoint is of a size, not of a height."""
         if evidence.kind == CHECKPOINTS:
             return True

@@ -33,7 +33,7 @@ from consensus.events import (
     Tick,
     TimerElapsed,
 )
-from consensus.evidence import Evidence
+from consensus.evidence import FaultEvidence
 from consensus.faults import Faults
 from consensus.machine import Step
 from consensus.pool import GivenUp, Pool
@@ -146,7 +146,7 @@ class Replica:
         return self._recollection.withheld_above
 
     @property
-    def evidence(self) -> list[Evidence]:
+    def evidence(self) -> list[FaultEvidence]:
         """The faults found or heard of that no block has recorded yet."""
         return self._faults.pending
 

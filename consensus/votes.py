@@ -8,7 +8,7 @@ ones are kept only when f+1 already stand behind the same value, so that no send
 from collections.abc import Iterable
 from enum import Enum
 
-from consensus.evidence import Evidence, evidence_of
+from consensus.evidence import FaultEvidence, evidence_of
 from consensus.types import NO_ROUND, PREVOTE, Kind, Vote
 from consensus.validators import ValidatorSet
 
@@ -36,7 +36,7 @@ class Votes:
         self._cast: dict[tuple[int, Kind], dict[str, list[Vote]]] = {}
         self._tally: dict[tuple[int, Kind], dict[_Choice, dict[str, Vote]]] = {}
         self._highest_round: dict[str, int] = {}
-        self.evidence: dict[bytes, Evidence] = {}  # by id
+        self.evidence: dict[bytes, FaultEvidence] = {}  # by id
 
     def add(self, vote: Vote, current_round: int) -> Added:
         """Keep `vote`, unless it is known or one too many."""
@@ -58,7 +58,7 @@ class Votes:
         same[vote.validator] = vote
         return Added.NEW
 
-    def against(self, vote: Vote) -> Iterable[Evidence]:
+    def against(self, vote: Vote) -> Iterable[FaultEvidence]:
         """What `vote` shows together with what its validator said before."""
         for cast in self._cast.values():
             for earlier in cast.get(vote.validator, ()):

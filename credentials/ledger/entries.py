@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from consensus.encoding import EncodingError, decode, encode
-from consensus.evidence import Evidence, is_evidence
+from consensus.evidence import FaultEvidence, is_evidence
 from credentials.documents.identifiers import Subject
 from credentials.errors import CredentialError
 from credentials.ledger.attestation import Attestation, parse_attestation
@@ -105,7 +105,7 @@ class BlockEntry:
 class EvidenceEntry:
     """A validator's fault; its signatures were verified before it was ordered."""
 
-    evidence: Evidence
+    evidence: FaultEvidence
 
     def encode(self) -> bytes:
         """The leaf."""
@@ -133,7 +133,7 @@ def parse_entry(entry: bytes) -> Entry:
     try:
         value = decode(entry, size_bytes_max=ENTRY_BYTES_MAX)
         if is_evidence(value):
-            return EvidenceEntry(Evidence.decode(entry))
+            return EvidenceEntry(FaultEvidence.decode(entry))
     except EncodingError as error:
         raise CredentialError("malformed", f"not an entry of the log: {error}") from error
     match value:

@@ -65,7 +65,7 @@ def list_evidence(*, data: Path) -> None:
 @PASSPHRASE
 def export(*, data: Path, digest: str, output: Path | None, passphrase_file: Path | None) -> None:
     """Write a recorded fault as a credential that anyone verifies with genesis alone."""
-    from consensus.evidence import Evidence  # noqa: PLC0415
+    from consensus.evidence import FaultEvidence  # noqa: PLC0415
     from credentials.documents.canonical import b64u_decode  # noqa: PLC0415
     from node.issuing.faults import make_credential  # noqa: PLC0415
     from node.setup.keystore import Keys  # noqa: PLC0415
@@ -81,7 +81,7 @@ def export(*, data: Path, digest: str, output: Path | None, passphrase_file: Pat
     if row is None:
         raise SetupError("no fault with that digest is on the record: see `comity evidence list`")
     made = make_credential(
-        Evidence.decode(row.entry),
+        FaultEvidence.decode(row.entry),
         row,
         genesis=genesis,
         issuer=keys.did,

@@ -11,7 +11,7 @@ from typing import Any
 
 from consensus.cose import SignatureInvalid, Signer
 from consensus.errors import ConsensusError
-from consensus.evidence import CHECKPOINTS, Evidence, verify_evidence
+from consensus.evidence import CHECKPOINTS, FaultEvidence, verify_evidence
 from credentials.documents.canonical import b64u, b64u_decode
 from credentials.documents.model import CREDENTIALS_V2
 from credentials.documents.suites import eddsa
@@ -37,7 +37,7 @@ class FaultInvalid(ValueError):
     """The credential does not prove what it says."""
 
 
-def shown(evidence: Evidence, row: EntryRow | None = None) -> JSON:
+def shown(evidence: FaultEvidence, row: EntryRow | None = None) -> JSON:
     """{digest, kind, words, validator, height, round, leaf_index, recorded_at}; pending: no last two."""
     return {
         "digest": b64u(evidence.id),
@@ -51,15 +51,15 @@ def shown(evidence: Evidence, row: EntryRow | None = None) -> JSON:
     }
 
 
-def all_shown(pending: Sequence[Evidence], recorded: Sequence[EntryRow]) -> list[JSON]:
+def all_shown(pending: Sequence[FaultEvidence], recorded: Sequence[EntryRow]) -> list[JSON]:
     """Every fault known, recorded ones first, in the order of the log."""
-    done = [(Evidence.decode(row.entry), row) for row in recorded]
+    done = [(FaultEvidence.decode(row.entry), row) for row in recorded]
     ids = {evidence.id for evidence, _ in done}
     return [shown(e, row) for e, row in done] + [shown(e) for e in pending if e.id not in ids]
 
 
 def make_credential(
-    evidence: Evidence, row: EntryRow, *, genesis: Genesis, issuer: str, signer: Signer, now: int
+    evidence: FaultEvidence, row: EntryRow, *, genesis: Genesis, issuer: str, signer: Signer, now: int
 ) -> JSON:
     """A signed W3C credential (VCDM 2.0) about a recorded fault."""
     return eddsa.sign(
@@ -81,7 +81,7 @@ def make_credential(
     )
 
 
-def verify_credential(document: JSON, genesis: Genesis) -> Evidence:
+def verify_credential(document: JSON, genesis: Genesis) -> FaultEvidence:
     """The fault that the credential proves, with genesis and nothing else; raises FaultInvalid.
 
     1. The proof is by a credential key of a participant of this network.
@@ -97,7 +97,7 @@ def verify_credential(document: JSON, genesis: Genesis) -> Evidence:
             raise FaultInvalid("it is not signed by its issuer")
         if subject["network"] != genesis.network_id.hex():
             raise FaultInvalid("it is about another network")
-        evidence = Evidence.decode(b64u_decode(subject["evidence"], "the evidence"))
+        evidence = FaultEvidence.decode(b64u_decode(subject["evidence"], "the evidence"))
         said = {name: subject[name] for name in ("id", "kind", "height", "round")}
     except CredentialError as error:
         raise FaultInvalid(f"its proof does not verify: {error}") from error
@@ -116,7 +116,7 @@ def verify_credential(document: JSON, genesis: Genesis) -> Evidence:
     return evidence
 
 
-def verify_statements(evidence: Evidence, genesis: Genesis) -> None:
+def verify_statements(evidence: FaultEvidence, genesis: Genesis) -> None:
     """Raise FaultInvalid unless the accused signed both statements with keys that genesis names."""
     accused = genesis.validators.get(evidence.validator)
     if accused is None:

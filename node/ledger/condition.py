@@ -30,7 +30,7 @@ class SetAside:
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class EngineCondition:
     """The engine at one moment; `Engine.condition()` gives it to any thread, at any time.
 
     `/readyz` is built of it: nothing here is a verdict, and no limit is applied.
@@ -112,7 +112,7 @@ class Watch:
     # -- asking --------------------------------------------------------------------------------------
 
     def ages(self) -> tuple[float, float, float | None]:
-        """(turn, final, stalled): seconds, as `Condition` names them."""
+        """(turn, final, stalled): seconds, as `EngineCondition` names them."""
         now = self._monotonic()
         ready = self._ready_since
         stalled = None if ready is None else now - max(ready, self._final_at)
@@ -173,11 +173,11 @@ class Watch:
         pool_ready: int,
         pool_by_issuer: Mapping[str, int],
         inbox: int,
-    ) -> Condition:
+    ) -> EngineCondition:
         """What was noticed, beside what the engine says of itself."""
         turn_age_s, final_age_s, stalled_s = self.ages()
         quorum_age_s = self.quorum_age_s(validators, own)
-        return Condition(
+        return EngineCondition(
             turn_age_s=turn_age_s,
             height=height,
             final_age_s=final_age_s,

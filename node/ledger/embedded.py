@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from consensus.encoding import Value
-from consensus.evidence import Evidence
-from node.ledger.condition import Condition
+from consensus.evidence import FaultEvidence
+from node.ledger.condition import EngineCondition
 from node.ledger.ordering import Ordering
 from node.peers.messages import Status
 
@@ -75,11 +75,11 @@ class EmbeddedEngine:
         attestations = {f"attestation_{code}": count for code, count in self._ordering.dropped.copy().items()}
         return {**self._ordering.replica.refused.copy(), **attestations}
 
-    def evidence(self) -> list[Evidence]:
+    def evidence(self) -> list[FaultEvidence]:
         """Faults of validators that no block has recorded yet."""
         return self._ordering.evidence
 
-    def condition(self) -> Condition:
+    def condition(self) -> EngineCondition:
         """How the engine is, now: what readiness is judged by."""
         replica = self._ordering.replica
         return self._ordering.watch.condition(

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from consensus.encoding import Value
-from consensus.evidence import Evidence
-from node.ledger.condition import Condition
+from consensus.evidence import FaultEvidence
+from node.ledger.condition import EngineCondition
 from node.peers.messages import Item, Status
 
 
@@ -59,10 +59,10 @@ class Engine(Protocol):
     def status(self) -> Status:
         """What peers are told."""
 
-    def condition(self) -> Condition:
+    def condition(self) -> EngineCondition:
         """What readiness is judged by."""
 
-    def evidence(self) -> list[Evidence]:
+    def evidence(self) -> list[FaultEvidence]:
         """Faults of validators that no block has recorded yet."""
 
     @property

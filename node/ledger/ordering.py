@@ -37,7 +37,7 @@ from consensus.events import (
     Token,
     Unforeseen,
 )
-from consensus.evidence import Evidence, evidence_of_checkpoints
+from consensus.evidence import FaultEvidence, evidence_of_checkpoints
 from consensus.faults import HEIGHTS_REMEMBERED
 from consensus.replica import Replica
 from node import log
@@ -144,7 +144,7 @@ class Ordering:
         self._begun = False
         self._out: Outgoing | None = None
         self._shown = (0, 0)  # size and height of what peers showed of this node
-        self.evidence: list[Evidence] = []
+        self.evidence: list[FaultEvidence] = []
         self._look()
 
     @property

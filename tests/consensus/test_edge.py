@@ -20,7 +20,7 @@ from consensus.chain import Tip
 from consensus.encoding import EncodingError, decode, encode
 from consensus.errors import ConsensusError
 from consensus.events import AttestationReceived, BlocksReceived, Effect, MessageReceived, Strike, Unforeseen
-from consensus.evidence import Evidence, evidence_of_checkpoints
+from consensus.evidence import FaultEvidence, evidence_of_checkpoints
 from consensus.merkle import Frontier
 from consensus.recollection import encode_answer, encode_question
 from consensus.refusals import _REASONS, HOSTILE, reason_of
@@ -289,7 +289,7 @@ def test_an_error_of_ours_drops_one_message_and_is_told(monkeypatch: pytest.Monk
 
     replica = new_replica()
     with monkeypatch.context() as patch:
-        patch.setattr(Evidence, "decode", broken)
+        patch.setattr(FaultEvidence, "decode", broken)
         effects = send(replica, lawful()["double prevote"])
     again = send(replica, lawful()["double prevote"])
 
@@ -302,7 +302,7 @@ def test_an_error_of_ours_drops_one_message_and_is_told(monkeypatch: pytest.Monk
     def invariant(*_: object) -> None:
         raise AssertionError("our own")
 
-    monkeypatch.setattr(Evidence, "decode", invariant)
+    monkeypatch.setattr(FaultEvidence, "decode", invariant)
     with pytest.raises(AssertionError, match="our own"):
         send(replica, lawful()["amnesia"])
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from consensus.checkpoint import Checkpoint, SignedNote, cosign_line, sign_log_line
 from consensus.cose import SeedSigner
 from consensus.encoding import DEPTH_MAX, INTEGER_MAX, EncodingError, Value, decode, encode
-from consensus.evidence import Evidence, evidence_of
+from consensus.evidence import FaultEvidence, evidence_of
 from consensus.receipt import Receipt
 from consensus.recollection import encode_answer, encode_question
 from consensus.replica import Replica
@@ -279,7 +279,7 @@ def _certificate(random: Random) -> CommitCertificate:
     )
 
 
-def _evidence(random: Random) -> Evidence:
+def _evidence(random: Random) -> FaultEvidence:
     first = replace(_vote(random), kind=PREVOTE, value_id=random.randbytes(32), valid_round=-1)
     other = replace(first, value_id=random.randbytes(32), signature=random.randbytes(64))
     evidence = evidence_of(first, other)
@@ -487,7 +487,7 @@ def test_messages_decode_to_themselves() -> None:
         assert decode_message(decode(vote.encode())) == vote
         assert CommitCertificate.decode(certificate.encode()) == certificate
         evidence, validators = _evidence(random), _validators(random)
-        assert Evidence.decode(evidence.encode()) == evidence
+        assert FaultEvidence.decode(evidence.encode()) == evidence
         assert ValidatorSet.decode(validators.encode()) == validators
 
 

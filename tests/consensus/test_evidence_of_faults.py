@@ -28,8 +28,8 @@ from consensus.encoding import EncodingError, encode
 from consensus.errors import ConsensusError
 from consensus.events import BlocksReceived, MessageReceived
 from consensus.evidence import (
-    Evidence,
     EvidenceInvalid,
+    FaultEvidence,
     evidence_in,
     evidence_of,
     evidence_of_checkpoints,
@@ -62,7 +62,7 @@ def sets(height: int) -> ValidatorSet:
     return CHAIN.validators
 
 
-def verify(evidence: Evidence) -> None:
+def verify(evidence: FaultEvidence) -> None:
     verify_evidence(evidence, sets, NETWORK, NOTE_KEYS)
 
 
@@ -87,13 +87,13 @@ def note(index: int, size: int, root: bytes, *, log: bool = False, time: int = 1
     return SignedNote(checkpoint.body(), (line,))
 
 
-def double_vote(index: int = 0, kind: Kind = PREVOTE, round: int = 0) -> Evidence:
+def double_vote(index: int = 0, kind: Kind = PREVOTE, round: int = 0) -> FaultEvidence:
     found = evidence_of(vote(kind, index, round, V, CHAIN), vote(kind, index, round, W, CHAIN))
     assert found is not None
     return found
 
 
-def examples() -> dict[str, Evidence | None]:
+def examples() -> dict[str, FaultEvidence | None]:
     """One of each kind."""
     return {
         "double prevote": double_vote(),
@@ -120,7 +120,7 @@ def test_contradictions_are_evidence(name: str) -> None:
 
     assert evidence is not None
     verify(evidence)
-    assert Evidence.decode(evidence.encode()) == evidence
+    assert FaultEvidence.decode(evidence.encode()) == evidence
 
 
 INNOCENT = {
@@ -210,7 +210,7 @@ def test_hostile_bytes_are_no_evidence(data: bytes) -> None:
     wrapped = encode(["comity/evidence/v1", "amnesia", did(0), 1, 1, [data, data]])
     for candidate in (data, wrapped):
         with pytest.raises(EncodingError):
-            Evidence.decode(candidate)
+            FaultEvidence.decode(candidate)
 
 
 # --- rival decisions
@@ -381,7 +381,7 @@ def test_evidence_for_the_same_fault_with_other_votes_is_not_news(net: Net) -> N
 
 def test_forged_evidence_is_counted_and_goes_nowhere(net: Net) -> None:
     """
-    Evidence with one false signature changes nothing but a counter.
+    FaultEvidence with one false signature changes nothing but a counter.
     """
     unsigned = replace(vote(PREVOTE, 3, 0, W, CHAIN), signature=bytes(64))
     forged = evidence_of(vote(PREVOTE, 3, 0, V, CHAIN), unsigned)
@@ -567,7 +567,7 @@ def test_engines_find_rival_checkpoints_and_record_them(genesis: Genesis, tmp_pa
     guilty = [liar, other] if role == "log" else [liar]
     network.wait("the record", lambda: all(len(n.ledger.evidence()) >= len(guilty) for n in nodes))
     for node in nodes:
-        accused = [Evidence.decode(row.entry).validator for row in node.ledger.evidence()]
+        accused = [FaultEvidence.decode(row.entry).validator for row in node.ledger.evidence()]
         assert sorted(accused) == sorted(guilty)
         assert node.engine.withheld is None or node.did == other
         node.stop()

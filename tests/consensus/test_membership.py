@@ -11,7 +11,7 @@ import pytest
 from consensus.cose import SignatureInvalid
 from consensus.errors import ConsensusError
 from consensus.events import AttestationReceived, MessageReceived
-from consensus.evidence import Evidence, evidence_of, verify_evidence
+from consensus.evidence import FaultEvidence, evidence_of, verify_evidence
 from consensus.types import PREVOTE, CertificateInvalid, Vote, verify_vote
 from consensus.validators import Validator, ValidatorHistory, ValidatorSet
 from node.storage.entries import LedgerTip, row_of
@@ -203,7 +203,7 @@ def test_a_block_whose_change_leaves_no_set_is_not_valid() -> None:
     assert any(net.node(i).up.refused["invalid_block"] for i in range(4))
 
 
-def double_vote(index: int, generation: int, height: int, history: ValidatorHistory) -> Evidence:
+def double_vote(index: int, generation: int, height: int, history: ValidatorHistory) -> FaultEvidence:
     """Two prevotes of one key for one round of `height`."""
     values = (sha256(b"one").digest(), sha256(b"two").digest())
     votes = [

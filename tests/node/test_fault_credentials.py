@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from consensus.checkpoint import Checkpoint, SignedNote, cosign_line
-from consensus.evidence import Evidence, evidence_of, evidence_of_checkpoints
+from consensus.evidence import FaultEvidence, evidence_of, evidence_of_checkpoints
 from consensus.types import PRECOMMIT, PREVOTE, Vote
 from credentials.documents.canonical import b64u, b64u_decode
 from credentials.documents.suites import eddsa
@@ -46,7 +46,7 @@ def genesis(data: Path) -> Genesis:
     return verify_network(data / "network").genesis
 
 
-def faults(keys: Keys, genesis: Genesis) -> dict[str, Evidence]:
+def faults(keys: Keys, genesis: Genesis) -> dict[str, FaultEvidence]:
     """What the node's own keys sign twice, as a validator that was broken into would."""
 
     def sign(vote: Vote) -> Vote:
@@ -69,7 +69,7 @@ def faults(keys: Keys, genesis: Genesis) -> dict[str, Evidence]:
 
 
 @pytest.fixture(scope="module")
-def recorded(node: LiveNode, data: Path, genesis: Genesis) -> dict[str, Evidence]:
+def recorded(node: LiveNode, data: Path, genesis: Genesis) -> dict[str, FaultEvidence]:
     """Each kind of fault, told by a peer, in a block."""
     found = faults(Keys.load(data, DID, PASSPHRASE), genesis)
     assert len(found) == 3
@@ -84,7 +84,7 @@ def run(*arguments: str) -> Result:
 
 
 @pytest.fixture(scope="module")
-def exported(recorded: dict[str, Evidence], data: Path) -> dict[str, Any]:
+def exported(recorded: dict[str, FaultEvidence], data: Path) -> dict[str, Any]:
     """The credential of each fault, as the command writes it."""
     listed = run("evidence", "list", "--data", str(data)).output.splitlines()
     assert len(listed) == 3
@@ -95,7 +95,7 @@ def exported(recorded: dict[str, Evidence], data: Path) -> dict[str, Any]:
     return made
 
 
-def test_the_record_holds_each_fault_once(node: LiveNode, recorded: dict[str, Evidence]) -> None:
+def test_the_record_holds_each_fault_once(node: LiveNode, recorded: dict[str, FaultEvidence]) -> None:
     """
     A fault that a peer tells is a leaf of the log; told again, it stays one.
     """
@@ -107,7 +107,7 @@ def test_the_record_holds_each_fault_once(node: LiveNode, recorded: dict[str, Ev
     assert all(row.type == "evidence" for row in rows)
 
 
-def test_the_operations_page_shows_faults(node: LiveNode, recorded: dict[str, Evidence]) -> None:
+def test_the_operations_page_shows_faults(node: LiveNode, recorded: dict[str, FaultEvidence]) -> None:
     """
     /status names who did what, where and when it was recorded, for programs and for people.
     """
@@ -169,7 +169,9 @@ def test_an_exporter_cannot_accuse_with_its_own_signature(
     refused, and the command exits with 1.
     """
     keys = Keys.load(data, DID, PASSPHRASE)
-    evidence = Evidence.decode(b64u_decode(exported["amnesia"]["credentialSubject"]["evidence"], "evidence"))
+    evidence = FaultEvidence.decode(
+        b64u_decode(exported["amnesia"]["credentialSubject"]["evidence"], "evidence")
+    )
     unsigned = (evidence.statements[0][:-64] + bytes(64), evidence.statements[1])
     document = {k: v for k, v in exported["amnesia"].items() if k != "proof"}
     accusation = replace(evidence, statements=unsigned)
@@ -183,7 +185,7 @@ def test_an_exporter_cannot_accuse_with_its_own_signature(
     assert "is not signed by" in done.output
 
 
-def test_an_unknown_digest_is_one_sentence(recorded: dict[str, Evidence], data: Path) -> None:
+def test_an_unknown_digest_is_one_sentence(recorded: dict[str, FaultEvidence], data: Path) -> None:
     """
     Exporting what is not on the record is refused with what to do.
     """

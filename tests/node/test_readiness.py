@@ -14,8 +14,7 @@ from typing import Any
 import pytest
 
 from node.config import shipped
-from node.ledger.condition import Condition as EngineFacts
-from node.ledger.condition import SetAside
+from node.ledger.condition import EngineCondition, SetAside
 from node.supervision import readiness
 from node.supervision.readiness import Condition, Lookout, Source
 from node.supervision.supervisor import ThreadFact
@@ -23,7 +22,7 @@ from node.web.words import condition_text
 from tests.harness.net.batteries import issue, wait_receipted
 from tests.harness.net.harness import VALIDATORS, Node, running, wait
 
-WELL = EngineFacts(
+WELL = EngineCondition(
     turn_age_s=0.1,
     height=7,
     final_age_s=3.0,

@@ -22,10 +22,7 @@ NODE_ROOMS_MAX = 16
 TOO_LARGE: dict[str, tuple[int, str]] = {}
 
 # Class names that two modules give to two things.
-NAMED_TWICE: dict[str, str] = {
-    "Evidence": "of a validator's fault, and for a verdict",
-    "Condition": "facts of the engine, and of the node",
-}
+NAMED_TWICE: dict[str, str] = {}
 
 # Where a thread may begin beside the supervisor, and why.
 THREADS_BEGIN = {

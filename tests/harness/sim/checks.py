@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from hashlib import sha256
 
 from consensus.encoding import decode
-from consensus.evidence import Evidence
+from consensus.evidence import FaultEvidence
 from consensus.receipt import make_receipt, verify_receipt
 from credentials.ledger.genesis import cosign_key, log_key
 from tests.harness.sim.cluster import Cluster, Node, log_root
@@ -131,7 +131,7 @@ def named_by(node: Node) -> set[str]:
     """The validators against whom a node holds evidence."""
     if node.replica is None:
         return set()
-    recorded = [Evidence.decode(data) for commit in node.commits for data in commit.block.evidence]
+    recorded = [FaultEvidence.decode(data) for commit in node.commits for data in commit.block.evidence]
     return {evidence.validator for evidence in (*node.replica.evidence, *recorded)}
 
 
