@@ -2,12 +2,14 @@
 
 A tier runs its own tests: `--tier=test` (the default) those without a mark, `--tier=check` those marked
 `check`, `--tier=long` those marked `long`. `make test`, `make check` and `make long` are these three.
-With CI=true a skipped test counts as failed.
+With CI=true a skipped test counts as failed. A run that leaves a file in the clone has failed: whatever reads
+the clone next (the copy of the mutants, a commit) would take it for a part of it.
 """
 
 import subprocess
 from collections import Counter
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -18,9 +20,23 @@ from tests.harness.parts import IN_CI
 # Under mutation every call is slower: `tests/harness/mutants.py` asks for this profile.
 settings.register_profile("mutants", deadline=None, suppress_health_check=list(HealthCheck))
 
+ROOT = Path(__file__).resolve().parents[1]
 TIERS = ("test", "check", "long")
 
 _deselected: Counter[tuple[str, str]] = Counter()  # (area, tier it belongs to) -> tests
+_found: set[str] = set()  # files of the clone that git neither tracks nor ignores, before the run
+_left: list[str] = []  # those that the run added
+
+
+def untracked(folder: Path = ROOT) -> set[str]:
+    """Return the files of a clone that git neither tracks nor ignores; none where there is no repository."""
+    if not (folder / ".git").exists():
+        return set()
+    done = subprocess.run(
+        ["git", "ls-files", "--others", "--exclude-standard", "-z"],
+        cwd=folder, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return set(filter(None, done.stdout.split("\0")))
 
 
 def area_of(node_id: str) -> str:
@@ -65,8 +81,17 @@ def pytest_runtest_makereport(
     return report
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    if not hasattr(session.config, "workerinput"):
+        _found.update(untracked())
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Under pytest-xdist a worker hands its counts to the controller; the tier `long` may be empty."""
+    if not hasattr(session.config, "workerinput"):
+        _left.extend(sorted(untracked() - _found))
+        if _left:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
     if (
         session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED
         and session.config.getoption("--tier") == "long"
@@ -125,6 +150,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         write(f"{area:<22} {ran[area]:>6} {failed[area]:>7} {reasons.total():>8}  {text}".rstrip())
     missed = sum(reasons.total() for reasons in because.values())
     write(f"{'all':<22} {ran.total():>6} {failed.total():>7} {missed:>8}")
+    if _left:
+        write(f"FAILED: the tests left {len(_left)} files in the clone: {', '.join(_left[:5])!r:.400}")
     write(f"commit {_commit()}, CI={'true' if IN_CI else 'false'}")
 
 

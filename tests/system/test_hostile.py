@@ -285,6 +285,14 @@ def through_command_line(room: Path, count: int) -> Door:
     return door
 
 
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command may make the directory it is told, `..` among them: none of that in the clone."""
+    room = tmp_path / "typed" / "here"
+    room.mkdir(parents=True)
+    monkeypatch.chdir(room)
+
+
 def through_all(node: LiveNode, room: Path, total: int) -> None:
     count = {door: total * share // 100 for door, share in SHARES.items()}
     doors = [

@@ -105,3 +105,35 @@ def test_with_ci_a_skip_is_a_failure(tmp_path: Path) -> None:
 
     assert code == 1, output
     assert "with CI=true nothing may be missing: unicorn is missing" in output
+
+
+def test_a_run_that_leaves_a_file_in_the_clone_has_failed(tmp_path: Path) -> None:
+    """
+    A test that passes and leaves a file beside the code fails the run, and the file is named.
+    """
+    clone = tmp_path / "clone"
+    (clone / "tests" / "harness").mkdir(parents=True)
+    for name in (
+        "tests/__init__.py",
+        "tests/conftest.py",
+        "tests/harness/__init__.py",
+        "tests/harness/parts.py",
+    ):
+        (clone / name).write_bytes((ROOT / name).read_bytes())
+    (clone / "pyproject.toml").write_text("[tool.pytest.ini_options]\n")
+    (clone / "tests" / "test_tidy.py").write_text("def test_tidy():\n    pass\n")
+    (clone / "tests" / "test_untidy.py").write_text(
+        "from pathlib import Path\n\n\ndef test_untidy():\n    Path('２２').write_text('left')\n"
+    )
+    (clone / ".gitignore").write_text("__pycache__/\n.pytest_cache/\n")
+    subprocess.run(["git", "init", "-q"], cwd=clone, check=True)
+
+    codes = {}
+    for name in ("tidy", "untidy"):
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", f"tests/test_{name}.py"],
+            cwd=clone, env={**os.environ, "CI": ""}, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        codes[name] = (done.returncode, "FAILED: the tests left 1 files in the clone: '２２'" in done.stdout)
+
+    assert codes == {"tidy": (0, False), "untidy": (1, True)}
