@@ -20,6 +20,7 @@ from node.errors import SetupError
 from node.storage.history import History
 
 BUSY_TIMEOUT_S = 30
+OPENING_TIMEOUT_S = 1  # whoever holds a lock on the whole file is no node: the directory's own lock says so
 MEMORY = ":memory:"
 SIDE_FILES = ("-wal", "-shm")
 VARIABLES_MAX = 500  # SQLite's limit of host parameters is higher; this keeps statements cacheable
@@ -29,6 +30,17 @@ VARIABLES_MAX = 500  # SQLite's limit of host parameters is higher; this keeps s
 Transaction = sqlite3.Connection
 StorageError = sqlite3.Error
 StorageTrouble = sqlite3.OperationalError  # a lock, a full disk: may pass
+# What may be wrong with a file that is whole; the primary result code is the low byte.
+_OF_THE_WORLD = frozenset(
+    {
+        *(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR),
+        *(sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_NOMEM),
+    }
+)
+
+
+class Damaged(SetupError):
+    """The file is no database, or not whole."""
 
 
 class Database:
@@ -42,12 +54,17 @@ class Database:
         _make_private(path)
         try:
             self._bring_forward(history)
-        except sqlite3.DatabaseError as error:
-            self.close()
-            raise SetupError(f"{path} is not a database of this node: restore it, or start empty") from error
         except SetupError:
             self.close()
             raise
+        except Exception as error:  # SQLite quotes what it found, which may not even be text
+            self.close()
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _OF_THE_WORLD:
+                raise SetupError(
+                    f"{path} cannot be opened now ({error}): end what else uses it, see to the disk, and "
+                    "start again"
+                ) from error
+            raise Damaged(f"{path} is not a database of this node: restore it, or start empty") from error
 
     def _bring_forward(self, history: History) -> None:
         """Take the steps that are still to come, all in one transaction; a newer file is refused."""
@@ -67,15 +84,16 @@ class Database:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = sqlite3.connect(
-                self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+                self.path, timeout=OPENING_TIMEOUT_S, isolation_level=None, check_same_thread=False
             )
+            with self._lock:  # before the first statement: one that fails leaves no lock behind
+                self._connections.append(connection)
             connection.row_factory = sqlite3.Row
             connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000}")
             connection.execute("PRAGMA synchronous=FULL")
             connection.execute("PRAGMA cache_size=-2000")
             self._local.connection = connection
-            with self._lock:
-                self._connections.append(connection)
         return connection
 
     @contextmanager

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from node.errors import SetupError
-from node.storage.database import Database
+from node.storage.database import Damaged, Database
 from node.storage.versions import SIGNING
 
 Guard = tuple[int, int, str]  # height, round, kind
@@ -40,8 +40,12 @@ class SigningStore:
         )
         try:
             self._db = Database(path, SIGNING)
+        except Damaged as error:
+            raise SetupError(damaged) from error
+        try:
             found = self._db.connection.execute("PRAGMA quick_check").fetchone()[0]
-        except (SetupError, sqlite3.DatabaseError) as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+            self.close()
             raise SetupError(damaged) from error
         if found != "ok":
             self.close()

@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -440,3 +441,69 @@ def test_a_newer_version_is_refused(tmp_path: Path, name: str) -> None:
         Database(file, HISTORIES[name])
 
     assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize("store", [SigningStore, LedgerStore, OfficeStore])
+def test_a_file_that_another_program_holds_is_told_so_and_soon(
+    tmp_path: Path, store: type[SigningStore | LedgerStore | OfficeStore]
+) -> None:
+    """
+    A whole file that is locked is not called damaged (who reads that moves it away), and nobody waits long.
+    """
+    path = tmp_path / "held.db"
+    holder = sqlite3.connect(path, isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+
+    started = time.monotonic()
+    with pytest.raises(SetupError, match=r"cannot be opened now \(database is locked\)"):
+        store(path)
+    took_s = time.monotonic() - started
+    holder.close()
+    store(path).close()
+
+    assert took_s < 2
+
+
+def test_a_newer_signing_db_is_not_called_damaged(tmp_path: Path) -> None:
+    """
+    The file of a newer version keeps its own sentence: whoever is told to move it away could sign twice.
+    """
+    path = tmp_path / "signing.db"
+
+    def later(db: sqlite_utils.Database) -> None:
+        db.execute("CREATE TABLE of_tomorrow (x)")
+
+    Database(path, History("signing", *STEPS["signing"], later)).close()
+
+    with pytest.raises(SetupError, match="written by a newer version"):
+        SigningStore(path)
+
+
+@pytest.mark.parametrize("store", [SigningStore, LedgerStore, OfficeStore])
+def test_a_refused_file_is_let_go(
+    tmp_path: Path, store: type[SigningStore | LedgerStore | OfficeStore]
+) -> None:
+    """
+    Whatever is wrong with a file, no lock of this process stays on it: put right, it opens.
+    """
+    path = tmp_path / "file.db"
+    store(path).close()
+    whole = path.read_bytes()
+    kept = []
+    for place in range(100, len(whole) // 4096 * 4096, 509):
+        path.write_bytes(whole[:place] + b"\xff" * 40 + whole[place + 40 :])
+        try:
+            store(path).close()
+        except SetupError as error:
+            kept.append(error)  # and with it what its frames hold
+        for side in ("-wal", "-shm"):
+            Path(f"{path}{side}").unlink(missing_ok=True)
+        path.write_bytes(whole)
+        other = sqlite3.connect(path, timeout=0, isolation_level=None)
+        other.execute("PRAGMA journal_mode=DELETE")
+        other.execute("BEGIN EXCLUSIVE")
+        other.close()
+        path.write_bytes(whole)
+
+    print(f"{len(kept)} damaged files refused and let go")
+    assert len(kept) > 3
