@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from consensus.application import Application, Execution
 from consensus.faults import Faults
 from consensus.pool import Pool
-from consensus.present import Present
+from consensus.replica_state import Present
 from consensus.types import Block
 from consensus.validators import ValidatorHistory
 

@@ -12,8 +12,8 @@ from consensus.events import Commit, RequestBlocks
 from consensus.faults import HEIGHTS_REMEMBERED, Faults
 from consensus.machine import Height
 from consensus.merkle import leaf_hash
-from consensus.present import Present, Storing
 from consensus.recollection import Recollection
+from consensus.replica_state import Present, Storing
 from consensus.sync import Sync
 from consensus.types import PRECOMMIT, Block, CertificateInvalid, CommitCertificate, verify_certificate
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from consensus.errors import ConsensusError
 from consensus.evidence import CHECKPOINTS, FaultEvidence, evidence_in, verify_evidence
-from consensus.present import Present
+from consensus.replica_state import Present
 from consensus.types import Block, CommitCertificate, Vote, verify_certificate, verify_vote
 from consensus.votes import Votes
 

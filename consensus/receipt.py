@@ -27,8 +27,8 @@ from consensus.checkpoint import (
 )
 from consensus.encoding import EncodingError, decode, encode
 from consensus.errors import ConsensusError
+from consensus.log_policy import LogPolicy, PolicyError
 from consensus.merkle import HASH_BYTES, MerkleError, Tree, leaf_hash, verify_inclusion
-from consensus.policy import LogPolicy, PolicyError
 
 HEADER = "c2sp.org/tlog-proof@v1"
 ENTRY_BYTES_MAX = 65_535  # what an entry bundle of tlog-tiles can hold

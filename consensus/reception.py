@@ -12,9 +12,9 @@ from consensus.errors import ConsensusError
 from consensus.events import Unforeseen
 from consensus.evidence import is_evidence
 from consensus.faults import Faults
-from consensus.present import Present, short_digest
 from consensus.recollection import Recollection, is_recollection
 from consensus.refusals import OVERSIZED, UNFORESEEN, reason_of
+from consensus.replica_state import Present, short_digest
 from consensus.rounds import Rounds
 from consensus.sync import Sync, is_status
 from consensus.types import Vote, decode_message

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from consensus.cose import Signer
 from consensus.encoding import EncodingError, Value, encode
 from consensus.events import Send
-from consensus.present import Present
+from consensus.replica_state import Present
 from consensus.sync import Sync
 from consensus.types import Vote, verify_vote
 from consensus.wal import SigningLog, guard_of, position, read_message

@@ -13,8 +13,8 @@ from consensus.cose import SignatureInvalid
 from consensus.encoding import EncodingError
 from consensus.errors import ConsensusError
 from consensus.evidence import EvidenceInvalid
+from consensus.log_policy import PolicyError
 from consensus.merkle import MerkleError
-from consensus.policy import PolicyError
 from consensus.receipt import ReceiptError
 from consensus.types import CertificateInvalid
 

@@ -37,9 +37,9 @@ from consensus.evidence import FaultEvidence
 from consensus.faults import Faults
 from consensus.machine import Step
 from consensus.pool import GivenUp, Pool
-from consensus.present import Present
 from consensus.reception import Reception
 from consensus.recollection import Recollection
+from consensus.replica_state import Present
 from consensus.rounds import Rounds
 from consensus.sync import Sync
 from consensus.types import CommitCertificate

@@ -12,8 +12,8 @@ from consensus.blocks import Blocks
 from consensus.events import Broadcast, SetTimer
 from consensus.faults import Faults
 from consensus.machine import Height, State, Step
-from consensus.present import Present
 from consensus.recollection import Recollection
+from consensus.replica_state import Present
 from consensus.types import NO_ROUND, PRECOMMIT, PREVOTE, Block, Proposal, Vote, verify_proposal, verify_vote
 from consensus.votes import Added
 from consensus.wal import PROPOSAL, SignedRecord, SigningLog, read_message

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from consensus.encoding import EncodingError, Value, encode
 from consensus.events import RequestBlocks, Send
 from consensus.machine import Step
-from consensus.present import SHORT_DIGEST_BYTES, Present
+from consensus.replica_state import SHORT_DIGEST_BYTES, Present
 from consensus.types import Proposal
 
 BUFFERED_PER_SENDER_MAX = 64  # messages for the next height

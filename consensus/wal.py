@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from consensus.encoding import EncodingError, decode, encode
 from consensus.errors import ConsensusError
 from consensus.events import Broadcast, Guard, Persist
-from consensus.present import Present
+from consensus.replica_state import Present
 from consensus.types import PRECOMMIT, PREVOTE, Proposal, Vote, decode_message
 
 WAL_RECORD_BYTES_MAX = 4 << 20

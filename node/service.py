@@ -11,7 +11,7 @@ import threading
 from dataclasses import dataclass
 
 from node.access.keys import Access
-from node.issuing.following import Following
+from node.issuing.ledger_follower import Following
 from node.ledger.engine import Engine
 from node.peers.gossip import Gossip
 from node.server.hosts import Hosts

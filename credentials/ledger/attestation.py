@@ -7,7 +7,7 @@ Tagged COSE_Sign1 (RFC 9052) holding a hash envelope (RFC 9995); the unprotected
           258: -16, 259: content type of the document, -70001: delta},
          {}, digest (32) of the document, signature (64) ])
 
-    delta: its members are those of `delta.py`
+    delta: its members are those of `payload.py`
 
 A document's digest is never its content: the ledger sees what the delta says and nothing else. After
 `expires` (delta 13) no block may hold it: nothing is recorded long after its author was told that it failed.
@@ -26,7 +26,7 @@ from consensus.errors import ConsensusError
 from credentials.documents.canonical import b64u
 from credentials.documents.identifiers import Subject
 from credentials.errors import CredentialError
-from credentials.ledger.delta import (
+from credentials.ledger.payload import (
     CONTENT_TYPE_TEXT,
     DELTA_KEYS,
     KIND,

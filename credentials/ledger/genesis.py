@@ -31,7 +31,7 @@ import tomli_w
 
 from consensus.checkpoint import COSIGNATURE_KIND, LOG_KIND, NoteKey
 from consensus.encoding import encode
-from consensus.policy import make_policy
+from consensus.log_policy import make_policy
 from consensus.validators import ValidatorSet
 from credentials.documents.canonical import b64u
 from credentials.errors import CredentialError

@@ -14,7 +14,6 @@ from consensus.validators import Validator, ValidatorSet
 from credentials.documents.canonical import b64u_decode, parse_json
 from credentials.documents.keys import ED25519, P256, P384, multikey_decode, multikey_encode, require_did
 from credentials.errors import CredentialError
-from credentials.ledger.delta import read_parties
 from credentials.ledger.lifecycle import Lifecycle
 from credentials.ledger.parties import (
     ANY,
@@ -25,6 +24,7 @@ from credentials.ledger.parties import (
     Limits,
     Participant,
 )
+from credentials.ledger.payload import read_parties
 from credentials.ledger.recognition import Recognition
 
 TIME_MAX = (1 << 53) - 1

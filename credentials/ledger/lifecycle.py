@@ -1,7 +1,7 @@
 """The battery's life as data: events, states, attesters, who may speak, duties, guarding rules and effects.
 
-Everything is read from `config/rules/lifecycle.json` by `table.py` (its digest is in genesis); no event name
-is in code. What a node needs in order to judge an event is one `Event`:
+`lifecycle_table.py` reads everything from `config/rules/lifecycle.json` (its digest is in genesis); no event
+name is in code. What a node needs in order to judge an event is one `Event`:
 
     from_states, to        where it is lawful ("*": any but the initial and terminal); to None: it stays
     attesters              roles of which the issuer must hold one; "*": any participant, `speaks` says who
@@ -200,7 +200,7 @@ class Lifecycle:
     @classmethod
     def parse(cls, table: Mapping[str, Any]) -> Lifecycle:
         """Read the table, refusing unknown keys and words; raises CredentialError("rules_invalid", ...)."""
-        from credentials.ledger.table import read_lifecycle  # noqa: PLC0415  (it builds what is defined here)
+        from credentials.ledger.lifecycle_table import read_lifecycle  # noqa: PLC0415  (it builds what is defined here)
 
         return read_lifecycle(table)
 

@@ -14,7 +14,7 @@ from consensus.application import NotYet, Refusal
 from consensus.encoding import encode
 from credentials.documents.identifiers import Subject
 from credentials.ledger.attestation import Attestation, standing_key
-from credentials.ledger.delta import Criteria
+from credentials.ledger.payload import Criteria
 from credentials.ledger.rules import Context
 from credentials.ledger.standing import PARTY, tagged
 

@@ -3,7 +3,7 @@
 The straight path of one attestation:
 
     parse -> known kind, this network, not final -> issuer's key at event time and now -> signature
-          -> judge.py
+          -> admission.py
 
 A block in which any attestation fails is not valid. Only a real conflict between two validly signed
 statements (`rules.Conflict`) becomes an entry: ["comity/refused/v1", ...]; the order decides, and the
@@ -25,6 +25,7 @@ from consensus.standings_map import StandingsMap
 from consensus.types import Block
 from credentials.documents.identifiers import Subject
 from credentials.errors import CredentialError
+from credentials.ledger.admission import Judge, Judgment, StandingReader
 from credentials.ledger.attestation import (
     Attestation,
     parse_attestation,
@@ -43,7 +44,6 @@ from credentials.ledger.entries import (
     parse_entry,
 )
 from credentials.ledger.genesis import Genesis
-from credentials.ledger.judge import Judge, Judgment, StandingReader
 from credentials.ledger.records import asset_key
 from credentials.ledger.rules import RULES, RuleConflict
 from credentials.ledger.standing import Standing

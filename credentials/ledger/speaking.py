@@ -157,7 +157,7 @@ def _as_maker(s: Standing, a: Attestation, c: Context, voice: Voice) -> Voice | 
 def _as_setter(s: Standing, a: Attestation, c: Context, voice: Voice) -> Voice | None:
     """What an authority did, only it undoes, or the same role in the same jurisdiction (I2)."""
     name = c.event.lifts
-    assert name is not None, "table.py asks for it"
+    assert name is not None, "lifecycle_table.py asks for it"
     if not s.settings(name):
         if c.event.effects.passport is not None and s.revoked:
             raise Refusal("passport_state", "the passport is revoked, and what is revoked stays revoked")

@@ -47,7 +47,7 @@ def _require_quantities(attestation: Attestation, event: Event) -> None:
 
 def out_of_range(member: Member, amount: int) -> str | None:
     """Why this amount cannot be, or None; the same for whoever signs it and for the ledger."""
-    assert member.minimum is not None and member.maximum is not None, "table.py asks for both"
+    assert member.minimum is not None and member.maximum is not None, "lifecycle_table.py asks for both"
     if member.minimum <= amount <= member.maximum:
         return None
     return f"{member.name} is {amount}: it lies between {member.minimum} and {member.maximum}"

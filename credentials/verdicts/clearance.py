@@ -12,7 +12,7 @@ from typing import Any
 
 from credentials.documents.identifiers import guess_scheme, read_identifier
 from credentials.errors import CredentialError
-from credentials.verdicts.condition import Battery, check_battery
+from credentials.verdicts.battery import Battery, check_battery
 from credentials.verdicts.content import why_missing
 from credentials.verdicts.declared import check_declared
 from credentials.verdicts.evidence import At, Document, Evidence, Held, Policy

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from consensus.errors import ConsensusError
-from consensus.policy import LogPolicy
+from consensus.log_policy import LogPolicy
 from consensus.receipt import verify_receipt
 from credentials.documents.secured import credential_shown
 from credentials.errors import CredentialError

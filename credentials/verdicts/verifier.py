@@ -7,7 +7,7 @@
 No step raises and none is left out: what could not be checked is a check of its own, with the source that
 was missing. What a failing or missing check means is data (`verdict.conclude`). Steps 1 to 7 are those of
 `credentials.verdicts.examination`, the same as for a document on its own; 8 and 9 are here, those about the
-battery itself (10 to 12) in `credentials.verdicts.condition`.
+battery itself (10 to 12) in `credentials.verdicts.battery`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from credentials.documents.keys import controller_of, did_key_decode, require_di
 from credentials.documents.model import Credential, StatusEntry
 from credentials.errors import CredentialError
 from credentials.ledger.genesis import Genesis, Key
-from credentials.verdicts.condition import check_battery
+from credentials.verdicts.battery import check_battery
 from credentials.verdicts.evidence import CHECKS, At, Document, Evidence, Policy
 from credentials.verdicts.examination import Demands, ListInHand, Means, examine_document
 from credentials.verdicts.freshness import check_freshness, check_law_date, check_receipts, sources_of

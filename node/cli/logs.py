@@ -10,7 +10,7 @@ import click
 
 from node.cli.client import Client, read_json, speaks_to_node
 from node.errors import SetupError
-from node.receipts.receipts import check_document, read_policy, verify_file, what_it_says
+from node.receipts.checker import check_document, read_policy, verify_file, what_it_says
 
 
 @click.group()

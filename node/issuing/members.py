@@ -21,8 +21,8 @@ from credentials.documents.identifiers import (
     canonical_did,
 )
 from credentials.errors import CredentialError
-from credentials.ledger.delta import Criteria
 from credentials.ledger.lifecycle import Event, Member
+from credentials.ledger.payload import Criteria
 from credentials.ledger.values import out_of_range
 from node.errors import ProblemError, bad_request
 

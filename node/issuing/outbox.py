@@ -21,13 +21,13 @@ from typing import Protocol
 from credentials.documents.canonical import b64u, b64u_decode
 from node import log
 from node.errors import ProblemError
-from node.issuing.following import Following
-from node.ledger.moments import Moments, PoolDropped, Subscription
+from node.issuing.ledger_follower import Following
+from node.ledger.subscriptions import Moments, PoolDropped, Subscription
 from node.peers.messages import ITEM_ATTESTATION, Item
 from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore
 from node.storage.outbox import OutboxItem
-from node.trouble import PASSING, sentence
+from node.transient_faults import PASSING, sentence
 
 RESEND_S_MIN, RESEND_S_MAX = 2.0, 15.0
 SEND_MAX = 512  # in one round: the oldest first

@@ -13,7 +13,7 @@ from consensus.encoding import Value
 from node import log
 from node.ledger.cosigner import Conflict, Cosigning
 from node.ledger.engine import Outgoing
-from node.ledger.moments import Moments, Progressed
+from node.ledger.subscriptions import Moments, Progressed
 from node.peers.messages import ITEM_ASK_COSIGNATURE, ITEM_COSIGNATURE, ITEM_NOTE
 from node.storage.ledger import LedgerStore
 

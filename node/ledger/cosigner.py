@@ -21,8 +21,8 @@ from consensus.checkpoint import (
     verify_signature,
 )
 from consensus.cose import Signer
+from consensus.log_policy import LogPolicy
 from consensus.merkle import Tree
-from consensus.policy import LogPolicy
 from credentials.ledger.genesis import key_name
 
 SIZES_MAX = 256  # checkpoints waited for at one time

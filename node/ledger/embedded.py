@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from consensus.encoding import Value
 from consensus.evidence import FaultEvidence
-from node.ledger.condition import EngineCondition
+from node.ledger.engine_condition import EngineCondition
 from node.ledger.ordering import Ordering
 from node.peers.messages import Status
 

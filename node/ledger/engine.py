@@ -11,7 +11,7 @@ from typing import Protocol
 
 from consensus.encoding import Value
 from consensus.evidence import FaultEvidence
-from node.ledger.condition import EngineCondition
+from node.ledger.engine_condition import EngineCondition
 from node.peers.messages import Item, Status
 
 

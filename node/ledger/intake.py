@@ -11,7 +11,7 @@ from hashlib import sha256
 from consensus.encoding import Value
 from consensus.events import AttestationReceived, BlocksReceived, Event, MessageReceived, PeerHeight
 from node.errors import ProblemError, bad_request
-from node.ledger.condition import Watch
+from node.ledger.engine_condition import Watch
 from node.ledger.inbox import EVENTS_PER_SENDER_MAX, OWN, Inbox
 from node.peers.messages import (
     ITEM_ASK_COSIGNATURE,

@@ -13,7 +13,7 @@ from consensus.merkle import Frontier, Tree
 from consensus.validators import ValidatorSet
 from node import log
 from node.ledger.checkpoints import Checkpoints
-from node.ledger.moments import Moments, Progressed
+from node.ledger.subscriptions import Moments, Progressed
 from node.storage.entries import LedgerTip, row_of
 from node.storage.ledger import LedgerStore
 

@@ -43,18 +43,18 @@ from consensus.replica import Replica
 from node import log
 from node.errors import SetupError
 from node.ledger.checkpoints import Checkpoints
-from node.ledger.condition import Watch
 from node.ledger.engine import Outgoing
+from node.ledger.engine_condition import Watch
 from node.ledger.intake import AttestationBatch, CheckpointItem, Incoming, Intake
 from node.ledger.ledger import Decision, Ledger
-from node.ledger.moments import Moments, PoolDropped
+from node.ledger.subscriptions import Moments, PoolDropped
 from node.peers.messages import ITEM_CONSENSUS, Status
 from node.storage.ledger import LedgerStore
 from node.storage.signing import SigningStore, Withheld
 
 HEIGHTS_KEPT = 4  # WAL records and guards of this many decided heights stay
 TICK_S = 0.25
-# What no honest node sends: it costs the sender a strike (`patience.py`), like `consensus.refusals.HOSTILE`.
+# What no honest node sends: it costs the sender a strike (`strikes.py`), like `consensus.refusals.HOSTILE`.
 HOSTILE_ATTESTATIONS = frozenset(
     {"malformed", "invalid_signature", "unsupported_algorithm", "wrong_network", "unknown_kind"}
 )

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from consensus.checkpoint import Checkpoint, SignedNote
 from consensus.errors import ConsensusError
+from consensus.log_policy import LogPolicy
 from consensus.merkle import Frontier
-from consensus.policy import LogPolicy
 from consensus.standings_map import StandingsMap
 from consensus.types import Block, CommitCertificate, verify_certificate
 from credentials.errors import CredentialError

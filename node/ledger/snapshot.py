@@ -27,8 +27,8 @@ from typing import IO, TypeVar
 from consensus.checkpoint import Checkpoint, SignedNote
 from consensus.encoding import EncodingError, Value, decode, encode
 from consensus.errors import ConsensusError
+from consensus.log_policy import LogPolicy
 from consensus.merkle import Frontier, leaf_hash
-from consensus.policy import LogPolicy
 from consensus.standings_map import StandingsMap
 from consensus.types import Block, CommitCertificate, verify_certificate
 from credentials.errors import CredentialError

@@ -21,8 +21,8 @@ from credentials.ledger.genesis import Genesis
 from node.errors import ProblemError, forbidden
 from node.peers.certificates import Trust, make_certificate, pinned
 from node.peers.messages import BODY_BYTES_MAX, not_authenticated
-from node.peers.patience import Patience
 from node.peers.sealing import Sealing, SealingError
+from node.peers.strikes import Patience
 
 REQUEST_TAG, REPLY_TAG = "comity/peer/v1", "comity/peer-reply/v1"
 WINDOW_S = 120  # a request older or newer than this is refused; nonces are remembered as long

@@ -20,7 +20,10 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from node.errors import ProblemError, bad_request, busy
-from node.server.application import (
+from node.server.connections import IDLE_S_MAX, Connection, Connections, Doing, transfer_s_max
+from node.server.feeds import BRIEF_PER_CLIENT_MAX, BRIEF_POLL_S, FEED_POLL_S, FEED_S_MAX, Feed, OpenFeeds
+from node.server.lanes import Lane
+from node.server.wsgi import (
     MEMORY_BYTES_MAX,
     Application,
     WholeAnswer,
@@ -29,9 +32,6 @@ from node.server.application import (
     file_of,
     new_body,
 )
-from node.server.connections import IDLE_S_MAX, Connection, Connections, Doing, transfer_s_max
-from node.server.feeds import BRIEF_PER_CLIENT_MAX, BRIEF_POLL_S, FEED_POLL_S, FEED_S_MAX, Feed, OpenFeeds
-from node.server.lanes import Lane
 
 if TYPE_CHECKING:
     from node.server.http import ClientProtocol

@@ -21,9 +21,9 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from node import log
-from node.server.application import Application
 from node.server.connections import Connection, Connections
 from node.server.exchange import SERVER, Door, Exchange, unreadable
+from node.server.wsgi import Application
 
 READ_AHEAD_BYTES = 16 << 10
 HEADER_LINE_BYTES_MAX = 8190

@@ -45,7 +45,7 @@ from urllib.parse import urlsplit
 import tomli_w
 
 from consensus.errors import ConsensusError
-from consensus.policy import LogPolicy
+from consensus.log_policy import LogPolicy
 from credentials.documents.uri import parse_uri
 from credentials.errors import CredentialError
 from credentials.ledger.genesis import (

@@ -23,9 +23,9 @@ from node import config
 from node.access.keys import Access
 from node.config import DataDirectory, Settings
 from node.errors import SetupError
-from node.issuing.following import Following, Speaking
 from node.issuing.gate import Gate
 from node.issuing.issuing import Issuing
+from node.issuing.ledger_follower import Following, Speaking
 from node.issuing.outbox import Outbox
 from node.issuing.profiled import Securing
 from node.issuing.signing import Signers
@@ -34,13 +34,13 @@ from node.ledger.checkpoints import Checkpoints
 from node.ledger.cosigner import Cosigner, Cosigning
 from node.ledger.embedded import EmbeddedEngine
 from node.ledger.ledger import Ledger
-from node.ledger.moments import Moments
 from node.ledger.ordering import Ordering
 from node.ledger.snapshot import Shelf
+from node.ledger.subscriptions import Moments
 from node.peers.authentication import PeerAuthentication
 from node.peers.certificates import by_authority
 from node.peers.gossip import Gossip
-from node.receipts.proofs import Proofs
+from node.receipts.maker import Proofs
 from node.resolution.fetch import Fetcher, FetchPolicy
 from node.resolution.resolver import Resolver
 from node.server.hosts import Hosts
@@ -48,9 +48,9 @@ from node.service import Service, Stores
 from node.setup.keystore import Keys
 from node.setup.network import Network, open_network_key, read_card
 from node.setup.network import verify as verify_network
+from node.storage.file_ownership import require_own
 from node.storage.ledger import LedgerStore, SqliteStandingReader
 from node.storage.office import OfficeStore
-from node.storage.ownership import require_own
 from node.storage.signing import SigningStore
 from node.supervision import readiness
 from node.supervision.supervisor import Supervisor

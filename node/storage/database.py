@@ -1,8 +1,8 @@
 """One SQLite file: how it is opened, what a transaction promises, and how its schema moves forwards.
 
-sqlite-utils makes tables, moves schemas forwards and searches (`history.py` and its users). The statements of
-hot paths are SQL as it stands, on one connection in one transaction: sqlite-utils commits every call of its
-own accord, looks a table up before each, and makes a dictionary of every row.
+sqlite-utils makes tables, moves schemas forwards and searches (`schema_history.py` and its users). The
+statements of hot paths are SQL as it stands, on one connection in one transaction: sqlite-utils commits every
+call of its own accord, looks a table up before each, and makes a dictionary of every row.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 import sqlite_utils
 
 from node.errors import SetupError
-from node.storage.history import History
+from node.storage.schema_history import History
 
 BUSY_TIMEOUT_S = 30
 OPENING_TIMEOUT_S = 1  # whoever holds a lock on the whole file is no node: the directory's own lock says so

@@ -18,7 +18,7 @@ from consensus.types import Block
 from consensus.validators import ValidatorHistory, ValidatorSet
 from node.storage.database import VARIABLES_MAX, Database, marks
 from node.storage.entries import EntryRow, LedgerTip
-from node.storage.versions import LEDGER
+from node.storage.schema_steps import LEDGER
 
 CACHED_MAX = 20_000  # standings, and final digests, that the engine's thread need not read again
 

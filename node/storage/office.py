@@ -18,8 +18,8 @@ from node.storage.documents import DocumentTable
 from node.storage.findings import FindingTable
 from node.storage.issuances import IssuanceTable
 from node.storage.outbox import OutboxTable
+from node.storage.schema_steps import OFFICE
 from node.storage.status import StatusTable
-from node.storage.versions import OFFICE
 
 FOLLOWED, EPOCH, COPIED = "followed", "epoch", "copied"
 

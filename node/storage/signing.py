@@ -12,7 +12,7 @@ from pathlib import Path
 
 from node.errors import SetupError
 from node.storage.database import Damaged, Database
-from node.storage.versions import SIGNING
+from node.storage.schema_steps import SIGNING
 
 Guard = tuple[int, int, str]  # height, round, kind
 

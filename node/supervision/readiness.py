@@ -19,7 +19,7 @@ from shutil import disk_usage
 from typing import Protocol
 
 from node import log
-from node.ledger.condition import EngineCondition
+from node.ledger.engine_condition import EngineCondition
 from node.supervision.supervisor import ThreadFact
 
 WATCH_S = 1.0

@@ -19,7 +19,7 @@ from typing import Protocol
 
 from node import log
 from node.storage.signing import GuardError
-from node.trouble import PASSING, sentence
+from node.transient_faults import PASSING, sentence
 
 TRIES_MAX = 10  # with the waits between them: about half a minute
 BACKOFF_S_MIN, BACKOFF_S_MAX = 0.1, 5.0

@@ -11,7 +11,7 @@ from consensus.merkle import Tree
 from credentials.documents.canonical import b64u
 from credentials.ledger.genesis import Genesis
 from node.errors import ProblemError, not_found
-from node.receipts.proofs import Proofs
+from node.receipts.maker import Proofs
 from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore
 from node.use_cases.digests import read_digest

@@ -22,7 +22,7 @@ from node.errors import ProblemError
 from node.peers.gossip import Gossip
 from node.storage.documents import StoredDocument
 from node.storage.office import OfficeStore
-from node.verdicts.giving import ANSWER_BYTES_MAX, WANT_MAX
+from node.verdicts.disclosure import ANSWER_BYTES_MAX, WANT_MAX
 
 MISSING_S = 15.0  # an issuer that did not have or give a document is not asked again sooner
 FETCH_TIMEOUT_S = 5.0

@@ -28,7 +28,7 @@ from credentials.verdicts.words import UNDECIDED
 from node import log
 from node.storage.consignments import ConsignmentRow
 from node.storage.office import OfficeStore
-from node.trouble import PASSING, sentence
+from node.transient_faults import PASSING, sentence
 from node.verdicts.sources import Gathering
 from node.verdicts.watching import Watching
 

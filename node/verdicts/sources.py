@@ -41,8 +41,8 @@ from node.peers.gossip import Gossip
 from node.storage.entries import EntryRow
 from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore
+from node.verdicts.disclosure import Giving
 from node.verdicts.fetching import Fetching
-from node.verdicts.giving import Giving
 from node.verdicts.lag import Lag
 
 JSON = dict[str, Any]

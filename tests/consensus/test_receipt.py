@@ -17,8 +17,8 @@ from consensus.checkpoint import (
 )
 from consensus.cose import SeedSigner
 from consensus.encoding import encode
+from consensus.log_policy import LogPolicy, make_policy
 from consensus.merkle import Tree, leaf_hash
-from consensus.policy import LogPolicy, make_policy
 from consensus.receipt import (
     ENTRY_BYTES_MAX,
     RECEIPT_BYTES_MAX,

@@ -19,8 +19,8 @@ from consensus.checkpoint import (
     cosign_line,
     sign_log_line,
 )
+from consensus.log_policy import LogPolicy, make_policy
 from consensus.merkle import Tree, leaf_hash
-from consensus.policy import LogPolicy, make_policy
 from consensus.receipt import make_receipt
 from credentials.documents.issuer import status_entries
 from credentials.documents.suites import eddsa

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import tomli_w
 
-from consensus.policy import LogPolicy
+from consensus.log_policy import LogPolicy
 from credentials.documents.keys import multikey_encode
 from credentials.documents.suites.ecdsa import EcdsaSigner, secret_from_seed
 from credentials.errors import CredentialError

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from credentials.ledger.delta import Criteria
-from credentials.ledger.links import children_root
+from credentials.ledger.linked_records import children_root
+from credentials.ledger.payload import Criteria
 from credentials.ledger.recalls import recall_subject
 from credentials.verdicts.clearance import clear_item
 from credentials.verdicts.manifest import Line

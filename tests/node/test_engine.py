@@ -13,8 +13,8 @@ import pytest
 
 from consensus.checkpoint import Checkpoint, NoteError, SignedNote, cosign_line, sign_log_line
 from consensus.encoding import Value
+from consensus.log_policy import LogPolicy
 from consensus.merkle import Tree
-from consensus.policy import LogPolicy
 from consensus.standings_map import StandingsMap
 from credentials.ledger.attestation import make_attestation
 from credentials.ledger.genesis import Genesis, log_policy
@@ -25,8 +25,8 @@ from node.ledger.checkpoints import Checkpoints
 from node.ledger.cosigner import Conflict, Cosigner, Cosigning
 from node.ledger.embedded import EmbeddedEngine
 from node.ledger.ledger import Ledger
-from node.ledger.moments import Moments, PoolDropped
 from node.ledger.ordering import Ordering
+from node.ledger.subscriptions import Moments, PoolDropped
 from node.peers.messages import Item
 from node.storage.ledger import LedgerStore, SqliteStandingReader
 from node.storage.signing import SigningStore

@@ -1,7 +1,7 @@
 """Hostile messages of peers: refused at the edge, counted, bounded, cheap, and without any effect.
 
 The sender is a participant of genesis with its own keys: the worst place to be attacked from. What it sends
-is what no honest node sends; `node/peers/patience.py` says what that costs it.
+is what no honest node sends; `node/peers/strikes.py` says what that costs it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from node.errors import ProblemError
 from node.ledger.inbox import EVENTS_PER_SENDER_MAX, URGENT_IN_ROW_MAX, Inbox
 from node.peers.authentication import REQUEST_TAG, PeerAuthentication
 from node.peers.messages import BODY_BYTES_MAX, ITEM_ATTESTATION, ITEM_CONSENSUS
-from node.peers.patience import STRIKES_MAX, Patience
+from node.peers.strikes import STRIKES_MAX, Patience
 from node.service import Service
 from node.setup import network as networks
 from node.setup.keystore import Keys
@@ -136,7 +136,7 @@ class Attacker:
 @pytest.fixture
 def victim(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Service, Attacker]]:
     """A validator in this process whose peers are away, and who attacks it; refusals are not slowed down."""
-    monkeypatch.setattr("node.peers.patience.LATE_S", 0.0)
+    monkeypatch.setattr("node.peers.strikes.LATE_S", 0.0)
     nodes = found(tmp_path, (*VALIDATORS, FLOODER))
     target = nodes["customs"]
     service = open_service(DataDirectory(target.data), PASSPHRASE, target.port)

@@ -15,7 +15,7 @@ from node.errors import ProblemError
 from node.peers.authentication import REQUEST_TAG, WINDOW_S, PeerAuthentication
 from node.peers.gossip import Gossip
 from node.peers.messages import ITEM_ATTESTATION, Status
-from node.peers.patience import LATE_S, Patience
+from node.peers.strikes import LATE_S, Patience
 from node.supervision.supervisor import Supervisor
 from tests.harness import ledger
 

@@ -19,12 +19,12 @@ import pytest
 from node.cli.serve import _bind
 from node.errors import ProblemError
 from node.server import connections, exchange, feeds
-from node.server.application import Application
 from node.server.connections import Connection, Connections, Doing
 from node.server.exchange import Door
 from node.server.feeds import Feed
 from node.server.http import HttpServer
 from node.server.tls import server_context
+from node.server.wsgi import Application
 from tests.node.test_checking import certificate
 
 GET = b"GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"

@@ -1,4 +1,4 @@
-"""The inbox and the moments of the engine: each party has its share (node/ledger/inbox.py, moments.py)."""
+"""The inbox and the moments of the engine: each party has its share (inbox.py, subscriptions.py)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from node.errors import ProblemError
 from node.ledger import inbox as bounds
 from node.ledger.inbox import OWN, Inbox
-from node.ledger.moments import Moments, PoolDropped, Progressed
+from node.ledger.subscriptions import Moments, PoolDropped, Progressed
 
 
 def fill(inbox: Inbox[str], sender: str) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from node.config import shipped
-from node.ledger.condition import EngineCondition, SetAside
+from node.ledger.engine_condition import EngineCondition, SetAside
 from node.supervision import readiness
 from node.supervision.readiness import Condition, Lookout, Source
 from node.supervision.supervisor import ThreadFact

@@ -1,4 +1,4 @@
-"""Old files put back: nothing is given away twice, nothing revoked reads 0 (node/issuing/following.py)."""
+"""Old files put back: nothing is given away twice, nothing revoked reads 0 (ledger_follower.py)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from node.errors import ProblemError, SetupError
-from node.issuing.following import Told
+from node.issuing.ledger_follower import Told
 from tests.harness.restarts import Given, Maker, maker
 
 

@@ -13,18 +13,18 @@ import sqlite_utils
 
 from consensus.standings_map import StandingsMap
 from node.errors import SetupError
-from node.storage import versions
+from node.storage import schema_steps
 from node.storage.database import Database
 from node.storage.documents import StoredDocument
 from node.storage.entries import EntryRow, LedgerTip
-from node.storage.history import History, Step
 from node.storage.ledger import LedgerStore, SqliteStandingReader
 from node.storage.office import OfficeStore
+from node.storage.schema_history import History, Step
 from node.storage.signing import GuardError, SigningStore
 
-HISTORIES = {"signing": versions.SIGNING, "ledger": versions.LEDGER, "office": versions.OFFICE}
+HISTORIES = {"signing": schema_steps.SIGNING, "ledger": schema_steps.LEDGER, "office": schema_steps.OFFICE}
 STEPS: dict[str, list[Step]] = {
-    name: [getattr(versions, step) for step in history.steps] for name, history in HISTORIES.items()
+    name: [getattr(schema_steps, step) for step in history.steps] for name, history in HISTORIES.items()
 }
 KEPT = {
     "signing": ("wal", "guard", "cosign_guard", "highest", "withheld", "allowed"),

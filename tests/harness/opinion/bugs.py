@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import Any
 
-from credentials.ledger import judge, passports, speaking, standing, undo
+from credentials.ledger import admission, passports, speaking, standing, undo
 from credentials.verdicts import shown
 
 from .stage import ledger_of
@@ -102,7 +102,7 @@ def corrections_shed_marks() -> AbstractContextManager[None]:
     def taken_back(*about: Any, **known: Any) -> standing.Standing:
         return replace(original(*about, **known), marks=())
 
-    return _patched(judge, "taken_back", taken_back)
+    return _patched(admission, "taken_back", taken_back)
 
 
 def recalls_are_not_read() -> AbstractContextManager[None]:

@@ -11,8 +11,8 @@ from typing import Protocol
 from consensus.application import Application, Execution
 from consensus.chain import ChainConfig, Tip
 from consensus.cose import SeedSigner
+from consensus.log_policy import LogPolicy
 from consensus.merkle import Frontier
-from consensus.policy import LogPolicy
 from consensus.standings_map import StandingsMap
 from consensus.validators import Validator, ValidatorSet
 from credentials.ledger.attestation import make_attestation

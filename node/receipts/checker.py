@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from consensus.policy import LogPolicy, PolicyError
+from consensus.log_policy import LogPolicy, PolicyError
 from consensus.receipt import RECEIPT_BYTES_MAX, ReceiptError, VerifiedReceipt, verify_receipt
 from credentials.documents.canonical import b64u, digest_document
 from credentials.documents.identifiers import Subject, read_identifier, subject_from_blind

@@ -3,7 +3,7 @@
     expired? -> members and values as the table says -> predecessors final -> quota
              -> X9, X3, X11 of everybody -> may its author speak about this battery (speaking.py)?
              -> no: a claim, recorded beside the standing
-             -> yes: rules X1..X21 -> state -> effects.py -> other records (links.py)
+             -> yes: rules X1..X21 -> state -> effects.py -> other records (linked_records.py)
 
 A refusal changes nothing: records are put only once nothing can be refused any more.
 """
@@ -19,7 +19,7 @@ from credentials.documents.identifiers import Subject
 from credentials.ledger.attestation import Attestation, standing_key
 from credentials.ledger.effects import after, rests_on_authority, with_authority
 from credentials.ledger.genesis import Genesis
-from credentials.ledger.links import linked, require_named_exist
+from credentials.ledger.linked_records import linked, require_named_exist
 from credentials.ledger.recalls import Recalls, recalls_after
 from credentials.ledger.records import (
     Asset,

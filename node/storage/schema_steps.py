@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import sqlite_utils
 
-from node.storage.history import History
+from node.storage.schema_history import History
 
 Columns = Mapping[str, type]
 
@@ -64,7 +64,7 @@ def signing_1_guards_and_wal(db: sqlite_utils.Database) -> None:
 
 
 def signing_2_epoch(db: sqlite_utils.Database) -> None:
-    """What office.db must say as well, or one of the two is not the one that ran last (`following.py`)."""
+    """What office.db must say as well, or one of the two did not run last (`ledger_follower.py`)."""
     db.execute("CREATE TABLE epoch (id INTEGER PRIMARY KEY CHECK (id = 1), token BLOB NOT NULL)")
 
 

@@ -1,4 +1,4 @@
-"""What the engine knows of itself: the facts that readiness is built of (node/ledger/condition.py)."""
+"""What the engine knows of itself: the facts that readiness is built of (node/ledger/engine_condition.py)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from credentials.ledger.genesis import Genesis
-from node.ledger.condition import CUT_OFF_S, SET_ASIDE_KEPT, Watch
+from node.ledger.engine_condition import CUT_OFF_S, SET_ASIDE_KEPT, Watch
 from tests.consensus.test_edge import poisoned
 from tests.harness import ledger
 from tests.harness.replicas import chain_of, did

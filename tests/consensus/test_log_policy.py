@@ -17,7 +17,7 @@ from consensus.checkpoint import (
     sign_log_line,
 )
 from consensus.cose import SeedSigner
-from consensus.policy import LogPolicy, PolicyError, make_policy
+from consensus.log_policy import LogPolicy, PolicyError, make_policy
 
 ORIGIN = "log.comity.example"
 NAMES = [f"did:web:{name}.example" for name in ("maker", "authority-cn", "authority-eu", "customs")]

@@ -11,7 +11,7 @@ import pytest
 from credentials.ledger.standing import Standing
 from node.storage.documents import StoredDocument
 from node.storage.office import OfficeStore
-from node.verdicts.giving import Giving
+from node.verdicts.disclosure import Giving
 from tests.harness.border import code, subject_of, tables
 from tests.harness.ledger import (
     CUSTOMS,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import orjson
 
 from consensus.checkpoint import SignedNote
+from consensus.log_policy import LogPolicy
 from consensus.merkle import Tree
-from consensus.policy import LogPolicy
 from consensus.receipt import ReceiptError, make_receipt
 from credentials.ledger.attestation import standing_key
 from credentials.ledger.entries import AdmittedEntry, parse_entry
