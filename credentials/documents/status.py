@@ -126,16 +126,6 @@ def read_list(list_credential: Mapping[str, Any]) -> StatusList:
     )
 
 
-def bit(list_credential: Mapping[str, Any], index: int) -> bool:
-    """Return bit `index` of a list, whatever its purpose, issuer and validity."""
-    return bool(read_list(list_credential).bits(index))
-
-
-def check_status(list_credential: Mapping[str, Any], status: StatusEntry, *, at: int) -> int:
-    """Return the value of `status` in a list, as `StatusList.value` does."""
-    return read_list(list_credential).value(status, at)
-
-
 def _bitstring(subject: Mapping[str, Any]) -> bytes:
     encoded = subject.get("encodedList")
     if not isinstance(encoded, str) or not encoded.startswith("u"):

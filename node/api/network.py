@@ -9,10 +9,8 @@ from node.api.credentials import list_version
 from node.api.reading import raw_body
 from node.api.reply import json_reply
 from node.api.route import CBOR, COSE, PEER_BYTES_MAX
-from node.errors import not_found
 from node.service import Service
 
-PEER_KINDS = ("messages", "blocks", "documents", "status")
 PEER_TYPES = (COSE, CBOR)
 
 
@@ -43,8 +41,10 @@ def status_list(service: Service, name: str) -> ResponseReturnValue:
 
 
 def peer(service: Service, kind: str) -> ResponseReturnValue:
-    """A request of another node, signed by its transport key; so is the answer."""
-    if kind not in PEER_KINDS:
-        raise not_found("no_such_page", "Nodes ask each other for messages, blocks, documents and status.")
+    """A request of another node, signed by its transport key; so is the answer.
+
+    A serving node answers these in `server/exchange.py`, on a lane of their own; this is the same door for an
+    application that is called without a server, and for `/openapi.json`.
+    """
     answer = service.peers.handle(kind, raw_body(PEER_BYTES_MAX))
     return Response(answer, content_type=COSE)

@@ -24,7 +24,7 @@ from one or more founding files, which a person writes:
     licence = "licence number, if there is one"
 
     [[recognitions]]                            # credentials/ledger/recognition.py
-    [limits]                                    # credentials/ledger/genesis.py, Limits
+    [limits]                                    # credentials/ledger/parties.py, Limits
 """
 
 from __future__ import annotations

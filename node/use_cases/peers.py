@@ -34,7 +34,7 @@ class PeerDoor:
         self._shelf = shelf
 
     def handle(self, path: str, body: bytes) -> bytes:
-        """Answer POST /peer/{messages,blocks,documents,status}: `path` is e.g. "messages".
+        """Answer POST /peer/{messages,status,blocks,documents,snapshot}: `path` is e.g. "messages".
 
         401 for a body that is not signed by a participant of this network, 403 for the wrong receiver
         or network. Both bodies are COSE_Sign1, application/cose.
@@ -56,7 +56,9 @@ class PeerDoor:
                 case "snapshot":
                     answer = self._shelf.answer(content)
                 case _:
-                    raise not_found("no_such_page", "nodes ask for messages, status, blocks, documents")
+                    raise not_found(
+                        "no_such_page", "peers ask for status, messages, blocks, documents, snapshot"
+                    )
             return gossip.answer(sender, nonce, path, answer)
 
     def refuse_large(self) -> None:

@@ -20,7 +20,7 @@ from credentials.documents.issuer import (
 )
 from credentials.documents.model import StatusEntry, parse_credential
 from credentials.documents.passport import PassportSchema, merge, set_list_digest
-from credentials.documents.status import check_status
+from credentials.documents.status import read_list
 from credentials.documents.suites import eddsa
 from credentials.errors import CredentialError
 
@@ -255,7 +255,7 @@ def test_status_of_an_issued_passport() -> None:
         for purpose, url in LISTS.items()
     }
 
-    found = {entry.purpose: bool(check_status(lists[entry.purpose], entry, at=NOW)) for entry in entries}
+    found = {entry.purpose: bool(read_list(lists[entry.purpose]).value(entry, NOW)) for entry in entries}
 
     assert found == {"revocation": True, "suspension": False}
     assert all(eddsa.verify(document, key_of).controller == MAKER for document in lists.values())

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from credentials.documents.canonical import b64u
-from credentials.documents.status import bit
+from credentials.documents.status import read_list
 from node.config import DataDirectory
 from node.errors import ProblemError
 from node.service import Service
@@ -162,7 +162,7 @@ class Maker:
     def listed(self, given: Given) -> dict[str, bool]:
         """The bits of the lists that are served."""
         return {
-            purpose: bit(self.up.vc_api.status_list(name), index)
+            purpose: bool(read_list(self.up.vc_api.status_list(name)).bits(index))
             for purpose, (name, index) in given.entries.items()
         }
 

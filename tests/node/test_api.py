@@ -357,7 +357,7 @@ def test_peers_without_a_signature_are_refused(node: LiveNode) -> None:
     """
     What is not signed by a key of genesis is refused, with problem details, by every peer address.
     """
-    for kind in ("messages", "blocks", "documents", "status"):
+    for kind in ("messages", "status", "blocks", "documents", "snapshot", "gossip"):
         answer = node.client.post(f"/peer/{kind}", data=b"\xd2\x84", headers={"Content-Type": COSE})
 
         assert answer.status_code in (400, 401, 403)

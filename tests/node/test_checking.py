@@ -26,7 +26,7 @@ from consensus.cose import SeedSigner
 from credentials.documents import suites
 from credentials.documents.canonical import b64u
 from credentials.documents.keys import did_key, did_key_url, multikey_encode
-from credentials.documents.status import BITS_MIN, bit, entry, make_list_credential
+from credentials.documents.status import BITS_MIN, entry, make_list_credential, read_list
 from node.api import create_app
 from node.cli.serve import _bind
 from node.config import DataDirectory
@@ -428,5 +428,5 @@ def test_a_passport_suspended_reinstated_revoked(maker: LiveNode) -> None:
         for version in versions:
             assert maker.get(f"/receipts/{version['attestation']}").status_code == 200
             listed = json.loads(maker.get(f"/status/{lists[purpose]}?seq={version['seq']}").data)
-            told.append(bit(listed, index))
+            told.append(read_list(listed).bits(index))
         assert told == bits

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from credentials.documents.status import bit
+from credentials.documents.status import read_list
 from tests.harness.net.batteries import code_of, issue, wait_receipted
 from tests.harness.net.harness import FIVE, Node, comity, found, wait
 from tests.harness.restarts import FILES, Maker, maker
@@ -304,7 +304,7 @@ def place(made: dict[str, Any]) -> tuple[str, int]:
 def listed(node: Node, made: dict[str, Any]) -> bool:
     """The revocation bit of a passport in the list that is served."""
     name, index = place(made)
-    return bit(node.get(f"/status/{name}"), index)
+    return bool(read_list(node.get(f"/status/{name}")).bits(index))
 
 
 def status_of(node: Node, code: str) -> str:

@@ -19,7 +19,7 @@ from consensus.cose import SeedSigner
 from credentials.documents import suites
 from credentials.documents.canonical import b64u, b64u_decode, rdfc
 from credentials.documents.keys import base58btc_encode, did_key, did_key_url
-from credentials.documents.status import bit
+from credentials.documents.status import read_list
 from credentials.documents.suites import jose
 from node import config
 from node.api import create_app
@@ -646,7 +646,7 @@ def test_status_from_issue_to_reinstatement(node: Node) -> None:
     assert [v["state"] for v in versions] == ["admitted"] * 3
     assert [v["leaf_index"] for v in versions] == sorted({v["leaf_index"] for v in versions})
     lists = [json.loads(node.client.get(f"{path}?seq={v['seq']}").data) for v in versions]
-    told = [bit(listed, index) for listed in lists]
+    told = [read_list(listed).bits(index) for listed in lists]
     assert told == [False, True, False]
     assert json.loads(node.client.get(path).data) == lists[2]
     assert node.client.get(f"{path}?seq=4").status_code == 404

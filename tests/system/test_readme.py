@@ -109,13 +109,17 @@ def _without_chance(text: str) -> list[str]:
 
 def test_files_that_readme_names_exist() -> None:
     """
-    Every path in README's tables and links is in the repository.
+    Every path in README's tables and links is in the repository, and so is a heading that a link names.
     """
     paths = re.findall(r"`((?:node|consensus|credentials|config|tests)/[\w./-]*)`", README)
     paths += [target for target in re.findall(r"\]\(([^)]+)\)", README) if "://" not in target]
 
     assert len(paths) > 30
-    assert [path for path in paths if not (ROOT / path).exists()] == []
+    assert [path for path in paths if not (ROOT / path.partition("#")[0]).exists()] == []
+    for target, _, heading in (path.partition("#") for path in paths if "#" in path):
+        lines = (ROOT / target).read_text().splitlines()
+        headings = [line.lstrip("# ").lower() for line in lines if line.startswith("#")]
+        assert heading in [re.sub(r"[^\w -]", "", text).replace(" ", "-") for text in headings], heading
 
 
 def test_make_targets_that_readme_names_exist() -> None:
