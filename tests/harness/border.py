@@ -10,7 +10,7 @@ import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -85,6 +85,7 @@ def schemas() -> Mapping[str, PassportSchema]:
     return {schema["$id"]: PassportSchema(schema)}
 
 
+@cache
 def policy(name: str = "customs-eu") -> Policy:
     return Policy.parse((CONFIG / f"policies/{name}.toml").read_bytes())
 
@@ -337,7 +338,7 @@ class World:
 
     def view(self, text: str) -> LedgerView:
         target = subject_of(text)
-        mine = [leaf for leaf in self.leaves if _about(leaf.entry) == target.as_list()]
+        mine = [leaf for leaf in self.leaves if _read(leaf.entry)[0] == target.as_list()]
         standing, reader = self.ledger.registry.standing(target), self.ledger.reader
         key, about = standing_key(target), standing_key(recall_subject(target.scheme, target.namespace))
         found = reader.get_many([claims_key(key), about])
@@ -385,8 +386,9 @@ class World:
             for point in points:
                 document = self.documents[statement.set_list.points[point]]
                 fetched[point] = Held(document, MAKER, self.now - 30)
+        cited = {digest for leaf in view.entries if (digest := _read(leaf.entry)[1]) is not None}
         events: dict[bytes, Held | Missing] = {
-            digest: Held(document) for digest, document in self.documents.items()
+            digest: Held(self.documents[digest]) for digest in cited if digest in self.documents
         }
         in_play = identifiers_in_play(
             {"battery": text, "vin": vin, "documents": list(shown)},
@@ -453,11 +455,13 @@ def world(**genesis: Any) -> World:
     return World(Ledger(make_genesis(**genesis))) if genesis else World()
 
 
-def _about(entry: bytes) -> list[Any] | None:
+@lru_cache(maxsize=4096)
+def _read(entry: bytes) -> tuple[list[Any] | None, bytes | None]:
+    """Whom a leaf is about, and the digest of the document that it attests."""
     parsed = parse_entry(entry)
     if isinstance(parsed, AdmittedEntry):
-        return parsed.attestation.subject.as_list()
-    return parsed.subject.as_list() if isinstance(parsed, RefusedEntry) else None
+        return parsed.attestation.subject.as_list(), parsed.attestation.document_digest
+    return (parsed.subject.as_list(), None) if isinstance(parsed, RefusedEntry) else (None, None)
 
 
 def used_pack(w: World, serial: int, *, record: Mapping[str, Any] | None = None) -> str:

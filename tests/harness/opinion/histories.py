@@ -99,11 +99,10 @@ def walk(seed: int, steps: int, start: Stage) -> Walks:
         if not stage.accredited(act):
             continue
         walks.steps += 1
-        before = stage.shape(act.battery)
         outcome, step = stage.would(act)
         if outcome == CLAIM:
             walks.claims += 1
-            if stage.shape(act.battery, step) != before:
+            if stage.shape(act.battery, step) != stage.shape(act.battery):
                 walks.add("claim", f"{act.event} by {name(act.by)}", "changed the standing", (*history, act))
         if outcome != STATE:
             continue
