@@ -1176,7 +1176,7 @@ def test_a_status_list_signed_by_another_party_is_not_believed() -> None:
     """
     w = World()
     text = w.new(1)
-    forged = {k: v for k, v in w.lists["revocation"].items() if k != "proof"}
+    forged = {k: v for k, v in w.lists[LISTS["revocation"]].items() if k != "proof"}
     signed = eddsa.sign(forged, signer(WORKSHOP, "credential"), "2027-01-01T00:00:00Z")
     from credentials.documents.canonical import digest_document
 

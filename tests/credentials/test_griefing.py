@@ -8,6 +8,7 @@ that the battery reaches on an honest life: what the stranger says leaves the st
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -20,6 +21,9 @@ from credentials.ledger.entries import ClaimEntry, parse_entry
 from credentials.ledger.genesis import Accreditation, Genesis
 from credentials.ledger.lifecycle import Event
 from credentials.ledger.speaking import Silent
+from credentials.verdicts import shown
+from credentials.verdicts.record import Inquiry
+from credentials.verdicts.verdict import Findings
 from tests.harness.ledger import (
     CREATED,
     CUSTOMS,
@@ -36,6 +40,9 @@ from tests.harness.ledger import (
     vehicle,
 )
 from tests.harness.ledger import PARTIES as CAST
+from tests.harness.opinion.bugs import BUGS, patched
+from tests.harness.opinion.griefing import spoil
+from tests.harness.opinion.trades import TRADES
 
 CAR, STRANGERS_CAR = vehicle(1), vehicle(2)
 PACK, OTHER, MODULE = battery(1), battery(2), battery(3, "ZZ6")
@@ -204,3 +211,50 @@ def test_each_event_is_tried_as_a_claim_first(capsys: pytest.CaptureFixture[str]
     with capsys.disabled():
         print(f"griefing: {tried} events x strangers x states, {claimed} would be claims", end=" ")
     assert claimed > 200
+
+
+def test_a_stranger_changes_no_verdict_of_an_import(capsys: pytest.CaptureFixture[str]) -> None:
+    """
+    In each state of an import, each event by each party that may not speak: the holder's next act is
+    recorded, and the whole verdict is the same before and after it, shown in another way each time.
+    """
+    count = spoil(TRADES[:1], views=1)
+
+    with capsys.disabled():
+        print(f"griefing: {count}", end=" ")
+    assert count.claims > 100
+    assert not count.findings, count.findings[0]
+
+
+@pytest.mark.check
+def test_a_stranger_changes_no_verdict_of_any_honest_trade(capsys: pytest.CaptureFixture[str]) -> None:
+    """
+    The same in each state of every honest trade: use, second life, waste, returns, both directions.
+    """
+    count = spoil(TRADES, views=1)
+
+    with capsys.disabled():
+        print(f"griefing: {count}", end=" ")
+    assert count.claims > 2_000
+    assert not count.findings, count.findings[0]
+
+
+def test_a_verdict_that_hears_strangers_is_found() -> None:
+    """
+    With the bug that every operator speaks, or that a claim holds the goods, the comparison finds it.
+    """
+    made = [replace(TRADES[0], acts=TRADES[0].acts[:3])]
+    with BUGS["any_operator_speaks"]():
+        spoken = spoil(made, views=1)
+    with patched(shown, "_check_claims", _claims_hold):
+        louder = spoil(made, views=1)
+
+    assert any("became state" in finding for finding in spoken.findings)
+    assert any("verdict" in finding for finding in louder.findings)
+
+
+def _claims_hold(found: Findings, standing: Any, inquiry: Inquiry) -> None:
+    """A planted bug: what a stranger says holds the goods."""
+    ledger = inquiry.evidence.ledger
+    if ledger is not None and ledger.claims is not None:
+        found.failed("standing.claims", "recalled")

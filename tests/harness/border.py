@@ -54,7 +54,15 @@ ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "config"
 LAW_DATE = "2027-03-01"
 DECLARATION = "26NLTEST000001"
-LISTS = {purpose: f"https://maker.example/status/{purpose}" for purpose in status.PURPOSES}
+
+
+def lists_of(publisher: str) -> dict[str, str]:
+    """Where a publisher's status lists are served, by purpose."""
+    host = publisher.rsplit(":", 1)[-1]
+    return {purpose: f"https://{host}/status/{purpose}" for purpose in status.PURPOSES}
+
+
+LISTS = lists_of(MAKER)
 DAY = "123456789ABCDEFGHJKLMNPRSTUVWXY"
 
 
@@ -135,20 +143,22 @@ def subject_if_readable(text: str) -> Subject | None:
 
 @dataclass
 class World:
-    """The ledger, every document anybody made, and the maker's status lists."""
+    """The ledger, every document anybody made, and the publishers' status lists."""
 
     ledger: Ledger = field(default_factory=Ledger)
+    publishers: tuple[str, ...] = (MAKER,)
     passports: dict[str, IssuedPassport] = field(default_factory=dict)
     documents: dict[bytes, dict[str, Any]] = field(default_factory=dict)
     lists: dict[str, dict[str, Any]] = field(default_factory=dict)
     raised: dict[str, set[int]] = field(default_factory=lambda: {p: set() for p in LISTS})
-    seq: int = 0
+    seqs: dict[str, int] = field(default_factory=dict)
     leaves: list[LedgerEntry] = field(default_factory=list)
     refused: dict[bytes, bytes] = field(default_factory=dict)
     issued: int = 0
 
     def __post_init__(self) -> None:
-        self.publish_lists()
+        for publisher in self.publishers:
+            self.publish_lists(publisher)
 
     @property
     def genesis(self) -> Genesis:
@@ -187,7 +197,7 @@ class World:
             identifier=identifier_of(text),
             version=version,
             ids={p: f"urn:uuid:00000000-0000-4000-8000-{self.issued:06d}{p:06d}" for p in (1, 2, 3, 4)},
-            status_entry=status_entries(LISTS, self.issued),
+            status_entry=status_entries(lists_of(by), self.issued),
             valid_from=stamp(CREATED),
             created=stamp(CREATED),
             paths=tables().paths,
@@ -240,32 +250,25 @@ class World:
         self.documents[digest] = doc
         self.run(self.ledger.attest(by, event, subject_of(text), document_digest=digest, **delta))
 
-    def publish_lists(self) -> None:
-        """A new version of the maker's status lists, attested."""
-        self.seq += 1
-        for purpose, url in LISTS.items():
-            previous = digest_document(self.lists[purpose]) if purpose in self.lists else None
+    def publish_lists(self, by: str = MAKER) -> None:
+        """A new version of a publisher's status lists, attested; only the maker raises bits."""
+        self.seqs[by] = self.seqs.get(by, 0) + 1
+        for purpose, url in lists_of(by).items():
+            previous = digest_document(self.lists[url]) if url in self.lists else None
             document = issue_status_list(
                 list_id=url,
                 purpose=purpose,
-                set_bits=sorted(self.raised[purpose]),
-                issuer_did=MAKER,
-                signer=signer(MAKER, "credential"),
+                set_bits=sorted(self.raised[purpose]) if by == MAKER else [],
+                issuer_did=by,
+                signer=signer(by, "credential"),
                 valid_from=stamp(CREATED),
                 created=stamp(self.now),
             )
-            self.lists[purpose] = document
+            self.lists[url] = document
             digest = digest_document(document)
-            update = StatusUpdate(digest, purpose, self.seq, previous)
-            self.run(
-                self.ledger.attest(
-                    MAKER,
-                    "status.published",
-                    status_subject(MAKER, url),
-                    status=update,
-                    document_digest=digest,
-                )
-            )
+            update = StatusUpdate(digest, purpose, self.seqs[by], previous)
+            about = status_subject(by, url)
+            self.run(self.ledger.attest(by, "status.published", about, status=update, document_digest=digest))
 
     def new(self, serial: int, **members: Any) -> str:
         """A battery that was produced, published and exported, and declared by the importer."""
@@ -320,10 +323,11 @@ class World:
             "quorum_silence_s": 2,
             "recognitions": self.genesis.recognitions,
             "status_lists": {
-                (MAKER, purpose, url): StatusSource(
-                    self.lists[purpose], self.list_digest(purpose), self.now - 60, MAKER
+                (by, purpose, url): StatusSource(
+                    self.lists[url], self.list_digest(purpose, by), self.now - 60, by
                 )
-                for purpose, url in LISTS.items()
+                for by in self.publishers
+                for purpose, url in lists_of(by).items()
             },
             "schemas": schemas(),
             "contexts": contexts(),
@@ -331,8 +335,8 @@ class World:
         }
         return NetworkView(**(values | changes))
 
-    def list_digest(self, purpose: str) -> bytes | None:
-        key = standing_key(status_subject(MAKER, LISTS[purpose]))
+    def list_digest(self, purpose: str, by: str = MAKER) -> bytes | None:
+        key = standing_key(status_subject(by, lists_of(by)[purpose]))
         data = self.ledger.reader.get_many([key]).get(key)
         return StatusLists.decode(data).latest[purpose].digest if data else None
 
@@ -385,7 +389,7 @@ class World:
             assert statement.set_list is not None
             for point in points:
                 document = self.documents[statement.set_list.points[point]]
-                fetched[point] = Held(document, MAKER, self.now - 30)
+                fetched[point] = Held(document, statement.issuer, self.now - 30)
         cited = {digest for leaf in view.entries if (digest := _read(leaf.entry)[1]) is not None}
         events: dict[bytes, Held | Missing] = {
             digest: Held(self.documents[digest]) for digest in cited if digest in self.documents
@@ -410,6 +414,7 @@ class World:
         *,
         shown: Sequence[Mapping[str, Any] | bytes] = (),
         policy_name: str = "customs-eu",
+        direction: str | None = None,
         evidence: Evidence | None = None,
         others: Sequence[Mapping[str, Any]] = (),
         at: int | None = None,
@@ -432,7 +437,7 @@ class World:
         return clear_item(
             manifest.lines[number - 1],
             evidence or self.evidence(text, shown=shown, vin=line.get("vin")),
-            policy(policy_name),
+            replace(policy(policy_name), direction=direction) if direction else policy(policy_name),
             law_date,
             at or self.now,
             context,

@@ -21,7 +21,7 @@ Bug = Callable[[], AbstractContextManager[None]]
 
 
 @contextmanager
-def _patched(owner: Any, name: str, changed: Any) -> Iterator[None]:
+def patched(owner: Any, name: str, changed: Any) -> Iterator[None]:
     original = getattr(owner, name)
     setattr(owner, name, changed)
     try:
@@ -49,7 +49,7 @@ def _table(event: str, member: str, value: Any) -> AbstractContextManager[None]:
     else:
         found[member] = value
     files = {"lifecycle.json": json.dumps(table).encode()}
-    return _patched(ledger_of, "rule_files", lambda: files)
+    return patched(ledger_of, "rule_files", lambda: files)
 
 
 def installing_leaves_no_mark() -> AbstractContextManager[None]:
@@ -92,7 +92,7 @@ def any_operator_speaks() -> AbstractContextManager[None]:
 
 def a_stopped_passport_is_free() -> AbstractContextManager[None]:
     """Rule: publishing, superseding and revoking do not ask what an authority stopped."""
-    return _patched(passports, "_require_free", lambda *_: None)
+    return patched(passports, "_require_free", lambda *_: None)
 
 
 def corrections_shed_marks() -> AbstractContextManager[None]:
@@ -102,12 +102,12 @@ def corrections_shed_marks() -> AbstractContextManager[None]:
     def taken_back(*about: Any, **known: Any) -> standing.Standing:
         return replace(original(*about, **known), marks=())
 
-    return _patched(admission, "taken_back", taken_back)
+    return patched(admission, "taken_back", taken_back)
 
 
 def recalls_are_not_read() -> AbstractContextManager[None]:
     """Verdict: no recall is seen."""
-    return _patched(shown, "_recalls", lambda *_: {})
+    return patched(shown, "_recalls", lambda *_: {})
 
 
 BUGS: dict[str, Bug] = {

@@ -226,8 +226,13 @@ def _exported(file: File, act: Act) -> File:
     return replace(_named(file, act), place=None, also=frozenset(), vehicle=None)
 
 
+def before_whom(act: Act) -> str:
+    """The side before whose customs a battery is presented: of the office named, or the author's own."""
+    return side(act.parties[0] if act.parties else act.by)
+
+
 def _presented(file: File, act: Act) -> File:
-    where = side(act.by)
+    where = before_whom(act)
     return replace(file, declaration=(act.declaration or "", where), place=where)
 
 

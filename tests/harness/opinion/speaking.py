@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from .law import CUSTOMS_ACTS, IRREVERSIBLE, PASSPORT_ACTS, TRADE_ACTS, Act, Archive, File, may_lift
+from .law import (
+    CUSTOMS_ACTS,
+    IRREVERSIBLE,
+    PASSPORT_ACTS,
+    TRADE_ACTS,
+    Act,
+    Archive,
+    File,
+    before_whom,
+    may_lift,
+)
 from .parties import is_authority, is_customs, side
 
 LIFTS = {"battery.found": "lost", "battery.recall_lifted": "recalled"}
@@ -48,7 +58,7 @@ def may_speak(archive: Archive, act: Act) -> bool:
     if act.event in PASSPORT_ACTS:
         return _may_passport(file, act)
     if act.event == "battery.presented":  # I4
-        free = file.declaration is None and not file.is_set("refused", side(act.by))
+        free = file.declaration is None and not file.is_set("refused", before_whom(act))
         return free and (holds(file, act) or is_customs(act.by))
     if act.event == "responsibility.transferred":
         return act.by == file.responsible and set(act.parties) <= set(act.countersigned)

@@ -64,7 +64,9 @@ def i2_passport_stopped(file: File, shown: Shown) -> Bound | None:
 
 def i2_goods_stopped(file: File, shown: Shown) -> Bound | None:
     """Refused or suspended there, recalled there or by its maker, or lost anywhere, and not lifted."""
-    here = [s for s in file.settings if s.where == shown.jurisdiction and s.what in ("refused", "suspended")]
+    # What was refused may leave again (Art 28); what is suspended stays before its customs.
+    stopped = ("suspended",) if shown.direction == "export" else ("refused", "suspended")
+    here = [s for s in file.settings if s.where == shown.jurisdiction and s.what in stopped]
     recalled = [
         s
         for s in file.settings

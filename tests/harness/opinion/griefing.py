@@ -1,0 +1,193 @@
+"""Strangers beside honest trades (I5): each event, by each party that may not speak, at each state.
+
+An act put beside the honest ones is compared with a world in which the same party claimed the same of another
+battery at that moment: heights, times and places in the log are the same, and what is left to differ is what
+the act did. Of a claim that is the check `standing.claims`; of a refusal on record (a known code enrolled
+again, X2; a second presentation, X12) the check `standing.identity`, a refused step of the timeline, and the
+number of entries that `ledger` says were read: nothing louder than a warning. Word, main reason, ground,
+every other check, gaps, sources, timeline and passport are the same (`difference`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from .alphabet import CAR, CUSTOMS, EVERYBODY, acts_of
+from .law import Act, Archive, after
+from .parties import HOLDER, MAKER, STRANGER, name
+from .speaking import may_speak
+from .stage import CLAIM, CONDITIONS, REFUSED, STATE, Stage
+from .trades import Trade
+from .words import Shown
+
+ANOTHER = "Z"  # a battery of which nothing is asked
+NEUTRAL = Act(STRANGER, "battery.sold", ANOTHER, parties=(HOLDER,))
+TOLD_OF = ("standing.claims", "standing.identity")  # what somebody else said, or lost
+
+
+def sights() -> Iterator[Shown]:
+    """Every way in which a battery is shown."""
+    for jurisdiction in ("EU", "CN"):
+        for direction in ("import", "export", "inland"):
+            for goods in ("battery", "in_vehicle"):
+                for condition in CONDITIONS:
+                    yield Shown(jurisdiction, condition=condition, goods=goods, direction=direction)
+
+
+SIGHTS = tuple(sights())
+
+QUIET = ("pass", "warn")
+
+
+@dataclass
+class Count:
+    """What was tried, and what it did."""
+
+    states: int = 0
+    tried: int = 0
+    claims: int = 0
+    refused: int = 0  # on record as refused
+    unheard: int = 0  # not recorded at all
+    compared: int = 0
+    went_on: int = 0  # the honest holder's next act, recorded beside it
+    findings: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.states} states, {self.tried} acts of those who may not speak, {self.claims} claims, "
+            f"{self.refused} refusals on record, {self.unheard} not recorded; {self.compared} verdicts "
+            f"compared, {self.went_on} next acts recorded, {len(self.findings)} differences"
+        )
+
+
+@cache
+def beginning() -> Stage:
+    """A ledger on which another battery lies, for claims that have nothing to do with the one judged."""
+    stage = Stage.new()
+    _record(stage, Act(MAKER, "battery.produced", ANOTHER))
+    return stage
+
+
+def _record(stage: Stage, act: Act) -> None:
+    outcome, step = stage.would(act)
+    assert outcome == STATE, f"{act}: {outcome}"
+    stage.take(act, step)
+
+
+def everything(archive: Archive, battery: str, events: Iterable[str]) -> Iterator[Act]:
+    """Each event about a battery by everybody, with the members that the alphabet gives it."""
+    batteries = (battery, ANOTHER)
+    for event in events:
+        found = list(acts_of(event, battery, archive, batteries))
+        yield from found
+        # Whoever is not in the alphabet of an event tries it all the same, in another's words.
+        said_by = {act.by for act in found}
+        for by in (*EVERYBODY, *CUSTOMS):
+            if found and by not in said_by:
+                said_by.add(by)
+                like = found[0]
+                yield Act(
+                    by, event, battery, like.parties, like.others, like.vehicle, like.declaration,
+                    like.version, like.about_version, like.undoes, like.countersigned,
+                )  # fmt: skip
+
+
+def told(stage: Stage, battery: str, shown: Shown) -> dict[str, Any]:
+    """The whole verdict but what it says of claims and refusals, which must be no more than a warning."""
+    found: dict[str, Any] = stage.judged(battery, shown, CAR).as_dict()
+    found["louder"] = [c for c in found["checks"] if c["name"] in TOLD_OF and c["outcome"] not in QUIET]
+    found["checks"] = [c for c in found["checks"] if c["name"] not in TOLD_OF]
+    for check in found["checks"]:
+        if check["name"] == "ledger":
+            check["evidence"].pop("entries", None)
+    found["timeline"] = [step for step in found["timeline"] if step["state"] != "refused"]
+    return found
+
+
+def difference(without: dict[str, Any], beside: dict[str, Any]) -> list[str]:
+    """The members of a verdict that are not the same."""
+    found = [key for key in without if key != "checks" and without[key] != beside.get(key)]
+    checks = zip(without["checks"], beside["checks"], strict=False)
+    found += [f"{a['name']}: {a['reason']} -> {b['reason']}" for a, b in checks if a != b]
+    return found + (["checks"] if len(without["checks"]) != len(beside["checks"]) else [])
+
+
+def spoil(trades: Iterable[Trade], views: int) -> Count:
+    """Each state of the trades, with everything that strangers say there; `views` sights per claim."""
+    count, seen = Count(), set[tuple[Act, ...]]()
+    for trade in trades:
+        for upto in range(len(trade.acts)):
+            acts = trade.acts[:upto]
+            if (*acts, trade.acts[upto]) in seen:
+                continue
+            seen.add((*acts, trade.acts[upto]))
+            _spoil_state(acts, trade.acts[upto], trade.battery, count, views)
+    return count
+
+
+def _spoil_state(acts: tuple[Act, ...], then: Act, battery: str, count: Count, views: int) -> None:
+    stage, archive = beginning().fork(), Archive()
+    for act in acts:
+        _record(stage, act)
+        archive = after(archive, act)
+    count.states += 1
+    undisturbed = stage.fork()
+    outcome, step = undisturbed.would(NEUTRAL)
+    assert outcome == CLAIM, outcome
+    undisturbed.take(NEUTRAL, step)
+    later = undisturbed.fork()
+    _record(later, then)
+    known: dict[tuple[bool, Shown], dict[str, Any]] = {}
+    for act in everything(archive, battery, stage.book.attesters):
+        if may_speak(archive, act) or not stage.accredited(act):
+            continue
+        count.tried += 1
+        outcome, step = stage.would(act)
+        if outcome == STATE:
+            count.findings.append(f"{act} by {name(act.by)} became state, after {_steps(acts)}")
+        if outcome not in (CLAIM, REFUSED):
+            count.unheard += 1
+            continue
+        beside = stage.fork()
+        beside.take(act, step)
+        turn = count.claims + count.refused
+        count.claims += outcome == CLAIM
+        count.refused += outcome == REFUSED
+        _compare(undisturbed, beside, battery, (act, acts), known, count, turn, views, went_on=False)
+        outcome, step = beside.would(then)
+        if outcome != STATE:
+            count.findings.append(f"{then} is {outcome} beside {act}, after {_steps(acts)}")
+            continue
+        beside.take(then, step)
+        count.went_on += 1
+        _compare(later, beside, battery, (act, acts), known, count, turn, views, went_on=True)
+
+
+def _compare(  # noqa: PLR0917
+    without: Stage,
+    beside: Stage,
+    battery: str,
+    told_of: tuple[Act, tuple[Act, ...]],
+    known: dict[tuple[bool, Shown], dict[str, Any]],
+    count: Count,
+    turn: int,
+    views: int,
+    *,
+    went_on: bool,
+) -> None:
+    """Compare the verdicts in `views` of the ways to show it, other ones each time."""
+    for n in range(views):
+        shown = SIGHTS[(turn * views + n) % len(SIGHTS)]
+        if (went_on, shown) not in known:
+            known[went_on, shown] = told(without, battery, shown)
+        count.compared += 1
+        if found := difference(known[went_on, shown], told(beside, battery, shown)):
+            act, acts = told_of
+            count.findings.append(f"{act}: {', '.join(found)} as {shown}, after {_steps(acts)}")
+
+
+def _steps(acts: tuple[Act, ...]) -> str:
+    return "; ".join(map(str, acts)) or "nothing"

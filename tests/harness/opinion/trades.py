@@ -1,0 +1,240 @@
+"""Honest trades by name, and the worst word that the law needs on each: they go through, and are said well.
+
+The other half of the opinion. `words.py` says what nobody may say better; here stands what nobody may refuse,
+and what nobody may say worse: each act is its rightful party's, each is needed, and nothing is wrong.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from .alphabet import CAR, OURS, THEIRS
+from .law import Act
+from .parties import (
+    CN_AUTHORITY,
+    CN_CUSTOMS,
+    EU_AUTHORITY,
+    EU_CUSTOMS,
+    HOLDER,
+    MAKER,
+    RIVAL,
+    STRANGER,
+)
+from .words import Shown
+
+PACK, EUROPEAN, SUCCESSOR = "A", "R1", "S1"
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """What happens to a battery, and how it may be shown then, each with the worst word allowed."""
+
+    name: str
+    acts: tuple[Act, ...]
+    sights: tuple[tuple[Shown, str], ...]
+    battery: str = PACK
+
+
+def act(by: str, event: str, *parties: str, about: str = PACK, **more: object) -> Act:
+    return replace(Act(by, event, about, parties=parties), **more)  # type: ignore[arg-type]
+
+
+def seen(condition: str, word: str = "clear", **more: str) -> tuple[Shown, str]:
+    return replace(Shown(condition=condition), **more), word
+
+
+IN_CAR, TO_CN, OUT, INLAND = (
+    {"goods": "in_vehicle"},
+    {"jurisdiction": "CN"},
+    {"direction": "export"},
+    {"direction": "inland"},
+)
+MADE = (act(MAKER, "battery.produced"), act(MAKER, "passport.published", version=1))
+SENT = (*MADE, act(MAKER, "battery.exported", HOLDER))
+DECLARED = (*SENT, act(HOLDER, "battery.presented", declaration=OURS))
+RELEASED = (*DECLARED, act(EU_CUSTOMS, "customs.released"))
+PLACED = (*RELEASED, act(HOLDER, "market.placed", STRANGER))
+IN_USE = (*PLACED, act(STRANGER, "battery.installed", vehicle=CAR))
+TAKEN_OUT = (
+    *IN_USE,
+    act(STRANGER, "battery.swapped_out", vehicle=CAR),
+    act(STRANGER, "soh.measured"),
+)
+SENT_USED = (*TAKEN_OUT, act(HOLDER, "used.exported", MAKER))
+WASTE = (*TAKEN_OUT, act(HOLDER, "battery.declared_waste", STRANGER))
+AGAIN = act(HOLDER, "battery.presented", declaration=THEIRS)
+REFUSED = (*DECLARED, act(EU_CUSTOMS, "customs.refused"))
+BACK_HOME = act(HOLDER, "battery.exported", MAKER)
+MADE_IN_EU = (
+    act(RIVAL, "battery.produced", about=EUROPEAN),
+    act(RIVAL, "passport.published", about=EUROPEAN, version=1),
+)
+
+TRADES = (
+    Trade("import of a new battery", DECLARED, (seen("new"),)),
+    Trade("import, released", RELEASED, (seen("new"),)),
+    Trade("import, on the way, not yet declared", SENT, (seen("new"),)),
+    Trade("on the market", PLACED, (seen("new", **INLAND), seen("new", **OUT))),
+    Trade(
+        "rework before sale",
+        (*MADE, act(MAKER, "battery.maintained"), *DECLARED[2:]),
+        (seen("new"),),
+    ),
+    Trade(
+        "unsold stock of one market sent on to another",
+        (*MADE, act(MAKER, "market.placed", HOLDER), *DECLARED[2:]),
+        (seen("new"),),
+    ),
+    Trade(
+        "unsold stock of the EU sent to China",
+        (*PLACED, BACK_HOME),
+        (seen("new", **OUT), seen("new", **TO_CN), seen("return", **TO_CN)),
+    ),
+    Trade(
+        "unsold stock comes back: a return",
+        (*PLACED, BACK_HOME, AGAIN),
+        (seen("return", declaration=THEIRS),),
+    ),
+    Trade(
+        "a refusal corrected (Reg 2019/1020 Art 28)",
+        (*REFUSED, act(EU_CUSTOMS, "customs.refusal_lifted"), DECLARED[-1]),
+        (seen("new"),),
+    ),
+    Trade("refused goods are sent back", REFUSED, (seen("new", **OUT),)),
+    Trade(
+        "refused goods are back home",
+        (*REFUSED, BACK_HOME),
+        (seen("new", **TO_CN), seen("return", **TO_CN)),
+    ),
+    Trade(
+        "a suspension that ended in release",
+        (*DECLARED, act(EU_CUSTOMS, "customs.suspended"), act(EU_CUSTOMS, "customs.released")),
+        (seen("new"),),
+    ),
+    Trade(
+        "a declaration invalidated, declared again (UCC Art 174)",
+        (*DECLARED, act(EU_CUSTOMS, "customs.invalidated"), AGAIN),
+        (seen("new", declaration=THEIRS),),
+    ),
+    Trade(
+        "transit to an office of the other side",
+        (*DECLARED, act(EU_CUSTOMS, "customs.moved", CN_CUSTOMS), act(CN_CUSTOMS, "customs.released")),
+        (seen("new", **TO_CN),),
+    ),
+    Trade(
+        "a battery made in the EU goes to China",
+        (
+            *MADE_IN_EU,
+            act(RIVAL, "battery.exported", MAKER, about=EUROPEAN),
+            act(RIVAL, "battery.presented", CN_CUSTOMS, about=EUROPEAN, declaration=OURS),
+            act(CN_CUSTOMS, "customs.released", about=EUROPEAN),
+        ),
+        (seen("new", **TO_CN),),
+        EUROPEAN,
+    ),
+    Trade(
+        "in its first car",
+        IN_USE,
+        (seen("new", **IN_CAR, **INLAND), seen("used", **IN_CAR, **INLAND), seen("new", **IN_CAR, **OUT)),
+    ),
+    Trade("out of its car", TAKEN_OUT, (seen("used", **INLAND), seen("return", "undecided", **OUT))),
+    Trade(
+        "a used battery to China, with its record (Annex XIV)",
+        SENT_USED,
+        (seen("used", **OUT), seen("used", **TO_CN), seen("repair", "undecided", **TO_CN)),
+    ),
+    Trade(
+        "a warranty return to its maker",
+        (*TAKEN_OUT, BACK_HOME),
+        (seen("return", "undecided", **TO_CN), seen("return", "undecided", **OUT)),
+    ),
+    Trade(
+        "a used battery comes back: a re-import",
+        (*SENT_USED, AGAIN),
+        (seen("used", declaration=THEIRS), seen("return", "undecided", declaration=THEIRS)),
+    ),
+    Trade(
+        "installed again",
+        (*TAKEN_OUT, act(STRANGER, "battery.installed", vehicle=CAR)),
+        (seen("used", **IN_CAR, **INLAND),),
+    ),
+    Trade("waste, as waste", WASTE, (seen("waste", **INLAND), seen("waste", "undecided", **OUT))),
+    Trade(
+        "waste collected and sent abroad",
+        (*WASTE, act(STRANGER, "waste.collected"), act(STRANGER, "waste.exported", MAKER)),
+        (seen("waste", "undecided", **OUT), seen("waste", "undecided", **TO_CN)),
+    ),
+    Trade(
+        "made into another battery",
+        (
+            *WASTE,
+            act(
+                MAKER,
+                "second_life.prepared_for_reuse",
+                others=(SUCCESSOR,),
+                countersigned=(HOLDER, MAKER),
+            ),
+            act(MAKER, "battery.produced", about=SUCCESSOR, others=(PACK,)),
+            act(MAKER, "passport.published", about=SUCCESSOR, version=1),
+            act(MAKER, "market.placed", STRANGER, about=SUCCESSOR),
+            act(STRANGER, "soh.measured", about=SUCCESSOR),
+        ),
+        (seen("second_life", **INLAND), seen("used", **INLAND)),
+        SUCCESSOR,
+    ),
+    Trade(
+        "lost and found",
+        (*SENT, act(HOLDER, "battery.reported_lost"), act(HOLDER, "battery.found"), DECLARED[-1]),
+        (seen("new"),),
+    ),
+    Trade(
+        "recalled, put right",
+        (*SENT, act(MAKER, "battery.recalled"), act(MAKER, "battery.recall_lifted"), DECLARED[-1]),
+        (seen("new"),),
+    ),
+    Trade(
+        "a passport with a mistake, superseded",
+        (*DECLARED, act(MAKER, "passport.superseded", version=2, about_version=1)),
+        (seen("new"),),
+    ),
+    Trade(
+        "a passport suspended and reinstated by its authority",
+        (
+            *MADE,
+            act(CN_AUTHORITY, "passport.suspended", about_version=1),
+            act(CN_AUTHORITY, "passport.reinstated", about_version=1),
+            *DECLARED[2:],
+        ),
+        (seen("new"),),
+    ),
+    Trade(
+        "a passport revoked, the ban lifted, published anew",
+        (
+            *MADE,
+            act(CN_AUTHORITY, "passport.revoked", about_version=1),
+            act(CN_AUTHORITY, "passport.ban_lifted", about_version=1),
+            act(MAKER, "passport.published", version=2),
+            *DECLARED[2:],
+        ),
+        (seen("new"),),
+    ),
+    Trade(
+        "handed over along a chain of sales",
+        (*MADE, act(MAKER, "battery.handed_over", HOLDER, countersigned=(HOLDER,)), DECLARED[-1]),
+        (seen("new"),),
+    ),
+    Trade(
+        "the holder insolvent, an authority assigns",
+        (*RELEASED, act(EU_AUTHORITY, "custody.assigned", RIVAL), act(RIVAL, "market.placed", HOLDER)),
+        (seen("new", **INLAND),),
+    ),
+    Trade(
+        "older stock, enrolled by its holder",
+        (
+            act(HOLDER, "battery.enrolled"),
+            act(HOLDER, "passport.published", version=1),
+            act(HOLDER, "market.placed", STRANGER),
+        ),
+        (seen("used", **INLAND),),
+    ),
+)
