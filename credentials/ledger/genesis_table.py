@@ -154,9 +154,10 @@ def read_validators(value: object, participants: Mapping[str, Participant]) -> V
     jurisdictions: dict[str, int] = {}
     for table in _tables(value, "validators"):
         require_keys(table, {"participant"}, "a validator")
-        participant = participants.get(table["participant"])
+        did = table["participant"]
+        participant = participants.get(did) if type(did) is str else None
         if participant is None:
-            raise genesis_invalid(f"the validator {table['participant']!r} is no participant")
+            raise genesis_invalid(f"the validator {did!r} is no participant")
         for role in VALIDATOR_KEY_ROLES:
             if len([key for key in participant.keys if key.role == role]) != 1:
                 raise genesis_invalid(f"the validator {participant.did} needs exactly one {role} key")

@@ -98,18 +98,21 @@ def read_lifecycle(table: Mapping[str, Any]) -> Lifecycle:
         guards_always=_words(table.get("guards_always", []), words.rules, "guards_always"),
         events=events,
         rules=words.rules,
-        eu_status_transitions={
-            status: _strings(following, "euStatusTransitions")
-            for status, following in table.get("euStatusTransitions", {}).items()
-        },
+        eu_status_transitions=_transitions(table.get("euStatusTransitions", {})),
     )
+
+
+def _transitions(value: object) -> dict[str, tuple[str, ...]]:
+    if not isinstance(value, Mapping):
+        raise rules_invalid("euStatusTransitions is not an object")
+    return {status: _strings(following, "euStatusTransitions") for status, following in value.items()}
 
 
 def _event(row: Mapping[str, Any], words: _Words) -> Event:
     _keys(row, _EVENT_KNOWN.split(), _EVENT_REQUIRED, "an event")
     name = _text(row["type"], "type")
     to = row.get("to")
-    if to is not None and to not in words.states:
+    if to is not None and (type(to) is not str or to not in words.states):
         raise rules_invalid(f"{name}: {to!r} is no state")
     passport_from = row.get("requires_passport_from")
     event = Event(

@@ -18,17 +18,16 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
-import pytest
+from tests.harness.trials import SURVIVED, UNREACHED
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "tests" / "mutants"
@@ -48,8 +47,8 @@ ROOMS: dict[str, tuple[str, str, str]] = {
     "evidence": ("consensus/*e*.py", "tests/consensus", "consensus"),
     "peers": ("node/peers/*.py", "tests/node", "node.peers"),
 }
+CHILDREN = "2"  # mutants tried at once
 GATED = ("verdicts", "ledger", "status")  # what `--since` looks at
-SURVIVED, UNREACHED = 0, frozenset({5, 33})  # exit codes; every other one is a death
 
 # Run in the copy with a seed and a number: so many mutants (0: all), {name: [file, unified diff]}. A diff
 # takes 20 ms, a room has thousands of mutants: only what is drawn is compared.
@@ -98,18 +97,6 @@ class Mutant:
         return cls(name, path, function, " ".join(replaced), new, replaced)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Give a test the same id each time it is collected in one process, as mutmut does.
-
-    pytest keeps the ids it made and escapes a kept one again: `[\\n]` becomes `[\\\\n]`, and a test asked for
-    by its first id is then not found. This module is a plugin of the runs in the copy.
-    """
-    for mark in metafunc.definition.iter_markers("parametrize"):
-        if mark._param_ids_from and not isinstance(mark._param_ids_from.kwargs.get("ids"), Iterator):
-            object.__setattr__(mark._param_ids_from, "_param_ids_generated", None)
-
-
 def argued(text: str) -> dict[tuple[str, str, str], str]:
     """(function, old, new) -> why of each argued survivor; raises ValueError for a row without why."""
     found = {}
@@ -138,7 +125,7 @@ def changed_lines(commit: str, root: Path = ROOT) -> dict[str, set[str]]:
     return found
 
 
-def make_copy(target: Path, only: Sequence[str], never: Sequence[str], tests: Sequence[str]) -> None:
+def make_copy(target: Path, only: Sequence[str], never: Sequence[str]) -> None:
     """A copy of the clone (what git tracks or would), with mutmut told what to mutate."""
     names = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard", "-z"],
@@ -157,15 +144,6 @@ def make_copy(target: Path, only: Sequence[str], never: Sequence[str], tests: Se
         "only_mutate": list(only),
         "do_not_mutate": [*NOT_MUTATED, *never],
         "also_copy": top,
-        "pytest_add_cli_args_test_selection": list(tests),
-        "pytest_add_cli_args": [
-            "-p",
-            "no:cacheprovider",
-            "-p",
-            "tests.harness.mutants",
-            "--hypothesis-profile=mutants",
-            *(f"--deselect={test}" for file in tests for test in reading_code(file)),
-        ],
     }
     table = "\n".join(f"{key} = {json.dumps(value)}" for key, value in settings.items())
     with (target / "pyproject.toml").open("a") as file:
@@ -181,9 +159,9 @@ def tests_of(room: str) -> list[str]:
     return [str(f.relative_to(ROOT)) for f in files if re.search(rf"from {package}", f.read_text())]
 
 
-def reading_code(file: str) -> list[str]:
+def reading_code(file: str, root: Path = ROOT) -> list[str]:
     """Ids of the tests that read the text of the code: in the copy it holds all mutants at once."""
-    functions = [n for n in ast.parse((ROOT / file).read_text()).body if isinstance(n, ast.FunctionDef)]
+    functions = [n for n in ast.parse((root / file).read_text()).body if isinstance(n, ast.FunctionDef)]
     reading = {f.name for f in functions if re.search(r"ast\.parse|getsource", ast.unparse(f))}
     used = {f.name for f in functions if re.search(rf"\b({'|'.join(reading)})\(", ast.unparse(f)) and reading}
     return [f"{file}::{name}" for name in sorted(reading | used) if name.startswith("test_")]
@@ -199,29 +177,25 @@ def generate(copy: Path, seed: int, number: int) -> list[Mutant]:
     return [Mutant.of(name, path, diff) for name, (path, diff) in found.items()]
 
 
-def run(copy: Path, names: Iterable[str], seconds: float) -> dict[str, int]:
-    """Exit code of the tests of each mutant that was run within the time: 0 is a survivor."""
-    wanted = list(names)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "mutmut", "run", "--max-children", "2", *wanted],
-        cwd=copy, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+def run(copy: Path, names: Sequence[str], tests: Sequence[str], seconds: float) -> dict[str, int]:
+    """Exit code of the tests of each mutant that was tried within the time: see `tests.harness.trials`."""
+    (copy / "asked.txt").write_text("\n".join(names))
+    deselected = [f"--deselect={test}" for file in tests for test in reading_code(file, copy)]
+    ended = subprocess.run(
+        [
+            sys.executable, "-m", "tests.harness.trials", "../asked.txt", "../tried.txt",
+            str(seconds), CHILDREN, "--rootdir=.", "--hypothesis-profile=mutants", *deselected, *tests,
+        ],
+        cwd=copy / "mutants", capture_output=True, text=True, check=False,
     )  # fmt: skip
-    try:
-        output, _ = process.communicate(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)  # with the tests it is running
-        output, _ = process.communicate()
-    codes = {}
-    for meta in (copy / "mutants").rglob("*.meta"):
-        codes.update(json.loads(meta.read_text())["exit_code_by_key"])
-    done = {name: codes[name] for name in wanted if codes.get(name) is not None}
-    if not done:
-        (FOLDER.parent / "artifacts").mkdir(exist_ok=True)
-        (FOLDER.parent / "artifacts" / "mutmut.log").write_text(output)
-        raise SystemExit(
-            f"mutmut ran no mutant; its output is in tests/artifacts/mutmut.log:\n{output[-800:]}"
-        )
-    return done
+    tried, kept = copy / "tried.txt", FOLDER.parent / "artifacts"
+    kept.mkdir(exist_ok=True)
+    for file in copy.glob("tried.*"):
+        shutil.copy(file, kept / f"mutants-{os.getpid()}{file.suffix}")
+    if ended.returncode or not tried.exists():
+        raise SystemExit(f"no mutant was tried:\n{(ended.stdout + ended.stderr)[-3_000:]}")
+    rows = [line.split() for line in tried.read_text().splitlines()]
+    return {row[0]: int(row[1]) for row in rows}
 
 
 def _commit(file: str) -> str:
@@ -231,7 +205,7 @@ def _commit(file: str) -> str:
 def report(mutants: Sequence[Mutant], codes: dict[str, int], why: dict[tuple[str, str, str], str]) -> float:
     """Print survivors and the score; the score in per cent of what is not argued away."""
     by_name = {mutant.name: mutant for mutant in mutants}
-    survivors = [by_name[name] for name, code in codes.items() if code == SURVIVED or code in UNREACHED]
+    survivors = [by_name[name] for name, code in codes.items() if code in (SURVIVED, UNREACHED)]
     open_ones = [m for m in survivors if (m.function, m.old, m.new) not in why]
     for mutant in open_ones:
         reached = "" if codes[mutant.name] == SURVIVED else "  (no test reaches it)"
@@ -272,14 +246,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         copy = Path(folder)
-        make_copy(copy, only, () if options.room else rooms, tests)
+        make_copy(copy, only, () if options.room else rooms)
         chosen = generate(copy, options.seed, 0 if options.since else options.sample)
         if options.since:
             chosen = [m for m in chosen if changed[m.path].intersection(m.replaced)]
         print(f"{len(chosen)} mutants in {len({m.path for m in chosen})} modules chosen")
         if not chosen:
             return 0
-        codes = run(copy, [m.name for m in chosen], options.seconds - (time.monotonic() - started))
+        codes = run(copy, [m.name for m in chosen], tests, options.seconds - (time.monotonic() - started))
         score = report(chosen, codes, argued((FOLDER / "argued.txt").read_text()))
     return 0 if score >= options.least else 1
 

@@ -4,13 +4,31 @@ The whole rooms and a seeded sample elsewhere are run by hand (`make long`); the
 """
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.harness import mutants
+from tests.harness.trials import FAILED, SURVIVED, UNREACHED
 
+SMALL = """
+from functools import cache
+def large(number):
+    return number > 3
+def kept():
+    return large(9)
+@cache
+def remembered():
+    return kept()
+def unasked():
+    return 1
+"""
+SMALL_TESTS = """
+from consensus.small import large, remembered
+def test_first(): remembered()
+def test_second(): assert remembered()
+def test_large(): assert large(5) and not large(1) and large(4)
+"""
 SECONDS = 360
 LEAST = {"verdicts": 90, "ledger": 90}  # per cent, whole rooms
 SAMPLE, SAMPLE_LEAST = 1_000, 80
@@ -66,28 +84,36 @@ def test_a_gate_that_ran_nothing_is_no_pass(capsys: pytest.CaptureFixture[str]) 
     assert "1 killed, 2 survived, 1 argued" in capsys.readouterr().out
 
 
-def test_a_test_has_one_id_however_often_it_is_collected(tmp_path: Path) -> None:
+@pytest.mark.check
+def test_mutants_are_tried_each_in_a_fork_of_its_own(tmp_path: Path) -> None:
     """
-    A test whose id needs an escape is found by that id when one process collects it again, as mutmut does.
+    A mutant that a test notices is killed by that test, one that no test notices survives, one that no test
+    reaches is told apart; what one test keeps in a cache hides nothing from the next.
     """
-    (tmp_path / "test_small.py").write_text(
-        "import pytest\n"
-        "@pytest.mark.parametrize('text', ['a\\nb'], ids=lambda text: text)\n"
-        "def test_small(text): assert text\n"
-    )
-    twice = (
-        "import pytest, sys\n"
-        "asked = ['-q', '-p', 'tests.harness.mutants', f'--rootdir={sys.argv[1]}']\n"
-        "name = f'{sys.argv[1]}/test_small.py::test_small[a\\\\nb]'\n"
-        "sys.exit(max(pytest.main([*asked, name]) for _ in range(3)))\n"
-    )
+    files = {
+        "consensus/small.py": SMALL,
+        "tests/__init__.py": "",
+        "tests/conftest.py": "from hypothesis import settings\nsettings.register_profile('mutants')\n",
+        "tests/test_small.py": SMALL_TESTS,
+        "tests/harness/__init__.py": "",
+        "tests/harness/trials.py": (mutants.ROOT / "tests/harness/trials.py").read_text(),
+        "pyproject.toml": (
+            "[tool.mutmut]\nsource_paths = ['consensus']\nonly_mutate = ['consensus/*']\n"
+            "do_not_mutate = []\nalso_copy = ['tests']\n"
+        ),
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    found = mutants.generate(tmp_path, 1, 0)
 
-    ended = subprocess.run(
-        [sys.executable, "-c", twice, str(tmp_path)],
-        cwd=mutants.ROOT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    codes = mutants.run(tmp_path, [m.name for m in found], ["tests/test_small.py"], 60)
 
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+    by_change = {(m.function.rpartition(".")[2], m.new): codes[m.name] for m in found}
+    assert by_change["large", "return number >= 3"] == SURVIVED
+    assert by_change["large", "return number > 4"] == FAILED
+    assert by_change["kept", "return large(None)"] == FAILED
+    assert by_change["unasked", "return 2"] == UNREACHED
 
 
 def test_a_mutant_in_a_statement_of_several_lines_belongs_to_each_of_them() -> None:

@@ -1,0 +1,556 @@
+"""What the ledger makes of every event is pinned: who may say it, what stops it, and what it changes.
+
+`tests/vectors/standings.txt` has a line for every situation and event (what becomes of it for each party),
+for every way to spoil a lawful event, and for every step of seeded histories: the outcome, and the digest of
+its sentence and of all records that it changes. To write it anew, and see in `git diff` what changed:
+
+    python -m tests.credentials.test_pinned_standings
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from consensus.application import NotYet, Refusal
+from credentials.documents.identifiers import Subject
+from credentials.ledger.attestation import (
+    Attestation,
+    Countersignature,
+    Criteria,
+    StatusUpdate,
+    draft_attestation,
+    status_subject,
+)
+from credentials.ledger.judge import Judge
+from credentials.ledger.lifecycle import Event
+from credentials.ledger.links import children_root
+from credentials.ledger.rules import RuleConflict
+from credentials.ledger.speaking import Silent
+from credentials.ledger.standing import Standing
+from tests.credentials import test_registry as paths
+from tests.credentials.test_registry import CAR, COUNTERSIGNERS, EVENTS, LIST_URL, PASSPORT, RECALL
+from tests.harness.ledger import (
+    CN_AUTHORITY,
+    CN_CUSTOMS,
+    CUSTOMS,
+    EU_AUTHORITY,
+    IMPORTER,
+    MAKER,
+    OUTSIDER,
+    PARTIES,
+    RECYCLER,
+    SECOND_LIFE,
+    WORKSHOP,
+    Ledger,
+    battery,
+    make_genesis,
+    participant,
+    set_list,
+    set_list_digest,
+    vehicle,
+)
+
+PINNED = Path(__file__).parents[1] / "vectors" / "standings.txt"
+LISTS = ("parties", "references")  # fields whose absence is an empty tuple
+EORI = "eori:DE1"  # of the importer
+CHILDREN = (battery(11, "ZZ6"), battery(12, "ZZ6"))
+SUCCESSOR = battery(21, "ZZ5")
+LEAF = 1_000
+RECORDED = ("admitted", "claim", "alert")  # outcomes for which the file says whose they are
+NICK = {did: did.removeprefix("did:web:").removesuffix(".example") for did in PARTIES}
+Members = dict[str, Any]
+
+
+def founded() -> Ledger:
+    """A ledger whose importer is known by its EORI too, with a second battery on record."""
+    parties = [participant(did) for did in PARTIES]
+    parties = [replace(p, identifiers=(EORI,)) if p.did == IMPORTER else p for p in parties]
+    ledger = Ledger(make_genesis(participants=parties))
+    ledger.happen(MAKER, "battery.produced", battery(2))
+    return ledger
+
+
+# -- situations ---------------------------------------------------------------------------------------
+
+
+def then(
+    before: Callable[[Ledger], Subject], by: str, kind: str, **members: Any
+) -> Callable[[Ledger], Subject]:
+    def build(ledger: Ledger) -> Subject:
+        subject = before(ledger)
+        ledger.run(ledger.countersigned(by, kind, subject, COUNTERSIGNERS.get(kind, ()), **members))
+        return subject
+
+    return build
+
+
+def child(ledger: Ledger) -> Subject:
+    ledger.happen(RECYCLER, "battery.dismantled", paths.waste(ledger), references=CHILDREN)
+    return CHILDREN[0]
+
+
+def committed_child(ledger: Ledger) -> Subject:
+    """A module of the maker's own, committed to when the pack was produced, and taken out of it."""
+    module, pack = battery(31), battery(1)
+    ledger.happen(MAKER, "battery.produced", module)
+    ledger.happen(MAKER, "battery.produced", pack, children_root=children_root([module]))
+    ledger.happen(MAKER, "market.placed", pack, parties=(RECYCLER,))
+    ledger.happen(MAKER, "battery.declared_waste", pack)
+    ledger.happen(RECYCLER, "battery.dismantled", pack, references=(module,))
+    return module
+
+
+def consumed(ledger: Ledger) -> Subject:
+    subject = paths.waste(ledger)
+    ledger.run(paths.step(ledger, "second_life.prepared_for_reuse", subject, SECOND_LIFE))
+    return subject
+
+
+def successor(ledger: Ledger) -> Subject:
+    consumed(ledger)
+    ledger.happen(SECOND_LIFE, "battery.produced", SUCCESSOR, references=(battery(1),))
+    return SUCCESSOR
+
+
+def undone(how: str, by: str, *who: str) -> Callable[[Ledger], Subject]:
+    def build(ledger: Ledger) -> Subject:
+        subject = paths.installed(ledger)
+        last = paths.last_of(ledger, subject)
+        ledger.run(ledger.countersigned(by, how, subject, who, **last))
+        return subject
+
+    return build
+
+
+def contested_enrolment(ledger: Ledger) -> Subject:
+    ledger.happen(CN_AUTHORITY, "battery.enrolled", battery(1))
+    ledger.happen(MAKER, "battery.produced", battery(1))
+    return battery(1)
+
+
+exported = then(paths.published, CN_AUTHORITY, "battery.exported", parties=(EORI,))
+released = then(paths.presented, CUSTOMS, "customs.released")
+placed = then(released, IMPORTER, "market.placed", parties=(WORKSHOP,))
+SITUATIONS: dict[str, Callable[[Ledger], Subject]] = {
+    "nothing": lambda _: battery(1),
+    "produced": lambda ledger: ledger.produced(1),
+    "published": paths.published,
+    "sold": paths.sold,
+    "exported": exported,
+    "presented": paths.presented,
+    "held by customs": then(paths.presented, CUSTOMS, "customs.suspended"),
+    "released": released,
+    "refused": paths.refused_goods,
+    "placed": placed,
+    "installed": paths.installed,
+    "installed after placing": then(placed, WORKSHOP, "battery.installed", bound_asset=CAR),
+    "sold with its car": then(paths.installed, MAKER, "vehicle.sold", bound_asset=CAR),
+    "removed": paths.removed,
+    "waste": paths.waste,
+    "in recycling": paths.in_recycling,
+    "recycled": paths.recycled,
+    "dismantled": then(paths.waste, RECYCLER, "battery.dismantled", references=CHILDREN),
+    "child": child,
+    "child of its maker": committed_child,
+    "consumed": consumed,
+    "successor": successor,
+    "lost": paths.lost,
+    "recalled": paths.recalled,
+    "banned": paths.banned,
+    "revoked": then(paths.published, MAKER, "passport.revoked", references=PASSPORT),
+    "suspended": paths.suspended_passport,
+    "suspended by an authority": then(
+        paths.published, CN_AUTHORITY, "passport.suspended", references=PASSPORT
+    ),
+    "superseded": then(
+        paths.published, MAKER, "passport.superseded", references=PASSPORT, set_list=set_list(1, 2)
+    ),
+    "transferred": then(paths.published, MAKER, "responsibility.transferred", parties=(IMPORTER,)),
+    "handed over": then(paths.sold, MAKER, "battery.handed_over", parties=(IMPORTER,)),
+    "assigned": then(paths.published, CN_AUTHORITY, "custody.assigned", parties=(RECYCLER,)),
+    "enrolled": then(lambda _: battery(1), WORKSHOP, "battery.enrolled", parties=(IMPORTER,)),
+    "enrolled by an authority": then(lambda _: battery(1), CN_AUTHORITY, "battery.enrolled"),
+    "contested enrolment": contested_enrolment,
+    "contested": undone("record.contested", MAKER),
+    "corrected": undone("attestation.corrected", MAKER),
+    "withdrawn": undone("record.withdrawn", CN_AUTHORITY),
+    "voided": undone("attestation.voided", EU_AUTHORITY, CN_AUTHORITY),
+}
+
+
+# -- one judgment -------------------------------------------------------------------------------------
+
+
+def members_of(ledger: Ledger, kind: str, subject: Subject) -> Members:
+    """What EVENTS says with it, in this situation."""
+    if kind == "battery.replaced":
+        return {"bound_asset": CAR, "references": (battery(2),)}
+    members = EVENTS[kind][2]
+    found = dict(members) if isinstance(members, dict) else members(ledger, subject)
+    passport = standing_of(ledger, subject).passport
+    if found.get("references") == PASSPORT and passport is not None:
+        found["references"] = (passport.digest,)
+    return found
+
+
+def standing_of(ledger: Ledger, subject: Subject) -> Standing:
+    """The standing of a battery; what is no battery has none."""
+    return ledger.standing(subject) if subject.scheme == "gbt34014" else Standing(subject)
+
+
+def drafted(
+    by: str, kind: str, subject: Subject, now: int, who: Sequence[str] = (), **members: Any
+) -> Attestation:
+    """An attestation as the judge gets it: its signatures were looked at before."""
+    sets = members.get("set_list")
+    status = members.get("status")
+    members.setdefault("event_time", now)
+    members.setdefault("iat", now)
+    members.setdefault(
+        "document_digest",
+        set_list_digest(sets) if sets else status.list_digest if status else sha256(kind.encode()).digest(),
+    )
+    draft = draft_attestation(issuer=by, kind=kind, subject=subject, network_id=bytes(32), **members)
+    signatures = tuple(Countersignature(f"{did}#attest-1", bytes(64)) for did in who)
+    said = f"{by} {kind} {subject} {now} {who} {sorted(members.items(), key=str)}".encode()
+    return replace(draft, digest=sha256(said).digest(), countersignatures=signatures)
+
+
+def outcome(judge: Judge, attestation: Attestation, leaf_index: int) -> tuple[str, str]:
+    """(its word, all that is told): admitted, lost to a rule, a claim, or refused with a sentence."""
+    who = frozenset(c.signatory for c in attestation.countersignatures)
+    try:
+        judgment = judge.judge(attestation, who, leaf_index)
+    except Refusal as refusal:
+        waits = "waits " if isinstance(refusal, NotYet) else ""
+        return f"{waits}{refusal.code}", f"{waits}{refusal.code}: {refusal}"
+    if isinstance(judgment, RuleConflict):
+        return f"lost {judgment.rule}", f"{judgment}"
+    if isinstance(judgment, Silent):
+        return "alert" if judgment.alert else "claim", f"{judgment}"
+    return "admitted", "admitted"
+
+
+def judge_after(ledger: Ledger, read: Judge | None = None, at: int | None = None) -> Judge:
+    """A judge of what follows the ledger; what another one read need not be read again."""
+    judge = Judge(ledger.genesis, ledger.reader, ledger.now if at is None else at, ledger.height)
+    if read is not None:
+        judge.records, judge.cores = dict(read.records), dict(read.cores)
+        judge.fetched = dict(read.fetched)
+    return judge
+
+
+def told(judge: Judge, attestation: Attestation) -> tuple[str, str, str]:
+    """(word, sentence, what it changes in hex) of an attestation."""
+    word, sentence = outcome(judge, attestation, LEAF)
+    return word, sentence, "".join(key.hex() + data.hex() for key, data in judge.changes().items())
+
+
+def digest(*texts: str) -> str:
+    return sha256("\n".join(texts).encode()).hexdigest()[:16]
+
+
+def subject_of(kind: str, subject: Subject) -> Subject:
+    if kind.startswith("recall."):
+        return RECALL
+    return status_subject(MAKER, LIST_URL) if kind == "status.published" else subject
+
+
+# -- who may say it, in every situation ---------------------------------------------------------------
+
+
+def by_whom() -> Iterator[str]:
+    """situation | event | word: parties; ... (X9: those not named) | digest of all sentences and changes"""
+    for name, build in SITUATIONS.items():
+        ledger = founded()
+        subject = build(ledger)
+        for kind in EVENTS:
+            about, members = subject_of(kind, subject), members_of(ledger, kind, subject)
+            read = judge_after(ledger)
+            words: dict[str, list[str]] = {}
+            everything = []
+            for did in PARTIES:
+                attestation = drafted(did, kind, about, ledger.now, COUNTERSIGNERS.get(kind, ()), **members)
+                read.prefetch([attestation])
+                read.standing(about)
+                word, *more = told(judge_after(ledger, read), attestation)
+                words.setdefault(word, []).append(NICK[did])
+                everything.extend(more)
+            words.pop("X9", None)
+            shown = "; ".join(
+                f"{word}: {', '.join(who)}" if word in RECORDED or word.startswith("lost") else word
+                for word, who in words.items()
+            )
+            yield f"{name} | {kind} | {shown} | {digest(*everything)}"
+
+
+def test_who_may_say_what_in_every_situation_is_pinned() -> None:
+    """
+    In each situation each party attests each event: admitted, claim, lost or refused as it was pinned, with
+    the same sentence and the same bytes of every record.
+    """
+    assert list(by_whom()) == pinned("by whom")
+
+
+# -- every way to spoil a lawful event ----------------------------------------------------------------
+
+OTHER_FIELDS: Members = {
+    "bound_asset": CAR,
+    "parties": (IMPORTER,),
+    "references": (battery(2),),
+    "quantities": {"colour": 1},
+    "children_root": bytes(32),
+    "set_list": set_list(1),
+    "status": StatusUpdate(bytes(32), "revocation", 1, None),
+    "criteria": Criteria(("ZZ1PE75",)),
+}
+INSTEAD: dict[str, dict[str, Any]] = {
+    "parties": {
+        "its EORI": (EORI,),
+        "a party without a node": ("eori:FR9",),
+        "a DID of nobody": ("did:web:nobody.example",),
+        "two": (IMPORTER, CUSTOMS),
+        "an authority": (CN_AUTHORITY,),
+        "customs of the other side": (CN_CUSTOMS,),
+        "an outsider": (OUTSIDER,),
+        "nine": tuple(f"eori:FR{n}" for n in range(9)),
+    },
+    "references": {
+        "an unknown digest": (bytes(32),),
+        "two digests": (bytes(32), b"1" * 32),
+        "an unborn battery": (battery(9),),
+        "a battery of another": (battery(9, "ZZ3"),),
+        "an unborn one of its own": (battery(9, "ZZ5"), battery(9, "ZZ6")),
+        "a battery and a digest": (battery(2), bytes(32)),
+        "two batteries": (battery(2), battery(3)),
+        "a vehicle": (CAR,),
+    },
+    "bound_asset": {"another vehicle": vehicle(2), "a battery as its vehicle": battery(2)},
+    "set_list": {"the second version": set_list(1, 2), "another list": set_list(3, 1)},
+    "status": {
+        "of another document": StatusUpdate(b"1" * 32, "revocation", 1, None),
+        "the second": StatusUpdate(bytes(32), "revocation", 2, bytes(32)),
+        "the third": StatusUpdate(bytes(32), "revocation", 3, bytes(32)),
+        "of another purpose": StatusUpdate(bytes(32), "suspension", 1, None),
+    },
+    "criteria": {"days": Criteria((), 1, 2)},
+}
+
+
+def of_time(ledger: Ledger, subject: Subject) -> Iterator[tuple[str, Members]]:
+    """Both sides of every limit in time."""
+    limits, at, standing = ledger.genesis.limits, ledger.now, standing_of(ledger, subject)
+    skew, age = limits.clock_skew_s, limits.attestation_age_s_max
+    for name, member, edge, beyond in (
+        ("happens ahead", "event_time", at + skew, 1),
+        ("signed ahead", "iat", at + skew, 1),
+        ("signed long ago", "iat", at - age, -1),
+        ("expires", "expires", at, -1),
+        ("before production", "event_time", (standing.production_time or at) - skew, -1),
+        ("before the last change", "event_time", (standing.last_event_time or at) - skew, -1),
+        ("before the day of passports", "event_time", 1_802_908_800, -1),
+    ):
+        yield f"{name}, just", {member: edge}
+        yield f"{name}, too far", {member: edge + beyond}
+
+
+def of_members(event: Event, members: Members) -> Iterator[tuple[str, Members]]:
+    """Without each member, with each that is not its own, with others in its place, over each bound."""
+    fields = {member.ledger for member in event.ledger_members}
+    for field, value in OTHER_FIELDS.items():
+        if field not in fields:
+            yield f"with {field}", {field: value}
+        elif members.get(field):
+            yield (
+                f"without {field}",
+                {field: {} if field == "quantities" else None if field not in LISTS else ()},
+            )
+        for name, other in INSTEAD.get(field, {}).items() if field in fields else ():
+            yield f"{field}: {name}", {field: other}
+    for member in event.ledger_members:
+        if member.ledger == "quantities":
+            assert member.minimum is not None and member.maximum is not None
+            said = members.get("quantities", {})
+            for amount in (member.minimum - 1, member.minimum, member.maximum, member.maximum + 1):
+                yield f"{member.name} {amount}", {"quantities": {**said, member.name: amount}}
+            if member.name in said:
+                yield f"no {member.name}", {"quantities": {n: v for n, v in said.items() if n != member.name}}
+
+
+def ways() -> Iterator[str]:
+    """event | way | sentence, and if it changes anything | digest of that"""
+    for kind, (build, by, _, _) in EVENTS.items():
+        ledger = founded()
+        subject = build(ledger)
+        about, members = subject_of(kind, subject), members_of(ledger, kind, subject)
+        event, who = ledger.genesis.lifecycle.events[kind], COUNTERSIGNERS.get(kind, ())
+        standing = standing_of(ledger, subject)
+        last = standing.undo.attestation if standing.undo else bytes(32)
+
+        def line(way: str, changed: Members, who: Sequence[str] = who, about: Subject = about) -> str:
+            said = drafted(by, kind, about, ledger.now, who, **{**members, **changed})  # noqa: B023
+            _, sentence, changes = told(judge_after(ledger), said)  # noqa: B023
+            return f"{kind} | {way} | {sentence}{f' | {digest(changes)}' if changes else ''}"  # noqa: B023
+
+        yield line("as it is", {})
+        if who:
+            yield line("countersigned by nobody", {}, ())
+        yield line("countersigned by customs too", {}, (*who, CUSTOMS))
+        yield line("countersigned by its author too", {}, (*who, by))
+        yield line("follows its last record", {"predecessors": (last,)})
+        yield line("follows what is not there", {"predecessors": (last, b"1" * 32)})
+        yield line("about it by its secret", {}, about=replace(about, blind=bytes(16)))
+        yield line("about a vehicle", {}, about=CAR)
+        yield line("about another maker's battery", {}, about=battery(1, "ZZ3"))
+        yield line("about the battery it names", {"references": (about,)})
+        for way, changed in (*of_time(ledger, subject), *of_members(event, members)):
+            yield line(way, changed)
+
+
+def test_every_way_to_spoil_an_event_is_pinned() -> None:
+    """
+    Each event after its lawful history, just inside and just beyond every limit, with a member too few, too
+    many or another one: what becomes of it, in its sentence, and which bytes it changes.
+    """
+    assert list(ways()) == pinned("ways")
+
+
+# -- seeded histories ---------------------------------------------------------------------------------
+
+SUBJECTS = (*(battery(n) for n in range(1, 5)), *CHILDREN, SUCCESSOR, battery(22, "ZZ5"))
+KINDS = tuple(kind for kind in EVENTS if kind != "status.published")
+CARS = (CAR, vehicle(2))
+WALKS, STEPS, STEPS_PER_BLOCK = 6, 260, 20
+
+
+def chosen(judge: Judge, chance: random.Random, step: int) -> Attestation:
+    """Some event about some battery, by whom it befits more often than not."""
+    lifecycle, subject = judge.genesis.lifecycle, chance.choice(SUBJECTS)
+    standing = judge.standing(subject)
+    lawful = [e.type for e in lifecycle.events.values() if lifecycle.allows(e, standing.item_state)]
+    if standing.presentation is not None and chance.random() < 0.4:
+        lawful = [kind for kind in lawful if kind.startswith("customs.")]
+    kind = chance.choice(lawful if chance.random() < 0.9 else list(KINDS))
+    if chance.random() < 0.05:
+        kind = chance.choice(("recall.published", "recall.lifted"))
+    event, subject = lifecycle.events[kind], subject_of(kind, subject)
+    standing = state_of(judge, subject)
+    fields = {member.ledger: member for member in event.ledger_members}
+    members: Members = {}
+    if "bound_asset" in fields:
+        members["bound_asset"] = standing.bound_asset or chance.choice(CARS)
+    if "parties" in fields and (fields["parties"].required or chance.random() < 0.6):
+        members["parties"] = (
+            chance.choice((IMPORTER, WORKSHOP, RECYCLER, SECOND_LIFE, CUSTOMS, "eori:FR9")),
+        )
+    if "references" in fields and (fields["references"].required or chance.random() < 0.3):
+        members["references"] = named(
+            judge, standing, fields["references"].type, event.effects.passport, chance
+        )
+    if "set_list" in fields:
+        version = standing.passport.version + chance.choice((0, 1)) if standing.passport else 1
+        members["set_list"] = set_list(step, version)
+    if "criteria" in fields:
+        members["criteria"] = Criteria((f"ZZ1PE{step}",))
+    if "quantities" in fields:
+        members["quantities"] = {
+            m.name: chance.choice((m.minimum, m.maximum, 900)) or 1
+            for m in event.ledger_members
+            if m.ledger == "quantities"
+        }
+    right = licensed(judge, event, standing)
+    by = chance.choice(right if right and chance.random() < 0.85 else list(PARTIES))
+    who = [*COUNTERSIGNERS.get(kind, ()), *(p for p in members.get("parties", ()) if p in PARTIES)]
+    who = who if chance.random() < 0.9 else []
+    return drafted(by, kind, subject, judge.at, tuple(dict.fromkeys(who)), **members)
+
+
+def licensed(judge: Judge, event: Event, standing: Standing) -> list[str]:
+    """Who may attest it, and its holder's side, its operator or an authority of the place in front."""
+    subject, genesis = standing.subject, judge.genesis
+    near = [
+        did
+        for did in (standing.holder, standing.responsible, standing.producer, *standing.named)
+        if did in PARTIES and genesis.accredited(did, event.type, subject.scheme, subject.namespace, judge.at)
+    ]
+    there = [
+        did
+        for did in PARTIES
+        if PARTIES[did][0] == standing.place
+        and genesis.accredited(did, event.type, subject.scheme, subject.namespace, judge.at)
+    ]
+    return near or there or [EVENTS[event.type][1]]
+
+
+def state_of(judge: Judge, subject: Subject) -> Standing:
+    """The standing of a battery as the judge has it; what is no battery has none."""
+    return judge.standing(subject) if subject.scheme == "gbt34014" else Standing(subject)
+
+
+def named(
+    judge: Judge, standing: Standing, kind: str, passport: str | None, chance: random.Random
+) -> tuple[bytes | Subject, ...]:
+    """What an event may name: the passport or the last record, codes of the dismantler, a battery."""
+    if kind == "digest" and passport is not None and standing.passport is not None:
+        return (standing.passport.digest,)
+    if kind == "digest":
+        return (standing.undo.attestation,) if standing.undo else (bytes(32),)
+    if kind == "identifier":
+        return (chance.choice(SUBJECTS),)
+    return tuple(chance.sample(SUBJECTS[4:] if chance.random() < 0.7 else SUBJECTS, chance.choice((1, 2))))
+
+
+def walks() -> Iterator[str]:
+    """seed.step | author event battery | word | digest of the sentence, the standing and the vehicle"""
+    for seed in range(WALKS):
+        ledger, chance = founded(), random.Random(seed)
+        judge = judge_after(ledger)
+        for step in range(STEPS):
+            if step % STEPS_PER_BLOCK == STEPS_PER_BLOCK - 1:
+                ledger.reader.records.update(judge.changes())
+                ledger.reader.finals.update(judge.ordered)
+                ledger.now += 10
+                ledger.height += 1
+                judge = judge_after(ledger)
+            said = chosen(judge, chance, step)
+            word, sentence = outcome(judge, said, LEAF + step)
+            state = [state_of(judge, said.subject).encode().hex()]
+            if said.bound_asset is not None:
+                state.append(judge.asset(said.bound_asset).encode().hex())
+            yield (
+                f"{seed}.{step} | {NICK[said.issuer]} {said.kind} {said.subject.namespace}"
+                f"{SUBJECTS.index(said.subject) if said.subject in SUBJECTS else ''} | "
+                f"{word} | {digest(sentence, *state)}"
+            )
+        yield f"{seed} | all records | | {digest(*(v.hex() for v in judge.changes().values()))}"
+
+
+def test_seeded_histories_are_pinned() -> None:
+    """
+    Every step of seeded histories over several batteries and vehicles, most of it lawful: what becomes of it
+    and the bytes of the standings that it leaves.
+    """
+    assert list(walks()) == pinned("walks")
+
+
+# -- the file -----------------------------------------------------------------------------------------
+
+
+def pinned(section: str) -> list[str]:
+    """The lines of one section of the file."""
+    text = PINNED.read_text().partition(f"## {section}\n")[2]
+    return text.partition("\n## ")[0].splitlines()
+
+
+SECTIONS: dict[str, Callable[[], Iterator[str]]] = {"by whom": by_whom, "ways": ways, "walks": walks}
+
+if __name__ == "__main__":
+    PINNED.write_text(
+        "# Pinned standings: see `tests/credentials/test_pinned_standings.py`, which writes them anew.\n"
+        + "".join(f"## {name}\n" + "".join(f"{line}\n" for line in made()) for name, made in SECTIONS.items())
+    )
