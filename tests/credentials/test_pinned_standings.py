@@ -18,6 +18,7 @@ from typing import Any
 
 from consensus.application import NotYet, Refusal
 from credentials.documents.identifiers import Subject
+from credentials.ledger.admission import Judge
 from credentials.ledger.attestation import (
     Attestation,
     Countersignature,
@@ -26,9 +27,8 @@ from credentials.ledger.attestation import (
     draft_attestation,
     status_subject,
 )
-from credentials.ledger.judge import Judge
 from credentials.ledger.lifecycle import Event
-from credentials.ledger.links import children_root
+from credentials.ledger.linked_records import children_root
 from credentials.ledger.rules import RuleConflict
 from credentials.ledger.speaking import Silent
 from credentials.ledger.standing import Standing
@@ -67,10 +67,13 @@ Members = dict[str, Any]
 
 
 def founded() -> Ledger:
-    """A ledger whose importer is known by its EORI too, with a second battery on record."""
+    """A ledger whose importer is known by its EORI too, with a second battery on record.
+
+    Its network id is not that of its genesis: a word changed in the table would change every digest.
+    """
     parties = [participant(did) for did in PARTIES]
     parties = [replace(p, identifiers=(EORI,)) if p.did == IMPORTER else p for p in parties]
-    ledger = Ledger(make_genesis(participants=parties))
+    ledger = Ledger(replace(make_genesis(participants=parties), network_id=bytes(32)))
     ledger.happen(MAKER, "battery.produced", battery(2))
     return ledger
 
