@@ -8,6 +8,7 @@ arguments and answers are base64url without padding. They are thread-safe: the w
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from node.access.keys import Access
@@ -29,6 +30,7 @@ from node.use_cases.records import RecordDesk
 from node.use_cases.vc_api import VcApi
 from node.verdicts.consignments import Consignments
 from node.verdicts.judging import Judging
+from node.words import Words
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ class Service:
     gossip: Gossip
     following: Following
     stores: Stores
+    words: Mapping[str, Words]  # by language
 
     def start(self) -> None:
         """Begin to agree, to send and to judge; everything left over from before is taken up."""

@@ -31,7 +31,7 @@ class Battery:
 
     gaps: tuple[Mapping[str, Any], ...] = ()
     withheld: tuple[Mapping[str, Any], ...] = ()
-    recognition_note: str = ""
+    recognition: tuple[Mapping[str, Any], ...] = ()
     passport: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -40,14 +40,14 @@ def check_battery(
 ) -> Battery:
     """Steps 10 to 12. `shown` are the examined documents, set 1 first; empty if none could be read."""
     passports = [e for e in shown if e.is_passport]
-    unrecognised, note = check_recognised(found, inquiry)
+    unrecognised, answers = check_recognised(found, inquiry)
     _check_identity(found, shown, inquiry)
     cell = check_shown(found, shown, inquiry, declared)
     check_used(found, cell, inquiry)
     found.unmade(("certificates",), "certificate_not_checked", rule="X15")
     check_code(found, passports, inquiry)
     gaps, withheld = check_completeness(found, passports, inquiry)
-    return Battery((*unrecognised, *gaps), withheld, note, _passport(inquiry))
+    return Battery((*unrecognised, *gaps), withheld, answers, _passport(inquiry))
 
 
 def _passport(inquiry: Inquiry) -> dict[str, Any]:

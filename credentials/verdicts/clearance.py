@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from credentials.documents.identifiers import guess_scheme, read_identifier
 from credentials.errors import CredentialError
@@ -21,19 +20,32 @@ from credentials.verdicts.freshness import check_freshness, check_law_date, chec
 from credentials.verdicts.manifest import Line, ManifestContext, stricter
 from credentials.verdicts.record import Inquiry, Record
 from credentials.verdicts.shown import Declared
-from credentials.verdicts.verdict import Conclusion, Findings, Verdict, conclude
+from credentials.verdicts.verdict import Conclusion, Findings, Verdict, VerdictRecord, conclude
 from credentials.verdicts.verifier import ADMITTED_CHECKS, Examined, examine
+
+
+class ItemRecord(VerdictRecord):
+    """The verdict of one line in JSON, as it is judged and kept: line and battery beside its members."""
+
+    line: int
+    battery: str
+    goods: str | None
+    condition: str | None
+    commodity_code: str | None
+    vin: str | None
+    mass_kg: float | None
+    registration_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class ItemVerdict:
-    """The verdict of one line. `as_dict` is the form of the API, the exports and the pages."""
+    """The verdict of one line."""
 
     line: Line
     verdict: Verdict
 
-    def as_dict(self) -> dict[str, Any]:
-        """The JSON form of contract and OpenAPI: line and battery beside the verdict's members."""
+    def as_dict(self) -> ItemRecord:
+        """The JSON form."""
         return {
             "line": self.line.line,
             "battery": self.line.battery,
@@ -97,7 +109,7 @@ def _verdict(conclusion: Conclusion, found: Findings, battery: Battery, inquiry:
         gaps=battery.gaps,
         withheld=battery.withheld,
         sources=sources_of(evidence, inquiry.at),
-        recognition_note=battery.recognition_note,
+        recognition=battery.recognition,
         timeline=inquiry.record.timeline(evidence.network.genesis),
         passport=battery.passport,
     )
@@ -122,7 +134,7 @@ def _check_identifier(found: Findings, line: Line, evidence: Evidence, policy: P
         found.unmade(("identifier",), "tables_unavailable")
         return
     if line.battery not in evidence.subjects:
-        found.unmade(("identifier",), "not_held", detail="the subject of this identifier was not computed")
+        found.unmade(("identifier",), "not_held", needs="subject")
     else:
         found.passed("identifier", scheme=scheme, notes=list(identifier.notes) or None)
 
@@ -156,7 +168,7 @@ def _check_documents(found: Findings, line: Line, inquiry: Inquiry) -> list[Exam
     if 1 in points:
         found.passed("document", points=points, origin=queue[0][2])
     elif shown:
-        found.unknown("document", "document_unreachable", points=points, detail="set 1 is not among them")
+        found.unknown("document", "document_unreachable", points=points)
     else:
         found.unknown("document", _worst_reading(found))
     _check_line_subject(found, line, shown, evidence)

@@ -177,7 +177,7 @@ def sets_of_one_passport(passports: Sequence[Examined]) -> dict[int, Mapping[str
 def _sorted_by_why(states: Sequence[DataPointState], entitled: set[int], issued: set[int] | None) -> _Points:
     points = _Points()
     for state in states:
-        row = {"dp": state.dp, "name": state.name, "provision": state.provision, "point": state.point}
+        row = {"dp": state.dp, "point": state.point}
         if state.state is PointState.MISSING:
             points.gaps.append(row)
         elif state.state is not PointState.WITHHELD:

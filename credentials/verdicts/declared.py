@@ -103,7 +103,7 @@ def _check_vin(found: Findings, line: Line, evidence: Evidence, context: Manifes
     if bound is None:
         found.unmade(("vin",), "vin_not_recorded", rule="X17", vin=line.vin)
     elif declared is None:
-        found.unmade(("vin",), "not_held", rule="X17", detail="the subject of this VIN was not computed")
+        found.unmade(("vin",), "not_held", rule="X17", needs="vehicle")
     elif declared.as_list() == bound.as_list():
         found.passed("vin", rule="X17", vin=line.vin)
     else:

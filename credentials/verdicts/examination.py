@@ -36,6 +36,8 @@ SCHEMA_TYPE = "JsonSchema"  # the one kind of schema that is evaluated (VC JSON 
 # What a raised bit of a purpose means (Bitstring Status List 1.0, 2.1); other purposes are not evaluated.
 ENDING = {"revocation": "revoked", "suspension": "suspended"}
 TELLING = {"message": "status_message", "refresh": "status_refresh"}
+NOT_RAISED = "not_raised"
+MESSAGE_CHARS_MAX = 200
 
 
 class Schema(Protocol):
@@ -332,11 +334,15 @@ def _check_status(found: Findings, examined: Examination, means: Means, at: int)
             raised[ENDING[entry.purpose]] = told
         elif value:
             message = entry.messages.get(value)
-            if message is not None:
-                told["detail"] = f'The issuer has a message about this document: "{message[:200]}".'
-            found.warned("status", TELLING[entry.purpose], value=value, message=message, **told)
+            found.warned(
+                "status",
+                TELLING[entry.purpose],
+                value=value,
+                message=message and message[:MESSAGE_CHARS_MAX],
+                **told,
+            )
     listed = next((word for word in ("revoked", "suspended") if word in raised), None)
-    sides = {"ledger": ledger or "not raised", "status_list": listed or "not raised"}
+    sides = {"ledger": ledger or NOT_RAISED, "status_list": listed or NOT_RAISED}
     sides = sides if means.ledger is not None else {}
     if listed or ledger:
         stricter = "revoked" if "revoked" in (listed, ledger) else "suspended"

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from credentials.verdicts.verifier import Examined
 
 ZONE_OFFSET_S_MIN, ZONE_OFFSET_S_MAX = -12 * 3600, 14 * 3600  # of the clocks on Earth, against UTC
-AGELESS = "none: fixed at the founding of the network"
 
 
 def check_freshness(found: Findings, evidence: Evidence, policy: Policy, at: At) -> None:
@@ -72,7 +71,7 @@ def check_receipts(
     try:
         policy = LogPolicy.parse(evidence.network.log_policy or "")
     except ConsensusError:
-        found.unmade(("receipt",), "not_held", detail="this node holds no log policy that can be read")
+        found.unmade(("receipt",), "not_held", needs="log_policy")
         return
     subject = evidence.subjects.get(battery) if battery is not None else None
     for text in evidence.receipts:
@@ -86,7 +85,7 @@ def check_receipts(
         if examined is not None and recorded is not None and recorded.covers(examined.digest):
             found.passed("receipt", **told)
         elif subject is None:
-            found.unmade(("receipt",), "not_held", detail="the battery's subject was not computed", **told)
+            found.unmade(("receipt",), "not_held", needs="subject", **told)
         elif recorded is None or recorded.attestation.subject.as_list() != subject.as_list():
             found.failed("receipt", "receipt_other", **told)
         else:
@@ -94,21 +93,19 @@ def check_receipts(
 
 
 def sources_of(evidence: Evidence, at: At) -> tuple[Mapping[str, Any], ...]:
-    """Every source of the verdict with its age and state."""
+    """Every source of the verdict with its age and state; what the founding fixed has no age."""
     network = evidence.network
     ledger_state = "held" if evidence.ledger is not None else "unreachable"
     told: list[dict[str, Any]] = [
-        {"name": "ledger", "age_s": network.quorum_silence_s, "state": ledger_state},
+        {"source": "ledger", "age_s": network.quorum_silence_s, "state": ledger_state},
         {
-            "name": "genesis",
+            "source": "genesis",
             "age_s": None,
-            "age_note": AGELESS,
             "state": "held" if network.genesis else "unreachable",
         },
         {
-            "name": "recognitions",
+            "source": "recognitions",
             "age_s": None,
-            "age_note": AGELESS,
             "state": "held" if network.recognitions is not None else "unreachable",
         },
     ]
@@ -117,15 +114,14 @@ def sources_of(evidence: Evidence, at: At) -> tuple[Mapping[str, Any], ...]:
         fetched = held.asked_at if isinstance(held, Missing) else held.fetched_at
         told.append(
             {
-                "name": f"passport set {point}",
+                "source": "passport_set",
+                "point": point,
                 "age_s": at.evaluated_at - fetched if fetched is not None else None,
                 "state": state,
                 "from": held.source,
             }
         )
-    told.extend(
-        {"name": "document shown with the line", "age_s": 0, "state": "held"} for _ in evidence.presented
-    )
+    told.extend({"source": "document_shown", "age_s": 0, "state": "held"} for _ in evidence.presented)
     shown = [held.document for held in evidence.documents.values() if isinstance(held, Held)]
     issuers = {_issuer_of(document) for document in (*shown, *evidence.presented)}
     for (issuer, purpose, _), source in sorted(network.status_lists.items()):
@@ -133,7 +129,8 @@ def sources_of(evidence: Evidence, at: At) -> tuple[Mapping[str, Any], ...]:
             fetched = source.fetched_at
             told.append(
                 {
-                    "name": f"status list ({purpose})",
+                    "source": "status_list",
+                    "purpose": purpose,
                     "age_s": at.evaluated_at - fetched if fetched is not None else None,
                     "state": "held" if source.credential is not None else "unreachable",
                     "from": source.source or issuer,

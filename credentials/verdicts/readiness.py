@@ -1,8 +1,7 @@
 """The importer's report before shipping: which requirement is met by what, and who must act.
 
-    row    {id, requirement, provision, state, items {state: n}, open_lines, who, action, basis, effect,
-            evidence, proofs}
-    head   {total, met_abroad, met_eu, open, not_yet_required, not_applicable, asked_twice, sentence}
+    row    {id, state, items {state: n}, open_lines, asks [{who, part, why}], basis, effect, evidence, proofs}
+    head   {total, met_abroad, met_eu, open, not_yet_required, not_applicable, asked_twice}
 
 The rows are those of `crosswalk-eu-cn.json`; which evidence answers a row is `crosswalk-evidence.json`. *Met*
 says that admitted, verified evidence with the content asked for is there. It is not a finding of conformity.
@@ -14,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from credentials.documents.passport import PointState, completeness
 from credentials.documents.passport import category as category_of
@@ -24,7 +23,6 @@ from credentials.ledger.standing import LIVE
 from credentials.verdicts.content import why_missing
 from credentials.verdicts.evidence import At, Evidence, Held, Policy
 from credentials.verdicts.manifest import Line
-from credentials.verdicts.recognised import DEMONSTRATION
 from credentials.verdicts.record import Inquiry, Record, Recorded, event_members, live_passport
 from credentials.verdicts.verdict import Findings
 from credentials.verdicts.verifier import examine
@@ -46,13 +44,21 @@ class Answer:
     proof: Mapping[str, Any]
 
 
+class Ask(NamedTuple):
+    """Who must still give which part of a row, and why what there is does not do."""
+
+    who: str
+    part: int | None  # of the row in crosswalk-evidence.json
+    why: str  # missing | withheld | not_accepted | no_rule
+
+
 @dataclass(slots=True)
 class RowState:
     """One requirement for one battery."""
 
     state: str
     answers: list[Answer] = field(default_factory=list)
-    asks: list[tuple[str, str]] = field(default_factory=list)  # (who, what)
+    asks: list[Ask] = field(default_factory=list)
     asked_twice: bool = False
     withheld: bool = False  # what is asked for was issued, in a set this party was not shown
 
@@ -109,7 +115,6 @@ def readiness(
         "evaluated_at": evaluated_at,
         "height": height,
         "jurisdiction": policy.jurisdiction,
-        "note": DEMONSTRATION,
     }
 
 
@@ -121,12 +126,12 @@ def row_state(row: Mapping[str, Any], item: _Item) -> RowState:
         return RowState(NOT_YET)
     mapping = tables.crosswalk_evidence.get("rows", {}).get(row["id"])
     if mapping is None:
-        return RowState(OPEN, asks=[("operator", "no rule says which evidence answers this row")])
+        return RowState(OPEN, asks=[Ask("operator", None, "no_rule")])
     if not _applies(mapping.get("applies"), item):
         return RowState(NOT_APPLICABLE)
     result = RowState(OPEN)
     considered, not_yet, sides = 0, False, set()
-    for part in mapping["parts"]:
+    for number, part in enumerate(mapping["parts"]):
         answers, missing, later, relevant = _part(row["id"], part, mapping["basis"], item)
         not_yet = not_yet or later
         if not relevant:
@@ -138,9 +143,8 @@ def row_state(row: Mapping[str, Any], item: _Item) -> RowState:
             named = {dp for way in part["accepts"] for dp in way.get("datapoints", ())}
             withheld = not answers and bool(named & item.withheld)
             result.withheld = result.withheld or withheld
-            note = " (issued, withheld from this party)" if withheld else ""
-            note = " (shown, not accepted)" if answers else note
-            result.asks.append((part["asks"], part["what"] + note))
+            why = "not_accepted" if answers else "withheld" if withheld else "missing"
+            result.asks.append(Ask(part["asks"], number, why))
             continue
         # Given by one side and given, or still missing from a list, on the other: asked for twice.
         result.asked_twice = result.asked_twice or len(accepted) > 1 or missing
@@ -278,7 +282,7 @@ class _RowTotal:
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(STATES, 0))
     open_lines: list[int] = field(default_factory=list)
     withheld_lines: list[int] = field(default_factory=list)
-    asks: dict[tuple[str, str], int] = field(default_factory=dict)
+    asks: set[Ask] = field(default_factory=set)
     proofs: list[Mapping[str, Any]] = field(default_factory=list)
     issuers: dict[str, int] = field(default_factory=dict)
     effects: dict[str, int] = field(default_factory=dict)
@@ -293,8 +297,7 @@ class _RowTotal:
             self.open_lines.append(line)
         if result.withheld:
             self.withheld_lines.append(line)
-        for request in result.asks:
-            self.asks[request] = self.asks.get(request, 0) + 1
+        self.asks.update(result.asks)
         for answer in result.answers:
             proof = answer.proof
             self.issuers[proof["issuer"]] = self.issuers.get(proof["issuer"], 0) + 1
@@ -316,8 +319,6 @@ class _RowTotal:
 
     def as_dict(self) -> dict[str, Any]:
         """The row of the report."""
-        row, state = self.row, self.state
-        who = sorted({who for who, _ in self.asks})
         evidence: dict[str, Any] = {}
         if self.issuers:
             evidence = {
@@ -327,19 +328,13 @@ class _RowTotal:
             }
             evidence["leaves"] = [proof["leaf_index"] for proof in self.proofs]
         return {
-            "id": row["id"],
-            "requirement": row["euRequirement"],
-            "provision": row["provision"],
-            "state": state,
+            "id": self.row["id"],
+            "state": self.state,
             "items": dict(self.counts),
             "open_lines": self.open_lines[:OPEN_LINES_MAX],
             "withheld_lines": self.withheld_lines[:OPEN_LINES_MAX],
-            "who": ", ".join(who).replace("_", " ") if state == OPEN else None,
-            "action": "; ".join(sorted({what for _, what in self.asks})) if state == OPEN else None,
-            "due_from": row.get("euDueFrom"),
-            "cn_element": row.get("cnElement"),
-            "coverage": row.get("coverage"),
-            "legal_route": row.get("legalRoute"),
+            "asks": [ask._asdict() for ask in sorted(self.asks, key=lambda a: (a.who, a.part or 0, a.why))],
+            "due_from": self.row.get("euDueFrom"),
             "basis": self.basis,
             "effect": sorted(self.effects),
             "not_accepted": self.not_accepted,
@@ -353,13 +348,5 @@ def _head(rows: Sequence[Mapping[str, Any]], *, batteries: int, lines: int) -> d
     """The counts, and how many batteries they are about: a report on few of them says so first."""
     counts = {state: sum(row["state"] == state for row in rows) for state in STATES}
     twice = sum(row["asked_twice"] for row in rows)
-    about = f"{batteries} {'battery' if batteries == 1 else 'batteries'} of {lines} "
-    about += "line" if lines == 1 else "lines"
-    sentence = (
-        f"About {about}: of {len(rows)} requirements {counts[MET_ABROAD]} met by attestations made abroad, "
-        f"{counts[MET_EU]} by EU-side evidence, {counts[OPEN]} open, {counts[NOT_YET]} not yet required"
-        + (f", {counts[NOT_APPLICABLE]} not applicable to this consignment" if counts[NOT_APPLICABLE] else "")
-        + f"; asked for twice: {twice}"
-    )
     of = {"total": len(rows), "batteries": batteries, "lines": lines}
-    return {**of, **counts, "asked_twice": twice, "sentence": sentence}
+    return {**of, **counts, "asked_twice": twice}

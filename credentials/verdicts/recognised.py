@@ -12,10 +12,6 @@ from credentials.verdicts.evidence import At, Evidence
 from credentials.verdicts.record import Inquiry, Record, Recorded, live_passport
 from credentials.verdicts.verdict import Findings
 
-DEMONSTRATION = (
-    "Recognition here is a demonstration, made for this network: no EU act recognises a Chinese battery "
-    "attestation today."
-)
 _DAY_S = 86_400
 
 
@@ -25,7 +21,9 @@ class _Asked:
 
     count: int = 0
     gaps: list[Mapping[str, Any]] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    answers: list[Mapping[str, Any]] = field(
+        default_factory=list
+    )  # recognitions in force: row, effect, basis
     unanswered: dict[str, str] = field(default_factory=dict)  # rows nobody is recognised for, if that is fine
 
 
@@ -44,22 +42,28 @@ def row_statements(row_id: str, evidence: Evidence, record: Record) -> list[Reco
     return list(found.values())
 
 
-def check_recognised(found: Findings, inquiry: Inquiry) -> tuple[tuple[Mapping[str, Any], ...], str]:
-    """Ask for each row of the policy; the gaps that information-only leaves, and the note for people."""
+def check_recognised(
+    found: Findings, inquiry: Inquiry
+) -> tuple[tuple[Mapping[str, Any], ...], tuple[Mapping[str, Any], ...]]:
+    """Ask for each row of the policy; the gaps that information-only leaves, and what was answered.
+
+    The answers: each recognition in force once, `{row, effect, legal_basis}`; one `{jurisdiction}` where
+    there were statements from abroad and none is in force; nothing where nobody abroad said anything.
+    """
     evidence, policy = inquiry.evidence, inquiry.policy
     network = evidence.network
     if network.recognitions is None or network.genesis is None:
         missing = "genesis_unavailable" if network.genesis is None else "recognition_unavailable"
         found.unknown("recognised", missing)
-        return (), ""
+        return (), ()
     if evidence.ledger is None:
         found.unknown("recognised", "ledger_unavailable")
-        return (), ""
+        return (), ()
     table = network.tables.crosswalk_evidence.get("rows", {})
     strange = [row_id for row_id in policy.recognition_rows if row_id not in table]
     if strange:
         found.unknown("recognised", "tables_unavailable", rows=strange)
-        return (), ""
+        return (), ()
     asked = _Asked()
     for row_id in policy.recognition_rows:
         for statement in row_statements(row_id, evidence, inquiry.record):
@@ -71,12 +75,10 @@ def check_recognised(found: Findings, inquiry: Inquiry) -> tuple[tuple[Mapping[s
         found.warned("recognised", "no_recognition", rows=sorted(asked.unanswered), issuers=issuers)
     if not asked.count:
         found.inapplicable("recognised")
-    if asked.notes:
-        return tuple(asked.gaps), f"{DEMONSTRATION} {'; '.join(dict.fromkeys(asked.notes))}."
-    note = (
-        f"No recognition of the foreign issuer is in force in {policy.jurisdiction}." if asked.count else ""
-    )
-    return tuple(asked.gaps), note
+    answers = list(asked.answers)
+    if asked.count and not answers:
+        answers = [{"jurisdiction": policy.jurisdiction}]
+    return tuple(asked.gaps), tuple(a for n, a in enumerate(answers) if a not in answers[:n])
 
 
 def _ask(  # noqa: PLR0917  (one row, one statement, one issuer)
@@ -108,14 +110,13 @@ def _ask(  # noqa: PLR0917  (one row, one statement, one issuer)
         **statement.place(),
     }
     if now is not None:
-        asked.notes.append(f"{row_id}: {effect.value} ({now.legal_basis})")
+        asked.answers.append({"row": row_id, "effect": effect.value, "legal_basis": now.legal_basis})
     if outcome == "pass":
         found.passed("recognised", **told)
     elif effect is Effect.INFORMATION_ONLY:
         found.warned("recognised", "information_only", **told)
         if policy.recognition_required:
-            gap = {"row": row_id, "name": "recognised for information only", "provision": ""}
-            asked.gaps.append(gap)
+            asked.gaps.append({"row": row_id})
     elif policy.recognition_required:
         found.failed("recognised", "not_recognised", **told)
     else:

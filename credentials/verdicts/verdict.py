@@ -1,7 +1,10 @@
 """The form of a verdict: checks with outcomes and reasons, and the rule that turns checks into one word.
 
-    check    {name, outcome, reason, text, provision, rule?, evidence, age_s?}
+    check    {name, outcome, reason, rule?, evidence, age_s?}
     verdict  clear < clear_with_gaps < undecided < hold < refuse_recommended
+
+Codes and parameters only: what they say, in which language, by which provision, is told where somebody reads
+it (`node/words.py`). `detail` in the evidence is text all the same: what a reader found in a document.
 
 A failing check takes the verdict of its reason (`config/reasons.toml`). A required check that was not made
 gives at best `undecided`, `hold` where the item itself caused it. "Could not check" is never "passed".
@@ -12,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from credentials.verdicts.evidence import At, Policy, Tables
 from credentials.verdicts.words import CLEAR, GAPS, HOLD, ORDER, REFUSE, UNDECIDED
@@ -33,6 +36,38 @@ class Outcome(StrEnum):
 UNMADE = (Outcome.NOT_CHECKED, Outcome.INDETERMINATE)
 
 
+class CheckRecord(TypedDict):
+    """A check in JSON, as it is judged and kept."""
+
+    name: str
+    outcome: str
+    reason: str
+    evidence: dict[str, Any]
+    rule: NotRequired[str]
+    age_s: NotRequired[int]
+
+
+class VerdictRecord(TypedDict):
+    """A verdict in JSON, as it is judged and kept."""
+
+    verdict: str
+    reason: str
+    ground: str | None
+    unmade: int
+    undecided_because: NotRequired[str]
+    law_date: str
+    evaluated_at: int
+    height: int
+    block_time: int
+    sources: list[dict[str, Any]]
+    checks: list[CheckRecord]
+    gaps: list[dict[str, Any]]
+    withheld: list[dict[str, Any]]
+    recognition: list[dict[str, Any]]
+    timeline: list[dict[str, Any]]
+    passport: dict[str, Any]
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
     """One check, kept whatever its outcome."""
@@ -40,22 +75,18 @@ class Check:
     name: str
     outcome: Outcome
     reason: str
-    text: str
-    provision: str
     rule: str | None = None
     evidence: Mapping[str, Any] = field(default_factory=dict)
     age_s: int | None = None
     word: str | None = None  # the word of its row in shown-as.toml
     ground: str | None = None  # that of its row
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> CheckRecord:
         """The JSON form."""
-        told: dict[str, Any] = {
+        told: CheckRecord = {
             "name": self.name,
             "outcome": self.outcome.value,
             "reason": self.reason,
-            "text": self.text,
-            "provision": self.provision,
             "evidence": dict(self.evidence),
         }
         if self.rule:
@@ -88,13 +119,10 @@ class Findings:
 
         `word` and `ground` are those of a row of shown-as.toml: they count whatever the policy requires.
         """
-        row = self._reasons.get(reason, {})
         check = Check(
             name,
             outcome,
             reason,
-            row.get("en", reason),
-            row.get("provision", ""),
             rule,
             {key: value for key, value in evidence.items() if value is not None},
             age_s,
@@ -140,14 +168,13 @@ class Findings:
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
-    """The word, the main reason behind it, and what an undecided word waits for."""
+    """The word, the main reason behind it, what an undecided word waits for, and what was not checked."""
 
     verdict: str
     reason: str
     ground: str | None
     because: str | None
-    text: str = ""
-    provision: str = ""
+    unmade: int = 0  # checks that were not made: the main reason must not say more than was checked
 
 
 def conclude(
@@ -172,15 +199,10 @@ def conclude(
     words.extend((UNDECIDED, "not_checked") for name in sorted(required) if name not in made)
     if not checks:
         words.append((UNDECIDED, "not_checked"))
+    unmade = len({check.name for check in checks if check.outcome in UNMADE})
     if not words:
         word, reason = (GAPS, "gaps") if gaps else (CLEAR, "ok")
-        row = tables.reasons.get(reason, {})
-        text = row.get("en", reason)
-        # The main reason is what lists and printouts show: it must not say more than was checked.
-        unmade = len({check.name for check in checks if check.outcome in UNMADE})
-        if unmade and "unmade_en" in row:
-            text = row["unmade_en"].format(count=unmade)
-        return Conclusion(word, reason, None, None, text, row.get("provision", ""))
+        return Conclusion(word, reason, None, None, unmade)
     worst = max((word for word, _ in words), key=ORDER.index)
     reason = min((r for word, r in words if word == worst), key=_rank(tables))
     row = tables.reasons.get(reason, {})
@@ -189,7 +211,7 @@ def conclude(
     because = (row.get("because") or "unreachable") if worst == UNDECIDED else None
     if because == "none":
         because = "unreachable"
-    return Conclusion(worst, reason, ground, because, row.get("en", reason), row.get("provision", ""))
+    return Conclusion(worst, reason, ground, because, unmade)
 
 
 def _rank(tables: Tables) -> Any:
@@ -209,18 +231,17 @@ class Verdict:
     gaps: tuple[Mapping[str, Any], ...] = ()
     withheld: tuple[Mapping[str, Any], ...] = ()
     sources: tuple[Mapping[str, Any], ...] = ()
-    recognition_note: str = ""
+    recognition: tuple[Mapping[str, Any], ...] = ()
     timeline: tuple[Mapping[str, Any], ...] = ()
     passport: Mapping[str, Any] = field(default_factory=dict)
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> VerdictRecord:
         """The JSON form; `undecided_because` is there only when the word is undecided."""
-        told: dict[str, Any] = {
+        told: VerdictRecord = {
             "verdict": self.conclusion.verdict,
             "reason": self.conclusion.reason,
             "ground": self.conclusion.ground,
-            "text": self.conclusion.text,
-            "provision": self.conclusion.provision,
+            "unmade": self.conclusion.unmade,
             "law_date": self.at.law_date,
             "evaluated_at": self.at.evaluated_at,
             "height": self.height,
@@ -229,7 +250,7 @@ class Verdict:
             "checks": [check.as_dict() for check in self.checks],
             "gaps": [dict(gap) for gap in self.gaps],
             "withheld": [dict(item) for item in self.withheld],
-            "recognition_note": self.recognition_note,
+            "recognition": [dict(answer) for answer in self.recognition],
             "timeline": [dict(step) for step in self.timeline],
             "passport": dict(self.passport),
         }

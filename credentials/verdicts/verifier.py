@@ -94,7 +94,7 @@ def verify(document: Document | bytes, evidence: Evidence, policy: Policy, at: A
         gaps=battery.gaps,
         withheld=battery.withheld,
         sources=sources_of(evidence, at),
-        recognition_note=battery.recognition_note,
+        recognition=battery.recognition,
         timeline=record.timeline(evidence.network.genesis),
         passport=battery.passport,
     )

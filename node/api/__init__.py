@@ -94,7 +94,9 @@ def create_app(service: Service) -> Flask:
             response.headers.setdefault(name, value)
         if request.endpoint != "static":
             response.headers.setdefault("Cache-Control", "no-store")
-        response.headers.setdefault("Vary", "Accept, Authorization, Cookie")
+        response.headers.setdefault("Vary", "Accept, Accept-Language, Authorization, Cookie")
+        if (language := g.get("language")) is not None:
+            response.headers.setdefault("Content-Language", language)
         if response.mimetype == "text/html":
             moment("page", route=request.endpoint, status=response.status_code)
         return response

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask.typing import ResponseReturnValue
 
 from node.api.reading import json_body
-from node.api.reply import json_reply, reply, session
+from node.api.reply import json_reply, reply, session, words_for
 from node.api.route import BODY_BYTES_MAX
 from node.errors import ProblemError, not_found
 from node.service import Service
@@ -33,4 +33,4 @@ def clearance(service: Service) -> ResponseReturnValue:
     law_date = item.pop("law_date", None)
     if not item["battery"].strip():
         raise ProblemError(400, "battery_missing", "Bad request", "Give the battery's code or link.")
-    return json_reply(service.clearance.item(item, law_date=law_date))
+    return json_reply(words_for(service).verdict(service.clearance.item(item, law_date=law_date)))

@@ -13,7 +13,17 @@ from credentials.documents.canonical import parse_json
 from credentials.errors import CredentialError
 from node.api.problems import page_wanted
 from node.api.reading import integer_argument, json_body, raw_body, require_shape
-from node.api.reply import attachment, client_name, form_sent, json_reply, page, reply, see, session
+from node.api.reply import (
+    attachment,
+    client_name,
+    form_sent,
+    json_reply,
+    page,
+    reply,
+    see,
+    session,
+    words_for,
+)
 from node.api.route import MANIFEST_BYTES_MAX
 from node.api.schemas import VERDICTS
 from node.errors import bad_request, not_found
@@ -95,13 +105,16 @@ def consignment(service: Service, consignment_id: str) -> ResponseReturnValue:
         raise bad_request("bad_argument", f"`show` must be one of {', '.join(SHOW)}.")
     offset = integer_argument("offset", 0, largest=1_000_000) or 0
     limit = integer_argument("limit", ITEMS_PER_PAGE if page_wanted() else None, largest=20_000)
-    found = service.consignments.show(consignment_id, verdicts=SHOW[show], limit=limit, offset=offset)
+    words = words_for(service)
+    shown = service.consignments.show(consignment_id, verdicts=SHOW[show], limit=limit, offset=offset)
+    found = {**shown, "items": [words.verdict(line) for line in shown["items"]]}
     return reply(found, "consignment.html", consignment=found, show=show, offset=offset, limit=limit)
 
 
 def item(service: Service, consignment_id: str, line: int) -> ResponseReturnValue:
     """One item: the word, every check, the gaps, what is withheld, the records, the age of each source."""
-    found = service.consignments.item(consignment_id, line)
+    words = words_for(service)
+    found = words.verdict(service.consignments.item(consignment_id, line))
     if not page_wanted():
         return json_reply(found)
     return page(
@@ -111,6 +124,8 @@ def item(service: Service, consignment_id: str, line: int) -> ResponseReturnValu
         line=line,
         sections=sections(found["checks"]),
         gaps_unknown=unmade(found["checks"], "completeness"),
+        recognitions=words.recognition_rows(found["recognition"]),
+        demonstration=words.sentence("recognition.demonstration"),
         proof=find_proof(service, found["battery"], service.access.audience_of(session())),
     )
 
@@ -134,12 +149,13 @@ def export(service: Service, consignment_id: str, form: str) -> ResponseReturnVa
     if form not in ("csv", "json"):
         raise not_found("no_such_export", "A consignment is exported as export.csv or export.json.")
     kind = "text/csv; charset=utf-8" if form == "csv" else "application/json"
-    return attachment(service.consignments.export(consignment_id, form), f"consignment.{form}", kind)
+    parts = service.consignments.export(consignment_id, form, words_for(service))
+    return attachment(parts, f"consignment.{form}", kind)
 
 
 def readiness(service: Service, consignment_id: str) -> ResponseReturnValue:
     """The importer's report: per requirement what covers it, and who must act."""
-    report = service.consignments.report(consignment_id)
+    report = words_for(service).report(service.consignments.report(consignment_id))
     if not page_wanted():
         return json_reply(report)
     return page(
@@ -150,4 +166,4 @@ def readiness(service: Service, consignment_id: str) -> ResponseReturnValue:
 def ask_readiness(service: Service) -> ResponseReturnValue:
     """The same, by the consignment's id in the body."""
     order: dict[str, Any] = json_body("ReadinessRequest", MANIFEST_BYTES_MAX)
-    return json_reply(service.consignments.report(order["consignment"]))
+    return json_reply(words_for(service).report(service.consignments.report(order["consignment"])))

@@ -15,12 +15,13 @@ from flask.typing import ResponseReturnValue
 
 from credentials.errors import CredentialError
 from node.api.reading import integer_argument, json_body
-from node.api.reply import json_reply
+from node.api.reply import json_reply, words_for
 from node.api.route import CREDENTIAL_BYTES_MAX
 from node.errors import ProblemError
 from node.issuing.profiled import require_change
 from node.server.feeds import Feed
 from node.service import Service
+from node.verdicts.verification import Verification
 
 IN_FORCE_S_MAX = 5.0  # then a change of status is answered all the same
 JSON = dict[str, Any]
@@ -48,6 +49,7 @@ def verify_credential(service: Service) -> ResponseReturnValue:
     """200 with `verified: true`, or 400 with the reasons."""
     return _verified(
         "VerifyCredentialRequest",
+        service,
         lambda order: service.vc_api.verify_credential(order["verifiableCredential"], order.get("options")),
     )
 
@@ -56,6 +58,7 @@ def verify_presentation(service: Service) -> ResponseReturnValue:
     """200 with `verified: true` if the presentation's proof and every credential in it hold, or 400."""
     return _verified(
         "VerifyPresentationRequest",
+        service,
         lambda order: service.vc_api.verify_presentation(
             order["verifiablePresentation"], order.get("options")
         ),
@@ -111,12 +114,12 @@ def list_version() -> int | None:
     return integer_argument("seq", None, largest=1 << 40)
 
 
-def _verified(schema: str, verify: Callable[[JSON], JSON]) -> ResponseReturnValue:
+def _verified(schema: str, service: Service, verify: Callable[[JSON], Verification]) -> ResponseReturnValue:
     try:
-        result = verify(json_body(schema, CREDENTIAL_BYTES_MAX))
+        made = verify(json_body(schema, CREDENTIAL_BYTES_MAX))
     except (ProblemError, CredentialError) as error:
         if isinstance(error, ProblemError) and error.status != 400:
             raise
         problem = {"type": f"urn:comity:reason:{error.code}", "title": "request", "detail": str(error)}
-        result = {"verified": False, "checks": [], "problemDetails": [problem], "warnings": []}
-    return json_reply(result, 200 if result["verified"] is True else 400)
+        return json_reply({"verified": False, "checks": [], "problemDetails": [problem], "warnings": []}, 400)
+    return json_reply(words_for(service).verification(made), 200 if made.verified else 400)

@@ -9,10 +9,8 @@ from flask import Response, current_app, url_for
 from flask.typing import ResponseReturnValue
 
 from node.api.reading import integer_argument
-from node.api.reply import client_name, form_sent, json_reply, reply, see
+from node.api.reply import client_name, form_sent, json_reply, reply, see, words_for
 from node.service import Service
-from node.supervision.readiness import Condition
-from node.web.words import condition_text
 
 AUDIT_ROWS = 100
 METRIC_NAME = re.compile(r"[^a-z0-9_]")
@@ -20,8 +18,14 @@ METRIC_NAME = re.compile(r"[^a-z0-9_]")
 
 def status(service: Service) -> ResponseReturnValue:
     """What this node is: participant, roles, height, peers, log."""
-    conditions = [_told(condition) for condition in service.overview.readiness().conditions]
-    shown = {**service.overview.status(), "conditions": conditions, "reasons": _reasons(conditions)}
+    words, found = words_for(service), service.overview.status()
+    conditions = [words.condition(condition) for condition in service.overview.readiness().conditions]
+    shown = {
+        **found,
+        "evidence": [words.fault(fault) for fault in found["evidence"]],
+        "conditions": conditions,
+        "reasons": _reasons(conditions),
+    }
     return reply(shown, "status.html", status=shown, participants=service.overview.participants())
 
 
@@ -33,20 +37,10 @@ def healthz(service: Service) -> ResponseReturnValue:
 def readyz(service: Service) -> ResponseReturnValue:
     """200 when this node can do its work, 503 with the reasons while it cannot."""
     found = service.overview.readiness()
-    conditions = [_told(condition) for condition in found.conditions]
+    words = words_for(service)
+    conditions = [words.condition(condition) for condition in found.conditions]
     shown = {"ready": found.ready, "reasons": _reasons(conditions), "conditions": conditions}
     return json_reply(shown, 200 if found.ready else 503)
-
-
-def _told(condition: Condition) -> dict[str, Any]:
-    """{code, stops, since, parameters, text}: for programs, with the sentence for people."""
-    return {
-        "code": condition.code,
-        "stops": condition.stops,
-        "since": condition.since,
-        "parameters": dict(condition.parameters),
-        "text": condition_text(condition),
-    }
 
 
 def _reasons(conditions: list[dict[str, Any]]) -> list[str]:

@@ -11,7 +11,7 @@ from credentials.documents.canonical import parse_json
 from credentials.errors import CredentialError
 from node.api.problems import page_wanted
 from node.api.reading import integer_argument, json_body, require_shape
-from node.api.reply import form_sent, json_reply, page, reply, see
+from node.api.reply import form_sent, json_reply, page, reply, see, words_for
 from node.api.route import BODY_BYTES_MAX
 from node.errors import ProblemError, bad_request
 from node.service import Service
@@ -27,7 +27,7 @@ def issue_passport(service: Service) -> ResponseReturnValue:
     order = json_body("PassportRequest", BODY_BYTES_MAX)
     key = order.get("idempotency_key") or request.headers.get("Idempotency-Key")
     issued = service.passports.issue(order["claims"], code=order["code"], idempotency_key=key)
-    answer = json_reply(issued, 200 if issued.get("repeated") else 201)
+    answer = json_reply(words_for(service).signed(issued), 200 if issued.get("repeated") else 201)
     answer.headers["Location"] = url_for("passports.passport", digest=issued["digest"])
     return answer
 
@@ -68,13 +68,15 @@ def new_passport(service: Service) -> ResponseReturnValue:
 
 def passports(service: Service) -> ResponseReturnValue:
     """Passports issued by this node, newest first, each with its progress."""
-    rows = service.passports.page(PAGE_ROWS, integer_argument("before", None, largest=2**53 - 1))
+    told = words_for(service).progress
+    found = service.passports.page(PAGE_ROWS, integer_argument("before", None, largest=2**53 - 1))
+    rows = [told(row) for row in found]
     return reply({"passports": rows}, "passports.html", passports=rows, more=len(rows) == PAGE_ROWS)
 
 
 def passport(service: Service, digest: str) -> ResponseReturnValue:
     """One passport of this node: signed, recorded, proof of record ready."""
-    progress = service.passports.passport(digest)
+    progress = words_for(service).progress(service.passports.passport(digest))
     return reply(progress, "passport.html", progress=progress)
 
 
@@ -84,7 +86,7 @@ def revoke(service: Service, digest: str) -> ResponseReturnValue:
         service.passports.revoke(digest, request.form.get("reason", "").strip()[:512] or "no reason given")
         return see(url_for("passports.passport", digest=digest))
     order = json_body("RevokeRequest", BODY_BYTES_MAX)
-    return json_reply(service.passports.revoke(digest, order["reason"]))
+    return json_reply(words_for(service).progress(service.passports.revoke(digest, order["reason"])))
 
 
 def attest(service: Service) -> ResponseReturnValue:
@@ -99,7 +101,8 @@ def attest(service: Service) -> ResponseReturnValue:
     )
     if "draft" in attested:
         return json_reply(attested)  # nothing is stored: a second party has to countersign it first
-    answer = json_reply(attested, 200 if attested.get("repeated") else 201)
+    told = words_for(service).signed(attested)
+    answer = json_reply(told, 200 if attested.get("repeated") else 201)
     answer.headers["Location"] = url_for("passports.attestation", digest=attested["digest"])
     return answer
 
@@ -113,12 +116,12 @@ def countersign(service: Service) -> ResponseReturnValue:
 
 def attestation(service: Service, digest: str) -> ResponseReturnValue:
     """What became of one attestation of this node."""
-    return json_reply(service.passports.attestation(digest))
+    return json_reply(words_for(service).progress(service.passports.attestation(digest)))
 
 
 def cancel(service: Service, digest: str) -> ResponseReturnValue:
     """Send an attestation of this node no more."""
-    return json_reply(service.passports.cancel(digest))
+    return json_reply(words_for(service).progress(service.passports.cancel(digest)))
 
 
 def events(service: Service) -> ResponseReturnValue:

@@ -11,6 +11,8 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from node.access.keys import Session
 from node.api.problems import page_wanted
+from node.service import Service
+from node.words import LANGUAGES, Words
 
 
 def json_reply(value: Any, status: int = 200, content_type: str = "application/json") -> Response:
@@ -38,6 +40,16 @@ def attachment(data: bytes | str | Iterable[bytes], name: str, content_type: str
     response = Response(data, content_type=content_type)
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
+
+
+def words_for(service: Service) -> Words:
+    """The words of this answer: in the language asked for by Accept-Language; pages are English throughout.
+
+    Whoever asks for neither is answered in English. The answer says which it is (`Content-Language`).
+    """
+    languages = LANGUAGES[:1] if page_wanted() else LANGUAGES
+    g.language = request.accept_languages.best_match(languages) or LANGUAGES[0]
+    return service.words[g.language]
 
 
 def form_sent() -> bool:

@@ -46,6 +46,7 @@ def evidence() -> None:
 def list_evidence(*, data: Path) -> None:
     """The faults on the record, oldest first."""
     from node.issuing.faults import all_shown  # noqa: PLC0415
+    from node.words import fault_words  # noqa: PLC0415
 
     with _ledger(DataDirectory(data)) as ledger:
         faults = all_shown((), ledger.evidence())
@@ -55,7 +56,7 @@ def list_evidence(*, data: Path) -> None:
             place = (
                 f"size {fault['height']}" if fault["kind"] == "checkpoints" else f"height {fault['height']}"
             )
-            click.echo(f"{fault['digest']}  {fault['validator']}  {fault['words']}, {place}")
+            click.echo(f"{fault['digest']}  {fault['validator']}  {fault_words(fault['kind'])}, {place}")
 
 
 @evidence.command()
@@ -114,9 +115,9 @@ def verify(*, file: Path, network: Path) -> int:
     except FaultInvalid as error:
         click.echo(f"not proven: {error}")
         return 1
-    from node.issuing.faults import WORDS  # noqa: PLC0415
+    from node.words import fault_words  # noqa: PLC0415
 
     place = f"log size {proven.height}" if proven.kind == "checkpoints" else f"height {proven.height}"
-    click.echo(f"proven: {proven.validator} signed {WORDS[proven.kind]}, {place}, round {proven.round}")
+    click.echo(f"proven: {proven.validator} signed {fault_words(proven.kind)}, {place}, round {proven.round}")
     click.echo(f"network {genesis.name}, id {genesis.network_id.hex()}; shown by {document['issuer']}")
     return 0

@@ -173,9 +173,7 @@ def _follow(client: Client, path: str, state_member: str) -> int:
         if state != seen:
             seen = state
             if state in ("refused", "dropped", "claim", "cancelled"):
-                refusal = told["refusal"]
-                rule = f"by rule {refusal['rule']} " if refusal["rule"] else ""
-                click.echo(f"{state:<8} {rule}{refusal.get('text') or ''}".rstrip())
+                click.echo(f"{state:<8} {told['refusal']['text']}")
                 return 1
             click.echo(f"{state:<8} height {told['height']}, entry {told['leaf_index']}")
         reason = told.get("waiting")

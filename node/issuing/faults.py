@@ -20,17 +20,12 @@ from credentials.ledger.genesis import Genesis
 from node.issuing.statements import stamp
 from node.ledger.chain import note_keys
 from node.storage.entries import EntryRow
+from node.words import fault_words
 
 JSON = dict[str, Any]
 
 CREDENTIAL_TYPE = "ValidatorFaultCredential"
 _TERMS = {"@vocab": "urn:comity:terms:"}
-WORDS = {
-    "double_prevote": "two prevotes in one round",
-    "double_precommit": "two precommits in one round",
-    "amnesia": "a vote against its own lock",
-    "checkpoints": "two log seals for one size",
-}
 
 
 class FaultInvalid(ValueError):
@@ -38,11 +33,10 @@ class FaultInvalid(ValueError):
 
 
 def shown(evidence: FaultEvidence, row: EntryRow | None = None) -> JSON:
-    """{digest, kind, words, validator, height, round, leaf_index, recorded_at}; pending: no last two."""
+    """{digest, kind, validator, height, round, leaf_index, recorded_at}; pending: no last two."""
     return {
         "digest": b64u(evidence.id),
         "kind": evidence.kind,
-        "words": WORDS[evidence.kind],
         "validator": evidence.validator,
         "height": evidence.height,
         "round": evidence.round,
@@ -72,6 +66,7 @@ def make_credential(
             "credentialSubject": {
                 "id": evidence.validator,
                 **{k: v for k, v in shown(evidence, row).items() if k not in ("validator", "digest")},
+                "words": fault_words(evidence.kind),  # whoever reads it has no catalogue of ours
                 "network": genesis.network_id.hex(),
                 "evidence": b64u(evidence.encode()),
             },

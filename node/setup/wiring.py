@@ -68,6 +68,7 @@ from node.verdicts.judging import Judging
 from node.verdicts.sources import Gathering
 from node.verdicts.verification import Checking, LedgerSources
 from node.verdicts.watching import Watching
+from node.words import LANGUAGES, Words
 
 POLL_VALIDATOR_S, POLL_OBSERVER_S = 1.0, 0.4
 
@@ -393,6 +394,7 @@ def _serve(disk: _Disk, agreement: _Agreement, trades: _Trades, port: int, hosts
     progress = ProgressReport(ledger, trades.issuing)
     shelf = Shelf(ledger, genesis, disk.directory.root)
     return Service(
+        words={language: Words(language, gathering.tables) for language in LANGUAGES},
         port=port,
         hosts=hosts,
         passports=PassportDesk(genesis, trades.issuing, office, trades.outbox, progress),

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from credentials.errors import CredentialError
-from credentials.verdicts.clearance import clear_item
+from credentials.verdicts.clearance import ItemRecord, clear_item
 from credentials.verdicts.evidence import Policy
 from credentials.verdicts.manifest import Line
 from node.errors import bad_request
@@ -25,8 +25,8 @@ class Clearance:
         self._policy = policy
         self._judging = judging
 
-    def item(self, item: JSON, *, law_date: str | None = None) -> JSON:
-        """The ItemVerdict of one manifest line, judged now, as a dict."""
+    def item(self, item: JSON, *, law_date: str | None = None) -> ItemRecord:
+        """The verdict of one manifest line, judged now."""
         try:
             line = Line.parse({k: v for k, v in item.items() if k not in ("law_date", "direction")})
         except CredentialError as error:

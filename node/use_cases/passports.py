@@ -15,7 +15,7 @@ from node.issuing.outbox import Outbox
 from node.storage.issuances import Issuance
 from node.storage.office import OfficeStore
 from node.use_cases.digests import read_digest
-from node.use_cases.progress import ExplainedProgress, Progress, ProgressReport, Waiting
+from node.use_cases.progress import ExplainedProgress, LedgerRefusal, Progress, ProgressReport, Waiting
 
 JSON = dict[str, Any]
 
@@ -33,7 +33,7 @@ class PassportProgress(TypedDict):
     height: int | None
     leaf_index: int | None
     block_time: int | None
-    refusal: JSON | None
+    refusal: LedgerRefusal | None
     waiting: Waiting | None  # why it cannot be recorded yet; only where one passport is asked for
     receipted_at: int | None
     sets: dict[str, str]  # Annex XIII point -> digest of the credential

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from credentials.documents.canonical import b64u
 from node.issuing.issuing import Issuing
 from node.storage.ledger import LedgerStore
 from node.storage.outbox import OutboxItem
 
-CLAIM_TEXT = (
-    "recorded as a claim: this participant holds a licence for the event and no right over this battery. "
-    "Once its holder hands it over, names this participant as a party of one of its events, or countersigns, "
-    "sign it again"
-)
+CLAIM_RULE = "I5"
+
+
+class LedgerRefusal(TypedDict):
+    """Why an attestation counts for nothing: by which rule, and who was first; words: `node/words.py`."""
+
+    state: str  # refused | claim | dropped | cancelled
+    rule: str | None
+    winner_leaf_index: int | None
+    detail: str | None  # dropped: as the pool of this node said it
 
 
 class Waiting(TypedDict):
     """Why an attestation cannot be ordered yet."""
 
     code: str
-    text: str
+    detail: str  # what the ledger lacks
 
 
 class Progress(TypedDict):
@@ -34,7 +39,7 @@ class Progress(TypedDict):
     height: int | None
     leaf_index: int | None
     block_time: int | None
-    refusal: dict[str, Any] | None  # {rule, winner_leaf_index, text? (claim, dropped)}
+    refusal: LedgerRefusal | None
     created: int
     receipted_at: int | None
     document_digest: str
@@ -64,16 +69,6 @@ class ProgressReport:
 
     @staticmethod
     def _told(item: OutboxItem, block_time: int | None) -> Progress:
-        refusal: dict[str, Any] | None = None
-        if item.state == "refused":
-            refusal = {"rule": item.rule, "winner_leaf_index": item.winner}
-        elif item.state == "claim":
-            refusal = {"rule": "I5", "winner_leaf_index": None, "text": CLAIM_TEXT}
-        elif item.state == "cancelled":
-            text = "not sent any more; what was sent before may be recorded until its time runs out"
-            refusal = {"rule": None, "winner_leaf_index": None, "text": text}
-        elif item.state == "dropped":
-            refusal = {"rule": item.rule, "winner_leaf_index": None, "text": item.reason}
         return {
             "digest": b64u(item.digest),
             "kind": item.kind,
@@ -82,7 +77,7 @@ class ProgressReport:
             "height": item.height,
             "leaf_index": item.leaf_index,
             "block_time": block_time,
-            "refusal": refusal,
+            "refusal": _refusal(item),
             "created": item.created,
             "receipted_at": item.receipted_at,
             "document_digest": b64u(item.document_digest),
@@ -97,5 +92,15 @@ class ProgressReport:
         reason = self._issuing.admission.waits_for(item.data) if item.state == "outbox" else None
         if reason is None:
             return None
-        again = "it is offered again until it can be recorded, and may still be refused then"
-        return {"code": reason.code, "text": f"{reason}; {again}"}
+        return {"code": reason.code, "detail": str(reason)}
+
+
+def _refusal(item: OutboxItem) -> LedgerRefusal | None:
+    if item.state not in ("refused", "claim", "dropped", "cancelled"):
+        return None
+    return {
+        "state": item.state,
+        "rule": CLAIM_RULE if item.state == "claim" else item.rule,
+        "winner_leaf_index": item.winner if item.state == "refused" else None,
+        "detail": item.reason if item.state == "dropped" else None,
+    }

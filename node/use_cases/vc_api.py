@@ -18,7 +18,7 @@ from node.issuing.status_changes import change_status
 from node.resolution.resolver import Resolver
 from node.storage.office import OfficeStore
 from node.use_cases.progress import ProgressReport
-from node.verdicts.verification import Checking
+from node.verdicts.verification import Checking, Verification
 
 JSON = dict[str, Any]
 
@@ -58,12 +58,12 @@ class VcApi:
         warning = self._issuing.unattested(credential)
         return {**answer, "warning": warning} if warning else answer
 
-    def verify_credential(self, credential: Any, options: JSON | None = None) -> JSON:
-        """{verified, checks, problemDetails, warnings} (the route answers 400 if not verified)."""
+    def verify_credential(self, credential: Any, options: JSON | None = None) -> Verification:
+        """The checks of a credential (the route answers 400 if not verified)."""
         return self._checking.credential(credential, options or {})
 
-    def verify_presentation(self, presentation: Any, options: JSON | None = None) -> JSON:
-        """As `verify_credential`, and `credentials`: the answer for each credential in it."""
+    def verify_presentation(self, presentation: Any, options: JSON | None = None) -> Verification:
+        """As `verify_credential`, and the checks of each credential in it."""
         return self._checking.presentation(presentation, options or {})
 
     def prove(self, presentation: Any, options: JSON | None = None) -> JSON:

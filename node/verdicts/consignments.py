@@ -25,6 +25,7 @@ from node.storage.office import OfficeStore
 from node.verdicts.export import as_csv, as_json
 from node.verdicts.judging import Judging
 from node.verdicts.sources import Gathering
+from node.words import Words
 
 JSON = dict[str, Any]
 LINES_WAITING_MAX = 100_000  # not judged yet, of all clients
@@ -204,15 +205,18 @@ class Consignments:
         reached = found[-1].seq if found else after
         return events, reached >= row.lines or self._judging.stopping
 
-    def export(self, consignment_id: str, format: str) -> Iterator[bytes]:
-        """All lines as CSV (one row each) or JSON (with every check), in parts: never all in memory."""
+    def export(self, consignment_id: str, format: str, words: Words) -> Iterator[bytes]:
+        """All lines as CSV (one row each) or JSON (with every check), in parts: never all in memory.
+
+        Codes and the words of the moment: a file that somebody signs says what he read.
+        """
         declaration = self._row(consignment_id).declaration
         bodies = self._office.consignments.bodies(consignment_id)
         if format == "json":
-            return as_json(self.show(consignment_id, limit=0), bodies)
+            return as_json(self.show(consignment_id, limit=0), bodies, words)
         if format != "csv":
             raise not_found("format_unknown", "exports are csv or json")
-        return as_csv(bodies, declaration)
+        return as_csv(bodies, declaration, words)
 
     def report(self, consignment_id: str) -> JSON:
         """The importer's readiness report over the lines of a consignment."""

@@ -11,6 +11,8 @@ from typing import Any
 
 import orjson
 
+from node.words import Words
+
 JSON = dict[str, Any]
 CSV_COLUMNS = (
     "declaration",
@@ -36,22 +38,22 @@ CSV_COLUMNS = (
 )
 
 
-def as_json(consignment: JSON, bodies: Iterable[bytes]) -> Iterator[bytes]:
-    """The consignment with every line as it was judged: what is stored is not read and written again."""
+def as_json(consignment: JSON, bodies: Iterable[bytes], words: Words) -> Iterator[bytes]:
+    """The consignment with every line as it was judged, and what it says in words."""
     head = orjson.dumps({name: value for name, value in consignment.items() if name != "items"})
     yield head.removesuffix(b"}") + b',"items":['
     separator = b"\n"
     for body in bodies:
-        yield separator + body
+        yield separator + orjson.dumps(words.verdict(orjson.loads(body)))
         separator = b",\n"
     yield b"\n]}\n"
 
 
-def as_csv(bodies: Iterable[bytes], declaration: str) -> Iterator[bytes]:
+def as_csv(bodies: Iterable[bytes], declaration: str, words: Words) -> Iterator[bytes]:
     """One row each, after the names of the columns."""
     yield codecs.BOM_UTF8 + _row(CSV_COLUMNS)
     for body in bodies:
-        item = orjson.loads(body)
+        item = words.verdict(orjson.loads(body))
         cells = {
             **item,
             "declaration": declaration,

@@ -20,7 +20,7 @@ from typing import Any
 
 import orjson
 
-from credentials.verdicts.clearance import ItemVerdict, clear_item
+from credentials.verdicts.clearance import ItemRecord, ItemVerdict, clear_item
 from credentials.verdicts.evidence import At, Policy
 from credentials.verdicts.manifest import Line, Manifest, ManifestContext
 from credentials.verdicts.verdict import Conclusion, Verdict
@@ -40,7 +40,6 @@ SCAN_POLL_S = 0.001
 SCAN_WAIT_S_MAX = 0.05  # per line: scans without pause do not stop a job
 WAIT_S = 5.0
 LINE, CONSIGNMENT = "line", "consignment"  # what is set aside
-SET_ASIDE = "This node failed on this line and set it aside; its operator can have it judged again."
 
 
 @dataclass(slots=True)
@@ -212,8 +211,8 @@ class Judging:
 
     def _judge(
         self, pair: Pair, row: ConsignmentRow, context: ManifestContext
-    ) -> tuple[JSON, Exception | None]:
-        """(the verdict as a dict, what was raised instead of one)."""
+    ) -> tuple[ItemRecord, Exception | None]:
+        """(the verdict in JSON, what was raised instead of one)."""
         line, raw = pair
         now = int(time.time())
         error: Exception | None = None
@@ -228,9 +227,9 @@ class Judging:
         self._give_way()
         return judged, error
 
-    def _not_judged(self, line: Line, law_date: str, now: int) -> JSON:
+    def _not_judged(self, line: Line, law_date: str, now: int) -> ItemRecord:
         network = self._gathering.network_view({})
-        conclusion = Conclusion(UNDECIDED, "not_checked", None, "unreachable", SET_ASIDE)
+        conclusion = Conclusion(UNDECIDED, "set_aside", None, "unreachable")
         verdict = Verdict(conclusion, (), At(law_date, now), network.height, network.block_time)
         return ItemVerdict(line, verdict).as_dict()
 

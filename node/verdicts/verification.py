@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from credentials.documents.canonical import Contexts, parse_json
@@ -31,7 +32,7 @@ from credentials.verdicts.examination import (
     tell,
 )
 from credentials.verdicts.record import Inquiry, Record
-from credentials.verdicts.verdict import Findings, Outcome
+from credentials.verdicts.verdict import Check, Findings, Outcome
 from credentials.verdicts.verifier import means_of
 from node.resolution.fetch import Fetcher, FetchError
 from node.resolution.resolver import Resolver
@@ -47,6 +48,39 @@ TOLD_ONLY = ("schema", "related")
 PROOF_CHECKS = frozenset({"proof", "issuer_key"})
 
 OwnList = Callable[[str], JSON | None]  # the newest version of a list this node publishes, by its URL
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What was looked at in one credential or presentation; words: `node/words.py`."""
+
+    checks: tuple[Check, ...]
+    credentials: tuple[Verification, ...] | None = None  # of a presentation
+
+    @property
+    def verified(self) -> bool:
+        """True if the proof holds, no check failed, and none that was asked for is undecided."""
+        proven = any(c.name == "proof" and c.outcome is Outcome.PASS for c in self.checks)
+        return proven and not self._bad() and all(inner.verified for inner in self.credentials or ())
+
+    @property
+    def problems(self) -> list[Check]:
+        """Why it is not verified: its own checks, then those of the credentials in it."""
+        own = [check for check in self._bad() if check.outcome is not Outcome.NOT_CHECKED]
+        return own + [problem for inner in self.credentials or () for problem in inner.problems]
+
+    @property
+    def warnings(self) -> list[Check]:
+        """What fails nothing and should be known."""
+        return [c for c in self.checks if c.outcome is Outcome.WARN or _told_only(c)]
+
+    def _bad(self) -> list[Check]:
+        bad = (Outcome.FAIL, Outcome.INDETERMINATE, Outcome.NOT_CHECKED)
+        return [check for check in self.checks if check.outcome in bad and not _told_only(check)]
+
+
+def _told_only(check: Check) -> bool:
+    return check.outcome is Outcome.NOT_CHECKED and check.name in TOLD_ONLY
 
 
 class Checking:
@@ -80,8 +114,8 @@ class Checking:
 
     # -- credentials -----------------------------------------------------------------------------------
 
-    def credential(self, shown: object, options: Mapping[str, Any]) -> JSON:
-        """{verified, checks, problemDetails, warnings} of one credential."""
+    def credential(self, shown: object, options: Mapping[str, Any]) -> Verification:
+        """The checks of one credential."""
         found = Findings(self._tables)
         now = int(time.time())
         asked = options.get("checks")
@@ -96,7 +130,7 @@ class Checking:
         )
         means = self._ledger_means(shown) if isinstance(shown, dict) else None
         examine_document(found, shown, means or self._own_means(now), demands, now)
-        return _answer(found, [])
+        return Verification(tuple(found.checks))
 
     def _own_means(self, now: int) -> Means:
         """What this node has beside the ledger: whoever it can ask."""
@@ -127,12 +161,11 @@ class Checking:
 
     # -- presentations ---------------------------------------------------------------------------------
 
-    def presentation(self, shown: object, options: Mapping[str, Any]) -> JSON:
-        """{verified, checks, problemDetails, credentials [one answer for each]} of a presentation."""
+    def presentation(self, shown: object, options: Mapping[str, Any]) -> Verification:
+        """The checks of a presentation, and those of each credential in it."""
         found = Findings(self._tables)
         now = int(time.time())
         challenge, domain = (options.get(name) for name in ("challenge", "domain"))
-        results: list[JSON] = []
         asked = options.get("checks")
         try:
             for name, value in (("challenge", challenge), ("domain", domain)):
@@ -151,7 +184,7 @@ class Checking:
                 raise CredentialError("not_yet_valid", "The presentation is not to be accepted yet (nbf).")
         except CredentialError as error:
             tell(found, "proof", error)
-            return {**_answer(found, results), "credentials": results}
+            return Verification(tuple(found.checks), ())
         found.passed("proof", verification_methods=list(secured.methods))
         if presentation.holder is not None and {presentation.holder} != set(secured.controllers):
             bound = not self._open_api or "holder_key" in (asked if isinstance(asked, list) else ())
@@ -162,8 +195,8 @@ class Checking:
                 holder=presentation.holder,
                 controllers=list(secured.controllers),
             )
-        results = [self.credential(item, options) for item in presentation.credentials]
-        return {**_answer(found, results), "credentials": results}
+        inner = tuple(self.credential(item, options) for item in presentation.credentials)
+        return Verification(tuple(found.checks), inner)
 
 
 class LedgerSources:
@@ -204,24 +237,3 @@ def _list_of(data: bytes) -> JSON:
     if not isinstance(value, dict):
         raise CredentialError("status_list_invalid", "The list is not a JSON object.")
     return value
-
-
-def _answer(found: Findings, inner: Sequence[JSON]) -> JSON:
-    checks = [check.as_dict() for check in found.checks]
-    told = [c for c in checks if c["outcome"] == "not_checked" and c["name"] in TOLD_ONLY]
-    bad = [c for c in checks if c["outcome"] in ("fail", "indeterminate", "not_checked") and c not in told]
-    problems = [_problem(check) for check in bad if check["outcome"] != "not_checked"]
-    problems += [problem for result in inner for problem in result["problemDetails"]]
-    proven = any(c["name"] == "proof" and c["outcome"] == "pass" for c in checks)
-    return {
-        "verified": proven and not bad and all(result["verified"] for result in inner),
-        "checks": checks,
-        "problemDetails": problems,
-        "warnings": [_problem(check) for check in checks if check["outcome"] == "warn" or check in told],
-    }
-
-
-def _problem(check: JSON) -> JSON:
-    detail = check["evidence"].get("detail") or check["text"]
-    problem = {"type": f"urn:comity:reason:{check['reason']}", "title": check["name"], "detail": detail}
-    return {**problem, "age_s": check["age_s"]} if "age_s" in check else problem

@@ -9,13 +9,14 @@ it was judged: it has done its work.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
 
 from credentials.ledger.attestation import standing_key
 from credentials.ledger.entries import AdmittedEntry, parse_entry
+from credentials.verdicts.clearance import ItemRecord
 from credentials.verdicts.evidence import Policy
 from node import log
 from node.storage.consignments import ItemRow
@@ -76,7 +77,7 @@ class Watching:
                 subjects.add(row.subject)
         return {"subject": sorted(subjects), "namespace": sorted(namespaces), "issuer": sorted(issuers)}
 
-    def row_of(self, verdict: JSON, seq: int = 0) -> ItemRow:
+    def row_of(self, verdict: Mapping[str, Any], seq: int = 0) -> ItemRow:
         """A verdict as it is stored: with what it is found by when the ledger learns more."""
         about = self._gathering.subject_of(verdict["battery"])
         return ItemRow(
@@ -89,7 +90,7 @@ class Watching:
             issuer=verdict["passport"].get("issuer"),
         )
 
-    def keep(self, db: Any, consignment_id: str, verdict: JSON) -> None:
+    def keep(self, db: Any, consignment_id: str, verdict: ItemRecord) -> None:
         """Store the newer verdict of a line, with the word it had before; a settled line keeps its own."""
         table, line = self._office.consignments, verdict["line"]
         stored = table.item(consignment_id, line)
@@ -98,12 +99,13 @@ class Watching:
             table.settle(db, consignment_id, line)
             return
         told = {name: before.get(name) for name in ("verdict", "reason", "height", "evaluated_at")}
+        kept: Mapping[str, Any] = verdict
         if (told["verdict"], told["reason"]) != (verdict["verdict"], verdict["reason"]):
-            verdict = {**verdict, "before": told}
+            kept = {**verdict, "before": told}
             log.moment("verdict_changed", id=consignment_id, line=line, verdict=verdict["verdict"])
         elif "before" in before:
-            verdict = {**verdict, "before": before["before"]}
-        table.put_again(db, consignment_id, self.row_of(verdict))
+            kept = {**verdict, "before": before["before"]}
+        table.put_again(db, consignment_id, self.row_of(kept))
 
     def _placed_since(self, battery: str, height: int) -> bool:
         """True if the battery was placed on this market after `height`: the line's goods went their way."""

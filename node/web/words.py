@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -15,7 +14,7 @@ from markupsafe import Markup, escape
 from credentials.verdicts.manifest import CONDITIONS
 from node.config import read_table, shipped
 from node.service import Service
-from node.supervision.readiness import Condition
+from node.words import when
 
 DIGEST = re.compile(r"[A-Za-z0-9_-]{43}")
 
@@ -122,18 +121,6 @@ def plural(count: int, word: str) -> str:
     return f"{count} {word if count == 1 else word + 's'}"
 
 
-def when(seconds: int | str | None) -> str:
-    """A moment in UTC, to the second."""
-    if seconds is None or seconds == "":
-        return "not known"
-    if isinstance(seconds, str):
-        return seconds
-    try:
-        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    except (OverflowError, ValueError, OSError):
-        return str(seconds)
-
-
 def moment(seconds: int | str | None) -> Markup:
     """The same as a `<time>` element."""
     text = when(seconds)
@@ -172,12 +159,6 @@ def short(text: str | None) -> Markup:
 def is_digest(value: object) -> bool:
     """True for the base64url form of a SHA-256."""
     return isinstance(value, str) and DIGEST.fullmatch(value) is not None
-
-
-def condition_text(condition: Condition) -> str:
-    """The sentence of a condition of this node (config/conditions.toml)."""
-    told = {**condition.parameters, "since": when(condition.since)}
-    return str(_table("conditions.toml")[condition.code]["en"]).format_map(told)
 
 
 def install_words(app: Flask, service: Service) -> None:

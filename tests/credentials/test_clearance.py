@@ -52,6 +52,7 @@ from tests.harness.border import (
     subject_of,
     tables,
     used_pack,
+    words,
     world,
 )
 from tests.harness.ledger import CN_AUTHORITY, CREATED, IMPORTER, MAKER, WORKSHOP, signer
@@ -83,7 +84,8 @@ def test_a_clean_battery_is_clear_and_names_its_sources() -> None:
     assert shape(told) == ("clear", "ok", None)
     assert (told["law_date"], told["evaluated_at"]) == (LAW_DATE, w.now)
     assert told["height"] == w.ledger.height
-    assert {s["name"] for s in told["sources"]} >= {"ledger", "passport set 1", "status list (revocation)"}
+    named = {s["name"] for s in words().verdict(told)["sources"]}
+    assert named >= {"ledger", "passport set 1", "status list (revocation)"}
     assert {item["point"] for item in told["withheld"]} == {2, 3, 4}
     assert not {gap["point"] for gap in told["gaps"]} & {2, 3, 4}
     assert [step["kind"] for step in told["timeline"]][:2] == ["battery.produced", "passport.published"]
@@ -332,7 +334,9 @@ def test_a_clear_line_says_how_much_was_not_checked() -> None:
     for verdict in (told, by_scan.as_dict()):
         unmade = {c["name"] for c in verdict["checks"] if c["outcome"] in ("not_checked", "indeterminate")}
         assert unmade
-        assert verdict["text"] == f"Required checks passed; {len(unmade)} not checked."
+        assert verdict["unmade"] == len(unmade)
+        told_in = words().verdict(verdict)
+        assert told_in["text"] == f"Required checks passed; {len(unmade)} not checked."
 
 
 def test_a_source_without_an_age_says_so() -> None:
@@ -342,7 +346,7 @@ def test_a_source_without_an_age_says_so() -> None:
     w = World()
     text = w.new(1)
 
-    for source in w.judge(text).as_dict()["sources"]:
+    for source in words().verdict(w.judge(text).as_dict())["sources"]:
         assert (
             (source["age_s"] is None)
             == ("age_note" in source)
@@ -915,7 +919,7 @@ def test_a_used_pack_enters_china_under_the_chinese_policy(effect: Effect, verdi
 
     assert (told["verdict"], told["reason"]) == (verdict, reason)
     if effect is not Effect.NOT_RECOGNISED:
-        assert "demonstration" in told["recognition_note"]
+        assert "demonstration" in words().verdict(told)["recognition_note"]
     assert check(told, "used_evidence")[0]["outcome"] == "pass"
     assert check(told, "soh")[0]["outcome"] == "pass"
 

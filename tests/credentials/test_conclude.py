@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +15,7 @@ from credentials.ledger.genesis import Participant
 from credentials.verdicts.evidence import Tables
 from credentials.verdicts.verdict import Check, Outcome, conclude
 from credentials.verdicts.words import GROUNDS, ORDER
-from tests.harness.border import World, code, policy, subject_of, tables, world
+from tests.harness.border import World, code, policy, subject_of, tables, words, world
 from tests.harness.ledger import CREATED, MAKER, PARTIES, participant
 
 BAD = ("undecided", "hold", "refuse_recommended")
@@ -32,7 +33,7 @@ def test_a_failing_check_is_never_good_news(reason: str) -> None:
     Whatever the table says of a reason, clear included: a failing check with it is undecided at best, and a
     hold stands on a ground.
     """
-    conclusion = concluded(Check("schema", Outcome.FAIL, reason, "", ""))
+    conclusion = concluded(Check("schema", Outcome.FAIL, reason))
 
     assert conclusion.verdict in BAD
     assert (conclusion.ground in GROUNDS) == (conclusion.verdict != "undecided")
@@ -46,9 +47,7 @@ def test_a_table_that_calls_a_failure_clear_is_not_believed(word: str | None) ->
     reasons = copy.deepcopy(dict(tables().reasons))
     reasons["schema_invalid"]["verdict"] = word
 
-    assert (
-        concluded(Check("schema", Outcome.FAIL, "schema_invalid", "", ""), reasons=reasons).verdict == "hold"
-    )
+    assert concluded(Check("schema", Outcome.FAIL, "schema_invalid"), reasons=reasons).verdict == "hold"
 
 
 @pytest.mark.parametrize("row", ORDER[2:])
@@ -57,7 +56,7 @@ def test_the_word_of_a_row_and_of_its_reason_the_worse_counts(row: str, reason: 
     """
     A row of shown-as.toml is never laxer than its reason, nor a reason than its row, whatever is required.
     """
-    conclusion = concluded(Check("condition", Outcome.FAIL, reason, "", "", word=row, ground="26(d)"))
+    conclusion = concluded(Check("condition", Outcome.FAIL, reason, word=row, ground="26(d)"))
     usual = tables().reasons[reason]["verdict"]
 
     assert ORDER.index(conclusion.verdict) >= max(ORDER.index(row), ORDER.index(usual))
@@ -69,7 +68,7 @@ def test_an_undecided_row_counts_though_no_policy_asks_for_its_check() -> None:
     """
     What the table leaves undecided is undecided under every policy.
     """
-    asked = Check("condition", Outcome.INDETERMINATE, "condition_not_given", "", "", word="undecided")
+    asked = Check("condition", Outcome.INDETERMINATE, "condition_not_given", word="undecided")
 
     assert (concluded(asked).verdict, concluded(asked).because) == ("undecided", "not_given")
 
@@ -79,14 +78,14 @@ def test_the_conclusion_carries_the_provision_of_its_reason() -> None:
     What an officer signs names the article of the main reason, for a bad word, for gaps and for clear.
     """
     reasons = tables().reasons
-    failed = concluded(Check("schema", Outcome.FAIL, "revoked", "", ""))
+    failed = concluded(Check("schema", Outcome.FAIL, "revoked"))
     gaps = conclude(
-        (Check("parse", Outcome.PASS, "ok", "", ""),), policy(), tables(), gaps=True, required=frozenset()
+        (Check("parse", Outcome.PASS, "ok"),), policy(), tables(), gaps=True, required=frozenset()
     )
 
-    assert failed.provision == reasons["revoked"]["provision"] != ""
-    assert gaps.provision == reasons["gaps"]["provision"] != ""
-    assert gaps.text == reasons["gaps"]["en"]
+    assert words().provision(failed.reason) == reasons["revoked"]["provision"] != ""
+    assert words().provision(gaps.reason) == reasons["gaps"]["provision"] != ""
+    assert gaps.unmade == 0
 
 
 def test_a_clear_line_says_how_much_was_not_checked() -> None:
@@ -94,14 +93,17 @@ def test_a_clear_line_says_how_much_was_not_checked() -> None:
     Each check that was not made is counted once in the sentence beside the word.
     """
     checks = (
-        Check("parse", Outcome.PASS, "ok", "", ""),
-        Check("mass", Outcome.NOT_CHECKED, "not_declared", "", ""),
-        Check("mass", Outcome.NOT_CHECKED, "not_declared", "", ""),
-        Check("vin", Outcome.INDETERMINATE, "not_held", "", ""),
+        Check("parse", Outcome.PASS, "ok"),
+        Check("mass", Outcome.NOT_CHECKED, "not_declared"),
+        Check("mass", Outcome.NOT_CHECKED, "not_declared"),
+        Check("vin", Outcome.INDETERMINATE, "not_held"),
     )
-    text = tables().reasons["ok"]["unmade_en"].format(count=2)
 
-    assert concluded(*checks).text == text
+    conclusion = concluded(*checks)
+
+    assert (conclusion.reason, conclusion.unmade) == ("ok", 2)
+    assert concluded(*checks, Check("proof", Outcome.FAIL, "revoked")).unmade == 2
+    assert conclude(checks, policy(), tables(), gaps=True, required=frozenset()).unmade == 2
 
 
 @pytest.mark.parametrize("because", ["none", "", None])
@@ -111,7 +113,7 @@ def test_an_undecided_word_says_what_it_waits_for(because: str | None) -> None:
     """
     reasons = copy.deepcopy(dict(tables().reasons))
     reasons["ledger_unavailable"]["because"] = because
-    failed = Check("ledger", Outcome.FAIL, "ledger_unavailable", "", "")
+    failed = Check("ledger", Outcome.FAIL, "ledger_unavailable")
 
     assert concluded(failed, reasons=reasons).because == "unreachable"
     assert concluded(failed, reasons=reasons).ground is None
@@ -189,7 +191,7 @@ def test_fetched_sets_of_another_passport_never_complete_the_picture() -> None:
         text, evidence=w.evidence(text, points=(1, 2, 3, 4)), policy_name="authority-eu"
     ).as_dict()
 
-    def points(told: dict[str, Any]) -> int:
+    def points(told: Mapping[str, Any]) -> int:
         [found] = [c for c in told["checks"] if c["name"] == "completeness"]
         return int(found["evidence"]["present"])
 

@@ -1,8 +1,8 @@
 """Verdicts are pinned: every check, reason, rule, provision and piece of evidence of a table of situations.
 
 One line a verdict in `tests/vectors/verdicts.txt`: situation | policy | declared | word | reason | digest of
-all that was told, sentences left out. Changing what an officer is told means changing that file in the same
-commit: `python -m tests.credentials.test_pinned_verdicts` writes it anew, and `git diff` shows what changed.
+all that was judged: codes and parameters. Changing a verdict means changing that file in the same commit:
+`python -m tests.credentials.test_pinned_verdicts` writes it anew, and `git diff` shows what changed.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import copy
 import json
 from collections.abc import Callable, Iterator, Mapping
 from hashlib import sha256
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -148,16 +149,16 @@ DECLARED: dict[str, Mapping[str, Any]] = {
 }
 
 
-def told(w: World, text: str, policy_name: str, declared: Mapping[str, Any]) -> dict[str, Any]:
+def told(w: World, text: str, policy_name: str, declared: Mapping[str, Any]) -> Mapping[str, Any]:
     line = dict(declared)
     others = [{**other, "battery": text} for other in line.pop("others", ())]
     return w.judge(text, policy_name=policy_name, others=others, **line).as_dict()
 
 
-def without_sentences(value: Any) -> Any:
+def without_details(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {k: without_sentences(v) for k, v in value.items() if k not in ("text", "detail")}
-    return [without_sentences(item) for item in value] if isinstance(value, list | tuple) else value
+        return {k: without_details(v) for k, v in value.items() if k != "detail"}
+    return [without_details(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def tampered(w: World, text: str) -> list[dict[str, Any]]:
@@ -177,7 +178,7 @@ SHOWN: dict[str, Callable[[World, str], list[dict[str, Any]]]] = {
 }
 
 
-def shown_documents() -> Iterator[tuple[str, dict[str, Any]]]:
+def shown_documents() -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Documents beside a line: alone, with a receipt that is none, and before and after a line like it."""
     for name, choose in SHOWN.items():
         w = World()
@@ -195,11 +196,11 @@ def shown_documents() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def pinned(head: str, found: Mapping[str, Any]) -> str:
-    digest = sha256(json.dumps(without_sentences(found), sort_keys=True).encode()).hexdigest()
+    digest = sha256(json.dumps(without_details(found), sort_keys=True).encode()).hexdigest()
     return f"{head} | {found['verdict']} | {found['reason']} | {digest[:16]}"
 
 
-def verdicts() -> Iterator[tuple[str, dict[str, Any]]]:
+def verdicts() -> Iterator[tuple[str, Mapping[str, Any]]]:
     for situation, build in SITUATIONS.items():
         w = World()
         text = build(w)
@@ -219,18 +220,48 @@ def verdicts() -> Iterator[tuple[str, dict[str, Any]]]:
         yield pinned(head, found), found
 
 
+def one_of_each_situation() -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Every situation once, under one policy after the other, as one thing declared after the other."""
+    turns = zip(SITUATIONS.items(), cycle(POLICIES), cycle(DECLARED.items()), strict=False)
+    for (situation, build), policy_name, (name, declared) in turns:
+        w = World()
+        yield f"{situation} | {policy_name} | {name}", told(w, build(w), policy_name, declared)
+
+
+# Text that is a parameter: what somebody else wrote, or data of the network's own rules and constitution.
+FOREIGN = ("detail", "message", "legal_basis", "conditions", "issuer_name", "differing", "identifier")
+
+
+def texts(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """(member, text) of every text in a value, but for what others wrote."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            if key not in FOREIGN:
+                yield from texts(inner, key)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from texts(inner, name)
+    elif isinstance(value, str):
+        yield name, value
+
+
 def test_verdicts_are_the_pinned_ones() -> None:
     """
     Every situation under every policy as everything it can be declared as, and each source taken away: each
-    with its word, its reason and the digest of everything told beside its sentences.
+    with its word, its reason and the digest of everything judged; and nothing judged is a sentence.
     """
     kept = [line for line in PINNED.read_text().splitlines() if not line.startswith("#")]
 
-    made = [line for line, _ in verdicts()]
+    made, looked_at = list[str](), 0
+    for line, found in verdicts():
+        made.append(line)
+        for name, text in texts(found):
+            looked_at += 1
+            assert " " not in text, f"{line}: a sentence in what is judged, {name}: {text}"
 
     assert len(made) == len(SITUATIONS) * len(POLICIES) * len(DECLARED) + 2 * len(REMOVALS) + 4 * len(SHOWN)
     assert [line for line in made if line not in set(kept)] == []
-    assert made == kept
+    assert made == kept and looked_at > 100_000
 
 
 if __name__ == "__main__":

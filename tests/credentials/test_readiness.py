@@ -21,6 +21,7 @@ from tests.harness.border import (
     subject_of,
     tables,
     used_pack,
+    words,
     world,
 )
 from tests.harness.ledger import CN_AUTHORITY, CREATED, CUSTOMS, EU_AUTHORITY, IMPORTER, MAKER
@@ -35,7 +36,7 @@ def report(
         (Line(n, text), replace(w.evidence(text, points=points), **changes))
         for n, text in enumerate(texts, start=1)
     ]
-    return readiness(items, policy("importer-eu"), law_date, w.now)
+    return words().report(readiness(items, policy("importer-eu"), law_date, w.now))
 
 
 def states(told: dict[str, Any]) -> dict[str, str]:

@@ -48,6 +48,7 @@ from credentials.verdicts.evidence import (
 from credentials.verdicts.manifest import Line, Manifest, ManifestContext
 from credentials.verdicts.shown_as import ShownAs
 from node.config import contexts, related_resources
+from node.words import Words
 from tests.harness.ledger import CREATED, MAKER, NETWORK_KEY, RECYCLER, WORKSHOP, Ledger, make_genesis, signer
 
 ROOT = Path(__file__).parents[2]
@@ -64,6 +65,12 @@ def lists_of(publisher: str) -> dict[str, str]:
 
 LISTS = lists_of(MAKER)
 DAY = "123456789ABCDEFGHJKLMNPRSTUVWXY"
+
+
+@cache
+def words(language: str = "en") -> Words:
+    """What the codes of a verdict say to whoever reads it."""
+    return Words(language, tables())
 
 
 @cache

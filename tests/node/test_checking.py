@@ -37,6 +37,7 @@ from node.server.tls import server_context
 from node.service import Service
 from node.setup import standalone
 from node.setup.wiring import open_service
+from node.verdicts.verification import Verification
 from node.web.sample import sample_claims
 from tests.harness.support_service import CODE, LiveNode, live_node
 
@@ -124,8 +125,8 @@ def credential(url: str, index: int = 7) -> JSON:
     return suites.sign(document, ISSUER, MADE)
 
 
-def reasons(answer: JSON) -> list[str]:
-    return [problem["type"].rpartition(":")[2] for problem in answer["problemDetails"]]
+def reasons(answer: Verification) -> list[str]:
+    return [problem.reason for problem in answer.problems]
 
 
 def test_a_list_of_somebody_else_is_asked(service: Service, elsewhere: Elsewhere) -> None:
@@ -134,18 +135,18 @@ def test_a_list_of_somebody_else_is_asked(service: Service, elsewhere: Elsewhere
     """
     url = f"{elsewhere.url}/good"
     elsewhere.files["/good"] = json.dumps(list_of(url)).encode()
-    assert service.vc_api.verify_credential(credential(url))["verified"] is True
+    assert service.vc_api.verify_credential(credential(url)).verified
 
     elsewhere.files["/good"] = json.dumps(list_of(url, (7,))).encode()
     assert reasons(service.vc_api.verify_credential(credential(url))) == ["revoked"]
-    assert service.vc_api.verify_credential(credential(url, 8))["verified"] is True
-    assert service.vc_api.verify_credential(credential(url), {"checks": ["proof"]})["verified"] is True
+    assert service.vc_api.verify_credential(credential(url, 8)).verified
+    assert service.vc_api.verify_credential(credential(url), {"checks": ["proof"]}).verified
 
     del elsewhere.files["/good"]
     answer = service.vc_api.verify_credential(credential(url))
-    assert answer["verified"] is False and reasons(answer) == ["status_unavailable"]
-    status = next(check for check in answer["checks"] if check["name"] == "status")
-    assert status["outcome"] == "indeterminate" and 0 <= status["age_s"] < 60
+    assert not answer.verified and reasons(answer) == ["status_unavailable"]
+    status = next(check for check in answer.checks if check.name == "status")
+    assert status.outcome == "indeterminate" and status.age_s is not None and 0 <= status.age_s < 60
 
 
 def encoded(bits: int) -> str:
@@ -187,8 +188,8 @@ def test_a_list_that_says_nothing_is_not_open(service: Service, elsewhere: Elsew
 
     answer = service.vc_api.verify_credential(credential(url))
 
-    assert answer["verified"] is False
-    assert reasons(answer) == [reason], answer["problemDetails"]
+    assert not answer.verified
+    assert reasons(answer) == [reason], answer.problems
 
 
 def test_an_index_beyond_the_list(service: Service, elsewhere: Elsewhere) -> None:
@@ -198,7 +199,7 @@ def test_an_index_beyond_the_list(service: Service, elsewhere: Elsewhere) -> Non
     url = f"{elsewhere.url}/range"
     elsewhere.files["/range"] = json.dumps(list_of(url)).encode()
 
-    assert service.vc_api.verify_credential(credential(url, BITS_MIN - 1))["verified"] is True
+    assert service.vc_api.verify_credential(credential(url, BITS_MIN - 1)).verified
     assert reasons(service.vc_api.verify_credential(credential(url, BITS_MIN))) == ["status_list_invalid"]
 
 
@@ -329,9 +330,9 @@ def test_a_did_web_is_fetched_over_https(tmp_path: Path) -> None:
             signed = suites.sign(shown, signer, MADE)
 
             assert service.vc_api.resolve(did)["didDocument"] == document
-            assert service.vc_api.verify_credential(signed)["verified"] is True
+            assert service.vc_api.verify_credential(signed).verified
             documents["/.well-known/did.json"] = json.dumps({**document, "id": did + "x"}).encode()
-            assert service.vc_api.verify_credential(signed)["verified"] is False
+            assert not service.vc_api.verify_credential(signed).verified
             documents["/.well-known/did.json"] = json.dumps({**document, "assertionMethod": []}).encode()
             assert reasons(service.vc_api.verify_credential(signed)) == ["issuer_key_mismatch"]
             documents["/.well-known/did.json"] = b"x" * (65 << 10)
@@ -392,7 +393,7 @@ def test_a_passport_suspended_reinstated_revoked(maker: LiveNode) -> None:
         answer = maker.post_json("/credentials/verify", {"verifiableCredential": shown})
         found: JSON = answer.get_json()
         assert answer.status_code == (200 if found["verified"] else 400)
-        return reasons(found)
+        return [p["type"].rpartition(":")[2] for p in found["problemDetails"]]
 
     def attest(event: str) -> None:
         members = {"passport_digest": issued["digest"], "reason": "a test"}

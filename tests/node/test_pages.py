@@ -11,7 +11,8 @@ from html.parser import HTMLParser
 import pytest
 
 from node.config import read_table, shipped
-from node.web.words import VERDICTS, age, say, when
+from node.web.words import VERDICTS, age, say
+from node.words import when
 from tests.harness.support_service import CODE, UNKNOWN_CODE, LiveNode, live_node, manifest
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8", "Sec-Fetch-Site": "same-origin"}

@@ -12,6 +12,7 @@ import pytest
 
 from node.storage.consignments import ItemRow
 from node.storage.database import Database
+from tests.harness.border import words
 from tests.harness.net.batteries import claims_of, code_of
 from tests.harness.support_service import LiveNode, live_node
 
@@ -171,7 +172,7 @@ def test_exports_are_streamed(node: LiveNode) -> None:
     for form, count in (("csv", b"\r\n"), ("json", b'"verdict":"')):
         tracemalloc.start()
         size = found = 0
-        for part in node.service.consignments.export(made, form):
+        for part in node.service.consignments.export(made, form, words()):
             size, found = size + len(part), found + part.count(count)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
@@ -186,9 +187,9 @@ def test_an_export_reads_as_what_it_is(node: LiveNode) -> None:
     The JSON of an export is one document with the lines as they were judged.
     """
     listing = node.service.consignments.listing(1, None)[0]
-    exported = orjson.loads(b"".join(node.service.consignments.export(listing["id"], "json")))
+    exported = orjson.loads(b"".join(node.service.consignments.export(listing["id"], "json", words())))
 
     assert exported["declaration"] == listing["declaration"]
-    shown = node.service.consignments.item(listing["id"], 1)
+    shown = words().verdict(node.service.consignments.item(listing["id"], 1))
     assert exported["items"][0] == {name: shown[name] for name in exported["items"][0]}
     assert "checks" in exported["items"][0] and exported["items_total"] == len(exported["items"])

@@ -18,7 +18,7 @@ from node.ledger.engine_condition import EngineCondition, SetAside
 from node.supervision import readiness
 from node.supervision.readiness import Condition, Lookout, Source
 from node.supervision.supervisor import ThreadFact
-from node.web.words import condition_text
+from tests.harness.border import words
 from tests.harness.net.batteries import issue, wait_receipted
 from tests.harness.net.harness import VALIDATORS, Node, running, wait
 
@@ -120,7 +120,7 @@ def test_each_condition_is_found_and_has_words(code: str) -> None:
 
     assert [condition.code for condition in found.conditions] == [code]
     assert found.ready is (code in TELLS)
-    text = condition_text(found.conditions[0])
+    text = words().condition(found.conditions[0])["text"]
     assert len(text) > 20 and "{" not in text and "None" not in text
 
 
@@ -143,7 +143,7 @@ def test_a_full_disk_is_told_before_it_is_full(monkeypatch: pytest.MonkeyPatch, 
     found = Lookout([readiness.of_disk(tmp_path)]).look()
 
     assert [c.code for c in found.conditions] == ["disk_full"] and not found.ready
-    assert "255 MiB" in condition_text(found.conditions[0])
+    assert "255 MiB" in words().condition(found.conditions[0])["text"]
 
 
 def test_a_condition_says_since_when() -> None:

@@ -83,7 +83,8 @@ def test_a_second_passport_for_one_code_is_refused_on_the_ledger(network: dict[s
     wait("the refusal", lambda: maker.get(f"/passports/{second['digest']}")["attested"] == "refused")
 
     refusal = maker.get(f"/passports/{second['digest']}")["refusal"]
-    assert refusal == {"rule": "X1", "winner_leaf_index": first["leaf_index"]}
+    assert (refusal["rule"], refusal["winner_leaf_index"]) == ("X1", first["leaf_index"])
+    assert refusal["text"] == f"by rule X1: record no. {first['leaf_index']} was there first"
     assert maker.get(f"/batteries/{code_of(3)}")["standing"]["passport"]["digest"] == first["digest"]
 
 

@@ -56,7 +56,7 @@ def test_a_line_that_raises_stops_no_other_and_is_judged_again_when_asked(
     found = judged(node, made)
 
     first = found["items"][0]
-    assert (first["verdict"], first["reason"]) == ("undecided", "not_checked")
+    assert (first["verdict"], first["reason"]) == ("undecided", "set_aside")
     assert "set it aside" in found["items"][0]["text"]
     assert found["done"] == 2 and found["counts"]["undecided"] == 2
     [row] = aside(node)

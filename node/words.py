@@ -1,0 +1,252 @@
+"""What codes and parameters say, in the reader's language: the one place where a sentence is made.
+
+What is judged and stored holds codes and parameters. Here each becomes the sentence of its template
+(`config/reasons.toml`, `config/sentences.toml`, the network's own rule files) for the API, the pages, exports
+and the command line, so a verdict of last year is told in today's words, and in either language.
+
+A template is chosen whole: the first of its `more` whose `with` is all there, or the plain one. Nothing is
+put together from pieces. `detail` is the one parameter that is text already: what a reader found in somebody
+else's document, in the sender's own spelling.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+from credentials.verdicts.evidence import Tables
+from credentials.verdicts.verdict import CheckRecord
+from node.config import read_table, shipped
+
+if TYPE_CHECKING:
+    from node.supervision.readiness import Condition
+    from node.verdicts.verification import Verification
+
+LANGUAGES: Final = ("en", "zh")  # the first where nobody asks for one
+AGELESS = ("genesis", "recognitions")  # sources that the founding of the network fixed
+
+
+@cache
+def _sentences() -> Mapping[str, Any]:
+    return read_table("sentences.toml", shipped("sentences.toml"))
+
+
+def _row(code: str) -> Mapping[str, Any]:
+    row: Any = _sentences()
+    for name in code.split("."):
+        row = row[name]
+    assert isinstance(row, Mapping), f"{code} is a sentence"
+    return row
+
+
+def fault_words(kind: str) -> str:
+    """What a validator did, in English: for the operator, and third parties who are handed the evidence."""
+    return str(_row(f"fault.{kind}")["en"])
+
+
+@cache
+def _conditions() -> Mapping[str, Any]:
+    return read_table("conditions.toml", shipped("conditions.toml"))
+
+
+def when(seconds: int | str | None) -> str:
+    """A moment in UTC, to the second."""
+    if seconds is None or seconds == "":
+        return "not known"
+    if isinstance(seconds, str):
+        return seconds
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    except (OverflowError, ValueError, OSError):
+        return str(seconds)
+
+
+class _Telling(string.Formatter):
+    """Parameters as people read them: `{lines:line}` is `1 line` or `2 lines`, a list is its parts."""
+
+    def __init__(self, language: str) -> None:
+        self._language = language
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        if format_spec:
+            one, more = _sentences()["noun"][format_spec][self._language]
+            return f"{value} {one if value == 1 else more}"
+        return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+class Words:
+    """The sentences of one language, over the tables of one network."""
+
+    def __init__(self, language: str, tables: Tables) -> None:
+        assert language in LANGUAGES, "asked for one of the languages there are"
+        self.language = language
+        self._reasons = tables.reasons
+        self._points = {row["dp"]: row for row in tables.datapoints.get("dataPoints", ())}
+        self._requirements = {row["id"]: row for row in tables.crosswalk.get("rows", ())}
+        self._parts = tables.crosswalk_evidence.get("rows", {})
+        self._telling = _Telling(language)
+
+    def sentence(self, code: str, parameters: Mapping[str, Any] | None = None) -> str:
+        """The sentence `section.name` of sentences.toml."""
+        return self._told(_row(code), parameters or {})
+
+    def reason(self, code: str, parameters: Mapping[str, Any] | None = None) -> str:
+        """The sentence of a reason code; a code of a later version is shown as it is."""
+        row = self._reasons.get(code)
+        if row is None:
+            return code.replace("_", " ")
+        return self._told(row, parameters or {})
+
+    def provision(self, code: str) -> str:
+        """What law or standard a reason stands on; empty where there is none."""
+        return str(self._reasons.get(code, {}).get("provision", ""))
+
+    def _told(self, row: Mapping[str, Any], parameters: Mapping[str, Any]) -> str:
+        fitting = (more for more in row.get("more", ()) if all(parameters.get(n) for n in more["with"]))
+        template = str(next(fitting, row)[self.language])
+        if needs := parameters.get("needs"):
+            parameters = {**parameters, "needs": self.sentence(f"needs.{needs}")}
+        return self._telling.vformat(template, (), parameters)
+
+    # -- verdicts ------------------------------------------------------------------------------------
+
+    def check(self, check: Mapping[str, Any]) -> dict[str, Any]:
+        """A check with its sentence and its provision."""
+        reason = check["reason"]
+        return {
+            "name": check["name"],
+            "outcome": check["outcome"],
+            "reason": reason,
+            "text": self.reason(reason, check["evidence"]),
+            "provision": self.provision(reason),
+            **check,
+        }
+
+    def verdict(self, verdict: Mapping[str, Any]) -> dict[str, Any]:
+        """A verdict with its sentences; members that a list leaves out are not told."""
+        told = {
+            **verdict,
+            "text": self.reason(verdict["reason"], {"unmade": verdict["unmade"]}),
+            "provision": self.provision(verdict["reason"]),
+            "gaps": [self.gap(gap) for gap in verdict["gaps"]],
+            "withheld": [self.gap(point) for point in verdict["withheld"]],
+            "recognition_note": self.recognition(verdict["recognition"]),
+        }
+        if "checks" in verdict:
+            told["checks"] = [self.check(check) for check in verdict["checks"]]
+        if "sources" in verdict:
+            told["sources"] = [self.source(source) for source in verdict["sources"]]
+        return told
+
+    def gap(self, gap: Mapping[str, Any]) -> dict[str, Any]:
+        """A data point, or a row of the policy that is recognised for information only, by name."""
+        if "dp" not in gap:
+            return {**gap, "name": self.sentence("recognition.gap"), "provision": ""}
+        row = self._points.get(gap["dp"], {})
+        return {**gap, "name": row.get("name", ""), "provision": row.get("provision", "")}
+
+    def source(self, source: Mapping[str, Any]) -> dict[str, Any]:
+        """A source by name, with why it has no age."""
+        told = {"name": self.sentence(f"source.{source['source']}", source), **source}
+        return {**told, "age_note": self.sentence("ageless")} if source["source"] in AGELESS else told
+
+    def recognition(self, answers: Sequence[Mapping[str, Any]]) -> str:
+        """What the recognitions in force say, as one paragraph; `recognition_rows` has them one by one."""
+        if not answers:
+            return ""
+        if "row" not in answers[0]:
+            return self.sentence("recognition.none", answers[0])
+        rows = "; ".join(self.recognition_rows(answers))
+        return f"{self.sentence('recognition.demonstration')} {rows}."
+
+    def recognition_rows(self, answers: Iterable[Mapping[str, Any]]) -> list[str]:
+        """One line for each recognition in force."""
+        return [self.sentence("recognition.answer", answer) for answer in answers if "row" in answer]
+
+    def verification(self, made: Verification) -> dict[str, Any]:
+        """The answer of the VC-API: {verified, checks, problemDetails, warnings, credentials?}."""
+        told = {
+            "verified": made.verified,
+            "checks": [self.check(check.as_dict()) for check in made.checks],
+            "problemDetails": [self._problem(check.as_dict()) for check in made.problems],
+            "warnings": [self._problem(check.as_dict()) for check in made.warnings],
+        }
+        if made.credentials is not None:
+            told["credentials"] = [self.verification(inner) for inner in made.credentials]
+        return told
+
+    def _problem(self, check: CheckRecord) -> dict[str, Any]:
+        """RFC 9457, of a check."""
+        reason = check["reason"]
+        detail = check["evidence"].get("detail") or self.reason(reason, check["evidence"])
+        problem = {"type": f"urn:comity:reason:{reason}", "title": check["name"], "detail": detail}
+        return {**problem, "age_s": check["age_s"]} if "age_s" in check else problem
+
+    # -- the importer's report ------------------------------------------------------------------------
+
+    def report(self, report: Mapping[str, Any]) -> dict[str, Any]:
+        """The readiness report with its sentence, its requirements by name, and who is asked for what."""
+        return {
+            **report,
+            "head": {**report["head"], "sentence": self.sentence("report.head", report["head"])},
+            "rows": [self._requirement(row) for row in report["rows"]],
+            "left_out": [{**line, "text": self.reason(line["reason"], line)} for line in report["left_out"]],
+            "note": self.sentence("recognition.demonstration"),
+        }
+
+    def _requirement(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        named = self._requirements[row["id"]]
+        asks, is_open = row["asks"], row["state"] == "open"
+        who = ", ".join(sorted({ask["who"] for ask in asks})).replace("_", " ")
+        return {
+            **row,
+            "requirement": named["euRequirement"],
+            "provision": named["provision"],
+            "cn_element": named.get("cnElement"),
+            "coverage": named.get("coverage"),
+            "legal_route": named.get("legalRoute"),
+            "who": who if is_open else None,
+            "action": "; ".join(sorted({self._ask(row["id"], a) for a in asks})) if is_open else None,
+        }
+
+    def _ask(self, row_id: str, ask: Mapping[str, Any]) -> str:
+        part = ask["part"]
+        what = self._parts[row_id]["parts"][part]["what"] if part is not None else None
+        return self.sentence(f"ask.{ask['why']}", {"what": what})
+
+    # -- own attestations -----------------------------------------------------------------------------
+
+    def progress(self, progress: Mapping[str, Any]) -> dict[str, Any]:
+        """Where an own attestation stands, with what became of it and why it waits in words."""
+        told = dict(progress)
+        if (refusal := progress.get("refusal")) is not None:
+            told["refusal"] = {**refusal, "text": self.sentence(f"refusal.{refusal['state']}", refusal)}
+        if (waiting := progress.get("waiting")) is not None:
+            told["waiting"] = {**waiting, "text": self.sentence("waiting", waiting)}
+        if "attestations" in progress:
+            told["attestations"] = [self.progress(one) for one in progress["attestations"]]
+        return told
+
+    def signed(self, answer: Mapping[str, Any]) -> dict[str, Any]:
+        """What was signed just now, with where it stands in words."""
+        return {**answer, "progress": self.progress(answer["progress"])}
+
+    # -- the node ------------------------------------------------------------------------------------
+
+    def condition(self, condition: Condition) -> dict[str, Any]:
+        """{code, stops, since, parameters, text}: for programs, with the sentence for people."""
+        parameters = {**condition.parameters, "since": when(condition.since)}
+        return {
+            "code": condition.code,
+            "stops": condition.stops,
+            "since": condition.since,
+            "parameters": dict(condition.parameters),
+            "text": self._told(_conditions()[condition.code], parameters),
+        }
+
+    def fault(self, fault: Mapping[str, Any]) -> dict[str, Any]:
+        """A fault of a validator, with what it did in words."""
+        return {**fault, "words": self.sentence(f"fault.{fault['kind']}")}

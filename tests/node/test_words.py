@@ -1,0 +1,276 @@
+"""Words at the edge: what is judged and kept holds codes and parameters; each language says all of them."""
+
+from __future__ import annotations
+
+import ast
+import string
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from credentials.verdicts.verdict import Check, Outcome
+from node.config import read_table, shipped
+from node.verdicts.verification import Verification
+from node.words import LANGUAGES
+from tests.credentials.test_pinned_verdicts import one_of_each_situation, shown_documents, texts
+from tests.harness.border import tables, words
+from tests.harness.net.batteries import code_of
+from tests.harness.support_service import LiveNode, live_node, manifest
+from tests.system.test_structure import trees
+
+ROOT = Path(__file__).resolve().parents[2]
+CATALOGUES = ("reasons.toml", "sentences.toml", "conditions.toml")
+
+
+def rows(catalogue: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """(where, {en, zh}) of every sentence of a catalogue, variants too."""
+
+    def walk(where: str, value: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        if isinstance(value, Mapping):
+            if isinstance(value.get("en"), str):
+                yield where, value
+            for name, inner in value.items():
+                yield from walk(f"{where}.{name}", inner)
+        elif isinstance(value, list):
+            for inner in value:
+                yield from walk(where, inner)
+
+    return walk(catalogue, read_table(catalogue, shipped(catalogue)))
+
+
+@pytest.mark.parametrize("catalogue", CATALOGUES)
+def test_each_sentence_has_the_same_parameters_in_both_languages(catalogue: str) -> None:
+    """
+    Every sentence there is in English there is in Chinese, about the same parameters; a noun is a known one.
+    """
+    nouns = read_table("sentences.toml", shipped("sentences.toml"))["noun"]
+    found = list(rows(catalogue))
+
+    assert len(found) > 10
+    for where, row in found:
+        assert isinstance(row.get("zh"), str), where
+        parts = {language: list(string.Formatter().parse(row[language])) for language in LANGUAGES}
+        fields = [{name for _, name, _, _ in parts[language] if name} for language in LANGUAGES]
+        assert fields[0] == fields[1] and set(row.get("with", ())) & {"unmade", "needs"} <= fields[0], where
+        assert {spec for _, _, spec, _ in parts["en"] if spec} <= nouns.keys(), where
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_verdict_is_told_in_every_language(language: str) -> None:
+    """
+    Each check and main reason of every situation has its sentence and the provision of its reason, no
+    parameter in braces is left, and every code is kept beside its words.
+    """
+    said = words(language)
+    stops = {"en": (".", '".', ")"), "zh": ("。", "）")}[language]
+
+    for head, found in (*one_of_each_situation(), *shown_documents()):
+        told = said.verdict(found)
+        assert {name: told[name] for name in ("verdict", "reason", "ground", "unmade")} == {
+            name: found[name] for name in ("verdict", "reason", "ground", "unmade")
+        }
+        for one in (told, *told["checks"]):
+            assert one["text"].endswith(stops) and "{" not in one["text"], (head, one["text"])
+            assert one["provision"] == tables().reasons[one["reason"]]["provision"]
+        assert all(gap["name"] for gap in (*told["gaps"], *told["withheld"]) if "dp" in gap), head
+        assert all(source["name"] for source in told["sources"]), head
+
+
+def test_a_sentence_is_chosen_whole_by_the_parameters_that_are_there() -> None:
+    """
+    The sentence with a parameter where it is given, the plain one where it is not, or is nought.
+    """
+    said = words()
+
+    assert said.reason("ok") == "Checked and in order."
+    assert said.reason("ok", {"unmade": 0}) == "Checked and in order."
+    assert said.reason("ok", {"unmade": 3}) == "Required checks passed; 3 not checked."
+    assert said.reason("not_held", {"needs": "log_policy"}).endswith("node: a log policy that can be read.")
+    assert said.reason("status_message", {"message": "call {us}"}).endswith('document: "call {us}".')
+    assert said.reason("a_code_of_later") == "a code of later"
+    assert words("zh").reason("ok", {"unmade": 3}) == "必需核查均已通过；另有 3 项未核查。"
+
+
+def test_a_number_has_its_noun_in_the_right_form() -> None:
+    """
+    One battery, two batteries; and what there is none of is not counted up.
+    """
+    head = dict.fromkeys(("total", "met_abroad", "met_eu", "open", "not_yet_required", "asked_twice"), 0)
+    one = words().sentence("report.head", {**head, "batteries": 1, "lines": 1, "not_applicable": 0})
+    two = words().sentence("report.head", {**head, "batteries": 2, "lines": 3, "not_applicable": 4})
+
+    assert one.startswith("About 1 battery of 1 line: of 0 requirements ") and "applicable" not in one
+    assert two.startswith("About 2 batteries of 3 lines: ") and "4 not applicable to this consignment" in two
+
+
+@pytest.mark.parametrize(
+    ("refusal", "told"),
+    [
+        (
+            {"state": "refused", "rule": "X1", "winner_leaf_index": 7},
+            "by rule X1: record no. 7 was there first",
+        ),
+        ({"state": "refused", "rule": "X5", "winner_leaf_index": None}, "by rule X5"),
+        ({"state": "claim", "rule": "I5"}, "recorded as a claim (rule I5): "),
+        ({"state": "dropped", "rule": "X9", "detail": "the key ended"}, "by rule X9: the key ended"),
+        ({"state": "cancelled"}, "not sent any more"),
+    ],
+)
+def test_what_became_of_an_attestation_is_one_sentence(refusal: dict[str, Any], told: str) -> None:
+    """
+    The rule, and who was there first, in the sentence: nothing is put together where it is shown.
+    """
+    for language in LANGUAGES:
+        said = words(language).progress({"refusal": refusal, "waiting": None, "attestations": []})
+        assert said["refusal"]["state"] == refusal["state"]
+        assert said["refusal"]["text"].startswith(told) == (language == "en")
+
+
+def test_a_waiting_attestation_says_what_it_waits_for() -> None:
+    """
+    What the ledger lacks, and what becomes of the attestation meanwhile, at every depth of an answer.
+    """
+    waiting = {"code": "X6", "detail": "nothing was produced"}
+    inner = {"refusal": {"state": "cancelled"}, "waiting": None}
+
+    told = words().progress({"refusal": None, "waiting": waiting, "attestations": [inner]})
+
+    assert told["waiting"]["text"].startswith("nothing was produced; it is offered again")
+    assert told["attestations"][0]["refusal"]["text"].startswith("not sent any more")
+
+
+def test_the_answer_of_the_vc_api_is_told_from_its_checks() -> None:
+    """
+    Problems and warnings with the sender's own detail, or else the sentence of the reason.
+    """
+    made = Verification(
+        (
+            Check("proof", Outcome.PASS, "ok"),
+            Check("status", Outcome.FAIL, "revoked", evidence={"detail": "as it said"}, age_s=5),
+            Check("schema", Outcome.NOT_CHECKED, "schema_unavailable"),
+            Check("validity", Outcome.WARN, "not_yet_valid"),
+        ),
+        (Verification(()),),
+    )
+
+    told = words("zh").verification(made)
+
+    assert [p["title"] for p in told["problemDetails"]] == ["status"]
+    assert (told["problemDetails"][0]["detail"], told["problemDetails"][0]["age_s"]) == ("as it said", 5)
+    assert [w["title"] for w in told["warnings"]] == ["schema", "validity"]
+    assert told["warnings"][1]["detail"] == tables().reasons["not_yet_valid"]["zh"]
+    assert told["verified"] is False and told["credentials"][0]["verified"] is False
+
+
+# -- on a live node ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
+    with live_node(tmp_path_factory.mktemp("words")) as made:
+        yield made
+
+
+def test_a_client_is_answered_in_its_language(node: LiveNode) -> None:
+    """
+    The same codes with sentences in the language of Accept-Language, said in Content-Language and Vary.
+    """
+    item = {"battery": code_of(9), "goods": "battery"}
+    found = {}
+    for asked, language in (
+        ("zh-CN,zh;q=0.9", "zh"),
+        ("en", "en"),
+        ("fr", "en"),
+        ("", "en"),
+        ("zh;q=0", "en"),
+    ):
+        answer = node.client.post("/clearance", json=item, headers={**node.bearer, "Accept-Language": asked})
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["Content-Language"] == language, asked
+        assert "Accept-Language" in answer.headers["Vary"]
+        found[language] = answer.get_json()
+
+    for language, told in found.items():
+        row = tables().reasons[told["reason"]]
+        assert told["text"] == row[language] and told["provision"] == row["provision"]
+        assert told["checks"][0]["text"] == tables().reasons[told["checks"][0]["reason"]][language]
+    codes = [
+        {k: v for k, v in told.items() if k in ("verdict", "reason", "ground")} for told in found.values()
+    ]
+    assert codes[0] == codes[1]
+    page = node.person.get("/status", headers={"Accept": "text/html", "Accept-Language": "zh"})
+    assert page.headers["Content-Language"] == "en" and '<html lang="en">' in page.text
+
+
+def test_what_is_stored_has_no_sentence_and_is_told_in_todays_words(node: LiveNode) -> None:
+    """
+    The row of a judged line holds codes; the answer and the export say them, whatever was said then.
+    """
+    made = node.post_json("/consignments", manifest()).get_json()["id"]
+    node.wait(lambda: node.get_json(f"/consignments/{made}")["state"] == "done", "two verdicts")
+
+    def shown(path: str) -> Any:
+        headers = {**node.bearer, "Accept-Language": "zh"}
+        answer = node.client.get(f"/consignments/{made}/{path}", headers=headers)
+        assert answer.headers["Content-Language"] == "zh"
+        return answer.get_json()
+
+    stored = orjson.loads(node.service.stores.office.consignments.item(made, 1) or b"")
+    told, exported = shown("items/1"), shown("export.json")["items"][0]
+    listed = node.get_json(f"/consignments/{made}")["items"][0]
+
+    assert not {"text", "provision", "recognition_note"} & stored.keys()
+    assert not {"text", "provision"} & {key for check in stored["checks"] for key in check}
+    assert all(" " not in text for _, text in texts(stored))
+    reasons = tables().reasons
+    assert (
+        told["text"] == reasons[stored["reason"]]["zh"] and listed["text"] == reasons[stored["reason"]]["en"]
+    )
+    assert [c["text"] for c in told["checks"]] == [reasons[c["reason"]]["zh"] for c in stored["checks"]]
+    assert exported == {name: told[name] for name in exported}
+
+
+# -- the kind ------------------------------------------------------------------------------------------
+
+TELLERS = {"node/words.py", "node/web/words.py"}
+JUDGING = ("credentials/verdicts/", "node/verdicts/", "node/storage/", "node/use_cases/")
+# Members of these names that are data of the life cycle's table, not sentences of ours.
+DATA = {"node/use_cases/passports.py"}
+
+
+def looked_up(path: str, tree: ast.Module) -> Iterator[str]:
+    """Where a module reads a language of a catalogue, or gives a judged thing a member for sentences."""
+    for place in ast.walk(tree):
+        if isinstance(place, ast.Constant) and isinstance(place.value, str):
+            if place.value in LANGUAGES or place.value.endswith(("_en", "_zh")):
+                yield f"{path}:{place.lineno} {place.value}"
+        elif isinstance(place, ast.Dict) and path.startswith(JUDGING) and path not in DATA:
+            for key in place.keys:
+                if isinstance(key, ast.Constant) and key.value in ("text", "provision", "sentence"):
+                    yield f"{path}:{key.lineno} {key.value}"
+
+
+def test_nobody_else_says_anything(capsys: pytest.CaptureFixture[str]) -> None:
+    """
+    Only the words of the edge read the languages of a catalogue, and no module that judges, stores or answers
+    for a use case makes a member for a sentence. (JSON-LD's own `@language` is no catalogue.)
+    """
+    read = {path: tree for path, tree in trees().items() if path not in TELLERS}
+    found = [one for path, tree in read.items() for one in looked_up(path, tree)]
+
+    with capsys.disabled():
+        print(f"\n{len(read)} modules looked at")
+    assert not [one for one in found if not one.startswith("credentials/documents/model.py")]
+
+
+def test_a_sentence_elsewhere_would_be_found() -> None:
+    """
+    The search finds a look-up of a language and a member for a sentence that are planted.
+    """
+    planted = ast.parse('told = {"reason": code, "text": table[code]["en"]}')
+
+    assert len(list(looked_up("node/verdicts/planted.py", planted))) == 2
+    assert len(list(looked_up("node/api/planted.py", planted))) == 1
