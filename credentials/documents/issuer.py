@@ -39,6 +39,7 @@ class IssuedPassport:
     """The credentials of one passport by their Annex XIII point, and what is attested about them."""
 
     credentials: Mapping[int, Document]
+    digests: Mapping[int, bytes]  # of these documents
     set_list: Value
     digest: bytes  # of the set list: the payload of the attestation
     category: str  # EV, LMT or industrial
@@ -95,6 +96,7 @@ def issue_passport(
     digests = {point: digest_document(document) for point, document in credentials.items()}
     return IssuedPassport(
         credentials,
+        digests,
         passport.set_list(version, digests),
         passport.set_list_digest(version, digests),
         category,

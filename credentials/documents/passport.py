@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 import jsonschema_rs
@@ -363,10 +364,21 @@ def _selected(shown: Mapping[str, Any], selector: Mapping[str, Any]) -> bool:
 
 
 def _follow(values: list[Any], dotted: str) -> list[Any]:
-    for name in dotted.split("."):
-        values = [value[name] for value in values if isinstance(value, Mapping) and name in value]
-        values = [item for value in values for item in (value if isinstance(value, list) else [value])]
+    for name in _steps(dotted):
+        found: list[Any] = []
+        for value in values:
+            if isinstance(value, (dict, Mapping)) and name in value:
+                member = value[name]
+                found.extend(member if isinstance(member, list) else (member,))
+        if not found:
+            return found
+        values = found
     return values
+
+
+@lru_cache(maxsize=1024)  # the paths of one table
+def _steps(dotted: str) -> tuple[str, ...]:
+    return tuple(dotted.split("."))
 
 
 def _carries(item: Mapping[str, Any], where: Mapping[str, Any]) -> bool:
@@ -374,7 +386,7 @@ def _carries(item: Mapping[str, Any], where: Mapping[str, Any]) -> bool:
 
 
 def _is_empty(value: Any) -> bool:
-    if isinstance(value, Mapping):
+    if isinstance(value, (dict, Mapping)):
         return all(_is_empty(member) for member in value.values())
     if isinstance(value, list):
         return all(_is_empty(member) for member in value)

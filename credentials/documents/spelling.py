@@ -24,16 +24,22 @@ _UPPER = {code: code - 32 for code in range(ord("a"), ord("z") + 1)}
 
 def upper(text: str) -> str:
     """`text` with the letters a to z in capitals, and no others."""
+    if text.isascii():
+        return text.upper()
     return text.translate(_UPPER)
 
 
 def trimmed(text: str) -> str:
     """`text` in half-width characters without invisible ones, and without blanks at its ends."""
+    if text.isascii():  # nothing of ASCII is invisible or full-width
+        return text.strip(BLANKS)
     return text.translate(_NARROW).translate(_HIDDEN).strip(BLANKS)
 
 
 def joined(text: str) -> str:
     """`text` in half-width characters without any blank: blanks in a code are grouping."""
+    if text.isascii():
+        return "".join(text.split())  # at the blanks of ASCII, which are those of the table
     return text.translate(_NARROW).translate(_GONE)
 
 

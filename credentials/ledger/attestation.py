@@ -73,6 +73,7 @@ __all__ = [
     "draft_attestation",
     "make_attestation",
     "parse_attestation",
+    "sign_attestation",
     "standing_key",
     "status_subject",
     "verify_attestation",
@@ -222,9 +223,14 @@ def countersign(draft: Attestation, signer: Signer) -> Countersignature:
 
 
 def make_attestation(*, signer: Signer, iat: int, **statement: Any) -> bytes:
+    """The bytes of what `sign_attestation` makes."""
+    return sign_attestation(signer=signer, iat=iat, **statement).data
+
+
+def sign_attestation(*, signer: Signer, iat: int, **statement: Any) -> Attestation:
     """Sign an attestation; the other arguments are those of `draft_attestation`.
 
-    What this returns always parses: a statement outside the bounds raises CredentialError here.
+    What this returns was parsed from its own bytes: a statement outside the bounds raises CredentialError.
     """
     draft = draft_attestation(iat=iat, **statement)
     claims: dict[int | str, Value] = {
@@ -243,8 +249,7 @@ def make_attestation(*, signer: Signer, iat: int, **statement: Any) -> bytes:
         data = sign1(protected, draft.document_digest, signer)
     except ConsensusError as error:
         raise CredentialError("malformed", f"the attestation cannot be encoded: {error}") from error
-    parse_attestation(data)
-    return data
+    return parse_attestation(data)
 
 
 def parse_attestation(data: bytes) -> Attestation:

@@ -140,12 +140,13 @@ class Registry:
         data = self.reader.get_many([standing_key(subject)]).get(standing_key(subject))
         return Standing.decode(data) if data is not None else None
 
-    def check_tx(self, tx: bytes, now: int) -> bytes:
+    def check_tx(self, tx: bytes | Attestation, now: int) -> bytes:
         """The digest of an attestation that could be ordered now; raises Refusal or NotYet.
 
-        A conflict passes: that it lost is decided by the order and belongs on the record.
+        A conflict passes: that it lost is decided by the order and belongs on the record. Who has it parsed
+        already hands that over.
         """
-        digest = sha256(tx).digest()
+        digest = _digest(tx)
         if self.reader.final([digest]):
             raise Refusal("duplicate", "this attestation is on the ledger already")
         attestation, countersigned = self._authentic(tx, digest, now)
@@ -156,9 +157,9 @@ class Registry:
         """The DID whose key signed an attestation that `check_tx` found authentic."""
         return parse_sign1(tx).key_id.partition("#")[0]
 
-    def foresee(self, tx: bytes, now: int) -> Judgment:
+    def foresee(self, tx: bytes | Attestation, now: int) -> Judgment:
         """What would become of it now: admitted (None), lost to another, or a claim; raises as check_tx."""
-        attestation, countersigned = self._authentic(tx, sha256(tx).digest(), now)
+        attestation, countersigned = self._authentic(tx, _digest(tx), now)
         return self._judge(now).judge(attestation, countersigned, leaf_index=0)
 
     def _judge(self, at: int) -> Judge:
@@ -268,11 +269,13 @@ class Registry:
         self._last = (block.id, execution)
         return execution
 
-    def _authentic(self, tx: bytes, digest: bytes, at: int) -> tuple[Attestation, frozenset[str]]:
+    def _authentic(
+        self, tx: bytes | Attestation, digest: bytes, at: int
+    ) -> tuple[Attestation, frozenset[str]]:
         """The attestation and who countersigned it, once it is known to be signed by whom it says."""
         known = self._verified.get(digest)
         try:
-            attestation = known[0] if known else parse_attestation(tx)
+            attestation = known[0] if known else _parsed(tx)
         except CredentialError as error:
             raise Refusal(error.code, error.message) from error
         if attestation.network_id != self.genesis.network_id:
@@ -335,6 +338,14 @@ def block_order(attestations: Sequence[Attestation], previous_id: bytes) -> list
             if waits_for[follower] == 0:
                 heapq.heappush(ready, (_rank(previous_id, follower), follower))
     return ordered
+
+
+def _digest(tx: bytes | Attestation) -> bytes:
+    return tx.digest if isinstance(tx, Attestation) else sha256(tx).digest()
+
+
+def _parsed(tx: bytes | Attestation) -> Attestation:
+    return tx if isinstance(tx, Attestation) else parse_attestation(tx)
 
 
 def _rank(previous_id: bytes, digest: bytes) -> bytes:

@@ -25,6 +25,7 @@ from credentials.errors import CredentialError
 
 if TYPE_CHECKING:
     from credentials.documents.identifiers import Subject
+    from credentials.ledger.entries import Entry
     from credentials.ledger.genesis import Genesis
     from credentials.ledger.recalls import Recall
     from credentials.ledger.recognition import Recognition
@@ -64,12 +65,16 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """One leaf about the subject. `entry` is the exact leaf bytes: an attestation or a refusal record."""
+    """One leaf about the subject. `entry` is the exact leaf bytes: an attestation or a refusal record.
+
+    `parsed` is what `parse_entry` made of these very bytes, where whoever gathered them had to read them.
+    """
 
     leaf_index: int
     height: int
     block_time: int
     entry: bytes
+    parsed: Entry | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,8 @@ class StatusSource:
     digest_on_ledger: bytes | None  # latest attested list; None: the ledger knows none
     fetched_at: int | None = None
     source: str = ""
+    # Of `credential`, where whoever gathered it computed it: once for as long as it is the same.
+    digest: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,7 @@ class Record:
         for leaf in sorted(view.entries, key=lambda e: e.leaf_index) if view else ():
             place = (leaf.leaf_index, leaf.height, leaf.block_time)
             try:
-                entry = parse_entry(leaf.entry)
+                entry = leaf.parsed or parse_entry(leaf.entry)
                 if isinstance(entry, AdmittedEntry):
                     admitted.append(Recorded(entry.attestation, *place))
                 elif isinstance(entry, RefusedEntry):

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import and_
 from typing import Any
 
 from credentials.errors import CredentialError
@@ -245,7 +246,7 @@ def _narrow(box: Box, words: Mapping[str, Sequence[str]]) -> Iterable[bool]:
 
 
 def _fits(box: Box, bits: Box) -> bool:
-    return all(mine & its for mine, its in zip(box, bits, strict=True))
+    return all(map(and_, box, bits))
 
 
 _meet = _fits

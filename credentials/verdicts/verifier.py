@@ -223,7 +223,7 @@ def _list_of(issuer: str, entry: StatusEntry, inquiry: Inquiry) -> ListInHand:
         return ListInHand(None, age_s, why="The ledger knows no such list.")
     if network.genesis is None:
         return ListInHand(None, age_s, "genesis_unavailable")
-    if digest_document(dict(source.credential)) != source.digest_on_ledger:
+    if (source.digest or digest_document(dict(source.credential))) != source.digest_on_ledger:
         return ListInHand(None, age_s, "status_stale", "This is not the latest list on the ledger.")
     if age_s is None or age_s > inquiry.policy.status_list_age_s_max:
         return ListInHand(None, age_s, "status_stale")

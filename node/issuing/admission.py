@@ -48,7 +48,7 @@ class Admission:
     def require_admissible(self, statement: Statement) -> None:
         """Refuse early what every pool would refuse; what only waits for others is let through."""
         try:
-            self._registry.check_tx(statement.data, int(time.time()))
+            self._registry.check_tx(statement.attestation, int(time.time()))
         except NotYet:
             return
         except Refusal as refusal:
@@ -57,7 +57,7 @@ class Admission:
     def require_taken(self, statement: Statement, *, queue: bool, as_claim: bool) -> None:
         """Refuse at once what cannot be recorded now, and what would only be a claim; 409 says what to do."""
         try:
-            judged = self._registry.foresee(statement.data, int(time.time()))
+            judged = self._registry.foresee(statement.attestation, int(time.time()))
         except NotYet as reason:
             if queue or reason.code in PASSES or self._follows_own(statement):
                 return

@@ -86,7 +86,7 @@ class EventIssuing:
                 return {"draft": self._signing.draft(event, identifier, values, when, document)}
             known_items = [
                 item
-                for item in self._office.outbox.of_document(statement.document_digest)
+                for item in self._office.outbox.of_document(statement.attestation.document_digest)
                 if item.kind == event.type and item.state in ("outbox", "admitted", "refused")
             ]
             if known_items:

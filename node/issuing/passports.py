@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from credentials.documents.canonical import b64u, digest_document, jcs
+from credentials.documents.canonical import b64u, jcs
 from credentials.documents.identifiers import Identifier, Subject
 from credentials.documents.issuer import IssuedPassport, issue_passport, status_entries
 from credentials.documents.passport import PassportSchema
@@ -33,6 +33,7 @@ from node.storage.office import OfficeStore
 
 JSON = dict[str, Any]
 POINTS = (1, 2, 3, 4)
+Sets = Mapping[int, JSON]  # the credentials of a passport by their Annex XIII point
 
 
 class PassportIssuing:
@@ -63,8 +64,8 @@ class PassportIssuing:
         self._producing = next(e for e in events if e.effects.creates)
         self._publishing = signing.event_with("publish")
 
-    def passport(self, claims: JSON, code: str, idempotency_key: str | None) -> tuple[bytes, bool]:
-        """(digest of the set list, whether this very passport was issued before)."""
+    def passport(self, claims: JSON, code: str, idempotency_key: str | None) -> tuple[bytes, Sets | None]:
+        """(digest of the set list, its credentials as they were just signed; None: it was issued before)."""
         identifier = self._signing.identifier(code)
         try:
             claims_digest = sha256(jcs(claims)).digest()
@@ -74,8 +75,9 @@ class PassportIssuing:
             self._gate.require_open()
             repeated = self._issued(identifier.canonical, claims_digest, idempotency_key)
             if repeated is not None:
-                return repeated, True
-            return self._passport(claims, identifier, claims_digest, idempotency_key), False
+                return repeated, None
+            issued = self._passport(claims, identifier, claims_digest, idempotency_key)
+        return issued.digest, issued.credentials
 
     def _issued(self, battery: str, claims_digest: bytes, key: str | None) -> bytes | None:
         if key is not None:
@@ -94,7 +96,7 @@ class PassportIssuing:
 
     def _passport(
         self, claims: JSON, identifier: Identifier, claims_digest: bytes, idempotency_key: str | None
-    ) -> bytes:
+    ) -> IssuedPassport:
         now = int(time.time())
         battery, about = identifier.canonical, self._signing.subject(identifier)
         standing = self._registry.standing(about)
@@ -114,7 +116,7 @@ class PassportIssuing:
             event_time=now,
             document_digest=issued.digest,
             content_type=SET_LIST_TYPE,
-            set_list=SetList(version, {p: digest_document(d) for p, d in issued.credentials.items()}),
+            set_list=SetList(version, issued.digests),
             predecessors=() if produced is None else (produced,),
         )
         self._admission.require_admissible(published)
@@ -138,7 +140,7 @@ class PassportIssuing:
             batch.store(db)
             self._office.issuances.put(db, kept)
         log.moment("issue", battery=battery, digest=issued.digest, version=version)
-        return issued.digest
+        return issued
 
     def _signed(
         self,
@@ -172,7 +174,7 @@ class PassportIssuing:
     def _set_documents(self, issued: IssuedPassport, battery: str) -> list[StoredDocument]:
         return [
             StoredDocument(
-                digest_document(document),
+                issued.digests[point],
                 "passport",
                 orjson.dumps(document),
                 self._signing.did,
@@ -185,7 +187,7 @@ class PassportIssuing:
         ]
 
     def _set_list_document(self, issued: IssuedPassport, version: int, battery: str) -> StoredDocument:
-        digests = {str(p): b64u(digest_document(d)) for p, d in issued.credentials.items()}
+        digests = {str(point): b64u(digest) for point, digest in issued.digests.items()}
         body = orjson.dumps({"type": SETS_TAG, "version": version, "sets": digests})
         return StoredDocument(issued.digest, "set_list", body, self._signing.did, battery=battery)
 

@@ -28,7 +28,7 @@ from credentials.ledger.attestation import (
     SetList,
     StatusUpdate,
     draft_attestation,
-    make_attestation,
+    sign_attestation,
 )
 from credentials.ledger.genesis import Genesis
 from credentials.ledger.lifecycle import Event
@@ -217,7 +217,7 @@ class StatementSigner:
         self, event: Event, battery: str | None, about: Subject, now: int, **fields: Any
     ) -> Statement:
         try:
-            data = make_attestation(
+            signed = sign_attestation(
                 signer=self.signers.attest,
                 iat=now,
                 kind=event.type,
@@ -228,7 +228,7 @@ class StatementSigner:
             )
         except CredentialError as error:
             raise bad_request("members_malformed", str(error)) from error
-        return Statement(data, event.type, battery, about, fields["document_digest"])
+        return Statement(signed, battery)
 
 
 def _plain(about: Subject) -> Subject:

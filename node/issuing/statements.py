@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from hashlib import sha256
 
-from credentials.documents.identifiers import Subject
-from credentials.ledger.attestation import standing_key
+from credentials.ledger.attestation import Attestation, standing_key
 from node.storage.database import Transaction
 from node.storage.documents import DocumentTable, StoredDocument
 from node.storage.outbox import OutboxTable
@@ -15,17 +13,14 @@ from node.storage.outbox import OutboxTable
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """An attestation about to be written: its bytes and what it is filed under."""
+    """An attestation about to be written, as it was signed, and the battery's code where it has one."""
 
-    data: bytes
-    kind: str
+    attestation: Attestation
     battery: str | None
-    subject: Subject
-    document_digest: bytes
 
     @property
     def digest(self) -> bytes:
-        return sha256(self.data).digest()
+        return self.attestation.digest
 
 
 @dataclass(slots=True)
@@ -44,14 +39,15 @@ class Batch:
         """Write all of it, inside the caller's transaction."""
         DocumentTable.put(db, self.documents)
         for statement in self.statements:
+            signed = statement.attestation
             OutboxTable.put(
                 db,
-                digest=statement.digest,
-                data=statement.data,
-                kind=statement.kind,
+                digest=signed.digest,
+                data=signed.data,
+                kind=signed.kind,
                 battery=statement.battery,
-                subject=standing_key(statement.subject),
-                document_digest=statement.document_digest,
+                subject=standing_key(signed.subject),
+                document_digest=signed.document_digest,
                 created=self.now,
             )
 

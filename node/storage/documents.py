@@ -60,6 +60,17 @@ class DocumentTable:
             found.update((d.digest, d) for d in self._where(f"digest IN ({marks(len(part))})", part))
         return found
 
+    def fetched_times(self, digests: Sequence[bytes]) -> dict[bytes, int | None]:
+        """When those of `digests` that are held were fetched, without their bodies; None: our own."""
+        found: dict[bytes, int | None] = {}
+        for start in range(0, len(digests), VARIABLES_MAX):
+            part = digests[start : start + VARIABLES_MAX]
+            rows = self._db.connection.execute(
+                f"SELECT digest, fetched_at FROM documents WHERE digest IN ({marks(len(part))})", part
+            )
+            found.update((row["digest"], row["fetched_at"]) for row in rows)
+        return found
+
     def with_id(self, credential_id: str) -> list[StoredDocument]:
         """The credentials with this `id`."""
         return self._where("credential_id = ?", (credential_id,))

@@ -112,10 +112,6 @@ class LedgerStore:
         ).fetchone()
         return None if row is None else LedgerTip(*row)
 
-    def block_time(self, height: int) -> int | None:
-        row = self._db.connection.execute("SELECT time FROM blocks WHERE height = ?", (height,)).fetchone()
-        return None if row is None else int(row["time"])
-
     def block_times(self, heights: Iterable[int]) -> dict[int, int]:
         """The times of many blocks at once."""
         wanted, found = sorted(set(heights)), dict[int, int]()
@@ -211,6 +207,13 @@ class LedgerStore:
             "SELECT value FROM standings WHERE subject = ?", (subject,)
         ).fetchone()
         return None if row is None else bytes(row["value"])
+
+    def records(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+        """The records of the map of standings that exist, of a few keys at once."""
+        rows = self._db.connection.execute(
+            f"SELECT subject, value FROM standings WHERE subject IN ({marks(len(keys))})", keys
+        )
+        return {row["subject"]: row["value"] for row in rows}
 
     def entries_of(self, subject: bytes) -> list[EntryRow]:
         """The timeline of a subject, in log order."""

@@ -72,16 +72,19 @@ class PassportDesk:
 
         The same claims for the same code give the same answer; `idempotency_key` with other claims is a 409.
         """
-        digest, repeated = self._issuing.passports.passport(claims, code, idempotency_key)
+        digest, signed = self._issuing.passports.passport(claims, code, idempotency_key)
         self._outbox.wake()
-        documents = self._office.documents.of_set(digest)
+        if signed is None:
+            credentials = {str(d.point): orjson.loads(d.body) for d in self._office.documents.of_set(digest)}
+        else:  # on disk, and still in hand
+            credentials = {str(point): document for point, document in sorted(signed.items())}
         progress = self.passport(b64u(digest))
         return {
             "digest": b64u(digest),
             "battery": progress["battery"],
-            "credentials": {str(d.point): orjson.loads(d.body) for d in documents},
+            "credentials": credentials,
             "progress": progress,
-            "repeated": repeated,
+            "repeated": signed is None,
         }
 
     def passport(self, digest: str) -> PassportProgress:

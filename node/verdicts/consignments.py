@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -14,8 +14,8 @@ from typing import Any
 import orjson
 
 from credentials.errors import CredentialError
-from credentials.verdicts.evidence import Policy
-from credentials.verdicts.manifest import Manifest
+from credentials.verdicts.evidence import Evidence, Policy
+from credentials.verdicts.manifest import Line, Manifest
 from credentials.verdicts.readiness import readiness
 from credentials.verdicts.words import ORDER
 from node import log
@@ -34,6 +34,7 @@ MANIFESTS_READ_AT_ONCE = 1
 READ_WAIT_S = 5.0
 EVENTS_AT_ONCE = 500
 LEFT_OUT_OF_LISTS = ("checks", "timeline", "sources", "passport")
+REPORT_LINES_AT_ONCE = 64
 CHANGES_SHOWN = 50  # of lines whose word changed; the count is of all
 
 
@@ -111,6 +112,8 @@ class Consignments:
                 client=client,
             )
             self._office.audit.put(db, now, client, "consignment.sent", f"{made}: {lines} lines")
+            # Before it can be found: whoever finds it need not read it again.
+            self._judging.hand_on(made, parsed, manifest["lines"])
         self._judging.wake()
         log.moment("consignment", id=made, lines=lines)
         return self.show(made, limit=0)
@@ -223,13 +226,17 @@ class Consignments:
         row = self._row(consignment_id)
         value = orjson.loads(self._office.consignments.manifest(consignment_id))
         manifest = Manifest.parse(value)
-        self._gathering.fetch_for(value["lines"])
-        pairs = (
-            (line, self._gathering.evidence(raw, fetch=False))
-            for line, raw in zip(manifest.lines, value["lines"], strict=True)
-        )
+        pairs = self._evidence_of(list(zip(manifest.lines, value["lines"], strict=True)))
         made = readiness(pairs, self._policy, row.law_date, int(time.time()))
         return {**made, "consignment": consignment_id, "declaration": row.declaration}
+
+    def _evidence_of(self, lines: Sequence[tuple[Line, JSON]]) -> Iterator[tuple[Line, Evidence]]:
+        """Each line with its evidence; fetched for a few at a time, and never all in memory."""
+        for start in range(0, len(lines), REPORT_LINES_AT_ONCE):
+            part = lines[start : start + REPORT_LINES_AT_ONCE]
+            readings = self._gathering.fetch_for([raw for _, raw in part])
+            for (line, raw), reading in zip(part, readings, strict=True):
+                yield line, self._gathering.evidence_of(raw, reading)
 
     def _row(self, consignment_id: str) -> ConsignmentRow:
         row = self._office.consignments.get(consignment_id)

@@ -56,22 +56,28 @@ class Fetching:
         self._gossip = gossip
         self._misses = _Misses()
 
-    def held(self, digest: bytes, issuer: str) -> Held | Missing:
-        """A document in hand, or why it is not; asks nobody."""
-        stored = self._office.documents.get(digest)
-        if stored is not None:
-            source = "" if stored.fetched_at is None else stored.issuer
-            return Held(orjson.loads(stored.body), source, stored.fetched_at)
-        # Asked long ago or never: for this verdict nobody answered.
-        missing = self._misses.get(digest, 3600.0)
-        return missing or Missing(MissingReason.UNREACHABLE, issuer)
+    def held(self, named: Sequence[tuple[bytes, str]]) -> dict[bytes, Held | Missing]:
+        """The documents in hand of these (digest, issuer), or why they are not; asks nobody."""
+        stored = self._office.documents.get_many([digest for digest, _ in named])
+        found: dict[bytes, Held | Missing] = {}
+        for digest, issuer in named:
+            one = stored.get(digest)
+            if one is not None:
+                source = "" if one.fetched_at is None else one.issuer
+                found[digest] = Held(orjson.loads(one.body), source, one.fetched_at)
+            else:
+                # Asked long ago or never: for this verdict nobody answered.
+                missing = self._misses.get(digest, 3600.0)
+                found[digest] = missing or Missing(MissingReason.UNREACHABLE, issuer)
+        return found
 
     def fetch(self, wanted: Mapping[str, set[bytes]], age_s_max: int | None = None) -> None:
         """Ask each issuer for what is not held, or older than `age_s_max`."""
         for issuer, digests in wanted.items():
             if issuer == self._did:
                 continue
-            needed = [digest for digest in digests if self._must_ask(digest, age_s_max)]
+            times = self._office.documents.fetched_times(sorted(digests))
+            needed = [digest for digest in digests if self._must_ask(digest, times, age_s_max)]
             while needed:
                 part, needed = needed[:WANT_MAX], needed[WANT_MAX:]
                 left_out = self._ask(issuer, part)
@@ -79,11 +85,10 @@ class Fetching:
                     break
                 needed += left_out
 
-    def _must_ask(self, digest: bytes, age_s_max: int | None) -> bool:
-        stored = self._office.documents.get(digest)
-        if stored is not None:
-            too_old = age_s_max is not None and stored.fetched_at is not None
-            return too_old and time.time() - (stored.fetched_at or 0) > (age_s_max or 0)
+    def _must_ask(self, digest: bytes, times: Mapping[bytes, int | None], age_s_max: int | None) -> bool:
+        if digest in times:
+            fetched_at = times[digest]
+            return age_s_max is not None and fetched_at is not None and time.time() - fetched_at > age_s_max
         return self._misses.get(digest) is None
 
     def _ask(self, issuer: str, digests: Sequence[bytes]) -> list[bytes]:

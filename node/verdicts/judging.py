@@ -29,7 +29,7 @@ from node import log
 from node.storage.consignments import ConsignmentRow
 from node.storage.office import OfficeStore
 from node.transient_faults import PASSING, sentence
-from node.verdicts.sources import Gathering
+from node.verdicts.sources import Gathering, Reading
 from node.verdicts.watching import Watching
 
 JSON = dict[str, Any]
@@ -40,6 +40,15 @@ SCAN_POLL_S = 0.001
 SCAN_WAIT_S_MAX = 0.05  # per line: scans without pause do not stop a job
 WAIT_S = 5.0
 LINE, CONSIGNMENT = "line", "consignment"  # what is set aside
+
+
+@dataclass(frozen=True, slots=True)
+class ReadManifest:
+    """A manifest as it was read: what its lines say of each other, and each line as parsed and as sent."""
+
+    id: str  # of the consignment
+    context: ManifestContext
+    pairs: list[Pair]
 
 
 @dataclass(slots=True)
@@ -63,10 +72,17 @@ class Judging:
         self._gathering = gathering
         self._policy = policy
         self._job: _Job | None = None
+        self._manifest: ReadManifest | None = None  # the last one read: many turns are about the same
+        self._handed: ReadManifest | None = None  # by whoever took one in
         self._woken = threading.Event()
         self._stopping = threading.Event()
         self._scans = 0  # verdicts that somebody waits for right now
         self._scans_lock = threading.Lock()
+
+    def hand_on(self, consignment_id: str, manifest: Manifest, lines: Sequence[Mapping[str, Any]]) -> None:
+        """A manifest that is being stored, as it was read for that; one at most is kept until its turn."""
+        if self._handed is None:
+            self._handed = self._manifest_of(consignment_id, manifest, lines)
 
     def wake(self) -> None:
         """There may be something to judge."""
@@ -109,6 +125,7 @@ class Judging:
             if row is None:
                 more = self._watching.look()
                 if not (self._judge_overtaken() or more):
+                    self._manifest = self._handed = None
                     self._woken.wait(WAIT_S)
                     self._woken.clear()
                 return
@@ -123,7 +140,7 @@ class Judging:
     def _open(self, row: ConsignmentRow) -> _Job | None:
         """Read a manifest; one that cannot be read any more is set aside as a whole."""
         try:
-            context, pairs = self._read(row.id)
+            manifest = self._read(row.id)
         except PASSING:
             raise
         except Exception as error:
@@ -132,22 +149,32 @@ class Judging:
                 self._put_aside(db, CONSIGNMENT, row.id, error)
             return None
         done = self._office.consignments.judged(row.id)
-        waiting = [pair for pair in pairs if pair[0].line not in done]
+        waiting = [pair for pair in manifest.pairs if pair[0].line not in done]
         with self._office.writing() as db:
             self._office.consignments.put_state(db, row.id, "running" if waiting else "done")
-        return _Job(row, context, waiting, max(done.values(), default=0))
+        return _Job(row, manifest.context, waiting, max(done.values(), default=0))
 
-    def _read(self, consignment_id: str) -> tuple[ManifestContext, list[Pair]]:
-        value = orjson.loads(self._office.consignments.manifest(consignment_id))
-        manifest = Manifest.parse(value)
+    def _read(self, consignment_id: str) -> ReadManifest:
+        """A manifest from disk, unless it was handed on or was the last one read: it never changes."""
+        handed = self._handed
+        if handed is not None and handed.id == consignment_id:
+            self._manifest, self._handed = handed, None
+        if self._manifest is None or self._manifest.id != consignment_id:
+            self._manifest = None  # never two of them at once
+            value = orjson.loads(self._office.consignments.manifest(consignment_id))
+            self._manifest = self._manifest_of(consignment_id, Manifest.parse(value), value["lines"])
+        return self._manifest
+
+    def _manifest_of(
+        self, consignment_id: str, manifest: Manifest, lines: Sequence[Mapping[str, Any]]
+    ) -> ReadManifest:
         context = ManifestContext.of(manifest, self._gathering.tables.identifiers)
-        return context, list(zip(manifest.lines, value["lines"], strict=True))
+        return ReadManifest(consignment_id, context, list(zip(manifest.lines, lines, strict=True)))
 
     def _judge_batch(self, job: _Job) -> None:
         """The next few lines: fetched for together, on disk together, or judged again in the next turn."""
         part, rest = job.waiting[:BATCH_LINES], job.waiting[BATCH_LINES:]
-        self._fetch_for(part)
-        judged = [self._judge(pair, job.row, job.context) for pair in part]
+        judged = self._judged(part, job.row, job.context)
         with self._office.writing() as db:
             items = [
                 self._watching.row_of(verdict, number)
@@ -178,11 +205,10 @@ class Judging:
             return False
         row = table.get(stale[0][0])
         assert row is not None, "consignments are never deleted"
-        context, pairs = self._read(row.id)
+        manifest = self._read(row.id)
         numbers = {line for _, line in stale}
-        part = [pair for pair in pairs if pair[0].line in numbers]
-        self._fetch_for(part)
-        judged = [self._judge(pair, row, context) for pair in part]
+        part = [pair for pair in manifest.pairs if pair[0].line in numbers]
+        judged = self._judged(part, row, manifest.context)
         last = judged[-1][0]
         with self._office.writing() as db:
             for verdict, error in judged:
@@ -200,24 +226,33 @@ class Judging:
             )
         return True
 
-    def _fetch_for(self, part: Sequence[Pair]) -> None:
-        """Fetch what the lines rest on; a line for which that fails unforeseen fails again when judged."""
+    def _judged(
+        self, part: Sequence[Pair], row: ConsignmentRow, context: ManifestContext
+    ) -> list[tuple[ItemRecord, Exception | None]]:
+        """Fetch what the lines rest on, and judge them.
+
+        A line for which fetching fails unforeseen fails again when it is judged by itself.
+        """
+        readings: list[Reading | None] = [None] * len(part)
         try:
-            self._gathering.fetch_for([raw for _, raw in part], self._give_way)
+            readings = list(self._gathering.fetch_for([raw for _, raw in part], self._give_way))
         except PASSING:
             raise
         except Exception as error:
             log.moment("fetch_failed", lines=len(part), because=sentence(error))
+        return [
+            self._judge(pair, row, context, reading) for pair, reading in zip(part, readings, strict=True)
+        ]
 
     def _judge(
-        self, pair: Pair, row: ConsignmentRow, context: ManifestContext
+        self, pair: Pair, row: ConsignmentRow, context: ManifestContext, reading: Reading | None
     ) -> tuple[ItemRecord, Exception | None]:
         """(the verdict in JSON, what was raised instead of one)."""
         line, raw = pair
         now = int(time.time())
         error: Exception | None = None
         try:
-            evidence = self._gathering.evidence(raw, fetch=False)
+            evidence = self._gathering.evidence_of(raw, reading)
             judged = clear_item(line, evidence, self._policy, row.law_date, now, context).as_dict()
         except PASSING:
             raise
@@ -252,10 +287,9 @@ class Judging:
         consignment_id, _, number = ref.rpartition("/")
         row = self._office.consignments.get(consignment_id)
         assert row is not None, "consignments are never deleted"
-        context, pairs = self._read(consignment_id)
-        pair = next(pair for pair in pairs if pair[0].line == int(number))
-        self._fetch_for([pair])
-        verdict, error = self._judge(pair, row, context)
+        manifest = self._read(consignment_id)
+        pair = next(pair for pair in manifest.pairs if pair[0].line == int(number))
+        ((verdict, error),) = self._judged([pair], row, manifest.context)
         with self._office.writing() as db:
             if error is not None:
                 self._put_aside(db, LINE, ref, error)

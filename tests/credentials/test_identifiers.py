@@ -24,6 +24,7 @@ from credentials.documents.identifiers import (
     subject,
     subject_from_blind,
 )
+from credentials.documents.spelling import BLANKS, joined, trimmed, upper
 from credentials.errors import CredentialError
 
 RULES: dict[str, Any] = json.loads(
@@ -434,3 +435,15 @@ def test_lengths_keep_parts_apart(a: bytes, b: bytes, c: bytes, d: bytes) -> Non
     Two pairs that are concatenated with their lengths are equal only part by part.
     """
     assert (lp(a) + lp(b) == lp(c) + lp(d)) == ((a, b) == (c, d))
+
+
+@given(st.text(st.characters(max_codepoint=127)))
+def test_ascii_is_spelled_as_the_tables_say(text: str) -> None:
+    """
+    What is all ASCII takes a shorter way to the same text: as if one character beside it were not.
+    """
+    mark = "\u00e4"  # neither a blank nor invisible, and no small letter of a to z
+
+    assert upper(text) == upper(text + mark)[:-1]
+    assert joined(text) == joined(text + mark)[:-1]
+    assert trimmed(text) == trimmed(mark + text + mark)[1:-1].strip(BLANKS)

@@ -1010,3 +1010,27 @@ def test_rules_that_are_not_built_are_not_accepted_silently() -> None:
 
     with pytest.raises(CredentialError, match="X13"):
         Ledger(make_genesis(rule_files=files))
+
+
+def test_an_attestation_that_was_parsed_is_judged_as_its_bytes() -> None:
+    """
+    Whoever signed an attestation hands it on as it was parsed: the same digest, the same judgment, the same
+    refusal, and its signature is verified all the same.
+    """
+    ledger = Ledger()
+    tx = ledger.attest(MAKER, "battery.produced", battery(1))
+    forged = parse_attestation(tx[:-1] + bytes([tx[-1] ^ 1]))
+    claim = ledger.attest(OTHER_MAKER, "battery.produced", battery(1))
+
+    assert ledger.registry.check_tx(parse_attestation(tx), ledger.now) == sha256(tx).digest()
+    assert ledger.registry.foresee(parse_attestation(tx), ledger.now) is None
+    with pytest.raises(Refusal, match="a signature is not valid"):
+        ledger.registry.check_tx(forged, ledger.now)
+    for form in (claim, parse_attestation(claim)):
+        with pytest.raises(Refusal) as refused:
+            ledger.registry.check_tx(form, ledger.now)
+        assert refused.value.code == "X9"
+    ledger.run(tx)
+    with pytest.raises(Refusal) as final:
+        ledger.registry.check_tx(parse_attestation(tx), ledger.now)
+    assert final.value.code == "duplicate"

@@ -14,6 +14,7 @@ from credentials.documents import suites
 from credentials.documents.canonical import digest_document
 from credentials.documents.suites import eddsa
 from credentials.errors import CredentialError
+from credentials.ledger.entries import parse_entry
 from credentials.verdicts import verifier
 from credentials.verdicts.evidence import CHECKS, At, Evidence, LedgerView, Policy
 from credentials.verdicts.verdict import Outcome, Verdict
@@ -595,3 +596,45 @@ def test_nothing_unchecked_looks_passed(way: str, member: str, change: Any, reas
     assert verdict.conclusion.verdict == "undecided"
     assert reason in {check.reason for check in verdict.checks}
     assert verdict.conclusion.ground is None
+
+
+def test_what_was_read_already_is_not_read_again() -> None:
+    """
+    A leaf that comes parsed is taken as parsed, and a list that comes with its digest as having it: whoever
+    gathered them read these very bytes. Without, both are read here, to the same verdict.
+    """
+    w = World()
+    text = w.new(1)
+    document = dict(w.passports[text].credentials[1])
+    bare = w.evidence(text, shown=[document], documents={})
+    assert bare.ledger is not None
+    unreadable = [replace(leaf, entry=b"", parsed=parse_entry(leaf.entry)) for leaf in bare.ledger.entries]
+    lists = {
+        key: replace(source, digest=source.digest_on_ledger)
+        for key, source in bare.network.status_lists.items()
+    }
+    others = {key: replace(source, digest=b"\1" * 32) for key, source in lists.items()}
+    rewritten = {
+        key: replace(source, credential={**(source.credential or {}), "name": "another"})
+        for key, source in lists.items()
+    }
+
+    def with_lists(status_lists: Any, opened: dict[bytes, Any]) -> Evidence:
+        network = replace(bare.network, status_lists=status_lists, lists_opened=opened)
+        assert bare.ledger is not None
+        return replace(bare, network=network, ledger=replace(bare.ledger, entries=unreadable))
+
+    plain = judged(w, text, document, bare)
+    read = judged(w, text, document, with_lists(lists, {}))
+
+    assert read.as_dict() == plain.as_dict() and plain.conclusion.verdict == "clear"
+    assert len(read.timeline) == len(unreadable) > 0
+    assert outcome(judged(w, text, document, with_lists(others, {})), "status") == (
+        "indeterminate",
+        "status_stale",
+    )
+    # Another text under that digest is not digested here, and its proof does not hold.
+    assert outcome(judged(w, text, document, with_lists(rewritten, {})), "status") == (
+        "indeterminate",
+        "status_list_invalid",
+    )

@@ -1,22 +1,58 @@
-"""SQL per page and per verdict does not grow with the rows: counted on the connection (node/storage/)."""
+"""What a page, a verdict and a passport cost in statements, parses, digests and signatures: each thing once.
+
+SQL is counted on the connection (node/storage/), the rest by the interpreter's own hook (`sys.setprofile`).
+"""
 
 from __future__ import annotations
 
+import sys
 import tracemalloc
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from types import CodeType, FrameType
 from typing import Any
 
 import orjson
 import pytest
 
+from consensus.cose import parse_sign1, verify_ed25519
+from credentials.documents.canonical import digest_document, parse_json
+from credentials.documents.model import parse_credential
+from credentials.documents.status import read_list
+from credentials.jcs import jcs
+from credentials.jsonld.compiled import to_quads
+from credentials.ledger.attestation import parse_attestation
+from credentials.ledger.entries import parse_entry
+from credentials.ledger.standing import Standing
+from credentials.verdicts.manifest import Manifest
+from node.config import DataDirectory
+from node.setup.wiring import open_service
 from node.storage.consignments import ItemRow
 from node.storage.database import Database
 from tests.harness.border import words
 from tests.harness.net.batteries import claims_of, code_of
-from tests.harness.support_service import LiveNode, live_node
+from tests.harness.support_service import DID, PASSPHRASE, LiveNode, live_node
 
 FEW, MANY = 3, 24
+LINES = 16  # two batches of a job
+
+# What is counted, by the name it is told under.
+SEAMS: dict[CodeType, str] = {
+    parse_entry.__code__: "entries parsed",
+    parse_attestation.__code__: "attestations parsed",
+    parse_sign1.__code__: "COSE messages parsed",
+    digest_document.__code__: "documents digested",
+    parse_credential.__code__: "credentials read",
+    parse_json.__code__: "JSON texts read strictly",
+    jcs.__code__: "values canonicalised",
+    to_quads.__code__: "documents read as JSON-LD",
+    verify_ed25519.__code__: "signatures verified",
+    read_list.__code__: "status lists opened",
+    Manifest.parse.__func__.__code__: "manifests read",  # type: ignore[attr-defined]
+    Standing.decode.__func__.__code__: "standings read",  # type: ignore[attr-defined]
+}
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +74,27 @@ def counted(node: LiveNode) -> Iterator[list[str]]:
     finally:
         for database in databases:
             database.connection.set_trace_callback(None)
+
+
+@contextmanager
+def calls() -> Iterator[Counter[str]]:
+    """How often this thread went through each seam."""
+    found: Counter[str] = Counter()
+
+    def count(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and frame.f_code in SEAMS:
+            found[SEAMS[frame.f_code]] += 1
+
+    sys.setprofile(count)
+    try:
+        yield found
+    finally:
+        sys.setprofile(None)
+
+
+def tell(what: str, found: Counter[str], statements: int, over: int = 1) -> None:
+    each = ", ".join(f"{name} {count / over:g}" for name, count in sorted(found.items()))
+    print(f"{what}: {each}, statements {statements / over:.1f}")
 
 
 def issue(node: LiveNode, serials: range) -> None:
@@ -193,3 +250,140 @@ def test_an_export_reads_as_what_it_is(node: LiveNode) -> None:
     shown = words().verdict(node.service.consignments.item(listing["id"], 1))
     assert exported["items"][0] == {name: shown[name] for name in exported["items"][0]}
     assert "checks" in exported["items"][0] and exported["items_total"] == len(exported["items"])
+
+
+def test_a_verdict_reads_each_thing_once(node: LiveNode) -> None:
+    """
+    One verdict parses each entry of its battery, digests and canonicalises each document, and verifies each
+    signature once; a status list is opened once for as long as it is the latest.
+    """
+    code = code_of(950)
+    issue(node, range(950, 951))
+    item = {"battery": code, "goods": "battery", "condition": "new", "law_date": "2027-03-01"}
+    entries = len(node.service.batteries.battery(code)["timeline"])
+    node.service.clearance.item(dict(item))  # opens the lists
+
+    with counted(node) as statements, calls() as found:
+        judged = node.service.clearance.item(dict(item))
+
+    tell("a verdict", found, len(statements))
+    documents = sum(source["name"].startswith("passport set") for source in judged["sources"])
+    assert entries == 2 and documents == 1
+    assert found == Counter(
+        {
+            "entries parsed": entries,
+            "attestations parsed": entries,
+            "COSE messages parsed": entries,
+            "documents digested": documents,
+            "credentials read": 2 * documents,  # as it was shown, and as its contexts let it be meant
+            "values canonicalised": 3 * documents,  # its digest; its proof's options and what they secure
+            "documents read as JSON-LD": documents,
+            "signatures verified": documents,
+            "standings read": 1,
+        }
+    )
+    assert len(statements) <= 18
+
+
+def test_a_line_of_a_manifest_reads_each_thing_once(tmp_path: Path) -> None:
+    """
+    A job reads its manifest once for both who took it in and who judges it, each status list once, and for
+    each line what one verdict reads.
+    """
+    with live_node(tmp_path) as node:
+        issue(node, range(1, LINES + 1))
+    service = open_service(DataDirectory(tmp_path / "data"), PASSPHRASE, 0)  # its threads do not run
+    lines = [
+        {"line": n, "battery": code_of(n), "goods": "battery", "condition": "new"}
+        for n in range(1, LINES + 1)
+    ]
+    statements: list[str] = []
+    try:
+        for database in (service.stores.ledger._db, service.stores.office._db):
+            database.connection.set_trace_callback(statements.append)
+        with calls() as found:
+            made = service.consignments.create({"declaration": "26NLTEST000011", "lines": lines}, "key")
+            while service.consignments.show(made["id"], limit=0)["state"] != "done":
+                service.judging.turn()
+        items = service.consignments.show(made["id"])["items"]
+    finally:
+        service.stop()
+
+    tell("a line", found, len(statements), LINES)
+    assert [item["line"] for item in items] == [line["line"] for line in lines]
+    per_line = {
+        "entries parsed": 2,
+        "attestations parsed": 2,
+        "COSE messages parsed": 2,
+        "documents digested": 1,
+        "credentials read": 2,
+        "values canonicalised": 3,
+        "documents read as JSON-LD": 1,
+        "signatures verified": 1,
+        "standings read": 1,
+    }
+    lists = {  # of the two lists, once a job: digest, proof, text
+        "documents digested": 2,
+        "credentials read": 2,
+        "values canonicalised": 2 * 3,
+        "documents read as JSON-LD": 2,
+        "signatures verified": 2,
+        "status lists opened": 2,
+    }
+    assert found == Counter({"manifests read": 1}) + Counter(lists) + Counter(
+        {name: count * LINES for name, count in per_line.items()}
+    )
+    assert len(statements) <= 16 * LINES
+
+
+def test_a_manifest_is_read_once_however_often_its_lines_are_judged_again(tmp_path: Path) -> None:
+    """
+    After a restart a manifest is read from disk once for its whole job, and once for all lines that the
+    ledger has overtaken.
+    """
+    with live_node(tmp_path) as node:
+        issue(node, range(1, LINES + 1))
+    service = open_service(DataDirectory(tmp_path / "data"), PASSPHRASE, 0)
+    lines = [{"line": n, "battery": code_of(n), "goods": "battery"} for n in range(1, LINES + 1)]
+    made = service.consignments.create({"lines": lines}, "key")["id"]
+    service.stop()
+    service = open_service(DataDirectory(tmp_path / "data"), PASSPHRASE, 0)
+    office = service.stores.office
+    try:
+        with calls() as found:
+            while service.consignments.show(made, limit=0)["state"] != "done":
+                service.judging.turn()
+        with office.writing() as db:
+            marked = office.consignments.mark_stale(db, about={"issuer": [DID]}, created_after=0)
+        with calls() as again:
+            while office.consignments.stale(1):
+                service.judging.turn()
+    finally:
+        service.stop()
+
+    assert marked == LINES
+    assert found["manifests read"] == 1
+    assert again["manifests read"] == 0  # still in hand
+
+
+def test_a_passport_is_built_once(node: LiveNode) -> None:
+    """
+    Issuing signs four sets and one event, digests each once, and parses each attestation once; the answer is
+    what was signed, and the same as what is on disk.
+    """
+    issue(node, range(960, 961))  # the lists exist
+
+    with counted(node) as statements, calls() as found:
+        made = node.service.passports.issue(claims_of(961), code=code_of(961))
+
+    tell("a passport", found, len(statements))
+    sets = len(made["credentials"])
+    assert sets == 4
+    assert found["documents digested"] == sets + 1
+    assert found["credentials read"] == sets + 1
+    assert found["attestations parsed"] == found["COSE messages parsed"] == 2
+    assert found["signatures verified"] == 2
+    assert found["values canonicalised"] <= 3 * (sets + 1) + 3
+    again = node.service.passports.issue(claims_of(961), code=code_of(961))
+    assert again["repeated"] and not made["repeated"]
+    assert again["credentials"] == made["credentials"]
