@@ -149,7 +149,8 @@ def jwk_decode(jwk: object, kinds: Collection[str] = tuple(KINDS)) -> bytes:
     if kind is None or jwk.get("kty") != ("OKP" if kind.name == ED25519 else "EC"):
         shown = ascii(str(jwk.get("crv", jwk.get("kty")))[:40])
         raise CredentialError("unsupported_algorithm", f"Keys of kind {shown} are not supported here.")
-    if jwk.get("use", "sig") != "sig" or "verify" not in jwk.get("key_ops", ["verify"]):
+    operations = jwk.get("key_ops", ["verify"])
+    if jwk.get("use", "sig") != "sig" or not isinstance(operations, list) or "verify" not in operations:
         _malformed("publicKeyJwk is not for verifying signatures (RFC 7517, 4.2 and 4.3)")
     names = ("x",) if kind.name == ED25519 else ("x", "y")
     if not all(isinstance(jwk.get(name), str) for name in names):

@@ -14,14 +14,13 @@ import tomllib
 from collections.abc import Callable, Iterator
 from functools import cache, partial
 from hashlib import sha256
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
 import tomli_w
 
 from consensus.cose import parse_sign1, sign1
-from consensus.encoding import EncodingError, encode
+from consensus.encoding import encode
 from credentials.errors import CredentialError
 from credentials.ledger.attestation import make_attestation, parse_attestation
 from credentials.ledger.entries import PolicyEntry, parse_entry
@@ -42,19 +41,10 @@ from tests.harness.ledger import (
     participant,
     rule_files,
 )
+from tests.harness.pinned import kept, lines, write
 from tests.harness.spoiled import spoiled
 
-PINNED = Path(__file__).parents[1] / "vectors" / "refusals.txt"
-
-
-def said(read: Callable[[], Any]) -> str:
-    """What the reader says, or a digest of what it read."""
-    try:
-        return f"read: {sha256(repr(read()).encode()).hexdigest()[:12]}"
-    except CredentialError as error:
-        return f"{error.code}: {error.message}"
-    except EncodingError as error:
-        return f"cannot be written: {error}"
+PINNED = "refusals.txt"
 
 
 # -- attestations -------------------------------------------------------------------------------------
@@ -297,24 +287,18 @@ SECTIONS = {
 }
 
 
-def lines(section: str) -> Iterator[str]:
-    for name, read in SECTIONS[section]():
-        yield f"{name} | {said(read)}".replace("\n", " ")
-
-
 @pytest.mark.parametrize("section", SECTIONS)
 def test_refusals_are_the_pinned_ones(section: str) -> None:
     """
     Every member of the form left out, of another type, or at and beyond its bound: read, or refused with
     the pinned sentence.
     """
-    text = PINNED.read_text().partition(f"## {section}\n")[2]
-
-    assert list(lines(section)) == text.partition("\n## ")[0].splitlines()
+    assert list(lines(SECTIONS[section]())) == kept(PINNED, section)
 
 
 if __name__ == "__main__":
-    PINNED.write_text(
-        "# Pinned refusals: see `tests/credentials/test_pinned_refusals.py`, which writes them anew.\n"
-        + "".join(f"## {name}\n" + "".join(f"{line}\n" for line in lines(name)) for name in SECTIONS)
+    write(
+        PINNED,
+        "tests.credentials.test_pinned_refusals",
+        {n: partial(lines, m()) for n, m in SECTIONS.items()},
     )

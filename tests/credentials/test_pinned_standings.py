@@ -13,7 +13,6 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 from consensus.application import NotYet, Refusal
@@ -54,8 +53,9 @@ from tests.harness.ledger import (
     set_list_digest,
     vehicle,
 )
+from tests.harness.pinned import kept, write
 
-PINNED = Path(__file__).parents[1] / "vectors" / "standings.txt"
+PINNED = "standings.txt"
 LISTS = ("parties", "references")  # fields whose absence is an empty tuple
 EORI = "eori:DE1"  # of the importer
 CHILDREN = (battery(11, "ZZ6"), battery(12, "ZZ6"))
@@ -297,7 +297,7 @@ def test_who_may_say_what_in_every_situation_is_pinned() -> None:
     In each situation each party attests each event: admitted, claim, lost or refused as it was pinned, with
     the same sentence and the same bytes of every record.
     """
-    assert list(by_whom()) == pinned("by whom")
+    assert list(by_whom()) == kept(PINNED, "by whom")
 
 
 # -- every way to spoil a lawful event ----------------------------------------------------------------
@@ -420,7 +420,7 @@ def test_every_way_to_spoil_an_event_is_pinned() -> None:
     Each event after its lawful history, just inside and just beyond every limit, with a member too few, too
     many or another one: what becomes of it, in its sentence, and which bytes it changes.
     """
-    assert list(ways()) == pinned("ways")
+    assert list(ways()) == kept(PINNED, "ways")
 
 
 # -- seeded histories ---------------------------------------------------------------------------------
@@ -538,22 +538,10 @@ def test_seeded_histories_are_pinned() -> None:
     Every step of seeded histories over several batteries and vehicles, most of it lawful: what becomes of it
     and the bytes of the standings that it leaves.
     """
-    assert list(walks()) == pinned("walks")
-
-
-# -- the file -----------------------------------------------------------------------------------------
-
-
-def pinned(section: str) -> list[str]:
-    """The lines of one section of the file."""
-    text = PINNED.read_text().partition(f"## {section}\n")[2]
-    return text.partition("\n## ")[0].splitlines()
+    assert list(walks()) == kept(PINNED, "walks")
 
 
 SECTIONS: dict[str, Callable[[], Iterator[str]]] = {"by whom": by_whom, "ways": ways, "walks": walks}
 
 if __name__ == "__main__":
-    PINNED.write_text(
-        "# Pinned standings: see `tests/credentials/test_pinned_standings.py`, which writes them anew.\n"
-        + "".join(f"## {name}\n" + "".join(f"{line}\n" for line in made()) for name, made in SECTIONS.items())
-    )
+    write(PINNED, "tests.credentials.test_pinned_standings", SECTIONS)

@@ -2,12 +2,12 @@
 
     python -m tests.harness.mutants --since tests/mutants/since.txt    the lines changed since a commit
     python -m tests.harness.mutants --room verdicts                    a whole room
-    python -m tests.harness.mutants --sample 1000 --seed 7             a seeded sample of all other rooms
+    python -m tests.harness.mutants --sample 1000 --seed 7             a seeded sample of what is not gated
 
-mutmut makes the mutants in a copy of the clone and runs for each the tests that reach its function. A mutant
-that survives is printed as the line it replaced and the line it put there; one that is argued away stands in
-`tests/mutants/argued.txt` as `module.function | old line | new line | why`, and is counted apart.
-Exit code: 0 if the score of the others reaches --least (per cent), else 1.
+mutmut makes the mutants in a copy of the clone; `tests.harness.trials` runs for each the tests that reach its
+function. A mutant that survives is printed as the line it replaced and the line it put there; one that is
+argued away stands in `tests/mutants/argued.txt` as `module.function | old line | new line | why`, and is
+counted apart. Exit code: 0 if the score of the others reaches --least (per cent), else 1.
 """
 
 from __future__ import annotations
@@ -35,18 +35,49 @@ SOURCES = ("consensus", "credentials", "node")
 # Code whose mutants the running network shows (processes, browser), not the tests that a mutant can be run
 # against in one process.
 NOT_MUTATED = ("node/demo/*", "node/cli/*", "node/web/*", "node/__main__.py", "*/__init__.py")
-# room: what is mutated; tests are looked for here; those that import this are run
-ROOMS: dict[str, tuple[str, str, str]] = {
-    "verdicts": (
-        "credentials/verdicts/*.py",
-        "tests/credentials",
-        "(credentials.verdicts|tests.harness)",
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What is mutated, and the tests that are run: in this folder, importing this and not that."""
+
+    mutated: str
+    tests: str
+    importing: str
+    not_importing: str = "nothing"
+
+    def tests_of(self) -> list[str]:
+        """The test files of the room."""
+        texts = {file: file.read_text() for file in sorted(ROOT.glob(f"{self.tests}/test_*.py"))}
+        return [
+            str(file.relative_to(ROOT))
+            for file, text in texts.items()
+            if re.search(rf"^from {self.importing}", text, re.M)
+            and not re.search(rf"^from {self.not_importing}", text, re.M)
+        ]
+
+
+ROOMS = {
+    "verdicts": Room(
+        "credentials/verdicts/*.py", "tests/credentials", "(credentials.verdicts|tests.harness)"
     ),
-    "ledger": ("credentials/ledger/*.py", "tests/credentials", "(credentials.ledger|tests.harness)"),
-    "status": ("credentials/documents/status.py", "tests/credentials", "credentials"),
-    "evidence": ("consensus/*e*.py", "tests/consensus", "consensus"),
-    "peers": ("node/peers/*.py", "tests/node", "node.peers"),
+    "ledger": Room(
+        "credentials/ledger/*.py", "tests/credentials", "credentials.ledger", "credentials.verdicts"
+    ),
+    "status": Room(
+        "credentials/documents/status.py",
+        "tests/credentials",
+        "credentials.documents",
+        "credentials.verdicts",
+    ),
+    "consensus": Room("consensus/*.py", "tests/consensus", "consensus"),
+    "documents": Room(
+        "credentials/documents/*.py", "tests/credentials", "credentials", "credentials.verdicts"
+    ),
+    "peers": Room("node/peers/*.py", "tests/node", "node.peers"),
+    "storage": Room("node/storage/*.py", "tests/node", "node.storage"),
 }
+ELSEWHERE = Room("*", "tests/[cn]*", "(consensus|credentials|node|tests)")  # consensus, credentials, node
 CHILDREN = "2"  # mutants tried at once
 GATED = ("verdicts", "ledger", "status")  # what `--since` looks at
 
@@ -152,13 +183,6 @@ def make_copy(target: Path, only: Sequence[str], never: Sequence[str]) -> None:
     subprocess.run(["git", "init", "-q"], cwd=target, check=True)
 
 
-def tests_of(room: str) -> list[str]:
-    """The test files of a room: those of its folder of tests that import it."""
-    _, folder, package = ROOMS[room]
-    files = sorted((ROOT / folder).rglob("test_*.py"))
-    return [str(f.relative_to(ROOT)) for f in files if re.search(rf"from {package}", f.read_text())]
-
-
 def reading_code(file: str, root: Path = ROOT) -> list[str]:
     """Ids of the tests that read the text of the code: in the copy it holds all mutants at once."""
     functions = [n for n in ast.parse((root / file).read_text()).body if isinstance(n, ast.FunctionDef)]
@@ -194,6 +218,8 @@ def run(copy: Path, names: Sequence[str], tests: Sequence[str], seconds: float) 
         shutil.copy(file, kept / f"mutants-{os.getpid()}{file.suffix}")
     if ended.returncode or not tried.exists():
         raise SystemExit(f"no mutant was tried:\n{(ended.stdout + ended.stderr)[-3_000:]}")
+    for test in tried.with_suffix(".failed").read_text().splitlines():
+        print(f"left out, as it fails without any mutant: {test}")
     rows = [line.split() for line in tried.read_text().splitlines()]
     return {row[0]: int(row[1]) for row in rows}
 
@@ -234,19 +260,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     changed = changed_lines(_commit(options.since)) if options.since else {}
     if options.since:
-        options.room = [name for name in GATED if any(fnmatch(path, ROOMS[name][0]) for path in changed)]
+        options.room = [name for name in GATED if any(fnmatch(path, ROOMS[name].mutated) for path in changed)]
         if not options.room:
             print(f"no line of {', '.join(GATED)} changed since {_commit(options.since)}")
             return 0
-    rooms = [ROOMS[name][0] for name in options.room or ROOMS]
-    only = rooms if options.room else [f"{source}/*" for source in SOURCES]
+    rooms = [ROOMS[name] for name in options.room or ()]
+    only = [room.mutated for room in rooms] or [f"{source}/*" for source in SOURCES]
     if options.since:
-        only = [path for path in changed if any(fnmatch(path, pattern) for pattern in rooms)]
-    tests = sorted({test for name in options.room or ROOMS for test in tests_of(name)})
+        only = [path for path in changed if any(fnmatch(path, room.mutated) for room in rooms)]
+    tests = sorted({test for room in rooms or [ELSEWHERE] for test in room.tests_of()})
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         copy = Path(folder)
-        make_copy(copy, only, () if options.room else rooms)
+        make_copy(copy, only, () if rooms else [ROOMS[name].mutated for name in GATED])
         chosen = generate(copy, options.seed, 0 if options.since else options.sample)
         if options.since:
             chosen = [m for m in chosen if changed[m.path].intersection(m.replaced)]

@@ -1,0 +1,45 @@
+"""Pinned files: a line a case under `tests/vectors`, made, written and compared here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from consensus.encoding import EncodingError
+from credentials.errors import CredentialError
+
+VECTORS = Path(__file__).parents[1] / "vectors"
+Cases = Iterable[tuple[str, Callable[[], Any]]]
+
+
+def said(read: Callable[[], Any]) -> str:
+    """What a reader says of what it refuses, or what it read: whole if that is short, else its digest."""
+    try:
+        found = repr(read())
+    except CredentialError as error:
+        return f"{error.code}: {error.message}"
+    except EncodingError as error:
+        return f"cannot be written: {error}"
+    return f"read: {found if len(found) < 60 else sha256(found.encode()).hexdigest()[:12]}"
+
+
+def lines(cases: Cases) -> Iterator[str]:
+    """A line a case: its name, and what the reader says."""
+    for name, read in cases:
+        yield f"{name} | {said(read)}".replace("\n", " ").replace("\r", " ")
+
+
+def kept(file: str, section: str) -> list[str]:
+    """The lines of a section of a pinned file."""
+    text = (VECTORS / file).read_text().partition(f"## {section}\n")[2]
+    return text.partition("\n## ")[0].split("\n") if "\n## " in text else text.split("\n")[:-1]
+
+
+def write(file: str, module: str, sections: Mapping[str, Callable[[], Iterable[str]]]) -> None:
+    """Write a pinned file anew."""
+    text = f"# Pinned: see the module `{module}`, which writes this file anew.\n"
+    for name, made in sections.items():
+        text += f"## {name}\n" + "".join(f"{line}\n" for line in made())
+    (VECTORS / file).write_text(text)
