@@ -25,7 +25,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,7 +40,8 @@ FAILED_ONE_IN = 50  # so many tests may fail without a mutant (a clock, a load):
 OURS = ("consensus", "credentials", "node", "tests")
 # A mutant that loops for ever is ended; under load a fork has as much processor time as it ever had.
 CPU_TIMES, CPU_S_LEAST, WALL_TIMES, WALL_S_LEAST = 5, 20, 20, 180
-TESTS_S_MAX = 45.0  # processor time of the tests of one mutant: what all of them would notice later survives
+QUICKEST_S, STRONG = 2.0, 4
+TESTS_S_MAX = 40.0  # processor time of the tests of one mutant: what all of them would notice later survives
 MEMORY_BYTES_MAX = 4 << 30
 
 
@@ -111,19 +112,24 @@ def run_until_one_fails(session: pytest.Session, numbers: Sequence[int]) -> int 
     return None
 
 
-def within(
-    most_s: float, first: Sequence[int], numbers: Iterable[int], seconds: Sequence[float]
+def order(
+    numbers: Iterable[int], seconds: Sequence[float], killers: Sequence[int], strong: Sequence[int]
 ) -> list[int]:
-    """The tests to run, quick ones first, as many as fit into the time, and one at least."""
-    quick = sorted(set(numbers) - set(first), key=seconds.__getitem__)
-    spent = itertools.accumulate(seconds[number] for number in quick)
+    """The tests to run, at most TESTS_S_MAX seconds of them and one at least.
+
+    First those that killed a mutant of this function, then the quickest few, then those that killed most
+    mutants of others, then the rest, quick ones first.
+    """
+    reaching = set(numbers)
+    rest = sorted(reaching, key=seconds.__getitem__)
+    spent = itertools.accumulate(seconds[number] for number in rest)
+    quickest = [number for number, until in zip(rest, spent, strict=True) if until <= QUICKEST_S]
+    known = [number for number in killers if number in reaching]
+    proven = [number for number in strong if number in reaching]
+    chosen = list(dict.fromkeys((*known, *quickest, *proven, *rest)))
+    spent = itertools.accumulate(seconds[number] for number in chosen)
     return [
-        *first,
-        *(
-            number
-            for place, (number, s) in enumerate(zip(quick, spent, strict=True))
-            if s <= most_s or not place
-        ),
+        n for place, (n, s) in enumerate(zip(chosen, spent, strict=True)) if s <= TESTS_S_MAX or not place
     ]
 
 
@@ -137,6 +143,7 @@ class Trials:
     children: int
     started: float = field(default_factory=time.monotonic)
     killers: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    kills: Counter[int] = field(default_factory=Counter)
     running: dict[int, tuple[str, int, float, str]] = field(default_factory=dict)
 
     @pytest.hookimpl(tryfirst=True)
@@ -177,15 +184,15 @@ class Trials:
 
     def _try(self, session: pytest.Session, name: str, numbers: list[int], known: Survey) -> None:
         function = function_of(name)
-        first = [n for n in self.killers[function] if n in numbers]
-        order = within(TESTS_S_MAX, first, numbers, known.seconds)
-        seconds = sum(known.seconds[number] for number in order)
+        strong = [number for number, _ in self.kills.most_common(STRONG)]
+        tests = order(numbers, known.seconds, self.killers[function], strong)
+        seconds = sum(known.seconds[number] for number in tests)
         reader, writer = os.pipe()
         folder = tempfile.mkdtemp(prefix="trial-")
 
         def work() -> None:
             set_mutant_under_test(name)
-            killer = run_until_one_fails(session, order)
+            killer = run_until_one_fails(session, tests)
             if killer is not None:
                 os.write(writer, str(killer).encode())
                 os._exit(FAILED)
@@ -230,6 +237,7 @@ class Trials:
         os.close(reader)
         shutil.rmtree(folder, ignore_errors=True)
         if told:
+            self.kills[int(told)] += 1
             killers = self.killers[function_of(name)]
             killers[:] = [int(told), *(n for n in killers if n != int(told))][:3]
         self._write(name, os.waitstatus_to_exitcode(status), session.items[int(told)].nodeid if told else "")
