@@ -15,7 +15,8 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
-from consensus.application import NotYet, Refusal
+from consensus.application import Execution, NotYet, Refusal
+from consensus.cose import SeedSigner
 from credentials.documents.identifiers import Subject
 from credentials.ledger.admission import Judge
 from credentials.ledger.attestation import (
@@ -23,11 +24,15 @@ from credentials.ledger.attestation import (
     Countersignature,
     Criteria,
     StatusUpdate,
+    countersign,
     draft_attestation,
+    make_attestation,
     status_subject,
 )
+from credentials.ledger.genesis import Limits
 from credentials.ledger.lifecycle import Event
 from credentials.ledger.linked_records import children_root
+from credentials.ledger.registry import genesis_app_hash
 from credentials.ledger.rules import RuleConflict
 from credentials.ledger.speaking import Silent
 from credentials.ledger.standing import Standing
@@ -36,6 +41,7 @@ from tests.credentials.test_registry import CAR, COUNTERSIGNERS, EVENTS, LIST_UR
 from tests.harness.ledger import (
     CN_AUTHORITY,
     CN_CUSTOMS,
+    CREATED,
     CUSTOMS,
     EU_AUTHORITY,
     IMPORTER,
@@ -51,6 +57,7 @@ from tests.harness.ledger import (
     participant,
     set_list,
     set_list_digest,
+    signer,
     vehicle,
 )
 from tests.harness.pinned import kept, write
@@ -71,9 +78,14 @@ def founded() -> Ledger:
 
     Its network id is not that of its genesis: a word changed in the table would change every digest.
     """
+    return ledger_of()
+
+
+def ledger_of(**limits: int) -> Ledger:
     parties = [participant(did) for did in PARTIES]
     parties = [replace(p, identifiers=(EORI,)) if p.did == IMPORTER else p for p in parties]
-    ledger = Ledger(replace(make_genesis(participants=parties), network_id=bytes(32)))
+    genesis = make_genesis(participants=parties, limits=Limits(**limits))
+    ledger = Ledger(replace(genesis, network_id=bytes(32), config_digest=b"c" * 32))
     ledger.happen(MAKER, "battery.produced", battery(2))
     return ledger
 
@@ -541,7 +553,151 @@ def test_seeded_histories_are_pinned() -> None:
     assert list(walks()) == kept(PINNED, "walks")
 
 
-SECTIONS: dict[str, Callable[[], Iterator[str]]] = {"by whom": by_whom, "ways": ways, "walks": walks}
+# -- keys, blocks and quotas --------------------------------------------------------------------------
+
+
+def attempts() -> Iterator[tuple[str, bytes, int]]:
+    """(what, attestation, when it is asked about): every key and signature that could be wrong, and edges."""
+    ledger, made = founded(), "battery.produced"
+    now, begins = ledger.now, CREATED - 86_400  # when the keys begin
+    keys: dict[str, Members] = {
+        "as it is": {},
+        "a vote key": {"key": signer(MAKER, "vote")},
+        "a key that nobody has": {"key": SeedSigner(f"{MAKER}#attest-9", b"9" * 32)},
+        "another key of that name": {"key": SeedSigner(f"{MAKER}#attest-1", b"9" * 32)},
+        "as its key begins": {"event_time": begins},
+        "before its key begins": {"event_time": begins - 1},
+        "of another network": {"network_id": b"o" * 32},
+    }
+    for name, members in keys.items():
+        yield name, ledger.attest(MAKER, made, battery(1), **members), now
+    yield "of no such kind", ledger.attest(MAKER, "battery.blessed", battery(1)), now
+    nobody = "did:web:nobody.example"
+    key = SeedSigner(f"{nobody}#attest-1", b"9" * 32)
+    yield "of nobody", ledger.attest(nobody, made, battery(1), key=key), now
+    yield "no attestation", b"x", now
+    handed = ("battery.handed_over", battery(2), (IMPORTER,))
+    yield "countersigned", ledger.countersigned(MAKER, *handed, parties=(IMPORTER,)), now
+    yield (
+        "countersigned by another",
+        ledger.countersigned(MAKER, *handed[:2], (RECYCLER,), parties=(IMPORTER,)),
+        now,
+    )
+    statement = ledger.statement("battery.handed_over", battery(2), parties=(IMPORTER,))
+    draft = draft_attestation(issuer=MAKER, **{**statement, "event_time": now + 1})
+    for name, agreed in {
+        "countersigned for another time": countersign(draft, signer(IMPORTER)),
+        "countersigned by a vote key": countersign(draft, signer(IMPORTER, "vote")),
+        "countersigned by nobody's key": countersign(draft, SeedSigner(f"{IMPORTER}#attest-7", b"7" * 32)),
+    }.items():
+        said = {**statement, "countersignatures": [agreed]}
+        yield name, make_attestation(signer=signer(MAKER), iat=now, issuer=MAKER, **said), now
+    yield "asked before its key began", ledger.attest(MAKER, made, battery(1), iat=begins - 1), begins - 1
+
+
+def spoken(ask: Callable[[], object]) -> str:
+    """What the registry answers, or its refusal."""
+    try:
+        answer = ask()
+    except Refusal as refusal:
+        return f"{'waits ' if isinstance(refusal, NotYet) else ''}{refusal.code}: {refusal}"
+    if isinstance(answer, Execution):
+        parts = (
+            answer.app_hash,
+            answer.standings_root,
+            answer.governance_root,
+            *answer.entries,
+            *answer.finals,
+        )
+        return f"executed {digest(*(part.hex() for part in parts), str(sorted(answer.standings)))}"
+    if isinstance(answer, tuple):
+        return f"{len(answer)} chosen {digest(*(tx.hex() for tx in answer))}"
+    return answer.hex() if isinstance(answer, bytes) else f"{answer}"
+
+
+def blocks() -> Iterator[str]:
+    """what | answer"""
+    ledger = founded()
+    for name, tx, now in attempts():
+        yield f"check {name} | {spoken(lambda: ledger.registry.check_tx(tx, now))}"  # noqa: B023
+        yield f"foresee {name} | {spoken(lambda: ledger.registry.foresee(tx, now))}"  # noqa: B023
+        yield f"block of {name} | {spoken(lambda: ledger.registry.process_proposal(ledger.block([tx])))}"  # noqa: B023
+    yield f"app hash of genesis | {genesis_app_hash(ledger.genesis).hex()}"
+    txs = [ledger.attest(MAKER, "battery.produced", battery(n)) for n in range(10, 16)]
+    chosen = list(ledger.propose(txs))
+    whole = sum(len(tx) + 5 for tx in chosen[:3])
+    for limits in (
+        {"attestations_per_block_max": 5}, {"attestations_per_block_max": 6}, {"per_issuer_per_block_max": 5},
+        {"per_issuer_per_day_max": 6}, {"per_issuer_per_day_max": 7}, {"block_bytes_max": whole},
+        {"block_bytes_max": whole + 1}, {"block_bytes_max": whole - 1},
+    ):  # fmt: skip
+        small = ledger_of(**limits)
+        yield f"proposed under {limits} | {spoken(lambda: small.propose(txs))}"  # noqa: B023
+        yield f"block under {limits} | {spoken(lambda: small.registry.process_proposal(small.block(chosen)))}"  # noqa: B023
+        three = small.block(chosen[:3])
+        yield f"three under {limits} | {spoken(lambda: small.registry.process_proposal(three))}"  # noqa: B023
+        checked = spoken(lambda: small.registry.check_tx(txs[-1], small.now))  # noqa: B023
+        yield f"checked under {limits} | {checked}"
+    for most in (whole - 1, whole, whole + 1, 0):
+        prepared = spoken(
+            lambda: ledger.registry.prepare_proposal(txs, ledger.height + 1, ledger.now, bytes(32), most)  # noqa: B023
+        )
+        yield f"proposed within {most - whole} bytes | {prepared}"
+    for name, block in {
+        "the block": ledger.block(chosen),
+        "in another order": ledger.block(chosen[::-1]),
+        "one of it twice": ledger.block([*chosen, chosen[0]]),
+        "a height too high": ledger.block(chosen, height=ledger.height + 2),
+        "a height too low": ledger.block(chosen, height=ledger.height),
+        "of another state": ledger.block(chosen, app_hash=b"x" * 32),
+        "under another configuration": ledger.block(chosen, config_digest=b"x" * 32),
+        "under another version": ledger.block(chosen, app_version=2),
+        "further on in the log": ledger.block(chosen, log_size=77),
+        "at another time": ledger.block(chosen, time=ledger.now + 5),
+        "empty": ledger.block([]),
+    }.items():
+        yield f"{name} | {spoken(lambda: ledger.registry.process_proposal(block))}"  # noqa: B023
+    ledger.execute(ledger.block(chosen[:2]))
+    yield f"what is final checked | {spoken(lambda: ledger.registry.check_tx(chosen[0], ledger.now))}"
+    yield f"what is final proposed | {spoken(lambda: ledger.propose(chosen))}"
+    again = ledger.block(chosen[:1])
+    yield f"what is final in a block | {spoken(lambda: ledger.registry.process_proposal(again))}"
+    yield from quotas()
+
+
+def quotas() -> Iterator[str]:
+    """Two a day: both sides of midnight, and a clock that goes back."""
+    ledger = ledger_of(per_issuer_per_day_max=3)
+    midnight = (ledger.now // 86_400 + 1) * 86_400
+    ledger.produced(1)
+    ledger.produced(3)
+    for name, at in {
+        "before": midnight - 1,
+        "at": midnight,
+        "after": midnight + 1,
+        "a day before": midnight - 86_401,
+    }.items():
+        tx = ledger.attest(MAKER, "battery.produced", battery(4), iat=at, event_time=at)
+        yield f"quota {name} midnight | {spoken(lambda: ledger.registry.check_tx(tx, at))}"  # noqa: B023
+
+
+def test_keys_blocks_and_quotas_are_pinned() -> None:
+    """
+    Every key and signature that could be wrong, every limit of a block from both sides, and what a block
+    becomes: the same bytes, or the same sentence.
+    """
+    assert list(blocks()) == kept(PINNED, "blocks")
+
+
+# -- the file -----------------------------------------------------------------------------------------
+
+
+SECTIONS: dict[str, Callable[[], Iterator[str]]] = {
+    "by whom": by_whom,
+    "ways": ways,
+    "walks": walks,
+    "blocks": blocks,
+}
 
 if __name__ == "__main__":
     write(PINNED, "tests.credentials.test_pinned_standings", SECTIONS)
