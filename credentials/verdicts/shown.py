@@ -89,6 +89,8 @@ def cell_of(table: ShownAs, standing: Standing, inquiry: Inquiry, declared: Decl
     here = inquiry.policy.jurisdiction
     goods = declared.goods if declared.goods in table.words["goods"] else NOT_GIVEN
     lineage = {table.lineage_of[mark] for mark in standing.marks if mark in table.lineage_of}
+    if standing.enrolled is not None and standing.producer is not None:
+        lineage.add("disputed")
     uses = {table.use_of.get(mark, "used") for mark in standing.marks if mark not in table.lineage_of}
     # D703: leaving the rest out does not pay.
     uses |= {table.shown_by[kind] for kind in table.shown_by if inquiry.record.says(kind)}

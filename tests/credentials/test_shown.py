@@ -537,3 +537,26 @@ def test_an_enrolled_battery_is_never_clear_as_new() -> None:
 
     assert check(told, "new_not_used")[0]["reason"] == "origin_not_on_record"
     assert told["verdict"] == "hold"
+
+
+def test_a_battery_enrolled_and_produced_is_for_authorities_to_decide() -> None:
+    """
+    I5: an authority relied on an enrolment, then the maker of the code produced it: a case is open, and until
+    authorities decide no border says clear, as whatever the battery is declared.
+    """
+    w, text = World(publishers=(MAKER, IMPORTER)), code(1)
+    w.happen(IMPORTER, "battery.enrolled", text, {"ground": "older_stock", "evidence": "invoice"})
+    w.publish(text, w.issue(text, by=IMPORTER))
+    w.happen(IMPORTER, "battery.presented", text, PRESENTED | {"customs_office": CUSTOMS}, parties=(CUSTOMS,))
+    w.happen(CUSTOMS, "customs.released", text, {"basis": "registry_check"})
+    inland = {"direction": "inland", "condition": "used"}
+    before = judged(w, text, **inland)
+    w.happen(MAKER, "battery.produced", text, {"production_date": "2026-06-03", "category": "ev"})
+
+    said = {condition: judged(w, text, direction="inland", condition=condition) for condition in CONDITIONS}
+
+    assert before["verdict"] in GOOD, before
+    assert not {c: told["verdict"] for c, told in said.items() if told["verdict"] in GOOD}
+    assert shape(said["used"]) == shape(said["second_life"]) == ("hold", "origin_disputed")
+    assert said["used"]["ground"] == "26(a)"
+    assert shape(said["new"]) == ("hold", "origin_disputed")

@@ -101,8 +101,31 @@ def acts_of(event: str, battery: str, archive: Archive, batteries: tuple[str, ..
     elif event == "attestation.voided":
         for undone in archive.record(battery)[-1:]:
             yield Act(CN_AUTHORITY, event, battery, undoes=undone, countersigned=(EU_AUTHORITY,))
-    else:
+    elif not event.startswith("recall."):
         yield from (Act(by, event, battery) for by in EVERYBODY)
+
+
+def more_acts_of(event: str, battery: str, archive: Archive, batteries: tuple[str, ...]) -> Iterator[Act]:
+    """Acts for long histories alone: they would make the states of a deck too many to exhaust."""
+    if event == "battery.presented":  # before an office named
+        yield Act(HOLDER, event, battery, parties=(CN_CUSTOMS,), declaration=THEIRS)
+        yield Act(RIVAL, event, battery, parties=(CN_CUSTOMS,), declaration=OURS)
+    elif event == "customs.moved":
+        yield Act(EU_CUSTOMS, event, battery, parties=(CN_CUSTOMS,))
+    elif event == "record.contested":
+        for undone in archive.record(battery)[-1:]:
+            yield from (Act(by, event, battery, undoes=undone) for by in (MAKER, RIVAL, *CUSTOMS))
+    elif event == "recall.published":
+        for by in (MAKER, RIVAL, *AUTHORITIES):
+            yield from (
+                Act(by, event, battery, scope=scope) for scope in ("batch", "model", "days", "other_days")
+            )
+            yield Act(by, event, battery, others=batteries[:2], scope="item")
+    elif event == "recall.lifted":
+        for published in archive.recalls[-2:]:
+            yield from (
+                Act(by, event, published.battery, undoes=published) for by in (MAKER, RIVAL, *AUTHORITIES)
+            )
 
 
 def _last_version(archive: Archive, battery: str) -> int:
@@ -118,6 +141,7 @@ BIRTH = ("battery.produced", "passport.published", "battery.exported", "battery.
 BORDER = ("customs.suspended", "customs.released", "customs.refused", "customs.invalidated",
           "customs.moved", "customs.refusal_lifted", "market.placed")  # fmt: skip
 USE = ("battery.installed", "battery.swapped_out", "battery.maintained", "soh.measured")
+RECALLS = ("recall.published", "recall.lifted")
 PASSPORTS = ("passport.superseded", "passport.suspended", "passport.reinstated", "passport.revoked",
              "passport.ban_lifted")  # fmt: skip
 WASTE = ("battery.sold", "battery.declared_waste", "waste.collected", "soh.measured", "waste.exported",

@@ -21,23 +21,14 @@ from .parties import HOLDER, MAKER, STRANGER, name
 from .speaking import may_speak
 from .stage import CLAIM, CONDITIONS, REFUSED, STATE, Stage
 from .trades import Trade
-from .words import Shown
+from .words import Shown, sights
 
 ANOTHER = "Z"  # a battery of which nothing is asked
 NEUTRAL = Act(STRANGER, "battery.sold", ANOTHER, parties=(HOLDER,))
 TOLD_OF = ("standing.claims", "standing.identity")  # what somebody else said, or lost
 
 
-def sights() -> Iterator[Shown]:
-    """Every way in which a battery is shown."""
-    for jurisdiction in ("EU", "CN"):
-        for direction in ("import", "export", "inland"):
-            for goods in ("battery", "in_vehicle"):
-                for condition in CONDITIONS:
-                    yield Shown(jurisdiction, condition=condition, goods=goods, direction=direction)
-
-
-SIGHTS = tuple(sights())
+SIGHTS = tuple(sights(CONDITIONS))
 
 QUIET = ("pass", "warn")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 
 from .alphabet import (
@@ -19,11 +19,13 @@ from .alphabet import (
     CAR,
     OFFICIAL,
     PASSPORTS,
+    RECALLS,
     UNDOING,
     USE,
     WASTE,
     acts_of,
     is_stranger,
+    more_acts_of,
 )
 from .explore import Finding
 from .law import SECOND_LIVES, Act, Archive, after
@@ -31,18 +33,21 @@ from .parties import name
 from .record import broken
 from .speaking import may_speak
 from .stage import CLAIM, CONDITIONS, STATE, Stage
-from .words import Shown, bounds, too_good
+from .words import bounds, sights, too_good
 
 BATTERIES = ("A", "B", "C")
 EVENTS = tuple(dict.fromkeys((
     *BIRTH, *BORDER, *USE, *PASSPORTS, *WASTE, *UNDOING, *ALARMS, *OFFICIAL, *SECOND_LIVES,
     "battery.enrolled", "battery.handed_over", "battery.replaced", "battery.dismantled",
     "vehicle.registered", "vehicle.sold", "vehicle.scrapped", "responsibility.transferred",
-    "recycling.completed", "record.withdrawn",
+    "recycling.completed", "record.withdrawn", "record.contested", *RECALLS,
 )))  # fmt: skip
 # Mostly the ordinary trade, so that histories get far; the rest of the time anything by anybody.
 ORDINARY = (*BIRTH, "customs.released", "market.placed", *USE, "battery.declared_waste", "battery.dismantled",
             "second_life.remanufactured", "battery.sold", "battery.handed_over")  # fmt: skip
+
+SIGHTS = tuple(sights(CONDITIONS))
+LATE = 0.02  # of the acts: put to the ledger after the time that they carry
 
 
 @dataclass
@@ -80,9 +85,10 @@ def chosen(rng: random.Random, archive: Archive) -> Iterator[Act]:
     """Acts without end: an event, a battery, and one of those who may try to say it."""
     while True:
         events = ORDINARY if rng.random() < 0.6 else EVENTS
-        acts = list(acts_of(rng.choice(events), rng.choice(BATTERIES), archive, BATTERIES))
+        about = rng.choice(events), rng.choice(BATTERIES), archive, BATTERIES
+        acts = [*acts_of(*about), *more_acts_of(*about)]
         if acts:
-            yield rng.choice(acts)
+            yield replace(rng.choice(acts), late=rng.random() < LATE)
 
 
 def walk(seed: int, steps: int, start: Stage) -> Walks:
@@ -114,7 +120,7 @@ def walk(seed: int, steps: int, start: Stage) -> Walks:
         stage.take(act, step)
         archive = after(archive, act)
         walks.recorded += 1
-        for battery in {act.battery, *act.others}:
+        for battery in BATTERIES if act.event in RECALLS else {act.battery, *act.others}:
             _hold(stage, archive, battery, history, walks)
             _judge(stage, archive, battery, history, walks)
     for battery in BATTERIES:
@@ -128,18 +134,23 @@ def _hold(stage: Stage, archive: Archive, battery: str, history: tuple[Act, ...]
 
 
 def _judge(stage: Stage, archive: Archive, battery: str, history: tuple[Act, ...], walks: Walks) -> None:
-    """Ask the whole verdict: at a change in one way, each time another; at the end in every way."""
+    """Ask the whole verdict: at a change in one way, each time another; at the end in a dozen."""
     file = archive.of(battery)
+    if not file.exists:
+        return
     at_end = walks.steps == walks.steps_max
-    turn = len(history) % len(CONDITIONS)
-    for condition in CONDITIONS if at_end else CONDITIONS[turn : turn + 1]:
-        shown = Shown(condition=condition)
-        if not file.exists or not bounds(file, shown):
+    turn = len(history)
+    for shown in (
+        (*SIGHTS[: len(CONDITIONS)], *SIGHTS[turn % 9 :: 9]) if at_end else (SIGHTS[turn % len(SIGHTS)],)
+    ):
+        if not bounds(file, shown):
             continue
         walks.words += 1
         word = stage.word(battery, shown, CAR)
         for _, ground in too_good(file, shown, word):
-            walks.add("word", ground, word, history)
+            walks.add(
+                "word", f"{ground} ({shown.jurisdiction} {shown.direction}, {shown.goods})", word, history
+            )
 
 
 def many(seeds: range, steps: int) -> Walks:

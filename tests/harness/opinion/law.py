@@ -50,6 +50,8 @@ class Act:
     about_version: int = 0  # of the passport that it is about
     undoes: Act | None = None
     countersigned: tuple[str, ...] = ()
+    scope: str = ""  # of a recall: item, batch, model, days, other_days
+    late: bool = False  # put to the ledger after the time until which it may be recorded
 
     def __str__(self) -> str:
         who = PARTIES[self.by].name if self.by in PARTIES else self.by
@@ -57,6 +59,8 @@ class Act:
         more += [*self.others, *(x for x in (self.vehicle, self.declaration) if x)]
         more += [f"v{self.version}"] if self.version else []
         more += [f"of {self.undoes.event}"] if self.undoes else []
+        more += [self.scope] if self.scope else []
+        more += ["late"] if self.late else []
         return f"{who}: {self.event} {self.battery}" + (f" ({', '.join(more)})" if more else "")
 
 
@@ -100,6 +104,8 @@ class File:
     stops: frozenset[Stop] = frozenset()
     ended: str | None = None  # consumed, dismantled, in recycling
     certified: frozenset[str] = frozenset()  # whom an authority named for what ends a battery
+    border: str | None = None  # the last act by which it left a country
+    recalls: frozenset[Act] = frozenset()  # those in force that reach it; kept by the archive
 
     @property
     def exists(self) -> bool:
@@ -116,6 +122,21 @@ class File:
 NOTHING = File()
 
 
+def own_code(did: str, battery: str) -> bool:
+    """Whether the code of a battery is one of this maker's own."""
+    namespace = "ZZ3" if battery.startswith("R") else "ZZ1"
+    return did in PARTIES and namespace in PARTIES[did].namespaces
+
+
+def reaches(recall: Act, battery: str, file: File) -> bool:
+    """Whether a recall says that it covers a battery; one made on an unknown day is covered by any days."""
+    if recall.scope in ("item", "batch"):
+        return battery in (recall.battery, *recall.others)
+    if recall.scope == "other_days":
+        return file.maker is None or file.disputed
+    return recall.scope in ("model", "days")
+
+
 @dataclass(frozen=True, slots=True)
 class Archive:
     """The files of all batteries, and for each the statements in force, oldest first."""
@@ -123,9 +144,12 @@ class Archive:
     files: Mapping[str, File] = field(default_factory=dict)
     acts: Mapping[str, tuple[Act, ...]] = field(default_factory=dict)
     before: Mapping[str, tuple[Mapping[str, File], ...]] = field(default_factory=dict)
+    recalls: tuple[Act, ...] = ()  # in force, of models, batches, days and named items
 
     def of(self, battery: str) -> File:
-        return self.files.get(battery, NOTHING)
+        file = self.files.get(battery, NOTHING)
+        reaching = frozenset(r for r in self.recalls if reaches(r, battery, file))
+        return replace(file, recalls=reaching)
 
     def record(self, battery: str) -> tuple[Act, ...]:
         return self.acts.get(battery, ())
@@ -223,7 +247,7 @@ def _named(file: File, act: Act) -> File:
 
 
 def _exported(file: File, act: Act) -> File:
-    return replace(_named(file, act), place=None, also=frozenset(), vehicle=None)
+    return replace(_named(file, act), place=None, also=frozenset(), vehicle=None, border=act.event)
 
 
 def before_whom(act: Act) -> str:
@@ -386,6 +410,16 @@ EFFECTS: dict[str, Callable[[File, Act], File]] = {
 
 def after(archive: Archive, act: Act) -> Archive:
     """The archive after an act that was recorded as state."""
+    if act.event == "recall.published":
+        return replace(archive, recalls=(*archive.recalls, act))
+    if act.event == "recall.lifted":
+        assert act.undoes is not None, "it names what it lifts"
+        place = len(archive.recalls) - 1 - archive.recalls[::-1].index(act.undoes)
+        return replace(archive, recalls=archive.recalls[:place] + archive.recalls[place + 1 :])
+    if act.event == "record.contested":  # said beside the record, which stays as it is
+        file = archive.of(act.battery)
+        seen = replace(file, official=file.official or is_authority(act.by))
+        return replace(archive, files={**archive.files, act.battery: seen})
     if act.undoes is not None:
         return _after_undo(archive, act, act.undoes)
     file = archive.of(act.battery)
@@ -398,7 +432,7 @@ def after(archive: Archive, act: Act) -> Archive:
         files[other] = replace(known, used=known.used | marks)
     acts = {**archive.acts, act.battery: (*archive.record(act.battery), act)}
     kept = (*archive.before.get(act.battery, ()), archive.files)
-    return Archive(files, acts, {**archive.before, act.battery: kept})
+    return Archive(files, acts, {**archive.before, act.battery: kept}, archive.recalls)
 
 
 def _after_undo(archive: Archive, act: Act, undone: Act) -> Archive:
@@ -418,4 +452,5 @@ def _after_undo(archive: Archive, act: Act, undone: Act) -> Archive:
         files,
         {**archive.acts, act.battery: record[:-1]},
         {**archive.before, act.battery: before[:-1]},
+        archive.recalls,
     )

@@ -57,3 +57,7 @@ def is_authority(did: str) -> bool:
 
 def is_customs(did: str) -> bool:
     return did in PARTIES and bool({"customs", "customs_origin"} & set(PARTIES[did].roles))
+
+
+def is_customs_only(did: str) -> bool:
+    return is_customs(did) and "authority" not in PARTIES[did].roles

@@ -12,8 +12,9 @@ from .law import (
     File,
     before_whom,
     may_lift,
+    own_code,
 )
-from .parties import is_authority, is_customs, side
+from .parties import is_authority, is_customs, is_customs_only, side
 
 LIFTS = {"battery.found": "lost", "battery.recall_lifted": "recalled"}
 
@@ -43,16 +44,24 @@ def works_here(file: File, act: Act) -> bool:
 def may_speak(archive: Archive, act: Act) -> bool:
     """I5: whether what `act` says may become state. Anything else is a claim, or refused."""
     file = archive.of(act.battery)
+    if act.late:
+        return False  # its author was told that it failed
+    if act.event == "recall.published":
+        return own_code(act.by, act.battery) or (is_authority(act.by) and not is_customs_only(act.by))
+    if act.event == "recall.lifted":
+        return act.undoes in archive.recalls and act.undoes is not None and may_lift(act.undoes.by, act.by)
     if act.event == "battery.produced":
         return True  # the accreditation for the namespace is what it needs; asked of the role tables
     if act.event == "battery.enrolled":
         return not file.exists
     if not file.exists:
         return False
-    if file.disputed:
+    if file.disputed and act.event != "record.contested":
         return True  # two files of one battery lie side by side until an authority decides: not judged here
     if act.event in ("attestation.corrected", "attestation.voided"):
         return _may_undo(archive, act)
+    if act.event == "record.contested":
+        return act.by == file.holder or own_code(act.by, act.battery) or rules_here(file, act)
     if act.event in CUSTOMS_ACTS:
         return _may_customs(file, act)
     if act.event in PASSPORT_ACTS:

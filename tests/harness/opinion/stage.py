@@ -42,6 +42,8 @@ issuer = _module("credentials.documents.issuer", "credentials.issuer")
 standing_class = _module("credentials.ledger.standing", "credentials.standing").Standing
 manifest = _module("credentials.verdicts.manifest", "credentials.clearance")
 application = _module("consensus.application")
+_payload = _module("credentials.ledger.delta", "credentials.ledger.payload", "credentials.attestation")
+Criteria: Any = getattr(_payload, "Criteria", None)
 try:
     recognition: Any = _module("credentials.ledger.recognition")
 except ModuleNotFoundError:
@@ -147,12 +149,14 @@ class Book:
     def _sign(self, act: Act, nth: int, undone_nth: int) -> bytes:
         ledger = self.world.ledger
         digest, delta = self._document(act, nth)
+        if act.late:
+            delta = delta | {"expires": self.time - 1}
         if act.undoes is not None:
             undone = self.transaction(act.undoes, undone_nth)
             delta = delta | {"references": (sha256(undone).digest(),)}
         statement = {
             "kind": act.event,
-            "subject": self.subject(act.battery),
+            "subject": self._about(act),
             "network_id": ledger.genesis.network_id,
             "event_time": self.time,
             "document_digest": digest,
@@ -167,7 +171,14 @@ class Book:
         )
         return data
 
+    def _about(self, act: Act) -> Any:
+        if act.event.startswith("recall."):
+            return border.recall_subject("gbt34014", self.subject(act.battery).namespace)
+        return self.subject(act.battery)
+
     def _document(self, act: Act, nth: int) -> tuple[bytes, dict[str, Any]]:
+        if act.event.startswith("recall."):
+            return sha256(repr((act, nth)).encode()).digest(), self._covered(act)
         members, delta = members_of(act, self)
         if act.version:
             issued = self.passport(act.battery, act.version, act.by)
@@ -188,6 +199,25 @@ class Book:
         digest: bytes = canonical.digest_document(document)
         self.world.documents[digest] = document
         return digest, delta
+
+    def _covered(self, act: Act) -> dict[str, Any]:
+        """What a recall covers, as its members say it: codes that begin so, days of production, items."""
+        code, day = self.code(act.battery), 86_400
+        match act.scope:
+            case "item":
+                return {
+                    "references": tuple(self.subject(b) for b in dict.fromkeys((act.battery, *act.others)))
+                }
+            case "batch":
+                return {"criteria": Criteria((code[:-2],))}
+            case "model":
+                return {"criteria": Criteria((code[:7],))}
+            case "days":
+                return {"criteria": Criteria((), self.time - day, self.time + day)}
+            case "other_days":
+                return {"criteria": Criteria((), self.time - 9 * day, self.time - 8 * day)}
+            case _:
+                return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +241,8 @@ class Stage:
         world = border.World(ledger_of.Ledger(_genesis()), **_PUBLISHERS)
         table = ledger_of.lifecycle_table()
         book = Book(world, world.now, table=table)
-        book.attesters = {e["type"]: tuple(e["attesters"]) for e in table["events"]}
+        kinds = [*table["events"], *table.get("kinds", ())]
+        book.attesters = {e["type"]: tuple(e["attesters"]) for e in kinds if "attesters" in e}
         return cls(book, world)
 
     def fork(self) -> Stage:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from .law import SECOND_LIVES, File
+from .parties import is_authority, side
 
 WORDS = ("clear", "clear_with_gaps", "undecided", "hold", "refuse_recommended")  # best first
 
@@ -21,12 +22,21 @@ class Shown:
     direction: str = "import"
 
 
+def sights(conditions: Sequence[str]) -> Iterator[Shown]:
+    """Every way in which a battery is shown under one declaration; the plainest first."""
+    for jurisdiction in ("EU", "CN"):
+        for direction in ("import", "export", "inland"):
+            for goods in ("battery", "in_vehicle"):
+                for condition in conditions:
+                    yield Shown(jurisdiction, condition=condition, goods=goods, direction=direction)
+
+
 Bound = tuple[str, str]  # the best word allowed, and the ground
 
 
 def i1_never_new_again(file: File, shown: Shown) -> Bound | None:
     """No battery with a mark of use is clear as new; in its vehicle, having been installed is no fault."""
-    forgiven = {"installed"} if shown.goods == "in_vehicle" else set()
+    forgiven = {"installed"} if shown.goods == "in_vehicle" and file.vehicle is not None else set()
     if shown.condition == "new" and (marks := file.used - forgiven):
         return "hold", "as new, with marks of use: " + ", ".join(sorted(marks))
     return None
@@ -73,12 +83,17 @@ def i2_goods_stopped(file: File, shown: Shown) -> Bound | None:
         if s.what == "recalled" and (s.where == shown.jurisdiction or s.by == file.maker)
     ]
     lost = [s for s in file.settings if s.what == "lost"]
-    found = [*here, *recalled, *lost]
-    return ("hold", "not lifted: " + ", ".join(sorted({s.what for s in found}))) if found else None
+    found = {s.what for s in (*here, *recalled, *lost)}
+    # The recall of a model, batch, days or items: by the maker it holds everywhere, by an authority at home.
+    if any(not is_authority(r.by) or side(r.by) == shown.jurisdiction for r in file.recalls):
+        found.add("recalled")
+    return ("hold", "not lifted: " + ", ".join(sorted(found))) if found else None
 
 
 def i4_other_declaration(file: File, shown: Shown) -> Bound | None:
-    """One battery, one open declaration: under another it is not clear."""
+    """One battery, one open declaration: brought in under another it is not clear."""
+    if shown.direction != "import":
+        return None
     if file.declaration is not None and file.declaration != (shown.declaration, shown.jurisdiction):
         return "hold", "open under another declaration"
     return None
@@ -104,6 +119,33 @@ def i7_condition(file: File, shown: Shown) -> Bound | None:
     return None
 
 
+def i7_second_life(file: File, shown: Shown) -> Bound | None:
+    """A second life is on record: what made it names its successor."""
+    if shown.condition == "second_life" and "second_life" not in file.used:
+        return "hold", "no second life on record"
+    return None
+
+
+def i8_waste(file: File, shown: Shown) -> Bound | None:
+    """Waste crosses borders by a notification that nobody here checks; inland it is on record as waste."""
+    if shown.condition != "waste":
+        return None
+    if shown.direction != "inland":
+        return "undecided", "waste shipment not checked"
+    return None if "waste" in file.used else ("undecided", "waste not on record")
+
+
+def annex_xiv(file: File, shown: Shown) -> Bound | None:
+    """A used battery crosses a border with its record, or is presumed to be waste (point 5)."""
+    if shown.direction == "inland" or shown.goods != "battery":
+        return None
+    if shown.condition == "used" and file.border != "used.exported":
+        return "hold", "used, without its Annex XIV record"
+    if shown.condition == "return" and file.in_use:
+        return "undecided", "a return whose agreement nobody checked"
+    return None
+
+
 def art_77_passport(file: File, shown: Shown) -> Bound | None:
     """From 18 February 2027 it has a live passport."""
     if file.withdrawn_by_operator or file.paused_by_operator:
@@ -113,7 +155,7 @@ def art_77_passport(file: File, shown: Shown) -> Bound | None:
 
 INVARIANTS: tuple[Callable[[File, Shown], Bound | None], ...] = (
     i1_never_new_again, i1_waste, i1_ended, i1_first_placing, i2_passport_stopped, i2_goods_stopped,
-    i4_other_declaration, i5_origin, i7_condition, art_77_passport,
+    i4_other_declaration, i5_origin, i7_condition, i7_second_life, i8_waste, annex_xiv, art_77_passport,
 )  # fmt: skip
 
 
