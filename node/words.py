@@ -18,7 +18,41 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from credentials.verdicts.evidence import Tables
-from credentials.verdicts.verdict import CheckRecord
+from credentials.verdicts.verdict_record import (
+    AskRecord,
+    CheckRecord,
+    GapRecord,
+    ItemRecord,
+    RecognitionRecord,
+    ReportRecord,
+    RequirementRecord,
+    SourceRecord,
+)
+from node.answers import (
+    CheckAnswer,
+    ConditionAnswer,
+    ConsignmentAnswer,
+    ConsignmentRecord,
+    FaultAnswer,
+    FaultRecord,
+    GapAnswer,
+    ItemAnswer,
+    LineAnswer,
+    LineRecord,
+    PassportAnswer,
+    PassportProgress,
+    ProblemAnswer,
+    Progress,
+    ProgressAnswer,
+    RefusalAnswer,
+    RefusalRecord,
+    ReportAnswer,
+    RequirementAnswer,
+    SourceAnswer,
+    VerificationAnswer,
+    WaitingAnswer,
+    WaitingRecord,
+)
 from node.config import read_table, shipped
 
 if TYPE_CHECKING:
@@ -113,47 +147,50 @@ class Words:
 
     # -- verdicts ------------------------------------------------------------------------------------
 
-    def check(self, check: Mapping[str, Any]) -> dict[str, Any]:
+    def check(self, check: CheckRecord) -> CheckAnswer:
         """A check with its sentence and its provision."""
         reason = check["reason"]
+        text = self.reason(reason, check["evidence"])
+        return {**check, "text": text, "provision": self.provision(reason)}
+
+    def line(self, line: LineRecord) -> LineAnswer:
+        """The verdict of a line as lists have it."""
         return {
-            "name": check["name"],
-            "outcome": check["outcome"],
-            "reason": reason,
-            "text": self.reason(reason, check["evidence"]),
-            "provision": self.provision(reason),
-            **check,
+            **line,
+            "text": self.reason(line["reason"], {"unmade": line["unmade"]}),
+            "provision": self.provision(line["reason"]),
+            "gaps": [self.gap(gap) for gap in line["gaps"]],
+            "withheld": [self.gap(point) for point in line["withheld"]],
+            "recognition_note": self.recognition(line["recognition"]),
         }
 
-    def verdict(self, verdict: Mapping[str, Any]) -> dict[str, Any]:
-        """A verdict with its sentences; members that a list leaves out are not told."""
-        told = {
-            **verdict,
-            "text": self.reason(verdict["reason"], {"unmade": verdict["unmade"]}),
-            "provision": self.provision(verdict["reason"]),
-            "gaps": [self.gap(gap) for gap in verdict["gaps"]],
-            "withheld": [self.gap(point) for point in verdict["withheld"]],
-            "recognition_note": self.recognition(verdict["recognition"]),
+    def item(self, item: ItemRecord) -> ItemAnswer:
+        """The verdict of a line with every check and source."""
+        return {
+            **item,
+            **self.line(item),
+            "checks": [self.check(check) for check in item["checks"]],
+            "sources": [self.source(source) for source in item["sources"]],
         }
-        if "checks" in verdict:
-            told["checks"] = [self.check(check) for check in verdict["checks"]]
-        if "sources" in verdict:
-            told["sources"] = [self.source(source) for source in verdict["sources"]]
-        return told
 
-    def gap(self, gap: Mapping[str, Any]) -> dict[str, Any]:
+    def consignment(self, shown: ConsignmentRecord) -> ConsignmentAnswer:
+        """A consignment with its lines."""
+        return {**shown, "items": [self.line(line) for line in shown["items"]]}
+
+    def gap(self, gap: GapRecord) -> GapAnswer:
         """A data point, or a row of the policy that is recognised for information only, by name."""
         if "dp" not in gap:
             return {**gap, "name": self.sentence("recognition.gap"), "provision": ""}
         row = self._points.get(gap["dp"], {})
         return {**gap, "name": row.get("name", ""), "provision": row.get("provision", "")}
 
-    def source(self, source: Mapping[str, Any]) -> dict[str, Any]:
+    def source(self, source: SourceRecord) -> SourceAnswer:
         """A source by name, with why it has no age."""
-        told = {"name": self.sentence(f"source.{source['source']}", source), **source}
-        return {**told, "age_note": self.sentence("ageless")} if source["source"] in AGELESS else told
+        name = self.sentence(f"source.{source['source']}", source)
+        ageless = self.sentence("ageless") if source["source"] in AGELESS else None
+        return {**source, "name": name, "age_note": ageless}
 
-    def recognition(self, answers: Sequence[Mapping[str, Any]]) -> str:
+    def recognition(self, answers: Sequence[RecognitionRecord]) -> str:
         """What the recognitions in force say, as one paragraph; `recognition_rows` has them one by one."""
         if not answers:
             return ""
@@ -162,13 +199,13 @@ class Words:
         rows = "; ".join(self.recognition_rows(answers))
         return f"{self.sentence('recognition.demonstration')} {rows}."
 
-    def recognition_rows(self, answers: Iterable[Mapping[str, Any]]) -> list[str]:
+    def recognition_rows(self, answers: Iterable[RecognitionRecord]) -> list[str]:
         """One line for each recognition in force."""
         return [self.sentence("recognition.answer", answer) for answer in answers if "row" in answer]
 
-    def verification(self, made: Verification) -> dict[str, Any]:
+    def verification(self, made: Verification) -> VerificationAnswer:
         """The answer of the VC-API: {verified, checks, problemDetails, warnings, credentials?}."""
-        told = {
+        told: VerificationAnswer = {
             "verified": made.verified,
             "checks": [self.check(check.as_dict()) for check in made.checks],
             "problemDetails": [self._problem(check.as_dict()) for check in made.problems],
@@ -178,16 +215,22 @@ class Words:
             told["credentials"] = [self.verification(inner) for inner in made.credentials]
         return told
 
-    def _problem(self, check: CheckRecord) -> dict[str, Any]:
+    def _problem(self, check: CheckRecord) -> ProblemAnswer:
         """RFC 9457, of a check."""
         reason = check["reason"]
         detail = check["evidence"].get("detail") or self.reason(reason, check["evidence"])
-        problem = {"type": f"urn:comity:reason:{reason}", "title": check["name"], "detail": detail}
-        return {**problem, "age_s": check["age_s"]} if "age_s" in check else problem
+        told: ProblemAnswer = {
+            "type": f"urn:comity:reason:{reason}",
+            "title": check["name"],
+            "detail": detail,
+        }
+        if "age_s" in check:
+            told["age_s"] = check["age_s"]
+        return told
 
     # -- the importer's report ------------------------------------------------------------------------
 
-    def report(self, report: Mapping[str, Any]) -> dict[str, Any]:
+    def report(self, report: ReportRecord) -> ReportAnswer:
         """The readiness report with its sentence, its requirements by name, and who is asked for what."""
         return {
             **report,
@@ -197,7 +240,7 @@ class Words:
             "note": self.sentence("recognition.demonstration"),
         }
 
-    def _requirement(self, row: Mapping[str, Any]) -> dict[str, Any]:
+    def _requirement(self, row: RequirementRecord) -> RequirementAnswer:
         named = self._requirements[row["id"]]
         asks, is_open = row["asks"], row["state"] == "open"
         who = ", ".join(sorted({ask["who"] for ask in asks})).replace("_", " ")
@@ -212,31 +255,41 @@ class Words:
             "action": "; ".join(sorted({self._ask(row["id"], a) for a in asks})) if is_open else None,
         }
 
-    def _ask(self, row_id: str, ask: Mapping[str, Any]) -> str:
+    def _ask(self, row_id: str, ask: AskRecord) -> str:
         part = ask["part"]
         what = self._parts[row_id]["parts"][part]["what"] if part is not None else None
         return self.sentence(f"ask.{ask['why']}", {"what": what})
 
     # -- own attestations -----------------------------------------------------------------------------
 
-    def progress(self, progress: Mapping[str, Any]) -> dict[str, Any]:
-        """Where an own attestation stands, with what became of it and why it waits in words."""
-        told = dict(progress)
-        if (refusal := progress.get("refusal")) is not None:
-            told["refusal"] = {**refusal, "text": self.sentence(f"refusal.{refusal['state']}", refusal)}
-        if (waiting := progress.get("waiting")) is not None:
-            told["waiting"] = {**waiting, "text": self.sentence("waiting", waiting)}
-        if "attestations" in progress:
-            told["attestations"] = [self.progress(one) for one in progress["attestations"]]
-        return told
+    def progress(self, progress: Progress) -> ProgressAnswer:
+        """Where an own attestation stands, with what became of it and why it waits."""
+        return {
+            **progress,
+            "refusal": self._refusal(progress["refusal"]),
+            "waiting": self._waiting(progress["waiting"]),
+        }
 
-    def signed(self, answer: Mapping[str, Any]) -> dict[str, Any]:
-        """What was signed just now, with where it stands in words."""
-        return {**answer, "progress": self.progress(answer["progress"])}
+    def passport(self, passport: PassportProgress) -> PassportAnswer:
+        """Where a passport of this node stands, and its attestations."""
+        return {
+            **passport,
+            "refusal": self._refusal(passport["refusal"]),
+            "waiting": self._waiting(passport["waiting"]),
+            "attestations": [self.progress(one) for one in passport["attestations"]],
+        }
+
+    def _refusal(self, refusal: RefusalRecord | None) -> RefusalAnswer | None:
+        if refusal is None:
+            return None
+        return {**refusal, "text": self.sentence(f"refusal.{refusal['state']}", refusal)}
+
+    def _waiting(self, waiting: WaitingRecord | None) -> WaitingAnswer | None:
+        return None if waiting is None else {**waiting, "text": self.sentence("waiting", waiting)}
 
     # -- the node ------------------------------------------------------------------------------------
 
-    def condition(self, condition: Condition) -> dict[str, Any]:
+    def condition(self, condition: Condition) -> ConditionAnswer:
         """{code, stops, since, parameters, text}: for programs, with the sentence for people."""
         parameters = {**condition.parameters, "since": when(condition.since)}
         return {
@@ -247,6 +300,6 @@ class Words:
             "text": self._told(_conditions()[condition.code], parameters),
         }
 
-    def fault(self, fault: Mapping[str, Any]) -> dict[str, Any]:
+    def fault(self, fault: FaultRecord) -> FaultAnswer:
         """A fault of a validator, with what it did in words."""
         return {**fault, "words": self.sentence(f"fault.{fault['kind']}")}

@@ -7,9 +7,9 @@ recorded and that are shown here: X1, X3, X8, X12, X18. What follows from record
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from credentials.documents.canonical import b64u
 from credentials.verdicts.content import check_code, check_completeness
@@ -18,6 +18,7 @@ from credentials.verdicts.record import Inquiry
 from credentials.verdicts.shown import Declared, check_shown
 from credentials.verdicts.used import check_used
 from credentials.verdicts.verdict import Findings
+from credentials.verdicts.verdict_record import GapRecord, PassportRecord, RecognitionRecord
 
 if TYPE_CHECKING:
     from credentials.verdicts.verifier import Examined
@@ -29,10 +30,10 @@ IDENTITY_RULES = ("X1", "X2")  # recorded refusals that mean: one identity was c
 class Battery:
     """What was found out about the battery beside the checks."""
 
-    gaps: tuple[Mapping[str, Any], ...] = ()
-    withheld: tuple[Mapping[str, Any], ...] = ()
-    recognition: tuple[Mapping[str, Any], ...] = ()
-    passport: Mapping[str, Any] = field(default_factory=dict)
+    gaps: tuple[GapRecord, ...] = ()
+    withheld: tuple[GapRecord, ...] = ()
+    recognition: tuple[RecognitionRecord, ...] = ()
+    passport: PassportRecord = field(default_factory=PassportRecord)
 
 
 def check_battery(
@@ -50,7 +51,7 @@ def check_battery(
     return Battery((*unrecognised, *gaps), withheld, answers, _passport(inquiry))
 
 
-def _passport(inquiry: Inquiry) -> dict[str, Any]:
+def _passport(inquiry: Inquiry) -> PassportRecord:
     """The latest passport on the ledger, for whoever shows the verdict."""
     standing = inquiry.evidence.ledger.standing if inquiry.evidence.ledger else None
     if standing is None or standing.passport is None:

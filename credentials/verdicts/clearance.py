@@ -20,21 +20,9 @@ from credentials.verdicts.freshness import check_freshness, check_law_date, chec
 from credentials.verdicts.manifest import Line, ManifestContext, stricter
 from credentials.verdicts.record import Inquiry, Record
 from credentials.verdicts.shown import Declared
-from credentials.verdicts.verdict import Conclusion, Findings, Verdict, VerdictRecord, conclude
+from credentials.verdicts.verdict import Conclusion, Findings, Verdict, conclude
+from credentials.verdicts.verdict_record import ItemRecord
 from credentials.verdicts.verifier import ADMITTED_CHECKS, Examined, examine
-
-
-class ItemRecord(VerdictRecord):
-    """The verdict of one line in JSON, as it is judged and kept: line and battery beside its members."""
-
-    line: int
-    battery: str
-    goods: str | None
-    condition: str | None
-    commodity_code: str | None
-    vin: str | None
-    mass_kg: float | None
-    registration_id: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from credentials.errors import CredentialError
 from credentials.verdicts.evidence import Missing, MissingReason
 from credentials.verdicts.record import Inquiry, event_members, live_passport
 from credentials.verdicts.verdict import Findings
+from credentials.verdicts.verdict_record import GapRecord
 
 if TYPE_CHECKING:
     from credentials.verdicts.verifier import Examined
@@ -117,14 +118,14 @@ def _named_in(claims: Mapping[str, Any], rules: Mapping[str, Any]) -> tuple[str 
 class _Points:
     """The data points that are not there, by why."""
 
-    gaps: list[Mapping[str, Any]] = field(default_factory=list)
-    withheld: list[Mapping[str, Any]] = field(default_factory=list)  # the law gives them to others
-    unseen: list[Mapping[str, Any]] = field(default_factory=list)  # this party may see them, and did not
+    gaps: list[GapRecord] = field(default_factory=list)
+    withheld: list[GapRecord] = field(default_factory=list)  # the law gives them to others
+    unseen: list[GapRecord] = field(default_factory=list)  # this party may see them, and did not
 
 
 def check_completeness(
     found: Findings, passports: Sequence[Examined], inquiry: Inquiry
-) -> tuple[tuple[Mapping[str, Any], ...], tuple[Mapping[str, Any], ...]]:
+) -> tuple[tuple[GapRecord, ...], tuple[GapRecord, ...]]:
     """Which data points are required at the law date, of the sets this audience may see: gaps, withheld."""
     tables, policy = inquiry.evidence.network.tables, inquiry.policy
     access = tables.access.get("audiences", {}).get(policy.audience)
@@ -177,7 +178,7 @@ def sets_of_one_passport(passports: Sequence[Examined]) -> dict[int, Mapping[str
 def _sorted_by_why(states: Sequence[DataPointState], entitled: set[int], issued: set[int] | None) -> _Points:
     points = _Points()
     for state in states:
-        row = {"dp": state.dp, "point": state.point}
+        row: GapRecord = {"dp": state.dp, "point": state.point}
         if state.state is PointState.MISSING:
             points.gaps.append(row)
         elif state.state is not PointState.WITHHELD:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from consensus.errors import ConsensusError
 from consensus.log_policy import LogPolicy
@@ -14,6 +14,7 @@ from credentials.errors import CredentialError
 from credentials.verdicts.evidence import At, Evidence, Held, Missing, Policy
 from credentials.verdicts.record import attestation_of
 from credentials.verdicts.verdict import Findings
+from credentials.verdicts.verdict_record import SourceRecord
 
 if TYPE_CHECKING:
     from credentials.verdicts.verifier import Examined
@@ -92,11 +93,11 @@ def check_receipts(
             found.warned("receipt", "receipt_of_other_record", kind=recorded.attestation.kind, **told)
 
 
-def sources_of(evidence: Evidence, at: At) -> tuple[Mapping[str, Any], ...]:
+def sources_of(evidence: Evidence, at: At) -> tuple[SourceRecord, ...]:
     """Every source of the verdict with its age and state; what the founding fixed has no age."""
     network = evidence.network
     ledger_state = "held" if evidence.ledger is not None else "unreachable"
-    told: list[dict[str, Any]] = [
+    told: list[SourceRecord] = [
         {"source": "ledger", "age_s": network.quorum_silence_s, "state": ledger_state},
         {
             "source": "genesis",

@@ -25,6 +25,16 @@ from credentials.verdicts.evidence import At, Evidence, Held, Policy
 from credentials.verdicts.manifest import Line
 from credentials.verdicts.record import Inquiry, Record, Recorded, event_members, live_passport
 from credentials.verdicts.verdict import Findings
+from credentials.verdicts.verdict_record import (
+    AnsweredRecord,
+    AskRecord,
+    HeadRecord,
+    LeftOutRecord,
+    ProofRecord,
+    ReportRecord,
+    RequirementRecord,
+    StatementRecord,
+)
 from credentials.verdicts.verifier import examine
 
 MET_ABROAD, MET_EU, OPEN = "met_abroad", "met_eu", "open"
@@ -41,15 +51,19 @@ class Answer:
 
     side: str  # abroad | home
     accepted: bool  # False: seen, but without the effect that its row needs
-    proof: Mapping[str, Any]
+    proof: StatementRecord
 
 
 class Ask(NamedTuple):
-    """Who must still give which part of a row, and why what there is does not do."""
+    """Who must still give which part of a row, and why what there is does not do; `AskRecord` in JSON."""
 
     who: str
     part: int | None  # of the row in crosswalk-evidence.json
     why: str  # missing | withheld | not_accepted | no_rule
+
+    def as_dict(self) -> AskRecord:
+        """The JSON form."""
+        return {"who": self.who, "part": self.part, "why": self.why}
 
 
 @dataclass(slots=True)
@@ -80,11 +94,11 @@ class _Item:
 
 def readiness(
     items: Iterable[tuple[Line, Evidence]], policy: Policy, law_date: str, evaluated_at: int
-) -> dict[str, Any]:
+) -> ReportRecord:
     """Compute the report for the lines of a consignment; `policy.jurisdiction` is the home side."""
     at = At(law_date, evaluated_at)
     totals: dict[str, _RowTotal] = {}
-    left_out: list[dict[str, Any]] = []
+    left_out: list[LeftOutRecord] = []
     counted: dict[tuple[Any, ...], int] = {}  # subject -> the line it was counted on
     height = 0
     for line, evidence in items:
@@ -95,8 +109,10 @@ def readiness(
             continue
         subject = tuple(item.live.attestation.subject.as_list())
         if subject in counted:
-            told = {"line": line.line, "battery": line.battery, "first_line": counted[subject]}
-            left_out.append(told | {"reason": "counted_earlier"})
+            earlier, first = "counted_earlier", counted[subject]
+            left_out.append(
+                {"line": line.line, "battery": line.battery, "reason": earlier, "first_line": first}
+            )
             continue
         counted[subject] = line.line
         for row in evidence.network.tables.crosswalk.get("rows", ()):
@@ -203,17 +219,23 @@ def _answer(row_id: str, statement: Recorded, basis: str, accepted: Mapping[str,
         good = good or told.effect.value in network.tables.crosswalk_evidence.get("acceptedEffects", ())
         # An operator's own statement needs no recognition: that there is none says nothing about it.
         effect = told.effect.value if basis == "recognition" or told.now is not None else None
-    proof = {
+    place = statement.place()
+    proof: StatementRecord = {
         "kind": attestation.kind,
         "issuer": attestation.issuer,
-        "issuer_name": issuer.name if issuer else None,
         "jurisdiction": jurisdiction,
-        "data_points": accepted.get("datapoints"),
-        "effect": effect,
         "accepted": good,
-        **statement.place(),
+        "leaf_index": place["leaf_index"],
+        "height": place["height"],
+        "attestation": place["attestation"],
     }
-    return Answer(HOME if home else ABROAD, good, {k: v for k, v in proof.items() if v is not None})
+    if issuer is not None:
+        proof["issuer_name"] = issuer.name
+    if accepted.get("datapoints") is not None:
+        proof["data_points"] = accepted["datapoints"]
+    if effect is not None:
+        proof["effect"] = effect
+    return Answer(HOME if home else ABROAD, good, proof)
 
 
 def _has_members(statement: Recorded, names: Sequence[str], item: _Item) -> bool:
@@ -283,7 +305,7 @@ class _RowTotal:
     open_lines: list[int] = field(default_factory=list)
     withheld_lines: list[int] = field(default_factory=list)
     asks: set[Ask] = field(default_factory=set)
-    proofs: list[Mapping[str, Any]] = field(default_factory=list)
+    proofs: list[ProofRecord] = field(default_factory=list)
     issuers: dict[str, int] = field(default_factory=dict)
     effects: dict[str, int] = field(default_factory=dict)
     kinds: dict[str, int] = field(default_factory=dict)
@@ -306,7 +328,7 @@ class _RowTotal:
                 self.effects[proof["effect"]] = self.effects.get(proof["effect"], 0) + 1
             self.not_accepted += not answer.accepted
             if len(self.proofs) < PROOFS_MAX:
-                self.proofs.append({"line": line, **proof})
+                self.proofs.append({**proof, "line": line})
         self.asked_twice += result.asked_twice
 
     @property
@@ -317,15 +339,13 @@ class _RowTotal:
                 return state
         return NOT_APPLICABLE
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> RequirementRecord:
         """The row of the report."""
-        evidence: dict[str, Any] = {}
+        evidence: AnsweredRecord = {}
         if self.issuers:
-            evidence = {
-                "records": sorted(self.kinds),
-                "by": sorted(self.issuers),
-                "effect": sorted(self.effects),
-            }
+            evidence = {"records": sorted(self.kinds), "by": sorted(self.issuers)}
+            if self.effects:
+                evidence["effect"] = sorted(self.effects)
             evidence["leaves"] = [proof["leaf_index"] for proof in self.proofs]
         return {
             "id": self.row["id"],
@@ -333,20 +353,31 @@ class _RowTotal:
             "items": dict(self.counts),
             "open_lines": self.open_lines[:OPEN_LINES_MAX],
             "withheld_lines": self.withheld_lines[:OPEN_LINES_MAX],
-            "asks": [ask._asdict() for ask in sorted(self.asks, key=lambda a: (a.who, a.part or 0, a.why))],
+            "asks": [ask.as_dict() for ask in sorted(self.asks, key=lambda a: (a.who, a.part or 0, a.why))],
             "due_from": self.row.get("euDueFrom"),
             "basis": self.basis,
             "effect": sorted(self.effects),
             "not_accepted": self.not_accepted,
             "asked_twice": bool(self.asked_twice),
-            "evidence": {k: v for k, v in evidence.items() if v},
+            "evidence": evidence,
             "proofs": list(self.proofs),
         }
 
 
-def _head(rows: Sequence[Mapping[str, Any]], *, batteries: int, lines: int) -> dict[str, Any]:
-    """The counts, and how many batteries they are about: a report on few of them says so first."""
-    counts = {state: sum(row["state"] == state for row in rows) for state in STATES}
-    twice = sum(row["asked_twice"] for row in rows)
-    of = {"total": len(rows), "batteries": batteries, "lines": lines}
-    return {**of, **counts, "asked_twice": twice}
+def _head(rows: Sequence[RequirementRecord], *, batteries: int, lines: int) -> HeadRecord:
+    """The counts, and how many batteries they are about."""
+
+    def count(state: str) -> int:
+        return sum(row["state"] == state for row in rows)
+
+    return {
+        "total": len(rows),
+        "batteries": batteries,
+        "lines": lines,
+        "met_abroad": count(MET_ABROAD),
+        "met_eu": count(MET_EU),
+        "open": count(OPEN),
+        "not_yet_required": count(NOT_YET),
+        "not_applicable": count(NOT_APPLICABLE),
+        "asked_twice": sum(row["asked_twice"] for row in rows),
+    }

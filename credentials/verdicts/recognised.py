@@ -11,6 +11,7 @@ from credentials.ledger.recognition import Effect, ask
 from credentials.verdicts.evidence import At, Evidence
 from credentials.verdicts.record import Inquiry, Record, Recorded, live_passport
 from credentials.verdicts.verdict import Findings
+from credentials.verdicts.verdict_record import GapRecord, RecognitionRecord
 
 _DAY_S = 86_400
 
@@ -20,8 +21,8 @@ class _Asked:
     """What the rows of a policy were answered with."""
 
     count: int = 0
-    gaps: list[Mapping[str, Any]] = field(default_factory=list)
-    answers: list[Mapping[str, Any]] = field(
+    gaps: list[GapRecord] = field(default_factory=list)
+    answers: list[RecognitionRecord] = field(
         default_factory=list
     )  # recognitions in force: row, effect, basis
     unanswered: dict[str, str] = field(default_factory=dict)  # rows nobody is recognised for, if that is fine
@@ -44,7 +45,7 @@ def row_statements(row_id: str, evidence: Evidence, record: Record) -> list[Reco
 
 def check_recognised(
     found: Findings, inquiry: Inquiry
-) -> tuple[tuple[Mapping[str, Any], ...], tuple[Mapping[str, Any], ...]]:
+) -> tuple[tuple[GapRecord, ...], tuple[RecognitionRecord, ...]]:
     """Ask for each row of the policy; the gaps that information-only leaves, and what was answered.
 
     The answers: each recognition in force once, `{row, effect, legal_basis}`; one `{jurisdiction}` where

@@ -13,6 +13,7 @@ from credentials.ledger.entries import AdmittedEntry, RefusedEntry, parse_entry
 from credentials.ledger.genesis import Genesis
 from credentials.ledger.standing import REVOKED, SUSPENDED, Standing
 from credentials.verdicts.evidence import At, Evidence, LedgerView, Missing, Policy
+from credentials.verdicts.verdict_record import PlaceRecord, StepRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Recorded:
             sets is not None and digest in sets.points.values()
         )
 
-    def place(self) -> dict[str, Any]:
+    def place(self) -> PlaceRecord:
         """Where a reader finds it."""
         return {
             "leaf_index": self.leaf_index,
@@ -125,21 +126,20 @@ class Record:
         """The admitted statement with this digest."""
         return next((r for r in self.admitted if r.attestation.digest == attestation), None)
 
-    def timeline(self, genesis: Genesis | None) -> tuple[Mapping[str, Any], ...]:
+    def timeline(self, genesis: Genesis | None) -> tuple[StepRecord, ...]:
         """Every statement about the battery, oldest first, with who made it and where it stands."""
         steps = [_step(r.leaf_index, r.height, r.block_time, genesis, r.attestation) for r in self.admitted]
         for r in self.refusals:
             held = next((x.attestation for x in self.refused if x.leaf_index == r.leaf_index), None)
             step = _step(r.leaf_index, r.height, r.block_time, genesis, held, issuer=r.entry.issuer)
-            steps.append(
-                step
-                | {
-                    "state": "refused",
-                    "rule": r.entry.rule,
-                    "winner_leaf_index": r.entry.winner_leaf_index,
-                    "attestation_digest": b64u(r.entry.digest),
-                }
-            )
+            refused: StepRecord = {
+                **step,
+                "state": "refused",
+                "rule": r.entry.rule,
+                "winner_leaf_index": r.entry.winner_leaf_index,
+                "attestation_digest": b64u(r.entry.digest),
+            }
+            steps.append(refused)
         return tuple(sorted(steps, key=lambda step: step["leaf_index"]))
 
 
@@ -195,7 +195,7 @@ def _step(
     statement: Attestation | None,
     *,
     issuer: str = "",
-) -> dict[str, Any]:
+) -> StepRecord:
     issuer = statement.issuer if statement else issuer
     participant = genesis.participant(issuer) if genesis else None
     return {

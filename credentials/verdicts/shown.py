@@ -239,7 +239,7 @@ def _told(row: Row, standing: Standing, inquiry: Inquiry, cell: Cell) -> dict[st
             return _set_by(standing.settings("lost"))
         case "standing.presentation":
             latest = _presentation(standing, inquiry)
-            return latest.place() if latest is not None else {}
+            return {**latest.place()} if latest is not None else {}
         case "new_not_used" | "condition" | "goods":
             return {
                 "condition": cell["condition"],

@@ -15,9 +15,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, NotRequired, TypedDict
+from typing import Any
 
 from credentials.verdicts.evidence import At, Policy, Tables
+from credentials.verdicts.verdict_record import (
+    CheckRecord,
+    GapRecord,
+    PassportRecord,
+    RecognitionRecord,
+    SourceRecord,
+    StepRecord,
+    VerdictRecord,
+)
 from credentials.verdicts.words import CLEAR, GAPS, HOLD, ORDER, REFUSE, UNDECIDED
 
 
@@ -34,38 +43,6 @@ class Outcome(StrEnum):
 
 
 UNMADE = (Outcome.NOT_CHECKED, Outcome.INDETERMINATE)
-
-
-class CheckRecord(TypedDict):
-    """A check in JSON, as it is judged and kept."""
-
-    name: str
-    outcome: str
-    reason: str
-    evidence: dict[str, Any]
-    rule: NotRequired[str]
-    age_s: NotRequired[int]
-
-
-class VerdictRecord(TypedDict):
-    """A verdict in JSON, as it is judged and kept."""
-
-    verdict: str
-    reason: str
-    ground: str | None
-    unmade: int
-    undecided_because: NotRequired[str]
-    law_date: str
-    evaluated_at: int
-    height: int
-    block_time: int
-    sources: list[dict[str, Any]]
-    checks: list[CheckRecord]
-    gaps: list[dict[str, Any]]
-    withheld: list[dict[str, Any]]
-    recognition: list[dict[str, Any]]
-    timeline: list[dict[str, Any]]
-    passport: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,12 +205,12 @@ class Verdict:
     at: At
     height: int
     block_time: int
-    gaps: tuple[Mapping[str, Any], ...] = ()
-    withheld: tuple[Mapping[str, Any], ...] = ()
-    sources: tuple[Mapping[str, Any], ...] = ()
-    recognition: tuple[Mapping[str, Any], ...] = ()
-    timeline: tuple[Mapping[str, Any], ...] = ()
-    passport: Mapping[str, Any] = field(default_factory=dict)
+    gaps: tuple[GapRecord, ...] = ()
+    withheld: tuple[GapRecord, ...] = ()
+    sources: tuple[SourceRecord, ...] = ()
+    recognition: tuple[RecognitionRecord, ...] = ()
+    timeline: tuple[StepRecord, ...] = ()
+    passport: PassportRecord = field(default_factory=PassportRecord)
 
     def as_dict(self) -> VerdictRecord:
         """The JSON form; `undecided_because` is there only when the word is undecided."""
@@ -246,13 +223,13 @@ class Verdict:
             "evaluated_at": self.at.evaluated_at,
             "height": self.height,
             "block_time": self.block_time,
-            "sources": [dict(source) for source in self.sources],
+            "sources": list(self.sources),
             "checks": [check.as_dict() for check in self.checks],
-            "gaps": [dict(gap) for gap in self.gaps],
-            "withheld": [dict(item) for item in self.withheld],
-            "recognition": [dict(answer) for answer in self.recognition],
-            "timeline": [dict(step) for step in self.timeline],
-            "passport": dict(self.passport),
+            "gaps": list(self.gaps),
+            "withheld": list(self.withheld),
+            "recognition": list(self.recognition),
+            "timeline": list(self.timeline),
+            "passport": self.passport,
         }
         if self.conclusion.because:
             told["undecided_because"] = self.conclusion.because

@@ -33,4 +33,4 @@ def clearance(service: Service) -> ResponseReturnValue:
     law_date = item.pop("law_date", None)
     if not item["battery"].strip():
         raise ProblemError(400, "battery_missing", "Bad request", "Give the battery's code or link.")
-    return json_reply(words_for(service).verdict(service.clearance.item(item, law_date=law_date)))
+    return json_reply(words_for(service).item(service.clearance.item(item, law_date=law_date)))

@@ -107,14 +107,14 @@ def consignment(service: Service, consignment_id: str) -> ResponseReturnValue:
     limit = integer_argument("limit", ITEMS_PER_PAGE if page_wanted() else None, largest=20_000)
     words = words_for(service)
     shown = service.consignments.show(consignment_id, verdicts=SHOW[show], limit=limit, offset=offset)
-    found = {**shown, "items": [words.verdict(line) for line in shown["items"]]}
+    found = words.consignment(shown)
     return reply(found, "consignment.html", consignment=found, show=show, offset=offset, limit=limit)
 
 
 def item(service: Service, consignment_id: str, line: int) -> ResponseReturnValue:
     """One item: the word, every check, the gaps, what is withheld, the records, the age of each source."""
     words = words_for(service)
-    found = words.verdict(service.consignments.item(consignment_id, line))
+    found = words.item(service.consignments.item(consignment_id, line))
     if not page_wanted():
         return json_reply(found)
     return page(

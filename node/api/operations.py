@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from flask import Response, current_app, url_for
 from flask.typing import ResponseReturnValue
 
+from node.answers import ConditionAnswer
 from node.api.reading import integer_argument
 from node.api.reply import client_name, form_sent, json_reply, reply, see, words_for
 from node.service import Service
@@ -43,7 +43,7 @@ def readyz(service: Service) -> ResponseReturnValue:
     return json_reply(shown, 200 if found.ready else 503)
 
 
-def _reasons(conditions: list[dict[str, Any]]) -> list[str]:
+def _reasons(conditions: list[ConditionAnswer]) -> list[str]:
     """Why the node is not ready, in sentences."""
     return [told["text"] for told in conditions if told["stops"]]
 

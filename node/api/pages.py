@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypedDict
 
 from flask.typing import ResponseReturnValue
 
+from node.answers import ConsignmentListed, LineRecord
 from node.api.reply import page
 from node.errors import not_found
 from node.service import Service
@@ -46,7 +47,14 @@ def manufacturer(service: Service) -> ResponseReturnValue:
     return page("manufacturer.html", passports=service.passports.page(ROWS))
 
 
-def _problem_line(service: Service, rows: list[dict[str, Any]]) -> dict[str, Any] | None:
+class Story(TypedDict):
+    """Where the story of the customs page leads."""
+
+    consignment: ConsignmentListed
+    item: LineRecord | None
+
+
+def _problem_line(service: Service, rows: list[ConsignmentListed]) -> Story | None:
     """A consignment with something to decide, and one of its problem lines: where the story leads."""
     for row in rows:
         if row.get("worst") in ("hold", "refuse_recommended", "undecided"):

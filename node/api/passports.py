@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from credentials.documents.canonical import parse_json
 from credentials.errors import CredentialError
+from node.answers import AttestedAnswer, IssuedAnswer
 from node.api.problems import page_wanted
 from node.api.reading import integer_argument, json_body, require_shape
 from node.api.reply import form_sent, json_reply, page, reply, see, words_for
@@ -27,7 +28,8 @@ def issue_passport(service: Service) -> ResponseReturnValue:
     order = json_body("PassportRequest", BODY_BYTES_MAX)
     key = order.get("idempotency_key") or request.headers.get("Idempotency-Key")
     issued = service.passports.issue(order["claims"], code=order["code"], idempotency_key=key)
-    answer = json_reply(words_for(service).signed(issued), 200 if issued.get("repeated") else 201)
+    told: IssuedAnswer = {**issued, "progress": words_for(service).passport(issued["progress"])}
+    answer = json_reply(told, 200 if issued.get("repeated") else 201)
     answer.headers["Location"] = url_for("passports.passport", digest=issued["digest"])
     return answer
 
@@ -68,7 +70,7 @@ def new_passport(service: Service) -> ResponseReturnValue:
 
 def passports(service: Service) -> ResponseReturnValue:
     """Passports issued by this node, newest first, each with its progress."""
-    told = words_for(service).progress
+    told = words_for(service).passport
     found = service.passports.page(PAGE_ROWS, integer_argument("before", None, largest=2**53 - 1))
     rows = [told(row) for row in found]
     return reply({"passports": rows}, "passports.html", passports=rows, more=len(rows) == PAGE_ROWS)
@@ -76,7 +78,7 @@ def passports(service: Service) -> ResponseReturnValue:
 
 def passport(service: Service, digest: str) -> ResponseReturnValue:
     """One passport of this node: signed, recorded, proof of record ready."""
-    progress = words_for(service).progress(service.passports.passport(digest))
+    progress = words_for(service).passport(service.passports.passport(digest))
     return reply(progress, "passport.html", progress=progress)
 
 
@@ -101,7 +103,7 @@ def attest(service: Service) -> ResponseReturnValue:
     )
     if "draft" in attested:
         return json_reply(attested)  # nothing is stored: a second party has to countersign it first
-    told = words_for(service).signed(attested)
+    told: AttestedAnswer = {**attested, "progress": words_for(service).progress(attested["progress"])}
     answer = json_reply(told, 200 if attested.get("repeated") else 201)
     answer.headers["Location"] = url_for("passports.attestation", digest=attested["digest"])
     return answer

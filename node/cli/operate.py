@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from node.answers import CountersignAnswer
 from node.cli.client import Client, connect, options, read_json, show, speaks_to_node
 from node.config import DataDirectory, passphrase, read_table, shipped
 from node.errors import SetupError
@@ -198,7 +199,7 @@ def _list_events() -> None:
             click.echo(f"    {name}: {member['type']}{needed}{words}  {member['text']}")
 
 
-def _countersign(directory: DataDirectory, draft: Any, words: str) -> dict[str, str]:
+def _countersign(directory: DataDirectory, draft: Any, words: str) -> CountersignAnswer:
     """Sign another party's draft with this node's attest key; the node need not run."""
     from credentials.ledger.registry import MemoryReader, Registry  # noqa: PLC0415
     from node.issuing.issuing import Issuing  # noqa: PLC0415

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import dataclass
 from typing import Any
 
 from credentials.documents.canonical import b64u, b64u_decode
 from credentials.errors import CredentialError
 from credentials.ledger.attestation import Countersignature, countersign
 from node import log
+from node.answers import CountersignAnswer
 from node.errors import ProblemError, bad_request, not_found
 from node.issuing.admission import AS_CLAIM, QUEUE, Admission, option
 from node.issuing.gate import Gate
@@ -21,6 +23,22 @@ from node.storage.office import OfficeStore
 JSON = dict[str, Any]
 COUNTERSIGNATURES = "countersignatures"  # reserved member: [[key id, base64url], ...]
 DRAFT = "draft"  # reserved member: true = return what a second party has to countersign, store nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """An event that is signed, on disk, and waits to be sent."""
+
+    digest: bytes
+    battery: str
+    repeated: bool  # the same statement was made before
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An event that a second party has to countersign first; nothing of it is stored."""
+
+    draft: JSON
 
 
 class EventIssuing:
@@ -50,8 +68,8 @@ class EventIssuing:
         *,
         vin: str | None = None,
         event_time: int | None = None,
-    ) -> JSON:
-        """Sign and queue one event. Returns {digest, battery, document} or {draft} (see DRAFT)."""
+    ) -> Queued | Draft:
+        """Sign and queue one event, or draft it (see DRAFT)."""
         event = self._genesis.lifecycle.event(event_type)
         if event is None or not (event.battery_event or event.effects.recall):
             known = ", ".join(
@@ -83,32 +101,34 @@ class EventIssuing:
             self._gate.require_open()
             statement, document = self._signing.event(event, identifier, values, when, countersignatures)
             if draft_only:
-                return {"draft": self._signing.draft(event, identifier, values, when, document)}
+                return Draft(self._signing.draft(event, identifier, values, when, document))
             known_items = [
                 item
                 for item in self._office.outbox.of_document(statement.attestation.document_digest)
                 if item.kind == event.type and item.state in ("outbox", "admitted", "refused")
             ]
             if known_items:
-                return {"digest": known_items[0].digest, "battery": identifier.canonical, "repeated": True}
+                return Queued(known_items[0].digest, identifier.canonical, repeated=True)
             self._admission.require_taken(statement, queue=queue, as_claim=as_claim)
             batch = Batch(int(time.time()))
             batch.add(statement, document)
             with self._office.writing() as db:
                 batch.store(db)
         log.moment("issue", battery=identifier.canonical, event=event.type, digest=statement.digest)
-        return {"digest": statement.digest, "battery": identifier.canonical, "repeated": False}
+        return Queued(statement.digest, identifier.canonical, repeated=False)
 
-    def revoke(self, digest: bytes, reason: str) -> JSON:
+    def revoke(self, digest: bytes, reason: str) -> Queued:
         """Revoke an own passport: the event on the ledger, which the status list follows."""
         issued = self._office.issuances.get(digest)
         if issued is None:
             raise not_found("passport_unknown", "this node issued no passport with that digest")
         members = {"passport_digest": b64u(digest), "reason": reason}
-        return self.attest(self._signing.event_with("revoke").type, issued.battery, members)
+        made = self.attest(self._signing.event_with("revoke").type, issued.battery, members)
+        assert isinstance(made, Queued), "a draft is made only where it is asked for"
+        return made
 
-    def countersign(self, draft: JSON) -> JSON:
-        """Agree, as a second party, to another party's draft: {key_id, signature}."""
+    def countersign(self, draft: JSON) -> CountersignAnswer:
+        """Agree, as a second party, to another party's draft."""
         try:
             statement = self._signing.parse_draft(draft)
             made = countersign(statement, self._signing.signers.attest)

@@ -17,6 +17,7 @@ from credentials.documents.model import CREDENTIALS_V2
 from credentials.documents.suites import eddsa
 from credentials.errors import CredentialError
 from credentials.ledger.genesis import Genesis
+from node.answers import FaultRecord
 from node.issuing.statements import stamp
 from node.ledger.chain import note_keys
 from node.storage.entries import EntryRow
@@ -32,7 +33,7 @@ class FaultInvalid(ValueError):
     """The credential does not prove what it says."""
 
 
-def shown(evidence: FaultEvidence, row: EntryRow | None = None) -> JSON:
+def shown(evidence: FaultEvidence, row: EntryRow | None = None) -> FaultRecord:
     """{digest, kind, validator, height, round, leaf_index, recorded_at}; pending: no last two."""
     return {
         "digest": b64u(evidence.id),
@@ -45,7 +46,7 @@ def shown(evidence: FaultEvidence, row: EntryRow | None = None) -> JSON:
     }
 
 
-def all_shown(pending: Sequence[FaultEvidence], recorded: Sequence[EntryRow]) -> list[JSON]:
+def all_shown(pending: Sequence[FaultEvidence], recorded: Sequence[EntryRow]) -> list[FaultRecord]:
     """Every fault known, recorded ones first, in the order of the log."""
     done = [(FaultEvidence.decode(row.entry), row) for row in recorded]
     ids = {evidence.id for evidence, _ in done}

@@ -6,9 +6,10 @@ import time
 from typing import Any
 
 from credentials.errors import CredentialError
-from credentials.verdicts.clearance import ItemRecord, clear_item
+from credentials.verdicts.clearance import clear_item
 from credentials.verdicts.evidence import Policy
 from credentials.verdicts.manifest import Line
+from credentials.verdicts.verdict_record import ItemRecord
 from node.errors import bad_request
 from node.verdicts.consignments import require_law_date
 from node.verdicts.judging import Judging

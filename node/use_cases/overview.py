@@ -11,6 +11,7 @@ from credentials.documents.canonical import b64u
 from credentials.ledger.genesis import Genesis
 from credentials.verdicts.evidence import Policy
 from node import config
+from node.answers import FaultRecord
 from node.issuing.faults import all_shown
 from node.ledger.engine import Engine
 from node.peers.gossip import Gossip
@@ -76,7 +77,7 @@ class StatusAnswer(TypedDict):
     peers: list[PeerShown]
     log: LogShown
     withheld: str | None  # why this validator does not vote
-    evidence: list[JSON]  # faults of validators
+    evidence: list[FaultRecord]  # faults of validators
     outbox: dict[str, int]  # own attestations without a receipt, by state
     pool: int
     open_api: bool

@@ -9,45 +9,50 @@ import orjson
 
 from credentials.documents.canonical import b64u
 from credentials.ledger.genesis import Genesis
+from node.answers import (
+    AttestedRecord,
+    CountersignAnswer,
+    DraftAnswer,
+    IssuedRecord,
+    PassportProgress,
+    Progress,
+)
 from node.errors import ProblemError, not_found
+from node.issuing.events import Draft
 from node.issuing.issuing import Issuing
 from node.issuing.outbox import Outbox
 from node.storage.issuances import Issuance
 from node.storage.office import OfficeStore
 from node.use_cases.digests import read_digest
-from node.use_cases.progress import ExplainedProgress, LedgerRefusal, Progress, ProgressReport, Waiting
+from node.use_cases.progress import ProgressReport
 
 JSON = dict[str, Any]
 
 
-class PassportProgress(TypedDict):
-    """One passport of this node; `number` names the place in the list of all, newest first."""
+class MemberAnswer(TypedDict):
+    """A member of an event."""
 
-    number: int
-    digest: str
-    battery: str
-    version: int
-    category: str
-    signed_at: int
-    attested: str  # outbox | admitted | refused | dropped
-    height: int | None
-    leaf_index: int | None
-    block_time: int | None
-    refusal: LedgerRefusal | None
-    waiting: Waiting | None  # why it cannot be recorded yet; only where one passport is asked for
-    receipted_at: int | None
-    sets: dict[str, str]  # Annex XIII point -> digest of the credential
-    attestations: list[Progress]
+    name: str
+    type: str
+    required: bool
+    text: str  # as the life cycle's table says it
+    values: list[str]
 
 
-class IssuedAnswer(TypedDict):
-    """A passport that is on disk: its credentials by Annex XIII point."""
-
-    digest: str
-    battery: str
-    credentials: dict[str, Any]
-    progress: PassportProgress
-    repeated: bool  # it was issued before
+# `from` is no name in Python.
+EventAnswer = TypedDict(
+    "EventAnswer",
+    {
+        "event": str,
+        "attesters": list[str],
+        "from": list[str],
+        "to": str | None,
+        "needs": list[str],
+        "basis": str,
+        "countersigned_by": str | None,
+        "members": list[MemberAnswer],
+    },
+)
 
 
 class PassportDesk:
@@ -67,7 +72,7 @@ class PassportDesk:
         self._outbox = outbox
         self._progress = progress
 
-    def issue(self, claims: JSON, *, code: str, idempotency_key: str | None = None) -> IssuedAnswer:
+    def issue(self, claims: JSON, *, code: str, idempotency_key: str | None = None) -> IssuedRecord:
         """Sign a passport and queue its attestations; returns only when both are on disk.
 
         The same claims for the same code give the same answer; `idempotency_key` with other claims is a 409.
@@ -133,31 +138,31 @@ class PassportDesk:
         *,
         vin: str | None = None,
         event_time: int | None = None,
-    ) -> JSON:
+    ) -> AttestedRecord | DraftAnswer:
         """{digest (of the attestation), event, battery, document (the event credential), progress}; or
         {draft}, of which nothing is stored, for a second party to countersign.
         """
         made = self._issuing.events.attest(event, battery, members, vin=vin, event_time=event_time)
-        if "draft" in made:
-            return made
+        if isinstance(made, Draft):
+            return {"draft": made.draft}
         self._outbox.wake()
-        item = self._office.outbox.get(made["digest"])
+        item = self._office.outbox.get(made.digest)
         assert item is not None, "an attestation is stored before it is answered"
         stored = self._office.documents.get(item.document_digest)
         return {
             "digest": b64u(item.digest),
             "event": event,
-            "battery": made["battery"],
+            "battery": made.battery,
             "document": orjson.loads(stored.body) if stored else None,
             "progress": self._progress.explained(item),
-            "repeated": made["repeated"],
+            "repeated": made.repeated,
         }
 
-    def countersign(self, draft: JSON) -> JSON:
+    def countersign(self, draft: JSON) -> CountersignAnswer:
         """Agree, as a second party, to another party's draft of an attestation: {key_id, signature}."""
         return self._issuing.events.countersign(draft)
 
-    def events(self) -> list[JSON]:
+    def events(self) -> list[EventAnswer]:
         """The lifecycle's events: [{event, text, members [{name, required, ...}], attesters, from, to}]."""
         return [
             {
@@ -183,14 +188,14 @@ class PassportDesk:
             if event.battery_event
         ]
 
-    def attestation(self, digest: str) -> ExplainedProgress:
+    def attestation(self, digest: str) -> Progress:
         """Progress of one attestation of this node; 404 `attestation_unknown`."""
         item = self._office.outbox.get(read_digest(digest))
         if item is None:
             raise not_found("attestation_unknown", "this node made no attestation with that digest")
         return self._progress.explained(item)
 
-    def cancel(self, digest: str) -> ExplainedProgress:
+    def cancel(self, digest: str) -> Progress:
         """Send an own attestation no more; 409 `final` if the ledger has it, or it was given up, already.
 
         What a validator was sent before may still be recorded until its own time runs out: then it shows.
@@ -203,8 +208,8 @@ class PassportDesk:
                 )
         return self.attestation(digest)
 
-    def revoke(self, digest: str, reason: str) -> ExplainedProgress:
+    def revoke(self, digest: str, reason: str) -> Progress:
         """Revoke the passport with this set-list digest: status list first, then the ledger event."""
         made = self._issuing.events.revoke(read_digest(digest), reason)
         self._outbox.wake()
-        return self.attestation(b64u(made["digest"]))
+        return self.attestation(b64u(made.digest))

@@ -3,52 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypedDict
 
 from credentials.documents.canonical import b64u
+from node.answers import Progress, RefusalRecord, WaitingRecord
 from node.issuing.issuing import Issuing
 from node.storage.ledger import LedgerStore
 from node.storage.outbox import OutboxItem
 
 CLAIM_RULE = "I5"
-
-
-class LedgerRefusal(TypedDict):
-    """Why an attestation counts for nothing: by which rule, and who was first; words: `node/words.py`."""
-
-    state: str  # refused | claim | dropped | cancelled
-    rule: str | None
-    winner_leaf_index: int | None
-    detail: str | None  # dropped: as the pool of this node said it
-
-
-class Waiting(TypedDict):
-    """Why an attestation cannot be ordered yet."""
-
-    code: str
-    detail: str  # what the ledger lacks
-
-
-class Progress(TypedDict):
-    """One own attestation: outbox -> admitted | claim | refused (by a rule) | dropped | cancelled."""
-
-    digest: str
-    kind: str
-    battery: str | None
-    state: str
-    height: int | None
-    leaf_index: int | None
-    block_time: int | None
-    refusal: LedgerRefusal | None
-    created: int
-    receipted_at: int | None
-    document_digest: str
-
-
-class ExplainedProgress(Progress):
-    """The same, with why it waits."""
-
-    waiting: Waiting | None
 
 
 class ProgressReport:
@@ -78,16 +40,17 @@ class ProgressReport:
             "leaf_index": item.leaf_index,
             "block_time": block_time,
             "refusal": _refusal(item),
+            "waiting": None,
             "created": item.created,
             "receipted_at": item.receipted_at,
             "document_digest": b64u(item.document_digest),
         }
 
-    def explained(self, item: OutboxItem) -> ExplainedProgress:
+    def explained(self, item: OutboxItem) -> Progress:
         """Where it stands, and why it waits."""
         return {**self.of(item), "waiting": self.waiting(item)}
 
-    def waiting(self, item: OutboxItem) -> Waiting | None:
+    def waiting(self, item: OutboxItem) -> WaitingRecord | None:
         """Why an attestation cannot be ordered yet; it is offered again until it can."""
         reason = self._issuing.admission.waits_for(item.data) if item.state == "outbox" else None
         if reason is None:
@@ -95,7 +58,7 @@ class ProgressReport:
         return {"code": reason.code, "detail": str(reason)}
 
 
-def _refusal(item: OutboxItem) -> LedgerRefusal | None:
+def _refusal(item: OutboxItem) -> RefusalRecord | None:
     if item.state not in ("refused", "claim", "dropped", "cancelled"):
         return None
     return {

@@ -17,8 +17,10 @@ from credentials.errors import CredentialError
 from credentials.verdicts.evidence import Evidence, Policy
 from credentials.verdicts.manifest import Line, Manifest
 from credentials.verdicts.readiness import readiness
+from credentials.verdicts.verdict_record import ItemRecord, ReportRecord
 from credentials.verdicts.words import ORDER
 from node import log
+from node.answers import ConsignmentListed, ConsignmentRecord, JudgedEvent, LineRecord
 from node.errors import ProblemError, bad_request, busy, not_found
 from node.storage.consignments import ConsignmentRow
 from node.storage.office import OfficeStore
@@ -77,7 +79,7 @@ class Consignments:
         finally:
             self._reading.release()
 
-    def create(self, manifest: JSON, client: str) -> JSON:
+    def create(self, manifest: JSON, client: str) -> ConsignmentRecord:
         """Store a manifest of `client`; its id is returned before the first verdict.
 
         429 `too_many_lines` when this client, 503 `busy` when all of them, have as many lines waiting as
@@ -120,7 +122,7 @@ class Consignments:
 
     # -- showing -------------------------------------------------------------------------------------
 
-    def listing(self, limit: int, before: int | None) -> list[JSON]:
+    def listing(self, limit: int, before: int | None) -> list[ConsignmentListed]:
         rows = self._office.consignments.page(limit, before)
         counts = self._office.consignments.counts([row.id for row in rows])
         return [self._shown(row, counts[row.id], [], sum(counts[row.id].values())) for row in rows]
@@ -132,17 +134,14 @@ class Consignments:
         verdicts: tuple[str, ...] | None = None,
         limit: int | None = None,
         offset: int = 0,
-    ) -> JSON:
+    ) -> ConsignmentRecord:
         """The consignment with its lines (without their checks); counts are always of the whole."""
         row = self._row(consignment_id)
         table = self._office.consignments
         counts = table.counts([consignment_id])[consignment_id]
         total = sum(n for word, n in counts.items() if verdicts is None or word in verdicts)
         bodies = [] if limit == 0 else table.items(consignment_id, verdicts, limit, offset)
-        items = [
-            {key: value for key, value in orjson.loads(body).items() if key not in LEFT_OUT_OF_LISTS}
-            for body in bodies
-        ]
+        items = [_listed(orjson.loads(body)) for body in bodies]
         changed = table.changed(consignment_id)
         same = table.of_declaration(row.declaration) if row.declaration else []
         return {
@@ -152,9 +151,12 @@ class Consignments:
                 {"line": c.line, "was": c.was, "verdict": c.verdict} for c in changed[:CHANGES_SHOWN]
             ],
             "same_declaration": [other.id for other in same if other.id != row.id],
+            "uploaded_before": False,
         }
 
-    def _shown(self, row: ConsignmentRow, found: Mapping[str, int], items: list[JSON], total: int) -> JSON:
+    def _shown(
+        self, row: ConsignmentRow, found: Mapping[str, int], items: list[LineRecord], total: int
+    ) -> ConsignmentListed:
         counts = dict.fromkeys(ORDER, 0) | dict(found)
         words = [word for word, count in counts.items() if count]
         return {
@@ -178,7 +180,7 @@ class Consignments:
             "items_total": total,
         }
 
-    def item(self, consignment_id: str, line: int) -> JSON:
+    def item(self, consignment_id: str, line: int) -> ItemRecord:
         row = self._row(consignment_id)
         if line >= 1 << 31:  # SQLite has no such numbers
             raise not_found("line_unknown", "the consignment has no such line")
@@ -187,14 +189,14 @@ class Consignments:
             if row.state != "done":
                 raise not_found("not_judged_yet", f"line {line} is not judged yet, or there is no such line")
             raise not_found("line_unknown", f"the consignment has no line {line}")
-        item = orjson.loads(found)
+        item: ItemRecord = orjson.loads(found)
         return {**item, "consignment": consignment_id, "declaration": row.declaration}
 
-    def events(self, consignment_id: str, after: int) -> tuple[list[JSON], bool]:
+    def events(self, consignment_id: str, after: int) -> tuple[list[JudgedEvent], bool]:
         """(what was judged after event `after`, whether nothing comes after that); never waits."""
         row = self._row(consignment_id)
         found = self._office.consignments.items_after(consignment_id, after, EVENTS_AT_ONCE)
-        events = [
+        events: list[JudgedEvent] = [
             {
                 "seq": item.seq,
                 "done": item.seq,
@@ -221,7 +223,7 @@ class Consignments:
             raise not_found("format_unknown", "exports are csv or json")
         return as_csv(bodies, declaration, words)
 
-    def report(self, consignment_id: str) -> JSON:
+    def report(self, consignment_id: str) -> ReportRecord:
         """The importer's readiness report over the lines of a consignment."""
         row = self._row(consignment_id)
         value = orjson.loads(self._office.consignments.manifest(consignment_id))
@@ -243,6 +245,13 @@ class Consignments:
         if row is None:
             raise not_found("consignment_unknown", "this node holds no consignment with that id")
         return row
+
+
+def _listed(item: dict[str, Any]) -> LineRecord:
+    """A stored line as lists have it."""
+    kept: Any = {name: value for name, value in item.items() if name not in LEFT_OUT_OF_LISTS}
+    line: LineRecord = kept
+    return line
 
 
 def _require_room(lines: int, waiting: int, own: int) -> None:

@@ -11,9 +11,9 @@ from typing import Any
 
 import orjson
 
+from node.answers import ConsignmentRecord
 from node.words import Words
 
-JSON = dict[str, Any]
 CSV_COLUMNS = (
     "declaration",
     "line",
@@ -38,13 +38,13 @@ CSV_COLUMNS = (
 )
 
 
-def as_json(consignment: JSON, bodies: Iterable[bytes], words: Words) -> Iterator[bytes]:
+def as_json(consignment: ConsignmentRecord, bodies: Iterable[bytes], words: Words) -> Iterator[bytes]:
     """The consignment with every line as it was judged, and what it says in words."""
     head = orjson.dumps({name: value for name, value in consignment.items() if name != "items"})
     yield head.removesuffix(b"}") + b',"items":['
     separator = b"\n"
     for body in bodies:
-        yield separator + orjson.dumps(words.verdict(orjson.loads(body)))
+        yield separator + orjson.dumps(words.item(orjson.loads(body)))
         separator = b",\n"
     yield b"\n]}\n"
 
@@ -53,7 +53,7 @@ def as_csv(bodies: Iterable[bytes], declaration: str, words: Words) -> Iterator[
     """One row each, after the names of the columns."""
     yield codecs.BOM_UTF8 + _row(CSV_COLUMNS)
     for body in bodies:
-        item = words.verdict(orjson.loads(body))
+        item = words.item(orjson.loads(body))
         cells = {
             **item,
             "declaration": declaration,

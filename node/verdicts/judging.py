@@ -20,10 +20,11 @@ from typing import Any
 
 import orjson
 
-from credentials.verdicts.clearance import ItemRecord, ItemVerdict, clear_item
+from credentials.verdicts.clearance import ItemVerdict, clear_item
 from credentials.verdicts.evidence import At, Policy
 from credentials.verdicts.manifest import Line, Manifest, ManifestContext
 from credentials.verdicts.verdict import Conclusion, Verdict
+from credentials.verdicts.verdict_record import ItemRecord
 from credentials.verdicts.words import UNDECIDED
 from node import log
 from node.storage.consignments import ConsignmentRow

@@ -16,8 +16,8 @@ import orjson
 
 from credentials.ledger.attestation import standing_key
 from credentials.ledger.entries import AdmittedEntry, parse_entry
-from credentials.verdicts.clearance import ItemRecord
 from credentials.verdicts.evidence import Policy
+from credentials.verdicts.verdict_record import ItemRecord
 from node import log
 from node.storage.consignments import ItemRow
 from node.storage.entries import EntryRow

@@ -84,7 +84,7 @@ def test_a_clean_battery_is_clear_and_names_its_sources() -> None:
     assert shape(told) == ("clear", "ok", None)
     assert (told["law_date"], told["evaluated_at"]) == (LAW_DATE, w.now)
     assert told["height"] == w.ledger.height
-    named = {s["name"] for s in words().verdict(told)["sources"]}
+    named = {s["name"] for s in words().item(told)["sources"]}
     assert named >= {"ledger", "passport set 1", "status list (revocation)"}
     assert {item["point"] for item in told["withheld"]} == {2, 3, 4}
     assert not {gap["point"] for gap in told["gaps"]} & {2, 3, 4}
@@ -335,7 +335,7 @@ def test_a_clear_line_says_how_much_was_not_checked() -> None:
         unmade = {c["name"] for c in verdict["checks"] if c["outcome"] in ("not_checked", "indeterminate")}
         assert unmade
         assert verdict["unmade"] == len(unmade)
-        told_in = words().verdict(verdict)
+        told_in = words().item(verdict)
         assert told_in["text"] == f"Required checks passed; {len(unmade)} not checked."
 
 
@@ -346,7 +346,7 @@ def test_a_source_without_an_age_says_so() -> None:
     w = World()
     text = w.new(1)
 
-    for source in words().verdict(w.judge(text).as_dict())["sources"]:
+    for source in words().item(w.judge(text).as_dict())["sources"]:
         assert (
             (source["age_s"] is None)
             == ("age_note" in source)
@@ -919,7 +919,7 @@ def test_a_used_pack_enters_china_under_the_chinese_policy(effect: Effect, verdi
 
     assert (told["verdict"], told["reason"]) == (verdict, reason)
     if effect is not Effect.NOT_RECOGNISED:
-        assert "demonstration" in words().verdict(told)["recognition_note"]
+        assert "demonstration" in words().item(told)["recognition_note"]
     assert check(told, "used_evidence")[0]["outcome"] == "pass"
     assert check(told, "soh")[0]["outcome"] == "pass"
 

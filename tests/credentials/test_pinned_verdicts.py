@@ -15,6 +15,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
+from credentials.verdicts.verdict_record import ItemRecord
 from tests.credentials.test_clearance import REMOVALS, of_unknown_suite
 from tests.credentials.test_shown import (
     VIN,
@@ -149,7 +150,7 @@ DECLARED: dict[str, Mapping[str, Any]] = {
 }
 
 
-def told(w: World, text: str, policy_name: str, declared: Mapping[str, Any]) -> Mapping[str, Any]:
+def told(w: World, text: str, policy_name: str, declared: Mapping[str, Any]) -> ItemRecord:
     line = dict(declared)
     others = [{**other, "battery": text} for other in line.pop("others", ())]
     return w.judge(text, policy_name=policy_name, others=others, **line).as_dict()
@@ -178,7 +179,7 @@ SHOWN: dict[str, Callable[[World, str], list[dict[str, Any]]]] = {
 }
 
 
-def shown_documents() -> Iterator[tuple[str, Mapping[str, Any]]]:
+def shown_documents() -> Iterator[tuple[str, ItemRecord]]:
     """Documents beside a line: alone, with a receipt that is none, and before and after a line like it."""
     for name, choose in SHOWN.items():
         w = World()
@@ -200,7 +201,7 @@ def pinned(head: str, found: Mapping[str, Any]) -> str:
     return f"{head} | {found['verdict']} | {found['reason']} | {digest[:16]}"
 
 
-def verdicts() -> Iterator[tuple[str, Mapping[str, Any]]]:
+def verdicts() -> Iterator[tuple[str, ItemRecord]]:
     for situation, build in SITUATIONS.items():
         w = World()
         text = build(w)
@@ -220,7 +221,7 @@ def verdicts() -> Iterator[tuple[str, Mapping[str, Any]]]:
         yield pinned(head, found), found
 
 
-def one_of_each_situation() -> Iterator[tuple[str, Mapping[str, Any]]]:
+def one_of_each_situation() -> Iterator[tuple[str, ItemRecord]]:
     """Every situation once, under one policy after the other, as one thing declared after the other."""
     turns = zip(SITUATIONS.items(), cycle(POLICIES), cycle(DECLARED.items()), strict=False)
     for (situation, build), policy_name, (name, declared) in turns:

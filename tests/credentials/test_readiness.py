@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +13,7 @@ from credentials.ledger.recognition import Effect, Recognition
 from credentials.verdicts.evidence import Evidence, Held, Missing, MissingReason, Tables
 from credentials.verdicts.manifest import Line
 from credentials.verdicts.readiness import STATES, readiness
+from node.answers import ReportAnswer
 from tests.harness.border import (
     LAW_DATE,
     World,
@@ -31,7 +33,7 @@ ALL = (1, 2, 3, 4)
 
 def report(
     w: World, *texts: str, law_date: str = LAW_DATE, points: tuple[int, ...] = ALL, **changes: Any
-) -> dict[str, Any]:
+) -> ReportAnswer:
     items = [
         (Line(n, text), replace(w.evidence(text, points=points), **changes))
         for n, text in enumerate(texts, start=1)
@@ -39,11 +41,11 @@ def report(
     return words().report(readiness(items, policy("importer-eu"), law_date, w.now))
 
 
-def states(told: dict[str, Any]) -> dict[str, str]:
+def states(told: ReportAnswer) -> dict[str, str]:
     return {row["id"]: row["state"] for row in told["rows"]}
 
 
-def row(told: dict[str, Any], row_id: str) -> dict[str, Any]:
+def row(told: Mapping[str, Any], row_id: str) -> dict[str, Any]:
     found: dict[str, Any] = next(r for r in told["rows"] if r["id"] == row_id)
     return found
 
@@ -56,7 +58,7 @@ def test_the_head_counts_every_requirement_once() -> None:
 
     told = report(w, w.new(1), w.new(2))
 
-    head = told["head"]
+    head: Mapping[str, Any] = told["head"]
     assert head["total"] == len(tables().crosswalk["rows"]) == 44
     assert sum(head[state] for state in STATES) == head["total"]
     for state in STATES:

@@ -423,7 +423,7 @@ def test_l21_what_is_left_out_is_asked_for_and_never_a_ground() -> None:
         told = w.judge(text, head=head, **line).as_dict()
         assert (told["verdict"], told["ground"]) == ("undecided", None)
         assert told["undecided_because"] == "not_given"
-        assert member in words().verdict(told)["text"]
+        assert member in words().item(told)["text"]
 
 
 @pytest.mark.parametrize(("category", "outcome"), [("ev", "pass"), ("lmt", "fail"), (None, "not_checked")])

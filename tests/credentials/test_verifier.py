@@ -375,7 +375,7 @@ def test_the_timeline_shows_refused_statements_with_their_winner() -> None:
     step = judged(w, text, dict(w.passports[text].credentials[1])).timeline[-1]
 
     assert (step["state"], step["rule"], step["kind"]) == ("refused", "X1", "passport.published")
-    assert step["winner_leaf_index"] < step["leaf_index"]
+    assert step["winner_leaf_index"] is not None and step["winner_leaf_index"] < step["leaf_index"]
 
 
 # -- policies and tables -------------------------------------------------------------------------------

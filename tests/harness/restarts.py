@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from credentials.documents.canonical import b64u
 from credentials.documents.status import read_list
@@ -140,7 +140,8 @@ class Maker:
         """Attest passport.revoked, suspended or reinstated; the digest, or the code of the refusal."""
         members = {"passport_digest": given.digest, "reason": "a test"}
         try:
-            return str(self.up.passports.attest(f"passport.{event}", given.code, members)["digest"])
+            made: Any = self.up.passports.attest(f"passport.{event}", given.code, members)
+            return str(made["digest"])
         except ProblemError as refused:
             return refused.code
 

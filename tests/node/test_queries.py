@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import tracemalloc
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import CodeType, FrameType
@@ -180,7 +180,8 @@ def test_a_battery_costs_the_same_however_long_its_record(node: LiveNode) -> Non
         for number in range(done, rows):
             event = ("passport.suspended", "passport.reinstated")[number % 2]
             members = {"passport_digest": made["digest"], "reason": f"number {number}"}
-            digest = node.service.passports.attest(event, code, members)["digest"]
+            queued: Any = node.service.passports.attest(event, code, members)
+            digest = queued["digest"]
             node.wait(lambda d=digest: state_of(node, d) == "admitted", event)  # type: ignore[misc]
         done = rows
         waiting = node.service.stores.office.outbox.waiting
@@ -247,7 +248,7 @@ def test_an_export_reads_as_what_it_is(node: LiveNode) -> None:
     exported = orjson.loads(b"".join(node.service.consignments.export(listing["id"], "json", words())))
 
     assert exported["declaration"] == listing["declaration"]
-    shown = words().verdict(node.service.consignments.item(listing["id"], 1))
+    shown: Mapping[str, Any] = words().item(node.service.consignments.item(listing["id"], 1))
     assert exported["items"][0] == {name: shown[name] for name in exported["items"][0]}
     assert "checks" in exported["items"][0] and exported["items_total"] == len(exported["items"])
 

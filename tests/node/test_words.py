@@ -12,6 +12,7 @@ import orjson
 import pytest
 
 from credentials.verdicts.verdict import Check, Outcome
+from node.answers import Progress, RefusalRecord, WaitingRecord
 from node.config import read_table, shipped
 from node.verdicts.verification import Verification
 from node.words import LANGUAGES
@@ -68,7 +69,7 @@ def test_every_verdict_is_told_in_every_language(language: str) -> None:
     stops = {"en": (".", '".', ")"), "zh": ("。", "）")}[language]
 
     for head, found in (*one_of_each_situation(), *shown_documents()):
-        told = said.verdict(found)
+        told = said.item(found)
         assert {name: told[name] for name in ("verdict", "reason", "ground", "unmade")} == {
             name: found[name] for name in ("verdict", "reason", "ground", "unmade")
         }
@@ -106,40 +107,55 @@ def test_a_number_has_its_noun_in_the_right_form() -> None:
     assert two.startswith("About 2 batteries of 3 lines: ") and "4 not applicable to this consignment" in two
 
 
+def progress(refusal: RefusalRecord | None, waiting: WaitingRecord | None = None) -> Progress:
+    """An own attestation, refused or waiting."""
+    return {
+        "digest": "a",
+        "kind": "battery.exported",
+        "battery": None,
+        "state": "outbox" if refusal is None else refusal["state"],
+        "height": None,
+        "leaf_index": None,
+        "block_time": None,
+        "created": 0,
+        "receipted_at": None,
+        "document_digest": "b",
+        "refusal": refusal,
+        "waiting": waiting,
+    }
+
+
 @pytest.mark.parametrize(
-    ("refusal", "told"),
+    ("state", "rule", "winner", "detail", "told"),
     [
-        (
-            {"state": "refused", "rule": "X1", "winner_leaf_index": 7},
-            "by rule X1: record no. 7 was there first",
-        ),
-        ({"state": "refused", "rule": "X5", "winner_leaf_index": None}, "by rule X5"),
-        ({"state": "claim", "rule": "I5"}, "recorded as a claim (rule I5): "),
-        ({"state": "dropped", "rule": "X9", "detail": "the key ended"}, "by rule X9: the key ended"),
-        ({"state": "cancelled"}, "not sent any more"),
+        ("refused", "X1", 7, None, "by rule X1: record no. 7 was there first"),
+        ("refused", "X5", None, None, "by rule X5"),
+        ("claim", "I5", None, None, "recorded as a claim (rule I5): "),
+        ("dropped", "X9", None, "the key ended", "by rule X9: the key ended"),
+        ("cancelled", None, None, None, "not sent any more"),
     ],
 )
-def test_what_became_of_an_attestation_is_one_sentence(refusal: dict[str, Any], told: str) -> None:
+def test_what_became_of_an_attestation_is_one_sentence(
+    state: str, rule: str | None, winner: int | None, detail: str | None, told: str
+) -> None:
     """
     The rule, and who was there first, in the sentence: nothing is put together where it is shown.
     """
+    refusal: RefusalRecord = {"state": state, "rule": rule, "winner_leaf_index": winner, "detail": detail}
     for language in LANGUAGES:
-        said = words(language).progress({"refusal": refusal, "waiting": None, "attestations": []})
-        assert said["refusal"]["state"] == refusal["state"]
-        assert said["refusal"]["text"].startswith(told) == (language == "en")
+        said = words(language).progress(progress(refusal))["refusal"]
+        assert said is not None and said["state"] == state
+        assert said["text"].startswith(told) == (language == "en")
 
 
 def test_a_waiting_attestation_says_what_it_waits_for() -> None:
     """
-    What the ledger lacks, and what becomes of the attestation meanwhile, at every depth of an answer.
+    What the ledger lacks, and what becomes of the attestation meanwhile.
     """
-    waiting = {"code": "X6", "detail": "nothing was produced"}
-    inner = {"refusal": {"state": "cancelled"}, "waiting": None}
+    told = words().progress(progress(None, {"code": "X6", "detail": "nothing was produced"}))
 
-    told = words().progress({"refusal": None, "waiting": waiting, "attestations": [inner]})
-
+    assert told["waiting"] is not None and told["refusal"] is None
     assert told["waiting"]["text"].startswith("nothing was produced; it is offered again")
-    assert told["attestations"][0]["refusal"]["text"].startswith("not sent any more")
 
 
 def test_the_answer_of_the_vc_api_is_told_from_its_checks() -> None:
