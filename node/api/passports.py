@@ -83,7 +83,7 @@ def passport(service: Service, digest: str) -> ResponseReturnValue:
 
 
 def revoke(service: Service, digest: str) -> ResponseReturnValue:
-    """Revoke one passport of this node: its status list first, then the ledger."""
+    """Revoke one passport of this node: the ledger first, then its status list."""
     if form_sent():
         service.passports.revoke(digest, request.form.get("reason", "").strip()[:512] or "no reason given")
         return see(url_for("passports.passport", digest=digest))

@@ -24,9 +24,11 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option("--out", required=True, type=FOLDER, help="New folder for the backup.")
 def backup(*, data: Path, out: Path) -> None:
     """Copy what only this participant has; the node may run. The passphrase is not in it: keep it apart."""
-    count = copies.backup(DataDirectory(data), out)
-    click.echo(f"{out}: {count} files, with keys (encrypted) and operator key: keep it as you keep them")
+    made = copies.backup(DataDirectory(data), out)
+    click.echo(f"{out}: {made.files} files, with keys (encrypted) and operator key: keep it as you keep them")
     click.echo("signing.db is not in it and must never be copied back; ledger.db comes from the peers")
+    for name in made.outside:
+        click.echo(f"not in it: {name}, which node.toml names outside the data directory: keep a copy of it")
 
 
 @click.command()

@@ -25,7 +25,7 @@ from node.peers.sealing import Sealing, SealingError
 from node.peers.strikes import Patience
 
 REQUEST_TAG, REPLY_TAG = "comity/peer/v1", "comity/peer-reply/v1"
-WINDOW_S = 120  # a request older or newer than this is refused; nonces are remembered as long
+WINDOW_S = 120  # a request older or newer than this is refused; nonces are remembered twice as long
 NONCES_PER_SENDER_MAX = 50_000
 
 
@@ -67,7 +67,7 @@ class PeerAuthentication:
                 nonces = {n: t for n, t in nonces.items() if t > now - 2 * WINDOW_S}
                 self._nonces[sender] = nonces
             if len(nonces) >= NONCES_PER_SENDER_MAX:
-                raise ProblemError(503, "busy", "Come again", "too many of your requests in two minutes")
+                raise ProblemError(503, "busy", "Come again", "too many of your requests in four minutes")
             nonces[nonce] = now
         return sender, nonce, body
 

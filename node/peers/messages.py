@@ -3,12 +3,12 @@
     POST /peer/<path>   body = COSE_Sign1 by the sender's `transport` key (authentication.py) over `body`
     200                 body = COSE_Sign1 by the receiver's `transport` key over `body`
 
-`body` by path (all CBOR):
+`body` by path, sealed to its reader (sealing.py); CBOR but for documents:
 
     messages   [status, [item, ...]]       -> status      item = [kind(int), fields...], see ITEM_*
     status     status                      -> status
     blocks     [from height, count]        -> [[block, certificate], ...]
-    documents  sealed JSON                 -> sealed JSON (sealing.py; node/verdicts/sources.py says which)
+    documents  JSON                        -> JSON (node/verdicts/sources.py says which)
     snapshot   [height or 0, offset]       -> [height, size, chunk]  (snapshot.py)
 
     status = [replica status, height, log size, size of the cosigned checkpoint]

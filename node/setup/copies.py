@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 import time
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -26,8 +27,19 @@ from node.storage.office import OfficeStore
 TAG = "comity/backup/v1"
 LIST = "backup.json"
 OFFICE = "office.db"
-SINGLE = ("participant.toml", "keys.enc", "operator.key", "policy.toml", "node.toml")
+SETTINGS = "node.toml"
+SINGLE = ("participant.toml", "keys.enc", "operator.key", "policy.toml", SETTINGS)
 FOLDER = "network"
+# Never put back: what a node must find out again, what it makes at each start, what is kept apart from keys.
+NEVER = ("signing.db", "ledger.db", "lock", "address", "certificate.pem", "passphrase")
+
+
+@dataclass(frozen=True, slots=True)
+class BackedUp:
+    """What a backup holds."""
+
+    files: int
+    outside: tuple[str, ...]  # files that node.toml names outside the data directory: not in the backup
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +52,8 @@ class Restored:
     signing: bool  # whether there is a signing.db
 
 
-def backup(directory: DataDirectory, out: Path) -> int:
-    """Make a backup beside a running node or a stopped one; how many files. `out` must not exist."""
+def backup(directory: DataDirectory, out: Path) -> BackedUp:
+    """Make a backup beside a running node or a stopped one. `out` must not exist."""
     if not directory.office.exists():
         raise SetupError(f"{directory.root} holds no office.db: start its node once")
     if out.exists():
@@ -50,7 +62,8 @@ def backup(directory: DataDirectory, out: Path) -> int:
     made = out.with_name(out.name + ".new")
     shutil.rmtree(made, ignore_errors=True)
     made.mkdir(parents=True, mode=0o700)
-    files = [name for name in SINGLE if (directory.root / name).exists()]
+    inside, outside = _named_by_settings(directory.root)
+    files = [name for name in (*SINGLE, *inside) if (directory.root / name).exists()]
     files += [str(p.relative_to(directory.root)) for p in sorted(directory.network.rglob("*")) if p.is_file()]
     for name in files:
         with (directory.root / name).open("rb") as file:
@@ -70,7 +83,7 @@ def backup(directory: DataDirectory, out: Path) -> int:
     }
     _write(made / LIST, io.BytesIO(json.dumps(listed, indent=2).encode()))
     made.rename(out)
-    return len(digests)
+    return BackedUp(len(digests), outside)
 
 
 def restore(directory: DataDirectory, source: Path, *, replace: bool) -> Restored:
@@ -127,10 +140,23 @@ def _read(source: Path) -> dict[str, Any]:
     return listed
 
 
+def _named_by_settings(root: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The files that node.toml names (contexts, authorities): in the data directory, and elsewhere."""
+    try:
+        table = tomllib.loads((root / SETTINGS).read_text())
+    except (OSError, ValueError):  # no settings, or none that a node would start with
+        return (), ()
+    rows = [*(table.get(name) for name in ("fetch", "peers")), *table.get("contexts", ())]
+    named = {row.get(key) for row in rows if isinstance(row, dict) for key in ("file", "ca_file")}
+    names = sorted(name for name in named if isinstance(name, str))
+    inside = tuple(name for name in names if _belongs(name))
+    return inside, tuple(name for name in names if name not in inside)
+
+
 def _belongs(name: object) -> bool:
-    parts = Path(name).parts if isinstance(name, str) else ()
-    in_network = len(parts) > 1 and parts[0] == FOLDER and ".." not in parts
-    return name in (*SINGLE, OFFICE) or in_network
+    """True for a path inside the data directory that a backup may hold."""
+    path = Path(name) if isinstance(name, str) else Path("..")
+    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts and str(path) not in NEVER
 
 
 def _require_fitting(directory: DataDirectory, listed: dict[str, Any]) -> None:

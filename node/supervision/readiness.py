@@ -2,7 +2,7 @@
 
 Each part that knows something about the node's health is a `Source`: called, it tells the conditions that
 hold now. A `Condition` has a code and parameters only; its words are in config/conditions.toml, and are put
-together at the edge (`node/web/words.py`). One that `stops` makes /readyz answer 503.
+together at the edge (`node/words.py`). One that `stops` makes /readyz answer 503.
 
 `Lookout` asks all sources: on its own thread every second, so that it knows since when a condition holds and
 the log says when it began and ended; and again whenever somebody asks, so that no answer is old.

@@ -209,7 +209,7 @@ class PassportDesk:
         return self.attestation(digest)
 
     def revoke(self, digest: str, reason: str) -> Progress:
-        """Revoke the passport with this set-list digest: status list first, then the ledger event."""
+        """Revoke the passport with this set-list digest: the ledger event, which the status list follows."""
         made = self._issuing.events.revoke(read_digest(digest), reason)
         self._outbox.wake()
         return self.attestation(b64u(made.digest))

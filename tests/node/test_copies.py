@@ -6,13 +6,16 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from itertools import product
 from pathlib import Path
 from typing import Any
 
+import certifi
 import pytest
 
 from credentials.documents.status import read_list
+from node.config import DataDirectory
 from tests.harness.net.batteries import code_of, issue, wait_receipted
 from tests.harness.net.harness import FIVE, Node, comity, found, wait
 from tests.harness.restarts import FILES, Maker, maker
@@ -66,6 +69,34 @@ def test_a_backup_of_a_running_node_is_restored(node: Maker, capsys: pytest.Capt
     assert not {"signing.db", "ledger.db"} & {path.name for path in out.iterdir()}
     assert comity("records", "--data", node.data) == 1
     assert "document_lost" in capsys.readouterr().out
+
+
+def test_a_backup_holds_the_files_that_the_settings_name(
+    node: Maker, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """
+    A context and an authority of node.toml are in the backup, and where they lie elsewhere it says so: the
+    restored directory is read by a node that starts.
+    """
+    elsewhere = tmp_path / "authority.pem"
+    elsewhere.write_bytes(Path(certifi.where()).read_bytes())
+    (node.data / "contexts").mkdir()
+    (node.data / "contexts" / "maker.jsonld").write_text('{"@context": {}}')
+    digest = sha256((node.data / "contexts" / "maker.jsonld").read_bytes()).hexdigest()
+    (node.data / "node.toml").write_text(
+        f'[peers]\nca_file = "{elsewhere}"\n\n[[contexts]]\nurl = "https://maker.example/contexts/v1"\n'
+        f'file = "contexts/maker.jsonld"\nsha256 = "{digest}"\n'
+    )
+    node.start()
+    node.stop()
+    out = tmp_path / "backup"
+
+    assert comity("backup", "--data", node.data, "--out", out) == 0
+    assert f"not in it: {elsewhere}" in capsys.readouterr().out
+    again = tmp_path / "again"
+    assert comity("restore", "--data", again, "--from", out) == 0
+
+    assert DataDirectory(again).settings().contexts.keys() == {"https://maker.example/contexts/v1"}
 
 
 def test_a_backup_makes_a_new_directory(node: Maker) -> None:

@@ -63,3 +63,18 @@ def test_every_dependency_has_a_lower_bound_and_an_exact_version() -> None:
     assert "://" not in constraints
     for line in (*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]):
         assert ">=" in line
+
+
+def test_every_package_is_installed() -> None:
+    """
+    A wheel holds every folder with code: the packages of pyproject.toml are those of the clone.
+    """
+    table = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    folders = {
+        str(path.parent.relative_to(ROOT)).replace("/", ".")
+        for name in ("consensus", "credentials", "node")
+        for path in (ROOT / name).rglob("__init__.py")
+    }
+
+    assert folders <= set(table["packages"])
+    assert {name for name in table["packages"] if not (ROOT / name.replace(".", "/")).is_dir()} == set()

@@ -107,6 +107,23 @@ def _without_chance(text: str) -> list[str]:
     return re.sub(r"[\w-]{43}", "DIGEST", text).splitlines()
 
 
+def test_functions_that_readme_names_are_where_it_says() -> None:
+    """
+    In the table *Where is ...?* each name in code style is defined in a file of its row.
+    """
+    table = README.partition("### Where is ...?")[2].partition("\n\n[node]")[0]
+    found = 0
+    for row in table.splitlines():
+        files = re.findall(r"`((?:node|consensus|credentials)/[\w/]+\.py)`", row)
+        text = "".join((ROOT / file).read_text() for file in files)
+        for name in re.findall(r"`([\w.]+)`", row.rpartition(" | ")[2]):
+            last = name.rpartition(".")[2]
+            if files and last != "py" and not name.endswith(".py"):
+                found += 1
+                assert re.search(rf"(def|class) {last}\b|^{last}\b", text, re.MULTILINE), (name, files)
+    assert found > 15
+
+
 def test_files_that_readme_names_exist() -> None:
     """
     Every path in README's tables and links is in the repository, and so is a heading that a link names.
