@@ -23,6 +23,7 @@ from typing import IO, Any
 from credentials.documents.canonical import Contexts
 from credentials.documents.model import is_url
 from credentials.errors import CredentialError
+from credentials.ledger.governance import Governance
 from credentials.verdicts.evidence import Policy, Tables
 from credentials.verdicts.shown_as import ShownAs
 from node.errors import SetupError
@@ -74,12 +75,13 @@ def rule_files() -> dict[str, bytes]:
     return {name: shipped(f"rules/{name}") for name in GENESIS_RULES}
 
 
-def tables(rules: Mapping[str, bytes] | None = None) -> Tables:
+def tables(governance: Governance | None = None) -> Tables:
     """What a verdict reads: the network's own rule files where it has them, the shipped ones otherwise."""
+    rules = governance.rules if governance is not None else {}
 
-    def table(name: str) -> dict[str, Any]:
-        data = (rules or {}).get(name)
-        return read_table(name, data if data is not None else shipped(f"rules/{name}"))
+    def table(name: str) -> Mapping[str, Any]:
+        own: Mapping[str, Any] | None = rules.get(name)
+        return own if own is not None else read_table(name, shipped(f"rules/{name}"))
 
     reasons = read_table("reasons.toml", shipped("reasons.toml"))
     return Tables(

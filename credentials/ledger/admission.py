@@ -18,7 +18,7 @@ from consensus.application import NotYet, Refusal
 from credentials.documents.identifiers import Subject
 from credentials.ledger.attestation import Attestation, standing_key
 from credentials.ledger.effects import after, rests_on_authority, with_authority
-from credentials.ledger.genesis import Genesis
+from credentials.ledger.governance import Governance
 from credentials.ledger.linked_records import linked, require_named_exist
 from credentials.ledger.recalls import Recalls, recalls_after
 from credentials.ledger.records import (
@@ -62,9 +62,12 @@ class StandingReader(Protocol):
 
 @dataclass(slots=True)
 class Judge:
-    """Judges attestations in order. `at`: block time of admission, or now."""
+    """Judges attestations in order, by what governs the block they are for.
 
-    genesis: Genesis
+    `at`: block time of admission, or now.
+    """
+
+    governance: Governance
     reader: StandingReader
     at: int
     committed_height: int
@@ -130,12 +133,12 @@ class Judge:
 
     def judge(self, attestation: Attestation, countersigned: frozenset[str], leaf_index: int) -> Judgment:
         """Admit it into the overlay, or say that it lost or is a claim; raises Refusal, changing nothing."""
-        event = self.genesis.lifecycle.event(attestation.kind)
+        event = self.governance.lifecycle.event(attestation.kind)
         assert event is not None, "the kind was checked before the signature"
         if attestation.expires is not None and self.at > attestation.expires:
             raise Refusal("act_expired", "the time until which it could be recorded is over; sign it again")
         context = Context(
-            self.genesis, event, self.at, self, countersigned, leaf_index, self.committed_height
+            self.governance, event, self.at, self, countersigned, leaf_index, self.committed_height
         )
         require_members(attestation, event)
         self._require_predecessors(attestation)
@@ -162,7 +165,7 @@ class Judge:
             raise NotYet("predecessor", "an attestation that it follows is not on the ledger yet")
 
     def _next_quota(self, issuer: str) -> Quota:
-        limits = self.genesis.limits
+        limits = self.governance.limits
         if self.per_issuer.get(issuer, 0) >= limits.per_issuer_per_block_max:
             raise NotYet("quota", f"{issuer} has {limits.per_issuer_per_block_max} in this block already")
         found = self._record(quota_key(issuer), Quota.decode, Quota)
@@ -203,17 +206,17 @@ class Judge:
         return None
 
     def _battery(self, attestation: Attestation, context: Context) -> Judgment:
-        genesis = context.genesis
+        governance = context.governance
         subject, asset = attestation.subject, attestation.bound_asset
-        if subject.scheme not in genesis.lifecycle.battery_schemes:
+        if subject.scheme not in governance.lifecycle.battery_schemes:
             raise Refusal("subject", f"{subject.scheme} is no scheme of batteries")
-        if asset is not None and asset.scheme not in genesis.lifecycle.asset_schemes:
+        if asset is not None and asset.scheme not in governance.lifecycle.asset_schemes:
             raise Refusal("subject", f"{asset.scheme} is no scheme of vehicles or assets")
         for other in attestation.referenced_subjects:
-            if other.scheme not in genesis.lifecycle.battery_schemes:
+            if other.scheme not in governance.lifecycle.battery_schemes:
                 raise Refusal("subject", f"{other.scheme} is no scheme of batteries")
         standing = self.standing(subject)
-        for rule in genesis.lifecycle.guards_always:
+        for rule in governance.lifecycle.guards_always:
             RULES[rule](standing, attestation, context)
         voice = speak(standing, attestation, context)
         require_named_exist(attestation, context)
@@ -251,7 +254,7 @@ class Judge:
 
     def _admit(self, standing: Standing, attestation: Attestation, context: Context, voice: Voice) -> None:
         event = context.event
-        if not self.genesis.lifecycle.allows(event, standing.item_state) and not (
+        if not self.governance.lifecycle.allows(event, standing.item_state) and not (
             event.effects.creates and standing.born
         ):
             states = " or ".join(sorted(event.from_states))
@@ -271,7 +274,7 @@ class Judge:
         others = linked(standing, now, attestation, context)
         if event.effects.creates and standing.enrolled is not None and not rests_on_authority(standing):
             enrolled = standing.enrolled
-            kind = next(e.type for e in self.genesis.lifecycle.events.values() if e.effects.enrols)
+            kind = next(e.type for e in self.governance.lifecycle.events.values() if e.effects.enrols)
             self._count_claim(standing.key, Claim(enrolled.by, kind, enrolled.leaf_index, alert=False))
         for other in others:
             self._put(other)

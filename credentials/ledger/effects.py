@@ -71,7 +71,7 @@ def _axes(standing: Standing, attestation: Attestation, context: Context) -> dic
     if effects.claims_children:
         to["children"] = keys
     if effects.responsible is not None:
-        if attestation.parties[0] not in context.genesis.participants:
+        if attestation.parties[0] not in context.governance.participants:
             raise Refusal("members", f"{attestation.parties[0]} is no participant of this network")
         to["responsible"] = attestation.parties[0]
     if effects.contests:
@@ -98,7 +98,7 @@ def _origin(standing: Standing, attestation: Attestation, context: Context, voic
     if effects.enrols:
         party = attestation.parties[0] if attestation.parties else issuer
         return {
-            "responsible": party if party in context.genesis.participants else issuer,
+            "responsible": party if party in context.governance.participants else issuer,
             "enrolled": Setting(issuer, context.leaf_index, voice.role),
         }
     return {}
@@ -128,7 +128,7 @@ def with_authority(now: Standing, attestation: Attestation, context: Context) ->
     authorities to judge.
     """
     signed = (attestation.issuer, *sorted(context.countersigned))
-    if now.enrolled is None or not any(context.genesis.is_official(did, context.at) for did in signed):
+    if now.enrolled is None or not any(context.governance.is_official(did, context.at) for did in signed):
         return now
     return replace(now, facts={**now.facts, ACTED_ON: context.leaf_index})
 
@@ -152,7 +152,7 @@ def _settings(
         assert voice.lifts is not None, "speaking.py found which one it lifts"
         return with_setting(standing.jurisdictions, event.lifts, voice.lifts, None)
     assert event.sets is not None, "asked for these events only"
-    kind = context.genesis.lifecycle.settings[event.sets].key
+    kind = context.governance.lifecycle.settings[event.sets].key
     key = voice.jurisdiction if kind == "act" or voice.role else PARTY
     if (kind == "officials" and not voice.role) or standing.setting(event.sets, key) is not None:
         return standing.jurisdictions
@@ -184,12 +184,12 @@ def _office(attestation: Attestation, context: Context, voice: Voice) -> tuple[s
     """The customs participant that is named, or the side of the author's licence."""
     if not attestation.parties:
         return (attestation.issuer if voice.role else None), voice.jurisdiction
-    office, genesis, subject = attestation.parties[0], context.genesis, attestation.subject
-    for accreditation in genesis.accreditations_of(office):
+    office, governance, subject = attestation.parties[0], context.governance, attestation.subject
+    for accreditation in governance.accreditations_of(office):
         if (
             accreditation.in_force(context.at)
             and accreditation.covers(subject.scheme, subject.namespace)
-            and not genesis.lifecycle.customs_roles.isdisjoint(accreditation.roles)
+            and not governance.lifecycle.customs_roles.isdisjoint(accreditation.roles)
         ):
             return office, accreditation.jurisdiction
     raise Refusal("members", f"{office} is no customs participant of this network")
@@ -213,14 +213,14 @@ def _custody(standing: Standing, attestation: Attestation, context: Context, voi
 
 def _next_holder(standing: Standing, attestation: Attestation, context: Context) -> str | None:
     """The new holder, None if it stays."""
-    custody, parties, genesis = context.event.custody, attestation.parties, context.genesis
+    custody, parties, governance = context.event.custody, attestation.parties, context.governance
     if custody is None:
         return None
     if custody == "private":
         return PRIVATE
     if custody == "first_party" or (custody == "party_or_author" and parties):
-        party = genesis.owner_of(parties[0]) or parties[0]
-        if party.startswith("did:") and party not in genesis.participants:
+        party = governance.owner_of(parties[0]) or parties[0]
+        if party.startswith("did:") and party not in governance.participants:
             raise Refusal("members", f"{party} is no participant of this network: name it by EORI or USCC")
         return party
     return None if is_holder(standing, attestation.issuer, context) else attestation.issuer

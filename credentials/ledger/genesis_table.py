@@ -9,21 +9,10 @@ from dataclasses import fields
 from hashlib import sha256
 from typing import Any
 
-from consensus.errors import ConsensusError
-from consensus.validators import Validator, ValidatorSet
 from credentials.documents.canonical import b64u_decode, parse_json
 from credentials.documents.keys import ED25519, P256, P384, multikey_decode, multikey_encode, require_did
 from credentials.errors import CredentialError
-from credentials.ledger.lifecycle import Lifecycle
-from credentials.ledger.parties import (
-    ANY,
-    KEY_ROLES,
-    VALIDATOR_KEY_ROLES,
-    Accreditation,
-    Key,
-    Limits,
-    Participant,
-)
+from credentials.ledger.parties import KEY_ROLES, Accreditation, Key, Limits, Participant
 from credentials.ledger.payload import read_parties
 from credentials.ledger.recognition import Recognition
 
@@ -74,41 +63,22 @@ def _interval_table(dated: Key | Accreditation) -> dict[str, int]:
     return {"valid_from": dated.valid_from, **until}
 
 
-def read_participants(value: object, lifecycle: Lifecycle) -> dict[str, Participant]:
+def read_participants(value: object) -> dict[str, Participant]:
     found: dict[str, Participant] = {}
-    ids: set[str] = set()
-    publics: dict[bytes, str] = {}
     for table in _tables(value, "participants"):
-        participant = read_participant(table, lifecycle)
+        participant = read_participant(table)
         if participant.did in found:
             raise genesis_invalid(f"{participant.did} is there twice")
-        for other in found.values():
-            if shared := set(participant.identifiers) & set(other.identifiers):
-                raise genesis_invalid(f"{min(shared)} is given to {other.did} and to {participant.did}")
-        for key in participant.keys:
-            if key.id in ids:
-                raise genesis_invalid(f"the key id {key.id} is there twice")
-            if key.public in publics:
-                raise genesis_invalid(
-                    f"{key.id} and {publics[key.public]} are one key: each role needs its own"
-                )
-            ids.add(key.id)
-            publics[key.public] = key.id
         found[participant.did] = participant
-    if not found:
-        raise genesis_invalid("it has no participants")
     return found
 
 
-def read_participant(table: Mapping[str, Any], lifecycle: Lifecycle | None) -> Participant:
+def read_participant(table: Mapping[str, Any]) -> Participant:
     required = {"did", "name", "jurisdiction", "roles", "keys"}
     require_keys(table, required, "a participant", optional={"identifiers"})
     did = match_text(table["did"], _LABEL, "did")
     require_did(did)
     roles = _texts(table["roles"], f"roles of {did}")
-    for role in roles:
-        if lifecycle is not None and role not in lifecycle.roles:
-            raise genesis_invalid(f"{did} has the unknown role {role!r}")
     return Participant(
         did=did,
         name=match_text(table["name"], _LABEL, f"name of {did}"),
@@ -149,72 +119,29 @@ def _key(did: str, table: Mapping[str, Any]) -> Key:
     )
 
 
-def read_validators(value: object, participants: Mapping[str, Participant]) -> ValidatorSet:
-    found: list[Validator] = []
-    jurisdictions: dict[str, int] = {}
+def read_validators(value: object) -> tuple[str, ...]:
+    """The DIDs of the validators, in the order in which they take turns."""
+    found = []
     for table in _tables(value, "validators"):
         require_keys(table, {"participant"}, "a validator")
         did = table["participant"]
-        participant = participants.get(did) if type(did) is str else None
-        if participant is None:
+        if type(did) is not str:
             raise genesis_invalid(f"the validator {did!r} is no participant")
-        for role in VALIDATOR_KEY_ROLES:
-            if len([key for key in participant.keys if key.role == role]) != 1:
-                raise genesis_invalid(f"the validator {participant.did} needs exactly one {role} key")
-        found.append(Validator(participant.did, next(k.public for k in participant.keys if k.role == "vote")))
-        jurisdictions[participant.jurisdiction] = jurisdictions.get(participant.jurisdiction, 0) + 1
-    if not found:
-        raise genesis_invalid("a network needs at least one validator")
-    try:
-        validators = ValidatorSet(tuple(found))
-    except ConsensusError as error:
-        raise genesis_invalid(str(error)) from error
-    least = len(found) - validators.quorum + 1
-    for jurisdiction, count in sorted(jurisdictions.items()):
-        if count < least:
-            raise genesis_invalid(
-                f"{jurisdiction} has {count} of {len(found)} validators and needs {least}, "
-                "or a quorum could decide without it"
-            )
-    return validators
-
-
-def read_accreditations(
-    value: object, participants: Mapping[str, Participant], lifecycle: Lifecycle
-) -> tuple[Accreditation, ...]:
-    found: list[Accreditation] = []
-    creating = lifecycle.creating_roles()
-    owners: dict[tuple[str, str], list[Accreditation]] = {}
-    for table in _tables(value, "accreditations"):
-        accreditation = _accreditation(table, participants, lifecycle)
-        found.append(accreditation)
-        if creating.isdisjoint(accreditation.roles):
-            continue
-        for scheme, namespace in accreditation.schemes:
-            if namespace == ANY:
-                continue
-            for other in owners.setdefault((scheme, namespace), []):
-                if other.participant != accreditation.participant and _overlap(other, accreditation):
-                    raise genesis_invalid(
-                        f"the code {namespace} ({scheme}) is given to {other.participant} "
-                        f"and to {accreditation.participant} at once"
-                    )
-            owners[scheme, namespace].append(accreditation)
+        found.append(did)
     return tuple(found)
 
 
-def _accreditation(
-    table: Mapping[str, Any], participants: Mapping[str, Participant], lifecycle: Lifecycle
-) -> Accreditation:
+def read_accreditations(value: object) -> tuple[Accreditation, ...]:
+    return tuple(_accreditation(table) for table in _tables(value, "accreditations"))
+
+
+def _accreditation(table: Mapping[str, Any]) -> Accreditation:
     required = {"participant", "roles", "schemes", "jurisdiction", "valid_from"}
     require_keys(table, required, "an accreditation", optional={"licence", "valid_until"})
     did = table["participant"]
-    if type(did) is not str or did not in participants:
+    if type(did) is not str:
         raise genesis_invalid(f"the accreditation of {did!r} is for no participant")
     roles = _texts(table["roles"], f"roles accredited to {did}")
-    for role in roles:
-        if role not in lifecycle.roles:
-            raise genesis_invalid(f"{did} is accredited for the unknown role {role!r}")
     schemes = []
     for pair in table["schemes"] if isinstance(table["schemes"], list) else [None]:
         if not isinstance(pair, list) or len(pair) != 2:
@@ -233,22 +160,8 @@ def _accreditation(
     )
 
 
-def _overlap(a: Accreditation, b: Accreditation) -> bool:
-    return (b.valid_until is None or a.valid_from < b.valid_until) and (
-        a.valid_until is None or b.valid_from < a.valid_until
-    )
-
-
-def read_recognitions(value: object, participants: Mapping[str, Participant]) -> tuple[Recognition, ...]:
-    found = tuple(Recognition.parse(table) for table in _tables(value, "recognitions"))
-    for recognition in found:
-        authority = participants.get(recognition.authority)
-        if authority is None or authority.jurisdiction != recognition.jurisdiction:
-            raise genesis_invalid(
-                f"{recognition.authority} recognises for {recognition.jurisdiction}, "
-                "where it is no participant"
-            )
-    return found
+def read_recognitions(value: object) -> tuple[Recognition, ...]:
+    return tuple(Recognition.parse(table) for table in _tables(value, "recognitions"))
 
 
 def read_rules(value: object, rule_files: Mapping[str, bytes]) -> tuple[dict[str, Any], dict[str, bytes]]:

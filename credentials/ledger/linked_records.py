@@ -83,13 +83,13 @@ def _assets(before: Standing, after: Standing, attestation: Attestation, context
 
 def _children(pack: Standing, attestation: Attestation, context: Context) -> list[Record]:
     """Children are what the maker committed to, codes of the dismantler's own, or batteries that it holds."""
-    genesis, issuer = context.genesis, attestation.issuer
+    governance, issuer = context.governance, attestation.issuer
     subjects = attestation.referenced_subjects
     committed = pack.children_root is not None and children_root(subjects) == pack.children_root
     found: list[Record] = []
     for subject in subjects:
         child = context.records.standing(subject)
-        own = genesis.makes(issuer, subject.scheme, subject.namespace, context.at)
+        own = governance.makes(issuer, subject.scheme, subject.namespace, context.at)
         if child.born and not (committed or is_holder(child, issuer, context)):
             raise Refusal("not_responsible", f"a child ({subject.namespace}) is held by {child.holder}")
         if not child.born and not (committed or own):
@@ -124,10 +124,10 @@ def _taken_out(child: Standing, pack: Standing, maker: str | None, holder: str, 
 
 def _successors(old: Standing, attestation: Attestation, context: Context, status: str) -> list[Record]:
     """Successors are codes of the author's own; what they were made from is on their record at once (L05)."""
-    genesis, issuer = context.genesis, attestation.issuer
+    governance, issuer = context.governance, attestation.issuer
     found: list[Record] = []
     for subject in attestation.referenced_subjects:
-        if not genesis.makes(issuer, subject.scheme, subject.namespace, context.at):
+        if not governance.makes(issuer, subject.scheme, subject.namespace, context.at):
             raise Refusal(
                 "not_responsible", f"a successor is a code of {issuer}'s own, not of {subject.namespace}"
             )

@@ -102,7 +102,7 @@ def recalls_after(attestation: Attestation, context: Context, read: Callable[[Re
         raise Refusal(
             "subject", "a recall is about a namespace of codes: scheme and namespace of their maker"
         )
-    if scheme not in context.genesis.lifecycle.battery_schemes:
+    if scheme not in context.governance.lifecycle.battery_schemes:
         raise Refusal("subject", f"{scheme} is no scheme of batteries")
     recalls = read(Recalls(scheme, namespace))
     if context.event.effects.recall == "lift":
@@ -145,7 +145,7 @@ def _lifted(recalls: Recalls, attestation: Attestation, context: Context) -> Rec
 
 def _voice(recalls: Recalls, attestation: Attestation, context: Context) -> tuple[str, str]:
     """(role, jurisdiction): as an authority for its side, or as the maker of the namespace ("", "")."""
-    if context.genesis.makes(attestation.issuer, recalls.scheme, recalls.namespace, context.at):
+    if context.governance.makes(attestation.issuer, recalls.scheme, recalls.namespace, context.at):
         return "", PARTY
     found = [r for r in _roles(attestation, context) if r[0] in context.event.attesters]
     if not found:
@@ -160,8 +160,8 @@ def _roles(attestation: Attestation, context: Context) -> list[tuple[str, str]]:
     scheme, _, namespace = attestation.subject.namespace.partition(":")
     return [
         (role, accreditation.jurisdiction)
-        for accreditation in context.genesis.accreditations_of(attestation.issuer)
+        for accreditation in context.governance.accreditations_of(attestation.issuer)
         if accreditation.in_force(context.at) and accreditation.covers(scheme, namespace)
         for role in accreditation.roles
-        if role in context.genesis.lifecycle.officials
+        if role in context.governance.lifecycle.officials
     ]

@@ -44,6 +44,7 @@ from credentials.ledger.entries import (
     parse_entry,
 )
 from credentials.ledger.genesis import Genesis
+from credentials.ledger.governance import Governance, GovernanceHistory
 from credentials.ledger.records import asset_key
 from credentials.ledger.rules import RULES, RuleConflict
 from credentials.ledger.standing import Standing
@@ -105,7 +106,12 @@ def genesis_app_hash(genesis: Genesis) -> bytes:
 
 
 class Registry:
-    """The Application. `reader` must show the records as of the last committed block."""
+    """The Application. `reader` must show the records as of the last committed block, that of `history`.
+
+    A block is proposed and executed under what governs its height; what is asked outside of any block, under
+    what governs the next one. Genesis is asked for what the founding alone says: which network, which
+    configuration, which state before the first block.
+    """
 
     def __init__(
         self,
@@ -113,27 +119,28 @@ class Registry:
         reader: StandingReader,
         app_hash: bytes | None = None,
         standings_map: StandingsMap | None = None,
-        height: int = 0,
+        history: GovernanceHistory | None = None,
     ) -> None:
         self.genesis = genesis
+        self.history = history if history is not None else genesis.history()
         self.reader = reader
         self.app_hash = app_hash if app_hash is not None else genesis_app_hash(genesis)
         self.standings_map = standings_map if standings_map is not None else StandingsMap(())
-        self.height = height
         self._governance_root = governance_root(genesis)
-        self._validators_hash = genesis.validators.hash
         self._verified: dict[bytes, tuple[Attestation, frozenset[str]]] = {}
         self._last: tuple[bytes, Execution] | None = None
-        lifecycle = genesis.lifecycle
-        for event in lifecycle.events.values():
-            for rule in (*lifecycle.guards_always, *event.guards):
-                if rule not in RULES:
-                    raise CredentialError("rules_invalid", f"{event.type} is guarded by {rule}: not built")
+        for _, governance in self.history.epochs:
+            require_built(governance)
+
+    @property
+    def height(self) -> int:
+        """Of the last committed block."""
+        return self.history.height
 
     @property
     def app_version(self) -> int:
-        """Carried by every block."""
-        return self.genesis.app_version
+        """Carried by the next block."""
+        return self.history.latest.app_version
 
     def standing(self, subject: Subject) -> Standing | None:
         """The committed standing of a battery; None if the ledger knows nothing of it."""
@@ -149,8 +156,9 @@ class Registry:
         digest = _digest(tx)
         if self.reader.final([digest]):
             raise Refusal("duplicate", "this attestation is on the ledger already")
-        attestation, countersigned = self._authentic(tx, digest, now)
-        self._judge(now).judge(attestation, countersigned, leaf_index=0)
+        governance = self.history.latest
+        attestation, countersigned = self._authentic(tx, digest, now, governance)
+        self._judge(now, governance).judge(attestation, countersigned, leaf_index=0)
         return digest
 
     def issuer_of(self, tx: bytes) -> str:
@@ -159,27 +167,29 @@ class Registry:
 
     def foresee(self, tx: bytes | Attestation, now: int) -> Judgment:
         """What would become of it now: admitted (None), lost to another, or a claim; raises as check_tx."""
-        attestation, countersigned = self._authentic(tx, _digest(tx), now)
-        return self._judge(now).judge(attestation, countersigned, leaf_index=0)
+        governance = self.history.latest
+        attestation, countersigned = self._authentic(tx, _digest(tx), now, governance)
+        return self._judge(now, governance).judge(attestation, countersigned, leaf_index=0)
 
-    def _judge(self, at: int) -> Judge:
-        return Judge(self.genesis, self.reader, at, self.height)
+    def _judge(self, at: int, governance: Governance) -> Judge:
+        return Judge(governance, self.reader, at, self.height)
 
     def prepare_proposal(
         self, txs: Sequence[bytes], height: int, time: int, previous_id: bytes, bytes_max: int
     ) -> tuple[bytes, ...]:
         """Those of `txs` that make a valid block now, in the order the block must have them."""
-        limits = self.genesis.limits
+        governance = self.history.at(height)
+        limits = governance.limits
         candidates: dict[bytes, tuple[Attestation, frozenset[str]]] = {}
         for tx in txs:
             digest = sha256(tx).digest()
             try:
-                candidates[digest] = self._authentic(tx, digest, time)
+                candidates[digest] = self._authentic(tx, digest, time, governance)
             except Refusal:
                 continue
         for digest in self.reader.final(list(candidates)):
             del candidates[digest]
-        judge = self._judge(time)
+        judge = self._judge(time, governance)
         judge.prefetch(attestation for attestation, _ in candidates.values())
         chosen: list[bytes] = []
         size_bytes = 0
@@ -208,7 +218,7 @@ class Registry:
         """Adopt an execution after its block is stored."""
         assert execution.height == self.height + 1, "executions are adopted in order"
         self.standings_map.apply(execution.standings)
-        self.height = execution.height
+        self.history.advance(execution.height)
         self.app_hash = execution.app_hash
         self._last = None
         for digest in execution.finals:
@@ -217,10 +227,11 @@ class Registry:
     def _execute(self, block: Block) -> Execution:
         if self._last is not None and self._last[0] == block.id:
             return self._last[1]
-        limits, attestations = self.genesis.limits, []
         if block.height != self.height + 1 or block.app_hash != self.app_hash:
             raise Refusal("block", f"block {block.height} does not follow the state after {self.height}")
-        if block.config_digest != self.genesis.config_digest or block.app_version != self.app_version:
+        governance = self.history.at(block.height)
+        limits, attestations = governance.limits, []
+        if block.config_digest != self.genesis.config_digest or block.app_version != governance.app_version:
             raise Refusal("block", "the block was made under another configuration or version")
         if len(block.attestations) > limits.attestations_per_block_max:
             raise Refusal("block", f"more than {limits.attestations_per_block_max} attestations in a block")
@@ -231,13 +242,13 @@ class Registry:
             digest = sha256(tx).digest()
             if digest in countersigned:
                 raise Refusal("duplicate", "an attestation is in the block twice")
-            attestation, countersigned[digest] = self._authentic(tx, digest, block.time)
+            attestation, countersigned[digest] = self._authentic(tx, digest, block.time, governance)
             attestations.append(attestation)
         if self.reader.final(list(countersigned)):
             raise Refusal("duplicate", "an attestation of the block is on the ledger already")
         if [a.digest for a in block_order(attestations, block.previous_id)] != list(countersigned):
             raise Refusal("order", "the attestations are not in the order that the block must have")
-        judge = self._judge(block.time)
+        judge = self._judge(block.time, governance)
         judge.prefetch(attestations)
         entries: list[bytes] = []
         for attestation in attestations:
@@ -253,7 +264,7 @@ class Registry:
             app_hash,
             standings_root,
             self._governance_root,
-            self._validators_hash,
+            governance.validators.hash,
             self.genesis.config_digest,
         )
         execution = Execution(
@@ -270,9 +281,10 @@ class Registry:
         return execution
 
     def _authentic(
-        self, tx: bytes | Attestation, digest: bytes, at: int
+        self, tx: bytes | Attestation, digest: bytes, at: int, governance: Governance
     ) -> tuple[Attestation, frozenset[str]]:
         """The attestation and who countersigned it, once it is known to be signed by whom it says."""
+        # A remembered signature stays good under any governance: a key id names one key for ever.
         known = self._verified.get(digest)
         try:
             attestation = known[0] if known else _parsed(tx)
@@ -280,13 +292,11 @@ class Registry:
             raise Refusal(error.code, error.message) from error
         if attestation.network_id != self.genesis.network_id:
             raise Refusal("wrong_network", "the attestation was made for another network")
-        if self.genesis.lifecycle.event(attestation.kind) is None:
+        if governance.lifecycle.event(attestation.kind) is None:
             raise Refusal("unknown_kind", f"no event is called {attestation.kind}")
-        public = self._attest_key(attestation.kid, attestation.issuer, attestation.event_time, at)
-        publics = [
-            self._attest_key(c.kid, c.signatory, attestation.event_time, at)
-            for c in attestation.countersignatures
-        ]
+        times = (attestation.event_time, at)
+        public = _attest_key(governance, attestation.kid, attestation.issuer, times)
+        publics = [_attest_key(governance, c.kid, c.signatory, times) for c in attestation.countersignatures]
         if known:
             return known
         try:
@@ -303,15 +313,26 @@ class Registry:
         self._verified[digest] = verified
         return verified
 
-    def _attest_key(self, kid: str, did: str, event_time: int, at: int) -> bytes:
-        key = self.genesis.key_by_id(kid)
-        if key is None or did not in self.genesis.participants:
-            raise Refusal("issuer_unknown", f"{kid} is no key of a participant of this network")
-        if key.role != ATTEST_ROLE:
-            raise Refusal("X9", f"{kid} is a {key.role} key; attestations are signed with an attest key")
-        if not key.valid(event_time) or not key.valid(at):
-            raise Refusal("X9", f"{kid} was not valid both when it happened and now")
-        return key.public
+
+def require_built(governance: Governance) -> None:
+    """Raise CredentialError unless this software has the code of every rule that guards an event."""
+    lifecycle = governance.lifecycle
+    for event in lifecycle.events.values():
+        for rule in (*lifecycle.guards_always, *event.guards):
+            if rule not in RULES:
+                raise CredentialError("rules_invalid", f"{event.type} is guarded by {rule}: not built")
+
+
+def _attest_key(governance: Governance, kid: str, did: str, times: tuple[int, ...]) -> bytes:
+    """The public key, valid at all these times by what is known at this height."""
+    key = governance.key_by_id(kid)
+    if key is None or did not in governance.participants:
+        raise Refusal("issuer_unknown", f"{kid} is no key of a participant of this network")
+    if key.role != ATTEST_ROLE:
+        raise Refusal("X9", f"{kid} is a {key.role} key; attestations are signed with an attest key")
+    if not all(key.valid(time) for time in times):
+        raise Refusal("X9", f"{kid} was not valid both when it happened and now")
+    return key.public
 
 
 def block_order(attestations: Sequence[Attestation], previous_id: bytes) -> list[Attestation]:

@@ -21,8 +21,9 @@ from consensus.application import NotYet, Refusal
 from credentials.documents.canonical import b64u
 from credentials.documents.identifiers import Subject
 from credentials.ledger.attestation import Attestation, standing_key
-from credentials.ledger.genesis import ANY, Genesis
+from credentials.ledger.governance import Governance
 from credentials.ledger.lifecycle import Event
+from credentials.ledger.parties import ANY
 from credentials.ledger.records import Asset
 from credentials.ledger.standing import LIVE, SUSPENDED, Standing
 
@@ -52,9 +53,12 @@ class Records(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a rule judges by. `at` is the block time of admission (or now, before it is in a block)."""
+    """What a rule judges by: what governs the block that will hold the attestation, and its records.
 
-    genesis: Genesis
+    `at` is the block time of admission (or now, before it is in a block).
+    """
+
+    governance: Governance
     event: Event
     at: int
     records: Records
@@ -93,7 +97,7 @@ def x03_nothing_after_the_end(
     standing: Standing, attestation: Attestation, context: Context
 ) -> RuleConflict | None:
     """Nothing after the battery was recycled, except what the table allows by name."""
-    final = standing.item_state in context.genesis.lifecycle.final
+    final = standing.item_state in context.governance.lifecycle.final
     if final and standing.item_state not in context.event.from_states:
         raise Refusal("X3", f"the battery is {standing.item_state}: nothing follows")
     return None
@@ -161,7 +165,7 @@ def x09_accredited(standing: Standing, attestation: Attestation, context: Contex
         return None  # any participant; the table's `speaks` or `countersigned_by` says who
     subject, issuer, event = attestation.subject, attestation.issuer, context.event
     for at, when in ((attestation.event_time, "when it happened"), (context.at, "now")):
-        if not context.genesis.accredited(issuer, event.type, subject.scheme, subject.namespace, at):
+        if not context.governance.accredited(issuer, event.type, subject.scheme, subject.namespace, at):
             raise Refusal(
                 "X9",
                 f"{issuer} is not accredited {when} as {' or '.join(event.attesters)} "
@@ -175,10 +179,12 @@ def x10_countersigned(standing: Standing, attestation: Attestation, context: Con
 
     A countersignature is inside the attestation and cannot be added to it: without it, it is sent again.
     """
-    genesis, signatories = context.genesis, context.countersigned
+    governance, signatories = context.governance, context.countersigned
     if context.event.countersigned_by == "parties":
         for party in attestation.parties:
-            owner = genesis.owner_of(party)  # a party without a node is named by its number and cannot sign
+            owner = governance.owner_of(
+                party
+            )  # a party without a node is named by its number and cannot sign
             if owner is not None and owner not in signatories:
                 raise Refusal("X10", f"it needs the countersignature of {owner}; send it again with it")
     elif context.event.countersigned_by == "responsible":
@@ -188,14 +194,14 @@ def x10_countersigned(standing: Standing, attestation: Attestation, context: Con
             )
     elif context.event.countersigned_by == "authorities":
         role = context.event.attesters[0]
-        holders = genesis.holders_of(role, context.at)
+        holders = governance.holders_of(role, context.at)
         approving = [did for did in holders if did == attestation.issuer or did in signatories]
-        least = genesis.limits.void_approvals_min
+        least = governance.limits.void_approvals_min
         if len(approving) < least:
             raise Refusal("X10", f"it needs the signatures of {least} authorities, it has {len(approving)}")
         for did in holders:
-            jurisdiction = genesis.participants[did].jurisdiction
-            if all(genesis.participants[a].jurisdiction != jurisdiction for a in approving):
+            jurisdiction = governance.participants[did].jurisdiction
+            if all(governance.participants[a].jurisdiction != jurisdiction for a in approving):
                 raise Refusal("X10", f"no authority of {jurisdiction} countersigned it")
     return None
 
@@ -205,7 +211,7 @@ def x11_event_time(standing: Standing, attestation: Attestation, context: Contex
 
     A late report is lawful and is admitted; how late it is can be read from block time and event time.
     """
-    limits, time = context.genesis.limits, attestation.event_time
+    limits, time = context.governance.limits, attestation.event_time
     if max(time, attestation.iat) > context.at + limits.clock_skew_s:
         raise NotYet("X11", "its time lies in the future; check the clock of the sender")
     if attestation.iat + limits.attestation_age_s_max < context.at:

@@ -57,17 +57,17 @@ def speak(standing: Standing, attestation: Attestation, context: Context) -> Voi
 
 def is_holder(standing: Standing, did: str, context: Context) -> bool:
     """True if this participant holds the battery, under any of its names."""
-    return standing.holder is not None and standing.holder in context.genesis.aliases(did)
+    return standing.holder is not None and standing.holder in context.governance.aliases(did)
 
 
 def _voices(attestation: Attestation, context: Context) -> list[Voice]:
     """The licences under which the author may act: each jurisdiction, as a party and as an authority."""
-    genesis, event, subject = context.genesis, context.event, attestation.subject
-    officials, anybody = genesis.lifecycle.officials, ANY in event.attesters
+    governance, event, subject = context.governance, context.event, attestation.subject
+    officials, anybody = governance.lifecycle.officials, ANY in event.attesters
     found: dict[Voice, None] = {}
     if anybody:
-        found[Voice(genesis.participants[attestation.issuer].jurisdiction)] = None
-    for accreditation in genesis.accreditations_of(attestation.issuer):
+        found[Voice(governance.participants[attestation.issuer].jurisdiction)] = None
+    for accreditation in governance.accreditations_of(attestation.issuer):
         if not all(accreditation.in_force(at) for at in (attestation.event_time, context.at)):
             continue
         if not accreditation.covers(subject.scheme, subject.namespace, exactly=event.effects.creates):
@@ -85,7 +85,7 @@ _Decides = Callable[[Standing, Attestation, Context, Voice], Voice | None]
 
 def _entitled(standing: Standing, attestation: Attestation, context: Context) -> bool:
     """The holder, whom it named, or what it countersigned."""
-    names = context.genesis.aliases(attestation.issuer)
+    names = context.governance.aliases(attestation.issuer)
     return (
         standing.holder in names
         or not names.isdisjoint(standing.named)
@@ -102,7 +102,7 @@ def _as_holder(s: Standing, a: Attestation, c: Context, voice: Voice) -> Voice |
 
 def _as_trade(s: Standing, a: Attestation, c: Context, voice: Voice) -> Voice | None:
     """Once installed, its owner often has no node: licensed trades of the place report what they did."""
-    installed = not c.genesis.lifecycle.binding_marks.isdisjoint(s.marks)
+    installed = not c.governance.lifecycle.binding_marks.isdisjoint(s.marks)
     if installed and s.setting(PLACED, voice.jurisdiction) is not None:
         return voice
     return _as_holder(s, a, c, voice)
@@ -138,7 +138,7 @@ def _as_operator(s: Standing, a: Attestation, c: Context, voice: Voice) -> Voice
     """The responsible operator; an authority where the battery is, or where that operator is established."""
     if not voice.role:
         return voice if a.issuer == s.responsible else None
-    operator = c.genesis.participants.get(s.responsible or "")
+    operator = c.governance.participants.get(s.responsible or "")
     established = operator is not None and operator.jurisdiction == voice.jurisdiction
     return voice if established or s.place == voice.jurisdiction else None
 
@@ -167,7 +167,7 @@ def _as_setter(s: Standing, a: Attestation, c: Context, voice: Voice) -> Voice |
             return replace(voice, lifts=key)
         if key != PARTY and key == voice.jurisdiction and voice.role and setting.role == voice.role:
             return replace(voice, lifts=key)
-    heir = c.genesis.lifecycle.settings[name].heir
+    heir = c.governance.lifecycle.settings[name].heir
     inherits = a.issuer == s.responsible if heir == "operator" else heir and is_holder(s, a.issuer, c)
     # What a party before it set, its heir ends: the holder that finds it, the operator that recalls.
     return replace(voice, lifts=PARTY) if inherits and s.setting(name, PARTY) is not None else None
@@ -177,7 +177,7 @@ def _as_contest(s: Standing, a: Attestation, c: Context, voice: Voice) -> Voice 
     """The holder, the maker of the code's namespace, an authority of the place."""
     if voice.role:
         return voice if s.place == voice.jurisdiction else None
-    maker = c.genesis.makes(a.issuer, a.subject.scheme, a.subject.namespace, c.at)
+    maker = c.governance.makes(a.issuer, a.subject.scheme, a.subject.namespace, c.at)
     return voice if maker or a.issuer == s.producer or is_holder(s, a.issuer, c) else None
 
 

@@ -28,7 +28,7 @@ def taken_back(standing: Standing, attestation: Attestation, context: Context, *
         if not known:
             raise NotYet("state", "the attestation it names is not on the ledger yet")
         raise Refusal("depends", "only the last record of a battery can be taken back: others follow it")
-    done = context.genesis.lifecycle.event(undo.kind)
+    done = context.governance.lifecycle.event(undo.kind)
     assert done is not None, "an admitted record is of a known kind"
     if how == "correct":
         _require_correctable(standing, undo, done, attestation, context)
@@ -53,7 +53,7 @@ def _require_correctable(
         raise Refusal("depends", "it is taken back already")
     if done.irreversible or undo.countersigned:
         raise Refusal("irreversible", f"{undo.kind} cannot be taken back by its author, only voided")
-    if undo.admitted_at + context.genesis.limits.correction_s_max < context.at:
+    if undo.admitted_at + context.governance.limits.correction_s_max < context.at:
         raise Refusal("too_late", "the time for a correction by its author is over")
     bound = standing.bound
     if (

@@ -61,7 +61,7 @@ def clear_item(  # noqa: PLR0917  (the two dates stay apart: never one parameter
     at = At(law_date, evaluated_at)
     tables = evidence.network.tables
     found = Findings(tables)
-    inquiry = Inquiry(evidence, Record.read(evidence.ledger, evidence.network.genesis), policy, at)
+    inquiry = Inquiry(evidence, Record.read(evidence.ledger, evidence.network.governance), policy, at)
     _check_identifier(found, line, evidence, policy)
     check_freshness(found, evidence, policy, at)
     check_law_date(found, at)
@@ -98,7 +98,7 @@ def _verdict(conclusion: Conclusion, found: Findings, battery: Battery, inquiry:
         withheld=battery.withheld,
         sources=sources_of(evidence, inquiry.at),
         recognition=battery.recognition,
-        timeline=inquiry.record.timeline(evidence.network.genesis),
+        timeline=inquiry.record.timeline(evidence.network.governance),
         passport=battery.passport,
     )
 

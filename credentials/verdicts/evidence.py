@@ -4,7 +4,7 @@ Everything here is plain data. The node gathers it in ONE read transaction, says
 which source it could not reach; the verifier never asks for more. A source that is missing is `None` or a
 `Missing`, never an empty value that reads like an answer.
 
-    NetworkView   what is the same for every battery at one height: genesis, recognitions, status lists, lag
+    NetworkView   what is the same for every battery at one height: who governs, status lists, lag
     Evidence      NetworkView + what concerns ONE battery: its ledger view, documents, subjects
     Policy        required checks, limits and audience; `config/policies/*.toml`
 """
@@ -26,7 +26,7 @@ from credentials.errors import CredentialError
 if TYPE_CHECKING:
     from credentials.documents.identifiers import Subject
     from credentials.ledger.entries import Entry
-    from credentials.ledger.genesis import Genesis
+    from credentials.ledger.governance import Governance
     from credentials.ledger.recalls import Recall
     from credentials.ledger.recognition import Recognition
     from credentials.ledger.records import Claims
@@ -126,7 +126,9 @@ class NetworkView:
     height: int
     block_time: int
     tables: Tables
-    genesis: Genesis | None = None  # None: no genesis in hand, so no key and no accreditation
+    governance: Governance | None = None  # at `height`; None: not in hand, so no key and no accreditation
+    network_id: bytes | None = None  # None: this node does not know of which network it is
+    network_name: str = ""
     lag_heights: int | None = None  # heights behind the highest peer seen; None: unknown
     quorum_silence_s: int | None = None  # seconds since a quorum of validators was last heard; None: unknown
     recognitions: Sequence[Recognition] | None = None  # None: the recognition table could not be read

@@ -90,7 +90,7 @@ class Means:
     list_of: Callable[[str, StatusEntry], ListInHand]  # of an issuer's entry
     ledger: LedgerSide | None = None  # None: the issuer is no participant
     list_issuers: frozenset[str] = frozenset()  # whose lists count for credentials of others
-    # Lists of participants that were opened, by digest: the same for as long as the genesis is.
+    # Lists of participants that were opened, by digest: the same for as long as the keys of participants are.
     opened: dict[bytes, OpenedList] = field(default_factory=dict)
 
 

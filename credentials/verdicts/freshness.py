@@ -102,7 +102,7 @@ def sources_of(evidence: Evidence, at: At) -> tuple[SourceRecord, ...]:
         {
             "source": "genesis",
             "age_s": None,
-            "state": "held" if network.genesis else "unreachable",
+            "state": "held" if network.governance else "unreachable",
         },
         {
             "source": "recognitions",

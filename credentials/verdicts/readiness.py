@@ -200,7 +200,7 @@ def _part(
 def _answer(row_id: str, statement: Recorded, basis: str, accepted: Mapping[str, Any], item: _Item) -> Answer:
     network, policy = item.evidence.network, item.inquiry.policy
     attestation = statement.attestation
-    issuer = network.genesis.participant(attestation.issuer) if network.genesis else None
+    issuer = network.governance.participant(attestation.issuer) if network.governance else None
     jurisdiction = issuer.jurisdiction if issuer else ""
     home = jurisdiction == policy.jurisdiction or accepted.get("side") == policy.jurisdiction.lower()
     effect = None
@@ -262,7 +262,7 @@ def _applies(rule: Mapping[str, Sequence[str]] | None, item: _Item) -> bool:
 
 def _item(evidence: Evidence, policy: Policy, at: At) -> tuple[_Item | None, str]:
     """The battery behind a line, from documents of its live passport that verify; or why there is none."""
-    record = Record.read(evidence.ledger, evidence.network.genesis)
+    record = Record.read(evidence.ledger, evidence.network.governance)
     inquiry = Inquiry(evidence, record, policy, at)
     if evidence.ledger is None or record.unreadable:
         return None, "ledger_unavailable"

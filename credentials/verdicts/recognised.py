@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from credentials.ledger.genesis import Participant
+from credentials.ledger.parties import Participant
 from credentials.ledger.recognition import Effect, ask
 from credentials.verdicts.evidence import At, Evidence
 from credentials.verdicts.record import Inquiry, Record, Recorded, live_passport
@@ -53,8 +53,8 @@ def check_recognised(
     """
     evidence, policy = inquiry.evidence, inquiry.policy
     network = evidence.network
-    if network.recognitions is None or network.genesis is None:
-        missing = "genesis_unavailable" if network.genesis is None else "recognition_unavailable"
+    if network.recognitions is None or network.governance is None:
+        missing = "genesis_unavailable" if network.governance is None else "recognition_unavailable"
         found.unknown("recognised", missing)
         return (), ()
     if evidence.ledger is None:
@@ -68,7 +68,7 @@ def check_recognised(
     asked = _Asked()
     for row_id in policy.recognition_rows:
         for statement in row_statements(row_id, evidence, inquiry.record):
-            issuer = network.genesis.participant(statement.attestation.issuer)
+            issuer = network.governance.participant(statement.attestation.issuer)
             if issuer is not None and issuer.jurisdiction != policy.jurisdiction:
                 _ask(found, row_id, statement, issuer, inquiry, asked)
     if asked.unanswered:

@@ -10,7 +10,7 @@ from credentials.documents.canonical import b64u
 from credentials.errors import CredentialError
 from credentials.ledger.attestation import Attestation, parse_attestation
 from credentials.ledger.entries import AdmittedEntry, RefusedEntry, parse_entry
-from credentials.ledger.genesis import Genesis
+from credentials.ledger.governance import Governance
 from credentials.ledger.standing import REVOKED, SUSPENDED, Standing
 from credentials.verdicts.evidence import At, Evidence, LedgerView, Missing, Policy
 from credentials.verdicts.verdict_record import PlaceRecord, StepRecord
@@ -65,8 +65,8 @@ class Record:
     voided: frozenset[bytes] = frozenset()  # of these, what authorities voided: it no longer shows anything
 
     @classmethod
-    def read(cls, view: LedgerView | None, genesis: Genesis | None) -> Record:
-        """Read the entries of a ledger view; the rules of `genesis` say which statements take others back."""
+    def read(cls, view: LedgerView | None, governance: Governance | None) -> Record:
+        """Read the entries of a ledger view; by the rules at its height some statements take others back."""
         admitted: list[Recorded] = []
         refused: list[Recorded] = []
         refusals: list[RecordedRefusal] = []
@@ -87,7 +87,7 @@ class Record:
                 unreadable += 1
         undone, voided = set[bytes](), set[bytes]()
         for r in admitted:
-            event = genesis.lifecycle.event(r.attestation.kind) if genesis else None
+            event = governance.lifecycle.event(r.attestation.kind) if governance else None
             if event is not None and event.effects.undo:
                 undone.update(r.attestation.referenced_digests)
                 voided.update(r.attestation.referenced_digests if event.effects.undo == "void" else ())
@@ -126,12 +126,14 @@ class Record:
         """The admitted statement with this digest."""
         return next((r for r in self.admitted if r.attestation.digest == attestation), None)
 
-    def timeline(self, genesis: Genesis | None) -> tuple[StepRecord, ...]:
+    def timeline(self, governance: Governance | None) -> tuple[StepRecord, ...]:
         """Every statement about the battery, oldest first, with who made it and where it stands."""
-        steps = [_step(r.leaf_index, r.height, r.block_time, genesis, r.attestation) for r in self.admitted]
+        steps = [
+            _step(r.leaf_index, r.height, r.block_time, governance, r.attestation) for r in self.admitted
+        ]
         for r in self.refusals:
             held = next((x.attestation for x in self.refused if x.leaf_index == r.leaf_index), None)
-            step = _step(r.leaf_index, r.height, r.block_time, genesis, held, issuer=r.entry.issuer)
+            step = _step(r.leaf_index, r.height, r.block_time, governance, held, issuer=r.entry.issuer)
             refused: StepRecord = {
                 **step,
                 "state": "refused",
@@ -191,13 +193,13 @@ def _step(
     leaf_index: int,
     height: int,
     block_time: int,
-    genesis: Genesis | None,
+    governance: Governance | None,
     statement: Attestation | None,
     *,
     issuer: str = "",
 ) -> StepRecord:
     issuer = statement.issuer if statement else issuer
-    participant = genesis.participant(issuer) if genesis else None
+    participant = governance.participant(issuer) if governance else None
     return {
         "leaf_index": leaf_index,
         "height": height,

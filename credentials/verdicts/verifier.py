@@ -20,7 +20,8 @@ from credentials.documents.canonical import b64u, digest_document
 from credentials.documents.keys import controller_of, did_key_decode, require_did
 from credentials.documents.model import Credential, StatusEntry
 from credentials.errors import CredentialError
-from credentials.ledger.genesis import Genesis, Key
+from credentials.ledger.governance import Governance
+from credentials.ledger.parties import Key
 from credentials.verdicts.battery import check_battery
 from credentials.verdicts.evidence import CHECKS, At, Document, Evidence, Policy
 from credentials.verdicts.examination import Demands, ListInHand, Means, examine_document
@@ -67,7 +68,7 @@ class Examined:
 def verify(document: Document | bytes, evidence: Evidence, policy: Policy, at: At) -> Verdict:
     """Judge one document and the battery it is about; collects all checks and never raises for bad input."""
     found = Findings(evidence.network.tables)
-    record = Record.read(evidence.ledger, evidence.network.genesis)
+    record = Record.read(evidence.ledger, evidence.network.governance)
     inquiry = Inquiry(evidence, record, policy, at)
     check_freshness(found, evidence, policy, at)
     check_law_date(found, at)
@@ -95,7 +96,7 @@ def verify(document: Document | bytes, evidence: Evidence, policy: Policy, at: A
         withheld=battery.withheld,
         sources=sources_of(evidence, at),
         recognition=battery.recognition,
-        timeline=record.timeline(evidence.network.genesis),
+        timeline=record.timeline(evidence.network.governance),
         passport=battery.passport,
     )
 
@@ -131,7 +132,7 @@ def means_of(inquiry: Inquiry) -> Means:
     """What the evidence holds to examine a document with: keys and statuses are what the ledger says."""
     network = inquiry.evidence.network
     return Means(
-        key_of=participants_keys(network.genesis),
+        key_of=participants_keys(network.governance),
         contexts=network.contexts,
         schemas=network.schemas,
         resources=network.resources,
@@ -141,13 +142,13 @@ def means_of(inquiry: Inquiry) -> Means:
     )
 
 
-def participants_keys(genesis: Genesis | None) -> Callable[[str], bytes]:
+def participants_keys(governance: Governance | None) -> Callable[[str], bytes]:
     """The keys that can be looked up without asking anybody: those of participants, and of did:keys."""
 
     def key_of(method: str) -> bytes:
-        if genesis is None:
+        if governance is None:
             raise CredentialError("genesis_unavailable", "This node has no genesis to look up keys in.")
-        key = participant_key(genesis, method)
+        key = participant_key(governance, method)
         if key is not None:
             return key.public
         did = controller_of(method)
@@ -159,16 +160,16 @@ def participants_keys(genesis: Genesis | None) -> Callable[[str], bytes]:
     return key_of
 
 
-def participant_key(genesis: Genesis, method: str) -> Key | None:
+def participant_key(governance: Governance, method: str) -> Key | None:
     """The key of a participant by its URL, or the only one by which it makes statements, by its DID.
 
     None: `method` is not a participant's. Raises `issuer_key_mismatch` where it has no such key.
     """
-    key = genesis.key_by_id(method)
+    key = governance.key_by_id(method)
     if key is not None:
         return key
     did = controller_of(method)
-    participant = genesis.participant(did)
+    participant = governance.participant(did)
     if participant is None:
         return None
     keys = [key for key in participant.keys if key.role in ASSERTING_ROLES]
@@ -185,8 +186,8 @@ class _OwnLedger:
 
     def require_key(self, method: str, digest: bytes | None) -> None:
         """Recorded: in force when it was admitted and when it happened. Never recorded: today's keys only."""
-        genesis, at = self.inquiry.evidence.network.genesis, self.inquiry.at
-        key = participant_key(genesis, method) if genesis is not None else None
+        governance, at = self.inquiry.evidence.network.governance, self.inquiry.at
+        key = participant_key(governance, method) if governance is not None else None
         if key is None:
             return  # a did:key: its own name is its key
         times: tuple[int, ...] = ()
@@ -221,7 +222,7 @@ def _list_of(issuer: str, entry: StatusEntry, inquiry: Inquiry) -> ListInHand:
     age_s = at.evaluated_at - source.fetched_at if source.fetched_at is not None else None
     if source.digest_on_ledger is None:
         return ListInHand(None, age_s, why="The ledger knows no such list.")
-    if network.genesis is None:
+    if network.governance is None:
         return ListInHand(None, age_s, "genesis_unavailable")
     if (source.digest or digest_document(dict(source.credential))) != source.digest_on_ledger:
         return ListInHand(None, age_s, "status_stale", "This is not the latest list on the ledger.")
@@ -264,7 +265,7 @@ def _check_admitted(
         found.unmade(others, "not_admitted" if lost is None else "refused_by_ledger")
         return
     statement = recorded.attestation
-    genesis = evidence.network.genesis
+    governance = evidence.network.governance
     place = recorded.place()
     found.passed("admitted.payload", digest=b64u(examined.digest), **place)
     if statement.issuer == examined.credential.issuer:
@@ -274,7 +275,7 @@ def _check_admitted(
             "admitted.issuer", "wrong_issuer", document=examined.credential.issuer, record=statement.issuer
         )
     _check_subject(found, examined, evidence, recorded)
-    event = genesis.lifecycle.event(statement.kind) if genesis else None
+    event = governance.lifecycle.event(statement.kind) if governance else None
     if event is None:
         found.unknown("admitted.kind", "genesis_unavailable", kind=statement.kind)
     elif _kind_fits(examined, statement.kind, event.effects.passport):
@@ -283,10 +284,11 @@ def _check_admitted(
         found.failed(
             "admitted.kind", "wrong_kind", kind=statement.kind, types=list(examined.credential.types)
         )
-    if genesis is None:
+    network = evidence.network
+    if network.network_id is None:
         found.unknown("admitted.network", "genesis_unavailable")
-    elif statement.network_id == genesis.network_id:
-        found.passed("admitted.network", network=genesis.name)
+    elif statement.network_id == network.network_id:
+        found.passed("admitted.network", network=network.network_name)
     else:
         found.failed("admitted.network", "wrong_network")
     found.passed("admitted.entry", block_time=recorded.block_time, **place)
@@ -322,12 +324,12 @@ def _check_subject(found: Findings, examined: Examined, evidence: Evidence, reco
 
 def _check_accredited(found: Findings, examined: Examined, evidence: Evidence, at: At) -> None:
     """Recorded: accredited then. Never recorded: today, and for making batteries of this namespace (X9)."""
-    genesis = evidence.network.genesis
+    governance = evidence.network.governance
     issuer = examined.credential.issuer
-    if genesis is None:
+    if governance is None:
         found.unknown("accredited", "genesis_unavailable")
         return
-    if genesis.participant(issuer) is None:
+    if governance.participant(issuer) is None:
         found.unknown("accredited", "issuer_unknown", issuer=issuer)
         return
     text = examined.credential.subject.get("id")
@@ -342,14 +344,16 @@ def _check_accredited(found: Findings, examined: Examined, evidence: Evidence, a
         times = [recorded.block_time, recorded.attestation.event_time]
     else:
         standing = evidence.ledger.standing if evidence.ledger else None
-        events = genesis.lifecycle.events.values()
+        events = governance.lifecycle.events.values()
         responsible = standing is not None and standing.responsible == issuer
         kinds = [
             e.type for e in events if (e.effects.passport in PUBLISHING if responsible else e.effects.creates)
         ]
         times = [at.evaluated_at]
     for time in times:
-        held = [genesis.accredited(issuer, kind, subject.scheme, subject.namespace, time) for kind in kinds]
+        held = [
+            governance.accredited(issuer, kind, subject.scheme, subject.namespace, time) for kind in kinds
+        ]
         if not any(held):
             found.failed("accredited", "issuer_out_of_scope", rule="X9", at=time, **scope)
             return

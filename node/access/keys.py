@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TypedDict
@@ -95,12 +96,12 @@ class Access:
         operator_key: str,
         *,
         audience: str = "public",
-        roles: tuple[str, ...] = (),
+        roles: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:
         self._office = office
         self._operator = _hash(operator_key)
         self._audience = audience
-        self._page_scopes = page_scopes(roles)
+        self._roles = roles  # of the participant, now
 
     def audience_of(self, session: Session | None) -> str:
         """The access-table audience of who asks on this node: "public" without session, own staff else."""
@@ -203,7 +204,7 @@ class Access:
         """What a link of `by` opens: the scopes asked for; else, as far as held, those of people at pages."""
         if scopes is not None:
             return _passed_on(by, scopes)
-        held = tuple(scope for scope in self._page_scopes if scope in by.scopes)
+        held = tuple(scope for scope in page_scopes(self._roles()) if scope in by.scopes)
         if not held:
             raise forbidden("scope_not_held", "your key has none of the scopes that the pages need")
         return held

@@ -57,7 +57,7 @@ class Route:
     scopes: tuple[str, ...] = ()
     body: Body | None = None
     query: tuple[str, ...] = ()
-    peer: bool = False  # the body is signed by a key of genesis
+    peer: bool = False  # the body is signed by a transport key of a participant
     open_api: bool = False  # open to everybody at a node started with --open-api
 
     @property

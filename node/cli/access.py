@@ -28,7 +28,7 @@ def _access(data: Path) -> Iterator[Access]:
     office = OfficeStore(directory.office)
     try:
         roles = read_card(directory.card).roles
-        yield Access(office, directory.operator(), roles=roles)
+        yield Access(office, directory.operator(), roles=lambda: roles)
     finally:
         office.close()
 

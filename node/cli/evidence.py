@@ -111,7 +111,7 @@ def verify(*, file: Path, network: Path) -> int:
     try:
         if not isinstance(document, dict):
             raise FaultInvalid("it is not a JSON object")
-        proven = verify_credential(document, genesis)
+        proven = verify_credential(document, genesis, genesis.history())
     except FaultInvalid as error:
         click.echo(f"not proven: {error}")
         return 1

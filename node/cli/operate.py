@@ -215,7 +215,8 @@ def _countersign(directory: DataDirectory, draft: Any, words: str) -> Countersig
     office = OfficeStore(Path(":memory:"))
     try:
         issuing = Issuing(
-            genesis=genesis,
+            network_id=genesis.network_id,
+            history=genesis.history(),
             did=keys.did,
             signers=Signers(keys.signer("attest"), keys.signer("credential")),
             network_key=open_network_key(genesis, keys),

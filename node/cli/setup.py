@@ -115,7 +115,8 @@ def create(
         plan.addresses[did] = url
     genesis = networks.create(out, plan)
     click.echo(f"network {genesis.name}, id {networks.fingerprint(genesis)}")
-    click.echo(f"{len(genesis.participants)} participants, {len(genesis.validators.validators)} validators")
+    first = genesis.governance
+    click.echo(f"{len(first.participants)} participants, {len(first.validators.validators)} validators")
     click.echo(f"give {out} to every participant; each runs: comity network join --data DIR --network {out}")
 
 
@@ -147,7 +148,9 @@ def take_snapshot(directory: DataDirectory, found: networks.Network, snapshot: s
     if not is_web_url(snapshot):
         return snapshots.join(Path(snapshot), found.genesis, found.policy, directory.ledger)
     keys = Keys.load(directory.root, networks.read_card(directory.card).did, words)
-    authentication = PeerAuthentication(found.genesis, keys.did, keys.signer("transport"))
+    authentication = PeerAuthentication(
+        found.genesis.network_id, found.genesis.history(), keys.did, keys.signer("transport")
+    )
     fetched = directory.root / "snapshot.fetched"
     try:
         with snapshots.asking(authentication, found.addresses, snapshot) as ask:
@@ -185,7 +188,7 @@ def verify(directory: Path, *, network_id: str | None) -> None:
     networks.require_id(found.genesis, network_id)
     genesis = found.genesis
     click.echo(f"network {genesis.name}, origin {genesis.origin}, id {networks.fingerprint(genesis)}")
-    for did, participant in genesis.participants.items():
-        voting = "validator" if genesis.validators.get(did) else "observer"
+    for did, participant in genesis.governance.participants.items():
+        voting = "validator" if genesis.governance.votes(did) else "observer"
         roles = ", ".join(participant.roles)
         click.echo(f"  {did}  {participant.jurisdiction}  {voting}  {roles}  {found.addresses.get(did, '-')}")

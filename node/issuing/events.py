@@ -54,7 +54,6 @@ class EventIssuing:
         lock: threading.Lock,
     ) -> None:
         self._signing = signing
-        self._genesis = signing.genesis
         self._office = office
         self._admission = admission
         self._gate = gate
@@ -70,10 +69,10 @@ class EventIssuing:
         event_time: int | None = None,
     ) -> Queued | Draft:
         """Sign and queue one event, or draft it (see DRAFT)."""
-        event = self._genesis.lifecycle.event(event_type)
+        event = self._signing.governance.lifecycle.event(event_type)
         if event is None or not (event.battery_event or event.effects.recall):
             known = ", ".join(
-                sorted(e.type for e in self._genesis.lifecycle.events.values() if e.battery_event)
+                sorted(e.type for e in self._signing.governance.lifecycle.events.values() if e.battery_event)
             )
             raise bad_request("event_unknown", f"there is no event {event_type!r}: it is one of {known}")
         identifier = namespace_of(battery) if event.effects.recall else self._signing.identifier(battery)
@@ -86,7 +85,7 @@ class EventIssuing:
         countersignatures = _countersignatures(members.pop(COUNTERSIGNATURES, []))
         draft_only = members.pop(DRAFT, False) is True
         when = int(time.time()) if event_time is None else event_time
-        latest = int(time.time()) + self._genesis.limits.clock_skew_s
+        latest = int(time.time()) + self._signing.governance.limits.clock_skew_s
         if not 0 <= when <= latest:
             raise ProblemError(
                 422,

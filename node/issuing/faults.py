@@ -17,6 +17,7 @@ from credentials.documents.model import CREDENTIALS_V2
 from credentials.documents.suites import eddsa
 from credentials.errors import CredentialError
 from credentials.ledger.genesis import Genesis
+from credentials.ledger.governance import Governance, GovernanceHistory
 from node.answers import FaultRecord
 from node.issuing.statements import stamp
 from node.ledger.chain import note_keys
@@ -77,15 +78,16 @@ def make_credential(
     )
 
 
-def verify_credential(document: JSON, genesis: Genesis) -> FaultEvidence:
-    """The fault that the credential proves, with genesis and nothing else; raises FaultInvalid.
+def verify_credential(document: JSON, genesis: Genesis, history: GovernanceHistory) -> FaultEvidence:
+    """The fault that the credential proves, with genesis and what follows from it; raises FaultInvalid.
 
-    1. The proof is by a credential key of a participant of this network.
+    1. The proof is by a credential key of a participant of this network, as it governs itself now.
     2. The evidence inside is of this network and says what the credential says.
-    3. Both statements are signed by the accused, with the keys genesis names, and contradict each other.
+    3. Both statements are signed by the accused, with its keys at the height of the fault, and contradict
+       each other.
     """
     try:
-        result = eddsa.verify(document, lambda kid: _credential_key(genesis, kid))
+        result = eddsa.verify(document, lambda kid: _credential_key(history.latest, kid))
         subject = document["credentialSubject"]
         if CREDENTIAL_TYPE not in document["type"]:
             raise FaultInvalid(f"it is not a {CREDENTIAL_TYPE}")
@@ -108,29 +110,34 @@ def verify_credential(document: JSON, genesis: Genesis) -> FaultEvidence:
         "round": evidence.round,
     }:
         raise FaultInvalid("it says something else than the evidence inside")
-    verify_statements(evidence, genesis)
+    verify_statements(evidence, genesis, history)
     return evidence
 
 
-def verify_statements(evidence: FaultEvidence, genesis: Genesis) -> None:
-    """Raise FaultInvalid unless the accused signed both statements with keys that genesis names."""
-    accused = genesis.validators.get(evidence.validator)
-    if accused is None:
-        raise FaultInvalid(f"{evidence.validator} is no validator of genesis")
-    keys = {evidence.validator: note_keys(genesis, evidence.validator)}
+def verify_statements(evidence: FaultEvidence, genesis: Genesis, history: GovernanceHistory) -> None:
+    """Raise FaultInvalid unless the accused signed both statements, with the keys it voted with then."""
+    governance = _governance_of(evidence, history)
+    if not governance.votes(evidence.validator):
+        raise FaultInvalid(f"{evidence.validator} was no validator of this network then")
+    keys = {evidence.validator: note_keys(governance, genesis.origin, evidence.validator)}
     try:
-        verify_evidence(evidence, lambda height: genesis.validators, genesis.network_id, keys)
+        verify_evidence(evidence, lambda height: history.at(height).validators, genesis.network_id, keys)
     except SignatureInvalid as error:
         what = "checkpoint" if evidence.kind == CHECKPOINTS else "vote"
         raise FaultInvalid(
-            f"a {what} inside is not signed by {evidence.validator} with the keys that genesis names"
+            f"a {what} inside is not signed by {evidence.validator} with the keys it had then"
         ) from error
     except ConsensusError as error:
         raise FaultInvalid(str(error)) from error
 
 
-def _credential_key(genesis: Genesis, kid: str) -> bytes:
-    key = genesis.key_by_id(kid)
+def _governance_of(evidence: FaultEvidence, history: GovernanceHistory) -> Governance:
+    """At the height of the votes; checkpoints name a size of the log and no height: by the latest."""
+    return history.latest if evidence.kind == CHECKPOINTS else history.at(evidence.height)
+
+
+def _credential_key(governance: Governance, kid: str) -> bytes:
+    key = governance.key_by_id(kid)
     if key is None or key.role != "credential":
         raise CredentialError("issuer_key", f"{kid} is no credential key of a participant of this network")
     return key.public

@@ -15,7 +15,7 @@ from credentials.documents.identifiers import read_identifier
 from credentials.documents.issuer import EVENT_TYPE, PASSPORT_TYPE
 from credentials.documents.passport import PassportSchema
 from credentials.errors import CredentialError
-from credentials.ledger.genesis import Genesis
+from credentials.ledger.governance import GovernanceHistory
 from credentials.ledger.registry import Registry
 from node.issuing.admission import Admission
 from node.issuing.events import EventIssuing
@@ -34,7 +34,8 @@ class Issuing:
     def __init__(
         self,
         *,
-        genesis: Genesis,
+        network_id: bytes,
+        history: GovernanceHistory,
         did: str,
         signers: Signers,
         network_key: bytes,
@@ -47,7 +48,9 @@ class Issuing:
         gate = gate or Gate()
         salt = office.bind("salt", secrets.token_bytes(32))
         self.lock = threading.Lock()  # one statement at a time
-        self.signing = StatementSigner(genesis, did, signers, network_key, salt)
+        self.signing = StatementSigner(
+            network_id, history, did, signers=signers, network_key=network_key, salt=salt
+        )
         self.admission = Admission(registry, office)
         self.lists = OwnStatusLists(
             did, signers.credential, office, self.signing.list_statement, base_url=base_url, gate=gate
@@ -83,7 +86,7 @@ class Issuing:
             found = read_identifier(text, self.signing.identifiers, namespace=str(issuer))
         except CredentialError:
             return f"{told}; and it names no battery that can be read"
-        allowed = self.signing.genesis.accredited(
+        allowed = self.signing.governance.accredited(
             str(issuer), str(event), found.scheme, found.namespace, int(time.time())
         )
         if allowed is None:

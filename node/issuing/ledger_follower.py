@@ -28,7 +28,7 @@ from threading import Lock
 from credentials.documents.canonical import b64u
 from credentials.ledger.attestation import Attestation, parse_attestation, standing_key
 from credentials.ledger.entries import AdmittedEntry, ClaimEntry, parse_entry
-from credentials.ledger.lifecycle import Lifecycle
+from credentials.ledger.governance import Derived, Governance, GovernanceHistory
 from node import log
 from node.issuing.gate import Gate
 from node.issuing.projecting import Projection
@@ -65,6 +65,25 @@ class Speaking:
 
 
 @dataclass(frozen=True, slots=True)
+class Kinds:
+    """The kinds of statement that matter to the office, by their effects in the life cycle."""
+
+    changing: tuple[str, ...]  # a published passport's status
+    listing: frozenset[str]
+    publishing: frozenset[str]
+
+    @classmethod
+    def of(cls, governance: Governance) -> Kinds:
+        """As its life cycle says."""
+        events = governance.lifecycle.events.values()
+        return cls(
+            tuple(e.type for e in events if e.effects.passport in CHANGING or e.effects.undo),
+            frozenset(e.type for e in events if e.effects.status_list),
+            frozenset(e.type for e in events if e.effects.passport in ("publish", "supersede")),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
     """Why the records are being compared, if they are; how many things are lost, by code."""
 
@@ -82,20 +101,18 @@ class Following:
         ledger: LedgerStore,
         signing: SigningStore,
         did: str,
-        lifecycle: Lifecycle,
+        history: GovernanceHistory,
         speaking: Sequence[Speaking],
         gate: Gate,
         caught_up: Callable[[], bool],
     ) -> None:
         self._office, self._ledger, self._signing = office, ledger, signing
         self._did = did
-        events = lifecycle.events.values()
-        self._changing = tuple(e.type for e in events if e.effects.passport in CHANGING or e.effects.undo)
-        self._listing = frozenset(e.type for e in events if e.effects.status_list)
-        self._publishing = frozenset(e.type for e in events if e.effects.passport in ("publish", "supersede"))
+        self._history = history
+        self._kinds_of = Derived(Kinds.of)
         self._speaking = speaking
         passports = speaking[0].lists[0]
-        self._projection = Projection(office, ledger, passports, sorted(self._publishing))
+        self._projection = Projection(office, ledger, passports, lambda: sorted(self._kinds.publishing))
         self._gate = gate
         self._caught_up = caught_up
         self._whole = False  # compare from the first leaf on
@@ -103,6 +120,10 @@ class Following:
         self._suspected = False  # office.db is older than what this participant said, or may be
         self._repair = False  # a list version of ours was refused
         self._begin()
+
+    @property
+    def _kinds(self) -> Kinds:
+        return self._kinds_of.of(self._history.latest)
 
     # -- is this the office that ran last? -----------------------------------------------------------
 
@@ -152,7 +173,7 @@ class Following:
     @property
     def listing(self) -> frozenset[str]:
         """The kinds of statement that are versions of status lists."""
-        return self._listing
+        return self._kinds.listing
 
     def told(self) -> Told:
         """What the operator must know of the records of this node."""
@@ -209,13 +230,13 @@ class Following:
 
     def _follow(self, start: int, end: int) -> list[bytes]:
         """Leaves `start` to `end`, in one transaction with what they lead to."""
-        rows = self._ledger.entries_concerning(self._did, self._changing, start, end)
+        rows = self._ledger.entries_concerning(self._did, self._kinds.changing, start, end)
         own = [row for row in rows if row.issuer == self._did and row.digest is not None]
         known = self._office.outbox.get_many([row.digest for row in own if row.digest is not None])
         unknown = [row for row in own if row.digest not in known]
         outcomes = [_outcome(row) for row in own if row.digest in known]
         refused = {o.digest for o in outcomes if o.state == "refused"}
-        self._repair = self._repair or any(known[d].kind in self._listing for d in refused)
+        self._repair = self._repair or any(known[d].kind in self._kinds.listing for d in refused)
         changed = self._changed(rows)
         with self._locked() if changed else nullcontext(), self._office.writing() as db:
             self._office.outbox.settle(db, outcomes)
@@ -233,9 +254,9 @@ class Following:
         if attestation is None:
             return  # a refusal in a block that is not here: nothing rests on it
         self._office.outbox.adopt(db, _adopted(attestation, row))
-        if attestation.kind in self._listing | self._publishing and not self._suspected:
+        if attestation.kind in self._kinds.listing | self._kinds.publishing and not self._suspected:
             self._suspect(UNKNOWN, whole=False)
-        lost = attestation.kind not in self._listing and row.type in ON_RECORD
+        lost = attestation.kind not in self._kinds.listing and row.type in ON_RECORD
         if lost and self._office.documents.get(attestation.document_digest) is None:
             parameters = {"kind": attestation.kind, "leaf_index": row.leaf_index}
             about = b64u(attestation.document_digest)
@@ -256,7 +277,7 @@ class Following:
         return {
             row.subject
             for row in rows
-            if row.type == "admitted" and row.kind in self._changing and row.subject is not None
+            if row.type == "admitted" and row.kind in self._kinds.changing and row.subject is not None
         }
 
     # -- comparing -----------------------------------------------------------------------------------
@@ -273,7 +294,7 @@ class Following:
             if kept is not None:
                 self._office.outbox.receipt(db, kept[0], batch.now, -1)
             size = self._ledger.log_size()
-            rows = self._ledger.entries_concerning("", self._changing, 0, size)
+            rows = self._ledger.entries_concerning("", self._kinds.changing, 0, size)
             self._projection.project(db, self._changed(rows))
         self._repair = False
         self._open()

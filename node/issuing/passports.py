@@ -59,10 +59,6 @@ class PassportIssuing:
         self._gate = gate
         self._lock = lock
         self._schema = schema
-        self._paths = signing.genesis.rules["passport-paths.json"]
-        events = signing.genesis.lifecycle.events.values()
-        self._producing = next(e for e in events if e.effects.creates)
-        self._publishing = signing.event_with("publish")
 
     def passport(self, claims: JSON, code: str, idempotency_key: str | None) -> tuple[bytes, Sets | None]:
         """(digest of the set list, its credentials as they were just signed; None: it was issued before)."""
@@ -109,7 +105,7 @@ class PassportIssuing:
         batch.documents.append(self._set_list_document(issued, version, battery))
         produced = self._production(identifier, about, issued.category, claims, batch)
         published = self._signing.statement(
-            self._publishing,
+            self._signing.event_with("publish"),
             battery,
             about,
             now,
@@ -165,7 +161,7 @@ class PassportIssuing:
                 status_entry=status_entries(urls, index % BITS_MIN),
                 valid_from=stamp(now),
                 created=stamp(now),
-                paths=self._paths,
+                paths=self._signing.governance.rules["passport-paths.json"],
                 schema=self._schema,
             )
         except CredentialError as error:
@@ -201,10 +197,12 @@ class PassportIssuing:
     ) -> bytes | None:
         """Attest the production of a battery the ledger does not know; the digest of that attestation."""
         battery = identifier.canonical
-        self._admission.require_consistent(battery, self._producing, category.lower())
+        events = self._signing.governance.lifecycle.events.values()
+        producing = next(e for e in events if e.effects.creates)
+        self._admission.require_consistent(battery, producing, category.lower())
         earlier = [
             item
-            for item in self._office.outbox.of_battery(battery, self._producing.type)
+            for item in self._office.outbox.of_battery(battery, producing.type)
             if item.state in ("outbox", "admitted")
         ]
         if earlier:
@@ -220,7 +218,7 @@ class PassportIssuing:
         mass = general.get("batteryMass")
         if isinstance(mass, int | float) and not isinstance(mass, bool) and 0 < mass < 1e6:
             members["mass_grams"] = round(mass * 1000)
-        statement, document = self._signing.event(self._producing, identifier, members, batch.now)
+        statement, document = self._signing.event(producing, identifier, members, batch.now)
         self._admission.require_admissible(statement)
         batch.add(statement, document)
         return statement.digest

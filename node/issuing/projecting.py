@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from credentials.documents.status import BITS_MIN
 from credentials.ledger.standing import LIVE, REVOKED, SUSPENDED, Standing
@@ -20,7 +20,11 @@ class Projection:
     """The lists of one participant's passports; `publishing`: the kinds of statement that publish one."""
 
     def __init__(
-        self, office: OfficeStore, ledger: LedgerStore, lists: OwnStatusLists, publishing: Sequence[str]
+        self,
+        office: OfficeStore,
+        ledger: LedgerStore,
+        lists: OwnStatusLists,
+        publishing: Callable[[], Sequence[str]],
     ) -> None:
         self._office, self._ledger, self._lists = office, ledger, lists
         self._publishing = publishing
@@ -49,7 +53,7 @@ class Projection:
         """A passport whose record is lost has a place that nobody knows here: the raised bits at places of no
         known passport must be as many as the ledger says, or the lists are served no more.
         """
-        lost = self._office.outbox.lost_publications(self._publishing)
+        lost = self._office.outbox.lost_publications(self._publishing())
         if not lost:
             return
         found = [self._status_on_ledger(subject, digest) for subject, digest in lost]

@@ -30,7 +30,7 @@ from credentials.ledger.attestation import (
     draft_attestation,
     sign_attestation,
 )
-from credentials.ledger.genesis import Genesis
+from credentials.ledger.governance import Governance, GovernanceHistory
 from credentials.ledger.lifecycle import Event
 from credentials.ledger.recalls import SCHEME as RECALL
 from credentials.ledger.recalls import recall_subject
@@ -53,21 +53,42 @@ class Signers:
 
 
 class StatementSigner:
-    """Makes documents and attestations. `salt`: of the office, for ids that nobody guesses."""
+    """Makes documents and attestations. `salt`: of the office, for ids that nobody guesses.
 
-    def __init__(self, genesis: Genesis, did: str, signers: Signers, network_key: bytes, salt: bytes) -> None:
-        self.genesis = genesis
+    What is signed now is admitted by the next block at the earliest, so what governs that one is asked.
+    """
+
+    def __init__(
+        self,
+        network_id: bytes,
+        history: GovernanceHistory,
+        did: str,
+        *,
+        signers: Signers,
+        network_key: bytes,
+        salt: bytes,
+    ) -> None:
+        self._network_id = network_id
+        self._history = history
         self.did = did
         self.signers = signers
         self._network_key = network_key
         self._salt = salt
-        self.identifiers = genesis.rules["gbt34014.json"]
-        events = genesis.lifecycle.events.values()
-        self._listing = next(e for e in events if e.effects.status_list)
+
+    @property
+    def governance(self) -> Governance:
+        """What governs the next block."""
+        return self._history.latest
+
+    @property
+    def identifiers(self) -> JSON:
+        """The table by which identifiers of batteries are read."""
+        table: JSON = self.governance.rules["gbt34014.json"]
+        return table
 
     def event_with(self, effect: str) -> Event:
         """The event that does this to a passport."""
-        events = self.genesis.lifecycle.events.values()
+        events = self.governance.lifecycle.events.values()
         return next(e for e in events if e.effects.passport == effect)
 
     def identifier(self, text: str, scheme: str | None = None) -> Identifier:
@@ -185,8 +206,8 @@ class StatementSigner:
         }
 
     def parse_draft(self, draft: JSON) -> Any:
-        event = self.genesis.lifecycle.event(draft["event"])
-        if event is None or draft["issuer"] not in self.genesis.participants:
+        event = self.governance.lifecycle.event(draft["event"])
+        if event is None or draft["issuer"] not in self.governance.participants:
             raise ValueError("its event or its issuer is not of this network")
         values = read_members(event, draft["members"], self.identifier)
         fields = self._ledger_fields(event, values)
@@ -194,7 +215,7 @@ class StatementSigner:
             kind=event.type,
             issuer=draft["issuer"],
             subject=_plain(self.subject(self.identifier(draft["battery"]))),
-            network_id=self.genesis.network_id,
+            network_id=self._network_id,
             event_time=draft["event_time"],
             document_digest=b64u_decode(draft["document_digest"]),
             content_type=SET_LIST_TYPE if "set_list" in fields else CREDENTIAL_TYPE,
@@ -202,8 +223,9 @@ class StatementSigner:
         )
 
     def list_statement(self, about: Subject, now: int, update: StatusUpdate) -> Statement:
+        events = self.governance.lifecycle.events.values()
         return self.statement(
-            self._listing,
+            next(e for e in events if e.effects.status_list),
             None,
             about,
             now,
@@ -223,7 +245,7 @@ class StatementSigner:
                 kind=event.type,
                 issuer=self.did,
                 subject=_plain(about),
-                network_id=self.genesis.network_id,
+                network_id=self._network_id,
                 **_plain_fields(fields),
             )
         except CredentialError as error:

@@ -1,23 +1,29 @@
-"""What consensus takes from genesis and from the disk: its configuration, the keys of notes, the tip."""
+"""What consensus takes from the founding and from the disk: its configuration, keys of notes, the tip."""
 
 from __future__ import annotations
 
 from consensus.chain import ChainConfig, Timeouts, Tip
 from consensus.checkpoint import NoteKey
 from consensus.merkle import Frontier
-from credentials.ledger.genesis import Genesis, cosign_key, log_key
+from credentials.ledger.genesis import Genesis
+from credentials.ledger.governance import Governance, GovernanceHistory
 from credentials.ledger.registry import genesis_app_hash
 from node.storage.ledger import LedgerStore
 
 
 def chain_config(genesis: Genesis) -> ChainConfig:
-    """What consensus takes from genesis."""
-    limits = genesis.limits
+    """What consensus starts from: the network, and what governs the first block.
+
+    Whoever votes later follows from what the ledger did since: `Execution.validator_updates`, kept by height
+    in the store; the timers are those of the founding for as long as limits cannot change.
+    """
+    governance = genesis.history().latest
+    limits = governance.limits
     return ChainConfig(
         network_id=genesis.network_id,
-        validators=genesis.validators,
+        validators=governance.validators,
         config_digest=genesis.config_digest,
-        app_version=genesis.app_version,
+        app_version=governance.app_version,
         timeouts=Timeouts(
             propose_ms=limits.timeout_propose_ms,
             propose_delta_ms=limits.timeout_delta_ms,
@@ -27,13 +33,21 @@ def chain_config(genesis: Genesis) -> ChainConfig:
         block_bytes_max=limits.block_bytes_max,
         heartbeat_ms=limits.heartbeat_ms,
         evidence_heights_max=limits.evidence_heights_max,
-        note_keys={v.name: note_keys(genesis, v.name) for v in genesis.validators.validators},
+        note_keys={
+            v.name: note_keys(governance, genesis.origin, v.name) for v in governance.validators.validators
+        },
     )
 
 
-def note_keys(genesis: Genesis, did: str) -> tuple[NoteKey, NoteKey]:
-    """The keys with which a validator signs checkpoints."""
-    return log_key(genesis, did), cosign_key(genesis, did)
+def note_keys(governance: Governance, origin: str, did: str) -> tuple[NoteKey, NoteKey]:
+    """The keys with which a validator signs checkpoints of the log called `origin`."""
+    return governance.log_key(origin, did), governance.cosign_key(did)
+
+
+def history_of(ledger: LedgerStore, genesis: Genesis) -> GovernanceHistory:
+    """What governed at every height that this disk knows, and what governs the next one."""
+    kept = ledger.tip()
+    return genesis.history(kept.height if kept is not None else 0)
 
 
 def tip_of(ledger: LedgerStore, genesis: Genesis) -> Tip:

@@ -23,7 +23,7 @@ from consensus.checkpoint import (
 from consensus.cose import Signer
 from consensus.log_policy import LogPolicy
 from consensus.merkle import Tree
-from credentials.ledger.genesis import key_name
+from credentials.ledger.governance import key_name
 
 SIZES_MAX = 256  # checkpoints waited for at one time
 

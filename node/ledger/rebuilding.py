@@ -33,7 +33,7 @@ def rebuild(path: Path, genesis: Genesis, policy: LogPolicy) -> int:
     remove(scratch)
     old, new = LedgerStore(path), LedgerStore(scratch)
     try:
-        if old.validator_history(genesis.validators).steps[1:]:
+        if old.validator_history(genesis.governance.validators).steps[1:]:
             raise SetupError("the validators have changed since genesis: rebuild from a peer (--from URL)")
         height, root = _replay(old, new, genesis)
         _keep_notes(old, new, policy, root)
@@ -73,7 +73,8 @@ def remove(path: Path) -> None:
 def _replay(old: LedgerStore, new: LedgerStore, genesis: Genesis) -> tuple[int, bytes]:
     """(height, root of the log)."""
     start = tip_of(new, genesis)
-    registry = Registry(genesis, SqliteStandingReader(new), start.app_hash, StandingsMap([]), 0)
+    history = genesis.history()
+    registry = Registry(genesis, SqliteStandingReader(new), start.app_hash, StandingsMap([]), history)
     log, before, height = Frontier(), genesis.network_id, 0
     while pairs := old.blocks(height + 1, BLOCKS_AT_ONCE, BLOCKS_BYTES_MAX):
         for data, certificate in pairs:
@@ -85,7 +86,7 @@ def _replay(old: LedgerStore, new: LedgerStore, genesis: Genesis) -> tuple[int, 
                     "(--from URL)"
                 )
             decoded = CommitCertificate.decode(certificate)
-            verify_certificate(decoded, block, genesis.validators, genesis.network_id)
+            verify_certificate(decoded, block, history.at(block.height).validators, genesis.network_id)
             execution = registry.finalize_block(block)
             rows = [row_of(entry) for entry in execution.entries]
             log = log.append([row.leaf_hash for row in rows])

@@ -70,7 +70,7 @@ def write(ledger: LedgerStore, genesis: Genesis, out: Path) -> int:
             kept, tip = ledger.checkpoint(), ledger.tip()
             if tip is None:
                 raise SetupError("this ledger has no block yet: there is nothing to take a snapshot of")
-            if ledger.validator_history(genesis.validators).steps[1:]:
+            if ledger.validator_history(genesis.governance.validators).steps[1:]:
                 raise SetupError("the validators have changed since genesis: join by blocks, not by snapshot")
             if kept is not None and kept[0] == ledger.log_size():
                 scratch = out.with_name(out.name + ".new")
@@ -333,7 +333,11 @@ class _Chain:
         if block.height != height or block.previous_id != before:
             raise SnapshotRefused(f"block {height} does not follow the one before it")
         verify_certificate(
-            CommitCertificate.decode(certificate), block, genesis.validators, genesis.network_id
+            # Those of genesis: no snapshot is made once the validators have changed.
+            CommitCertificate.decode(certificate),
+            block,
+            genesis.governance.validators,
+            genesis.network_id,
         )
         self._blocks.append((block.app_hash, block.log_size, block.log_root, block.id))
         self._adoption.block(height, block.id, block.time, data, certificate)

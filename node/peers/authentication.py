@@ -1,9 +1,9 @@
-"""Who is heard: requests between nodes and their answers, signed by transport keys of genesis.
+"""Who is heard: requests between nodes and their answers, signed by transport keys on the ledger.
 
     request  ["comity/peer/v1", network id, sender, receiver, time, nonce(16), path, sealed body]
     reply    ["comity/peer-reply/v1", network id, receiver, sender, time, its nonce, path, sealed body]
 
-Only participants of genesis are heard, within a window of time, and each request once. What was captured and
+Only who takes part now is heard, within a window of time, and each request once. What was captured and
 is sent again is refused, and costs its signer nothing: it did not send it.
 """
 
@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 from consensus.cose import SeedSigner, parse_sign1, sign1, verify_sign1
 from consensus.encoding import decode, encode
 from consensus.errors import ConsensusError
-from credentials.ledger.genesis import Genesis
+from credentials.ledger.governance import GovernanceHistory
 from node.errors import ProblemError, forbidden
 from node.peers.certificates import Trust, make_certificate, pinned
 from node.peers.messages import BODY_BYTES_MAX, not_authenticated
@@ -33,9 +33,15 @@ class PeerAuthentication:
     """Signs what goes to peers, and opens what comes from them."""
 
     def __init__(
-        self, genesis: Genesis, did: str, signer: SeedSigner, now: Callable[[], float] = time.time
+        self,
+        network_id: bytes,
+        history: GovernanceHistory,
+        did: str,
+        signer: SeedSigner,
+        now: Callable[[], float] = time.time,
     ) -> None:
-        self._genesis = genesis
+        self._network_id = network_id
+        self._history = history
         self.did = did
         self._signer = signer
         self._sealing = Sealing(signer.seed)
@@ -44,6 +50,10 @@ class PeerAuthentication:
         self._lock = threading.Lock()
         self.patience = Patience()
         self.on_clock: Callable[[str, float], None] | None = None  # (peer, what its clock shows)
+
+    def votes(self, did: str) -> bool:
+        """True for a validator of the next block."""
+        return self._history.latest.votes(did)
 
     def request(self, receiver: str, path: str, body: bytes) -> tuple[bytes, bytes]:
         """(signed request, its nonce)."""
@@ -87,7 +97,7 @@ class PeerAuthentication:
         """What a TLS connection to `did` must show."""
 
         def transport() -> bytes | None:
-            key = self._genesis.key(did, "transport", int(self._now()))
+            key = self._history.latest.key(did, "transport", int(self._now()))
             return None if key is None else key.public
 
         return pinned(did, transport, self._now)
@@ -101,12 +111,11 @@ class PeerAuthentication:
 
     def _sign(self, tag: str, receiver: str, nonce: bytes, path: str, body: bytes) -> bytes:
         now = int(self._now())
-        reader = self._genesis.key(receiver, "transport", now)
+        reader = self._history.latest.key(receiver, "transport", now)
         if reader is None:
-            raise not_authenticated(f"genesis names no transport key of {receiver} for this time")
+            raise not_authenticated(f"the network knows no transport key of {receiver} for this time")
         sealed = self._sealing.seal(reader.public, body)
-        network_id = self._genesis.network_id
-        payload = encode([tag, network_id, self.did, receiver, now, nonce, path, sealed])
+        payload = encode([tag, self._network_id, self.did, receiver, now, nonce, path, sealed])
         return sign1({}, payload, self._signer)
 
     def _open(self, tag: str, data: bytes, path: str) -> tuple[str, int, bytes, bytes]:
@@ -127,22 +136,23 @@ class PeerAuthentication:
                     pass
                 case _:
                     raise not_authenticated("this is not a peer request")
-            if network != self._genesis.network_id:
+            if network != self._network_id:
                 raise forbidden(
                     "other_network",
                     f"the request is of network {network.hex()[:16]}, this node is in network "
-                    f"{self._genesis.network_id.hex()[:16]}: compare genesis.toml",
+                    f"{self._network_id.hex()[:16]}: compare genesis.toml",
                 )
             if receiver != self.did:
                 raise forbidden("wrong_receiver", f"the request is for {receiver}, this node is {self.did}")
-            participant = self._genesis.participants.get(sender)
+            governance = self._history.latest
+            participant = governance.participant(sender)
             if participant is None:
                 raise not_authenticated(f"{sender} is not a participant of this network")
             if self.patience.exhausted(sender):
                 raise ProblemError(
                     429, "too_many_refused", "Come again", "too many of your messages had to be refused"
                 )
-            key = self._genesis.key(sender, "transport", sent)
+            key = governance.key(sender, "transport", sent)
             if key is None or message.protected.get(4) != key.id.encode():
                 raise not_authenticated(f"the request is not signed by the transport key of {sender}")
             verify_sign1(message, key.public)

@@ -6,7 +6,7 @@ itself; an extension holds what makes it believable:
     2.25.185305138317284541830262437530212345678   OCTET STRING, 64 bytes: Ed25519 by the `transport` key over
         CBOR ["comity/tls/v1", DID, SubjectPublicKeyInfo, not before (s), not after (s)]
 
-The same way is taken by libp2p's TLS handshake. Who asks a peer reads the peer's transport key in genesis,
+The same way is taken by libp2p's TLS handshake. Who asks a peer reads the peer's transport key on the ledger,
 not a list of authorities; a certificate of an authority that the operator named is believed as well.
 """
 

@@ -58,7 +58,6 @@ class Peer:
 
     did: str
     address: str
-    validator: bool
     link: Link
     outgoing: PeerQueue = field(default_factory=PeerQueue)
     height: int = 0
@@ -77,14 +76,13 @@ class Gossip:
         self,
         authentication: PeerAuthentication,
         addresses: Mapping[str, str],
-        validators: Iterable[str],
         inbox: PeerInbox,
         *,
         poll_s: float,
         trusts: Iterable[Trust] = (),
     ) -> None:
         """`trusts`: whom to believe beside the peers' own certificates, as the operator said."""
-        voting, trusts = set(validators), list(trusts)
+        trusts = list(trusts)
         self._authentication = authentication
         self._inbox = inbox
         self._poll_s = poll_s
@@ -94,9 +92,7 @@ class Gossip:
         self.cpu_s: defaultdict[str, float] = defaultdict(float)  # seconds by stage: send, receive, refuse
         self._counting = threading.Lock()
         self.peers = {
-            did: Peer(
-                did, address.rstrip("/"), did in voting, Link(address, [authentication.trust(did), *trusts])
-            )
+            did: Peer(did, address.rstrip("/"), Link(address, [authentication.trust(did), *trusts]))
             for did, address in addresses.items()
             if did != authentication.did
         }
@@ -119,7 +115,7 @@ class Gossip:
     def broadcast(self, item: Item, *, observers: bool = False) -> None:
         """Queue an item for every validator (and, if asked, every observer)."""
         for peer in self.peers.values():
-            if peer.validator or observers:
+            if observers or self._authentication.votes(peer.did):
                 peer.outgoing.put(item)
 
     def send(self, did: str, item: Item) -> None:

@@ -2,7 +2,7 @@
 
     box = nonce(24) || XSalsa20-Poly1305 under X25519(own transport key, reader's transport key)
 
-The transport keys of genesis are Ed25519 keys; libsodium says how each becomes one for X25519. A restricted
+Transport keys are Ed25519 keys; libsodium says how each becomes one for X25519. A restricted
 set, a presentation or an attestation is readable by the two participants and by nobody between them.
 """
 
@@ -24,7 +24,7 @@ class Sealing:
 
     def __init__(self, seed: bytes) -> None:
         self._private = nacl.signing.SigningKey(seed).to_curve25519_private_key()
-        self._boxes: dict[bytes, nacl.public.Box] = {}  # as many as genesis names transport keys
+        self._boxes: dict[bytes, nacl.public.Box] = {}  # as many as there are transport keys
 
     def seal(self, reader: bytes, data: bytes) -> bytes:
         """`data` for the holder of the Ed25519 key `reader`."""

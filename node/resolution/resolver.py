@@ -22,7 +22,7 @@ from credentials.documents.keys import (
 from credentials.documents.suites.integrity import KeyOf
 from credentials.documents.uri import parse_did
 from credentials.errors import CredentialError
-from credentials.ledger.genesis import Genesis
+from credentials.ledger.governance import GovernanceHistory
 from credentials.verdicts.verifier import participant_key
 from node.resolution.fetch import Fetcher, FetchError
 
@@ -32,10 +32,10 @@ DOCUMENT_TYPES = "application/did+json, application/did+ld+json, application/jso
 
 
 class Resolver:
-    """Resolves DIDs for one node."""
+    """Resolves DIDs for one node; a participant's as it stands now, with every key it had."""
 
-    def __init__(self, genesis: Genesis, fetcher: Fetcher) -> None:
-        self._genesis = genesis
+    def __init__(self, history: GovernanceHistory, fetcher: Fetcher) -> None:
+        self._history = history
         self._fetcher = fetcher
 
     def document(self, did: str) -> JSON:
@@ -44,7 +44,7 @@ class Resolver:
         `issuer_unknown` for a DID whose documents are not looked up here, `issuer_document_invalid` for what
         a server sent in place of one.
         """
-        participant = self._genesis.participants.get(did)
+        participant = self._history.latest.participant(did)
         if participant is not None:
             return did_document(participant)
         require_did(did)
@@ -73,7 +73,7 @@ class Resolver:
         fetched: dict[str, JSON] = {}
 
         def key_of(method: str) -> bytes:
-            key = participant_key(self._genesis, method)
+            key = participant_key(self._history.latest, method)
             if key is not None:
                 if purpose != "assertionMethod":
                     raise CredentialError("issuer_key_mismatch", f"The key is not one for {purpose}.")

@@ -48,18 +48,8 @@ from consensus.errors import ConsensusError
 from consensus.log_policy import LogPolicy
 from credentials.documents.uri import parse_uri
 from credentials.errors import CredentialError
-from credentials.ledger.genesis import (
-    Accreditation,
-    Genesis,
-    Key,
-    Limits,
-    Participant,
-    key_check,
-    log_policy,
-    parse_card,
-    write_card,
-    write_genesis,
-)
+from credentials.ledger.genesis import Genesis, key_check, parse_card, write_card, write_genesis
+from credentials.ledger.parties import Accreditation, Key, Limits, Participant
 from credentials.ledger.recognition import Recognition
 from node.config import DataDirectory, policy_name, read_table, require_strong, rule_files, shipped_policy
 from node.errors import SetupError
@@ -284,10 +274,10 @@ def create(out: Path, founding: Founding) -> Genesis:
             limits=founding.limits,
         )
         genesis = Genesis.parse(data, files)
-        policy = log_policy(genesis)
+        policy = genesis.governance.log_policy(genesis.origin)
     except (CredentialError, ConsensusError) as error:
         raise SetupError(f"no network was founded: {error}") from error
-    unknown = founding.addresses.keys() - genesis.participants.keys()
+    unknown = founding.addresses.keys() - genesis.governance.participants.keys()
     if unknown:
         raise SetupError(f"an address is given for {min(unknown)}, which is no participant")
     (out / RULES_FOLDER).mkdir(parents=True, exist_ok=True)
@@ -322,7 +312,6 @@ class Network:
     policy: LogPolicy
     policy_text: str
     addresses: Mapping[str, str]
-    rule_files: Mapping[str, bytes]
 
 
 def verify(directory: Path) -> Network:
@@ -348,7 +337,7 @@ def verify(directory: Path) -> Network:
         raise SetupError(
             f"{directory / POLICY_FILE} is of the log {policy.origin}, genesis is of {genesis.origin}"
         )
-    return Network(genesis, policy, text, _addresses(directory, genesis), files)
+    return Network(genesis, policy, text, _addresses(directory, genesis))
 
 
 def _addresses(directory: Path, genesis: Genesis) -> dict[str, str]:
@@ -363,7 +352,7 @@ def _addresses(directory: Path, genesis: Genesis) -> dict[str, str]:
     if not isinstance(addresses, dict):
         raise SetupError(f"{path}: addresses is a table of DID = URL")
     for did, url in addresses.items():
-        if did not in genesis.participants:
+        if did not in genesis.governance.participants:
             raise SetupError(f"{path} gives an address for {did}, which is no participant of this network")
         _require_url(did, url, f"{path}: ")
     return addresses
@@ -405,7 +394,7 @@ def join(directory: DataDirectory, network: Path, passphrase: str) -> Network:
 
 def open_network_key(genesis: Genesis, keys: Keys) -> bytes:
     """The network key, if these keys are those of a participant of this genesis."""
-    participant = genesis.participant(keys.did)
+    participant = genesis.governance.participant(keys.did)
     if participant is None:
         raise SetupError(
             f"{keys.did} is no participant of the network {genesis.name} "

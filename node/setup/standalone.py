@@ -12,7 +12,7 @@ import tomllib
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from credentials.ledger.genesis import Accreditation
+from credentials.ledger.parties import Accreditation
 from node.config import DataDirectory
 from node.errors import SetupError
 from node.setup import network

@@ -17,6 +17,7 @@ from consensus.standings_map import StandingsMap
 from credentials.documents.issuer import PASSPORT_SCHEMA
 from credentials.documents.passport import PassportSchema
 from credentials.ledger.genesis import Genesis
+from credentials.ledger.governance import GovernanceHistory
 from credentials.ledger.registry import Registry
 from credentials.verdicts.evidence import NetworkView, Policy
 from node import config
@@ -29,7 +30,7 @@ from node.issuing.ledger_follower import Following, Speaking
 from node.issuing.outbox import Outbox
 from node.issuing.profiled import Securing
 from node.issuing.signing import Signers
-from node.ledger.chain import chain_config, tip_of
+from node.ledger.chain import chain_config, history_of, tip_of
 from node.ledger.checkpoints import Checkpoints
 from node.ledger.cosigner import Cosigner, Cosigning
 from node.ledger.embedded import EmbeddedEngine
@@ -113,6 +114,7 @@ class _Disk:
     stores: Stores
     tree: Tree
     tip: Tip
+    history: GovernanceHistory  # asked by every room, moved on by the registry
 
     @property
     def genesis(self) -> Genesis:
@@ -120,7 +122,8 @@ class _Disk:
 
     @property
     def votes(self) -> bool:
-        return self.genesis.validators.get(self.keys.did) is not None
+        """On the next block; a node that becomes a validator, or is none any more, is started again."""
+        return self.history.latest.votes(self.keys.did)
 
 
 def _open(directory: DataDirectory, passphrase: str, public_url: str | None) -> _Disk:
@@ -154,6 +157,7 @@ def _open(directory: DataDirectory, passphrase: str, public_url: str | None) -> 
         stores=Stores(signing, ledger, office),
         tree=tree,
         tip=tip,
+        history=history_of(ledger, network.genesis),
     )
 
 
@@ -174,7 +178,7 @@ def _agree(disk: _Disk) -> _Agreement:
     keys, genesis, stores, tip = disk.keys, disk.genesis, disk.stores, disk.tip
     standings = StandingsMap(stores.ledger.standings(), stores.ledger.bucket)
     reader = SqliteStandingReader(stores.ledger)
-    registry = Registry(genesis, reader, tip.app_hash, standings, tip.height)
+    registry = Registry(genesis, reader, tip.app_hash, standings, disk.history)
     cosigner = None
     if disk.votes:
         cosigner = Cosigner(keys.did, keys.signer("log"), keys.signer("cosign"), stores.signing)
@@ -193,12 +197,11 @@ def _agree(disk: _Disk) -> _Agreement:
         signer=keys.signer("vote") if disk.votes else None,
     )
     engine = EmbeddedEngine(ordering)
-    authentication = PeerAuthentication(genesis, keys.did, keys.signer("transport"))
+    authentication = PeerAuthentication(genesis.network_id, disk.history, keys.did, keys.signer("transport"))
     authentication.on_clock = engine.peer_clock
     gossip = Gossip(
         authentication,
         disk.network.addresses,
-        [v.name for v in genesis.validators.validators],
         engine,
         poll_s=POLL_VALIDATOR_S if disk.votes else POLL_OBSERVER_S,
         trusts=[by_authority(ca_file)] if (ca_file := disk.settings.peers_ca_file) is not None else [],
@@ -230,33 +233,32 @@ def _view_of(disk: _Disk) -> Callable[..., NetworkView]:
     """What verdicts read of the network, with what is the same at every height."""
     return partial(
         NetworkView,
-        genesis=disk.genesis,
-        recognitions=disk.genesis.recognitions,
-        lists_opened={},
+        network_id=disk.genesis.network_id,
+        network_name=disk.genesis.name,
         log_policy=disk.network.policy_text,
     )
 
 
 def _work(disk: _Disk, agreement: _Agreement, *, open_api: bool) -> _Trades:
-    keys, genesis, stores = disk.keys, disk.genesis, disk.stores
-    tables = config.tables(disk.network.rule_files)
+    keys, stores, history = disk.keys, disk.stores, disk.history
     schemas = {name: PassportSchema(schema) for name, schema in config.schemas().items()}
     contexts, related = disk.settings.known_contexts(), config.related_resources()
     gate = Gate()
     issuing = _issuing(disk, agreement.registry, schemas.get(PASSPORT_SCHEMA["id"]), gate)
     gathering = Gathering(
-        genesis=genesis,
+        history=history,
+        created=disk.genesis.created,
         did=keys.did,
         network_key=disk.network_key,
         ledger=stores.ledger,
         office=stores.office,
         gossip=agreement.gossip,
-        tables=tables,
+        tables=config.tables,
         policy=disk.policy,
-        view=partial(_view_of(disk), tables=tables, schemas=schemas, contexts=contexts, resources=related),
+        view=partial(_view_of(disk), schemas=schemas, contexts=contexts, resources=related),
     )
     fetcher = Fetcher(disk.settings.fetch or (FetchPolicy(public=True) if open_api else None))
-    resolver = Resolver(genesis, fetcher)
+    resolver = Resolver(history, fetcher)
     securing = Securing(
         issuers=keys.issuers(),
         open_api=open_api,
@@ -273,9 +275,9 @@ def _work(disk: _Disk, agreement: _Agreement, *, open_api: bool) -> _Trades:
         contexts=contexts,
         related=related,
         schemas=schemas,
-        tables=tables,
+        tables=config.tables(history.latest),  # their words
         own_list=securing.newest_list,
-        ledger_means=LedgerSources(gathering, disk.policy, genesis),
+        ledger_means=LedgerSources(gathering, disk.policy, history),
         list_issuers=disk.settings.list_issuers,
         open_api=open_api,
     )
@@ -302,7 +304,8 @@ def _work(disk: _Disk, agreement: _Agreement, *, open_api: bool) -> _Trades:
 def _issuing(disk: _Disk, registry: Registry, schema: PassportSchema | None, gate: Gate) -> Issuing:
     keys = disk.keys
     return Issuing(
-        genesis=disk.genesis,
+        network_id=disk.genesis.network_id,
+        history=disk.history,
         did=keys.did,
         signers=Signers(keys.signer("attest"), keys.signer("credential")),
         network_key=disk.network_key,
@@ -315,10 +318,10 @@ def _issuing(disk: _Disk, registry: Registry, schema: PassportSchema | None, gat
 
 
 def _follow(disk: _Disk, issuing: Issuing, securing: Securing, gathering: Gathering, gate: Gate) -> Following:
-    stores, genesis = disk.stores, disk.genesis
+    stores = disk.stores
 
     def caught_up() -> bool:
-        lag = gathering.lag.lag_heights(tip_of(stores.ledger, genesis).height)
+        lag = gathering.lag.lag_heights(disk.history.height)
         return gathering.lag.quorum_silence_s() is not None and lag <= 1
 
     return Following(
@@ -326,7 +329,7 @@ def _follow(disk: _Disk, issuing: Issuing, securing: Securing, gathering: Gather
         ledger=stores.ledger,
         signing=stores.signing,
         did=disk.keys.did,
-        lifecycle=genesis.lifecycle,
+        history=disk.history,
         speaking=(Speaking((issuing.lists,), issuing.lock), Speaking(securing.lists, securing.lock)),
         gate=gate,
         caught_up=caught_up,
@@ -355,7 +358,9 @@ def _look_out(
     lookout = readiness.Lookout(
         (
             readiness.of_threads(supervisor),
-            readiness.of_agreement(engine.condition, heartbeat_s=disk.genesis.limits.heartbeat_ms // 1000),
+            readiness.of_agreement(
+                engine.condition, heartbeat_s=disk.history.latest.limits.heartbeat_ms // 1000
+            ),
             readiness.of_clock(engine.condition),
             readiness.of_pool(engine.condition, COUNT_MAX),
             readiness.of_lag(trades.gathering.lag.lag_heights, last_block, disk.policy.lag_heights_max),
@@ -373,6 +378,7 @@ def _overview(disk: _Disk, agreement: _Agreement, trades: _Trades, supervisor: S
     return Overview(
         did=disk.keys.did,
         genesis=disk.genesis,
+        history=disk.history,
         policy=disk.policy,
         tree=disk.tree,
         ledger=disk.stores.ledger,
@@ -388,18 +394,19 @@ def _overview(disk: _Disk, agreement: _Agreement, trades: _Trades, supervisor: S
 
 
 def _serve(disk: _Disk, agreement: _Agreement, trades: _Trades, port: int, hosts: Hosts) -> Service:
-    genesis, stores, gathering = disk.genesis, disk.stores, trades.gathering
+    history, stores, gathering = disk.history, disk.stores, trades.gathering
     office, ledger = stores.office, stores.ledger
     supervisor = _employ(agreement, trades)
     progress = ProgressReport(ledger, trades.issuing)
-    shelf = Shelf(ledger, genesis, disk.directory.root)
+    shelf = Shelf(ledger, disk.genesis, disk.directory.root)
     return Service(
         words={language: Words(language, gathering.tables) for language in LANGUAGES},
         port=port,
         hosts=hosts,
-        passports=PassportDesk(genesis, trades.issuing, office, trades.outbox, progress),
+        passports=PassportDesk(history, trades.issuing, office, trades.outbox, progress),
         vc_api=VcApi(
-            participant=genesis.participants[disk.keys.did],
+            history=history,
+            did=disk.keys.did,
             open_api=trades.open_api,
             securing=trades.securing,
             checking=trades.checking,
@@ -409,12 +416,12 @@ def _serve(disk: _Disk, agreement: _Agreement, trades: _Trades, port: int, hosts
             outbox=trades.outbox,
             progress=progress,
         ),
-        batteries=Batteries(genesis, trades.issuing, gathering, ledger, office),
+        batteries=Batteries(trades.issuing, gathering, ledger, office),
         clearance=Clearance(gathering, disk.policy, trades.judging),
         consignments=trades.consignments,
         judging=trades.judging,
         records=RecordDesk(
-            genesis=genesis,
+            history=history,
             log_policy=disk.network.policy_text,
             proofs=Proofs(ledger, office, disk.tree, disk.network.policy, gathering),
             tree=disk.tree,
@@ -428,7 +435,7 @@ def _serve(disk: _Disk, agreement: _Agreement, trades: _Trades, port: int, hosts
             office,
             disk.directory.operator(),
             audience=disk.policy.audience,
-            roles=genesis.participants[disk.keys.did].roles,
+            roles=lambda: history.latest.participants[disk.keys.did].roles,
         ),
         peers=PeerDoor(agreement.gossip, agreement.engine, ledger, gathering, shelf),
         supervisor=supervisor,

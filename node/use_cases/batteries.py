@@ -7,7 +7,6 @@ from typing import Any, TypedDict
 
 from credentials.documents.canonical import b64u
 from credentials.ledger.attestation import Attestation
-from credentials.ledger.genesis import Genesis
 from credentials.ledger.standing import LIVE, Standing
 from credentials.verdicts.record import Record
 from node.issuing.issuing import Issuing
@@ -50,13 +49,11 @@ class Batteries:
 
     def __init__(
         self,
-        genesis: Genesis,
         issuing: Issuing,
         gathering: Gathering,
         ledger: LedgerStore,
         office: OfficeStore,
     ) -> None:
-        self._genesis = genesis
         self._issuing = issuing
         self._gathering = gathering
         self._ledger = ledger
@@ -69,7 +66,7 @@ class Batteries:
         with self._ledger.reading(), self._office.reading():
             view = self._gathering.ledger_view(about, found.canonical)
             network = self._gathering.network_view({})
-            record = Record.read(view, network.genesis)
+            record = Record.read(view, network.governance)
             standing = view.standing
             published = [r.attestation for r in record.admitted if r.attestation.set_list is not None]
             digests = [d for a in published if a.set_list is not None for d in a.set_list.points.values()]
@@ -83,7 +80,7 @@ class Batteries:
             "height": network.height,
             "block_time": network.block_time,
             "standing": None if standing is None else _standing(standing),
-            "timeline": [dict(step) for step in record.timeline(self._genesis)],
+            "timeline": [dict(step) for step in record.timeline(network.governance)],
             "passports": passports,
         }
 

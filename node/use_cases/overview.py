@@ -9,6 +9,7 @@ from typing import Any, TypedDict
 from consensus.merkle import Tree
 from credentials.documents.canonical import b64u
 from credentials.ledger.genesis import Genesis
+from credentials.ledger.governance import GovernanceHistory
 from credentials.verdicts.evidence import Policy
 from node import config
 from node.answers import FaultRecord
@@ -39,7 +40,7 @@ class PeerShown(TypedDict):
 
 
 class ParticipantShown(TypedDict):
-    """A participant of genesis with what it is accredited for."""
+    """A participant with what it is accredited for."""
 
     did: str
     name: str
@@ -88,10 +89,11 @@ class StatusAnswer(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """Reads the node as a whole."""
+    """Reads the node as a whole, and who takes part by what governs the next block."""
 
     did: str
-    genesis: Genesis
+    genesis: Genesis  # name, id and origin of the network
+    history: GovernanceHistory
     policy: Policy
     tree: Tree
     ledger: LedgerStore
@@ -110,7 +112,8 @@ class Overview:
 
     def status(self) -> StatusAnswer:
         """This node, its peers and its log."""
-        own, genesis = self.genesis.participants[self.did], self.genesis
+        genesis, governance = self.genesis, self.history.latest
+        own = governance.participants[self.did]
         tip = self.ledger.tip()
         height, block_time = (tip.height, tip.time) if tip else (0, genesis.created)
         kept = self.ledger.checkpoint()
@@ -120,12 +123,12 @@ class Overview:
             "name": own.name,
             "jurisdiction": own.jurisdiction,
             "roles": list(own.roles),
-            "validator": genesis.validators.get(self.did) is not None,
+            "validator": governance.votes(self.did),
             "network": {
                 "name": genesis.name,
                 "id": genesis.network_id.hex(),
                 "origin": genesis.origin,
-                "app_version": genesis.app_version,
+                "app_version": governance.app_version,
             },
             "policy": {"name": self.policy.name, "title": self.policy.title},
             "height": height,
@@ -153,7 +156,8 @@ class Overview:
 
     def _peers(self, height: int) -> list[PeerShown]:
         shown: list[PeerShown] = []
-        for did, participant in self.genesis.participants.items():
+        governance = self.history.latest
+        for did, participant in governance.participants.items():
             if did == self.did:
                 continue
             peer = self.gossip.peers.get(did)
@@ -163,7 +167,7 @@ class Overview:
                     "name": participant.name,
                     "jurisdiction": participant.jurisdiction,
                     "roles": list(participant.roles),
-                    "validator": self.genesis.validators.get(did) is not None,
+                    "validator": governance.votes(did),
                     "height": self.gathering.lag.believed(peer.height, height) if peer else None,
                     "last_seen": int(peer.last_seen) if peer and peer.last_seen else None,
                     "reachable": bool(peer and peer.reachable),
@@ -173,14 +177,15 @@ class Overview:
         return shown
 
     def participants(self) -> list[ParticipantShown]:
-        """Everybody in genesis."""
+        """Everybody who takes part."""
+        governance = self.history.latest
         return [
             {
                 "did": did,
                 "name": participant.name,
                 "jurisdiction": participant.jurisdiction,
                 "roles": list(participant.roles),
-                "validator": self.genesis.validators.get(did) is not None,
+                "validator": governance.votes(did),
                 "accreditations": [
                     {
                         "roles": list(a.roles),
@@ -190,11 +195,10 @@ class Overview:
                         "valid_from": a.valid_from,
                         "valid_until": a.valid_until,
                     }
-                    for a in self.genesis.accreditations
-                    if a.participant == did
+                    for a in governance.accreditations_of(did)
                 ],
             }
-            for did, participant in self.genesis.participants.items()
+            for did, participant in governance.participants.items()
         ]
 
     def metrics(self) -> dict[str, float]:

@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 import orjson
 
 from credentials.documents.canonical import b64u
-from credentials.ledger.genesis import Genesis
+from credentials.ledger.governance import GovernanceHistory
 from node.answers import (
     AttestedRecord,
     CountersignAnswer,
@@ -60,13 +60,13 @@ class PassportDesk:
 
     def __init__(
         self,
-        genesis: Genesis,
+        history: GovernanceHistory,
         issuing: Issuing,
         office: OfficeStore,
         outbox: Outbox,
         progress: ProgressReport,
     ) -> None:
-        self._genesis = genesis
+        self._history = history
         self._issuing = issuing
         self._office = office
         self._outbox = outbox
@@ -184,7 +184,7 @@ class PassportDesk:
                     for member in event.members.values()
                 ],
             }
-            for event in self._genesis.lifecycle.events.values()
+            for event in self._history.latest.lifecycle.events.values()
             if event.battery_event
         ]
 

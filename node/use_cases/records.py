@@ -9,7 +9,7 @@ import orjson
 from consensus.errors import ConsensusError
 from consensus.merkle import Tree
 from credentials.documents.canonical import b64u
-from credentials.ledger.genesis import Genesis
+from credentials.ledger.governance import GovernanceHistory
 from node.errors import ProblemError, not_found
 from node.receipts.maker import Proofs
 from node.storage.ledger import LedgerStore
@@ -44,7 +44,7 @@ class RecordDesk:
     def __init__(
         self,
         *,
-        genesis: Genesis,
+        history: GovernanceHistory,
         log_policy: str,
         proofs: Proofs,
         tree: Tree,
@@ -52,7 +52,7 @@ class RecordDesk:
         ledger: LedgerStore,
         office: OfficeStore,
     ) -> None:
-        self._genesis = genesis
+        self._history = history
         self.log_policy = log_policy  # the tlog-policy file
         self._proofs = proofs
         self._tree = tree
@@ -97,7 +97,8 @@ class RecordDesk:
         rows = self._ledger.entries_from(start, limit)
         times = self._ledger.block_times(row.height for row in rows)
         for row in rows:
-            participant = self._genesis.participants.get(row.issuer or "")
+            # Named as it was called when the entry was written.
+            participant = self._history.at(row.height).participant(row.issuer or "")
             found.append(
                 {
                     "leaf_index": row.leaf_index,

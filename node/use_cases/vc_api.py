@@ -9,7 +9,7 @@ import orjson
 
 from credentials.documents.canonical import b64u
 from credentials.documents.keys import did_document
-from credentials.ledger.genesis import Participant
+from credentials.ledger.governance import GovernanceHistory
 from node.errors import not_found
 from node.issuing.issuing import Issuing
 from node.issuing.outbox import Outbox
@@ -29,7 +29,8 @@ class VcApi:
     def __init__(
         self,
         *,
-        participant: Participant,
+        history: GovernanceHistory,
+        did: str,
         open_api: bool,
         securing: Securing,
         checking: Checking,
@@ -39,7 +40,8 @@ class VcApi:
         outbox: Outbox,
         progress: ProgressReport,
     ) -> None:
-        self._participant = participant
+        self._history = history
+        self._did = did
         self.open_api = open_api  # open to everybody (`serve --open-api`)
         self._securing = securing
         self._checking = checking
@@ -91,7 +93,7 @@ class VcApi:
 
     def did_document(self) -> JSON:
         """This participant's did.json."""
-        return did_document(self._participant)
+        return did_document(self._history.latest.participants[self._did])
 
     def resolve(self, did: str) -> JSON:
         """{didDocument, didDocumentMetadata, didResolutionMetadata}: ledger, computed, or fetched."""

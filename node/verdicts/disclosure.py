@@ -14,7 +14,7 @@ import orjson
 
 from credentials.documents.canonical import b64u, b64u_decode, parse_json
 from credentials.errors import CredentialError
-from credentials.ledger.genesis import Genesis
+from credentials.ledger.governance import GovernanceHistory
 from credentials.ledger.standing import Standing
 from credentials.verdicts.evidence import MissingReason
 from node.errors import bad_request
@@ -42,13 +42,13 @@ class Giving:
 
     def __init__(
         self,
-        genesis: Genesis,
-        access: Mapping[str, Any],
+        history: GovernanceHistory,
+        access: Callable[[], Mapping[str, Any]],
         office: OfficeStore,
         standing_of: Callable[[str], Standing | None],
     ) -> None:
-        self._genesis = genesis
-        self._rows = access["audiences"]
+        self._history = history
+        self._access = access  # the table in force now
         self._office = office
         self._standing_of = standing_of
 
@@ -83,21 +83,21 @@ class Giving:
         if stored.kind == "status_list":
             return True
         if stored.kind == "passport":
-            return str(stored.point) in self._rows.get(audience, [])
+            return str(stored.point) in self._access()["audiences"].get(audience, [])
         return stored.kind == "set_list" or audience != PUBLIC
 
     def audience_of_peer(self, did: str, stored: StoredDocument) -> str:
         """The row of the access table that a participant falls under, for one document.
 
-        An event's document is for every participant: they judge by it.
+        An event's document is for every participant: they judge by it. Roles are those it has now.
         """
         if stored.kind != "passport":
             return OWN_OPERATOR
         standing = self._standing_of(stored.battery) if stored.battery else None
         if standing is not None and did == standing.responsible:
             return OWN_OPERATOR
-        participant = self._genesis.participants[did]
-        rows = self._rows
+        participant = self._history.latest.participants[did]
+        rows = self._access()["audiences"]
         # Answering for one battery is no role: what its operator sees comes with the battery alone.
         audiences = [
             role if role in rows and role != OWN_OPERATOR else _AUDIENCE_BY_ROLE.get(role, PUBLIC)

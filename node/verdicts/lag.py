@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import time
 
-from credentials.ledger.genesis import Genesis
+from credentials.ledger.governance import GovernanceHistory
 from node.peers.gossip import Gossip
 
 
 class Lag:
-    """What the validators' claims and silence say about this ledger."""
+    """What the claims and the silence of those who vote on the next block say about this ledger."""
 
-    def __init__(self, genesis: Genesis, did: str, gossip: Gossip) -> None:
-        self._genesis = genesis
+    def __init__(self, history: GovernanceHistory, did: str, gossip: Gossip) -> None:
+        self._history = history
         self._did = did
         self._gossip = gossip
 
     def lag_heights(self, height: int) -> int:
         """Blocks between this ledger and the height that validators claim of whom one at least is honest."""
-        validators = self._genesis.validators
+        validators = self._history.latest.validators
         claims = [
             (peer.height, validator.weight)
             for did, peer in self._gossip.peers.items()
@@ -37,7 +37,7 @@ class Lag:
 
     def quorum_silence_s(self) -> int | None:
         """Seconds since validators with a quorum of weight were last heard; None: not since the start."""
-        validators = self._genesis.validators
+        validators = self._history.latest.validators
         now = time.time()
         heard = sorted(
             (now if v.name == self._did else self._heard(v.name), v.weight) for v in validators.validators

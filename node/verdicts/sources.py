@@ -18,7 +18,8 @@ from credentials.documents.identifiers import Identifier, Subject, read_identifi
 from credentials.errors import CredentialError
 from credentials.ledger.attestation import Attestation, standing_key
 from credentials.ledger.entries import AdmittedEntry, Entry, parse_entry
-from credentials.ledger.genesis import Genesis
+from credentials.ledger.governance import Derived, Governance, GovernanceHistory
+from credentials.ledger.lifecycle import Event
 from credentials.ledger.recalls import Recall, Recalls, recall_subject
 from credentials.ledger.records import Claims, claims_key
 from credentials.ledger.standing import Standing
@@ -35,7 +36,9 @@ from credentials.verdicts.evidence import (
     battery_text,
     identifiers_in_play,
 )
+from credentials.verdicts.examination import OpenedList
 from node.peers.gossip import Gossip
+from node.storage.entries import EntryRow
 from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore
 from node.verdicts.disclosure import Giving
@@ -62,43 +65,65 @@ class Reading:
     documents: dict[bytes, Held | Missing] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """What follows from one Governance for evidence, made once."""
+
+    tables: Tables
+    points: tuple[int, ...]  # the sets that the audience of this node's policy may see
+    document_kinds: frozenset[str]  # events of whose documents a verdict reads members
+    # Lists whose signatures were verified: remembered for as long as the same keys count.
+    lists_opened: dict[bytes, OpenedList] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, tables: Tables, policy: Policy) -> _Rules:
+        points = tables.access["audiences"].get(policy.audience, [])
+        events = tables.verdicts.get("events") or {}
+        kinds = (kind for name in DOCUMENT_EVENTS for kind in _kinds(events.get(name)))
+        return cls(
+            tables,
+            tuple(int(point) for point in points),
+            frozenset([*kinds, *_kinds_with_members(tables.crosswalk_evidence)]),
+        )
+
+
 class Gathering:
     """Reads everything a verdict rests on, in one transaction."""
 
     def __init__(
         self,
         *,
-        genesis: Genesis,
+        history: GovernanceHistory,
+        created: int,
         did: str,
         network_key: bytes,
         ledger: LedgerStore,
         office: OfficeStore,
         gossip: Gossip,
-        tables: Tables,
+        tables: Callable[[Governance], Tables],
         policy: Policy,
         view: Callable[..., NetworkView],  # with what is the same at every height
     ) -> None:
-        self._genesis = genesis
+        self._history = history
+        self._created = created  # what stands for the time of a block before the first
         self._network_key = network_key
         self._ledger = ledger
         self._office = office
-        self.tables = tables
-        self.lifecycle = genesis.lifecycle
+        self._rules = Derived(lambda governance: _Rules.of(tables(governance), policy))
         self._policy = policy
         self._view = view
-        self.lag = Lag(genesis, did, gossip)
-        self.giving = Giving(genesis, tables.access, office, self.standing_of)
+        self.lag = Lag(history, did, gossip)
+        self.giving = Giving(history, lambda: self.tables.access, office, self.standing_of)
         self._fetching = Fetching(did, office, gossip)
         self._lists = ListsInForce(ledger, office)
-        points = tables.access["audiences"].get(policy.audience, [])
-        self._points = tuple(int(point) for point in points)
-        events = tables.verdicts.get("events") or {}
-        self._document_kinds = frozenset(
-            [
-                *(kind for name in DOCUMENT_EVENTS for kind in _kinds(events.get(name))),
-                *_kinds_with_members(tables.crosswalk_evidence),
-            ]
-        )
+
+    @property
+    def tables(self) -> Tables:
+        """What verdicts read, by the rules at the height of the ledger."""
+        return self._rules_at(self._history.height).tables
+
+    def _rules_at(self, height: int) -> _Rules:
+        return self._rules.of(self._history.at(height))
 
     # -- one verdict ---------------------------------------------------------------------------------
 
@@ -158,22 +183,35 @@ class Gathering:
         )
 
     def network_view(self, status: Mapping[tuple[str, str, str], StatusSource]) -> NetworkView:
-        """What is the same for every battery at this height; inside a read transaction."""
+        """What is the same for every battery at this height; inside a read transaction.
+
+        Governance is that of the height the ledger is read at: the verdict names this height, and whoever
+        asks again for it, however much later, must get the same answer.
+        """
         tip = self._ledger.tip()
-        height, block_time = (tip.height, tip.time) if tip else (0, self._genesis.created)
+        height, block_time = (tip.height, tip.time) if tip else (0, self._created)
+        governance, rules = self._history.at(height), self._rules_at(height)
         return self._view(
             height=height,
             block_time=block_time,
+            governance=governance,
+            recognitions=governance.recognitions,
+            tables=rules.tables,
+            lists_opened=rules.lists_opened,
             lag_heights=self.lag.lag_heights(height),
             quorum_silence_s=self.lag.quorum_silence_s(),
             status_lists=status,
         )
 
+    def event_of(self, row: EntryRow) -> Event | None:
+        """The event that an entry is about, by the rules it was admitted under."""
+        return None if row.kind is None else self._history.at(row.height).lifecycle.event(row.kind)
+
     def _evidence(self, line: Mapping[str, Any], reading: Reading, network: NetworkView) -> Evidence:
         documents: dict[int, Held | Missing] = {}
         if reading.sets is not None and reading.sets.set_list is not None:
-            points = reading.sets.set_list.points
-            documents = {p: reading.documents[points[p]] for p in self._points if p in points}
+            points, seen = reading.sets.set_list.points, self._rules_at(reading.height).points
+            documents = {p: reading.documents[points[p]] for p in seen if p in points}
         held = [d.document for d in documents.values() if isinstance(d, Held)]
         texts = identifiers_in_play(line, held)
         subjects = {
@@ -210,12 +248,13 @@ class Gathering:
             if isinstance(leaf.parsed, AdmittedEntry)
         }
         passport = view.standing.passport if view.standing is not None else None
+        kinds = self._rules_at(height).document_kinds
         return Reading(
             height,
             view,
             {battery: about},
             admitted.get(passport.leaf_index) if passport is not None else None,
-            tuple(a for a in admitted.values() if a.kind in self._document_kinds),
+            tuple(a for a in admitted.values() if a.kind in kinds),
             presented,
         )
 
@@ -254,9 +293,9 @@ class Gathering:
 
     def _named(self, reading: Reading) -> list[tuple[bytes, str]]:
         """(digest, issuer) of the documents that a verdict reads, as far as this party may see them."""
-        sets = reading.sets
+        sets, seen = reading.sets, self._rules_at(reading.height).points
         points = sets.set_list.points if sets is not None and sets.set_list is not None else {}
-        named = [(points[p], sets.issuer) for p in self._points if p in points] if sets is not None else []
+        named = [(points[p], sets.issuer) for p in seen if p in points] if sets is not None else []
         return [*named, *((event.document_digest, event.issuer) for event in reading.events)]
 
     def _hold(self, readings: Sequence[Reading], give_way: Callable[[], None] = lambda: None) -> None:

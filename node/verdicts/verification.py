@@ -21,7 +21,7 @@ from credentials.documents.presentation import open_presentation
 from credentials.documents.secured import credential_shown
 from credentials.documents.suites import jose
 from credentials.errors import CredentialError
-from credentials.ledger.genesis import Genesis
+from credentials.ledger.governance import GovernanceHistory
 from credentials.verdicts.evidence import At, Policy, Tables
 from credentials.verdicts.examination import (
     Demands,
@@ -202,14 +202,14 @@ class Checking:
 class LedgerSources:
     """What the ledger says about documents of participants: their keys' intervals, and their status."""
 
-    def __init__(self, gathering: Gathering, policy: Policy, genesis: Genesis) -> None:
+    def __init__(self, gathering: Gathering, policy: Policy, history: GovernanceHistory) -> None:
         self._gathering = gathering
         self._policy = policy
-        self._genesis = genesis
+        self._history = history
 
     def knows(self, did: str) -> bool:
-        """True for a participant of this network."""
-        return did in self._genesis.participants
+        """True for whoever takes part now."""
+        return did in self._history.latest.participants
 
     def __call__(self, document: JSON) -> Means | None:
         """What the ledger holds to examine a document with; None for one that names no participant."""
@@ -224,7 +224,7 @@ class LedgerSources:
         evidence = self._gathering.evidence(line)
         at = At(require_law_date(None), int(time.time()))
         return means_of(
-            Inquiry(evidence, Record.read(evidence.ledger, evidence.network.genesis), self._policy, at)
+            Inquiry(evidence, Record.read(evidence.ledger, evidence.network.governance), self._policy, at)
         )
 
 

@@ -66,7 +66,7 @@ class Watching:
         issuers: set[str] = set()
         namespaces: set[str] = set()
         for row in rows:
-            event = self._gathering.lifecycle.event(row.kind) if row.kind is not None else None
+            event = self._gathering.event_of(row)
             if event is not None and event.effects.status_list and row.issuer is not None:
                 issuers.add(row.issuer)
             elif event is not None and event.effects.recall is not None:

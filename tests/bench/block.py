@@ -5,7 +5,7 @@ Six blocks of an import: produced, published, exported, presented, released, pla
 
 import time
 
-from credentials.ledger.genesis import Limits
+from credentials.ledger.parties import Limits
 from credentials.ledger.registry import Registry
 from tests.harness.ledger import (
     CN_AUTHORITY,
@@ -46,7 +46,7 @@ def _round(count: int) -> float:
             ledger.reader,
             ledger.registry.app_hash,
             ledger.registry.standings_map,
-            ledger.height,
+            ledger.genesis.history(ledger.height),
         )
         started = time.process_time()
         follower.process_proposal(block)

@@ -97,7 +97,8 @@ def _prepare(node: Node, count: int) -> _Line:
         _attestation(did, signer, genesis.network_id, node.party.schemes[0][1], number)
         for number in range(count)
     ]
-    return _Line(did, PeerAuthentication(genesis, did, keys.signer("transport")), made)
+    speaker = PeerAuthentication(genesis.network_id, genesis.history(), did, keys.signer("transport"))
+    return _Line(did, speaker, made)
 
 
 def _attestation(did: str, signer: Signer, network_id: bytes, namespace: str, number: int) -> bytes:

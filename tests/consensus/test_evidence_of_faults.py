@@ -46,7 +46,8 @@ from consensus.machine import (
 )
 from consensus.types import PRECOMMIT, PREVOTE, Block, Kind, Vote
 from consensus.validators import ValidatorSet
-from credentials.ledger.genesis import Genesis, key_name
+from credentials.ledger.genesis import Genesis
+from credentials.ledger.governance import key_name
 from node.peers.messages import ITEM_COSIGNATURE
 from tests.harness import ledger
 from tests.harness.replicas import NETWORK, Net, Node, certificate_of, chain_of, did, vote

@@ -164,7 +164,7 @@ HOSTILE: tuple[Any, ...] = (
     [["did:web:maker.example#attest-1", bytes(64)]],
 )
 
-KINDS = sorted(WORLD.genesis.lifecycle.events)
+KINDS = sorted(WORLD.genesis.governance.lifecycle.events)
 
 
 # What decodes, and is extreme, misplaced or of another kind: it reaches the rules.

@@ -1020,7 +1020,7 @@ REMOVALS: dict[str, Callable[[World, str, Evidence], Evidence]] = {
     "list not the latest": lists(lambda w, s: replace(s, digest_on_ledger=bytes(32))),
     "list too old": lists(lambda w, s: replace(s, fetched_at=w.now - 10 * 86_400)),
     "list of unknown age": lists(lambda w, s: replace(s, fetched_at=None)),
-    "no genesis": in_network(genesis=None),
+    "no genesis": in_network(governance=None, network_id=None),
     "no schema": in_network(schemas={}),
     "height lag beyond the limit": in_network(lag_heights=1_000),
     "height lag unknown": in_network(lag_heights=None),

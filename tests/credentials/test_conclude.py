@@ -11,7 +11,7 @@ import pytest
 
 from consensus.application import NotYet, Refusal
 from credentials.errors import CredentialError
-from credentials.ledger.genesis import Participant
+from credentials.ledger.parties import Participant
 from credentials.verdicts.evidence import Tables
 from credentials.verdicts.verdict import Check, Outcome, conclude
 from credentials.verdicts.words import GROUNDS, ORDER

@@ -105,7 +105,7 @@ def having(lists: Mapping[str, JSON] | None = None, **changes: Any) -> Means:
     def list_of(issuer: str, entry: StatusEntry) -> ListInHand:
         return ListInHand((lists or {}).get(entry.list_credential), 0)
 
-    means = Means(participants_keys(World().genesis), contexts(), schemas(), related_resources(), list_of)
+    means = Means(participants_keys(World().governance), contexts(), schemas(), related_resources(), list_of)
     return replace(means, **changes)
 
 
@@ -597,8 +597,8 @@ def test_what_says_nothing_against_a_document_is_never_the_items_fault() -> None
 
 # Codes that are no reason of a verdict: of foundings, settings, orders to issue, faults of validators.
 NO_REASONS = {
-    *("genesis_invalid", "issuer_differs", "issuer_key", "not_a_validator", "recognition_invalid"),
-    *("rules_invalid", "wrong_network_key"),
+    *("genesis_invalid", "governance_invalid", "issuer_differs", "issuer_key", "not_a_validator"),
+    *("recognition_invalid", "rules_invalid", "wrong_network_key"),
 }
 
 

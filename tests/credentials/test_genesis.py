@@ -15,19 +15,9 @@ from consensus.log_policy import LogPolicy
 from credentials.documents.keys import multikey_encode
 from credentials.documents.suites.ecdsa import EcdsaSigner, secret_from_seed
 from credentials.errors import CredentialError
-from credentials.ledger.genesis import (
-    Genesis,
-    Key,
-    Limits,
-    cosign_key,
-    key_check,
-    key_name,
-    log_key,
-    log_policy,
-    parse_card,
-    write_card,
-    write_genesis,
-)
+from credentials.ledger.genesis import Genesis, key_check, parse_card, write_card, write_genesis
+from credentials.ledger.governance import key_name
+from credentials.ledger.parties import Key, Limits
 from credentials.ledger.recognition import Effect, Recognition
 from tests.harness.ledger import (
     ANY_BATTERY,
@@ -62,13 +52,13 @@ def test_written_genesis_is_read_back() -> None:
     genesis = Genesis.parse(data, rule_files())
 
     assert genesis.network_id == sha256(data).digest()
-    assert list(genesis.participants.values()) == arguments["participants"]
-    assert list(genesis.accreditations) == arguments["accreditations"]
-    assert list(genesis.recognitions) == arguments["recognitions"]
-    assert genesis.limits == Limits(clock_skew_s=7)
-    assert [v.name for v in genesis.validators.validators] == list(VALIDATORS)
+    assert list(genesis.governance.participants.values()) == arguments["participants"]
+    assert list(genesis.governance.accreditations) == arguments["accreditations"]
+    assert list(genesis.governance.recognitions) == arguments["recognitions"]
+    assert genesis.governance.limits == Limits(clock_skew_s=7)
+    assert [v.name for v in genesis.governance.validators.validators] == list(VALIDATORS)
     assert genesis.sealed_network_keys == {MAKER: b"sealed"}
-    assert genesis.rules["lifecycle.json"]["version"] == 4
+    assert genesis.governance.rules["lifecycle.json"]["version"] == 4
 
 
 def test_writing_is_deterministic() -> None:
@@ -110,15 +100,15 @@ def test_keys_have_roles_and_intervals() -> None:
     parties = [replace(old, keys=(*keys, newer)), *(participant(did) for did in PARTIES if did != MAKER)]
     genesis = make_genesis(participants=parties)
 
-    first = genesis.key(MAKER, "attest", CREATED)
+    first = genesis.governance.key(MAKER, "attest", CREATED)
     assert first is not None and first.id == f"{MAKER}#attest-1"
-    assert genesis.key(MAKER, "attest", CREATED + 100) == newer
-    assert genesis.key(MAKER, "attest", CREATED - 100_000) is None
-    assert genesis.key(MAKER, "witness", CREATED) is None
-    assert genesis.key("did:web:nobody.example", "attest", CREATED) is None
-    assert genesis.key_by_id(first.id, CREATED + 499) == first
-    assert genesis.key_by_id(first.id, CREATED + 500) is None
-    assert genesis.key_by_id(first.id) == first
+    assert genesis.governance.key(MAKER, "attest", CREATED + 100) == newer
+    assert genesis.governance.key(MAKER, "attest", CREATED - 100_000) is None
+    assert genesis.governance.key(MAKER, "witness", CREATED) is None
+    assert genesis.governance.key("did:web:nobody.example", "attest", CREATED) is None
+    assert genesis.governance.key_by_id(first.id, CREATED + 499) == first
+    assert genesis.governance.key_by_id(first.id, CREATED + 500) is None
+    assert genesis.governance.key_by_id(first.id) == first
 
 
 def test_accreditation_is_for_role_namespace_and_time() -> None:
@@ -131,7 +121,7 @@ def test_accreditation_is_for_role_namespace_and_time() -> None:
     )
 
     def held(did: str, role: str, namespace: str, at: int) -> bool:
-        return genesis.accredited(did, role, "gbt34014", namespace, at) is not None
+        return genesis.governance.accredited(did, role, "gbt34014", namespace, at) is not None
 
     assert held(MAKER, "battery.produced", "ZZ1", CREATED)
     assert held(MAKER, "manufacturer", "ZZ1", CREATED)
@@ -149,14 +139,14 @@ def test_log_policy_names_every_validator_and_the_quorum() -> None:
     """
     genesis = make_genesis()
 
-    policy = LogPolicy.parse(log_policy(genesis))
+    policy = LogPolicy.parse(genesis.governance.log_policy(genesis.origin))
 
     assert policy.origin == genesis.origin
-    assert list(policy.logs) == [log_key(genesis, did) for did in VALIDATORS]
-    assert policy.witnesses == {key_name(did): cosign_key(genesis, did) for did in VALIDATORS}
+    assert list(policy.logs) == [genesis.governance.log_key(genesis.origin, did) for did in VALIDATORS]
+    assert policy.witnesses == {key_name(did): genesis.governance.cosign_key(did) for did in VALIDATORS}
     assert [group.threshold for group in policy.groups.values()] == [3]
     with pytest.raises(CredentialError):
-        log_key(genesis, IMPORTER)
+        genesis.governance.log_key(genesis.origin, IMPORTER)
 
 
 def test_key_names_of_cosigners() -> None:
@@ -316,7 +306,7 @@ def test_credential_keys_may_be_of_other_kinds(kind: str) -> None:
         with pytest.raises(CredentialError, match=kind):
             Genesis.parse(with_key("credential"), rule_files())
     else:
-        key = Genesis.parse(with_key("credential"), rule_files()).key(MAKER, "credential", CREATED)
+        key = Genesis.parse(with_key("credential"), rule_files()).governance.key(MAKER, "credential", CREATED)
         assert key is not None and key.public == public
     for role in ("attest", "transport"):
         with pytest.raises(CredentialError, match=kind):
@@ -359,8 +349,8 @@ def test_codes_may_follow_each_other() -> None:
 
     genesis = make_genesis(accreditations=[*kept, first, second])
 
-    assert genesis.accredited(OTHER_MAKER, "battery.produced", "gbt34014", "ZZ1", CREATED)
-    assert not genesis.accredited(MAKER, "battery.produced", "gbt34014", "ZZ1", CREATED)
+    assert genesis.governance.accredited(OTHER_MAKER, "battery.produced", "gbt34014", "ZZ1", CREATED)
+    assert not genesis.governance.accredited(MAKER, "battery.produced", "gbt34014", "ZZ1", CREATED)
 
 
 def test_one_validator_alone_is_a_network() -> None:
@@ -369,7 +359,7 @@ def test_one_validator_alone_is_a_network() -> None:
     """
     genesis = make_genesis(validators=(MAKER,))
 
-    assert genesis.validators.quorum == 1
+    assert genesis.governance.validators.quorum == 1
 
 
 def test_roles_held_follow_the_accreditations() -> None:
@@ -378,8 +368,8 @@ def test_roles_held_follow_the_accreditations() -> None:
     """
     genesis = make_genesis()
 
-    assert genesis.holders_of("authority", CREATED) == (CN_AUTHORITY, EU_AUTHORITY)
-    assert genesis.holders_of("authority", 0) == ()
+    assert genesis.governance.holders_of("authority", CREATED) == (CN_AUTHORITY, EU_AUTHORITY)
+    assert genesis.governance.holders_of("authority", 0) == ()
     assert ("gbt34014", "*") in ANY_BATTERY
 
 
@@ -387,7 +377,7 @@ def test_recognition_in_genesis_keeps_its_effect() -> None:
     """
     A recognition at the start is dated data with its legal basis.
     """
-    (found,) = make_genesis().recognitions
+    (found,) = make_genesis().governance.recognitions
 
     assert isinstance(found, Recognition)
     assert (found.effect, found.legal_basis) == (Effect.INFORMATION_ONLY, "network-policy")

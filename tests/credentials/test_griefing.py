@@ -18,8 +18,9 @@ from consensus.application import Refusal
 from credentials.documents.identifiers import Subject
 from credentials.ledger.attestation import standing_key
 from credentials.ledger.entries import ClaimEntry, parse_entry
-from credentials.ledger.genesis import Accreditation, Genesis
+from credentials.ledger.genesis import Genesis
 from credentials.ledger.lifecycle import Event
+from credentials.ledger.parties import Accreditation
 from credentials.ledger.speaking import Silent
 from credentials.verdicts import shown
 from credentials.verdicts.record import Inquiry
@@ -77,7 +78,7 @@ LIFE: tuple[Act, ...] = (
 
 @cache
 def genesis() -> Genesis:
-    lifecycle = make_genesis().lifecycle
+    lifecycle = make_genesis().governance.lifecycle
     licences = []
     for did, jurisdiction in STRANGERS.items():
         roles = tuple(
@@ -124,7 +125,7 @@ def fitting(event: Event, ledger: Ledger, subject: Subject) -> dict[str, Any]:
 
 def attacks(ledger: Ledger, subject: Subject) -> Iterator[tuple[str, str, bytes]]:
     """Every event by every stranger, signed, about this battery as it stands now."""
-    for event in ledger.genesis.lifecycle.events.values():
+    for event in ledger.genesis.governance.lifecycle.events.values():
         if not event.battery_event:
             continue
         for stranger in STRANGERS:
@@ -149,7 +150,7 @@ def lived(upto: int, spoil: Callable[[Ledger], None] = lambda _: None) -> Ledger
 
 def entitled(kind: str, stranger: str, ledger: Ledger) -> bool:
     """What I5 lets the stranger say: a trade of the place, once the battery is in use."""
-    event = ledger.genesis.lifecycle.events[kind]
+    event = ledger.genesis.governance.lifecycle.events[kind]
     placed = ledger.standing(PACK).setting("placed", STRANGERS[stranger])
     in_use = ledger.standing(PACK).used and placed is not None
     return event.effects.enrols or (event.speaks == "trade" and in_use)

@@ -24,8 +24,9 @@ from consensus.encoding import encode
 from credentials.errors import CredentialError
 from credentials.ledger.attestation import make_attestation, parse_attestation
 from credentials.ledger.entries import PolicyEntry, parse_entry
-from credentials.ledger.genesis import Genesis, Limits, write_genesis
+from credentials.ledger.genesis import Genesis, write_genesis
 from credentials.ledger.lifecycle import Lifecycle
+from credentials.ledger.parties import Limits
 from credentials.ledger.recognition import Recognition
 from tests.credentials.test_attestation import ALTERATIONS, BATTERY, SETS, SIGNER, altered, everything
 from tests.credentials.test_genesis import REFUSED
@@ -218,7 +219,8 @@ def genesis() -> Iterator[tuple[str, Callable[[], Any]]]:
             except TypeError:
                 raise CredentialError("no_toml", "TOML has no null") from None
             found = Genesis.parse(data, files)
-            return found.limits, found.participants, found.accreditations, found.recognitions, found.created
+            first = found.governance
+            return first.limits, first.participants, first.accreditations, first.recognitions, found.created
 
         return read
 

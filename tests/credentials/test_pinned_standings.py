@@ -253,7 +253,7 @@ def outcome(judge: Judge, attestation: Attestation, leaf_index: int) -> tuple[st
 
 def judge_after(ledger: Ledger, read: Judge | None = None, at: int | None = None) -> Judge:
     """A judge of what follows the ledger; what another one read need not be read again."""
-    judge = Judge(ledger.genesis, ledger.reader, ledger.now if at is None else at, ledger.height)
+    judge = Judge(ledger.history.latest, ledger.reader, ledger.now if at is None else at, ledger.height)
     if read is not None:
         judge.records, judge.cores = dict(read.records), dict(read.cores)
         judge.fetched = dict(read.fetched)
@@ -359,7 +359,7 @@ INSTEAD: dict[str, dict[str, Any]] = {
 
 def of_time(ledger: Ledger, subject: Subject) -> Iterator[tuple[str, Members]]:
     """Both sides of every limit in time."""
-    limits, at, standing = ledger.genesis.limits, ledger.now, standing_of(ledger, subject)
+    limits, at, standing = ledger.history.latest.limits, ledger.now, standing_of(ledger, subject)
     skew, age = limits.clock_skew_s, limits.attestation_age_s_max
     for name, member, edge, beyond in (
         ("happens ahead", "event_time", at + skew, 1),
@@ -403,7 +403,7 @@ def ways() -> Iterator[str]:
         ledger = founded()
         subject = build(ledger)
         about, members = subject_of(kind, subject), members_of(ledger, kind, subject)
-        event, who = ledger.genesis.lifecycle.events[kind], COUNTERSIGNERS.get(kind, ())
+        event, who = ledger.history.latest.lifecycle.events[kind], COUNTERSIGNERS.get(kind, ())
         standing = standing_of(ledger, subject)
         last = standing.undo.attestation if standing.undo else bytes(32)
 
@@ -445,7 +445,7 @@ WALKS, STEPS, STEPS_PER_BLOCK = 6, 260, 20
 
 def chosen(judge: Judge, chance: random.Random, step: int) -> Attestation:
     """Some event about some battery, by whom it befits more often than not."""
-    lifecycle, subject = judge.genesis.lifecycle, chance.choice(SUBJECTS)
+    lifecycle, subject = judge.governance.lifecycle, chance.choice(SUBJECTS)
     standing = judge.standing(subject)
     lawful = [e.type for e in lifecycle.events.values() if lifecycle.allows(e, standing.item_state)]
     if standing.presentation is not None and chance.random() < 0.4:
@@ -487,17 +487,18 @@ def chosen(judge: Judge, chance: random.Random, step: int) -> Attestation:
 
 def licensed(judge: Judge, event: Event, standing: Standing) -> list[str]:
     """Who may attest it, and its holder's side, its operator or an authority of the place in front."""
-    subject, genesis = standing.subject, judge.genesis
+    subject, governance = standing.subject, judge.governance
     near = [
         did
         for did in (standing.holder, standing.responsible, standing.producer, *standing.named)
-        if did in PARTIES and genesis.accredited(did, event.type, subject.scheme, subject.namespace, judge.at)
+        if did in PARTIES
+        and governance.accredited(did, event.type, subject.scheme, subject.namespace, judge.at)
     ]
     there = [
         did
         for did in PARTIES
         if PARTIES[did][0] == standing.place
-        and genesis.accredited(did, event.type, subject.scheme, subject.namespace, judge.at)
+        and governance.accredited(did, event.type, subject.scheme, subject.namespace, judge.at)
     ]
     return near or there or [EVENTS[event.type][1]]
 

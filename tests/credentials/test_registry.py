@@ -38,8 +38,8 @@ from credentials.ledger.entries import (
     RefusedEntry,
     parse_entry,
 )
-from credentials.ledger.genesis import Limits
 from credentials.ledger.lifecycle import Lifecycle
+from credentials.ledger.parties import Limits
 from credentials.ledger.recalls import Recalls, recall_subject
 from credentials.ledger.records import Asset, Quota, StatusLists
 from credentials.ledger.registry import Registry, block_order
@@ -313,7 +313,7 @@ def test_lawful_event_is_admitted(kind: str) -> None:
     execution = ledger.run(tx)
 
     assert execution.entries[0] == tx
-    event = ledger.genesis.lifecycle.events[kind]
+    event = ledger.genesis.governance.lifecycle.events[kind]
     if event.to is not None:
         assert ledger.standing(subject).item_state == event.to
 
@@ -932,7 +932,7 @@ def test_registry_built_from_stored_records_continues() -> None:
         ledger.reader,
         app_hash=ledger.registry.app_hash,
         standings_map=StandingsMap(ledger.reader.records.items()),
-        height=ledger.height,
+        history=ledger.genesis.history(ledger.height),
     )
     block = ledger.block([step(ledger, "battery.swapped_out", subject, WORKSHOP)])
 

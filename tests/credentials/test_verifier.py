@@ -129,12 +129,11 @@ def test_each_condition_of_admitted_is_its_own_check() -> None:
     w = World()
     text, other = w.new(1), w.new(2)
     document = dict(w.issue(text).credentials[1])
-    elsewhere = replace(w.genesis, network_id=bytes(32))
     cases: dict[str, tuple[dict[str, Any], str]] = {
         "admitted.issuer": ({"by": OTHER_MAKER}, "wrong_issuer"),
         "admitted.subject": ({"about": other}, "wrong_subject"),
         "admitted.kind": ({"kind": "battery.produced"}, "wrong_kind"),
-        "admitted.network": ({"genesis": elsewhere}, "wrong_network"),
+        "admitted.network": ({"network_id": bytes(32)}, "wrong_network"),
     }
     names = [name for name in CHECKS if name.startswith("admitted.")]
 
@@ -215,11 +214,13 @@ def test_rotation_leaves_attested_documents_and_compromise_reaches_back(
     w = World()
     text = w.new(1)
     admitted = next(e.block_time for e in w.view(text).entries if b"passport.published" in e.entry)
-    maker = w.genesis.participants[MAKER]
+    maker = w.governance.participants[MAKER]
     moved: dict[str, Any] = {name: admitted + offset for name, offset in change.items()}
     keys = tuple(replace(k, **moved) if k.role == "credential" else k for k in maker.keys)
-    genesis = replace(w.genesis, participants={**w.genesis.participants, MAKER: replace(maker, keys=keys)})
-    evidence = w.evidence(text, network=w.network(genesis=genesis))
+    participants = {**w.governance.participants, MAKER: replace(maker, keys=keys)}
+    evidence = w.evidence(
+        text, network=w.network(governance=replace(w.governance, participants=participants))
+    )
 
     told = w.judge(text, evidence=evidence).as_dict()
 
@@ -475,7 +476,7 @@ def test_events_and_states_in_the_tables_exist() -> None:
     """
     The verdict tables and the crosswalk name only events and states of the lifecycle.
     """
-    lifecycle = World().genesis.lifecycle
+    lifecycle = World().governance.lifecycle
     verdicts, crosswalk = tables().verdicts, tables().crosswalk_evidence["rows"]
     others = ("$comment", "sohQuantity", "underDeclaration")
     groups = [v for k, v in verdicts["events"].items() if k not in others]

@@ -30,6 +30,7 @@ from credentials.errors import CredentialError
 from credentials.ledger.attestation import SetList, StatusUpdate, standing_key, status_subject
 from credentials.ledger.entries import AdmittedEntry, RefusedEntry, parse_entry
 from credentials.ledger.genesis import Genesis
+from credentials.ledger.governance import Governance
 from credentials.ledger.recalls import Recalls, recall_subject
 from credentials.ledger.records import Claims, StatusLists, claims_key
 from credentials.verdicts.clearance import ItemVerdict, clear_item
@@ -170,6 +171,11 @@ class World:
     @property
     def genesis(self) -> Genesis:
         return self.ledger.genesis
+
+    @property
+    def governance(self) -> Governance:
+        """What governs at the height the ledger is read at, as a node asks it."""
+        return self.ledger.history.at(self.ledger.height)
 
     @property
     def now(self) -> int:
@@ -325,10 +331,12 @@ class World:
             "height": self.ledger.height,
             "block_time": self.now - 10,
             "tables": tables(),
-            "genesis": self.genesis,
+            "governance": self.governance,
+            "network_id": self.genesis.network_id,
+            "network_name": self.genesis.name,
             "lag_heights": 0,
             "quorum_silence_s": 2,
-            "recognitions": self.genesis.recognitions,
+            "recognitions": self.governance.recognitions,
             "status_lists": {
                 (by, purpose, url): StatusSource(
                     self.lists[url], self.list_digest(purpose, by), self.now - 60, by

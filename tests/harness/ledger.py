@@ -16,16 +16,8 @@ from consensus.merkle import Frontier, leaf_hash
 from consensus.types import Block
 from credentials.documents.identifiers import Subject
 from credentials.ledger.attestation import SetList, countersign, draft_attestation, make_attestation
-from credentials.ledger.genesis import (
-    KEY_ROLES,
-    Accreditation,
-    Genesis,
-    Key,
-    Limits,
-    Participant,
-    key_check,
-    write_genesis,
-)
+from credentials.ledger.genesis import Genesis, key_check, write_genesis
+from credentials.ledger.parties import KEY_ROLES, Accreditation, Key, Limits, Participant
 from credentials.ledger.recognition import Effect, Recognition
 from credentials.ledger.registry import MemoryReader, Registry
 from credentials.ledger.standing import Standing
@@ -163,7 +155,8 @@ class Ledger:
     def __init__(self, genesis: Genesis | None = None, **limits: int) -> None:
         self.genesis = genesis or make_genesis(limits=Limits(**limits))
         self.reader = MemoryReader()
-        self.registry = Registry(self.genesis, self.reader)
+        self.history = self.genesis.history()
+        self.registry = Registry(self.genesis, self.reader, history=self.history)
         self.now = CREATED + 1_000
         self.height = 0
         self.previous_id = bytes(32)
@@ -204,7 +197,7 @@ class Ledger:
             "log_size": self.log.size,
             "log_root": self.log.root,
             "config_digest": self.genesis.config_digest,
-            "app_version": self.genesis.app_version,
+            "app_version": self.registry.app_version,
             "attestations": tuple(txs),
         }
         return Block(**(values | changes))

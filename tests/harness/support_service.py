@@ -13,7 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from credentials.ledger.genesis import Accreditation
+from credentials.ledger.parties import Accreditation
 from node.api import create_app
 from node.config import DataDirectory
 from node.service import Service

@@ -44,7 +44,8 @@ EXPECTED = {
 def _giving(tmp_path: Path) -> Any:
     office = OfficeStore(tmp_path / "office.db")
     standing = Standing(subject_of(code(1)), responsible=MAKER)
-    yield Giving(make_genesis(), tables().access, office, lambda text: standing if text == code(1) else None)
+    history = make_genesis().history()
+    yield Giving(history, lambda: tables().access, office, lambda text: standing if text == code(1) else None)
     office.close()
 
 

@@ -17,7 +17,7 @@ from consensus.log_policy import LogPolicy
 from consensus.merkle import Tree
 from consensus.standings_map import StandingsMap
 from credentials.ledger.attestation import make_attestation
-from credentials.ledger.genesis import Genesis, log_policy
+from credentials.ledger.genesis import Genesis
 from credentials.ledger.registry import Registry
 from node.errors import ProblemError
 from node.ledger.chain import chain_config, tip_of
@@ -55,7 +55,7 @@ class Node:
         self.moments = Moments()
         self.told = self.moments.subscribe()
         self._drops: list[tuple[bytes, str]] = []
-        validator = genesis.validators.get(did) is not None
+        validator = genesis.governance.validators.get(did) is not None
         tip = tip_of(self.ledger, genesis)
         self.tree = Tree(self.ledger.leaf_hashes())
         standings = StandingsMap(self.ledger.standings(), self.ledger.bucket)
@@ -65,9 +65,11 @@ class Node:
         def wall() -> float:
             return time.time() + self.clock_off_s
 
-        registry = Registry(genesis, reader, tip.app_hash, standings, tip.height)
+        registry = Registry(genesis, reader, tip.app_hash, standings, genesis.history(tip.height))
         cosigning = Cosigning(
-            LogPolicy.parse(log_policy(genesis)), self.tree, cosigner if validator else None
+            LogPolicy.parse(genesis.governance.log_policy(genesis.origin)),
+            self.tree,
+            cosigner if validator else None,
         )
         checkpoints = Checkpoints(cosigning, self.ledger, self.moments, wall=wall)
         self.ordering = Ordering(
@@ -197,7 +199,7 @@ def test_four_engines_decide_store_and_cosign(network: Network) -> None:
     """
     A submitted attestation is in every ledger.db, in one log, under a checkpoint that the policy accepts.
     """
-    policy = LogPolicy.parse(log_policy(network.genesis))
+    policy = LogPolicy.parse(network.genesis.governance.log_policy(network.genesis.origin))
     data = network.attestation(1)
 
     network.submit(data)
@@ -401,7 +403,7 @@ def cosigning(genesis: Genesis, tmp_path: Path) -> Iterator[Cosigning]:
     tree = Tree([bytes([n]) * 32 for n in range(5)])
     did = ledger.MAKER
     cosigner = Cosigner(did, ledger.signer(did, "log"), ledger.signer(did, "cosign"), signing)
-    yield Cosigning(LogPolicy.parse(log_policy(genesis)), tree, cosigner)
+    yield Cosigning(LogPolicy.parse(genesis.governance.log_policy(genesis.origin)), tree, cosigner)
     signing.close()
 
 
@@ -491,7 +493,7 @@ def test_a_cosigner_that_is_ahead_of_its_ledger_waits(genesis: Genesis, tmp_path
     tree = Tree([bytes([n]) * 32 for n in range(5)])
     did = ledger.MAKER
     cosigner = Cosigner(did, ledger.signer(did, "log"), ledger.signer(did, "cosign"), signing)
-    cosigning = Cosigning(LogPolicy.parse(log_policy(genesis)), tree, cosigner)
+    cosigning = Cosigning(LogPolicy.parse(genesis.governance.log_policy(genesis.origin)), tree, cosigner)
 
     assert cosigning.cosign(9) is None
     tree.extend([b"a" * 32, b"b" * 32])

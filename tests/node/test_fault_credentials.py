@@ -19,7 +19,8 @@ from consensus.evidence import FaultEvidence, evidence_of, evidence_of_checkpoin
 from consensus.types import PRECOMMIT, PREVOTE, Vote
 from credentials.documents.canonical import b64u, b64u_decode
 from credentials.documents.suites import eddsa
-from credentials.ledger.genesis import Genesis, key_name
+from credentials.ledger.genesis import Genesis
+from credentials.ledger.governance import key_name
 from node.cli import comity
 from node.issuing.faults import FaultInvalid, verify_credential
 from node.peers.messages import ITEM_CONSENSUS
@@ -50,7 +51,7 @@ def faults(keys: Keys, genesis: Genesis) -> dict[str, FaultEvidence]:
     """What the node's own keys sign twice, as a validator that was broken into would."""
 
     def sign(vote: Vote) -> Vote:
-        message = vote.signed_bytes(genesis.network_id, genesis.validators.hash)
+        message = vote.signed_bytes(genesis.network_id, genesis.governance.validators.hash)
         return replace(vote, signature=keys.signer("vote").sign(message))
 
     def note(root: bytes) -> SignedNote:
@@ -141,13 +142,13 @@ def test_a_changed_export_proves_nothing(kind: str, exported: dict[str, Any], ge
     Whatever is changed in the credential, it is not proven, with a reason.
     """
     good = exported[kind]
-    verify_credential(good, genesis)
+    verify_credential(good, genesis, genesis.history())
     random = Random(kind)
     for name, value in good["credentialSubject"].items():
         changed = copy.deepcopy(good)
         changed["credentialSubject"][name] = 7 if isinstance(value, int) else "did:web:other.example"
         with pytest.raises(FaultInvalid):
-            verify_credential(changed, genesis)
+            verify_credential(changed, genesis, genesis.history())
     for _ in range(40):
         text = list(good["credentialSubject"]["evidence"])
         at = random.randrange(len(text))
@@ -155,10 +156,10 @@ def test_a_changed_export_proves_nothing(kind: str, exported: dict[str, Any], ge
         changed = copy.deepcopy(good)
         changed["credentialSubject"]["evidence"] = "".join(text)
         with pytest.raises(FaultInvalid):
-            verify_credential(changed, genesis)
+            verify_credential(changed, genesis, genesis.history())
     for missing in ("proof", "issuer", "type", "credentialSubject"):
         with pytest.raises(FaultInvalid):
-            verify_credential({k: v for k, v in good.items() if k != missing}, genesis)
+            verify_credential({k: v for k, v in good.items() if k != missing}, genesis, genesis.history())
 
 
 def test_an_exporter_cannot_accuse_with_its_own_signature(

@@ -28,7 +28,8 @@ def genesis() -> Genesis:
 
 
 def authentication(genesis: Genesis, did: str, now: float = NOW) -> PeerAuthentication:
-    return PeerAuthentication(genesis, did, ledger.signer(did, "transport"), now=lambda: now)
+    transport = ledger.signer(did, "transport")
+    return PeerAuthentication(genesis.network_id, genesis.history(), did, transport, now=lambda: now)
 
 
 def test_a_request_is_opened_by_its_receiver_and_answered(genesis: Genesis) -> None:
@@ -193,9 +194,7 @@ def test_items_travel_in_batches_and_in_order(genesis: Genesis, server: PeerServ
     """
     inbox = Quiet()
     address = f"http://127.0.0.1:{server.server_port}"
-    sender = Gossip(
-        authentication(genesis, ledger.MAKER), {ledger.CUSTOMS: address}, ledger.VALIDATORS, inbox, poll_s=5
-    )
+    sender = Gossip(authentication(genesis, ledger.MAKER), {ledger.CUSTOMS: address}, inbox, poll_s=5)
     for number in range(600):
         sender.broadcast([ITEM_ATTESTATION, number.to_bytes(2, "big")])
 
@@ -224,7 +223,6 @@ def test_a_peer_that_is_heard_again_is_answered_at_once(
     sender = Gossip(
         authentication(genesis, ledger.MAKER),
         {ledger.CUSTOMS: f"http://127.0.0.1:{port}"},
-        ledger.VALIDATORS,
         Quiet(),
         poll_s=5,
     )
@@ -277,7 +275,7 @@ def test_nobody_is_silenced_in_anothers_name(genesis: Genesis) -> None:
     What a stranger sends in the name of an honest peer - unsigned, altered, misdirected - is not its fault.
     """
     maker, customs = authentication(genesis, ledger.MAKER), authentication(genesis, ledger.CUSTOMS)
-    gossip = Gossip(customs, {}, ledger.VALIDATORS, Quiet(), poll_s=5)
+    gossip = Gossip(customs, {}, Quiet(), poll_s=5)
     captured, _ = maker.request(ledger.CUSTOMS, "status", b"body")
     forged = signed(genesis, ledger.MAKER, SeedSigner(f"{ledger.MAKER}#transport", b"s" * 32))
     altered = captured[:-1] + bytes([captured[-1] ^ 1])
@@ -311,7 +309,7 @@ def test_a_peer_without_an_address_is_not_asked(genesis: Genesis) -> None:
     """
     Only addresses of peers.toml are asked.
     """
-    sender = Gossip(authentication(genesis, ledger.MAKER), {}, ledger.VALIDATORS, Quiet(), poll_s=5)
+    sender = Gossip(authentication(genesis, ledger.MAKER), {}, Quiet(), poll_s=5)
 
     with pytest.raises(ConnectionError, match=r"peers\.toml names no address"):
         sender.request(ledger.IMPORTER, "status", b"")

@@ -128,7 +128,6 @@ def ask(genesis: Genesis, address: tuple[str, int], *, scheme: str = "https") ->
     gossip = Gossip(
         authentication(genesis, ledger.MAKER),
         {ledger.CUSTOMS: f"{scheme}://127.0.0.1:{address[1]}"},
-        ledger.VALIDATORS,
         Quiet(),
         poll_s=5,
     )
@@ -197,7 +196,6 @@ def test_an_authority_that_the_operator_named_is_believed(genesis: Genesis, tmp_
         gossip = Gossip(
             authentication(genesis, ledger.MAKER),
             {ledger.CUSTOMS: url},
-            ledger.VALIDATORS,
             Quiet(),
             poll_s=5,
             trusts=[by_authority(str(files[0]))],
@@ -230,7 +228,7 @@ def test_what_makes_a_certificate_believable(genesis: Genesis, case: str, now: i
     """
     signer = ledger.signer(ledger.CUSTOMS, "transport")
     der = pem_to_der(make_certificate(ledger.CUSTOMS, signer, [], NOW)[0])
-    did, key = ledger.CUSTOMS, genesis.key(ledger.CUSTOMS, "transport", NOW)
+    did, key = ledger.CUSTOMS, genesis.governance.key(ledger.CUSTOMS, "transport", NOW)
     assert key is not None
     public: bytes | None = key.public
     match case:

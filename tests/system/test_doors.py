@@ -164,7 +164,9 @@ def running(root: Path) -> Iterator[Net]:
                 node.start()
             for node in nodes.values():
                 node.wait_ready()
-            made = Net(nodes, PeerAuthentication(genesis, HOSTILE.did, keys.signer("transport")), asked)
+            history, transport = genesis.history(), keys.signer("transport")
+            speaker = PeerAuthentication(genesis.network_id, history, HOSTILE.did, transport)
+            made = Net(nodes, speaker, asked)
             for _ in range(20):
                 made.attest()  # everything is loaded once before memory is measured
             yield made
@@ -278,7 +280,8 @@ def test_replays(net: Net) -> None:
     maker = net.nodes["maker"]
     keys = Keys.load(maker.data, maker.party.did, PASSPHRASE)
     genesis = networks.verify(maker.data / "network").genesis
-    honest = PeerAuthentication(genesis, maker.party.did, keys.signer("transport"))
+    history, transport = genesis.history(), keys.signer("transport")
+    honest = PeerAuthentication(genesis.network_id, history, maker.party.did, transport)
     statuses: list[int] = []
 
     def replay(node: Node, ended: threading.Event) -> None:

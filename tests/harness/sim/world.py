@@ -16,7 +16,8 @@ from consensus.merkle import Frontier
 from consensus.standings_map import StandingsMap
 from consensus.validators import Validator, ValidatorSet
 from credentials.ledger.attestation import make_attestation
-from credentials.ledger.genesis import KEY_ROLES, Genesis, Key, Participant, log_policy
+from credentials.ledger.genesis import Genesis
+from credentials.ledger.parties import KEY_ROLES, Key, Participant
 from credentials.ledger.registry import MemoryReader, Registry, genesis_app_hash
 from node.ledger.chain import chain_config
 from tests.harness.ledger import (
@@ -175,7 +176,7 @@ class _Records:
 
     def application(self, height: int, app_hash: bytes) -> Registry:
         standings = StandingsMap(self.reader.records.items())
-        return Registry(self._genesis, self.reader, app_hash, standings, height)
+        return Registry(self._genesis, self.reader, app_hash, standings, self._genesis.history(height))
 
     def store(self, execution: Execution) -> None:
         self.reader.store(execution)
@@ -187,7 +188,8 @@ class Border:
     def __init__(self, count: int) -> None:
         self.genesis = sim_genesis(count)
         self.chain = chain_config(self.genesis)
-        self.policy: LogPolicy | None = LogPolicy.parse(log_policy(self.genesis))
+        policy = self.genesis.governance.log_policy(self.genesis.origin)
+        self.policy: LogPolicy | None = LogPolicy.parse(policy)
 
     def tip(self) -> Tip:
         return Tip(
