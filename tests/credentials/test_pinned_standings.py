@@ -29,9 +29,9 @@ from credentials.ledger.attestation import (
     make_attestation,
     status_subject,
 )
-from credentials.ledger.genesis import Limits
 from credentials.ledger.lifecycle import Event
 from credentials.ledger.linked_records import children_root
+from credentials.ledger.parties import Limits
 from credentials.ledger.registry import genesis_app_hash
 from credentials.ledger.rules import RuleConflict
 from credentials.ledger.speaking import Silent
