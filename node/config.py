@@ -12,6 +12,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import ssl
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -200,17 +201,17 @@ class Settings:
             fetch = FetchPolicy(
                 public=row.get("public", False) is True,
                 origins=frozenset(origin_of(origin) for origin in row.get("origins", [])),
-                ca_file=str(folder / row["ca_file"]) if "ca_file" in row else None,
+                ca_file=_authorities(folder, row["ca_file"], "fetch.ca_file") if "ca_file" in row else None,
             )
         added = {}
         for row in table.get("contexts", []):
             if row.keys() != {"url", "file", "sha256"}:
                 raise ValueError("an entry of contexts has url, file and sha256")
-            added[row["url"]] = ((folder / row["file"]).read_bytes(), row["sha256"])
+            added[row["url"]] = (_content(folder, row["file"], "contexts.file")[1], row["sha256"])
         peers = table.get("peers", {})
         if unknown := peers.keys() - {"ca_file"}:
             raise ValueError(f"the member peers.{min(unknown)} is not known")
-        ca_file = str((folder / peers["ca_file"]).resolve(strict=True)) if "ca_file" in peers else None
+        ca_file = _authorities(folder, peers["ca_file"], "peers.ca_file") if "ca_file" in peers else None
         return cls(
             public_url,
             fetch,
@@ -225,6 +226,32 @@ class Settings:
             return contexts().adding(self.contexts) if self.contexts else contexts()
         except CredentialError as error:
             raise SetupError(str(error)) from error
+
+
+def _content(folder: Path, named: object, setting: str) -> tuple[Path, bytes]:
+    """A file that a setting names, beside node.toml: one that cannot be read is told when a node starts."""
+    if not isinstance(named, str) or not named:
+        raise ValueError(f"{setting} is the path of a file")
+    path = folder / named
+    try:
+        return path.resolve(), path.read_bytes()
+    except (OSError, ValueError) as error:
+        why = (
+            "there is no such file"
+            if isinstance(error, FileNotFoundError)
+            else getattr(error, "strerror", error)
+        )
+        raise ValueError(f"{setting} names {path}, which cannot be read: {why}") from error
+
+
+def _authorities(folder: Path, named: object, setting: str) -> str:
+    """The path of a file with certificates of authorities."""
+    path, data = _content(folder, named, setting)
+    try:
+        ssl.create_default_context(cadata=data.decode("ascii"))
+    except (ssl.SSLError, ValueError) as error:
+        raise ValueError(f"{setting} names {path}, which holds no certificates in PEM") from error
+    return str(path)
 
 
 def _list_issuers(row: Mapping[str, Any]) -> frozenset[str]:
@@ -296,6 +323,8 @@ class DataDirectory:
             return Policy.parse(self.policy_file.read_bytes())
         except FileNotFoundError as error:
             raise SetupError(f"{self.policy_file} is missing: copy one of config/policies there") from error
+        except OSError as error:
+            raise SetupError(f"{self.policy_file} cannot be read: {error.strerror}") from error
         except CredentialError as error:
             raise SetupError(f"{self.policy_file}: {error}") from error
 
@@ -322,6 +351,8 @@ class DataDirectory:
             raise SetupError(f"{self.root} holds no operator.key: run `comity init` first") from error
         except PermissionError as error:
             raise SetupError(f"{self.operator_key} may be read by its owner only") from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise SetupError(f"{self.operator_key} cannot be read: {error}") from error
 
 
 def require_strong(words: str) -> None:
@@ -338,8 +369,9 @@ def passphrase(file: Path | None) -> str:
     if file is not None:
         try:
             text = file.read_text().rstrip("\n")
-        except OSError as error:
-            raise SetupError(f"the passphrase file {file} cannot be read: {error.strerror}") from error
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
+            raise SetupError(f"the passphrase file {file} cannot be read: {why}") from error
     else:
         text = os.environ.get("COMITY_PASSPHRASE", "")
     if not text:

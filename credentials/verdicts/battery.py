@@ -100,4 +100,4 @@ def _check_identity(found: Findings, shown: Sequence[Examined], inquiry: Inquiry
         if view.standing is not None:
             found.passed("standing.identity")
         else:
-            found.unmade(("standing.identity",), "not_found")
+            found.unmade(("standing.identity",), view.unknown)

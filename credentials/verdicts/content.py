@@ -219,7 +219,7 @@ def why_missing(inquiry: Inquiry, point: int) -> str:
     if evidence.ledger is None:
         return "ledger_unavailable"
     if evidence.ledger.standing is None:
-        return "not_found"
+        return evidence.ledger.unknown
     return no_passport(inquiry) if evidence.ledger.standing.passport is None else "document_unreachable"
 
 

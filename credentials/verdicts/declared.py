@@ -96,7 +96,7 @@ def _check_vin(found: Findings, line: Line, evidence: Evidence, context: Manifes
         found.warned("vin", "vin_repeated", rule="X17", vin=line.vin, other_lines=others)
     declared = evidence.subjects.get(line.vin)
     if evidence.ledger is None or evidence.ledger.standing is None:
-        reason = "ledger_unavailable" if evidence.ledger is None else "not_found"
+        reason = "ledger_unavailable" if evidence.ledger is None else evidence.ledger.unknown
         found.unmade(("vin",), reason, rule="X17", vin=line.vin)
         return
     bound = evidence.ledger.standing.bound_asset

@@ -87,6 +87,9 @@ class LedgerView:
     refused: Mapping[bytes, bytes] = field(default_factory=dict)
     claims: Claims | None = None  # what parties without a right over it said: never read for a word
     recalls: Sequence[Recall] = ()  # those in force that reach it, by model, batch or days of production
+    unknown: str = (
+        "not_found"  # why there is no standing, as a reason code: nobody can ask for what cannot be read
+    )
 
 
 @dataclass(frozen=True, slots=True)

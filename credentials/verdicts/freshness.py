@@ -31,7 +31,7 @@ def check_freshness(found: Findings, evidence: Evidence, policy: Policy, at: At)
         found.unknown("fresh", "ledger_unavailable")
         return
     if evidence.ledger.standing is None:
-        found.unknown("ledger", "not_found", height=network.height)
+        found.unknown("ledger", evidence.ledger.unknown, height=network.height)
     else:
         found.passed("ledger", height=network.height, entries=len(evidence.ledger.entries))
     silence = network.quorum_silence_s

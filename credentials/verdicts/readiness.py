@@ -268,7 +268,7 @@ def _item(evidence: Evidence, policy: Policy, at: At) -> tuple[_Item | None, str
         return None, "ledger_unavailable"
     standing = evidence.ledger.standing
     if standing is None:
-        return None, "not_found"
+        return None, evidence.ledger.unknown
     if standing.passport is None:
         return None, "not_published"
     live = live_passport(evidence, record)

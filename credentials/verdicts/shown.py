@@ -56,7 +56,7 @@ def check_shown(
         return None
     standing = evidence.ledger.standing
     if standing is None:
-        found.unmade((*names, *claims), "not_found")
+        found.unmade((*names, *claims), evidence.ledger.unknown)
         return None
     table = evidence.network.tables.shown_as
     if table is None:

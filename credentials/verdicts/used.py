@@ -22,7 +22,7 @@ def check_used(found: Findings, cell: Cell | None, inquiry: Inquiry) -> None:
         found.unmade(USED_CHECKS, "ledger_unavailable")
         return
     if evidence.ledger.standing is None:
-        found.unmade(USED_CHECKS, "not_found")
+        found.unmade(USED_CHECKS, evidence.ledger.unknown)
         return
     if events is None or cell is None:
         found.unmade(USED_CHECKS, "tables_unavailable")

@@ -109,6 +109,8 @@ class Keys:
             data = path.read_bytes()
         except FileNotFoundError as error:
             raise SetupError(f"{directory} holds no {KEYS_FILE}: run `comity init` first") from error
+        except OSError as error:
+            raise SetupError(f"{path} cannot be read: {error.strerror}") from error
         try:
             header = decode(data, size_bytes_max=_SIZE_BYTES_MAX)
             match header:

@@ -321,7 +321,10 @@ def verify(directory: Path) -> Network:
     except OSError as error:
         raise SetupError(f"{directory} is not a network directory: it holds no {GENESIS_FILE}") from error
     folder = directory / RULES_FOLDER
-    files = {path.name: path.read_bytes() for path in sorted(folder.glob("*")) if path.is_file()}
+    try:
+        files = {path.name: path.read_bytes() for path in sorted(folder.glob("*")) if path.is_file()}
+    except OSError as error:
+        raise SetupError(f"{error.filename} cannot be read: {error.strerror}") from error
     try:
         genesis = Genesis.parse(data, files)
     except CredentialError as error:

@@ -7,6 +7,8 @@ from typing import Any, TypedDict
 
 from credentials.documents.canonical import b64u
 from credentials.ledger.attestation import Attestation
+from credentials.ledger.governance import Governance
+from credentials.ledger.records import Claims
 from credentials.ledger.standing import LIVE, Standing
 from credentials.verdicts.record import Record
 from node.issuing.issuing import Issuing
@@ -30,6 +32,23 @@ class PublishedPassport(TypedDict):
     held: dict[str, bool]  # this node has the set, and whoever asks may see it
 
 
+class ClaimShown(TypedDict):
+    """What a party without a right over the battery said about it; `alert`: it is an authority elsewhere."""
+
+    kind: str
+    issuer: str
+    issuer_name: str | None
+    leaf_index: int
+    alert: bool
+
+
+class ClaimsShown(TypedDict):
+    """How many there are, and the first of them."""
+
+    count: int
+    first: list[ClaimShown]
+
+
 class BatteryAnswer(TypedDict):
     """One battery; unknown ones are `known: false`, with nothing else to tell."""
 
@@ -42,6 +61,7 @@ class BatteryAnswer(TypedDict):
     standing: JSON | None
     timeline: list[JSON]
     passports: list[PublishedPassport]
+    claims: ClaimsShown  # never a state
 
 
 class Batteries:
@@ -82,6 +102,7 @@ class Batteries:
             "standing": None if standing is None else _standing(standing),
             "timeline": [dict(step) for step in record.timeline(network.governance)],
             "passports": passports,
+            "claims": _claims(view.claims, network.governance),
         }
 
     def _published(
@@ -106,6 +127,24 @@ class Batteries:
                 for p, d in sorted(attestation.set_list.points.items())
             },
         }
+
+
+def _claims(claims: Claims | None, governance: Governance | None) -> ClaimsShown:
+    if claims is None:
+        return {"count": 0, "first": []}
+    first: list[ClaimShown] = []
+    for claim in claims.first:
+        participant = governance.participant(claim.issuer) if governance is not None else None
+        first.append(
+            {
+                "kind": claim.kind,
+                "issuer": claim.issuer,
+                "issuer_name": participant.name if participant is not None else None,
+                "leaf_index": claim.leaf_index,
+                "alert": claim.alert,
+            }
+        )
+    return {"count": claims.count, "first": first}
 
 
 def _standing(standing: Standing) -> JSON:

@@ -58,6 +58,9 @@ class LogShown(TypedDict):
     cosigned_size: int
 
 
+DEMONSTRATION = "demonstration"  # in the legal basis of a recognition: it has none
+
+
 class StatusAnswer(TypedDict):
     """What /status and every page know of this node. Times are seconds, UTC."""
 
@@ -84,6 +87,7 @@ class StatusAnswer(TypedDict):
     open_api: bool
     version: str
     simulated: bool
+    demonstration: bool  # what one side recognises of the other was made up for a demonstration
     now: int
 
 
@@ -151,6 +155,7 @@ class Overview:
             "open_api": self.open_api,
             "version": config.VERSION,
             "simulated": False,
+            "demonstration": any(DEMONSTRATION in r.legal_basis for r in governance.recognitions),
             "now": int(time.time()),
         }
 

@@ -48,6 +48,7 @@ from node.verdicts.lists import ListsInForce, keys_of
 
 JSON = dict[str, Any]
 # Groups of events (verdicts.json) of whose documents a verdict reads members.
+OPAQUE, NOBODY = "uri", "-"  # such an identifier is a battery's with its issuer, whom a line does not name
 DOCUMENT_EVENTS = ("soh", "annexXiv", "presentation", "origin", "inVehicle")
 
 
@@ -143,7 +144,7 @@ class Gathering:
 
     def subject_of(self, text: str) -> Subject | None:
         """The subject of an identifier text; None if it is none (or an opaque URI without an issuer)."""
-        identifier = self._identifier(text)
+        identifier, _ = self._identified(text)
         return subject(identifier, self._network_key) if identifier is not None else None
 
     def standing_of(self, text: str) -> Standing | None:
@@ -152,11 +153,13 @@ class Gathering:
         record = None if about is None else self._ledger.standing(standing_key(about))
         return None if record is None else Standing.decode(record)
 
-    def _identifier(self, text: str) -> Identifier | None:
+    def _identified(self, text: str) -> tuple[Identifier | None, str]:
+        """What a text names, or None and why nobody can be asked for it, as a reason code."""
         try:
-            return read_identifier(text, self.tables.identifiers)
-        except CredentialError:
-            return None
+            identifier = read_identifier(text, self.tables.identifiers, namespace=NOBODY)
+        except CredentialError as error:
+            return None, error.code
+        return (identifier, "") if identifier.scheme != OPAQUE else (None, "not_held")
 
     def ledger_view(self, about: Subject, code: str) -> LedgerView:
         """What the own ledger says about one battery, by its canonical code; inside a read transaction."""
@@ -234,13 +237,13 @@ class Gathering:
 
     def _read(self, line: Mapping[str, Any], height: int) -> Reading:
         """What the ledger says of the battery, and which documents a verdict about it reads."""
-        battery = battery_text(line)
-        identifier = self._identifier(battery) if battery is not None else None
-        about = subject(identifier, self._network_key) if identifier is not None else None
+        battery = battery_text(line) or ""
         shown = line.get("documents")
         presented = tuple(d for d in shown if isinstance(d, dict)) if isinstance(shown, list) else ()
-        if battery is None or identifier is None or about is None:
-            return Reading(height, LedgerView(None), {}, presented=presented)
+        identifier, why = self._identified(battery)
+        if identifier is None:  # not "unknown to the network": nobody could be asked for it
+            return Reading(height, LedgerView(None, unknown=why), {}, presented=presented)
+        about = subject(identifier, self._network_key)
         view = self.ledger_view(about, identifier.canonical)
         admitted = {
             leaf.leaf_index: leaf.parsed.attestation

@@ -1247,3 +1247,27 @@ def test_no_mutated_document_is_clear_and_none_raises() -> None:
         told = w.judge(text, shown=[document]).as_dict()
 
         assert told["verdict"] not in GOOD, (trial, before, last, value)
+
+
+def test_why_nothing_is_known_is_told_by_every_check() -> None:
+    """
+    Where the node could not even ask for a battery, each check about it says why, and none that the network
+    does not know it; where it asked, each says that. With a vehicle, and used, so that all of them are made.
+    """
+    w = world()
+    text = code(77)
+    line = Line.parse(line_of(1, text, vin="LVSHFFAL4FE123457", condition="used"))
+    context = ManifestContext.of(Manifest((line,)), tables().identifiers)
+
+    def reasons(unknown: str | None) -> Mapping[str, str]:
+        view = LedgerView(None) if unknown is None else LedgerView(None, unknown=unknown)
+        evidence = replace(w.evidence(text, vin=line.vin), ledger=view, documents={}, events={})
+        judged = clear_item(line, evidence, policy("customs-eu"), LAW_DATE, w.now, context)
+        return {check.name: check.reason for check in judged.verdict.checks}
+
+    asked, unread = reasons(None), reasons("identifier_invalid")
+
+    about_it = {name for name, reason in asked.items() if reason == "not_found"}
+    assert {"ledger", "document", "proof", "standing.identity", "standing.state", "soh", "vin"} <= about_it
+    assert {name for name, reason in unread.items() if reason == "identifier_invalid"} == about_it
+    assert "not_found" not in unread.values()

@@ -272,7 +272,9 @@ PAYLOADS: dict[str, tuple[dict[str, Any], str]] = {
     "other jti": ({"jti": "urn:uuid:2"}, "structure_invalid"),
     "other sub": ({"sub": "urn:b"}, "structure_invalid"),
     "iss not text": ({"iss": 1}, "structure_invalid"),
-    "exp not a time": ({"exp": "soon"}, "structure_invalid"),
+    "exp not a time": ({"exp": "soon"}, "malformed"),
+    "nbf a number as text": ({"nbf": "1704067200"}, "malformed"),
+    "iat a day that is none": ({"iat": "2027-02-30T00:00:00Z"}, "malformed"),
     "exp true": ({"exp": True}, "malformed"),
     "exp null": ({"exp": None}, "malformed"),
     "nbf negative": ({"nbf": -1}, "malformed"),
@@ -292,6 +294,25 @@ def test_payloads(name: str) -> None:
     )
 
     assert refused(text) == code
+
+
+@pytest.mark.parametrize("claim", ["iat", "nbf", "exp"])
+@pytest.mark.parametrize("told", ["soon", "1704067200", "", "2027-02-30T00:00:00Z", None, [], -1, 1e300])
+def test_a_time_of_a_jwt_is_told_as_what_it_must_be(claim: str, told: object) -> None:
+    """
+    A NumericDate is a number of seconds (RFC 7519, 2): what is none is told as that, not as a member of VCDM.
+    """
+    signer = maker(P256)
+    text = altered(
+        jose.sign_jwt(credential(signer), signer), lambda _, payload: payload.update({claim: told}), signer
+    )
+
+    with pytest.raises(CredentialError) as error:
+        jose.verify_envelope(jose.envelop(text), did_key_decode)
+
+    assert error.value.code == "malformed"
+    assert f"{claim} must be a number of seconds since 1970 (RFC 7519, 2)" in str(error.value)
+    assert "dateTimeStamp" not in str(error.value)
 
 
 def test_document_with_a_vc_claim_is_not_signed() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from credentials.ledger.recognition import Effect, Recognition
-from credentials.verdicts.evidence import Evidence, Held, Missing, MissingReason, Tables
+from credentials.verdicts.evidence import Evidence, Held, LedgerView, Missing, MissingReason, Tables
 from credentials.verdicts.manifest import Line
 from credentials.verdicts.readiness import STATES, readiness
 from node.answers import ReportAnswer
@@ -361,3 +361,14 @@ def test_nothing_is_called_compliant() -> None:
     assert "complian" not in str([r["state"] for r in told["rows"]] + [told["head"]]).lower()
     assert "demonstration" in told["note"]
     assert CN_AUTHORITY in row(told, "CUS-02")["evidence"]["by"]
+
+
+def test_a_line_that_could_not_be_asked_for_is_left_out_as_that() -> None:
+    """
+    A mistyped code is left out of the report as mistyped, not as unknown to the network.
+    """
+    w = World()
+
+    told = report(w, w.new(1), ledger=LedgerView(None, unknown="identifier_invalid"))
+
+    assert [line["reason"] for line in told["left_out"]] == ["identifier_invalid"]

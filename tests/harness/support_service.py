@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +14,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from credentials.ledger.parties import Accreditation
+from credentials.ledger.recognition import Recognition
 from node.api import create_app
 from node.config import DataDirectory
 from node.service import Service
@@ -86,7 +87,7 @@ class LiveNode:
 
 
 @contextmanager
-def live_node(root: Path) -> Iterator[LiveNode]:
+def live_node(root: Path, recognitions: Sequence[Recognition] = ()) -> Iterator[LiveNode]:
     """Found a network of one, start its node, and stop it at the end."""
     directory = DataDirectory(root / "data")
     card = network.init(
@@ -100,6 +101,7 @@ def live_node(root: Path) -> Iterator[LiveNode]:
             participant=DID, roles=ROLES, schemes=schemes, jurisdiction="EU", valid_from=founding.created
         )
     )
+    founding.recognitions.extend(recognitions)
     network.create(root / "network", founding)
     network.join(directory, root / "network", PASSPHRASE)
     service = open_service(directory, PASSPHRASE, 0)

@@ -7,13 +7,16 @@ import re
 import time
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
+from credentials.ledger.recognition import Recognition
+from node.api.table import ROUTES
 from node.config import read_table, shipped
 from node.web.words import VERDICTS, age, say
 from node.words import when
-from tests.harness.support_service import CODE, UNKNOWN_CODE, LiveNode, live_node, manifest
+from tests.harness.support_service import CODE, DID, UNKNOWN_CODE, LiveNode, live_node, manifest
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8", "Sec-Fetch-Site": "same-origin"}
 WAIT_S_MAX = 20.0
@@ -309,3 +312,40 @@ def test_impossible_times_are_shown_as_they_are() -> None:
     """
     assert when(2**53) == str(2**53)
     assert when(0) == "1970-01-01 00:00:00 UTC"
+
+
+@pytest.mark.parametrize("legal_basis", ["network-policy (demonstration)", "an agreement of 2027"])
+def test_what_was_made_up_for_a_demonstration_says_so_on_every_page(tmp_path: Path, legal_basis: str) -> None:
+    """
+    Where the recognition between the sides has no basis but the demonstration, every page says so, once, and
+    /status too; elsewhere none does.
+    """
+    made = Recognition.parse(
+        {
+            "authority": DID,
+            "jurisdiction": "EU",
+            "issuer": "*",
+            "issuer_jurisdiction": "CN",
+            "rows": ["R1"],
+            "effect": "information-only",
+            "legal_basis": legal_basis,
+            "valid_from": 1_700_000_000,
+        }
+    )
+    with live_node(tmp_path, [made]) as node:
+        shown = {
+            route.rule: node.person.get(route.rule, headers=BROWSER)
+            for route in ROUTES
+            if route.method == "GET" and "<" not in route.rule
+        }
+        status = node.get_json("/status")
+        line = page(node, f"{judged(node)}/items/1").text
+
+    pages = {rule: answer.text for rule, answer in shown.items() if answer.mimetype == "text/html"}
+    said = {rule for rule, text in pages.items() if text.count("This recognition was made for the demo") == 1}
+    demonstration = "demonstration" in legal_basis
+    print(f"{len(pages)} pages, {len(said)} say that this is a demonstration")
+    assert len(pages) > 8
+    assert said == (set(pages) if demonstration else set())
+    assert status["demonstration"] is demonstration
+    assert ("made for the demo" in line) is demonstration

@@ -351,7 +351,9 @@ def test_authorities_of_proxies_are_named_in_node_toml(tmp_path: Path) -> None:
     """
     [peers] ca_file is read beside node.toml; a file that is not there or another member is told.
     """
-    (tmp_path / "proxies.pem").write_text("PEM")
+    (tmp_path / "proxies.pem").write_bytes(
+        make_certificate(ledger.CUSTOMS, SeedSigner(f"{ledger.CUSTOMS}#t", b"s" * 32), (), NOW)[0]
+    )
     toml = tmp_path / "node.toml"
     toml.write_text('[peers]\nca_file = "proxies.pem"\n')
 

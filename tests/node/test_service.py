@@ -15,7 +15,7 @@ from node.peers.authentication import PeerAuthentication
 from node.setup.keystore import Keys
 from node.setup.network import verify
 from tests.harness.net.batteries import claims_of, code_of, issue, wait_published, wait_receipted
-from tests.harness.net.harness import PASSPHRASE, Node, running, wait
+from tests.harness.net.harness import JSON, PASSPHRASE, Node, running, wait
 
 NEXT_BLOCK_S_MAX = 3.0
 
@@ -228,7 +228,38 @@ def test_what_would_only_be_a_claim_is_said_before_it_is_signed(network: dict[st
     assert (status, refused["code"]) == (409, "only_a_claim") and maker.party.did in refused["detail"]
     told = importer.get(path)
     assert told["state"] == "claim" and "no right over this battery" in told["refusal"]["text"]
-    assert importer.get(f"/batteries/{code_of(91)}")["standing"] == before
+    found = importer.get(f"/batteries/{code_of(91)}")
+    assert found["standing"] == before
+    claim = {"kind": "battery.presented", "issuer": importer.party.did, "alert": False}
+    assert found["claims"]["count"] == 1
+    assert found["claims"]["first"][0].items() >= claim.items()
+    shown = importer.pool.request(
+        "GET", f"{importer.url}/batteries/{code_of(91)}", headers={"accept": "text/html"}
+    ).data.decode()
+    assert "Claims of others" in shown and "1 claim:" in shown.lower()
+    assert "their claims change nothing" in shown and f"{importer.party.name} claims: " in shown
+
+
+def test_a_code_that_cannot_be_read_is_told_as_that_by_every_check(network: dict[str, Node]) -> None:
+    """
+    A mistyped code is not "unknown to the network": nobody could be asked for it, and each check says so.
+    """
+    customs = network["customs"]
+    asked = {"law_date": "2027-03-01", "goods": "battery", "condition": "new"}
+
+    mistyped = customs.post("/clearance", {"battery": "ZZ1PE75QH00001G6I0000042", **asked})
+    opaque = customs.post("/clearance", {"battery": "https://maker.example/battery/42", **asked})
+    unknown = customs.post("/clearance", {"battery": code_of(4_242), **asked})
+
+    def reasons(verdict: JSON, *names: str) -> set[str]:
+        return {c["reason"] for c in verdict["checks"] if c["name"].startswith(names)}
+
+    about_it = ("ledger", "standing", "document", "admitted", "completeness", "soh")
+    assert reasons(mistyped, "identifier", *about_it) == {"identifier_invalid"}
+    assert reasons(opaque, "identifier", *about_it) == {"not_held"}
+    assert reasons(unknown, *about_it) == {"not_found"}
+    assert "not_found" not in reasons(mistyped, "") | reasons(opaque, "")
+    assert (mistyped["verdict"], mistyped["reason"]) == ("undecided", "identifier_invalid")
 
 
 @pytest.mark.parametrize(

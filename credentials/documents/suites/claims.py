@@ -99,7 +99,10 @@ def numeric_date(claims: Mapping[str, Any], name: str) -> int | None:
         return None
     value = claims[name]
     if isinstance(value, str):
-        return parse_date_time(value, name, "RFC 7519, 4.1")
+        try:
+            return parse_date_time(value, name)
+        except CredentialError:
+            _malformed(f"{name} must be a number of seconds since 1970 (RFC 7519, 2), not a text")
     if type(value) not in (int, float) or not 0 <= value < 253402300800:  # 9999-12-31
         _malformed(f"{name} must be a number of seconds since 1970 (RFC 7519, 2)")
     return int(value)

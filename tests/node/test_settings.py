@@ -1,0 +1,127 @@
+"""What a node reads when it starts: a file that is missing, unreadable or of another kind is told by name."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from node.config import DataDirectory, Settings, passphrase
+from node.errors import SetupError
+from node.peers.certificates import make_certificate
+from node.setup.wiring import open_service
+from tests.harness.ledger import MAKER, signer
+from tests.harness.support_service import PASSPHRASE, live_node
+
+OPTIONAL = ("node.toml", "network/peers.toml")  # every default; no peers
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The data directory of a node that ran and stopped."""
+    with live_node(tmp_path_factory.mktemp("settings")) as node:
+        pass
+    yield node.data
+
+
+def certificate() -> bytes:
+    return make_certificate(MAKER, signer(MAKER), (), 1_790_000_000)[0]
+
+
+def settings_with(folder: Path, text: str) -> Settings:
+    (folder / "node.toml").write_text(text)
+    return DataDirectory(folder).settings()
+
+
+@pytest.mark.parametrize(
+    ("setting", "text"),
+    [
+        ("fetch.ca_file", "[fetch]\npublic = true\nca_file = {}"),
+        ("peers.ca_file", "[peers]\nca_file = {}"),
+        ("contexts.file", '[[contexts]]\nurl = "https://terms.example/v1"\nsha256 = "x"\nfile = {}'),
+    ],
+)
+def test_a_file_that_a_setting_names_is_there(tmp_path: Path, setting: str, text: str) -> None:
+    """
+    A file that is missing, a directory, no path at all, or holds no certificates, is told with the name of
+    the setting before the node does anything.
+    """
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "text.pem").write_text("no certificate")
+    (tmp_path / "bytes.pem").write_bytes(b"\xff\xfe")
+    (tmp_path / "whole.pem").write_bytes(certificate())
+    wrong = {
+        '"other.pem"': "names .*other.pem, which cannot be read: there is no such file",
+        '"folder"': "names .*folder, which cannot be read: Is a directory",
+        '"a\\u0000b"': "names .*which cannot be read",
+        '""': "is the path of a file",
+        "7": "is the path of a file",
+    }
+    if setting != "contexts.file":
+        wrong |= dict.fromkeys(('"text.pem"', '"bytes.pem"'), "names .*which holds no certificates in PEM")
+
+    for named, says in wrong.items():
+        with pytest.raises(SetupError, match=rf"node\.toml: {setting} {says}"):
+            settings_with(tmp_path, text.format(named))
+    settings_with(tmp_path, text.format('"whole.pem"'))
+
+
+def test_authorities_are_found_beside_node_toml(tmp_path: Path) -> None:
+    """
+    A ca_file is read beside node.toml, whatever the working directory.
+    """
+    (tmp_path / "ca.pem").write_bytes(certificate())
+
+    read = settings_with(tmp_path, '[fetch]\nca_file = "ca.pem"\n[peers]\nca_file = "ca.pem"\n')
+
+    assert read.fetch is not None
+    assert read.fetch.ca_file == read.peers_ca_file == str((tmp_path / "ca.pem").resolve())
+
+
+@pytest.mark.parametrize("how", ["missing", "a directory", "not text"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("participant.toml", "policy.toml", "operator.key", "keys.enc", "node.toml"),
+        *("network/genesis.toml", "network/log.policy", "network/peers.toml", "network/rules/lifecycle.json"),
+    ],
+)
+def test_every_file_of_a_data_directory_is_there_and_read(
+    whole: Path, tmp_path: Path, name: str, how: str
+) -> None:
+    """
+    A file of the data directory that is missing, a directory, or not text: one sentence that names it.
+    """
+    directory = DataDirectory(tmp_path / "data")
+    shutil.copytree(whole, directory.root)
+    path = directory.root / name
+    path.unlink(missing_ok=True)
+    if how == "a directory":
+        path.mkdir()
+    elif how == "not text":
+        path.write_bytes(b"\xff\xfe\x00")
+    elif name in OPTIONAL:
+        open_service(directory, PASSPHRASE, 0).stop()
+        return
+
+    with pytest.raises(SetupError) as refused:
+        open_service(directory, PASSPHRASE, 0).stop()
+
+    assert Path(name).name in str(refused.value)
+
+
+@pytest.mark.parametrize("how", ["missing", "a directory", "not text"])
+def test_a_passphrase_file_is_there_and_read(tmp_path: Path, how: str) -> None:
+    """
+    The same of the file that --passphrase-file names.
+    """
+    path = tmp_path / "words"
+    if how == "a directory":
+        path.mkdir()
+    elif how == "not text":
+        path.write_bytes(b"\xff\xfe\x00")
+
+    with pytest.raises(SetupError, match=r"the passphrase file .*words cannot be read"):
+        passphrase(path)
