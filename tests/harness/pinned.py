@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -11,18 +12,23 @@ from consensus.encoding import EncodingError
 from credentials.errors import CredentialError
 
 VECTORS = Path(__file__).parents[1] / "vectors"
+_SET = re.compile(r"frozenset\(\{([^{}]*)\}\)")  # whose order is that of hashes
 Cases = Iterable[tuple[str, Callable[[], Any]]]
 
 
 def said(read: Callable[[], Any]) -> str:
     """What a reader says of what it refuses, or what it read: whole if that is short, else its digest."""
     try:
-        found = repr(read())
+        found = _SET.sub(_sorted, repr(read()))
     except CredentialError as error:
         return f"{error.code}: {error.message}"
     except EncodingError as error:
         return f"cannot be written: {error}"
     return f"read: {found if len(found) < 60 else sha256(found.encode()).hexdigest()[:12]}"
+
+
+def _sorted(match: re.Match[str]) -> str:
+    return f"frozenset({', '.join(sorted(match[1].split(', ')))})"
 
 
 def lines(cases: Cases) -> Iterator[str]:
