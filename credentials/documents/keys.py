@@ -64,7 +64,7 @@ _ASSERTING_ROLES = ("attest", "credential")
 
 
 class ParticipantKey(Protocol):
-    """A key as genesis holds it: what `did_document` reads of `credentials.ledger.genesis.Key`."""
+    """A key as the ledger holds it: what `did_document` reads of `credentials.ledger.parties.Key`."""
 
     @property
     def role(self) -> str: ...
@@ -75,7 +75,7 @@ class ParticipantKey(Protocol):
 
 
 class KeyHolder(Protocol):
-    """What `did_document` reads of `credentials.ledger.genesis.Participant`."""
+    """What `did_document` reads of `credentials.ledger.parties.Participant`."""
 
     @property
     def did(self) -> str: ...

@@ -1,7 +1,7 @@
 """Credential profiles: one row says by which mechanism and with which kind of key a node secures credentials.
 
 Each profile has a key of its own; where the issuer is a did:key, that key is the issuer. The profile `web`
-speaks as the participant itself, with the credential key that genesis lists.
+speaks as the participant itself, with the credential key that the ledger lists.
 """
 
 from __future__ import annotations

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from consensus.application import Refusal
-from consensus.cose import SeedSigner
 from credentials.errors import CredentialError
 from credentials.ledger.entries import BlockEntry, parse_entry
 from credentials.ledger.governance import Derived, Governance, GovernanceHistory
 from credentials.ledger.parties import Key
 from tests.harness.border import World
+from tests.harness.epochs import NEWER, first, rotated, with_keys, with_party, without_licences
 from tests.harness.ledger import (
     CN_AUTHORITY,
     CREATED,
@@ -31,39 +31,6 @@ from tests.harness.ledger import (
     battery,
     make_genesis,
 )
-
-NEWER = SeedSigner(f"{MAKER}#attest-2", b"\x07" * 32)
-
-
-def first() -> Governance:
-    return make_genesis().governance
-
-
-def with_party(governance: Governance, did: str, **changes: Any) -> Governance:
-    """The same with one participant that is otherwise."""
-    party = replace(governance.participants[did], **changes)
-    return replace(governance, participants={**governance.participants, did: party})
-
-
-def with_keys(governance: Governance, did: str, change: Callable[[Key], Key], *more: Key) -> Governance:
-    """The same with the keys of one participant changed, and more of them."""
-    keys = governance.participants[did].keys
-    return with_party(governance, did, keys=(*map(change, keys), *more))
-
-
-def without_licences(governance: Governance, did: str) -> Governance:
-    kept = tuple(a for a in governance.accreditations if a.participant != did)
-    return replace(governance, accreditations=kept)
-
-
-def rotated(governance: Governance, at: int) -> Governance:
-    """MAKER's attest key ends at `at`, and a newer one begins."""
-    return with_keys(
-        governance,
-        MAKER,
-        lambda key: replace(key, valid_until=at) if key.role == "attest" else key,
-        Key("attest", NEWER.key_id, NEWER.public_key, at),
-    )
 
 
 def code_of(ledger: Ledger, tx: bytes) -> str:

@@ -33,6 +33,33 @@ THREADS_BEGIN = {
 }
 
 
+# Who reads genesis, and for what: it is the founding, and whatever governs is asked of a Governance (D620).
+FOUNDING = {
+    "credentials/ledger/genesis.py": "the file itself",
+    "credentials/ledger/registry.py": "network id, configuration digest, the state before the first block",
+    "node/cli/copies.py": "rebuilds a ledger of this network from its first block",
+    "node/cli/evidence.py": "a third party verifies with the founding alone",
+    "node/cli/operate.py": "countersigns without a ledger: the network id, and the first epoch",
+    "node/cli/setup.py": "founds, joins and shows a network; takes and gives snapshots",
+    "node/issuing/faults.py": "network id and origin stand in what the accused signed",
+    "node/ledger/chain.py": "what consensus starts from, and the history that begins with it",
+    "node/ledger/rebuilding.py": "replays from the first block",
+    "node/ledger/snapshot.py": "a snapshot is of this network, and of the validators of the founding",
+    "node/setup/copies.py": "a copy is of this network",
+    "node/setup/network.py": "the founding ceremony, the network directory, the sealed network key",
+    "node/setup/wiring.py": "hands network id, name and time of founding to the rooms",
+    "node/use_cases/overview.py": "shows name, id and origin of the network",
+}
+# Of these, who may ask the first epoch what governs, and why it is the right one.
+FIRST_EPOCH = {
+    "credentials/ledger/genesis.py": "makes it",
+    "node/cli/setup.py": "shows what was founded",
+    "node/ledger/rebuilding.py": "refuses a ledger whose validators have changed since",
+    "node/ledger/snapshot.py": "refuses, or knows no other validators",
+    "node/setup/network.py": "founding; addresses and keys of a directory that has no ledger yet",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Measured:
     """One module, class or function and its lines."""
@@ -237,3 +264,70 @@ def test_nothing_but_its_command_knows_the_demo() -> None:
     }
 
     assert users <= {"node/cli/demo.py"}
+
+
+def names_genesis(node: ast.AST) -> bool:
+    """True for the module, the class, or anything called genesis."""
+    match node:
+        case ast.ImportFrom(module="credentials.ledger.genesis"):
+            return True
+        case ast.Name(id=name) | ast.Attribute(attr=name) | ast.arg(arg=name) | ast.alias(name=name):
+            return name.rpartition(".")[2].strip("_").lower() == "genesis"
+    return False
+
+
+def asks_first_epoch(node: ast.AST) -> bool:
+    """True for `....genesis.governance`, however the founding is held."""
+    match node:
+        case ast.Attribute(attr="governance", value=ast.Name(id=held) | ast.Attribute(attr=held)):
+            return held.strip("_").lower() == "genesis"
+    return False
+
+
+def reads_genesis(tree: ast.Module) -> tuple[bool, bool]:
+    """(the founding at all, what governs in its first epoch)"""
+    nodes = list(ast.walk(tree))
+    return any(map(names_genesis, nodes)), any(map(asks_first_epoch, nodes))
+
+
+def test_genesis_is_asked_for_the_founding_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    """
+    Who takes part, which key, which licence, which rule is asked of what governs at a height; the modules
+    that read genesis are those listed, each with its reason.
+    """
+    reads = {path: reads_genesis(tree) for path, tree in trees().items()}
+    founding = {path for path, (named, _) in reads.items() if named}
+    first = {path for path, (_, asked) in reads.items() if asked} | {"credentials/ledger/genesis.py"}
+    with capsys.disabled():
+        print(
+            f"\ngenesis is read by {len(founding)} of {len(reads)} modules, {len(first)} ask its first epoch:"
+        )
+        for path in sorted(founding):
+            print(f"  {path}: {FOUNDING.get(path, 'NOT LISTED')}")
+
+    assert founding - FOUNDING.keys() == set(), "ask a GovernanceHistory at the height that is meant"
+    assert first - FIRST_EPOCH.keys() == set(), "ask a GovernanceHistory at the height that is meant"
+    assert FOUNDING.keys() - founding == set(), "asks it no more: take it off the list"
+    assert FIRST_EPOCH.keys() - first == set(), "asks it no more: take it off the list"
+
+
+GENESIS_READ = {
+    "from credentials.ledger.genesis import key_check": (True, False),
+    "import credentials.ledger.genesis": (True, False),
+    "from credentials.ledger import genesis": (True, False),
+    "def f(genesis): return 1": (True, False),
+    "self._genesis = made": (True, False),
+    "network.genesis.governance.key(did, role, at)": (True, True),
+    "self._genesis.governance": (True, True),
+    "history.latest.key(did, role, at)": (False, False),
+    "network.governance.participant(did)": (False, False),
+    "genesis_unavailable = 'genesis'": (False, False),
+}
+
+
+@pytest.mark.parametrize(("code", "found"), GENESIS_READ.items(), ids=GENESIS_READ)
+def test_a_reader_of_genesis_is_found(code: str, found: tuple[bool, bool]) -> None:
+    """
+    However a module comes to the founding, it is seen; what governs at a height is not taken for it.
+    """
+    assert reads_genesis(ast.parse(code)) == found

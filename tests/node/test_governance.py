@@ -1,0 +1,250 @@
+"""A node whose governance changes while it runs: every room asks what is in force now, or was then."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from consensus.cose import SeedSigner
+from credentials.ledger.governance import GovernanceHistory
+from credentials.ledger.parties import Key
+from credentials.ledger.registry import MemoryReader, Registry
+from node.errors import ProblemError
+from node.issuing.faults import FaultInvalid, verify_credential, verify_statements
+from node.issuing.issuing import Issuing
+from node.issuing.ledger_follower import Kinds
+from node.issuing.signing import Signers
+from node.ledger.chain import history_of
+from node.peers.authentication import PeerAuthentication
+from node.peers.gossip import Gossip
+from node.resolution.fetch import Fetcher
+from node.resolution.resolver import Resolver
+from node.setup.keystore import Keys
+from node.setup.network import verify as verify_network
+from node.storage.office import OfficeStore
+from node.verdicts.lag import Lag
+from tests.harness import ledger
+from tests.harness.epochs import first, with_keys, with_party, without_licences, without_party
+from tests.harness.ledger import CREATED, CUSTOMS, EU_AUTHORITY, IMPORTER, MAKER, make_genesis
+from tests.harness.support_service import CODE, DID, PASSPHRASE, LiveNode, live_node
+from tests.node.test_fault_credentials import faults
+
+NOW = CREATED + 100
+NEWER = SeedSigner(f"{MAKER}#transport-2", b"\x09" * 32)
+
+
+def moved_on(history: GovernanceHistory) -> None:
+    """One more block is committed."""
+    history.advance(history.height + 1)
+
+
+def speaker(history: GovernanceHistory, did: str, signer: SeedSigner | None = None) -> PeerAuthentication:
+    own = signer or ledger.signer(did, "transport")
+    return PeerAuthentication(make_genesis().network_id, history, did, own, now=lambda: NOW)
+
+
+def test_peers_are_heard_by_the_keys_of_the_next_block() -> None:
+    """
+    A rotated transport key is taken from its epoch on, the old one no more; who left is not heard at all.
+    """
+    history = make_genesis().history()
+    rotated = with_keys(
+        without_party(first(), IMPORTER),
+        MAKER,
+        lambda key: replace(key, valid_until=NOW) if key.role == "transport" else key,
+        Key("transport", NEWER.key_id, NEWER.public_key, NOW),
+    )
+    history.enact(2, rotated)
+    customs = speaker(history, CUSTOMS)
+    maker, newer, importer = (
+        speaker(history, MAKER),
+        speaker(history, MAKER, NEWER),
+        speaker(history, IMPORTER),
+    )
+
+    def heard(by: PeerAuthentication) -> str:
+        try:
+            return customs.open_request(by.request(CUSTOMS, "status", b"x")[0], "status")[0]
+        except ProblemError as refused:
+            return refused.code
+
+    before = [heard(maker), heard(newer), heard(importer)]
+    moved_on(history)
+    after = [heard(maker), heard(newer), heard(importer)]
+
+    assert before == [MAKER, "peer_not_authenticated", IMPORTER]
+    assert after == ["peer_not_authenticated", MAKER, "peer_not_authenticated"]
+    with pytest.raises(ProblemError, match="knows no transport key"):
+        customs.request(IMPORTER, "status", b"x")
+
+
+def test_votes_and_lag_are_those_of_the_next_block() -> None:
+    """
+    Whoever votes no more is sent nothing for validators, and its claims and silence count no more.
+    """
+    history = make_genesis().history()
+    history.enact(2, replace(first(), validator_dids=(MAKER, EU_AUTHORITY)))
+    own = speaker(history, MAKER)
+    addresses = {did: f"http://127.0.0.1:{n}" for n, did in enumerate((CUSTOMS, EU_AUTHORITY, IMPORTER), 9)}
+    gossip = Gossip(own, addresses, None, poll_s=5)  # type: ignore[arg-type]  # nobody is heard
+    lag = Lag(history, MAKER, gossip)
+    gossip.peers[CUSTOMS].height, gossip.peers[EU_AUTHORITY].height = 50, 20
+
+    def sent() -> list[str]:
+        waiting = {did: len(peer.outgoing) for did, peer in gossip.peers.items()}
+        gossip.broadcast([1, b"x"])
+        return [did for did, peer in gossip.peers.items() if len(peer.outgoing) > waiting[did]]
+
+    before = sent(), lag.lag_heights(10)
+    moved_on(history)
+    after = sent(), lag.lag_heights(10)
+
+    assert before == ([CUSTOMS, EU_AUTHORITY], 10)
+    assert after == ([EU_AUTHORITY], 10)
+    gossip.close()
+
+
+def test_a_did_document_shows_the_keys_in_force() -> None:
+    """
+    The resolver answers from what governs now: a new key is found, and its document names it.
+    """
+    history = make_genesis().history()
+    key = Key("credential", f"{MAKER}#credential-2", NEWER.public_key, NOW)
+    history.enact(2, with_keys(first(), MAKER, lambda k: k, key))
+    resolver = Resolver(history, Fetcher(None))
+
+    before = str(resolver.document(MAKER))
+    moved_on(history)
+
+    assert key.id not in before and key.id in str(resolver.document(MAKER))
+    assert resolver.keys("assertionMethod", NOW)(key.id) == NEWER.public_key
+
+
+def test_what_is_signed_is_judged_by_what_governs_the_next_block() -> None:
+    """
+    A licence that ends with the next block is missed by whoever signs now.
+    """
+    genesis = make_genesis(rule_files=ledger.rule_files())
+    identifiers = {"gbt34014.json": json.loads((ledger.RULES / "gbt34014.json").read_bytes())}
+    # Of today: the clock of this machine is before the founding of the tests' network.
+    licences = tuple(replace(a, valid_from=0) for a in genesis.governance.accreditations)
+    rules = {**genesis.governance.rules, **identifiers}
+    one = replace(genesis.governance, rules=rules, accreditations=licences)
+    history = GovernanceHistory([(0, one)])
+    history.enact(2, without_licences(one, MAKER))
+    office = OfficeStore(Path(":memory:"))
+    issuing = Issuing(
+        network_id=genesis.network_id,
+        history=history,
+        did=MAKER,
+        signers=Signers(ledger.signer(MAKER), ledger.signer(MAKER, "credential")),
+        network_key=ledger.NETWORK_KEY,
+        office=office,
+        registry=Registry(genesis, MemoryReader(), history=history),
+        schema=None,
+    )
+    credential = {
+        "type": ["BatteryEventCredential"],
+        "issuer": MAKER,
+        "credentialSubject": {"id": "ZZ1PE75QH00001G630000001", "event": "battery.produced"},
+    }
+    before = issuing.unattested(credential), issuing.signing.governance
+    moved_on(history)
+    after = issuing.unattested(credential), issuing.signing.governance
+
+    assert before[1] is one and after[1] is history.at(2)
+    assert "not attested" in str(before[0]) and "not accredited" not in str(before[0])
+    assert "not accredited" in str(after[0])
+    office.close()
+
+
+def test_the_kinds_that_an_office_follows_are_those_of_the_life_cycle() -> None:
+    """
+    Which statements change, list or publish passports is read off the table in force.
+    """
+    kinds = Kinds.of(first())
+
+    assert {"passport.revoked", "attestation.voided"} <= set(kinds.changing)
+    assert kinds.listing == {"status.published"}
+    assert "passport.published" in kinds.publishing and kinds.listing.isdisjoint(kinds.changing)
+
+
+# -- a node that runs ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
+    with live_node(tmp_path_factory.mktemp("governed")) as running:
+        yield running
+
+
+def test_a_fault_is_judged_by_who_voted_at_its_height(node: LiveNode) -> None:
+    """
+    The accused is asked for at the height of its votes: before it voted, and after, nothing is proven.
+    """
+    genesis = verify_network(node.data / "network").genesis
+    found = faults(Keys.load(node.data, DID, PASSPHRASE), genesis)["double"]
+    one = genesis.governance
+    party = one.participants[DID]
+    other = replace(
+        party,
+        did="did:web:other.example",
+        keys=tuple(
+            Key(k.role, f"did:web:other.example#{k.role}", bytes([n]) * 32, k.valid_from)
+            for n, k in enumerate(party.keys, 1)
+        ),
+    )
+    both = {**one.participants, other.did: other}
+    elsewhere = replace(one, participants=both, validator_dids=(other.did,))
+    known = replace(one, participants=both)
+
+    verify_statements(found, genesis, genesis.history())
+    verify_statements(found, genesis, GovernanceHistory([(0, known), (2, elsewhere)]))
+    with pytest.raises(FaultInvalid, match="was no validator of this network then"):
+        verify_statements(found, genesis, GovernanceHistory([(0, elsewhere), (2, known)], height=5))
+    with pytest.raises(FaultInvalid):
+        verify_credential({"credentialSubject": {}}, genesis, genesis.history())
+
+
+def test_a_running_node_takes_over_what_the_ledger_enacts(node: LiveNode) -> None:
+    """
+    A new name and a lost licence count from their height on, everywhere and without a restart; an entry is
+    shown under the name of its time.
+    """
+    history = node.service.overview.history
+
+    def produced(serial: int) -> Any:
+        code, members = f"{CODE[:-2]}{serial}", {"production_date": "2026-06-02", "category": "ev"}
+        body = {"event": "battery.produced", "battery": code, "members": members}
+        return node.post_json("/attestations", body)
+
+    def name_shown() -> str:
+        return str(node.get_json("/status")["name"])
+
+    assert produced(11).status_code in (201, 202)
+    node.wait(lambda: history.height >= 1, "the first block")
+    old = name_shown()
+    start = history.height + 2
+    renamed = with_party(history.latest, DID, name="Renamed works")
+    history.enact(start, renamed)
+    for serial in range(12, 16):
+        if history.height >= start:
+            break
+        height = history.height
+        assert produced(serial).status_code in (201, 202)
+        node.wait(lambda height=height: history.height > height, "a block")  # type: ignore[misc]
+
+    entries = node.service.records.entries(0, 200)
+    names = {e["height"]: e["issuer_name"] for e in entries if e["issuer"] == DID}
+    assert name_shown() == "Renamed works" != old
+    assert [p["name"] for p in node.service.overview.participants()] == ["Renamed works"]
+    assert {name for height, name in names.items() if height < start} == {old}
+    assert {name for height, name in names.items() if height >= start} == {"Renamed works"}
+    assert history_of(node.service.stores.ledger, verify_network(node.data / "network").genesis).height == (
+        history.height
+    )
