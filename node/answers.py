@@ -12,6 +12,8 @@ from typing import Any, NotRequired, TypedDict
 
 from credentials.verdicts.verdict_record import (
     CheckRecord,
+    Day,
+    Digest,
     GapRecord,
     HeadRecord,
     LeftOutRecord,
@@ -22,6 +24,7 @@ from credentials.verdicts.verdict_record import (
     SourceRecord,
     StepRecord,
     VerdictHead,
+    VerdictWord,
 )
 
 # -- verdicts ------------------------------------------------------------------------------------------
@@ -86,7 +89,7 @@ class ConsignmentHead(TypedDict):
     consignee_eori: str | None
     direction: str | None
     policy: str
-    law_date: str
+    law_date: Day
     created: int
     evaluated_at: int | None
     height: int | None
@@ -94,7 +97,7 @@ class ConsignmentHead(TypedDict):
     state: str  # queued | running | done | set_aside
     lines: int
     done: int
-    worst: str | None
+    worst: VerdictWord | None
     counts: dict[str, int]  # by verdict, of the whole
     items_total: int  # of those asked for
 
@@ -219,7 +222,7 @@ class WaitingAnswer(WaitingRecord):
 class ProgressHead(TypedDict):
     """One own attestation: outbox -> admitted | claim | refused (by a rule) | dropped | cancelled."""
 
-    digest: str
+    digest: Digest
     kind: str
     battery: str | None
     state: str
@@ -228,7 +231,7 @@ class ProgressHead(TypedDict):
     block_time: int | None
     created: int
     receipted_at: int | None
-    document_digest: str
+    document_digest: Digest
 
 
 class Progress(ProgressHead):
@@ -249,7 +252,7 @@ class PassportHead(TypedDict):
     """One passport of this node; `number` names the place in the list of all, newest first."""
 
     number: int
-    digest: str
+    digest: Digest
     battery: str
     version: int
     category: str
@@ -287,7 +290,7 @@ class PassportsAnswer(TypedDict):
 class IssuedHead(TypedDict):
     """A passport that is on disk: its credentials by Annex XIII point."""
 
-    digest: str
+    digest: Digest
     battery: str
     credentials: dict[str, Any]
     repeated: bool  # it was issued before
@@ -308,7 +311,7 @@ class IssuedAnswer(IssuedHead):
 class AttestedHead(TypedDict):
     """An event that is signed and on disk, with its credential."""
 
-    digest: str  # of the attestation
+    digest: Digest  # of the attestation
     event: str
     battery: str
     document: dict[str, Any] | None
@@ -362,6 +365,25 @@ class VerificationAnswer(TypedDict):
     credentials: NotRequired[list[VerificationAnswer]]
 
 
+class ProfileAnswer(TypedDict):
+    """Who issues by a profile, where."""
+
+    id: str
+    endpoint: str
+
+
+# Names of DID Resolution 1.0, some of which are none in Python.
+ResolutionAnswer = TypedDict(
+    "ResolutionAnswer",
+    {
+        "@context": str,
+        "didDocument": dict[str, Any] | None,
+        "didDocumentMetadata": dict[str, str],
+        "didResolutionMetadata": dict[str, str],
+    },
+)
+
+
 # -- the node ------------------------------------------------------------------------------------------
 
 
@@ -386,7 +408,7 @@ class ReadyAnswer(TypedDict):
 class FaultRecord(TypedDict):
     """A fault of a validator; pending ones have no leaf."""
 
-    digest: str
+    digest: Digest
     kind: str
     validator: str
     height: int

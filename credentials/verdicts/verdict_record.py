@@ -6,7 +6,16 @@ Heights, leaf indices and counts are whole numbers; times are seconds since 1970
 
 from __future__ import annotations
 
-from typing import Any, NotRequired, TypedDict
+from typing import Annotated, Any, NotRequired, TypedDict
+
+from credentials.verdicts.words import ORDER
+
+VerdictWord = Annotated[str, ORDER]
+OutcomeWord = Annotated[
+    str, ("pass", "fail", "warn", "not_applicable", "not_yet_required", "not_checked", "indeterminate")
+]
+Digest = Annotated[str, "^[A-Za-z0-9_-]{43}$"]  # SHA-256, base64url
+Day = Annotated[str, "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"]
 
 
 class PlaceRecord(TypedDict):
@@ -14,14 +23,14 @@ class PlaceRecord(TypedDict):
 
     leaf_index: int
     height: int
-    attestation: str  # digest
+    attestation: Digest
 
 
 class CheckRecord(TypedDict):
     """A check; `evidence` are its parameters, by which a reader looks it up."""
 
     name: str
-    outcome: str
+    outcome: OutcomeWord
     reason: str
     evidence: dict[str, Any]
     rule: NotRequired[str]
@@ -70,8 +79,8 @@ class StepRecord(TypedDict):
     issuer: str
     issuer_name: str | None
     jurisdiction: str | None
-    document_digest: str | None
-    attestation_digest: str | None
+    document_digest: Digest | None
+    attestation_digest: Digest | None
     state: str  # admitted | refused
     rule: NotRequired[str | None]
     winner_leaf_index: NotRequired[int | None]
@@ -101,12 +110,12 @@ class BeforeRecord(TypedDict):
 class VerdictHead(TypedDict):
     """The word, its main reason, and as of when."""
 
-    verdict: str
+    verdict: VerdictWord
     reason: str
     ground: str | None
     unmade: int  # checks that were not made
     undecided_because: NotRequired[str]
-    law_date: str
+    law_date: Day
     evaluated_at: int
     height: int
     block_time: int
@@ -224,7 +233,7 @@ class ReportHead(TypedDict):
     """What the report is about, and as of when."""
 
     items: int  # batteries counted
-    law_date: str
+    law_date: Day
     evaluated_at: int
     height: int
     jurisdiction: str

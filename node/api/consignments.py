@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 
 from credentials.documents.canonical import parse_json
 from credentials.errors import CredentialError
+from credentials.verdicts.words import ORDER
 from node.api.problems import page_wanted
 from node.api.reading import integer_argument, json_body, raw_body, require_shape
 from node.api.reply import (
@@ -25,7 +26,6 @@ from node.api.reply import (
     words_for,
 )
 from node.api.route import MANIFEST_BYTES_MAX
-from node.api.schemas import VERDICTS
 from node.errors import bad_request, not_found
 from node.server.feeds import Feed
 from node.service import Service
@@ -39,7 +39,7 @@ ITEMS_PER_PAGE = 500
 SHOW = {
     "all": None,
     "problems": ("undecided", "hold", "refuse_recommended"),
-    **{word: (word,) for word in VERDICTS},
+    **{word: (word,) for word in ORDER},
 }
 
 

@@ -7,10 +7,11 @@ import re
 from flask import Response, current_app, url_for
 from flask.typing import ResponseReturnValue
 
-from node.answers import ConditionAnswer
+from node.answers import ConditionAnswer, ReadyAnswer
 from node.api.reading import integer_argument
 from node.api.reply import client_name, form_sent, json_reply, reply, see, words_for
 from node.service import Service
+from node.use_cases.overview import StatusAnswer
 
 AUDIT_ROWS = 100
 METRIC_NAME = re.compile(r"[^a-z0-9_]")
@@ -20,7 +21,7 @@ def status(service: Service) -> ResponseReturnValue:
     """What this node is: participant, roles, height, peers, log."""
     words, found = words_for(service), service.overview.status()
     conditions = [words.condition(condition) for condition in service.overview.readiness().conditions]
-    shown = {
+    shown: StatusAnswer = {
         **found,
         "evidence": [words.fault(fault) for fault in found["evidence"]],
         "conditions": conditions,
@@ -39,7 +40,7 @@ def readyz(service: Service) -> ResponseReturnValue:
     found = service.overview.readiness()
     words = words_for(service)
     conditions = [words.condition(condition) for condition in found.conditions]
-    shown = {"ready": found.ready, "reasons": _reasons(conditions), "conditions": conditions}
+    shown: ReadyAnswer = {"ready": found.ready, "reasons": _reasons(conditions), "conditions": conditions}
     return json_reply(shown, 200 if found.ready else 503)
 
 

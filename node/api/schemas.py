@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from credentials.verdicts.manifest import CONDITIONS, MASS_KG_MAX
+from node.api.described import described
 
 Schema = dict[str, Any]
 
@@ -32,9 +33,6 @@ BATTERY: Schema = {
 }
 
 DIRECTION: Schema = {"enum": ["import", "export", "inland"]}
-
-VERDICTS = ("clear", "clear_with_gaps", "undecided", "hold", "refuse_recommended")
-OUTCOMES = ("pass", "fail", "warn", "not_applicable", "not_yet_required", "not_checked", "indeterminate")
 
 
 def _object(
@@ -77,11 +75,7 @@ _ITEM_OPTIONAL: dict[str, Schema] = {
     "receipts": {"type": ["array", "null"], "items": {"type": "string"}, "maxItems": 8},
 }
 
-SCHEMAS: dict[str, Schema] = {
-    "Problem": _object(
-        {"type": STRING, "title": STRING, "status": {"type": "integer"}, "detail": {"type": "string"}},
-        {"code": STRING},
-    ),
+REQUESTS: dict[str, Schema] = {
     # -- requests: closed, so that a misspelt member is told instead of ignored
     "PassportRequest": _object(
         {
@@ -166,121 +160,18 @@ SCHEMAS: dict[str, Schema] = {
     "VerifyPresentationRequest": _object(
         {"verifiablePresentation": ANY}, {"options": {"type": ["object", "null"]}}
     ),
+}
+
+SCHEMAS: dict[str, Schema] = {
+    **REQUESTS,
     # -- answers: open, so that a client is not broken by a member added later
-    "Status": _object(
-        {
-            "participant": STRING,
-            "name": STRING,
-            "jurisdiction": STRING,
-            "roles": _list(STRING),
-            "validator": {"type": "boolean"},
-            "network": {"type": ["object", "null"]},
-            "height": COUNT,
-            "block_time": SECONDS,
-            "peers": _list({"type": "object"}),
-            "log": {"type": "object"},
-            "version": STRING,
-        }
+    **described(),
+    "Problem": _object(
+        {"type": STRING, "title": STRING, "status": {"type": "integer"}, "detail": {"type": "string"}},
+        {"code": STRING},
     ),
-    "Ready": _object(
-        {
-            "ready": {"type": "boolean"},
-            "reasons": _list(STRING),
-            "conditions": _list(
-                _object(
-                    {"code": STRING, "stops": {"type": "boolean"}, "text": STRING},
-                    {"since": {"type": ["integer", "null"]}, "parameters": {"type": "object"}},
-                )
-            ),
-        }
-    ),
-    "AsideItem": _object(
-        {"number": COUNT, "what": STRING, "ref": STRING, "because": STRING, "at": SECONDS, "tries": COUNT}
-    ),
-    "Aside": _object({"aside": _list(_ref("AsideItem")), "inputs": _list({"type": "object"})}),
-    "Audit": _object(
-        {
-            "audit": _list(
-                _object({"number": COUNT, "at": SECONDS, "who": STRING, "did": STRING, "about": STRING})
-            )
-        }
-    ),
-    "Keys": _object({"keys": _list({"type": "object"}), "sessions": _list({"type": "object"})}),
-    "Key": _object({"name": STRING, "scopes": _list(STRING), "key": STRING}),
-    "Revoked": _object({"name": STRING, "keys": COUNT, "sessions": COUNT}),
-    "Participants": _object(
-        {"participants": _list(_object({"did": STRING, "name": STRING, "roles": _list(STRING)}))}
-    ),
-    "Issuance": _object(
-        {"digest": DIGEST, "battery": STRING, "signed_at": SECONDS, "attested": STRING},
-        {"receipted_at": SECONDS, "attestations": _list({"type": "object"})},
-    ),
-    "Issuances": _object({"passports": _list(_ref("Issuance"))}),
-    "IssuedPassport": _object(
-        {"digest": DIGEST, "battery": STRING, "credentials": {"type": "object"}, "progress": _ref("Issuance")}
-    ),
-    "Revocation": {"type": "object"},
-    "Attestation": _object({"digest": DIGEST}),
-    "Events": _object({"events": _list(_object({"event": STRING}))}),
-    "Battery": _object(
-        {"battery": STRING, "known": {"type": "boolean"}, "timeline": _list({"type": "object"})},
-        {"standing": {"type": ["object", "null"]}, "passports": _list({"type": "object"})},
-    ),
-    "Check": _object(
-        {"name": STRING, "outcome": {"enum": list(OUTCOMES)}},
-        {
-            "reason": {"type": ["string", "null"]},
-            "text": {"type": ["string", "null"]},
-            "provision": {"type": ["string", "null"]},
-            "evidence": ANY,
-            "rule": {"type": ["string", "null"]},
-        },
-    ),
-    "ItemVerdict": _object(
-        {
-            "battery": STRING,
-            "verdict": {"enum": list(VERDICTS)},
-            "law_date": DATE,
-            "evaluated_at": ANY,
-            "height": ANY,
-            "checks": _list(_ref("Check")),
-        },
-        {"line": {"type": ["integer", "null"]}, "reason": ANY, "ground": ANY, "gaps": ANY, "sources": ANY},
-    ),
-    "Consignment": _object(
-        {
-            "id": STRING,
-            "state": {"enum": ["queued", "running", "done", "set_aside"]},
-            "lines": COUNT,
-            "done": COUNT,
-        },
-        {"worst": ANY, "counts": {"type": "object"}, "items": _list({"type": "object"})},
-    ),
-    "Consignments": _object({"consignments": _list(_ref("Consignment"))}),
-    "Progress": _object({"seq": COUNT, "done": COUNT, "lines": COUNT, "state": STRING}),
-    "Readiness": _object({"head": {"type": "object"}, "rows": _list({"type": "object"})}),
-    "Link": _object({"url": STRING, "path": STRING}),
-    "Document": {"type": "object"},
-    "VerifiablePresentation": _object({"verifiablePresentation": ANY}),
-    "VerifiableCredential": _object({"verifiableCredential": ANY}, {"warning": STRING}),
-    "Verification": _object(
-        {
-            "verified": {"type": "boolean"},
-            "problemDetails": _list(_object({"type": STRING, "title": STRING, "detail": {"type": "string"}})),
-        },
-        {"checks": _list(_ref("Check"))},
-    ),
-    "StatusVersions": _object(
-        {
-            "versions": _list(
-                _object(
-                    {"seq": COUNT, "digest": DIGEST, "attestation": DIGEST},
-                    {"leaf_index": {"type": ["integer", "null"]}, "block_time": SECONDS},
-                )
-            )
-        }
-    ),
-    "Entries": _object({"entries": _list({"type": "object"})}),
+    "AttestedOrDraft": {"anyOf": [_ref("AttestedEvent"), _ref("Draft")]},
+    "Document": {"type": "object", "description": "A document: its shape is that of its own standard."},
 }
 
 

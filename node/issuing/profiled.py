@@ -21,6 +21,7 @@ from credentials.documents.model import Credential, parse_credential
 from credentials.documents.secured import open_secured, require_lossless, require_small, what_is_said
 from credentials.errors import CredentialError
 from credentials.verdicts.examination import Schema
+from node.answers import ProfileAnswer
 from node.errors import ProblemError, bad_request, not_found
 from node.issuing import presenting
 from node.issuing.profiles import VC2, WEB, Issuer
@@ -71,7 +72,7 @@ class Securing:
         """The status lists of all profiles that have some."""
         return tuple(self._lists.values())
 
-    def manifest(self) -> JSON:
+    def manifest(self) -> dict[str, ProfileAnswer]:
         """{profile: {id, endpoint}}: who issues what where."""
         return {
             name: {"id": issuer.did, "endpoint": f"{self._base_url}/issuers/{name}/credentials/issue"}

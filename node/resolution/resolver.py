@@ -24,6 +24,7 @@ from credentials.documents.uri import parse_did
 from credentials.errors import CredentialError
 from credentials.ledger.governance import GovernanceHistory
 from credentials.verdicts.verifier import participant_key
+from node.answers import ResolutionAnswer
 from node.resolution.fetch import Fetcher, FetchError
 
 JSON = dict[str, Any]
@@ -91,7 +92,7 @@ class Resolver:
 
         return key_of
 
-    def resolution(self, did: str) -> JSON:
+    def resolution(self, did: str) -> ResolutionAnswer:
         """The result of DID Resolution 1.0, with the document or the error."""
         # Which DID was resolved: in a path its %3A must be written %253A, or another one is asked for.
         told = {"did": did}
@@ -127,7 +128,7 @@ def _error_of(did: str, error: CredentialError) -> str:
     return "unsupportedPublicKeyType"
 
 
-def _result(document: JSON | None, metadata: JSON) -> JSON:
+def _result(document: JSON | None, metadata: dict[str, str]) -> ResolutionAnswer:
     return {
         "@context": "https://w3id.org/did-resolution/v1",
         "didDocument": document,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from credentials.documents.canonical import b64u
 from credentials.ledger.attestation import Attestation
@@ -11,13 +11,12 @@ from credentials.ledger.governance import Governance
 from credentials.ledger.records import Claims
 from credentials.ledger.standing import LIVE, Standing
 from credentials.verdicts.record import Record
+from credentials.verdicts.verdict_record import StepRecord
 from node.issuing.issuing import Issuing
 from node.storage.documents import StoredDocument
 from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore
 from node.verdicts.sources import Gathering
-
-JSON = dict[str, Any]
 
 
 class PublishedPassport(TypedDict):
@@ -49,17 +48,69 @@ class ClaimsShown(TypedDict):
     first: list[ClaimShown]
 
 
+class RecordedPassport(TypedDict):
+    """The latest passport on the ledger."""
+
+    digest: str
+    version: int
+    issuer: str
+    status: str
+    leaf_index: int
+    height: int
+
+
+class SetBy(TypedDict):
+    """Who set something about a battery, at which leaf."""
+
+    by: str
+    leaf_index: int
+
+
+class RefusedStatement(TypedDict):
+    """A statement about a battery that the ledger refused."""
+
+    rule: str
+    attestation_digest: str
+    document_digest: str
+    issuer: str
+    leaf_index: int
+    winner_leaf_index: int | None
+
+
+class StandingAnswer(TypedDict):
+    """The standing as people and programs read it; `publication` names what the passport is now."""
+
+    item_state: str | None
+    eu_status: str | None
+    publication: str | None
+    producer: str | None
+    responsible: str | None
+    named: list[str]
+    passport: RecordedPassport | None
+    bound: bool
+    presented: bool
+    lost: bool
+    recalled: bool
+    holder: str | None
+    place: str | None
+    marks: list[str]
+    settings: dict[str, dict[str, SetBy]]  # setting -> jurisdiction ("" where it counts everywhere)
+    last_event_time: int
+    refusals: list[RefusedStatement]
+    refusals_count: int
+
+
 class BatteryAnswer(TypedDict):
     """One battery; unknown ones are `known: false`, with nothing else to tell."""
 
     battery: str
     scheme: str
-    fields: dict[str, Any]
+    fields: dict[str, str]  # what its code says
     known: bool
     height: int
     block_time: int
-    standing: JSON | None
-    timeline: list[JSON]
+    standing: StandingAnswer | None
+    timeline: list[StepRecord]
     passports: list[PublishedPassport]
     claims: ClaimsShown  # never a state
 
@@ -100,7 +151,7 @@ class Batteries:
             "height": network.height,
             "block_time": network.block_time,
             "standing": None if standing is None else _standing(standing),
-            "timeline": [dict(step) for step in record.timeline(network.governance)],
+            "timeline": list(record.timeline(network.governance)),
             "passports": passports,
             "claims": _claims(view.claims, network.governance),
         }
@@ -147,7 +198,7 @@ def _claims(claims: Claims | None, governance: Governance | None) -> ClaimsShown
     return {"count": claims.count, "first": first}
 
 
-def _standing(standing: Standing) -> JSON:
+def _standing(standing: Standing) -> StandingAnswer:
     """The standing as people and programs read it; `publication` names what the passport is now."""
     passport = standing.passport
     publication = standing.publication

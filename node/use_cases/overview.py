@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from consensus.merkle import Tree
 from credentials.documents.canonical import b64u
@@ -12,7 +12,7 @@ from credentials.ledger.genesis import Genesis
 from credentials.ledger.governance import GovernanceHistory
 from credentials.verdicts.evidence import Policy
 from node import config
-from node.answers import FaultRecord
+from node.answers import ConditionAnswer, FaultAnswer, FaultRecord
 from node.issuing.faults import all_shown
 from node.ledger.engine import Engine
 from node.peers.gossip import Gossip
@@ -21,8 +21,6 @@ from node.storage.office import OfficeStore
 from node.supervision.readiness import Lookout, Readiness
 from node.supervision.supervisor import Supervisor
 from node.verdicts.sources import Gathering
-
-JSON = dict[str, Any]
 
 
 class PeerShown(TypedDict):
@@ -39,6 +37,17 @@ class PeerShown(TypedDict):
     problem: str | None
 
 
+class AccreditationShown(TypedDict):
+    """What a participant may attest."""
+
+    roles: list[str]
+    schemes: list[list[str]]  # [scheme, namespace]
+    jurisdiction: str
+    licence: str | None
+    valid_from: int
+    valid_until: int | None
+
+
 class ParticipantShown(TypedDict):
     """A participant with what it is accredited for."""
 
@@ -47,7 +56,7 @@ class ParticipantShown(TypedDict):
     jurisdiction: str
     roles: list[str]
     validator: bool
-    accreditations: list[JSON]
+    accreditations: list[AccreditationShown]
 
 
 class LogShown(TypedDict):
@@ -61,7 +70,30 @@ class LogShown(TypedDict):
 DEMONSTRATION = "demonstration"  # in the legal basis of a recognition: it has none
 
 
-class StatusAnswer(TypedDict):
+class NetworkShown(TypedDict):
+    """The network of this node."""
+
+    name: str
+    id: str  # hexadecimal
+    origin: str
+    app_version: int
+
+
+class PolicyShown(TypedDict):
+    """What this node judges by."""
+
+    name: str
+    title: str
+
+
+class CatchingUp(TypedDict):
+    """How far a node behind its peers came."""
+
+    height: int
+    of: int
+
+
+class StatusHead(TypedDict):
     """What /status and every page know of this node. Times are seconds, UTC."""
 
     participant: str
@@ -69,19 +101,18 @@ class StatusAnswer(TypedDict):
     jurisdiction: str
     roles: list[str]
     validator: bool
-    network: JSON  # name, id, origin, app_version
-    policy: JSON  # name, title
+    network: NetworkShown
+    policy: PolicyShown
     height: int
     round: int
     block_time: int
     lag_heights: int
-    catching_up: JSON | None  # height, of
+    catching_up: CatchingUp | None
     lag_s: int | None
     ready: bool
     peers: list[PeerShown]
     log: LogShown
     withheld: str | None  # why this validator does not vote
-    evidence: list[FaultRecord]  # faults of validators
     outbox: dict[str, int]  # own attestations without a receipt, by state
     pool: int
     open_api: bool
@@ -89,6 +120,20 @@ class StatusAnswer(TypedDict):
     simulated: bool
     demonstration: bool  # what one side recognises of the other was made up for a demonstration
     now: int
+
+
+class StatusRecord(StatusHead):
+    """The same, with the faults of validators."""
+
+    evidence: list[FaultRecord]
+
+
+class StatusAnswer(StatusHead):
+    """The same in words, and what holds of this node now."""
+
+    evidence: list[FaultAnswer]
+    conditions: list[ConditionAnswer]
+    reasons: list[str]  # why it is not ready
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +159,7 @@ class Overview:
         """What holds now: 200 or 503 at /readyz."""
         return self.lookout.look()
 
-    def status(self) -> StatusAnswer:
+    def status(self) -> StatusRecord:
         """This node, its peers and its log."""
         genesis, governance = self.genesis, self.history.latest
         own = governance.participants[self.did]

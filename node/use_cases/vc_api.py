@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import orjson
 
 from credentials.documents.canonical import b64u
 from credentials.documents.keys import did_document
 from credentials.ledger.governance import GovernanceHistory
+from node.answers import ProfileAnswer, ResolutionAnswer
 from node.errors import not_found
 from node.issuing.issuing import Issuing
 from node.issuing.outbox import Outbox
@@ -21,6 +22,32 @@ from node.use_cases.progress import ProgressReport
 from node.verdicts.verification import Checking, Verification
 
 JSON = dict[str, Any]
+
+
+class SecuredAnswer(TypedDict):
+    """A credential that is secured."""
+
+    verifiableCredential: Any
+    warning: NotRequired[str]  # what was signed here is not on the ledger
+
+
+class ProvedAnswer(TypedDict):
+    """A presentation that is proved."""
+
+    verifiablePresentation: Any
+
+
+class VersionAnswer(TypedDict):
+    """A version of a status list, with its attestation and where that is in the log."""
+
+    seq: int
+    digest: str
+    attestation: str
+    state: str
+    height: int | None
+    leaf_index: int | None
+    block_time: int | None
+    receipted_at: int | None
 
 
 class VcApi:
@@ -51,14 +78,15 @@ class VcApi:
         self._outbox = outbox
         self._progress = progress
 
-    def issue(self, credential: Any, profile: str | None = None) -> JSON:
+    def issue(self, credential: Any, profile: str | None = None) -> SecuredAnswer:
         """One credential secured by a profile, or the default one: {verifiableCredential, warning?}.
 
         `warning`: a battery passport or event that was signed here is not on the ledger, and says so.
         """
-        answer = {"verifiableCredential": self._securing.issue(profile, credential)}
-        warning = self._issuing.unattested(credential)
-        return {**answer, "warning": warning} if warning else answer
+        answer: SecuredAnswer = {"verifiableCredential": self._securing.issue(profile, credential)}
+        if warning := self._issuing.unattested(credential):
+            answer["warning"] = warning
+        return answer
 
     def verify_credential(self, credential: Any, options: JSON | None = None) -> Verification:
         """The checks of a credential (the route answers 400 if not verified)."""
@@ -68,11 +96,11 @@ class VcApi:
         """As `verify_credential`, and the checks of each credential in it."""
         return self._checking.presentation(presentation, options or {})
 
-    def prove(self, presentation: Any, options: JSON | None = None) -> JSON:
+    def prove(self, presentation: Any, options: JSON | None = None) -> ProvedAnswer:
         """{verifiablePresentation}: proved by a key of this node, for `options.domain` and `.challenge`."""
         return {"verifiablePresentation": self._securing.prove(presentation, options or {})}
 
-    def manifest(self) -> JSON:
+    def manifest(self) -> dict[str, ProfileAnswer]:
         """{profile: {id, endpoint}}; 404 unless the VC-API is open to everybody."""
         if not self.open_api:
             raise not_found("no_manifest", "this node was not started with --open-api")
@@ -95,7 +123,7 @@ class VcApi:
         """This participant's did.json."""
         return did_document(self._history.latest.participants[self._did])
 
-    def resolve(self, did: str) -> JSON:
+    def resolve(self, did: str) -> ResolutionAnswer:
         """{didDocument, didDocumentMetadata, didResolutionMetadata}: ledger, computed, or fetched."""
         return self._resolver.resolution(did)
 
@@ -110,7 +138,7 @@ class VcApi:
         assert isinstance(body, dict), "a status list is a credential"
         return body
 
-    def status_versions(self, name: str) -> list[JSON]:
+    def status_versions(self, name: str) -> list[VersionAnswer]:
         """Every version of a list: {seq, digest, attestation, state, height, leaf_index, block_time}.
 
         Whether a bit was raised at a time is said by the last version admitted before it; its receipt is at
@@ -119,7 +147,7 @@ class VcApi:
         versions = self._issuing.lists.versions(name)
         if not versions:
             raise not_found("list_unknown", "this node publishes no status list of that name")
-        told = []
+        told: list[VersionAnswer] = []
         items = self._office.outbox.get_many([version.attestation for version in versions])
         made = self._progress.of_many(list(items.values()))
         for version in versions:

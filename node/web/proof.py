@@ -46,20 +46,22 @@ def find_proof(service: Service, battery: str, audience: str) -> Proof | None:
     except ProblemError:
         return None  # an identifier that cannot be read has no record
     recorded = [
-        row for row in known["timeline"] if row.get("state") != "refused" and row.get("attestation_digest")
+        (digest, row)
+        for row in known["timeline"]
+        if row["state"] != "refused" and (digest := row["attestation_digest"]) is not None
     ]
-    for passport in sorted(known.get("passports") or [], key=lambda row: not row.get("live")):
-        for row in recorded:
-            if row.get("document_digest") == passport["digest"] and _has_receipt(
-                service, row["attestation_digest"]
-            ):
+    for passport in sorted(known["passports"], key=lambda shown: not shown["live"]):
+        for digest, row in recorded:
+            if row["document_digest"] == passport["digest"] and _has_receipt(service, digest):
                 held = (
-                    digest for point, digest in sorted(passport["points"].items()) if passport["held"][point]
+                    document
+                    for point, document in sorted(passport["points"].items())
+                    if passport["held"][point]
                 )
-                return Proof(row["attestation_digest"], next(held, None), row)
-    for row in reversed(recorded):
-        if _has_receipt(service, row["attestation_digest"]):
-            return Proof(row["attestation_digest"], None, row)
+                return Proof(digest, next(held, None), row)
+    for digest, row in reversed(recorded):
+        if _has_receipt(service, digest):
+            return Proof(digest, None, row)
     return None
 
 

@@ -10,6 +10,8 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
+from credentials.verdicts.words import ORDER
+from node.api.described import ANSWERS
 from node.api.openapi import openapi_path
 from node.api.reading import require_shape
 from node.api.route import BODY_BYTES_MAX, MANIFEST_BYTES_MAX, PEER_BYTES_MAX
@@ -130,6 +132,96 @@ def test_answers_have_the_documented_shape(node: LiveNode) -> None:
                 require_shape(json.loads(line), documented.schema)
         elif documented.schema:
             require_shape(json.loads(answer.text), documented.schema)
+
+
+def closed(schema: Any) -> Any:
+    """The same schema, but nothing beyond it is an answer."""
+    if isinstance(schema, list):
+        return [closed(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    inner = {name: closed(part) for name, part in schema.items()}
+    return (
+        inner | {"additionalProperties": False} if "properties" in inner and "description" in inner else inner
+    )
+
+
+def test_answers_have_no_member_that_is_not_described(node: LiveNode) -> None:
+    """
+    Every answer that is ours validates against its schema closed: a member that a type does not name would
+    stand in no description. Documents have their own standards' shape.
+    """
+    known, looked_at = addresses(node), 0
+    for route in ROUTES:
+        documented = next((a for a in route.answers if a.status == 200), None)
+        if route.method != "GET" or documented is None or documented.schema not in ANSWERS:
+            continue
+        answer = node.get(known.get(route.rule, route.rule))
+        if answer.status_code != 200 or "json" not in str(answer.mimetype):
+            continue  # /test-manifest, /enter
+        validator = jsonschema_rs.validator_for(closed(schema_document(documented.schema)))
+        lines = answer.text.splitlines() if answer.mimetype == "application/x-ndjson" else [answer.text]
+        for line in lines:
+            errors = [f"{route.rule}: {error.message}" for error in validator.iter_errors(json.loads(line))]
+            assert not errors
+        looked_at += 1
+
+    assert looked_at >= 15
+
+
+def test_what_is_made_has_no_member_that_is_not_described(node: LiveNode) -> None:
+    """
+    The same of answers to what is sent: a passport, a manifest, a scan, a credential, keys and links.
+    """
+    code = "ZZ1PE75QH00001G640000003"
+    made = {
+        "IssuedPassport": ("/passports", {"code": code, "claims": sample_claims(node.service, code)}),
+        "Consignment": ("/consignments", manifest()),
+        "ItemVerdict": ("/clearance", {"battery": CODE, "goods": "battery"}),
+        "Verification": ("/credentials/verify", {"verifiableCredential": {"@context": []}}),
+        "Key": ("/keys", {"name": "a key", "scopes": ["read"]}),
+        "Link": ("/links", {}),
+    }
+    for name, (path, body) in made.items():
+        validator = jsonschema_rs.validator_for(closed(schema_document(name)))
+        answer = node.post_json(path, body)
+        assert answer.status_code in (200, 201, 202, 400), (path, answer.text[:300])
+        assert not [error.message for error in validator.iter_errors(answer.get_json())], name
+
+
+def test_a_member_that_is_not_described_would_be_found(node: LiveNode) -> None:
+    """
+    The closed schema refuses an entry of the log with one member too many.
+    """
+    answer = node.get_json("/log/entries")
+    validator = jsonschema_rs.validator_for(closed(schema_document("Entries")))
+
+    assert validator.is_valid(answer)
+    assert not validator.is_valid({"entries": [{**answer["entries"][0], "text": "one more"}]})
+
+
+def test_a_type_is_described_member_by_member() -> None:
+    """
+    What may be missing is not required, what may be null is told so, words and digests by what they can be;
+    a type inside another one, or inside itself, stands once under its name.
+    """
+    schemas = SCHEMAS
+    verdict, step = schemas["ItemVerdict"], schemas["StepRecord"]
+
+    assert "before" in verdict["properties"] and "before" not in verdict["required"]
+    assert verdict["properties"]["verdict"]["enum"] == list(ORDER)
+    assert verdict["properties"]["checks"] == {
+        "type": "array",
+        "items": {"$ref": "#/components/schemas/CheckAnswer"},
+    }
+    assert (
+        step["properties"]["event_time"] == {"type": ["integer", "null"]} and "rule" not in step["required"]
+    )
+    assert schemas["Verification"]["properties"]["credentials"]["items"] == {
+        "$ref": "#/components/schemas/VerificationAnswer"
+    }
+    assert schemas["PassportRecord"]["required"] == []
+    assert schemas["Consignment"]["properties"]["counts"]["additionalProperties"] == {"type": "integer"}
 
 
 @pytest.mark.parametrize("name", sorted(SCHEMAS))

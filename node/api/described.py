@@ -1,0 +1,200 @@
+"""Answers described from their types: JSON Schema (2020-12) of what use cases and words answer.
+
+A member that is added to an answer stands in /openapi.json by being added, and one that is not in its type
+cannot be answered without `mypy` refusing it.
+"""
+
+from __future__ import annotations
+
+from types import NoneType, UnionType
+from typing import (
+    Annotated,
+    Any,
+    NotRequired,
+    TypedDict,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+    is_typeddict,
+)
+
+from node.access.keys import KeyMade, KeyShown, SessionShown
+from node.answers import (
+    AttestedAnswer,
+    ConsignmentAnswer,
+    ConsignmentsAnswer,
+    CountersignAnswer,
+    DraftAnswer,
+    IssuedAnswer,
+    ItemAnswer,
+    JudgedEvent,
+    PassportAnswer,
+    PassportsAnswer,
+    ProgressAnswer,
+    ReadyAnswer,
+    ReportAnswer,
+    ResolutionAnswer,
+    VerificationAnswer,
+)
+from node.use_cases.batteries import BatteryAnswer
+from node.use_cases.operations import AsideAnswer, AuditAnswer, InputAnswer
+from node.use_cases.overview import ParticipantShown, StatusAnswer
+from node.use_cases.passports import EventAnswer
+from node.use_cases.records import EntryAnswer
+from node.use_cases.vc_api import ProvedAnswer, SecuredAnswer, VersionAnswer
+
+Schema = dict[str, Any]
+PLAIN = {str: "string", int: "integer", float: "number", bool: "boolean", NoneType: "null"}
+
+
+class Described:
+    """The schemas of answers by name: a type inside another one stands under its own name."""
+
+    def __init__(self) -> None:
+        self.schemas: dict[str, Schema] = {}
+
+    def answer(self, answer: type) -> Schema:
+        """The schema of one answer."""
+        assert is_typeddict(answer), f"{answer.__name__} is an answer"
+        members: dict[str, Schema] = {}
+        required: list[str] = []
+        for name, kind in get_type_hints(answer, include_extras=True).items():
+            optional = get_origin(kind) is NotRequired
+            members[name] = self._schema(get_args(kind)[0] if optional else kind)
+            # Annotations are texts here, so `__required_keys__` has not seen NotRequired.
+            if not optional and vars(answer)["__total__"]:
+                required.append(name)
+        told = " ".join((answer.__doc__ or "").split())
+        return {"type": "object", "description": told, "properties": members, "required": required}
+
+    def _schema(self, kind: Any) -> Schema:
+        if kind is Any:
+            return {}
+        if kind in PLAIN:
+            return {"type": PLAIN[kind]}
+        if is_typeddict(kind):
+            if kind.__name__ not in self.schemas:
+                self.schemas[kind.__name__] = {}  # a type inside itself is referred to
+                self.schemas[kind.__name__] = self.answer(kind)
+            return {"$ref": f"#/components/schemas/{kind.__name__}"}
+        origin, parts = get_origin(kind), get_args(kind)
+        if origin is Annotated:
+            key = "pattern" if isinstance(parts[1], str) else "enum"
+            return {"type": "string", key: parts[1] if key == "pattern" else list(parts[1])}
+        if origin in (UnionType, Union):
+            return self._any_of([self._schema(part) for part in parts])
+        if origin is list:
+            return {"type": "array", "items": self._schema(parts[0])}
+        assert origin is dict and parts[0] is str, f"{kind} is no JSON"
+        inner = self._schema(parts[1])
+        return {"type": "object", "additionalProperties": inner} if inner else {"type": "object"}
+
+    @staticmethod
+    def _any_of(schemas: list[Schema]) -> Schema:
+        if all(schema.keys() == {"type"} for schema in schemas):
+            return {"type": [schema["type"] for schema in schemas]}
+        return {"anyOf": schemas}
+
+
+class ParticipantsAnswer(TypedDict):
+    """Who is in the network."""
+
+    participants: list[ParticipantShown]
+
+
+class EntriesAnswer(TypedDict):
+    """Entries of the log, in order."""
+
+    entries: list[EntryAnswer]
+
+
+class EventsAnswer(TypedDict):
+    """The events that can be attested."""
+
+    events: list[EventAnswer]
+
+
+class VersionsAnswer(TypedDict):
+    """Every version of a status list, in order."""
+
+    versions: list[VersionAnswer]
+
+
+class SetAsideAnswer(TypedDict):
+    """Work and inputs that were set aside."""
+
+    aside: list[AsideAnswer]
+    inputs: list[InputAnswer]
+
+
+class ActsAnswer(TypedDict):
+    """Acts at this node, newest first."""
+
+    audit: list[AuditAnswer]
+
+
+class KeysAnswer(TypedDict):
+    """Keys without their secrets, and the sessions of the pages."""
+
+    keys: list[KeyShown]
+    sessions: list[SessionShown]
+
+
+class RevokedAnswer(TypedDict):
+    """How many keys and sessions of a name ended."""
+
+    name: str
+    keys: int
+    sessions: int
+
+
+class LinkAnswer(TypedDict):
+    """A link that lets one person in once."""
+
+    url: str
+    path: str
+    token: str
+
+
+# What each route answers, by the name that the table of routes uses.
+ANSWERS: dict[str, type] = {
+    "Aside": SetAsideAnswer,
+    "AsideItem": AsideAnswer,
+    "Attestation": ProgressAnswer,
+    "AttestedEvent": AttestedAnswer,
+    "Audit": ActsAnswer,
+    "Battery": BatteryAnswer,
+    "Consignment": ConsignmentAnswer,
+    "Consignments": ConsignmentsAnswer,
+    "Countersignature": CountersignAnswer,
+    "Draft": DraftAnswer,
+    "Entries": EntriesAnswer,
+    "Events": EventsAnswer,
+    "Issuance": PassportAnswer,
+    "Issuances": PassportsAnswer,
+    "IssuedPassport": IssuedAnswer,
+    "ItemVerdict": ItemAnswer,
+    "Key": KeyMade,
+    "Keys": KeysAnswer,
+    "Link": LinkAnswer,
+    "Participants": ParticipantsAnswer,
+    "Progress": JudgedEvent,
+    "Readiness": ReportAnswer,
+    "Ready": ReadyAnswer,
+    "Resolution": ResolutionAnswer,
+    "Revoked": RevokedAnswer,
+    "Status": StatusAnswer,
+    "StatusVersions": VersionsAnswer,
+    "VerifiableCredential": SecuredAnswer,
+    "VerifiablePresentation": ProvedAnswer,
+    "Verification": VerificationAnswer,
+}
+
+
+def described() -> dict[str, Schema]:
+    """The schemas of all answers, and of the types inside them."""
+    made = Described()
+    answers = {name: made.answer(answer) for name, answer in ANSWERS.items()}
+    assert not answers.keys() & made.schemas.keys(), "a type inside an answer has the name of an answer"
+    return answers | made.schemas
