@@ -120,19 +120,33 @@ class ConsignmentTable:
         db.execute(f"UPDATE items SET settled = 1, stale = 0 {where}", (consignment_id, line))
 
     @staticmethod
-    def mark_stale(db: Transaction, *, about: Mapping[str, Sequence[bytes | str]], created_after: int) -> int:
-        """Mark the open lines with one of these values in a column (subject, namespace, issuer); how many."""
+    def mark_stale(
+        db: Transaction, *, about: Mapping[str, Sequence[bytes | str]], created_after: int, mark: int = 1
+    ) -> int:
+        """Mark the open lines with one of these values in a column (subject, namespace, issuer); how many.
+
+        `mark` grows with the log. A line keeps the mark it has: whoever waits longest is judged first.
+        """
         marked = 0
         for column, values in about.items():
             assert column in ("subject", "namespace", "issuer"), "a column by which lines are found"
-            for start in range(0, len(values), VARIABLES_MAX - 1):
-                part = values[start : start + VARIABLES_MAX - 1]
+            for start in range(0, len(values), VARIABLES_MAX - 2):
+                part = values[start : start + VARIABLES_MAX - 2]
                 marked += db.execute(
-                    f"UPDATE items SET stale = 1 WHERE {column} IN ({marks(len(part))}) AND settled = 0 "
-                    "AND consignment IN (SELECT id FROM consignments WHERE created > ?)",
-                    (*part, created_after),
+                    f"UPDATE items SET stale = ? WHERE {column} IN ({marks(len(part))}) AND settled = 0 "
+                    "AND stale = 0 AND consignment IN (SELECT id FROM consignments WHERE created > ?)",
+                    (mark, *part, created_after),
                 ).rowcount
         return marked
+
+    @staticmethod
+    def mark_all_stale(db: Transaction, *, created_after: int, mark: int = 1) -> int:
+        """Mark every open line, as `mark_stale` does."""
+        return db.execute(
+            "UPDATE items SET stale = ? WHERE settled = 0 AND stale = 0 "
+            "AND consignment IN (SELECT id FROM consignments WHERE created > ?)",
+            (mark, created_after),
+        ).rowcount
 
     @staticmethod
     def replace_item(db: Transaction, consignment_id: str, line: int, verdict: str, body: bytes) -> None:
@@ -185,11 +199,10 @@ class ConsignmentTable:
         return self._db.connection.execute("SELECT 1 FROM items LIMIT 1").fetchone() is not None
 
     def stale(self, limit: int) -> list[tuple[str, int]]:
-        """(consignment, line) of lines to be judged again, of one consignment: the newest that has any."""
+        """(consignment, line) of lines to be judged again, of one consignment: the one that waits longest."""
         rows = self._db.connection.execute(
             "SELECT consignment, line FROM items WHERE stale != 0 AND consignment = (SELECT consignment "
-            "FROM items JOIN consignments ON id = consignment WHERE stale != 0 ORDER BY number DESC LIMIT 1) "
-            "ORDER BY line LIMIT ?",
+            "FROM items WHERE stale != 0 ORDER BY stale LIMIT 1) ORDER BY stale, line LIMIT ?",
             (limit,),
         )
         return [(row["consignment"], row["line"]) for row in rows]
@@ -207,9 +220,10 @@ class ConsignmentTable:
         return self._where("declaration = ? ORDER BY number", (declaration,))
 
     def same(self, declaration: str, manifest_digest: bytes, law_date: str) -> ConsignmentRow | None:
-        """The first upload of exactly this manifest."""
+        """The latest upload of exactly this manifest, if all its lines are open: what was settled is over."""
         found = self._where(
-            "declaration = ? AND manifest_digest = ? AND law_date = ? ORDER BY number LIMIT 1",
+            "declaration = ? AND manifest_digest = ? AND law_date = ? AND NOT EXISTS (SELECT 1 FROM items "
+            "WHERE consignment = id AND settled != 0) ORDER BY number DESC LIMIT 1",
             (declaration, manifest_digest, law_date),
         )
         return found[0] if found else None
@@ -228,9 +242,12 @@ class ConsignmentTable:
         above = before if before is not None else NUMBER_MAX
         return self._where("number < ? ORDER BY number DESC LIMIT ?", (above, limit))
 
-    def next_waiting(self) -> ConsignmentRow | None:
-        """The oldest that is to be judged."""
-        found = self._where("state IN ('queued', 'running') ORDER BY number LIMIT 1", ())
+    def next_waiting(self, lines_max: int | None = None) -> ConsignmentRow | None:
+        """The oldest that is to be judged, of those with at most so many lines."""
+        few = -1 if lines_max is None else lines_max
+        found = self._where(
+            "state IN ('queued', 'running') AND (?1 < 0 OR lines <= ?1) ORDER BY number LIMIT 1", (few,)
+        )
         return found[0] if found else None
 
     @staticmethod

@@ -63,6 +63,9 @@ class LedgerStore:
                 [_entry_values(first + offset, tip.height, row) for offset, row in enumerate(entries)],
             )
             db.executemany("INSERT OR REPLACE INTO standings VALUES (?, ?)", standings.items())
+            db.executemany(
+                "INSERT INTO changed VALUES (?, ?)", [(tip.height, key) for key in sorted(standings)]
+            )
             final = list(finals)
             db.executemany("INSERT INTO finals VALUES (?, ?)", [(digest, tip.height) for digest in final])
             if validators is not None:
@@ -201,6 +204,19 @@ class LedgerStore:
             "SELECT subject, value FROM standings WHERE subject BETWEEN ? AND ?", (first, last)
         )
         return [(row["subject"], sha256(row["value"]).digest()) for row in rows]
+
+    def changed(self, first: int, last: int) -> list[bytes] | None:
+        """Keys of the records that blocks `first` to `last` changed; None if that is not known of all.
+
+        A ledger that began with a snapshot knows it from there on.
+        """
+        known = self._db.connection.execute("SELECT MIN(height) AS h FROM changed").fetchone()["h"]
+        if known is None or known > first:
+            return None
+        rows = self._db.connection.execute(
+            "SELECT DISTINCT subject FROM changed WHERE height BETWEEN ? AND ?", (first, last)
+        )
+        return [bytes(row["subject"]) for row in rows]
 
     def standing(self, subject: bytes) -> bytes | None:
         row = self._db.connection.execute(

@@ -109,6 +109,13 @@ def ledger_1_blocks_and_entries(db: sqlite_utils.Database) -> None:
     _table(db, "checkpoints", {"size": int, "time": int, "first_note": str, "note": str}, pk="size")
 
 
+def ledger_2_what_changed(db: sqlite_utils.Database) -> None:
+    """Which records each block changed: a verdict may rest on a record that no leaf of its battery names."""
+    db.execute(
+        "CREATE TABLE changed (height INTEGER, subject BLOB, PRIMARY KEY (height, subject)) WITHOUT ROWID"
+    )
+
+
 # -- office.db ---------------------------------------------------------------------------------------------
 
 
@@ -289,7 +296,7 @@ def office_4_lines_that_are_watched(db: sqlite_utils.Database) -> None:
 
 
 SIGNING = History("signing", signing_1_guards_and_wal, signing_2_epoch)
-LEDGER = History("ledger", ledger_1_blocks_and_entries)
+LEDGER = History("ledger", ledger_1_blocks_and_entries, ledger_2_what_changed)
 OFFICE = History(
     "office",
     office_1_records,

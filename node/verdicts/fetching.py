@@ -24,7 +24,8 @@ from node.storage.documents import StoredDocument
 from node.storage.office import OfficeStore
 from node.verdicts.disclosure import ANSWER_BYTES_MAX, WANT_MAX
 
-MISSING_S = 15.0  # an issuer that did not have or give a document is not asked again sooner
+MISSING_S = 15.0  # what an issuer did not have or give is not asked for again sooner
+SLOW_S = 1.0  # whoever needs longer to say nothing is not asked for anything for as long
 FETCH_TIMEOUT_S = 5.0
 
 
@@ -55,6 +56,7 @@ class Fetching:
         self._office = office
         self._gossip = gossip
         self._misses = _Misses()
+        self._silent: dict[str, float] = {}  # participants that did not answer, and when: all threads
 
     def held(self, named: Sequence[tuple[bytes, str]]) -> dict[bytes, Held | Missing]:
         """The documents in hand of these (digest, issuer), or why they are not; asks nobody."""
@@ -78,12 +80,24 @@ class Fetching:
                 continue
             times = self._office.documents.fetched_times(sorted(digests))
             needed = [digest for digest in digests if self._must_ask(digest, times, age_s_max)]
+            if needed and self._is_silent(issuer):
+                self._put_unreachable(issuer, needed)
+                continue
             while needed:
                 part, needed = needed[:WANT_MAX], needed[WANT_MAX:]
                 left_out = self._ask(issuer, part)
                 if len(left_out) == len(part):
                     break
                 needed += left_out
+
+    def _is_silent(self, issuer: str) -> bool:
+        """Whoever did not answer a moment ago keeps nobody else's line waiting by not answering again."""
+        return time.monotonic() - self._silent.get(issuer, -MISSING_S) < MISSING_S
+
+    def _put_unreachable(self, issuer: str, digests: Sequence[bytes]) -> None:
+        now = int(time.time())
+        for digest in digests:
+            self._misses.put(digest, Missing(MissingReason.UNREACHABLE, issuer, now))
 
     def _must_ask(self, digest: bytes, times: Mapping[bytes, int | None], age_s_max: int | None) -> bool:
         if digest in times:
@@ -93,7 +107,7 @@ class Fetching:
 
     def _ask(self, issuer: str, digests: Sequence[bytes]) -> list[bytes]:
         """One request; the digests that the answer left out."""
-        now = int(time.time())
+        now, asked_at = int(time.time()), time.monotonic()
         body = orjson.dumps({"want": [b64u(digest) for digest in digests]})
         try:
             answer = parse_json(
@@ -107,9 +121,11 @@ class Fetching:
             CredentialError,
             ConsensusError,
         ):
-            for digest in digests:
-                self._misses.put(digest, Missing(MissingReason.UNREACHABLE, issuer, now))
+            if time.monotonic() - asked_at > SLOW_S:
+                self._silent[issuer] = time.monotonic()
+            self._put_unreachable(issuer, digests)
             return []
+        self._silent.pop(issuer, None)
         asked = set(digests)
         keep: list[StoredDocument] = []
         for document in documents:

@@ -36,6 +36,8 @@ from node.verdicts.watching import Watching
 JSON = dict[str, Any]
 Pair = tuple[Line, Mapping[str, Any]]  # a line as parsed, and as sent
 BATCH_LINES = 8  # fetched for together, stored together
+FEW_LINES = 64  # a consignment of so few does not wait for a larger one
+TURNS_OF_A_LOOK = 4  # one turn of so many is for lines that the ledger has overtaken, however much waits
 YIELD_S = 0.002
 SCAN_POLL_S = 0.001
 SCAN_WAIT_S_MAX = 0.05  # per line: scans without pause do not stop a job
@@ -73,6 +75,8 @@ class Judging:
         self._gathering = gathering
         self._policy = policy
         self._job: _Job | None = None
+        self._few: _Job | None = None  # a small one, beside a large one
+        self._turns = 0
         self._manifest: ReadManifest | None = None  # the last one read: many turns are about the same
         self._handed: ReadManifest | None = None  # by whoever took one in
         self._woken = threading.Event()
@@ -121,20 +125,46 @@ class Judging:
             self._judge_again(again[0])
             return
         self._take_up_again()
+        self._turns += 1
+        if self._turns % TURNS_OF_A_LOOK == 0 and self._look():
+            return
+        if not (self._work_off_few() | self._work_off()) and not self._look():
+            self._manifest = self._handed = None
+            self._woken.wait(WAIT_S)
+            self._woken.clear()
+
+    def _look(self) -> bool:
+        """What the ledger has learned, for the lines that were judged; True if there was anything to do."""
+        more = self._watching.look()
+        return self._judge_overtaken() or more
+
+    def _work_off(self) -> bool:
+        """A batch of the consignment that came first; False if none waits."""
         if self._job is None:
             row = self._office.consignments.next_waiting()
             if row is None:
-                more = self._watching.look()
-                if not (self._judge_overtaken() or more):
-                    self._manifest = self._handed = None
-                    self._woken.wait(WAIT_S)
-                    self._woken.clear()
-                return
+                return False
             self._job = self._open(row)
         elif self._job.waiting:
             self._judge_batch(self._job)
         if self._job is not None and not self._job.waiting:
             self._job = None
+        return True
+
+    def _work_off_few(self) -> bool:
+        """A batch of a small consignment while a large one is under way: neither waits for the other."""
+        if self._job is None or self._job.row.lines <= FEW_LINES:
+            self._few = None
+            return False
+        if self._few is None:
+            row = self._office.consignments.next_waiting(FEW_LINES)
+            self._few = self._open(row) if row is not None else None
+        elif self._few.waiting:
+            self._judge_batch(self._few)
+        if self._few is not None and not self._few.waiting:
+            self._few = None
+            return True
+        return self._few is not None
 
     # -- a job ---------------------------------------------------------------------------------------
 

@@ -2,8 +2,9 @@
 
 What was judged says at which height. Each leaf of the log after that is about some battery, or is a status
 list or a recall: the open lines about that battery, or resting on that issuer's lists, or of the codes that
-are recalled, are marked and judged again. A line is settled once its goods were placed on the market after
-it was judged: it has done its work.
+are recalled, are marked and judged again. An act about a pack also writes on its children and its
+successors, and a verdict on these looks at the pack: their lines are marked with it. A line is settled once
+customs here released its goods after it was judged: it has done its work.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from typing import Any
 
 import orjson
 
+from credentials.errors import CredentialError
 from credentials.ledger.attestation import standing_key
 from credentials.ledger.entries import AdmittedEntry, parse_entry
+from credentials.ledger.standing import Standing
 from credentials.verdicts.evidence import Policy
 from credentials.verdicts.verdict_record import ItemRecord
 from node import log
@@ -27,6 +30,7 @@ from node.verdicts.sources import Gathering
 
 JSON = dict[str, Any]
 LEAVES_AT_ONCE = 2_000
+DESCENDANTS_MAX = 10_000  # of what the leaves of one look are about
 OPEN_S = 120 * 86_400  # a consignment older than this is not judged again
 
 
@@ -51,18 +55,26 @@ class Watching:
             with self._office.writing() as db:
                 table.watched(db, size)
             return False
-        rows = self._ledger.entries_from(begin, LEAVES_AT_ONCE)
-        about = self._about(rows)
+        with self._ledger.reading():
+            rows = self._ledger.entries_from(begin, LEAVES_AT_ONCE)
+            about = self._about(rows)
+        mark, since = begin + len(rows), int(time.time()) - OPEN_S
         with self._office.writing() as db:
-            marked = table.mark_stale(db, about=about, created_after=int(time.time()) - OPEN_S)
-            table.watched(db, begin + len(rows))
+            if about is None:
+                marked = table.mark_all_stale(db, created_after=since, mark=mark)
+            else:
+                marked = table.mark_stale(db, about=about, created_after=since, mark=mark)
+            table.watched(db, mark)
         if marked:
             log.moment("stale_lines", lines=marked)
         return len(rows) == LEAVES_AT_ONCE
 
-    def _about(self, rows: Sequence[EntryRow]) -> dict[str, Sequence[bytes | str]]:
-        """What these leaves are about, by the columns in which lines are found."""
-        subjects: set[bytes] = set()
+    def _about(self, rows: Sequence[EntryRow]) -> dict[str, Sequence[bytes | str]] | None:
+        """What these leaves are about, by the columns in which lines are found; None if that is not known."""
+        changed = self._ledger.changed(rows[0].height, rows[-1].height)
+        if changed is None:
+            return None
+        subjects = set(changed)
         issuers: set[str] = set()
         namespaces: set[str] = set()
         for row in rows:
@@ -75,7 +87,17 @@ class Watching:
                     namespaces.add(entry.attestation.subject.namespace)
             elif row.subject is not None:
                 subjects.add(row.subject)
+        subjects = self._with_what_came_of(subjects)
         return {"subject": sorted(subjects), "namespace": sorted(namespaces), "issuer": sorted(issuers)}
+
+    def _with_what_came_of(self, subjects: set[bytes]) -> set[bytes]:
+        """These batteries, and all that was taken out of them or made from them."""
+        found, new = set(subjects), set(subjects)
+        while new and len(found) < DESCENDANTS_MAX:
+            records = self._ledger.records(sorted(new))
+            new = {key for record in records.values() for key in _came_of(record)} - found
+            found |= new
+        return found
 
     def row_of(self, verdict: Mapping[str, Any], seq: int = 0) -> ItemRow:
         """A verdict as it is stored: with what it is found by when the ledger learns more."""
@@ -95,7 +117,7 @@ class Watching:
         table, line = self._office.consignments, verdict["line"]
         stored = table.item(consignment_id, line)
         before = orjson.loads(stored) if stored is not None else {}
-        if self._placed_since(verdict["battery"], before.get("height", 0)):
+        if self._released_since(verdict["battery"], before.get("height", 0)):
             table.settle(db, consignment_id, line)
             return
         told = {name: before.get(name) for name in ("verdict", "reason", "height", "evaluated_at")}
@@ -107,9 +129,18 @@ class Watching:
             kept = {**verdict, "before": before["before"]}
         table.put_again(db, consignment_id, self.row_of(kept))
 
-    def _placed_since(self, battery: str, height: int) -> bool:
-        """True if the battery was placed on this market after `height`: the line's goods went their way."""
+    def _released_since(self, battery: str, height: int) -> bool:
+        """True if customs here released the battery after `height`: the line's goods went their way."""
         standing = self._gathering.standing_of(battery)
-        placed = standing.setting("placed", self._policy.jurisdiction) if standing is not None else None
-        entry = self._ledger.entry(placed.leaf_index) if placed is not None else None
+        released = standing.setting("released", self._policy.jurisdiction) if standing is not None else None
+        entry = self._ledger.entry(released.leaf_index) if released is not None else None
         return entry is not None and entry.height > height
+
+
+def _came_of(record: bytes) -> tuple[bytes, ...]:
+    """The batteries taken out of this one or made from it; none where the record is no battery's."""
+    try:
+        standing = Standing.decode(record)
+    except CredentialError:
+        return ()
+    return (*standing.children, *(standing.lineage.successors if standing.lineage else ()))

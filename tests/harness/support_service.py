@@ -87,18 +87,20 @@ class LiveNode:
 
 
 @contextmanager
-def live_node(root: Path, recognitions: Sequence[Recognition] = ()) -> Iterator[LiveNode]:
+def live_node(
+    root: Path, roles: tuple[str, ...] = ROLES, recognitions: Sequence[Recognition] = ()
+) -> Iterator[LiveNode]:
     """Found a network of one, start its node, and stop it at the end."""
     directory = DataDirectory(root / "data")
     card = network.init(
-        directory, did=DID, name=NAME, jurisdiction="EU", roles=ROLES, validator=True, passphrase=PASSPHRASE
+        directory, did=DID, name=NAME, jurisdiction="EU", roles=roles, validator=True, passphrase=PASSPHRASE
     )
     founding = network.Founding(name="tests", origin="log.tests.example")
     founding.add(card)
     schemes = (("gbt34014", "ZZ1"), ("gs1", "*"))
     founding.accreditations.append(
         Accreditation(
-            participant=DID, roles=ROLES, schemes=schemes, jurisdiction="EU", valid_from=founding.created
+            participant=DID, roles=roles, schemes=schemes, jurisdiction="EU", valid_from=founding.created
         )
     )
     founding.recognitions.extend(recognitions)

@@ -1,0 +1,213 @@
+"""Verdicts do not rot (I9): which open lines are judged again, when they are settled, who waits for whom."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from credentials.documents.canonical import b64u
+from credentials.ledger.entries import AdmittedEntry, parse_entry
+from credentials.ledger.linked_records import children_root
+from credentials.verdicts.evidence import Missing, MissingReason
+from node.config import DataDirectory
+from node.peers.gossip import Gossip
+from node.setup.wiring import open_service
+from node.storage.office import OfficeStore
+from node.verdicts import fetching
+from node.web.sample import sample_claims
+from tests.harness.support_service import PASSPHRASE, ROLES, LiveNode, live_node
+
+DISMANTLER = (*ROLES, "licensed_dismantler", "second_life_operator", "waste_operator")
+GOODS = {"goods": "battery", "condition": "new", "commodity_code": "8507600000"}
+LARGE = 200
+
+
+def code_of(serial: int) -> str:
+    return f"ZZ1PE75QH00001G62{serial:07d}"
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
+    with live_node(tmp_path_factory.mktemp("watching"), DISMANTLER) as made:
+        yield made
+
+
+def issue(node: LiveNode, serial: int) -> str:
+    claims = sample_claims(node.service, code_of(serial))
+    answer = node.post_json("/passports", {"code": code_of(serial), "claims": claims})
+    assert answer.status_code == 201, answer.text
+    digest: str = answer.get_json()["digest"]
+    node.wait(lambda: node.get(f"/receipts/{digest}").status_code == 200, "the passport's receipt")
+    return digest
+
+
+def attest(node: LiveNode, event: str, serial: int, **members: Any) -> None:
+    answer = node.post_json("/attestations", {"event": event, "battery": code_of(serial), "members": members})
+    assert answer.status_code == 201, answer.text
+    digest = answer.get_json()["digest"]
+    node.wait(lambda: node.get(f"/receipts/{digest}").status_code == 200, event)
+
+
+def judged(node: LiveNode, declaration: str, *serials: int) -> str:
+    lines = [{"line": n, "battery": code_of(serial), **GOODS} for n, serial in enumerate(serials, 1)]
+    manifest = {"declaration": declaration, "law_date": "2027-03-01", "direction": "import", "lines": lines}
+    answer = node.post_json("/consignments", manifest).get_json()
+    node.wait(lambda: node.get_json(f"/consignments/{answer['id']}")["state"] == "done", "the verdicts")
+    made: str = answer["id"]
+    return made
+
+
+def item(node: LiveNode, consignment: str, line: int = 1) -> dict[str, Any]:
+    found: dict[str, Any] = node.get_json(f"/consignments/{consignment}/items/{line}")
+    return found
+
+
+def word_now(node: LiveNode, serial: int) -> tuple[str, str]:
+    asked = {"battery": code_of(serial), "direction": "import", **GOODS}
+    found = node.post_json("/clearance", asked).get_json()
+    return found["verdict"], found["reason"]
+
+
+def test_what_happens_to_a_pack_wakes_the_lines_of_what_came_of_it(node: LiveNode) -> None:
+    """
+    A pack is taken apart, another is made into a new one: no leaf is about the child or the successor, and
+    their open lines get the word that a fresh look gives.
+    """
+    child, pack, successor, old = 11, 12, 14, 13
+    issue(node, child)
+    rows = [row for row in node.service.stores.ledger.entries_from(0, 99) if row.kind == "passport.published"]
+    entry = parse_entry(rows[-1].entry)
+    assert isinstance(entry, AdmittedEntry)
+    about = entry.attestation.subject
+    for serial in (successor, old):
+        issue(node, serial)
+    attest(
+        node, "battery.produced", pack,
+        production_date="2026-06-03", category="ev", children_root=b64u(children_root([about])),
+    )  # fmt: skip
+    open_lines = judged(node, "26NLCAME", child, successor)
+    before = [item(node, open_lines, line)["height"] for line in (1, 2)]
+
+    attest(node, "battery.declared_waste", pack, reason="worn")
+    attest(node, "battery.dismantled", pack, facility_licence="L", children=[code_of(child)], fates=["reuse"])
+    attest(node, "battery.declared_waste", old, reason="worn")
+    attest(
+        node, "second_life.remanufactured", old,
+        successors=[code_of(successor)], soh_permille=900, soh_date="2026-11-01",
+        declaration_digest=b64u(bytes(32)), label_date="2026-11-01", contract_reference="C",
+    )  # fmt: skip
+
+    for line, serial in ((1, child), (2, successor)):
+        node.wait(lambda line=line: item(node, open_lines, line)["height"] > before[line - 1], "the line")  # type: ignore[misc]
+        found = item(node, open_lines, line)
+        assert found["verdict"] != "clear"
+        assert (found["verdict"], found["reason"]) == word_now(node, serial)
+
+
+def test_a_line_is_settled_by_its_release_and_by_nothing_else(node: LiveNode) -> None:
+    """
+    Placed on the market without customs, a line stays open, and a recall reaches it; released, it keeps its
+    word, and the same manifest sent again is judged anew.
+    """
+    open_one, released = 21, 22
+    for serial in (open_one, released):
+        issue(node, serial)
+    line = judged(node, "26NLOPEN", open_one)
+    attest(
+        node, "battery.presented", released, declaration_number="26NLDONE",
+        registration_id="R", commodity_code="8507600000", eori="DE123",
+    )  # fmt: skip
+    done = judged(node, "26NLDONE", released)
+    kept = item(node, done)["verdict"]
+
+    attest(node, "market.placed", open_one, art_41_checked=True)
+    attest(node, "battery.recalled", open_one, reason="fire")
+    attest(node, "customs.released", released, basis="registry_check")
+    node.wait(lambda: item(node, line)["reason"] == "recalled", "the recall")
+    attest(node, "battery.declared_waste", released, reason="worn")
+    node.wait(
+        lambda: (
+            node.service.stores.office.consignments.watched_until() >= node.service.stores.ledger.log_size()
+        ),
+        "the watch",
+    )
+
+    assert item(node, done)["verdict"] == kept
+    again = judged(node, "26NLDONE", released)
+    assert again != done
+    assert (item(node, again)["verdict"], item(node, again)["reason"]) == word_now(node, released)
+    assert item(node, again)["verdict"] != "clear"
+
+
+def test_a_small_consignment_does_not_wait_for_a_large_one(tmp_path: Path) -> None:
+    """
+    One line behind 200 is judged beside them, and so is a line that the ledger has overtaken.
+    """
+    with live_node(tmp_path):
+        pass
+    service = open_service(DataDirectory(tmp_path / "data"), PASSPHRASE, 0)
+    office, consignments = service.stores.office, service.consignments
+
+    def sent(name: str, lines: int) -> str:
+        rows = [{"line": n, "battery": code_of(n), **GOODS} for n in range(1, lines + 1)]
+        return consignments.create({"declaration": name, "lines": rows}, "key")["id"]
+
+    def done(made: str) -> int:
+        return consignments.show(made, limit=0)["done"]
+
+    try:
+        old = sent("26NLOLD", 1)
+        while done(old) < 1:
+            service.judging.turn()
+        large, small = sent("26NLLARGE", LARGE), sent("26NLSMALL", 1)
+        with office.writing() as db:
+            office.consignments.mark_all_stale(db, created_after=0)
+        turns = 0
+        while not done(small) or office.consignments.stale(1):
+            service.judging.turn()
+            turns += 1
+        assert turns < 8 and done(large) < LARGE / 2
+        while done(large) < LARGE:
+            service.judging.turn()
+    finally:
+        service.stop()
+
+
+class _SilentGossip:
+    """A peer that takes its time and then does not answer."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds, self.asked = seconds, 0
+
+    def request(self, *_: Any) -> bytes:
+        self.asked += 1
+        time.sleep(self.seconds)
+        raise TimeoutError("no answer")
+
+
+@pytest.mark.parametrize(("seconds", "asked"), [(0.03, 1), (0.0, 3)], ids=["slow", "refused at once"])
+def test_who_does_not_answer_keeps_nobody_waiting_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, asked: int
+) -> None:
+    """
+    An issuer that let a request run out of time is not asked for other documents at once: these are
+    unreachable without waiting. One that refuses at once costs nothing and is asked again.
+    """
+    monkeypatch.setattr(fetching, "SLOW_S", 0.02)
+    office, gossip = OfficeStore(tmp_path / "office.db"), _SilentGossip(seconds)
+    fetcher = fetching.Fetching("did:web:me.example", office, cast(Gossip, gossip))
+    issuer, digests = "did:web:silent.example", [bytes([n]) * 32 for n in range(3)]
+    try:
+        for digest in digests:
+            fetcher.fetch({issuer: {digest}})
+        found: Mapping[bytes, Any] = fetcher.held([(digest, issuer) for digest in digests])
+    finally:
+        office.close()
+
+    assert gossip.asked == asked
+    for missing in found.values():
+        assert isinstance(missing, Missing) and missing.reason is MissingReason.UNREACHABLE
