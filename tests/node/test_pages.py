@@ -332,7 +332,7 @@ def test_what_was_made_up_for_a_demonstration_says_so_on_every_page(tmp_path: Pa
             "valid_from": 1_700_000_000,
         }
     )
-    with live_node(tmp_path, [made]) as node:
+    with live_node(tmp_path, recognitions=[made]) as node:
         shown = {
             route.rule: node.person.get(route.rule, headers=BROWSER)
             for route in ROUTES
