@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from credentials.documents.canonical import b64u
+from credentials.verdicts.cell import Declared
 from credentials.verdicts.content import check_code, check_completeness
 from credentials.verdicts.recognised import check_recognised
 from credentials.verdicts.record import Inquiry
-from credentials.verdicts.shown import Declared, check_shown
+from credentials.verdicts.shown import check_shown
 from credentials.verdicts.used import check_used
 from credentials.verdicts.verdict import Findings
 from credentials.verdicts.verdict_record import GapRecord, PassportRecord, RecognitionRecord

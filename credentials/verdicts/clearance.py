@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from credentials.documents.identifiers import guess_scheme, read_identifier
 from credentials.errors import CredentialError
 from credentials.verdicts.battery import Battery, check_battery
+from credentials.verdicts.cell import Declared
 from credentials.verdicts.content import why_missing
 from credentials.verdicts.declared import check_declared
 from credentials.verdicts.evidence import At, Document, Evidence, Held, Policy
@@ -19,7 +20,6 @@ from credentials.verdicts.examination import STEPS
 from credentials.verdicts.freshness import check_freshness, check_law_date, check_receipts, sources_of
 from credentials.verdicts.manifest import Line, ManifestContext, stricter
 from credentials.verdicts.record import Inquiry, Record
-from credentials.verdicts.shown import Declared
 from credentials.verdicts.verdict import Conclusion, Findings, Verdict, conclude
 from credentials.verdicts.verdict_record import ItemRecord
 from credentials.verdicts.verifier import ADMITTED_CHECKS, Examined, examine

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from credentials.documents.canonical import b64u
+from credentials.documents.identifiers import Subject
 from credentials.errors import CredentialError
 from credentials.ledger.attestation import Attestation, parse_attestation
 from credentials.ledger.entries import AdmittedEntry, RefusedEntry, parse_entry
@@ -120,6 +121,20 @@ class Record:
         """True if such a statement was admitted and not voided: a correction leaves what it showed."""
         return any(
             r.attestation.kind == kind and r.attestation.digest not in self.voided for r in self.admitted
+        )
+
+    def shown_quantities(self) -> Iterator[Mapping[str, int]]:
+        """The readings of every admitted statement that was not voided, oldest first."""
+        return (r.attestation.quantities for r in self.admitted if r.attestation.digest not in self.voided)
+
+    def shown_assets(self, kinds: Sequence[str]) -> frozenset[Subject]:
+        """The vehicles of every admitted statement of these kinds that was not voided."""
+        return frozenset(
+            r.attestation.bound_asset
+            for r in self.admitted
+            if r.attestation.kind in kinds
+            and r.attestation.bound_asset is not None
+            and r.attestation.digest not in self.voided
         )
 
     def with_digest(self, attestation: bytes) -> Recorded | None:

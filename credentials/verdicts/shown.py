@@ -7,40 +7,25 @@ Nothing here decides: a word comes from a row, a warning from a note.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from credentials.documents.canonical import b64u
 from credentials.errors import CredentialError
-from credentials.ledger.standing import LIVE, PARTY, Passport, Setting, Standing
-from credentials.verdicts.content import no_passport, why_missing
-from credentials.verdicts.evidence import Missing, declaration_text
-from credentials.verdicts.record import Inquiry, Recorded, event_members
-from credentials.verdicts.shown_as import CHECKS, NOT_GIVEN, Row, ShownAs
+from credentials.ledger.standing import LIVE, Passport, Setting, Standing
+from credentials.verdicts.cell import HERE, Cell, Declared, cell_of, presentation, recalls
+from credentials.verdicts.content import why_missing
+from credentials.verdicts.record import Inquiry, event_members
+from credentials.verdicts.shown_as import CHECKS, NOT_GIVEN, Row
 from credentials.verdicts.verdict import Findings, Outcome
 from credentials.verdicts.words import CLEAR, UNDECIDED
 
 if TYPE_CHECKING:
     from credentials.verdicts.verifier import Examined
 
-Cell = Mapping[str, str]
-HERE, ELSEWHERE = "here", "elsewhere"
 SHOWN_CHECKS = tuple(name for name in CHECKS if name != "goods")  # goods has its checks in `declared`
 _OF_THE_LINE = frozenset(
     {"condition", "goods", "standing.presentation"}
 )  # what a document alone does not say
-
-
-@dataclass(frozen=True, slots=True)
-class Declared:
-    """As what the battery is shown; None: the line does not say. `asked` False: there is no line at all."""
-
-    direction: str
-    goods: str | None = None
-    condition: str | None = None
-    declaration: str | None = None
-    manifest: bool = False  # the line is one of a declaration, whose number may be missing
-    asked: bool = True
 
 
 def check_shown(
@@ -82,91 +67,6 @@ def check_shown(
         if name not in said:
             _say_nothing_against(found, name, cell, standing, shown, inquiry)
     return cell
-
-
-def cell_of(table: ShownAs, standing: Standing, inquiry: Inquiry, declared: Declared) -> Cell:
-    """The word of every axis, for this standing and this declaration."""
-    here = inquiry.policy.jurisdiction
-    goods = declared.goods if declared.goods in table.words["goods"] else NOT_GIVEN
-    lineage = {table.lineage_of[mark] for mark in standing.marks if mark in table.lineage_of}
-    if standing.enrolled is not None and standing.producer is not None:
-        lineage.add("disputed")
-    uses = {table.use_of.get(mark, "used") for mark in standing.marks if mark not in table.lineage_of}
-    # D703: leaving the rest out does not pay.
-    uses |= {table.shown_by[kind] for kind in table.shown_by if inquiry.record.says(kind)}
-    return {
-        "state": standing.item_state,
-        "eu_status": standing.eu_status,
-        "publication": _publication(standing, inquiry),
-        "use": max(uses, key=table.words["use"].index, default="unused"),
-        "lineage": max(lineage, key=table.words["lineage"].index, default="none"),
-        "placed": _where(standing.settings("placed"), here, never="never"),
-        "presented": _presented(standing, inquiry, declared),
-        "recall": _where(_recalls(standing, inquiry), here),
-        "lost": _where(standing.settings("lost"), here),
-        "refusal": _where(standing.settings("refused"), here),
-        "goods": goods,
-        "condition": declared.condition or NOT_GIVEN,
-        "direction": declared.direction,
-    }
-
-
-def _publication(standing: Standing, inquiry: Inquiry) -> str:
-    if standing.ban is not None:
-        return "banned"
-    if standing.passport is None:
-        return "not_yet" if no_passport(inquiry) == "passport_not_yet_required" else "none"
-    if standing.passport.status == LIVE and standing.settings("suspended"):
-        return "suspended"  # somebody's suspension stands, whatever became of another's
-    return standing.passport.status
-
-
-def _recalls(standing: Standing, inquiry: Inquiry) -> dict[str, Setting]:
-    """Every recall that reaches this battery: of this item, and of its model, batch or days of production."""
-    view = inquiry.evidence.ledger
-    reaching = view.recalls if view is not None else ()
-    found = {recall.jurisdiction: Setting(recall.by, recall.leaf_index, recall.role) for recall in reaching}
-    return {**found, **standing.settings("recalled")}
-
-
-def _where(settings: Mapping[str, Setting], here: str, *, never: str = "none") -> str:
-    """Here: set for this jurisdiction, or by a party whose word counts everywhere (its maker, its holder)."""
-    if here in settings or PARTY in settings:
-        return HERE
-    return ELSEWHERE if settings else never
-
-
-def _presented(standing: Standing, inquiry: Inquiry, declared: Declared) -> str:
-    """The presentation that is open, or under which it was released, against this declaration (X12)."""
-    latest = _presentation(standing, inquiry)
-    if latest is None and standing.presentation is None:
-        asked = declared.manifest and "standing.presentation" in inquiry.policy.required
-        return "none" if asked else "unasked"
-    if not declared.manifest:
-        return "unasked"
-    if (
-        standing.presentation is not None
-        and standing.presentation.jurisdiction != inquiry.policy.jurisdiction
-    ):
-        return ELSEWHERE
-    if declared.declaration is None:
-        return NOT_GIVEN
-    members = event_members(inquiry.evidence, latest) if latest is not None else None
-    if members is None or isinstance(members, Missing):
-        return "unread"
-    same = declaration_text(str(members.get("declaration_number"))) == declaration_text(declared.declaration)
-    return HERE if same else ELSEWHERE
-
-
-def _presentation(standing: Standing, inquiry: Inquiry) -> Recorded | None:
-    """The statement of the open presentation, or of the last one while the goods are where it left them."""
-    record = inquiry.record
-    if standing.presentation is not None:
-        return record.with_digest(standing.presentation.attestation)
-    events = inquiry.evidence.network.tables.verdicts.get("events", {})
-    if standing.item_state not in events.get("underDeclaration", ()):
-        return None
-    return next(reversed(record.of_kinds(events.get("presentation", ()))), None)
 
 
 # -- what is told --------------------------------------------------------------------------------------
@@ -234,11 +134,11 @@ def _told(row: Row, standing: Standing, inquiry: Inquiry, cell: Cell) -> dict[st
                 "leaf_index": ban.leaf_index if ban else None,
             }
         case "standing.recall":
-            return _set_by(_recalls(standing, inquiry))
+            return _set_by(recalls(standing, inquiry))
         case "standing.lost":
             return _set_by(standing.settings("lost"))
         case "standing.presentation":
-            latest = _presentation(standing, inquiry)
+            latest = presentation(standing, inquiry)
             return {**latest.place()} if latest is not None else {}
         case "new_not_used" | "condition" | "goods":
             return {

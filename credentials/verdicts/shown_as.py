@@ -77,6 +77,8 @@ class ShownAs:
     use_of: Mapping[str, str]  # mark: word of the axis `use`
     shown_by: Mapping[str, str]  # kind of a statement that shows use: word of the axis `use`
     lineage_of: Mapping[str, str]  # mark: word of the axis `lineage`
+    following: frozenset[str]  # marks that a battery with a lineage gets from being handled at all
+    readings: Mapping[str, tuple[int, int]]  # quantity: the least and the most that a new battery reads
 
     @classmethod
     def parse(cls, table: Mapping[str, Any], reasons: Mapping[str, Any]) -> ShownAs:
@@ -89,11 +91,12 @@ class ShownAs:
         marks = table.get("marks", {})
         use_of, lineage_of = (_marks(marks, axis, words[axis]) for axis in ("use", "lineage"))
         shown_by = _marks(marks, "shown", words["use"])
+        following, readings = _following(marks), _readings(marks)
         version, date = table.get("version"), table.get("date")
         if type(version) is not int or type(date) is not str:
             raise _invalid("it has no version and date")
         _prove(rows, words)
-        return cls(version, date, words, rows, notes, use_of, shown_by, lineage_of)
+        return cls(version, date, words, rows, notes, use_of, shown_by, lineage_of, following, readings)
 
     def judge(self, cell: Mapping[str, str]) -> tuple[Row, ...]:
         """The rows that fit a cell: one clear row, or all that hold it up. Never empty.
@@ -109,6 +112,13 @@ class ShownAs:
         """The notes that fit a cell."""
         bits = self._bits(cell)
         return tuple(note for note in self.notes if _fits(note.box, bits))
+
+    def beyond_new(self, quantities: Mapping[str, int]) -> bool:
+        """True if one of these readings is none of a new battery (X7)."""
+        return any(
+            name in self.readings and not self.readings[name][0] <= value <= self.readings[name][1]
+            for name, value in quantities.items()
+        )
 
     def _bits(self, cell: Mapping[str, str]) -> Box:
         try:
@@ -216,6 +226,23 @@ def _marks(value: object, axis: str, words: Sequence[str]) -> dict[str, str]:
     if not isinstance(listed, Mapping) or not all(word in words for word in listed.values()):
         raise _invalid(f"marks.{axis} does not lead to words of that axis")
     return dict(listed)
+
+
+def _following(value: Mapping[str, Any]) -> frozenset[str]:
+    listed = value.get("following")
+    if not isinstance(listed, list) or not all(type(mark) is str for mark in listed):
+        raise _invalid("marks.following is no list of marks")
+    return frozenset(listed)
+
+
+def _readings(value: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
+    listed = value.get("readings")
+    if not isinstance(listed, Mapping) or not all(
+        isinstance(pair, list) and len(pair) == 2 and all(type(bound) is int for bound in pair)
+        for pair in listed.values()
+    ):
+        raise _invalid("marks.readings does not give least and most of each quantity")
+    return {name: (least, most) for name, (least, most) in listed.items()}
 
 
 def _invalid(why: str) -> CredentialError:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from credentials.verdicts.cell import Cell
 from credentials.verdicts.evidence import Evidence, Missing, MissingReason
 from credentials.verdicts.record import Inquiry, Record, Recorded, event_members
-from credentials.verdicts.shown import Cell
 from credentials.verdicts.verdict import Findings
 
 USED_CHECKS = ("parts_not_used", "used_evidence", "soh", "status_change_values")

@@ -23,11 +23,11 @@ from credentials.errors import CredentialError
 from credentials.ledger.governance import Governance
 from credentials.ledger.parties import Key
 from credentials.verdicts.battery import check_battery
+from credentials.verdicts.cell import Declared
 from credentials.verdicts.evidence import CHECKS, At, Document, Evidence, Policy
 from credentials.verdicts.examination import Demands, ListInHand, Means, examine_document
 from credentials.verdicts.freshness import check_freshness, check_law_date, check_receipts, sources_of
 from credentials.verdicts.record import Inquiry, Record, Recorded, passport_status
-from credentials.verdicts.shown import Declared
 from credentials.verdicts.verdict import Findings, Verdict, conclude
 
 PASSPORT_TYPE = "BatteryPassportCredential"

@@ -100,7 +100,7 @@ def test_a_missing_data_point_is_a_gap_not_a_failure() -> None:
     text = code(1)
     claims = claims_of(1)
     del claims["Circularity"]["renewableContent"]
-    w.run(w.ledger.attest(MAKER, "battery.produced", subject_of(text)))
+    w.produce(text)
     w.publish(text, w.issue(text, claims=claims))
 
     told = w.judge(text).as_dict()
@@ -117,7 +117,7 @@ def test_before_the_law_applies_nothing_is_a_gap() -> None:
     text = code(1)
     claims = claims_of(1)
     del claims["Circularity"]["renewableContent"]
-    w.run(w.ledger.attest(MAKER, "battery.produced", subject_of(text)))
+    w.produce(text)
     w.publish(text, w.issue(text, claims=claims))
 
     assert w.judge(text, law_date="2027-02-17").as_dict()["verdict"] == "clear"
@@ -407,7 +407,7 @@ def test_a_vehicle_number_is_compared_with_the_ledger(
     """
     w = World()
     text = code(1)
-    w.run(w.ledger.attest(MAKER, "battery.produced", subject_of(text)))
+    w.produce(text)
     w.publish(text)
     if bound:
         w.happen(MAKER, "battery.installed", text, {"vin": bound}, bound_asset=subject_of(bound))
@@ -528,7 +528,7 @@ def test_a_recycled_battery_is_refused() -> None:
     """
     w = World()
     text = code(1)
-    w.run(w.ledger.attest(MAKER, "battery.produced", subject_of(text)))
+    w.produce(text)
     w.publish(text)
     w.recycle(text)
 
@@ -548,7 +548,7 @@ def test_a_passport_that_was_never_attested_holds(produced: bool) -> None:
     w = World()
     text = code(1)
     if produced:
-        w.run(w.ledger.attest(MAKER, "battery.produced", subject_of(text)))
+        w.produce(text)
     issued = w.issue(text)
 
     told = w.judge(text, shown=[issued.credentials[1]]).as_dict()
@@ -573,7 +573,7 @@ def test_a_battery_without_a_passport_lacks_a_document_once_the_law_asks_for_it(
     """
     w = World()
     text = code(1)
-    w.run(w.ledger.attest(MAKER, "battery.produced", subject_of(text)))
+    w.produce(text)
 
     told = w.judge(text, law_date=law_date).as_dict()
 
@@ -694,7 +694,7 @@ def test_a_battery_that_nobody_presented_is_said(head: dict[str, Any]) -> None:
     """
     w = World()
     text = code(1)
-    w.run(w.ledger.attest(MAKER, "battery.produced", subject_of(text)))
+    w.produce(text)
     w.publish(text)
 
     customs = check(w.judge(text, head=head).as_dict(), "standing.presentation")[0]
@@ -715,7 +715,7 @@ def test_a_code_that_contradicts_the_passport_holds() -> None:
     text = code(1)
     claims = claims_of(1)
     claims["GeneralProductInformation"]["manufacturingDate"] = "2026-07-03T09:00:00.000+08:00"
-    w.run(w.ledger.attest(MAKER, "battery.produced", subject_of(text)))
+    w.produce(text)
     w.publish(text, w.issue(text, claims=claims))
 
     assert shape(w.judge(text).as_dict()) == ("hold", "code_mismatch", "26(a)")
@@ -730,7 +730,7 @@ def test_a_letter_whose_meaning_is_inferred_warns_and_holds_nothing() -> None:
         text = f"ZZ1PE75QH00001G6J{serial:07d}"
         claims = claims_of(serial)
         claims["GeneralProductInformation"]["manufacturingDate"] = f"{day}T09:00:00.000+08:00"
-        w.run(w.ledger.attest(MAKER, "battery.produced", subject_of(text)))
+        w.produce(text)
         w.publish(text, w.issue(text, claims=claims))
         checks = w.judge(text).as_dict()["checks"]
         told[day] = next(c for c in checks if c["name"] == "code_matches_passport")
@@ -771,7 +771,7 @@ def test_the_identifier_inside_the_passport_is_compared(
     text = code(1)
     claims = claims_of(1)
     claims["GeneralProductInformation"]["productIdentifier"] = named
-    w.run(w.ledger.attest(MAKER, "battery.produced", subject_of(text)))
+    w.produce(text)
     w.publish(text, w.issue(text, claims=claims))
 
     told = w.judge(text).as_dict()
@@ -845,7 +845,7 @@ def test_a_mass_that_cannot_be_holds(mass: object, declared: float | None) -> No
     text = code(1)
     claims = claims_of(1)
     claims["GeneralProductInformation"]["batteryMass"] = mass
-    w.run(w.ledger.attest(MAKER, "battery.produced", subject_of(text)))
+    w.produce(text)
     w.publish(text, w.issue(text, claims=claims))
     without_schema = replace(w.network(), schemas={"urn:comity:schema:passport:1.2": Anything()})
 

@@ -27,7 +27,7 @@ from tests.credentials.test_shown import (
     waste,
     waste_exported_and_presented,
 )
-from tests.harness.border import World, claims_of, code, subject_of, used_pack
+from tests.harness.border import World, claims_of, code, used_pack
 from tests.harness.ledger import CN_AUTHORITY, CUSTOMS, EU_AUTHORITY, MAKER, WORKSHOP
 
 PINNED = Path(__file__).parents[1] / "vectors" / "verdicts.txt"
@@ -79,14 +79,14 @@ def recycled(w: World) -> str:
 
 def exported_never(w: World) -> str:
     text = code(1)
-    w.run(w.ledger.attest(MAKER, "battery.produced", subject_of(text)))
+    w.produce(text)
     w.publish(text)
     return text
 
 
 def never_published(w: World) -> str:
     text = code(1)
-    w.run(w.ledger.attest(MAKER, "battery.produced", subject_of(text)))
+    w.produce(text)
     return text
 
 
@@ -94,7 +94,7 @@ def contradicting(w: World) -> str:
     text, claims = code(1), claims_of(1)
     claims["GeneralProductInformation"]["manufacturingDate"] = "2026-07-03T09:00:00.000+08:00"
     claims["GeneralProductInformation"]["batteryMass"] = 300
-    w.run(w.ledger.attest(MAKER, "battery.produced", subject_of(text)))
+    w.produce(text)
     w.publish(text, w.issue(text, claims=claims))
     return text
 

@@ -51,7 +51,7 @@ def judged(w: World, text: str, **line: Any) -> Mapping[str, Any]:
 def exported(w: World, serial: int, *also: str) -> str:
     """Produced, published, exported; the importer and `also` are named."""
     text = code(serial)
-    w.run(w.ledger.attest(MAKER, "battery.produced", subject_of(text)))
+    w.produce(text)
     w.publish(text)
     w.happen(MAKER, "battery.exported", text, {"commodity_code": "850760"}, parties=(IMPORTER, *also))
     return text

@@ -107,6 +107,11 @@ FAULTS: dict[str, Callable[[dict[str, Any]], object]] = {
     "an unknown table": lambda t: t.update(rows=[]),
     "no date": lambda t: t.pop("date"),
     "a mark that leads nowhere": lambda t: t["marks"]["use"].update(installed="parked"),
+    "no marks that follow": lambda t: t["marks"].pop("following"),
+    "marks that follow, by number": lambda t: t["marks"].update(following=[1]),
+    "no readings": lambda t: t["marks"].pop("readings"),
+    "a reading without its most": lambda t: t["marks"]["readings"].update(cycles=[0]),
+    "a reading in words": lambda t: t["marks"]["readings"].update(cycles=["0", "10"]),
     "a note with a verdict": lambda t: t["note"][0].update(verdict="hold"),
     **{"a clear row without " + axis: widen(axis) for axis in AXES},
 }
@@ -184,7 +189,7 @@ def small(random: Random) -> dict[str, Any]:
         "version": 1,
         "date": "2026-11-26",
         "axes": axes,
-        "marks": {"use": {}, "shown": {}, "lineage": {}},
+        "marks": {"following": [], "readings": {}, "use": {}, "shown": {}, "lineage": {}},
         "row": [*held, *clear],
     }
 

@@ -244,24 +244,59 @@ class World:
         return issued
 
     def happen(
-        self, by: str, event: str, text: str, document: Mapping[str, Any] | None = None, **delta: Any
-    ) -> None:
-        """Attest one event with a signed event document."""
+        self,
+        by: str,
+        event: str,
+        text: str,
+        document: Mapping[str, Any] | None = None,
+        *,
+        cosign: Sequence[str] = (),
+        **delta: Any,
+    ) -> bytes:
+        """Attest one event with a signed event document; the attestation's digest."""
+        doc = self.event_document(by, event, text, document, delta.get("event_time"))
+        return self.attest_document(by, event, text, doc, cosign=cosign, **delta)
+
+    def attest_document(
+        self, by: str, event: str, text: str, doc: dict[str, Any], *, cosign: Sequence[str] = (), **delta: Any
+    ) -> bytes:
+        """Attest an event with this document, whatever it says; the attestation's digest."""
+        digest = digest_document(doc)
+        self.documents[digest] = doc
+        about = subject_of(text)
+        if cosign:
+            tx = self.ledger.countersigned(by, event, about, cosign, document_digest=digest, **delta)
+        else:
+            tx = self.ledger.attest(by, event, about, document_digest=digest, **delta)
+        self.run(tx)
+        return sha256(tx).digest()
+
+    def event_document(
+        self,
+        by: str,
+        event: str,
+        text: str,
+        document: Mapping[str, Any] | None = None,
+        event_time: int | None = None,
+    ) -> dict[str, Any]:
+        """A signed document of an event; nothing is attested."""
         self.issued += 1
-        doc = issue_event(
+        return issue_event(
             event,
             identifier_of(text),
             dict(document or {}),
             event_id=f"urn:uuid:00000000-0000-4000-9000-{self.issued:012d}",
-            event_time=stamp(delta.get("event_time", self.now)),
+            event_time=stamp(event_time or self.now),
             issuer_did=by,
             signer=signer(by, "credential"),
             valid_from=stamp(CREATED),
             created=stamp(CREATED),
         )
-        digest = digest_document(doc)
-        self.documents[digest] = doc
-        self.run(self.ledger.attest(by, event, subject_of(text), document_digest=digest, **delta))
+
+    def produce(self, text: str, by: str = MAKER, **members: Any) -> None:
+        """Bring a battery into being, with the document of its production."""
+        said = {"production_date": "2026-06-03", "category": "ev"} | members
+        self.happen(by, "battery.produced", text, said)
 
     def publish_lists(self, by: str = MAKER) -> None:
         """A new version of a publisher's status lists, attested; only the maker raises bits."""
@@ -286,7 +321,7 @@ class World:
     def new(self, serial: int, **members: Any) -> str:
         """A battery that was produced, published and exported, and declared by the importer."""
         text = code(serial)
-        self.run(self.ledger.attest(MAKER, "battery.produced", subject_of(text)))
+        self.produce(text)
         self.publish(text)
         self.happen(
             "did:web:cn-authority.example",
@@ -487,7 +522,7 @@ def _read(entry: bytes) -> tuple[list[Any] | None, bytes | None]:
 def used_pack(w: World, serial: int, *, record: Mapping[str, Any] | None = None) -> str:
     """A battery placed in the EU, measured, and exported as used; `record` changes the Annex XIV record."""
     text = code(serial)
-    w.run(w.ledger.attest(MAKER, "battery.produced", subject_of(text)))
+    w.produce(text)
     w.publish(text)
     w.happen(
         MAKER,

@@ -113,7 +113,8 @@ class File:
 
     @property
     def in_use(self) -> bool:
-        return bool(self.used - {"end_certified", "shown_as_used", "recycling", "dismantled"})
+        beside = {"end_certified", "shown_as_used", "recycling", "dismantled", "worn", "damaged"}
+        return bool(self.used - beside)
 
     def is_set(self, what: str, where: str | None = None) -> bool:
         return any(s.what == what and where in (None, s.where) for s in self.settings)
@@ -175,13 +176,16 @@ def marks_of(file: File, act: Act) -> frozenset[str]:
         "end_of_life.certified": {"end_certified"},
         "battery.dismantled": {"dismantled"},
         "used.exported": {"shown_as_used"},
+        # The opinion's batteries read half of their health, and what happens to them is no small thing.
+        "soh.measured": {"worn"},
+        "negative_event": {"damaged"},
     }.get(act.event, set())
     if act.event in SECOND_LIVES:
         marks = {"consumed"}
         if act.event.startswith("second_life.prepared"):
             marks = {"consumed", "waste"}
     if file.in_use and act.event == "soh.measured":
-        marks = {"measured_in_use"}
+        marks = {"worn", "measured_in_use"}
     if file.in_use and act.event == "battery.maintained":
         marks = {"repaired_in_use"}
     if file.in_use and act.event in ("battery.handed_over", "battery.sold", "responsibility.transferred"):

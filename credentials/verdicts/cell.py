@@ -1,0 +1,130 @@
+"""The cell of a battery that is shown: one word for every axis of shown-as.toml, from record and line (I7).
+
+What the record shows of use is more than its marks: a statement that shows use by being there, a reading that
+no new battery has, a second vehicle. Corrected or not, it counts; only voiding takes it out (I1, I6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from credentials.ledger.standing import LIVE, PARTY, SECOND_LIFE, Setting, Standing
+from credentials.verdicts.content import no_passport
+from credentials.verdicts.evidence import Missing, declaration_text
+from credentials.verdicts.record import Inquiry, Recorded, event_members
+from credentials.verdicts.shown_as import NOT_GIVEN, ShownAs
+
+Cell = Mapping[str, str]
+HERE, ELSEWHERE = "here", "elsewhere"
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """As what the battery is shown; None: the line does not say. `asked` False: there is no line at all."""
+
+    direction: str
+    goods: str | None = None
+    condition: str | None = None
+    declaration: str | None = None
+    manifest: bool = False  # the line is one of a declaration, whose number may be missing
+    asked: bool = True
+
+
+def cell_of(table: ShownAs, standing: Standing, inquiry: Inquiry, declared: Declared) -> Cell:
+    """The word of every axis, for this standing and this declaration."""
+    here = inquiry.policy.jurisdiction
+    goods = declared.goods if declared.goods in table.words["goods"] else NOT_GIVEN
+    lineage = {table.lineage_of[mark] for mark in standing.marks if mark in table.lineage_of}
+    if standing.enrolled is not None and standing.producer is not None:
+        lineage.add("disputed")
+    uses = set(_uses(table, standing, inquiry))
+    return {
+        "state": standing.item_state,
+        "eu_status": standing.eu_status,
+        "publication": _publication(standing, inquiry),
+        "use": max(uses, key=table.words["use"].index, default="unused"),
+        "lineage": max(lineage, key=table.words["lineage"].index, default="none"),
+        "placed": _where(standing.settings("placed"), here, never="never"),
+        "presented": _presented(standing, inquiry, declared),
+        "recall": _where(recalls(standing, inquiry), here),
+        "lost": _where(standing.settings("lost"), here),
+        "refusal": _where(standing.settings("refused"), here),
+        "goods": goods,
+        "condition": declared.condition or NOT_GIVEN,
+        "direction": declared.direction,
+    }
+
+
+def _publication(standing: Standing, inquiry: Inquiry) -> str:
+    if standing.ban is not None:
+        return "banned"
+    if standing.passport is None:
+        return "not_yet" if no_passport(inquiry) == "passport_not_yet_required" else "none"
+    if standing.passport.status == LIVE and standing.settings("suspended"):
+        return "suspended"  # somebody's suspension stands, whatever became of another's
+    return standing.passport.status
+
+
+def recalls(standing: Standing, inquiry: Inquiry) -> dict[str, Setting]:
+    """Every recall that reaches this battery: of this item, and of its model, batch or days of production."""
+    view = inquiry.evidence.ledger
+    reaching = view.recalls if view is not None else ()
+    found = {recall.jurisdiction: Setting(recall.by, recall.leaf_index, recall.role) for recall in reaching}
+    return {**found, **standing.settings("recalled")}
+
+
+def _where(settings: Mapping[str, Setting], here: str, *, never: str = "none") -> str:
+    """Here: set for this jurisdiction, or by a party whose word counts everywhere (its maker, its holder)."""
+    if here in settings or PARTY in settings:
+        return HERE
+    return ELSEWHERE if settings else never
+
+
+def _presented(standing: Standing, inquiry: Inquiry, declared: Declared) -> str:
+    """The presentation that is open, or under which it was released, against this declaration (X12)."""
+    latest = presentation(standing, inquiry)
+    if latest is None and standing.presentation is None:
+        asked = declared.manifest and "standing.presentation" in inquiry.policy.required
+        return "none" if asked else "unasked"
+    if not declared.manifest:
+        return "unasked"
+    if (
+        standing.presentation is not None
+        and standing.presentation.jurisdiction != inquiry.policy.jurisdiction
+    ):
+        return ELSEWHERE
+    if declared.declaration is None:
+        return NOT_GIVEN
+    members = event_members(inquiry.evidence, latest) if latest is not None else None
+    if members is None or isinstance(members, Missing):
+        return "unread"
+    same = declaration_text(str(members.get("declaration_number"))) == declaration_text(declared.declaration)
+    return HERE if same else ELSEWHERE
+
+
+def presentation(standing: Standing, inquiry: Inquiry) -> Recorded | None:
+    """The statement of the open presentation, or of the last one while the goods are where it left them."""
+    record = inquiry.record
+    if standing.presentation is not None:
+        return record.with_digest(standing.presentation.attestation)
+    events = inquiry.evidence.network.tables.verdicts.get("events", {})
+    if standing.item_state not in events.get("underDeclaration", ()):
+        return None
+    return next(reversed(record.of_kinds(events.get("presentation", ()))), None)
+
+
+def _uses(table: ShownAs, standing: Standing, inquiry: Inquiry) -> Iterator[str]:
+    """Every word of the axis `use` that the record shows: marks, statements, readings, vehicles."""
+    record, events = inquiry.record, inquiry.evidence.network.tables.verdicts.get("events", {})
+    own = {mark for mark in standing.marks if mark not in table.lineage_of}
+    if own <= table.following:
+        own = set()  # what followed its second life is no use of it: X20 asks for the test itself (D720)
+    yield from (table.use_of.get(mark, "used") for mark in own)
+    # D703: leaving the rest out does not pay.
+    yield from (table.shown_by[kind] for kind in table.shown_by if record.says(kind))
+    # Only what was made as new has to read as new: a second life begins with what is left.
+    if SECOND_LIFE not in standing.marks and any(map(table.beyond_new, record.shown_quantities())):
+        yield "used"
+    if len(record.shown_assets(events.get("inVehicle", ()))) > 1:
+        yield "used"

@@ -1,0 +1,216 @@
+"""What was used before is not new again, however its use is on record: readings, events, vehicles."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.credentials.test_shown import GOOD, VIN, check, judged, shape
+from tests.harness.border import World, code, subject_of
+from tests.harness.ledger import CN_AUTHORITY, EU_AUTHORITY, IMPORTER, MAKER, SECOND_LIFE, WORKSHOP
+
+OTHER_VIN = "ZZ9DEM0E0T0000047"
+CAR = {"goods": "in_vehicle", "commodity_code": "8703800000", "mass_kg": None}
+
+
+def made(w: World, serial: int = 1) -> str:
+    text = code(serial)
+    w.produce(text)
+    w.publish(text)
+    w.happen(MAKER, "battery.sold", text, {"invoice": "1"}, parties=(WORKSHOP,))
+    return text
+
+
+def measured(w: World, text: str, **readings: int) -> bytes:
+    said = {"method": "m", "measured_on": "2027-01-10", **readings}
+    return w.happen(WORKSHOP, "soh.measured", text, said, quantities=readings)
+
+
+@pytest.mark.parametrize(
+    ("readings", "used"),
+    [
+        ({"soh_permille": 1000, "cycles": 2000}, True),
+        ({"soh_permille": 1000, "cycles": 11}, True),
+        ({"soh_permille": 1000, "cycles": 10}, False),
+        ({"soh_permille": 949}, True),
+        ({"soh_permille": 950}, False),
+    ],
+)
+def test_a_reading_that_no_new_battery_has_is_use(readings: dict[str, int], used: bool) -> None:
+    """
+    X7: cycles beyond testing or a lost capacity are use, though nobody recorded an installation; as used it
+    is judged as what it is.
+    """
+    w = World()
+    text = made(w)
+
+    measured(w, text, **readings)
+
+    told = judged(w, text)
+    assert (shape(told) == ("hold", "used_sold_as_new")) == used
+    assert (told["verdict"] in GOOD) != used
+    assert check(judged(w, text, condition="return"), "used_evidence")[0]["reason"] == (
+        "return_not_checked" if used else "not_applicable"
+    )
+
+
+def test_a_corrected_reading_stays_and_a_voided_one_goes() -> None:
+    """
+    I1: a correction leaves what the reading showed; voiding by k of n takes it out.
+    """
+    corrected, voided = World(), World()
+    for w in (corrected, voided):
+        made(w)
+    text = code(1)
+    first, second = (measured(w, text, soh_permille=450) for w in (corrected, voided))
+
+    corrected.happen(WORKSHOP, "attestation.corrected", text, {"reason": "x"}, references=(first,))
+    voided.happen(
+        EU_AUTHORITY,
+        "attestation.voided",
+        text,
+        {"case": "1"},
+        cosign=(CN_AUTHORITY,),
+        references=(second,),
+    )
+
+    assert shape(judged(corrected, text)) == ("hold", "used_sold_as_new")
+    assert judged(voided, text)["verdict"] in GOOD
+
+
+def test_a_fire_alone_is_not_as_new() -> None:
+    """
+    A negative event on record holds what is declared new, and is no use; as used it needs its record.
+    """
+    w = World()
+    text = made(w)
+
+    w.happen(WORKSHOP, "negative_event", text, {"event_kind": "fire"})
+
+    assert shape(judged(w, text)) == ("hold", "negative_event_on_record")
+    assert judged(w, text)["ground"] == "26(e)"
+    assert shape(judged(w, text, condition="used")) == ("hold", "used_evidence_missing")
+    inland = judged(w, text, condition="used", head={"direction": "inland"}, policy_name="recycler")
+    assert inland["verdict"] in GOOD
+
+
+def in_car(w: World, text: str, vin: str) -> bytes:
+    return w.happen(MAKER, "battery.installed", text, {"vin": vin}, bound_asset=subject_of(vin))
+
+
+@pytest.mark.parametrize(("again", "new"), [(VIN, True), (OTHER_VIN, False)])
+def test_a_battery_of_two_vehicles_is_new_in_neither(again: str, new: bool) -> None:
+    """
+    A corrected installation and one in another vehicle are two installations; in the same one it is a repeat.
+    """
+    w = World()
+    text = code(1)
+    w.produce(text)
+    w.publish(text)
+    first = in_car(w, text, VIN)
+    w.happen(MAKER, "attestation.corrected", text, {"reason": "x"}, references=(first,))
+
+    in_car(w, text, again)
+
+    told = judged(w, text, vin=again, **CAR)
+    assert (told["verdict"] in GOOD) == new
+    assert check(told, "new_not_used")[0]["outcome"] == ("pass" if new else "fail")
+
+
+def test_two_vehicles_of_which_one_was_voided_are_one() -> None:
+    """
+    What k of n authorities voided shows nothing any more.
+    """
+    w = World()
+    text = code(1)
+    w.produce(text)
+    w.publish(text)
+    first = in_car(w, text, VIN)
+    w.happen(
+        EU_AUTHORITY, "attestation.voided", text, {"case": "1"}, cosign=(CN_AUTHORITY,), references=(first,)
+    )
+
+    in_car(w, text, OTHER_VIN)
+
+    assert judged(w, text, vin=OTHER_VIN, **CAR)["verdict"] in GOOD
+
+
+SECOND = {
+    "soh_permille": 900,
+    "soh_date": "2027-01-01",
+    "declaration_digest": "x",
+    "label_date": "2027-01-01",
+    "contract_reference": "C",
+}
+
+
+def taken_out(w: World, serial: int = 1, **members: Any) -> str:
+    """Made, placed, installed and taken out again; SECOND_LIFE and IMPORTER are named."""
+    text = code(serial)
+    w.produce(text)
+    w.publish(text)
+    named = (WORKSHOP, SECOND_LIFE, IMPORTER)
+    w.happen(MAKER, "market.placed", text, {"art_41_checked": True}, parties=named)
+    w.happen(WORKSHOP, "battery.installed", text, {"vin": VIN}, bound_asset=subject_of(VIN))
+    w.happen(WORKSHOP, "battery.swapped_out", text, {"vin": VIN}, bound_asset=subject_of(VIN))
+    return text
+
+
+def remanufactured(w: World, text: str, successor: str) -> None:
+    w.happen(
+        SECOND_LIFE,
+        "second_life.remanufactured",
+        text,
+        {"successors": [successor], **SECOND},
+        cosign=(MAKER,),
+        references=(subject_of(successor),),
+    )
+
+
+def second_life_pack(w: World, *, measured_first: bool = False, soh: int = 900) -> str:
+    """A successor of its own maker's, measured after (or before) its predecessor became it."""
+    text, successor = taken_out(w), code(1, "ZZ5")
+
+    def change() -> None:
+        remanufactured(w, text, successor)
+
+    if not measured_first:
+        change()
+    w.produce(successor, by=SECOND_LIFE)
+    w.publish(successor, w.issue(successor, by=SECOND_LIFE))
+    w.happen(SECOND_LIFE, "battery.sold", successor, {"invoice": "I"}, parties=(WORKSHOP, IMPORTER))
+    measured(w, successor, soh_permille=soh)
+    if measured_first:
+        change()
+    return successor
+
+
+def two_publishers() -> World:
+    return World(publishers=(MAKER, SECOND_LIFE))
+
+
+def test_an_honest_second_life_is_measured_and_stays_a_second_life() -> None:
+    """
+    X20 asks for a measurement after the change: making it is no use, and Annex XIV is not asked for.
+    """
+    w = two_publishers()
+    text = second_life_pack(w)
+
+    told = judged(w, text, condition="second_life")
+
+    assert told["verdict"] in GOOD
+    assert check(told, "used_evidence")[0]["outcome"] == "not_applicable"
+    assert shape(judged(w, text)) == ("hold", "used_sold_as_new")
+
+
+def test_a_second_life_that_was_in_use_brings_its_record() -> None:
+    """
+    Installed and taken out in its second life it crosses a border as used, whatever it is called.
+    """
+    w = two_publishers()
+    text = second_life_pack(w)
+    for kind in ("battery.installed", "battery.swapped_out"):
+        w.happen(WORKSHOP, kind, text, {"vin": VIN}, bound_asset=subject_of(VIN))
+
+    assert shape(judged(w, text, condition="second_life")) == ("hold", "used_evidence_missing")
