@@ -15,6 +15,7 @@ from credentials.verdicts.verdict import Findings
 if TYPE_CHECKING:
     from credentials.verdicts.verifier import Examined
 
+OTHER_LINES_MAX = 8  # told by each line of a battery that is on many
 BATTERY_MASS_KG_MAX = 10_000  # in a passport; passport-1.2.schema.json says the same
 
 
@@ -93,7 +94,7 @@ def _check_vin(found: Findings, line: Line, evidence: Evidence, context: Manifes
         return
     others = [n for n in context.by_vin.get(line.vin, ()) if n != line.line] if context else []
     if others:
-        found.warned("vin", "vin_repeated", rule="X17", vin=line.vin, other_lines=others)
+        found.warned("vin", "vin_repeated", rule="X17", vin=line.vin, **_lines(others))
     declared = evidence.subjects.get(line.vin)
     if evidence.ledger is None or evidence.ledger.standing is None:
         reason = "ledger_unavailable" if evidence.ledger is None else evidence.ledger.unknown
@@ -176,13 +177,19 @@ def _check_manifest(
     recorded = any(e.recorded is not None for e in shown)
     earlier = [a for a in others if a.line < line.line]
     if any(e.refused is not None and e.recorded is None for e in shown):
-        found.failed("manifest", "duplicate_identity", rule="X1", other_lines=lines)
+        found.failed("manifest", "duplicate_identity", rule="X1", **_lines(lines))
     elif not earlier or (recorded and _others_lose(others, mine, inquiry.record)):
-        found.warned("manifest", "repeated_on_manifest", rule="X17", other_lines=lines)
+        found.warned("manifest", "repeated_on_manifest", rule="X17", **_lines(lines))
     elif not recorded and inquiry.evidence.presented and any(e.proven for e in shown):
-        found.failed("manifest", "duplicate_identity", rule="X1", other_lines=lines)
+        found.failed("manifest", "duplicate_identity", rule="X1", **_lines(lines))
     else:
-        found.failed("manifest", "duplicate_line", rule="X17", other_lines=lines)
+        found.failed("manifest", "duplicate_line", rule="X17", **_lines(lines))
+
+
+def _lines(others: Sequence[int]) -> dict[str, Any]:
+    """The first of the other lines, and how many there are where these are not all: each line tells them."""
+    more = {"other_lines_total": len(others)} if len(others) > OTHER_LINES_MAX else {}
+    return {"other_lines": list(others[:OTHER_LINES_MAX]), **more}
 
 
 def _others_lose(others: Sequence[Appearance], mine: set[bytes], record: Record) -> bool:

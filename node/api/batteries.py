@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask.typing import ResponseReturnValue
 
-from node.api.reading import json_body
+from node.api.reading import integer_argument, json_body
 from node.api.reply import json_reply, reply, session, words_for
 from node.api.route import BODY_BYTES_MAX
 from node.errors import ProblemError, not_found
@@ -13,7 +13,8 @@ from node.service import Service
 
 def battery(service: Service, identifier: str) -> ResponseReturnValue:
     """Current state, records in order, passports; as much as whoever asks is entitled to see."""
-    found = service.batteries.battery(identifier, service.access.audience_of(session()))
+    before = integer_argument("before", None, largest=2**53 - 1)
+    found = service.batteries.battery(identifier, service.access.audience_of(session()), before)
     if not found["known"]:
         raise not_found(
             "battery_not_found",

@@ -150,6 +150,7 @@ ROUTES: tuple[Route, ...] = (
         batteries.battery,
         "What the ledger says about one battery",
         _ok("Battery", JSON_OR_PAGE),
+        query=("before",),
     ),
     Route(
         "POST",

@@ -20,6 +20,7 @@ from node.storage.database import VARIABLES_MAX, Database, marks
 from node.storage.entries import EntryRow, LedgerTip
 from node.storage.schema_steps import LEDGER
 
+LEAVES_MAX = 1 << 53
 CACHED_MAX = 20_000  # standings, and final digests, that the engine's thread need not read again
 
 
@@ -231,9 +232,22 @@ class LedgerStore:
         )
         return {row["subject"]: row["value"] for row in rows}
 
-    def entries_of(self, subject: bytes) -> list[EntryRow]:
-        """The timeline of a subject, in log order."""
-        return self._entries("subject = ? ORDER BY leaf_index", (subject,))
+    def entries_of(
+        self, subject: bytes, newest: int | None = None, before: int | None = None
+    ) -> list[EntryRow]:
+        """The timeline of a subject, in log order; or the `newest` entries of it, `before` a leaf."""
+        if newest is None:
+            return self._entries("subject = ? ORDER BY leaf_index", (subject,))
+        end = LEAVES_MAX if before is None else before
+        rows = self._entries(
+            "subject = ? AND leaf_index < ? ORDER BY leaf_index DESC LIMIT ?", (subject, end, newest)
+        )
+        return rows[::-1]
+
+    def count_of(self, subject: bytes) -> int:
+        """How many entries a subject has."""
+        row = self._db.connection.execute("SELECT COUNT(*) AS n FROM entries WHERE subject = ?", (subject,))
+        return int(row.fetchone()["n"])
 
     def entries_concerning(
         self, issuer: str, kinds: Sequence[str], leaf_min: int, leaf_end: int

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
 from credentials.documents.canonical import b64u
-from credentials.ledger.attestation import Attestation
+from credentials.ledger.attestation import Attestation, standing_key
+from credentials.ledger.entries import AdmittedEntry, parse_entry
 from credentials.ledger.governance import Governance
 from credentials.ledger.records import Claims
 from credentials.ledger.standing import LIVE, Standing
@@ -17,6 +18,8 @@ from node.storage.documents import StoredDocument
 from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore
 from node.verdicts.sources import Gathering
+
+RECORDS_SHOWN = 100  # of a battery, at once
 
 
 class PublishedPassport(TypedDict):
@@ -110,7 +113,9 @@ class BatteryAnswer(TypedDict):
     height: int
     block_time: int
     standing: StandingAnswer | None
-    timeline: list[StepRecord]
+    timeline: list[StepRecord]  # a page of it, the newest
+    timeline_total: int
+    before: int | None  # the leaf before which the next page begins; None: this is the last one
     passports: list[PublishedPassport]
     claims: ClaimsShown  # never a state
 
@@ -130,16 +135,22 @@ class Batteries:
         self._ledger = ledger
         self._office = office
 
-    def battery(self, identifier: str, audience: str = "public") -> BatteryAnswer:
-        """One battery by its identifier in any spelling; `audience` as in the access table."""
+    def battery(self, identifier: str, audience: str = "public", before: int | None = None) -> BatteryAnswer:
+        """One battery by its identifier in any spelling; `audience` as in the access table.
+
+        Anybody may ask: an answer costs the same however long a battery's record is. It has the newest
+        records, `before` a leaf, and with them the passports that they published and the one in force.
+        """
         found = self._issuing.signing.identifier(identifier)
         about = self._issuing.signing.subject(found)
         with self._ledger.reading(), self._office.reading():
-            view = self._gathering.ledger_view(about, found.canonical)
+            view = self._gathering.ledger_view(about, found.canonical, RECORDS_SHOWN, before)
+            total = self._ledger.count_of(standing_key(about))
             network = self._gathering.network_view({})
             record = Record.read(view, network.governance)
             standing = view.standing
             published = [r.attestation for r in record.admitted if r.attestation.set_list is not None]
+            published = [*self._in_force(standing, published), *published]
             digests = [d for a in published if a.set_list is not None for d in a.set_list.points.values()]
             held = self._office.documents.get_many(digests)
             passports = [self._published(a, standing, held, audience) for a in published]
@@ -151,10 +162,21 @@ class Batteries:
             "height": network.height,
             "block_time": network.block_time,
             "standing": None if standing is None else _standing(standing),
-            "timeline": list(record.timeline(network.governance)),
+            "timeline": (timeline := list(record.timeline(network.governance))),
+            "timeline_total": total,
+            "before": timeline[0]["leaf_index"] if len(timeline) == RECORDS_SHOWN else None,
             "passports": passports,
             "claims": _claims(view.claims, network.governance),
         }
+
+    def _in_force(self, standing: Standing | None, published: Sequence[Attestation]) -> list[Attestation]:
+        """What published the latest passport, if it is not among these."""
+        passport = standing.passport if standing is not None else None
+        if passport is None or any(a.digest == passport.attestation for a in published):
+            return []
+        row = self._ledger.entry(passport.leaf_index)
+        entry = parse_entry(row.entry) if row is not None else None
+        return [entry.attestation] if isinstance(entry, AdmittedEntry) else []
 
     def _published(
         self,

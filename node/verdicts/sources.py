@@ -161,12 +161,17 @@ class Gathering:
             return None, error.code
         return (identifier, "") if identifier.scheme != OPAQUE else (None, "not_held")
 
-    def ledger_view(self, about: Subject, code: str) -> LedgerView:
-        """What the own ledger says about one battery, by its canonical code; inside a read transaction."""
+    def ledger_view(
+        self, about: Subject, code: str, newest: int | None = None, before: int | None = None
+    ) -> LedgerView:
+        """What the own ledger says about one battery, by its canonical code; inside a read transaction.
+
+        Its whole record, or the `newest` entries of it, `before` a leaf.
+        """
         key = standing_key(about)
         claims, recalls = claims_key(key), standing_key(recall_subject(about.scheme, about.namespace))
         records = self._ledger.records((key, claims, recalls))
-        rows = self._ledger.entries_of(key)
+        rows = self._ledger.entries_of(key, newest, before)
         times = self._ledger.block_times(row.height for row in rows)
         lost = [(r.height, r.digest) for r in rows if r.type == "refused" and r.digest is not None]
         standing = Standing.decode(records[key]) if key in records else None

@@ -488,6 +488,24 @@ def test_the_same_battery_twice_on_a_manifest_holds_the_later_line() -> None:
     assert shape(later) == ("hold", "duplicate_line", "26(a)")
     assert first["verdict"] in GOOD
     assert check(first, "manifest")[0]["outcome"] == "warn"
+    assert check(first, "manifest")[0]["evidence"] == {"other_lines": [2]}
+
+
+def test_a_battery_on_every_line_tells_each_line_of_eight_others() -> None:
+    """
+    What a line says does not grow with the manifest: the first eight others, and how many there are.
+    """
+    w = World()
+    text = w.new(1)
+
+    eight = w.judge(text, others=[line_of(n, text) for n in range(2, 10)]).as_dict()
+    nine = w.judge(text, others=[line_of(n, text) for n in range(2, 11)]).as_dict()
+
+    assert check(eight, "manifest")[0]["evidence"] == {"other_lines": list(range(2, 10))}
+    assert check(nine, "manifest")[0]["evidence"] == {
+        "other_lines": list(range(2, 10)),
+        "other_lines_total": 9,
+    }
 
 
 @pytest.mark.parametrize("attested", [True, False])

@@ -10,6 +10,7 @@ import tracemalloc
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -31,6 +32,7 @@ from node.config import DataDirectory
 from node.setup.wiring import open_service
 from node.storage.consignments import ItemRow
 from node.storage.database import Database
+from node.use_cases import batteries
 from tests.harness.border import words
 from tests.harness.net.batteries import claims_of, code_of
 from tests.harness.support_service import DID, PASSPHRASE, LiveNode, live_node
@@ -388,3 +390,33 @@ def test_a_passport_is_built_once(node: LiveNode) -> None:
     again = node.service.passports.issue(claims_of(961), code=code_of(961))
     assert again["repeated"] and not made["repeated"]
     assert again["credentials"] == made["credentials"]
+
+
+def test_a_long_record_is_shown_in_pages(node: LiveNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Anybody may ask for a battery: an answer has its newest records and the passport in force, and says where
+    the older ones begin; together the pages are the whole record.
+    """
+    monkeypatch.setattr(batteries, "RECORDS_SHOWN", 3)
+    issue(node, range(970, 971))
+    for number in range(5):
+        body = {"event": "battery.sold", "battery": code_of(970), "members": {"invoice": str(number)}}
+        digest = node.post_json("/attestations", body).get_json()["digest"]
+        node.wait(lambda digest=digest: node.get(f"/receipts/{digest}").status_code == 200, "the receipt")  # type: ignore[misc]
+
+    pages, before = [], ""
+    while True:
+        found = node.get_json(f"/batteries/{code_of(970)}{before}")
+        pages.append(found)
+        if found["before"] is None:
+            break
+        before = f"?before={found['before']}"
+
+    leaves = [[step["leaf_index"] for step in page["timeline"]] for page in reversed(pages)]
+    total = pages[0]["timeline_total"]
+    assert [len(page) for page in leaves[1:]] == [3] * (len(pages) - 1) and total >= 6
+    whole = list(chain.from_iterable(leaves))
+    assert whole == sorted(whole) and len(whole) == total
+    assert all(any(p["live"] for p in page["passports"]) for page in pages)
+    text = node.person.get(f"/batteries/{code_of(970)}", headers={"Accept": "text/html"}).text
+    assert f"3 of {total}." in text and f"before={pages[0]['before']}" in text
