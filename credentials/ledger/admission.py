@@ -17,25 +17,30 @@ from typing import Protocol, TypeVar
 from consensus.application import NotYet, Refusal
 from credentials.documents.identifiers import Subject
 from credentials.ledger.attestation import Attestation, standing_key
-from credentials.ledger.effects import after, rests_on_authority, with_authority
+from credentials.ledger.effects import after, with_authority
 from credentials.ledger.governance import Governance
 from credentials.ledger.linked_records import linked, require_named_exist
 from credentials.ledger.recalls import Recalls, recalls_after
 from credentials.ledger.records import (
+    CLAIM,
+    CLAIMS_PER_PARTY_MAX,
+    CONTEST,
+    CONTESTS_PER_PARTY_MAX,
+    REFUSALS_PER_PARTY_MAX,
     Asset,
     Claim,
-    Claimed,
     Claims,
     Quota,
     Record,
+    Said,
     StatusLists,
     StatusVersion,
     asset_key,
-    claimed_key,
     claims_key,
     quota_key,
+    said_key,
 )
-from credentials.ledger.rules import RULES, Context, RuleConflict
+from credentials.ledger.rules import RULES, Context, RuleConflict, gives_way
 from credentials.ledger.speaking import Silent, Voice, speak
 from credentials.ledger.standing import Refused, Standing, Undo
 from credentials.ledger.undo import taken_back
@@ -225,6 +230,13 @@ class Judge:
             return voice
         conflict = self._conflict(standing, attestation, context)
         if conflict is not None:
+            said = self._said(standing.key, attestation.issuer, conflict.rule)
+            if said.count > REFUSALS_PER_PARTY_MAX:
+                raise Refusal(
+                    "refused_already",
+                    f"another statement came first ({conflict.rule}), as {attestation.issuer} was told",
+                )
+            self._put(said)
             self._put(standing.with_refusal(_refused(conflict, attestation, context.leaf_index)))
             return conflict
         self._admit(standing, attestation, context, voice)
@@ -232,12 +244,18 @@ class Judge:
 
     def _claim(self, battery: bytes, attestation: Attestation, silent: Silent, leaf_index: int) -> None:
         """Recorded beside the standing: one of a party about a battery, the first shown, all counted."""
-        if self._record(claimed_key(battery, attestation.issuer), Claimed.decode, Claimed) is not None:
+        said = self._said(battery, attestation.issuer, CLAIM)
+        if said.count > CLAIMS_PER_PARTY_MAX:
             raise Refusal(
                 "claimed_already", f"{silent.reason}; its one claim about it is on the ledger already"
             )
-        self._put(Claimed(battery, attestation.issuer))
+        self._put(said)
         self._count_claim(battery, Claim(attestation.issuer, attestation.kind, leaf_index, silent.alert))
+
+    def _said(self, battery: bytes, issuer: str, what: str) -> Said:
+        """What this party says about the battery, counted once more; nothing is put."""
+        said = self._record(said_key(battery, issuer, what), Said.decode, Said) or Said(battery, issuer, what)
+        return replace(said, count=said.count + 1)
 
     def _count_claim(self, battery: bytes, claim: Claim) -> None:
         claims = self._record(claims_key(battery), Claims.decode, Claims) or Claims(battery)
@@ -272,13 +290,23 @@ class Judge:
             now = after(standing, attestation, context, voice, undo)
         now = with_authority(now, attestation, context)
         others = linked(standing, now, attestation, context)
-        if event.effects.creates and standing.enrolled is not None and not rests_on_authority(standing):
-            enrolled = standing.enrolled
+        if event.effects.contests:
+            self._put(self._contested(standing.key, attestation.issuer))
+        enrolled = standing.enrolled
+        if event.effects.creates and enrolled is not None and gives_way(standing):
             kind = next(e.type for e in self.governance.lifecycle.events.values() if e.effects.enrols)
             self._count_claim(standing.key, Claim(enrolled.by, kind, enrolled.leaf_index, alert=False))
         for other in others:
             self._put(other)
         self._put(now)
+
+    def _contested(self, battery: bytes, issuer: str) -> Said:
+        said = self._said(battery, issuer, CONTEST)
+        if said.count > CONTESTS_PER_PARTY_MAX:
+            raise Refusal(
+                "contested_already", f"{issuer} contested it {CONTESTS_PER_PARTY_MAX} times already"
+            )
+        return said
 
     def _undo(self, before: Standing, attestation: Attestation, leaf_index: int) -> Undo:
         return Undo(

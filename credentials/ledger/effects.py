@@ -9,7 +9,7 @@ from typing import Any
 from consensus.application import NotYet, Refusal
 from credentials.ledger.attestation import Attestation, standing_key
 from credentials.ledger.passports import passport_after
-from credentials.ledger.rules import ACTED_ON, Context
+from credentials.ledger.rules import ACTED_ON, OWN_RECORD, Context, gives_way
 from credentials.ledger.speaking import Voice, is_holder
 from credentials.ledger.standing import (
     NAMED_MAX,
@@ -32,9 +32,10 @@ def after(
     """The standing after an admitted event that takes nothing back; `undo` is what takes it back."""
     event = context.event
     if event.effects.creates and standing.born:
-        standing = _unseat_enrolment(standing, context.leaf_index)
-        if standing.contested:
-            return replace(standing, producer=attestation.issuer, undo=undo)
+        if not gives_way(standing):
+            contested = standing.with_contest(context.leaf_index)
+            return replace(contested, producer=attestation.issuer, undo=undo)
+        standing = _unseated(standing, context.leaf_index)
     to: dict[str, Any] = {"undo": undo}
     marks = (*event.marks, *(event.marks_in_use if standing.used else ()))
     if marks:
@@ -75,7 +76,7 @@ def _axes(standing: Standing, attestation: Attestation, context: Context) -> dic
             raise Refusal("members", f"{attestation.parties[0]} is no participant of this network")
         to["responsible"] = attestation.parties[0]
     if effects.contests:
-        to["contested"] = (*standing.contested, context.leaf_index)
+        to["contested"] = standing.with_contest(context.leaf_index).contested
     rising = [m.name for m in event.ledger_members if m.monotone and m.name in attestation.quantities]
     if rising:
         to["readings"] = {**standing.readings, **{name: attestation.quantities[name] for name in rising}}
@@ -104,21 +105,13 @@ def _origin(standing: Standing, attestation: Attestation, context: Context, voic
     return {}
 
 
-def _unseat_enrolment(standing: Standing, leaf_index: int) -> Standing:
+def _unseated(standing: Standing, leaf_index: int) -> Standing:
     """A maker produces a code that somebody enrolled: the maker is not the loser (I5).
 
-    What a licence alone entered gives way, and with it all that was said on top of it: the judge turns it
-    into a claim. What an authority entered or acted on stays until an authority decides: the contest shows.
+    What a licence alone entered gives way with all that was said on top of it, refusals too: the judge turns
+    it into a claim, and the battery's own record begins at this leaf.
     """
-    assert standing.enrolled is not None, "X2 refuses what was produced or taken out already"
-    if rests_on_authority(standing):
-        return replace(standing, contested=(*standing.contested, leaf_index))
-    return Standing(
-        standing.subject,
-        refusals=standing.refusals,
-        refusals_count=standing.refusals_count,
-        voided=standing.voided,
-    )
+    return Standing(standing.subject, facts={OWN_RECORD: leaf_index}, voided=standing.voided)
 
 
 def with_authority(now: Standing, attestation: Attestation, context: Context) -> Standing:
@@ -131,16 +124,6 @@ def with_authority(now: Standing, attestation: Attestation, context: Context) ->
     if now.enrolled is None or not any(context.governance.is_official(did, context.at) for did in signed):
         return now
     return replace(now, facts={**now.facts, ACTED_ON: context.leaf_index})
-
-
-def rests_on_authority(standing: Standing) -> bool:
-    """True if an authority enrolled the battery, signed an act about it, or has its declaration before it.
-
-    Or if it was taken apart or became part of another: what is made of it does not become unmade.
-    """
-    entered = standing.enrolled is not None and standing.enrolled.role != ""
-    ended = standing.lineage is not None or bool(standing.children)
-    return entered or ended or ACTED_ON in standing.facts or standing.presentation is not None
 
 
 def _settings(

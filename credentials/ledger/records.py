@@ -6,10 +6,10 @@ Values of the map of standings, deterministic CBOR, told apart by their tags:
     ["comity/status-list/v1", issuer, H(list id), {purpose: [seq, digest, attestation, leaf, time]}]
     ["comity/quota/v1", issuer, day, count]
     ["comity/claims/v1", standing key, count, [[issuer, kind, leaf, alert]]]
-    ["comity/claimed/v1", standing key, issuer]
+    ["comity/said/v1", standing key, issuer, what, count]
 
 Recalls have a file of their own. Keys: `attestation.standing_key(subject)` for status lists; `asset_key`,
-`quota_key`, `claims_key`, `claimed_key`.
+`quota_key`, `claims_key`, `said_key`.
 """
 
 from __future__ import annotations
@@ -24,12 +24,18 @@ from credentials.ledger.attestation import standing_key
 from credentials.ledger.standing import Standing, tagged
 
 CLAIMS_SHOWN_MAX = 8  # the first ones; `count` counts all
+# What one party may leave about one battery without being heard: a claim, two lost statements a rule,
+# some contests. More is refused and leaves nothing: words of strangers do not grow a record (I5).
+CLAIMS_PER_PARTY_MAX = 1
+REFUSALS_PER_PARTY_MAX = 2
+CONTESTS_PER_PARTY_MAX = 8
+CLAIM, CONTEST = "claim", "contest"
 
 _ASSET_TAG = "comity/asset/v2"
 _STATUS_TAG = "comity/status-list/v1"
 _QUOTA_TAG = "comity/quota/v1"
 _CLAIMS_TAG = "comity/claims/v1"
-_CLAIMED_TAG = "comity/claimed/v1"
+_SAID_TAG = "comity/said/v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,28 +173,31 @@ class Claims:
 
 
 @dataclass(frozen=True, slots=True)
-class Claimed:
-    """That a party made its one claim about a battery."""
+class Said:
+    """How often a party said something about a battery of which there is a bound: `what` is CLAIM, CONTEST or
+    the rule by which it lost."""
 
-    battery: bytes
+    battery: bytes  # standing key
     issuer: str
+    what: str
+    count: int = 0
 
     @property
     def key(self) -> bytes:
         """Its key in the map of standings."""
-        return claimed_key(self.battery, self.issuer)
+        return said_key(self.battery, self.issuer, self.what)
 
     def encode(self) -> bytes:
         """The value in the map of standings."""
-        return encode([_CLAIMED_TAG, self.battery, self.issuer])
+        return encode([_SAID_TAG, self.battery, self.issuer, self.what, self.count])
 
     @classmethod
-    def decode(cls, data: bytes) -> Claimed:
+    def decode(cls, data: bytes) -> Said:
         """Read what `encode` wrote."""
-        return cls(*tagged(data, _CLAIMED_TAG, 3)[1:])
+        return cls(*tagged(data, _SAID_TAG, 5)[1:])
 
 
-Record = Standing | Asset | StatusLists | Quota | Claims | Claimed
+Record = Standing | Asset | StatusLists | Quota | Claims | Said
 
 
 def asset_key(subject: Subject) -> bytes:
@@ -206,6 +215,6 @@ def claims_key(battery: bytes) -> bytes:
     return sha256(b"comity/claims-key/v1" + battery).digest()
 
 
-def claimed_key(battery: bytes, issuer: str) -> bytes:
-    """The key of one party's claim about the battery with this standing key."""
-    return sha256(b"comity/claimed-key/v1" + battery + issuer.encode()).digest()
+def said_key(battery: bytes, issuer: str, what: str) -> bytes:
+    """The key of how often a party said this about the battery with this standing key."""
+    return sha256(b"comity/said-key/v1" + battery + encode([issuer, what])).digest()

@@ -30,6 +30,7 @@ from credentials.ledger.standing import LIVE, SUSPENDED, Standing
 LOST = "lost"  # the setting
 PRODUCED, TAKEN_OUT = "produced", "taken_out"  # facts: where a code was brought into being
 ACTED_ON = "acted_on"  # fact: an authority last signed an act about a battery that was enrolled
+OWN_RECORD = "own_record"  # fact: its maker unseated an enrolment there: what stands before is not its own
 WENT_WITH_PACK = "went_with_pack"  # fact: its maker still held it when its pack was taken apart
 
 
@@ -83,11 +84,12 @@ def x01_one_live_passport(
 
 
 def x02_produced_once(standing: Standing, attestation: Attestation, context: Context) -> RuleConflict | None:
-    """A code is brought into being once; enrolment, which anybody licensed may do, never beats its maker."""
+    """A code is produced once; an enrolment never beats its maker.
+
+    To enrol what is on record is a claim (speaking.py): it does not come here.
+    """
     if standing.producer is not None:
         return RuleConflict("X2", standing.facts.get(PRODUCED, standing.facts.get(TAKEN_OUT, 0)))
-    if context.event.effects.enrols and standing.born:
-        return RuleConflict("X2", _fact(standing, context))
     if context.event.effects.enrols and (standing.predecessors or standing.parent):
         raise Refusal("reserved", "the code is that of a battery made from others; its maker produces it")
     return None
@@ -96,9 +98,13 @@ def x02_produced_once(standing: Standing, attestation: Attestation, context: Con
 def x03_nothing_after_the_end(
     standing: Standing, attestation: Attestation, context: Context
 ) -> RuleConflict | None:
-    """Nothing after the battery was recycled, except what the table allows by name."""
+    """Nothing after the battery was recycled, except what the table allows by name.
+
+    What somebody enrolled and took to its end is no end of what the code's maker brings into being (I5).
+    """
     final = standing.item_state in context.governance.lifecycle.final
-    if final and standing.item_state not in context.event.from_states:
+    unseats = context.event.effects.creates and standing.enrolled is not None
+    if final and not unseats and standing.item_state not in context.event.from_states:
         raise Refusal("X3", f"the battery is {standing.item_state}: nothing follows")
     return None
 
@@ -219,7 +225,9 @@ def x11_event_time(standing: Standing, attestation: Attestation, context: Contex
     produced = standing.production_time
     if produced is not None and time + limits.clock_skew_s < produced:
         raise Refusal("X11", "the event lies before the battery's production")
-    if context.event.to is not None and time + limits.clock_skew_s < standing.last_event_time:
+    # A production reported late follows nothing that an enroller said of its code meanwhile.
+    changes = context.event.to is not None and not context.event.effects.creates
+    if changes and time + limits.clock_skew_s < standing.last_event_time:
         raise Refusal("X11", "the event lies before the last change of the battery's state")
     return None
 
@@ -269,6 +277,16 @@ def _packs(standing: Standing, attestation: Attestation, context: Context) -> li
         if by in installers or (pack is not None and pack.holder == standing.holder):
             found.append(key)
     return found
+
+
+def gives_way(standing: Standing) -> bool:
+    """True if a licence alone enrolled the battery and no authority signed an act about it since.
+
+    Whatever its enroller did with it, ending it or declaring it to customs, is no authority's word: when the
+    maker of its code produces it, all of that is a claim.
+    """
+    entered = standing.enrolled
+    return entered is not None and entered.role == "" and ACTED_ON not in standing.facts
 
 
 RULES: Mapping[str, Rule] = {

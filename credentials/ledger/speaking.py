@@ -181,13 +181,18 @@ def _as_contest(s: Standing, a: Attestation, c: Context, voice: Voice) -> Voice 
     return voice if maker or a.issuer == s.producer or is_holder(s, a.issuer, c) else None
 
 
+def _as_enrolling(s: Standing, a: Attestation, c: Context, voice: Voice) -> Voice | None:
+    """What is on record is entered by nobody: whoever has it in hand can only claim so."""
+    return None if s.born else voice
+
+
 def _as_anybody(s: Standing, a: Attestation, c: Context, voice: Voice) -> Voice | None:
     return voice  # X9, X10 or the rule of undoing have said who
 
 
 _DECIDES: Mapping[str, _Decides] = {
     "creation": _as_anybody,
-    "enrolment": _as_anybody,
+    "enrolment": _as_enrolling,
     "holder": _as_holder,
     "custodian": _as_custodian,
     "trade": _as_trade,
@@ -210,6 +215,8 @@ _NO_CLAIM = frozenset({"custodian", "responsible", "customs", "setter", "contest
 
 def _unheard(standing: Standing, attestation: Attestation, context: Context, voices: list[Voice]) -> Silent:
     event, issuer = context.event, attestation.issuer
+    if event.effects.enrols:
+        return Silent(f"the battery is on record already; {standing.holder} holds it")
     alert = any(voice.role for voice in voices)
     if event.speaks in _NO_CLAIM or (event.speaks == "operator" and not alert):
         raise Refusal("not_responsible", _wanted(standing, context))

@@ -242,6 +242,10 @@ class Standing:
         kept = (*self.refusals, refused) if len(self.refusals) < REFUSALS_MAX else self.refusals
         return replace(self, refusals=kept, refusals_count=self.refusals_count + 1)
 
+    def with_contest(self, leaf_index: int) -> Standing:
+        """This standing with one more contest; the first ones are kept."""
+        return replace(self, contested=(*self.contested, leaf_index)[:CONTESTED_MAX])
+
     def core(self) -> bytes:
         """The encoded standing without its undo record."""
         return encode(_core_value(self))

@@ -209,9 +209,9 @@ def _nothing(file: File, act: Act) -> File:
 
 
 def _produced(file: File, act: Act) -> File:
-    # What somebody enrolled before is a claim now, with all that was told of it: nothing of it stays. Where
-    # an authority enrolled it or signed an act about it, where its declaration is before customs, and where
-    # it was made into something that stands, both stand side by side until an authority decides.
+    # What somebody enrolled before is a claim now, with all that was told of it: nothing of it stays, neither
+    # a declaration nor an end, which are its enroller's own word. Where an authority enrolled it or signed an
+    # act about it both stand side by side until an authority decides.
     born = File(
         maker=act.by,
         holder=act.by,
@@ -223,8 +223,8 @@ def _produced(file: File, act: Act) -> File:
     )
     if not file.enrolled:
         return born
-    if not (file.official or file.ended or file.declaration):
-        return replace(born, used=frozenset())
+    if not file.official:
+        return replace(born, used=frozenset(), declaration=None)
     beside = frozenset(p for p in (file.holder, file.responsible) if p)
     return replace(
         file,

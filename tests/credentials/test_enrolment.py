@@ -1,0 +1,237 @@
+"""A code its maker had not made yet, entered by somebody else: what becomes of it when its maker does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from credentials.documents.identifiers import Subject
+from credentials.ledger.records import CONTESTS_PER_PARTY_MAX
+from credentials.ledger.standing import CONTESTED_MAX
+from tests.credentials.test_routes import CAR, claims, ends_as, in_use, presented
+from tests.harness.ledger import (
+    CREATED,
+    CUSTOMS,
+    EU_AUTHORITY,
+    IMPORTER,
+    MAKER,
+    RECYCLER,
+    RIVAL,
+    SECOND_LIFE,
+    WORKSHOP,
+    Ledger,
+    battery,
+    set_list,
+    vehicle,
+)
+
+METALS = {f"{m}_{way}_grams": 1 for m in ("co", "ni", "li", "cu") for way in ("in", "out")}
+
+
+def _presented(ledger: Ledger, subject: Subject) -> None:
+    ledger.happen(RIVAL, "battery.enrolled", subject)
+    ledger.happen(RIVAL, "battery.presented", subject)
+
+
+def _exported_as_used(ledger: Ledger, subject: Subject) -> None:
+    ledger.happen(RIVAL, "battery.enrolled", subject)
+    ledger.happen(RIVAL, "used.exported", subject, quantities={"soh_permille": 900})
+
+
+def _consumed(ledger: Ledger, subject: Subject) -> None:
+    ledger.happen(SECOND_LIFE, "battery.enrolled", subject)
+    ledger.happen(SECOND_LIFE, "second_life.remanufactured", subject, references=(battery(21, "ZZ5"),))
+
+
+def _dismantled(ledger: Ledger, subject: Subject) -> None:
+    ledger.happen(RECYCLER, "battery.enrolled", subject)
+    ledger.happen(RECYCLER, "battery.declared_waste", subject)
+    ledger.happen(RECYCLER, "battery.dismantled", subject, references=(battery(21, "ZZ6"),))
+
+
+def _recycled(ledger: Ledger, subject: Subject) -> None:
+    ledger.happen(RECYCLER, "battery.enrolled", subject)
+    ledger.happen(RECYCLER, "battery.declared_waste", subject)
+    ledger.happen(RECYCLER, "recycling.received", subject, quantities={"mass_in_grams": 1})
+    ledger.happen(RECYCLER, "recycling.completed", subject, quantities=METALS)
+
+
+@pytest.mark.parametrize("lived", [_presented, _exported_as_used, _consumed, _dismantled, _recycled])
+def test_what_an_enroller_did_with_a_code_is_not_its_makers(lived: Callable[[Ledger, Subject], None]) -> None:
+    """
+    Whatever an enroller declared, exported, made of it or ended: the maker's production begins a record of
+    its own, and its battery lives as any other.
+    """
+    ledger = Ledger()
+    subject = battery(1)
+    lived(ledger, subject)
+    leaf = ledger.log.size
+
+    assert ends_as(ledger, MAKER, "battery.produced", subject) == "admitted"
+
+    standing = ledger.standing(subject)
+    assert (standing.item_state, standing.eu_status, standing.holder, standing.responsible) == (
+        "produced",
+        "original",
+        MAKER,
+        MAKER,
+    )
+    assert (standing.marks, standing.enrolled, standing.contested, standing.lineage) == ((), None, (), None)
+    assert standing.facts == {"own_record": leaf, "produced": leaf}
+    assert [c.kind for c in claims(ledger, subject).first] == ["battery.enrolled"]
+    assert ends_as(ledger, MAKER, "passport.published", subject, set_list=set_list(1)) == "admitted"
+    ledger.happen(MAKER, "battery.exported", subject, parties=(IMPORTER,))
+    assert ends_as(ledger, IMPORTER, "battery.presented", subject) == "admitted"
+
+
+def test_what_lost_to_an_enrolment_is_not_kept_against_the_maker() -> None:
+    """
+    A second presentation that was refused while the enroller's was open is no refusal of the maker's battery.
+    """
+    ledger = Ledger()
+    subject = battery(1)
+    _presented(ledger, subject)
+    ledger.happen(MAKER, "record.contested", subject, references=(b"d" * 32,))
+    before = ledger.standing(subject)
+    assert before.contested and ends_as(ledger, RIVAL, "battery.presented", subject) == "X12"
+    assert ledger.standing(subject).refusals_count == 1
+
+    ledger.happen(MAKER, "battery.produced", subject)
+
+    assert (ledger.standing(subject).refusals, ledger.standing(subject).refusals_count) == ((), 0)
+
+
+def test_a_production_reported_late_comes_after_no_enrollers_act() -> None:
+    """
+    The maker made the battery before somebody enrolled and used its code: its true date is no reason to
+    refuse it.
+    """
+    ledger = Ledger()
+    subject = battery(1)
+    ledger.now += 86_400
+    _presented(ledger, subject)
+
+    assert ends_as(ledger, MAKER, "battery.produced", subject, event_time=CREATED + 1_000) == "admitted"
+    ledger.happen(MAKER, "battery.exported", subject)
+    late = ends_as(ledger, MAKER, "market.placed", subject, event_time=CREATED + 2_000)
+    assert late == "X11"  # what changes a state still comes after the last change
+
+
+def test_an_authority_that_took_an_enrolled_battery_to_its_end_opens_a_case() -> None:
+    """
+    Where an authority entered it, even a recycled battery does not make its maker the loser: both records
+    stand, contested, and nothing of the end is taken away.
+    """
+    ledger = Ledger()
+    subject = battery(1)
+    ledger.happen(EU_AUTHORITY, "battery.enrolled", subject, parties=(RECYCLER,))
+    ledger.happen(RECYCLER, "battery.declared_waste", subject)
+    ledger.happen(RECYCLER, "recycling.received", subject, quantities={"mass_in_grams": 1})
+    ledger.happen(RECYCLER, "recycling.completed", subject, quantities=METALS)
+    leaf = ledger.log.size
+
+    assert ends_as(ledger, MAKER, "battery.produced", subject) == "admitted"
+
+    standing = ledger.standing(subject)
+    assert (standing.item_state, standing.producer, standing.contested) == ("recycled", MAKER, (leaf,))
+    assert claims(ledger, subject).count == 0
+    assert ends_as(ledger, MAKER, "battery.produced", subject) == "X2"
+
+
+def test_customs_that_acted_on_an_enrolled_battery_opens_a_case() -> None:
+    """
+    The enroller's own declaration is its word; what customs did with it is an authority's.
+    """
+    ledger = Ledger()
+    subject = battery(1)
+    _presented(ledger, subject)
+    ledger.happen(CUSTOMS, "customs.suspended", subject)
+
+    ledger.happen(MAKER, "battery.produced", subject)
+
+    standing = ledger.standing(subject)
+    assert standing.presentation is not None and standing.contested
+    assert (standing.producer, standing.holder, "own_record" in standing.facts) == (MAKER, RIVAL, False)
+
+
+def test_a_production_taken_back_gives_the_enrolment_back() -> None:
+    """
+    A maker that produced the code by mistake and corrects it leaves what was there before.
+    """
+    ledger = Ledger()
+    subject = battery(1)
+    ledger.happen(WORKSHOP, "battery.enrolled", subject)
+    before = ledger.standing(subject)
+    ledger.happen(MAKER, "battery.produced", subject)
+    undo = ledger.standing(subject).undo
+    assert undo is not None
+    ledger.happen(MAKER, "attestation.corrected", subject, references=(undo.attestation,))
+
+    after = ledger.standing(subject)
+    assert (after.item_state, after.holder, after.enrolled) == ("enrolled", WORKSHOP, before.enrolled)
+
+
+# -- what strangers leave on a record is bounded --------------------------------------------------------
+
+
+def test_enrolling_what_is_on_record_is_one_claim() -> None:
+    """
+    I5: whoever enrols a battery that exists says something without a right to: a claim, once, never a refusal
+    on the honest record.
+    """
+    ledger = Ledger()
+    subject = presented(ledger)
+    before = ledger.standing(subject)
+
+    said = [ends_as(ledger, RIVAL, "battery.enrolled", subject) for _ in range(3)]
+    said += [ends_as(ledger, EU_AUTHORITY, "battery.enrolled", subject)]
+
+    assert said == ["claim", "claimed_already", "claimed_already", "claim"]
+    assert ledger.standing(subject) == before
+    assert [(c.issuer, c.alert) for c in claims(ledger, subject).first] == [
+        (RIVAL, False),
+        (EU_AUTHORITY, False),
+    ]
+
+
+def test_a_party_loses_twice_by_a_rule_and_no_more() -> None:
+    """
+    A trade that installs a battery which is in a car already, again and again, leaves two refusals on it; by
+    another party, or by another rule, it is another one.
+    """
+    ledger = Ledger()
+    subject = in_use(ledger)
+    there: dict[str, Any] = {"bound_asset": vehicle(2)}
+
+    lost = [ends_as(ledger, WORKSHOP, "battery.installed", subject, **there) for _ in range(3)]
+    lost += [ends_as(ledger, WORKSHOP, "battery.installed", subject, bound_asset=CAR)]
+    assert lost == ["X5", "X5", "refused_already", "refused_already"]
+    ledger.happen(IMPORTER, "battery.sold", subject, parties=(MAKER,))
+    assert ends_as(ledger, MAKER, "battery.installed", subject, **there) == "X5"
+    assert ends_as(ledger, MAKER, "battery.produced", subject) == "X2"
+
+    kept = [(r.issuer, r.rule) for r in ledger.standing(subject).refusals]
+    assert kept == [(WORKSHOP, "X5")] * 2 + [(MAKER, "X5"), (MAKER, "X2")]
+    assert ledger.standing(subject).refusals_count == 4
+
+
+def test_contests_of_one_party_and_of_all_are_bounded() -> None:
+    """
+    D5: what a standing keeps of contests, and how often one party may contest one battery, have an end.
+    """
+    ledger = Ledger()
+    subject = in_use(ledger)
+    first = ledger.log.size
+    for by in (IMPORTER, MAKER):
+        said = [
+            ends_as(ledger, by, "record.contested", subject, references=(bytes([n]) * 32,))
+            for n in range(CONTESTS_PER_PARTY_MAX + 1)
+        ]
+        assert said == ["admitted"] * CONTESTS_PER_PARTY_MAX + ["contested_already"]
+
+    contested = ledger.standing(subject).contested
+    assert len(contested) == CONTESTED_MAX and contested[0] == first
+    other = ledger.produced(2)
+    assert ends_as(ledger, MAKER, "record.contested", other, references=(b"d" * 32,)) == "admitted"
