@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 from credentials.verdicts.manifest import CONDITIONS
 from node.config import read_table, shipped
 from node.service import Service
-from node.words import when
+from node.words import LANGUAGES, Words, when
 
 DIGEST = re.compile(r"[A-Za-z0-9_-]{43}")
 
@@ -161,6 +161,16 @@ def is_digest(value: object) -> bool:
     return isinstance(value, str) and DIGEST.fullmatch(value) is not None
 
 
+def told_by(words: Words) -> Callable[..., Markup]:
+    """Sentences of config/sentences.toml for templates; a parameter is markup, or is escaped."""
+
+    def told(code: str, **parameters: Any) -> Markup:
+        shown = {n: v if isinstance(v, int) or v is None else escape(v) for n, v in parameters.items()}
+        return Markup(words.sentence(code, shown))  # noqa: S704  (templates are ours, parameters escaped)
+
+    return told
+
+
 def install_words(app: Flask, service: Service) -> None:
     """Give every template the words, the filters and the node it speaks for."""
     app.jinja_env.filters.update(
@@ -186,7 +196,12 @@ def install_words(app: Flask, service: Service) -> None:
         statement=statement_word,
     )
     app.jinja_env.tests["digest"] = is_digest
-    app.jinja_env.globals.update(verdicts=VERDICTS, conditions=CONDITIONS, goods_words=GOODS)
+    app.jinja_env.globals.update(
+        verdicts=VERDICTS,
+        conditions=CONDITIONS,
+        goods_words=GOODS,
+        told=told_by(service.words[LANGUAGES[0]]),
+    )
 
     @app.context_processor
     def _node() -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import string
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,11 +11,13 @@ from typing import Any
 
 import orjson
 import pytest
+from markupsafe import Markup
 
 from credentials.verdicts.verdict import Check, Outcome
 from node.answers import Progress, RefusalRecord, WaitingRecord
 from node.config import read_table, shipped
 from node.verdicts.verification import Verification
+from node.web.words import told_by
 from node.words import LANGUAGES
 from tests.credentials.test_pinned_verdicts import one_of_each_situation, shown_documents, texts
 from tests.harness.border import tables, words
@@ -290,3 +293,65 @@ def test_a_sentence_elsewhere_would_be_found() -> None:
 
     assert len(list(looked_up("node/verdicts/planted.py", planted))) == 2
     assert len(list(looked_up("node/api/planted.py", planted))) == 1
+
+
+# -- pages ---------------------------------------------------------------------------------------------
+
+TEMPLATES = sorted((ROOT / "node" / "web" / "templates").glob("*.html"))
+TAG = re.compile(r"<[^<>{]*(?:\{\{.*?\}\}[^<>{]*|\{%.*?%\}[^<>{]*)*>")
+# Prose, or a value, that goes on in prose which only stands there sometimes; a plural made by a letter; a
+# text put together in an expression. What is between the parts of a list is no sentence.
+GLUE = (
+    re.compile(r"[A-Za-z0-9,;:(}] ?\{% (?:if|elif|else)[^%]*%\}[,.;:)]? ?(?:\{\{[^}]*\}\} ?)?[a-z]"),
+    re.compile(r"[A-Za-z0-9,;:(}] ?\{% (?:if|elif|else)[^%]*%\}[,;:]"),
+    re.compile(r"\}\}(?:s|es|ies)\b"),
+    re.compile(r"~ '[^']*[a-z]{2}|[a-z]{2}[^']*' ~"),
+)
+
+
+def glued(template: str) -> list[str]:
+    """Where a template puts a sentence together from pieces; what stands in a tag is no sentence."""
+    prose = re.sub(r"\{#.*?#\}", "", template, flags=re.S)
+    prose = re.sub(r"\{% if not loop\.last %\}, \{% endif %\}", "", prose)
+    lines = TAG.sub(" <> ", prose).splitlines()
+    return [found.group() for line in lines for pattern in GLUE for found in pattern.finditer(line)]
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: str(path.name))
+def test_no_page_puts_a_sentence_together_from_pieces(path: Path) -> None:
+    """
+    A sentence that depends on something is one message with parameters (`told`), chosen whole.
+    """
+    assert not glued(path.read_text())
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        "<p>It {% if votes %}has a vote{% else %}reads{% endif %}.</p>",
+        "<p>{{ a | moment }}{% if by %} by {{ by }}{% endif %}</p>",
+        "<p>{{ goods }}{% if code %}, code {{ code }}{% endif %}</p>",
+        "<h2>{{ 'entry' | say }}s</h2>",
+        "{{ outcome_text('fail', 'last heard ' ~ since) }}",
+    ],
+)
+def test_a_sentence_of_pieces_would_be_found(planted: str) -> None:
+    """
+    The search finds each way in which a template once put a sentence together.
+    """
+    assert glued(planted)
+
+
+def test_a_parameter_of_a_page_is_escaped_and_a_link_stays_one() -> None:
+    """
+    What others wrote is text on a page, whatever it contains; markup that a template made stays markup.
+    """
+    told = told_by(words())
+
+    assert told("page.unreachable", since="<b>") == "not reachable; last heard &lt;b&gt;"
+    assert "<a>x</a>" in told("page.story_item", line=Markup("<a>x</a>"))
+    assert told("page.story_item", line=Markup("")).startswith("Open any item")
+    assert (
+        told("page.tried", at="now", tries=1) == "now, 1 try"
+        and told("page.tried", at="now", tries=2)[-5:] == "tries"
+    )
