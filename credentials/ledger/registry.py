@@ -294,9 +294,11 @@ class Registry:
             raise Refusal("wrong_network", "the attestation was made for another network")
         if governance.lifecycle.event(attestation.kind) is None:
             raise Refusal("unknown_kind", f"no event is called {attestation.kind}")
-        times = (attestation.event_time, at)
-        public = _attest_key(governance, attestation.kid, attestation.issuer, times)
-        publics = [_attest_key(governance, c.kid, c.signatory, times) for c in attestation.countersignatures]
+        happened = attestation.event_time
+        public = _attest_key(governance, attestation.kid, attestation.issuer, happened, at)
+        publics = [
+            _attest_key(governance, c.kid, c.signatory, happened, at) for c in attestation.countersignatures
+        ]
         if known:
             return known
         try:
@@ -323,14 +325,14 @@ def require_built(governance: Governance) -> None:
                 raise CredentialError("rules_invalid", f"{event.type} is guarded by {rule}: not built")
 
 
-def _attest_key(governance: Governance, kid: str, did: str, times: tuple[int, ...]) -> bytes:
-    """The public key, valid at all these times by what is known at this height."""
+def _attest_key(governance: Governance, kid: str, did: str, event_time: int, at: int) -> bytes:
+    """The public key, valid at both times by what is known at this height."""
     key = governance.key_by_id(kid)
     if key is None or did not in governance.participants:
         raise Refusal("issuer_unknown", f"{kid} is no key of a participant of this network")
     if key.role != ATTEST_ROLE:
         raise Refusal("X9", f"{kid} is a {key.role} key; attestations are signed with an attest key")
-    if not all(key.valid(time) for time in times):
+    if not key.valid(event_time) or not key.valid(at):
         raise Refusal("X9", f"{kid} was not valid both when it happened and now")
     return key.public
 
