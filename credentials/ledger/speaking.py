@@ -234,8 +234,8 @@ def _wanted(standing: Standing, context: Context) -> str:
             setters = sorted({s.by for s in standing.settings(context.event.lifts or "").values()})
             return f"{', '.join(setters)} set it and has to lift it, or the same authority of that side"
         case "customs":
-            opened = standing.presentation
-            return f"only customs of {opened.jurisdiction if opened else 'its side'} closes this declaration"
+            assert standing.presentation is not None, "without one it waits: _as_customs"
+            return f"only customs of {standing.presentation.jurisdiction} closes this declaration"
         case "maker":
             return f"only {standing.producer}, {standing.responsible} or an authority of {standing.place} may"
         case "contest":

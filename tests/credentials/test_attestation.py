@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from hashlib import sha256
 from typing import Any
 
@@ -81,6 +81,10 @@ def test_round_trip(members: dict[str, Any]) -> None:
     verify_attestation(attestation, SIGNER.public_key)
     with pytest.raises(SignatureInvalid):
         verify_attestation(attestation, OTHER.public_key)
+    unread = replace(attestation, message=None)
+    verify_attestation(unread, SIGNER.public_key)
+    with pytest.raises(SignatureInvalid):
+        verify_attestation(unread, OTHER.public_key)
 
 
 def test_wire_form_is_the_designs() -> None:

@@ -13,6 +13,7 @@ import copy
 import json
 from base64 import b64encode
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from hashlib import new, sha256
 from typing import Any
@@ -214,9 +215,18 @@ def status_lists() -> Iterator[tuple[str, partial[Any]]]:
         (32768, 2),
     ):
         yield f"bits {index} of {size}", partial(known.bits, index, size)
+    for place in (*range(16), 131_071):
+        yield f"only place {place} raised", partial(_places, [place])
+    for size in (1, 2, 4):
+        status = replace(_entry(0, "urn:l"), size=size)
+        yield f"value of {size} bits", partial(known.value, status, 15)
     yield "places", partial(getattr, known, "places")
     yield "another list", partial(known.value, _entry(42, "urn:m"), 15)
     yield "another purpose", partial(known.value, REVOKED.__class__("message", 1, "urn:l"), 15)
+
+
+def _places(raised: list[int]) -> list[int]:
+    return read_list(make(set_bits=raised)).places
 
 
 def _size(document: dict[str, Any]) -> int:

@@ -260,6 +260,10 @@ def lifecycle() -> Iterator[tuple[str, Callable[[], Any]]]:
         table = lifecycle_table()
         change(table)
         yield name, of(table)
+    for least in (19_999_999, 20_000_000, 20_000_001):
+        table = small_table()
+        table["events"][0]["members"]["mass_grams"]["minimum"] = least
+        yield f"a mass from {least} to 20,000,000", of(table)
     for name, table in spoiled(small_table()):
         if not name.startswith(("states.", "roles.", "marks.", "enforcement.")):
             yield name, of(table)

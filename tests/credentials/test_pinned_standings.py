@@ -32,6 +32,7 @@ from credentials.ledger.attestation import (
 from credentials.ledger.lifecycle import Event
 from credentials.ledger.linked_records import children_root
 from credentials.ledger.parties import Limits
+from credentials.ledger.recalls import recall_subject
 from credentials.ledger.registry import genesis_app_hash
 from credentials.ledger.rules import RuleConflict
 from credentials.ledger.speaking import Silent
@@ -142,6 +143,14 @@ def undone(how: str, by: str, *who: str) -> Callable[[Ledger], Subject]:
     return build
 
 
+def corrected_after_a_refusal(ledger: Ledger) -> Subject:
+    """What was refused between stays on the record when the act before it is taken back."""
+    subject = paths.installed(ledger)
+    ledger.happen(MAKER, "passport.published", subject, set_list=set_list(2))
+    ledger.happen(MAKER, "attestation.corrected", subject, **paths.last_of(ledger, subject))
+    return subject
+
+
 def contested_enrolment(ledger: Ledger) -> Subject:
     ledger.happen(CN_AUTHORITY, "battery.enrolled", battery(1))
     ledger.happen(MAKER, "battery.produced", battery(1))
@@ -193,6 +202,7 @@ SITUATIONS: dict[str, Callable[[Ledger], Subject]] = {
     "contested enrolment": contested_enrolment,
     "contested": undone("record.contested", MAKER),
     "corrected": undone("attestation.corrected", MAKER),
+    "corrected after a refusal": corrected_after_a_refusal,
     "withdrawn": undone("record.withdrawn", CN_AUTHORITY),
     "voided": undone("attestation.voided", EU_AUTHORITY, CN_AUTHORITY),
 }
@@ -357,6 +367,14 @@ INSTEAD: dict[str, dict[str, Any]] = {
 }
 
 
+def sold_on(ledger: Ledger) -> Subject:
+    """A battery of SECOND_LIFE's own code that the importer holds."""
+    other = battery(40, "ZZ5")
+    ledger.happen(SECOND_LIFE, "battery.produced", other)
+    ledger.hand_over(SECOND_LIFE, other, IMPORTER)
+    return other
+
+
 def of_time(ledger: Ledger, subject: Subject) -> Iterator[tuple[str, Members]]:
     """Both sides of every limit in time."""
     limits, at, standing = ledger.history.latest.limits, ledger.now, standing_of(ledger, subject)
@@ -407,7 +425,9 @@ def ways() -> Iterator[str]:
         standing = standing_of(ledger, subject)
         last = standing.undo.attestation if standing.undo else bytes(32)
 
-        def line(way: str, changed: Members, who: Sequence[str] = who, about: Subject = about) -> str:
+        def line(
+            way: str, changed: Members, who: Sequence[str] = who, about: Subject = about, by: str = by
+        ) -> str:
             said = drafted(by, kind, about, ledger.now, who, **{**members, **changed})  # noqa: B023
             _, sentence, changes = told(judge_after(ledger), said)  # noqa: B023
             return f"{kind} | {way} | {sentence}{f' | {digest(changes)}' if changes else ''}"  # noqa: B023
@@ -423,6 +443,13 @@ def ways() -> Iterator[str]:
         yield line("about a vehicle", {}, about=CAR)
         yield line("about another maker's battery", {}, about=battery(1, "ZZ3"))
         yield line("about the battery it names", {"references": (about,)})
+        if kind.startswith("second_life."):
+            yield line("into what another holds", {"references": (sold_on(ledger),)})
+        if kind.startswith("recall."):
+            yield line("about codes of a URI", {}, about=recall_subject("uri", MAKER))
+            yield line("so, by an authority", {}, about=recall_subject("uri", MAKER), by=CN_AUTHORITY)
+            yield line("about codes of no scheme", {}, about=recall_subject("x", "ZZ1"))
+            yield line("about no namespace", {}, about=replace(about, namespace="ZZ1"))
         for way, changed in (*of_time(ledger, subject), *of_members(event, members)):
             yield line(way, changed)
 

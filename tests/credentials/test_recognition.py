@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 import pytest
@@ -68,6 +69,10 @@ def test_class_of_issuers() -> None:
     assert found is by_class
     assert find([by_class], EU, LAB, "ID-06", 1_500, issuer_roles=("lab",), issuer_jurisdiction="EU") is None
     assert find([by_class], EU, LAB, "ID-06", 1_500, issuer_roles=(), issuer_jurisdiction="CN") is None
+    asked = partial(ask, [by_class], EU, LAB, "ID-06", event_time=1_500, now=1_500)
+    assert asked(issuer_roles=("lab",), issuer_jurisdiction="CN").outcome == "warn"
+    assert asked(issuer_roles=("maker",), issuer_jurisdiction="CN").outcome == "fail"
+    assert asked(issuer_roles=("lab",), issuer_jurisdiction="EU").outcome == "fail"
     both = [by_name, by_class]
     assert find(both, EU, LAB, "ID-06", 1_500, issuer_roles=("lab",), issuer_jurisdiction="CN") is by_name
 

@@ -1,5 +1,6 @@
 """Bitstring Status List 1.0: lists are read as they were written, and refused when they say nothing."""
 
+import tracemalloc
 import zlib
 from base64 import urlsafe_b64encode
 from typing import Any
@@ -175,3 +176,37 @@ def test_other_documents() -> None:
         with pytest.raises(CredentialError) as caught:
             read_list({**make(), **changes}).bits(0)
         assert caught.value.code == "status_list_invalid"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"set_bits": [BITS_MIN]},
+        {"set_bits": [-1]},
+        {"bits": 8},
+        {"bits": BITS_MIN + 4},
+        {"bits": BITS_MIN - 8},
+    ],
+)
+def test_a_list_that_could_not_be_read_is_not_made(changes: dict[str, Any]) -> None:
+    """
+    A place beyond the list, and a length that no reader takes, are mistakes of the caller.
+    """
+    with pytest.raises(AssertionError):
+        make(**changes)
+
+
+def test_a_bomb_is_not_inflated_beyond_its_bound() -> None:
+    """
+    A small text that inflates to four times the bound costs twice the bound at most, and is refused.
+    """
+    bomb = encoded(gzip(bytes(4 * INFLATED_BYTES_MAX)))
+    tracemalloc.start()
+    try:
+        with pytest.raises(CredentialError, match="inflates beyond 32 MiB"):
+            read_list(bomb)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 3 * INFLATED_BYTES_MAX

@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from consensus.encoding import EncodingError
+from consensus.errors import ConsensusError
 from credentials.errors import CredentialError
 
 VECTORS = Path(__file__).parents[1] / "vectors"
@@ -22,8 +22,8 @@ def said(read: Callable[[], Any]) -> str:
         found = _SET.sub(_sorted, repr(read()))
     except CredentialError as error:
         return f"{error.code}: {error.message}"
-    except EncodingError as error:
-        return f"cannot be written: {error}"
+    except ConsensusError as error:
+        return f"{type(error).__name__}: {error}"
     return f"read: {found if len(found) < 60 else sha256(found.encode()).hexdigest()[:12]}"
 
 

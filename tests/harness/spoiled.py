@@ -25,9 +25,9 @@ INSTEAD: tuple[Any, ...] = (
 )
 
 
-def spoiled(table: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[str, Any]]:
-    """(what was done, the spoiled table): of a list only the first element is looked into."""
-    for key in _keys(table, path):
+def spoiled(table: Any, path: tuple[Any, ...] = (), *, every: bool = False) -> Iterator[tuple[str, Any]]:
+    """(what was done, the spoiled table): of a list only the first element is looked into, unless `every`."""
+    for key in _keys(table, path, every):
         here = (*path, key)
         value = _at(table, here)
         where = ".".join(str(part) for part in here)
@@ -37,12 +37,15 @@ def spoiled(table: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[str, Any]]
                 yield f"{where}: {_shown(other)}", _changed(table, here, other)
         if isinstance(value, int) and not isinstance(value, bool):
             yield f"{where} + 1", _changed(table, here, value + 1)
+        if isinstance(value, bytes):
+            yield f"{where} a byte less", _changed(table, here, value[:-1])
+            yield f"{where} a byte more", _changed(table, here, value + b"x")
         if isinstance(value, list) and value:
             yield f"{where} with its first again", _changed(table, here, [*value, value[0]])
         if isinstance(value, dict):
             yield f"{where} with another member", _changed(table, here, {**value, "colour": "red"})
         if isinstance(value, dict | list):
-            yield from spoiled(table, here)
+            yield from spoiled(table, here, every=every)
 
 
 _DROP = object()
@@ -52,9 +55,9 @@ def _shown(value: Any) -> str:
     return f"{value!r}" if len(repr(value)) < 40 else f"{len(value)} times {value[0]!r}"
 
 
-def _keys(table: Any, path: tuple[Any, ...]) -> list[Any]:
+def _keys(table: Any, path: tuple[Any, ...], every: bool) -> list[Any]:
     value = _at(table, path)
-    return list(value) if isinstance(value, dict) else list(range(len(value)))[:1]
+    return list(value) if isinstance(value, dict) else list(range(len(value)))[: None if every else 1]
 
 
 def _at(table: Any, path: tuple[Any, ...]) -> Any:

@@ -84,6 +84,21 @@ def test_a_gate_that_ran_nothing_is_no_pass(capsys: pytest.CaptureFixture[str]) 
     assert "1 killed, 2 survived, 1 argued" in capsys.readouterr().out
 
 
+def test_only_the_message_of_an_assert_is_argued_by_rule() -> None:
+    """
+    A mutant of what an assert says is argued away; one of what it asserts, or of any other text, is not.
+    """
+
+    def argued(old: str, new: str) -> bool:
+        return mutants.message_of_an_assert(mutants.Mutant("m", "p", "f", old, new))
+
+    assert argued('assert a == b, "why not"', 'assert a == b, "XXwhy notXX"')
+    assert argued('assert a == b, f"why {a}"', "assert a == b, None")
+    assert not argued('assert a == b, "why not"', 'assert a != b, "why not"')
+    assert not argued('assert a == b, "why not"', 'assert a == None, "WHY NOT"')
+    assert not argued('raise E("why not")', 'raise E("XXwhy notXX")')
+
+
 @pytest.mark.check
 def test_mutants_are_tried_each_in_a_fork_of_its_own(tmp_path: Path) -> None:
     """
