@@ -53,6 +53,7 @@ COUNTERSIGNERS = frozenset({"parties", "responsible", "authorities"})
 CUSTODIES = frozenset({"author", "first_party", "party_or_author", "private"})
 PLACES = frozenset({"author", "presented", "none"})
 HEIRS = frozenset({"holder", "operator"})
+INHERITED = frozenset({"all", "officials"})
 SETTING_KEYS = frozenset({"act", "author", "officials"})
 PASSPORT_EFFECTS = frozenset({"publish", "supersede", "suspend", "reinstate", "revoke", "cede", "cease"})
 BOUND_EFFECTS = frozenset({"bind", "unbind", "clear"})
@@ -170,11 +171,13 @@ class RuleText:
 class SettingKind:
     """A state kept per jurisdiction. `key`: act: that of the act; author: that of an authority, "" for a
     party; officials: as author, and a party sets none. `heir`: who ends what a party set, beside that party:
-    the present holder, the present operator, or nobody."""
+    the present holder, the present operator, or nobody. `inherited`: whose settings reach what is made of the
+    battery (children, successors): all, those of officials, or nobody's."""
 
     key: str
     text: str
     heir: str | None = None
+    inherited: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +192,7 @@ class Lifecycle:
     roles: Mapping[str, str]
     officials: frozenset[str]  # roles that speak within their jurisdiction, whoever holds the battery
     marks: Mapping[str, str]  # what grows only
+    inherited_marks: frozenset[str]  # those that what is made of a battery carries as well
     settings: Mapping[str, SettingKind]
     battery_schemes: frozenset[str]
     asset_schemes: frozenset[str]

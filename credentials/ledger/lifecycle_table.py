@@ -19,6 +19,7 @@ from credentials.ledger.lifecycle import (
     CUSTODIES,
     ENFORCEMENTS,
     HEIRS,
+    INHERITED,
     LEDGER_FIELDS,
     MEMBER_TYPES,
     PASSPORT_EFFECTS,
@@ -40,8 +41,8 @@ from credentials.ledger.lifecycle import (
 
 _WHERE = "lifecycle.json"
 _KNOWN = (
-    "$comment version states initial terminal final roles officials marks settings schemes guards_always "
-    "events kinds exclusivity enforcement euStatusTransitions euStatusNote"
+    "$comment version states initial terminal final roles officials marks inherited_marks settings schemes "
+    "guards_always events kinds exclusivity enforcement euStatusTransitions euStatusNote"
 )
 _REQUIRED = "version states initial roles officials marks settings schemes events exclusivity"
 _EVENT_KNOWN = (
@@ -92,6 +93,7 @@ def read_lifecycle(table: Mapping[str, Any]) -> Lifecycle:
         roles=words.roles,
         officials=frozenset(_words(table["officials"], words.roles, "officials")),
         marks=words.marks,
+        inherited_marks=frozenset(_words(table.get("inherited_marks", []), words.marks, "inherited_marks")),
         settings=words.settings,
         battery_schemes=frozenset(_strings(schemes["battery"], "schemes.battery")),
         asset_schemes=frozenset(_strings(schemes["asset"], "schemes.asset")),
@@ -180,11 +182,12 @@ def _settings(value: object) -> dict[str, SettingKind]:
         raise rules_invalid("settings is not an object")
     found = {}
     for name, row in value.items():
-        _keys(row, ("key", "text", "heir"), ("key", "text"), f"settings {name}")
+        _keys(row, ("key", "text", "heir", "inherited"), ("key", "text"), f"settings {name}")
         found[_text(name, "settings")] = SettingKind(
             _one_of(row["key"], SETTING_KEYS, f"settings {name}") or "",
             _text(row["text"], name),
             _one_of(row.get("heir"), HEIRS, f"settings {name} heir"),
+            _one_of(row.get("inherited"), INHERITED, f"settings {name} inherited"),
         )
     return found
 

@@ -6,17 +6,29 @@ brought into being by its maker, by enrolment, or by the dismantler whose own it
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import replace
 
 from consensus.application import NotYet, Refusal
 from consensus.merkle import Frontier, leaf_hash
 from credentials.documents.identifiers import Subject
 from credentials.ledger.attestation import Attestation, standing_key
+from credentials.ledger.lifecycle import Lifecycle
 from credentials.ledger.records import Record
-from credentials.ledger.rules import TAKEN_OUT, WENT_WITH_PACK, Context
+from credentials.ledger.rules import OWN_RECORD, TAKEN_OUT, WENT_WITH_PACK, Context, gives_way
 from credentials.ledger.speaking import is_holder
-from credentials.ledger.standing import CHILD, PLACED, PREDECESSORS_MAX, SECOND_LIFE, Parent, Standing
+from credentials.ledger.standing import (
+    CHILD,
+    ORIGINAL,
+    PARTY,
+    PLACED,
+    PREDECESSORS_MAX,
+    SECOND_LIFE,
+    WASTE,
+    Parent,
+    Setting,
+    Standing,
+)
 
 PACKS_PER_PARTY_MAX = 64  # batteries that one party installs in one vehicle or asset
 RESTS_ON_ALL_PACKS = frozenset({"X6", "X21"})  # rules that ask about every battery of a vehicle
@@ -83,28 +95,70 @@ def _assets(before: Standing, after: Standing, attestation: Attestation, context
 
 def _children(pack: Standing, attestation: Attestation, context: Context) -> list[Record]:
     """Children are what the maker committed to, codes of the dismantler's own, or batteries that it holds."""
-    governance, issuer = context.governance, attestation.issuer
-    subjects = attestation.referenced_subjects
-    committed = pack.children_root is not None and children_root(subjects) == pack.children_root
+    issuer, subjects = attestation.issuer, attestation.referenced_subjects
+    shown = pack.children_root is not None and children_root(subjects) == pack.children_root
     found: list[Record] = []
     for subject in subjects:
         child = context.records.standing(subject)
-        own = governance.makes(issuer, subject.scheme, subject.namespace, context.at)
+        own = context.governance.makes(issuer, subject.scheme, subject.namespace, context.at)
+        committed = shown and _could_commit(pack, child, context)
+        if (own or committed) and gives_way(child) and child.bound is None:
+            child = Standing(child.subject, facts={OWN_RECORD: context.leaf_index})
         if child.born and not (committed or is_holder(child, issuer, context)):
             raise Refusal("not_responsible", f"a child ({subject.namespace}) is held by {child.holder}")
         if not child.born and not (committed or own):
             raise NotYet(
                 "unborn", f"a child ({subject.namespace}) is nobody's yet, and no code of {issuer}'s own"
             )
+        was = Parent(pack.key, context.leaf_index, child.eu_status, child.marks)
         if not child.born:
             child = _taken_out(child, pack, issuer if own else None, issuer, context.leaf_index)
-        elif committed and child.holder == child.producer:
+        elif committed and _in_the_makers_hand(child, pack, context):
             # Its maker sold the pack and with it what is inside: who has the pack has it, and ends it.
             went = {**child.facts, WENT_WITH_PACK: context.leaf_index}
             child = replace(child, holder=issuer, named=(), facts=went)
-        parent = Parent(pack.key, context.leaf_index)
-        found.append(replace(child, parent=parent, undo=None).with_marks(CHILD))
+        child = replace(child, parent=was, eu_status=_status_out_of(child, pack), undo=None)
+        found.append(_bound_as(child, pack, context).with_marks(CHILD))
     return found
+
+
+def _could_commit(pack: Standing, child: Standing, context: Context) -> bool:
+    """A pack's maker speaks for codes that were its own when it made the pack, and for what it holds.
+
+    Whatever else stands under its root is a stranger's, who never gave it into the pack (I5).
+    """
+    maker, made = pack.producer, pack.production_time
+    assert maker is not None and made is not None, "a root is given with a production"
+    own = context.governance.makes(maker, child.subject.scheme, child.subject.namespace, made)
+    return own or is_holder(child, maker, context)
+
+
+def _in_the_makers_hand(child: Standing, pack: Standing, context: Context) -> bool:
+    """The pack's maker holds the child, and it is not before customs: a declaration is no pack (I4)."""
+    return (
+        pack.producer is not None and is_holder(child, pack.producer, context) and child.presentation is None
+    )
+
+
+def _status_out_of(child: Standing, pack: Standing) -> str:
+    """What comes out of waste is waste, and out of a second life is not original (Art 77(7))."""
+    return pack.eu_status if pack.eu_status == WASTE or child.eu_status == ORIGINAL else child.eu_status
+
+
+def _bound_as(heir: Standing, old: Standing, context: Context) -> Standing:
+    """What binds a battery binds what is made of it, until whoever set it lifts it there as well (I2)."""
+    lifecycle = context.governance.lifecycle
+    for name, key, setting in _handed_on(old, lifecycle):
+        if heir.setting(name, key) is None:
+            heir = heir.with_set(name, key, setting)
+    return heir.with_marks(*lifecycle.inherited_marks.intersection(old.marks))
+
+
+def _handed_on(old: Standing, lifecycle: Lifecycle) -> Iterator[tuple[str, str, Setting]]:
+    for name, kind in sorted(lifecycle.settings.items()):
+        for key, setting in sorted(old.settings(name).items()):
+            if kind.inherited == "all" or (kind.inherited == "officials" and key != PARTY):
+                yield name, key, setting
 
 
 def _taken_out(child: Standing, pack: Standing, maker: str | None, holder: str, leaf_index: int) -> Standing:
@@ -112,7 +166,6 @@ def _taken_out(child: Standing, pack: Standing, maker: str | None, holder: str, 
     return replace(
         child,
         item_state=pack.item_state,
-        eu_status=pack.eu_status,
         producer=maker or pack.producer,
         responsible=maker or pack.responsible,
         holder=holder,
@@ -145,7 +198,7 @@ def _successors(old: Standing, attestation: Attestation, context: Context, statu
             raise Refusal("X8", f"a battery is made from at most {PREDECESSORS_MAX} others")
         predecessors = (*successor.predecessors, old.key)
         successor = replace(successor, predecessors=predecessors, eu_status=status, undo=None)
-        found.append(successor.with_marks(SECOND_LIFE))
+        found.append(_bound_as(successor, old, context).with_marks(SECOND_LIFE))
     return found
 
 
@@ -159,20 +212,36 @@ def _released(before: Standing, after: Standing, context: Context) -> list[Recor
         assert other is not None, "the act that is taken back wrote this record"
         if other.undo is not None:
             raise Refusal("depends", "a child or successor has records of its own since")
-        found.append(_without(other, before.key))
+        found.append(_without(other, before, context))
     return found
 
 
-def _without(other: Standing, key: bytes) -> Standing:
-    if other.parent is not None and other.parent.key == key:
-        if TAKEN_OUT in other.facts:
-            return Standing(other.subject, voided=True)
-        marks = tuple(mark for mark in other.marks if mark != CHILD)
-        holder = other.producer if WENT_WITH_PACK in other.facts else other.holder
+def _without(other: Standing, old: Standing, context: Context) -> Standing:
+    """A child or successor as it was without the act on `old` that is voided."""
+    lifecycle = context.governance.lifecycle
+    if other.parent is not None and other.parent.key == old.key and TAKEN_OUT in other.facts:
+        return Standing(other.subject, voided=True)
+    for name, key, setting in _handed_on(old, lifecycle):
+        if other.setting(name, key) == setting:
+            other = other.with_set(name, key, None)
+    gone = lifecycle.inherited_marks.intersection(old.marks)
+    if other.parent is not None and other.parent.key == old.key:
+        before = other.parent
+        gone = (gone | {CHILD}).difference(before.marks)
+        holder = old.producer if WENT_WITH_PACK in other.facts else other.holder
         facts = {name: leaf for name, leaf in other.facts.items() if name != WENT_WITH_PACK}
-        return replace(other, parent=None, marks=marks, holder=holder, facts=facts, voided=True)
-    left = tuple(p for p in other.predecessors if p != key)
-    if left:
-        return replace(other, predecessors=left, voided=True)
-    marks = tuple(mark for mark in other.marks if mark != SECOND_LIFE)
-    return replace(other, predecessors=(), eu_status="original", marks=marks, voided=True)
+        other = replace(other, parent=None, eu_status=before.status, holder=holder, facts=facts)
+        return replace(other, marks=_less(other.marks, gone), voided=True)
+    left = tuple(p for p in other.predecessors if p != old.key)
+    if not left:
+        gone, other = gone | {SECOND_LIFE}, replace(other, eu_status=ORIGINAL)
+    other = replace(other, predecessors=left, marks=_less(other.marks, gone), voided=True)
+    for origin in left:
+        predecessor = context.records.standing_at(origin)
+        assert predecessor is not None, "it was made into this one"
+        other = _bound_as(other, predecessor, context)
+    return other
+
+
+def _less(marks: Sequence[str], gone: Set[str]) -> tuple[str, ...]:
+    return tuple(mark for mark in marks if mark not in gone)

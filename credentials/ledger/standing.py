@@ -28,6 +28,7 @@ NAMED_MAX = 8
 CONTESTED_MAX = 8
 PREDECESSORS_MAX = 64
 
+ORIGINAL, WASTE = "original", "waste"  # EU status
 # Publication axis and the status of one passport version.
 DRAFT, ACTIVE, SUPERSEDED, CEASED = "draft", "active", "superseded", "ceased"
 LIVE, SUSPENDED, REVOKED = "live", "suspended", "revoked"
@@ -96,10 +97,12 @@ class Lineage:
 
 @dataclass(frozen=True, slots=True)
 class Parent:
-    """The dismantled battery this one was taken out of."""
+    """The dismantled battery this one was taken out of, and what it was before: void gives that back."""
 
     key: bytes
     leaf_index: int
+    status: str = ORIGINAL
+    marks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +143,7 @@ class Standing:
 
     subject: Subject
     item_state: str = UNKNOWN
-    eu_status: str = "original"
+    eu_status: str = ORIGINAL
     publication: str = DRAFT
     producer: str | None = None
     responsible: str | None = None
@@ -222,6 +225,10 @@ class Standing:
     def setting(self, name: str, jurisdiction: str) -> Setting | None:
         """What is set under this name in this jurisdiction, or None."""
         return self.settings(name).get(jurisdiction)
+
+    def with_set(self, name: str, key: str, setting: Setting | None) -> Standing:
+        """This standing with one setting set, or lifted (None)."""
+        return replace(self, jurisdictions=with_setting(self.jurisdictions, name, key, setting))
 
     def with_marks(self, *marks: str) -> Standing:
         """This standing with more marks."""
@@ -332,7 +339,7 @@ def _core_value(s: Standing) -> list[Any]:
         s.last_event_time,
         [list(lineage.successors), lineage.leaf_index, lineage.status] if lineage else None,
         list(s.predecessors),
-        [parent.key, parent.leaf_index] if parent else None,
+        [parent.key, parent.leaf_index, parent.status, list(parent.marks)] if parent else None,
         list(s.children),
         s.children_root,
         [enrolled.by, enrolled.leaf_index, enrolled.role] if enrolled else None,
@@ -371,7 +378,7 @@ def _standing(cls: type[Standing], v: list[Any], undo: Undo | None) -> Standing:
         last_event_time=v[16],
         lineage=Lineage(tuple(v[17][0]), v[17][1], v[17][2]) if v[17] is not None else None,
         predecessors=tuple(v[18]),
-        parent=Parent(*v[19]) if v[19] is not None else None,
+        parent=Parent(v[19][0], v[19][1], v[19][2], tuple(v[19][3])) if v[19] is not None else None,
         children=tuple(v[20]),
         children_root=v[21],
         enrolled=Setting(*v[22]) if v[22] is not None else None,

@@ -1,7 +1,7 @@
 """Taking the last record of a battery back (invariant I3). The record stays; its effect goes.
 
     correct    by its author, in time; never what cannot be taken back, was countersigned by another party,
-               or on which another's record rests. Marks stay.
+               or on which another's record rests. Marks stay, and where it was placed.
     withdraw   by one authority of the place: what a trade said. Marks stay.
     void       by k of n authorities, after a case: whatever it was, marks included, and the standing says so.
 
@@ -39,9 +39,16 @@ def taken_back(standing: Standing, attestation: Attestation, context: Context, *
         marks = {*restored.marks, *([CHILD] if standing.parent else [])}
         marks |= {SECOND_LIFE} if standing.predecessors else set()
         return replace(restored, marks=tuple(sorted(marks)), voided=True, undo=None)
-    return replace(
-        restored.with_marks(*standing.marks), undo=replace(undo, taken_back=True), voided=standing.voided
-    )
+    restored = _with_acts(restored.with_marks(*standing.marks), standing, context)
+    return replace(restored, undo=replace(undo, taken_back=True), voided=standing.voided)
+
+
+def _with_acts(restored: Standing, standing: Standing, context: Context) -> Standing:
+    """What was done in a jurisdiction (placed, released, refused there) stays: never again a first (I1)."""
+    for name, kind in context.governance.lifecycle.settings.items():
+        for key, setting in standing.settings(name).items() if kind.key == "act" else ():
+            restored = restored.with_set(name, key, setting)
+    return restored
 
 
 def _require_correctable(

@@ -26,6 +26,8 @@ from credentials.documents.identifiers import Subject
 from credentials.ledger.attestation import Criteria, StatusUpdate, make_attestation, parse_attestation
 from credentials.ledger.entries import BlockEntry, ClaimEntry, PolicyEntry, RefusedEntry
 from credentials.ledger.standing import (
+    CHILD,
+    WASTE,
     Bound,
     CustomsPresentation,
     Lineage,
@@ -368,7 +370,7 @@ def _standing(random: Random) -> bytes:
         "presentation": CustomsPresentation(digest(32), "x", random.getrandbits(40), "EU", None),
         "lineage": Lineage((digest(32),), random.getrandbits(40), "re-used"),
         "predecessors": (digest(32),),
-        "parent": Parent(digest(32), random.getrandbits(40)),
+        "parent": Parent(digest(32), random.getrandbits(40), WASTE, (CHILD,)),
         "children": (digest(32), digest(32)),
         "enrolled": setting,
         "contested": (random.getrandbits(40),),

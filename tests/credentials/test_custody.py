@@ -308,6 +308,38 @@ def test_one_authority_does_not_withdraw_what_is_no_trades() -> None:
     assert withdrawn == "irreversible"
 
 
+def test_a_corrected_placing_stays_a_placing() -> None:
+    """
+    I1: placed on a market is never again a first placing there, though its author takes the record back; the
+    authorities of both sides void it, and then it never was.
+    """
+    ledger = Ledger()
+    corrected, wrong = placed(ledger, 1), placed(ledger, 2)
+    ledger.happen(IMPORTER, "attestation.corrected", corrected, **last(ledger, corrected))
+
+    standing = ledger.standing(corrected)
+    assert (standing.item_state, sorted(standing.jurisdictions)) == ("released", ["placed", "released"])
+    assert ends_as(ledger, IMPORTER, "market.placed", corrected) == "admitted"
+    ledger.run(
+        ledger.countersigned(
+            EU_AUTHORITY, "attestation.voided", wrong, (CN_AUTHORITY,), **last(ledger, wrong)
+        )
+    )
+    assert sorted(ledger.standing(wrong).jurisdictions) == ["released"]
+
+
+def test_what_a_party_set_and_takes_back_is_gone() -> None:
+    """
+    A recall or a report of loss that its author corrects is no act in a jurisdiction: it goes.
+    """
+    ledger = Ledger()
+    subject = placed(ledger)
+    ledger.happen(IMPORTER, "battery.reported_lost", subject)
+    ledger.happen(IMPORTER, "attestation.corrected", subject, **last(ledger, subject))
+
+    assert sorted(ledger.standing(subject).jurisdictions) == ["placed", "released"]
+
+
 def test_voiding_removes_marks_and_says_so() -> None:
     """
     Authorities of both sides remove an installation that never was: the marks go, the voiding shows.

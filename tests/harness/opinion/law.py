@@ -195,13 +195,30 @@ def marks_of(file: File, act: Act) -> frozenset[str]:
     return frozenset(marks)
 
 
-def marks_elsewhere(act: Act) -> dict[str, frozenset[str]]:
-    """The marks that an act leaves on the other batteries that it names: children and successors."""
+def marks_elsewhere(file: File, act: Act) -> dict[str, frozenset[str]]:
+    """The marks that an act leaves on the other batteries that it names: children and successors.
+
+    What an authority certified to have ended stays so in what is made of it; out of waste comes waste.
+    """
     if act.event == "battery.dismantled":
-        return {other: frozenset({"child_of_dismantled"}) for other in act.others}
+        carried = file.used & {"end_certified", "waste"}
+        return {other: carried | {"child_of_dismantled"} for other in act.others}
     if act.event in SECOND_LIVES:
-        return {other: frozenset({"second_life"}) for other in act.others}
+        return {other: file.used & {"end_certified"} | {"second_life"} for other in act.others}
     return {}
+
+
+def bound_as(heir: File, file: File) -> File:
+    """I2: what binds a battery binds what is made of it, until whoever set it lifts it there as well."""
+    settings = {s for s in file.settings if s.what in ("recalled", "refused", "lost")}
+    return replace(heir, settings=heir.settings | settings, stops=heir.stops | file.stops)
+
+
+def unbound(heir: File, before: File, file: File) -> File:
+    """The same, taken back with the act that made it."""
+    gained = bound_as(before, file)
+    settings = heir.settings - (gained.settings - before.settings)
+    return replace(heir, settings=settings, stops=heir.stops - (gained.stops - before.stops))
 
 
 def _nothing(file: File, act: Act) -> File:
@@ -431,8 +448,8 @@ def after(archive: Archive, act: Act) -> Archive:
     official = changed.official or is_authority(act.by)
     changed = replace(changed, official=official, used=changed.used | marks_of(file, act))
     files = {**archive.files, act.battery: changed}
-    for other, marks in marks_elsewhere(act).items():
-        known = files.get(other, NOTHING)
+    for other, marks in marks_elsewhere(file, act).items():
+        known = bound_as(files.get(other, NOTHING), file)
         files[other] = replace(known, used=known.used | marks)
     acts = {**archive.acts, act.battery: (*archive.record(act.battery), act)}
     kept = (*archive.before.get(act.battery, ()), archive.files)
@@ -440,18 +457,21 @@ def after(archive: Archive, act: Act) -> Archive:
 
 
 def _after_undo(archive: Archive, act: Act, undone: Act) -> Archive:
-    """I3: a correction takes back what its act set, never a mark; voiding takes back the marks as well."""
+    """I3: a correction takes back what its act set, no mark and no placing; voiding takes those back too."""
     record, before = archive.record(act.battery), archive.before.get(act.battery, ())
     if not record or record[-1] != undone:
         return archive
     old, now = before[-1].get(act.battery, NOTHING), archive.of(act.battery)
     voided = act.event == "attestation.voided"
     used = old.used if voided else old.used | now.used
-    files = {**archive.files, act.battery: replace(old, used=used, official=old.official or voided)}
-    for other, marks in marks_elsewhere(undone).items():
+    kept = {s for s in now.settings if s.what == "placed" and not voided}
+    told = replace(old, used=used, official=old.official or voided, settings=old.settings | kept)
+    files = {**archive.files, act.battery: told}
+    for other, marks in marks_elsewhere(old, undone).items():
         if voided:
-            there = files.get(other, NOTHING)
-            files[other] = replace(there, used=there.used - (marks - before[-1].get(other, NOTHING).used))
+            was = before[-1].get(other, NOTHING)
+            there = unbound(files.get(other, NOTHING), was, old)
+            files[other] = replace(there, used=there.used - (marks - was.used))
     return Archive(
         files,
         {**archive.acts, act.battery: record[:-1]},

@@ -1,0 +1,496 @@
+"""What taking a battery apart, or making it into another, writes on the record of what comes out of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from consensus.application import Refusal
+from credentials.documents.identifiers import Subject
+from credentials.ledger.linked_records import children_root
+from tests.credentials.test_routes import CAR, PASSPORT, ends_as, in_use, presented
+from tests.credentials.test_shown import judged, removed, shape
+from tests.harness.border import World, code, subject_of
+from tests.harness.ledger import (
+    CN_AUTHORITY,
+    CREATED,
+    CUSTOMS,
+    EU_AUTHORITY,
+    IMPORTER,
+    MAKER,
+    OTHER_MAKER,
+    RECYCLER,
+    RIVAL,
+    SECOND_LIFE,
+    WORKSHOP,
+    Ledger,
+    accreditation,
+    battery,
+    make_genesis,
+    set_list,
+    set_list_digest,
+)
+
+OWN, SUCCESSOR = battery(31, "ZZ6"), battery(32, "ZZ5")
+SECOND_LIVES = (
+    "second_life.prepared_for_reuse",
+    "second_life.prepared_for_repurposing",
+    "second_life.repurposed",
+    "second_life.remanufactured",
+)
+
+
+def pack_of(ledger: Ledger, *children: Subject, maker: str = MAKER, pack: Subject | None = None) -> Subject:
+    """A waste pack whose maker committed to these children; RECYCLER may take it apart."""
+    pack = pack or battery(1)
+    ledger.happen(maker, "battery.produced", pack, children_root=children_root(children))
+    ledger.happen(maker, "battery.sold", pack, parties=(RECYCLER,))
+    ledger.happen(RECYCLER, "battery.declared_waste", pack)
+    return pack
+
+
+def taken_out_of_use(ledger: Ledger, number: int = 1) -> Subject:
+    """In use in the EU and taken out; RECYCLER and SECOND_LIFE are named."""
+    subject = in_use(ledger, number)
+    ledger.happen(WORKSHOP, "battery.swapped_out", subject, bound_asset=CAR)
+    ledger.happen(IMPORTER, "battery.sold", subject, parties=(RECYCLER,))
+    ledger.happen(IMPORTER, "battery.sold", subject, parties=(SECOND_LIFE,))
+    return subject
+
+
+def made_into(ledger: Ledger, old: Subject, new: Subject = SUCCESSOR, kind: str = SECOND_LIVES[3]) -> None:
+    ledger.run(ledger.countersigned(SECOND_LIFE, kind, old, (MAKER,), references=(new,)))
+
+
+def voided(ledger: Ledger, subject: Subject) -> None:
+    undo = ledger.standing(subject).undo
+    assert undo is not None
+    act = ledger.countersigned(
+        EU_AUTHORITY, "attestation.voided", subject, (CN_AUTHORITY,), references=(undo.attestation,)
+    )
+    ledger.run(act)
+
+
+# -- whose the children are ------------------------------------------------------------------------------
+
+
+def test_a_maker_commits_to_no_codes_of_others() -> None:
+    """
+    I5: strangers' batteries under the root of a dismantler's own pack stay their holders', unmarked, and an
+    unborn code stays its maker's; the pack is taken apart into codes of its own.
+    """
+    ledger = Ledger()
+    stock, shown, unborn = ledger.produced(2), presented(ledger, 3), battery(4)
+    before = [ledger.standing(s) for s in (stock, shown, unborn)]
+    for number, victim, answer in (
+        (1, stock, "not_responsible"),
+        (2, shown, "not_responsible"),
+        (3, unborn, "unborn"),
+    ):
+        pack = pack_of(ledger, victim, maker=RECYCLER, pack=battery(number, "ZZ6"))
+        assert ends_as(ledger, RECYCLER, "battery.dismantled", pack, references=(victim,)) == answer
+        assert ends_as(
+            ledger, RECYCLER, "battery.dismantled", pack, references=(battery(40 + number, "ZZ6"),)
+        ) == ("admitted")
+
+    assert [ledger.standing(s) for s in (stock, shown, unborn)] == before
+    assert ends_as(ledger, MAKER, "battery.produced", unborn) == "admitted"
+
+
+def test_what_a_supplier_gave_into_a_pack_goes_with_it() -> None:
+    """
+    A module of another maker that was handed over to the pack's maker is that maker's to commit to.
+    """
+    ledger = Ledger()
+    module = battery(5, "ZZ3")
+    ledger.happen(OTHER_MAKER, "battery.produced", module)
+    ledger.hand_over(OTHER_MAKER, module, MAKER)
+    pack = pack_of(ledger, module)
+    ledger.happen(RECYCLER, "battery.dismantled", pack, references=(module,))
+
+    assert ledger.standing(module).holder == RECYCLER
+    assert ledger.standing(module).producer == OTHER_MAKER
+    voided(ledger, pack)
+    assert ledger.standing(module).holder == MAKER
+
+
+def test_a_maker_that_is_gone_has_committed_all_the_same() -> None:
+    """
+    What a maker could say when it made the pack counts years later, when its accreditation is over.
+    """
+    over = CREATED + 5_000
+    gone = [
+        accreditation(MAKER, valid_until=over),
+        accreditation(RECYCLER),
+        accreditation(RECYCLER, schemes=(("gbt34014", "*"),)),
+    ]
+    ledger = Ledger(make_genesis(accreditations=gone))
+    module = battery(2)
+    pack = pack_of(ledger, module)
+    ledger.now = over + 10
+
+    assert ends_as(ledger, RECYCLER, "battery.dismantled", pack, references=(module,)) == "admitted"
+    assert ledger.standing(module).producer == MAKER
+
+
+def test_a_module_before_customs_is_nobodys_by_dismantling() -> None:
+    """
+    I4: a maker that declared a module and committed it to a pack contradicts itself; it is marked, and stays
+    with whom it was.
+    """
+    ledger = Ledger()
+    module = presented(ledger, 2)
+    pack = pack_of(ledger, module)
+    ledger.happen(RECYCLER, "battery.dismantled", pack, references=(module,))
+
+    standing = ledger.standing(module)
+    assert (standing.holder, standing.marks) == (MAKER, ("child_of_dismantled",))
+    assert standing.presentation is not None and IMPORTER in standing.named
+
+
+def test_enrolling_a_code_inside_a_pack_takes_it_from_nobody() -> None:
+    """
+    A module that its maker never put on record by itself is enrolled by a rival: who takes the pack apart has
+    it all the same. One that an authority acted on, or that is in a car, stays where it is.
+    """
+    ledger = Ledger()
+    module, official, driven = battery(2), battery(3), battery(4)
+    for subject in (module, official, driven):
+        ledger.happen(WORKSHOP, "battery.enrolled", subject)
+    ledger.happen(EU_AUTHORITY, "battery.recalled", official)
+    ledger.happen(WORKSHOP, "battery.installed", driven, bound_asset=CAR)
+    pack = pack_of(ledger, module, official, driven)
+    leaf = ledger.log.size
+    ledger.happen(RECYCLER, "battery.dismantled", pack, references=(module, official, driven))
+
+    holders = [ledger.standing(s).holder for s in (module, official, driven)]
+    assert holders == [RECYCLER, WORKSHOP, WORKSHOP]
+    assert ledger.standing(module).facts == {"own_record": leaf, "taken_out": leaf}
+    assert ledger.standing(module).enrolled is None and ledger.standing(official).enrolled is not None
+
+
+def test_an_enrolled_code_of_the_dismantlers_own_is_its_to_give() -> None:
+    """
+    A rival that enrols a code of the dismantler's own does not hold its work up; a code of somebody else that
+    a rival enrolled is the rival's.
+    """
+    ledger = Ledger()
+    subject, theirs = ledger.waste(1), battery(9)
+    for enrolled in (OWN, theirs):
+        ledger.happen(RIVAL, "battery.enrolled", enrolled)
+
+    assert ends_as(ledger, RECYCLER, "battery.dismantled", subject, references=(theirs,)) == "not_responsible"
+    assert ends_as(ledger, RECYCLER, "battery.dismantled", subject, references=(OWN,)) == "admitted"
+    assert (ledger.standing(OWN).holder, ledger.standing(OWN).producer) == (RECYCLER, RECYCLER)
+
+
+# -- what comes out of it --------------------------------------------------------------------------------
+
+
+def test_what_comes_out_of_waste_is_waste_whoever_recorded_it_before() -> None:
+    """
+    I6: recording a module before its pack is taken apart gives it no better status.
+    """
+    ledger = Ledger()
+    born, unborn = ledger.produced(2), battery(3)
+    pack = pack_of(ledger, born, unborn)
+    ledger.happen(RECYCLER, "battery.dismantled", pack, references=(born, unborn))
+
+    assert [ledger.standing(s).eu_status for s in (born, unborn)] == ["waste", "waste"]
+    voided(ledger, pack)
+    assert (ledger.standing(born).eu_status, ledger.standing(born).marks) == ("original", ())
+
+
+def test_what_comes_out_of_a_second_life_is_not_original() -> None:
+    """
+    A module on record before is what its pack became; one that had a second life of its own stays what it is.
+    """
+    ledger = Ledger()
+    old, older, module, other = ledger.waste(1), ledger.waste(2), battery(41, "ZZ5"), battery(42, "ZZ5")
+    ledger.happen(SECOND_LIFE, "battery.produced", module)
+    made_into(ledger, older, other, "second_life.prepared_for_reuse")
+    ledger.happen(SECOND_LIFE, "battery.produced", other)
+    made_into(ledger, old)
+    root = children_root([module, other])
+    ledger.happen(SECOND_LIFE, "battery.produced", SUCCESSOR, children_root=root)
+    ledger.happen(SECOND_LIFE, "market.placed", SUCCESSOR, parties=(RECYCLER, WORKSHOP))
+    ledger.hand_over(SECOND_LIFE, SUCCESSOR, MAKER)
+    ledger.happen(MAKER, "battery.installed", SUCCESSOR, bound_asset=CAR)
+    ledger.happen(MAKER, "battery.replaced", SUCCESSOR, bound_asset=CAR, references=(old,))
+    ledger.happen(MAKER, "battery.sold", SUCCESSOR, parties=(RECYCLER,))
+    ledger.happen(RECYCLER, "battery.dismantled", SUCCESSOR, references=(module, other))
+
+    assert [ledger.standing(s).eu_status for s in (module, other)] == ["remanufactured", "re-used"]
+
+
+def test_a_dismantled_pack_sent_abroad_is_waste() -> None:
+    """
+    Taken out of use, taken apart and exported as waste, the shell is waste for good; being taken apart is a
+    mark of its own.
+    """
+    ledger = Ledger()
+    subject = taken_out_of_use(ledger)
+    ledger.happen(RECYCLER, "battery.dismantled", subject, references=(OWN,))
+    assert "dismantled" in ledger.standing(subject).marks
+    ledger.happen(RECYCLER, "waste.exported", subject, parties=(IMPORTER,))
+
+    standing = ledger.standing(subject)
+    assert (standing.item_state, standing.eu_status) == ("exported", "waste")
+    assert {"dismantled", "waste"} <= set(standing.marks)
+
+
+@pytest.mark.parametrize("kind", ["battery.dismantled", *SECOND_LIVES])
+def test_what_is_lost_or_stolen_is_not_made_into_something_else(kind: str) -> None:
+    """
+    X18: neither taken apart nor made into a successor until whoever reported it says that it is found.
+    """
+    ledger = Ledger()
+    prepared = kind.startswith("second_life.prepared")
+    subject = ledger.waste(1) if prepared else taken_out_of_use(ledger)
+    by, made = (RECYCLER, OWN) if kind == "battery.dismantled" else (SECOND_LIFE, SUCCESSOR)
+    reporting = CN_AUTHORITY if prepared else EU_AUTHORITY
+    ledger.happen(reporting, "battery.reported_lost", subject)
+
+    def outcome() -> str:
+        act = ledger.countersigned(by, kind, subject, (MAKER,), references=(made,))
+        try:
+            ledger.run(act)
+        except Refusal as refusal:
+            return refusal.code
+        return "admitted"
+
+    assert outcome() == "X18"
+    ledger.happen(reporting, "battery.found", subject)
+    assert outcome() == "admitted"
+
+
+# -- what authorities set goes on ------------------------------------------------------------------------
+
+
+def test_what_binds_a_pack_binds_what_comes_out_of_it() -> None:
+    """
+    I2: a recall, its maker's as well, a refusal, a ban and a suspension by authorities reach the module, and
+    a certified end; what is no authority's, a placing and the maker's own pause, does not.
+    """
+    ledger = Ledger()
+    subject = taken_out_of_use(ledger)
+    for by in (EU_AUTHORITY, MAKER):
+        ledger.happen(by, "battery.recalled", subject)
+    ledger.happen(CN_AUTHORITY, "passport.suspended", subject, references=PASSPORT)
+    ledger.happen(EU_AUTHORITY, "passport.revoked", subject, references=PASSPORT)
+    ledger.happen(EU_AUTHORITY, "end_of_life.certified", subject, parties=(RECYCLER,))
+    ledger.happen(RECYCLER, "battery.dismantled", subject, references=(OWN,))
+
+    pack, module = ledger.standing(subject), ledger.standing(OWN)
+    assert {name: dict(kept) for name, kept in module.jurisdictions.items()} == {
+        name: dict(kept)
+        for name, kept in pack.jurisdictions.items()
+        if name in ("recalled", "suspended", "banned")
+    }
+    assert {name: sorted(kept) for name, kept in module.jurisdictions.items()} == {
+        "recalled": ["", "EU"],
+        "suspended": ["CN"],
+        "banned": ["EU"],
+    }
+    assert module.marks == ("child_of_dismantled", "end_of_life")
+
+
+def test_a_makers_own_pause_of_a_passport_is_not_handed_on() -> None:
+    """
+    An operator that paused the passport of a pack paused that document, and nothing made of the pack.
+    """
+    ledger = Ledger()
+    subject = taken_out_of_use(ledger)
+    ledger.happen(MAKER, "passport.suspended", subject, references=PASSPORT)
+    ledger.happen(RECYCLER, "battery.dismantled", subject, references=(OWN,))
+
+    assert ledger.standing(OWN).jurisdictions == {}
+
+
+def test_a_refusal_reaches_what_the_refused_battery_is_made_into() -> None:
+    """
+    Goods that customs refused do not come back as a successor until that customs lifts it there.
+    """
+    ledger = Ledger()
+    subject = presented(ledger)
+    ledger.happen(CUSTOMS, "customs.refused", subject)
+    ledger.happen(MAKER, "battery.exported", subject, parties=(RECYCLER,))
+    ledger.happen(RECYCLER, "battery.declared_waste", subject, parties=(SECOND_LIFE,))
+    made_into(ledger, subject)
+    ledger.happen(SECOND_LIFE, "battery.produced", SUCCESSOR)
+    ledger.happen(SECOND_LIFE, "battery.sold", SUCCESSOR, parties=(IMPORTER,))
+
+    assert ends_as(ledger, IMPORTER, "battery.presented", SUCCESSOR) == "refused_here"
+    ledger.happen(CUSTOMS, "customs.refusal_lifted", SUCCESSOR)
+    assert ends_as(ledger, IMPORTER, "battery.presented", SUCCESSOR) == "admitted"
+
+
+def test_what_is_inherited_is_lifted_by_who_set_it() -> None:
+    """
+    The authority that suspended, banned or recalled the pack lifts it on the module, before or after that has
+    a passport; nobody else does, and a recall that the module had of its own stays the one it had.
+    """
+    ledger = Ledger()
+    subject, own_passport = taken_out_of_use(ledger), (set_list_digest(set_list(5)),)
+    ledger.happen(RECYCLER, "battery.produced", OWN)
+    ledger.happen(RECYCLER, "passport.published", OWN, set_list=set_list(5))
+    ledger.happen(EU_AUTHORITY, "battery.recalled", OWN)
+    first = ledger.standing(OWN).setting("recalled", "EU")
+    ledger.happen(EU_AUTHORITY, "battery.recalled", subject)
+    ledger.happen(CN_AUTHORITY, "passport.suspended", subject, references=PASSPORT)
+    bare = battery(33, "ZZ6")
+    ledger.happen(RECYCLER, "battery.dismantled", subject, references=(OWN, bare))
+
+    assert ledger.standing(OWN).setting("recalled", "EU") == first
+    for heir, passport in ((OWN, own_passport), (bare, PASSPORT)):
+        lifting: dict[str, Any] = {"references": passport}
+        assert ends_as(ledger, RECYCLER, "passport.reinstated", heir, **lifting) == "not_responsible"
+        assert ends_as(ledger, CN_AUTHORITY, "passport.reinstated", heir, **lifting) == "admitted"
+        assert ends_as(ledger, EU_AUTHORITY, "battery.recall_lifted", heir) == "admitted"
+        assert ledger.standing(heir).jurisdictions == {}
+    assert ledger.standing(OWN).live
+
+
+def test_what_binds_a_battery_binds_its_successor_once() -> None:
+    """
+    Recalled and certified at its end, a battery becomes a successor that is both; voided, it is neither, and
+    what another battery it was made from brought stays.
+    """
+    ledger = Ledger()
+    old = [taken_out_of_use(ledger, 1), taken_out_of_use(ledger, 2)]
+    for subject in old:
+        ledger.happen(EU_AUTHORITY, "battery.recalled", subject)
+    ledger.happen(EU_AUTHORITY, "end_of_life.certified", old[1], parties=(SECOND_LIFE,))
+    for subject in old:
+        made_into(ledger, subject)
+    by_first = ledger.standing(old[0]).setting("recalled", "EU")
+    by_second = ledger.standing(old[1]).setting("recalled", "EU")
+    assert ledger.standing(SUCCESSOR).setting("recalled", "EU") == by_first
+    assert ledger.standing(SUCCESSOR).marks == ("end_of_life", "second_life")
+
+    voided(ledger, old[0])
+    after = ledger.standing(SUCCESSOR)
+    assert (after.setting("recalled", "EU"), after.marks) == (by_second, ("end_of_life", "second_life"))
+    assert (after.eu_status, after.predecessors) == ("remanufactured", (ledger.standing(old[1]).key,))
+
+    voided(ledger, old[1])
+    after = ledger.standing(SUCCESSOR)
+    assert (after.jurisdictions, after.marks, after.eu_status, after.voided) == ({}, (), "original", True)
+
+
+def test_voiding_gives_back_what_a_child_was() -> None:
+    """
+    A child that was certified and recalled by itself keeps that when the dismantling of its pack is voided,
+    and loses what the pack brought.
+    """
+    ledger = Ledger()
+    module = taken_out_of_use(ledger, 2)
+    ledger.hand_over(IMPORTER, module, RECYCLER)
+    ledger.happen(EU_AUTHORITY, "end_of_life.certified", module, parties=(RECYCLER,))
+    before = ledger.standing(module)
+    pack = taken_out_of_use(ledger, 1)
+    ledger.happen(EU_AUTHORITY, "battery.recalled", pack)
+    ledger.happen(EU_AUTHORITY, "end_of_life.certified", pack, parties=(RECYCLER,))
+    ledger.happen(RECYCLER, "battery.dismantled", pack, references=(module,))
+    assert ledger.standing(module).settings("recalled")
+
+    voided(ledger, pack)
+
+    after = ledger.standing(module)
+    assert (after.marks, after.jurisdictions, after.holder, after.eu_status) == (
+        before.marks,
+        before.jurisdictions,
+        RECYCLER,
+        "original",
+    )
+    assert after.parent is None and after.voided
+
+
+def test_authorities_undo_a_dismantling_whose_child_went_on() -> None:
+    """
+    A child's own record is voided first; then the act that it came of is.
+    """
+    ledger = Ledger()
+    subject = ledger.waste(1)
+    ledger.happen(RECYCLER, "battery.dismantled", subject, references=(OWN,))
+    ledger.happen(RECYCLER, "waste.exported", OWN)
+    with pytest.raises(Refusal, match="records of its own"):
+        voided(ledger, subject)
+
+    voided(ledger, OWN)
+    voided(ledger, subject)
+    assert not ledger.standing(OWN).born and ledger.standing(subject).children == ()
+
+
+# -- what an officer is told of it -----------------------------------------------------------------------
+
+CHANGE = {
+    "soh_permille": 900,
+    "soh_date": "2027-01-01",
+    "declaration_digest": "x",
+    "label_date": "2027-01-01",
+    "contract_reference": "C-1",
+}
+
+
+def _stopped_pack(w: World, stop: str) -> str:
+    """Taken out of use in the EU, and stopped by the authority there."""
+    text = removed(w, 1)
+    w.happen(IMPORTER, "battery.sold", text, {"invoice": "I"}, parties=(SECOND_LIFE,))
+    if stop == "revoked":
+        named = (w.passports[text].digest,)
+        w.happen(EU_AUTHORITY, "passport.revoked", text, {"reason": "forged"}, references=named)
+    elif stop == "recalled":
+        w.happen(EU_AUTHORITY, "battery.recalled", text, {"reason": "fire"})
+    elif stop == "certified":
+        certificate = {"certificate": "C-1", "named_party": SECOND_LIFE}
+        w.happen(EU_AUTHORITY, "end_of_life.certified", text, certificate, parties=(SECOND_LIFE,))
+    return text
+
+
+STOPS = [
+    ("", ("clear", "ok")),
+    ("recalled", ("hold", "recalled")),
+    ("certified", ("hold", "end_of_life")),
+    ("revoked", ("refuse_recommended", "publication_banned")),
+]
+
+
+@pytest.mark.parametrize(("stop", "expected"), STOPS)
+def test_a_stopped_pack_is_not_cleared_by_its_module(stop: str, expected: tuple[str, str]) -> None:
+    """
+    A pack that an authority stopped is taken apart: its module is told with what stopped the pack.
+    """
+    w = World(publishers=(MAKER, RECYCLER))
+    pack, module = _stopped_pack(w, stop), code(31, "ZZ6")
+    w.happen(
+        RECYCLER,
+        "battery.produced",
+        module,
+        {"production_date": "2026-06-03", "category": "ev"},
+    )
+    w.publish(module, w.issue(module, by=RECYCLER))
+    taken = {"facility_licence": "L", "children": [module], "fates": ["reuse"]}
+    w.happen(RECYCLER, "battery.dismantled", pack, taken, references=(subject_of(module),))
+
+    told = judged(w, module, condition="used", policy_name="recycler", head={"direction": "inland"})
+    assert shape(told) == expected
+
+
+@pytest.mark.parametrize(("stop", "expected"), STOPS[:3])
+def test_a_stopped_pack_is_not_cleared_by_its_successor(stop: str, expected: tuple[str, str]) -> None:
+    """
+    The same of what a second life makes of it; a banned one is not made into anything.
+    """
+    w = World(publishers=(MAKER, SECOND_LIFE))
+    pack, made = _stopped_pack(w, stop), code(31, "ZZ5")
+    w.happen(SECOND_LIFE, "battery.produced", made, {"production_date": "2026-06-03", "category": "ev"})
+    w.publish(made, w.issue(made, by=SECOND_LIFE))
+    act = w.ledger.countersigned(
+        SECOND_LIFE, SECOND_LIVES[3], subject_of(pack), (MAKER,), references=(subject_of(made),)
+    )
+    w.run(act)
+
+    told = judged(w, made, condition="second_life", policy_name="recycler", head={"direction": "inland"})
+    assert shape(told) == expected
