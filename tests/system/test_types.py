@@ -17,7 +17,7 @@ ALLOWED: dict[str, tuple[int, str]] = {
     "credentials/jcs": (6, "JSON itself"),
     "credentials/jsonld": (11, "contexts and documents of JSON-LD"),
     "credentials/ledger": (21, "tables of TOML; what changes in a standing, as members of `replace`"),
-    "credentials/verdicts": (12, "documents that are examined; the parameters of a check"),
+    "credentials/verdicts": (13, "documents that are examined; the parameters of a check"),
     "node/answers": (4, "documents inside answers; parameters of a condition"),
     "node/api": (46, "JSON Schema and OpenAPI; bodies as sent, before they are read"),
     "node/cli": (16, "what a node answered, or a file says"),
