@@ -18,6 +18,10 @@ WAITING_COUNT_MAX = 4_000
 WAITING_BYTES_MAX = 8 << 20
 WAITING_PER_ISSUER_MAX = 1_000
 WAITING_PER_SENDER_MAX = 1_000  # of what one peer passes on, whoever signed it
+WAITED_PER_ISSUER_PER_DAY_MAX = (
+    200_000  # as many as a ledger admits of one issuer by default: waiting is paid
+)
+DAY_S = 86_400
 AGE_MS_MAX = 3_600_000  # an attestation that cannot be proposed for an hour is given up
 RETRY_MS = 30_000  # for one that may be proposed and yet was left out of a block with room
 RECHECKS_PER_BLOCK_MAX = 256
@@ -49,6 +53,7 @@ class _Entry:
     since_ms: int
     checked_ms: int
     ready: bool = False  # check_tx says that it may be proposed
+    paid: bool = False  # it counts on its issuer's day of what waited
 
 
 class _Shelf:
@@ -100,6 +105,7 @@ class Pool:
         self._entries: dict[bytes, _Entry] = {}
         self._ready, self._waiting = _Shelf(), _Shelf()
         self._waiting_by_sender: dict[str, int] = {}
+        self._waited: tuple[int, dict[str, int]] = (0, {})  # a day, and what waited on it, by issuer
         self._passed: set[bytes] = set()  # ready, and left out of a block with room
         self._passed_until_ms = 0
         self._taken = 0  # by the block that is being stored
@@ -134,20 +140,37 @@ class Pool:
         if refusal is not None:
             return [refusal]
         entry.issuer = self._application.issuer_of(tx)
-        return self._admit(entry)
+        return self._admit(entry, time)
 
-    def _admit(self, entry: _Entry) -> list[GivenUp]:
+    def _admit(self, entry: _Entry, time: int) -> list[GivenUp]:
         of_sender = 0 if entry.sender == OWN else self._waiting_by_sender.get(entry.sender, 0)
         of_issuer = self._waiting.held_by(entry.issuer)
         crowding = of_issuer >= WAITING_PER_ISSUER_MAX or of_sender >= WAITING_PER_SENDER_MAX
         if crowding and not entry.ready:
             return [_full(entry, "too many of the same issuer or sender wait for something else")]
+        if not entry.ready and not self._pay(entry, time // DAY_S):
+            reason = (
+                "too many of the same issuer have waited for something else on this day; send it tomorrow"
+            )
+            return [GivenUp(entry.digest, "quota", reason)]
         self._put(entry)
         given_up = []
         while (victim := self._one_too_many()) is not None:
             self._take_out(victim)
             given_up.append(_full(victim, "this node has too many attestations waiting"))
         return given_up
+
+    def _pay(self, entry: _Entry, day: int) -> bool:
+        """Count what only waits on the day of its issuer, once; False: that day is used up."""
+        if day != self._waited[0]:
+            self._waited = day, {}
+        used = self._waited[1].get(entry.issuer, 0)
+        if not entry.paid and used >= WAITED_PER_ISSUER_PER_DAY_MAX:
+            return False
+        if not entry.paid:
+            self._waited[1][entry.issuer] = used + 1
+        entry.paid = True
+        return True
 
     def _one_too_many(self) -> _Entry | None:
         """What has to go while a bound is exceeded: first of what waits."""
@@ -225,7 +248,7 @@ class Pool:
                 continue  # it made room for one that was ready a moment ago
             self._take_out(entry)
             refusal = self._check(entry, now_ms, time)
-            given_up += self._admit(entry) if refusal is None else [refusal]
+            given_up += self._admit(entry, time) if refusal is None else [refusal]
         return given_up
 
     def expire(self, now_ms: int) -> list[GivenUp]:

@@ -243,7 +243,7 @@ class Ordering:
             code = effect.code if isinstance(effect, Drop) else ""
             if code in HOSTILE_ATTESTATIONS:
                 kept.append(Strike(batch.sender, code))
-            if code in HOSTILE_ATTESTATIONS or code == "pool_full":
+            if code in HOSTILE_ATTESTATIONS or code in ("pool_full", "quota"):
                 self.dropped[code] += 1  # counted, not told one by one: a flood fills no log
             else:
                 kept.append(effect)

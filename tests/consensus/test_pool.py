@@ -27,10 +27,10 @@ class Shared:
         self.pool = Pool(Ledger())
         self.given_up: list[GivenUp] = []
 
-    def add(self, name: str, after: str | None = None, sender: str = "") -> bool:
+    def add(self, name: str, after: str | None = None, sender: str = "", time: int = NOW) -> bool:
         """Whether it is kept."""
         tx = make_tx(name, after)
-        self.given_up += self.pool.add(tx, digest_of(tx), sender, 0, NOW)
+        self.given_up += self.pool.add(tx, digest_of(tx), sender, 0, time)
         return digest_of(tx) in self.pool
 
     def flood(self, issuer: str, count: int, after: str | None = "never", sender: str = "flooder") -> int:
@@ -57,6 +57,28 @@ def test_what_waits_is_bounded_per_issuer_and_far_below_what_is_ready(shared: Sh
     assert shared.add("good:2", after="good:1")
     assert bounds.WAITING_COUNT_MAX * 5 == bounds.COUNT_MAX
     assert shared.pool.by_issuer == {"evil": 10, "good": 2}
+
+
+def test_what_only_waits_is_paid_for_by_the_day(shared: Shared, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Whoever lets its attestations wait, lets them be forgotten and sends others has a number of them for one
+    day, whatever room there is; what is ready, another's, and the next day's are not touched, and one that is
+    asked about again is not counted again.
+    """
+    monkeypatch.setattr(bounds, "WAITED_PER_ISSUER_PER_DAY_MAX", 25)
+
+    kept = 0
+    for number in range(40):
+        kept += shared.add(f"evil:{number}", after="never")
+        for _ in range(3):
+            shared.given_up += shared.pool.recheck(0, NOW)
+        shared.pool.remove([digest_of(make_tx(f"evil:{number}", "never"))])
+
+    assert kept == 25
+    assert [item.code for item in shared.given_up] == ["quota"] * 15
+    assert shared.add("evil:ready")
+    assert shared.add("good:1", after="never")
+    assert shared.add("evil:tomorrow", after="never", time=NOW + bounds.DAY_S)
 
 
 def test_what_one_peer_passes_on_is_bounded_whoever_signed_it(shared: Shared) -> None:
