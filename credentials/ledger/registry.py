@@ -68,7 +68,7 @@ __all__ = [
     "standing_key",
 ]
 
-VERIFIED_MAX = 4_000  # attestations whose signature is remembered between check_tx and the block: some 12 MiB
+VERIFIED_MAX = 2_000  # attestations whose signature is remembered between check_tx and the block: some 6 MiB
 ATTEST_ROLE = "attest"
 
 

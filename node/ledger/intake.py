@@ -22,7 +22,7 @@ from node.peers.messages import (
     Status,
 )
 
-RECENT_MAX = 65_536  # attestations remembered so that a repeated one is not judged again at once
+RECENT_MAX = 16_384  # attestations remembered so that a repeated one is not judged again at once
 RECENT_S = 2.0
 
 
