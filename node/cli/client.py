@@ -5,21 +5,26 @@ from __future__ import annotations
 import json
 import ssl
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import wraps
+from http.client import HTTPException
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from node.config import DataDirectory, environment
 from node.errors import ProblemError, SetupError
-from node.peers.certificates import by_authority
-from node.peers.link import Link, LinkError, Question
+
+if TYPE_CHECKING:
+    import requests
 
 JSON = dict[str, Any]
+CONNECT_S_MAX = 10.0
 ANSWER_S_MAX = 300.0
+PART_BYTES = 64 << 10
 ANSWER_BYTES_MAX = 64 << 20
 
 Command = Callable[..., Any]
@@ -48,35 +53,79 @@ class Client:
         return value if isinstance(value, dict) else {"value": value}
 
     def _send(self, method: str, path: str, body: JSON | None, accept: str) -> bytes:
-        headers = {"accept": accept}
+        import requests  # noqa: PLC0415  (only a command that asks a node pays for it)
+
+        headers = {"accept": accept, "accept-encoding": "identity"}
         if self.key:
             headers["authorization"] = f"Bearer {self.key}"
         if body is not None:
             headers["content-type"] = "application/json"
-        own = self.certificate is not None and self.certificate.exists()
-        link = Link(self.url, [by_authority(str(self.certificate))] if own else ())
-        try:
-            question = Question(method, path, None if body is None else json.dumps(body).encode(), headers)
-            status, answer = link.ask(question, seconds_max=ANSWER_S_MAX, size_bytes_max=ANSWER_BYTES_MAX)
-        except LinkError as error:
-            raise ProblemError(502, "strange_answer", "Strange answer", str(error)) from error
-        except ssl.SSLCertVerificationError as error:
-            raise ProblemError(
+        data = None if body is None else json.dumps(body).encode()
+        with requests.Session() as session:
+            session.trust_env = False  # nobody's proxy and no .netrc between an operator and the node
+            if self.certificate is not None and self.certificate.exists():
+                session.verify = str(self.certificate)
+            try:
+                with session.request(
+                    method,
+                    self.url + path,
+                    data=data,
+                    headers=headers,
+                    timeout=(CONNECT_S_MAX, ANSWER_S_MAX),
+                    allow_redirects=False,
+                    stream=True,
+                ) as answer:
+                    status, content = answer.status_code, _content(answer)
+            except (requests.RequestException, OSError) as error:
+                raise self._failed(error) from error
+        if status >= 400:
+            raise _problem(status, content)
+        if status >= 300:
+            raise _strange(f"{self.url} answers with another address")
+        return content
+
+    def _failed(self, error: Exception) -> ProblemError:
+        """Whose fault it is that there is no answer."""
+        causes = list(_causes(error))
+        untrusted = next((c for c in causes if isinstance(c, ssl.SSLCertVerificationError)), None)
+        if untrusted is not None:
+            return ProblemError(
                 502,
                 "not_believed",
                 "Not believed",
-                f"the certificate shown at {self.url} is not believed here: {error.verify_message}. For one "
-                "on this machine give --data DIR; others need a certificate of an authority (--tls-cert)",
-            ) from error
-        except OSError as error:
-            raise ProblemError(
-                503, "unreachable", "Not reachable", f"no node answers at {self.url}: is it running?"
-            ) from error
-        finally:
-            link.close()
-        if status >= 400:
-            raise _problem(status, answer)
-        return answer
+                f"the certificate shown at {self.url} is not believed here: {untrusted.verify_message}. For "
+                "one on this machine give --data DIR; others need a certificate of an authority (--tls-cert)",
+            )
+        if any(isinstance(cause, HTTPException | ssl.SSLError) for cause in causes):
+            return _strange(f"what answers at {self.url} is no node")
+        return ProblemError(
+            503, "unreachable", "Not reachable", f"no node answers at {self.url}: is it running?"
+        )
+
+
+def _content(answer: requests.Response) -> bytes:
+    """The body as it travels, within its bounds in bytes and in time."""
+    until, content = time.monotonic() + ANSWER_S_MAX, bytearray()
+    if answer.headers.get("content-encoding", "identity") != "identity":
+        raise _strange("the answer is compressed, which nobody asked for")
+    for part in answer.iter_content(PART_BYTES):
+        content += part
+        if len(content) > ANSWER_BYTES_MAX:
+            raise _strange(f"the answer has more than {ANSWER_BYTES_MAX} bytes")
+        if time.monotonic() > until:
+            raise _strange(f"the answer takes longer than {ANSWER_S_MAX:.0f} s")
+    return bytes(content)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, and what it was raised for."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _strange(why: str) -> ProblemError:
+    return ProblemError(502, "strange_answer", "Strange answer", why)
 
 
 def _problem(status: int, body: bytes) -> ProblemError:
@@ -131,6 +180,10 @@ def connect(data: Path | None, node: str | None, key: str | None) -> Client:
 
     if not is_web_url(url):
         raise click.UsageError(f"a node is named by its URL: http://{url}, not {url}")
+    if token is not None and not (token.isascii() and token.isprintable()):
+        raise click.UsageError(
+            "a key is letters, digits and signs of ASCII, as `comity keys grant` prints it"
+        )
     return Client(url.rstrip("/"), token, None if data is None else DataDirectory(data).certificate)
 
 

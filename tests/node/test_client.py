@@ -1,0 +1,113 @@
+"""The command line's client beside servers that are no node, and an environment that is not asked."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+import pytest
+
+from node.cli import client as bounds
+from node.cli.client import Client, connect
+from node.errors import ProblemError
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n"
+
+
+@contextmanager
+def answering(answer: bytes) -> Iterator[tuple[str, list[bytes]]]:
+    """A server that says this to whoever connects; its URL, and what it was asked."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    asked: list[bytes] = []
+
+    def serve() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection:
+                asked.append(connection.recv(65_536))
+                connection.sendall(answer)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", asked
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join(5)
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "says"),
+    [
+        (b"\x00\x01 no http\r\n\r\n", "strange_answer", "is no node"),
+        (b"", "strange_answer", "is no node"),
+        (HEAD + b"Content-Length: 9\r\n\r\n{}", "strange_answer", "is no node"),
+        (HEAD + b"Content-Encoding: gzip\r\n\r\n{}", "strange_answer", "is compressed"),
+        (HEAD + b"\r\n" + b"x" * 2_000, "strange_answer", "more than 1000 bytes"),
+        (
+            b"HTTP/1.1 302 Found\r\nLocation: http://x/\r\nContent-Length: 0\r\n\r\n",
+            "strange_answer",
+            "address",
+        ),
+        (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "refused", "answered 404"),
+    ],
+    ids=["no http", "nothing", "cut", "compressed", "too much", "elsewhere", "no problem document"],
+)
+def test_what_is_no_node_is_told_as_that(
+    answer: bytes, code: str, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Whatever answers, a command ends with one sentence that says whose fault it is.
+    """
+    monkeypatch.setattr(bounds, "ANSWER_BYTES_MAX", 1_000)
+
+    with answering(answer) as (url, _), pytest.raises(ProblemError) as told:
+        Client(url, "key").get("/status")
+
+    assert told.value.code == code and says in told.value.detail
+
+
+def test_where_nobody_listens_is_told_as_that() -> None:
+    """
+    No connection: is it running?
+    """
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+
+    with pytest.raises(ProblemError, match="is it running") as told:
+        Client(url, None).get("/status")
+
+    assert told.value.code == "unreachable"
+
+
+def test_neither_proxy_nor_netrc_stands_between(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    The key that was given is the one that is sent, and it is sent to the node, whatever the environment says.
+    """
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login eve password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+
+    with answering(HEAD + b"Content-Length: 9\r\n\r\n" + b'{"a": 12}') as (url, asked):
+        assert Client(url, "the-key").post("/x", {"b": 1}) == {"a": 12}
+
+    assert b"\r\nauthorization: Bearer the-key\r\n" in asked[0]
+    assert b"\r\naccept-encoding: identity\r\n" in asked[0] and asked[0].startswith(b"POST /x HTTP/1.1\r\n")
+
+
+@pytest.mark.parametrize("key", ["caf\u00e9", "a\nb", "\u2713"])
+def test_a_key_that_cannot_be_sent_is_told_before(key: str) -> None:
+    """
+    A key that no node ever printed is the caller's mistake.
+    """
+    with pytest.raises(click.UsageError, match="a key is letters"):
+        connect(None, "http://127.0.0.1:1", key)
