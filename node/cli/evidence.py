@@ -49,7 +49,7 @@ def list_evidence(*, data: Path) -> None:
     from node.words import fault_words  # noqa: PLC0415
 
     with _ledger(DataDirectory(data)) as ledger:
-        faults = all_shown((), ledger.evidence())
+        faults = all_shown((), ledger.leaves.evidence())
         if not faults:
             click.echo("no fault of a validator is on record")
         for fault in faults:
@@ -78,7 +78,7 @@ def export(*, data: Path, digest: str, output: Path | None, passphrase_file: Pat
     genesis = verify_network(directory.network).genesis
     with _ledger(directory) as ledger:
         wanted = b64u_decode(digest, "the digest")
-        row = next((row for row in ledger.evidence() if row.digest == wanted), None)
+        row = next((row for row in ledger.leaves.evidence() if row.digest == wanted), None)
     if row is None:
         raise SetupError("no fault with that digest is on the record: see `comity evidence list`")
     made = make_credential(

@@ -222,7 +222,7 @@ class Following:
     def _look_ahead(self) -> None:
         """Before anything is signed that follows the ledger: whether it holds a statement unknown here."""
         for start, end in self._ahead():
-            rows = self._ledger.entries_concerning(self._did, (), start, end)
+            rows = self._ledger.leaves.concerning(self._did, (), start, end)
             digests = [row.digest for row in rows if row.digest is not None]
             if len(self._office.outbox.get_many(digests)) < len(digests):
                 self._suspect(UNKNOWN, whole=False)
@@ -230,7 +230,7 @@ class Following:
 
     def _follow(self, start: int, end: int) -> list[bytes]:
         """Leaves `start` to `end`, in one transaction with what they lead to."""
-        rows = self._ledger.entries_concerning(self._did, self._kinds.changing, start, end)
+        rows = self._ledger.leaves.concerning(self._did, self._kinds.changing, start, end)
         own = [row for row in rows if row.issuer == self._did and row.digest is not None]
         known = self._office.outbox.get_many([row.digest for row in own if row.digest is not None])
         unknown = [row for row in own if row.digest not in known]
@@ -294,7 +294,7 @@ class Following:
             if kept is not None:
                 self._office.outbox.receipt(db, kept[0], batch.now, -1)
             size = self._ledger.log_size()
-            rows = self._ledger.entries_concerning("", self._kinds.changing, 0, size)
+            rows = self._ledger.leaves.concerning("", self._kinds.changing, 0, size)
             self._projection.project(db, self._changed(rows))
         self._repair = False
         self._open()

@@ -105,7 +105,7 @@ class Outbox:
         while self._dropped:
             digest, reason, code = self._dropped.popleft()
             # Another validator may have proposed what the own pool gave up.
-            if not self._ledger.entries_with_digest(digest):
+            if not self._ledger.leaves.with_digest(digest):
                 given_up[digest] = digest, code, reason
         if not given_up:
             return

@@ -61,7 +61,7 @@ class Remaking:
         """{seq: what the ledger admitted}: without a gap, for the rules of the ledger allow none."""
         subject = status_subject(self._did, self._lists.url(name))
         found: dict[int, Attestation] = {}
-        for row in self._ledger.entries_of(standing_key(subject)):
+        for row in self._ledger.leaves.of(standing_key(subject)):
             entry = parse_entry(row.entry)
             update = entry.attestation.status if isinstance(entry, AdmittedEntry) else None
             if isinstance(entry, AdmittedEntry) and update is not None and update.purpose == purpose:

@@ -360,7 +360,7 @@ def _replica(
             signer=signer,
             wal=signing.wal(tip.height + 1),
             history=store.validator_history(chain.validators),
-            admitted=[row.entry for row in store.evidence()],
+            admitted=[row.entry for row in store.leaves.evidence()],
             certificates=store.certificates(HEIGHTS_REMEMBERED),
             guarded=signing.highest(),
             vote_from=signing.allowed()[0],

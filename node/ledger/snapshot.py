@@ -93,7 +93,7 @@ def _rows(ledger: LedgerStore, genesis: Genesis, tip: LedgerTip, kept: tuple[int
         for block, certificate in pairs:
             yield ["block", block, certificate]
         height += len(pairs)
-    leaves = (row.entry for start in range(0, kept[0], 1000) for row in ledger.entries_from(start, 1000))
+    leaves = (row.entry for start in range(0, kept[0], 1000) for row in ledger.leaves.since(start, 1000))
     for part in _parts(leaves, len):
         yield ["entries", part]
     for pairs in _parts(ledger.standings(), lambda pair: len(pair[0]) + len(pair[1])):

@@ -57,11 +57,11 @@ class Proofs:
     def _entry_about(self, digest: bytes) -> EntryRow | None:
         """The entry of an attestation, of its document, or of the set list a credential belongs to."""
         ledger = self._ledger
-        rows = ledger.entries_with_digest(digest) or ledger.entries_with_document(digest)
+        rows = ledger.leaves.with_digest(digest) or ledger.leaves.with_document(digest)
         if not rows:
             stored = self._office.documents.get(digest)
             if stored is not None and stored.set_digest is not None:
-                rows = ledger.entries_with_document(stored.set_digest)
+                rows = ledger.leaves.with_document(stored.set_digest)
             elif stored is not None and stored.kind == "fetched":
                 rows = self._entries_covering(stored)
         return rows[-1] if rows else None
@@ -72,7 +72,7 @@ class Proofs:
         text = about.get("id") if isinstance(about, dict) else None
         subject = self._gathering.subject_of(text) if isinstance(text, str) else None
         found = []
-        for row in self._ledger.entries_of(standing_key(subject)) if subject else ():
+        for row in self._ledger.leaves.of(standing_key(subject)) if subject else ():
             parsed = parse_entry(row.entry)
             sets = parsed.attestation.set_list if isinstance(parsed, AdmittedEntry) else None
             if sets is not None and stored.digest in sets.points.values():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from node.storage.database import VARIABLES_MAX, Database, Transaction, marks
@@ -41,15 +41,6 @@ class ItemRow:
     subject: bytes | None = None  # standing key of its battery
     namespace: str | None = None  # `scheme:namespace` of its code, which a recall may be about
     issuer: str | None = None  # of its passport, whose status lists it rests on
-
-
-@dataclass(frozen=True, slots=True)
-class ChangedRow:
-    """A line whose word is not the one it was judged with first."""
-
-    line: int
-    was: str
-    verdict: str
 
 
 _COLUMNS = (
@@ -104,51 +95,6 @@ class ConsignmentTable:
         )
 
     @staticmethod
-    def put_again(db: Transaction, consignment_id: str, item: ItemRow) -> None:
-        """The newer verdict of a line that has one; the word it had first is kept beside it."""
-        db.execute(
-            "UPDATE items SET was = CASE WHEN COALESCE(was, verdict) = ?1 THEN NULL "
-            "ELSE COALESCE(was, verdict) END, "
-            "verdict = ?1, body = ?2, issuer = ?3, stale = 0 WHERE consignment = ?4 AND line = ?5",
-            (item.verdict, item.body, item.issuer, consignment_id, item.line),
-        )
-
-    @staticmethod
-    def settle(db: Transaction, consignment_id: str, line: int) -> None:
-        """The goods of this line went their way: it keeps its verdict, whatever becomes of them."""
-        where = "WHERE consignment = ? AND line = ?"
-        db.execute(f"UPDATE items SET settled = 1, stale = 0 {where}", (consignment_id, line))
-
-    @staticmethod
-    def mark_stale(
-        db: Transaction, *, about: Mapping[str, Sequence[bytes | str]], created_after: int, mark: int = 1
-    ) -> int:
-        """Mark the open lines with one of these values in a column (subject, namespace, issuer); how many.
-
-        `mark` grows with the log. A line keeps the mark it has: whoever waits longest is judged first.
-        """
-        marked = 0
-        for column, values in about.items():
-            assert column in ("subject", "namespace", "issuer"), "a column by which lines are found"
-            for start in range(0, len(values), VARIABLES_MAX - 2):
-                part = values[start : start + VARIABLES_MAX - 2]
-                marked += db.execute(
-                    f"UPDATE items SET stale = ? WHERE {column} IN ({marks(len(part))}) AND settled = 0 "
-                    "AND stale = 0 AND consignment IN (SELECT id FROM consignments WHERE created > ?)",
-                    (mark, *part, created_after),
-                ).rowcount
-        return marked
-
-    @staticmethod
-    def mark_all_stale(db: Transaction, *, created_after: int, mark: int = 1) -> int:
-        """Mark every open line, as `mark_stale` does."""
-        return db.execute(
-            "UPDATE items SET stale = ? WHERE settled = 0 AND stale = 0 "
-            "AND consignment IN (SELECT id FROM consignments WHERE created > ?)",
-            (mark, created_after),
-        ).rowcount
-
-    @staticmethod
     def replace_item(db: Transaction, consignment_id: str, line: int, verdict: str, body: bytes) -> None:
         """Another verdict for a line that was set aside; its place in the order of judging stays."""
         db.execute(
@@ -182,38 +128,7 @@ class ConsignmentTable:
         """Done, if every line is."""
         db.execute("UPDATE consignments SET state = 'done' WHERE id = ? AND done = lines", (consignment_id,))
 
-    @staticmethod
-    def watched(db: Transaction, leaves: int) -> None:
-        """Everything in the first `leaves` leaves of the log is known to the judged lines, or marked."""
-        db.execute("INSERT OR REPLACE INTO meta VALUES ('watched', ?)", (leaves.to_bytes(8, "big"),))
-
     # -- read ----------------------------------------------------------------------------------------
-
-    def watched_until(self) -> int:
-        """The number of leaves that `watched` was told last; 0 at first."""
-        row = self._db.connection.execute("SELECT value FROM meta WHERE name = 'watched'").fetchone()
-        return 0 if row is None else int.from_bytes(row["value"], "big")
-
-    def any_judged(self) -> bool:
-        """True if there is a verdict that could grow old."""
-        return self._db.connection.execute("SELECT 1 FROM items LIMIT 1").fetchone() is not None
-
-    def stale(self, limit: int) -> list[tuple[str, int]]:
-        """(consignment, line) of lines to be judged again, of one consignment: the one that waits longest."""
-        rows = self._db.connection.execute(
-            "SELECT consignment, line FROM items WHERE stale != 0 AND consignment = (SELECT consignment "
-            "FROM items WHERE stale != 0 ORDER BY stale LIMIT 1) ORDER BY stale, line LIMIT ?",
-            (limit,),
-        )
-        return [(row["consignment"], row["line"]) for row in rows]
-
-    def changed(self, consignment_id: str) -> list[ChangedRow]:
-        """The lines whose word changed since it was given first."""
-        rows = self._db.connection.execute(
-            "SELECT line, was, verdict FROM items WHERE consignment = ? AND was IS NOT NULL ORDER BY line",
-            (consignment_id,),
-        )
-        return [ChangedRow(*row) for row in rows]
 
     def of_declaration(self, declaration: str) -> list[ConsignmentRow]:
         """What was uploaded under this declaration number, oldest first."""

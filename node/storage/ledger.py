@@ -18,9 +18,9 @@ from consensus.types import Block
 from consensus.validators import ValidatorHistory, ValidatorSet
 from node.storage.database import VARIABLES_MAX, Database, marks
 from node.storage.entries import EntryRow, LedgerTip
+from node.storage.leaves import Leaves
 from node.storage.schema_steps import LEDGER
 
-LEAVES_MAX = 1 << 53
 CACHED_MAX = 20_000  # standings, and final digests, that the engine's thread need not read again
 
 
@@ -29,6 +29,7 @@ class LedgerStore:
 
     def __init__(self, path: Path) -> None:
         self._db = Database(path, LEDGER)
+        self.leaves = Leaves(self._db)
         self.reading = self._db.reading
         self.bind = self._db.bind
         self._writer: int | None = None  # the thread that commits blocks
@@ -178,10 +179,6 @@ class LedgerStore:
         changes = [(row["height"], ValidatorSet.decode(row["members"])) for row in rows]
         return ValidatorHistory(((1, first), *changes))
 
-    def evidence(self) -> list[EntryRow]:
-        """Every fault of a validator on the record, in log order."""
-        return self._entries("type = 'evidence' ORDER BY leaf_index", ())
-
     def leaf_hashes(self) -> Iterator[bytes]:
         """All leaf hashes in order."""
         for row in self._db.connection.execute("SELECT leaf_hash FROM entries ORDER BY leaf_index"):
@@ -232,45 +229,6 @@ class LedgerStore:
         )
         return {row["subject"]: row["value"] for row in rows}
 
-    def entries_of(
-        self, subject: bytes, newest: int | None = None, before: int | None = None
-    ) -> list[EntryRow]:
-        """The timeline of a subject, in log order; or the `newest` entries of it, `before` a leaf."""
-        if newest is None:
-            return self._entries("subject = ? ORDER BY leaf_index", (subject,))
-        end = LEAVES_MAX if before is None else before
-        rows = self._entries(
-            "subject = ? AND leaf_index < ? ORDER BY leaf_index DESC LIMIT ?", (subject, end, newest)
-        )
-        return rows[::-1]
-
-    def count_of(self, subject: bytes) -> int:
-        """How many entries a subject has."""
-        row = self._db.connection.execute("SELECT COUNT(*) AS n FROM entries WHERE subject = ?", (subject,))
-        return int(row.fetchone()["n"])
-
-    def entries_concerning(
-        self, issuer: str, kinds: Sequence[str], leaf_min: int, leaf_end: int
-    ) -> list[EntryRow]:
-        """Leaves in a range that are of this issuer or of one of these kinds, in log order."""
-        condition = f"leaf_index >= ? AND leaf_index < ? AND (issuer = ? OR kind IN ({marks(len(kinds))}))"
-        return self._entries(f"{condition} ORDER BY leaf_index", (leaf_min, leaf_end, issuer, *kinds))
-
-    def entries_with_digest(self, digest: bytes) -> list[EntryRow]:
-        """Entries of the attestation with this digest: one, or none."""
-        return self._entries("digest = ? ORDER BY leaf_index", (digest,))
-
-    def entries_with_document(self, document_digest: bytes) -> list[EntryRow]:
-        """Entries whose attestation is about this document."""
-        return self._entries("document_digest = ? ORDER BY leaf_index", (document_digest,))
-
-    def entries_from(self, leaf_index: int, limit: int) -> list[EntryRow]:
-        return self._entries("leaf_index >= ? ORDER BY leaf_index LIMIT ?", (leaf_index, limit))
-
-    def entry(self, leaf_index: int) -> EntryRow | None:
-        found = self._entries("leaf_index = ?", (leaf_index,))
-        return found[0] if found else None
-
     def notes(self) -> Iterator[tuple[int, int, str, str]]:
         """(size, time, first note, newest note) of every checkpoint, by size."""
         rows = self._db.connection.execute(
@@ -292,14 +250,6 @@ class LedgerStore:
             "SELECT first_note FROM checkpoints WHERE size > ? ORDER BY size LIMIT 1", (leaf_index,)
         ).fetchone()
         return None if row is None else str(row["first_note"])
-
-    def _entries(self, condition: str, values: Sequence[object]) -> list[EntryRow]:
-        rows = self._db.connection.execute(
-            "SELECT entry, leaf_hash, type, kind, issuer, subject, digest, document_digest, rule, winner, "
-            f"leaf_index, height FROM entries WHERE {condition}",
-            values,
-        )
-        return [EntryRow(*row) for row in rows]
 
 
 class Adoption:

@@ -18,6 +18,7 @@ from node.storage.documents import DocumentTable
 from node.storage.findings import FindingTable
 from node.storage.issuances import IssuanceTable
 from node.storage.outbox import OutboxTable
+from node.storage.overtaken import OvertakenLines
 from node.storage.schema_steps import OFFICE
 from node.storage.status import StatusTable
 
@@ -38,6 +39,7 @@ class OfficeStore:
         self.issuances = IssuanceTable(self._db)
         self.status = StatusTable(self._db)
         self.consignments = ConsignmentTable(self._db)
+        self.overtaken = OvertakenLines(self._db)
         self.access = AccessTable(self._db)
         self.aside = AsideTable(self._db)
         self.audit = AuditTable(self._db)

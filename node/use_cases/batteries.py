@@ -145,7 +145,7 @@ class Batteries:
         about = self._issuing.signing.subject(found)
         with self._ledger.reading(), self._office.reading():
             view = self._gathering.ledger_view(about, found.canonical, RECORDS_SHOWN, before)
-            total = self._ledger.count_of(standing_key(about))
+            total = self._ledger.leaves.count_of(standing_key(about))
             network = self._gathering.network_view({})
             record = Record.read(view, network.governance)
             standing = view.standing
@@ -174,7 +174,7 @@ class Batteries:
         passport = standing.passport if standing is not None else None
         if passport is None or any(a.digest == passport.attestation for a in published):
             return []
-        row = self._ledger.entry(passport.leaf_index)
+        row = self._ledger.leaves.at(passport.leaf_index)
         entry = parse_entry(row.entry) if row is not None else None
         return [entry.attestation] if isinstance(entry, AdmittedEntry) else []
 

@@ -194,7 +194,7 @@ class Overview:
                 "cosigned_size": kept[0] if kept else 0,
             },
             "withheld": self.engine.withheld,
-            "evidence": all_shown(self.engine.evidence(), self.ledger.evidence()),
+            "evidence": all_shown(self.engine.evidence(), self.ledger.leaves.evidence()),
             "outbox": self.office.outbox.counts(),
             "pool": self.engine.pool_size,
             "open_api": self.open_api,

@@ -94,7 +94,7 @@ class RecordDesk:
     def entries(self, start: int, limit: int = 50) -> list[EntryAnswer]:
         """Entries of the log from an index on."""
         found: list[EntryAnswer] = []
-        rows = self._ledger.entries_from(start, limit)
+        rows = self._ledger.leaves.since(start, limit)
         times = self._ledger.block_times(row.height for row in rows)
         for row in rows:
             # Named as it was called when the entry was written.

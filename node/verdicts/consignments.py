@@ -115,7 +115,7 @@ class Consignments:
             )
             self._office.audit.put(db, now, client, "consignment.sent", f"{made}: {lines} lines")
             # Before it can be found: whoever finds it need not read it again.
-            self._judging.hand_on(made, parsed, manifest["lines"])
+            self._judging.manifests.hand_on(made, parsed, manifest["lines"])
         self._judging.wake()
         log.moment("consignment", id=made, lines=lines)
         return self.show(made, limit=0)
@@ -142,7 +142,7 @@ class Consignments:
         total = sum(n for word, n in counts.items() if verdicts is None or word in verdicts)
         bodies = [] if limit == 0 else table.items(consignment_id, verdicts, limit, offset)
         items = [_listed(orjson.loads(body)) for body in bodies]
-        changed = table.changed(consignment_id)
+        changed = self._office.overtaken.changed(consignment_id)
         same = table.of_declaration(row.declaration) if row.declaration else []
         return {
             **self._shown(row, counts, items, total),

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +22,7 @@ import orjson
 
 from credentials.verdicts.clearance import ItemVerdict, clear_item
 from credentials.verdicts.evidence import At, Policy
-from credentials.verdicts.manifest import Line, Manifest, ManifestContext
+from credentials.verdicts.manifest import Line, ManifestContext
 from credentials.verdicts.verdict import Conclusion, Verdict
 from credentials.verdicts.verdict_record import ItemRecord
 from credentials.verdicts.words import UNDECIDED
@@ -30,11 +30,11 @@ from node import log
 from node.storage.consignments import ConsignmentRow
 from node.storage.office import OfficeStore
 from node.transient_faults import PASSING, sentence
+from node.verdicts.manifests import Manifests, Pair
 from node.verdicts.sources import Gathering, Reading
 from node.verdicts.watching import Watching
 
 JSON = dict[str, Any]
-Pair = tuple[Line, Mapping[str, Any]]  # a line as parsed, and as sent
 BATCH_LINES = 8  # fetched for together, stored together
 FEW_LINES = 64  # a consignment of so few does not wait for a larger one
 TURNS_OF_A_LOOK = 4  # one turn of so many is for lines that the ledger has overtaken, however much waits
@@ -43,15 +43,6 @@ SCAN_POLL_S = 0.001
 SCAN_WAIT_S_MAX = 0.05  # per line: scans without pause do not stop a job
 WAIT_S = 5.0
 LINE, CONSIGNMENT = "line", "consignment"  # what is set aside
-
-
-@dataclass(frozen=True, slots=True)
-class ReadManifest:
-    """A manifest as it was read: what its lines say of each other, and each line as parsed and as sent."""
-
-    id: str  # of the consignment
-    context: ManifestContext
-    pairs: list[Pair]
 
 
 @dataclass(slots=True)
@@ -77,17 +68,11 @@ class Judging:
         self._job: _Job | None = None
         self._few: _Job | None = None  # a small one, beside a large one
         self._turns = 0
-        self._manifest: ReadManifest | None = None  # the last one read: many turns are about the same
-        self._handed: ReadManifest | None = None  # by whoever took one in
+        self.manifests = Manifests(office, gathering.tables.identifiers)
         self._woken = threading.Event()
         self._stopping = threading.Event()
         self._scans = 0  # verdicts that somebody waits for right now
         self._scans_lock = threading.Lock()
-
-    def hand_on(self, consignment_id: str, manifest: Manifest, lines: Sequence[Mapping[str, Any]]) -> None:
-        """A manifest that is being stored, as it was read for that; one at most is kept until its turn."""
-        if self._handed is None:
-            self._handed = self._manifest_of(consignment_id, manifest, lines)
 
     def wake(self) -> None:
         """There may be something to judge."""
@@ -129,7 +114,7 @@ class Judging:
         if self._turns % TURNS_OF_A_LOOK == 0 and self._look():
             return
         if not (self._work_off_few() | self._work_off()) and not self._look():
-            self._manifest = self._handed = None
+            self.manifests.forget()
             self._woken.wait(WAIT_S)
             self._woken.clear()
 
@@ -171,7 +156,7 @@ class Judging:
     def _open(self, row: ConsignmentRow) -> _Job | None:
         """Read a manifest; one that cannot be read any more is set aside as a whole."""
         try:
-            manifest = self._read(row.id)
+            manifest = self.manifests.read(row.id)
         except PASSING:
             raise
         except Exception as error:
@@ -184,23 +169,6 @@ class Judging:
         with self._office.writing() as db:
             self._office.consignments.put_state(db, row.id, "running" if waiting else "done")
         return _Job(row, manifest.context, waiting, max(done.values(), default=0))
-
-    def _read(self, consignment_id: str) -> ReadManifest:
-        """A manifest from disk, unless it was handed on or was the last one read: it never changes."""
-        handed = self._handed
-        if handed is not None and handed.id == consignment_id:
-            self._manifest, self._handed = handed, None
-        if self._manifest is None or self._manifest.id != consignment_id:
-            self._manifest = None  # never two of them at once
-            value = orjson.loads(self._office.consignments.manifest(consignment_id))
-            self._manifest = self._manifest_of(consignment_id, Manifest.parse(value), value["lines"])
-        return self._manifest
-
-    def _manifest_of(
-        self, consignment_id: str, manifest: Manifest, lines: Sequence[Mapping[str, Any]]
-    ) -> ReadManifest:
-        context = ManifestContext.of(manifest, self._gathering.tables.identifiers)
-        return ReadManifest(consignment_id, context, list(zip(manifest.lines, lines, strict=True)))
 
     def _judge_batch(self, job: _Job) -> None:
         """The next few lines: fetched for together, on disk together, or judged again in the next turn."""
@@ -231,12 +199,12 @@ class Judging:
     def _judge_overtaken(self) -> bool:
         """Judge a few lines again of which the ledger has learned more (I9); True if there were any."""
         table = self._office.consignments
-        stale = table.stale(BATCH_LINES)
+        stale = self._office.overtaken.stale(BATCH_LINES)
         if not stale:
             return False
         row = table.get(stale[0][0])
         assert row is not None, "consignments are never deleted"
-        manifest = self._read(row.id)
+        manifest = self.manifests.read(row.id)
         numbers = {line for _, line in stale}
         part = [pair for pair in manifest.pairs if pair[0].line in numbers]
         judged = self._judged(part, row, manifest.context)
@@ -318,7 +286,7 @@ class Judging:
         consignment_id, _, number = ref.rpartition("/")
         row = self._office.consignments.get(consignment_id)
         assert row is not None, "consignments are never deleted"
-        manifest = self._read(consignment_id)
+        manifest = self.manifests.read(consignment_id)
         pair = next(pair for pair in manifest.pairs if pair[0].line == int(number))
         ((verdict, error),) = self._judged([pair], row, manifest.context)
         with self._office.writing() as db:

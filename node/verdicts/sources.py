@@ -171,7 +171,7 @@ class Gathering:
         key = standing_key(about)
         claims, recalls = claims_key(key), standing_key(recall_subject(about.scheme, about.namespace))
         records = self._ledger.records((key, claims, recalls))
-        rows = self._ledger.entries_of(key, newest, before)
+        rows = self._ledger.leaves.of(key, newest, before)
         times = self._ledger.block_times(row.height for row in rows)
         lost = [(r.height, r.digest) for r in rows if r.type == "refused" and r.digest is not None]
         standing = Standing.decode(records[key]) if key in records else None

@@ -47,7 +47,7 @@ class Watching:
 
     def look(self) -> bool:
         """Mark what the newest leaves are about; True if there may be more of them."""
-        table = self._office.consignments
+        table = self._office.overtaken
         begin, size = table.watched_until(), self._ledger.log_size()
         if begin >= size:
             return False
@@ -56,7 +56,7 @@ class Watching:
                 table.watched(db, size)
             return False
         with self._ledger.reading():
-            rows = self._ledger.entries_from(begin, LEAVES_AT_ONCE)
+            rows = self._ledger.leaves.since(begin, LEAVES_AT_ONCE)
             about = self._about(rows)
         mark, since = begin + len(rows), int(time.time()) - OPEN_S
         with self._office.writing() as db:
@@ -114,8 +114,8 @@ class Watching:
 
     def keep(self, db: Any, consignment_id: str, verdict: ItemRecord) -> None:
         """Store the newer verdict of a line, with the word it had before; a settled line keeps its own."""
-        table, line = self._office.consignments, verdict["line"]
-        stored = table.item(consignment_id, line)
+        table, line = self._office.overtaken, verdict["line"]
+        stored = self._office.consignments.item(consignment_id, line)
         before = orjson.loads(stored) if stored is not None else {}
         if self._released_since(verdict["battery"], before.get("height", 0)):
             table.settle(db, consignment_id, line)
@@ -133,7 +133,7 @@ class Watching:
         """True if customs here released the battery after `height`: the line's goods went their way."""
         standing = self._gathering.standing_of(battery)
         released = standing.setting("released", self._policy.jurisdiction) if standing is not None else None
-        entry = self._ledger.entry(released.leaf_index) if released is not None else None
+        entry = self._ledger.leaves.at(released.leaf_index) if released is not None else None
         return entry is not None and entry.height > height
 
 

@@ -566,9 +566,9 @@ def test_engines_find_rival_checkpoints_and_record_them(genesis: Genesis, tmp_pa
         nodes[0].engine.peer_items(liar, [[ITEM_COSIGNATURE, size, root, log_line, line]])
 
     guilty = [liar, other] if role == "log" else [liar]
-    network.wait("the record", lambda: all(len(n.ledger.evidence()) >= len(guilty) for n in nodes))
+    network.wait("the record", lambda: all(len(n.ledger.leaves.evidence()) >= len(guilty) for n in nodes))
     for node in nodes:
-        accused = [FaultEvidence.decode(row.entry).validator for row in node.ledger.evidence()]
+        accused = [FaultEvidence.decode(row.entry).validator for row in node.ledger.leaves.evidence()]
         assert sorted(accused) == sorted(guilty)
         assert node.engine.withheld is None or node.did == other
         node.stop()

@@ -251,6 +251,6 @@ def test_sets_are_on_disk_by_height(tmp_path: Path) -> None:
     history = ledger.validator_history(first)
     assert [history.at(height) for height in (1, 2, 3, 9)] == [first, first, changed, changed]
     assert ledger.certificates(16) == [b"certificate 1", b"certificate 2"]
-    [row] = ledger.evidence()
+    [row] = ledger.leaves.evidence()
     assert (row.entry, row.digest, row.kind) == (fault.encode(), fault.id, "double_prevote")
     ledger.close()

@@ -210,7 +210,7 @@ def test_four_engines_decide_store_and_cosign(network: Network) -> None:
     roots = {node.tree.root() for node in nodes}
     assert len(roots) == 1
     for node in nodes:
-        assert node.ledger.entry(0).entry == data  # type: ignore[union-attr]
+        assert node.ledger.leaves.at(0).entry == data  # type: ignore[union-attr]
         size, text = node.ledger.checkpoint() or (0, "")
         assert size == node.tree.size == 2
         assert len(policy.cosigned(SignedNote.parse(text))) >= 3
@@ -256,7 +256,7 @@ def test_a_stopped_network_takes_up_where_it_was(genesis: Genesis, tmp_path: Pat
     network.submit(last)
     nodes = list(network.links.nodes.values())
     digest = sha256(last).digest()
-    network.wait("the last", lambda: all(node.ledger.entries_with_digest(digest) for node in nodes))
+    network.wait("the last", lambda: all(node.ledger.leaves.with_digest(digest) for node in nodes))
     network.wait("one height", lambda: len(network.heights()) == 1)
 
     assert len({node.tree.root() for node in network.links.nodes.values()}) == 1

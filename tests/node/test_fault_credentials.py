@@ -76,7 +76,7 @@ def recorded(node: LiveNode, data: Path, genesis: Genesis) -> dict[str, FaultEvi
     assert len(found) == 3
     engine = node.service.engine
     engine.peer_items(DID, [[ITEM_CONSENSUS, evidence.encode()] for evidence in found.values()])
-    node.wait(lambda: len(node.service.stores.ledger.evidence()) == 3, "the record")
+    node.wait(lambda: len(node.service.stores.ledger.leaves.evidence()) == 3, "the record")
     return found
 
 
@@ -101,7 +101,7 @@ def test_the_record_holds_each_fault_once(node: LiveNode, recorded: dict[str, Fa
     A fault that a peer tells is a leaf of the log; told again, it stays one.
     """
     node.service.engine.peer_items(DID, [[ITEM_CONSENSUS, recorded["double"].encode()]] * 3)
-    rows = node.service.stores.ledger.evidence()
+    rows = node.service.stores.ledger.leaves.evidence()
 
     assert {row.entry for row in rows} == {evidence.encode() for evidence in recorded.values()}
     assert {row.digest for row in rows} == {evidence.id for evidence in recorded.values()}

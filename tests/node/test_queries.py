@@ -357,9 +357,9 @@ def test_a_manifest_is_read_once_however_often_its_lines_are_judged_again(tmp_pa
             while service.consignments.show(made, limit=0)["state"] != "done":
                 service.judging.turn()
         with office.writing() as db:
-            marked = office.consignments.mark_stale(db, about={"issuer": [DID]}, created_after=0)
+            marked = office.overtaken.mark_stale(db, about={"issuer": [DID]}, created_after=0)
         with calls() as again:
-            while office.consignments.stale(1):
+            while office.overtaken.stale(1):
                 service.judging.turn()
     finally:
         service.stop()

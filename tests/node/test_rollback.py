@@ -316,7 +316,7 @@ def test_an_engine_without_its_signing_db_does_not_vote(genesis: Genesis, tmp_pa
     assert node.engine.withheld is None
     assert node.signing.wal(0) != []
     for other in list(network.links.nodes.values()):
-        assert other.ledger.evidence() == [] and other.engine.evidence() == []
+        assert other.ledger.leaves.evidence() == [] and other.engine.evidence() == []
         assert other.supervisor.failure is None
         other.stop()
 

@@ -15,7 +15,7 @@ import pytest
 from credentials.verdicts.clearance import clear_item as proper
 from node.access.keys import AT_THE_MACHINE
 from node.verdicts import consignments as bounds
-from node.verdicts import judging
+from node.verdicts import judging, manifests
 from node.web.sample import sample_claims
 from tests.harness.support_service import CODE, LiveNode, live_node, manifest
 
@@ -116,17 +116,17 @@ def test_a_manifest_that_cannot_be_read_any_more_is_set_aside_as_a_whole(
     """
     A stored manifest whose reading raises does not stop the manifests behind it.
     """
-    proper = judging.Judging._read
+    proper = manifests.Manifests.read
     poisoned: list[str] = []
 
-    def poison(self: judging.Judging, consignment_id: str) -> Any:
+    def poison(self: manifests.Manifests, consignment_id: str) -> Any:
         if not poisoned:
             poisoned.append(consignment_id)
         if consignment_id in poisoned:
             raise KeyError("planted")
         return proper(self, consignment_id)
 
-    monkeypatch.setattr(judging.Judging, "_read", poison)
+    monkeypatch.setattr(manifests.Manifests, "read", poison)
     first = node.post_json("/consignments", manifest()).get_json()["id"]
     second = node.post_json("/consignments", another(1)).get_json()["id"]
     judged(node, second)

@@ -148,11 +148,11 @@ def test_entries_are_found_by_what_they_are_about(ledger: LedgerStore) -> None:
     commit(ledger, 1, [row(0, subject=b"s", digest=b"d0", document_digest=b"x"), row(1, type="block")])
     commit(ledger, 2, [row(2, subject=b"s", digest=b"d2"), row(3, type="block")])
 
-    assert [(e.leaf_index, e.height) for e in ledger.entries_of(b"s")] == [(0, 1), (2, 2)]
-    assert [e.leaf_index for e in ledger.entries_with_digest(b"d2")] == [2]
-    assert [e.leaf_index for e in ledger.entries_with_document(b"x")] == [0]
+    assert [(e.leaf_index, e.height) for e in ledger.leaves.of(b"s")] == [(0, 1), (2, 2)]
+    assert [e.leaf_index for e in ledger.leaves.with_digest(b"d2")] == [2]
+    assert [e.leaf_index for e in ledger.leaves.with_document(b"x")] == [0]
     assert list(ledger.leaf_hashes()) == [row(n).leaf_hash for n in range(4)]
-    assert [e.leaf_index for e in ledger.entries_from(2, 10)] == [2, 3]
+    assert [e.leaf_index for e in ledger.leaves.since(2, 10)] == [2, 3]
 
 
 def test_one_read_transaction_sees_one_state(ledger: LedgerStore) -> None:

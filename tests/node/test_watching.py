@@ -79,7 +79,7 @@ def test_what_happens_to_a_pack_wakes_the_lines_of_what_came_of_it(node: LiveNod
     """
     child, pack, successor, old = 11, 12, 14, 13
     issue(node, child)
-    rows = [row for row in node.service.stores.ledger.entries_from(0, 99) if row.kind == "passport.published"]
+    rows = [row for row in node.service.stores.ledger.leaves.since(0, 99) if row.kind == "passport.published"]
     entry = parse_entry(rows[-1].entry)
     assert isinstance(entry, AdmittedEntry)
     about = entry.attestation.subject
@@ -130,9 +130,7 @@ def test_a_line_is_settled_by_its_release_and_by_nothing_else(node: LiveNode) ->
     node.wait(lambda: item(node, line)["reason"] == "recalled", "the recall")
     attest(node, "battery.declared_waste", released, reason="worn")
     node.wait(
-        lambda: (
-            node.service.stores.office.consignments.watched_until() >= node.service.stores.ledger.log_size()
-        ),
+        lambda: node.service.stores.office.overtaken.watched_until() >= node.service.stores.ledger.log_size(),
         "the watch",
     )
 
@@ -165,9 +163,9 @@ def test_a_small_consignment_does_not_wait_for_a_large_one(tmp_path: Path) -> No
             service.judging.turn()
         large, small = sent("26NLLARGE", LARGE), sent("26NLSMALL", 1)
         with office.writing() as db:
-            office.consignments.mark_all_stale(db, created_after=0)
+            office.overtaken.mark_all_stale(db, created_after=0)
         turns = 0
-        while not done(small) or office.consignments.stale(1):
+        while not done(small) or office.overtaken.stale(1):
             service.judging.turn()
             turns += 1
         assert turns < 8 and done(large) < LARGE / 2

@@ -1,0 +1,66 @@
+"""The leaves of the log, found by what they are about (`ledger.db`, table entries)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from node.storage.database import Database, marks
+from node.storage.entries import EntryRow
+
+LEAVES_MAX = 1 << 53
+
+
+class Leaves:
+    """Reads leaves; those who commit blocks write them (`ledger.py`)."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def of(self, subject: bytes, newest: int | None = None, before: int | None = None) -> list[EntryRow]:
+        """The timeline of a subject, in log order; or the `newest` entries of it, `before` a leaf."""
+        if newest is None:
+            return self._select("subject = ? ORDER BY leaf_index", (subject,))
+        end = LEAVES_MAX if before is None else before
+        rows = self._select(
+            "subject = ? AND leaf_index < ? ORDER BY leaf_index DESC LIMIT ?", (subject, end, newest)
+        )
+        return rows[::-1]
+
+    def count_of(self, subject: bytes) -> int:
+        """How many entries a subject has."""
+        row = self._db.connection.execute("SELECT COUNT(*) AS n FROM entries WHERE subject = ?", (subject,))
+        return int(row.fetchone()["n"])
+
+    def concerning(self, issuer: str, kinds: Sequence[str], leaf_min: int, leaf_end: int) -> list[EntryRow]:
+        """Leaves in a range that are of this issuer or of one of these kinds, in log order."""
+        condition = f"leaf_index >= ? AND leaf_index < ? AND (issuer = ? OR kind IN ({marks(len(kinds))}))"
+        return self._select(f"{condition} ORDER BY leaf_index", (leaf_min, leaf_end, issuer, *kinds))
+
+    def with_digest(self, digest: bytes) -> list[EntryRow]:
+        """Entries of the attestation with this digest: one, or none."""
+        return self._select("digest = ? ORDER BY leaf_index", (digest,))
+
+    def with_document(self, document_digest: bytes) -> list[EntryRow]:
+        """Entries whose attestation is about this document."""
+        return self._select("document_digest = ? ORDER BY leaf_index", (document_digest,))
+
+    def since(self, leaf_index: int, limit: int) -> list[EntryRow]:
+        """The leaves from this one on, so many at most."""
+        return self._select("leaf_index >= ? ORDER BY leaf_index LIMIT ?", (leaf_index, limit))
+
+    def at(self, leaf_index: int) -> EntryRow | None:
+        """One leaf."""
+        found = self._select("leaf_index = ?", (leaf_index,))
+        return found[0] if found else None
+
+    def evidence(self) -> list[EntryRow]:
+        """Every fault of a validator on the record, in log order."""
+        return self._select("type = 'evidence' ORDER BY leaf_index", ())
+
+    def _select(self, condition: str, values: Sequence[object]) -> list[EntryRow]:
+        rows = self._db.connection.execute(
+            "SELECT entry, leaf_hash, type, kind, issuer, subject, digest, document_digest, rule, winner, "
+            f"leaf_index, height FROM entries WHERE {condition}",
+            values,
+        )
+        return [EntryRow(*row) for row in rows]
