@@ -16,15 +16,19 @@ from typing import Any
 
 import pytest
 
+from consensus.application import Refusal
 from credentials.errors import CredentialError
 from credentials.ledger.recognition import Effect, Recognition
-from credentials.verdicts.evidence import Policy
+from credentials.verdicts.evidence import At, Missing, MissingReason, Policy
 from credentials.verdicts.manifest import Line, Manifest, ManifestContext
-from tests.credentials.test_clearance import in_network, recognised_world
+from credentials.verdicts.verifier import verify
+from tests.credentials.test_clearance import in_network
 from tests.credentials.test_pinned_verdicts import pinned
+from tests.credentials.test_shown import VIN, installed
 from tests.harness.border import (
     CONFIG,
     DECLARATION,
+    LAW_DATE,
     World,
     claims_of,
     code,
@@ -34,7 +38,15 @@ from tests.harness.border import (
     tables,
     used_pack,
 )
-from tests.harness.ledger import CREATED, EU_AUTHORITY, MAKER
+from tests.harness.ledger import (
+    CN_AUTHORITY,
+    CREATED,
+    EU_AUTHORITY,
+    MAKER,
+    Ledger,
+    accreditations,
+    make_genesis,
+)
 from tests.harness.pinned import kept, lines, write
 from tests.harness.spoiled import spoiled
 
@@ -48,9 +60,27 @@ NETWORKS: tuple[dict[str, Any], ...] = (
 )
 
 
+def fixed(**genesis: Any) -> World:
+    """A world whose network id is not that of its genesis: a word of a table would change every digest."""
+    return World(Ledger(replace(make_genesis(**genesis), network_id=bytes(32))))
+
+
+def recognised(effect: Effect) -> Recognition:
+    """What the Chinese authority makes of an importer's record of a used export."""
+    return Recognition(
+        authority=CN_AUTHORITY,
+        jurisdiction="CN",
+        issuer="*",
+        rows=policy("authority-cn").recognition_rows,
+        effect=effect,
+        legal_basis="x",
+        valid_from=CREATED,
+    )
+
+
 def limits() -> Iterator[str]:
     """Each limit of policy and evidence, at it and one beyond."""
-    w = World()
+    w = fixed()
     text, rules = w.new(1), policy("customs-eu")
     shown = [dict(w.passports[text].credentials[1])]
 
@@ -97,14 +127,14 @@ def limits() -> Iterator[str]:
 def recognitions() -> Iterator[str]:
     """A recognition of each effect, its age and its interval from both sides, under each policy that asks."""
     for effect in Effect:
-        w = recognised_world(effect)
+        w = fixed(recognitions=[recognised(effect)])
         text = used_pack(w, 1)
         for name in ("customs-eu", "authority-cn", "authority-eu"):
             for changes in NETWORKS:
                 evidence = in_network(**changes)(w, text, w.evidence(text))
                 found = w.judge(text, policy_name=name, condition="used", evidence=evidence)
                 yield pinned(f"{effect.value} | {name} | {' '.join(changes)}", found.as_dict())
-    w = World()
+    w = fixed()
     text = w.new(1)
     for rule in policy("customs-eu").recognition_rows:
         cases: dict[str, dict[str, Any]] = {
@@ -130,7 +160,7 @@ def recognitions() -> Iterator[str]:
 def without_a_part() -> Iterator[str]:
     """Each part of each table taken away: what rests on it is not made, and nothing else changes."""
     for situation in ("new", "used"):
-        w = World()
+        w = fixed()
         text = w.new(1) if situation == "new" else used_pack(w, 1)
         for table in fields(tables()):
             if table.name in ("reasons", "crosswalk"):
@@ -148,9 +178,82 @@ def without_a_part() -> Iterator[str]:
                 yield pinned(f"{situation} without {table.name}.{part}", found)
 
 
+def alone() -> Iterator[str]:
+    """Documents without a line, of every kind, under each policy, before and after what ends a passport."""
+    w = fixed()
+    text = used_pack(w, 1)
+    sets = {f"set {point}": dict(document) for point, document in w.passports[text].credentials.items()}
+    events = {
+        d["credentialSubject"]["event"]: d for d in w.documents.values() if "event" in d["credentialSubject"]
+    }
+    changed = {**sets["set 1"], "validFrom": "2027-01-01T00:00:00Z"}
+    shown = {**sets, **events, "a changed set": changed, "a list": dict(next(iter(w.lists.values())))}
+    shown["nothing"] = {}
+    never = dict(w.issue(text, version=2).credentials[1])
+    for then in ("now", "a year on", "recalled", "revoked"):
+        if then == "recalled":
+            w.happen(MAKER, "battery.recalled", text, {"reason": "cells"})
+        if then == "revoked":
+            w.revoke(text)
+        at = At(LAW_DATE, w.now + (365 * DAY_S if then == "a year on" else 0))
+        for name, document in {**shown, "a set that nobody attested": never}.items():
+            for policy_name in ("customs-eu", "authority-cn", "importer-eu", "recycler"):
+                evidence = w.evidence(text, shown=[document])
+                found = verify(document, evidence, policy(policy_name), at).as_dict()
+                yield pinned(f"{name} | {policy_name} | {then}", found)
+        less = replace(w.evidence(text, shown=[sets["set 1"]]), subjects={})
+        yield pinned(f"no subject | {then}", verify(sets["set 1"], less, policy("customs-eu"), at).as_dict())
+    yield from intervals()
+
+
+def intervals() -> Iterator[str]:
+    """A maker whose licence ended around the day on which it published, and a document judged later."""
+    for ended in (-11, -10, -9, 0, 1, 10, 11, 20, 21, 30, 31, 40, 10_000):
+        made = CREATED + 1_000 + ended
+        kept = [a if a.participant != MAKER else replace(a, valid_until=made) for a in accreditations()]
+        w = fixed(accreditations=kept)
+        try:
+            text = w.new(1)
+        except (Refusal, AssertionError):
+            continue
+        document = dict(w.passports[text].credentials[1])
+        evidence = w.evidence(text, shown=[document])
+        found = verify(document, evidence, policy("customs-eu"), At(LAW_DATE, w.now)).as_dict()
+        yield pinned(f"licence ended at {ended}", found)
+        yield pinned(f"licence ended at {ended}, on a line", w.judge(text, shown=[document]).as_dict())
+
+
+def beside_a_line() -> Iterator[str]:
+    """A line of an installed battery with and without its vehicle's subject, and with each set withheld."""
+    w = fixed()
+    text = installed(w, 1)
+    for vin in (VIN, "1HGBH41JXMN109187"):
+        evidence = w.evidence(text, vin=vin)
+        for name, subjects in {
+            "known": evidence.subjects,
+            "vehicle not known": {k: v for k, v in evidence.subjects.items() if k != vin},
+        }.items():
+            found = w.judge(text, evidence=replace(evidence, subjects=subjects), goods="in_vehicle", vin=vin)
+            yield pinned(f"{vin} | {name}", found.as_dict())
+    w = fixed()
+    text = w.new(1)
+    sets = {point: dict(d) for point, d in w.passports[text].credentials.items()}
+    for reason in MissingReason:
+        for gone in ((1,), (2,), (1, 2), (1, 2, 3, 4)):
+            evidence = w.evidence(text, points=(1, 2, 3, 4))
+            documents = {**evidence.documents, **{point: Missing(reason, MAKER, w.now) for point in gone}}
+            for show in ((), (2,), (1, 3), (1, 2, 3, 4)):
+                presented = tuple(sets[point] for point in show)
+                changed = replace(evidence, documents=documents, presented=presented)
+                for policy_name in ("customs-eu", "authority-eu"):
+                    found = w.judge(text, shown=presented, evidence=changed, policy_name=policy_name)
+                    name = f"{reason.value} {gone} shown {show} | {policy_name}"
+                    yield pinned(name, found.as_dict())
+
+
 def values() -> Iterator[str]:
     """A passport with one of its values left out or another, signed and published so."""
-    w = World()
+    w = fixed()
     claims = claims_of(1)
     watched = {name: claims[name] for name in ("GeneralProductInformation",)}
     ways = ("left out", ": 0", ": 'x'", ": {}")
@@ -206,6 +309,8 @@ SECTIONS: dict[str, Callable[[], Iterator[str]]] = {
     "limits": limits,
     "recognitions": recognitions,
     "without a part": without_a_part,
+    "alone": alone,
+    "beside a line": beside_a_line,
     "values": values,
     "manifests": lambda: lines(manifests()),
 }
