@@ -24,7 +24,7 @@ from credentials.verdicts.manifest import Line, Manifest, ManifestContext
 from credentials.verdicts.verifier import verify
 from tests.credentials.test_clearance import in_network
 from tests.credentials.test_pinned_verdicts import pinned
-from tests.credentials.test_shown import VIN, installed
+from tests.credentials.test_shown import VIN, installed, waste
 from tests.harness.border import (
     CONFIG,
     DECLARATION,
@@ -204,6 +204,23 @@ def alone() -> Iterator[str]:
         less = replace(w.evidence(text, shown=[sets["set 1"]]), subjects={})
         yield pinned(f"no subject | {then}", verify(sets["set 1"], less, policy("customs-eu"), at).as_dict())
     yield from intervals()
+    yield from measured()
+
+
+def measured() -> Iterator[str]:
+    """A used battery whose state of health was never measured, or so long ago; and no ledger at all."""
+    for name in ("measured", "never measured"):
+        w = fixed()
+        text = used_pack(w, 1) if name == "measured" else waste(w, 1)
+        document = dict(w.passports[text].credentials[1])
+        evidence = w.evidence(text, shown=[document])
+        for days in (None, 0, 1, 5):
+            asked = replace(policy("customs-eu"), soh_age_days_max=days)
+            for later in (-60, 0, DAY_S - 60, DAY_S, 5 * DAY_S + 60):
+                found = verify(document, evidence, asked, At(LAW_DATE, w.now + later)).as_dict()
+                yield pinned(f"{name}, at most {days} days, + {later}", found)
+        blind = replace(evidence, ledger=None)
+        yield pinned(f"{name}, no ledger", verify(document, blind, asked, At(LAW_DATE, w.now)).as_dict())
 
 
 def intervals() -> Iterator[str]:
