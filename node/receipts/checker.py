@@ -60,43 +60,43 @@ def verify_file(path: Path, policy: LogPolicy) -> VerifiedReceipt:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class Meaning:
     """What the entry of a receipt is: only of an admitted attestation does a receipt prove the statement."""
 
     admitted: bool
     words: str
 
 
-def what_it_says(entry: bytes) -> Said:
+def what_it_says(entry: bytes) -> Meaning:
     """The entry in words: an attestation with kind, issuer, battery and time; a refusal with its rule; ..."""
     try:
         found = parse_entry(entry)
     except CredentialError as error:
-        return Said(False, f"an entry that this version cannot read ({error})")
+        return Meaning(False, f"an entry that this version cannot read ({error})")
     match found:
         case AdmittedEntry(attestation):
             at = datetime.fromtimestamp(attestation.event_time, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
             about = _subject(attestation.subject)
-            return Said(True, f"admitted: {attestation.kind} by {attestation.issuer}, about {about}, of {at}")
+            return Meaning(True, f"admitted: {attestation.kind} by {attestation.issuer}, about {about}, of {at}")
         case ClaimEntry(attestation):
-            return Said(
+            return Meaning(
                 False,
                 f"proof that {attestation.issuer} CLAIMED {attestation.kind} about "
                 f"{_subject(attestation.subject)}: it had no right over it, and nothing follows from that",
             )
         case RefusedEntry():
-            return Said(
+            return Meaning(
                 False,
                 f"proof that the statement {b64u(found.digest)} by {found.issuer}, about "
                 f"{_subject(found.subject)}, was REFUSED by {found.rule}: entry {found.winner_leaf_index} "
                 "came first",
             )
         case BlockEntry():
-            return Said(False, f"the record of block {found.height}: no statement about a battery")
+            return Meaning(False, f"the record of block {found.height}: no statement about a battery")
         case EvidenceEntry(evidence):
-            return Said(False, f"the record of a fault of {evidence.validator}: no statement about a battery")
+            return Meaning(False, f"the record of a fault of {evidence.validator}: no statement about a battery")
         case PolicyEntry():
-            return Said(False, "a log policy: no statement about a battery")
+            return Meaning(False, "a log policy: no statement about a battery")
 
 
 def _subject(about: Subject) -> str:
