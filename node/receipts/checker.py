@@ -77,7 +77,8 @@ def what_it_says(entry: bytes) -> Meaning:
         case AdmittedEntry(attestation):
             at = datetime.fromtimestamp(attestation.event_time, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
             about = _subject(attestation.subject)
-            return Meaning(True, f"admitted: {attestation.kind} by {attestation.issuer}, about {about}, of {at}")
+            told = f"admitted: {attestation.kind} by {attestation.issuer}, about {about}, of {at}"
+            return Meaning(True, told)
         case ClaimEntry(attestation):
             return Meaning(
                 False,
@@ -94,7 +95,8 @@ def what_it_says(entry: bytes) -> Meaning:
         case BlockEntry():
             return Meaning(False, f"the record of block {found.height}: no statement about a battery")
         case EvidenceEntry(evidence):
-            return Meaning(False, f"the record of a fault of {evidence.validator}: no statement about a battery")
+            told = f"the record of a fault of {evidence.validator}: no statement about a battery"
+            return Meaning(False, told)
         case PolicyEntry():
             return Meaning(False, "a log policy: no statement about a battery")
 
