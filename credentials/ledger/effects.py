@@ -57,7 +57,8 @@ def _axes(standing: Standing, attestation: Attestation, context: Context) -> dic
     event, effects = context.event, context.event.effects
     to: dict[str, Any] = {}
     if event.to is not None:
-        to["item_state"] = event.to
+        held = event.to_in_vehicle if standing.bound is not None else None
+        to["item_state"] = held or event.to
         to["last_event_time"] = attestation.event_time
     if effects.fact is not None:
         to["facts"] = {**standing.facts, effects.fact: context.leaf_index}

@@ -143,6 +143,7 @@ class Event:
     basis: str = ""
     note: str = ""
     battery_event: bool = True
+    to_in_vehicle: str | None = None  # `to` of a battery that a vehicle holds
 
     @property
     def ledger_members(self) -> tuple[Member, ...]:

@@ -46,9 +46,9 @@ _KNOWN = (
 )
 _REQUIRED = "version states initial roles officials marks settings schemes events exclusivity"
 _EVENT_KNOWN = (
-    "type from to attesters speaks countersigned_by requires_passport_from irreversible marks marks_in_use "
-    "custody place names sets lifts members ledger_members guards effects duties needs duty "
-    "basis note"
+    "type from to to_in_vehicle attesters speaks countersigned_by requires_passport_from irreversible "
+    "marks marks_in_use custody place names sets lifts members ledger_members guards effects duties needs "
+    "duty basis note"
 )
 
 
@@ -113,14 +113,16 @@ def _transitions(value: object) -> dict[str, tuple[str, ...]]:
 def _event(row: Mapping[str, Any], words: _Words) -> Event:
     _keys(row, _EVENT_KNOWN.split(), _EVENT_REQUIRED, "an event")
     name = _text(row["type"], "type")
-    to = row.get("to")
-    if to is not None and (type(to) is not str or to not in words.states):
-        raise rules_invalid(f"{name}: {to!r} is no state")
+    to, to_in_vehicle = row.get("to"), row.get("to_in_vehicle")
+    for state in (to, to_in_vehicle):
+        if state is not None and (type(state) is not str or state not in words.states):
+            raise rules_invalid(f"{name}: {state!r} is no state")
     passport_from = row.get("requires_passport_from")
     event = Event(
         type=name,
         from_states=frozenset(_words(row["from"], {**words.states, ANY: ""}, f"{name} from")),
         to=to,
+        to_in_vehicle=to_in_vehicle,
         attesters=_words(row["attesters"], {**words.roles, ANY: ""}, f"{name} attesters"),
         members=_members(name, row["members"], row.get("ledger_members", {})),
         guards=_words(row.get("guards", []), words.rules, f"{name} guards"),

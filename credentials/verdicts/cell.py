@@ -40,7 +40,7 @@ def cell_of(table: ShownAs, standing: Standing, inquiry: Inquiry, declared: Decl
         lineage.add("disputed")
     uses = set(_uses(table, standing, inquiry))
     return {
-        "state": standing.item_state,
+        "state": _state(standing, inquiry),
         "eu_status": standing.eu_status,
         "publication": _publication(standing, inquiry),
         "use": max(uses, key=table.words["use"].index, default="unused"),
@@ -54,6 +54,15 @@ def cell_of(table: ShownAs, standing: Standing, inquiry: Inquiry, declared: Decl
         "condition": declared.condition or NOT_GIVEN,
         "direction": declared.direction,
     }
+
+
+def _state(standing: Standing, inquiry: Inquiry) -> str:
+    """The item state; a battery that travels in its vehicle is in it, wherever the vehicle is (D630)."""
+    rule = inquiry.evidence.network.tables.verdicts.get("events", {}).get("inItsVehicle")
+    if rule is None or standing.bound is None or standing.item_state not in rule["states"]:
+        return standing.item_state
+    state: str = rule["as"]
+    return state
 
 
 def _publication(standing: Standing, inquiry: Inquiry) -> str:

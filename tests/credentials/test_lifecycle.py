@@ -139,6 +139,8 @@ MALFORMED: dict[str, Change] = {
     "event member": lambda t: t["events"][0].update(colour="red"),
     "state": lambda t: t["events"][0].update(to="heaven"),
     "from": lambda t: t["events"][0].update({"from": ["heaven"]}),
+    "to in a vehicle": lambda t: t["events"][0].update(to_in_vehicle="heaven"),
+    "to in a vehicle, no text": lambda t: t["events"][0].update(to_in_vehicle=7),
     "attester": lambda t: t["events"][0].update(attesters=["king"]),
     "guard": lambda t: t["events"][0].update(guards=["X99"]),
     "holder": lambda t: t["events"][0].update(holder="anybody"),

@@ -26,6 +26,7 @@ from tests.harness.ledger import (
     SECOND_LIFE,
     WORKSHOP,
 )
+from tests.harness.opinion.omission import leave_out
 
 HISTORIES, STEPS, OMISSIONS_MAX, SEED = 40, 9, 12, 20261126
 VIN = "ZZ9DEM0E0T0000039"
@@ -213,3 +214,29 @@ def test_leaving_out_what_remains_shown_never_gives_a_better_word(
         print(f"\nomissions: {dict(counted)} of {HISTORIES} histories, seed {SEED}")
     assert counted["compared"] > 8
     assert not better, better[0]
+
+
+@pytest.mark.check
+def test_silence_about_what_a_long_history_shows_never_pays(capsys: pytest.CaptureFixture[str]) -> None:
+    """
+    I6, in 250 seeded histories of three batteries, as the opinion walks them: each statement that a later one
+    presupposes or shows is left out, and no battery it was about gets a better word.
+    """
+    count = leave_out(range(250), 200)
+
+    with capsys.disabled():
+        print(f"omissions: {count}", end=" ")
+    assert count.words > 500
+    assert not count.better, count.better[0]
+
+
+@pytest.mark.long
+def test_silence_never_pays_in_many_long_histories(capsys: pytest.CaptureFixture[str]) -> None:
+    """
+    The same in 4,000 histories, each battery shown in a dozen ways.
+    """
+    count = leave_out(range(1_000, 5_000), 200, views=12)
+
+    with capsys.disabled():
+        print(f"omissions: {count}", end=" ")
+    assert not count.better, count.better[0]

@@ -525,6 +525,77 @@ def test_a_scan_says_in_which_direction() -> None:
     assert told("import") == ("undecided", "waste_shipment_not_checked")
 
 
+def in_new_car(w: World, serial: int) -> str:
+    """Installed by the vehicle's maker in China, exported in its car and declared in the EU."""
+    text = code(serial)
+    w.run(w.ledger.attest(MAKER, "battery.produced", subject_of(text)))
+    w.publish(text)
+    w.happen(MAKER, "battery.sold", text, {"invoice": "1"}, parties=(WORKSHOP,))
+    w.happen(WORKSHOP, "battery.installed", text, {"vin": VIN}, bound_asset=subject_of(VIN))
+    w.happen(MAKER, "battery.exported", text, {"commodity_code": "8703800000"}, parties=(IMPORTER,))
+    w.happen(IMPORTER, "battery.presented", text, PRESENTED)
+    return text
+
+
+CAR_LINE = {"goods": "in_vehicle", "commodity_code": "8703800000", "vin": VIN, "mass_kg": None}
+
+
+def test_a_battery_travels_in_its_new_car() -> None:
+    """
+    Exported, presented, released and placed in its car, it is clear as new inside it at every step, and
+    installed again once it is placed.
+    """
+    w = World()
+    text = in_new_car(w, 1)
+    said = [shape(judged(w, text, **CAR_LINE))]
+    w.happen(CUSTOMS, "customs.released", text, {"basis": "registry_check"})
+    said.append(shape(judged(w, text, **CAR_LINE)))
+    w.happen(IMPORTER, "market.placed", text, {"art_41_checked": True})
+    said.append(shape(judged(w, text, direction="inland", **CAR_LINE)))
+
+    standing = w.ledger.standing(subject_of(text))
+    assert said == [("clear", "ok")] * 3
+    assert standing.bound_asset is not None
+    assert (standing.item_state, standing.bound_asset.h) == ("installed", subject_of(VIN).h)
+
+
+@pytest.mark.parametrize("released", [False, True])
+def test_a_battery_that_travels_in_its_car_is_no_loose_one(released: bool) -> None:
+    """
+    L07: on record in a car that is before customs or released, it is not shown loose, new or used, nor in
+    another car.
+    """
+    w = World()
+    text = in_new_car(w, 1)
+    if released:
+        w.happen(CUSTOMS, "customs.released", text, {"basis": "registry_check"})
+
+    for condition in ("new", "used"):
+        told = judged(w, text, condition=condition)
+        assert told["verdict"] == "hold"
+        assert check(told, "standing.state")[0]["reason"] == "installed_on_record"
+    assert shape(judged(w, text, **CAR_LINE | {"vin": "ZZ9DEM0E0T0000047"})) == ("hold", "vin_other")
+
+
+def test_a_car_before_customs_is_stopped_as_any_goods() -> None:
+    """
+    Suspended, refused, or released under another declaration: its battery is held for that, not as used.
+    """
+    w = World()
+    suspended, refused, twice = (in_new_car(w, n) for n in (1, 2, 3))
+    w.happen(CUSTOMS, "customs.suspended", suspended, {"ground": "26(e)"})
+    w.happen(CUSTOMS, "customs.refused", refused, {"conclusion": "c", "endorsement": "e"})
+    w.happen(CUSTOMS, "customs.released", twice, {"basis": "registry_check"})
+
+    held = judged(w, suspended, **CAR_LINE)
+    other = judged(w, twice, head={"declaration": "26NLOTHER00001"}, **CAR_LINE)
+
+    assert shape(held) == ("hold", "release_suspended")
+    assert check(held, "new_not_used")[0]["outcome"] == "pass"
+    assert shape(judged(w, refused, **CAR_LINE)) == ("refuse_recommended", "release_refused")
+    assert shape(other) == ("hold", "second_presentation")
+
+
 def test_an_enrolled_battery_is_never_clear_as_new() -> None:
     """
     I5: origin not on record: held as new.

@@ -35,6 +35,7 @@ class Given:
     digest: str
     credential_id: str
     entries: dict[str, tuple[str, int]]  # purpose -> (name of the list, index)
+    credential: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -132,7 +133,7 @@ class Maker:
             e["statusPurpose"]: (e["statusListCredential"].rpartition("/")[2], int(e["statusListIndex"]))
             for e in document["credentialStatus"]
         }
-        given = Given(code, made["digest"], document["id"], entries)
+        given = Given(code, made["digest"], document["id"], entries, document)
         self.given.append(given)
         return given
 
@@ -159,6 +160,11 @@ class Maker:
         standing = self.up.batteries.battery(given.code)["standing"]
         passport = standing["passport"] if standing else None
         return str(passport["status"]) if passport and passport["digest"] == given.digest else None
+
+    def verified(self, given: Given) -> set[str]:
+        """What the VC-API says of its status: revoked, suspended, or nothing."""
+        checks = self.up.vc_api.verify_credential(given.credential).checks
+        return {check.reason for check in checks} & {"revoked", "suspended"}
 
     def listed(self, given: Given) -> dict[str, bool]:
         """The bits of the lists that are served."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from random import Random
 
@@ -259,6 +260,65 @@ def test_api_ledger_and_list_agree_after_every_sequence(node: Maker, seed: int) 
         node.wait_quiet()
         agree(node)
     print(f"seed {seed}: {len(done)} steps, {serial} passports, {len(copies)} copies")
+
+
+STEPS = ("revoked", "suspended", "reinstated", "corrected", "restored")
+DEPTH = 3
+
+
+@pytest.mark.check
+@pytest.mark.parametrize(
+    "restores",
+    list(product((False, True), repeat=DEPTH)),
+    ids=lambda places: "-".join("restore" if p else "act" for p in places),
+)
+def test_ledger_api_and_list_agree_after_each_sequence_of_three(
+    node: Maker, restores: tuple[bool, ...]
+) -> None:
+    """
+    Exhaustive to depth three: each sequence of revoke, suspend, reinstate, correct and restore from backup, a
+    passport for each sequence; after each step ledger, status API and the list served say the same.
+    """
+    sequences = list(
+        product(*[("restored",) if restored else STEPS[:-1] for restored in restores])
+    )  # those that restore at these places
+    node.start()
+    given = [node.issue(serial) for serial in range(1, len(sequences) + 1)]
+    node.wait_quiet()
+    node.stop()
+    backup = node.keep("backup", "office.db")
+    node.start()
+    last: dict[str, str] = {}
+
+    for place, restored in enumerate(restores):
+        if restored:
+            node.stop()
+            node.put_back(backup, "office.db")
+            node.start()
+            node.wait_open()
+        else:
+            for passport, sequence in zip(given, sequences, strict=True):
+                one_step(node, passport, sequence[place], last)
+        node.wait_quiet()
+        agree(node)
+        for passport in given:
+            status = node.on_ledger(passport)
+            assert node.verified(passport) == {status} - {"live", None}, (passport, status)
+    print(f"{len(sequences)} sequences with restores at {restores}")
+
+
+def one_step(node: Maker, given: Given, step: str, last: dict[str, str]) -> None:
+    """One act about a passport; correcting takes back its last one, or its publication."""
+    if step != "corrected":
+        last[given.code] = node.act(given, step)
+        return
+    digest = last.get(given.code, given.digest)
+    try:
+        node.up.passports.attest(
+            "attestation.corrected", given.code, {"attestation_digest": digest, "reason": "a test"}
+        )
+    except ProblemError as refused:
+        assert refused.status in (400, 409, 422), refused.detail
 
 
 def by_api(node: Maker, given: Given, random: Random) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from .law import SECOND_LIVES, Act, Archive
 from .parties import (
+    CAR_MAKER,
     CN_AUTHORITY,
     CN_CUSTOMS,
     EU_AUTHORITY,
@@ -21,7 +22,7 @@ from .parties import (
 
 OURS, THEIRS = "26NLTEST000001", "26NLTEST000002"
 CAR = "ZZ9DEM0E0T0000039"
-EVERYBODY = tuple(PARTIES)
+EVERYBODY = tuple(did for did in PARTIES if did != CAR_MAKER)  # it is in the trades alone
 AUTHORITIES = (CN_AUTHORITY, EU_AUTHORITY)
 CUSTOMS = (EU_CUSTOMS, CN_CUSTOMS)
 RIGHTFUL = (MAKER, HOLDER, CN_AUTHORITY, EU_CUSTOMS)

@@ -153,6 +153,39 @@ def _judge(stage: Stage, archive: Archive, battery: str, history: tuple[Act, ...
             )
 
 
+# A whole life, so that one statement shows another: each event as often as any.
+LIVES = (
+    *BIRTH, *BORDER, *USE, *WASTE, *SECOND_LIVES, "battery.dismantled", "battery.replaced",
+    "vehicle.registered", "vehicle.sold", "vehicle.scrapped", "recycling.completed",
+    "passport.revoked", "passport.ban_lifted",
+)  # fmt: skip
+
+
+def _lives(rng: random.Random, archive: Archive) -> Act:
+    """One act of a whole life, by somebody whom the law lets say it."""
+    while True:
+        event, battery = rng.choice(LIVES), rng.choice(BATTERIES)
+        acts = [a for a in acts_of(event, battery, archive, BATTERIES) if may_speak(archive, a)]
+        if acts:
+            return rng.choice(acts)
+
+
+def recorded(seed: int, steps: int, start: Stage) -> tuple[Act, ...]:
+    """The acts of a seeded history that rightful parties made and that were recorded; nothing is judged."""
+    rng, stage, archive = random.Random(seed), start.fork(), Archive()
+    history: tuple[Act, ...] = ()
+    for _ in range(steps):
+        act = _lives(rng, archive)
+        if not stage.accredited(act):
+            continue
+        outcome, step = stage.would(act)
+        if outcome == STATE:
+            history = (*history, act)
+            stage.take(act, step)
+            archive = after(archive, act)
+    return history
+
+
 def many(seeds: range, steps: int) -> Walks:
     """One history per seed."""
     walks, start = Walks(), Stage.new()

@@ -268,7 +268,8 @@ def _named(file: File, act: Act) -> File:
 
 
 def _exported(file: File, act: Act) -> File:
-    return replace(_named(file, act), place=None, also=frozenset(), vehicle=None, border=act.event)
+    # A battery in a vehicle leaves with it, and stays in it.
+    return replace(_named(file, act), place=None, also=frozenset(), border=act.event)
 
 
 def before_whom(act: Act) -> str:

@@ -8,6 +8,7 @@ MAKER = "did:web:maker.example"
 RIVAL = "did:web:other-maker.example"
 STRANGER = "did:web:workshop.example"
 HOLDER = "did:web:importer.example"
+CAR_MAKER = "did:web:vehicle-maker.example"
 CN_AUTHORITY = "did:web:cn-authority.example"
 EU_AUTHORITY = "did:web:eu-authority.example"
 CN_CUSTOMS = "did:web:cn-customs.example"
@@ -35,6 +36,7 @@ PARTIES: dict[str, Party] = {
     RIVAL: Party("rival", "EU", ("manufacturer", "importer", "exporter", "distributor"), ("ZZ3",)),
     STRANGER: Party("stranger", "EU", TRADES),
     HOLDER: Party("holder", "EU", ("importer", "distributor", *TRADES)),
+    CAR_MAKER: Party("car maker", "CN", ("vehicle_manufacturer",)),
     CN_AUTHORITY: Party("authority CN", "CN", ("authority", "customs_origin", "registration_authority")),
     EU_AUTHORITY: Party("authority EU", "EU", ("authority", "market_surveillance", "registration_authority")),
     CN_CUSTOMS: Party("customs CN", "CN", ("customs",)),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from .alphabet import CAR, OURS, THEIRS
 from .law import Act
 from .parties import (
+    CAR_MAKER,
     CN_AUTHORITY,
     CN_CUSTOMS,
     EU_AUTHORITY,
@@ -68,6 +69,19 @@ BACK_HOME = act(HOLDER, "battery.exported", MAKER)
 MADE_IN_EU = (
     act(RIVAL, "battery.produced", about=EUROPEAN),
     act(RIVAL, "passport.published", about=EUROPEAN, version=1),
+)
+
+IN_NEW_CAR = (
+    *MADE,
+    act(MAKER, "battery.handed_over", CAR_MAKER, countersigned=(CAR_MAKER,)),
+    act(CAR_MAKER, "battery.installed", vehicle=CAR),
+    act(CAR_MAKER, "battery.exported", HOLDER),
+    DECLARED[-1],
+)
+CAR_ON_MARKET = (
+    *IN_NEW_CAR,
+    act(EU_CUSTOMS, "customs.released"),
+    act(HOLDER, "market.placed", STRANGER),
 )
 
 TRADES = (
@@ -136,6 +150,26 @@ TRADES = (
         "in its first car",
         IN_USE,
         (seen("new", **IN_CAR, **INLAND), seen("used", **IN_CAR, **INLAND), seen("new", **IN_CAR, **OUT)),
+    ),
+    Trade("a new car from China, with its battery", IN_NEW_CAR, (seen("new", **IN_CAR),)),
+    Trade(
+        "a new car from China, on the market",
+        CAR_ON_MARKET,
+        (seen("new", **IN_CAR, **INLAND), seen("used", **IN_CAR, **INLAND)),
+    ),
+    Trade(
+        "a car from China, registered, its battery taken out",
+        (
+            *CAR_ON_MARKET,
+            act(EU_AUTHORITY, "vehicle.registered", vehicle=CAR),
+            act(STRANGER, "battery.swapped_out", vehicle=CAR),
+        ),
+        (seen("used", **INLAND),),
+    ),
+    Trade(
+        "a used car leaves with its battery",
+        (*IN_USE, BACK_HOME),
+        (seen("used", **IN_CAR, **OUT), seen("used", **IN_CAR, **TO_CN)),
     ),
     Trade("out of its car", TAKEN_OUT, (seen("used", **INLAND), seen("return", "undecided", **OUT))),
     Trade(
