@@ -37,6 +37,8 @@ _GS1_QUALIFIERS = ("22", "10", "21")  # consumer variant, lot, serial: in this o
 _GS1_CANONICAL = "https://id.gs1.org/01/"
 _URN = "urn:comity:item:"
 _LABEL_MARK = "I"  # before the VIN on a label
+_CODE_CHARACTERS = 24  # of a GB/T 34014 code
+_MAKER_CHARACTERS = 3  # with which it begins
 _CODE_CHARACTERS_MAX = 40  # of what can have been meant as a code
 _MEANT = {"O": "0", "Q": "0", "I": "1"}  # what a letter that no code has was read from
 _DECLARATION = UPPER_AND_DIGITS | frozenset("-/")
@@ -197,6 +199,56 @@ def canonical_declaration_number(text: str) -> str:
             f"at most {DECLARATION_CHARACTERS_MAX}, such as 26NLRTM7DEMO000066."
         )
     return number
+
+
+def canonical_namespace(scheme: str, text: str) -> str:
+    """The one text of the namespace of a maker's codes, or `identifier_invalid`."""
+    namespace = joined(text) if scheme == "uri" else upper(joined(text))
+    if (
+        scheme == "gbt34014"
+        and len(namespace) == _MAKER_CHARACTERS
+        and UPPER_AND_DIGITS.issuperset(namespace)
+    ):
+        return namespace
+    if scheme == "gs1" and 3 < len(namespace) < 13 and DIGITS.issuperset(namespace):
+        return namespace
+    if scheme == "uri":
+        return canonical_did(namespace)
+    _invalid(
+        f"{shown(text)} is no namespace of codes: three capitals and digits of the maker (gbt34014), the "
+        "digits of a GS1 company prefix (gs1), or the DID of the issuer (uri)."
+    )
+
+
+def canonical_beginning(scheme: str, namespace: str, text: str) -> str:
+    """The one text of the beginning of codes of one namespace, or `identifier_invalid`: no code begins so.
+
+    What is compared with it is a canonical code. A GS1 Digital Link is written with any host, or as the
+    beginning of a GTIN of 14 digits alone.
+    """
+    if scheme == "gbt34014":
+        beginning = upper(joined(text))
+        fits = UPPER_AND_DIGITS.issuperset(beginning) and len(beginning) <= _CODE_CHARACTERS
+        head = namespace
+    elif scheme == "gs1":
+        rest = joined(text).rpartition("/01/")[2]  # of a link, or the GTIN alone
+        gtin, slash, tail = rest.partition("/")
+        fits = DIGITS.issuperset(gtin) and 1 <= len(gtin) <= 14 and (not slash or len(gtin) == 14)
+        fits = fits and (not slash or "21/".startswith(tail[:3])) and _GS1_SERIAL.issuperset(tail[3:])
+        beginning, head = _GS1_CANONICAL + rest, _GS1_CANONICAL + gtin[:1] + namespace
+    else:
+        beginning = joined(text)
+        fits, head = beginning.isascii(), ""
+    if not fits or not (beginning.startswith(head) or head.startswith(beginning)):
+        _no_code_begins(text, namespace)
+    return beginning
+
+
+def _no_code_begins(text: str, namespace: str) -> NoReturn:
+    _invalid(
+        f"No code of {shown(namespace)} begins with {shown(text)}: write the beginning as it stands on the "
+        "label (a GTIN with its 14 digits)."
+    )
 
 
 def canonical_did(text: str) -> str:

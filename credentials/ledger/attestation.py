@@ -44,6 +44,7 @@ from credentials.ledger.payload import (
     matching,
     read_countersignatures,
     read_criteria,
+    read_day,
     read_did,
     read_digest,
     read_digests,
@@ -120,6 +121,7 @@ class Attestation:
     children_root: bytes | None = None
     expires: int | None = None
     criteria: Criteria | None = None
+    produced_on: int | None = None  # the first second of the day
     governance: None = None
     message: Sign1 | None = field(default=None, repr=False, compare=False)
 
@@ -189,6 +191,7 @@ def draft_attestation(
     children_root: bytes | None = None,
     expires: int | None = None,
     criteria: Criteria | None = None,
+    produced_on: int | None = None,
 ) -> Attestation:
     """An attestation that is not signed yet: what a countersigning party reads and signs."""
     return Attestation(
@@ -214,6 +217,7 @@ def draft_attestation(
         children_root=children_root,
         expires=expires,
         criteria=criteria,
+        produced_on=produced_on,
     )
 
 
@@ -303,6 +307,7 @@ def parse_attestation(data: bytes) -> Attestation:
         children_root=read_digest(delta[3], "children root") if 3 in delta else None,
         expires=read_time(delta[13], "expires") if 13 in delta else None,
         criteria=read_criteria(delta[14]) if 14 in delta else None,
+        produced_on=read_day(delta[15], "the day of production") if 15 in delta else None,
         message=message,
     )
 
@@ -336,6 +341,7 @@ def _delta(draft: Attestation) -> dict[int, Any]:
         12: draft.set_list.value if draft.set_list else None,
         13: draft.expires,
         14: draft.criteria.value if draft.criteria else None,
+        15: draft.produced_on,
     }
     return {key: value for key, value in delta.items() if value is not None and value not in ([], {})}
 

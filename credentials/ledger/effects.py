@@ -95,6 +95,7 @@ def _origin(standing: Standing, attestation: Attestation, context: Context, voic
             "producer": issuer,
             "responsible": issuer,
             "production_time": attestation.event_time,
+            "produced_on": attestation.produced_on,
             "children_root": attestation.children_root,
         }
     if effects.enrols:

@@ -28,6 +28,7 @@ from credentials.errors import CredentialError
 ANY = "*"
 LEDGER_FIELDS = frozenset(
     {"bound_asset", "parties", "references", "quantities", "children_root", "set_list", "status", "criteria"}
+    | {"produced_on"}
 )
 MEMBER_TYPES = frozenset(
     {"text", "texts", "date", "integer", "boolean", "digest", "identifier", "identifiers", "did", "vin"}

@@ -4,7 +4,8 @@
              5: [parties], 6: [[kid, countersignature]], 7: [list digest, purpose, seq, previous / null],
              9: {quantity in state units: int}, 10: [references: digest / subject],
              11: [scheme, namespace, H], 12: ["comity/sets/v1", version, {point: digest}],
-             13: expires, 14: [[beginnings of codes], produced from / null, produced until / null]}
+             13: expires, 14: [[beginnings of codes], produced from / null, produced until / null],
+             15: first second (UTC) of the day of production}
 
 An empty member is absent. 8 (governance) is reserved and refused until validator-set changes are built.
 A party is a DID, or `eori:` or `uscc:` with the number of one without a node.
@@ -13,7 +14,7 @@ A party is a DID, or `eori:` or `uscc:` with the number of one without a node.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -25,6 +26,7 @@ from credentials.documents.identifiers import Subject
 from credentials.errors import CredentialError
 
 INTEGER_MAX = (1 << 53) - 1
+DAY_S = 86_400
 DIGEST_BYTES = 32
 SIGNATURE_BYTES = 64
 PREDECESSORS_MAX = 16
@@ -48,10 +50,11 @@ _PREFIX = re.compile(r"[!-~]{3,128}")  # the beginning of a canonical code, at l
 
 SETS_TAG = "comity/sets/v1"
 POINTS = (1, 2, 3, 4)  # the four point sets of Annex XIII
-DELTA_KEYS = frozenset({0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14})
+DELTA_KEYS = frozenset({0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15})
 MAY_BE_ABSENT = frozenset({1, 5, 6, 9, 10})
 
 Reference = bytes | Subject
+Span = tuple[int, int]  # first and last second, both of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,17 +106,19 @@ class Criteria:
         """`[[prefixes], from, until]`."""
         return [list(self.prefixes), self.produced_from, self.produced_until]
 
-    def cover(self, code: str, produced: int | None) -> bool:
-        """True if a battery with this canonical code, made at this time (None: unknown), is covered.
+    def cover(self, code: str, made: Sequence[Span]) -> bool:
+        """True if a battery with this canonical code is covered; `made`: when, by each source that says it.
 
-        A battery whose day of production is not known is covered: a recall errs on the safe side.
+        Where the sources differ it is covered if any of them lies in the range, and without any it is: a
+        recall never misses.
         """
         if self.prefixes and not code.startswith(self.prefixes):
             return False
-        if produced is None:
-            return True
-        return (self.produced_from is None or self.produced_from <= produced) and (
-            self.produced_until is None or produced <= self.produced_until
+        return not made or any(self._reaches(first, last) for first, last in made)
+
+    def _reaches(self, first: int, last: int) -> bool:
+        return (self.produced_from is None or self.produced_from <= last) and (
+            self.produced_until is None or first <= self.produced_until
         )
 
 
@@ -155,6 +160,14 @@ def read_time(value: object, what: str) -> int:
     if type(value) is not int or not 0 <= value <= INTEGER_MAX:
         raise malformed(f"{what} is not a time in whole seconds")
     return value
+
+
+def read_day(value: object, what: str) -> int:
+    """The first second of a day (UTC), after the first one of 1970."""
+    day = read_time(value, what)
+    if not day or day % DAY_S:
+        raise malformed(f"{what} is not the first second of a day")
+    return day
 
 
 def read_digest(value: object, what: str) -> bytes:

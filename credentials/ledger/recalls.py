@@ -6,17 +6,19 @@ every node asks them about the code it judges. Lifted ones are in the log alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 from consensus.application import NotYet, Refusal
 from consensus.encoding import encode
-from credentials.documents.identifiers import Subject
+from credentials.documents.identifiers import Identifier, Subject, canonical_beginning, canonical_namespace
+from credentials.errors import CredentialError
 from credentials.ledger.attestation import Attestation, standing_key
-from credentials.ledger.payload import Criteria
+from credentials.ledger.payload import DAY_S, Criteria, Span
 from credentials.ledger.rules import Context
-from credentials.ledger.standing import PARTY, tagged
+from credentials.ledger.standing import PARTY, Standing, tagged
 
 RECALLS_PER_PARTY_MAX = 32  # in force at once, of one namespace
 SCHEME = "recall"
@@ -35,10 +37,10 @@ class Recall:
     criteria: Criteria | None
     batteries: tuple[bytes, ...]  # standing keys named beside the criteria
 
-    def covers(self, code: str, battery: bytes, produced: int | None) -> bool:
-        """True if it reaches this battery: canonical code, standing key, when it was made (if known)."""
+    def covers(self, code: str, battery: bytes, made: Sequence[Span]) -> bool:
+        """True if it reaches this battery: canonical code, standing key, `made_when`."""
         named = battery in self.batteries
-        return named or (self.criteria is not None and self.criteria.cover(code, produced))
+        return named or (self.criteria is not None and self.criteria.cover(code, made))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +56,12 @@ class Recalls:
         """Its key in the map of standings."""
         return standing_key(recall_subject(self.scheme, self.namespace))
 
-    def covering(self, code: str, battery: bytes, produced: int | None) -> tuple[Recall, ...]:
-        """Those that reach this battery."""
-        return tuple(recall for recall in self.recalls if recall.covers(code, battery, produced))
+    def covering(
+        self, identifier: Identifier, battery: bytes, standing: Standing | None
+    ) -> tuple[Recall, ...]:
+        """Those that reach the battery with this identifier and standing key."""
+        made = made_when(identifier, standing)
+        return tuple(recall for recall in self.recalls if recall.covers(identifier.canonical, battery, made))
 
     def encode(self) -> bytes:
         """The value in the map of standings."""
@@ -85,6 +90,20 @@ class Recalls:
         return cls(value[1], value[2], tuple(recalls))
 
 
+def made_when(identifier: Identifier, standing: Standing | None) -> tuple[Span, ...]:
+    """When a battery was made, by its code and by its record: each that says it; they ought to agree."""
+    found: list[Span] = []
+    if identifier.manufactured is not None:
+        year, month, day = identifier.manufactured
+        first = datetime(year, month, day or 1, tzinfo=UTC)
+        # Thirty-one days from the first of a month reach its last one.
+        until = first + timedelta(days=1 if day else 31)
+        found.append((int(first.timestamp()), int(until.timestamp()) - 1))
+    if standing is not None and standing.produced_on is not None:
+        found.append((standing.produced_on, standing.produced_on + DAY_S - 1))
+    return tuple(found)
+
+
 def recall_subject(scheme: str, namespace: str) -> Subject:
     """The subject of every recall of a namespace: `["recall", "scheme:namespace", H]`."""
     name = f"{scheme}:{namespace}"
@@ -104,6 +123,12 @@ def recalls_after(attestation: Attestation, context: Context, read: Callable[[Re
         )
     if scheme not in context.governance.lifecycle.battery_schemes:
         raise Refusal("subject", f"{scheme} is no scheme of batteries")
+    try:
+        spelled = canonical_namespace(scheme, namespace)
+    except CredentialError as error:
+        raise Refusal("subject", error.message) from error
+    if spelled != namespace:
+        raise Refusal("subject", f"{namespace} is written {spelled}: no code is found under another spelling")
     recalls = read(Recalls(scheme, namespace))
     if context.event.effects.recall == "lift":
         return _lifted(recalls, attestation, context)
@@ -111,48 +136,77 @@ def recalls_after(attestation: Attestation, context: Context, read: Callable[[Re
 
 
 def _published(recalls: Recalls, attestation: Attestation, context: Context) -> Recalls:
-    role, jurisdiction = _voice(recalls, attestation, context)
+    voices = _voices(recalls, attestation, context)
     if attestation.criteria is None and not attestation.references:
         raise Refusal("members", "a recall says what it covers: beginnings of codes, days, or batteries")
-    if sum(recall.by == attestation.issuer for recall in recalls.recalls) >= RECALLS_PER_PARTY_MAX:
+    if len({r.attestation for r in recalls.recalls if r.by == attestation.issuer}) >= RECALLS_PER_PARTY_MAX:
         raise Refusal(
             "quota", f"{attestation.issuer} has {RECALLS_PER_PARTY_MAX} recalls of these codes in force"
         )
+    _require_reach(recalls, attestation)
     batteries = tuple(standing_key(subject) for subject in attestation.referenced_subjects)
-    recall = Recall(
-        attestation.digest,
-        attestation.issuer,
-        role,
-        jurisdiction,
-        context.leaf_index,
-        attestation.criteria,
-        batteries,
-    )
-    return replace(recalls, recalls=(*recalls.recalls, recall))
+    added = [
+        Recall(
+            attestation.digest,
+            attestation.issuer,
+            role,
+            jurisdiction,
+            context.leaf_index,
+            attestation.criteria,
+            batteries,
+        )
+        for role, jurisdiction in voices
+    ]
+    return replace(recalls, recalls=(*recalls.recalls, *added))
+
+
+def _require_reach(recalls: Recalls, attestation: Attestation) -> None:
+    """What is asked of the codes of one namespace can reach nothing else: no part of it is in vain."""
+    scheme, namespace = recalls.scheme, recalls.namespace
+    for subject in attestation.referenced_subjects:
+        if (subject.scheme, subject.namespace) != (scheme, namespace):
+            raise Refusal(
+                "recall_reaches_nothing",
+                f"a recall of the codes of {namespace} cannot name a battery of {subject.namespace} "
+                f"({subject.scheme}): publish one recall for each maker's codes",
+            )
+    for prefix in attestation.criteria.prefixes if attestation.criteria else ():
+        try:
+            spelled = canonical_beginning(scheme, namespace, prefix)
+        except CredentialError as error:
+            raise Refusal("recall_reaches_nothing", error.message) from error
+        if spelled != prefix:
+            raise Refusal("recall_reaches_nothing", f"{prefix} is written {spelled}: no code begins so")
 
 
 def _lifted(recalls: Recalls, attestation: Attestation, context: Context) -> Recalls:
     named = attestation.referenced_digests[0]
-    recall = next((r for r in recalls.recalls if r.attestation == named), None)
-    if recall is None:
+    published = [r for r in recalls.recalls if r.attestation == named]
+    if not published:
         raise NotYet("state", "no recall in force of these codes has that attestation")
-    if recall.by != attestation.issuer and (recall.role, recall.jurisdiction) not in _roles(
-        attestation, context
-    ):
-        raise Refusal("not_responsible", f"{recall.by} published it and has to lift it")
-    return replace(recalls, recalls=tuple(r for r in recalls.recalls if r is not recall))
+    roles = _roles(attestation, context)
+    lifted = [r for r in published if r.by == attestation.issuer or (r.role, r.jurisdiction) in roles]
+    if not lifted:
+        raise Refusal("not_responsible", f"{published[0].by} published it and has to lift it")
+    return replace(recalls, recalls=tuple(r for r in recalls.recalls if r not in lifted))
 
 
-def _voice(recalls: Recalls, attestation: Attestation, context: Context) -> tuple[str, str]:
-    """(role, jurisdiction): as an authority for its side, or as the maker of the namespace ("", "")."""
+def _voices(recalls: Recalls, attestation: Attestation, context: Context) -> list[tuple[str, str]]:
+    """(role, jurisdiction): as the maker of the namespace ("", ""), or as an authority, of each of its sides.
+
+    A namespace is nowhere: an authority of two sides recalls on both, never on whichever is found first.
+    """
     if context.governance.makes(attestation.issuer, recalls.scheme, recalls.namespace, context.at):
-        return "", PARTY
-    found = [r for r in _roles(attestation, context) if r[0] in context.event.attesters]
-    if not found:
+        return [("", PARTY)]
+    sides: dict[str, str] = {}
+    for role, jurisdiction in _roles(attestation, context):
+        if role in context.event.attesters:
+            sides.setdefault(jurisdiction, role)
+    if not sides:
         raise Refusal(
             "X9", f"{attestation.issuer} is neither the maker of {recalls.namespace} nor an authority for it"
         )
-    return found[0]
+    return [(sides[jurisdiction], jurisdiction) for jurisdiction in sorted(sides)]
 
 
 def _roles(attestation: Attestation, context: Context) -> list[tuple[str, str]]:

@@ -24,6 +24,7 @@ from credentials.ledger.attestation import Attestation, standing_key
 from credentials.ledger.governance import Governance
 from credentials.ledger.lifecycle import Event
 from credentials.ledger.parties import ANY
+from credentials.ledger.payload import DAY_S
 from credentials.ledger.records import Asset
 from credentials.ledger.standing import LIVE, SUSPENDED, Standing
 
@@ -222,6 +223,8 @@ def x11_event_time(standing: Standing, attestation: Attestation, context: Contex
         raise NotYet("X11", "its time lies in the future; check the clock of the sender")
     if attestation.iat + limits.attestation_age_s_max < context.at:
         raise Refusal("X11", f"it was signed more than {limits.attestation_age_s_max} s ago; sign it again")
+    if attestation.produced_on is not None and attestation.produced_on > context.at + DAY_S:
+        raise Refusal("value_impossible", "the day of production has not begun anywhere yet")
     produced = standing.production_time
     if produced is not None and time + limits.clock_skew_s < produced:
         raise Refusal("X11", "the event lies before the battery's production")

@@ -156,7 +156,8 @@ class Standing:
     earlier: tuple[Passport, ...] = ()  # versions before it, latest last
     bound: Bound | None = None
     presentation: CustomsPresentation | None = None
-    production_time: int | None = None
+    production_time: int | None = None  # when it was stated to be produced
+    produced_on: int | None = None  # first second of the day of production, as its maker states it
     last_event_time: int = 0  # of the last event that changed the item state
     lineage: Lineage | None = None
     predecessors: tuple[bytes, ...] = ()  # standing keys of the batteries it was made from
@@ -352,6 +353,7 @@ def _core_value(s: Standing) -> list[Any]:
             for r in s.refusals
         ],
         s.refusals_count,
+        s.produced_on,
     ]
 
 
@@ -388,6 +390,7 @@ def _standing(cls: type[Standing], v: list[Any], undo: Undo | None) -> Standing:
         facts=v[26],
         refusals=tuple(Refused(*r) for r in v[27]),
         refusals_count=v[28],
+        produced_on=v[29],
         undo=undo,
     )
 

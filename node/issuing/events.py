@@ -15,7 +15,7 @@ from node.answers import CountersignAnswer
 from node.errors import ProblemError, bad_request, not_found
 from node.issuing.admission import AS_CLAIM, QUEUE, Admission, option
 from node.issuing.gate import Gate
-from node.issuing.members import name_vehicle, namespace_of, read_members
+from node.issuing.members import name_vehicle, namespace_of, read_members, spell_beginnings
 from node.issuing.signing import StatementSigner
 from node.issuing.statements import Batch
 from node.storage.office import OfficeStore
@@ -75,7 +75,9 @@ class EventIssuing:
                 sorted(e.type for e in self._signing.governance.lifecycle.events.values() if e.battery_event)
             )
             raise bad_request("event_unknown", f"there is no event {event_type!r}: it is one of {known}")
-        identifier = namespace_of(battery) if event.effects.recall else self._signing.identifier(battery)
+        recall = event.effects.recall is not None
+        rules = self._signing.identifiers
+        identifier = namespace_of(battery, rules) if recall else self._signing.identifier(battery)
         if identifier.scheme == "vin":
             raise bad_request(
                 "identifier_malformed", "that is a VIN: give the battery, and --vin for the vehicle"
@@ -96,6 +98,7 @@ class EventIssuing:
             )
         queue, as_claim = option(members, QUEUE), option(members, AS_CLAIM)
         values = read_members(event, members, self._signing.identifier)
+        values = spell_beginnings(values, identifier) if recall else values
         with self._lock:
             self._gate.require_open()
             statement, document = self._signing.event(event, identifier, values, when, countersignatures)

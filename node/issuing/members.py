@@ -16,9 +16,11 @@ import orjson
 from credentials.documents.canonical import b64u_decode
 from credentials.documents.identifiers import (
     Identifier,
+    canonical_beginning,
     canonical_commodity_code,
     canonical_declaration_number,
     canonical_did,
+    canonical_namespace,
 )
 from credentials.errors import CredentialError
 from credentials.ledger.lifecycle import Event, Member
@@ -101,7 +103,7 @@ def _criteria(value: Any) -> JSON:
     table = orjson.loads(value) if isinstance(value, str) else dict(value)
     if not isinstance(table, dict) or not table.keys() <= {"prefixes", "produced_from", "produced_until"}:
         raise ValueError("it has prefixes, produced_from and produced_until, and nothing else")
-    prefixes = sorted({prefix.upper() for prefix in _texts(table["prefixes"])}) if "prefixes" in table else []
+    prefixes = sorted(set(_texts(table["prefixes"]))) if "prefixes" in table else []
     days = {k: _date(table[k]) for k in ("produced_from", "produced_until") if table.get(k)}
     if not prefixes and not days:
         raise ValueError("it says what it covers: beginnings of codes, or days of production")
@@ -130,12 +132,13 @@ def read_criteria(value: JSON) -> Criteria:
     since, until = (value.get(name) for name in ("produced_from", "produced_until"))
     return Criteria(
         tuple(value["prefixes"]),
-        None if since is None else _seconds(since),
-        None if until is None else _seconds(until) + _DAY_S - 1,
+        None if since is None else seconds_of(since),
+        None if until is None else seconds_of(until) + _DAY_S - 1,
     )
 
 
-def _seconds(day: str) -> int:
+def seconds_of(day: str) -> int:
+    """The first second (UTC) of a day."""
     return int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp())
 
 
@@ -160,16 +163,39 @@ VALUES: Mapping[str, Callable[[Any], Any]] = {
 }
 
 
-def namespace_of(text: str) -> Identifier:
-    """A namespace of codes, which a recall is about: `gbt34014:ZZ1`."""
+def namespace_of(text: str, rules: Mapping[str, Any]) -> Identifier:
+    """A namespace of codes, which a recall is about: `gbt34014:ZZ1`; `rules`: those of identifiers."""
     scheme, colon, namespace = text.strip().partition(":")
     if not colon or not scheme or not namespace:
         raise bad_request(
             "identifier_malformed",
             "a recall is about a namespace: scheme and maker's code, such as gbt34014:ZZ1",
         )
+    try:
+        namespace = canonical_namespace(scheme, namespace)
+    except CredentialError as error:
+        raise bad_request("identifier_malformed", error.message) from error
+    known = rules.get("gs1", {}).get("companyPrefixes", [])
+    if scheme == "gs1" and namespace not in known:
+        raise bad_request(
+            "identifier_malformed",
+            f"{namespace} is no GS1 company prefix that codes are read by here: {', '.join(known)}",
+        )
     name = f"{scheme}:{namespace}"
     return Identifier("recall", name, name)
+
+
+def spell_beginnings(values: JSON, about: Identifier) -> JSON:
+    """The members of a recall with the beginnings of codes as the codes of its namespace are written."""
+    asked = values.get("criteria")
+    if asked is None:
+        return values
+    scheme, _, namespace = about.namespace.partition(":")
+    try:
+        prefixes = sorted({canonical_beginning(scheme, namespace, text) for text in asked["prefixes"]})
+    except CredentialError as error:
+        raise bad_request("members_malformed", error.message) from error
+    return values | {"criteria": asked | {"prefixes": prefixes}}
 
 
 def name_vehicle(members: JSON, vin: str | None, identify: Callable[..., Identifier]) -> None:
@@ -232,6 +258,23 @@ def _require_possible(member: Member, value: Any) -> None:
         impossible = f"{member.name} is {value}, a day that has not begun anywhere yet"
     if impossible is not None:
         raise ProblemError(422, "value_impossible", "Not possible", impossible)
+
+
+def require_day_of_code(identifier: Identifier, values: JSON) -> None:
+    """The stated day of production is the one that the code carries: by both a recall looks for it."""
+    if identifier.manufactured is None:
+        return
+    year, month, day = identifier.manufactured
+    carried = f"{year:04}-{month:02}" + (f"-{day:02}" if day else "")
+    stated = values["production_date"]
+    if not stated.startswith(carried):
+        raise ProblemError(
+            422,
+            "value_impossible",
+            "Not possible",
+            f"the code {identifier.canonical} says that the battery was made in {carried}, the statement "
+            f"says {stated}: one of the two is wrong",
+        )
 
 
 def _latest_day() -> str:

@@ -36,7 +36,7 @@ from credentials.ledger.recalls import SCHEME as RECALL
 from credentials.ledger.recalls import recall_subject
 from node.errors import bad_request
 from node.issuing.admission import ACT_EXPIRES_S
-from node.issuing.members import read_criteria, read_members
+from node.issuing.members import read_criteria, read_members, require_day_of_code, seconds_of
 from node.issuing.statements import Statement, stamp
 from node.storage.documents import StoredDocument
 
@@ -114,6 +114,8 @@ class StatementSigner:
     ) -> tuple[Statement, StoredDocument]:
         """The event's document and its attestation; the same words and time give the same document."""
         fields = self._ledger_fields(event, values)
+        if event.effects.creates:
+            require_day_of_code(identifier, values)
         battery = identifier.canonical
         if "set_list" in fields:
             sets: SetList = fields["set_list"]
@@ -184,6 +186,8 @@ class StatementSigner:
                     fields["bound_asset"] = self.subject(self.identifier(value, "vin"))
                 case "children_root":
                     fields["children_root"] = b64u_decode(value)
+                case "produced_on":
+                    fields["produced_on"] = seconds_of(value)
                 case "criteria":
                     fields["criteria"] = read_criteria(value)
                 case "set_list":

@@ -144,7 +144,7 @@ class Batteries:
         found = self._issuing.signing.identifier(identifier)
         about = self._issuing.signing.subject(found)
         with self._ledger.reading(), self._office.reading():
-            view = self._gathering.ledger_view(about, found.canonical, RECORDS_SHOWN, before)
+            view = self._gathering.ledger_view(about, found, RECORDS_SHOWN, before)
             total = self._ledger.leaves.count_of(standing_key(about))
             network = self._gathering.network_view({})
             record = Record.read(view, network.governance)

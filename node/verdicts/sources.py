@@ -162,9 +162,9 @@ class Gathering:
         return (identifier, "") if identifier.scheme != OPAQUE else (None, "not_held")
 
     def ledger_view(
-        self, about: Subject, code: str, newest: int | None = None, before: int | None = None
+        self, about: Subject, identifier: Identifier, newest: int | None = None, before: int | None = None
     ) -> LedgerView:
-        """What the own ledger says about one battery, by its canonical code; inside a read transaction.
+        """What the own ledger says about one battery; inside a read transaction.
 
         Its whole record, or the `newest` entries of it, `before` a leaf.
         """
@@ -177,8 +177,7 @@ class Gathering:
         standing = Standing.decode(records[key]) if key in records else None
         reaching: tuple[Recall, ...] = ()
         if recalls in records:
-            produced = standing.production_time if standing is not None else None
-            reaching = Recalls.decode(records[recalls]).covering(code, key, produced)
+            reaching = Recalls.decode(records[recalls]).covering(identifier, key, standing)
         return LedgerView(
             standing,
             [
@@ -249,7 +248,7 @@ class Gathering:
         if identifier is None:  # not "unknown to the network": nobody could be asked for it
             return Reading(height, LedgerView(None, unknown=why), {}, presented=presented)
         about = subject(identifier, self._network_key)
-        view = self.ledger_view(about, identifier.canonical)
+        view = self.ledger_view(about, identifier)
         admitted = {
             leaf.leaf_index: leaf.parsed.attestation
             for leaf in view.entries

@@ -21,6 +21,7 @@ def attestation() -> bytes:
         subject=Subject("gbt34014", "ZZ1", bytes(range(32))),
         network_id=bytes(32),
         event_time=1_803_790_000,
+        produced_on=1_803_772_800,
         document_digest=bytes(range(32, 64)),
         content_type="application/vc",
     )

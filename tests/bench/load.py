@@ -112,6 +112,7 @@ def _attestation(did: str, signer: Signer, network_id: bytes, namespace: str, nu
         network_id=network_id,
         event_time=now,
         document_digest=sha256(f"{did} {number} document".encode()).digest(),
+        produced_on=now - now % 86_400,
         content_type="application/vc",
     )
 

@@ -333,6 +333,7 @@ def _attestation(random: Random) -> bytes:
         "status": StatusUpdate(random.randbytes(32), "revocation", 2, random.randbytes(32)),
         "expires": random.getrandbits(32),
         "criteria": Criteria((f"ZZ{random.getrandbits(3)}",), random.getrandbits(31), None),
+        "produced_on": (1 + random.getrandbits(14)) * 86_400,
     }
     return make_attestation(
         kind="battery.produced",
@@ -376,6 +377,7 @@ def _standing(random: Random) -> bytes:
         "contested": (random.getrandbits(40),),
         "voided": True,
         "readings": {"cycles": random.getrandbits(16)},
+        "produced_on": (1 + random.getrandbits(14)) * 86_400,
         "facts": {"produced": random.getrandbits(40)},
         "undo": Undo(digest(32), "x", "battery.sold", 3, random.getrandbits(32), False, True, digest(9)),
     }

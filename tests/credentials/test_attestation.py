@@ -203,7 +203,7 @@ ALTERATIONS: dict[str, Any] = {
     "aud of no network": lambda h: h[15].update({3: "urn:comity:subject:" + b64u(b"n" * 32)}),
     "iat in words": lambda h: h[15].update({6: "now"}),
     "governance": lambda h: h[-70001].update({8: {}}),
-    "unknown delta": lambda h: h[-70001].update({15: 1}),
+    "unknown delta": lambda h: h[-70001].update({16: 1}),
     "empty member": lambda h: h[-70001].update({5: []}),
     "no kind": lambda h: h[-70001].pop(0) and None,
     "delta in text": lambda h: h[-70001].update({"kind": "x"}),

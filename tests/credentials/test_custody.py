@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from consensus.application import Refusal
-from credentials.documents.identifiers import Subject
+from credentials.documents.identifiers import Identifier, Subject
 from credentials.errors import CredentialError
 from credentials.ledger.attestation import Criteria, StatusUpdate, status_subject
 from credentials.ledger.linked_records import children_root
@@ -624,7 +624,12 @@ def test_a_recall_reaches_what_it_says() -> None:
     ledger.happen(EU_AUTHORITY, "recall.published", RECALL, references=(one,))
 
     found = recalls(ledger)
-    by = [[r.by for r in found.covering(*asked)] for asked in (
+
+    def by_whom(code: str, key: bytes, produced_on: int | None) -> list[str]:
+        standing = replace(ledger.standing(one), produced_on=produced_on)
+        return [r.by for r in found.covering(Identifier("gbt34014", "ZZ1", code), key, standing)]
+
+    by = [by_whom(*asked) for asked in (
         ("ZZ1PE75A", b"x" * 32, 15 * day),
         ("ZZ1PE75A", b"x" * 32, 21 * day),
         ("ZZ1PE75A", b"x" * 32, None),

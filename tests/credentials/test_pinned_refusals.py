@@ -248,7 +248,7 @@ def small_table() -> dict[str, Any]:
     table["settings"] = {name: table["settings"][name] for name in ("placed", "suspended")}
     for name in ("production_date", "predecessors"):
         del first["members"][name]
-    del first["ledger_members"]["predecessors"]
+        del first["ledger_members"][name]
     return table
 
 

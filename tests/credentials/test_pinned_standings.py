@@ -54,6 +54,7 @@ from tests.harness.ledger import (
     WORKSHOP,
     Ledger,
     battery,
+    day_of,
     make_genesis,
     participant,
     set_list,
@@ -333,6 +334,7 @@ OTHER_FIELDS: Members = {
     "set_list": set_list(1),
     "status": StatusUpdate(bytes(32), "revocation", 1, None),
     "criteria": Criteria(("ZZ1PE75",)),
+    "produced_on": day_of(CREATED),
 }
 INSTEAD: dict[str, dict[str, Any]] = {
     "parties": {
@@ -363,7 +365,8 @@ INSTEAD: dict[str, dict[str, Any]] = {
         "the third": StatusUpdate(bytes(32), "revocation", 3, bytes(32)),
         "of another purpose": StatusUpdate(bytes(32), "suspension", 1, None),
     },
-    "criteria": {"days": Criteria((), 1, 2)},
+    "criteria": {"days": Criteria((), 1, 2), "no code": Criteria(("ZZ2",))},
+    "produced_on": {"a day ahead": day_of(CREATED) + 2 * 86_400},
 }
 
 
@@ -499,6 +502,8 @@ def chosen(judge: Judge, chance: random.Random, step: int) -> Attestation:
         members["set_list"] = set_list(step, version)
     if "criteria" in fields:
         members["criteria"] = Criteria((f"ZZ1PE{step}",))
+    if "produced_on" in fields:
+        members["produced_on"] = day_of(judge.at)
     if "quantities" in fields:
         members["quantities"] = {
             m.name: chance.choice((m.minimum, m.maximum, 900)) or 1

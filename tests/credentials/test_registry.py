@@ -60,6 +60,7 @@ from tests.harness.ledger import (
     WORKSHOP,
     Ledger,
     battery,
+    day_of,
     lifecycle_table,
     make_genesis,
     set_list,
@@ -195,7 +196,12 @@ MembersOf = Members | Callable[[Ledger, Subject], Members]
 
 # For every event: a history after which it is lawful, who may attest it with which members, and who may not.
 EVENTS: dict[str, tuple[Callable[[Ledger], Subject], str, MembersOf, str]] = {
-    "battery.produced": (lambda _: battery(1), MAKER, {"quantities": {"mass_grams": 452_500}}, OTHER_MAKER),
+    "battery.produced": (
+        lambda _: battery(1),
+        MAKER,
+        {"quantities": {"mass_grams": 452_500}, "produced_on": day_of(CREATED)},
+        OTHER_MAKER,
+    ),
     "battery.exported": (published, CN_AUTHORITY, {"parties": (IMPORTER,)}, RECYCLER),
     "battery.presented": (sold, IMPORTER, {}, RIVAL),
     "customs.suspended": (presented, CUSTOMS, {}, EU_AUTHORITY),
@@ -369,7 +375,7 @@ def test_event_without_its_ledger_members_is_refused(kind: str) -> None:
     subject = history(ledger)
 
     with pytest.raises(Refusal) as refusal:
-        ledger.registry.check_tx(ledger.attest(by, kind, subject), ledger.now)
+        ledger.registry.check_tx(ledger.attest(by, kind, subject, produced_on=None), ledger.now)
 
     assert refusal.value.code == "members"
 

@@ -12,7 +12,17 @@ from credentials.ledger.payload import Criteria
 from credentials.ledger.recalls import recall_subject
 from credentials.verdicts.clearance import clear_item
 from credentials.verdicts.manifest import Line
-from tests.harness.border import DECLARATION, LAW_DATE, World, claims_of, code, policy, subject_of, words
+from tests.harness.border import (
+    DECLARATION,
+    LAW_DATE,
+    World,
+    claims_of,
+    code,
+    made_on,
+    policy,
+    subject_of,
+    words,
+)
 from tests.harness.ledger import (
     CN_AUTHORITY,
     CUSTOMS,
@@ -342,11 +352,9 @@ def test_a_recall_by_days_of_production_reaches_what_was_made_on_them() -> None:
     """
     w = World()
     text = w.new(1)
-    made = w.ledger.standing(subject_of(text)).production_time
-    assert made is not None
-    w.recall(MAKER, criteria=Criteria((), made + 1, made + 9))
+    w.recall(MAKER, criteria=Criteria((), made_on(3) + 86_400, made_on(3) + 9 * 86_400))
     spared = judged(w, text)["verdict"]
-    w.recall(MAKER, criteria=Criteria((), made, made))
+    w.recall(MAKER, criteria=Criteria((), made_on(3), made_on(3)))
 
     assert spared in GOOD
     assert shape(judged(w, text)) == ("hold", "recalled")

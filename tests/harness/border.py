@@ -117,6 +117,18 @@ def code(serial: int, maker: str = "ZZ1", day: int = 3) -> str:
     return f"{maker}PE75QH00001G6{DAY[day - 1]}{serial:07d}"
 
 
+def first_second(day: str) -> int:
+    """The first second (UTC) of a day."""
+    from datetime import UTC, datetime
+
+    return int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp())
+
+
+def made_on(day: int = 3) -> int:
+    """The first second of the day of June 2026 on which the codes here say that they were made."""
+    return first_second(f"2026-06-{day:02}")
+
+
 def claims_of(serial: int, day: int = 3, category: str = "ev") -> dict[str, Any]:
     claims = copy.deepcopy(sample())
     general = claims["GeneralProductInformation"]
@@ -254,6 +266,8 @@ class World:
         **delta: Any,
     ) -> bytes:
         """Attest one event with a signed event document; the attestation's digest."""
+        if document and "production_date" in document:
+            delta.setdefault("produced_on", first_second(document["production_date"]))
         doc = self.event_document(by, event, text, document, delta.get("event_time"))
         return self.attest_document(by, event, text, doc, cosign=cosign, **delta)
 
@@ -397,15 +411,12 @@ class World:
         key, about = standing_key(target), standing_key(recall_subject(target.scheme, target.namespace))
         found = reader.get_many([claims_key(key), about])
         claims, recalls = found.get(claims_key(key)), found.get(about)
-        produced = standing.production_time if standing else None
         return LedgerView(
             standing,
             mine,
             self.refused,
             claims=Claims.decode(claims) if claims else None,
-            recalls=Recalls.decode(recalls).covering(identifier_of(text).canonical, key, produced)
-            if recalls
-            else (),
+            recalls=Recalls.decode(recalls).covering(identifier_of(text), key, standing) if recalls else (),
         )
 
     def recall(self, by: str, *, namespace: str = "ZZ1", **members: Any) -> bytes:

@@ -149,6 +149,11 @@ def set_list_digest(sets: SetList) -> bytes:
     return sha256(encode(sets.value)).digest()
 
 
+def day_of(moment: int) -> int:
+    """The first second of the day (UTC) of a moment; the second day of 1970 is the first that there is."""
+    return max(86_400, moment - moment % 86_400)
+
+
 class Ledger:
     """One registry with its own reader, fed block by block."""
 
@@ -176,6 +181,8 @@ class Ledger:
         sets = members.get("set_list")
         if sets is not None:
             statement["document_digest"] = set_list_digest(sets)
+        if kind == "battery.produced":
+            statement["produced_on"] = day_of(members.get("event_time", self.now))
         return statement | members
 
     def attest(self, by: str, kind: str, subject: Subject, **members: Any) -> bytes:

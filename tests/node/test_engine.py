@@ -162,6 +162,7 @@ class Network:
             network_id=self.genesis.network_id,
             event_time=now,
             document_digest=bytes([number]) * 32,
+            produced_on=ledger.day_of(now),
         )
 
     def submit(self, data: bytes) -> None:

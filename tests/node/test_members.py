@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from node.issuing.members import VALUES
+from credentials.documents.identifiers import Identifier
+from node.errors import ProblemError
+from node.issuing.members import VALUES, namespace_of, read_criteria, require_day_of_code, spell_beginnings
 
 LIFECYCLE = Path(__file__).parents[2] / "config" / "rules" / "lifecycle.json"
 
@@ -56,3 +58,78 @@ def test_every_kind_of_member_is_read() -> None:
 
     assert "declaration" in kinds
     assert kinds - {"status"} <= VALUES.keys()
+
+
+RULES = {"gs1": {"companyPrefixes": ["9521001"]}}
+
+
+@pytest.mark.parametrize(
+    ("namespace", "text", "spelled"),
+    [
+        ("gbt34014:zz1", "zz1 pe75 qh", "ZZ1PE75QH"),
+        ("gs1:9521001", "HTTPS://Shop.Example/01/0952100100", "https://id.gs1.org/01/0952100100"),
+        ("gs1:9521001", "09521001000008/21/a", "https://id.gs1.org/01/09521001000008/21/a"),
+        ("uri:did:web:Maker.example", "https://maker.example/b/", "https://maker.example/b/"),
+    ],
+)
+def test_beginnings_of_recalled_codes_are_spelled_as_the_codes_are(
+    namespace: str, text: str, spelled: str
+) -> None:
+    """
+    A recall is found beside the codes that it is about, however whoever publishes it writes them.
+    """
+    about = namespace_of(f" {namespace} ", RULES)
+    asked = VALUES["criteria"]({"prefixes": [text, text]})
+
+    values = spell_beginnings({"criteria": asked}, about)
+
+    assert read_criteria(values["criteria"]).prefixes == (spelled,)
+    assert spell_beginnings({"reason": "x"}, about) == {"reason": "x"}
+
+
+@pytest.mark.parametrize(
+    ("namespace", "text"),
+    [("gbt34014:ZZ1", "ZZ2PE"), ("gs1:9521001", "https://id.gs1.org/01/09521002"), ("gs1:9521001", "shop")],
+)
+def test_the_beginning_of_no_code_is_refused_with_what_to_write(namespace: str, text: str) -> None:
+    """
+    It would be recorded and reach nothing.
+    """
+    asked = VALUES["criteria"]({"prefixes": [text]})
+
+    with pytest.raises(ProblemError, match="as it stands on the label"):
+        spell_beginnings({"criteria": asked}, namespace_of(namespace, RULES))
+
+
+@pytest.mark.parametrize("namespace", ["ZZ1", "gbt34014:ZZ", "gs1:952", "gs1:9521003", "vin:ZZ9"])
+def test_a_namespace_that_no_code_has_is_refused(namespace: str) -> None:
+    """
+    A recall under a maker's code that is none, or a company prefix that nobody reads codes by, is not signed.
+    """
+    with pytest.raises(ProblemError):
+        namespace_of(namespace, RULES)
+
+
+@pytest.mark.parametrize(
+    ("manufactured", "stated", "fits"),
+    [
+        ((2026, 6, 3), "2026-06-03", True),
+        ((2026, 6, 3), "2026-06-04", False),
+        ((2026, 6, None), "2026-06-30", True),
+        ((2026, 6, None), "2026-07-01", False),
+        (None, "2020-01-01", True),
+    ],
+)
+def test_the_stated_day_of_production_is_the_one_that_the_code_carries(
+    manufactured: tuple[int, int, int | None] | None, stated: str, fits: bool
+) -> None:
+    """
+    A recall looks for a battery by both: a contradiction is refused before it is signed.
+    """
+    code = Identifier("gbt34014", "ZZ1", "ZZ1", manufactured=manufactured)
+    try:
+        require_day_of_code(code, {"production_date": stated})
+    except ProblemError as problem:
+        assert (problem.code, fits) == ("value_impossible", False)
+    else:
+        assert fits

@@ -73,7 +73,7 @@ class Net:
         self.serial += 1
         started = time.monotonic()
         maker = self.nodes["maker"]
-        members = {"production_date": "2026-06-12", "category": "ev"}
+        members = {"production_date": f"2026-06-{1 + self.serial % 28:02d}", "category": "ev"}
         order = {"event": "battery.produced", "battery": code_of(self.serial), "members": members}
         digest = maker.post("/attestations", order)["digest"]
         wait("finality", lambda: maker.get(f"/attestations/{digest}")["state"] in ("admitted", "receipted"))

@@ -130,11 +130,9 @@ def own_code(did: str, battery: str) -> bool:
 
 
 def reaches(recall: Act, battery: str, file: File) -> bool:
-    """Whether a recall says that it covers a battery; one made on an unknown day is covered by any days."""
+    """Whether a recall says that it covers a battery; every code here names the day it was made on."""
     if recall.scope in ("item", "batch"):
         return battery in (recall.battery, *recall.others)
-    if recall.scope == "other_days":
-        return file.maker is None or file.disputed
     return recall.scope in ("model", "days")
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from .law import Act
 from .parties import CN_AUTHORITY, EU_AUTHORITY, HOLDER, MAKER, PARTIES, RIVAL
-from .statements import members_of
+from .statements import MADE_ON, members_of
 from .words import WORDS, Shown
 
 
@@ -213,9 +213,9 @@ class Book:
             case "model":
                 return {"criteria": Criteria((code[:7],))}
             case "days":
-                return {"criteria": Criteria((), self.time - day, self.time + day)}
+                return {"criteria": Criteria((), MADE_ON - day, MADE_ON + day)}
             case "other_days":
-                return {"criteria": Criteria((), self.time - 9 * day, self.time - 8 * day)}
+                return {"criteria": Criteria((), MADE_ON - 9 * day, MADE_ON - 8 * day)}
             case _:
                 return {}
 

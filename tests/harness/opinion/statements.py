@@ -8,6 +8,7 @@ from .law import Act
 from .parties import MAKER
 
 DAY = "2027-01-10"
+MADE_DAY, MADE_ON = "2026-06-03", 1_780_444_800  # as every code says, and its first second
 _TEXTS = {
     "category": "ev",
     "ground": "26(e)",
@@ -41,6 +42,8 @@ def members_of(act: Act, book: Any) -> tuple[dict[str, Any], dict[str, Any]]:
 def _refer(act: Act, member: tuple[str, Any], where: str | None, delta: dict[str, Any], book: Any) -> None:
     if where == "quantities":
         delta.setdefault("quantities", {})[member[0]] = member[1]
+    elif where == "produced_on":
+        delta["produced_on"] = MADE_ON
     elif where == "bound_asset":
         delta["bound_asset"] = _vehicle(act, book)
     elif where == "references":
@@ -63,6 +66,8 @@ def _value(act: Act, member: str, rule: Any, book: Any) -> Any:
     kind = rule["type"]
     if member == "declaration_number":
         return act.declaration
+    if member == "production_date":
+        return MADE_DAY
     if kind == "sets":
         return None  # the digests of the sets are the document itself
     if kind == "vin":

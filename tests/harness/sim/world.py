@@ -27,6 +27,7 @@ from tests.harness.ledger import (
     OTHER_MAKER,
     accreditation,
     battery,
+    day_of,
     make_genesis,
     participant,
     set_list,
@@ -212,6 +213,7 @@ class Border:
             iat=CREATED - 100,
             event_time=CREATED - 100,
             document_digest=sha256(b"produced %d" % number).digest(),
+            produced_on=day_of(CREATED - 100),
         )
         first, rival = (self._published(number, version, by) for version in (1, 2))
         return [produced, first, rival]
