@@ -45,7 +45,7 @@ def check_battery(
     unrecognised, answers = check_recognised(found, inquiry)
     _check_identity(found, shown, inquiry)
     cell = check_shown(found, shown, inquiry, declared)
-    check_used(found, cell, inquiry)
+    check_used(found, cell, inquiry, declared)
     found.unmade(("certificates",), "certificate_not_checked", rule="X15")
     check_code(found, passports, inquiry)
     gaps, withheld = check_completeness(found, passports, inquiry)

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from credentials.ledger.standing import LIVE, PARTY, SECOND_LIFE, Setting, Standing
 from credentials.verdicts.content import no_passport
-from credentials.verdicts.evidence import Missing, declaration_text
-from credentials.verdicts.record import Inquiry, Recorded, event_members
+from credentials.verdicts.event_documents import event_members
+from credentials.verdicts.evidence import declaration_text
+from credentials.verdicts.record import Inquiry, Recorded
 from credentials.verdicts.shown_as import NOT_GIVEN, ShownAs
 
 Cell = Mapping[str, str]
@@ -27,6 +28,8 @@ class Declared:
     goods: str | None = None
     condition: str | None = None
     declaration: str | None = None
+    vin: str | None = None
+    details: tuple[tuple[str, str | None], ...] = ()  # what a presentation on record says as well
     manifest: bool = False  # the line is one of a declaration, whose number may be missing
     asked: bool = True
 
@@ -36,7 +39,8 @@ def cell_of(table: ShownAs, standing: Standing, inquiry: Inquiry, declared: Decl
     here = inquiry.policy.jurisdiction
     goods = declared.goods if declared.goods in table.words["goods"] else NOT_GIVEN
     lineage = {table.lineage_of[mark] for mark in standing.marks if mark in table.lineage_of}
-    if standing.enrolled is not None and standing.producer is not None:
+    family = (standing, *inquiry.relatives())
+    if any(one.enrolled is not None and one.producer is not None for one in family):
         lineage.add("disputed")
     uses = set(_uses(table, standing, inquiry))
     return {
@@ -45,11 +49,11 @@ def cell_of(table: ShownAs, standing: Standing, inquiry: Inquiry, declared: Decl
         "publication": _publication(standing, inquiry),
         "use": max(uses, key=table.words["use"].index, default="unused"),
         "lineage": max(lineage, key=table.words["lineage"].index, default="none"),
-        "placed": _where(standing.settings("placed"), here, never="never"),
+        "placed": _where(_placed(standing, inquiry), here, never="never"),
         "presented": _presented(standing, inquiry, declared),
         "recall": _where(recalls(standing, inquiry), here),
-        "lost": _where(standing.settings("lost"), here),
-        "refusal": _where(standing.settings("refused"), here),
+        "lost": _where(binding("lost", standing, inquiry), here),
+        "refusal": _where(binding("refused", standing, inquiry), here),
         "goods": goods,
         "condition": declared.condition or NOT_GIVEN,
         "direction": declared.direction,
@@ -65,12 +69,45 @@ def _state(standing: Standing, inquiry: Inquiry) -> str:
     return state
 
 
+def binding(name: str, standing: Standing, inquiry: Inquiry) -> dict[str, Setting]:
+    """What is set under this name for this battery, or for what it was made from or taken out of (I2).
+
+    Neither a new code nor a new passport gets round what an authority set on the old one (D722).
+    """
+    found: dict[str, Setting] = {}
+    for one in (*inquiry.relatives(), standing):
+        found.update(one.settings(name))
+    return found
+
+
+def _placed(standing: Standing, inquiry: Inquiry) -> dict[str, Setting]:
+    """Where it was placed; where customs released it, too, but for the release it is under now."""
+    events = inquiry.evidence.network.tables.verdicts.get("events", {})
+    under = standing.item_state in events.get("underDeclaration", ())
+    latest = presentation(standing, inquiry) if under else None
+    released = {
+        where: setting
+        for where, setting in standing.settings("released").items()
+        if latest is None or setting.leaf_index < latest.leaf_index
+    }
+    return {**released, **standing.settings("placed")}
+
+
+def in_its_vehicle(standing: Standing, inquiry: Inquiry, declared: Declared) -> bool:
+    """True if the line names the vehicle in which the record has the battery."""
+    vehicle = inquiry.evidence.subjects.get(declared.vin or "")
+    bound = standing.bound_asset
+    if declared.goods != "in_vehicle" or vehicle is None or bound is None:
+        return False
+    return vehicle.as_list() == bound.as_list()
+
+
 def _publication(standing: Standing, inquiry: Inquiry) -> str:
-    if standing.ban is not None:
+    if binding("banned", standing, inquiry):
         return "banned"
     if standing.passport is None:
         return "not_yet" if no_passport(inquiry) == "passport_not_yet_required" else "none"
-    if standing.passport.status == LIVE and standing.settings("suspended"):
+    if standing.passport.status == LIVE and binding("suspended", standing, inquiry):
         return "suspended"  # somebody's suspension stands, whatever became of another's
     return standing.passport.status
 
@@ -80,7 +117,7 @@ def recalls(standing: Standing, inquiry: Inquiry) -> dict[str, Setting]:
     view = inquiry.evidence.ledger
     reaching = view.recalls if view is not None else ()
     found = {recall.jurisdiction: Setting(recall.by, recall.leaf_index, recall.role) for recall in reaching}
-    return {**found, **standing.settings("recalled")}
+    return {**found, **binding("recalled", standing, inquiry)}
 
 
 def _where(settings: Mapping[str, Setting], here: str, *, never: str = "none") -> str:
@@ -96,20 +133,36 @@ def _presented(standing: Standing, inquiry: Inquiry, declared: Declared) -> str:
     if latest is None and standing.presentation is None:
         asked = declared.manifest and "standing.presentation" in inquiry.policy.required
         return "none" if asked else "unasked"
+    if standing.presentation is not None:
+        elsewhere = standing.presentation.jurisdiction != inquiry.policy.jurisdiction
+        if elsewhere and declared.asked:
+            return ELSEWHERE  # a scan sees as much as a manifest
+    else:
+        elsewhere = not _released_here(inquiry)
     if not declared.manifest:
         return "unasked"
-    if (
-        standing.presentation is not None
-        and standing.presentation.jurisdiction != inquiry.policy.jurisdiction
-    ):
-        return ELSEWHERE
+    if elsewhere:
+        return ELSEWHERE  # whatever its number: another side's declaration is not this one
     if declared.declaration is None:
         return NOT_GIVEN
-    members = event_members(inquiry.evidence, latest) if latest is not None else None
-    if members is None or isinstance(members, Missing):
+    members = event_members(inquiry, latest)
+    if members is None:
         return "unread"
     same = declaration_text(str(members.get("declaration_number"))) == declaration_text(declared.declaration)
     return HERE if same else ELSEWHERE
+
+
+def _released_here(inquiry: Inquiry) -> bool:
+    """True if customs of this jurisdiction released it last."""
+    network = inquiry.evidence.network
+    kinds = network.tables.verdicts.get("events", {}).get("released", ())
+    released = next(reversed(inquiry.record.of_kinds(kinds)), None)
+    customs = (
+        network.governance.participant(released.attestation.issuer)
+        if released and network.governance
+        else None
+    )
+    return customs is not None and customs.jurisdiction == inquiry.policy.jurisdiction
 
 
 def presentation(standing: Standing, inquiry: Inquiry) -> Recorded | None:
@@ -133,7 +186,9 @@ def _uses(table: ShownAs, standing: Standing, inquiry: Inquiry) -> Iterator[str]
     # D703: leaving the rest out does not pay.
     yield from (table.shown_by[kind] for kind in table.shown_by if record.says(kind))
     # Only what was made as new has to read as new: a second life begins with what is left.
-    if SECOND_LIFE not in standing.marks and any(map(table.beyond_new, record.shown_quantities())):
+    if SECOND_LIFE not in standing.marks and any(
+        table.beyond_new(r.attestation.quantities) for r in record.shown()
+    ):
         yield "used"
     if len(record.shown_assets(events.get("inVehicle", ()))) > 1:
         yield "used"

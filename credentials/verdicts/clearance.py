@@ -82,6 +82,12 @@ def declared_by(
         goods=line.goods,
         condition=line.condition,
         declaration=context.declaration if context else None,
+        vin=line.vin,
+        details=(
+            ("registration_id", line.registration_id),
+            ("commodity_code", line.commodity_code),
+            ("eori", context.consignee_eori if context else None),
+        ),
         manifest=context is not None,
     )
 

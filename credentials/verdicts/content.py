@@ -16,8 +16,9 @@ from credentials.documents.passport import (
 )
 from credentials.documents.passport import category as category_of
 from credentials.errors import CredentialError
+from credentials.verdicts.event_documents import event_document
 from credentials.verdicts.evidence import Missing, MissingReason
-from credentials.verdicts.record import Inquiry, event_members, live_passport
+from credentials.verdicts.record import Inquiry, Recorded, live_passport
 from credentials.verdicts.verdict import Findings
 from credentials.verdicts.verdict_record import GapRecord
 
@@ -35,11 +36,14 @@ def check_code(found: Findings, passports: Sequence[Examined], inquiry: Inquiry)
         reason = why_missing(inquiry, 1) if public is None else "document_unestablished"
         found.unmade(("code_matches_passport", "alias", "category"), reason, rule="X16")
         return
-    _check_category(found, public, inquiry)
+    origin = _origin(inquiry)
+    _check_category(found, public, inquiry, origin)
     rules = inquiry.evidence.network.tables.identifiers
     try:
         identifier = _code_of(public, rules)
         mismatches = code_mismatches(identifier, public.claims, rules)
+        differs = _day_of_production(public, inquiry, origin)
+        mismatches += [differs] if differs is not None else []
         text, other = _named_in(public.claims, rules)
     except CredentialError as error:
         found.failed("code_matches_passport", "code_mismatch", rule="X16", detail=str(error))
@@ -80,25 +84,49 @@ def _code_of(public: Examined, rules: Mapping[str, Any]) -> Identifier:
     return identifier
 
 
-def _check_category(found: Findings, public: Examined, inquiry: Inquiry) -> None:
+def _check_category(found: Findings, public: Examined, inquiry: Inquiry, origin: Recorded | None) -> None:
     """The category that the passport names is the one with which the battery was brought into being."""
-    tables = inquiry.evidence.network.tables
-    origins = inquiry.record.of_kinds(tables.verdicts.get("events", {}).get("origin", ()))
-    members = event_members(inquiry.evidence, origins[0]) if origins else None
-    recorded = members.get("category") if isinstance(members, Mapping) else None
-    if recorded is None:
-        found.unmade(("category",), "not_held", rule="X16")
+    if origin is None:
+        found.inapplicable("category")  # enrolled, or taken out of a pack: nobody recorded one
+        return
+    document = event_document(inquiry, origin)
+    if document.members is None:
+        document.tell(found, "category", rule="X16", by=origin.attestation.issuer, **origin.place())
         return
     try:
-        named = category_of(public.claims, tables.paths)
-    except (CredentialError, KeyError, TypeError):
+        named = category_of(public.claims, inquiry.evidence.network.tables.paths)
+    except CredentialError:
         found.unmade(("category",), "schema_invalid", rule="X16")
         return
-    told = {"passport": named, "record": recorded, **origins[0].place()}
-    if named.lower() == str(recorded).lower():
+    except (KeyError, TypeError):
+        found.unmade(("category",), "tables_unavailable", rule="X16")
+        return
+    if document.members.get("category") is None:
+        found.unmade(("category",), "not_held", rule="X16")
+        return
+    recorded = str(document.members["category"])
+    told = {"passport": named, "record": recorded, **origin.place()}
+    if named.lower() == recorded.lower():
         found.passed("category", rule="X16", **told)
     else:
         found.failed("category", "category_mismatch", rule="X16", **told)
+
+
+def _origin(inquiry: Inquiry) -> Recorded | None:
+    """The record with which its maker brought it into being."""
+    kinds = inquiry.evidence.network.tables.verdicts.get("events", {}).get("origin", ())
+    return next(iter(inquiry.record.of_kinds(kinds)), None)
+
+
+def _day_of_production(public: Examined, inquiry: Inquiry, origin: Recorded | None) -> CodeMismatch | None:
+    """X16: the day that the passport names is the one that its maker recorded, where both are in hand."""
+    members = event_document(inquiry, origin).members if origin is not None else None
+    general = public.claims.get("GeneralProductInformation")
+    named = general.get("manufacturingDate") if isinstance(general, Mapping) else None
+    recorded = (members or {}).get("production_date")
+    if recorded is None or not isinstance(named, str) or named[:10] == recorded:
+        return None
+    return CodeMismatch("production_date", str(recorded), named[:10], confirmed=True)
 
 
 def _named_in(claims: Mapping[str, Any], rules: Mapping[str, Any]) -> tuple[str | None, Identifier | None]:

@@ -10,7 +10,7 @@ from credentials.errors import CredentialError
 from credentials.verdicts.evidence import Evidence, Policy, Tables
 from credentials.verdicts.manifest import Appearance, Line, ManifestContext, canonical_name
 from credentials.verdicts.record import Inquiry, Record
-from credentials.verdicts.verdict import Findings
+from credentials.verdicts.verdict import Findings, Outcome
 
 if TYPE_CHECKING:
     from credentials.verdicts.verifier import Examined
@@ -29,8 +29,8 @@ def check_declared(
     """All checks of the declaration; `context` None: a scan of one code, to which some do not apply."""
     evidence, policy = inquiry.evidence, inquiry.policy
     tables = evidence.network.tables
-    _check_goods(found, line, tables, context)
     _check_vin(found, line, evidence, context)
+    _check_goods(found, line, tables, context)
     _check_mass(found, line, shown, tables, policy)
     _check_manifest(found, line, shown, inquiry, context)
 
@@ -55,9 +55,17 @@ def _check_goods(found: Findings, line: Line, tables: Tables, context: ManifestC
         found.failed("goods", "vin_missing", rule="X17", goods=line.goods)
     elif line.vin and (mistake := _mistake_in_vin(line.vin)):
         found.failed("goods", "vin_invalid", rule="X17", vin=line.vin, detail=mistake)
+    elif rule.get("vin_required") and (why := _vehicle_not_compared(found)):
+        found.unmade(("goods",), why, rule="X17", goods=line.goods, vin=line.vin)
     else:
         found.passed("goods", goods=line.goods, vin=line.vin)
     _check_commodity_code(found, line, rule, tables)
+
+
+def _vehicle_not_compared(found: Findings) -> str | None:
+    """Why the vehicle of the line is not the one of the record; None: it is (I8)."""
+    passed = Outcome.PASS in found.outcomes("vin")
+    return None if passed else next(c.reason for c in reversed(found.checks) if c.name == "vin")
 
 
 def _check_commodity_code(found: Findings, line: Line, rule: Mapping[str, Any], tables: Tables) -> None:

@@ -12,7 +12,7 @@ which source it could not reach; the verifier never asks for more. A source that
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -87,9 +87,32 @@ class LedgerView:
     refused: Mapping[bytes, bytes] = field(default_factory=dict)
     claims: Claims | None = None  # what parties without a right over it said: never read for a word
     recalls: Sequence[Recall] = ()  # those in force that reach it, by model, batch or days of production
+    # Standings, by their keys, of what it was made from or taken out of, and so on (`relatives_of`).
+    relatives: Mapping[bytes, Standing] = field(default_factory=dict)
     unknown: str = (
         "not_found"  # why there is no standing, as a reason code: nobody can ask for what cannot be read
     )
+
+
+RELATIVES_MAX = 256
+
+
+def relatives_of(
+    standing: Standing | None, read: Callable[[Sequence[bytes]], Mapping[bytes, Standing]]
+) -> dict[bytes, Standing]:
+    """Every battery behind this one, nearest first: predecessors and parents, theirs, up to RELATIVES_MAX."""
+    found: dict[bytes, Standing] = {}
+    asked = kin_of(standing) if standing is not None else ()
+    while asked and len(found) < RELATIVES_MAX:
+        near = read(asked[: RELATIVES_MAX - len(found)])
+        found.update({key: near[key] for key in asked if key in near})
+        asked = tuple(dict.fromkeys(k for one in near.values() for k in kin_of(one) if k not in found))
+    return found
+
+
+def kin_of(standing: Standing) -> tuple[bytes, ...]:
+    """The keys of the batteries it was made from, and of the one it was taken out of."""
+    return (*standing.predecessors, *([standing.parent.key] if standing.parent else ()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,6 +150,7 @@ class ManifestContext:
     by_battery: Mapping[str, tuple[Appearance, ...]] = field(default_factory=dict)
     direction: str | None = None
     by_vin: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # the lines that name a vehicle
+    consignee_eori: str | None = None
 
     def direction_for(self, policy: Policy) -> str:
         """The stricter of policy and manifest: the declarant cannot declare the question away."""
@@ -171,6 +172,7 @@ class ManifestContext:
             {k: tuple(v) for k, v in seen.items()},
             manifest.direction,
             {k: tuple(v) for k, v in vehicles.items()},
+            manifest.consignee_eori,
         )
 
 

@@ -21,9 +21,10 @@ from credentials.errors import CredentialError
 from credentials.ledger.recognition import ask
 from credentials.ledger.standing import LIVE
 from credentials.verdicts.content import why_missing
+from credentials.verdicts.event_documents import event_document
 from credentials.verdicts.evidence import At, Evidence, Held, Policy
 from credentials.verdicts.manifest import Line
-from credentials.verdicts.record import Inquiry, Record, Recorded, event_members, live_passport
+from credentials.verdicts.record import Inquiry, Record, Recorded, live_passport
 from credentials.verdicts.verdict import Findings
 from credentials.verdicts.verdict_record import (
     AnsweredRecord,
@@ -242,8 +243,10 @@ def _has_members(statement: Recorded, names: Sequence[str], item: _Item) -> bool
     """True if the event says all of `names`, on the ledger or in its document; a ticked box is ticked."""
     if not names:
         return True
-    members = event_members(item.evidence, statement)
-    shown = members if isinstance(members, Mapping) else {}
+    document = event_document(item.inquiry, statement)
+    if document.spoiled:
+        return False
+    shown = document.members or {}
     return all(
         name in statement.attestation.quantities or shown.get(name) not in (None, "", False) for name in names
     )

@@ -43,6 +43,27 @@ def row_statements(row_id: str, evidence: Evidence, record: Record) -> list[Reco
     return list(found.values())
 
 
+def counts_here(row_id: str, statement: Recorded, inquiry: Inquiry) -> bool:
+    """True if this jurisdiction gives the statement any effect for the row, or asks for no recognition."""
+    network, policy, attestation = inquiry.evidence.network, inquiry.policy, statement.attestation
+    issuer = network.governance.participant(attestation.issuer) if network.governance else None
+    if not policy.recognition_required or (issuer and issuer.jurisdiction == policy.jurisdiction):
+        return True
+    if issuer is None:
+        return False
+    answer = ask(
+        network.recognitions or (),
+        policy.jurisdiction,
+        issuer.did,
+        row_id,
+        event_time=attestation.event_time,
+        now=inquiry.at.evaluated_at,
+        issuer_roles=issuer.roles,
+        issuer_jurisdiction=issuer.jurisdiction,
+    )
+    return answer.effect is not Effect.NOT_RECOGNISED
+
+
 def check_recognised(
     found: Findings, inquiry: Inquiry
 ) -> tuple[tuple[GapRecord, ...], tuple[RecognitionRecord, ...]]:

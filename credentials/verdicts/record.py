@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from credentials.documents.canonical import b64u
 from credentials.documents.identifiers import Subject
@@ -13,8 +13,11 @@ from credentials.ledger.attestation import Attestation, parse_attestation
 from credentials.ledger.entries import AdmittedEntry, RefusedEntry, parse_entry
 from credentials.ledger.governance import Governance
 from credentials.ledger.standing import REVOKED, SUSPENDED, Standing
-from credentials.verdicts.evidence import At, Evidence, LedgerView, Missing, Policy
+from credentials.verdicts.evidence import At, Evidence, LedgerView, Policy, kin_of
 from credentials.verdicts.verdict_record import PlaceRecord, StepRecord
+
+if TYPE_CHECKING:
+    from credentials.verdicts.event_documents import EventDocument
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,23 +121,19 @@ class Record:
         ]
 
     def says(self, kind: str) -> bool:
-        """True if such a statement was admitted and not voided: a correction leaves what it showed."""
-        return any(
-            r.attestation.kind == kind and r.attestation.digest not in self.voided for r in self.admitted
-        )
+        """True if such a statement was admitted and not voided."""
+        return any(r.attestation.kind == kind for r in self.shown())
 
-    def shown_quantities(self) -> Iterator[Mapping[str, int]]:
-        """The readings of every admitted statement that was not voided, oldest first."""
-        return (r.attestation.quantities for r in self.admitted if r.attestation.digest not in self.voided)
+    def shown(self) -> Iterator[Recorded]:
+        """Every admitted statement that was not voided, oldest first: a correction leaves what it showed."""
+        return (r for r in self.admitted if r.attestation.digest not in self.voided)
 
     def shown_assets(self, kinds: Sequence[str]) -> frozenset[Subject]:
         """The vehicles of every admitted statement of these kinds that was not voided."""
         return frozenset(
             r.attestation.bound_asset
-            for r in self.admitted
-            if r.attestation.kind in kinds
-            and r.attestation.bound_asset is not None
-            and r.attestation.digest not in self.voided
+            for r in self.shown()
+            if r.attestation.kind in kinds and r.attestation.bound_asset is not None
         )
 
     def with_digest(self, attestation: bytes) -> Recorded | None:
@@ -168,6 +167,34 @@ class Inquiry:
     record: Record
     policy: Policy
     at: At
+    # Documents of events that were examined for this verdict, by digest: several checks may read one.
+    read: dict[bytes, EventDocument] = field(default_factory=dict, compare=False, repr=False)
+
+    def relatives(self) -> tuple[Standing, ...]:
+        """What it was made from or taken out of, and that in turn, as far as it is in hand."""
+        ledger = self.evidence.ledger
+        return tuple(ledger.relatives.values()) if ledger is not None else ()
+
+    @property
+    def kin_missing(self) -> bool:
+        """True if something it was made from or taken out of is not in hand."""
+        view = self.evidence.ledger
+        if view is None or view.standing is None:
+            return False
+        family = (view.standing, *view.relatives.values())
+        return any(key not in view.relatives for one in family for key in kin_of(one))
+
+    def changed_at(self, standing: Standing) -> int | None:
+        """The leaf at which it became another battery; None: what it was made from is not in hand.
+
+        Of waste the latest values are those of the item, whenever they were measured: -1.
+        """
+        view = self.evidence.ledger
+        if not standing.predecessors:
+            return -1
+        known = [view.relatives.get(key) for key in standing.predecessors] if view is not None else []
+        leaves = [old.lineage.leaf_index for old in known if old is not None and old.lineage is not None]
+        return max(leaves) if leaves and len(leaves) == len(standing.predecessors) else None
 
 
 def live_passport(evidence: Evidence, record: Record) -> Recorded | None:
@@ -176,18 +203,6 @@ def live_passport(evidence: Evidence, record: Record) -> Recorded | None:
     if standing is None or standing.passport is None:
         return None
     return record.with_digest(standing.passport.attestation)
-
-
-def event_members(evidence: Evidence, recorded: Recorded) -> Mapping[str, Any] | Missing | None:
-    """The members of an event's document, if it is held and is the one that was attested."""
-    held = evidence.events.get(recorded.attestation.document_digest)
-    if held is None or isinstance(held, Missing):
-        return held
-    subject = held.document.get("credentialSubject")
-    if not isinstance(subject, Mapping) or subject.get("event") != recorded.attestation.kind:
-        return None
-    members = subject.get("members")
-    return members if isinstance(members, Mapping) else None
 
 
 def attestation_of(entry: bytes) -> Recorded | None:

@@ -10,11 +10,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from credentials.documents.canonical import b64u
+from credentials.documents.identifiers import canonical_commodity_code
+from credentials.documents.spelling import trimmed
 from credentials.errors import CredentialError
 from credentials.ledger.standing import LIVE, Passport, Setting, Standing
-from credentials.verdicts.cell import HERE, Cell, Declared, cell_of, presentation, recalls
+from credentials.verdicts.cell import HERE, Cell, Declared, binding, cell_of, presentation, recalls
 from credentials.verdicts.content import why_missing
-from credentials.verdicts.record import Inquiry, event_members
+from credentials.verdicts.event_documents import event_members
+from credentials.verdicts.record import Inquiry
 from credentials.verdicts.shown_as import CHECKS, NOT_GIVEN, Row
 from credentials.verdicts.verdict import Findings, Outcome
 from credentials.verdicts.words import CLEAR, UNDECIDED
@@ -62,10 +65,12 @@ def check_shown(
         if declared.asked or note.check not in _OF_THE_LINE:
             found.warned(note.check, note.reason, rule=note.rule, **_told(note, standing, inquiry, cell))
     _check_claims(found, standing, inquiry)
+    if inquiry.kin_missing:
+        found.unmade(("standing.state",), "relatives_unread")
     said = {row.check for row in (*rows, *notes)}
     for name in names:
         if name not in said:
-            _say_nothing_against(found, name, cell, standing, shown, inquiry)
+            _say_nothing_against(found, name, cell, standing, shown, inquiry, declared)
     return cell
 
 
@@ -79,6 +84,7 @@ def _say_nothing_against(  # noqa: PLR0917  (one check, and all it may rest on)
     standing: Standing,
     shown: Sequence[Examined],
     inquiry: Inquiry,
+    declared: Declared,
 ) -> None:
     """A check that no row and no note is about: passed only where something was compared."""
     if name == "standing.publication":
@@ -86,7 +92,7 @@ def _say_nothing_against(  # noqa: PLR0917  (one check, and all it may rest on)
         _check_shown_passport(found, standing.passport, shown, inquiry)
     elif name == "standing.presentation":
         if cell["presented"] == HERE and cell["direction"] == "import":
-            found.passed(name, rule="X12")
+            _check_presentation(found, standing, inquiry, declared)
         else:
             found.inapplicable(name, open=standing.presentation is not None)
     elif name == "new_not_used" and cell["condition"] == NOT_GIVEN:
@@ -95,12 +101,47 @@ def _say_nothing_against(  # noqa: PLR0917  (one check, and all it may rest on)
         found.inapplicable(name, condition=cell["condition"])
     elif name == "new_not_used":
         found.passed(name, rule="X7")
+    elif name == "condition" and cell["condition"] in ("used", "return", "repair") and _unmarked(cell):
+        found.inapplicable(name, condition=cell["condition"])  # nothing on record to compare it with
     elif name == "condition":
         found.passed(name, condition=cell["condition"])
     elif name == "standing.state":
         found.passed(name, item_state=standing.item_state, eu_status=standing.eu_status)
     else:
         found.passed(name)
+
+
+def _check_presentation(found: Findings, standing: Standing, inquiry: Inquiry, declared: Declared) -> None:
+    """X12, X17: what the declaration on record says of the goods is what the line says, where both do."""
+    members = event_members(inquiry, presentation(standing, inquiry)) or {}
+    differing = [
+        name for name, said in declared.details if said is not None and not _same(name, said, members)
+    ]
+    told = {"rule": "X12", "differing": differing or None}
+    if set(differing) - {"eori"}:
+        found.failed("standing.presentation", "presentation_differs", **told)
+    elif differing:
+        found.warned("standing.presentation", "declarant_differs", **told)  # somebody may declare for another
+    else:
+        found.passed("standing.presentation", rule="X12")
+
+
+def _same(name: str, said: str, members: Mapping[str, Any]) -> bool:
+    """True if the record says the same, or nothing; a shorter commodity code is the beginning of a longer."""
+    recorded = members.get(name)
+    if not isinstance(recorded, str):
+        return True
+    if name != "commodity_code":
+        return trimmed(recorded).upper() == trimmed(said).upper()
+    try:
+        one, other = canonical_commodity_code(recorded), canonical_commodity_code(said)
+    except CredentialError:
+        return True  # what is no code has a check of its own
+    return one.startswith(other) or other.startswith(one)
+
+
+def _unmarked(cell: Cell) -> bool:
+    return (cell["use"], cell["lineage"], cell["eu_status"]) == ("unused", "none", "original")
 
 
 def _check_shown_passport(
@@ -125,7 +166,9 @@ def _told(row: Row, standing: Standing, inquiry: Inquiry, cell: Cell) -> dict[st
     """What a reader needs to look a finding up: whose statement it rests on, and since when."""
     match row.check:
         case "standing.publication":
-            current, ban = standing.passport, standing.ban
+            current = standing.passport
+            bans = binding("banned", standing, inquiry)
+            ban = min(bans.values(), key=lambda s: s.leaf_index, default=None)
             return {
                 "publication": cell["publication"],
                 "digest": b64u(current.digest) if current else None,
@@ -136,7 +179,7 @@ def _told(row: Row, standing: Standing, inquiry: Inquiry, cell: Cell) -> dict[st
         case "standing.recall":
             return _set_by(recalls(standing, inquiry))
         case "standing.lost":
-            return _set_by(standing.settings("lost"))
+            return _set_by(binding("lost", standing, inquiry))
         case "standing.presentation":
             latest = presentation(standing, inquiry)
             return {**latest.place()} if latest is not None else {}
@@ -148,7 +191,7 @@ def _told(row: Row, standing: Standing, inquiry: Inquiry, cell: Cell) -> dict[st
                 **_in_vehicle(standing, inquiry),
             }
         case _:
-            refused = _set_by(standing.settings("refused")) if "refused" in row.reason else {}
+            refused = _set_by(binding("refused", standing, inquiry)) if "refused" in row.reason else {}
             return {
                 "item_state": standing.item_state,
                 "eu_status": standing.eu_status,
@@ -188,8 +231,7 @@ def _in_vehicle(standing: Standing, inquiry: Inquiry) -> dict[str, Any]:
         return {}
     leaf = standing.bound.leaf_index
     statement = next((r for r in inquiry.record.admitted if r.leaf_index == leaf), None)
-    members = event_members(inquiry.evidence, statement) if statement is not None else None
-    vin = members.get("vin") if isinstance(members, Mapping) else None
+    vin = (event_members(inquiry, statement) or {}).get("vin")
     return {
         "vehicle": vin,
         "since": statement.attestation.event_time if statement is not None else None,

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
-from credentials.verdicts.cell import Cell
-from credentials.verdicts.evidence import Evidence, Missing, MissingReason
-from credentials.verdicts.record import Inquiry, Record, Recorded, event_members
+from credentials.ledger.standing import Standing
+from credentials.verdicts.cell import Cell, Declared, in_its_vehicle
+from credentials.verdicts.event_documents import EventDocument, event_document
+from credentials.verdicts.recognised import counts_here
+from credentials.verdicts.record import Inquiry, Recorded
 from credentials.verdicts.verdict import Findings
 
 USED_CHECKS = ("parts_not_used", "used_evidence", "soh", "status_change_values")
+TESTS_READ_MAX = 8  # of the latest health tests: each costs the proof of its document
 _DAY_S = 86_400
 
 
-def check_used(found: Findings, cell: Cell | None, inquiry: Inquiry) -> None:
+def check_used(found: Findings, cell: Cell | None, inquiry: Inquiry, declared: Declared) -> None:
     """What follows from being used, or from being declared so. `cell` None: the record could not be read."""
-    evidence, record, policy = inquiry.evidence, inquiry.record, inquiry.policy
+    evidence, policy = inquiry.evidence, inquiry.policy
     events = evidence.network.tables.verdicts.get("events")
-    if evidence.ledger is None or record.unreadable:
+    if evidence.ledger is None or inquiry.record.unreadable:
         found.unmade(USED_CHECKS, "ledger_unavailable")
         return
-    if evidence.ledger.standing is None:
+    standing = evidence.ledger.standing
+    if standing is None:
         found.unmade(USED_CHECKS, evidence.ledger.unknown)
         return
     if events is None or cell is None:
@@ -32,22 +37,16 @@ def check_used(found: Findings, cell: Cell | None, inquiry: Inquiry) -> None:
         found.unmade(("parts_not_used",), "parts_not_compared", rule="X7")
     else:
         found.inapplicable("parts_not_used", condition=condition)
-    crosses = _crosses_as_used(cell)
+    crosses = _crosses_as_used(cell) and not in_its_vehicle(standing, inquiry, declared)
     if not crosses or not policy.annex_xiv_required:
         found.inapplicable("used_evidence", condition=condition)
     elif condition in ("return", "repair"):
         # D705
         found.unmade(("used_evidence",), "return_not_checked", rule="X19", condition=condition)
     else:
-        _check_evidence(found, record.of_kinds(events["border"]), evidence, events["annexXiv"])
+        _check_evidence(found, inquiry, cell)
     _check_soh(found, events, inquiry, applies=crosses)
-    eu_status, lineage = cell["eu_status"], cell["lineage"]
-    if eu_status == "original" and lineage != "second_life":
-        found.inapplicable("status_change_values", eu_status=eu_status)
-    elif _measured(record, events):
-        found.passed("status_change_values", rule="X20", eu_status=eu_status)
-    else:
-        found.unknown("status_change_values", "not_held", rule="X20", eu_status=eu_status)
+    _check_status_change(found, cell, standing, inquiry)
 
 
 def _crosses_as_used(cell: Cell) -> bool:
@@ -55,7 +54,7 @@ def _crosses_as_used(cell: Cell) -> bool:
 
     Whether an export is on record does not matter: leaving it out must not spare the evidence (I6).
     """
-    if cell["direction"] == "inland" or cell["goods"] == "in_vehicle" or cell["condition"] == "waste":
+    if cell["direction"] == "inland" or cell["condition"] == "waste":
         return False
     used = cell["use"] != "unused"
     if cell["condition"] in ("return", "repair"):
@@ -64,58 +63,133 @@ def _crosses_as_used(cell: Cell) -> bool:
     return cell["condition"] == "used" or (cell["condition"] != "new" and used)
 
 
-def _check_evidence(
-    found: Findings, border: list[Recorded], evidence: Evidence, rules: Mapping[str, Mapping[str, Any]]
-) -> None:
-    """X19: a used battery crosses a border with the Annex XIV record, or is presumed to be waste."""
-    if not border:
-        found.failed("used_evidence", "used_evidence_missing", rule="X19")
+# -- the Annex XIV record ------------------------------------------------------------------------------
+
+
+def _check_evidence(found: Findings, inquiry: Inquiry, cell: Cell) -> None:
+    """X19: a used battery crosses a border with the Annex XIV record, or is presumed to be waste.
+
+    It is the record of this journey: the latest statement of leaving a country, not taken back, and nothing
+    that ends a journey after it. An older one never comes back (D721).
+    """
+    events, record = inquiry.evidence.network.tables.verdicts["events"], inquiry.record
+    border = [r for r in record.shown() if r.attestation.kind in events["border"]]
+    needed = events["annexXiv"].get(border[-1].attestation.kind) if border else None
+    if needed is None or border[-1].attestation.digest in record.taken_back:
+        told: Mapping[str, Any] = border[-1].place() if border else {}
+        kind = border[-1].attestation.kind if border else None
+        found.failed("used_evidence", "used_evidence_missing", rule="X19", kind=kind, **told)
         return
     export = border[-1]
-    statement = export.attestation
-    needed = rules.get(statement.kind)
-    if needed is None:
-        found.failed(
-            "used_evidence", "used_evidence_missing", rule="X19", kind=statement.kind, **export.place()
-        )
+    later = next((r for r in record.shown() if _ends_journey(r, export, inquiry, cell)), None)
+    if later is not None:
+        kind = later.attestation.kind
+        found.failed("used_evidence", "used_evidence_outdated", rule="X19", kind=kind, **later.place())
         return
-    members = event_members(evidence, export)
-    if isinstance(members, Missing) or members is None:
-        withheld = members is not None and members.reason is MissingReason.WITHHELD
-        reason = "evidence_withheld" if withheld else "not_held"
-        found.unknown("used_evidence", reason, rule="X19", kind=statement.kind, **export.place())
+    document = event_document(inquiry, export)
+    if document.members is None:
+        kind, by = export.attestation.kind, export.attestation.issuer
+        document.tell(found, "used_evidence", rule="X19", kind=kind, by=by, **export.place())
         return
-    lacking = [name for name in needed["present"] if members.get(name) in (None, "")]
-    lacking += [name for name in needed["true"] if members.get(name) is not True]
+    lacking = _lacking(document.members, needed)
     if lacking:
         found.failed("used_evidence", "used_evidence_missing", rule="X19", lacking=lacking, **export.place())
     else:
         found.passed("used_evidence", rule="X19", **export.place())
 
 
-def _measured(record: Record, events: Mapping[str, Any]) -> list[Recorded]:
+def _lacking(members: Mapping[str, Any], needed: Mapping[str, Any]) -> list[str]:
+    """The members without which the record is none: health of nothing is no function (Annex XIV, 1)."""
+    lacking = [name for name in needed["present"] if members.get(name) in (None, "")]
+    lacking += [name for name in needed["true"] if members.get(name) is not True]
+    return lacking + [name for name in needed["positive"] if members.get(name) == 0]
+
+
+def _ends_journey(later: Recorded, export: Recorded, inquiry: Inquiry, cell: Cell) -> bool:
+    """True if what was stated after the record changes place or use: its test is not of what crosses now."""
+    if later.leaf_index <= export.leaf_index:
+        return False
+    events, governance = (
+        inquiry.evidence.network.tables.verdicts["events"],
+        inquiry.evidence.network.governance,
+    )
+    kind = later.attestation.kind
+    if kind in events["released"] and governance is not None:
+        customs = governance.participant(later.attestation.issuer)
+        arrived = customs is not None and customs.jurisdiction == inquiry.policy.jurisdiction
+        return not (arrived and cell["direction"] == "import")
+    return kind not in events["sameJourney"]
+
+
+# -- health --------------------------------------------------------------------------------------------
+
+
+def _measured(inquiry: Inquiry, events: Mapping[str, Any]) -> list[Recorded]:
+    """The tests of health on record that found any, oldest first."""
     quantity = events["sohQuantity"]
-    return [r for r in record.of_kinds(events["soh"]) if quantity in r.attestation.quantities]
+    return [
+        r for r in inquiry.record.of_kinds(events["soh"]) if r.attestation.quantities.get(quantity, 0) > 0
+    ]
 
 
 def _check_soh(found: Findings, events: Mapping[str, Any], inquiry: Inquiry, *, applies: bool) -> None:
-    record, policy, at = inquiry.record, inquiry.policy, inquiry.at
+    """The latest test, by the day on which it was made, of somebody whose word counts here."""
+    policy, network = inquiry.policy, inquiry.evidence.network
     if not applies or policy.soh_age_days_max is None:
         found.inapplicable("soh")
         return
-    measured = _measured(record, events)
+    measured = _measured(inquiry, events)
     if not measured:
         found.failed("soh", "soh_missing", rule="X19")
         return
-    latest = max(measured, key=lambda r: r.attestation.event_time)
-    age_s = at.evaluated_at - latest.attestation.event_time
+    if policy.recognition_required and (network.recognitions is None or network.governance is None):
+        found.unknown("soh", "recognition_unavailable")
+        return
+    counted = [r for r in measured if counts_here(events["sohRow"], r, inquiry)]
+    if not counted:
+        by = measured[-1].attestation.issuer
+        found.failed("soh", "not_recognised", rule="X19", issuer=by, **measured[-1].place())
+        return
+    read = [(event_document(inquiry, r), r) for r in counted[: -TESTS_READ_MAX - 1 : -1]]
+    dated = [(at, r) for document, r in read if (at := _tested_at(document, r, events)) is not None]
+    if not dated:
+        document, latest = read[0]
+        document = document if document.members is None else EventDocument(reason="not_held")
+        document.tell(found, "soh", by=latest.attestation.issuer, **latest.place())
+        return
+    tested_at, latest = max(dated, key=lambda pair: pair[0])
     told = {
         "soh_permille": latest.attestation.quantities[events["sohQuantity"]],
         "measured_by": latest.attestation.issuer,
         "kind": latest.attestation.kind,
         **latest.place(),
     }
+    age_s = inquiry.at.evaluated_at - tested_at
     if age_s > policy.soh_age_days_max * _DAY_S:
         found.failed("soh", "soh_outdated", age_s=age_s, **told)
     else:
         found.passed("soh", age_s=age_s, **told)
+
+
+def _tested_at(document: EventDocument, recorded: Recorded, events: Mapping[str, Any]) -> int | None:
+    """When a test was made, by its document: the day it names, never later than it was told."""
+    day = (document.members or {}).get(events["soh"][recorded.attestation.kind])
+    try:
+        begins = int(datetime.strptime(str(day), "%Y-%m-%d").replace(tzinfo=UTC).timestamp())
+    except ValueError:
+        return None
+    return min(begins, recorded.attestation.event_time)
+
+
+def _check_status_change(found: Findings, cell: Cell, standing: Standing, inquiry: Inquiry) -> None:
+    """X20: the values of Annex XIII 4(a) at a change of status are measured after it, not before."""
+    events, eu_status = inquiry.evidence.network.tables.verdicts["events"], cell["eu_status"]
+    if eu_status == "original" and cell["lineage"] != "second_life":
+        found.inapplicable("status_change_values", eu_status=eu_status)
+        return
+    changed = inquiry.changed_at(standing)
+    after = [r for r in _measured(inquiry, events) if changed is not None and r.leaf_index > changed]
+    if after:
+        found.passed("status_change_values", rule="X20", eu_status=eu_status)
+    else:
+        found.unknown("status_change_values", "not_held", rule="X20", eu_status=eu_status)

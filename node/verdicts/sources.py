@@ -35,6 +35,7 @@ from credentials.verdicts.evidence import (
     Tables,
     battery_text,
     identifiers_in_play,
+    relatives_of,
 )
 from credentials.verdicts.examination import OpenedList
 from node.peers.gossip import Gossip
@@ -187,7 +188,11 @@ class Gathering:
             self._ledger.ordered_attestations(lost),
             claims=Claims.decode(records[claims]) if claims in records else None,
             recalls=reaching,
+            relatives=relatives_of(standing, self._standings),
         )
+
+    def _standings(self, keys: Sequence[bytes]) -> dict[bytes, Standing]:
+        return {key: Standing.decode(data) for key, data in self._ledger.records(tuple(keys)).items()}
 
     def network_view(self, status: Mapping[tuple[str, str, str], StatusSource]) -> NetworkView:
         """What is the same for every battery at this height; inside a read transaction.

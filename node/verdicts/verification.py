@@ -31,9 +31,9 @@ from credentials.verdicts.examination import (
     examine_document,
     tell,
 )
+from credentials.verdicts.means import means_of
 from credentials.verdicts.record import Inquiry, Record
 from credentials.verdicts.verdict import Check, Findings, Outcome
-from credentials.verdicts.verifier import means_of
 from node.resolution.fetch import Fetcher, FetchError
 from node.resolution.resolver import Resolver
 from node.verdicts.consignments import require_law_date

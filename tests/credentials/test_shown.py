@@ -210,7 +210,7 @@ def test_l06_a_child_of_a_dismantled_pack_is_not_new(when: str) -> None:
     """
     w = World()
     pack, module = code(1), code(2)
-    w.run(w.ledger.attest(MAKER, "battery.produced", subject_of(module)))
+    w.produce(module)
     subjects = [subject_of(module), subject_of(code(3))]
     w.run(w.ledger.attest(MAKER, "battery.produced", subject_of(pack), children_root=children_root(subjects)))
     w.publish(module)

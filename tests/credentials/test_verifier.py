@@ -478,7 +478,7 @@ def test_events_and_states_in_the_tables_exist() -> None:
     """
     lifecycle = World().governance.lifecycle
     verdicts, crosswalk = tables().verdicts, tables().crosswalk_evidence["rows"]
-    others = ("$comment", "sohQuantity", "underDeclaration")
+    others = ("$comment", "sohQuantity", "sohRow", "underDeclaration")
     groups = [v for k, v in verdicts["events"].items() if k not in others]
     named = {event for group in groups for event in group}
     named |= {
@@ -487,6 +487,9 @@ def test_events_and_states_in_the_tables_exist() -> None:
 
     assert named <= lifecycle.events.keys()
     assert set(verdicts["events"]["underDeclaration"]) <= lifecycle.states.keys()
+    assert verdicts["events"]["sohRow"] in crosswalk
+    for kind, member in verdicts["events"]["soh"].items():
+        assert lifecycle.events[kind].members[member].type == "date"
     assert {r["id"] for r in tables().crosswalk["rows"]} == set(crosswalk)
     for row in crosswalk.values():
         for part in row["parts"]:

@@ -33,6 +33,7 @@ from credentials.ledger.genesis import Genesis
 from credentials.ledger.governance import Governance
 from credentials.ledger.recalls import Recalls, recall_subject
 from credentials.ledger.records import Claims, StatusLists, claims_key
+from credentials.ledger.standing import Standing
 from credentials.verdicts.clearance import ItemVerdict, clear_item
 from credentials.verdicts.evidence import (
     Evidence,
@@ -45,6 +46,7 @@ from credentials.verdicts.evidence import (
     StatusSource,
     Tables,
     identifiers_in_play,
+    relatives_of,
 )
 from credentials.verdicts.manifest import Line, Manifest, ManifestContext
 from credentials.verdicts.shown_as import ShownAs
@@ -416,8 +418,13 @@ class World:
             mine,
             self.refused,
             claims=Claims.decode(claims) if claims else None,
+            relatives=relatives_of(standing, self._standings),
             recalls=Recalls.decode(recalls).covering(identifier_of(text), key, standing) if recalls else (),
         )
+
+    def _standings(self, keys: Sequence[bytes]) -> Mapping[bytes, Standing]:
+        found = self.ledger.reader.get_many(list(keys))
+        return {key: Standing.decode(data) for key, data in found.items()}
 
     def recall(self, by: str, *, namespace: str = "ZZ1", **members: Any) -> bytes:
         """Publish a recall about a maker's codes; its attestation's digest, by which it is lifted."""

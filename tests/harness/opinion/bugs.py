@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from credentials.ledger import admission, passports, speaking, standing, undo
-from credentials.verdicts import shown
+from credentials.verdicts import cell
 
 from .stage import ledger_of
 
@@ -107,7 +107,7 @@ def corrections_shed_marks() -> AbstractContextManager[None]:
 
 def recalls_are_not_read() -> AbstractContextManager[None]:
     """Verdict: no recall is seen."""
-    return patched(shown, "_recalls", lambda *_: {})
+    return patched(cell, "recalls", lambda *_: {})
 
 
 BUGS: dict[str, Bug] = {

@@ -28,6 +28,9 @@ CUSTOMS_ACTS = ("customs.suspended", "customs.released", "customs.refused", "cus
                 "customs.moved", "customs.refusal_lifted")  # fmt: skip
 PASSPORT_ACTS = ("passport.published", "passport.superseded", "passport.suspended", "passport.reinstated",
                  "passport.revoked", "passport.ban_lifted")  # fmt: skip
+# What changes place or use: the Annex XIV record of a journey before says nothing of the next.
+ENDS_A_JOURNEY = ("market.placed", "battery.installed", "battery.swapped_out", "battery.replaced",
+                  "battery.maintained", "negative_event", "vehicle.sold")  # fmt: skip
 # I3: what cannot be taken back by its author.
 IRREVERSIBLE = ("battery.presented", *CUSTOMS_ACTS, "battery.declared_waste", "vehicle.scrapped",
                 "battery.dismantled", *SECOND_LIVES, "recycling.received", "recycling.completed",
@@ -266,8 +269,11 @@ def _named(file: File, act: Act) -> File:
 
 
 def _exported(file: File, act: Act) -> File:
-    # A battery in a vehicle leaves with it, and stays in it.
-    return replace(_named(file, act), place=None, also=frozenset(), border=act.event)
+    # What was released somewhere and leaves again has been there: never a first placing again. A battery in a
+    # vehicle leaves with it, and stays in it.
+    been = {Set("placed", s.where, s.by) for s in file.settings if s.what == "released"}
+    gone = replace(_named(file, act), settings=file.settings | been)
+    return replace(gone, place=None, also=frozenset(), border=act.event)
 
 
 def before_whom(act: Act) -> str:
@@ -444,6 +450,8 @@ def after(archive: Archive, act: Act) -> Archive:
         return _after_undo(archive, act, act.undoes)
     file = archive.of(act.battery)
     changed = EFFECTS.get(act.event, _nothing)(file, act)
+    if act.event in ENDS_A_JOURNEY:
+        changed = replace(changed, border=act.event)  # its record was of the journey before
     official = changed.official or is_authority(act.by)
     changed = replace(changed, official=official, used=changed.used | marks_of(file, act))
     files = {**archive.files, act.battery: changed}

@@ -68,6 +68,8 @@ def _value(act: Act, member: str, rule: Any, book: Any) -> Any:
         return act.declaration
     if member == "production_date":
         return MADE_DAY
+    if member == "commodity_code" and act.vehicle:
+        return "8703800000"  # declared as the vehicle it came in
     if kind == "sets":
         return None  # the digests of the sets are the document itself
     if kind == "vin":

@@ -76,7 +76,7 @@ IN_NEW_CAR = (
     act(MAKER, "battery.handed_over", CAR_MAKER, countersigned=(CAR_MAKER,)),
     act(CAR_MAKER, "battery.installed", vehicle=CAR),
     act(CAR_MAKER, "battery.exported", HOLDER),
-    DECLARED[-1],
+    act(HOLDER, "battery.presented", declaration=OURS, vehicle=CAR),
 )
 CAR_ON_MARKET = (
     *IN_NEW_CAR,

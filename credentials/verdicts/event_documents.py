@@ -1,0 +1,94 @@
+"""The document of an event: examined like any other before a check may rest on what it says (I8).
+
+A record on the ledger names its document by digest and says little itself. What fills a check is the signed
+document: proven, by the party that attested it, of this kind, about this battery, and with the quantities
+that are on the ledger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from credentials.documents.identifiers import Subject
+from credentials.verdicts.evidence import Missing, MissingReason
+from credentials.verdicts.examination import Demands, Examination, examine_document
+from credentials.verdicts.manifest import canonical_name
+from credentials.verdicts.means import means_of
+from credentials.verdicts.record import Inquiry, Recorded
+from credentials.verdicts.verdict import UNMADE, Findings, Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class EventDocument:
+    """What an event's document says; `members` None: nothing that may be relied on, and why."""
+
+    members: Mapping[str, Any] | None = None
+    reason: str = "ok"
+    spoiled: bool = False  # the document itself is wrong; else something to judge it by is not in hand
+
+    def tell(self, found: Findings, name: str, **evidence: Any) -> None:
+        """Say under this check why the document does not fill it."""
+        outcome = Outcome.FAIL if self.spoiled else Outcome.INDETERMINATE
+        found.add(name, outcome, self.reason, **evidence)
+
+
+def event_document(inquiry: Inquiry, recorded: Recorded) -> EventDocument:
+    """The document of an admitted event, examined once per verdict."""
+    digest = recorded.attestation.document_digest
+    if digest not in inquiry.read:
+        inquiry.read[digest] = _examined(inquiry, recorded)
+    return inquiry.read[digest]
+
+
+def event_members(inquiry: Inquiry, recorded: Recorded | None) -> Mapping[str, Any] | None:
+    """The members of an event's document, where they may be relied on."""
+    return event_document(inquiry, recorded).members if recorded is not None else None
+
+
+def _examined(inquiry: Inquiry, recorded: Recorded) -> EventDocument:
+    evidence = inquiry.evidence
+    held = evidence.events.get(recorded.attestation.document_digest)
+    if held is None or isinstance(held, Missing):
+        withheld = held is not None and held.reason is MissingReason.WITHHELD
+        return EventDocument(reason="evidence_withheld" if withheld else "not_held")
+    found = Findings(evidence.network.tables)
+    demands = Demands(skew_s=inquiry.policy.clock_skew_s, proof_only=True)
+    read = examine_document(found, dict(held.document), means_of(inquiry), demands, inquiry.at.evaluated_at)
+    wrong = next((check for check in found.checks if check.outcome is Outcome.FAIL), None)
+    if wrong is not None:
+        return EventDocument(reason=wrong.reason, spoiled=True)
+    open_ = next((check for check in found.checks if check.outcome in UNMADE), None)
+    if read is None or not read.proven:
+        assert open_ is not None, "what is neither proven nor wrong was not decided"
+        return EventDocument(reason=open_.reason)
+    return _compared(inquiry, recorded, read)
+
+
+def _compared(inquiry: Inquiry, recorded: Recorded, read: Examination) -> EventDocument:
+    """A proven document against the statement that attests it."""
+    statement, credential = recorded.attestation, read.credential
+    if read.digest != statement.document_digest:
+        return EventDocument(reason="wrong_payload", spoiled=True)
+    if credential.issuer != statement.issuer:
+        return EventDocument(reason="wrong_issuer", spoiled=True)
+    members = credential.subject.get("members")
+    if credential.subject.get("event") != statement.kind or not isinstance(members, Mapping):
+        return EventDocument(reason="wrong_kind", spoiled=True)
+    names = _names_of(statement.subject, inquiry)
+    if not names:
+        return EventDocument(reason="not_held")
+    rules = inquiry.evidence.network.tables.identifiers
+    if any(canonical_name(str(s.get("id")), rules) not in names for s in credential.subjects):
+        return EventDocument(reason="wrong_subject", spoiled=True)
+    if any(members.get(name, value) != value for name, value in statement.quantities.items()):
+        return EventDocument(reason="quantities_differ", spoiled=True)
+    return EventDocument(members)
+
+
+def _names_of(subject: Subject, inquiry: Inquiry) -> set[str]:
+    """The canonical names under which this verdict knows the battery."""
+    rules = inquiry.evidence.network.tables.identifiers
+    known = inquiry.evidence.subjects.items()
+    return {canonical_name(text, rules) for text, found in known if found.as_list() == subject.as_list()}

@@ -1,0 +1,375 @@
+"""The evidence that a used battery brings is of this journey, of this battery, and looked at (X19, X20)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from credentials.ledger.recognition import Effect, Recognition
+from credentials.verdicts.evidence import Missing, MissingReason
+from tests.credentials.test_shown import GOOD, PRESENTED, VIN, check, judged, shape
+from tests.credentials.test_used_before import CAR, OTHER_VIN, measured, second_life_pack, taken_out
+from tests.harness.border import World, code, subject_of, world
+from tests.harness.ledger import (
+    CN_AUTHORITY,
+    CN_CUSTOMS,
+    CREATED,
+    CUSTOMS,
+    EU_AUTHORITY,
+    IMPORTER,
+    MAKER,
+    RECYCLER,
+    SECOND_LIFE,
+    WORKSHOP,
+)
+
+DAY_S = 86_400
+RECORD = {
+    "contract_reference": "INV-1",
+    "soh_permille": 900,
+    "soh_date": "2027-01-01",
+    "not_waste": True,
+    "packaging": "crate",
+}
+
+
+def used_pack(w: World, **changes: Any) -> str:
+    """Used in the EU by IMPORTER, which holds it; not exported yet."""
+    text = code(1)
+    w.produce(text)
+    w.publish(text)
+    w.happen(MAKER, "battery.handed_over", text, {}, cosign=(IMPORTER,), parties=(IMPORTER,))
+    named = (WORKSHOP, SECOND_LIFE)
+    w.happen(IMPORTER, "market.placed", text, {"art_41_checked": True}, parties=named)
+    for kind in ("battery.installed", "battery.swapped_out"):
+        w.happen(WORKSHOP, kind, text, {"vin": VIN}, bound_asset=subject_of(VIN))
+    return text
+
+
+def exported(w: World, text: str, **changes: Any) -> bytes:
+    soh = changes.get("soh_permille", 900)
+    said = RECORD | changes
+    return w.happen(
+        IMPORTER, "used.exported", text, said, quantities={"soh_permille": soh}, parties=(CN_CUSTOMS,)
+    )
+
+
+def evidence(w: World, text: str, **line: Any) -> dict[str, Any]:
+    (found,) = check(judged(w, text, condition="used", **line), "used_evidence")
+    return found
+
+
+def test_the_record_covers_the_journey_it_was_made_for() -> None:
+    """
+    From the export to the release at the other side, whatever customs, holder or authorities say on the way.
+    """
+    w = World()
+    text = used_pack(w)
+    exported(w, text)
+    w.happen(CN_CUSTOMS, "battery.presented", text, PRESENTED)
+    w.happen(CN_CUSTOMS, "customs.suspended", text, {"ground": "26(e)"})
+    on_the_way = evidence(w, text, policy_name="authority-cn")
+    w.happen(CN_CUSTOMS, "customs.released", text, {"basis": "registry_check"})
+
+    assert on_the_way["outcome"] == "pass"
+    assert evidence(w, text, policy_name="authority-cn")["outcome"] == "pass"
+    elsewhere = evidence(w, text)
+    assert (elsewhere["outcome"], elsewhere["reason"]) == ("fail", "used_evidence_outdated")
+    assert elsewhere["evidence"]["kind"] == "customs.released"
+    out_again = evidence(w, text, policy_name="authority-cn", direction="export")
+    assert out_again["reason"] == "used_evidence_outdated"
+
+
+@pytest.mark.parametrize("corrected", [False, True])
+def test_a_record_does_not_cover_the_next_journey(corrected: bool) -> None:
+    """
+    Placed and used after it, the battery needs a new record, whether or not its export is on record (I6).
+    """
+    w = World()
+    text = used_pack(w)
+    exported(w, text)
+    w.happen(CN_CUSTOMS, "battery.presented", text, PRESENTED)
+    w.happen(CN_CUSTOMS, "customs.released", text, {"basis": "registry_check"})
+    w.happen(IMPORTER, "battery.handed_over", text, {}, cosign=(MAKER,), parties=(MAKER,))
+    placed = w.happen(MAKER, "market.placed", text, {"art_41_checked": True})
+
+    if corrected:
+        w.happen(MAKER, "attestation.corrected", text, {"reason": "x"}, references=(placed,))
+
+    found = evidence(w, text)
+    assert (found["outcome"], found["reason"]) == ("fail", "used_evidence_outdated")
+
+
+def test_a_fire_on_the_way_ends_what_the_test_said() -> None:
+    """
+    A negative event after the record: what was tested is not what arrives.
+    """
+    w = World()
+    text = used_pack(w)
+    exported(w, text)
+
+    w.happen(WORKSHOP, "negative_event", text, {"event_kind": "fire"})
+
+    assert evidence(w, text)["reason"] == "used_evidence_outdated"
+
+
+def test_correcting_the_newest_record_does_not_bring_an_older_one_back() -> None:
+    """
+    The last record said waste and was taken back by its author: there is no record of this journey.
+    """
+    w = World()
+    text = used_pack(w)
+    exported(w, text)
+    w.happen(CN_CUSTOMS, "battery.presented", text, PRESENTED)
+    w.happen(CN_CUSTOMS, "customs.released", text, {"basis": "registry_check"})
+    w.happen(IMPORTER, "market.placed", text, {"art_41_checked": True})
+    last = exported(w, text, not_waste=False)
+    assert evidence(w, text)["evidence"]["lacking"] == ["not_waste"]
+
+    w.happen(IMPORTER, "attestation.corrected", text, {"reason": "x"}, references=(last,))
+
+    assert evidence(w, text)["reason"] == "used_evidence_missing"
+
+
+def test_health_of_nothing_is_no_evidence() -> None:
+    """
+    A record of 0 permille says that the battery does not function (Annex XIV, point 1).
+    """
+    w = World()
+    text = used_pack(w)
+
+    exported(w, text, soh_permille=0)
+
+    found = evidence(w, text)
+    assert (found["outcome"], found["evidence"]["lacking"]) == ("fail", ["soh_permille"])
+
+
+# -- goods in a vehicle --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("vin", [VIN, OTHER_VIN])
+def test_a_battery_out_of_its_vehicle_is_no_battery_in_one(vin: str) -> None:
+    """
+    I6, I8: any well-formed vehicle number is no vehicle: the record is asked for, and nothing looks compared.
+    """
+    w = World()
+    text = taken_out(w)
+
+    told = judged(w, text, condition="used", vin=vin, **CAR)
+
+    assert shape(told) == ("hold", "used_evidence_missing")
+    assert [(c["outcome"], c["reason"]) for c in check(told, "goods")] == [
+        ("not_checked", "vin_not_recorded")
+    ]
+
+
+def test_a_battery_in_its_own_vehicle_needs_no_record_of_its_own() -> None:
+    """
+    Bound to the vehicle that the line names, it crosses as part of that.
+    """
+    w = World()
+    text = used_pack(w)
+    w.happen(WORKSHOP, "battery.installed", text, {"vin": VIN}, bound_asset=subject_of(VIN))
+
+    told = judged(w, text, condition="used", vin=VIN, **CAR)
+    other = judged(w, text, condition="used", vin=OTHER_VIN, **CAR)
+
+    assert told["verdict"] in GOOD and check(told, "goods")[0]["outcome"] == "pass"
+    assert shape(other)[0] == "hold" and check(other, "used_evidence")[0]["outcome"] == "fail"
+    assert check(other, "goods")[0]["outcome"] == "not_checked"
+
+
+def test_a_condition_with_nothing_to_compare_is_not_passed() -> None:
+    """
+    I8: a battery without a trace of use, declared as a return: nothing on record says so.
+    """
+    w = World()
+    text = w.new(1)
+
+    assert check(judged(w, text, condition="return"), "condition")[0]["outcome"] == "not_applicable"
+    assert check(judged(w, text), "condition")[0]["outcome"] == "pass"
+    assert check(judged(w, taken_out(World()), condition="used"), "condition")[0]["outcome"] != "fail"
+
+
+# -- health tests --------------------------------------------------------------------------------------
+
+
+def recognised(issuer: str) -> World:
+    return world(
+        recognitions=[
+            Recognition(
+                authority=CN_AUTHORITY,
+                jurisdiction="CN",
+                issuer=issuer,
+                rows=("EXP-02",),
+                effect=Effect.ACCEPTED_BY_LAW,
+                legal_basis="demonstration",
+                valid_from=CREATED,
+            )
+        ]
+    )
+
+
+def test_the_date_of_a_test_is_the_tests() -> None:
+    """
+    A test of 2015 told today is a test of 2015; one whose day nobody shows is not known to be young.
+    """
+    old, young, withheld = (recognised(IMPORTER) for _ in range(3))
+    for w, day in ((old, "2015-01-01"), (young, "2027-01-01"), (withheld, "2027-01-01")):
+        exported(w, used_pack(w), soh_date=day)
+    text = code(1)
+    nobody = Missing(MissingReason.WITHHELD, IMPORTER)
+    seen = withheld.evidence(text, events=dict.fromkeys(withheld.documents, nobody))
+
+    def soh(w: World, **more: Any) -> tuple[str, str]:
+        (found,) = check(judged(w, text, condition="used", policy_name="authority-cn", **more), "soh")
+        return found["outcome"], found["reason"]
+
+    assert soh(old) == ("fail", "soh_outdated")
+    assert soh(young) == ("pass", "ok")
+    assert soh(withheld, evidence=seen) == ("indeterminate", "evidence_withheld")
+
+
+def test_whose_test_does_not_count_renews_nothing() -> None:
+    """
+    A young test by a workshop that this jurisdiction does not recognise leaves the recognised one old.
+    """
+    w = recognised(IMPORTER)
+    text = used_pack(w)
+    exported(w, text, soh_date="2026-01-01")
+    w.happen(CN_CUSTOMS, "battery.presented", text, PRESENTED)
+    w.happen(CN_CUSTOMS, "customs.released", text, {"basis": "registry_check"})
+    measured(w, text, soh_permille=900)
+
+    told = judged(w, text, condition="used", policy_name="authority-cn")
+
+    assert [c["reason"] for c in check(told, "soh")] == ["soh_outdated"]
+
+
+# -- the change of status (X20) ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("measured_first", "soh", "good"), [(False, 900, True), (True, 1000, False), (False, 0, False)]
+)
+def test_values_at_a_change_of_status_are_measured_after_it(
+    measured_first: bool, soh: int, good: bool
+) -> None:
+    """
+    X20: what was measured before the change, or found nothing, is no value of the battery in its second life.
+    """
+    w = World(publishers=(MAKER, SECOND_LIFE))
+    text = second_life_pack(w, measured_first=measured_first, soh=soh)
+
+    told = judged(w, text, condition="second_life")
+
+    assert (check(told, "status_change_values")[0]["outcome"] == "pass") == good
+    assert (told["verdict"] in GOOD) == good
+
+
+@pytest.mark.parametrize(
+    ("kind", "members", "expected"),
+    [
+        ("battery.reported_lost", {"reference": "P"}, ("hold", "lost")),
+        ("battery.recalled", {"reason": "fire"}, ("hold", "recalled")),
+    ],
+)
+def test_what_binds_a_battery_binds_what_is_made_of_it(
+    kind: str, members: dict[str, Any], expected: tuple[str, str]
+) -> None:
+    """
+    I2: stolen or recalled, it is not washed by a second life, and lifting it frees what was made of it.
+    """
+    w = World(publishers=(MAKER, SECOND_LIFE))
+    text, successor = taken_out(w), code(1, "ZZ5")
+    second_life_of(w, text, successor)
+    assert judged(w, successor, condition="second_life")["verdict"] in GOOD
+
+    w.happen(EU_AUTHORITY, kind, text, members)
+
+    (told,) = (c for c in judged(w, successor, condition="second_life")["checks"] if c["outcome"] == "fail")
+    assert shape(judged(w, successor, condition="second_life")) == expected
+    assert told["evidence"]["by"] == EU_AUTHORITY
+    lift = {"battery.reported_lost": "battery.found", "battery.recalled": "battery.recall_lifted"}[kind]
+    w.happen(EU_AUTHORITY, lift, text, {"reason": "x"})
+    assert judged(w, successor, condition="second_life")["verdict"] in GOOD
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("passport.revoked", ("refuse_recommended", "publication_banned")),
+        ("passport.suspended", ("hold", "suspended")),
+    ],
+)
+def test_a_module_does_not_get_round_the_ban_on_its_pack(kind: str, expected: tuple[str, str]) -> None:
+    """
+    I2: what an authority says of the passport of a pack, it says of that of its parts.
+    """
+    w = World(publishers=(MAKER, RECYCLER))
+    text, module = taken_out(w), code(1, "ZZ6")
+    w.happen(EU_AUTHORITY, "end_of_life.certified", text, {"certificate": "C"}, parties=(RECYCLER,))
+    w.happen(RECYCLER, "battery.dismantled", text, {}, references=(subject_of(module),))
+    w.happen(RECYCLER, "battery.exported", module, {"commodity_code": "850760"})
+    w.publish(module, w.issue(module, by=RECYCLER))
+
+    w.happen(EU_AUTHORITY, kind, text, {"reason": "x"}, references=(w.passports[text].digest,))
+
+    told = judged(w, module, condition="used", policy_name="recycler", head={"direction": "inland"})
+    assert shape(told) == expected
+
+
+def second_life_of(w: World, text: str, successor: str) -> str:
+    from tests.credentials.test_used_before import remanufactured
+
+    remanufactured(w, text, successor)
+    w.produce(successor, by=SECOND_LIFE)
+    w.publish(successor, w.issue(successor, by=SECOND_LIFE))
+    w.happen(SECOND_LIFE, "battery.sold", successor, {"invoice": "I"}, parties=(WORKSHOP, IMPORTER))
+    measured(w, successor, soh_permille=900)
+    return successor
+
+
+def test_what_a_battery_was_made_from_is_looked_at_or_it_says_so() -> None:
+    """
+    I8: where a predecessor is not in hand, nothing is known of what binds it: undecided.
+    """
+    from dataclasses import replace
+
+    w = World(publishers=(MAKER, SECOND_LIFE))
+    text = second_life_pack(w)
+    whole = w.evidence(text)
+    assert whole.ledger is not None and len(whole.ledger.relatives) == 1
+    without = replace(whole, ledger=replace(whole.ledger, relatives={}))
+
+    told = judged(w, text, condition="second_life", evidence=without)
+
+    assert shape(told)[0] == "undecided"
+    assert ("not_checked", "relatives_unread") in {
+        (c["outcome"], c["reason"]) for c in check(told, "standing.state")
+    }
+
+
+# -- released, presented -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("placed", [False, True])
+def test_released_here_once_it_is_not_placed_first_again(placed: bool) -> None:
+    """
+    I1, I6: leaving the placing out, or correcting it, does not make a second import a first placing.
+    """
+    w = World()
+    text = w.new(1)
+    w.happen(CUSTOMS, "customs.released", text, {"basis": "time_limit"})
+    assert judged(w, text)["verdict"] in GOOD
+    if placed:
+        done = w.happen(IMPORTER, "market.placed", text, {"art_41_checked": True})
+        w.happen(IMPORTER, "attestation.corrected", text, {"reason": "x"}, references=(done,))
+
+    w.happen(MAKER, "battery.exported", text, {"commodity_code": "850760"}, parties=(IMPORTER,))
+    w.happen(IMPORTER, "battery.presented", text, PRESENTED | {"declaration_number": "NEW2"})
+
+    assert shape(judged(w, text, head={"declaration": "NEW2"})) == ("hold", "placed_before")
+    w.happen(CUSTOMS, "customs.released", text, {"basis": "time_limit"})
+    assert shape(judged(w, text, head={"declaration": "NEW2"})) == ("hold", "placed_before")
