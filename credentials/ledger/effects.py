@@ -18,6 +18,7 @@ from credentials.ledger.standing import (
     REFUSED,
     Bound,
     CustomsPresentation,
+    Enrolment,
     Lineage,
     Setting,
     Standing,
@@ -102,7 +103,7 @@ def _origin(standing: Standing, attestation: Attestation, context: Context, voic
         party = attestation.parties[0] if attestation.parties else issuer
         return {
             "responsible": party if party in context.governance.participants else issuer,
-            "enrolled": Setting(issuer, context.leaf_index, voice.role),
+            "enrolled": Enrolment(issuer, context.leaf_index, voice.role, attestation.digest),
         }
     return {}
 

@@ -54,7 +54,6 @@ COUNTERSIGNERS = frozenset({"parties", "responsible", "authorities"})
 CUSTODIES = frozenset({"author", "first_party", "party_or_author", "private"})
 PLACES = frozenset({"author", "presented", "none"})
 HEIRS = frozenset({"holder", "operator"})
-INHERITED = frozenset({"all", "officials"})
 SETTING_KEYS = frozenset({"act", "author", "officials"})
 PASSPORT_EFFECTS = frozenset({"publish", "supersede", "suspend", "reinstate", "revoke", "cede", "cease"})
 BOUND_EFFECTS = frozenset({"bind", "unbind", "clear"})
@@ -173,13 +172,11 @@ class RuleText:
 class SettingKind:
     """A state kept per jurisdiction. `key`: act: that of the act; author: that of an authority, "" for a
     party; officials: as author, and a party sets none. `heir`: who ends what a party set, beside that party:
-    the present holder, the present operator, or nobody. `inherited`: whose settings reach what is made of the
-    battery (children, successors): all, those of officials, or nobody's."""
+    the present holder, the present operator, or nobody."""
 
     key: str
     text: str
     heir: str | None = None
-    inherited: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

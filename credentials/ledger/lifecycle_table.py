@@ -19,7 +19,6 @@ from credentials.ledger.lifecycle import (
     CUSTODIES,
     ENFORCEMENTS,
     HEIRS,
-    INHERITED,
     LEDGER_FIELDS,
     MEMBER_TYPES,
     PASSPORT_EFFECTS,
@@ -184,12 +183,11 @@ def _settings(value: object) -> dict[str, SettingKind]:
         raise rules_invalid("settings is not an object")
     found = {}
     for name, row in value.items():
-        _keys(row, ("key", "text", "heir", "inherited"), ("key", "text"), f"settings {name}")
+        _keys(row, ("key", "text", "heir"), ("key", "text"), f"settings {name}")
         found[_text(name, "settings")] = SettingKind(
             _one_of(row["key"], SETTING_KEYS, f"settings {name}") or "",
             _text(row["text"], name),
             _one_of(row.get("heir"), HEIRS, f"settings {name} heir"),
-            _one_of(row.get("inherited"), INHERITED, f"settings {name} inherited"),
         )
     return found
 

@@ -6,27 +6,24 @@ brought into being by its maker, by enrolment, or by the dismantler whose own it
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Sequence, Set
 from dataclasses import replace
 
 from consensus.application import NotYet, Refusal
 from consensus.merkle import Frontier, leaf_hash
 from credentials.documents.identifiers import Subject
 from credentials.ledger.attestation import Attestation, standing_key
-from credentials.ledger.lifecycle import Lifecycle
 from credentials.ledger.records import Record
 from credentials.ledger.rules import OWN_RECORD, TAKEN_OUT, WENT_WITH_PACK, Context, gives_way
 from credentials.ledger.speaking import is_holder
 from credentials.ledger.standing import (
     CHILD,
     ORIGINAL,
-    PARTY,
     PLACED,
     PREDECESSORS_MAX,
     SECOND_LIFE,
     WASTE,
     Parent,
-    Setting,
     Standing,
 )
 
@@ -118,7 +115,7 @@ def _children(pack: Standing, attestation: Attestation, context: Context) -> lis
             went = {**child.facts, WENT_WITH_PACK: context.leaf_index}
             child = replace(child, holder=issuer, named=(), facts=went)
         child = replace(child, parent=was, eu_status=_status_out_of(child, pack), undo=None)
-        found.append(_bound_as(child, pack, context).with_marks(CHILD))
+        found.append(child.with_marks(CHILD, *_carried(pack, context)))
     return found
 
 
@@ -145,20 +142,9 @@ def _status_out_of(child: Standing, pack: Standing) -> str:
     return pack.eu_status if pack.eu_status == WASTE or child.eu_status == ORIGINAL else child.eu_status
 
 
-def _bound_as(heir: Standing, old: Standing, context: Context) -> Standing:
-    """What binds a battery binds what is made of it, until whoever set it lifts it there as well (I2)."""
-    lifecycle = context.governance.lifecycle
-    for name, key, setting in _handed_on(old, lifecycle):
-        if heir.setting(name, key) is None:
-            heir = heir.with_set(name, key, setting)
-    return heir.with_marks(*lifecycle.inherited_marks.intersection(old.marks))
-
-
-def _handed_on(old: Standing, lifecycle: Lifecycle) -> Iterator[tuple[str, str, Setting]]:
-    for name, kind in sorted(lifecycle.settings.items()):
-        for key, setting in sorted(old.settings(name).items()):
-            if kind.inherited == "all" or (kind.inherited == "officials" and key != PARTY):
-                yield name, key, setting
+def _carried(old: Standing, context: Context) -> frozenset[str]:
+    """The marks of a battery that what is made of it carries as well: an authority certified its end."""
+    return context.governance.lifecycle.inherited_marks.intersection(old.marks)
 
 
 def _taken_out(child: Standing, pack: Standing, maker: str | None, holder: str, leaf_index: int) -> Standing:
@@ -189,7 +175,8 @@ def _successors(old: Standing, attestation: Attestation, context: Context, statu
             raise Refusal(
                 "not_responsible", f"a successor ({subject.namespace}) is held by {successor.holder}"
             )
-        if not set(successor.marks) <= {SECOND_LIFE} or successor.settings(PLACED):
+        own_life = set(successor.marks) - {SECOND_LIFE} - governance.lifecycle.inherited_marks
+        if own_life or successor.settings(PLACED):
             # Its status would become that of the act: waste would be washed by a name.
             raise Refusal(
                 "successor", f"a successor ({subject.namespace}) was used, waste or placed: a life of its own"
@@ -198,7 +185,7 @@ def _successors(old: Standing, attestation: Attestation, context: Context, statu
             raise Refusal("X8", f"a battery is made from at most {PREDECESSORS_MAX} others")
         predecessors = (*successor.predecessors, old.key)
         successor = replace(successor, predecessors=predecessors, eu_status=status, undo=None)
-        found.append(_bound_as(successor, old, context).with_marks(SECOND_LIFE))
+        found.append(successor.with_marks(SECOND_LIFE, *_carried(old, context)))
     return found
 
 
@@ -210,22 +197,24 @@ def _released(before: Standing, after: Standing, context: Context) -> list[Recor
     for key in (*children, *successors):
         other = context.records.standing_at(key)
         assert other is not None, "the act that is taken back wrote this record"
+        if not _made_of(other, before):
+            continue  # its maker produced it since: nothing of the act is left on it
         if other.undo is not None:
             raise Refusal("depends", "a child or successor has records of its own since")
         found.append(_without(other, before, context))
     return found
 
 
+def _made_of(other: Standing, old: Standing) -> bool:
+    return old.key in other.predecessors or (other.parent is not None and other.parent.key == old.key)
+
+
 def _without(other: Standing, old: Standing, context: Context) -> Standing:
     """A child or successor as it was without the act on `old` that is voided."""
-    lifecycle = context.governance.lifecycle
-    if other.parent is not None and other.parent.key == old.key and TAKEN_OUT in other.facts:
-        return Standing(other.subject, voided=True)
-    for name, key, setting in _handed_on(old, lifecycle):
-        if other.setting(name, key) == setting:
-            other = other.with_set(name, key, None)
-    gone = lifecycle.inherited_marks.intersection(old.marks)
+    gone = _carried(old, context)
     if other.parent is not None and other.parent.key == old.key:
+        if TAKEN_OUT in other.facts:
+            return Standing(other.subject, voided=True)
         before = other.parent
         gone = (gone | {CHILD}).difference(before.marks)
         holder = old.producer if WENT_WITH_PACK in other.facts else other.holder
@@ -235,12 +224,11 @@ def _without(other: Standing, old: Standing, context: Context) -> Standing:
     left = tuple(p for p in other.predecessors if p != old.key)
     if not left:
         gone, other = gone | {SECOND_LIFE}, replace(other, eu_status=ORIGINAL)
-    other = replace(other, predecessors=left, marks=_less(other.marks, gone), voided=True)
     for origin in left:
         predecessor = context.records.standing_at(origin)
         assert predecessor is not None, "it was made into this one"
-        other = _bound_as(other, predecessor, context)
-    return other
+        gone -= _carried(predecessor, context)
+    return replace(other, predecessors=left, marks=_less(other.marks, gone), voided=True)
 
 
 def _less(marks: Sequence[str], gone: Set[str]) -> tuple[str, ...]:

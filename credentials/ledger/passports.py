@@ -101,10 +101,8 @@ def _suspended(standing: Standing, attestation: Attestation, voice: Voice) -> di
 
 
 def _reinstated(standing: Standing, attestation: Attestation, voice: Voice) -> dict[str, Any]:
-    """Live again once nobody's suspension is left; a passport that was revoked meanwhile stays revoked."""
-    if standing.passport is None:
-        return {}  # the suspension came with a battery that this one was made of
-    passport = _named_passport(standing, attestation, (LIVE, SUSPENDED, REVOKED))
+    """Live again once nobody's suspension is left; a revoked or ceased passport stays so."""
+    passport = _named_passport(standing, attestation, (SUSPENDED, REVOKED, CEASED))
     left = [key for key in standing.settings(PASSPORT_SUSPENDED) if key != voice.lifts]
     if left or passport.status != SUSPENDED:
         return {}

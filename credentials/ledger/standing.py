@@ -115,6 +115,16 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
+class Enrolment:
+    """Who entered it without a record of its origin, as a Setting is kept, and by which attestation."""
+
+    by: str
+    leaf_index: int
+    role: str
+    attestation: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Ban:
     """An authority's prohibition to publish a passport again."""
 
@@ -164,7 +174,7 @@ class Standing:
     parent: Parent | None = None
     children: tuple[bytes, ...] = ()
     children_root: bytes | None = None
-    enrolled: Setting | None = None  # by whom it was entered without a record of its origin
+    enrolled: Enrolment | None = None
     contested: tuple[int, ...] = ()  # leaf indices of the contests, the first ones
     voided: bool = False  # a record of it was voided by authorities
     readings: Mapping[str, int] = field(default_factory=dict)  # quantities that never fall
@@ -343,7 +353,7 @@ def _core_value(s: Standing) -> list[Any]:
         [parent.key, parent.leaf_index, parent.status, list(parent.marks)] if parent else None,
         list(s.children),
         s.children_root,
-        [enrolled.by, enrolled.leaf_index, enrolled.role] if enrolled else None,
+        [enrolled.by, enrolled.leaf_index, enrolled.role, enrolled.attestation] if enrolled else None,
         list(s.contested),
         s.voided,
         dict(s.readings),
@@ -383,7 +393,7 @@ def _standing(cls: type[Standing], v: list[Any], undo: Undo | None) -> Standing:
         parent=Parent(v[19][0], v[19][1], v[19][2], tuple(v[19][3])) if v[19] is not None else None,
         children=tuple(v[20]),
         children_root=v[21],
-        enrolled=Setting(*v[22]) if v[22] is not None else None,
+        enrolled=Enrolment(*v[22]) if v[22] is not None else None,
         contested=tuple(v[23]),
         voided=v[24],
         readings=v[25],

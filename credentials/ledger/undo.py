@@ -4,6 +4,7 @@
                or on which another's record rests. Marks stay, and where it was placed.
     withdraw   by one authority of the place: what a trade said. Marks stay.
     void       by k of n authorities, after a case: whatever it was, marks included, and the standing says so.
+               An enrolment also where others follow it.
 
 A revoked passport stays revoked whatever is taken back.
 """
@@ -15,7 +16,7 @@ from dataclasses import replace
 from consensus.application import NotYet, Refusal
 from credentials.ledger.attestation import Attestation
 from credentials.ledger.lifecycle import Event
-from credentials.ledger.rules import Context
+from credentials.ledger.rules import OWN_RECORD, Context
 from credentials.ledger.standing import CHILD, REVOKED, SECOND_LIFE, Standing, Undo
 
 TRADE = "trade"
@@ -23,7 +24,11 @@ TRADE = "trade"
 
 def taken_back(standing: Standing, attestation: Attestation, context: Context, *, known: bool) -> Standing:
     """The standing without the effect of its last record. `known`: what it names is on the ledger."""
-    how, undo = context.event.effects.undo, standing.undo
+    how, undo, entered = context.event.effects.undo, standing.undo, standing.enrolled
+    if how == "void" and entered is not None and entered.attestation == attestation.referenced_digests[0]:
+        # The case of two records of one code: with the enrolment goes what was said on top of it, the maker
+        # produces the code on a record of its own (I5).
+        return Standing(standing.subject, facts={OWN_RECORD: context.leaf_index}, voided=True)
     if undo is None or undo.attestation != attestation.referenced_digests[0]:
         if not known:
             raise NotYet("state", "the attestation it names is not on the ledger yet")

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from consensus.application import Refusal
 from credentials.documents.identifiers import Subject
 from credentials.ledger.linked_records import children_root
 from tests.credentials.test_routes import CAR, PASSPORT, ends_as, in_use, presented
-from tests.credentials.test_shown import judged, removed, shape
-from tests.harness.border import World, code, subject_of
 from tests.harness.ledger import (
     CN_AUTHORITY,
     CREATED,
@@ -28,8 +24,6 @@ from tests.harness.ledger import (
     accreditation,
     battery,
     make_genesis,
-    set_list,
-    set_list_digest,
 )
 
 OWN, SUCCESSOR = battery(31, "ZZ6"), battery(32, "ZZ5")
@@ -111,8 +105,10 @@ def test_what_a_supplier_gave_into_a_pack_goes_with_it() -> None:
 
     assert ledger.standing(module).holder == RECYCLER
     assert ledger.standing(module).producer == OTHER_MAKER
+    assert {"handed_over", "went_with_pack"} <= set(ledger.standing(module).facts)
     voided(ledger, pack)
     assert ledger.standing(module).holder == MAKER
+    assert "went_with_pack" not in ledger.standing(module).facts
 
 
 def test_a_maker_that_is_gone_has_committed_all_the_same() -> None:
@@ -268,121 +264,80 @@ def test_what_is_lost_or_stolen_is_not_made_into_something_else(kind: str) -> No
 # -- what authorities set goes on ------------------------------------------------------------------------
 
 
-def test_what_binds_a_pack_binds_what_comes_out_of_it() -> None:
+@pytest.mark.parametrize("kind", ["battery.dismantled", SECOND_LIVES[3]])
+def test_a_certified_end_is_that_of_what_is_made_of_it(kind: str) -> None:
     """
-    I2: a recall, its maker's as well, a refusal, a ban and a suspension by authorities reach the module, and
-    a certified end; what is no authority's, a placing and the maker's own pause, does not.
+    I2: what an authority certified to have ended is not about again as a module or as a successor.
     """
     ledger = Ledger()
     subject = taken_out_of_use(ledger)
-    for by in (EU_AUTHORITY, MAKER):
-        ledger.happen(by, "battery.recalled", subject)
-    ledger.happen(CN_AUTHORITY, "passport.suspended", subject, references=PASSPORT)
-    ledger.happen(EU_AUTHORITY, "passport.revoked", subject, references=PASSPORT)
     ledger.happen(EU_AUTHORITY, "end_of_life.certified", subject, parties=(RECYCLER,))
-    ledger.happen(RECYCLER, "battery.dismantled", subject, references=(OWN,))
+    if kind == "battery.dismantled":
+        ledger.happen(RECYCLER, kind, subject, references=(OWN,))
+        made, lineage = OWN, "child_of_dismantled"
+    else:
+        made_into(ledger, subject)
+        made, lineage = SUCCESSOR, "second_life"
 
-    pack, module = ledger.standing(subject), ledger.standing(OWN)
-    assert {name: dict(kept) for name, kept in module.jurisdictions.items()} == {
-        name: dict(kept)
-        for name, kept in pack.jurisdictions.items()
-        if name in ("recalled", "suspended", "banned")
-    }
-    assert {name: sorted(kept) for name, kept in module.jurisdictions.items()} == {
-        "recalled": ["", "EU"],
-        "suspended": ["CN"],
-        "banned": ["EU"],
-    }
-    assert module.marks == ("child_of_dismantled", "end_of_life")
+    assert ledger.standing(made).marks == tuple(sorted((lineage, "end_of_life")))
 
 
-def test_a_makers_own_pause_of_a_passport_is_not_handed_on() -> None:
+def test_of_two_batteries_made_into_one_each_is_voided_for_itself() -> None:
     """
-    An operator that paused the passport of a pack paused that document, and nothing made of the pack.
+    What one predecessor brought goes with its act, what another brought stays.
     """
     ledger = Ledger()
-    subject = taken_out_of_use(ledger)
-    ledger.happen(MAKER, "passport.suspended", subject, references=PASSPORT)
-    ledger.happen(RECYCLER, "battery.dismantled", subject, references=(OWN,))
+    old = [taken_out_of_use(ledger, 1), taken_out_of_use(ledger, 2), taken_out_of_use(ledger, 3)]
+    for subject in old[:2]:
+        ledger.happen(EU_AUTHORITY, "end_of_life.certified", subject, parties=(SECOND_LIFE,))
+    for subject in old:
+        made_into(ledger, subject)
+    seen = []
+    for subject in old:
+        voided(ledger, subject)
+        made = ledger.standing(SUCCESSOR)
+        seen.append((made.marks, made.eu_status, len(made.predecessors), made.voided))
 
-    assert ledger.standing(OWN).jurisdictions == {}
+    assert seen == [
+        (("end_of_life", "second_life"), "remanufactured", 2, True),
+        (("second_life",), "remanufactured", 1, True),
+        ((), "original", 0, True),
+    ]
 
 
-def test_a_refusal_reaches_what_the_refused_battery_is_made_into() -> None:
+def test_what_stopped_a_battery_is_lifted_after_it_is_gone() -> None:
     """
-    Goods that customs refused do not come back as a successor until that customs lifts it there.
+    I2: what is made of a battery waits for what was set on it, so who set it lifts it after that was recycled
+    as well.
     """
     ledger = Ledger()
     subject = presented(ledger)
     ledger.happen(CUSTOMS, "customs.refused", subject)
     ledger.happen(MAKER, "battery.exported", subject, parties=(RECYCLER,))
-    ledger.happen(RECYCLER, "battery.declared_waste", subject, parties=(SECOND_LIFE,))
-    made_into(ledger, subject)
-    ledger.happen(SECOND_LIFE, "battery.produced", SUCCESSOR)
-    ledger.happen(SECOND_LIFE, "battery.sold", SUCCESSOR, parties=(IMPORTER,))
-
-    assert ends_as(ledger, IMPORTER, "battery.presented", SUCCESSOR) == "refused_here"
-    ledger.happen(CUSTOMS, "customs.refusal_lifted", SUCCESSOR)
-    assert ends_as(ledger, IMPORTER, "battery.presented", SUCCESSOR) == "admitted"
-
-
-def test_what_is_inherited_is_lifted_by_who_set_it() -> None:
-    """
-    The authority that suspended, banned or recalled the pack lifts it on the module, before or after that has
-    a passport; nobody else does, and a recall that the module had of its own stays the one it had.
-    """
-    ledger = Ledger()
-    subject, own_passport = taken_out_of_use(ledger), (set_list_digest(set_list(5)),)
-    ledger.happen(RECYCLER, "battery.produced", OWN)
-    ledger.happen(RECYCLER, "passport.published", OWN, set_list=set_list(5))
-    ledger.happen(EU_AUTHORITY, "battery.recalled", OWN)
-    first = ledger.standing(OWN).setting("recalled", "EU")
-    ledger.happen(EU_AUTHORITY, "battery.recalled", subject)
+    ledger.happen(RECYCLER, "battery.declared_waste", subject)
+    for kind in ("battery.recalled", "battery.reported_lost"):
+        ledger.happen(MAKER, kind, subject)
     ledger.happen(CN_AUTHORITY, "passport.suspended", subject, references=PASSPORT)
-    bare = battery(33, "ZZ6")
-    ledger.happen(RECYCLER, "battery.dismantled", subject, references=(OWN, bare))
+    ledger.happen(RECYCLER, "recycling.received", subject, quantities={"mass_in_grams": 1})
+    metals = {f"{m}_{way}_grams": 1 for m in ("co", "ni", "li", "cu") for way in ("in", "out")}
+    ledger.happen(RECYCLER, "recycling.completed", subject, quantities=metals)
 
-    assert ledger.standing(OWN).setting("recalled", "EU") == first
-    for heir, passport in ((OWN, own_passport), (bare, PASSPORT)):
-        lifting: dict[str, Any] = {"references": passport}
-        assert ends_as(ledger, RECYCLER, "passport.reinstated", heir, **lifting) == "not_responsible"
-        assert ends_as(ledger, CN_AUTHORITY, "passport.reinstated", heir, **lifting) == "admitted"
-        assert ends_as(ledger, EU_AUTHORITY, "battery.recall_lifted", heir) == "admitted"
-        assert ledger.standing(heir).jurisdictions == {}
-    assert ledger.standing(OWN).live
+    ledger.happen(CN_AUTHORITY, "passport.reinstated", subject, references=PASSPORT)
+    for by, kind in (
+        (MAKER, "battery.recall_lifted"),
+        (MAKER, "battery.found"),
+        (CUSTOMS, "customs.refusal_lifted"),
+    ):
+        ledger.happen(by, kind, subject)
 
-
-def test_what_binds_a_battery_binds_its_successor_once() -> None:
-    """
-    Recalled and certified at its end, a battery becomes a successor that is both; voided, it is neither, and
-    what another battery it was made from brought stays.
-    """
-    ledger = Ledger()
-    old = [taken_out_of_use(ledger, 1), taken_out_of_use(ledger, 2)]
-    for subject in old:
-        ledger.happen(EU_AUTHORITY, "battery.recalled", subject)
-    ledger.happen(EU_AUTHORITY, "end_of_life.certified", old[1], parties=(SECOND_LIFE,))
-    for subject in old:
-        made_into(ledger, subject)
-    by_first = ledger.standing(old[0]).setting("recalled", "EU")
-    by_second = ledger.standing(old[1]).setting("recalled", "EU")
-    assert ledger.standing(SUCCESSOR).setting("recalled", "EU") == by_first
-    assert ledger.standing(SUCCESSOR).marks == ("end_of_life", "second_life")
-
-    voided(ledger, old[0])
-    after = ledger.standing(SUCCESSOR)
-    assert (after.setting("recalled", "EU"), after.marks) == (by_second, ("end_of_life", "second_life"))
-    assert (after.eu_status, after.predecessors) == ("remanufactured", (ledger.standing(old[1]).key,))
-
-    voided(ledger, old[1])
-    after = ledger.standing(SUCCESSOR)
-    assert (after.jurisdictions, after.marks, after.eu_status, after.voided) == ({}, (), "original", True)
+    standing = ledger.standing(subject)
+    assert (standing.jurisdictions, standing.publication) == ({}, "ceased")
+    assert standing.passport is not None and standing.passport.status == "ceased"
 
 
 def test_voiding_gives_back_what_a_child_was() -> None:
     """
-    A child that was certified and recalled by itself keeps that when the dismantling of its pack is voided,
-    and loses what the pack brought.
+    A child whose end was certified by itself keeps that when the dismantling of its pack is voided.
     """
     ledger = Ledger()
     module = taken_out_of_use(ledger, 2)
@@ -390,10 +345,8 @@ def test_voiding_gives_back_what_a_child_was() -> None:
     ledger.happen(EU_AUTHORITY, "end_of_life.certified", module, parties=(RECYCLER,))
     before = ledger.standing(module)
     pack = taken_out_of_use(ledger, 1)
-    ledger.happen(EU_AUTHORITY, "battery.recalled", pack)
     ledger.happen(EU_AUTHORITY, "end_of_life.certified", pack, parties=(RECYCLER,))
     ledger.happen(RECYCLER, "battery.dismantled", pack, references=(module,))
-    assert ledger.standing(module).settings("recalled")
 
     voided(ledger, pack)
 
@@ -421,76 +374,3 @@ def test_authorities_undo_a_dismantling_whose_child_went_on() -> None:
     voided(ledger, OWN)
     voided(ledger, subject)
     assert not ledger.standing(OWN).born and ledger.standing(subject).children == ()
-
-
-# -- what an officer is told of it -----------------------------------------------------------------------
-
-CHANGE = {
-    "soh_permille": 900,
-    "soh_date": "2027-01-01",
-    "declaration_digest": "x",
-    "label_date": "2027-01-01",
-    "contract_reference": "C-1",
-}
-
-
-def _stopped_pack(w: World, stop: str) -> str:
-    """Taken out of use in the EU, and stopped by the authority there."""
-    text = removed(w, 1)
-    w.happen(IMPORTER, "battery.sold", text, {"invoice": "I"}, parties=(SECOND_LIFE,))
-    if stop == "revoked":
-        named = (w.passports[text].digest,)
-        w.happen(EU_AUTHORITY, "passport.revoked", text, {"reason": "forged"}, references=named)
-    elif stop == "recalled":
-        w.happen(EU_AUTHORITY, "battery.recalled", text, {"reason": "fire"})
-    elif stop == "certified":
-        certificate = {"certificate": "C-1", "named_party": SECOND_LIFE}
-        w.happen(EU_AUTHORITY, "end_of_life.certified", text, certificate, parties=(SECOND_LIFE,))
-    return text
-
-
-STOPS = [
-    ("", ("clear", "ok")),
-    ("recalled", ("hold", "recalled")),
-    ("certified", ("hold", "end_of_life")),
-    ("revoked", ("refuse_recommended", "publication_banned")),
-]
-
-
-@pytest.mark.parametrize(("stop", "expected"), STOPS)
-def test_a_stopped_pack_is_not_cleared_by_its_module(stop: str, expected: tuple[str, str]) -> None:
-    """
-    A pack that an authority stopped is taken apart: its module is told with what stopped the pack.
-    """
-    w = World(publishers=(MAKER, RECYCLER))
-    pack, module = _stopped_pack(w, stop), code(31, "ZZ6")
-    w.happen(
-        RECYCLER,
-        "battery.produced",
-        module,
-        {"production_date": "2026-06-03", "category": "ev"},
-    )
-    w.publish(module, w.issue(module, by=RECYCLER))
-    taken = {"facility_licence": "L", "children": [module], "fates": ["reuse"]}
-    w.happen(RECYCLER, "battery.dismantled", pack, taken, references=(subject_of(module),))
-
-    told = judged(w, module, condition="used", policy_name="recycler", head={"direction": "inland"})
-    assert shape(told) == expected
-
-
-@pytest.mark.parametrize(("stop", "expected"), STOPS[:3])
-def test_a_stopped_pack_is_not_cleared_by_its_successor(stop: str, expected: tuple[str, str]) -> None:
-    """
-    The same of what a second life makes of it; a banned one is not made into anything.
-    """
-    w = World(publishers=(MAKER, SECOND_LIFE))
-    pack, made = _stopped_pack(w, stop), code(31, "ZZ5")
-    w.happen(SECOND_LIFE, "battery.produced", made, {"production_date": "2026-06-03", "category": "ev"})
-    w.publish(made, w.issue(made, by=SECOND_LIFE))
-    act = w.ledger.countersigned(
-        SECOND_LIFE, SECOND_LIVES[3], subject_of(pack), (MAKER,), references=(subject_of(made),)
-    )
-    w.run(act)
-
-    told = judged(w, made, condition="second_life", policy_name="recycler", head={"direction": "inland"})
-    assert shape(told) == expected

@@ -7,11 +7,18 @@ from typing import Any
 
 import pytest
 
+from consensus.application import Refusal
 from credentials.documents.identifiers import Subject
-from credentials.ledger.records import CONTESTS_PER_PARTY_MAX
+from credentials.ledger.records import (
+    CONTESTS_PER_PARTY_MAX,
+    REFUSALS_PER_PARTY_MAX,
+    Asset,
+    asset_key,
+)
 from credentials.ledger.standing import CONTESTED_MAX
 from tests.credentials.test_routes import CAR, claims, ends_as, in_use, presented
 from tests.harness.ledger import (
+    CN_AUTHORITY,
     CREATED,
     CUSTOMS,
     EU_AUTHORITY,
@@ -131,6 +138,7 @@ def test_an_authority_that_took_an_enrolled_battery_to_its_end_opens_a_case() ->
     ledger.happen(RECYCLER, "recycling.received", subject, quantities={"mass_in_grams": 1})
     ledger.happen(RECYCLER, "recycling.completed", subject, quantities=METALS)
     leaf = ledger.log.size
+    assert ends_as(ledger, EU_AUTHORITY, "battery.recalled", subject) == "X3"  # nothing else follows the end
 
     assert ends_as(ledger, MAKER, "battery.produced", subject) == "admitted"
 
@@ -171,6 +179,77 @@ def test_a_production_taken_back_gives_the_enrolment_back() -> None:
 
     after = ledger.standing(subject)
     assert (after.item_state, after.holder, after.enrolled) == ("enrolled", WORKSHOP, before.enrolled)
+
+
+def void(ledger: Ledger, subject: Subject, attestation: bytes) -> None:
+    act = ledger.countersigned(
+        EU_AUTHORITY, "attestation.voided", subject, (CN_AUTHORITY,), references=(attestation,)
+    )
+    ledger.run(act)
+
+
+def test_authorities_decide_the_case_for_the_maker() -> None:
+    """
+    Two records of one code: voiding the enrolment takes what was said on top of it, a vehicle's binding too;
+    the maker produces the code and begins its record there. No author takes an enrolment back so.
+    """
+    ledger = Ledger()
+    subject = battery(1)
+    ledger.happen(EU_AUTHORITY, "battery.enrolled", subject, parties=(WORKSHOP,))
+    entered = ledger.standing(subject).undo
+    assert entered is not None
+    ledger.happen(WORKSHOP, "battery.installed", subject, bound_asset=CAR)
+    ledger.happen(MAKER, "battery.produced", subject)
+    assert ledger.standing(subject).contested
+    taken = ends_as(ledger, EU_AUTHORITY, "attestation.corrected", subject, references=(entered.attestation,))
+    assert taken == "depends"
+
+    leaf = ledger.log.size
+    void(ledger, subject, entered.attestation)
+
+    standing = ledger.standing(subject)
+    assert (standing.born, standing.voided, standing.facts) == (False, True, {"own_record": leaf})
+    assert Asset.decode(ledger.reader.records[asset_key(CAR)]).packs == ()
+    assert ends_as(ledger, MAKER, "battery.produced", subject) == "admitted"
+    assert ends_as(ledger, MAKER, "passport.published", subject, set_list=set_list(1)) == "admitted"
+    assert ledger.standing(subject).facts["own_record"] == leaf
+
+
+def test_authorities_decide_the_case_for_the_enroller() -> None:
+    """
+    Voiding the maker's production leaves the enrolled battery as it was; that it was contested stays.
+    """
+    ledger = Ledger()
+    subject = battery(1)
+    ledger.happen(EU_AUTHORITY, "battery.enrolled", subject, parties=(WORKSHOP,))
+    before, leaf = ledger.standing(subject), ledger.log.size
+    ledger.happen(MAKER, "battery.produced", subject)
+    undo = ledger.standing(subject).undo
+    assert undo is not None
+    void(ledger, subject, undo.attestation)
+
+    after = ledger.standing(subject)
+    assert (after.producer, after.enrolled, after.holder) == (None, before.enrolled, WORKSHOP)
+    assert after.contested == (leaf,)
+
+
+def test_voiding_a_dismantling_leaves_what_its_maker_made_since() -> None:
+    """
+    An enrolled battery that was named a child, and then produced by its maker, is no child any more: voiding
+    the dismantling touches nothing of it.
+    """
+    ledger = Ledger()
+    pack, code = ledger.waste(2), battery(1)
+    ledger.happen(RECYCLER, "battery.enrolled", code)
+    ledger.happen(RECYCLER, "battery.dismantled", pack, references=(code,))
+    ledger.happen(MAKER, "battery.produced", code)
+    ledger.happen(MAKER, "battery.declared_waste", code)
+    produced = ledger.standing(code)
+    dismantled = ledger.standing(pack).undo
+    assert dismantled is not None
+    void(ledger, pack, dismantled.attestation)
+
+    assert ledger.standing(code) == produced and produced.eu_status == "waste"
 
 
 # -- what strangers leave on a record is bounded --------------------------------------------------------
@@ -215,6 +294,33 @@ def test_a_party_loses_twice_by_a_rule_and_no_more() -> None:
     kept = [(r.issuer, r.rule) for r in ledger.standing(subject).refusals]
     assert kept == [(WORKSHOP, "X5")] * 2 + [(MAKER, "X5"), (MAKER, "X2")]
     assert ledger.standing(subject).refusals_count == 4
+
+
+def test_what_is_not_heard_again_is_told() -> None:
+    """
+    Who lost or contested often enough reads by which rule, and how often.
+    """
+    ledger = Ledger()
+    subject = in_use(ledger)
+    for _ in range(REFUSALS_PER_PARTY_MAX):
+        ledger.happen(WORKSHOP, "battery.installed", subject, bound_asset=CAR)
+    for _ in range(CONTESTS_PER_PARTY_MAX):
+        ledger.happen(IMPORTER, "record.contested", subject, references=(b"d" * 32,))
+    again = {"bound_asset": CAR}, {"references": (b"d" * 32,)}
+    acts = [
+        ledger.attest(WORKSHOP, "battery.installed", subject, **again[0]),
+        ledger.attest(IMPORTER, "record.contested", subject, **again[1]),
+    ]
+    told = []
+    for act in acts:
+        with pytest.raises(Refusal) as refused:
+            ledger.registry.check_tx(act, ledger.now)
+        told.append(str(refused.value))
+
+    assert told == [
+        f"another statement came first (X5), as {WORKSHOP} was told",
+        f"{IMPORTER} contested it 8 times already",
+    ]
 
 
 def test_contests_of_one_party_and_of_all_are_bounded() -> None:

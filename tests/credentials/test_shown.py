@@ -206,7 +206,8 @@ def test_l05_a_successor_is_judged_as_second_life(named: bool, condition: str | 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_l06_a_child_of_a_dismantled_pack_is_not_new(when: str) -> None:
     """
-    L06: from the moment its pack is dismantled the module is used, published and exported or not.
+    L06: from the moment its pack is dismantled the module is what comes out of it, published and exported or
+    not: of a waste pack waste, however it is declared (Art 77(7)).
     """
     w = World()
     pack, module = code(1), code(2)
@@ -228,9 +229,12 @@ def test_l06_a_child_of_a_dismantled_pack_is_not_new(when: str) -> None:
         assert judged(w, module)["verdict"] in GOOD
         dismantle()
 
-    assert shape(judged(w, module)) == ("hold", "used_sold_as_new")
-    for condition in ("return", "repair"):
-        assert shape(judged(w, module, condition=condition)) == ("undecided", "return_not_checked")
+    for condition in ("new", "used", "return", "repair"):
+        told = judged(w, module, condition=condition)
+        assert shape(told) == ("refuse_recommended", "waste")
+    assert ("fail", "used_sold_as_new") in {
+        (c["outcome"], c["reason"]) for c in check(judged(w, module), "new_not_used")
+    }
 
 
 def test_unsold_stock_comes_back_unasked() -> None:

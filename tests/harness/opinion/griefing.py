@@ -2,8 +2,8 @@
 
 An act put beside the honest ones is compared with a world in which the same party claimed the same of another
 battery at that moment: heights, times and places in the log are the same, and what is left to differ is what
-the act did. Of a claim that is the check `standing.claims`; of a refusal on record (a known code enrolled
-again, X2; a second presentation, X12) the check `standing.identity`, a refused step of the timeline, and the
+the act did. Of a claim that is the check `standing.claims`; of a refusal on record (a second
+presentation, X12) the check `standing.identity`, a refused step of the timeline, and the
 number of entries that `ledger` says were read: nothing louder than a warning. Word, main reason, ground,
 every other check, gaps, sources, timeline and passport are the same (`difference`).
 """

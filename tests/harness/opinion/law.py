@@ -153,6 +153,18 @@ class Archive:
         reaching = frozenset(r for r in self.recalls if reaches(r, battery, file))
         return replace(file, recalls=reaching)
 
+    def bound(self, battery: str) -> File:
+        """The file with what was set on all that the battery was made from or taken out of."""
+        file, old, seen = self.of(battery), [battery], {battery}
+        while old:
+            made = old.pop()
+            for origin, acts in self.acts.items():
+                if origin not in seen and any(made in marks_elsewhere(NOTHING, act) for act in acts):
+                    file = bound_as(file, self.of(origin))
+                    old.append(origin)
+                    seen.add(origin)
+        return file
+
     def record(self, battery: str) -> tuple[Act, ...]:
         return self.acts.get(battery, ())
 
@@ -210,16 +222,9 @@ def marks_elsewhere(file: File, act: Act) -> dict[str, frozenset[str]]:
 
 
 def bound_as(heir: File, file: File) -> File:
-    """I2: what binds a battery binds what is made of it, until whoever set it lifts it there as well."""
+    """I2: what binds a battery binds what is made of it, until whoever set it lifts it."""
     settings = {s for s in file.settings if s.what in ("recalled", "refused", "lost")}
     return replace(heir, settings=heir.settings | settings, stops=heir.stops | file.stops)
-
-
-def unbound(heir: File, before: File, file: File) -> File:
-    """The same, taken back with the act that made it."""
-    gained = bound_as(before, file)
-    settings = heir.settings - (gained.settings - before.settings)
-    return replace(heir, settings=settings, stops=heir.stops - (gained.stops - before.stops))
 
 
 def _nothing(file: File, act: Act) -> File:
@@ -456,7 +461,7 @@ def after(archive: Archive, act: Act) -> Archive:
     changed = replace(changed, official=official, used=changed.used | marks_of(file, act))
     files = {**archive.files, act.battery: changed}
     for other, marks in marks_elsewhere(file, act).items():
-        known = bound_as(files.get(other, NOTHING), file)
+        known = files.get(other, NOTHING)
         files[other] = replace(known, used=known.used | marks)
     acts = {**archive.acts, act.battery: (*archive.record(act.battery), act)}
     kept = (*archive.before.get(act.battery, ()), archive.files)
@@ -477,7 +482,7 @@ def _after_undo(archive: Archive, act: Act, undone: Act) -> Archive:
     for other, marks in marks_elsewhere(old, undone).items():
         if voided:
             was = before[-1].get(other, NOTHING)
-            there = unbound(files.get(other, NOTHING), was, old)
+            there = files.get(other, NOTHING)
             files[other] = replace(there, used=there.used - (marks - was.used))
     return Archive(
         files,

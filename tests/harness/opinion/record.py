@@ -15,6 +15,8 @@ RECORDED = {"installed", "removed", "measured_in_use", "repaired_in_use", "trans
 def broken(file: File, standing: Any) -> Iterator[tuple[str, str]]:
     """What the record of a battery lacks or has against the law: what it is about, and how it stands."""
     on_record = set(getattr(standing, "marks", RECORDED))
+    if standing.eu_status == "waste":  # what comes out of a waste pack has no mark of its own
+        on_record.add("waste")
     if not file.disputed and (shed := (file.used & RECORDED) - on_record):  # I1
         yield "marks " + ", ".join(sorted(shed)), "not on record"
     opened = standing.open_presentation is not None
