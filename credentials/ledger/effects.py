@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -23,7 +23,6 @@ from credentials.ledger.standing import (
     Setting,
     Standing,
     Undo,
-    with_setting,
 )
 
 
@@ -132,18 +131,20 @@ def with_authority(now: Standing, attestation: Attestation, context: Context) ->
 def _settings(
     standing: Standing, attestation: Attestation, context: Context, voice: Voice
 ) -> Mapping[str, Mapping[str, Setting]]:
-    """What is kept per jurisdiction with who set it. The first setting stays: it is never a first again."""
-    event = context.event
+    """What is kept per jurisdiction with who set it: each setter if it can be lifted, or the first alone."""
+    event, lifecycle = context.event, context.governance.lifecycle
     if event.lifts is not None:
         assert voice.lifts is not None, "speaking.py found which one it lifts"
-        return with_setting(standing.jurisdictions, event.lifts, voice.lifts, None)
+        return standing.lifted(event.lifts, voice.lifts).jurisdictions
     assert event.sets is not None, "asked for these events only"
-    kind = context.governance.lifecycle.settings[event.sets].key
-    key = voice.jurisdiction if kind == "act" or voice.role else PARTY
-    if (kind == "officials" and not voice.role) or standing.setting(event.sets, key) is not None:
+    kind = lifecycle.settings[event.sets].key
+    side = voice.jurisdiction if kind == "act" or voice.role else PARTY
+    if kind == "officials" and not voice.role:
         return standing.jurisdictions
     made = Setting(attestation.issuer, context.leaf_index, voice.role)
-    return with_setting(standing.jurisdictions, event.sets, key, made)
+    if event.sets not in lifecycle.liftable and standing.setting(event.sets, side) is not None:
+        return standing.jurisdictions  # placed or released once, it is never a first time again
+    return standing.joined(event.sets, side, made).jurisdictions
 
 
 def _presentation(
@@ -153,13 +154,13 @@ def _presentation(
     if effect == "closed":
         return {"presentation": None}
     office, jurisdiction = _office(attestation, context, voice)
+    refused = standing.setting(REFUSED, jurisdiction)
+    if refused is not None:  # neither declared nor moved to where it was refused
+        raise NotYet("refused_here", f"{refused.by} refused it in {jurisdiction} and has to lift that first")
     if effect == "moved":
         assert standing.presentation is not None, "only customs of an open declaration speaks"
         moved = replace(standing.presentation, jurisdiction=jurisdiction, office=office)
         return {"presentation": moved, "place": jurisdiction}
-    refused = standing.setting(REFUSED, jurisdiction)
-    if refused is not None:
-        raise NotYet("refused_here", f"{refused.by} refused it in {jurisdiction} and has to lift that first")
     opened = CustomsPresentation(
         attestation.digest, attestation.issuer, context.leaf_index, jurisdiction, office
     )
@@ -171,14 +172,17 @@ def _office(attestation: Attestation, context: Context, voice: Voice) -> tuple[s
     if not attestation.parties:
         return (attestation.issuer if voice.role else None), voice.jurisdiction
     office, governance, subject = attestation.parties[0], context.governance, attestation.subject
-    for accreditation in governance.accreditations_of(office):
-        if (
-            accreditation.in_force(context.at)
-            and accreditation.covers(subject.scheme, subject.namespace)
-            and not governance.lifecycle.customs_roles.isdisjoint(accreditation.roles)
-        ):
-            return office, accreditation.jurisdiction
-    raise Refusal("members", f"{office} is no customs participant of this network")
+    sides = {
+        accreditation.jurisdiction
+        for accreditation in governance.accreditations_of(office)
+        if accreditation.in_force(context.at)
+        and accreditation.covers(subject.scheme, subject.namespace)
+        and not governance.lifecycle.customs_roles.isdisjoint(accreditation.roles)
+    }
+    if not sides:
+        raise Refusal("members", f"{office} is no customs participant of this network")
+    home = governance.participants[office].jurisdiction
+    return office, home if home in sides else min(sides)
 
 
 def _custody(standing: Standing, attestation: Attestation, context: Context, voice: Voice) -> dict[str, Any]:
@@ -188,8 +192,8 @@ def _custody(standing: Standing, attestation: Attestation, context: Context, voi
     holder = _next_holder(standing, attestation, context)
     if holder is not None:
         to["holder"], to["named"] = holder, ()
-    if event.names:
-        to["named"] = _with_named(to.get("named", standing.named), attestation.parties)
+    if event.names and attestation.parties:
+        to["named"] = _named_after(replace(standing, **to), attestation, context, voice)
     if event.place == "author":
         to["place"] = voice.jurisdiction
     elif event.place == "none":
@@ -212,6 +216,21 @@ def _next_holder(standing: Standing, attestation: Attestation, context: Context)
     return None if is_holder(standing, attestation.issuer, context) else attestation.issuer
 
 
-def _with_named(named: Sequence[str], parties: Sequence[str]) -> tuple[str, ...]:
-    added = [party for party in parties if party not in named]
-    return (*named, *added)[-NAMED_MAX:]
+def _named_after(
+    standing: Standing, attestation: Attestation, context: Context, voice: Voice
+) -> tuple[str, ...]:
+    """Whom its holder, or an authority, names; who was named passes on its own place and adds nobody."""
+    named, parties = standing.named, attestation.parties
+    holders = is_holder(standing, attestation.issuer, context) or standing.holder in context.countersigned
+    if not voice.role and not holders:
+        added = [party for party in parties if party not in named and party != standing.holder]
+        if len(added) > 1:
+            raise Refusal("members", "who was named passes that on to one party; its holder names others")
+        own = context.governance.aliases(attestation.issuer) if added else ()
+        return (*(party for party in named if party not in own), *added)
+    # An export says for whom it is: whom the holder dealt with before is not the consignee.
+    before = () if context.event.place == "none" else named
+    grown = tuple(dict.fromkeys((*before, *parties)))
+    if len(grown) > NAMED_MAX and not voice.role:
+        raise Refusal("members", f"{NAMED_MAX} parties are named already: hand it over, or export it")
+    return grown[-NAMED_MAX:]

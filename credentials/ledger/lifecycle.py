@@ -224,6 +224,11 @@ class Lifecycle:
         return frozenset(role for event in customs for role in event.attesters)
 
     @property
+    def liftable(self) -> frozenset[str]:
+        """The settings that an event lifts."""
+        return frozenset(event.lifts for event in self.events.values() if event.lifts is not None)
+
+    @property
     def binding_marks(self) -> frozenset[str]:
         """The marks that a battery has which was once installed."""
         binding = (event for event in self.events.values() if event.effects.bound == "bind")

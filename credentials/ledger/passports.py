@@ -15,6 +15,7 @@ from credentials.ledger.rules import Context
 from credentials.ledger.speaking import Voice
 from credentials.ledger.standing import (
     ACTIVE,
+    BANNED,
     CEASED,
     DRAFT,
     EARLIER_PASSPORTS_MAX,
@@ -26,7 +27,7 @@ from credentials.ledger.standing import (
     SUSPENDED,
     Passport,
     Standing,
-    with_setting,
+    side_of,
 )
 
 
@@ -93,10 +94,9 @@ def _ended(standing: Standing, attestation: Attestation, effect: str) -> dict[st
 def _suspended(standing: Standing, attestation: Attestation, voice: Voice) -> dict[str, Any]:
     """An authority's suspension joins one that is there: neither hides the other."""
     passport = _named_passport(standing, attestation, (LIVE, SUSPENDED) if voice.role else (LIVE,))
-    key = voice.jurisdiction if voice.role else PARTY
-    earlier = standing.setting(PASSPORT_SUSPENDED, key)
-    if earlier is not None:
-        raise Refusal("passport_state", f"{earlier.by} suspended it already")
+    side = voice.jurisdiction if voice.role else PARTY
+    if _is_setter(standing, PASSPORT_SUSPENDED, side, attestation.issuer):
+        raise Refusal("passport_state", f"{attestation.issuer} suspended it already")
     return {"passport": replace(passport, status=SUSPENDED, changed_by=attestation.issuer)}
 
 
@@ -115,17 +115,25 @@ def _revoked(standing: Standing, attestation: Attestation, voice: Voice) -> dict
     if not voice.role:
         _require_free(standing, "revoked")
         passport = _named_passport(standing, attestation, (LIVE, SUSPENDED))
-        own = with_setting(standing.jurisdictions, PASSPORT_SUSPENDED, PARTY, None)
-        ended["jurisdictions"] = own
+        others = standing
+        for key in standing.settings(PASSPORT_SUSPENDED):
+            others = others.with_set(PASSPORT_SUSPENDED, key, None)  # nobody else's: `_require_free`
+        ended["jurisdictions"] = others.jurisdictions
     else:
         passport = _named_passport(standing, attestation, (LIVE, SUSPENDED, REVOKED))
-        if passport.status == REVOKED and standing.setting("banned", voice.jurisdiction) is not None:
+        if passport.status == REVOKED and _is_setter(
+            standing, BANNED, voice.jurisdiction, attestation.issuer
+        ):
             raise Refusal("passport_state", "it is revoked and banned already")
     return {
         "passport": replace(passport, status=REVOKED, changed_by=attestation.issuer),
         "publication": CEASED,
         **ended,
     }
+
+
+def _is_setter(standing: Standing, name: str, side: str, did: str) -> bool:
+    return any(s.by == did and side_of(key) == side for key, s in standing.settings(name).items())
 
 
 def _require_free(standing: Standing, what: str) -> None:
@@ -137,10 +145,11 @@ def _require_free(standing: Standing, what: str) -> None:
             f"{ban.by} revoked its passport: nothing is {what} until it lifts that ({ban.jurisdiction})",
         )
     for key, setting in standing.settings(PASSPORT_SUSPENDED).items():
-        if key != PARTY:
+        if side_of(key) != PARTY:
             raise Refusal(
                 "passport_state",
-                f"{setting.by} suspended its passport: nothing is {what} until it reinstates it ({key})",
+                f"{setting.by} suspended its passport: nothing is {what} until it reinstates it "
+                f"({side_of(key)})",
             )
 
 

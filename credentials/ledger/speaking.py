@@ -11,14 +11,14 @@ of the place where it was placed. Which of these an event asks for is data (`spe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from consensus.application import NotYet, Refusal
 from credentials.ledger.attestation import Attestation
 from credentials.ledger.lifecycle import ANY
 from credentials.ledger.rules import Context
-from credentials.ledger.standing import PARTY, PLACED, Standing
+from credentials.ledger.standing import PARTY, PLACED, Setting, Standing, side_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +48,30 @@ def speak(standing: Standing, attestation: Attestation, context: Context) -> Voi
         raise NotYet("state", "the battery is not recorded as produced yet")
     voices = _voices(attestation, context)
     decide = _DECIDES[event.speaks]
+    home = context.governance.participants[attestation.issuer].jurisdiction
+    first = home if event.effects.presentation == "open" else standing.place
+    voices.sort(key=lambda voice: (voice.jurisdiction != first, voice.jurisdiction != home))
     for voice in voices:
         spoken = decide(standing, attestation, context, voice)
         if spoken is not None:
+            _require_known_side(spoken, (first, home), voices, context)
             return spoken
     return _unheard(standing, attestation, context, voices)
+
+
+def _require_known_side(
+    spoken: Voice, known: Sequence[str | None], voices: Sequence[Voice], context: Context
+) -> None:
+    """Where an act happened is where the battery is, or the author's home: never the first licence found."""
+    event, kinds = context.event, context.governance.lifecycle.settings
+    fixes = event.place is not None or (event.sets is not None and kinds[event.sets].key == "act")
+    sides = {voice.jurisdiction for voice in voices}
+    if fixes and spoken.jurisdiction not in known and len(sides) > 1:
+        raise Refusal(
+            "jurisdiction_unclear",
+            f"its author is licensed in {', '.join(sorted(sides))}, and the battery is on record in none of "
+            "them: present it to customs where it is first, naming the office",
+        )
 
 
 def is_holder(standing: Standing, did: str, context: Context) -> bool:
@@ -103,8 +122,8 @@ def _as_holder(s: Standing, a: Attestation, c: Context, voice: Voice) -> Voice |
 def _as_trade(s: Standing, a: Attestation, c: Context, voice: Voice) -> Voice | None:
     """Once installed, its owner often has no node: licensed trades of the place report what they did."""
     installed = not c.governance.lifecycle.binding_marks.isdisjoint(s.marks)
-    if installed and s.setting(PLACED, voice.jurisdiction) is not None:
-        return voice
+    if installed and s.setting(PLACED, voice.jurisdiction) is not None and s.place == voice.jurisdiction:
+        return voice  # where it is, so that no trade of a place that it left says where it is
     return _as_holder(s, a, c, voice)
 
 
@@ -162,15 +181,30 @@ def _as_setter(s: Standing, a: Attestation, c: Context, voice: Voice) -> Voice |
         if c.event.effects.passport is not None and s.revoked:
             raise Refusal("passport_state", "the passport is revoked, and what is revoked stays revoked")
         raise NotYet("state", f"nothing is {name} that could be lifted")
-    for key, setting in s.settings(name).items():
-        if setting.by == a.issuer and key in (PARTY, voice.jurisdiction):
-            return replace(voice, lifts=key)
-        if key != PARTY and key == voice.jurisdiction and voice.role and setting.role == voice.role:
-            return replace(voice, lifts=key)
+    there = sorted(s.settings(name).items(), key=lambda kept: kept[1].leaf_index)
+    own = [key for key, kept in there if kept.by == a.issuer and side_of(key) in (PARTY, voice.jurisdiction)]
+    like = [
+        key
+        for key, kept in there
+        if voice.role and kept.role == voice.role and side_of(key) == voice.jurisdiction
+    ]
+    lifted = next(iter((*own, *like, *_inherited(s, a, c, name, there))), None)
+    return replace(voice, lifts=lifted) if lifted is not None else None
+
+
+def _inherited(
+    s: Standing, a: Attestation, c: Context, name: str, there: Sequence[tuple[str, Setting]]
+) -> list[str]:
+    """What a party before it set, its heir ends: the holder that finds it, the operator that recalls.
+
+    What the producer set beside its operator is the producer's: it is still there to lift it.
+    """
     heir = c.governance.lifecycle.settings[name].heir
     inherits = a.issuer == s.responsible if heir == "operator" else heir and is_holder(s, a.issuer, c)
-    # What a party before it set, its heir ends: the holder that finds it, the operator that recalls.
-    return replace(voice, lifts=PARTY) if inherits and s.setting(name, PARTY) is not None else None
+    if not inherits:
+        return []
+    kept_back = s.producer if heir == "operator" and c.event.effects.passport is None else None
+    return [key for key, kept in there if side_of(key) == PARTY and kept.by != kept_back]
 
 
 def _as_contest(s: Standing, a: Attestation, c: Context, voice: Voice) -> Voice | None:

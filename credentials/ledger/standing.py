@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
+from consensus.application import Refusal
 from consensus.encoding import EncodingError, Value, decode, encode
 from credentials.documents.identifiers import Subject
 from credentials.errors import CredentialError
@@ -26,6 +27,7 @@ EARLIER_PASSPORTS_MAX = 8  # older ones are on the timeline
 REFUSALS_MAX = 16  # the first ones; `refusals_count` counts all
 NAMED_MAX = 8
 CONTESTED_MAX = 8
+PARTY_SETTERS_MAX = 16  # parties whose setting of one kind stands; authorities are as many as there are
 PREDECESSORS_MAX = 64
 
 ORIGINAL, WASTE = "original", "waste"  # EU status
@@ -226,7 +228,7 @@ class Standing:
     @property
     def ban(self) -> Ban | None:
         """The first prohibition to publish again that is in force."""
-        bans = [Ban(s.by, where, s.leaf_index) for where, s in self.settings(BANNED).items()]
+        bans = [Ban(s.by, side_of(key), s.leaf_index) for key, s in self.settings(BANNED).items()]
         return min(bans, key=lambda ban: ban.leaf_index, default=None)
 
     def settings(self, name: str) -> Mapping[str, Setting]:
@@ -236,6 +238,24 @@ class Standing:
     def setting(self, name: str, jurisdiction: str) -> Setting | None:
         """What is set under this name in this jurisdiction, or None."""
         return self.settings(name).get(jurisdiction)
+
+    def joined(self, name: str, side: str, setting: Setting) -> Standing:
+        """This standing with one setter more on that side: nobody's word is lost in another's (I2)."""
+        on_side = [s for key, s in self.settings(name).items() if side_of(key) == side]
+        if any(s.by == setting.by for s in on_side):
+            return self
+        if sum(1 for s in on_side if not s.role) >= PARTY_SETTERS_MAX and not setting.role:
+            raise Refusal("quota", f"{PARTY_SETTERS_MAX} parties have said so already: it is {name}")
+        return self.with_set(name, f"{side}/{setting.by}" if on_side else side, setting)
+
+    def lifted(self, name: str, key: str) -> Standing:
+        """This standing without one setting; the next setter of that side stands in its place."""
+        rest = self.with_set(name, key, None)
+        others = {k: s for k, s in rest.settings(name).items() if side_of(k) == key}
+        if not others:
+            return rest
+        heir = min(others, key=lambda k: others[k].leaf_index)
+        return rest.with_set(name, heir, None).with_set(name, key, others[heir])
 
     def with_set(self, name: str, key: str, setting: Setting | None) -> Standing:
         """This standing with one setting set, or lifted (None)."""
@@ -303,6 +323,11 @@ class Standing:
     def decode_core(cls, data: bytes) -> Standing:
         """Read what `core` wrote."""
         return _standing(cls, cast(list[Any], decode(data)), None)
+
+
+def side_of(key: str) -> str:
+    """The jurisdiction of a setting, "" for a party's: later setters of a side are under `side/DID`."""
+    return key.partition("/")[0]
 
 
 def with_setting(

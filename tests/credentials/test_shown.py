@@ -71,7 +71,9 @@ def placed(w: World, serial: int) -> str:
     """Presented, released and placed in the EU by its importer."""
     text = w.new(serial)
     w.happen(CUSTOMS, "customs.released", text, {"basis": "registry_check"})
-    w.happen(IMPORTER, "market.placed", text, {"art_41_checked": True}, parties=(WORKSHOP, RECYCLER))
+    w.happen(
+        IMPORTER, "market.placed", text, {"art_41_checked": True}, parties=(WORKSHOP, RECYCLER, SECOND_LIFE)
+    )
     return text
 
 
