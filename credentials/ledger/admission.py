@@ -286,7 +286,7 @@ class Judge:
             now = taken_back(standing, attestation, context, known=known)
         else:
             kept = event.effects.contests  # beside the last record, which stays the one to be taken back
-            undo = standing.undo if kept else self._undo(standing, attestation, context.leaf_index)
+            undo = standing.undo if kept else self._undo(standing, attestation, context.leaf_index, voice)
             now = after(standing, attestation, context, voice, undo)
         now = with_authority(now, attestation, context)
         others = linked(standing, now, attestation, context)
@@ -308,7 +308,12 @@ class Judge:
             )
         return said
 
-    def _undo(self, before: Standing, attestation: Attestation, leaf_index: int) -> Undo:
+    def _undo(self, before: Standing, attestation: Attestation, leaf_index: int, voice: Voice) -> Undo:
+        since, core_since, last = None, None, before.undo
+        if voice.trade:
+            since = attestation.digest
+            if last is not None and last.since is not None:
+                since, core_since = last.since, last.core_since or last.core_before
         return Undo(
             attestation.digest,
             attestation.issuer,
@@ -318,6 +323,8 @@ class Judge:
             countersigned=any(c.signatory != attestation.issuer for c in attestation.countersignatures),
             taken_back=False,
             core_before=self._core(before),
+            since=since,
+            core_since=core_since,
         )
 
     def _core(self, standing: Standing) -> bytes | None:

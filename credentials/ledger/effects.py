@@ -23,6 +23,7 @@ from credentials.ledger.standing import (
     Setting,
     Standing,
     Undo,
+    reading_of,
 )
 
 
@@ -40,7 +41,7 @@ def after(
     marks = (*event.marks, *(event.marks_in_use if standing.used else ()))
     if marks:
         to["marks"] = tuple(sorted({*standing.marks, *marks}))
-    to |= _axes(standing, attestation, context)
+    to |= _axes(standing, attestation, context, voice)
     to |= _origin(standing, attestation, context, voice)
     if event.sets is not None or event.lifts is not None:
         to["jurisdictions"] = _settings(standing, attestation, context, voice)
@@ -52,7 +53,7 @@ def after(
     return replace(standing, **to)
 
 
-def _axes(standing: Standing, attestation: Attestation, context: Context) -> dict[str, Any]:
+def _axes(standing: Standing, attestation: Attestation, context: Context, voice: Voice) -> dict[str, Any]:
     """States, facts, readings, what it is bound to and what it becomes part of."""
     event, effects = context.event, context.event.effects
     to: dict[str, Any] = {}
@@ -79,9 +80,18 @@ def _axes(standing: Standing, attestation: Attestation, context: Context) -> dic
     if effects.contests:
         to["contested"] = standing.with_contest(context.leaf_index).contested
     rising = [m.name for m in event.ledger_members if m.monotone and m.name in attestation.quantities]
-    if rising:
-        to["readings"] = {**standing.readings, **{name: attestation.quantities[name] for name in rising}}
+    for name in rising:
+        to["readings"] = _read(to.get("readings", standing.readings), name, attestation, voice)
     return to
+
+
+def _read(
+    readings: Mapping[str, int], name: str, attestation: Attestation, voice: Voice
+) -> Mapping[str, int]:
+    """What is read by the holder's side binds everybody; by a trade, itself alone, and the last one only."""
+    kept = {key: value for key, value in readings.items() if not key.startswith(f"{name}/")}
+    own = reading_of(name, attestation.issuer) if voice.trade else name
+    return (kept if voice.trade else dict(readings)) | {own: attestation.quantities[name]}
 
 
 def _origin(standing: Standing, attestation: Attestation, context: Context, voice: Voice) -> dict[str, Any]:

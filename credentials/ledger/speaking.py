@@ -25,12 +25,14 @@ from credentials.ledger.standing import PARTY, PLACED, Setting, Standing, side_o
 class Voice:
     """Under what an author speaks: the jurisdiction of its licence, and its role if as an authority.
 
-    `lifts`: the key of the setting that this act lifts, if it lifts one.
+    `lifts`: the key of the setting that this act lifts, if it lifts one. `trade`: as a trade of the place
+    alone, without any right from the holder.
     """
 
     jurisdiction: str
     role: str = ""
     lifts: str | None = None
+    trade: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +124,10 @@ def _as_holder(s: Standing, a: Attestation, c: Context, voice: Voice) -> Voice |
 def _as_trade(s: Standing, a: Attestation, c: Context, voice: Voice) -> Voice | None:
     """Once installed, its owner often has no node: licensed trades of the place report what they did."""
     installed = not c.governance.lifecycle.binding_marks.isdisjoint(s.marks)
-    if installed and s.setting(PLACED, voice.jurisdiction) is not None and s.place == voice.jurisdiction:
-        return voice  # where it is, so that no trade of a place that it left says where it is
-    return _as_holder(s, a, c, voice)
+    entitled = _as_holder(s, a, c, voice)
+    if entitled is None and installed and s.place == voice.jurisdiction and s.setting(PLACED, s.place):
+        return replace(voice, trade=True)  # where it is: no trade of a place that it left says where it is
+    return entitled
 
 
 def _as_custodian(s: Standing, a: Attestation, c: Context, voice: Voice) -> Voice | None:

@@ -5,7 +5,8 @@ where it is, the marks it never sheds, and what was set per jurisdiction and by 
 standings, deterministic CBOR:
 
     ["comity/standing/v2", core (bstr), null / [attestation, author, kind, leaf, admitted at, countersigned,
-                                                taken back, core before (bstr) / null]]
+                                                taken back, core before (bstr) / null,
+                                                since / null, core before that (bstr) / null]]
 
 The last member is what taking its last attestation back would restore. Key: `attestation.standing_key`.
 """
@@ -147,6 +148,8 @@ class Undo:
     countersigned: bool  # by another party
     taken_back: bool  # its effect was removed already; its marks were not
     core_before: bytes | None
+    since: bytes | None = None  # the first of the trades' records in a row that this one ends
+    core_since: bytes | None = None  # the core before that one, if it is another
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,6 +304,8 @@ class Standing:
                 u.countersigned,
                 u.taken_back,
                 u.core_before,
+                u.since,
+                u.core_since,
             ]
             if u
             else None
@@ -323,6 +328,11 @@ class Standing:
     def decode_core(cls, data: bytes) -> Standing:
         """Read what `core` wrote."""
         return _standing(cls, cast(list[Any], decode(data)), None)
+
+
+def reading_of(name: str, did: str) -> str:
+    """The key of a reading that a trade took: it binds that trade and nobody else."""
+    return f"{name}/{did}"
 
 
 def side_of(key: str) -> str:

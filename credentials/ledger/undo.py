@@ -2,7 +2,8 @@
 
     correct    by its author, in time; never what cannot be taken back, was countersigned by another party,
                or on which another's record rests. Marks stay, and where it was placed.
-    withdraw   by one authority of the place: what a trade said. Marks stay.
+    withdraw   by one authority of the place: what a trade said, the last record, or all since the first of
+               the trades' records in a row that it ends. Marks stay.
     void       by k of n authorities, after a case: whatever it was, marks included, and the standing says so.
                An enrolment also where others follow it.
 
@@ -29,6 +30,7 @@ def taken_back(standing: Standing, attestation: Attestation, context: Context, *
         # The case of two records of one code: with the enrolment goes what was said on top of it, the maker
         # produces the code on a record of its own (I5).
         return Standing(standing.subject, facts={OWN_RECORD: context.leaf_index}, voided=True)
+    undo = _all_since(undo, attestation) if how == "withdraw" and undo is not None else undo
     if undo is None or undo.attestation != attestation.referenced_digests[0]:
         if not known:
             raise NotYet("state", "the attestation it names is not on the ledger yet")
@@ -46,6 +48,16 @@ def taken_back(standing: Standing, attestation: Attestation, context: Context, *
         return replace(restored, marks=tuple(sorted(marks)), voided=True, undo=None)
     restored = _with_acts(restored.with_marks(*standing.marks), standing, context)
     return replace(restored, undo=replace(undo, taken_back=True), voided=standing.voided)
+
+
+def _all_since(undo: Undo, attestation: Attestation) -> Undo:
+    """The trades' records in a row as one, if their first is named: a lie is under what was said after it."""
+    first = attestation.referenced_digests[0]
+    if undo.core_since is None or undo.since != first:
+        return undo
+    return replace(
+        undo, attestation=first, taken_back=False, core_before=undo.core_since, since=None, core_since=None
+    )
 
 
 def _with_acts(restored: Standing, standing: Standing, context: Context) -> Standing:

@@ -6,7 +6,7 @@ from consensus.application import Refusal
 from credentials.documents.identifiers import Subject
 from credentials.ledger.attestation import Attestation
 from credentials.ledger.lifecycle import LEDGER_FIELDS, Event, Member
-from credentials.ledger.standing import Standing
+from credentials.ledger.standing import Standing, reading_of
 
 
 def require_members(attestation: Attestation, event: Event) -> None:
@@ -54,10 +54,15 @@ def out_of_range(member: Member, amount: int) -> str | None:
 
 
 def require_not_falling(standing: Standing, attestation: Attestation, event: Event) -> None:
-    """A quantity that only grows is never less than what was stated of the battery before."""
+    """A quantity that only grows is never less than its holder's side, or the same trade, stated before.
+
+    What another trade of the place stated binds nobody: an absurd reading would refuse every honest one.
+    """
     for member in event.ledger_members:
-        before, now = standing.readings.get(member.name), attestation.quantities.get(member.name)
-        if member.monotone and before is not None and now is not None and now < before:
+        now = attestation.quantities.get(member.name)
+        keys = (member.name, reading_of(member.name, attestation.issuer))
+        before = max(standing.readings.get(key, 0) for key in keys)
+        if member.monotone and now is not None and now < before:
             raise Refusal("value_impossible", f"{member.name} is {now}: it was {before} already")
 
 

@@ -380,7 +380,18 @@ def _standing(random: Random) -> bytes:
         "readings": {"cycles": random.getrandbits(16)},
         "produced_on": (1 + random.getrandbits(14)) * 86_400,
         "facts": {"produced": random.getrandbits(40)},
-        "undo": Undo(digest(32), "x", "battery.sold", 3, random.getrandbits(32), False, True, digest(9)),
+        "undo": Undo(
+            digest(32),
+            "x",
+            "battery.sold",
+            3,
+            random.getrandbits(32),
+            False,
+            True,
+            digest(9),
+            digest(32),
+            None,
+        ),
     }
     chosen = {name: value for name, value in optional.items() if random.getrandbits(1)}
     return Standing(_subject(random), item_state="placed", **chosen).encode()

@@ -201,6 +201,92 @@ def test_a_trade_of_a_place_that_the_battery_left_makes_claims_and_moves_nothing
     assert (ledger.standing(subject).place, ledger.standing(subject).bound) == ("CN", None)
 
 
+def cycles(number: int) -> dict[str, Any]:
+    return {"quantities": {"soh_permille": 900, "cycles": number}}
+
+
+def two_workshops() -> Ledger:
+    """The rival is a licensed workshop of the EU as well."""
+    more = accreditation(RIVAL, roles=("workshop", "lab"), schemes=ANY_BATTERY, licence="work")
+    return Ledger(make_genesis(accreditations=[*accreditations(), more]))
+
+
+def owned_elsewhere(ledger: Ledger) -> Subject:
+    """In use in the EU, with an owner who named nobody there."""
+    subject = in_use(ledger)
+    ledger.hand_over(IMPORTER, subject, MAKER)
+    return subject
+
+
+def test_an_absurd_reading_of_a_trade_binds_that_trade_alone() -> None:
+    """
+    A stranger's hundred thousand cycles refuse neither another workshop's reading nor the holder's.
+    """
+    ledger = two_workshops()
+    subject = owned_elsewhere(ledger)
+    ledger.happen(WORKSHOP, "soh.measured", subject, **cycles(100_000))
+
+    assert ends_as(ledger, WORKSHOP, "soh.measured", subject, **cycles(400)) == "value_impossible"
+    assert ends_as(ledger, RIVAL, "soh.measured", subject, **cycles(300)) == "admitted"
+    assert ends_as(ledger, RIVAL, "soh.measured", subject, **cycles(299)) == "value_impossible"
+    consent = ledger.countersigned(WORKSHOP, "soh.measured", subject, [MAKER], **cycles(310))
+    ledger.run(consent)
+    assert ends_as(ledger, RIVAL, "soh.measured", subject, **cycles(309)) == "value_impossible"
+    assert ends_as(ledger, RIVAL, "soh.measured", subject, **cycles(311)) == "admitted"
+    assert dict(ledger.standing(subject).readings) == {"cycles": 310, f"cycles/{RIVAL}": 311}
+
+
+def last(ledger: Ledger, subject: Subject) -> bytes:
+    undo = ledger.standing(subject).undo
+    assert undo is not None
+    return undo.attestation
+
+
+def test_one_authority_there_takes_back_all_that_trades_said_in_a_row() -> None:
+    """
+    A lie under another record is reached by naming the first of the trades' records; marks stay.
+    """
+    ledger = two_workshops()
+    subject = owned_elsewhere(ledger)
+    before = ledger.standing(subject)
+    ledger.happen(WORKSHOP, "battery.swapped_out", subject, bound_asset=CAR)
+    first = last(ledger, subject)
+    ledger.happen(WORKSHOP, "soh.measured", subject, **cycles(100_000))
+    second = last(ledger, subject)
+    ledger.happen(RIVAL, "negative_event", subject)
+
+    for refused in (second, bytes(32)):
+        assert ends_as(ledger, EU_AUTHORITY, "record.withdrawn", subject, references=(refused,)) in (
+            "depends", "state",
+        )  # fmt: skip
+    assert ends_as(ledger, CN_AUTHORITY, "record.withdrawn", subject, references=(first,)) == "claim"
+    ledger.happen(EU_AUTHORITY, "record.withdrawn", subject, references=(last(ledger, subject),))
+    ledger.happen(EU_AUTHORITY, "record.withdrawn", subject, references=(first,))
+
+    now = ledger.standing(subject)
+    assert (now.bound, now.readings, now.item_state) == (before.bound, before.readings, before.item_state)
+    assert set(now.marks) == {*before.marks, "removed", "measured_in_use"}
+    assert ends_as(ledger, EU_AUTHORITY, "record.withdrawn", subject, references=(first,)) == "irreversible"
+
+
+def test_what_trades_said_before_a_holders_record_is_not_taken_back_by_one_authority() -> None:
+    """
+    A record of the holder rests on what was there: only what trades said since is one row.
+    """
+    ledger = two_workshops()
+    subject = owned_elsewhere(ledger)
+    ledger.happen(WORKSHOP, "battery.maintained", subject)
+    first = last(ledger, subject)
+    ledger.happen(MAKER, "battery.sold", subject)
+    ledger.happen(WORKSHOP, "battery.maintained", subject)
+
+    assert ends_as(ledger, EU_AUTHORITY, "record.withdrawn", subject, references=(first,)) == "depends"
+    ledger.happen(EU_AUTHORITY, "record.withdrawn", subject, references=(last(ledger, subject),))
+    ledger.happen(WORKSHOP, "battery.maintained", subject)
+    undo = ledger.standing(subject).undo
+    assert undo is not None and undo.since != undo.attestation  # a row goes on after one of it is withdrawn
+
+
 # -- on whose side an act is (I1) ------------------------------------------------------------------------
 
 
