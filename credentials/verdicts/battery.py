@@ -89,10 +89,12 @@ def _check_identity(found: Findings, shown: Sequence[Examined], inquiry: Inquiry
     others = [r for r in record.refusals if r.entry.rule not in IDENTITY_RULES]
     for refusals, reason in ((claims, "duplicate_claimed"), (others, "refused_claim")):
         for refusal in refusals:
+            held = next((r for r in record.refused if r.leaf_index == refusal.leaf_index), None)
             found.warned(
                 "standing.identity",
                 reason,
                 rule=refusal.entry.rule,
+                kind=held.attestation.kind if held is not None else None,
                 leaf_index=refusal.leaf_index,
                 issuer=refusal.entry.issuer,
                 attestation=b64u(refusal.entry.digest),

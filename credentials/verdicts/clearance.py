@@ -156,13 +156,13 @@ def _check_documents(found: Findings, line: Line, inquiry: Inquiry) -> list[Exam
         return []
     examined = [examine(found, document, inquiry, age_s=age) for document, age, _ in queue]
     shown = [e for e in examined if e is not None]
-    points = sorted({e.point for e in shown if e.is_passport and e.point is not None})
     if evidence.presented and shown:
         _complete(found, shown, fetched, inquiry)
+    points = sorted({e.point for e in shown if e.is_passport and e.point is not None})
     if 1 in points:
         found.passed("document", points=points, origin=queue[0][2])
     elif shown:
-        found.unknown("document", "document_unreachable", points=points)
+        found.unknown("document", why_missing(inquiry, 1), points=points)
     else:
         found.unknown("document", _worst_reading(found))
     _check_line_subject(found, line, shown, evidence)

@@ -248,7 +248,10 @@ def why_missing(inquiry: Inquiry, point: int) -> str:
         return "ledger_unavailable"
     if evidence.ledger.standing is None:
         return evidence.ledger.unknown
-    return no_passport(inquiry) if evidence.ledger.standing.passport is None else "document_unreachable"
+    if evidence.ledger.standing.passport is None:
+        return no_passport(inquiry)
+    issued = _issued_points(inquiry)
+    return "document_unreachable" if issued is None or point in issued else "set_not_issued"
 
 
 def no_passport(inquiry: Inquiry) -> str:

@@ -55,7 +55,7 @@ def _examined(inquiry: Inquiry, recorded: Recorded) -> EventDocument:
         return EventDocument(reason="evidence_withheld" if withheld else "not_held")
     found = Findings(evidence.network.tables)
     demands = Demands(skew_s=inquiry.policy.clock_skew_s, proof_only=True)
-    read = examine_document(found, dict(held.document), means_of(inquiry), demands, inquiry.at.evaluated_at)
+    read = examine_document(found, dict(held.document), means_of(inquiry), demands, inquiry.now)
     wrong = next((check for check in found.checks if check.outcome is Outcome.FAIL), None)
     if wrong is not None:
         return EventDocument(reason=wrong.reason, spoiled=True)

@@ -78,6 +78,9 @@ class LedgerSide(Protocol):
     def records(self, digest: bytes) -> bool:
         """True if an admitted attestation covers the document."""
 
+    def ended(self, digest: bytes) -> str | None:
+        """Why the battery of a recorded document is no product any more, as a reason code."""
+
 
 @dataclass(frozen=True, slots=True)
 class Means:
@@ -353,6 +356,9 @@ def _check_status(found: Findings, examined: Examination, means: Means, at: int)
         found.warned("status", "status_missing")
     elif decided:
         found.inapplicable("status")
+    ended = means.ledger.ended(examined.digest) if means.ledger is not None else None
+    if ended is not None:
+        found.warned("status", ended)  # the passport is as it was signed; the battery is not
     recorded = means.ledger is not None and means.ledger.records(examined.digest)
     if listed != ledger and credential.status and decided and recorded:
         found.warned("status", "status_differs", **sides)

@@ -12,7 +12,7 @@ from credentials.errors import CredentialError
 from credentials.ledger.governance import Governance
 from credentials.ledger.parties import Key
 from credentials.verdicts.examination import ListInHand, Means
-from credentials.verdicts.record import Inquiry, passport_status
+from credentials.verdicts.record import Inquiry, ended_as, passport_status
 
 ASSERTING_ROLES = ("credential", "attest")  # the keys a did.json lists under assertionMethod
 
@@ -75,14 +75,14 @@ class _OwnLedger:
 
     def require_key(self, method: str, digest: bytes | None) -> None:
         """Recorded: in force when it was admitted and when it happened. Never recorded: today's keys only."""
-        governance, at = self.inquiry.evidence.network.governance, self.inquiry.at
+        governance = self.inquiry.evidence.network.governance
         key = participant_key(governance, method) if governance is not None else None
         if key is None:
             return  # a did:key: its own name is its key
         times: tuple[int, ...] = ()
         if digest is not None:
             recorded = self.inquiry.record.covering(digest)
-            times = (at.evaluated_at,)
+            times = (self.inquiry.now,)
             if recorded is not None:
                 times = (recorded.block_time, recorded.attestation.event_time)
         if key.role not in ASSERTING_ROLES or not all(key.valid(time) for time in times):
@@ -100,6 +100,12 @@ class _OwnLedger:
 
     def records(self, digest: bytes) -> bool:
         return self.inquiry.record.covering(digest) is not None
+
+    def ended(self, digest: bytes) -> str | None:
+        ledger = self.inquiry.evidence.ledger
+        if ledger is None or ledger.standing is None or not self.records(digest):
+            return None
+        return ended_as(ledger.standing, self.inquiry.evidence.network.tables.verdicts)
 
 
 def _list_of(issuer: str, entry: StatusEntry, inquiry: Inquiry) -> ListInHand:

@@ -67,6 +67,8 @@ class Record:
     unreadable: int = 0
     taken_back: frozenset[bytes] = frozenset()  # digests of statements that a later one undid
     voided: frozenset[bytes] = frozenset()  # of these, what authorities voided: it no longer shows anything
+    # What was said on an enrolment that gave way to the maker's production: on the timeline, and for nothing.
+    unseated: tuple[Recorded, ...] = ()
 
     @classmethod
     def read(cls, view: LedgerView | None, governance: Governance | None) -> Record:
@@ -89,6 +91,9 @@ class Record:
                         refused.append(Recorded(lost, *place, entry.rule, entry.winner_leaf_index))
             except CredentialError:
                 unreadable += 1
+        since = _unseated_at(admitted, view, governance)
+        unseated = tuple(r for r in admitted if r.leaf_index < since)
+        admitted = admitted[len(unseated) :]
         undone, voided = set[bytes](), set[bytes]()
         for r in admitted:
             event = governance.lifecycle.event(r.attestation.kind) if governance else None
@@ -102,11 +107,12 @@ class Record:
             unreadable,
             frozenset(undone),
             frozenset(voided),
+            unseated,
         )
 
     def covering(self, digest: bytes) -> Recorded | None:
         """The latest admitted attestation about this document."""
-        return next((r for r in reversed(self.admitted) if r.covers(digest)), None)
+        return next((r for r in reversed((*self.unseated, *self.admitted)) if r.covers(digest)), None)
 
     def refused_covering(self, digest: bytes) -> Recorded | None:
         """The refused attestation about this document."""
@@ -143,7 +149,8 @@ class Record:
     def timeline(self, governance: Governance | None) -> tuple[StepRecord, ...]:
         """Every statement about the battery, oldest first, with who made it and where it stands."""
         steps = [
-            _step(r.leaf_index, r.height, r.block_time, governance, r.attestation) for r in self.admitted
+            _step(r.leaf_index, r.height, r.block_time, governance, r.attestation)
+            for r in (*self.unseated, *self.admitted)
         ]
         for r in self.refusals:
             held = next((x.attestation for x in self.refused if x.leaf_index == r.leaf_index), None)
@@ -169,6 +176,14 @@ class Inquiry:
     at: At
     # Documents of events that were examined for this verdict, by digest: several checks may read one.
     read: dict[bytes, EventDocument] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def now(self) -> int:
+        """When documents are judged: never before the ledger's own time, whatever this node's clock says.
+
+        A clock that is behind is the node's fault (`fresh`), and no fault of what was signed meanwhile.
+        """
+        return max(self.at.evaluated_at, self.evidence.network.block_time)
 
     def relatives(self) -> tuple[Standing, ...]:
         """What it was made from or taken out of, and that in turn, as far as it is in hand."""
@@ -197,6 +212,20 @@ class Inquiry:
         return max(leaves) if leaves and len(leaves) == len(standing.predecessors) else None
 
 
+def _unseated_at(admitted: Sequence[Recorded], view: LedgerView | None, governance: Governance | None) -> int:
+    """The leaf of the production before which an enrolment gave way to it, 0 if none did (D607)."""
+    standing = view.standing if view is not None else None
+    if governance is None or standing is None or standing.enrolled is not None:
+        return 0
+    enrolled = False
+    for r in admitted:
+        event = governance.lifecycle.event(r.attestation.kind)
+        if event is not None and event.effects.creates and enrolled:
+            return r.leaf_index
+        enrolled = enrolled or (event is not None and event.effects.enrols)
+    return 0
+
+
 def live_passport(evidence: Evidence, record: Record) -> Recorded | None:
     """The statement under which the latest passport was published."""
     standing = evidence.ledger.standing if evidence.ledger else None
@@ -217,6 +246,12 @@ def passport_status(standing: Standing, digest: bytes) -> str | None:
     if version is None:
         return None
     return {REVOKED: "revoked", SUSPENDED: "suspended"}.get(version.status)
+
+
+def ended_as(standing: Standing, verdicts: Mapping[str, Any]) -> str | None:
+    """`waste`, `consumed` or `recycled`: what the record says the battery has become."""
+    states: Mapping[str, str] = verdicts.get("events", {}).get("ended", {})
+    return states.get(standing.item_state) or states.get(standing.eu_status)
 
 
 def _step(

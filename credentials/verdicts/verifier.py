@@ -104,7 +104,7 @@ def examine(
     evidence, record, at = inquiry.evidence, inquiry.record, inquiry.at
     demands = Demands(skew_s=inquiry.policy.clock_skew_s)
     # 1 parse to 7 status
-    read = examine_document(found, shown, means_of(inquiry), demands, at.evaluated_at, age_s=age_s)
+    read = examine_document(found, shown, means_of(inquiry), demands, inquiry.now, age_s=age_s)
     if read is None:
         found.unmade((*ADMITTED_CHECKS, "accredited"), found.checks[-1].reason)
         return None

@@ -427,6 +427,9 @@ def test_a_participants_name_is_never_lent_to_a_strangers_key(demands: Demands) 
         def records(self, digest: bytes) -> bool:
             return False
 
+        def ended(self, digest: bytes) -> str | None:
+            return None
+
     checks = examined(forged, means=having(ledger=Ledger()), demands=demands)
     stranger = examined(suites.sign(credential(issuer=OTHER_DID), ISSUER, MADE), demands=demands)
 

@@ -51,7 +51,12 @@ def exported(w: World, text: str, **changes: Any) -> bytes:
     soh = changes.get("soh_permille", 900)
     said = RECORD | changes
     return w.happen(
-        IMPORTER, "used.exported", text, said, quantities={"soh_permille": soh}, parties=(CN_CUSTOMS,)
+        IMPORTER,
+        "used.exported",
+        text,
+        said,
+        quantities={"soh_permille": soh},
+        parties=(CN_CUSTOMS, WORKSHOP),
     )
 
 
