@@ -384,7 +384,7 @@ def test_generator_noise(path: Path) -> None:
         datetime.date(2026, 1, 1),
         {"a": 2**53},
         {"a": "x" * (STRING_CHARACTERS_MAX + 1)},
-        object(),
+        pytest.param(object(), id="an object"),
     ],
     ids=repr,
 )
