@@ -230,13 +230,9 @@ class Judge:
             return voice
         conflict = self._conflict(standing, attestation, context)
         if conflict is not None:
-            said = self._said(standing.key, attestation.issuer, conflict.rule)
-            if said.count > REFUSALS_PER_PARTY_MAX:
-                raise Refusal(
-                    "refused_already",
-                    f"another statement came first ({conflict.rule}), as {attestation.issuer} was told",
-                )
-            self._put(said)
+            told = f"another statement came first ({conflict.rule}), as {attestation.issuer} was told"
+            refusal = Refusal("refused_already", told)
+            self._say(standing.key, attestation.issuer, conflict.rule, REFUSALS_PER_PARTY_MAX, refusal)
             self._put(standing.with_refusal(_refused(conflict, attestation, context.leaf_index)))
             return conflict
         self._admit(standing, attestation, context, voice)
@@ -244,18 +240,17 @@ class Judge:
 
     def _claim(self, battery: bytes, attestation: Attestation, silent: Silent, leaf_index: int) -> None:
         """Recorded beside the standing: one of a party about a battery, the first shown, all counted."""
-        said = self._said(battery, attestation.issuer, CLAIM)
-        if said.count > CLAIMS_PER_PARTY_MAX:
-            raise Refusal(
-                "claimed_already", f"{silent.reason}; its one claim about it is on the ledger already"
-            )
-        self._put(said)
+        told = f"{silent.reason}; its one claim about it is on the ledger already"
+        refusal = Refusal("claimed_already", told)
+        self._say(battery, attestation.issuer, CLAIM, CLAIMS_PER_PARTY_MAX, refusal)
         self._count_claim(battery, Claim(attestation.issuer, attestation.kind, leaf_index, silent.alert))
 
-    def _said(self, battery: bytes, issuer: str, what: str) -> Said:
-        """What this party says about the battery, counted once more; nothing is put."""
+    def _say(self, battery: bytes, issuer: str, what: str, most: int, refusal: Refusal) -> None:
+        """Count what this party says about the battery; raises `refusal` beyond `most` of its kind."""
         said = self._record(said_key(battery, issuer, what), Said.decode, Said) or Said(battery, issuer, what)
-        return replace(said, count=said.count + 1)
+        if said.count >= most:
+            raise refusal
+        self._put(replace(said, count=said.count + 1))
 
     def _count_claim(self, battery: bytes, claim: Claim) -> None:
         claims = self._record(claims_key(battery), Claims.decode, Claims) or Claims(battery)
@@ -291,7 +286,9 @@ class Judge:
         now = with_authority(now, attestation, context)
         others = linked(standing, now, attestation, context)
         if event.effects.contests:
-            self._put(self._contested(standing.key, attestation.issuer))
+            told = f"{attestation.issuer} contested it {CONTESTS_PER_PARTY_MAX} times already"
+            refusal = Refusal("contested_already", told)
+            self._say(standing.key, attestation.issuer, CONTEST, CONTESTS_PER_PARTY_MAX, refusal)
         enrolled = standing.enrolled
         if event.effects.creates and enrolled is not None and gives_way(standing):
             kind = next(e.type for e in self.governance.lifecycle.events.values() if e.effects.enrols)
@@ -299,14 +296,6 @@ class Judge:
         for other in others:
             self._put(other)
         self._put(now)
-
-    def _contested(self, battery: bytes, issuer: str) -> Said:
-        said = self._said(battery, issuer, CONTEST)
-        if said.count > CONTESTS_PER_PARTY_MAX:
-            raise Refusal(
-                "contested_already", f"{issuer} contested it {CONTESTS_PER_PARTY_MAX} times already"
-            )
-        return said
 
     def _undo(self, before: Standing, attestation: Attestation, leaf_index: int, voice: Voice) -> Undo:
         since, core_since, last = None, None, before.undo

@@ -87,7 +87,7 @@ def test_what_happens_to_a_pack_wakes_the_lines_of_what_came_of_it(node: LiveNod
         issue(node, serial)
     attest(
         node, "battery.produced", pack,
-        production_date="2026-06-03", category="ev", children_root=b64u(children_root([about])),
+        production_date="2026-06-02", category="ev", children_root=b64u(children_root([about])),
     )  # fmt: skip
     open_lines = judged(node, "26NLCAME", child, successor)
     before = [item(node, open_lines, line)["height"] for line in (1, 2)]
