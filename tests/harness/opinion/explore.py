@@ -147,6 +147,7 @@ def _judge(node: _Node, deck: Deck, result: Result) -> None:
             result.add(Finding("record", f"{battery} {about}", said, node.history))
         if file is NOTHING or not file.exists:
             continue
+        file = node.archive.bound(battery)
         for condition in CONDITIONS:
             for shown in shown_as(condition):
                 if not bounds(file, shown):

@@ -135,7 +135,7 @@ def _hold(stage: Stage, archive: Archive, battery: str, history: tuple[Act, ...]
 
 def _judge(stage: Stage, archive: Archive, battery: str, history: tuple[Act, ...], walks: Walks) -> None:
     """Ask the whole verdict: at a change in one way, each time another; at the end in a dozen."""
-    file = archive.of(battery)
+    file = archive.bound(battery)
     if not file.exists:
         return
     at_end = walks.steps == walks.steps_max
