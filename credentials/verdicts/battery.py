@@ -85,8 +85,9 @@ def _check_identity(found: Findings, shown: Sequence[Examined], inquiry: Inquiry
             **lost.place(),
         )
         return
-    claims = [r for r in record.refusals if r.entry.rule in IDENTITY_RULES]
-    others = [r for r in record.refusals if r.entry.rule not in IDENTITY_RULES]
+    own = [r for r in record.refusals if r.leaf_index >= record.begins]
+    claims = [r for r in own if r.entry.rule in IDENTITY_RULES]
+    others = [r for r in own if r.entry.rule not in IDENTITY_RULES]
     for refusals, reason in ((claims, "duplicate_claimed"), (others, "refused_claim")):
         for refusal in refusals:
             held = next((r for r in record.refused if r.leaf_index == refusal.leaf_index), None)

@@ -12,6 +12,7 @@ from credentials.errors import CredentialError
 from credentials.ledger.attestation import Attestation, parse_attestation
 from credentials.ledger.entries import AdmittedEntry, RefusedEntry, parse_entry
 from credentials.ledger.governance import Governance
+from credentials.ledger.rules import OWN_RECORD
 from credentials.ledger.standing import REVOKED, SUSPENDED, Standing
 from credentials.verdicts.evidence import At, Evidence, LedgerView, Policy, kin_of
 from credentials.verdicts.verdict_record import PlaceRecord, StepRecord
@@ -69,6 +70,7 @@ class Record:
     voided: frozenset[bytes] = frozenset()  # of these, what authorities voided: it no longer shows anything
     # What was said on an enrolment that gave way to the maker's production: on the timeline, and for nothing.
     unseated: tuple[Recorded, ...] = ()
+    begins: int = 0  # the leaf from which the battery's own record goes on
 
     @classmethod
     def read(cls, view: LedgerView | None, governance: Governance | None) -> Record:
@@ -91,7 +93,8 @@ class Record:
                         refused.append(Recorded(lost, *place, entry.rule, entry.winner_leaf_index))
             except CredentialError:
                 unreadable += 1
-        since = _unseated_at(admitted, view, governance)
+        standing = view.standing if view else None
+        since = standing.facts.get(OWN_RECORD, 0) if standing else 0
         unseated = tuple(r for r in admitted if r.leaf_index < since)
         admitted = admitted[len(unseated) :]
         undone, voided = set[bytes](), set[bytes]()
@@ -108,6 +111,7 @@ class Record:
             frozenset(undone),
             frozenset(voided),
             unseated,
+            since,
         )
 
     def covering(self, digest: bytes) -> Recorded | None:
@@ -210,20 +214,6 @@ class Inquiry:
         known = [view.relatives.get(key) for key in standing.predecessors] if view is not None else []
         leaves = [old.lineage.leaf_index for old in known if old is not None and old.lineage is not None]
         return max(leaves) if leaves and len(leaves) == len(standing.predecessors) else None
-
-
-def _unseated_at(admitted: Sequence[Recorded], view: LedgerView | None, governance: Governance | None) -> int:
-    """The leaf of the production before which an enrolment gave way to it, 0 if none did (D607)."""
-    standing = view.standing if view is not None else None
-    if governance is None or standing is None or standing.enrolled is not None:
-        return 0
-    enrolled = False
-    for r in admitted:
-        event = governance.lifecycle.event(r.attestation.kind)
-        if event is not None and event.effects.creates and enrolled:
-            return r.leaf_index
-        enrolled = enrolled or (event is not None and event.effects.enrols)
-    return 0
 
 
 def live_passport(evidence: Evidence, record: Record) -> Recorded | None:

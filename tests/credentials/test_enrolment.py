@@ -9,6 +9,7 @@ import pytest
 
 from consensus.application import Refusal
 from credentials.documents.identifiers import Subject
+from credentials.ledger.linked_records import children_root
 from credentials.ledger.records import (
     CONTESTS_PER_PARTY_MAX,
     REFUSALS_PER_PARTY_MAX,
@@ -17,6 +18,7 @@ from credentials.ledger.records import (
 )
 from credentials.ledger.standing import CONTESTED_MAX
 from tests.credentials.test_routes import CAR, claims, ends_as, in_use, presented
+from tests.harness.border import World, code, subject_of
 from tests.harness.ledger import (
     CN_AUTHORITY,
     CREATED,
@@ -34,6 +36,13 @@ from tests.harness.ledger import (
     vehicle,
 )
 
+USED = {
+    "contract_reference": "INV-1",
+    "soh_permille": 900,
+    "soh_date": "2027-01-01",
+    "not_waste": True,
+    "packaging": "crate",
+}
 METALS = {f"{m}_{way}_grams": 1 for m in ("co", "ni", "li", "cu") for way in ("in", "out")}
 
 
@@ -250,6 +259,49 @@ def test_voiding_a_dismantling_leaves_what_its_maker_made_since() -> None:
     void(ledger, pack, dismantled.attestation)
 
     assert ledger.standing(code) == produced and produced.eu_status == "waste"
+
+
+def test_what_was_said_of_a_module_inside_its_pack_is_not_its_record() -> None:
+    """
+    A rival enrols a module that nobody took out yet and exports it as used: taken out of its pack, the module
+    has no Annex XIV record, for nobody with a right made one.
+    """
+    w = World()
+    pack, module = code(1), code(2)
+    w.happen(RIVAL, "battery.enrolled", module, {"ground": "older_stock", "evidence": "photo"})
+    w.happen(RIVAL, "used.exported", module, USED, quantities={"soh_permille": 900})
+    root = children_root([subject_of(module)])
+    w.happen(MAKER, "battery.produced", pack, {"production_date": "2026-06-03"}, children_root=root)
+    w.happen(MAKER, "battery.sold", pack, {"invoice": "I"}, parties=(RECYCLER,))
+    w.happen(RECYCLER, "battery.declared_waste", pack, {"reason": "worn"})
+    taken = {"facility_licence": "L", "children": [module], "fates": ["reuse"]}
+    w.happen(RECYCLER, "battery.dismantled", pack, taken, references=(subject_of(module),))
+
+    told = w.judge(module, condition="used").as_dict()
+    evidence = {c["reason"] for c in told["checks"] if c["name"] == "used_evidence"}
+    assert evidence == {"used_evidence_missing"}
+
+
+def test_what_lost_to_an_enrolment_is_not_told_of_the_makers_battery() -> None:
+    """
+    A second presentation that lost while the enroller's was open is on the timeline, and no warning of the
+    battery that its maker made since; what loses to that battery is one.
+    """
+    w = World()
+    text = code(1)
+    shown = {"declaration_number": "D-1", "registration_id": "R", "commodity_code": "850760", "eori": "DE1"}
+    w.happen(RIVAL, "battery.enrolled", text, {"ground": "older_stock", "evidence": "photo"})
+    for _ in range(2):
+        w.happen(RIVAL, "battery.presented", text, shown)
+    w.new(1)
+
+    def lost() -> list[str]:
+        checks = w.judge(text).as_dict()["checks"]
+        return [c["reason"] for c in checks if c["name"].startswith("standing.") and c["outcome"] == "warn"]
+
+    assert lost() == ["claimed"]
+    w.happen(IMPORTER, "battery.presented", text, shown)
+    assert sorted(lost()) == ["claimed", "refused_claim"]
 
 
 # -- what strangers leave on a record is bounded --------------------------------------------------------
