@@ -16,7 +16,7 @@ from credentials.verdicts.cell import Declared
 from credentials.verdicts.content import check_code, check_completeness
 from credentials.verdicts.recognised import check_recognised
 from credentials.verdicts.record import Inquiry
-from credentials.verdicts.shown import check_shown
+from credentials.verdicts.shown import check_alias, check_shown
 from credentials.verdicts.used import check_used
 from credentials.verdicts.verdict import Findings
 from credentials.verdicts.verdict_record import GapRecord, PassportRecord, RecognitionRecord
@@ -47,7 +47,9 @@ def check_battery(
     cell = check_shown(found, shown, inquiry, declared)
     check_used(found, cell, inquiry, declared)
     found.unmade(("certificates",), "certificate_not_checked", rule="X15")
-    check_code(found, passports, inquiry)
+    check_code(
+        found, passports, inquiry, lambda text, other: check_alias(found, text, other, inquiry, declared)
+    )
     gaps, withheld = check_completeness(found, passports, inquiry)
     return Battery((*unrecognised, *gaps), withheld, answers, _passport(inquiry))
 

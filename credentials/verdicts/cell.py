@@ -186,6 +186,8 @@ def _uses(table: ShownAs, standing: Standing, inquiry: Inquiry) -> Iterator[str]
     # D703: leaving the rest out does not pay.
     yield from (table.shown_by[kind] for kind in table.shown_by if record.says(kind))
     # Only what was made as new has to read as new: a second life begins with what is left.
+    if SECOND_LIFE not in standing.marks and table.beyond_new(standing.readings):
+        yield "used"
     if SECOND_LIFE not in standing.marks and any(
         table.beyond_new(r.attestation.quantities) for r in record.shown()
     ):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from credentials.documents.passport import (
 )
 from credentials.documents.passport import category as category_of
 from credentials.errors import CredentialError
+from credentials.ledger.standing import Standing
 from credentials.verdicts.event_documents import event_document
 from credentials.verdicts.evidence import Missing, MissingReason
 from credentials.verdicts.record import Inquiry, Recorded, live_passport
@@ -26,10 +27,13 @@ if TYPE_CHECKING:
     from credentials.verdicts.verifier import Examined
 
 CODE_SCHEMES = ("gbt34014", "gs1")  # a battery has one code of such a scheme
+JudgeAlias = Callable[[str, Standing], None]
 ALIAS_CHARS_MAX = 256  # of an identifier shown as evidence
 
 
-def check_code(found: Findings, passports: Sequence[Examined], inquiry: Inquiry) -> None:
+def check_code(
+    found: Findings, passports: Sequence[Examined], inquiry: Inquiry, judge_alias: JudgeAlias
+) -> None:
     """X16: what the code says against what set 1 says, and set 1 against the record of production."""
     public = next((e for e in passports if e.point == 1), None)
     if public is None or not public.established:
@@ -62,7 +66,11 @@ def check_code(found: Findings, passports: Sequence[Examined], inquiry: Inquiry)
     elif text is None or (other is not None and other.uri == identifier.uri):
         found.inapplicable("alias")
     else:
-        found.warned("alias", "alias_not_recorded", rule="X16", identifier=text[:ALIAS_CHARS_MAX])
+        standing = inquiry.evidence.aliases.get(text)
+        if standing is not None and standing.born:
+            judge_alias(text[:ALIAS_CHARS_MAX], standing)
+        else:
+            found.warned("alias", "alias_not_recorded", rule="X16", identifier=text[:ALIAS_CHARS_MAX])
     told = [{"name": m.name, "code": m.code_value, "passport": m.passport_value} for m in mismatches]
     if any(m.confirmed for m in mismatches):
         found.failed("code_matches_passport", "code_mismatch", rule="X16", differing=told)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from credentials.documents.identifiers import canonical_commodity_code, canonical_vin
 from credentials.errors import CredentialError
-from credentials.verdicts.evidence import Evidence, Policy, Tables
+from credentials.verdicts.evidence import Evidence, Policy, Tables, alias_texts
 from credentials.verdicts.manifest import Appearance, Line, ManifestContext, canonical_name
 from credentials.verdicts.record import Inquiry, Record
 from credentials.verdicts.verdict import Findings, Outcome
@@ -175,7 +175,14 @@ def _check_manifest(
     if context is None:
         found.inapplicable("manifest")
         return
-    name = canonical_name(line.battery, inquiry.evidence.network.tables.identifiers)
+    rules = inquiry.evidence.network.tables.identifiers
+    name = canonical_name(line.battery, rules)
+    stated = {canonical_name(t, rules) for e in shown if e.established for t in alias_texts(e.document)}
+    twins = [a.line for other in sorted(stated - {name}) for a in context.by_battery.get(other, ())]
+    if twins:
+        # Its own passport says that both are one battery: never honest on one manifest, in any order.
+        found.failed("manifest", "duplicate_line", rule="X17", other_lines=twins)
+        return
     others = [a for a in context.by_battery.get(name, ()) if a.line != line.line]
     if not others:
         found.passed("manifest", rule="X17", lines=1)

@@ -187,6 +187,8 @@ class Evidence:
     # Event credentials by document digest, where held.
     events: Mapping[bytes, Held | Missing] = field(default_factory=dict)
     receipts: Sequence[str] = ()  # tlog-proof texts shown with the line
+    # Standings of the further codes that the passport names it by (`alias_texts`); None: not on record.
+    aliases: Mapping[str, Standing | None] = field(default_factory=dict)
 
 
 def subject_texts(document: object) -> tuple[str, ...]:
@@ -194,6 +196,14 @@ def subject_texts(document: object) -> tuple[str, ...]:
     subjects = credential_shown(document).get("credentialSubject")
     listed = subjects if isinstance(subjects, list) else [subjects]
     return tuple(s["id"] for s in listed if isinstance(s, Mapping) and isinstance(s.get("id"), str))
+
+
+def alias_texts(document: object) -> tuple[str, ...]:
+    """The product identifier of a passport set: the code by which its operator names the battery."""
+    subject = credential_shown(document).get("credentialSubject")
+    general = subject.get("GeneralProductInformation") if isinstance(subject, Mapping) else None
+    text = general.get("productIdentifier") if isinstance(general, Mapping) else None
+    return (text.strip(),) if isinstance(text, str) and text.strip() else ()
 
 
 def battery_text(line: Mapping[str, Any]) -> str | None:
@@ -232,7 +242,7 @@ def identifiers_in_play(line: Mapping[str, Any], documents: Sequence[object] = (
             texts[value] = None
     shown = line.get("documents")
     for document in (*(shown if isinstance(shown, list) else ()), *documents):
-        for text in subject_texts(document):
+        for text in (*subject_texts(document), *alias_texts(document)):
             texts[text] = None
     return tuple(texts)
 

@@ -7,6 +7,7 @@ Nothing here decides: a word comes from a row, a warning from a note.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from credentials.documents.canonical import b64u
@@ -17,7 +18,8 @@ from credentials.ledger.standing import LIVE, Passport, Setting, Standing
 from credentials.verdicts.cell import HERE, Cell, Declared, binding, cell_of, presentation, recalls
 from credentials.verdicts.content import why_missing
 from credentials.verdicts.event_documents import event_members
-from credentials.verdicts.record import Inquiry
+from credentials.verdicts.evidence import LedgerView
+from credentials.verdicts.record import Inquiry, Record
 from credentials.verdicts.shown_as import CHECKS, NOT_GIVEN, Row
 from credentials.verdicts.verdict import Findings, Outcome
 from credentials.verdicts.words import CLEAR, UNDECIDED
@@ -72,6 +74,27 @@ def check_shown(
         if name not in said:
             _say_nothing_against(found, name, cell, standing, shown, inquiry, declared)
     return cell
+
+
+def check_alias(found: Findings, text: str, other: Standing, inquiry: Inquiry, declared: Declared) -> None:
+    """A further code of this battery that has a record of its own: what binds that record binds it (X1)."""
+    table = inquiry.evidence.network.tables.shown_as
+    if table is None:
+        found.unmade(("alias",), "tables_unavailable", rule="X1")
+        return
+    about = Inquiry(replace(inquiry.evidence, ledger=LedgerView(other)), Record(), inquiry.policy, inquiry.at)
+    cell = dict(cell_of(table, other, about, declared)) | {"presented": "unasked"}
+    if cell["publication"] in ("none", "not_yet"):
+        cell["publication"] = "live"  # the passport that is shown names both
+    rows = [row for row in table.judge(cell) if row.word != CLEAR]
+    rows = [row for row in rows if declared.asked or row.check not in _OF_THE_LINE]
+    for row in rows:
+        outcome = Outcome.INDETERMINATE if row.word == UNDECIDED else Outcome.FAIL
+        found.add(
+            "alias", outcome, row.reason, rule=row.rule, word=row.word, ground=row.ground, identifier=text
+        )
+    if not rows:
+        found.warned("alias", "alias_recorded", rule="X1", identifier=text)
 
 
 # -- what is told --------------------------------------------------------------------------------------

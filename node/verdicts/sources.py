@@ -33,6 +33,7 @@ from credentials.verdicts.evidence import (
     Policy,
     StatusSource,
     Tables,
+    alias_texts,
     battery_text,
     identifiers_in_play,
     relatives_of,
@@ -242,6 +243,12 @@ class Gathering:
             presented=tuple(shown) if isinstance(shown, list) else (),
             events={a.document_digest: reading.documents[a.document_digest] for a in reading.events},
             receipts=tuple(receipts) if isinstance(receipts, list) else (),
+            aliases={
+                text: self.standing_of(text)
+                for document in (*held, *reading.presented)
+                for text in alias_texts(document)
+                if text in subjects and subjects[text] not in reading.subjects.values()
+            },
         )
 
     def _read(self, line: Mapping[str, Any], height: int) -> Reading:

@@ -45,6 +45,7 @@ from credentials.verdicts.evidence import (
     Policy,
     StatusSource,
     Tables,
+    alias_texts,
     identifiers_in_play,
     relatives_of,
 )
@@ -466,7 +467,12 @@ class World:
             {"battery": text, "vin": vin, "documents": list(shown)},
             [held.document for held in fetched.values() if isinstance(held, Held)],
         )
+        held = [h.document for h in fetched.values() if isinstance(h, Held)]
+        named = [t for d in (*held, *shown) for t in alias_texts(d)]
         values: dict[str, Any] = {
+            "aliases": {
+                t: self.ledger.registry.standing(subject_of(t)) for t in named if subject_if_readable(t)
+            },
             "network": network or self.network(),
             "ledger": view,
             "subjects": {t: found for t in in_play if (found := subject_if_readable(t)) is not None},
