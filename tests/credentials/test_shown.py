@@ -542,12 +542,12 @@ def test_a_scan_says_in_which_direction() -> None:
 def in_new_car(w: World, serial: int) -> str:
     """Installed by the vehicle's maker in China, exported in its car and declared in the EU."""
     text = code(serial)
-    w.run(w.ledger.attest(MAKER, "battery.produced", subject_of(text)))
+    w.happen(MAKER, "battery.produced", text, {"production_date": "2026-06-03", "category": "ev"})
     w.publish(text)
     w.happen(MAKER, "battery.sold", text, {"invoice": "1"}, parties=(WORKSHOP,))
     w.happen(WORKSHOP, "battery.installed", text, {"vin": VIN}, bound_asset=subject_of(VIN))
     w.happen(MAKER, "battery.exported", text, {"commodity_code": "8703800000"}, parties=(IMPORTER,))
-    w.happen(IMPORTER, "battery.presented", text, PRESENTED)
+    w.happen(IMPORTER, "battery.presented", text, PRESENTED | {"commodity_code": "8703800000"})
     return text
 
 
