@@ -213,6 +213,10 @@ def _export_and_present(desks: dict[str, Desk], say: Callable[[str], None]) -> N
         scenario.USED_BATTERY,
     ]
     authority, importer = desks["cn-authority"], desks["importer"]
+    maker, cars = desks["manufacturer"], [b for b in moved if b.vin]
+    built_in = [maker.attest("battery.installed", b, {"vin": b.vin}) for b in cars]
+    wait_admitted(maker, built_in, "installations")
+    say(f"manufacturer: {len(built_in)} batteries installed in their cars")
     exported = [authority.attest("battery.exported", b, EXPORT_MEMBERS) for b in moved]
     wait_admitted(authority, exported, "exports")
     say(f"Chinese authority: {len(exported)} exports attested")

@@ -37,7 +37,7 @@ PARTIES = (
         "did:web:qinghe-cells.example",
         "Qinghe Cells (invented)",
         "CN",
-        ("manufacturer",),
+        ("manufacturer", "vehicle_manufacturer"),  # it builds cars as well
         True,
         "manufacturer",
         "manufacturer",
