@@ -72,6 +72,39 @@ def test_a_mass_that_cannot_be_is_not_signed(network: dict[str, Node], mass: flo
     assert "GeneralProductInformation.batteryMass" in problem["detail"]
 
 
+def test_a_day_of_production_that_the_code_contradicts_is_not_signed(network: dict[str, Node]) -> None:
+    """
+    Code and claims name different days: one of the two is wrong, and a recall would look for either.
+    """
+    body = {"code": code_of(68), "claims": claims_of(68, manufacturingDate="2026-07-01T09:00:00Z")}
+
+    status, problem = network["maker"].request("POST", "/passports", body)
+
+    assert (status, problem["code"]) == (422, "value_impossible")
+    assert code_of(68) in problem["detail"] and "2026-07-01" in problem["detail"]
+
+
+def test_a_recall_reaches_the_codes_that_it_means_however_they_are_written(network: dict[str, Node]) -> None:
+    """
+    Published in small letters with blanks, by the day that code and record name: the battery is held.
+    """
+    maker, customs = network["maker"], network["customs"]
+    issue(maker, 69)
+    wait_published(customs, code_of(69))
+    day = f"2026-06-{1 + 69 % 28:02d}"
+    written = f" {code_of(69)[:8].lower()} {code_of(69)[8:].lower()} "
+    criteria = {"prefixes": [written], "produced_from": day, "produced_until": day}
+    recall = {"event": "recall.published", "battery": "gbt34014:zz1"}
+
+    elsewhere = recall | {"members": {"batteries": ["ZZ9" + code_of(69)[3:]], "reason": "cells burn"}}
+    status, problem = maker.request("POST", "/attestations", elsewhere)
+    maker.post("/attestations", recall | {"members": {"criteria": criteria, "reason": "cells burn"}})
+
+    assert (status, problem["code"]) == (422, "recall_reaches_nothing")
+    asked = {"battery": code_of(69), "law_date": "2027-03-01"}
+    wait("the recall", lambda: customs.post("/clearance", asked)["reason"] == "recalled")
+
+
 def test_a_second_passport_for_one_code_is_refused_on_the_ledger(network: dict[str, Node]) -> None:
     """
     Other claims for the same code are passed on, lose by X1, and the refusal names the winner.
