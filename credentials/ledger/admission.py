@@ -42,8 +42,8 @@ from credentials.ledger.records import (
 )
 from credentials.ledger.rules import RULES, Context, RuleConflict, gives_way
 from credentials.ledger.speaking import Silent, Voice, speak
-from credentials.ledger.standing import Refused, Standing, Undo
-from credentials.ledger.undo import taken_back
+from credentials.ledger.standing import Refused, Standing
+from credentials.ledger.undo import remembered, taken_back
 from credentials.ledger.values import require_members, require_not_falling
 
 DAY_S = 86_400
@@ -281,7 +281,11 @@ class Judge:
             now = taken_back(standing, attestation, context, known=known)
         else:
             kept = event.effects.contests  # beside the last record, which stays the one to be taken back
-            undo = standing.undo if kept else self._undo(standing, attestation, context.leaf_index, voice)
+            undo = (
+                standing.undo
+                if kept
+                else remembered(standing, attestation, context, voice, self._core(standing))
+            )
             now = after(standing, attestation, context, voice, undo)
         now = with_authority(now, attestation, context)
         others = linked(standing, now, attestation, context)
@@ -296,25 +300,6 @@ class Judge:
         for other in others:
             self._put(other)
         self._put(now)
-
-    def _undo(self, before: Standing, attestation: Attestation, leaf_index: int, voice: Voice) -> Undo:
-        since, core_since, last = None, None, before.undo
-        if voice.trade:
-            since = attestation.digest
-            if last is not None and last.since is not None:
-                since, core_since = last.since, last.core_since or last.core_before
-        return Undo(
-            attestation.digest,
-            attestation.issuer,
-            attestation.kind,
-            leaf_index,
-            self.at,
-            countersigned=any(c.signatory != attestation.issuer for c in attestation.countersignatures),
-            taken_back=False,
-            core_before=self._core(before),
-            since=since,
-            core_since=core_since,
-        )
 
     def _core(self, standing: Standing) -> bytes | None:
         """The encoded core of a standing as it was before; None if there was none."""

@@ -23,8 +23,8 @@ from credentials.ledger.standing import (
     Setting,
     Standing,
     Undo,
-    reading_of,
 )
+from credentials.ledger.values import reading_of
 
 
 def after(

@@ -330,11 +330,6 @@ class Standing:
         return _standing(cls, cast(list[Any], decode(data)), None)
 
 
-def reading_of(name: str, did: str) -> str:
-    """The key of a reading that a trade took: it binds that trade and nobody else."""
-    return f"{name}/{did}"
-
-
 def side_of(key: str) -> str:
     """The jurisdiction of a setting, "" for a party's: later setters of a side are under `side/DID`."""
     return key.partition("/")[0]

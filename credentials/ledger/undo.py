@@ -18,6 +18,7 @@ from consensus.application import NotYet, Refusal
 from credentials.ledger.attestation import Attestation
 from credentials.ledger.lifecycle import Event
 from credentials.ledger.rules import OWN_RECORD, Context
+from credentials.ledger.speaking import Voice
 from credentials.ledger.standing import CHILD, REVOKED, SECOND_LIFE, Standing, Undo
 
 TRADE = "trade"
@@ -48,6 +49,29 @@ def taken_back(standing: Standing, attestation: Attestation, context: Context, *
         return replace(restored, marks=tuple(sorted(marks)), voided=True, undo=None)
     restored = _with_acts(restored.with_marks(*standing.marks), standing, context)
     return replace(restored, undo=replace(undo, taken_back=True), voided=standing.voided)
+
+
+def remembered(
+    before: Standing, attestation: Attestation, context: Context, voice: Voice, core_before: bytes | None
+) -> Undo:
+    """What taking this attestation back would restore; trades' records in a row are remembered as one too."""
+    since, core_since, last = None, None, before.undo
+    if voice.trade:
+        since = attestation.digest
+        if last is not None and last.since is not None:
+            since, core_since = last.since, last.core_since or last.core_before
+    return Undo(
+        attestation.digest,
+        attestation.issuer,
+        attestation.kind,
+        context.leaf_index,
+        context.at,
+        countersigned=any(c.signatory != attestation.issuer for c in attestation.countersignatures),
+        taken_back=False,
+        core_before=core_before,
+        since=since,
+        core_since=core_since,
+    )
 
 
 def _all_since(undo: Undo, attestation: Attestation) -> Undo:

@@ -6,7 +6,7 @@ from consensus.application import Refusal
 from credentials.documents.identifiers import Subject
 from credentials.ledger.attestation import Attestation
 from credentials.ledger.lifecycle import LEDGER_FIELDS, Event, Member
-from credentials.ledger.standing import Standing, reading_of
+from credentials.ledger.standing import Standing
 
 
 def require_members(attestation: Attestation, event: Event) -> None:
@@ -51,6 +51,11 @@ def out_of_range(member: Member, amount: int) -> str | None:
     if member.minimum <= amount <= member.maximum:
         return None
     return f"{member.name} is {amount}: it lies between {member.minimum} and {member.maximum}"
+
+
+def reading_of(name: str, did: str) -> str:
+    """The key of a reading that a trade took: it binds that trade and nobody else."""
+    return f"{name}/{did}"
 
 
 def require_not_falling(standing: Standing, attestation: Attestation, event: Event) -> None:
