@@ -185,7 +185,7 @@ def namespace_of(text: str, rules: Mapping[str, Any]) -> Identifier:
     return Identifier("recall", name, name)
 
 
-def spell_beginnings(values: JSON, about: Identifier) -> JSON:
+def spell_beginnings(values: Mapping[str, Any], about: Identifier) -> Mapping[str, Any]:
     """The members of a recall with the beginnings of codes as the codes of its namespace are written."""
     asked = values.get("criteria")
     if asked is None:
@@ -195,7 +195,7 @@ def spell_beginnings(values: JSON, about: Identifier) -> JSON:
         prefixes = sorted({canonical_beginning(scheme, namespace, text) for text in asked["prefixes"]})
     except CredentialError as error:
         raise bad_request("members_malformed", error.message) from error
-    return values | {"criteria": asked | {"prefixes": prefixes}}
+    return {**values, "criteria": asked | {"prefixes": prefixes}}
 
 
 def name_vehicle(members: JSON, vin: str | None, identify: Callable[..., Identifier]) -> None:
@@ -260,13 +260,12 @@ def _require_possible(member: Member, value: Any) -> None:
         raise ProblemError(422, "value_impossible", "Not possible", impossible)
 
 
-def require_day_of_code(identifier: Identifier, values: JSON) -> None:
+def require_day_of_code(identifier: Identifier, stated: str) -> None:
     """The stated day of production is the one that the code carries: by both a recall looks for it."""
     if identifier.manufactured is None:
         return
     year, month, day = identifier.manufactured
     carried = f"{year:04}-{month:02}" + (f"-{day:02}" if day else "")
-    stated = values["production_date"]
     if not stated.startswith(carried):
         raise ProblemError(
             422,

@@ -115,7 +115,7 @@ class StatementSigner:
         """The event's document and its attestation; the same words and time give the same document."""
         fields = self._ledger_fields(event, values)
         if event.effects.creates:
-            require_day_of_code(identifier, values)
+            require_day_of_code(identifier, values["production_date"])
         battery = identifier.canonical
         if "set_list" in fields:
             sets: SetList = fields["set_list"]

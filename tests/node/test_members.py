@@ -128,7 +128,7 @@ def test_the_stated_day_of_production_is_the_one_that_the_code_carries(
     """
     code = Identifier("gbt34014", "ZZ1", "ZZ1", manufactured=manufactured)
     try:
-        require_day_of_code(code, {"production_date": stated})
+        require_day_of_code(code, stated)
     except ProblemError as problem:
         assert (problem.code, fits) == ("value_impossible", False)
     else:
