@@ -217,7 +217,13 @@ def _export_and_present(desks: dict[str, Desk], say: Callable[[str], None]) -> N
     built_in = [maker.attest("battery.installed", b, {"vin": b.vin}) for b in cars]
     wait_admitted(maker, built_in, "installations")
     say(f"manufacturer: {len(built_in)} batteries installed in their cars")
-    exported = [authority.attest("battery.exported", b, EXPORT_MEMBERS) for b in moved]
+    to_recycler = EXPORT_MEMBERS | {"named_party": scenario.PARTIES[5].did}
+    exported = [
+        authority.attest(
+            "battery.exported", b, to_recycler if b is scenario.RECYCLED_BATTERY else EXPORT_MEMBERS
+        )
+        for b in moved
+    ]
     wait_admitted(authority, exported, "exports")
     say(f"Chinese authority: {len(exported)} exports attested")
     arrived = [b for b in moved if b is not scenario.RECYCLED_BATTERY]
