@@ -422,7 +422,7 @@ def test_hostile_attestations_and_blocks_cost_a_nil_prevote(cases: int, tmp_path
     and good blocks go on being prevoted; what is admitted after all can be stored.
     """
     store = LedgerStore(tmp_path / "ledger.db")
-    seen = fuzz(cases, 1, store)
+    seen = fuzz(cases, 7, store)
     store.close()
 
     assert seen["attestation nil"] > cases // 2

@@ -619,7 +619,7 @@ def test_every_event_can_be_listed_and_attested(
     table = config.read_table("lifecycle.json", config.shipped("rules/lifecycle.json"))
     listed = run("attest", "--list").stdout
     values = {
-        "text": "x", "texts": "recycle", "date": "2026-11-01", "integer": "5", "boolean": "true",
+        "text": "x", "texts": "recycle", "date": "2026-06-05", "integer": "5", "boolean": "true",
         "digest": "A" * 43, "identifier": code_of(50), "identifiers": code_of(51), "did": CUSTOMS.did,
         "party": CUSTOMS.did, "eori": "DE1", "declaration": "26NLTEST000001", "commodity_code": "850760",
         "vin": "ZZ9DEM0E0T0000001", "country": "DE", "sets": json.dumps({"1": "A" * 43}),
