@@ -17,7 +17,7 @@ demo: .venv/installed ## start six nodes, play the scenario, print the verdicts 
 	@exec $(PY) -m node demo
 
 test: .venv/installed-dev ## everything that needs only Python (at most 5 minutes)
-	@exec $(PY) -m pytest --tier=test $(TEST_OPTIONS)
+	@exec $(PY) -m pytest --tier=test -n 2 --dist loadfile $(TEST_OPTIONS)
 
 check: .venv/installed-dev ## browser, kills, interoperation, more seeds (at most 40 minutes)
 	@exec $(PY) -m pytest --tier=check $(TEST_OPTIONS)
