@@ -176,7 +176,7 @@ class Network:
                 if other is not node:
                     other.engine.peer_status(node.did, node.engine.status())
 
-    def wait(self, what: str, done: Callable[[], bool], seconds: float = 15.0) -> None:
+    def wait(self, what: str, done: Callable[[], bool], seconds: float = 45.0) -> None:
         deadline = time.monotonic() + seconds
         while not done():
             assert time.monotonic() < deadline, f"waited {seconds} s for {what}"

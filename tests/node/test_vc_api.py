@@ -497,10 +497,10 @@ def hostile(node: Node) -> dict[str, bytes]:
 )
 def test_hostile_documents_cost_little(node: Node, name: str) -> None:
     """
-    400 within two seconds, at verify and (the same document) at issue.
+    400 within two seconds of work, at verify and (the same document) at issue; no wait.
     """
     body = hostile(node)[name]
-    begun = time.monotonic()
+    begun, at_work = time.monotonic(), time.thread_time()  # other tests may run beside this one
 
     answer = node.client.post("/credentials/verify", data=body, content_type="application/json")
 
@@ -508,7 +508,8 @@ def test_hostile_documents_cost_little(node: Node, name: str) -> None:
     issue = body.replace(b'"verifiableCredential"', b'"credential"', 1)
     answer = node.client.post("/issuers/vc2/credentials/issue", data=issue, content_type="application/json")
     assert answer.status_code == 400
-    assert time.monotonic() - begun < 2
+    assert time.thread_time() - at_work < 2
+    assert time.monotonic() - begun < 10
 
 
 ODD: list[Any] = [
