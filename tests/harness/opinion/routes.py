@@ -16,7 +16,7 @@ ROUTES: dict[str, tuple[str, str]] = {
         "passport suspended by an authority, not lifted",
     ),
     "L05": ("successor of a second life, issued without predecessors", "marks of use: second_life"),
-    "L06": ("child of a dismantled pack, shown as new", "marks of use: child_of_dismantled"),
+    "L06": ("child of a dismantled pack, shown as new", "marks of use: child_of_dismantled, waste"),
     "L07": ("in a car, shown as a loose battery", "in a vehicle, shown loose"),
     "L08": ("installed and removed, shown as new", "marks of use: installed, removed"),
 }
