@@ -42,32 +42,31 @@ class OvertakenLines:
 
     @staticmethod
     def mark_stale(
-        db: Transaction, *, about: Mapping[str, Sequence[bytes | str]], created_after: int, mark: int = 1
+        db: Transaction,
+        *,
+        about: Mapping[str, Sequence[bytes | str]] | None,
+        created_after: int,
+        mark: int = 1,
     ) -> int:
         """Mark the open lines with one of these values in a column (subject, namespace, issuer); how many.
 
-        `mark` grows with the log. A line keeps the mark it has: whoever waits longest is judged first.
+        None: all of them. `mark` grows with the log. A line keeps the mark it has: whoever waits longest is
+        judged first.
         """
-        marked = 0
-        for column, values in about.items():
+        found: list[tuple[str, Sequence[bytes | str]]] = [("1", ())] if about is None else []
+        for column, values in (about or {}).items():
             assert column in ("subject", "namespace", "issuer"), "a column by which lines are found"
             for start in range(0, len(values), VARIABLES_MAX - 2):
                 part = values[start : start + VARIABLES_MAX - 2]
-                marked += db.execute(
-                    f"UPDATE items SET stale = ? WHERE {column} IN ({marks(len(part))}) AND settled = 0 "
-                    "AND stale = 0 AND consignment IN (SELECT id FROM consignments WHERE created > ?)",
-                    (mark, *part, created_after),
-                ).rowcount
-        return marked
-
-    @staticmethod
-    def mark_all_stale(db: Transaction, *, created_after: int, mark: int = 1) -> int:
-        """Mark every open line, as `mark_stale` does."""
-        return db.execute(
-            "UPDATE items SET stale = ? WHERE settled = 0 AND stale = 0 "
-            "AND consignment IN (SELECT id FROM consignments WHERE created > ?)",
-            (mark, created_after),
-        ).rowcount
+                found.append((f"{column} IN ({marks(len(part))})", part))
+        return sum(
+            db.execute(
+                f"UPDATE items SET stale = ? WHERE {condition} AND settled = 0 AND stale = 0 "
+                "AND consignment IN (SELECT id FROM consignments WHERE created > ?)",
+                (mark, *values, created_after),
+            ).rowcount
+            for condition, values in found
+        )
 
     @staticmethod
     def watched(db: Transaction, leaves: int) -> None:

@@ -220,6 +220,11 @@ class Gathering:
         """The event that an entry is about, by the rules it was admitted under."""
         return None if row.kind is None else self._history.at(row.height).lifecycle.event(row.kind)
 
+    def side_of(self, row: EntryRow) -> str | None:
+        """The jurisdiction of the participant that made a statement, as of its height."""
+        author = self._history.at(row.height).participant(row.issuer) if row.issuer is not None else None
+        return author.jurisdiction if author is not None else None
+
     def _evidence(self, line: Mapping[str, Any], reading: Reading, network: NetworkView) -> Evidence:
         documents: dict[int, Held | Missing] = {}
         if reading.sets is not None and reading.sets.set_list is not None:

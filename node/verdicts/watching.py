@@ -31,6 +31,7 @@ from node.verdicts.sources import Gathering
 JSON = dict[str, Any]
 LEAVES_AT_ONCE = 2_000
 DESCENDANTS_MAX = 10_000  # of what the leaves of one look are about
+RELEASED = "released"  # the fact, of config/rules/lifecycle.json
 OPEN_S = 120 * 86_400  # a consignment older than this is not judged again
 
 
@@ -60,10 +61,7 @@ class Watching:
             about = self._about(rows)
         mark, since = begin + len(rows), int(time.time()) - OPEN_S
         with self._office.writing() as db:
-            if about is None:
-                marked = table.mark_all_stale(db, created_after=since, mark=mark)
-            else:
-                marked = table.mark_stale(db, about=about, created_after=since, mark=mark)
+            marked = table.mark_stale(db, about=about, created_after=since, mark=mark)
             table.watched(db, mark)
         if marked:
             log.moment("stale_lines", lines=marked)
@@ -130,11 +128,16 @@ class Watching:
         table.put_again(db, consignment_id, self.row_of(kept))
 
     def _released_since(self, battery: str, height: int) -> bool:
-        """True if customs here released the battery after `height`: the line's goods went their way."""
+        """True if customs here released the battery after `height`: the line's goods went their way.
+
+        The setting keeps the first release of a side; the fact is the latest of any, whoever imports again.
+        """
         standing = self._gathering.standing_of(battery)
-        released = standing.setting("released", self._policy.jurisdiction) if standing is not None else None
-        entry = self._ledger.leaves.at(released.leaf_index) if released is not None else None
-        return entry is not None and entry.height > height
+        leaf = standing.facts.get(RELEASED) if standing is not None else None
+        entry = self._ledger.leaves.at(leaf) if leaf is not None else None
+        if entry is None or entry.height <= height:
+            return False
+        return self._gathering.side_of(entry) == self._policy.jurisdiction
 
 
 def _came_of(record: bytes) -> tuple[bytes, ...]:

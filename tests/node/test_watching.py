@@ -19,7 +19,7 @@ from node.setup.wiring import open_service
 from node.storage.office import OfficeStore
 from node.verdicts import fetching
 from node.web.sample import sample_claims
-from tests.harness.support_service import PASSPHRASE, ROLES, LiveNode, live_node
+from tests.harness.support_service import DID, PASSPHRASE, ROLES, LiveNode, live_node
 
 DISMANTLER = (*ROLES, "licensed_dismantler", "second_life_operator", "waste_operator")
 GOODS = {"goods": "battery", "condition": "new", "commodity_code": "8507600000"}
@@ -141,6 +141,34 @@ def test_a_line_is_settled_by_its_release_and_by_nothing_else(node: LiveNode) ->
     assert item(node, again)["verdict"] != "clear"
 
 
+def test_a_line_of_a_second_import_is_settled_by_its_own_release(node: LiveNode) -> None:
+    """
+    Released once before, a battery is declared again: its line is open until it is released again.
+    """
+    serial = 31
+    issue(node, serial)
+    declared = {"registration_id": "R", "commodity_code": "8507600000", "eori": "DE123"}
+    attest(node, "battery.presented", serial, declaration_number="26NLONCE", **declared)
+    attest(node, "customs.released", serial, basis="registry_check")
+    attest(node, "battery.exported", serial, commodity_code="850760", consignee=DID, consignment_id="C-1")
+    attest(node, "battery.presented", serial, declaration_number="26NLAGAIN", **declared)
+    line = judged(node, "26NLAGAIN", serial)
+    stores = node.service.stores
+
+    def seen() -> int:
+        node.wait(lambda: stores.office.overtaken.watched_until() == stores.ledger.log_size(), "the watch")
+        node.wait(lambda: not stores.office.overtaken.stale(1), "the lines")
+        height: int = item(node, line)["height"]
+        return height
+
+    first = seen()
+    attest(node, "battery.recalled", serial, reason="fire")
+    recalled = seen()
+    attest(node, "customs.released", serial, basis="registry_check")
+
+    assert first < recalled == seen()
+
+
 def test_a_small_consignment_does_not_wait_for_a_large_one(tmp_path: Path) -> None:
     """
     One line behind 200 is judged beside them, and so is a line that the ledger has overtaken.
@@ -163,7 +191,7 @@ def test_a_small_consignment_does_not_wait_for_a_large_one(tmp_path: Path) -> No
             service.judging.turn()
         large, small = sent("26NLLARGE", LARGE), sent("26NLSMALL", 1)
         with office.writing() as db:
-            office.overtaken.mark_all_stale(db, created_after=0)
+            office.overtaken.mark_stale(db, about=None, created_after=0)
         turns = 0
         while not done(small) or office.overtaken.stale(1):
             service.judging.turn()
