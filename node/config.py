@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from credentials.documents.canonical import Contexts
-from credentials.documents.model import is_url
+from credentials.documents.uri import is_url
 from credentials.errors import CredentialError
 from credentials.ledger.governance import Governance
 from credentials.verdicts.evidence import Policy, Tables

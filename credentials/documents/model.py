@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from credentials.documents.identifiers import is_calendar_date
 from credentials.documents.resources import Resource, digests_of
-from credentials.documents.uri import parse_uri
+from credentials.documents.uri import is_url
 from credentials.errors import CredentialError
 
 CREDENTIALS_V2 = "https://www.w3.org/ns/credentials/v2"
@@ -166,12 +166,6 @@ def parse_credential(document: object) -> Credential:
 def parse_date_time(text: object, member: str, clause: str = "4.9") -> int:
     """Read an XSD dateTimeStamp and return seconds since 1970, UTC; a fraction of a second is cut off."""
     return _date_time(text, member, V2, clause)
-
-
-def is_url(text: object) -> bool:
-    """Tell whether `text` is an absolute URL of any scheme (RFC 3986, RFC 3987) that names something."""
-    uri = parse_uri(text)
-    return uri is not None and bool(uri.host or uri.path)
 
 
 class Reader:

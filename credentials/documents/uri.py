@@ -14,15 +14,22 @@ URI_CHARACTERS_MAX = 2048
 
 # RFC 3986, appendix A, and `ucschar` of RFC 3987 (private use and non-characters are none).
 _UCS = "\u00a1-\ud7ff\uf900-\ufdcf\ufdf0-\uffef\U00010000-\U000efffd"
-_PLAIN = rf"[A-Za-z0-9\-._~!$&'()*+,;={_UCS}]"
+_PLAIN = rf"A-Za-z0-9\-._~!$&'()*+,;={_UCS}"
 _ESCAPE = "%[0-9A-Fa-f]{2}"
-_PCHAR = rf"(?:{_PLAIN}|[:@]|{_ESCAPE})"
+
+
+def _any_of(characters: str) -> str:
+    # Possessive: no part shares a character with what ends it, so nothing is ever gained by going back.
+    return rf"(?:[{characters}]++|{_ESCAPE})*+"
+
+
 _URI = re.compile(
-    rf"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*):"
-    rf"(?://(?:(?P<user>(?:{_PLAIN}|:|{_ESCAPE})*)@)?"
-    rf"(?P<host>\[[0-9A-Fa-f:.]+\]|(?:{_PLAIN}|{_ESCAPE})*)(?::(?P<port>[0-9]*))?"
-    rf"(?P<absolute>(?:/{_PCHAR}*)*)|(?P<opaque>{_PCHAR}(?:{_PCHAR}|/)*|/(?:{_PCHAR}(?:{_PCHAR}|/)*)?)?)"
-    rf"(?:\?(?P<query>(?:{_PCHAR}|[/?])*))?(?:\#(?P<fragment>(?:{_PCHAR}|[/?])*))?"
+    rf"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*+):"
+    rf"(?://(?:(?P<user>{_any_of(_PLAIN + ':')})@)?"
+    rf"(?P<host>\[[0-9A-Fa-f:.]+\]|{_any_of(_PLAIN)})(?::(?P<port>[0-9]*+))?"
+    rf"(?P<absolute>(?:/{_any_of(_PLAIN + ':@')})*+)"
+    rf"|(?P<opaque>/?(?:(?:[{_PLAIN}:@]|{_ESCAPE}){_any_of(_PLAIN + ':@/')})?+))"
+    rf"(?:\?(?P<query>{_any_of(_PLAIN + ':@/?')}))?+(?:\#(?P<fragment>{_any_of(_PLAIN + ':@/?')}))?+"
 )
 _IDCHAR = rf"(?:[A-Za-z0-9._\-]|{_ESCAPE})"
 _DID = re.compile(rf"did:(?P<method>[a-z0-9]+):(?P<id>(?:{_IDCHAR}*:)*{_IDCHAR}+)")
@@ -91,10 +98,8 @@ class Uri:
 
 def parse_uri(text: object) -> Uri | None:
     """The parts of an absolute URI or IRI, or None if `text` is not one. Never raises."""
-    if not isinstance(text, str) or len(text) > URI_CHARACTERS_MAX:
-        return None
-    match = _URI.fullmatch(text)
-    if match is None or (match["host"] is not None and match["port"] and int(match["port"]) > 65535):
+    match = _match(text)
+    if match is None:
         return None
     path = match["absolute"] if match["host"] is not None else match["opaque"] or ""
     host = match["host"]
@@ -107,6 +112,22 @@ def parse_uri(text: object) -> Uri | None:
         match["query"],
         match["fragment"],
     )
+
+
+def is_url(text: object) -> bool:
+    """True for an absolute URI or IRI of any scheme that names something: a host, or a path.
+
+    Asked some ten times of each document, so nothing is built for the answer.
+    """
+    match = _match(text)
+    return match is not None and bool(match["host"] or match["absolute"] or match["opaque"])
+
+
+def _match(text: object) -> re.Match[str] | None:
+    if not isinstance(text, str) or len(text) > URI_CHARACTERS_MAX:
+        return None
+    match = _URI.fullmatch(text)
+    return match if match and not (match["port"] and int(match["port"]) > 65535) else None
 
 
 def is_web_url(text: object) -> bool:

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from credentials.documents.canonical import b64u
-from credentials.documents.model import StatusEntry, is_url, parse_credential, parse_date_time
+from credentials.documents.model import StatusEntry, parse_credential, parse_date_time
 from credentials.documents.resources import Resource
+from credentials.documents.uri import is_url
 from credentials.errors import CredentialError
 from node import config
 

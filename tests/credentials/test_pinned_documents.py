@@ -32,11 +32,11 @@ from credentials.documents.identifiers import (
     parse_identifier,
     read_identifier,
 )
-from credentials.documents.model import is_url, parse_credential, parse_date_time
+from credentials.documents.model import parse_credential, parse_date_time
 from credentials.documents.presentation import parse_presentation
 from credentials.documents.resources import Resource, digests_of
 from credentials.documents.status import INFLATED_BYTES_MAX, StatusList, read_list
-from credentials.documents.uri import parse_did, parse_uri
+from credentials.documents.uri import is_url, parse_did, parse_uri
 from tests.credentials.test_identifiers import CODE, RULES
 from tests.credentials.test_keys import KEYS
 from tests.credentials.test_model import BREACHES, CREDENTIAL, MULTIBASE, SRI, changed
