@@ -129,11 +129,17 @@ def _unseated(standing: Standing, leaf_index: int) -> Standing:
 def with_authority(now: Standing, attestation: Attestation, context: Context) -> Standing:
     """Remember on an enrolled battery that an authority signed an act about it, as whatever it signed.
 
-    The fact outlives what the act set and what taking back restores: the maker's production is then for
-    authorities to judge.
+    So does its own maker's act: what it used, sold or took over as an enrolled battery it has not yet to
+    make (I1). Its contest, or taking back what it said, is no such act. The fact outlives what the act set
+    and what taking back restores: the maker's production is then for authorities to judge.
     """
+    governance, subject, effects = context.governance, now.subject, context.event.effects
     signed = (attestation.issuer, *sorted(context.countersigned))
-    if now.enrolled is None or not any(context.governance.is_official(did, context.at) for did in signed):
+    relied = any(governance.is_official(did, context.at) for did in signed) or (
+        not (effects.contests or effects.undo)
+        and any(governance.makes(did, subject.scheme, subject.namespace, context.at) for did in signed)
+    )
+    if now.enrolled is None or not relied:
         return now
     return replace(now, facts={**now.facts, ACTED_ON: context.leaf_index})
 

@@ -14,7 +14,7 @@ from consensus.merkle import Frontier, leaf_hash
 from credentials.documents.identifiers import Subject
 from credentials.ledger.attestation import Attestation, standing_key
 from credentials.ledger.records import Record
-from credentials.ledger.rules import OWN_RECORD, TAKEN_OUT, WENT_WITH_PACK, Context, gives_way
+from credentials.ledger.rules import ACTED_ON, OWN_RECORD, TAKEN_OUT, WENT_WITH_PACK, Context, gives_way
 from credentials.ledger.speaking import is_holder
 from credentials.ledger.standing import (
     CHILD,
@@ -114,6 +114,9 @@ def _children(pack: Standing, attestation: Attestation, context: Context) -> lis
             # Its maker sold the pack and with it what is inside: who has the pack has it, and ends it.
             went = {**child.facts, WENT_WITH_PACK: context.leaf_index}
             child = replace(child, holder=issuer, named=(), facts=went)
+        if child.enrolled is not None and committed:
+            # Its maker says that it was in this pack: no enroller's word, which a production unseats (I1).
+            child = replace(child, facts={**child.facts, ACTED_ON: context.leaf_index})
         child = replace(child, parent=was, eu_status=_status_out_of(child, pack), undo=None)
         found.append(child.with_marks(CHILD, *_carried(pack, context)))
     return found

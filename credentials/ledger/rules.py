@@ -30,7 +30,7 @@ from credentials.ledger.standing import LIVE, SUSPENDED, Standing
 
 LOST = "lost"  # the setting
 PRODUCED, TAKEN_OUT = "produced", "taken_out"  # facts: where a code was brought into being
-ACTED_ON = "acted_on"  # fact: an authority last signed an act about a battery that was enrolled
+ACTED_ON = "acted_on"  # fact: an authority, or its maker, last signed an act about an enrolled battery
 OWN_RECORD = "own_record"  # fact: its maker unseated an enrolment there: what stands before is not its own
 WENT_WITH_PACK = "went_with_pack"  # fact: its maker still held it when its pack was taken apart
 
@@ -283,7 +283,7 @@ def _packs(standing: Standing, attestation: Attestation, context: Context) -> li
 
 
 def gives_way(standing: Standing) -> bool:
-    """True if a licence alone enrolled the battery and no authority signed an act about it since.
+    """True if a licence alone enrolled the battery, and neither an authority nor its maker acted on it since.
 
     Whatever its enroller did with it, ending it or declaring it to customs, is no authority's word: when the
     maker of its code produces it, all of that is a claim.

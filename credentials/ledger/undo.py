@@ -17,7 +17,7 @@ from dataclasses import replace
 from consensus.application import NotYet, Refusal
 from credentials.ledger.attestation import Attestation
 from credentials.ledger.lifecycle import Event
-from credentials.ledger.rules import OWN_RECORD, Context
+from credentials.ledger.rules import ACTED_ON, OWN_RECORD, Context
 from credentials.ledger.speaking import Voice
 from credentials.ledger.standing import CHILD, REVOKED, SECOND_LIFE, Standing, Undo
 
@@ -113,7 +113,10 @@ def _require_correctable(
 
 
 def _restored(standing: Standing, undo: Undo) -> Standing:
-    """The standing before, with what is not the attestation's effect: refusals, contests, a revocation."""
+    """The standing before, with what is not the attestation's effect: refusals, contests, a revocation.
+
+    And that an authority contested it, which stands beside the last record (`with_authority`).
+    """
     before = undo.core_before
     restored = Standing(standing.subject) if before is None else Standing.decode_core(before)
     restored = replace(
@@ -123,6 +126,7 @@ def _restored(standing: Standing, undo: Undo) -> Standing:
         parent=standing.parent,
         predecessors=standing.predecessors,
         contested=standing.contested,
+        facts={**restored.facts, **{n: leaf for n, leaf in standing.facts.items() if n == ACTED_ON}},
     )
     passport = standing.passport
     if passport is not None and passport.status == REVOKED:

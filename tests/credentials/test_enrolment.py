@@ -304,6 +304,93 @@ def test_what_lost_to_an_enrolment_is_not_told_of_the_makers_battery() -> None:
     assert sorted(lost()) == ["claimed", "refused_claim"]
 
 
+def test_a_maker_that_used_its_own_code_as_an_enrolled_battery_makes_it_no_more() -> None:
+    """
+    It enrolled its own code and built it into a car: produced later, the battery is not new; both records
+    stand until authorities decide (I1).
+    """
+    ledger = Ledger()
+    subject = battery(1)
+    ledger.happen(MAKER, "battery.enrolled", subject)
+    ledger.happen(MAKER, "battery.installed", subject, bound_asset=CAR)
+
+    ledger.happen(MAKER, "battery.produced", subject)
+
+    standing = ledger.standing(subject)
+    assert standing.contested and standing.enrolled is not None and "installed" in standing.marks
+
+
+def test_a_maker_that_took_an_enrolled_battery_over_makes_it_no_more() -> None:
+    """
+    Others enrolled and used it, its maker signed that it took it over: it is no code that it has yet to make.
+    """
+    ledger = Ledger()
+    subject = battery(1, "ZZ5")
+    ledger.happen(WORKSHOP, "battery.enrolled", subject)
+    ledger.happen(WORKSHOP, "battery.installed", subject, bound_asset=CAR)
+    ledger.hand_over(WORKSHOP, subject, SECOND_LIFE)
+
+    ledger.happen(SECOND_LIFE, "battery.produced", subject)
+
+    assert ledger.standing(subject).contested and "installed" in ledger.standing(subject).marks
+
+
+def test_a_maker_that_only_contests_or_corrects_still_makes_its_code() -> None:
+    """
+    Neither its contest of an enrolment nor a production that it took back counts as its word on it.
+    """
+    ledger = Ledger()
+    subject = battery(1)
+    ledger.happen(RIVAL, "battery.enrolled", subject)
+    ledger.happen(MAKER, "record.contested", subject, references=(b"d" * 32,))
+    ledger.happen(MAKER, "battery.produced", subject)
+    undo = ledger.standing(subject).undo
+    assert undo is not None
+    ledger.happen(MAKER, "attestation.corrected", subject, references=(undo.attestation,))
+
+    ledger.happen(MAKER, "battery.produced", subject)
+
+    assert (ledger.standing(subject).enrolled, ledger.standing(subject).item_state) == (None, "produced")
+
+
+def test_that_an_authority_contested_an_enrolment_outlives_a_correction() -> None:
+    """
+    The enroller takes its last record back, on which the contest did not rest: the case stays open.
+    """
+    ledger = Ledger()
+    subject = battery(1)
+    ledger.happen(RIVAL, "battery.enrolled", subject)
+    ledger.happen(RIVAL, "battery.sold", subject)
+    undo = ledger.standing(subject).undo
+    assert undo is not None
+    ledger.happen(EU_AUTHORITY, "record.contested", subject, references=(undo.attestation,))
+    ledger.happen(RIVAL, "attestation.corrected", subject, references=(undo.attestation,))
+    assert sorted(ledger.standing(subject).facts) == ["acted_on", "enrolled"]
+
+    ledger.happen(MAKER, "battery.produced", subject)
+
+    assert ledger.standing(subject).enrolled is not None and ledger.standing(subject).contested
+
+
+def test_a_module_that_somebody_enrolled_in_a_car_came_out_of_its_pack() -> None:
+    """
+    Its maker committed to it in the pack that was taken apart: produced later it is a child still, and for
+    authorities to decide (I1). Named by an enroller alone, as in the test of voiding above, it is none.
+    """
+    ledger = Ledger()
+    pack, module = battery(2), battery(1)
+    ledger.happen(WORKSHOP, "battery.enrolled", module)
+    ledger.happen(WORKSHOP, "battery.installed", module, bound_asset=CAR)
+    ledger.happen(MAKER, "battery.produced", pack, children_root=children_root([module]))
+    ledger.happen(MAKER, "battery.declared_waste", pack, parties=(RECYCLER,))
+    ledger.happen(RECYCLER, "battery.dismantled", pack, references=(module,))
+
+    ledger.happen(MAKER, "battery.produced", module)
+
+    standing = ledger.standing(module)
+    assert standing.contested and standing.parent is not None and "child_of_dismantled" in standing.marks
+
+
 # -- what strangers leave on a record is bounded --------------------------------------------------------
 
 

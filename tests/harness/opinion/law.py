@@ -90,7 +90,7 @@ class File:
 
     maker: str | None = None
     enrolled: bool = False  # origin not on record
-    official: bool = False  # an authority enrolled it, or acted on it since
+    official: bool = False  # an authority or its maker enrolled it, or acted on it since
     disputed: bool = False  # produced after an enrolment that an authority relied on
     holder: str | None = None
     named: frozenset[str] = frozenset()
@@ -233,8 +233,8 @@ def _nothing(file: File, act: Act) -> File:
 
 def _produced(file: File, act: Act) -> File:
     # What somebody enrolled before is a claim now, with all that was told of it: nothing of it stays, neither
-    # a declaration nor an end, which are its enroller's own word. Where an authority enrolled it or signed an
-    # act about it both stand side by side until an authority decides.
+    # a declaration nor an end, which are its enroller's own word. Where an authority or its maker enrolled it
+    # or acted on it both stand side by side until an authority decides.
     born = File(
         maker=act.by,
         holder=act.by,
@@ -457,7 +457,8 @@ def after(archive: Archive, act: Act) -> Archive:
     changed = EFFECTS.get(act.event, _nothing)(file, act)
     if act.event in ENDS_A_JOURNEY:
         changed = replace(changed, border=act.event)  # its record was of the journey before
-    official = changed.official or is_authority(act.by)
+    # Its own maker's word on an enrolled battery is no stranger's claim either (I1).
+    official = changed.official or is_authority(act.by) or own_code(act.by, act.battery)
     changed = replace(changed, official=official, used=changed.used | marks_of(file, act))
     files = {**archive.files, act.battery: changed}
     for other, marks in marks_elsewhere(file, act).items():
