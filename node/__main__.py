@@ -11,6 +11,8 @@ import traceback
 
 import click
 
+from consensus.errors import ConsensusError
+from credentials.errors import CredentialError
 from node.cli import comity
 from node.config import environment
 from node.errors import ProblemError, SetupError
@@ -37,6 +39,8 @@ def run(arguments: list[str]) -> int:
         return _say(error, str(error), error.EXIT_CODE)
     except ProblemError as error:
         return _say(error, str(error), _exit_code(error.status))
+    except (CredentialError, ConsensusError) as error:  # what was given breaks a rule of form
+        return _say(error, str(error), EXIT_DATA)
     except BrokenPipeError:
         sys.stderr.close()
         return 0

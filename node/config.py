@@ -1,8 +1,7 @@
 """The only reader of configuration and environment: shipped tables, the data directory, the passphrase.
 
 DIR/ keys.enc participant.toml operator.key policy.toml lock
-     node.toml (optional): public_url, [fetch] public origins ca_file, [peers] ca_file,
-                          [[contexts]] url file sha256, [status] issuers
+     node.toml (optional; `settings.py`)
      network/ genesis.toml rules/ log.policy peers.toml
      signing.db ledger.db office.db
 """
@@ -12,26 +11,26 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import ssl
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import IO, Any
 
 from credentials.documents.canonical import Contexts
-from credentials.documents.uri import is_url
+from credentials.documents.uri import is_web_url
 from credentials.errors import CredentialError
 from credentials.ledger.governance import Governance
 from credentials.verdicts.evidence import Policy, Tables
 from credentials.verdicts.shown_as import ShownAs
 from node.errors import SetupError
-from node.resolution.fetch import FetchPolicy, origin_of
+from node.settings import SETTINGS_FILE, Settings
 
 VERSION = "0.1.0"
 PASSPHRASE_CHARS_MIN, PASSPHRASE_DIFFERENT_MIN = 12, 6
+OPERATOR_KEY_CHARS_MIN = 32  # it opens everything: one that somebody thought of is none
 
 # The rule files whose digests are in genesis: what the ledger decides by.
 GENESIS_RULES = (
@@ -163,108 +162,6 @@ def shipped_policy(name: str) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """DIR/node.toml: what the operator of one node decides beside its policy."""
-
-    public_url: str | None = None  # where outsiders reach this node; None: where it listens, or its did:web
-    fetch: FetchPolicy | None = None  # None: nothing named in a document is fetched
-    contexts: Mapping[str, tuple[bytes, str]] = field(default_factory=dict)  # URL -> (file, sha256)
-    peers_ca_file: str | None = None  # authorities for proxies in front of peers, beside the peers' own keys
-    list_issuers: frozenset[str] = frozenset()  # whose status lists count for credentials of others
-
-    @classmethod
-    def read(cls, path: Path) -> Settings:
-        """Read node.toml strictly; no file means every default."""
-        try:
-            table = tomllib.loads(path.read_text())
-        except FileNotFoundError:
-            return cls()
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise SetupError(f"{path} cannot be read: {error}") from error
-        try:
-            return cls._of(table, path.parent)
-        except (KeyError, TypeError, ValueError, OSError) as error:
-            raise SetupError(f"{path}: {error}") from error
-
-    @classmethod
-    def _of(cls, table: dict[str, Any], folder: Path) -> Settings:
-        if unknown := table.keys() - {"public_url", "fetch", "contexts", "status", "peers"}:
-            raise ValueError(f"the member {min(unknown)!r} is not known")
-        public_url = table.get("public_url")
-        if public_url is not None:
-            public_url = origin_of(public_url)
-        fetch = None
-        if "fetch" in table:
-            row = table["fetch"]
-            if unknown := row.keys() - {"public", "origins", "ca_file"}:
-                raise ValueError(f"the member fetch.{min(unknown)} is not known")
-            fetch = FetchPolicy(
-                public=row.get("public", False) is True,
-                origins=frozenset(origin_of(origin) for origin in row.get("origins", [])),
-                ca_file=_authorities(folder, row["ca_file"], "fetch.ca_file") if "ca_file" in row else None,
-            )
-        added = {}
-        for row in table.get("contexts", []):
-            if row.keys() != {"url", "file", "sha256"}:
-                raise ValueError("an entry of contexts has url, file and sha256")
-            added[row["url"]] = (_content(folder, row["file"], "contexts.file")[1], row["sha256"])
-        peers = table.get("peers", {})
-        if unknown := peers.keys() - {"ca_file"}:
-            raise ValueError(f"the member peers.{min(unknown)} is not known")
-        ca_file = _authorities(folder, peers["ca_file"], "peers.ca_file") if "ca_file" in peers else None
-        return cls(
-            public_url,
-            fetch,
-            added,
-            peers_ca_file=ca_file,
-            list_issuers=_list_issuers(table.get("status", {})),
-        )
-
-    def known_contexts(self) -> Contexts:
-        """The pinned contexts and those of this operator."""
-        try:
-            return contexts().adding(self.contexts) if self.contexts else contexts()
-        except CredentialError as error:
-            raise SetupError(str(error)) from error
-
-
-def _content(folder: Path, named: object, setting: str) -> tuple[Path, bytes]:
-    """A file that a setting names, beside node.toml: one that cannot be read is told when a node starts."""
-    if not isinstance(named, str) or not named:
-        raise ValueError(f"{setting} is the path of a file")
-    path = folder / named
-    try:
-        return path.resolve(), path.read_bytes()
-    except (OSError, ValueError) as error:
-        why = (
-            "there is no such file"
-            if isinstance(error, FileNotFoundError)
-            else getattr(error, "strerror", error)
-        )
-        raise ValueError(f"{setting} names {path}, which cannot be read: {why}") from error
-
-
-def _authorities(folder: Path, named: object, setting: str) -> str:
-    """The path of a file with certificates of authorities."""
-    path, data = _content(folder, named, setting)
-    try:
-        ssl.create_default_context(cadata=data.decode("ascii"))
-    except (ssl.SSLError, ValueError) as error:
-        raise ValueError(f"{setting} names {path}, which holds no certificates in PEM") from error
-    return str(path)
-
-
-def _list_issuers(row: Mapping[str, Any]) -> frozenset[str]:
-    """[status] issuers: whose lists may speak about credentials of others (Bitstring, 2.2)."""
-    if unknown := row.keys() - {"issuers"}:
-        raise ValueError(f"the member status.{min(unknown)} is not known")
-    issuers = row.get("issuers", [])
-    if not isinstance(issuers, list) or not all(is_url(issuer) for issuer in issuers):
-        raise ValueError("status.issuers is a list of DIDs or URLs of issuers")
-    return frozenset(issuers)
-
-
-@dataclass(frozen=True, slots=True)
 class DataDirectory:
     """The files of one node."""
 
@@ -289,7 +186,7 @@ class DataDirectory:
 
     def settings(self) -> Settings:
         """node.toml."""
-        return Settings.read(self.root / "node.toml")
+        return Settings.read(self.root / SETTINGS_FILE)
 
     @property
     def operator_key(self) -> Path:
@@ -346,13 +243,38 @@ class DataDirectory:
     def operator(self) -> str:
         """The key of this node's operator, for the command line on the same machine."""
         try:
-            return self.operator_key.read_text().strip()
+            key = self.operator_key.read_text().strip()
         except FileNotFoundError as error:
-            raise SetupError(f"{self.root} holds no operator.key: run `comity init` first") from error
+            remedy = self._anew if self.card.exists() else "run `comity init` first"
+            raise SetupError(f"{self.root} holds no operator.key: {remedy}") from error
         except PermissionError as error:
             raise SetupError(f"{self.operator_key} may be read by its owner only") from error
+        except OSError as error:
+            raise SetupError(f"{self.operator_key} cannot be read: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise SetupError(f"{self.operator_key} is not text: {self._anew}") from error
+        if len(key) < OPERATOR_KEY_CHARS_MIN or not key.isascii() or not key.isprintable() or " " in key:
+            raise SetupError(f"{self.operator_key} holds no key that a node made: {self._anew}")
+        return key
+
+    def url(self) -> str:
+        """Where the running node listens, as it wrote down when it started."""
+        try:
+            url = self.address.read_text().strip()
+        except FileNotFoundError as error:
+            raise SetupError(
+                f"the node of {self.root} was never started: run `comity serve --data {self.root}`"
+            ) from error
         except (OSError, UnicodeDecodeError) as error:
-            raise SetupError(f"{self.operator_key} cannot be read: {error}") from error
+            raise SetupError(f"{self.address} cannot be read: start the node again") from error
+        if not is_web_url(url):
+            raise SetupError(f"{self.address} holds no address of a node: start the node again")
+        return url
+
+    @property
+    def _anew(self) -> str:
+        """What to do about an operator.key that is lost."""
+        return f"stop the node and make one with `comity keys renew-operator --data {self.root}`"
 
 
 def require_strong(words: str) -> None:

@@ -87,6 +87,18 @@ class KeyMade(TypedDict):
     key: str
 
 
+def end_operators_key(office: OfficeStore) -> int:
+    """Before operator.key is made anew: the sessions and links that the old one made end; how many sessions.
+
+    The keys that it granted stay: they have names of their own, and are revoked by these.
+    """
+    now = int(time.time())
+    with office.writing() as db:
+        _, sessions = office.access.revoke(db, OPERATOR, now)
+        office.audit.put(db, now, AT_THE_MACHINE.name, "operator.renewed", f"{sessions} sessions ended")
+    return sessions
+
+
 class Access:
     """Keys, links, sessions of one node."""
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from flask import Response, request, url_for
 from flask.typing import ResponseReturnValue
+from werkzeug.datastructures import FileStorage
 
 from credentials.documents.canonical import parse_json
 from credentials.errors import CredentialError
@@ -52,7 +53,7 @@ def create_consignment(service: Service) -> ResponseReturnValue:
         else:
             data = upload.read() if upload and upload.filename else request.form.get("manifest", "").encode()
         if not data.strip():
-            raise bad_request("manifest_missing", "Choose a manifest file, or paste its JSON.")
+            raise bad_request("manifest_missing", _nothing_sent(upload))
     else:
         data = raw_body(MANIFEST_BYTES_MAX)
     with service.consignments.reading():
@@ -63,6 +64,12 @@ def create_consignment(service: Service) -> ResponseReturnValue:
     answer = json_reply(created, 202)
     answer.headers["Location"] = path
     return answer
+
+
+def _nothing_sent(upload: FileStorage | None) -> str:
+    if upload is not None and upload.filename:
+        return f"The file {upload.filename[:80]} is empty: choose the one with the manifest."
+    return "Choose a manifest file, or paste its JSON."
 
 
 def _manifest(data: bytes) -> Any:

@@ -1,6 +1,6 @@
-"""`comity keys grant | link | list | revoke | allow-vote`: who may use a node, and whether it may vote.
+"""`comity keys grant | link | list | revoke | renew-operator | allow-vote`: who may use a node; may it vote?
 
-Works on the data directory; all but `allow-vote` while the node runs, too.
+Works on the data directory; all but the last two while the node runs, too.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from pathlib import Path
 
 import click
 
-from node.access.keys import AT_THE_MACHINE, SCOPES, Access
-from node.cli.setup import DATA
-from node.config import DataDirectory
+from node.access.keys import AT_THE_MACHINE, SCOPES, Access, end_operators_key
+from node.cli.setup import DATA, PASSPHRASE
+from node.config import DataDirectory, passphrase
 from node.errors import SetupError
+from node.setup import standalone
+from node.setup.keystore import Keys, write_operator_key
 from node.setup.network import read_card
 from node.storage.office import OfficeStore
 
@@ -76,15 +78,11 @@ def link(*, data: Path, scopes: tuple[str, ...], page: str, name: str | None) ->
     from node.api.destinations import require_open  # noqa: PLC0415
     from node.api.table import ROUTES  # noqa: PLC0415
 
-    directory = DataDirectory(data)
+    address = DataDirectory(data).url()
     with _access(data) as access:
         words = access.link_scopes(AT_THE_MACHINE, scopes or None)
         require_open(page, words, ROUTES)
         token = access.open_link(AT_THE_MACHINE, words, page, name)
-    try:
-        address = directory.address.read_text().strip()
-    except FileNotFoundError as error:
-        raise SetupError(f"the node of {data} was never started: run `comity serve --data {data}`") from error
     click.echo(f"{address}/enter/{token}")
 
 
@@ -104,6 +102,31 @@ def list_keys(*, data: Path) -> None:
             until = datetime.fromtimestamp(session["expires"], UTC).strftime("%Y-%m-%d %H:%M UTC")
             by = f", link made by {session['made_by']}" if session["made_by"] else ""
             click.echo(f"session {session['name']}  {', '.join(session['scopes'])}  until {until}{by}")
+
+
+@keys.command("renew-operator")
+@DATA
+@PASSPHRASE
+def renew_operator(*, data: Path, passphrase_file: Path | None) -> None:
+    """Make operator.key anew: it was lost, or somebody saw it. The node must be stopped.
+
+    Whoever has the data directory and its passphrase may. The old key ends, and what it let in with it.
+    """
+    directory = DataDirectory(data)
+    did = read_card(directory.card).did
+    with directory.lock():
+        words = standalone.own_passphrase(directory) or passphrase(passphrase_file)
+        Keys.load(directory.root, did, words)  # who may not, does not get past this
+        office = OfficeStore(directory.office)
+        try:
+            sessions = end_operators_key(office)
+        finally:
+            office.close()
+        write_operator_key(directory.operator_key)
+    click.echo(
+        f"{directory.operator_key} is new: the old key opens nothing, {sessions} session(s) ended with it"
+    )
+    click.echo(f"keys that were granted with the old one stay: `comity keys list --data {data}` names them")
 
 
 @keys.command("allow-vote")

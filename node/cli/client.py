@@ -12,6 +12,7 @@ from functools import wraps
 from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import click
 
@@ -30,6 +31,15 @@ ANSWER_BYTES_MAX = 64 << 20
 Command = Callable[..., Any]
 
 
+class NodeAnswer(dict[str, Any]):
+    """A JSON object of an answer: a member that every node sends and this one did not is told as that."""
+
+    def __missing__(self, name: str) -> Any:
+        raise _strange(
+            f"the answer has no `{name}`: what answers there is no node, or one of another version"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Client:
     """One node's API."""
@@ -45,12 +55,21 @@ class Client:
         return self._json("POST", path, body)
 
     def text(self, path: str) -> str:
-        return self._send("GET", path, None, "text/plain").decode()
+        answer = self._send("GET", path, None, "text/plain")
+        try:
+            return answer.decode()
+        except UnicodeDecodeError as error:
+            raise _strange(f"what answers at {self.url} is no node: its answer is not text") from error
 
     def _json(self, method: str, path: str, body: JSON | None) -> JSON:
         answer = self._send(method, path, body, "application/json")
-        value = json.loads(answer)
-        return value if isinstance(value, dict) else {"value": value}
+        try:
+            value = json.loads(answer, object_hook=NodeAnswer)
+        except (ValueError, RecursionError) as error:
+            raise _strange(f"what answers at {self.url} is no node: its answer is not JSON") from error
+        if not isinstance(value, NodeAnswer):
+            raise _strange(f"what answers at {self.url} is no node: its answer is not a JSON object")
+        return value
 
     def _send(self, method: str, path: str, body: JSON | None, accept: str) -> bytes:
         import requests  # noqa: PLC0415  (only a command that asks a node pays for it)
@@ -167,13 +186,7 @@ def connect(data: Path | None, node: str | None, key: str | None) -> Client:
     if data is not None:
         directory = DataDirectory(data)
         token = token or directory.operator()
-        if url is None:
-            try:
-                url = directory.address.read_text().strip()
-            except FileNotFoundError as error:
-                raise SetupError(
-                    f"the node of {data} was never started: run `comity serve --data {data}`"
-                ) from error
+        url = url or directory.url()
     if url is None:
         raise click.UsageError("which node? Give --data DIR, --node URL, or set COMITY_NODE")
     from credentials.documents.uri import is_web_url  # noqa: PLC0415
@@ -185,6 +198,13 @@ def connect(data: Path | None, node: str | None, key: str | None) -> Client:
             "a key is letters, digits and signs of ASCII, as `comity keys grant` prints it"
         )
     return Client(url.rstrip("/"), token, None if data is None else DataDirectory(data).certificate)
+
+
+def named(text: str) -> str:
+    """What a person typed, as one part of an address: it leads nowhere else."""
+    if not text.strip("."):
+        raise click.UsageError(f"{text!r} is neither a digest nor an id")
+    return quote(text, safe="")
 
 
 def read_json(path: str) -> Any:

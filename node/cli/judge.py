@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from credentials.verdicts.manifest import CONDITIONS
-from node.cli.client import Client, read_json, show, speaks_to_node
+from node.cli.client import Client, named, read_json, show, speaks_to_node
 from node.errors import SetupError
 
 WAIT_S = 600.0
@@ -77,7 +77,7 @@ def readiness(*, client: Client, what: str, as_json: bool) -> int:
     consignment = what
     if Path(what).is_file() or _names_a_file(what):
         consignment = _judged(client, read_json(what))["id"]
-    report = client.get(f"/consignments/{consignment}/readiness")
+    report = client.get(f"/consignments/{named(consignment)}/readiness")
     if as_json:
         show(report)
         return 0

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from node.answers import CountersignAnswer
-from node.cli.client import Client, connect, options, read_json, show, speaks_to_node
+from node.cli.client import Client, connect, named, options, read_json, show, speaks_to_node
 from node.config import DataDirectory, passphrase, read_table, shipped
 from node.errors import SetupError
 
@@ -152,7 +152,7 @@ def attest(
 @speaks_to_node
 def revoke(*, client: Client, digest: str, reason: str, wait: bool) -> int:
     """Revoke a passport of this node, named by the digest that `comity issue` printed."""
-    made = client.post(f"/passports/{digest}/revoke", {"reason": reason})
+    made = client.post(f"/passports/{named(digest)}/revoke", {"reason": reason})
     click.echo(f"signed   {made['digest']}  {made['kind']}  {made['battery']}")
     return _follow(client, f"/attestations/{made['digest']}", "state") if wait else 0
 

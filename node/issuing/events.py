@@ -85,7 +85,7 @@ class EventIssuing:
         members = dict(members)
         name_vehicle(members, vin, self._signing.identifier)
         countersignatures = _countersignatures(members.pop(COUNTERSIGNATURES, []))
-        draft_only = members.pop(DRAFT, False) is True
+        draft_only = option(members, DRAFT)
         when = int(time.time()) if event_time is None else event_time
         latest = int(time.time()) + self._signing.governance.limits.clock_skew_s
         if not 0 <= when <= latest:
@@ -131,10 +131,26 @@ class EventIssuing:
 
     def countersign(self, draft: JSON) -> CountersignAnswer:
         """Agree, as a second party, to another party's draft."""
+        match draft:
+            case {
+                "event": str(),
+                "battery": str(),
+                "issuer": str(),
+                "event_time": int(),
+                "members": dict(),
+                "document_digest": str(),
+            }:
+                pass
+            case _:
+                raise bad_request(
+                    "draft_malformed",
+                    "a draft has event, battery, issuer, event_time, members and document_digest: give what "
+                    "`comity attest --draft` printed at the other party",
+                )
         try:
             statement = self._signing.parse_draft(draft)
             made = countersign(statement, self._signing.signers.attest)
-        except (CredentialError, KeyError, TypeError, ValueError) as error:
+        except ValueError as error:  # ProblemError and CredentialError are
             raise bad_request("draft_malformed", f"this is not a draft of an attestation: {error}") from error
         return {"key_id": made.kid, "signature": b64u(made.signature)}
 

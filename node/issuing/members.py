@@ -22,6 +22,7 @@ from credentials.documents.identifiers import (
     canonical_did,
     canonical_namespace,
 )
+from credentials.documents.spelling import joined, shown, trimmed, upper
 from credentials.errors import CredentialError
 from credentials.ledger.lifecycle import Event, Member
 from credentials.ledger.payload import Criteria
@@ -31,6 +32,8 @@ from node.errors import ProblemError, bad_request
 JSON = dict[str, Any]
 _EORI = re.compile(r"[A-Z]{2}[A-Z0-9]{1,15}")
 _DAY_S = 86_400
+_WHOLE = re.compile(r"[0-9]{1,16}")
+_DIGEST = re.compile(r"[A-Za-z0-9_-]{43}")
 _USCC = re.compile(r"[0-9A-HJ-NPQRTUWXY]{18}")
 
 
@@ -41,8 +44,8 @@ def _text(value: Any) -> str:
 
 
 def _whole(value: Any) -> int:
-    if isinstance(value, str) and value.isascii() and value.isdigit():
-        value = int(value)
+    if isinstance(value, str) and _WHOLE.fullmatch(text := trimmed(value)):
+        value = int(text)
     if type(value) is not int or not 0 <= value < 1 << 53:
         raise ValueError("not a whole number")
     return value
@@ -65,43 +68,56 @@ def _texts(value: Any) -> list[str]:
 
 
 def _digest(value: Any) -> str:
-    if not isinstance(value, str) or len(b64u_decode(value)) != 32:
+    digest = value.strip() if isinstance(value, str) else ""
+    if not _DIGEST.fullmatch(digest) or len(b64u_decode(digest)) != 32:
         raise ValueError("not a digest: 43 characters of base64url")
-    return value
+    return digest
 
 
 def _country(value: Any) -> str:
-    text = _text(value)
-    if len(text) != 2 or not (text.isascii() and text.isupper()):
-        raise ValueError("not a country code of two capital letters")
+    text = upper(trimmed(_text(value)))
+    if len(text) != 2 or not (text.isascii() and text.isalpha()):
+        raise ValueError("not a country code of two letters, such as NL")
     return text
 
 
 def _party(value: Any) -> str:
     """A DID, or a party without a node by its EORI or USCC: its one text."""
-    text = _text(value).strip()
+    text = trimmed(_text(value))
     scheme, colon, number = text.partition(":")
     if not colon or scheme.lower() not in ("eori", "uscc"):
         return canonical_did(text)
-    number = "".join(number.split()).upper()
     if scheme.lower() == "eori":
         return f"eori:{_eori(number)}"
+    number = upper(joined(number))
     if not _USCC.fullmatch(number):
         raise ValueError("a USCC has 18 characters: digits and capitals without I, O, S, V and Z (GB 32100)")
     return f"uscc:{number}"
 
 
 def _eori(value: Any) -> str:
-    text = "".join(_text(value).split()).upper()
+    text = upper(joined(_text(value)))
     if not _EORI.fullmatch(text):
         raise ValueError("an EORI is two letters of the country and up to 15 letters and digits")
     return text
 
 
+def _table(value: Any, example: str) -> JSON:
+    """An object, or its JSON as text."""
+    if isinstance(value, str):
+        try:
+            value = orjson.loads(value)
+        except orjson.JSONDecodeError as error:
+            raise ValueError(f"not JSON, such as {example}") from error
+    if not isinstance(value, dict):
+        raise ValueError(f"not an object, such as {example}")
+    return dict(value)
+
+
 def _criteria(value: Any) -> JSON:
     """{"prefixes": [beginnings of codes], "produced_from": day, "produced_until": day}; as text: JSON."""
-    table = orjson.loads(value) if isinstance(value, str) else dict(value)
-    if not isinstance(table, dict) or not table.keys() <= {"prefixes", "produced_from", "produced_until"}:
+    table = _table(value, '{"prefixes": ["ZZ1PE75"]}')
+    if not table.keys() <= {"prefixes", "produced_from", "produced_until"}:
         raise ValueError("it has prefixes, produced_from and produced_until, and nothing else")
     prefixes = sorted(set(_texts(table["prefixes"]))) if "prefixes" in table else []
     days = {k: _date(table[k]) for k in ("produced_from", "produced_until") if table.get(k)}
@@ -111,19 +127,21 @@ def _criteria(value: Any) -> JSON:
 
 
 def _date(value: Any) -> str:
-    return date.fromisoformat(_text(value)).isoformat()
+    text = trimmed(_text(value))
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError as error:
+        raise ValueError(f"{shown(text)} is not a day, such as 2027-03-01") from error
 
 
 def _sets(value: Any) -> JSON:
     """{"1": digest, ...} with an optional "version" (1); as text: JSON of the same."""
-    table = orjson.loads(value) if isinstance(value, str) else dict(value)
-    if "points" in table:
-        version, points = table["version"], table["points"]
-    else:
-        version = table.pop("version", 1)
-        points = table
+    example = '{"1": "43 characters of base64url"}'
+    table = _table(value, example)
+    version = table.pop("version", 1)
+    points = _table(table["points"], example) if "points" in table else table
     if not points or any(str(p) not in ("1", "2", "3", "4") for p in points):
-        raise ValueError('not digests by Annex XIII point: {"1": "..."}')
+        raise ValueError(f"not digests by Annex XIII point, such as {example}")
     return {"version": _whole(version), "points": {str(p): _digest(d) for p, d in points.items()}}
 
 

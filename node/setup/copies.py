@@ -13,7 +13,6 @@ import json
 import os
 import shutil
 import time
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -21,14 +20,14 @@ from typing import IO, Any
 from node.config import DataDirectory
 from node.errors import SetupError
 from node.ledger.rebuilding import remove, set_aside
+from node.settings import SETTINGS_FILE, files_of_settings
 from node.setup.network import read_card, verify
 from node.storage.office import OfficeStore
 
 TAG = "comity/backup/v1"
 LIST = "backup.json"
 OFFICE = "office.db"
-SETTINGS = "node.toml"
-SINGLE = ("participant.toml", "keys.enc", "operator.key", "policy.toml", SETTINGS)
+SINGLE = ("participant.toml", "keys.enc", "operator.key", "policy.toml", SETTINGS_FILE)
 FOLDER = "network"
 # Never put back: what a node must find out again, what it makes at each start, what is kept apart from keys.
 NEVER = ("signing.db", "ledger.db", "lock", "address", "certificate.pem", "passphrase")
@@ -62,7 +61,8 @@ def backup(directory: DataDirectory, out: Path) -> BackedUp:
     made = out.with_name(out.name + ".new")
     shutil.rmtree(made, ignore_errors=True)
     made.mkdir(parents=True, mode=0o700)
-    inside, outside = _named_by_settings(directory.root)
+    named = files_of_settings(directory.root)
+    inside = [name for name in named if _belongs(name)]
     files = [name for name in (*SINGLE, *inside) if (directory.root / name).exists()]
     files += [str(p.relative_to(directory.root)) for p in sorted(directory.network.rglob("*")) if p.is_file()]
     for name in files:
@@ -83,7 +83,7 @@ def backup(directory: DataDirectory, out: Path) -> BackedUp:
     }
     _write(made / LIST, io.BytesIO(json.dumps(listed, indent=2).encode()))
     made.rename(out)
-    return BackedUp(len(digests), outside)
+    return BackedUp(len(digests), tuple(name for name in named if name not in inside))
 
 
 def restore(directory: DataDirectory, source: Path, *, replace: bool) -> Restored:
@@ -138,19 +138,6 @@ def _read(source: Path) -> dict[str, Any]:
         if found != digest:
             raise SetupError(f"{source / name} was changed since the backup was made: use another backup")
     return listed
-
-
-def _named_by_settings(root: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The files that node.toml names (contexts, authorities): in the data directory, and elsewhere."""
-    try:
-        table = tomllib.loads((root / SETTINGS).read_text())
-    except (OSError, ValueError):  # no settings, or none that a node would start with
-        return (), ()
-    rows = [*(table.get(name) for name in ("fetch", "peers")), *table.get("contexts", ())]
-    named = {row.get(key) for row in rows if isinstance(row, dict) for key in ("file", "ca_file")}
-    names = sorted(name for name in named if isinstance(name, str))
-    inside = tuple(name for name in names if _belongs(name))
-    return inside, tuple(name for name in names if name not in inside)
 
 
 def _belongs(name: object) -> bool:

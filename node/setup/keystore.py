@@ -12,6 +12,7 @@ Seeds leave this module only inside `SeedSigner`s, whose repr this module's `Key
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -129,6 +130,19 @@ class Keys:
         assert isinstance(seeds, dict)
         assert set(seeds) >= set(ROLES), "keys.enc holds a seed for every role"
         return cls(did, {str(role): bytes(seed) for role, seed in seeds.items()})
+
+
+def write_operator_key(path: Path) -> str:
+    """A new operator.key in place of whatever is there: all of it, or the one before; its text."""
+    key = secrets.token_urlsafe(32)
+    scratch = path.with_name(path.name + ".new")
+    scratch.unlink(missing_ok=True)
+    with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(key + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    scratch.replace(path)
+    return key
 
 
 def seal_to(transport_public_key: bytes, secret: bytes) -> bytes:

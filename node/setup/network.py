@@ -29,11 +29,9 @@ from one or more founding files, which a person writes:
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 import time
-import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -51,10 +49,18 @@ from credentials.errors import CredentialError
 from credentials.ledger.genesis import Genesis, key_check, parse_card, write_card, write_genesis
 from credentials.ledger.parties import Accreditation, Key, Limits, Participant
 from credentials.ledger.recognition import Recognition
-from node.config import DataDirectory, policy_name, read_table, require_strong, rule_files, shipped_policy
+from node.config import (
+    DataDirectory,
+    policy_name,
+    read_table,
+    require_strong,
+    rule_files,
+    shipped_policy,
+)
 from node.errors import SetupError
 from node.server.hosts import is_loopback
-from node.setup.keystore import Keys, key_id, seal_to
+from node.settings import read_toml
+from node.setup.keystore import Keys, key_id, seal_to, write_operator_key
 
 VALIDATOR_ROLES = ("vote", "cosign", "log")
 GENESIS_FILE, POLICY_FILE, PEERS_FILE, RULES_FOLDER = "genesis.toml", "log.policy", "peers.toml", "rules"
@@ -115,9 +121,7 @@ def init(
     keys.save(root, passphrase)
     directory.card.write_bytes(card)
     directory.policy_file.write_bytes(policy_data)
-    descriptor = os.open(directory.operator_key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secrets.token_urlsafe(32) + "\n")
+    write_operator_key(directory.operator_key)
     (root / "lock").touch()
     close_to_others(root)
     return participant
@@ -176,11 +180,9 @@ class Founding:
     def read(self, path: Path) -> None:
         """Take over one founding file."""
         try:
-            table = tomllib.loads(path.read_text())
-        except OSError as error:
+            table = read_toml(path)
+        except FileNotFoundError as error:
             raise SetupError(f"the founding file {path} cannot be read: {error.strerror}") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise SetupError(f"the founding file {path} is not TOML: {error}") from error
         known = {"name", "origin", "participants", "accreditations", "recognitions", "limits"}
         for key in table.keys() - known:
             raise SetupError(f"the founding file {path} has the unknown member {key!r}")
@@ -346,11 +348,11 @@ def verify(directory: Path) -> Network:
 def _addresses(directory: Path, genesis: Genesis) -> dict[str, str]:
     path = directory / PEERS_FILE
     try:
-        table = tomllib.loads(path.read_text())
+        table = read_toml(path)
     except FileNotFoundError:
         return {}
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SetupError(f"{path} cannot be read: {error}") from error
+    if unknown := table.keys() - {"addresses"}:
+        raise SetupError(f"{path}: the member {min(unknown)!r} is not known: it has [addresses] alone")
     addresses = table.get("addresses", {})
     if not isinstance(addresses, dict):
         raise SetupError(f"{path}: addresses is a table of DID = URL")

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import secrets
-import tomllib
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from credentials.ledger.parties import Accreditation
 from node.config import DataDirectory
+from node.config import passphrase as read_passphrase
 from node.errors import SetupError
+from node.settings import SETTINGS_FILE, files_of_settings
 from node.setup import network
 
 NAME = "A node by itself"
@@ -40,23 +41,14 @@ def is_new(directory: DataDirectory) -> bool:
 
 def operators_files(directory: DataDirectory) -> frozenset[str]:
     """node.toml, and what lies beside it because it names it: certificates, contexts."""
-    try:
-        table = tomllib.loads((directory.root / "node.toml").read_text())
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
-        return frozenset({"node.toml"})  # whoever reads the settings says what is wrong with them
-    contexts = table.get("contexts")
-    named = [row.get("ca_file") for row in table.values() if isinstance(row, dict)]
-    named += (
-        [row.get("file") for row in contexts if isinstance(row, dict)] if isinstance(contexts, list) else []
-    )
-    parts = [Path(name).parts for name in named if isinstance(name, str)]
-    return frozenset({"node.toml", *(part[0] for part in parts if part)})
+    parts = [Path(name).parts for name in files_of_settings(directory.root)]
+    return frozenset({SETTINGS_FILE, *(part[0] for part in parts if part)})
 
 
 def own_passphrase(directory: DataDirectory) -> str | None:
     """The passphrase that such a node made for itself, None if it was given one."""
     file = directory.passphrase_file
-    return file.read_text().strip() if file.exists() else None
+    return read_passphrase(file) if file.exists() else None
 
 
 def found(directory: DataDirectory, public_url: str, passphrase: str | None) -> str:

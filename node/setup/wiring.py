@@ -22,7 +22,7 @@ from credentials.ledger.registry import Registry
 from credentials.verdicts.evidence import NetworkView, Policy
 from node import config
 from node.access.keys import Access
-from node.config import DataDirectory, Settings
+from node.config import DataDirectory
 from node.errors import SetupError
 from node.issuing.gate import Gate
 from node.issuing.issuing import Issuing
@@ -46,6 +46,7 @@ from node.resolution.fetch import Fetcher, FetchPolicy
 from node.resolution.resolver import Resolver
 from node.server.hosts import Hosts
 from node.service import Service, Stores
+from node.settings import Settings
 from node.setup.keystore import Keys
 from node.setup.network import Network, open_network_key, read_card
 from node.setup.network import verify as verify_network
@@ -242,7 +243,7 @@ def _view_of(disk: _Disk) -> Callable[..., NetworkView]:
 def _work(disk: _Disk, agreement: _Agreement, *, open_api: bool) -> _Trades:
     keys, stores, history = disk.keys, disk.stores, disk.history
     schemas = {name: PassportSchema(schema) for name, schema in config.schemas().items()}
-    contexts, related = disk.settings.known_contexts(), config.related_resources()
+    contexts, related = disk.settings.known_contexts(config.contexts()), config.related_resources()
     gate = Gate()
     issuing = _issuing(disk, agreement.registry, schemas.get(PASSPORT_SCHEMA["id"]), gate)
     gathering = Gathering(

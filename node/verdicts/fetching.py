@@ -14,11 +14,9 @@ from typing import Any
 
 import orjson
 
-from consensus.errors import ConsensusError
 from credentials.documents.canonical import b64u, b64u_decode, digest_document, parse_json
 from credentials.errors import CredentialError
 from credentials.verdicts.evidence import Held, Missing, MissingReason
-from node.errors import ProblemError
 from node.peers.gossip import Gossip
 from node.storage.documents import StoredDocument
 from node.storage.office import OfficeStore
@@ -115,12 +113,7 @@ class Fetching:
                 size_bytes_max=2 * ANSWER_BYTES_MAX,
             )
             documents, missing = _answer_of(answer)
-        except (
-            OSError,
-            ProblemError,
-            CredentialError,
-            ConsensusError,
-        ):
+        except (OSError, ValueError):  # whatever was sent in place of an answer, nothing was had
             if time.monotonic() - asked_at > SLOW_S:
                 self._silent[issuer] = time.monotonic()
             self._put_unreachable(issuer, digests)
@@ -145,10 +138,16 @@ class Fetching:
 def _answer_of(answer: object) -> tuple[list[Any], dict[bytes, MissingReason]]:
     match answer:
         case {"documents": dict(documents), "missing": dict(missing)}:
-            reasons = {b64u_decode(text): MissingReason(reason) for text, reason in missing.items()}
-            return list(documents.values()), reasons
+            return list(documents.values()), {
+                b64u_decode(text): _reason(why) for text, why in missing.items()
+            }
         case _:
             raise CredentialError("malformed", "the answer holds no documents")
+
+
+def _reason(told: object) -> MissingReason:
+    """A reason that nobody here knows is none: for this verdict its document was not had."""
+    return next((reason for reason in MissingReason if reason == told), MissingReason.UNREACHABLE)
 
 
 def _fetched(document: object, now: int) -> StoredDocument | None:

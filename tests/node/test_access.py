@@ -279,6 +279,81 @@ def test_a_weak_passphrase_is_refused_before_anything_is_made(tmp_path: Path, wo
     assert not (tmp_path / "data").exists()
 
 
+OPERATORS = "renew-operator"
+
+
+def renew(root: Path, words: str) -> subprocess.CompletedProcess[str]:
+    """`comity keys renew-operator` with this passphrase."""
+    file = root.parent / "words"
+    file.write_text(words)
+    command = [sys.executable, "-m", "node", "keys", OPERATORS, "--data", str(root)]
+    command += ["--passphrase-file", str(file)]
+    return subprocess.run(command, check=False, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("how", ["lost", "seen by somebody", "empty", "a word"])
+def test_a_lost_operator_key_is_made_anew(tmp_path: Path, how: str) -> None:
+    """
+    Whoever has the data directory and its passphrase makes operator.key anew: the old key, and the sessions
+    that it opened, end; the audit says so; keys that it granted stay.
+    """
+    with live_node(tmp_path) as running:
+        data = DataDirectory(running.data)
+        guest(running, name="Eve")
+        granted = running.post_json("/keys", {"name": "line 1", "scopes": ["read"]}).get_json()["key"]
+        with data.lock():  # as `comity serve` holds it
+            while_it_runs = renew(data.root, PASSPHRASE)
+    old = data.operator()
+    match how:
+        case "lost":
+            data.operator_key.unlink()
+        case "empty" | "a word":
+            data.operator_key.write_text("" if how == "empty" else "operator\n")
+    if how != "seen by somebody":
+        with pytest.raises(SetupError, match="comity keys renew-operator --data"):
+            data.operator()
+
+    done = renew(data.root, PASSPHRASE)
+    service = open_service(data, PASSPHRASE, 0)
+    try:
+        client = create_app(service).test_client()
+
+        def asks(key: str, path: str) -> int:
+            return client.get(path, headers={"Authorization": f"Bearer {key}"}).status_code
+
+        assert while_it_runs.returncode == 65 and "in use by a running node" in while_it_runs.stderr
+        assert done.returncode == 0 and "session(s) ended" in done.stdout, done.stderr
+        assert data.operator_key.stat().st_mode & 0o777 == 0o600
+        assert (asks(old, "/keys"), asks(data.operator(), "/keys"), asks(granted, "/status")) == (
+            401,
+            200,
+            200,
+        )
+        assert service.access.sessions() == []
+        assert [key["name"] for key in service.access.listing() if key["revoked"] is None] == ["line 1"]
+        newest = service.operations.audit(1, None)[0]
+        assert (newest["who"], newest["did"]) == ("operator at the machine", "operator.renewed")
+    finally:
+        service.stop()
+
+
+def test_an_operator_key_is_not_made_without_the_passphrase(tmp_path: Path) -> None:
+    """
+    Another passphrase, or a folder that is no data directory: nothing is made, nothing ends.
+    """
+    directory = new_directory(tmp_path / "data")
+    before = directory.operator()
+
+    refused = renew(directory.root, "another sentence of words")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    nowhere = renew(elsewhere, PASSPHRASE)
+
+    assert refused.returncode == 65 and "the passphrase does not open" in refused.stderr
+    assert directory.operator() == before and not directory.office.exists()
+    assert nowhere.returncode == 65 and list(elsewhere.iterdir()) == []
+
+
 def test_an_open_node_says_that_it_is_open(tmp_path: Path) -> None:
     """
     In /readyz, in the status and on every page; a node that is not open says nothing of the kind.

@@ -7,10 +7,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import unquote
 
 import click
 import pytest
 
+from node.__main__ import run
 from node.cli import client as bounds
 from node.cli.client import Client, connect
 from node.errors import ProblemError
@@ -111,3 +113,36 @@ def test_a_key_that_cannot_be_sent_is_told_before(key: str) -> None:
     """
     with pytest.raises(click.UsageError, match="a key is letters"):
         connect(None, "http://127.0.0.1:1", key)
+
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n"
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b"7", b"{}", b'{"verdict": 1}', b"\xff", b"[" * 9_000])
+@pytest.mark.parametrize(
+    "typed", ["status", "check ZZ1PE75QH00001G620000001", "audit", "aside list", "log entries", "readiness c"]
+)
+def test_an_answer_that_no_node_gives_is_told_as_that(
+    typed: str, body: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """
+    A page of somebody, or JSON without what every node says: exit 69 and a sentence, never an error of ours.
+    """
+    with answering(OK + body) as (url, _):
+        code = run([*typed.split(), "--node", url, "--key", "x"])
+
+    told = capsys.readouterr().err
+    assert code == 69 and "no node" in told and "should not happen" not in told
+
+
+@pytest.mark.parametrize("typed", ["receipt get {}", "revoke {} --reason x", "readiness {}"])
+@pytest.mark.parametrize("name", ["../../keys", "a?b#c", "a b", "\u7535"])
+def test_what_was_typed_is_one_part_of_an_address(typed: str, name: str) -> None:
+    """
+    A digest or an id leads to no other address of a node.
+    """
+    with answering(OK) as (url, asked):
+        run([*(part.format(name) for part in typed.split()), "--node", url, "--key", "x"])
+
+    path = asked[0].split(b" ")[1].decode()
+    assert unquote(path.split("/")[2]) == name and "?" not in path and "#" not in path

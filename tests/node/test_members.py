@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,9 +23,16 @@ LIFECYCLE = Path(__file__).parents[2] / "config" / "rules" / "lifecycle.json"
         ("commodity_code", "\uff18\uff15\uff10\uff17\uff16\uff10 ", "850760"),
         ("declaration", "26 nl rtm7demo000066\u00a0", "26NLRTM7DEMO000066"),
         ("did", " DID:WEB:Importer.Example\ufeff", "did:web:importer.example"),
+        ("eori", " nl 123\u00a0456 \uff17", "NL1234567"),
+        ("party", "EORI: de12", "eori:DE12"),
+        ("country", " nl\u3000", "NL"),
+        ("date", "\ufeff2027-03-01 ", "2027-03-01"),
+        ("integer", "\uff14\uff12", 42),
+        ("sets", '{"1": "%s"}' % ("A" * 43), {"version": 1, "points": {"1": "A" * 43}}),
+        ("sets", {"points": {"1": "A" * 43}}, {"version": 1, "points": {"1": "A" * 43}}),
     ],
 )
-def test_a_member_has_one_form_however_it_is_written(kind: str, text: str, read: str) -> None:
+def test_a_member_has_one_form_however_it_is_written(kind: str, text: Any, read: Any) -> None:
     """
     What was signed cannot be mended on the ledger: blanks, small letters and wide characters go before.
     """
@@ -38,14 +47,35 @@ def test_a_member_has_one_form_however_it_is_written(kind: str, text: str, read:
         ("declaration", "26_NL"),
         ("declaration", " "),
         ("did", "importer.example"),
+        ("eori", "de\u017f123"),  # a letter that Unicode makes an S of
+        ("party", "uscc:\u0131" + "1" * 17),
+        ("country", "N\u0131"),
+        ("date", "tomorrow"),
+        ("date", 7),
+        ("sets", 7),
+        ("sets", "x"),
+        ("sets", []),
+        ("sets", {"points": ["1"]}),
+        ("sets", {"5": "A" * 43}),
+        ("sets", {"1": 7}),
+        ("criteria", "x"),
+        ("criteria", ["prefixes"]),
+        ("criteria", {"prefixes": 1}),
+        ("digest", ["A" * 43]),
+        ("digest", "\u0391" * 43),
+        ("integer", "9" * 400),
     ],
 )
-def test_what_is_no_such_member_is_refused(kind: str, text: str) -> None:
+def test_what_is_no_such_member_is_refused(kind: str, text: Any) -> None:
     """
-    With a sentence, and before anything is signed.
+    With a sentence of ours, and before anything is signed.
     """
-    with pytest.raises(ValueError, match=r".{10}"):
+    with pytest.raises(ValueError, match=r".{10}") as told:
         VALUES[kind](text)
+
+    assert not re.search(r"object is not|unexpected|isoformat|\(char|^'version'", str(told.value)), str(
+        told.value
+    )
 
 
 def test_every_kind_of_member_is_read() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import time
@@ -14,6 +15,7 @@ import pytest
 from credentials.ledger.recognition import Recognition
 from node.api.table import ROUTES
 from node.config import read_table, shipped
+from node.web.sample import sample_claims
 from node.web.words import VERDICTS, age, say
 from node.words import when
 from tests.harness.support_service import CODE, DID, UNKNOWN_CODE, LiveNode, live_node, manifest
@@ -349,3 +351,31 @@ def test_what_was_made_up_for_a_demonstration_says_so_on_every_page(tmp_path: Pa
     assert said == (set(pages) if demonstration else set())
     assert status["demonstration"] is demonstration
     assert ("made for the demo" in line) is demonstration
+
+
+@pytest.mark.parametrize("coding", ["gb18030", "cp1252", "utf-16"])
+def test_a_file_in_another_coding_is_never_signed(node: LiveNode, coding: str) -> None:
+    """
+    Claims in a file that is not UTF-8 are refused with what to do: no character is put in place of another.
+    """
+    claims = sample_claims(node.service, CODE)
+    claims["GeneralProductInformation"]["batteryPassportIdentifier"] = "urn:bpass:Müller °C"
+    data = json.dumps(claims, ensure_ascii=False).encode(coding, "replace")
+    form = {"code": CODE, "file": (io.BytesIO(data), "claims.json")}
+
+    answer = node.person.post("/passports", data=form, headers=BROWSER)
+
+    assert answer.status_code == 400
+    assert "saved as UTF-8" in answer.text or "Save the file as UTF-8" in answer.text
+
+
+def test_an_empty_file_is_told_as_that(node: LiveNode) -> None:
+    """
+    A file was chosen: it is empty, and has a name.
+    """
+    form = {"file": (io.BytesIO(b" \r\n"), "march.json")}
+
+    answer = node.person.post("/consignments", data=form, headers=BROWSER)
+
+    assert answer.status_code == 400
+    assert "The file march.json is empty" in Reader(answer.text).text

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from node.config import DataDirectory, Settings, passphrase
+from node.config import DataDirectory, passphrase
 from node.errors import SetupError
 from node.peers.certificates import make_certificate
+from node.settings import Settings, files_of_settings
 from node.setup.wiring import open_service
 from tests.harness.ledger import MAKER, signer
 from tests.harness.support_service import PASSPHRASE, live_node
@@ -78,6 +79,72 @@ def test_authorities_are_found_beside_node_toml(tmp_path: Path) -> None:
 
     assert read.fetch is not None
     assert read.fetch.ca_file == read.peers_ca_file == str((tmp_path / "ca.pem").resolve())
+
+
+CONTEXT = '[[contexts]]\nurl = {}\nfile = "c.jsonld"\nsha256 = {}\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("fetch = 1", "fetch is a table: write [fetch]"),
+        ("[[fetch]]", "fetch is a table"),
+        ("peers = []", "peers is a table"),
+        ('status = "x"', "status is a table"),
+        ("[status]\nissuer = []", "the member status.issuer is not known: it has issuers"),
+        ("[status]\nissuers = 1", "status.issuers is a list of DIDs or URLs"),
+        ("[status]\nissuers = [1]", "status.issuers is a list of DIDs or URLs"),
+        ("contexts = 1", "contexts is a list of tables"),
+        ("contexts = [1]", "an entry of contexts has url, file and sha256"),
+        (CONTEXT.format('["x"]', '"x"'), "contexts.url is a URL"),
+        (CONTEXT.format('"https://x.example"', "1"), "contexts.sha256 the digest of its file"),
+        (CONTEXT.format('"https://x.example"', '"x"') * 2, "contexts.url is a URL, given once"),
+        ('[fetch]\npublic = "yes"', "fetch.public is true or false"),
+        ('[fetch]\norigins = "https://a.example"', "fetch.origins is a list of addresses"),
+        ("[fetch]\norigins = [2026-01-01]", "fetch.origins is no text: write an address such as"),
+        ('[fetch]\norigins = ["https://a.example/lists"]', "write an address such as https://node.example"),
+        ('[fetch]\norigins = ["https://a.example:0"]', "fetch.origins: "),
+        ('public_url = "node.example"', "public_url is 'node.example': write an address"),
+        ('public_url = "https://node.example/behind"', "public_url is "),
+        ('public_url = ""', "public_url is ''"),
+        ("a = ", "node.toml is not TOML"),
+        ("\ufeffpublic_url = 1", "begins with a byte order mark"),
+    ],
+)
+def test_a_setting_of_the_wrong_shape_is_told_by_its_name(tmp_path: Path, text: str, says: str) -> None:
+    """
+    Whatever stands where something else belongs is told; nothing is read as another value, or as nothing.
+    """
+    (tmp_path / "c.jsonld").write_text("{}")
+
+    with pytest.raises(SetupError) as told:
+        settings_with(tmp_path, text)
+
+    assert says in str(told.value)
+    assert files_of_settings(tmp_path) in ((), ("c.jsonld",))
+
+
+def test_a_member_of_peers_toml_that_nobody_reads_is_told(whole: Path, tmp_path: Path) -> None:
+    """
+    A misspelt [addresses] would leave a node without peers, and silent about it.
+    """
+    directory = DataDirectory(tmp_path / "data")
+    shutil.copytree(whole, directory.root)
+    (directory.network / "peers.toml").write_text("[adresses]\n")
+
+    with pytest.raises(SetupError, match="'adresses' is not known"):
+        open_service(directory, PASSPHRASE, 0)
+
+
+@pytest.mark.parametrize("text", [b"\xff\xfe", b"", b"nonsense\n", b"ftp://127.0.0.1:1\n"])
+def test_an_address_file_that_is_none_is_told(tmp_path: Path, text: bytes) -> None:
+    """
+    What the command line finds a running node by.
+    """
+    (tmp_path / "address").write_bytes(text)
+
+    with pytest.raises(SetupError, match="start the node again"):
+        DataDirectory(tmp_path).url()
 
 
 @pytest.mark.parametrize("how", ["missing", "a directory", "not text"])

@@ -864,11 +864,11 @@ def test_an_operator_adds_contexts_by_file_and_digest(tmp_path: Path) -> None:
         settings.write_text(f'[[contexts]]\nurl = "{url}"\nfile = "local.jsonld"\nsha256 = "{digest}"\n')
 
     write("https://maker.example/v1", hashlib.sha256(context).hexdigest())
-    assert "https://maker.example/v1" in DataDirectory(tmp_path).settings().known_contexts()
+    assert "https://maker.example/v1" in DataDirectory(tmp_path).settings().known_contexts(config.contexts())
     for url, digest in (("https://maker.example/v1", "0" * 64), (V2, hashlib.sha256(context).hexdigest())):
         write(url, digest)
         with pytest.raises(SetupError):
-            DataDirectory(tmp_path).settings().known_contexts()
+            DataDirectory(tmp_path).settings().known_contexts(config.contexts())
     for text in ("x = 1", "public_url = 7", "[fetch]\nx = 1", "[[contexts]]\nurl = 1", "="):
         settings.write_text(text)
         with pytest.raises(SetupError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -237,3 +238,38 @@ def test_who_does_not_answer_keeps_nobody_waiting_twice(
     assert gossip.asked == asked
     for missing in found.values():
         assert isinstance(missing, Missing) and missing.reason is MissingReason.UNREACHABLE
+
+
+class _OddGossip:
+    """A participant whose signed answer is not what was asked for."""
+
+    def __init__(self, answer: bytes) -> None:
+        self.answer = answer
+
+    def request(self, *_: Any) -> bytes:
+        return self.answer
+
+
+ODD_REASONS: list[Any] = ["later", "", None, 7, [], {}, "x" * 5000]
+ODD_DOCUMENTS: list[Any] = [None, [], {}, {"issuer": 1}]
+ODD_ANSWERS: list[Any] = [
+    *([], {}, {"documents": [], "missing": {}}, {"documents": {}, "missing": {"a": 1}}),
+    *({"documents": {}, "missing": {b64u(bytes(32)): why}} for why in ODD_REASONS),
+    *({"documents": {"a": one}, "missing": {}} for one in ODD_DOCUMENTS),
+]
+
+
+@pytest.mark.parametrize("answer", [b"", b"\xff", *(json.dumps(odd).encode() for odd in ODD_ANSWERS)])
+def test_an_odd_answer_of_an_issuer_is_no_document(tmp_path: Path, answer: bytes) -> None:
+    """
+    Whatever an issuer sends in place of its documents, they were not had: unreachable, and no error of ours.
+    """
+    office = OfficeStore(tmp_path / "office.db")
+    fetcher = fetching.Fetching("did:web:me.example", office, cast(Gossip, _OddGossip(answer)))
+    try:
+        fetcher.fetch({"did:web:odd.example": {bytes(32)}})
+        found = fetcher.held([(bytes(32), "did:web:odd.example")])[bytes(32)]
+    finally:
+        office.close()
+
+    assert isinstance(found, Missing) and found.reason is MissingReason.UNREACHABLE

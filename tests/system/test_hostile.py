@@ -32,9 +32,10 @@ from node.setup.network import read_card
 from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore
 from node.storage.signing import SigningStore
+from node.web.sample import sample_claims
 from tests.consensus.test_edge import SENDER, lawful, new_replica, poisoned
 from tests.harness.replicas import START_MS
-from tests.harness.support_service import CODE, LiveNode, live_node, manifest
+from tests.harness.support_service import CODE, DID, LiveNode, live_node, manifest
 
 SEED = 20261126
 HANG_S = 2.0
@@ -143,15 +144,77 @@ def through_messages(count: int) -> Door:
     return door
 
 
+# A value of each kind of member (`VALUES` of node/issuing/members.py); `{}` of those that take an object.
+MEMBERS: dict[str, Any] = {
+    "texts": "a, b",
+    "date": "2026-01-01",
+    "integer": 7,
+    "boolean": "true",
+    "digest": "A" * 43,
+    "identifier": CODE,
+    "identifiers": [CODE],
+    "did": "did:web:importer.example",
+    "party": "eori:NL123456789",
+    "eori": "NL123456789",
+    "commodity_code": "850760",
+    "criteria": {"prefixes": ["ZZ1"], "produced_from": "2026-01-01"},
+    "vin": "ZZ9DEM0E0T0000040",
+    "country": "NL",
+    "sets": {"version": 1, "points": {"1": "A" * 43}},
+}
+
+
+def lawful_bodies(node: LiveNode) -> dict[str, list[Any]]:
+    """Bodies of the forms that are asked for, by the name of their schema."""
+    events = node.get_json("/events")["events"]
+    said = [
+        {
+            "event": event["event"],
+            "battery": CODE,
+            "event_time": 1_790_000_000,
+            "members": {
+                member["name"]: member["values"][0] if member["values"] else MEMBERS.get(member["type"], "x")
+                for member in event["members"]
+            },
+        }
+        for event in events
+    ]
+    drafts = [{**one, "issuer": DID, "document_digest": "A" * 43} for one in said]
+    credential = {
+        "@context": ["https://www.w3.org/ns/credentials/v2"],
+        "type": ["VerifiableCredential"],
+        "issuer": DID,
+        "credentialSubject": {"id": "urn:a:b", "name": ["x"]},
+        "credentialStatus": {"type": "BitstringStatusListEntry", "statusPurpose": "revocation"},
+        "proof": {"type": "DataIntegrityProof", "cryptosuite": "eddsa-jcs-2022", "proofValue": "z1"},
+    }
+    presentation = {**credential, "type": ["VerifiablePresentation"], "verifiableCredential": [credential]}
+    options = {"domain": "a", "challenge": "b", "checks": ["proof"], "profile": "web"}
+    line = {"battery": CODE, "documents": [credential], "receipts": ["x"], "mass_kg": 7, "vin": "x"}
+    return {
+        "PassportRequest": [{"code": CODE, "claims": sample_claims(node.service, CODE)}],
+        "RevokeRequest": [{"reason": "x"}],
+        "AttestationRequest": said,
+        "CountersignRequest": [{"draft": draft} for draft in drafts],
+        "ClearanceRequest": [{**line, "law_date": "2027-03-01", "direction": "import"}],
+        "Manifest": [manifest(), {**manifest(), "lines": [{"line": 1, **line}]}],
+        "KeyRequest": [{"name": "x", "scopes": ["read"]}],
+        "LinkRequest": [{"name": "x", "scopes": ["read"], "next": "/status"}],
+        "StatusRequest": [
+            {"credentialId": "urn:a:b", "credentialStatus": [{"statusPurpose": "revocation", "status": True}]}
+        ],
+        "IssueCredentialRequest": [{"credential": credential, "options": options}],
+        "VerifyCredentialRequest": [{"verifiableCredential": credential, "options": options}],
+        "ProvePresentationRequest": [{"presentation": presentation, "options": options}],
+        "VerifyPresentationRequest": [{"verifiablePresentation": presentation, "options": options}],
+    }
+
+
 def through_http(node: LiveNode, count: int) -> Door:
     """Every route with changed addresses and bodies, as the operator."""
     draw, door = random.Random(SEED), Door("HTTP")
-    lines: dict[str, Any] = {"line": 1, "battery": CODE, "documents": [], "receipts": []}
-    bodies = [
-        manifest(),
-        lines,
-        {"verifiableCredential": {"@context": ["https://www.w3.org/ns/credentials/v2"]}},
-    ]
+    bodies = lawful_bodies(node)
+    others = [body for listed in bodies.values() for body in listed]
     routes = [r for r in ROUTES if "events" not in r.rule]
 
     def enter(route: Any, address: str, body: bytes, kind: str) -> str:
@@ -165,7 +228,8 @@ def through_http(node: LiveNode, count: int) -> Door:
     for _ in range(count):
         route = draw.choice(routes)
         address = re.sub(r"<[^>]+>", lambda _: escaped(str(draw.choice(RUBBISH))), route.rule)
-        text = json.dumps(altered(draw.choice(bodies), draw)).encode()
+        fitting = bodies.get((route.body.schema if route.body else None) or "", others)
+        text = json.dumps(altered(draw.choice(fitting if draw.random() < 0.9 else others), draw)).encode()
         body = text if draw.random() < 0.7 else flipped(text, draw)
         kind = draw.choice([*route.body.types, "application/json"]) if route.body else "text/plain"
         door.knock((route.method, address, body), partial(enter, route, address, body, kind))

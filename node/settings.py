@@ -1,0 +1,190 @@
+"""DIR/node.toml: what the operator of one node decides beside its policy, read strictly.
+
+    public_url, [fetch] public origins ca_file, [peers] ca_file, [[contexts]] url file sha256,
+    [status] issuers
+
+A member that nobody reads, and a value of another shape, is told with its name: a setting never does nothing.
+"""
+
+from __future__ import annotations
+
+import ssl
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from credentials.documents.canonical import Contexts
+from credentials.documents.uri import is_url, parse_uri
+from credentials.errors import CredentialError
+from node.errors import SetupError
+from node.resolution.fetch import FetchError, FetchPolicy, origin_of
+
+SETTINGS_FILE = "node.toml"
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """A TOML file of the operator; SetupError for one that cannot be read, FileNotFoundError without one."""
+    try:
+        return tomllib.loads(path.read_bytes().decode())
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise SetupError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SetupError(f"{path} is not text in UTF-8: save it so") from error
+    except tomllib.TOMLDecodeError as error:
+        mark = path.read_bytes().startswith(b"\xef\xbb\xbf")
+        why = "it begins with a byte order mark: save it as UTF-8 without one" if mark else error
+        raise SetupError(f"{path} is not TOML: {why}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """DIR/node.toml: what the operator of one node decides beside its policy."""
+
+    public_url: str | None = None  # where outsiders reach this node; None: where it listens, or its did:web
+    fetch: FetchPolicy | None = None  # None: nothing named in a document is fetched
+    contexts: Mapping[str, tuple[bytes, str]] = field(default_factory=dict)  # URL -> (file, sha256)
+    peers_ca_file: str | None = None  # authorities for proxies in front of peers, beside the peers' own keys
+    list_issuers: frozenset[str] = frozenset()  # whose status lists count for credentials of others
+
+    @classmethod
+    def read(cls, path: Path) -> Settings:
+        """Read node.toml strictly; no file means every default."""
+        try:
+            return cls._of(read_toml(path), path.parent)
+        except FileNotFoundError:
+            return cls()
+        except ValueError as error:
+            raise SetupError(f"{path}: {error}") from error
+
+    @classmethod
+    def _of(cls, table: dict[str, Any], folder: Path) -> Settings:
+        if unknown := table.keys() - {"public_url", "fetch", "contexts", "status", "peers"}:
+            raise ValueError(f"the member {min(unknown)!r} is not known")
+        peers = _row(table, "peers", {"ca_file"})
+        status = _row(table, "status", {"issuers"})
+        return cls(
+            _origin(table["public_url"], "public_url") if "public_url" in table else None,
+            _fetch_policy(_row(table, "fetch", {"public", "origins", "ca_file"}), folder)
+            if "fetch" in table
+            else None,
+            _contexts(_list(table, "contexts", "contexts", "tables [[contexts]]"), folder),
+            peers_ca_file=_authorities(folder, peers["ca_file"], "peers.ca_file")
+            if "ca_file" in peers
+            else None,
+            list_issuers=_list_issuers(status),
+        )
+
+    def known_contexts(self, pinned: Contexts) -> Contexts:
+        """The pinned contexts and those of this operator."""
+        try:
+            return pinned.adding(self.contexts) if self.contexts else pinned
+        except CredentialError as error:
+            raise SetupError(str(error)) from error
+
+
+def _row(table: Mapping[str, Any], name: str, known: set[str]) -> Mapping[str, Any]:
+    """One table of node.toml; a member that nobody reads is told, instead of a setting that does nothing."""
+    row = table.get(name, {})
+    if not isinstance(row, dict):
+        raise ValueError(f"{name} is a table: write [{name}], and its members below")
+    if unknown := row.keys() - known:
+        raise ValueError(f"the member {name}.{min(unknown)} is not known: it has {', '.join(sorted(known))}")
+    return row
+
+
+def _list(row: Mapping[str, Any], name: str, setting: str, of: str) -> list[Any]:
+    value = row.get(name, [])
+    if not isinstance(value, list):
+        raise ValueError(f"{setting} is a list of {of}")
+    return value
+
+
+def _origin(text: object, setting: str) -> str:
+    """An address without a path: what stands behind the host would be left out, and nobody told."""
+    uri = parse_uri(text)
+    if uri is None or not uri.is_web or uri.path not in ("", "/") or uri.query is not None:
+        shown = ascii(text)[:99] if isinstance(text, str) else "no text"
+        raise ValueError(f"{setting} is {shown}: write an address such as https://node.example, no more")
+    try:
+        return origin_of(uri.text)
+    except FetchError as error:
+        raise ValueError(f"{setting}: {error}") from error
+
+
+def _fetch_policy(row: Mapping[str, Any], folder: Path) -> FetchPolicy:
+    public = row.get("public", False)
+    if not isinstance(public, bool):
+        raise ValueError("fetch.public is true or false, without quotation marks")
+    return FetchPolicy(
+        public=public,
+        origins=frozenset(
+            _origin(one, "fetch.origins") for one in _list(row, "origins", "fetch.origins", "addresses")
+        ),
+        ca_file=_authorities(folder, row["ca_file"], "fetch.ca_file") if "ca_file" in row else None,
+    )
+
+
+def _contexts(rows: list[Any], folder: Path) -> dict[str, tuple[bytes, str]]:
+    """{URL: (file, sha256)}, each URL once."""
+    found: dict[str, tuple[bytes, str]] = {}
+    for row in rows:
+        if not isinstance(row, dict) or row.keys() != {"url", "file", "sha256"}:
+            raise ValueError("an entry of contexts has url, file and sha256")
+        url, digest = row["url"], row["sha256"]
+        if not is_url(url) or not isinstance(digest, str) or url in found:
+            raise ValueError("contexts.url is a URL, given once, and contexts.sha256 the digest of its file")
+        found[url] = _content(folder, row["file"], "contexts.file")[1], digest
+    return found
+
+
+def _content(folder: Path, named: object, setting: str) -> tuple[Path, bytes]:
+    """A file that a setting names, beside node.toml: one that cannot be read is told when a node starts."""
+    if not isinstance(named, str) or not named:
+        raise ValueError(f"{setting} is the path of a file")
+    path = folder / named
+    try:
+        return path.resolve(), path.read_bytes()
+    except (OSError, ValueError) as error:
+        why = (
+            "there is no such file"
+            if isinstance(error, FileNotFoundError)
+            else getattr(error, "strerror", error)
+        )
+        raise ValueError(f"{setting} names {path}, which cannot be read: {why}") from error
+
+
+def _authorities(folder: Path, named: object, setting: str) -> str:
+    """The path of a file with certificates of authorities."""
+    path, data = _content(folder, named, setting)
+    try:
+        ssl.create_default_context(cadata=data.decode("ascii"))
+    except (ssl.SSLError, ValueError) as error:
+        raise ValueError(f"{setting} names {path}, which holds no certificates in PEM") from error
+    return str(path)
+
+
+def _list_issuers(row: Mapping[str, Any]) -> frozenset[str]:
+    """[status] issuers: whose lists may speak about credentials of others (Bitstring, 2.2)."""
+    issuers = _list(row, "issuers", "status.issuers", "DIDs or URLs of issuers")
+    if not all(is_url(issuer) for issuer in issuers):
+        raise ValueError("status.issuers is a list of DIDs or URLs of issuers")
+    return frozenset(issuers)
+
+
+def files_of_settings(root: Path) -> tuple[str, ...]:
+    """The files that node.toml names (contexts, authorities), as it writes them.
+
+    None for settings that cannot be read: whoever reads them for their own sake says so.
+    """
+    try:
+        table = read_toml(root / SETTINGS_FILE)
+    except (OSError, SetupError):
+        return ()
+    contexts = table.get("contexts")
+    rows = [*table.values(), *(contexts if isinstance(contexts, list) else ())]
+    named = [row.get(key) for row in rows if isinstance(row, dict) for key in ("file", "ca_file")]
+    return tuple(sorted({name for name in named if isinstance(name, str)}))
