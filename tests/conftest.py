@@ -13,12 +13,19 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from tests.harness.parts import IN_CI
 
-# Under mutation every call is slower: `tests/harness/mutants.py` asks for this profile.
-settings.register_profile("mutants", deadline=None, suppress_health_check=list(HealthCheck))
+# For `tests/harness/mutants.py`: the same examples for every mutant, no smaller one sought once one fails.
+settings.register_profile(
+    "mutants",
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    derandomize=True,
+    database=None,
+    phases=(Phase.explicit, Phase.generate),
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 TIERS = ("test", "check", "long")

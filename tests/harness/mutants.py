@@ -2,20 +2,19 @@
 
     python -m tests.harness.mutants --since tests/mutants/since.txt    the lines changed since a commit
     python -m tests.harness.mutants --room verdicts                    a whole room
-    python -m tests.harness.mutants --sample 1000 --seed 7             a seeded sample of what is not gated
+    python -m tests.harness.mutants --elsewhere --sample 1000 --seed 7 a seeded sample of what is not gated
 
-mutmut makes the mutants in a copy of the clone; `tests.harness.trials` runs for each the tests that reach its
-function. A mutant that survives is printed as the line it replaced and the line it put there; one that is
-argued away stands in `tests/mutants/argued.txt` as `module.function | old line | new line | why`, and is
-counted apart. Exit code: 0 if the score of the others reaches --least (per cent), else 1.
+`tests.harness.mutations` writes the mutants into a copy of the clone; `tests.harness.trials` runs for each
+the tests of its room that reach its function. A mutant that survives is printed as the line it replaced and
+the line it put there; one that is argued away stands in `tests/mutants/argued.txt` as
+`module.function | old line | new line | why`, and is counted apart. Exit code: 0 if the score of the others
+reaches --least (per cent), else 1.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
-import json
-import os
 import re
 import shutil
 import subprocess
@@ -27,6 +26,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
+from tests.harness.mutations import Lines, Mutant, draw
 from tests.harness.trials import SURVIVED, UNREACHED
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,12 +43,12 @@ class Room:
 
     mutated: str
     tests: str
-    importing: str
+    importing: str = ""
     not_importing: str = "nothing"
 
     def tests_of(self) -> list[str]:
         """The test files of the room."""
-        texts = {file: file.read_text() for file in sorted(ROOT.glob(f"{self.tests}/test_*.py"))}
+        texts = {file: file.read_text() for file in sorted((ROOT / self.tests).rglob("test_*.py"))}
         return [
             str(file.relative_to(ROOT))
             for file, text in texts.items()
@@ -58,74 +58,28 @@ class Room:
 
 
 ROOMS = {
-    "verdicts": Room(
-        "credentials/verdicts/*.py", "tests/credentials", "(credentials.verdicts|tests.harness)"
-    ),
-    "ledger": Room(
-        "credentials/ledger/*.py", "tests/credentials", "credentials.ledger", "credentials.verdicts"
-    ),
+    "verdicts": Room("credentials/verdicts/*", "tests/credentials", "(credentials.verdicts|tests.harness)"),
+    "ledger": Room("credentials/ledger/*", "tests/credentials", "credentials.ledger", "credentials.verdicts"),
     "status": Room(
         "credentials/documents/status.py",
         "tests/credentials",
         "credentials.documents",
         "credentials.verdicts",
     ),
-    "consensus": Room("consensus/*.py", "tests/consensus", "consensus"),
-    "documents": Room(
-        "credentials/documents/*.py", "tests/credentials", "credentials", "credentials.verdicts"
-    ),
-    "peers": Room("node/peers/*.py", "tests/node", "node.peers"),
-    "storage": Room("node/storage/*.py", "tests/node", "node.storage"),
+    "consensus": Room("consensus/*", "tests/consensus"),
+    "documents": Room("credentials/*", "tests/credentials", not_importing="credentials.verdicts"),
+    "node": Room("node/*", "tests/node"),
 }
-ELSEWHERE = Room("*", "tests/[cn]*", "(consensus|credentials|node|tests)")  # consensus, credentials, node
-CHILDREN = "2"  # mutants tried at once
 GATED = ("verdicts", "ledger", "status")  # what `--since` looks at
-
-# Run in the copy with a seed and a number: so many mutants (0: all), {name: [file, unified diff]}. A diff
-# takes 20 ms, a room has thousands of mutants: only what is drawn is compared.
-_GENERATE = """
-import json, random, sys
-from pathlib import Path
-from mutmut import __main__ as m
-from mutmut.mutation.diff_apply import get_diff_for_mutant
-m.set_mutant_under_test("mutant_generation")
-Path("mutants").mkdir(exist_ok=True)
-m.copy_src_dir(); m.copy_also_copy_files(); m.setup_source_paths(); m.store_lines_covered_by_tests()
-m.create_mutants(2)
-paths = {}
-for path in m.walk_mutatable_files():
-    data = m.SourceFileMutationData(path=path)
-    data.load()
-    for name in data.exit_code_by_key:
-        paths[name] = path
-seed, number = map(int, sys.argv[1:])
-names = sorted(paths)
-random.Random(seed).shuffle(names)
-found = {n: [str(paths[n]), get_diff_for_mutant(n, path=paths[n])] for n in names[: number or None]}
-Path("generated.json").write_text(json.dumps(found))
-"""
+ELSEWHERE = tuple(name for name in ROOMS if name not in GATED)
+CHILDREN = "2"  # mutants tried at once
 
 
-@dataclass(frozen=True, slots=True)
-class Mutant:
-    """One change: `function` is dotted, `old` and `new` are the lines without indentation."""
-
-    name: str
-    path: str
-    function: str
-    old: str
-    new: str
-    replaced: tuple[str, ...] = ()  # the lines of `old`
-
-    @classmethod
-    def of(cls, name: str, path: str, diff: str) -> Mutant:
-        """Read what mutmut prints of a mutant."""
-        lines = diff.splitlines()
-        replaced = tuple(x[1:].strip() for x in lines if x.startswith("-") and not x.startswith("---"))
-        new = " ".join(x[1:].strip() for x in lines if x.startswith("+") and not x.startswith("+++"))
-        function = re.sub(r"__mutmut_\d+$", "", name).replace("ǁ", ".")
-        function = re.sub(r"\.x_?\.?(?=[^.]+(\.[^.]+)?$)", ".", function)
-        return cls(name, path, function, " ".join(replaced), new, replaced)
+def room_of(path: str) -> str | None:
+    """The first room that a file belongs to; None if it is not mutated."""
+    if not path.endswith(".py") or any(fnmatch(path, pattern) for pattern in NOT_MUTATED):
+        return None
+    return next((name for name, room in ROOMS.items() if fnmatch(path, room.mutated)), None)
 
 
 def argued(text: str) -> dict[tuple[str, str, str], str]:
@@ -140,45 +94,37 @@ def argued(text: str) -> dict[tuple[str, str, str], str]:
     return found
 
 
-def changed_lines(commit: str, root: Path = ROOT) -> dict[str, set[str]]:
-    """The lines added since a commit in what is mutated, without indentation, by file."""
+def changed_lines(commit: str, root: Path = ROOT) -> dict[str, Lines]:
+    """The numbers of the lines added since a commit in the code, by file."""
     diff = subprocess.run(
-        ["git", "diff", "--unified=0", commit, "--", *SOURCES],
+        ["git", "diff", "--unified=0", "--no-color", commit, "--", *SOURCES],
         cwd=root, capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
-    found: dict[str, set[str]] = {}
+    found: dict[str, set[int]] = {}
     path = ""
     for line in diff.splitlines():
         if line.startswith("+++ "):
             path = line.removeprefix("+++ b/")
-        elif line.startswith("+") and line[1:].strip():
-            found.setdefault(path, set()).add(line[1:].strip())
-    return found
+        elif hunk := re.match(r"@@ -\S+ \+(\d+)(?:,(\d+))? @@", line):
+            first, count = int(hunk[1]), int(hunk[2] or 1)
+            found.setdefault(path, set()).update(range(first, first + count))
+    return {path: frozenset(lines) for path, lines in found.items() if lines}
 
 
-def make_copy(target: Path, only: Sequence[str], never: Sequence[str]) -> None:
-    """A copy of the clone (what git tracks or would), with mutmut told what to mutate."""
+def tracked() -> list[str]:
+    """The files of the clone that git tracks or would."""
     names = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard", "-z"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.split("\0")
-    for name in filter(None, names):
-        if (ROOT / name).is_file():
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, target / name)
-    top = sorted({name.split("/")[0] for name in names if name} - {*SOURCES, "pyproject.toml"})
-    settings = {
-        "source_paths": list(SOURCES),
-        "only_mutate": list(only),
-        "do_not_mutate": [*NOT_MUTATED, *never],
-        "also_copy": top,
-    }
-    table = "\n".join(f"{key} = {json.dumps(value)}" for key, value in settings.items())
-    with (target / "pyproject.toml").open("a") as file:
-        file.write(f"\n[tool.mutmut]\n{table}\n")
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout.split("\0")  # fmt: skip
+    return [name for name in names if name and (ROOT / name).is_file()]
+
+
+def make_copy(target: Path) -> None:
+    """A copy of the clone."""
+    for name in tracked():
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, target / name)
     # Tests that name the place of a clone look for .git.
     subprocess.run(["git", "init", "-q"], cwd=target, check=True)
 
@@ -191,35 +137,26 @@ def reading_code(file: str, root: Path = ROOT) -> list[str]:
     return [f"{file}::{name}" for name in sorted(reading | used) if name.startswith("test_")]
 
 
-def generate(copy: Path, seed: int, number: int) -> list[Mutant]:
-    """So many mutants of the copy (0: all), drawn by the seed."""
-    subprocess.run(
-        [sys.executable, "-c", _GENERATE, str(seed), str(number)],
-        cwd=copy, check=True, stdout=subprocess.DEVNULL,
-    )  # fmt: skip
-    found = json.loads((copy / "generated.json").read_text())
-    return [Mutant.of(name, path, diff) for name, (path, diff) in found.items()]
-
-
 def run(copy: Path, names: Sequence[str], tests: Sequence[str], seconds: float) -> dict[str, int]:
     """Exit code of the tests of each mutant that was tried within the time: see `tests.harness.trials`."""
-    (copy / "asked.txt").write_text("\n".join(names))
+    asked, tried = copy.with_suffix(".asked"), copy.with_suffix(".tried")
+    asked.write_text("\n".join(names))
+    tried.unlink(missing_ok=True)
     deselected = [f"--deselect={test}" for file in tests for test in reading_code(file, copy)]
     ended = subprocess.run(
         [
-            sys.executable, "-m", "tests.harness.trials", "../asked.txt", "../tried.txt",
+            sys.executable, "-m", "tests.harness.trials", str(asked), str(tried),
             str(seconds), CHILDREN, "--rootdir=.", "--hypothesis-profile=mutants", *deselected, *tests,
         ],
-        cwd=copy / "mutants", capture_output=True, text=True, check=False,
+        cwd=copy, capture_output=True, text=True, check=False,
     )  # fmt: skip
-    tried, kept = copy / "tried.txt", FOLDER.parent / "artifacts"
-    kept.mkdir(exist_ok=True)
-    for file in copy.glob("tried.*"):
-        shutil.copy(file, kept / f"mutants-{os.getpid()}{file.suffix}")
     if ended.returncode or not tried.exists():
         raise SystemExit(f"no mutant was tried:\n{(ended.stdout + ended.stderr)[-3_000:]}")
     for test in tried.with_suffix(".failed").read_text().splitlines():
         print(f"left out, as it fails without any mutant: {test}")
+    kept = FOLDER.parent / "artifacts"
+    kept.mkdir(exist_ok=True)
+    shutil.copy(tried, kept / f"mutants-{time.strftime('%H%M%S')}.tried")
     rows = [line.split() for line in tried.read_text().splitlines()]
     return {row[0]: int(row[1]) for row in rows}
 
@@ -243,7 +180,7 @@ def report(mutants: Sequence[Mutant], codes: dict[str, int], why: dict[tuple[str
     ]
     for mutant in open_ones:
         reached = "" if codes[mutant.name] == SURVIVED else "  (no test reaches it)"
-        print(f"survived  {mutant.function} | {mutant.old} | {mutant.new}{reached}")
+        print(f"survived  {mutant.told}{reached}")
     judged = len(codes) - (len(survivors) - len(open_ones))
     killed = judged - len(open_ones)
     score = 100.0 * killed / judged if judged else 100.0
@@ -254,41 +191,60 @@ def report(mutants: Sequence[Mutant], codes: dict[str, int], why: dict[tuple[str
     return score
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the gate; see the module."""
+def try_all(copy: Path, mutants: Sequence[Mutant], until: float) -> dict[str, int]:
+    """Exit codes, room by room, each with its share of the time until then (on the monotonic clock)."""
+    codes: dict[str, int] = {}
+    left = len(mutants)
+    for name, room in ROOMS.items():
+        names = [mutant.name for mutant in mutants if room_of(mutant.path) == name]
+        if names:
+            found = run(copy, names, room.tests_of(), (until - time.monotonic()) * len(names) / left)
+            print(f"{name}: {len(found)} of {len(names)} mutants run", flush=True)
+            codes |= found
+            left -= len(names)
+    return codes
+
+
+def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The options; see the module."""
     parser = argparse.ArgumentParser(prog="python -m tests.harness.mutants")
-    parser.add_argument("--since", help="a file whose first word is a commit: only lines changed since")
-    parser.add_argument("--room", choices=sorted(ROOMS), action="append", help="a whole room")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--since", help="a file whose first word is a commit: only gated lines changed since")
+    what.add_argument("--room", choices=ROOMS, action="append", help="a whole room")
+    what.add_argument("--elsewhere", action="store_true", help="all rooms that are not gated")
     parser.add_argument("--sample", type=int, default=0, help="at most so many, drawn by --seed")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--again", type=Path, help="of those drawn only those this printed report says survived"
+    )
     parser.add_argument(
         "--seconds", type=float, default=86_400, help="stop after so long; what ran is counted"
     )
     parser.add_argument("--least", type=float, default=90.0, help="score in per cent")
-    options = parser.parse_args(arguments)
-    changed = changed_lines(_commit(options.since)) if options.since else {}
-    if options.since:
-        options.room = [name for name in GATED if any(fnmatch(path, ROOMS[name].mutated) for path in changed)]
-        if not options.room:
-            print(f"no line of {', '.join(GATED)} changed since {_commit(options.since)}")
-            return 0
-    rooms = [ROOMS[name] for name in options.room or ()]
-    only = [room.mutated for room in rooms] or [f"{source}/*" for source in SOURCES]
-    if options.since:
-        only = [path for path in changed if any(fnmatch(path, room.mutated) for room in rooms)]
-    tests = sorted({test for room in rooms or [ELSEWHERE] for test in room.tests_of()})
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the gate; see the module."""
+    options = parsed(arguments)
     started = time.monotonic()
+    lines = changed_lines(_commit(options.since)) if options.since else None
+    rooms = options.room or (GATED if options.since else ELSEWHERE)
+    paths = [path for path in (tracked() if lines is None else lines) if room_of(path) in rooms]
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
-        copy = Path(folder)
-        make_copy(copy, only, () if rooms else [ROOMS[name].mutated for name in GATED])
-        chosen = generate(copy, options.seed, 0 if options.since else options.sample)
-        if options.since:
-            chosen = [m for m in chosen if changed[m.path].intersection(m.replaced)]
-        print(f"{len(chosen)} mutants in {len({m.path for m in chosen})} modules chosen")
-        if not chosen:
-            return 0
-        codes = run(copy, [m.name for m in chosen], tests, options.seconds - (time.monotonic() - started))
-        score = report(chosen, codes, argued((FOLDER / "argued.txt").read_text()))
+        copy = Path(folder) / "copy"
+        make_copy(copy)
+        chosen, found = draw(copy, paths, lines, options.seed, options.sample)
+        print(
+            f"{len(chosen)} of {found} mutants in {len(paths)} modules drawn, seed {options.seed}", flush=True
+        )
+        if options.again:
+            survived = set(
+                re.findall(r"^survived  (.*?)(?:  \(no test.*)?$", options.again.read_text(), re.M)
+            )
+            chosen = [mutant for mutant in chosen if mutant.told in survived]
+        codes = try_all(copy, chosen, started + options.seconds)
+    score = report(chosen, codes, argued((FOLDER / "argued.txt").read_text()))
     return 0 if score >= options.least else 1
 
 

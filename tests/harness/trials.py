@@ -2,12 +2,14 @@
 
     python -m tests.harness.trials asked.txt tried.txt SECONDS CHILDREN [pytest's arguments]
 
-The tests are collected once. One fork runs them all and notes which functions each reaches and how long it
-takes; then every mutant has a fork, in which the tests that reach its function run until one fails: first the
-one that killed the last mutant of that function, then the quick ones. A mutant starts from what was imported
-and nothing else: no test's cache, no other mutant's leavings. Results are in the order that was asked for, so
-those that were tried within the time are a sample as the whole was. A line of tried.txt: name, exit code (0
-survived, 1 a test failed, 33 no test reaches it, below 0 the signal that ended it), the test that failed.
+The tests are collected once. As many forks as CHILDREN share them out and note which functions each test
+reaches and how long it takes; then every mutant has a fork, in which the tests that reach its function run
+until one fails: first the one that killed the last mutant of that function, then the quick ones. A mutant
+starts from what was imported and nothing else: no test's cache, no other mutant's leavings. Results are in
+the order that was asked for, so those that were tried within the time are a sample as the whole was.
+
+A line of tried.txt: name, exit code (0 survived, 1 a test failed, 33 no test reaches it, below 0 the signal
+that ended it), seconds, the test that failed; the last of a mutant counts.
 """
 
 from __future__ import annotations
@@ -28,21 +30,29 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from mutmut.mutation.trampoline import set_mutant_under_test
-from mutmut.state import state
+
+from tests.harness import trampoline
 
 SURVIVED, FAILED, UNREACHED = 0, 1, 33
 FAILED_ONE_IN = 50  # so many tests may fail without a mutant (a clock, a load): they are left out and named
 OURS = ("consensus", "credentials", "node", "tests")
 # A mutant that loops for ever is ended; under load a fork has as much processor time as it ever had.
 CPU_TIMES, CPU_S_LEAST, WALL_TIMES, WALL_S_LEAST = 5, 20, 20, 180
-QUICKEST_S, STRONG = 2.0, 4
-TESTS_S_MAX = 40.0  # processor time of the tests of one mutant: what all of them would notice later survives
+LATEST, STRONG = 4, 8  # killers of the same function or module, and of any
+# Processor time of the tests of one mutant: a short while for each, then a long one for those that survived.
+# What all tests would notice later still survives.
+TESTS_S_MAX = (5.0, 60.0)
 MEMORY_BYTES_MAX = 4 << 30
+
+
+def module_of(name: str) -> str:
+    """The module of a mutant."""
+    return name.rpartition(".")[0]
 
 
 def function_of(name: str) -> str:
@@ -55,8 +65,26 @@ class Survey:
     """Which tests reach a function (by number), how long each takes, and which fail without any mutant."""
 
     reaching: dict[str, list[int]] = field(default_factory=dict)
-    seconds: list[float] = field(default_factory=list)
-    failed: list[str] = field(default_factory=list)
+    seconds: dict[int, float] = field(default_factory=dict)
+    failed: list[int] = field(default_factory=list)
+    case: dict[int, int] = field(default_factory=dict)  # the how manieth case of its function a test is
+
+    def add(self, other: Survey) -> None:
+        """Take in the survey of other tests."""
+        self.seconds |= other.seconds
+        self.failed += other.failed
+        for function, numbers in other.reaching.items():
+            self.reaching.setdefault(function, []).extend(numbers)
+
+    def to_json(self) -> str:
+        """One line."""
+        return json.dumps([self.reaching, list(self.seconds.items()), self.failed])
+
+    @classmethod
+    def from_json(cls, line: str) -> Survey:
+        """Read what `to_json` wrote."""
+        reaching, seconds, failed = json.loads(line)
+        return cls(reaching, dict(seconds), failed)
 
 
 def caches() -> list[Any]:
@@ -71,33 +99,34 @@ def shared_fixtures(item: pytest.Item) -> set[str]:
     return {name for name, definitions in found.items() if definitions[-1].scope != "function"}
 
 
-def survey(session: pytest.Session) -> Survey:
-    """Run every test once, without a mutant."""
-    set_mutant_under_test("stats")
-    found, hits = Survey(), defaultdict[str, set[int]](set)
-    by_fixture: dict[tuple[str, str], set[str]] = defaultdict(set)
-    kept = caches()
-    for number, item in enumerate(session.items):
+def survey(session: pytest.Session, numbers: Sequence[int], kept: Sequence[Any]) -> Survey:
+    """Run these tests of one file once, without a mutant; each with these caches empty."""
+    found = Survey()
+    by_fixture: dict[str, set[str]] = defaultdict(set)
+    names: dict[int, set[str]] = {}
+    for number, following in itertools.zip_longest(numbers, numbers[1:]):
         for cache in kept:
             cache.cache_clear()
-        state()._stats.clear()
-        started, failed = time.process_time(), session.testsfailed
-        following = session.items[number + 1] if number + 1 < len(session.items) else None
-        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
-        found.seconds.append(time.process_time() - started)
+        trampoline.reached.clear()
+        trampoline.choose(trampoline.NOTED)
+        item, failed = session.items[number], session.testsfailed
+        started = time.process_time()
+        item.config.hook.pytest_runtest_protocol(
+            item=item, nextitem=None if following is None else session.items[following]
+        )
+        found.seconds[number] = time.process_time() - started
         if session.testsfailed > failed:
-            found.failed.append(item.nodeid)
-        for function in state()._stats:
-            hits[function].add(number)
+            found.failed.append(number)
+        names[number] = set(trampoline.reached)
         for name in shared_fixtures(item):
-            by_fixture[item.nodeid.partition("::")[0], name] |= state()._stats
-    for number, item in enumerate(session.items):
+            by_fixture[name] |= names[number]
+    for number in numbers:
         # Whatever the first test of a shared fixture reached, the fixture may have.
-        for name in shared_fixtures(item):
-            for function in by_fixture[item.nodeid.partition("::")[0], name]:
-                hits[function].add(number)
-    useless = {number for number, item in enumerate(session.items) if item.nodeid in found.failed}
-    found.reaching = {function: sorted(numbers - useless) for function, numbers in hits.items()}
+        for name in shared_fixtures(session.items[number]):
+            names[number] |= by_fixture[name]
+        if number not in found.failed:
+            for function in names[number]:
+                found.reaching.setdefault(function, []).append(number)
     return found
 
 
@@ -112,25 +141,31 @@ def run_until_one_fails(session: pytest.Session, numbers: Sequence[int]) -> int 
     return None
 
 
-def order(
-    numbers: Iterable[int], seconds: Sequence[float], killers: Sequence[int], strong: Sequence[int]
-) -> list[int]:
-    """The tests to run, at most TESTS_S_MAX seconds of them and one at least.
+def order(numbers: Iterable[int], known: Survey, killers: Sequence[int], seconds_max: float) -> list[int]:
+    """The tests to run, at most so many seconds of them and one at least.
 
-    First those that killed a mutant of this function, then the quickest few, then those that killed most
-    mutants of others, then the rest, quick ones first.
+    First those that killed other mutants, then one case of every test before a second of any, the quick ones
+    first.
     """
     reaching = set(numbers)
-    rest = sorted(reaching, key=seconds.__getitem__)
-    spent = itertools.accumulate(seconds[number] for number in rest)
-    quickest = [number for number, until in zip(rest, spent, strict=True) if until <= QUICKEST_S]
-    known = [number for number in killers if number in reaching]
-    proven = [number for number in strong if number in reaching]
-    chosen = list(dict.fromkeys((*known, *quickest, *proven, *rest)))
-    spent = itertools.accumulate(seconds[number] for number in chosen)
+    rest = sorted(reaching, key=lambda n: (known.case.get(n, 0), known.seconds[n]))
+    proven = [n for n in killers if n in reaching and known.seconds[n] <= seconds_max / 2]
+    chosen = list(dict.fromkeys((*proven, *rest)))
+    spent = itertools.accumulate(known.seconds[n] for n in chosen)
     return [
-        n for place, (n, s) in enumerate(zip(chosen, spent, strict=True)) if s <= TESTS_S_MAX or not place
+        n for place, (n, s) in enumerate(zip(chosen, spent, strict=True)) if s <= seconds_max or not place
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A fork that tries a mutant."""
+
+    name: str
+    tests: list[int]
+    told: int  # where it writes the test that failed
+    folder: str
+    started: float
 
 
 @dataclass(slots=True)
@@ -142,9 +177,15 @@ class Trials:
     seconds: float
     children: int
     started: float = field(default_factory=time.monotonic)
-    killers: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    killers: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))  # latest first
     kills: Counter[int] = field(default_factory=Counter)
-    running: dict[int, tuple[str, int, float, str]] = field(default_factory=dict)
+    running: dict[int, Trial] = field(default_factory=dict)
+    codes: dict[str, int] = field(default_factory=dict)
+    run: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))  # the tests of a mutant
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Nobody reads what a test says that fails: it is not made."""
+        config.option.tbstyle = "no"
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
@@ -152,46 +193,80 @@ class Trials:
         if session.testsfailed:
             raise session.Failed(f"{session.testsfailed} errors in collection")
         os.environ["PY_IGNORE_IMPORTMISMATCH"] = "1"
+        kept = caches()  # before the next line, which hides from the collector what there is
         gc.freeze()
-        known = self._surveyed(session)
-        self.tried.with_suffix(".failed").write_text("\n".join(known.failed))
-        if len(known.failed) * FAILED_ONE_IN > len(session.items):
-            raise session.Failed(f"these fail without any mutant: {', '.join(known.failed)}")
-        for name in self.names:
-            if time.monotonic() - self.started > self.seconds:
-                break
-            numbers = known.reaching.get(function_of(name), [])
-            if not numbers:
-                self._write(name, UNREACHED)
-                continue
-            while len(self.running) >= self.children:
+        known = self._surveyed(session, kept)
+        failed = [session.items[number].nodeid for number in known.failed]
+        self.tried.with_suffix(".failed").write_text("\n".join(failed))
+        if len(failed) * FAILED_ONE_IN > len(session.items):
+            raise session.Failed(f"these fail without any mutant: {', '.join(failed)}")
+        for seconds_max in TESTS_S_MAX:
+            for name in self.names:
+                self._try(session, name, known, seconds_max)
+            while self.running:
                 self._reap(session)
-            self._try(session, name, numbers, known)
-        while self.running:
-            self._reap(session)
         return True
 
-    def _surveyed(self, session: pytest.Session) -> Survey:
-        """The survey, of a fork: what it imports and keeps is gone with it."""
+    def _over(self) -> bool:
+        return time.monotonic() - self.started > self.seconds
 
-        path = self.tried.with_suffix(".survey")
-        with path.open("wb") as file:
-            pid = self._fork(lambda: write_all(file.fileno(), survey(session)), 0, 0, tempfile.mkdtemp())
-        _, status = os.waitpid(pid, 0)
-        if status:
-            raise session.Failed(f"the run of all tests ended with {os.waitstatus_to_exitcode(status)}")
-        return Survey(*json.loads(path.read_text()))
+    def _surveyed(self, session: pytest.Session, kept: Sequence[Any]) -> Survey:
+        """The survey, of forks: what they import and keep is gone with them."""
+        files: dict[Path, list[int]] = {}
+        for number, item in enumerate(session.items):
+            files.setdefault(item.path, []).append(number)
+        waiting, filled = os.pipe()  # the next file goes to whoever is free
+        os.write(filled, bytes(range(len(files))))
+        os.close(filled)
+        written = [self.tried.with_suffix(f".survey{child}") for child in range(self.children)]
 
-    def _try(self, session: pytest.Session, name: str, numbers: list[int], known: Survey) -> None:
+        def work(path: Path) -> None:
+            with path.open("w") as file:
+                while place := os.read(waiting, 1):
+                    found = survey(session, list(files.values())[place[0]], kept)
+                    file.write(found.to_json() + "\n")
+
+        folders = [tempfile.mkdtemp() for _ in written]
+        forks = [
+            self._fork(partial(work, path), 0, 0, folder)
+            for path, folder in zip(written, folders, strict=True)
+        ]
+        codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in forks]
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
+        if any(codes):
+            raise session.Failed(f"the run of all tests ended with {codes}")
+        known = Survey()
+        for line in "".join(path.read_text() for path in written).splitlines():
+            known.add(Survey.from_json(line))
+        cases = Counter[str]()
+        for number, item in enumerate(session.items):
+            test = item.nodeid.partition("[")[0]
+            known.case[number] = cases[test]
+            cases[test] += 1
+        return known
+
+    def _try(self, session: pytest.Session, name: str, known: Survey, seconds_max: float) -> None:
+        """Try a mutant with the tests that it has not survived yet, once a child is free."""
+        while len(self.running) >= self.children:
+            self._reap(session)
+        if self._over() or self.codes.get(name, SURVIVED) != SURVIVED:
+            return
         function = function_of(name)
+        reaching = known.reaching.get(function, [])
+        if not reaching:
+            self._write(name, UNREACHED)
         strong = [number for number, _ in self.kills.most_common(STRONG)]
-        tests = order(numbers, known.seconds, self.killers[function], strong)
+        killers = [*self.killers[function], *self.killers[module_of(name)], *strong]
+        tests = order(set(reaching) - self.run[name], known, killers, seconds_max)
+        if not tests:
+            return
         seconds = sum(known.seconds[number] for number in tests)
         reader, writer = os.pipe()
         folder = tempfile.mkdtemp(prefix="trial-")
 
         def work() -> None:
-            set_mutant_under_test(name)
+            trampoline.choose(name)
             killer = run_until_one_fails(session, tests)
             if killer is not None:
                 os.write(writer, str(killer).encode())
@@ -201,7 +276,7 @@ class Trials:
             work, CPU_S_LEAST + int(CPU_TIMES * seconds), WALL_S_LEAST + int(WALL_TIMES * seconds), folder
         )
         os.close(writer)
-        self.running[pid] = (name, reader, time.monotonic(), folder)
+        self.running[pid] = Trial(name, tests, reader, folder, time.monotonic())
 
     def _fork(self, work: Callable[[], None], cpu_s: int, wall_s: int, folder: str) -> int:
         pid = os.fork()
@@ -227,31 +302,38 @@ class Trials:
             os._exit(status)
 
     def _reap(self, session: pytest.Session) -> None:
-        pid, status = os.wait()
+        """Take the result of a trial that ended; of those that run when the time is over there is none."""
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        stopped = pid == 0 and self._over()
+        if pid == 0 and not stopped:
+            time.sleep(0.005)
+            return
+        if stopped:
+            pid = next(iter(self.running))
         if pid not in self.running:
             return
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(pid, signal.SIGKILL)  # what its tests started
-        name, reader, _, folder = self.running.pop(pid)
-        told = os.read(reader, 100).decode()
-        os.close(reader)
-        shutil.rmtree(folder, ignore_errors=True)
+            os.killpg(pid, signal.SIGKILL)  # a trial that is stopped, or what its tests started
+        trial = self.running.pop(pid)
+        told = os.read(trial.told, 100).decode()
+        os.close(trial.told)
+        shutil.rmtree(trial.folder, ignore_errors=True)
+        if stopped:
+            os.waitpid(pid, 0)
+            return
         if told:
             self.kills[int(told)] += 1
-            killers = self.killers[function_of(name)]
-            killers[:] = [int(told), *(n for n in killers if n != int(told))][:3]
-        self._write(name, os.waitstatus_to_exitcode(status), session.items[int(told)].nodeid if told else "")
+            for of in (function_of(trial.name), module_of(trial.name)):
+                self.killers[of] = list(dict.fromkeys((int(told), *self.killers[of])))[:LATEST]
+        self.run[trial.name].update(trial.tests)
+        killer = session.items[int(told)].nodeid if told else ""
+        seconds = time.monotonic() - trial.started
+        self._write(trial.name, os.waitstatus_to_exitcode(status), seconds, killer)
 
-    def _write(self, name: str, code: int, killer: str = "") -> None:
+    def _write(self, name: str, code: int, seconds: float = 0, killer: str = "") -> None:
+        self.codes[name] = code
         with self.tried.open("a") as file:
-            file.write(f"{name} {code} {killer}\n")
-
-
-def write_all(pipe: int, found: Survey) -> None:
-    """Hand a survey over."""
-    data = json.dumps([found.reaching, found.seconds, found.failed]).encode()
-    while data:
-        data = data[os.write(pipe, data) :]
+            file.write(f"{name} {code} {seconds:.2f} {killer}\n")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -260,6 +342,7 @@ def main(arguments: Sequence[str]) -> int:
     names = Path(asked).read_text().split()
     trials = Trials(names, Path(tried), float(seconds), int(children))
     options = ["-o", "addopts=", "-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    options += ["--assert=plain", "-s"]
     return int(pytest.main([*options, *others], plugins=[trials]))
 
 

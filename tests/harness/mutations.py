@@ -1,0 +1,138 @@
+"""The mutants of a copy of the clone: mutmut finds them, those that are drawn are written into the copy.
+
+Only what is drawn is written, so that a call of any other function costs what it always does, and a draw from
+thousands takes no longer than reading the code.
+"""
+
+from __future__ import annotations
+
+import ast
+import multiprocessing
+import random
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import unified_diff
+from pathlib import Path
+
+import libcst
+from mutmut.mutation.file_mutation import Mutation, combine_mutations_to_source, create_mutations
+
+THEIRS = "from mutmut.mutation.trampoline import wrap_in_trampoline as _mutmut_mutated, MutantDict"
+OURS = "from tests.harness.trampoline import mutated as _mutmut_mutated, MutantDict"
+PROCESSES = 2
+
+Lines = frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """One change: `function` is dotted, `old` and `new` are the lines without indentation."""
+
+    name: str
+    path: str
+    function: str
+    old: str
+    new: str
+
+    @property
+    def told(self) -> str:
+        """As a survivor is printed, and as a row of `argued.txt` begins."""
+        return f"{self.function} | {self.old} | {self.new}"
+
+    @classmethod
+    def of(cls, name: str, path: str, written: Sequence[str], mutated: Sequence[str]) -> Mutant:
+        """From the name that mutmut gives, and the lines of a function before and after."""
+        diff = list(unified_diff(written, mutated, n=0, lineterm=""))[2:]
+        old = " ".join(line[1:].strip() for line in diff if line.startswith("-"))
+        new = " ".join(line[1:].strip() for line in diff if line.startswith("+"))
+        function = re.sub(r"__mutmut_\d+$", "", name).replace("ǁ", ".")
+        function = re.sub(r"\.x_?\.?(?=[^.]+(\.[^.]+)?$)", ".", function)
+        return cls(name, path, function, old, new)
+
+
+def whole_statements(code: str, lines: Lines) -> Lines:
+    """These lines and the others of their statements: of a statement with a body only its head."""
+    found = set(lines)
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.stmt) and node.end_lineno is not None:
+            body = getattr(node, "body", None)
+            end = body[0].lineno - 1 if body else node.end_lineno
+            whole = range(node.lineno, max(end, node.lineno) + 1)
+            if lines.intersection(whole):
+                found.update(whole)
+    return frozenset(found)
+
+
+def draw(
+    copy: Path, paths: Sequence[str], lines: Mapping[str, Lines] | None, seed: int, number: int
+) -> tuple[list[Mutant], int]:
+    """Write so many mutants (0: all) of these files into the copy, drawn by the seed; and how many there are.
+
+    With `lines` only those that change one of them. They come in the order in which they were drawn.
+    """
+    of_file = [(copy, path, lines[path] if lines is not None else None) for path in sorted(paths)]
+    with multiprocessing.get_context("fork").Pool(PROCESSES) as pool:
+        counts = pool.starmap(_count, of_file, chunksize=1)
+        all_of_them = [(place, n) for place, count in enumerate(counts) for n in range(count)]
+        random.Random(seed).shuffle(all_of_them)
+        drawn = all_of_them[: number or None]
+        chosen: dict[int, list[int]] = {}
+        for place, n in drawn:
+            chosen.setdefault(place, []).append(n)
+        written = pool.starmap(_write, [(*of_file[p], sorted(ns)) for p, ns in chosen.items()], chunksize=1)
+    mutants = {
+        (place, n): mutant
+        for (place, numbers), of_one in zip(chosen.items(), written, strict=True)
+        for n, mutant in zip(sorted(numbers), of_one, strict=True)
+    }
+    return [mutants[key] for key in drawn], len(all_of_them)
+
+
+def _found(
+    code: str, path: str, lines: Lines | None
+) -> tuple[libcst.Module, list[Mutation], set[str], set[str]]:
+    """All mutations of functions and methods, function by function; mutmut leaves out the others."""
+    module, mutations, classes, functions = create_mutations(
+        path, code, None if lines is None else set(whole_statements(code, lines))
+    )
+    grouped: dict[libcst.FunctionDef, list[Mutation]] = {f: [] for f in _functions(module)}
+    for mutation in mutations:
+        function = mutation.contained_by_top_level_function
+        if isinstance(function, libcst.FunctionDef) and function in grouped:
+            grouped[function].append(mutation)
+    return module, [m for of_function in grouped.values() for m in of_function], classes, functions
+
+
+def _functions(module: libcst.Module) -> Iterator[libcst.FunctionDef]:
+    """Functions and methods in the order in which mutmut writes their mutants."""
+    for statement in module.body:
+        if isinstance(statement, libcst.FunctionDef):
+            yield statement
+        elif isinstance(statement, libcst.ClassDef) and isinstance(statement.body, libcst.IndentedBlock):
+            yield from (m for m in statement.body.body if isinstance(m, libcst.FunctionDef))
+
+
+def _count(copy: Path, path: str, lines: Lines | None) -> int:
+    return len(_found((copy / path).read_text(), path, lines)[1])
+
+
+def _write(copy: Path, path: str, lines: Lines | None, chosen: Sequence[int]) -> list[Mutant]:
+    """Put the chosen mutants into the file of the copy, beside what was written."""
+    module, mutations, classes, functions = _found((copy / path).read_text(), path, lines)
+    file = combine_mutations_to_source(module, [mutations[n] for n in chosen], classes, functions)
+    assert THEIRS in file.code, f"mutmut wrote no trampoline into {path}"
+    (copy / path).write_text(file.code.replace(THEIRS, OURS))
+    compile(file.code, path, "exec", dont_inherit=True)
+    text = file.code.splitlines()
+
+    def body(name: str) -> list[str]:
+        span = file.line_span_by_function_name[name]
+        plain = re.sub(r"^x(_|ǁ.+ǁ)|__mutmut_\w+$", "", name)
+        return [line.replace(name, plain) for line in text[span.start - 1 : span.end]]
+
+    dotted = path.removesuffix(".py").replace("/", ".")
+    return [
+        Mutant.of(f"{dotted}.{name}", path, body(re.sub(r"\d+$", "orig", name)), body(name))
+        for name in file.mutant_names
+    ]

@@ -1,0 +1,64 @@
+"""Where a call of a mutated function goes: to what was written, or to the mutant that is tried.
+
+mutmut's own trampoline asks the environment at every call, which slows a run of the tests down. Here the
+question is asked once: every function keeps where its calls go until `choose` says otherwise.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+MutantDict = dict[str, Callable[..., Any]]
+NOTED = "noted"  # chosen instead of a mutant: the names of the functions that were called go into `reached`
+VARIABLE = "MUTANT_UNDER_TEST"  # a process that a test starts tries the same mutant
+
+reached: set[str] = set()
+_functions: list[_Function] = []
+
+
+def choose(name: str) -> None:
+    """From now on try the mutant `module.function__mutmut_number`, or note what is called."""
+    os.environ[VARIABLE] = name
+    for function in _functions:
+        function.goes_to = function.first
+
+
+class _Function:
+    """One mutated function; `mutants` is filled once its module or class is complete."""
+
+    def __init__(self, module: str, mutants: MutantDict, is_classmethod: bool) -> None:
+        self.module, self.mutants, self.is_classmethod = module, mutants, is_classmethod
+        self.goes_to: Callable[..., Any] = self.first
+        _functions.append(self)
+
+    def first(self, *args: Any, **kwargs: Any) -> Any:
+        """The first call since `choose`: find out where this and all others go."""
+        written = self._by_name("_mutmut_orig")
+        module, _, mutant = os.environ.get(VARIABLE, "").rpartition(".")
+        if mutant == NOTED:
+            reached.add(f"{self.module}.{written.__name__.removesuffix('__mutmut_orig')}")
+        tried = module == self.module and mutant in self.mutants
+        self.goes_to = self._by_name(mutant) if tried else written
+        return self.goes_to(*args, **kwargs)
+
+    def _by_name(self, name: str) -> Any:
+        found = self.mutants[name]
+        return getattr(found, "__func__") if self.is_classmethod else found  # noqa: B009  bound to one class
+
+
+def mutated(mutants: MutantDict, is_classmethod: bool = False) -> Callable[[Callable[..., Any]], Any]:
+    """The decorator that mutmut puts on every function that it mutates."""
+
+    def wrap(written: Callable[..., Any]) -> Callable[..., Any]:
+        function = _Function(written.__module__, mutants, is_classmethod)
+
+        @wraps(written)
+        def called(*args: Any, **kwargs: Any) -> Any:
+            return function.goes_to(*args, **kwargs)
+
+        return called
+
+    return wrap
