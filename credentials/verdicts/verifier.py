@@ -77,8 +77,6 @@ def verify(document: Document | bytes, evidence: Evidence, policy: Policy, at: A
     made = {check.name for check in found.checks}
     # A document alone has no manifest line: what only a line can answer is not asked of it.
     required = frozenset(n for n in policy.required if CHECKS[n] != "manifest" or n in made)
-    if examined is not None and not examined.is_passport:
-        required -= {"completeness", "code_matches_passport", "standing.publication"} - made
     conclusion = conclude(
         found.checks, policy, evidence.network.tables, gaps=bool(battery.gaps), required=required
     )

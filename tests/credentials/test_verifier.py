@@ -6,6 +6,7 @@ import copy
 import json
 import tomllib
 from dataclasses import replace
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from credentials.documents.suites import eddsa
 from credentials.errors import CredentialError
 from credentials.ledger.entries import parse_entry
 from credentials.verdicts import verifier
-from credentials.verdicts.evidence import CHECKS, At, Evidence, LedgerView, Policy
+from credentials.verdicts.evidence import CHECKS, At, Evidence, LedgerView, Missing, MissingReason, Policy
 from credentials.verdicts.verdict import Outcome, Verdict
 from credentials.verdicts.verifier import verify
 from credentials.verdicts.words import ORDER
@@ -229,6 +230,37 @@ def test_rotation_leaves_attested_documents_and_compromise_reaches_back(
     assert (told["verdict"] == "hold") == (expected[0] == "fail")
 
 
+@pytest.mark.parametrize(
+    ("kept", "expected"),
+    [
+        (("credential", "vote", "transport"), ("pass", "ok")),
+        (("credential", "attest"), ("fail", "issuer_key_mismatch")),
+        (("vote", "transport"), ("fail", "issuer_key_mismatch")),
+    ],
+    ids=["one that signs documents", "two that do", "none that does"],
+)
+def test_a_did_without_a_fragment_names_the_only_key_that_signs_documents(
+    kept: tuple[str, ...], expected: tuple[str, str]
+) -> None:
+    """
+    A JWT whose kid is its issuer's DID is of the one key by which the issuer makes statements, if any.
+    """
+    from consensus.cose import SeedSigner
+    from credentials.documents.suites import jose
+
+    w = World()
+    text = code(1)
+    named = SeedSigner(OTHER_MAKER, sha256(f"{OTHER_MAKER}/credential".encode()).digest())
+    plain = {k: v for k, v in w.issue(text, by=OTHER_MAKER).credentials[1].items() if k != "proof"}
+    document = jose.envelop(jose.sign_jwt(plain, named))
+    maker = w.governance.participants[OTHER_MAKER]
+    changed = replace(maker, keys=tuple(key for key in maker.keys if key.role in kept))
+    governance = replace(w.governance, participants={**w.governance.participants, OTHER_MAKER: changed})
+    evidence = w.evidence(text, shown=[document], documents={}, network=w.network(governance=governance))
+
+    assert outcome(judged(w, text, document, evidence), "proof") == expected
+
+
 def test_a_stranger_is_unknown_not_wrong() -> None:
     """
     An issuer that is no participant leaves the document undecided: issuer_unknown.
@@ -363,6 +395,26 @@ def test_an_event_document_is_checked_against_its_own_record() -> None:
 
     assert outcome(verdict, "admitted.kind") == ("pass", "ok")
     assert outcome(verdict, "admitted.entry") == ("pass", "ok")
+
+
+def test_a_passport_that_is_not_in_hand_is_not_checked_because_of_its_first_set() -> None:
+    """
+    Beside a document that is no passport, the passport is not checked for the reason of its set 1.
+    """
+    w = World()
+    text = w.new(1)
+    document = next(
+        d for d in w.documents.values() if d["credentialSubject"].get("event") == "battery.exported"
+    )
+    missing = {
+        1: Missing(MissingReason.WITHHELD, MAKER, w.now),
+        2: Missing(MissingReason.NOT_FOUND, MAKER, w.now),
+    }
+
+    verdict = judged(w, text, document, w.evidence(text, shown=[document], documents=missing))
+
+    for name in ("standing.publication", "code_matches_passport", "completeness"):
+        assert outcome(verdict, name) == ("not_checked", "evidence_withheld"), name
 
 
 def test_the_timeline_shows_refused_statements_with_their_winner() -> None:
