@@ -13,8 +13,8 @@ from consensus.application import NotYet, Refusal
 from consensus.merkle import Frontier, leaf_hash
 from credentials.documents.identifiers import Subject
 from credentials.ledger.attestation import Attestation, standing_key
-from credentials.ledger.records import Record
-from credentials.ledger.rules import ACTED_ON, OWN_RECORD, TAKEN_OUT, WENT_WITH_PACK, Context, gives_way
+from credentials.ledger.records import Asset, Record
+from credentials.ledger.rules import OWN_RECORD, TAKEN_OUT, WENT_WITH_PACK, Context, gives_way
 from credentials.ledger.speaking import is_holder
 from credentials.ledger.standing import (
     CHILD,
@@ -95,12 +95,16 @@ def _children(pack: Standing, attestation: Attestation, context: Context) -> lis
     issuer, subjects = attestation.issuer, attestation.referenced_subjects
     shown = pack.children_root is not None and children_root(subjects) == pack.children_root
     found: list[Record] = []
+    vehicles: dict[bytes, Asset] = {}
     for subject in subjects:
         child = context.records.standing(subject)
         own = context.governance.makes(issuer, subject.scheme, subject.namespace, context.at)
         committed = shown and _could_commit(pack, child, context)
-        if (own or committed) and gives_way(child) and child.bound is None:
-            child = Standing(child.subject, facts={OWN_RECORD: context.leaf_index})
+        if own or committed:
+            child = _its_makers(child, vehicles, context)
+        if child.parent is not None and child.parent.key != pack.key:
+            # On an enrolment: of any other child X8 has said so.
+            raise Refusal("X8", f"a child ({subject.namespace}) was taken out of another battery")
         if child.born and not (committed or is_holder(child, issuer, context)):
             raise Refusal("not_responsible", f"a child ({subject.namespace}) is held by {child.holder}")
         if not child.born and not (committed or own):
@@ -114,12 +118,24 @@ def _children(pack: Standing, attestation: Attestation, context: Context) -> lis
             # Its maker sold the pack and with it what is inside: who has the pack has it, and ends it.
             went = {**child.facts, WENT_WITH_PACK: context.leaf_index}
             child = replace(child, holder=issuer, named=(), facts=went)
-        if child.enrolled is not None and committed:
-            # Its maker says that it was in this pack: no enroller's word, which a production unseats (I1).
-            child = replace(child, facts={**child.facts, ACTED_ON: context.leaf_index})
         child = replace(child, parent=was, eu_status=_status_out_of(child, pack), undo=None)
         found.append(child.with_marks(CHILD, *_carried(pack, context)))
-    return found
+    return [*found, *vehicles.values()]
+
+
+def _its_makers(code: Standing, vehicles: dict[bytes, Asset], context: Context) -> Standing:
+    """A code as its maker's act finds it: what a licence alone enrolled gives way, as to a production (I5).
+
+    Also where the enroller said that it is in a vehicle: that record goes with it.
+    """
+    if not gives_way(code):
+        return code
+    if code.bound is not None:
+        asset = context.records.asset(code.bound.asset)
+        asset = vehicles.get(asset.key, asset)
+        left = tuple(pack for pack in asset.installed if pack[0] != code.key)
+        vehicles[asset.key] = replace(asset, installed=left)
+    return Standing(code.subject, facts={OWN_RECORD: context.leaf_index})
 
 
 def _could_commit(pack: Standing, child: Standing, context: Context) -> bool:
@@ -168,12 +184,13 @@ def _successors(old: Standing, attestation: Attestation, context: Context, statu
     """Successors are codes of the author's own; what they were made from is on their record at once (L05)."""
     governance, issuer = context.governance, attestation.issuer
     found: list[Record] = []
+    vehicles: dict[bytes, Asset] = {}
     for subject in attestation.referenced_subjects:
         if not governance.makes(issuer, subject.scheme, subject.namespace, context.at):
             raise Refusal(
                 "not_responsible", f"a successor is a code of {issuer}'s own, not of {subject.namespace}"
             )
-        successor = context.records.standing(subject)
+        successor = _its_makers(context.records.standing(subject), vehicles, context)
         if successor.born and not is_holder(successor, issuer, context):
             raise Refusal(
                 "not_responsible", f"a successor ({subject.namespace}) is held by {successor.holder}"
@@ -189,7 +206,7 @@ def _successors(old: Standing, attestation: Attestation, context: Context, statu
         predecessors = (*successor.predecessors, old.key)
         successor = replace(successor, predecessors=predecessors, eu_status=status, undo=None)
         found.append(successor.with_marks(SECOND_LIFE, *_carried(old, context)))
-    return found
+    return [*found, *vehicles.values()]
 
 
 def _released(before: Standing, after: Standing, context: Context) -> list[Record]:

@@ -6,7 +6,9 @@ import pytest
 
 from consensus.application import Refusal
 from credentials.documents.identifiers import Subject
+from credentials.ledger.attestation import standing_key
 from credentials.ledger.linked_records import children_root
+from credentials.ledger.records import Asset, asset_key
 from tests.credentials.test_routes import CAR, PASSPORT, ends_as, in_use, presented
 from tests.harness.ledger import (
     CN_AUTHORITY,
@@ -24,6 +26,7 @@ from tests.harness.ledger import (
     accreditation,
     battery,
     make_genesis,
+    vehicle,
 )
 
 OWN, SUCCESSOR = battery(31, "ZZ6"), battery(32, "ZZ5")
@@ -55,6 +58,10 @@ def taken_out_of_use(ledger: Ledger, number: int = 1) -> Subject:
 
 def made_into(ledger: Ledger, old: Subject, new: Subject = SUCCESSOR, kind: str = SECOND_LIVES[3]) -> None:
     ledger.run(ledger.countersigned(SECOND_LIFE, kind, old, (MAKER,), references=(new,)))
+
+
+def vehicle_of(ledger: Ledger, car: Subject = CAR) -> Asset:
+    return Asset.decode(ledger.reader.records[asset_key(car)])
 
 
 def voided(ledger: Ledger, subject: Subject) -> None:
@@ -148,7 +155,8 @@ def test_a_module_before_customs_is_nobodys_by_dismantling() -> None:
 def test_enrolling_a_code_inside_a_pack_takes_it_from_nobody() -> None:
     """
     A module that its maker never put on record by itself is enrolled by a rival: who takes the pack apart has
-    it all the same. One that an authority acted on, or that is in a car, stays where it is.
+    it all the same, also where the rival said that it is in a car. One that an authority acted on stays where
+    it is.
     """
     ledger = Ledger()
     module, official, driven = battery(2), battery(3), battery(4)
@@ -161,9 +169,83 @@ def test_enrolling_a_code_inside_a_pack_takes_it_from_nobody() -> None:
     ledger.happen(RECYCLER, "battery.dismantled", pack, references=(module, official, driven))
 
     holders = [ledger.standing(s).holder for s in (module, official, driven)]
-    assert holders == [RECYCLER, WORKSHOP, WORKSHOP]
-    assert ledger.standing(module).facts == {"own_record": leaf, "taken_out": leaf}
+    assert holders == [RECYCLER, WORKSHOP, RECYCLER]
+    for subject in (module, driven):
+        assert ledger.standing(subject).facts == {"own_record": leaf, "taken_out": leaf}
+    assert vehicle_of(ledger).installed == ()
     assert ledger.standing(module).enrolled is None and ledger.standing(official).enrolled is not None
+
+
+def test_two_enrolled_codes_in_one_car_both_leave_it() -> None:
+    """
+    And a third battery in that car, of somebody else, stays in it.
+    """
+    ledger = Ledger()
+    inside = (battery(2), battery(3))
+    for subject in (*inside, battery(9)):
+        ledger.happen(WORKSHOP, "battery.enrolled", subject)
+        ledger.happen(WORKSHOP, "battery.installed", subject, bound_asset=CAR)
+    ledger.happen(RECYCLER, "battery.dismantled", pack_of(ledger, *inside), references=inside)
+
+    assert vehicle_of(ledger).packs == (standing_key(battery(9)),)
+
+
+def test_a_code_inside_a_pack_is_not_made_anew_by_a_detour() -> None:
+    """
+    I1: enrolled and said to be in a car before its pack was taken apart, a module out of waste was its maker's
+    new battery once that produced it.
+    """
+    ledger = Ledger()
+    module = battery(2)
+    ledger.happen(WORKSHOP, "battery.enrolled", module)
+    ledger.happen(WORKSHOP, "battery.installed", module, bound_asset=CAR)
+    pack = pack_of(ledger, module)
+    ledger.happen(RECYCLER, "battery.dismantled", pack, references=(module,))
+
+    assert ends_as(ledger, MAKER, "battery.produced", module) == "X2"
+    standing = ledger.standing(module)
+    assert (standing.eu_status, standing.marks) == ("waste", ("child_of_dismantled",))
+
+
+def test_what_a_stranger_took_an_enrolled_code_out_of_holds_up_nobody() -> None:
+    """
+    I5: a dismantler enrols the code of a module that is inside another's pack and names it a child of its own
+    scrap; whoever takes the real pack apart names it all the same. The dismantler names it no second time.
+    """
+    ledger = Ledger()
+    module, scrap, more = battery(2), battery(41, "ZZ6"), battery(42, "ZZ6")
+    ledger.happen(RECYCLER, "battery.enrolled", module)
+    for own in (scrap, more):
+        ledger.happen(RECYCLER, "battery.produced", own)
+        ledger.happen(RECYCLER, "battery.declared_waste", own)
+    ledger.happen(RECYCLER, "battery.dismantled", scrap, references=(module,))
+
+    assert ends_as(ledger, RECYCLER, "battery.dismantled", more, references=(module,)) == "X8"
+    pack = pack_of(ledger, module)
+    assert ends_as(ledger, RECYCLER, "battery.dismantled", pack, references=(module,)) == "admitted"
+    parent = ledger.standing(module).parent
+    assert parent is not None and parent.key == standing_key(pack)
+
+
+def test_a_rival_that_enrols_the_code_of_a_successor_holds_nobody_up() -> None:
+    """
+    I5: the successor is a code of the operator's own; what a licence alone said of it gives way, a car included.
+    What an authority entered stands.
+    """
+    ledger = Ledger()
+    old, official = taken_out_of_use(ledger), battery(33, "ZZ5")
+    ledger.happen(WORKSHOP, "battery.enrolled", SUCCESSOR)
+    ledger.happen(WORKSHOP, "battery.installed", SUCCESSOR, bound_asset=vehicle(9))
+    ledger.happen(EU_AUTHORITY, "battery.enrolled", official)
+    leaf = ledger.log.size
+
+    with pytest.raises(Refusal, match="is held by"):
+        made_into(ledger, old, official)
+    made_into(ledger, old)
+
+    made = ledger.standing(SUCCESSOR)
+    assert (made.born, made.marks, made.facts) == (False, ("second_life",), {"own_record": leaf})
+    assert made.predecessors == (standing_key(old),) and vehicle_of(ledger, vehicle(9)).packs == ()
 
 
 def test_an_enrolled_code_of_the_dismantlers_own_is_its_to_give() -> None:

@@ -374,8 +374,8 @@ def test_that_an_authority_contested_an_enrolment_outlives_a_correction() -> Non
 
 def test_a_module_that_somebody_enrolled_in_a_car_came_out_of_its_pack() -> None:
     """
-    Its maker committed to it in the pack that was taken apart: produced later it is a child still, and for
-    authorities to decide (I1). Named by an enroller alone, as in the test of voiding above, it is none.
+    Its maker committed to it in the pack that was taken apart: it is a child of that pack, and produced no more
+    (I1). Named by an enroller alone, as in the test of voiding above, it is none.
     """
     ledger = Ledger()
     pack, module = battery(2), battery(1)
@@ -385,10 +385,10 @@ def test_a_module_that_somebody_enrolled_in_a_car_came_out_of_its_pack() -> None
     ledger.happen(MAKER, "battery.declared_waste", pack, parties=(RECYCLER,))
     ledger.happen(RECYCLER, "battery.dismantled", pack, references=(module,))
 
-    ledger.happen(MAKER, "battery.produced", module)
+    assert ends_as(ledger, MAKER, "battery.produced", module) == "X2"
 
     standing = ledger.standing(module)
-    assert standing.contested and standing.parent is not None and "child_of_dismantled" in standing.marks
+    assert standing.parent is not None and "child_of_dismantled" in standing.marks
 
 
 # -- what strangers leave on a record is bounded --------------------------------------------------------
