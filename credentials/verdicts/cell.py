@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from credentials.ledger.standing import LIVE, PARTY, SECOND_LIFE, Setting, Standing
+from credentials.ledger.standing import LIVE, PARTY, PASSPORT_SUSPENDED, SECOND_LIFE, Setting, Standing
 from credentials.verdicts.content import no_passport
 from credentials.verdicts.event_documents import event_members
 from credentials.verdicts.evidence import declaration_text
@@ -72,12 +72,14 @@ def _state(standing: Standing, inquiry: Inquiry) -> str:
 def binding(name: str, standing: Standing, inquiry: Inquiry) -> dict[str, Setting]:
     """What is set under this name for this battery, or for what it was made from or taken out of (I2).
 
-    Neither a new code nor a new passport gets round what an authority set on the old one (D722).
+    Neither a new code nor a new passport gets round what an authority set on the old one (D722). An operator's
+    own pause of the old passport is about that passport, which ended with the old battery (D730).
     """
     found: dict[str, Setting] = {}
-    for one in (*inquiry.relatives(), standing):
-        found.update(one.settings(name))
-    return found
+    for one in inquiry.relatives():
+        kept = one.settings(name).items()
+        found.update({key: s for key, s in kept if s.role or name != PASSPORT_SUSPENDED})
+    return {**found, **standing.settings(name)}
 
 
 def _placed(standing: Standing, inquiry: Inquiry) -> dict[str, Setting]:
@@ -107,7 +109,7 @@ def _publication(standing: Standing, inquiry: Inquiry) -> str:
         return "banned"
     if standing.passport is None:
         return "not_yet" if no_passport(inquiry) == "passport_not_yet_required" else "none"
-    if standing.passport.status == LIVE and binding("suspended", standing, inquiry):
+    if standing.passport.status == LIVE and binding(PASSPORT_SUSPENDED, standing, inquiry):
         return "suspended"  # somebody's suspension stands, whatever became of another's
     return standing.passport.status
 
@@ -185,12 +187,10 @@ def _uses(table: ShownAs, standing: Standing, inquiry: Inquiry) -> Iterator[str]
     yield from (table.use_of.get(mark, "used") for mark in own)
     # D703: leaving the rest out does not pay.
     yield from (table.shown_by[kind] for kind in table.shown_by if record.says(kind))
+    readings = [*(r.attestation.quantities for r in record.shown()), standing.readings]
     # Only what was made as new has to read as new: a second life begins with what is left.
-    if SECOND_LIFE not in standing.marks and table.beyond_new(standing.readings):
-        yield "used"
-    if SECOND_LIFE not in standing.marks and any(
-        table.beyond_new(r.attestation.quantities) for r in record.shown()
-    ):
+    beyond = table.grown(readings) if SECOND_LIFE in standing.marks else any(map(table.beyond_new, readings))
+    if beyond:
         yield "used"
     if len(record.shown_assets(events.get("inVehicle", ()))) > 1:
         yield "used"

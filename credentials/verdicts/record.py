@@ -203,17 +203,22 @@ class Inquiry:
         family = (view.standing, *view.relatives.values())
         return any(key not in view.relatives for one in family for key in kin_of(one))
 
-    def changed_at(self, standing: Standing) -> int | None:
-        """The leaf at which it became another battery; None: what it was made from is not in hand.
+    def changed_at(self, standing: Standing) -> tuple[int, int] | None:
+        """The leaf at which it became another battery, and when that happened; None: not in hand.
 
-        Of waste the latest values are those of the item, whenever they were measured: -1.
+        Of waste the latest values are those of the item, whenever they were measured: (-1, 0). Where a
+        predecessor was an enrolment that gave way to its maker since, from then on (D730).
         """
-        view = self.evidence.ledger
-        if not standing.predecessors:
-            return -1
-        known = [view.relatives.get(key) for key in standing.predecessors] if view is not None else []
-        leaves = [old.lineage.leaf_index for old in known if old is not None and old.lineage is not None]
-        return max(leaves) if leaves and len(leaves) == len(standing.predecessors) else None
+        view, leaf, happened = self.evidence.ledger, -1, 0
+        for key in standing.predecessors:
+            old = view.relatives.get(key) if view is not None else None
+            if old is None:
+                return None
+            if old.lineage is None:
+                leaf = max(leaf, old.facts.get(OWN_RECORD, leaf))
+            else:
+                leaf, happened = max(leaf, old.lineage.leaf_index), max(happened, old.last_event_time)
+        return leaf, happened
 
 
 def live_passport(evidence: Evidence, record: Record) -> Recorded | None:

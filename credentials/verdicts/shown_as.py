@@ -120,6 +120,15 @@ class ShownAs:
             for name, value in quantities.items()
         )
 
+    def grown(self, readings: Iterable[Mapping[str, int]]) -> bool:
+        """True if a count (a quantity that is 0 at first) rose between these by more than testing explains."""
+        told = list(readings)
+        for name, (least, most) in self.readings.items():
+            values = [quantities[name] for quantities in told if name in quantities]
+            if least == 0 and values and max(values) - min(values) > most:
+                return True
+        return False
+
     def _bits(self, cell: Mapping[str, str]) -> Box:
         try:
             return tuple(1 << self.words[axis].index(cell[axis]) for axis in AXES)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -92,6 +92,7 @@ def _check_evidence(found: Findings, inquiry: Inquiry, cell: Cell) -> None:
         document.tell(found, "used_evidence", rule="X19", kind=kind, by=by, **export.place())
         return
     lacking = _lacking(document.members, needed)
+    lacking += _before_its_time(document.members, events["soh"].get(export.attestation.kind), inquiry)
     if lacking:
         found.failed("used_evidence", "used_evidence_missing", rule="X19", lacking=lacking, **export.place())
     else:
@@ -105,6 +106,14 @@ def _lacking(members: Mapping[str, Any], needed: Mapping[str, Any]) -> list[str]
     return lacking + [name for name in needed["positive"] if members.get(name) == 0]
 
 
+def _before_its_time(members: Mapping[str, Any], dated: str | None, inquiry: Inquiry) -> list[str]:
+    """The day of a test that was made before the battery was: no test of this one."""
+    view = inquiry.evidence.ledger
+    produced = view.standing.produced_on if view is not None and view.standing is not None else None
+    day = _day(members.get(dated or ""))
+    return [str(dated)] if produced is not None and day is not None and day < produced else []
+
+
 def _ends_journey(later: Recorded, export: Recorded, inquiry: Inquiry, cell: Cell) -> bool:
     """True if what was stated after the record changes place or use: its test is not of what crosses now."""
     if later.leaf_index <= export.leaf_index:
@@ -114,6 +123,8 @@ def _ends_journey(later: Recorded, export: Recorded, inquiry: Inquiry, cell: Cel
         inquiry.evidence.network.governance,
     )
     kind = later.attestation.kind
+    if later.attestation.quantities.get(events["sohQuantity"]) == 0:
+        return True  # tested again on its way, nothing was left of it
     if kind in events["released"] and governance is not None:
         customs = governance.participant(later.attestation.issuer)
         arrived = customs is not None and customs.jurisdiction == inquiry.policy.jurisdiction
@@ -173,12 +184,16 @@ def _check_soh(found: Findings, events: Mapping[str, Any], inquiry: Inquiry, *, 
 
 def _tested_at(document: EventDocument, recorded: Recorded, events: Mapping[str, Any]) -> int | None:
     """When a test was made, by its document: the day it names, never later than it was told."""
-    day = (document.members or {}).get(events["soh"][recorded.attestation.kind])
+    begins = _day((document.members or {}).get(events["soh"][recorded.attestation.kind]))
+    return None if begins is None else min(begins, recorded.attestation.event_time)
+
+
+def _day(text: object) -> int | None:
+    """The first second of a day (UTC), None for what is none."""
     try:
-        begins = int(datetime.strptime(str(day), "%Y-%m-%d").replace(tzinfo=UTC).timestamp())
+        return int(datetime.strptime(str(text), "%Y-%m-%d").replace(tzinfo=UTC).timestamp())
     except ValueError:
         return None
-    return min(begins, recorded.attestation.event_time)
 
 
 def _check_status_change(found: Findings, cell: Cell, standing: Standing, inquiry: Inquiry) -> None:
@@ -188,8 +203,18 @@ def _check_status_change(found: Findings, cell: Cell, standing: Standing, inquir
         found.inapplicable("status_change_values", eu_status=eu_status)
         return
     changed = inquiry.changed_at(standing)
-    after = [r for r in _measured(inquiry, events) if changed is not None and r.leaf_index > changed]
-    if after:
+    leaf, happened = changed or (0, 0)
+    after = [r for r in _measured(inquiry, events) if changed is not None and r.leaf_index > leaf]
+    if after and (leaf < 0 or _tested_since(happened, after, inquiry, events)):
         found.passed("status_change_values", rule="X20", eu_status=eu_status)
     else:
         found.unknown("status_change_values", "not_held", rule="X20", eu_status=eu_status)
+
+
+def _tested_since(
+    moment: int, measured: Sequence[Recorded], inquiry: Inquiry, events: Mapping[str, Any]
+) -> bool:
+    """True if one of the latest tests was made on the day of this moment or later, by its own document."""
+    latest = measured[: -TESTS_READ_MAX - 1 : -1]
+    days = (_tested_at(event_document(inquiry, r), r, events) for r in latest)
+    return any(day is not None and day + _DAY_S > moment for day in days)

@@ -252,6 +252,51 @@ def test_whose_test_does_not_count_renews_nothing() -> None:
     assert [c["reason"] for c in check(told, "soh")] == ["soh_outdated"]
 
 
+@pytest.mark.parametrize(("day", "good"), [("2026-06-02", False), ("2026-06-03", True)])
+def test_a_record_of_a_test_before_the_battery_was_made_is_none(day: str, good: bool) -> None:
+    """
+    X19: the day of production is on record; what was tested before it is another battery.
+    """
+    w = World()
+    text = used_pack(w)
+    exported(w, text, soh_date=day)
+
+    (told,) = check(judged(w, text, condition="used"), "used_evidence")
+
+    assert told["outcome"] == ("pass" if good else "fail")
+    assert good or told["evidence"]["lacking"] == ["soh_date"]
+
+
+def test_the_record_of_an_enrolled_battery_has_any_day() -> None:
+    """
+    When older stock was made is not on record.
+    """
+    w = World()
+    text = code(1)
+    w.happen(IMPORTER, "battery.enrolled", text, {"ground": "older_stock", "evidence": "E"})
+    exported(w, text, soh_date="2026-06-02")
+
+    (told,) = check(judged(w, text, condition="used"), "used_evidence")
+
+    assert told["outcome"] == "pass"
+
+
+@pytest.mark.parametrize(("soh", "good"), [(0, False), (1, True)])
+def test_a_battery_found_dead_on_its_way_is_not_fully_functional(soh: int, good: bool) -> None:
+    """
+    Annex XIV, 1: its record says that it works; tested again before the border, nothing was left of it.
+    """
+    w = World()
+    text = used_pack(w)
+    exported(w, text)
+    measured(w, text, soh_permille=soh)
+
+    (told,) = check(judged(w, text, condition="used"), "used_evidence")
+
+    assert told["outcome"] == ("pass" if good else "fail")
+    assert good or told["reason"] == "used_evidence_outdated"
+
+
 # -- the change of status (X20) ------------------------------------------------------------------------
 
 
@@ -271,6 +316,69 @@ def test_values_at_a_change_of_status_are_measured_after_it(
 
     assert (check(told, "status_change_values")[0]["outcome"] == "pass") == good
     assert (told["verdict"] in GOOD) == good
+
+
+@pytest.mark.parametrize(("on", "good"), [("2027-01-14", False), ("2027-01-15", True)])
+def test_the_day_of_a_test_after_the_change_is_the_tests(on: str, good: bool) -> None:
+    """
+    X20: tested the day before it became another battery and told afterwards, it has no value of its own yet.
+    """
+    w = World(publishers=(MAKER, SECOND_LIFE))
+    text = second_life_of(w, taken_out(w), code(1, "ZZ5"), on=on)
+
+    told = judged(w, text, condition="second_life")
+
+    assert (told["verdict"] in GOOD) == good
+    assert good or told["reason"] == "not_held"
+
+
+def test_a_test_whose_document_nobody_holds_is_no_value_of_a_second_life() -> None:
+    """
+    I8: whoever keeps the document of a test back keeps its day back.
+    """
+    w = World(publishers=(MAKER, SECOND_LIFE))
+    text = second_life_of(w, taken_out(w), code(1, "ZZ5"))
+    evidence = w.evidence(text, events={})
+
+    told = w.judge(text, condition="second_life", evidence=evidence).as_dict()
+
+    assert check(told, "status_change_values")[0]["outcome"] == "indeterminate"
+
+
+def test_a_successor_outlives_the_enrolment_of_what_it_was_made_from() -> None:
+    """
+    I5: the maker of a code that was enrolled, and made into another, brings the code into being: what was made
+    of it is measured once more and goes on.
+    """
+    w = World(publishers=(MAKER, SECOND_LIFE))
+    text, successor = code(7), code(1, "ZZ5")
+    w.happen(SECOND_LIFE, "battery.enrolled", text, {"ground": "older_stock", "evidence": "E"})
+    second_life_of(w, text, successor)
+    assert judged(w, successor, condition="second_life")["verdict"] in GOOD
+    w.produce(text)
+
+    before = judged(w, successor, condition="second_life")
+    measured(w, successor, soh_permille=890)
+
+    assert (before["verdict"], before["reason"]) == ("undecided", "not_held")
+    assert judged(w, successor, condition="second_life")["verdict"] in GOOD
+
+
+def test_an_operators_pause_of_the_old_passport_is_no_pause_of_the_new() -> None:
+    """
+    D730: who answers for the old battery could hold the new one for good. Its own operator pauses it.
+    """
+    w = World(publishers=(MAKER, SECOND_LIFE))
+    text, successor = taken_out(w), code(1, "ZZ5")
+    about = {"references": (w.passports[text].digest,)}
+    w.happen(MAKER, "passport.suspended", text, {"reason": "x"}, **about)
+    second_life_of(w, text, successor)
+    told = judged(w, successor, condition="second_life")
+
+    assert told["verdict"] in GOOD
+    own = {"references": (w.passports[successor].digest,)}
+    w.happen(SECOND_LIFE, "passport.suspended", successor, {"reason": "x"}, **own)
+    assert shape(judged(w, successor, condition="second_life")) == ("hold", "suspended")
 
 
 @pytest.mark.parametrize(
@@ -325,14 +433,14 @@ def test_a_module_does_not_get_round_the_ban_on_its_pack(kind: str, expected: tu
     assert shape(told) == expected
 
 
-def second_life_of(w: World, text: str, successor: str) -> str:
+def second_life_of(w: World, text: str, successor: str, on: str = "2027-01-15") -> str:
     from tests.credentials.test_used_before import remanufactured
 
     remanufactured(w, text, successor)
     w.produce(successor, by=SECOND_LIFE)
     w.publish(successor, w.issue(successor, by=SECOND_LIFE))
     w.happen(SECOND_LIFE, "battery.sold", successor, {"invoice": "I"}, parties=(WORKSHOP, IMPORTER))
-    measured(w, successor, soh_permille=900)
+    measured(w, successor, on=on, soh_permille=900)
     return successor
 
 

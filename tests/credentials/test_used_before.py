@@ -22,8 +22,8 @@ def made(w: World, serial: int = 1) -> str:
     return text
 
 
-def measured(w: World, text: str, **readings: int) -> bytes:
-    said = {"method": "m", "measured_on": "2027-01-10", **readings}
+def measured(w: World, text: str, on: str = "2027-01-15", **readings: int) -> bytes:
+    said = {"method": "m", "measured_on": on, **readings}
     return w.happen(WORKSHOP, "soh.measured", text, said, quantities=readings)
 
 
@@ -202,6 +202,23 @@ def test_an_honest_second_life_is_measured_and_stays_a_second_life() -> None:
     assert told["verdict"] in GOOD
     assert check(told, "used_evidence")[0]["outcome"] == "not_applicable"
     assert shape(judged(w, text)) == ("hold", "used_sold_as_new")
+
+
+@pytest.mark.parametrize(("cycles", "good"), [(1510, True), (1511, False)])
+def test_a_second_life_that_counted_on_was_in_use(cycles: int, good: bool) -> None:
+    """
+    I6: an installation left out, the count between two tests shows its use: it brings its record. What its
+    health is does not.
+    """
+    w = two_publishers()
+    text = second_life_pack(w)
+    for soh, count in ((900, 1500), (700, cycles)):
+        measured(w, text, soh_permille=soh, cycles=count)
+
+    told = judged(w, text, condition="second_life")
+
+    assert (told["verdict"] in GOOD) == good
+    assert good or shape(told) == ("hold", "used_evidence_missing")
 
 
 def test_a_second_life_that_was_in_use_brings_its_record() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from .law import Act
 from .parties import MAKER
 
-DAY = "2027-01-10"
+DAY = "2027-01-15"
 MADE_DAY, MADE_ON = "2026-06-03", 1_780_444_800  # as every code says, and its first second
 _TEXTS = {
     "category": "ev",

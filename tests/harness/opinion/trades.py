@@ -253,6 +253,52 @@ TRADES = (
         (seen("new"),),
     ),
     Trade(
+        "a passport that is missing at the border, published there",
+        (
+            act(MAKER, "battery.produced"),
+            *DECLARED[2:],
+            act(EU_CUSTOMS, "customs.suspended"),
+            act(MAKER, "passport.published", version=1),
+            act(EU_CUSTOMS, "customs.released"),
+        ),
+        (seen("new"),),
+    ),
+    Trade(
+        "refused for its passport, published, declared again",
+        (
+            act(MAKER, "battery.produced"),
+            *REFUSED[2:],
+            act(MAKER, "passport.published", version=1),
+            act(EU_CUSTOMS, "customs.refusal_lifted"),
+            DECLARED[-1],
+        ),
+        (seen("new"),),
+    ),
+    Trade(
+        "a passport revoked in use, the ban lifted, published anew",
+        (
+            *IN_USE,
+            act(EU_AUTHORITY, "passport.revoked", about_version=1),
+            act(EU_AUTHORITY, "passport.ban_lifted", about_version=1),
+            act(MAKER, "passport.published", version=2),
+        ),
+        (seen("used", **IN_CAR, **INLAND),),
+    ),
+    Trade(
+        "withdrawn by its operator, taken out, published anew",
+        (
+            *TAKEN_OUT,
+            act(MAKER, "passport.revoked", about_version=1),
+            act(MAKER, "passport.published", version=2),
+        ),
+        (seen("used", **INLAND),),
+    ),
+    Trade(
+        "a used battery tested at the border",
+        (*SENT_USED, AGAIN, act(STRANGER, "soh.measured")),
+        (seen("used", declaration=THEIRS),),
+    ),
+    Trade(
         "handed over along a chain of sales",
         (*MADE, act(MAKER, "battery.handed_over", HOLDER, countersigned=(HOLDER,)), DECLARED[-1]),
         (seen("new"),),
