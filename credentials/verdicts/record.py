@@ -98,11 +98,13 @@ class Record:
         unseated = tuple(r for r in admitted if r.leaf_index < since)
         admitted = admitted[len(unseated) :]
         undone, voided = set[bytes](), set[bytes]()
-        for r in admitted:
+        for at, r in enumerate(admitted):
             event = governance.lifecycle.event(r.attestation.kind) if governance else None
             if event is not None and event.effects.undo:
                 undone.update(r.attestation.referenced_digests)
                 voided.update(r.attestation.referenced_digests if event.effects.undo == "void" else ())
+            if event is not None and event.effects.undo == "withdraw":
+                undone.update(_since(r.attestation.referenced_digests[0], admitted[:at]))
         return cls(
             tuple(admitted),
             tuple(refused),
@@ -219,6 +221,15 @@ class Inquiry:
             else:
                 leaf, happened = max(leaf, old.lineage.leaf_index), max(happened, old.last_event_time)
         return leaf, happened
+
+
+def _since(first: bytes, before: Sequence[Recorded]) -> Iterator[bytes]:
+    """What trades said in a row, from the one named on: it is withdrawn with it (`undo.py`).
+
+    Whoever else had said something after it would have ended the row.
+    """
+    digests = [r.attestation.digest for r in before]
+    yield from digests[digests.index(first) :] if first in digests else ()
 
 
 def live_passport(evidence: Evidence, record: Record) -> Recorded | None:

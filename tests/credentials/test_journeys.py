@@ -8,8 +8,16 @@ import pytest
 
 from credentials.ledger.recognition import Effect, Recognition
 from credentials.verdicts.evidence import Missing, MissingReason
+from credentials.verdicts.record import Record
 from tests.credentials.test_shown import GOOD, PRESENTED, VIN, check, judged, shape
-from tests.credentials.test_used_before import CAR, OTHER_VIN, measured, second_life_pack, taken_out
+from tests.credentials.test_used_before import (
+    CAR,
+    OTHER_VIN,
+    measured,
+    remanufactured,
+    second_life_pack,
+    taken_out,
+)
 from tests.harness.border import World, code, subject_of, world
 from tests.harness.ledger import (
     CN_AUTHORITY,
@@ -345,6 +353,35 @@ def test_a_test_whose_document_nobody_holds_is_no_value_of_a_second_life() -> No
     assert check(told, "status_change_values")[0]["outcome"] == "indeterminate"
 
 
+@pytest.mark.parametrize("named", ["the row", "the last"])
+def test_a_test_that_was_withdrawn_with_its_row_is_no_value(named: str) -> None:
+    """
+    I2: an authority takes back all that trades said in a row by naming the first of it; what stood before the row
+    stays, and so does what is said after.
+    """
+    w = World(publishers=(MAKER, SECOND_LIFE))
+    text = code(1, "ZZ5")
+    remanufactured(w, taken_out(w), text)
+    w.produce(text, by=SECOND_LIFE)
+    w.publish(text, w.issue(text, by=SECOND_LIFE))
+    w.happen(SECOND_LIFE, "market.placed", text, {"art_41_checked": True}, parties=(WORKSHOP,))
+    w.happen(WORKSHOP, "battery.installed", text, {"vin": VIN}, bound_asset=subject_of(VIN))
+    w.happen(SECOND_LIFE, "battery.handed_over", text, parties=("eori:DE5",))
+    inside = {"goods": "in_vehicle", "vin": VIN, "policy_name": "recycler", "condition": "second_life"}
+    first = w.happen(WORKSHOP, "battery.maintained", text, {"work": "x"})
+    test = measured(w, text, soh_permille=900)
+
+    w.happen(EU_AUTHORITY, "record.withdrawn", text, references=({"the row": first}.get(named, test),))
+
+    values = check(judged(w, text, **inside), "status_change_values")
+    assert values[0]["outcome"] == "indeterminate"
+    assert set(Record.read(w.view(text), w.governance).taken_back) == (
+        {first, test} if named == "the row" else {test}
+    )
+    measured(w, text, soh_permille=890)
+    assert check(judged(w, text, **inside), "status_change_values")[0]["outcome"] == "pass"
+
+
 def test_a_successor_outlives_the_enrolment_of_what_it_was_made_from() -> None:
     """
     I5: the maker of a code that was enrolled, and made into another, brings the code into being: what was made
@@ -434,8 +471,6 @@ def test_a_module_does_not_get_round_the_ban_on_its_pack(kind: str, expected: tu
 
 
 def second_life_of(w: World, text: str, successor: str, on: str = "2027-01-15") -> str:
-    from tests.credentials.test_used_before import remanufactured
-
     remanufactured(w, text, successor)
     w.produce(successor, by=SECOND_LIFE)
     w.publish(successor, w.issue(successor, by=SECOND_LIFE))
