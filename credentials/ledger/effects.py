@@ -67,7 +67,8 @@ def _axes(standing: Standing, attestation: Attestation, context: Context, voice:
         to["eu_status"] = effects.eu_status
     if effects.bound is not None:
         asset = attestation.bound_asset
-        to["bound"] = Bound(asset, context.leaf_index) if asset and effects.bound == "bind" else None
+        bound = asset and Bound(asset, context.leaf_index, attestation.issuer)
+        to["bound"] = bound if effects.bound == "bind" else None
     keys = tuple(standing_key(subject) for subject in attestation.referenced_subjects)
     if effects.consumes is not None:
         to["lineage"] = Lineage(keys, context.leaf_index, effects.consumes)

@@ -13,8 +13,15 @@ from consensus.application import NotYet, Refusal
 from consensus.merkle import Frontier, leaf_hash
 from credentials.documents.identifiers import Subject
 from credentials.ledger.attestation import Attestation, standing_key
-from credentials.ledger.records import Asset, Record
-from credentials.ledger.rules import OWN_RECORD, TAKEN_OUT, WENT_WITH_PACK, Context, gives_way
+from credentials.ledger.records import Asset, Installed, Record
+from credentials.ledger.rules import (
+    OWN_RECORD,
+    TAKEN_OUT,
+    WENT_WITH_PACK,
+    Context,
+    gives_way,
+    packs_of_one_hand,
+)
 from credentials.ledger.speaking import is_holder
 from credentials.ledger.standing import (
     CHILD,
@@ -75,18 +82,18 @@ def _assets(before: Standing, after: Standing, attestation: Attestation, context
     if before.bound_asset != after.bound_asset:
         if before.bound_asset is not None:
             asset = records.asset(before.bound_asset)
-            left = tuple(pack for pack in asset.installed if pack[0] != before.key)
-            changed[asset.key] = replace(asset, installed=left)
-        if after.bound_asset is not None:
-            asset = records.asset(after.bound_asset)
-            by = attestation.issuer
-            if sum(installer == by for _, installer in asset.installed) >= PACKS_PER_PARTY_MAX:
+            changed[asset.key] = asset.without(before.key)
+        if after.bound is not None:
+            asset, by = records.asset(after.bound.asset), after.bound.by
+            if sum(one.by == by for one in asset.installed) >= PACKS_PER_PARTY_MAX:
                 raise Refusal("X5", f"{by} has {PACKS_PER_PARTY_MAX} batteries in this vehicle already")
-            changed[asset.key] = replace(asset, installed=(*asset.installed, (after.key, by)))
+            # Taking back that it left gives it back as it was installed, by whoever installed it.
+            changed[asset.key] = replace(asset, installed=(*asset.installed, Installed(after.key, by)))
     if attestation.bound_asset is not None and RESTS_ON_ALL_PACKS.intersection(context.event.guards):
         asset = records.asset(attestation.bound_asset)
         asset = changed.get(asset.key, asset)
-        changed[asset.key] = replace(asset, relied_leaf=context.leaf_index)
+        packs = packs_of_one_hand(before, attestation, context)
+        changed[asset.key] = asset.relied_upon(packs, context.leaf_index)
     return list(changed.values())
 
 
@@ -132,9 +139,7 @@ def _its_makers(code: Standing, vehicles: dict[bytes, Asset], context: Context) 
         return code
     if code.bound is not None:
         asset = context.records.asset(code.bound.asset)
-        asset = vehicles.get(asset.key, asset)
-        left = tuple(pack for pack in asset.installed if pack[0] != code.key)
-        vehicles[asset.key] = replace(asset, installed=left)
+        vehicles[asset.key] = vehicles.get(asset.key, asset).without(code.key)
     return Standing(code.subject, facts={OWN_RECORD: context.leaf_index})
 
 

@@ -2,7 +2,7 @@
 
 Values of the map of standings, deterministic CBOR, told apart by their tags:
 
-    ["comity/asset/v2", [scheme, namespace, H], [[standing key, who installed it]], leaf relied upon]
+    ["comity/asset/v3", [scheme, namespace, H], [[standing key, who installed it, leaf relied upon]]]
     ["comity/status-list/v1", issuer, H(list id), {purpose: [seq, digest, attestation, leaf, time]}]
     ["comity/quota/v1", issuer, day, count]
     ["comity/claims/v1", standing key, count, [[issuer, kind, leaf, alert]]]
@@ -14,8 +14,8 @@ Recalls have a file of their own. Keys: `attestation.standing_key(subject)` for 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 from consensus.encoding import encode
@@ -31,7 +31,7 @@ REFUSALS_PER_PARTY_MAX = 2
 CONTESTS_PER_PARTY_MAX = 8
 CLAIM, CONTEST = "claim", "contest"
 
-_ASSET_TAG = "comity/asset/v2"
+_ASSET_TAG = "comity/asset/v3"
 _STATUS_TAG = "comity/status-list/v1"
 _QUOTA_TAG = "comity/quota/v1"
 _CLAIMS_TAG = "comity/claims/v1"
@@ -39,35 +39,60 @@ _SAID_TAG = "comity/said/v1"
 
 
 @dataclass(frozen=True, slots=True)
+class Installed:
+    """A battery in a vehicle: who installed it, and the last record of the vehicle that answered for it."""
+
+    pack: bytes  # standing key
+    by: str
+    relied_leaf: int | None = None  # registered, sold or scrapped with it
+
+
+@dataclass(frozen=True, slots=True)
 class Asset:
-    """A vehicle or other asset: the batteries installed in it and by whom, in order of binding."""
+    """A vehicle or other asset: the batteries installed in it, in order of binding."""
 
     subject: Subject
-    installed: tuple[tuple[bytes, str], ...] = ()
-    relied_leaf: int = -1  # of the last record about the vehicle itself: registered, sold, scrapped
+    installed: tuple[Installed, ...] = ()
 
     @property
     def packs(self) -> tuple[bytes, ...]:
         """The standing keys of the batteries installed in it."""
-        return tuple(key for key, _ in self.installed)
+        return tuple(one.pack for one in self.installed)
 
     @property
     def key(self) -> bytes:
         """Its key in the map of standings."""
         return asset_key(self.subject)
 
+    def of(self, pack: bytes) -> Installed | None:
+        """What is known of this battery in it."""
+        return next((one for one in self.installed if one.pack == pack), None)
+
+    def without(self, pack: bytes) -> Asset:
+        """This vehicle once the battery is out of it."""
+        return replace(self, installed=tuple(one for one in self.installed if one.pack != pack))
+
+    def relied_upon(self, packs: Iterable[bytes], leaf_index: int) -> Asset:
+        """This vehicle after a record about it that answered for these batteries, and for no other."""
+        answered = frozenset(packs)
+        return replace(
+            self,
+            installed=tuple(
+                replace(one, relied_leaf=leaf_index) if one.pack in answered else one
+                for one in self.installed
+            ),
+        )
+
     def encode(self) -> bytes:
         """The value in the map of standings."""
-        installed = [[key, by] for key, by in self.installed]
-        relied = None if self.relied_leaf < 0 else self.relied_leaf
-        return encode([_ASSET_TAG, self.subject.as_list(), installed, relied])
+        installed = [[one.pack, one.by, one.relied_leaf] for one in self.installed]
+        return encode([_ASSET_TAG, self.subject.as_list(), installed])
 
     @classmethod
     def decode(cls, data: bytes) -> Asset:
         """Read what `encode` wrote."""
-        value = tagged(data, _ASSET_TAG, 4)
-        installed = tuple((key, by) for key, by in value[2])
-        return cls(Subject(*value[1]), installed, -1 if value[3] is None else value[3])
+        value = tagged(data, _ASSET_TAG, 3)
+        return cls(Subject(*value[1]), tuple(Installed(*one) for one in value[2]))
 
 
 @dataclass(frozen=True, slots=True)

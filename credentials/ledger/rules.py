@@ -26,7 +26,7 @@ from credentials.ledger.lifecycle import Event
 from credentials.ledger.parties import ANY
 from credentials.ledger.payload import DAY_S
 from credentials.ledger.records import Asset
-from credentials.ledger.standing import LIVE, SUSPENDED, Standing
+from credentials.ledger.standing import LIVE, PRIVATE, SUSPENDED, Standing
 
 LOST = "lost"  # the setting
 PRODUCED, TAKEN_OUT = "produced", "taken_out"  # facts: where a code was brought into being
@@ -135,7 +135,7 @@ def x06_every_pack_present(
     """
     assert attestation.bound_asset is not None, "the table says that this event has a bound asset"
     present = {standing.key, *(standing_key(s) for s in attestation.referenced_subjects)}
-    missing = [key for key in _packs(standing, attestation, context) if key not in present]
+    missing = [key for key in packs_of_one_hand(standing, attestation, context) if key not in present]
     if missing:
         raise NotYet(
             "X6",
@@ -259,7 +259,7 @@ def x21_registered_with_its_batteries(
     """A vehicle is registered or sold when every pack bound to it is produced and has a live passport."""
     assert attestation.bound_asset is not None, "the table says that this event has a bound asset"
     lacking = []
-    for key in _packs(standing, attestation, context):
+    for key in packs_of_one_hand(standing, attestation, context):
         pack = standing if key == standing.key else context.records.standing_at(key)
         if pack is None or pack.producer is None or not pack.live:
             lacking.append(key)
@@ -268,19 +268,21 @@ def x21_registered_with_its_batteries(
     return None
 
 
-def _packs(standing: Standing, attestation: Attestation, context: Context) -> list[bytes]:
+def packs_of_one_hand(standing: Standing, attestation: Attestation, context: Context) -> list[bytes]:
     """The packs of the vehicle that this one answers for: installed by the same party, or of one holder.
 
-    Anybody may bind a battery of its own to a number that it read on a stranger's car: that binds nobody.
+    Anybody may bind a battery of its own to a number that it read on a stranger's car: that binds nobody. Two
+    owners without a node are not one holder.
     """
     assert attestation.bound_asset is not None, "the table says that this event has a bound asset"
     installed = context.records.asset(attestation.bound_asset).installed
-    installers = {by for key, by in installed if key == standing.key}
+    installers = {one.by for one in installed if one.pack == standing.key}
+    holder = standing.holder if standing.holder != PRIVATE else None
     found = []
-    for key, by in installed:
-        pack = standing if key == standing.key else context.records.standing_at(key)
-        if by in installers or (pack is not None and pack.holder == standing.holder):
-            found.append(key)
+    for one in installed:
+        pack = standing if one.pack == standing.key else context.records.standing_at(one.pack)
+        if one.by in installers or (pack is not None and holder is not None and pack.holder == holder):
+            found.append(one.pack)
     return found
 
 

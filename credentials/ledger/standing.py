@@ -72,10 +72,11 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """The vehicle or asset a battery is installed in."""
+    """The vehicle or asset a battery is installed in, and who installed it."""
 
     asset: Subject
     leaf_index: int
+    by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,7 +367,7 @@ def _core_value(s: Standing) -> list[Any]:
         },
         _passport_value(passport) if passport else None,
         [_passport_value(p) for p in s.earlier],
-        [bound.asset.as_list(), bound.leaf_index] if bound else None,
+        [bound.asset.as_list(), bound.leaf_index, bound.by] if bound else None,
         [
             presentation.attestation,
             presentation.issuer,
@@ -414,7 +415,7 @@ def _standing(cls: type[Standing], v: list[Any], undo: Undo | None) -> Standing:
         },
         passport=Passport(*v[11]) if v[11] is not None else None,
         earlier=tuple(Passport(*p) for p in v[12]),
-        bound=Bound(Subject(*v[13][0]), v[13][1]) if v[13] is not None else None,
+        bound=Bound(Subject(*v[13][0]), v[13][1], v[13][2]) if v[13] is not None else None,
         presentation=CustomsPresentation(*v[14]) if v[14] is not None else None,
         production_time=v[15],
         last_event_time=v[16],

@@ -104,12 +104,10 @@ def _require_correctable(
     if undo.admitted_at + context.governance.limits.correction_s_max < context.at:
         raise Refusal("too_late", "the time for a correction by its author is over")
     bound = standing.bound
-    if (
-        bound is not None
-        and bound.leaf_index == undo.leaf_index
-        and context.records.asset(bound.asset).relied_leaf > undo.leaf_index
-    ):
-        raise Refusal("depends", "a record about the vehicle rests on it")
+    if bound is not None and bound.leaf_index == undo.leaf_index:
+        inside = context.records.asset(bound.asset).of(standing.key)
+        if inside is not None and inside.relied_leaf is not None:
+            raise Refusal("depends", "a record about the vehicle rests on it")
 
 
 def _restored(standing: Standing, undo: Undo) -> Standing:

@@ -72,8 +72,8 @@ def _state(standing: Standing, inquiry: Inquiry) -> str:
 def binding(name: str, standing: Standing, inquiry: Inquiry) -> dict[str, Setting]:
     """What is set under this name for this battery, or for what it was made from or taken out of (I2).
 
-    Neither a new code nor a new passport gets round what an authority set on the old one (D722). An operator's
-    own pause of the old passport is about that passport, which ended with the old battery (D730).
+    Neither a new code nor a new passport gets round what an authority set on the old one (D722). What its
+    operator paused is the old passport, which ended with the old battery (D730).
     """
     found: dict[str, Setting] = {}
     for one in inquiry.relatives():

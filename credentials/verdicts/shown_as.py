@@ -121,7 +121,7 @@ class ShownAs:
         )
 
     def grown(self, readings: Iterable[Mapping[str, int]]) -> bool:
-        """True if a count (a quantity that is 0 at first) rose between these by more than testing explains."""
+        """True if a count (a quantity that is 0 at first) rose here by more than testing explains."""
         told = list(readings)
         for name, (least, most) in self.readings.items():
             values = [quantities[name] for quantities in told if name in quantities]

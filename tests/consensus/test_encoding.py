@@ -368,7 +368,7 @@ def _standing(random: Random) -> bytes:
         "jurisdictions": {"placed": {"EU": setting}, "recalled": {"": setting}},
         "passport": passport,
         "earlier": (passport,),
-        "bound": Bound(_subject(random), random.getrandbits(40)),
+        "bound": Bound(_subject(random), random.getrandbits(40), "did:web:car.example"),
         "presentation": CustomsPresentation(digest(32), "x", random.getrandbits(40), "EU", None),
         "lineage": Lineage((digest(32),), random.getrandbits(40), "re-used"),
         "predecessors": (digest(32),),

@@ -36,9 +36,12 @@ from tests.harness.ledger import (
     make_genesis,
     participant,
     set_list,
+    set_list_digest,
+    vehicle,
 )
 
 RECALL = recall_subject("gbt34014", "ZZ1")
+OTHER_CAR = vehicle(2)
 
 
 def last(ledger: Ledger, subject: Subject) -> dict[str, Any]:
@@ -605,6 +608,68 @@ def test_a_strangers_battery_in_my_car_binds_nobody() -> None:
     assert ends_as(ledger, CN_AUTHORITY, "vehicle.registered", mine, bound_asset=CAR) == "admitted"
     ledger.happen(MAKER, "battery.sold", mine, parties=(WORKSHOP,))
     assert ends_as(ledger, WORKSHOP, "vehicle.scrapped", mine, bound_asset=CAR) == "admitted"
+
+
+def sold_car_beside_a_strangers(ledger: Ledger) -> Subject:
+    """A car of an owner without a node; a battery that a stranger sold under its number stands beside it."""
+    mine, theirs = ledger.installed(1, CAR), battery(7, "ZZ6")
+    ledger.happen(MAKER, "vehicle.sold", mine, bound_asset=CAR)
+    ledger.happen(RECYCLER, "battery.produced", theirs)
+    ledger.happen(RECYCLER, "passport.published", theirs, set_list=set_list(7))
+    ledger.happen(RECYCLER, "battery.sold", theirs, parties=(WORKSHOP,))
+    ledger.happen(RECYCLER, "battery.sold", theirs, parties=(RIVAL,))
+    ledger.happen(WORKSHOP, "battery.installed", theirs, bound_asset=CAR)
+    ledger.happen(RIVAL, "vehicle.sold", theirs, bound_asset=CAR)
+    assert ledger.standing(mine).holder == ledger.standing(theirs).holder == PRIVATE
+    ledger.happen(RECYCLER, "passport.revoked", theirs, references=(set_list_digest(set_list(7)),))
+    return mine
+
+
+def test_two_owners_without_a_node_are_not_one_holder() -> None:
+    """
+    I5: a stranger that sells its own battery under a car's number holds up neither registration nor end of it.
+    """
+    ledger = Ledger()
+    mine = sold_car_beside_a_strangers(ledger)
+
+    assert ends_as(ledger, CN_AUTHORITY, "vehicle.registered", mine, bound_asset=CAR) == "admitted"
+    ledger.happen(CN_AUTHORITY, "end_of_life.certified", mine, parties=(WORKSHOP,))
+    assert ends_as(ledger, WORKSHOP, "vehicle.scrapped", mine, bound_asset=CAR) == "admitted"
+
+
+def test_a_mistyped_vehicle_is_corrected_whatever_becomes_of_the_other_battery_there() -> None:
+    """
+    I3: on an installation rests a record that answered for it, not one about a stranger's battery there.
+    """
+    ledger = Ledger()
+    theirs = battery(7, "ZZ6")
+    ledger.happen(RECYCLER, "battery.produced", theirs)
+    ledger.happen(RECYCLER, "passport.published", theirs, set_list=set_list(7))
+    ledger.happen(RECYCLER, "battery.sold", theirs, parties=(WORKSHOP, RIVAL))
+    ledger.happen(WORKSHOP, "battery.installed", theirs, bound_asset=CAR)
+    mine, own = ledger.installed(1, CAR), ledger.installed(2, OTHER_CAR)
+    ledger.happen(RIVAL, "vehicle.sold", theirs, bound_asset=CAR)
+    ledger.happen(CN_AUTHORITY, "vehicle.registered", own, bound_asset=OTHER_CAR)
+    second = ledger.produced(3, published=True)
+    ledger.happen(MAKER, "battery.installed", second, bound_asset=OTHER_CAR)
+
+    assert ends_as(ledger, MAKER, "attestation.corrected", mine, **last(ledger, mine)) == "admitted"
+    ledger.happen(CN_AUTHORITY, "vehicle.registered", own, bound_asset=OTHER_CAR)
+    assert ends_as(ledger, MAKER, "attestation.corrected", second, **last(ledger, second)) == "depends"
+
+
+def test_taking_back_that_a_pack_left_gives_it_back_as_it_was_installed() -> None:
+    """
+    X6: a workshop's replacement, corrected, makes it no other installer: the packs of a car stay of one hand.
+    """
+    ledger = Ledger()
+    one, two = ledger.installed(1, CAR), ledger.installed(2, CAR)
+    ledger.happen(MAKER, "battery.sold", one, parties=(WORKSHOP,))
+    ledger.hand_over(MAKER, two, IMPORTER)
+    ledger.happen(WORKSHOP, "battery.swapped_out", one, bound_asset=CAR)
+    ledger.happen(WORKSHOP, "attestation.corrected", one, **last(ledger, one))
+
+    assert ends_as(ledger, WORKSHOP, "vehicle.scrapped", one, bound_asset=CAR) == "X6"
 
 
 # -- recalls ---------------------------------------------------------------------------------------------

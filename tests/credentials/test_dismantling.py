@@ -192,8 +192,8 @@ def test_two_enrolled_codes_in_one_car_both_leave_it() -> None:
 
 def test_a_code_inside_a_pack_is_not_made_anew_by_a_detour() -> None:
     """
-    I1: enrolled and said to be in a car before its pack was taken apart, a module out of waste was its maker's
-    new battery once that produced it.
+    I1: enrolled and said to be in a car before its pack was taken apart, a module out of waste was new once
+    its maker produced it.
     """
     ledger = Ledger()
     module = battery(2)
@@ -229,8 +229,8 @@ def test_what_a_stranger_took_an_enrolled_code_out_of_holds_up_nobody() -> None:
 
 def test_a_rival_that_enrols_the_code_of_a_successor_holds_nobody_up() -> None:
     """
-    I5: the successor is a code of the operator's own; what a licence alone said of it gives way, a car included.
-    What an authority entered stands.
+    I5: the successor is a code of the operator's own; what a licence alone said of it gives way, a car
+    included. What an authority entered stands.
     """
     ledger = Ledger()
     old, official = taken_out_of_use(ledger), battery(33, "ZZ5")

@@ -14,6 +14,7 @@ from tests.credentials.test_used_before import (
     CAR,
     OTHER_VIN,
     measured,
+    measured_on,
     remanufactured,
     second_life_pack,
     taken_out,
@@ -356,8 +357,8 @@ def test_a_test_whose_document_nobody_holds_is_no_value_of_a_second_life() -> No
 @pytest.mark.parametrize("named", ["the row", "the last"])
 def test_a_test_that_was_withdrawn_with_its_row_is_no_value(named: str) -> None:
     """
-    I2: an authority takes back all that trades said in a row by naming the first of it; what stood before the row
-    stays, and so does what is said after.
+    I2: an authority takes back all that trades said in a row by naming the first of it; what is said after
+    that counts.
     """
     w = World(publishers=(MAKER, SECOND_LIFE))
     text = code(1, "ZZ5")
@@ -384,8 +385,8 @@ def test_a_test_that_was_withdrawn_with_its_row_is_no_value(named: str) -> None:
 
 def test_a_successor_outlives_the_enrolment_of_what_it_was_made_from() -> None:
     """
-    I5: the maker of a code that was enrolled, and made into another, brings the code into being: what was made
-    of it is measured once more and goes on.
+    I5: the maker of a code that was enrolled, and made into another, brings it into being: what was made of
+    it is measured once more and goes on.
     """
     w = World(publishers=(MAKER, SECOND_LIFE))
     text, successor = code(7), code(1, "ZZ5")
@@ -407,14 +408,14 @@ def test_an_operators_pause_of_the_old_passport_is_no_pause_of_the_new() -> None
     """
     w = World(publishers=(MAKER, SECOND_LIFE))
     text, successor = taken_out(w), code(1, "ZZ5")
-    about = {"references": (w.passports[text].digest,)}
-    w.happen(MAKER, "passport.suspended", text, {"reason": "x"}, **about)
+    paused = (w.passports[text].digest,)
+    w.happen(MAKER, "passport.suspended", text, {"reason": "x"}, references=paused)
     second_life_of(w, text, successor)
     told = judged(w, successor, condition="second_life")
 
     assert told["verdict"] in GOOD
-    own = {"references": (w.passports[successor].digest,)}
-    w.happen(SECOND_LIFE, "passport.suspended", successor, {"reason": "x"}, **own)
+    paused = (w.passports[successor].digest,)
+    w.happen(SECOND_LIFE, "passport.suspended", successor, {"reason": "x"}, references=paused)
     assert shape(judged(w, successor, condition="second_life")) == ("hold", "suspended")
 
 
@@ -475,7 +476,7 @@ def second_life_of(w: World, text: str, successor: str, on: str = "2027-01-15") 
     w.produce(successor, by=SECOND_LIFE)
     w.publish(successor, w.issue(successor, by=SECOND_LIFE))
     w.happen(SECOND_LIFE, "battery.sold", successor, {"invoice": "I"}, parties=(WORKSHOP, IMPORTER))
-    measured(w, successor, on=on, soh_permille=900)
+    measured_on(on, w, successor, soh_permille=900)
     return successor
 
 

@@ -22,8 +22,12 @@ def made(w: World, serial: int = 1) -> str:
     return text
 
 
-def measured(w: World, text: str, on: str = "2027-01-15", **readings: int) -> bytes:
-    said = {"method": "m", "measured_on": on, **readings}
+def measured(w: World, text: str, **readings: int) -> bytes:
+    return measured_on("2027-01-15", w, text, **readings)
+
+
+def measured_on(day: str, w: World, text: str, **readings: int) -> bytes:
+    said = {"method": "m", "measured_on": day, **readings}
     return w.happen(WORKSHOP, "soh.measured", text, said, quantities=readings)
 
 
