@@ -627,7 +627,7 @@ def sold_car_beside_a_strangers(ledger: Ledger) -> Subject:
 
 def test_two_owners_without_a_node_are_not_one_holder() -> None:
     """
-    I5: a stranger that sells its own battery under a car's number holds up neither registration nor end of it.
+    I5: a stranger that sells its own battery under a car's number holds up neither its start nor its end.
     """
     ledger = Ledger()
     mine = sold_car_beside_a_strangers(ledger)

@@ -374,8 +374,8 @@ def test_that_an_authority_contested_an_enrolment_outlives_a_correction() -> Non
 
 def test_a_module_that_somebody_enrolled_in_a_car_came_out_of_its_pack() -> None:
     """
-    Its maker committed to it in the pack that was taken apart: it is a child of that pack, and produced no more
-    (I1). Named by an enroller alone, as in the test of voiding above, it is none.
+    Its maker committed to it in the pack that was taken apart: it is a child of that pack, and not produced
+    again (I1). Named by an enroller alone, as in the test of voiding above, it is none.
     """
     ledger = Ledger()
     pack, module = battery(2), battery(1)
