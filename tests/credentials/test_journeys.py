@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -391,7 +392,7 @@ def test_a_successor_outlives_the_enrolment_of_what_it_was_made_from() -> None:
     w = World(publishers=(MAKER, SECOND_LIFE))
     text, successor = code(7), code(1, "ZZ5")
     w.happen(SECOND_LIFE, "battery.enrolled", text, {"ground": "older_stock", "evidence": "E"})
-    second_life_of(w, text, successor)
+    second_life_of(w, text, successor, cosign=())
     assert judged(w, successor, condition="second_life")["verdict"] in GOOD
     w.produce(text)
 
@@ -471,8 +472,10 @@ def test_a_module_does_not_get_round_the_ban_on_its_pack(kind: str, expected: tu
     assert shape(told) == expected
 
 
-def second_life_of(w: World, text: str, successor: str, on: str = "2027-01-15") -> str:
-    remanufactured(w, text, successor)
+def second_life_of(
+    w: World, text: str, successor: str, on: str = "2027-01-15", cosign: Sequence[str] = (MAKER,)
+) -> str:
+    remanufactured(w, text, successor, cosign)
     w.produce(successor, by=SECOND_LIFE)
     w.publish(successor, w.issue(successor, by=SECOND_LIFE))
     w.happen(SECOND_LIFE, "battery.sold", successor, {"invoice": "I"}, parties=(WORKSHOP, IMPORTER))

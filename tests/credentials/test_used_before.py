@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -161,13 +162,13 @@ def taken_out(w: World, serial: int = 1, **members: Any) -> str:
     return text
 
 
-def remanufactured(w: World, text: str, successor: str) -> None:
+def remanufactured(w: World, text: str, successor: str, cosign: Sequence[str] = (MAKER,)) -> None:
     w.happen(
         SECOND_LIFE,
         "second_life.remanufactured",
         text,
         {"successors": [successor], **SECOND},
-        cosign=(MAKER,),
+        cosign=cosign,
         references=(subject_of(successor),),
     )
 
