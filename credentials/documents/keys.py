@@ -53,9 +53,24 @@ KINDS = {
 }
 _KIND_BY_SIZE = {kind.size_bytes: kind for kind in KINDS.values()}
 _BASE58_CHARACTERS_MAX = 256  # decoding takes quadratic time
+_MULTIKEY_CHARACTERS_MAX = 4096  # of kinds that are known by name only; some are large
 _ALPHABET = frozenset("123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz")
-# Beginnings of Multikeys of other kinds: known, not built.
-_OTHER_KINDS = {"z6LS": "X25519", "zQ3s": "secp256k1", "zUC7": "BLS12-381"}
+# Multicodecs of public keys of other kinds: known by name, not built. One that is none of these is no key.
+_OTHER_KINDS = {
+    0xE7: "secp256k1",
+    0xEA: "BLS12-381 (G1)",
+    0xEB: "BLS12-381 (G2)",
+    0xEC: "X25519",
+    0xEE: "BLS12-381",
+    0x1203: "Ed448",
+    0x1204: "X448",
+    0x1205: "RSA",
+    0x1206: "SM2",
+    **dict.fromkeys(range(0x120B, 0x120E), "ML-KEM"),
+    **dict.fromkeys(range(0x1210, 0x1213), "ML-DSA"),
+    **dict.fromkeys(range(0x1220, 0x122C), "SLH-DSA"),
+    0xEB51: "JWK",
+}
 
 _HOST = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.")
 _PATH = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._")
@@ -118,15 +133,33 @@ def multikey_encode(public_key: bytes) -> str:
 
 def multikey_decode(text: str, kinds: Collection[str] = (ED25519,)) -> bytes:
     """Return the public key of a Multikey; a kind that is not among `kinds` is `unsupported_algorithm`."""
-    refused = {kind.beginning: kind.name for kind in KINDS.values() if kind.name not in kinds}
-    for beginning, name in (_OTHER_KINDS | refused).items():
-        if text.startswith(beginning):
-            raise CredentialError("unsupported_algorithm", f"Keys of kind {name} are not supported here.")
-    data = base58btc_decode(text, "publicKeyMultibase")
     for kind in KINDS.values():
-        if data.startswith(kind.multicodec) and len(data) == 2 + kind.size_bytes:
+        if kind.name not in kinds and text.startswith(kind.beginning):
+            raise CredentialError(
+                "unsupported_algorithm", f"Keys of kind {kind.name} are not supported here."
+            )
+    if text.startswith("u"):  # in base64url: the form of larger keys
+        data, own = b64u_decode(text[1:], "publicKeyMultibase"), False
+    else:
+        data = base58btc_decode(text, "publicKeyMultibase", characters_max=_MULTIKEY_CHARACTERS_MAX)
+        own = True
+    for kind in KINDS.values():
+        if own and data.startswith(kind.multicodec) and len(data) == 2 + kind.size_bytes:
             return _require_kind(data[2:], kind.name, kinds)
+    other = _OTHER_KINDS.get(_varint(data))
+    if other is not None:
+        raise CredentialError("unsupported_algorithm", f"Keys of kind {other} are not supported here.")
     _malformed("publicKeyMultibase is no Multikey of a kind known here")
+
+
+def _varint(data: bytes) -> int:
+    """The Multicodec that something begins with (unsigned varint); -1 for none, or nothing after it."""
+    number = 0
+    for place, byte in enumerate(data[:3]):
+        number |= (byte & 0x7F) << 7 * place
+        if byte < 0x80:
+            return number if len(data) > place + 1 and (byte or not place) else -1
+    return -1
 
 
 def jwk_encode(public_key: bytes) -> dict[str, str]:
@@ -214,10 +247,16 @@ def did_key_decode(did: str) -> bytes:
 
 
 def did_web_url(did: str) -> str:
-    """Return where the document of a did:web lies (did:web method, 3.2): nothing is fetched here."""
+    """Return where the document of a did:web lies (did:web method, 3.2): nothing is fetched here.
+
+    Raises CredentialError: `malformed` for what is no did:web, `issuer_unknown` for a lawful one whose host
+    or path is written otherwise than is asked for: DID Core 1.0, 3.1 allows capitals and escapes there.
+    """
     method = "did:web:"
-    if not did.startswith(method) or len(did) > DID_CHARACTERS_MAX:
+    if not did.startswith(method) or parse_did(did) is None:
         raise CredentialError("malformed", f"{shown(did)} is not a did:web.")
+    if len(did) > DID_CHARACTERS_MAX:
+        raise CredentialError("issuer_unknown", f"{shown(did)} is longer than any that is asked for.")
     host, *path = did.removeprefix(method).split(":")
     name, percent, port = host.partition("%3A")
     labels = name.split(".")
@@ -226,9 +265,9 @@ def did_web_url(did: str) -> str:
         or any(not label or label[0] == "-" or label[-1] == "-" or len(label) > 63 for label in labels)
         or (percent and (not port or len(port) > 5 or not _DIGITS.issuperset(port) or int(port) > 65535))
     ):
-        raise CredentialError("malformed", f"{shown(did)} names no host in lower-case ASCII.")
+        raise CredentialError("issuer_unknown", f"{shown(did)} names no host in lower-case ASCII.")
     if any(not part or not _PATH.issuperset(part) or part in (".", "..") for part in path):
-        raise CredentialError("malformed", f"{shown(did)} has a path that is not plain ASCII names.")
+        raise CredentialError("issuer_unknown", f"{shown(did)} has a path that is not plain ASCII names.")
     authority = name + (":" + port if percent else "")
     return f"https://{authority}/{'/'.join(path) if path else '.well-known'}/did.json"
 
@@ -238,7 +277,7 @@ def controller_of(method: str) -> str:
 
     Controlled Identifiers 1.0, 2.2: any URL may name a method; where it has no fragment it is its own.
     """
-    if parse_uri(method) is None or len(method) > DID_CHARACTERS_MAX:
+    if parse_uri(method) is None:
         raise CredentialError("malformed", f"{shown(method)} is not the URL of a key (CID 1.0, 2.2).")
     return method.partition("#")[0]
 
@@ -262,7 +301,7 @@ def require_did(did: str) -> None:
     parts = parse_did(did)
     if parts is not None and parts[0] == "web":
         did_web_url(did)
-    elif parts is not None and parts[0] == "key":
+    elif parts is not None and parts[0] == "key" and ":" not in parts[1]:
         did_key_decode(did)
     elif uri is None or (uri.is_did and parts is None and uri.query is None and "/" not in uri.path):
         raise CredentialError("malformed", f"{shown(did)} is not a DID (DID Core 1.0, 3.1).")

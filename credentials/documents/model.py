@@ -23,8 +23,8 @@ STATUS_BITS_MAX = 8  # of one entry: 256 messages
 
 # XSD 1.1 part 2, 3.4.28 dateTimeStamp, with years of four digits: the ledger's times are of this age.
 _DATE_TIME_STAMP = re.compile(
-    r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.(?P<fraction>[0-9]{1,18}))?"
-    r"(?:(Z)|([+-])([0-9]{2}):([0-9]{2}))"
+    r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.(?P<fraction>[0-9]+))?"
+    r"(?P<zone>(Z)|([+-])([0-9]{2}):([0-9]{2}))?"
 )
 
 
@@ -363,12 +363,13 @@ _LANGUAGE = re.compile("[a-zA-Z]{1,8}(?:-[a-zA-Z0-9]{1,8})*")  # BCP 47, RFC 564
 
 def _date_time(text: object, member: str, version: Version, clause: str) -> int:
     match = _DATE_TIME_STAMP.fullmatch(text) if isinstance(text, str) and len(text) <= 64 else None
-    if match is None:
+    # VCDM 1.1, 4.6 asks for an XSD dateTime, whose zone may be left out: it is read as UTC.
+    if match is None or (match["zone"] is None and version is not V1):
         _refuse(version, member, "must be a dateTimeStamp such as 2027-03-01T00:00:00Z", clause)
     year, month, day, hour, minute, second = (int(part) for part in match.groups()[:6])
     # XSD 1.1 part 2, 3.3.7: 24:00:00 is the first moment of the next day.
     end_of_day = (hour, minute, second, int(match["fraction"] or 0)) == (24, 0, 0, 0)
-    offset_hour, offset_minute = int(match[10] or 0), int(match[11] or 0)
+    offset_hour, offset_minute = int(match[11] or 0), int(match[12] or 0)
     if (
         year == 0
         or not is_calendar_date(year, month, day)
@@ -380,7 +381,7 @@ def _date_time(text: object, member: str, version: Version, clause: str) -> int:
         or (offset_hour == 14 and offset_minute)
     ):
         _refuse(version, member, f"is {match[0]}, which is no date and time", clause)
-    offset = (offset_hour * 60 + offset_minute) * (-60 if match[9] == "-" else 60)
+    offset = (offset_hour * 60 + offset_minute) * (-60 if match[10] == "-" else 60)
     return _days_since_1970(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - offset
 
 

@@ -17,6 +17,7 @@ from credentials.errors import CredentialError
 BITS_MIN = 131_072  # 16 KiB (2.2, herd privacy)
 INFLATED_BYTES_MAX = 32 << 20
 LIST_TYPE = "BitstringStatusListCredential"
+LIST_OF_BITS = "BitstringStatusList"  # the subject's type, alone or in a list (VCDM 2.0, 4.5)
 PURPOSES = ("revocation", "suspension")  # of the lists that are kept here
 
 _GZIP = 16 + zlib.MAX_WBITS
@@ -46,7 +47,7 @@ def make_list_credential(
         "validFrom": valid_from,
         "credentialSubject": {
             "id": f"{list_id}#list",
-            "type": "BitstringStatusList",
+            "type": LIST_OF_BITS,
             "statusPurpose": purpose,
             "encodedList": "u" + b64u(_deflate(bytes(string))),
         },
@@ -114,7 +115,8 @@ class StatusList:
 def read_list(list_credential: Mapping[str, Any]) -> StatusList:
     """Read a list credential whose proof somebody else verifies; raises `status_list_invalid`."""
     view = parse_credential(list_credential)
-    if LIST_TYPE not in view.types or view.subject.get("type") != "BitstringStatusList":
+    kinds = view.subject.get("type")
+    if LIST_TYPE not in view.types or LIST_OF_BITS not in (kinds if isinstance(kinds, list) else [kinds]):
         _refuse(f"The document at the list's address is not a {LIST_TYPE}")
     told = view.subject.get("statusPurpose")
     listed = told if isinstance(told, list) else [told]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-URI_CHARACTERS_MAX = 2048
+URI_CHARACTERS_MAX = 8192  # the did:key of a large key, and again as its fragment
 
 # RFC 3986, appendix A, and `ucschar` of RFC 3987 (private use and non-characters are none).
 _UCS = "\u00a1-\ud7ff\uf900-\ufdcf\ufdf0-\uffef\U00010000-\U000efffd"
@@ -145,6 +145,15 @@ def parse_did(text: object) -> tuple[str, str] | None:
         return None
     match = _DID.fullmatch(text)
     return (match["method"], match["id"]) if match else None
+
+
+def unescaped(text: str) -> str:
+    """`text` with every escape undone (RFC 3986, 2.1); what is no UTF-8 becomes U+FFFD."""
+
+    def some(match: re.Match[str]) -> str:
+        return bytes.fromhex(match[0].replace("%", "")).decode("utf-8", "replace")
+
+    return re.sub(f"(?:{_ESCAPE})+", some, text) if "%" in text else text
 
 
 def _unescaped(text: str) -> str:

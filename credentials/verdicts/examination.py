@@ -38,6 +38,8 @@ ENDING = {"revocation": "revoked", "suspension": "suspended"}
 TELLING = {"message": "status_message", "refresh": "status_refresh"}
 NOT_RAISED = "not_raised"
 MESSAGE_CHARS_MAX = 200
+NO_OBJECT = "The document is not a JSON object."
+IN_AN_ENVELOPE = " A JWT is shown in an envelope: an EnvelopedVerifiableCredential (VCDM 2.0, 4.13)."
 
 
 class Schema(Protocol):
@@ -165,7 +167,9 @@ def _parse(found: Findings, shown: object, age_s: int | None) -> dict[str, Any] 
             tell(found, "parse", error)
             return None
     if not isinstance(document, Mapping):
-        found.failed("parse", "malformed", detail="The document is not a JSON object.")
+        found.failed(
+            "parse", "malformed", detail=NO_OBJECT + (IN_AN_ENVELOPE if isinstance(shown, str) else "")
+        )
         return None
     found.passed("parse", age_s=age_s)
     return dict(document)

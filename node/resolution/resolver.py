@@ -111,9 +111,7 @@ def _error_of(did: str, error: CredentialError) -> str:
         return "invalidDid"
     method, identifier = parts
     if method == "web":
-        if error.code == "issuer_document_invalid":
-            return "invalidDidDocument"
-        return "notFound" if error.code == "issuer_unknown" else "invalidDid"
+        return "invalidDidDocument" if error.code == "issuer_document_invalid" else "invalidDid"
     if method != "key":
         return "methodNotSupported"
     if error.code == "unsupported_algorithm":

@@ -635,3 +635,16 @@ def test_every_code_that_is_raised_has_its_row() -> None:
 
     assert len(codes) > 20
     assert not missing
+
+
+@pytest.mark.parametrize(("shown", "hint"), [("eyJhbGciOiJFZERTQSJ9.e30.AA", True), ([], False), (7, False)])
+def test_what_is_no_object_is_told_and_a_jwt_with_where_it_belongs(shown: Any, hint: bool) -> None:
+    """
+    A JWT by itself is not a document: it is shown in an envelope, and the answer says so.
+    """
+    check = examined(shown)[0]
+
+    detail = str(check.evidence["detail"])
+    assert (check.name, check.outcome, check.reason) == ("parse", Outcome.FAIL, "malformed")
+    assert detail.startswith("The document is not a JSON object.")
+    assert ("EnvelopedVerifiableCredential" in detail) is hint

@@ -120,6 +120,48 @@ def test_multikey_is_strict(text: str) -> None:
     assert caught.value.code == "malformed"
 
 
+def multicodec(code: int) -> bytes:
+    """The unsigned varint of a number."""
+    low, rest = code & 0x7F, code >> 7
+    return bytes([low | 0x80]) + multicodec(rest) if rest else bytes([low])
+
+
+@pytest.mark.parametrize(
+    ("code", "size", "name"),
+    [
+        *((0xE7, 33, "secp256k1"), (0xEA, 48, "BLS12-381"), (0xEB, 96, "BLS12-381"), (0xEC, 32, "X25519")),
+        *((0x1203, 57, "Ed448"), (0x1205, 270, "RSA"), (0x1205, 526, "RSA"), (0x1206, 33, "SM2")),
+        *((0x1210, 1312, "ML-DSA"), (0x1212, 2592, "ML-DSA"), (0xEB51, 90, "JWK"), (0x122B, 64, "SLH-DSA")),
+    ],
+)
+@pytest.mark.parametrize("base", ["z", "u"])
+def test_keys_of_other_kinds_are_not_malformed(code: int, size: int, name: str, base: str) -> None:
+    """
+    A key of a kind that is known and not built is unsupported, whatever its size: nothing is wrong with it.
+    """
+    data = multicodec(code) + b"\x07" * size
+    text = base58btc_encode(data) if base == "z" else "u" + b64u(data)
+
+    for read in (multikey_decode, lambda text: require_did(f"did:key:{text}")):
+        with pytest.raises(CredentialError, match=name) as caught:
+            read(text)
+        assert caught.value.code == "unsupported_algorithm"
+    assert controller_of_proof(f"did:key:{text}#{text}") == f"did:key:{text}"
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\xe7", b"\xe7\x01", b"\xe7\x81", b"\xff" * 9, b"\xe7\x81\x00x", b"\x00x"]
+)
+def test_what_begins_with_no_multicodec_is_no_key(data: bytes) -> None:
+    """
+    A number that is cut, too long, padded, or of nothing that is a key, and one with no key after it.
+    """
+    with pytest.raises(CredentialError) as caught:
+        multikey_decode("u" + b64u(data))
+
+    assert caught.value.code == "malformed"
+
+
 @pytest.mark.parametrize("did", NIST)
 def test_did_key_vectors_nist(did: str) -> None:
     """
@@ -381,6 +423,15 @@ def test_methods_of_proofs(url: str) -> None:
         ("urn:uuid:1b2c3d4e-0000-4000-8000-000000000002", "issuer_unknown"),
         ("did:web:maker.example?versionId=1", "issuer_unknown"),
         ("did:web:maker.example/path", "issuer_unknown"),
+        ("did:web:Maker.Example", "issuer_unknown"),
+        ("did:web:maker.example%3a8443", "issuer_unknown"),
+        ("did:web:my_host.example", "issuer_unknown"),
+        ("did:web:maker.example.", "issuer_unknown"),
+        ("did:web:%5B%3A%3A1%5D", "issuer_unknown"),
+        ("did:web:maker.example:a%20b", "issuer_unknown"),
+        ("did:web:maker.example:..", "issuer_unknown"),
+        ("did:web:" + "a" * 1000, "issuer_unknown"),
+        ("did:key:1.1:z6MkukYtiUsYk67JUPCHNrFe65jkXipRbCHk2krYn2fgf9Hq", "issuer_unknown"),
         ("did:web:", "malformed"),
         ("maker.example", "malformed"),
         ("did:web:a b", "malformed"),

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from credentials.documents.canonical import b64u
-from credentials.documents.model import StatusEntry, parse_credential, parse_date_time
+from credentials.documents.model import CREDENTIALS_V1, StatusEntry, parse_credential, parse_date_time
 from credentials.documents.resources import Resource
 from credentials.documents.uri import is_url
 from credentials.errors import CredentialError
@@ -307,6 +307,23 @@ def test_any_value_in_any_place(member: str, value: Any) -> None:
         parse_credential({**CREDENTIAL, member: value})
     except CredentialError as error:
         assert error.code == "structure_invalid"
+
+
+@pytest.mark.parametrize("fraction", ["", ".5", ".123456789012345678901234567890"])
+def test_a_zone_may_be_left_out_in_the_older_edition_alone(fraction: str) -> None:
+    """
+    VCDM 1.1, 4.6 asks for an XSD dateTime, read as UTC without a zone; 2.0 for one with a zone.
+    """
+    text = f"2027-03-01T00:00:00{fraction}"
+    older = {**CREDENTIAL, "@context": [CREDENTIALS_V1], "issuanceDate": text, "expirationDate": f"{text}Z"}
+    newer = {**CREDENTIAL, "validFrom": text}
+
+    read = parse_credential({name: v for name, v in older.items() if name not in ("validFrom", "validUntil")})
+
+    assert read.valid_from == read.valid_until == 1803859200
+    with pytest.raises(CredentialError, match="validFrom"):
+        parse_credential(newer)
+    assert parse_credential({**newer, "validFrom": f"{text}Z"}).valid_from == 1803859200
 
 
 @given(

@@ -202,10 +202,10 @@ def test_chain_with_a_link_missing(suite: str, place: int) -> None:
         ([FIRST, SECOND], "invalid_signature"),
         (THIRD, "invalid_signature"),
         ("urn:uuid:nowhere", "invalid_signature"),
-        ([], "malformed"),
+        ([], "invalid_signature"),
         ("", "malformed"),
         ([FIRST, FIRST], "malformed"),
-        (None, "malformed"),
+        (None, "invalid_signature"),
         ({"id": FIRST}, "malformed"),
     ],
     ids=["another", "one more", "itself", "missing", "none", "empty", "twice", "null", "object"],
@@ -226,6 +226,23 @@ def test_signing_after_a_missing_proof() -> None:
     """
     with pytest.raises(CredentialError, match="does not have"):
         proven(DOCUMENT, "eddsa-jcs-2022", previousProof="urn:uuid:nowhere")
+
+
+@pytest.mark.parametrize(
+    "name", ["id", "created", "expires", "previousProof", "domain", "challenge", "nonce"]
+)
+@pytest.mark.parametrize("nothing", [None, []])
+def test_a_member_of_a_proof_that_is_null_says_nothing(name: str, nothing: Any) -> None:
+    """
+    Under JCS null and [] are signed as they stand, and are no id, no time and no proof before.
+    """
+    document = proven(DOCUMENT, "eddsa-jcs-2022", **{name: nothing})
+    beside = {**document, "proof": [None, document["proof"]]}
+
+    for shown in (document, beside):
+        assert suites.verify(shown, did_key_decode)[0].expires is None
+    altered = {**document, "proof": {key: v for key, v in document["proof"].items() if key != name}}
+    assert refused(altered) == "invalid_signature"
 
 
 def test_domain_and_challenge() -> None:

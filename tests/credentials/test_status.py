@@ -168,6 +168,23 @@ def test_encoded_list_is_text(text: Any) -> None:
         read_list(document).bits(0)
 
 
+@pytest.mark.parametrize(
+    "kinds", ["BitstringStatusList", ["BitstringStatusList"], ["x:a", "BitstringStatusList"]]
+)
+def test_the_kind_of_a_list_stands_alone_or_among_others(kinds: Any) -> None:
+    """
+    VCDM 2.0, 4.5: a type is one name or a list of names, also of the subject of a status list.
+    """
+    document = make(set_bits=[3])
+    document["credentialSubject"]["type"] = kinds
+
+    assert read_list(document).bits(3) == 1
+    for wrong in ("Bitstring", ["Bitstring"], None, {"BitstringStatusList": 1}):
+        document["credentialSubject"]["type"] = wrong
+        with pytest.raises(CredentialError, match="is not a BitstringStatusListCredential"):
+            read_list(document)
+
+
 def test_other_documents() -> None:
     """
     A credential that is no status list is not read as one.

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
-from credentials.documents.model import CREDENTIALS_V1, parse_date_time
+from credentials.documents.model import CREDENTIALS_V1, V1, V2, Reader, parse_date_time
 from credentials.errors import CredentialError
 
 # Claims of a JWT that are no part of the document (RFC 7519, 4.1; OpenID Connect's nonce; RFC 7800, 3.1).
@@ -53,18 +53,26 @@ def older_document(payload: Mapping[str, Any], claims: Mapping[str, Any]) -> dic
             moment = numeric_date(claims, claim)
             if moment is None:
                 continue
-            told = document.setdefault(member, _date_time(moment))
-            if parse_date_time(told, member, "4.9") != moment:
+            told = _said(document, member, _date_time(moment))
+            if Reader(V1 if v1 else V2).time(document, member) != moment:
                 _refuse(f"{claim} and {member} differ (VC Data Model 1.1, 6.3.1)")
     for claim, member in (("jti", "id"), ("iss", "issuer" if names == ["vc"] else "holder")):
         if claim in claims:
-            told = document.setdefault(member, claims[claim])
+            told = _said(document, member, claims[claim])
             if isinstance(told, dict):
                 document[member] = {"id": claims[claim], **told}
     subject = document.get("credentialSubject")
     if "sub" in claims and isinstance(subject, dict):
-        document["credentialSubject"] = {"id": claims["sub"], **subject}
+        _said(filled := dict(subject), "id", claims["sub"])
+        document["credentialSubject"] = filled
     return document
+
+
+def _said(document: dict[str, Any], member: str, claimed: object) -> Any:
+    """What a member says; where it says nothing (null), what the claim says."""
+    if document.get(member) is None:
+        document[member] = claimed
+    return document[member]
 
 
 def check_claims(claims: Mapping[str, Any], document: Mapping[str, Any], *, presented: bool) -> None:
@@ -103,7 +111,7 @@ def numeric_date(claims: Mapping[str, Any], name: str) -> int | None:
             return parse_date_time(value, name)
         except CredentialError:
             _malformed(f"{name} must be a number of seconds since 1970 (RFC 7519, 2), not a text")
-    if type(value) not in (int, float) or not 0 <= value < 253402300800:  # 9999-12-31
+    if type(value) not in (int, float) or not -62135596800 <= value < 253402300800:  # years 1 to 9999
         _malformed(f"{name} must be a number of seconds since 1970 (RFC 7519, 2)")
     return int(value)
 

@@ -216,7 +216,7 @@ def _verify_one(
         _malformed("a proof on RDF has no other members than those of vc-data-integrity, 2.1")
     created, expires = (
         parse_date_time(proof[name], f"proof.{name}", "4.12; vc-data-integrity, 2.1")
-        if name in proof
+        if _says(proof, name)
         else None
         for name in ("created", "expires")
     )
@@ -260,15 +260,21 @@ def _proofs(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     proofs = document.get("proof")
     if proofs is None or proofs == [None]:
         raise CredentialError("proof_missing", "The document is not signed: it has no proof.")
-    listed = proofs if isinstance(proofs, list) else [proofs]
+    listed = [proof for proof in proofs if proof is not None] if isinstance(proofs, list) else [proofs]
     if not listed or not all(isinstance(proof, dict) and proof for proof in listed):
         _malformed("proof must be an object or a list of objects (vc-data-integrity, 2.1)")
     if len(listed) > PROOFS_MAX:
         _malformed(f"the document has {len(listed)} proofs; at most {PROOFS_MAX} are read")
-    names = [proof["id"] for proof in listed if "id" in proof]
+    names = [proof["id"] for proof in listed if _says(proof, "id")]
     if not all(isinstance(name, str) and name for name in names) or len(set(names)) != len(names):
         _malformed("proof.id must be a URL that no other proof has (vc-data-integrity, 2.1)")
     return listed
+
+
+def _says(proof: Mapping[str, Any], name: str) -> bool:
+    """False for a member that is not there, null or an empty list: signed as it stands, it says nothing."""
+    value = proof.get(name)
+    return value is not None and value != []
 
 
 def _suite_of(proof: Mapping[str, Any], suites: Mapping[str, Suite]) -> Suite:
@@ -284,7 +290,7 @@ def _suite_of(proof: Mapping[str, Any], suites: Mapping[str, Suite]) -> Suite:
 
 def _names(proof: Mapping[str, Any]) -> list[str]:
     """The ids in `previousProof`: a text or a list of texts (vc-data-integrity, 2.1)."""
-    if "previousProof" not in proof:
+    if not _says(proof, "previousProof"):
         return []
     value = proof["previousProof"]
     names = value if isinstance(value, list) else [value]
@@ -299,7 +305,7 @@ def _names(proof: Mapping[str, Any]) -> list[str]:
 
 def _previous(proof: Mapping[str, Any], proofs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """The proofs that `proof` was made after, complete, in the order it names them (4.4, step 3)."""
-    by_id = {other["id"]: other for other in proofs if "id" in other and other is not proof}
+    by_id = {other["id"]: other for other in proofs if _says(other, "id") and other is not proof}
     missing = [name for name in _names(proof) if name not in by_id]
     if missing:
         _invalid(f"The proof comes after the proof {missing[0][:80]!a}, which the document does not have.")

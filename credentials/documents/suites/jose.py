@@ -14,6 +14,8 @@ x5c, x5u) are never looked at. Ed25519 is libsodium's, as everywhere in the netw
 
 from __future__ import annotations
 
+import re
+from base64 import b64decode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NoReturn
@@ -33,7 +35,7 @@ from credentials.documents.suites.claims import (
 )
 from credentials.documents.suites.ecdsa import verify_ecdsa
 from credentials.documents.suites.integrity import KeyOf
-from credentials.documents.uri import parse_uri
+from credentials.documents.uri import parse_uri, unescaped
 from credentials.errors import CredentialError
 
 ENVELOPED_CREDENTIAL = "EnvelopedVerifiableCredential"
@@ -68,10 +70,11 @@ _NO_SIGNATURES = ("none", "HS256", "HS384", "HS512")  # known, and no signature 
 
 _CONTENT: dict[str, str] = {CREDENTIAL_JWT: "vc", PRESENTATION_JWT: "vp"}
 _OTHER_CONTENT: Mapping[str, tuple[str, ...]] = {CREDENTIAL_JWT: ("vp",), PRESENTATION_JWT: ("vc",)}
-_ENVELOPES = {
-    ENVELOPED_CREDENTIAL: ("vc+jwt", "vc+sd-jwt", "vc+cose", "jwt"),
-    ENVELOPED_PRESENTATION: ("vp+jwt", "vp+sd-jwt", "vp+cose", "jwt"),
+_ENVELOPES = {  # what is in them; media types that are none of these may secure one as well
+    ENVELOPED_CREDENTIAL: ("vc+jwt", "jwt"),
+    ENVELOPED_PRESENTATION: ("vp+jwt", "jwt"),
 }
+_MEDIA_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}")  # RFC 6838, 4.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,19 +228,34 @@ def open_envelope(document: object) -> tuple[str, str]:
     if CREDENTIALS_V2 not in (contexts if isinstance(contexts, list) else [contexts]):
         # What further contexts define is of no account: an envelope has no member that they could define.
         _refuse(f"@context of an envelope must include {CREDENTIALS_V2} (VCDM 2.0, 4.13)")
-    if not document.keys() <= {"@context", "type", "id"}:
+    said = {name for name, value in document.items() if value is not None and value != []}
+    if not said <= {"@context", "type", "id"}:
         _refuse("An envelope holds @context, type and id only: other members are signed by nobody")
+    media_type, text = _open_data(url)
+    if media_type in (CREDENTIAL_JWT, PRESENTATION_JWT) and media_type not in _ENVELOPES[kinds[0]]:
+        _refuse(f"The envelope is an {kinds[0]}, what is in it is application/{media_type}")
+    return media_type, text
+
+
+def _open_data(url: object) -> tuple[str, str]:
+    """(media type without "application/", text) of a data: URL (RFC 2397), however it is escaped."""
     scheme, _, rest = url.partition(":") if isinstance(url, str) else ("", "", "")
-    if scheme.lower() != "data":  # a scheme has no case (RFC 3986, 3.1)
-        _refuse("id of an envelope must be a data: URL (VCDM 2.0, 4.13)")
     head, comma, text = rest.partition(",")
-    media_type, semicolon, parameter = head.partition(";")
-    name = media_type.lower().removeprefix("application/")
-    if not comma or not text or name not in _ENVELOPES[kinds[0]] or media_type.lower() == name:
-        _refuse(f"id of an envelope must hold one of {', '.join(_ENVELOPES[kinds[0]])} (vc-jose-cose, 4)")
-    if semicolon and (parameter != "base64" or not name.endswith("+cose")):
-        _refuse("id of an envelope has a parameter that its media type does not know (RFC 2397)")
-    return name, text
+    media_type, *parameters = (unescaped(part) for part in head.split(";"))
+    kind, _, name = media_type.lower().partition("/")
+    # A scheme has no case (RFC 3986, 3.1), and a media type neither (RFC 6838, 4.2).
+    if scheme.lower() != "data" or not comma or not text or kind != "application":
+        _refuse("id of an envelope must be a data: URL of a media type application/... (VCDM 2.0, 4.13)")
+    if not _MEDIA_TYPE.fullmatch(name) or not all("=" in one for one in parameters if one != "base64"):
+        _refuse("id of an envelope names no media type, or has a parameter without a value (RFC 2397)")
+    if name not in MEDIA_TYPES:
+        return name, text
+    if "base64" not in parameters:
+        return name, unescaped(text) if "%" in text else text
+    try:
+        return name, b64decode(unescaped(text), validate=True).decode("ascii")
+    except ValueError as error:
+        raise CredentialError("malformed", "id of an envelope is not base64 (RFC 2397).") from error
 
 
 def verify_envelope(
@@ -301,7 +319,8 @@ def _check_types(header: Mapping[str, Any], media_type: str) -> None:
             continue
         value = header[name]
         told = value.lower().removeprefix("application/") if isinstance(value, str) else ""
-        if not told or (name == "typ" and told != media_type):
+        # vc-jose-cose recommends the type of what is in it; "JWT" says no more than RFC 7519, 5.1 does.
+        if not told or (name == "typ" and told not in (media_type, PLAIN_JWT)):
             _malformed(f"the header {name} must be {media_type if name == 'typ' else 'a media type'}")
         if name == "cty" and (told.partition("+")[0] in _OTHER_CONTENT.get(media_type, ()) or told == "jwt"):
             _malformed(
