@@ -199,6 +199,12 @@ def _office(attestation: Attestation, context: Context, voice: Voice) -> tuple[s
     if not sides:
         raise Refusal("members", f"{office} is no customs participant of this network")
     home = governance.participants[office].jurisdiction
+    if home not in sides and len(sides) > 1:
+        raise Refusal(
+            "jurisdiction_unclear",
+            f"{office} is a customs office of {', '.join(sorted(sides))} and established in none of them: "
+            "name an office of the side where the goods are declared",
+        )
     return office, home if home in sides else min(sides)
 
 

@@ -140,7 +140,8 @@ def _presented(standing: Standing, inquiry: Inquiry, declared: Declared) -> str:
         if elsewhere and declared.asked:
             return ELSEWHERE  # a scan sees as much as a manifest
     else:
-        elsewhere = not _released_here(inquiry)
+        # Where customs released it is where it is, whichever side's office that is established on.
+        elsewhere = standing.place != inquiry.policy.jurisdiction
     if not declared.manifest:
         return "unasked"
     if elsewhere:
@@ -152,19 +153,6 @@ def _presented(standing: Standing, inquiry: Inquiry, declared: Declared) -> str:
         return "unread"
     same = declaration_text(str(members.get("declaration_number"))) == declaration_text(declared.declaration)
     return HERE if same else ELSEWHERE
-
-
-def _released_here(inquiry: Inquiry) -> bool:
-    """True if customs of this jurisdiction released it last."""
-    network = inquiry.evidence.network
-    kinds = network.tables.verdicts.get("events", {}).get("released", ())
-    released = next(reversed(inquiry.record.of_kinds(kinds)), None)
-    customs = (
-        network.governance.participant(released.attestation.issuer)
-        if released and network.governance
-        else None
-    )
-    return customs is not None and customs.jurisdiction == inquiry.policy.jurisdiction
 
 
 def presentation(standing: Standing, inquiry: Inquiry) -> Recorded | None:

@@ -44,7 +44,7 @@ def check_used(found: Findings, cell: Cell | None, inquiry: Inquiry, declared: D
         # D705
         found.unmade(("used_evidence",), "return_not_checked", rule="X19", condition=condition)
     else:
-        _check_evidence(found, inquiry, cell)
+        _check_evidence(found, inquiry, standing, cell)
     _check_soh(found, events, inquiry, applies=crosses)
     _check_status_change(found, cell, standing, inquiry)
 
@@ -66,7 +66,7 @@ def _crosses_as_used(cell: Cell) -> bool:
 # -- the Annex XIV record ------------------------------------------------------------------------------
 
 
-def _check_evidence(found: Findings, inquiry: Inquiry, cell: Cell) -> None:
+def _check_evidence(found: Findings, inquiry: Inquiry, standing: Standing, cell: Cell) -> None:
     """X19: a used battery crosses a border with the Annex XIV record, or is presumed to be waste.
 
     It is the record of this journey: the latest statement of leaving a country, not taken back, and nothing
@@ -81,7 +81,8 @@ def _check_evidence(found: Findings, inquiry: Inquiry, cell: Cell) -> None:
         found.failed("used_evidence", "used_evidence_missing", rule="X19", kind=kind, **told)
         return
     export = border[-1]
-    later = next((r for r in record.shown() if _ends_journey(r, export, inquiry, cell)), None)
+    arrived = cell["direction"] == "import" and standing.place == inquiry.policy.jurisdiction
+    later = next((r for r in record.shown() if _ends_journey(r, export, events, arrived=arrived)), None)
     if later is not None:
         kind = later.attestation.kind
         found.failed("used_evidence", "used_evidence_outdated", rule="X19", kind=kind, **later.place())
@@ -114,22 +115,17 @@ def _before_its_time(members: Mapping[str, Any], dated: str | None, inquiry: Inq
     return [str(dated)] if produced is not None and day is not None and day < produced else []
 
 
-def _ends_journey(later: Recorded, export: Recorded, inquiry: Inquiry, cell: Cell) -> bool:
-    """True if what was stated after the record changes place or use: its test is not of what crosses now."""
+def _ends_journey(later: Recorded, export: Recorded, events: Mapping[str, Any], *, arrived: bool) -> bool:
+    """True if what was stated after the record changes place or use: its test is not of what crosses now.
+
+    `arrived`: it is where it is judged, so that a release since the record was that of its arrival.
+    """
     if later.leaf_index <= export.leaf_index:
         return False
-    events, governance = (
-        inquiry.evidence.network.tables.verdicts["events"],
-        inquiry.evidence.network.governance,
-    )
     kind = later.attestation.kind
     if later.attestation.quantities.get(events["sohQuantity"]) == 0:
         return True  # tested again on its way, nothing was left of it
-    if kind in events["released"] and governance is not None:
-        customs = governance.participant(later.attestation.issuer)
-        arrived = customs is not None and customs.jurisdiction == inquiry.policy.jurisdiction
-        return not (arrived and cell["direction"] == "import")
-    return kind not in events["sameJourney"]
+    return not arrived if kind in events["released"] else kind not in events["sameJourney"]
 
 
 # -- health --------------------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ from node.verdicts.sources import Gathering
 JSON = dict[str, Any]
 LEAVES_AT_ONCE = 2_000
 DESCENDANTS_MAX = 10_000  # of what the leaves of one look are about
-RELEASED = "released"  # the fact, of config/rules/lifecycle.json
+RELEASED = "released"  # the fact and the setting, of config/rules/lifecycle.json
 OPEN_S = 120 * 86_400  # a consignment older than this is not judged again
 
 
@@ -137,7 +137,10 @@ class Watching:
         entry = self._ledger.leaves.at(leaf) if leaf is not None else None
         if entry is None or entry.height <= height:
             return False
-        return self._gathering.side_of(entry) == self._policy.jurisdiction
+        # The side's first release is kept with its leaf: an office may be licensed on several sides.
+        settings = standing.settings(RELEASED) if standing is not None else {}
+        side = next((key for key, first in settings.items() if first.leaf_index == leaf), None)
+        return (side or self._gathering.side_of(entry)) == self._policy.jurisdiction
 
 
 def _came_of(record: bytes) -> tuple[bytes, ...]:

@@ -15,8 +15,16 @@ from credentials.verdicts.manifest import Line
 from credentials.verdicts.readiness import readiness
 from tests.credentials.test_journeys import RECORD, used_pack
 from tests.credentials.test_shown import GOOD, PRESENTED, check, judged, shape
-from tests.harness.border import LAW_DATE, World, claims_of, code, policy
-from tests.harness.ledger import CN_CUSTOMS, CUSTOMS, IMPORTER, MAKER, RIVAL
+from tests.harness.border import LAW_DATE, World, claims_of, code, policy, world
+from tests.harness.ledger import (
+    CN_CUSTOMS,
+    CUSTOMS,
+    IMPORTER,
+    MAKER,
+    RIVAL,
+    accreditation,
+    accreditations,
+)
 
 Spoil = Callable[[World, str], dict[str, Any]]
 
@@ -257,6 +265,23 @@ def test_a_closed_declaration_of_another_side_is_not_this_one() -> None:
 
     assert shape(judged(w, text)) == ("hold", "second_presentation")
     assert judged(here, other)["verdict"] in GOOD
+
+
+def test_a_declaration_was_closed_where_it_was_open_whoevers_office_closed_it() -> None:
+    """
+    An office that is licensed on two sides releases for the side of the declaration, not for its own.
+    """
+
+    def licensed(office: str, side: str) -> World:
+        return world(accreditations=[*accreditations(), accreditation(office, jurisdiction=side)])
+
+    here, there = licensed(CN_CUSTOMS, "EU"), licensed(CUSTOMS, "CN")
+    text, other = here.new(1), presented_in_china(there)
+    here.happen(CN_CUSTOMS, "customs.released", text, {"basis": "registry_check"})
+    there.happen(CUSTOMS, "customs.released", other, {"basis": "registry_check"})
+
+    assert judged(here, text)["verdict"] in GOOD
+    assert shape(judged(there, other)) == ("hold", "second_presentation")
 
 
 def test_an_importer_is_asked_for_what_customs_asks() -> None:

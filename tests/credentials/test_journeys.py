@@ -32,6 +32,8 @@ from tests.harness.ledger import (
     RECYCLER,
     SECOND_LIFE,
     WORKSHOP,
+    accreditation,
+    accreditations,
 )
 
 DAY_S = 86_400
@@ -94,6 +96,20 @@ def test_the_record_covers_the_journey_it_was_made_for() -> None:
     assert elsewhere["evidence"]["kind"] == "customs.released"
     out_again = evidence(w, text, policy_name="authority-cn", direction="export")
     assert out_again["reason"] == "used_evidence_outdated"
+
+
+def test_a_journey_ends_where_the_goods_were_released() -> None:
+    """
+    Whichever side the office that released them is established on.
+    """
+    w = world(accreditations=[*accreditations(), accreditation(CUSTOMS, jurisdiction="CN")])
+    text = used_pack(w)
+    exported(w, text)
+    w.happen(CN_CUSTOMS, "battery.presented", text, PRESENTED)
+    w.happen(CUSTOMS, "customs.released", text, {"basis": "registry_check"})
+
+    assert evidence(w, text, policy_name="authority-cn")["outcome"] == "pass"
+    assert evidence(w, text)["reason"] == "used_evidence_outdated"
 
 
 @pytest.mark.parametrize("corrected", [False, True])

@@ -348,6 +348,21 @@ def test_a_customs_office_of_two_sides_is_that_of_its_own() -> None:
     assert ledger.standing(subject).place == "EU"
 
 
+@pytest.mark.parametrize("moved", [False, True])
+def test_a_customs_office_of_two_foreign_sides_names_neither(moved: bool) -> None:
+    """
+    Licensed on two sides and established on neither, an office does not say where goods are declared: it is
+    refused as an author is, whether they are presented to it or moved there.
+    """
+    more = [accreditation(CN_CUSTOMS, jurisdiction=side) for side in ("US", "KR")]
+    others = [a for a in accreditations() if a.participant != CN_CUSTOMS]
+    ledger = Ledger(make_genesis(accreditations=[*more, *others]))
+    subject = presented(ledger) if moved else exported(ledger)
+    kind, by = ("customs.moved", CUSTOMS) if moved else ("battery.presented", IMPORTER)
+
+    assert ends_as(ledger, by, kind, subject, parties=(CN_CUSTOMS,)) == "jurisdiction_unclear"
+
+
 # -- whom the holder names (I5, L11) ---------------------------------------------------------------------
 
 

@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 from credentials.ledger.parties import Accreditation
 from credentials.ledger.recognition import Recognition
 from node.api import create_app
-from node.config import DataDirectory
+from node.config import DataDirectory, policy_name, shipped_policy
 from node.service import Service
 from node.setup import network
 from node.setup.wiring import open_service
@@ -88,13 +88,17 @@ class LiveNode:
 
 @contextmanager
 def live_node(
-    root: Path, roles: tuple[str, ...] = ROLES, recognitions: Sequence[Recognition] = ()
+    root: Path,
+    roles: tuple[str, ...] = ROLES,
+    recognitions: Sequence[Recognition] = (),
+    home: str = "EU",
 ) -> Iterator[LiveNode]:
-    """Found a network of one, start its node, and stop it at the end."""
+    """Found a network of one, start its node, and stop it at the end; it judges in the EU, wherever it is."""
     directory = DataDirectory(root / "data")
     card = network.init(
-        directory, did=DID, name=NAME, jurisdiction="EU", roles=roles, validator=True, passphrase=PASSPHRASE
+        directory, did=DID, name=NAME, jurisdiction=home, roles=roles, validator=True, passphrase=PASSPHRASE
     )
+    directory.policy_file.write_bytes(shipped_policy(policy_name("EU", roles)))
     founding = network.Founding(name="tests", origin="log.tests.example")
     founding.add(card)
     schemes = (("gbt34014", "ZZ1"), ("gs1", "*"))

@@ -170,6 +170,30 @@ def test_a_line_of_a_second_import_is_settled_by_its_own_release(node: LiveNode)
     assert first < recalled == seen()
 
 
+def test_a_line_is_settled_by_an_office_that_is_established_elsewhere(tmp_path: Path) -> None:
+    """
+    Licensed in the EU and established in China, an office released what was declared in the EU: the line
+    keeps its word, whatever becomes of the battery.
+    """
+    serial = 41
+    with live_node(tmp_path, home="CN") as foreign:
+        issue(foreign, serial)
+        attest(
+            foreign, "battery.presented", serial, declaration_number="26NLHOME",
+            registration_id="R", commodity_code="8507600000", eori="DE123",
+        )  # fmt: skip
+        line = judged(foreign, "26NLHOME", serial)
+        before = item(foreign, line)
+
+        attest(foreign, "customs.released", serial, basis="registry_check")
+        attest(foreign, "battery.recalled", serial, reason="fire")
+        stores = foreign.service.stores
+        foreign.wait(lambda: stores.office.overtaken.watched_until() == stores.ledger.log_size(), "the watch")
+        foreign.wait(lambda: not stores.office.overtaken.stale(1), "the lines")
+
+        assert item(foreign, line) == before
+
+
 def test_a_small_consignment_does_not_wait_for_a_large_one(tmp_path: Path) -> None:
     """
     One line behind 200 is judged beside them, and so is a line that the ledger has overtaken.
