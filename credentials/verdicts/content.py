@@ -16,9 +16,8 @@ from credentials.documents.passport import (
 )
 from credentials.documents.passport import category as category_of
 from credentials.errors import CredentialError
-from credentials.ledger.standing import Standing
 from credentials.verdicts.event_documents import event_document
-from credentials.verdicts.evidence import Missing, MissingReason
+from credentials.verdicts.evidence import LedgerView, Missing, MissingReason
 from credentials.verdicts.record import Inquiry, Recorded, live_passport
 from credentials.verdicts.verdict import Findings
 from credentials.verdicts.verdict_record import GapRecord
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from credentials.verdicts.verifier import Examined
 
 CODE_SCHEMES = ("gbt34014", "gs1")  # a battery has one code of such a scheme
-JudgeAlias = Callable[[str, Standing], None]
+JudgeAlias = Callable[[str, LedgerView], None]
 ALIAS_CHARS_MAX = 256  # of an identifier shown as evidence
 
 
@@ -66,9 +65,9 @@ def check_code(
     elif text is None or (other is not None and other.uri == identifier.uri):
         found.inapplicable("alias")
     else:
-        standing = inquiry.evidence.aliases.get(text)
-        if standing is not None and standing.born:
-            judge_alias(text[:ALIAS_CHARS_MAX], standing)
+        view = inquiry.evidence.aliases.get(text)
+        if view is not None and view.standing is not None and view.standing.born:
+            judge_alias(text[:ALIAS_CHARS_MAX], view)
         else:
             found.warned("alias", "alias_not_recorded", rule="X16", identifier=text[:ALIAS_CHARS_MAX])
     told = [{"name": m.name, "code": m.code_value, "passport": m.passport_value} for m in mismatches]

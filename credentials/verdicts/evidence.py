@@ -187,8 +187,8 @@ class Evidence:
     # Event credentials by document digest, where held.
     events: Mapping[bytes, Held | Missing] = field(default_factory=dict)
     receipts: Sequence[str] = ()  # tlog-proof texts shown with the line
-    # Standings of the further codes that the passport names it by (`alias_texts`); None: not on record.
-    aliases: Mapping[str, Standing | None] = field(default_factory=dict)
+    # What the ledger says of the further codes that the passport names it by (`alias_texts`).
+    aliases: Mapping[str, LedgerView] = field(default_factory=dict)
 
 
 def subject_texts(document: object) -> tuple[str, ...]:

@@ -76,14 +76,23 @@ def check_shown(
     return cell
 
 
-def check_alias(found: Findings, text: str, other: Standing, inquiry: Inquiry, declared: Declared) -> None:
-    """A further code of this battery that has a record of its own: what binds that record binds it (X1)."""
-    table = inquiry.evidence.network.tables.shown_as
+def check_alias(found: Findings, text: str, view: LedgerView, inquiry: Inquiry, declared: Declared) -> None:
+    """A further code of this battery that has a record of its own: what binds that record binds it (X1, I4).
+
+    The whole record is read: statements, recalls, what it was made from, a declaration that is open on it.
+    """
+    evidence, standing = inquiry.evidence, view.standing
+    table = evidence.network.tables.shown_as
+    assert standing is not None, "asked for codes that are on record"
     if table is None:
         found.unmade(("alias",), "tables_unavailable", rule="X1")
         return
-    about = Inquiry(replace(inquiry.evidence, ledger=LedgerView(other)), Record(), inquiry.policy, inquiry.at)
-    cell = dict(cell_of(table, other, about, declared)) | {"presented": "unasked"}
+    record = Record.read(view, evidence.network.governance)
+    about = Inquiry(replace(evidence, ledger=view), record, inquiry.policy, inquiry.at)
+    unread = "ledger_unavailable" if record.unreadable else "relatives_unread" if about.kin_missing else None
+    if unread is not None:
+        found.add("alias", Outcome.INDETERMINATE, unread, rule="X1", word=UNDECIDED, identifier=text)
+    cell = dict(cell_of(table, standing, about, declared))
     if cell["publication"] in ("none", "not_yet"):
         cell["publication"] = "live"  # the passport that is shown names both
     rows = [row for row in table.judge(cell) if row.word != CLEAR]
@@ -93,7 +102,7 @@ def check_alias(found: Findings, text: str, other: Standing, inquiry: Inquiry, d
         found.add(
             "alias", outcome, row.reason, rule=row.rule, word=row.word, ground=row.ground, identifier=text
         )
-    if not rows:
+    if not rows and unread is None:
         found.warned("alias", "alias_recorded", rule="X1", identifier=text)
 
 

@@ -10,7 +10,7 @@ was fetched.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -49,6 +49,7 @@ from node.verdicts.lag import Lag
 from node.verdicts.lists import ListsInForce, keys_of
 
 JSON = dict[str, Any]
+ALIASES_MAX = 4  # further codes of one battery whose records are read for a verdict
 # Groups of events (verdicts.json) of whose documents a verdict reads members.
 OPAQUE, NOBODY = "uri", "-"  # such an identifier is a battery's with its issuer, whom a line does not name
 DOCUMENT_EVENTS = ("soh", "annexXiv", "presentation", "origin", "inVehicle")
@@ -64,6 +65,9 @@ class Reading:
     sets: Attestation | None = None  # the attestation that published the live passport
     events: tuple[Attestation, ...] = ()  # those whose documents a verdict reads
     presented: tuple[Mapping[str, Any], ...] = ()
+    # Of the further codes that its passport names: their records, and statements whose documents are read.
+    aliases: dict[str, LedgerView] = field(default_factory=dict)
+    declared: list[Attestation] = field(default_factory=list)
     # The documents named by sets and events, once they were fetched for: read and parsed once.
     documents: dict[bytes, Held | Missing] = field(default_factory=dict)
 
@@ -246,14 +250,12 @@ class Gathering:
             subjects=subjects,
             documents=documents,
             presented=tuple(shown) if isinstance(shown, list) else (),
-            events={a.document_digest: reading.documents[a.document_digest] for a in reading.events},
-            receipts=tuple(receipts) if isinstance(receipts, list) else (),
-            aliases={
-                text: self.standing_of(text)
-                for document in (*held, *reading.presented)
-                for text in alias_texts(document)
-                if text in subjects and subjects[text] not in reading.subjects.values()
+            events={
+                a.document_digest: reading.documents[a.document_digest]
+                for a in (*reading.events, *reading.declared)
             },
+            receipts=tuple(receipts) if isinstance(receipts, list) else (),
+            aliases=reading.aliases,
         )
 
     def _read(self, line: Mapping[str, Any], height: int) -> Reading:
@@ -312,7 +314,14 @@ class Gathering:
                 latest = self._lists.latest(key, tip.height if tip else 0)
                 if latest is not None:
                     lists[key[0]].add(latest)
+            declared = defaultdict[str, set[bytes]](set)
+            for statement in (a for r in readings for a in r.declared):
+                declared[statement.issuer].add(statement.document_digest)
         self._fetching.fetch(lists, age_s_max=self._policy.status_list_age_s_max // 2)
+        if declared:
+            self._fetching.fetch(declared)
+            with self._ledger.reading(), self._office.reading():
+                self._hold(readings, give_way)
         return readings
 
     def _named(self, reading: Reading) -> list[tuple[bytes, str]]:
@@ -320,13 +329,37 @@ class Gathering:
         sets, seen = reading.sets, self._rules_at(reading.height).points
         points = sets.set_list.points if sets is not None and sets.set_list is not None else {}
         named = [(points[p], sets.issuer) for p in seen if p in points] if sets is not None else []
-        return [*named, *((event.document_digest, event.issuer) for event in reading.events)]
+        events = (*reading.events, *reading.declared)
+        return [*named, *((event.document_digest, event.issuer) for event in events)]
 
     def _hold(self, readings: Sequence[Reading], give_way: Callable[[], None] = lambda: None) -> None:
         """Read the documents that are held, and why the others are not; inside a read transaction."""
         for reading in readings:
             reading.documents.update(self._fetching.held(self._named(reading)))
+            self._read_aliases(reading)
             give_way()
+
+    def _read_aliases(self, reading: Reading) -> None:
+        """The records of the further codes that the documents in hand name it by."""
+        held = (d.document for d in reading.documents.values() if isinstance(d, Held))
+        texts = {text for document in (*held, *reading.presented) for text in alias_texts(document)}
+        for text in sorted(texts - reading.aliases.keys())[:ALIASES_MAX]:
+            identifier, _ = self._identified(text)
+            if identifier is None:
+                continue
+            about = subject(identifier, self._network_key)
+            if about in reading.subjects.values() or self._ledger.standing(standing_key(about)) is None:
+                continue
+            view = reading.aliases[text] = self.ledger_view(about, identifier)
+            kinds = _kinds(self.tables.verdicts["events"].get("presentation"))
+            reading.declared.extend(a for a in _admitted(view) if a.kind in kinds)
+        reading.documents.update(
+            self._fetching.held([(a.document_digest, a.issuer) for a in reading.declared])
+        )
+
+
+def _admitted(view: LedgerView) -> Iterator[Attestation]:
+    return (leaf.parsed.attestation for leaf in view.entries if isinstance(leaf.parsed, AdmittedEntry))
 
 
 def _parsed(entry: bytes) -> Entry | None:

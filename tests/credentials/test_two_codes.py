@@ -4,9 +4,23 @@ from __future__ import annotations
 
 import pytest
 
-from tests.credentials.test_shown import GOOD, check, judged, shape
-from tests.harness.border import World, claims_of, code, line_of, subject_of
-from tests.harness.ledger import MAKER, RECYCLER, Ledger, accreditation, accreditations, make_genesis
+from credentials.ledger.payload import Criteria
+from credentials.verdicts.evidence import LedgerEntry, LedgerView, alias_texts
+from tests.credentials.test_shown import GOOD, PRESENTED, check, judged, shape
+from tests.credentials.test_used_before import measured, remanufactured, taken_out
+from tests.harness.border import DECLARATION, World, claims_of, code, line_of, replace, subject_of
+from tests.harness.ledger import (
+    EU_AUTHORITY,
+    IMPORTER,
+    MAKER,
+    RECYCLER,
+    SECOND_LIFE,
+    WORKSHOP,
+    Ledger,
+    accreditation,
+    accreditations,
+    make_genesis,
+)
 
 VIN = "ZZ9DEM0E0T0000039"
 LINK = "https://id.gs1.org/01/09521001000000/21/1"
@@ -56,6 +70,82 @@ def test_what_happened_under_one_code_is_not_new_under_the_other(end: str) -> No
     }[end]
     assert shape(told) == expected
     assert {c["evidence"]["identifier"] for c in check(told, "alias")} == {text}
+
+
+@pytest.mark.parametrize("reading", [{"soh_permille": 450}, {"soh_permille": 1000, "cycles": 2000}])
+def test_a_reading_under_one_code_is_one_under_the_other(reading: dict[str, int]) -> None:
+    """
+    X7: statements of the other record show use by being there, as those of its own do.
+    """
+    w, text = two_codes()
+    w.happen(MAKER, "battery.sold", text, {"invoice": "I"}, parties=(WORKSHOP,))
+    measured(w, text, **reading)
+
+    assert shape(judged(w, LINK)) == ("hold", "used_sold_as_new")
+
+
+def test_a_fire_or_a_registration_under_one_code_is_one_under_the_other() -> None:
+    """
+    I6: neither leaves a mark.
+    """
+    w, text = two_codes()
+    w.happen(MAKER, "negative_event", text, {"event_kind": "fire"})
+
+    assert shape(judged(w, LINK)) == ("hold", "negative_event_on_record")
+
+
+def test_a_recall_of_one_code_reaches_the_other() -> None:
+    """
+    By model or batch: the recall is of codes, and the battery has both.
+    """
+    w, text = two_codes()
+    w.recall(MAKER, criteria=Criteria((text,)))
+
+    assert shape(judged(w, LINK)) == ("hold", "recalled")
+
+
+def test_what_a_battery_was_made_from_under_one_code_binds_it_under_the_other() -> None:
+    """
+    I2: made, under its first code, from a pack that was stolen. Where that pack's record is not in hand it is
+    undecided, and so where the other record cannot be read.
+    """
+    w = World()
+    old, first, second = taken_out(w), code(1, "ZZ5"), code(2)
+    remanufactured(w, old, first)
+    w.produce(first, by=SECOND_LIFE)
+    w.happen(EU_AUTHORITY, "battery.reported_lost", old, {"reference": "P"})
+    w.produce(second)
+    w.publish(second)
+    (named,), view = alias_texts(w.passports[second].credentials[1]), w.view(first)
+
+    def told(seen: LedgerView) -> set[tuple[str, str]]:
+        evidence = w.evidence(second, aliases={named: seen})
+        item = w.judge(second, evidence=evidence, condition="second_life").as_dict()
+        return {(c["outcome"], c["reason"]) for c in check(item, "alias")}
+
+    assert ("fail", "lost") in told(view)
+    assert ("indeterminate", "relatives_unread") in told(replace(view, relatives={}))
+    assert ("indeterminate", "ledger_unavailable") in told(
+        replace(view, entries=[LedgerEntry(1, 1, 1, b"?")])
+    )
+
+
+@pytest.mark.parametrize(("number", "word"), [("26NLTEST000009", "hold"), (DECLARATION, "clear")])
+def test_a_battery_with_two_codes_is_on_one_declaration(number: str, word: str) -> None:
+    """
+    I4: declared under its first code, it is clear under the second in that declaration and in no other. Where
+    nobody shows the declaration on record it is not compared.
+    """
+    w, text = two_codes()
+    w.happen(MAKER, "battery.exported", text, {"commodity_code": "850760"}, parties=(IMPORTER,))
+    w.happen(IMPORTER, "battery.presented", text, PRESENTED | {"declaration_number": number})
+
+    told = judged(w, LINK)
+
+    assert told["verdict"] == word
+    assert word == "clear" or told["reason"] == "second_presentation"
+    unread = w.judge(LINK, evidence=w.evidence(LINK, events={})).as_dict()
+    assert ("indeterminate", "not_held") in {(c["outcome"], c["reason"]) for c in check(unread, "alias")}
 
 
 @pytest.mark.parametrize("before", [False, True])

@@ -459,20 +459,20 @@ class World:
             for point in points:
                 document = self.documents[statement.set_list.points[point]]
                 fetched[point] = Held(document, statement.issuer, self.now - 30)
-        cited = {digest for leaf in view.entries if (digest := _read(leaf.entry)[1]) is not None}
-        events: dict[bytes, Held | Missing] = {
-            digest: Held(self.documents[digest]) for digest in cited if digest in self.documents
-        }
         in_play = identifiers_in_play(
             {"battery": text, "vin": vin, "documents": list(shown)},
             [held.document for held in fetched.values() if isinstance(held, Held)],
         )
         held = [h.document for h in fetched.values() if isinstance(h, Held)]
         named = [t for d in (*held, *shown) for t in alias_texts(d)]
+        aliases = {t: self.view(t) for t in named if subject_if_readable(t)}
+        leaves = [leaf for one in (view, *aliases.values()) for leaf in one.entries]
+        cited = {digest for leaf in leaves if (digest := _read(leaf.entry)[1]) is not None}
+        events: dict[bytes, Held | Missing] = {
+            digest: Held(self.documents[digest]) for digest in cited if digest in self.documents
+        }
         values: dict[str, Any] = {
-            "aliases": {
-                t: self.ledger.registry.standing(subject_of(t)) for t in named if subject_if_readable(t)
-            },
+            "aliases": aliases,
             "network": network or self.network(),
             "ledger": view,
             "subjects": {t: found for t in in_play if (found := subject_if_readable(t)) is not None},
