@@ -1,0 +1,67 @@
+"""A battery under two codes on a real node: the record of the other code is read, with its declaration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from node.web.sample import sample_claims
+from tests.harness.support_service import ROLES, LiveNode, live_node
+
+CODE, LINK = "ZZ1PE75QH00001G620000031", "https://id.gs1.org/01/09521001000000/21/31"
+ELSEWHERE = "26NLOTHER"
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
+    with live_node(tmp_path_factory.mktemp("codes"), (*ROLES, "workshop")) as made:
+        yield made
+
+
+def attest(node: LiveNode, event: str, battery: str, **members: Any) -> None:
+    answer = node.post_json("/attestations", {"event": event, "battery": battery, "members": members})
+    assert answer.status_code == 201, answer.text
+    digest = answer.get_json()["digest"]
+    node.wait(lambda: node.get(f"/receipts/{digest}").status_code == 200, event)
+
+
+def alias_reasons(node: LiveNode, declaration: str) -> set[str]:
+    line = {
+        "line": 1,
+        "battery": CODE,
+        "goods": "battery",
+        "condition": "new",
+        "commodity_code": "8507600000",
+    }
+    manifest = {"declaration": declaration, "law_date": "2027-03-01", "direction": "import", "lines": [line]}
+    answer = node.post_json("/consignments", manifest).get_json()
+    node.wait(lambda: node.get_json(f"/consignments/{answer['id']}")["state"] == "done", "the verdict")
+    found = node.get_json(f"/consignments/{answer['id']}/items/1")
+    return {check["reason"] for check in found["checks"] if check["name"] == "alias"}
+
+
+def test_what_is_on_record_of_the_other_code_is_gathered(node: LiveNode) -> None:
+    """
+    The passport of the first code names the second; that was enrolled, tested and declared elsewhere: each
+    is read from its own record and the document of its declaration.
+    """
+    claims = sample_claims(node.service, CODE)
+    claims["GeneralProductInformation"]["productIdentifier"] = LINK
+    answer = node.post_json("/passports", {"code": CODE, "claims": claims})
+    assert answer.status_code == 201, answer.text
+    digest = answer.get_json()["digest"]
+    node.wait(lambda: node.get(f"/receipts/{digest}").status_code == 200, "the passport's receipt")
+    assert alias_reasons(node, "26NLBEFORE") == {"alias_not_recorded"}
+
+    attest(node, "battery.enrolled", LINK, ground="older_stock", evidence="photo")
+    attest(node, "soh.measured", LINK, method="m", measured_on="2026-06-04", soh_permille=400)
+    attest(
+        node, "battery.presented", LINK, declaration_number=ELSEWHERE, registration_id="R",
+        commodity_code="8507600000", eori="DE1",
+    )  # fmt: skip
+
+    used = {"origin_not_on_record", "used_sold_as_new"}
+    assert alias_reasons(node, "26NLOURS") == {*used, "second_presentation"}
+    assert alias_reasons(node, ELSEWHERE) == used
