@@ -128,7 +128,7 @@ def _limit_body(route: Route) -> None:
 
 
 def _require_content_type(route: Route) -> None:
-    if route.body is not None and request.mimetype not in route.body.types:
+    if request.method == route.method and route.body is not None and request.mimetype not in route.body.types:
         raise ProblemError(
             415,
             "wrong_content_type",

@@ -34,15 +34,19 @@ def _bearer() -> str | None:
     return key.strip()
 
 
-def _require_same_origin() -> None:
+def own_origin(service: Service) -> str:
+    """The origin under which whoever asks sees this node."""
+    return service.hosts.origin(request.scheme, request.host)
+
+
+def _require_same_origin(service: Service) -> None:
     """A write that a cookie authorises must come from one of our own pages.
 
     SameSite=Strict already keeps the cookie at home; this is the second lock.
     """
     site = request.headers.get("Sec-Fetch-Site")
     origin = request.headers.get("Origin")
-    own = f"{request.scheme}://{request.host}"
-    if (origin is not None and origin == own) or (origin is None and site == "same-origin"):
+    if (origin is not None and origin == own_origin(service)) or (origin is None and site == "same-origin"):
         return
     raise forbidden(
         "foreign_origin",
@@ -68,7 +72,7 @@ def admit(service: Service, route: Route) -> None:
     g.session = _session_with(service, route.scopes, bearer, cookie)
     WHO.set(g.session.name)
     if bearer is None and request.method not in ("GET", "HEAD", "OPTIONS"):
-        _require_same_origin()
+        _require_same_origin(service)
 
 
 def is_known(service: Service, authorization: str | None, cookies: str | None) -> bool:

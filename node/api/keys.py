@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import MethodNotAllowed
 
 from node.access.keys import Session
-from node.api.access import cookie_name
+from node.api.access import cookie_name, own_origin
 from node.api.destinations import require_open
 from node.api.reading import json_body
 from node.api.reply import form_sent, json_reply, reply, see, session
@@ -58,7 +58,7 @@ def open_link(service: Service) -> ResponseReturnValue:
     require_open(page, scopes, current_app.config["ROUTES"])
     token = service.access.open_link(_asking(), scopes, page, order.get("name"))
     path = url_for("keys.enter", token=token)
-    return json_reply({"url": request.host_url.rstrip("/") + path, "path": path, "token": token}, 201)
+    return json_reply({"url": own_origin(service) + path, "path": path, "token": token}, 201)
 
 
 def enter(service: Service, token: str) -> ResponseReturnValue:
@@ -74,7 +74,7 @@ def enter(service: Service, token: str) -> ResponseReturnValue:
         max_age=SESSION_S,
         httponly=True,
         samesite="Strict",
-        secure=request.is_secure,
+        secure=own_origin(service).startswith("https:"),
         path="/",
     )
     response.headers["Referrer-Policy"] = "no-referrer"

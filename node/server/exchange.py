@@ -118,8 +118,8 @@ class Exchange:
     # -- reading -------------------------------------------------------------------------------------
 
     async def _answer(self, received: web.BaseRequest, connection: Connection) -> WholeAnswer:
-        target, host = _origin_form(received.raw_path, received.headers.get("Host"), self._door.own_host)
-        headers = [(n.decode("latin-1").lower(), v.decode("latin-1")) for n, v in received.raw_headers]
+        target, host = _origin_form(received.raw_path, _said(received, "host"), self._door.own_host)
+        headers = _headers(received)
         if host is not None:
             headers = [(n, v) for n, v in headers if n != "host"] + [("host", host)]
         if received.method == "POST" and target.startswith(PEERS) and self._door.peers is not None:
@@ -157,7 +157,7 @@ class Exchange:
 
     async def _is_known(self, received: web.BaseRequest, connection: Connection) -> bool:
         """Whether it comes from somebody who holds a key or a session: asked before its body is read."""
-        authorization, cookie = received.headers.get("Authorization"), received.headers.get("Cookie")
+        authorization, cookie = _said(received, "authorization"), _said(received, "cookie")
         if authorization is None and cookie is None:
             return False
         self._connections.begin(connection, Doing.ANSWERING, ANSWER_S_MAX)
@@ -185,7 +185,7 @@ class Exchange:
         body, size = new_body(), 0
         self._connections.begin(connection, Doing.READING, transfer_s_max(declared or size_max))
         try:
-            if received.headers.get("Expect", "").lower() == "100-continue":
+            if (_said(received, "expect") or "").lower() == "100-continue":
                 await received.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
                 received.writer.output_size = 0  # as aiohttp's own handler does
             while chunk := await received.content.readany():
@@ -335,9 +335,29 @@ def _origin_form(target: str, host: str | None, own_host: Callable[[str], bool])
     return (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), parts.netloc
 
 
+def _headers(received: web.BaseRequest) -> list[tuple[str, str]]:
+    """Names in lower case, and values as PEP 3333 has them: one character a byte.
+
+    aiohttp's own texts hold half a surrogate for each byte that is no UTF-8. Cookies of others on this host
+    may be such, and none of ours is.
+    """
+    found = []
+    for raw_name, raw_value in received.raw_headers:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        if name == "cookie" and not value.isascii():
+            value = ";".join(one for one in value.split(";") if one.isascii())
+        found.append((name, value))
+    return found
+
+
+def _said(received: web.BaseRequest, name: str) -> str | None:
+    """The first header of this name."""
+    return next((value for given, value in _headers(received) if given == name), None)
+
+
 def _client(received: web.BaseRequest, connection: Connection) -> str:
     """Who follows a feed: the credential shown, else the address."""
-    shown = received.headers.get("Authorization") or received.headers.get("Cookie")
+    shown = _said(received, "authorization") or _said(received, "cookie")
     return hashlib.sha256(shown.encode()).hexdigest() if shown else connection.address
 
 

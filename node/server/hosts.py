@@ -24,22 +24,32 @@ class Hosts:
 
     own: frozenset[tuple[str, int | None]] = frozenset()
     every_address_at: int | None = None  # listening on every address: any IP address at this port is ours
+    by_https: frozenset[tuple[str, int | None]] = frozenset()  # of the own, those that a URL says
 
     @classmethod
     def of(cls, did: str, listen: tuple[str, int] | None, urls: Iterable[str | None]) -> Hosts:
         """Where it listens, the URLs it is known by (public_url, its line of peers.toml), its did:web."""
         own = {_split(unquote(did.removeprefix("did:web:").partition(":")[0]))}
-        own |= {_split(urlsplit(url).netloc) for url in urls if url}
+        known = [urlsplit(url) for url in urls if url]
+        own |= {_split(url.netloc) for url in known}
         everywhere = None
         if listen is not None and listen[0] in EVERYWHERE:
             everywhere = listen[1]
         elif listen is not None:
             own.add((listen[0].lower(), None if listen[1] in USUAL_PORTS else listen[1]))
-        return cls(frozenset(own - {("", None)}), everywhere)
+        by_https = frozenset(_split(url.netloc) for url in known if url.scheme == "https")
+        return cls(frozenset(own - {("", None)}), everywhere, by_https)
 
     def names(self) -> list[str]:
         """The own names, without ports."""
         return sorted({name for name, _ in self.own})
+
+    def origin(self, scheme: str, host: str) -> str:
+        """The origin under which whoever asks by this `Host` sees this node (RFC 6454, 4).
+
+        Where a proxy ends TLS in front of it, the request arrives by HTTP; public_url says what it was.
+        """
+        return f"{'https' if _split(host) in self.by_https else scheme}://{host}"
 
     def admit(self, host: str) -> bool:
         """True when a request with this `Host` is for this node."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +17,16 @@ import pytest
 from flask.testing import FlaskClient
 
 from node.access.keys import AT_THE_MACHINE, page_scopes
-from node.api import create_app
+from node.api import create_app, door_of
+from node.api.access import cookie_name
 from node.config import DataDirectory
 from node.errors import ProblemError, SetupError
+from node.server.hosts import Hosts
 from node.setup import network, standalone
 from node.setup.wiring import open_service
 from node.web.sample import sample_claims
-from tests.harness.support_service import CODE, PASSPHRASE, ROLES, LiveNode, live_node, manifest
+from tests.harness.support_service import CODE, DID, PASSPHRASE, ROLES, LiveNode, live_node, manifest
+from tests.node.test_http import answer, serving
 
 BROWSER = {"Accept": "text/html", "Sec-Fetch-Site": "same-origin"}
 FORM = "application/x-www-form-urlencoded"
@@ -222,6 +227,74 @@ def test_the_command_line_lists_and_revokes(node: LiveNode) -> None:
     assert "revoked: 1 key(s)" in run("revoke", "by the command line")
     assert node.client.get("/consignments", headers=key).status_code == 401
     assert "revoked 20" in run("list")
+
+
+HEADERS = ("Authorization", "Cookie", "Expect", "Accept", "Accept-Language", "Content-Type", "Origin", "Host")
+
+
+@pytest.mark.parametrize("name", HEADERS)
+@pytest.mark.parametrize("value", [b"\xff", b"Bearer \xe9", b"a=\xe9; b=c", b"a=\xe7\x94\xb5"])
+def test_bytes_beyond_ascii_in_a_header_are_no_error_of_ours(node: LiveNode, name: str, value: bytes) -> None:
+    """
+    Over the wire: whatever bytes a header of anybody has, the request is answered, or refused as theirs.
+    """
+    cookie = cookie_name(node.service).encode()
+    value = value.replace(b"a=", cookie + b"=")
+    host = b"" if name == "Host" else b"Host: localhost\r\n"
+    with serving(node.app, door=door_of(node.service)) as address:
+        for path in (b"/keys", b"/status", b"/consignments/x/events"):
+            head = b"GET %s HTTP/1.1\r\n%s%s: %s\r\n" % (path, host, name.encode(), value)
+            told = answer(address, head + b"Connection: close\r\n\r\n")
+            assert told[9:10] in (b"2", b"4"), told
+
+
+def test_a_cookie_of_somebody_else_on_this_host_does_not_hide_ours(node: LiveNode) -> None:
+    """
+    A cookie in another coding beside it: the session is found.
+    """
+    token = node.post_json("/links", {"name": "Eve"}).get_json()["token"]
+    cookie = node.service.access.enter(token).cookie or ""
+    theirs = b"Cookie: theirs=\xe9\xff; %s=%s\r\n" % (cookie_name(node.service).encode(), cookie.encode())
+    with serving(node.app, door=door_of(node.service)) as address:
+        told = answer(
+            address, b"GET /passports HTTP/1.1\r\nHost: localhost\r\n" + theirs + b"Connection: close\r\n\r\n"
+        )
+
+    assert told[9:12] == b"200", told[:300]
+
+
+def test_pages_behind_a_proxy_that_ends_tls_are_of_its_https_address(node: LiveNode) -> None:
+    """
+    By public_url the node knows that browsers see it by HTTPS: links lead there, the cookie is Secure, and a
+    form comes from there and from nowhere else.
+    """
+    hosts = Hosts.of(DID, None, ("https://node.example",))
+    client = create_app(replace(node.service, hosts=hosts)).test_client(use_cookies=False)
+    host = {"Host": "node.example"}
+    link = client.post("/links", json={}, headers={**node.bearer, **host}).get_json()
+    entered = client.get(link["path"], headers=host)
+    cookie = entered.headers["Set-Cookie"]
+
+    def sent(origin: str) -> int:
+        form = {**host, "Cookie": cookie.partition(";")[0], "Origin": origin, "Accept": "text/html"}
+        return client.post(
+            "/consignments", data={"manifest": json.dumps(manifest())}, headers=form
+        ).status_code
+
+    assert link["url"].startswith("https://node.example/enter/")
+    assert "; Secure" in cookie
+    assert sent("https://node.example") == 303
+    for foreign in ("http://node.example", "https://node.example:8443", "https://evil.example", "null"):
+        assert sent(foreign) == 403
+
+
+def test_what_a_client_may_ask_is_told_without_a_body(node: LiveNode) -> None:
+    """
+    OPTIONS of an address that takes a body needs none itself.
+    """
+    told = node.client.options("/clearance", headers=node.bearer)
+
+    assert told.status_code == 200 and "POST" in told.headers["Allow"]
 
 
 # -- a new data directory --------------------------------------------------------------------------------

@@ -62,3 +62,22 @@ def test_the_port_of_a_did_is_part_of_its_host() -> None:
 
     assert hosts.admit("alone.example:8470")
     assert not hosts.admit("alone.example")
+
+
+@pytest.mark.parametrize(
+    ("scheme", "host", "origin"),
+    [
+        ("http", "passports.example", "https://passports.example"),  # a proxy ends TLS in front of us
+        ("https", "passports.example", "https://passports.example"),
+        ("http", "127.0.0.1:8470", "http://127.0.0.1:8470"),
+        ("http", "peer.example:8470", "http://peer.example:8470"),
+        ("https", "localhost:1", "https://localhost:1"),
+    ],
+)
+def test_the_origin_is_that_of_the_url_by_which_a_node_is_known(scheme: str, host: str, origin: str) -> None:
+    """
+    public_url says by which scheme others see this node, whatever scheme the last step has.
+    """
+    hosts = Hosts.of(DID, ("127.0.0.1", 8470), ("https://passports.example", "http://peer.example:8470"))
+
+    assert hosts.origin(scheme, host) == origin
