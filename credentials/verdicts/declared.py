@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from credentials.documents.identifiers import canonical_commodity_code, canonical_vin
 from credentials.errors import CredentialError
+from credentials.verdicts.cell import presentation
 from credentials.verdicts.evidence import Evidence, Policy, Tables, alias_texts
 from credentials.verdicts.manifest import Appearance, Line, ManifestContext, canonical_name
 from credentials.verdicts.record import Inquiry, Record
@@ -33,6 +34,7 @@ def check_declared(
     _check_goods(found, line, tables, context)
     _check_mass(found, line, shown, tables, policy)
     _check_manifest(found, line, shown, inquiry, context)
+    _check_declared_once(found, inquiry, context)
 
 
 def _check_goods(found: Findings, line: Line, tables: Tables, context: ManifestContext | None) -> None:
@@ -199,6 +201,36 @@ def _check_manifest(
         found.failed("manifest", "duplicate_identity", rule="X1", **_lines(lines))
     else:
         found.failed("manifest", "duplicate_line", rule="X17", **_lines(lines))
+
+
+def _check_declared_once(found: Findings, inquiry: Inquiry, context: ManifestContext | None) -> None:
+    """X12 where the ledger does not say yet: of two declarations at this node, the first has the battery.
+
+    Presented on the ledger, the battery is under that declaration, whichever came first here: a number that
+    anybody wrote on a manifest holds up nobody who may present it. A scan is under no declaration, and
+    whoever scans need not see consignments: it is told that there is one, not which.
+    """
+    others, policy = inquiry.evidence.declared, inquiry.policy
+    importing = (context.direction_for(policy) if context else policy.direction) == "import"
+    if not others or not importing or "standing.presentation" not in policy.required:
+        return
+    standing = inquiry.evidence.ledger.standing if inquiry.evidence.ledger else None
+    if standing is None or standing.presentation is not None or presentation(standing, inquiry) is not None:
+        return
+    if context is None:
+        found.warned("manifest", "declared_here", rule="X12")
+        return
+    if context.declaration is None:
+        found.unknown("standing.presentation", "declaration_not_given", rule="X12")
+        return
+    earlier = [other for other in others if other.earlier]
+    told = [{"declaration": o.declaration, "consignment": o.consignment} for o in earlier or others]
+    more = {"total": len(told)} if len(told) > OTHER_LINES_MAX else {}
+    named = {"declarations": told[:OTHER_LINES_MAX], "first": told[0]["declaration"], **more}
+    if earlier:
+        found.failed("manifest", "declared_before", rule="X12", **named)
+    else:
+        found.warned("manifest", "declared_again", rule="X12", **named)
 
 
 def _lines(others: Sequence[int]) -> dict[str, Any]:

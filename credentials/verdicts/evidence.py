@@ -170,6 +170,16 @@ class NetworkView:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherDeclaration:
+    """Another declaration that names the battery, on an open line of this node's consignments (X12)."""
+
+    declaration: str  # in its one spelling
+    consignment: str  # its latest upload
+    earlier: bool  # named it before this one did, or this one names it no more
+    open_until: int  # when that consignment is watched no longer
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """Everything gathered about ONE battery.
 
@@ -189,6 +199,8 @@ class Evidence:
     receipts: Sequence[str] = ()  # tlog-proof texts shown with the line
     # What the ledger says of the further codes that the passport names it by (`alias_texts`).
     aliases: Mapping[str, LedgerView] = field(default_factory=dict)
+    # Other declarations of this node that name it; the ledger's own word on presentations goes before them.
+    declared: Sequence[OtherDeclaration] = ()
 
 
 def subject_texts(document: object) -> tuple[str, ...]:

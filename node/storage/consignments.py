@@ -71,16 +71,19 @@ class ConsignmentTable:
         created: int,
         lines: int,
         client: str,
-    ) -> None:
+    ) -> int:
+        """Its number, in order of arrival."""
         values = (
             *(id, declaration, manifest, manifest_digest, consignee_eori),
             *(direction, law_date, created, lines, client),
         )
-        db.execute(
+        made = db.execute(
             "INSERT INTO consignments (id, declaration, manifest, manifest_digest, consignee_eori, "
             f"direction, law_date, created, lines, client) VALUES ({marks(len(values))})",
             values,
         )
+        assert made.lastrowid is not None, "a row was made"
+        return made.lastrowid
 
     @staticmethod
     def put_items(db: Transaction, consignment_id: str, items: Iterable[ItemRow]) -> None:
@@ -156,6 +159,11 @@ class ConsignmentTable:
         """Newest first, of those with a smaller number than `before`."""
         above = before if before is not None else NUMBER_MAX
         return self._where("number < ? ORDER BY number DESC LIMIT ?", (above, limit))
+
+    def newest(self) -> int:
+        """The number of the last one that was taken in; 0: none was."""
+        row = self._db.connection.execute("SELECT MAX(number) AS newest FROM consignments").fetchone()
+        return row["newest"] or 0
 
     def next_waiting(self, lines_max: int | None = None) -> ConsignmentRow | None:
         """The oldest that is to be judged, of those with at most so many lines."""

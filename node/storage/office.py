@@ -14,6 +14,7 @@ from node.storage.aside import AsideTable
 from node.storage.audit import AuditTable
 from node.storage.consignments import ConsignmentTable
 from node.storage.database import Database, Transaction
+from node.storage.declared import DeclaredTable
 from node.storage.documents import DocumentTable
 from node.storage.findings import FindingTable
 from node.storage.issuances import IssuanceTable
@@ -39,6 +40,7 @@ class OfficeStore:
         self.issuances = IssuanceTable(self._db)
         self.status = StatusTable(self._db)
         self.consignments = ConsignmentTable(self._db)
+        self.declared = DeclaredTable(self._db)
         self.overtaken = OvertakenLines(self._db)
         self.access = AccessTable(self._db)
         self.aside = AsideTable(self._db)

@@ -69,6 +69,14 @@ class OvertakenLines:
         )
 
     @staticmethod
+    def mark_again(db: Transaction, consignment_id: str, lines: Sequence[int]) -> None:
+        """These lines were judged by what was overtaken meanwhile."""
+        db.executemany(
+            "UPDATE items SET stale = 1 WHERE consignment = ? AND line = ? AND settled = 0",
+            [(consignment_id, line) for line in lines],
+        )
+
+    @staticmethod
     def watched(db: Transaction, leaves: int) -> None:
         """Everything in the first `leaves` leaves of the log is known to the judged lines, or marked."""
         db.execute("INSERT OR REPLACE INTO meta VALUES ('watched', ?)", (leaves.to_bytes(8, "big"),))

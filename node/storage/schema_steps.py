@@ -295,6 +295,14 @@ def office_4_lines_that_are_watched(db: sqlite_utils.Database) -> None:
     _index(db, "consignments", "consignments_declaration", ["declaration"])
 
 
+def office_5_what_declarations_name(db: sqlite_utils.Database) -> None:
+    """Which declarations name which batteries; those from before are named once they are uploaded again."""
+    columns = {"number": int, "line": int, "declaration": str, "battery": str}
+    _table(db, "declared", columns, pk=("number", "line"))
+    _index(db, "declared", "declared_battery", ["battery", "declaration", "number"])
+    _index(db, "declared", "declared_declaration", ["declaration", "number"])
+
+
 SIGNING = History("signing", signing_1_guards_and_wal, signing_2_epoch)
 LEDGER = History("ledger", ledger_1_blocks_and_entries, ledger_2_what_changed)
 OFFICE = History(
@@ -303,4 +311,5 @@ OFFICE = History(
     office_2_following_the_ledger,
     office_3_aside_audit_and_names,
     office_4_lines_that_are_watched,
+    office_5_what_declarations_name,
 )

@@ -100,7 +100,7 @@ class Consignments:
             return {**self.show(known.id, limit=0), "uploaded_before": True}
         with self._office.writing() as db:
             _require_room(lines, *table.lines_waiting(db, client))
-            table.put(
+            number = table.put(
                 db,
                 id=made,
                 declaration=parsed.declaration or "",
@@ -113,6 +113,7 @@ class Consignments:
                 lines=lines,
                 client=client,
             )
+            self._judging.declarations.put(db, number, parsed)
             self._office.audit.put(db, now, client, "consignment.sent", f"{made}: {lines} lines")
             # Before it can be found: whoever finds it need not read it again.
             self._judging.manifests.hand_on(made, parsed, manifest["lines"])

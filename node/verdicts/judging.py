@@ -30,6 +30,7 @@ from node import log
 from node.storage.consignments import ConsignmentRow
 from node.storage.office import OfficeStore
 from node.transient_faults import PASSING, sentence
+from node.verdicts.declarations import Declarations
 from node.verdicts.manifests import Manifests, Pair
 from node.verdicts.sources import Gathering, Reading
 from node.verdicts.watching import Watching
@@ -63,6 +64,7 @@ class Judging:
     def __init__(self, office: OfficeStore, gathering: Gathering, policy: Policy, watching: Watching) -> None:
         self._office = office
         self._watching = watching
+        self.declarations = Declarations(office, gathering, policy)
         self._gathering = gathering
         self._policy = policy
         self._job: _Job | None = None
@@ -173,6 +175,7 @@ class Judging:
     def _judge_batch(self, job: _Job) -> None:
         """The next few lines: fetched for together, on disk together, or judged again in the next turn."""
         part, rest = job.waiting[:BATCH_LINES], job.waiting[BATCH_LINES:]
+        newest = self._office.consignments.newest()
         judged = self._judged(part, job.row, job.context)
         with self._office.writing() as db:
             items = [
@@ -193,6 +196,7 @@ class Judging:
             for verdict, error in judged:
                 if error is not None:
                     self._put_aside(db, LINE, f"{job.row.id}/{verdict['line']}", error)
+            self.declarations.look_again(db, newest, job.row.id, part)
         job.waiting, job.seq = rest, job.seq + len(items)
         log.moment("judged", id=job.row.id, done=job.seq, lines=job.row.lines)
 
@@ -206,6 +210,7 @@ class Judging:
         assert row is not None, "consignments are never deleted"
         manifest = self.manifests.read(row.id)
         numbers = {line for _, line in stale}
+        newest = table.newest()
         part = [pair for pair in manifest.pairs if pair[0].line in numbers]
         judged = self._judged(part, row, manifest.context)
         last = judged[-1][0]
@@ -214,6 +219,7 @@ class Judging:
                 self._watching.keep(db, row.id, verdict)
                 if error is not None:
                     self._put_aside(db, LINE, f"{row.id}/{verdict['line']}", error)
+            self.declarations.look_again(db, newest, row.id, part)
             table.progress(
                 db,
                 row.id,
@@ -252,6 +258,7 @@ class Judging:
         error: Exception | None = None
         try:
             evidence = self._gathering.evidence_of(raw, reading)
+            evidence = self.declarations.beside(line.battery, evidence, row.declaration)
             judged = clear_item(line, evidence, self._policy, row.law_date, now, context).as_dict()
         except PASSING:
             raise

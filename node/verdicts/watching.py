@@ -26,13 +26,13 @@ from node.storage.consignments import ItemRow
 from node.storage.entries import EntryRow
 from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore
+from node.verdicts.declarations import OPEN_S
 from node.verdicts.sources import Gathering
 
 JSON = dict[str, Any]
 LEAVES_AT_ONCE = 2_000
 DESCENDANTS_MAX = 10_000  # of what the leaves of one look are about
 RELEASED = "released"  # the fact and the setting, of config/rules/lifecycle.json
-OPEN_S = 120 * 86_400  # a consignment older than this is not judged again
 
 
 class Watching:

@@ -1,0 +1,200 @@
+"""One battery, one open declaration, also where the ledger does not say yet (I4): manifests of a node."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from node.config import DataDirectory
+from node.setup.wiring import open_service
+from node.storage.office import OfficeStore
+from node.verdicts.judging import Judging
+from tests.harness.support_service import PASSPHRASE, LiveNode, live_node
+from tests.node.test_watching import GOODS, attest, code_of, issue, item, judged, word_now
+
+TURNS_MAX = 12
+DECLARED = {"registration_id": "R", "commodity_code": "8507600000", "eori": "DE123"}
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
+    with live_node(tmp_path_factory.mktemp("declarations")) as made:
+        yield made
+
+
+def said(node: LiveNode, consignment: str, line: int = 1) -> tuple[str, str]:
+    found = item(node, consignment, line)
+    return found["verdict"], found["reason"]
+
+
+def check(found: dict[str, Any], name: str, reason: str) -> dict[str, Any]:
+    (one,) = (c for c in found["checks"] if c["name"] == name and c["reason"] == reason)
+    return dict(one)
+
+
+def test_the_first_of_two_declarations_has_the_battery_until_it_is_presented(node: LiveNode) -> None:
+    """
+    The later one is held and names the earlier, which learns of it; presented under the later one, the ledger
+    decides: that one is clear, and the earlier is held.
+    """
+    issue(node, 51)
+    first = judged(node, "26NLFIRST", 51)
+    good = said(node, first)
+    second = judged(node, "26nl second", 51)
+    node.wait(lambda: any(c["reason"] == "declared_again" for c in item(node, first)["checks"]), "the note")
+
+    assert said(node, second) == ("hold", "declared_before")
+    told = check(item(node, second), "manifest", "declared_before")
+    assert told["evidence"]["declarations"] == [{"declaration": "26NLFIRST", "consignment": first}]
+    assert "26NLFIRST" in told["text"]
+    assert said(node, first) == good and good[0] in ("clear", "clear_with_gaps")
+    assert check(item(node, first), "manifest", "declared_again")["evidence"]["first"] == "26NLSECOND"
+
+    attest(node, "battery.presented", 51, declaration_number="26NLSECOND", **DECLARED)
+    node.wait(lambda: said(node, second) == good, "the later line")
+    node.wait(lambda: said(node, first) == ("hold", "second_presentation"), "the earlier line")
+
+
+def test_a_declaration_uploaded_again_is_the_same_goods_and_lets_go_of_what_it_leaves_out(
+    node: LiveNode,
+) -> None:
+    """
+    Corrected and sent again, under whatever spelling, it holds nothing up; without the battery, the other
+    declaration has it, and its own earlier upload does not.
+    """
+    for serial in (52, 53):
+        issue(node, serial)
+    first = judged(node, "26NLAMEND", 52, 53)
+    good = said(node, first)
+    again = judged(node, "26NL AMEND", 53, 52)
+    other = judged(node, "26NLOTHER", 52)
+
+    assert [said(node, again, line) for line in (1, 2)] == [good, good]
+    assert said(node, other) == ("hold", "declared_before")
+    assert check(item(node, other), "manifest", "declared_before")["evidence"]["declarations"] == [
+        {"declaration": "26NLAMEND", "consignment": again}
+    ]
+
+    judged(node, "26NLAMEND", 53)
+    node.wait(lambda: said(node, other) == good, "the other declaration")
+    node.wait(lambda: said(node, first) == ("hold", "declared_before"), "the first upload")
+    assert said(node, first, 2) == good
+
+
+def test_a_scan_is_told_that_a_consignment_names_it_and_not_which(node: LiveNode) -> None:
+    """
+    Whoever may only scan may not see consignments; a scan is under no declaration and is not held.
+    """
+    issue(node, 54)
+    before = word_now(node, 54)
+    made = judged(node, "26NLSCAN", 54)
+
+    found = node.post_json("/clearance", {"battery": code_of(54), "direction": "import", **GOODS})
+
+    assert word_now(node, 54) == before
+    assert check(found.get_json(), "manifest", "declared_here")["evidence"] == {}
+    assert "26NLSCAN" not in found.text and made not in found.text
+
+
+def test_a_list_without_a_declaration_is_asked_for_it(node: LiveNode) -> None:
+    """
+    It is no second declaration, and not clear beside one: whichever came first.
+    """
+    issue(node, 55)
+    lines = [{"line": 1, "battery": code_of(55), **GOODS}]
+    made = node.post_json("/consignments", {"lines": lines, "law_date": "2027-03-01"}).get_json()["id"]
+    node.wait(lambda: node.get_json(f"/consignments/{made}")["state"] == "done", "the verdict")
+    good = said(node, made)
+    declared = judged(node, "26NLGIVEN", 55)
+
+    node.wait(lambda: said(node, made) == ("undecided", "declaration_not_given"), "the list")
+    assert said(node, declared) == good
+
+
+@pytest.fixture(scope="module")
+def at_rest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Judging, OfficeStore, Any]]:
+    root = tmp_path_factory.mktemp("rest")
+    with live_node(root) as node:
+        issue(node, 61)
+        issue(node, 79)
+    service = open_service(DataDirectory(root / "data"), PASSPHRASE, 0)
+    try:
+        yield service.judging, service.stores.office, service.consignments
+    finally:
+        service.stop()
+
+
+def _sent(consignments: Any, declaration: str, serial: int) -> str:
+    lines = [{"line": 1, "battery": code_of(serial), **GOODS}]
+    made: str = consignments.create({"declaration": declaration, "lines": lines}, "key")["id"]
+    return made
+
+
+def test_a_manifest_that_arrives_while_a_line_is_judged_is_not_missed(
+    at_rest: tuple[Judging, OfficeStore, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    What names the battery between looking and storing marks the line: it is looked at again.
+    """
+    monkeypatch.setattr("node.verdicts.judging.WAIT_S", 0.0)
+    judging, office, consignments = at_rest
+    look = judging.declarations.beside
+    made = _sent(consignments, "26NLRACE", 61)
+    arrived: list[str] = []
+
+    def beside(*about: Any) -> Any:
+        evidence = look(*about)
+        if not arrived:
+            arrived.append(_sent(consignments, "26NLLATE", 61))
+        return evidence
+
+    monkeypatch.setattr(judging.declarations, "beside", beside)
+    reasons: list[str] = []
+    for _ in range(TURNS_MAX):
+        judging.turn()
+        if office.consignments.item(made, 1) is not None:
+            reasons = [c["reason"] for c in consignments.item(made, 1)["checks"]]
+
+    assert arrived and "declared_again" in reasons
+
+
+def test_an_old_consignment_and_a_settled_line_hold_nothing_up(
+    at_rest: tuple[Judging, OfficeStore, Any],
+) -> None:
+    """
+    What is not watched any more, and what went its way, is no open declaration.
+    """
+    _, office, consignments = at_rest
+    made = _sent(consignments, "26NLGONE", 62)
+    names, now = [f"gbt34014:{code_of(62)}"], int(time.time())
+
+    assert [row.declaration for row in office.declared.others(names, "", now - 9)] == ["26NLGONE"]
+    assert office.declared.others(names, "", now + 9) == []
+    assert office.declared.others(names, "26NLGONE", now - 9) == []
+    with office.writing() as db:
+        db.execute(
+            "INSERT INTO items (consignment, line, seq, verdict, body, settled) VALUES (?, 1, 1, '', '', 1)",
+            (made,),
+        )
+    assert office.declared.others(names, "", now - 9) == []
+
+
+def test_the_first_is_the_first_that_arrived_not_the_first_that_was_judged(
+    at_rest: tuple[Judging, OfficeStore, Any],
+) -> None:
+    """
+    A small consignment is judged before a large one that came first: the battery is the large one's.
+    """
+    judging, office, consignments = at_rest
+    rows = [{"line": n, "battery": code_of(n), **GOODS} for n in range(1, 80)]
+    large = consignments.create({"declaration": "26NLLARGE", "lines": rows}, "key")["id"]
+    small = _sent(consignments, "26NLSMALL", 79)
+    for _ in range(TURNS_MAX):
+        if office.consignments.item(small, 1) is None:
+            judging.turn()
+
+    assert office.consignments.item(large, 79) is None
+    assert "declared_before" in [c["reason"] for c in consignments.item(small, 1)["checks"]]
