@@ -23,7 +23,7 @@ from credentials.documents.identifiers import Subject
 from credentials.ledger.attestation import standing_key
 from credentials.ledger.standing import Standing, tagged
 
-CLAIMS_SHOWN_MAX = 8  # the first ones; `count` counts all
+CLAIMS_SHOWN_MAX = 8  # the first ones, and as many alerts of authorities; `count` counts all
 # What one party may leave about one battery without being heard: a claim, two lost statements a rule,
 # some contests. More is refused and leaves nothing: words of strangers do not grow a record (I5).
 CLAIMS_PER_PARTY_MAX = 1
@@ -181,8 +181,9 @@ class Claims:
         return claims_key(self.battery)
 
     def with_claim(self, claim: Claim) -> Claims:
-        """These claims and one more."""
-        shown = (*self.first, claim) if len(self.first) < CLAIMS_SHOWN_MAX else self.first
+        """These claims and one more; strangers' leave room for what authorities alert to."""
+        like = sum(one.alert == claim.alert for one in self.first)
+        shown = (*self.first, claim) if like < CLAIMS_SHOWN_MAX else self.first
         return Claims(self.battery, self.count + 1, shown)
 
     def encode(self) -> bytes:

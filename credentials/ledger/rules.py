@@ -190,11 +190,12 @@ def x10_countersigned(standing: Standing, attestation: Attestation, context: Con
     """
     governance, signatories = context.governance, context.countersigned
     if context.event.countersigned_by == "parties":
-        for party in attestation.parties:
-            owner = governance.owner_of(
-                party
-            )  # a party without a node is named by its number and cannot sign
-            if owner is not None and owner not in signatories:
+        # An authority enters a battery for whoever has it; nobody else gives one to who did not sign.
+        entered = context.event.effects.enrols and governance.is_official(attestation.issuer, context.at)
+        for party in () if entered else attestation.parties:
+            # A party without a node is named by its number and cannot sign.
+            owner = governance.owner_of(party)
+            if owner not in (None, attestation.issuer, *signatories):
                 raise Refusal("X10", f"it needs the countersignature of {owner}; send it again with it")
     elif context.event.countersigned_by == "responsible":
         if standing.responsible not in (attestation.issuer, None, *signatories):

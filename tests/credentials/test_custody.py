@@ -440,6 +440,10 @@ def test_claims_are_counted_and_a_few_are_shown() -> None:
     assert ledger.standing(subject) == before
     assert claims(ledger, subject).count == len(strangers)
     assert [c.issuer for c in claims(ledger, subject).first] == strangers[:CLAIMS_SHOWN_MAX]
+    for by in (EU_AUTHORITY, CUSTOMS):
+        ends_as(ledger, by, "battery.reported_lost", subject)
+    alert = claims(ledger, subject).first[CLAIMS_SHOWN_MAX:]
+    assert [(c.issuer, c.alert) for c in alert] == [(EU_AUTHORITY, True)]  # strangers push nobody's alert out
 
 
 # -- enrolment ------------------------------------------------------------------------------------------
@@ -549,6 +553,33 @@ def test_what_a_party_does_to_an_enrolled_battery_rests_on_no_authority() -> Non
     ledger.happen(IMPORTER, "battery.reported_lost", subject)
 
     assert "acted_on" not in ledger.standing(subject).facts
+
+
+def test_nobody_is_made_the_holder_of_an_old_battery_unasked() -> None:
+    """
+    X10: a party with a node signs that it has it. An authority, and a number of somebody without one, need no
+    second signature; who enters a battery for itself has signed.
+    """
+    ledger = Ledger()
+    unasked = {"parties": (IMPORTER,)}
+
+    assert ends_as(ledger, WORKSHOP, "battery.enrolled", battery(1), **unasked) == "X10"
+    ledger.run(ledger.countersigned(WORKSHOP, "battery.enrolled", battery(1), [IMPORTER], **unasked))
+    assert ends_as(ledger, EU_AUTHORITY, "battery.enrolled", battery(2), **unasked) == "admitted"
+    assert ends_as(ledger, WORKSHOP, "battery.enrolled", battery(3), parties=("eori:DE5",)) == "admitted"
+    assert ends_as(ledger, IMPORTER, "battery.enrolled", battery(4), **unasked) == "admitted"
+    assert [ledger.standing(battery(n)).holder for n in (1, 2, 4)] == [IMPORTER] * 3
+
+
+def test_an_authority_hands_nothing_over_to_who_did_not_sign() -> None:
+    """
+    X10: only entering a battery is an authority's act; what it holds as a party it hands over as a party.
+    """
+    ledger = Ledger()
+    ledger.happen(EU_AUTHORITY, "battery.enrolled", battery(1))
+
+    handed = ends_as(ledger, EU_AUTHORITY, "battery.handed_over", battery(1), parties=(IMPORTER,))
+    assert handed == "X10"
 
 
 def test_a_code_that_is_spoken_for_is_not_enrolled() -> None:

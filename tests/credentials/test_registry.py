@@ -287,6 +287,7 @@ CLAIMED = {
 COUNTERSIGNERS = {
     "responsibility.transferred": (IMPORTER,),
     "battery.handed_over": (IMPORTER,),
+    "battery.enrolled": (IMPORTER,),
     "attestation.voided": (CN_AUTHORITY,),
     **{kind: (MAKER,) for kind in EVENTS if kind.startswith("second_life.")},
 }
