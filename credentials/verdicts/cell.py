@@ -139,6 +139,8 @@ def _presented(standing: Standing, inquiry: Inquiry, declared: Declared) -> str:
         elsewhere = standing.presentation.jurisdiction != inquiry.policy.jurisdiction
         if elsewhere and declared.asked:
             return ELSEWHERE  # a scan sees as much as a manifest
+        if declared.direction == "inland" and not elsewhere:
+            return "open"
     else:
         # Where customs released it is where it is, whichever side's office that is established on.
         elsewhere = standing.place != inquiry.policy.jurisdiction

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -491,6 +492,44 @@ def test_what_customs_refused_is_not_about_in_the_country() -> None:
         head = {"declaration": DECLARATION, "direction": direction}
         told = judged(w, text, policy_name="recycler", condition=condition, head=head)
         assert told["reason"] != "release_refused"
+
+
+def test_what_customs_has_not_released_is_not_about_in_the_country() -> None:
+    """
+    Declared here and neither released nor refused, it is held inland, also on a scan and in its car; once
+    released, or before another side's customs, it is not held for that.
+    """
+    w = World()
+    text, car = w.new(1), in_new_car(w, 2)
+    scan = Line(1, text, goods="battery", condition="new")
+
+    def scanned() -> tuple[str, str]:
+        return shape(clear_item(scan, w.evidence(text), policy("recycler"), LAW_DATE, w.now).as_dict())
+
+    assert scanned() == ("hold", "not_released")
+    for name, line in ((text, {}), (car, CAR_LINE), (text, {"condition": "waste"})):
+        assert shape(judged(w, name, policy_name="recycler", **line)) == ("hold", "not_released")
+    over_there = replace(policy("recycler"), jurisdiction="CN")
+    told = clear_item(scan, w.evidence(text), over_there, LAW_DATE, w.now).as_dict()
+    assert told["verdict"] in GOOD
+    w.happen(CUSTOMS, "customs.released", text, {"basis": "registry_check"})
+    assert scanned()[0] in GOOD
+
+
+def test_a_recalled_battery_is_taken_over_as_waste() -> None:
+    """
+    That is what a recall is for: the recycler is told of it, and held up as whatever else it is shown.
+    """
+    w = World()
+    text = waste(w, 1)
+    w.happen(MAKER, "battery.recalled", text, {"reason": "fire"})
+
+    told = judged(w, text, policy_name="recycler", condition="waste")
+    assert told["verdict"] in GOOD
+    assert [(c["outcome"], c["reason"]) for c in check(told, "standing.recall")] == [("warn", "recalled")]
+    for condition, policy_name in (("used", "recycler"), ("waste", "customs-eu")):
+        other = judged(w, text, policy_name=policy_name, condition=condition)
+        assert ("fail", "recalled") in {(c["outcome"], c["reason"]) for c in check(other, "standing.recall")}
 
 
 @pytest.mark.parametrize("condition", ["new", "used", "second_life", "return", "repair"])

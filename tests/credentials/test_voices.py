@@ -75,6 +75,24 @@ def test_who_reported_later_lifts_its_own_and_no_other() -> None:
     assert {s.by: key for key, s in ledger.standing(subject).settings("lost").items()} == {MAKER: ""}
 
 
+def test_a_stolen_battery_is_nobodys_by_being_collected() -> None:
+    """
+    X18: a waste operator that was named once would hold it by collecting it, and find it; it waits for
+    whoever reported it, as a recycler does that takes it in.
+    """
+    ledger = Ledger()
+    subject = ledger.waste(1)
+    ledger.happen(MAKER, "battery.reported_lost", subject)
+    received = {"quantities": {"mass_in_grams": 1}}
+
+    assert ends_as(ledger, RECYCLER, "waste.collected", subject, quantities={"mass_grams": 1}) == "X18"
+    assert ends_as(ledger, RECYCLER, "recycling.received", subject, **received) == "X18"
+    assert ends_as(ledger, RECYCLER, "battery.found", subject) == "not_responsible"
+    ledger.happen(CN_AUTHORITY, "custody.assigned", subject, parties=(RECYCLER,))
+    ledger.happen(RECYCLER, "battery.found", subject)
+    assert ends_as(ledger, RECYCLER, "recycling.received", subject, **received) == "admitted"
+
+
 def test_the_producers_recall_is_not_lifted_by_the_operator_that_recalled_first() -> None:
     """
     The operator lifts its own and not the maker's, which is there to lift it itself.

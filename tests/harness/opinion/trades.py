@@ -192,6 +192,11 @@ TRADES = (
         (*TAKEN_OUT, act(STRANGER, "battery.installed", vehicle=CAR)),
         (seen("used", **IN_CAR, **INLAND),),
     ),
+    Trade(
+        "recalled, and taken over as waste",
+        (*TAKEN_OUT, act(MAKER, "battery.recalled"), act(HOLDER, "battery.declared_waste", STRANGER)),
+        (seen("waste", **INLAND),),
+    ),
     Trade("waste, as waste", WASTE, (seen("waste", **INLAND), seen("waste", "undecided", **OUT))),
     Trade(
         "waste collected and sent abroad",

@@ -87,6 +87,9 @@ def i2_goods_stopped(file: File, shown: Shown) -> Bound | None:
     # The recall of a model, batch, days or items: by the maker it holds everywhere, by an authority at home.
     if any(not is_authority(r.by) or side(r.by) == shown.jurisdiction for r in file.recalls):
         found.add("recalled")
+    # Taken over as waste within the country it ends as a recall wants it to (2019/1020 Art 3(22), 28).
+    if shown.condition == "waste" and shown.direction == "inland":
+        found.discard("recalled")
     return ("hold", "not lifted: " + ", ".join(sorted(found))) if found else None
 
 
@@ -97,6 +100,12 @@ def i4_other_declaration(file: File, shown: Shown) -> Bound | None:
     if file.declaration is not None and file.declaration != (shown.declaration, shown.jurisdiction):
         return "hold", "open under another declaration"
     return None
+
+
+def i4_not_released(file: File, shown: Shown) -> Bound | None:
+    """What stands before customs here is under its supervision: not about in the country (UCC Art 134)."""
+    before_customs = file.declaration is not None and file.declaration[1] == shown.jurisdiction
+    return ("hold", "declared here, not released") if before_customs and shown.direction == "inland" else None
 
 
 def i5_origin(file: File, shown: Shown) -> Bound | None:
@@ -155,7 +164,8 @@ def art_77_passport(file: File, shown: Shown) -> Bound | None:
 
 INVARIANTS: tuple[Callable[[File, Shown], Bound | None], ...] = (
     i1_never_new_again, i1_waste, i1_ended, i1_first_placing, i2_passport_stopped, i2_goods_stopped,
-    i4_other_declaration, i5_origin, i7_condition, i7_second_life, i8_waste, annex_xiv, art_77_passport,
+    i4_other_declaration, i4_not_released,
+    i5_origin, i7_condition, i7_second_life, i8_waste, annex_xiv, art_77_passport,
 )  # fmt: skip
 
 
