@@ -20,9 +20,9 @@ from credentials.verdicts.content import why_missing
 from credentials.verdicts.event_documents import event_members
 from credentials.verdicts.evidence import LedgerView
 from credentials.verdicts.record import Inquiry, Record
+from credentials.verdicts.severity import CLEAR, UNDECIDED
 from credentials.verdicts.shown_as import CHECKS, NOT_GIVEN, Row
 from credentials.verdicts.verdict import Findings, Outcome
-from credentials.verdicts.words import CLEAR, UNDECIDED
 
 if TYPE_CHECKING:
     from credentials.verdicts.verifier import Examined

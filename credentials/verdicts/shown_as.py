@@ -17,7 +17,7 @@ from operator import and_
 from typing import Any
 
 from credentials.errors import CredentialError
-from credentials.verdicts.words import CLEAR, GROUNDS, HOLD, REFUSE, UNDECIDED, worse
+from credentials.verdicts.severity import CLEAR, GROUNDS, HOLD, REFUSE, UNDECIDED, worse
 
 AXES = (
     "state",

@@ -18,6 +18,7 @@ from enum import StrEnum
 from typing import Any
 
 from credentials.verdicts.evidence import At, Policy, Tables
+from credentials.verdicts.severity import CLEAR, GAPS, HOLD, ORDER, REFUSE, UNDECIDED
 from credentials.verdicts.verdict_record import (
     CheckRecord,
     GapRecord,
@@ -27,7 +28,6 @@ from credentials.verdicts.verdict_record import (
     StepRecord,
     VerdictRecord,
 )
-from credentials.verdicts.words import CLEAR, GAPS, HOLD, ORDER, REFUSE, UNDECIDED
 
 
 class Outcome(StrEnum):

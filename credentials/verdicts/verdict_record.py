@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, NotRequired, TypedDict
 
-from credentials.verdicts.words import ORDER
+from credentials.verdicts.severity import ORDER
 
 VerdictWord = Annotated[str, ORDER]
 OutcomeWord = Annotated[

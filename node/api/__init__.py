@@ -17,7 +17,7 @@ from node.errors import ProblemError
 from node.log import moment
 from node.server.exchange import Door
 from node.service import Service
-from node.web.words import install_words
+from node.web.labels import install_words
 
 WEB = Path(__file__).resolve().parent.parent / "web"
 

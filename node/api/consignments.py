@@ -12,7 +12,7 @@ from werkzeug.datastructures import FileStorage
 
 from credentials.documents.canonical import parse_json
 from credentials.errors import CredentialError
-from credentials.verdicts.words import ORDER
+from credentials.verdicts.severity import ORDER
 from node.api.problems import page_wanted
 from node.api.reading import integer_argument, json_body, raw_body, require_shape
 from node.api.reply import (

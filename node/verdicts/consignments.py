@@ -17,8 +17,8 @@ from credentials.errors import CredentialError
 from credentials.verdicts.evidence import Evidence, Policy
 from credentials.verdicts.manifest import Line, Manifest
 from credentials.verdicts.readiness import readiness
+from credentials.verdicts.severity import ORDER
 from credentials.verdicts.verdict_record import ItemRecord, ReportRecord
-from credentials.verdicts.words import ORDER
 from node import log
 from node.answers import ConsignmentListed, ConsignmentRecord, JudgedEvent, LineRecord
 from node.errors import ProblemError, bad_request, busy, not_found

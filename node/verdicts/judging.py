@@ -23,9 +23,9 @@ import orjson
 from credentials.verdicts.clearance import ItemVerdict, clear_item
 from credentials.verdicts.evidence import At, Policy
 from credentials.verdicts.manifest import Line, ManifestContext
+from credentials.verdicts.severity import UNDECIDED
 from credentials.verdicts.verdict import Conclusion, Verdict
 from credentials.verdicts.verdict_record import ItemRecord
-from credentials.verdicts.words import UNDECIDED
 from node import log
 from node.storage.consignments import ConsignmentRow
 from node.storage.office import OfficeStore

@@ -13,8 +13,8 @@ from consensus.application import NotYet, Refusal
 from credentials.errors import CredentialError
 from credentials.ledger.parties import Participant
 from credentials.verdicts.evidence import Tables
+from credentials.verdicts.severity import GROUNDS, ORDER
 from credentials.verdicts.verdict import Check, Outcome, conclude
-from credentials.verdicts.words import GROUNDS, ORDER
 from tests.harness.border import World, code, policy, subject_of, tables, words, world
 from tests.harness.ledger import CREATED, MAKER, PARTIES, participant
 

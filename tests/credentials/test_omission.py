@@ -14,7 +14,7 @@ from consensus.application import NotYet, Refusal
 from credentials.errors import CredentialError
 from credentials.ledger.entries import AdmittedEntry, parse_entry
 from credentials.ledger.recognition import Effect, Recognition
-from credentials.verdicts.words import ORDER
+from credentials.verdicts.severity import ORDER
 from tests.harness.border import DECLARATION, World, code, subject_of, world
 from tests.harness.ledger import (
     CN_AUTHORITY,

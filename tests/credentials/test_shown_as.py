@@ -15,8 +15,8 @@ import pytest
 
 from credentials.errors import CredentialError
 from credentials.ledger.lifecycle import Lifecycle
+from credentials.verdicts.severity import ORDER, worst
 from credentials.verdicts.shown_as import AXES, ShownAs, cells
-from credentials.verdicts.words import ORDER, worst
 from tests.harness.ledger import lifecycle_table
 
 CONFIG = Path(__file__).parents[2] / "config"

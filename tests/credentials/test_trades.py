@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from credentials.verdicts.words import ORDER
+from credentials.verdicts.severity import ORDER
 from tests.harness.opinion.alphabet import CAR
+from tests.harness.opinion.bounds import too_good
 from tests.harness.opinion.law import Archive, after
 from tests.harness.opinion.speaking import may_speak
 from tests.harness.opinion.stage import STATE, Stage
 from tests.harness.opinion.trades import TRADES, Trade
-from tests.harness.opinion.words import too_good
 
 
 @pytest.fixture(scope="module")

@@ -18,9 +18,9 @@ from credentials.errors import CredentialError
 from credentials.ledger.entries import parse_entry
 from credentials.verdicts import verifier
 from credentials.verdicts.evidence import CHECKS, At, Evidence, LedgerView, Missing, MissingReason, Policy
+from credentials.verdicts.severity import ORDER
 from credentials.verdicts.verdict import Outcome, Verdict
 from credentials.verdicts.verifier import verify
-from credentials.verdicts.words import ORDER
 from tests.harness.border import (
     CONFIG,
     LAW_DATE,

@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from credentials.verdicts.words import ORDER
+from credentials.verdicts.severity import ORDER
 from node.api.described import ANSWERS
 from node.api.openapi import openapi_path
 from node.api.reading import require_shape

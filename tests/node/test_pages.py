@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from credentials.ledger.recognition import Recognition
+from credentials.verdicts.severity import ORDER
 from node.api.table import ROUTES
 from node.config import read_table, shipped
+from node.web.labels import age, say
 from node.web.sample import sample_claims
-from node.web.words import VERDICTS, age, say
 from node.words import when
 from tests.harness.support_service import CODE, DID, UNKNOWN_CODE, LiveNode, live_node, manifest
 
@@ -294,7 +295,7 @@ def test_words_are_the_second_column_of_the_table() -> None:
     Pages say log seal, record and proof of record; and every verdict has a word.
     """
     assert (say("checkpoint"), say("entry"), say("receipt")) == ("log seal", "record", "proof of record")
-    assert set(VERDICTS) == set(read_table("terms.toml", shipped("terms.toml"))["verdict"])
+    assert set(ORDER) == set(read_table("terms.toml", shipped("terms.toml"))["verdict"])
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from credentials.verdicts.verdict import Check, Outcome
 from node.answers import Progress, RefusalRecord, WaitingRecord
 from node.config import read_table, shipped
 from node.verdicts.verification import Verification
-from node.web.words import told_by
+from node.web.labels import told_by
 from node.words import LANGUAGES
 from tests.credentials.test_pinned_verdicts import one_of_each_situation, shown_documents, texts
 from tests.harness.border import tables, words
@@ -254,7 +254,7 @@ def test_what_is_stored_has_no_sentence_and_is_told_in_todays_words(node: LiveNo
 
 # -- the kind ------------------------------------------------------------------------------------------
 
-TELLERS = {"node/words.py", "node/web/words.py"}
+TELLERS = {"node/words.py", "node/web/labels.py"}
 JUDGING = ("credentials/verdicts/", "node/verdicts/", "node/storage/", "node/use_cases/")
 # Members of these names that are data of the life cycle's table, not sentences of ours.
 DATA = {"node/use_cases/passports.py"}

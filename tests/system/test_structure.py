@@ -24,6 +24,17 @@ TOO_LARGE: dict[str, tuple[int, str]] = {}
 # Class names that two modules give to two things.
 NAMED_TWICE: dict[str, str] = {}
 
+# File names that several rooms have: each is the room's part of one thing, which the glossary or the README
+# of its folder names. A further pair is written here, or one of the two says more of what is in it.
+SAME_THING = frozenset(
+    {
+        *("access", "admission", "aside", "batteries", "chain", "clearance", "consignments", "copies"),
+        *("entries", "errors", "events", "evidence", "faults", "keys", "ledger", "log", "network"),
+        *("operations", "outbox", "passports", "readiness", "reading", "records", "refusals", "signing"),
+        *("status", "table"),
+    }
+)
+
 # Where a thread may begin beside the supervisor, and why.
 THREADS_BEGIN = {
     "node/supervision/supervisor.py": "the supervisor itself",
@@ -235,6 +246,19 @@ def test_no_public_class_name_means_two_things() -> None:
     new = {name: found for name, found in twice.items() if name not in NAMED_TWICE}
     assert not new, "rename one of them, and say what each word means in the glossary of config/README.md"
     assert not NAMED_TWICE.keys() - twice.keys(), "renamed by now: take them off the list"
+
+
+def test_a_file_name_of_two_rooms_is_one_thing() -> None:
+    """
+    A module can be placed by its name: two rooms use one only for their parts of the same thing.
+    """
+    rooms: dict[str, list[str]] = defaultdict(list)
+    for path in trees():
+        rooms[Path(path).stem].append(path)
+    shared = {name: paths for name, paths in rooms.items() if len(paths) > 1 and name != "__init__"}
+
+    assert not {name: paths for name, paths in shared.items() if name not in SAME_THING}, "say more in one"
+    assert not SAME_THING - shared.keys(), "no two have it any more: take it off the list"
 
 
 def test_threads_begin_under_the_supervisor() -> None:

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .alphabet import CAR, Deck, is_stranger
+from .bounds import Shown, bounds, too_good
 from .law import NOTHING, Act, Archive, after
 from .record import broken
 from .speaking import may_speak
 from .stage import CONDITIONS, STATE, Stage
-from .words import Shown, bounds, too_good
 
 
 @dataclass(frozen=True, slots=True)

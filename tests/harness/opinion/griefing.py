@@ -16,12 +16,12 @@ from functools import cache
 from typing import Any
 
 from .alphabet import CAR, CUSTOMS, EVERYBODY, acts_of
+from .bounds import Shown, sights
 from .law import Act, Archive, after
 from .parties import HOLDER, MAKER, STRANGER, name
 from .speaking import may_speak
 from .stage import CLAIM, CONDITIONS, REFUSED, STATE, Stage
 from .trades import Trade
-from .words import Shown, sights
 
 ANOTHER = "Z"  # a battery of which nothing is asked
 NEUTRAL = Act(STRANGER, "battery.sold", ANOTHER, parties=(HOLDER,))

@@ -27,13 +27,13 @@ from .alphabet import (
     is_stranger,
     more_acts_of,
 )
+from .bounds import bounds, sights, too_good
 from .explore import Finding
 from .law import SECOND_LIVES, Act, Archive, after
 from .parties import name
 from .record import broken
 from .speaking import may_speak
 from .stage import CLAIM, CONDITIONS, STATE, Stage
-from .words import bounds, sights, too_good
 
 BATTERIES = ("A", "B", "C")
 EVENTS = tuple(dict.fromkeys((

@@ -2,7 +2,7 @@
 
 Written from the domain file and the invariants I1 to I9 alone; the ledger's and the verdict's code was not
 looked at. A `File` is what an honest clerk would keep of one battery. Nothing here is fast.
-Who may say what is in speaking.py, what may at best be said of the battery in words.py.
+Who may say what is in speaking.py, what may at best be said of the battery in bounds.py.
 """
 
 from __future__ import annotations

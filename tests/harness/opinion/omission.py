@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from .alphabet import CAR
+from .bounds import WORDS, Shown
 from .histories import SIGHTS, recorded
 from .law import SECOND_LIVES, Act
 from .stage import STATE, Stage
-from .words import WORDS, Shown
 
 EXPORTS = ("battery.exported", "used.exported", "waste.exported")
 OUT_OF_A_VEHICLE = ("battery.swapped_out", "battery.replaced", "vehicle.registered", "vehicle.sold",

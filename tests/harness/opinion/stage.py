@@ -15,10 +15,10 @@ from hashlib import sha256
 from importlib import import_module
 from typing import Any
 
+from .bounds import WORDS, Shown
 from .law import Act
 from .parties import CN_AUTHORITY, EU_AUTHORITY, HOLDER, MAKER, PARTIES, RIVAL
 from .statements import MADE_ON, members_of
-from .words import WORDS, Shown
 
 
 def _module(*names: str) -> Any:

@@ -1,6 +1,6 @@
 """Honest trades by name, and the worst word that the law needs on each: they go through, and are said well.
 
-The other half of the opinion. `words.py` says what nobody may say better; here stands what nobody may refuse,
+The other half of the opinion. `bounds.py` says what nobody may say better; here, what nobody may refuse,
 and what nobody may say worse: each act is its rightful party's, each is needed, and nothing is wrong.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from .alphabet import CAR, OURS, THEIRS
+from .bounds import Shown
 from .law import Act
 from .parties import (
     CAR_MAKER,
@@ -21,7 +22,6 @@ from .parties import (
     RIVAL,
     STRANGER,
 )
-from .words import Shown
 
 PACK, EUROPEAN, SUCCESSOR = "A", "R1", "S1"
 

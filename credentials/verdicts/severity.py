@@ -1,4 +1,4 @@
-"""The words of a verdict, mildest first, and the grounds a hold may stand on."""
+"""How severe a verdict is: its five words, mildest first, and the grounds a hold may stand on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What pages say: the words of config/terms.toml and reasons.toml; how times and digests are written."""
+"""Labels of the pages, from config/terms.toml and reasons.toml; how times and digests are written there."""
 
 from __future__ import annotations
 
@@ -12,14 +12,12 @@ from flask import Flask, g
 from markupsafe import Markup, escape
 
 from credentials.verdicts.manifest import CONDITIONS
+from credentials.verdicts.severity import ORDER
 from node.config import read_table, shipped
 from node.service import Service
 from node.words import LANGUAGES, Words, when
 
 DIGEST = re.compile(r"[A-Za-z0-9_-]{43}")
-
-# The verdicts, mildest first: the order of filters and counts.
-VERDICTS = ("clear", "clear_with_gaps", "undecided", "hold", "refuse_recommended")
 
 GOODS = ("battery", "in_vehicle", "in_other")
 
@@ -197,7 +195,7 @@ def install_words(app: Flask, service: Service) -> None:
     )
     app.jinja_env.tests["digest"] = is_digest
     app.jinja_env.globals.update(
-        verdicts=VERDICTS,
+        verdicts=ORDER,  # of filters and counts
         conditions=CONDITIONS,
         goods_words=GOODS,
         told=told_by(service.words[LANGUAGES[0]]),
