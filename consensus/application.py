@@ -5,6 +5,7 @@ An Application is deterministic: the same blocks in the same order give the same
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from string import Formatter
 from typing import Protocol
 
 from consensus.errors import ConsensusError
@@ -13,11 +14,32 @@ from consensus.validators import Validator
 
 
 class Refusal(ConsensusError):
-    """The attestation cannot be admitted; a block that contains it is not valid."""
+    """The attestation cannot be admitted; a block that contains it is not valid.
 
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
+    `sentence` is English, with its parameters in braces: `{most}` a value or a list, `{roles:or}` one of a
+    list, or another refusal that is told inside this one. Whoever answers in another language looks the
+    sentence up and fills it in anew; an empty `parameters` means that it is told as it stands.
+    """
+
+    def __init__(self, code: str, sentence: str, /, **parameters: object) -> None:
+        super().__init__(sentence)
         self.code = code
+        self.sentence = sentence
+        self.parameters = parameters
+
+    def __str__(self) -> str:
+        return filled(self.sentence, self.parameters)
+
+
+class _English(Formatter):
+    def format_field(self, value: object, format_spec: str) -> str:
+        between = f" {format_spec} " if format_spec else ", "
+        return between.join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def filled(sentence: str, parameters: Mapping[str, object]) -> str:
+    """An English sentence with its parameters in place; without any it is no template, whatever it holds."""
+    return _English().vformat(sentence, (), parameters) if parameters else sentence
 
 
 class NotYet(Refusal):

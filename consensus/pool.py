@@ -147,7 +147,9 @@ class Pool:
         of_issuer = self._waiting.held_by(entry.issuer)
         crowding = of_issuer >= WAITING_PER_ISSUER_MAX or of_sender >= WAITING_PER_SENDER_MAX
         if crowding and not entry.ready:
-            return [_full(entry, "too many of the same issuer or sender wait for something else")]
+            return [
+                _full(entry, "too many of the same issuer or sender wait for something else; send it later")
+            ]
         if not entry.ready and not self._pay(entry, time // DAY_S):
             reason = (
                 "too many of the same issuer have waited for something else on this day; send it tomorrow"
@@ -157,7 +159,7 @@ class Pool:
         given_up = []
         while (victim := self._one_too_many()) is not None:
             self._take_out(victim)
-            given_up.append(_full(victim, "this node has too many attestations waiting"))
+            given_up.append(_full(victim, "this node has too many attestations waiting; send it later"))
         return given_up
 
     def _pay(self, entry: _Entry, day: int) -> bool:
@@ -279,4 +281,4 @@ class Pool:
 
 
 def _full(entry: _Entry, why: str) -> GivenUp:
-    return GivenUp(entry.digest, "pool_full", f"{why}; send it later")
+    return GivenUp(entry.digest, "pool_full", why)

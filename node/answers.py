@@ -8,6 +8,7 @@ times are seconds since 1970, UTC; digests are base64url. Documents are of other
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NotRequired, TypedDict
 
 from credentials.verdicts.verdict_record import (
@@ -207,15 +208,18 @@ class RefusalAnswer(RefusalRecord):
 
 
 class WaitingRecord(TypedDict):
-    """Why an attestation cannot be ordered yet."""
+    """Why an attestation cannot be ordered yet: what the ledger lacks, as a `Refusal` has it."""
+
+    code: str
+    template: str
+    parameters: Mapping[str, object]
+
+
+class WaitingAnswer(TypedDict):
+    """The same in words."""
 
     code: str
     detail: str  # what the ledger lacks
-
-
-class WaitingAnswer(WaitingRecord):
-    """The same in words."""
-
     text: str
 
 

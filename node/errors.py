@@ -8,23 +8,38 @@ from __future__ import annotations
 
 from typing import Any
 
+from consensus.application import filled
+
 
 class ProblemError(ValueError):
     """A request that cannot be answered: `{type, title, status, detail, code, ...}`.
 
-    `status` is the HTTP status (4xx: the caller's, 503: come again), `code` a stable word, `detail`
-    one sentence that says what to do. `extra` members travel in the problem document.
+    `status` is the HTTP status (4xx: the caller's, 503: come again), `code` a stable word, `sentence` says in
+    English what to do, with its parameters in braces as in a `Refusal`: `detail` is both together, and the
+    edge fills in the same sentence of another language. `rule`: the ledger's, where one of them refused.
     """
 
-    def __init__(self, status: int, code: str, title: str, detail: str, **extra: Any) -> None:
-        super().__init__(detail)
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        title: str,
+        sentence: str,
+        /,
+        *,
+        rule: str | None = None,
+        **parameters: Any,
+    ) -> None:
+        self.detail = filled(sentence, parameters)
+        super().__init__(self.detail)
         self.status = status
         self.code = code
         self.title = title
-        self.detail = detail
-        self.extra = extra
+        self.sentence = sentence
+        self.parameters = parameters
+        self.rule = rule
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, object]:
         """The problem document, ready for JSON."""
         return {
             "type": f"urn:comity:problem:{self.code}",
@@ -32,7 +47,7 @@ class ProblemError(ValueError):
             "status": self.status,
             "detail": self.detail,
             "code": self.code,
-            **self.extra,
+            **({} if self.rule is None else {"rule": self.rule}),
         }
 
 
@@ -42,21 +57,21 @@ class SetupError(ValueError):
     EXIT_CODE = 65
 
 
-def bad_request(code: str, detail: str, **extra: Any) -> ProblemError:
+def bad_request(code: str, sentence: str, /, **parameters: Any) -> ProblemError:
     """400: what the caller sent cannot be read or breaks a rule of form."""
-    return ProblemError(400, code, "Bad request", detail, **extra)
+    return ProblemError(400, code, "Bad request", sentence, **parameters)
 
 
-def not_found(code: str, detail: str) -> ProblemError:
+def not_found(code: str, sentence: str, /, **parameters: Any) -> ProblemError:
     """404: this node does not hold what was asked for."""
-    return ProblemError(404, code, "Not found", detail)
+    return ProblemError(404, code, "Not found", sentence, **parameters)
 
 
-def forbidden(code: str, detail: str) -> ProblemError:
+def forbidden(code: str, sentence: str, /, **parameters: Any) -> ProblemError:
     """403: known, but not allowed."""
-    return ProblemError(403, code, "Not allowed", detail)
+    return ProblemError(403, code, "Not allowed", sentence, **parameters)
 
 
-def busy(detail: str) -> ProblemError:
+def busy(sentence: str, /, **parameters: Any) -> ProblemError:
     """503: a bound is reached; nothing was taken over."""
-    return ProblemError(503, "busy", "Come again", detail)
+    return ProblemError(503, "busy", "Come again", sentence, **parameters)

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
+from consensus.application import Refusal, filled
 from credentials.verdicts.evidence import Tables
 from credentials.verdicts.verdict_record import (
     AskRecord,
@@ -56,6 +57,7 @@ from node.answers import (
 from node.config import read_table, shipped
 
 if TYPE_CHECKING:
+    from node.errors import ProblemError
     from node.supervision.readiness import Condition
     from node.verdicts.verification import Verification
 
@@ -82,6 +84,13 @@ def fault_words(kind: str) -> str:
 
 
 @cache
+def _refusals(kind: str) -> Mapping[str, Mapping[str, str]]:
+    """The rows of refusals.toml: codes by name; sentences (`refusal`) and titles by their English."""
+    rows = read_table("refusals.toml", shipped("refusals.toml"))[kind]
+    return rows if kind == "code" else {row["en"]: row for row in rows}
+
+
+@cache
 def _conditions() -> Mapping[str, Any]:
     return read_table("conditions.toml", shipped("conditions.toml"))
 
@@ -99,16 +108,22 @@ def when(seconds: int | str | None) -> str:
 
 
 class _Telling(string.Formatter):
-    """Parameters as people read them: `{lines:line}` is `1 line` or `2 lines`, a list is its parts."""
+    """Parameters as people read them: `{lines:line}` is `1 line` or `2 lines`, a list is its parts.
+
+    `{roles:or}` is a list of which one is enough.
+    """
 
     def __init__(self, language: str) -> None:
         self._language = language
 
     def format_field(self, value: Any, format_spec: str) -> str:
+        if isinstance(value, list | tuple):
+            between: str = _sentences()["between"][format_spec or "list"][self._language]
+            return between.join(map(str, value))
         if format_spec:
             one, more = _sentences()["noun"][format_spec][self._language]
             return f"{value} {one if value == 1 else more}"
-        return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+        return str(value)
 
 
 class Words:
@@ -137,6 +152,28 @@ class Words:
     def provision(self, code: str) -> str:
         """What law or standard a reason stands on; empty where there is none."""
         return str(self._reasons.get(code, {}).get("provision", ""))
+
+    def refusal(self, code: str, sentence: str, parameters: Mapping[str, object]) -> str:
+        """What a `Refusal` or a problem says; without words in this language, by its code."""
+        if self.language == LANGUAGES[0]:
+            return filled(sentence, parameters)
+        row = _refusals("refusal").get(sentence)
+        if row is None:
+            general = {**_refusals("code"), **self._reasons}.get(code, {}).get(self.language)
+            return self.sentence("untold", {"general": general, "english": filled(sentence, parameters)})
+        inner = {
+            name: self.refusal(value.code, value.sentence, value.parameters)
+            if isinstance(value, Refusal)
+            else value
+            for name, value in parameters.items()
+        }
+        return self._telling.vformat(row[self.language], (), inner) if inner else row[self.language]
+
+    def problem(self, problem: ProblemError) -> tuple[str, str]:
+        """The title and the detail of a problem."""
+        row = _refusals("title").get(problem.title, {})
+        detail = self.refusal(problem.code, problem.sentence, problem.parameters)
+        return row.get(self.language, problem.title), detail
 
     def _told(self, row: Mapping[str, Any], parameters: Mapping[str, Any]) -> str:
         fitting = (more for more in row.get("more", ()) if all(parameters.get(n) for n in more["with"]))
@@ -282,10 +319,20 @@ class Words:
     def _refusal(self, refusal: RefusalRecord | None) -> RefusalAnswer | None:
         if refusal is None:
             return None
-        return {**refusal, "text": self.sentence(f"refusal.{refusal['state']}", refusal)}
+        told = dict(refusal)
+        if refusal["detail"] is not None:
+            told["detail"] = self.refusal(refusal["rule"] or "", refusal["detail"], {})
+        return {**refusal, "text": self.sentence(f"refusal.{refusal['state']}", told)}
 
     def _waiting(self, waiting: WaitingRecord | None) -> WaitingAnswer | None:
-        return None if waiting is None else {**waiting, "text": self.sentence("waiting", waiting)}
+        if waiting is None:
+            return None
+        detail = self.refusal(waiting["code"], waiting["template"], waiting["parameters"])
+        return {
+            "code": waiting["code"],
+            "detail": detail,
+            "text": self.sentence("waiting", {"detail": detail}),
+        }
 
     # -- the node ------------------------------------------------------------------------------------
 

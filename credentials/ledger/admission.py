@@ -172,13 +172,15 @@ class Judge:
     def _next_quota(self, issuer: str) -> Quota:
         limits = self.governance.limits
         if self.per_issuer.get(issuer, 0) >= limits.per_issuer_per_block_max:
-            raise NotYet("quota", f"{issuer} has {limits.per_issuer_per_block_max} in this block already")
+            most = limits.per_issuer_per_block_max
+            raise NotYet("quota", "{issuer} has {most} in this block already", issuer=issuer, most=most)
         found = self._record(quota_key(issuer), Quota.decode, Quota)
         day = self.at // DAY_S
         # Block time never goes back; a clock that does (check_tx) counts on the day already begun.
         quota = found if found is not None and found.day >= day else Quota(issuer, day)
         if quota.count >= limits.per_issuer_per_day_max:
-            raise NotYet("quota", f"{issuer} has {limits.per_issuer_per_day_max} on this day already")
+            most = limits.per_issuer_per_day_max
+            raise NotYet("quota", "{issuer} has {most} on this day already", issuer=issuer, most=most)
         return replace(quota, count=quota.count + 1)
 
     def _recalls(self, empty: Recalls) -> Recalls:
@@ -197,13 +199,15 @@ class Judge:
         latest = lists.latest.get(update.purpose)
         seq = latest.seq if latest else 0
         if update.seq > seq + 1:
-            raise NotYet("status", f"version {seq + 1} of this status list is not on the ledger yet")
+            raise NotYet("status", "version {seq} of this status list is not on the ledger yet", seq=seq + 1)
         if latest is not None and update.seq <= seq:
             if update.seq < seq or update.list_digest == latest.digest:
-                raise Refusal("duplicate", f"version {seq} of this status list is on the ledger already")
+                raise Refusal(
+                    "duplicate", "version {seq} of this status list is on the ledger already", seq=seq
+                )
             return RuleConflict(STATUS_RULE, latest.leaf_index)
         if update.previous != (latest.digest if latest else None):
-            raise Refusal("status", f"it does not follow version {seq} that is on the ledger")
+            raise Refusal("status", "it does not follow version {seq} that is on the ledger", seq=seq)
         version = StatusVersion(
             update.seq, update.list_digest, attestation.digest, context.leaf_index, self.at
         )
@@ -214,12 +218,12 @@ class Judge:
         governance = context.governance
         subject, asset = attestation.subject, attestation.bound_asset
         if subject.scheme not in governance.lifecycle.battery_schemes:
-            raise Refusal("subject", f"{subject.scheme} is no scheme of batteries")
+            raise Refusal("subject", "{scheme} is no scheme of batteries", scheme=subject.scheme)
         if asset is not None and asset.scheme not in governance.lifecycle.asset_schemes:
-            raise Refusal("subject", f"{asset.scheme} is no scheme of vehicles or assets")
+            raise Refusal("subject", "{scheme} is no scheme of vehicles or assets", scheme=asset.scheme)
         for other in attestation.referenced_subjects:
             if other.scheme not in governance.lifecycle.battery_schemes:
-                raise Refusal("subject", f"{other.scheme} is no scheme of batteries")
+                raise Refusal("subject", "{scheme} is no scheme of batteries", scheme=other.scheme)
         standing = self.standing(subject)
         for rule in governance.lifecycle.guards_always:
             RULES[rule](standing, attestation, context)
@@ -230,8 +234,7 @@ class Judge:
             return voice
         conflict = self._conflict(standing, attestation, context)
         if conflict is not None:
-            told = f"another statement came first ({conflict.rule}), as {attestation.issuer} was told"
-            refusal = Refusal("refused_already", told)
+            refusal = _refused_already(conflict, attestation)
             self._say(standing.key, attestation.issuer, conflict.rule, REFUSALS_PER_PARTY_MAX, refusal)
             self._put(standing.with_refusal(_refused(conflict, attestation, context.leaf_index)))
             return conflict
@@ -240,8 +243,8 @@ class Judge:
 
     def _claim(self, battery: bytes, attestation: Attestation, silent: Silent, leaf_index: int) -> None:
         """Recorded beside the standing: one of a party about a battery, the first shown, all counted."""
-        told = f"{silent.reason}; its one claim about it is on the ledger already"
-        refusal = Refusal("claimed_already", told)
+        told = "{why}; its one claim about it is on the ledger already"
+        refusal = Refusal("claimed_already", told, why=silent.reason)
         self._say(battery, attestation.issuer, CLAIM, CLAIMS_PER_PARTY_MAX, refusal)
         self._count_claim(battery, Claim(attestation.issuer, attestation.kind, leaf_index, silent.alert))
 
@@ -270,12 +273,17 @@ class Judge:
         if not self.governance.lifecycle.allows(event, standing.item_state) and not (
             event.effects.creates and standing.born
         ):
-            states = " or ".join(sorted(event.from_states))
-            raise NotYet("state", f"{event.type} follows {states}; the battery is {standing.item_state}")
+            raise NotYet(
+                "state",
+                "{event} follows {states:or}; the battery is {state}",
+                event=event.type,
+                states=tuple(sorted(event.from_states)),
+                state=standing.item_state,
+            )
         require_not_falling(standing, attestation, event)
         passport_from = event.requires_passport_from
         if passport_from is not None and attestation.event_time >= passport_from and not standing.live:
-            raise NotYet("state", f"{event.type} needs a live passport, the battery has none")
+            raise NotYet("state", "{event} needs a live passport, the battery has none", event=event.type)
         if event.effects.undo is not None:
             known = self._known(attestation.referenced_digests)
             now = taken_back(standing, attestation, context, known=known)
@@ -290,8 +298,8 @@ class Judge:
         now = with_authority(now, attestation, context)
         others = linked(standing, now, attestation, context)
         if event.effects.contests:
-            told = f"{attestation.issuer} contested it {CONTESTS_PER_PARTY_MAX} times already"
-            refusal = Refusal("contested_already", told)
+            told, issuer = "{issuer} contested it {most} times already", attestation.issuer
+            refusal = Refusal("contested_already", told, issuer=issuer, most=CONTESTS_PER_PARTY_MAX)
             self._say(standing.key, attestation.issuer, CONTEST, CONTESTS_PER_PARTY_MAX, refusal)
         enrolled = standing.enrolled
         if event.effects.creates and enrolled is not None and gives_way(standing):
@@ -307,6 +315,11 @@ class Judge:
         if known is not None and known[0] is standing:
             return known[1]
         return standing.core() if self.standing_at(standing.key) is not None else None
+
+
+def _refused_already(conflict: RuleConflict, attestation: Attestation) -> Refusal:
+    told = "another statement came first ({rule}), as {issuer} was told"
+    return Refusal("refused_already", told, rule=conflict.rule, issuer=attestation.issuer)
 
 
 def _refused(conflict: RuleConflict, attestation: Attestation, leaf_index: int) -> Refused:

@@ -76,7 +76,9 @@ def _axes(standing: Standing, attestation: Attestation, context: Context, voice:
         to["children"] = keys
     if effects.responsible is not None:
         if attestation.parties[0] not in context.governance.participants:
-            raise Refusal("members", f"{attestation.parties[0]} is no participant of this network")
+            raise Refusal(
+                "members", "{party} is no participant of this network", party=attestation.parties[0]
+            )
         to["responsible"] = attestation.parties[0]
     if effects.contests:
         to["contested"] = standing.with_contest(context.leaf_index).contested
@@ -173,7 +175,8 @@ def _presentation(
     office, jurisdiction = _office(attestation, context, voice)
     refused = standing.setting(REFUSED, jurisdiction)
     if refused is not None:  # neither declared nor moved to where it was refused
-        raise NotYet("refused_here", f"{refused.by} refused it in {jurisdiction} and has to lift that first")
+        told = "{by} refused it in {jurisdiction} and has to lift that first"
+        raise NotYet("refused_here", told, by=refused.by, jurisdiction=jurisdiction)
     if effect == "moved":
         assert standing.presentation is not None, "only customs of an open declaration speaks"
         moved = replace(standing.presentation, jurisdiction=jurisdiction, office=office)
@@ -197,7 +200,7 @@ def _office(attestation: Attestation, context: Context, voice: Voice) -> tuple[s
         and not governance.lifecycle.customs_roles.isdisjoint(accreditation.roles)
     }
     if not sides:
-        raise Refusal("members", f"{office} is no customs participant of this network")
+        raise Refusal("members", "{office} is no customs participant of this network", office=office)
     home = governance.participants[office].jurisdiction
     if home not in sides and len(sides) > 1:
         raise Refusal(
@@ -234,7 +237,8 @@ def _next_holder(standing: Standing, attestation: Attestation, context: Context)
     if custody == "first_party" or (custody == "party_or_author" and parties):
         party = governance.owner_of(parties[0]) or parties[0]
         if party.startswith("did:") and party not in governance.participants:
-            raise Refusal("members", f"{party} is no participant of this network: name it by EORI or USCC")
+            told = "{party} is no participant of this network: name it by EORI or USCC"
+            raise Refusal("members", told, party=party)
         return party
     return None if is_holder(standing, attestation.issuer, context) else attestation.issuer
 
@@ -255,5 +259,6 @@ def _named_after(
     before = () if context.event.place == "none" else named
     grown = tuple(dict.fromkeys((*before, *parties)))
     if len(grown) > NAMED_MAX and not voice.role:
-        raise Refusal("members", f"{NAMED_MAX} parties are named already: hand it over, or export it")
+        told = "{most} parties are named already: hand it over, or export it"
+        raise Refusal("members", told, most=NAMED_MAX)
     return grown[-NAMED_MAX:]

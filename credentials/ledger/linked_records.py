@@ -54,9 +54,8 @@ def require_named_exist(attestation: Attestation, context: Context) -> None:
         return
     for subject in attestation.referenced_subjects:
         if not context.records.standing(subject).born:
-            raise NotYet(
-                "unborn", f"a battery it names ({subject.namespace}) is not recorded as produced yet"
-            )
+            told = "a battery it names ({namespace}) is not recorded as produced yet"
+            raise NotYet("unborn", told, namespace=subject.namespace)
 
 
 def linked(before: Standing, after: Standing, attestation: Attestation, context: Context) -> list[Record]:
@@ -86,7 +85,8 @@ def _assets(before: Standing, after: Standing, attestation: Attestation, context
         if after.bound is not None:
             asset, by = records.asset(after.bound.asset), after.bound.by
             if sum(one.by == by for one in asset.installed) >= PACKS_PER_PARTY_MAX:
-                raise Refusal("X5", f"{by} has {PACKS_PER_PARTY_MAX} batteries in this vehicle already")
+                told = "{by} has {most} batteries in this vehicle already"
+                raise Refusal("X5", told, by=by, most=PACKS_PER_PARTY_MAX)
             # Taking back that it left gives it back as it was installed, by whoever installed it.
             changed[asset.key] = replace(asset, installed=(*asset.installed, Installed(after.key, by)))
     if attestation.bound_asset is not None and RESTS_ON_ALL_PACKS.intersection(context.event.guards):
@@ -111,13 +111,14 @@ def _children(pack: Standing, attestation: Attestation, context: Context) -> lis
             child = _its_makers(child, vehicles, context)
         if child.parent is not None and child.parent.key != pack.key:
             # On an enrolment: of any other child X8 has said so.
-            raise Refusal("X8", f"a child ({subject.namespace}) was taken out of another battery")
+            told = "a child ({namespace}) was taken out of another battery"
+            raise Refusal("X8", told, namespace=subject.namespace)
         if child.born and not (committed or is_holder(child, issuer, context)):
-            raise Refusal("not_responsible", f"a child ({subject.namespace}) is held by {child.holder}")
+            told = "a child ({namespace}) is held by {holder}"
+            raise Refusal("not_responsible", told, namespace=subject.namespace, holder=child.holder)
         if not child.born and not (committed or own):
-            raise NotYet(
-                "unborn", f"a child ({subject.namespace}) is nobody's yet, and no code of {issuer}'s own"
-            )
+            told = "a child ({namespace}) is nobody's yet, and no code of {issuer}'s own"
+            raise NotYet("unborn", told, namespace=subject.namespace, issuer=issuer)
         was = Parent(pack.key, context.leaf_index, child.eu_status, child.marks)
         if not child.born:
             child = _taken_out(child, pack, issuer if own else None, issuer, context.leaf_index)
@@ -192,22 +193,19 @@ def _successors(old: Standing, attestation: Attestation, context: Context, statu
     vehicles: dict[bytes, Asset] = {}
     for subject in attestation.referenced_subjects:
         if not governance.makes(issuer, subject.scheme, subject.namespace, context.at):
-            raise Refusal(
-                "not_responsible", f"a successor is a code of {issuer}'s own, not of {subject.namespace}"
-            )
+            told = "a successor is a code of {issuer}'s own, not of {namespace}"
+            raise Refusal("not_responsible", told, issuer=issuer, namespace=subject.namespace)
         successor = _its_makers(context.records.standing(subject), vehicles, context)
         if successor.born and not is_holder(successor, issuer, context):
-            raise Refusal(
-                "not_responsible", f"a successor ({subject.namespace}) is held by {successor.holder}"
-            )
+            told = "a successor ({namespace}) is held by {holder}"
+            raise Refusal("not_responsible", told, namespace=subject.namespace, holder=successor.holder)
         own_life = set(successor.marks) - {SECOND_LIFE} - governance.lifecycle.inherited_marks
         if own_life or successor.settings(PLACED):
             # Its status would become that of the act: waste would be washed by a name.
-            raise Refusal(
-                "successor", f"a successor ({subject.namespace}) was used, waste or placed: a life of its own"
-            )
+            told = "a successor ({namespace}) was used, waste or placed: a life of its own"
+            raise Refusal("successor", told, namespace=subject.namespace)
         if len(successor.predecessors) >= PREDECESSORS_MAX:
-            raise Refusal("X8", f"a battery is made from at most {PREDECESSORS_MAX} others")
+            raise Refusal("X8", "a battery is made from at most {most} others", most=PREDECESSORS_MAX)
         predecessors = (*successor.predecessors, old.key)
         successor = replace(successor, predecessors=predecessors, eu_status=status, undo=None)
         found.append(successor.with_marks(SECOND_LIFE, *_carried(old, context)))

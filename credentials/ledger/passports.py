@@ -57,7 +57,7 @@ def _published(standing: Standing, attestation: Attestation, context: Context, e
     if effect == "supersede":
         passport = _named_passport(standing, attestation, (LIVE,))
     if passport is not None and attestation.set_list.version <= passport.version:
-        raise Refusal("passport_state", f"the version follows {passport.version}")
+        raise Refusal("passport_state", "the version follows {version}", version=passport.version)
     earlier = standing.earlier
     if passport is not None:
         status = SUPERSEDED if passport.status == LIVE else passport.status
@@ -96,7 +96,7 @@ def _suspended(standing: Standing, attestation: Attestation, voice: Voice) -> di
     passport = _named_passport(standing, attestation, (LIVE, SUSPENDED) if voice.role else (LIVE,))
     side = voice.jurisdiction if voice.role else PARTY
     if _is_setter(standing, PASSPORT_SUSPENDED, side, attestation.issuer):
-        raise Refusal("passport_state", f"{attestation.issuer} suspended it already")
+        raise Refusal("passport_state", "{issuer} suspended it already", issuer=attestation.issuer)
     return {"passport": replace(passport, status=SUSPENDED, changed_by=attestation.issuer)}
 
 
@@ -140,17 +140,12 @@ def _require_free(standing: Standing, what: str) -> None:
     """No authority's ban or suspension stands in the way."""
     ban = standing.ban
     if ban is not None:
-        raise Refusal(
-            "banned",
-            f"{ban.by} revoked its passport: nothing is {what} until it lifts that ({ban.jurisdiction})",
-        )
+        told = "{by} revoked its passport: nothing is {done} until it lifts that ({jurisdiction})"
+        raise Refusal("banned", told, by=ban.by, done=what, jurisdiction=ban.jurisdiction)
     for key, setting in standing.settings(PASSPORT_SUSPENDED).items():
         if side_of(key) != PARTY:
-            raise Refusal(
-                "passport_state",
-                f"{setting.by} suspended its passport: nothing is {what} until it reinstates it "
-                f"({side_of(key)})",
-            )
+            told = "{by} suspended its passport: nothing is {done} until it reinstates it ({jurisdiction})"
+            raise Refusal("passport_state", told, by=setting.by, done=what, jurisdiction=side_of(key))
 
 
 def _named_passport(standing: Standing, attestation: Attestation, statuses: tuple[str, ...]) -> Passport:
@@ -159,5 +154,7 @@ def _named_passport(standing: Standing, attestation: Attestation, statuses: tupl
         raise NotYet("state", "the passport it names is not published on the ledger yet")
     if passport.digest != named or passport.status not in statuses:
         status = passport.status if passport.digest == named else SUPERSEDED
-        raise Refusal("passport_state", f"the passport is {status}, not {' or '.join(statuses)}")
+        raise Refusal(
+            "passport_state", "the passport is {status}, not {wanted:or}", status=status, wanted=statuses
+        )
     return passport

@@ -122,13 +122,14 @@ def recalls_after(attestation: Attestation, context: Context, read: Callable[[Re
             "subject", "a recall is about a namespace of codes: scheme and namespace of their maker"
         )
     if scheme not in context.governance.lifecycle.battery_schemes:
-        raise Refusal("subject", f"{scheme} is no scheme of batteries")
+        raise Refusal("subject", "{scheme} is no scheme of batteries", scheme=scheme)
     try:
         spelled = canonical_namespace(scheme, namespace)
     except CredentialError as error:
         raise Refusal("subject", error.message) from error
     if spelled != namespace:
-        raise Refusal("subject", f"{namespace} is written {spelled}: no code is found under another spelling")
+        told = "{namespace} is written {spelled}: no code is found under another spelling"
+        raise Refusal("subject", told, namespace=namespace, spelled=spelled)
     recalls = read(Recalls(scheme, namespace))
     if context.event.effects.recall == "lift":
         return _lifted(recalls, attestation, context)
@@ -140,9 +141,8 @@ def _published(recalls: Recalls, attestation: Attestation, context: Context) -> 
     if attestation.criteria is None and not attestation.references:
         raise Refusal("members", "a recall says what it covers: beginnings of codes, days, or batteries")
     if len({r.attestation for r in recalls.recalls if r.by == attestation.issuer}) >= RECALLS_PER_PARTY_MAX:
-        raise Refusal(
-            "quota", f"{attestation.issuer} has {RECALLS_PER_PARTY_MAX} recalls of these codes in force"
-        )
+        told = "{issuer} has {most} recalls of these codes in force"
+        raise Refusal("quota", told, issuer=attestation.issuer, most=RECALLS_PER_PARTY_MAX)
     _require_reach(recalls, attestation)
     batteries = tuple(standing_key(subject) for subject in attestation.referenced_subjects)
     added = [
@@ -167,8 +167,11 @@ def _require_reach(recalls: Recalls, attestation: Attestation) -> None:
         if (subject.scheme, subject.namespace) != (scheme, namespace):
             raise Refusal(
                 "recall_reaches_nothing",
-                f"a recall of the codes of {namespace} cannot name a battery of {subject.namespace} "
-                f"({subject.scheme}): publish one recall for each maker's codes",
+                "a recall of the codes of {namespace} cannot name a battery of {other} ({scheme}): "
+                "publish one recall for each maker's codes",
+                namespace=namespace,
+                other=subject.namespace,
+                scheme=subject.scheme,
             )
     for prefix in attestation.criteria.prefixes if attestation.criteria else ():
         try:
@@ -176,7 +179,8 @@ def _require_reach(recalls: Recalls, attestation: Attestation) -> None:
         except CredentialError as error:
             raise Refusal("recall_reaches_nothing", error.message) from error
         if spelled != prefix:
-            raise Refusal("recall_reaches_nothing", f"{prefix} is written {spelled}: no code begins so")
+            told = "{prefix} is written {spelled}: no code begins so"
+            raise Refusal("recall_reaches_nothing", told, prefix=prefix, spelled=spelled)
 
 
 def _lifted(recalls: Recalls, attestation: Attestation, context: Context) -> Recalls:
@@ -187,7 +191,7 @@ def _lifted(recalls: Recalls, attestation: Attestation, context: Context) -> Rec
     roles = _roles(attestation, context)
     lifted = [r for r in published if r.by == attestation.issuer or (r.role, r.jurisdiction) in roles]
     if not lifted:
-        raise Refusal("not_responsible", f"{published[0].by} published it and has to lift it")
+        raise Refusal("not_responsible", "{by} published it and has to lift it", by=published[0].by)
     return replace(recalls, recalls=tuple(r for r in recalls.recalls if r not in lifted))
 
 
@@ -203,9 +207,8 @@ def _voices(recalls: Recalls, attestation: Attestation, context: Context) -> lis
         if role in context.event.attesters:
             sides.setdefault(jurisdiction, role)
     if not sides:
-        raise Refusal(
-            "X9", f"{attestation.issuer} is neither the maker of {recalls.namespace} nor an authority for it"
-        )
+        told = "{issuer} is neither the maker of {namespace} nor an authority for it"
+        raise Refusal("X9", told, issuer=attestation.issuer, namespace=recalls.namespace)
     return [(sides[jurisdiction], jurisdiction) for jurisdiction in sorted(sides)]
 
 

@@ -228,15 +228,18 @@ class Registry:
         if self._last is not None and self._last[0] == block.id:
             return self._last[1]
         if block.height != self.height + 1 or block.app_hash != self.app_hash:
-            raise Refusal("block", f"block {block.height} does not follow the state after {self.height}")
+            told = "block {height} does not follow the state after {after}"
+            raise Refusal("block", told, height=block.height, after=self.height)
         governance = self.history.at(block.height)
         limits, attestations = governance.limits, []
         if block.config_digest != self.genesis.config_digest or block.app_version != governance.app_version:
             raise Refusal("block", "the block was made under another configuration or version")
         if len(block.attestations) > limits.attestations_per_block_max:
-            raise Refusal("block", f"more than {limits.attestations_per_block_max} attestations in a block")
+            most = limits.attestations_per_block_max
+            raise Refusal("block", "more than {most} attestations in a block", most=most)
         if sum(_tx_bytes(tx) for tx in block.attestations) > limits.block_bytes_max:
-            raise Refusal("block", f"more than {limits.block_bytes_max} bytes of attestations in a block")
+            most = limits.block_bytes_max
+            raise Refusal("block", "more than {most} bytes of attestations in a block", most=most)
         countersigned: dict[bytes, frozenset[str]] = {}
         for tx in block.attestations:
             digest = sha256(tx).digest()
@@ -293,7 +296,7 @@ class Registry:
         if attestation.network_id != self.genesis.network_id:
             raise Refusal("wrong_network", "the attestation was made for another network")
         if governance.lifecycle.event(attestation.kind) is None:
-            raise Refusal("unknown_kind", f"no event is called {attestation.kind}")
+            raise Refusal("unknown_kind", "no event is called {kind}", kind=attestation.kind)
         happened = attestation.event_time
         public = _attest_key(governance, attestation.kid, attestation.issuer, happened, at)
         publics = [
@@ -306,7 +309,9 @@ class Registry:
             for countersignature, key in zip(attestation.countersignatures, publics, strict=True):
                 verify_countersignature(attestation, countersignature, key)
         except SignatureInvalid as error:
-            raise Refusal("invalid_signature", f"a signature is not valid: {error}") from error
+            raise Refusal(
+                "invalid_signature", "a signature is not valid: {detail}", detail=str(error)
+            ) from error
         verified = attestation, frozenset(c.signatory for c in attestation.countersignatures)
         if len(self._verified) >= VERIFIED_MAX:
             # A copy of the keys: the web server's threads ask as well.
@@ -329,11 +334,12 @@ def _attest_key(governance: Governance, kid: str, did: str, event_time: int, at:
     """The public key, valid at both times by what is known at this height."""
     key = governance.key_by_id(kid)
     if key is None or did not in governance.participants:
-        raise Refusal("issuer_unknown", f"{kid} is no key of a participant of this network")
+        raise Refusal("issuer_unknown", "{key} is no key of a participant of this network", key=kid)
     if key.role != ATTEST_ROLE:
-        raise Refusal("X9", f"{kid} is a {key.role} key; attestations are signed with an attest key")
+        told = "{key} is a {role} key; attestations are signed with an attest key"
+        raise Refusal("X9", told, key=kid, role=key.role)
     if not key.valid(event_time) or not key.valid(at):
-        raise Refusal("X9", f"{kid} was not valid both when it happened and now")
+        raise Refusal("X9", "{key} was not valid both when it happened and now", key=kid)
     return key.public
 
 

@@ -106,7 +106,7 @@ def x03_nothing_after_the_end(
     final = standing.item_state in context.governance.lifecycle.final
     unseats = context.event.effects.creates and standing.enrolled is not None
     if final and not unseats and standing.item_state not in context.event.from_states:
-        raise Refusal("X3", f"the battery is {standing.item_state}: nothing follows")
+        raise Refusal("X3", "the battery is {state}: nothing follows", state=standing.item_state)
     return None
 
 
@@ -139,8 +139,10 @@ def x06_every_pack_present(
     if missing:
         raise NotYet(
             "X6",
-            f"{len(missing)} more packs are bound to this vehicle ({_keys(missing)}): "
-            "name them as present, or record their replacement",
+            "{count} more packs are bound to this vehicle ({packs}): name them as present, or record their "
+            "replacement",
+            count=len(missing),
+            packs=_keys(missing),
         )
     return None
 
@@ -173,12 +175,17 @@ def x09_accredited(standing: Standing, attestation: Attestation, context: Contex
     if ANY in context.event.attesters:
         return None  # any participant; the table's `speaks` or `countersigned_by` says who
     subject, issuer, event = attestation.subject, attestation.issuer, context.event
-    for at, when in ((attestation.event_time, "when it happened"), (context.at, "now")):
+    then = "{issuer} is not accredited when it happened as {roles:or} for {namespace} ({scheme})"
+    now = "{issuer} is not accredited now as {roles:or} for {namespace} ({scheme})"
+    for at, told in ((attestation.event_time, then), (context.at, now)):
         if not context.governance.accredited(issuer, event.type, subject.scheme, subject.namespace, at):
             raise Refusal(
                 "X9",
-                f"{issuer} is not accredited {when} as {' or '.join(event.attesters)} "
-                f"for {subject.namespace} ({subject.scheme})",
+                told,
+                issuer=issuer,
+                roles=tuple(event.attesters),
+                namespace=subject.namespace,
+                scheme=subject.scheme,
             )
     return None
 
@@ -196,23 +203,25 @@ def x10_countersigned(standing: Standing, attestation: Attestation, context: Con
             # A party without a node is named by its number and cannot sign.
             owner = governance.owner_of(party)
             if owner not in (None, attestation.issuer, *signatories):
-                raise Refusal("X10", f"it needs the countersignature of {owner}; send it again with it")
+                raise Refusal("X10", "it needs the countersignature of {by}; send it again with it", by=owner)
     elif context.event.countersigned_by == "responsible":
         if standing.responsible not in (attestation.issuer, None, *signatories):
-            raise Refusal(
-                "X10", f"it needs the countersignature of {standing.responsible}, who answers for it"
-            )
+            told = "it needs the countersignature of {by}, who answers for it"
+            raise Refusal("X10", told, by=standing.responsible)
     elif context.event.countersigned_by == "authorities":
         role = context.event.attesters[0]
         holders = governance.holders_of(role, context.at)
         approving = [did for did in holders if did == attestation.issuer or did in signatories]
         least = governance.limits.void_approvals_min
         if len(approving) < least:
-            raise Refusal("X10", f"it needs the signatures of {least} authorities, it has {len(approving)}")
+            told = "it needs the signatures of {least} authorities, it has {count}"
+            raise Refusal("X10", told, least=least, count=len(approving))
         for did in holders:
             jurisdiction = governance.participants[did].jurisdiction
             if all(governance.participants[a].jurisdiction != jurisdiction for a in approving):
-                raise Refusal("X10", f"no authority of {jurisdiction} countersigned it")
+                raise Refusal(
+                    "X10", "no authority of {jurisdiction} countersigned it", jurisdiction=jurisdiction
+                )
     return None
 
 
@@ -225,7 +234,8 @@ def x11_event_time(standing: Standing, attestation: Attestation, context: Contex
     if max(time, attestation.iat) > context.at + limits.clock_skew_s:
         raise NotYet("X11", "its time lies in the future; check the clock of the sender")
     if attestation.iat + limits.attestation_age_s_max < context.at:
-        raise Refusal("X11", f"it was signed more than {limits.attestation_age_s_max} s ago; sign it again")
+        told = "it was signed more than {seconds} s ago; sign it again"
+        raise Refusal("X11", told, seconds=limits.attestation_age_s_max)
     if attestation.produced_on is not None and attestation.produced_on > context.at + DAY_S:
         raise Refusal("value_impossible", "the day of production has not begun anywhere yet")
     produced = standing.production_time
@@ -249,8 +259,8 @@ def x18_lost(standing: Standing, attestation: Attestation, context: Context) -> 
     """A battery reported lost or stolen does not move until whoever reported it says that it is found."""
     reports = standing.settings(LOST)
     if reports:
-        who = ", ".join(sorted({setting.by for setting in reports.values()}))
-        raise NotYet("X18", f"it is reported lost or stolen by {who}, who has to say that it is found")
+        who = tuple(sorted({setting.by for setting in reports.values()}))
+        raise NotYet("X18", "it is reported lost or stolen by {by}, who has to say that it is found", by=who)
     return None
 
 
@@ -265,7 +275,8 @@ def x21_registered_with_its_batteries(
         if pack is None or pack.producer is None or not pack.live:
             lacking.append(key)
     if lacking:
-        raise NotYet("X21", f"{len(lacking)} packs of this vehicle have no live passport ({_keys(lacking)})")
+        told = "{count} packs of this vehicle have no live passport ({packs})"
+        raise NotYet("X21", told, count=len(lacking), packs=_keys(lacking))
     return None
 
 

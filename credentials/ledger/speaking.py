@@ -39,7 +39,7 @@ class Voice:
 class Silent:
     """The author is accredited and has no right over this battery: what it says is a claim."""
 
-    reason: str
+    reason: Refusal  # what whoever has the right must do: told, and not raised
     alert: bool = False  # an authority outside its jurisdiction
 
 
@@ -71,8 +71,9 @@ def _require_known_side(
     if fixes and spoken.jurisdiction not in known and len(sides) > 1:
         raise Refusal(
             "jurisdiction_unclear",
-            f"its author is licensed in {', '.join(sorted(sides))}, and the battery is on record in none of "
-            "them: present it to customs where it is first, naming the office",
+            "its author is licensed in {jurisdictions}, and the battery is on record in none of them: "
+            "present it to customs where it is first, naming the office",
+            jurisdictions=tuple(sorted(sides)),
         )
 
 
@@ -183,7 +184,7 @@ def _as_setter(s: Standing, a: Attestation, c: Context, voice: Voice) -> Voice |
     if not s.settings(name):
         if c.event.effects.passport is not None and s.revoked:
             raise Refusal("passport_state", "the passport is revoked, and what is revoked stays revoked")
-        raise NotYet("state", f"nothing is {name} that could be lifted")
+        raise NotYet("state", "nothing is {setting} that could be lifted", setting=name)
     there = sorted(s.settings(name).items(), key=lambda kept: kept[1].leaf_index)
     own = [key for key, kept in there if kept.by == a.issuer and side_of(key) in (PARTY, voice.jurisdiction)]
     like = [
@@ -251,38 +252,54 @@ _NO_CLAIM = frozenset({"custodian", "responsible", "customs", "setter", "contest
 
 
 def _unheard(standing: Standing, attestation: Attestation, context: Context, voices: list[Voice]) -> Silent:
-    event, issuer = context.event, attestation.issuer
+    event = context.event
     if event.effects.enrols:
-        return Silent(f"the battery is on record already; {standing.holder} holds it")
+        told = "the battery is on record already; {holder} holds it"
+        return Silent(Refusal("not_responsible", told, holder=standing.holder))
     alert = any(voice.role for voice in voices)
+    wanted = _wanted(standing, context)
     if event.speaks in _NO_CLAIM or (event.speaks == "operator" and not alert):
-        raise Refusal("not_responsible", _wanted(standing, context))
-    where = standing.place or "no jurisdiction (it is on the way)"
+        raise wanted
     if alert:
-        return Silent(f"{issuer} acts for {voices[0].jurisdiction}; the battery is in {where}", alert=True)
-    return Silent(_wanted(standing, context))
+        return Silent(_elsewhere(standing, attestation.issuer, voices[0].jurisdiction), alert=True)
+    return Silent(wanted)
 
 
-def _wanted(standing: Standing, context: Context) -> str:
+def _elsewhere(standing: Standing, issuer: str, acts_for: str) -> Refusal:
+    if standing.place is None:
+        told = "{issuer} acts for {jurisdiction}; the battery is on the way, in no jurisdiction"
+        return Refusal("not_responsible", told, issuer=issuer, jurisdiction=acts_for)
+    told = "{issuer} acts for {jurisdiction}; the battery is in {place}"
+    return Refusal("not_responsible", told, issuer=issuer, jurisdiction=acts_for, place=standing.place)
+
+
+def _wanted(standing: Standing, context: Context) -> Refusal:
+    """Who has the right, and what it must do."""
     match context.event.speaks:
         case "operator" | "responsible":
-            return f"{standing.responsible} answers for this battery and has to attest this"
+            told = "{by} answers for this battery and has to attest this"
+            return Refusal("not_responsible", told, by=standing.responsible)
         case "setter":
-            setters = sorted({s.by for s in standing.settings(context.event.lifts or "").values()})
-            return f"{', '.join(setters)} set it and has to lift it, or the same authority of that side"
+            setters = tuple(sorted({s.by for s in standing.settings(context.event.lifts or "").values()}))
+            told = "{by} set it and has to lift it, or the same authority of that side"
+            return Refusal("not_responsible", told, by=setters)
         case "customs":
             assert standing.presentation is not None, "without one it waits: _as_customs"
-            return f"only customs of {standing.presentation.jurisdiction} closes this declaration"
+            told = "only customs of {jurisdiction} closes this declaration"
+            return Refusal("not_responsible", told, jurisdiction=standing.presentation.jurisdiction)
         case "maker":
-            return f"only {standing.producer}, {standing.responsible} or an authority of {standing.place} may"
+            told = "only {maker}, {operator} or an authority of {place} may"
+            maker, operator = standing.producer, standing.responsible
+            return Refusal("not_responsible", told, maker=maker, operator=operator, place=standing.place)
         case "contest":
-            return (
-                f"its holder ({standing.holder}), its maker or an authority of {standing.place} contests it"
-            )
+            told = "its holder ({holder}), its maker or an authority of {place} contests it"
+            return Refusal("not_responsible", told, holder=standing.holder, place=standing.place)
         case "custodian":
-            return f"{standing.holder} holds this battery and has to hand it over"
+            told = "{holder} holds this battery and has to hand it over"
+            return Refusal("not_responsible", told, holder=standing.holder)
         case _:
-            return (
-                f"{standing.holder} holds this battery: it names the author as a party of one of its events, "
-                "hands the battery over to it, or countersigns this one"
+            told = (
+                "{holder} holds this battery: it names the author as a party of one of its events, hands the "
+                "battery over to it, or countersigns this one"
             )
+            return Refusal("not_responsible", told, holder=standing.holder)

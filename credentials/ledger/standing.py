@@ -249,7 +249,7 @@ class Standing:
         if any(s.by == setting.by for s in on_side):
             return self
         if sum(1 for s in on_side if not s.role) >= PARTY_SETTERS_MAX and not setting.role:
-            raise Refusal("quota", f"{PARTY_SETTERS_MAX} parties have said so already: it is {name}")
+            raise Refusal("quota", "{most} parties have said so already", most=PARTY_SETTERS_MAX)
         return self.with_set(name, f"{side}/{setting.by}" if on_side else side, setting)
 
     def lifted(self, name: str, key: str) -> Standing:

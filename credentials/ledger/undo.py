@@ -41,7 +41,9 @@ def taken_back(standing: Standing, attestation: Attestation, context: Context, *
     if how == "correct":
         _require_correctable(standing, undo, done, attestation, context)
     elif how == "withdraw" and (done.speaks != TRADE or undo.taken_back):
-        raise Refusal("irreversible", f"one authority takes back what a trade said, not {undo.kind}")
+        raise Refusal(
+            "irreversible", "one authority takes back what a trade said, not {kind}", kind=undo.kind
+        )
     restored = _restored(standing, undo)
     if how == "void":
         marks = {*restored.marks, *([CHILD] if standing.parent else [])}
@@ -96,11 +98,13 @@ def _require_correctable(
     standing: Standing, undo: Undo, done: Event, attestation: Attestation, context: Context
 ) -> None:
     if undo.author != attestation.issuer:
-        raise Refusal("not_responsible", f"only {undo.author} can take its attestation back")
+        raise Refusal("not_responsible", "only {by} can take its attestation back", by=undo.author)
     if undo.taken_back:
         raise Refusal("depends", "it is taken back already")
     if done.irreversible or undo.countersigned:
-        raise Refusal("irreversible", f"{undo.kind} cannot be taken back by its author, only voided")
+        raise Refusal(
+            "irreversible", "{kind} cannot be taken back by its author, only voided", kind=undo.kind
+        )
     if undo.admitted_at + context.governance.limits.correction_s_max < context.at:
         raise Refusal("too_late", "the time for a correction by its author is over")
     bound = standing.bound

@@ -15,23 +15,25 @@ def require_members(attestation: Attestation, event: Event) -> None:
     fields = {member.ledger for member in members}
     for name in sorted(LEDGER_FIELDS):
         if name not in fields and getattr(attestation, name):
-            raise Refusal("members", f"{event.type} has no {name}")
+            raise Refusal("members", "{event} has no {member}", event=event.type, member=name)
     for member in members:
         if member.required and not _present(attestation, member):
-            raise Refusal("members", f"{event.type} needs {member.name} (delta: {member.ledger})")
+            told = "{event} needs {member} (delta: {field})"
+            raise Refusal("members", told, event=event.type, member=member.name, field=member.ledger)
         if member.ledger == "references":
             _require_references(attestation, event, member)
     _require_quantities(attestation, event)
     if attestation.subject in attestation.references:
-        raise Refusal("members", f"{event.type} names the battery itself as another")
+        raise Refusal("members", "{event} names the battery itself as another", event=event.type)
 
 
 def _require_references(attestation: Attestation, event: Event, member: Member) -> None:
     one, kind = member.type in ("digest", "identifier"), bytes if member.type == "digest" else Subject
     if any(not isinstance(r, kind) for r in attestation.references):
-        raise Refusal("members", f"{member.name} of {event.type} is of the type {member.type}")
+        told = "{member} of {event} is of the type {type}"
+        raise Refusal("members", told, member=member.name, event=event.type, type=member.type)
     if one and len(attestation.references) > 1:
-        raise Refusal("members", f"{event.type} names one {member.name}")
+        raise Refusal("members", "{event} names one {member}", event=event.type, member=member.name)
 
 
 def _require_quantities(attestation: Attestation, event: Event) -> None:
@@ -39,18 +41,22 @@ def _require_quantities(attestation: Attestation, event: Event) -> None:
     for name, amount in attestation.quantities.items():
         member = members.get(name)
         if member is None:
-            raise Refusal("members", f"{event.type} has no quantity {name}")
-        reason = out_of_range(member, amount)
-        if reason is not None:
-            raise Refusal("value_impossible", reason)
+            raise Refusal("members", "{event} has no quantity {member}", event=event.type, member=name)
+        require_in_range(member, amount)
 
 
-def out_of_range(member: Member, amount: int) -> str | None:
-    """Why this amount cannot be, or None; the same for whoever signs it and for the ledger."""
+def require_in_range(member: Member, amount: int) -> None:
+    """Refuse an amount that cannot be; the same for whoever signs it and for the ledger."""
     assert member.minimum is not None and member.maximum is not None, "lifecycle_table.py asks for both"
-    if member.minimum <= amount <= member.maximum:
-        return None
-    return f"{member.name} is {amount}: it lies between {member.minimum} and {member.maximum}"
+    if not member.minimum <= amount <= member.maximum:
+        raise Refusal(
+            "value_impossible",
+            "{member} is {amount}: it lies between {least} and {most}",
+            member=member.name,
+            amount=amount,
+            least=member.minimum,
+            most=member.maximum,
+        )
 
 
 def reading_of(name: str, did: str) -> str:
@@ -68,7 +74,8 @@ def require_not_falling(standing: Standing, attestation: Attestation, event: Eve
         keys = (member.name, reading_of(member.name, attestation.issuer))
         before = max(standing.readings.get(key, 0) for key in keys)
         if member.monotone and now is not None and now < before:
-            raise Refusal("value_impossible", f"{member.name} is {now}: it was {before} already")
+            told = "{member} is {amount}: it was {before} already"
+            raise Refusal("value_impossible", told, member=member.name, amount=now, before=before)
 
 
 def _present(attestation: Attestation, member: Member) -> bool:

@@ -129,13 +129,13 @@ class Access:
             )
         found = self._by_key(bearer) if bearer is not None else self._by_cookie(cookie or "")
         if found is None:
-            what = "key" if bearer is not None else "session"
-            raise ProblemError(
-                401, "unknown_key", "Key unknown", f"this node knows no such {what}, or it ended"
-            )
+            told = "this node knows no such session, or it ended"
+            if bearer is not None:
+                told = "this node knows no such key, or it ended"
+            raise ProblemError(401, "unknown_key", "Key unknown", told)
         if scope not in found.scopes:
-            held = ", ".join(sorted(found.scopes))
-            raise forbidden("scope_missing", f"this needs the scope {scope}; yours has {held}")
+            told = "this needs the scope {scope}; yours has {held}"
+            raise forbidden("scope_missing", told, scope=scope, held=tuple(sorted(found.scopes)))
         return found
 
     def _by_key(self, bearer: str) -> Session | None:
@@ -167,9 +167,8 @@ class Access:
         key, now = secrets.token_urlsafe(SECRET_BYTES), int(time.time())
         with self._office.writing() as db:
             if name in (OPERATOR, AT_THE_MACHINE.name) or self._office.access.named(db, name):
-                raise ProblemError(
-                    409, "name_taken", "Name in use", f"a key is called {name!a} already: give another name"
-                )
+                told = "a key is called {name} already: give another name"
+                raise ProblemError(409, "name_taken", "Name in use", told, name=ascii(name))
             row = KeyRow(name, " ".join(words), now, None, by.name, None)
             self._office.access.put_key(db, _hash(key), row)
             self._office.audit.put(db, now, by.name, "key.granted", f"{name}: {', '.join(words)}")
@@ -181,7 +180,8 @@ class Access:
         with self._office.writing() as db:
             keys, ended = self._office.access.revoke(db, name, now)
             if not keys and not ended:
-                raise not_found("key_unknown", f"no key and no session in use is called {name!a}")
+                told = "no key and no session in use is called {name}"
+                raise not_found("key_unknown", told, name=ascii(name))
             self._office.audit.put(db, now, by.name, "key.revoked", f"{name}: {keys} keys, {ended} sessions")
         return keys, ended
 
@@ -271,10 +271,9 @@ def _require_name(name: str) -> None:
 def _passed_on(by: Session, scopes: tuple[str, ...]) -> tuple[str, ...]:
     """The scopes in their order, if all are known and `by` holds each of them."""
     if set(scopes) - set(SCOPES) or not scopes:
-        raise bad_request("scope_unknown", f"scopes are among {', '.join(SCOPES)}")
+        raise bad_request("scope_unknown", "scopes are among {scopes}", scopes=SCOPES)
     if lacking := [scope for scope in SCOPES if scope in scopes and scope not in by.scopes]:
-        held = ", ".join(scope for scope in SCOPES if scope in by.scopes)
-        raise forbidden(
-            "scope_not_held", f"you cannot pass on {', '.join(lacking)}: your own key has {held} only"
-        )
+        held = tuple(scope for scope in SCOPES if scope in by.scopes)
+        told = "you cannot pass on {lacking}: your own key has {held} only"
+        raise forbidden("scope_not_held", told, lacking=tuple(lacking), held=held)
     return tuple(scope for scope in SCOPES if scope in scopes)

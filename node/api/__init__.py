@@ -75,7 +75,7 @@ def create_app(service: Service) -> Flask:
         )
     app.config["ROUTES"] = ROUTES
     install_words(app, service)
-    problems.install(app)
+    problems.install(app, service.words)
 
     @app.before_request
     def _admit() -> None:
@@ -123,7 +123,9 @@ def _limit_body(route: Route) -> None:
             413,
             "too_large",
             "Content too large",
-            f"The body has {request.content_length} bytes; this address takes at most {limit}.",
+            "The body has {size} bytes; this address takes at most {most}.",
+            size=request.content_length,
+            most=limit,
         )
 
 
@@ -133,5 +135,6 @@ def _require_content_type(route: Route) -> None:
             415,
             "wrong_content_type",
             "Unsupported media type",
-            f"Send the body as {' or '.join(route.body.types)}.",
+            "Send the body as {types:or}.",
+            types=tuple(route.body.types),
         )

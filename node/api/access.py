@@ -95,8 +95,9 @@ def require_own_host(service: Service) -> None:
             421,
             "other_host",
             "Misdirected request",
-            f"this node does not answer for the host {request.host!a:.120}; ask it where it listens, or name "
-            "its address as public_url in node.toml.",
+            "this node does not answer for the host {host}; ask it where it listens, or name its address as "
+            "public_url in node.toml.",
+            host=ascii(request.host)[:120],
         )
 
 

@@ -18,7 +18,8 @@ def battery(service: Service, identifier: str) -> ResponseReturnValue:
     if not found["known"]:
         raise not_found(
             "battery_not_found",
-            f"No record of {_shown(identifier)} is on this ledger; that says nothing about the battery.",
+            "No record of {battery} is on this ledger; that says nothing about the battery.",
+            battery=_shown(identifier),
         )
     return reply(found, "battery.html", battery=found)
 

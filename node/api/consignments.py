@@ -82,7 +82,10 @@ def _manifest(data: bytes) -> Any:
     lines = [line["line"] for line in manifest["lines"]]
     if strange := next((number for number in lines if type(number) is not int), None):
         raise bad_request(
-            "wrong_shape", f"Write the number of a line without a point: {int(strange)}, not {strange}."
+            "wrong_shape",
+            "Write the number of a line without a point: {whole}, not {given}.",
+            whole=int(strange),
+            given=strange,
         )
     if len(set(lines)) != len(lines):
         raise bad_request(
@@ -109,7 +112,7 @@ def consignment(service: Service, consignment_id: str) -> ResponseReturnValue:
     """One consignment: worst verdict, counts, one line per item; `?show=problems` filters the lines."""
     show = request.args.get("show", "all")
     if show not in SHOW:
-        raise bad_request("bad_argument", f"`show` must be one of {', '.join(SHOW)}.")
+        raise bad_request("bad_argument", "`show` must be one of {shows}.", shows=tuple(SHOW))
     offset = integer_argument("offset", 0, largest=1_000_000) or 0
     limit = integer_argument("limit", ITEMS_PER_PAGE if page_wanted() else None, largest=20_000)
     words = words_for(service)

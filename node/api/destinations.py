@@ -18,10 +18,12 @@ def require_open(path: str, scopes: Iterable[str], routes: Iterable[Route]) -> N
     try:
         endpoint, _ = rules.bind("localhost").match(path.partition("?")[0])
     except HTTPException as error:
-        raise bad_request("no_such_page", f"this node has no page {path[:80]}") from error
+        raise bad_request("no_such_page", "this node has no page {page}", page=path[:80]) from error
     needed = pages[endpoint].scopes
     if needed and not set(needed) & set(scopes):
         raise bad_request(
             "page_needs_scope",
-            f"the page {path[:80]} needs the scope {' or '.join(needed)}: add it to the link",
+            "the page {page} needs the scope {scopes:or}: add it to the link",
+            page=path[:80],
+            scopes=tuple(needed),
         )

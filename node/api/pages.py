@@ -23,7 +23,10 @@ def _require_door(service: Service, role: str) -> None:
     status = service.overview.status()
     if role not in status["roles"]:
         raise not_found(
-            "no_such_door", f"{status['name']} is not {role} in this network: this page is elsewhere."
+            "no_such_door",
+            "{name} is not {role} in this network: this page is elsewhere.",
+            name=status["name"],
+            role=role,
         )
 
 

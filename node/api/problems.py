@@ -8,14 +8,16 @@ from __future__ import annotations
 import json
 import sys
 import traceback
+from collections.abc import Mapping
 
-from flask import Flask, Response, make_response, render_template, request
+from flask import Flask, Response, g, make_response, render_template, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
 from consensus.errors import ConsensusError
 from credentials.errors import CredentialError
 from node.errors import ProblemError
+from node.words import LANGUAGES, Words
 
 # What the framework itself refuses, in our words.
 FRAMEWORK_PROBLEMS = {
@@ -52,13 +54,25 @@ def page_wanted() -> bool:
     return accept["text/html"] > accept["application/json"]
 
 
-def render_problem(problem: ProblemError) -> Response:
+def asked_language() -> str:
+    """The language that the client prefers, English where it asks for none; pages are English throughout.
+
+    The answer says which it is (`Content-Language`).
+    """
+    offered = LANGUAGES[:1] if page_wanted() else LANGUAGES
+    g.language = request.accept_languages.best_match(offered) or offered[0]
+    return str(g.language)
+
+
+def render_problem(problem: ProblemError, words: Mapping[str, Words]) -> Response:
     """The answer for one problem: a page for browsers, problem+json for everyone else."""
-    problem.detail = _sentence(problem.detail)
+    title, detail = words[asked_language()].problem(problem)
     if page_wanted():
-        response = make_response(render_template("problem.html", problem=problem), problem.status)
+        told = {"title": title, "detail": _sentence(detail), "status": problem.status, "code": problem.code}
+        response = make_response(render_template("problem.html", problem=told), problem.status)
     else:
-        text = json.dumps(problem.document(), ensure_ascii=False, default=str) + "\n"
+        document = {**problem.document(), "title": title, "detail": _sentence(detail)}
+        text = json.dumps(document, ensure_ascii=False, default=str) + "\n"
         response = Response(text, status=problem.status, content_type="application/problem+json")
     response.headers["Cache-Control"] = "no-store"
     if problem.status == 401:
@@ -77,23 +91,28 @@ def _sentence(text: str) -> str:
     line = " ".join(text.split()) or "The request could not be answered."
     if line.split()[0] in OPENING_WORDS:
         line = line[0].upper() + line[1:]
-    return line + ("" if line[-1] in ".!?`\"'" else ".")
+    if line[-1] in ".!?`\"'。！？":
+        return line
+    return line + ("。" if "\u4e00" <= line[-1] <= "\u9fff" or line[-1] in "）”" else ".")
 
 
-def install(app: Flask) -> None:
+def install(app: Flask, words: Mapping[str, Words]) -> None:
     """Register the error handlers: nothing leaves the node as a bare exception."""
+
+    def render(problem: ProblemError) -> Response:
+        return render_problem(problem, words)
 
     @app.errorhandler(ProblemError)
     def _problem(error: ProblemError) -> Response:
-        return render_problem(error)
+        return render(error)
 
     @app.errorhandler(CredentialError)
     def _credential(error: CredentialError) -> Response:
-        return render_problem(ProblemError(400, error.code, "Bad request", str(error)))
+        return render(ProblemError(400, error.code, "Bad request", str(error)))
 
     @app.errorhandler(ConsensusError)
     def _consensus(error: ConsensusError) -> Response:
-        return render_problem(ProblemError(400, "malformed", "Bad request", str(error)))
+        return render(ProblemError(400, "malformed", "Bad request", str(error)))
 
     @app.errorhandler(HTTPException)
     def _http(error: HTTPException) -> Response | HTTPException:
@@ -103,7 +122,7 @@ def install(app: Flask) -> None:
         code, title, detail = FRAMEWORK_PROBLEMS.get(
             status, ("http_error", error.name, "The request could not be answered.")
         )
-        response = render_problem(ProblemError(status, code, title, detail))
+        response = render(ProblemError(status, code, title, detail))
         methods = getattr(error, "valid_methods", None)
         if status == 405 and methods:
             response.headers["Allow"] = ", ".join(sorted(methods))
@@ -114,6 +133,6 @@ def install(app: Flask) -> None:
         line = {"at": "api", "error": type(error).__name__, "path": request.path, "method": request.method}
         print(json.dumps(line), file=sys.stderr)
         traceback.print_exception(error, file=sys.stderr)
-        return render_problem(
+        return render(
             ProblemError(500, "broken", "Error in this node", "This node made an error; its log says which.")
         )

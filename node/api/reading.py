@@ -39,7 +39,9 @@ def raw_body(size_bytes_max: int) -> bytes:
             413,
             "too_large",
             "Content too large",
-            f"The body has {len(data)} bytes, at most {size_bytes_max} are read.",
+            "The body has {size} bytes; this address takes at most {most}.",
+            size=len(data),
+            most=size_bytes_max,
         )
     return data
 
@@ -69,5 +71,6 @@ def integer_argument(name: str, default: int | None, *, largest: int) -> int | N
     if text is None or text == "":
         return default
     if not INTEGER.fullmatch(text) or int(text) > largest:
-        raise bad_request("bad_argument", f"`{name}` must be a whole number from 0 to {largest}.")
+        told = "`{name}` must be a whole number from 0 to {largest}."
+        raise bad_request("bad_argument", told, name=name, largest=largest)
     return int(text)

@@ -10,9 +10,9 @@ from flask import Response, g, redirect, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from node.access.keys import Session
-from node.api.problems import page_wanted
+from node.api.problems import asked_language, page_wanted
 from node.service import Service
-from node.words import LANGUAGES, Words
+from node.words import Words
 
 
 def json_reply(value: Any, status: int = 200, content_type: str = "application/json") -> Response:
@@ -43,13 +43,8 @@ def attachment(data: bytes | str | Iterable[bytes], name: str, content_type: str
 
 
 def words_for(service: Service) -> Words:
-    """The words of this answer: in the language asked for by Accept-Language; pages are English throughout.
-
-    Whoever asks for neither is answered in English. The answer says which it is (`Content-Language`).
-    """
-    languages = LANGUAGES[:1] if page_wanted() else LANGUAGES
-    g.language = request.accept_languages.best_match(languages) or LANGUAGES[0]
-    return service.words[g.language]
+    """The words of this answer, in the language asked for by Accept-Language; pages are English."""
+    return service.words[asked_language()]
 
 
 def form_sent() -> bool:

@@ -35,7 +35,7 @@ def option(members: JSON, name: str) -> bool:
         return True
     if given in (False, "false"):
         return False
-    raise bad_request("members_malformed", f"{name} is true or false")
+    raise bad_request("members_malformed", "{name} is true or false", name=name)
 
 
 class Admission:
@@ -65,9 +65,11 @@ class Admission:
                 409,
                 reason.code,
                 "Not yet",
-                f"{reason}. Nothing was sent: let that happen first, or give the member {QUEUE}=true "
-                f"and it waits up to {ACT_EXPIRES_S // 60} minutes",
+                "{why}. Nothing was sent: let that happen first, or give the member queue=true and it waits "
+                "up to {minutes} minutes",
                 rule=reason.code,
+                why=reason,
+                minutes=ACT_EXPIRES_S // 60,
             ) from reason
         except Refusal as refusal:
             raise _refused(refusal) from refusal
@@ -76,9 +78,10 @@ class Admission:
                 409,
                 "only_a_claim",
                 "No right over this battery",
-                f"{judged.reason}. As it stands this would be recorded as a claim, and nothing would follow "
-                f"from it; give the member {AS_CLAIM}=true if that is meant",
+                "{why}. As it stands this would be recorded as a claim, and nothing would follow from it; "
+                "give the member as_claim=true if that is meant",
                 rule="I5",
+                why=judged.reason,
             )
 
     def waits_for(self, data: bytes) -> NotYet | None:
@@ -107,11 +110,13 @@ class Admission:
                     422,
                     "value_impossible",
                     "Claims refused",
-                    f"the battery was recorded as {recorded} when it was produced, the claims say {category}",
+                    "the battery was recorded as {recorded} when it was produced, the claims say {category}",
+                    recorded=recorded,
+                    category=category,
                 )
 
 
 def _refused(refusal: Refusal) -> ProblemError:
     return ProblemError(
-        422, refusal.code, "Refused by the rules of the ledger", str(refusal), rule=refusal.code
+        422, refusal.code, "Refused by the rules of the ledger", "{why}", rule=refusal.code, why=refusal
     )

@@ -71,10 +71,10 @@ class EventIssuing:
         """Sign and queue one event, or draft it (see DRAFT)."""
         event = self._signing.governance.lifecycle.event(event_type)
         if event is None or not (event.battery_event or event.effects.recall):
-            known = ", ".join(
-                sorted(e.type for e in self._signing.governance.lifecycle.events.values() if e.battery_event)
-            )
-            raise bad_request("event_unknown", f"there is no event {event_type!r}: it is one of {known}")
+            every = self._signing.governance.lifecycle.events.values()
+            known = tuple(sorted(e.type for e in every if e.battery_event))
+            told = "there is no event {given}: it is one of {known}"
+            raise bad_request("event_unknown", told, given=repr(event_type), known=known)
         recall = event.effects.recall is not None
         rules = self._signing.identifiers
         identifier = namespace_of(battery, rules) if recall else self._signing.identifier(battery)
@@ -89,13 +89,7 @@ class EventIssuing:
         when = int(time.time()) if event_time is None else event_time
         latest = int(time.time()) + self._signing.governance.limits.clock_skew_s
         if not 0 <= when <= latest:
-            raise ProblemError(
-                422,
-                "event_time_impossible",
-                "Not possible",
-                f"event_time {when} lies in the future: an event is attested once it has happened "
-                f"(seconds since 1970; now is {int(time.time())})",
-            )
+            raise _not_happened(when)
         queue, as_claim = option(members, QUEUE), option(members, AS_CLAIM)
         values = read_members(event, members, self._signing.identifier)
         values = dict(spell_beginnings(values, identifier)) if recall else values
@@ -151,8 +145,18 @@ class EventIssuing:
             statement = self._signing.parse_draft(draft)
             made = countersign(statement, self._signing.signers.attest)
         except ValueError as error:  # ProblemError and CredentialError are
-            raise bad_request("draft_malformed", f"this is not a draft of an attestation: {error}") from error
+            told = "this is not a draft of an attestation: {detail}"
+            raise bad_request("draft_malformed", told, detail=str(error)) from error
         return {"key_id": made.kid, "signature": b64u(made.signature)}
+
+
+def _not_happened(when: int) -> ProblemError:
+    told = (
+        "event_time {given} lies in the future: an event is attested once it has happened (seconds since "
+        "1970; now is {now})"
+    )
+    now = int(time.time())
+    return ProblemError(422, "event_time_impossible", "Not possible", told, given=when, now=now)
 
 
 def _countersignatures(value: Any) -> tuple[Countersignature, ...]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from consensus.application import Refusal
 from credentials.documents.canonical import b64u_decode
 from credentials.documents.identifiers import (
     Identifier,
@@ -26,7 +27,7 @@ from credentials.documents.spelling import joined, shown, trimmed, upper
 from credentials.errors import CredentialError
 from credentials.ledger.lifecycle import Event, Member
 from credentials.ledger.payload import Criteria
-from credentials.ledger.values import out_of_range
+from credentials.ledger.values import require_in_range
 from node.errors import ProblemError, bad_request
 
 JSON = dict[str, Any]
@@ -197,7 +198,9 @@ def namespace_of(text: str, rules: Mapping[str, Any]) -> Identifier:
     if scheme == "gs1" and namespace not in known:
         raise bad_request(
             "identifier_malformed",
-            f"{namespace} is no GS1 company prefix that codes are read by here: {', '.join(known)}",
+            "{namespace} is no GS1 company prefix that codes are read by here: {known}",
+            namespace=namespace,
+            known=tuple(known),
         )
     name = f"{scheme}:{namespace}"
     return Identifier("recall", name, name)
@@ -222,7 +225,9 @@ def name_vehicle(members: JSON, vin: str | None, identify: Callable[..., Identif
         return
     given = [identify(str(text), "vin").canonical for text in (vin, members.get("vin", vin))]
     if given[0] != given[1]:
-        raise bad_request("members_malformed", f"two vehicles in one statement: {' and '.join(given)}")
+        raise bad_request(
+            "members_malformed", "two vehicles in one statement: {given:and}", given=tuple(given)
+        )
     members["vin"] = vin
 
 
@@ -260,22 +265,23 @@ def _read(member: Member, value: Any, identify: Callable[..., Identifier]) -> An
         read = identify(read, "vin").canonical
     words = read if isinstance(read, list) else [read]
     if member.values and not all(word in member.values for word in words):
-        raise bad_request(
-            "members_malformed", f"{member.name} is one of {', '.join(member.values)}, not {read!r}"
-        )
+        told = "{member} is one of {values}, not {given}"
+        values = tuple(member.values)
+        raise bad_request("members_malformed", told, member=member.name, values=values, given=repr(read))
     _require_possible(member, read)
     return read
 
 
 def _require_possible(member: Member, value: Any) -> None:
     """A value that cannot be is refused before it is signed; the ledger asks the same of what it holds."""
-    impossible = None
     if member.type == "integer":
-        impossible = out_of_range(member, value)
+        try:
+            require_in_range(member, value)
+        except Refusal as why:
+            raise ProblemError(422, why.code, "Not possible", "{why}", why=why) from why
     elif member.not_after is not None and value > _latest_day():
-        impossible = f"{member.name} is {value}, a day that has not begun anywhere yet"
-    if impossible is not None:
-        raise ProblemError(422, "value_impossible", "Not possible", impossible)
+        told = "{member} is {given}, a day that has not begun anywhere yet"
+        raise ProblemError(422, "value_impossible", "Not possible", told, member=member.name, given=value)
 
 
 def require_day_of_code(identifier: Identifier, stated: str) -> None:
@@ -289,8 +295,11 @@ def require_day_of_code(identifier: Identifier, stated: str) -> None:
             422,
             "value_impossible",
             "Not possible",
-            f"the code {identifier.canonical} says that the battery was made in {carried}, the statement "
-            f"says {stated}: one of the two is wrong",
+            "the code {code} says that the battery was made in {carried}, the statement says {stated}: one "
+            "of the two is wrong",
+            code=identifier.canonical,
+            carried=carried,
+            stated=stated,
         )
 
 

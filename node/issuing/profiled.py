@@ -83,7 +83,8 @@ class Securing:
         """The credential secured by a profile (the default one for None), stored; 400 with the reason."""
         issuer = self._issuers.get(name or self._default)
         if issuer is None:
-            raise bad_request("profile_unknown", f"this node has no credential profile called {name!a:.80}")
+            told = "this node has no credential profile called {name}"
+            raise bad_request("profile_unknown", told, name=ascii(name)[:80])
         now = int(time.time())
         try:
             document = self._accepted(credential, issuer, now)
@@ -106,7 +107,8 @@ class Securing:
         name = options.get("profile", VC2.name)
         issuer = self._issuers.get(name) if isinstance(name, str) and name != WEB.name else None
         if issuer is None:
-            raise bad_request("profile_unknown", f"this node proves with no profile called {name!a:.80}")
+            told = "this node proves with no profile called {name}"
+            raise bad_request("profile_unknown", told, name=ascii(name)[:80])
         try:
             return presenting.prove(issuer, presentation, options, self._contexts, int(time.time()))
         except CredentialError as error:
@@ -225,9 +227,8 @@ def _stored(document: JSON, secured: JSON, issuer: Issuer) -> StoredDocument:
 def require_change(purpose: str, *, raised: bool) -> None:
     """400 for a purpose this node keeps no lists for; 409 for taking a revocation back."""
     if purpose not in status.PURPOSES:
-        raise ProblemError(
-            400, "purpose_unknown", "Bad request", f"statusPurpose is one of {', '.join(status.PURPOSES)}"
-        )
+        told = "statusPurpose is one of {purposes}"
+        raise bad_request("purpose_unknown", told, purposes=tuple(status.PURPOSES))
     if purpose == "revocation" and not raised:
         raise ProblemError(
             409,

@@ -194,7 +194,8 @@ class StatementSigner:
                     points = {int(p): b64u_decode(d) for p, d in value["points"].items()}
                     fields["set_list"] = SetList(value["version"], points)
                 case _:
-                    raise bad_request("members_malformed", f"{member.name} cannot be given by hand")
+                    told = "{member} cannot be given by hand"
+                    raise bad_request("members_malformed", told, member=member.name)
         return fields
 
     def draft(

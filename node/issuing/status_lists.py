@@ -78,8 +78,9 @@ class OwnStatusLists:
                 503,
                 "status_list_withheld",
                 "Not served",
-                f"what {name} must say was lost with this node's records: an incomplete list would call good "
+                "what {name} must say was lost with this node's records: an incomplete list would call good "
                 "what is revoked",
+                name=name,
             )
         return self._office.status.served(name)
 

@@ -48,9 +48,11 @@ class OpenFeeds:
     def one_of(self, client: str) -> Iterator[None]:
         """ProblemError 503 beyond the bounds."""
         if self._of[client] >= self._per_client_max:
-            raise busy(f"you wait for {self._per_client_max} such answers already: let one end first")
+            told = "you wait for {count} such answers already: let one end first"
+            raise busy(told, count=self._per_client_max)
         if self._of.total() >= self._total_max:
-            raise busy(f"{self._total_max} such answers are open, as many as this node serves")
+            told = "{count} such answers are open, as many as this node serves"
+            raise busy(told, count=self._total_max)
         self._of[client] += 1
         try:
             yield

@@ -59,7 +59,8 @@ class Lane:
                 del self._inside[client]
 
     def full(self) -> ProblemError:
-        return busy(f"this node answers as many requests at the same time as it can ({self.name})")
+        told = "this node answers as many requests at the same time as it can ({lane})"
+        return busy(told, lane=self.name)
 
     async def _on_a_thread(self, call: Callable[[], T]) -> T:
         # A client that leaves cancels us, but not the thread: its place stays taken until the call is over.

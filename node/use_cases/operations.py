@@ -77,7 +77,7 @@ class OperationsDesk:
         """Have one piece of work tried once more; 404 `nothing_aside`."""
         row = self._office.aside.get(number)
         if row is None:
-            raise not_found("nothing_aside", f"nothing is set aside under the number {number}")
+            raise not_found("nothing_aside", "nothing is set aside under the number {number}", number=number)
         with self._office.writing() as db:
             self._office.aside.try_again(db, number)
             self._office.audit.put(db, int(time.time()), who, "aside.tried_again", f"{row.what} {row.ref}")

@@ -203,8 +203,9 @@ class PassportDesk:
         told = self.attestation(digest)
         with self._office.writing() as db:
             if not self._office.outbox.cancel(db, read_digest(digest)):
+                state = told["state"]
                 raise ProblemError(
-                    409, "final", "Too late", f"it is {told['state']} already: it cannot be cancelled"
+                    409, "final", "Too late", "it is {state} already: it cannot be cancelled", state=state
                 )
         return self.attestation(digest)
 

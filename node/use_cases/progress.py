@@ -55,7 +55,7 @@ class ProgressReport:
         reason = self._issuing.admission.waits_for(item.data) if item.state == "outbox" else None
         if reason is None:
             return None
-        return {"code": reason.code, "detail": str(reason)}
+        return {"code": reason.code, "template": reason.sentence, "parameters": reason.parameters}
 
 
 def _refusal(item: OutboxItem) -> RefusalRecord | None:

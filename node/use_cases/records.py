@@ -10,7 +10,7 @@ from consensus.errors import ConsensusError
 from consensus.merkle import Tree
 from credentials.documents.canonical import b64u
 from credentials.ledger.governance import GovernanceHistory
-from node.errors import ProblemError, not_found
+from node.errors import forbidden, not_found
 from node.receipts.maker import Proofs
 from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore
@@ -66,9 +66,8 @@ class RecordDesk:
         if stored is None:
             raise not_found("document_unknown", "this node holds no document with that digest")
         if not self._gathering.giving.entitled(stored, audience):
-            raise ProblemError(
-                403, "not_entitled", "Not allowed", f"this document is not for the audience {audience}"
-            )
+            told = "this document is not for the audience {audience}"
+            raise forbidden("not_entitled", told, audience=audience)
         body = orjson.loads(stored.body)
         assert isinstance(body, dict), "documents are JSON objects"
         return body

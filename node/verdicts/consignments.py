@@ -188,8 +188,9 @@ class Consignments:
         found = self._office.consignments.item(consignment_id, line)
         if found is None:
             if row.state != "done":
-                raise not_found("not_judged_yet", f"line {line} is not judged yet, or there is no such line")
-            raise not_found("line_unknown", f"the consignment has no line {line}")
+                told = "line {line} is not judged yet, or there is no such line"
+                raise not_found("not_judged_yet", told, line=line)
+            raise not_found("line_unknown", "the consignment has no line {line}", line=line)
         item: ItemRecord = orjson.loads(found)
         return {**item, "consignment": consignment_id, "declaration": row.declaration}
 
@@ -262,11 +263,14 @@ def _require_room(lines: int, waiting: int, own: int) -> None:
             429,
             "too_many_lines",
             "Come again",
-            f"{own} lines of yours wait to be judged, and at most {LINES_WAITING_PER_CLIENT_MAX} may: send "
-            "this manifest when some of them are done",
+            "{count} lines of yours wait to be judged, and at most {most} may: send this manifest when some "
+            "of them are done",
+            count=own,
+            most=LINES_WAITING_PER_CLIENT_MAX,
         )
     if waiting and waiting + lines > LINES_WAITING_MAX:
         raise busy(
-            f"{waiting} lines wait to be judged at this node, and at most {LINES_WAITING_MAX} may: send this "
-            "manifest later"
+            "{count} lines wait to be judged at this node, and at most {most} may: send this manifest later",
+            count=waiting,
+            most=LINES_WAITING_MAX,
         )

@@ -26,7 +26,7 @@ from tests.harness.support_service import LiveNode, live_node, manifest
 from tests.system.test_structure import trees
 
 ROOT = Path(__file__).resolve().parents[2]
-CATALOGUES = ("reasons.toml", "sentences.toml", "conditions.toml")
+CATALOGUES = ("reasons.toml", "sentences.toml", "conditions.toml", "refusals.toml")
 
 
 def rows(catalogue: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -59,7 +59,7 @@ def test_each_sentence_has_the_same_parameters_in_both_languages(catalogue: str)
         parts = {language: list(string.Formatter().parse(row[language])) for language in LANGUAGES}
         fields = [{name for _, name, _, _ in parts[language] if name} for language in LANGUAGES]
         assert fields[0] == fields[1] and set(row.get("with", ())) & {"unmade", "needs"} <= fields[0], where
-        assert {spec for _, _, spec, _ in parts["en"] if spec} <= nouns.keys(), where
+        assert {spec for _, _, spec, _ in parts["en"] if spec} <= nouns.keys() | {"or", "and"}, where
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -155,10 +155,21 @@ def test_a_waiting_attestation_says_what_it_waits_for() -> None:
     """
     What the ledger lacks, and what becomes of the attestation meanwhile.
     """
-    told = words().progress(progress(None, {"code": "X6", "detail": "nothing was produced"}))
+    waiting: WaitingRecord = {
+        "code": "X18",
+        "template": "it is reported lost or stolen by {by}, who has to say that it is found",
+        "parameters": {"by": ("did:web:a", "did:web:b")},
+    }
+    told = {language: words(language).progress(progress(None, waiting)) for language in LANGUAGES}
 
-    assert told["waiting"] is not None and told["refusal"] is None
-    assert told["waiting"]["text"].startswith("nothing was produced; it is offered again")
+    for answer in told.values():
+        assert answer["waiting"] is not None and answer["refusal"] is None
+        assert answer["waiting"]["text"].startswith(f"{answer['waiting']['detail']}")
+    english, chinese = (told[language]["waiting"] for language in LANGUAGES)
+    assert english is not None and chinese is not None
+    assert english["text"].startswith("it is reported lost or stolen by did:web:a, did:web:b, who has to say")
+    assert "it is offered again" in english["text"]
+    assert chinese["detail"] == "did:web:a、did:web:b 已报该电池遗失或被盗，须由其声明已找回"
 
 
 def test_the_answer_of_the_vc_api_is_told_from_its_checks() -> None:

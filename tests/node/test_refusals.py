@@ -1,0 +1,371 @@
+"""Refusals and problems: codes and sentences with parameters inside, the reader's language at the edge."""
+
+from __future__ import annotations
+
+import ast
+import string
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import pytest
+
+from consensus.application import NotYet, Refusal, filled
+from credentials.documents.identifiers import canonical_commodity_code
+from credentials.errors import CredentialError
+from node.api.problems import FRAMEWORK_PROBLEMS
+from node.config import read_table, shipped
+from node.errors import ProblemError, bad_request
+from tests.harness.border import tables, words
+from tests.harness.net.batteries import code_of
+from tests.harness.support_service import LiveNode, live_node
+from tests.system.test_structure import trees
+
+# What refuses, with the place of its code, of its title and of its sentence among its arguments.
+REFUSING: dict[str, tuple[int | None, int | None, int]] = {
+    "Refusal": (0, None, 1),
+    "NotYet": (0, None, 1),
+    "GivenUp": (1, None, 2),
+    "_full": (None, None, 1),
+    "ProblemError": (1, 2, 3),
+    "bad_request": (0, None, 1),
+    "not_found": (0, None, 1),
+    "forbidden": (0, None, 1),
+    "busy": (None, None, 0),
+}
+# Sentences that stand in no row: they are told by their code, with their English beside it. The list shrinks.
+UNTOLD = {
+    "consensus/pool.py": (
+        3,
+        "a refusal of the ledger as it stands; an exception by its class; what `_full` is given",
+    ),
+    "credentials/ledger/recalls.py": (2, "what a reader of identifiers says"),
+    "credentials/ledger/registry.py": (1, "what the reader of attestations says"),
+    "node/api/consignments.py": (1, "where a manifest breaks the form of JSON"),
+    "node/api/problems.py": (2, "what a reader of documents says; an error of consensus"),
+    "node/api/reading.py": (1, "where a body breaks its JSON Schema"),
+    "node/issuing/gate.py": (1, "how far the comparison with the ledger came"),
+    "node/issuing/members.py": (4, "what a reader of identifiers or values says; the members of an event"),
+    "node/issuing/passports.py": (2, "what the reader of claims says"),
+    "node/issuing/profiled.py": (2, "what a reader of documents says"),
+    "node/issuing/signing.py": (3, "what a reader of identifiers or members says"),
+    "node/receipts/maker.py": (1, "what a receipt lacks"),
+    "node/use_cases/clearance.py": (1, "what the reader of manifests says"),
+    "node/use_cases/digests.py": (1, "what the reader of base64url says"),
+    "node/use_cases/records.py": (1, "what the reader of tiles says"),
+    "node/verdicts/consignments.py": (1, "what the reader of manifests says"),
+}
+# Who is refused there is a program: another node, or whoever sends no request that can be read; or it is the
+# command line, which speaks English.
+OF_MACHINES = (
+    "node/cli/",
+    "node/errors.py",
+    "node/ledger/intake.py",
+    "node/ledger/snapshot.py",
+    "node/peers/",
+    "node/server/exchange.py",
+    "node/use_cases/peers.py",
+    "node/verdicts/disclosure.py",
+)
+
+
+@dataclass(slots=True)
+class Said:
+    """What the calls of the code say."""
+
+    codes: set[str] = field(default_factory=set)
+    titles: set[str] = field(default_factory=set)
+    sentences: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  # with its parameters
+    untold: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+
+
+def constants(function: ast.AST) -> dict[str, set[str]]:
+    """Name -> the texts that are given to it in a function, with all that stands in the same assignment."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for node in ast.walk(function):
+        pairs = [(t, node.value) for t in node.targets] if isinstance(node, ast.Assign) else []
+        if isinstance(node, ast.For):
+            pairs = [(node.target, node.iter)]
+        for target, value in pairs:
+            texts = {c.value for c in ast.walk(value) if isinstance(c, ast.Constant)}
+            texts |= {t for n in ast.walk(value) if isinstance(n, ast.Name) for t in found.get(n.id, ())}
+            for name in ast.walk(target):
+                if isinstance(name, ast.Name):
+                    found[name.id] |= {text for text in texts if isinstance(text, str) and " " in text}
+    return found
+
+
+def refusing(tree: ast.AST) -> Iterator[tuple[ast.Call, str, dict[str, set[str]]]]:
+    """Every call that refuses, its name, and the texts of the names around it."""
+    around = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    seen: set[int] = set()
+    for function in reversed(around):  # the innermost first
+        known = constants(function)
+        for node in ast.walk(function):
+            if not isinstance(node, ast.Call) or id(node) in seen:
+                continue
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if name in REFUSING and len(node.args) > REFUSING[name][2]:
+                seen.add(id(node))
+                yield node, name, known
+
+
+def text(node: ast.expr) -> str | None:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
+
+
+def read(path: str, tree: ast.AST, said: Said) -> None:
+    """Add what a module says."""
+    for call, name, known in refusing(tree):
+        code, title, sentence = REFUSING[name]
+        if code is not None and name in ("Refusal", "NotYet", "GivenUp") and (told := text(call.args[code])):
+            said.codes.add(told)
+        if title is not None and (told := text(call.args[title])):
+            said.titles.add(told)
+        at = call.args[sentence]
+        here = text(at)
+        texts = {here} if here else known.get(at.id, set()) if isinstance(at, ast.Name) else set[str]()
+        parameters = {keyword.arg for keyword in call.keywords if keyword.arg is not None}
+        parameters -= {"rule"} if name == "ProblemError" else set()
+        for one in texts:
+            said.sentences[one] |= parameters
+        if not texts:
+            said.untold[path].append(call.lineno)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "RuleConflict":
+            said.codes |= {told for told in [text(node.args[0])] if told}
+
+
+@cache
+def said() -> Said:
+    """What consensus, credentials and node say to people."""
+    found = Said()
+    for path, tree in trees().items():
+        if not path.startswith(OF_MACHINES):
+            read(path, tree, found)
+    # Given by name: a rule of its own, the code of a claim, and what the framework refuses.
+    found.codes |= {"S1", "I5"}
+    for _, title, sentence in FRAMEWORK_PROBLEMS.values():
+        found.titles.add(title)
+        found.sentences[sentence] |= set()
+    found.titles |= {"Bad request", "Not found", "Not allowed", "Come again"}  # of `node/errors.py`
+    return found
+
+
+@cache
+def rows(kind: str) -> dict[str, dict[str, str]]:
+    table: Any = read_table("refusals.toml", shipped("refusals.toml"))[kind]
+    return table if kind == "code" else {row["en"]: row for row in table}
+
+
+def fields(template: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(template) if name}
+
+
+def test_every_code_of_a_refusal_has_words(capsys: pytest.CaptureFixture[str]) -> None:
+    """
+    Each code that a refusal of the ledger or the pool carries has a row in both languages, and no row is
+    without its code.
+    """
+    codes = said().codes
+    with capsys.disabled():
+        print(f"\n{len(codes)} codes, {len(said().sentences)} sentences, {len(said().titles)} titles")
+
+    assert len(codes) > 40
+    assert codes - rows("code").keys() - tables().reasons.keys() == set(), "give it a row in refusals.toml"
+    assert rows("code").keys() - codes == set(), "nobody refuses so: take the row out"
+    for code, row in rows("code").items():
+        assert row["en"].endswith(".") and row["zh"].endswith("。"), code
+        assert code not in tables().reasons, f"{code} stands in reasons.toml too"
+
+
+def test_what_the_reader_of_attestations_refuses_has_words() -> None:
+    """
+    The codes under which an attestation cannot be read are among the reasons.
+    """
+    codes = {
+        told
+        for path in ("attestation", "payload")
+        for node in ast.walk(trees()[f"credentials/ledger/{path}.py"])
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("CredentialError", "_refused")
+        for told in [text(node.args[0])]
+        if told and " " not in told
+    }
+
+    assert codes and codes <= tables().reasons.keys() | rows("code").keys()
+
+
+def test_every_sentence_of_a_refusal_stands_in_the_table() -> None:
+    """
+    Each sentence that refuses a person has a row under its English, with the parameters that the code gives
+    it, and each row is said by somebody; what is put together instead is counted, module by module.
+    """
+    sentences, known = said().sentences, rows("refusal")
+
+    assert sentences.keys() - known.keys() == set(), "give it a row in refusals.toml"
+    assert known.keys() - sentences.keys() == set(), "nobody says that: take the row out"
+    for sentence, given in sentences.items():
+        if given:
+            assert fields(sentence) <= given, sentence
+            assert fields(known[sentence]["zh"]) == fields(sentence), sentence
+        assert any("\u4e00" <= letter <= "\u9fff" for letter in known[sentence]["zh"]) or sentence == "{why}"
+    untold = {path: len(lines) for path, lines in said().untold.items()}
+    assert {path: n for path, n in untold.items() if n > UNTOLD.get(path, (0, ""))[0]} == {}
+    assert {path: n for path, (n, _) in UNTOLD.items() if n > untold.get(path, 0)} == {}, "fewer by now"
+
+
+def test_every_title_of_a_problem_stands_in_the_table() -> None:
+    """
+    The title of a problem is in both languages, and no title is without its problem.
+    """
+    assert said().titles == rows("title").keys()
+
+
+def test_a_sentence_without_a_row_would_be_found() -> None:
+    """
+    The search finds a sentence in the call, by a name, by one of two names, and one that is put together.
+    """
+    found = Said()
+    planted = """
+def f(a):
+    then, now = "it was {a}", "it is {a}"
+    for at, told in ((1, then), (2, now)):
+        raise Refusal("X9", told, a=a)
+    told = "not here"
+    raise bad_request("b", told)
+    raise NotYet("c", f"{a} is not")
+    raise ProblemError(400, "d", "Bad", "no {a}", rule="x", a=a)
+"""
+    read("planted", ast.parse(planted), found)
+
+    assert found.codes == {"X9", "c"} and found.titles == {"Bad"}
+    assert {s for s, given in found.sentences.items() if "a" in given} >= {
+        "it was {a}",
+        "it is {a}",
+        "no {a}",
+    }
+    assert "not here" in found.sentences and found.untold == {"planted": [8]}
+
+
+# -- telling -------------------------------------------------------------------------------------------
+
+
+def test_an_english_refusal_reads_as_it_always_did() -> None:
+    """
+    Parameters stand where the sentence has them, lists with commas or `or`, another refusal as it reads.
+    """
+    state: dict[str, Any] = {"event": "e", "states": ("a", "b"), "state": "c"}
+    why = NotYet("state", "{event} follows {states:or}; the battery is {state}", **state)
+
+    assert str(why) == "e follows a or b; the battery is c"
+    assert str(Refusal("x", "{why}; and {more}", why=why, more=("d", "e"))) == f"{why}; and d, e"
+    assert str(Refusal("x", "no template {at all")) == "no template {at all"
+    assert filled("{a}", {"a": "{b}"}) == "{b}"
+
+
+def test_a_refusal_is_told_in_chinese_with_its_parameters() -> None:
+    """
+    The sentence is looked up by its English and filled in anew; what has no row is told by its code, with
+    its English beside it.
+    """
+    zh = words("zh")
+    wanted = Refusal(
+        "not_responsible", "{holder} holds this battery and has to hand it over", holder="did:web:h"
+    )
+    claim = "{why}; its one claim about it is on the ledger already"
+
+    assert (
+        zh.refusal(wanted.code, wanted.sentence, wanted.parameters) == "该电池由 did:web:h 持有，须由其移交"
+    )
+    nested = zh.refusal("claimed_already", claim, {"why": wanted})
+    assert nested.startswith("该电池由 did:web:h 持有，须由其移交；") and "why" not in nested
+    states = {"event": "e", "states": ("a", "b"), "state": "c"}
+    told = zh.refusal("state", "{event} follows {states:or}; the battery is {state}", states)
+    assert "a或b" in told
+    assert zh.refusal("quota", "strange {a}", {"a": 1}) == f"{rows('code')['quota']['zh']}英文原文：strange 1"
+    assert zh.refusal("malformed", "strange", {}).startswith(tables().reasons["malformed"]["zh"])
+    assert zh.refusal("nobody_knows", "strange", {}) == "英文原文：strange"
+    assert words("en").refusal("quota", "strange {a}", {"a": 1}) == "strange 1"
+
+
+def test_a_problem_has_a_title_in_the_language() -> None:
+    """
+    Title and detail of a problem are told together; a title of nobody's stays as it is.
+    """
+    problem = bad_request("code_missing", "Give the battery's code.")
+
+    assert words("zh").problem(problem) == ("请求有误", "请给出电池编码")
+    assert words("en").problem(problem) == ("Bad request", "Give the battery's code.")
+    assert words("zh").problem(ProblemError(418, "x", "I'm a teapot", "no"))[0] == "I'm a teapot"
+
+
+# -- on a live node ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
+    with live_node(tmp_path_factory.mktemp("refusals")) as made:
+        yield made
+
+
+def asked(node: LiveNode, path: str, language: str, body: Any = None) -> tuple[Any, dict[str, Any]]:
+    headers = {**node.bearer, "Accept-Language": language}
+    send = node.client.get if body is None else node.client.post
+    answer = send(path, headers=headers, **({} if body is None else {"json": body}))
+    return answer, answer.get_json()
+
+
+def test_a_refusal_is_answered_in_the_clients_language(node: LiveNode) -> None:
+    """
+    The same status, code and rule; title and detail in the language of Accept-Language, which the answer
+    names; English where nobody asks.
+    """
+    act = {"event": "battery.sold", "battery": code_of(77), "members": {}}
+    told = {language: asked(node, "/attestations", language, act) for language in ("en", "zh-CN", "fr")}
+
+    assert {answer.status_code for answer, _ in told.values()} == {told["en"][0].status_code}
+    assert told["en"][0].status_code in (400, 409, 422)
+    assert told["en"][1] == told["fr"][1]
+    same = ("type", "status", "code")
+    assert [told["zh-CN"][1][name] for name in same] == [told["en"][1][name] for name in same]
+    for name in ("title", "detail"):
+        assert told["zh-CN"][1][name] != told["en"][1][name]
+        assert any("\u4e00" <= letter <= "\u9fff" for letter in told["zh-CN"][1][name])
+    assert told["zh-CN"][0].headers["Content-Language"] == "zh"
+    assert told["en"][0].headers["Content-Language"] == told["fr"][0].headers["Content-Language"] == "en"
+    assert "Accept-Language" in told["zh-CN"][0].headers["Vary"]
+
+
+def test_what_the_framework_refuses_is_told_too(node: LiveNode) -> None:
+    """
+    An address that is not there, and a reader's own error, end as a sentence in Chinese with a stop.
+    """
+    _, nowhere = asked(node, "/nowhere", "zh")
+    _, unread = asked(node, "/clearance", "zh", {"battery": code_of(9), "goods": "battery", "line": "x"})
+
+    assert nowhere["title"] == "未找到" and nowhere["detail"].endswith("。")
+    assert unread["title"] == "请求有误" and "英文原文：" in unread["detail"]
+
+
+def test_a_page_stays_english(node: LiveNode) -> None:
+    """
+    Pages are English throughout: so is the page of a problem.
+    """
+    page = node.person.get("/nowhere", headers={"Accept": "text/html", "Accept-Language": "zh"})
+
+    assert page.status_code == 404 and page.headers["Content-Language"] == "en"
+    assert "There is nothing at this address" in page.text
+
+
+def test_the_readers_sentences_are_not_templates() -> None:
+    """
+    What a sender wrote in braces is shown as it is: a sentence without parameters is filled in by nobody.
+    """
+    with pytest.raises(CredentialError) as found:
+        canonical_commodity_code("{0.__class__}")
+
+    problem = bad_request(found.value.code, str(found.value))
+    assert "{0.__class__}" in problem.detail
+    assert "{0.__class__}" in words("zh").problem(problem)[1]
