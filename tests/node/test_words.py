@@ -62,6 +62,30 @@ def test_each_sentence_has_the_same_parameters_in_both_languages(catalogue: str)
         assert {spec for _, _, spec, _ in parts["en"] if spec} <= nouns.keys() | {"or", "and"}, where
 
 
+# Words that a Chinese sentence does not use, and the one that it uses instead: one word, one thing there too.
+NOT_SAID = {
+    "废旧": "废电池 is waste, 旧电池 is used: the word between them says neither",
+    "签发者": "签发方",
+    "经营者": "责任经济运营者, as Chinese texts of the regulation have it",
+    "辖区": "法域",
+    "申报单": "报关单",
+    "二次使用": "梯次利用",
+    "废物转运": "废物越境转移",
+}
+
+
+def test_chinese_sentences_have_one_word_for_a_thing() -> None:
+    """
+    No catalogue uses two Chinese words for one thing of the law; a passport is a battery's, never a person's.
+    """
+    catalogues = (*CATALOGUES, "terms.toml")
+    said = [(where, row["zh"]) for catalogue in catalogues for where, row in rows(catalogue)]
+
+    assert len(said) > 500
+    assert [(where, zh, word) for where, zh in said for word in NOT_SAID if word in zh] == []
+    assert [(where, zh) for where, zh in said if re.search("(?<!电池)(?<!电池的)护照", zh)] == []
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_verdict_is_told_in_every_language(language: str) -> None:
     """
