@@ -18,12 +18,12 @@ from typing import Any, NamedTuple
 from credentials.documents.passport import PointState, completeness
 from credentials.documents.passport import category as category_of
 from credentials.errors import CredentialError
-from credentials.ledger.recognition import ask
 from credentials.ledger.standing import LIVE
 from credentials.verdicts.content import why_missing
 from credentials.verdicts.event_documents import event_document
 from credentials.verdicts.evidence import At, Evidence, Held, Policy
 from credentials.verdicts.manifest import Line
+from credentials.verdicts.recognised import asked_about
 from credentials.verdicts.record import Inquiry, Record, Recorded, live_passport
 from credentials.verdicts.verdict import Findings
 from credentials.verdicts.verdict_record import (
@@ -207,16 +207,7 @@ def _answer(row_id: str, statement: Recorded, basis: str, accepted: Mapping[str,
     effect = None
     good = home or basis != "recognition"
     if not home and issuer is not None:
-        told = ask(
-            network.recognitions or (),
-            policy.jurisdiction,
-            issuer.did,
-            row_id,
-            event_time=attestation.event_time,
-            now=item.inquiry.at.evaluated_at,
-            issuer_roles=issuer.roles,
-            issuer_jurisdiction=jurisdiction,
-        )
+        told = asked_about(row_id, statement, issuer, item.inquiry)
         good = good or told.effect.value in network.tables.crosswalk_evidence.get("acceptedEffects", ())
         # An operator's own statement needs no recognition: that there is none says nothing about it.
         effect = told.effect.value if basis == "recognition" or told.now is not None else None

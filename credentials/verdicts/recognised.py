@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from credentials.ledger.parties import Participant
-from credentials.ledger.recognition import Effect, ask
+from credentials.ledger.recognition import Effect, RecognitionAnswer, ask
 from credentials.verdicts.evidence import At, Evidence
 from credentials.verdicts.record import Inquiry, Record, Recorded, live_passport
 from credentials.verdicts.verdict import Findings
@@ -51,17 +51,21 @@ def counts_here(row_id: str, statement: Recorded, inquiry: Inquiry) -> bool:
         return True
     if issuer is None:
         return False
-    answer = ask(
-        network.recognitions or (),
-        policy.jurisdiction,
+    return asked_about(row_id, statement, issuer, inquiry).effect is not Effect.NOT_RECOGNISED
+
+
+def asked_about(row_id: str, statement: Recorded, issuer: Participant, inquiry: Inquiry) -> RecognitionAnswer:
+    """What effect this jurisdiction gives to a statement for a row: at its time, and now."""
+    return ask(
+        inquiry.evidence.network.recognitions or (),
+        inquiry.policy.jurisdiction,
         issuer.did,
         row_id,
-        event_time=attestation.event_time,
+        event_time=statement.attestation.event_time,
         now=inquiry.at.evaluated_at,
         issuer_roles=issuer.roles,
         issuer_jurisdiction=issuer.jurisdiction,
     )
-    return answer.effect is not Effect.NOT_RECOGNISED
 
 
 def check_recognised(
@@ -108,16 +112,7 @@ def _ask(  # noqa: PLR0917  (one row, one statement, one issuer)
 ) -> None:
     policy = inquiry.policy
     asked.count += 1
-    answer = ask(
-        inquiry.evidence.network.recognitions or (),
-        policy.jurisdiction,
-        issuer.did,
-        row_id,
-        event_time=statement.attestation.event_time,
-        now=inquiry.at.evaluated_at,
-        issuer_roles=issuer.roles,
-        issuer_jurisdiction=issuer.jurisdiction,
-    )
+    answer = asked_about(row_id, statement, issuer, inquiry)
     now = answer.now
     outcome, effect = answer.outcome, answer.effect
     if now is not None and _too_old(now.conditions, statement, inquiry.at):

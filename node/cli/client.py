@@ -222,6 +222,14 @@ def read_json(path: str) -> Any:
         raise SetupError(f"{path}: {error}") from error
 
 
+def write_out(text: str, output: Path | None) -> None:
+    """A file as a command makes it: where --output says, or on standard output."""
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        output.write_text(text)
+
+
 def show(value: Any) -> None:
     """Print JSON for people and programs."""
     click.echo(json.dumps(value, indent=1, ensure_ascii=False))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from node.cli.client import read_json
+from node.cli.client import read_json, write_out
 from node.cli.setup import DATA, PASSPHRASE
 from node.config import DataDirectory, passphrase
 from node.errors import SetupError
@@ -90,10 +90,7 @@ def export(*, data: Path, digest: str, output: Path | None, passphrase_file: Pat
         now=int(time.time()),
     )
     text = json.dumps(made, indent=1, ensure_ascii=False) + "\n"
-    if output is None:
-        click.echo(text, nl=False)
-    else:
-        output.write_text(text)
+    write_out(text, output)
 
 
 @evidence.command()

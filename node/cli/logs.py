@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from node.cli.client import Client, named, read_json, speaks_to_node
+from node.cli.client import Client, named, read_json, speaks_to_node, write_out
 from node.errors import SetupError
 from node.receipts.checker import check_document, read_policy, verify_file, what_it_says
 
@@ -55,11 +55,7 @@ def receipt() -> None:
 @speaks_to_node
 def get(*, client: Client, digest: str, output: Path | None) -> None:
     """Fetch the receipt of an attestation, or of the document with this digest."""
-    text = client.text(f"/receipts/{named(digest)}")
-    if output is None:
-        click.echo(text, nl=False)
-    else:
-        output.write_text(text)
+    write_out(client.text(f"/receipts/{named(digest)}"), output)
 
 
 @receipt.command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from node.storage.database import VARIABLES_MAX, Database, Transaction, marks
+from node.storage.database import Database, Transaction, marks, parts
 
 NUMBER_MAX = 1 << 53
 EXPORT_LINES = 50  # read at once when all of them are wanted
@@ -187,8 +187,7 @@ class ConsignmentTable:
     def counts(self, consignment_ids: Sequence[str]) -> dict[str, dict[str, int]]:
         """{consignment: {verdict: how many lines}} for many at once."""
         found: dict[str, dict[str, int]] = {one: {} for one in consignment_ids}
-        for start in range(0, len(consignment_ids), VARIABLES_MAX):
-            part = consignment_ids[start : start + VARIABLES_MAX]
+        for part in parts(consignment_ids):
             rows = self._db.connection.execute(
                 "SELECT consignment, verdict, COUNT(*) AS n FROM items "
                 f"WHERE consignment IN ({marks(len(part))}) GROUP BY consignment, verdict",

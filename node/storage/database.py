@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import sqlite_utils
 
@@ -21,6 +22,8 @@ from node.storage.schema_history import History
 
 BUSY_TIMEOUT_S = 30
 OPENING_TIMEOUT_S = 1  # whoever holds a lock on the whole file is no node: the directory's own lock says so
+T = TypeVar("T")
+
 MEMORY = ":memory:"
 SIDE_FILES = ("-wal", "-shm")
 VARIABLES_MAX = 500  # SQLite's limit of host parameters is higher; this keeps statements cacheable
@@ -185,3 +188,9 @@ def _make_private(path: Path) -> None:
 def marks(count: int) -> str:
     """`count` host parameters, for IN (...)."""
     return ",".join("?" * count)
+
+
+def parts(values: Sequence[T], beside: int = 0) -> Iterator[Sequence[T]]:
+    """`values` in parts that one statement takes, with `beside` parameters of its own."""
+    size = VARIABLES_MAX - beside
+    return (values[start : start + size] for start in range(0, len(values), size))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from node.storage.database import VARIABLES_MAX, Database, Transaction, marks
+from node.storage.database import Database, Transaction, marks, parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +55,14 @@ class DocumentTable:
     def get_many(self, digests: Sequence[bytes]) -> dict[bytes, StoredDocument]:
         """Those of `digests` that are held, by digest."""
         found: dict[bytes, StoredDocument] = {}
-        for start in range(0, len(digests), VARIABLES_MAX):
-            part = digests[start : start + VARIABLES_MAX]
+        for part in parts(digests):
             found.update((d.digest, d) for d in self._where(f"digest IN ({marks(len(part))})", part))
         return found
 
     def fetched_times(self, digests: Sequence[bytes]) -> dict[bytes, int | None]:
         """When those of `digests` that are held were fetched, without their bodies; None: our own."""
         found: dict[bytes, int | None] = {}
-        for start in range(0, len(digests), VARIABLES_MAX):
-            part = digests[start : start + VARIABLES_MAX]
+        for part in parts(digests):
             rows = self._db.connection.execute(
                 f"SELECT digest, fetched_at FROM documents WHERE digest IN ({marks(len(part))})", part
             )
@@ -82,8 +80,7 @@ class DocumentTable:
     def digests_of_sets(self, set_digests: Sequence[bytes]) -> dict[bytes, dict[int, bytes]]:
         """{set: {point: digest}} for many passports at once, without their bodies."""
         found: dict[bytes, dict[int, bytes]] = {digest: {} for digest in set_digests}
-        for start in range(0, len(set_digests), VARIABLES_MAX):
-            part = set_digests[start : start + VARIABLES_MAX]
+        for part in parts(set_digests):
             rows = self._db.connection.execute(
                 f"SELECT set_digest, point, digest FROM documents WHERE set_digest IN ({marks(len(part))}) "
                 "ORDER BY point",

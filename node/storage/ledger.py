@@ -16,7 +16,7 @@ from pathlib import Path
 
 from consensus.types import Block
 from consensus.validators import ValidatorHistory, ValidatorSet
-from node.storage.database import VARIABLES_MAX, Database, marks
+from node.storage.database import Database, marks, parts
 from node.storage.entries import EntryRow, LedgerTip
 from node.storage.leaves import Leaves
 from node.storage.schema_steps import LEDGER
@@ -120,8 +120,7 @@ class LedgerStore:
     def block_times(self, heights: Iterable[int]) -> dict[int, int]:
         """The times of many blocks at once."""
         wanted, found = sorted(set(heights)), dict[int, int]()
-        for start in range(0, len(wanted), VARIABLES_MAX):
-            part = wanted[start : start + VARIABLES_MAX]
+        for part in parts(wanted):
             rows = self._db.connection.execute(
                 f"SELECT height, time FROM blocks WHERE height IN ({marks(len(part))})", part
             )
@@ -132,8 +131,7 @@ class LedgerStore:
         """{digest: bytes} of attestations in the blocks of these heights: each block is read once."""
         digests = {digest for _, digest in wanted}
         heights, found = sorted({height for height, _ in wanted}), dict[bytes, bytes]()
-        for start in range(0, len(heights), VARIABLES_MAX):
-            part = heights[start : start + VARIABLES_MAX]
+        for part in parts(heights):
             rows = self._db.connection.execute(
                 f"SELECT block FROM blocks WHERE height IN ({marks(len(part))})", part
             )
@@ -332,7 +330,6 @@ class SqliteStandingReader:
 
     def _select(self, statement: str, values: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
         with self._ledger.reading() as db:
-            for start in range(0, len(values), VARIABLES_MAX):
-                part = values[start : start + VARIABLES_MAX]
+            for part in parts(values):
                 found = db.execute(f"{statement} IN ({marks(len(part))})", part)
                 yield from (tuple(row) for row in found)

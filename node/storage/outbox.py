@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from credentials.documents.canonical import b64u
 from node.storage.audit import WHO, AuditTable
-from node.storage.database import VARIABLES_MAX, Database, Transaction, marks
+from node.storage.database import Database, Transaction, marks, parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +119,7 @@ class OutboxTable:
     def get_many(self, digests: Sequence[bytes]) -> dict[bytes, OutboxItem]:
         """Those of `digests` that are ours, by digest."""
         found: dict[bytes, OutboxItem] = {}
-        for start in range(0, len(digests), VARIABLES_MAX):
-            part = digests[start : start + VARIABLES_MAX]
+        for part in parts(digests):
             found.update((i.digest, i) for i in self._where(f"digest IN ({marks(len(part))})", part))
         return found
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from node.storage.consignments import ItemRow
-from node.storage.database import VARIABLES_MAX, Database, Transaction, marks
+from node.storage.database import Database, Transaction, marks, parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +56,7 @@ class OvertakenLines:
         found: list[tuple[str, Sequence[bytes | str]]] = [("1", ())] if about is None else []
         for column, values in (about or {}).items():
             assert column in ("subject", "namespace", "issuer"), "a column by which lines are found"
-            for start in range(0, len(values), VARIABLES_MAX - 2):
-                part = values[start : start + VARIABLES_MAX - 2]
-                found.append((f"{column} IN ({marks(len(part))})", part))
+            found += [(f"{column} IN ({marks(len(part))})", part) for part in parts(values, beside=2)]
         return sum(
             db.execute(
                 f"UPDATE items SET stale = ? WHERE {condition} AND settled = 0 AND stale = 0 "

@@ -6,7 +6,6 @@ Then a burst: how many a second, from the first request until the last is in the
 """
 
 import json
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from typing import Any
 
 import requests
 
-from tests.bench.harness import NotMeasured, percentile
+from tests.bench.harness import NotMeasured, of_a_network, percentile
 
 VALIDATORS = 4
 WAIT_S_MAX = 60.0
@@ -130,16 +129,10 @@ def _burst(node: Any, count: int) -> float:
 
 def measure(*, count: int, burst: int) -> Finality:
     """Measure; raises NotMeasured."""
-    with tempfile.TemporaryDirectory(prefix="comity-bench-") as folder:
-        try:
-            with validators(Path(folder)) as nodes:
-                to_log, to_receipt = _one_by_one(_Maker(nodes[0]), count)
-                return Finality(to_log, to_receipt, burst, _burst(nodes[0], burst))
-        except (ImportError, OSError, requests.RequestException) as error:
-            raise NotMeasured(f"the validators did not run: {error}") from error
-        except Exception as error:
-            if type(error).__name__ == "DemoFailed":
-                raise NotMeasured(str(error)) from error
-            raise
-        finally:
-            sys.stdout.flush()
+    with (
+        tempfile.TemporaryDirectory(prefix="comity-bench-") as folder,
+        of_a_network(ImportError, requests.RequestException),
+        validators(Path(folder)) as nodes,
+    ):
+        to_log, to_receipt = _one_by_one(_Maker(nodes[0]), count)
+        return Finality(to_log, to_receipt, burst, _burst(nodes[0], burst))

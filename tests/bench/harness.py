@@ -5,8 +5,10 @@ Absolute figures move by half between hours on shared machines; ratios of neighb
 
 import platform
 import subprocess
+import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import ceil
@@ -20,6 +22,22 @@ Batch = Callable[[int], float]  # does so many units of work, returns the second
 
 class NotMeasured(Exception):
     """A row cannot be measured here; the sentence says why."""
+
+
+@contextmanager
+def of_a_network(*missing: type[Exception]) -> Iterator[None]:
+    """NotMeasured where a network of processes did not run or come up; its output is not held back."""
+    apart: tuple[type[Exception], ...] = (OSError, *missing)
+    try:
+        yield
+    except apart as error:
+        raise NotMeasured(f"the network did not run: {error}") from error
+    except Exception as error:
+        if type(error).__name__ == "DemoFailed":
+            raise NotMeasured(str(error)) from error
+        raise
+    finally:
+        sys.stdout.flush()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import tempfile
 import threading
 import time
@@ -23,7 +22,7 @@ from typing import Any
 import requests
 import urllib3
 
-from tests.bench.harness import NotMeasured, percentile
+from tests.bench.harness import NotMeasured, of_a_network, percentile
 
 FIRST_PORT = 19_470
 SCANS_PER_S = 20
@@ -143,26 +142,18 @@ def _scan(node: Any, seconds: float) -> list[float]:
 def measure(*, seconds: float) -> Scans:
     """Measure; raises NotMeasured."""
     with tempfile.TemporaryDirectory(prefix="comity-bench-") as folder:
-        try:
-            with customs_at_work(Path(folder)) as customs:
-                _scan(customs, 1.0)  # warms up
-                found = Scans(alone_s=_scan(customs, seconds))
-                job = _Job(customs)
-                started = time.perf_counter()
-                job.start()
-                try:
-                    found.beside_s = _scan(customs, seconds)
-                finally:
-                    job.end()
-                found.lines_judged, found.job_s = job.lines, time.perf_counter() - started
-        except (OSError, requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            raise NotMeasured(f"the network did not run: {error}") from error
-        except Exception as error:
-            if type(error).__name__ == "DemoFailed":
-                raise NotMeasured(str(error)) from error
-            raise
-        finally:
-            sys.stdout.flush()
+        missing = requests.RequestException, urllib3.exceptions.HTTPError
+        with of_a_network(*missing), customs_at_work(Path(folder)) as customs:
+            _scan(customs, 1.0)  # warms up
+            found = Scans(alone_s=_scan(customs, seconds))
+            job = _Job(customs)
+            started = time.perf_counter()
+            job.start()
+            try:
+                found.beside_s = _scan(customs, seconds)
+            finally:
+                job.end()
+            found.lines_judged, found.job_s = job.lines, time.perf_counter() - started
         with suppress(OSError):
             found.machine_load = os.getloadavg()[0]
         return found

@@ -17,7 +17,7 @@ import pytest
 from credentials.documents.status import read_list
 from node.config import DataDirectory
 from tests.harness.net.batteries import code_of, issue, wait_receipted
-from tests.harness.net.harness import FIVE, Node, comity, found, wait
+from tests.harness.net.harness import Node, comity, running, wait
 from tests.harness.restarts import FILES, Maker, maker
 from tests.harness.support_service import PASSPHRASE
 
@@ -254,16 +254,8 @@ COMBINATIONS = [
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Node]]:
     """Four validators and an observer, as processes."""
-    nodes = found(tmp_path_factory.mktemp("copies") / "network", FIVE)
-    try:
-        for running in nodes.values():
-            running.start()
-        for running in nodes.values():
-            running.wait_ready()
+    with running(tmp_path_factory.mktemp("copies") / "network") as nodes:
         yield nodes
-    finally:
-        for running in nodes.values():
-            running.stop()
 
 
 @pytest.mark.check

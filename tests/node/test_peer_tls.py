@@ -4,7 +4,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +12,6 @@ import pytest
 
 from consensus.cose import SeedSigner
 from credentials.ledger.genesis import Genesis
-from node.cli.serve import _bind
 from node.config import DataDirectory
 from node.errors import ProblemError, SetupError
 from node.peers.authentication import PeerAuthentication
@@ -29,13 +28,12 @@ from node.peers.certificates import (
 from node.peers.gossip import Gossip
 from node.peers.link import Link
 from node.server.exchange import Door
-from node.server.http import HttpServer
 from node.server.tls import server_context
 from node.setup import network as networks
 from tests.harness import ledger
 from tests.node.test_checking import certificate
 from tests.node.test_gossip import NOW, Quiet, authentication
-from tests.node.test_http import small
+from tests.node.test_http import serving
 
 SECRET = b'{"restricted": "disassembly information of a battery"}'
 
@@ -64,19 +62,9 @@ class Peer:
         return 0.0
 
 
-@contextmanager
-def listening(peer: Peer, tls: ssl.SSLContext | None) -> Iterator[tuple[str, int]]:
+def listening(peer: Peer, tls: ssl.SSLContext | None) -> AbstractContextManager[tuple[str, int]]:
     """A server for peers on a port of its own."""
-    bound = _bind("127.0.0.1", 0)
-    address: tuple[str, int] = bound.getsockname()
-    server = HttpServer(small, bound, tls=tls, door=Door(peers=peer))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        yield address
-    finally:
-        server.close()
-        thread.join(10)
+    return serving(tls=tls, door=Door(peers=peer))
 
 
 @contextmanager
