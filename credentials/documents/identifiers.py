@@ -36,6 +36,7 @@ _GS1_SERIAL = UPPER_AND_DIGITS | frozenset("abcdefghijklmnopqrstuvwxyz+-._!'()*,
 _GS1_QUALIFIERS = ("22", "10", "21")  # consumer variant, lot, serial: in this order (GS1 Digital Link, 4.4)
 _GS1_CANONICAL = "https://id.gs1.org/01/"
 _URN = "urn:comity:item:"
+SUBJECT_URN = "urn:comity:subject:"
 _LABEL_MARK = "I"  # before the VIN on a label
 _CODE_CHARACTERS = 24  # of a GB/T 34014 code
 _MAKER_CHARACTERS = 3  # with which it begins
@@ -81,7 +82,7 @@ class Subject:
     @property
     def urn(self) -> str:
         """The `sub` claim of an attestation."""
-        return f"urn:comity:subject:{b64u(self.h)}"
+        return SUBJECT_URN + b64u(self.h)
 
     def as_list(self) -> list[Any]:
         """The form in an attestation's delta."""

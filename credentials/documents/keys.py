@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 DID_V1 = "https://www.w3.org/ns/did/v1"
 MULTIKEY_V1 = "https://w3id.org/security/multikey/v1"
-JWK_V1 = "https://w3id.org/security/jwk/v1"
 DID_CHARACTERS_MAX = 512
 
 ED25519, P256, P384, P521 = "Ed25519", "P-256", "P-384", "P-521"

@@ -24,7 +24,7 @@ from consensus.cose import Sign1, Signer, parse_sign1, sign1, verify_ed25519, ve
 from consensus.encoding import Value, encode
 from consensus.errors import ConsensusError
 from credentials.documents.canonical import b64u
-from credentials.documents.identifiers import Subject
+from credentials.documents.identifiers import SUBJECT_URN, Subject
 from credentials.errors import CredentialError
 from credentials.ledger.payload import (
     CONTENT_TYPE_TEXT,
@@ -89,7 +89,6 @@ _ED25519, _SHA_256 = -19, -16
 _HEADER_LABELS = frozenset({_ALG, _KID, _CWT_CLAIMS, _HASH_ALG, _CONTENT_TYPE, _DELTA})
 _ISS, _SUB, _AUD, _IAT = 1, 2, 3, 6
 
-_SUBJECT_URN = "urn:comity:subject:"
 _NETWORK_URN = "urn:comity:network:"
 _COUNTERSIGNATURE_TAG = "comity/countersignature/v1"
 _STANDING_KEY_TAG = "comity/standing-key/v1"
@@ -239,7 +238,7 @@ def sign_attestation(*, signer: Signer, iat: int, **statement: Any) -> Attestati
     draft = draft_attestation(iat=iat, **statement)
     claims: dict[int | str, Value] = {
         _ISS: draft.issuer,
-        _SUB: _SUBJECT_URN + b64u(draft.subject.h),
+        _SUB: draft.subject.urn,
         _AUD: _NETWORK_URN + b64u(draft.network_id),
         _IAT: draft.iat,
     }
@@ -279,7 +278,7 @@ def parse_attestation(data: bytes) -> Attestation:
             raise malformed("an empty member of the delta is left out, not written")
     subject = read_subject(delta[11])
     network_id = read_urn(claims[_AUD], _NETWORK_URN, "aud")
-    if read_urn(claims[_SUB], _SUBJECT_URN, "sub") != subject.h:
+    if read_urn(claims[_SUB], SUBJECT_URN, "sub") != subject.h:
         raise malformed("sub and the subject of the delta differ")
     kid = header[_KID]
     if type(kid) is not bytes:

@@ -55,11 +55,6 @@ class Asset:
     installed: tuple[Installed, ...] = ()
 
     @property
-    def packs(self) -> tuple[bytes, ...]:
-        """The standing keys of the batteries installed in it."""
-        return tuple(one.pack for one in self.installed)
-
-    @property
     def key(self) -> bytes:
         """Its key in the map of standings."""
         return asset_key(self.subject)

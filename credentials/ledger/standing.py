@@ -275,10 +275,6 @@ class Standing:
         versions = (*self.earlier, self.passport) if self.passport else self.earlier
         return next((p for p in reversed(versions) if p.digest == digest), None)
 
-    def refusal_of(self, document: bytes) -> Refused | None:
-        """The recorded refusal of an attestation about this document (a set list, for a passport)."""
-        return next((r for r in self.refusals if r.document == document), None)
-
     def with_refusal(self, refused: Refused) -> Standing:
         """This standing after a recorded refusal."""
         kept = (*self.refusals, refused) if len(self.refusals) < REFUSALS_MAX else self.refusals

@@ -193,8 +193,8 @@ class Inquiry:
 
     def relatives(self) -> tuple[Standing, ...]:
         """What it was made from or taken out of, and that in turn, as far as it is in hand."""
-        ledger = self.evidence.ledger
-        return tuple(ledger.relatives.values()) if ledger is not None else ()
+        assert self.evidence.ledger is not None, "asked of a battery that is on record"
+        return tuple(self.evidence.ledger.relatives.values())
 
     @property
     def kin_missing(self) -> bool:

@@ -22,8 +22,6 @@ SCOPES: Schema = {
 }
 DIGEST: Schema = {"type": "string", "pattern": "^[A-Za-z0-9_-]{43}$", "description": "SHA-256, base64url"}
 DATE: Schema = {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
-SECONDS: Schema = {"type": ["integer", "null"], "description": "seconds since 1970, UTC"}
-COUNT: Schema = {"type": "integer", "minimum": 0}
 ANY: Schema = {}
 BATTERY: Schema = {
     "type": "string",

@@ -148,7 +148,6 @@ class Played:
     consignment: str
     used_verdict: JSON
     report: JSON
-    second_passport: str
 
 
 def play(desks: dict[str, Desk], say: Callable[[str], None]) -> Played:
@@ -172,7 +171,7 @@ def play(desks: dict[str, Desk], say: Callable[[str], None]) -> Played:
     used_verdict = _used_pack(desks, say)
 
     shown[scenario.ALTERED] = [_altered(maker, digests[scenario.CONSIGNMENT[scenario.ALTERED - 1].code])]
-    shown[scenario.SECOND_PASSPORT] = [second[1]]
+    shown[scenario.SECOND_PASSPORT] = [second]
     made = customs.post("/consignments", scenario.manifest(shown))
     say(f"customs: manifest of {len(scenario.CONSIGNMENT) + 6} lines received")
     seconds = wait(
@@ -187,7 +186,7 @@ def play(desks: dict[str, Desk], say: Callable[[str], None]) -> Played:
         120.0,
     )
     report = importer.get(f"/consignments/{own['id']}/readiness")
-    return Played(str(made["id"]), used_verdict, report, second[0])
+    return Played(str(made["id"]), used_verdict, report)
 
 
 def shipped_sample() -> JSON:
@@ -303,7 +302,7 @@ def unsigned_passport(sample: JSON, battery: DemoBattery, issuer: str) -> JSON:
     }
 
 
-def _second_passport(maker: Desk, sample: JSON, say: Callable[[str], None]) -> tuple[str, JSON]:
+def _second_passport(maker: Desk, sample: JSON, say: Callable[[str], None]) -> JSON:
     """The maker's other line issues a passport for a code that has one: the ledger's order decides."""
     battery = scenario.CONSIGNMENT[scenario.DUPLICATED - 1]
     claims = scenario.claims_of(sample, battery)
@@ -316,7 +315,8 @@ def _second_passport(maker: Desk, sample: JSON, say: Callable[[str], None]) -> t
     )
     refusal = maker.get(f"/passports/{digest}")["refusal"]
     say(f"manufacturer's other line: a second passport for one code refused by {refusal['rule']}")
-    return digest, issued["credentials"]["1"]
+    shown: JSON = issued["credentials"]["1"]
+    return shown
 
 
 def _altered(maker: Desk, digest: str) -> JSON:

@@ -14,7 +14,6 @@ from typing import Any
 LAW_DATE = "2027-03-01"
 GTIN_13 = "0952000012345"  # GS1 keeps prefix 952 for demonstrations; the check digit is added below
 DAY_SYMBOLS = "123456789ABCDEFGHJKLMNPRSTUVWXY"  # config/rules/gbt34014.json, days 1 to 31
-MONTH_SYMBOLS = "123456789ABC"
 
 
 @dataclass(frozen=True, slots=True)

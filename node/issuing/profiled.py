@@ -33,7 +33,6 @@ from node.storage.documents import StoredDocument
 from node.storage.office import OfficeStore
 
 JSON = dict[str, Any]
-STATUS_PROFILE = "bitstring"
 
 
 class Securing:

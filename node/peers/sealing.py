@@ -12,8 +12,6 @@ import nacl.exceptions
 import nacl.public
 import nacl.signing
 
-BOX_EXTRA_BYTES = nacl.public.Box.NONCE_SIZE + 16
-
 
 class SealingError(ValueError):
     """What was received is not sealed for this node by that peer."""

@@ -218,7 +218,7 @@ def test_authorities_decide_the_case_for_the_maker() -> None:
 
     standing = ledger.standing(subject)
     assert (standing.born, standing.voided, standing.facts) == (False, True, {"own_record": leaf})
-    assert Asset.decode(ledger.reader.records[asset_key(CAR)]).packs == ()
+    assert Asset.decode(ledger.reader.records[asset_key(CAR)]).installed == ()
     assert ends_as(ledger, MAKER, "battery.produced", subject) == "admitted"
     assert ends_as(ledger, MAKER, "passport.published", subject, set_list=set_list(1)) == "admitted"
     assert ledger.standing(subject).facts["own_record"] == leaf

@@ -442,8 +442,7 @@ def test_second_passport_of_the_same_maker_is_refused_on_the_record() -> None:
     standing = ledger.standing(subject)
     assert standing.passport == winner and standing.live
     assert standing.refusals_count == 1
-    found = standing.refusal_of(set_list_digest(set_list(2)))
-    assert found is not None and found.rule == "X1"
+    assert [(r.document, r.rule) for r in standing.refusals] == [(set_list_digest(set_list(2)), "X1")]
     with pytest.raises(Refusal, match="on the ledger already"):
         ledger.registry.check_tx(tx, ledger.now)
 
@@ -643,7 +642,7 @@ def test_correction_takes_the_last_effect_back_and_keeps_the_record() -> None:
     assert (after.item_state, after.bound, after.facts) == (before.item_state, None, before.facts)
     assert after.marks == ("installed",)
     assert after.refusals_count == 1
-    assert Asset.decode(ledger.reader.records[Asset(CAR).key]).packs == ()
+    assert Asset.decode(ledger.reader.records[Asset(CAR).key]).installed == ()
     with pytest.raises(Refusal, match="last record"):
         tx = ledger.attest(
             MAKER,
