@@ -226,8 +226,11 @@ def write_out(text: str, output: Path | None) -> None:
     """A file as a command makes it: where --output says, or on standard output."""
     if output is None:
         click.echo(text, nl=False)
-    else:
+        return
+    try:
         output.write_text(text)
+    except OSError as error:
+        raise SetupError(f"{output} cannot be written: {error.strerror}") from error
 
 
 def show(value: Any) -> None:

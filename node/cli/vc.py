@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from node.cli.client import write_out
 from node.errors import SetupError
 
 if TYPE_CHECKING:
@@ -311,11 +312,5 @@ def _refused(target: str, error: Any) -> int:
 
 def _write(target: str, result: str, data: str) -> int:
     text = json.dumps({"result": result, "data": data}, ensure_ascii=False) + "\n"
-    if target == "-":
-        click.echo(text, nl=False)
-    else:
-        try:
-            Path(target).write_text(text)
-        except OSError as error:
-            raise SetupError(f"{target} cannot be written: {error.strerror}") from error
+    write_out(text, None if target == "-" else Path(target))
     return EXIT_CODES[result]

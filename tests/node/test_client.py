@@ -14,8 +14,8 @@ import pytest
 
 from node.__main__ import run
 from node.cli import client as bounds
-from node.cli.client import Client, connect
-from node.errors import ProblemError
+from node.cli.client import Client, connect, write_out
+from node.errors import ProblemError, SetupError
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n"
 
@@ -146,3 +146,15 @@ def test_what_was_typed_is_one_part_of_an_address(typed: str, name: str) -> None
 
     path = asked[0].split(b" ")[1].decode()
     assert unquote(path.split("/")[2]) == name and "?" not in path and "#" not in path
+
+
+def test_a_file_that_cannot_be_written_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """
+    What a command makes is written where it is asked, or printed; a place that takes no file is named.
+    """
+    write_out("made", tmp_path / "made.txt")
+    write_out("printed", None)
+
+    assert (tmp_path / "made.txt").read_text() == "made" and capsys.readouterr().out == "printed"
+    with pytest.raises(SetupError, match=r"nowhere/made\.txt cannot be written: No such file or directory"):
+        write_out("made", tmp_path / "nowhere" / "made.txt")
