@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from consensus.application import NotYet, Refusal
 from credentials.ledger.attestation import Attestation, standing_key
+from credentials.ledger.changes import Change
 from credentials.ledger.passports import passport_after
 from credentials.ledger.rules import ACTED_ON, OWN_RECORD, Context, gives_way
 from credentials.ledger.speaking import Voice, is_holder
@@ -37,7 +37,7 @@ def after(
             contested = standing.with_contest(context.leaf_index)
             return replace(contested, producer=attestation.issuer, undo=undo)
         standing = _unseated(standing, context.leaf_index)
-    to: dict[str, Any] = {"undo": undo}
+    to: Change = {"undo": undo}
     marks = (*event.marks, *(event.marks_in_use if standing.used else ()))
     if marks:
         to["marks"] = tuple(sorted({*standing.marks, *marks}))
@@ -53,10 +53,10 @@ def after(
     return replace(standing, **to)
 
 
-def _axes(standing: Standing, attestation: Attestation, context: Context, voice: Voice) -> dict[str, Any]:
+def _axes(standing: Standing, attestation: Attestation, context: Context, voice: Voice) -> Change:
     """States, facts, readings, what it is bound to and what it becomes part of."""
     event, effects = context.event, context.event.effects
-    to: dict[str, Any] = {}
+    to: Change = {}
     if event.to is not None:
         held = event.to_in_vehicle if standing.bound is not None else None
         to["item_state"] = held or event.to
@@ -97,7 +97,7 @@ def _read(
     return (kept if voice.trade else dict(readings)) | {own: attestation.quantities[name]}
 
 
-def _origin(standing: Standing, attestation: Attestation, context: Context, voice: Voice) -> dict[str, Any]:
+def _origin(standing: Standing, attestation: Attestation, context: Context, voice: Voice) -> Change:
     """What bringing a code into being sets, beside custody and place.
 
     The EU status is not touched: what a second life left on the record of an unborn code stays (I1).
@@ -166,9 +166,7 @@ def _settings(
     return standing.joined(event.sets, side, made).jurisdictions
 
 
-def _presentation(
-    standing: Standing, attestation: Attestation, context: Context, voice: Voice
-) -> dict[str, Any]:
+def _presentation(standing: Standing, attestation: Attestation, context: Context, voice: Voice) -> Change:
     effect = context.event.effects.presentation
     if effect == "closed":
         return {"presentation": None}
@@ -211,10 +209,10 @@ def _office(attestation: Attestation, context: Context, voice: Voice) -> tuple[s
     return office, home if home in sides else min(sides)
 
 
-def _custody(standing: Standing, attestation: Attestation, context: Context, voice: Voice) -> dict[str, Any]:
+def _custody(standing: Standing, attestation: Attestation, context: Context, voice: Voice) -> Change:
     """Who holds it, where it is and who is named for the next steps."""
     event = context.event
-    to: dict[str, Any] = {}
+    to: Change = {}
     holder = _next_holder(standing, attestation, context)
     if holder is not None:
         to["holder"], to["named"] = holder, ()

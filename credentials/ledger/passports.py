@@ -7,10 +7,10 @@ or cede to get round one. What is revoked stays revoked; only a suspension retur
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from consensus.application import NotYet, Refusal
 from credentials.ledger.attestation import Attestation
+from credentials.ledger.changes import Change
 from credentials.ledger.rules import Context
 from credentials.ledger.speaking import Voice
 from credentials.ledger.standing import (
@@ -31,9 +31,7 @@ from credentials.ledger.standing import (
 )
 
 
-def passport_after(
-    standing: Standing, attestation: Attestation, context: Context, voice: Voice
-) -> dict[str, Any]:
+def passport_after(standing: Standing, attestation: Attestation, context: Context, voice: Voice) -> Change:
     """The members of the standing that change."""
     effect = context.event.effects.passport
     match effect:
@@ -50,7 +48,7 @@ def passport_after(
             return _revoked(standing, attestation, voice)
 
 
-def _published(standing: Standing, attestation: Attestation, context: Context, effect: str) -> dict[str, Any]:
+def _published(standing: Standing, attestation: Attestation, context: Context, effect: str) -> Change:
     assert attestation.set_list is not None, "required by the table"
     _require_free(standing, "published")
     passport = standing.passport
@@ -75,7 +73,7 @@ def _published(standing: Standing, attestation: Attestation, context: Context, e
     return {"passport": new, "earlier": earlier, "publication": ACTIVE}
 
 
-def _ended(standing: Standing, attestation: Attestation, effect: str) -> dict[str, Any]:
+def _ended(standing: Standing, attestation: Attestation, effect: str) -> Change:
     """Ceded to a successor's passport, or ceased with the battery."""
     passport = standing.passport
     if effect == "cede":
@@ -91,7 +89,7 @@ def _ended(standing: Standing, attestation: Attestation, effect: str) -> dict[st
     }
 
 
-def _suspended(standing: Standing, attestation: Attestation, voice: Voice) -> dict[str, Any]:
+def _suspended(standing: Standing, attestation: Attestation, voice: Voice) -> Change:
     """An authority's suspension joins one that is there: neither hides the other."""
     passport = _named_passport(standing, attestation, (LIVE, SUSPENDED) if voice.role else (LIVE,))
     side = voice.jurisdiction if voice.role else PARTY
@@ -100,7 +98,7 @@ def _suspended(standing: Standing, attestation: Attestation, voice: Voice) -> di
     return {"passport": replace(passport, status=SUSPENDED, changed_by=attestation.issuer)}
 
 
-def _reinstated(standing: Standing, attestation: Attestation, voice: Voice) -> dict[str, Any]:
+def _reinstated(standing: Standing, attestation: Attestation, voice: Voice) -> Change:
     """Live again once nobody's suspension is left; a revoked or ceased passport stays so."""
     passport = _named_passport(standing, attestation, (SUSPENDED, REVOKED, CEASED))
     left = [key for key in standing.settings(PASSPORT_SUSPENDED) if key != voice.lifts]
@@ -109,9 +107,9 @@ def _reinstated(standing: Standing, attestation: Attestation, voice: Voice) -> d
     return {"passport": replace(passport, status=LIVE, changed_by=attestation.issuer)}
 
 
-def _revoked(standing: Standing, attestation: Attestation, voice: Voice) -> dict[str, Any]:
+def _revoked(standing: Standing, attestation: Attestation, voice: Voice) -> Change:
     """Final. An authority's revocation also bans (the table's `sets`), even after the maker's own."""
-    ended: dict[str, Any] = {}
+    ended: Change = {}
     if not voice.role:
         _require_free(standing, "revoked")
         passport = _named_passport(standing, attestation, (LIVE, SUSPENDED))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import orjson
 
@@ -115,7 +115,22 @@ def _table(value: Any, example: str) -> JSON:
     return dict(value)
 
 
-def _criteria(value: Any) -> JSON:
+class CriteriaMember(TypedDict):
+    """What a recall covers, as the event document has it; days are YYYY-MM-DD."""
+
+    prefixes: list[str]
+    produced_from: NotRequired[str]
+    produced_until: NotRequired[str]
+
+
+class SetsMember(TypedDict):
+    """The sets of a passport by Annex XIII point, as the event document has them."""
+
+    version: int
+    points: dict[str, str]
+
+
+def _criteria(value: Any) -> CriteriaMember:
     """{"prefixes": [beginnings of codes], "produced_from": day, "produced_until": day}; as text: JSON."""
     table = _table(value, '{"prefixes": ["ZZ1PE75"]}')
     if not table.keys() <= {"prefixes", "produced_from", "produced_until"}:
@@ -124,7 +139,12 @@ def _criteria(value: Any) -> JSON:
     days = {k: _date(table[k]) for k in ("produced_from", "produced_until") if table.get(k)}
     if not prefixes and not days:
         raise ValueError("it says what it covers: beginnings of codes, or days of production")
-    return {"prefixes": prefixes, **days}
+    criteria: CriteriaMember = {"prefixes": prefixes}
+    if "produced_from" in days:
+        criteria["produced_from"] = days["produced_from"]
+    if "produced_until" in days:
+        criteria["produced_until"] = days["produced_until"]
+    return criteria
 
 
 def _date(value: Any) -> str:
@@ -135,7 +155,7 @@ def _date(value: Any) -> str:
         raise ValueError(f"{shown(text)} is not a day, such as 2027-03-01") from error
 
 
-def _sets(value: Any) -> JSON:
+def _sets(value: Any) -> SetsMember:
     """{"1": digest, ...} with an optional "version" (1); as text: JSON of the same."""
     example = '{"1": "43 characters of base64url"}'
     table = _table(value, example)
@@ -146,9 +166,9 @@ def _sets(value: Any) -> JSON:
     return {"version": _whole(version), "points": {str(p): _digest(d) for p, d in points.items()}}
 
 
-def read_criteria(value: JSON) -> Criteria:
+def read_criteria(value: CriteriaMember) -> Criteria:
     """The criteria of a recall as the ledger has them: days are seconds, the last day is whole."""
-    since, until = (value.get(name) for name in ("produced_from", "produced_until"))
+    since, until = value.get("produced_from"), value.get("produced_until")
     return Criteria(
         tuple(value["prefixes"]),
         None if since is None else seconds_of(since),

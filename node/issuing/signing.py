@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+from typing import Any, Required, TypedDict, TypeVar, Unpack
 
 import orjson
 
@@ -32,6 +32,7 @@ from credentials.ledger.attestation import (
 )
 from credentials.ledger.governance import Governance, GovernanceHistory
 from credentials.ledger.lifecycle import Event
+from credentials.ledger.payload import Criteria, Reference
 from credentials.ledger.recalls import SCHEME as RECALL
 from credentials.ledger.recalls import recall_subject
 from node.errors import bad_request
@@ -42,6 +43,34 @@ from node.storage.documents import StoredDocument
 
 JSON = dict[str, Any]
 SET_LIST_TYPE, CREDENTIAL_TYPE = "application/cbor", "application/vc"
+
+
+class LedgerFields(TypedDict, total=False):
+    """The fields of an attestation that come from the members of its event."""
+
+    quantities: dict[str, int]
+    references: tuple[Reference, ...]
+    parties: tuple[str, ...]
+    bound_asset: Subject
+    children_root: bytes
+    produced_on: int
+    criteria: Criteria
+    set_list: SetList
+
+
+class SignedFields(LedgerFields, total=False):
+    """These, and what every attestation says beside its kind, issuer and subject."""
+
+    event_time: Required[int]
+    document_digest: Required[bytes]
+    content_type: str
+    countersignatures: Sequence[Countersignature]
+    predecessors: Sequence[bytes]
+    expires: int
+    status: StatusUpdate
+
+
+F = TypeVar("F", LedgerFields, SignedFields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +147,7 @@ class StatementSigner:
             require_day_of_code(identifier, values["production_date"])
         battery = identifier.canonical
         if "set_list" in fields:
-            sets: SetList = fields["set_list"]
+            sets = fields["set_list"]
             digest = sha256(encode(sets.value)).digest()
             points = {str(point): b64u(d) for point, d in sets.points.items()}
             body = orjson.dumps({"type": SETS_TAG, "version": sets.version, "sets": points})
@@ -164,9 +193,9 @@ class StatementSigner:
         )
         return statement, document
 
-    def _ledger_fields(self, event: Event, values: JSON) -> JSON:
+    def _ledger_fields(self, event: Event, values: JSON) -> LedgerFields:
         """The delta's fields, from the members that the table puts on the ledger."""
-        fields: JSON = {}
+        fields: LedgerFields = {}
         for member in event.ledger_members:
             if member.name not in values:
                 continue
@@ -241,7 +270,7 @@ class StatementSigner:
         )
 
     def statement(
-        self, event: Event, battery: str | None, about: Subject, now: int, **fields: Any
+        self, event: Event, battery: str | None, about: Subject, now: int, **fields: Unpack[SignedFields]
     ) -> Statement:
         try:
             signed = sign_attestation(
@@ -263,10 +292,11 @@ def _plain(about: Subject) -> Subject:
     return Subject(about.scheme, about.namespace, about.h)
 
 
-def _plain_fields(fields: JSON) -> JSON:
-    plain = dict(fields)
-    if plain.get("bound_asset") is not None:
-        plain["bound_asset"] = _plain(plain["bound_asset"])
+def _plain_fields(fields: F) -> F:
+    plain = fields.copy()
+    asset = plain.get("bound_asset")
+    if asset is not None:
+        plain["bound_asset"] = _plain(asset)
     if "references" in plain:
         plain["references"] = tuple(_plain(r) if isinstance(r, Subject) else r for r in plain["references"])
     return plain

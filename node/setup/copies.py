@@ -15,7 +15,7 @@ import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypedDict
 
 from node.config import DataDirectory
 from node.errors import SetupError
@@ -31,6 +31,16 @@ SINGLE = ("participant.toml", "keys.enc", "operator.key", "policy.toml", SETTING
 FOLDER = "network"
 # Never put back: what a node must find out again, what it makes at each start, what is kept apart from keys.
 NEVER = ("signing.db", "ledger.db", "lock", "address", "certificate.pem", "passphrase")
+
+
+class BackupList(TypedDict):
+    """The list of a backup: whose it is, and every file with its digest."""
+
+    type: str
+    participant: str
+    network: str
+    made: int
+    files: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +84,7 @@ def backup(directory: DataDirectory, out: Path) -> BackedUp:
     finally:
         office.close()
     digests = {name: _digest(made / name) for name in (*files, OFFICE)}
-    listed = {
+    listed: BackupList = {
         "type": TAG,
         "participant": card.did,
         "network": verify(directory.network).genesis.network_id.hex(),
@@ -117,15 +127,15 @@ def restore(directory: DataDirectory, source: Path, *, replace: bool) -> Restore
     return Restored(tuple(written), tuple(kept), aside, directory.signing.exists())
 
 
-def _read(source: Path) -> dict[str, Any]:
+def _read(source: Path) -> BackupList:
     """The list of a backup, every file compared with it."""
     try:
-        listed = json.loads((source / LIST).read_bytes())
+        read: Any = json.loads((source / LIST).read_bytes())
     except (OSError, ValueError) as error:
         raise SetupError(f"{source} is no backup: it has no readable {LIST}") from error
-    if not isinstance(listed, dict) or listed.get("type") != TAG:
+    if not isinstance(read, dict) or read.get("type") != TAG:
         raise SetupError(f"{source / LIST} is not the list of a backup of this version")
-    files = listed.get("files")
+    files = read.get("files")
     if not isinstance(files, dict) or OFFICE not in files:
         raise SetupError(f"{source / LIST} is not the list of a backup of this version")
     for name, digest in files.items():
@@ -137,7 +147,13 @@ def _read(source: Path) -> dict[str, Any]:
             raise SetupError(f"{source / name} is missing from the backup") from error
         if found != digest:
             raise SetupError(f"{source / name} was changed since the backup was made: use another backup")
-    return listed
+    return {
+        "type": TAG,
+        "participant": read.get("participant", ""),
+        "network": read.get("network", ""),
+        "made": read.get("made", 0),
+        "files": files,
+    }
 
 
 def _belongs(name: object) -> bool:
@@ -146,15 +162,15 @@ def _belongs(name: object) -> bool:
     return bool(path.parts) and not path.is_absolute() and ".." not in path.parts and str(path) not in NEVER
 
 
-def _require_fitting(directory: DataDirectory, listed: dict[str, Any]) -> None:
+def _require_fitting(directory: DataDirectory, listed: BackupList) -> None:
     """The backup is of this participant in this network, where the directory has one already."""
     if directory.card.exists():
         did = read_card(directory.card).did
-        if did != listed.get("participant"):
-            raise SetupError(f"the backup is of {listed.get('participant')}, this directory of {did}")
+        if did != listed["participant"]:
+            raise SetupError(f"the backup is of {listed['participant']}, this directory of {did}")
     if directory.network.exists():
         own = verify(directory.network).genesis.network_id.hex()
-        if own != listed.get("network"):
+        if own != listed["network"]:
             raise SetupError("the backup is of another network than this directory")
 
 
