@@ -66,9 +66,8 @@ def _axes(standing: Standing, attestation: Attestation, context: Context, voice:
     if effects.eu_status is not None:
         to["eu_status"] = effects.eu_status
     if effects.bound is not None:
-        asset = attestation.bound_asset
-        bound = asset and Bound(asset, context.leaf_index, attestation.issuer)
-        to["bound"] = bound if effects.bound == "bind" else None
+        asset = attestation.bound_asset if effects.bound == "bind" else None
+        to["bound"] = Bound(asset, context.leaf_index, attestation.issuer) if asset is not None else None
     keys = tuple(standing_key(subject) for subject in attestation.referenced_subjects)
     if effects.consumes is not None:
         to["lineage"] = Lineage(keys, context.leaf_index, effects.consumes)

@@ -187,7 +187,7 @@ def test_two_enrolled_codes_in_one_car_both_leave_it() -> None:
         ledger.happen(WORKSHOP, "battery.installed", subject, bound_asset=CAR)
     ledger.happen(RECYCLER, "battery.dismantled", pack_of(ledger, *inside), references=inside)
 
-    assert vehicle_of(ledger).packs == (standing_key(battery(9)),)
+    assert [one.pack for one in vehicle_of(ledger).installed] == [standing_key(battery(9))]
 
 
 def test_a_code_inside_a_pack_is_not_made_anew_by_a_detour() -> None:
@@ -245,7 +245,7 @@ def test_a_rival_that_enrols_the_code_of_a_successor_holds_nobody_up() -> None:
 
     made = ledger.standing(SUCCESSOR)
     assert (made.born, made.marks, made.facts) == (False, ("second_life",), {"own_record": leaf})
-    assert made.predecessors == (standing_key(old),) and vehicle_of(ledger, vehicle(9)).packs == ()
+    assert made.predecessors == (standing_key(old),) and vehicle_of(ledger, vehicle(9)).installed == ()
 
 
 def test_an_enrolled_code_of_the_dismantlers_own_is_its_to_give() -> None:
