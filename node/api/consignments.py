@@ -27,7 +27,7 @@ from node.api.reply import (
     words_for,
 )
 from node.api.route import MANIFEST_BYTES_MAX
-from node.errors import bad_request, not_found
+from node.errors import ProblemError, bad_request, not_found
 from node.server.feeds import Feed
 from node.service import Service
 from node.web.checks import sections, unmade
@@ -53,7 +53,7 @@ def create_consignment(service: Service) -> ResponseReturnValue:
         else:
             data = upload.read() if upload and upload.filename else request.form.get("manifest", "").encode()
         if not data.strip():
-            raise bad_request("manifest_missing", _nothing_sent(upload))
+            raise _nothing_sent(upload)
     else:
         data = raw_body(MANIFEST_BYTES_MAX)
     with service.consignments.reading():
@@ -66,10 +66,11 @@ def create_consignment(service: Service) -> ResponseReturnValue:
     return answer
 
 
-def _nothing_sent(upload: FileStorage | None) -> str:
+def _nothing_sent(upload: FileStorage | None) -> ProblemError:
     if upload is not None and upload.filename:
-        return f"The file {upload.filename[:80]} is empty: choose the one with the manifest."
-    return "Choose a manifest file, or paste its JSON."
+        told = "The file {name} is empty: choose the one with the manifest."
+        return bad_request("manifest_missing", told, name=upload.filename[:80])
+    return bad_request("manifest_missing", "Choose a manifest file, or paste its JSON.")
 
 
 def _manifest(data: bytes) -> Any:
