@@ -202,8 +202,10 @@ def _office(attestation: Attestation, context: Context, voice: Voice) -> tuple[s
     if home not in sides and len(sides) > 1:
         raise Refusal(
             "jurisdiction_unclear",
-            f"{office} is a customs office of {', '.join(sorted(sides))} and established in none of them: "
-            "name an office of the side where the goods are declared",
+            "{office} is a customs office of {jurisdictions} and established in none of them: name an office "
+            "of the side where the goods are declared",
+            office=office,
+            jurisdictions=tuple(sorted(sides)),
         )
     return office, home if home in sides else min(sides)
 
