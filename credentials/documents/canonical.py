@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import binascii
 import hashlib
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from typing import Any
 
@@ -59,17 +58,25 @@ def digest_document(document: dict[str, Any]) -> bytes:
     return hashlib.sha256(jcs(document)).digest()
 
 
+# base64url's own two characters for those of base64; what base64url does not have is nothing in either.
+_TO_URL = bytes.maketrans(b"+/", b"-_")
+_FROM_URL = bytes.maketrans(b"-_+/=", b"+/!!!")
+
+
 def b64u(data: bytes) -> str:
     """Encode in base64url without padding (RFC 4648, 5)."""
-    return urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+    return binascii.b2a_base64(data, newline=False).translate(_TO_URL, b"=").decode("ascii")
 
 
 def b64u_decode(text: str, what: str = "value") -> bytes:
     """Decode base64url without padding; exactly one text is read for one value."""
     try:
-        data = urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    except (binascii.Error, ValueError) as error:
-        raise CredentialError("malformed", f"The {what} is not base64url.") from error
-    if b64u(data) != text:
-        raise CredentialError("malformed", f"The {what} is not base64url without padding.")
+        data = binascii.a2b_base64(
+            text.encode("ascii").translate(_FROM_URL) + b"=" * (-len(text) % 4), strict_mode=True
+        )
+    except ValueError as error:
+        raise CredentialError("malformed", f"The {what} is not base64url without padding.") from error
+    last = len(data) % 3  # the octets of a last group of two or three characters, whose spare bits are zero
+    if last and b64u(data[-last:]) != text[-last - 1 :]:
+        raise CredentialError("malformed", f"The {what} is not base64url: spare bits at its end are set.")
     return data

@@ -283,8 +283,7 @@ def controller_of(method: str) -> str:
 
 def controller_of_proof(method: str) -> str:
     """The controller of the verification method of a proof, which a DID names by its fragment only."""
-    controller = controller_of(method)
-    uri = parse_uri(method)
+    controller, uri = controller_of(method), parse_uri(method)
     if uri is not None and uri.is_did and not uri.fragment:
         raise CredentialError("malformed", f"{shown(method)} is not the DID URL of a key (did#fragment).")
     return controller

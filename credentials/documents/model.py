@@ -26,6 +26,7 @@ _DATE_TIME_STAMP = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.(?P<fraction>[0-9]+))?"
     r"(?P<zone>(Z)|([+-])([0-9]{2}):([0-9]{2}))?"
 )
+_INDEX = re.compile("0|[1-9][0-9]{0,11}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,7 @@ def parse_credential(document: object) -> Credential:
     for name in ("evidence", "termsOfUse", "refreshService"):
         for item in read.objects(document, name):
             read.types(item.get("type"), f"{name}.type", name)
-    statuses = read.objects(document, "credentialStatus")
+    statuses, unknown = read.status(read.objects(document, "credentialStatus"))
     return Credential(
         document,
         read.optional_url(document, "id", "id", "id"),
@@ -155,11 +156,11 @@ def parse_credential(document: object) -> Credential:
         subjects,
         valid_from,
         valid_until,
-        read.status(statuses),
+        statuses,
         read.schema(read.objects(document, "credentialSchema")),
         tuple(read.objects(document, "proof")),
         read.related(read.objects(document, "relatedResource")),
-        read.status_unknown(statuses),
+        unknown,
     )
 
 
@@ -182,7 +183,7 @@ class Reader:
         """A list that begins with the version's own context."""
         if not isinstance(contexts, list) or not contexts or contexts[0] != self.version.context:
             self.refuse("@context", f"must be a list that begins with {self.version.context}", "@context")
-        for context in contexts:
+        for context in contexts[1:]:
             if not isinstance(context, dict) and not is_url(context):
                 self.refuse("@context", "must hold URLs and objects only", "@context")
 
@@ -245,36 +246,31 @@ class Reader:
             self.refuse(name, "must be an object or a list of objects, and not empty", name)
         return items
 
-    def status(self, items: Sequence[Mapping[str, Any]]) -> tuple[StatusEntry, ...]:
-        """The bitstring entries among `items`; entries of other types are only checked for id and type."""
-        entries = []
+    def status(self, items: Sequence[Mapping[str, Any]]) -> tuple[tuple[StatusEntry, ...], tuple[str, ...]]:
+        """The bitstring entries among `items`, and what kinds of others there are: nothing evaluates them.
+
+        (4.10: each by its type.) Those others are checked for id and type only.
+        """
+        entries, unknown = [], []
         for item in items:
             self.optional_url(item, "id", "credentialStatus.id", "credentialStatus")
             (kind,) = self._status_type(item)
-            if kind != STATUS_ENTRY or not _is_evaluated(item):
+            if kind != STATUS_ENTRY:
+                unknown.append(kind)
                 continue
-            purpose, index, url = (
-                item.get(f"status{part}") for part in ("Purpose", "ListIndex", "ListCredential")
-            )
+            if not _is_evaluated(item):
+                unknown.append(f"{STATUS_ENTRY} of {item['statusSize']} bits")
+                continue
+            purpose, index = item.get("statusPurpose"), item.get("statusListIndex")
+            url = item.get("statusListCredential")
             if not isinstance(purpose, str) or not purpose:
                 self._refuse_status("statusPurpose", "must be a name")
-            if not isinstance(index, str) or not re.fullmatch("0|[1-9][0-9]{0,11}", index):
+            if not isinstance(index, str) or not _INDEX.fullmatch(index):
                 self._refuse_status("statusListIndex", "must be a decimal text")
             if not is_url(url):
                 self._refuse_status("statusListCredential", "must be a URL")
             entries.append(StatusEntry(purpose, int(index), str(url), *self._status_values(item)))
-        return tuple(entries)
-
-    def status_unknown(self, items: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-        """What kinds of status `items` have that nothing here evaluates (4.10: each by its type)."""
-        unknown = []
-        for item in items:
-            (kind,) = self._status_type(item)
-            if kind != STATUS_ENTRY:
-                unknown.append(kind)
-            elif not _is_evaluated(item):
-                unknown.append(f"{STATUS_ENTRY} of {item['statusSize']} bits")
-        return tuple(unknown)
+        return tuple(entries), tuple(unknown)
 
     def _status_type(self, item: Mapping[str, Any]) -> tuple[str, ...]:
         kinds = self.types(item.get("type"), "credentialStatus.type", "credentialStatus")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 URI_CHARACTERS_MAX = 8192  # the did:key of a large key, and again as its fragment
 
@@ -98,17 +99,21 @@ class Uri:
 
 def parse_uri(text: object) -> Uri | None:
     """The parts of an absolute URI or IRI, or None if `text` is not one. Never raises."""
+    return _parsed(text) if isinstance(text, str) and len(text) <= URI_CHARACTERS_MAX else None
+
+
+@lru_cache(maxsize=512)  # an issuer's keys are named in each of its documents
+def _parsed(text: str) -> Uri | None:
     match = _match(text)
     if match is None:
         return None
-    path = match["absolute"] if match["host"] is not None else match["opaque"] or ""
     host = match["host"]
     return Uri(
         match["scheme"].lower(),
         match["user"],
         host.lower() if host is not None else None,
         match["port"],
-        path,
+        match["absolute"] if host is not None else match["opaque"] or "",
         match["query"],
         match["fragment"],
     )

@@ -1,5 +1,6 @@
 """Strict JSON at the trust boundary, and RFC 8785: vectors, a second implementation, hostile input."""
 
+import base64
 import datetime
 import json
 import math
@@ -435,3 +436,20 @@ def test_base64url_unused_bits() -> None:
     assert b64u_decode("AA") == b"\0"
     with pytest.raises(CredentialError):
         b64u_decode("AB")
+
+
+@given(st.text("AQgwZz09-_+/= \n\u00e9", max_size=9))
+def test_base64url_is_read_as_the_standard_library_writes_it(text: str) -> None:
+    """
+    A text is read if, and only if, it is what RFC 4648, 5 writes for its bytes, without padding.
+    """
+    try:
+        data = b64u_decode(text)
+    except CredentialError as error:
+        assert error.code == "malformed"
+        with pytest.raises(ValueError):  # noqa: PT011  (any: of the alphabet, the length or the comparison)
+            again = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+            if base64.urlsafe_b64encode(again).rstrip(b"=").decode() != text:
+                raise ValueError("another text for these bytes") from error
+    else:
+        assert base64.urlsafe_b64encode(data).rstrip(b"=").decode() == text

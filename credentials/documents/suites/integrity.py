@@ -174,9 +174,9 @@ def hash_data(
     contexts: ContextsByUrl | None = None,
 ) -> bytes:
     """Return the bytes that are signed (vc-di-eddsa and vc-di-ecdsa, 3.3.4): the options' hash first."""
-    name = suite.hashes[kind]
+    digest = getattr(hashlib, suite.hashes[kind])
     return b"".join(
-        hashlib.new(name, canonical_form(suite, kind, part, contexts)).digest()
+        digest(canonical_form(suite, kind, part, contexts)).digest()
         for part in (proof_config(suite, unsecured, options), unsecured)
     )
 
