@@ -27,7 +27,7 @@ from consensus.validators import ValidatorSet
 from consensus.wal import read_message, read_record
 from tests.consensus.test_checkpoint import CHECKPOINT, LOG, LOG_KEY, ORIGIN, TIME, WITNESS, WITNESS_KEY, note
 from tests.consensus.test_encoding import TYPES
-from tests.harness.pinned import Cases, kept, lines, write
+from tests.harness.pinned import Cases, lines, require_kept, write
 from tests.harness.spoiled import spoiled
 
 PINNED = "forms.txt"
@@ -163,7 +163,7 @@ def test_forms_are_read_as_pinned(section: str) -> None:
     """
     Every message and text with one thing changed: what it is read as, or the sentence it is refused with.
     """
-    assert list(lines(SECTIONS[section]())) == kept(PINNED, section)
+    require_kept(lines(SECTIONS[section]()), PINNED, section)
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ from tests.credentials.test_identifiers import CODE, RULES
 from tests.credentials.test_keys import KEYS
 from tests.credentials.test_model import BREACHES, CREDENTIAL, MULTIBASE, SRI, changed
 from tests.credentials.test_status import REVOKED, encoded, gzip, make
-from tests.harness.pinned import Cases, kept, lines, write
+from tests.harness.pinned import Cases, lines, require_kept, write
 from tests.harness.spoiled import spoiled
 
 PINNED = "readings.txt"
@@ -562,7 +562,7 @@ def test_readings_are_the_pinned_ones(section: str) -> None:
     Every member left out, of another type or at its bound, and every text beside a bound: what it is read
     as, or the sentence it is refused with.
     """
-    assert list(lines(cases(section))) == kept(PINNED, section)
+    require_kept(lines(cases(section)), PINNED, section)
 
 
 if __name__ == "__main__":

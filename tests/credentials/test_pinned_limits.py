@@ -47,7 +47,7 @@ from tests.harness.ledger import (
     accreditations,
     make_genesis,
 )
-from tests.harness.pinned import kept, lines, write
+from tests.harness.pinned import lines, require_kept, write
 from tests.harness.spoiled import spoiled
 
 PINNED = "limits.txt"
@@ -338,7 +338,7 @@ def test_verdicts_at_their_limits_are_the_pinned_ones(section: str) -> None:
     """
     At a limit, one beyond it, and with one part or value away: the word, the reason and everything judged.
     """
-    assert list(SECTIONS[section]()) == kept(PINNED, section)
+    require_kept(SECTIONS[section](), PINNED, section)
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ from tests.harness.ledger import (
     participant,
     rule_files,
 )
-from tests.harness.pinned import kept, lines, write
+from tests.harness.pinned import lines, require_kept, write
 from tests.harness.spoiled import spoiled
 
 PINNED = "refusals.txt"
@@ -299,7 +299,7 @@ def test_refusals_are_the_pinned_ones(section: str) -> None:
     Every member of the form left out, of another type, or at and beyond its bound: read, or refused with
     the pinned sentence.
     """
-    assert list(lines(SECTIONS[section]())) == kept(PINNED, section)
+    require_kept(lines(SECTIONS[section]()), PINNED, section)
 
 
 if __name__ == "__main__":

@@ -62,7 +62,7 @@ from tests.harness.ledger import (
     signer,
     vehicle,
 )
-from tests.harness.pinned import kept, write
+from tests.harness.pinned import require_kept, write
 
 PINNED = "standings.txt"
 LISTS = ("parties", "references")  # fields whose absence is an empty tuple
@@ -320,7 +320,7 @@ def test_who_may_say_what_in_every_situation_is_pinned() -> None:
     In each situation each party attests each event: admitted, claim, lost or refused as it was pinned, with
     the same sentence and the same bytes of every record.
     """
-    assert list(by_whom()) == kept(PINNED, "by whom")
+    require_kept(by_whom(), PINNED, "by whom")
 
 
 # -- every way to spoil a lawful event ----------------------------------------------------------------
@@ -462,7 +462,7 @@ def test_every_way_to_spoil_an_event_is_pinned() -> None:
     Each event after its lawful history, just inside and just beyond every limit, with a member too few, too
     many or another one: what becomes of it, in its sentence, and which bytes it changes.
     """
-    assert list(ways()) == kept(PINNED, "ways")
+    require_kept(ways(), PINNED, "ways")
 
 
 # -- seeded histories ---------------------------------------------------------------------------------
@@ -583,7 +583,7 @@ def test_seeded_histories_are_pinned() -> None:
     Every step of seeded histories over several batteries and vehicles, most of it lawful: what becomes of it
     and the bytes of the standings that it leaves.
     """
-    assert list(walks()) == kept(PINNED, "walks")
+    require_kept(walks(), PINNED, "walks")
 
 
 # -- keys, blocks and quotas --------------------------------------------------------------------------
@@ -719,7 +719,7 @@ def test_keys_blocks_and_quotas_are_pinned() -> None:
     Every key and signature that could be wrong, every limit of a block from both sides, and what a block
     becomes: the same bytes, or the same sentence.
     """
-    assert list(blocks()) == kept(PINNED, "blocks")
+    require_kept(blocks(), PINNED, "blocks")
 
 
 # -- the file -----------------------------------------------------------------------------------------

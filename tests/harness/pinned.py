@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import sha256
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,12 @@ def kept(file: str, section: str) -> list[str]:
     """The lines of a section of a pinned file."""
     text = (VECTORS / file).read_text().partition(f"## {section}\n")[2]
     return text.partition("\n## ")[0].split("\n") if "\n## " in text else text.split("\n")[:-1]
+
+
+def require_kept(made: Iterable[str], file: str, section: str) -> None:
+    """Each line is the pinned one; the first that is not ends the test, the others are not made."""
+    for found, pinned in zip_longest(made, kept(file, section)):
+        assert found == pinned
 
 
 def write(file: str, module: str, sections: Mapping[str, Callable[[], Iterable[str]]]) -> None:

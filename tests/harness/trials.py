@@ -46,7 +46,8 @@ CPU_TIMES, CPU_S_LEAST, WALL_TIMES, WALL_S_LEAST = 5, 20, 20, 180
 LATEST, STRONG = 4, 8  # killers of the same function or module, and of any
 # Processor time of the tests of one mutant: a short while for each, then a long one for those that survived.
 # What all tests would notice later still survives.
-TESTS_S_MAX = (5.0, 60.0)
+TESTS_S_MAX = (12.0, 60.0)
+QUICK_S, LONG_S = 1.0, 1.0
 MEMORY_BYTES_MAX = 4 << 30
 
 
@@ -144,13 +145,16 @@ def run_until_one_fails(session: pytest.Session, numbers: Sequence[int]) -> int 
 def order(numbers: Iterable[int], known: Survey, killers: Sequence[int], seconds_max: float) -> list[int]:
     """The tests to run, at most so many seconds of them and one at least.
 
-    First those that killed other mutants, then one case of every test before a second of any, the quick ones
-    first.
+    First those that killed other mutants; then for a moment the quick ones, one case of every test before a
+    second of any; then the long ones, which see most; then the rest.
     """
-    reaching = set(numbers)
-    rest = sorted(reaching, key=lambda n: (known.case.get(n, 0), known.seconds[n]))
-    proven = [n for n in killers if n in reaching and known.seconds[n] <= seconds_max / 2]
-    chosen = list(dict.fromkeys((*proven, *rest)))
+    reaching = {number for number in numbers if known.seconds[number] <= seconds_max / 2}
+    quick = sorted(reaching, key=lambda n: (known.case.get(n, 0), known.seconds[n]))
+    spent = itertools.accumulate(known.seconds[n] for n in quick)
+    first = [n for n, until in zip(quick, spent, strict=True) if until <= QUICK_S]
+    long = sorted((n for n in reaching if known.seconds[n] > LONG_S), key=known.seconds.__getitem__)
+    proven = [n for n in killers if n in reaching]
+    chosen = list(dict.fromkeys((*proven, *first, *reversed(long), *quick))) or sorted(numbers)
     spent = itertools.accumulate(known.seconds[n] for n in chosen)
     return [
         n for place, (n, s) in enumerate(zip(chosen, spent, strict=True)) if s <= seconds_max or not place
