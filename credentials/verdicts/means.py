@@ -76,7 +76,8 @@ class _OwnLedger:
     def require_key(self, method: str, digest: bytes | None) -> None:
         """Recorded: in force when it was admitted and when it happened. Never recorded: today's keys only."""
         governance = self.inquiry.evidence.network.governance
-        key = participant_key(governance, method) if governance is not None else None
+        assert governance is not None, "without it no key was found, and no proof holds"
+        key = participant_key(governance, method)
         if key is None:
             return  # a did:key: its own name is its key
         times: tuple[int, ...] = ()

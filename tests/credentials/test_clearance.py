@@ -46,6 +46,7 @@ from tests.harness.border import (
     World,
     claims_of,
     code,
+    first_second,
     identifier_of,
     line_of,
     policy,
@@ -991,6 +992,43 @@ def test_an_old_test_is_no_test() -> None:
     )
 
     assert shape(told.as_dict()) == ("hold", "soh_outdated", "26(a)")
+
+
+@pytest.mark.parametrize(("beyond_s", "expected"), [(0, ("pass", "ok")), (1, ("fail", "soh_outdated"))])
+def test_a_test_is_old_a_second_after_its_last_day(beyond_s: int, expected: tuple[str, str]) -> None:
+    """
+    A test counts for as many days as the policy says after the day on which it was made, to the second.
+    """
+    w = recognised_world(Effect.ACCEPTED_BY_LAW)
+    text = used_pack(w, 1)
+    days = policy("authority-cn").soh_age_days_max
+    assert days is not None
+
+    told = w.judge(
+        text,
+        policy_name="authority-cn",
+        condition="used",
+        at=first_second("2027-01-01") + days * 86_400 + beyond_s,
+    )
+
+    found = next(c for c in told.as_dict()["checks"] if c["name"] == "soh")
+    assert (found["outcome"], found["reason"]) == expected
+
+
+def test_an_identifier_of_a_scheme_the_policy_does_not_name_is_not_supported() -> None:
+    """
+    A code of a scheme that this office does not judge leaves the line undecided, and that is said.
+    """
+    w = World()
+    text = w.new(1)
+    line = Line.parse(line_of(1, text))
+    others = replace(policy(), schemes=tuple(s for s in policy().schemes if s != "gbt34014"))
+
+    told = clear_item(line, w.evidence(text), others, LAW_DATE, w.now).as_dict()
+
+    found = next(c for c in told["checks"] if c["name"] == "identifier")
+    assert (found["outcome"], found["reason"]) == ("indeterminate", "identifier_unsupported")
+    assert found["evidence"]["scheme"] == "gbt34014"
 
 
 # -- false clear: every source removed in turn ---------------------------------------------------------

@@ -9,21 +9,24 @@ from typing import Any
 
 import pytest
 
+from credentials.documents import suites
 from credentials.verdicts.clearance import clear_item
 from credentials.verdicts.evidence import Held, Missing, MissingReason
 from credentials.verdicts.manifest import Line
 from credentials.verdicts.readiness import readiness
 from tests.credentials.test_journeys import RECORD, used_pack
 from tests.credentials.test_shown import GOOD, PRESENTED, check, judged, shape
-from tests.harness.border import LAW_DATE, World, claims_of, code, policy, world
+from tests.harness.border import LAW_DATE, World, claims_of, code, policy, stamp, world
 from tests.harness.ledger import (
     CN_CUSTOMS,
+    CREATED,
     CUSTOMS,
     IMPORTER,
     MAKER,
     RIVAL,
     accreditation,
     accreditations,
+    signer,
 )
 
 Spoil = Callable[[World, str], dict[str, Any]]
@@ -45,6 +48,12 @@ def _altered(w: World, text: str) -> dict[str, Any]:
     return document
 
 
+def _outdated(w: World, text: str) -> dict[str, Any]:
+    plain = {name: value for name, value in _own(w, text).items() if name != "proof"}
+    members = {"expires": stamp(CREATED + 10)}
+    return suites.sign(plain, signer(IMPORTER, "credential"), stamp(CREATED), members=members)
+
+
 SPOILED: dict[str, tuple[Spoil, str]] = {
     "without a proof": (_unsigned, "proof_missing"),
     "altered": (_altered, "invalid_signature"),
@@ -58,6 +67,7 @@ SPOILED: dict[str, tuple[Spoil, str]] = {
         "wrong_kind",
     ),
     "with other numbers": (lambda w, text: _own(w, text, soh_permille=12), "quantities_differ"),
+    "whose proof ran out": (_outdated, "expired"),
     "no credential": (lambda w, text: {"credentialSubject": {"members": RECORD}}, "structure_invalid"),
 }
 

@@ -358,6 +358,17 @@ def test_a_schema_is_passed_only_if_it_is_the_one_that_was_named(
     assert of(examined(passport(**schema)), "schema") == [expected]
 
 
+def test_what_differs_in_another_schema_is_told() -> None:
+    """
+    Where the schema that is held is not the one that was named, the check says which and how they differ.
+    """
+    checks = examined(passport(digestSRI=sri(b"another schema")))
+
+    (found,) = [check for check in checks if check.name == "schema"]
+    assert found.evidence["schema"] == SCHEMA
+    assert "digestSRI" in found.evidence["detail"]
+
+
 @pytest.mark.parametrize("way", ["eddsa-jcs-2022", "eddsa-rdfc-2022", "vc+jwt"])
 def test_related_resources_are_compared_or_told(way: str) -> None:
     """

@@ -145,6 +145,22 @@ def test_an_unticked_box_is_no_evidence() -> None:
     assert states(report(w, text, events={}))["ID-02"] == "open"
 
 
+def test_a_requirement_without_a_rule_is_open_and_asks_the_operator() -> None:
+    """
+    Where the tables do not say what meets a requirement, it is open, and the operator is to add the rule.
+    """
+    w = World()
+    text = w.new(1)
+    rules = {k: v for k, v in tables().crosswalk_evidence["rows"].items() if k != "IMP-01"}
+    changed = replace(tables(), crosswalk_evidence={**tables().crosswalk_evidence, "rows": rules})
+
+    told = report(w, text, network=w.network(tables=changed))
+
+    found = row(told, "IMP-01")
+    assert (found["state"], found["who"]) == ("open", "operator")
+    assert found["action"] == "no rule says which evidence answers this row"
+
+
 def test_a_withheld_set_is_open_not_met() -> None:
     """
     What lies in a set this node was not shown is not met, however well its digest is recorded.
