@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from credentials.verdicts.evidence import At, Policy, Tables
+from credentials.verdicts.evidence import CHECKS, At, Policy, Tables
 from credentials.verdicts.severity import CLEAR, GAPS, HOLD, ORDER, REFUSE, UNDECIDED
 from credentials.verdicts.verdict_record import (
     CheckRecord,
@@ -96,6 +96,7 @@ class Findings:
 
         `word` and `ground` are those of a row of shown-as.toml: they count whatever the policy requires.
         """
+        assert name in CHECKS, f"no policy could require the check {name!r}"
         check = Check(
             name,
             outcome,

@@ -1015,6 +1015,22 @@ def test_a_test_is_old_a_second_after_its_last_day(beyond_s: int, expected: tupl
     assert (found["outcome"], found["reason"]) == expected
 
 
+def test_a_status_list_is_opened_once_for_all_lines_of_a_job() -> None:
+    """
+    What one verdict verified of a status list serves the next one with the same view of the network.
+    """
+    w = World()
+    network = w.network()
+
+    first = w.judge(w.new(1), evidence=w.evidence(code(1), network=network))
+    opened = dict(network.lists_opened)
+    second = w.judge(w.new(2), evidence=w.evidence(code(2), network=network))
+
+    assert len(opened) == len(LISTS)
+    assert dict(network.lists_opened) == opened
+    assert (shape(first.as_dict())[0], shape(second.as_dict())[0]) == ("clear", "clear")
+
+
 def test_an_identifier_of_a_scheme_the_policy_does_not_name_is_not_supported() -> None:
     """
     A code of a scheme that this office does not judge leaves the line undecided, and that is said.

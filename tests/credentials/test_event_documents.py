@@ -159,6 +159,7 @@ def test_a_withheld_production_document_is_no_category() -> None:
     hidden = judged(w, text, evidence=w.evidence(text, events=dict.fromkeys(w.documents, nobody)))
 
     assert shape(shown) == ("hold", "category_mismatch")
+    assert check(shown, "category")[0]["rule"] == "X16"
     assert shape(hidden) == ("undecided", "evidence_withheld")
 
 

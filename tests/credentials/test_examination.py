@@ -381,6 +381,8 @@ def test_related_resources_are_compared_or_told(way: str) -> None:
         shown = SECURED[way](credential(relatedResource={"id": url, "digestMultibase": digests}))
         return of(examined(shown), "related")
 
+    whole = SECURED[way](credential(relatedResource={"id": V2, "digestMultibase": right}))
+    assert [c.evidence for c in examined(whole) if c.name == "related"] == [{"resource": V2}]
     assert told(V2, right) == told(V2, [right]) == [("pass", "ok")]
     assert told(V2, wrong) == told(V2, [wrong]) == [("fail", "structure_invalid")]
     assert told("https://a.example/image", wrong) == [("not_checked", "related_unchecked")]

@@ -46,7 +46,7 @@ CPU_TIMES, CPU_S_LEAST, WALL_TIMES, WALL_S_LEAST = 5, 20, 20, 180
 LATEST, STRONG = 4, 8  # killers of the same function or module, and of any
 # Processor time of the tests of one mutant: a short while for each, then a long one for those that survived.
 # What all tests would notice later still survives.
-TESTS_S_MAX = (12.0, 60.0)
+TESTS_S_MAX = (6.0, 60.0)
 QUICK_S, LONG_S = 1.0, 1.0
 MEMORY_BYTES_MAX = 4 << 30
 
@@ -148,7 +148,7 @@ def order(numbers: Iterable[int], known: Survey, killers: Sequence[int], seconds
     First those that killed other mutants; then for a moment the quick ones, few cases of a test before many;
     then the long ones, which see most; then the rest.
     """
-    reaching = {number for number in numbers if known.seconds[number] <= seconds_max / 2}
+    reaching = {number for number in numbers if known.seconds[number] <= seconds_max}
     quick = sorted(reaching, key=lambda n: known.seconds[n] * (4 + known.case.get(n, 0)))
     spent = itertools.accumulate(known.seconds[n] for n in quick)
     first = [n for n, until in zip(quick, spent, strict=True) if until <= QUICK_S]
