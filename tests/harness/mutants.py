@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import json
 import re
 import shutil
 import subprocess
@@ -137,10 +138,10 @@ def reading_code(file: str, root: Path = ROOT) -> list[str]:
     return [f"{file}::{name}" for name in sorted(reading | used) if name.startswith("test_")]
 
 
-def run(copy: Path, names: Sequence[str], tests: Sequence[str], seconds: float) -> dict[str, int]:
+def run(copy: Path, mutants: Sequence[Mutant], tests: Sequence[str], seconds: float) -> dict[str, int]:
     """Exit code of the tests of each mutant that was tried within the time: see `tests.harness.trials`."""
     asked, tried = copy.with_suffix(".asked"), copy.with_suffix(".tried")
-    asked.write_text("\n".join(names))
+    asked.write_text(json.dumps([(mutant.name, mutant.path, mutant.lines) for mutant in mutants]))
     tried.unlink(missing_ok=True)
     deselected = [f"--deselect={test}" for file in tests for test in reading_code(file, copy)]
     ended = subprocess.run(
@@ -196,12 +197,12 @@ def try_all(copy: Path, mutants: Sequence[Mutant], until: float) -> dict[str, in
     codes: dict[str, int] = {}
     left = len(mutants)
     for name, room in ROOMS.items():
-        names = [mutant.name for mutant in mutants if room_of(mutant.path) == name]
-        if names:
-            found = run(copy, names, room.tests_of(), (until - time.monotonic()) * len(names) / left)
-            print(f"{name}: {len(found)} of {len(names)} mutants run", flush=True)
+        own = [mutant for mutant in mutants if room_of(mutant.path) == name]
+        if own:
+            found = run(copy, own, room.tests_of(), (until - time.monotonic()) * len(own) / left)
+            print(f"{name}: {len(found)} of {len(own)} mutants run", flush=True)
             codes |= found
-            left -= len(names)
+            left -= len(own)
     return codes
 
 

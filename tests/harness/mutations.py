@@ -12,8 +12,9 @@ import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import unified_diff
+from difflib import SequenceMatcher, unified_diff
 from pathlib import Path
+from textwrap import dedent
 
 import libcst
 from mutmut.mutation.file_mutation import Mutation, combine_mutations_to_source, create_mutations
@@ -34,6 +35,7 @@ class Mutant:
     function: str
     old: str
     new: str
+    lines: tuple[int, ...] = ()  # of the copy: a test that runs none of them cannot tell
 
     @property
     def told(self) -> str:
@@ -41,14 +43,27 @@ class Mutant:
         return f"{self.function} | {self.old} | {self.new}"
 
     @classmethod
-    def of(cls, name: str, path: str, written: Sequence[str], mutated: Sequence[str]) -> Mutant:
-        """From the name that mutmut gives, and the lines of a function before and after."""
+    def of(cls, name: str, path: str, written: Sequence[str], mutated: Sequence[str], at: int = 1) -> Mutant:
+        """From mutmut's name, and the lines of a function before (the first is line `at`) and after."""
         diff = list(unified_diff(written, mutated, n=0, lineterm=""))[2:]
         old = " ".join(line[1:].strip() for line in diff if line.startswith("-"))
         new = " ".join(line[1:].strip() for line in diff if line.startswith("+"))
         function = re.sub(r"__mutmut_\d+$", "", name).replace("ǁ", ".")
         function = re.sub(r"\.x_?\.?(?=[^.]+(\.[^.]+)?$)", ".", function)
-        return cls(name, path, function, old, new)
+        lines = tuple(sorted(line + at - 1 for line in _changed(written, mutated)))
+        return cls(name, path, function, old, new, lines)
+
+
+def _changed(written: Sequence[str], mutated: Sequence[str]) -> Lines:
+    """The lines of the statements that differ, from 1; all of them where what differs is the head."""
+    pairs = SequenceMatcher(None, written, mutated, autojunk=False).get_opcodes()
+    lines = frozenset(n + 1 for tag, i, j, _, _ in pairs if tag != "equal" for n in range(i, max(j, i + 1)))
+    code = dedent("\n".join(written))
+    head = ast.parse(code).body[0]
+    assert isinstance(head, ast.FunctionDef | ast.AsyncFunctionDef)
+    if min(lines, default=1) < head.body[0].lineno:
+        return frozenset(range(1, len(written) + 1))
+    return whole_statements(code, lines)
 
 
 def whole_statements(code: str, lines: Lines) -> Lines:
@@ -132,7 +147,14 @@ def _write(copy: Path, path: str, lines: Lines | None, chosen: Sequence[int]) ->
         return [line.replace(name, plain) for line in text[span.start - 1 : span.end]]
 
     dotted = path.removesuffix(".py").replace("/", ".")
+    originals = {name: re.sub(r"\d+$", "orig", name) for name in file.mutant_names}
     return [
-        Mutant.of(f"{dotted}.{name}", path, body(re.sub(r"\d+$", "orig", name)), body(name))
-        for name in file.mutant_names
+        Mutant.of(
+            f"{dotted}.{name}",
+            path,
+            body(original),
+            body(name),
+            file.line_span_by_function_name[original].start,
+        )
+        for name, original in originals.items()
     ]

@@ -12,15 +12,13 @@ from functools import wraps
 from typing import Any
 
 MutantDict = dict[str, Callable[..., Any]]
-NOTED = "noted"  # chosen instead of a mutant: the names of the functions that were called go into `reached`
 VARIABLE = "MUTANT_UNDER_TEST"  # a process that a test starts tries the same mutant
 
-reached: set[str] = set()
 _functions: list[_Function] = []
 
 
 def choose(name: str) -> None:
-    """From now on try the mutant `module.function__mutmut_number`, or note what is called."""
+    """From now on try the mutant `module.function__mutmut_number`."""
     os.environ[VARIABLE] = name
     for function in _functions:
         function.goes_to = function.first
@@ -36,12 +34,9 @@ class _Function:
 
     def first(self, *args: Any, **kwargs: Any) -> Any:
         """The first call since `choose`: find out where this and all others go."""
-        written = self._by_name("_mutmut_orig")
         module, _, mutant = os.environ.get(VARIABLE, "").rpartition(".")
-        if mutant == NOTED:
-            reached.add(f"{self.module}.{written.__name__.removesuffix('__mutmut_orig')}")
         tried = module == self.module and mutant in self.mutants
-        self.goes_to = self._by_name(mutant) if tried else written
+        self.goes_to = self._by_name(mutant if tried else "_mutmut_orig")
         return self.goes_to(*args, **kwargs)
 
     def _by_name(self, name: str) -> Any:

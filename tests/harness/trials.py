@@ -1,14 +1,14 @@
 """Try mutants: one process for all of them, run in the folder that mutmut made of the clone.
 
-    python -m tests.harness.trials asked.txt tried.txt SECONDS CHILDREN [pytest's arguments]
+    python -m tests.harness.trials asked.json tried.txt SECONDS CHILDREN [pytest's arguments]
 
-The tests are collected once. As many forks as CHILDREN share them out and note which functions each test
-reaches and how long it takes; then every mutant has a fork, in which the tests that reach its function run
-until one fails: first the one that killed the last mutant of that function, then the quick ones. A mutant
+The tests are collected once. As many forks as CHILDREN share them out and note which lines each test runs
+and how long it takes; then every mutant has a fork, in which the tests that run what it changes run until one
+fails: first those that killed others of its function and module. A mutant
 starts from what was imported and nothing else: no test's cache, no other mutant's leavings. Results are in
 the order that was asked for, so those that were tried within the time are a sample as the whole was.
 
-A line of tried.txt: name, exit code (0 survived, 1 a test failed, 33 no test reaches it, below 0 the signal
+A line of tried.txt: name, exit code (0 survived, 1 a test failed, 33 no test runs it, below 0 the signal
 that ended it), seconds, the test that failed; the last of a mutant counts.
 """
 
@@ -28,12 +28,13 @@ import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import coverage
 import pytest
 
 from tests.harness import trampoline
@@ -51,6 +52,15 @@ QUICK_S, LONG_S = 1.0, 1.0
 MEMORY_BYTES_MAX = 4 << 30
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A mutant to try: its name, and the lines of its file of which a test must run one to notice."""
+
+    name: str
+    path: str
+    lines: tuple[int, ...]
+
+
 def module_of(name: str) -> str:
     """The module of a mutant."""
     return name.rpartition(".")[0]
@@ -63,7 +73,7 @@ def function_of(name: str) -> str:
 
 @dataclass(slots=True)
 class Survey:
-    """Which tests reach a function (by number), how long each takes, and which fail without any mutant."""
+    """Which tests run a line (by number), how long each takes, and which fail without any mutant."""
 
     reaching: dict[str, list[int]] = field(default_factory=dict)
     seconds: dict[int, float] = field(default_factory=dict)
@@ -100,17 +110,52 @@ def shared_fixtures(item: pytest.Item) -> set[str]:
     return {name for name, definitions in found.items() if definitions[-1].scope != "function"}
 
 
-def survey(session: pytest.Session, numbers: Sequence[int], kept: Sequence[Any]) -> Survey:
+class Ran:
+    """A plugin that notes which lines of some files ran, by test (its number) and by shared fixture."""
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self.paths = {str(Path(path).resolve()): path for path in paths}
+        self.measured = coverage.Coverage(data_file=None, config_file=False, include=list(self.paths))
+        self.measured.set_option("run:disable_warnings", ["no-data-collected"])
+        self.by = ""
+
+    def now_by(self, name: str) -> None:
+        """From now on lines are run by this test or fixture."""
+        self.by = name
+        self.measured.switch_context(name)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(self, fixturedef: Any) -> Generator[None, Any, Any]:
+        """Whatever a shared fixture ran counts for every test that has it, and not for the first alone."""
+        before = self.by
+        if fixturedef.scope != "function":
+            self.now_by(f"fixture {fixturedef.argname}")
+        try:
+            return (yield)
+        finally:
+            self.now_by(before)
+
+    def lines(self, asked: Mapping[str, set[int]]) -> dict[str, dict[str, list[str]]]:
+        """path -> line -> by whom, of the lines that are asked for."""
+        data = self.measured.get_data()
+        return {
+            path: {str(n): by for n, by in data.contexts_by_lineno(full).items() if n in asked[path]}
+            for full, path in self.paths.items()
+        }
+
+
+def survey(
+    session: pytest.Session, numbers: Sequence[int], kept: Sequence[Any], asked: Mapping[str, set[int]]
+) -> Survey:
     """Run these tests of one file once, without a mutant; each with these caches empty."""
-    found = Survey()
-    by_fixture: dict[str, set[str]] = defaultdict(set)
-    names: dict[int, set[str]] = {}
+    found, ran = Survey(), Ran(asked)
+    session.config.pluginmanager.register(ran)
+    ran.measured.start()
     for number, following in itertools.zip_longest(numbers, numbers[1:]):
         for cache in kept:
             cache.cache_clear()
-        trampoline.reached.clear()
-        trampoline.choose(trampoline.NOTED)
         item, failed = session.items[number], session.testsfailed
+        ran.now_by(str(number))
         started = time.process_time()
         item.config.hook.pytest_runtest_protocol(
             item=item, nextitem=None if following is None else session.items[following]
@@ -118,16 +163,16 @@ def survey(session: pytest.Session, numbers: Sequence[int], kept: Sequence[Any])
         found.seconds[number] = time.process_time() - started
         if session.testsfailed > failed:
             found.failed.append(number)
-        names[number] = set(trampoline.reached)
-        for name in shared_fixtures(item):
-            by_fixture[name] |= names[number]
+    ran.measured.stop()
+    session.config.pluginmanager.unregister(ran)
+    having: dict[str, list[int]] = {str(number): [number] for number in numbers}
     for number in numbers:
-        # Whatever the first test of a shared fixture reached, the fixture may have.
         for name in shared_fixtures(session.items[number]):
-            names[number] |= by_fixture[name]
-        if number not in found.failed:
-            for function in names[number]:
-                found.reaching.setdefault(function, []).append(number)
+            having.setdefault(f"fixture {name}", []).append(number)
+    for path, lines in ran.lines(asked).items():
+        for line, by in lines.items():
+            tests = {number for name in by for number in having.get(name, ())} - set(found.failed)
+            found.reaching[f"{path}:{line}"] = sorted(tests)
     return found
 
 
@@ -176,7 +221,7 @@ class Trial:
 class Trials:
     """A plugin that tries mutants instead of running the tests."""
 
-    names: list[str]
+    asked: list[Asked]
     tried: Path
     seconds: float
     children: int
@@ -205,8 +250,8 @@ class Trials:
         if len(failed) * FAILED_ONE_IN > len(session.items):
             raise session.Failed(f"these fail without any mutant: {', '.join(failed)}")
         for seconds_max in TESTS_S_MAX:
-            for name in self.names:
-                self._try(session, name, known, seconds_max)
+            for mutant in self.asked:
+                self._try(session, mutant, known, seconds_max)
             while self.running:
                 self._reap(session)
         return True
@@ -224,10 +269,14 @@ class Trials:
         os.close(filled)
         written = [self.tried.with_suffix(f".survey{child}") for child in range(self.children)]
 
+        asked: dict[str, set[int]] = defaultdict(set)
+        for mutant in self.asked:
+            asked[mutant.path].update(mutant.lines)
+
         def work(path: Path) -> None:
             with path.open("w") as file:
                 while place := os.read(waiting, 1):
-                    found = survey(session, list(files.values())[place[0]], kept)
+                    found = survey(session, list(files.values())[place[0]], kept, asked)
                     file.write(found.to_json() + "\n")
 
         folders = [tempfile.mkdtemp() for _ in written]
@@ -250,19 +299,19 @@ class Trials:
             cases[test] += 1
         return known
 
-    def _try(self, session: pytest.Session, name: str, known: Survey, seconds_max: float) -> None:
+    def _try(self, session: pytest.Session, mutant: Asked, known: Survey, seconds_max: float) -> None:
         """Try a mutant with the tests that it has not survived yet, once a child is free."""
         while len(self.running) >= self.children:
             self._reap(session)
+        name, function = mutant.name, function_of(mutant.name)
         if self._over() or self.codes.get(name, SURVIVED) != SURVIVED:
             return
-        function = function_of(name)
-        reaching = known.reaching.get(function, [])
+        reaching = {n for line in mutant.lines for n in known.reaching.get(f"{mutant.path}:{line}", ())}
         if not reaching:
             self._write(name, UNREACHED)
         strong = [number for number, _ in self.kills.most_common(STRONG)]
         killers = [*self.killers[function], *self.killers[module_of(name)], *strong]
-        tests = order(set(reaching) - self.run[name], known, killers, seconds_max)
+        tests = order(reaching - self.run[name], known, killers, seconds_max)
         if not tests:
             return
         seconds = sum(known.seconds[number] for number in tests)
@@ -343,8 +392,8 @@ class Trials:
 def main(arguments: Sequence[str]) -> int:
     """See the module."""
     asked, tried, seconds, children, *others = arguments
-    names = Path(asked).read_text().split()
-    trials = Trials(names, Path(tried), float(seconds), int(children))
+    mutants = [Asked(name, path, tuple(lines)) for name, path, lines in json.loads(Path(asked).read_text())]
+    trials = Trials(mutants, Path(tried), float(seconds), int(children))
     options = ["-o", "addopts=", "-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:xdist"]
     options += ["--assert=plain", "-s"]
     return int(pytest.main([*options, *others], plugins=[trials]))

@@ -140,7 +140,7 @@ def test_mutants_are_tried_each_in_a_fork_of_its_own(tmp_path: Path) -> None:
     """
     found = small_copy(tmp_path)
 
-    codes = mutants.run(tmp_path, [m.name for m in found], ["tests/test_small.py"], 60)
+    codes = mutants.run(tmp_path, found, ["tests/test_small.py"], 60)
 
     by_change = {(m.function.rpartition(".")[2], m.new): codes[m.name] for m in found}
     assert by_change["large", "return number >= 3"] == SURVIVED
