@@ -69,6 +69,9 @@ __all__ = [
 ]
 
 VERIFIED_MAX = 2_000  # attestations whose signature is remembered between check_tx and the block: some 6 MiB
+# The leaf of what is not in a block yet: after every leaf there is, as it will be. Which of two came first is
+# asked of leaves, and a proposal is judged by the same answers as its block, or its proposer could not vote for it.
+NEXT_LEAF = 1 << 52
 ATTEST_ROLE = "attest"
 
 
@@ -158,7 +161,7 @@ class Registry:
             raise Refusal("duplicate", "this attestation is on the ledger already")
         governance = self.history.latest
         attestation, countersigned = self._authentic(tx, digest, now, governance)
-        self._judge(now, governance).judge(attestation, countersigned, leaf_index=0)
+        self._judge(now, governance).judge(attestation, countersigned, NEXT_LEAF)
         return digest
 
     def issuer_of(self, tx: bytes) -> str:
@@ -169,7 +172,7 @@ class Registry:
         """What would become of it now: admitted (None), lost to another, or a claim; raises as check_tx."""
         governance = self.history.latest
         attestation, countersigned = self._authentic(tx, _digest(tx), now, governance)
-        return self._judge(now, governance).judge(attestation, countersigned, leaf_index=0)
+        return self._judge(now, governance).judge(attestation, countersigned, NEXT_LEAF)
 
     def _judge(self, at: int, governance: Governance) -> Judge:
         return Judge(governance, self.reader, at, self.height)
@@ -199,7 +202,7 @@ class Registry:
             if size_bytes + _tx_bytes(attestation.data) > min(bytes_max, limits.block_bytes_max):
                 continue
             try:
-                judge.judge(attestation, candidates[attestation.digest][1], leaf_index=len(chosen))
+                judge.judge(attestation, candidates[attestation.digest][1], NEXT_LEAF + len(chosen))
             except Refusal:
                 continue
             size_bytes += _tx_bytes(attestation.data)

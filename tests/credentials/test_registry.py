@@ -487,6 +487,27 @@ def test_predecessors_come_first_in_a_block() -> None:
         assert ledger.standing(subject).item_state == "exported"
 
 
+def test_what_is_proposed_can_be_executed_whichever_came_first() -> None:
+    """
+    Which of two reports came first decides which is lifted. A proposal is judged as its block will be: three
+    parties that reported and found one battery in one block made every honest proposer propose what nobody, it
+    neither, could vote for.
+    """
+    ledger = Ledger()
+    subject = ledger.produced(1)
+    ledger.happen(MAKER, "battery.sold", subject, parties=(IMPORTER, RIVAL))
+    ledger.happen(IMPORTER, "battery.reported_lost", subject)
+    second = ledger.attest(RIVAL, "battery.reported_lost", subject)
+    found = ledger.attest(MAKER, "battery.found", subject, predecessors=[sha256(second).digest()])
+    again = ledger.attest(IMPORTER, "battery.found", subject, predecessors=[sha256(found).digest()])
+
+    chosen = ledger.propose([second, found, again])
+
+    assert chosen == (second, found)  # the holder ended the first report: its author has none to lift
+    ledger.execute(ledger.block(chosen))
+    assert [s.by for s in ledger.standing(subject).settings("lost").values()] == [RIVAL]
+
+
 def test_block_with_predecessors_in_a_circle_has_no_order() -> None:
     """
     An attestation that follows itself round a corner is left out of the order, so no block holds it.
