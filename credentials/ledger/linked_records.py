@@ -147,12 +147,13 @@ def _its_makers(code: Standing, vehicles: dict[bytes, Asset], context: Context) 
 def _could_commit(pack: Standing, child: Standing, context: Context) -> bool:
     """A pack's maker speaks for codes that were its own when it made the pack, and for what it holds.
 
-    Whatever else stands under its root is a stranger's, who never gave it into the pack (I5).
+    Whatever else stands under its root is a stranger's, who never gave it into the pack (I5); so is what
+    another maker made of a code that once was this one's.
     """
     maker, made = pack.producer, pack.production_time
     assert maker is not None and made is not None, "a root is given with a production"
     own = context.governance.makes(maker, child.subject.scheme, child.subject.namespace, made)
-    return own or is_holder(child, maker, context)
+    return (own and child.producer in (None, maker)) or is_holder(child, maker, context)
 
 
 def _in_the_makers_hand(child: Standing, pack: Standing, context: Context) -> bool:

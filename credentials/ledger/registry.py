@@ -70,7 +70,7 @@ __all__ = [
 
 VERIFIED_MAX = 2_000  # attestations whose signature is remembered between check_tx and the block: some 6 MiB
 # The leaf of what is not in a block yet: after every leaf there is, as it will be. Which of two came first is
-# asked of leaves, and a proposal is judged by the same answers as its block, or its proposer could not vote for it.
+# asked of leaves; a proposal has to give the answers of its block, or its proposer could not vote for it.
 NEXT_LEAF = 1 << 52
 ATTEST_ROLE = "attest"
 

@@ -99,6 +99,32 @@ def test_a_maker_commits_to_no_codes_of_others() -> None:
     assert ends_as(ledger, MAKER, "battery.produced", unborn) == "admitted"
 
 
+def test_a_maker_commits_to_no_code_that_passed_to_another() -> None:
+    """
+    I5: a maker states a pack as of the days when a code still was its own; what the code's present maker made
+    since is not in it.
+    """
+    until = CREATED + 100
+    rows = [
+        accreditation(OTHER_MAKER, schemes=(("gbt34014", "ZZ8"),)),
+        accreditation(OTHER_MAKER, valid_until=until),
+        accreditation(SECOND_LIFE, schemes=(("gbt34014", "ZZ3"),), valid_from=until),
+        *(accreditation(did) for did in (MAKER, RECYCLER)),
+        accreditation(RECYCLER, schemes=(("gbt34014", "*"),)),
+    ]
+    ledger = Ledger(make_genesis(accreditations=rows))
+    pack, theirs = battery(1, "ZZ8"), battery(2, "ZZ3")
+    ledger.happen(SECOND_LIFE, "battery.produced", theirs)
+    root = children_root([theirs])
+    ledger.happen(OTHER_MAKER, "battery.produced", pack, children_root=root, event_time=until - 50)
+    ledger.happen(OTHER_MAKER, "battery.sold", pack, parties=(RECYCLER,))
+    ledger.happen(RECYCLER, "battery.declared_waste", pack)
+
+    refused = ends_as(ledger, RECYCLER, "battery.dismantled", pack, references=(theirs,))
+    assert refused == "not_responsible"
+    assert ledger.standing(theirs).marks == ()
+
+
 def test_what_a_supplier_gave_into_a_pack_goes_with_it() -> None:
     """
     A module of another maker that was handed over to the pack's maker is that maker's to commit to.
@@ -397,17 +423,17 @@ def test_what_stopped_a_battery_is_lifted_after_it_is_gone() -> None:
     ledger.happen(CUSTOMS, "customs.refused", subject)
     ledger.happen(MAKER, "battery.exported", subject, parties=(RECYCLER,))
     ledger.happen(RECYCLER, "battery.declared_waste", subject)
-    for kind in ("battery.recalled", "battery.reported_lost"):
-        ledger.happen(MAKER, kind, subject)
+    ledger.happen(MAKER, "battery.recalled", subject)
     ledger.happen(CN_AUTHORITY, "passport.suspended", subject, references=PASSPORT)
     ledger.happen(RECYCLER, "recycling.received", subject, quantities={"mass_in_grams": 1})
+    ledger.happen(RECYCLER, "battery.reported_lost", subject)
     metals = {f"{m}_{way}_grams": 1 for m in ("co", "ni", "li", "cu") for way in ("in", "out")}
     ledger.happen(RECYCLER, "recycling.completed", subject, quantities=metals)
 
     ledger.happen(CN_AUTHORITY, "passport.reinstated", subject, references=PASSPORT)
     for by, kind in (
         (MAKER, "battery.recall_lifted"),
-        (MAKER, "battery.found"),
+        (RECYCLER, "battery.found"),
         (CUSTOMS, "customs.refusal_lifted"),
     ):
         ledger.happen(by, kind, subject)

@@ -489,9 +489,9 @@ def test_predecessors_come_first_in_a_block() -> None:
 
 def test_what_is_proposed_can_be_executed_whichever_came_first() -> None:
     """
-    Which of two reports came first decides which is lifted, and a proposal is judged as its block will be: three
-    parties that reported and found one battery in one block made every honest proposer propose what nobody could
-    vote for.
+    Which of two reports came first decides which is lifted, and a proposal is judged as its block will be.
+    Three parties that reported and found one battery in one block made every honest proposer propose what
+    nobody could vote for.
     """
     ledger = Ledger()
     subject = ledger.produced(1)
