@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -21,7 +22,7 @@ from typing import Any, NoReturn
 
 from credentials.documents.canonical import b64u
 from credentials.documents.spelling import joined, shown, trimmed, upper
-from credentials.documents.uri import Uri, parse_did, parse_uri
+from credentials.documents.uri import Uri, parse_did, parse_uri, unescaped
 from credentials.errors import CredentialError
 
 DIGITS = frozenset("0123456789")
@@ -33,8 +34,16 @@ DECLARATION_CHARACTERS_MAX = 35
 _VIN_SYMBOLS = UPPER_AND_DIGITS - frozenset("IOQ")  # ISO 3779, 4.5
 # Characters of a GS1 serial (AI 21, at most 20) that need no escape in a Digital Link.
 _GS1_SERIAL = UPPER_AND_DIGITS | frozenset("abcdefghijklmnopqrstuvwxyz+-._!'()*,:;=")
+_GS1_ESCAPED = frozenset('"%&/<>?')  # the others of a serial (GS1 General Specifications, figure 7.11-1)
+_GS1_WORDS = {
+    "gtin": "01",
+    "cpv": "22",
+    "lot": "10",
+    "ser": "21",
+}  # in links of version 1.1
 _GS1_QUALIFIERS = ("22", "10", "21")  # consumer variant, lot, serial: in this order (GS1 Digital Link, 4.4)
 _GS1_CANONICAL = "https://id.gs1.org/01/"
+_GS1_PATH = re.compile("/(?:01|gtin)/", re.IGNORECASE)
 _URN = "urn:comity:item:"
 SUBJECT_URN = "urn:comity:subject:"
 _LABEL_MARK = "I"  # before the VIN on a label
@@ -43,6 +52,7 @@ _MAKER_CHARACTERS = 3  # with which it begins
 _CODE_CHARACTERS_MAX = 40  # of what can have been meant as a code
 _MEANT = {"O": "0", "Q": "0", "I": "1"}  # what a letter that no code has was read from
 _DECLARATION = UPPER_AND_DIGITS | frozenset("-/")
+_EORI = re.compile("[A-Z]{2}[A-Z0-9]{1,15}")
 _DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
@@ -143,11 +153,13 @@ def guess_scheme(text: str) -> str:
                 "product) and a VIN 17. Compare it with the label."
             )
     else:
-        uri = parse_uri(text)
-        if uri is not None and uri.is_web and "/01/" in uri.path:
-            return "gs1"
-        if uri is not None:
-            return "uri"
+        if (uri := parse_uri(text)) is not None:
+            return "gs1" if uri.is_web and _GS1_PATH.search(uri.path) else "uri"
+        if len(code) <= _CODE_CHARACTERS_MAX and not set(code) & set("/:"):
+            place, symbol = next((n, c) for n, c in enumerate(code, start=1) if c not in UPPER_AND_DIGITS)
+            _invalid(
+                f"Character {place} of {shown(text)} is {shown(symbol)}: a code has A to Z and digits alone."
+            )
     _invalid(f"{shown(text)} is not a GB/T 34014 code, a GS1 Digital Link, a VIN or a URI.")
 
 
@@ -202,6 +214,14 @@ def canonical_declaration_number(text: str) -> str:
     return number
 
 
+def canonical_eori(text: str) -> str:
+    """The one text of an EORI number (IR (EU) 2015/2447, Annex 12-01), or `identifier_invalid`."""
+    number = upper(joined(text))
+    if not _EORI.fullmatch(number):
+        _invalid(f"{shown(text)} is not an EORI: a country and up to 15 letters and digits (NL123456789).")
+    return number
+
+
 def canonical_namespace(scheme: str, text: str) -> str:
     """The one text of the namespace of a maker's codes, or `identifier_invalid`."""
     namespace = joined(text) if scheme == "uri" else upper(joined(text))
@@ -241,15 +261,11 @@ def canonical_beginning(scheme: str, namespace: str, text: str) -> str:
         beginning = joined(text)
         fits, head = beginning.isascii(), ""
     if not fits or not (beginning.startswith(head) or head.startswith(beginning)):
-        _no_code_begins(text, namespace)
+        _invalid(
+            f"No code of {shown(namespace)} begins with {shown(text)}: write the beginning as it stands on "
+            "the label (a GTIN with its 14 digits)."
+        )
     return beginning
-
-
-def _no_code_begins(text: str, namespace: str) -> NoReturn:
-    _invalid(
-        f"No code of {shown(namespace)} begins with {shown(text)}: write the beginning as it stands on the "
-        "label (a GTIN with its 14 digits)."
-    )
 
 
 def canonical_did(text: str) -> str:
@@ -386,32 +402,34 @@ def _gs1(text: str, rules: Mapping[str, Any]) -> Identifier:
     weighted = sum(int(digit) * (3 if place % 2 == 0 else 1) for place, digit in enumerate(gtin[:13]))
     if (10 - weighted % 10) % 10 != int(gtin[13]):
         _invalid(f"The check digit of the GTIN {gtin} is wrong: compare it with the label.")
-    if not 1 <= len(serial) <= 20 or not _GS1_SERIAL.issuperset(serial):
-        _invalid(f"The serial {shown(serial)} is not 1 to 20 plain characters (AI 21).")
+    if not 1 <= len(serial) <= 20 or not (_GS1_SERIAL | _GS1_ESCAPED).issuperset(serial):
+        _invalid(f"The serial {shown(serial)} is not 1 to 20 characters of those that AI 21 has.")
     prefixes = [p for p in rules.get("gs1", {}).get("companyPrefixes", []) if gtin[1:].startswith(p)]
     if not prefixes:
         raise CredentialError(
             "identifier_unsupported", f"No GS1 company prefix in the rules is the beginning of {gtin[1:]}."
         )
-    canonical = f"{_GS1_CANONICAL}{gtin}/21/{serial}"
+    canonical = f"{_GS1_CANONICAL}{gtin}/21/"
+    canonical += "".join(c if c in _GS1_SERIAL else f"%{ord(c):02X}" for c in serial)
     return Identifier("gs1", max(prefixes, key=len), canonical, {"gtin": gtin, "serial": serial})
 
 
 def _gs1_keys(uri: Uri) -> tuple[str, str]:
-    """GTIN and serial of a link (GS1 Digital Link: URI syntax, 4); what a query adds identifies nothing."""
+    """GTIN and serial of a link (GS1 Digital Link: URI syntax, 4); a query identifies nothing."""
     parts = (parse_uri(uri.normal) or uri).path.split("/")
+    names = [_GS1_WORDS.get(part.lower(), part) for part in parts]
     if len(parts) > 3 and not parts[-1]:
         parts = parts[:-1]
-    starts = [place for place, part in enumerate(parts) if part == "01" and (len(parts) - place) % 2 == 0]
+    starts = [at for at in range(len(parts)) if names[at] == "01" and (len(parts) - at) % 2 == 0]
     if not starts:
         _invalid("A GS1 Digital Link reads https://HOST/01/GTIN/21/SERIAL.")
     start = starts[-1]
-    keys = dict(zip(parts[start + 2 :: 2], parts[start + 3 :: 2], strict=False))
+    keys = dict(zip(names[start + 2 : len(parts) : 2], parts[start + 3 :: 2], strict=False))
     if len(keys) * 2 != len(parts) - start - 2 or not keys.keys() <= set(_GS1_QUALIFIERS):
         _invalid("A GS1 Digital Link of a battery carries 01 (GTIN), 21 (serial), and 22 or 10 before it.")
     if "21" not in keys:
         _invalid("The GS1 Digital Link names a kind of product, not one battery: it has no serial (21).")
-    return parts[start + 1], keys["21"]
+    return parts[start + 1], unescaped(keys["21"])
 
 
 def _vin(text: str) -> Identifier:

@@ -11,6 +11,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 VALUE_CHARACTERS_MAX, MESSAGE_CHARACTERS_MAX = 60, 160
+_BOUNDS = {
+    "minimum": "at least",
+    "maximum": "at most",
+    "exclusiveMinimum": "above",
+    "exclusiveMaximum": "below",
+}
 _KINDS = {
     "string": "a text",
     "number": "a number",
@@ -52,7 +58,11 @@ def reason_of(error: Any, patterns: Mapping[str, str] | None = None) -> str:
         case "additionalProperties" | "unevaluatedProperties":
             return f"{_shown(kind.unexpected[0])} is not a member that is known here"
         case "enum":
-            return f"{_shown(shown)} is not one of {', '.join(str(option) for option in kind.options)}"
+            named = ", ".join(str(option) for option in kind.options if option is not None)
+            return f"{_shown(shown)} is not one of {named}"
+        case "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum":
+            bound = _BOUNDS[kind.name]
+            return f"{_shown(shown)} is not {bound} {kind.limit}"
         case "maxItems" | "minItems":
             bound = "at most" if kind.name == "maxItems" else "at least"
             return f"there are {len(shown)} items, and {bound} {kind.limit} are taken"
@@ -76,7 +86,7 @@ def reason_of(error: Any, patterns: Mapping[str, str] | None = None) -> str:
 
 def sentence_of(error: Any, document: object, patterns: Mapping[str, str] | None = None) -> str:
     """Place and reason as one clause, without its stop."""
-    place = place_of(error.instance_path, document)
+    place = place_of(error.instance_path, document).replace("line of line ", "the number of line ", 1)
     reason = reason_of(error, patterns)
     return f"{place}: {reason}" if place else reason
 

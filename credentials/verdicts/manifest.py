@@ -10,12 +10,17 @@ Both are asked for where they matter, and never guessed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from credentials.documents.canonical import digest_document
-from credentials.documents.identifiers import read_identifier
+from credentials.documents.identifiers import (
+    canonical_declaration_number,
+    canonical_eori,
+    read_identifier,
+)
+from credentials.documents.spelling import trimmed
 from credentials.errors import CredentialError
 from credentials.verdicts.evidence import Document, Policy, battery_text, vin_text
 
@@ -127,8 +132,8 @@ class Manifest:
             raise _invalid("direction is import, export or inland")
         return cls(
             lines,
-            declaration=_text(value, "declaration", 0),
-            consignee_eori=_text(value, "consignee_eori", 0),
+            declaration=_spelled(value, "declaration", canonical_declaration_number),
+            consignee_eori=_spelled(value, "consignee_eori", canonical_eori),
             law_date=_text(value, "law_date", 0),
             direction=direction,
         )
@@ -205,6 +210,15 @@ def _text(value: Mapping[str, Any], name: str, line: int) -> str | None:
         where = f"{name} of line {line}" if line else name
         raise _invalid(f"{where} is not a short text")
     return text
+
+
+def _spelled(value: Mapping[str, Any], name: str, read: Callable[[str], str]) -> str | None:
+    """A number in its one spelling; one that is mistyped is told as that."""
+    text = _text(value, name, 0)
+    try:
+        return None if text is None or not trimmed(text) else read(text)
+    except CredentialError as error:
+        raise _invalid(f"{name}: {error}") from error
 
 
 def _invalid(why: str) -> CredentialError:

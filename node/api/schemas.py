@@ -63,9 +63,9 @@ _ITEM = {
 }
 _ITEM_OPTIONAL: dict[str, Schema] = {
     "line": {"type": "integer", "minimum": 1, "maximum": 1_000_000},
-    "goods": {"enum": ["battery", "in_vehicle", "in_other"]},
-    "condition": {"enum": list(CONDITIONS), "description": "as what the battery is declared"},
-    "commodity_code": {"type": "string", "maxLength": 32},
+    "goods": {"enum": ["battery", "in_vehicle", "in_other", None]},
+    "condition": {"enum": [*CONDITIONS, None], "description": "as what the battery is declared"},
+    "commodity_code": {"type": ["string", "null"], "maxLength": 32},
     "vin": {"type": ["string", "null"], "maxLength": 64},
     "mass_kg": {"type": ["number", "null"], "exclusiveMinimum": 0, "maximum": MASS_KG_MAX},
     "registration_id": {"type": ["string", "null"], "maxLength": 256},

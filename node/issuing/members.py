@@ -21,6 +21,7 @@ from credentials.documents.identifiers import (
     canonical_commodity_code,
     canonical_declaration_number,
     canonical_did,
+    canonical_eori,
     canonical_namespace,
 )
 from credentials.documents.spelling import joined, shown, trimmed, upper
@@ -31,7 +32,6 @@ from credentials.ledger.values import require_in_range
 from node.errors import ProblemError, bad_request
 
 JSON = dict[str, Any]
-_EORI = re.compile(r"[A-Z]{2}[A-Z0-9]{1,15}")
 _DAY_S = 86_400
 _WHOLE = re.compile(r"[0-9]{1,16}")
 _DIGEST = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -97,10 +97,7 @@ def _party(value: Any) -> str:
 
 
 def _eori(value: Any) -> str:
-    text = upper(joined(_text(value)))
-    if not _EORI.fullmatch(text):
-        raise ValueError("an EORI is two letters of the country and up to 15 letters and digits")
-    return text
+    return canonical_eori(_text(value))
 
 
 def _table(value: Any, example: str) -> JSON:

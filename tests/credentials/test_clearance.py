@@ -1202,6 +1202,38 @@ def test_every_required_check_is_made(name: str) -> None:
 # -- forms ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("member", "text", "read"),
+    [
+        ("declaration", " 26 nl\u00a0rtm7demo000066 ", "26NLRTM7DEMO000066"),
+        ("declaration", None, None),
+        ("declaration", "", None),
+        ("declaration", " \u3000", None),
+        ("consignee_eori", "nl 123 456 789", "NL123456789"),
+        ("consignee_eori", None, None),
+        ("consignee_eori", " ", None),
+    ],
+)
+def test_a_number_of_a_manifest_has_one_spelling(member: str, text: str | None, read: str | None) -> None:
+    """
+    Two uploads under one declaration, and a consignee beside the one on record, are compared by one text.
+    """
+    manifest = Manifest.parse({member: text, "lines": [{"line": 1, "battery": "x"}]})
+
+    assert getattr(manifest, member) == read
+
+
+@pytest.mark.parametrize(("member", "text"), [("declaration", "26_NL"), ("consignee_eori", "123456789")])
+def test_a_mistyped_number_of_a_manifest_is_told(member: str, text: str) -> None:
+    """
+    With its name and what it looks like, before anything is judged by it.
+    """
+    with pytest.raises(CredentialError, match=f"{member}: '{text}' is not ") as caught:
+        Manifest.parse({member: text, "lines": [{"line": 1, "battery": "x"}]})
+
+    assert caught.value.code == "manifest_invalid"
+
+
 def test_a_scan_needs_no_declaration() -> None:
     """
     One code without a manifest gets a verdict; the checks of the declaration do not apply to it.

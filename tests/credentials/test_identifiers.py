@@ -15,6 +15,7 @@ from credentials.documents.identifiers import (
     canonical_commodity_code,
     canonical_declaration_number,
     canonical_did,
+    canonical_eori,
     canonical_vin,
     guess_scheme,
     is_calendar_date,
@@ -247,6 +248,8 @@ def test_spellings_of_a_vin_are_one_vehicle(text: str) -> None:
         "https://id.gs1.org/a/../01/09521001000017/21/%53N1",
         "https://id.gs1.org/01/09521001000017/10/LOT7/21/SN1",
         "https://id.gs1.org/01/09521001000017/22/2A/21/SN1",
+        "https://id.gs1.org/gtin/09521001000017/lot/LOT7/ser/SN1",
+        "HTTPS://ID.GS1.ORG/GTIN/09521001000017/SER/SN1",
     ],
 )
 def test_spellings_of_a_link_are_one_battery(text: str) -> None:
@@ -259,9 +262,61 @@ def test_spellings_of_a_link_are_one_battery(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("serial", "written"),
+    [
+        ("A(B)", "A(B)"),
+        ("A%28B%29", "A(B)"),
+        ("A%2FB", "A%2FB"),
+        ("A%2fB", "A%2FB"),
+        ("A&B", "A%26B"),
+        ("A%26B", "A%26B"),
+        ("%25", "%25"),
+        ("%22%3C%3E%3F", "%22%3C%3E%3F"),
+        ("LOT", "LOT"),
+        ("ser", "ser"),
+        ("%2F" * 20, "%2F" * 20),
+    ],
+)
+def test_a_serial_with_escapes_is_one_serial(serial: str, written: str) -> None:
+    """
+    AI 21 has more characters than a path: an escape is undone, and put where a link needs one.
+    """
+    link = f"https://id.gs1.org/01/09521001000017/21/{serial}"
+
+    identifier = read_identifier(link, RULES)
+
+    assert identifier.canonical == f"https://id.gs1.org/01/09521001000017/21/{written}"
+    assert read_identifier(identifier.canonical, RULES) == identifier
+
+
+@pytest.mark.parametrize("serial", ["%2F" * 21, "A%20B", "A%C3%A9", "A%00", "A%ZZ", "%7E"])
+def test_what_no_serial_has_is_refused(serial: str) -> None:
+    """
+    A blank, a letter beyond ASCII, a control character, and more than 20 characters, escaped or not.
+    """
+    with pytest.raises(CredentialError):
+        read_identifier(f"https://id.gs1.org/01/09521001000017/21/{serial}", RULES)
+
+
+def test_spellings_of_an_eori() -> None:
+    """
+    Blanks, small and wide letters are spelling; letters of other scripts that look or fold alike are told.
+    """
+    for text in ("NL123456789", "nl 123 456\u00a0789", "\uff2e\uff2c123456789"):
+        assert canonical_eori(text) == "NL123456789"
+    for wrong in ("", "NL", "12", "N1", "NL" + "1" * 16, "NL_1", "de\u017f12", "\u041dL12"):
+        with pytest.raises(CredentialError, match="is not an EORI") as caught:
+            canonical_eori(wrong)
+        assert caught.value.code == "identifier_invalid"
+
+
+@pytest.mark.parametrize(
     ("text", "told"),
     [
         (CODE[:-1], "has 23 characters"),
+        (f"{CODE[:4]}-{CODE[4:]}", "Character 5 of .* is '-'"),
+        (f"{CODE}.", "Character 25 of"),
+        (f'"{CODE}"', "Character 1 of"),
         (CODE[:12], "has 12 characters"),
         (CODE.replace("H0000042", "H000004O"), "Probably 0 is meant"),
         (CODE.replace("G6H0000042", "GOH0000042"), "Probably 0 is meant"),

@@ -108,3 +108,29 @@ def test_a_mistyped_code_is_told_at_the_entrance(node: LiveNode, text: str, told
         str(check["evidence"].get("detail")) for check in scan["checks"] if check["name"] == "identifier"
     ]
     assert scan["verdict"] == "undecided" and told in details[0]
+
+
+def test_what_a_line_does_not_say_may_be_null(node: LiveNode) -> None:
+    """
+    A program that writes every column sends null for what it has not: as if it were left out.
+    """
+    names = (
+        "goods",
+        "condition",
+        "commodity_code",
+        "vin",
+        "mass_kg",
+        "registration_id",
+        "documents",
+        "receipts",
+    )
+    row = {"line": 1, "battery": CODE}
+
+    told = judged(node, [row | dict.fromkeys(names), {**row, "line": 2}])
+
+    outcomes = [
+        sorted((c["name"], c["reason"]) for c in item["checks"] if c["name"] != "manifest") for item in told
+    ]
+    assert outcomes[0] == outcomes[1]
+    scan = node.post_json("/clearance", {"battery": CODE, **dict.fromkeys(names)})
+    assert scan.status_code == 200
