@@ -106,6 +106,7 @@ def _verdict(conclusion: Conclusion, found: Findings, battery: Battery, inquiry:
         recognition=battery.recognition,
         timeline=inquiry.record.timeline(evidence.network.governance),
         passport=battery.passport,
+        good_until=inquiry.good_until(found),
     )
 
 
@@ -183,6 +184,7 @@ def _complete(
             continue
         apart = Findings(inquiry.evidence.network.tables)
         extra = examine(apart, held.document, inquiry)
+        found.moments |= apart.moments
         if extra and extra.established and extra.recorded and extra.recorded.attestation.digest in publisher:
             found.checks.extend(apart.checks)
             shown.append(extra)

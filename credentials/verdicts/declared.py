@@ -217,6 +217,7 @@ def _check_declared_once(found: Findings, inquiry: Inquiry, context: ManifestCon
     standing = inquiry.evidence.ledger.standing if inquiry.evidence.ledger else None
     if standing is None or standing.presentation is not None or presentation(standing, inquiry) is not None:
         return
+    found.turns_at(*(other.open_until for other in others))
     if context is None:
         found.warned("manifest", "declared_here", rule="X12")
         return

@@ -56,6 +56,7 @@ def _examined(inquiry: Inquiry, recorded: Recorded) -> EventDocument:
     found = Findings(evidence.network.tables)
     demands = Demands(skew_s=inquiry.policy.clock_skew_s, proof_only=True)
     read = examine_document(found, dict(held.document), means_of(inquiry), demands, inquiry.now)
+    inquiry.moments.update(found.moments)
     wrong = next((check for check in found.checks if check.outcome is Outcome.FAIL), None)
     if wrong is not None:
         return EventDocument(reason=wrong.reason, spoiled=True)

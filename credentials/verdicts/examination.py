@@ -223,6 +223,10 @@ def _proof(  # noqa: PLR0917  (one document, its reading, and what judges it)
         unreadable = error.code if error.code in ("unsupported_algorithm", "context_unknown") else None
         return replace(examined, unreadable=unreadable)
     examined = replace(examined, controllers=secured.controllers, methods=secured.methods)
+    if secured.expires is not None:
+        found.turns_at(secured.expires + demands.skew_s)
+    if secured.not_before is not None:
+        found.turns_at(secured.not_before - demands.skew_s)
     told = {"verification_method": ", ".join(secured.methods), "cryptosuite": ", ".join(secured.mechanisms)}
     if secured.expires is not None and secured.expires <= at - demands.skew_s:
         reason = "expired"
@@ -268,6 +272,10 @@ def _check_issuer_key(
 
 def _check_validity(found: Findings, credential: Credential, demands: Demands, at: int) -> None:
     told: dict[str, Any] = {"valid_from": credential.valid_from, "valid_until": credential.valid_until}
+    if credential.valid_from is not None:
+        found.turns_at(credential.valid_from - demands.skew_s)
+    if credential.valid_until is not None:
+        found.turns_at(credential.valid_until + demands.skew_s + 1)
     if credential.valid_from is not None and at + demands.skew_s < credential.valid_from:
         found.add("validity", demands.dated_ahead, "not_yet_valid", **told)
     elif credential.valid_until is not None and at - demands.skew_s > credential.valid_until:
@@ -381,14 +389,19 @@ def _value_of(  # noqa: PLR0917  (one entry, and what judges it)
         found.unknown("status", had.code, detail=had.why, **told)
         return None
     try:
-        return _read_list(had, issuer, entry, means, at)
+        return _read_list(found, had, issuer, entry, means, at)
     except CredentialError as error:
         found.unknown("status", _reason_of_list(error.code), detail=str(error), **told)
         return None
 
 
-def _read_list(had: ListInHand, issuer: str, entry: StatusEntry, means: Means, at: int) -> int:
+def _read_list(  # noqa: PLR0917  (one list, one entry, and what judges them)
+    found: Findings, had: ListInHand, issuer: str, entry: StatusEntry, means: Means, at: int
+) -> int:
     opened = _open_list(had, means)
+    valid_until = opened.list.valid_until
+    found.turns_at(opened.not_before, opened.expires, opened.list.valid_from)
+    found.turns_at(valid_until + 1 if valid_until is not None else None)
     by = opened.list.issuer
     if by != issuer and by not in means.list_issuers:
         raise CredentialError(

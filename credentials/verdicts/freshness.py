@@ -19,6 +19,7 @@ from credentials.verdicts.verdict_record import SourceRecord
 if TYPE_CHECKING:
     from credentials.verdicts.verifier import Examined
 
+_DAY_S = 86_400
 ZONE_OFFSET_S_MIN, ZONE_OFFSET_S_MAX = -12 * 3600, 14 * 3600  # of the clocks on Earth, against UTC
 
 
@@ -40,6 +41,7 @@ def check_freshness(found: Findings, evidence: Evidence, policy: Policy, at: At)
     elif network.lag_heights > policy.lag_heights_max or silence > policy.quorum_silence_s_max:
         found.unknown("fresh", "ledger_stale", age_s=silence, **told)
     elif network.block_time > at.evaluated_at + policy.clock_skew_s:
+        found.turns_at(network.block_time - policy.clock_skew_s)
         found.unknown("fresh", "clock_wrong", block_time=network.block_time, **told)
     else:
         found.passed("fresh", age_s=silence, **told)
@@ -51,12 +53,22 @@ def check_law_date(found: Findings, at: At) -> None:
         datetime.fromtimestamp(at.evaluated_at + offset_s, UTC).date().isoformat()
         for offset_s in (ZONE_OFFSET_S_MIN, 0, ZONE_OFFSET_S_MAX)
     )
+    found.turns_at(*_day_of_law(at.law_date))
     if at.law_date < first:
         found.unknown("law_date", "law_date_past", law_date=at.law_date, day_of_judging=day)
     elif at.law_date > last:
         found.warned("law_date", "law_date_future", law_date=at.law_date, day_of_judging=day)
     else:
         found.passed("law_date", law_date=at.law_date)
+
+
+def _day_of_law(law_date: str) -> tuple[int, ...]:
+    """When a day begins anywhere on Earth, and when it is over everywhere."""
+    try:
+        begins = int(datetime.fromisoformat(law_date).replace(tzinfo=UTC).timestamp())
+    except ValueError:
+        return ()  # no day: what reads it as one says so
+    return begins - ZONE_OFFSET_S_MAX, begins + _DAY_S - ZONE_OFFSET_S_MIN
 
 
 def check_receipts(

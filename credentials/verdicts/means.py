@@ -86,6 +86,9 @@ class _OwnLedger:
             times = (self.inquiry.now,)
             if recorded is not None:
                 times = (recorded.block_time, recorded.attestation.event_time)
+            else:
+                moments = (key.valid_from, key.valid_until, key.compromised_from)
+                self.inquiry.moments.update(moment for moment in moments if moment is not None)
         if key.role not in ASSERTING_ROLES or not all(key.valid(time) for time in times):
             taken = any(key.compromised(time) for time in times)
             raise CredentialError(
@@ -116,6 +119,8 @@ def _list_of(issuer: str, entry: StatusEntry, inquiry: Inquiry) -> ListInHand:
     if source is None or source.credential is None:
         return ListInHand(None)
     age_s = at.evaluated_at - source.fetched_at if source.fetched_at is not None else None
+    if source.fetched_at is not None:
+        inquiry.moments.add(source.fetched_at + inquiry.policy.status_list_age_s_max + 1)
     if source.digest_on_ledger is None:
         return ListInHand(None, age_s, why="The ledger knows no such list.")
     if network.governance is None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from credentials.ledger.parties import Participant
 from credentials.ledger.recognition import Effect, RecognitionAnswer, ask
-from credentials.verdicts.evidence import At, Evidence
+from credentials.verdicts.evidence import Evidence
 from credentials.verdicts.record import Inquiry, Record, Recorded, live_passport
 from credentials.verdicts.verdict import Findings
 from credentials.verdicts.verdict_record import GapRecord, RecognitionRecord
@@ -56,8 +56,12 @@ def counts_here(row_id: str, statement: Recorded, inquiry: Inquiry) -> bool:
 
 def asked_about(row_id: str, statement: Recorded, issuer: Participant, inquiry: Inquiry) -> RecognitionAnswer:
     """What effect this jurisdiction gives to a statement for a row: at its time, and now."""
+    recognitions = inquiry.evidence.network.recognitions or ()
+    for one in recognitions:
+        if row_id in one.rows:
+            inquiry.moments.update({one.valid_from, one.valid_until or one.valid_from})
     return ask(
-        inquiry.evidence.network.recognitions or (),
+        recognitions,
         inquiry.policy.jurisdiction,
         issuer.did,
         row_id,
@@ -115,7 +119,7 @@ def _ask(  # noqa: PLR0917  (one row, one statement, one issuer)
     answer = asked_about(row_id, statement, issuer, inquiry)
     now = answer.now
     outcome, effect = answer.outcome, answer.effect
-    if now is not None and _too_old(now.conditions, statement, inquiry.at):
+    if now is not None and _too_old(now.conditions, statement, inquiry):
         outcome, effect = "fail", Effect.NOT_RECOGNISED
     told: dict[str, Any] = {
         "row": row_id,
@@ -140,7 +144,10 @@ def _ask(  # noqa: PLR0917  (one row, one statement, one issuer)
         asked.unanswered[row_id] = issuer.did
 
 
-def _too_old(conditions: Mapping[str, Any], statement: Recorded, at: At) -> bool:
+def _too_old(conditions: Mapping[str, Any], statement: Recorded, inquiry: Inquiry) -> bool:
     """True if the recognition covers only younger statements."""
     days = conditions.get("attestation_age_days_max")
-    return type(days) is int and at.evaluated_at - statement.attestation.event_time > days * _DAY_S
+    if type(days) is not int:
+        return False
+    inquiry.moments.add(statement.attestation.event_time + days * _DAY_S + 1)
+    return inquiry.at.evaluated_at - statement.attestation.event_time > days * _DAY_S

@@ -19,6 +19,7 @@ from credentials.verdicts.verdict_record import PlaceRecord, StepRecord
 
 if TYPE_CHECKING:
     from credentials.verdicts.event_documents import EventDocument
+    from credentials.verdicts.verdict import Findings
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +183,8 @@ class Inquiry:
     at: At
     # Documents of events that were examined for this verdict, by digest: several checks may read one.
     read: dict[bytes, EventDocument] = field(default_factory=dict, compare=False, repr=False)
+    # What was compared with the time beside the checks, as `Findings.moments`.
+    moments: set[int] = field(default_factory=set, compare=False, repr=False)
 
     @property
     def now(self) -> int:
@@ -190,6 +193,14 @@ class Inquiry:
         A clock that is behind is the node's fault (`fresh`), and no fault of what was signed meanwhile.
         """
         return max(self.at.evaluated_at, self.evidence.network.block_time)
+
+    def good_until(self, found: Findings) -> int | None:
+        """The first moment at which something that this verdict compared with the time may differ.
+
+        How far behind this node is changes with what it hears, not with time alone: that is no moment.
+        """
+        later = (m for m in (*self.moments, *found.moments) if m > self.at.evaluated_at)
+        return min(later, default=None)
 
     def relatives(self) -> tuple[Standing, ...]:
         """What it was made from or taken out of, and that in turn, as far as it is in hand."""

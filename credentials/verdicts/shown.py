@@ -93,6 +93,7 @@ def check_alias(found: Findings, text: str, view: LedgerView, inquiry: Inquiry, 
     if unread is not None:
         found.add("alias", Outcome.INDETERMINATE, unread, rule="X1", word=UNDECIDED, identifier=text)
     cell = dict(cell_of(table, standing, about, declared))
+    inquiry.moments.update(about.moments)
     if cell["publication"] in ("none", "not_yet"):
         cell["publication"] = "live"  # the passport that is shown names both
     rows = [row for row in table.judge(cell) if row.word != CLEAR]

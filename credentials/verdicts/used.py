@@ -172,6 +172,7 @@ def _check_soh(found: Findings, events: Mapping[str, Any], inquiry: Inquiry, *, 
         **latest.place(),
     }
     age_s = inquiry.at.evaluated_at - tested_at
+    found.turns_at(tested_at + policy.soh_age_days_max * _DAY_S + 1)
     if age_s > policy.soh_age_days_max * _DAY_S:
         found.failed("soh", "soh_outdated", age_s=age_s, **told)
     else:

@@ -79,6 +79,7 @@ class Findings:
     def __init__(self, tables: Tables) -> None:
         self._reasons = tables.reasons
         self.checks: list[Check] = []
+        self.moments: set[int] = set()  # from each of which on something compared with the time may differ
 
     def add(
         self,
@@ -134,6 +135,10 @@ class Findings:
     def inapplicable(self, name: str, **evidence: Any) -> None:
         """The check does not concern this item."""
         self.add(name, Outcome.NOT_APPLICABLE, "not_applicable", **evidence)
+
+    def turns_at(self, *moments: int | None) -> None:
+        """A check compared these moments with the time: from each on it may come out otherwise."""
+        self.moments.update(moment for moment in moments if moment is not None)
 
     def knows(self, reason: str) -> bool:
         """True if the table of reasons has this code."""
@@ -212,6 +217,7 @@ class Verdict:
     recognition: tuple[RecognitionRecord, ...] = ()
     timeline: tuple[StepRecord, ...] = ()
     passport: PassportRecord = field(default_factory=PassportRecord)
+    good_until: int | None = None  # the first moment at which time alone may change it; None: there is none
 
     def as_dict(self) -> VerdictRecord:
         """The JSON form; `undecided_because` is there only when the word is undecided."""
@@ -224,6 +230,7 @@ class Verdict:
             "evaluated_at": self.at.evaluated_at,
             "height": self.height,
             "block_time": self.block_time,
+            "good_until": self.good_until,
             "sources": list(self.sources),
             "checks": [check.as_dict() for check in self.checks],
             "gaps": list(self.gaps),

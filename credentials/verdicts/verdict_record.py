@@ -119,6 +119,7 @@ class VerdictHead(TypedDict):
     evaluated_at: int
     height: int
     block_time: int
+    good_until: int | None  # from then on time alone may change it, whatever the ledger learns; null: never
     recognition: list[RecognitionRecord]
     before: NotRequired[BeforeRecord]
     consignment: NotRequired[str]  # where one line of a consignment is asked for

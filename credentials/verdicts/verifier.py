@@ -92,6 +92,7 @@ def verify(document: Document | bytes, evidence: Evidence, policy: Policy, at: A
         recognition=battery.recognition,
         timeline=record.timeline(evidence.network.governance),
         passport=battery.passport,
+        good_until=inquiry.good_until(found),
     )
 
 
@@ -241,6 +242,8 @@ def _check_accredited(found: Findings, examined: Examined, evidence: Evidence, a
             e.type for e in events if (e.effects.passport in PUBLISHING if responsible else e.effects.creates)
         ]
         times = [at.evaluated_at]
+        for held_by in governance.accreditations_of(issuer):
+            found.turns_at(held_by.valid_from, held_by.valid_until)
     for time in times:
         held = [
             governance.accredited(issuer, kind, subject.scheme, subject.namespace, time) for kind in kinds

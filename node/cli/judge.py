@@ -14,6 +14,7 @@ import click
 from credentials.verdicts.manifest import CONDITIONS
 from node.cli.client import Client, named, read_json, show, speaks_to_node
 from node.errors import SetupError
+from node.words import when
 
 WAIT_S = 600.0
 POLL_S = 0.3
@@ -135,7 +136,8 @@ def _print_verdict(verdict: dict[str, Any]) -> None:
     click.echo(f"{verdict['verdict']}{ground}: {verdict['reason']}  ({verdict['battery']})")
     if verdict["text"]:
         click.echo(" ".join(filter(None, (verdict["text"], verdict["provision"]))))
-    click.echo(f"law date {verdict['law_date']}, ledger height {verdict['height']}")
+    until = f", until {when(verdict['good_until'])}" if verdict["good_until"] else ""
+    click.echo(f"law date {verdict['law_date']}, ledger height {verdict['height']}{until}")
     for made in verdict["checks"]:
         if made["outcome"] not in ("pass", "not_applicable"):
             rule = f" {made['rule']}" if made.get("rule") else ""

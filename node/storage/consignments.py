@@ -41,6 +41,7 @@ class ItemRow:
     subject: bytes | None = None  # standing key of its battery
     namespace: str | None = None  # `scheme:namespace` of its code, which a recall may be about
     issuer: str | None = None  # of its passport, whose status lists it rests on
+    due: int | None = None  # when time alone may change it
 
 
 _COLUMNS = (
@@ -90,19 +91,19 @@ class ConsignmentTable:
         """Verdicts of lines; a line that has one keeps it."""
         db.executemany(
             "INSERT OR IGNORE INTO items (consignment, line, seq, verdict, body, subject, namespace, "
-            f"issuer) VALUES ({marks(8)})",
+            f"issuer, due) VALUES ({marks(9)})",
             [
-                (consignment_id, i.line, i.seq, i.verdict, i.body, i.subject, i.namespace, i.issuer)
+                (consignment_id, i.line, i.seq, i.verdict, i.body, i.subject, i.namespace, i.issuer, i.due)
                 for i in items
             ],
         )
 
     @staticmethod
-    def replace_item(db: Transaction, consignment_id: str, line: int, verdict: str, body: bytes) -> None:
+    def replace_item(db: Transaction, consignment_id: str, item: ItemRow) -> None:
         """Another verdict for a line that was set aside; its place in the order of judging stays."""
         db.execute(
-            "UPDATE items SET verdict = ?, body = ? WHERE consignment = ? AND line = ?",
-            (verdict, body, consignment_id, line),
+            "UPDATE items SET verdict = ?, body = ?, due = ? WHERE consignment = ? AND line = ?",
+            (item.verdict, item.body, item.due, consignment_id, item.line),
         )
 
     @staticmethod

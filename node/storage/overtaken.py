@@ -30,15 +30,15 @@ class OvertakenLines:
         db.execute(
             "UPDATE items SET was = CASE WHEN COALESCE(was, verdict) = ?1 THEN NULL "
             "ELSE COALESCE(was, verdict) END, "
-            "verdict = ?1, body = ?2, issuer = ?3, stale = 0 WHERE consignment = ?4 AND line = ?5",
-            (item.verdict, item.body, item.issuer, consignment_id, item.line),
+            "verdict = ?1, body = ?2, issuer = ?3, due = ?6, stale = 0 WHERE consignment = ?4 AND line = ?5",
+            (item.verdict, item.body, item.issuer, consignment_id, item.line, item.due),
         )
 
     @staticmethod
     def settle(db: Transaction, consignment_id: str, line: int) -> None:
         """The goods of this line went their way: it keeps its verdict, whatever becomes of them."""
         where = "WHERE consignment = ? AND line = ?"
-        db.execute(f"UPDATE items SET settled = 1, stale = 0 {where}", (consignment_id, line))
+        db.execute(f"UPDATE items SET settled = 1, stale = 0, due = NULL {where}", (consignment_id, line))
 
     @staticmethod
     def mark_stale(
@@ -73,6 +73,26 @@ class OvertakenLines:
             "UPDATE items SET stale = 1 WHERE consignment = ? AND line = ? AND settled = 0",
             [(consignment_id, line) for line in lines],
         )
+
+    def any_due(self, now: int) -> bool:
+        """True if time alone may have changed a line by now."""
+        return (
+            self._db.connection.execute("SELECT 1 FROM items WHERE due <= ?", (now,)).fetchone() is not None
+        )
+
+    @staticmethod
+    def mark_due(db: Transaction, now: int, created_after: int, limit: int, mark: int) -> int:
+        """Mark the open lines that time alone may have changed by now, at most so many at once; how many.
+
+        A line's moment is over with that: it has the next one once it is judged. Lines of consignments that
+        are not watched any more have none.
+        """
+        return db.execute(
+            "UPDATE items SET due = NULL, stale = CASE WHEN stale = 0 AND settled = 0 AND consignment IN "
+            "(SELECT id FROM consignments WHERE created > ?1) THEN ?2 ELSE stale END WHERE (consignment, "
+            "line) IN (SELECT consignment, line FROM items WHERE due <= ?3 ORDER BY due LIMIT ?4)",
+            (created_after, mark, now, limit),
+        ).rowcount
 
     @staticmethod
     def watched(db: Transaction, leaves: int) -> None:

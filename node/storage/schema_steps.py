@@ -303,6 +303,12 @@ def office_5_what_declarations_name(db: sqlite_utils.Database) -> None:
     _index(db, "declared", "declared_declaration", ["declaration", "number"])
 
 
+def office_6_lines_by_time(db: sqlite_utils.Database) -> None:
+    """When time alone may change a line's word; a line from before waits for the ledger, as it did."""
+    db.table("items").add_column("due", int)
+    db.execute("CREATE INDEX items_due ON items (due) WHERE due IS NOT NULL")
+
+
 SIGNING = History("signing", signing_1_guards_and_wal, signing_2_epoch)
 LEDGER = History("ledger", ledger_1_blocks_and_entries, ledger_2_what_changed)
 OFFICE = History(
@@ -312,4 +318,5 @@ OFFICE = History(
     office_3_aside_audit_and_names,
     office_4_lines_that_are_watched,
     office_5_what_declarations_name,
+    office_6_lines_by_time,
 )

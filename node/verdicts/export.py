@@ -32,6 +32,7 @@ CSV_COLUMNS = (
     "evaluated_at",
     "height",
     "block_time",
+    "good_until",
     "gaps",
     "checks_failed",
     "recognition_note",
@@ -59,6 +60,7 @@ def as_csv(bodies: Iterable[bytes], declaration: str, words: Words) -> Iterator[
             "declaration": declaration,
             "evaluated_at": _iso(item["evaluated_at"]),
             "block_time": _iso(item["block_time"]),
+            "good_until": _iso(item["good_until"]),
             "gaps": "; ".join(str(gap.get("name", "")) for gap in item["gaps"]),
             "checks_failed": "; ".join(c["name"] for c in item["checks"] if c["outcome"] == "fail"),
         }

@@ -16,12 +16,12 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
-
-import orjson
 
 from credentials.verdicts.clearance import ItemVerdict, clear_item
 from credentials.verdicts.evidence import At, Policy
+from credentials.verdicts.freshness import ZONE_OFFSET_S_MIN
 from credentials.verdicts.manifest import Line, ManifestContext
 from credentials.verdicts.severity import UNDECIDED
 from credentials.verdicts.verdict import Conclusion, Verdict
@@ -255,15 +255,16 @@ class Judging:
         """(the verdict in JSON, what was raised instead of one)."""
         line, raw = pair
         now = int(time.time())
+        law_date = law_date_of(row, now)
         error: Exception | None = None
         try:
             evidence = self._gathering.evidence_of(raw, reading)
             evidence = self.declarations.beside(line.battery, evidence, row.declaration)
-            judged = clear_item(line, evidence, self._policy, row.law_date, now, context).as_dict()
+            judged = clear_item(line, evidence, self._policy, law_date, now, context).as_dict()
         except PASSING:
             raise
         except Exception as raised:
-            error, judged = raised, self._not_judged(line, row.law_date, now)
+            error, judged = raised, self._not_judged(line, law_date, now)
         time.sleep(YIELD_S)
         self._give_way()
         return judged, error
@@ -300,6 +301,14 @@ class Judging:
             if error is not None:
                 self._put_aside(db, LINE, ref, error)
                 return
-            body = orjson.dumps(verdict)
-            self._office.consignments.replace_item(db, consignment_id, int(number), verdict["verdict"], body)
+            self._office.consignments.replace_item(db, consignment_id, self._watching.row_of(verdict))
             self._office.aside.clear(db, LINE, ref)
+
+
+def law_date_of(row: ConsignmentRow, now: int) -> str:
+    """The law by which a line is judged: what the manifest names, and once that day is over, today's (D756).
+
+    A day that was over when the manifest came stays what it is, and the verdict says so.
+    """
+    came, today = (datetime.fromtimestamp(at, UTC).date() for at in (row.created + ZONE_OFFSET_S_MIN, now))
+    return row.law_date if row.law_date < came.isoformat() else max(row.law_date, today.isoformat())

@@ -1,8 +1,9 @@
-"""A verdict does not rot (I9; credentials D704): what the ledger learns marks the open lines that rest on it.
+"""A verdict does not rot (I9; credentials D704): what the ledger learns, or time alone, marks the open lines.
 
 What was judged says at which height. Each leaf of the log after that is about some battery, or is a status
 list or a recall: the open lines about that battery, or resting on that issuer's lists, or of the codes that
-are recalled, are marked and judged again. An act about a pack also writes on its children and its
+are recalled, are marked and judged again. A verdict knows the first moment at which time alone may change it
+(`good_until`): its line is marked then (D756). An act about a pack also writes on its children and its
 successors, and a verdict on these looks at the pack: their lines are marked with it. A line is settled once
 customs here released its goods after it was judged: it has done its work.
 """
@@ -32,6 +33,10 @@ from node.verdicts.sources import Gathering
 JSON = dict[str, Any]
 LEAVES_AT_ONCE = 2_000
 DESCENDANTS_MAX = 10_000  # of what the leaves of one look are about
+DUE_AT_ONCE = 500  # lines that time has overtaken, marked in one look
+ASK_AGAIN_S = 3_600  # after it, sources that said nothing are asked again
+ASKED_AGAIN = ("unreachable", "stale")  # words of `undecided_because` that are no fault of the item
+SET_ASIDE = "set_aside"  # the reason of a line that waits for the operator
 RELEASED = "released"  # the fact and the setting, of config/rules/lifecycle.json
 
 
@@ -48,6 +53,15 @@ class Watching:
 
     def look(self) -> bool:
         """Mark what the newest leaves are about; True if there may be more of them."""
+        table, now = self._office.overtaken, int(time.time())
+        due = table.any_due(now)
+        if due:
+            with self._office.writing() as db:
+                mark = max(1, table.watched_until())
+                table.mark_due(db, now, now - OPEN_S, DUE_AT_ONCE, mark)
+        return self._look_at_the_ledger() or due
+
+    def _look_at_the_ledger(self) -> bool:
         table = self._office.overtaken
         begin, size = table.watched_until(), self._ledger.log_size()
         if begin >= size:
@@ -108,6 +122,7 @@ class Watching:
             subject=standing_key(about) if about is not None else None,
             namespace=f"{about.scheme}:{about.namespace}" if about is not None else None,
             issuer=verdict["passport"].get("issuer"),
+            due=due_of(verdict),
         )
 
     def keep(self, db: Any, consignment_id: str, verdict: ItemRecord) -> None:
@@ -141,6 +156,18 @@ class Watching:
         settings = standing.settings(RELEASED) if standing is not None else {}
         side = next((key for key, first in settings.items() if first.leaf_index == leaf), None)
         return (side or self._gathering.side_of(entry)) == self._policy.jurisdiction
+
+
+def due_of(verdict: Mapping[str, Any]) -> int | None:
+    """When a line is to be judged again though the ledger learned nothing; None: never.
+
+    What a source did not say is asked again after a while: that is no moment of the verdict's, and ours.
+    """
+    until: int | None = verdict["good_until"]
+    if verdict["reason"] == SET_ASIDE or verdict.get("undecided_because") not in ASKED_AGAIN:
+        return until if verdict["reason"] != SET_ASIDE else None
+    again: int = verdict["evaluated_at"] + ASK_AGAIN_S
+    return again if until is None else min(until, again)
 
 
 def _came_of(record: bytes) -> tuple[bytes, ...]:

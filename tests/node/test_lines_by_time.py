@@ -1,0 +1,143 @@
+"""Time alone judges open lines again (I9): when a line is due, within which bounds, by which day's law."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import pytest
+
+from node.config import DataDirectory
+from node.service import Service
+from node.setup.wiring import open_service
+from node.storage.consignments import ConsignmentRow
+from node.verdicts.declarations import OPEN_S
+from node.verdicts.judging import law_date_of
+from node.verdicts.watching import ASK_AGAIN_S, due_of
+from tests.harness.support_service import PASSPHRASE, live_node
+from tests.node.test_watching import GOODS, code_of, issue
+
+TURNS_MAX = 8
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    root = tmp_path_factory.mktemp("time")
+    with live_node(root) as node:
+        issue(node, 1)
+    made = open_service(DataDirectory(root / "data"), PASSPHRASE, 0)  # its threads do not run
+    try:
+        yield made
+    finally:
+        made.stop()
+
+
+def judged(service: Service, name: str, lines: int = 1) -> str:
+    rows = [{"line": n, "battery": code_of(n), **GOODS} for n in range(1, lines + 1)]
+    made = service.consignments.create({"declaration": name, "lines": rows}, "key")["id"]
+    for _ in range(2 + lines):
+        if service.consignments.show(made, limit=0)["state"] != "done":
+            service.judging.turn()
+    return made
+
+
+def row(service: Service, consignment: str, line: int = 1) -> dict[str, Any]:
+    found = service.stores.office._db.connection.execute(
+        "SELECT * FROM items WHERE consignment = ? AND line = ?", (consignment, line)
+    )
+    return dict(found.fetchone())
+
+
+def change(service: Service, statement: str, *values: object) -> None:
+    with service.stores.office.writing() as db:
+        db.execute(statement, values)
+
+
+def test_a_line_is_judged_again_when_its_time_has_come(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    It is due when its verdict says so; judged again it has the word of now, and its next moment.
+    """
+    monkeypatch.setattr("node.verdicts.judging.WAIT_S", 0.0)
+    made = judged(service, "26NLTIME")
+    first = service.consignments.item(made, 1)
+    due = row(service, made)["due"]
+    body = orjson.dumps({**first, "evaluated_at": 5, "reason": "x"})
+    change(service, "UPDATE items SET due = 5, body = ?", body)
+
+    for _ in range(TURNS_MAX):
+        service.judging.turn()
+
+    again = service.consignments.item(made, 1)
+    assert due == due_of(first) and due > time.time()
+    assert again["evaluated_at"] > 5 and again["before"]["reason"] == "x"
+    assert time.time() < row(service, made)["due"] == due_of(again)
+    assert not service.stores.office.overtaken.stale(1)
+
+
+def test_lines_are_woken_within_bounds_and_only_while_they_are_watched(service: Service) -> None:
+    """
+    So many at a time, the longest due first; a settled line and one of an old consignment have no moment.
+    """
+    office, now = service.stores.office, int(time.time())
+    made, old = judged(service, "26NLMANY", 3), judged(service, "26NLOLD", 1)
+    change(service, "UPDATE items SET due = NULL, stale = 0")
+    change(service, "UPDATE items SET due = 10 - line WHERE consignment = ?", made)
+    change(service, "UPDATE items SET due = 1 WHERE consignment = ?", old)
+    change(service, "UPDATE consignments SET created = ? WHERE id = ?", now - OPEN_S - 9, old)
+    change(service, "UPDATE items SET stale = 4 WHERE consignment = ? AND line = 1", made)
+
+    assert office.overtaken.any_due(1) and not office.overtaken.any_due(0)
+    with office.writing() as db:
+        assert office.overtaken.mark_due(db, 9, now - OPEN_S, 2, 6) == 2  # the old one, and line 3
+    assert [row(service, made, n)["stale"] for n in (1, 2, 3)] == [4, 0, 6]
+    assert row(service, old)["stale"] == 0 and row(service, old)["due"] is None
+    with office.writing() as db:
+        office.overtaken.settle(db, made, 2)
+    assert row(service, made, 2)["due"] is None
+    with office.writing() as db:
+        assert office.overtaken.mark_due(db, 9, now - OPEN_S, 2, 6) == 1
+    assert [row(service, made, n)["stale"] for n in (1, 2, 3)] == [4, 0, 6]
+    assert not office.overtaken.any_due(now)
+    change(service, "UPDATE items SET stale = 0")
+
+
+def test_what_a_source_did_not_say_is_asked_again_after_a_while() -> None:
+    """
+    An hour later, or at the verdict's own moment if that is sooner; a line that waits for the operator never.
+    """
+    found: dict[str, Any] = {"good_until": None, "reason": "ok", "evaluated_at": 100}
+    silent = {**found, "undecided_because": "unreachable"}
+
+    assert due_of(found) is None
+    assert due_of({**found, "good_until": 300}) == 300
+    assert due_of({**found, "undecided_because": "not_given"}) is None
+    assert due_of(silent) == due_of({**silent, "undecided_because": "stale"}) == 100 + ASK_AGAIN_S
+    assert due_of({**silent, "good_until": 300}) == 300
+    assert due_of({**silent, "good_until": 100_000}) == 100 + ASK_AGAIN_S
+    assert due_of({**silent, "good_until": 300, "reason": "set_aside"}) is None
+
+
+@pytest.mark.parametrize(
+    ("named", "came", "now", "expected"),
+    [
+        ("2027-03-01", "2027-03-01 10:00", "2027-03-01 11:00", "2027-03-01"),
+        ("2027-03-01", "2027-03-01 10:00", "2027-03-04 11:00", "2027-03-04"),
+        ("2027-06-01", "2027-03-01 10:00", "2027-03-04 11:00", "2027-06-01"),
+        ("2027-06-01", "2027-03-01 10:00", "2027-06-02 11:00", "2027-06-02"),
+        ("2027-02-28", "2027-03-01 10:00", "2027-03-01 11:00", "2027-03-01"),
+        ("2027-02-28", "2027-03-01 13:00", "2027-03-04 11:00", "2027-02-28"),
+    ],
+)
+def test_an_open_line_goes_with_the_law_of_the_day(named: str, came: str, now: str, expected: str) -> None:
+    """
+    Once the day that a manifest names is over, today's law; a day that was over when it came stays.
+    """
+    created, at = (int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()) for text in (came, now))
+    given = ConsignmentRow(1, "c", "", None, None, named, created, None, None, None, "done", 1, 1)
+
+    assert law_date_of(given, at) == expected
