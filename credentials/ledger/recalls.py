@@ -6,7 +6,7 @@ every node asks them about the code it judges. Lifted ones are in the log alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -88,6 +88,26 @@ class Recalls:
             found = Criteria(tuple(criteria[0]), criteria[1], criteria[2]) if criteria else None
             recalls.append(Recall(start[0], start[1], start[2], start[3], start[4], found, tuple(batteries)))
         return cls(value[1], value[2], tuple(recalls))
+
+
+def recalls_reaching(
+    identifier: Identifier,
+    about: Subject,
+    standing: Standing | None,
+    origins: Mapping[bytes, Standing],
+    read: Callable[[Sequence[bytes]], Mapping[bytes, bytes]],
+) -> tuple[Recall, ...]:
+    """The recalls in force that reach a battery, or name one that it was made from or taken out of (D722).
+
+    Of its origins the ledger knows keys and no codes: what a recall says of codes is asked of its own alone.
+    """
+    own = standing_key(recall_subject(about.scheme, about.namespace))
+    others = {recall_subject(one.subject.scheme, one.subject.namespace) for one in origins.values()}
+    keys = sorted({own, *(standing_key(other) for other in others)})
+    found = {key: Recalls.decode(data) for key, data in read(keys).items()}
+    covering = found[own].covering(identifier, standing_key(about), standing) if own in found else ()
+    kept = (recall for key in keys if key in found for recall in found[key].recalls)
+    return (*covering, *(recall for recall in kept if not origins.keys().isdisjoint(recall.batteries)))
 
 
 def made_when(identifier: Identifier, standing: Standing | None) -> tuple[Span, ...]:

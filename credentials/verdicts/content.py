@@ -66,7 +66,8 @@ def check_code(
         found.inapplicable("alias")
     else:
         view = inquiry.evidence.aliases.get(text)
-        if view is not None and view.standing is not None and view.standing.born:
+        recorded = view is not None and view.standing is not None and view.standing.born
+        if view is not None and (recorded or view.recalls):
             judge_alias(text[:ALIAS_CHARS_MAX], view)
         else:
             found.warned("alias", "alias_not_recorded", rule="X16", identifier=text[:ALIAS_CHARS_MAX])

@@ -79,32 +79,45 @@ def check_shown(
 def check_alias(found: Findings, text: str, view: LedgerView, inquiry: Inquiry, declared: Declared) -> None:
     """A further code of this battery that has a record of its own: what binds that record binds it (X1, I4).
 
-    The whole record is read: statements, recalls, what it was made from, a declaration that is open on it.
+    The whole record is read: statements, recalls, what it was made from, a declaration that is open on it. Of
+    a code that has none a recall reaches the battery all the same.
     """
-    evidence, standing = inquiry.evidence, view.standing
+    evidence, standing, own = inquiry.evidence, view.standing, inquiry.evidence.ledger
     table = evidence.network.tables.shown_as
-    assert standing is not None, "asked for codes that are on record"
     if table is None:
         found.unmade(("alias",), "tables_unavailable", rule="X1")
+        return
+    if standing is None or not standing.born:
+        assert own is not None and own.standing is not None, "the passport that names the code is established"
+        about = replace(inquiry, evidence=replace(evidence, ledger=replace(own, recalls=view.recalls)))
+        cell = cell_of(table, own.standing, about, declared)
+        rows = [row for row in table.judge(cell) if row.check == "standing.recall"]
+        _tell_alias(found, text, rows)
+        if not rows:
+            found.warned("alias", "alias_not_recorded", rule="X16", identifier=text)
         return
     record = Record.read(view, evidence.network.governance)
     about = Inquiry(replace(evidence, ledger=view), record, inquiry.policy, inquiry.at)
     unread = "ledger_unavailable" if record.unreadable else "relatives_unread" if about.kin_missing else None
     if unread is not None:
         found.add("alias", Outcome.INDETERMINATE, unread, rule="X1", word=UNDECIDED, identifier=text)
-    cell = dict(cell_of(table, standing, about, declared))
+    named = dict(cell_of(table, standing, about, declared))
     inquiry.moments.update(about.moments)
-    if cell["publication"] in ("none", "not_yet"):
-        cell["publication"] = "live"  # the passport that is shown names both
-    rows = [row for row in table.judge(cell) if row.word != CLEAR]
+    if named["publication"] in ("none", "not_yet"):
+        named["publication"] = "live"  # the passport that is shown names both
+    rows = [row for row in table.judge(named) if row.word != CLEAR]
     rows = [row for row in rows if declared.asked or row.check not in _OF_THE_LINE]
+    _tell_alias(found, text, rows)
+    if not rows and unread is None:
+        found.warned("alias", "alias_recorded", rule="X1", identifier=text)
+
+
+def _tell_alias(found: Findings, text: str, rows: Sequence[Row]) -> None:
     for row in rows:
         outcome = Outcome.INDETERMINATE if row.word == UNDECIDED else Outcome.FAIL
         found.add(
             "alias", outcome, row.reason, rule=row.rule, word=row.word, ground=row.ground, identifier=text
         )
-    if not rows and unread is None:
-        found.warned("alias", "alias_recorded", rule="X1", identifier=text)
 
 
 # -- what is told --------------------------------------------------------------------------------------

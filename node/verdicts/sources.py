@@ -20,7 +20,7 @@ from credentials.ledger.attestation import Attestation, standing_key
 from credentials.ledger.entries import AdmittedEntry, Entry, parse_entry
 from credentials.ledger.governance import Derived, Governance, GovernanceHistory
 from credentials.ledger.lifecycle import Event
-from credentials.ledger.recalls import Recall, Recalls, recall_subject
+from credentials.ledger.recalls import recalls_reaching
 from credentials.ledger.records import Claims, claims_key
 from credentials.ledger.standing import Standing
 from credentials.verdicts.evidence import (
@@ -174,16 +174,14 @@ class Gathering:
 
         Its whole record, or the `newest` entries of it, `before` a leaf.
         """
-        key = standing_key(about)
-        claims, recalls = claims_key(key), standing_key(recall_subject(about.scheme, about.namespace))
-        records = self._ledger.records((key, claims, recalls))
+        key, records_of = standing_key(about), self._ledger.records
+        claims = claims_key(key)
+        records = records_of((key, claims))
         rows = self._ledger.leaves.of(key, newest, before)
         times = self._ledger.block_times(row.height for row in rows)
         lost = [(r.height, r.digest) for r in rows if r.type == "refused" and r.digest is not None]
         standing = Standing.decode(records[key]) if key in records else None
-        reaching: tuple[Recall, ...] = ()
-        if recalls in records:
-            reaching = Recalls.decode(records[recalls]).covering(identifier, key, standing)
+        relatives = relatives_of(standing, self._standings)
         return LedgerView(
             standing,
             [
@@ -192,8 +190,8 @@ class Gathering:
             ],
             self._ledger.ordered_attestations(lost),
             claims=Claims.decode(records[claims]) if claims in records else None,
-            recalls=reaching,
-            relatives=relatives_of(standing, self._standings),
+            recalls=recalls_reaching(identifier, about, standing, relatives, records_of),
+            relatives=relatives,
         )
 
     def _standings(self, keys: Sequence[bytes]) -> dict[bytes, Standing]:
@@ -348,9 +346,12 @@ class Gathering:
             if identifier is None:
                 continue
             about = subject(identifier, self._network_key)
-            if about in reading.subjects.values() or self._ledger.standing(standing_key(about)) is None:
+            if about in reading.subjects.values():
                 continue
-            view = reading.aliases[text] = self.ledger_view(about, identifier)
+            view = self.ledger_view(about, identifier)
+            if view.standing is None and not view.recalls:
+                continue
+            reading.aliases[text] = view
             kinds = _kinds(self.tables.verdicts["events"].get("presentation"))
             reading.declared.extend(a for a in _admitted(view) if a.kind in kinds)
         reading.documents.update(

@@ -97,10 +97,22 @@ class Watching:
                 entry = parse_entry(row.entry)
                 if isinstance(entry, AdmittedEntry):
                     namespaces.add(entry.attestation.subject.namespace)
+                    subjects |= self._named_by(entry)
             elif row.subject is not None:
                 subjects.add(row.subject)
         subjects = self._with_what_came_of(subjects)
         return {"subject": sorted(subjects), "namespace": sorted(namespaces), "issuer": sorted(issuers)}
+
+    def _named_by(self, recall: AdmittedEntry) -> set[bytes]:
+        """The batteries that a recall names, or the one that it lifts: it reaches what came of them too."""
+        digests, leaves = recall.attestation.referenced_digests, self._ledger.leaves
+        lifted = [parse_entry(row.entry) for digest in digests for row in leaves.with_digest(digest)]
+        return {
+            standing_key(subject)
+            for entry in (recall, *lifted)
+            if isinstance(entry, AdmittedEntry)
+            for subject in entry.attestation.referenced_subjects
+        }
 
     def _with_what_came_of(self, subjects: set[bytes]) -> set[bytes]:
         """These batteries, and all that was taken out of them or made from them."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from credentials.ledger.recalls import recall_subject
 from credentials.ledger.recognition import Effect, Recognition
 from credentials.verdicts.evidence import Missing, MissingReason
 from credentials.verdicts.record import Record
@@ -461,6 +462,25 @@ def test_what_binds_a_battery_binds_what_is_made_of_it(
     assert told["evidence"]["by"] == EU_AUTHORITY
     lift = {"battery.reported_lost": "battery.found", "battery.recalled": "battery.recall_lifted"}[kind]
     w.happen(EU_AUTHORITY, lift, text, {"reason": "x"})
+    assert judged(w, successor, condition="second_life")["verdict"] in GOOD
+
+
+def test_a_recall_that_names_a_battery_binds_what_is_made_of_it() -> None:
+    """
+    Whether it is of this item or names it among others: lifted it frees what was made of it, and one that
+    names another battery of the same maker binds nothing.
+    """
+    w = World(publishers=(MAKER, SECOND_LIFE))
+    text, successor = taken_out(w), code(1, "ZZ5")
+    second_life_of(w, text, successor)
+    w.recall(EU_AUTHORITY, references=(subject_of(code(99)),))
+    assert judged(w, successor, condition="second_life")["verdict"] in GOOD
+
+    recall = w.recall(EU_AUTHORITY, references=(subject_of(text),))
+
+    assert shape(judged(w, successor, condition="second_life")) == ("hold", "recalled")
+    about = recall_subject("gbt34014", "ZZ1")
+    w.run(w.ledger.attest(EU_AUTHORITY, "recall.lifted", about, references=(recall,)))
     assert judged(w, successor, condition="second_life")["verdict"] in GOOD
 
 

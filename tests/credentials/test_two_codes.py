@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 
 from credentials.ledger.payload import Criteria
+from credentials.ledger.recalls import recall_subject
 from credentials.verdicts.evidence import LedgerEntry, LedgerView, alias_texts
 from tests.credentials.test_shown import GOOD, PRESENTED, check, judged, shape
 from tests.credentials.test_used_before import measured, remanufactured, taken_out
 from tests.harness.border import DECLARATION, World, claims_of, code, line_of, replace, subject_of
 from tests.harness.ledger import (
+    CN_AUTHORITY,
     EU_AUTHORITY,
     IMPORTER,
     MAKER,
@@ -102,6 +104,37 @@ def test_a_recall_of_one_code_reaches_the_other() -> None:
     w.recall(MAKER, criteria=Criteria((text,)))
 
     assert shape(judged(w, LINK)) == ("hold", "recalled")
+
+
+@pytest.mark.parametrize(
+    ("by", "word"), [(EU_AUTHORITY, ("hold", "recalled")), (CN_AUTHORITY, ("clear", "ok"))]
+)
+def test_a_recall_of_a_code_without_a_record_reaches_the_battery_that_has_it(
+    by: str, word: tuple[str, str]
+) -> None:
+    """
+    A recall by the beginning of a GS1 link, as surveillance publishes it: the battery is on record under its
+    GB/T code alone, and its passport names the link. One of another side holds nothing here.
+    """
+    w, text = World(), code(1)
+    claims = claims_of(1)
+    claims["GeneralProductInformation"]["productIdentifier"] = LINK
+    w.produce(text)
+    w.publish(text, w.issue(text, claims=claims))
+    w.run(
+        w.ledger.attest(
+            by,
+            "recall.published",
+            recall_subject("gs1", "9521001"),
+            criteria=Criteria(("https://id.gs1.org/01/09521001000000/",), None, None),
+        )
+    )
+
+    told = judged(w, text)
+
+    assert shape(told) == word
+    named = [(c["outcome"], c["reason"]) for c in check(told, "alias")]
+    assert named == [("fail", "recalled") if word[0] == "hold" else ("warn", "alias_not_recorded")]
 
 
 def test_what_a_battery_was_made_from_under_one_code_binds_it_under_the_other() -> None:

@@ -31,7 +31,7 @@ from credentials.ledger.attestation import SetList, StatusUpdate, standing_key, 
 from credentials.ledger.entries import AdmittedEntry, RefusedEntry, parse_entry
 from credentials.ledger.genesis import Genesis
 from credentials.ledger.governance import Governance
-from credentials.ledger.recalls import Recalls, recall_subject
+from credentials.ledger.recalls import recall_subject, recalls_reaching
 from credentials.ledger.records import Claims, StatusLists, claims_key
 from credentials.ledger.standing import Standing
 from credentials.verdicts.clearance import ItemVerdict, clear_item
@@ -411,16 +411,16 @@ class World:
         target = subject_of(text)
         mine = [leaf for leaf in self.leaves if _read(leaf.entry)[0] == target.as_list()]
         standing, reader = self.ledger.registry.standing(target), self.ledger.reader
-        key, about = standing_key(target), standing_key(recall_subject(target.scheme, target.namespace))
-        found = reader.get_many([claims_key(key), about])
-        claims, recalls = found.get(claims_key(key)), found.get(about)
+        key = standing_key(target)
+        claims = reader.get_many([claims_key(key)]).get(claims_key(key))
+        relatives = relatives_of(standing, self._standings)
         return LedgerView(
             standing,
             mine,
             self.refused,
             claims=Claims.decode(claims) if claims else None,
-            relatives=relatives_of(standing, self._standings),
-            recalls=Recalls.decode(recalls).covering(identifier_of(text), key, standing) if recalls else (),
+            relatives=relatives,
+            recalls=recalls_reaching(identifier_of(text), target, standing, relatives, reader.get_many),
         )
 
     def _standings(self, keys: Sequence[bytes]) -> Mapping[bytes, Standing]:

@@ -101,7 +101,7 @@ def live_node(
     directory.policy_file.write_bytes(shipped_policy(policy_name("EU", roles)))
     founding = network.Founding(name="tests", origin="log.tests.example")
     founding.add(card)
-    schemes = (("gbt34014", "ZZ1"), ("gs1", "*"))
+    schemes = (("gbt34014", "ZZ1"), ("gbt34014", "ZZ2"), ("gs1", "*"))
     founding.accreditations.append(
         Accreditation(
             participant=DID, roles=roles, schemes=schemes, jurisdiction="EU", valid_from=founding.created

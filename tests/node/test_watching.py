@@ -109,6 +109,39 @@ def test_what_happens_to_a_pack_wakes_the_lines_of_what_came_of_it(node: LiveNod
         assert (found["verdict"], found["reason"]) == word_now(node, serial)
 
 
+def test_a_recall_wakes_the_lines_of_what_was_made_of_what_it_names(node: LiveNode) -> None:
+    """
+    Published and lifted: the line is of another maker's code than the recall, and rests on the pack.
+    """
+    pack, module = 15, code_of(16).replace("ZZ1", "ZZ2")
+    issue(node, pack)
+    attest(node, "battery.declared_waste", pack, reason="worn")
+    attest(node, "battery.dismantled", pack, facility_licence="L", children=[module], fates=["reuse"])
+    manifest = {
+        "declaration": "26NLMODULE", "law_date": "2027-03-01", "direction": "import",
+        "lines": [{"line": 1, "battery": module, **GOODS}],
+    }  # fmt: skip
+    line = node.post_json("/consignments", manifest).get_json()["id"]
+    node.wait(lambda: node.get_json(f"/consignments/{line}")["state"] == "done", "the verdict")
+
+    def recalled() -> bool:
+        checks = item(node, line)["checks"]
+        return any(c["name"] == "standing.recall" and c["outcome"] == "fail" for c in checks)
+
+    def say(event: str, **members: Any) -> str:
+        asked = {"event": event, "battery": "gbt34014:ZZ1", "members": members | {"reason": "fire"}}
+        answer = node.post_json("/attestations", asked)
+        assert answer.status_code == 201, answer.text
+        made: str = answer.get_json()["digest"]
+        return made
+
+    assert not recalled()
+    recall = say("recall.published", batteries=[code_of(pack)])
+    node.wait(recalled, "the recall")
+    say("recall.lifted", attestation_digest=recall)
+    node.wait(lambda: not recalled(), "its end")
+
+
 def test_a_line_is_settled_by_its_release_and_by_nothing_else(node: LiveNode) -> None:
     """
     Placed on the market without customs, a line stays open, and a recall reaches it; released, it keeps its
