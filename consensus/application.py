@@ -80,6 +80,10 @@ class Application(Protocol):
         """Who signed an attestation that check_tx has just found authentic: its share of the pool is used."""
         ...
 
+    def forget(self, digest: bytes) -> None:
+        """An attestation left the pool without a block: nothing more is kept of it."""
+        ...
+
     def prepare_proposal(
         self, txs: Sequence[bytes], height: int, time: int, previous_id: bytes, bytes_max: int
     ) -> tuple[bytes, ...]:

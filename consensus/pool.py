@@ -138,9 +138,15 @@ class Pool:
         entry = _Entry(digest, tx, "", sender, now_ms, now_ms)
         refusal = self._check(entry, now_ms, time)
         if refusal is not None:
-            return [refusal]
+            return self._gone([refusal])
         entry.issuer = self._application.issuer_of(tx)
-        return self._admit(entry, time)
+        return self._gone(self._admit(entry, time))
+
+    def _gone(self, given_up: list[GivenUp]) -> list[GivenUp]:
+        """Have the application forget them: what it remembers is of what is kept, never of a flood."""
+        for one in given_up:
+            self._application.forget(one.digest)
+        return given_up
 
     def _admit(self, entry: _Entry, time: int) -> list[GivenUp]:
         of_sender = 0 if entry.sender == OWN else self._waiting_by_sender.get(entry.sender, 0)
@@ -251,7 +257,7 @@ class Pool:
             self._take_out(entry)
             refusal = self._check(entry, now_ms, time)
             given_up += self._admit(entry, time) if refusal is None else [refusal]
-        return given_up
+        return self._gone(given_up)
 
     def expire(self, now_ms: int) -> list[GivenUp]:
         """Give up what has waited for an hour."""
@@ -261,7 +267,7 @@ class Pool:
         old = [entry for entry in self._entries.values() if now_ms - entry.since_ms >= AGE_MS_MAX]
         for entry in old:
             self._take_out(entry)
-        return [GivenUp(entry.digest, "waited_too_long", reason) for entry in old]
+        return self._gone([GivenUp(entry.digest, "waited_too_long", reason) for entry in old])
 
     def _check(self, entry: _Entry, now_ms: int, time: int) -> GivenUp | None:
         entry.checked_ms = now_ms

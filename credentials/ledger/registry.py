@@ -168,6 +168,10 @@ class Registry:
         """The DID whose key signed an attestation that `check_tx` found authentic."""
         return parse_sign1(tx).key_id.partition("#")[0]
 
+    def forget(self, digest: bytes) -> None:
+        """Of what left the pool nothing is remembered: a flood does not push out what is kept."""
+        self._verified.pop(digest, None)
+
     def foresee(self, tx: bytes | Attestation, now: int) -> Judgment:
         """What would become of it now: admitted (None), lost to another, or a claim; raises as check_tx."""
         governance = self.history.latest

@@ -14,13 +14,17 @@ from typing import Any
 
 import pytest
 
+from consensus import pool as pool_module
 from consensus.application import NotYet, Refusal
 from consensus.cose import SeedSigner
 from consensus.encoding import encode
+from consensus.pool import Pool
 from consensus.standings_map import StandingsMap
 from credentials.documents.identifiers import Subject
 from credentials.errors import CredentialError
+from credentials.ledger import registry as registry_module
 from credentials.ledger.attestation import (
+    Attestation,
     Criteria,
     StatusUpdate,
     countersign,
@@ -29,6 +33,7 @@ from credentials.ledger.attestation import (
     parse_attestation,
     standing_key,
     status_subject,
+    verify_attestation,
 )
 from credentials.ledger.entries import (
     AdmittedEntry,
@@ -1061,3 +1066,37 @@ def test_an_attestation_that_was_parsed_is_judged_as_its_bytes() -> None:
     with pytest.raises(Refusal) as final:
         ledger.registry.check_tx(parse_attestation(tx), ledger.now)
     assert final.value.code == "duplicate"
+
+
+def test_a_flood_that_only_waits_costs_nobody_what_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    A signature is verified once, also while another floods the pool with what only waits; what left the pool
+    is not remembered, and its own is verified again if it comes again.
+    """
+    monkeypatch.setattr(registry_module, "VERIFIED_MAX", 20)
+    monkeypatch.setattr(pool_module, "WAITING_PER_ISSUER_MAX", 5)
+    verified: list[bytes] = []
+
+    def counted(attestation: Attestation, public: bytes) -> None:
+        verified.append(attestation.digest)
+        verify_attestation(attestation, public)
+
+    monkeypatch.setattr(registry_module, "verify_attestation", counted)
+    ledger = Ledger()
+    pool = Pool(ledger.registry)
+    honest = ledger.attest(MAKER, "battery.produced", battery(1))
+    ahead = ledger.now + 3_600
+    lost = "battery.reported_lost"
+    flood = [ledger.attest(RECYCLER, lost, battery(n), event_time=ahead) for n in range(2, 60)]
+
+    def add(tx: bytes) -> list[str]:
+        return [one.code for one in pool.add(tx, sha256(tx).digest(), "peer", 0, ledger.now)]
+
+    assert add(honest) == []
+    codes = [code for tx in flood for code in add(tx)]
+    chosen = ledger.registry.prepare_proposal(pool.offer(), 1, ledger.now, bytes(32), 1 << 20)
+
+    assert codes == ["pool_full"] * (len(flood) - 5) and chosen == (honest,)
+    assert verified.count(sha256(honest).digest()) == 1
+    add(flood[-1])
+    assert verified.count(sha256(flood[-1]).digest()) == 2

@@ -61,6 +61,9 @@ class Ledger:
         issuer, colon, _ = _parse(tx).name.partition(":")
         return issuer if colon else "sim"
 
+    def forget(self, digest: bytes) -> None:
+        """Nothing was remembered."""
+
     def prepare_proposal(
         self, txs: Sequence[bytes], height: int, time: int, previous_id: bytes, bytes_max: int
     ) -> tuple[bytes, ...]:
