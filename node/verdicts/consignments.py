@@ -55,7 +55,9 @@ def require_law_date(text: str | None) -> str:
         return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date().isoformat()
     except ValueError as error:
         raise bad_request(
-            "law_date_malformed", f"law_date is a day, written as 2027-03-01; {text[:40]!a} is none"
+            "law_date_malformed",
+            "law_date is a day, written as 2027-03-01; {given} is none",
+            given=ascii(text[:40]),
         ) from error
 
 
