@@ -6,11 +6,30 @@ trying the same again gives the same, so the item is set aside (`node/storage/as
 
 from __future__ import annotations
 
+import errno
+
 from node.storage.database import StorageTrouble
 
 PASSING = (OSError, StorageTrouble, MemoryError)
 
 
+# What the disk itself does not take, of all that an OSError may be.
+_OF_THE_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})
+
+
+def is_out_of_room(error: BaseException) -> bool:
+    """True where this node's disk or memory took nothing more: whoever asked may ask again."""
+    if isinstance(error, OSError):
+        return error.errno in _OF_THE_DISK
+    return isinstance(error, StorageTrouble | MemoryError)
+
+
 def sentence(error: BaseException) -> str:
-    """An exception in one line, short enough to be kept."""
+    """An exception in one line, short enough to be kept: the world's in words, our mistakes by name."""
+    if isinstance(error, StorageTrouble):
+        return f"the databases cannot be read or written now ({error})"[:300]
+    if isinstance(error, MemoryError):
+        return "the memory of this machine is used up"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}"[:300] if error.filename else error.strerror[:300]
     return f"{type(error).__name__}: {error}"[:300]

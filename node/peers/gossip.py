@@ -32,6 +32,7 @@ from node.peers.messages import (
     too_large,
 )
 from node.peers.queue import PeerQueue
+from node.transient_faults import is_out_of_room, sentence
 
 ANSWER_BYTES_MAX = BODY_BYTES_MAX + (64 << 10)  # a body and its signature
 BACKOFF_S_MIN, BACKOFF_DOUBLINGS = 0.05, 4  # 0.05 s to 0.8 s
@@ -155,7 +156,13 @@ class Gossip:
             if known and error.status not in (503, 404):
                 self.strike(known[0])
             raise
-        except Exception as error:  # whatever hostile bytes raise, it is the sender's fault and costs no more
+        except Exception as error:
+            if is_out_of_room(error):  # ours, and no word about the sender
+                self._count_refusal("out_of_room")
+                raise ProblemError(
+                    503, "out_of_room", "Come again", f"this node took nothing over: {sentence(error)}"
+                ) from error
+            # whatever hostile bytes raise, it is the sender's fault and costs no more
             self._count_refusal("unexpected")
             log.moment("peer_error", because=type(error).__name__)
             raise bad_request("malformed", "the request cannot be read") from error

@@ -24,6 +24,7 @@ RESTRICTED = [route for route in ROUTES if route.scopes]
 WRITES = [route for route in ROUTES if route.body]
 NAMES = {id(route): f"{route.method} {route.rule}" for route in ROUTES}
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+SAME_SITE = {"Sec-Fetch-Site": "same-origin"}
 
 
 @pytest.fixture(scope="module")
@@ -468,3 +469,23 @@ def test_limits_are_those_of_the_table() -> None:
     1 MiB for ordinary bodies.
     """
     assert BODY_BYTES_MAX == 1 << 20
+
+
+def test_a_disk_that_takes_nothing_is_told_as_that(node: LiveNode) -> None:
+    """
+    What is asked of a node whose database takes no write is a 503 that says so; nothing was done meanwhile.
+    """
+    with node.service.stores.office.reading() as connection:  # of this thread, which answers as well
+        pass
+    order = {"name": "line 9", "scopes": ["read"]}
+    connection.execute("PRAGMA query_only=ON")
+    try:
+        answer = node.post_json("/keys", order)
+        page = node.person.post("/keys/revoke", data={"name": "x"}, headers={**BROWSER, **SAME_SITE})
+    finally:
+        connection.execute("PRAGMA query_only=OFF")
+
+    assert (answer.status_code, answer.get_json()["code"]) == (503, "out_of_room")
+    assert answer.headers["Retry-After"] and "took nothing over" in answer.get_json()["detail"]
+    assert page.status_code in (403, 503)
+    assert node.post_json("/keys", order).status_code == 201

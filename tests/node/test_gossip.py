@@ -1,5 +1,6 @@
 """Requests between nodes: who is heard, and what a peer that is away costs (node/peers/gossip.py)."""
 
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
@@ -290,6 +291,22 @@ def test_nobody_is_silenced_in_anothers_name(genesis: Genesis) -> None:
             known.append(sender)
 
     assert gossip.open("status", captured)[0] == ledger.MAKER
+
+
+def test_our_full_disk_is_no_fault_of_a_peer(genesis: Genesis) -> None:
+    """
+    What this node's disk does not take is told as that (503), counted as that, and costs its sender nothing.
+    """
+    gossip = Gossip(authentication(genesis, ledger.CUSTOMS), {}, Quiet(), poll_s=5)
+
+    for _ in range(1000):
+        with pytest.raises(ProblemError, match="took nothing over") as told, gossip.receiving() as known:
+            known.append(ledger.MAKER)
+            raise sqlite3.OperationalError("database or disk is full")
+        assert told.value.status == 503
+
+    assert gossip.refused == {"out_of_room": 1000}
+    assert not gossip.patience.exhausted(ledger.MAKER)
 
 
 def test_refusals_are_told_late_to_the_address_that_earns_them() -> None:

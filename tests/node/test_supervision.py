@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 import threading
 import time
@@ -17,6 +18,7 @@ from node.service import Service
 from node.setup.wiring import open_service
 from node.supervision import supervisor as module
 from node.supervision.supervisor import Supervisor
+from node.transient_faults import is_out_of_room, sentence
 from node.web.sample import sample_claims
 from tests.harness.net.harness import PASSPHRASE, VALIDATORS, found
 from tests.harness.support_service import CODE, LiveNode, live_node
@@ -89,8 +91,37 @@ def test_what_fails_again_and_again_ends_the_node(threads: Supervisor) -> None:
     threads.start()
     assert threads.failed.wait(10)
 
-    assert threads.failure == "trade: OperationalError: disk I/O error"
+    assert threads.failure == "trade: the databases cannot be read or written now (disk I/O error)"
     assert trade.turns == 3
+
+
+@pytest.mark.parametrize(
+    ("trouble", "says"),
+    [
+        (sqlite3.OperationalError("database or disk is full"), "the databases cannot be read or written now"),
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device"),
+        (OSError(errno.EFBIG, "File too large", "x.db"), "x.db: File too large"),
+        (OSError(errno.EROFS, "Read-only file system"), "Read-only file system"),
+        (MemoryError(), "the memory of this machine is used up"),
+    ],
+    ids=ascii,
+)
+def test_what_this_machine_does_not_take_is_told_in_words(trouble: Exception, says: str) -> None:
+    """
+    A full disk is neither the sender's fault nor a mistake of ours.
+    """
+    assert is_out_of_room(trouble)
+    assert sentence(trouble).startswith(says)
+
+
+@pytest.mark.parametrize(
+    "mistake", [OSError(errno.ENOENT, "none"), OSError("x"), KeyError("x"), sqlite3.DataError()]
+)
+def test_other_errors_are_not_of_the_machine(mistake: Exception) -> None:
+    """
+    Whatever else is raised unforeseen is a mistake of ours, or of what is worked on.
+    """
+    assert not is_out_of_room(mistake)
 
 
 def test_a_broken_invariant_is_not_tried_again(threads: Supervisor) -> None:
