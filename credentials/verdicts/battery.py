@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from credentials.documents.canonical import b64u
 from credentials.verdicts.cell import Declared
-from credentials.verdicts.content import check_code, check_completeness
+from credentials.verdicts.content import check_code, check_completeness, check_own_word
 from credentials.verdicts.recognised import check_recognised
 from credentials.verdicts.record import Inquiry
 from credentials.verdicts.shown import check_alias, check_shown
@@ -50,6 +50,7 @@ def check_battery(
     check_code(
         found, passports, inquiry, lambda text, other: check_alias(found, text, other, inquiry, declared)
     )
+    check_own_word(found, passports, inquiry, cell)
     gaps, withheld = check_completeness(found, passports, inquiry)
     return Battery((*unrecognised, *gaps), withheld, answers, _passport(inquiry))
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.credentials.test_shown import GOOD, VIN, check, judged, shape
-from tests.harness.border import World, code, subject_of
+from tests.harness.border import World, claims_of, code, subject_of
 from tests.harness.ledger import CN_AUTHORITY, EU_AUTHORITY, IMPORTER, MAKER, SECOND_LIFE, WORKSHOP
 
 OTHER_VIN = "ZZ9DEM0E0T0000047"
@@ -207,6 +207,43 @@ def test_an_honest_second_life_is_measured_and_stays_a_second_life() -> None:
     assert told["verdict"] in GOOD
     assert check(told, "used_evidence")[0]["outcome"] == "not_applicable"
     assert shape(judged(w, text)) == ("hold", "used_sold_as_new")
+
+
+@pytest.mark.parametrize(
+    ("status", "cycles", "condition", "expected"),
+    [
+        ("Original", 0, "new", "good"),
+        ("original", 10.9, "new", "good"),
+        (None, None, "new", "good"),
+        ("Original", 11, "new", "used_sold_as_new"),
+        ("Reused", 0, "new", "used_sold_as_new"),
+        ("Reused", 2000, "used", "used_evidence_missing"),
+        ("Waste", 0, "new", "waste"),
+        ("Waste", 0, "used", "waste"),
+        ("Waste", 0, "waste", "waste_shipment_not_checked"),
+    ],
+)
+def test_what_the_passport_itself_says_of_use(
+    status: str | None, cycles: float | None, condition: str, expected: str
+) -> None:
+    """
+    X7: whoever sees set 4 is not told that a battery is new whose own passport says that it is not.
+    """
+    w = World()
+    text, claims = code(1), claims_of(1)
+    counted = claims["Performance"]["batteryCondition"]
+    claims["GeneralProductInformation"]["batteryStatus"] = status
+    counted["numberOfFullCycles"]["numberOfFullCyclesValue"] = cycles
+    if status is None:
+        del claims["GeneralProductInformation"]["batteryStatus"], counted["numberOfFullCycles"]
+    w.produce(text)
+    w.publish(text, w.issue(text, claims=claims))
+
+    seen = w.evidence(text, points=(1, 2, 3, 4))
+    told = w.judge(text, policy_name="importer-eu", evidence=seen, condition=condition).as_dict()
+
+    assert (told["verdict"] in GOOD) == (expected == "good")
+    assert expected == "good" or told["reason"] == expected
 
 
 @pytest.mark.parametrize(("cycles", "good"), [(1510, True), (1511, False)])

@@ -338,7 +338,8 @@ def _handed_over(file: File, act: Act) -> File:
 
 
 def _vehicle_sold(file: File, act: Act) -> File:
-    return replace(file, holder=PRIVATE)
+    # With the vehicle its battery is on the market there (Art 3: supplied to an end-user).
+    return replace(file, holder=PRIVATE, settings=file.settings | {Set("placed", side(act.by), act.by)})
 
 
 def _transferred(file: File, act: Act) -> File:

@@ -167,6 +167,19 @@ TRADES = (
         (seen("used", **INLAND),),
     ),
     Trade(
+        "a car built and sold at home, its battery replaced by any workshop there",
+        (
+            *MADE_IN_EU,
+            act(RIVAL, "battery.handed_over", HOLDER, about=EUROPEAN, countersigned=(HOLDER,)),
+            act(HOLDER, "battery.installed", about=EUROPEAN, vehicle=CAR),
+            act(HOLDER, "vehicle.sold", about=EUROPEAN, vehicle=CAR),
+            act(STRANGER, "soh.measured", about=EUROPEAN),
+            act(STRANGER, "battery.swapped_out", about=EUROPEAN, vehicle=CAR),
+        ),
+        (seen("used", **INLAND),),
+        EUROPEAN,
+    ),
+    Trade(
         "a used car leaves with its battery",
         (*IN_USE, BACK_HOME),
         (seen("used", **IN_CAR, **OUT), seen("used", **IN_CAR, **TO_CN)),
