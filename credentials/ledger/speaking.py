@@ -126,6 +126,8 @@ def _as_trade(s: Standing, a: Attestation, c: Context, voice: Voice) -> Voice | 
     """Once installed, its owner often has no node: licensed trades of the place report what they did."""
     installed = not c.governance.lifecycle.binding_marks.isdisjoint(s.marks)
     entitled = _as_holder(s, a, c, voice)
+    if s.presentation is not None:
+        return entitled  # before customs it is in nobody's workshop
     if entitled is None and installed and s.place == voice.jurisdiction and s.setting(PLACED, s.place):
         return replace(voice, trade=True)  # where it is: no trade of a place that it left says where it is
     return entitled

@@ -10,7 +10,7 @@ from credentials.ledger.standing import Standing
 from credentials.verdicts.cell import Cell, Declared, in_its_vehicle
 from credentials.verdicts.event_documents import EventDocument, event_document
 from credentials.verdicts.recognised import counts_here
-from credentials.verdicts.record import Inquiry, Recorded
+from credentials.verdicts.record import Inquiry, Record, Recorded
 from credentials.verdicts.verdict import Findings
 
 USED_CHECKS = ("parts_not_used", "used_evidence", "soh", "status_change_values")
@@ -82,7 +82,8 @@ def _check_evidence(found: Findings, inquiry: Inquiry, standing: Standing, cell:
         return
     export = border[-1]
     arrived = cell["direction"] == "import" and standing.place == inquiry.policy.jurisdiction
-    later = next((r for r in record.shown() if _ends_journey(r, export, events, arrived=arrived)), None)
+    ending = (r for r in record.shown() if _ends_journey(r, export, events, arrived=arrived))
+    later = next(ending, None) or _found_dead(record, export, events)
     if later is not None:
         kind = later.attestation.kind
         found.failed("used_evidence", "used_evidence_outdated", rule="X19", kind=kind, **later.place())
@@ -123,9 +124,13 @@ def _ends_journey(later: Recorded, export: Recorded, events: Mapping[str, Any], 
     if later.leaf_index <= export.leaf_index:
         return False
     kind = later.attestation.kind
-    if later.attestation.quantities.get(events["sohQuantity"]) == 0:
-        return True  # tested again on its way, nothing was left of it
     return not arrived if kind in events["released"] else kind not in events["sameJourney"]
+
+
+def _found_dead(record: Record, export: Recorded, events: Mapping[str, Any]) -> Recorded | None:
+    """A test on the way that found nothing left of it, and was not taken back."""
+    since = (r for r in record.of_kinds(events["soh"]) if r.leaf_index > export.leaf_index)
+    return next((r for r in since if r.attestation.quantities.get(events["sohQuantity"]) == 0), None)
 
 
 # -- health --------------------------------------------------------------------------------------------

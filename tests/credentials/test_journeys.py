@@ -324,6 +324,21 @@ def test_a_battery_found_dead_on_its_way_is_not_fully_functional(soh: int, good:
     assert good or told["reason"] == "used_evidence_outdated"
 
 
+def test_a_mistyped_test_on_the_way_is_taken_back() -> None:
+    """
+    A zero that its laboratory corrects is no finding.
+    """
+    w = World()
+    text = used_pack(w)
+    exported(w, text)
+    zero = measured(w, text, soh_permille=0)
+    w.happen(WORKSHOP, "attestation.corrected", text, {"reason": "typing"}, references=(zero,))
+
+    (told,) = check(judged(w, text, condition="used"), "used_evidence")
+
+    assert told["outcome"] == "pass"
+
+
 # -- the change of status (X20) ------------------------------------------------------------------------
 
 

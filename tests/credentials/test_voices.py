@@ -236,6 +236,24 @@ def owned_elsewhere(ledger: Ledger) -> Subject:
     return subject
 
 
+def test_a_trade_says_nothing_about_goods_before_customs() -> None:
+    """
+    I5: used there before, sent abroad and declared again, it is in no workshop until it is released; whom its
+    holder named speaks.
+    """
+    ledger = two_workshops()
+    subject = in_use(ledger)
+    ledger.happen(WORKSHOP, "battery.swapped_out", subject, bound_asset=CAR)
+    sent = {"parties": (IMPORTER, RIVAL), "quantities": {"soh_permille": 900}}
+    ledger.happen(IMPORTER, "used.exported", subject, **sent)
+    ledger.happen(IMPORTER, "battery.presented", subject)
+
+    assert ends_as(ledger, WORKSHOP, "soh.measured", subject, **cycles(1)) == "claim"
+    assert ends_as(ledger, RIVAL, "soh.measured", subject, **cycles(1)) == "admitted"
+    ledger.happen(CUSTOMS, "customs.released", subject)
+    assert ends_as(ledger, WORKSHOP, "soh.measured", subject, **cycles(1)) == "admitted"
+
+
 def test_an_absurd_reading_of_a_trade_binds_that_trade_alone() -> None:
     """
     A stranger's hundred thousand cycles refuse neither another workshop's reading nor the holder's.

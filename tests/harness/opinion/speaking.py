@@ -36,8 +36,11 @@ def rules_here(file: File, act: Act) -> bool:
 
 
 def works_here(file: File, act: Act) -> bool:
-    """A licensed trade of the jurisdiction, once the battery is placed there and was ever installed."""
-    installed = "installed" in file.used
+    """A licensed trade of the jurisdiction, once the battery is placed there and was ever installed.
+
+    While it is declared to customs it is in no workshop.
+    """
+    installed = "installed" in file.used and file.declaration is None
     return act.event in TRADE_ACTS and installed and file.is_set("placed", side(act.by))
 
 

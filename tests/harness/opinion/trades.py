@@ -313,7 +313,7 @@ TRADES = (
     ),
     Trade(
         "a used battery tested at the border",
-        (*SENT_USED, AGAIN, act(STRANGER, "soh.measured")),
+        (*SENT_USED, AGAIN, act(HOLDER, "soh.measured")),
         (seen("used", declaration=THEIRS),),
     ),
     Trade(
