@@ -258,7 +258,7 @@ def check_own_word(
         return
     status = _at(claims, "GeneralProductInformation", "batteryStatus")
     cycles = _at(claims, *_CYCLES)
-    worn = table.beyond_new({"cycles": int(cycles)}) if type(cycles) in (int, float) else False
+    worn = isinstance(cycles, int | float) and table.beyond_new({"cycles": int(cycles)})
     told = {"passport_status": str(status)[:32], "passport_cycles": cycles if worn else None}
     said = str(status).lower()
     if said == WASTE and cell["condition"] != WASTE:
