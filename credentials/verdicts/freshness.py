@@ -12,7 +12,7 @@ from consensus.receipt import verify_receipt
 from credentials.documents.secured import credential_shown
 from credentials.errors import CredentialError
 from credentials.verdicts.evidence import At, Evidence, Held, Missing, Policy
-from credentials.verdicts.record import attestation_of
+from credentials.verdicts.record import attestation_of, covers
 from credentials.verdicts.verdict import Findings
 from credentials.verdicts.verdict_record import SourceRecord
 
@@ -86,7 +86,7 @@ def check_receipts(
     except ConsensusError:
         found.unmade(("receipt",), "not_held", needs="log_policy")
         return
-    subject = evidence.subjects.get(battery) if battery is not None else None
+    subject = evidence.subjects.get(battery or "")
     for text in evidence.receipts:
         try:
             verified = verify_receipt(text, policy)
@@ -95,14 +95,14 @@ def check_receipts(
             found.failed("receipt", "receipt_invalid", detail=str(error))
             continue
         told = {"leaf_index": verified.index, "cosigned_by": sorted(verified.cosigned_by)}
-        if examined is not None and recorded is not None and recorded.covers(examined.digest):
+        if examined is not None and recorded is not None and covers(recorded, examined.digest):
             found.passed("receipt", **told)
         elif subject is None:
             found.unmade(("receipt",), "not_held", needs="subject", **told)
-        elif recorded is None or recorded.attestation.subject.as_list() != subject.as_list():
+        elif recorded is None or recorded.subject.as_list() != subject.as_list():
             found.failed("receipt", "receipt_other", **told)
         else:
-            found.warned("receipt", "receipt_of_other_record", kind=recorded.attestation.kind, **told)
+            found.warned("receipt", "receipt_of_other_record", kind=recorded.kind, **told)
 
 
 def sources_of(evidence: Evidence, at: At) -> tuple[SourceRecord, ...]:

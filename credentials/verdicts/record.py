@@ -34,11 +34,8 @@ class Recorded:
     winner_leaf_index: int | None = None
 
     def covers(self, digest: bytes) -> bool:
-        """True if the attestation is about the document with this digest, alone or in its set list."""
-        sets = self.attestation.set_list
-        return digest == self.attestation.document_digest or (
-            sets is not None and digest in sets.points.values()
-        )
+        """True if the attestation is about the document with this digest."""
+        return covers(self.attestation, digest)
 
     def place(self) -> PlaceRecord:
         """Where a reader finds it."""
@@ -251,10 +248,16 @@ def live_passport(evidence: Evidence, record: Record) -> Recorded | None:
     return record.with_digest(standing.passport.attestation)
 
 
-def attestation_of(entry: bytes) -> Recorded | None:
-    """The admitted attestation in one leaf, without its place; None for any other leaf."""
+def attestation_of(entry: bytes) -> Attestation | None:
+    """The admitted attestation in one leaf; None for any other leaf."""
     parsed = parse_entry(entry)
-    return Recorded(parsed.attestation, -1, -1, -1) if isinstance(parsed, AdmittedEntry) else None
+    return parsed.attestation if isinstance(parsed, AdmittedEntry) else None
+
+
+def covers(attestation: Attestation, digest: bytes) -> bool:
+    """True if the attestation is about the document with this digest, alone or in its set list."""
+    sets = attestation.set_list
+    return digest == attestation.document_digest or (sets is not None and digest in sets.points.values())
 
 
 def passport_status(standing: Standing, digest: bytes) -> str | None:

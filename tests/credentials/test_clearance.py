@@ -293,6 +293,10 @@ def test_a_receipt_of_something_else_is_doubt() -> None:
         assert told(doubtful) == ("hold", "receipt_other", "fail", "receipt_other")
     assert told(receipts[stranger].replace("log.example", "log2.example"))[1:3] == ("receipt_invalid", "fail")
     assert told("rubbish")[:2] == ("hold", "receipt_invalid")
+    evidence = replace(w.evidence(text, network=w.network(log_policy=log_policy)), receipts=("rubbish",))
+    assert check(w.judge(text, evidence=evidence).as_dict(), "receipt")[0]["evidence"]["detail"] == (
+        "a receipt begins with c2sp.org/tlog-proof@v1 and ends with a checkpoint"
+    )
     assert told(receipts[refused], "no policy")[2] == "not_checked"
 
 

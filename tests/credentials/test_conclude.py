@@ -39,6 +39,15 @@ def test_a_failing_check_is_never_good_news(reason: str) -> None:
     assert (conclusion.ground in GROUNDS) == (conclusion.verdict != "undecided")
 
 
+def test_where_nothing_was_checked_nothing_is_decided() -> None:
+    """
+    Without any check the word is undecided, because nothing was checked.
+    """
+    conclusion = concluded()
+
+    assert (conclusion.verdict, conclusion.reason) == ("undecided", "not_checked")
+
+
 @pytest.mark.parametrize("word", ["clear", "clear_with_gaps", "fine", None])
 def test_a_table_that_calls_a_failure_clear_is_not_believed(word: str | None) -> None:
     """

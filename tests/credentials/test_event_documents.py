@@ -188,6 +188,10 @@ def test_the_day_of_production_is_that_of_code_and_passport(day: str, good: bool
     told = judged(w, text)
     assert (told["verdict"] in GOOD) == good
     assert (shape(told) == ("hold", "code_mismatch")) != good
+    differing = {"name": "production_date", "code": day, "passport": "2026-06-03"}
+    assert check(told, "code_matches_passport")[0]["evidence"].get("differing") == (
+        None if good else [differing]
+    )
 
 
 @pytest.mark.parametrize(

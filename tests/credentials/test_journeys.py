@@ -161,7 +161,7 @@ def test_correcting_the_newest_record_does_not_bring_an_older_one_back() -> None
 
     w.happen(IMPORTER, "attestation.corrected", text, {"reason": "x"}, references=(last,))
 
-    assert evidence(w, text)["reason"] == "used_evidence_missing"
+    assert (evidence(w, text)["reason"], evidence(w, text)["rule"]) == ("used_evidence_missing", "X19")
 
 
 def test_health_of_nothing_is_no_evidence() -> None:

@@ -8,6 +8,7 @@ write it anew, and see in `git diff` what changed:
 
 from __future__ import annotations
 
+import copy
 import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
@@ -21,10 +22,12 @@ from credentials.errors import CredentialError
 from credentials.ledger.recognition import Effect, Recognition
 from credentials.verdicts.evidence import At, Missing, MissingReason, Policy
 from credentials.verdicts.manifest import Line, Manifest, ManifestContext
+from credentials.verdicts.shown_as import ShownAs
 from credentials.verdicts.verifier import verify
 from tests.credentials.test_clearance import in_network
 from tests.credentials.test_pinned_verdicts import pinned
 from tests.credentials.test_shown import VIN, installed, waste
+from tests.credentials.test_shown_as import FAULTS, reasons, shipped
 from tests.harness.border import (
     CONFIG,
     DECLARATION,
@@ -322,6 +325,13 @@ def _count(lines: int) -> int:
     return len(Manifest.parse({"lines": [{"battery": "x"}] * lines}).lines)
 
 
+def tables_with_a_fault() -> Iterator[tuple[str, Callable[[], Any]]]:
+    for name, spoil in FAULTS.items():
+        changed = copy.deepcopy(shipped())
+        spoil(changed)
+        yield name, partial(ShownAs.parse, changed, reasons())
+
+
 SECTIONS: dict[str, Callable[[], Iterator[str]]] = {
     "limits": limits,
     "recognitions": recognitions,
@@ -330,6 +340,7 @@ SECTIONS: dict[str, Callable[[], Iterator[str]]] = {
     "beside a line": beside_a_line,
     "values": values,
     "manifests": lambda: lines(manifests()),
+    "tables": lambda: lines(tables_with_a_fault()),
 }
 
 

@@ -268,6 +268,22 @@ def test_l07_a_battery_in_a_car_is_not_loose_and_new() -> None:
     assert {c["reason"] for c in check(told, "new_not_used")} == {"used_sold_as_new"}
 
 
+def test_in_whose_vehicle_it_is_stays_open_where_its_entry_is_not_in_hand() -> None:
+    """
+    The standing says that it is in a vehicle; without the entry nobody can say which, since when, by whom.
+    """
+    w = World()
+    text = installed(w, 1)
+    evidence = w.evidence(text)
+    assert evidence.ledger is not None
+
+    told = judged(w, text, evidence=replace(evidence, ledger=replace(evidence.ledger, entries=())))
+
+    state = check(told, "standing.state")[0]
+    assert state["reason"] == "installed_on_record"
+    assert not {"vehicle", "since", "by"} & state["evidence"].keys()
+
+
 @pytest.mark.parametrize("condition", ["new", "used", None])
 def test_l08_leaving_the_export_out_gains_nothing(condition: str | None) -> None:
     """

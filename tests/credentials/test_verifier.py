@@ -16,8 +16,19 @@ from credentials.documents.canonical import digest_document
 from credentials.documents.suites import eddsa
 from credentials.errors import CredentialError
 from credentials.ledger.entries import parse_entry
+from credentials.ledger.standing import Standing
 from credentials.verdicts import verifier
-from credentials.verdicts.evidence import CHECKS, At, Evidence, LedgerView, Missing, MissingReason, Policy
+from credentials.verdicts.evidence import (
+    CHECKS,
+    At,
+    Evidence,
+    LedgerEntry,
+    LedgerView,
+    Missing,
+    MissingReason,
+    Policy,
+    relatives_of,
+)
 from credentials.verdicts.severity import ORDER
 from credentials.verdicts.verdict import Outcome, Verdict
 from credentials.verdicts.verifier import verify
@@ -179,6 +190,8 @@ def test_another_partys_key_is_not_the_issuers() -> None:
 
     assert outcome(verdict, "proof") == ("pass", "ok")
     assert outcome(verdict, "issuer_key") == ("fail", "issuer_key_mismatch")
+    named = next(check.evidence for check in verdict.checks if check.name == "issuer_key")
+    assert (named["issuer"], named["controllers"]) == (MAKER, [OTHER_MAKER])
     assert verdict.conclusion.verdict == "hold"
 
 
@@ -328,6 +341,8 @@ def test_a_participant_without_accreditation_is_out_of_scope() -> None:
         verdict = judged(w, text, document)
 
         assert outcome(verdict, "accredited") == ("fail", "issuer_out_of_scope")
+        told = next(check.evidence for check in verdict.checks if check.name == "accredited")
+        assert told == {"issuer": by, "scheme": "gbt34014", "namespace": "ZZ1", "at": w.now}
         assert verdict.conclusion.reason == "issuer_out_of_scope"
 
 
@@ -429,6 +444,39 @@ def test_the_timeline_shows_refused_statements_with_their_winner() -> None:
 
     assert (step["state"], step["rule"], step["kind"]) == ("refused", "X1", "passport.published")
     assert step["winner_leaf_index"] is not None and step["winner_leaf_index"] < step["leaf_index"]
+
+
+def test_beside_a_leaf_that_cannot_be_read_a_document_is_not_called_unrecorded() -> None:
+    """
+    The entry that is not found may be the one that cannot be read: the ledger was not available for it.
+    """
+    w = World()
+    text = w.new(1)
+    document = dict(w.issue(text, version=2).credentials[1])
+    evidence = w.evidence(text, shown=[document], documents={})
+    assert evidence.ledger is not None
+    entries = (*evidence.ledger.entries, LedgerEntry(10_000, w.ledger.height, w.now, b"rubbish"))
+
+    found = judged(w, text, document, replace(evidence, ledger=replace(evidence.ledger, entries=entries)))
+
+    for name in (name for name in CHECKS if name.startswith("admitted.")):
+        assert outcome(found, name) == ("not_checked", "ledger_unavailable"), name
+
+
+def test_those_behind_a_battery_are_read_to_the_first_of_them() -> None:
+    """
+    A battery made from one that was made from another has both behind it, the nearest first.
+    """
+    about = subject_of(code(1))
+    first = Standing(about)
+    second, third = replace(first, predecessors=(b"1",)), replace(first, predecessors=(b"2",))
+    ledger = {b"1": first, b"2": second, b"3": third}
+
+    def read(keys: Any) -> dict[bytes, Standing]:
+        return {key: ledger[key] for key in keys}
+
+    assert list(relatives_of(third, read)) == [b"2", b"1"]
+    assert relatives_of(None, read) == {}
 
 
 # -- policies and tables -------------------------------------------------------------------------------

@@ -48,7 +48,7 @@ LATEST, STRONG = 4, 8  # killers of the same function or module, and of any
 # Processor time of the tests of one mutant: a short while for each, then a long one for those that survived.
 # What all tests would notice later still survives.
 TESTS_S_MAX = (6.0, 60.0)
-QUICK_S, LONG_S = 1.0, 1.0
+QUICK_S, LONG_S = 2.0, 1.0
 MEMORY_BYTES_MAX = 4 << 30
 
 
@@ -193,7 +193,7 @@ def order(numbers: Iterable[int], known: Survey, killers: Sequence[int], seconds
     First those that killed other mutants; then for a moment the quick ones, few cases of a test before many;
     then the long ones, which see most; then the rest.
     """
-    reaching = {number for number in numbers if known.seconds[number] <= seconds_max}
+    reaching = {number for number in numbers if known.seconds[number] <= seconds_max / 3}
     quick = sorted(reaching, key=lambda n: known.seconds[n] * (4 + known.case.get(n, 0)))
     spent = itertools.accumulate(known.seconds[n] for n in quick)
     first = [n for n, until in zip(quick, spent, strict=True) if until <= QUICK_S]
