@@ -311,14 +311,15 @@ def test_a_receipt_beside_a_document_alone_is_compared_with_its_battery() -> Non
     stranger = w.judge(other).as_dict()["timeline"][0]["leaf_index"]
     document = dict(w.passports[text].credentials[1])
 
-    def told(index: int) -> tuple[str, str]:
+    def told(index: int, **changes: Any) -> tuple[str, str]:
         held = w.evidence(text, shown=[document], documents={}, network=w.network(log_policy=log_policy))
-        evidence = replace(held, receipts=(receipts[index],))
+        evidence = replace(held, receipts=(receipts[index],), **changes)
         verdict = verify(document, evidence, policy("manufacturer"), At(LAW_DATE, w.now)).as_dict()
         found = check(verdict, "receipt")[0]
         return found["outcome"], found["reason"]
 
     assert told(stranger) == ("fail", "receipt_other")
+    assert told(stranger, subjects={}) == ("not_checked", "not_held")
     assert told(steps["passport.published"]) == ("pass", "ok")
     assert told(steps["battery.exported"]) == ("warn", "receipt_of_other_record")
 
@@ -428,6 +429,7 @@ def test_a_vehicle_number_is_compared_with_the_ledger(
 
     assert (told["verdict"], told["reason"]) == expected
     assert [(c["outcome"], c["reason"]) for c in check(told, "vin")] == [vin_check]
+    assert check(told, "vin")[0]["rule"] == "X17"
     assert check(unread, "vin")[0]["outcome"] == "not_checked"
     assert check(w.judge(text).as_dict(), "vin")[0]["outcome"] == "not_applicable"
 

@@ -385,6 +385,9 @@ def test_related_resources_are_compared_or_told(way: str) -> None:
     assert [c.evidence for c in examined(whole) if c.name == "related"] == [{"resource": V2}]
     assert told(V2, right) == told(V2, [right]) == [("pass", "ok")]
     assert told(V2, wrong) == told(V2, [wrong]) == [("fail", "structure_invalid")]
+    other = SECURED[way](credential(relatedResource={"id": V2, "digestMultibase": wrong}))
+    (detail,) = [c.evidence["detail"] for c in examined(other) if c.name == "related"]
+    assert detail.startswith("relatedResource.digestMultibase ")
     assert told("https://a.example/image", wrong) == [("not_checked", "related_unchecked")]
 
 

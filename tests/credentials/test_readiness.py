@@ -230,6 +230,22 @@ def test_lines_without_a_live_passport_are_left_out_and_said() -> None:
     assert "came first" not in tables().reasons["counted_earlier"]["en"]
 
 
+def test_a_line_without_a_passport_or_its_entry_says_why() -> None:
+    """
+    A battery that was never published, and one whose passport's entry is not in hand, are left out.
+    """
+    w = World()
+    w.produce(code(9))
+    text = w.new(1)
+    view = w.view(text)
+
+    unpublished = report(w, code(9))["left_out"]
+    unread = report(w, text, ledger=replace(view, entries=()))["left_out"]
+
+    assert [left["reason"] for left in unpublished] == ["not_published"]
+    assert [left["reason"] for left in unread] == ["ledger_unavailable"]
+
+
 @pytest.mark.parametrize("why", list(MissingReason))
 def test_a_line_whose_public_set_is_not_in_hand_says_why(why: MissingReason) -> None:
     """

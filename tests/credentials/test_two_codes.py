@@ -52,6 +52,24 @@ def test_a_further_code_without_anything_against_it_is_said() -> None:
     assert [(c["outcome"], c["reason"]) for c in check(told, "alias")] == [("warn", "alias_recorded")]
 
 
+def test_a_further_code_that_was_only_produced_is_no_second_battery() -> None:
+    """
+    The passport that is shown names both codes: that the other has none of its own says nothing against it.
+    """
+    licences = [*accreditations(), accreditation(MAKER, schemes=(("gs1", "9521001"),), licence="gs1")]
+    w, text = World(Ledger(make_genesis(accreditations=licences))), code(1)
+    claims = claims_of(1)
+    claims["GeneralProductInformation"]["productIdentifier"] = text
+    w.produce(text)
+    w.produce(LINK)
+    w.publish(LINK, w.issue(LINK, claims=claims))
+
+    told = judged(w, LINK)
+
+    assert told["verdict"] in GOOD
+    assert [(c["outcome"], c["reason"]) for c in check(told, "alias")] == [("warn", "alias_recorded")]
+
+
 @pytest.mark.parametrize("end", ["installed", "waste"])
 def test_what_happened_under_one_code_is_not_new_under_the_other(end: str) -> None:
     """

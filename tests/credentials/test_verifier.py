@@ -326,7 +326,10 @@ def test_a_proof_that_expired_no_longer_holds() -> None:
     )
 
     assert outcome(judged(w, text, signed, at=CREATED), "proof")[0] == "pass"
-    assert outcome(judged(w, text, signed, at=CREATED + 5_000_000), "proof") == ("fail", "expired")
+    late = judged(w, text, signed, at=CREATED + 5_000_000)
+    assert outcome(late, "proof") == ("fail", "expired")
+    told = next(check.evidence for check in late.checks if check.name == "proof")
+    assert told["verification_method"] == signer(MAKER, "credential").key_id
 
 
 def test_a_participant_without_accreditation_is_out_of_scope() -> None:
@@ -490,6 +493,7 @@ def test_those_behind_a_battery_are_read_to_the_first_of_them() -> None:
         (("direction", "direktion"), "lacks direction"),
         (('"parse"', '"parsing"'), "unknown checks"),
         (("clock_skew_s = 300", "clock_skew_s = -1"), "wrong type"),
+        (("clock_skew_s = 300", f"clock_skew_s = {1 << 53}"), "wrong type"),
         (("clock_skew_s = 300", "clock_skew_s = true"), "wrong type"),
         (("clock_skew_s = 300", "clock_skew_s = 300\nmercy = 1"), "unknown key"),
         (('direction = "import"', 'direction = "sideways"'), "direction"),
