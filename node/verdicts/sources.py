@@ -241,7 +241,8 @@ class Gathering:
         }
         receipts = line.get("receipts")
         shown = line.get("documents")
-        lists = self._lists.sources([*held, *reading.presented], network.height)
+        read = [d.document for d in reading.documents.values() if isinstance(d, Held)]
+        lists = self._lists.sources([*read, *reading.presented], network.height)
         return Evidence(
             network=replace(network, status_lists=lists),
             ledger=reading.view,

@@ -10,13 +10,24 @@ from typing import Any
 import pytest
 
 from credentials.documents import suites
+from credentials.documents.issuer import status_entries
 from credentials.verdicts.clearance import clear_item
 from credentials.verdicts.evidence import Held, Missing, MissingReason
 from credentials.verdicts.manifest import Line
 from credentials.verdicts.readiness import readiness
 from tests.credentials.test_journeys import RECORD, used_pack
 from tests.credentials.test_shown import GOOD, PRESENTED, check, judged, shape
-from tests.harness.border import LAW_DATE, World, claims_of, code, policy, stamp, world
+from tests.harness.border import (
+    LAW_DATE,
+    LISTS,
+    World,
+    claims_of,
+    code,
+    made_on,
+    policy,
+    stamp,
+    world,
+)
 from tests.harness.ledger import (
     CN_CUSTOMS,
     CREATED,
@@ -54,7 +65,22 @@ def _outdated(w: World, text: str) -> dict[str, Any]:
     return suites.sign(plain, signer(IMPORTER, "credential"), stamp(CREATED), members=members)
 
 
+def _signed(w: World, by: str, document: dict[str, Any], **more: Any) -> dict[str, Any]:
+    plain = {name: value for name, value in document.items() if name != "proof"} | more
+    return suites.sign(plain, signer(by, "credential"), stamp(CREATED))
+
+
+def _expired(w: World, text: str) -> dict[str, Any]:
+    return _signed(w, IMPORTER, _own(w, text), validUntil=stamp(CREATED + 10))
+
+
+def _not_valid_yet(w: World, text: str) -> dict[str, Any]:
+    return _signed(w, IMPORTER, _own(w, text), validFrom=stamp(CREATED + 99 * 86_400))
+
+
 SPOILED: dict[str, tuple[Spoil, str]] = {
+    "expired": (_expired, "expired"),
+    "not valid yet": (_not_valid_yet, "not_yet_valid"),
     "without a proof": (_unsigned, "proof_missing"),
     "altered": (_altered, "invalid_signature"),
     "of another party": (
@@ -104,6 +130,53 @@ def test_a_sound_record_passes_and_a_held_one_of_other_bytes_does_not() -> None:
     assert check(judged(w, text, condition="used"), "used_evidence")[0]["outcome"] == "pass"
     swapped = judged(w, text, condition="used", evidence=replace(sound, events=other))
     assert check(swapped, "used_evidence")[0]["reason"] == "wrong_payload"
+
+
+def test_a_document_of_an_event_that_its_author_withdrew_is_none() -> None:
+    """
+    I8: its status is looked at as a passport's is: raised it is no document; not in hand, it is not checked.
+    """
+    w, index = World(), 77
+    text = code(1)
+    said = w.event_document(
+        MAKER, "battery.produced", text, {"production_date": "2026-06-03", "category": "ev"}
+    )
+    document = _signed(w, MAKER, said, credentialStatus=status_entries(LISTS, index))
+    w.attest_document(MAKER, "battery.produced", text, document, produced_on=made_on())
+    w.publish(text)
+
+    def category(**changes: Any) -> tuple[str, str]:
+        told = judged(w, text, evidence=w.evidence(text, network=w.network(**changes)))
+        (found,) = check(told, "category")
+        return found["outcome"], found["reason"]
+
+    assert category()[0] == "pass"
+    assert category(status_lists={}) == ("indeterminate", "status_unavailable")
+    w.raised["revocation"].add(index)
+    w.publish_lists()
+    assert category() == ("fail", "revoked")
+
+
+def test_a_document_of_an_event_by_a_schema_that_is_not_here_is_not_checked() -> None:
+    """
+    I8: what it says may mean something else there. An annex that is not in hand is said and spoils nothing.
+    """
+    w = World()
+    named = {"id": "https://schemas.example/annex-xiv.json", "type": "JsonSchema"}
+    annex = {"id": "https://importer.example/test.pdf", "digestSRI": "sha256-" + "A" * 43 + "="}
+
+    def evidence(**more: Any) -> tuple[str, str]:
+        text = code(w.issued + 1)
+        w.produce(text)
+        w.publish(text)
+        w.happen(MAKER, "market.placed", text, {"art_41_checked": True}, parties=(IMPORTER,))
+        document = _signed(w, IMPORTER, _own(w, text), **more)
+        w.attest_document(IMPORTER, "used.exported", text, document, quantities={"soh_permille": 900})
+        (found,) = check(judged(w, text, condition="used"), "used_evidence")
+        return found["outcome"], found["reason"]
+
+    assert evidence(credentialSchema=named) == ("indeterminate", "schema_unavailable")
+    assert evidence(relatedResource=[annex]) == ("pass", "ok")
 
 
 def test_who_withholds_a_record_is_named() -> None:
