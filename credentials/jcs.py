@@ -163,6 +163,8 @@ _WORDS = (  # of the reader, in ours
     ("infinity", "a number is too large"),
     ("surrogate", "a text has half of a surrogate pair"),
     ("expected a JSON value", "something that is no JSON value"),
+    ("invalid literal", "something that is no JSON value"),
+    ("depth limit", "it is nested too deep"),
 )
 
 

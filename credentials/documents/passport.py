@@ -248,6 +248,11 @@ def _assigned(
                 yield from _assigned(member, members, parents, here, points)
                 continue
             points = points or (1,)
+        if points is None and dotted in parents and "." not in name:
+            raise CredentialError(
+                "schema_invalid",
+                f"{dotted[:120]!a} is an object of BatteryPass 1.2: what stands there has no members.",
+            )
         if points is None:
             raise CredentialError(
                 "schema_invalid",

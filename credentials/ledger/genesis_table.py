@@ -25,7 +25,17 @@ _JURISDICTION = re.compile(r"[A-Z]{2,8}")
 _RULE_FILE = re.compile(r"[a-z0-9-]{1,60}\.(json|toml)")
 _SCHEME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _HEX_DIGEST = re.compile(r"[0-9a-f]{64}")
-_LABEL = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
+# No control characters, and none that shows as nothing or turns the direction of what follows.
+_LABEL = re.compile("[^\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]{1,200}")
+_FORMS = {  # in words
+    NAME: "small letters, digits, dots and hyphens, at most 63",
+    ORIGIN: "small letters, digits, dots, slashes, colons and hyphens, at most 127",
+    _JURISDICTION: "2 to 8 capitals, such as CN or EU",
+    _RULE_FILE: "the name of a JSON or TOML file",
+    _SCHEME: "small letters, digits and hyphens, at most 32",
+    _HEX_DIGEST: "64 hexadecimal digits",
+    _LABEL: "a text of 1 to 200 characters that show",
+}
 
 
 def participant_table(participant: Participant) -> dict[str, Any]:
@@ -246,7 +256,7 @@ def _texts(value: object, what: str) -> tuple[str, ...]:
 
 def match_text(value: object, pattern: re.Pattern[str], what: str) -> str:
     if type(value) is not str or not pattern.fullmatch(value):
-        raise genesis_invalid(f"{what} has the wrong form")
+        raise genesis_invalid(f"{what} has the wrong form: it is {_FORMS[pattern]}")
     return value
 
 

@@ -67,7 +67,9 @@ class Recognition:
         required = {"authority", "jurisdiction", "issuer", "rows", "effect", "legal_basis", "valid_from"}
         optional = {"issuer_class", "issuer_jurisdiction", "valid_until", "conditions"}
         if not isinstance(row, Mapping) or not required <= row.keys() <= required | optional:
-            raise _invalid(f"it has the members {', '.join(sorted(required))}; maybe {sorted(optional)}")
+            raise _invalid(
+                f"it has the members {', '.join(sorted(required))}; maybe {', '.join(sorted(optional))}"
+            )
         texts = ("authority", "jurisdiction", "issuer", "effect", "legal_basis", "issuer_class")
         for name in (*texts, "issuer_jurisdiction"):
             if type(row.get(name, ANY)) is not str or not row.get(name, ANY):

@@ -91,14 +91,17 @@ def link(*, data: Path, scopes: tuple[str, ...], page: str, name: str | None) ->
 def list_keys(*, data: Path) -> None:
     """The keys that were granted, without their secrets, and the sessions that are open."""
     with _access(data) as access:
-        for key in access.listing():
+        granted, sessions = access.listing(), access.sessions()
+        if not granted and not sessions:
+            click.echo("no key was granted, and no session is open")
+        for key in granted:
             used = "never used" if key["last_used"] is None else f"last used {_day(key['last_used'])}"
             state = used if key["revoked"] is None else f"revoked {_day(key['revoked'])}"
             by = f" by {key['made_by']}" if key["made_by"] else ""
             click.echo(
                 f"{key['name']}  {', '.join(key['scopes'])}  since {_day(key['created'])}{by}, {state}"
             )
-        for session in access.sessions():
+        for session in sessions:
             until = datetime.fromtimestamp(session["expires"], UTC).strftime("%Y-%m-%d %H:%M UTC")
             by = f", link made by {session['made_by']}" if session["made_by"] else ""
             click.echo(f"session {session['name']}  {', '.join(session['scopes'])}  until {until}{by}")

@@ -192,7 +192,8 @@ def connect(data: Path | None, node: str | None, key: str | None) -> Client:
     from credentials.documents.uri import is_web_url  # noqa: PLC0415
 
     if not is_web_url(url):
-        raise click.UsageError(f"a node is named by its URL: http://{url}, not {url}")
+        hint = "" if "://" in url else f", such as http://{url}"
+        raise click.UsageError(f"a node is named by its URL{hint}, and {url} is none")
     if token is not None and not (token.isascii() and token.isprintable()):
         raise click.UsageError(
             "a key is letters, digits and signs of ASCII, as `comity keys grant` prints it"

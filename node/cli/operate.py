@@ -130,8 +130,7 @@ def attest(
     if draft:
         values["draft"] = True
     if countersignatures:
-        signed = [read_json(str(path)) for path in countersignatures]
-        values["countersignatures"] = [[one["key_id"], one["signature"]] for one in signed]
+        values["countersignatures"] = [_countersignature(path) for path in countersignatures]
     body: dict[str, Any] = {"event": event, "battery": battery, "members": values}
     if vin is not None:
         body["vin"] = vin
@@ -155,6 +154,13 @@ def revoke(*, client: Client, digest: str, reason: str, wait: bool) -> int:
     made = client.post(f"/passports/{named(digest)}/revoke", {"reason": reason})
     click.echo(f"signed   {made['digest']}  {made['kind']}  {made['battery']}")
     return _follow(client, f"/attestations/{made['digest']}", "state") if wait else 0
+
+
+def _countersignature(path: Path) -> list[Any]:
+    signed = read_json(str(path))
+    if not isinstance(signed, dict) or not {"key_id", "signature"} <= signed.keys():
+        raise SetupError(f"{path} is not what `comity attest --countersign` prints: key_id and signature")
+    return [signed["key_id"], signed["signature"]]
 
 
 def _member(text: str) -> tuple[str, str]:

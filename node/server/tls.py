@@ -29,8 +29,13 @@ def server_context(
     context = _context()
     try:
         context.load_cert_chain(certificate, key)
-    except (OSError, ssl.SSLError) as error:
-        raise SetupError(f"--tls-cert {certificate} and --tls-key {key} cannot be used: {error}") from error
+    except ssl.SSLError as error:
+        raise SetupError(
+            f"--tls-cert {certificate} and --tls-key {key} hold no certificates in PEM with the private key "
+            "of the first of them, without a password"
+        ) from error
+    except OSError as error:
+        raise SetupError(f"--tls-cert {certificate} or --tls-key {key}: {error.strerror}") from error
     if own_context is not None:
 
         def choose(connection: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:

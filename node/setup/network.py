@@ -34,10 +34,8 @@ import shutil
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import tomli_w
@@ -60,6 +58,7 @@ from node.config import (
 from node.errors import SetupError
 from node.server.hosts import is_loopback
 from node.settings import read_toml
+from node.setup.founding_file import read_accreditation, read_limits, read_participant, rows_of, with_days
 from node.setup.keystore import Keys, key_id, seal_to, write_operator_key
 
 VALIDATOR_ROLES = ("vote", "cosign", "log")
@@ -113,7 +112,8 @@ def init(
         card = write_card(participant)
         parse_card(card)
     except CredentialError as error:
-        raise SetupError(f"this participant cannot be described: {error}") from error
+        why = str(error).removeprefix("this genesis is refused: ")
+        raise SetupError(f"this participant cannot be described: {why}") from error
     policy_data = shipped_policy(policy or policy_name(jurisdiction, tuple(roles)))
     require_strong(passphrase)
     root.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -189,52 +189,17 @@ class Founding:
         try:
             self.name = table.get("name", self.name)
             self.origin = table.get("origin", self.origin)
-            for row in table.get("participants", []):
-                card = read_card(path.parent / row["card"])
-                self.add(card, validator=row.get("validator"), address=row.get("address"))
-            for row in table.get("accreditations", []):
-                self.accreditations.append(self._accreditation(row))
-            for row in table.get("recognitions", []):
-                self.recognitions.append(Recognition.parse(self._dated(row)))
+            for row in rows_of(table, "participants"):
+                name, validator, address = read_participant(row)
+                self.add(read_card(path.parent / name), validator=validator, address=address)
+            for row in rows_of(table, "accreditations"):
+                self.accreditations.append(read_accreditation(row, self.created))
+            for row in rows_of(table, "recognitions"):
+                self.recognitions.append(Recognition.parse(with_days(row, self.created)))
             if "limits" in table:
-                self.limits = Limits(**table["limits"])
-        except KeyError as error:
-            raise SetupError(f"the founding file {path}: an entry lacks {error.args[0]}") from error
-        except (CredentialError, TypeError, ValueError) as error:
+                self.limits = read_limits(table["limits"])
+        except ValueError as error:  # CredentialError is one
             raise SetupError(f"the founding file {path}: {error}") from error
-
-    def _accreditation(self, row: Mapping[str, Any]) -> Accreditation:
-        dated = self._dated(row)
-        unknown = dated.keys() - set(Accreditation.__dataclass_fields__)
-        if unknown:
-            raise SetupError(f"an accreditation has the unknown member {min(unknown)!r}")
-        return Accreditation(
-            participant=dated["participant"],
-            roles=tuple(dated["roles"]),
-            schemes=tuple((str(scheme), str(namespace)) for scheme, namespace in dated["schemes"]),
-            jurisdiction=dated["jurisdiction"],
-            valid_from=dated["valid_from"],
-            valid_until=dated.get("valid_until"),
-            licence=dated.get("licence", ""),
-        )
-
-    def _dated(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        dated = {"valid_from": self.created, **row}
-        for name in ("valid_from", "valid_until"):
-            if name in dated:
-                dated[name] = _seconds(dated[name])
-        return dated
-
-
-def _seconds(value: object) -> int:
-    """A TOML date (midnight, UTC), date-time, or seconds."""
-    if isinstance(value, datetime):
-        return int((value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp())
-    if isinstance(value, date):
-        return int(datetime(value.year, value.month, value.day, tzinfo=UTC).timestamp())
-    if type(value) is int:
-        return value
-    raise SetupError(f"{value!r} is not a day or a number of seconds")
 
 
 def create(out: Path, founding: Founding) -> Genesis:

@@ -532,3 +532,25 @@ def test_sample_is_read_strictly() -> None:
     data = (ROOT / "config/demo/plausible-ev-nmc.batterypass-1.2.json").read_bytes()
 
     assert parse_json(data) == SAMPLE
+
+
+@pytest.mark.parametrize("value", [None, 0, "x", [], True])
+@pytest.mark.parametrize(
+    "path", ["GeneralProductInformation", "Performance", "Performance.batteryTechicalProperties"]
+)
+def test_a_member_of_the_wrong_kind_is_not_called_unknown(path: str, value: Any) -> None:
+    """
+    A submodel that is no object is told as that: its name is right.
+    """
+    claims = copy.deepcopy(SAMPLE)
+    *parents, name = path.split(".")
+    place = claims
+    for parent in parents:
+        place = place[parent]
+    assert isinstance(place[name], dict), "the sample has it"
+    place[name] = value
+
+    with pytest.raises(CredentialError, match=f"{name}' is an object of BatteryPass") as caught:
+        split(claims, PATHS)
+
+    assert caught.value.code == "schema_invalid"

@@ -114,12 +114,13 @@ def test_the_founders_id_tells_an_altered_network(copy: Path, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--jurisdiction", "China"], "jurisdiction of did:web:x.example has the wrong form"),
+        (["--jurisdiction", "China"], "jurisdiction of did:web:x.example has the wrong form: it is 2 to 8"),
+        (["--name", "X\u202eevil"], "name of did:web:x.example has the wrong form: it is a text"),
         (["--did", "web:x"], "is not a DID"),
         (["--policy", "no-such"], "there is no policy called no-such: choose one of"),
         (["--role", "maker"], "there is no role 'maker': it is one of manufacturer, "),
     ],
-    ids=["jurisdiction", "did", "policy", "role"],
+    ids=["jurisdiction", "name that turns its direction", "did", "policy", "role"],
 )
 def test_init_refuses_what_cannot_be_a_participant(tmp_path: Path, arguments: list[str], says: str) -> None:
     """

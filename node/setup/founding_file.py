@@ -1,0 +1,103 @@
+"""A founding file, row by row: a mistake is told by its member, and nothing is read as something else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from datetime import UTC, date, datetime
+from typing import Any
+
+from credentials.documents.identifiers import canonical_namespace
+from credentials.ledger.parties import Accreditation, Limits
+
+EVERY = "*"  # every namespace of a scheme
+_SPELLED = ("gbt34014", "gs1", "uri")  # schemes whose namespaces have one spelling
+
+
+def rows_of(table: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    """The rows of a founding file under one name."""
+    rows = table.get(name, [])
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise ValueError(f"{name} is a list of tables: write [[{name}]] before each")
+    return rows
+
+
+def read_participant(row: Mapping[str, Any]) -> tuple[str, bool | None, str | None]:
+    """(path of the card, whether it is a validator, its address)."""
+    _require_members(row, "an entry of participants", ("card",), ("validator", "address"))
+    validator, address = row.get("validator"), row.get("address")
+    if not isinstance(row["card"], str) or not isinstance(validator, bool | None):
+        raise ValueError("of participants, card is the path of a file, and validator is true or false")
+    return row["card"], validator, address
+
+
+def read_accreditation(row: Mapping[str, Any], created: int) -> Accreditation:
+    """One accreditation; without a day of its own it begins with the network."""
+    named = "an accreditation"
+    optional = ("valid_from", "valid_until", "licence")
+    _require_members(row, named, ("participant", "roles", "schemes", "jurisdiction"), optional)
+    roles, schemes = row["roles"], row["schemes"]
+    if not isinstance(roles, list) or not roles or not all(isinstance(role, str) for role in roles):
+        raise ValueError('roles of an accreditation are a list of roles, such as ["manufacturer"]')
+    if not isinstance(schemes, list) or not all(_is_pair(pair) for pair in schemes):
+        raise ValueError(
+            'schemes of an accreditation are pairs of scheme and maker, such as [["gbt34014", "ZZ1"]]'
+        )
+    dated = with_days(row, created)
+    return Accreditation(
+        participant=row["participant"],
+        roles=tuple(roles),
+        schemes=tuple((scheme, _namespace(scheme, namespace)) for scheme, namespace in schemes),
+        jurisdiction=row["jurisdiction"],
+        valid_from=dated["valid_from"],
+        valid_until=dated.get("valid_until"),
+        licence=row.get("licence", ""),
+    )
+
+
+def read_limits(table: object) -> Limits:
+    """The limits of a network; those that are left out are the usual ones."""
+    known = tuple(field.name for field in fields(Limits))
+    if not isinstance(table, dict):
+        raise ValueError("limits is a table: write [limits], and its members below")
+    _require_members(table, "limits", (), known)
+    return Limits(**table)
+
+
+def with_days(row: Mapping[str, Any], created: int) -> dict[str, Any]:
+    """A row with its interval in seconds."""
+    dated = {"valid_from": created, **row}
+    for name in ("valid_from", "valid_until"):
+        if name in dated:
+            dated[name] = _seconds(dated[name], name)
+    return dated
+
+
+def _seconds(value: object, name: str) -> int:
+    """A TOML date (midnight, UTC), date-time, or seconds."""
+    if isinstance(value, datetime):
+        return int((value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp())
+    if isinstance(value, date):
+        return int(datetime(value.year, value.month, value.day, tzinfo=UTC).timestamp())
+    if type(value) is int:
+        return value
+    raise ValueError(f"{name} is a day without quotation marks, such as 2027-03-01, or a number of seconds")
+
+
+def _require_members(
+    row: Mapping[str, Any], what: str, required: Sequence[str], optional: Sequence[str]
+) -> None:
+    if missing := [name for name in required if name not in row]:
+        raise ValueError(f"{what} lacks {missing[0]}")
+    known = (*required, *optional)
+    if unknown := [name for name in row if name not in known]:
+        raise ValueError(f"{what} has the unknown member {unknown[0][:40]!a}: it has {', '.join(known)}")
+
+
+def _is_pair(value: object) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(isinstance(text, str) for text in value)
+
+
+def _namespace(scheme: str, text: str) -> str:
+    """As codes have it: another spelling would accredit for codes that nobody has."""
+    return text if text == EVERY or scheme not in _SPELLED else canonical_namespace(scheme, text)

@@ -1,0 +1,106 @@
+"""Founding files as people write them: what is wrong is told by its member, and one spelling is kept."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from credentials.ledger.genesis import write_card
+from node.errors import SetupError
+from node.setup.network import Founding
+from tests.harness.ledger import MAKER, participant
+
+ROW = """
+[[accreditations]]
+participant = "did:web:a.example"
+roles = ["manufacturer"]
+schemes = [["gbt34014", "ZZ1"]]
+jurisdiction = "CN"
+"""
+
+
+def read(folder: Path, text: str) -> Founding:
+    (folder / "founding.toml").write_text(text)
+    founding = Founding(created=1_790_000_000)
+    founding.read(folder / "founding.toml")
+    return founding
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "says"),
+    [
+        ('roles = ["manufacturer"]', "roles = []", "roles of an accreditation are a list of roles"),
+        ('roles = ["manufacturer"]', 'roles = "manufacturer"', "roles of an accreditation are a list"),
+        ('roles = ["manufacturer"]', "roles = [1]", "roles of an accreditation are a list"),
+        ('[["gbt34014", "ZZ1"]]', '["gbt34014", "ZZ1"]', "are pairs of scheme and maker"),
+        ('[["gbt34014", "ZZ1"]]', '[["gbt34014"]]', "are pairs of scheme and maker"),
+        ('[["gbt34014", "ZZ1"]]', '[["gbt34014", 1]]', "are pairs of scheme and maker"),
+        ('[["gbt34014", "ZZ1"]]', "7", "are pairs of scheme and maker"),
+        ('[["gbt34014", "ZZ1"]]', '[["gbt34014", "ZZ12"]]', "'ZZ12' is no namespace of codes"),
+        ('[["gbt34014", "ZZ1"]]', '[["gs1", "12"]]', "'12' is no namespace of codes"),
+        (
+            'jurisdiction = "CN"',
+            'jurisdiction = "CN"\nvalid_from = "2027-01-01"',
+            "valid_from is a day without",
+        ),
+        ('jurisdiction = "CN"', 'jurisdiction = "CN"\nvalid_until = 1.5', "valid_until is a day"),
+        ('jurisdiction = "CN"', 'jurisdiction = "CN"\nuntil = 1', "has the unknown member 'until': it has"),
+        ('participant = "did:web:a.example"', "", "an accreditation lacks participant"),
+        ("[[accreditations]]", "[accreditations]", "accreditations is a list of tables"),
+    ],
+)
+def test_a_mistake_in_an_accreditation_is_told_by_its_member(
+    tmp_path: Path, right: str, wrong: str, says: str
+) -> None:
+    """
+    Nothing of Python is told, and nothing is taken for another value.
+    """
+    with pytest.raises(SetupError) as told:
+        read(tmp_path, ROW.replace(right, wrong))
+
+    assert says in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("participants = [1]", "participants is a list of tables"),
+        ("participants = 1", "participants is a list of tables"),
+        ("[[participants]]\ncard = 1", "card is the path of a file"),
+        ('[[participants]]\ncard = "x"\nvalidator = "yes"', "validator is true or false"),
+        ('[[participants]]\ncard = "x"\nadress = "http://127.0.0.1:1"', "unknown member 'adress'"),
+        ("[[participants]]", "an entry of participants lacks card"),
+        ("limits = 1", "limits is a table"),
+        ("[limits]\nspeed = 1", "limits has the unknown member 'speed': it has "),
+        ("recognitions = [1]", "recognitions is a list of tables"),
+        ("[[recognitions]]", "not a recognition: it has the members authority"),
+    ],
+)
+def test_a_mistake_in_any_other_row_is_told(tmp_path: Path, text: str, says: str) -> None:
+    """
+    A misspelt address would found a network whose node nobody finds: it is told instead of ignored.
+    """
+    with pytest.raises(SetupError) as told:
+        read(tmp_path, text)
+
+    assert says in str(told.value) and "['" not in str(told.value)
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    """
+    Small letters of a maker's code are spelling, a day is midnight UTC, every maker is written with a star.
+    """
+    (tmp_path / "card.toml").write_bytes(write_card(participant(MAKER)))
+    extra = 'licence = "L 7"\nvalid_from = 2027-03-01\n'
+    text = ROW.replace('[["gbt34014", "ZZ1"]]', '[["gbt34014", "zz1"], ["gs1", "*"]]') + extra
+    text += '[[participants]]\ncard = "card.toml"\naddress = "http://127.0.0.1:1"\n'
+
+    founding = read(tmp_path, text)
+
+    made = founding.accreditations[0]
+    assert made.schemes == (("gbt34014", "ZZ1"), ("gs1", "*"))
+    assert (made.valid_from, made.valid_until, made.licence) == (1_803_859_200, None, "L 7")
+    assert date.fromtimestamp(made.valid_from).year == 2027
+    assert list(founding.addresses.values()) == ["http://127.0.0.1:1"]
