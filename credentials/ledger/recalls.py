@@ -63,6 +63,20 @@ class Recalls:
         made = made_when(identifier, standing)
         return tuple(recall for recall in self.recalls if recall.covers(identifier.canonical, battery, made))
 
+    def covering_unnamed(self, battery: bytes, standing: Standing) -> tuple[tuple[Recall, ...], bool]:
+        """The same where the code is not known: those that reach it all the same; may others reach it?
+
+        Its key is known, and the day on its record, which is enough where either source may say the day.
+        """
+        made = made_when_recorded(standing)
+        sure = tuple(
+            r
+            for r in self.recalls
+            if battery in r.batteries
+            or (made and r.criteria is not None and not r.criteria.prefixes and r.criteria.cover("", made))
+        )
+        return sure, any(r.criteria is not None for r in self.recalls if r not in sure)
+
     def encode(self) -> bytes:
         """The value in the map of standings."""
         rows = [
@@ -90,24 +104,17 @@ class Recalls:
         return cls(value[1], value[2], tuple(recalls))
 
 
-def recalls_reaching(
-    identifier: Identifier,
-    about: Subject,
-    standing: Standing | None,
-    origins: Mapping[bytes, Standing],
-    read: Callable[[Sequence[bytes]], Mapping[bytes, bytes]],
-) -> tuple[Recall, ...]:
-    """The recalls in force that reach a battery, or name one that it was made from or taken out of (D722).
-
-    Of its origins the ledger knows keys and no codes: what a recall says of codes is asked of its own alone.
-    """
-    own = standing_key(recall_subject(about.scheme, about.namespace))
-    others = {recall_subject(one.subject.scheme, one.subject.namespace) for one in origins.values()}
-    keys = sorted({own, *(standing_key(other) for other in others)})
-    found = {key: Recalls.decode(data) for key, data in read(keys).items()}
-    covering = found[own].covering(identifier, standing_key(about), standing) if own in found else ()
-    kept = (recall for key in keys if key in found for recall in found[key].recalls)
-    return (*covering, *(recall for recall in kept if not origins.keys().isdisjoint(recall.batteries)))
+def recalls_of(
+    standings: Mapping[bytes, Standing], read: Callable[[Sequence[bytes]], Mapping[bytes, bytes]]
+) -> dict[bytes, Recalls]:
+    """The recalls in force about the codes of these batteries, by their keys; without any: left out."""
+    about = {
+        key: standing_key(recall_subject(one.subject.scheme, one.subject.namespace))
+        for key, one in standings.items()
+    }
+    found = read(sorted(set(about.values()))) if about else {}
+    decoded = {key: Recalls.decode(found[named]) for key, named in about.items() if named in found}
+    return {key: recalls for key, recalls in decoded.items() if recalls.recalls}
 
 
 def made_when(identifier: Identifier, standing: Standing | None) -> tuple[Span, ...]:
@@ -119,9 +126,13 @@ def made_when(identifier: Identifier, standing: Standing | None) -> tuple[Span, 
         # Thirty-one days from the first of a month reach its last one.
         until = first + timedelta(days=1 if day else 31)
         found.append((int(first.timestamp()), int(until.timestamp()) - 1))
-    if standing is not None and standing.produced_on is not None:
-        found.append((standing.produced_on, standing.produced_on + DAY_S - 1))
-    return tuple(found)
+    return (*found, *(made_when_recorded(standing) if standing is not None else ()))
+
+
+def made_when_recorded(standing: Standing) -> tuple[Span, ...]:
+    """When a battery was made, by its record alone."""
+    day = standing.produced_on
+    return ((day, day + DAY_S - 1),) if day is not None else ()
 
 
 def recall_subject(scheme: str, namespace: str) -> Subject:

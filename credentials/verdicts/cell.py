@@ -13,6 +13,7 @@ from credentials.ledger.standing import LIVE, PARTY, PASSPORT_SUSPENDED, SECOND_
 from credentials.verdicts.content import no_passport
 from credentials.verdicts.event_documents import event_members
 from credentials.verdicts.evidence import declaration_text
+from credentials.verdicts.kin import recalls_of_kin
 from credentials.verdicts.record import Inquiry, Recorded
 from credentials.verdicts.shown_as import NOT_GIVEN, ShownAs
 
@@ -115,9 +116,9 @@ def _publication(standing: Standing, inquiry: Inquiry) -> str:
 
 
 def recalls(standing: Standing, inquiry: Inquiry) -> dict[str, Setting]:
-    """Every recall that reaches this battery: of this item, and of its model, batch or days of production."""
+    """Every recall that reaches this battery or what it was made from: of an item, or of codes or days."""
     view = inquiry.evidence.ledger
-    reaching = view.recalls if view is not None else ()
+    reaching = (*(view.recalls if view is not None else ()), *recalls_of_kin(inquiry))
     found = {recall.jurisdiction: Setting(recall.by, recall.leaf_index, recall.role) for recall in reaching}
     return {**found, **binding("recalled", standing, inquiry)}
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from credentials.documents.identifiers import Subject
     from credentials.ledger.entries import Entry
     from credentials.ledger.governance import Governance
-    from credentials.ledger.recalls import Recall
+    from credentials.ledger.recalls import Recall, Recalls
     from credentials.ledger.recognition import Recognition
     from credentials.ledger.records import Claims
     from credentials.ledger.standing import Standing
@@ -89,6 +89,8 @@ class LedgerView:
     recalls: Sequence[Recall] = ()  # those in force that reach it, by model, batch or days of production
     # Standings, by their keys, of what it was made from or taken out of, and so on (`relatives_of`).
     relatives: Mapping[bytes, Standing] = field(default_factory=dict)
+    # The recalls in force about the codes of these, by their keys; those of whose codes none is are left out.
+    kin_recalls: Mapping[bytes, Recalls] = field(default_factory=dict)
     unknown: str = (
         "not_found"  # why there is no standing, as a reason code: nobody can ask for what cannot be read
     )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from credentials.verdicts.verifier import Examined
 
 _DAY_S = 86_400
+RELATIVES = "relatives"  # a source: the records of what it was made from or taken out of
 ZONE_OFFSET_S_MIN, ZONE_OFFSET_S_MAX = -12 * 3600, 14 * 3600  # of the clocks on Earth, against UTC
 
 
@@ -122,6 +123,8 @@ def sources_of(evidence: Evidence, at: At) -> tuple[SourceRecord, ...]:
             "state": "held" if network.recognitions is not None else "unreachable",
         },
     ]
+    if evidence.ledger is not None and evidence.ledger.relatives:
+        told.append({"source": RELATIVES, "age_s": None, "state": "held"})
     for point, held in sorted(evidence.documents.items()):
         state = held.reason.value if isinstance(held, Missing) else "held"
         fetched = held.asked_at if isinstance(held, Missing) else held.fetched_at

@@ -19,6 +19,7 @@ from credentials.verdicts.cell import HERE, Cell, Declared, binding, cell_of, pr
 from credentials.verdicts.content import why_missing
 from credentials.verdicts.event_documents import event_members
 from credentials.verdicts.evidence import LedgerView
+from credentials.verdicts.kin import recalls_unasked
 from credentials.verdicts.record import Inquiry, Record
 from credentials.verdicts.severity import CLEAR, UNDECIDED
 from credentials.verdicts.shown_as import CHECKS, NOT_GIVEN, Row
@@ -67,9 +68,14 @@ def check_shown(
         if declared.asked or note.check not in _OF_THE_LINE:
             found.warned(note.check, note.reason, rule=note.rule, **_told(note, standing, inquiry, cell))
     _check_claims(found, standing, inquiry)
-    if inquiry.kin_missing:
-        found.unmade(("standing.state",), "relatives_unread")
     said = {row.check for row in (*rows, *notes)}
+    for name, unread, reason in (
+        ("standing.state", inquiry.kin_missing, "relatives_unread"),
+        ("standing.recall", recalls_unasked(inquiry), "recall_of_kin_unread"),
+    ):
+        if unread:  # and so not passed, whatever else was found (I8)
+            found.unmade((name,), reason)
+            said.add(name)
     for name in names:
         if name not in said:
             _say_nothing_against(found, name, cell, standing, shown, inquiry, declared)
@@ -99,6 +105,7 @@ def check_alias(found: Findings, text: str, view: LedgerView, inquiry: Inquiry, 
     record = Record.read(view, evidence.network.governance)
     about = Inquiry(replace(evidence, ledger=view), record, inquiry.policy, inquiry.at)
     unread = "ledger_unavailable" if record.unreadable else "relatives_unread" if about.kin_missing else None
+    unread = unread or ("recall_of_kin_unread" if recalls_unasked(about) else None)
     if unread is not None:
         found.add("alias", Outcome.INDETERMINATE, unread, rule="X1", word=UNDECIDED, identifier=text)
     named = dict(cell_of(table, standing, about, declared))

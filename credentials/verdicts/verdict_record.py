@@ -49,7 +49,8 @@ class GapRecord(TypedDict):
 SourceRecord = TypedDict(
     "SourceRecord",
     {
-        "source": str,  # ledger | genesis | recognitions | passport_set | document_shown | status_list
+        # ledger | genesis | recognitions | relatives | passport_set | document_shown | status_list
+        "source": str,
         "point": NotRequired[int],
         "purpose": NotRequired[str],
         "age_s": int | None,

@@ -10,23 +10,20 @@ was fetched.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from credentials.documents.identifiers import Identifier, Subject, read_identifier, subject
 from credentials.errors import CredentialError
 from credentials.ledger.attestation import Attestation, standing_key
-from credentials.ledger.entries import AdmittedEntry, Entry, parse_entry
+from credentials.ledger.entries import AdmittedEntry
 from credentials.ledger.governance import Derived, Governance, GovernanceHistory
 from credentials.ledger.lifecycle import Event
-from credentials.ledger.recalls import recalls_reaching
-from credentials.ledger.records import Claims, claims_key
 from credentials.ledger.standing import Standing
 from credentials.verdicts.evidence import (
     Evidence,
     Held,
-    LedgerEntry,
     LedgerView,
     Missing,
     NetworkView,
@@ -36,7 +33,6 @@ from credentials.verdicts.evidence import (
     alias_texts,
     battery_text,
     identifiers_in_play,
-    relatives_of,
 )
 from credentials.verdicts.examination import OpenedList
 from node.peers.gossip import Gossip
@@ -46,6 +42,8 @@ from node.storage.office import OfficeStore
 from node.verdicts.disclosure import Giving
 from node.verdicts.fetching import Fetching
 from node.verdicts.lag import Lag
+from node.verdicts.ledger_views import admitted as admitted_of
+from node.verdicts.ledger_views import kin_statements, newest_of, read_view
 from node.verdicts.lists import ListsInForce, keys_of
 
 JSON = dict[str, Any]
@@ -68,6 +66,7 @@ class Reading:
     # Of the further codes that its passport names: their records, and statements whose documents are read.
     aliases: dict[str, LedgerView] = field(default_factory=dict)
     declared: list[Attestation] = field(default_factory=list)
+    kin: tuple[Attestation, ...] = ()  # by which others became it: their documents name the codes of these
     # The documents named by sets and events, once they were fetched for: read and parsed once.
     documents: dict[bytes, Held | Missing] = field(default_factory=dict)
 
@@ -174,28 +173,7 @@ class Gathering:
 
         Its whole record, or the `newest` entries of it, `before` a leaf.
         """
-        key, records_of = standing_key(about), self._ledger.records
-        claims = claims_key(key)
-        records = records_of((key, claims))
-        rows = self._ledger.leaves.of(key, newest, before)
-        times = self._ledger.block_times(row.height for row in rows)
-        lost = [(r.height, r.digest) for r in rows if r.type == "refused" and r.digest is not None]
-        standing = Standing.decode(records[key]) if key in records else None
-        relatives = relatives_of(standing, self._standings)
-        return LedgerView(
-            standing,
-            [
-                LedgerEntry(row.leaf_index, row.height, times[row.height], row.entry, _parsed(row.entry))
-                for row in rows
-            ],
-            self._ledger.ordered_attestations(lost),
-            claims=Claims.decode(records[claims]) if claims in records else None,
-            recalls=recalls_reaching(identifier, about, standing, relatives, records_of),
-            relatives=relatives,
-        )
-
-    def _standings(self, keys: Sequence[bytes]) -> dict[bytes, Standing]:
-        return {key: Standing.decode(data) for key, data in self._ledger.records(tuple(keys)).items()}
+        return read_view(self._ledger, about, identifier, newest, before)
 
     def network_view(self, status: Mapping[tuple[str, str, str], StatusSource]) -> NetworkView:
         """What is the same for every battery at this height; inside a read transaction.
@@ -233,7 +211,8 @@ class Gathering:
             points, seen = reading.sets.set_list.points, self._rules_at(reading.height).points
             documents = {p: reading.documents[points[p]] for p in seen if p in points}
         held = [d.document for d in documents.values() if isinstance(d, Held)]
-        texts = identifiers_in_play(line, held)
+        kin = [reading.documents[a.document_digest] for a in reading.kin]
+        texts = identifiers_in_play(line, [*held, *(d.document for d in kin if isinstance(d, Held))])
         subjects = {
             text: found
             for text in texts
@@ -279,8 +258,9 @@ class Gathering:
             view,
             {battery: about},
             admitted.get(passport.leaf_index) if passport is not None else None,
-            tuple(a for a in admitted.values() if a.kind in kinds),
+            newest_of([a for a in admitted.values() if a.kind in kinds]),
             presented,
+            kin=kin_statements(self._ledger, view),
         )
 
     # -- fetching ------------------------------------------------------------------------------------
@@ -328,7 +308,7 @@ class Gathering:
         sets, seen = reading.sets, self._rules_at(reading.height).points
         points = sets.set_list.points if sets is not None and sets.set_list is not None else {}
         named = [(points[p], sets.issuer) for p in seen if p in points] if sets is not None else []
-        events = (*reading.events, *reading.declared)
+        events = (*reading.events, *reading.declared, *reading.kin)
         return [*named, *((event.document_digest, event.issuer) for event in events)]
 
     def _hold(self, readings: Sequence[Reading], give_way: Callable[[], None] = lambda: None) -> None:
@@ -354,22 +334,10 @@ class Gathering:
                 continue
             reading.aliases[text] = view
             kinds = _kinds(self.tables.verdicts["events"].get("presentation"))
-            reading.declared.extend(a for a in _admitted(view) if a.kind in kinds)
+            reading.declared.extend(a for a in admitted_of(view) if a.kind in kinds)
         reading.documents.update(
             self._fetching.held([(a.document_digest, a.issuer) for a in reading.declared])
         )
-
-
-def _admitted(view: LedgerView) -> Iterator[Attestation]:
-    return (leaf.parsed.attestation for leaf in view.entries if isinstance(leaf.parsed, AdmittedEntry))
-
-
-def _parsed(entry: bytes) -> Entry | None:
-    """A leaf as it is read; None: it cannot be read, and whoever judges says so."""
-    try:
-        return parse_entry(entry)
-    except CredentialError:
-        return None
 
 
 def _kinds(value: object) -> tuple[str, ...]:

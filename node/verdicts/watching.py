@@ -16,11 +16,13 @@ from typing import Any
 
 import orjson
 
+from credentials.documents.identifiers import Subject
 from credentials.errors import CredentialError
 from credentials.ledger.attestation import standing_key
 from credentials.ledger.entries import AdmittedEntry, parse_entry
 from credentials.ledger.standing import Standing
 from credentials.verdicts.evidence import Policy
+from credentials.verdicts.freshness import RELATIVES
 from credentials.verdicts.verdict_record import ItemRecord
 from node import log
 from node.storage.consignments import ItemRow
@@ -37,6 +39,7 @@ DUE_AT_ONCE = 500  # lines that time has overtaken, marked in one look
 ASK_AGAIN_S = 3_600  # after it, sources that said nothing are asked again
 ASKED_AGAIN = ("unreachable", "stale")  # words of `undecided_because` that are no fault of the item
 SET_ASIDE = "set_aside"  # the reason of a line that waits for the operator
+ANY_NAMESPACE = "*"  # of a line whose battery was made from others, of whatever codes
 RELEASED = "released"  # the fact and the setting, of config/rules/lifecycle.json
 
 
@@ -96,23 +99,11 @@ class Watching:
             elif event is not None and event.effects.recall is not None:
                 entry = parse_entry(row.entry)
                 if isinstance(entry, AdmittedEntry):
-                    namespaces.add(entry.attestation.subject.namespace)
-                    subjects |= self._named_by(entry)
+                    namespaces.update((entry.attestation.subject.namespace, ANY_NAMESPACE))
             elif row.subject is not None:
                 subjects.add(row.subject)
         subjects = self._with_what_came_of(subjects)
         return {"subject": sorted(subjects), "namespace": sorted(namespaces), "issuer": sorted(issuers)}
-
-    def _named_by(self, recall: AdmittedEntry) -> set[bytes]:
-        """The batteries that a recall names, or the one that it lifts: it reaches what came of them too."""
-        digests, leaves = recall.attestation.referenced_digests, self._ledger.leaves
-        lifted = [parse_entry(row.entry) for digest in digests for row in leaves.with_digest(digest)]
-        return {
-            standing_key(subject)
-            for entry in (recall, *lifted)
-            if isinstance(entry, AdmittedEntry)
-            for subject in entry.attestation.referenced_subjects
-        }
 
     def _with_what_came_of(self, subjects: set[bytes]) -> set[bytes]:
         """These batteries, and all that was taken out of them or made from them."""
@@ -132,7 +123,7 @@ class Watching:
             verdict["verdict"],
             orjson.dumps(verdict),
             subject=standing_key(about) if about is not None else None,
-            namespace=f"{about.scheme}:{about.namespace}" if about is not None else None,
+            namespace=_recalled_by(verdict, about) if about is not None else None,
             issuer=verdict["passport"].get("issuer"),
             due=due_of(verdict),
         )
@@ -168,6 +159,12 @@ class Watching:
         settings = standing.settings(RELEASED) if standing is not None else {}
         side = next((key for key, first in settings.items() if first.leaf_index == leaf), None)
         return (side or self._gathering.side_of(entry)) == self._policy.jurisdiction
+
+
+def _recalled_by(verdict: Mapping[str, Any], about: Subject) -> str:
+    """Of which codes a recall may change this line: its own, or any where it was made from others."""
+    made_from_others = any(source["source"] == RELATIVES for source in verdict["sources"])
+    return ANY_NAMESPACE if made_from_others else f"{about.scheme}:{about.namespace}"
 
 
 def due_of(verdict: Mapping[str, Any]) -> int | None:

@@ -31,7 +31,7 @@ from credentials.ledger.attestation import SetList, StatusUpdate, standing_key, 
 from credentials.ledger.entries import AdmittedEntry, RefusedEntry, parse_entry
 from credentials.ledger.genesis import Genesis
 from credentials.ledger.governance import Governance
-from credentials.ledger.recalls import recall_subject, recalls_reaching
+from credentials.ledger.recalls import Recalls, recall_subject, recalls_of
 from credentials.ledger.records import Claims, StatusLists, claims_key
 from credentials.ledger.standing import Standing
 from credentials.verdicts.clearance import ItemVerdict, clear_item
@@ -49,6 +49,7 @@ from credentials.verdicts.evidence import (
     identifiers_in_play,
     relatives_of,
 )
+from credentials.verdicts.kin import made_at
 from credentials.verdicts.manifest import Line, Manifest, ManifestContext
 from credentials.verdicts.shown_as import ShownAs
 from node.config import contexts, related_resources
@@ -412,7 +413,9 @@ class World:
         mine = [leaf for leaf in self.leaves if _read(leaf.entry)[0] == target.as_list()]
         standing, reader = self.ledger.registry.standing(target), self.ledger.reader
         key = standing_key(target)
-        claims = reader.get_many([claims_key(key)]).get(claims_key(key))
+        about = standing_key(recall_subject(target.scheme, target.namespace))
+        found = reader.get_many([claims_key(key), about])
+        claims, recalls = found.get(claims_key(key)), found.get(about)
         relatives = relatives_of(standing, self._standings)
         return LedgerView(
             standing,
@@ -420,8 +423,14 @@ class World:
             self.refused,
             claims=Claims.decode(claims) if claims else None,
             relatives=relatives,
-            recalls=recalls_reaching(identifier_of(text), target, standing, relatives, reader.get_many),
+            kin_recalls=recalls_of(relatives, reader.get_many),
+            recalls=Recalls.decode(recalls).covering(identifier_of(text), key, standing) if recalls else (),
         )
+
+    def _kin_documents(self, view: LedgerView) -> list[dict[str, Any]]:
+        """The documents of the acts by which others became this battery."""
+        digests = [_read(self.leaves[leaf].entry)[1] for leaf in made_at(view) if view.kin_recalls]
+        return [self.documents[d] for d in digests if d in self.documents]
 
     def _standings(self, keys: Sequence[bytes]) -> Mapping[bytes, Standing]:
         found = self.ledger.reader.get_many(list(keys))
@@ -459,9 +468,13 @@ class World:
             for point in points:
                 document = self.documents[statement.set_list.points[point]]
                 fetched[point] = Held(document, statement.issuer, self.now - 30)
+        held = [h.document for h in fetched.values() if isinstance(h, Held)]
         in_play = identifiers_in_play(
             {"battery": text, "vin": vin, "documents": list(shown)},
-            [held.document for held in fetched.values() if isinstance(held, Held)],
+            [
+                *(held.document for held in fetched.values() if isinstance(held, Held)),
+                *self._kin_documents(view),
+            ],
         )
         held = [h.document for h in fetched.values() if isinstance(h, Held)]
         named = [t for d in (*held, *shown) for t in alias_texts(d)]

@@ -67,6 +67,12 @@ def item(node: LiveNode, consignment: str, line: int = 1) -> dict[str, Any]:
     return found
 
 
+def recall_on(node: LiveNode, consignment: str, line: int) -> str:
+    (check,) = (c for c in item(node, consignment, line)["checks"] if c["name"] == "standing.recall")
+    reason: str = check["reason"]
+    return reason
+
+
 def word_now(node: LiveNode, serial: int) -> tuple[str, str]:
     asked = {"battery": code_of(serial), "direction": "import", **GOODS}
     found = node.post_json("/clearance", asked).get_json()
@@ -107,6 +113,12 @@ def test_what_happens_to_a_pack_wakes_the_lines_of_what_came_of_it(node: LiveNod
         found = item(node, open_lines, line)
         assert found["verdict"] != "clear"
         assert (found["verdict"], found["reason"]) == word_now(node, serial)
+
+    members = {"reason": "cells", "criteria": {"prefixes": [code_of(pack)]}}
+    recall = {"event": "recall.published", "battery": "gbt34014:ZZ1", "members": members}
+    assert node.post_json("/attestations", recall).status_code == 201
+    node.wait(lambda: recall_on(node, open_lines, 1) == "recalled", "the recall of the pack")
+    assert recall_on(node, open_lines, 2) == "ok"
 
 
 def test_a_recall_wakes_the_lines_of_what_was_made_of_what_it_names(node: LiveNode) -> None:

@@ -1,0 +1,65 @@
+"""Recalls of what a battery was made from or taken out of: recalled by its model, it stays recalled.
+
+A recall of a model, batch or days asks about codes, and the ledger blinds them. The code of a relative is
+found in the document of the act by which it became this battery; that it is that one's code the ledger's own
+key says, whoever wrote the document. Where the code is not in hand and a recall may reach it, nothing is
+decided: a recall never misses (D660, D757).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from credentials.documents.identifiers import Identifier, read_identifier
+from credentials.errors import CredentialError
+from credentials.ledger.attestation import standing_key
+from credentials.ledger.recalls import Recall
+from credentials.verdicts.evidence import LedgerView
+from credentials.verdicts.record import Inquiry
+
+
+def made_at(view: LedgerView) -> tuple[int, ...]:
+    """The leaves at which others became this battery, and others these: dismantlings and second lives."""
+    family = (*([view.standing] if view.standing is not None else ()), *view.relatives.values())
+    leaves: dict[int, None] = {}
+    for one in family:
+        if one.parent is not None:
+            leaves[one.parent.leaf_index] = None
+        for key in one.predecessors:
+            old = view.relatives.get(key)
+            if old is not None and old.lineage is not None:
+                leaves[old.lineage.leaf_index] = None
+    return tuple(leaves)
+
+
+def recalls_of_kin(inquiry: Inquiry) -> tuple[Recall, ...]:
+    """The recalls that reach what it was made from or taken out of."""
+    return tuple(recall for reached, _ in _asked(inquiry) for recall in reached)
+
+
+def recalls_unasked(inquiry: Inquiry) -> bool:
+    """True if a recall may reach what it was made from or taken out of, and its code is not in hand."""
+    return any(unasked for _, unasked in _asked(inquiry))
+
+
+def _asked(inquiry: Inquiry) -> Iterator[tuple[tuple[Recall, ...], bool]]:
+    view = inquiry.evidence.ledger
+    if view is None or not view.kin_recalls:
+        return
+    codes = {standing_key(found): text for text, found in inquiry.evidence.subjects.items()}
+    for key, recalls in view.kin_recalls.items():
+        one = view.relatives[key]
+        identifier = _identifier(codes.get(key), inquiry)
+        if identifier is not None:
+            yield recalls.covering(identifier, key, one), False
+        else:
+            yield recalls.covering_unnamed(key, one)
+
+
+def _identifier(text: str | None, inquiry: Inquiry) -> Identifier | None:
+    if text is None:
+        return None
+    try:
+        return read_identifier(text, inquiry.evidence.network.tables.identifiers, namespace="-")
+    except (CredentialError, KeyError):
+        return None

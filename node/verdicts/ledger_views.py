@@ -1,0 +1,99 @@
+"""What the own ledger says about one battery, as a verdict reads it; inside a read transaction."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from credentials.documents.identifiers import Identifier, Subject
+from credentials.errors import CredentialError
+from credentials.ledger.attestation import Attestation, standing_key
+from credentials.ledger.entries import AdmittedEntry, Entry, parse_entry
+from credentials.ledger.recalls import Recall, Recalls, recall_subject, recalls_of
+from credentials.ledger.records import Claims, claims_key
+from credentials.ledger.standing import Standing
+from credentials.verdicts.evidence import LedgerEntry, LedgerView, relatives_of
+from credentials.verdicts.kin import made_at
+from credentials.verdicts.used import TESTS_READ_MAX
+from node.storage.ledger import LedgerStore
+
+DOCUMENTS_READ_MAX = TESTS_READ_MAX  # of one author and kind about one battery
+
+
+def read_view(
+    ledger: LedgerStore,
+    about: Subject,
+    identifier: Identifier,
+    newest: int | None = None,
+    before: int | None = None,
+) -> LedgerView:
+    """Its whole record, or the `newest` entries of it, `before` a leaf."""
+    key = standing_key(about)
+    claims, recalls = claims_key(key), standing_key(recall_subject(about.scheme, about.namespace))
+    records = ledger.records((key, claims, recalls))
+    rows = ledger.leaves.of(key, newest, before)
+    times = ledger.block_times(row.height for row in rows)
+    lost = [(r.height, r.digest) for r in rows if r.type == "refused" and r.digest is not None]
+    standing = Standing.decode(records[key]) if key in records else None
+    reaching: tuple[Recall, ...] = ()
+    if recalls in records:
+        reaching = Recalls.decode(records[recalls]).covering(identifier, key, standing)
+    relatives = relatives_of(standing, lambda keys: _standings(ledger, keys))
+    return LedgerView(
+        standing,
+        [
+            LedgerEntry(row.leaf_index, row.height, times[row.height], row.entry, _parsed(row.entry))
+            for row in rows
+        ],
+        ledger.ordered_attestations(lost),
+        claims=Claims.decode(records[claims]) if claims in records else None,
+        recalls=reaching,
+        relatives=relatives,
+        kin_recalls=recalls_of(relatives, ledger.records),
+    )
+
+
+def admitted(view: LedgerView) -> Iterator[Attestation]:
+    """The admitted statements of a view, oldest first."""
+    return (leaf.parsed.attestation for leaf in view.entries if isinstance(leaf.parsed, AdmittedEntry))
+
+
+def newest_of(statements: Sequence[Attestation]) -> tuple[Attestation, ...]:
+    """Of statements in their order, the first of each kind and the newest of each kind and author.
+
+    The documents of the others decide nothing, and nobody makes a verdict read thousands of them.
+    """
+    kept: set[int] = set()
+    counts: Counter[tuple[str, str]] = Counter()
+    first: dict[str, int] = {}
+    for place in range(len(statements) - 1, -1, -1):
+        one = statements[place]
+        first[one.kind] = place
+        counts[one.kind, one.issuer] += 1
+        if counts[one.kind, one.issuer] <= DOCUMENTS_READ_MAX:
+            kept.add(place)
+    kept.update(first.values())
+    return tuple(statements[place] for place in sorted(kept))
+
+
+def kin_statements(ledger: LedgerStore, view: LedgerView) -> tuple[Attestation, ...]:
+    """The statements by which others became this battery: their documents name the codes of these.
+
+    Read only where recalls of such codes are in force.
+    """
+    leaves = made_at(view) if view.kin_recalls else ()
+    rows = [row for leaf in leaves if (row := ledger.leaves.at(leaf)) is not None]
+    parsed = (_parsed(row.entry) for row in rows)
+    return tuple(entry.attestation for entry in parsed if isinstance(entry, AdmittedEntry))
+
+
+def _standings(ledger: LedgerStore, keys: Sequence[bytes]) -> dict[bytes, Standing]:
+    return {key: Standing.decode(data) for key, data in ledger.records(tuple(keys)).items()}
+
+
+def _parsed(entry: bytes) -> Entry | None:
+    """A leaf as it is read; None: it cannot be read, and whoever judges says so."""
+    try:
+        return parse_entry(entry)
+    except CredentialError:
+        return None

@@ -1,0 +1,165 @@
+"""A recall by model, batch, days or names reaches what was made of a battery, as one of the item does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from credentials.ledger.attestation import Criteria, standing_key
+from credentials.ledger.recalls import recall_subject
+from credentials.verdicts.evidence import Evidence
+from tests.credentials.test_recalls import june
+from tests.credentials.test_shown import check, judged, waste
+from tests.credentials.test_used_before import second_life_pack, two_publishers
+from tests.harness.border import World, code, subject_of
+from tests.harness.ledger import CN_AUTHORITY, EU_AUTHORITY, MAKER, RECYCLER
+
+PACK = code(1)
+Recalling = Callable[[World], bytes]
+
+
+def child() -> tuple[World, str]:
+    """A module that was taken out of the pack."""
+    w, text = World(), code(11, maker="ZZ6")
+    pack = waste(w, 1)
+    w.happen(RECYCLER, "battery.dismantled", pack, {"facility_licence": "L"}, references=(subject_of(text),))
+    return w, text
+
+
+def successor() -> tuple[World, str]:
+    """What the pack was made into."""
+    w = two_publishers()
+    return w, second_life_pack(w)
+
+
+def grandchild() -> tuple[World, str]:
+    """A module out of a module out of the pack."""
+    w, module = child()
+    text = code(12, maker="ZZ6")
+    w.happen(
+        RECYCLER, "battery.dismantled", module, {"facility_licence": "L"}, references=(subject_of(text),)
+    )
+    return w, text
+
+
+MADE = {made.__name__: made for made in (child, successor, grandchild)}
+FORMS: dict[str, Recalling] = {
+    "item": lambda w: w.happen(EU_AUTHORITY, "battery.recalled", PACK, {"reason": "x"}),
+    "model": lambda w: w.recall(EU_AUTHORITY, criteria=Criteria((PACK[:13],))),
+    "batch": lambda w: w.recall(EU_AUTHORITY, criteria=Criteria((PACK[:17],))),
+    "days": lambda w: w.recall(EU_AUTHORITY, criteria=june(1, 9)),
+    "model and days": lambda w: w.recall(EU_AUTHORITY, criteria=replace(june(1, 9), prefixes=(PACK[:13],))),
+    "named": lambda w: w.recall(EU_AUTHORITY, references=(subject_of(PACK),)),
+}
+OTHERS: dict[str, Recalling] = {
+    "another model": lambda w: w.recall(EU_AUTHORITY, criteria=Criteria((PACK[:10] + "9",))),
+    "other days": lambda w: w.recall(EU_AUTHORITY, criteria=june(4, 9)),
+    "the model, of other days": lambda w: w.recall(
+        EU_AUTHORITY, criteria=replace(june(4, 9), prefixes=(PACK[:13],))
+    ),
+    "another battery": lambda w: w.recall(EU_AUTHORITY, references=(subject_of(code(2)),)),
+    "another maker's": lambda w: w.recall(EU_AUTHORITY, namespace="ZZ3", criteria=june(1, 9)),
+}
+
+
+def recall_of(w: World, text: str, evidence: Evidence | None = None) -> list[tuple[str, str]]:
+    found = judged(w, text, condition="used", evidence=evidence)
+    return [(c["outcome"], c["reason"]) for c in check(found, "standing.recall")]
+
+
+def without_documents(w: World, text: str) -> Evidence:
+    """As a node has it that was given no document of what became of the pack."""
+    evidence = w.evidence(text)
+    assert evidence.ledger is not None
+    relatives = evidence.ledger.relatives
+    known = {n: s for n, s in evidence.subjects.items() if standing_key(s) not in relatives}
+    return replace(evidence, subjects=known)
+
+
+@pytest.mark.parametrize("made", MADE)
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_of_recall_reaches_what_was_made_of_it(made: str, form: str) -> None:
+    """
+    In whatever form a pack is recalled: the module out of it, the module out of that, its successor.
+    """
+    w, text = MADE[made]()
+    before = recall_of(w, text)
+
+    FORMS[form](w)
+
+    assert before == [("pass", "ok")]
+    assert recall_of(w, text) == [("fail", "recalled")]
+
+
+@pytest.mark.parametrize("made", MADE)
+@pytest.mark.parametrize("form", OTHERS)
+def test_a_recall_of_others_does_not_reach_it(made: str, form: str) -> None:
+    """
+    Asked of the pack's own code and days, not of all that its maker made.
+    """
+    w, text = MADE[made]()
+
+    OTHERS[form](w)
+
+    assert recall_of(w, text) == [("pass", "ok")]
+
+
+@pytest.mark.parametrize(("by", "expected"), [(MAKER, "recalled"), (CN_AUTHORITY, "recalled_elsewhere")])
+def test_it_counts_where_it_counts_for_the_pack(by: str, expected: str) -> None:
+    """
+    The maker's everywhere, an authority's on its own side.
+    """
+    w, text = child()
+
+    w.recall(by, criteria=Criteria((PACK[:13],)))
+
+    assert [reason for _, reason in recall_of(w, text)] == [expected]
+
+
+def test_lifted_by_its_setter_it_is_lifted_for_all() -> None:
+    """
+    One lifting frees the pack and whatever was made of it.
+    """
+    w, text = child()
+    published = FORMS["model"](w)
+    lifted = w.ledger.attest(
+        EU_AUTHORITY, "recall.lifted", recall_subject("gbt34014", "ZZ1"), references=(published,)
+    )
+    w.run(lifted)
+
+    assert recall_of(w, text) == [("pass", "ok")]
+
+
+@pytest.mark.parametrize(
+    ("form", "expected"),
+    [("model", "not_checked"), ("batch", "not_checked"), ("model and days", "not_checked"),
+     ("days", "fail"), ("named", "fail"), ("other days", "not_checked"), ("another battery", "pass"),
+     ("another maker's", "pass")],
+)  # fmt: skip
+@pytest.mark.parametrize("made", MADE)
+def test_without_its_code_nothing_is_decided_that_asks_for_it(made: str, form: str, expected: str) -> None:
+    """
+    The day on record and the name on the ledger are known without; the rest is not checked, and not passed.
+    """
+    w, text = MADE[made]()
+    (FORMS | OTHERS)[form](w)
+
+    found = recall_of(w, text, without_documents(w, text))
+
+    assert [outcome for outcome, _ in found] == [expected]
+    if expected == "not_checked":
+        assert found[0][1] == "recall_of_kin_unread"
+
+
+def test_what_is_not_decided_is_not_clear() -> None:
+    """
+    Undecided by what this node lacks, and no ground.
+    """
+    w, text = successor()
+    FORMS["model"](w)
+
+    found = judged(w, text, condition="second_life", evidence=without_documents(w, text))
+
+    assert (found["verdict"], found["reason"], found["ground"]) == ("undecided", "recall_of_kin_unread", None)
