@@ -29,7 +29,7 @@ REFUSALS_MAX = 16  # the first ones; `refusals_count` counts all
 NAMED_MAX = 8
 CONTESTED_MAX = 8
 PARTY_SETTERS_MAX = 16  # parties whose setting of one kind stands; authorities are as many as there are
-PREDECESSORS_MAX = 64
+PREDECESSORS_MAX, TAKEN_BACK_MAX = 64, 8
 
 ORIGINAL, WASTE = "original", "waste"  # EU status
 # Publication axis and the status of one passport version.
@@ -183,6 +183,7 @@ class Standing:
     enrolled: Enrolment | None = None
     contested: tuple[int, ...] = ()  # leaf indices of the contests, the first ones
     voided: bool = False  # a record of it was voided by authorities
+    taken_back: tuple[bytes, ...] = ()  # records without effect that still show use: the latest, to be voided
     readings: Mapping[str, int] = field(default_factory=dict)  # quantities that never fall
     facts: Mapping[str, int] = field(default_factory=dict)
     refusals: tuple[Refused, ...] = ()
@@ -391,6 +392,7 @@ def _core_value(s: Standing) -> list[Any]:
         ],
         s.refusals_count,
         s.produced_on,
+        list(s.taken_back),
     ]
 
 
@@ -428,6 +430,7 @@ def _standing(cls: type[Standing], v: list[Any], undo: Undo | None) -> Standing:
         refusals=tuple(Refused(*r) for r in v[27]),
         refusals_count=v[28],
         produced_on=v[29],
+        taken_back=tuple(v[30]),
         undo=undo,
     )
 

@@ -5,7 +5,7 @@
     withdraw   by one authority of the place: what a trade said, the last record, or all since the first of
                the trades' records in a row that it ends. Marks stay.
     void       by k of n authorities, after a case: whatever it was, marks included, and the standing says so.
-               An enrolment also where others follow it.
+               An enrolment, and what was taken back before, also where others follow it.
 
 A revoked passport stays revoked whatever is taken back.
 """
@@ -19,7 +19,7 @@ from credentials.ledger.attestation import Attestation
 from credentials.ledger.lifecycle import Event
 from credentials.ledger.rules import ACTED_ON, OWN_RECORD, Context
 from credentials.ledger.speaking import Voice
-from credentials.ledger.standing import CHILD, REVOKED, SECOND_LIFE, Standing, Undo
+from credentials.ledger.standing import CHILD, REVOKED, SECOND_LIFE, TAKEN_BACK_MAX, Standing, Undo
 
 TRADE = "trade"
 
@@ -31,8 +31,13 @@ def taken_back(standing: Standing, attestation: Attestation, context: Context, *
         # The case of two records of one code: with the enrolment goes what was said on top of it, the maker
         # produces the code on a record of its own (I5).
         return Standing(standing.subject, facts={OWN_RECORD: context.leaf_index}, voided=True)
+    named = attestation.referenced_digests[0]
+    if how == "void" and named in standing.taken_back and (undo is None or undo.attestation != named):
+        # It has no effect any more; what it showed goes, and its marks stay for what others left the same.
+        left = tuple(digest for digest in standing.taken_back if digest != named)
+        return replace(standing, taken_back=left, voided=True)
     undo = _all_since(undo, attestation) if how == "withdraw" and undo is not None else undo
-    if undo is None or undo.attestation != attestation.referenced_digests[0]:
+    if undo is None or undo.attestation != named:
         if not known:
             raise NotYet("state", "the attestation it names is not on the ledger yet")
         raise Refusal("depends", "only the last record of a battery can be taken back: others follow it")
@@ -50,6 +55,7 @@ def taken_back(standing: Standing, attestation: Attestation, context: Context, *
         marks |= {SECOND_LIFE} if standing.predecessors else set()
         return replace(restored, marks=tuple(sorted(marks)), voided=True, undo=None)
     restored = _with_acts(restored.with_marks(*standing.marks), standing, context)
+    restored = replace(restored, taken_back=(*standing.taken_back, named)[-TAKEN_BACK_MAX:])
     return replace(restored, undo=replace(undo, taken_back=True), voided=standing.voided)
 
 
@@ -128,6 +134,7 @@ def _restored(standing: Standing, undo: Undo) -> Standing:
         parent=standing.parent,
         predecessors=standing.predecessors,
         contested=standing.contested,
+        taken_back=standing.taken_back,
         facts={**restored.facts, **{n: leaf for n, leaf in standing.facts.items() if n == ACTED_ON}},
     )
     passport = standing.passport

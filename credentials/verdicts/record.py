@@ -95,14 +95,16 @@ class Record:
         since = standing.facts.get(OWN_RECORD, 0) if standing else 0
         unseated = tuple(r for r in admitted if r.leaf_index < since)
         admitted = admitted[len(unseated) :]
-        undone, voided = set[bytes](), set[bytes]()
+        undone, voided, rows = set[bytes](), set[bytes](), dict[bytes, tuple[bytes, ...]]()
         for at, r in enumerate(admitted):
             event = governance.lifecycle.event(r.attestation.kind) if governance else None
-            if event is not None and event.effects.undo:
-                undone.update(r.attestation.referenced_digests)
-                voided.update(r.attestation.referenced_digests if event.effects.undo == "void" else ())
-            if event is not None and event.effects.undo == "withdraw":
-                undone.update(_since(r.attestation.referenced_digests[0], admitted[:at]))
+            if event is None or not event.effects.undo:
+                continue
+            (named,) = r.attestation.referenced_digests
+            if event.effects.undo == "withdraw":
+                rows[named] = tuple(_since(named, admitted[:at]))
+            undone.update(rows.get(named, (named,)))
+            voided.update(rows.get(named, (named,)) if event.effects.undo == "void" else ())
         return cls(
             tuple(admitted),
             tuple(refused),

@@ -377,6 +377,7 @@ def _standing(random: Random) -> bytes:
         "enrolled": Enrolment("did:web:x.example", random.getrandbits(40), "authority", digest(32)),
         "contested": (random.getrandbits(40),),
         "voided": True,
+        "taken_back": (digest(32),),
         "readings": {"cycles": random.getrandbits(16)},
         "produced_on": (1 + random.getrandbits(14)) * 86_400,
         "facts": {"produced": random.getrandbits(40)},

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from consensus.application import Refusal
+from consensus.application import NotYet, Refusal
 from credentials.documents.identifiers import Identifier, Subject
 from credentials.errors import CredentialError
 from credentials.ledger.attestation import Criteria, StatusUpdate, status_subject
 from credentials.ledger.linked_records import children_root
 from credentials.ledger.recalls import RECALLS_PER_PARTY_MAX, Recalls, recall_subject
 from credentials.ledger.records import CLAIMS_SHOWN_MAX
-from credentials.ledger.standing import PRIVATE
+from credentials.ledger.standing import PRIVATE, TAKEN_BACK_MAX
 from tests.credentials.test_routes import CAR, PASSPORT, claims, ends_as, exported, in_use, placed, presented
 from tests.harness.ledger import (
     CN_AUTHORITY,
@@ -341,6 +341,43 @@ def test_what_a_party_set_and_takes_back_is_gone() -> None:
     ledger.happen(IMPORTER, "attestation.corrected", subject, **last(ledger, subject))
 
     assert sorted(ledger.standing(subject).jurisdictions) == ["placed", "released"]
+
+
+def test_what_was_taken_back_is_voided_once_though_others_follow_it() -> None:
+    """
+    Nothing that stands is changed but that a record was voided; what was never taken back is not reached, and
+    eight are remembered.
+    """
+    ledger = Ledger()
+    subject = ledger.produced(1, published=True)
+    mistakes = []
+    for _ in range(TAKEN_BACK_MAX + 1):
+        ledger.happen(MAKER, "battery.installed", subject, bound_asset=CAR)
+        mistakes += last(ledger, subject)["references"]
+        ledger.happen(MAKER, "attestation.corrected", subject, **last(ledger, subject))
+    ledger.happen(MAKER, "battery.sold", subject, parties=(IMPORTER,))
+    sold = last(ledger, subject)
+    before = ledger.standing(subject)
+    ledger.happen(MAKER, "battery.recalled", subject)
+
+    def void(named: bytes) -> str:
+        case = ledger.countersigned(
+            EU_AUTHORITY, "attestation.voided", subject, [CN_AUTHORITY], references=(named,)
+        )
+        try:
+            ledger.run(case)
+        except (NotYet, Refusal) as error:
+            return error.code
+        return "admitted"
+
+    assert before.taken_back == tuple(mistakes[1:])
+    assert void(sold["references"][0]) == void(mistakes[0]) == "depends"
+    assert void(mistakes[4]) == "admitted"
+    assert void(mistakes[4]) == "depends"
+    after = ledger.standing(subject)
+    assert (after.voided, after.marks, len(after.taken_back)) == (True, before.marks, TAKEN_BACK_MAX - 1)
+    ledger.happen(MAKER, "attestation.corrected", subject, **last(ledger, subject))
+    assert mistakes[4] not in ledger.standing(subject).taken_back
 
 
 def test_voiding_removes_marks_and_says_so() -> None:

@@ -414,6 +414,10 @@ def test_a_test_that_was_withdrawn_with_its_row_is_no_value(named: str) -> None:
     )
     measured(w, text, soh_permille=890)
     assert check(judged(w, text, **inside), "status_change_values")[0]["outcome"] == "pass"
+    lie = {"the row": first}.get(named, test)
+    w.happen(EU_AUTHORITY, "attestation.voided", text, cosign=(CN_AUTHORITY,), references=(lie,))
+    record = Record.read(w.view(text), w.governance)
+    assert record.voided == record.taken_back  # with its row
 
 
 def test_a_successor_outlives_the_enrolment_of_what_it_was_made_from() -> None:

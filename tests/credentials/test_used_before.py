@@ -141,6 +141,30 @@ def test_two_vehicles_of_which_one_was_voided_are_one() -> None:
     assert judged(w, text, vin=OTHER_VIN, **CAR)["verdict"] in GOOD
 
 
+@pytest.mark.parametrize("voided", [True, False])
+def test_a_mistyped_vehicle_number_is_voided_after_the_right_one_was_entered(voided: bool) -> None:
+    """
+    D738: corrected and entered anew, two vehicles are on record; authorities take the mistake out of what it
+    shows, the installation that followed it stays.
+    """
+    w = World()
+    text = code(1)
+    w.produce(text)
+    w.publish(text)
+    typo = in_car(w, text, OTHER_VIN)
+    w.happen(MAKER, "attestation.corrected", text, {"reason": "typing"}, references=(typo,))
+    in_car(w, text, VIN)
+    if voided:
+        case = {"case": "1"}
+        w.happen(EU_AUTHORITY, "attestation.voided", text, case, cosign=(CN_AUTHORITY,), references=(typo,))
+
+    told = judged(w, text, vin=VIN, **CAR)
+
+    assert (told["verdict"] in GOOD) == voided
+    bound = w.ledger.standing(subject_of(text)).bound
+    assert bound is not None and bound.asset.as_list() == subject_of(VIN).as_list()
+
+
 SECOND = {
     "soh_permille": 900,
     "soh_date": "2027-01-01",
