@@ -59,7 +59,12 @@ def to_quads(document: Mapping[str, Any], contexts: Mapping[str, Mapping[str, An
             cause = cause.__cause__
         if isinstance(cause, CredentialError):
             raise cause from error
-        reason = str((cause.args or ("",))[0] or type(cause).__name__)[:200].rstrip(".")
+        if not isinstance(cause, jsonld.JsonLdError):
+            # What its own code stumbled over is no sentence for whoever sent the document.
+            raise CredentialError(
+                "malformed", "The document is not JSON-LD that can be read here."
+            ) from error
+        reason = str((cause.args or ("",))[0] or cause.type)[:200].rstrip(".")
         raise CredentialError("malformed", f"The document is not JSON-LD: {reason}.") from error
     quads = []
     for name, triples in dataset.items():

@@ -18,10 +18,11 @@ from functools import partial
 from hashlib import new, sha256
 from typing import Any
 
+import jsonschema_rs
 import pytest
 
 from credentials.documents import keys
-from credentials.documents.canonical import b64u
+from credentials.documents.canonical import b64u, rdfc
 from credentials.documents.identifiers import (
     canonical_commodity_code,
     canonical_declaration_number,
@@ -35,8 +36,12 @@ from credentials.documents.identifiers import (
 from credentials.documents.model import parse_credential, parse_date_time
 from credentials.documents.presentation import parse_presentation
 from credentials.documents.resources import Resource, digests_of
+from credentials.documents.shapes import sentence_of
 from credentials.documents.status import INFLATED_BYTES_MAX, StatusList, read_list
+from credentials.documents.suites import jose
 from credentials.documents.uri import is_url, parse_did, parse_uri
+from credentials.errors import CredentialError
+from tests.credentials.jsonld.test_jsonld import CONTEXTS, LOSSY, V2
 from tests.credentials.test_identifiers import CODE, RULES
 from tests.credentials.test_keys import KEYS
 from tests.credentials.test_model import BREACHES, CREDENTIAL, MULTIBASE, SRI, changed
@@ -540,6 +545,168 @@ def public_keys() -> Iterator[tuple[str, partial[Any]]]:
         yield f"jwk {no_jwk!r:.40}", partial(keys.jwk_decode, no_jwk)
 
 
+HEADER = {"alg": "EdDSA", "kid": "did:web:maker.example#k", "typ": "vc+jwt", "cty": "vc", "crit": ["x"]}
+REGISTERED = {
+    "iss": "did:web:maker.example", "sub": "urn:a:b", "jti": "urn:a:b", "aud": ["https://a.example"],
+    "iat": 1_800_000_000, "nbf": 1_800_000_000, "exp": 1_900_000_000, "nonce": "n",
+}  # fmt: skip
+
+
+DATA_URLS = (
+    "data:text/vc+jwt,a",
+    "data:application/vc+jwt;a,b",
+    "data:application/vc+jwt;base64,!",
+    "data:application/vc+jwt;base64,YS5iLmM=",
+    "data:application/vp+jwt,a%2Eb.c",
+    "data:,a",
+    "urn:x",
+)
+
+
+def jwts() -> Iterator[tuple[str, partial[Any]]]:
+    """Headers, claims, the members they must agree with, envelopes; and every sentence about a key."""
+    header = {name: value for name, value in HEADER.items() if name != "crit"}
+    document = {**copy.deepcopy(CREDENTIAL), "id": "urn:a:b", "issuer": "did:web:maker.example"}
+    said = {**document, **REGISTERED, "validFrom": "2027-01-15T08:00:00Z", "vc": {}, "holder": "did:web:a"}
+    for name, other in spoiled(HEADER):
+        yield f"header {name}", partial(_jwt, other, document)
+    for name in (*REGISTERED, "validFrom", "vc", "holder"):
+        for how, other in spoiled({name: said[name]}):
+            yield f"payload {how}", partial(_jwt, header, {**document, **other})
+            yield f"older {how}", partial(_jwt, {"alg": "ES256"}, {"vc": V1, **REGISTERED, **other}, "jwt")
+    for name, text in {
+        "parts": "a.b",
+        "base64": "!.e30.AA",
+        "JSON": "e30.WzFd.AA",
+        "long": "x" * 3_000_000,
+    }.items():
+        yield name, partial(jose.read_jwt, text)
+    for kind, media_type in (("Credential", "vc+jwt"), ("Presentation", "vp+jwt")):
+        envelope = jose.envelop("a.b.c", "vc+jwt") | {"type": f"EnvelopedVerifiable{kind}"}
+        envelope["id"] = f"data:application/{media_type},a.b.c"
+        for name, other in spoiled(envelope):
+            yield f"envelope of a {kind} {name}", partial(jose.open_envelope, other)
+    for url in DATA_URLS:
+        yield f"envelope {url}", partial(jose.open_envelope, jose.envelop("a.b.c") | {"id": url})
+    for kid in ("did:web:maker.example#k", "#k", "k", "did:web:maker.example", "https://a.example/k", " "):
+        for issuer in ("did:web:maker.example", None):
+            named = {**document, "issuer": issuer}
+            yield f"key {kid} of {issuer}", partial(_key_of, {**header, "kid": kid}, named)
+
+
+def _text(header: Any, payload: Any) -> str:
+    return ".".join(b64u(json.dumps(part).encode()) for part in (header, payload)) + "." + b64u(bytes(64))
+
+
+def _jwt(header: Any, payload: Any, media_type: Any = "vc+jwt") -> Any:
+    read = jose.read_jwt(_text(header, payload), media_type=media_type)
+    return sorted(read.claims.items()), json.dumps(read.document, sort_keys=True), read.algorithm.name
+
+
+def _key_of(header: Any, payload: Any) -> Any:
+    asked = list[str]()
+    try:
+        jose.read_jwt(_text(header, payload)).verify(lambda method: asked.append(method) or KEYS["Ed25519"])  # type: ignore[func-returns-value]
+    except CredentialError as error:
+        return asked, error.code, error.message
+    return asked
+
+
+FORMS: dict[str, Any] = {
+    "type": {"type": ["string", "integer", "boolean", "array", "object", "number"]},
+    "required": {"required": ["a", "b"]},
+    "additionalProperties": {"additionalProperties": False},
+    "unevaluatedProperties": {"unevaluatedProperties": False},
+    "enum": {"enum": ["a", None, 7]},
+    "minimum": {"minimum": 5},
+    "maximum": {"maximum": 5},
+    "exclusiveMinimum": {"exclusiveMinimum": 5},
+    "exclusiveMaximum": {"exclusiveMaximum": 5},
+    "minItems": {"minItems": 2},
+    "maxItems": {"maxItems": 1},
+    "minLength": {"minLength": 2},
+    "maxLength": {"maxLength": 1},
+    "pattern": {"pattern": "^[0-9]{4}$"},
+    "another pattern": {"pattern": "^[a-z]$"},
+    "anyOf": {"anyOf": [{"type": "null"}, {"pattern": "^[0-9]{4}$"}]},
+    "anyOf two": {"anyOf": [{"type": "null"}, {"minimum": 5}, {"type": "string", "minLength": 9}]},
+    "const": {"const": "x" * 300},
+    "uniqueItems": {"uniqueItems": True},
+}
+
+
+def shapes() -> Iterator[tuple[str, partial[Any]]]:
+    """Every kind of reason, said of a value that is no member, of a member, and of one of a list."""
+    for name, form in FORMS.items():
+        schema = {
+            "properties": {
+                "a": form,
+                "statuses": {"items": form},
+                "lines": {"items": {"properties": {"a": form}}},
+            }
+        }
+        for value in (None, 4, 5, 6, "", "ab", "2027", "x" * 300, [], [1, 1], {}, {"c": 1}, False):
+            for place in (
+                {"a": value},
+                {"statuses": [1, value]},
+                {"lines": [{"a": value, "line": 7}, {"a": value}]},
+            ):
+                yield f"{name}: {value!r:.20} in {sorted(place)}", partial(_told_of, schema, place)
+            yield f"{name}: {value!r:.20}", partial(_told_of, form, value)
+
+
+def _told_of(schema: Any, value: Any) -> Any:
+    errors = jsonschema_rs.validator_for(schema).iter_errors(value)
+    return [sentence_of(error, value, {"^[0-9]{4}$": "a year"})[:50] for error in errors][:1]
+
+
+TERM = {
+    "@id": "urn:x:", "@type": "@id", "@container": "@set", "@language": "en", "@direction": "ltr",
+    "@nest": "@nest", "@protected": True, "@prefix": True, "@index": "urn:i", "@reverse": "urn:r",
+    "@context": {"y": "urn:y"},
+}  # fmt: skip
+CONTEXT = {
+    "@version": 1.1, "@vocab": "urn:v:", "@language": "en", "@base": "urn:b", "@propagate": True,
+    "@import": "urn:c", "@direction": "rtl", "@protected": True,
+}  # fmt: skip
+CONTAINERS = ("@set", "@list", "@language", "@index", "@graph", "@id", "@type", ["@graph", "@id"])
+HELD: dict[str, Any] = {
+    "a value": {"@value": "a", "@type": "urn:t"},
+    "a text": {"@value": "a", "@language": "en", "@direction": "ltr"},
+    "a list": {"@list": ["a", {"@value": 1}]},
+    "a node": {"@id": "urn:a", "@type": ["urn:t"], "urn:p": "x"},
+    "a map": {"en": ["a", "b"], "@none": "c", "de-DE": "d"},
+}
+
+
+def meanings() -> Iterator[tuple[str, partial[Any]]]:
+    """What contexts, terms and values mean as statements, or why they are not signed."""
+    for name, document in LOSSY.items():
+        yield name, partial(rdfc, document, CONTEXTS)
+    for name, other in spoiled(TERM):
+        term = {member: value for member, value in other.items() if member in ("@id", _near(name))}
+        yield f"term {name}", partial(_meant, {"x": term}, {"x": "urn:v"})
+    for name, other in spoiled(CONTEXT):
+        context = {member: value for member, value in other.items() if member == _near(name)}
+        yield f"context {name}", partial(_meant, context, {"x": "v"})
+    for container in CONTAINERS:
+        term = {"x": {"@id": "urn:x", "@container": container}}
+        for name, value in HELD.items():
+            for how, other in spoiled({"x": value}):
+                yield f"{container} {name} {how}", partial(_meant, term, other)
+
+
+def _near(name: str) -> str:
+    """The member that a name of `spoiled` is about, and no other: each fault by itself."""
+    return name.partition(" ")[0].partition(".")[0].rstrip(":")
+
+
+def _meant(context: Any, members: Any) -> Any:
+    subject = {"id": "urn:s", **members}
+    document = {"@context": [V2, context], "type": ["VerifiableCredential"], "credentialSubject": subject}
+    return rdfc(document, CONTEXTS)
+
+
 SECTIONS: dict[str, Any] = {
     "credentials": credentials,
     "times": times,
@@ -549,6 +716,9 @@ SECTIONS: dict[str, Any] = {
     "identifiers": identifiers,
     "urls": urls,
     "keys": public_keys,
+    "jwts": jwts,
+    "shapes": shapes,
+    "meanings": meanings,
 }
 
 

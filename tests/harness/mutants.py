@@ -47,11 +47,11 @@ class Room:
     importing: str = ""
     not_importing: str = "nothing"
 
-    def tests_of(self) -> list[str]:
+    def tests_of(self, root: Path = ROOT) -> list[str]:
         """The test files of the room."""
-        texts = {file: file.read_text() for file in sorted((ROOT / self.tests).rglob("test_*.py"))}
+        texts = {file: file.read_text() for file in sorted((root / self.tests).rglob("test_*.py"))}
         return [
-            str(file.relative_to(ROOT))
+            str(file.relative_to(root))
             for file, text in texts.items()
             if re.search(rf"^from {self.importing}", text, re.M)
             and not re.search(rf"^from {self.not_importing}", text, re.M)
@@ -199,7 +199,7 @@ def try_all(copy: Path, mutants: Sequence[Mutant], until: float) -> dict[str, in
     for name, room in ROOMS.items():
         own = [mutant for mutant in mutants if room_of(mutant.path) == name]
         if own:
-            found = run(copy, own, room.tests_of(), (until - time.monotonic()) * len(own) / left)
+            found = run(copy, own, room.tests_of(copy), (until - time.monotonic()) * len(own) / left)
             print(f"{name}: {len(found)} of {len(own)} mutants run", flush=True)
             codes |= found
             left -= len(own)

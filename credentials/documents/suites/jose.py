@@ -223,7 +223,7 @@ def open_envelope(document: object) -> tuple[str, str]:
         _refuse("An envelope must be a JSON object (VCDM 2.0, 4.13)")
     types, contexts, url = (document.get(name) for name in ("type", "@context", "id"))
     kinds = types if isinstance(types, list) else [types]
-    if len(kinds) != 1 or kinds[0] not in _ENVELOPES:
+    if len(kinds) != 1 or kinds[0] not in tuple(_ENVELOPES):
         _refuse(f"type must be {' or '.join(_ENVELOPES)} and nothing else (VCDM 2.0, 4.13)")
     if CREDENTIALS_V2 not in (contexts if isinstance(contexts, list) else [contexts]):
         # What further contexts define is of no account: an envelope has no member that they could define.
