@@ -9,7 +9,7 @@ starts from what was imported and nothing else: no test's cache, no other mutant
 the order that was asked for, so those that were tried within the time are a sample as the whole was.
 
 A line of tried.txt: name, exit code (0 survived, 1 a test failed, 33 no test runs it, below 0 the signal
-that ended it), seconds, the test that failed; the last of a mutant counts.
+that ended it), seconds, the test that failed.
 """
 
 from __future__ import annotations
@@ -45,9 +45,8 @@ OURS = ("consensus", "credentials", "node", "tests")
 # A mutant that loops for ever is ended; under load a fork has as much processor time as it ever had.
 CPU_TIMES, CPU_S_LEAST, WALL_TIMES, WALL_S_LEAST = 5, 20, 20, 180
 LATEST, STRONG = 4, 8  # killers of the same function or module, and of any
-# Processor time of the tests of one mutant: a short while for each, then a long one for those that survived.
-# What all tests would notice later still survives.
-TESTS_S_MAX = (6.0, 60.0)
+# Processor time (of the survey) of the tests of one mutant: what only others would notice survives.
+TESTS_S_MAX, TEST_S_MAX = 60.0, 20.0
 QUICK_S, LONG_S = 2.0, 1.0
 MEMORY_BYTES_MAX = 4 << 30
 
@@ -187,13 +186,13 @@ def run_until_one_fails(session: pytest.Session, numbers: Sequence[int]) -> int 
     return None
 
 
-def order(numbers: Iterable[int], known: Survey, killers: Sequence[int], seconds_max: float) -> list[int]:
-    """The tests to run, at most so many seconds of them and one at least.
+def order(numbers: Iterable[int], known: Survey, killers: Sequence[int]) -> list[int]:
+    """The tests to run, at most TESTS_S_MAX of them and one at least.
 
     First those that killed other mutants; then for a moment the quick ones, few cases of a test before many;
     then the long ones, which see most; then the rest.
     """
-    reaching = {number for number in numbers if known.seconds[number] <= seconds_max / 3}
+    reaching = {number for number in numbers if known.seconds[number] <= TEST_S_MAX}
     quick = sorted(reaching, key=lambda n: known.seconds[n] * (4 + known.case.get(n, 0)))
     spent = itertools.accumulate(known.seconds[n] for n in quick)
     first = [n for n, until in zip(quick, spent, strict=True) if until <= QUICK_S]
@@ -202,7 +201,7 @@ def order(numbers: Iterable[int], known: Survey, killers: Sequence[int], seconds
     chosen = list(dict.fromkeys((*proven, *first, *reversed(long), *quick))) or sorted(numbers)
     spent = itertools.accumulate(known.seconds[n] for n in chosen)
     return [
-        n for place, (n, s) in enumerate(zip(chosen, spent, strict=True)) if s <= seconds_max or not place
+        n for place, (n, s) in enumerate(zip(chosen, spent, strict=True)) if s <= TESTS_S_MAX or not place
     ]
 
 
@@ -211,7 +210,6 @@ class Trial:
     """A fork that tries a mutant."""
 
     name: str
-    tests: list[int]
     told: int  # where it writes the test that failed
     folder: str
     started: float
@@ -229,8 +227,6 @@ class Trials:
     killers: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))  # latest first
     kills: Counter[int] = field(default_factory=Counter)
     running: dict[int, Trial] = field(default_factory=dict)
-    codes: dict[str, int] = field(default_factory=dict)
-    run: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))  # the tests of a mutant
 
     def pytest_configure(self, config: pytest.Config) -> None:
         """Nobody reads what a test says that fails: it is not made."""
@@ -249,11 +245,14 @@ class Trials:
         self.tried.with_suffix(".failed").write_text("\n".join(failed))
         if len(failed) * FAILED_ONE_IN > len(session.items):
             raise session.Failed(f"these fail without any mutant: {', '.join(failed)}")
-        for seconds_max in TESTS_S_MAX:
-            for mutant in self.asked:
-                self._try(session, mutant, known, seconds_max)
-            while self.running:
+        for mutant in self.asked:
+            while len(self.running) >= self.children:
                 self._reap(session)
+            if self._over():
+                break
+            self._try(session, mutant, known)
+        while self.running:
+            self._reap(session)
         return True
 
     def _over(self) -> bool:
@@ -299,21 +298,15 @@ class Trials:
             cases[test] += 1
         return known
 
-    def _try(self, session: pytest.Session, mutant: Asked, known: Survey, seconds_max: float) -> None:
-        """Try a mutant with the tests that it has not survived yet, once a child is free."""
-        while len(self.running) >= self.children:
-            self._reap(session)
+    def _try(self, session: pytest.Session, mutant: Asked, known: Survey) -> None:
         name, function = mutant.name, function_of(mutant.name)
-        if self._over() or self.codes.get(name, SURVIVED) != SURVIVED:
-            return
         reaching = {n for line in mutant.lines for n in known.reaching.get(f"{mutant.path}:{line}", ())}
         if not reaching:
             self._write(name, UNREACHED)
+            return
         strong = [number for number, _ in self.kills.most_common(STRONG)]
         killers = [*self.killers[function], *self.killers[module_of(name)], *strong]
-        tests = order(reaching - self.run[name], known, killers, seconds_max)
-        if not tests:
-            return
+        tests = order(reaching, known, killers)
         seconds = sum(known.seconds[number] for number in tests)
         reader, writer = os.pipe()
         folder = tempfile.mkdtemp(prefix="trial-")
@@ -329,7 +322,7 @@ class Trials:
             work, CPU_S_LEAST + int(CPU_TIMES * seconds), WALL_S_LEAST + int(WALL_TIMES * seconds), folder
         )
         os.close(writer)
-        self.running[pid] = Trial(name, tests, reader, folder, time.monotonic())
+        self.running[pid] = Trial(name, reader, folder, time.monotonic())
 
     def _fork(self, work: Callable[[], None], cpu_s: int, wall_s: int, folder: str) -> int:
         pid = os.fork()
@@ -378,13 +371,11 @@ class Trials:
             self.kills[int(told)] += 1
             for of in (function_of(trial.name), module_of(trial.name)):
                 self.killers[of] = list(dict.fromkeys((int(told), *self.killers[of])))[:LATEST]
-        self.run[trial.name].update(trial.tests)
         killer = session.items[int(told)].nodeid if told else ""
         seconds = time.monotonic() - trial.started
         self._write(trial.name, os.waitstatus_to_exitcode(status), seconds, killer)
 
     def _write(self, name: str, code: int, seconds: float = 0, killer: str = "") -> None:
-        self.codes[name] = code
         with self.tried.open("a") as file:
             file.write(f"{name} {code} {seconds:.2f} {killer}\n")
 
