@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from credentials.verdicts.verdict import Findings
 
 
+TIMELINE_MAX = 100  # statements shown beside a verdict; `GET /batteries/{code}` has all of them, by pages
+
+
 @dataclass(frozen=True, slots=True)
 class Recorded:
     """An attestation about the subject, with its place on the ledger; `rule` is set when it was refused."""
@@ -153,12 +156,10 @@ class Record:
         return next((r for r in self.admitted if r.attestation.digest == attestation), None)
 
     def timeline(self, governance: Governance | None) -> tuple[StepRecord, ...]:
-        """Every statement about the battery, oldest first, with who made it and where it stands."""
-        steps = [
-            _step(r.leaf_index, r.height, r.block_time, governance, r.attestation)
-            for r in (*self.unseated, *self.admitted)
-        ]
-        for r in self.refusals:
+        """The newest statements about the battery, oldest first, with who made them and where they stand."""
+        newest = sorted((*self.unseated, *self.admitted), key=lambda r: r.leaf_index)[-TIMELINE_MAX:]
+        steps = [_step(r.leaf_index, r.height, r.block_time, governance, r.attestation) for r in newest]
+        for r in self.refusals[-TIMELINE_MAX:]:
             held = next((x.attestation for x in self.refused if x.leaf_index == r.leaf_index), None)
             step = _step(r.leaf_index, r.height, r.block_time, governance, held, issuer=r.entry.issuer)
             refused: StepRecord = {
@@ -169,7 +170,7 @@ class Record:
                 "attestation_digest": b64u(r.entry.digest),
             }
             steps.append(refused)
-        return tuple(sorted(steps, key=lambda step: step["leaf_index"]))
+        return tuple(sorted(steps, key=lambda step: step["leaf_index"])[-TIMELINE_MAX:])
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from credentials.ledger.standing import PARTY, Setting
+from credentials.verdicts import cell
 from tests.harness.opinion.alphabet import DECKS, WATCH_DECKS
-from tests.harness.opinion.bugs import BUGS
+from tests.harness.opinion.bugs import BUGS, patched
 from tests.harness.opinion.explore import Finding, explore
 from tests.harness.opinion.histories import many, side_by_side
 
@@ -77,7 +79,20 @@ def test_random_histories_agree_with_the_law() -> None:
     walks = many(range(20), 100)
 
     print(walks)
+    assert walks.clear > 20
     assert not _new(walks.findings.values())
+
+
+def test_a_verdict_that_is_stricter_than_the_law_is_found() -> None:
+    """
+    The lower bounds of random histories can fail: where every battery is taken for recalled, they do.
+    """
+    recalled = {PARTY: Setting("did:web:maker.example", 0)}
+
+    with patched(cell, "recalls", lambda *_: recalled):
+        walks = many(range(4), 60)
+
+    assert {finding.kind for finding in walks.findings.values()} == {"worse"}
 
 
 @pytest.mark.check

@@ -18,17 +18,21 @@ class Shown:
     jurisdiction: str = "EU"
     declaration: str = "26NLTEST000001"
     condition: str | None = "new"
-    goods: str = "battery"
+    goods: str | None = "battery"  # None: not given
     direction: str = "import"
 
 
-def sights(conditions: Sequence[str]) -> Iterator[Shown]:
+GOODS = ("battery", "in_vehicle")
+ALL_GOODS = (*GOODS, "in_other", None)
+
+
+def sights(conditions: Sequence[str], goods: Sequence[str | None] = GOODS) -> Iterator[Shown]:
     """Every way in which a battery is shown under one declaration; the plainest first."""
     for jurisdiction in ("EU", "CN"):
         for direction in ("import", "export", "inland"):
-            for goods in ("battery", "in_vehicle"):
+            for kind in goods:
                 for condition in conditions:
-                    yield Shown(jurisdiction, condition=condition, goods=goods, direction=direction)
+                    yield Shown(jurisdiction, condition=condition, goods=kind, direction=direction)
 
 
 Bound = tuple[str, str]  # the best word allowed, and the ground
@@ -123,8 +127,10 @@ def i7_condition(file: File, shown: Shown) -> Bound | None:
     """What it is shown as is asked for, never guessed; a battery in a vehicle is no loose battery."""
     if shown.condition is None:
         return "undecided", "condition not given"
-    if file.vehicle is not None and shown.goods == "battery":
+    if file.vehicle is not None and shown.goods in ("battery", "in_other"):
         return "hold", "in a vehicle, shown loose"
+    if file.vehicle is not None and shown.goods is None:
+        return "undecided", "in a vehicle, goods not given"
     return None
 
 
@@ -146,7 +152,7 @@ def i8_waste(file: File, shown: Shown) -> Bound | None:
 
 def annex_xiv(file: File, shown: Shown) -> Bound | None:
     """A used battery crosses a border with its record, or is presumed to be waste (point 5)."""
-    if shown.direction == "inland" or shown.goods != "battery":
+    if shown.direction == "inland" or shown.goods == "in_vehicle":
         return None
     if shown.condition == "used" and file.border != "used.exported":
         return "hold", "used, without its Annex XIV record"

@@ -27,9 +27,10 @@ from .alphabet import (
     is_stranger,
     more_acts_of,
 )
-from .bounds import bounds, sights, too_good
+from .bounds import ALL_GOODS, WORDS, bounds, sights, too_good
 from .explore import Finding
 from .law import SECOND_LIVES, Act, Archive, after
+from .ordinary import expected
 from .parties import name
 from .record import broken
 from .speaking import may_speak
@@ -46,7 +47,7 @@ EVENTS = tuple(dict.fromkeys((
 ORDINARY = (*BIRTH, "customs.released", "market.placed", *USE, "battery.declared_waste", "battery.dismantled",
             "second_life.remanufactured", "battery.sold", "battery.handed_over")  # fmt: skip
 
-SIGHTS = tuple(sights(CONDITIONS))
+SIGHTS = tuple(sights(CONDITIONS, ALL_GOODS))
 LATE = 0.02  # of the acts: put to the ledger after the time that they carry
 
 
@@ -60,6 +61,7 @@ class Walks:
     recorded: int = 0
     claims: int = 0
     words: int = 0
+    clear: int = 0  # verdicts that the law needs to be clear
     findings: dict[tuple[str, str, str], Finding] = field(default_factory=dict)
 
     def add(self, kind: str, about: str, said: str, history: tuple[Act, ...]) -> None:
@@ -71,13 +73,15 @@ class Walks:
         self.recorded += other.recorded
         self.claims += other.claims
         self.words += other.words
+        self.clear += other.clear
         for key, finding in other.findings.items():
             self.findings.setdefault(key, finding)
 
     def __str__(self) -> str:
         return (
             f"{self.histories} histories, {self.steps} steps, {self.recorded} recorded, "
-            f"{self.claims} claims, {self.words} verdicts, {len(self.findings)} findings"
+            f"{self.claims} claims, {self.words} verdicts, {self.clear} that must be clear, "
+            f"{len(self.findings)} findings"
         )
 
 
@@ -138,6 +142,11 @@ def _judge(stage: Stage, archive: Archive, battery: str, history: tuple[Act, ...
     file = archive.bound(battery)
     if not file.exists:
         return
+    for shown in expected(archive, battery):
+        walks.clear += 1
+        word = stage.word(battery, shown, CAR)
+        if word != WORDS[0]:
+            walks.add("worse", f"nothing but the ordinary trade ({shown.direction})", word, history)
     at_end = walks.steps == walks.steps_max
     turn = len(history)
     for shown in (

@@ -311,6 +311,8 @@ class Stage:
             line["condition"] = shown.condition
         if shown.goods == "in_vehicle":
             line |= {"commodity_code": "8703800000", "vin": vin, "mass_kg": None}
+        elif shown.goods == "in_other":
+            line |= {"commodity_code": "8509400000", "mass_kg": None}
         if shown.jurisdiction != "EU":
             line["policy_name"] = f"authority-{shown.jurisdiction.lower()}"
         if shown.direction != "import":

@@ -1,0 +1,67 @@
+"""What nobody may say worse of a battery to which nothing happened but the ordinary trade (lower bounds).
+
+The other half of `bounds.py`, for histories that nobody wrote down: whatever else goes on in them, a battery
+that was made, published, sold, sent, declared, released and placed by those whose part that is, and of which
+nothing else is on record, is clear as what it is. Claims, refusals, and what happens to other batteries or is
+said about them, change nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from .alphabet import OURS
+from .bounds import Shown
+from .law import Act, Archive, File
+from .parties import CN_CUSTOMS
+
+# The ordinary trade of a new battery into the EU, in its order; each but a sale happens once.
+ORDER = {
+    "battery.produced": 0, "battery.sold": 1, "battery.handed_over": 1, "battery.exported": 2,
+    "battery.presented": 3, "customs.released": 4, "market.placed": 5,
+}  # fmt: skip
+SALE, RELEASED, PLACED = 1, 4, 5
+AT_HOME = (
+    Shown("CN", direction="inland"),
+    Shown("CN", direction="export"),
+    Shown(goods="in_other", direction="export"),
+)
+IMPORT, INLAND, OUT = Shown(), Shown(direction="inland"), Shown(direction="export")
+
+
+def expected(archive: Archive, battery: str) -> Iterator[Shown]:
+    """The ways in which the battery is clear if it is shown so; none where anything else happened to it."""
+    acts = archive.record(battery)
+    published = [act for act in acts if act.event == "passport.published"]
+    steps = [ORDER.get(act.event, -1) for act in acts if act not in published]
+    if len(published) != 1 or not steps or -1 in steps or steps != sorted(steps):
+        return
+    once = [step for step in steps if step != SALE]
+    if (
+        len(set(once)) != len(once)
+        or not _as_declared_here(acts)
+        or not _untouched(archive.bound(battery), once)
+    ):
+        return
+    if once[-1] == PLACED:
+        yield from (INLAND, OUT) if RELEASED in once else ()
+    elif once[-1] == 0:
+        yield from AT_HOME
+    else:
+        yield from (IMPORT, OUT)
+
+
+def _as_declared_here(acts: tuple[Act, ...]) -> bool:
+    """Of nothing else made, and declared under the number under which it is shown, before customs here."""
+    declared = [act for act in acts if act.event == "battery.presented"]
+    return not any(act.others for act in acts) and all(
+        act.declaration == OURS and not act.parties and act.by != CN_CUSTOMS for act in declared
+    )
+
+
+def _untouched(file: File, steps: list[int]) -> bool:
+    """Nobody's mark, stop or recall is on it, and no setting but those of its own steps."""
+    if file.used or file.stops or file.recalls or file.enrolled or file.disputed or file.vehicle:
+        return False
+    explained = ({"released"} if RELEASED in steps else set()) | ({"placed"} if PLACED in steps else set())
+    return {s.what for s in file.settings} <= explained
