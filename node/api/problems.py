@@ -134,8 +134,8 @@ def install(app: Flask, words: Mapping[str, Words]) -> None:
         line = {"at": "api", "error": type(error).__name__, "path": request.path, "method": request.method}
         print(json.dumps(line), file=sys.stderr)
         if is_out_of_room(error):
-            why = f"This node took nothing over: {sentence(error)}. Its operator sees it too; ask again."
-            return render(ProblemError(503, "out_of_room", "Come again", why))
+            told = "This node took nothing over: {detail}. Its operator sees it too; ask again."
+            return render(ProblemError(503, "out_of_room", "Come again", told, detail=sentence(error)))
         traceback.print_exception(error, file=sys.stderr)
         return render(
             ProblemError(500, "broken", "Error in this node", "This node made an error; its log says which.")
