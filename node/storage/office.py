@@ -14,7 +14,7 @@ from node.storage.aside import AsideTable
 from node.storage.audit import AuditTable
 from node.storage.consignments import ConsignmentTable
 from node.storage.database import Database, Transaction
-from node.storage.declared import DeclaredTable
+from node.storage.declarations import DeclaredTable
 from node.storage.documents import DocumentTable
 from node.storage.findings import FindingTable
 from node.storage.issuances import IssuanceTable

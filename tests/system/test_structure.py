@@ -28,7 +28,17 @@ NAMED_TWICE: dict[str, str] = {}
 # of its folder names. A further pair is written here, or one of the two says more of what is in it.
 SAME_THING = frozenset(
     {
-        *("access", "admission", "aside", "batteries", "chain", "clearance", "consignments", "copies"),
+        *(
+            "access",
+            "admission",
+            "aside",
+            "batteries",
+            "chain",
+            "clearance",
+            "consignments",
+            "copies",
+            "declarations",
+        ),
         *("entries", "errors", "events", "evidence", "faults", "keys", "ledger", "log", "network"),
         *("operations", "outbox", "passports", "readiness", "reading", "records", "refusals", "signing"),
         *("status", "table"),
