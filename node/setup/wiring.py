@@ -140,7 +140,7 @@ def _open(directory: DataDirectory, passphrase: str, public_url: str | None) -> 
     policy, settings = directory.policy(), directory.settings()
     signing = SigningStore(directory.signing)
     ledger, office = LedgerStore(directory.ledger), OfficeStore(directory.office)
-    require_own(ledger, office, network.genesis.network_id, card.did, directory.root)
+    require_own((signing, ledger, office), network.genesis.network_id, card.did, directory.root)
     tree = Tree(ledger.leaf_hashes())
     tip = tip_of(ledger, network.genesis)
     if tree.size != tip.log.size or tree.root() != tip.log.root:

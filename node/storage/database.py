@@ -76,6 +76,8 @@ class Database:
         if history.pending(tables):
             with self.writing():
                 history.apply(tables)  # looks again: another process may have been first
+        if not history.tables <= set(tables.table_names()):
+            raise sqlite3.DatabaseError("tables are missing that its steps made")
 
     def tables(self) -> sqlite_utils.Database:
         """This thread's connection as sqlite-utils sees it."""

@@ -8,6 +8,7 @@ is refused: this program does not know what its tables mean.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 
 import sqlite_utils
@@ -30,6 +31,16 @@ class History:
     @property
     def steps(self) -> tuple[str, ...]:
         return tuple(self._names)
+
+    @cached_property
+    def tables(self) -> frozenset[str]:
+        """The tables of a file that took every step."""
+        made = sqlite_utils.Database(memory=True)
+        try:
+            self.apply(made)
+            return frozenset(name for name in made.table_names() if not name.startswith("_sqlite"))
+        finally:
+            made.close()
 
     def require_known(self, db: sqlite_utils.Database, path: Path) -> None:
         """SetupError for a file that a newer program wrote."""

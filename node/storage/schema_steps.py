@@ -68,6 +68,11 @@ def signing_2_epoch(db: sqlite_utils.Database) -> None:
     db.execute("CREATE TABLE epoch (id INTEGER PRIMARY KEY CHECK (id = 1), token BLOB NOT NULL)")
 
 
+def signing_3_whose_it_is(db: sqlite_utils.Database) -> None:
+    """Network and participant, as in the other two: what another signed is no guard of ours."""
+    _table(db, "meta", {"name": str, "value": bytes}, pk="name")
+
+
 # -- ledger.db ---------------------------------------------------------------------------------------------
 
 
@@ -309,7 +314,7 @@ def office_6_lines_by_time(db: sqlite_utils.Database) -> None:
     db.execute("CREATE INDEX items_due ON items (due) WHERE due IS NOT NULL")
 
 
-SIGNING = History("signing", signing_1_guards_and_wal, signing_2_epoch)
+SIGNING = History("signing", signing_1_guards_and_wal, signing_2_epoch, signing_3_whose_it_is)
 LEDGER = History("ledger", ledger_1_blocks_and_entries, ledger_2_what_changed)
 OFFICE = History(
     "office",

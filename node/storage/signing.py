@@ -51,6 +51,10 @@ class SigningStore:
             self.close()
             raise SetupError(damaged)
 
+    def bind(self, name: str, value: bytes) -> bytes:
+        """Remember `value` under `name` at first use; afterwards the first value is what is returned."""
+        return self._db.bind(name, value)
+
     def close(self) -> None:
         self._db.close()
 

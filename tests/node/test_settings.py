@@ -124,6 +124,21 @@ def test_a_setting_of_the_wrong_shape_is_told_by_its_name(tmp_path: Path, text: 
     assert files_of_settings(tmp_path) in ((), ("c.jsonld",))
 
 
+@pytest.mark.parametrize("name", ["signing.db", "ledger.db", "office.db"])
+def test_a_database_of_another_node_is_not_taken_for_ones_own(whole: Path, tmp_path: Path, name: str) -> None:
+    """
+    Another's guards say nothing about what this validator signed, and its records are not these.
+    """
+    with live_node(tmp_path / "other") as other:
+        pass
+    directory = DataDirectory(tmp_path / "data")
+    shutil.copytree(whole, directory.root)
+    shutil.copy(other.data / name, directory.root / name)
+
+    with pytest.raises(SetupError, match=f"{name} is of another network"):
+        open_service(directory, PASSPHRASE, 0)
+
+
 def test_a_member_of_peers_toml_that_nobody_reads_is_told(whole: Path, tmp_path: Path) -> None:
     """
     A misspelt [addresses] would leave a node without peers, and silent about it.

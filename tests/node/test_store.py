@@ -443,6 +443,25 @@ def test_a_newer_version_is_refused(tmp_path: Path, name: str) -> None:
     assert file.read_bytes() == before
 
 
+@pytest.mark.parametrize("name", ["signing", "ledger", "office"])
+def test_a_file_that_lacks_a_table_is_damaged(tmp_path: Path, name: str) -> None:
+    """
+    Whichever it is, it is told when the file is opened: a guard that is gone was taken all the same.
+    """
+    file = tmp_path / f"{name}.db"
+    tables = sorted(HISTORIES[name].tables)
+    assert {"signing": "guard", "ledger": "blocks", "office": "outbox"}[name] in tables
+
+    for table in tables:
+        file.unlink(missing_ok=True)
+        Database(file, HISTORIES[name]).close()
+        with sqlite3.connect(file) as changed:
+            changed.execute(f"DROP TABLE {table}")
+        changed.close()
+        with pytest.raises(SetupError):
+            Database(file, HISTORIES[name])
+
+
 @pytest.mark.parametrize("store", [SigningStore, LedgerStore, OfficeStore])
 def test_a_file_that_another_program_holds_is_told_so_and_soon(
     tmp_path: Path, store: type[SigningStore | LedgerStore | OfficeStore]
