@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from credentials.documents.identifiers import Subject
@@ -18,6 +19,8 @@ from credentials.verdicts.manifest import canonical_name
 from credentials.verdicts.means import means_of
 from credentials.verdicts.record import Inquiry, Recorded
 from credentials.verdicts.verdict import UNMADE, Findings, Outcome
+
+PRODUCED = "production_date"  # the member that is on the ledger as `produced_on` (lifecycle.json)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,20 @@ def _compared(inquiry: Inquiry, recorded: Recorded, read: Examination) -> EventD
         return EventDocument(reason="wrong_subject", spoiled=True)
     if any(members.get(name, value) != value for name, value in statement.quantities.items()):
         return EventDocument(reason="quantities_differ", spoiled=True)
+    made = members.get(PRODUCED)
+    if made is not None and statement.produced_on is not None and first_second(made) != statement.produced_on:
+        return EventDocument(
+            reason="quantities_differ", spoiled=True
+        )  # a recall by days goes by the ledger's
     return EventDocument(members)
+
+
+def first_second(day: object) -> int | None:
+    """The first second of a day (UTC), None for what is none."""
+    try:
+        return int(datetime.strptime(str(day), "%Y-%m-%d").replace(tzinfo=UTC).timestamp())
+    except ValueError:
+        return None
 
 
 def _names_of(subject: Subject, inquiry: Inquiry) -> set[str]:

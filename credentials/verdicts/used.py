@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from credentials.ledger.standing import Standing
 from credentials.verdicts.cell import Cell, Declared, in_its_vehicle
-from credentials.verdicts.event_documents import EventDocument, event_document
+from credentials.verdicts.event_documents import EventDocument, event_document, first_second
 from credentials.verdicts.recognised import counts_here
 from credentials.verdicts.record import Inquiry, Record, Recorded
 from credentials.verdicts.verdict import Findings
@@ -112,7 +111,7 @@ def _before_its_time(members: Mapping[str, Any], dated: str | None, inquiry: Inq
     """The day of a test that was made before the battery was: no test of this one."""
     view = inquiry.evidence.ledger
     produced = view.standing.produced_on if view is not None and view.standing is not None else None
-    day = _day(members.get(dated or ""))
+    day = first_second(members.get(dated or ""))
     return [str(dated)] if produced is not None and day is not None and day < produced else []
 
 
@@ -186,16 +185,8 @@ def _check_soh(found: Findings, events: Mapping[str, Any], inquiry: Inquiry, *, 
 
 def _tested_at(document: EventDocument, recorded: Recorded, events: Mapping[str, Any]) -> int | None:
     """When a test was made, by its document: the day it names, never later than it was told."""
-    begins = _day((document.members or {}).get(events["soh"][recorded.attestation.kind]))
+    begins = first_second((document.members or {}).get(events["soh"][recorded.attestation.kind]))
     return None if begins is None else min(begins, recorded.attestation.event_time)
-
-
-def _day(text: object) -> int | None:
-    """The first second of a day (UTC), None for what is none."""
-    try:
-        return int(datetime.strptime(str(text), "%Y-%m-%d").replace(tzinfo=UTC).timestamp())
-    except ValueError:
-        return None
 
 
 def _check_status_change(found: Findings, cell: Cell, standing: Standing, inquiry: Inquiry) -> None:

@@ -23,6 +23,7 @@ from tests.harness.border import (
     World,
     claims_of,
     code,
+    first_second,
     made_on,
     policy,
     stamp,
@@ -179,6 +180,23 @@ def test_a_document_of_an_event_by_a_schema_that_is_not_here_is_not_checked() ->
     assert evidence(relatedResource=[annex]) == ("pass", "ok")
 
 
+def test_the_day_of_production_on_the_ledger_is_that_of_its_document() -> None:
+    """
+    A recall by days goes by the ledger's: a day that the document does not name is no true statement.
+    """
+    w = World()
+    text, other = code(1), code(2)
+    said = {"production_date": "2026-06-03", "category": "ev"}
+    for battery, day in ((text, made_on()), (other, made_on() + 86_400)):
+        w.happen(MAKER, "battery.produced", battery, said, produced_on=day)
+        w.publish(battery)
+
+    assert [c["outcome"] for c in check(judged(w, text), "category")] == ["pass"]
+    assert [(c["outcome"], c["reason"]) for c in check(judged(w, other), "category")] == [
+        ("fail", "quantities_differ")
+    ]
+
+
 def test_who_withholds_a_record_is_named() -> None:
     """
     The exporter withholds its record: that is said of the exporter, not of the passport's publisher.
@@ -214,7 +232,8 @@ def test_without_a_genesis_a_record_is_undecided() -> None:
 
 def produced(w: World, document: dict[str, Any], **claims: Any) -> str:
     text = code(1)
-    w.attest_document(MAKER, "battery.produced", text, document)
+    day = document["credentialSubject"]["members"].get("production_date", "2026-06-03")
+    w.attest_document(MAKER, "battery.produced", text, document, produced_on=first_second(day))
     w.publish(text, w.issue(text, claims=claims_of(1, **claims)))
     return text
 
