@@ -23,6 +23,7 @@ from credentials.documents.secured import (
     unwrap,
     verify_shown,
     view_of,
+    what_is_said,
 )
 from credentials.documents.status import StatusList, read_list
 from credentials.documents.suites.integrity import KeyOf
@@ -421,7 +422,7 @@ def _open_list(had: ListInHand, means: Means) -> OpenedList:
     if known is not None:
         return known
     secured = open_secured(dict(had.document), means.key_of, means.contexts)
-    read = read_list(secured.document)
+    read = read_list(what_is_said(secured.document))  # null says nothing here either
     if read.issuer not in secured.controllers:
         raise CredentialError(
             "status_list_invalid", f"The list is by {read.issuer[:200]}, and signed by another."

@@ -28,6 +28,7 @@ from urllib.parse import urljoin
 from credentials.documents.uri import parse_uri
 
 SECONDS_MAX = 5.0
+URL_CHARACTERS_MAX = 2048  # that are asked for; the DID of a large key has more
 REDIRECTS_MAX = 2
 ADDRESSES_MAX = 3  # of one host that are tried
 RESOLVING_MAX = 8  # questions to the system's resolver, which may hang, and cannot be called off
@@ -144,7 +145,7 @@ class Fetcher:
         except (OSError, http.client.HTTPException, ValueError) as error:
             if isinstance(error, FetchError):
                 raise
-            raise FetchError("unreachable", f"{address.origin}: {error!s:.200}") from error
+            raise FetchError("unreachable", f"{address.origin}: {_trouble(error)}") from error
         finally:
             watch.cancel()
             connection.close()
@@ -225,7 +226,9 @@ class Fetcher:
 
 def _parse(url: object) -> _Address:
     uri = parse_uri(url)
-    if uri is None or not uri.is_web or uri.host is None or uri.port == "":
+    if uri is None or not uri.is_web or len(uri.text) > URL_CHARACTERS_MAX:
+        _refuse(f"{ascii(url)[:200]} is not an address that is asked")
+    if uri.host is None or uri.port == "":
         _refuse(f"{ascii(url)[:200]} is not an address that is asked")
     path = (uri.path or "/") + ("" if uri.query is None else f"?{uri.query}")
     strange = uri.user is not None or uri.fragment is not None
@@ -252,6 +255,19 @@ def _require_public(place: str, address: _Address) -> None:
     inside = any(found in network for network in _TUNNELS if network.version == found.version)
     if inside or not found.is_global or found.is_multicast or found.is_reserved or found.is_unspecified:
         _refuse(f"the host {address.host} is at an address that is not public")
+
+
+def _trouble(error: Exception) -> str:
+    """What went wrong, in our words: an error of the library may quote what a stranger's server sent."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not believed ({error.verify_message})"
+    if isinstance(error, ssl.SSLError):
+        return "it does not speak TLS as we do"
+    if isinstance(error, http.client.RemoteDisconnected):
+        return "it ended the connection without an answer"
+    if isinstance(error, OSError):
+        return error.strerror or "the connection broke"
+    return "what it sent is not HTTP"
 
 
 def _cut(connection: socket.socket) -> None:

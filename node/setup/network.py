@@ -142,7 +142,8 @@ def read_card(path: Path) -> Participant:
     except OSError as error:
         raise SetupError(f"the card {path} cannot be read: {error.strerror}") from error
     except CredentialError as error:
-        raise SetupError(f"the card {path}: {error}") from error
+        why = str(error).removeprefix("this genesis is refused: ")
+        raise SetupError(f"the card {path}: {why}") from error
 
 
 # -- create ----------------------------------------------------------------------------------------------

@@ -653,6 +653,21 @@ def test_every_code_that_is_raised_has_its_row() -> None:
     assert not missing
 
 
+@pytest.mark.parametrize("member", ["validUntil", "id", "evidence"])
+def test_null_in_a_list_says_nothing_either(member: str) -> None:
+    """
+    What a list signed as null or as an empty list under JCS is read as if it were left out.
+    """
+    shown = by_suite("eddsa-jcs-2022")(credential(credentialStatus=ENTRY))
+
+    ways: tuple[dict[str, Any], ...] = ({member: None}, {member: []})
+    for way in ways:
+        checks = examined(shown, means=having({LIST: a_list(**way)}))
+        assert of(checks, "status") == [("pass", "ok")]
+    raised = examined(shown, means=having({LIST: a_list((7,), **ways[0])}))
+    assert of(raised, "status") == [("fail", "revoked")]
+
+
 @pytest.mark.parametrize(("shown", "hint"), [("eyJhbGciOiJFZERTQSJ9.e30.AA", True), ([], False), (7, False)])
 def test_what_is_no_object_is_told_and_a_jwt_with_where_it_belongs(shown: Any, hint: bool) -> None:
     """

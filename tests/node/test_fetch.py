@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import http.client
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +13,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from node.resolution.fetch import Fetcher, FetchError, FetchPolicy, origin_of
+from node.resolution.fetch import Fetcher, FetchError, FetchPolicy, _trouble, origin_of
 
 PUBLIC = FetchPolicy(public=True)
 ADDRESS = "93.184.215.14"  # public, and never connected to: each test refuses before
@@ -349,3 +351,23 @@ def test_parts_that_are_not_asked_for_are_refused(url: str) -> None:
     """
     with pytest.raises(FetchError, match="not an address"):
         origin_of(url)
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (http.client.BadStatusLine("\x1b[2J\x00 evil"), "what it sent is not HTTP"),
+        (http.client.LineTooLong("header line"), "what it sent is not HTTP"),
+        (http.client.RemoteDisconnected("x"), "it ended the connection without an answer"),
+        (ssl.SSLError(1, "[SSL] wrong (_ssl.c:1)"), "it does not speak TLS as we do"),
+        (ConnectionResetError(104, "Connection reset by peer"), "Connection reset by peer"),
+        (OSError("x"), "the connection broke"),
+        (UnicodeError("\x1b"), "what it sent is not HTTP"),
+    ],
+    ids=ascii,
+)
+def test_nothing_that_a_server_sent_is_told_as_our_words(error: Exception, says: str) -> None:
+    """
+    Whoever reads why a document was not had reads our words, on a terminal too: no bytes of a stranger's.
+    """
+    assert _trouble(error) == says
