@@ -275,8 +275,9 @@ def signatures_near(raw: bytes, other: bytes) -> Iterator[bytes]:
 
 
 def _proofs(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """The proofs that are there: null in a list is none."""
     proofs = document["proof"]
-    return proofs if isinstance(proofs, list) else [proofs]
+    return [proof for proof in proofs if proof is not None] if isinstance(proofs, list) else [proofs]
 
 
 def _same(one: dict[str, Any], two: dict[str, Any]) -> bool:
