@@ -151,12 +151,13 @@ def run(copy: Path, mutants: Sequence[Mutant], tests: Sequence[str], seconds: fl
         ],
         cwd=copy, capture_output=True, text=True, check=False,
     )  # fmt: skip
-    if ended.returncode or not tried.exists():
+    if ended.returncode:
         raise SystemExit(f"no mutant was tried:\n{(ended.stdout + ended.stderr)[-3_000:]}")
     for test in tried.with_suffix(".failed").read_text().splitlines():
         print(f"left out, as it fails without any mutant: {test}")
     kept = FOLDER.parent / "artifacts"
     kept.mkdir(exist_ok=True)
+    tried.touch()
     shutil.copy(tried, kept / f"mutants-{time.strftime('%H%M%S')}.tried")
     rows = [line.split() for line in tried.read_text().splitlines()]
     return {row[0]: int(row[1]) for row in rows}
@@ -192,17 +193,21 @@ def report(mutants: Sequence[Mutant], codes: dict[str, int], why: dict[tuple[str
     return score
 
 
-def try_all(copy: Path, mutants: Sequence[Mutant], until: float) -> dict[str, int]:
-    """Exit codes, room by room, each with its share of the time until then (on the monotonic clock)."""
+def try_all(copy: Path, mutants: Sequence[Mutant], until: float, together: bool) -> dict[str, int]:
+    """Exit codes, room by room, each with its share of the time until then (on the monotonic clock).
+
+    `together`: with the tests of all of these rooms, which are run once to see what they reach.
+    """
     codes: dict[str, int] = {}
+    rooms = [name for name in ROOMS if any(room_of(mutant.path) == name for mutant in mutants)]
     left = len(mutants)
-    for name, room in ROOMS.items():
-        own = [mutant for mutant in mutants if room_of(mutant.path) == name]
-        if own:
-            found = run(copy, own, room.tests_of(copy), (until - time.monotonic()) * len(own) / left)
-            print(f"{name}: {len(found)} of {len(own)} mutants run", flush=True)
-            codes |= found
-            left -= len(own)
+    for names in [rooms] if together else [[name] for name in rooms]:
+        own = [mutant for mutant in mutants if room_of(mutant.path) in names]
+        tests = sorted({test for name in names for test in ROOMS[name].tests_of(copy)})
+        found = run(copy, own, tests, (until - time.monotonic()) * len(own) / left)
+        print(f"{', '.join(names)}: {len(found)} of {len(own)} mutants run", flush=True)
+        codes |= found
+        left -= len(own)
     return codes
 
 
@@ -244,8 +249,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 re.findall(r"^survived  (.*?)(?:  \(no test.*)?$", options.again.read_text(), re.M)
             )
             chosen = [mutant for mutant in chosen if mutant.told in survived]
-        codes = try_all(copy, chosen, started + options.seconds)
+        codes = try_all(copy, chosen, started + options.seconds, together=options.since is not None)
     score = report(chosen, codes, argued((FOLDER / "argued.txt").read_text()))
+    if chosen and not codes:
+        print("no mutant was tried: the time was over before")
+        return 1
     return 0 if score >= options.least else 1
 
 
