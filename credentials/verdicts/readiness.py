@@ -300,9 +300,9 @@ class _RowTotal:
     withheld_lines: list[int] = field(default_factory=list)
     asks: set[Ask] = field(default_factory=set)
     proofs: list[ProofRecord] = field(default_factory=list)
-    issuers: dict[str, int] = field(default_factory=dict)
-    effects: dict[str, int] = field(default_factory=dict)
-    kinds: dict[str, int] = field(default_factory=dict)
+    issuers: set[str] = field(default_factory=set)
+    effects: set[str] = field(default_factory=set)
+    kinds: set[str] = field(default_factory=set)
     not_accepted: int = 0
     asked_twice: int = 0
 
@@ -316,10 +316,10 @@ class _RowTotal:
         self.asks.update(result.asks)
         for answer in result.answers:
             proof = answer.proof
-            self.issuers[proof["issuer"]] = self.issuers.get(proof["issuer"], 0) + 1
-            self.kinds[proof["kind"]] = self.kinds.get(proof["kind"], 0) + 1
+            self.issuers.add(proof["issuer"])
+            self.kinds.add(proof["kind"])
             if "effect" in proof:
-                self.effects[proof["effect"]] = self.effects.get(proof["effect"], 0) + 1
+                self.effects.add(proof["effect"])
             self.not_accepted += not answer.accepted
             if len(self.proofs) < PROOFS_MAX:
                 self.proofs.append({**proof, "line": line})

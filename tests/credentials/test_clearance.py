@@ -300,6 +300,24 @@ def test_a_receipt_of_something_else_is_doubt() -> None:
     assert told(receipts[refused], "no policy")[2] == "not_checked"
 
 
+def test_a_receipt_is_held_against_the_passport_whatever_is_shown_first() -> None:
+    """
+    Beside another document of the battery the passport is the one that its receipt is for.
+    """
+    w = World()
+    text = w.new(1)
+    log_policy, receipts = receipts_of(w)
+    steps = {step["kind"]: step["leaf_index"] for step in w.judge(text).as_dict()["timeline"]}
+    event = next(d for d in w.documents.values() if d["credentialSubject"].get("event") == "battery.exported")
+    shown = [event, dict(w.passports[text].credentials[1])]
+    held = w.evidence(text, shown=shown, network=w.network(log_policy=log_policy))
+    evidence = replace(held, receipts=(receipts[steps["passport.published"]],))
+
+    told = w.judge(text, shown=shown, evidence=evidence).as_dict()
+
+    assert [(c["outcome"], c["reason"]) for c in check(told, "receipt")] == [("pass", "ok")]
+
+
 def test_a_receipt_beside_a_document_alone_is_compared_with_its_battery() -> None:
     """
     A document shown without a line has its receipts held against the battery it names: another's fails.

@@ -158,6 +158,7 @@ def test_correcting_the_newest_record_does_not_bring_an_older_one_back() -> None
     w.happen(IMPORTER, "market.placed", text, {"art_41_checked": True})
     last = exported(w, text, not_waste=False)
     assert evidence(w, text)["evidence"]["lacking"] == ["not_waste"]
+    assert evidence(w, text)["rule"] == "X19"
 
     w.happen(IMPORTER, "attestation.corrected", text, {"reason": "x"}, references=(last,))
 
