@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from random import Random
@@ -38,8 +39,10 @@ from credentials.verdicts.evidence import (
     identifiers_in_play,
 )
 from credentials.verdicts.manifest import Line, Manifest, ManifestContext
+from credentials.verdicts.shown_as import ShownAs
 from credentials.verdicts.verifier import verify
 from tests.harness.border import (
+    CONFIG,
     DECLARATION,
     LAW_DATE,
     LISTS,
@@ -1016,6 +1019,38 @@ def test_an_old_test_is_no_test() -> None:
     )
 
     assert shape(told.as_dict()) == ("hold", "soh_outdated", "26(a)")
+
+
+def test_a_status_list_that_was_not_had_is_a_source_that_was_unreachable() -> None:
+    """
+    The sources of a verdict say of each status list of its issuer whether it was in hand.
+    """
+    w = World()
+    text = w.new(1)
+    gone = {key: replace(source, credential=None) for key, source in w.network().status_lists.items()}
+
+    told = w.judge(text, evidence=w.evidence(text, network=w.network(status_lists=gone))).as_dict()
+
+    states = [s["state"] for s in told["sources"] if s["source"] == "status_list"]
+    assert states == ["unreachable"] * len(LISTS)
+
+
+def test_the_ground_of_a_row_counts_before_that_of_its_reason() -> None:
+    """
+    What shown-as.toml says of goods shown in a state is more exact than what reasons.toml says of the reason.
+    """
+    table = tomllib.loads((CONFIG / "rules" / "shown-as.toml").read_text())
+    next(row for row in table["row"] if row.get("reason") == "lost")["ground"] = "26(d)"
+    changed = replace(tables(), shown_as=ShownAs.parse(table, tables().reasons))
+    w = World()
+    text = w.new(1)
+    w.happen(IMPORTER, "battery.reported_lost", text, {"reference": "P-1"})
+
+    usual = w.judge(text).as_dict()
+    other = w.judge(text, evidence=w.evidence(text, network=w.network(tables=changed))).as_dict()
+
+    assert shape(usual) == ("hold", "lost", "26(e)")
+    assert shape(other) == ("hold", "lost", "26(d)")
 
 
 @pytest.mark.parametrize(("beyond_s", "expected"), [(0, ("pass", "ok")), (1, ("fail", "soh_outdated"))])
