@@ -47,7 +47,7 @@ def kept(file: str, section: str) -> list[str]:
 def require_kept(made: Iterable[str], file: str, section: str) -> None:
     """Each line is the pinned one; the first that is not ends the test, the others are not made."""
     for found, pinned in zip_longest(made, kept(file, section)):
-        assert found == pinned
+        assert found == pinned, f"made {found!r}, pinned is {pinned!r}"
 
 
 def write(file: str, module: str, sections: Mapping[str, Callable[[], Iterable[str]]]) -> None:
