@@ -72,8 +72,7 @@ class Recalls:
         sure = tuple(
             r
             for r in self.recalls
-            if battery in r.batteries
-            or (made and r.criteria is not None and not r.criteria.prefixes and r.criteria.cover("", made))
+            if battery in r.batteries or (made and r.criteria is not None and r.criteria.cover("", made))
         )
         return sure, any(r.criteria is not None for r in self.recalls if r not in sure)
 

@@ -44,19 +44,21 @@ def recalls_unasked(inquiry: Inquiry) -> bool:
 
 def _asked(inquiry: Inquiry) -> Iterator[tuple[tuple[Recall, ...], bool]]:
     view = inquiry.evidence.ledger
-    if view is None or not view.kin_recalls:
+    if view is None:
         return
-    codes = {standing_key(found): text for text, found in inquiry.evidence.subjects.items()}
     for key, recalls in view.kin_recalls.items():
         one = view.relatives[key]
-        identifier = _identifier(codes.get(key), inquiry)
+        identifier = _identifier(key, inquiry)
         if identifier is not None:
             yield recalls.covering(identifier, key, one), False
         else:
             yield recalls.covering_unnamed(key, one)
 
 
-def _identifier(text: str | None, inquiry: Inquiry) -> Identifier | None:
+def _identifier(key: bytes, inquiry: Inquiry) -> Identifier | None:
+    """What the text names that is in hand and has this key on the ledger."""
+    subjects = inquiry.evidence.subjects.items()
+    text = next((text for text, found in subjects if standing_key(found) == key), None)
     if text is None:
         return None
     try:
