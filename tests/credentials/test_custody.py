@@ -17,6 +17,7 @@ from credentials.ledger.records import CLAIMS_SHOWN_MAX
 from credentials.ledger.standing import PRIVATE, TAKEN_BACK_MAX
 from tests.credentials.test_routes import CAR, PASSPORT, claims, ends_as, exported, in_use, placed, presented
 from tests.harness.ledger import (
+    ANY_BATTERY,
     CN_AUTHORITY,
     CN_CUSTOMS,
     CUSTOMS,
@@ -31,6 +32,7 @@ from tests.harness.ledger import (
     SECOND_LIFE,
     WORKSHOP,
     Ledger,
+    accreditation,
     accreditations,
     battery,
     make_genesis,
@@ -341,6 +343,24 @@ def test_what_a_party_set_and_takes_back_is_gone() -> None:
     ledger.happen(IMPORTER, "attestation.corrected", subject, **last(ledger, subject))
 
     assert sorted(ledger.standing(subject).jurisdictions) == ["placed", "released"]
+
+
+def test_a_voiding_is_signed_in_every_jurisdiction_that_has_an_authority() -> None:
+    """
+    X10: two authorities of one side are enough by number, and void nothing without the other side.
+    """
+    second = accreditation(OUTSIDER, roles=PARTIES[CN_AUTHORITY][1], schemes=ANY_BATTERY)
+    ledger = Ledger(make_genesis(accreditations=[*accreditations(), second]))
+    subject = ledger.produced(1, published=True)
+    ledger.happen(MAKER, "battery.installed", subject, bound_asset=CAR)
+
+    case = ledger.countersigned(
+        CN_AUTHORITY, "attestation.voided", subject, [OUTSIDER], **last(ledger, subject)
+    )
+
+    with pytest.raises(Refusal, match="no authority of EU countersigned it") as refused:
+        ledger.registry.check_tx(case, ledger.now)
+    assert refused.value.code == "X10"
 
 
 def test_what_was_taken_back_is_voided_once_though_others_follow_it() -> None:

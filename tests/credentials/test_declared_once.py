@@ -146,5 +146,7 @@ def test_a_scan_is_told_without_a_name(border: tuple[World, str], direction: str
     found = clear_item(line, evidence, rules, LAW_DATE, w.now).as_dict()
 
     told = [c for c in found["checks"] if c["reason"] == "declared_here"]
-    assert [(c["outcome"], c["evidence"]) for c in told] == [("warn", {})][: direction == "import"]
+    assert [(c["outcome"], c["rule"], c["evidence"]) for c in told] == [("warn", "X12", {})][
+        : direction == "import"
+    ]
     assert DECLARATION not in str(told) and OTHER not in str(found)

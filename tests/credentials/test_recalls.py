@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from consensus.application import Refusal
 from credentials.documents.identifiers import Identifier
 from credentials.errors import CredentialError
 from credentials.ledger.attestation import Criteria, parse_attestation
@@ -189,6 +190,19 @@ def test_a_namespace_that_no_code_has_is_refused(scheme: str, namespace: str) ->
     about = recall_subject(scheme, namespace)
 
     assert ends_as(Ledger(), EU_AUTHORITY, "recall.published", about, criteria=june(1, 2)) == "subject"
+
+
+def test_the_right_spelling_of_a_namespace_is_told() -> None:
+    """
+    Whoever recalls codes under another spelling is told the one that codes have.
+    """
+    ledger = Ledger()
+    recall = ledger.attest(
+        EU_AUTHORITY, "recall.published", recall_subject("gbt34014", "zz1"), criteria=june(1, 2)
+    )
+
+    with pytest.raises(Refusal, match="zz1 is written ZZ1: no code is found under another spelling"):
+        ledger.registry.check_tx(recall, ledger.now)
 
 
 def test_a_recall_of_opaque_codes_is_by_their_issuer() -> None:

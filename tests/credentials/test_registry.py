@@ -605,8 +605,9 @@ def test_status_lists_are_a_chain() -> None:
     with pytest.raises(NotYet):
         ledger.registry.check_tx(ledger.attest(MAKER, "status.published", subject, **second), ledger.now)
     ledger.happen(MAKER, "status.published", subject, **first)
-    with pytest.raises(Refusal, match="on the ledger already"):
+    with pytest.raises(Refusal, match="version 1 of this status list is on the ledger already") as again:
         ledger.registry.check_tx(ledger.attest(MAKER, "status.published", subject, **first), ledger.now)
+    assert again.value.code == "duplicate"
     with pytest.raises(Refusal, match="does not follow"):
         wrong = status_members(2, b"w" * 32)
         ledger.registry.check_tx(ledger.attest(MAKER, "status.published", subject, **wrong), ledger.now)
