@@ -270,14 +270,20 @@ def test_every_link_of_a_page_leads_somewhere(node: LiveNode, path: str) -> None
 
 def test_text_from_outside_is_text(node: LiveNode) -> None:
     """
-    Markup in a declaration's number is shown as typed, never run.
+    Markup in a battery's code, or in a declaration's number that is refused, is shown as typed, never run.
     """
-    hostile = manifest() | {"declaration": "<img src=x onerror=alert(1)>"}
-    answer = node.person.post("/consignments", data={"manifest": json.dumps(hostile)}, headers=BROWSER)
+    markup = "<img src=x onerror=alert(1)>"
+    lines = [{**manifest()["lines"][0], "battery": markup}]
+    taken, refused = (
+        node.person.post("/consignments", data={"manifest": json.dumps(order)}, headers=BROWSER)
+        for order in ({**manifest(), "lines": lines}, {**manifest(), "declaration": markup})
+    )
 
-    text = node.person.get(answer.headers["Location"], headers=BROWSER).text
+    text = node.person.get(taken.headers["Location"], headers=BROWSER).text
 
-    assert "<img" not in text and "&lt;img src=x" in text
+    assert (taken.status_code, refused.status_code) == (303, 400)
+    for shown in (text, refused.text):
+        assert "<img" not in shown and "&lt;img src=x" in shown
 
 
 def test_a_door_that_is_not_ours_says_so(node: LiveNode) -> None:
