@@ -49,7 +49,9 @@ def test_a_further_code_without_anything_against_it_is_said() -> None:
     told = judged(w, LINK)
 
     assert told["verdict"] in GOOD
-    assert [(c["outcome"], c["reason"]) for c in check(told, "alias")] == [("warn", "alias_recorded")]
+    assert [(c["outcome"], c["rule"], c["reason"]) for c in check(told, "alias")] == [
+        ("warn", "X1", "alias_recorded")
+    ]
 
 
 def test_a_further_code_that_was_only_produced_is_no_second_battery() -> None:

@@ -237,6 +237,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     lines = changed_lines(_commit(options.since)) if options.since else None
     rooms = options.room or (GATED if options.since else ELSEWHERE)
     paths = [path for path in (tracked() if lines is None else lines) if room_of(path) in rooms]
+    if not paths:
+        print(f"no line of {', '.join(rooms)} changed since {_commit(options.since)}")
+        return 0
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         copy = Path(folder) / "copy"
         make_copy(copy)
@@ -249,9 +252,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 re.findall(r"^survived  (.*?)(?:  \(no test.*)?$", options.again.read_text(), re.M)
             )
             chosen = [mutant for mutant in chosen if mutant.told in survived]
+        if not chosen:
+            return 0  # lines without anything to change: words, names, types
         codes = try_all(copy, chosen, started + options.seconds, together=options.since is not None)
     score = report(chosen, codes, argued((FOLDER / "argued.txt").read_text()))
-    if chosen and not codes:
+    if not codes:
         print("no mutant was tried: the time was over before")
         return 1
     return 0 if score >= options.least else 1

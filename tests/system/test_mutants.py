@@ -117,6 +117,18 @@ def test_a_gate_that_ran_nothing_is_no_pass(capsys: pytest.CaptureFixture[str]) 
     assert "1 killed, 2 survived, 1 argued" in capsys.readouterr().out
 
 
+def test_where_no_line_changed_the_gate_has_nothing_to_say(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Without a changed line of a gated room nothing is tried, and that is said.
+    """
+    monkeypatch.setattr(mutants, "changed_lines", lambda commit: {"node/words.py": frozenset({1})})
+
+    assert mutants.main(["--since", "tests/mutants/since.txt"]) == 0
+    assert "no line of verdicts, ledger, status changed since" in capsys.readouterr().out
+
+
 def test_only_the_message_of_an_assert_is_argued_by_rule() -> None:
     """
     A mutant of what an assert says is argued away; one of what it asserts, or of any other text, is not.
