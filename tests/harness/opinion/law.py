@@ -464,6 +464,8 @@ def after(archive: Archive, act: Act) -> Archive:
     files = {**archive.files, act.battery: changed}
     for other, marks in marks_elsewhere(file, act).items():
         known = files.get(other, NOTHING)
+        if act.event in SECOND_LIVES and known.enrolled and not known.official:
+            known = NOTHING  # its maker gives the code to what it made: an enroller's word on it gives way
         files[other] = replace(known, used=known.used | marks)
     acts = {**archive.acts, act.battery: (*archive.record(act.battery), act)}
     kept = (*archive.before.get(act.battery, ()), archive.files)
