@@ -91,9 +91,10 @@ def i2_goods_stopped(file: File, shown: Shown) -> Bound | None:
     # The recall of a model, batch, days or items: by the maker it holds everywhere, by an authority at home.
     if any(not is_authority(r.by) or side(r.by) == shown.jurisdiction for r in file.recalls):
         found.add("recalled")
-    # Taken over as waste within the country it ends as a recall wants it to (2019/1020 Art 3(22), 28).
+    # Taken over as waste within the country it ends as a recall or a refusal lets it (2019/1020 Art 3(22), 28;
+    # UCC Art 198: goods that may not be released are destroyed).
     if shown.condition == "waste" and shown.direction == "inland":
-        found.discard("recalled")
+        found -= {"recalled", "refused"}
     return ("hold", "not lifted: " + ", ".join(sorted(found))) if found else None
 
 
