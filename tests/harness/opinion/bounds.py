@@ -39,8 +39,12 @@ Bound = tuple[str, str]  # the best word allowed, and the ground
 
 
 def i1_never_new_again(file: File, shown: Shown) -> Bound | None:
-    """No battery with a mark of use is clear as new; in its vehicle, having been installed is no fault."""
-    forgiven = {"installed"} if shown.goods == "in_vehicle" and file.vehicle is not None else set()
+    """No battery with a mark of use is clear as new; in its vehicle, having been installed is no fault.
+
+    Where the goods are left out they may be that vehicle: they are asked for (I7), and no ground before.
+    """
+    in_it = file.vehicle is not None and shown.goods in ("in_vehicle", None)
+    forgiven = {"installed"} if in_it else set()
     if shown.condition == "new" and (marks := file.used - forgiven):
         return "hold", "as new, with marks of use: " + ", ".join(sorted(marks))
     return None
@@ -91,8 +95,8 @@ def i2_goods_stopped(file: File, shown: Shown) -> Bound | None:
     # The recall of a model, batch, days or items: by the maker it holds everywhere, by an authority at home.
     if any(not is_authority(r.by) or side(r.by) == shown.jurisdiction for r in file.recalls):
         found.add("recalled")
-    # Taken over as waste within the country it ends as a recall or a refusal lets it (2019/1020 Art 3(22), 28;
-    # UCC Art 198: goods that may not be released are destroyed).
+    # Taken over as waste within the country it ends as a recall or a refusal lets it (2019/1020 Art 3(22) and
+    # 28; UCC Art 198: goods that may not be released are destroyed).
     if shown.condition == "waste" and shown.direction == "inland":
         found -= {"recalled", "refused"}
     return ("hold", "not lifted: " + ", ".join(sorted(found))) if found else None

@@ -362,6 +362,23 @@ def may_lift(set_by: str, by: str) -> bool:
     return same_kind and side(set_by) == side(by)
 
 
+def holds(file: File, act: Act) -> bool:
+    """The holder, whom the holder (or an authority) named, or who carries the holder's countersignature."""
+    consented = file.holder in act.countersigned
+    return act.by == file.holder or act.by in file.named or act.by in file.certified or consented
+
+
+def _found(file: File, act: Act) -> File:
+    """What a party before it reported lost, whoever holds it finds; an authority's report is its own (I2)."""
+    heir = holds(file, act)
+    gone = {
+        s
+        for s in file.settings
+        if s.what == "lost" and (may_lift(s.by, act.by) or (heir and not is_authority(s.by)))
+    }
+    return replace(file, settings=file.settings - gone)
+
+
 def _lifted(what: str) -> Callable[[File, Act], File]:
     def lift(file: File, act: Act) -> File:
         gone = {s for s in file.settings if s.what == what and may_lift(s.by, act.by)}
@@ -425,7 +442,7 @@ EFFECTS: dict[str, Callable[[File, Act], File]] = {
     "responsibility.transferred": _transferred,
     "battery.reported_lost": _lost,
     "battery.lost_lifted": _lifted("lost"),
-    "battery.found": _lifted("lost"),
+    "battery.found": _found,
     "battery.recalled": _recalled,
     "recall.lifted": _lifted("recalled"),
     "battery.recall_lifted": _lifted("recalled"),

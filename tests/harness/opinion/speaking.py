@@ -11,18 +11,13 @@ from .law import (
     Archive,
     File,
     before_whom,
+    holds,
     may_lift,
     own_code,
 )
 from .parties import is_authority, is_customs, is_customs_only, side
 
 LIFTS = {"battery.found": "lost", "battery.recall_lifted": "recalled"}
-
-
-def holds(file: File, act: Act) -> bool:
-    """The holder, whom the holder (or an authority) named, or who carries the holder's countersignature."""
-    consented = file.holder in act.countersigned
-    return act.by == file.holder or act.by in file.named or act.by in file.certified or consented
 
 
 def rules_here(file: File, act: Act) -> bool:
