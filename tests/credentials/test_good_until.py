@@ -46,6 +46,7 @@ def require_edge(judge: Judge, moment: int, name: str) -> None:
     assert outcomes(before, name) != outcomes(then, name)
 
 
+@pytest.mark.check
 @pytest.mark.parametrize("declared", [*DECLARED])
 def test_nothing_changes_before_the_moment_that_a_verdict_names(declared: str) -> None:
     """
