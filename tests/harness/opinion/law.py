@@ -498,7 +498,9 @@ def _after_undo(archive: Archive, act: Act, undone: Act) -> Archive:
     voided = act.event == "attestation.voided"
     used = old.used if voided else old.used | now.used
     kept = {s for s in now.settings if s.what == "placed" and not voided}
-    told = replace(old, used=used, official=old.official or voided, settings=old.settings | kept)
+    # That an authority acted on an enrolment outlives what the act set; to take a report back is an act too.
+    official = now.official or is_authority(act.by)
+    told = replace(old, used=used, official=official, settings=old.settings | kept)
     files = {**archive.files, act.battery: told}
     for other, marks in marks_elsewhere(old, undone).items():
         if voided:
