@@ -58,8 +58,9 @@ def may_speak(archive: Archive, act: Act) -> bool:
         return True  # two files of one battery lie side by side until an authority decides: not judged here
     if act.event in ("attestation.corrected", "attestation.voided"):
         return _may_undo(archive, act)
-    if act.event == "record.contested":
-        return act.by == file.holder or own_code(act.by, act.battery) or rules_here(file, act)
+    if act.event == "record.contested":  # of two files side by side each party speaks about the other's
+        party = act.by == file.holder or (file.disputed and act.by in file.named)
+        return party or own_code(act.by, act.battery) or rules_here(file, act)
     if act.event in CUSTOMS_ACTS:
         return _may_customs(file, act)
     if act.event in PASSPORT_ACTS:
@@ -74,7 +75,8 @@ def may_speak(archive: Archive, act: Act) -> bool:
         found = act.event == "battery.found" and holds(file, act)  # what an operator reported lost is found
         return any(may_lift(s.by, act.by) or (found and not is_authority(s.by)) for s in there)
     if act.event in ("battery.recalled", "battery.reported_lost"):
-        return holds(file, act) or rules_here(file, act) or act.by == file.maker
+        operator = act.event == "battery.recalled" and act.by == file.responsible  # 2023/1542 Art 38 to 43
+        return holds(file, act) or rules_here(file, act) or act.by == file.maker or operator
     return holds(file, act) or rules_here(file, act) or works_here(file, act)
 
 
