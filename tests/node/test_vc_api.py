@@ -570,7 +570,7 @@ def mutated(document: JSON, source: random.Random) -> JSON:
 def says_the_same(altered: JSON, document: JSON) -> bool:
     """Nothing changed, on RDF no statement did, or contexts were appended (vc-di-eddsa, 3.3.2).
 
-    Or a member that says nothing (null, an empty list) stands in an envelope, of which only the JWT is signed.
+    Or a member that says nothing (null, an empty list) stands in an envelope: only its JWT is signed.
     """
     altered = copy.deepcopy(altered)
     if "proof" not in altered:
