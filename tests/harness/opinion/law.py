@@ -499,7 +499,8 @@ def _after_undo(archive: Archive, act: Act, undone: Act) -> Archive:
     used = old.used if voided else old.used | now.used
     kept = {s for s in now.settings if s.what == "placed" and not voided}
     # That an authority acted on an enrolment outlives what the act set; to take a report back is an act too.
-    official = now.official or is_authority(act.by)
+    # A production that its maker takes back is none: the enrolment lies there as before.
+    official = (now if now.enrolled else old).official or is_authority(act.by)
     told = replace(old, used=used, official=official, settings=old.settings | kept)
     files = {**archive.files, act.battery: told}
     for other, marks in marks_elsewhere(old, undone).items():
