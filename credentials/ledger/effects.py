@@ -135,15 +135,15 @@ def with_authority(now: Standing, attestation: Attestation, context: Context) ->
     make (I1). Its contest, or taking back what it said, is no such act. The fact outlives what the act set
     and what taking back restores: the maker's production is then for authorities to judge.
     """
+    if now.enrolled is None:
+        return now
     governance, subject, effects = context.governance, now.subject, context.event.effects
     signed = (attestation.issuer, *sorted(context.countersigned))
     relied = any(governance.is_official(did, context.at) for did in signed) or (
         not (effects.contests or effects.undo)
         and any(governance.makes(did, subject.scheme, subject.namespace, context.at) for did in signed)
     )
-    if now.enrolled is None or not relied:
-        return now
-    return replace(now, facts={**now.facts, ACTED_ON: context.leaf_index})
+    return replace(now, facts={**now.facts, ACTED_ON: context.leaf_index}) if relied else now
 
 
 def _settings(

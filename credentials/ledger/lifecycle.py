@@ -144,11 +144,11 @@ class Event:
     note: str = ""
     battery_event: bool = True
     to_in_vehicle: str | None = None  # `to` of a battery that a vehicle holds
+    ledger_members: tuple[Member, ...] = field(init=False, compare=False, repr=False)  # those in the delta
 
-    @property
-    def ledger_members(self) -> tuple[Member, ...]:
-        """The members that are in the delta."""
-        return tuple(member for member in self.members.values() if member.ledger)
+    def __post_init__(self) -> None:
+        in_delta = tuple(member for member in self.members.values() if member.ledger)
+        object.__setattr__(self, "ledger_members", in_delta)
 
     @property
     def brings_into_being(self) -> bool:
