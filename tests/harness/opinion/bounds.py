@@ -43,7 +43,7 @@ def i1_never_new_again(file: File, shown: Shown) -> Bound | None:
 
     Where the goods are left out they may be that vehicle: they are asked for (I7), and no ground before.
     """
-    in_it = file.vehicle is not None and shown.goods in ("in_vehicle", None)
+    in_it = shown.goods is None or (shown.goods == "in_vehicle" and file.vehicle is not None)
     forgiven = {"installed"} if in_it else set()
     if shown.condition == "new" and (marks := file.used - forgiven):
         return "hold", "as new, with marks of use: " + ", ".join(sorted(marks))
