@@ -502,6 +502,8 @@ def _after_undo(archive: Archive, act: Act, undone: Act) -> Archive:
     # A production that its maker takes back is none: the enrolment lies there as before.
     official = (now if now.enrolled else old).official or is_authority(act.by)
     told = replace(old, used=used, official=official, settings=old.settings | kept)
+    if undone.event == "passport.revoked":  # whoever voids it: a revoked credential stays revoked (I3)
+        told = replace(told, withdrawn_by_operator=True)
     files = {**archive.files, act.battery: told}
     for other, marks in marks_elsewhere(old, undone).items():
         if voided:
