@@ -200,8 +200,7 @@ def _successors(old: Standing, attestation: Attestation, context: Context, statu
         if successor.born and not is_holder(successor, issuer, context):
             told = "a successor ({namespace}) is held by {holder}"
             raise Refusal("not_responsible", told, namespace=subject.namespace, holder=successor.holder)
-        own_life = set(successor.marks) - {SECOND_LIFE} - governance.lifecycle.inherited_marks
-        if own_life or successor.settings(PLACED):
+        if _own_marks(successor, context) or successor.settings(PLACED):
             # Its status would become that of the act: waste would be washed by a name.
             told = "a successor ({namespace}) was used, waste or placed: a life of its own"
             raise Refusal("successor", told, namespace=subject.namespace)
@@ -211,6 +210,13 @@ def _successors(old: Standing, attestation: Attestation, context: Context, statu
         successor = replace(successor, predecessors=predecessors, eu_status=status, undo=None)
         found.append(successor.with_marks(SECOND_LIFE, *_carried(old, context)))
     return [*found, *vehicles.values()]
+
+
+def _own_marks(successor: Standing, context: Context) -> set[str]:
+    """The marks of a life of its own: all but what it carries of others and its own record does not show."""
+    lifecycle = context.governance.lifecycle
+    shown = {m for e in lifecycle.events.values() if e.effects.fact in successor.facts for m in e.marks}
+    return set(successor.marks) - {SECOND_LIFE} - (lifecycle.inherited_marks - shown)
 
 
 def _released(before: Standing, after: Standing, context: Context) -> list[Record]:

@@ -413,6 +413,26 @@ def test_of_two_batteries_made_into_one_each_is_voided_for_itself() -> None:
     ]
 
 
+@pytest.mark.parametrize("ended_too", [False, True])
+def test_what_an_authority_certified_at_its_end_is_no_successor(ended_too: bool) -> None:
+    """
+    A certified end is a life of its own: no name makes another battery of it, and voiding that name would
+    have shed the mark. Found by seed 2948 of the second opinion.
+    """
+    ledger = Ledger()
+    old = taken_out_of_use(ledger)
+    ledger.happen(SECOND_LIFE, "battery.produced", SUCCESSOR)
+    ledger.happen(EU_AUTHORITY, "end_of_life.certified", SUCCESSOR, parties=(RECYCLER,))
+    if ended_too:
+        ledger.happen(EU_AUTHORITY, "end_of_life.certified", old, parties=(SECOND_LIFE,))
+
+    with pytest.raises(Refusal, match="a life of its own") as refused:
+        made_into(ledger, old)
+
+    assert refused.value.code == "successor"
+    assert ledger.standing(SUCCESSOR).marks == ("end_of_life",)
+
+
 def test_what_stopped_a_battery_is_lifted_after_it_is_gone() -> None:
     """
     I2: what is made of a battery waits for what was set on it, so who set it lifts it after that was recycled
