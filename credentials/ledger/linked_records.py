@@ -252,13 +252,28 @@ def _without(other: Standing, old: Standing, context: Context) -> Standing:
         other = replace(other, parent=None, eu_status=before.status, holder=holder, facts=facts)
         return replace(other, marks=_less(other.marks, gone), voided=True)
     left = tuple(p for p in other.predecessors if p != old.key)
-    if not left:
-        gone, other = gone | {SECOND_LIFE}, replace(other, eu_status=ORIGINAL)
     for origin in left:
         predecessor = context.records.standing_at(origin)
         assert predecessor is not None, "it was made into this one"
         gone -= _carried(predecessor, context)
-    return replace(other, predecessors=left, marks=_less(other.marks, gone), voided=True)
+    if not left:
+        gone |= {SECOND_LIFE}
+    if other.parent is not None:
+        return _still_a_child(replace(other, predecessors=left), other.parent, gone, context)
+    status = other.eu_status if left else ORIGINAL
+    return replace(other, predecessors=left, eu_status=status, marks=_less(other.marks, gone), voided=True)
+
+
+def _still_a_child(other: Standing, was: Parent, gone: Set[str], context: Context) -> Standing:
+    """What a second life no longer made, taken out of a pack since: what that pack left on it stays."""
+    pack = context.records.standing_at(was.key)
+    assert pack is not None, "it was taken out of it"
+    status = other.eu_status
+    if not other.predecessors:
+        was, status = replace(was, status=ORIGINAL), _status_out_of(replace(other, eu_status=ORIGINAL), pack)
+    was = replace(was, marks=_less(was.marks, gone))
+    marks = _less(other.marks, gone - _carried(pack, context))
+    return replace(other, parent=was, eu_status=status, marks=marks, voided=True)
 
 
 def _less(marks: Sequence[str], gone: Set[str]) -> tuple[str, ...]:

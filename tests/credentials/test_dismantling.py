@@ -413,6 +413,45 @@ def test_of_two_batteries_made_into_one_each_is_voided_for_itself() -> None:
     ]
 
 
+@pytest.mark.parametrize("ended", [False, True])
+@pytest.mark.parametrize("others", [False, True])
+def test_what_came_out_of_waste_stays_waste_when_a_second_life_is_voided(ended: bool, others: bool) -> None:
+    """
+    A successor that was taken out of a waste pack keeps what the pack left on it; voiding that as well gives
+    back what it was, without the second life that was voided before. Seed 8023 of the second opinion.
+    """
+    ledger = Ledger()
+    old, second = taken_out_of_use(ledger, 1), taken_out_of_use(ledger, 2)
+    ledger.happen(SECOND_LIFE, "battery.produced", SUCCESSOR)
+    if ended:
+        ledger.happen(EU_AUTHORITY, "end_of_life.certified", old, parties=(SECOND_LIFE,))
+    made_into(ledger, old)
+    if others:
+        made_into(ledger, second)
+    ledger.run(
+        ledger.countersigned(SECOND_LIFE, "battery.handed_over", SUCCESSOR, (RECYCLER,), parties=(RECYCLER,))
+    )
+    pack = pack_of(ledger, battery(35), pack=battery(3))
+    if ended:
+        ledger.happen(CN_AUTHORITY, "end_of_life.certified", pack, parties=(RECYCLER,))
+    ledger.run(
+        ledger.countersigned(RECYCLER, "battery.dismantled", pack, (SECOND_LIFE,), references=(SUCCESSOR,))
+    )
+    made = ledger.standing(SUCCESSOR)
+    seen = [(made.eu_status, made.marks)]
+    for subject in (old, pack):
+        voided(ledger, subject)
+        made = ledger.standing(SUCCESSOR)
+        seen.append((made.eu_status, made.marks))
+
+    end, life, sold = ("end_of_life",) * ended, ("second_life",), "transferred_after_use"
+    assert seen == [
+        ("waste", ("child_of_dismantled", *end, *life, sold)),
+        ("waste", ("child_of_dismantled", *end, *life * others, sold)),
+        ("remanufactured" if others else "original", (*life * others, sold)),
+    ]
+
+
 @pytest.mark.parametrize("ended_too", [False, True])
 def test_what_an_authority_certified_at_its_end_is_no_successor(ended_too: bool) -> None:
     """

@@ -322,7 +322,9 @@ def _out_of_vehicle(file: File, act: Act) -> File:
 
 
 def _collected(file: File, act: Act) -> File:
-    return replace(file, holder=act.by, named=frozenset(), also=file.also | {side(act.by)})
+    # Whom the holder named is named for as long as it holds the battery, whatever it does with it.
+    named = file.named if act.by == file.holder else frozenset()
+    return replace(file, holder=act.by, named=named, also=file.also | {side(act.by)})
 
 
 def _taken_in(file: File, act: Act) -> File:
