@@ -499,7 +499,9 @@ def _after_undo(archive: Archive, act: Act, undone: Act) -> Archive:
     old, now = before[-1].get(act.battery, NOTHING), archive.of(act.battery)
     voided = act.event == "attestation.voided"
     used = old.used if voided else old.used | now.used
-    kept = {s for s in now.settings if s.what == "placed" and not voided}
+    # That it was where it was released is read from its leaving: who takes that back says that it is there.
+    stays = not voided and not undone.event.endswith(".exported")
+    kept = {s for s in now.settings if s.what == "placed" and stays}
     # That an authority acted on an enrolment outlives what the act set; to take a report back is an act too.
     # A production that its maker takes back is none: the enrolment lies there as before.
     official = (now if now.enrolled else old).official or is_authority(act.by)
