@@ -18,8 +18,8 @@ def require_members(attestation: Attestation, event: Event) -> None:
             raise Refusal("members", "{event} has no {member}", event=event.type, member=name)
     for member in members:
         if member.required and not _present(attestation, member):
-            told = "{event} needs {member} (delta: {field})"
-            raise Refusal("members", told, event=event.type, member=member.name, field=member.ledger)
+            told = "{event} needs {member}: add it and sign it again"
+            raise Refusal("members", told, event=event.type, member=member.name)
         if member.ledger == "references":
             _require_references(attestation, event, member)
     _require_quantities(attestation, event)
