@@ -44,10 +44,12 @@ manifest = _module("credentials.verdicts.manifest", "credentials.clearance")
 application = _module("consensus.application")
 _payload = _module("credentials.ledger.delta", "credentials.ledger.payload", "credentials.attestation")
 Criteria: Any = getattr(_payload, "Criteria", None)
+# Before the rooms there was no history of governance, and recognitions had another form.
 try:
     recognition: Any = _module("credentials.ledger.recognition")
+    GovernanceHistory: Any = _module("credentials.ledger.governance").GovernanceHistory
 except ModuleNotFoundError:
-    recognition = None  # of another form before the rooms; no route is about it
+    recognition, GovernanceHistory = None, tuple
 
 STATE, CLAIM, REFUSED, INADMISSIBLE, WAITS = "state", "claim", "refused", "inadmissible", "waits"
 _LINE = set(inspect.signature(manifest.Line).parameters)
@@ -239,6 +241,7 @@ class Stage:
     @classmethod
     def new(cls) -> Stage:
         world = border.World(ledger_of.Ledger(_genesis()), **_PUBLISHERS)
+        world.ledger.registry.standings_map = _FewRecords()
         table = ledger_of.lifecycle_table()
         book = Book(world, world.now, table=table)
         kinds = [*table["events"], *table.get("kinds", ())]
@@ -328,19 +331,33 @@ class Stage:
         return word
 
 
+class _FewRecords:
+    """A map of standings as the registry uses it, without its 4 MiB tree: thousands of stages are kept."""
+
+    def __init__(self) -> None:
+        self.digests: dict[bytes, bytes] = {}
+
+    def root_with(self, changes: Mapping[bytes, bytes]) -> bytes:
+        digests = self.digests | {key: sha256(value).digest() for key, value in changes.items()}
+        return sha256(b"".join(key + digests[key] for key in sorted(digests))).digest()
+
+    def apply(self, changes: Mapping[bytes, bytes]) -> None:
+        self.digests = self.digests | {key: sha256(value).digest() for key, value in changes.items()}
+
+
+MOVING = (dict, list, set, _FewRecords, GovernanceHistory)
 CONDITIONS = ("new", "used", "second_life", "return", "waste") if "condition" in _LINE else ("new",)
 
 
 def _twin(thing: Any) -> Any:
-    """A copy that shares the values it holds: they are frozen, and only their containers change."""
+    """A copy that shares what never changes: containers are copied, and so is what moves with the height.
+
+    The signatures found good are shared as they are: an attestation that is authentic is so in every history.
+    """
     twin = copy.copy(thing)
     for name, value in vars(thing).items():
-        if isinstance(value, (dict, list, set)):
+        if name != "_verified" and isinstance(value, MOVING):
             setattr(twin, name, copy.copy(value))
-        elif dataclasses.is_dataclass(value) or isinstance(value, (bytes, int, str, tuple, type(None))):
-            continue
-        elif name != "reader":
-            setattr(twin, name, copy.deepcopy(value))
     return twin
 
 
