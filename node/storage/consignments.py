@@ -102,8 +102,12 @@ class ConsignmentTable:
     def replace_item(db: Transaction, consignment_id: str, item: ItemRow) -> None:
         """Another verdict for a line that was set aside; its place in the order of judging stays."""
         db.execute(
-            "UPDATE items SET verdict = ?, body = ?, due = ? WHERE consignment = ? AND line = ?",
-            (item.verdict, item.body, item.due, consignment_id, item.line),
+            "UPDATE items SET verdict = ?, body = ?, due = ?, subject = ?, namespace = ?, issuer = ? "
+            "WHERE consignment = ? AND line = ?",
+            (
+                *(item.verdict, item.body, item.due, item.subject, item.namespace, item.issuer),
+                *(consignment_id, item.line),
+            ),
         )
 
     @staticmethod

@@ -30,8 +30,12 @@ class OvertakenLines:
         db.execute(
             "UPDATE items SET was = CASE WHEN COALESCE(was, verdict) = ?1 THEN NULL "
             "ELSE COALESCE(was, verdict) END, "
-            "verdict = ?1, body = ?2, issuer = ?3, due = ?6, stale = 0 WHERE consignment = ?4 AND line = ?5",
-            (item.verdict, item.body, item.issuer, consignment_id, item.line, item.due),
+            "verdict = ?1, body = ?2, issuer = ?3, due = ?6, subject = ?7, namespace = ?8, stale = 0 "
+            "WHERE consignment = ?4 AND line = ?5",
+            (
+                *(item.verdict, item.body, item.issuer, consignment_id, item.line, item.due),
+                *(item.subject, item.namespace),
+            ),
         )
 
     @staticmethod

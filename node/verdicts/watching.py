@@ -5,7 +5,7 @@ list or a recall: the open lines about that battery, or resting on that issuer's
 are recalled, are marked and judged again. A verdict knows the first moment at which time alone may change it
 (`good_until`): its line is marked then (D756). An act about a pack also writes on its children and its
 successors, and a verdict on these looks at the pack: their lines are marked with it. A line is settled once
-customs here released its goods after it was judged: it has done its work.
+customs here released its goods, under its own declaration, after it was judged: it has done its work.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from credentials.errors import CredentialError
 from credentials.ledger.attestation import standing_key
 from credentials.ledger.entries import AdmittedEntry, parse_entry
 from credentials.ledger.standing import Standing
-from credentials.verdicts.evidence import Policy
+from credentials.verdicts.evidence import Policy, declaration_text
 from credentials.verdicts.freshness import RELATIVES
 from credentials.verdicts.verdict_record import ItemRecord
 from node import log
@@ -34,6 +34,7 @@ from node.verdicts.sources import Gathering
 
 JSON = dict[str, Any]
 LEAVES_AT_ONCE = 2_000
+UNDER_CUSTOMS_MAX = 256  # statements about goods between their presentation and their release
 DESCENDANTS_MAX = 10_000  # of what the leaves of one look are about
 DUE_AT_ONCE = 500  # lines that time has overtaken, marked in one look
 ASK_AGAIN_S = 3_600  # after it, sources that said nothing are asked again
@@ -133,7 +134,7 @@ class Watching:
         table, line = self._office.overtaken, verdict["line"]
         stored = self._office.consignments.item(consignment_id, line)
         before = orjson.loads(stored) if stored is not None else {}
-        if self._released_since(verdict["battery"], before.get("height", 0)):
+        if self._released_since(consignment_id, verdict["battery"], before.get("height", 0)):
             table.settle(db, consignment_id, line)
             return
         told = {name: before.get(name) for name in ("verdict", "reason", "height", "evaluated_at")}
@@ -145,20 +146,36 @@ class Watching:
             kept = {**verdict, "before": before["before"]}
         table.put_again(db, consignment_id, self.row_of(kept))
 
-    def _released_since(self, battery: str, height: int) -> bool:
+    def _released_since(self, consignment_id: str, battery: str, height: int) -> bool:
         """True if customs here released the battery after `height`: the line's goods went their way.
+
+        What was released under the number of another declaration is no end of this one's line (X12).
 
         The setting keeps the first release of a side; the fact is the latest of any, whoever imports again.
         """
         standing = self._gathering.standing_of(battery)
         leaf = standing.facts.get(RELEASED) if standing is not None else None
         entry = self._ledger.leaves.at(leaf) if leaf is not None else None
-        if entry is None or entry.height <= height:
+        if entry is None or entry.height <= height or not self._declared_so(consignment_id, battery, entry):
             return False
         # The side's first release is kept with its leaf: an office may be licensed on several sides.
         settings = standing.settings(RELEASED) if standing is not None else {}
         side = next((key for key, first in settings.items() if first.leaf_index == leaf), None)
         return (side or self._gathering.side_of(entry)) == self._policy.jurisdiction
+
+    def _declared_so(self, consignment_id: str, battery: str, release: EntryRow) -> bool:
+        """True if what was released was presented under the declaration of this consignment."""
+        row, about = self._office.consignments.get(consignment_id), self._gathering.subject_of(battery)
+        assert row is not None and about is not None, "a line of a battery that is on record"
+        if not row.declaration:
+            return True
+        kinds = self._gathering.tables.verdicts.get("events", {}).get("presentation", ())
+        rows = self._ledger.leaves.of(standing_key(about), UNDER_CUSTOMS_MAX, release.leaf_index)
+        digests = [r.document_digest for r in rows if r.kind in kinds and r.document_digest is not None]
+        document = self._office.documents.get(digests[-1]) if digests else None
+        said = orjson.loads(document.body) if document is not None else {}
+        number = said.get("credentialSubject", {}).get("members", {}).get("declaration_number")
+        return number is not None and declaration_text(str(number)) == declaration_text(row.declaration)
 
 
 def _recalled_by(verdict: Mapping[str, Any], about: Subject) -> str:

@@ -17,7 +17,7 @@ from node.access.keys import AT_THE_MACHINE
 from node.verdicts import consignments as bounds
 from node.verdicts import judging, manifests
 from node.web.sample import sample_claims
-from tests.harness.support_service import CODE, LiveNode, live_node, manifest
+from tests.harness.support_service import CODE, DID, LiveNode, live_node, manifest
 
 
 @pytest.fixture
@@ -77,6 +77,34 @@ def test_a_line_that_raises_stops_no_other_and_is_judged_again_when_asked(
     assert node.get("/readyz").get_json()["conditions"] == []
     acts = [(act["who"], act["did"]) for act in node.get_json("/operations/audit")["audit"]]
     assert acts.count(("operator", "aside.tried_again")) == 2
+
+
+def test_a_line_that_was_set_aside_is_woken_like_any_other(
+    node: LiveNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Judged again, it is found by whose lists its passport rests on: the publisher's next list wakes it (I9).
+    """
+    claims = sample_claims(node.service, CODE)
+    digest = node.post_json("/passports", {"code": CODE, "claims": claims}).get_json()["digest"]
+    node.wait(lambda: node.get(f"/receipts/{digest}").status_code == 200, "the passport's receipt")
+
+    def poison(line: Any, *rest: Any) -> Any:
+        raise ZeroDivisionError("planted")
+
+    monkeypatch.setattr(judging, "clear_item", poison)
+    made = node.post_json("/consignments", manifest()).get_json()["id"]
+    judged(node, made)
+    monkeypatch.undo()
+    for row in aside(node):
+        node.post_json(f"/operations/aside/{row['number']}/again", {})
+    node.wait(lambda: aside(node) == [], "the second try")
+    office = node.service.stores.office
+
+    with office.writing() as db:
+        marked = office.overtaken.mark_stale(db, about={"issuer": [DID]}, created_after=0)
+
+    assert marked == 1
 
 
 def test_a_line_that_has_its_verdict_is_not_judged_again_by_a_restart(

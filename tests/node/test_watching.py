@@ -18,7 +18,7 @@ from node.config import DataDirectory
 from node.peers.gossip import Gossip
 from node.setup.wiring import open_service
 from node.storage.office import OfficeStore
-from node.verdicts import fetching
+from node.verdicts import fetching, judging
 from node.web.sample import sample_claims
 from tests.harness.support_service import DID, PASSPHRASE, ROLES, LiveNode, live_node
 
@@ -213,6 +213,51 @@ def test_a_line_of_a_second_import_is_settled_by_its_own_release(node: LiveNode)
     attest(node, "customs.released", serial, basis="registry_check")
 
     assert first < recalled == seen()
+
+
+def test_a_line_is_not_settled_by_the_release_of_another_declaration(
+    node: LiveNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Presented and released under another number before anybody looked: the goods of this line are not those
+    that were released, and the line says so.
+    """
+    serial = 51
+    issue(node, serial)
+    line = judged(node, "26NLFIRST", serial)
+    assert item(node, line)["verdict"] in ("clear", "clear_with_gaps")
+    monkeypatch.setattr(judging, "WAIT_S", 60.0)
+    declared = {"registration_id": "R", "commodity_code": "8507600000", "eori": "DE123"}
+    attest(node, "battery.presented", serial, declaration_number="26NLOTHER", **declared)
+    attest(node, "customs.released", serial, basis="registry_check")
+    node.service.judging.wake()
+
+    node.wait(lambda: item(node, line)["verdict"] == "hold", "the line")
+    assert item(node, line)["reason"] == "second_presentation"
+
+
+def test_a_recall_wakes_a_line_whose_battery_came_of_others_since(node: LiveNode) -> None:
+    """
+    Judged before its pack was taken apart, a module is of one maker's codes; since then a recall of any codes
+    may reach it.
+    """
+    pack, module = 61, code_of(62).replace("ZZ1", "ZZ2")
+    issue(node, pack)
+    manifest = {
+        "declaration": "26NLSINCE", "law_date": "2027-03-01", "direction": "import",
+        "lines": [{"line": 1, "battery": module, **GOODS}],
+    }  # fmt: skip
+    line = node.post_json("/consignments", manifest).get_json()["id"]
+    node.wait(lambda: node.get_json(f"/consignments/{line}")["state"] == "done", "the verdict")
+    attest(node, "battery.declared_waste", pack, reason="worn")
+    attest(node, "battery.dismantled", pack, facility_licence="L", children=[module], fates=["reuse"])
+    node.wait(lambda: item(node, line)["reason"] == "waste", "what it came out of")
+
+    recall = {"event": "recall.published", "battery": "gbt34014:ZZ1"}
+    members = {"batteries": [code_of(pack)], "reason": "fire"}
+    assert node.post_json("/attestations", recall | {"members": members}).status_code == 201
+
+    node.wait(lambda: recall_on(node, line, 1) == "recalled", "the recall of the pack")
 
 
 def test_a_line_is_settled_by_an_office_that_is_established_elsewhere(tmp_path: Path) -> None:
