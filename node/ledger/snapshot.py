@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
+from http import HTTPStatus
 from pathlib import Path
 from typing import IO, TypeVar
 
@@ -34,7 +35,7 @@ from consensus.types import Block, CommitCertificate, verify_certificate
 from credentials.errors import CredentialError
 from credentials.ledger.entries import BlockEntry, parse_entry
 from credentials.ledger.genesis import Genesis
-from node.errors import ProblemError, SetupError, bad_request, busy, not_found
+from node.errors import ProblemError, SetupError
 from node.peers.authentication import PeerAuthentication
 from node.peers.certificates import Trust
 from node.peers.link import Link, LinkError
@@ -49,7 +50,7 @@ CHUNK_BYTES = 1 << 20  # to a peer, in one answer
 WAIT_COSIGNED_S_MAX = 10.0
 SNAPSHOT_BYTES_MAX = 64 << 30  # of a peer; a file that somebody copied may be larger
 ANSWER_S_MAX, ANSWER_BYTES_MAX = 60.0, 2 * CHUNK_BYTES  # of one question to a peer
-SHELF_S = 600.0  # a snapshot made for peers is handed out this long before another is made
+ASK_AGAIN_S, ASK_AGAIN_S_MAX = 1.0, 300.0  # while the peer makes it
 
 Row = list[Value]
 T = TypeVar("T")
@@ -62,8 +63,12 @@ class SnapshotRefused(SetupError):
 # -- making ------------------------------------------------------------------------------------------------
 
 
-def write(ledger: LedgerStore, genesis: Genesis, out: Path) -> int:
-    """Write the newest block that is under a cosigned checkpoint, and all before it; the height."""
+def write(ledger: LedgerStore, genesis: Genesis, out: Path, stop: threading.Event | None = None) -> int:
+    """Write the newest block that is under a cosigned checkpoint, and all before it; the height.
+
+    SetupError when there is none within ten seconds, or once `stop` is set.
+    """
+    stop = stop or threading.Event()
     deadline = time.monotonic() + WAIT_COSIGNED_S_MAX
     while True:
         with ledger.reading():
@@ -78,11 +83,12 @@ def write(ledger: LedgerStore, genesis: Genesis, out: Path) -> int:
                     for row in _rows(ledger, genesis, tip, kept):
                         data = encode(row)
                         file.write(len(data).to_bytes(4, "big") + data)
+                        if stop.is_set():
+                            raise SetupError("this node is stopping")
                 scratch.replace(out)
                 return tip.height
-        if time.monotonic() > deadline:
+        if stop.wait(0.1) or time.monotonic() > deadline:
             raise SetupError("the newest block has no cosigned checkpoint yet: try again in a moment")
-        time.sleep(0.1)
 
 
 def _rows(ledger: LedgerStore, genesis: Genesis, tip: LedgerTip, kept: tuple[int, str]) -> Iterator[Row]:
@@ -114,42 +120,6 @@ def _parts(values: Iterable[T], size_of: Callable[[T], int]) -> Iterator[list[T]
         yield part
 
 
-class Shelf:
-    """The snapshot that this node hands to peers: `[height or 0, offset]` -> `[height, size, chunk]`.
-
-    Made when first asked for, kept for a while: a peer that goes on names the height it began with.
-    """
-
-    def __init__(self, ledger: LedgerStore, genesis: Genesis, folder: Path) -> None:
-        self._ledger, self._genesis = ledger, genesis
-        self._path = folder / "snapshot.rows"
-        self._lock = threading.Lock()
-        self._height, self._made = 0, 0.0
-
-    def answer(self, content: bytes) -> bytes:
-        """One chunk; ProblemError for what is no such question."""
-        match decode(content):
-            case [int(height), int(offset)]:
-                pass
-            case _:
-                raise bad_request("malformed", "a snapshot is asked for by [height or 0, offset]")
-        with self._lock:
-            if height not in (0, self._height):
-                raise not_found("snapshot_gone", "that snapshot is not kept any more: begin again")
-            if height == 0 and (not self._height or time.monotonic() - self._made > SHELF_S):
-                try:
-                    self._height, self._made = (
-                        write(self._ledger, self._genesis, self._path),
-                        time.monotonic(),
-                    )
-                except SetupError as error:
-                    raise busy(str(error)) from error
-            with self._path.open("rb") as file:
-                size = file.seek(0, 2)
-                file.seek(offset)
-                return encode([self._height, size, file.read(CHUNK_BYTES)])
-
-
 # -- taking over -------------------------------------------------------------------------------------------
 
 
@@ -163,13 +133,19 @@ def asking(
         raise SetupError(f"{url} is not the address of a peer in peers.toml: only participants are asked")
     link = Link(url, [authentication.trust(did), *trusts])
 
-    def ask(body: bytes) -> bytes:
+    def post(body: bytes) -> tuple[int, bytes, bytes]:
         data, nonce = authentication.request(did, "snapshot", body)
+        told = link.post("/peer/snapshot", data, seconds_max=ANSWER_S_MAX, size_bytes_max=ANSWER_BYTES_MAX)
+        return *told, nonce
+
+    def ask(body: bytes) -> bytes:
+        deadline = time.monotonic() + ASK_AGAIN_S_MAX
         try:
-            status, answer = link.post(
-                "/peer/snapshot", data, seconds_max=ANSWER_S_MAX, size_bytes_max=ANSWER_BYTES_MAX
-            )
-            if status != 200:
+            status, answer, nonce = post(body)
+            while status == HTTPStatus.SERVICE_UNAVAILABLE and time.monotonic() < deadline:
+                time.sleep(ASK_AGAIN_S)  # it is being made
+                status, answer, nonce = post(body)
+            if status != HTTPStatus.OK:
                 raise SetupError(f"{did} gave no snapshot: {answer[:300].decode('utf-8', 'replace')}")
             return authentication.open_reply(answer, "snapshot", did, nonce)
         except LinkError as error:

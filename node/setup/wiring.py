@@ -36,7 +36,8 @@ from node.ledger.cosigner import Cosigner, Cosigning
 from node.ledger.embedded import EmbeddedEngine
 from node.ledger.ledger import Ledger
 from node.ledger.ordering import Ordering
-from node.ledger.snapshot import Shelf
+from node.ledger.shelf import Shelf
+from node.ledger.snapshot import write as write_snapshot
 from node.ledger.subscriptions import Moments
 from node.peers.authentication import PeerAuthentication
 from node.peers.certificates import by_authority
@@ -399,7 +400,8 @@ def _serve(disk: _Disk, agreement: _Agreement, trades: _Trades, port: int, hosts
     office, ledger = stores.office, stores.ledger
     supervisor = _employ(agreement, trades)
     progress = ProgressReport(ledger, trades.issuing)
-    shelf = Shelf(ledger, disk.genesis, disk.directory.root)
+    shelf = Shelf(partial(write_snapshot, ledger, disk.genesis), disk.directory.root)
+    supervisor.employ(shelf, tries_max=None)
     return Service(
         words={language: Words(language, gathering.tables) for language in LANGUAGES},
         port=port,

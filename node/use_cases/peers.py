@@ -9,7 +9,7 @@ from consensus.errors import ConsensusError
 from node import log
 from node.errors import bad_request, not_found
 from node.ledger.engine import Engine
-from node.ledger.snapshot import Shelf
+from node.ledger.shelf import Shelf
 from node.peers.gossip import Gossip
 from node.peers.messages import BLOCKS_BYTES_MAX, BLOCKS_PER_REQUEST, ITEM_ATTESTATION, too_large
 from node.storage.ledger import LedgerStore

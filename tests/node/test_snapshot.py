@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from consensus.encoding import Value, decode, encode
-from node.errors import SetupError
+from node.errors import ProblemError, SetupError
+from node.ledger import shelf as shelves
 from node.ledger import snapshot
+from node.ledger.shelf import Shelf
 from node.peers.messages import BLOCKS_PER_REQUEST
 from node.setup import network as networks
+from node.storage.ledger import LedgerStore
 from tests.harness.net.batteries import issue, wait_receipted
 from tests.harness.net.harness import FIVE, IMPORTER, Node, comity, found, wait
 
@@ -243,6 +250,89 @@ def test_a_cut_snapshot_is_refused(network: dict[str, Node], rows: Path, tmp_pat
             snapshot.join(file, checked.genesis, checked.policy, tmp_path / "ledger.db")
 
     assert not (tmp_path / "ledger.db").exists()
+
+
+def test_nobody_waits_while_a_snapshot_is_made(network: dict[str, Node], tmp_path: Path) -> None:
+    """
+    A peer that asks is answered at once, also where the newest block waits for cosigners: the few threads
+    that answer peers are not held by it. What was made meanwhile is handed out in chunks, to the end.
+    """
+    ledger, rival = copied_ledger(network["cn"], tmp_path), copied_ledger(network["cn"], tmp_path / "rival")
+    with sqlite3.connect(tmp_path / "rival" / "ledger.db") as db:
+        db.execute("DELETE FROM checkpoints")
+    genesis = networks.verify(network[JOINER].data / "network").genesis
+    waiting = Shelf(partial(snapshot.write, rival, genesis), tmp_path / "rival")
+    shelf = Shelf(partial(snapshot.write, ledger, genesis), tmp_path)
+    maker = threading.Thread(target=waiting.turn)
+
+    maker.start()
+    started = time.monotonic()
+    for each in (waiting, shelf, waiting):
+        with pytest.raises(ProblemError, match="is being made") as refused:
+            each.answer(encode([0, 0]))
+        assert refused.value.status == 503
+    took_s = time.monotonic() - started
+    waiting.wake()
+    maker.join(2)
+    stopped = not maker.is_alive()
+    shelf.turn()
+    snapshot.fetch(shelf.answer, tmp_path / "fetched")
+
+    assert took_s < 1
+    assert stopped
+    assert (tmp_path / "fetched").read_bytes() == (tmp_path / "snapshot.rows").read_bytes()
+
+
+def test_why_there_is_no_snapshot_is_told(network: dict[str, Node], tmp_path: Path) -> None:
+    """
+    The next one who asks is told why none could be made; after that it is tried again.
+    """
+    empty = LedgerStore(tmp_path / "ledger.db")
+    genesis = networks.verify(network[JOINER].data / "network").genesis
+    shelf = Shelf(partial(snapshot.write, empty, genesis), tmp_path)
+    with pytest.raises(ProblemError, match="is being made"):
+        shelf.answer(encode([0, 0]))
+
+    shelf.turn()
+
+    with pytest.raises(ProblemError, match="no block yet"):
+        shelf.answer(encode([0, 0]))
+    empty.close()
+
+
+def test_a_snapshot_stays_while_somebody_goes_on_with_it(
+    network: dict[str, Node], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Who asks for new snapshots all the time takes from nobody the one he is copying; one that nobody copies
+    is made anew.
+    """
+    monkeypatch.setattr(shelves, "KEPT_S", 0.0)
+    ledger = copied_ledger(network["cn"], tmp_path)
+    genesis = networks.verify(network[JOINER].data / "network").genesis
+    shelf = Shelf(partial(snapshot.write, ledger, genesis), tmp_path)
+    with pytest.raises(ProblemError):
+        shelf.answer(encode([0, 0]))
+    shelf.turn()
+
+    first = decode(shelf.answer(encode([0, 0])))
+    assert isinstance(first, list)
+    assert decode(shelf.answer(encode([first[0], 0]))) == first
+    with pytest.raises(ProblemError, match="not kept any more"):
+        shelf.answer(encode([first[0] + 1, 0]))
+    monkeypatch.setattr(shelves, "IN_USE_S", 0.0)
+    with pytest.raises(ProblemError, match="is being made"):
+        shelf.answer(encode([0, 0]))
+    ledger.close()
+
+
+def copied_ledger(node: Node, folder: Path) -> LedgerStore:
+    """The ledger of a running node, copied."""
+    folder.mkdir(exist_ok=True)
+    source = sqlite3.connect(f"file:{node.data / 'ledger.db'}?mode=ro", uri=True)
+    with closing(source), closing(sqlite3.connect(folder / "ledger.db")) as target:
+        source.backup(target)
+    return LedgerStore(folder / "ledger.db")
 
 
 @pytest.mark.parametrize(

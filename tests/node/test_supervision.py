@@ -194,9 +194,9 @@ def works(service: Service) -> dict[str, Any]:
 
 def test_every_long_lived_thread_of_a_node_is_employed(node: LiveNode) -> None:
     """
-    The engine, the outbox and the consignments run under the supervisor; a peer's sender is one each.
+    Engine, outbox, consignments and snapshots run under the supervisor; a peer's sender is one each.
     """
-    assert list(works(node.service)) == ["engine", "outbox", "consignments", "lookout"]
+    assert list(works(node.service)) == ["engine", "outbox", "consignments", "snapshots", "lookout"]
     assert all(fact.alive for fact in node.service.supervisor.facts())
 
 

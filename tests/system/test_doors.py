@@ -328,6 +328,24 @@ def test_strangers_at_the_peers_door(net: Net) -> None:
     net.during("strangers at /peer", flood, threads=16)
 
 
+def test_asking_for_snapshots(net: Net) -> None:
+    """
+    A participant that asks for a new snapshot all the time holds none of the threads that answer peers.
+    """
+    statuses: Counter[int] = Counter()
+
+    def ask(node: Node, ended: threading.Event) -> None:
+        while not ended.is_set():
+            asked, _ = net.hostile.request(node.party.did, "snapshot", encode([0, 0]))
+            with suppress(Exception):
+                answer = node.pool.request("POST", f"{node.url}/peer/snapshot", body=asked, timeout=10)
+                statuses[answer.status] += 1
+
+    net.during("snapshots asked for", ask, threads=16)
+
+    assert set(statuses) == {200, 503}
+
+
 def test_large_bodies_that_never_end(net: Net) -> None:
     """
     Bodies of 16 MiB that are announced, and come a byte at a time.
