@@ -14,6 +14,7 @@ from credentials.documents.canonical import b64u
 from credentials.documents.identifiers import canonical_commodity_code
 from credentials.documents.spelling import trimmed
 from credentials.errors import CredentialError
+from credentials.ledger.rules import gives_way
 from credentials.ledger.standing import LIVE, Passport, Setting, Standing
 from credentials.verdicts.cell import HERE, Cell, Declared, binding, cell_of, presentation, recalls
 from credentials.verdicts.content import why_missing
@@ -103,6 +104,11 @@ def check_alias(found: Findings, text: str, view: LedgerView, inquiry: Inquiry, 
             found.warned("alias", "alias_not_recorded", rule="X16", identifier=text)
         return
     record = Record.read(view, evidence.network.governance)
+    if gives_way(standing) and _parties(standing, record).isdisjoint(_own_parties(inquiry)):
+        # Whoever reads the label can enter the code: what a stranger says of it is a claim (I5).
+        by = standing.enrolled.by if standing.enrolled is not None else None
+        found.warned("alias", "alias_claimed", rule="X1", identifier=text, by=by)
+        return
     about = Inquiry(replace(evidence, ledger=view), record, inquiry.policy, inquiry.at)
     unread = "ledger_unavailable" if record.unreadable else "relatives_unread" if about.kin_missing else None
     unread = unread or ("recall_of_kin_unread" if recalls_unasked(about) else None)
@@ -117,6 +123,31 @@ def check_alias(found: Findings, text: str, view: LedgerView, inquiry: Inquiry, 
     _tell_alias(found, text, rows)
     if not rows and unread is None:
         found.warned("alias", "alias_recorded", rule="X1", identifier=text)
+
+
+def _own_parties(inquiry: Inquiry) -> set[str]:
+    """Who has or had a right over this battery: its parties, and the authors of its record but for trades.
+
+    A trade of the place has none: what it enters under a further code is one stranger's word as another's.
+    """
+    view, governance = inquiry.evidence.ledger, inquiry.evidence.network.governance
+    assert view is not None and view.standing is not None, "the passport that names the code is established"
+    lifecycle = governance.lifecycle if governance is not None else None
+    events = lifecycle.events if lifecycle is not None else {}
+    trades = {kind for kind, event in events.items() if event.speaks == "trade" or event.effects.undo}
+    authors = (r for r in inquiry.record.admitted if r.attestation.kind not in trades)
+    named = (*view.standing.named, *(r.attestation.issuer for r in authors))
+    return {*named, view.standing.producer or "", *_holders(view.standing)}
+
+
+def _parties(standing: Standing, record: Record) -> set[str]:
+    """Who entered a further code, holds what was entered, or said anything about it."""
+    entered = standing.enrolled.by if standing.enrolled is not None else ""
+    return {entered, *_holders(standing), *(r.attestation.issuer for r in record.admitted)} - {""}
+
+
+def _holders(standing: Standing) -> set[str]:
+    return {standing.holder or "", standing.responsible or ""}
 
 
 def _tell_alias(found: Findings, text: str, rows: Sequence[Row]) -> None:

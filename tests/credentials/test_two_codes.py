@@ -12,10 +12,12 @@ from tests.credentials.test_used_before import measured, remanufactured, taken_o
 from tests.harness.border import DECLARATION, World, claims_of, code, line_of, replace, subject_of
 from tests.harness.ledger import (
     CN_AUTHORITY,
+    CUSTOMS,
     EU_AUTHORITY,
     IMPORTER,
     MAKER,
     RECYCLER,
+    RIVAL,
     SECOND_LIFE,
     WORKSHOP,
     Ledger,
@@ -199,6 +201,93 @@ def test_a_battery_with_two_codes_is_on_one_declaration(number: str, word: str) 
     assert word == "clear" or told["reason"] == "second_presentation"
     unread = w.judge(LINK, evidence=w.evidence(LINK, events={})).as_dict()
     assert ("indeterminate", "not_held") in {(c["outcome"], c["reason"]) for c in check(unread, "alias")}
+
+
+def named_only() -> tuple[World, str]:
+    """A battery on record under its GB/T code alone; its passport names the GS1 link on its label."""
+    w, text = World(), code(1)
+    claims = claims_of(1)
+    claims["GeneralProductInformation"]["productIdentifier"] = LINK
+    w.produce(text)
+    w.publish(text, w.issue(text, claims=claims))
+    w.happen(MAKER, "battery.exported", text, {"commodity_code": "850760"}, parties=(IMPORTER,))
+    w.happen(IMPORTER, "battery.presented", text, PRESENTED)
+    return w, text
+
+
+def enrol(w: World, by: str, *then: str) -> None:
+    """Enter the link without a record of its origin, and say these things of it."""
+    w.happen(by, "battery.enrolled", LINK, {"ground": "older_stock", "evidence": "x"})
+    members = {"battery.presented": PRESENTED | {"declaration_number": "26NLRIVAL"}}
+    for event in then:
+        w.happen(by, event, LINK, members.get(event, {"reference": "P"}))
+
+
+@pytest.mark.parametrize(
+    "then",
+    [(), ("battery.presented",), ("battery.reported_lost",), ("battery.presented", "battery.reported_lost")],
+)
+def test_a_stranger_that_enters_the_code_on_the_label_holds_nothing(then: tuple[str, ...]) -> None:
+    """
+    I5: the link is on every label, and whoever has a licence can enter it and say what it likes: a warning.
+    """
+    w, text = named_only()
+    enrol(w, RIVAL, *then)
+
+    told = judged(w, text)
+
+    assert shape(told) == ("clear", "ok")
+    assert [(c["outcome"], c["reason"], c["evidence"]["by"]) for c in check(told, "alias")] == [
+        ("warn", "alias_claimed", RIVAL)
+    ]
+
+
+def test_a_trade_that_measured_the_battery_is_a_stranger_to_its_further_code() -> None:
+    """
+    A workshop of the place reports on what is in use; under a code that it enters it holds nothing up.
+    """
+    w, text = named_only()
+    w.happen(CUSTOMS, "customs.released", text, {"basis": "registry_check"})
+    w.happen(IMPORTER, "market.placed", text, {"art_41_checked": True}, parties=(WORKSHOP,))
+    w.happen(WORKSHOP, "battery.installed", text, {"vin": VIN}, bound_asset=subject_of(VIN))
+    w.happen(IMPORTER, "battery.handed_over", text, {"incoming_party": "eori:DE9"}, parties=("eori:DE9",))
+    measured(w, text, soh_permille=900)
+    enrol(w, WORKSHOP)
+
+    told = w.judge(
+        text, goods="in_vehicle", vin=VIN, commodity_code="8703800000", condition="used", direction="inland"
+    ).as_dict()
+
+    assert [(c["outcome"], c["reason"]) for c in check(told, "alias")] == [("warn", "alias_claimed")]
+
+
+@pytest.mark.parametrize("by", [IMPORTER, EU_AUTHORITY])
+def test_what_its_own_importer_or_an_authority_entered_under_a_further_code_counts(by: str) -> None:
+    """
+    Older stock by the word of who brings it: under neither code is it new.
+    """
+    w, text = named_only()
+    enrol(w, by)
+
+    assert shape(judged(w, text)) == ("hold", "origin_not_on_record")
+
+
+def test_what_a_stranger_entered_counts_once_a_party_of_the_battery_has_it() -> None:
+    """
+    Entered by a stranger and taken over by the battery's own importer: it is that importer's record.
+    """
+    w, text = named_only()
+    enrol(w, RIVAL)
+    w.happen(
+        RIVAL,
+        "battery.handed_over",
+        LINK,
+        {"incoming_party": IMPORTER},
+        cosign=(IMPORTER,),
+        parties=(IMPORTER,),
+    )
+
+    assert shape(judged(w, text)) == ("hold", "origin_not_on_record")
 
 
 @pytest.mark.parametrize("before", [False, True])
