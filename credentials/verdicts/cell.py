@@ -132,6 +132,9 @@ def _where(settings: Mapping[str, Setting], here: str, *, never: str = "none") -
 
 def _presented(standing: Standing, inquiry: Inquiry, declared: Declared) -> str:
     """The presentation that is open, or under which it was released, against this declaration (X12)."""
+    events = inquiry.evidence.network.tables.verdicts.get("events", {})
+    if declared.direction == "inland" and standing.item_state in events.get("underCustoms", ()):
+        return "open"  # released nowhere since it left or was declared, on either side (D771)
     latest = presentation(standing, inquiry)
     if latest is None and standing.presentation is None:
         asked = declared.manifest and "standing.presentation" in inquiry.policy.required
@@ -140,8 +143,6 @@ def _presented(standing: Standing, inquiry: Inquiry, declared: Declared) -> str:
         elsewhere = standing.presentation.jurisdiction != inquiry.policy.jurisdiction
         if elsewhere and declared.asked:
             return ELSEWHERE  # a scan sees as much as a manifest
-        if declared.direction == "inland" and not elsewhere:
-            return "open"
     else:
         # Where customs released it is where it is, whichever side's office that is established on.
         elsewhere = standing.place != inquiry.policy.jurisdiction

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from credentials.documents.spelling import trimmed
 from credentials.ledger.standing import Standing
 from credentials.verdicts.cell import Cell, Declared, in_its_vehicle
 from credentials.verdicts.event_documents import EventDocument, event_document, first_second
+from credentials.verdicts.freshness import ZONE_OFFSET_S_MAX
 from credentials.verdicts.recognised import counts_here
 from credentials.verdicts.record import Inquiry, Record, Recorded
 from credentials.verdicts.verdict import Findings
@@ -81,38 +83,64 @@ def _check_evidence(found: Findings, inquiry: Inquiry, standing: Standing, cell:
         return
     export = border[-1]
     arrived = cell["direction"] == "import" and standing.place == inquiry.policy.jurisdiction
-    ending = (r for r in record.shown() if _ends_journey(r, export, events, arrived=arrived))
-    later = next(ending, None) or _found_dead(record, export, events)
+    later = next((r for r in record.shown() if _ends_journey(r, export, events, arrived=arrived)), None)
     if later is not None:
-        kind = later.attestation.kind
-        found.failed("used_evidence", "used_evidence_outdated", rule="X19", kind=kind, **later.place())
+        _tell_outdated(found, later)
         return
     document = event_document(inquiry, export)
     if document.members is None:
         kind, by = export.attestation.kind, export.attestation.issuer
         document.tell(found, "used_evidence", rule="X19", kind=kind, by=by, **export.place())
         return
+    dated = events["soh"][export.attestation.kind]
     lacking = _lacking(document.members, needed)
-    lacking += _before_its_time(document.members, events["soh"].get(export.attestation.kind), inquiry)
-    if lacking:
+    tested = _day_of_test(document.members.get(dated), export, standing)
+    if lacking or tested is None:
+        lacking += [dated] if tested is None else []
         found.failed("used_evidence", "used_evidence_missing", rule="X19", lacking=lacking, **export.place())
+        return
+    outdated = _outdated(tested, record, events) or _found_dead(tested, export, inquiry, events)
+    if outdated is not None:
+        _tell_outdated(found, outdated)
     else:
         found.passed("used_evidence", rule="X19", **export.place())
 
 
+def _tell_outdated(found: Findings, later: Recorded) -> None:
+    told = {"kind": later.attestation.kind, **later.place()}
+    found.failed("used_evidence", "used_evidence_outdated", rule="X19", **told)
+
+
 def _lacking(members: Mapping[str, Any], needed: Mapping[str, Any]) -> list[str]:
-    """The members without which the record is none: health of nothing is no function (Annex XIV, 1)."""
-    lacking = [name for name in needed["present"] if members.get(name) in (None, "")]
+    """The members without which the record is none: health of nothing is no function (Annex XIV, 1).
+
+    The ledger does not see the document: whatever is no value of its kind is none (I8).
+    """
+    lacking = [name for name in needed["text"] if not _says_something(members.get(name))]
     lacking += [name for name in needed["true"] if members.get(name) is not True]
-    return lacking + [name for name in needed["positive"] if members.get(name) == 0]
+    return lacking + [name for name in needed["positive"] if not _is_positive(members.get(name))]
 
 
-def _before_its_time(members: Mapping[str, Any], dated: str | None, inquiry: Inquiry) -> list[str]:
-    """The day of a test that was made before the battery was: no test of this one."""
-    view = inquiry.evidence.ledger
-    produced = view.standing.produced_on if view is not None and view.standing is not None else None
-    day = first_second(members.get(dated or ""))
-    return [str(dated)] if produced is not None and day is not None and day < produced else []
+def _says_something(value: object) -> bool:
+    return isinstance(value, str) and bool(trimmed(value))
+
+
+def _is_positive(value: object) -> bool:
+    return type(value) is int and value > 0
+
+
+def _day_of_test(said: object, export: Recorded, standing: Standing) -> int | None:
+    """The day of the record's test; None for no day, one before it was made, or after the record was."""
+    day, produced = first_second(said), standing.produced_on
+    if day is None or (produced is not None and day < produced):
+        return None
+    return day if day <= export.attestation.event_time + ZONE_OFFSET_S_MAX else None
+
+
+def _outdated(tested: int, record: Record, events: Mapping[str, Any]) -> Recorded | None:
+    """What happened to the battery after the day of a test: it is not what was tested."""
+    since = (r for r in record.shown() if r.attestation.kind in events["outdatesTests"])
+    return next((r for r in since if r.attestation.event_time >= tested + _DAY_S), None)
 
 
 def _ends_journey(later: Recorded, export: Recorded, events: Mapping[str, Any], *, arrived: bool) -> bool:
@@ -126,10 +154,19 @@ def _ends_journey(later: Recorded, export: Recorded, events: Mapping[str, Any], 
     return not arrived if kind in events["released"] else kind not in events["sameJourney"]
 
 
-def _found_dead(record: Record, export: Recorded, events: Mapping[str, Any]) -> Recorded | None:
-    """A test on the way that found nothing left of it, and was not taken back."""
-    since = (r for r in record.of_kinds(events["soh"]) if r.leaf_index > export.leaf_index)
-    return next((r for r in since if r.attestation.quantities.get(events["sohQuantity"]) == 0), None)
+def _found_dead(
+    tested: int, export: Recorded, inquiry: Inquiry, events: Mapping[str, Any]
+) -> Recorded | None:
+    """A test, not taken back, that found nothing left of it: on the way, or not before the record's."""
+    tests = inquiry.record.of_kinds(events["soh"])
+    zeros = [r for r in tests if r.attestation.quantities.get(events["sohQuantity"]) == 0]
+    for found in zeros[: -TESTS_READ_MAX - 1 : -1]:
+        if found.leaf_index > export.leaf_index:
+            return found
+        day = _tested_at(event_document(inquiry, found), found, events)
+        if (found.attestation.event_time if day is None else day) >= tested:
+            return found
+    return None
 
 
 # -- health --------------------------------------------------------------------------------------------
@@ -176,6 +213,10 @@ def _check_soh(found: Findings, events: Mapping[str, Any], inquiry: Inquiry, *, 
         **latest.place(),
     }
     age_s = inquiry.at.evaluated_at - tested_at
+    if (later := _outdated(tested_at, inquiry.record, events)) is not None:
+        since = {"since": later.attestation.kind, "since_leaf_index": later.leaf_index}
+        found.failed("soh", "soh_outdated", age_s=age_s, **told, **since)
+        return
     found.turns_at(tested_at + policy.soh_age_days_max * _DAY_S + 1)
     if age_s > policy.soh_age_days_max * _DAY_S:
         found.failed("soh", "soh_outdated", age_s=age_s, **told)

@@ -182,7 +182,7 @@ def test_a_health_test_grows_old() -> None:
         found = w.judge(text, policy_name="authority-cn", condition="used", evidence=evidence, at=at)
         return found.as_dict()
 
-    require_edge(judge, first_second("2027-01-01") + days * DAY_S + 1, "soh")
+    require_edge(judge, first_second("2027-01-15") + days * DAY_S + 1, "soh")
 
 
 @pytest.mark.parametrize(

@@ -41,13 +41,13 @@ DAY_S = 86_400
 RECORD = {
     "contract_reference": "INV-1",
     "soh_permille": 900,
-    "soh_date": "2027-01-01",
+    "soh_date": "2027-01-15",
     "not_waste": True,
     "packaging": "crate",
 }
 
 
-def used_pack(w: World, **changes: Any) -> str:
+def used_pack(w: World, *, in_use: bool = True) -> str:
     """Used in the EU by IMPORTER, which holds it; not exported yet."""
     text = code(1)
     w.produce(text)
@@ -55,7 +55,7 @@ def used_pack(w: World, **changes: Any) -> str:
     w.happen(MAKER, "battery.handed_over", text, {}, cosign=(IMPORTER,), parties=(IMPORTER,))
     named = (WORKSHOP, SECOND_LIFE)
     w.happen(IMPORTER, "market.placed", text, {"art_41_checked": True}, parties=named)
-    for kind in ("battery.installed", "battery.swapped_out"):
+    for kind in ("battery.installed", "battery.swapped_out") if in_use else ():
         w.happen(WORKSHOP, kind, text, {"vin": VIN}, bound_asset=subject_of(VIN))
     return text
 
@@ -250,7 +250,7 @@ def test_the_date_of_a_test_is_the_tests() -> None:
     """
     old, young, withheld = (recognised(IMPORTER) for _ in range(3))
     for w, day in ((old, "2015-01-01"), (young, "2027-01-01"), (withheld, "2027-01-01")):
-        exported(w, used_pack(w), soh_date=day)
+        exported(w, used_pack(w, in_use=False), soh_date=day)
     text = code(1)
     nobody = Missing(MissingReason.WITHHELD, IMPORTER)
     seen = withheld.evidence(text, events=dict.fromkeys(withheld.documents, nobody))
@@ -269,7 +269,7 @@ def test_whose_test_does_not_count_renews_nothing() -> None:
     A young test by a workshop that this jurisdiction does not recognise leaves the recognised one old.
     """
     w = recognised(IMPORTER)
-    text = used_pack(w)
+    text = used_pack(w, in_use=False)
     exported(w, text, soh_date="2026-01-01")
     w.happen(CN_CUSTOMS, "battery.presented", text, PRESENTED)
     w.happen(CN_CUSTOMS, "customs.released", text, {"basis": "registry_check"})
@@ -286,7 +286,7 @@ def test_a_record_of_a_test_before_the_battery_was_made_is_none(day: str, good: 
     X19: the day of production is on record; what was tested before it is another battery.
     """
     w = World()
-    text = used_pack(w)
+    text = used_pack(w, in_use=False)
     exported(w, text, soh_date=day)
 
     (told,) = check(judged(w, text, condition="used"), "used_evidence")
@@ -307,6 +307,97 @@ def test_the_record_of_an_enrolled_battery_has_any_day() -> None:
     (told,) = check(judged(w, text, condition="used"), "used_evidence")
 
     assert told["outcome"] == "pass"
+
+
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [
+        ("soh_date", "yesterday"),
+        ("soh_date", 20270115),
+        ("soh_date", "2027-01-17"),
+        ("soh_date", "2099-01-01"),
+        ("contract_reference", " "),
+        ("contract_reference", False),
+        ("packaging", []),
+        ("packaging", {"kind": "crate"}),
+        ("not_waste", 1),
+    ],
+)
+def test_a_record_whose_document_says_no_value_of_its_kind_is_none(member: str, value: object) -> None:
+    """
+    I8: the ledger does not see the document; no text, no day, or a day after the record was told is none.
+    """
+    w = World()
+    text = used_pack(w)
+    exported(w, text, **{member: value})
+
+    (told,) = check(judged(w, text, condition="used"), "used_evidence")
+
+    assert (told["outcome"], told["reason"]) == ("fail", "used_evidence_missing")
+    assert told["evidence"]["lacking"] == [member]
+
+
+def test_the_day_of_a_record_is_one_that_has_begun_somewhere() -> None:
+    """
+    Where the test was made the next day may have begun.
+    """
+    w = World()
+    text = used_pack(w)
+    exported(w, text, soh_date="2027-01-15")
+
+    assert evidence(w, text)["outcome"] == "pass"
+
+
+@pytest.mark.parametrize(("day", "good"), [("2027-01-14", False), ("2027-01-15", True)])
+@pytest.mark.parametrize("kind", ["negative_event", "battery.installed"])
+def test_a_test_of_before_a_fire_or_an_installation_is_none_of_what_crosses(
+    kind: str, day: str, *, good: bool
+) -> None:
+    """
+    Annex XIV: a record of after it, with the test of before it, says nothing of the battery that is sent.
+    """
+    w = World()
+    text = used_pack(w, in_use=kind != "negative_event")
+    if kind == "negative_event":
+        w.happen(WORKSHOP, kind, text, {"event_kind": "fire"}, cosign=(IMPORTER,))
+    exported(w, text, soh_date=day)
+
+    (told,) = check(judged(w, text, condition="used"), "used_evidence")
+
+    assert told["outcome"] == ("pass" if good else "fail")
+    assert good or (told["reason"], told["evidence"]["kind"]) == ("used_evidence_outdated", kind)
+
+
+@pytest.mark.parametrize(("day", "good"), [("2027-01-14", False), ("2027-01-15", True)])
+def test_a_young_test_of_before_a_fire_is_no_test_of_what_crosses(day: str, *, good: bool) -> None:
+    """
+    However young, and whosever: what went through a fire since was not tested.
+    """
+    w = recognised(IMPORTER)
+    text = used_pack(w, in_use=False)
+    w.happen(WORKSHOP, "negative_event", text, {"event_kind": "fire"}, cosign=(IMPORTER,))
+    exported(w, text, soh_date=day)
+
+    (told,) = check(judged(w, text, condition="used", policy_name="authority-cn"), "soh")
+
+    assert (told["outcome"], told["reason"]) == (("pass", "ok") if good else ("fail", "soh_outdated"))
+    assert good or told["evidence"]["since"] == "negative_event"
+
+
+@pytest.mark.parametrize(("day", "good"), [("2027-01-14", True), ("2027-01-15", False)])
+def test_a_battery_found_dead_after_its_test_is_not_fully_functional(day: str, *, good: bool) -> None:
+    """
+    Told before the record was: the day of the test says which of the two is the later one.
+    """
+    w = World()
+    text = used_pack(w)
+    measured_on(day, w, text, soh_permille=0)
+    exported(w, text, soh_date="2027-01-15")
+
+    (told,) = check(judged(w, text, condition="used"), "used_evidence")
+
+    assert told["outcome"] == ("pass" if good else "fail")
+    assert good or (told["reason"], told["evidence"]["kind"]) == ("used_evidence_outdated", "soh.measured")
 
 
 @pytest.mark.parametrize(("soh", "good"), [(0, False), (1, True)])

@@ -34,7 +34,7 @@ NAMED = (IMPORTER, WORKSHOP, RECYCLER, SECOND_LIFE)
 RECORD = {
     "contract_reference": "INV-1",
     "soh_permille": 900,
-    "soh_date": "2027-01-01",
+    "soh_date": "2027-01-15",
     "not_waste": True,
     "packaging": "crate",
 }

@@ -26,6 +26,7 @@ from tests.harness.border import (
 )
 from tests.harness.ledger import (
     CN_AUTHORITY,
+    CN_CUSTOMS,
     CUSTOMS,
     EU_AUTHORITY,
     IMPORTER,
@@ -312,7 +313,7 @@ def test_a_used_battery_with_its_record_is_clear_as_used_and_never_as_new() -> N
     record = {
         "contract_reference": "INV-1",
         "soh_permille": 900,
-        "soh_date": "2027-01-01",
+        "soh_date": "2027-01-15",
         "not_waste": True,
         "packaging": "crate",
     }
@@ -512,24 +513,72 @@ def test_what_customs_refused_is_not_about_in_the_country() -> None:
 
 def test_what_customs_has_not_released_is_not_about_in_the_country() -> None:
     """
-    Declared here and neither released nor refused, it is held inland, also on a scan and in its car; once
-    released, or before another side's customs, it is not held for that.
+    Declared and neither released nor refused, it is held inland, on either side, also on a scan and in its
+    car; once released it is not held for that.
     """
     w = World()
     text, car = w.new(1), in_new_car(w, 2)
     scan = Line(1, text, goods="battery", condition="new")
 
-    def scanned() -> tuple[str, str]:
-        return shape(clear_item(scan, w.evidence(text), policy("recycler"), LAW_DATE, w.now).as_dict())
+    def scanned(jurisdiction: str = "EU") -> tuple[str, str]:
+        there = replace(policy("recycler"), jurisdiction=jurisdiction)
+        return shape(clear_item(scan, w.evidence(text), there, LAW_DATE, w.now).as_dict())
 
     assert scanned() == ("hold", "not_released")
+    assert scanned("CN") == ("hold", "not_released")
     for name, line in ((text, {}), (car, CAR_LINE), (text, {"condition": "waste"})):
         assert shape(judged(w, name, policy_name="recycler", **line)) == ("hold", "not_released")
-    over_there = replace(policy("recycler"), jurisdiction="CN")
-    told = clear_item(scan, w.evidence(text), over_there, LAW_DATE, w.now).as_dict()
-    assert told["verdict"] in GOOD
     w.happen(CUSTOMS, "customs.released", text, {"basis": "registry_check"})
     assert scanned()[0] in GOOD
+
+
+def _invalidated(w: World) -> str:
+    text = w.new(1)
+    w.happen(CUSTOMS, "customs.invalidated", text, {"basis": "wrong goods"})
+    return text
+
+
+def _refusal_lifted(w: World) -> str:
+    text = w.new(1)
+    w.happen(CUSTOMS, "customs.refused", text, {"conclusion": "x", "endorsement": "y"})
+    w.happen(CUSTOMS, "customs.refusal_lifted", text, {"reason": "tested"})
+    return text
+
+
+def _in_transit(w: World) -> str:
+    text = w.new(1)
+    w.happen(CUSTOMS, "customs.moved", text, {"transit_document": "T-1"}, parties=(CN_CUSTOMS,))
+    return text
+
+
+def _on_the_way(w: World) -> str:
+    return exported(w, 1)
+
+
+def _waste_on_the_way(w: World) -> str:
+    text = waste(w, 1)
+    w.happen(RECYCLER, "waste.exported", text, {"notification": "N-1"}, parties=(IMPORTER,))
+    return text
+
+
+@pytest.mark.parametrize(
+    "route", [_invalidated, _refusal_lifted, _in_transit, _on_the_way, _waste_on_the_way]
+)
+def test_what_left_a_country_and_was_released_nowhere_since_is_about_in_none(
+    route: Callable[[World], str],
+) -> None:
+    """
+    A declaration that was invalidated, a refusal that was lifted, transit and an export release nothing:
+    whatever it is called, it is not clear within a country, and at its import none of them holds it.
+    """
+    w = World()
+    text = route(w)
+    conditions = ("waste",) if route is _waste_on_the_way else ("new", "used", "return", "repair")
+
+    for condition in conditions:
+        told = judged(w, text, policy_name="recycler", condition=condition)
+        assert shape(told) == ("hold", "not_released"), condition
+    assert judged(w, text, condition=conditions[0])["reason"] != "not_released"
 
 
 def test_a_recalled_battery_is_taken_over_as_waste() -> None:

@@ -578,7 +578,7 @@ def used_pack(w: World, serial: int, *, record: Mapping[str, Any] | None = None)
     members: dict[str, Any] = {
         "contract_reference": "INV-1",
         "soh_permille": 871,
-        "soh_date": "2027-01-01",
+        "soh_date": "2027-01-15",
         "not_waste": True,
         "packaging": "crate",
     }
