@@ -16,6 +16,7 @@ from node.api.table import ROUTES
 from node.errors import ProblemError
 from node.log import moment
 from node.server.exchange import Door
+from node.server.feeds import Feed
 from node.service import Service
 from node.web.labels import install_words
 
@@ -90,6 +91,8 @@ def create_app(service: Service) -> Flask:
 
     @app.after_request
     def _headers(response: Response) -> Response:
+        if isinstance(feed := response.response, Feed):
+            response.response = access.while_admitted(service, table[request.endpoint or ""], feed)
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
         if request.endpoint != "static":

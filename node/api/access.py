@@ -8,6 +8,7 @@ from werkzeug.http import parse_cookie
 from node.access.keys import Session
 from node.api.route import Route
 from node.errors import ProblemError, forbidden
+from node.server.feeds import Feed
 from node.service import Service
 from node.storage.audit import WHO
 
@@ -32,6 +33,12 @@ def _bearer() -> str | None:
             "Send the key as `Authorization: Bearer <key>`; other schemes are not read.",
         )
     return key.strip()
+
+
+def _shown(service: Service) -> tuple[str | None, str | None]:
+    """(key, cookie) that this request shows; the key alone where it shows both."""
+    bearer = _bearer()
+    return bearer, None if bearer else request.cookies.get(cookie_name(service))
 
 
 def own_origin(service: Service) -> str:
@@ -63,8 +70,7 @@ def admit(service: Service, route: Route) -> None:
     WHO.set("a peer" if route.peer else "anybody")
     if route.peer or (route.open_api and service.vc_api.open_api):
         return  # a peer's body is signed: `PeerDoor.handle` judges it
-    bearer = _bearer()
-    cookie = None if bearer else request.cookies.get(cookie_name(service))
+    bearer, cookie = _shown(service)
     if not route.scopes:
         if bearer or cookie:
             g.session = _session(service, bearer, cookie)
@@ -73,6 +79,22 @@ def admit(service: Service, route: Route) -> None:
     WHO.set(g.session.name)
     if bearer is None and request.method not in ("GET", "HEAD", "OPTIONS"):
         _require_same_origin(service)
+
+
+def while_admitted(service: Service, route: Route, feed: Feed) -> Feed:
+    """The same feed; it ends once the key or session that opened it does, or loses its scope.
+
+    A brief one stays as it is: it tells what became of what was begun before.
+    """
+    if feed.brief or not route.scopes or g.session is None:
+        return feed
+    bearer, cookie = _shown(service)
+
+    def poll() -> tuple[bytes, bool]:
+        _session_with(service, route.scopes, bearer, cookie)
+        return feed.poll()
+
+    return Feed(poll)
 
 
 def is_known(service: Service, authorization: str | None, cookies: str | None) -> bool:

@@ -41,9 +41,9 @@ class EmbeddedEngine:
         """A peer's answer to a request for blocks."""
         self._ordering.intake.blocks(sender, blocks)
 
-    def peer_clock(self, peer: str, time_s: float) -> None:
-        """A fresh answer that this peer signed shows what its clock shows."""
-        self._ordering.watch.clock(peer, time_s)
+    def peer_clock(self, peer: str, time_s: float, answered: bool) -> None:
+        """What this peer signed shows its clock: an answer that of now, a request perhaps an old one."""
+        self._ordering.watch.clock(peer, time_s, answered=answered)
 
     def status(self) -> Status:
         """What peers are told."""

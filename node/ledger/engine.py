@@ -53,8 +53,8 @@ class Engine(Protocol):
     def peer_blocks(self, sender: str, blocks: list[tuple[bytes, bytes]]) -> None:
         """A peer's answer to a request for blocks: each with its certificate."""
 
-    def peer_clock(self, peer: str, time_s: float) -> None:
-        """A fresh answer that this peer signed shows what its clock shows."""
+    def peer_clock(self, peer: str, time_s: float, answered: bool) -> None:
+        """What this peer signed shows its clock: an answer that of now, a request perhaps an old one."""
 
     def status(self) -> Status:
         """What peers are told."""

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from consensus.validators import ValidatorSet
 
 SET_ASIDE_KEPT = 32  # the newest; all are counted
+ON_THE_WAY_S_MAX = 5.0  # a request that was longer under way says nothing about its sender's clock
 CLOCK_HEARD_S_MAX = 300.0  # a peer's time older than this says nothing about the clock now
 
 
@@ -83,11 +84,20 @@ class Watch:
         with self._lock:
             self._heard[peer] = self._monotonic()
 
-    def clock(self, peer: str, time_s: float) -> None:
-        """What a peer's clock shows, by a fresh answer that it signed."""
+    def clock(self, peer: str, time_s: float, *, answered: bool) -> None:
+        """What a peer's clock shows, by something that it signed: its answer, or a request in its name.
+
+        A request may be an old one that somebody else sends again: it never puts a clock back that was
+        seen later, unless nothing else was heard for as long as that counts.
+        """
         now = self._monotonic()
+        shown = time_s - now
         with self._lock:
-            self._clocks[peer] = time_s - now, now
+            known, when = self._clocks.get(peer, (shown, now))
+            if answered or shown >= known or now - when > CLOCK_HEARD_S_MAX:
+                self._clocks[peer] = shown, now
+            elif known - shown <= ON_THE_WAY_S_MAX:
+                self._clocks[peer] = known, now
 
     def final(self) -> None:
         """A block was stored."""

@@ -49,7 +49,8 @@ class PeerAuthentication:
         self._nonces: dict[str, dict[bytes, float]] = {}  # by sender, so that none takes another's place
         self._lock = threading.Lock()
         self.patience = Patience()
-        self.on_clock: Callable[[str, float], None] | None = None  # (peer, what its clock shows)
+        # (peer, what its clock shows, whether by an answer to us: a request may be one that was captured)
+        self.on_clock: Callable[[str, float, bool], None] | None = None
 
     def votes(self, did: str) -> bool:
         """True for a validator of the next block."""
@@ -72,7 +73,7 @@ class PeerAuthentication:
             # Whoever sends it again need not be who signed it: the signer is not struck for it.
             if nonce in nonces:
                 raise ProblemError(401, "replayed", "Not authenticated", "this request was received before")
-            self._require_fresh(sender, sent)
+            self._require_fresh(sender, sent, answered=False)
             if len(nonces) >= NONCES_PER_SENDER_MAX:
                 nonces = {n: t for n, t in nonces.items() if t > now - 2 * WINDOW_S}
                 self._nonces[sender] = nonces
@@ -86,7 +87,7 @@ class PeerAuthentication:
         replied_by, sent, echoed, body = self._open(REPLY_TAG, data, path)
         if replied_by != sender or echoed != nonce:
             raise not_authenticated("the reply is of another peer or to another request")
-        self._require_fresh(sender, sent)
+        self._require_fresh(sender, sent, answered=True)
         return body
 
     def certificate(self, names: Iterable[str]) -> tuple[bytes, bytes]:
@@ -102,10 +103,10 @@ class PeerAuthentication:
 
         return pinned(did, transport, self._now)
 
-    def _require_fresh(self, sender: str, sent: int) -> None:
+    def _require_fresh(self, sender: str, sent: int, *, answered: bool) -> None:
         # A clock that is wrong shows in every message, and is told before the message is refused for it.
         if self.on_clock is not None:
-            self.on_clock(sender, sent)
+            self.on_clock(sender, sent, answered)
         if abs(sent - self._now()) > WINDOW_S:
             raise not_authenticated(f"the request's time is more than {WINDOW_S} s from this node's clock")
 

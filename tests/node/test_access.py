@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import sqlite3
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +28,7 @@ from node.setup import network, standalone
 from node.setup.wiring import open_service
 from node.web.sample import sample_claims
 from tests.harness.support_service import CODE, DID, PASSPHRASE, ROLES, LiveNode, live_node, manifest
-from tests.node.test_http import answer, serving
+from tests.node.test_http import answer, closed, serving
 
 BROWSER = {"Accept": "text/html", "Sec-Fetch-Site": "same-origin"}
 FORM = "application/x-www-form-urlencoded"
@@ -246,6 +248,71 @@ def test_bytes_beyond_ascii_in_a_header_are_no_error_of_ours(node: LiveNode, nam
             head = b"GET %s HTTP/1.1\r\n%s%s: %s\r\n" % (path, host, name.encode(), value)
             told = answer(address, head + b"Connection: close\r\n\r\n")
             assert told[9:10] in (b"2", b"4"), told
+
+
+def long_manifest() -> dict[str, Any]:
+    """Lines that take some seconds to judge."""
+    line = {"goods": "battery", "condition": "new", "commodity_code": "8507600000"}
+    lines = [{"line": number, "battery": f"{CODE[:-7]}{number:07d}", **line} for number in range(1, 4001)]
+    return {**manifest(), "declaration": "26NLTEST000009", "lines": lines}
+
+
+@pytest.mark.parametrize("by", ["key", "session", "signing out"])
+def test_a_stream_ends_with_the_key_that_opened_it(node: LiveNode, by: str) -> None:
+    """
+    Revoked or signed out while a stream of events is open: it ends within a second, though work goes on.
+    """
+    name, cookie = f"stream by {by}", ""
+    made = node.post_json("/consignments", long_manifest()).get_json()["id"]
+    if by == "key":
+        shown = "Authorization: " + bearer(node, name, "read")["Authorization"]
+    else:
+        token = node.post_json("/links", {"name": name, "scopes": ["read"]}).get_json()["token"]
+        cookie = node.service.access.enter(token).cookie or ""
+        shown = f"Cookie: {cookie_name(node.service)}={cookie}"
+    asked = (
+        f"GET /consignments/{made}/events HTTP/1.1\r\nHost: localhost\r\n{shown}\r\nConnection: close\r\n\r\n"
+    )
+    with (
+        serving(node.app, door=door_of(node.service)) as address,
+        socket.create_connection(address, timeout=5) as stream,
+    ):
+        stream.sendall(asked.encode())
+        assert stream.recv(1 << 16).startswith(b"HTTP/1.1 200")
+
+        if by == "signing out":
+            node.service.access.leave(cookie)
+        else:
+            node.service.access.revoke(AT_THE_MACHINE, name)
+
+        assert closed(stream, 2)
+        assert node.get_json(f"/consignments/{made}?limit=0")["done"] < 4000, "it was at work still"
+        assert answer(address, asked.encode())[9:12] == b"401"
+
+
+def test_a_key_that_is_revoked_while_a_body_comes_in_takes_nothing_over(node: LiveNode) -> None:
+    """
+    Who may is asked when the whole request is there: half a manifest of a key that is revoked then is a 401.
+    """
+    shown = bearer(node, "half way", "clear")["Authorization"]
+    body = json.dumps({**manifest(), "declaration": "26NLTEST000010"}).encode()
+    head = (
+        f"POST /consignments HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        f"Authorization: {shown}\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    before = len(node.get_json("/consignments")["consignments"])
+    with (
+        serving(node.app, door=door_of(node.service)) as address,
+        socket.create_connection(address, timeout=5) as connection,
+    ):
+        connection.sendall(head.encode() + body[:-9])
+        time.sleep(0.2)
+        node.service.access.revoke(AT_THE_MACHINE, "half way")
+        connection.sendall(body[-9:])
+        told = connection.recv(1 << 16)
+
+    assert told.startswith(b"HTTP/1.1 401")
+    assert len(node.get_json("/consignments")["consignments"]) == before
 
 
 def test_a_cookie_of_somebody_else_on_this_host_does_not_hide_ours(node: LiveNode) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from credentials.ledger.genesis import Genesis
-from node.ledger.engine_condition import CUT_OFF_S, SET_ASIDE_KEPT, Watch
+from node.ledger.engine_condition import CLOCK_HEARD_S_MAX, CUT_OFF_S, SET_ASIDE_KEPT, Watch
 from tests.consensus.test_edge import poisoned
 from tests.harness import ledger
 from tests.harness.replicas import chain_of, did
@@ -107,10 +107,46 @@ def test_a_wrong_clock_is_seen_against_the_median(
     The offset is the own clock minus the median of the validators'; strangers do not count.
     """
     for number, shift in enumerate(shown, 1):
-        watch.clock(did(number), clocks.wall + shift)
-    watch.clock("did:web:observer.example", clocks.wall + 10_000_000)
+        watch.clock(did(number), clocks.wall + shift, answered=True)
+    watch.clock("did:web:observer.example", clocks.wall + 10_000_000, answered=True)
 
     assert watch.clock_offset_s(VALIDATORS, did(0)) == offset
+
+
+def test_what_was_captured_and_is_sent_again_turns_no_clock(watch: Watch, clocks: Clocks) -> None:
+    """
+    A request shows its signer's clock, or an earlier hour of it when a stranger sends it again once this
+    node has forgotten it: old requests of every validator make no wrong clock, at whatever rate they come.
+    """
+    for number in (1, 2, 3):
+        watch.clock(did(number), clocks.wall, answered=True)
+    captured = clocks.wall - 31_536_000
+
+    for _ in range(100):
+        for number in (1, 2, 3):
+            watch.clock(did(number), captured, answered=False)
+        clocks.pass_(1.0)
+        for number in (1, 2, 3):
+            watch.clock(did(number), clocks.wall - 1, answered=False)  # its own, a second on the way
+    clocks.pass_(CLOCK_HEARD_S_MAX - 1)
+
+    assert watch.clock_offset_s(VALIDATORS, did(0)) == 0
+
+
+def test_requests_show_a_clock_where_no_answer_comes(watch: Watch, clocks: Clocks) -> None:
+    """
+    A node whose clock is an hour fast gets no answers: the requests of the others tell it. A stranger who
+    sent old ones before that is overruled by the first of theirs; a clock that was put back, by its answer.
+    """
+    for number in (1, 2, 3):
+        watch.clock(did(number), clocks.wall - 31_536_000, answered=False)
+        watch.clock(did(number), clocks.wall - 3_600, answered=False)
+    assert watch.clock_offset_s(VALIDATORS, did(0)) == 3_600
+
+    for number in (1, 2, 3):
+        watch.clock(did(number), clocks.wall + 60, answered=False)
+        watch.clock(did(number), clocks.wall, answered=True)
+    assert watch.clock_offset_s(VALIDATORS, did(0)) == 0
 
 
 def test_an_own_clock_that_jumps_shows_at_once_and_is_forgotten_at_once(watch: Watch, clocks: Clocks) -> None:
@@ -118,7 +154,7 @@ def test_an_own_clock_that_jumps_shows_at_once_and_is_forgotten_at_once(watch: W
     What peers showed before the jump is enough to see it; put right, nothing is left of it.
     """
     for number in (1, 2, 3):
-        watch.clock(did(number), clocks.wall)
+        watch.clock(did(number), clocks.wall, answered=True)
     clocks.wall += 3_600
     assert watch.clock_offset_s(VALIDATORS, did(0)) == 3_600
     clocks.wall -= 3_600

@@ -49,6 +49,21 @@ def test_a_request_is_opened_by_its_receiver_and_answered(genesis: Genesis) -> N
         maker.open_reply(reply, "status", ledger.CUSTOMS, b"n" * 16)
 
 
+def test_which_message_shows_a_clock_of_now(genesis: Genesis) -> None:
+    """
+    An answer echoes the nonce of a question, so it is of now; a request may be one that somebody captured.
+    """
+    maker, customs = authentication(genesis, ledger.MAKER), authentication(genesis, ledger.CUSTOMS)
+    shown: list[tuple[str, float, bool]] = []
+    maker.on_clock = customs.on_clock = lambda *told: shown.append(told)
+
+    data, nonce = maker.request(ledger.CUSTOMS, "status", b"body")
+    customs.open_request(data, "status")
+    maker.open_reply(customs.reply(ledger.MAKER, nonce, "status", b"answer"), "status", ledger.CUSTOMS, nonce)
+
+    assert shown == [(ledger.MAKER, NOW, False), (ledger.CUSTOMS, NOW, True)]
+
+
 @pytest.mark.parametrize(
     ("case", "status", "says"),
     [
