@@ -14,6 +14,7 @@ import click
 from consensus.errors import ConsensusError
 from credentials.errors import CredentialError
 from node.cli import comity
+from node.cli.terminal import one_line
 from node.config import environment
 from node.errors import ProblemError, SetupError
 
@@ -41,6 +42,9 @@ def run(arguments: list[str]) -> int:
         return _say(error, str(error), _exit_code(error.status))
     except (CredentialError, ConsensusError) as error:  # what was given breaks a rule of form
         return _say(error, str(error), EXIT_DATA)
+    except UnicodeEncodeError as error:  # the shell gave bytes, and Python half a surrogate for each
+        told = f"{str(error.object)[:80]!a} is not text in UTF-8: type it, or the name of the file, as such"
+        return _say(error, told, EXIT_USAGE)
     except BrokenPipeError:
         sys.stderr.close()
         return 0
@@ -56,7 +60,7 @@ def run(arguments: list[str]) -> int:
 def _say(error: BaseException | None, sentence: str, code: int) -> int:
     if error is not None and environment("COMITY_DEBUG"):
         traceback.print_exception(error)
-    print(f"comity: {sentence}", file=sys.stderr)
+    print(f"comity: {one_line(sentence)}", file=sys.stderr)
     return code
 
 

@@ -26,10 +26,12 @@ from credentials.ledger.governance import Governance
 from credentials.verdicts.evidence import Policy, Tables
 from credentials.verdicts.shown_as import ShownAs
 from node.errors import SetupError
+from node.named_files import read_named_text
 from node.settings import SETTINGS_FILE, Settings
 
 VERSION = "0.1.0"
 PASSPHRASE_CHARS_MIN, PASSPHRASE_DIFFERENT_MIN = 12, 6
+PASSPHRASE_FILE_BYTES_MAX = 4096
 OPERATOR_KEY_CHARS_MIN = 32  # it opens everything: one that somebody thought of is none
 
 # The rule files whose digests are in genesis: what the ledger decides by.
@@ -289,11 +291,7 @@ def require_strong(words: str) -> None:
 def passphrase(file: Path | None) -> str:
     """The passphrase from a file, or from COMITY_PASSPHRASE."""
     if file is not None:
-        try:
-            text = file.read_text().rstrip("\n")
-        except (OSError, UnicodeDecodeError) as error:
-            why = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
-            raise SetupError(f"the passphrase file {file} cannot be read: {why}") from error
+        text = read_named_text(file, PASSPHRASE_FILE_BYTES_MAX, what="the passphrase file").rstrip("\n")
     else:
         text = os.environ.get("COMITY_PASSPHRASE", "")
     if not text:

@@ -119,7 +119,7 @@ def require_own_host(service: Service) -> None:
             "Misdirected request",
             "this node does not answer for the host {host}; ask it where it listens, or name its address as "
             "public_url in node.toml.",
-            host=ascii(request.host)[:120],
+            host=ascii(request.headers.get("Host", ""))[:120],
         )
 
 

@@ -14,6 +14,7 @@ import click
 
 from node.access.keys import AT_THE_MACHINE, SCOPES, Access, end_operators_key
 from node.cli.setup import DATA, PASSPHRASE
+from node.cli.terminal import say
 from node.config import DataDirectory, passphrase
 from node.errors import SetupError
 from node.setup import standalone
@@ -49,7 +50,7 @@ def keys() -> None:
 def grant(*, data: Path, name: str, scopes: tuple[str, ...]) -> None:
     """Make a bearer key; it is shown this once."""
     with _access(data) as access:
-        click.echo(access.grant(AT_THE_MACHINE, name, scopes)["key"])
+        say(access.grant(AT_THE_MACHINE, name, scopes)["key"])
 
 
 @keys.command()
@@ -59,7 +60,7 @@ def revoke(*, data: Path, name: str) -> None:
     """End a key, and the sessions and links of that name; at once, also while the node runs."""
     with _access(data) as access:
         ended, sessions = access.revoke(AT_THE_MACHINE, name)
-    click.echo(f"revoked: {ended} key(s) and {sessions} session(s) called {name}")
+    say(f"revoked: {ended} key(s) and {sessions} session(s) called {name}")
 
 
 @keys.command()
@@ -83,7 +84,7 @@ def link(*, data: Path, scopes: tuple[str, ...], page: str, name: str | None) ->
         words = access.link_scopes(AT_THE_MACHINE, scopes or None)
         require_open(page, words, ROUTES)
         token = access.open_link(AT_THE_MACHINE, words, page, name)
-    click.echo(f"{address}/enter/{token}")
+    say(f"{address}/enter/{token}")
 
 
 @keys.command("list")
@@ -93,18 +94,16 @@ def list_keys(*, data: Path) -> None:
     with _access(data) as access:
         granted, sessions = access.listing(), access.sessions()
         if not granted and not sessions:
-            click.echo("no key was granted, and no session is open")
+            say("no key was granted, and no session is open")
         for key in granted:
             used = "never used" if key["last_used"] is None else f"last used {_day(key['last_used'])}"
             state = used if key["revoked"] is None else f"revoked {_day(key['revoked'])}"
             by = f" by {key['made_by']}" if key["made_by"] else ""
-            click.echo(
-                f"{key['name']}  {', '.join(key['scopes'])}  since {_day(key['created'])}{by}, {state}"
-            )
+            say(f"{key['name']}  {', '.join(key['scopes'])}  since {_day(key['created'])}{by}, {state}")
         for session in sessions:
             until = datetime.fromtimestamp(session["expires"], UTC).strftime("%Y-%m-%d %H:%M UTC")
             by = f", link made by {session['made_by']}" if session["made_by"] else ""
-            click.echo(f"session {session['name']}  {', '.join(session['scopes'])}  until {until}{by}")
+            say(f"session {session['name']}  {', '.join(session['scopes'])}  until {until}{by}")
 
 
 @keys.command("renew-operator")
@@ -126,10 +125,8 @@ def renew_operator(*, data: Path, passphrase_file: Path | None) -> None:
         finally:
             office.close()
         write_operator_key(directory.operator_key)
-    click.echo(
-        f"{directory.operator_key} is new: the old key opens nothing, {sessions} session(s) ended with it"
-    )
-    click.echo(f"keys that were granted with the old one stay: `comity keys list --data {data}` names them")
+    say(f"{directory.operator_key} is new: the old key opens nothing, {sessions} session(s) ended with it")
+    say(f"keys that were granted with the old one stay: `comity keys list --data {data}` names them")
 
 
 @keys.command("allow-vote")
@@ -150,16 +147,16 @@ def allow_vote(*, data: Path, no_other_copy_runs: bool) -> int:
         try:
             withheld = signing.withheld()
             if withheld is None:
-                click.echo("nothing is withheld: the node votes when its peers have answered")
+                say("nothing is withheld: the node votes when its peers have answered")
                 return 0
-            click.echo(f"withheld: {withheld.reason}")
+            say(f"withheld: {withheld.reason}")
             if not no_other_copy_runs:
-                click.echo("if no other node runs with these keys, repeat this with --no-other-copy-runs")
+                say("if no other node runs with these keys, repeat this with --no-other-copy-runs")
                 return 1
             height, size = signing.allow_vote()
         finally:
             signing.close()
-    click.echo(f"allowed: votes from height {height} on, cosignatures from {size} entries on")
+    say(f"allowed: votes from height {height} on, cosignatures from {size} entries on")
     return 0
 
 

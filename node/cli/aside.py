@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import click
 
 from node.cli.client import Client, speaks_to_node
+from node.cli.terminal import say
 
 
 @click.group()
@@ -21,16 +22,12 @@ def list_aside(*, client: Client) -> None:
     told = client.get("/operations/aside")
     rows = told["aside"]
     for row in told["inputs"]:
-        click.echo(
-            f"input {row['what']} of {row['sender'] or 'this node'}  {_time(row['at'])}: {row['because']}"
-        )
+        say(f"input {row['what']} of {row['sender'] or 'this node'}  {_time(row['at'])}: {row['because']}")
     if not rows:
-        click.echo("nothing is set aside")
+        say("nothing is set aside")
     for row in rows:
         tries = "1 try" if row["tries"] == 1 else f"{row['tries']} tries"
-        click.echo(
-            f"{row['number']}  {row['what']} {row['ref']}  {_time(row['at'])}, {tries}: {row['because']}"
-        )
+        say(f"{row['number']}  {row['what']} {row['ref']}  {_time(row['at'])}, {tries}: {row['because']}")
 
 
 @aside.command()
@@ -39,7 +36,7 @@ def list_aside(*, client: Client) -> None:
 def retry(*, client: Client, number: int) -> None:
     """Have one piece of work tried once more, by its number in the list."""
     row = client.post(f"/operations/aside/{number}/again", {})
-    click.echo(f"will be tried again: {row['what']} {row['ref']}")
+    say(f"will be tried again: {row['what']} {row['ref']}")
 
 
 @click.command()
@@ -49,7 +46,7 @@ def audit(*, client: Client, before: int | None) -> None:
     """Who did what at this node, newest first."""
     query = "" if before is None else f"?before={before}"
     for row in client.get(f"/operations/audit{query}")["audit"]:
-        click.echo(f"{row['number']}  {_time(row['at'])}  {row['who']}  {row['did']}  {row['about']}")
+        say(f"{row['number']}  {_time(row['at'])}  {row['who']}  {row['did']}  {row['about']}")
 
 
 def _time(seconds: int) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import ssl
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,8 +15,10 @@ from urllib.parse import quote
 
 import click
 
+from node.cli.terminal import say
 from node.config import DataDirectory, environment
 from node.errors import ProblemError, SetupError
+from node.named_files import read_named
 
 if TYPE_CHECKING:
     import requests
@@ -27,6 +28,7 @@ CONNECT_S_MAX = 10.0
 ANSWER_S_MAX = 300.0
 PART_BYTES = 64 << 10
 ANSWER_BYTES_MAX = 64 << 20
+FILE_BYTES_MAX = 16 << 20  # a manifest
 
 Command = Callable[..., Any]
 
@@ -213,12 +215,9 @@ def read_json(path: str) -> Any:
     from credentials.documents.canonical import parse_json  # noqa: PLC0415
     from credentials.errors import CredentialError  # noqa: PLC0415
 
+    data = read_named(Path(path), FILE_BYTES_MAX, stdin=True)
     try:
-        data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
-    except OSError as error:
-        raise SetupError(f"{path} cannot be read: {error.strerror}") from error
-    try:
-        return parse_json(data, size_bytes_max=16 << 20)
+        return parse_json(data, size_bytes_max=FILE_BYTES_MAX)
     except CredentialError as error:
         raise SetupError(f"{path}: {error}") from error
 
@@ -226,7 +225,7 @@ def read_json(path: str) -> Any:
 def write_out(text: str, output: Path | None) -> None:
     """A file as a command makes it: where --output says, or on standard output."""
     if output is None:
-        click.echo(text, nl=False)
+        say(text, nl=False)
         return
     try:
         output.write_text(text)
@@ -236,4 +235,4 @@ def write_out(text: str, output: Path | None) -> None:
 
 def show(value: Any) -> None:
     """Print JSON for people and programs."""
-    click.echo(json.dumps(value, indent=1, ensure_ascii=False))
+    say(json.dumps(value, indent=1, ensure_ascii=False))

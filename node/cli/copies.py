@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from node.cli.setup import DATA, PASSPHRASE, take_snapshot
+from node.cli.terminal import say
 from node.config import DataDirectory, passphrase
 from node.errors import SetupError
 from node.ledger import rebuilding
@@ -25,10 +26,10 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 def backup(*, data: Path, out: Path) -> None:
     """Copy what only this participant has; the node may run. The passphrase is not in it: keep it apart."""
     made = copies.backup(DataDirectory(data), out)
-    click.echo(f"{out}: {made.files} files, with keys (encrypted) and operator key: keep it as you keep them")
-    click.echo("signing.db is not in it and must never be copied back; ledger.db comes from the peers")
+    say(f"{out}: {made.files} files, with keys (encrypted) and operator key: keep it as you keep them")
+    say("signing.db is not in it and must never be copied back; ledger.db comes from the peers")
     for name in made.outside:
-        click.echo(f"not in it: {name}, which node.toml names outside the data directory: keep a copy of it")
+        say(f"not in it: {name}, which node.toml names outside the data directory: keep a copy of it")
 
 
 @click.command()
@@ -41,17 +42,17 @@ def restore(*, data: Path, source: Path, replace: bool) -> None:
     directory = DataDirectory(data)
     with directory.lock():
         done = copies.restore(directory, source, replace=replace)
-    click.echo(f"restored {', '.join(done.files)}")
+    say(f"restored {', '.join(done.files)}")
     if done.kept:
-        click.echo(f"left as they were: {', '.join(done.kept)}")
+        say(f"left as they were: {', '.join(done.kept)}")
     if done.aside is not None:
-        click.echo(f"the office.db that was here is now {done.aside}")
+        say(f"the office.db that was here is now {done.aside}")
     if not done.signing:
-        click.echo(
+        say(
             "there is no signing.db: a validator says when it starts whether it may vote, and names "
             "`comity keys allow-vote`"
         )
-    click.echo(
+    say(
         "when the node starts it catches up, compares itself with the ledger and then signs again; "
         f"`comity records --data {data}` says what is lost"
     )
@@ -70,7 +71,7 @@ def rebuild(*, data: Path, source: str | None, passphrase_file: Path | None) -> 
             if not directory.ledger.exists():
                 raise SetupError(f"{data} holds no ledger.db: give --from, or start the node to fetch it")
             height = rebuilding.rebuild(directory.ledger, found.genesis, found.policy)
-            click.echo(f"{directory.ledger}: {height} blocks were verified and executed again")
+            say(f"{directory.ledger}: {height} blocks were verified and executed again")
             return
         words = passphrase(passphrase_file)
         aside = rebuilding.set_aside(directory.ledger, int(time.time()))
@@ -81,7 +82,7 @@ def rebuild(*, data: Path, source: str | None, passphrase_file: Path | None) -> 
             if aside.exists():
                 aside.rename(directory.ledger)
             raise
-    click.echo(f"{directory.ledger}: the ledger up to block {height}; the one before is {aside}")
+    say(f"{directory.ledger}: the ledger up to block {height}; the one before is {aside}")
 
 
 @click.command()
@@ -99,6 +100,6 @@ def records(*, data: Path) -> int:
     for finding in found:
         day = datetime.fromtimestamp(finding.since, UTC).date().isoformat()
         told = ", ".join(f"{name} {value}" for name, value in sorted(finding.parameters.items()))
-        click.echo(f"{finding.code}  {finding.about}  {told}  found {day}")
-    click.echo(f"{sum(counts.values())} things are lost or withheld" if counts else "nothing is lost")
+        say(f"{finding.code}  {finding.about}  {told}  found {day}")
+    say(f"{sum(counts.values())} things are lost or withheld" if counts else "nothing is lost")
     return int(bool(counts))

@@ -16,6 +16,7 @@ import click
 
 from node.cli.client import read_json, write_out
 from node.cli.setup import DATA, PASSPHRASE
+from node.cli.terminal import say
 from node.config import DataDirectory, passphrase
 from node.errors import SetupError
 
@@ -51,12 +52,12 @@ def list_evidence(*, data: Path) -> None:
     with _ledger(DataDirectory(data)) as ledger:
         faults = all_shown((), ledger.leaves.evidence())
         if not faults:
-            click.echo("no fault of a validator is on record")
+            say("no fault of a validator is on record")
         for fault in faults:
             place = (
                 f"size {fault['height']}" if fault["kind"] == "checkpoints" else f"height {fault['height']}"
             )
-            click.echo(f"{fault['digest']}  {fault['validator']}  {fault_words(fault['kind'])}, {place}")
+            say(f"{fault['digest']}  {fault['validator']}  {fault_words(fault['kind'])}, {place}")
 
 
 @evidence.command()
@@ -110,11 +111,11 @@ def verify(*, file: Path, network: Path) -> int:
             raise FaultInvalid("it is not a JSON object")
         proven = verify_credential(document, genesis, genesis.history())
     except FaultInvalid as error:
-        click.echo(f"not proven: {error}")
+        say(f"not proven: {error}")
         return 1
     from node.words import fault_words  # noqa: PLC0415
 
     place = f"log size {proven.height}" if proven.kind == "checkpoints" else f"height {proven.height}"
-    click.echo(f"proven: {proven.validator} signed {fault_words(proven.kind)}, {place}, round {proven.round}")
-    click.echo(f"network {genesis.name}, id {genesis.network_id.hex()}; shown by {document['issuer']}")
+    say(f"proven: {proven.validator} signed {fault_words(proven.kind)}, {place}, round {proven.round}")
+    say(f"network {genesis.name}, id {genesis.network_id.hex()}; shown by {document['issuer']}")
     return 0

@@ -11,9 +11,12 @@ from typing import Any
 
 import click
 
+from consensus.receipt import RECEIPT_BYTES_MAX
 from credentials.verdicts.manifest import CONDITIONS
 from node.cli.client import Client, named, read_json, show, speaks_to_node
+from node.cli.terminal import say, say_progress
 from node.errors import SetupError
+from node.named_files import read_named_text
 from node.words import when
 
 WAIT_S = 600.0
@@ -60,7 +63,7 @@ def check(
     if documents:
         item["documents"] = [read_json(path) for path in documents]
     if receipts:
-        item["receipts"] = [_read(path) for path in receipts]
+        item["receipts"] = [read_named_text(path, RECEIPT_BYTES_MAX, what="the receipt") for path in receipts]
     verdict = client.post("/clearance", item)
     if as_json:
         show(verdict)
@@ -82,12 +85,10 @@ def readiness(*, client: Client, what: str, as_json: bool) -> int:
     if as_json:
         show(report)
         return 0
-    click.echo(report["head"]["sentence"])
+    say(report["head"]["sentence"])
     for row in report["rows"]:
         if row["state"] == "open":
-            click.echo(
-                f"  open  {row['id']}  {row['requirement']}  ({row['provision']}): {row.get('who') or '-'}"
-            )
+            say(f"  open  {row['id']}  {row['requirement']}  ({row['provision']}): {row.get('who') or '-'}")
     return 0 if report["head"]["open"] == 0 else 1
 
 
@@ -111,9 +112,9 @@ def _check_manifest(
             if item["verdict"] not in (CLEAR, GAPS):
                 ground = f" {item['ground']}" if item["ground"] else ""
                 words = f"{item['verdict']}{ground}  {item['reason']}"
-                click.echo(f"  line {item['line']:>5}  {words}  {item['battery']}")
+                say(f"  line {item['line']:>5}  {words}  {item['battery']}")
         counts = ", ".join(f"{count} {word}" for word, count in judged["counts"].items() if count)
-        click.echo(f"consignment {judged['id']}: {judged['worst']} ({counts})")
+        say(f"consignment {judged['id']}: {judged['worst']} ({counts})")
     return _exit_code(judged["worst"], allow_gaps=allow_gaps)
 
 
@@ -123,9 +124,9 @@ def _judged(client: Client, manifest: Any) -> dict[str, Any]:
     deadline = time.monotonic() + WAIT_S
     while time.monotonic() < deadline:
         told = client.get(f"/consignments/{made['id']}?limit=0")
-        click.echo(f"\r{told['done']} of {told['lines']} lines", nl=False, err=True)
+        say_progress(f"{told['done']} of {told['lines']} lines")
         if told["state"] == "done":
-            click.echo("", err=True)
+            say("", err=True)
             return client.get(f"/consignments/{made['id']}")
         time.sleep(POLL_S)
     raise SetupError(f"consignment {made['id']} is not judged after {WAIT_S:.0f} s; it goes on at the node")
@@ -133,33 +134,24 @@ def _judged(client: Client, manifest: Any) -> dict[str, Any]:
 
 def _print_verdict(verdict: dict[str, Any]) -> None:
     ground = f", ground {verdict['ground']}" if verdict["ground"] else ""
-    click.echo(f"{verdict['verdict']}{ground}: {verdict['reason']}  ({verdict['battery']})")
+    say(f"{verdict['verdict']}{ground}: {verdict['reason']}  ({verdict['battery']})")
     if verdict["text"]:
-        click.echo(" ".join(filter(None, (verdict["text"], verdict["provision"]))))
+        say(" ".join(filter(None, (verdict["text"], verdict["provision"]))))
     until = f", until {when(verdict['good_until'])}" if verdict["good_until"] else ""
-    click.echo(f"law date {verdict['law_date']}, ledger height {verdict['height']}{until}")
+    say(f"law date {verdict['law_date']}, ledger height {verdict['height']}{until}")
     for made in verdict["checks"]:
         if made["outcome"] not in ("pass", "not_applicable"):
             rule = f" {made['rule']}" if made.get("rule") else ""
-            click.echo(
-                f"  {made['outcome']:<13} {made['name']}{rule}: {made['text']}  {made['provision']}".rstrip()
-            )
+            say(f"  {made['outcome']:<13} {made['name']}{rule}: {made['text']}  {made['provision']}".rstrip())
             evidence = made.get("evidence")
             if isinstance(evidence, dict) and "detail" in evidence:
-                click.echo(f"  {'':<13} {evidence['detail']}")
+                say(f"  {'':<13} {evidence['detail']}")
     for gap in verdict["gaps"]:
         words = f"{gap.get('dp', '')} {gap.get('name', '')}  {gap.get('provision') or ''}"
-        click.echo(f"  gap           {words}".rstrip())
+        say(f"  gap           {words}".rstrip())
 
 
 def _exit_code(verdict: str, *, allow_gaps: bool) -> int:
     if verdict == CLEAR or (verdict == GAPS and allow_gaps):
         return 0
     return 2 if verdict == UNDECIDED else 1
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SetupError(f"{path} cannot be read as text") from error

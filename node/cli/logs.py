@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from node.cli.client import Client, named, read_json, speaks_to_node, write_out
+from node.cli.terminal import say
 from node.errors import SetupError
 from node.receipts.checker import check_document, read_policy, verify_file, what_it_says
 
@@ -25,23 +26,21 @@ def entries(*, client: Client, start: int) -> None:
     """Entries from an index on."""
     for row in client.get(f"/log/entries?start={start}")["entries"]:
         words = row["kind"] or row["type"]
-        click.echo(
-            f"{row['leaf_index']:>7}  height {row['height']:>5}  {words:<24} {row['issuer'] or ''}".rstrip()
-        )
+        say(f"{row['leaf_index']:>7}  height {row['height']:>5}  {words:<24} {row['issuer'] or ''}".rstrip())
 
 
 @log.command()
 @speaks_to_node
 def checkpoint(*, client: Client) -> None:
     """The latest cosigned checkpoint (C2SP signed note)."""
-    click.echo(client.text("/log/checkpoint"), nl=False)
+    say(client.text("/log/checkpoint"), nl=False)
 
 
 @log.command()
 @speaks_to_node
 def policy(*, client: Client) -> None:
     """log.policy: whose cosignatures make a checkpoint."""
-    click.echo(client.text("/log/policy"), nl=False)
+    say(client.text("/log/policy"), nl=False)
 
 
 @click.group()
@@ -77,20 +76,20 @@ def verify(*, file: Path, policy_file: Path, document: Path | None) -> int:
     except SetupError:
         raise
     except ValueError as error:
-        click.echo(f"not valid: {error}")
+        say(f"not valid: {error}")
         return 1
     place = f"entry {verified.index} of {verified.origin}, log of {verified.size} entries"
     if said.admitted:
-        click.echo(f"valid: {place}")
-        click.echo(said.words)
+        say(f"valid: {place}")
+        say(said.words)
     else:
-        click.echo(f"valid: {said.words}; {place}")
-    click.echo(f"cosigned by {', '.join(sorted(verified.cosigned_by))}")
-    click.echo(f"recorded before {_time(verified.before)}")
+        say(f"valid: {said.words}; {place}")
+    say(f"cosigned by {', '.join(sorted(verified.cosigned_by))}")
+    say(f"recorded before {_time(verified.before)}")
     if about is not None:
-        click.echo(f"it is about this document: {about}")
+        say(f"it is about this document: {about}")
     elif document is not None:
-        click.echo("NOT a receipt for this document: the entry does not record that it was admitted")
+        say("NOT a receipt for this document: the entry does not record that it was admitted")
     return 0 if said.admitted else 1
 
 

@@ -11,6 +11,7 @@ import click
 
 from node.answers import CountersignAnswer
 from node.cli.client import Client, connect, named, options, read_json, show, speaks_to_node
+from node.cli.terminal import say
 from node.config import DataDirectory, passphrase, read_table, shipped
 from node.errors import SetupError
 
@@ -29,16 +30,16 @@ def status(*, client: Client, as_json: bool) -> None:
         show(told)
         return
     voting = "validator" if told["validator"] else "observer"
-    click.echo(f"{told['name']} ({told['participant']}), {told['jurisdiction']}, {voting}")
-    click.echo(f"network {told['network']['name']}, id {told['network']['id']}")
+    say(f"{told['name']} ({told['participant']}), {told['jurisdiction']}, {voting}")
+    say(f"network {told['network']['name']}, id {told['network']['id']}")
     size, cosigned = told["log"]["size"], told["log"]["cosigned_size"]
-    click.echo(f"height {told['height']}, block time {_time(told['block_time'])}")
-    click.echo(f"log of {size} entries, {cosigned} cosigned")
+    say(f"height {told['height']}, block time {_time(told['block_time'])}")
+    say(f"log of {size} entries, {cosigned} cosigned")
     for condition in told.get("conditions", []):
-        click.echo(f"{'not ready' if condition['stops'] else 'note'}: {condition['text']}")
+        say(f"{'not ready' if condition['stops'] else 'note'}: {condition['text']}")
     for peer in told["peers"]:
         state = "reachable" if peer["reachable"] else "not reachable"
-        click.echo(f"  {peer['did']}  {peer['jurisdiction']}  height {peer['height']}  {state}")
+        say(f"  {peer['did']}  {peer['jurisdiction']}  height {peer['height']}  {state}")
 
 
 @click.command()
@@ -55,7 +56,7 @@ def issue(*, client: Client, claims: str, code: str | None, idempotency_key: str
     if code is None:
         raise click.UsageError("which battery? Give --code")
     made = client.post("/passports", {"code": code, "claims": value, "idempotency_key": idempotency_key})
-    click.echo(f"signed   {made['digest']}  {made['battery']}")
+    say(f"signed   {made['digest']}  {made['battery']}")
     return _follow(client, f"/passports/{made['digest']}", "attested") if wait else 0
 
 
@@ -140,7 +141,7 @@ def attest(
     if draft:
         show(made["draft"])
         return 0
-    click.echo(f"signed   {made['digest']}  {event}  {made['battery']}")
+    say(f"signed   {made['digest']}  {event}  {made['battery']}")
     return _follow(client, f"/attestations/{made['digest']}", "state") if wait else 0
 
 
@@ -152,7 +153,7 @@ def attest(
 def revoke(*, client: Client, digest: str, reason: str, wait: bool) -> int:
     """Revoke a passport of this node, named by the digest that `comity issue` printed."""
     made = client.post(f"/passports/{named(digest)}/revoke", {"reason": reason})
-    click.echo(f"signed   {made['digest']}  {made['kind']}  {made['battery']}")
+    say(f"signed   {made['digest']}  {made['kind']}  {made['battery']}")
     return _follow(client, f"/attestations/{made['digest']}", "state") if wait else 0
 
 
@@ -180,15 +181,15 @@ def _follow(client: Client, path: str, state_member: str) -> int:
         if state != seen:
             seen = state
             if state in ("refused", "dropped", "claim", "cancelled"):
-                click.echo(f"{state:<8} {told['refusal']['text']}")
+                say(f"{state:<8} {told['refusal']['text']}")
                 return 1
-            click.echo(f"{state:<8} height {told['height']}, entry {told['leaf_index']}")
+            say(f"{state:<8} height {told['height']}, entry {told['leaf_index']}")
         reason = told.get("waiting")
         if reason is not None and reason["code"] != FOLLOWS and reason["text"] != waiting:
             waiting = reason["text"]
-            click.echo(f"waiting  {waiting}")
+            say(f"waiting  {waiting}")
         if told.get("receipted_at"):
-            click.echo(f"receipt  {_time(told['receipted_at'])}")
+            say(f"receipt  {_time(told['receipted_at'])}")
             return 0
         time.sleep(POLL_S)
     because = f" ({waiting})" if waiting and seen == "outbox" else ""
@@ -198,11 +199,11 @@ def _follow(client: Client, path: str, state_member: str) -> int:
 def _list_events() -> None:
     table = read_table("lifecycle.json", shipped("rules/lifecycle.json"))
     for event in table["events"]:
-        click.echo(f"{event['type']}  ({', '.join(event['attesters'])})")
+        say(f"{event['type']}  ({', '.join(event['attesters'])})")
         for name, member in event["members"].items():
             words = f" [{' | '.join(member['values'])}]" if member.get("values") else ""
             needed = "" if member["required"] else ", optional"
-            click.echo(f"    {name}: {member['type']}{needed}{words}  {member['text']}")
+            say(f"    {name}: {member['type']}{needed}{words}  {member['text']}")
 
 
 def _countersign(directory: DataDirectory, draft: Any, words: str) -> CountersignAnswer:

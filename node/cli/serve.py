@@ -20,6 +20,7 @@ import click
 
 from node.cli.client import options
 from node.cli.setup import DATA, PASSPHRASE
+from node.cli.terminal import say
 from node.config import DataDirectory, environment, passphrase
 from node.errors import SetupError
 from node.server.hosts import EVERYWHERE, is_loopback
@@ -111,7 +112,7 @@ def serve(
         directory.address.write_text(f"{url}\n")
         log.moment("listening", host=host, port=bound, participant=service.overview.did)
         if open_api:
-            click.echo(OPEN, err=True)
+            say(OPEN, err=True)
         _run(service, server)
         log.moment("ended")
     return _exit_code(service)
@@ -120,7 +121,7 @@ def serve(
 def _exit_code(service: Service) -> int:
     if service.failure is None:
         return 0
-    click.echo(f"comity: the node stopped itself: {service.failure}", err=True)
+    say(f"comity: the node stopped itself: {service.failure}", err=True)
     return 70
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from credentials.documents.uri import is_web_url
+from node.cli.terminal import say
 from node.config import DataDirectory, passphrase
 from node.errors import SetupError
 from node.ledger import snapshot as snapshots
@@ -60,7 +61,7 @@ def init(
         passphrase=passphrase(passphrase_file),
         policy=policy,
     )
-    click.echo(f"{did}: keys in {data / 'keys.enc'}, card for the founders in {directory.card}")
+    say(f"{did}: keys in {data / 'keys.enc'}, card for the founders in {directory.card}")
 
 
 ID = click.option(
@@ -114,10 +115,10 @@ def create(
             raise click.UsageError(f"--address is DID=URL, not {address!r}")
         plan.addresses[did] = url
     genesis = networks.create(out, plan)
-    click.echo(f"network {genesis.name}, id {networks.fingerprint(genesis)}")
+    say(f"network {genesis.name}, id {networks.fingerprint(genesis)}")
     first = genesis.governance
-    click.echo(f"{len(first.participants)} participants, {len(first.validators.validators)} validators")
-    click.echo(f"give {out} to every participant; each runs: comity network join --data DIR --network {out}")
+    say(f"{len(first.participants)} participants, {len(first.validators.validators)} validators")
+    say(f"give {out} to every participant; each runs: comity network join --data DIR --network {out}")
 
 
 @network.command()
@@ -137,10 +138,10 @@ def join(
         networks.require_id(networks.verify(source).genesis, network_id)
         words = passphrase(passphrase_file)
         found = networks.join(directory, source, words)
-        click.echo(f"joined {found.genesis.name}, id {networks.fingerprint(found.genesis)}")
+        say(f"joined {found.genesis.name}, id {networks.fingerprint(found.genesis)}")
         if snapshot is not None:
             height = take_snapshot(directory, found, snapshot, words)
-            click.echo(f"took over the ledger up to block {height}: every root was computed again and agrees")
+            say(f"took over the ledger up to block {height}: every root was computed again and agrees")
 
 
 def take_snapshot(directory: DataDirectory, found: networks.Network, snapshot: str, words: str) -> int:
@@ -173,7 +174,7 @@ def snapshot(data: Path, *, out: Path) -> None:
         height = snapshots.write(ledger, networks.verify(directory.network).genesis, out)
     finally:
         ledger.close()
-    click.echo(f"{out}: the ledger up to block {height}, {out.stat().st_size:,} bytes")
+    say(f"{out}: the ledger up to block {height}, {out.stat().st_size:,} bytes")
 
 
 @network.command()
@@ -187,8 +188,8 @@ def verify(directory: Path, *, network_id: str | None) -> None:
     found = networks.verify(directory)
     networks.require_id(found.genesis, network_id)
     genesis = found.genesis
-    click.echo(f"network {genesis.name}, origin {genesis.origin}, id {networks.fingerprint(genesis)}")
+    say(f"network {genesis.name}, origin {genesis.origin}, id {networks.fingerprint(genesis)}")
     for did, participant in genesis.governance.participants.items():
         voting = "validator" if genesis.governance.votes(did) else "observer"
         roles = ", ".join(participant.roles)
-        click.echo(f"  {did}  {participant.jurisdiction}  {voting}  {roles}  {found.addresses.get(did, '-')}")
+        say(f"  {did}  {participant.jurisdiction}  {voting}  {roles}  {found.addresses.get(did, '-')}")

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from node.cli.client import write_out
-from node.errors import SetupError
+from node.named_files import read_named
 
 if TYPE_CHECKING:
     from credentials.documents.canonical import Contexts
@@ -33,6 +32,7 @@ FEATURES = tuple(
     for mechanism in ("jose", "cose", "sdjwt", "di")
 )
 INPUT_BYTES_MAX = 16 << 20
+KEY_BYTES_MAX = 64 << 10
 
 INPUT = click.option("--input", "source", default="-", show_default=True, help="Document; - is stdin.")
 KEY = click.option("--key", "key_file", type=click.Path(path_type=Path), help="JsonWebKey method (JSON).")
@@ -151,10 +151,7 @@ def _contexts(added: tuple[str, ...]) -> Contexts:
         url, equals, name = item.rpartition("=")
         if not equals or not url or not name:
             raise click.UsageError(f"--context {item} is not URL=FILE")
-        try:
-            data = Path(name).read_bytes()
-        except OSError as error:
-            raise SetupError(f"the context {name} cannot be read: {error.strerror}") from error
+        data = read_named(Path(name), INPUT_BYTES_MAX, what="the context")
         files[url] = (data, hashlib.sha256(data).hexdigest())
     return contexts().adding(files) if files else contexts()
 
@@ -277,27 +274,14 @@ def _signer(method: dict[str, Any]) -> Any:
 
 
 def _read(source: str) -> bytes:
-    try:
-        if source == "-":
-            data = sys.stdin.buffer.read(INPUT_BYTES_MAX + 1)
-        else:
-            with Path(source).open("rb") as file:
-                data = file.read(INPUT_BYTES_MAX + 1)
-    except OSError as error:
-        raise SetupError(f"{source} cannot be read: {error.strerror}") from error
-    if len(data) > INPUT_BYTES_MAX:
-        raise SetupError(f"{source} has more than {INPUT_BYTES_MAX >> 20} MiB")
-    return data
+    return read_named(Path(source), INPUT_BYTES_MAX, stdin=True)
 
 
 def _key(path: Path) -> dict[str, Any]:
     from credentials.documents.canonical import parse_json  # noqa: PLC0415
     from credentials.errors import CredentialError  # noqa: PLC0415
 
-    try:
-        method = parse_json(path.read_bytes())
-    except OSError as error:
-        raise SetupError(f"the key {path} cannot be read: {error.strerror}") from error
+    method = parse_json(read_named(path, KEY_BYTES_MAX, what="the key"))
     if not isinstance(method, dict) or method.get("type") not in ("JsonWebKey", "JsonWebKey2020"):
         raise CredentialError("malformed", "The key is not a verification method of type JsonWebKey.")
     return method

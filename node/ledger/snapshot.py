@@ -39,6 +39,7 @@ from node.errors import ProblemError, SetupError
 from node.peers.authentication import PeerAuthentication
 from node.peers.certificates import Trust
 from node.peers.link import Link, LinkError
+from node.peers.messages import refusal_of
 from node.storage.database import StorageError
 from node.storage.entries import LedgerTip, row_of
 from node.storage.ledger import Adoption, LedgerStore
@@ -146,7 +147,7 @@ def asking(
                 time.sleep(ASK_AGAIN_S)  # it is being made
                 status, answer, nonce = post(body)
             if status != HTTPStatus.OK:
-                raise SetupError(f"{did} gave no snapshot: {answer[:300].decode('utf-8', 'replace')}")
+                raise SetupError(f"{did} gave no snapshot: {refusal_of(status, answer)}")
             return authentication.open_reply(answer, "snapshot", did, nonce)
         except LinkError as error:
             raise SetupError(f"{did} gave no snapshot: {error}") from error

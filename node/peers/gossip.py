@@ -29,6 +29,7 @@ from node.peers.messages import (
     Item,
     Status,
     not_authenticated,
+    refusal_of,
     too_large,
 )
 from node.peers.queue import PeerQueue
@@ -277,7 +278,9 @@ class Gossip:
             f"/peer/{path}", data, seconds_max=seconds_max, size_bytes_max=size_max
         )
         if status != 200:
-            raise ProblemError(status, "peer_refused", "Refused", f"{peer.did} answered {_sentence(answer)}")
+            raise ProblemError(
+                status, "peer_refused", "Refused", f"{peer.did} answered: {refusal_of(status, answer)}"
+            )
         return self._authentication.open_reply(answer, path, peer.did, nonce)
 
 
@@ -305,11 +308,6 @@ def _block_of(pair: Value) -> tuple[bytes, bytes]:
             return block, certificate
         case _:
             raise not_authenticated("the blocks of the peer cannot be read")
-
-
-def _sentence(problem: bytes) -> str:
-    """The detail of a problem document of a peer, shortened: it is shown to the operator."""
-    return problem[:300].decode("utf-8", "replace")
 
 
 def _because(error: Exception) -> str:

@@ -16,11 +16,14 @@
 
 from __future__ import annotations
 
+import json
+
 from consensus.encoding import Value
 from node.errors import ProblemError
 
 BODY_BYTES_MAX = 4 << 20
 STATUS_BYTES_MAX = 64 << 10  # an answer that is a status, or a refusal
+TOLD_CHARS_MAX = 300  # of a peer's sentence
 BLOCKS_PER_REQUEST = 64
 BLOCKS_BYTES_MAX = 2 << 20
 
@@ -32,6 +35,20 @@ ITEM_ASK_COSIGNATURE = 5  # [5, DID]: which checkpoint did you see it cosign? An
 
 Item = list[Value]
 Status = tuple[bytes, int, int, int]  # replica status, height, log size, size of the cosigned checkpoint
+
+
+def refusal_of(status: int, answer: bytes) -> str:
+    """What a peer answered in place of an answer, as its operator's colleague reads it.
+
+    Its own sentence, if it sent one that can be shown to anybody; its form and its signs are not trusted.
+    """
+    try:
+        told = json.loads(answer[:STATUS_BYTES_MAX])["detail"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        told = None
+    if isinstance(told, str) and told and told.isprintable():
+        return told[:TOLD_CHARS_MAX]
+    return f"{status}, and not why"
 
 
 def not_authenticated(detail: str) -> ProblemError:

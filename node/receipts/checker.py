@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from consensus.log_policy import LogPolicy, PolicyError
-from consensus.receipt import RECEIPT_BYTES_MAX, ReceiptError, VerifiedReceipt, verify_receipt
+from consensus.log_policy import POLICY_BYTES_MAX, LogPolicy, PolicyError
+from consensus.receipt import RECEIPT_BYTES_MAX, VerifiedReceipt, verify_receipt
 from credentials.documents.canonical import b64u, digest_document
 from credentials.documents.identifiers import Subject, read_identifier, subject_from_blind
 from credentials.errors import CredentialError
@@ -31,6 +31,7 @@ from credentials.ledger.entries import (
 )
 from node.config import shipped
 from node.errors import SetupError
+from node.named_files import read_named
 
 _ADMITTED = b"\xd2\x84"  # an attestation is a COSE_Sign1; every other entry is a list
 
@@ -41,10 +42,9 @@ class NotAboutThis(ValueError):
 
 def read_policy(path: Path) -> LogPolicy:
     """A tlog-policy file."""
+    data = read_named(path, POLICY_BYTES_MAX, what="the policy")
     try:
-        return LogPolicy.parse(path.read_bytes())
-    except OSError as error:
-        raise SetupError(f"the policy {path} cannot be read: {error.strerror}") from error
+        return LogPolicy.parse(data)
     except PolicyError as error:
         raise SetupError(f"{path}: {error}") from error
 
@@ -52,9 +52,8 @@ def read_policy(path: Path) -> LogPolicy:
 def verify_file(path: Path, policy: LogPolicy) -> VerifiedReceipt:
     """Verify the receipt in a file; raises ReceiptError with the reason."""
     try:
-        if path.stat().st_size > RECEIPT_BYTES_MAX:
-            raise ReceiptError(f"a receipt has at most {RECEIPT_BYTES_MAX} bytes")
-        return verify_receipt(path.read_bytes(), policy)
+        with path.open("rb") as file:
+            return verify_receipt(file.read(RECEIPT_BYTES_MAX + 1), policy)  # which refuses one more
     except OSError as error:
         raise SetupError(f"the receipt {path} cannot be read: {error.strerror}") from error
 

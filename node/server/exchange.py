@@ -42,6 +42,7 @@ LARGE_BODIES_MAX = (
     6  # more than is kept in memory, on their way at the same time: of strangers, and of others
 )
 CHUNK_BYTES = 64 << 10
+LINE_BYTES_MAX = 8190  # of the address, and of each header
 LATE_MAX = 16  # refusals that wait at the same time before they are told
 ANSWER_S_MAX = 300.0  # the lanes' own bounds come first
 SERVER = "comity"
@@ -306,7 +307,8 @@ def unreadable(status: int) -> bytes:
     """Problem details for a request that ends before the application."""
     code, detail = "bad_request", "The request cannot be read; check its form and its encoding."
     if status == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE:
-        code, detail = "headers_too_large", "The headers are larger than this node reads."
+        code = "headers_too_large"
+        detail = f"The address or a header has more than {LINE_BYTES_MAX} bytes; shorten it."
     elif status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         code, detail = "broken", "This node cannot answer that; its log may say why."
     problem = ProblemError(status, code, HTTPStatus(status).phrase.capitalize(), detail)

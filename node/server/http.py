@@ -15,18 +15,19 @@ import socket
 import ssl
 import sys
 import traceback
+from http import HTTPStatus
 from typing import Any
 
 from aiohttp import web
+from aiohttp.http_exceptions import LineTooLong
 from aiohttp.web_protocol import RequestHandler
 
 from node import log
 from node.server.connections import Connection, Connections
-from node.server.exchange import SERVER, Door, Exchange, unreadable
+from node.server.exchange import LINE_BYTES_MAX, SERVER, Door, Exchange, unreadable
 from node.server.wsgi import Application
 
 READ_AHEAD_BYTES = 16 << 10
-HEADER_LINE_BYTES_MAX = 8190
 ACCEPT_AT_ONCE = 32
 BACKLOG = 128
 SWEEP_S = 0.5
@@ -55,6 +56,8 @@ class ClientProtocol(RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
+        if isinstance(exc, LineTooLong):  # aiohttp says 400 of a line, and of a header
+            status = int(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         if status >= 500 and exc is not None:
             log.moment("server_error", because=type(exc).__name__)
             traceback.print_exception(exc, file=sys.stderr)
@@ -115,8 +118,8 @@ class HttpServer:
             keepalive_timeout=ALWAYS_S,
             lingering_time=LINGER_S_MAX,
             read_bufsize=READ_AHEAD_BYTES,
-            max_line_size=HEADER_LINE_BYTES_MAX,
-            max_field_size=HEADER_LINE_BYTES_MAX,
+            max_line_size=LINE_BYTES_MAX,
+            max_field_size=LINE_BYTES_MAX,
         )
         self._listening.setblocking(False)
         loop.add_reader(self._listening, self._accept, protocols)

@@ -166,6 +166,17 @@ def test_a_request_for_another_host_is_refused(node: LiveNode, host: str) -> Non
     assert_problem(form, 421)
 
 
+@pytest.mark.parametrize("host", ["a@localhost", "localhost:99999", "[::1", "evil.example"])
+def test_a_host_that_is_not_ours_is_told_as_it_was_sent(node: LiveNode, host: str) -> None:
+    """
+    The refusal names the host that the client named, also where that is none.
+    """
+    told = node.client.get("/healthz", headers={"Host": host})
+
+    assert told.status_code == 421
+    assert f"'{host}'" in told.get_json(force=True)["detail"]
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1:9000", "[::1]:8470", "localhost", "everything.example"])
 def test_a_request_for_an_own_host_is_answered(node: LiveNode, host: str) -> None:
     """

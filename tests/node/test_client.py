@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -75,6 +77,92 @@ def test_what_is_no_node_is_told_as_that(
         Client(url, "key").get("/status")
 
     assert told.value.code == code and says in told.value.detail
+
+
+@pytest.mark.parametrize("sign", ["\x1b[2J", "\x07", "\x9b31m", "\u202e", "\u2028", "\x7f"])
+@pytest.mark.parametrize("member", ["detail", "audit"])
+def test_what_others_say_does_nothing_to_a_terminal(
+    sign: str, member: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """
+    A refusal and an answer of a node may hold what a terminal obeys: it is shown by its number.
+    """
+    row = {"number": 1, "at": 7, "who": f"Eve{sign}", "did": "x", "about": "y"}
+    refused = {"title": "No", "detail": f"asked{sign} too much"}
+    status, told = ("200 OK", {"audit": [row]}) if member == "audit" else ("403 Forbidden", refused)
+    body = json.dumps(told).encode()
+    head = f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+
+    with answering(head.encode() + body) as (url, _):
+        run(["audit", "--node", url, "--key", "k"])
+
+    said = "".join(capsys.readouterr())
+    assert sign not in said and f"\\u{ord(sign[0]):04x}" in said
+
+
+def test_commands_print_by_one_door() -> None:
+    """
+    No command prints past `say`, which makes texts of others harmless.
+    """
+    for module in Path("node/cli").glob("*.py"):
+        if module.name != "terminal.py":
+            assert not re.search(r"click\.secho|click\.echo|\bprint\(", module.read_text()), module
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["receipt", "get", "\udcff", "--node", "http://127.0.0.1:1"],
+        ["check", "\udcff", "--node", "http://127.0.0.1:1"],
+        ["network", "verify", "\udcff"],
+        ["revoke", "x", "--reason", "\udcff", "--node", "http://127.0.0.1:1"],
+        ["keys", "revoke", "\udcff", "--node", "http://127.0.0.1:1"],
+        ["status", "--node", "http://127.0.0.1:1/\udcff"],
+    ],
+    ids=" ".join,
+)
+def test_bytes_that_are_no_text_are_told_as_that(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """
+    What the shell passes on need not be UTF-8: one sentence that can be printed, and no error of ours.
+    """
+    code = run(arguments)
+
+    said = capsys.readouterr().err
+    assert code in (64, 65, 69) and said.startswith("comity: ") and said.isascii()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["check", "FILE", "--node", "http://127.0.0.1:1"],
+        ["issue", "FILE", "--node", "http://127.0.0.1:1"],
+        ["receipt", "verify", "README.md", "--policy", "FILE"],
+        ["check", "x", "--receipt", "FILE", "--node", "http://127.0.0.1:1"],
+        ["vc", "verify", "--input", "FILE"],
+        ["vc", "issue", "--input", "LICENSE", "--key", "FILE"],
+        ["vc", "verify", "--context", "https://a.example/=FILE"],
+        ["serve", "--data", "DATA", "--passphrase-file", "FILE"],
+    ],
+    ids=" ".join,
+)
+def test_a_file_without_an_end_is_not_read_to_its_end(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """
+    A name that leads to far more than a command takes ends in a sentence, not in all memory.
+    """
+    endless = tmp_path / "endless"
+    with endless.open("wb") as file:
+        file.truncate(1 << 40)  # a terabyte that takes no room
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "keys.enc").touch()
+    places = {"FILE": endless, "DATA": tmp_path / "data"}
+
+    code = run([re.sub("FILE|DATA", lambda found: str(places[found[0]]), one) for one in arguments])
+
+    assert code == 65 and re.search("endless has more than .* taken here", capsys.readouterr().err)
 
 
 def test_where_nobody_listens_is_told_as_that() -> None:

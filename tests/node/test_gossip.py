@@ -15,7 +15,7 @@ from credentials.ledger.genesis import Genesis
 from node.errors import ProblemError
 from node.peers.authentication import REQUEST_TAG, WINDOW_S, PeerAuthentication
 from node.peers.gossip import Gossip
-from node.peers.messages import ITEM_ATTESTATION, Status
+from node.peers.messages import ITEM_ATTESTATION, Status, refusal_of
 from node.peers.strikes import LATE_S, Patience
 from node.supervision.supervisor import Supervisor
 from tests.harness import ledger
@@ -335,6 +335,27 @@ def test_refusals_are_told_late_to_the_address_that_earns_them() -> None:
     assert waits[:5] == [0.0] * 5
     assert waits[-5:] == [LATE_S] * 5
     assert patience.refusal_wait_s("10.0.0.1") == 0.0
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (b'{"detail": "this request was received before"}', "this request was received before"),
+        (b'{"detail": "' + b"x" * 1000 + b'"}', "x" * 300),
+        (b'{"detail": "\\u001b[2Jall is well"}', "401, and not why"),
+        (b'{"detail": "a\\nlistening: yes"}', "401, and not why"),
+        (b'{"detail": 7}', "401, and not why"),
+        (b'{"detail": ""}', "401, and not why"),
+        (b"[" * 60_000, "401, and not why"),
+        (b"\x1b[31m<html>", "401, and not why"),
+        (b"", "401, and not why"),
+    ],
+)
+def test_what_a_peer_refuses_with_is_told_as_one_sentence(answer: bytes, says: str) -> None:
+    """
+    The operator reads the peer's own sentence, never its bytes: they may be anything.
+    """
+    assert refusal_of(401, answer) == says
 
 
 def test_a_peer_without_an_address_is_not_asked(genesis: Genesis) -> None:

@@ -375,6 +375,22 @@ def test_a_target_of_another_host_is_refused(target: bytes, host: bytes, status:
         assert b'"path": "/x", "host": "localhost"' in told
 
 
+@pytest.mark.parametrize(
+    "request_",
+    [GET % (b"/" + b"a" * 9000), GET.replace(b"Connection", b"A: %s\r\nConnection") % (b"/", b"b" * 9000)],
+    ids=["address", "header"],
+)
+def test_a_line_that_is_too_long_is_told_as_that(request_: bytes) -> None:
+    """
+    431 and what to do, not that something about the form is wrong.
+    """
+    with serving() as address:
+        told = answer(address, request_)
+
+    assert told[9:12] == b"431", told[:200]
+    assert b"more than 8190 bytes" in told and b"shorten it" in told
+
+
 def test_expect_continue_is_answered() -> None:
     """
     A client that asks before it sends a body is told to go on.

@@ -1,0 +1,36 @@
+"""What commands print: texts of others are shown, and do nothing else to a terminal.
+
+A name, a refusal or a sentence that another node sent may hold control characters: what moves the cursor,
+colours, types for whoever reads, or turns the direction of writing. They are shown by their number.
+"""
+
+from __future__ import annotations
+
+import re
+
+import click
+
+# C0 (but for tab and newline), delete and C1, marks and overrides of direction, half a surrogate.
+_CONTROLS = "\x00-\x08\x0b-\x1f\x7f-\x9f"
+_DIRECTIONS = "\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
+_DOES_SOMETHING = re.compile(f"[{_CONTROLS}{_DIRECTIONS}\ud800-\udfff]")
+
+
+def plain(text: str) -> str:
+    """The text, with what a terminal would obey written as JSON writes it (`\\u001b`)."""
+    return _DOES_SOMETHING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def one_line(text: str) -> str:
+    """The same, on one line whatever it holds."""
+    return plain(text).replace("\n", "\\u000a")
+
+
+def say(text: str, *, nl: bool = True, err: bool = False) -> None:
+    """Print it."""
+    click.echo(plain(text), nl=nl, err=err)
+
+
+def say_progress(text: str) -> None:
+    """Write over the line that was written before."""
+    click.echo(f"\r{plain(text)}", nl=False, err=True)
