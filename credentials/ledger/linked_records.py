@@ -22,12 +22,13 @@ from credentials.ledger.rules import (
     gives_way,
     packs_of_one_hand,
 )
-from credentials.ledger.speaking import is_holder
+from credentials.ledger.speaking import has_right, is_holder
 from credentials.ledger.standing import (
     CHILD,
     ORIGINAL,
     PLACED,
     PREDECESSORS_MAX,
+    PRIVATE,
     SECOND_LIFE,
     WASTE,
     Parent,
@@ -93,8 +94,27 @@ def _assets(before: Standing, after: Standing, attestation: Attestation, context
         asset = records.asset(attestation.bound_asset)
         asset = changed.get(asset.key, asset)
         packs = packs_of_one_hand(before, attestation, context)
-        changed[asset.key] = asset.relied_upon(packs, context.leaf_index)
+        bound = [key for key in packs if _binds(key, before, attestation, context)]
+        asset = asset.relied_upon(packs, context.leaf_index)
+        changed[asset.key] = asset.with_told(bound, attestation.kind, attestation.digest)
+    if context.event.effects.undo == "void" and after.bound_asset is not None:
+        asset = records.asset(after.bound_asset)
+        asset = changed.get(asset.key, asset)
+        changed[asset.key] = asset.without_told(attestation.referenced_digests[0])
     return list(changed.values())
+
+
+def _binds(key: bytes, before: Standing, attestation: Attestation, context: Context) -> bool:
+    """Whether what is said of the vehicle is said of this battery in it as well (I6).
+
+    By an authority, by who may speak about this one too, or of what is in the same hands: what ends a battery
+    needs its holder's consent (I5), and two owners without a node are not one holder.
+    """
+    pack = before if key == before.key else context.records.standing_at(key)
+    if pack is None:
+        return False
+    same = pack.holder == before.holder != PRIVATE
+    return same or context.event.speaks == "authority" or has_right(pack, attestation, context)
 
 
 def _children(pack: Standing, attestation: Attestation, context: Context) -> list[Record]:

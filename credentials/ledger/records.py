@@ -2,7 +2,7 @@
 
 Values of the map of standings, deterministic CBOR, told apart by their tags:
 
-    ["comity/asset/v3", [scheme, namespace, H], [[standing key, who installed it, leaf relied upon]]]
+    ["comity/asset/v4", [scheme, namespace, H], [[standing key, who installed it, leaf, {kind: H}]]]
     ["comity/status-list/v1", issuer, H(list id), {purpose: [seq, digest, attestation, leaf, time]}]
     ["comity/quota/v1", issuer, day, count]
     ["comity/claims/v1", standing key, count, [[issuer, kind, leaf, alert]]]
@@ -31,7 +31,7 @@ REFUSALS_PER_PARTY_MAX = 2
 CONTESTS_PER_PARTY_MAX = 8
 CLAIM, CONTEST = "claim", "contest"
 
-_ASSET_TAG = "comity/asset/v3"
+_ASSET_TAG = "comity/asset/v4"
 _STATUS_TAG = "comity/status-list/v1"
 _QUOTA_TAG = "comity/quota/v1"
 _CLAIMS_TAG = "comity/claims/v1"
@@ -40,11 +40,13 @@ _SAID_TAG = "comity/said/v1"
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """A battery in a vehicle: who installed it, and the last record of the vehicle that answered for it."""
+    """A battery in a vehicle: who installed it, and what was said of the vehicle that answered for it."""
 
     pack: bytes  # standing key
     by: str
-    relied_leaf: int | None = None  # registered, sold or scrapped with it
+    relied_leaf: int | None = None  # registered, sold or scrapped with it: the last record
+    # What binds it of that, though it was said about another battery: kind -> digest of the attestation.
+    told: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +80,30 @@ class Asset:
             ),
         )
 
+    def with_told(self, packs: Iterable[bytes], kind: str, attestation: bytes) -> Asset:
+        """This vehicle after a record about it that binds these batteries as it binds its own."""
+        bound = frozenset(packs)
+        return replace(
+            self,
+            installed=tuple(
+                replace(one, told={**one.told, kind: attestation}) if one.pack in bound else one
+                for one in self.installed
+            ),
+        )
+
+    def without_told(self, attestation: bytes) -> Asset:
+        """This vehicle once authorities voided a record about it."""
+        return replace(
+            self,
+            installed=tuple(
+                replace(one, told={kind: d for kind, d in one.told.items() if d != attestation})
+                for one in self.installed
+            ),
+        )
+
     def encode(self) -> bytes:
         """The value in the map of standings."""
-        installed = [[one.pack, one.by, one.relied_leaf] for one in self.installed]
+        installed = [[one.pack, one.by, one.relied_leaf, dict(one.told)] for one in self.installed]
         return encode([_ASSET_TAG, self.subject.as_list(), installed])
 
     @classmethod

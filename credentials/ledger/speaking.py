@@ -105,7 +105,7 @@ def _voices(attestation: Attestation, context: Context) -> list[Voice]:
 _Decides = Callable[[Standing, Attestation, Context, Voice], Voice | None]
 
 
-def _entitled(standing: Standing, attestation: Attestation, context: Context) -> bool:
+def has_right(standing: Standing, attestation: Attestation, context: Context) -> bool:
     """The holder, whom it named, or what it countersigned."""
     names = context.governance.aliases(attestation.issuer)
     return (
@@ -119,7 +119,7 @@ def _as_holder(s: Standing, a: Attestation, c: Context, voice: Voice) -> Voice |
     """Before it is in use nobody but its holder's side speaks; an authority in its own jurisdiction."""
     if voice.role:
         return voice if s.place == voice.jurisdiction else None
-    return voice if _entitled(s, a, c) else None
+    return voice if has_right(s, a, c) else None
 
 
 def _as_trade(s: Standing, a: Attestation, c: Context, voice: Voice) -> Voice | None:
@@ -145,7 +145,7 @@ def _as_presenting(s: Standing, a: Attestation, c: Context, voice: Voice) -> Voi
 
     On the way it is nobody's yet: a customs office that nobody named would hold up the honest declaration.
     """
-    return voice if _entitled(s, a, c) or (voice.role and s.place == voice.jurisdiction) else None
+    return voice if has_right(s, a, c) or (voice.role and s.place == voice.jurisdiction) else None
 
 
 def _as_customs(s: Standing, a: Attestation, c: Context, voice: Voice) -> Voice | None:

@@ -179,6 +179,9 @@ def _uses(table: ShownAs, standing: Standing, inquiry: Inquiry) -> Iterator[str]
     yield from (table.use_of.get(mark, "used") for mark in own)
     # D703: leaving the rest out does not pay.
     yield from (table.shown_by[kind] for kind in table.shown_by if record.says(kind))
+    vehicle = inquiry.evidence.ledger.vehicle if inquiry.evidence.ledger is not None else None
+    # Said of the vehicle about another battery in it (D773).
+    yield from (table.shown_by.get(kind, "used") for kind in (vehicle.told if vehicle is not None else ()))
     readings = [*(r.attestation.quantities for r in record.shown()), standing.readings]
     # Only what was made as new has to read as new: a second life begins with what is left.
     beyond = table.grown(readings) if SECOND_LIFE in standing.marks else any(map(table.beyond_new, readings))

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from credentials.ledger.governance import Governance
     from credentials.ledger.recalls import Recall, Recalls
     from credentials.ledger.recognition import Recognition
-    from credentials.ledger.records import Claims
+    from credentials.ledger.records import Claims, Installed
     from credentials.ledger.standing import Standing
     from credentials.verdicts.examination import OpenedList
     from credentials.verdicts.shown_as import ShownAs
@@ -85,6 +85,7 @@ class LedgerView:
     entries: Sequence[LedgerEntry] = ()
     # Bytes of refused attestations by their digest (the block store keeps them): which passport lost.
     refused: Mapping[bytes, bytes] = field(default_factory=dict)
+    vehicle: Installed | None = None  # the vehicle in which it is, as far as that is about this battery
     claims: Claims | None = None  # what parties without a right over it said: never read for a word
     recalls: Sequence[Recall] = ()  # those in force that reach it, by model, batch or days of production
     # Standings, by their keys, of what it was made from or taken out of, and so on (`relatives_of`).

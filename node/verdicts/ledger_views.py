@@ -10,7 +10,7 @@ from credentials.errors import CredentialError
 from credentials.ledger.attestation import Attestation, standing_key
 from credentials.ledger.entries import AdmittedEntry, Entry, parse_entry
 from credentials.ledger.recalls import Recall, Recalls, recall_subject, recalls_of
-from credentials.ledger.records import Claims, claims_key
+from credentials.ledger.records import Asset, Claims, Installed, asset_key, claims_key
 from credentials.ledger.standing import Standing
 from credentials.verdicts.evidence import LedgerEntry, LedgerView, relatives_of
 from credentials.verdicts.kin import made_at
@@ -46,6 +46,7 @@ def read_view(
             for row in rows
         ],
         ledger.ordered_attestations(lost),
+        vehicle=_vehicle(ledger, standing),
         claims=Claims.decode(records[claims]) if claims in records else None,
         recalls=reaching,
         relatives=relatives,
@@ -85,6 +86,14 @@ def kin_statements(ledger: LedgerStore, view: LedgerView) -> tuple[Attestation, 
     rows = [row for leaf in leaves if (row := ledger.leaves.at(leaf)) is not None]
     parsed = (_parsed(row.entry) for row in rows)
     return tuple(entry.attestation for entry in parsed if isinstance(entry, AdmittedEntry))
+
+
+def _vehicle(ledger: LedgerStore, standing: Standing | None) -> Installed | None:
+    if standing is None or standing.bound is None:
+        return None
+    key = asset_key(standing.bound.asset)
+    found = ledger.records((key,)).get(key)
+    return Asset.decode(found).of(standing.key) if found is not None else None
 
 
 def _standings(ledger: LedgerStore, keys: Sequence[bytes]) -> dict[bytes, Standing]:

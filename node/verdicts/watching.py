@@ -20,6 +20,7 @@ from credentials.documents.identifiers import Subject
 from credentials.errors import CredentialError
 from credentials.ledger.attestation import standing_key
 from credentials.ledger.entries import AdmittedEntry, parse_entry
+from credentials.ledger.records import Asset
 from credentials.ledger.standing import Standing
 from credentials.verdicts.evidence import Policy, declaration_text
 from credentials.verdicts.freshness import RELATIVES
@@ -197,9 +198,17 @@ def due_of(verdict: Mapping[str, Any]) -> int | None:
 
 
 def _came_of(record: bytes) -> tuple[bytes, ...]:
-    """The batteries taken out of this one or made from it; none where the record is no battery's."""
+    """The batteries taken out of this one or made from it; of a vehicle's record those that are in it."""
     try:
         standing = Standing.decode(record)
     except CredentialError:
-        return ()
+        return _inside(record)
     return (*standing.children, *(standing.lineage.successors if standing.lineage else ()))
+
+
+def _inside(record: bytes) -> tuple[bytes, ...]:
+    """The batteries of a vehicle, about which as a whole something was said; none of any other record."""
+    try:
+        return tuple(one.pack for one in Asset.decode(record).installed)
+    except CredentialError:
+        return ()

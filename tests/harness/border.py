@@ -32,7 +32,7 @@ from credentials.ledger.entries import AdmittedEntry, RefusedEntry, parse_entry
 from credentials.ledger.genesis import Genesis
 from credentials.ledger.governance import Governance
 from credentials.ledger.recalls import Recalls, recall_subject, recalls_of
-from credentials.ledger.records import Claims, StatusLists, claims_key
+from credentials.ledger.records import Asset, Claims, Installed, StatusLists, asset_key, claims_key
 from credentials.ledger.standing import Standing
 from credentials.verdicts.clearance import ItemVerdict, clear_item
 from credentials.verdicts.evidence import (
@@ -421,11 +421,18 @@ class World:
             standing,
             mine,
             self.refused,
+            vehicle=self._vehicle(standing),
             claims=Claims.decode(claims) if claims else None,
             relatives=relatives,
             kin_recalls=recalls_of(relatives, reader.get_many),
             recalls=Recalls.decode(recalls).covering(identifier_of(text), key, standing) if recalls else (),
         )
+
+    def _vehicle(self, standing: Standing | None) -> Installed | None:
+        if standing is None or standing.bound is None:
+            return None
+        key = asset_key(standing.bound.asset)
+        return Asset.decode(self.ledger.reader.get_many([key])[key]).of(standing.key)
 
     def _kin_documents(self, view: LedgerView) -> list[dict[str, Any]]:
         """The documents of the acts by which others became this battery."""

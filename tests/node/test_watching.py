@@ -22,7 +22,7 @@ from node.verdicts import fetching, judging
 from node.web.sample import sample_claims
 from tests.harness.support_service import DID, PASSPHRASE, ROLES, LiveNode, live_node
 
-DISMANTLER = (*ROLES, "licensed_dismantler", "second_life_operator", "waste_operator")
+DISMANTLER = (*ROLES, "licensed_dismantler", "second_life_operator", "waste_operator", "vehicle_manufacturer")
 GOODS = {"goods": "battery", "condition": "new", "commodity_code": "8507600000"}
 LARGE = 200
 
@@ -119,6 +119,32 @@ def test_what_happens_to_a_pack_wakes_the_lines_of_what_came_of_it(node: LiveNod
     assert node.post_json("/attestations", recall).status_code == 201
     node.wait(lambda: recall_on(node, open_lines, 1) == "recalled", "the recall of the pack")
     assert recall_on(node, open_lines, 2) == "ok"
+
+
+def test_what_is_said_of_a_vehicle_wakes_the_lines_of_all_that_is_in_it(node: LiveNode) -> None:
+    """
+    Sold as one battery's vehicle it is sold with the other: the open line of that one gets the new word.
+    """
+    sold, other, vin = 31, 32, "ZZ9DEM0E0T0000039"
+    for serial in (sold, other):
+        issue(node, serial)
+        attest(node, "battery.installed", serial, vin=vin)
+    line = {**GOODS, "goods": "in_vehicle", "commodity_code": "8703800000", "vin": vin}
+    manifest = {
+        "declaration": "26NLCAR", "law_date": "2027-03-01", "direction": "import",
+        "lines": [{"line": 1, "battery": code_of(other), **line}],
+    }  # fmt: skip
+    made = node.post_json("/consignments", manifest).get_json()["id"]
+    node.wait(lambda: node.get_json(f"/consignments/{made}")["state"] == "done", "the verdict")
+
+    def as_new() -> list[str]:
+        return [c["reason"] for c in item(node, made)["checks"] if c["name"] == "new_not_used"]
+
+    assert as_new() == ["ok"]
+
+    attest(node, "vehicle.sold", sold, vin=vin, invoice="1")
+
+    node.wait(lambda: as_new() == ["used_sold_as_new"], "the line of the other battery")
 
 
 def test_a_recall_wakes_the_lines_of_what_was_made_of_what_it_names(node: LiveNode) -> None:
