@@ -10,6 +10,8 @@ name is in code. What a node needs in order to judge an event is one `Event`:
                            authorities: enough authorities, one per jurisdiction
     irreversible           its author cannot take it back
     marks, marks_in_use    marks it leaves for ever; the second only on a battery that was in use before
+    marks_named            marks it leaves on the batteries it names, by whoever may speak about these too;
+    marks_named_in_use     these as well where the vehicle was registered or sold
     custody, place, names  who holds the battery afterwards, where it is, whether its parties are named
     sets, lifts            the setting (kept per jurisdiction, with who set it) it sets or lifts
     members                what the event document holds; those with a `ledger` field are in the delta as well
@@ -132,6 +134,8 @@ class Event:
     irreversible: bool = False
     marks: tuple[str, ...] = ()
     marks_in_use: tuple[str, ...] = ()
+    marks_named: tuple[str, ...] = ()
+    marks_named_in_use: tuple[str, ...] = ()
     custody: str | None = None
     place: str | None = None
     names: bool = False

@@ -46,8 +46,8 @@ _KNOWN = (
 _REQUIRED = "version states initial roles officials marks settings schemes events exclusivity"
 _EVENT_KNOWN = (
     "type from to to_in_vehicle attesters speaks countersigned_by requires_passport_from irreversible "
-    "marks marks_in_use custody place names sets lifts members ledger_members guards effects duties needs "
-    "duty basis note"
+    "marks marks_in_use marks_named marks_named_in_use custody place names sets lifts members ledger_members "
+    "guards effects duties needs duty basis note"
 )
 
 
@@ -132,6 +132,10 @@ def _event(row: Mapping[str, Any], words: _Words) -> Event:
         irreversible=_truth(row.get("irreversible", False), f"{name} irreversible"),
         marks=_words(row.get("marks", []), words.marks, f"{name} marks"),
         marks_in_use=_words(row.get("marks_in_use", []), words.marks, f"{name} marks_in_use"),
+        marks_named=_words(row.get("marks_named", []), words.marks, f"{name} marks_named"),
+        marks_named_in_use=_words(
+            row.get("marks_named_in_use", []), words.marks, f"{name} marks_named_in_use"
+        ),
         custody=_one_of(row.get("custody"), CUSTODIES, f"{name} custody"),
         place=_one_of(row.get("place"), PLACES, f"{name} place"),
         names=_truth(row.get("names", False), f"{name} names"),
@@ -157,6 +161,8 @@ def _require_consistent(event: Event) -> None:
         raise rules_invalid(f"{event.type} names parties and has no member for them")
     if (event.speaks == "setter") != (event.lifts is not None):
         raise rules_invalid(f"{event.type}: whoever set something lifts it, and nobody else does")
+    if event.marks_named and (fields.keys() & {"bound_asset", "references"}) != {"bound_asset", "references"}:
+        raise rules_invalid(f"{event.type} marks batteries that it does not name, or not in a vehicle")
     if event.effects.undo is not None and not event.irreversible:
         raise rules_invalid(f"{event.type} takes a record back and could itself be taken back")
 

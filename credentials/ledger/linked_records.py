@@ -33,6 +33,7 @@ from credentials.ledger.standing import (
     WASTE,
     Parent,
     Standing,
+    Undo,
 )
 
 PACKS_PER_PARTY_MAX = 64  # batteries that one party installs in one vehicle or asset
@@ -74,7 +75,38 @@ def linked(before: Standing, after: Standing, attestation: Attestation, context:
         ]
     if effects.undo is not None:
         return [*_assets(before, after, attestation, context), *_released(before, after, context)]
-    return _assets(before, after, attestation, context)
+    return [*_assets(before, after, attestation, context), *_put_in(before, attestation, context)]
+
+
+def _put_in(before: Standing, attestation: Attestation, context: Context) -> list[Record]:
+    """What replaces this one goes into its vehicle, though nobody recorded that it was installed (I6).
+
+    Said by whoever may speak about that one too: a workshop marks no battery of a stranger (I5). It is the
+    last record of that one as well, so that authorities can void it there.
+    """
+    event, found = context.event, list[Record]()
+    if not event.marks_named:
+        return found
+    assert attestation.bound_asset is not None, "lifecycle_table.py asks for it"
+    inside = context.records.asset(attestation.bound_asset).of(before.key)
+    in_use = inside is not None and bool(inside.told)
+    marks = {*event.marks_named, *(event.marks_named_in_use if in_use else ())}
+    for subject in attestation.referenced_subjects:
+        named = context.records.standing(subject)
+        if marks <= set(named.marks) or not has_right(named, attestation, context):
+            continue
+        said = Undo(
+            attestation.digest,
+            attestation.issuer,
+            event.type,
+            context.leaf_index,
+            context.at,
+            countersigned=any(c.signatory != attestation.issuer for c in attestation.countersignatures),
+            taken_back=False,
+            core_before=named.core(),
+        )
+        found.append(replace(named.with_marks(*marks), undo=said))
+    return found
 
 
 def _assets(before: Standing, after: Standing, attestation: Attestation, context: Context) -> list[Record]:

@@ -130,6 +130,11 @@ def test_no_event_name_in_code(name: str) -> None:
     assert not texts & LIFECYCLE.events.keys()
 
 
+def _event(table: dict[str, Any], name: str) -> dict[str, Any]:
+    found: dict[str, Any] = next(row for row in table["events"] if row["type"] == name)
+    return found
+
+
 Change = Callable[[dict[str, Any]], Any]
 MALFORMED: dict[str, Change] = {
     "unknown member": lambda t: t.update(colour="red"),
@@ -144,6 +149,8 @@ MALFORMED: dict[str, Change] = {
     "attester": lambda t: t["events"][0].update(attesters=["king"]),
     "guard": lambda t: t["events"][0].update(guards=["X99"]),
     "holder": lambda t: t["events"][0].update(holder="anybody"),
+    "marks of what it does not name": lambda t: t["events"][0].update(marks_named=["installed"]),
+    "mark of what it names": lambda t: _event(t, "battery.replaced").update(marks_named=["wings"]),
     "effect": lambda t: t["events"][0].update(effects={"magic": True}),
     "effect word": lambda t: t["events"][0].update(effects={"passport": "burn"}),
     "effect type": lambda t: t["events"][0].update(effects={"creates": "yes"}),

@@ -115,3 +115,86 @@ def test_a_stranger_in_the_same_vehicle_ends_nothing(end: str) -> None:
 
     assert before[0] in GOOD
     assert shape(judged(w, honest, condition="used", direction="export", **CAR)) == before
+
+
+def replaced(w: World, old: str, new: str, by: str = WORKSHOP) -> bytes:
+    said = {"vin": VIN, "reason": "worn", "replacement": new}
+    return w.happen(by, "battery.replaced", old, said, references=(subject_of(new),), **IN_CAR)
+
+
+def in_stock(w: World, serial: int, *named: str) -> str:
+    """A new battery, placed by IMPORTER."""
+    text = code(serial)
+    w.produce(text)
+    w.publish(text)
+    w.happen(MAKER, "battery.handed_over", text, {}, cosign=(IMPORTER,), parties=(IMPORTER,))
+    w.happen(IMPORTER, "market.placed", text, {"art_41_checked": True}, parties=named)
+    return text
+
+
+OUT: dict[str, Any] = {"direction": "export"}
+
+
+def test_what_replaced_another_is_no_loose_new_battery() -> None:
+    """
+    I6: whether or not its own installation is on record; voided, it is as before.
+    """
+    w = World()
+    old, new = placed_in_car(w, 1), in_stock(w, 2, WORKSHOP)
+
+    statement = replaced(w, old, new)
+
+    assert shape(judged(w, new, **OUT)) == ("hold", "used_sold_as_new")
+    case, both = {"case": "1"}, (CN_AUTHORITY,)
+    w.happen(EU_AUTHORITY, "attestation.voided", new, case, cosign=both, references=(statement,))
+    assert judged(w, new, **OUT)["verdict"] in GOOD
+
+
+@pytest.mark.parametrize("registered", [False, True])
+def test_what_was_put_into_a_vehicle_in_use_is_not_new_in_it(registered: bool) -> None:
+    """
+    D702: a new vehicle holds its first battery, also where a faulty one was replaced before a registration;
+    one that was registered or sold holds a used one.
+    """
+    w = World()
+    old, new = placed_in_car(w, 1), in_stock(w, 2, WORKSHOP)
+    if registered:
+        w.happen(EU_AUTHORITY, "vehicle.registered", old, {"vin": VIN}, **IN_CAR)
+    replaced(w, old, new)
+
+    w.happen(WORKSHOP, "battery.installed", new, {"vin": VIN}, **IN_CAR)
+
+    told = judged(w, new, **CAR, **OUT)
+    assert (told["verdict"] in GOOD) != registered
+    assert not registered or shape(told) == ("hold", "used_sold_as_new")
+    assert judged(w, new, condition="used", **CAR, **OUT)["verdict"] in GOOD
+
+
+def test_a_workshop_marks_no_battery_of_a_stranger() -> None:
+    """
+    I5: naming another's battery as a replacement leaves nothing on it.
+    """
+    w = World()
+    old, new = placed_in_car(w, 1), in_stock(w, 2)
+    before = w.ledger.standing(subject_of(new))
+
+    replaced(w, old, new)
+
+    assert w.ledger.standing(subject_of(new)) == before
+    assert judged(w, new, **OUT)["verdict"] in GOOD
+
+
+def test_a_mistyped_replacement_is_taken_back_where_it_was_written() -> None:
+    """
+    I3: its author corrects it about the battery that it named; what it showed stays until it is voided.
+    """
+    w = World()
+    old, new = placed_in_car(w, 1), in_stock(w, 2, WORKSHOP)
+    statement = replaced(w, old, new)
+
+    w.happen(WORKSHOP, "attestation.corrected", new, {"reason": "typing"}, references=(statement,))
+
+    assert w.ledger.standing(subject_of(new)).marks == ("installed",)
+    case, both = {"case": "1"}, (CN_AUTHORITY,)
+    w.happen(EU_AUTHORITY, "attestation.voided", new, case, cosign=both, references=(statement,))
+    assert w.ledger.standing(subject_of(new)).marks == ()

@@ -56,6 +56,8 @@ def _events(table: Lifecycle) -> list[str]:
 def _row(event: Event) -> str:
     left = [f"`{mark}`" for mark in event.marks]
     left += [f"`{mark}` if in use" for mark in event.marks_in_use]
+    left += [f"`{mark}` on what it names" for mark in event.marks_named]
+    left += [f"`{mark}` on that, if the vehicle was in use" for mark in event.marks_named_in_use]
     left += [f"sets `{event.sets}`"] if event.sets else []
     left += [f"lifts `{event.lifts}`"] if event.lifts else []
     left += [f"holder: {event.custody}"] if event.custody else []
