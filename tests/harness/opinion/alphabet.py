@@ -156,7 +156,8 @@ DECKS = {
     "use": Deck("use", (*BIRTH, "customs.released", "market.placed", *USE, *UNDOING)),
     "passport": Deck("passport", (*BIRTH, *PASSPORTS, *UNDOING)),
     "waste": Deck("waste", (*BIRTH, "market.placed", *WASTE)),
-    "border": Deck("border", (*BIRTH, *BORDER, *ALARMS)),
+    "border": Deck("border", (*BIRTH, *BORDER)),
+    "alarms": Deck("alarms", (*BIRTH, "market.placed", *ALARMS)),
     "custody": Deck(
         "custody",
         (

@@ -74,6 +74,7 @@ class Set:
     what: str
     where: str
     by: str
+    turn: int = 0  # among reports of loss: the first is the first that an heir ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,7 +350,11 @@ def _transferred(file: File, act: Act) -> File:
 
 
 def _lost(file: File, act: Act) -> File:
-    return replace(file, settings=file.settings | {Set("lost", side(act.by), act.by)})
+    there = [s for s in file.settings if s.what == "lost"]
+    if any(s.by == act.by for s in there):
+        return file  # it said so already
+    turn = max((s.turn for s in there), default=0) + 1
+    return replace(file, settings=file.settings | {Set("lost", side(act.by), act.by, turn)})
 
 
 def _recalled(file: File, act: Act) -> File:
@@ -371,14 +376,13 @@ def holds(file: File, act: Act) -> bool:
 
 
 def _found(file: File, act: Act) -> File:
-    """What a party before it reported lost, whoever holds it finds; an authority's report is its own (I2)."""
-    heir = holds(file, act)
-    gone = {
-        s
-        for s in file.settings
-        if s.what == "lost" and (may_lift(s.by, act.by) or (heir and not is_authority(s.by)))
-    }
-    return replace(file, settings=file.settings - gone)
+    """Each report is ended by itself: one's own first, then what a party before its holder reported (I2)."""
+    there = sorted((s for s in file.settings if s.what == "lost"), key=lambda s: s.turn)
+    own = [s for s in there if s.by == act.by]
+    like = [s for s in there if may_lift(s.by, act.by)]
+    inherited = [s for s in there if act.by == file.holder and not is_authority(s.by)]
+    gone = (*own, *like, *inherited)[:1]
+    return replace(file, settings=file.settings - set(gone))
 
 
 def _lifted(what: str) -> Callable[[File, Act], File]:

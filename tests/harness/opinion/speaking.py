@@ -72,7 +72,7 @@ def may_speak(archive: Archive, act: Act) -> bool:
         return act.by == file.responsible and set(act.parties) <= set(act.countersigned)
     if act.event in LIFTS:
         there = [s for s in file.settings if s.what == LIFTS[act.event]]
-        found = act.event == "battery.found" and holds(file, act)  # what an operator reported lost is found
+        found = act.event == "battery.found" and act.by == file.holder  # what was reported before it
         return any(may_lift(s.by, act.by) or (found and not is_authority(s.by)) for s in there)
     if act.event in ("battery.recalled", "battery.reported_lost"):
         operator = act.event == "battery.recalled" and act.by == file.responsible  # 2023/1542 Art 38 to 43
