@@ -10,7 +10,7 @@ A refusal changes nothing: records are put only once nothing can be refused any 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
@@ -19,6 +19,7 @@ from credentials.documents.identifiers import Subject
 from credentials.ledger.attestation import Attestation, standing_key
 from credentials.ledger.effects import after, with_authority
 from credentials.ledger.governance import Governance
+from credentials.ledger.lifecycle import Event, Lifecycle
 from credentials.ledger.linked_records import linked, require_named_exist
 from credentials.ledger.recalls import Recalls, recalls_after
 from credentials.ledger.records import (
@@ -269,17 +270,13 @@ class Judge:
         return None
 
     def _admit(self, standing: Standing, attestation: Attestation, context: Context, voice: Voice) -> None:
-        event = context.event
-        if not self.governance.lifecycle.allows(event, standing.item_state) and not (
+        event, lifecycle = context.event, self.governance.lifecycle
+        marks = standing.marks if standing.bound is None else ()
+        if not lifecycle.allows(event, standing.item_state, marks) and not (
             event.effects.creates and standing.born
         ):
-            raise NotYet(
-                "state",
-                "{event} follows {states:or}; the battery is {state}",
-                event=event.type,
-                states=tuple(sorted(event.from_states)),
-                state=standing.item_state,
-            )
+            raise _out_of_order(lifecycle, event, standing.item_state, marks)
+        _require_told_late(standing, event, voice)
         require_not_falling(standing, attestation, event)
         passport_from = event.requires_passport_from
         if passport_from is not None and attestation.event_time >= passport_from and not standing.live:
@@ -315,6 +312,30 @@ class Judge:
         if known is not None and known[0] is standing:
             return known[1]
         return standing.core() if self.standing_at(standing.key) is not None else None
+
+
+def _out_of_order(lifecycle: Lifecycle, event: Event, state: str, marks: Collection[str]) -> NotYet:
+    """Why the event does not follow, and what comes first where something can."""
+    states = tuple(sorted(event.from_states))
+    first = lifecycle.first_steps(event, state, marks)
+    if not first:
+        told = "{event} follows {states:or}; the battery is {state}"
+        return NotYet("state", told, event=event.type, states=states, state=state)
+    told = "{event} follows {states:or}; the battery is {state}: {first:or} comes first"
+    return NotYet("state", told, event=event.type, states=states, state=state, first=first)
+
+
+def _require_told_late(standing: Standing, event: Event, voice: Voice) -> None:
+    """What is told late of a battery in its vehicle is what was done there, and once: it moves nothing."""
+    if event.sets is None or event.to_in_vehicle != standing.item_state:
+        return
+    before = standing.setting(event.sets, voice.jurisdiction)
+    if before is not None:
+        told = "{by} recorded {event} in {place} already"
+        raise Refusal("duplicate", told, by=before.by, event=event.type, place=voice.jurisdiction)
+    if standing.place != voice.jurisdiction:
+        told = "the battery is in its vehicle in {place}, and this is an act of {jurisdiction}"
+        raise Refusal("jurisdiction_unclear", told, place=standing.place, jurisdiction=voice.jurisdiction)
 
 
 def _refused_already(conflict: RuleConflict, attestation: Attestation) -> Refusal:

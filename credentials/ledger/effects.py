@@ -60,7 +60,8 @@ def _axes(standing: Standing, attestation: Attestation, context: Context, voice:
     if event.to is not None:
         held = event.to_in_vehicle if standing.bound is not None else None
         to["item_state"] = held or event.to
-        to["last_event_time"] = attestation.event_time
+        # Of a placing that is told late, what changed since is the later.
+        to["last_event_time"] = max(attestation.event_time, standing.last_event_time if held else 0)
     if effects.fact is not None:
         to["facts"] = {**standing.facts, effects.fact: context.leaf_index}
     if effects.eu_status is not None:

@@ -21,7 +21,7 @@ name is in code. What a node needs in order to judge an event is one `Event`:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -203,6 +203,8 @@ class Lifecycle:
     events: Mapping[str, Event]  # events and other kinds
     rules: Mapping[str, RuleText]
     eu_status_transitions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    # By item state: what customs let in or left here is besides in the state of the first mark it carries.
+    resumes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @classmethod
     def parse(cls, table: Mapping[str, Any]) -> Lifecycle:
@@ -215,11 +217,34 @@ class Lifecycle:
         """The event of this name, or None."""
         return self.events.get(kind)
 
-    def allows(self, event: Event, state: str) -> bool:
-        """True if the event is lawful in this item state."""
-        return state in event.from_states or (
-            ANY in event.from_states and state != self.initial and state not in self.terminal
-        )
+    def allows(self, event: Event, state: str, marks: Collection[str] = ()) -> bool:
+        """True if the event is lawful in this item state; `marks` of a battery that no vehicle holds."""
+        if state in event.from_states or self._resumed(state, marks) in event.from_states:
+            return True
+        return ANY in event.from_states and state != self.initial and state not in self.terminal
+
+    def first_steps(self, event: Event, state: str, marks: Collection[str] = ()) -> tuple[str, ...]:
+        """The events by which the shortest way goes from this item state to one that the event follows."""
+        seen = {s for s in (state, self._resumed(state, marks)) if s is not None}
+        ways = {s: frozenset[str]() for s in seen}
+        while ways:
+            found = frozenset[str]()
+            onward: dict[str, frozenset[str]] = {}
+            for step in self.events.values():
+                begins = [ways[s] or frozenset({step.type}) for s in step.from_states if s in ways]
+                if step.to is None or not begins or step.to in seen:
+                    continue
+                onward[step.to] = onward.get(step.to, frozenset()).union(*begins)
+            for reached in onward.keys() & event.from_states:
+                found |= onward[reached]
+            if found:
+                return tuple(sorted(found))
+            seen |= onward.keys()
+            ways = onward
+        return ()
+
+    def _resumed(self, state: str, marks: Collection[str]) -> str | None:
+        return next((was for mark, was in self.resumes.get(state, {}).items() if mark in marks), None)
 
     @property
     def customs_roles(self) -> frozenset[str]:

@@ -41,7 +41,7 @@ from credentials.ledger.lifecycle import (
 _WHERE = "lifecycle.json"
 _KNOWN = (
     "$comment version states initial terminal final roles officials marks inherited_marks settings schemes "
-    "guards_always events kinds exclusivity enforcement euStatusTransitions euStatusNote"
+    "guards_always events kinds exclusivity enforcement euStatusTransitions euStatusNote resumes"
 )
 _REQUIRED = "version states initial roles officials marks settings schemes events exclusivity"
 _EVENT_KNOWN = (
@@ -100,7 +100,28 @@ def read_lifecycle(table: Mapping[str, Any]) -> Lifecycle:
         events=events,
         rules=words.rules,
         eu_status_transitions=_transitions(table.get("euStatusTransitions", {})),
+        resumes=_resumes(table.get("resumes", {}), words),
     )
+
+
+def _resumes(value: object, words: _Words) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    for state, by_mark in _texts_of(value).items():
+        known = (
+            state in words.states
+            and by_mark.keys() <= words.marks.keys()
+            and words.states.keys() >= set(by_mark.values())
+        )
+        if not known:
+            raise rules_invalid(f"resumes {state}: a state, and states by mark")
+        found[state] = by_mark
+    return found
+
+
+def _texts_of(value: object) -> dict[str, dict[str, str]]:
+    if not isinstance(value, Mapping):
+        raise rules_invalid("resumes is not an object")
+    return {state: dict(_texts(by_mark, f"resumes {state}")) for state, by_mark in value.items()}
 
 
 def _transitions(value: object) -> dict[str, tuple[str, ...]]:

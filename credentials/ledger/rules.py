@@ -242,7 +242,9 @@ def x11_event_time(standing: Standing, attestation: Attestation, context: Contex
     if produced is not None and time + limits.clock_skew_s < produced:
         raise Refusal("X11", "the event lies before the battery's production")
     # A production reported late follows nothing that an enroller said of its code meanwhile.
-    changes = context.event.to is not None and not context.event.effects.creates
+    # Nor does a placing that is reported late, of a battery that is in its vehicle already: that stays so.
+    stays = standing.bound is not None and context.event.to_in_vehicle == standing.item_state
+    changes = context.event.to is not None and not context.event.effects.creates and not stays
     if changes and time + limits.clock_skew_s < standing.last_event_time:
         raise Refusal("X11", "the event lies before the last change of the battery's state")
     return None

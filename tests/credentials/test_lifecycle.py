@@ -163,6 +163,10 @@ MALFORMED: dict[str, Change] = {
     "enforcement": lambda t: t["exclusivity"][0].update(enforcement="maybe"),
     "initial": lambda t: t.update(initial="heaven"),
     "events": lambda t: t.update(events={}),
+    "resumes": lambda t: t.update(resumes=[]),
+    "resumes a state": lambda t: t["resumes"].update(heaven={}),
+    "resumes by a mark": lambda t: t["resumes"]["released"].update(wings="waste"),
+    "resumes to a state": lambda t: t["resumes"]["released"].update(waste="heaven"),
 }
 
 

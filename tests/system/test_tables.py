@@ -34,6 +34,7 @@ DATA = {
     "lifecycle.json": (
         *(".euStatusTransitions", ".events[].ledger_members", ".events[].members", ".marks", ".roles"),
         *(".kinds[].ledger_members", ".kinds[].members", ".states"),
+        *(".resumes.refused", ".resumes.released"),
     ),
     "passport-paths.json": (
         *(".categories", ".dataPoints", ".members", ".projections[].where"),

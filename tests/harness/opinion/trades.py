@@ -64,6 +64,9 @@ TAKEN_OUT = (
 SENT_USED = (*TAKEN_OUT, act(HOLDER, "used.exported", MAKER))
 WASTE = (*TAKEN_OUT, act(HOLDER, "battery.declared_waste", STRANGER))
 AGAIN = act(HOLDER, "battery.presented", declaration=THEIRS)
+WASTE_BEFORE_CUSTOMS = (*WASTE, act(STRANGER, "waste.exported", HOLDER, STRANGER), AGAIN)
+WASTE_HERE = (*WASTE_BEFORE_CUSTOMS, act(EU_CUSTOMS, "customs.released"))
+USED_HERE = (*SENT_USED, AGAIN, act(EU_CUSTOMS, "customs.released"))
 REFUSED = (*DECLARED, act(EU_CUSTOMS, "customs.refused"))
 BACK_HOME = act(HOLDER, "battery.exported", MAKER)
 MADE_IN_EU = (
@@ -215,6 +218,58 @@ TRADES = (
         "waste collected and sent abroad",
         (*WASTE, act(STRANGER, "waste.collected"), act(STRANGER, "waste.exported", MAKER)),
         (seen("waste", "undecided", **OUT), seen("waste", "undecided", **TO_CN)),
+    ),
+    Trade(
+        "waste that customs let in is taken over and recycled",
+        (*WASTE_HERE, act(STRANGER, "waste.collected"), act(STRANGER, "recycling.received")),
+        (),
+    ),
+    Trade(
+        "waste that customs let in, taken over",
+        (*WASTE_HERE, act(STRANGER, "waste.collected")),
+        (seen("waste", **INLAND),),
+    ),
+    Trade(
+        "waste that customs let in is sent on",
+        (*WASTE_HERE, act(STRANGER, "waste.exported", MAKER)),
+        (seen("waste", "undecided", **OUT),),
+    ),
+    Trade(
+        "waste that customs refused goes back",
+        (*WASTE_BEFORE_CUSTOMS, act(EU_CUSTOMS, "customs.refused"), act(STRANGER, "waste.exported", MAKER)),
+        (seen("waste", "undecided", **TO_CN),),
+    ),
+    Trade(
+        "a used battery that customs refused goes back with its record",
+        (*SENT_USED, AGAIN, act(EU_CUSTOMS, "customs.refused"), act(HOLDER, "used.exported", MAKER)),
+        (seen("used", **TO_CN),),
+    ),
+    Trade(
+        "a used battery that customs let in is sent on",
+        (*USED_HERE, act(HOLDER, "used.exported", MAKER)),
+        (seen("used", **OUT), seen("used", **TO_CN)),
+    ),
+    Trade(
+        "a used battery that customs let in is made into another",
+        (
+            *USED_HERE,
+            act(HOLDER, "battery.sold", MAKER),
+            act(MAKER, "second_life.remanufactured", others=(SUCCESSOR,), countersigned=(HOLDER, MAKER)),
+        ),
+        (),
+    ),
+    Trade(
+        "installed before its importer reports that it is on the market",
+        (
+            *MADE,
+            act(MAKER, "battery.exported", HOLDER, STRANGER),
+            DECLARED[-1],
+            act(EU_CUSTOMS, "customs.released"),
+            act(STRANGER, "battery.installed", vehicle=CAR),
+            act(HOLDER, "market.placed"),
+            act(STRANGER, "soh.measured"),
+        ),
+        (seen("used", **IN_CAR, **INLAND),),
     ),
     Trade(
         "made into another battery",
