@@ -41,7 +41,7 @@ from credentials.ledger.records import (
     quota_key,
     said_key,
 )
-from credentials.ledger.rules import RULES, Context, RuleConflict, gives_way
+from credentials.ledger.rules import RULES, Context, RuleConflict, gives_way, passport_asked
 from credentials.ledger.speaking import Silent, Voice, speak
 from credentials.ledger.standing import Refused, Standing
 from credentials.ledger.undo import remembered, taken_back
@@ -278,8 +278,8 @@ class Judge:
             raise _out_of_order(lifecycle, event, standing.item_state, marks)
         _require_told_late(standing, event, voice)
         require_not_falling(standing, attestation, event)
-        passport_from = event.requires_passport_from
-        if passport_from is not None and attestation.event_time >= passport_from and not standing.live:
+        asked = passport_asked(standing, attestation, context, voice.jurisdiction)
+        if asked and not standing.live and "X21" not in event.guards:  # which asks it of every pack
             raise NotYet("state", "{event} needs a live passport, the battery has none", event=event.type)
         if event.effects.undo is not None:
             known = self._known(attestation.referenced_digests)

@@ -130,7 +130,8 @@ class Event:
     effects: Effects
     speaks: str = "any"
     countersigned_by: str | None = None
-    requires_passport_from: int | None = None  # event times from here on need a live passport
+    # By jurisdiction: event times from here on need a live passport there.
+    requires_passport_from: Mapping[str, int] = field(default_factory=dict)
     irreversible: bool = False
     marks: tuple[str, ...] = ()
     marks_in_use: tuple[str, ...] = ()

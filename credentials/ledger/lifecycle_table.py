@@ -138,6 +138,7 @@ def _event(row: Mapping[str, Any], words: _Words) -> Event:
         if state is not None and (type(state) is not str or state not in words.states):
             raise rules_invalid(f"{name}: {state!r} is no state")
     passport_from = row.get("requires_passport_from")
+    days = {} if passport_from is None else _texts(passport_from, f"{name} requires_passport_from")
     event = Event(
         type=name,
         from_states=frozenset(_words(row["from"], {**words.states, ANY: ""}, f"{name} from")),
@@ -149,7 +150,7 @@ def _event(row: Mapping[str, Any], words: _Words) -> Event:
         effects=_effects(name, row["effects"]),
         speaks=_one_of(row["speaks"], SPEAKS, f"{name} speaks") or "",
         countersigned_by=_one_of(row.get("countersigned_by"), COUNTERSIGNERS, f"{name} countersigned_by"),
-        requires_passport_from=None if passport_from is None else _day(passport_from, name),
+        requires_passport_from={side: _day(day, name) for side, day in days.items()},
         irreversible=_truth(row.get("irreversible", False), f"{name} irreversible"),
         marks=_words(row.get("marks", []), words.marks, f"{name} marks"),
         marks_in_use=_words(row.get("marks_in_use", []), words.marks, f"{name} marks_in_use"),

@@ -26,7 +26,7 @@ from credentials.ledger.lifecycle import Event
 from credentials.ledger.parties import ANY
 from credentials.ledger.payload import DAY_S
 from credentials.ledger.records import Asset
-from credentials.ledger.standing import LIVE, PRIVATE, SUSPENDED, Standing
+from credentials.ledger.standing import LIVE, PLACED, PRIVATE, SUSPENDED, Standing
 
 LOST = "lost"  # the setting
 PRODUCED, TAKEN_OUT = "produced", "taken_out"  # facts: where a code was brought into being
@@ -269,17 +269,40 @@ def x18_lost(standing: Standing, attestation: Attestation, context: Context) -> 
 def x21_registered_with_its_batteries(
     standing: Standing, attestation: Attestation, context: Context
 ) -> RuleConflict | None:
-    """A vehicle is registered or sold when every pack bound to it is produced and has a live passport."""
+    """A vehicle is registered or sold when every pack bound to it is on record, its passport live.
+
+    None is needed where the law of the place asks for none, or did not when the pack was placed there.
+    """
     assert attestation.bound_asset is not None, "the table says that this event has a bound asset"
     lacking = []
     for key in packs_of_one_hand(standing, attestation, context):
         pack = standing if key == standing.key else context.records.standing_at(key)
-        if pack is None or pack.producer is None or not pack.live:
+        if pack is None or not _lawful_in_vehicle(pack, attestation, context, standing.place):
             lacking.append(key)
     if lacking:
-        told = "{count} packs of this vehicle have no live passport ({packs})"
+        told = (
+            "{count} packs of this vehicle have no record, or no live passport where they need one ({packs})"
+        )
         raise NotYet("X21", told, count=len(lacking), packs=_keys(lacking))
     return None
+
+
+def _lawful_in_vehicle(pack: Standing, attestation: Attestation, context: Context, place: str | None) -> bool:
+    """True for a pack on record with a live passport, or none where nobody asks for one."""
+    if pack.passport is not None:
+        return pack.born and pack.live
+    older = pack.enrolled is not None and pack.producer is None  # when it was placed, nobody here knows
+    return pack.born and (older or not passport_asked(pack, attestation, context, place))
+
+
+def passport_asked(pack: Standing, attestation: Attestation, context: Context, place: str | None) -> bool:
+    """True if the law of the place asks for a passport of what is placed there by this event (Art 77(1)).
+
+    What was placed there before is not placed: that act was asked when it was made.
+    """
+    since = context.event.requires_passport_from.get(place or "")
+    placed = place is not None and pack.setting(PLACED, place) is not None
+    return since is not None and attestation.event_time >= since and not placed
 
 
 def packs_of_one_hand(standing: Standing, attestation: Attestation, context: Context) -> list[bytes]:

@@ -16,8 +16,8 @@ from credentials.documents.passport import (
 )
 from credentials.documents.passport import category as category_of
 from credentials.errors import CredentialError
-from credentials.ledger.standing import ORIGINAL, WASTE
-from credentials.verdicts.event_documents import event_document
+from credentials.ledger.standing import ORIGINAL, PLACED, WASTE
+from credentials.verdicts.event_documents import event_document, first_second
 from credentials.verdicts.evidence import LedgerView, Missing, MissingReason
 from credentials.verdicts.record import Inquiry, Recorded, live_passport
 from credentials.verdicts.verdict import Findings
@@ -295,8 +295,31 @@ def why_missing(inquiry: Inquiry, point: int) -> str:
 
 def no_passport(inquiry: Inquiry) -> str:
     """The reason code for a battery of which the ledger knows no passport at all."""
-    since = inquiry.evidence.network.tables.datapoints.get("passportRequiredFrom", "")
-    return "passport_not_yet_required" if inquiry.at.law_date < since else "not_published"
+    table = inquiry.evidence.network.tables.datapoints
+    asked = inquiry.at.law_date >= table.get("passportRequiredFrom", "") and _asked_of(inquiry, table)
+    return "not_published" if asked else "passport_not_yet_required"
+
+
+def _asked_of(inquiry: Inquiry, table: Mapping[str, Any]) -> bool:
+    """Art 77(1) asks for a passport of three categories, placed on the market from that day on.
+
+    When older stock was placed, before anybody entered it here, is not known.
+    """
+    view, begins = inquiry.evidence.ledger, first_second(table.get("passportRequiredFrom"))
+    assert view is not None and view.standing is not None, "asked of a battery that is on record"
+    placed = view.standing.setting(PLACED, table.get("passportRequiredIn", ""))
+    if placed is None and view.standing.enrolled is not None and view.standing.producer is None:
+        return False
+    if placed is not None and begins is not None:
+        at = next(
+            (r.block_time for r in inquiry.record.admitted if r.leaf_index == placed.leaf_index), begins
+        )
+        if at < begins:
+            return False
+    origin = _origin(inquiry)
+    members = event_document(inquiry, origin).members if origin is not None else None
+    category = (members or {}).get("category")
+    return category is None or str(category).lower() in table.get("passportRequiredOf", ())
 
 
 def _issued_points(inquiry: Inquiry) -> set[int] | None:

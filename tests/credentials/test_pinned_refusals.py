@@ -240,7 +240,7 @@ def small_table() -> dict[str, Any]:
     found = {event["type"]: event for event in table["events"]}
     first = {
         **copy.deepcopy(found["battery.produced"]),
-        "countersigned_by": "parties", "requires_passport_from": "2027-02-18", "irreversible": False,
+        "countersigned_by": "parties", "requires_passport_from": {"EU": "2027-02-18"}, "irreversible": False,
         "marks": [], "marks_in_use": [], "names": False, "sets": "placed", "note": "x",
     }  # fmt: skip
     table["events"] = [first, found["passport.reinstated"], found["responsibility.transferred"]]

@@ -28,11 +28,13 @@ from tests.harness.ledger import (
     battery,
     make_genesis,
     set_list,
+    set_list_digest,
     signer,
     vehicle,
 )
 
 CAR, OTHER_CAR = vehicle(1), vehicle(2)
+PASSPORTS = 1_805_000_000  # in March 2027, when the EU asks for passports
 
 
 def refused(ledger: Ledger, by: str, kind: str, subject: Subject, **members: Any) -> RefusedEntry:
@@ -322,21 +324,94 @@ def test_x18_lost_battery_does_not_move() -> None:
     ledger.happen(CN_AUTHORITY, "battery.exported", subject)
 
 
+def let_in(ledger: Ledger, number: int, *, published: bool) -> Subject:
+    """A battery that customs let into the EU, where its importer and a workshop may go on."""
+    subject = ledger.produced(number, published=published)
+    ledger.happen(MAKER, "battery.exported", subject, parties=(IMPORTER, WORKSHOP))
+    ledger.happen(IMPORTER, "battery.presented", subject)
+    ledger.happen(CUSTOMS, "customs.released", subject)
+    return subject
+
+
 def test_x21_vehicle_with_unregistered_battery() -> None:
     """
-    A vehicle is not registered or sold while one of its packs has no live passport.
+    Once the law asks for passports, a vehicle is not registered or sold while one of its packs has none.
     """
     ledger = Ledger()
-    good = ledger.installed(1, CAR)
-    bare = ledger.produced(2)
-    ledger.happen(MAKER, "battery.sold", bare, parties=(WORKSHOP,))
-    ledger.happen(WORKSHOP, "battery.installed", bare, bound_asset=CAR)
+    ledger.now = PASSPORTS
+    good, bare = let_in(ledger, 1, published=True), let_in(ledger, 2, published=False)
+    for pack in (good, bare):
+        ledger.happen(WORKSHOP, "battery.installed", pack, bound_asset=CAR)
 
-    for by, kind in ((CN_AUTHORITY, "vehicle.registered"), (MAKER, "vehicle.sold")):
+    for by, kind in ((EU_AUTHORITY, "vehicle.registered"), (IMPORTER, "vehicle.sold")):
         waits = inadmissible(ledger, by, kind, good, bound_asset=CAR)
         assert isinstance(waits, NotYet) and waits.code == "X21"
-    undo = ledger.standing(bare).undo
-    assert undo is not None
     ledger.happen(WORKSHOP, "battery.swapped_out", bare, bound_asset=CAR)
-    ledger.happen(CN_AUTHORITY, "vehicle.registered", good, bound_asset=CAR)
-    ledger.happen(MAKER, "vehicle.sold", good, bound_asset=CAR)
+    ledger.happen(EU_AUTHORITY, "vehicle.registered", good, bound_asset=CAR)
+    ledger.happen(IMPORTER, "vehicle.sold", good, bound_asset=CAR)
+
+
+def test_x21_asks_for_no_passport_where_the_law_asks_for_none() -> None:
+    """
+    In China the code is the identity: a car is registered and sold there without a passport of the EU, and
+    never with one that was withdrawn.
+    """
+    ledger = Ledger()
+    ledger.now = PASSPORTS
+    bare, withdrawn = ledger.produced(1), ledger.produced(2, published=True)
+    digest = set_list_digest(set_list(2))
+    for pack, car in ((bare, CAR), (withdrawn, OTHER_CAR)):
+        ledger.happen(MAKER, "battery.installed", pack, bound_asset=car)
+    ledger.happen(MAKER, "passport.revoked", withdrawn, references=(digest,))
+
+    ledger.happen(CN_AUTHORITY, "vehicle.registered", bare, bound_asset=CAR)
+    ledger.happen(MAKER, "vehicle.sold", bare, bound_asset=CAR)
+    waits = inadmissible(ledger, CN_AUTHORITY, "vehicle.registered", withdrawn, bound_asset=OTHER_CAR)
+    assert isinstance(waits, NotYet) and waits.code == "X21"
+
+
+def test_x21_asks_for_no_passport_of_older_stock() -> None:
+    """
+    A pack that was placed before the law asked, and one entered without a record of its origin: their
+    car is registered again.
+    """
+    ledger = Ledger()
+    placed, entered = let_in(ledger, 1, published=False), battery(2)
+    ledger.happen(IMPORTER, "market.placed", placed, parties=(WORKSHOP,))
+    ledger.now = PASSPORTS
+    ledger.happen(WORKSHOP, "battery.enrolled", entered)
+    for pack in (placed, entered):
+        ledger.happen(WORKSHOP, "battery.installed", pack, bound_asset=CAR)
+
+    for pack in (placed, entered):
+        ledger.happen(EU_AUTHORITY, "vehicle.registered", pack, bound_asset=CAR)
+
+
+@pytest.mark.parametrize(("by", "admissible"), [(MAKER, True), (IMPORTER, False)])
+def test_a_battery_is_placed_with_a_passport_where_the_law_asks_for_one(by: str, admissible: bool) -> None:
+    """
+    From 18 February 2027 in the EU (Art 77(1)), and not in China.
+    """
+    ledger = Ledger()
+    ledger.now = PASSPORTS
+    subject = ledger.produced(1) if by == MAKER else let_in(ledger, 1, published=False)
+
+    if admissible:
+        ledger.happen(by, "market.placed", subject)
+    else:
+        assert "needs a live passport" in str(inadmissible(ledger, by, "market.placed", subject))
+
+
+def test_what_was_placed_before_passports_is_placed_again_without() -> None:
+    """
+    Sent abroad as used and back: Art 77(1) asks for a passport of what is placed from that day on.
+    """
+    ledger = Ledger()
+    subject = let_in(ledger, 1, published=False)
+    ledger.happen(IMPORTER, "market.placed", subject)
+    ledger.happen(IMPORTER, "used.exported", subject, quantities={"soh_permille": 900}, parties=(IMPORTER,))
+    ledger.now = PASSPORTS
+    ledger.happen(IMPORTER, "battery.presented", subject)
+    ledger.happen(CUSTOMS, "customs.released", subject)
+
+    ledger.happen(IMPORTER, "market.placed", subject)
