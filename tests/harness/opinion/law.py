@@ -332,6 +332,11 @@ def _taken_in(file: File, act: Act) -> File:
     return replace(_collected(file, act), vehicle=None, ended=act.event)
 
 
+def _scrapped(file: File, act: Act) -> File:
+    # Who scraps the vehicle has what was in it, and hands it on.
+    return replace(_collected(file, act), vehicle=None)
+
+
 def _ended(file: File, act: Act) -> File:
     return replace(file, vehicle=None, ended=act.event)
 
@@ -435,7 +440,7 @@ EFFECTS: dict[str, Callable[[File, Act], File]] = {
     "battery.installed": _installed,
     "battery.swapped_out": _out_of_vehicle,
     "battery.replaced": _out_of_vehicle,
-    "vehicle.scrapped": _out_of_vehicle,
+    "vehicle.scrapped": _scrapped,
     "battery.declared_waste": _out_of_vehicle,
     "waste.collected": _collected,
     "battery.dismantled": _taken_in,

@@ -259,6 +259,17 @@ TRADES = (
         (),
     ),
     Trade(
+        "a car scrapped by who was certified to, its battery handed on to a recycler",
+        (
+            *IN_USE,
+            act(EU_AUTHORITY, "end_of_life.certified", STRANGER),
+            act(STRANGER, "vehicle.scrapped", vehicle=CAR),
+            act(STRANGER, "battery.handed_over", HOLDER, countersigned=(HOLDER,)),
+            act(HOLDER, "recycling.received"),
+        ),
+        (),
+    ),
+    Trade(
         "installed before its importer reports that it is on the market",
         (
             *MADE,
