@@ -7,6 +7,7 @@ quorum agreed on; the last state is held to the cosigned checkpoint over it, whe
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from consensus.checkpoint import Checkpoint, SignedNote
@@ -45,8 +46,7 @@ def rebuild(path: Path, genesis: Genesis, policy: LogPolicy) -> int:
     else:
         old.close()
         new.close()
-        remove(path)
-        scratch.rename(path)
+        put_in_place(scratch, path)
         return height
     finally:
         old.close()
@@ -56,12 +56,39 @@ def rebuild(path: Path, genesis: Genesis, policy: LogPolicy) -> int:
 
 def set_aside(path: Path, moment: int) -> Path:
     """Move a database, closed and whole, out of the way; where it is now."""
-    aside = path.with_name(f"{path.name}.before-{moment}")
+    aside = _free_name(path, moment)
     for suffix in ("", *SIDE_FILES):
         file = path.with_name(path.name + suffix)
         if file.exists():
             file.rename(aside.with_name(aside.name + suffix))
     return aside
+
+
+def keep_aside(path: Path, moment: int) -> Path:
+    """Give a database, closed and whole, a second name beside its own; the second one.
+
+    Where the disk has no second names it is moved, as by `set_aside`.
+    """
+    aside = _free_name(path, moment)
+    try:
+        os.link(path, aside)
+    except OSError:
+        return set_aside(path, moment)
+    return aside
+
+
+def _free_name(path: Path, moment: int) -> Path:
+    """`path` with the moment added: a name that nothing has yet."""
+    while (aside := path.with_name(f"{path.name}.before-{moment}")).exists():
+        moment += 1
+    return aside
+
+
+def put_in_place(made: Path, path: Path) -> None:
+    """`made`, a whole database, instead of the one at `path`, which is closed: at no moment is there none."""
+    for suffix in SIDE_FILES:  # of the old one, whose log was taken in when it was closed
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    made.replace(path)
 
 
 def remove(path: Path) -> None:

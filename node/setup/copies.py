@@ -19,7 +19,7 @@ from typing import IO, Any, TypedDict
 
 from node.config import DataDirectory
 from node.errors import SetupError
-from node.ledger.rebuilding import remove, set_aside
+from node.ledger.rebuilding import keep_aside, put_in_place
 from node.settings import SETTINGS_FILE, files_of_settings
 from node.setup.network import read_card, verify
 from node.storage.office import OfficeStore
@@ -29,6 +29,7 @@ LIST = "backup.json"
 OFFICE = "office.db"
 SINGLE = ("participant.toml", "keys.enc", "operator.key", "policy.toml", SETTINGS_FILE)
 FOLDER = "network"
+RESTORED = ".restored"  # what is on its way into the directory
 # Never put back: what a node must find out again, what it makes at each start, what is kept apart from keys.
 NEVER = ("signing.db", "ledger.db", "lock", "address", "certificate.pem", "passphrase")
 
@@ -76,8 +77,7 @@ def backup(directory: DataDirectory, out: Path) -> BackedUp:
     files = [name for name in (*SINGLE, *inside) if (directory.root / name).exists()]
     files += [str(p.relative_to(directory.root)) for p in sorted(directory.network.rglob("*")) if p.is_file()]
     for name in files:
-        with (directory.root / name).open("rb") as file:
-            _write(made / name, file)
+        _copy(directory.root / name, made / name)
     office = OfficeStore(directory.office)
     try:
         office.copy(made / OFFICE)
@@ -116,15 +116,33 @@ def restore(directory: DataDirectory, source: Path, *, replace: bool) -> Restore
             written.append(name)
         else:
             kept.append(name)
+    _put_files(directory.root, source, [name for name in written if name != OFFICE])
+    fresh = directory.root / f"{OFFICE}{RESTORED}"
+    _copy(source / OFFICE, fresh)
     aside = None
     if directory.office.exists():
         OfficeStore(directory.office).close()  # what its log holds goes into the file
-        aside = set_aside(directory.office, int(time.time()))
-    remove(directory.office)
-    for name in written:
-        with (source / name).open("rb") as file:
-            _write(directory.root / name, file)
+        aside = keep_aside(directory.office, int(time.time()))
+    put_in_place(fresh, directory.office)
     return Restored(tuple(written), tuple(kept), aside, directory.signing.exists())
+
+
+def _put_files(root: Path, source: Path, names: list[str]) -> None:
+    """Each file whole or not at all, and so a network folder that was not there: this can be repeated."""
+    folder = root / FOLDER
+    staged = folder if folder.exists() else root / f"{FOLDER}{RESTORED}"
+    if staged != folder:
+        shutil.rmtree(staged, ignore_errors=True)
+    for name in names:
+        first, *rest = Path(name).parts
+        _copy(source / name, staged.joinpath(*rest) if first == FOLDER else root / name)
+    if staged != folder and staged.exists():
+        staged.rename(folder)
+
+
+def _copy(source: Path, target: Path) -> None:
+    with source.open("rb") as file:
+        _write(target, file)
 
 
 def _read(source: Path) -> BackupList:

@@ -62,6 +62,8 @@ from node.setup.founding_file import read_accreditation, read_limits, read_parti
 from node.setup.keystore import Keys, key_id, seal_to, write_operator_key
 
 VALIDATOR_ROLES = ("vote", "cosign", "log")
+# Any of these, and the making of the node had come to its end: the lock is the last thing made.
+_OF_A_WHOLE_NODE = frozenset({"lock", "network", "office.db", "ledger.db", "signing.db"})
 GENESIS_FILE, POLICY_FILE, PEERS_FILE, RULES_FOLDER = "genesis.toml", "log.policy", "peers.toml", "rules"
 
 
@@ -80,12 +82,14 @@ def init(
     policy: str | None = None,
     beside: Collection[str] = (),
 ) -> Participant:
-    """Make keys, card, operator key and policy of a new node. The card is public; give it to the founders.
-
-    `beside` are the operator's own files, which may be there before.
-    """
+    """Make keys, card, operator key and policy of a new node. The card is public; give it to the founders."""
     root = directory.root
-    if root.exists() and any(path.name not in beside for path in root.iterdir()):
+    if root.exists() and (there := {path.name for path in root.iterdir()}):
+        if "keys.enc" in there and not there & _OF_A_WHOLE_NODE:
+            raise SetupError(
+                f"{root} holds keys of a node whose making was interrupted, and which were given to nobody: "
+                "remove the directory, and repeat this"
+            )
         raise SetupError(f"{root} is not empty: `comity init` makes a new node in a new directory")
     if not did.startswith("did:"):
         raise SetupError(f"{did!r} is not a DID: did:web: and the organisation's host, did:web:maker.example")

@@ -6,8 +6,12 @@ receipted as everywhere else. Its did:web is made of the address it has when it 
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,24 +23,28 @@ from node.settings import SETTINGS_FILE, files_of_settings
 from node.setup import network
 
 NAME = "A node by itself"
+UNFINISHED = "founding.unfinished"  # where a node is made before it is moved into its directory
 ROLES = ("manufacturer", "importer", "customs", "authority")
 
 
 def is_new(directory: DataDirectory) -> bool:
     """True for a directory that does not exist, or holds nothing but node.toml and the files it names.
 
+    So is one in which a node was begun and never finished: nothing of it was used, and it is made anew.
     Raises SetupError for one that holds something else and no node: keys are not made among strangers' files.
     """
     root = directory.root
     if not root.exists():
         return True
     others = {path.name for path in root.iterdir()} - operators_files(directory)
-    if others and not (root / "keys.enc").exists():
+    if "keys.enc" in others:
+        return False
+    if others and UNFINISHED not in others:
         raise SetupError(
             f"{root} is not empty and holds no node: it has {min(others)!r}. Name an empty directory, or one "
             "with node.toml and the files that node.toml names"
         )
-    return not others
+    return True
 
 
 def operators_files(directory: DataDirectory) -> frozenset[str]:
@@ -52,23 +60,34 @@ def own_passphrase(directory: DataDirectory) -> str | None:
 
 
 def found(directory: DataDirectory, public_url: str, passphrase: str | None) -> str:
-    """Make keys, a network of one and what belongs to them; the passphrase, made here if none is given."""
+    """Make keys, a network of one and what belongs to them; the passphrase, made here if none is given.
+
+    It is made in a folder of its own and moved from there, the keys last: whenever this is interrupted, the
+    directory is still a new one.
+    """
     words = passphrase or secrets.token_urlsafe(24)
-    did = did_of(public_url)
+    root = directory.root
+    root.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with _alone_in(root):
+        if not is_new(directory):
+            raise SetupError(f"another process made a node in {root} at the same time: start this again")
+        made = DataDirectory(root / UNFINISHED)
+        shutil.rmtree(made.root, ignore_errors=True)
+        _make(made, did_of(public_url), words)
+        if passphrase is None:
+            made.passphrase_file.write_text(f"{words}\n")
+        network.close_to_others(root)
+        for path in sorted(made.root.iterdir(), key=lambda one: (one.name == "keys.enc", one.name)):
+            _put(path, root / path.name)
+        made.root.rmdir()
+    return words
+
+
+def _make(made: DataDirectory, did: str, words: str) -> None:
+    """A whole data directory of a node and its network."""
     card = network.init(
-        directory,
-        did=did,
-        name=NAME,
-        jurisdiction="EU",
-        roles=ROLES,
-        validator=True,
-        passphrase=words,
-        beside=operators_files(directory),
+        made, did=did, name=NAME, jurisdiction="EU", roles=ROLES, validator=True, passphrase=words
     )
-    if passphrase is None:
-        descriptor = os.open(directory.passphrase_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(words + "\n")
     founding = network.Founding(name="by-itself", origin="log.by-itself.example")
     founding.add(card)
     founding.accreditations.append(
@@ -80,10 +99,31 @@ def found(directory: DataDirectory, public_url: str, passphrase: str | None) -> 
             valid_from=founding.created,
         )
     )
-    made = directory.root / "founding"
-    network.create(made, founding)
-    network.join(directory, made, words)
-    return words
+    folder = made.root / "founding"
+    network.create(folder, founding)
+    network.join(made, folder, words)
+
+
+def _put(path: Path, target: Path) -> None:
+    """Move it there, in place of what an interrupted founding left."""
+    if target.is_dir():
+        shutil.rmtree(target)
+    path.replace(target)
+
+
+@contextmanager
+def _alone_in(root: Path) -> Iterator[None]:
+    """Nobody else makes a node in this directory meanwhile."""
+    descriptor = os.open(root, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise SetupError(
+            f"another process is making a node in {root}: start this again in a moment"
+        ) from error
+    finally:
+        os.close(descriptor)
 
 
 def did_of(public_url: str) -> str:

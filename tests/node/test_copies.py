@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from itertools import product
@@ -119,6 +121,71 @@ def test_a_backup_makes_a_new_directory(node: Maker) -> None:
     assert {name: (node.data / name).read_bytes() for name in before} == before
     assert node.data.stat().st_mode & 0o777 == 0o700
     assert not (node.data / "signing.db").exists()
+
+
+RESTORE_AND_KILL = """
+import json, shutil, sys
+from pathlib import Path
+from node.config import DataDirectory
+from node.setup.copies import restore
+from node.storage.office import OfficeStore
+from node.ledger.rebuilding import rebuild
+from node.setup.network import verify
+from tests.harness.killing import killed_at
+
+what, source, backup = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
+room = source.with_name("killed")
+directory = DataDirectory(room)
+found = verify(source / "network")
+
+def work():
+    if what == "rebuild":
+        rebuild(directory.ledger, found.genesis, found.policy)
+    else:
+        restore(directory, backup, replace=True)
+
+counts = []
+for number in range(1, 1000):
+    shutil.rmtree(room, ignore_errors=True)
+    if what == "restore into nothing":
+        room.mkdir()
+    else:
+        shutil.copytree(source, room)
+    if not killed_at(number, room, work):
+        break
+    if what != "restore into nothing":
+        assert directory.office.exists() and directory.ledger.exists(), number
+    work()
+    names = sorted(str(path.relative_to(room)) for path in room.rglob("*"))
+    assert not [name for name in names if name.endswith((".new", ".restored"))], names
+    assert verify(directory.network).genesis.network_id == found.genesis.network_id
+    OfficeStore(directory.office).close()
+    counts.append(number)
+print(json.dumps(counts))
+"""
+
+
+@pytest.mark.parametrize(
+    "what", ["restore", "rebuild", pytest.param("restore into nothing", marks=pytest.mark.check)]
+)
+def test_what_is_killed_at_any_write_is_repeated(node: Maker, what: str) -> None:
+    """
+    Restoring and rebuilding, killed at each change of the directory: no database is ever missing that was
+    there, and the same command again ends as if nothing had happened.
+    """
+    node.start()
+    node.issue(1)
+    node.wait_quiet()
+    out = node.root / "backup"
+    assert comity("backup", "--data", node.data, "--out", out) == 0
+    node.stop()
+
+    arguments = [sys.executable, "-c", RESTORE_AND_KILL, what, str(node.data), str(out)]
+    told = subprocess.run(arguments, capture_output=True, text=True, check=False)
+
+    assert told.returncode == 0, told.stderr[-2000:]
+    print(f"{what}: killed at each of {len(json.loads(told.stdout))} changes")
+    assert len(json.loads(told.stdout)) > 5
 
 
 def _cut(out: Path) -> None:
