@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import tomllib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +17,8 @@ from node.setup.wiring import open_service
 from node.storage.consignments import ConsignmentRow
 from node.verdicts.declarations import OPEN_S
 from node.verdicts.judging import law_date_of
-from node.verdicts.watching import ASK_AGAIN_S, due_of
+from node.verdicts.watching import ASK_AGAIN_S, ASKED_AGAIN, due_of
+from tests.harness.border import CONFIG
 from tests.harness.support_service import PASSPHRASE, live_node
 from tests.node.test_watching import GOODS, code_of, issue
 
@@ -141,3 +143,17 @@ def test_an_open_line_goes_with_the_law_of_the_day(named: str, came: str, now: s
     given = ConsignmentRow(1, "c", "", None, None, named, created, None, None, None, "done", 1, 1)
 
     assert law_date_of(given, at) == expected
+
+
+@pytest.mark.parametrize("because", ASKED_AGAIN)
+def test_what_asking_again_cannot_answer_is_not_asked_again(because: str) -> None:
+    """
+    A line that waits for its importer, for papers outside this network or for a record is judged again when
+    that comes: asked every hour, a manifest of returns costs its lines in verdicts an hour, for 120 days.
+    """
+    reasons = tomllib.loads((CONFIG / "reasons.toml").read_text())
+    waiting = {code for code, row in reasons.items() if row.get("because") == because}
+    theirs = {code for code in waiting if reasons[code]["fault"] in ("importer", "caller")}
+
+    assert not theirs
+    assert not waiting & {"return_not_checked", "waste_shipment_not_checked", "vin_not_recorded"}
