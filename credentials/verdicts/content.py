@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from credentials.documents.identifiers import Identifier, parse_identifier, read_identifier
@@ -20,7 +21,9 @@ from credentials.ledger.standing import ORIGINAL, PLACED, WASTE
 from credentials.verdicts.event_documents import event_document, first_second
 from credentials.verdicts.evidence import LedgerView, Missing, MissingReason
 from credentials.verdicts.record import Inquiry, Recorded, live_passport
-from credentials.verdicts.verdict import Findings
+from credentials.verdicts.severity import UNDECIDED
+from credentials.verdicts.shown_as import NOT_GIVEN
+from credentials.verdicts.verdict import Findings, Outcome
 from credentials.verdicts.verdict_record import GapRecord
 
 if TYPE_CHECKING:
@@ -48,7 +51,7 @@ def check_code(
     try:
         identifier = _code_of(public, rules)
         mismatches = code_mismatches(identifier, public.claims, rules)
-        differs = _day_of_production(public, inquiry, origin)
+        differs = _day_of_production(public, origin)
         mismatches += [differs] if differs is not None else []
         text, other = _named_in(public.claims, rules)
     except CredentialError as error:
@@ -129,15 +132,17 @@ def _origin(inquiry: Inquiry) -> Recorded | None:
     return next(iter(inquiry.record.of_kinds(kinds)), None)
 
 
-def _day_of_production(public: Examined, inquiry: Inquiry, origin: Recorded | None) -> CodeMismatch | None:
-    """X16: the day that the passport names is the one that its maker recorded, where both are in hand."""
-    members = event_document(inquiry, origin).members if origin is not None else None
+def _day_of_production(public: Examined, origin: Recorded | None) -> CodeMismatch | None:
+    """X16: the day that the passport names is the one on the ledger, by which recalls go."""
+    made = origin.attestation.produced_on if origin is not None else None
     general = public.claims.get("GeneralProductInformation")
     named = general.get("manufacturingDate") if isinstance(general, Mapping) else None
-    recorded = (members or {}).get("production_date")
-    if recorded is None or not isinstance(named, str) or named[:10] == recorded:
+    if made is None or not isinstance(named, str):
         return None
-    return CodeMismatch("production_date", str(recorded), named[:10], confirmed=True)
+    recorded = datetime.fromtimestamp(made, UTC).date().isoformat()
+    if named[:10] == recorded:
+        return None
+    return CodeMismatch("production_date", recorded, named[:10], confirmed=True)
 
 
 def _named_in(claims: Mapping[str, Any], rules: Mapping[str, Any]) -> tuple[str | None, Identifier | None]:
@@ -254,7 +259,12 @@ def check_own_word(
     Its values are those of the day it was issued: they never make a battery better than its record.
     """
     claims, table = sets_of_one_passport(passports).get(4), inquiry.evidence.network.tables.shown_as
-    if claims is None or cell is None or table is None:
+    if cell is None or table is None:
+        return
+    if claims is None:
+        if _kept_back(4, inquiry) and cell["condition"] not in (WASTE, NOT_GIVEN):
+            name = "new_not_used" if cell["condition"] == "new" else "standing.state"
+            found.add(name, Outcome.INDETERMINATE, why_missing(inquiry, 4), rule="X7", word=UNDECIDED)
         return
     status = _at(claims, "GeneralProductInformation", "batteryStatus")
     cycles = _at(claims, *_CYCLES)
@@ -265,6 +275,13 @@ def check_own_word(
         found.failed("standing.state", "waste", rule="X19", **told)
     elif cell["condition"] == "new" and (worn or (status is not None and said != ORIGINAL)):
         found.failed("new_not_used", "used_sold_as_new", rule="X7", **told)
+
+
+def _kept_back(point: int, inquiry: Inquiry) -> bool:
+    """True if this party may see the set, asked for it, and has none that counts: that must not pay (I6)."""
+    audiences = inquiry.evidence.network.tables.access.get("audiences", {})
+    entitled = str(point) in audiences.get(inquiry.policy.audience, ())
+    return entitled and point in inquiry.evidence.documents
 
 
 def _at(claims: Mapping[str, Any], *path: str) -> object:

@@ -214,7 +214,7 @@ def _same(name: str, said: str, members: Mapping[str, Any]) -> bool:
     """True if the record says the same, or nothing; a shorter commodity code is the beginning of a longer."""
     recorded = members.get(name)
     if not isinstance(recorded, str):
-        return True
+        return recorded is None  # a number is no registration id, and compares with none
     if name != "commodity_code":
         return trimmed(recorded).upper() == trimmed(said).upper()
     try:

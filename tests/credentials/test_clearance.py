@@ -777,6 +777,18 @@ def test_a_code_that_contradicts_the_passport_holds() -> None:
     assert shape(w.judge(text).as_dict()) == ("hold", "code_mismatch", "26(a)")
 
 
+def test_a_passports_day_is_the_one_on_the_ledger_though_its_document_names_none() -> None:
+    """
+    X16: a recall by days goes by the ledger's day; a document of production that keeps it back gains nothing.
+    """
+    w = World()
+    text = code(1)
+    w.happen(MAKER, "battery.produced", text, {"category": "ev"}, produced_on=first_second("2019-06-03"))
+    w.publish(text)
+
+    assert shape(w.judge(text).as_dict()) == ("hold", "code_mismatch", "26(a)")
+
+
 def test_a_letter_whose_meaning_is_inferred_warns_and_holds_nothing() -> None:
     """
     X16: a day of the code that two readings of the standard read differently is a note under its own reason.
@@ -1067,7 +1079,7 @@ def test_a_test_is_old_a_second_after_its_last_day(beyond_s: int, expected: tupl
         text,
         policy_name="authority-cn",
         condition="used",
-        at=first_second("2027-01-01") + days * 86_400 + beyond_s,
+        at=first_second("2027-01-15") + days * 86_400 + beyond_s,
     )
 
     found = next(c for c in told.as_dict()["checks"] if c["name"] == "soh")

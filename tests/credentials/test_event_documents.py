@@ -314,6 +314,22 @@ def test_the_line_says_what_the_declaration_on_record_says(
     assert (told["verdict"] in GOOD) == (outcome != "fail")
 
 
+@pytest.mark.parametrize(
+    ("recorded", "outcome"),
+    [(1, "fail"), (["REG-1"], "fail"), ({}, "fail"), (None, "pass"), ("REG-1", "pass")],
+)
+def test_a_declaration_on_record_in_another_type_agrees_with_none(recorded: object, outcome: str) -> None:
+    """
+    I8: the ledger does not see the document; what cannot be compared is no agreement, what is left out is.
+    """
+    w = World()
+    text = w.new(1, registration_id=recorded)
+
+    told = judged(w, text, registration_id="REG-1")
+
+    assert check(told, "standing.presentation")[0]["outcome"] == outcome
+
+
 def test_an_unsigned_presentation_is_not_this_declaration() -> None:
     """
     A presentation whose document is nobody's cannot be compared: undecided.

@@ -35,6 +35,7 @@ from tests.harness.border import (
     World,
     claims_of,
     code,
+    first_second,
     line_of,
     policy,
     subject_of,
@@ -281,7 +282,8 @@ def values() -> Iterator[str]:
         if not name.endswith(ways):
             continue
         text = code(serial)
-        w.run(w.ledger.attest(MAKER, "battery.produced", subject_of(text)))
+        made = first_second("2026-06-03")
+        w.run(w.ledger.attest(MAKER, "battery.produced", subject_of(text), produced_on=made))
         try:
             issued = w.issue(text, claims={**claims, **changed})
         except CredentialError as error:

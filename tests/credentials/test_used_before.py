@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from credentials.verdicts.evidence import Missing, MissingReason
 from tests.credentials.test_shown import GOOD, VIN, check, judged, shape
-from tests.harness.border import World, claims_of, code, subject_of
+from tests.harness.border import World, claims_of, code, replace, subject_of
 from tests.harness.ledger import CN_AUTHORITY, EU_AUTHORITY, IMPORTER, MAKER, SECOND_LIFE, WORKSHOP
 
 OTHER_VIN = "ZZ9DEM0E0T0000047"
@@ -268,6 +269,34 @@ def test_what_the_passport_itself_says_of_use(
 
     assert (told["verdict"] in GOOD) == (expected == "good")
     assert expected == "good" or told["reason"] == expected
+
+
+@pytest.mark.parametrize("why", list(MissingReason))
+@pytest.mark.parametrize(
+    ("condition", "expected"), [("new", False), ("return", False), ("waste", True), (None, True)]
+)
+def test_what_the_passport_says_of_use_is_not_kept_back_for_a_better_word(
+    condition: str | None, why: MissingReason, *, expected: bool
+) -> None:
+    """
+    I6: who may see set 4 and was not given it decides nothing that rests on it; of waste it says no more, and
+    the condition is asked for first. Whoever may not see it does not miss it.
+    """
+    w = World()
+    text = code(1)
+    w.produce(text)
+    w.publish(text)
+    seen = w.evidence(text, points=(1, 2, 3))
+    seen = replace(seen, documents={**seen.documents, 4: Missing(why, MAKER, w.now)})
+
+    told = w.judge(text, policy_name="importer-eu", evidence=seen, condition=condition).as_dict()
+    public = w.judge(text, evidence=seen, condition=condition).as_dict()
+
+    assert {c["outcome"] for c in public["checks"] if c["name"] == "standing.state"} == {"pass"}
+    asked = [c["reason"] for c in told["checks"] if c["name"] in ("new_not_used", "standing.state")]
+    reasons = {"evidence_withheld", "document_unreachable", "document_not_found"}
+    assert reasons.isdisjoint(asked) == expected
+    assert expected or (told["verdict"], told["reason"] in reasons) == ("undecided", True)
 
 
 @pytest.mark.parametrize(("cycles", "good"), [(1510, True), (1511, False)])

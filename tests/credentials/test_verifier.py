@@ -38,6 +38,7 @@ from tests.harness.border import (
     World,
     claims_of,
     code,
+    first_second,
     identifier_of,
     policy,
     subject_of,
@@ -618,7 +619,7 @@ def attested_instead(w: World, text: str, secure: Any, **changes: Any) -> dict[s
     digest = digest_document(document)
     sets = SetList(1, {1: digest})
     about = subject_of(text)
-    w.run(w.ledger.attest(MAKER, "battery.produced", about))
+    w.run(w.ledger.attest(MAKER, "battery.produced", about, produced_on=first_second("2026-06-03")))
     w.run(
         w.ledger.attest(
             MAKER, "passport.published", about, set_list=sets, document_digest=set_list_digest(sets)
