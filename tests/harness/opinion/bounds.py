@@ -57,6 +57,13 @@ def i1_waste(file: File, shown: Shown) -> Bound | None:
     return None
 
 
+def i1_scrapped(file: File, shown: Shown) -> Bound | None:
+    """Named as present when its vehicle was scrapped, it is in none any more, and no goods but waste."""
+    if "scrapped_with_vehicle" in file.used and file.vehicle and shown.condition not in ("waste", None):
+        return "hold", "its vehicle was scrapped with it"
+    return None
+
+
 def i1_ended(file: File, shown: Shown) -> Bound | None:
     """A battery that became another, was taken apart or is being recycled is no battery any more."""
     if file.ended and shown.condition != "waste":
@@ -112,9 +119,9 @@ def i4_other_declaration(file: File, shown: Shown) -> Bound | None:
 
 
 def i4_not_released(file: File, shown: Shown) -> Bound | None:
-    """What stands before customs here is under its supervision: not about in the country (UCC Art 134)."""
-    before_customs = file.declaration is not None and file.declaration[1] == shown.jurisdiction
-    return ("hold", "declared here, not released") if before_customs and shown.direction == "inland" else None
+    """What left a country or stands before customs is under supervision: about in none (UCC Art 134, 267)."""
+    held = file.supervised and shown.direction == "inland"
+    return ("hold", "on the way or declared, not released") if held else None
 
 
 def i5_origin(file: File, shown: Shown) -> Bound | None:
@@ -174,8 +181,8 @@ def art_77_passport(file: File, shown: Shown) -> Bound | None:
 
 
 INVARIANTS: tuple[Callable[[File, Shown], Bound | None], ...] = (
-    i1_never_new_again, i1_waste, i1_ended, i1_first_placing, i2_passport_stopped, i2_goods_stopped,
-    i4_other_declaration, i4_not_released,
+    i1_never_new_again, i1_waste, i1_scrapped, i1_ended, i1_first_placing,
+    i2_passport_stopped, i2_goods_stopped, i4_other_declaration, i4_not_released,
     i5_origin, i7_condition, i7_second_life, i8_waste, annex_xiv, art_77_passport,
 )  # fmt: skip
 

@@ -109,6 +109,7 @@ class File:
     ended: str | None = None  # consumed, dismantled, in recycling
     certified: frozenset[str] = frozenset()  # whom an authority named for what ends a battery
     border: str | None = None  # the last act by which it left a country
+    supervised: bool = False  # it left, or was declared, and no customs released it since (UCC Art 134, 267)
     recalls: frozenset[Act] = frozenset()  # those in force that reach it; kept by the archive
 
     @property
@@ -222,6 +223,22 @@ def marks_elsewhere(file: File, act: Act) -> dict[str, frozenset[str]]:
     return {}
 
 
+def marks_beside(files: Mapping[str, File], act: Act) -> dict[str, frozenset[str]]:
+    """What an act shows of batteries beside its own: in the same vehicle and hands, or put in (I6)."""
+    file, found = files.get(act.battery, NOTHING), {}
+    if act.event in ("vehicle.registered", "vehicle.sold", "vehicle.scrapped"):
+        mark = "scrapped_with_vehicle" if act.event == "vehicle.scrapped" else "in_vehicle_in_use"
+        for other, known in files.items():
+            inside = other != act.battery and known.vehicle is not None and known.vehicle == file.vehicle
+            if inside and known.holder == file.holder and known.holder != PRIVATE:
+                found[other] = frozenset({mark})
+    if act.event == "battery.replaced":
+        for other in act.others:
+            if holds(files.get(other, NOTHING), act):
+                found[other] = frozenset({"installed"})
+    return found
+
+
 def bound_as(heir: File, file: File) -> File:
     """I2: what binds a battery binds what is made of it, until whoever set it lifts it."""
     settings = {s for s in file.settings if s.what in ("recalled", "refused", "lost")}
@@ -279,7 +296,7 @@ def _exported(file: File, act: Act) -> File:
     # vehicle leaves with it, and stays in it.
     been = {Set("placed", s.where, s.by) for s in file.settings if s.what == "released"}
     gone = replace(_named(file, act), settings=file.settings | been)
-    return replace(gone, place=None, also=frozenset(), border=act.event)
+    return replace(gone, place=None, also=frozenset(), border=act.event, supervised=True)
 
 
 def before_whom(act: Act) -> str:
@@ -289,7 +306,7 @@ def before_whom(act: Act) -> str:
 
 def _presented(file: File, act: Act) -> File:
     where = before_whom(act)
-    return replace(file, declaration=(act.declaration or "", where), place=where)
+    return replace(file, declaration=(act.declaration or "", where), place=where, supervised=True)
 
 
 def _customs(file: File, act: Act) -> File:
@@ -306,7 +323,8 @@ def _customs(file: File, act: Act) -> File:
     closed = replace(file, declaration=None, settings=file.settings - suspended)
     if what == "invalidated":
         return closed
-    return replace(closed, settings=closed.settings | {Set(what, where, act.by)})
+    settings = closed.settings | {Set(what, where, act.by)}
+    return replace(closed, settings=settings, supervised=what != "released")
 
 
 def _placed(file: File, act: Act) -> File:
@@ -322,6 +340,11 @@ def _out_of_vehicle(file: File, act: Act) -> File:
     return replace(_named(file, act), vehicle=None)
 
 
+def _wasted(file: File, act: Act) -> File:
+    # What cannot be released may end as waste where it is (UCC Art 198).
+    return replace(_out_of_vehicle(file, act), supervised=False)
+
+
 def _collected(file: File, act: Act) -> File:
     # Whom the holder named is named for as long as it holds the battery, whatever it does with it.
     named = file.named if act.by == file.holder else frozenset()
@@ -329,7 +352,7 @@ def _collected(file: File, act: Act) -> File:
 
 
 def _taken_in(file: File, act: Act) -> File:
-    return replace(_collected(file, act), vehicle=None, ended=act.event)
+    return replace(_collected(file, act), vehicle=None, ended=act.event, supervised=False)
 
 
 def _scrapped(file: File, act: Act) -> File:
@@ -441,7 +464,7 @@ EFFECTS: dict[str, Callable[[File, Act], File]] = {
     "battery.swapped_out": _out_of_vehicle,
     "battery.replaced": _out_of_vehicle,
     "vehicle.scrapped": _scrapped,
-    "battery.declared_waste": _out_of_vehicle,
+    "battery.declared_waste": _wasted,
     "waste.collected": _collected,
     "battery.dismantled": _taken_in,
     **dict.fromkeys(SECOND_LIVES, _ended),
@@ -495,6 +518,8 @@ def after(archive: Archive, act: Act) -> Archive:
         if act.event in SECOND_LIVES and known.enrolled and not known.official:
             known = NOTHING  # its maker gives the code to what it made: an enroller's word on it gives way
         files[other] = replace(known, used=known.used | marks)
+    for other, marks in marks_beside(archive.files, act).items():
+        files[other] = replace(files[other], used=files[other].used | marks)
     acts = {**archive.acts, act.battery: (*archive.record(act.battery), act)}
     kept = (*archive.before.get(act.battery, ()), archive.files)
     return Archive(files, acts, {**archive.before, act.battery: kept}, archive.recalls)
@@ -518,7 +543,8 @@ def _after_undo(archive: Archive, act: Act, undone: Act) -> Archive:
     if undone.event == "passport.revoked":  # whoever voids it: a revoked credential stays revoked (I3)
         told = replace(told, withdrawn_by_operator=True)
     files = {**archive.files, act.battery: told}
-    for other, marks in marks_elsewhere(old, undone).items():
+    beside = marks_beside(before[-1], undone)
+    for other, marks in (*marks_elsewhere(old, undone).items(), *beside.items()):
         if voided:
             was = before[-1].get(other, NOTHING)
             there = files.get(other, NOTHING)
