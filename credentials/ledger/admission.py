@@ -327,7 +327,7 @@ def _out_of_order(lifecycle: Lifecycle, event: Event, state: str, marks: Collect
 
 def _require_told_late(standing: Standing, event: Event, voice: Voice) -> None:
     """What is told late of a battery in its vehicle is what was done there, and once: it moves nothing."""
-    if event.sets is None or event.to_in_vehicle != standing.item_state:
+    if event.sets is None or event.custody is None or event.to_in_vehicle != standing.item_state:
         return
     before = standing.setting(event.sets, voice.jurisdiction)
     if before is not None:

@@ -9,7 +9,7 @@ from consensus.application import NotYet, Refusal
 from credentials.ledger.attestation import Attestation, standing_key
 from credentials.ledger.changes import Change
 from credentials.ledger.passports import passport_after
-from credentials.ledger.rules import ACTED_ON, OWN_RECORD, Context, gives_way
+from credentials.ledger.rules import ACTED_ON, OWN_RECORD, Context, gives_way, state_after
 from credentials.ledger.speaking import Voice, is_holder
 from credentials.ledger.standing import (
     NAMED_MAX,
@@ -57,11 +57,11 @@ def _axes(standing: Standing, attestation: Attestation, context: Context, voice:
     """States, facts, readings, what it is bound to and what it becomes part of."""
     event, effects = context.event, context.event.effects
     to: Change = {}
-    if event.to is not None:
-        held = event.to_in_vehicle if standing.bound is not None else None
-        to["item_state"] = held or event.to
-        # Of a placing that is told late, what changed since is the later.
-        to["last_event_time"] = max(attestation.event_time, standing.last_event_time if held else 0)
+    to_state = state_after(standing, event)
+    if to_state is not None:
+        to["item_state"] = to_state
+    if to_state not in (None, standing.item_state):
+        to["last_event_time"] = attestation.event_time
     if effects.fact is not None:
         to["facts"] = {**standing.facts, effects.fact: context.leaf_index}
     if effects.eu_status is not None:

@@ -243,8 +243,8 @@ def x11_event_time(standing: Standing, attestation: Attestation, context: Contex
         raise Refusal("X11", "the event lies before the battery's production")
     # A production reported late follows nothing that an enroller said of its code meanwhile.
     # Nor does a placing that is reported late, of a battery that is in its vehicle already: that stays so.
-    stays = standing.bound is not None and context.event.to_in_vehicle == standing.item_state
-    changes = context.event.to is not None and not context.event.effects.creates and not stays
+    unchanged = (None, standing.item_state)
+    changes = state_after(standing, context.event) not in unchanged and not context.event.effects.creates
     if changes and time + limits.clock_skew_s < standing.last_event_time:
         raise Refusal("X11", "the event lies before the last change of the battery's state")
     return None
@@ -285,6 +285,11 @@ def x21_registered_with_its_batteries(
         )
         raise NotYet("X21", told, count=len(lacking), packs=_keys(lacking))
     return None
+
+
+def state_after(standing: Standing, event: Event) -> str | None:
+    """The item state to which an event leads; None: it changes none. What a vehicle holds is in it."""
+    return (event.to_in_vehicle if standing.bound is not None else None) or event.to
 
 
 def _lawful_in_vehicle(pack: Standing, attestation: Attestation, context: Context, place: str | None) -> bool:

@@ -10,6 +10,7 @@ from consensus.application import NotYet
 from credentials.documents.identifiers import Subject
 from tests.credentials.test_routes import CAR, ends_as, exported, in_use, placed, presented
 from tests.harness.ledger import (
+    CN_AUTHORITY,
     CUSTOMS,
     EU_AUTHORITY,
     IMPORTER,
@@ -211,6 +212,45 @@ def test_a_state_that_changed_is_not_changed_before() -> None:
     let_in(ledger, subject)
 
     assert ends_as(ledger, IMPORTER, "market.placed", subject, event_time=before) == "X11"
+
+
+def test_a_car_that_its_owner_brings_in_is_registered_and_looked_after() -> None:
+    """
+    Nobody places a car that moves with its owner: customs let it in, the authority there registers it, and
+    from then on workshops there report on its battery. Registered before it was let in it is not.
+    """
+    ledger = Ledger()
+    subject = ledger.installed(1, CAR)
+    ledger.happen(MAKER, "vehicle.sold", subject, bound_asset=CAR)
+    ledger.happen(CN_AUTHORITY, "battery.exported", subject, parties=(CUSTOMS,))
+    ledger.happen(CUSTOMS, "battery.presented", subject)
+    assert ends_as(ledger, EU_AUTHORITY, "vehicle.registered", subject, bound_asset=CAR) == "state"
+    ledger.happen(CUSTOMS, "customs.released", subject)
+    assert ends_as(ledger, WORKSHOP, "battery.maintained", subject) == "claim"
+    registered_at = ledger.now
+
+    ledger.happen(EU_AUTHORITY, "vehicle.registered", subject, bound_asset=CAR)
+
+    told = ledger.standing(subject)
+    assert (told.item_state, told.last_event_time) == ("installed", registered_at)
+    assert ends_as(ledger, WORKSHOP, "battery.swapped_out", subject, bound_asset=CAR) == "admitted"
+
+
+def test_a_car_is_registered_as_often_as_it_changes_hands() -> None:
+    """
+    A registration moves nothing and gives nobody anything; one of before a removal is told late.
+    """
+    ledger = Ledger()
+    subject = in_use(ledger)
+    ledger.happen(EU_AUTHORITY, "vehicle.registered", subject, bound_asset=CAR)
+    installed = ledger.standing(subject)
+
+    ledger.happen(EU_AUTHORITY, "vehicle.registered", subject, bound_asset=CAR)
+
+    again = ledger.standing(subject)
+    assert (again.holder, again.place, again.last_event_time, again.jurisdictions) == (
+        installed.holder, installed.place, installed.last_event_time, installed.jurisdictions,
+    )  # fmt: skip
 
 
 # -- handing on what was scrapped ------------------------------------------------------------------------

@@ -368,6 +368,11 @@ def _handed_over(file: File, act: Act) -> File:
     return replace(file, holder=act.parties[0] if act.parties else PRIVATE, named=frozenset())
 
 
+def _registered(file: File, act: Act) -> File:
+    # The authority that registers the vehicle says that it is in use there (Art 3: put into service).
+    return replace(file, settings=file.settings | {Set("placed", side(act.by), act.by)})
+
+
 def _vehicle_sold(file: File, act: Act) -> File:
     # With the vehicle its battery is on the market there (Art 3: supplied to an end-user).
     return replace(file, holder=PRIVATE, settings=file.settings | {Set("placed", side(act.by), act.by)})
@@ -472,6 +477,7 @@ EFFECTS: dict[str, Callable[[File, Act], File]] = {
     "recycling.completed": _taken_in,
     "battery.handed_over": _handed_over,
     "battery.sold": _named,
+    "vehicle.registered": _registered,
     "vehicle.sold": _vehicle_sold,
     "responsibility.transferred": _transferred,
     "battery.reported_lost": _lost,

@@ -270,6 +270,20 @@ TRADES = (
         (),
     ),
     Trade(
+        "a used car that its owner brings in, registered and looked after there",
+        (
+            *IN_NEW_CAR[:-2],
+            act(CAR_MAKER, "vehicle.sold", vehicle=CAR),
+            act(CN_AUTHORITY, "battery.exported", EU_CUSTOMS),
+            act(EU_CUSTOMS, "battery.presented", declaration=OURS),
+            act(EU_CUSTOMS, "customs.released"),
+            act(EU_AUTHORITY, "vehicle.registered", vehicle=CAR),
+            act(STRANGER, "soh.measured"),
+            act(STRANGER, "battery.swapped_out", vehicle=CAR),
+        ),
+        (seen("used", **INLAND),),
+    ),
+    Trade(
         "installed before its importer reports that it is on the market",
         (
             *MADE,
