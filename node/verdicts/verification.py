@@ -188,13 +188,10 @@ class Checking:
         found.passed("proof", verification_methods=list(secured.methods))
         if presentation.holder is not None and {presentation.holder} != set(secured.controllers):
             bound = not self._open_api or "holder_key" in (asked if isinstance(asked, list) else ())
-            found.add(
-                "holder_key",
-                Outcome.FAIL if bound or self._ledger_means.knows(presentation.holder) else Outcome.WARN,
-                "issuer_key_mismatch",
-                holder=presentation.holder,
-                controllers=list(secured.controllers),
-            )
+            outcome = Outcome.FAIL if bound or self._ledger_means.knows(presentation.holder) else Outcome.WARN
+            told = {"holder": presentation.holder, "controllers": list(secured.controllers)}
+            # A check of presentations alone: no policy requires it, so it is none of a verdict's (`CHECKS`).
+            found.checks.append(Check("holder_key", outcome, "issuer_key_mismatch", evidence=told))
         inner = tuple(self.credential(item, options) for item in presentation.credentials)
         return Verification(tuple(found.checks), inner)
 

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from node.access.keys import AT_THE_MACHINE, page_scopes
+from node.access.keys import AT_THE_MACHINE, end_operators_key, page_scopes
 from node.api import create_app, door_of
 from node.api.access import cookie_name
 from node.config import DataDirectory
@@ -521,3 +521,35 @@ def test_names_are_required_to_be_names(node: LiveNode) -> None:
     for name in ("", " ", "a\nb", "x" * 101):
         with pytest.raises(ProblemError, match="a key has a name"):
             node.service.access.grant(AT_THE_MACHINE, name, ("read",))
+
+
+def test_the_old_operators_sessions_end_with_its_key(tmp_path: Path) -> None:
+    """
+    Before operator.key is made anew: who came in by its links is out, and the audit says when and how many.
+    """
+    with live_node(tmp_path) as running:
+        before, eve = int(time.time()), guest(running, name="Eve")
+
+        ended = end_operators_key(running.service.stores.office)
+
+        newest = running.service.operations.audit(1, None)[0]
+        assert ended == 2  # Eve, and the person of the node
+        assert eve.get("/passports", headers=BROWSER).status_code == 401
+        assert (newest["did"], newest["about"]) == ("operator.renewed", "2 sessions ended")
+        assert before <= newest["at"] <= time.time()
+
+
+def test_a_session_is_found_in_whichever_line_its_cookie_came(node: LiveNode) -> None:
+    """
+    A proxy may send cookies in lines of their own: they are one list (RFC 9113, 8.2.3).
+    """
+    token = node.post_json("/links", {"name": "Eve"}).get_json()["token"]
+    cookie = node.service.access.enter(token).cookie or ""
+    lines = f"Cookie: theirs=1\r\nCookie: {cookie_name(node.service)}={cookie}\r\n"
+    with serving(node.app, door=door_of(node.service)) as address:
+        told = answer(
+            address,
+            f"GET /passports HTTP/1.1\r\nHost: localhost\r\n{lines}Connection: close\r\n\r\n".encode(),
+        )
+
+    assert told[9:12] == b"200", told[:300]

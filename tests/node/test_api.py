@@ -18,7 +18,8 @@ from node.api.reading import require_shape
 from node.api.route import BODY_BYTES_MAX, COSE, JSON, Route
 from node.api.table import ROUTES
 from node.errors import ProblemError
-from tests.harness.support_service import CODE, LiveNode, live_node
+from node.server.feeds import Feed
+from tests.harness.support_service import CODE, LiveNode, live_node, manifest
 
 RESTRICTED = [route for route in ROUTES if route.scopes]
 WRITES = [route for route in ROUTES if route.body]
@@ -500,3 +501,24 @@ def test_a_disk_that_takes_nothing_is_told_as_that(node: LiveNode) -> None:
     assert answer.headers["Retry-After"] and "took nothing over" in answer.get_json()["detail"]
     assert page.status_code in (403, 503)
     assert node.post_json("/keys", order).status_code == 201
+
+
+def test_whether_the_process_answers_is_one_word(node: LiveNode) -> None:
+    """
+    /healthz needs no key and says `ok`: programs that watch compare it.
+    """
+    answer = node.client.get("/healthz")
+
+    assert (answer.status_code, answer.text, answer.mimetype) == (200, "ok\n", "text/plain")
+
+
+def test_a_stream_of_verdicts_reaches_the_server_as_a_stream(node: LiveNode) -> None:
+    """
+    The server follows it without a thread of its own: it is handed on as it is, not read to its end.
+    """
+    made = node.post_json("/consignments", manifest()).get_json()["id"]
+    environ = node.client.get(f"/consignments/{made}/events", headers=node.bearer).request.environ
+
+    body = node.app(environ, lambda *_: lambda _: None)
+
+    assert isinstance(body, Feed)

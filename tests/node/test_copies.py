@@ -16,12 +16,17 @@ from typing import Any
 import certifi
 import pytest
 
+from consensus.checkpoint import Checkpoint, SignedNote, cosign_line, sign_log_line
 from credentials.documents.status import read_list
+from credentials.ledger.governance import key_name
 from node.config import DataDirectory
+from node.setup import network as networks
+from node.setup.keystore import Keys
+from node.storage.ledger import LedgerStore
 from tests.harness.net.batteries import code_of, issue, wait_receipted
 from tests.harness.net.harness import Node, comity, running, wait
 from tests.harness.restarts import FILES, Maker, maker
-from tests.harness.support_service import PASSPHRASE
+from tests.harness.support_service import DID, PASSPHRASE
 
 
 @pytest.fixture
@@ -399,3 +404,56 @@ def listed(node: Node, made: dict[str, Any]) -> bool:
 
 def status_of(node: Node, code: str) -> str:
     return str(node.get(f"/batteries/{code}")["standing"]["publication"])
+
+
+def test_a_copy_that_was_put_back_says_so_until_it_was_compared(
+    node: Maker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """
+    The log names why the records are compared: this office.db is a copy.
+    """
+    node.start()
+    node.issue(1)
+    node.wait_quiet()
+    out = node.root / "backup"
+    assert comity("backup", "--data", node.data, "--out", out) == 0
+    node.stop()
+    assert comity("restore", "--data", node.data, "--from", out, "--replace") == 0
+    capsys.readouterr()
+
+    node.start()
+    node.wait_open()
+
+    logged = [json.loads(line) for line in capsys.readouterr().err.splitlines() if line.startswith("{")]
+    reasons = [moment["because"] for moment in logged if moment["at"] == "comparing"]
+    assert reasons == ["office.db is a copy that was put back"]
+
+
+def test_a_log_that_is_not_the_cosigned_one_is_not_rebuilt(
+    node: Maker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """
+    Blocks that agree with each other and not with the checkpoint of their size: one sentence, and the old
+    file stays.
+    """
+    node.start()
+    node.issue(1)
+    node.wait_quiet()
+    node.stop()
+    keys, genesis = Keys.load(node.data, DID, PASSPHRASE), networks.verify(node.data / "network").genesis
+    ledger = LedgerStore(node.data / "ledger.db")
+    size = ledger.log_size()
+    forged = Checkpoint(genesis.origin, size, b"x" * 32)
+    lines = (
+        sign_log_line(forged, genesis.origin, keys.signer("log")),
+        cosign_line(forged, key_name(DID), 1_800_000_000, keys.signer("cosign")),
+    )
+    ledger.put_checkpoint(size, 1, SignedNote(forged.body(), lines).text())
+    ledger.close()
+    before = rows(node.data / "ledger.db")
+
+    assert comity("rebuild", "--data", node.data) == 65
+
+    told = capsys.readouterr().err
+    assert "the blocks lead to another log than the one that was cosigned" in told
+    assert rows(node.data / "ledger.db") == before

@@ -17,6 +17,7 @@ from consensus.log_policy import LogPolicy
 from consensus.merkle import Tree
 from consensus.standings_map import StandingsMap
 from credentials.ledger.attestation import make_attestation
+from credentials.ledger.entries import EvidenceEntry, parse_entry
 from credentials.ledger.genesis import Genesis
 from credentials.ledger.registry import Registry
 from node.errors import ProblemError
@@ -26,8 +27,8 @@ from node.ledger.cosigner import Conflict, Cosigner, Cosigning
 from node.ledger.embedded import EmbeddedEngine
 from node.ledger.ledger import Ledger
 from node.ledger.ordering import Ordering
-from node.ledger.subscriptions import Moments, PoolDropped
-from node.peers.messages import Item
+from node.ledger.subscriptions import Moments, PoolDropped, Progressed
+from node.peers.messages import ITEM_COSIGNATURE, Item
 from node.storage.ledger import LedgerStore, SqliteStandingReader
 from node.storage.signing import SigningStore
 from node.supervision.supervisor import Supervisor
@@ -500,3 +501,47 @@ def test_a_cosigner_that_is_ahead_of_its_ledger_waits(genesis: Genesis, tmp_path
     tree.extend([b"a" * 32, b"b" * 32])
     assert cosigning.cosign(9) is not None
     signing.close()
+
+
+def test_a_note_without_a_log_line_is_refused(genesis: Genesis, cosigning: Cosigning) -> None:
+    """
+    Cosignatures alone make no checkpoint of this log: the note is refused, with what it lacks.
+    """
+    line = lines(genesis, ledger.CUSTOMS, 5, b"x" * 32)[3]
+    note = SignedNote(Checkpoint(genesis.origin, 5, b"x" * 32).body(), (line,))
+
+    with pytest.raises(NoteError, match=r"^the checkpoint has no line of a log key$"):
+        cosigning.receive_note(note)
+
+
+def test_a_block_is_told_to_whoever_subscribed_with_its_height(network: Network) -> None:
+    """
+    The office waits for these moments: each block, and then how far the cosignatures reach.
+    """
+    network.submit(network.attestation(1))
+    network.wait("the first block", lambda: network.heights() == {1})
+    network.wait(
+        "its checkpoint", lambda: all(n.ledger.checkpoint() is not None for n in network.links.nodes.values())
+    )
+
+    for node in network.links.nodes.values():
+        told = [moment for moment in node.told.take() if isinstance(moment, Progressed)]
+        assert {moment.height for moment in told} == {1}
+        assert max(moment.cosigned_size for moment in told) == node.tree.size
+
+
+def test_a_validator_that_cosigns_two_logs_is_on_record_as_the_one_who_did(network: Network) -> None:
+    """
+    Two checkpoints of one size with its signature, seen by one node: a fault of that validator's, in a block.
+    """
+    seer = network.links.nodes[ledger.MAKER]
+    for root in (b"x" * 32, b"y" * 32):
+        fields = lines(network.genesis, ledger.CUSTOMS, 50, root)
+        seer.engine.peer_items(ledger.CUSTOMS, [[ITEM_COSIGNATURE, *fields]])
+
+    network.wait("the record", lambda: len(seer.ledger.leaves.evidence()) == 1)
+
+    [row] = seer.ledger.leaves.evidence()
+    entry = parse_entry(row.entry)
+    assert isinstance(entry, EvidenceEntry)
+    assert entry.evidence.validator == ledger.CUSTOMS

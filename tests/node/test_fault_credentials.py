@@ -22,9 +22,11 @@ from credentials.documents.suites import eddsa
 from credentials.ledger.genesis import Genesis
 from credentials.ledger.governance import key_name
 from node.cli import comity
-from node.issuing.faults import FaultInvalid, verify_credential
+from node.errors import SetupError
+from node.issuing.faults import CREDENTIAL_TYPE, FaultInvalid, verify_credential
 from node.peers.messages import ITEM_CONSENSUS
-from node.setup.keystore import Keys
+from node.setup.keystore import Keys, seal_to
+from node.setup.network import open_network_key
 from node.setup.network import verify as verify_network
 from tests.harness.support_service import DID, PASSPHRASE, LiveNode, live_node
 
@@ -194,3 +196,37 @@ def test_an_unknown_digest_is_one_sentence(recorded: dict[str, FaultEvidence], d
 
     assert done.exception is not None
     assert "comity evidence list" in str(done.exception)
+
+
+def test_an_export_is_a_verifiable_credential_of_a_fault(exported: dict[str, Any]) -> None:
+    """
+    Whoever reads credentials reads it: its first type is that of the data model, its second says what it is.
+    """
+    assert all(found["type"] == ["VerifiableCredential", CREDENTIAL_TYPE] for found in exported.values())
+
+
+def test_an_exporter_cannot_put_other_words_around_the_evidence(
+    exported: dict[str, Any], data: Path, genesis: Genesis
+) -> None:
+    """
+    Signed properly, with good evidence inside, and said of another height: only what is proven may be said.
+    """
+    keys = Keys.load(data, DID, PASSPHRASE)
+    document = {k: v for k, v in exported["amnesia"].items() if k != "proof"}
+    document["credentialSubject"] = {**document["credentialSubject"], "height": 2}
+    signed = eddsa.sign(document, keys.signer("credential"), "2026-11-21T00:00:00Z")
+
+    with pytest.raises(FaultInvalid, match=r"^it says something else than the evidence inside$"):
+        verify_credential(signed, genesis, genesis.history())
+
+
+def test_a_network_key_that_is_not_the_networks_is_refused(data: Path, genesis: Genesis) -> None:
+    """
+    Sealed to this node, but another than genesis names: the node does not start, and says so.
+    """
+    keys = Keys.load(data, DID, PASSPHRASE)
+    sealed = seal_to(keys.public_keys()["transport"], b"k" * 32)
+    other = replace(genesis, sealed_network_keys={DID: sealed})
+
+    with pytest.raises(SetupError, match=r"^this node cannot start: .{10}"):
+        open_network_key(other, keys)

@@ -371,3 +371,33 @@ def test_nothing_that_a_server_sent_is_told_as_our_words(error: Exception, says:
     Whoever reads why a document was not had reads our words, on a terminal too: no bytes of a stranger's.
     """
     assert _trouble(error) == says
+
+
+def test_a_server_is_asked_by_its_host_and_its_port() -> None:
+    """
+    Several hosts behind one address are told apart by the Host header, which names a port that is not usual.
+    """
+    asked = []
+
+    def answer(connection: socket.socket, request: bytes) -> None:
+        asked.append(request)
+        connection.sendall(OK + b"Content-Length: 2\r\n\r\n{}")
+
+    with server(answer) as origin:
+        get(origin)
+
+    assert f"\r\nHost: {origin.removeprefix('http://')}\r\n".encode() in asked[0]
+
+
+def test_a_fetch_beyond_the_places_is_told_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    While every place is taken by a slow server, one more fetch ends in its time: unreachable, and why.
+    """
+    fetcher = Fetcher(FetchPolicy(origins=frozenset({"http://127.0.0.1:1"})))
+    while fetcher._slots.acquire(blocking=False):
+        pass
+
+    with pytest.raises(FetchError, match="too many other documents are being fetched") as told:
+        fetcher.get("http://127.0.0.1:1/", accept="*/*", size_bytes_max=9, seconds_max=0.01)
+
+    assert told.value.code == "unreachable"

@@ -379,3 +379,21 @@ def _flood(
                 answers.append((kind, answer.status))
             except urllib3.exceptions.HTTPError:
                 answers.append((kind, 0))
+
+
+def test_a_peer_that_was_never_heard_is_shown_by_name_and_as_out_of_reach(
+    victim: tuple[Service, Attacker],
+) -> None:
+    """
+    /status names every other participant with its jurisdiction; none is called reachable before it answered.
+    """
+    service, _ = victim
+
+    shown = {peer["did"]: peer for peer in service.overview.status()["peers"]}
+
+    others = [party for party in (*VALIDATORS, FLOODER) if party.did != service.overview.did]
+    assert {did: (p["name"], p["jurisdiction"]) for did, p in shown.items()} == {
+        party.did: (party.name, party.jurisdiction) for party in others
+    }
+    assert {peer["reachable"] for peer in shown.values()} == {False}
+    assert {peer["last_seen"] for peer in shown.values()} == {None}

@@ -1,5 +1,7 @@
 """Requests between nodes: who is heard, and what a peer that is away costs (node/peers/gossip.py)."""
 
+import json
+import re
 import sqlite3
 import threading
 import time
@@ -10,15 +12,18 @@ from typing import ClassVar
 import pytest
 
 from consensus.cose import SeedSigner, sign1
-from consensus.encoding import Value, encode
+from consensus.encoding import Value, decode, encode
 from credentials.ledger.genesis import Genesis
 from node.errors import ProblemError
 from node.peers.authentication import REQUEST_TAG, WINDOW_S, PeerAuthentication
 from node.peers.gossip import Gossip
-from node.peers.messages import ITEM_ATTESTATION, Status, refusal_of
-from node.peers.strikes import LATE_S, Patience
+from node.peers.messages import BLOCKS_PER_REQUEST, ITEM_ATTESTATION, Status, refusal_of
+from node.peers.strikes import LATE_S, STRIKES_MAX, Patience
+from node.setup import network
+from node.setup.keystore import Keys
 from node.supervision.supervisor import Supervisor
 from tests.harness import ledger
+from tests.harness.support_service import CODE, DID, PASSPHRASE, LiveNode, live_node
 
 NOW = ledger.CREATED + 100
 
@@ -366,3 +371,111 @@ def test_a_peer_without_an_address_is_not_asked(genesis: Genesis) -> None:
 
     with pytest.raises(ConnectionError, match=r"peers\.toml names no address"):
         sender.request(ledger.IMPORTER, "status", b"")
+
+
+def test_who_sent_too_much_that_was_refused_is_told_to_come_again(genesis: Genesis) -> None:
+    """
+    429 `too_many_refused`, before its signature is verified; others are heard.
+    """
+    maker, customs = authentication(genesis, ledger.MAKER), authentication(genesis, ledger.CUSTOMS)
+    for _ in range(STRIKES_MAX + 1):
+        customs.patience.strike(ledger.MAKER)
+
+    with pytest.raises(ProblemError) as refused:
+        customs.open_request(maker.request(ledger.CUSTOMS, "status", b"")[0], "status")
+
+    told = refused.value
+    assert (told.status, told.code, told.title) == (429, "too_many_refused", "Come again")
+    assert told.detail == "too many of your messages had to be refused"
+    importer = authentication(genesis, ledger.IMPORTER)
+    assert customs.open_request(importer.request(ledger.CUSTOMS, "status", b"")[0], "status")
+
+
+def test_a_peer_that_is_lost_is_logged_with_what_happened(
+    genesis: Genesis,
+    server: PeerServer,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """
+    Found, and then lost: once each, with the kind of error; what a peer's machine says is not repeated.
+    """
+    monkeypatch.setattr(
+        PeerRequests, "protocol_version", "HTTP/1.0"
+    )  # each request on a connection of its own
+    address = f"http://127.0.0.1:{server.server_port}"
+    sender = Gossip(authentication(genesis, ledger.MAKER), {ledger.CUSTOMS: address}, Quiet(), poll_s=0.01)
+    peer = sender.peers[ledger.CUSTOMS]
+    threads = supervised(sender)
+    wait(lambda: peer.reachable)
+    well = (peer.failures, peer.refusal)
+    server.shutdown()
+    server.server_close()
+    wait(lambda: not peer.reachable)
+    sender.stop()
+    threads.stop()
+    sender.close()
+
+    logged = [json.loads(line) for line in capsys.readouterr().err.splitlines() if line.startswith("{")]
+    told = [(m["at"], m["peer"]) for m in logged if m["at"].startswith("peer_")]
+    assert well == (0, None)
+    assert told == [("peer_found", ledger.CUSTOMS), ("peer_lost", ledger.CUSTOMS)]
+    assert re.fullmatch(r"[A-Z]\w+(Error|Refused|Reset|Disconnected)", logged[-1]["because"])
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
+    with live_node(tmp_path_factory.mktemp("door")) as made:
+        yield made
+
+
+def asking(node: LiveNode, path: str, content: Value) -> Value:
+    """What the door of peers answers to this, properly signed."""
+    genesis = network.verify(node.data / "network").genesis
+    signer = Keys.load(node.data, DID, PASSPHRASE).signer("transport")
+    peer = PeerAuthentication(genesis.network_id, genesis.history(), DID, signer)
+    data, nonce = peer.request(DID, path, encode(content))
+    return decode(peer.open_reply(node.service.peers.handle(path, data), path, DID, nonce))
+
+
+def test_a_peer_that_is_behind_is_given_the_blocks_it_asks_for(node: LiveNode) -> None:
+    """
+    From the height it names, as many as it asks for and there are, each with its certificate.
+    """
+    act = {
+        "event": "battery.enrolled",
+        "battery": CODE,
+        "members": {"ground": "older_stock", "evidence": "x"},
+    }
+    node.post_json("/attestations", act)
+    node.wait(lambda: node.service.stores.ledger.tip() is not None, "a block")
+
+    assert asking(node, "blocks", [1, 1]) == [
+        list(pair) for pair in node.service.stores.ledger.blocks(1, 1, 1)
+    ]
+    assert asking(node, "blocks", [99, 1]) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "says"),
+    [
+        ("messages", 7, "messages are [status, [item, ...]]"),
+        ("messages", [1, 2, 3], "messages are [status, [item, ...]]"),
+        ("blocks", [1, 0], f"blocks are asked for by [height, 1 to {BLOCKS_PER_REQUEST}]"),
+        (
+            "blocks",
+            [1, BLOCKS_PER_REQUEST + 1],
+            f"blocks are asked for by [height, 1 to {BLOCKS_PER_REQUEST}]",
+        ),
+    ],
+)
+def test_a_peer_that_asks_wrongly_is_told_what_is_asked(
+    node: LiveNode, path: str, content: Value, says: str
+) -> None:
+    """
+    400 `malformed`, with the form of the message: the operator of the other node reads it.
+    """
+    with pytest.raises(ProblemError) as refused:
+        asking(node, path, content)
+
+    assert (refused.value.status, refused.value.code, refused.value.detail) == (400, "malformed", says)

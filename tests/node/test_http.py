@@ -4,6 +4,7 @@ Everything here goes over raw sockets on loopback, to a real server with a small
 """
 
 import contextlib
+import errno
 import json
 import socket
 import ssl
@@ -19,7 +20,7 @@ import pytest
 from node.cli.serve import _bind
 from node.errors import ProblemError
 from node.server import connections, exchange, feeds
-from node.server.connections import Connection, Connections, Doing
+from node.server.connections import CONNECTIONS_PER_ADDRESS_MAX, Connection, Connections, Doing
 from node.server.exchange import Door
 from node.server.feeds import Feed
 from node.server.http import HttpServer
@@ -483,3 +484,127 @@ def test_a_late_refusal_keeps_its_status() -> None:
 
     assert told.startswith(b"HTTP/1.1 409 ")
     assert b'"code": "state"' in told
+
+
+@pytest.mark.parametrize(
+    ("request_", "detail"),
+    [
+        (
+            b"GET / HTTP/1.1\r\nHost: localhost\r\nA: b\r\n c\r\n\r\n",
+            "The request cannot be read; check its form and its encoding.",
+        ),
+        (GET % b"ftp://localhost/", "The target of a request is a path, or a URL of this node."),
+    ],
+)
+def test_a_request_that_cannot_be_read_is_told_in_one_sentence(request_: bytes, detail: str) -> None:
+    """
+    400 `bad_request` or `bad_target`: a program's author sees in which part of the request the fault is.
+    """
+    with serving(door=Door(own_host=lambda name: name == "localhost")) as address:
+        told = json.loads(answer(address, request_).partition(b"\r\n\r\n")[2])
+
+    assert (told["status"], told["detail"]) == (400, detail)
+
+
+def test_a_target_that_no_url_reader_takes_is_refused() -> None:
+    """
+    400 `bad_target`, whoever read the request before: a host in brackets that do not close.
+    """
+    with pytest.raises(ProblemError) as refused:
+        exchange._origin_form("http://[::1", None, lambda _: True)
+
+    told = refused.value
+    assert (told.status, told.code) == (400, "bad_target")
+    assert told.detail == "The target of the request cannot be read."
+
+
+def test_a_mistake_of_the_application_is_answered_and_logged(capsys: pytest.CaptureFixture[str]) -> None:
+    """
+    500 `broken` with problem details and nothing of the mistake, which the node's log names.
+    """
+
+    def application(environ: dict[str, Any], start: Callable[..., Any]) -> Any:
+        raise ZeroDivisionError("planted")
+
+    with serving(application) as address:
+        told = answer(address, GET % b"/")
+
+    assert told.startswith(b"HTTP/1.1 500") and b"planted" not in told
+    assert json.loads(told.partition(b"\r\n\r\n")[2])["code"] == "broken"
+    logged = [
+        line for line in capsys.readouterr().err.splitlines() if line.startswith('{"at": "server_error"')
+    ]
+    assert [json.loads(line)["because"] for line in logged] == ["ZeroDivisionError"]
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_an_application_is_told_by_which_scheme_it_was_asked(scheme: str, tmp_path: Path) -> None:
+    """
+    In the small letters of WSGI, by which links and origins are made.
+    """
+    tls: dict[str, Any] = {}
+    client = None
+    if scheme == "https":
+        files = certificate(tmp_path)
+        tls, client = {"tls": server_context(files)}, ssl.create_default_context(cafile=str(files[0]))
+
+    def application(environ: dict[str, Any], start: Callable[..., Any]) -> Any:
+        start("200 OK", [("Content-Type", "text/plain")])
+        return [environ["wsgi.url_scheme"].encode()]
+
+    with (
+        serving(application, **tls) as address,
+        socket.create_connection(address, timeout=5) as plain,
+        client.wrap_socket(plain, server_hostname="127.0.0.1") if client else plain as connection,
+    ):
+        connection.sendall(GET % b"/")
+        told = b""
+        while chunk := connection.recv(1 << 16):
+            told += chunk
+
+    assert told.endswith(b"\r\n\r\n" + scheme.encode())
+
+
+def test_a_connection_between_two_requests_gives_way_to_a_newcomer() -> None:
+    """
+    With all its places taken by connections that were answered and wait, an address is answered again.
+    """
+    keep = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with serving() as address:
+        idle = [socket.create_connection(address, timeout=5) for _ in range(CONNECTIONS_PER_ADDRESS_MAX)]
+        for one in idle:
+            one.sendall(keep)
+            assert one.recv(1 << 16).startswith(b"HTTP/1.1 200")
+        assert healthz_s(address) < 4
+        assert closed(idle[0], within_s=2), "the oldest one gave way"
+        for one in idle:
+            one.close()
+
+
+class _OutOfDescriptors(socket.socket):
+    """A listening socket for which the machine has no descriptor left, once."""
+
+    failed = False
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        if not self.failed:
+            self.failed = True
+            raise OSError(errno.EMFILE, "Too many open files")
+        return super().accept()
+
+
+def test_a_server_that_was_out_of_descriptors_accepts_again() -> None:
+    """
+    The client waits in the queue of the machine meanwhile, and is answered.
+    """
+    bound = _bind("127.0.0.1", 0)
+    listening = _OutOfDescriptors(fileno=bound.detach())
+    server = HttpServer(small, listening)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        assert healthz_s(listening.getsockname()) < 4
+        assert listening.failed
+    finally:
+        server.close()
+        thread.join(10)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 import pytest
 
 from node.errors import ProblemError
 from node.ledger import inbox as bounds
+from node.ledger.engine_condition import Watch
 from node.ledger.inbox import OWN, Inbox
+from node.ledger.intake import AttestationBatch, CheckpointItem, Incoming, Intake
 from node.ledger.subscriptions import Moments, PoolDropped, Progressed
+from node.peers.messages import ITEM_ASK_COSIGNATURE, ITEM_ATTESTATION, ITEM_COSIGNATURE, ITEM_NOTE
 
 
 def fill(inbox: Inbox[str], sender: str) -> int:
@@ -97,3 +102,53 @@ def test_every_subscriber_is_told_and_a_slow_one_holds_nobody_up() -> None:
     assert slow.take() == [told[8], told[9], last]
     assert (slow.missed, quick.missed) == (8, 0)
     assert woken == ["quick"] * 11
+
+
+@pytest.fixture
+def intake() -> Intake:
+    return Intake(Watch(lambda: 0.0, lambda: 0.0))
+
+
+def taken(intake: Intake) -> list[Incoming]:
+    """What waits in the inbox, in the order in which the engine takes it."""
+    found: list[Incoming] = []
+    while (item := intake.inbox.get(0.0)) is not None:
+        found.append(item)
+    return found
+
+
+def test_what_a_peer_says_of_checkpoints_reaches_the_engine_as_what_it_is(intake: Intake) -> None:
+    """
+    A cosignature, a question for one and a whole note: each under the name by which the engine heeds it.
+    """
+    root = bytes(32)
+
+    intake.items(
+        "peer",
+        [
+            [ITEM_COSIGNATURE, 5, root, "log line", "line"],
+            [ITEM_ASK_COSIGNATURE, "did:web:other.example"],
+            [ITEM_NOTE, "a note"],
+        ],
+    )
+
+    assert taken(intake) == [
+        CheckpointItem("cosignature", "peer", (5, root, "log line", "line")),
+        CheckpointItem("ask", "peer", ("did:web:other.example",)),
+        CheckpointItem("note", "peer", ("a note",)),
+    ]
+
+
+def test_an_attestation_that_many_peers_pass_on_is_judged_once_in_a_moment(intake: Intake) -> None:
+    """
+    Within two seconds only the first copy reaches the engine, whoever sends the others.
+    """
+    new = b"new"
+    intake.items("first", [[ITEM_ATTESTATION, b"same"]])
+    intake.items("second", [[ITEM_ATTESTATION, b"same"]])
+    intake.items("third", [[ITEM_ATTESTATION, b"same"], [ITEM_ATTESTATION, new]])
+
+    assert taken(intake) == [
+        AttestationBatch("first", [(b"same", sha256(b"same").digest())]),
+        AttestationBatch("third", [(new, sha256(new).digest())]),
+    ]

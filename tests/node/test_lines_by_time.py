@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 import time
 import tomllib
 from collections.abc import Iterator
@@ -18,7 +21,7 @@ from node.storage.consignments import ConsignmentRow
 from node.verdicts.declarations import OPEN_S
 from node.verdicts.judging import law_date_of
 from node.verdicts.watching import ASK_AGAIN_S, ASKED_AGAIN, due_of
-from tests.harness.border import CONFIG
+from tests.harness.border import CONFIG, words
 from tests.harness.support_service import PASSPHRASE, live_node
 from tests.node.test_watching import GOODS, code_of, issue
 
@@ -157,3 +160,139 @@ def test_what_asking_again_cannot_answer_is_not_asked_again(because: str) -> Non
 
     assert not theirs
     assert not waiting & {"return_not_checked", "waste_shipment_not_checked", "vin_not_recorded"}
+
+
+def test_only_the_lines_that_the_newest_leaves_are_about_are_judged_again(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Leaves about one battery mark its line and no other; whoever looks is told whether there may be more.
+    """
+    office, watching = service.stores.office, service.judging._watching
+    made = judged(service, "26NLLEAVES", 2)  # of the second battery nothing is on record
+    change(service, "UPDATE items SET due = NULL, stale = 0")
+    size = service.stores.ledger.log_size()
+
+    def look(leaves_at_once: int) -> tuple[bool, list[bool]]:
+        monkeypatch.setattr("node.verdicts.watching.LEAVES_AT_ONCE", leaves_at_once)
+        return watching.look(), [bool(row(service, made, n)["stale"]) for n in (1, 2)]
+
+    with office.writing() as db:
+        office.overtaken.watched(db, 0)
+
+    assert look(size - 1)[0], "one leaf is left"
+    assert look(size) == (False, [True, False])
+    assert look(size) == (False, [True, False])
+    change(service, "UPDATE items SET stale = 0")
+
+
+def test_a_line_that_raises_when_it_is_judged_again_is_set_aside(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Overtaken by the ledger, and then our mistake: it waits for the operator with its reason, as any other.
+    """
+    monkeypatch.setattr("node.verdicts.judging.WAIT_S", 0.0)
+    made = judged(service, "26NLRAISES")
+    change(service, "UPDATE items SET due = NULL, stale = 0")
+
+    def poison(*_: object) -> None:
+        raise ZeroDivisionError("planted")
+
+    change(service, "UPDATE items SET stale = 1 WHERE consignment = ?", made)
+    monkeypatch.setattr("node.verdicts.judging.clear_item", poison)
+    service.judging.turn()
+
+    [aside] = service.operations.aside()
+    assert (aside["ref"], aside["because"]) == (f"{made}/1", "ZeroDivisionError: planted")
+    assert service.consignments.item(made, 1)["reason"] == "set_aside"
+    with service.stores.office.writing() as db:
+        service.stores.office.aside.clear(db, "line", f"{made}/1")
+
+
+def test_that_fetching_failed_is_logged_and_the_lines_are_judged_by_themselves(
+    service: Service, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """
+    Our mistake while documents are fetched for many lines costs none of them its verdict, and is in the log.
+    """
+    gathering, tried = service.judging._gathering, []
+    proper = gathering.fetch_for
+
+    def once(lines: Any, *rest: Any) -> Any:
+        tried.append(len(lines))
+        if len(tried) == 1:
+            raise ZeroDivisionError("planted")
+        return proper(lines, *rest)
+
+    monkeypatch.setattr(gathering, "fetch_for", once)
+    made = judged(service, "26NLFETCH", 2)
+
+    logged = [json.loads(line) for line in capsys.readouterr().err.splitlines() if line.startswith("{")]
+    [failed] = [moment for moment in logged if moment["at"] == "fetch_failed"]
+    assert (failed["lines"], failed["because"]) == (2, "ZeroDivisionError: planted")
+    assert [service.consignments.item(made, n)["reason"] for n in (1, 2)].count("set_aside") == 0
+
+
+def test_who_follows_a_consignment_is_told_when_nothing_comes_any_more(service: Service) -> None:
+    """
+    Nothing yet is not the end; the last line is; and whoever asks after it is told that there is no more.
+    """
+    rows = [{"line": n, "battery": code_of(n), **GOODS} for n in (1, 2)]
+    made = service.consignments.create({"declaration": "26NLEVENTS", "lines": rows}, "key")["id"]
+
+    before = service.consignments.events(made, 0)
+    service.judging.turn()
+    service.judging.turn()
+    events, last = service.consignments.events(made, 0)
+
+    assert before == ([], False)
+    assert [(e["seq"], e["state"]) for e in events] == [(1, "running"), (2, "done")] and last
+    assert service.consignments.events(made, 2) == ([], True)
+
+
+@pytest.mark.parametrize(("given", "kept"), [("export", "export"), ("import", "import"), (None, "import")])
+def test_the_direction_of_a_manifest_counts_before_that_of_the_policy(
+    service: Service, given: str | None, kept: str
+) -> None:
+    """
+    A manifest that says nothing is judged as the policy of this office is for.
+    """
+    head = {"declaration": f"26NL{given}"} | ({"direction": given} if given else {})
+    rows = [{"line": 1, "battery": code_of(1), **GOODS}]
+
+    assert service.consignments.create({**head, "lines": rows}, "key")["direction"] == kept
+
+
+@pytest.mark.parametrize("begin", ["=", "+", "-", "@"])
+def test_an_exported_table_has_no_formula_and_says_which_declaration(service: Service, begin: str) -> None:
+    """
+    What a sender wrote is text to a spreadsheet, whatever it begins with; each row names its declaration.
+    """
+    text = f'{begin}HYPERLINK("http://x.example")'
+    rows = [{"line": 1, "battery": text, **GOODS}]
+    made = service.consignments.create({"declaration": f"26NLCSV{ord(begin)}", "lines": rows}, "key")["id"]
+    while service.consignments.show(made, limit=0)["state"] != "done":
+        service.judging.turn()
+
+    data = b"".join(service.consignments.export(made, "csv", words())).decode("utf-8-sig")
+
+    [line] = csv.DictReader(io.StringIO(data))
+    assert (line["declaration"], line["battery"]) == (f"26NLCSV{ord(begin)}", "'" + text)
+    assert (line["line"], line["verdict"]) == ("1", service.consignments.item(made, 1)["verdict"])
+
+
+def test_each_line_of_a_report_counts_once(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    However many lines are read at once, the importer's report is about so many lines and batteries.
+    """
+    rows = [{"line": n, "battery": code_of(n), **GOODS} for n in range(1, 6)]
+    made = service.consignments.create({"declaration": "26NLREPORT", "lines": rows}, "key")["id"]
+    whole = service.consignments.report(made)
+
+    monkeypatch.setattr("node.verdicts.consignments.REPORT_LINES_AT_ONCE", 2)
+    in_parts = service.consignments.report(made)
+
+    for report in (whole, in_parts):
+        assert report["head"]["lines"] == 5
+        assert {sum(row["items"].values()) for row in report["rows"]} == {report["items"]}

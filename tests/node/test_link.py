@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from node.peers.link import Link, LinkError
+from node.peers.link import Link, LinkError, _PlainSocket
 
 OK = b"HTTP/1.1 200 OK\r\n"
 LENGTH = b"Content-Length: %d\r\n\r\n"
@@ -149,3 +149,16 @@ def test_no_answer_of_others_is_read_without_a_limit() -> None:
         *("peers/link.py", "resolution/fetch.py", "cli/client.py"),
         *("demo/launcher.py", "demo/play.py"),
     }
+
+
+def test_a_read_that_begins_after_the_deadline_is_none() -> None:
+    """
+    An answer whose parts came in time one by one ends where their time is over.
+    """
+    ours, theirs = socket.socketpair()
+    with _PlainSocket(fileno=ours.detach()) as late, theirs:
+        theirs.sendall(b"x")
+        late.until = time.monotonic() - 1
+
+        with pytest.raises(TimeoutError, match=r"^the answer took too long$"):
+            late.recv_into(bytearray(1))

@@ -10,8 +10,17 @@ from typing import Any
 import pytest
 
 from credentials.documents.identifiers import Identifier
+from credentials.ledger.payload import Criteria
 from node.errors import ProblemError
-from node.issuing.members import VALUES, namespace_of, read_criteria, require_day_of_code, spell_beginnings
+from node.issuing.members import (
+    VALUES,
+    CriteriaMember,
+    namespace_of,
+    read_criteria,
+    require_day_of_code,
+    seconds_of,
+    spell_beginnings,
+)
 
 LIFECYCLE = Path(__file__).parents[2] / "config" / "rules" / "lifecycle.json"
 
@@ -163,3 +172,54 @@ def test_the_stated_day_of_production_is_the_one_that_the_code_carries(
         assert (problem.code, fits) == ("value_impossible", False)
     else:
         assert fits
+
+
+def test_the_criteria_of_a_recall_cover_whole_days() -> None:
+    """
+    From the first second of the first day to the last second of the last one; what is not given
+    bounds nothing.
+    """
+    day_s = 86_400
+    first, last = seconds_of("2026-06-01"), seconds_of("2026-06-30") + day_s - 1
+    days: CriteriaMember = {
+        "prefixes": [],
+        "produced_from": "2026-06-01",
+        "produced_until": "2026-06-30",
+    }
+
+    assert read_criteria({"prefixes": ["A"]}) == Criteria(("A",), None, None)
+    assert read_criteria(days) == Criteria((), first, last)
+    assert read_criteria({"prefixes": [], "produced_from": "2026-06-01"}) == Criteria((), first, None)
+    assert VALUES["criteria"]({"produced_from": "2026-06-01"}) == {
+        "prefixes": [],
+        "produced_from": "2026-06-01",
+    }
+
+
+@pytest.mark.parametrize(
+    ("criteria", "says"),
+    [
+        ({"prefixes": []}, "not a list of texts"),
+        ({"produced_from": ""}, "it says what it covers: beginnings of codes, or days of production"),
+        ({}, "it says what it covers: beginnings of codes, or days of production"),
+        ({"models": ["A"]}, "it has prefixes, produced_from and produced_until, and nothing else"),
+    ],
+)
+def test_a_recall_that_names_nothing_or_something_else_is_refused(criteria: Any, says: str) -> None:
+    """
+    Neither everything of a maker by omission, nor a restriction that nobody reads.
+    """
+    with pytest.raises(ValueError, match=f"^{says}$"):
+        VALUES["criteria"](criteria)
+
+
+def test_where_no_gs1_company_is_read_none_is_recalled() -> None:
+    """
+    Rules without GS1 prefixes: the namespace is refused as one of none, with 400.
+    """
+    with pytest.raises(
+        ProblemError, match=r"no GS1 company prefix that codes are read by here: $"
+    ) as refused:
+        namespace_of("gs1:9521001", {})
+
+    assert refused.value.status == 400

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any
 
 import jsonschema_rs
 import pytest
 
 from credentials.verdicts.severity import ORDER
-from node.api.described import ANSWERS
+from node.api.described import ANSWERS, Described
 from node.api.openapi import openapi_path
 from node.api.reading import require_shape
 from node.api.route import BODY_BYTES_MAX, MANIFEST_BYTES_MAX, PEER_BYTES_MAX
@@ -248,3 +248,14 @@ def test_one_table_says_who_may_and_how_much() -> None:
     assert {r.rule for r in ROUTES if r.body and r.body.size_bytes_max == MANIFEST_BYTES_MAX} == {
         "/consignments"
     }
+
+
+def test_words_patterns_and_open_tables_are_described_as_what_they_are() -> None:
+    """
+    One of some words as an enum, a text of one form as a pattern, a table of anything as an object.
+    """
+    described = Described()
+
+    assert described._schema(Annotated[str, ("a", "b")]) == {"type": "string", "enum": ["a", "b"]}
+    assert described._schema(Annotated[str, "^[0-9]+$"]) == {"type": "string", "pattern": "^[0-9]+$"}
+    assert described._schema(dict[str, Any]) == {"type": "object"}

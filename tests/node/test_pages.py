@@ -12,13 +12,17 @@ from pathlib import Path
 
 import pytest
 
+from credentials.documents.canonical import b64u
 from credentials.ledger.recognition import Recognition
+from credentials.ledger.standing import Refused, Standing
 from credentials.verdicts.severity import ORDER
 from node.api.table import ROUTES
 from node.config import read_table, shipped
+from node.use_cases.batteries import _standing
 from node.web.labels import age, say
 from node.web.sample import sample_claims
 from node.words import when
+from tests.harness.ledger import battery
 from tests.harness.support_service import CODE, DID, UNKNOWN_CODE, LiveNode, live_node, manifest
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8", "Sec-Fetch-Site": "same-origin"}
@@ -386,3 +390,72 @@ def test_an_empty_file_is_told_as_that(node: LiveNode) -> None:
 
     assert answer.status_code == 400
     assert "The file march.json is empty" in Reader(answer.text).text
+
+
+def test_a_form_without_claims_comes_back_empty(node: LiveNode) -> None:
+    """
+    Nothing that nobody typed stands in the field from which claims are signed.
+    """
+    answer = node.person.post("/passports", data={"code": CODE}, headers=BROWSER)
+
+    assert answer.status_code == 400
+    assert re.search(r'<textarea id="claims"[^>]*></textarea>', answer.text)
+
+
+def test_a_door_of_another_role_says_whose_node_this_is(tmp_path: Path) -> None:
+    """
+    A customs officer at a manufacturer's node is told that it is that manufacturer's.
+    """
+    with live_node(tmp_path, ("manufacturer",)) as other:
+        answer = other.get("/customs")
+
+    assert answer.status_code == 404
+    assert answer.get_json()["detail"] == (
+        "Everything Ltd (invented) is not customs in this network: this page is elsewhere."
+    )
+
+
+def test_consignments_are_listed_in_pages(node: LiveNode) -> None:
+    """
+    The newest first; the next page goes on before the last number of this one.
+    """
+    for number in (1, 2):
+        judged(node, {**manifest(), "declaration": f"26NLPAGES{number}"})
+    newest = node.get_json("/consignments")["consignments"]
+
+    older = node.get_json(f"/consignments?before={newest[0]['number']}")["consignments"]
+
+    assert newest[0]["declaration"] == "26NLPAGES2"
+    assert [row["number"] for row in older] == [row["number"] for row in newest][1:]
+
+
+def test_the_page_of_keys_names_who_is_signed_in(node: LiveNode) -> None:
+    """
+    Whoever operates the node sees each key and each session by its name, and can end it there.
+    """
+    link = node.post_json("/links", {"scopes": ["operate"], "name": "Ann"}).get_json()
+    person = node.app.test_client()
+    assert person.get(link["path"]).status_code == 303
+
+    shown = person.get("/keys", headers=BROWSER)
+
+    assert shown.status_code == 200, shown.text[:300]
+    assert "Ann" in Reader(shown.text).text
+
+
+def test_a_refused_statement_about_a_battery_is_told_by_its_digests() -> None:
+    """
+    Whoever asks about the battery finds what lost: rule, author, and the digests of statement and document.
+    """
+    refused = Refused("X6", b"a" * 32, b"d" * 32, DID, 3, 7)
+
+    [told] = _standing(Standing(battery(1)).with_refusal(refused))["refusals"]
+
+    assert told == {
+        "rule": "X6",
+        "attestation_digest": b64u(b"a" * 32),
+        "document_digest": b64u(b"d" * 32),
+        "issuer": DID,
+        "leaf_index": 7,
+        "winner_leaf_index": 3,
+    }

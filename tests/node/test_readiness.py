@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import string
 import time
 import tomllib
@@ -210,3 +211,24 @@ def test_a_halt_shows_within_seconds_and_ends_when_it_is_over(tmp_path: Path) ->
             network[name].start()
         wait("the node to be ready again", lambda: codes(maker) == [], 30.0)
         assert wait_receipted(maker, made["digest"])["attested"] == "admitted"
+
+
+def test_a_condition_is_logged_when_it_begins_and_when_it_ends(capsys: pytest.CaptureFixture[str]) -> None:
+    """
+    Once each, however often it is looked at.
+    """
+    well = [False]
+    lookout = Lookout(
+        [lambda: [] if well[0] else [Condition("behind", stops=True, parameters={"blocks": 9})]]
+    )
+    lookout.wake()  # no turn waits
+    for now in (False, False, True, True, False):
+        well[0] = now
+        lookout.turn()
+
+    logged = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [(m["at"], m["code"], m["holds"]) for m in logged] == [
+        ("condition", "behind", True),
+        ("condition", "behind", False),
+        ("condition", "behind", True),
+    ]

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import ast
+import io
 import string
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
 import pytest
+from werkzeug.test import TestResponse
 
 from consensus.application import NotYet, Refusal, filled
 from credentials.documents.identifiers import canonical_commodity_code
 from credentials.errors import CredentialError
+from credentials.verdicts.evidence import CHECKS
 from node.api.problems import FRAMEWORK_PROBLEMS
+from node.api.route import BODY_BYTES_MAX
 from node.config import read_table, shipped
 from node.errors import ProblemError, bad_request
 from tests.harness.border import tables, words
 from tests.harness.net.batteries import code_of
-from tests.harness.support_service import LiveNode, live_node
+from tests.harness.support_service import LiveNode, live_node, manifest
 from tests.system.test_structure import trees
 
 # What refuses, with the place of its code, of its title and of its sentence among its arguments.
@@ -63,7 +67,7 @@ OF_MACHINES = (
     "node/cli/",
     "node/errors.py",
     "node/ledger/intake.py",
-    "node/ledger/snapshot.py",
+    "node/ledger/shelf.py",
     "node/peers/",
     "node/server/exchange.py",
     "node/use_cases/peers.py",
@@ -301,6 +305,31 @@ def test_a_problem_has_a_title_in_the_language() -> None:
     assert words("zh").problem(ProblemError(418, "x", "I'm a teapot", "no"))[0] == "I'm a teapot"
 
 
+FINDING = ("add", "passed", "failed", "warned", "unknown", "inapplicable")
+
+
+def found_under(tree: ast.AST) -> Iterator[str]:
+    """The names under which findings are kept, where the code has them as texts."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(
+                func=ast.Attribute(value=ast.Name(id="found"), attr=kind),
+                args=[ast.Constant(value=str(name)), *_],
+            ) if kind in FINDING:
+                yield name
+
+
+def test_every_check_that_is_found_is_one_of_the_table() -> None:
+    """
+    A finding under a name that no policy could require is a mistake that ends the request: none is kept.
+    """
+    found = {name for tree in trees().values() for name in found_under(tree)}
+
+    assert {"proof", "issuer_key"} <= found
+    assert found <= set(CHECKS)
+    assert list(found_under(ast.parse('found.warned("holder_key", "ok")'))) == ["holder_key"]
+
+
 # -- on a live node ------------------------------------------------------------------------------------
 
 
@@ -369,3 +398,160 @@ def test_the_readers_sentences_are_not_templates() -> None:
     problem = bad_request(found.value.code, str(found.value))
     assert "{0.__class__}" in problem.detail
     assert "{0.__class__}" in words("zh").problem(problem)[1]
+
+
+@pytest.fixture(scope="module")
+def consignment(node: LiveNode) -> str:
+    """The path of a consignment of two lines, judged."""
+    path = f"/consignments/{node.post_json('/consignments', manifest()).get_json()['id']}"
+    node.wait(lambda: node.get_json(path)["state"] == "done", "the verdicts")
+    return path
+
+
+def attesting(**changed: Any) -> Callable[[LiveNode], TestResponse]:
+    act = {"event": "battery.recalled", "battery": code_of(78), "members": {}, **changed}
+    return lambda node: node.post_json("/attestations", act)
+
+
+def proving(presentation: Any, **options: Any) -> Callable[[LiveNode], TestResponse]:
+    order = {"presentation": presentation, "options": options}
+    return lambda node: node.post_json("/presentations/prove", order)
+
+
+BAD, NOT_FOUND = (400, "Bad request"), (404, "Not found")
+SHOWN = {"@context": ["https://www.w3.org/ns/credentials/v2"], "type": ["VerifiablePresentation"]}
+# What is sent; then status and title, code, and the sentence; "..." stands for anything.
+REFUSED: dict[str, tuple[Callable[[LiveNode], TestResponse], tuple[int, str], str, str]] = {
+    "no battery": (
+        lambda node: node.post_json("/clearance", {"battery": " ", "goods": "battery"}),
+        BAD,
+        "battery_missing",
+        "Give the battery's code or link.",
+    ),
+    "another scheme": (
+        lambda node: node.client.get("/keys", headers={"Authorization": "Basic abc"}),
+        (401, "Key needed"),
+        "no_key",
+        "Send the key as `Authorization: Bearer <key>`; other schemes are not read.",
+    ),
+    "a tile beyond the log": (
+        lambda node: node.client.get("/log/tile/0/999"),
+        NOT_FOUND,
+        "no_such_tile",
+        "...is beyond a tree of 0 leaves.",
+    ),
+    "an unknown event": (
+        attesting(event="battery.nothing"),
+        BAD,
+        "event_unknown",
+        "There is no event 'battery.nothing': it is one of attestation.corrected, ...",
+    ),
+    "neither true nor false": (
+        attesting(members={"draft": "maybe"}),
+        BAD,
+        "members_malformed",
+        "draft is true or false.",
+    ),
+    "no pairs": (
+        attesting(members={"countersignatures": "x"}),
+        BAD,
+        "members_malformed",
+        "countersignatures are pairs [key id, signature in base64url].",
+    ),
+    "an event to come": (
+        attesting(event_time=2**40),
+        (422, "Not possible"),
+        "event_time_impossible",
+        f"event_time {2**40} lies in the future: ...",
+    ),
+    "an empty file": (
+        lambda node: node.client.post(
+            "/consignments", data={"file": (io.BytesIO(b""), "goods.json")}, headers=node.bearer
+        ),
+        BAD,
+        "manifest_missing",
+        "The file goods.json is empty: choose the one with the manifest.",
+    ),
+    "a form without a code": (
+        lambda node: node.client.post("/passports", data={"claims": "{}"}, headers=node.bearer),
+        BAD,
+        "code_missing",
+        "Give the battery's code.",
+    ),
+    "a form without claims": (
+        lambda node: node.client.post("/passports", data={"code": code_of(78)}, headers=node.bearer),
+        BAD,
+        "malformed",
+        "The document is empty: JSON is expected.",
+    ),
+    "another holder": (
+        proving({**SHOWN, "holder": "did:web:customs.example"}),
+        BAD,
+        "issuer_differs",
+        "...: this key proves for it only.",
+    ),
+    "an unknown profile": (
+        proving(SHOWN, profile="nothing"),
+        BAD,
+        "profile_unknown",
+        "This node proves with no profile called 'nothing'",
+    ),
+    "no draft": (
+        lambda node: node.post_json("/countersignatures", {"draft": {"event": "battery.produced"}}),
+        BAD,
+        "draft_malformed",
+        "A draft has event, battery, issuer, event_time, members and document_digest: give what "
+        "`comity attest --draft` printed at the other party.",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_refusal_says_what_was_wrong_and_what_to_do(node: LiveNode, name: str) -> None:
+    """
+    Status, title, code and sentence of what people and programs send wrongly most: word for word.
+    """
+    send, (status, title), code, sentence = REFUSED[name]
+
+    told = send(node).get_json()
+
+    assert (told["status"], told["title"], told["code"]) == (status, title, code)
+    begin, dots, end = sentence.partition("...")
+    assert told["detail"].startswith(begin) and told["detail"].endswith(end)
+    assert dots or told["detail"] == sentence
+
+
+@pytest.mark.parametrize(
+    ("asked", "code", "detail"),
+    [
+        ("/items/77", "line_unknown", "The consignment has no line 77."),
+        (f"/items/{2**31}", "line_unknown", "The consignment has no such line."),
+        ("?offset=1000001", "bad_argument", "`offset` must be a whole number from 0 to 1000000."),
+    ],
+)
+def test_a_line_that_is_not_there_is_told_as_that(
+    node: LiveNode, consignment: str, asked: str, code: str, detail: str
+) -> None:
+    """
+    A line beyond the manifest, a number beyond the database, a page beyond the largest one.
+    """
+    told = node.get(consignment + asked).get_json()
+
+    assert (told["code"], told["detail"]) == (code, detail)
+
+
+def test_a_body_too_large_is_told_with_the_limit(node: LiveNode) -> None:
+    """
+    Also where its length was not announced: 413, with its size and what the address takes.
+    """
+    answer = node.client.post(
+        "/clearance",
+        headers={**node.bearer, "Content-Type": "application/json"},
+        input_stream=io.BytesIO(b" " * (BODY_BYTES_MAX + 1)),
+        environ_overrides={"wsgi.input_terminated": True},
+    )
+
+    assert answer.status_code == 413
+    assert answer.get_json()["detail"] == (
+        f"The body has {BODY_BYTES_MAX + 1} bytes; this address takes at most {BODY_BYTES_MAX}."
+    )

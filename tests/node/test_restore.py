@@ -11,6 +11,9 @@ import pytest
 
 from node.errors import ProblemError, SetupError
 from node.issuing.ledger_follower import Told
+from node.issuing.remaking import WITHHELD
+from node.storage.findings import Finding
+from node.storage.office import OfficeStore
 from tests.harness.restarts import Given, Maker, maker
 
 
@@ -354,3 +357,31 @@ def test_a_revocation_is_never_taken_back(node: Maker) -> None:
 
     assert node.on_ledger(given) == "revoked"
     assert node.listed(given)["revocation"] is True
+
+
+def test_a_list_that_can_be_made_again_is_withheld_no_more(node: Maker) -> None:
+    """
+    Withheld at an earlier start for want of a place; once every place of it is known again, it is served, and
+    the finding is gone.
+    """
+    node.start()
+    given = node.issue(1)
+    node.wait_quiet()
+    node.stop()
+    copy = node.keep("copy", "office.db")
+    node.start()
+    node.act(given, "revoked")
+    node.wait_quiet()
+    node.stop()
+    node.put_back(copy, "office.db")
+    office = OfficeStore(node.data / "office.db")
+    with office.writing() as db:
+        office.status.withhold(db, "revocation-1", WITHHELD)
+        office.findings.put(db, Finding(WITHHELD, "revocation-1", 1, {"version": 2, "of": 2}))
+    office.close()
+
+    node.start()
+    node.wait_open()
+
+    assert node.listed(given)["revocation"] is True
+    assert WITHHELD not in node.up.following.told().lost

@@ -340,6 +340,7 @@ def test_a_cosignature_beyond_the_guard_withholds_as_well(genesis: Genesis, tmp_
     node = network.links.nodes[victim]
     network.wait("the reason", lambda: node.engine.withheld is not None)
     assert "cosignature" in (node.engine.withheld or "")
+    assert (node.engine.withheld or "").endswith("or another node runs with the same keys")
     assert node.signing.last_cosigned() is None
     for other in list(network.links.nodes.values()):
         other.stop()

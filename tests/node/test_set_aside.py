@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 
 from credentials.verdicts.clearance import clear_item as proper
 from node.access.keys import AT_THE_MACHINE
+from node.ledger.embedded import EmbeddedEngine
 from node.verdicts import consignments as bounds
 from node.verdicts import judging, manifests
 from node.web.sample import sample_claims
@@ -278,3 +280,41 @@ def test_further_manifests_cost_no_further_memory(tmp_path: Path) -> None:
     assert codes[0] == 202 and codes.count(202) <= 2  # a key has room for two
     assert set(codes[1:]) <= {202, 429, 503}
     assert five - one < 120  # without turns it was 349 MiB
+
+
+def test_a_try_that_fails_again_is_told_with_its_own_reason(
+    node: LiveNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    The operator sees what the newest try met, not what the first one did.
+    """
+    reasons = iter(["first", "second"])
+
+    def poison(line: Any, *rest: Any) -> Any:
+        if line.line == 1:
+            raise ZeroDivisionError(next(reasons))
+        return proper(line, *rest)
+
+    monkeypatch.setattr(judging, "clear_item", poison)
+    judged(node, node.post_json("/consignments", manifest()).get_json()["id"])
+    [first] = aside(node)
+    node.post_json(f"/operations/aside/{first['number']}/again", {})
+    node.wait(lambda: aside(node)[0]["tries"] == 2, "the second try")
+
+    assert first["because"] == "ZeroDivisionError: first"
+    assert aside(node)[0]["because"] == "ZeroDivisionError: second"
+
+
+def test_an_input_that_was_set_aside_is_told_with_who_sent_it(node: LiveNode) -> None:
+    """
+    The operator reads what it was, whose it was, why it was set aside and when.
+    """
+    engine = node.service.engine
+    assert isinstance(engine, EmbeddedEngine)
+    watch = engine._ordering.watch
+    watch.aside("message", DID, ZeroDivisionError("planted"))
+
+    [told] = node.get_json("/operations/aside")["inputs"]
+
+    assert (told["what"], told["sender"], told["because"]) == ("message", DID, "ZeroDivisionError: planted")
+    assert abs(told["at"] - time.time()) < 60

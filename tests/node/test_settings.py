@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from node.config import DataDirectory, passphrase
+from node.config import DataDirectory, passphrase, shipped_policy
 from node.errors import SetupError
 from node.peers.certificates import make_certificate
 from node.settings import Settings, files_of_settings
@@ -207,3 +207,13 @@ def test_a_passphrase_file_is_there_and_read(tmp_path: Path, how: str) -> None:
 
     with pytest.raises(SetupError, match=r"the passphrase file .*words cannot be read"):
         passphrase(path)
+
+
+def test_a_policy_that_is_not_shipped_is_told_with_those_that_are() -> None:
+    """
+    The name that was asked for, and every name that could have been meant.
+    """
+    with pytest.raises(SetupError, match=r"^there is no policy called nowhere: choose one of ") as told:
+        shipped_policy("nowhere")
+
+    assert {"authority-cn", "customs-eu"} <= set(str(told.value).partition("one of ")[2].split(", "))

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,9 @@ from node.ledger import snapshot
 from node.ledger.shelf import Shelf
 from node.peers.messages import BLOCKS_PER_REQUEST
 from node.setup import network as networks
+from node.storage.entries import EntryRow, LedgerTip
 from node.storage.ledger import LedgerStore
+from tests.harness.ledger import make_genesis
 from tests.harness.net.batteries import issue, wait_receipted
 from tests.harness.net.harness import FIVE, IMPORTER, Node, comity, found, wait
 
@@ -200,6 +203,10 @@ def _strange_row(rows: list[Row]) -> None:
     rows.append(["trigger", "DROP TABLE entries"])
 
 
+def _something_else(rows: list[Row]) -> None:
+    rows[0][0] = "comity/backup/v1"
+
+
 ALTERATIONS: dict[str, tuple[Callable[[list[Row]], None], str]] = {
     "leaf": (_alter_leaf, "entr|attestation"),
     "leaf left out": (_drop_leaf, "an entry of block 1 was altered, added or left out|do not end with"),
@@ -211,6 +218,7 @@ ALTERATIONS: dict[str, tuple[Callable[[list[Row]], None], str]] = {
     "blocks swapped": (_swap_blocks, "block 1 does not follow"),
     "last block left out": (_leave_out_last_block, "do not end with its record"),
     "strange row": (_strange_row, "a row that does not belong there"),
+    "something else": (_something_else, "^this is no snapshot: make one with `comity network snapshot`$"),
 }
 
 
@@ -363,3 +371,29 @@ def test_a_peer_cannot_fill_the_disk(tmp_path: Path, answers: list[Value], says:
 def plain(answer: Value) -> bytes:
     """An answer on the wire; bytes go as they are."""
     return answer if isinstance(answer, bytes) else encode(answer)
+
+
+def test_a_snapshot_holds_every_leaf_in_parts_of_bounded_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Of a log of more leaves than are read at once none is left out or given twice; a part is never larger than
+    its bound, unless one value is.
+    """
+    monkeypatch.setattr(snapshot, "PART_BYTES", 4_000)
+    ledger = LedgerStore(tmp_path / "ledger.db")
+    entries = [b"leaf %05d" % number for number in range(2_005)] + [b"x" * 5_000, b"last"]
+    tip = LedgerTip(1, b"id", 101, b"app", b"frontier")
+    rows = [EntryRow(entry=entry, leaf_hash=sha256(entry).digest(), type="admitted") for entry in entries]
+    ledger.commit_block(
+        tip, block=b"block", certificate=b"certificate", entries=rows, standings={}, finals={}
+    )
+    try:
+        made = list(snapshot._rows(ledger, make_genesis(), tip, (len(entries), "note")))
+    finally:
+        ledger.close()
+
+    parts: list[Any] = [found[1] for found in made if found[0] == "entries"]
+    assert [entry for part in parts for entry in part] == entries
+    assert all(sum(map(len, part)) <= 4_000 for part in parts if len(part) > 1)
+    assert len(parts) == -(-2_005 * 10 // 4_000) + 2

@@ -526,3 +526,14 @@ def test_a_refused_file_is_let_go(
 
     print(f"{len(kept)} damaged files refused and let go")
     assert len(kept) > 3
+
+
+def test_a_leaf_beyond_the_log_is_none(ledger: LedgerStore) -> None:
+    """
+    Asked for by its number: the leaf, or none where the log has not reached it.
+    """
+    commit(ledger, 1, [row(0), row(1)])
+
+    found = ledger.leaves.at(1)
+    assert found is not None and found.entry == b"entry 1"
+    assert ledger.leaves.at(2) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import sqlite3
 import threading
 import time
@@ -273,3 +274,21 @@ def test_a_fault_in_the_sender_of_one_peer_ends_no_node(tmp_path: Path) -> None:
 
     assert len(senders) == 3 and not service.failed.is_set()
     assert [condition.parameters["thread"] for condition in failing] == [senders[0].name]
+
+
+def test_why_a_node_ends_is_logged_with_the_thread(
+    threads: Supervisor, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """
+    The last line of the log names the thread that could not go on, and its reason.
+    """
+    threads.employ(Trade([PASSES]), tries_max=1)
+
+    threads.start()
+    assert threads.failed.wait(10)
+    threads.stop()
+
+    logged = [json.loads(line) for line in capsys.readouterr().err.splitlines() if line.startswith("{")]
+    [last] = [moment for moment in logged if moment["at"] == "stopped"]
+    assert last["thread"] == "trade"
+    assert last["because"] == "the databases cannot be read or written now (disk I/O error)"

@@ -878,3 +878,56 @@ def test_an_operator_adds_contexts_by_file_and_digest(tmp_path: Path) -> None:
         settings.write_text(text)
         with pytest.raises(SetupError):
             DataDirectory(tmp_path).settings()
+
+
+def told_of(node: Node, document: Any, **options: Any) -> tuple[bool, list[tuple[str, str]]]:
+    """(verified, [(reason, detail)]) of what the node says of a presentation."""
+    body = {"verifiablePresentation": document, "options": options}
+    _, answer = node.post("/presentations/verify", body)
+    problems = [*answer["problemDetails"], *answer["warnings"]]
+    return answer["verified"], [(p["type"].rpartition(":")[2], p["detail"]) for p in problems]
+
+
+@pytest.mark.parametrize("name", ["challenge", "domain"])
+def test_what_a_presentation_is_held_against_is_a_text(node: Node, name: str) -> None:
+    """
+    A number is not compared as if it had been asked for: refused, with the option that is none.
+    """
+    verified, told = told_of(node, presentation(node.issued()), **{name: 7})
+
+    assert not verified
+    assert [(reason, f"options.{name} must be a text (VC-API)." in detail) for reason, detail in told] == [
+        ("malformed", True)
+    ]
+
+
+@pytest.mark.parametrize(("checks", "verified"), [(None, True), (["holder_key"], False)])
+def test_whose_presentation_it_is_can_be_asked_of_an_open_node(
+    node: Node, checks: list[str] | None, verified: bool
+) -> None:
+    """
+    Signed by another than its holder: a warning at an open node, and a failure where that check is asked for.
+    """
+    other = did_key(SeedSigner("", b"o" * 32).public_key)
+    shown = presentation(node.issued(), holder=other)
+    options: JSON = {"challenge": "c-1", "domain": "node.example"} | ({"checks": checks} if checks else {})
+
+    said, told = told_of(node, shown, **options)
+
+    assert said is verified
+    assert [reason for reason, _ in told] == ["issuer_key_mismatch"]
+
+
+def test_a_presentation_counts_from_the_second_it_names(node: Node) -> None:
+    """
+    `nbf` of now is now; of a second that is to come it is not yet valid.
+    """
+
+    def at(moment: int) -> tuple[bool, list[str]]:
+        document = {"@context": [V2], "type": ["VerifiablePresentation"], "holder": HOLDER_DID}
+        text = jose.sign_jwt(document, HOLDER, media_type="vp+jwt", claims={"nbf": moment})
+        verified, told = told_of(node, jose.envelop(text, "vp+jwt"))
+        return verified, [reason for reason, _ in told]
+
+    assert at(int(time.time())) == (True, [])
+    assert at(int(time.time()) + 60) == (False, ["not_yet_valid"])

@@ -247,3 +247,17 @@ def test_a_jwt_out_of_its_time_is_a_failure(tmp_path: Path) -> None:
     told = vc(tmp_path, "verify", "--input", str(source), "--feature", "credential_jose")
 
     assert told["result"] == "failure" and "nbf" in told["data"]
+
+
+@pytest.mark.parametrize("feature", ["presentation_di", "presentation_jose"])
+def test_a_presentation_that_is_no_object_is_not_proved(tmp_path: Path, feature: str) -> None:
+    """
+    A list of credentials is not yet a presentation: failure, with what it must be.
+    """
+    source = tmp_path / "presentation.json"
+    source.write_text("[]")
+
+    told = vc(tmp_path, *("issue", "--input", str(source), "--key", key("vm-ed25519"), "--feature", feature))
+
+    assert told["result"] == "failure"
+    assert "presentation must be a JSON object (VCDM 2.0, 4.13)." in told["data"]

@@ -10,16 +10,18 @@ from typing import Any, cast
 
 import pytest
 
-from credentials.documents.canonical import b64u
+from credentials.documents.canonical import b64u, digest_document
 from credentials.ledger.entries import AdmittedEntry, parse_entry
 from credentials.ledger.linked_records import children_root
-from credentials.verdicts.evidence import Missing, MissingReason
+from credentials.verdicts.evidence import Held, Missing, MissingReason
 from node.config import DataDirectory
 from node.peers.gossip import Gossip
 from node.setup.wiring import open_service
 from node.storage.office import OfficeStore
 from node.verdicts import fetching, judging
+from node.verdicts.watching import _recalled_by
 from node.web.sample import sample_claims
+from tests.harness.ledger import battery
 from tests.harness.support_service import DID, PASSPHRASE, ROLES, LiveNode, live_node
 
 DISMANTLER = (*ROLES, "licensed_dismantler", "second_life_operator", "waste_operator", "vehicle_manufacturer")
@@ -413,3 +415,67 @@ def test_an_odd_answer_of_an_issuer_is_no_document(tmp_path: Path, answer: bytes
         office.close()
 
     assert isinstance(found, Missing) and found.reason is MissingReason.UNREACHABLE
+
+
+class _Issuer:
+    """A participant that hands over what it has of what it is asked for."""
+
+    def __init__(self, *documents: dict[str, Any]) -> None:
+        self.documents = {b64u(digest_document(document)): document for document in documents}
+        self.asked: list[tuple[str, str, list[str]]] = []
+
+    def request(self, receiver: str, path: str, body: bytes, _: float) -> bytes:
+        wanted = json.loads(body)["want"]
+        self.asked.append((receiver, path, wanted))
+        given = {text: self.documents[text] for text in wanted if text in self.documents}
+        missing = {text: "not_found" for text in wanted if text not in self.documents}
+        return json.dumps({"documents": given, "missing": missing}).encode()
+
+
+def test_a_document_of_others_is_kept_with_who_wrote_it_and_when_it_was_fetched(tmp_path: Path) -> None:
+    """
+    It is asked for by its digest, of its issuer, once; again only when it is older than it may be.
+    """
+    issuer = "did:web:issuer.example"
+    documents = [
+        {"id": "urn:example:1", "issuer": issuer, "credentialSubject": {"id": "urn:example:a"}},
+        {"id": "urn:example:2", "issuer": {"id": issuer, "name": "Issuer"}},
+    ]
+    peer, office = _Issuer(*documents), OfficeStore(tmp_path / "office.db")
+    fetcher = fetching.Fetching("did:web:me.example", office, cast(Gossip, peer))
+    digests, lacking = [digest_document(document) for document in documents], bytes(32)
+    before = int(time.time())
+    try:
+        for age_s_max in (None, 3600, None, -1):
+            fetcher.fetch({issuer: {*digests, lacking}}, age_s_max)
+        stored = [office.documents.get(digest) for digest in digests]
+        found = fetcher.held([(digests[0], issuer), (lacking, issuer)])
+    finally:
+        office.close()
+
+    asked = [(receiver, path, sorted(wanted)) for receiver, path, wanted in peer.asked]
+    assert asked == [
+        (issuer, "documents", sorted(b64u(digest) for digest in (*digests, lacking))),
+        (issuer, "documents", sorted(b64u(digest) for digest in digests)),
+    ]
+    for number, one in enumerate(stored, 1):
+        assert one is not None
+        assert (one.issuer, one.credential_id) == (issuer, f"urn:example:{number}")
+        assert one.fetched_at is not None and before <= one.fetched_at <= time.time()
+    held, missing = found[digests[0]], found[lacking]
+    assert isinstance(held, Held) and (held.document, held.source) == (documents[0], issuer)
+    assert isinstance(missing, Missing) and missing.reason is MissingReason.NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    ("sources", "codes"), [(("ledger",), "gbt34014:ZZ1"), (("ledger", "relatives"), "*")]
+)
+def test_a_line_is_reached_by_recalls_of_its_own_codes_or_of_all_it_was_made_of(
+    sources: tuple[str, ...], codes: str
+) -> None:
+    """
+    A battery that nothing was made into is asked about its own maker's recalls alone.
+    """
+    verdict = {"sources": [{"source": source} for source in sources]}
+
+    assert _recalled_by(verdict, battery(1)) == codes

@@ -1,0 +1,169 @@
+"""What this participant says of a battery: drafts for a second party, lists written by hand, one story."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from werkzeug.test import TestResponse
+
+from consensus.cose import SignatureInvalid, verify_ed25519
+from credentials.documents.canonical import b64u, b64u_decode
+from credentials.ledger.attestation import parse_attestation
+from node.errors import ProblemError
+from node.issuing.admission import option
+from node.setup.keystore import Keys
+from node.web.sample import sample_claims
+from tests.harness.net.batteries import claims_of, code_of
+from tests.harness.support_service import DID, PASSPHRASE, LiveNode, live_node
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
+    with live_node(tmp_path_factory.mktemp("issuing")) as made:
+        yield made
+
+
+def attest(node: LiveNode, event: str, serial: int, at: int, **members: Any) -> TestResponse:
+    order = {"event": event, "battery": code_of(serial), "members": members, "event_time": at}
+    return node.post_json("/attestations", order)
+
+
+def test_a_second_party_signs_the_statement_of_the_draft_and_no_other(node: LiveNode) -> None:
+    """
+    A draft stores nothing. What is signed under it is the statement that is made of it: its members, its
+    document, and the second of its event.
+    """
+    at = int(time.time())
+    told = attest(node, "battery.enrolled", 31, at, ground="older_stock", evidence="an invoice", draft=True)
+    draft = told.get_json()["draft"]
+    outbox = node.service.stores.office.outbox
+    before = outbox.of_battery(code_of(31), "battery.enrolled")
+    answer = node.post_json("/countersignatures", {"draft": draft})
+    attest(node, "battery.enrolled", 31, at, ground="older_stock", evidence="an invoice")
+    [item] = outbox.of_battery(code_of(31), "battery.enrolled")
+
+    made = answer.get_json()
+    public, signature = (
+        Keys.load(node.data, DID, PASSPHRASE).public_keys()["attest"],
+        b64u_decode(made["signature"]),
+    )
+    said = parse_attestation(item.data)
+    assert (told.status_code, answer.status_code, before) == (200, 201, [])
+    assert made["key_id"] == f"{DID}#attest-1"
+    assert draft["members"] == {"ground": "older_stock", "evidence": "an invoice"}
+    assert (said.event_time, draft["event_time"]) == (at, at)
+    verify_ed25519(public, signature, said.countersigned_message())
+    other = node.post_json("/countersignatures", {"draft": {**draft, "event_time": at - 1}}).get_json()
+    with pytest.raises(SignatureInvalid):
+        verify_ed25519(public, b64u_decode(other["signature"]), said.countersigned_message())
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"issuer": 7}, "A draft has event, battery, issuer, event_time, members and document_digest: give "),
+        (
+            {"issuer": "did:web:nobody.example"},
+            "This is not a draft of an attestation: its event or its issu",
+        ),
+        ({"document_digest": "?"}, "This is not a draft of an attestation: "),
+    ],
+)
+def test_what_is_no_draft_is_not_countersigned(node: LiveNode, change: dict[str, Any], says: str) -> None:
+    """
+    400 `draft_malformed`, with what a draft has or what is wrong in this one.
+    """
+    told = attest(node, "battery.enrolled", 32, 1, ground="older_stock", evidence="x", draft=True)
+
+    refused = node.post_json("/countersignatures", {"draft": {**told.get_json()["draft"], **change}})
+
+    problem = refused.get_json()
+    assert (refused.status_code, problem["code"]) == (400, "draft_malformed")
+    assert problem["detail"].startswith(says)
+
+
+@pytest.mark.parametrize(
+    ("given", "read"), [({}, False), ({"x": False}, False), ({"x": "false"}, False), ({"x": "true"}, True)]
+)
+def test_an_option_is_read_as_the_command_line_writes_it(given: dict[str, Any], read: bool) -> None:
+    """
+    True and false, or the words of them; and it is taken out of the members, which are signed.
+    """
+    members = {**given, "reason": "r"}
+
+    assert option(members, "x") is read
+    assert members == {"reason": "r"}
+    with pytest.raises(ProblemError, match="x is true or false"):
+        option({"x": "yes"}, "x")
+
+
+def test_a_list_of_sets_written_by_hand_is_kept_with_its_version(node: LiveNode) -> None:
+    """
+    The document under the digest that was attested says which version of the passport it lists.
+    """
+    digest = "A" * 43
+    at = int(time.time())
+    attest(node, "battery.enrolled", 33, at, ground="older_stock", evidence="an invoice")
+    sets = {"version": 1, "points": {"1": digest}}
+
+    answer = attest(node, "passport.published", 33, at, sets=sets)
+
+    assert answer.status_code == 201, answer.text
+    kept = answer.get_json()["document"]
+    assert (kept["version"], kept["sets"]) == (1, {"1": digest})
+    item = node.service.stores.office.outbox.get(b64u_decode(answer.get_json()["digest"]))
+    assert item is not None
+    assert node.get_json(f"/documents/{b64u(item.document_digest)}") == kept
+
+
+def test_a_passport_does_not_contradict_the_own_record_of_production(node: LiveNode) -> None:
+    """
+    422 with both categories, while that record is on its way and once it is on the ledger; nothing is signed.
+    """
+    at = int(time.time())
+    made = attest(node, "battery.produced", 34, at, production_date="2026-06-07", category="ev")
+    claims = claims_of(34, batteryCategory="lmt")
+
+    at_once = node.post_json("/passports", {"code": code_of(34), "claims": claims})
+    node.wait(lambda: node.get(f"/receipts/{made.get_json()['digest']}").status_code == 200, "the receipt")
+    later = node.post_json("/passports", {"code": code_of(34), "claims": claims})
+
+    for refused in (at_once, later):
+        problem = refused.get_json()
+        assert (refused.status_code, problem["status"], problem["code"]) == (422, 422, "value_impossible")
+        assert problem["detail"] == (
+            "The battery was recorded as ev when it was produced, the claims say lmt."
+        )
+    assert node.post_json("/passports", {"code": code_of(34), "claims": claims_of(34)}).status_code == 201
+
+
+def test_the_same_claims_again_are_the_same_passport_and_no_new_one(node: LiveNode) -> None:
+    """
+    201 when it is signed, 200 with the same digest when it was before: who retries knows which.
+    """
+    order = {"code": code_of(35), "claims": sample_claims(node.service, code_of(35))}
+
+    first, again = node.post_json("/passports", order), node.post_json("/passports", order)
+
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.get_json()["digest"] == again.get_json()["digest"]
+    assert again.headers["Location"] == f"/passports/{first.get_json()['digest']}"
+
+
+def test_a_passport_is_revoked_by_a_form_that_leads_back_to_it(node: LiveNode) -> None:
+    """
+    The person who presses the button sees the passport, revoked.
+    """
+    order = {"code": code_of(36), "claims": sample_claims(node.service, code_of(36))}
+    path = f"/passports/{node.post_json('/passports', order).get_json()['digest']}"
+    node.wait(lambda: node.get_json(path)["receipted_at"] is not None, "the receipt")
+    form = {"reason": "wrong claims"}
+
+    answer = node.person.post(f"{path}/revoke", data=form, headers={"Sec-Fetch-Site": "same-origin"})
+
+    assert (answer.status_code, answer.headers["Location"]) == (303, path)
+    battery = f"/batteries/{code_of(36)}"
+    node.wait(lambda: node.get_json(battery)["standing"]["passport"]["status"] == "revoked", "revocation")

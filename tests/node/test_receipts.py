@@ -1,0 +1,174 @@
+"""Receipts: made by whoever knows the battery, read by whoever has nothing but the log's policy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from consensus.log_policy import LogPolicy
+from consensus.merkle import Tree
+from consensus.receipt import VerifiedReceipt, verify_receipt
+from credentials.documents.canonical import b64u, digest_document
+from credentials.ledger.entries import BlockEntry
+from node.errors import ProblemError
+from node.receipts.checker import NotAboutThis, check_document, what_it_says
+from node.receipts.maker import Proofs
+from node.storage.documents import StoredDocument
+from node.storage.entries import EntryRow, LedgerTip
+from node.storage.ledger import LedgerStore
+from node.storage.office import OfficeStore
+from node.web.sample import sample_claims
+from tests.harness.support_service import CODE, DID, LiveNode, live_node
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
+    with live_node(tmp_path_factory.mktemp("receipts")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def credential(node: LiveNode) -> dict[str, Any]:
+    """The first set of a passport that is on the log and under a cosigned checkpoint."""
+    order = {"code": CODE, "claims": sample_claims(node.service, CODE)}
+    made = node.post_json("/passports", order).get_json()
+    node.wait(lambda: node.get(f"/receipts/{made['digest']}").status_code == 200, "the receipt")
+    found: dict[str, Any] = made["credentials"]["1"]
+    return found
+
+
+@pytest.fixture
+def verified(node: LiveNode, credential: dict[str, Any]) -> VerifiedReceipt:
+    """The receipt of the credential, read again."""
+    text = node.service.records.receipt(b64u(digest_document(credential)))
+    return verify_receipt(text.encode(), LogPolicy.parse(node.service.records.log_policy))
+
+
+def test_a_receipt_is_about_the_document_whose_battery_it_names(
+    verified: VerifiedReceipt, credential: dict[str, Any]
+) -> None:
+    """
+    One credential of a passport, by the list it belongs to: whose, of which battery, said in one line.
+    """
+    told = check_document(verified, credential)
+
+    assert told.startswith(f"passport.published of {CODE} by {DID}, document ")
+
+
+@pytest.mark.parametrize(
+    ("change", "blind", "says"),
+    [
+        ({"credentialSubject": {"id": 7}}, True, "its digest is another"),
+        ({"x": 2**53 + 1}, True, "^The integer 9007199254740993 is beyond"),
+        ({}, False, "^the receipt carries no blind: which battery it is about cannot be checked$"),
+    ],
+)
+def test_a_receipt_is_not_taken_for_more_than_it_proves(
+    verified: VerifiedReceipt, credential: dict[str, Any], change: dict[str, Any], blind: bool, says: str
+) -> None:
+    """
+    Of another document, of none that has a digest, or without what ties it to a battery: with the reason.
+    """
+    shown = verified if blind else replace(verified, blind=None)
+
+    with pytest.raises(NotAboutThis, match=says):
+        check_document(shown, {**credential, **change})
+
+
+def test_the_record_of_a_block_is_no_statement_about_a_battery() -> None:
+    """
+    A receipt of the last leaf of a block says which block, and that it proves nothing about a battery.
+    """
+    meaning = what_it_says(BlockEntry(7, 1, *[bytes(32)] * 5).encode())
+
+    assert not meaning.admitted
+    assert meaning.words == "the record of block 7: no statement about a battery"
+
+
+def test_who_only_fetched_a_credential_proves_it_with_its_battery(
+    node: LiveNode, credential: dict[str, Any], verified: VerifiedReceipt, tmp_path: Path
+) -> None:
+    """
+    Another participant, whose office holds nothing but the fetched document, makes the same receipt from the
+    same log: the list that names it, and the blind of the battery. What the log does not have is told.
+    """
+    office, service = OfficeStore(tmp_path / "office.db"), node.service
+    policy = LogPolicy.parse(service.records.log_policy)
+    tree, gathering = service.overview.tree, service.overview.gathering
+    elsewhere = Proofs(service.stores.ledger, office, tree, policy, gathering)
+    digest, unlisted = digest_document(credential), {**credential, "id": "urn:example:unlisted"}
+    stored = [
+        StoredDocument(digest_document(d), "fetched", orjson.dumps(d), DID, fetched_at=1)
+        for d in (credential, unlisted)
+    ]
+    try:
+        with office.writing() as db:
+            office.documents.put(db, stored)
+        made = verify_receipt(elsewhere.receipt(digest).encode(), policy)
+        with pytest.raises(ProblemError, match="no entry of this log has that digest"):
+            elsewhere.receipt(digest_document(unlisted))
+    finally:
+        office.close()
+
+    assert (made.entry, made.blind) == (verified.entry, verified.blind)
+    assert made.blind is not None
+
+
+def test_a_receipt_that_is_shown_with_goods_is_verified(node: LiveNode, credential: dict[str, Any]) -> None:
+    """
+    Offline proof beside the own ledger: of the document that is shown it passes, altered it fails.
+    """
+    receipt = node.service.records.receipt(b64u(digest_document(credential)))
+    item = {"battery": CODE, "goods": "battery", "condition": "new", "documents": [credential]}
+
+    def said(*receipts: str) -> list[tuple[str, str]]:
+        found = node.post_json("/clearance", {**item, "receipts": list(receipts)}).get_json()
+        return [(c["outcome"], c["reason"]) for c in found["checks"] if c["name"] == "receipt"]
+
+    assert [outcome for outcome, _ in said(receipt)] == ["pass"]
+    assert said("nonsense") == [("fail", "receipt_invalid")]
+
+
+def test_a_passport_is_listed_once_on_the_page_of_its_battery(
+    node: LiveNode, credential: dict[str, Any]
+) -> None:
+    """
+    The one in force is among those whose record is shown: it is not added again.
+    """
+    passports = node.get_json(f"/batteries/{CODE}")["passports"]
+
+    assert [passport["version"] for passport in passports] == [1]
+
+
+def test_what_is_not_cosigned_yet_is_asked_for_again(
+    node: LiveNode, credential: dict[str, Any], tmp_path: Path
+) -> None:
+    """
+    On the log and under no checkpoint: 404 `no_receipt_yet`. Under a checkpoint that does not fit the log (a
+    ledger.db in the middle of a repair): 503, and never a receipt that does not verify.
+    """
+    service, policy = node.service, LogPolicy.parse(node.service.records.log_policy)
+    office, ledger = OfficeStore(tmp_path / "office.db"), LedgerStore(tmp_path / "ledger.db")
+    entry, digest = BlockEntry(1, 1, *[bytes(32)] * 5).encode(), b"d" * 32
+    leaf = EntryRow(entry=entry, leaf_hash=b"h" * 32, type="admitted", digest=digest)
+    tip = LedgerTip(1, b"id", 101, b"app", b"frontier")
+    ledger.commit_block(tip, block=b"b", certificate=b"c", entries=[leaf], standings={}, finals={})
+    proofs = Proofs(ledger, office, Tree([b"h" * 32]), policy, service.overview.gathering)
+    try:
+        with pytest.raises(ProblemError) as early:
+            proofs.receipt(digest)
+        ledger.put_checkpoint(5, 1, service.records.checkpoint())
+        with pytest.raises(ProblemError) as unfit:
+            proofs.receipt(digest)
+    finally:
+        ledger.close()
+        office.close()
+
+    assert (early.value.status, early.value.code) == (404, "no_receipt_yet")
+    assert early.value.detail == "the validators are still cosigning: ask again in a moment"
+    assert (unfit.value.status, unfit.value.code, unfit.value.title) == (503, "no_receipt_yet", "Come again")
