@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 from credentials.documents.canonical import b64u
 from credentials.verdicts.cell import Declared
 from credentials.verdicts.content import check_code, check_completeness, check_own_word
+from credentials.verdicts.evidence import LedgerView
 from credentials.verdicts.recognised import check_recognised
 from credentials.verdicts.record import Inquiry
 from credentials.verdicts.shown import check_alias, check_shown
-from credentials.verdicts.used import check_used
+from credentials.verdicts.used import check_alias_used, check_used
 from credentials.verdicts.verdict import Findings
 from credentials.verdicts.verdict_record import GapRecord, PassportRecord, RecognitionRecord
 
@@ -47,9 +48,13 @@ def check_battery(
     cell = check_shown(found, shown, inquiry, declared)
     check_used(found, cell, inquiry, declared)
     found.unmade(("certificates",), "certificate_not_checked", rule="X15")
-    check_code(
-        found, passports, inquiry, lambda text, other: check_alias(found, text, other, inquiry, declared)
-    )
+
+    def judge_alias(text: str, view: LedgerView) -> None:
+        named = check_alias(found, text, view, inquiry, declared)
+        if named is not None and cell is not None:
+            check_alias_used(found, text, *named, cell, inquiry, declared)
+
+    check_code(found, passports, inquiry, judge_alias)
     check_own_word(found, passports, inquiry, cell)
     gaps, withheld = check_completeness(found, passports, inquiry)
     return Battery((*unrecognised, *gaps), withheld, answers, _passport(inquiry))

@@ -83,17 +83,19 @@ def check_shown(
     return cell
 
 
-def check_alias(found: Findings, text: str, view: LedgerView, inquiry: Inquiry, declared: Declared) -> None:
+def check_alias(
+    found: Findings, text: str, view: LedgerView, inquiry: Inquiry, declared: Declared
+) -> tuple[Cell, Record] | None:
     """A further code of this battery that has a record of its own: what binds that record binds it (X1, I4).
 
     The whole record is read: statements, recalls, what it was made from, a declaration that is open on it. Of
-    a code that has none a recall reaches the battery all the same.
+    a code that has none a recall reaches the battery all the same. Returned is the record that counts.
     """
     evidence, standing, own = inquiry.evidence, view.standing, inquiry.evidence.ledger
     table = evidence.network.tables.shown_as
     if table is None:
         found.unmade(("alias",), "tables_unavailable", rule="X1")
-        return
+        return None
     if standing is None or not standing.born:
         assert own is not None and own.standing is not None, "the passport that names the code is established"
         about = replace(inquiry, evidence=replace(evidence, ledger=replace(own, recalls=view.recalls)))
@@ -102,13 +104,13 @@ def check_alias(found: Findings, text: str, view: LedgerView, inquiry: Inquiry, 
         _tell_alias(found, text, rows)
         if not rows:
             found.warned("alias", "alias_not_recorded", rule="X16", identifier=text)
-        return
+        return None
     record = Record.read(view, evidence.network.governance)
     if gives_way(standing) and _parties(standing, record).isdisjoint(_own_parties(inquiry)):
         # Whoever reads the label can enter the code: what a stranger says of it is a claim (I5).
         by = standing.enrolled.by if standing.enrolled is not None else None
         found.warned("alias", "alias_claimed", rule="X1", identifier=text, by=by)
-        return
+        return None
     about = Inquiry(replace(evidence, ledger=view), record, inquiry.policy, inquiry.at)
     unread = "ledger_unavailable" if record.unreadable else "relatives_unread" if about.kin_missing else None
     unread = unread or ("recall_of_kin_unread" if recalls_unasked(about) else None)
@@ -118,11 +120,24 @@ def check_alias(found: Findings, text: str, view: LedgerView, inquiry: Inquiry, 
     inquiry.moments.update(about.moments)
     if named["publication"] in ("none", "not_yet"):
         named["publication"] = "live"  # the passport that is shown names both
+    if named["presented"] == "open" and standing.presentation is None:
+        named["presented"] = "unasked"  # whether it arrived is told where it is declared
     rows = [row for row in table.judge(named) if row.word != CLEAR]
     rows = [row for row in rows if declared.asked or row.check not in _OF_THE_LINE]
     _tell_alias(found, text, rows)
-    if not rows and unread is None:
+    if _in_another_vehicle(standing, inquiry, declared):
+        found.failed("alias", "vin_other", rule="X17", identifier=text, vin=declared.vin)
+    elif not rows and unread is None:
         found.warned("alias", "alias_recorded", rule="X1", identifier=text)
+    return named, record
+
+
+def _in_another_vehicle(standing: Standing, inquiry: Inquiry, declared: Declared) -> bool:
+    """True if the record has the battery in a vehicle, and the line in another one."""
+    vehicle, bound = inquiry.evidence.subjects.get(declared.vin or ""), standing.bound_asset
+    if declared.goods != "in_vehicle" or vehicle is None or bound is None:
+        return False
+    return vehicle.as_list() != bound.as_list()
 
 
 def _own_parties(inquiry: Inquiry) -> set[str]:

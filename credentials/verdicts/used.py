@@ -12,7 +12,8 @@ from credentials.verdicts.event_documents import EventDocument, event_document, 
 from credentials.verdicts.freshness import ZONE_OFFSET_S_MAX
 from credentials.verdicts.recognised import counts_here
 from credentials.verdicts.record import Inquiry, Record, Recorded
-from credentials.verdicts.verdict import Findings
+from credentials.verdicts.severity import UNDECIDED
+from credentials.verdicts.verdict import Findings, Outcome
 
 USED_CHECKS = ("parts_not_used", "used_evidence", "soh", "status_change_values")
 TESTS_READ_MAX = 8  # of the latest health tests: each costs the proof of its document
@@ -141,6 +142,41 @@ def _outdated(tested: int, record: Record, events: Mapping[str, Any]) -> Recorde
     """What happened to the battery after the day of a test: it is not what was tested."""
     since = (r for r in record.shown() if r.attestation.kind in events["outdatesTests"])
     return next((r for r in since if r.attestation.event_time >= tested + _DAY_S), None)
+
+
+def check_alias_used(  # noqa: PLR0917  (one further code, and what it is read beside)
+    found: Findings,
+    text: str,
+    named: Cell,
+    record: Record,
+    cell: Cell,
+    inquiry: Inquiry,
+    declared: Declared,
+) -> None:
+    """What its record under a further code says of use: it is the same battery that crosses (X1, X19)."""
+    view, events = inquiry.evidence.ledger, inquiry.evidence.network.tables.verdicts.get("events", {})
+    assert view is not None and view.standing is not None, "a cell was made of it"
+    if not inquiry.policy.annex_xiv_required or in_its_vehicle(view.standing, inquiry, declared):
+        return
+    if cell["condition"] in ("return", "repair"):
+        if _crosses_as_used(named) and not _crosses_as_used(cell):
+            reason, unread = "return_not_checked", Outcome.INDETERMINATE
+            found.add("alias", unread, reason, rule="X19", word=UNDECIDED, identifier=text)
+        return
+    if found.outcomes("used_evidence") != [Outcome.PASS]:
+        return
+    border = [r for r in inquiry.record.shown() if r.attestation.kind in events["border"]]
+    export, kinds = border[-1], (*events["annexXiv"], *events["origin"])
+    said = (event_document(inquiry, export).members or {}).get(events["soh"][export.attestation.kind])
+    tested = _day_of_test(said, export, view.standing)
+    assert tested is not None, "the record was passed"
+    arrived = cell["direction"] == "import" and view.standing.place == inquiry.policy.jurisdiction
+    since = (r for r in record.shown() if r.attestation.kind not in kinds)
+    later = next((r for r in since if _ends_journey(r, export, events, arrived=arrived)), None)
+    later = later or _outdated(tested, record, events)
+    if later is not None:
+        kind, place = later.attestation.kind, later.place()
+        found.failed("alias", "used_evidence_outdated", rule="X19", identifier=text, kind=kind, **place)
 
 
 def _ends_journey(later: Recorded, export: Recorded, events: Mapping[str, Any], *, arrived: bool) -> bool:

@@ -301,3 +301,89 @@ def test_two_lines_that_are_one_battery_are_one_too_many(before: bool) -> None:
 
     assert [(c["outcome"], c["reason"]) for c in check(told, "manifest")] == [("fail", "duplicate_line")]
     assert shape(told) == ("hold", "duplicate_line")
+
+
+def used_and_exported(w: World, text: str) -> None:
+    """Placed under both codes, and sent abroad as used under its GB/T code, with its record."""
+    for code_ in (text, LINK):
+        named = (WORKSHOP, IMPORTER)
+        w.happen(MAKER, "market.placed", code_, {"art_41_checked": True}, parties=named)
+    record = {
+        "contract_reference": "C", "soh_permille": 900, "soh_date": "2027-01-15",
+        "not_waste": True, "packaging": "crate",
+    }  # fmt: skip
+    w.happen(IMPORTER, "used.exported", text, record, quantities={"soh_permille": 900}, parties=(IMPORTER,))
+
+
+IN_CAR = {"goods": "in_vehicle", "commodity_code": "8703800000", "mass_kg": None}
+
+
+@pytest.mark.parametrize("later", ["battery.installed", "negative_event", None, "passport.superseded"])
+def test_a_record_under_one_code_does_not_cover_what_happened_since_under_the_other(
+    later: str | None,
+) -> None:
+    """
+    X19: used again or burnt under the second code, the battery needs another record under the first.
+    """
+    w, text = two_codes()
+    used_and_exported(w, text)
+    if later == "battery.installed":
+        w.happen(MAKER, later, LINK, {"vin": VIN}, bound_asset=subject_of(VIN))
+        w.happen(
+            MAKER, "battery.replaced", LINK, {"vin": VIN, "reason": "x"},
+            bound_asset=subject_of(VIN), references=(subject_of(text),),
+        )  # fmt: skip
+    elif later == "negative_event":
+        w.happen(MAKER, later, LINK, {"event_kind": "fire"})
+    elif later is not None:
+        claims = claims_of(1)
+        claims["GeneralProductInformation"]["productIdentifier"] = text
+        newer = w.issue(LINK, claims=claims, version=2)
+        w.run(w.attested(LINK, newer, later, references=(w.passports[LINK].digest,)))
+
+    told = judged(w, text, condition="used")
+
+    if later in (None, "passport.superseded"):
+        assert told["verdict"] in GOOD
+    else:
+        assert ("fail", "used_evidence_outdated") in {
+            (c["outcome"], c["reason"]) for c in check(told, "alias")
+        }
+
+
+def test_a_return_of_what_was_used_under_the_other_code_is_no_unsold_stock() -> None:
+    """
+    D705: unused under the code that is declared, in use under the other: a person looks at the agreement.
+    """
+    w, text = two_codes()
+    used_and_exported(w, text)
+
+    told = judged(w, LINK, condition="return")
+
+    assert shape(told) == ("undecided", "return_not_checked")
+
+
+@pytest.mark.parametrize("vin", [VIN, "ZZ9DEM0E0T0000047"])
+def test_one_battery_is_in_one_vehicle_under_both_codes(vin: str) -> None:
+    """
+    X5: installed under each code, in the same vehicle it is new; in two it is in neither.
+    """
+    w, text = two_codes()
+    w.happen(MAKER, "battery.installed", LINK, {"vin": VIN}, bound_asset=subject_of(VIN))
+    w.happen(MAKER, "battery.installed", text, {"vin": vin}, bound_asset=subject_of(vin))
+
+    one, other = judged(w, text, vin=vin, **IN_CAR), judged(w, LINK, vin=VIN, **IN_CAR)
+
+    assert (one["verdict"] in GOOD, other["verdict"] in GOOD) == (vin == VIN, vin == VIN)
+    assert vin == VIN or shape(one) == shape(other) == ("hold", "vin_other")
+
+
+def test_an_export_under_one_code_holds_nothing_that_arrived_under_the_other() -> None:
+    """
+    D771: where it was declared and released is told under one of its codes.
+    """
+    w, text = two_codes()
+    w.happen(MAKER, "battery.exported", LINK, {"commodity_code": "850760"}, parties=(IMPORTER,))
+
+    assert judged(w, text, policy_name="recycler")["verdict"] in GOOD
+    assert shape(judged(w, LINK, policy_name="recycler")) == ("hold", "not_released")
