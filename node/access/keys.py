@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
@@ -16,6 +17,8 @@ from typing import TypedDict
 
 from node.errors import ProblemError, bad_request, forbidden, not_found
 from node.storage.access import KeyRow, LinkRow, SessionRow
+from node.storage.audit import A_PEER, ANYBODY, THIS_NODE
+from node.storage.database import Transaction
 from node.storage.office import OfficeStore
 
 SCOPES = ("issue", "verify", "clear", "govern", "operate", "read")
@@ -23,6 +26,7 @@ OPERATOR = "operator"
 LINK_S = 24 * 3600
 SESSION_S = 12 * 3600
 SECRET_BYTES = 32
+NAME_CHARS_MAX = 100
 TOUCH_S = 60  # last_used is written at most this often: reading stays reading
 # What a participant's people do at the pages, by its roles: a link that names no scopes opens these.
 _SCOPES_BY_ROLE = {
@@ -30,7 +34,6 @@ _SCOPES_BY_ROLE = {
     "importer": ("clear", "verify"),
     "customs": ("clear", "verify"),
 }
-_NAME = re.compile(r"[^\x00-\x1f\x7f]{1,100}")
 _NEXT = re.compile(r"/(?!/)[^\x00-\x20\x7f\\]{0,500}")
 
 
@@ -56,6 +59,8 @@ class Session:
 
 # Whoever works on the data directory itself can read operator.key as well.
 AT_THE_MACHINE = Session("operator at the machine", frozenset(SCOPES))
+# Who else stands in the audit (`WHO` of node/storage/audit.py): nobody is given these names.
+_OURS = frozenset({OPERATOR, AT_THE_MACHINE.name, A_PEER, ANYBODY, THIS_NODE})
 
 
 class KeyShown(TypedDict):
@@ -166,9 +171,9 @@ class Access:
         _require_name(name)
         key, now = secrets.token_urlsafe(SECRET_BYTES), int(time.time())
         with self._office.writing() as db:
-            if name in (OPERATOR, AT_THE_MACHINE.name) or self._office.access.named(db, name):
-                told = "a key is called {name} already: give another name"
-                raise ProblemError(409, "name_taken", "Name in use", told, name=ascii(name))
+            if self._office.access.named(db, name):
+                raise _taken(name)
+            self._require_free(db, by, name, now)
             row = KeyRow(name, " ".join(words), now, None, by.name, None)
             self._office.access.put_key(db, _hash(key), row)
             self._office.audit.put(db, now, by.name, "key.granted", f"{name}: {', '.join(words)}")
@@ -232,11 +237,21 @@ class Access:
         _require_name(whose)
         token, now = secrets.token_urlsafe(SECRET_BYTES), int(time.time())
         with self._office.writing() as db:
+            if whose != by.name:
+                self._require_free(db, by, whose, now)
             self._office.access.put_link(
                 db, _hash(token), LinkRow(" ".join(words), next, whose, by.name), now
             )
             self._office.audit.put(db, now, by.name, "link.made", f"{whose}: {', '.join(words)}")
         return token
+
+    def _require_free(self, db: Transaction, by: Session, name: str, now: int) -> None:
+        """409 `name_taken` for a name under which somebody else acts: the audit would say that it was he."""
+        if _as_read(name) in _OURS:
+            raise _taken(name)
+        operates = by.name in (OPERATOR, AT_THE_MACHINE.name)
+        if not operates and self._office.access.borne(db, name, by.name, now):
+            raise _taken(name)
 
     def enter(self, token: str) -> Session:
         """Exchange a one-time token for a session: `.cookie` is its value. 403 if used or too old."""
@@ -264,8 +279,19 @@ class Access:
 
 
 def _require_name(name: str) -> None:
-    if not _NAME.fullmatch(name) or not name.strip():
-        raise bad_request("name_malformed", "a key has a name of 1 to 100 characters")
+    if not 1 <= len(name) <= NAME_CHARS_MAX or not name.isprintable() or name != name.strip():
+        told = "a key has a name of 1 to 100 characters that can be seen, without a blank at its ends"
+        raise bad_request("name_malformed", told)
+
+
+def _as_read(name: str) -> str:
+    """The name as a person takes it in: width, case and blanks make no other one."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+
+
+def _taken(name: str) -> ProblemError:
+    told = "somebody else is called {name} here: give another name"
+    return ProblemError(409, "name_taken", "Name in use", told, name=ascii(name))
 
 
 def _passed_on(by: Session, scopes: tuple[str, ...]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from node.api.route import Route
 from node.errors import ProblemError, forbidden
 from node.server.feeds import Feed
 from node.service import Service
-from node.storage.audit import WHO
+from node.storage.audit import A_PEER, ANYBODY, WHO
 
 BEARER_CHARS_MAX = 512
 
@@ -67,7 +67,7 @@ def admit(service: Service, route: Route) -> None:
     A route without scopes is open; a session is still looked up there, because it may entitle to more.
     """
     g.session = None
-    WHO.set("a peer" if route.peer else "anybody")
+    WHO.set(A_PEER if route.peer else ANYBODY)
     if route.peer or (route.open_api and service.vc_api.open_api):
         return  # a peer's body is signed: `PeerDoor.handle` judges it
     bearer, cookie = _shown(service)

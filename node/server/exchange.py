@@ -154,6 +154,8 @@ class Exchange:
                 for unsent in made:  # the client left meanwhile
                     unsent.close()
                 raise
+        if made[0].status == HTTPStatus.UNAUTHORIZED:
+            connection.proven = False  # its key has ended since it was shown first
         return made[0]
 
     async def _is_known(self, received: web.BaseRequest, connection: Connection) -> bool:

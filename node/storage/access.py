@@ -83,6 +83,17 @@ class AccessTable:
         return row is not None
 
     @staticmethod
+    def borne(db: Transaction, name: str, maker: str, now: int) -> bool:
+        """Whether a key in use, an open session or an unused link has this name, and not by `maker`."""
+        row = db.execute(
+            "SELECT 1 FROM keys WHERE name = :name AND revoked IS NULL AND made_by <> :maker "
+            "UNION ALL SELECT 1 FROM sessions WHERE name = :name AND expires > :now AND made_by <> :maker "
+            "UNION ALL SELECT 1 FROM links WHERE name = :name AND used IS NULL AND made_by <> :maker",
+            {"name": name, "maker": maker, "now": now},
+        ).fetchone()
+        return row is not None
+
+    @staticmethod
     def put_key(db: Transaction, hashed: bytes, row: KeyRow) -> None:
         db.execute(
             f"INSERT INTO keys (hash, {_KEY}) VALUES (?, ?, ?, ?, ?, ?, ?)",

@@ -10,7 +10,8 @@ from node.storage.database import Database, Transaction
 NUMBER_MAX = 1 << 53
 # Who acts on this thread: set by the edge for each request, read where something is written. The node itself,
 # where nobody asked (its own threads).
-WHO: ContextVar[str] = ContextVar("who", default="this node")
+THIS_NODE, A_PEER, ANYBODY = "this node", "a peer", "anybody"  # who has neither key nor session
+WHO: ContextVar[str] = ContextVar("who", default=THIS_NODE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,51 @@ def test_two_keys_in_use_never_have_one_name(node: LiveNode) -> None:
 
     node.post_json("/keys/revoke", {"name": "only one"})
     assert node.post_json("/keys", {"name": "only one", "scopes": ["read"]}).status_code == 201
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "operator",
+        "Operator",
+        "ｏｐｅｒａｔｏｒ",
+        "operator at the  machine",
+        "a peer",
+        "anybody",
+        "this node",
+    ],
+)
+def test_nobody_acts_under_a_name_of_this_node(node: LiveNode, name: str) -> None:
+    """
+    Neither a key nor a session is called as the operator or as what needs no key: the audit would lie.
+    """
+    shown = bearer(node, f"deputy against {name}", "operate", "read")
+    for path, order in (("/keys", {"name": name, "scopes": ["read"]}), ("/links", {"name": name})):
+        answer = node.client.post(path, json=order, headers=shown)
+
+        assert answer.status_code == 409, (path, answer.text)
+
+
+def test_nobody_acts_under_the_name_of_somebody_else(node: LiveNode) -> None:
+    """
+    Who may make links and keys makes none in the name of another's key, session or link; the operator does,
+    for the people that he knows, and everybody in his own name.
+    """
+    shown = bearer(node, "Mallory", "operate", "read")
+    bearer(node, "Ana", "read")
+    guest(node, name="Bo")
+    node.post_json("/links", {"name": "Chen"})
+    for name in ("Ana", "Bo", "Chen"):
+        linked = node.client.post("/links", json={"name": name, "scopes": ["read"]}, headers=shown)
+        keyed = node.client.post("/keys", json={"name": name, "scopes": ["read"]}, headers=shown)
+        assert (linked.status_code, keyed.status_code) == (409, 409), name
+
+    for name in ("Mallory", "Dora"):
+        for _ in range(2):
+            own = node.client.post("/links", json={"name": name, "scopes": ["read"]}, headers=shown)
+            assert own.status_code == 201, own.text
+    for name in ("Ana", "Bo", "Dora"):
+        assert node.post_json("/links", {"name": name}).status_code == 201
 
 
 def test_signing_out_ends_the_session(node: LiveNode) -> None:
@@ -288,6 +334,36 @@ def test_a_stream_ends_with_the_key_that_opened_it(node: LiveNode, by: str) -> N
         assert closed(stream, 2)
         assert node.get_json(f"/consignments/{made}?limit=0")["done"] < 4000, "it was at work still"
         assert answer(address, asked.encode())[9:12] == b"401"
+
+
+def test_a_connection_is_a_strangers_once_its_key_has_ended(node: LiveNode) -> None:
+    """
+    What a key proved on a kept connection ends with the key: it has no place of those who hold one.
+    """
+    shown = bearer(node, "kept", "read")["Authorization"]
+    asked: list[str | None] = []
+    door = door_of(node.service)
+
+    def knows(authorization: str | None, cookie: str | None) -> bool:
+        asked.append(authorization)
+        return door.knows(authorization, cookie)
+
+    with serving(node.app, door=replace(door, knows=knows)) as address:
+        connection = HTTPConnection(*address, timeout=5)
+
+        def status() -> int:
+            connection.request("GET", "/log/entries", headers={"Authorization": shown})
+            answered = connection.getresponse()
+            answered.read()
+            return answered.status
+
+        assert [status(), status()] == [200, 200]
+        assert len(asked) == 1, "proven once for a connection"
+        node.service.access.revoke(AT_THE_MACHINE, "kept")
+        assert [status(), status()] == [401, 401]
+        connection.close()
+
+    assert len(asked) == 2, "and asked about again once it has ended"
 
 
 def test_a_key_that_is_revoked_while_a_body_comes_in_takes_nothing_over(node: LiveNode) -> None:
@@ -518,7 +594,7 @@ def test_names_are_required_to_be_names(node: LiveNode) -> None:
     """
     Control characters, blanks alone and novels are no names.
     """
-    for name in ("", " ", "a\nb", "x" * 101):
+    for name in ("", " ", "a\nb", "x" * 101, "Eve ", "Eve\u200b", "\u202eeve", "Eve\u00a0x"):
         with pytest.raises(ProblemError, match="a key has a name"):
             node.service.access.grant(AT_THE_MACHINE, name, ("read",))
 
