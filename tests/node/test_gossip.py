@@ -119,6 +119,8 @@ def test_other_requests_are_refused(genesis: Genesis, case: str, status: int, sa
         receiver.open_request(data, path)
 
     assert refused.value.status == status
+    code = {"other receiver": "wrong_receiver", "other network": "other_network", "replay": "replayed"}
+    assert refused.value.code == code.get(case, "peer_not_authenticated")
 
 
 def signed(genesis: Genesis, sender: str, signer: SeedSigner, network: bytes | None = None) -> bytes:

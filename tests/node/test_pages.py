@@ -394,12 +394,14 @@ def test_an_empty_file_is_told_as_that(node: LiveNode) -> None:
 
 def test_a_form_without_claims_comes_back_empty(node: LiveNode) -> None:
     """
-    Nothing that nobody typed stands in the field from which claims are signed.
+    Nothing that nobody typed stands in the field from which claims are signed; a code that is missing is told.
     """
-    answer = node.person.post("/passports", data={"code": CODE}, headers=BROWSER)
+    answers = [node.person.post("/passports", data={"code": code}, headers=BROWSER) for code in (CODE, "")]
 
-    assert answer.status_code == 400
-    assert re.search(r'<textarea id="claims"[^>]*></textarea>', answer.text)
+    for answer in answers:
+        assert answer.status_code == 400
+        assert re.search(r'<textarea id="claims"[^>]*></textarea>', answer.text)
+    assert "Give the battery's code." in Reader(answers[1].text).text
 
 
 def test_a_door_of_another_role_says_whose_node_this_is(tmp_path: Path) -> None:
