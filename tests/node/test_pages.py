@@ -394,7 +394,7 @@ def test_an_empty_file_is_told_as_that(node: LiveNode) -> None:
 
 def test_a_form_without_claims_comes_back_empty(node: LiveNode) -> None:
     """
-    Nothing that nobody typed stands in the field from which claims are signed; a code that is missing is told.
+    Nothing that nobody typed stands in the field from which claims are signed; a missing code is told.
     """
     answers = [node.person.post("/passports", data={"code": code}, headers=BROWSER) for code in (CODE, "")]
 
