@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from node.storage.database import Database, Transaction, marks, parts
+from node.storage.rests_on import Rest, put_rests
 
 NUMBER_MAX = 1 << 53
 EXPORT_LINES = 50  # read at once when all of them are wanted
@@ -42,6 +43,7 @@ class ItemRow:
     namespace: str | None = None  # `scheme:namespace` of its code, which a recall may be about
     issuer: str | None = None  # of its passport, whose status lists it rests on
     due: int | None = None  # when time alone may change it
+    rests: tuple[Rest, ...] = ()  # further values by which it is found, by column
 
 
 _COLUMNS = (
@@ -89,6 +91,9 @@ class ConsignmentTable:
     @staticmethod
     def put_items(db: Transaction, consignment_id: str, items: Iterable[ItemRow]) -> None:
         """Verdicts of lines; a line that has one keeps it."""
+        items = list(items)
+        for item in items:
+            put_rests(db, consignment_id, item.line, item.rests)
         db.executemany(
             "INSERT OR IGNORE INTO items (consignment, line, seq, verdict, body, subject, namespace, "
             f"issuer, due) VALUES ({marks(9)})",
@@ -101,6 +106,7 @@ class ConsignmentTable:
     @staticmethod
     def replace_item(db: Transaction, consignment_id: str, item: ItemRow) -> None:
         """Another verdict for a line that was set aside; its place in the order of judging stays."""
+        put_rests(db, consignment_id, item.line, item.rests)
         db.execute(
             "UPDATE items SET verdict = ?, body = ?, due = ?, subject = ?, namespace = ?, issuer = ? "
             "WHERE consignment = ? AND line = ?",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from node.storage.consignments import ItemRow
 from node.storage.database import Database, Transaction, marks, parts
+from node.storage.rests_on import as_stored, put_rests
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class OvertakenLines:
     @staticmethod
     def put_again(db: Transaction, consignment_id: str, item: ItemRow) -> None:
         """The newer verdict of a line that has one; the word it had first is kept beside it."""
+        put_rests(db, consignment_id, item.line, item.rests)
         db.execute(
             "UPDATE items SET was = CASE WHEN COALESCE(was, verdict) = ?1 THEN NULL "
             "ELSE COALESCE(was, verdict) END, "
@@ -52,15 +54,19 @@ class OvertakenLines:
         created_after: int,
         mark: int = 1,
     ) -> int:
-        """Mark the open lines with one of these values in a column (subject, namespace, issuer); how many.
+        """Mark the open lines with one of these values in a column (subject, namespace, issuer) or beside it.
 
-        None: all of them. `mark` grows with the log. A line keeps the mark it has: whoever waits longest is
-        judged first.
+        How many. None: all of them. `mark` grows with the log. A line keeps the mark it has: whoever waits
+        longest is judged first.
         """
         found: list[tuple[str, Sequence[bytes | str]]] = [("1", ())] if about is None else []
         for column, values in (about or {}).items():
             assert column in ("subject", "namespace", "issuer"), "a column by which lines are found"
-            found += [(f"{column} IN ({marks(len(part))})", part) for part in parts(values, beside=2)]
+            for part in parts(values, beside=2):
+                found.append((f"{column} IN ({marks(len(part))})", part))
+                among = f"SELECT consignment, line FROM rests_on WHERE kind = '{column}' AND value"
+                further = [as_stored(value) for value in part]
+                found.append((f"(consignment, line) IN ({among} IN ({marks(len(part))}))", further))
         return sum(
             db.execute(
                 f"UPDATE items SET stale = ? WHERE {condition} AND settled = 0 AND stale = 0 "

@@ -314,6 +314,13 @@ def office_6_lines_by_time(db: sqlite_utils.Database) -> None:
     db.execute("CREATE INDEX items_due ON items (due) WHERE due IS NOT NULL")
 
 
+def office_7_what_else_lines_rest_on(db: sqlite_utils.Database) -> None:
+    """Further codes of a line's battery, and whose lists its documents name; put as lines are judged."""
+    columns = {"consignment": str, "line": int, "kind": str, "value": bytes}
+    _table(db, "rests_on", columns, pk=("consignment", "line", "kind", "value"))
+    _index(db, "rests_on", "rests_on_value", ["kind", "value"])
+
+
 SIGNING = History("signing", signing_1_guards_and_wal, signing_2_epoch, signing_3_whose_it_is)
 LEDGER = History("ledger", ledger_1_blocks_and_entries, ledger_2_what_changed)
 OFFICE = History(
@@ -324,4 +331,5 @@ OFFICE = History(
     office_4_lines_that_are_watched,
     office_5_what_declarations_name,
     office_6_lines_by_time,
+    office_7_what_else_lines_rest_on,
 )

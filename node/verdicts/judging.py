@@ -63,7 +63,7 @@ class Judging:
 
     def __init__(self, office: OfficeStore, gathering: Gathering, policy: Policy, watching: Watching) -> None:
         self._office = office
-        self._watching = watching
+        self.watching = watching
         self.declarations = Declarations(office, gathering, policy)
         self._gathering = gathering
         self._policy = policy
@@ -122,7 +122,7 @@ class Judging:
 
     def _look(self) -> bool:
         """What the ledger has learned, for the lines that were judged; True if there was anything to do."""
-        more = self._watching.look()
+        more = self.watching.look()
         return self._judge_overtaken() or more
 
     def _work_off(self) -> bool:
@@ -179,7 +179,7 @@ class Judging:
         judged = self._judged(part, job.row, job.context)
         with self._office.writing() as db:
             items = [
-                self._watching.row_of(verdict, number)
+                self.watching.row_of(verdict, number)
                 for number, (verdict, _) in enumerate(judged, job.seq + 1)
             ]
             self._office.consignments.put_items(db, job.row.id, items)
@@ -216,7 +216,7 @@ class Judging:
         last = judged[-1][0]
         with self._office.writing() as db:
             for verdict, error in judged:
-                self._watching.keep(db, row.id, verdict)
+                self.watching.keep(db, row.id, verdict)
                 if error is not None:
                     self._put_aside(db, LINE, f"{row.id}/{verdict['line']}", error)
             self.declarations.look_again(db, newest, row.id, part)
@@ -301,7 +301,7 @@ class Judging:
             if error is not None:
                 self._put_aside(db, LINE, ref, error)
                 return
-            self._office.consignments.replace_item(db, consignment_id, self._watching.row_of(verdict))
+            self._office.consignments.replace_item(db, consignment_id, self.watching.row_of(verdict))
             self._office.aside.clear(db, LINE, ref)
 
 

@@ -200,6 +200,10 @@ class Gathering:
         """The event that an entry is about, by the rules it was admitted under."""
         return None if row.kind is None else self._history.at(row.height).lifecycle.event(row.kind)
 
+    def reads_documents_of(self, kind: str | None) -> bool:
+        """True if verdicts read the documents of such events, by the rules of now."""
+        return kind in self._rules_at(self._history.height).document_kinds
+
     def side_of(self, row: EntryRow) -> str | None:
         """The jurisdiction of the participant that made a statement, as of its height."""
         author = self._history.at(row.height).participant(row.issuer) if row.issuer is not None else None

@@ -11,7 +11,7 @@ customs here released its goods, under its own declaration, after it was judged:
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -30,6 +30,7 @@ from node.storage.consignments import ItemRow
 from node.storage.entries import EntryRow
 from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore
+from node.storage.rests_on import Rest, as_stored
 from node.verdicts.declarations import OPEN_S
 from node.verdicts.sources import Gathering
 
@@ -128,7 +129,23 @@ class Watching:
             namespace=_recalled_by(verdict, about) if about is not None else None,
             issuer=verdict["passport"].get("issuer"),
             due=due_of(verdict),
+            rests=tuple(self._rests(verdict)),
         )
+
+    def _rests(self, verdict: Mapping[str, Any]) -> Iterator[Rest]:
+        """What the verdict rests on beside its own battery and its publisher's lists.
+
+        The further codes that its passport names, recorded or not; the lists of whose documents it read.
+        """
+        named = {c["evidence"].get("identifier") for c in verdict["checks"] if c["name"] == "alias"}
+        for text in sorted(text for text in named if isinstance(text, str)):
+            about = self._gathering.subject_of(text)
+            if about is not None:
+                yield "subject", standing_key(about)
+                yield "namespace", as_stored(f"{about.scheme}:{about.namespace}")
+        steps = [step for step in verdict["timeline"] if step["state"] == "admitted"]
+        issuers = {step["issuer"] for step in steps if self._gathering.reads_documents_of(step["kind"])}
+        yield from (("issuer", as_stored(issuer)) for issuer in sorted(issuers))
 
     def keep(self, db: Any, consignment_id: str, verdict: ItemRecord) -> None:
         """Store the newer verdict of a line, with the word it had before; a settled line keeps its own."""

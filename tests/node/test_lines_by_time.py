@@ -168,7 +168,7 @@ def test_only_the_lines_that_the_newest_leaves_are_about_are_judged_again(
     """
     Leaves about one battery mark its line and no other; whoever looks is told whether there may be more.
     """
-    office, watching = service.stores.office, service.judging._watching
+    office, watching = service.stores.office, service.judging.watching
     made = judged(service, "26NLLEAVES", 2)  # of the second battery nothing is on record
     change(service, "UPDATE items SET due = NULL, stale = 0")
     size = service.stores.ledger.log_size()

@@ -65,3 +65,32 @@ def test_what_is_on_record_of_the_other_code_is_gathered(node: LiveNode) -> None
     used = {"origin_not_on_record", "used_sold_as_new"}
     assert alias_reasons(node, "26NLOURS") == {*used, "second_presentation"}
     assert alias_reasons(node, ELSEWHERE) == used
+
+
+def test_an_open_line_is_woken_by_what_happens_under_its_further_code(node: LiveNode) -> None:
+    """
+    I9: what is recorded under the code that the passport names, and a recall of such codes, recorded or not,
+    changes the word of the line under the other.
+    """
+    code, link = CODE.replace("0000031", "0000032"), LINK.replace("/31", "/32")
+    claims = sample_claims(node.service, code)
+    claims["GeneralProductInformation"]["productIdentifier"] = link
+    digest = node.post_json("/passports", {"code": code, "claims": claims}).get_json()["digest"]
+    node.wait(lambda: node.get(f"/receipts/{digest}").status_code == 200, "the passport's receipt")
+    goods = {"goods": "battery", "condition": "new", "commodity_code": "8507600000"}
+    manifest = {"declaration": "26NLWAKE", "law_date": "2027-03-01", "direction": "import"}
+    sent = node.post_json("/consignments", manifest | {"lines": [{"line": 1, "battery": code, **goods}]})
+    where = f"/consignments/{sent.get_json()['id']}"
+    node.wait(lambda: node.get_json(where)["state"] == "done", "the verdict")
+
+    def reasons() -> set[str]:
+        checks = node.get_json(f"{where}/items/1")["checks"]
+        return {check["reason"] for check in checks if check["name"] == "alias"}
+
+    assert reasons() == {"alias_not_recorded"}
+    recall = {"event": "recall.published", "battery": "gs1:9521001"}
+    members = {"criteria": {"prefixes": [link]}, "reason": "fire"}
+    assert node.post_json("/attestations", recall | {"members": members}).status_code == 201
+    node.wait(lambda: reasons() == {"recalled"}, "the recall")
+    attest(node, "battery.enrolled", link, ground="older_stock", evidence="photo")
+    node.wait(lambda: "origin_not_on_record" in reasons(), "the enrolment")

@@ -182,6 +182,32 @@ def test_a_recall_wakes_the_lines_of_what_was_made_of_what_it_names(node: LiveNo
     node.wait(lambda: not recalled(), "its end")
 
 
+@pytest.mark.parametrize(
+    ("kind", "state", "marked"),
+    [("soh.measured", "admitted", 1), ("soh.measured", "refused", 0), ("battery.sold", "admitted", 0)],
+)
+def test_a_line_is_woken_by_the_lists_of_those_whose_documents_it_rests_on(
+    node: LiveNode, kind: str, state: str, marked: int
+) -> None:
+    """
+    A laboratory withdraws a test in its own list: the line whose verdict read that test is found by it, also
+    after it was judged again, and not by the lists of whoever else said something.
+    """
+    lab, office = "did:web:lab.example", node.service.stores.office
+    made = judged(node, f"26NLLAB{len(kind)}{state[:3].upper()}", 71)
+    known = item(node, made)
+    step = {"kind": kind, "issuer": lab, "state": state}
+    verdict = {**known, "passport": {"issuer": DID}, "timeline": [step], "checks": [], "sources": []}
+
+    row = node.service.judging.watching.row_of(verdict, 1)
+    with office.writing() as db:
+        office.overtaken.put_again(db, made, row)
+        found = office.overtaken.mark_stale(db, about={"issuer": [lab]}, created_after=0)
+        office.overtaken.settle(db, made, 1)
+
+    assert found == marked
+
+
 def test_a_line_is_settled_by_its_release_and_by_nothing_else(node: LiveNode) -> None:
     """
     Placed on the market without customs, a line stays open, and a recall reaches it; released, it keeps its
@@ -219,7 +245,7 @@ def test_a_line_of_a_second_import_is_settled_by_its_own_release(node: LiveNode)
     """
     Released once before, a battery is declared again: its line is open until it is released again.
     """
-    serial = 31
+    serial = 36
     issue(node, serial)
     declared = {"registration_id": "R", "commodity_code": "8507600000", "eori": "DE123"}
     attest(node, "battery.presented", serial, declaration_number="26NLONCE", **declared)
