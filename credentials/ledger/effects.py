@@ -134,9 +134,11 @@ def with_authority(now: Standing, attestation: Attestation, context: Context) ->
 
     So does its own maker's act: what it used, sold or took over as an enrolled battery it has not yet to
     make (I1). Its contest, or taking back what it said, is no such act. The fact outlives what the act set
-    and what taking back restores: the maker's production is then for authorities to judge.
+    and what taking back restores: the maker's production is then for authorities to judge. That a
+    declaration is set aside says nothing of the battery: anybody can declare what does not exist (D785).
     """
-    if now.enrolled is None:
+    set_aside = context.event.effects.presentation == "closed" and context.event.sets is None
+    if now.enrolled is None or set_aside:
         return now
     governance, subject, effects = context.governance, now.subject, context.event.effects
     signed = (attestation.issuer, *sorted(context.countersigned))

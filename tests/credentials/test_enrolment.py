@@ -173,6 +173,23 @@ def test_customs_that_acted_on_an_enrolled_battery_opens_a_case() -> None:
     assert (standing.producer, standing.holder, "own_record" in standing.facts) == (MAKER, RIVAL, False)
 
 
+def test_customs_that_sets_a_declaration_of_nothing_aside_relied_on_nothing() -> None:
+    """
+    I5: whoever enters the next codes of a maker and declares them has customs close the declarations; that
+    says nothing of batteries, and the maker's are its own. What customs refused is an authority's word (I2).
+    """
+    ledger = Ledger()
+    for number, closing in ((1, "customs.invalidated"), (2, "customs.refused")):
+        subject = battery(number)
+        ledger.happen(IMPORTER, "battery.enrolled", subject)
+        ledger.happen(IMPORTER, "battery.presented", subject)
+        ledger.happen(CUSTOMS, closing, subject)
+
+        ledger.happen(MAKER, "battery.produced", subject)
+
+        assert (ledger.standing(subject).enrolled is None) == (closing == "customs.invalidated")
+
+
 def test_a_production_taken_back_gives_the_enrolment_back() -> None:
     """
     A maker that produced the code by mistake and corrects it leaves what was there before.

@@ -516,7 +516,9 @@ def after(archive: Archive, act: Act) -> Archive:
     if act.event in ENDS_A_JOURNEY:
         changed = replace(changed, border=act.event)  # its record was of the journey before
     # Its own maker's word on an enrolled battery is no stranger's claim either (I1).
-    official = changed.official or is_authority(act.by) or own_code(act.by, act.battery)
+    # A declaration that is set aside says nothing of a battery: there may be none.
+    acted = is_authority(act.by) and act.event != "customs.invalidated"
+    official = changed.official or acted or own_code(act.by, act.battery)
     changed = replace(changed, official=official, used=changed.used | marks_of(file, act))
     files = {**archive.files, act.battery: changed}
     for other, marks in marks_elsewhere(file, act).items():
