@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from credentials.documents.canonical import b64u, b64u_decode
 from credentials.documents.model import CREDENTIALS_V2, StatusEntry, parse_credential
+from credentials.documents.uri import same_uri
 from credentials.errors import CredentialError
 
 BITS_MIN = 131_072  # 16 KiB (2.2, herd privacy)
@@ -85,7 +86,7 @@ class StatusList:
         Raises CredentialError("status_list_invalid") when the list says nothing about this entry, and
         ("status_stale") when it is out of its validity period at `at`.
         """
-        if self.id is not None and self.id != status.list_credential:
+        if self.id is not None and not same_uri(self.id, status.list_credential):
             _refuse(f"The list has the id {self.id!a}, the entry names {status.list_credential!a}")
         if status.purpose not in self.purposes:
             _refuse(f"The list is about {', '.join(self.purposes)!a}, the entry about {status.purpose!a}")

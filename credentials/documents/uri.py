@@ -102,6 +102,14 @@ def parse_uri(text: object) -> Uri | None:
     return _parsed(text) if isinstance(text, str) and len(text) <= URI_CHARACTERS_MAX else None
 
 
+def same_uri(one: str, other: str) -> bool:
+    """True for two spellings of one URI (RFC 3986, 6.2.2 and 6.2.3), and for two equal texts."""
+    if one == other:
+        return True
+    left, right = parse_uri(one), parse_uri(other)
+    return left is not None and right is not None and left.normal == right.normal
+
+
 @lru_cache(maxsize=512)  # an issuer's keys are named in each of its documents
 def _parsed(text: str) -> Uri | None:
     match = _match(text)

@@ -22,17 +22,19 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import NoReturn, Protocol
 from urllib.parse import urljoin
 
 from credentials.documents.uri import parse_uri
 
-SECONDS_MAX = 5.0
+SECONDS_MAX = 5.0  # of one answer
+TOGETHER_S_MAX = 5.0  # of all answers that one request waits for
 URL_CHARACTERS_MAX = 2048  # that are asked for; the DID of a large key has more
 REDIRECTS_MAX = 2
 ADDRESSES_MAX = 3  # of one host that are tried
 RESOLVING_MAX = 8  # questions to the system's resolver, which may hang, and cannot be called off
-FETCHES_MAX = 3  # at the same time: most threads of the server stay free
+FETCHES_MAX = 3  # at the same time
+SLOT_S_MAX = 1.0  # that a fetch waits until it is one of them: its thread is one that answers pages
 
 _HOST = re.compile(r"\[[0-9a-f:.]+\]|[a-z0-9.-]+")
 _PATH = re.compile(r"/[!$&-;=?-\[\]_a-z~%]*")
@@ -45,6 +47,13 @@ _TUNNELS = tuple(
 )
 
 Resolve = Callable[[str, int], list[str]]
+
+
+class Asking(Protocol):
+    """What asks other people's servers."""
+
+    def get(self, url: str, *, accept: str, size_bytes_max: int) -> bytes:
+        """The body at `url`; raises FetchError."""
 
 
 class FetchError(ValueError):
@@ -103,7 +112,7 @@ class Fetcher:
         deadline = time.monotonic() + seconds_max
         address = _parse(url)
         self._allow(address)
-        if not self._slots.acquire(timeout=seconds_max):
+        if not self._slots.acquire(timeout=min(seconds_max, SLOT_S_MAX)):
             raise FetchError("unreachable", "too many other documents are being fetched")
         try:
             for _ in range(1 + REDIRECTS_MAX):
@@ -117,6 +126,10 @@ class Fetcher:
             _refuse(f"{address.origin} sends us on more than {REDIRECTS_MAX} times")
         finally:
             self._slots.release()
+
+    def for_one_request(self) -> Asking:
+        """Waits so long for all answers together: many slow servers take no more time than one."""
+        return _Within(self, TOGETHER_S_MAX)
 
     def _allow(self, address: _Address) -> None:
         if address.origin in self._policy.origins:
@@ -222,6 +235,26 @@ class Fetcher:
         if self._tls is None:
             self._tls = ssl.create_default_context(cafile=self._policy.ca_file)
         return self._tls
+
+
+@dataclass(slots=True)
+class _Within:
+    """A fetcher whose answers take so many seconds together. For one thread."""
+
+    fetcher: Fetcher
+    left_s: float
+
+    def get(self, url: str, *, accept: str, size_bytes_max: int) -> bytes:
+        if self.left_s <= 0:
+            told = "servers named before it took all the time that there is for one request"
+            raise FetchError("unreachable", f"{ascii(url)[:200]} was not asked: {told}")
+        began = time.monotonic()
+        try:
+            return self.fetcher.get(
+                url, accept=accept, size_bytes_max=size_bytes_max, seconds_max=self.left_s
+            )
+        finally:
+            self.left_s -= time.monotonic() - began
 
 
 def _parse(url: object) -> _Address:

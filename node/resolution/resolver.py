@@ -25,7 +25,7 @@ from credentials.errors import CredentialError
 from credentials.ledger.governance import GovernanceHistory
 from credentials.verdicts.means import participant_key
 from node.answers import ResolutionAnswer
-from node.resolution.fetch import Fetcher, FetchError
+from node.resolution.fetch import Asking, Fetcher, FetchError
 
 JSON = dict[str, Any]
 DOCUMENT_BYTES_MAX = 64 << 10
@@ -39,8 +39,8 @@ class Resolver:
         self._history = history
         self._fetcher = fetcher
 
-    def document(self, did: str) -> JSON:
-        """The DID document; raises CredentialError, or FetchError.
+    def document(self, did: str, asking: Asking | None = None) -> JSON:
+        """The DID document; raises CredentialError, or FetchError. `asking`: what asks, if time is shared.
 
         `issuer_unknown` for a DID whose documents are not looked up here, `issuer_document_invalid` for what
         a server sent in place of one.
@@ -51,7 +51,8 @@ class Resolver:
         require_did(did)
         if did.startswith("did:key:"):
             return did_key_document(did)
-        data = self._fetcher.get(did_web_url(did), accept=DOCUMENT_TYPES, size_bytes_max=DOCUMENT_BYTES_MAX)
+        fetcher = asking or self._fetcher
+        data = fetcher.get(did_web_url(did), accept=DOCUMENT_TYPES, size_bytes_max=DOCUMENT_BYTES_MAX)
         try:
             document = parse_json(data)
         except CredentialError as error:
@@ -65,7 +66,7 @@ class Resolver:
             )
         return document
 
-    def keys(self, purpose: str, at: int) -> KeyOf:
+    def keys(self, purpose: str, at: int, asking: Asking | None = None) -> KeyOf:
         """A lookup of verification methods that their controllers authorise for `purpose` at `at`.
 
         A DID with exactly one such key names it as well. A key of a participant is found whatever its
@@ -85,7 +86,7 @@ class Resolver:
                 return did_key_decode(method)
             try:
                 if did not in fetched:
-                    fetched[did] = self.document(did)
+                    fetched[did] = self.document(did, asking)
             except FetchError as error:
                 raise CredentialError("issuer_unknown", f"The keys of the issuer: {error}.") from error
             return method_key(fetched[did], method, purpose, at)

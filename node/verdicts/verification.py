@@ -34,7 +34,7 @@ from credentials.verdicts.examination import (
 from credentials.verdicts.means import means_of
 from credentials.verdicts.record import Inquiry, Record
 from credentials.verdicts.verdict import Check, Findings, Outcome
-from node.resolution.fetch import Fetcher, FetchError
+from node.resolution.fetch import Asking, Fetcher, FetchError
 from node.resolution.resolver import Resolver
 from node.verdicts.consignments import require_law_date
 from node.verdicts.sources import Gathering
@@ -114,8 +114,10 @@ class Checking:
 
     # -- credentials -----------------------------------------------------------------------------------
 
-    def credential(self, shown: object, options: Mapping[str, Any]) -> Verification:
-        """The checks of one credential."""
+    def credential(
+        self, shown: object, options: Mapping[str, Any], asking: Asking | None = None
+    ) -> Verification:
+        """The checks of one credential; `asking`: what asks others, where several share its time."""
         found = Findings(self._tables)
         now = int(time.time())
         asked = options.get("checks")
@@ -129,28 +131,29 @@ class Checking:
             proof_only=asked is not None and "proof" in asked and asked <= PROOF_CHECKS,
         )
         means = self._ledger_means(shown) if isinstance(shown, dict) else None
-        examine_document(found, shown, means or self._own_means(now), demands, now)
+        asking = asking or self._fetcher.for_one_request()
+        examine_document(found, shown, means or self._own_means(now, asking), demands, now)
         return Verification(tuple(found.checks))
 
-    def _own_means(self, now: int) -> Means:
+    def _own_means(self, now: int, asking: Asking) -> Means:
         """What this node has beside the ledger: whoever it can ask."""
         return Means(
-            key_of=self._resolver.keys("assertionMethod", now),
+            key_of=self._resolver.keys("assertionMethod", now, asking),
             contexts=self._contexts,
             schemas=self._schemas,
             resources=self._related,
-            list_of=lambda issuer, entry: self._list(entry, now),
+            list_of=lambda issuer, entry: self._list(entry, now, asking),
             list_issuers=self._list_issuers,
         )
 
-    def _list(self, entry: StatusEntry, now: int) -> ListInHand:
+    def _list(self, entry: StatusEntry, now: int, asking: Asking) -> ListInHand:
         """The list that an entry names: our own, or what its server sends."""
         url = entry.list_credential
         shown = self._own_list(url)
         last = self._last_held.get(url)
         try:
             if shown is None:
-                data = self._fetcher.get(url, accept=LIST_TYPES, size_bytes_max=LIST_BYTES_MAX)
+                data = asking.get(url, accept=LIST_TYPES, size_bytes_max=LIST_BYTES_MAX)
                 shown = _list_of(data)
         except (FetchError, CredentialError) as error:
             code = "status_unavailable" if isinstance(error, FetchError) else "status_list_invalid"
@@ -164,7 +167,7 @@ class Checking:
     def presentation(self, shown: object, options: Mapping[str, Any]) -> Verification:
         """The checks of a presentation, and those of each credential in it."""
         found = Findings(self._tables)
-        now = int(time.time())
+        now, asking = int(time.time()), self._fetcher.for_one_request()
         challenge, domain = (options.get(name) for name in ("challenge", "domain"))
         asked = options.get("checks")
         try:
@@ -173,7 +176,7 @@ class Checking:
                     raise CredentialError("malformed", f"options.{name} must be a text (VC-API).")
             presentation, secured = open_presentation(
                 shown,
-                self._resolver.keys("authentication", now),
+                self._resolver.keys("authentication", now, asking),
                 self._contexts,
                 domain=domain,
                 challenge=challenge,
@@ -192,7 +195,7 @@ class Checking:
             told = {"holder": presentation.holder, "controllers": list(secured.controllers)}
             # A check of presentations alone: no policy requires it, so it is none of a verdict's (`CHECKS`).
             found.checks.append(Check("holder_key", outcome, "issuer_key_mismatch", evidence=told))
-        inner = tuple(self.credential(item, options) for item in presentation.credentials)
+        inner = tuple(self.credential(item, options, asking) for item in presentation.credentials)
         return Verification(tuple(found.checks), inner)
 
 

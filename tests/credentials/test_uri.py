@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from credentials.documents.uri import parse_did, parse_uri
+from credentials.documents.uri import parse_did, parse_uri, same_uri
 
 # RFC 3986, 1.1.2 and 5.4, RFC 8141, DID Core 1.0, and what must not be taken for one.
 LAWFUL = [
@@ -136,3 +136,24 @@ def test_long_texts_take_no_time(text: str) -> None:
         parse_did(text + end)
 
     assert time.perf_counter() - started < 0.05
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("https://a.example/x", "https://a.example/x", True),
+        ("HTTPS://A.example:443/x", "https://a.example/x", True),
+        ("https://a.example/%7ex", "https://a.example/~x", True),
+        ("https://a.example/x", "https://a.example/X", False),
+        ("https://a.example/x", "https://a.example/x#1", False),
+        ("no uri", "no uri", True),
+        ("no uri", "no other", False),
+        ("no uri", "https://a.example/x", False),
+        ("https://a.example/x", "no uri", False),
+    ],
+)
+def test_two_spellings_of_one_uri(one: str, other: str, same: bool) -> None:
+    """
+    Equal are equal texts, and equivalent URIs; what is no URI is equal to itself alone.
+    """
+    assert same_uri(one, other) is same

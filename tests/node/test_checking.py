@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -31,6 +32,7 @@ from node.api import create_app
 from node.cli.serve import _bind
 from node.config import DataDirectory
 from node.errors import SetupError
+from node.resolution import fetch
 from node.resolution.fetch import Fetcher, FetchError, FetchPolicy
 from node.server.http import HttpServer
 from node.server.tls import server_context
@@ -57,6 +59,8 @@ class Elsewhere:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
+                if self.path.startswith("/silent/"):
+                    time.sleep(8)
                 body = files.get(self.path)
                 self.send_response(404 if body is None else 200)
                 self.send_header("Content-Length", str(len(body or b"")))
@@ -201,6 +205,49 @@ def test_an_index_beyond_the_list(service: Service, elsewhere: Elsewhere) -> Non
 
     assert service.vc_api.verify_credential(credential(url, BITS_MIN - 1)).verified
     assert reasons(service.vc_api.verify_credential(credential(url, BITS_MIN))) == ["status_list_invalid"]
+
+
+@pytest.mark.parametrize("shown", ["a credential", "a presentation"])
+def test_many_slow_servers_take_no_more_time_than_one(
+    service: Service, elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch, shown: str
+) -> None:
+    """
+    Lists of a host that accepts and says nothing: all of them together have the time of one, and what was not
+    asked any more is undecided.
+    """
+    monkeypatch.setattr(fetch, "TOGETHER_S_MAX", 1.0)
+    urls = [f"{elsewhere.url}/silent/{number}" for number in range(6)]
+    started = time.monotonic()
+    if shown == "a credential":
+        named = [entry(url, "revocation", 7) for url in urls]
+        one = {key: value for key, value in credential(urls[0]).items() if key != "proof"}
+        answer = service.vc_api.verify_credential(
+            suites.sign({**one, "credentialStatus": named}, ISSUER, MADE)
+        )
+    else:
+        inside = [credential(url) for url in urls]
+        made = {"@context": [V2], "type": ["VerifiablePresentation"], "verifiableCredential": inside}
+        answer = service.vc_api.verify_presentation(
+            suites.sign(made, ISSUER, MADE, purpose="authentication"), {}
+        )
+    took_s = time.monotonic() - started
+
+    assert took_s < 3
+    assert reasons(answer) == ["status_unavailable"] * 6
+
+
+@pytest.mark.parametrize("written", ["HTTP://127.0.0.1:{port}/same", "http://127.0.0.1:{port}/a/../%73ame"])
+def test_a_list_is_itself_however_its_address_is_written(
+    service: Service, elsewhere: Elsewhere, written: str
+) -> None:
+    """
+    Scheme, escapes and dot segments make no other list (RFC 3986, 6.2.2).
+    """
+    url = f"{elsewhere.url}/same"
+    elsewhere.files["/same"] = elsewhere.files["/a/../%73ame"] = json.dumps(list_of(url, (7,))).encode()
+    named = written.format(port=elsewhere.url.rpartition(":")[2])
+
+    assert reasons(service.vc_api.verify_credential(credential(named))) == ["revoked"]
 
 
 # -- HTTPS ---------------------------------------------------------------------------------------------------
