@@ -157,7 +157,8 @@ DECKS = {
     "passport": Deck("passport", (*BIRTH, *PASSPORTS, *UNDOING)),
     "waste": Deck("waste", (*BIRTH, "market.placed", *WASTE)),
     "border": Deck("border", (*BIRTH, *BORDER)),
-    "alarms": Deck("alarms", (*BIRTH, "market.placed", *ALARMS)),
+    "lost": Deck("lost", (*BIRTH, *ALARMS[::3])),
+    "recall": Deck("recall", (*BIRTH, "market.placed", *ALARMS[1:3])),
     "custody": Deck(
         "custody",
         (
