@@ -254,6 +254,12 @@ class Lifecycle:
         return frozenset(role for event in customs for role in event.attesters)
 
     @property
+    def waste_states(self) -> frozenset[str]:
+        """The item states into which a battery comes that is declared waste where it is."""
+        waste = (event for event in self.events.values() if event.effects.eu_status == "waste")
+        return frozenset(event.to for event in waste if event.to is not None and event.place is None)
+
+    @property
     def liftable(self) -> frozenset[str]:
         """The settings that an event lifts."""
         return frozenset(event.lifts for event in self.events.values() if event.lifts is not None)

@@ -244,6 +244,9 @@ def _successors(old: Standing, attestation: Attestation, context: Context, statu
     governance, issuer = context.governance, attestation.issuer
     found: list[Record] = []
     vehicles: dict[bytes, Asset] = {}
+    if old.eu_status == WASTE and context.event.from_states.isdisjoint(governance.lifecycle.waste_states):
+        # Let in and placed, waste is waste: Art 3(30) and (31), and Art 73 asks for its test.
+        raise Refusal("state", "{event} acts on no waste: prepare it for that", event=context.event.type)
     for subject in attestation.referenced_subjects:
         if not governance.makes(issuer, subject.scheme, subject.namespace, context.at):
             told = "a successor is a code of {issuer}'s own, not of {namespace}"

@@ -11,6 +11,7 @@ from credentials.ledger.entries import AdmittedEntry, parse_entry
 from credentials.ledger.governance import Governance
 from credentials.ledger.records import Claims
 from credentials.ledger.standing import LIVE, Standing
+from credentials.verdicts.evidence import LedgerView
 from credentials.verdicts.record import Record
 from credentials.verdicts.verdict_record import StepRecord
 from node.issuing.issuing import Issuing
@@ -161,7 +162,7 @@ class Batteries:
             "known": standing is not None,
             "height": network.height,
             "block_time": network.block_time,
-            "standing": None if standing is None else _standing(standing),
+            "standing": None if standing is None else _standing(standing, view),
             "timeline": (timeline := list(record.timeline(network.governance))),
             "timeline_total": total,
             "before": timeline[0]["leaf_index"] if len(timeline) == RECORDS_SHOWN else None,
@@ -220,8 +221,14 @@ def _claims(claims: Claims | None, governance: Governance | None) -> ClaimsShown
     return {"count": claims.count, "first": first}
 
 
-def _standing(standing: Standing) -> StandingAnswer:
-    """The standing as people and programs read it; `publication` names what the passport is now."""
+def _standing(standing: Standing, view: LedgerView) -> StandingAnswer:
+    """The standing as people and programs read it; `publication` names what the passport is now.
+
+    Lost or recalled it is by what a verdict reads: also by model, batch or days, and what it was made from.
+    """
+    family = (standing, *view.relatives.values())
+    kin = view.kin_recalls.items()
+    unnamed = (recalls.covering_unnamed(key, view.relatives[key])[0] for key, recalls in kin)
     passport = standing.passport
     publication = standing.publication
     if passport is not None and (standing.revoked or standing.suspended):
@@ -245,8 +252,8 @@ def _standing(standing: Standing) -> StandingAnswer:
         },
         "bound": standing.bound is not None,
         "presented": standing.presentation is not None,
-        "lost": bool(standing.settings("lost")),
-        "recalled": bool(standing.settings("recalled")),
+        "lost": any(one.settings("lost") for one in family),
+        "recalled": bool(view.recalls) or any(unnamed) or any(one.settings("recalled") for one in family),
         "holder": standing.holder,
         "place": standing.place,
         "marks": list(standing.marks),

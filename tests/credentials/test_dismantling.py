@@ -73,6 +73,29 @@ def voided(ledger: Ledger, subject: Subject) -> None:
     ledger.run(act)
 
 
+@pytest.mark.parametrize("kind", SECOND_LIVES)
+def test_waste_that_was_let_in_is_prepared_and_not_repurposed(kind: str) -> None:
+    """
+    Art 3(30), (31): repurposing acts on what is no waste; sent abroad, declared and released, waste stays it.
+    """
+    ledger = Ledger()
+    pack = pack_of(ledger)
+    ledger.happen(MAKER, "battery.sold", pack, parties=(SECOND_LIFE,))
+    ledger.happen(RECYCLER, "waste.exported", pack, parties=(IMPORTER,))
+    ledger.happen(IMPORTER, "battery.presented", pack)
+    ledger.happen(CUSTOMS, "customs.released", pack)
+
+    tx = ledger.countersigned(SECOND_LIFE, kind, pack, (MAKER,), references=(SUCCESSOR,))
+
+    if kind == "second_life.repurposed":
+        with pytest.raises(Refusal) as refused:
+            ledger.run(tx)
+        assert refused.value.code == "state"
+    else:
+        ledger.run(tx)
+        assert ledger.standing(pack).item_state == "consumed"
+
+
 # -- whose the children are ------------------------------------------------------------------------------
 
 

@@ -15,6 +15,7 @@ import pytest
 from credentials.documents.canonical import b64u
 from credentials.ledger.recognition import Recognition
 from credentials.ledger.standing import Refused, Standing
+from credentials.verdicts.evidence import LedgerView
 from credentials.verdicts.severity import ORDER
 from node.api.table import ROUTES
 from node.config import read_table, shipped
@@ -451,7 +452,9 @@ def test_a_refused_statement_about_a_battery_is_told_by_its_digests() -> None:
     """
     refused = Refused("X6", b"a" * 32, b"d" * 32, DID, 3, 7)
 
-    [told] = _standing(Standing(battery(1)).with_refusal(refused))["refusals"]
+    standing = Standing(battery(1)).with_refusal(refused)
+
+    [told] = _standing(standing, LedgerView(standing))["refusals"]
 
     assert told == {
         "rule": "X6",

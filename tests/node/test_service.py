@@ -86,11 +86,13 @@ def test_a_day_of_production_that_the_code_contradicts_is_not_signed(network: di
 
 def test_a_recall_reaches_the_codes_that_it_means_however_they_are_written(network: dict[str, Node]) -> None:
     """
-    Published in small letters with blanks, by the day that code and record name: the battery is held.
+    Published in small letters with blanks, by the day that code and record name: the battery is held, and its
+    page says no better than the verdict.
     """
     maker, customs = network["maker"], network["customs"]
     issue(maker, 69)
     wait_published(customs, code_of(69))
+    before = customs.get(f"/batteries/{code_of(69)}")["standing"]["recalled"]
     day = f"2026-06-{1 + 69 % 28:02d}"
     written = f" {code_of(69)[:8].lower()} {code_of(69)[8:].lower()} "
     criteria = {"prefixes": [written], "produced_from": day, "produced_until": day}
@@ -103,6 +105,8 @@ def test_a_recall_reaches_the_codes_that_it_means_however_they_are_written(netwo
     assert (status, problem["code"]) == (422, "recall_reaches_nothing")
     asked = {"battery": code_of(69), "law_date": "2027-03-01"}
     wait("the recall", lambda: customs.post("/clearance", asked)["reason"] == "recalled")
+    assert customs.get(f"/batteries/{code_of(69)}")["standing"]["recalled"] is True
+    assert before is False
 
 
 def test_a_second_passport_for_one_code_is_refused_on_the_ledger(network: dict[str, Node]) -> None:

@@ -175,11 +175,18 @@ def test_a_recall_wakes_the_lines_of_what_was_made_of_what_it_names(node: LiveNo
         made: str = answer.get_json()["digest"]
         return made
 
+    def shown() -> bool:
+        told: bool = node.get_json(f"/batteries/{module}")["standing"]["recalled"]
+        return told
+
     assert not recalled()
+    assert not shown()
     recall = say("recall.published", batteries=[code_of(pack)])
     node.wait(recalled, "the recall")
+    assert shown()
     say("recall.lifted", attestation_digest=recall)
     node.wait(lambda: not recalled(), "its end")
+    assert not shown()
 
 
 @pytest.mark.parametrize(
