@@ -236,7 +236,8 @@ class Lifecycle:
                 if step.to is None or not begins or step.to in seen:
                     continue
                 onward[step.to] = onward.get(step.to, frozenset()).union(*begins)
-            for reached in onward.keys() & event.from_states:
+            # What may be told late of a battery in its vehicle is no reason to build it in.
+            for reached in onward.keys() & (event.from_states - {event.to_in_vehicle}):
                 found |= onward[reached]
             if found:
                 return tuple(sorted(found))

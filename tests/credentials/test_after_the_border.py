@@ -303,6 +303,20 @@ def test_a_refusal_says_what_comes_first(by: str, event: str, told: str) -> None
     assert str(refused.value).endswith(f"the battery is presented: {told}")
 
 
+def test_nobody_is_sent_to_build_a_battery_in_for_a_placing() -> None:
+    """
+    A placing follows an installation only where it is told late: what was taken out goes abroad or is waste.
+    """
+    ledger = Ledger()
+    subject = in_use(ledger)
+    ledger.happen(WORKSHOP, "battery.swapped_out", subject, bound_asset=CAR)
+
+    with pytest.raises(NotYet) as refused:
+        ledger.happen(IMPORTER, "market.placed", subject)
+
+    assert "battery.installed" not in str(refused.value)
+
+
 def test_where_nothing_leads_nothing_is_said_to_come_first() -> None:
     """
     What became another battery is never exported again.
