@@ -9,7 +9,6 @@ A member that nobody reads, and a value of another shape, is told with its name:
 from __future__ import annotations
 
 import ssl
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 from credentials.documents.canonical import Contexts
 from credentials.documents.uri import is_url, parse_uri
 from credentials.errors import CredentialError
+from credentials.toml_text import TomlTextError, parse_toml
 from node.errors import SetupError
 from node.resolution.fetch import FetchError, FetchPolicy, origin_of
 
@@ -27,17 +27,13 @@ SETTINGS_FILE = "node.toml"
 def read_toml(path: Path) -> dict[str, Any]:
     """A TOML file of the operator; SetupError for one that cannot be read, FileNotFoundError without one."""
     try:
-        return tomllib.loads(path.read_bytes().decode())
+        return parse_toml(path.read_bytes())
     except FileNotFoundError:
         raise
     except OSError as error:
         raise SetupError(f"{path} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise SetupError(f"{path} is not text in UTF-8: save it so") from error
-    except tomllib.TOMLDecodeError as error:
-        mark = path.read_bytes().startswith(b"\xef\xbb\xbf")
-        why = "it begins with a byte order mark: save it as UTF-8 without one" if mark else error
-        raise SetupError(f"{path} is not TOML: {why}") from error
+    except TomlTextError as error:
+        raise SetupError(f"{path} {error}") from error
 
 
 @dataclass(frozen=True, slots=True)

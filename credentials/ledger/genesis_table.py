@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from hashlib import sha256
@@ -15,6 +14,7 @@ from credentials.errors import CredentialError
 from credentials.ledger.parties import KEY_ROLES, Accreditation, Key, Limits, Participant
 from credentials.ledger.payload import read_parties
 from credentials.ledger.recognition import Recognition
+from credentials.toml_text import TomlTextError, parse_toml
 
 TIME_MAX = (1 << 53) - 1
 SIZE_BYTES_MAX = 1 << 20
@@ -225,9 +225,9 @@ def read_toml(data: bytes, size_bytes_max: int, what: str) -> dict[str, Any]:
     if len(data) > size_bytes_max:
         raise genesis_invalid(f"{what} has {len(data)} bytes; at most {size_bytes_max} are read")
     try:
-        return tomllib.loads(data.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
-        raise genesis_invalid(f"{what} is not TOML in UTF-8 ({error})") from error
+        return parse_toml(data)
+    except TomlTextError as error:
+        raise genesis_invalid(f"{what} {error}") from error
 
 
 def require_keys(

@@ -11,7 +11,6 @@ which source it could not reach; the verifier never asks for more. A source that
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -22,6 +21,7 @@ from credentials.documents.identifiers import canonical_declaration_number, cano
 from credentials.documents.secured import credential_shown
 from credentials.documents.spelling import trimmed
 from credentials.errors import CredentialError
+from credentials.toml_text import TomlTextError, parse_toml
 
 if TYPE_CHECKING:
     from credentials.documents.identifiers import Subject
@@ -296,9 +296,9 @@ class Policy:
     def parse(cls, data: bytes) -> Policy:
         """Read a policy file, refusing unknown keys, wrong types and a policy that requires nothing."""
         try:
-            table = tomllib.loads(data.decode("utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise CredentialError("policy_invalid", f"the policy file is not TOML: {error}") from error
+            table = parse_toml(data)
+        except TomlTextError as error:
+            raise CredentialError("policy_invalid", f"the policy file {error}") from error
         return cls.from_table(table)
 
     @classmethod

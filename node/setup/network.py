@@ -306,7 +306,11 @@ def verify(directory: Path) -> Network:
         policy = LogPolicy.parse(text)
     except OSError as error:
         raise SetupError(f"{directory} holds no {POLICY_FILE}: take it from another participant") from error
-    except (ConsensusError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        where = directory / POLICY_FILE
+        told = f"{where} is not text in UTF-8 (its byte {error.start + 1} is none)"
+        raise SetupError(f"{told}: take it from another participant") from error
+    except ConsensusError as error:
         raise SetupError(f"{directory / POLICY_FILE}: {error}") from error
     if policy.origin != genesis.origin:
         raise SetupError(

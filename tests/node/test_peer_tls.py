@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from consensus.cose import SeedSigner
+from consensus.cose import SeedSigner, parse_sign1, sign1
+from consensus.encoding import Value, decode, encode
 from credentials.ledger.genesis import Genesis
 from node.config import DataDirectory
 from node.errors import ProblemError, SetupError
-from node.peers.authentication import PeerAuthentication
+from node.peers.authentication import REQUEST_TAG, PeerAuthentication
 from node.peers.certificates import (
     PEER_NAME,
     VALID_S,
@@ -33,7 +34,7 @@ from node.setup import network as networks
 from tests.harness import ledger
 from tests.node.test_checking import certificate
 from tests.node.test_gossip import NOW, Quiet, authentication
-from tests.node.test_http import serving
+from tests.node.test_http import answer, serving
 
 SECRET = b'{"restricted": "disassembly information of a battery"}'
 
@@ -298,6 +299,67 @@ def test_a_body_is_sealed_for_its_reader_only(genesis: Genesis) -> None:
     assert authentication(genesis, ledger.CUSTOMS).open_request(data, "documents")[2] == SECRET
     with pytest.raises(ProblemError, match="is for"):
         authentication(genesis, ledger.IMPORTER).open_request(data, "documents")
+
+
+def post(address: tuple[str, int], path: str, body: bytes) -> tuple[int, str]:
+    """(status, answer) of a request as it stands, over the wire."""
+    head = (
+        f"POST /peer/{path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {len(body)}"
+    )
+    told = answer(address, f"{head}\r\n\r\n".encode() + body)
+    return int(told[9:12]), told.decode("latin-1")
+
+
+def resealed(genesis: Genesis, sender: str, receiver: str, signer: SeedSigner, sealed: Value) -> bytes:
+    """A request with a body that was sealed elsewhere."""
+    head: list[Value] = [REQUEST_TAG, genesis.network_id, sender, receiver, NOW]
+    return sign1({}, encode([*head, b"r" * 16, "documents", sealed]), signer)
+
+
+@pytest.mark.parametrize(
+    ("case", "status", "says"),
+    [
+        ("to another reader", 403, "this node is did:web:importer.example"),
+        ("to the same reader again", 401, "received before"),
+        ("its body in another sender's request", 401, "not sealed for this node by its sender"),
+        ("its body in the sender's request to another", 401, "not sealed for this node by its sender"),
+        ("under the sender's name by another", 401, "the peer request cannot be read"),
+        ("at another path", 401, "it came to /peer/messages"),
+    ],
+)
+def test_what_was_captured_opens_nothing_elsewhere(
+    genesis: Genesis, case: str, status: int, says: str
+) -> None:
+    """
+    A request that somebody captured on its way, or its sealed body alone, sent on over the wire: no reader
+    takes it, in nobody's name.
+    """
+    customs, importer = (Peer(authentication(genesis, did)) for did in (ledger.CUSTOMS, ledger.IMPORTER))
+    captured, _ = authentication(genesis, ledger.MAKER).request(ledger.CUSTOMS, "documents", SECRET)
+    payload = decode(parse_sign1(captured).payload)
+    assert isinstance(payload, list)
+    maker, eve = (ledger.signer(did, "transport") for did in (ledger.MAKER, ledger.IMPORTER))
+    as_maker = SeedSigner(maker.key_id, eve.seed)
+    sent, reader, path = captured, customs, "documents"
+    match case:
+        case "to another reader":
+            reader = importer
+        case "its body in another sender's request":
+            sent = resealed(genesis, ledger.IMPORTER, ledger.CUSTOMS, eve, payload[-1])
+        case "its body in the sender's request to another":
+            sent, reader = resealed(genesis, ledger.MAKER, ledger.IMPORTER, maker, payload[-1]), importer
+        case "under the sender's name by another":
+            sent = resealed(genesis, ledger.MAKER, ledger.CUSTOMS, as_maker, payload[-1])
+        case "at another path":
+            path = "messages"
+
+    with listening(reader, None) as address:
+        if case == "to the same reader again":
+            assert post(address, path, sent)[0] == 200
+        told = post(address, path, sent)
+
+    assert told[0] == status and says in told[1]
+    assert reader.heard == ([SECRET] if case == "to the same reader again" else [])
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,47 @@
+"""TOML that somebody wrote: a table, or one sentence (credentials/toml_text.py)."""
+
+from pathlib import Path
+
+import pytest
+
+from credentials.toml_text import TomlTextError, parse_toml
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"a = \xff", "is not text in UTF-8 (its byte 5 is none): save it so"),
+        (b"\xef\xbb\xbfa = 1", "byte order mark"),
+        (b"a = ", "is not TOML: Invalid value (at end of document)"),
+        (b"a = " + b"[" * 100_000, "too deep"),
+        (b"a = " + b"[" * 3_000 + b"]" * 3_000, "too deep"),
+        (b"a = " + b"{a=" * 5_000, "too deep"),
+        (b"a = " + b"1" * 5_000, "a number or a date"),
+    ],
+    ids=["bytes", "mark", "no value", "endless", "deep", "deep tables", "digits"],
+)
+def test_what_is_no_table_is_told_in_one_sentence(data: bytes, says: str) -> None:
+    """
+    No byte string raises anything else, and the sentence says what to look for.
+    """
+    with pytest.raises(TomlTextError) as refused:
+        parse_toml(data)
+
+    assert says in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_a_table_is_read() -> None:
+    """
+    TOML 1.0 in UTF-8.
+    """
+    assert parse_toml('a = "\u00e9"\n[b]\nc = 1\n'.encode()) == {"a": "\u00e9", "b": {"c": 1}}
+
+
+def test_there_is_one_door() -> None:
+    """
+    Nobody else reads TOML, but for the tables that are shipped with the code.
+    """
+    for folder in ("consensus", "credentials", "node"):
+        for module in Path(folder).rglob("*.py"):
+            if "tomllib" in module.read_text():
+                assert module.as_posix() in ("credentials/toml_text.py", "node/config.py"), module
