@@ -55,7 +55,7 @@ def create_consignment(service: Service) -> ResponseReturnValue:
         if not data.strip():
             raise _nothing_sent(upload)
     else:
-        data = raw_body(MANIFEST_BYTES_MAX)
+        data = raw_body()
     with service.consignments.reading():
         created = service.consignments.create(_manifest(data), client_name())
     path = url_for("consignments.consignment", consignment_id=created["id"])

@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from node.api.credentials import list_version
 from node.api.reading import raw_body
 from node.api.reply import json_reply
-from node.api.route import CBOR, COSE, PEER_BYTES_MAX
+from node.api.route import CBOR, COSE
 from node.service import Service
 
 PEER_TYPES = (COSE, CBOR)
@@ -46,5 +46,5 @@ def peer(service: Service, kind: str) -> ResponseReturnValue:
     A serving node answers these in `server/exchange.py`, on a lane of their own; this is the same door for an
     application that is called without a server, and for `/openapi.json`.
     """
-    answer = service.peers.handle(kind, raw_body(PEER_BYTES_MAX))
+    answer = service.peers.handle(kind, raw_body())
     return Response(answer, content_type=COSE)

@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException
 from credentials.documents.canonical import parse_json
 from credentials.documents.shapes import sentence_of
 from node.api.schemas import DATE, DIGEST, schema_document
-from node.errors import ProblemError, bad_request
+from node.errors import bad_request
 
 INTEGER = re.compile(r"[0-9]{1,15}")
 PATTERNS = {DATE["pattern"]: "a day, YYYY-MM-DD", DIGEST["pattern"]: "a digest: 43 characters of base64url"}
@@ -24,26 +24,16 @@ def _validator(name: str) -> Any:
     return jsonschema_rs.validator_for(schema_document(name))
 
 
-def raw_body(size_bytes_max: int) -> bytes:
-    """The body as sent, at most `size_bytes_max` bytes."""
+def raw_body() -> bytes:
+    """The body as sent; how large it may be says its route, before anything is read."""
     try:
-        data = request.get_data(cache=True)
+        return request.get_data(cache=True)
     except HTTPException:
         raise
     except (OSError, ValueError) as error:
         raise bad_request(
             "body_unreadable", "The body ended early or cannot be read; send it again."
         ) from error
-    if len(data) > size_bytes_max:
-        raise ProblemError(
-            413,
-            "too_large",
-            "Content too large",
-            "The body has {size} bytes; this address takes at most {most}.",
-            size=len(data),
-            most=size_bytes_max,
-        )
-    return data
 
 
 def require_shape(value: Any, schema: str) -> Any:
@@ -62,7 +52,7 @@ def json_text(data: bytes, schema: str, size_bytes_max: int) -> dict[str, Any]:
 
 def json_body(schema: str, size_bytes_max: int) -> dict[str, Any]:
     """The request's body as strict JSON of the shape `schema`."""
-    return json_text(raw_body(size_bytes_max), schema, size_bytes_max)
+    return json_text(raw_body(), schema, size_bytes_max)
 
 
 def integer_argument(name: str, default: int | None, *, largest: int) -> int | None:

@@ -22,11 +22,9 @@ JSON = dict[str, Any]
 TEXT_CHARACTERS_MAX = 512
 
 
-def prove(issuer: Issuer, shown: object, options: Mapping[str, Any], contexts: Contexts, now: int) -> JSON:
+def prove(issuer: Issuer, shown: JSON, options: Mapping[str, Any], contexts: Contexts, now: int) -> JSON:
     """The presentation with a proof of this holder, or in an envelope; raises CredentialError."""
     domain, challenge = (_text(options, name) for name in ("domain", "challenge"))
-    if not isinstance(shown, dict):
-        raise CredentialError("malformed", "presentation must be a JSON object (VCDM 2.0, 4.13).")
     require_small(shown)
     document = {"holder": issuer.did, **shown}
     if parse_presentation(document).holder != issuer.did:

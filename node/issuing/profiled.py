@@ -98,7 +98,7 @@ class Securing:
             self._office.audit.put(db, now, WHO.get(), "credential.signed", issuer.profile.name)
         return secured
 
-    def prove(self, presentation: object, options: Mapping[str, Any]) -> JSON:
+    def prove(self, presentation: JSON, options: Mapping[str, Any]) -> JSON:
         """The presentation proved by a profile of a did:key (`options.profile`); 400 with the reason.
 
         Not by the participant itself: its keys make statements, and authenticate nobody.

@@ -110,8 +110,6 @@ class Checkpoints:
                 if kept is not None and self._note_sent.get(sender, 0.0) < now - NOTE_INTERVAL_S:
                     self._note_sent[sender] = now
                     self.out.send(sender, [ITEM_NOTE, kept[1]])
-            case _:
-                pass
 
     def _keep(self) -> None:
         """Store the cosigned checkpoint if it is news."""

@@ -225,8 +225,6 @@ class Consignments:
         bodies = self._office.consignments.bodies(consignment_id)
         if format == "json":
             return as_json(self.show(consignment_id, limit=0), bodies, words)
-        if format != "csv":
-            raise not_found("format_unknown", "exports are csv or json")
         return as_csv(bodies, declaration, words)
 
     def report(self, consignment_id: str) -> ReportRecord:

@@ -542,7 +542,7 @@ def test_a_line_that_is_not_there_is_told_as_that(
 
 def test_a_body_too_large_is_told_with_the_limit(node: LiveNode) -> None:
     """
-    Also where its length was not announced: 413, with its size and what the address takes.
+    413, with its size and what the address takes.
     """
     answer = node.client.post(
         "/clearance",
