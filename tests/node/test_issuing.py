@@ -167,3 +167,16 @@ def test_a_passport_is_revoked_by_a_form_that_leads_back_to_it(node: LiveNode) -
     assert (answer.status_code, answer.headers["Location"]) == (303, path)
     battery = f"/batteries/{code_of(36)}"
     node.wait(lambda: node.get_json(battery)["standing"]["passport"]["status"] == "revoked", "revocation")
+
+
+def test_a_recall_by_the_did_of_who_names_batteries_is_judged_as_any_other(node: LiveNode) -> None:
+    """
+    A namespace with colons of its own (`uri:did:web:...`) is read whole: who has no right over it is told so.
+    """
+    members = {"reason": "cells overheat", "criteria": {"prefixes": ["urn:example:"]}}
+    order = {"event": "recall.published", "battery": "uri:did:web:other.example", "members": members}
+
+    refused = node.post_json("/attestations", order)
+
+    assert (refused.status_code, refused.get_json()["code"]) == (422, "X9")
+    assert "did:web:other.example" in refused.get_json()["detail"]
