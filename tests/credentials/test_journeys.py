@@ -21,7 +21,7 @@ from tests.credentials.test_used_before import (
     second_life_pack,
     taken_out,
 )
-from tests.harness.border import World, code, subject_of, world
+from tests.harness.border import World, code, replace, subject_of, world
 from tests.harness.ledger import (
     CN_AUTHORITY,
     CN_CUSTOMS,
@@ -414,6 +414,26 @@ def test_a_battery_found_dead_on_its_way_is_not_fully_functional(soh: int, good:
 
     assert told["outcome"] == ("pass" if good else "fail")
     assert good or told["reason"] == "used_evidence_outdated"
+
+
+def test_a_battery_found_dead_on_its_way_is_dead_whatever_day_is_told() -> None:
+    """
+    Told on the way, a finding of nothing is believed without its day; told before, by when it was told.
+    """
+    told_since, unread = World(), World()
+    for w in (told_since, unread):
+        used_pack(w)
+    exported(told_since, code(1), soh_date="2027-01-15")
+    measured_on("2027-01-10", told_since, code(1), soh_permille=0)
+    measured_on("2027-01-10", unread, code(1), soh_permille=0)
+    lost = next(reversed(unread.documents))
+    exported(unread, code(1), soh_date="2027-01-15")
+    held = unread.evidence(code(1))
+    seen = replace(held, events={digest: one for digest, one in held.events.items() if digest != lost})
+
+    assert evidence(told_since, code(1))["reason"] == "used_evidence_outdated"
+    assert evidence(unread, code(1))["outcome"] == "pass"
+    assert evidence(unread, code(1), evidence=seen)["reason"] == "used_evidence_outdated"
 
 
 def test_a_mistyped_test_on_the_way_is_taken_back() -> None:

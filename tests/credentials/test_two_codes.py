@@ -303,13 +303,15 @@ def test_two_lines_that_are_one_battery_are_one_too_many(before: bool) -> None:
     assert shape(told) == ("hold", "duplicate_line")
 
 
-def used_and_exported(w: World, text: str) -> None:
+def used_and_exported(w: World, text: str, day: str = "2027-01-15", *, burnt: bool = False) -> None:
     """Placed under both codes, and sent abroad as used under its GB/T code, with its record."""
     for code_ in (text, LINK):
         named = (WORKSHOP, IMPORTER)
         w.happen(MAKER, "market.placed", code_, {"art_41_checked": True}, parties=named)
+    if burnt:
+        w.happen(MAKER, "negative_event", LINK, {"event_kind": "fire"})
     record = {
-        "contract_reference": "C", "soh_permille": 900, "soh_date": "2027-01-15",
+        "contract_reference": "C", "soh_permille": 900, "soh_date": day,
         "not_waste": True, "packaging": "crate",
     }  # fmt: skip
     w.happen(IMPORTER, "used.exported", text, record, quantities={"soh_permille": 900}, parties=(IMPORTER,))
@@ -349,6 +351,62 @@ def test_a_record_under_one_code_does_not_cover_what_happened_since_under_the_ot
         assert ("fail", "used_evidence_outdated") in {
             (c["outcome"], c["reason"]) for c in check(told, "alias")
         }
+
+
+@pytest.mark.parametrize(("day", "good"), [("2027-01-14", False), ("2027-01-15", True)])
+def test_a_test_of_before_a_fire_under_the_other_code_is_none_of_what_crosses(
+    day: str, *, good: bool
+) -> None:
+    """
+    D772: told before the record was, the fire came after its test.
+    """
+    w, text = two_codes()
+    used_and_exported(w, text, day, burnt=True)
+
+    told = judged(w, text, condition="used")
+
+    assert (told["verdict"] in GOOD) == good
+    assert good or shape(told) == ("hold", "used_evidence_outdated")
+
+
+def test_a_journey_is_recorded_under_both_codes() -> None:
+    """
+    A record under the second code, later than the first one's, is of the same journey.
+    """
+    w, text = two_codes()
+    used_and_exported(w, text)
+    record = {
+        "contract_reference": "C", "soh_permille": 900, "soh_date": "2027-01-15",
+        "not_waste": True, "packaging": "crate",
+    }  # fmt: skip
+    w.happen(IMPORTER, "used.exported", LINK, record, quantities={"soh_permille": 900}, parties=(IMPORTER,))
+
+    assert judged(w, text, condition="used")["verdict"] in GOOD
+
+
+def test_a_return_is_asked_about_once_and_not_in_its_vehicle() -> None:
+    """
+    In use under both codes, the question is that of its own; in the vehicle of the line there is none.
+    """
+    both, car = two_codes(), two_codes()
+    for w, text in (both, car):
+        for code_ in (text, LINK):
+            w.happen(MAKER, "battery.installed", code_, {"vin": VIN}, bound_asset=subject_of(VIN))
+    w, text = both
+    for code_ in (text, LINK):
+        said = {"vin": VIN, "reason": "x", "replacement": code_}
+        w.happen(MAKER, "battery.maintained", code_, {"work": "fan"})
+        w.happen(
+            MAKER, "battery.replaced", code_, said,
+            bound_asset=subject_of(VIN), references=(subject_of(LINK if code_ == text else text),),
+        )  # fmt: skip
+
+    told = judged(w, text, condition="return")
+    inside = judged(car[0], car[1], condition="return", vin=VIN, **IN_CAR)
+
+    assert [c["reason"] for c in check(told, "used_evidence")] == ["return_not_checked"]
+    assert [c["reason"] for c in check(told, "alias")] == ["alias_recorded"]
+    assert inside["verdict"] in GOOD
 
 
 def test_a_return_of_what_was_used_under_the_other_code_is_no_unsold_stock() -> None:

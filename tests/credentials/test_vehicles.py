@@ -198,3 +198,61 @@ def test_a_mistyped_replacement_is_taken_back_where_it_was_written() -> None:
     case, both = {"case": "1"}, (CN_AUTHORITY,)
     w.happen(EU_AUTHORITY, "attestation.voided", new, case, cosign=both, references=(statement,))
     assert w.ledger.standing(subject_of(new)).marks == ()
+
+
+def test_an_authority_registers_all_that_one_workshop_built_in() -> None:
+    """
+    Whoever holds them: the vehicle that it registers is in use with both.
+    """
+    w = World()
+    one, other = placed_in_car(w, 1), placed_in_car(w, 2, RIVAL)
+
+    w.happen(EU_AUTHORITY, "vehicle.registered", one, {"vin": VIN}, **IN_CAR)
+
+    assert shape(judged(w, other, **CAR, **OUT)) == ("hold", "used_sold_as_new")
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_who_may_end_both_batteries_ends_both_with_the_vehicle(named: bool) -> None:
+    """
+    I5: of two holders, the one that named the dismantler gave its consent; the other did not.
+    """
+    w = World()
+    one, other = placed_in_car(w, 1), placed_in_car(w, 2, RIVAL)
+    if not named:
+        w.happen(RIVAL, "battery.handed_over", other, {}, parties=("eori:DE999",))
+
+    w.happen(WORKSHOP, "vehicle.scrapped", one, SCRAPPED, references=(subject_of(other),), **IN_CAR)
+
+    told = judged(w, other, condition="used", **CAR, **OUT)
+    assert (shape(told) == ("hold", "end_of_life")) == named
+    assert (told["verdict"] in GOOD) != named
+
+
+def test_two_owners_without_a_node_are_not_one_holder() -> None:
+    """
+    D733: certified for one, the end of a vehicle is no consent of whoever owns the other battery in it.
+    """
+    w = World()
+    one, other = placed_in_car(w, 1), placed_in_car(w, 2)
+    for text in (one, other):
+        w.happen(IMPORTER, "vehicle.sold", text, SOLD, **IN_CAR)
+    w.happen(EU_AUTHORITY, "end_of_life.certified", one, {"certificate": "1"}, parties=(WORKSHOP,))
+
+    w.happen(WORKSHOP, "vehicle.scrapped", one, SCRAPPED, references=(subject_of(other),), **IN_CAR)
+
+    assert judged(w, other, condition="used", **CAR, **OUT)["verdict"] in GOOD
+
+
+def test_a_replacement_that_was_installed_before_keeps_its_own_last_record() -> None:
+    """
+    It says so already: a mistake in its own installation is still taken back.
+    """
+    w = World()
+    old, new = placed_in_car(w, 1), in_stock(w, 2, WORKSHOP)
+    w.happen(WORKSHOP, "battery.installed", new, {"vin": VIN}, **IN_CAR)
+    before = w.ledger.standing(subject_of(new))
+
+    replaced(w, old, new)
+
+    assert w.ledger.standing(subject_of(new)) == before
