@@ -415,7 +415,10 @@ def _found(file: File, act: Act) -> File:
     like = [s for s in there if may_lift(s.by, act.by)]
     inherited = [s for s in there if act.by == file.holder and not is_authority(s.by)]
     gone = (*own, *like, *inherited)[:1]
-    return replace(file, settings=file.settings - set(gone))
+    left = [s for s in there if s not in gone]
+    # Turns are counted anew: a history without end must not make states without end.
+    kept = {replace(s, turn=turn) for turn, s in enumerate(left, 1)}
+    return replace(file, settings=(file.settings - set(there)) | kept)
 
 
 def _lifted(what: str) -> Callable[[File, Act], File]:
