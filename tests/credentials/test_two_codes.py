@@ -272,6 +272,28 @@ def test_what_its_own_importer_or_an_authority_entered_under_a_further_code_coun
     assert shape(judged(w, text)) == ("hold", "origin_not_on_record")
 
 
+@pytest.mark.parametrize("by", ["named", "holder"])
+def test_whom_the_holder_named_and_whom_it_gave_the_battery_are_no_strangers(by: str) -> None:
+    """
+    The consignee that did nothing yet, and who has it without having said anything: what they enter counts.
+    """
+    w, text = World(), code(1)
+    claims = claims_of(1)
+    claims["GeneralProductInformation"]["productIdentifier"] = LINK
+    w.produce(text)
+    w.publish(text, w.issue(text, claims=claims))
+    if by == "named":
+        w.happen(MAKER, "battery.exported", text, {"commodity_code": "850760"}, parties=(IMPORTER,))
+    else:
+        members = {"incoming_party": IMPORTER}
+        w.happen(MAKER, "battery.handed_over", text, members, cosign=(IMPORTER,), parties=(IMPORTER,))
+    enrol(w, IMPORTER)
+
+    assert ("fail", "origin_not_on_record") in {
+        (c["outcome"], c["reason"]) for c in check(judged(w, text), "alias")
+    }
+
+
 def test_what_a_stranger_entered_counts_once_a_party_of_the_battery_has_it() -> None:
     """
     Entered by a stranger and taken over by the battery's own importer: it is that importer's record.
