@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from node.storage.database import Database, Transaction, marks, parts
-from node.storage.rests_on import Rest, put_rests
+from node.storage.rests_on import Rest, put_rests, put_rests_again
 
 NUMBER_MAX = 1 << 53
 EXPORT_LINES = 50  # read at once when all of them are wanted
@@ -106,7 +106,7 @@ class ConsignmentTable:
     @staticmethod
     def replace_item(db: Transaction, consignment_id: str, item: ItemRow) -> None:
         """Another verdict for a line that was set aside; its place in the order of judging stays."""
-        put_rests(db, consignment_id, item.line, item.rests)
+        put_rests_again(db, consignment_id, item.line, item.rests)
         db.execute(
             "UPDATE items SET verdict = ?, body = ?, due = ?, subject = ?, namespace = ?, issuer = ? "
             "WHERE consignment = ? AND line = ?",

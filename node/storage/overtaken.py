@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from node.storage.consignments import ItemRow
 from node.storage.database import Database, Transaction, marks, parts
-from node.storage.rests_on import as_stored, put_rests
+from node.storage.rests_on import as_stored, put_rests_again
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class OvertakenLines:
     @staticmethod
     def put_again(db: Transaction, consignment_id: str, item: ItemRow) -> None:
         """The newer verdict of a line that has one; the word it had first is kept beside it."""
-        put_rests(db, consignment_id, item.line, item.rests)
+        put_rests_again(db, consignment_id, item.line, item.rests)
         db.execute(
             "UPDATE items SET was = CASE WHEN COALESCE(was, verdict) = ?1 THEN NULL "
             "ELSE COALESCE(was, verdict) END, "

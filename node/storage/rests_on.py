@@ -10,12 +10,17 @@ Rest = tuple[str, bytes]  # (the column in which a line's own is kept, the value
 
 
 def put_rests(db: Transaction, consignment_id: str, line: int, rests: Iterable[Rest]) -> None:
-    """What this verdict of a line rests on, in place of what the one before it did."""
-    db.execute("DELETE FROM rests_on WHERE consignment = ? AND line = ?", (consignment_id, line))
+    """What the first verdict of a line rests on."""
     db.executemany(
         f"INSERT OR IGNORE INTO rests_on (consignment, line, kind, value) VALUES ({marks(4)})",
         [(consignment_id, line, kind, value) for kind, value in rests],
     )
+
+
+def put_rests_again(db: Transaction, consignment_id: str, line: int, rests: Iterable[Rest]) -> None:
+    """What a newer verdict of a line rests on, in place of what the one before it did."""
+    db.execute("DELETE FROM rests_on WHERE consignment = ? AND line = ?", (consignment_id, line))
+    put_rests(db, consignment_id, line, rests)
 
 
 def as_stored(value: bytes | str) -> bytes:

@@ -145,7 +145,8 @@ class Watching:
                 yield "namespace", as_stored(f"{about.scheme}:{about.namespace}")
         steps = [step for step in verdict["timeline"] if step["state"] == "admitted"]
         issuers = {step["issuer"] for step in steps if self._gathering.reads_documents_of(step["kind"])}
-        yield from (("issuer", as_stored(issuer)) for issuer in sorted(issuers))
+        others = issuers - {verdict["passport"].get("issuer")}
+        yield from (("issuer", as_stored(issuer)) for issuer in sorted(others))
 
     def keep(self, db: Any, consignment_id: str, verdict: ItemRecord) -> None:
         """Store the newer verdict of a line, with the word it had before; a settled line keeps its own."""
