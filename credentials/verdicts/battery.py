@@ -52,7 +52,7 @@ def check_battery(
     def judge_alias(text: str, view: LedgerView) -> None:
         named = check_alias(found, text, view, inquiry, declared)
         if named is not None and cell is not None:
-            check_alias_used(found, text, *named, cell, inquiry, declared)
+            check_alias_used(found, text, *named, cell, inquiry)
 
     check_code(found, passports, inquiry, judge_alias)
     check_own_word(found, passports, inquiry, cell)

@@ -151,12 +151,11 @@ def check_alias_used(  # noqa: PLR0917  (one further code, and what it is read b
     record: Record,
     cell: Cell,
     inquiry: Inquiry,
-    declared: Declared,
 ) -> None:
     """What its record under a further code says of use: it is the same battery that crosses (X1, X19)."""
     view, events = inquiry.evidence.ledger, inquiry.evidence.network.tables.verdicts.get("events", {})
     assert view is not None and view.standing is not None, "a cell was made of it"
-    if not inquiry.policy.annex_xiv_required or in_its_vehicle(view.standing, inquiry, declared):
+    if not inquiry.policy.annex_xiv_required:
         return
     if cell["condition"] in ("return", "repair"):
         if _crosses_as_used(named) and not _crosses_as_used(cell):
