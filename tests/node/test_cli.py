@@ -274,7 +274,7 @@ def _sealed(text: str, did: str) -> str:
     ("case", "says"),
     [
         ("altered rule", "the rule file lifecycle.json was altered"),
-        ("genesis is not toml", "is not TOML in UTF-8"),
+        ("genesis is not toml", "is not TOML: "),
         ("wrong network key", "is not sealed to this participant's transport key"),
         ("other network", "is no participant of the network"),
         ("keys of another node", "this is the data directory of another node"),
