@@ -46,6 +46,9 @@ class NotYet(Refusal):
     """A precondition is unmet and nothing conflicts: the attestation waits in the pool."""
 
 
+GovernanceRow = tuple[int, str, str, bytes]  # first height that it governs, type, name, record
+
+
 @dataclass(frozen=True, slots=True)
 class Execution:
     """What one block does, computed on an overlay and adopted by `commit`."""
@@ -58,6 +61,7 @@ class Execution:
     standings_root: bytes
     governance_root: bytes
     validator_updates: tuple[Validator, ...] = ()  # in force at height + 2; a weight of 0 removes
+    governance: tuple[GovernanceRow, ...] = ()  # records that were decided on
     changes: object = field(default=None, repr=False)  # opaque; given back to `commit`
 
 

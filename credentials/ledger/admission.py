@@ -20,6 +20,8 @@ from credentials.ledger.attestation import Attestation, standing_key
 from credentials.ledger.effects import after, with_authority
 from credentials.ledger.governance import Governance
 from credentials.ledger.lifecycle import Event, Lifecycle
+from credentials.ledger.governance_state import KINDS as GOVERNANCE_KINDS
+from credentials.ledger.governance_state import Sitting
 from credentials.ledger.linked_records import linked, require_named_exist
 from credentials.ledger.recalls import Recalls, recalls_after
 from credentials.ledger.records import (
@@ -45,7 +47,7 @@ from credentials.ledger.rules import RULES, Context, RuleConflict, gives_way, pa
 from credentials.ledger.speaking import Silent, Voice, speak
 from credentials.ledger.standing import Refused, Standing
 from credentials.ledger.undo import remembered, taken_back
-from credentials.ledger.values import require_members, require_not_falling
+from credentials.ledger.values import require_governance_members, require_members, require_not_falling
 
 DAY_S = 86_400
 R = TypeVar("R")
@@ -77,6 +79,7 @@ class Judge:
     reader: StandingReader
     at: int
     committed_height: int
+    sitting: Sitting
     records: dict[bytes, object | None] = field(default_factory=dict)
     cores: dict[bytes, tuple[Standing, bytes]] = field(default_factory=dict)  # as they were read
     fetched: dict[bytes, bytes | None] = field(default_factory=dict)
@@ -140,9 +143,12 @@ class Judge:
     def judge(self, attestation: Attestation, countersigned: frozenset[str], leaf_index: int) -> Judgment:
         """Admit it into the overlay, or say that it lost or is a claim; raises Refusal, changing nothing."""
         event = self.governance.lifecycle.event(attestation.kind)
-        assert event is not None, "the kind was checked before the signature"
         if attestation.expires is not None and self.at > attestation.expires:
             raise Refusal("act_expired", "the time until which it could be recorded is over; sign it again")
+        if event is None:
+            assert attestation.kind in GOVERNANCE_KINDS, "the kind was checked before the signature"
+            self._governance_act(attestation)
+            return None
         context = Context(
             self.governance, event, self.at, self, countersigned, leaf_index, self.committed_height
         )
@@ -161,6 +167,20 @@ class Judge:
         self.per_issuer[attestation.issuer] = self.per_issuer.get(attestation.issuer, 0) + 1
         self.ordered.add(attestation.digest)
         return judgment
+
+    def _governance_act(self, attestation: Attestation) -> None:
+        require_governance_members(attestation)
+        self._require_predecessors(attestation)
+        skew = self.governance.limits.clock_skew_s
+        if attestation.iat > self.at + skew or attestation.event_time > self.at + skew:
+            raise NotYet("X11", "it is dated ahead of the ledger's clock")
+        if self.at - attestation.iat > self.governance.limits.attestation_age_s_max:
+            raise Refusal("X11", "it was signed too long ago; sign it again")
+        quota = self._next_quota(attestation.issuer)
+        self.sitting.act(attestation)
+        self._put(quota)
+        self.per_issuer[attestation.issuer] = self.per_issuer.get(attestation.issuer, 0) + 1
+        self.ordered.add(attestation.digest)
 
     def _known(self, digests: Sequence[bytes]) -> bool:
         missing = [digest for digest in digests if digest not in self.ordered]

@@ -37,6 +37,7 @@ from credentials.ledger.payload import (
     SETS_TAG,
     Countersignature,
     Criteria,
+    GovernanceAct,
     Reference,
     SetList,
     StatusUpdate,
@@ -48,6 +49,7 @@ from credentials.ledger.payload import (
     read_did,
     read_digest,
     read_digests,
+    read_governance,
     read_kid,
     read_parties,
     read_quantities,
@@ -67,6 +69,7 @@ __all__ = [
     "Attestation",
     "Countersignature",
     "Criteria",
+    "GovernanceAct",
     "Reference",
     "SetList",
     "StatusUpdate",
@@ -121,7 +124,7 @@ class Attestation:
     expires: int | None = None
     criteria: Criteria | None = None
     produced_on: int | None = None  # the first second of the day
-    governance: None = None
+    governance: GovernanceAct | None = None
     message: Sign1 | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -190,6 +193,7 @@ def draft_attestation(
     children_root: bytes | None = None,
     expires: int | None = None,
     criteria: Criteria | None = None,
+    governance: GovernanceAct | None = None,
     produced_on: int | None = None,
 ) -> Attestation:
     """An attestation that is not signed yet: what a countersigning party reads and signs."""
@@ -216,6 +220,7 @@ def draft_attestation(
         children_root=children_root,
         expires=expires,
         criteria=criteria,
+        governance=governance,
         produced_on=produced_on,
     )
 
@@ -306,6 +311,7 @@ def parse_attestation(data: bytes) -> Attestation:
         children_root=read_digest(delta[3], "children root") if 3 in delta else None,
         expires=read_time(delta[13], "expires") if 13 in delta else None,
         criteria=read_criteria(delta[14]) if 14 in delta else None,
+        governance=read_governance(delta[8]) if 8 in delta else None,
         produced_on=read_day(delta[15], "the day of production") if 15 in delta else None,
         message=message,
     )
@@ -334,6 +340,7 @@ def _delta(draft: Attestation) -> dict[int, Any]:
         5: list(draft.parties),
         6: [[c.kid, c.signature] for c in draft.countersignatures],
         7: _status_value(draft.status),
+        8: draft.governance.value if draft.governance else None,
         9: dict(draft.quantities),
         10: [r if isinstance(r, bytes) else _subject_value(r) for r in draft.references],
         11: _subject_value(draft.subject),

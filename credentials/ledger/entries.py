@@ -5,6 +5,8 @@ the exact bytes of an admitted attestation (COSE_Sign1, tag 18)
 ["comity/refused/v1", digest, issuer, subject, rule, winner leaf index, height]
 ["comity/evidence/v1", kind, validator, height, round, [statement, statement]]      consensus.evidence
 ["comity/policy/v1", tlog-policy text]
+["comity/governance/v1", proposal digest, outcome, reason, first height that it governs,
+                         [[type, name, SHA-256 before / null, SHA-256 after], ...]]
 ["comity/block/v1", height, time, app hash, standings root, governance root, validator-set hash,
                     config digest]                                    the last leaf of every block
 """
@@ -23,7 +25,7 @@ from credentials.ledger.attestation import Attestation, parse_attestation
 ENTRY_BYTES_MAX = 1 << 17
 _COSE_OPENING = b"\xd2\x84"
 _CLAIM, _REFUSED = "comity/claim/v1", "comity/refused/v1"
-_POLICY, _BLOCK = "comity/policy/v1", "comity/block/v1"
+_POLICY, _BLOCK, _GOVERNANCE = "comity/policy/v1", "comity/block/v1", "comity/governance/v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,23 @@ class PolicyEntry:
         return encode([_POLICY, self.text])
 
 
-Entry = AdmittedEntry | ClaimEntry | RefusedEntry | EvidenceEntry | BlockEntry | PolicyEntry
+@dataclass(frozen=True, slots=True)
+class GovernanceEntry:
+    """What became of a proposal, and which records it changed from what to what."""
+
+    proposal: bytes
+    outcome: str
+    reason: str
+    in_force: int  # the first height that it governs; 0 for one that changes nothing
+    changed: tuple[tuple[str, str, bytes | None, bytes], ...]
+
+    def encode(self) -> bytes:
+        """The leaf."""
+        changed = [list(row) for row in self.changed]
+        return encode([_GOVERNANCE, self.proposal, self.outcome, self.reason, self.in_force, changed])
+
+
+Entry = AdmittedEntry | ClaimEntry | RefusedEntry | EvidenceEntry | BlockEntry | PolicyEntry | GovernanceEntry
 
 
 def parse_entry(entry: bytes) -> Entry:
@@ -147,12 +165,27 @@ def parse_entry(entry: bytes) -> Entry:
         case [tag, text] if tag == _POLICY:
             _require((text,), str)
             return PolicyEntry(text)
+        case [tag, proposal, outcome, reason, in_force, list(changed)] if tag == _GOVERNANCE:
+            _require((proposal,), bytes)
+            _require((outcome, reason), str)
+            _require((in_force,), int)
+            return GovernanceEntry(proposal, outcome, reason, in_force, _changed(changed))
         case [tag, height, time, *digests] if tag == _BLOCK and len(digests) == 5:
             _require((height, time), int)
             _require(digests, bytes)
             return BlockEntry(height, time, *digests)
         case _:
             raise CredentialError("malformed", "not an entry of the log: its form is none of those known")
+
+
+def _changed(rows: list[Any]) -> tuple[tuple[str, str, bytes | None, bytes], ...]:
+    for row in rows:
+        if type(row) is not list or len(row) != 4:
+            raise CredentialError("malformed", "not an entry of the log: a changed record is four values")
+        _require(row[:2], str)
+        _require([digest for digest in row[2:] if digest is not None] or [None], bytes)
+        _require(row[3:], bytes)
+    return tuple((row[0], row[1], row[2], row[3]) for row in rows)
 
 
 def _require(values: Any, kind: type) -> None:

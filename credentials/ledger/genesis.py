@@ -13,6 +13,7 @@ governs is asked of a `Governance` (governance.py); that of genesis is the first
     [[validators]]         participant (weight 1 each)
     [[accreditations]]     participant, roles, schemes [[scheme, namespace]], licence, jurisdiction, interval
     [[recognitions]]       see recognition.Recognition
+    [governance]           see approvals.py: who may change all this while the network runs
     [sealed_network_keys]  DID = base64url: the network key, sealed to that participant's transport key
 
 Intervals are [valid_from, valid_until) in seconds, valid_until absent: open. A namespace "*" in an
@@ -34,6 +35,7 @@ import tomli_w
 from consensus.encoding import encode
 from credentials.documents.canonical import b64u
 from credentials.errors import CredentialError
+from credentials.ledger.approvals import APPROVALS_MIN, ApprovalRules
 from credentials.ledger.genesis_table import (
     NAME,
     ORIGIN,
@@ -55,7 +57,7 @@ from credentials.ledger.genesis_table import (
     read_validators,
     require_keys,
 )
-from credentials.ledger.governance import Governance, GovernanceHistory
+from credentials.ledger.governance import APPROVING_ROLE, Governance, GovernanceHistory
 from credentials.ledger.parties import Accreditation, Limits, Participant
 from credentials.ledger.recognition import Recognition
 
@@ -78,6 +80,7 @@ class Genesis:
     config_digest: bytes
     governance: Governance  # the first epoch
     data: bytes = field(repr=False)  # the file
+    rule_files: Mapping[bytes, bytes] = field(repr=False)  # by SHA-256: those that it names
 
     @classmethod
     def parse(cls, data: bytes, rule_files: Mapping[str, bytes]) -> Genesis:
@@ -98,6 +101,9 @@ class Genesis:
             config_digest=sha256(encode(["comity/config/v1", network_id])).digest(),
             governance=governance,
             data=data,
+            rule_files={
+                digest: rule_files[file_name] for file_name, digest in governance.rule_digests.items()
+            },
         )
         if len(genesis.key_check) != 32:
             raise genesis_invalid("key_check is not 32 bytes")
@@ -138,11 +144,35 @@ def _read_governance(table: Mapping[str, Any], rule_files: Mapping[str, bytes]) 
             rules=rules,
             rule_digests=digests,
             app_version=app_version,
+            approvals=_read_approvals(table.get("governance", {}), participants, validators, accreditations),
         )
     except CredentialError as error:
         if error.code != "governance_invalid":
             raise
         raise genesis_invalid(error.message) from error
+
+
+def _read_approvals(
+    table: object,
+    participants: Mapping[str, Participant],
+    validators: Sequence[str],
+    accreditations: Sequence[Accreditation],
+) -> ApprovalRules:
+    """The table `[governance]`; what it leaves out follows from who founds the network."""
+    if not isinstance(table, Mapping):
+        raise genesis_invalid("governance is not a table")
+    homes = {did: participant.jurisdiction for did, participant in participants.items()}
+    authorities = {
+        a.participant
+        for a in accreditations
+        if APPROVING_ROLE in a.roles and homes.get(a.participant) == a.jurisdiction
+    }
+    return ApprovalRules.parse(
+        table,
+        approvals_min=max(1, min(APPROVALS_MIN, len(authorities))),
+        jurisdictions=tuple(sorted({homes[did] for did in authorities})),
+        quorum_jurisdictions=tuple(sorted({homes[did] for did in validators if did in homes})),
+    )
 
 
 def write_genesis(
@@ -158,6 +188,7 @@ def write_genesis(
     recognitions: Sequence[Recognition] = (),
     sealed_network_keys: Mapping[str, bytes] | None = None,
     limits: Limits | None = None,
+    governance: Mapping[str, Any] | None = None,
     app_version: int = 1,
 ) -> bytes:
     """Write a genesis file, the same bytes for the same arguments, and check it as `Genesis.parse` does."""
@@ -170,6 +201,7 @@ def write_genesis(
         "app_version": app_version,
         "key_check": b64u(network_key_check),
         "limits": {f.name: getattr(limits, f.name) for f in fields(Limits)},
+        **({"governance": governance} if governance else {}),
         "rules": [
             {"name": file, "sha256": sha256(rule_files[file]).hexdigest()} for file in sorted(rule_files)
         ],
@@ -202,4 +234,6 @@ def parse_card(data: bytes) -> Participant:
 _GENESIS_KEYS = frozenset(
     {"format", "name", "origin", "created", "app_version", "key_check", "rules", "participants", "validators"}
 )
-_GENESIS_OPTIONAL = frozenset({"limits", "accreditations", "recognitions", "sealed_network_keys"})
+_GENESIS_OPTIONAL = frozenset(
+    {"limits", "accreditations", "recognitions", "sealed_network_keys", "governance"}
+)

@@ -8,16 +8,25 @@ from dataclasses import fields
 from hashlib import sha256
 from typing import Any
 
-from credentials.documents.canonical import b64u_decode, parse_json
+from credentials.documents.canonical import b64u, b64u_decode, parse_json
 from credentials.documents.keys import ED25519, P256, P384, multikey_decode, multikey_encode, require_did
 from credentials.errors import CredentialError
-from credentials.ledger.parties import KEY_ROLES, Accreditation, Key, Limits, Participant
+from credentials.ledger.parties import (
+    KEY_ROLES,
+    TIME_MAX,
+    Accreditation,
+    Key,
+    Limits,
+    Participant,
+    Pause,
+    read_pauses,
+)
 from credentials.ledger.payload import read_parties
-from credentials.ledger.recognition import Recognition
+from credentials.ledger.recognition import Recognition, pauses_table
 from credentials.toml_text import TomlTextError, parse_toml
 
-TIME_MAX = (1 << 53) - 1
 SIZE_BYTES_MAX = 1 << 20
+REFUSED = "this genesis is refused: "
 
 NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")
 ORIGIN = re.compile(r"[a-z0-9][a-z0-9./:-]{0,126}")
@@ -25,6 +34,7 @@ _JURISDICTION = re.compile(r"[A-Z]{2,8}")
 _RULE_FILE = re.compile(r"[a-z0-9-]{1,60}\.(json|toml)")
 _SCHEME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _HEX_DIGEST = re.compile(r"[0-9a-f]{64}")
+_ADDRESS = re.compile(r"https?://[A-Za-z0-9.\[\]:-]{1,260}(/[!-~]{0,200})?")
 # No control characters, and none that shows as nothing or turns the direction of what follows.
 _LABEL = re.compile("[^\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]{1,200}")
 _FORMS = {  # in words
@@ -34,6 +44,7 @@ _FORMS = {  # in words
     _RULE_FILE: "the name of a JSON or TOML file",
     _SCHEME: "small letters, digits and hyphens, at most 32",
     _HEX_DIGEST: "64 hexadecimal digits",
+    _ADDRESS: "the address of a node, such as https://node.example",
     _LABEL: "a text of 1 to 200 characters that show",
 }
 
@@ -45,6 +56,9 @@ def participant_table(participant: Participant) -> dict[str, Any]:
         "jurisdiction": participant.jurisdiction,
         "roles": list(participant.roles),
         **({"identifiers": list(participant.identifiers)} if participant.identifiers else {}),
+        **({"address": participant.address} if participant.address else {}),
+        **({} if participant.recovery is None else {"recovery": b64u(participant.recovery)}),
+        **({} if participant.left is None else {"left": participant.left}),
         "keys": [
             {"role": key.role, "id": key.id, "public": multikey_encode(key.public), **_key_times(key)}
             for key in participant.keys
@@ -65,6 +79,7 @@ def accreditation_table(accreditation: Accreditation) -> dict[str, Any]:
         "licence": accreditation.licence,
         "jurisdiction": accreditation.jurisdiction,
         **_interval_table(accreditation),
+        **({"suspended": pauses_table(accreditation.suspended)} if accreditation.suspended else {}),
     }
 
 
@@ -85,7 +100,8 @@ def read_participants(value: object) -> dict[str, Participant]:
 
 def read_participant(table: Mapping[str, Any]) -> Participant:
     required = {"did", "name", "jurisdiction", "roles", "keys"}
-    require_keys(table, required, "a participant", optional={"identifiers"})
+    optional = {"identifiers", "address", "recovery", "left"}
+    require_keys(table, required, "a participant", optional=optional)
     did = match_text(table["did"], _LABEL, "did")
     require_did(did)
     roles = _texts(table["roles"], f"roles of {did}")
@@ -96,7 +112,17 @@ def read_participant(table: Mapping[str, Any]) -> Participant:
         roles=roles,
         keys=tuple(_key(did, key) for key in _tables(table["keys"], f"keys of {did}")),
         identifiers=_identifiers(did, table.get("identifiers", [])),
+        address=match_text(table["address"], _ADDRESS, f"address of {did}") if "address" in table else "",
+        recovery=_recovery(did, table["recovery"]) if "recovery" in table else None,
+        left=read_time(table["left"], f"left of {did}") if "left" in table else None,
     )
+
+
+def _recovery(did: str, value: object) -> bytes:
+    digest = read_bytes(value, f"recovery of {did}")
+    if len(digest) != sha256().digest_size:
+        raise genesis_invalid(f"recovery of {did} is not the SHA-256 of a public key")
+    return digest
 
 
 def _identifiers(did: str, value: object) -> tuple[str, ...]:
@@ -147,7 +173,7 @@ def read_accreditations(value: object) -> tuple[Accreditation, ...]:
 
 def _accreditation(table: Mapping[str, Any]) -> Accreditation:
     required = {"participant", "roles", "schemes", "jurisdiction", "valid_from"}
-    require_keys(table, required, "an accreditation", optional={"licence", "valid_until"})
+    require_keys(table, required, "an accreditation", optional={"licence", "valid_until", "suspended"})
     did = table["participant"]
     if type(did) is not str:
         raise genesis_invalid(f"the accreditation of {did!r} is for no participant")
@@ -167,7 +193,15 @@ def _accreditation(table: Mapping[str, Any]) -> Accreditation:
         match_text(table["jurisdiction"], _JURISDICTION, f"jurisdiction of an accreditation of {did}"),
         *_interval(table, f"accreditation of {did}"),
         licence=match_text(table["licence"], _LABEL, f"licence of {did}") if table.get("licence") else "",
+        suspended=_pauses(did, table.get("suspended", [])),
     )
+
+
+def _pauses(did: str, value: object) -> tuple[Pause, ...]:
+    try:
+        return read_pauses(value)
+    except ValueError as error:
+        raise genesis_invalid(f"an accreditation of {did}: {error}") from error
 
 
 def read_recognitions(value: object) -> tuple[Recognition, ...]:
@@ -187,12 +221,15 @@ def read_rules(value: object, rule_files: Mapping[str, bytes]) -> tuple[dict[str
             raise genesis_invalid(f"the rule file {name} is missing")
         if sha256(rule_files[name]).hexdigest() != digest:
             raise genesis_invalid(f"the rule file {name} was altered: its digest is not the one in genesis")
-        if name.endswith(".toml"):
-            rules[name] = read_toml(rule_files[name], SIZE_BYTES_MAX, name)
-        else:
-            rules[name] = parse_json(rule_files[name])
+        rules[name] = read_rule_file(name, rule_files[name])
         digests[name] = bytes.fromhex(digest)
     return rules, digests
+
+
+def read_rule_file(name: str, data: bytes) -> Any:
+    """A rule file as values, by the ending of its name."""
+    match_text(name, _RULE_FILE, "name of a rule file")
+    return read_toml(data, SIZE_BYTES_MAX, name) if name.endswith(".toml") else parse_json(data)
 
 
 def read_sealed(value: object, participants: Mapping[str, Participant]) -> dict[str, bytes]:
@@ -218,7 +255,7 @@ def read_limits(value: object) -> Limits:
 
 
 def genesis_invalid(why: str) -> CredentialError:
-    return CredentialError("genesis_invalid", f"this genesis is refused: {why}")
+    return CredentialError("genesis_invalid", f"{REFUSED}{why}")
 
 
 def read_toml(data: bytes, size_bytes_max: int, what: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, Generic, TypeVar
@@ -25,8 +25,9 @@ from consensus.checkpoint import COSIGNATURE_KIND, LOG_KIND, NoteKey
 from consensus.log_policy import make_policy
 from consensus.validators import ValidatorSet
 from credentials.errors import CredentialError
+from credentials.ledger.approvals import ApprovalRules
 from credentials.ledger.lifecycle import Lifecycle
-from credentials.ledger.parties import ANY, Accreditation, Key, Limits, Participant
+from credentials.ledger.parties import ANY, Accreditation, Key, Limits, Participant, Stop
 from credentials.ledger.recognition import Recognition
 from credentials.ledger.soundness import (
     governance_invalid,
@@ -39,6 +40,7 @@ from credentials.ledger.soundness import (
 T = TypeVar("T")
 
 LIFECYCLE_FILE = "lifecycle.json"
+APPROVING_ROLE, APPROVING_KEY = "authority", "attest"
 VALIDATORS_AHEAD = 2  # blocks between a change of validators and the first block that they decide
 
 
@@ -58,6 +60,8 @@ class Governance:
     rules: Mapping[str, Any]  # parsed rule files by name
     rule_digests: Mapping[str, bytes]
     app_version: int  # of the code that executes the rules
+    approvals: ApprovalRules = field(default_factory=ApprovalRules)
+    stops: Mapping[str, Stop] = field(default_factory=dict)  # the last one of each target
     validators: ValidatorSet = field(init=False, compare=False, repr=False)
     lifecycle: Lifecycle = field(init=False, compare=False, repr=False)
 
@@ -66,7 +70,9 @@ class Governance:
             raise governance_invalid(f"it names no {LIFECYCLE_FILE}")
         lifecycle = Lifecycle.parse(self.rules[LIFECYCLE_FILE])
         require_participants(self.participants, lifecycle)
-        validators = validator_set(self.validator_dids, self.participants)
+        validators = validator_set(
+            self.validator_dids, self.participants, self.approvals.quorum_jurisdictions
+        )
         require_accreditations(self.accreditations, self.participants, lifecycle)
         require_recognitions(self.recognitions, self.participants)
         object.__setattr__(self, "lifecycle", lifecycle)
@@ -87,6 +93,11 @@ class Governance:
         """The key with this DID URL, if it is valid at `at` (None: at any time)."""
         key = self._keys_by_id.get(kid)
         return key if key and (at is None or key.valid(at)) else None
+
+    def stopped(self, target: str, at: int) -> Stop | None:
+        """The emergency stop of a DID or key that is in force at `at`."""
+        stop = self.stops.get(target)
+        return stop if stop is not None and stop.holds(at) else None
 
     def aliases(self, did: str) -> frozenset[str]:
         """Every name a participant may be named by: its DID, and its EORI or USCC where it gave one."""
@@ -140,6 +151,20 @@ class Governance:
         """The participants that hold a role at `at`, in the order in which they joined."""
         return tuple(did for did in self.participants if self.holds_role(did, role, at))
 
+    def authorities(self, at: int) -> dict[str, str]:
+        """{DID: jurisdiction} of the authorities that may approve at `at`: keyed, at home, not stopped."""
+        return {
+            did: participant.jurisdiction
+            for did, participant in self.participants.items()
+            if (key := participant.key(APPROVING_KEY, at)) is not None
+            and not self.stopped(did, at)
+            and not self.stopped(key.id, at)
+            and any(
+                APPROVING_ROLE in a.roles and a.jurisdiction == participant.jurisdiction and a.in_force(at)
+                for a in self._accreditations_of.get(did, ())
+            )
+        }
+
     # -- the log -------------------------------------------------------------------------------------
 
     def votes(self, did: str) -> bool:
@@ -167,13 +192,19 @@ class Governance:
     def _validator_key(self, did: str, role: str) -> bytes:
         if not self.votes(did):
             raise CredentialError("not_a_validator", f"{did} is no validator of this network")
-        return next(key.public for key in self.participants[did].keys if key.role == role)
+        key = self.participants[did].open_key(role)
+        assert key is not None, "a validator has one: soundness.py"
+        return key.public
 
     # -- indices, built when first asked -------------------------------------------------------------
 
     @cached_property
     def _keys_by_id(self) -> dict[str, Key]:
-        return {key.id: key for p in self.participants.values() for key in p.keys}
+        return {
+            key.id: key if p.left is None else replace(key, valid_until=_earlier(key.valid_until, p.left))
+            for p in self.participants.values()
+            for key in p.keys
+        }
 
     @cached_property
     def _creating_roles(self) -> frozenset[str]:
@@ -191,8 +222,16 @@ class Governance:
     def _accreditations_of(self) -> dict[str, tuple[Accreditation, ...]]:
         found: dict[str, list[Accreditation]] = {}
         for accreditation in self.accreditations:
+            left = self.participants[accreditation.participant].left
+            if left is not None:
+                until = _earlier(accreditation.valid_until, left)
+                accreditation = replace(accreditation, valid_until=until)  # noqa: PLW2901
             found.setdefault(accreditation.participant, []).append(accreditation)
         return {did: tuple(held) for did, held in found.items()}
+
+
+def _earlier(until: int | None, left: int) -> int:
+    return left if until is None else min(until, left)
 
 
 def key_name(did: str) -> str:
@@ -246,16 +285,12 @@ class GovernanceHistory:
     def enact(self, start: int, governance: Governance) -> None:
         """From `start` on, `governance` is in force; raises CredentialError("governance_invalid", ...).
 
-        Not at a height that is committed, or an answer about the past would change; and other validators not
-        before the second block from now, because the next one is being voted on.
+        Not at a height that is committed, or an answer about the past would change. That others vote not
+        before the second block from their decision on is the business of who decided (governance_state.py).
         """
         before = self._epochs[-1]
         if start <= max(self._height, before[0]):
             raise governance_invalid(f"height {start} is governed already: changes are for later blocks")
-        if governance.validators != before[1].validators and start < self._height + VALIDATORS_AHEAD:
-            raise governance_invalid(
-                f"other validators vote from height {self._height + VALIDATORS_AHEAD} on"
-            )
         _require_same_keys(before[1], governance)
         self._epochs = (*self._epochs, (start, governance))
 

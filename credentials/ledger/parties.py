@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
+
+from consensus.encoding import Value, encode
 
 ANY = "*"
+TIME_MAX = (1 << 53) - 1
+Pause = tuple[int, int | None]  # suspended from, until before; None: until somebody lifts it
 KEY_ROLES = ("vote", "attest", "credential", "cosign", "log", "transport")
 VALIDATOR_KEY_ROLES = ("vote", "cosign", "log")
 
@@ -48,6 +54,11 @@ class Key:
             and not self.compromised(at)
         )
 
+    @property
+    def is_open(self) -> bool:
+        """True unless an end is stated."""
+        return self.valid_until is None and self.compromised_from is None
+
     def compromised(self, at: int) -> bool:
         """True if somebody else may have signed with the key at `at`."""
         return self.compromised_from is not None and at >= self.compromised_from
@@ -55,7 +66,11 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Participant:
-    """An organisation. `roles` describe it; what it may attest is said by its accreditations."""
+    """An organisation. `roles` describe it; what it may attest is said by its accreditations.
+
+    `recovery` is the SHA-256 of a public key that is kept offline and replaces the others. Who `left` stays
+    on record with keys and licences, which are valid no longer.
+    """
 
     did: str
     name: str
@@ -63,11 +78,40 @@ class Participant:
     roles: tuple[str, ...]
     keys: tuple[Key, ...]
     identifiers: tuple[str, ...] = ()  # eori:..., uscc:...: by which others may have named it
+    address: str = ""  # of its node, for peers
+    recovery: bytes | None = None
+    left: int | None = None  # from then on it takes part no more
+
+    def takes_part(self, at: int) -> bool:
+        """True until it left."""
+        return self.left is None or at < self.left
+
+    def open_key(self, role: str) -> Key | None:
+        """The one key of this role that nobody ended: with which a validator votes, cosigns, signs notes."""
+        found = [key for key in self.keys if key.role == role and key.is_open]
+        return found[0] if len(found) == 1 else None
 
     def key(self, role: str, at: int) -> Key | None:
         """The newest key of this role that is valid at `at`."""
+        if not self.takes_part(at):
+            return None
         found = [key for key in self.keys if key.role == role and key.valid(at)]
         return max(found, key=lambda key: key.valid_from, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """An emergency stop of a party or a key: [since, until); until None once it is confirmed."""
+
+    target: str  # DID or key id
+    by: str
+    since: int
+    until: int | None
+    lifted: bool = False
+
+    def holds(self, at: int) -> bool:
+        """True while the target may do nothing."""
+        return self.since <= at and (self.until is None or at < self.until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +125,43 @@ class Accreditation:
     valid_from: int
     valid_until: int | None = None
     licence: str = ""
+    suspended: tuple[Pause, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """Its name in governance: what it says, whatever becomes of it later."""
+        schemes = [list(pair) for pair in self.schemes]
+        said: list[Value] = [self.participant, list(self.roles), schemes, self.jurisdiction, self.licence]
+        return sha256(encode(["comity/accreditation/v1", *said, self.valid_from])).hexdigest()[:32]
 
     def in_force(self, at: int) -> bool:
-        """True while the accreditation is valid."""
-        return self.valid_from <= at and (self.valid_until is None or at < self.valid_until)
+        """True while the accreditation is valid and not suspended."""
+        return dated_in_force(self.valid_from, self.valid_until, self.suspended, at)
 
     def covers(self, scheme: str, namespace: str, *, exactly: bool = False) -> bool:
         """True if the subject is in scope; `exactly`: named, not by "*"."""
         return (scheme, namespace) in self.schemes or (not exactly and (scheme, ANY) in self.schemes)
+
+
+def read_pauses(value: object) -> tuple[Pause, ...]:
+    """[[from, until], ...] in rising order, the last perhaps [from]; raises ValueError with a sentence."""
+    if not isinstance(value, list):
+        raise ValueError("suspended is a list of [from, until]")
+    found: list[Pause] = []
+    for number, pause in enumerate(value, 1):
+        times = pause if isinstance(pause, list) else []
+        if not all(type(time) is int and 0 <= time <= TIME_MAX for time in times):
+            raise ValueError("a suspension is [from, until] in whole seconds")
+        if len(times) != 2 and not (len(times) == 1 and number == len(value)):
+            raise ValueError("a suspension has a beginning and an end; the last may last")
+        if times != sorted(times) or (found and times[0] < (found[-1][1] or 0)):
+            raise ValueError("suspensions follow each other")
+        found.append((times[0], times[1] if len(times) == 2 else None))
+    return tuple(found)
+
+
+def dated_in_force(since: int, until: int | None, pauses: Sequence[Pause], at: int) -> bool:
+    """True at a time of [since, until) that is in none of the pauses."""
+    if not since <= at or (until is not None and at >= until):
+        return False
+    return not any(start <= at and (end is None or at < end) for start, end in pauses)

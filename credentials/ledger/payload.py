@@ -7,7 +7,9 @@
              13: expires, 14: [[beginnings of codes], produced from / null, produced until / null],
              15: first second (UTC) of the day of production}
 
-An empty member is absent. 8 (governance) is reserved and refused until validator-set changes are built.
+    8: {"proposal": proposal (proposals.py), "recovery": public recovery key}: of governance acts alone
+
+An empty member is absent.
 A party is a DID, or `eori:` or `uscc:` with the number of one without a node.
 """
 
@@ -50,7 +52,7 @@ _PREFIX = re.compile(r"[!-~]{3,128}")  # the beginning of a canonical code, at l
 
 SETS_TAG = "comity/sets/v1"
 POINTS = (1, 2, 3, 4)  # the four point sets of Annex XIII
-DELTA_KEYS = frozenset({0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15})
+DELTA_KEYS = frozenset({0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15})
 MAY_BE_ABSENT = frozenset({1, 5, 6, 9, 10})
 
 Reference = bytes | Subject
@@ -91,6 +93,19 @@ class SetList:
     def value(self) -> list[Value]:
         """`["comity/sets/v1", version, {point: digest}]`: its SHA-256 is the passport's digest."""
         return [SETS_TAG, self.version, {point: self.points[point] for point in sorted(self.points)}]
+
+
+@dataclass(frozen=True, slots=True)
+class GovernanceAct:
+    """What an act of governance carries beside the digest that it is about."""
+
+    proposal: bytes = b""
+    recovery: bytes = b""  # the public key whose SHA-256 is on record, where it signed
+
+    @property
+    def value(self) -> dict[str, Value]:
+        """The member of the delta."""
+        return {n: v for n, v in (("proposal", self.proposal), ("recovery", self.recovery)) if v}
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +280,18 @@ def read_quantities(value: object) -> dict[str, int]:
         if type(amount) is not int or not 0 <= amount <= INTEGER_MAX:
             raise malformed("a quantity is a whole number of its unit")
     return cast(dict[str, int], value)
+
+
+def read_governance(value: object) -> GovernanceAct:
+    """Read what a governance act holds."""
+    if type(value) is not dict or not value or not value.keys() <= {"proposal", "recovery"}:
+        raise malformed("a governance act holds a proposal, a recovery key or both")
+    proposal, recovery = value.get("proposal", b""), value.get("recovery", b"")
+    if type(proposal) is not bytes or type(recovery) is not bytes or not all(value.values()):
+        raise malformed("a proposal and a recovery key are bytes")
+    if recovery and len(recovery) != 32:
+        raise malformed("a recovery key is a public Ed25519 key of 32 bytes")
+    return GovernanceAct(proposal, recovery)
 
 
 def read_criteria(value: object) -> Criteria:

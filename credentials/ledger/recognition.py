@@ -13,12 +13,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from hashlib import sha256
 from typing import Any
 
+from consensus.encoding import Value, encode
 from credentials.errors import CredentialError
+from credentials.ledger.parties import TIME_MAX, Pause, dated_in_force, read_pauses
 
 ANY = "*"
-TIME_MAX = (1 << 53) - 1
 ROWS_MAX = 256
 
 
@@ -60,12 +62,21 @@ class Recognition:
     issuer_jurisdiction: str = ANY
     valid_until: int | None = None
     conditions: Mapping[str, int | str | bool] = field(default_factory=dict)
+    suspended: tuple[Pause, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """Its name in governance: what it says, whatever becomes of it later."""
+        said: dict[str, Value] = self.as_table()
+        said.pop("valid_until", None)
+        said.pop("suspended", None)
+        return sha256(encode(["comity/recognition/v1", said])).hexdigest()[:32]
 
     @classmethod
     def parse(cls, row: Mapping[str, Any]) -> Recognition:
         """Read one row, refusing unknown members; raises CredentialError("recognition_invalid", ...)."""
         required = {"authority", "jurisdiction", "issuer", "rows", "effect", "legal_basis", "valid_from"}
-        optional = {"issuer_class", "issuer_jurisdiction", "valid_until", "conditions"}
+        optional = {"issuer_class", "issuer_jurisdiction", "valid_until", "conditions", "suspended"}
         if not isinstance(row, Mapping) or not required <= row.keys() <= required | optional:
             raise _invalid(
                 f"it has the members {', '.join(sorted(required))}; maybe {', '.join(sorted(optional))}"
@@ -104,6 +115,7 @@ class Recognition:
             issuer_jurisdiction=row.get("issuer_jurisdiction", ANY),
             valid_until=valid_until,
             conditions=dict(conditions),
+            suspended=_pauses(row.get("suspended", [])),
         )
 
     def as_table(self) -> dict[str, Any]:
@@ -123,11 +135,13 @@ class Recognition:
             table["valid_until"] = self.valid_until
         if self.conditions:
             table["conditions"] = dict(self.conditions)
+        if self.suspended:
+            table["suspended"] = pauses_table(self.suspended)
         return table
 
     def in_force(self, at: int) -> bool:
-        """True while the recognition is valid."""
-        return self.valid_from <= at and (self.valid_until is None or at < self.valid_until)
+        """True while the recognition is valid and not suspended."""
+        return dated_in_force(self.valid_from, self.valid_until, self.suspended, at)
 
 
 def find(
@@ -196,6 +210,18 @@ def ask(
     effects = [r.effect if r else Effect.NOT_RECOGNISED for r in (then, today)]
     weaker = max(effects, key=order.index)
     return RecognitionAnswer(OUTCOMES[weaker], weaker, then, today)
+
+
+def pauses_table(pauses: Iterable[Pause]) -> list[list[int]]:
+    """[[from], ...] while it lasts, [from, until] once it is over."""
+    return [[start] if end is None else [start, end] for start, end in pauses]
+
+
+def _pauses(value: object) -> tuple[Pause, ...]:
+    try:
+        return read_pauses(value)
+    except ValueError as error:
+        raise _invalid(str(error)) from error
 
 
 def _invalid(why: str) -> CredentialError:

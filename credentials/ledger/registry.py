@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 
 from consensus.application import Execution, Refusal
@@ -45,6 +46,8 @@ from credentials.ledger.entries import (
 )
 from credentials.ledger.genesis import Genesis
 from credentials.ledger.governance import Governance, GovernanceHistory
+from credentials.ledger.governance_records import Records, RuleFiles, record_key, records_of
+from credentials.ledger.governance_state import KINDS, RECOVERY_FRAGMENT, GovernanceState, Resolution
 from credentials.ledger.records import asset_key
 from credentials.ledger.rules import RULES, RuleConflict
 from credentials.ledger.standing import Standing
@@ -63,7 +66,7 @@ __all__ = [
     "StandingReader",
     "asset_key",
     "genesis_app_hash",
-    "governance_root",
+    "governance_map",
     "parse_entry",
     "standing_key",
 ]
@@ -98,14 +101,31 @@ class MemoryReader:
         self.entries.extend(execution.entries)
 
 
-def governance_root(genesis: Genesis) -> bytes:
-    """The root of what governs: until governance attestations are built, the configuration of genesis."""
-    return sha256(encode(["comity/governance/v1", genesis.config_digest])).digest()
+def governance_map(records: Records) -> StandingsMap:
+    """The map under the governance root, of these records."""
+    return StandingsMap((record_key(record_id), data) for record_id, data in records.items())
 
 
 def genesis_app_hash(genesis: Genesis) -> bytes:
     """The app hash at height 0."""
-    return _app_hash(genesis.network_id, StandingsMap(()).root, governance_root(genesis), {})
+    root = governance_map(records_of(genesis.governance)).root
+    return _app_hash(genesis.network_id, StandingsMap(()).root, root, {})
+
+
+@dataclass
+class Constitution:
+    """What governs, on one node: where it stands, the map under its root, the rule files that it holds."""
+
+    state: GovernanceState
+    records: StandingsMap
+    rule_files: RuleFiles
+
+    @classmethod
+    def founded(cls, genesis: Genesis) -> Constitution:
+        """Before the first block."""
+        files = genesis.rule_files
+        records = governance_map(records_of(genesis.governance))
+        return cls(GovernanceState.founded(genesis.governance), records, files.get)
 
 
 class Registry:
@@ -123,15 +143,17 @@ class Registry:
         app_hash: bytes | None = None,
         standings_map: StandingsMap | None = None,
         history: GovernanceHistory | None = None,
+        *,
+        constitution: Constitution | None = None,
     ) -> None:
         self.genesis = genesis
         self.history = history if history is not None else genesis.history()
         self.reader = reader
         self.app_hash = app_hash if app_hash is not None else genesis_app_hash(genesis)
         self.standings_map = standings_map if standings_map is not None else StandingsMap(())
-        self._governance_root = governance_root(genesis)
+        self.constitution = constitution if constitution is not None else Constitution.founded(genesis)
         self._verified: dict[bytes, tuple[Attestation, frozenset[str]]] = {}
-        self._last: tuple[bytes, Execution] | None = None
+        self._last: tuple[bytes, Execution, Resolution] | None = None
         for _, governance in self.history.epochs:
             require_built(governance)
 
@@ -161,7 +183,7 @@ class Registry:
             raise Refusal("duplicate", "this attestation is on the ledger already")
         governance = self.history.latest
         attestation, countersigned = self._authentic(tx, digest, now, governance)
-        self._judge(now, governance).judge(attestation, countersigned, NEXT_LEAF)
+        self.judge_at(now, governance).judge(attestation, countersigned, NEXT_LEAF)
         return digest
 
     def issuer_of(self, tx: bytes) -> str:
@@ -176,10 +198,13 @@ class Registry:
         """What would become of it now: admitted (None), lost to another, or a claim; raises as check_tx."""
         governance = self.history.latest
         attestation, countersigned = self._authentic(tx, _digest(tx), now, governance)
-        return self._judge(now, governance).judge(attestation, countersigned, NEXT_LEAF)
+        return self.judge_at(now, governance).judge(attestation, countersigned, NEXT_LEAF)
 
-    def _judge(self, at: int, governance: Governance) -> Judge:
-        return Judge(governance, self.reader, at, self.height)
+    def judge_at(self, at: int, governance: Governance) -> Judge:
+        """Who judges the next block, were its time `at`."""
+        constitution = self.constitution
+        sitting = constitution.state.sitting(at, self.height + 1, constitution.rule_files)
+        return Judge(governance, self.reader, at, self.height, sitting)
 
     def prepare_proposal(
         self, txs: Sequence[bytes], height: int, time: int, previous_id: bytes, bytes_max: int
@@ -196,7 +221,7 @@ class Registry:
                 continue
         for digest in self.reader.final(list(candidates)):
             del candidates[digest]
-        judge = self._judge(time, governance)
+        judge = self.judge_at(time, governance)
         judge.prefetch(attestation for attestation, _ in candidates.values())
         chosen: list[bytes] = []
         size_bytes = 0
@@ -224,12 +249,22 @@ class Registry:
     def commit(self, execution: Execution) -> None:
         """Adopt an execution after its block is stored."""
         assert execution.height == self.height + 1, "executions are adopted in order"
+        assert self._last is not None and self._last[1] is execution, "what was executed last is adopted"
+        self._adopt(self._last[2])
         self.standings_map.apply(execution.standings)
         self.history.advance(execution.height)
         self.app_hash = execution.app_hash
         self._last = None
         for digest in execution.finals:
             self._verified.pop(digest, None)
+
+    def _adopt(self, resolution: Resolution) -> None:
+        """What was decided governs from the next block on."""
+        constitution, before = self.constitution, self.history.at(self.height + 1)
+        constitution.records.apply(resolution.under_root)
+        constitution.state = resolution.state
+        if resolution.state.next is not before:
+            self.history.enact(self.height + 2, resolution.state.next)
 
     def _execute(self, block: Block) -> Execution:
         if self._last is not None and self._last[0] == block.id:
@@ -258,22 +293,25 @@ class Registry:
             raise Refusal("duplicate", "an attestation of the block is on the ledger already")
         if [a.digest for a in block_order(attestations, block.previous_id)] != list(countersigned):
             raise Refusal("order", "the attestations are not in the order that the block must have")
-        judge = self._judge(block.time, governance)
+        judge = self.judge_at(block.time, governance)
         judge.prefetch(attestations)
         entries: list[bytes] = []
         for attestation in attestations:
             leaf_index = block.log_size + len(entries)
             judgment = judge.judge(attestation, countersigned[attestation.digest], leaf_index)
             entries.append(_entry(attestation, judgment, block.height))
+        resolution = judge.sitting.close()
+        entries += resolution.entries
         standings = judge.changes()
         standings_root = self.standings_map.root_with(standings)
-        app_hash = _app_hash(self.app_hash, standings_root, self._governance_root, standings)
+        governance_root = self.constitution.records.root_with(resolution.under_root)
+        app_hash = _app_hash(self.app_hash, standings_root, governance_root, standings)
         last = BlockEntry(
             block.height,
             block.time,
             app_hash,
             standings_root,
-            self._governance_root,
+            governance_root,
             governance.validators.hash,
             self.genesis.config_digest,
         )
@@ -284,10 +322,12 @@ class Registry:
             standings=standings,
             finals=tuple(countersigned),
             standings_root=standings_root,
-            governance_root=self._governance_root,
+            governance_root=governance_root,
+            validator_updates=resolution.validator_updates,
+            governance=resolution.rows,
             changes=tuple(attestations),  # so that whoever stores the entries need not parse them again
         )
-        self._last = (block.id, execution)
+        self._last = (block.id, execution, resolution)
         return execution
 
     def _authentic(
@@ -302,10 +342,13 @@ class Registry:
             raise Refusal(error.code, error.message) from error
         if attestation.network_id != self.genesis.network_id:
             raise Refusal("wrong_network", "the attestation was made for another network")
-        if governance.lifecycle.event(attestation.kind) is None:
+        if governance.lifecycle.event(attestation.kind) is None and attestation.kind not in KINDS:
             raise Refusal("unknown_kind", "no event is called {kind}", kind=attestation.kind)
         happened = attestation.event_time
-        public = _attest_key(governance, attestation.kid, attestation.issuer, happened, at)
+        if attestation.governance is not None and attestation.governance.recovery:
+            public = _recovery_key(governance, attestation, attestation.governance.recovery)
+        else:
+            public = _attest_key(governance, attestation.kid, attestation.issuer, happened, at)
         publics = [
             _attest_key(governance, c.kid, c.signatory, happened, at) for c in attestation.countersignatures
         ]
@@ -337,6 +380,16 @@ def require_built(governance: Governance) -> None:
                 raise CredentialError("rules_invalid", f"{event.type} is guarded by {rule}: not built")
 
 
+def _recovery_key(governance: Governance, attestation: Attestation, public: bytes) -> bytes:
+    """The key that the participant keeps offline, for proposals about its own keys."""
+    participant = governance.participant(attestation.issuer)
+    if attestation.kind != KINDS[0] or attestation.kid != f"{attestation.issuer}#{RECOVERY_FRAGMENT}":
+        raise Refusal("X9", "a recovery key signs proposals alone, as {did}#recovery", did=attestation.issuer)
+    if participant is None or participant.recovery != sha256(public).digest():
+        raise Refusal("X9", "that is not the recovery key that {did} has on record", did=attestation.issuer)
+    return public
+
+
 def _attest_key(governance: Governance, kid: str, did: str, event_time: int, at: int) -> bytes:
     """The public key, valid at both times by what is known at this height."""
     key = governance.key_by_id(kid)
@@ -345,6 +398,10 @@ def _attest_key(governance: Governance, kid: str, did: str, event_time: int, at:
     if key.role != ATTEST_ROLE:
         told = "{key} is a {role} key; attestations are signed with an attest key"
         raise Refusal("X9", told, key=kid, role=key.role)
+    stop = governance.stopped(did, at) or governance.stopped(kid, at)
+    if stop is not None:
+        told = "{target} is stopped by {by} until that is lifted or lapses"
+        raise Refusal("stopped", told, target=stop.target, by=stop.by)
     if not key.valid(event_time) or not key.valid(at):
         raise Refusal("X9", "{key} was not valid both when it happened and now", key=kid)
     return key.public

@@ -48,10 +48,13 @@ def require_participants(participants: Mapping[str, Participant], lifecycle: Lif
             publics[key.public] = key.id
 
 
-def validator_set(dids: Iterable[str], participants: Mapping[str, Participant]) -> ValidatorSet:
+def validator_set(
+    dids: Iterable[str], participants: Mapping[str, Participant], quorum_jurisdictions: Iterable[str]
+) -> ValidatorSet:
     """These participants as validators of weight 1, with their vote keys.
 
-    Each has one key of every role that validators need, and no quorum decides without a jurisdiction.
+    Each has one open key of every role that validators need, and no quorum decides without one of each of
+    these jurisdictions.
     """
     found: list[Validator] = []
     jurisdictions: dict[str, int] = {}
@@ -59,10 +62,15 @@ def validator_set(dids: Iterable[str], participants: Mapping[str, Participant]) 
         participant = participants.get(did)
         if participant is None:
             raise governance_invalid(f"the validator {did!r} is no participant")
-        for role in VALIDATOR_KEY_ROLES:
-            if len([key for key in participant.keys if key.role == role]) != 1:
+        if participant.left is not None:
+            raise governance_invalid(f"the validator {did} left: propose the other validators with it")
+        keys = {role: participant.open_key(role) for role in VALIDATOR_KEY_ROLES}
+        for role, key in keys.items():
+            if key is None:
                 raise governance_invalid(f"the validator {did} needs exactly one {role} key")
-        found.append(Validator(did, next(k.public for k in participant.keys if k.role == "vote")))
+        vote = keys["vote"]
+        assert vote is not None, "just looked at"
+        found.append(Validator(did, vote.public))
         jurisdictions[participant.jurisdiction] = jurisdictions.get(participant.jurisdiction, 0) + 1
     if not found:
         raise governance_invalid("a network needs at least one validator")
@@ -71,7 +79,8 @@ def validator_set(dids: Iterable[str], participants: Mapping[str, Participant]) 
     except ConsensusError as error:
         raise governance_invalid(str(error)) from error
     least = len(found) - validators.quorum + 1
-    for jurisdiction, count in sorted(jurisdictions.items()):
+    for jurisdiction in quorum_jurisdictions:
+        count = jurisdictions.get(jurisdiction, 0)
         if count < least:
             raise governance_invalid(
                 f"{jurisdiction} has {count} of {len(found)} validators and needs {least}, "
@@ -86,10 +95,14 @@ def require_accreditations(
     """Licences are of participants, for known roles; a maker's code is one maker's at a time."""
     creating = lifecycle.creating_roles()
     owners: dict[tuple[str, str], list[Accreditation]] = {}
+    ids: set[str] = set()
     for accreditation in accreditations:
         did = accreditation.participant
         if did not in participants:
             raise governance_invalid(f"the accreditation of {did!r} is for no participant")
+        if accreditation.id in ids:
+            raise governance_invalid(f"{did} is accredited for the same twice")
+        ids.add(accreditation.id)
         for role in accreditation.roles:
             if role not in lifecycle.roles:
                 raise governance_invalid(f"{did} is accredited for the unknown role {role!r}")
@@ -116,8 +129,12 @@ def _overlap(a: Accreditation, b: Accreditation) -> bool:
 def require_recognitions(
     recognitions: Iterable[Recognition], participants: Mapping[str, Participant]
 ) -> None:
-    """A recognition is given by a participant of the jurisdiction that recognises."""
+    """A recognition is given by a participant of the jurisdiction that recognises, and once."""
+    ids: set[str] = set()
     for recognition in recognitions:
+        if recognition.id in ids:
+            raise governance_invalid(f"{recognition.authority} recognises the same twice")
+        ids.add(recognition.id)
         authority = participants.get(recognition.authority)
         if authority is None or authority.jurisdiction != recognition.jurisdiction:
             raise governance_invalid(

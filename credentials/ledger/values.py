@@ -16,6 +16,8 @@ def require_members(attestation: Attestation, event: Event) -> None:
     for name in sorted(LEDGER_FIELDS):
         if name not in fields and getattr(attestation, name):
             raise Refusal("members", "{event} has no {member}", event=event.type, member=name)
+    if attestation.governance is not None:
+        raise Refusal("members", "{event} has no {member}", event=event.type, member="governance")
     for member in members:
         if member.required and not _present(attestation, member):
             told = "{event} needs {member}: add it and sign it again"
@@ -25,6 +27,14 @@ def require_members(attestation: Attestation, event: Event) -> None:
     _require_quantities(attestation, event)
     if attestation.subject in attestation.references:
         raise Refusal("members", "{event} names the battery itself as another", event=event.type)
+
+
+def require_governance_members(attestation: Attestation) -> None:
+    """An act of governance names its proposal and nothing of a battery's."""
+    fields = (*sorted(LEDGER_FIELDS), "countersignatures")
+    for name in fields:
+        if getattr(attestation, name):
+            raise Refusal("members", "{event} has no {member}", event=attestation.kind, member=name)
 
 
 def _require_references(attestation: Attestation, event: Event, member: Member) -> None:

@@ -25,6 +25,7 @@ from credentials.ledger.entries import (
     BlockEntry,
     ClaimEntry,
     EvidenceEntry,
+    GovernanceEntry,
     PolicyEntry,
     RefusedEntry,
     parse_entry,
@@ -98,6 +99,9 @@ def what_it_says(entry: bytes) -> Meaning:
             return Meaning(False, told)
         case PolicyEntry():
             return Meaning(False, "a log policy: no statement about a battery")
+        case GovernanceEntry():
+            told = f"the proposal {b64u(found.proposal)} was {found.outcome}: no statement about a battery"
+            return Meaning(False, told)
 
 
 def _subject(about: Subject) -> str:

@@ -12,6 +12,7 @@ from credentials.ledger.entries import (
     BlockEntry,
     ClaimEntry,
     EvidenceEntry,
+    GovernanceEntry,
     PolicyEntry,
     RefusedEntry,
     parse_entry,
@@ -93,3 +94,5 @@ def row_of(entry: bytes, parsed: Mapping[bytes, Attestation] | None = None) -> E
             return EntryRow(entry, leaf, "block")
         case PolicyEntry():
             return EntryRow(entry, leaf, "policy")
+        case GovernanceEntry() as decision:
+            return EntryRow(entry, leaf, "governance", digest=decision.proposal)

@@ -20,7 +20,6 @@ from tests.harness.ledger import (
     CN_AUTHORITY,
     CREATED,
     CUSTOMS,
-    EU_AUTHORITY,
     IMPORTER,
     MAKER,
     OTHER_MAKER,
@@ -126,22 +125,6 @@ def test_nothing_is_enacted_for_what_is_governed_already(start: int) -> None:
     assert history.at(5) is one and history.at(6) is not one
     with pytest.raises(CredentialError, match="governed already"):
         history.enact(6, one)
-
-
-def test_other_validators_vote_from_the_second_block_on() -> None:
-    """
-    The next block is being voted on: whoever joins or leaves does so with the one after it.
-    """
-    one = first()
-    fewer = replace(one, validator_dids=(MAKER, CN_AUTHORITY, EU_AUTHORITY, CUSTOMS)[::-1])
-    history = GovernanceHistory([(0, one)], height=5)
-
-    with pytest.raises(CredentialError, match=r"^other validators vote from height 7 on$"):
-        history.enact(6, fewer)
-    history.enact(7, fewer)
-
-    assert [v.name for v in history.at(7).validators.validators] == list(VALIDATORS[::-1])
-    assert history.at(6).validators == one.validators
 
 
 def test_a_key_id_names_one_key_for_ever() -> None:

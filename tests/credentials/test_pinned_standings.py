@@ -264,7 +264,7 @@ def outcome(judge: Judge, attestation: Attestation, leaf_index: int) -> tuple[st
 
 def judge_after(ledger: Ledger, read: Judge | None = None, at: int | None = None) -> Judge:
     """A judge of what follows the ledger; what another one read need not be read again."""
-    judge = Judge(ledger.history.latest, ledger.reader, ledger.now if at is None else at, ledger.height)
+    judge = ledger.registry.judge_at(ledger.now if at is None else at, ledger.history.latest)
     if read is not None:
         judge.records, judge.cores = dict(read.records), dict(read.cores)
         judge.fetched = dict(read.fetched)

@@ -1,0 +1,66 @@
+"""No change may lead to a state that cannot be changed any more.
+
+Asked of what governs after a change, as if every date that is stated had passed: whoever approves by a
+licence that ends, with a key that ends, or in spite of a stop that was confirmed, is not counted on.
+"""
+
+from __future__ import annotations
+
+from credentials.ledger.governance import APPROVING_KEY, APPROVING_ROLE, Governance
+from credentials.ledger.parties import Accreditation, Participant
+from credentials.ledger.soundness import governance_invalid
+
+
+def lasting_authorities(governance: Governance) -> dict[str, str]:
+    """{DID: jurisdiction} of the authorities that can approve for ever, unless somebody changes that."""
+    return {
+        did: participant.jurisdiction
+        for did, participant in governance.participants.items()
+        if participant.left is None
+        and _keyed(governance, participant)
+        and any(_lasts(a, participant) for a in governance.accreditations_of(did))
+    }
+
+
+def _keyed(governance: Governance, participant: Participant) -> bool:
+    keys = [key for key in participant.keys if key.role == APPROVING_KEY and key.is_open]
+    return not _stopped(governance, participant.did) and any(not _stopped(governance, k.id) for k in keys)
+
+
+def _stopped(governance: Governance, target: str) -> bool:
+    stop = governance.stops.get(target)
+    return stop is not None and stop.until is None
+
+
+def _lasts(accreditation: Accreditation, participant: Participant) -> bool:
+    return (
+        APPROVING_ROLE in accreditation.roles
+        and accreditation.jurisdiction == participant.jurisdiction
+        and accreditation.valid_until is None
+        and not any(end is None for _, end in accreditation.suspended)
+    )
+
+
+def dead_end(governance: Governance) -> str:
+    """Why nothing that needs the approval of all could be changed any more; "" if it could."""
+    lasting, rules = lasting_authorities(governance), governance.approvals
+    if len(lasting) < rules.approvals_min:
+        return (
+            f"{rules.approvals_min} authorities approve a change for all, and in the end {len(lasting)} "
+            "would be left: admit another one first, or lower approvals_min with it"
+        )
+    homes = set(lasting.values())
+    for jurisdiction in rules.jurisdictions:
+        if jurisdiction not in homes:
+            return (
+                f"{jurisdiction} would in the end have no authority that can approve, and its consent is "
+                "needed: admit another one first, or take it out of `jurisdictions` with it"
+            )
+    return ""
+
+
+def require_way_on(before: Governance, after: Governance) -> None:
+    """Refuse a change that leads from where something can be changed to where nothing can."""
+    why = dead_end(after)
+    if why and not dead_end(before):
+        raise governance_invalid(why)

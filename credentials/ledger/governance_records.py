@@ -1,0 +1,222 @@
+"""What governs, as records: each has a type, a name and a table, and a place under the governance root.
+
+    participant/DID  accreditation/ID  recognition/ID  rule/FILE  stop/DID or key id
+    validators/  limits/  approvals/  app_version/                        one of each
+    proposal/HEX DIGEST                                                   `proposals.py`
+
+The tables are those of genesis.toml, in deterministic CBOR, so genesis seeds them and one reader reads both.
+A record is never deleted: what ends says so, and absence means that there never was any. The root is that of
+the map of standings (`consensus.standings_map`) over their keys: presence and absence have the same proofs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import fields, replace
+from hashlib import sha256
+from typing import Any, cast
+
+from consensus.encoding import Value, decode, encode
+from credentials.errors import CredentialError
+from credentials.ledger.approvals import ApprovalRules
+from credentials.ledger.genesis_table import (
+    REFUSED,
+    accreditation_table,
+    participant_table,
+    read_accreditations,
+    read_limits,
+    read_participant,
+    read_rule_file,
+)
+from credentials.ledger.governance import Governance
+from credentials.ledger.parties import TIME_MAX, Limits, Stop
+from credentials.ledger.recognition import Recognition
+from credentials.ledger.soundness import governance_invalid
+
+RecordId = tuple[str, str]  # type, name
+Table = Mapping[str, Any]
+Records = Mapping[RecordId, bytes]
+RuleFiles = Callable[[bytes], bytes | None]  # a rule file by its SHA-256; None: this node lacks it
+
+PARTICIPANT, ACCREDITATION, RECOGNITION, STOP = "participant", "accreditation", "recognition", "stop"
+RULE, VALIDATORS, LIMITS = "rule", "validators", "limits"
+APPROVALS, APP_VERSION, PROPOSAL = "approvals", "app_version", "proposal"
+TYPES = (
+    PARTICIPANT, ACCREDITATION, RECOGNITION, STOP, RULE, VALIDATORS, LIMITS, APPROVALS, APP_VERSION,
+)  # fmt: skip
+_KEY_TAG = "comity/governance-key/v1"
+
+
+class RuleFileMissing(CredentialError):
+    """The network agreed on a rule file that this node does not hold: it cannot go on without it."""
+
+    def __init__(self, name: str, digest: bytes) -> None:
+        super().__init__(
+            "rule_file_missing",
+            f"the network goes on under {name} with the SHA-256 {digest.hex()}, which this node lacks: "
+            "install it, then start the node again",
+        )
+
+
+def record_key(record_id: RecordId) -> bytes:
+    """The key of a record in the map under the governance root."""
+    return sha256(encode([_KEY_TAG, *record_id])).digest()
+
+
+def records_of(governance: Governance) -> dict[RecordId, bytes]:
+    """Every record of what governs; proposals are not among them."""
+    tables: dict[RecordId, Table] = {}
+    for did, participant in governance.participants.items():
+        tables[PARTICIPANT, did] = participant_table(participant)
+    for accreditation in governance.accreditations:
+        tables[ACCREDITATION, accreditation.id] = accreditation_table(accreditation)
+    for recognition in governance.recognitions:
+        tables[RECOGNITION, recognition.id] = recognition.as_table()
+    for target, stop in governance.stops.items():
+        tables[STOP, target] = stop_table(stop)
+    for name, digest in governance.rule_digests.items():
+        tables[RULE, name] = {"sha256": digest.hex()}
+    tables[VALIDATORS, ""] = {"participants": list(governance.validator_dids)}
+    tables[LIMITS, ""] = {f.name: getattr(governance.limits, f.name) for f in fields(Limits)}
+    tables[APPROVALS, ""] = governance.approvals.as_table()
+    tables[APP_VERSION, ""] = {"app_version": governance.app_version}
+    return {record_id: encode(cast(Value, table)) for record_id, table in tables.items()}
+
+
+def governance_with(governance: Governance, changed: Records, rule_files: RuleFiles) -> Governance:
+    """What governs after these records; the same for the same records, in whatever order they were decided.
+
+    Raises CredentialError for a table that cannot be read, a name that is not its own, or records that do not
+    go together, and RuleFileMissing.
+    """
+    if not changed:
+        return governance
+    participants = dict(governance.participants)
+    accreditations = {a.id: a for a in governance.accreditations}
+    recognitions = {r.id: r for r in governance.recognitions}
+    stops = dict(governance.stops)
+    rules, digests = dict(governance.rules), dict(governance.rule_digests)
+    whole: dict[str, Any] = {}
+    for record_id in sorted(changed):
+        kind, name = record_id
+        record = read_record(kind, changed[record_id])
+        match kind:
+            case "participant":
+                participants[name] = _named(name, record.did, record)
+            case "accreditation":
+                accreditations[name] = _named(name, record.id, record)
+            case "recognition":
+                recognitions[name] = _named(name, record.id, record)
+            case "stop":
+                stops[name] = _named(name, record.target, record)
+            case "rule":
+                digests[name], rules[name] = _rule(name, record, rule_files)
+            case "proposal":
+                pass
+            case _:
+                whole |= _whole(kind, name, record)
+    return replace(
+        governance,
+        participants=participants,
+        accreditations=tuple(accreditations.values()),
+        recognitions=tuple(recognitions.values()),
+        stops=stops,
+        rules=rules,
+        rule_digests=digests,
+        **whole,
+    )
+
+
+def _whole(kind: str, name: str, table: Table) -> dict[str, Any]:
+    """The records of which there is one."""
+    if name:
+        raise governance_invalid(f"{kind} has no name")
+    match kind:
+        case "validators":
+            _require_members(table, "validators", {"participants"})
+            dids = table["participants"]
+            if not isinstance(dids, list) or not all(type(did) is str for did in dids):
+                raise governance_invalid("validators are a list of DIDs")
+            return {"validator_dids": tuple(dids)}
+        case "limits":
+            return {"limits": read_limits(table)}
+        case "approvals":
+            return {"approvals": ApprovalRules.parse(table)}
+        case "app_version":
+            _require_members(table, "app_version", {"app_version"})
+            if type(table["app_version"]) is not int:
+                raise governance_invalid("app_version is a whole number")
+            return {"app_version": table["app_version"]}
+    raise governance_invalid(f"there are no records of the type {kind!r}")
+
+
+def _rule(name: str, table: Table, rule_files: RuleFiles) -> tuple[bytes, Any]:
+    _require_members(table, "a rule file", {"sha256"})
+    text = table["sha256"]
+    if type(text) is not str or len(text) != 64 or not set(text) <= set("0123456789abcdef"):
+        raise governance_invalid(f"the SHA-256 of {name} is 64 hexadecimal digits")
+    digest = bytes.fromhex(text)
+    data = rule_files(digest)
+    if data is None:
+        raise RuleFileMissing(name, digest)
+    assert sha256(data).digest() == digest, "a rule file is asked for by its digest"
+    return digest, read_rule_file(name, data)
+
+
+def stop_table(stop: Stop) -> dict[str, Any]:
+    """The table of an emergency stop."""
+    until = {} if stop.until is None else {"until": stop.until}
+    lifted = {"lifted": True} if stop.lifted else {}
+    return {"target": stop.target, "by": stop.by, "since": stop.since, **until, **lifted}
+
+
+def _read_stop(table: Table) -> Stop:
+    _require_members(table, "a stop", {"target", "by", "since"}, {"until", "lifted"})
+    if type(table["target"]) is not str or type(table["by"]) is not str:
+        raise governance_invalid("a stop names its target and who set it")
+    times = [table["since"], table.get("until", 0)]
+    if not all(type(time) is int and 0 <= time <= TIME_MAX for time in times):
+        raise governance_invalid("a stop is [since, until) in whole seconds")
+    if table.get("lifted", True) is not True:
+        raise governance_invalid("lifted is true or left out")
+    return Stop(table["target"], table["by"], table["since"], table.get("until"), "lifted" in table)
+
+
+def read_record(kind: str, data: bytes) -> Any:
+    """The participant, accreditation, recognition or stop of a record; other types: the table itself.
+
+    Raises CredentialError("governance_invalid", sentence).
+    """
+    table = _table(data)
+    try:
+        match kind:
+            case "participant":
+                return read_participant(table)
+            case "accreditation":
+                return read_accreditations([dict(table)])[0]
+            case "recognition":
+                return Recognition.parse(table)
+            case "stop":
+                return _read_stop(table)
+    except CredentialError as error:
+        raise governance_invalid(error.message.removeprefix(REFUSED)) from error
+    return table
+
+
+def _table(data: bytes) -> Table:
+    table = decode(data)
+    if not isinstance(table, dict) or not all(type(name) is str for name in table):
+        raise governance_invalid("a record is a table")
+    return table
+
+
+def _named(name: str, own: str, record: Any) -> Any:
+    if name != own:
+        raise governance_invalid(f"the record of {own} is called {name}")
+    return record
+
+
+def _require_members(table: Table, what: str, required: set[str], optional: Collection[str] = ()) -> None:
+    known = required | set(optional)
+    if not required <= table.keys() <= known:
+        raise governance_invalid(f"{what} has the members {', '.join(sorted(known))}")

@@ -1,0 +1,327 @@
+"""Where governance stands after a block, and what the acts of the next one make of it.
+
+    governance.proposed            a proposal; also its author's approval, where the author may approve
+    governance.approved            an authority stands behind it; again after it took that back
+    governance.approval_withdrawn  and does not any more: possible until it is decided
+    governance.proposal_withdrawn  its author takes it back
+    governance.objected            the party whose recovery key would be replaced, or its authority: over
+    governance.held                a validator holds the proposed rule files and the code they need
+
+Acts are judged in their order; whatever can be decided is decided once, after the last act of the block, in
+the order in which the proposals were made, each under what the one before it left. Approvals are counted
+then: of parties that may approve at that moment, whatever they were when they approved. What one authority
+may do governs the next block; what all approve together, the one after it (`VALIDATORS_AHEAD`): who votes on
+the next block is known already.
+
+Two states are kept: `next`, which governs the next block, and `future`, the one after it, which the proposals
+are compared with. A change must be good in both: what is decided already is not undone by what comes quicker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from hashlib import sha256
+
+from consensus.application import GovernanceRow, NotYet, Refusal
+from consensus.validators import Validator
+from credentials.errors import CredentialError
+from credentials.ledger.amendment import Amendment, Reading, read_amendments
+from credentials.ledger.approvals import NETWORK
+from credentials.ledger.attestation import Attestation
+from credentials.ledger.dead_ends import require_way_on
+from credentials.ledger.entries import GovernanceEntry
+from credentials.ledger.governance import VALIDATORS_AHEAD, Governance
+from credentials.ledger.governance_records import (
+    RecordId,
+    Records,
+    RuleFileMissing,
+    RuleFiles,
+    governance_with,
+    record_key,
+    records_of,
+)
+from credentials.ledger.proposals import (
+    DECIDED,
+    LAPSED,
+    OBJECTED,
+    OPEN,
+    WITHDRAWN,
+    Proposal,
+    Tabled,
+    may_object,
+    require_possession,
+    strictest,
+    wanting,
+)
+
+SCHEME, NAMESPACE = "governance", "network"
+KINDS = (
+    "governance.proposed",
+    "governance.approved",
+    "governance.approval_withdrawn",
+    "governance.proposal_withdrawn",
+    "governance.objected",
+    "governance.held",
+)
+RECOVERY_FRAGMENT = "recovery"
+
+
+@dataclass(frozen=True)
+class GovernanceState:
+    """After a block: what governs the next one and the one after it, and the proposals."""
+
+    next: Governance
+    future: Governance
+    tabled: Mapping[bytes, Tabled] = field(default_factory=dict)  # those that are open, by digest
+    over: Mapping[bytes, tuple[str, str]] = field(default_factory=dict)  # outcome and reason of the others
+    scheduled: Mapping[RecordId, bytes] = field(default_factory=dict)  # from `next` to `future`
+    # What a proposal does under the future it was read under: asked at every block, read once.
+    read: dict[bytes, tuple[Governance, tuple[Amendment, ...]]] = field(default_factory=dict, compare=False)
+
+    @classmethod
+    def founded(cls, governance: Governance) -> GovernanceState:
+        """Before the first block."""
+        return cls(governance, governance)
+
+    def sitting(self, at: int, height: int, rule_files: RuleFiles) -> Sitting:
+        """Judge the acts of the block of this height and time."""
+        return Sitting(self, at, height, rule_files, dict(self.tabled))
+
+    @cached_property
+    def records(self) -> dict[RecordId, bytes]:
+        """The records of `future`, which proposals are compared with."""
+        return records_of(self.future)
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What the governance of a block comes to."""
+
+    state: GovernanceState
+    rows: tuple[GovernanceRow, ...]  # records that were decided on
+    under_root: Mapping[bytes, bytes]  # key: record, of those that govern from the next block on
+    entries: tuple[bytes, ...]
+    validator_updates: tuple[Validator, ...]
+
+
+@dataclass(slots=True)
+class Sitting:
+    """The acts of one block, on an overlay."""
+
+    before: GovernanceState
+    at: int
+    height: int
+    rule_files: RuleFiles
+    tabled: dict[bytes, Tabled]
+    next: Governance = field(init=False)
+    future: Governance = field(init=False)
+    over: dict[bytes, Tabled] = field(init=False, default_factory=dict)  # since this block
+    changed: dict[RecordId, bytes] = field(init=False, default_factory=dict)  # decided in this block
+
+    def __post_init__(self) -> None:
+        # What was scheduled governs the next block now.
+        self.next = self.future = self.before.future
+
+    def record(self, record_id: RecordId) -> bytes | None:
+        """A record that proposals are compared with."""
+        return self.changed.get(record_id) or self.before.records.get(record_id)
+
+    # -- acts ------------------------------------------------------------------------------------------
+
+    def act(self, attestation: Attestation) -> None:
+        """One act; raises Refusal or NotYet, changing nothing."""
+        if attestation.subject.scheme != SCHEME or attestation.subject.namespace != NAMESPACE:
+            raise Refusal("subject", "{event} is about a proposal", event=attestation.kind)
+        if attestation.document_digest != attestation.subject.h:
+            raise Refusal("members", "the digest is not that of the proposal")
+        proposed = attestation.kind == KINDS[0]
+        tabled = self._proposed(attestation) if proposed else self._about(attestation)
+        digest = attestation.subject.h
+        if tabled.outcome == OPEN:
+            self.tabled[digest] = tabled
+        else:
+            self.over[digest] = tabled
+            del self.tabled[digest]
+
+    def _outcome(self, digest: bytes) -> tuple[str, str] | None:
+        """What became of a proposal that is over."""
+        tabled = self.over.get(digest)
+        return (tabled.outcome, tabled.reason) if tabled else self.before.over.get(digest)
+
+    def _proposed(self, attestation: Attestation) -> Tabled:
+        data = attestation.governance
+        if data is None or not data.proposal:
+            raise Refusal("members", "{event} holds a proposal", event=attestation.kind)
+        try:
+            proposal = Proposal.decode(data.proposal)
+            if proposal.digest != attestation.subject.h:
+                raise Refusal("members", "the digest is not that of the proposal")
+            if proposal.digest in self.tabled or self._outcome(proposal.digest):
+                raise Refusal("duplicate", "this proposal was made already: make another one")
+            if proposal.network_id != attestation.network_id:
+                raise Refusal("wrong_network", "the proposal was made for another network")
+            self._require_room(attestation.issuer)
+            self._require_time(proposal)
+            recovered = attestation.kid.endswith("#" + RECOVERY_FRAGMENT)
+            tabled = Tabled(proposal, attestation.issuer, recovered, self.at, self.height)
+            require_possession(self.future, proposal)
+            self._tried(tabled)
+        except CredentialError as error:
+            raise Refusal(error.code, error.message) from error
+        return tabled
+
+    def _require_room(self, issuer: str) -> None:
+        own = sum(1 for tabled in self.tabled.values() if tabled.by == issuer)
+        most = self.next.approvals.proposals_per_party_max
+        if own >= most:
+            raise Refusal("quota", "{issuer} has {most} proposals open already", issuer=issuer, most=most)
+
+    def _require_time(self, proposal: Proposal) -> None:
+        most = self.next.approvals.proposal_s_max
+        if not self.at < proposal.expires <= self.at + most:
+            told = "a proposal expires later than now and within {most} s"
+            raise Refusal("members", told, most=most)
+
+    def _about(self, attestation: Attestation) -> Tabled:
+        digest, who = attestation.subject.h, attestation.issuer
+        outcome, tabled = self._outcome(digest), self.tabled.get(digest)
+        if outcome is not None:
+            told = "the proposal is over: {outcome} {reason}"
+            raise Refusal("proposal_over", told, outcome=outcome[0], reason=outcome[1])
+        if tabled is None:
+            raise NotYet("predecessor", "the proposal is not on the ledger yet")
+        match attestation.kind.partition(".")[2]:
+            case "approved":
+                return self._approved(tabled, who)
+            case "approval_withdrawn":
+                if who not in tabled.approvals:
+                    raise NotYet("state", "{issuer} has not approved it", issuer=who)
+                return replace(tabled, approvals=tabled.approvals - {who})
+            case "proposal_withdrawn":
+                if who != tabled.by:
+                    raise Refusal("not_responsible", "{by} made this proposal", by=tabled.by)
+                return tabled.closed(WITHDRAWN)
+            case "objected":
+                amendments = self._amendments(tabled)
+                if not may_object(tabled, amendments, self.next, who):
+                    raise Refusal("not_responsible", "{issuer} cannot object to it", issuer=who)
+                return tabled.closed(OBJECTED, who)
+            case _:
+                if self.next.validators.get(who) is None:
+                    raise Refusal("not_responsible", "{issuer} is no validator", issuer=who)
+                return replace(tabled, held=tabled.held | {who})
+
+    def _approved(self, tabled: Tabled, who: str) -> Tabled:
+        if who not in self.next.authorities(self.at):
+            raise Refusal("not_responsible", "{issuer} is no authority that may approve now", issuer=who)
+        if who in tabled.approvals:
+            raise Refusal("duplicate", "{issuer} approved it already", issuer=who)
+        return replace(tabled, approvals=tabled.approvals | {who})
+
+    # -- decisions -------------------------------------------------------------------------------------
+
+    def _amendments(self, tabled: Tabled) -> tuple[Amendment, ...]:
+        digest = tabled.proposal.digest
+        known = self.before.read.get(digest)
+        if known is None or known[0] is not self.future:
+            known = self.before.read[digest] = self.future, self._reading(tabled).amendments
+        return known[1]
+
+    def _reading(self, tabled: Tabled) -> Reading:
+        """What the proposal does now; raises CredentialError("governance_invalid", ...) if it cannot be."""
+        for record_id, digest in tabled.proposal.base.items():
+            data = self.record(record_id)
+            if digest != (None if data is None else sha256(data).digest()):
+                kind, name = record_id
+                raise CredentialError(
+                    "base_changed", f"{kind} {name} is not what this proposal was written for: make it again"
+                )
+        before = {record_id: data for record_id in tabled.proposal.base if (data := self.record(record_id))}
+        return read_amendments(self.future, before, tabled.proposal.records, self.at)
+
+    def _tried(self, tabled: Tabled) -> tuple[Reading, Governance, Governance, int]:
+        """What it does, and what would govern then; raises CredentialError for what must not be."""
+        reading = self._reading(tabled)
+        sort = strictest(self.future, reading.amendments, recovered=tabled.recovered)
+        ahead = VALIDATORS_AHEAD if sort == NETWORK else 1
+        soon = self.next if ahead > 1 else governance_with(self.next, reading.records, self.rule_files)
+        later = governance_with(self.future, reading.records, self.rule_files)
+        require_way_on(self.next, soon)
+        require_way_on(self.future, later)
+        return reading, soon, later, self.height + ahead
+
+    def close(self) -> Resolution:
+        """Decide what can be decided, once; the block is over."""
+        entries = [_entry(tabled, {}, {}) for tabled in self.over.values()]  # withdrawn, objected to
+        starts: dict[RecordId, int] = {}
+        for digest in sorted(self.tabled, key=lambda d: (self.tabled[d].height, d)):
+            tabled, changed = self._decide(self.tabled[digest])
+            if tabled.outcome == OPEN:
+                continue
+            before = {record_id: data for record_id in changed if (data := self.record(record_id))}
+            entries.append(_entry(tabled, before, changed))
+            starts |= dict.fromkeys(changed, tabled.in_force)
+            self.changed |= changed
+            self.over[digest] = tabled
+            del self.tabled[digest]
+        return self._resolved(starts, tuple(entries))
+
+    def _decide(self, tabled: Tabled) -> tuple[Tabled, Records]:
+        """What becomes of an open proposal, and the records it changes."""
+        if self.at >= tabled.proposal.expires:
+            return tabled.closed(LAPSED, "expired"), {}
+        try:
+            amendments = self._amendments(tabled)
+            if not wanting(tabled, amendments, self.next, self.at).ready(self.at):
+                return tabled, {}
+            reading, self.next, self.future, in_force = self._tried(tabled)
+        except RuleFileMissing:
+            raise
+        except CredentialError as error:
+            return tabled.closed(LAPSED, error.code), {}
+        return tabled.closed(DECIDED, in_force=in_force), reading.records
+
+    def _resolved(self, starts: Mapping[RecordId, int], entries: tuple[bytes, ...]) -> Resolution:
+        before, now = self.before, self.height + 1
+        moved = [t for d, t in self.tabled.items() if t is not before.tabled.get(d)] + [*self.over.values()]
+        proposals = {tabled.record_id: tabled.encode() for tabled in moved}
+        soon = {r: data for r, data in self.changed.items() if starts[r] == now}
+        later = {r: data for r, data in self.changed.items() if starts[r] > now}
+        rows = [(starts[r], *r, data) for r, data in self.changed.items()]
+        rows += [(now, *r, data) for r, data in proposals.items()]
+        governing = {**before.scheduled, **soon, **proposals}
+        if not rows and not before.scheduled:
+            return Resolution(before, (), {}, (), ())
+        over = {digest: (tabled.outcome, tabled.reason) for digest, tabled in self.over.items()}
+        read = {digest: known for digest, known in before.read.items() if digest in self.tabled}
+        state = GovernanceState(self.next, self.future, self.tabled, {**before.over, **over}, later, read)
+        under_root = {record_key(r): data for r, data in governing.items()}
+        return Resolution(
+            state, tuple(sorted(rows)), under_root, entries, _updates(before.future, self.future)
+        )
+
+
+def _updates(before: Governance, after: Governance) -> tuple[Validator, ...]:
+    """What consensus is told: who votes with which key two blocks on; a weight of 0 removes."""
+    old, new = before.validators, after.validators
+    changed = [v for v in new.validators if old.get(v.name) != v]
+    gone = [replace(v, weight=0) for v in old.validators if new.get(v.name) is None]
+    assert old.updated((*changed, *gone)) == new, "amendment.py keeps the order of those that stay"
+    return (*changed, *gone)
+
+
+def _entry(tabled: Tabled, before: Records, after: Records) -> bytes:
+    """The leaf that says what became of a proposal."""
+    changed = tuple(
+        (
+            *record_id,
+            sha256(before[record_id]).digest() if record_id in before else None,
+            sha256(data).digest(),
+        )
+        for record_id, data in sorted(after.items())
+    )
+    return GovernanceEntry(
+        tabled.proposal.digest, tabled.outcome, tabled.reason, tabled.in_force, changed
+    ).encode()
