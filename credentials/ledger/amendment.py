@@ -153,6 +153,9 @@ def _participant_amendments(
         yield about("participant.left", unseats=True)
     touched = [key for key in after.keys if key not in before.keys]
     voting = governance.votes(did) and any(key.role in VALIDATOR_KEY_ROLES for key in touched)
+    for role in VALIDATOR_KEY_ROLES if voting else ():
+        if not any(key.role == role and key.is_open for key in after.keys):
+            raise governance_invalid(f"{did} is a validator: its {role} key ends with the next one beside it")
     replaced = any(key.role == "attest" for key in touched)
     old = {key.id: key for key in before.keys}
     if any(key.id in old and key.compromised_from != old[key.id].compromised_from for key in touched):

@@ -192,7 +192,7 @@ class Governance:
     def _validator_key(self, did: str, role: str) -> bytes:
         if not self.votes(did):
             raise CredentialError("not_a_validator", f"{did} is no validator of this network")
-        key = self.participants[did].open_key(role)
+        key = self.participants[did].latest_key(role)
         assert key is not None, "a validator has one: soundness.py"
         return key.public
 

@@ -273,15 +273,20 @@ class Sitting:
         if self.at >= tabled.proposal.expires:
             return tabled.closed(LAPSED, "expired"), {}
         try:
-            amendments = self._amendments(tabled)
-            if not wanting(tabled, amendments, self.next, self.at).ready(self.at):
+            if not self._ready(tabled, self._amendments(tabled)):
                 return tabled, {}
-            reading, self.next, self.future, in_force = self._tried(tabled)
+            reading, soon, later, in_force = self._tried(tabled)
+            if not self._ready(tabled, reading.amendments):  # time made something else of it
+                return tabled, {}
+            self.next, self.future = soon, later
         except RuleFileMissing:
             raise
         except CredentialError as error:
             return tabled.closed(LAPSED, error.code), {}
         return tabled.closed(DECIDED, in_force=in_force), reading.records
+
+    def _ready(self, tabled: Tabled, amendments: tuple[Amendment, ...]) -> bool:
+        return wanting(tabled, amendments, self.next, self.at).ready(self.at)
 
     def _resolved(self, starts: Mapping[RecordId, int], entries: tuple[bytes, ...]) -> Resolution:
         before, now = self.before, self.height + 1
@@ -296,6 +301,10 @@ class Sitting:
             return Resolution(before, (), {}, (), ())
         over = {digest: (tabled.outcome, tabled.reason) for digest, tabled in self.over.items()}
         read = {digest: known for digest, known in before.read.items() if digest in self.tabled}
+        # Once more and all at once: who restores it from the rows puts it together in the same order.
+        if self.changed or before.scheduled:
+            self.next = governance_with(before.future, soon, self.rule_files)
+            self.future = governance_with(self.next, later, self.rule_files)
         state = GovernanceState(self.next, self.future, self.tabled, {**before.over, **over}, later, read)
         under_root = {record_key(r): data for r, data in governing.items()}
         return Resolution(

@@ -86,10 +86,9 @@ class Participant:
         """True until it left."""
         return self.left is None or at < self.left
 
-    def open_key(self, role: str) -> Key | None:
-        """The one key of this role that nobody ended: with which a validator votes, cosigns, signs notes."""
-        found = [key for key in self.keys if key.role == role and key.is_open]
-        return found[0] if len(found) == 1 else None
+    def latest_key(self, role: str) -> Key | None:
+        """The last key of this role: with which a validator votes, cosigns, signs notes."""
+        return next((key for key in reversed(self.keys) if key.role == role), None)
 
     def key(self, role: str, at: int) -> Key | None:
         """The newest key of this role that is valid at `at`."""

@@ -34,6 +34,7 @@ from credentials.ledger.attestation import (
     verify_attestation,
     verify_countersignature,
 )
+from credentials.ledger.constitution import Constitution, governance_map
 from credentials.ledger.entries import (
     AdmittedEntry,
     BlockEntry,
@@ -46,8 +47,8 @@ from credentials.ledger.entries import (
 )
 from credentials.ledger.genesis import Genesis
 from credentials.ledger.governance import Governance, GovernanceHistory
-from credentials.ledger.governance_records import Records, RuleFiles, record_key, records_of
-from credentials.ledger.governance_state import KINDS, RECOVERY_FRAGMENT, GovernanceState, Resolution
+from credentials.ledger.governance_records import records_of
+from credentials.ledger.governance_state import KINDS, RECOVERY_FRAGMENT, Resolution
 from credentials.ledger.records import asset_key
 from credentials.ledger.rules import RULES, RuleConflict
 from credentials.ledger.standing import Standing
@@ -101,31 +102,18 @@ class MemoryReader:
         self.entries.extend(execution.entries)
 
 
-def governance_map(records: Records) -> StandingsMap:
-    """The map under the governance root, of these records."""
-    return StandingsMap((record_key(record_id), data) for record_id, data in records.items())
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a block did beyond its bytes, for whoever adopts it."""
+
+    attestations: tuple[Attestation, ...]  # so that whoever stores the entries need not parse them again
+    resolution: Resolution
 
 
 def genesis_app_hash(genesis: Genesis) -> bytes:
     """The app hash at height 0."""
     root = governance_map(records_of(genesis.governance)).root
     return _app_hash(genesis.network_id, StandingsMap(()).root, root, {})
-
-
-@dataclass
-class Constitution:
-    """What governs, on one node: where it stands, the map under its root, the rule files that it holds."""
-
-    state: GovernanceState
-    records: StandingsMap
-    rule_files: RuleFiles
-
-    @classmethod
-    def founded(cls, genesis: Genesis) -> Constitution:
-        """Before the first block."""
-        files = genesis.rule_files
-        records = governance_map(records_of(genesis.governance))
-        return cls(GovernanceState.founded(genesis.governance), records, files.get)
 
 
 class Registry:
@@ -147,13 +135,13 @@ class Registry:
         constitution: Constitution | None = None,
     ) -> None:
         self.genesis = genesis
-        self.history = history if history is not None else genesis.history()
+        self.constitution = constitution or Constitution.founded(genesis, history)
+        self.history = self.constitution.history
         self.reader = reader
         self.app_hash = app_hash if app_hash is not None else genesis_app_hash(genesis)
         self.standings_map = standings_map if standings_map is not None else StandingsMap(())
-        self.constitution = constitution if constitution is not None else Constitution.founded(genesis)
         self._verified: dict[bytes, tuple[Attestation, frozenset[str]]] = {}
-        self._last: tuple[bytes, Execution, Resolution] | None = None
+        self._last: tuple[bytes, Execution] | None = None
         for _, governance in self.history.epochs:
             require_built(governance)
 
@@ -249,22 +237,14 @@ class Registry:
     def commit(self, execution: Execution) -> None:
         """Adopt an execution after its block is stored."""
         assert execution.height == self.height + 1, "executions are adopted in order"
-        assert self._last is not None and self._last[1] is execution, "what was executed last is adopted"
-        self._adopt(self._last[2])
+        assert isinstance(execution.changes, Changes), "as `_execute` made it"
+        self.constitution.adopt(execution.changes.resolution, execution.height)
         self.standings_map.apply(execution.standings)
         self.history.advance(execution.height)
         self.app_hash = execution.app_hash
         self._last = None
         for digest in execution.finals:
             self._verified.pop(digest, None)
-
-    def _adopt(self, resolution: Resolution) -> None:
-        """What was decided governs from the next block on."""
-        constitution, before = self.constitution, self.history.at(self.height + 1)
-        constitution.records.apply(resolution.under_root)
-        constitution.state = resolution.state
-        if resolution.state.next is not before:
-            self.history.enact(self.height + 2, resolution.state.next)
 
     def _execute(self, block: Block) -> Execution:
         if self._last is not None and self._last[0] == block.id:
@@ -325,9 +305,9 @@ class Registry:
             governance_root=governance_root,
             validator_updates=resolution.validator_updates,
             governance=resolution.rows,
-            changes=tuple(attestations),  # so that whoever stores the entries need not parse them again
+            changes=Changes(tuple(attestations), resolution),
         )
-        self._last = (block.id, execution, resolution)
+        self._last = (block.id, execution)
         return execution
 
     def _authentic(

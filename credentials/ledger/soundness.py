@@ -64,9 +64,10 @@ def validator_set(
             raise governance_invalid(f"the validator {did!r} is no participant")
         if participant.left is not None:
             raise governance_invalid(f"the validator {did} left: propose the other validators with it")
-        keys = {role: participant.open_key(role) for role in VALIDATOR_KEY_ROLES}
+        keys = {role: participant.latest_key(role) for role in VALIDATOR_KEY_ROLES}
         for role, key in keys.items():
-            if key is None:
+            open_ones = [k for k in participant.keys if k.role == role and k.is_open]
+            if key is None or len(open_ones) > 1:
                 raise governance_invalid(f"the validator {did} needs exactly one {role} key")
         vote = keys["vote"]
         assert vote is not None, "just looked at"

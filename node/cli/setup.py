@@ -11,6 +11,7 @@ from node.cli.terminal import say
 from node.config import DataDirectory, passphrase
 from node.errors import SetupError
 from node.ledger import snapshot as snapshots
+from node.ledger import snapshot_join
 from node.peers.authentication import PeerAuthentication
 from node.setup import network as networks
 from node.setup.keystore import Keys
@@ -146,8 +147,9 @@ def join(
 
 def take_snapshot(directory: DataDirectory, found: networks.Network, snapshot: str, words: str) -> int:
     """Make ledger.db of a snapshot in a file or from a peer; its height."""
+    known = snapshot_join.Known(found.genesis, found.policy, found.rule_files.get)
     if not is_web_url(snapshot):
-        return snapshots.join(Path(snapshot), found.genesis, found.policy, directory.ledger)
+        return snapshot_join.join(Path(snapshot), known, directory.ledger)
     keys = Keys.load(directory.root, networks.read_card(directory.card).did, words)
     authentication = PeerAuthentication(
         found.genesis.network_id, found.genesis.history(), keys.did, keys.signer("transport")
@@ -156,7 +158,7 @@ def take_snapshot(directory: DataDirectory, found: networks.Network, snapshot: s
     try:
         with snapshots.asking(authentication, found.addresses, snapshot) as ask:
             snapshots.fetch(ask, fetched)
-        return snapshots.join(fetched, found.genesis, found.policy, directory.ledger)
+        return snapshot_join.join(fetched, known, directory.ledger)
     finally:
         fetched.unlink(missing_ok=True)
 

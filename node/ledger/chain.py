@@ -5,8 +5,10 @@ from __future__ import annotations
 from consensus.chain import ChainConfig, Timeouts, Tip
 from consensus.checkpoint import NoteKey
 from consensus.merkle import Frontier
+from credentials.ledger.constitution import Constitution
 from credentials.ledger.genesis import Genesis
-from credentials.ledger.governance import Governance, GovernanceHistory
+from credentials.ledger.governance import Governance
+from credentials.ledger.governance_records import RuleFiles
 from credentials.ledger.registry import genesis_app_hash
 from node.storage.ledger import LedgerStore
 
@@ -44,10 +46,11 @@ def note_keys(governance: Governance, origin: str, did: str) -> tuple[NoteKey, N
     return governance.log_key(origin, did), governance.cosign_key(did)
 
 
-def history_of(ledger: LedgerStore, genesis: Genesis) -> GovernanceHistory:
+def constitution_of(ledger: LedgerStore, genesis: Genesis, rule_files: RuleFiles) -> Constitution:
     """What governed at every height that this disk knows, and what governs the next one."""
     kept = ledger.tip()
-    return genesis.history(kept.height if kept is not None else 0)
+    height = kept.height if kept is not None else 0
+    return Constitution.restored(genesis, ledger.governance(), height, rule_files)
 
 
 def tip_of(ledger: LedgerStore, genesis: Genesis) -> Tip:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from consensus.application import Application, Execution
 from consensus.merkle import Frontier, Tree
 from consensus.validators import ValidatorSet
+from credentials.ledger.registry import Changes
 from node import log
 from node.ledger.checkpoints import Checkpoints
 from node.ledger.subscriptions import Moments, Progressed
@@ -67,7 +68,8 @@ class Ledger:
         """
         assert height == self.height + 1, "blocks are adopted in order"
         # The registry hands over what it parsed; `changes` is opaque to consensus.
-        parsed = {a.data: a for a in execution.changes} if isinstance(execution.changes, tuple) else {}
+        changes = execution.changes
+        parsed = {a.data: a for a in changes.attestations} if isinstance(changes, Changes) else {}
         rows = [row_of(entry, parsed) for entry in execution.entries]
         self._store.commit_block(
             LedgerTip(height, decision.block_id, time, execution.app_hash, decision.log.encode()),
@@ -77,6 +79,7 @@ class Ledger:
             standings=execution.standings,
             finals=execution.finals,
             validators=decision.validators,
+            governance=execution.governance,
         )
         self._application.commit(execution)
         self._tree.extend(row.leaf_hash for row in rows)

@@ -10,14 +10,19 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from consensus.application import Execution
 from consensus.checkpoint import Checkpoint, SignedNote
 from consensus.errors import ConsensusError
 from consensus.log_policy import LogPolicy
 from consensus.merkle import Frontier
 from consensus.standings_map import StandingsMap
 from consensus.types import Block, CommitCertificate, verify_certificate
+from consensus.validators import ValidatorSet
 from credentials.errors import CredentialError
+from credentials.ledger.constitution import Constitution
 from credentials.ledger.genesis import Genesis
+from credentials.ledger.governance import GovernanceHistory
+from credentials.ledger.governance_records import RuleFiles
 from credentials.ledger.registry import Registry
 from node.errors import SetupError
 from node.ledger.chain import tip_of
@@ -28,15 +33,13 @@ from node.storage.ledger import LedgerStore, SqliteStandingReader
 BLOCKS_AT_ONCE, BLOCKS_BYTES_MAX = 64, 8 << 20
 
 
-def rebuild(path: Path, genesis: Genesis, policy: LogPolicy) -> int:
+def rebuild(path: Path, genesis: Genesis, policy: LogPolicy, rule_files: RuleFiles) -> int:
     """Replace ledger.db by what its blocks say; its height. SetupError, and the old file stays, otherwise."""
     scratch = path.with_name("ledger.db.new")
     remove(scratch)
     old, new = LedgerStore(path), LedgerStore(scratch)
     try:
-        if old.validator_history(genesis.governance.validators).steps[1:]:
-            raise SetupError("the validators have changed since genesis: rebuild from a peer (--from URL)")
-        height, root = _replay(old, new, genesis)
+        height, root = _replay(old, new, genesis, rule_files)
         _keep_notes(old, new, policy, root)
     except (ConsensusError, CredentialError, StorageError, AssertionError) as error:
         raise SetupError(
@@ -97,11 +100,20 @@ def remove(path: Path) -> None:
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
-def _replay(old: LedgerStore, new: LedgerStore, genesis: Genesis) -> tuple[int, bytes]:
+def _validators_after(history: GovernanceHistory, execution: Execution) -> ValidatorSet | None:
+    """Who decides the second block from here, if that changes."""
+    if not execution.validator_updates:
+        return None
+    return history.at(execution.height + 1).validators.updated(execution.validator_updates)
+
+
+def _replay(old: LedgerStore, new: LedgerStore, genesis: Genesis, rule_files: RuleFiles) -> tuple[int, bytes]:
     """(height, root of the log)."""
     start = tip_of(new, genesis)
-    history = genesis.history()
-    registry = Registry(genesis, SqliteStandingReader(new), start.app_hash, StandingsMap([]), history)
+    constitution = Constitution.restored(genesis, (), 0, rule_files)
+    history = constitution.history
+    reader = SqliteStandingReader(new)
+    registry = Registry(genesis, reader, start.app_hash, StandingsMap([]), constitution=constitution)
     log, before, height = Frontier(), genesis.network_id, 0
     while pairs := old.blocks(height + 1, BLOCKS_AT_ONCE, BLOCKS_BYTES_MAX):
         for data, certificate in pairs:
@@ -124,6 +136,8 @@ def _replay(old: LedgerStore, new: LedgerStore, genesis: Genesis) -> tuple[int, 
                 entries=rows,
                 standings=execution.standings,
                 finals=execution.finals,
+                governance=execution.governance,
+                validators=_validators_after(history, execution),
                 durable=False,
             )
             registry.commit(execution)

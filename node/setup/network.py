@@ -284,6 +284,7 @@ class Network:
     policy: LogPolicy
     policy_text: str
     addresses: Mapping[str, str]
+    rule_files: Mapping[bytes, bytes]  # by SHA-256: those of genesis, and what the operator put beside them
 
 
 def verify(directory: Path) -> Network:
@@ -316,7 +317,8 @@ def verify(directory: Path) -> Network:
         raise SetupError(
             f"{directory / POLICY_FILE} is of the log {policy.origin}, genesis is of {genesis.origin}"
         )
-    return Network(genesis, policy, text, _addresses(directory, genesis))
+    by_digest = {sha256(content).digest(): content for content in files.values()}
+    return Network(genesis, policy, text, _addresses(directory, genesis), by_digest)
 
 
 def _addresses(directory: Path, genesis: Genesis) -> dict[str, str]:

@@ -16,6 +16,7 @@ from consensus.pool import COUNT_MAX
 from consensus.standings_map import StandingsMap
 from credentials.documents.issuer import PASSPORT_SCHEMA
 from credentials.documents.passport import PassportSchema
+from credentials.ledger.constitution import Constitution
 from credentials.ledger.genesis import Genesis
 from credentials.ledger.governance import GovernanceHistory
 from credentials.ledger.registry import Registry
@@ -30,7 +31,7 @@ from node.issuing.ledger_follower import Following, Speaking
 from node.issuing.outbox import Outbox
 from node.issuing.profiled import Securing
 from node.issuing.signing import Signers
-from node.ledger.chain import chain_config, history_of, tip_of
+from node.ledger.chain import chain_config, constitution_of, tip_of
 from node.ledger.checkpoints import Checkpoints
 from node.ledger.cosigner import Cosigner, Cosigning
 from node.ledger.embedded import EmbeddedEngine
@@ -116,7 +117,12 @@ class _Disk:
     stores: Stores
     tree: Tree
     tip: Tip
-    history: GovernanceHistory  # asked by every room, moved on by the registry
+    constitution: Constitution  # moved on by the registry
+
+    @property
+    def history(self) -> GovernanceHistory:
+        """Asked by every room."""
+        return self.constitution.history
 
     @property
     def genesis(self) -> Genesis:
@@ -159,7 +165,7 @@ def _open(directory: DataDirectory, passphrase: str, public_url: str | None) -> 
         stores=Stores(signing, ledger, office),
         tree=tree,
         tip=tip,
-        history=history_of(ledger, network.genesis),
+        constitution=constitution_of(ledger, network.genesis, network.rule_files.get),
     )
 
 
@@ -180,7 +186,7 @@ def _agree(disk: _Disk) -> _Agreement:
     keys, genesis, stores, tip = disk.keys, disk.genesis, disk.stores, disk.tip
     standings = StandingsMap(stores.ledger.standings(), stores.ledger.bucket)
     reader = SqliteStandingReader(stores.ledger)
-    registry = Registry(genesis, reader, tip.app_hash, standings, disk.history)
+    registry = Registry(genesis, reader, tip.app_hash, standings, constitution=disk.constitution)
     cosigner = None
     if disk.votes:
         cosigner = Cosigner(keys.did, keys.signer("log"), keys.signer("cosign"), stores.signing)

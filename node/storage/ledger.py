@@ -14,8 +14,10 @@ from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
+from consensus.application import GovernanceRow as GovernanceRecord
 from consensus.types import Block
 from consensus.validators import ValidatorHistory, ValidatorSet
+from credentials.ledger.constitution import GovernanceRow
 from node.storage.database import Database, marks, parts
 from node.storage.entries import EntryRow, LedgerTip
 from node.storage.leaves import Leaves
@@ -51,6 +53,7 @@ class LedgerStore:
         standings: Mapping[bytes, bytes],
         finals: Iterable[bytes],
         validators: ValidatorSet | None = None,
+        governance: Iterable[GovernanceRecord] = (),
         durable: bool = True,
     ) -> None:
         """Write the block and all it changed, or nothing; `validators` are in force two heights on."""
@@ -72,6 +75,9 @@ class LedgerStore:
             db.executemany("INSERT INTO finals VALUES (?, ?)", [(digest, tip.height) for digest in final])
             if validators is not None:
                 db.execute("INSERT INTO validators VALUES (?, ?)", (tip.height + 2, validators.encode()))
+            db.executemany(
+                "INSERT INTO governance VALUES (?, ?, ?, ?, ?)", [(tip.height, *row) for row in governance]
+            )
         self._writer = threading.get_ident()
         self._standings.update(standings)
         self._finals.update(dict.fromkeys(final, True))
@@ -177,6 +183,13 @@ class LedgerStore:
         changes = [(row["height"], ValidatorSet.decode(row["members"])) for row in rows]
         return ValidatorHistory(((1, first), *changes))
 
+    def governance(self) -> list[GovernanceRow]:
+        """Every record of what governs, in the order in which they were decided on."""
+        rows = self._db.connection.execute(
+            "SELECT height, governs_from, type, name, record FROM governance ORDER BY height, type, name"
+        )
+        return [GovernanceRow(*row) for row in rows]
+
     def leaf_hashes(self) -> Iterator[bytes]:
         """All leaf hashes in order."""
         for row in self._db.connection.execute("SELECT leaf_hash FROM entries ORDER BY leaf_index"):
@@ -274,6 +287,12 @@ class Adoption:
 
     def standing(self, key: bytes, value: bytes) -> None:
         self._db.execute("INSERT INTO standings VALUES (?, ?)", (key, value))
+
+    def governance(self, row: GovernanceRow) -> None:
+        self._db.execute("INSERT INTO governance VALUES (?, ?, ?, ?, ?)", row)
+
+    def validators(self, height: int, validators: ValidatorSet) -> None:
+        self._db.execute("INSERT INTO validators VALUES (?, ?)", (height, validators.encode()))
 
     def checkpoint(self, size: int, time: int, note: str) -> None:
         self._db.execute("INSERT INTO checkpoints VALUES (?, ?, ?, ?)", (size, time, note, note))

@@ -121,6 +121,15 @@ def ledger_2_what_changed(db: sqlite_utils.Database) -> None:
     )
 
 
+def ledger_3_what_governs(db: sqlite_utils.Database) -> None:
+    """Every record of what governs, as it was decided on: never changed, so any height can be asked for.
+
+    A ledger from before had none: what governed it was genesis alone.
+    """
+    columns = {"height": int, "governs_from": int, "type": str, "name": str, "record": bytes}
+    _table(db, "governance", columns, pk=("height", "type", "name"))
+
+
 # -- office.db ---------------------------------------------------------------------------------------------
 
 
@@ -322,7 +331,7 @@ def office_7_what_else_lines_rest_on(db: sqlite_utils.Database) -> None:
 
 
 SIGNING = History("signing", signing_1_guards_and_wal, signing_2_epoch, signing_3_whose_it_is)
-LEDGER = History("ledger", ledger_1_blocks_and_entries, ledger_2_what_changed)
+LEDGER = History("ledger", ledger_1_blocks_and_entries, ledger_2_what_changed, ledger_3_what_governs)
 OFFICE = History(
     "office",
     office_1_records,

@@ -19,7 +19,7 @@ from node.issuing.faults import FaultInvalid, verify_credential, verify_statemen
 from node.issuing.issuing import Issuing
 from node.issuing.ledger_follower import Kinds
 from node.issuing.signing import Signers
-from node.ledger.chain import history_of
+from node.ledger.chain import constitution_of
 from node.peers.authentication import PeerAuthentication
 from node.peers.gossip import Gossip
 from node.resolution.fetch import Fetcher
@@ -245,6 +245,6 @@ def test_a_running_node_takes_over_what_the_ledger_enacts(node: LiveNode) -> Non
     assert [p["name"] for p in node.service.overview.participants()] == ["Renamed works"]
     assert {name for height, name in names.items() if height < start} == {old}
     assert {name for height, name in names.items() if height >= start} == {"Renamed works"}
-    assert history_of(node.service.stores.ledger, verify_network(node.data / "network").genesis).height == (
-        history.height
-    )
+    network = verify_network(node.data / "network")
+    restored = constitution_of(node.service.stores.ledger, network.genesis, network.rule_files.get)
+    assert restored.history.height == history.height

@@ -17,7 +17,7 @@ import pytest
 from consensus.encoding import Value, decode, encode
 from node.errors import ProblemError, SetupError
 from node.ledger import shelf as shelves
-from node.ledger import snapshot
+from node.ledger import snapshot, snapshot_join
 from node.ledger.shelf import Shelf
 from node.peers.messages import BLOCKS_PER_REQUEST
 from node.setup import network as networks
@@ -238,10 +238,14 @@ def test_an_altered_snapshot_is_refused(
     checked = networks.verify(network[JOINER].data / "network")
 
     with pytest.raises(SetupError, match=says) as refused:
-        snapshot.join(file, checked.genesis, checked.policy, tmp_path / "ledger.db")
+        snapshot_join.join(file, known_of(checked), tmp_path / "ledger.db")
 
     assert "\n" not in str(refused.value)
     assert list(tmp_path.iterdir()) == [file]
+
+
+def known_of(checked: networks.Network) -> snapshot_join.Known:
+    return snapshot_join.Known(checked.genesis, checked.policy, checked.rule_files.get)
 
 
 def test_a_cut_snapshot_is_refused(network: dict[str, Node], rows: Path, tmp_path: Path) -> None:
@@ -255,7 +259,7 @@ def test_a_cut_snapshot_is_refused(network: dict[str, Node], rows: Path, tmp_pat
         file.write_bytes(data[:end])
 
         with pytest.raises(SetupError):
-            snapshot.join(file, checked.genesis, checked.policy, tmp_path / "ledger.db")
+            snapshot_join.join(file, known_of(checked), tmp_path / "ledger.db")
 
     assert not (tmp_path / "ledger.db").exists()
 

@@ -1,0 +1,289 @@
+"""Taking over a snapshot (`snapshot.py`): every row is checked, and none is believed.
+
+The note must satisfy the own log.policy, or the one that governs the last block; the root over all leaves
+must be the note's; the last leaf is the block record, and the root over all standings must be the one it
+names; every block follows the one before, is certified by a quorum of who then decided, and cuts the log
+where it says. What governs is what the decisions in the log say, and has the root that each block record
+names: so validators are believed from the height on that those before them agreed to. What is final are the
+attestations of the blocks. A peer's SQLite file is never read: its indexes and triggers are its words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import IO
+
+from consensus.checkpoint import Checkpoint, SignedNote
+from consensus.encoding import Value, decode
+from consensus.errors import ConsensusError
+from consensus.log_policy import LogPolicy
+from consensus.merkle import Frontier, leaf_hash
+from consensus.standings_map import StandingsMap
+from consensus.types import Block, CommitCertificate, verify_certificate
+from credentials.errors import CredentialError
+from credentials.ledger.constitution import GovernanceRow, Replay
+from credentials.ledger.entries import GOVERNANCE_OPENING, BlockEntry, GovernanceEntry, parse_entry
+from credentials.ledger.genesis import Genesis
+from credentials.ledger.governance import VALIDATORS_AHEAD, Governance
+from credentials.ledger.governance_records import PROPOSAL, RuleFiles
+from node.errors import SetupError
+from node.ledger.snapshot import ROW_BYTES_MAX, TAG, Row, SnapshotRefused
+from node.storage.database import StorageError
+from node.storage.entries import row_of
+from node.storage.ledger import Adoption, LedgerStore
+
+GOVERNANCE_ROWS_MAX = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What this node takes from nobody: its network directory."""
+
+    genesis: Genesis
+    policy: LogPolicy
+    rule_files: RuleFiles
+
+
+def join(source: Path, known: Known, ledger: Path) -> int:
+    """Make `ledger` (ledger.db) of a snapshot; its height. Otherwise SnapshotRefused, and no ledger."""
+    if ledger.exists():
+        raise SetupError(f"{ledger} exists: a snapshot is for a node that has no ledger yet")
+    scratch = ledger.with_name("ledger.db.new")
+    _remove(scratch)
+    store = LedgerStore(scratch)
+    try:
+        with source.open("rb") as file, store.adopting() as adoption:
+            height = _take(_read(file), known, adoption)
+    except (ConsensusError, CredentialError, StorageError) as error:
+        raise SnapshotRefused(f"{source.name} is not a snapshot of this network's ledger: {error}") from error
+    except OSError as error:
+        raise SetupError(f"{source} cannot be read: {error.strerror}") from error
+    else:
+        store.close()
+        scratch.rename(ledger)
+        return height
+    finally:
+        store.close()
+        _remove(scratch)
+
+
+def _remove(path: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def _read(file: IO[bytes]) -> Iterator[Row]:
+    while head := file.read(4):
+        size = int.from_bytes(head, "big")
+        data = file.read(size) if len(head) == 4 and size <= ROW_BYTES_MAX else b""
+        if not data or len(data) != size:
+            raise SnapshotRefused("the snapshot is cut short or no snapshot at all: get it again")
+        row = decode(data, size_bytes_max=ROW_BYTES_MAX)
+        if not isinstance(row, list) or not row:
+            raise SnapshotRefused("a row of the snapshot is not a list")
+        yield row
+
+
+def _take(rows: Iterator[Row], known: Known, adoption: Adoption) -> int:
+    """Check row after row into an open transaction; raises and so undoes it when anything does not fit."""
+    genesis = known.genesis
+    height, note, checkpoint = _take_head(rows, genesis)
+    governing, first = _take_governance(rows, adoption)
+    replay = Replay(genesis, governing, known.rule_files)
+    chain = _Chain(genesis, checkpoint, replay, adoption)
+    # By what the rows say governs: whether they are true shows as the blocks go by.
+    policy = _policy_of(known, chain.deciding(height))
+    times = policy.cosigned(note)
+    adoption.checkpoint(checkpoint.size, policy.before(times), note.text())
+    records = chain.rows(_resumed(first, rows))
+    # Streamed: the map wants the records in rising order of keys, and so does the store's index.
+    root = StandingsMap(records, lambda _: ()).root
+    record = chain.end(height)
+    if root != record.standings_root:
+        raise SnapshotRefused(
+            f"a standing was altered: the records do not lead to the root in the record of block {height}"
+        )
+    return height
+
+
+def _policy_of(known: Known, governance: Governance) -> LogPolicy:
+    """The own log.policy, or that of who decided the block: those before them agreed to it."""
+    genesis = known.genesis
+    if governance.log_policy(genesis.origin) == genesis.governance.log_policy(genesis.origin):
+        return known.policy
+    return LogPolicy.parse(governance.log_policy(genesis.origin))
+
+
+def _resumed(first: Row | None, rows: Iterator[Row]) -> Iterator[Row]:
+    """A row that was looked at, and those after it."""
+    if first is not None:
+        yield first
+    yield from rows
+
+
+def _take_governance(rows: Iterator[Row], adoption: Adoption) -> tuple[list[GovernanceRow], Row | None]:
+    """What changed, and the first row of the next kind."""
+    found: list[GovernanceRow] = []
+    for row in rows:
+        match row:
+            case ["governance", list(changes)]:
+                found.extend(_governance_row(change) for change in changes)
+            case _:
+                break
+    else:
+        row = []
+    if len(found) > GOVERNANCE_ROWS_MAX:
+        raise SnapshotRefused("the snapshot has more changes of what governs than are read")
+    for change in found:
+        adoption.governance(change)
+    return found, row or None
+
+
+def _governance_row(change: Value) -> GovernanceRow:
+    match change:
+        case [int(decided), int(start), str(kind), str(name), bytes(record)] if start in (
+            decided + 1,
+            decided + VALIDATORS_AHEAD,
+        ):
+            return GovernanceRow(decided, start, kind, name, record)
+    raise SnapshotRefused("a change of what governs is not [decided, governs from, type, name, record]")
+
+
+def _take_head(rows: Iterator[Row], genesis: Genesis) -> tuple[int, SignedNote, Checkpoint]:
+    match next(rows, None):
+        case [tag, bytes(network), int(height), int(size)] if tag == TAG:
+            if network != genesis.network_id:
+                raise SnapshotRefused(
+                    f"the snapshot is of network {network.hex()[:16]}, this node joins "
+                    f"{genesis.network_id.hex()[:16]}"
+                )
+        case _:
+            raise SnapshotRefused("this is no snapshot: make one with `comity network snapshot`")
+    match next(rows, None):
+        case ["checkpoint", str(text)]:
+            note = SignedNote.parse(text)
+        case _:
+            raise SnapshotRefused("the snapshot has no checkpoint")
+    checkpoint = Checkpoint.parse(note.body)
+    if checkpoint.size != size:
+        raise SnapshotRefused(f"the cosigned checkpoint has {checkpoint.size} entries, the snapshot {size}")
+    return height, note, checkpoint
+
+
+class _Chain:
+    """Blocks that follow each other, and the leaves they cut the log into."""
+
+    def __init__(self, genesis: Genesis, checkpoint: Checkpoint, replay: Replay, adoption: Adoption) -> None:
+        self._genesis, self._checkpoint, self._adoption = genesis, checkpoint, adoption
+        self._replay, self._deciding = replay, replay.epochs()
+        for start, governance in self._deciding[1:]:
+            adoption.validators(start, governance.validators)
+        self._decided: dict[tuple[str, str], bytes] = {}  # what the leaves of the block say was decided
+        self._blocks: list[tuple[bytes, int, bytes, bytes]] = []  # previous app hash, log size, root, id
+        self._log = Frontier()
+        self._last_leaf = b""
+        self._height = 0  # whose leaves are complete
+
+    def rows(self, rows: Iterator[Row]) -> Iterator[tuple[bytes, bytes]]:
+        """Take blocks and leaves in; yield the standings that follow them."""
+        for row in rows:
+            match row:
+                case ["block", bytes(block), bytes(certificate)] if not self._last_leaf:
+                    self._block(block, certificate)
+                case ["entries", list(leaves)]:
+                    for leaf in leaves:
+                        self._leaf(leaf)
+                case ["standings", list(records)]:
+                    for record in records:
+                        match record:
+                            case [bytes(key), bytes(value)] if len(key) == 32:
+                                self._adoption.standing(key, value)
+                                yield key, value
+                            case _:
+                                raise SnapshotRefused("a standing is not a key and a record")
+                case _:
+                    raise SnapshotRefused("the snapshot has a row that does not belong there")
+
+    def _block(self, data: bytes, certificate: bytes) -> None:
+        genesis = self._genesis
+        block = Block.decode(data)
+        height = len(self._blocks) + 1
+        before = self._blocks[-1][3] if self._blocks else genesis.network_id
+        if block.height != height or block.previous_id != before:
+            raise SnapshotRefused(f"block {height} does not follow the one before it")
+        validators = self.deciding(height).validators
+        verify_certificate(CommitCertificate.decode(certificate), block, validators, genesis.network_id)
+        self._blocks.append((block.app_hash, block.log_size, block.log_root, block.id))
+        self._adoption.block(height, block.id, block.time, data, certificate)
+        self._adoption.final(height, [sha256(attestation).digest() for attestation in block.attestations])
+
+    def _leaf(self, leaf: Value) -> None:
+        if not isinstance(leaf, bytes):
+            raise SnapshotRefused("an entry is not a byte string")
+        ends = self._ends(self._height + 1)
+        if self._log.size >= ends:
+            self._close(self._height + 1)
+        self._adoption.entry(self._log.size, self._height + 1, row_of(leaf))
+        self._log = self._log.append([leaf_hash(leaf)])
+        self._last_leaf = leaf
+        if leaf.startswith(GOVERNANCE_OPENING):
+            entry = parse_entry(leaf)
+            assert isinstance(entry, GovernanceEntry), "its tag says so"
+            self._decided |= {(kind, name): digest for kind, name, _, digest in entry.changed}
+
+    def _ends(self, height: int) -> int:
+        """How many leaves there are after the block of this height."""
+        if height > len(self._blocks):
+            raise SnapshotRefused("there are entries beyond the last block")
+        return self._blocks[height][1] if height < len(self._blocks) else self._checkpoint.size
+
+    def _close(self, height: int) -> None:
+        """All leaves of a block were read: they lead to the root that the next block, or the note, names."""
+        last = height == len(self._blocks)
+        wanted = self._checkpoint.root if last else self._blocks[height][2]
+        if self._log.size != self._ends(height) or self._log.root != wanted:
+            raise SnapshotRefused(
+                f"an entry of block {height} was altered, added or left out: the entries do not lead to "
+                + ("the cosigned root" if last else "the root in the next block")
+            )
+        record = parse_entry(self._last_leaf)
+        if not isinstance(record, BlockEntry) or record.height != height:
+            raise SnapshotRefused(f"the entries of block {height} do not end with its record")
+        if not last and record.app_hash != self._blocks[height][0]:
+            raise SnapshotRefused(f"the record of block {height} names another state than the next block")
+        self._adoption.state(height, record.app_hash, self._log.encode())
+        self._govern(record)
+        self._height = height
+
+    def _govern(self, record: BlockEntry) -> None:
+        """What governs after this block is what its leaves decided, and has the root that it names."""
+        height = record.height
+        rows = [row for row in self._replay.decided_at(height) if row.type != PROPOSAL]
+        if {(row.type, row.name): sha256(row.record).digest() for row in rows} != self._decided:
+            raise SnapshotRefused(f"what governs was altered: block {height} decided something else")
+        self._decided = {}
+        if record.validators_hash != self.deciding(height).validators.hash:
+            raise SnapshotRefused(f"what governs was altered: others decided block {height}")
+        self._replay.advance(height)
+        if self._replay.records.root != record.governance_root:
+            raise SnapshotRefused(
+                f"what governs was altered: it does not lead to the root in the record of block {height}"
+            )
+
+    def deciding(self, height: int) -> Governance:
+        """What governs the block of this height, as the snapshot says; checked as the blocks go by."""
+        return next(g for start, g in reversed(self._deciding) if start <= height)
+
+    def end(self, height: int) -> BlockEntry:
+        """The record of the last block, once all is read."""
+        if len(self._blocks) != height or not self._last_leaf:
+            raise SnapshotRefused(f"the snapshot names {height} blocks and holds {len(self._blocks)}")
+        self._close(height)
+        record = parse_entry(self._last_leaf)
+        assert isinstance(record, BlockEntry), "checked when the block was closed"
+        if record.config_digest != self._genesis.config_digest:
+            raise SnapshotRefused("the snapshot was made under another configuration")
+        return record
