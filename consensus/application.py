@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from string import Formatter
 from typing import Protocol
 
+from consensus.chain import Parameters
 from consensus.errors import ConsensusError
 from consensus.types import Block
 from consensus.validators import Validator
@@ -71,6 +72,13 @@ class Application(Protocol):
     @property
     def app_version(self) -> int:
         """Carried by every block; a node with another version does not vote for it."""
+        ...
+
+    def parameters(self, height: int) -> Parameters | None:
+        """What consensus reads of the rules at `height`, the next one; None: what it was started with.
+
+        Changes of a block are for the second one after it: the next one is being voted on.
+        """
         ...
 
     def check_tx(self, tx: bytes, now: int) -> bytes:

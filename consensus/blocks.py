@@ -28,9 +28,9 @@ class Blocks:
     def _heartbeat_due(self) -> bool:
         present = self._present
         if present.stored_ms is not None:
-            return present.now_ms - present.stored_ms >= present.chain.heartbeat_ms
+            return present.now_ms - present.stored_ms >= present.chain.parameters.heartbeat_ms
         # Not stored since the start: only the block itself says when it was.
-        return present.time_ms - present.tip.time * 1000 >= present.chain.heartbeat_ms
+        return present.time_ms - present.tip.time * 1000 >= present.chain.parameters.heartbeat_ms
 
     # --- making
 
@@ -44,7 +44,7 @@ class Blocks:
         tip = present.tip
         time = max(tip.time, present.time_ms // 1000)
         offer = self._pool.offer()
-        room = present.chain.block_bytes_max - sum(len(data) + 5 for data in evidence)
+        room = present.chain.parameters.block_bytes_max - sum(len(data) + 5 for data in evidence)
         chosen = self._prepare(offer, time, room) if offer else ()
         if offer and not chosen:
             self._pool.passed_over(present.now_ms)
@@ -60,7 +60,7 @@ class Blocks:
             tip.log.size,
             tip.log.root,
             present.chain.config_digest,
-            present.chain.app_version,
+            present.chain.parameters.app_version,
             chosen,
             evidence,
         )
@@ -133,7 +133,7 @@ class Blocks:
             and block.log_size == tip.log.size
             and block.log_root == tip.log.root
             and block.config_digest == chain.config_digest
-            and block.app_version == chain.app_version
-            and len(block.encode()) <= chain.block_bytes_max
+            and block.app_version == chain.parameters.app_version
+            and len(block.encode()) <= chain.parameters.block_bytes_max
             and self._faults.fits(block)
         )

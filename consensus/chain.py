@@ -27,20 +27,27 @@ class Timeouts:
 
 
 @dataclass(frozen=True, slots=True)
-class ChainConfig:
-    """What all nodes of a network agree on before they start (genesis)."""
+class Parameters:
+    """What consensus reads of the rules that govern one height (ABCI's consensus parameters)."""
 
-    network_id: bytes
-    validators: ValidatorSet  # of the first height
-    config_digest: bytes
     app_version: int
     timeouts: Timeouts = Timeouts()
     block_bytes_max: int = 512 << 10
     heartbeat_ms: int = 600_000  # an idle network decides an empty block this often
+    evidence_heights_max: int = 100_000  # how long ago a fault may be that a block records
+    note_keys: NoteKeys = field(default_factory=dict)  # log and cosign keys by validator, former ones too
+
+
+@dataclass(frozen=True, slots=True)
+class ChainConfig:
+    """What all nodes of a network agree on before they start (genesis), and the parameters of a height."""
+
+    network_id: bytes
+    validators: ValidatorSet  # of the first height
+    config_digest: bytes
+    parameters: Parameters
     timely_ms: int = 10_000  # a new block's time may be this far from the receiver's clock
     timely_delta_ms: int = 5_000  # more for each round
-    evidence_heights_max: int = 100_000  # how long ago a fault may be that a block records
-    note_keys: NoteKeys = field(default_factory=dict)  # log and cosign keys by validator
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ class Deciding:
         while present.storing is None and (received := self._sync.next_block()) is not None:
             sender, block_data, certificate_data = received
             try:
-                block = Block.decode(block_data, size_bytes_max=present.chain.block_bytes_max)
+                block = Block.decode(block_data, size_bytes_max=present.chain.parameters.block_bytes_max)
                 if block.height < present.working:
                     self._compare(block, certificate_data)
                     continue

@@ -140,10 +140,11 @@ class Faults:
 
     def _verify(self, evidence: FaultEvidence) -> None:
         chain = self._present.chain
-        verify_evidence(evidence, self._present.history.at, chain.network_id, chain.note_keys)
+        verify_evidence(evidence, self._present.history.at, chain.network_id, chain.parameters.note_keys)
 
     def _in_time(self, evidence: FaultEvidence, height: int) -> bool:
         """Whether a block of `height` may record the fault. A checkpoint is of a size, not of a height."""
         if evidence.kind == CHECKPOINTS:
             return True
-        return evidence.height <= height <= evidence.height + self._present.chain.evidence_heights_max
+        heights_max = self._present.chain.parameters.evidence_heights_max
+        return evidence.height <= height <= evidence.height + heights_max

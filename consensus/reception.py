@@ -55,7 +55,7 @@ class Reception:
 
     def _take(self, sender: str, data: bytes, received_ms: int) -> None:
         present = self._present
-        size_max = present.chain.block_bytes_max + MESSAGE_BYTES_OVERHEAD
+        size_max = present.chain.parameters.block_bytes_max + MESSAGE_BYTES_OVERHEAD
         if len(data) > size_max:
             present.refuse(sender, OVERSIZED)
             return

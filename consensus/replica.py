@@ -10,6 +10,7 @@ Persist effect before it is in a Broadcast; after a restart the same bytes are s
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from hashlib import sha256
 
 from consensus.application import Application
@@ -83,7 +84,9 @@ class Replica:
         history = history or ValidatorHistory(((1, chain.validators),))
         signers = (signer, *next_signers) if signer is not None else ()
         _require_fit(chain, application, history.at(tip.height + 1), name, signers)
+        self._application = application
         self._present = present = Present(chain, name, tip, history)
+        self._read_parameters()
         self._pool = Pool(application)
         self._log = log = SigningLog(present, wal, guarded)
         self._sync = sync = Sync(present)
@@ -114,6 +117,11 @@ class Replica:
     def refused(self) -> Counter[str]:
         """Messages dropped, by reason."""
         return self._present.refused
+
+    @property
+    def chain(self) -> ChainConfig:
+        """The network, and what consensus reads of the rules at the height being worked on."""
+        return self._present.chain
 
     @property
     def validators(self) -> ValidatorSet:
@@ -258,12 +266,20 @@ class Replica:
 
     # --- stored blocks
 
+    def _read_parameters(self) -> None:
+        """The rules may have changed what consensus reads of them."""
+        present = self._present
+        parameters = self._application.parameters(present.working)
+        if parameters is not None:
+            present.chain = replace(present.chain, parameters=parameters)
+
     def _stored(self, number: int) -> None:
         present, storing = self._present, self._present.storing
         assert storing is not None, "BlockStored answers a Commit"
         block, execution = storing.block, storing.execution
         assert block.height == number, "BlockStored names the height of the last Commit"
         present.move(Tip(number, block.id, block.time, execution.app_hash, storing.log), storing.history)
+        self._read_parameters()
         present.stored_ms = present.now_ms
         self._pool.remove(execution.finals)
         self._pool.remove(sha256(tx).digest() for tx in block.attestations)
@@ -298,5 +314,5 @@ def _require_fit(
         # Who is not in the set yet, or no more, follows as an observer.
         if own is not None and own.public_key not in {signer.public_key for signer in signers}:
             raise ConsensusError(f"{name} is not a validator of this network with this vote key")
-    if application.app_version != chain.app_version:
+    if application.app_version != chain.parameters.app_version:
         raise ConsensusError("the network runs another version of the rules; update this node")

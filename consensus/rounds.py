@@ -139,7 +139,7 @@ class Rounds:
 
     def _set_timer(self, height: Height, step: Step, round: int) -> None:
         token = (height.state.height, round, int(step))
-        self._present.out.append(SetTimer(token, self._present.chain.timeouts.of(step, round)))
+        self._present.out.append(SetTimer(token, self._present.chain.parameters.timeouts.of(step, round)))
 
     def _forget_old_messages(self, height: Height) -> None:
         self._kept_round = height.state.round

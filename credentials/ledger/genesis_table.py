@@ -31,7 +31,7 @@ REFUSED = "this genesis is refused: "
 NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")
 ORIGIN = re.compile(r"[a-z0-9][a-z0-9./:-]{0,126}")
 _JURISDICTION = re.compile(r"[A-Z]{2,8}")
-_RULE_FILE = re.compile(r"[a-z0-9-]{1,60}\.(json|toml)")
+RULE_FILE = re.compile(r"[a-z0-9-]{1,60}\.(json|toml)")
 _SCHEME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _HEX_DIGEST = re.compile(r"[0-9a-f]{64}")
 _ADDRESS = re.compile(r"https?://[A-Za-z0-9.\[\]:-]{1,260}(/[!-~]{0,200})?")
@@ -41,7 +41,7 @@ _FORMS = {  # in words
     NAME: "small letters, digits, dots and hyphens, at most 63",
     ORIGIN: "small letters, digits, dots, slashes, colons and hyphens, at most 127",
     _JURISDICTION: "2 to 8 capitals, such as CN or EU",
-    _RULE_FILE: "the name of a JSON or TOML file",
+    RULE_FILE: "the name of a JSON or TOML file",
     _SCHEME: "small letters, digits and hyphens, at most 32",
     _HEX_DIGEST: "64 hexadecimal digits",
     _ADDRESS: "the address of a node, such as https://node.example",
@@ -213,7 +213,7 @@ def read_rules(value: object, rule_files: Mapping[str, bytes]) -> tuple[dict[str
     digests: dict[str, bytes] = {}
     for table in _tables(value, "rules"):
         require_keys(table, {"name", "sha256"}, "a rule file")
-        name = match_text(table["name"], _RULE_FILE, "name of a rule file")
+        name = match_text(table["name"], RULE_FILE, "name of a rule file")
         digest = match_text(table["sha256"], _HEX_DIGEST, f"sha256 of {name}")
         if name in rules:
             raise genesis_invalid(f"the rule file {name} is there twice")
@@ -228,7 +228,7 @@ def read_rules(value: object, rule_files: Mapping[str, bytes]) -> tuple[dict[str
 
 def read_rule_file(name: str, data: bytes) -> Any:
     """A rule file as values, by the ending of its name."""
-    match_text(name, _RULE_FILE, "name of a rule file")
+    match_text(name, RULE_FILE, "name of a rule file")
     return read_toml(data, SIZE_BYTES_MAX, name) if name.endswith(".toml") else parse_json(data)
 
 

@@ -179,6 +179,17 @@ class Governance:
         """The C2SP key (0x04) with which a validator cosigns."""
         return NoteKey(key_name(did), COSIGNATURE_KIND, self._validator_key(did, "cosign"))
 
+    def note_keys(self, origin: str) -> dict[str, tuple[NoteKey, ...]]:
+        """{DID: every key with which it signs checkpoints, or did}, of whoever has such keys."""
+        found = {
+            did: (
+                *(NoteKey(origin, LOG_KIND, key.public) for key in p.keys if key.role == "log"),
+                *(NoteKey(key_name(did), COSIGNATURE_KIND, k.public) for k in p.keys if k.role == "cosign"),
+            )
+            for did, p in self.participants.items()
+        }
+        return {did: keys for did, keys in found.items() if keys}
+
     def log_policy(self, origin: str) -> str:
         """The tlog-policy of the log: every validator's log key, and a quorum of cosigners."""
         dids = [validator.name for validator in self.validators.validators]

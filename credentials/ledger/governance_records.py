@@ -21,6 +21,7 @@ from credentials.errors import CredentialError
 from credentials.ledger.approvals import ApprovalRules
 from credentials.ledger.genesis_table import (
     REFUSED,
+    RULE_FILE,
     accreditation_table,
     participant_table,
     read_accreditations,
@@ -28,9 +29,11 @@ from credentials.ledger.genesis_table import (
     read_participant,
     read_rule_file,
 )
-from credentials.ledger.governance import Governance
+from credentials.ledger.governance import LIFECYCLE_FILE, Governance
+from credentials.ledger.lifecycle import Lifecycle
 from credentials.ledger.parties import TIME_MAX, Limits, Stop
 from credentials.ledger.recognition import Recognition
+from credentials.ledger.rules import require_built
 from credentials.ledger.soundness import governance_invalid
 
 RecordId = tuple[str, str]  # type, name
@@ -47,14 +50,16 @@ TYPES = (
 _KEY_TAG = "comity/governance-key/v1"
 
 
-class RuleFileMissing(CredentialError):
-    """The network agreed on a rule file that this node does not hold: it cannot go on without it."""
+class RulesNotHere(Exception):
+    """The network agreed on a rule file that this node lacks, or whose code it lacks: it cannot go on.
 
-    def __init__(self, name: str, digest: bytes) -> None:
+    No CredentialError: whoever lacks a file must not decide otherwise than those that hold it.
+    """
+
+    def __init__(self, name: str, digest: bytes, why: str) -> None:
         super().__init__(
-            "rule_file_missing",
-            f"the network goes on under {name} with the SHA-256 {digest.hex()}, which this node lacks: "
-            "install it, then start the node again",
+            f"the network goes on under {name} with the SHA-256 {digest.hex()}, and this node cannot: {why}. "
+            "Put the file into network/rules, update the software if it asks for it, and start the node again"
         )
 
 
@@ -83,11 +88,12 @@ def records_of(governance: Governance) -> dict[RecordId, bytes]:
     return {record_id: encode(cast(Value, table)) for record_id, table in tables.items()}
 
 
-def governance_with(governance: Governance, changed: Records, rule_files: RuleFiles) -> Governance:
+def governance_with(governance: Governance, changed: Records, rule_files: RuleFiles | None) -> Governance:
     """What governs after these records; the same for the same records, in whatever order they were decided.
 
-    Raises CredentialError for a table that cannot be read, a name that is not its own, or records that do not
-    go together, and RuleFileMissing.
+    Without `rule_files` the rules stay as they are and only their digests change: what every node can answer
+    before anybody holds them. Raises CredentialError("governance_invalid", ...) for a table that cannot be
+    read, a name that is not its own, or records that do not go together, and RulesNotHere.
     """
     if not changed:
         return governance
@@ -110,7 +116,8 @@ def governance_with(governance: Governance, changed: Records, rule_files: RuleFi
             case "stop":
                 stops[name] = _named(name, record.target, record)
             case "rule":
-                digests[name], rules[name] = _rule(name, record, rule_files)
+                digests[name] = _rule_digest(name, record)
+                rules[name] = _rule(name, digests[name], rule_files) if rule_files else rules.get(name)
             case "proposal":
                 pass
             case _:
@@ -150,17 +157,28 @@ def _whole(kind: str, name: str, table: Table) -> dict[str, Any]:
     raise governance_invalid(f"there are no records of the type {kind!r}")
 
 
-def _rule(name: str, table: Table, rule_files: RuleFiles) -> tuple[bytes, Any]:
+def _rule_digest(name: str, table: Table) -> bytes:
     _require_members(table, "a rule file", {"sha256"})
     text = table["sha256"]
     if type(text) is not str or len(text) != 64 or not set(text) <= set("0123456789abcdef"):
         raise governance_invalid(f"the SHA-256 of {name} is 64 hexadecimal digits")
-    digest = bytes.fromhex(text)
+    if not RULE_FILE.fullmatch(name):
+        raise governance_invalid(f"{name:.80} is no name of a rule file: small letters, .json or .toml")
+    return bytes.fromhex(text)
+
+
+def _rule(name: str, digest: bytes, rule_files: RuleFiles) -> Any:
     data = rule_files(digest)
     if data is None:
-        raise RuleFileMissing(name, digest)
+        raise RulesNotHere(name, digest, "it does not hold that file")
     assert sha256(data).digest() == digest, "a rule file is asked for by its digest"
-    return digest, read_rule_file(name, data)
+    try:
+        rules = read_rule_file(name, data)
+        if name == LIFECYCLE_FILE:
+            require_built(Lifecycle.parse(rules))
+    except CredentialError as error:
+        raise RulesNotHere(name, digest, error.message) from error
+    return rules
 
 
 def stop_table(stop: Stop) -> dict[str, Any]:

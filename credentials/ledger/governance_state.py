@@ -36,7 +36,6 @@ from credentials.ledger.governance import VALIDATORS_AHEAD, Governance
 from credentials.ledger.governance_records import (
     RecordId,
     Records,
-    RuleFileMissing,
     RuleFiles,
     governance_with,
     record_key,
@@ -167,7 +166,7 @@ class Sitting:
             recovered = attestation.kid.endswith("#" + RECOVERY_FRAGMENT)
             tabled = Tabled(proposal, attestation.issuer, recovered, self.at, self.height)
             require_possession(self.future, proposal)
-            self._tried(tabled)
+            self._tried(tabled, None)
         except CredentialError as error:
             raise Refusal(error.code, error.message) from error
         return tabled
@@ -241,13 +240,18 @@ class Sitting:
         before = {record_id: data for record_id in tabled.proposal.base if (data := self.record(record_id))}
         return read_amendments(self.future, before, tabled.proposal.records, self.at)
 
-    def _tried(self, tabled: Tabled) -> tuple[Reading, Governance, Governance, int]:
-        """What it does, and what would govern then; raises CredentialError for what must not be."""
+    def _tried(
+        self, tabled: Tabled, rule_files: RuleFiles | None
+    ) -> tuple[Reading, Governance, Governance, int]:
+        """What it does, and what would govern then; raises CredentialError for what must not be.
+
+        Before it is decided nobody has to hold its rule files, and every node answers alike.
+        """
         reading = self._reading(tabled)
         sort = strictest(self.future, reading.amendments, recovered=tabled.recovered)
         ahead = VALIDATORS_AHEAD if sort == NETWORK else 1
-        soon = self.next if ahead > 1 else governance_with(self.next, reading.records, self.rule_files)
-        later = governance_with(self.future, reading.records, self.rule_files)
+        soon = self.next if ahead > 1 else governance_with(self.next, reading.records, rule_files)
+        later = governance_with(self.future, reading.records, rule_files)
         require_way_on(self.next, soon)
         require_way_on(self.future, later)
         return reading, soon, later, self.height + ahead
@@ -275,12 +279,10 @@ class Sitting:
         try:
             if not self._ready(tabled, self._amendments(tabled)):
                 return tabled, {}
-            reading, soon, later, in_force = self._tried(tabled)
+            reading, soon, later, in_force = self._tried(tabled, self.rule_files)
             if not self._ready(tabled, reading.amendments):  # time made something else of it
                 return tabled, {}
             self.next, self.future = soon, later
-        except RuleFileMissing:
-            raise
         except CredentialError as error:
             return tabled.closed(LAPSED, error.code), {}
         return tabled.closed(DECIDED, in_force=in_force), reading.records

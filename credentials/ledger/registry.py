@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from consensus.application import Execution, Refusal
+from consensus.chain import Parameters, Timeouts
 from consensus.cose import SignatureInvalid, parse_sign1
 from consensus.encoding import Value, encode
 from consensus.standings_map import StandingsMap
@@ -46,11 +47,11 @@ from credentials.ledger.entries import (
     parse_entry,
 )
 from credentials.ledger.genesis import Genesis
-from credentials.ledger.governance import Governance, GovernanceHistory
+from credentials.ledger.governance import Derived, Governance, GovernanceHistory
 from credentials.ledger.governance_records import records_of
 from credentials.ledger.governance_state import KINDS, RECOVERY_FRAGMENT, Resolution
 from credentials.ledger.records import asset_key
-from credentials.ledger.rules import RULES, RuleConflict
+from credentials.ledger.rules import RuleConflict, require_built
 from credentials.ledger.standing import Standing
 
 __all__ = [
@@ -110,6 +111,24 @@ class Changes:
     resolution: Resolution
 
 
+def parameters_of(governance: Governance, origin: str) -> Parameters:
+    """What consensus reads of what governs, for the log called `origin`."""
+    limits = governance.limits
+    return Parameters(
+        app_version=governance.app_version,
+        timeouts=Timeouts(
+            propose_ms=limits.timeout_propose_ms,
+            propose_delta_ms=limits.timeout_delta_ms,
+            vote_ms=max(limits.timeout_prevote_ms, limits.timeout_precommit_ms),
+            vote_delta_ms=limits.timeout_delta_ms,
+        ),
+        block_bytes_max=limits.block_bytes_max,
+        heartbeat_ms=limits.heartbeat_ms,
+        evidence_heights_max=limits.evidence_heights_max,
+        note_keys=governance.note_keys(origin),
+    )
+
+
 def genesis_app_hash(genesis: Genesis) -> bytes:
     """The app hash at height 0."""
     root = governance_map(records_of(genesis.governance)).root
@@ -142,8 +161,9 @@ class Registry:
         self.standings_map = standings_map if standings_map is not None else StandingsMap(())
         self._verified: dict[bytes, tuple[Attestation, frozenset[str]]] = {}
         self._last: tuple[bytes, Execution] | None = None
+        self._parameters = Derived(lambda governance: parameters_of(governance, genesis.origin))
         for _, governance in self.history.epochs:
-            require_built(governance)
+            require_built(governance.lifecycle)
 
     @property
     def height(self) -> int:
@@ -154,6 +174,10 @@ class Registry:
     def app_version(self) -> int:
         """Carried by the next block."""
         return self.history.latest.app_version
+
+    def parameters(self, height: int) -> Parameters:
+        """What consensus reads of what governs that height."""
+        return self._parameters.of(self.history.at(height))
 
     def standing(self, subject: Subject) -> Standing | None:
         """The committed standing of a battery; None if the ledger knows nothing of it."""
@@ -349,15 +373,6 @@ class Registry:
                 self._verified.pop(old, None)
         self._verified[digest] = verified
         return verified
-
-
-def require_built(governance: Governance) -> None:
-    """Raise CredentialError unless this software has the code of every rule that guards an event."""
-    lifecycle = governance.lifecycle
-    for event in lifecycle.events.values():
-        for rule in (*lifecycle.guards_always, *event.guards):
-            if rule not in RULES:
-                raise CredentialError("rules_invalid", f"{event.type} is guarded by {rule}: not built")
 
 
 def _recovery_key(governance: Governance, attestation: Attestation, public: bytes) -> bytes:

@@ -20,9 +20,10 @@ from typing import Protocol
 from consensus.application import NotYet, Refusal
 from credentials.documents.canonical import b64u
 from credentials.documents.identifiers import Subject
+from credentials.errors import CredentialError
 from credentials.ledger.attestation import Attestation, standing_key
 from credentials.ledger.governance import Governance
-from credentials.ledger.lifecycle import Event
+from credentials.ledger.lifecycle import Event, Lifecycle
 from credentials.ledger.parties import ANY
 from credentials.ledger.payload import DAY_S
 from credentials.ledger.records import Asset
@@ -364,3 +365,11 @@ def _fact(standing: Standing, context: Context) -> int:
 def _keys(keys: list[bytes]) -> str:
     shown = ", ".join(b64u(key)[:12] for key in keys[:3])
     return shown if len(keys) <= 3 else f"{shown}, ..."
+
+
+def require_built(lifecycle: Lifecycle) -> None:
+    """Raise CredentialError("rules_invalid", ...) unless this software has the code of every guard."""
+    for event in lifecycle.events.values():
+        for rule in (*lifecycle.guards_always, *event.guards):
+            if rule not in RULES:
+                raise CredentialError("rules_invalid", f"{event.type} is guarded by {rule}: not built")

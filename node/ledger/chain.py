@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from consensus.chain import ChainConfig, Timeouts, Tip
+from consensus.chain import ChainConfig, Tip
 from consensus.checkpoint import NoteKey
 from consensus.merkle import Frontier
 from credentials.ledger.constitution import Constitution
 from credentials.ledger.genesis import Genesis
 from credentials.ledger.governance import Governance
 from credentials.ledger.governance_records import RuleFiles
-from credentials.ledger.registry import genesis_app_hash
+from credentials.ledger.registry import genesis_app_hash, parameters_of
 from node.storage.ledger import LedgerStore
 
 
@@ -17,27 +17,14 @@ def chain_config(genesis: Genesis) -> ChainConfig:
     """What consensus starts from: the network, and what governs the first block.
 
     Whoever votes later follows from what the ledger did since: `Execution.validator_updates`, kept by height
-    in the store; the timers are those of the founding for as long as limits cannot change.
+    in the store; what consensus reads of the rules it asks of the registry, height by height.
     """
     governance = genesis.history().latest
-    limits = governance.limits
     return ChainConfig(
         network_id=genesis.network_id,
         validators=governance.validators,
         config_digest=genesis.config_digest,
-        app_version=governance.app_version,
-        timeouts=Timeouts(
-            propose_ms=limits.timeout_propose_ms,
-            propose_delta_ms=limits.timeout_delta_ms,
-            vote_ms=max(limits.timeout_prevote_ms, limits.timeout_precommit_ms),
-            vote_delta_ms=limits.timeout_delta_ms,
-        ),
-        block_bytes_max=limits.block_bytes_max,
-        heartbeat_ms=limits.heartbeat_ms,
-        evidence_heights_max=limits.evidence_heights_max,
-        note_keys={
-            v.name: note_keys(governance, genesis.origin, v.name) for v in governance.validators.validators
-        },
+        parameters=parameters_of(governance, genesis.origin),
     )
 
 

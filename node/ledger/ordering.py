@@ -132,9 +132,6 @@ class Ordering:
         checkpoints.may_sign = lambda: not replica.asking and replica.withheld is None
         self.did = name
         self._was_asking = name is not None
-        self._validator_of = {
-            (key.name, key.key_id): did for did, keys in chain.note_keys.items() for key in keys
-        }
         self.wall = wall
         self.watch = Watch(wall=wall)
         self.intake = Intake(self.watch)
@@ -313,7 +310,7 @@ class Ordering:
             self._checkpoints.cosign()
         cosigning = self._checkpoints.cosigning
         for rivals in cosigning.rivals:
-            did = self._validator_of.get(rivals.key)
+            did = self._signatory(rivals.key)
             found = did and evidence_of_checkpoints(did, rivals.first, rivals.second)
             if found:
                 self._execute(self._feed(MessageReceived(self.did or found.validator, found.encode())))
@@ -324,6 +321,11 @@ class Ordering:
                 log.moment(
                     "evidence", kind=evidence.kind, validator=evidence.validator, height=evidence.height
                 )
+
+    def _signatory(self, key: tuple[str, bytes]) -> str | None:
+        """The validator whose log or cosign key this is."""
+        known = self.replica.chain.parameters.note_keys
+        return next((did for did, keys in known.items() if key in {(k.name, k.key_id) for k in keys}), None)
 
     def _heed_own(self) -> None:
         size = self._checkpoints.cosigning.foreign_size

@@ -304,7 +304,7 @@ def make_block(*txs: bytes) -> Block:
         TIP.log.size,
         TIP.log.root,
         CHAIN.config_digest,
-        CHAIN.app_version,
+        CHAIN.parameters.app_version,
         txs,
     )
 

@@ -123,7 +123,7 @@ def make_block(*txs: bytes, height: int = 1, by: int = 1, time: int = TIP.time) 
         0,
         TIP.log.root,
         CHAIN.config_digest,
-        CHAIN.app_version,
+        CHAIN.parameters.app_version,
         txs,
     )
 

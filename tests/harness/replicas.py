@@ -12,7 +12,7 @@ from hashlib import sha256
 from random import Random
 
 from consensus.application import Execution
-from consensus.chain import ChainConfig, Tip
+from consensus.chain import ChainConfig, Parameters, Tip
 from consensus.cose import SeedSigner
 from consensus.encoding import Value, decode, encode
 from consensus.events import (
@@ -62,7 +62,8 @@ def validator(index: int, generation: int = 0, weight: int = 1) -> Validator:
 def chain_of(count: int, **changes: object) -> ChainConfig:
     """A network that begins with `count` validators of weight 1."""
     first = ValidatorSet(tuple(validator(i) for i in range(count)))
-    return replace(ChainConfig(NETWORK, first, sha256(b"config").digest(), 1), **changes)  # type: ignore[arg-type]
+    parameters = replace(Parameters(1), **changes)  # type: ignore[arg-type]
+    return ChainConfig(NETWORK, first, sha256(b"config").digest(), parameters)
 
 
 def sign(vote: Vote, signer: SeedSigner, validators: ValidatorSet) -> Vote:

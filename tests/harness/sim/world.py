@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Protocol
 
 from consensus.application import Application, Execution
-from consensus.chain import ChainConfig, Tip
+from consensus.chain import ChainConfig, Parameters, Tip
 from consensus.cose import SeedSigner
 from consensus.log_policy import LogPolicy
 from consensus.merkle import Frontier
@@ -71,8 +71,7 @@ def make_chain(count: int, *, heartbeat_ms: int = 600_000) -> ChainConfig:
         network_id=sha256(b"sim network").digest(),
         validators=validators,
         config_digest=sha256(b"sim config").digest(),
-        app_version=1,
-        heartbeat_ms=heartbeat_ms,
+        parameters=Parameters(1, heartbeat_ms=heartbeat_ms),
     )
 
 
