@@ -306,6 +306,7 @@ class Registry:
             entries.append(_entry(attestation, judgment, block.height))
         resolution = judge.sitting.close()
         entries += resolution.entries
+        entries += self._policy_entry(governance, resolution.state.next)
         standings = judge.changes()
         standings_root = self.standings_map.root_with(standings)
         governance_root = self.constitution.records.root_with(resolution.under_root)
@@ -333,6 +334,13 @@ class Registry:
         )
         self._last = (block.id, execution)
         return execution
+
+    def _policy_entry(self, now: Governance, following: Governance) -> list[bytes]:
+        """The log policy of the next block, where it is another one: cosigned by whoever this one names."""
+        if following is now:
+            return []
+        text = following.log_policy(self.genesis.origin)
+        return [] if text == now.log_policy(self.genesis.origin) else [PolicyEntry(text).encode()]
 
     def _authentic(
         self, tx: bytes | Attestation, digest: bytes, at: int, governance: Governance

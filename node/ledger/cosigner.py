@@ -6,6 +6,7 @@ every block they executed, in order; a note is kept as soon as the policy calls 
 
 from __future__ import annotations
 
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,7 +14,6 @@ from consensus.checkpoint import (
     SIGNATURES_MAX,
     Checkpoint,
     NoteError,
-    NoteKey,
     NoteSignature,
     SignedNote,
     cosign_line,
@@ -21,9 +21,9 @@ from consensus.checkpoint import (
     verify_signature,
 )
 from consensus.cose import Signer
-from consensus.log_policy import LogPolicy
 from consensus.merkle import Tree
 from credentials.ledger.governance import key_name
+from node.ledger.log_policies import KeyName, LogPolicies
 
 SIZES_MAX = 256  # checkpoints waited for at one time
 
@@ -43,12 +43,9 @@ class Cosigner:
     """The own keys: every validator has both."""
 
     did: str
-    log: Signer
-    cosign: Signer
+    log: Sequence[Signer]  # former and coming ones too: the policy of a size says which
+    cosign: Sequence[Signer]
     guard: CosignGuard
-
-
-KeyName = tuple[str, bytes]  # name and key id
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +64,11 @@ class Conflict(NoteError):
 class Cosigning:
     """Cosignatures by size of the log; `note` forms the cosigned checkpoint once there is a quorum."""
 
-    def __init__(self, policy: LogPolicy, tree: Tree, cosigner: Cosigner | None) -> None:
-        self._policy = policy
+    def __init__(self, policies: LogPolicies, tree: Tree, cosigner: Cosigner | None) -> None:
+        self.policies = policies
+        self._origin = policies.origin
         self._tree = tree
         self._cosigner = cosigner
-        self._log_keys = {(key.name, key.key_id): key for key in policy.logs}
-        self._witness_names = {key.name: name for name, key in policy.witnesses.items()}
-        self._witness_keys = {(key.name, key.key_id): key for key in policy.witnesses.values()}
         # size -> cosigner name -> (root, log line, cosignature line, time)
         self._lines: dict[int, dict[str, tuple[bytes, str, str, int]]] = {}
         # Who signed what, by key and size: the root, the line, and the log line beside it.
@@ -91,30 +86,45 @@ class Cosigning:
         if self._cosigner is None or self._tree.size == 0:
             return None
         size, root = self._tree.size, self._tree.root()
+        signers = self._own_signers(size)
+        if signers is None:
+            return None
         last = self._cosigner.guard.last_cosigned()
         if (last is not None and size < last[0]) or size < self.cosign_from:
             return None
         if last is not None and size == last[0] and now < last[2]:
             return None  # the clock was put right: one tree is not cosigned twice with falling times
         self._cosigner.guard.guard_cosignature(size, root, now)
-        checkpoint = Checkpoint(self._policy.origin, size, root)
-        log_line = sign_log_line(checkpoint, self._policy.origin, self._cosigner.log)
-        line = cosign_line(checkpoint, key_name(self._cosigner.did), now, self._cosigner.cosign)
+        checkpoint = Checkpoint(self._origin, size, root)
+        log_line = sign_log_line(checkpoint, self._origin, signers[0])
+        line = cosign_line(checkpoint, key_name(self._cosigner.did), now, signers[1])
         fields = size, root, log_line, line
         self.receive(*fields)
         return fields
+
+    def _own_signers(self, size: int) -> tuple[Signer, Signer] | None:
+        """The own log and cosign key that the policy of this size names; None where it names none."""
+        assert self._cosigner is not None
+        policy = self.policies.at(size).policy
+        logs = {key.public_key for key in policy.logs}
+        witnesses = {key.public_key for key in policy.witnesses.values()}
+        log = next((s for s in self._cosigner.log if s.public_key in logs), None)
+        cosign = next((s for s in self._cosigner.cosign if s.public_key in witnesses), None)
+        return (log, cosign) if log is not None and cosign is not None else None
 
     def receive(self, size: int, root: bytes, log_line: str, line: str) -> None:
         """Take over one validator's lines; raises NoteError if they are not what the policy's keys sign."""
         contradicts = self._contradicts(size, root, line) or self._contradicts(size, root, log_line)
         if size < self.cosigned_size and not contradicts:
             return
-        body = Checkpoint(self._policy.origin, size, root).body()
+        if size > self._tree.size and not self._knows(log_line, line):
+            return  # of a policy that this log has yet to reach
+        body = Checkpoint(self._origin, size, root).body()
         known = self._lines.get(size, {})
         if not any(entry[0] == root for entry in known.values()):
-            _verify(body, log_line, self._log_keys)  # one log line is enough for a note
+            self._verify(size, body, log_line)  # one log line is enough for a note
             self._heed(size, root, log_line, log_line)
-        name, time = _verify(body, line, self._witness_keys)
+        name, time = self._verify(size, body, line)
         self._heed(size, root, line, log_line)
         if size <= self._tree.size and self._tree.root(size) != root:
             raise Conflict(
@@ -129,25 +139,41 @@ class Cosigning:
             largest = max(self._lines)
             del self._lines[largest if largest > self._tree.size else min(self._lines)]
 
+    def _knows(self, *lines: str) -> bool:
+        signatures = (NoteSignature.parse(line) for line in lines)
+        return all(self.policies.key_of((s.name, s.key_id)) is not None for s in signatures)
+
+    def _verify(self, size: int, body: str, line: str) -> tuple[str, int]:
+        """(key name, time) of a line under the policy of its size; of a size to come, under any."""
+        signature = NoteSignature.parse(line)
+        name = signature.name, signature.key_id
+        epoch = self.policies.at(size)
+        key = epoch.log_keys.get(name) or epoch.witness_keys.get(name)
+        if key is None and size > self._tree.size:
+            key = self.policies.key_of(name)
+        if key is None:
+            raise NoteError(f"{signature.name} is not in log.policy")
+        return key.name, verify_signature(body, key, signature) or 0
+
     def said_by(self, did: str) -> CosignatureFields | None:
         """The largest checkpoint that a validator was seen to cosign."""
         name = key_name(did)
-        said = next(
-            (s for (of, _), s in self._said.items() if of == name and of != self._policy.origin), None
-        )
+        said = [s for (of, _), s in self._said.items() if of == name and of != self._origin and s]
         if not said:
             return None
-        size = max(said)
-        root, line, log_line = said[size]
+        of_key = max(said, key=max)  # it may have had several keys
+        size = max(of_key)
+        root, line, log_line = of_key[size]
         return size, root, log_line, line
 
     def recall(self, note: SignedNote) -> None:
         """Learn from a note that was kept who signed it."""
         checkpoint = Checkpoint.parse(note.body)
         log_line = note.lines[0]
+        witnesses = self.policies.at(checkpoint.size).witness_keys
         for signature in note.signatures:
-            if (signature.name, signature.key_id) in self._witness_keys:
-                _verify(note.body, signature.line(), self._witness_keys)
+            if (signature.name, signature.key_id) in witnesses:
+                self._verify(checkpoint.size, note.body, signature.line())
                 self._heed(checkpoint.size, checkpoint.root, signature.line(), log_line)
 
     def _contradicts(self, size: int, root: bytes, line: str) -> bool:
@@ -163,7 +189,7 @@ class Cosigning:
         known = said.setdefault(size, (root, line, log_line))
         if known[0] != root:
             first, second = (
-                SignedNote(Checkpoint(self._policy.origin, size, of).body(), (by,))
+                SignedNote(Checkpoint(self._origin, size, of).body(), (by,))
                 for of, by in ((known[0], known[1]), (root, line))
             )
             self.rivals.append(Rivals(key, first, second))
@@ -177,38 +203,48 @@ class Cosigning:
     def receive_note(self, note: SignedNote) -> None:
         """Take over the lines of a cosigned checkpoint; raises NoteError."""
         checkpoint = Checkpoint.parse(note.body)
-        if checkpoint.origin != self._policy.origin:
-            raise NoteError(f"the checkpoint is of {checkpoint.origin}, this log is {self._policy.origin}")
-        signatures = note.signatures
-        log_line = next((s.line() for s in signatures if (s.name, s.key_id) in self._log_keys), None)
+        if checkpoint.origin != self._origin:
+            raise NoteError(f"the checkpoint is of {checkpoint.origin}, this log is {self._origin}")
+        signatures, size = note.signatures, checkpoint.size
+        known = self.policies.epochs if size > self._tree.size else (self.policies.at(size),)
+        logs = {name for epoch in known for name in epoch.log_keys}
+        witnesses = {name for epoch in known for name in epoch.witness_keys}
+        log_line = next((s.line() for s in signatures if (s.name, s.key_id) in logs), None)
+        if log_line is None and size > self._tree.size:
+            return  # of a policy that this log has yet to reach
         if log_line is None:
             raise NoteError("the checkpoint has no line of a log key")
         for signature in signatures:
-            if (signature.name, signature.key_id) in self._witness_keys:
+            if (signature.name, signature.key_id) in witnesses:
                 self.receive(checkpoint.size, checkpoint.root, log_line, signature.line())
 
     def note(self) -> tuple[int, int, SignedNote] | None:
         """(size, earliest safe time, note) of the largest checkpoint of this tree that has its quorum."""
         for size in sorted((s for s in self._lines if 0 < s <= self._tree.size), reverse=True):
             root = self._tree.root(size)
-            valid = {name: entry for name, entry in self._lines[size].items() if entry[0] == root}
-            times = {self._witness_names[name]: entry[3] for name, entry in valid.items()}
-            if not valid or not self._policy.is_met_by(times):
+            epoch = self.policies.at(size)
+            valid = {
+                name: entry
+                for name, entry in self._lines[size].items()
+                if entry[0] == root
+                and _is_of(entry[1], epoch.log_keys)
+                and _is_of(entry[2], epoch.witness_keys)
+            }
+            names = {key.name: name for name, key in epoch.policy.witnesses.items()}
+            times = {names[name]: entry[3] for name, entry in valid.items()}
+            if not valid or not epoch.policy.is_met_by(times):
                 continue  # every line was verified when it was received
-            checkpoint = Checkpoint(self._policy.origin, size, root)
+            checkpoint = Checkpoint(self._origin, size, root)
             log_line = next(iter(valid.values()))[1]
             earliest = sorted(valid.values(), key=lambda entry: entry[3])[: SIGNATURES_MAX - 1]
             note = SignedNote(checkpoint.body(), (log_line, *(entry[2] for entry in earliest)))
             self.cosigned_size = max(self.cosigned_size, size)
             for older in [s for s in self._lines if s < size]:
                 del self._lines[older]
-            return size, self._policy.before(times), note
+            return size, epoch.policy.before(times), note
         return None
 
 
-def _verify(body: str, line: str, keys: dict[tuple[str, bytes], NoteKey]) -> tuple[str, int]:
+def _is_of(line: str, keys: Container[KeyName]) -> bool:
     signature = NoteSignature.parse(line)
-    key = keys.get((signature.name, signature.key_id))
-    if key is None:
-        raise NoteError(f"{signature.name} is not in log.policy")
-    return key.name, verify_signature(body, key, signature) or 0
+    return (signature.name, signature.key_id) in keys

@@ -82,6 +82,9 @@ class Ledger:
             governance=execution.governance,
         )
         self._application.commit(execution)
+        for offset, row in enumerate(rows):
+            if row.type == "policy":
+                self._checkpoints.cosigning.policies.learn(self._tree.size + offset, row.entry)
         self._tree.extend(row.leaf_hash for row in rows)
         assert self._tree.size == decision.log.size, "the tree and the agreed log have one size"
         self.height = height

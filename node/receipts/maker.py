@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import orjson
 
-from consensus.checkpoint import SignedNote
-from consensus.log_policy import LogPolicy
+from consensus.checkpoint import Checkpoint, SignedNote
 from consensus.merkle import Tree
 from consensus.receipt import ReceiptError, make_receipt
 from credentials.ledger.attestation import standing_key
 from credentials.ledger.entries import AdmittedEntry, parse_entry
 from node.errors import ProblemError, not_found
+from node.ledger.log_policies import LogPolicies
 from node.storage.documents import StoredDocument
 from node.storage.entries import EntryRow
 from node.storage.ledger import LedgerStore
@@ -22,12 +22,17 @@ class Proofs:
     """What this node can prove about its log."""
 
     def __init__(
-        self, ledger: LedgerStore, office: OfficeStore, tree: Tree, policy: LogPolicy, gathering: Gathering
+        self,
+        ledger: LedgerStore,
+        office: OfficeStore,
+        tree: Tree,
+        policies: LogPolicies,
+        gathering: Gathering,
     ) -> None:
         self._ledger = ledger
         self._office = office
         self._tree = tree
-        self._policy = policy
+        self._policies = policies
         self._gathering = gathering
 
     def checkpoint(self) -> str:
@@ -35,7 +40,7 @@ class Proofs:
         kept = self._ledger.checkpoint()
         if kept is None:
             raise not_found("no_checkpoint_yet", "no checkpoint was cosigned by a quorum yet")
-        return self._policy.reduce(SignedNote.parse(kept[1])).text()
+        return self._policies.at(kept[0]).policy.reduce(SignedNote.parse(kept[1])).text()
 
     def receipt(self, digest: bytes) -> str:
         """The receipt of an attestation, of its document, or of a credential of its set list."""
@@ -49,7 +54,8 @@ class Proofs:
             blind = self._blind(row)
         try:
             note = SignedNote.parse(text)
-            receipt = make_receipt(row.entry, blind, row.leaf_index, self._tree, note, policy=self._policy)
+            policy = self._policies.at(Checkpoint.parse(note.body).size).policy
+            receipt = make_receipt(row.entry, blind, row.leaf_index, self._tree, note, policy=policy)
         except ReceiptError as error:
             raise ProblemError(503, "no_receipt_yet", "Come again", str(error)) from error
         return receipt.text()

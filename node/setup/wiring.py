@@ -36,6 +36,7 @@ from node.ledger.checkpoints import Checkpoints
 from node.ledger.cosigner import Cosigner, Cosigning
 from node.ledger.embedded import EmbeddedEngine
 from node.ledger.ledger import Ledger
+from node.ledger.log_policies import LogPolicies
 from node.ledger.ordering import Ordering
 from node.ledger.shelf import Shelf
 from node.ledger.snapshot import write as write_snapshot
@@ -118,6 +119,7 @@ class _Disk:
     tree: Tree
     tip: Tip
     constitution: Constitution  # moved on by the registry
+    log_policies: LogPolicies  # grows with the log
 
     @property
     def history(self) -> GovernanceHistory:
@@ -166,6 +168,7 @@ def _open(directory: DataDirectory, passphrase: str, public_url: str | None) -> 
         tree=tree,
         tip=tip,
         constitution=constitution_of(ledger, network.genesis, network.rule_files.get),
+        log_policies=LogPolicies(network.policy, network.policy_text, ledger.leaves.policies()),
     )
 
 
@@ -189,9 +192,10 @@ def _agree(disk: _Disk) -> _Agreement:
     registry = Registry(genesis, reader, tip.app_hash, standings, constitution=disk.constitution)
     cosigner = None
     if disk.votes:
-        cosigner = Cosigner(keys.did, keys.signer("log"), keys.signer("cosign"), stores.signing)
+        cosigner = Cosigner(keys.did, (keys.signer("log"),), (keys.signer("cosign"),), stores.signing)
     moments, tree = Moments(), disk.tree
-    checkpoints = Checkpoints(Cosigning(disk.network.policy, tree, cosigner), stores.ledger, moments)
+    cosigning = Cosigning(disk.log_policies, tree, cosigner)
+    checkpoints = Checkpoints(cosigning, stores.ledger, moments)
     ordering = Ordering(
         chain=chain_config(genesis),
         application=registry,
@@ -432,7 +436,7 @@ def _serve(disk: _Disk, agreement: _Agreement, trades: _Trades, port: int, hosts
         records=RecordDesk(
             history=history,
             log_policy=disk.network.policy_text,
-            proofs=Proofs(ledger, office, disk.tree, disk.network.policy, gathering),
+            proofs=Proofs(ledger, office, disk.tree, disk.log_policies, gathering),
             tree=disk.tree,
             gathering=gathering,
             ledger=ledger,

@@ -57,6 +57,10 @@ class Leaves:
         """Every fault of a validator on the record, in log order."""
         return self._select("type = 'evidence' ORDER BY leaf_index", ())
 
+    def policies(self) -> list[EntryRow]:
+        """Every log policy that the log names, in log order."""
+        return self._select("type = 'policy' ORDER BY leaf_index", ())
+
     def _select(self, condition: str, values: Sequence[object]) -> list[EntryRow]:
         rows = self._db.connection.execute(
             "SELECT entry, leaf_hash, type, kind, issuer, subject, digest, document_digest, rule, winner, "

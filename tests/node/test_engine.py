@@ -26,6 +26,7 @@ from node.ledger.checkpoints import Checkpoints
 from node.ledger.cosigner import Conflict, Cosigner, Cosigning
 from node.ledger.embedded import EmbeddedEngine
 from node.ledger.ledger import Ledger
+from node.ledger.log_policies import LogPolicies
 from node.ledger.ordering import Ordering
 from node.ledger.subscriptions import Moments, PoolDropped, Progressed
 from node.peers.messages import ITEM_COSIGNATURE, Item
@@ -61,14 +62,14 @@ class Node:
         self.tree = Tree(self.ledger.leaf_hashes())
         standings = StandingsMap(self.ledger.standings(), self.ledger.bucket)
         reader = SqliteStandingReader(self.ledger)
-        cosigner = Cosigner(did, ledger.signer(did, "log"), ledger.signer(did, "cosign"), self.signing)
+        cosigner = Cosigner(did, (ledger.signer(did, "log"),), (ledger.signer(did, "cosign"),), self.signing)
 
         def wall() -> float:
             return time.time() + self.clock_off_s
 
         registry = Registry(genesis, reader, tip.app_hash, standings, genesis.history(tip.height))
         cosigning = Cosigning(
-            LogPolicy.parse(genesis.governance.log_policy(genesis.origin)),
+            LogPolicies(LogPolicy.parse(genesis.governance.log_policy(genesis.origin))),
             self.tree,
             cosigner if validator else None,
         )
@@ -404,8 +405,10 @@ def cosigning(genesis: Genesis, tmp_path: Path) -> Iterator[Cosigning]:
     signing = SigningStore(tmp_path / "signing.db")
     tree = Tree([bytes([n]) * 32 for n in range(5)])
     did = ledger.MAKER
-    cosigner = Cosigner(did, ledger.signer(did, "log"), ledger.signer(did, "cosign"), signing)
-    yield Cosigning(LogPolicy.parse(genesis.governance.log_policy(genesis.origin)), tree, cosigner)
+    cosigner = Cosigner(did, (ledger.signer(did, "log"),), (ledger.signer(did, "cosign"),), signing)
+    yield Cosigning(
+        LogPolicies(LogPolicy.parse(genesis.governance.log_policy(genesis.origin))), tree, cosigner
+    )
     signing.close()
 
 
@@ -494,8 +497,10 @@ def test_a_cosigner_that_is_ahead_of_its_ledger_waits(genesis: Genesis, tmp_path
     signing.guard_cosignature(6, b"r" * 32, 5)
     tree = Tree([bytes([n]) * 32 for n in range(5)])
     did = ledger.MAKER
-    cosigner = Cosigner(did, ledger.signer(did, "log"), ledger.signer(did, "cosign"), signing)
-    cosigning = Cosigning(LogPolicy.parse(genesis.governance.log_policy(genesis.origin)), tree, cosigner)
+    cosigner = Cosigner(did, (ledger.signer(did, "log"),), (ledger.signer(did, "cosign"),), signing)
+    cosigning = Cosigning(
+        LogPolicies(LogPolicy.parse(genesis.governance.log_policy(genesis.origin))), tree, cosigner
+    )
 
     assert cosigning.cosign(9) is None
     tree.extend([b"a" * 32, b"b" * 32])

@@ -36,6 +36,7 @@ from consensus.events import (
 from consensus.merkle import Tree, leaf_hash
 from consensus.replica import Replica
 from node.ledger.cosigner import Cosigner, Cosigning
+from node.ledger.log_policies import LogPolicies
 from node.storage.signing import SigningStore
 from tests.harness.sim.ledger import put_in_force
 from tests.harness.sim.world import (
@@ -248,7 +249,7 @@ class Node:
         self.tree = Tree(leaf_hash(entry) for entry in self.entries)
         policy = self.cluster.world.policy
         if policy is not None:
-            self.cosigning = Cosigning(policy, self.tree, self._cosigner())
+            self.cosigning = Cosigning(LogPolicies(policy), self.tree, self._cosigner())
         self.replica = Replica(
             self.cluster.chain,
             self.make_application(tip),
@@ -396,7 +397,10 @@ class Node:
         if self.index is None:
             return None
         return Cosigner(
-            self.name, validator_signer(self.index, "log"), validator_signer(self.index, "cosign"), self.guard
+            self.name,
+            (validator_signer(self.index, "log"),),
+            (validator_signer(self.index, "cosign"),),
+            self.guard,
         )
 
     def cosign(self) -> None:
