@@ -456,18 +456,33 @@ def test_lines_that_are_not_the_policys_are_refused(
     """
     Lines of strangers, altered lines and lines for another log are refused.
     """
-    size, root, log_line, line = lines(genesis, ledger.CUSTOMS, 7, b"y" * 32)
+    size, root, log_line, line = lines(genesis, ledger.CUSTOMS, 4, b"y" * 32)
     match case:
         case "stranger":
-            line = lines(genesis, ledger.IMPORTER, 7, b"y" * 32)[3]
+            line = lines(genesis, ledger.IMPORTER, 4, b"y" * 32)[3]
         case "altered":
             root = b"z" * 32
         case "other origin":
-            checkpoint = Checkpoint("log.other.example", 7, root)
+            checkpoint = Checkpoint("log.other.example", 4, root)
             log_line = sign_log_line(checkpoint, "log.other.example", ledger.signer(ledger.CUSTOMS, "log"))
 
     with pytest.raises(NoteError):
         cosigning.receive(size, root, log_line, line)
+
+
+def test_a_line_of_a_policy_that_is_yet_to_come_is_nobodys_fault(
+    genesis: Genesis, cosigning: Cosigning
+) -> None:
+    """
+    Who is behind does not know who cosigns by now: such a line is left alone, and counts for nothing.
+    """
+    cosigning.receive(*lines(genesis, ledger.IMPORTER, 7, b"y" * 32))
+
+    assert cosigning.note() is None
+    assert cosigning.said_by(ledger.IMPORTER) is None
+    log_line = lines(genesis, ledger.CUSTOMS, 7, b"y" * 32)[2]
+    with pytest.raises(NoteError):  # a line of a known key for another root
+        cosigning.receive(7, b"z" * 32, log_line, lines(genesis, ledger.CUSTOMS, 7, b"y" * 32)[3])
 
 
 def test_cosignatures_of_the_future_do_not_push_out_the_present(
