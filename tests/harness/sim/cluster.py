@@ -35,6 +35,7 @@ from consensus.events import (
 )
 from consensus.merkle import Tree, leaf_hash
 from consensus.replica import Replica
+from consensus.validators import ValidatorHistory
 from node.ledger.cosigner import Cosigner, Cosigning
 from node.ledger.log_policies import LogPolicies
 from node.storage.signing import SigningStore
@@ -92,6 +93,9 @@ class Links:
         self.cut.update(pairs)
         if both_ways:
             self.cut.update((b, a) for a, b in pairs)
+
+
+POLICY_OPENING = bytes([0x82]) + encode("comity/policy/v1")  # a list of two
 
 
 class SigningFile:
@@ -218,6 +222,8 @@ class Node:
         self.id = instance or name  # twins share a name
         self.index = index
         self.signer: SeedSigner | None = None if index is None else validator_signer(index)
+        self.next_signers: tuple[SeedSigner, ...] = ()  # which it votes with once the set names them
+        self.next_cosigners: tuple[SeedSigner, ...] = ()
         self.skew_ms = 0
         self.random = Random(f"{cluster.seed} {self.id}")
         folder = cluster.folder
@@ -250,12 +256,17 @@ class Node:
         policy = self.cluster.world.policy
         if policy is not None:
             self.cosigning = Cosigning(LogPolicies(policy), self.tree, self._cosigner())
+            self._learn_policies(0, self.entries)
+        first = ValidatorHistory(((1, self.cluster.chain.validators),))
+        changes = ((c.block.height + 2, c.validators) for c in self.commits if c.validators is not None)
         self.replica = Replica(
             self.cluster.chain,
             self.make_application(tip),
             tip,
             name=self.name if self.signer else None,
             signer=self.signer,
+            next_signers=self.next_signers,
+            history=ValidatorHistory((*first.steps, *changes)),
             wal=wal,
             admitted=[data for commit in self.commits for data in commit.block.evidence],
             certificates=[commit.certificate.encode() for commit in self.commits[-16:]],
@@ -345,7 +356,9 @@ class Node:
         if isinstance(event, BlockStored) and self.replica is not None:
             put_in_force(self.replica)
         if isinstance(event, BlockStored) and self.cosigning is not None:
-            self.tree.extend(leaf_hash(entry) for entry in self.commits[-1].execution.entries)
+            entries = self.commits[-1].execution.entries
+            self._learn_policies(self.tree.size, entries)
+            self.tree.extend(leaf_hash(entry) for entry in entries)
             self.feed(event)
             self.cosign()
         else:
@@ -357,6 +370,13 @@ class Node:
             if self.cluster.now_ms - self._cosigned_ms >= RECOSIGN_MS:
                 self.cosign()
             self.cluster.after(TICK_MS, lambda: self._tick(life))
+
+    def _learn_policies(self, first: int, entries: Sequence[bytes]) -> None:
+        """What `Ledger.adopt` does with the policies that a log names."""
+        assert self.cosigning is not None
+        for offset, entry in enumerate(entries):
+            if entry.startswith(POLICY_OPENING):
+                self.cosigning.policies.learn(first + offset, entry)
 
     # --- what adversaries do otherwise
 
@@ -399,7 +419,7 @@ class Node:
         return Cosigner(
             self.name,
             (validator_signer(self.index, "log"),),
-            (validator_signer(self.index, "cosign"),),
+            (validator_signer(self.index, "cosign"), *self.next_cosigners),
             self.guard,
         )
 

@@ -16,6 +16,7 @@ from consensus.merkle import Frontier
 from consensus.standings_map import StandingsMap
 from consensus.validators import Validator, ValidatorSet
 from credentials.ledger.attestation import make_attestation
+from credentials.ledger.constitution import Constitution, GovernanceRow
 from credentials.ledger.genesis import Genesis
 from credentials.ledger.parties import KEY_ROLES, Key, Participant
 from credentials.ledger.registry import MemoryReader, Registry, genesis_app_hash
@@ -173,13 +174,17 @@ class _Records:
     def __init__(self, genesis: Genesis) -> None:
         self._genesis = genesis
         self.reader = MemoryReader()
+        self.governance: list[GovernanceRow] = []
 
     def application(self, height: int, app_hash: bytes) -> Registry:
         standings = StandingsMap(self.reader.records.items())
-        return Registry(self._genesis, self.reader, app_hash, standings, self._genesis.history(height))
+        files = self._genesis.rule_files.get
+        constitution = Constitution.restored(self._genesis, self.governance, height, files)
+        return Registry(self._genesis, self.reader, app_hash, standings, constitution=constitution)
 
     def store(self, execution: Execution) -> None:
         self.reader.store(execution)
+        self.governance += [GovernanceRow(execution.height, *row) for row in execution.governance]
 
 
 class Border:
