@@ -47,9 +47,14 @@ from credentials.ledger.rules import RULES, Context, RuleConflict, gives_way, pa
 from credentials.ledger.speaking import Silent, Voice, speak
 from credentials.ledger.standing import Refused, Standing
 from credentials.ledger.undo import remembered, taken_back
-from credentials.ledger.values import require_governance_members, require_members, require_not_falling
+from credentials.ledger.values import (
+    next_quota,
+    require_governance_form,
+    require_members,
+    require_not_falling,
+    require_schemes,
+)
 
-DAY_S = 86_400
 R = TypeVar("R")
 STATUS_RULE = "S1"  # two lists of one issuer for one number; not one of X1..X21
 
@@ -163,24 +168,20 @@ class Judge:
             self._put(recalls_after(attestation, context, self._recalls))
         else:
             judgment = self._battery(attestation, context)
-        self._put(quota)
-        self.per_issuer[attestation.issuer] = self.per_issuer.get(attestation.issuer, 0) + 1
-        self.ordered.add(attestation.digest)
+        self._count(attestation, quota)
         return judgment
 
-    def _governance_act(self, attestation: Attestation) -> None:
-        require_governance_members(attestation)
-        self._require_predecessors(attestation)
-        skew = self.governance.limits.clock_skew_s
-        if attestation.iat > self.at + skew or attestation.event_time > self.at + skew:
-            raise NotYet("X11", "it is dated ahead of the ledger's clock")
-        if self.at - attestation.iat > self.governance.limits.attestation_age_s_max:
-            raise Refusal("X11", "it was signed too long ago; sign it again")
-        quota = self._next_quota(attestation.issuer)
-        self.sitting.act(attestation)
+    def _count(self, attestation: Attestation, quota: Quota) -> None:
         self._put(quota)
         self.per_issuer[attestation.issuer] = self.per_issuer.get(attestation.issuer, 0) + 1
         self.ordered.add(attestation.digest)
+
+    def _governance_act(self, attestation: Attestation) -> None:
+        require_governance_form(attestation, self.governance.limits, self.at)
+        self._require_predecessors(attestation)
+        quota = self._next_quota(attestation.issuer)
+        self.sitting.act(attestation)
+        self._count(attestation, quota)
 
     def _known(self, digests: Sequence[bytes]) -> bool:
         missing = [digest for digest in digests if digest not in self.ordered]
@@ -191,18 +192,8 @@ class Judge:
             raise NotYet("predecessor", "an attestation that it follows is not on the ledger yet")
 
     def _next_quota(self, issuer: str) -> Quota:
-        limits = self.governance.limits
-        if self.per_issuer.get(issuer, 0) >= limits.per_issuer_per_block_max:
-            most = limits.per_issuer_per_block_max
-            raise NotYet("quota", "{issuer} has {most} in this block already", issuer=issuer, most=most)
-        found = self._record(quota_key(issuer), Quota.decode, Quota)
-        day = self.at // DAY_S
-        # Block time never goes back; a clock that does (check_tx) counts on the day already begun.
-        quota = found if found is not None and found.day >= day else Quota(issuer, day)
-        if quota.count >= limits.per_issuer_per_day_max:
-            most = limits.per_issuer_per_day_max
-            raise NotYet("quota", "{issuer} has {most} on this day already", issuer=issuer, most=most)
-        return replace(quota, count=quota.count + 1)
+        found = self._record(quota_key(issuer), Quota.decode, Quota) or Quota(issuer, 0)
+        return next_quota(found, self.at, self.per_issuer.get(issuer, 0), self.governance.limits)
 
     def _recalls(self, empty: Recalls) -> Recalls:
         return self._record(empty.key, Recalls.decode, Recalls) or empty
@@ -236,17 +227,9 @@ class Judge:
         return None
 
     def _battery(self, attestation: Attestation, context: Context) -> Judgment:
-        governance = context.governance
-        subject, asset = attestation.subject, attestation.bound_asset
-        if subject.scheme not in governance.lifecycle.battery_schemes:
-            raise Refusal("subject", "{scheme} is no scheme of batteries", scheme=subject.scheme)
-        if asset is not None and asset.scheme not in governance.lifecycle.asset_schemes:
-            raise Refusal("subject", "{scheme} is no scheme of vehicles or assets", scheme=asset.scheme)
-        for other in attestation.referenced_subjects:
-            if other.scheme not in governance.lifecycle.battery_schemes:
-                raise Refusal("subject", "{scheme} is no scheme of batteries", scheme=other.scheme)
-        standing = self.standing(subject)
-        for rule in governance.lifecycle.guards_always:
+        require_schemes(attestation, self.governance.lifecycle)
+        standing = self.standing(attestation.subject)
+        for rule in self.governance.lifecycle.guards_always:
             RULES[rule](standing, attestation, context)
         voice = speak(standing, attestation, context)
         require_named_exist(attestation, context)

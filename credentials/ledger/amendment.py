@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import cast
 
 from consensus.encoding import Value, encode
 from credentials.ledger.genesis_table import accreditation_table, participant_table
@@ -23,6 +23,7 @@ from credentials.ledger.governance_records import (
     VALIDATORS,
     RecordId,
     Records,
+    Table,
     read_record,
     stop_table,
 )
@@ -45,14 +46,14 @@ class Amendment:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class Amended:
     """The amendments of a proposal, and its records as they would come into force now."""
 
     amendments: tuple[Amendment, ...]
     records: Records
 
 
-def read_amendments(governance: Governance, before: Records, proposed: Records, at: int) -> Reading:
+def read_amendments(governance: Governance, before: Records, proposed: Records, at: int) -> Amended:
     """What `proposed` does to what governs; `at`: block time.
 
     Raises CredentialError("governance_invalid", sentence) for what cannot be changed so.
@@ -67,12 +68,12 @@ def read_amendments(governance: Governance, before: Records, proposed: Records, 
             raise governance_invalid(f"nothing that may be changed of {_named(record_id)} is changed")
         found.extend(amendments)
         settled[record_id] = encode(cast(Value, table))
-    return Reading(tuple(found), settled)
+    return Amended(tuple(found), settled)
 
 
 def _of_record(
     governance: Governance, record_id: RecordId, proposed: bytes, at: int
-) -> tuple[list[Amendment], dict[str, Any]]:
+) -> tuple[list[Amendment], Table]:
     kind, name = record_id
     record = read_record(kind, proposed)
     match kind:
@@ -114,7 +115,7 @@ def _require_order(before: Sequence[str], after: object) -> None:
 
 def _participant(
     governance: Governance, record_id: RecordId, after: Participant, at: int
-) -> tuple[list[Amendment], dict[str, Any]]:
+) -> tuple[list[Amendment], Table]:
     before = governance.participants.get(after.did)
     if before is None:
         if after.left is not None:
@@ -208,7 +209,7 @@ def is_authority(governance: Governance, did: str, at: int) -> bool:
 
 def _accreditation(
     governance: Governance, record_id: RecordId, after: Accreditation, at: int
-) -> tuple[list[Amendment], dict[str, Any]]:
+) -> tuple[list[Amendment], Table]:
     before = next((a for a in governance.accreditations if a.id == after.id), None)
     weighty = APPROVING_ROLE in after.roles
     action = f"accreditation.{_what_became(before, after, at)}"
@@ -223,7 +224,7 @@ def _accreditation(
 
 def _recognition(
     governance: Governance, record_id: RecordId, after: Recognition, at: int
-) -> tuple[list[Amendment], dict[str, Any]]:
+) -> tuple[list[Amendment], Table]:
     before = next((r for r in governance.recognitions if r.id == after.id), None)
     action = f"recognition.{_what_became(before, after, at)}"
     until, pauses = _times(before, after, at)
@@ -290,9 +291,7 @@ def _times(before: Dated | None, after: Dated, at: int) -> tuple[int | None, tup
 # -- emergency stops -----------------------------------------------------------------------------------
 
 
-def _stop(
-    governance: Governance, record_id: RecordId, after: Stop, at: int
-) -> tuple[list[Amendment], dict[str, Any]]:
+def _stop(governance: Governance, record_id: RecordId, after: Stop, at: int) -> tuple[list[Amendment], Table]:
     """A stop is asked for with any times: they are the ledger's. Confirmed: no until; lifted: it says so."""
     did = after.target.partition("#")[0]
     party = governance.participants.get(did)

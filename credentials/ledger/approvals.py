@@ -105,7 +105,7 @@ class ApprovalRules:
                 values[name] = value
         return cls(**values)
 
-    def as_table(self) -> dict[str, Any]:
+    def as_table(self) -> Mapping[str, Any]:
         """The table as `parse` reads it."""
         table = {f.name: getattr(self, f.name) for f in fields(self)}
         return {n: list(v) if isinstance(v, tuple) else v for n, v in table.items()} | {

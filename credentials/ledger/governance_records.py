@@ -134,7 +134,7 @@ def governance_with(governance: Governance, changed: Records, rule_files: RuleFi
     )
 
 
-def _whole(kind: str, name: str, table: Table) -> dict[str, Any]:
+def _whole(kind: str, name: str, table: Table) -> Table:
     """The records of which there is one."""
     if name:
         raise governance_invalid(f"{kind} has no name")
@@ -181,7 +181,7 @@ def _rule(name: str, digest: bytes, rule_files: RuleFiles) -> Any:
     return rules
 
 
-def stop_table(stop: Stop) -> dict[str, Any]:
+def stop_table(stop: Stop) -> Table:
     """The table of an emergency stop."""
     until = {} if stop.until is None else {"until": stop.until}
     lifted = {"lifted": True} if stop.lifted else {}

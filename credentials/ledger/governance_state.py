@@ -27,7 +27,7 @@ from hashlib import sha256
 from consensus.application import GovernanceRow, NotYet, Refusal
 from consensus.validators import Validator
 from credentials.errors import CredentialError
-from credentials.ledger.amendment import Amendment, Reading, read_amendments
+from credentials.ledger.amendment import Amended, Amendment, read_amendments
 from credentials.ledger.approvals import NETWORK
 from credentials.ledger.attestation import Attestation
 from credentials.ledger.dead_ends import require_way_on
@@ -47,7 +47,7 @@ from credentials.ledger.proposals import (
     OBJECTED,
     OPEN,
     WITHDRAWN,
-    Proposal,
+    ChangeProposal,
     Tabled,
     may_object,
     require_possession,
@@ -154,7 +154,7 @@ class Sitting:
         if data is None or not data.proposal:
             raise Refusal("members", "{event} holds a proposal", event=attestation.kind)
         try:
-            proposal = Proposal.decode(data.proposal)
+            proposal = ChangeProposal.decode(data.proposal)
             if proposal.digest != attestation.subject.h:
                 raise Refusal("members", "the digest is not that of the proposal")
             if proposal.digest in self.tabled or self._outcome(proposal.digest):
@@ -177,7 +177,7 @@ class Sitting:
         if own >= most:
             raise Refusal("quota", "{issuer} has {most} proposals open already", issuer=issuer, most=most)
 
-    def _require_time(self, proposal: Proposal) -> None:
+    def _require_time(self, proposal: ChangeProposal) -> None:
         most = self.next.approvals.proposal_s_max
         if not self.at < proposal.expires <= self.at + most:
             told = "a proposal expires later than now and within {most} s"
@@ -228,7 +228,7 @@ class Sitting:
             known = self.before.read[digest] = self.future, self._reading(tabled).amendments
         return known[1]
 
-    def _reading(self, tabled: Tabled) -> Reading:
+    def _reading(self, tabled: Tabled) -> Amended:
         """What the proposal does now; raises CredentialError("governance_invalid", ...) if it cannot be."""
         for record_id, digest in tabled.proposal.base.items():
             data = self.record(record_id)
@@ -242,7 +242,7 @@ class Sitting:
 
     def _tried(
         self, tabled: Tabled, rule_files: RuleFiles | None
-    ) -> tuple[Reading, Governance, Governance, int]:
+    ) -> tuple[Amended, Governance, Governance, int]:
         """What it does, and what would govern then; raises CredentialError for what must not be.
 
         Before it is decided nobody has to hold its rule files, and every node answers alike.

@@ -35,7 +35,7 @@ PROPOSAL_BYTES_MAX = 12 * 1024  # with its attestation below that of any attesta
 
 
 @dataclass(frozen=True, slots=True)
-class Proposal:
+class ChangeProposal:
     """A change of records, with the records that it was written for."""
 
     network_id: bytes
@@ -64,7 +64,7 @@ class Proposal:
         return sha256(self.encode()).digest()
 
     @classmethod
-    def decode(cls, data: bytes) -> Proposal:
+    def decode(cls, data: bytes) -> ChangeProposal:
         """Read strictly; raises CredentialError("malformed", sentence)."""
         try:
             value = decode(data, size_bytes_max=PROPOSAL_BYTES_MAX)
@@ -124,11 +124,11 @@ def propose(
     expires: int,
     nonce: bytes,
     proofs: Mapping[str, bytes] | None = None,
-) -> Proposal:
+) -> ChangeProposal:
     """A proposal that these records become so, written for what they are among `known`."""
     base = {r: sha256(known[r]).digest() if r in known else None for r in changed}
     records = {record_id: encode(dict(table)) for record_id, table in changed.items()}
-    return Proposal(network_id, records, base, dict(proofs or {}), expires, nonce)
+    return ChangeProposal(network_id, records, base, dict(proofs or {}), expires, nonce)
 
 
 # -- possession of new keys ------------------------------------------------------------------------------
@@ -144,7 +144,7 @@ def prove_possession(network_id: bytes, role: str, signer: Signer) -> bytes:
     return signer.sign(possession_message(network_id, signer.key_id, role, signer.public_key))
 
 
-def require_possession(governance: Governance, proposal: Proposal) -> None:
+def require_possession(governance: Governance, proposal: ChangeProposal) -> None:
     """Every key that the proposal brings signed for itself; raises CredentialError."""
     wanted: set[str] = set()
     for (kind, _), data in proposal.records.items():
@@ -176,7 +176,7 @@ OPEN, DECIDED, LAPSED, WITHDRAWN, OBJECTED = "open", "decided", "lapsed", "withd
 class Tabled:
     """A proposal on the ledger, with who stands behind it; a record of what governs."""
 
-    proposal: Proposal
+    proposal: ChangeProposal
     by: str
     recovered: bool  # signed with the recovery key of `by`
     since: int
@@ -215,13 +215,14 @@ class Tabled:
     @classmethod
     def decode(cls, data: bytes) -> Tabled:
         """A record that `encode` wrote."""
-        table = cast(dict[str, Any], decode(data))
+        table = cast(Mapping[str, Any], decode(data))
         sets = {name: frozenset(table[name]) for name in ("approvals", "held")}
-        return cls(**(table | sets | {"proposal": Proposal.decode(table["proposal"])}))
+        proposal = ChangeProposal.decode(table["proposal"])
+        return cls(**{**table, **sets, "proposal": proposal})
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
+class ApprovalMissing:
     """What an action still needs: so many approvals of these parties, or the party's own signature."""
 
     action: str
@@ -235,7 +236,7 @@ class Missing:
 class Wanting:
     """What keeps a proposal from being decided now; nothing in it: it can be decided."""
 
-    missing: tuple[Missing, ...] = ()
+    missing: tuple[ApprovalMissing, ...] = ()
     waits_until: int = 0
     held_missing: int = 0  # weight of validators that have yet to say that they hold its rule files
 
@@ -262,7 +263,7 @@ class _Count:
         by = frozenset() if self.tabled.recovered else {self.tabled.by}
         return (self.tabled.approvals | by) & self.authorities.keys()
 
-    def of(self, amendment: Amendment) -> Missing | None:
+    def of(self, amendment: Amendment) -> ApprovalMissing | None:
         sort = sort_of(self.governance, amendment, recovered=self.tabled.recovered)
         match sort:
             case "own" | "recovery":
@@ -271,11 +272,11 @@ class _Count:
                 return self._one(amendment)
         return None  # all of them together: `network`
 
-    def own(self, amendment: Amendment, sort: str) -> Missing | None:
+    def own(self, amendment: Amendment, sort: str) -> ApprovalMissing | None:
         signed = self.tabled.by == amendment.party and self.tabled.recovered == (sort == RECOVERY)
-        return None if signed else Missing(amendment.action, sort, 1, (amendment.party,))
+        return None if signed else ApprovalMissing(amendment.action, sort, 1, (amendment.party,))
 
-    def _one(self, amendment: Amendment) -> Missing | None:
+    def _one(self, amendment: Amendment) -> ApprovalMissing | None:
         can = {
             did
             for did, home in self.authorities.items()
@@ -286,16 +287,16 @@ class _Count:
         # A jurisdiction with one authority cannot confirm its own stop: then all confirm it together.
         if amendment.not_by and not can and self.network(()) is None:
             return None
-        return Missing(amendment.action, AUTHORITY, 1, tuple(sorted(can)), (amendment.jurisdiction,))
+        return ApprovalMissing(amendment.action, AUTHORITY, 1, tuple(sorted(can)), (amendment.jurisdiction,))
 
-    def network(self, unseated: Iterable[str]) -> Missing | None:
+    def network(self, unseated: Iterable[str]) -> ApprovalMissing | None:
         """k authorities and one of each jurisdiction; of one whose only authority is unseated: all others."""
         rules, gone = self.governance.approvals, set(unseated)
         others = {did: home for did, home in self.authorities.items() if did not in gone}
         bereft = self.bereft(gone)
         if bereft and others:
             lacking = tuple(sorted(others.keys() - self.approving))
-            return Missing(NETWORK, NETWORK, len(lacking), lacking) if lacking else None
+            return ApprovalMissing(NETWORK, NETWORK, len(lacking), lacking) if lacking else None
         homes = {self.authorities[did] for did in self.approving}
         living = set(self.authorities.values())
         absent = tuple(j for j in rules.jurisdictions if j in living and j not in homes)
@@ -303,7 +304,7 @@ class _Count:
         if not short:
             return None
         can = tuple(sorted(self.authorities.keys() - self.approving))
-        return Missing(NETWORK, NETWORK, short, can, absent)
+        return ApprovalMissing(NETWORK, NETWORK, short, can, absent)
 
     def bereft(self, unseated: set[str]) -> bool:
         """True if that leaves a jurisdiction without an authority that approves today."""

@@ -14,7 +14,6 @@ same bytes.
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -35,6 +34,7 @@ from credentials.ledger.attestation import (
     verify_attestation,
     verify_countersignature,
 )
+from credentials.ledger.block_order import block_order
 from credentials.ledger.constitution import Constitution, governance_map
 from credentials.ledger.entries import (
     AdmittedEntry,
@@ -49,9 +49,11 @@ from credentials.ledger.entries import (
 from credentials.ledger.genesis import Genesis
 from credentials.ledger.governance import Derived, Governance, GovernanceHistory
 from credentials.ledger.governance_records import records_of
-from credentials.ledger.governance_state import KINDS, RECOVERY_FRAGMENT, Resolution
+from credentials.ledger.governance_state import KINDS, Resolution
+from credentials.ledger.parties import Limits
 from credentials.ledger.records import asset_key
 from credentials.ledger.rules import RuleConflict, require_built
+from credentials.ledger.signatories import attest_key, recovery_key
 from credentials.ledger.standing import Standing
 
 __all__ = [
@@ -67,6 +69,7 @@ __all__ = [
     "Standing",
     "StandingReader",
     "asset_key",
+    "block_order",
     "genesis_app_hash",
     "governance_map",
     "parse_entry",
@@ -77,7 +80,6 @@ VERIFIED_MAX = 2_000  # attestations whose signature is remembered between check
 # The leaf of what is not in a block yet: after every leaf there is, as it will be. Which of two came first is
 # asked of leaves; a proposal has to give the answers of its block, or its proposer could not vote for it.
 NEXT_LEAF = 1 << 52
-ATTEST_ROLE = "attest"
 
 
 class MemoryReader:
@@ -277,37 +279,49 @@ class Registry:
             told = "block {height} does not follow the state after {after}"
             raise Refusal("block", told, height=block.height, after=self.height)
         governance = self.history.at(block.height)
-        limits, attestations = governance.limits, []
-        if block.config_digest != self.genesis.config_digest or block.app_version != governance.app_version:
-            raise Refusal("block", "the block was made under another configuration or version")
-        if len(block.attestations) > limits.attestations_per_block_max:
-            most = limits.attestations_per_block_max
-            raise Refusal("block", "more than {most} attestations in a block", most=most)
-        if sum(_tx_bytes(tx) for tx in block.attestations) > limits.block_bytes_max:
-            most = limits.block_bytes_max
-            raise Refusal("block", "more than {most} bytes of attestations in a block", most=most)
-        countersigned: dict[bytes, frozenset[str]] = {}
-        for tx in block.attestations:
-            digest = sha256(tx).digest()
-            if digest in countersigned:
-                raise Refusal("duplicate", "an attestation is in the block twice")
-            attestation, countersigned[digest] = self._authentic(tx, digest, block.time, governance)
-            attestations.append(attestation)
-        if self.reader.final(list(countersigned)):
-            raise Refusal("duplicate", "an attestation of the block is on the ledger already")
-        if [a.digest for a in block_order(attestations, block.previous_id)] != list(countersigned):
-            raise Refusal("order", "the attestations are not in the order that the block must have")
+        admissible = self._admissible(block, governance)
         judge = self.judge_at(block.time, governance)
-        judge.prefetch(attestations)
+        judge.prefetch(attestation for attestation, _ in admissible)
         entries: list[bytes] = []
-        for attestation in attestations:
+        for attestation, countersigned in admissible:
             leaf_index = block.log_size + len(entries)
-            judgment = judge.judge(attestation, countersigned[attestation.digest], leaf_index)
+            judgment = judge.judge(attestation, countersigned, leaf_index)
             entries.append(_entry(attestation, judgment, block.height))
         resolution = judge.sitting.close()
-        entries += resolution.entries
-        entries += self._policy_entry(governance, resolution.state.next)
-        standings = judge.changes()
+        entries += (*resolution.entries, *block.evidence)
+        entries += _policy_entry(governance, resolution.state.next, self.genesis.origin)
+        changes = Changes(tuple(attestation for attestation, _ in admissible), resolution)
+        execution = self._executed(block, governance, entries, judge.changes(), changes)
+        self._last = (block.id, execution)
+        return execution
+
+    def _admissible(self, block: Block, governance: Governance) -> list[tuple[Attestation, frozenset[str]]]:
+        """The attestations of a block, each with who countersigned it; raises Refusal for no valid block."""
+        if block.config_digest != self.genesis.config_digest or block.app_version != governance.app_version:
+            raise Refusal("block", "the block was made under another configuration or version")
+        _require_bounds(block, governance.limits)
+        found: dict[bytes, tuple[Attestation, frozenset[str]]] = {}
+        for tx in block.attestations:
+            digest = sha256(tx).digest()
+            if digest in found:
+                raise Refusal("duplicate", "an attestation is in the block twice")
+            found[digest] = self._authentic(tx, digest, block.time, governance)
+        if self.reader.final(list(found)):
+            raise Refusal("duplicate", "an attestation of the block is on the ledger already")
+        if [a.digest for a in block_order([a for a, _ in found.values()], block.previous_id)] != list(found):
+            raise Refusal("order", "the attestations are not in the order that the block must have")
+        return list(found.values())
+
+    def _executed(
+        self,
+        block: Block,
+        governance: Governance,
+        entries: Sequence[bytes],
+        standings: Mapping[bytes, bytes],
+        changes: Changes,
+    ) -> Execution:
+        """What the block comes to: its leaves with its record as the last, the roots, the app hash."""
+        resolution = changes.resolution
         standings_root = self.standings_map.root_with(standings)
         governance_root = self.constitution.records.root_with(resolution.under_root)
         app_hash = _app_hash(self.app_hash, standings_root, governance_root, standings)
@@ -320,27 +334,18 @@ class Registry:
             governance.validators.hash,
             self.genesis.config_digest,
         )
-        execution = Execution(
+        return Execution(
             height=block.height,
             app_hash=app_hash,
-            entries=(*entries, *block.evidence, last.encode()),
+            entries=(*entries, last.encode()),
             standings=standings,
-            finals=tuple(countersigned),
+            finals=tuple(attestation.digest for attestation in changes.attestations),
             standings_root=standings_root,
             governance_root=governance_root,
             validator_updates=resolution.validator_updates,
             governance=resolution.rows,
-            changes=Changes(tuple(attestations), resolution),
+            changes=changes,
         )
-        self._last = (block.id, execution)
-        return execution
-
-    def _policy_entry(self, now: Governance, following: Governance) -> list[bytes]:
-        """The log policy of the next block, where it is another one: cosigned by whoever this one names."""
-        if following is now:
-            return []
-        text = following.log_policy(self.genesis.origin)
-        return [] if text == now.log_policy(self.genesis.origin) else [PolicyEntry(text).encode()]
 
     def _authentic(
         self, tx: bytes | Attestation, digest: bytes, at: int, governance: Governance
@@ -358,11 +363,11 @@ class Registry:
             raise Refusal("unknown_kind", "no event is called {kind}", kind=attestation.kind)
         happened = attestation.event_time
         if attestation.governance is not None and attestation.governance.recovery:
-            public = _recovery_key(governance, attestation, attestation.governance.recovery)
+            public = recovery_key(governance, attestation, attestation.governance.recovery)
         else:
-            public = _attest_key(governance, attestation.kid, attestation.issuer, happened, at)
+            public = attest_key(governance, attestation.kid, attestation.issuer, happened, at)
         publics = [
-            _attest_key(governance, c.kid, c.signatory, happened, at) for c in attestation.countersignatures
+            attest_key(governance, c.kid, c.signatory, happened, at) for c in attestation.countersignatures
         ]
         if known:
             return known
@@ -383,59 +388,6 @@ class Registry:
         return verified
 
 
-def _recovery_key(governance: Governance, attestation: Attestation, public: bytes) -> bytes:
-    """The key that the participant keeps offline, for proposals about its own keys."""
-    participant = governance.participant(attestation.issuer)
-    if attestation.kind != KINDS[0] or attestation.kid != f"{attestation.issuer}#{RECOVERY_FRAGMENT}":
-        raise Refusal("X9", "a recovery key signs proposals alone, as {did}#recovery", did=attestation.issuer)
-    if participant is None or participant.recovery != sha256(public).digest():
-        raise Refusal("X9", "that is not the recovery key that {did} has on record", did=attestation.issuer)
-    return public
-
-
-def _attest_key(governance: Governance, kid: str, did: str, event_time: int, at: int) -> bytes:
-    """The public key, valid at both times by what is known at this height."""
-    key = governance.key_by_id(kid)
-    if key is None or did not in governance.participants:
-        raise Refusal("issuer_unknown", "{key} is no key of a participant of this network", key=kid)
-    if key.role != ATTEST_ROLE:
-        told = "{key} is a {role} key; attestations are signed with an attest key"
-        raise Refusal("X9", told, key=kid, role=key.role)
-    stop = governance.stopped(did, at) or governance.stopped(kid, at)
-    if stop is not None:
-        told = "{target} is stopped by {by} until that is lifted or lapses"
-        raise Refusal("stopped", told, target=stop.target, by=stop.by)
-    if not key.valid(event_time) or not key.valid(at):
-        raise Refusal("X9", "{key} was not valid both when it happened and now", key=kid)
-    return key.public
-
-
-def block_order(attestations: Sequence[Attestation], previous_id: bytes) -> list[Attestation]:
-    """The one order a block may have: predecessors first, then by SHA-256(previous block id || digest).
-
-    Attestations that are each other's predecessors, directly or round a corner, are left out.
-    """
-    by_digest = {attestation.digest: attestation for attestation in attestations}
-    waits_for: dict[bytes, int] = {}
-    followers: dict[bytes, list[bytes]] = {}
-    for digest, attestation in by_digest.items():
-        inside = [p for p in attestation.predecessors if p in by_digest]
-        waits_for[digest] = len(inside)
-        for predecessor in inside:
-            followers.setdefault(predecessor, []).append(digest)
-    ready = [(_rank(previous_id, d), d) for d, count in waits_for.items() if count == 0]
-    heapq.heapify(ready)
-    ordered: list[Attestation] = []
-    while ready:
-        _, digest = heapq.heappop(ready)
-        ordered.append(by_digest[digest])
-        for follower in followers.get(digest, ()):
-            waits_for[follower] -= 1
-            if waits_for[follower] == 0:
-                heapq.heappush(ready, (_rank(previous_id, follower), follower))
-    return ordered
-
-
 def _digest(tx: bytes | Attestation) -> bytes:
     return tx.digest if isinstance(tx, Attestation) else sha256(tx).digest()
 
@@ -444,12 +396,25 @@ def _parsed(tx: bytes | Attestation) -> Attestation:
     return tx if isinstance(tx, Attestation) else parse_attestation(tx)
 
 
-def _rank(previous_id: bytes, digest: bytes) -> bytes:
-    return sha256(previous_id + digest).digest()
-
-
 def _tx_bytes(tx: bytes) -> int:
     return len(tx) + 5  # and the longest head of a CBOR byte string of this size
+
+
+def _require_bounds(block: Block, limits: Limits) -> None:
+    if len(block.attestations) > limits.attestations_per_block_max:
+        most = limits.attestations_per_block_max
+        raise Refusal("block", "more than {most} attestations in a block", most=most)
+    if sum(_tx_bytes(tx) for tx in block.attestations) > limits.block_bytes_max:
+        most = limits.block_bytes_max
+        raise Refusal("block", "more than {most} bytes of attestations in a block", most=most)
+
+
+def _policy_entry(now: Governance, following: Governance, origin: str) -> list[bytes]:
+    """The log policy of the next block, where it is another one: cosigned by whoever this one names."""
+    if following is now:
+        return []
+    text = following.log_policy(origin)
+    return [] if text == now.log_policy(origin) else [PolicyEntry(text).encode()]
 
 
 def _entry(attestation: Attestation, judgment: Judgment, height: int) -> bytes:

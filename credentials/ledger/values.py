@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from consensus.application import Refusal
+from dataclasses import replace
+
+from consensus.application import NotYet, Refusal
 from credentials.documents.identifiers import Subject
 from credentials.ledger.attestation import Attestation
-from credentials.ledger.lifecycle import LEDGER_FIELDS, Event, Member
+from credentials.ledger.lifecycle import LEDGER_FIELDS, Event, Lifecycle, Member
+from credentials.ledger.parties import Limits
+from credentials.ledger.payload import DAY_S
+from credentials.ledger.records import Quota
 from credentials.ledger.standing import Standing
 
 
@@ -29,8 +34,22 @@ def require_members(attestation: Attestation, event: Event) -> None:
         raise Refusal("members", "{event} names the battery itself as another", event=event.type)
 
 
-def require_governance_members(attestation: Attestation) -> None:
-    """An act of governance names its proposal and nothing of a battery's."""
+def require_schemes(attestation: Attestation, lifecycle: Lifecycle) -> None:
+    """It is about batteries, and what it names beside them is a vehicle or another battery."""
+    asset = attestation.bound_asset
+    if asset is not None and asset.scheme not in lifecycle.asset_schemes:
+        raise Refusal("subject", "{scheme} is no scheme of vehicles or assets", scheme=asset.scheme)
+    for subject in (attestation.subject, *attestation.referenced_subjects):
+        if subject.scheme not in lifecycle.battery_schemes:
+            raise Refusal("subject", "{scheme} is no scheme of batteries", scheme=subject.scheme)
+
+
+def require_governance_form(attestation: Attestation, limits: Limits, at: int) -> None:
+    """An act of governance names its proposal and nothing of a battery's; it is of now, as X11 asks."""
+    if max(attestation.iat, attestation.event_time) > at + limits.clock_skew_s:
+        raise NotYet("X11", "it is dated ahead of the ledger's clock")
+    if at - attestation.iat > limits.attestation_age_s_max:
+        raise Refusal("X11", "it was signed too long ago; sign it again")
     fields = (*sorted(LEDGER_FIELDS), "countersignatures")
     for name in fields:
         if getattr(attestation, name):
@@ -92,3 +111,18 @@ def _present(attestation: Attestation, member: Member) -> bool:
     if member.ledger == "quantities":
         return member.name in attestation.quantities
     return bool(getattr(attestation, member.ledger or ""))
+
+
+def next_quota(found: Quota, at: int, in_block: int, limits: Limits) -> Quota:
+    """The count of a party's day with one act more; raises NotYet where its share is used up."""
+    issuer = found.issuer
+    if in_block >= limits.per_issuer_per_block_max:
+        most = limits.per_issuer_per_block_max
+        raise NotYet("quota", "{issuer} has {most} in this block already", issuer=issuer, most=most)
+    day = at // DAY_S
+    # Block time never goes back; a clock that does (check_tx) counts on the day already begun.
+    quota = found if found.day >= day else Quota(issuer, day)
+    if quota.count >= limits.per_issuer_per_day_max:
+        most = limits.per_issuer_per_day_max
+        raise NotYet("quota", "{issuer} has {most} on this day already", issuer=issuer, most=most)
+    return replace(quota, count=quota.count + 1)

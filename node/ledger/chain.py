@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from consensus.chain import ChainConfig, Tip
 from consensus.checkpoint import NoteKey
-from consensus.merkle import Frontier
+from consensus.merkle import Frontier, Tree
 from credentials.ledger.constitution import Constitution
 from credentials.ledger.genesis import Genesis
 from credentials.ledger.governance import Governance
 from credentials.ledger.governance_records import RuleFiles
 from credentials.ledger.registry import genesis_app_hash, parameters_of
+from node.errors import SetupError
 from node.storage.ledger import LedgerStore
 
 
@@ -38,6 +41,14 @@ def constitution_of(ledger: LedgerStore, genesis: Genesis, rule_files: RuleFiles
     kept = ledger.tip()
     height = kept.height if kept is not None else 0
     return Constitution.restored(genesis, ledger.governance(), height, rule_files)
+
+
+def tree_of(ledger: LedgerStore, tip: Tip, path: Path) -> Tree:
+    """The tree over the leaves on this disk; raises SetupError where they are not those of the tip."""
+    tree = Tree(ledger.leaf_hashes())
+    if tree.size != tip.log.size or tree.root() != tip.log.root:
+        raise SetupError(f"{path} is damaged: move it away, and the node fetches the ledger from its peers")
+    return tree
 
 
 def tip_of(ledger: LedgerStore, genesis: Genesis) -> Tip:

@@ -31,7 +31,7 @@ from node.issuing.ledger_follower import Following, Speaking
 from node.issuing.outbox import Outbox
 from node.issuing.profiled import Securing
 from node.issuing.signing import Signers
-from node.ledger.chain import chain_config, constitution_of, tip_of
+from node.ledger.chain import chain_config, constitution_of, tip_of, tree_of
 from node.ledger.checkpoints import Checkpoints
 from node.ledger.cosigner import Cosigner, Cosigning
 from node.ledger.embedded import EmbeddedEngine
@@ -150,12 +150,8 @@ def _open(directory: DataDirectory, passphrase: str, public_url: str | None) -> 
     signing = SigningStore(directory.signing)
     ledger, office = LedgerStore(directory.ledger), OfficeStore(directory.office)
     require_own((signing, ledger, office), network.genesis.network_id, card.did, directory.root)
-    tree = Tree(ledger.leaf_hashes())
     tip = tip_of(ledger, network.genesis)
-    if tree.size != tip.log.size or tree.root() != tip.log.root:
-        raise SetupError(
-            f"{directory.ledger} is damaged: move it away, and the node fetches the ledger from its peers"
-        )
+    tree = tree_of(ledger, tip, directory.ledger)
     return _Disk(
         directory=directory,
         keys=keys,

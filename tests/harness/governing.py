@@ -17,7 +17,7 @@ from credentials.ledger.governance import Governance
 from credentials.ledger.governance_records import PARTICIPANT, RecordId, records_of
 from credentials.ledger.governance_state import NAMESPACE, SCHEME
 from credentials.ledger.parties import Accreditation, Key, Participant
-from credentials.ledger.proposals import Proposal, propose, prove_possession
+from credentials.ledger.proposals import ChangeProposal, propose, prove_possession
 from tests.harness.ledger import Ledger, signer
 
 WEEK_S = 7 * 86_400
@@ -48,7 +48,7 @@ class Governing:
 
     def proposal(
         self, changed: Tables, *, proofs: Mapping[str, bytes] | None = None, for_s: int = WEEK_S
-    ) -> Proposal:
+    ) -> ChangeProposal:
         """A proposal for what is on record now."""
         self._nonce += 1
         state = self.ledger.registry.constitution.state
@@ -63,12 +63,12 @@ class Governing:
         )
 
     def act(
-        self, by: str, kind: str, about: Proposal | bytes, *, recovery: bool = False, **members: Any
+        self, by: str, kind: str, about: ChangeProposal | bytes, *, recovery: bool = False, **members: Any
     ) -> bytes:
         """A signed act."""
         digest = about if isinstance(about, bytes) else about.digest
         carried = GovernanceAct(
-            about.encode() if isinstance(about, Proposal) and kind == "proposed" else b"",
+            about.encode() if isinstance(about, ChangeProposal) and kind == "proposed" else b"",
             recovery_signer(by).public_key if recovery else b"",
         )
         return make_attestation(
@@ -86,18 +86,18 @@ class Governing:
             | members,
         )
 
-    def propose(self, by: str, changed: Tables, **options: Any) -> Proposal:
+    def propose(self, by: str, changed: Tables, **options: Any) -> ChangeProposal:
         """Put a proposal on the ledger."""
         recovery = options.pop("recovery", False)
         proposal = self.proposal(changed, **options)
         self.ledger.run(self.act(by, "proposed", proposal, recovery=recovery))
         return proposal
 
-    def approve(self, proposal: Proposal, *who: str) -> Execution:
+    def approve(self, proposal: ChangeProposal, *who: str) -> Execution:
         """Approvals in one block."""
         return self.ledger.run(*(self.act(did, "approved", proposal) for did in who))
 
-    def pass_(self, by: str, changed: Tables, *approving: str, **options: Any) -> Proposal:
+    def pass_(self, by: str, changed: Tables, *approving: str, **options: Any) -> ChangeProposal:
         """Propose and approve, and wait until it is in force."""
         proposal = self.propose(by, changed, **options)
         if approving:
@@ -112,7 +112,7 @@ class Governing:
             execution = self.ledger.execute(self.ledger.block(()))
         return execution
 
-    def outcome(self, proposal: Proposal) -> tuple[str, str]:
+    def outcome(self, proposal: ChangeProposal) -> tuple[str, str]:
         """What became of it."""
         state = self.ledger.registry.constitution.state
         if proposal.digest in state.tabled:

@@ -56,6 +56,7 @@ THREADS_BEGIN = {
 
 # Who reads genesis, and for what: it is the founding, and whatever governs is asked of a Governance (D620).
 FOUNDING = {
+    "credentials/ledger/constitution.py": "what governs, begun with the founding and moved on by its rows",
     "credentials/ledger/genesis.py": "the file itself",
     "credentials/ledger/registry.py": "network id, configuration digest, the state before the first block",
     "node/cli/copies.py": "rebuilds a ledger of this network from its first block",
@@ -65,7 +66,8 @@ FOUNDING = {
     "node/issuing/faults.py": "network id and origin stand in what the accused signed",
     "node/ledger/chain.py": "what consensus starts from, and the history that begins with it",
     "node/ledger/rebuilding.py": "replays from the first block",
-    "node/ledger/snapshot.py": "a snapshot is of this network, and of the validators of the founding",
+    "node/ledger/snapshot.py": "a snapshot is of this network",
+    "node/ledger/snapshot_join.py": "a snapshot is of this network, and begins with its founding",
     "node/setup/copies.py": "a copy is of this network",
     "node/setup/network.py": "the founding ceremony, the network directory, the sealed network key",
     "node/setup/wiring.py": "hands network id, name and time of founding to the rooms",
@@ -75,8 +77,9 @@ FOUNDING = {
 FIRST_EPOCH = {
     "credentials/ledger/genesis.py": "makes it",
     "node/cli/setup.py": "shows what was founded",
-    "node/ledger/rebuilding.py": "refuses a ledger whose validators have changed since",
-    "node/ledger/snapshot.py": "refuses, or knows no other validators",
+    "credentials/ledger/constitution.py": "begins with it",
+    "credentials/ledger/registry.py": "the state before the first block",
+    "node/ledger/snapshot_join.py": "the own log.policy is its log policy",
     "node/setup/network.py": "founding; addresses and keys of a directory that has no ledger yet",
 }
 

@@ -16,7 +16,7 @@ ALLOWED: dict[str, tuple[int, str]] = {
     "credentials/documents": (41, "credentials, DID documents, status lists, JOSE headers"),
     "credentials/jcs": (6, "JSON itself"),
     "credentials/jsonld": (11, "contexts and documents of JSON-LD"),
-    "credentials/ledger": (7, "tables of TOML"),
+    "credentials/ledger": (9, "tables of TOML, and of records"),
     "credentials/toml_text": (1, "a table of TOML, before its form is asked"),
     "credentials/verdicts": (13, "documents that are examined; the parameters of a check"),
     "node/answers": (4, "documents inside answers; parameters of a condition"),

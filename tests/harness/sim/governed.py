@@ -17,7 +17,7 @@ from credentials.ledger.genesis_table import participant_table
 from credentials.ledger.governance_records import RecordId, records_of
 from credentials.ledger.governance_state import NAMESPACE, SCHEME
 from credentials.ledger.parties import Accreditation, Key, Limits
-from credentials.ledger.proposals import Proposal, prove_possession
+from credentials.ledger.proposals import ChangeProposal, prove_possession
 from credentials.ledger.registry import Registry
 from node.ledger.chain import chain_config
 from tests.harness.ledger import CREATED, MAKER, OTHER_MAKER, accreditation, make_genesis, participant
@@ -64,7 +64,7 @@ class Governed(Border):
         self.policy = LogPolicy.parse(self.genesis.governance.log_policy(self.genesis.origin))
         self._known = records_of(self.genesis.governance)
 
-    def proposals(self) -> list[tuple[int, bool, Proposal]]:
+    def proposals(self) -> list[tuple[int, bool, ChangeProposal]]:
         """(who proposes, with its recovery key, what), each written for what the one before it leaves."""
         limits = {f: getattr(Limits(), f) for f in Limits.__dataclass_fields__}
         names = [validator_name(i) for i in FIRST]
@@ -90,15 +90,15 @@ class Governed(Border):
 
     def _proposal(
         self, changed: Mapping[RecordId, Mapping[str, Any]], proofs: dict[str, bytes] | None = None
-    ) -> Proposal:
+    ) -> ChangeProposal:
         base = {r: sha256(self._known[r]).digest() for r in changed}
         records = {r: encode(dict(table)) for r, table in changed.items()}
         self._known = {**self._known, **records}
         nonce = sha256(repr(sorted(changed)).encode() + bytes(self._known[next(iter(changed))])).digest()[:16]
         expires = START_MS // 1000 + 20 * 86_400
-        return Proposal(self.genesis.network_id, records, base, proofs or {}, expires, nonce)
+        return ChangeProposal(self.genesis.network_id, records, base, proofs or {}, expires, nonce)
 
-    def act(self, index: int, kind: str, proposal: Proposal, *, recovery: bool = False) -> bytes:
+    def act(self, index: int, kind: str, proposal: ChangeProposal, *, recovery: bool = False) -> bytes:
         """A signed act of a validator."""
         signer = recovery_signer(index) if recovery else validator_signer(index, "attest")
         carried = GovernanceAct(
@@ -167,7 +167,7 @@ def registry_of(node: Node) -> Registry:
     return registry
 
 
-def outcome(node: Node, proposal: Proposal) -> str:
+def outcome(node: Node, proposal: ChangeProposal) -> str:
     """What became of it on this node; of one that is down nothing is known."""
     if node.replica is None:
         return "down"
