@@ -19,9 +19,9 @@ from credentials.documents.identifiers import Subject
 from credentials.ledger.attestation import Attestation, standing_key
 from credentials.ledger.effects import after, with_authority
 from credentials.ledger.governance import Governance
-from credentials.ledger.lifecycle import Event, Lifecycle
 from credentials.ledger.governance_state import KINDS as GOVERNANCE_KINDS
 from credentials.ledger.governance_state import Sitting
+from credentials.ledger.lifecycle import Event, Lifecycle
 from credentials.ledger.linked_records import linked, require_named_exist
 from credentials.ledger.recalls import Recalls, recalls_after
 from credentials.ledger.records import (

@@ -321,6 +321,16 @@ def verify(directory: Path) -> Network:
     return Network(genesis, policy, text, _addresses(directory, genesis), by_digest)
 
 
+def joined(directory: DataDirectory) -> Network:
+    """The network that a data directory belongs to."""
+    if not directory.network.exists():
+        raise SetupError(
+            f"{directory.root} has joined no network: run `comity network join --data {directory.root} "
+            "--network DIR`"
+        )
+    return verify(directory.network)
+
+
 def _addresses(directory: Path, genesis: Genesis) -> dict[str, str]:
     path = directory / PEERS_FILE
     try:

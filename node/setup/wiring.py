@@ -24,7 +24,6 @@ from credentials.verdicts.evidence import NetworkView, Policy
 from node import config
 from node.access.keys import Access
 from node.config import DataDirectory
-from node.errors import SetupError
 from node.issuing.gate import Gate
 from node.issuing.issuing import Issuing
 from node.issuing.ledger_follower import Following, Speaking
@@ -51,8 +50,7 @@ from node.server.hosts import Hosts
 from node.service import Service, Stores
 from node.settings import Settings
 from node.setup.keystore import Keys
-from node.setup.network import Network, open_network_key, read_card
-from node.setup.network import verify as verify_network
+from node.setup.network import Network, joined, open_network_key, read_card
 from node.storage.file_ownership import require_own
 from node.storage.ledger import LedgerStore, SqliteStandingReader
 from node.storage.office import OfficeStore
@@ -139,12 +137,7 @@ class _Disk:
 def _open(directory: DataDirectory, passphrase: str, public_url: str | None) -> _Disk:
     card = read_card(directory.card)
     keys = Keys.load(directory.root, card.did, passphrase)
-    if not directory.network.exists():
-        raise SetupError(
-            f"{directory.root} has joined no network: run `comity network join --data {directory.root} "
-            "--network DIR`"
-        )
-    network = verify_network(directory.network)
+    network = joined(directory)
     network_key = open_network_key(network.genesis, keys)
     policy, settings = directory.policy(), directory.settings()
     signing = SigningStore(directory.signing)

@@ -16,6 +16,7 @@ from consensus.receipt import VerifiedReceipt, verify_receipt
 from credentials.documents.canonical import b64u, digest_document
 from credentials.ledger.entries import BlockEntry
 from node.errors import ProblemError
+from node.ledger.log_policies import LogPolicies
 from node.receipts.checker import NotAboutThis, check_document, what_it_says
 from node.receipts.maker import Proofs
 from node.storage.documents import StoredDocument
@@ -100,7 +101,7 @@ def test_who_only_fetched_a_credential_proves_it_with_its_battery(
     office, service = OfficeStore(tmp_path / "office.db"), node.service
     policy = LogPolicy.parse(service.records.log_policy)
     tree, gathering = service.overview.tree, service.overview.gathering
-    elsewhere = Proofs(service.stores.ledger, office, tree, policy, gathering)
+    elsewhere = Proofs(service.stores.ledger, office, tree, LogPolicies(policy), gathering)
     digest, unlisted = digest_document(credential), {**credential, "id": "urn:example:unlisted"}
     stored = [
         StoredDocument(digest_document(d), "fetched", orjson.dumps(d), DID, fetched_at=1)
@@ -158,7 +159,7 @@ def test_what_is_not_cosigned_yet_is_asked_for_again(
     leaf = EntryRow(entry=entry, leaf_hash=b"h" * 32, type="admitted", digest=digest)
     tip = LedgerTip(1, b"id", 101, b"app", b"frontier")
     ledger.commit_block(tip, block=b"b", certificate=b"c", entries=[leaf], standings={}, finals={})
-    proofs = Proofs(ledger, office, Tree([b"h" * 32]), policy, service.overview.gathering)
+    proofs = Proofs(ledger, office, Tree([b"h" * 32]), LogPolicies(policy), service.overview.gathering)
     try:
         with pytest.raises(ProblemError) as early:
             proofs.receipt(digest)
