@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import Any, cast
 
 from consensus.encoding import Value, encode
 from credentials.ledger.genesis_table import accreditation_table, participant_table
@@ -43,6 +43,7 @@ class Amendment:
     weighty: bool = False  # touches an authority, or a key that validators use
     not_by: frozenset[str] = frozenset()  # whose approval does not count
     unseats: str = ""  # the authority that cannot approve any more, or whose key is replaced
+    only_by: str = ""  # whose approval alone counts, where one authority approves
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,12 @@ def _participant(
         if after.left is not None:
             raise governance_invalid(f"{after.did} has left before it was admitted")
         keys = tuple(_begun(key, at) for key in after.keys)
-        admitted = Amendment("participant.admitted", record_id, after.did, after.jurisdiction)
+        # The first of a jurisdiction has nobody at home who could sponsor it: all admit it together.
+        first = not any(
+            p.jurisdiction == after.jurisdiction and is_authority(governance, did, at)
+            for did, p in governance.participants.items()
+        )
+        admitted = Amendment("participant.admitted", record_id, after.did, after.jurisdiction, first)
         return [admitted], participant_table(replace(after, keys=keys))
     if after.jurisdiction != before.jurisdiction:
         raise governance_invalid(f"{after.did} stays in {before.jurisdiction}: admit another participant")
@@ -181,6 +187,8 @@ def _ended(old: Key, now: Key, at: int) -> Key:
     if until != old.valid_until:
         if until is None or (old.valid_until is not None and until > old.valid_until):
             raise governance_invalid(f"the end of {old.id} cannot be put off")
+        if old.valid_until is not None and old.valid_until <= at:
+            raise governance_invalid(f"{old.id} has ended already")
         until = max(until, at)
     since, known = now.compromised_from, old.compromised_from
     if since != known and (since is None or since > at or (known is not None and since > known)):
@@ -252,6 +260,8 @@ def _what_became(before: Dated | None, after: Dated, at: int) -> str:
             raise governance_invalid("its end cannot be put off: give another one")
         return "withdrawn"
     if len(after.suspended) == len(before.suspended) + 1 and after.suspended[:-1] == before.suspended:
+        if after.suspended[-1][1] is not None:
+            raise governance_invalid("a suspension lasts until it is ended: state no end")
         if _lasts(before.suspended, at):
             raise governance_invalid("it is suspended already")
         return "suspended"
@@ -262,8 +272,11 @@ def _what_became(before: Dated | None, after: Dated, at: int) -> str:
         and len(after.suspended) == len(before.suspended)
         and after.suspended[:-1] == before.suspended[:-1]
         and after.suspended[-1][0] == lasting[0][0]
-        and after.suspended[-1][1] is not None
+        and (end := after.suspended[-1][1]) is not None
     ):
+        # Nobody counts on whoever is to come back later: `dead_ends` takes them for an authority.
+        if end > max(at, lasting[0][0]):
+            raise governance_invalid("a suspension is ended now, or lasts: state no end that is to come")
         return "reinstated"
     raise governance_invalid("of what is given only its end and its suspension can be stated")
 
@@ -274,13 +287,10 @@ def _lasts(pauses: tuple[Pause, ...], at: int) -> bool:
 
 def _times(before: Dated | None, after: Dated, at: int) -> tuple[int | None, tuple[Pause, ...]]:
     """Its end and its suspensions as they come into force: what this change states is never over by then."""
-    if before is None:
-        return after.valid_until, after.suspended
-    until = after.valid_until
-    if until is not None and until != before.valid_until:
+    until, pauses = after.valid_until, after.suspended
+    if until is not None and (before is None or until != before.valid_until):
         until = max(until, at)
-    pauses = after.suspended
-    if pauses != before.suspended:
+    if before is not None and pauses != before.suspended:
         start, end = pauses[-1]
         known = len(pauses) == len(before.suspended)
         start = start if known else max(start, at)
@@ -301,9 +311,9 @@ def _stop(governance: Governance, record_id: RecordId, after: Stop, at: int) -> 
     lasting = before if before is not None and before.holds(at) else None
     authority = is_authority(governance, did, at)
 
-    def about(action: str, *, weighty: bool = authority, not_by: frozenset[str] = frozenset()) -> Amendment:
+    def about(action: str, *, weighty: bool = authority, **who: Any) -> Amendment:
         unseats = did if authority and action == "stop.set" else ""
-        return Amendment(action, record_id, did, party.jurisdiction, weighty, not_by, unseats)
+        return Amendment(action, record_id, did, party.jurisdiction, weighty, unseats=unseats, **who)
 
     if lasting is None:
         again = before is not None and not before.lifted and before.until is not None
@@ -312,7 +322,8 @@ def _stop(governance: Governance, record_id: RecordId, after: Stop, at: int) -> 
                 f"{after.target} is not stopped: a stop begins with an end and who sets it"
             )
         begun = replace(after, since=at, until=at + governance.approvals.stop_s)
-        return [about("stop.set", weighty=authority or again)], stop_table(begun)
+        # Whoever sets it cannot confirm it: so nobody sets it in another's name.
+        return [about("stop.set", weighty=authority or again, only_by=after.by)], stop_table(begun)
     if (after.by, after.since) != (lasting.by, lasting.since):
         raise governance_invalid(f"the stop of {after.target} was set by {lasting.by} at {lasting.since}")
     if after.lifted:

@@ -6,9 +6,12 @@ licence that ends, with a key that ends, or in spite of a stop that was confirme
 
 from __future__ import annotations
 
+from credentials.ledger.approvals import DAY_S
 from credentials.ledger.governance import APPROVING_KEY, APPROVING_ROLE, Governance
 from credentials.ledger.parties import Accreditation, Participant
 from credentials.ledger.soundness import governance_invalid
+
+ROOM_BYTES_MIN = 16 * 1024  # the largest proposal (proposals.PROPOSAL_BYTES_MAX) with its attestation
 
 
 def lasting_authorities(governance: Governance) -> dict[str, str]:
@@ -41,26 +44,32 @@ def _lasts(accreditation: Accreditation, participant: Participant) -> bool:
     )
 
 
-def dead_end(governance: Governance) -> str:
-    """Why nothing that needs the approval of all could be changed any more; "" if it could."""
-    lasting, rules = lasting_authorities(governance), governance.approvals
+def dead_ends(governance: Governance) -> dict[str, str]:
+    """Why something could never be changed any more: a sentence for each reason."""
+    lasting, rules, found = lasting_authorities(governance), governance.approvals, {}
+    if governance.limits.block_bytes_max < ROOM_BYTES_MIN:
+        found["room"] = f"no block could hold a proposal: block_bytes_max is {ROOM_BYTES_MIN} at least"
+    if rules.proposal_s_max < max(DAY_S, rules.objection_s + 1, rules.removal_s + 1):
+        found["waits"] = (
+            "no proposal would live until it can be decided: proposal_s_max is a day at least, and longer "
+            "than objection_s and removal_s"
+        )
     if len(lasting) < rules.approvals_min:
-        return (
+        found["approvals_min"] = (
             f"{rules.approvals_min} authorities approve a change for all, and in the end {len(lasting)} "
             "would be left: admit another one first, or lower approvals_min with it"
         )
-    homes = set(lasting.values())
-    for jurisdiction in rules.jurisdictions:
-        if jurisdiction not in homes:
-            return (
-                f"{jurisdiction} would in the end have no authority that can approve, and its consent is "
-                "needed: admit another one first, or take it out of `jurisdictions` with it"
-            )
-    return ""
+    for jurisdiction in sorted(set(rules.jurisdictions) - set(lasting.values())):
+        found[jurisdiction] = (
+            f"{jurisdiction} would in the end have no authority that can approve, and its consent is "
+            "needed: admit another one first, or take it out of `jurisdictions` with it"
+        )
+    return found
 
 
 def require_way_on(before: Governance, after: Governance) -> None:
-    """Refuse a change that leads from where something can be changed to where nothing can."""
-    why = dead_end(after)
-    if why and not dead_end(before):
-        raise governance_invalid(why)
+    """Refuse a change that leads from where something can be changed to where it cannot."""
+    known, found = dead_ends(before), dead_ends(after)
+    for reason in found:
+        if reason not in known:
+            raise governance_invalid(found[reason])

@@ -156,9 +156,12 @@ class Governance:
         return {
             did: participant.jurisdiction
             for did, participant in self.participants.items()
-            if (key := participant.key(APPROVING_KEY, at)) is not None
-            and not self.stopped(did, at)
-            and not self.stopped(key.id, at)
+            if not self.stopped(did, at)
+            and participant.takes_part(at)
+            and any(
+                key.role == APPROVING_KEY and key.valid(at) and not self.stopped(key.id, at)
+                for key in participant.keys
+            )
             and any(
                 APPROVING_ROLE in a.roles and a.jurisdiction == participant.jurisdiction and a.in_force(at)
                 for a in self._accreditations_of.get(did, ())

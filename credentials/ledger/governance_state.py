@@ -76,8 +76,6 @@ class GovernanceState:
     tabled: Mapping[bytes, Tabled] = field(default_factory=dict)  # those that are open, by digest
     over: Mapping[bytes, tuple[str, str]] = field(default_factory=dict)  # outcome and reason of the others
     scheduled: Mapping[RecordId, bytes] = field(default_factory=dict)  # from `next` to `future`
-    # What a proposal does under the future it was read under: asked at every block, read once.
-    read: dict[bytes, tuple[Governance, tuple[Amendment, ...]]] = field(default_factory=dict, compare=False)
 
     @classmethod
     def founded(cls, governance: Governance) -> GovernanceState:
@@ -163,9 +161,12 @@ class Sitting:
                 raise Refusal("wrong_network", "the proposal was made for another network")
             self._require_room(attestation.issuer)
             self._require_time(proposal)
-            recovered = attestation.kid.endswith("#" + RECOVERY_FRAGMENT)
-            tabled = Tabled(proposal, attestation.issuer, recovered, self.at, self.height)
+            by, recovered = attestation.issuer, bool(data.recovery)
+            # A recovery key speaks for keys, not for the office of its owner.
+            own = frozenset[str]() if recovered else frozenset({by} & self.next.authorities(self.at).keys())
+            tabled = Tabled(proposal, by, recovered, self.at, self.height, own)
             require_possession(self.future, proposal)
+            # Whoever lacks a proposed rule file admits the proposal as everybody else: nobody reads it yet.
             self._tried(tabled, None)
         except CredentialError as error:
             raise Refusal(error.code, error.message) from error
@@ -203,7 +204,10 @@ class Sitting:
                     raise Refusal("not_responsible", "{by} made this proposal", by=tabled.by)
                 return tabled.closed(WITHDRAWN)
             case "objected":
-                amendments = self._amendments(tabled)
+                try:
+                    amendments = self._reading(tabled).amendments
+                except CredentialError as error:  # one decided after it changed its base: it lapses now
+                    raise Refusal(error.code, error.message) from error
                 if not may_object(tabled, amendments, self.next, who):
                     raise Refusal("not_responsible", "{issuer} cannot object to it", issuer=who)
                 return tabled.closed(OBJECTED, who)
@@ -221,15 +225,12 @@ class Sitting:
 
     # -- decisions -------------------------------------------------------------------------------------
 
-    def _amendments(self, tabled: Tabled) -> tuple[Amendment, ...]:
-        digest = tabled.proposal.digest
-        known = self.before.read.get(digest)
-        if known is None or known[0] is not self.future:
-            known = self.before.read[digest] = self.future, self._reading(tabled).amendments
-        return known[1]
-
     def _reading(self, tabled: Tabled) -> Amended:
-        """What the proposal does now; raises CredentialError("governance_invalid", ...) if it cannot be."""
+        """What the proposal does now; raises CredentialError("governance_invalid", ...) if it cannot be.
+
+        Read again every time: what it does depends on the time, and that of whoever asks outside of blocks
+        must not be what a block goes by.
+        """
         for record_id, digest in tabled.proposal.base.items():
             data = self.record(record_id)
             if digest != (None if data is None else sha256(data).digest()):
@@ -248,7 +249,7 @@ class Sitting:
         Before it is decided nobody has to hold its rule files, and every node answers alike.
         """
         reading = self._reading(tabled)
-        sort = strictest(self.future, reading.amendments, recovered=tabled.recovered)
+        sort = strictest(tabled, self.future, reading.amendments)
         ahead = VALIDATORS_AHEAD if sort == NETWORK else 1
         soon = self.next if ahead > 1 else governance_with(self.next, reading.records, rule_files)
         later = governance_with(self.future, reading.records, rule_files)
@@ -277,12 +278,9 @@ class Sitting:
         if self.at >= tabled.proposal.expires:
             return tabled.closed(LAPSED, "expired"), {}
         try:
-            if not self._ready(tabled, self._amendments(tabled)):
+            if not self._ready(tabled, self._reading(tabled).amendments):
                 return tabled, {}
-            reading, soon, later, in_force = self._tried(tabled, self.rule_files)
-            if not self._ready(tabled, reading.amendments):  # time made something else of it
-                return tabled, {}
-            self.next, self.future = soon, later
+            reading, self.next, self.future, in_force = self._tried(tabled, self.rule_files)
         except CredentialError as error:
             return tabled.closed(LAPSED, error.code), {}
         return tabled.closed(DECIDED, in_force=in_force), reading.records
@@ -302,12 +300,11 @@ class Sitting:
         if not rows and not before.scheduled:
             return Resolution(before, (), {}, (), ())
         over = {digest: (tabled.outcome, tabled.reason) for digest, tabled in self.over.items()}
-        read = {digest: known for digest, known in before.read.items() if digest in self.tabled}
         # Once more and all at once: who restores it from the rows puts it together in the same order.
         if self.changed or before.scheduled:
             self.next = governance_with(before.future, soon, self.rule_files)
             self.future = governance_with(self.next, later, self.rule_files)
-        state = GovernanceState(self.next, self.future, self.tabled, {**before.over, **over}, later, read)
+        state = GovernanceState(self.next, self.future, self.tabled, {**before.over, **over}, later)
         under_root = {record_key(r): data for r, data in governing.items()}
         return Resolution(
             state, tuple(sorted(rows)), under_root, entries, _updates(before.future, self.future)

@@ -259,12 +259,11 @@ class _Count:
 
     @property
     def approving(self) -> frozenset[str]:
-        """Authorities of this moment that stand behind it; a recovery key speaks for keys, not for them."""
-        by = frozenset() if self.tabled.recovered else {self.tabled.by}
-        return (self.tabled.approvals | by) & self.authorities.keys()
+        """Authorities of this moment that stand behind it."""
+        return self.tabled.approvals & self.authorities.keys()
 
     def of(self, amendment: Amendment) -> ApprovalMissing | None:
-        sort = sort_of(self.governance, amendment, recovered=self.tabled.recovered)
+        sort = sort_of(self.tabled, self.governance, amendment)
         match sort:
             case "own" | "recovery":
                 return self.own(amendment, sort)
@@ -280,7 +279,9 @@ class _Count:
         can = {
             did
             for did, home in self.authorities.items()
-            if home == amendment.jurisdiction and did not in amendment.not_by
+            if home == amendment.jurisdiction
+            and did not in amendment.not_by
+            and amendment.only_by in ("", did)
         }
         if can & self.approving:
             return None
@@ -312,10 +313,10 @@ class _Count:
         return any(self.authorities[did] not in left for did in unseated if did in self.authorities)
 
 
-def sort_of(governance: Governance, amendment: Amendment, *, recovered: bool = False) -> str:
+def sort_of(tabled: Tabled, governance: Governance, amendment: Amendment) -> str:
     """Whose approval an amendment needs: the table's, or all together where it is weighty."""
     action = amendment.action
-    if action == "participant.left" and not recovered:
+    if action == "participant.left" and not (tabled.recovered and tabled.by == amendment.party):
         action = "participant.expelled"  # its authority may, where the party itself did not sign
     sort = governance.approvals.sort_of(action)
     return NETWORK if amendment.weighty else sort
@@ -326,7 +327,7 @@ def wanting(tabled: Tabled, amendments: Iterable[Amendment], governance: Governa
     amendments = tuple(amendments)
     count = _Count(tabled, governance, at)
     missing = [found for a in amendments if (found := count.of(a)) is not None]
-    weighty = [a for a in amendments if sort_of(governance, a, recovered=tabled.recovered) == NETWORK]
+    weighty = [a for a in amendments if sort_of(tabled, governance, a) == NETWORK]
     waits, rules = 0, governance.approvals
     if weighty:
         # Replacing keys is by their owner as well: others do not choose what a validator signs with.
@@ -346,10 +347,10 @@ def wanting(tabled: Tabled, amendments: Iterable[Amendment], governance: Governa
     return Wanting(tuple(missing), waits, held)
 
 
-def strictest(governance: Governance, amendments: Iterable[Amendment], *, recovered: bool) -> str:
+def strictest(tabled: Tabled, governance: Governance, amendments: Iterable[Amendment]) -> str:
     """The strictest sort of approval that they need: what is "network" comes into force a block later."""
     order = (OWN, RECOVERY, AUTHORITY, NETWORK)
-    sorts = [sort_of(governance, a, recovered=recovered) for a in amendments]
+    sorts = [sort_of(tabled, governance, a) for a in amendments]
     return max(sorts, key=order.index)
 
 

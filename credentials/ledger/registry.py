@@ -363,7 +363,7 @@ class Registry:
             raise Refusal("unknown_kind", "no event is called {kind}", kind=attestation.kind)
         happened = attestation.event_time
         if attestation.governance is not None and attestation.governance.recovery:
-            public = recovery_key(governance, attestation, attestation.governance.recovery)
+            public = recovery_key(governance, attestation, attestation.governance.recovery, at)
         else:
             public = attest_key(governance, attestation.kid, attestation.issuer, happened, at)
         publics = [

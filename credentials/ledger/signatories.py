@@ -12,12 +12,13 @@ from credentials.ledger.governance_state import KINDS, RECOVERY_FRAGMENT
 ATTEST_ROLE = "attest"
 
 
-def recovery_key(governance: Governance, attestation: Attestation, public: bytes) -> bytes:
-    """The key that the participant keeps offline, for proposals about its own keys."""
+def recovery_key(governance: Governance, attestation: Attestation, public: bytes, at: int) -> bytes:
+    """The key that the participant keeps offline, for proposals about its own keys: of whoever takes part."""
     participant = governance.participant(attestation.issuer)
     if attestation.kind != KINDS[0] or attestation.kid != f"{attestation.issuer}#{RECOVERY_FRAGMENT}":
         raise Refusal("X9", "a recovery key signs proposals alone, as {did}#recovery", did=attestation.issuer)
-    if participant is None or participant.recovery != sha256(public).digest():
+    known = participant.recovery if participant is not None and participant.takes_part(at) else None
+    if known != sha256(public).digest():
         raise Refusal("X9", "that is not the recovery key that {did} has on record", did=attestation.issuer)
     return public
 

@@ -67,7 +67,7 @@ def validator_set(
         keys = {role: participant.latest_key(role) for role in VALIDATOR_KEY_ROLES}
         for role, key in keys.items():
             open_ones = [k for k in participant.keys if k.role == role and k.is_open]
-            if key is None or len(open_ones) > 1:
+            if open_ones != [key]:
                 raise governance_invalid(f"the validator {did} needs exactly one {role} key")
         vote = keys["vote"]
         assert vote is not None, "just looked at"
