@@ -49,6 +49,7 @@ from credentials.ledger.proposals import (
     WITHDRAWN,
     ChangeProposal,
     Tabled,
+    Wanting,
     may_object,
     require_possession,
     strictest,
@@ -155,21 +156,24 @@ class Sitting:
             proposal = ChangeProposal.decode(data.proposal)
             if proposal.digest != attestation.subject.h:
                 raise Refusal("members", "the digest is not that of the proposal")
-            if proposal.digest in self.tabled or self._outcome(proposal.digest):
-                raise Refusal("duplicate", "this proposal was made already: make another one")
             if proposal.network_id != attestation.network_id:
                 raise Refusal("wrong_network", "the proposal was made for another network")
-            self._require_room(attestation.issuer)
-            self._require_time(proposal)
-            by, recovered = attestation.issuer, bool(data.recovery)
-            # A recovery key speaks for keys, not for the office of its owner.
-            own = frozenset[str]() if recovered else frozenset({by} & self.next.authorities(self.at).keys())
-            tabled = Tabled(proposal, by, recovered, self.at, self.height, own)
-            require_possession(self.future, proposal)
-            # Whoever lacks a proposed rule file admits the proposal as everybody else: nobody reads it yet.
-            self._tried(tabled, None)
+            return self.tabling(proposal, attestation.issuer, recovered=bool(data.recovery))
         except CredentialError as error:
             raise Refusal(error.code, error.message) from error
+
+    def tabling(self, proposal: ChangeProposal, by: str, *, recovered: bool) -> Tabled:
+        """The proposal as it would be on the ledger, were it made now; raises Refusal or CredentialError."""
+        if proposal.digest in self.tabled or self._outcome(proposal.digest):
+            raise Refusal("duplicate", "this proposal was made already: make another one")
+        self._require_room(by)
+        self._require_time(proposal)
+        # A recovery key speaks for keys, not for the office of its owner.
+        own = frozenset[str]() if recovered else frozenset({by} & self.next.authorities(self.at).keys())
+        tabled = Tabled(proposal, by, recovered, self.at, self.height, own)
+        require_possession(self.future, proposal)
+        # Whoever lacks a proposed rule file admits the proposal as everybody else: nobody reads it yet.
+        self._tried(tabled, None)
         return tabled
 
     def _require_room(self, issuer: str) -> None:
@@ -256,6 +260,14 @@ class Sitting:
         require_way_on(self.next, soon)
         require_way_on(self.future, later)
         return reading, soon, later, self.height + ahead
+
+    def weighed(self, tabled: Tabled) -> tuple[Amended, int, Wanting]:
+        """What it does, from which height on were it decided now, and what it wants; changes nothing.
+
+        Raises CredentialError for a proposal that would lapse.
+        """
+        reading, _, _, in_force = self._tried(tabled, None)
+        return reading, in_force, wanting(tabled, reading.amendments, self.next, self.at)
 
     def close(self) -> Resolution:
         """Decide what can be decided, once; the block is over."""

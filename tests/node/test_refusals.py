@@ -45,6 +45,7 @@ UNTOLD = {
         3,
         "a refusal of the ledger as it stands; an exception by its class; what `_full` is given",
     ),
+    "credentials/ledger/governance_state.py": (2, "what a reader of proposals, or of what they change, says"),
     "credentials/ledger/recalls.py": (2, "what a reader of identifiers says"),
     "credentials/ledger/registry.py": (1, "what the reader of attestations says"),
     "node/api/consignments.py": (1, "where a manifest breaks the form of JSON"),

@@ -1,0 +1,126 @@
+"""What a proposal would do, exactly, as things stand: what whoever is asked to approve it has to see.
+
+    effect = ["comity/effect/v1", [[type, name, table before / null, table after], ...],
+              [[action, type, name, party, jurisdiction, sort of approval, unseated authority], ...],
+              blocks from its decision until it governs]
+
+A time that is known only once it is decided is a text there: "decided", or "decided+259200" (seconds later).
+The SHA-256 of that names the effect. It does not name the proposal, so that a change which is tried before it
+is proposed has the effect that is proposed then; and it is another one as soon as anything of this is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, cast
+
+from consensus.encoding import Value, decode, encode
+from credentials.errors import CredentialError
+from credentials.ledger.amendment import Amendment, read_amendments
+from credentials.ledger.governance_records import RecordId, RuleFiles
+from credentials.ledger.governance_state import GovernanceState
+from credentials.ledger.proposals import ChangeProposal, Tabled, Wanting, sort_of
+
+TAG = "comity/effect/v1"
+DECIDED = "decided"  # a time: that of the block in which it is decided
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedRecord:
+    """One record, before and after."""
+
+    record: RecordId
+    before: Mapping[str, Any] | None  # None: there was none
+    after: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Required:
+    """One thing that a proposal does, and whose approval that needs."""
+
+    amendment: Amendment
+    sort: str
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What a proposal does and wants, as things stand."""
+
+    tabled: Tabled
+    changed: tuple[ChangedRecord, ...]
+    required: tuple[Required, ...]
+    wanting: Wanting
+    in_force: int  # the first height that it governs, were it decided in the next block
+    ahead: int  # so many blocks after its decision
+
+    @property
+    def digest(self) -> bytes:
+        """The name of what it does, not of who stands behind it."""
+        changed = [[*c.record, _plain(c.before), _plain(c.after)] for c in self.changed]
+        required: list[Value] = [
+            [a.action, *a.record, a.party, a.jurisdiction, sort, a.unseats]
+            for a, sort in ((r.amendment, r.sort) for r in self.required)
+        ]
+        return sha256(encode(cast(Value, [TAG, changed, required, self.ahead]))).digest()
+
+
+def _plain(table: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return None if table is None else dict(table)
+
+
+def effect_of(
+    state: GovernanceState, tabled: Tabled, at: int, height: int, rule_files: RuleFiles
+) -> Foreseen:
+    """What an open proposal would do, were it decided in the block of this height and time.
+
+    Raises CredentialError for one that would lapse then, with the sentence that says why.
+    """
+    sitting = state.sitting(at, height, rule_files)
+    reading, in_force, wanted = sitting.weighed(tabled)
+    before = {r: state.records[r] for r in tabled.proposal.base if r in state.records}
+    try:
+        later = read_amendments(sitting.future, before, tabled.proposal.records, at + 1).records
+    except CredentialError:
+        later = reading.records  # this is the last moment at which it can be decided
+    changed = tuple(
+        ChangedRecord(
+            record,
+            cast(dict[str, Any], decode(before[record])) if record in before else None,
+            cast(dict[str, Any], _undated(decode(data), decode(later[record]), at)),
+        )
+        for record, data in sorted(reading.records.items())
+    )
+    required = tuple(Required(a, sort_of(tabled, sitting.future, a)) for a in reading.amendments)
+    return Foreseen(tabled, changed, required, wanted, in_force, in_force - height)
+
+
+def dry_run(
+    state: GovernanceState,
+    proposal: ChangeProposal,
+    by: str,
+    *,
+    recovered: bool,
+    at: int,
+    height: int,
+    rule_files: RuleFiles,
+) -> Foreseen:
+    """What a proposal would do and want, were it made in the block of this height and time.
+
+    Raises CredentialError or Refusal for one that would be refused.
+    """
+    tabled = state.sitting(at, height, rule_files).tabling(proposal, by, recovered=recovered)
+    return effect_of(state, tabled, at, height, rule_files)
+
+
+def _undated(now: Value, later: Value, at: int) -> Value:
+    """A value with a text for each time that depends on when it is decided."""
+    match now, later:
+        case dict(), dict():
+            return {name: _undated(value, later[name], at) for name, value in now.items()}
+        case list(), list():
+            return [_undated(value, other, at) for value, other in zip(now, later, strict=True)]
+        case int(), int() if now != later:
+            return DECIDED if now == at else f"{DECIDED}+{now - at}"
+    return now
