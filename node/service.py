@@ -26,6 +26,7 @@ from node.use_cases.operations import OperationsDesk
 from node.use_cases.overview import Overview
 from node.use_cases.passports import PassportDesk
 from node.use_cases.peers import PeerDoor
+from node.use_cases.proposing import ProposalDesk
 from node.use_cases.records import RecordDesk
 from node.use_cases.vc_api import VcApi
 from node.verdicts.consignments import Consignments
@@ -62,6 +63,7 @@ class Service:
     records: RecordDesk
     overview: Overview
     operations: OperationsDesk
+    proposing: ProposalDesk
     access: Access
     peers: PeerDoor
     supervisor: Supervisor

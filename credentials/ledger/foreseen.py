@@ -58,16 +58,16 @@ class Foreseen:
     @property
     def digest(self) -> bytes:
         """The name of what it does, not of who stands behind it."""
-        changed = [[*c.record, _plain(c.before), _plain(c.after)] for c in self.changed]
+        changed: list[Value] = [[*c.record, _plain(c.before), _plain(c.after)] for c in self.changed]
         required: list[Value] = [
             [a.action, *a.record, a.party, a.jurisdiction, sort, a.unseats]
             for a, sort in ((r.amendment, r.sort) for r in self.required)
         ]
-        return sha256(encode(cast(Value, [TAG, changed, required, self.ahead]))).digest()
+        return sha256(encode([TAG, changed, required, self.ahead])).digest()
 
 
-def _plain(table: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    return None if table is None else dict(table)
+def _plain(table: Mapping[str, Any] | None) -> Value:
+    return None if table is None else cast(Value, dict(table))
 
 
 def effect_of(

@@ -146,7 +146,10 @@ def _whole(kind: str, name: str, table: Table) -> Table:
                 raise governance_invalid("validators are a list of DIDs")
             return {"validator_dids": tuple(dids)}
         case "limits":
-            return {"limits": read_limits(table)}
+            try:
+                return {"limits": read_limits(table)}
+            except CredentialError as error:
+                raise _no_genesis(error) from error
         case "approvals":
             return {"approvals": ApprovalRules.parse(table)}
         case "app_version":
@@ -217,8 +220,13 @@ def read_record(kind: str, data: bytes) -> Any:
             case "stop":
                 return _read_stop(table)
     except CredentialError as error:
-        raise governance_invalid(error.message.removeprefix(REFUSED)) from error
+        raise _no_genesis(error) from error
     return table
+
+
+def _no_genesis(error: CredentialError) -> CredentialError:
+    """What a reader of genesis says of a record: here it is none of genesis."""
+    return governance_invalid(error.message.removeprefix(REFUSED))
 
 
 def _table(data: bytes) -> Table:

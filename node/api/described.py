@@ -37,6 +37,16 @@ from node.answers import (
     ResolutionAnswer,
     VerificationAnswer,
 )
+from node.governance_answers import (
+    AccreditationAnswer,
+    ActMadeAnswer,
+    DryRunAnswer,
+    GoverningAnswer,
+    HistoryAnswer,
+    ProposalAnswer,
+    ProposalsAnswer,
+    RecognitionGiven,
+)
 from node.use_cases.batteries import BatteryAnswer
 from node.use_cases.operations import AsideAnswer, AuditAnswer, InputAnswer
 from node.use_cases.overview import ParticipantShown, StatusAnswer
@@ -141,6 +151,18 @@ class KeysAnswer(TypedDict):
     sessions: list[SessionShown]
 
 
+class AccreditationsAnswer(TypedDict):
+    """Licences to attest."""
+
+    accreditations: list[AccreditationAnswer]
+
+
+class RecognitionsAnswer(TypedDict):
+    """Recognitions by authorities."""
+
+    recognitions: list[RecognitionGiven]
+
+
 class RevokedAnswer(TypedDict):
     """How many keys and sessions of a name ended."""
 
@@ -159,6 +181,7 @@ class LinkAnswer(TypedDict):
 
 # What each route answers, by the name that the table of routes uses.
 ANSWERS: dict[str, type] = {
+    "Accreditations": AccreditationsAnswer,
     "Aside": SetAsideAnswer,
     "AsideItem": AsideAnswer,
     "Attestation": ProgressAnswer,
@@ -169,8 +192,12 @@ ANSWERS: dict[str, type] = {
     "Consignments": ConsignmentsAnswer,
     "Countersignature": CountersignAnswer,
     "Draft": DraftAnswer,
+    "DryRun": DryRunAnswer,
     "Entries": EntriesAnswer,
     "Events": EventsAnswer,
+    "Governance": GoverningAnswer,
+    "GovernanceActMade": ActMadeAnswer,
+    "GovernanceHistory": HistoryAnswer,
     "Issuance": PassportAnswer,
     "Issuances": PassportsAnswer,
     "IssuedPassport": IssuedAnswer,
@@ -180,8 +207,11 @@ ANSWERS: dict[str, type] = {
     "Link": LinkAnswer,
     "Participants": ParticipantsAnswer,
     "Progress": JudgedEvent,
+    "Proposal": ProposalAnswer,
+    "Proposals": ProposalsAnswer,
     "Readiness": ReportAnswer,
     "Ready": ReadyAnswer,
+    "Recognitions": RecognitionsAnswer,
     "Resolution": ResolutionAnswer,
     "Revoked": RevokedAnswer,
     "Status": StatusAnswer,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from credentials.ledger.governance_records import TYPES
+from credentials.ledger.proposals import RECORDS_MAX
 from credentials.verdicts.manifest import CONDITIONS, MASS_KG_MAX
 from node.api.described import described
 
@@ -125,6 +127,49 @@ REQUESTS: dict[str, Schema] = {
     ),
     "ReadinessRequest": _object(
         {"consignment": {"type": "string", "minLength": 1, "maxLength": 128}}, closed=True
+    ),
+    "DryRunRequest": _object(
+        {
+            "changes": {
+                "type": "array",
+                "items": _ref("RecordRequest"),
+                "minItems": 1,
+                "maxItems": RECORDS_MAX,
+            }
+        },
+        {
+            "proofs": {
+                "type": "object",
+                "additionalProperties": {"type": "string", "maxLength": 128},
+                "description": "by new key id: its signature over itself, base64url",
+            },
+            "recovered": {"type": "boolean", "description": "the recovery key will sign it"},
+            "expires_s": {"type": "integer", "minimum": 1, "maximum": 366 * 86_400},
+        },
+        closed=True,
+    ),
+    "RecordRequest": _object(
+        {
+            "type": {"enum": list(TYPES)},
+            "name": {"type": "string", "maxLength": 256},
+            "table": {"type": "object", "description": "the whole record, as it shall be"},
+        },
+        closed=True,
+    ),
+    "ProposeRequest": _object(
+        {"effect": {**DIGEST, "description": "of the effect that was shown"}},
+        {
+            "proposal": {"type": "string", "maxLength": 32_768, "description": "as the dry run returned it"},
+            "attestation": {
+                "type": "string",
+                "maxLength": 65_536,
+                "description": "instead of it: the proposal, signed with the recovery key of this party",
+            },
+        },
+        closed=True,
+    ),
+    "ApproveRequest": _object(
+        {"effect": {**DIGEST, "description": "of the effect that was shown"}}, closed=True
     ),
     "Nothing": _object({}, closed=True),
     "KeyRequest": _object({"name": NAME, "scopes": SCOPES}, closed=True),

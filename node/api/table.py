@@ -7,6 +7,7 @@ not exist; a route whose `scopes` are empty is open to everyone.
 from __future__ import annotations
 
 from node.api import batteries, consignments, credentials, keys, log, network, operations, pages, passports
+from node.api.governance_routes import GOVERNANCE
 from node.api.route import (
     FORM,
     HTML,
@@ -303,6 +304,8 @@ ROUTES: tuple[Route, ...] = (
         body=Body(None, network.PEER_TYPES, PEER_BYTES_MAX),
         peer=True,
     ),
+    # -- governance ----------------------------------------------------------------------------------
+    *GOVERNANCE,
     # -- operations --------------------------------------------------------------------------------------
     Route("GET", "/status", operations.status, "What this node is", _ok("Status", JSON_OR_PAGE)),
     Route(

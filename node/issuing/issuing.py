@@ -20,6 +20,7 @@ from credentials.ledger.registry import Registry
 from node.issuing.admission import Admission
 from node.issuing.events import EventIssuing
 from node.issuing.gate import Gate
+from node.issuing.governance_acts import GovernanceActs
 from node.issuing.passports import PassportIssuing
 from node.issuing.signing import Signers, StatementSigner
 from node.issuing.status_lists import OwnStatusLists
@@ -67,6 +68,14 @@ class Issuing:
         )
         self.events = EventIssuing(
             signing=self.signing, office=office, admission=self.admission, gate=gate, lock=self.lock
+        )
+        self.acts = GovernanceActs(
+            network_id=network_id,
+            signing=self.signing,
+            office=office,
+            admission=self.admission,
+            gate=gate,
+            lock=self.lock,
         )
 
     def unattested(self, credential: JSON) -> str | None:

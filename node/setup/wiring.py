@@ -64,6 +64,7 @@ from node.use_cases.overview import Overview
 from node.use_cases.passports import PassportDesk
 from node.use_cases.peers import PeerDoor
 from node.use_cases.progress import ProgressReport
+from node.use_cases.proposing import ProposalDesk
 from node.use_cases.records import RecordDesk
 from node.use_cases.vc_api import VcApi
 from node.verdicts.consignments import Consignments
@@ -433,6 +434,7 @@ def _serve(disk: _Disk, agreement: _Agreement, trades: _Trades, port: int, hosts
         ),
         overview=_overview(disk, agreement, trades, supervisor),
         operations=OperationsDesk(office, trades.outbox, trades.judging, agreement.engine),
+        proposing=ProposalDesk(history, agreement.registry, ledger, trades.issuing.acts, trades.outbox),
         access=Access(
             office,
             disk.directory.operator(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -17,6 +18,8 @@ from node.config import read_table, shipped
 from node.service import Service
 from node.words import LANGUAGES, Words, when
 
+# Members of records of governance that are times.
+MOMENTS = ("since", "until", "left", "valid_from", "valid_until", "compromised_from")
 DIGEST = re.compile(r"[A-Za-z0-9_-]{43}")
 
 GOODS = ("battery", "in_vehicle", "in_other")
@@ -145,6 +148,26 @@ def since(seconds: int | None) -> str:
     return "never" if seconds is None else f"{age(max(0.0, time.time() - seconds))} ago"
 
 
+def governed(value: object, member: str = "") -> Markup | str:
+    """A value of a record of governance: times as moments, those of the decision as such."""
+    if value is None:
+        return "–"
+    if isinstance(value, str) and value.partition("+")[0] == "decided":
+        after = value.partition("+")[2]
+        return f"{age(int(after))} after it is decided" if after else "when it is decided"
+    name = member.rpartition(".")[2].partition("[")[0]
+    if isinstance(value, int) and name in MOMENTS:
+        return moment(value)
+    if isinstance(value, list) and name == "suspended":
+        pauses = (" to ".join(str(governed(time, "since")) for time in pause) for pause in value)
+        return Markup("; ").join(Markup(pause) for pause in pauses)  # noqa: S704  (of `moment`, or our own words)
+    if isinstance(value, str | int):
+        return str(value)
+    if isinstance(value, list) and all(isinstance(part, str) for part in value):
+        return ", ".join(value) or "–"
+    return Markup("<code>{}</code>").format(json.dumps(value, ensure_ascii=False))
+
+
 def short(text: str | None) -> Markup:
     """A digest or long identifier by its beginning; the whole is in the title."""
     if not text:
@@ -169,6 +192,15 @@ def told_by(words: Words) -> Callable[..., Markup]:
     return told
 
 
+def approver_by(words: Words) -> Callable[..., str]:
+    """Who gives an approval of a sort, for templates."""
+
+    def approver(sort: str, jurisdiction: str = "") -> str:
+        return words.sentence(f"governance.sort.{sort}", {"jurisdiction": jurisdiction})
+
+    return approver
+
+
 def install_words(app: Flask, service: Service) -> None:
     """Give every template the words, the filters and the node it speaks for."""
     app.jinja_env.filters.update(
@@ -188,6 +220,7 @@ def install_words(app: Flask, service: Service) -> None:
         reason_text=reason_text,
         provision=provision,
         goods_word=goods_word,
+        governed=governed,
         event=event_word,
         life=life_text,
         standing_word=standing_word,
@@ -199,6 +232,7 @@ def install_words(app: Flask, service: Service) -> None:
         conditions=CONDITIONS,
         goods_words=GOODS,
         told=told_by(service.words[LANGUAGES[0]]),
+        approver=approver_by(service.words[LANGUAGES[0]]),
     )
 
     @app.context_processor

@@ -535,8 +535,9 @@ def test_a_flood_of_proposals_ends_at_a_partys_share() -> None:
         (lambda g: participant_row(g.now, MAKER, keys=()), "keeps every key on record"),
         (lambda g: {(PARTICIPANT, MAKER): {"did": MAKER}}, "lacks"),
         (lambda g: {("rule", "other.json"): {"sha256": "x"}}, "64 hexadecimal digits"),
+        (lambda g: {("limits", ""): {"x": 1}}, "^limits are among"),
     ],
-    ids=["nothing", "jurisdiction", "keys", "form", "digest"],
+    ids=["nothing", "jurisdiction", "keys", "form", "digest", "limits"],
 )
 def test_what_cannot_be_changed_so_is_refused_when_it_is_proposed(rows: Any, sentence: str) -> None:
     """

@@ -13,7 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from credentials.ledger.parties import Accreditation
+from credentials.ledger.parties import Accreditation, Participant
 from credentials.ledger.recognition import Recognition
 from node.api import create_app
 from node.config import DataDirectory, policy_name, shipped_policy
@@ -92,8 +92,12 @@ def live_node(
     roles: tuple[str, ...] = ROLES,
     recognitions: Sequence[Recognition] = (),
     home: str = "EU",
+    others: Sequence[tuple[Participant, Accreditation | None]] = (),
 ) -> Iterator[LiveNode]:
-    """Found a network of one, start its node, and stop it at the end; it judges in the EU, wherever it is."""
+    """Found a network of one, start its node, and stop it at the end; it judges in the EU, wherever it is.
+
+    `others` take part without a node: a test holds their keys.
+    """
     directory = DataDirectory(root / "data")
     card = network.init(
         directory, did=DID, name=NAME, jurisdiction=home, roles=roles, validator=True, passphrase=PASSPHRASE
@@ -108,6 +112,9 @@ def live_node(
         )
     )
     founding.recognitions.extend(recognitions)
+    for party, licence in others:
+        founding.add(party, validator=False)
+        founding.accreditations += [] if licence is None else [licence]
     network.create(root / "network", founding)
     network.join(directory, root / "network", PASSPHRASE)
     service = open_service(directory, PASSPHRASE, 0)

@@ -18,6 +18,7 @@ from node.api.route import BODY_BYTES_MAX, MANIFEST_BYTES_MAX, PEER_BYTES_MAX
 from node.api.schemas import SCHEMAS, schema_document
 from node.api.table import ROUTES
 from node.web.sample import sample_claims
+from tests.harness.governed_node import LIMITS_NAME, GovernedNode
 from tests.harness.support_service import CODE, DID, LiveNode, live_node, manifest
 
 DOCUMENT_METHODS = {"GET", "POST", "PUT", "DELETE", "PATCH"}
@@ -92,7 +93,11 @@ def addresses(node: LiveNode) -> dict[str, str]:
     listed = node.get_json(f"/documents/{document}")["credentialStatus"]
     status = (listed[0] if isinstance(listed, list) else listed)["statusListCredential"].rpartition("/")[2]
     attestation = issued["progress"]["attestations"][0]["digest"]
+    governed = GovernedNode(node)
+    per_day = governed.decided()["limits"][LIMITS_NAME]
+    proposed = governed.propose(governed.limits(per_day + 1))
     return {
+        "/governance/proposals/<digest>": f"/governance/proposals/{proposed}",
         "/passports/<digest>": passport,
         "/attestations/<digest>": f"/attestations/{attestation}",
         "/batteries/<path:identifier>": f"/batteries/{CODE}",

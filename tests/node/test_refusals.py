@@ -34,6 +34,7 @@ REFUSING: dict[str, tuple[int | None, int | None, int]] = {
     "GivenUp": (1, None, 2),
     "_full": (None, None, 1),
     "ProblemError": (1, 2, 3),
+    "EffectChanged": (1, 2, 3),
     "bad_request": (0, None, 1),
     "not_found": (0, None, 1),
     "forbidden": (0, None, 1),
@@ -59,6 +60,7 @@ UNTOLD = {
     "node/receipts/maker.py": (1, "what a receipt lacks"),
     "node/use_cases/clearance.py": (1, "what the reader of manifests says"),
     "node/use_cases/digests.py": (1, "what the reader of base64url says"),
+    "node/use_cases/governance.py": (1, "what a reader of proposals, or of what they change, says"),
     "node/use_cases/records.py": (1, "what the reader of tiles says"),
     "node/verdicts/consignments.py": (1, "what the reader of manifests says"),
 }

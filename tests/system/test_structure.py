@@ -39,7 +39,8 @@ SAME_THING = frozenset(
             "copies",
             "declarations",
         ),
-        *("entries", "errors", "events", "evidence", "faults", "keys", "ledger", "log", "network"),
+        *("entries", "errors", "events", "evidence", "faults", "governance", "keys", "ledger", "log"),
+        "network",
         *("operations", "outbox", "passports", "readiness", "reading", "records", "refusals", "signing"),
         *("status", "table"),
     }

@@ -41,6 +41,10 @@ DATA = {
         *(f".dataPoints.{point}.any[].where" for point in (15, 20, 21, 22, 23, 40, 41)),
         ".dataPoints.38.all[].where",
     ),
+    "sentences.toml": (
+        *(f".governance.action.{about}" for about in ("participant", "keys", "recovery")),
+        ".noun",
+    ),
     "shown-as.toml": (".marks.readings", ".marks.shown", ".marks.use"),
     "verdicts.json": (".events.ended",),
 }

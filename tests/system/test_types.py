@@ -24,6 +24,7 @@ ALLOWED: dict[str, tuple[int, str]] = {
     "node/cli": (16, "what a node answered, or a file says"),
     "node/config": (2, "tables of TOML and JSON"),
     "node/demo": (38, "claims, manifests and answers over HTTP, as any client has them"),
+    "node/governance_answers": (3, "records before and after, as the ledger has them; conditions"),
     "node/issuing": (39, "claims, members of events, credentials"),
     "node/resolution": (3, "DID documents"),
     "node/server": (3, "WSGI environments, options of TLS"),

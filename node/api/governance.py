@@ -1,0 +1,133 @@
+"""Who governs: what is in force, proposals with their exact effect, what became of them, and the own acts."""
+
+from __future__ import annotations
+
+from flask import request, url_for
+from flask.typing import ResponseReturnValue
+
+from node import governance_words
+from node.api.problems import page_wanted
+from node.api.reading import integer_argument, json_body
+from node.api.reply import form_sent, json_reply, page, reply, see, words_for
+from node.api.route import BODY_BYTES_MAX
+from node.governance_answers import ActMadeRecord
+from node.service import Service
+from node.use_cases.proposing import EffectChanged
+
+HISTORY_ROWS = 50
+HEIGHT_MAX = 2**53 - 1
+
+
+def governance(service: Service) -> ResponseReturnValue:
+    """What governs the next block, or that of `?height=`."""
+    told = service.proposing.governance.governing(integer_argument("height", None, largest=HEIGHT_MAX))
+    return reply(told, "governance.html", governing=told)
+
+
+def accreditations(service: Service) -> ResponseReturnValue:
+    """The licences to attest, as a page."""
+    told = service.proposing.governance.governing(integer_argument("height", None, largest=HEIGHT_MAX))
+    return reply({"accreditations": told["accreditations"]}, "accreditations.html", governing=told)
+
+
+def recognitions(service: Service) -> ResponseReturnValue:
+    """Who recognises what of whom, as a page."""
+    told = service.proposing.governance.governing(integer_argument("height", None, largest=HEIGHT_MAX))
+    return reply({"recognitions": told["recognitions"]}, "recognitions.html", governing=told)
+
+
+def proposals(service: Service) -> ResponseReturnValue:
+    """Open proposals with what is missing and who can give it; the newest that are over."""
+    words = words_for(service)
+    is_open, over = service.proposing.governance.proposals()
+    told = {
+        "open": [governance_words.proposal(words, one) for one in is_open],
+        "over": [governance_words.proposal(words, one) for one in over],
+    }
+    return reply(told, "proposals.html", proposals=told)
+
+
+def proposal(service: Service, digest: str) -> ResponseReturnValue:
+    """One proposal with its exact effect."""
+    told = governance_words.proposal(words_for(service), service.proposing.governance.proposal(digest))
+    return reply(told, "proposal.html", proposal=told, changed_since=False)
+
+
+def history(service: Service) -> ResponseReturnValue:
+    """What was decided, newest first."""
+    before = integer_argument("before", None, largest=HEIGHT_MAX)
+    rows = service.proposing.governance.history(HISTORY_ROWS, before)
+    return reply({"history": rows}, "governance_history.html", history=rows, more=len(rows) == HISTORY_ROWS)
+
+
+def dry_run(service: Service) -> ResponseReturnValue:
+    """What a change would do that nobody proposed yet."""
+    order = json_body("DryRunRequest", BODY_BYTES_MAX)
+    found = service.proposing.dry_run(
+        order["changes"],
+        proofs=order.get("proofs"),
+        recovered=order.get("recovered", False),
+        expires_s=order.get("expires_s"),
+    )
+    return json_reply(governance_words.dry_run(words_for(service), found))
+
+
+def propose(service: Service) -> ResponseReturnValue:
+    """Propose what a dry run gave, or take what the recovery key of this party signed."""
+    order = json_body("ProposeRequest", BODY_BYTES_MAX)
+    try:
+        made = service.proposing.propose(
+            order["effect"], proposal=order.get("proposal"), attestation=order.get("attestation")
+        )
+    except EffectChanged as changed:
+        return _changed(service, changed)
+    return _made(service, made)
+
+
+def approve(service: Service, digest: str) -> ResponseReturnValue:
+    """Stand behind a proposal, whose effect was shown."""
+    try:
+        if form_sent():
+            seen = request.form.get("effect", "")
+        else:
+            seen = json_body("ApproveRequest", BODY_BYTES_MAX)["effect"]
+        made = service.proposing.approve(digest, seen)
+    except EffectChanged as changed:
+        return _changed(service, changed, digest)
+    return _made(service, made)
+
+
+def withdraw(service: Service, digest: str) -> ResponseReturnValue:
+    """Take back the own proposal, or the own approval."""
+    return _made(service, service.proposing.withdraw(digest))
+
+
+def object_to(service: Service, digest: str) -> ResponseReturnValue:
+    """Stop the replacement of a recovery key."""
+    return _made(service, service.proposing.object(digest))
+
+
+def _made(service: Service, made: ActMadeRecord) -> ResponseReturnValue:
+    """Signed and on disk: 201, or the page of the proposal."""
+    path = url_for("governance.proposal", digest=made["digest"])
+    if form_sent():
+        return see(path)
+    answer = json_reply(governance_words.act_made(words_for(service), made), 201)
+    answer.headers["Location"] = path
+    return answer
+
+
+def _changed(service: Service, changed: EffectChanged, digest: str | None = None) -> ResponseReturnValue:
+    """409 with the effect as it is now; on a page the same, to be looked at again."""
+    words = words_for(service)
+    if digest is not None and page_wanted():
+        told = governance_words.proposal(words, service.proposing.governance.proposal(digest))
+        return page("proposal.html", 409, proposal=told, changed_since=True)
+    title, detail = words.problem(changed)
+    document: dict[str, object] = {
+        **changed.document(),
+        "title": title,
+        "detail": detail,
+        "effect": governance_words.effect(words, changed.effect),
+    }
+    return json_reply(document, 409, "application/problem+json")

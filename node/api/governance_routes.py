@@ -1,0 +1,115 @@
+"""The routes of governance, a part of the table: who governs is shown to everybody, as participants are."""
+
+from __future__ import annotations
+
+from node.api import governance
+from node.api.route import FORM, HTML, JSON, MULTIPART, Body, Route, RouteAnswer
+
+READ = ("read", "operate", "clear", "issue", "govern")
+GOVERN = ("govern",)
+JSON_OR_PAGE = (JSON, HTML)
+JSON_OR_FORM = (JSON, FORM, MULTIPART)
+SEEN = RouteAnswer(303, None, (HTML,), "A form was sent: see the page named by Location.")
+MADE = RouteAnswer(201, "GovernanceActMade", text="Signed, and queued for the ledger; on disk.")
+
+
+def _shown(schema: str, types: tuple[str, ...] = JSON_OR_PAGE) -> tuple[RouteAnswer, ...]:
+    return (RouteAnswer(200, schema, types),)
+
+
+GOVERNANCE = (
+    Route(
+        "GET",
+        "/governance",
+        governance.governance,
+        "Who and what governs, now or at a height",
+        _shown("Governance"),
+        query=("height",),
+    ),
+    Route(
+        "GET",
+        "/governance/accreditations",
+        governance.accreditations,
+        "Licences to attest, now or at a height",
+        _shown("Accreditations"),
+        query=("height",),
+    ),
+    Route(
+        "GET",
+        "/governance/recognitions",
+        governance.recognitions,
+        "Who recognises what of whom, now or at a height",
+        _shown("Recognitions"),
+        query=("height",),
+    ),
+    Route(
+        "GET",
+        "/governance/proposals",
+        governance.proposals,
+        "Proposals: effect, what is missing and who can give it",
+        _shown("Proposals"),
+        READ,
+    ),
+    Route(
+        "GET",
+        "/governance/proposals/<digest>",
+        governance.proposal,
+        "One proposal with its exact effect",
+        _shown("Proposal"),
+        READ,
+    ),
+    Route(
+        "GET",
+        "/governance/history",
+        governance.history,
+        "What was decided, newest first",
+        _shown("GovernanceHistory"),
+        READ,
+        query=("before",),
+    ),
+    Route(
+        "POST",
+        "/governance/dry-run",
+        governance.dry_run,
+        "What a change would do that nobody proposed yet",
+        _shown("DryRun", (JSON,)),
+        READ,
+        Body("DryRunRequest"),
+    ),
+    Route(
+        "POST",
+        "/governance/proposals",
+        governance.propose,
+        "Propose what a dry run showed",
+        (MADE,),
+        GOVERN,
+        Body("ProposeRequest"),
+    ),
+    Route(
+        "POST",
+        "/governance/proposals/<digest>/approve",
+        governance.approve,
+        "Approve the effect that was shown; 409 if it is another one by now",
+        (MADE, SEEN),
+        GOVERN,
+        Body("ApproveRequest", JSON_OR_FORM),
+    ),
+    Route(
+        "POST",
+        "/governance/proposals/<digest>/withdraw",
+        governance.withdraw,
+        "Take back the own proposal, or the own approval",
+        (MADE, SEEN),
+        GOVERN,
+        Body("Nothing", JSON_OR_FORM),
+    ),
+    Route(
+        "POST",
+        "/governance/proposals/<digest>/object",
+        governance.object_to,
+        "Object to the replacement of a recovery key",
+        (MADE, SEEN),
+        GOVERN,
+        Body("Nothing", JSON_OR_FORM),
+    ),
+)

@@ -1,0 +1,82 @@
+"""What a proposal does, needs and became, in the reader's language: records made into answers."""
+
+from __future__ import annotations
+
+from node.governance_answers import (
+    ActMadeAnswer,
+    ActMadeRecord,
+    DryRunAnswer,
+    DryRunRecord,
+    EffectAnswer,
+    EffectRecord,
+    ProposalAnswer,
+    ProposalRecord,
+    WhyAnswer,
+)
+from node.words import Words
+
+REASONS = ("expired", "base_changed", "governance_invalid")
+
+
+def effect(words: Words, shown: EffectRecord) -> EffectAnswer:
+    """What a proposal does, what that needs and what is missing, in sentences."""
+    return {
+        **shown,
+        "actions": [
+            {
+                **action,
+                "text": words.sentence(
+                    f"governance.action.{action['action']}",
+                    {"party": action["party_name"], "jurisdiction": action["jurisdiction"]},
+                ),
+            }
+            for action in shown["actions"]
+        ],
+        "missing": [
+            {
+                **missing,
+                "text": words.sentence(
+                    f"governance.missing.{missing['sort']}",
+                    {
+                        "of": [party["name"] for party in missing["of"]],
+                        "count": missing["count"],
+                        "jurisdictions": missing["jurisdictions"],
+                    },
+                ),
+            }
+            for missing in shown["missing"]
+        ],
+    }
+
+
+def proposal(words: Words, shown: ProposalRecord) -> ProposalAnswer:
+    """A proposal with its effect, or with why it would lapse or is over."""
+    problem = shown["problem"]
+    why: WhyAnswer | None = None
+    if problem is not None:
+        text = words.refusal(problem["code"], problem["template"], problem["parameters"])
+        why = {"code": problem["code"], "text": text}
+    return {
+        **shown,
+        "reason": _reason(words, shown["reason"]),
+        "effect": None if shown["effect"] is None else effect(words, shown["effect"]),
+        "problem": why,
+    }
+
+
+def _reason(words: Words, code: str) -> WhyAnswer | None:
+    if not code:
+        return None
+    known = code if code in REASONS else "other"
+    return {"code": code, "text": words.sentence(f"governance.over.{known}", {"reason": code})}
+
+
+def dry_run(words: Words, shown: DryRunRecord) -> DryRunAnswer:
+    """A change that is not proposed yet."""
+    return {**shown, "effect": effect(words, shown["effect"])}
+
+
+def act_made(words: Words, made: ActMadeRecord) -> ActMadeAnswer:
+    """An act of this participant, with the proposal as it stands."""
+    shown = made["proposal"]
+    return {**made, "proposal": None if shown is None else proposal(words, shown)}

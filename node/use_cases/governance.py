@@ -1,0 +1,309 @@
+"""Who governs and how that changes: what is in force at a height, proposals with their effect, history."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import islice
+
+from consensus.application import Refusal
+from consensus.encoding import decode
+from credentials.documents.canonical import b64u
+from credentials.errors import CredentialError
+from credentials.ledger.attestation import Attestation, parse_attestation
+from credentials.ledger.entries import GovernanceEntry, parse_entry
+from credentials.ledger.foreseen import ChangedRecord, Foreseen, dry_run, effect_of
+from credentials.ledger.governance import VALIDATORS_AHEAD, Governance, GovernanceHistory
+from credentials.ledger.governance_records import Table, records_of
+from credentials.ledger.governance_state import KINDS, RECOVERY_FRAGMENT, GovernanceState
+from credentials.ledger.proposals import OPEN, Proposal, Tabled, may_object
+from credentials.ledger.registry import Registry
+from node.errors import ProblemError, not_found
+from node.governance_answers import (
+    EffectRecord,
+    GovernanceActAnswer,
+    GoverningAnswer,
+    HistoryRecord,
+    ProposalRecord,
+    RecordChange,
+    WhyRecord,
+)
+from node.issuing.governance_acts import GovernanceActs
+from node.storage.entries import EntryRow
+from node.storage.ledger import LedgerStore
+from node.use_cases.digests import read_digest
+from node.use_cases.governance_shown import effect, governing, name_of, party, record_change
+
+OVER_SHOWN = 20
+PROPOSED, APPROVED, TAKEN_BACK = KINDS[:3]
+
+
+@dataclass(frozen=True, slots=True)
+class _Recorded:
+    """What the ledger holds of a proposal: its acts, and what became of it."""
+
+    acts: tuple[tuple[EntryRow, Attestation], ...]
+    decision: tuple[EntryRow, GovernanceEntry] | None
+
+    @property
+    def proposed(self) -> tuple[EntryRow, Attestation]:
+        return next(act for act in self.acts if act[1].kind == PROPOSED)
+
+    @property
+    def approving(self) -> list[str]:
+        """Who stood behind it at the end, in the order in which they approved."""
+        found: dict[str, None] = {}
+        for _, attestation in self.acts:
+            if attestation.kind == APPROVED:
+                found[attestation.issuer] = None
+            elif attestation.kind == TAKEN_BACK:
+                found.pop(attestation.issuer, None)
+        return list(found)
+
+
+class GovernanceDesk:
+    """Reads what governs, what is proposed, and what was decided."""
+
+    def __init__(
+        self,
+        *,
+        history: GovernanceHistory,
+        registry: Registry,
+        ledger: LedgerStore,
+        acts: GovernanceActs,
+    ) -> None:
+        self._history = history
+        self._registry = registry
+        self._ledger = ledger
+        self._acts = acts
+
+    @property
+    def state(self) -> GovernanceState:
+        """After the last block."""
+        return self._registry.constitution.state
+
+    def now(self) -> int:
+        """As the next block would be dated; never before the last one."""
+        tip = self._ledger.tip()
+        return max(int(time.time()), tip.time if tip else 0)
+
+    # -- what governs --------------------------------------------------------------------------------
+
+    def governing(self, height: int | None = None) -> GoverningAnswer:
+        """What governs the block of a height (None: the next one); 404 `height_unknown` for later ones."""
+        state, epochs, committed = self.state, self._history.epochs, self._history.height
+        asked, known = committed + 1 if height is None else height, committed + VALIDATORS_AHEAD
+        if asked > known:
+            told = "this ledger knows what governs up to the height {known}"
+            raise not_found("height_unknown", told, known=known)
+        starts = [start for start, _ in epochs]
+        if state.future is not state.next:
+            starts.append(known)
+        return governing(
+            state.future if asked == known else self._history.at(asked),
+            height=asked,
+            at=self._ledger.block_times([asked]).get(asked) or self.now(),
+            since_height=max(start for start in starts if start <= asked),
+            changes_at=next((start for start in starts if start > asked), None),
+        )
+
+    # -- proposals -----------------------------------------------------------------------------------
+
+    def proposals(self) -> tuple[list[ProposalRecord], list[ProposalRecord]]:
+        """Those that are open, the oldest first; the newest that are over."""
+        state = self.state
+        order = sorted(state.tabled, key=lambda digest: (state.tabled[digest].height, digest))
+        over = islice(reversed(list(state.over)), OVER_SHOWN)
+        return [self._open(state, digest) for digest in order], [self._over(state, digest) for digest in over]
+
+    def proposal(self, digest: str) -> ProposalRecord:
+        """One proposal; 404 `proposal_unknown`."""
+        state, wanted = self.state, read_digest(digest)
+        if wanted in state.tabled:
+            return self._open(state, wanted)
+        if wanted in state.over:
+            return self._over(state, wanted)
+        raise not_found("proposal_unknown", "the ledger holds no proposal with that digest")
+
+    def _open(self, state: GovernanceState, digest: bytes) -> ProposalRecord:
+        tabled, governance = state.tabled[digest], self._history.latest
+        shown: EffectRecord | None = None
+        problem: WhyRecord | None = None
+        at, objects, under_way = self.now(), False, self._acts.under_way(digest)
+        try:
+            found = self._foreseen(state, tabled, at)
+            shown = effect(governance, found, at)
+            amendments = [r.amendment for r in found.required]
+            objects = may_object(tabled, amendments, governance, self._acts.did)
+        except CredentialError as error:
+            problem = {"code": error.code, "template": error.message, "parameters": {}}
+        return {
+            "digest": b64u(digest),
+            "by": tabled.by,
+            "by_name": name_of(governance, tabled.by),
+            "recovered": tabled.recovered,
+            "since": tabled.since,
+            "height": tabled.height,
+            "expires": tabled.proposal.expires,
+            "outcome": OPEN,
+            "reason": "",
+            "in_force": None,
+            "approvals": [party(governance, did) for did in sorted(tabled.approvals)],
+            "may": [] if under_way else self._may(tabled, at, objects=objects),
+            "under_way": under_way,
+            "changed": [],
+            "acts": self._acts_shown(self._recorded(digest)),
+            "effect": shown,
+            "problem": problem,
+        }
+
+    def _over(self, state: GovernanceState, digest: bytes) -> ProposalRecord:
+        recorded, governance = self._recorded(digest), self._history.latest
+        row, proposed = recorded.proposed
+        carried = proposed.governance
+        assert carried is not None, "a proposal is carried by the act that makes it"
+        outcome, reason = state.over[digest]
+        decision = recorded.decision[1] if recorded.decision else None
+        times = self._ledger.block_times([row.height])
+        return {
+            "digest": b64u(digest),
+            "by": proposed.issuer,
+            "by_name": name_of(governance, proposed.issuer),
+            "recovered": proposed.kid.endswith(f"#{RECOVERY_FRAGMENT}"),
+            "since": times.get(row.height),
+            "height": row.height,
+            "expires": Proposal.decode(carried.proposal).expires,
+            "outcome": outcome,
+            "reason": reason,
+            "in_force": decision.in_force or None if decision else None,
+            "approvals": [party(governance, did) for did in recorded.approving],
+            "may": [],
+            "under_way": [],
+            "changed": self._changed(decision) if decision and decision.in_force else [],
+            "acts": self._acts_shown(recorded),
+            "effect": None,
+            "problem": None,
+        }
+
+    def _may(self, tabled: Tabled, at: int, *, objects: bool) -> list[str]:
+        did, may = self._acts.did, []
+        if did in tabled.approvals:
+            may.append("withdraw_approval")
+        elif did in self._history.latest.authorities(at) and (did != tabled.by or tabled.recovered):
+            may.append("approve")
+        if did == tabled.by:
+            may.append("withdraw")
+        return [*may, "object"] if objects else may
+
+    def tried(self, proposal: Proposal, by: str, *, recovered: bool) -> EffectRecord:
+        """What a proposal would do that is not made yet; 422 if it would be refused."""
+        at = self.now()
+        try:
+            found = dry_run(
+                self.state,
+                proposal,
+                by,
+                recovered=recovered,
+                at=at,
+                height=self._history.height + 1,
+                rule_files=self._registry.constitution.rule_files,
+            )
+        except CredentialError as error:
+            raise _refused(Refusal(error.code, error.message)) from error
+        except Refusal as refusal:
+            raise _refused(refusal) from refusal
+        return effect(self._history.latest, found, at)
+
+    def _foreseen(self, state: GovernanceState, tabled: Tabled, at: int) -> Foreseen:
+        files = self._registry.constitution.rule_files
+        return effect_of(state, tabled, at, self._history.height + 1, files)
+
+    def _recorded(self, digest: bytes) -> _Recorded:
+        leaves = self._ledger.leaves
+        acts = [
+            (row, parse_attestation(row.entry)) for row in leaves.with_document(digest) if row.kind in KINDS
+        ]
+        decided = [row for row in leaves.with_digest(digest) if row.type == "governance"]
+        if not decided:
+            return _Recorded(tuple(acts), None)
+        entry = parse_entry(decided[0].entry)
+        assert isinstance(entry, GovernanceEntry), "its row says so"
+        return _Recorded(tuple(acts), (decided[0], entry))
+
+    def _acts_shown(self, recorded: _Recorded) -> list[GovernanceActAnswer]:
+        times = self._ledger.block_times(row.height for row, _ in recorded.acts)
+        return [
+            {
+                "digest": b64u(attestation.digest),
+                "act": attestation.kind.partition(".")[2],
+                "by": attestation.issuer,
+                "by_name": name_of(self._history.at(row.height), attestation.issuer),
+                "height": row.height,
+                "time": times.get(row.height),
+                "leaf_index": row.leaf_index,
+            }
+            for row, attestation in recorded.acts
+        ]
+
+    def _changed(self, entry: GovernanceEntry) -> list[RecordChange]:
+        """The records of a decision as they were and became: those whose digests its leaf names."""
+        after = self._history.at(entry.in_force)
+        governed = (self.state.future, self._history.at(entry.in_force - 1), after)
+        known = {digest: table for one in governed for digest, table in _by_digest(one).items()}
+        found = []
+        for kind, name, old, new in entry.changed:
+            if new in known and (old is None or old in known):
+                before = None if old is None else known[old]
+                found.append(record_change(after, ChangedRecord((kind, name), before, known[new])))
+        return found
+
+    # -- history -------------------------------------------------------------------------------------
+
+    def history(self, limit: int, before: int | None) -> list[HistoryRecord]:
+        """Decisions, newest first; `before`: a leaf."""
+        found: list[HistoryRecord] = []
+        for digest in reversed(list(self.state.over)):
+            recorded = self._recorded(digest)
+            if recorded.decision is None or (
+                before is not None and recorded.decision[0].leaf_index >= before
+            ):
+                continue
+            found.append(self._told(recorded, *recorded.decision))
+            if len(found) == limit:
+                break
+        return found
+
+    def _told(self, recorded: _Recorded, row: EntryRow, entry: GovernanceEntry) -> HistoryRecord:
+        by = recorded.proposed[1].issuer
+        return {
+            "leaf_index": row.leaf_index,
+            "height": row.height,
+            "time": self._ledger.block_times([row.height]).get(row.height),
+            "proposal": b64u(entry.proposal),
+            "by": by,
+            "by_name": name_of(self._history.at(row.height), by),
+            "outcome": entry.outcome,
+            "reason": entry.reason,
+            "in_force": entry.in_force or None,
+            "changed": [
+                {"type": kind, "name": name, "before": None if old is None else b64u(old), "after": b64u(new)}
+                for kind, name, old, new in entry.changed
+            ],
+        }
+
+
+def _by_digest(governance: Governance) -> dict[bytes, Table]:
+    return {sha256(data).digest(): _table(data) for data in records_of(governance).values()}
+
+
+def _table(data: bytes) -> Table:
+    table = decode(data)
+    assert isinstance(table, dict), "a record is a table"
+    return {str(name): value for name, value in table.items()}
+
+
+def _refused(refusal: Refusal) -> ProblemError:
+    return ProblemError(
+        422, refusal.code, "Refused by the rules of the ledger", "{why}", rule=refusal.code, why=refusal
+    )

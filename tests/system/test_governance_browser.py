@@ -1,0 +1,75 @@
+"""A person at the pages of governance in Debian's Chromium: sees the effect, then approves exactly that."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from werkzeug.serving import make_server
+
+from node.access.keys import AT_THE_MACHINE
+from tests.harness.governed_node import CN_AUTHORITY, MAKER, GovernedNode, governed_node, proposal_of
+from tests.system.test_browser import WIDTHS, Officer, browser
+
+__all__ = ["browser"]  # the fixture
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[GovernedNode, str]]:
+    """A node with other parties, on a port of loopback."""
+    with governed_node(tmp_path_factory.mktemp("governed")) as g:
+        server = make_server("127.0.0.1", 0, g.node.app, threaded=True)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield g, f"http://127.0.0.1:{server.port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.check
+@pytest.mark.parametrize("place", WIDTHS)
+def test_a_signer_reads_the_effect_and_approves_exactly_that(
+    served: tuple[GovernedNode, str], browser: object, place: str, tmp_path: Path
+) -> None:
+    """
+    From the navigation to the proposal, members before and after, what is missing by name, the button below
+    it, and the decision; every page fits, at 1280 and at 390 px, and the browser reports no fault.
+    """
+    g, address = served
+    width = WIDTHS[place]
+    digest = proposal_of(g, CN_AUTHORITY, 1_000 + width)
+    scopes = ("govern", "read")
+    token = g.node.service.access.open_link(AT_THE_MACHINE, scopes, "/governance", f"signer {place}")
+    officer = Officer(browser, width, f"{address}/enter/{token}", tmp_path)
+    page = officer.page
+    officer.photograph("governance")
+    for name in ("Accreditations", "Recognitions", "History", "Proposals"):
+        page.click(f"nav[aria-label=Governance] a:has-text('{name}')")
+        officer.photograph(f"governance-{name.lower()}")
+
+    page.click("a:has-text('changes limits that every node enforces')")
+    officer.photograph("proposal-open")
+    shown = page.inner_text("main")
+    assert "per_issuer_per_day_max" in shown and f"{1_000 + width}" in shown and "1 approval more" in shown
+    effect, button = (
+        page.locator("table.effect").bounding_box(),
+        page.locator("button.primary").bounding_box(),
+    )
+    assert effect["y"] + effect["height"] < button["y"]
+    page.click("button.primary")
+    g.until_over(digest)
+    page.goto(f"{address}/governance/proposals/{digest}")
+    officer.photograph("proposal-decided")
+    assert "What it changed" in page.inner_text("main")
+
+    stop = {"target": MAKER, "by": CN_AUTHORITY, "since": 0, "until": 0}
+    if place == "desk":
+        proposal_of(g, CN_AUTHORITY, changes={("stop", MAKER): stop})
+    page.goto(f"{address}/governance")
+    officer.photograph("governance-stopped")
+    assert "is stopped by" in page.inner_text("main")
+    assert officer.faults == []
