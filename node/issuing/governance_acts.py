@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Collection
 
 from credentials.documents.identifiers import Subject
 from credentials.errors import CredentialError
@@ -50,10 +51,10 @@ class GovernanceActs:
         """Of this participant."""
         return self._signing.did
 
-    def under_way(self, digest: bytes) -> list[str]:
-        """Own acts about a proposal that are signed and not on the ledger yet: approved, objected, ..."""
-        items = self._office.outbox.of_document(digest)
-        return [item.kind.partition(".")[2] for item in items if item.state == "outbox"]
+    def under_way(self, digest: bytes, recorded: Collection[bytes]) -> list[str]:
+        """Own acts about a proposal that are signed and not among those `recorded`: approved, objected, ..."""
+        waiting = (i for i in self._office.outbox.of_document(digest) if i.state == "outbox")
+        return [item.kind.partition(".")[2] for item in waiting if item.digest not in recorded]
 
     def propose(self, proposal: Proposal) -> bytes:
         """Propose with the attest key; the digest of the attestation, which is on disk."""

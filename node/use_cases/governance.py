@@ -130,7 +130,8 @@ class GovernanceDesk:
         tabled, governance = state.tabled[digest], self._history.latest
         shown: EffectRecord | None = None
         problem: WhyRecord | None = None
-        at, objects, under_way = self.now(), False, self._acts.under_way(digest)
+        at, objects, recorded = self.now(), False, self._recorded(digest)
+        under_way = self._acts.under_way(digest, {attestation.digest for _, attestation in recorded.acts})
         try:
             found = self._foreseen(state, tabled, at)
             shown = effect(governance, found, at)
@@ -153,7 +154,7 @@ class GovernanceDesk:
             "may": [] if under_way else self._may(tabled, at, objects=objects),
             "under_way": under_way,
             "changed": [],
-            "acts": self._acts_shown(self._recorded(digest)),
+            "acts": self._acts_shown(recorded),
             "effect": shown,
             "problem": problem,
         }
