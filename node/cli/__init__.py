@@ -13,7 +13,7 @@ from node.config import VERSION
 
 _COMMANDS = {
     "init": "setup",
-    "network": "setup",
+    "network": "governance",
     "serve": "serve",
     "status": "operate",
     "issue": "operate",

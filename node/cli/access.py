@@ -1,5 +1,7 @@
 """`comity keys grant | link | list | revoke | renew-operator | allow-vote`: who may use a node; may it vote?
 
+And `comity keys rotate | compromised | prove` (`recovering.py`).
+
 Works on the data directory; all but the last two while the node runs, too.
 """
 
@@ -13,6 +15,7 @@ from pathlib import Path
 import click
 
 from node.access.keys import AT_THE_MACHINE, SCOPES, Access, end_operators_key
+from node.cli.recovering import compromised, prove, rotate
 from node.cli.setup import DATA, PASSPHRASE
 from node.cli.terminal import say
 from node.config import DataDirectory, passphrase
@@ -158,6 +161,10 @@ def allow_vote(*, data: Path, no_other_copy_runs: bool) -> int:
             signing.close()
     say(f"allowed: votes from height {height} on, cosignatures from {size} entries on")
     return 0
+
+
+for _command in (rotate, compromised, prove):
+    keys.add_command(_command)
 
 
 def _day(seconds: int) -> str:

@@ -63,6 +63,10 @@ def init(
         policy=policy,
     )
     say(f"{did}: keys in {data / 'keys.enc'}, card for the founders in {directory.card}")
+    say(
+        f"move {data / 'recovery.enc'} offline: it alone replaces these keys once the network runs, and no "
+        "node opens it"
+    )
 
 
 ID = click.option(

@@ -52,7 +52,7 @@ class GovernanceActs:
         return self._signing.did
 
     def under_way(self, digest: bytes, recorded: Collection[bytes]) -> list[str]:
-        """Own acts about a proposal that are signed and not among those `recorded`: approved, objected, ..."""
+        """Own acts about a proposal that are signed and not `recorded` yet: approved, objected, ..."""
         waiting = (i for i in self._office.outbox.of_document(digest) if i.state == "outbox")
         return [item.kind.partition(".")[2] for item in waiting if item.digest not in recorded]
 

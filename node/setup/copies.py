@@ -31,7 +31,7 @@ SINGLE = ("participant.toml", "keys.enc", "operator.key", "policy.toml", SETTING
 FOLDER = "network"
 RESTORED = ".restored"  # what is on its way into the directory
 # Never put back: what a node must find out again, what it makes at each start, what is kept apart from keys.
-NEVER = ("signing.db", "ledger.db", "lock", "address", "certificate.pem", "passphrase")
+NEVER = ("signing.db", "ledger.db", "lock", "address", "certificate.pem", "passphrase", "recovery.enc")
 
 
 class BackupList(TypedDict):

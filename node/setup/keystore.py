@@ -1,11 +1,14 @@
 """Role keys on disk: one passphrase, argon2id, one SecretBox over the seeds of all roles.
 
-    keys.enc = CBOR ["comity/keys/v1", salt(16), opslimit, memlimit, nonce || box]
-    box      = SecretBox(CBOR {role: seed(32)})
+    keys.enc     = CBOR ["comity/keys/v1", salt(16), opslimit, memlimit, nonce || box]
+    box          = SecretBox(CBOR {role: seed(32), role-2: seed(32), ...})
+    recovery.enc = the same, "comity/recovery-key/v1", over CBOR {"recovery": seed(32)}
 
-A participant has one key per role; a key id is the DID URL `<did>#<role>-1`. Each credential
-profile has a role of its own, which is not on the card: its key is a did:key, and its seed may stand for a
-key on another curve (`node/issuing/profiles.py`).
+A key id is the DID URL `<did>#<role>-1`, that of the key which replaces it `<did>#<role>-2`: both stay in the
+file, and a node goes on with the old one until the ledger names the new one. Each credential profile has a
+role of its own, which is not on the card: its key is a did:key, and its seed may stand for a key on another
+curve (`node/issuing/profiles.py`). The recovery key replaces the others; it has a file of its own, which is
+to be kept offline, and no node ever opens it.
 Seeds leave this module only inside `SeedSigner`s, whose repr this module's `Keys` never prints.
 """
 
@@ -14,6 +17,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import nacl.exceptions
@@ -25,14 +29,16 @@ import nacl.utils
 
 from consensus.cose import SeedSigner
 from consensus.encoding import EncodingError, decode, encode
+from credentials.ledger.parties import Participant
 from node.errors import SetupError
 from node.issuing.profiles import KEY_ROLES, TABLE, Issuer, open_issuer
 
 ROLES = ("vote", "attest", "credential", "cosign", "log", "transport")
-KEYS_FILE = "keys.enc"
+KEYS_FILE, RECOVERY_FILE = "keys.enc", "recovery.enc"
+RECOVERY = "recovery"  # the fragment of its key id
 
-_TAG = "comity/keys/v1"
-_SIZE_BYTES_MAX = 4096
+_TAG, _RECOVERY_TAG = "comity/keys/v1", "comity/recovery-key/v1"
+_SIZE_BYTES_MAX = 64 << 10  # many rotations
 # Three passes over 64 MiB: about 0.2 s here, and a node of six on one machine does not swap.
 _OPSLIMIT = nacl.pwhash.argon2id.OPSLIMIT_MODERATE
 _MEMLIMIT_BYTES = nacl.pwhash.argon2id.MEMLIMIT_INTERACTIVE
@@ -40,17 +46,26 @@ _MEMLIMIT_BYTES_MAX = 1 << 30  # a forged header must not exhaust memory
 _OPSLIMIT_MAX = 10
 
 
-def key_id(did: str, role: str) -> str:
+def key_id(did: str, role: str, number: int = 1) -> str:
     """The DID URL of a role key: `did:web:maker.example#attest-1`."""
-    return f"{did}#{role}-1"
+    return f"{did}#{role}-{number}"
 
 
 class Keys:
-    """The opened role keys of one participant."""
+    """The opened role keys of one participant; it speaks with one of each role."""
 
-    def __init__(self, did: str, seeds: Mapping[str, bytes]) -> None:
+    def __init__(
+        self,
+        did: str,
+        seeds: Mapping[str, bytes],
+        numbers: Mapping[str, int] | None = None,
+        source: tuple[Path, _Lock] | None = None,
+    ) -> None:
+        assert set(seeds) >= set(ROLES), "there is a seed for every role"
         self.did = did
+        self._source = source
         self._seeds = dict(seeds)
+        self._numbers = dict(numbers or {})  # with which of a role's keys it speaks; else the first
 
     def __repr__(self) -> str:
         return f"Keys({self.did})"
@@ -60,20 +75,43 @@ class Keys:
         """Fresh keys for every role and every credential profile."""
         return cls(did, {role: nacl.utils.random(32) for role in (*ROLES, *KEY_ROLES)})
 
-    def signer(self, role: str) -> SeedSigner:
-        """The signer of one role."""
-        return SeedSigner(key_id(self.did, role), self._seeds[role])
+    def signer(self, role: str, number: int | None = None) -> SeedSigner:
+        """The signer of one role: of that number, or the one it speaks with."""
+        number = self._numbers.get(role, 1) if number is None else number
+        return SeedSigner(key_id(self.did, role, number), self._seeds[_seed_name(role, number)])
+
+    def numbers(self, role: str) -> tuple[int, ...]:
+        """Which keys of a role are held, the oldest first."""
+        beside = (name.rpartition("-") for name in self._seeds)
+        later = [int(number) for of, _, number in beside if of == role and number.isdigit()]
+        return (*((1,) if role in self._seeds else ()), *sorted(later))
+
+    def with_key(self, role: str, number: int) -> Keys:
+        """The same with a fresh key of that number beside the others."""
+        name = _seed_name(role, number)
+        assert name not in self._seeds, "a number names one key for ever"
+        return Keys(self.did, {**self._seeds, name: nacl.utils.random(32)}, self._numbers, self._source)
+
+    def speaking_for(self, participant: Participant) -> Keys:
+        """The same, speaking with those that the ledger names; where it names none of these, as before."""
+        numbers = dict(self._numbers)
+        for role in ROLES:
+            named = participant.open_key(role)
+            for number in self.numbers(role):
+                if named is not None and self.signer(role, number).public_key == named.public:
+                    numbers[role] = number
+        return Keys(self.did, self._seeds, numbers, self._source)
 
     def public_keys(self) -> dict[str, bytes]:
-        """{role: 32 raw bytes}, for the participant's card."""
-        return {role: self.signer(role).public_key for role in ROLES}
+        """{role: 32 raw bytes} of the first keys, for the participant's card."""
+        return {role: self.signer(role, 1).public_key for role in ROLES}
 
     def issuers(self) -> dict[str, Issuer]:
         """The credential profiles this key file has a key for, by name."""
         return {
-            name: open_issuer(profile, self.did, self._seeds[profile.role], key_id(self.did, profile.role))
+            name: open_issuer(profile, self.did, signer.seed, signer.key_id)
             for name, profile in TABLE.items()
-            if profile.role in self._seeds
+            if profile.role in self._seeds and (signer := self.signer(profile.role))
         }
 
     def unseal(self, sealed: bytes) -> bytes:
@@ -89,47 +127,135 @@ class Keys:
 
     def save(self, directory: Path, passphrase: str) -> None:
         """Write keys.enc with mode 0600; an existing file is never overwritten."""
-        salt = nacl.utils.random(nacl.pwhash.argon2id.SALTBYTES)
-        box = nacl.secret.SecretBox(_stretch(passphrase, salt, _OPSLIMIT, _MEMLIMIT_BYTES))
-        sealed = bytes(box.encrypt(encode(dict(self._seeds))))
-        data = encode([_TAG, salt, _OPSLIMIT, _MEMLIMIT_BYTES, sealed])
-        try:
-            descriptor = os.open(directory / KEYS_FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError as error:
-            raise SetupError(f"{directory} already holds keys: choose an empty directory") from error
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        _write_new(directory / KEYS_FILE, _Lock.new(_TAG, passphrase).seal(self._seeds))
+
+    def add(self, directory: Path, passphrase: str) -> None:
+        """Put these keys in place of those in keys.enc, which are among them: whole, or not at all.
+
+        A node that has opened the file before opens it again without the passphrase.
+        """
+        path = directory / KEYS_FILE
+        lock = _Lock.of(_TAG, path, passphrase)
+        assert lock.open(path).items() <= self._seeds.items(), "no key is lost"
+        scratch = path.with_name(path.name + ".new")
+        scratch.unlink(missing_ok=True)
+        _write_new(scratch, lock.seal(self._seeds))
+        scratch.replace(path)
 
     @classmethod
     def load(cls, directory: Path, did: str, passphrase: str) -> Keys:
         """Open keys.enc with its passphrase."""
         path = directory / KEYS_FILE
+        if not path.exists():
+            raise SetupError(f"{directory} holds no {KEYS_FILE}: run `comity init` first")
+        lock = _Lock.of(_TAG, path, passphrase)
+        return cls(did, lock.open(path), source=(path, lock))
+
+    def again(self) -> Keys:
+        """The keys that are in the file by now."""
+        if self._source is None:
+            return self
+        path, lock = self._source
+        return Keys(self.did, lock.open(path), self._numbers, self._source)
+
+
+def _seed_name(role: str, number: int) -> str:
+    return role if number == 1 else f"{role}-{number}"
+
+
+# -- the recovery key ----------------------------------------------------------------------------------
+
+
+def new_recovery(did: str) -> SeedSigner:
+    """A fresh recovery key."""
+    return SeedSigner(f"{did}#{RECOVERY}", nacl.utils.random(32))
+
+
+def save_recovery(path: Path, signer: SeedSigner, passphrase: str) -> None:
+    """Keep it in a file of its own, with mode 0600; an existing file is never overwritten."""
+    _write_new(path, _Lock.new(_RECOVERY_TAG, passphrase).seal({RECOVERY: signer.seed}))
+
+
+def open_recovery(path: Path, did: str, passphrase: str) -> SeedSigner:
+    """The recovery key in that file."""
+    return SeedSigner(f"{did}#{RECOVERY}", _Lock.of(_RECOVERY_TAG, path, passphrase).open(path)[RECOVERY])
+
+
+# -- files ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Lock:
+    """What a passphrase opens: the head of a file, and the box that it makes of it."""
+
+    tag: str
+    salt: bytes
+    opslimit: int
+    memlimit: int
+    box: nacl.secret.SecretBox = field(repr=False)
+
+    @classmethod
+    def new(cls, tag: str, passphrase: str) -> _Lock:
+        salt = nacl.utils.random(nacl.pwhash.argon2id.SALTBYTES)
+        box = nacl.secret.SecretBox(_stretch(passphrase, salt, _OPSLIMIT, _MEMLIMIT_BYTES))
+        return cls(tag, salt, _OPSLIMIT, _MEMLIMIT_BYTES, box)
+
+    @classmethod
+    def of(cls, tag: str, path: Path, passphrase: str) -> _Lock:
+        """The lock of a file; raises SetupError for one that is none of these."""
+        salt, opslimit, memlimit, _ = _parts(tag, path)
         try:
-            data = path.read_bytes()
-        except FileNotFoundError as error:
-            raise SetupError(f"{directory} holds no {KEYS_FILE}: run `comity init` first") from error
-        except OSError as error:
-            raise SetupError(f"{path} cannot be read: {error.strerror}") from error
+            box = nacl.secret.SecretBox(_stretch(passphrase, salt, opslimit, memlimit))
+        except (ValueError, nacl.exceptions.CryptoError) as error:
+            raise _damaged(path) from error
+        return cls(tag, salt, opslimit, memlimit, box)
+
+    def seal(self, seeds: Mapping[str, bytes]) -> bytes:
+        """The file."""
+        sealed = bytes(self.box.encrypt(encode(dict(seeds))))
+        return encode([self.tag, self.salt, self.opslimit, self.memlimit, sealed])
+
+    def open(self, path: Path) -> dict[str, bytes]:
+        """The seeds in the file."""
+        *_, sealed = _parts(self.tag, path)
         try:
-            header = decode(data, size_bytes_max=_SIZE_BYTES_MAX)
-            match header:
-                case [tag, bytes(salt), int(opslimit), int(memlimit), bytes(sealed)] if (
-                    tag == _TAG and opslimit <= _OPSLIMIT_MAX and memlimit <= _MEMLIMIT_BYTES_MAX
-                ):
-                    box = nacl.secret.SecretBox(_stretch(passphrase, salt, opslimit, memlimit))
-                case _:
-                    raise ValueError("not a key file")
-        except (EncodingError, ValueError, nacl.exceptions.CryptoError) as error:
-            raise SetupError(f"{path} is damaged or not a key file: restore it from your backup") from error
-        try:
-            seeds = decode(bytes(box.decrypt(sealed)))
+            seeds = decode(bytes(self.box.decrypt(sealed)))
         except nacl.exceptions.CryptoError as error:
             raise SetupError(f"the passphrase does not open {path}") from error
         assert isinstance(seeds, dict)
-        assert set(seeds) >= set(ROLES), "keys.enc holds a seed for every role"
-        return cls(did, {str(role): bytes(seed) for role, seed in seeds.items()})
+        return {str(name): bytes(seed) for name, seed in seeds.items()}
+
+
+def _parts(tag: str, path: Path) -> tuple[bytes, int, int, bytes]:
+    """Salt, cost and content of a file with this tag."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise SetupError(f"{path} cannot be read: {error.strerror}") from error
+    try:
+        match decode(data, size_bytes_max=_SIZE_BYTES_MAX):
+            case [found, bytes(salt), int(opslimit), int(memlimit), bytes(sealed)] if (
+                found == tag and opslimit <= _OPSLIMIT_MAX and memlimit <= _MEMLIMIT_BYTES_MAX
+            ):
+                return salt, opslimit, memlimit, sealed
+    except EncodingError as error:
+        raise _damaged(path) from error
+    raise _damaged(path)
+
+
+def _damaged(path: Path) -> SetupError:
+    return SetupError(f"{path} is damaged or not a key file: restore it from your backup")
+
+
+def _write_new(path: Path, data: bytes) -> None:
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError as error:
+        raise SetupError(f"{path.parent} already holds keys: {path.name} is never overwritten") from error
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def write_operator_key(path: Path) -> str:

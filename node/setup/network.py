@@ -59,7 +59,15 @@ from node.errors import SetupError
 from node.server.hosts import is_loopback
 from node.settings import read_toml
 from node.setup.founding_file import read_accreditation, read_limits, read_participant, rows_of, with_days
-from node.setup.keystore import Keys, key_id, seal_to, write_operator_key
+from node.setup.keystore import (
+    RECOVERY_FILE,
+    Keys,
+    key_id,
+    new_recovery,
+    save_recovery,
+    seal_to,
+    write_operator_key,
+)
 
 VALIDATOR_ROLES = ("vote", "cosign", "log")
 # Any of these, and the making of the node had come to its end: the lock is the last thing made.
@@ -82,7 +90,10 @@ def init(
     policy: str | None = None,
     beside: Collection[str] = (),
 ) -> Participant:
-    """Make keys, card, operator key and policy of a new node. The card is public; give it to the founders."""
+    """Make keys, card, operator key and policy of a new node. The card is public; give it to the founders.
+
+    Its recovery key, whose digest is on the card, is to be moved away: no node opens it.
+    """
     root = directory.root
     if root.exists() and (there := {path.name for path in root.iterdir()}):
         if "keys.enc" in there and not there & _OF_A_WHOLE_NODE:
@@ -99,7 +110,7 @@ def init(
             known = ", ".join(lifecycle["roles"])
             raise SetupError(f"there is no role {role!r}: it is one of {known}")
     now = int(time.time())
-    keys = Keys.generate(did)
+    keys, recovery = Keys.generate(did), new_recovery(did)
     public = keys.public_keys()
     participant = Participant(
         did=did,
@@ -111,6 +122,7 @@ def init(
             for role in public
             if validator or role not in VALIDATOR_ROLES
         ),
+        recovery=sha256(recovery.public_key).digest(),
     )
     try:
         card = write_card(participant)
@@ -123,6 +135,7 @@ def init(
     root.mkdir(parents=True, exist_ok=True, mode=0o700)
     root.chmod(0o700)  # one that was there already, with room for others to look in
     keys.save(root, passphrase)
+    save_recovery(root / RECOVERY_FILE, recovery, passphrase)
     directory.card.write_bytes(card)
     directory.policy_file.write_bytes(policy_data)
     write_operator_key(directory.operator_key)

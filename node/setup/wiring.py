@@ -49,6 +49,7 @@ from node.resolution.resolver import Resolver
 from node.server.hosts import Hosts
 from node.service import Service, Stores
 from node.settings import Settings
+from node.setup.current_keys import CurrentSigner
 from node.setup.keystore import Keys
 from node.setup.network import Network, joined, open_network_key, read_card
 from node.storage.file_ownership import require_own
@@ -196,7 +197,7 @@ def _agree(disk: _Disk) -> _Agreement:
         checkpoints=checkpoints,
         moments=moments,
         name=keys.did if disk.votes else None,
-        signer=keys.signer("vote") if disk.votes else None,
+        signer=CurrentSigner(keys, "vote", disk.history) if disk.votes else None,
     )
     engine = EmbeddedEngine(ordering)
     authentication = PeerAuthentication(genesis.network_id, disk.history, keys.did, keys.signer("transport"))
@@ -309,7 +310,7 @@ def _issuing(disk: _Disk, registry: Registry, schema: PassportSchema | None, gat
         network_id=disk.genesis.network_id,
         history=disk.history,
         did=keys.did,
-        signers=Signers(keys.signer("attest"), keys.signer("credential")),
+        signers=Signers(*(CurrentSigner(keys, role, disk.history) for role in ("attest", "credential"))),
         network_key=disk.network_key,
         office=disk.stores.office,
         registry=registry,

@@ -109,6 +109,7 @@ def test_a_backup_holds_the_files_that_the_settings_name(
 def test_a_backup_makes_a_new_directory(node: Maker) -> None:
     """
     On an empty machine: keys, card, network, policy and records are back; nothing but the folder was needed.
+    The recovery key is in no backup of the node.
     """
     node.start()
     node.issue(1)
@@ -119,6 +120,7 @@ def test_a_backup_makes_a_new_directory(node: Maker) -> None:
     before = {
         path.name: path.read_bytes() for path in node.data.iterdir() if path.suffix in (".toml", ".enc")
     }
+    assert before.pop("recovery.enc") and not (out / "recovery.enc").exists()
     shutil.rmtree(node.data)
 
     assert comity("restore", "--data", node.data, "--from", out) == 0

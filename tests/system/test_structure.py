@@ -41,7 +41,17 @@ SAME_THING = frozenset(
         ),
         *("entries", "errors", "events", "evidence", "faults", "governance", "keys", "ledger", "log"),
         "network",
-        *("operations", "outbox", "passports", "readiness", "reading", "records", "refusals", "signing"),
+        *(
+            "operations",
+            "outbox",
+            "passports",
+            "proposing",
+            "readiness",
+            "reading",
+            "records",
+            "refusals",
+            "signing",
+        ),
         *("status", "table"),
     }
 )

@@ -1,0 +1,118 @@
+"""`comity network show, history, propose, approve, withdraw, object`: who governs, and how that changes."""
+
+from __future__ import annotations
+
+import click
+
+from node.cli.change import JSON, act, tell_effect, tell_proposal
+from node.cli.client import Client, named, show, speaks_to_node
+from node.cli.proposing import propose
+from node.cli.recovering import leave
+from node.cli.setup import network
+from node.errors import SetupError
+from node.words import when
+
+__all__ = ["network"]
+
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="The whole answer.")
+
+
+@network.command("show")
+@click.argument("proposal", required=False)
+@click.option("--height", type=int, help="What governed then; default: the next block.")
+@AS_JSON
+@speaks_to_node
+def show_(*, client: Client, proposal: str | None, height: int | None, as_json: bool) -> None:
+    """Who governs, and what is proposed; or one PROPOSAL with its exact effect."""
+    if proposal is not None:
+        told = client.get(f"/governance/proposals/{named(proposal)}")
+        show(told) if as_json else tell_proposal(told)
+        return
+    governing = client.get("/governance" if height is None else f"/governance?height={height}")
+    proposals = client.get("/governance/proposals")["open"] if height is None else []
+    if as_json:
+        show({**governing, "proposals": proposals})
+        return
+    _tell(governing)
+    for one in proposals:
+        tell_proposal(one, whole=False)
+
+
+def _tell(governing: JSON) -> None:
+    click.echo(f"governs height {governing['height']}; so since height {governing['since_height']}")
+    if governing["changes_at"]:
+        click.echo(f"from height {governing['changes_at']} on something else is decided already")
+    for party in governing["participants"]:
+        does = [*party["roles"], *(["validator"] if party["validator"] else [])]
+        does += ["may approve"] if party["authority"] else []
+        state = "STOPPED" if party["stopped"] else "left" if party["left"] else ""
+        click.echo(f"  {party['did']}  {party['jurisdiction']}  {', '.join(does)}  {state}".rstrip())
+    for one in governing["accreditations"]:
+        codes = ", ".join(" ".join(pair) for pair in one["schemes"])
+        click.echo(f"accreditation {one['id']}  {one['participant_name']}  {one['state']}")
+        click.echo(f"    {', '.join(one['roles'])}: {codes}; {one['jurisdiction']} {one['licence']}".rstrip())
+    for one in governing["recognitions"]:
+        who = f"{one['issuer']} of {one['issuer_jurisdiction']}"
+        click.echo(f"recognition {one['id']}  {one['authority_name']}  {one['state']}")
+        click.echo(f"    {who}: {', '.join(one['rows'])}; {one['effect']}, {one['legal_basis']}")
+    for one in governing["stops"]:
+        until = when(one["until"]) if one["until"] else "it is lifted"
+        click.echo(f"stop {one['target']}  {one['state']}, by {one['by']}, until {until}")
+
+
+@network.command()
+@click.option("--before", type=int, help="Entries of the log before this one.")
+@AS_JSON
+@speaks_to_node
+def history(*, client: Client, before: int | None, as_json: bool) -> None:
+    """What was decided, newest first."""
+    told = client.get("/governance/history" + ("" if before is None else f"?before={before}"))
+    if as_json:
+        show(told)
+        return
+    for row in told["history"]:
+        records = ", ".join(f"{one['type']} {one['name']}".strip() for one in row["changed"])
+        line = f"{when(row['time'])}  height {row['height']}  {row['outcome']}  {row['proposal']}"
+        click.echo(f"{line}  by {row['by_name']}: {records or row['reason'] or '-'}")
+
+
+@network.command()
+@click.argument("proposal")
+@click.option("--yes", is_flag=True, help="Without asking; the effect of this moment is printed first.")
+@AS_JSON
+@speaks_to_node
+def approve(*, client: Client, proposal: str, yes: bool, as_json: bool) -> int:
+    """Stand behind a proposal, once its exact effect was shown."""
+    told = client.get(f"/governance/proposals/{named(proposal)}")
+    if told["effect"] is None:
+        why = told["problem"] or told["reason"]
+        raise SetupError(
+            f"there is nothing to approve: the proposal is {told['outcome']}; {why and why['text']}"
+        )
+    if not as_json:
+        tell_effect(told["effect"])
+    if not yes:
+        click.confirm("Approve exactly this?", abort=True, err=as_json)
+    return act(client, proposal, "approve", {"effect": told["effect"]["digest"]}, as_json=as_json)
+
+
+@network.command()
+@click.argument("proposal")
+@AS_JSON
+@speaks_to_node
+def withdraw(*, client: Client, proposal: str, as_json: bool) -> int:
+    """Take back the own proposal, or the own approval of another's."""
+    return act(client, proposal, "withdraw", {}, as_json=as_json)
+
+
+@network.command("object")
+@click.argument("proposal")
+@AS_JSON
+@speaks_to_node
+def object_(*, client: Client, proposal: str, as_json: bool) -> int:
+    """Stop the replacement of a recovery key: the party's own, or one of its jurisdiction."""
+    return act(client, proposal, "object", {}, as_json=as_json)
+
+
+network.add_command(propose)
+network.add_command(leave)

@@ -1,0 +1,355 @@
+"""`comity network ...` and `comity keys rotate` at a running node: each change by name, its effect shown."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from werkzeug.serving import make_server
+
+from credentials.documents.canonical import b64u_decode
+from credentials.ledger.attestation import parse_attestation
+from node.__main__ import run
+from node.config import DataDirectory
+from node.setup import network as networks
+from node.setup.keystore import Keys
+from tests.harness.governed_node import (
+    CN_AUTHORITY,
+    DID,
+    EU_AUTHORITY,
+    MAKER,
+    GovernedNode,
+    governed_node,
+    proposal_of,
+)
+from tests.harness.support_service import PASSPHRASE
+
+NEWCOMER = "did:web:newcomer.example"
+
+
+@dataclass
+class Shell:
+    """The command line at a node that runs."""
+
+    g: GovernedNode
+    address: str
+    out: Callable[[], Any]
+
+    def __call__(self, *words: str | Path, code: int = 0) -> str:
+        """Run a command; its output."""
+        where = ["--node", self.address, "--key", self.g.node.operator_key]
+        got = run([*map(str, words), *where])
+        captured = self.out()
+        lines = [line for line in captured.err.splitlines() if not line.startswith("{")]
+        assert got == code, (got, captured.out, lines)
+        return str(captured.out) + "\n".join(lines)
+
+    def decided(self, *words: str | Path) -> str:
+        """Propose what this party decides alone; what was printed, once that governs the next block."""
+        told = self("network", "propose", *words, "--yes")
+        assert ": decided" in told, told
+        digest = re.findall(r"^proposal (\S+) by", told, re.M)[-1]
+        over = self.g.proposal(digest)
+        self.g.node.wait(lambda: self.now()["height"] >= over["in_force"], "it to govern")
+        return told
+
+    def now(self) -> Any:
+        return self.g.node.get_json("/governance")
+
+    def licences(self, did: str) -> dict[str, str]:
+        """Licence number: state."""
+        return {a["licence"]: a["state"] for a in self.now()["accreditations"] if a["participant"] == did}
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[GovernedNode, str]]:
+    with governed_node(tmp_path_factory.mktemp("governed")) as g:
+        server = make_server("127.0.0.1", 0, g.node.app, threaded=True)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield g, f"http://127.0.0.1:{server.port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture
+def sh(
+    served: tuple[GovernedNode, str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Shell:
+    monkeypatch.setenv("COMITY_PASSPHRASE", PASSPHRASE)
+    return Shell(*served, out=capsys.readouterr)
+
+
+def test_who_governs_is_shown_for_people_and_programs(sh: Shell) -> None:
+    """
+    Participants, licences with their ids, and what is open; the same as JSON, and at a height.
+    """
+    text = sh("network", "show")
+    told = json.loads(sh("network", "show", "--json"))
+
+    assert f"{EU_AUTHORITY}  EU  " in text and "may approve" in text
+    assert all(a["id"] in text for a in told["accreditations"])
+    assert told["proposals"] == [] and told["approvals"]["approvals_min"] == 2
+    assert json.loads(sh("network", "show", "--json", "--height", "1"))["height"] == 1
+    assert "knows what governs up to" in sh("network", "show", "--height", "99999", code=65)
+
+
+def test_a_change_is_shown_exactly_and_asked_about(sh: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Whoever says no has proposed nothing; --json without --yes tries, and no more; with --yes it is proposed.
+    """
+    before = sh.now()["limits"]["per_issuer_per_day_max"]
+    asked: list[str] = []
+
+    def no(text: str, **_: Any) -> bool:
+
+        asked.append(text)
+        raise click.Abort
+
+    monkeypatch.setattr("click.confirm", no)
+    told = sh("network", "propose", "limits", "per_issuer_per_day_max=5000", code=130)
+    assert f"per_issuer_per_day_max: {before} -> 5000" in told
+    assert "missing: 1 approval more, including CN; those who can give them: " in told
+    assert asked == ["Propose exactly this?"]
+    tried = json.loads(sh("network", "propose", "limits", "per_issuer_per_day_max=5000", "--json"))
+    assert tried["effect"]["digest"] in told
+    assert sh.g.node.get_json("/governance/proposals")["open"] == []
+
+    made = json.loads(sh("network", "propose", "limits", "per_issuer_per_day_max=5000", "--json", "--yes"))
+    digest = made["digest"]
+    assert "open" in sh("network", "show", digest) and "per_issuer_per_day_max" in sh(
+        "network", "show", digest
+    )
+    assert "withdrawn" in sh("network", "withdraw", digest)
+    assert f"withdrawn  {digest}" in sh("network", "history")
+    assert json.loads(sh("network", "history", "--json"))["history"][0]["proposal"] == digest
+    assert "The proposal is over" in sh("network", "withdraw", digest, code=65)
+
+
+def test_anothers_proposal_is_approved_by_its_effect(sh: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    `approve` prints the effect first; what it approves is decided.
+    """
+    digest = proposal_of(sh.g, CN_AUTHORITY, 6000)
+    asked: list[str] = []
+    monkeypatch.setattr("click.confirm", lambda text, **_: asked.append(text))
+
+    told = sh("network", "approve", digest)
+
+    assert "-> 6000" in told and asked == ["Approve exactly this?"]
+    assert sh.g.until_over(digest)["outcome"] == "decided"
+    assert "nothing to approve" in sh("network", "approve", digest, "--yes", code=65)
+
+
+def test_a_licence_is_given_suspended_reinstated_and_ended(sh: Shell, tmp_path: Path) -> None:
+    """
+    Each by its command, in force from the block after its decision.
+    """
+    file = tmp_path / "licence.toml"
+    file.write_text(
+        f"""[[accreditations]]
+participant = "{MAKER}"
+roles = ["manufacturer"]
+schemes = [["gbt34014", "ZZ7"]]
+jurisdiction = "EU"
+licence = "L-7"
+"""
+    )
+    assert "accredits maker.example for EU" in sh.decided("accredit", file)
+    found = next(a["id"] for a in sh.now()["accreditations"] if a["licence"] == "L-7")
+    assert sh.licences(MAKER) == {"L-7": "in_force"}
+    sh.decided("suspend", found)
+    assert sh.licences(MAKER) == {"L-7": "suspended"}
+    sh.decided("reinstate", found)
+    assert sh.licences(MAKER) == {"L-7": "in_force"}
+    told = sh.decided("withdraw-licence", found)
+    assert "valid_until: - -> when it is decided" in told
+    assert sh.licences(MAKER) == {"L-7": "ended"}
+    assert "there is no accreditation" in sh("network", "propose", "suspend", "nothing", code=65)
+    assert "is not suspended" in sh("network", "propose", "reinstate", authority_licence(sh), code=65)
+
+
+def authority_licence(sh: Shell) -> str:
+    return str(next(a["id"] for a in sh.now()["accreditations"] if a["participant"] == EU_AUTHORITY))
+
+
+def test_a_recognition_is_given_and_withdrawn(sh: Shell, tmp_path: Path) -> None:
+    """
+    By the recognising side alone.
+    """
+    file = tmp_path / "recognition.toml"
+    file.write_text(
+        f"""[[recognitions]]
+authority = "{DID}"
+jurisdiction = "EU"
+issuer = "*"
+issuer_jurisdiction = "CN"
+rows = ["ID-06"]
+effect = "information-only"
+legal_basis = "network-policy"
+"""
+    )
+    sh.decided("recognise", file)
+    (given,) = sh.now()["recognitions"]
+    assert given["state"] == "in_force"
+    assert "is a recognition, not a accreditation" in sh(
+        "network", "propose", "withdraw-licence", given["id"], code=65
+    ).replace("an accreditation", "a accreditation")
+    sh.decided("withdraw-recognition", given["id"])
+    assert sh.now()["recognitions"][0]["state"] == "ended"
+
+
+def test_a_newcomer_proves_its_keys_is_admitted_stopped_and_let_go(sh: Shell, tmp_path: Path) -> None:
+    """
+    Card and proofs come from the newcomer; without the proofs nobody is admitted. A stop holds until it is
+    lifted; a name and an address change; who is expelled has left.
+    """
+    data = tmp_path / "newcomer"
+    networks.init(
+        DataDirectory(data),
+        did=NEWCOMER,
+        name="New works",
+        jurisdiction="EU",
+        roles=("manufacturer",),
+        validator=False,
+        passphrase=PASSPHRASE,
+    )
+    network_id = sh.g.node.get_json("/status")["network"]["id"]
+
+    def prove(of: str) -> str:
+        assert run(["keys", "prove", "--data", str(data), "--id", of]) == 0
+        return str(sh.out().out)
+
+    proofs = tmp_path / "proofs.toml"
+    proofs.write_text(prove("00" * 32))
+    card = data / "participant.toml"
+    refused = sh("network", "propose", "admit", card, "--proofs", proofs, "--yes", code=65)
+    assert "made for another network" in refused
+    proofs.write_text(prove(network_id).replace("proofs]", "proofs]\n#"))
+    sh.decided("admit", card, "--proofs", proofs, "--address", "https://new.example")
+    party = next(p for p in sh.now()["participants"] if p["did"] == NEWCOMER)
+    assert (party["name"], party["address"], bool(party["recovery"])) == (
+        "New works",
+        "https://new.example",
+        True,
+    )
+
+    sh.decided("stop", NEWCOMER)
+    assert sh.now()["stops"][-1]["state"] == "in_force"
+    confirm = json.loads(sh("network", "propose", "confirm-stop", NEWCOMER, "--json"))
+    assert [m["of"][0]["did"] for m in confirm["effect"]["missing"]] == [EU_AUTHORITY], "never who set it"
+    sh.decided("lift-stop", NEWCOMER)
+    assert sh.now()["stops"][-1]["state"] == "lifted"
+    assert "is not stopped" in sh("network", "propose", "lift-stop", NEWCOMER, code=65)
+
+    sh.decided("rename", "Newer works", "--did", NEWCOMER)
+    told = sh.decided("expel", NEWCOMER)
+    assert "expels Newer works from the network" in told
+    assert next(p for p in sh.now()["participants"] if p["did"] == NEWCOMER)["left"]
+
+
+def test_changes_for_all_say_what_they_would_do(sh: Shell, tmp_path: Path) -> None:
+    """
+    Validators in their turn, rule files by digest, approval rules by member, and any records of a file.
+    """
+    tried = json.loads(sh("network", "propose", "validators", MAKER, DID, "--json"))
+    (change,) = tried["effect"]["changes"]
+    assert change["after"]["participants"] == [DID, MAKER]
+
+    rules = tmp_path / "approvals.toml"
+    rules.write_text('[governance]\nstop_s = 3600\nactions = { "participant.moved" = "authority" }\n')
+    (change,) = json.loads(sh("network", "propose", "approvals", rules, "--json"))["effect"]["changes"]
+    assert {m["member"]: m["after"] for m in change["members"]} == {
+        "stop_s": 3600, "actions.participant.moved": "authority",
+    }  # fmt: skip
+
+    unknown = tmp_path / "lifecycle.json"
+    unknown.write_text("{}")
+    assert "install it" in sh("network", "propose", "rules", unknown, "--json", code=65)
+
+    any_records = tmp_path / "change.toml"
+    any_records.write_text('[[changes]]\ntype = "validators"\nname = ""\ntable = { participants = ["x"] }\n')
+    refused = sh("network", "propose", "--file", any_records, "--json", code=65)
+    assert "The validator 'x' is no participant" in refused
+    assert "which change?" in sh("network", "propose", code=64)
+    assert "no NAME=NUMBER" in sh("network", "propose", "limits", "nothing", code=64)
+
+
+def test_a_key_is_rotated_by_the_recovery_key_and_the_node_signs_with_the_new_one(sh: Shell) -> None:
+    """
+    The new key stands in keys.enc beside the old one, proves itself, and is named; the running node signs
+    with it from then on, without a restart, and nothing it acknowledged is lost.
+    """
+    data = sh.g.node.data
+    recovery = data / "recovery.enc"
+
+    def signs_with() -> str:
+        digest = sh.g.propose(sh.g.limits(9_000 + time.time_ns() % 1_000))
+        (act,) = sh.g.proposal(digest)["acts"]
+        data = sh.g.node.service.stores.office.outbox.get(b64u_decode(act["digest"], "digest"))
+        sh.g.node.post_json(f"/governance/proposals/{digest}/withdraw", {})
+        sh.g.until_over(digest)
+
+        assert data is not None
+        return parse_attestation(data.data).kid
+
+    assert signs_with() == f"{DID}#attest-1"
+    told = sh("keys", "rotate", "attest", "--data", data, "--recovery", recovery, "--yes")
+    assert "changes keys of Everything Ltd (invented)" in told
+    assert Keys.load(data, DID, PASSPHRASE).numbers("attest") == (1, 2)
+    # EU has another authority, and this one is not unseated by a key that follows: it is decided alone.
+    digest = re.findall(r"^proposal (\S+) by", told, re.M)[-1]
+    over = sh.g.until_over(digest)
+    assert (over["outcome"], over["recovered"]) == ("decided", True)
+    sh.g.node.wait(lambda: sh.now()["height"] >= over["in_force"], "it to govern")
+
+    assert signs_with() == f"{DID}#attest-2"
+    keys = {
+        k["id"].partition("#")[2]: k for p in sh.now()["participants"] if p["did"] == DID for k in p["keys"]
+    }
+    assert keys["attest-1"]["valid_until"] > time.time() and keys["attest-2"]["state"] == "in_force"
+    assert "file" not in sh("keys", "rotate", "log", "--data", data, "--recovery", recovery, "--json")
+
+
+def bytes_of(digest: str) -> bytes:
+    from credentials.documents.canonical import b64u_decode
+
+    return b64u_decode(digest, "digest")
+
+
+def test_a_key_is_said_to_be_compromised_since_a_time(sh: Shell) -> None:
+    """
+    Its time stays as it was stated; a fresh key follows; a node's own key proposes neither.
+    """
+    data = sh.g.node.data
+    words = ("--data", data, "--recovery", data / "recovery.enc", "--json")
+    shown = json.loads(sh("keys", "compromised", "credential", "--from", "2026-11-27T00:00:00Z", *words))
+
+    assert {a["action"] for a in shown["effect"]["actions"]} == {"keys.compromised", "keys.rotated"}
+    members = {m["member"].partition("#")[2]: m["after"] for m in shown["effect"]["changes"][0]["members"]}
+    assert members["credential-1].compromised_from"] == 1_795_737_600
+    assert members["credential-2]"]["valid_from"] == "decided"
+    assert shown["recovered"] and shown["effect"]["missing"] == []
+    assert "--from is a time" in sh(
+        "keys", "compromised", "credential", "--from", "yesterday", *words, code=64
+    )
+
+
+def test_leaving_is_signed_with_the_recovery_key_and_leads_nowhere_unchangeable(sh: Shell) -> None:
+    """
+    The only validator cannot leave: the refusal says what would have to be proposed with it.
+    """
+    data = sh.g.node.data
+    refused = sh("network", "leave", "--data", data, "--recovery", data / "recovery.enc", "--yes", code=65)
+
+    assert "A network needs at least one validator" in refused
