@@ -21,7 +21,7 @@ ALLOWED: dict[str, tuple[int, str]] = {
     "credentials/verdicts": (13, "documents that are examined; the parameters of a check"),
     "node/answers": (4, "documents inside answers; parameters of a condition"),
     "node/api": (44, "JSON Schema and OpenAPI; bodies as sent, before they are read"),
-    "node/cli": (16, "what a node answered, or a file says"),
+    "node/cli": (29, "what a node answered, or a file says; records that are to be proposed"),
     "node/config": (2, "tables of TOML and JSON"),
     "node/demo": (38, "claims, manifests and answers over HTTP, as any client has them"),
     "node/governance_answers": (3, "records before and after, as the ledger has them; conditions"),
