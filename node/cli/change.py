@@ -16,7 +16,7 @@ from credentials.documents.canonical import b64u, b64u_decode
 from credentials.documents.identifiers import Subject
 from credentials.ledger.attestation import GovernanceAct, make_attestation
 from credentials.ledger.governance_state import KINDS, NAMESPACE, SCHEME
-from credentials.ledger.proposals import Proposal
+from credentials.ledger.proposals import ChangeProposal
 from node.cli.client import Client, Command, named, options, show, speaks_to_node
 from node.errors import ProblemError, SetupError
 from node.words import when
@@ -98,7 +98,7 @@ def put(
 
 def _signed(client: Client, recovery: Signer, tried: JSON, changes: Sequence[JSON]) -> bytes:
     """What the recovery key says: the proposal that the node made, if it is what was asked for."""
-    proposal = Proposal.decode(b64u_decode(tried["proposal"], "the proposal"))
+    proposal = ChangeProposal.decode(b64u_decode(tried["proposal"], "the proposal"))
     asked = {(row["type"], row["name"]): encode(row["table"]) for row in changes}
     network_id = bytes.fromhex(client.get("/status")["network"]["id"])
     if proposal.records != asked or proposal.network_id != network_id:

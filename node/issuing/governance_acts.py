@@ -14,7 +14,7 @@ from credentials.documents.identifiers import Subject
 from credentials.errors import CredentialError
 from credentials.ledger.attestation import GovernanceAct, parse_attestation, sign_attestation
 from credentials.ledger.governance_state import KINDS, NAMESPACE, SCHEME
-from credentials.ledger.proposals import Proposal
+from credentials.ledger.proposals import ChangeProposal
 from node import log
 from node.errors import bad_request, forbidden
 from node.issuing.admission import ACT_EXPIRES_S, Admission
@@ -56,7 +56,7 @@ class GovernanceActs:
         waiting = (i for i in self._office.outbox.of_document(digest) if i.state == "outbox")
         return [item.kind.partition(".")[2] for item in waiting if item.digest not in recorded]
 
-    def propose(self, proposal: Proposal) -> bytes:
+    def propose(self, proposal: ChangeProposal) -> bytes:
         """Propose with the attest key; the digest of the attestation, which is on disk."""
         return self._make(PROPOSED, proposal.digest, GovernanceAct(proposal.encode()))
 
@@ -108,13 +108,13 @@ class GovernanceActs:
         return statement.digest
 
 
-def proposal_in(data: bytes) -> Proposal:
+def proposal_in(data: bytes) -> ChangeProposal:
     """The proposal that a signed act carries; 400 for anything else."""
     try:
         carried = parse_attestation(data).governance
         if carried is None or not carried.proposal:
             raise CredentialError("malformed", "it holds no proposal")
-        return Proposal.decode(carried.proposal)
+        return ChangeProposal.decode(carried.proposal)
     except CredentialError as error:
         told = "the proposal cannot be read: {detail}"
         raise bad_request("act_malformed", told, detail=str(error)) from error

@@ -52,7 +52,7 @@ class CurrentSigner:
 
     def _signer(self, governance: Governance) -> SeedSigner:
         participant = governance.participant(self._keys.did)
-        named = participant.open_key(self._role) if participant is not None else None
+        named = participant.latest_key(self._role) if participant is not None else None
         if participant is None or named is None:
             return self._keys.signer(self._role)
         if self._holds(named.public) is None:

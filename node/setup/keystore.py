@@ -96,7 +96,7 @@ class Keys:
         """The same, speaking with those that the ledger names; where it names none of these, as before."""
         numbers = dict(self._numbers)
         for role in ROLES:
-            named = participant.open_key(role)
+            named = participant.latest_key(role)
             for number in self.numbers(role):
                 if named is not None and self.signer(role, number).public_key == named.public:
                     numbers[role] = number

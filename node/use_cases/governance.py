@@ -17,7 +17,7 @@ from credentials.ledger.foreseen import ChangedRecord, Foreseen, dry_run, effect
 from credentials.ledger.governance import VALIDATORS_AHEAD, Governance, GovernanceHistory
 from credentials.ledger.governance_records import Table, records_of
 from credentials.ledger.governance_state import KINDS, RECOVERY_FRAGMENT, GovernanceState
-from credentials.ledger.proposals import OPEN, Proposal, Tabled, may_object
+from credentials.ledger.proposals import OPEN, ChangeProposal, Tabled, may_object
 from credentials.ledger.registry import Registry
 from node.errors import ProblemError, not_found
 from node.governance_answers import (
@@ -174,7 +174,7 @@ class GovernanceDesk:
             "recovered": proposed.kid.endswith(f"#{RECOVERY_FRAGMENT}"),
             "since": times.get(row.height),
             "height": row.height,
-            "expires": Proposal.decode(carried.proposal).expires,
+            "expires": ChangeProposal.decode(carried.proposal).expires,
             "outcome": outcome,
             "reason": reason,
             "in_force": decision.in_force or None if decision else None,
@@ -197,7 +197,7 @@ class GovernanceDesk:
             may.append("withdraw")
         return [*may, "object"] if objects else may
 
-    def tried(self, proposal: Proposal, by: str, *, recovered: bool) -> EffectRecord:
+    def tried(self, proposal: ChangeProposal, by: str, *, recovered: bool) -> EffectRecord:
         """What a proposal would do that is not made yet; 422 if it would be refused."""
         at = self.now()
         try:

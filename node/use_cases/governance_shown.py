@@ -13,7 +13,7 @@ from credentials.ledger.foreseen import ChangedRecord, Foreseen
 from credentials.ledger.governance import Governance
 from credentials.ledger.governance_records import ACCREDITATION, RECOGNITION
 from credentials.ledger.parties import Accreditation, Key, Limits, Stop
-from credentials.ledger.proposals import Missing
+from credentials.ledger.proposals import ApprovalMissing
 from credentials.ledger.recognition import Recognition, pauses_table
 from node.governance_answers import (
     AccreditationAnswer,
@@ -217,7 +217,7 @@ def _action(action: str, *, recovered: bool) -> str:
     return "participant.expelled" if action == "participant.left" and not recovered else action
 
 
-def _missing(governance: Governance, missing: Missing) -> MissingRecord:
+def _missing(governance: Governance, missing: ApprovalMissing) -> MissingRecord:
     return {
         "action": missing.action,
         "sort": missing.sort,

@@ -14,7 +14,7 @@ from credentials.documents.canonical import b64u, b64u_decode
 from credentials.errors import CredentialError
 from credentials.ledger.governance import GovernanceHistory
 from credentials.ledger.governance_state import KINDS
-from credentials.ledger.proposals import NONCE_BYTES, OPEN, Proposal, propose
+from credentials.ledger.proposals import NONCE_BYTES, OPEN, ChangeProposal, propose
 from credentials.ledger.registry import Registry
 from node.errors import ProblemError, bad_request
 from node.governance_answers import ActMadeRecord, DryRunRecord, EffectRecord, ProposalRecord
@@ -78,7 +78,7 @@ class ProposalDesk:
                     kid: b64u_decode(proof, "a proof of possession") for kid, proof in (proofs or {}).items()
                 },
             )
-            proposal = Proposal.decode(proposal.encode())  # as every node reads it
+            proposal = ChangeProposal.decode(proposal.encode())  # as every node reads it
         except CredentialError as error:
             told = "this change cannot be proposed: {detail}"
             raise bad_request("change_malformed", told, detail=error.message) from error
@@ -105,7 +105,7 @@ class ProposalDesk:
                 "proposal_missing", "give the proposal that a dry run returned, or one signed already"
             )
         try:
-            made = Proposal.decode(_bytes(proposal))
+            made = ChangeProposal.decode(_bytes(proposal))
         except CredentialError as error:
             told = "this change cannot be proposed: {detail}"
             raise bad_request("change_malformed", told, detail=error.message) from error

@@ -207,8 +207,9 @@ def small_genesis() -> dict[str, Any]:
     )
     table = tomllib.loads(write_genesis(**arguments).decode())
     table["participants"][0]["identifiers"] = ["eori:DE1"]
-    # Not the vote key: that of a validator has no stated end.
-    table["participants"][0]["keys"][1] |= {"valid_until": CREATED + 9, "compromised_from": CREATED + 5}
+    keys = table["participants"][0]["keys"]
+    keys.insert(0, keys.pop(1))  # no vote key: that of a validator has no stated end
+    keys[0] |= {"valid_until": CREATED + 9, "compromised_from": CREATED + 5}
     return table
 
 
