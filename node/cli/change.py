@@ -18,6 +18,7 @@ from credentials.ledger.attestation import GovernanceAct, make_attestation
 from credentials.ledger.governance_state import KINDS, NAMESPACE, SCHEME
 from credentials.ledger.proposals import ChangeProposal
 from node.cli.client import Client, Command, named, options, show, speaks_to_node
+from node.cli.terminal import say
 from node.errors import ProblemError, SetupError
 from node.words import when
 
@@ -136,13 +137,13 @@ def _conclude(client: Client, made: JSON, *, as_json: bool) -> None:
     if as_json:
         show(made)
         return
-    click.echo(f"signed {made['attestation']}: {made['act'].replace('_', ' ')}")
+    say(f"signed {made['attestation']}: {made['act'].replace('_', ' ')}")
     try:
         tell_proposal(client.get(f"/governance/proposals/{named(made['digest'])}"), whole=False)
     except ProblemError as error:
         if error.code != "proposal_unknown":
             raise
-        click.echo(f"proposal {made['digest']}: on its way to the ledger")
+        say(f"proposal {made['digest']}: on its way to the ledger")
 
 
 def act(client: Client, proposal: str, verb: str, body: JSON, *, as_json: bool) -> int:
@@ -168,20 +169,20 @@ def _settled(client: Client, made: JSON) -> None:
 
 def tell_proposal(told: JSON, *, whole: bool = True) -> None:
     """A proposal, and with `whole` its effect and acts."""
-    click.echo(f"proposal {told['digest']} by {told['by_name']}, {when(told['since'])}: {told['outcome']}")
+    say(f"proposal {told['digest']} by {told['by_name']}, {when(told['since'])}: {told['outcome']}")
     if told["reason"]:
-        click.echo(f"  {told['reason']['text']}")
+        say(f"  {told['reason']['text']}")
     if told["in_force"]:
-        click.echo(f"  governs from height {told['in_force']}")
+        say(f"  governs from height {told['in_force']}")
     if told["problem"]:
-        click.echo(f"  as things stand it would lapse: {told['problem']['text']}")
+        say(f"  as things stand it would lapse: {told['problem']['text']}")
     if whole:
         for changed in told["changed"]:
             _tell_change(changed)
         if told["effect"]:
             tell_effect(told["effect"])
         for one in told["acts"]:
-            click.echo(f"  {when(one['time'])}  {one['act'].replace('_', ' ')} by {one['by_name']}")
+            say(f"  {when(one['time'])}  {one['act'].replace('_', ' ')} by {one['by_name']}")
     elif told["effect"]:
         _tell_missing(told["effect"])
 
@@ -189,29 +190,29 @@ def tell_proposal(told: JSON, *, whole: bool = True) -> None:
 def tell_effect(effect: JSON) -> None:
     """What a change does, member by member; what it needs; from when it would govern."""
     for action in effect["actions"]:
-        click.echo(action["text"])
+        say(action["text"])
     for changed in effect["changes"]:
         _tell_change(changed)
     _tell_missing(effect)
-    click.echo(f"effect {effect['digest']}")
+    say(f"effect {effect['digest']}")
 
 
 def _tell_missing(effect: JSON) -> None:
     for missing in effect["missing"]:
-        click.echo(f"missing: {missing['text']}")
+        say(f"missing: {missing['text']}")
     if effect["waits_until"]:
-        click.echo(f"not decided before {when(effect['waits_until'])}")
+        say(f"not decided before {when(effect['waits_until'])}")
     if effect["held_missing"]:
-        click.echo(f"missing: validators with a weight of {effect['held_missing']} that hold its rule files")
-    click.echo(f"decided in the next block, it governs from height {effect['governs_from']} on")
+        say(f"missing: validators with a weight of {effect['held_missing']} that hold its rule files")
+    say(f"decided in the next block, it governs from height {effect['governs_from']} on")
 
 
 def _tell_change(changed: JSON) -> None:
     new = " (new)" if changed["before"] is None else ""
-    click.echo(f"  {changed['type']} {changed['name']}{new}  {changed['about']}".rstrip())
+    say(f"  {changed['type']} {changed['name']}{new}  {changed['about']}".rstrip())
     for member in changed["members"]:
         name = member["member"]
-        click.echo(f"    {name}: {value(name, member['before'])} -> {value(name, member['after'])}")
+        say(f"    {name}: {value(name, member['before'])} -> {value(name, member['after'])}")
 
 
 def value(member: str, given: Any) -> str:

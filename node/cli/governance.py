@@ -9,6 +9,7 @@ from node.cli.client import Client, named, show, speaks_to_node
 from node.cli.proposing import propose
 from node.cli.recovering import leave
 from node.cli.setup import network
+from node.cli.terminal import say
 from node.errors import SetupError
 from node.words import when
 
@@ -39,25 +40,25 @@ def show_(*, client: Client, proposal: str | None, height: int | None, as_json: 
 
 
 def _tell(governing: JSON) -> None:
-    click.echo(f"governs height {governing['height']}; so since height {governing['since_height']}")
+    say(f"governs height {governing['height']}; so since height {governing['since_height']}")
     if governing["changes_at"]:
-        click.echo(f"from height {governing['changes_at']} on something else is decided already")
+        say(f"from height {governing['changes_at']} on something else is decided already")
     for party in governing["participants"]:
         does = [*party["roles"], *(["validator"] if party["validator"] else [])]
         does += ["may approve"] if party["authority"] else []
         state = "STOPPED" if party["stopped"] else "left" if party["left"] else ""
-        click.echo(f"  {party['did']}  {party['jurisdiction']}  {', '.join(does)}  {state}".rstrip())
+        say(f"  {party['did']}  {party['jurisdiction']}  {', '.join(does)}  {state}".rstrip())
     for one in governing["accreditations"]:
         codes = ", ".join(" ".join(pair) for pair in one["schemes"])
-        click.echo(f"accreditation {one['id']}  {one['participant_name']}  {one['state']}")
-        click.echo(f"    {', '.join(one['roles'])}: {codes}; {one['jurisdiction']} {one['licence']}".rstrip())
+        say(f"accreditation {one['id']}  {one['participant_name']}  {one['state']}")
+        say(f"    {', '.join(one['roles'])}: {codes}; {one['jurisdiction']} {one['licence']}".rstrip())
     for one in governing["recognitions"]:
         who = f"{one['issuer']} of {one['issuer_jurisdiction']}"
-        click.echo(f"recognition {one['id']}  {one['authority_name']}  {one['state']}")
-        click.echo(f"    {who}: {', '.join(one['rows'])}; {one['effect']}, {one['legal_basis']}")
+        say(f"recognition {one['id']}  {one['authority_name']}  {one['state']}")
+        say(f"    {who}: {', '.join(one['rows'])}; {one['effect']}, {one['legal_basis']}")
     for one in governing["stops"]:
         until = when(one["until"]) if one["until"] else "it is lifted"
-        click.echo(f"stop {one['target']}  {one['state']}, by {one['by']}, until {until}")
+        say(f"stop {one['target']}  {one['state']}, by {one['by']}, until {until}")
 
 
 @network.command()
@@ -73,7 +74,7 @@ def history(*, client: Client, before: int | None, as_json: bool) -> None:
     for row in told["history"]:
         records = ", ".join(f"{one['type']} {one['name']}".strip() for one in row["changed"])
         line = f"{when(row['time'])}  height {row['height']}  {row['outcome']}  {row['proposal']}"
-        click.echo(f"{line}  by {row['by_name']}: {records or row['reason'] or '-'}")
+        say(f"{line}  by {row['by_name']}: {records or row['reason'] or '-'}")
 
 
 @network.command()

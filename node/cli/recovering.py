@@ -23,6 +23,7 @@ from node.cli.change import JSON, change, decided, proposal_options, put
 from node.cli.client import Client, Command, connect, options
 from node.cli.proposing import gone, party_in, party_table
 from node.cli.setup import DATA, PASSPHRASE
+from node.cli.terminal import say
 from node.config import DataDirectory, passphrase
 from node.errors import SetupError
 from node.setup.keystore import Keys, open_recovery
@@ -191,4 +192,4 @@ def prove(*, data: Path, network_id: str, passphrase_file: Path | None) -> None:
         raise click.UsageError("--id is 64 hexadecimal digits, as the founders tell it")
     card = read_card(DataDirectory(data).card)
     keys = Keys.load(data, card.did, passphrase(passphrase_file))
-    click.echo(write_proofs(keys, card, bytes.fromhex(network_id)), nl=False)
+    say(write_proofs(keys, card, bytes.fromhex(network_id)), nl=False)

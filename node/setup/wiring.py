@@ -399,8 +399,7 @@ def _overview(disk: _Disk, agreement: _Agreement, trades: _Trades, supervisor: S
 def _serve(disk: _Disk, agreement: _Agreement, trades: _Trades, port: int, hosts: Hosts) -> Service:
     history, stores, gathering = disk.history, disk.stores, trades.gathering
     office, ledger = stores.office, stores.ledger
-    supervisor = _employ(agreement, trades)
-    progress = ProgressReport(ledger, trades.issuing)
+    supervisor, progress = _employ(agreement, trades), ProgressReport(ledger, trades.issuing)
     shelf = Shelf(partial(write_snapshot, ledger, disk.genesis), disk.directory.root)
     supervisor.employ(shelf, tries_max=None)
     return Service(

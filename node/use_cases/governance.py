@@ -189,9 +189,9 @@ class GovernanceDesk:
 
     def _may(self, tabled: Tabled, at: int, *, objects: bool) -> list[str]:
         did, may = self._acts.did, []
-        if did in tabled.approvals:
+        if did in tabled.approvals and did != tabled.by:
             may.append("withdraw_approval")
-        elif did in self._history.latest.authorities(at) and (did != tabled.by or tabled.recovered):
+        elif did in self._history.latest.authorities(at).keys() - tabled.approvals:
             may.append("approve")
         if did == tabled.by:
             may.append("withdraw")

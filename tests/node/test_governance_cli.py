@@ -275,7 +275,8 @@ def test_changes_for_all_say_what_they_would_do(sh: Shell, tmp_path: Path) -> No
 
     unknown = tmp_path / "lifecycle.json"
     unknown.write_text("{}")
-    assert "install it" in sh("network", "propose", "rules", unknown, "--json", code=65)
+    tried = json.loads(sh("network", "propose", "rules", unknown, "--json"))
+    assert tried["effect"]["held_missing"] == 1, "nobody said that it holds the file"
 
     any_records = tmp_path / "change.toml"
     any_records.write_text('[[changes]]\ntype = "validators"\nname = ""\ntable = { participants = ["x"] }\n')
