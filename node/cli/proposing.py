@@ -206,7 +206,8 @@ def _end(client: Client, wanted: str, record_id: str, how: JSON) -> int:
     kind, table = _dated(decided(client), record_id)
     if kind != wanted:
         raise SetupError(f"{record_id} is a {kind}, not a {wanted}")
-    return put(client, [change(kind, record_id, table | {"valid_until": int(time.time())})], **how)
+    end = max(int(time.time()), table["valid_from"] + 1)  # one that was given just now ends as well
+    return put(client, [change(kind, record_id, table | {"valid_until": end})], **how)
 
 
 # -- emergency stops -----------------------------------------------------------------------------------

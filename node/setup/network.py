@@ -109,19 +109,14 @@ def init(
         if role not in lifecycle["roles"]:
             known = ", ".join(lifecycle["roles"])
             raise SetupError(f"there is no role {role!r}: it is one of {known}")
-    now = int(time.time())
     keys, recovery = Keys.generate(did), new_recovery(did)
-    public = keys.public_keys()
+    public = {role: k for role, k in keys.public_keys().items() if validator or role not in VALIDATOR_ROLES}
     participant = Participant(
         did=did,
         name=name,
         jurisdiction=jurisdiction,
         roles=tuple(roles),
-        keys=tuple(
-            Key(role, key_id(did, role), public[role], now)
-            for role in public
-            if validator or role not in VALIDATOR_ROLES
-        ),
+        keys=tuple(Key(role, key_id(did, role), key, int(time.time())) for role, key in public.items()),
         recovery=sha256(recovery.public_key).digest(),
     )
     try:
