@@ -1,0 +1,179 @@
+"""The approval rules restated (tests/harness/constitution), set against the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from random import Random
+
+import pytest
+
+from credentials.ledger import governance_state
+from tests.harness.constitution import model
+from tests.harness.constitution.as_of import Past, asked
+from tests.harness.constitution.bugs import BUGS, patched
+from tests.harness.constitution.events import history
+from tests.harness.constitution.side import Counts, Difference
+from tests.harness.constitution.walks import DeadEnd, walk
+
+ACTS = 250  # of one network
+
+
+def run(seeds: Iterable[int]) -> Counts:
+    """Whole histories; the first difference ends them."""
+    counts = Counts()
+    for seed in seeds:
+        counts.add(history(seed, ACTS))
+    return counts
+
+
+def walks(seeds: Iterable[int]) -> Counts:
+    """Walks to where something might not be changeable any more, and back."""
+    counts = Counts()
+    for seed in seeds:
+        counts.add(walk(seed))
+    return counts
+
+
+def differing(changes: int, questions: int) -> list[str]:
+    """The questions about a history that the registry answers otherwise than a naive replay."""
+    past, rng = Past(), Random("questions")
+    past.live(1, changes)
+    told = [asked(past, rng) for _ in range(questions)]
+    print(
+        past.side.counts, f"{questions} questions, {sum(bool(got) for _, got, _ in told)} answered with yes"
+    )
+    return [f"{question}: {got}, not {said}" for question, got, said in told if got != said]
+
+
+# -- random events ---------------------------------------------------------------------------------------
+
+
+def test_random_events_are_decided_as_the_rules_say() -> None:
+    """
+    After every block of 500 random acts of governance the registry and the restatement agree on what each act
+    was answered, what became of each proposal, from which height on, what governs, and who votes.
+    """
+    counts = run(range(2))
+
+    print(counts)
+    assert counts.acts >= 500 and counts.outcomes["decided"] > 20
+
+
+@pytest.mark.check
+def test_five_thousand_random_events() -> None:
+    """
+    A tenth of the long run.
+    """
+    counts = run(range(2, 22))
+
+    print(counts)
+    assert counts.acts >= 5_000
+    assert {"decided", "lapsed", "objected", "withdrawn"} <= counts.outcomes.keys()
+
+
+@pytest.mark.long
+def test_fifty_thousand_random_events() -> None:
+    """
+    200 networks of 250 acts each.
+    """
+    counts = run(range(1_000, 1_200))
+
+    print(counts)
+    assert counts.acts >= 50_000
+
+
+# -- dead ends -------------------------------------------------------------------------------------------
+
+
+def test_walks_end_where_something_can_be_changed() -> None:
+    """
+    Whatever everybody alive agrees to, with the clock past every date the search finds, and the registry
+    accepts, a change of the limits, a new authority, and a new key for a party.
+    """
+    counts = walks(range(12))
+
+    print(counts)
+    assert counts.outcomes["limits"] == counts.outcomes["a new authority"] == 12
+
+
+@pytest.mark.check
+def test_fifty_walks() -> None:
+    """
+    The same from more seeds.
+    """
+    counts = walks(range(100, 150))
+
+    print(counts)
+    assert counts.outcomes["limits"] == 50
+
+
+@pytest.mark.long
+def test_ten_thousand_walks() -> None:
+    """
+    Ten thousand walks reach no dead end.
+    """
+    counts = walks(range(1_000, 11_000))
+
+    print(counts)
+    assert counts.outcomes["limits"] == 10_000
+
+
+@contextmanager
+def nobody_looks() -> Iterator[None]:
+    """Neither the registry nor the restatement refuses what leads to a dead end."""
+    with (
+        patched(model, "dead_ends", lambda state: set()),
+        patched(governance_state, "require_way_on", lambda before, after: None),
+    ):
+        yield
+
+
+@pytest.mark.check
+def test_walks_find_dead_ends_where_nobody_looks_for_them() -> None:
+    """
+    The walks can fail: without the rule, they do within a few.
+    """
+    found = 0
+    with nobody_looks():
+        for seed in range(20):
+            try:
+                walk(seed, replay=False)
+            except DeadEnd as end:
+                found += 1
+                print(str(end).splitlines()[0])
+
+    assert found >= 3
+
+
+# -- as of a height --------------------------------------------------------------------------------------
+
+
+def test_questions_about_any_height_are_answered_as_a_replay_does() -> None:
+    """
+    Accredited, which key, which limit, recognised, validator, stopped, who approves: over 40 changes.
+    """
+    assert not differing(40, 300)
+
+
+@pytest.mark.check
+def test_a_thousand_questions_about_two_hundred_changes() -> None:
+    """
+    1,000 random pairs of a question and a height over a history of 200 changes.
+    """
+    assert not differing(200, 1_000)
+
+
+# -- planted -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.check
+@pytest.mark.parametrize("name", BUGS)
+def test_each_planted_bug_is_found(name: str) -> None:
+    """
+    Nine bugs of one function each in the registry's decisions: the model test finds each of them.
+    """
+    with BUGS[name](), pytest.raises(Difference) as difference:
+        run(range(60))
+
+    print(f"{name}: {str(difference.value)[:160]}")

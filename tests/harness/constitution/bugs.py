@@ -1,0 +1,117 @@
+"""Bugs in the registry's decisions, one function or constant each; the restatement finds every one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+from credentials.ledger import amendment, governance_state, proposals
+
+Bug = Callable[[], AbstractContextManager[None]]
+
+
+@contextmanager
+def patched(owner: Any, name: str, changed: Any) -> Iterator[None]:
+    """One attribute replaced for a while."""
+    original = getattr(owner, name)
+    setattr(owner, name, changed)
+    try:
+        yield
+    finally:
+        setattr(owner, name, original)
+
+
+def approvals_of_the_suspended_count() -> AbstractContextManager[None]:
+    """Whoever approved once counts, whatever became of it since."""
+    count: Any = proposals._Count
+
+    def approving(self: Any) -> frozenset[str]:
+        found: frozenset[str] = self.tabled.approvals
+        return found
+
+    def authorities(self: Any) -> None:
+        everyone = self.governance.participants
+        alive = self.governance.authorities(self.at)
+        approved = {did: everyone[did].jurisdiction for did in self.tabled.approvals if did in everyone}
+        self.authorities = approved | alive
+
+    @contextmanager
+    def both() -> Iterator[None]:
+        with patched(count, "approving", property(approving)), patched(count, "__post_init__", authorities):
+            yield
+
+    return both()
+
+
+def no_way_on_is_asked_for() -> AbstractContextManager[None]:
+    """Changes may lead to a dead end."""
+    return patched(governance_state, "require_way_on", lambda before, after: None)
+
+
+def one_side_is_enough() -> AbstractContextManager[None]:
+    """k authorities decide for all, of whatever jurisdiction."""
+    original = proposals._Count.network
+
+    def network(self: Any, unseated: Any) -> Any:
+        enough = len(self.approving) >= self.governance.approvals.approvals_min
+        return None if enough else original(self, unseated)
+
+    return patched(proposals._Count, "network", network)
+
+
+def nobody_waits() -> AbstractContextManager[None]:
+    """A recovery key is replaced, the only authority of a side removed, as soon as all approve."""
+
+    def ready(self: Any, at: int) -> bool:
+        return not self.missing and not self.held_missing
+
+    return patched(proposals.Wanting, "ready", ready)
+
+
+def authorities_are_like_others() -> AbstractContextManager[None]:
+    """Stops and expulsions of an authority are one authority's business."""
+    return patched(amendment, "is_authority", lambda governance, did, at: False)
+
+
+def a_key_replaces_itself() -> AbstractContextManager[None]:
+    """The attest key is as good as the recovery key."""
+
+    def own(self: Any, about: Any, sort: str) -> Any:
+        mine = self.tabled.by == about.party
+        return None if mine else proposals.ApprovalMissing(about.action, sort, 1, (about.party,))
+
+    return patched(proposals._Count, "own", own)
+
+
+def all_is_in_force_at_once() -> AbstractContextManager[None]:
+    """What all decide governs the next block already."""
+    return patched(governance_state, "VALIDATORS_AHEAD", 1)
+
+
+def a_stop_is_confirmed_by_its_setter() -> AbstractContextManager[None]:
+    """One authority stops for good whom it likes."""
+    original = amendment._stop
+
+    def stop(*about: Any) -> Any:
+        from dataclasses import replace
+
+        found, table = original(*about)
+        return [replace(a, not_by=frozenset()) for a in found], table
+
+    return patched(amendment, "_stop", stop)
+
+
+def what_is_over_reaches_back() -> AbstractContextManager[None]:
+    """Ends and suspensions begin when the proposal says, not when it is decided."""
+    return patched(amendment, "_times", lambda before, after, at: (after.valid_until, after.suspended))
+
+
+BUGS: dict[str, Bug] = {
+    bug.__name__: bug
+    for bug in (
+        approvals_of_the_suspended_count, no_way_on_is_asked_for, one_side_is_enough, nobody_waits,
+        authorities_are_like_others, a_key_replaces_itself, all_is_in_force_at_once,
+        a_stop_is_confirmed_by_its_setter, what_is_over_reaches_back,
+    )
+}  # fmt: skip

@@ -1,0 +1,191 @@
+"""Random governance events: proposals of every sort, and everything that is said of them."""
+
+from __future__ import annotations
+
+from random import Random
+
+from consensus.cose import SeedSigner
+from tests.harness.constitution.acts import Desk, Signed, recovery_signer, signer_of
+from tests.harness.constitution.changes import Chance, some_change
+from tests.harness.constitution.model import (
+    APPROVED,
+    HELD,
+    KINDS,
+    OBJECTED,
+    PROPOSED,
+    TAKEN_BACK,
+    WITHDRAWN,
+    Model,
+)
+from tests.harness.constitution.parties import CREATED, HOUR_S
+from tests.harness.constitution.rules import Offer, targets_recovery, touches_rules
+from tests.harness.constitution.side import Counts, Side
+from tests.harness.constitution.tables import VALIDATORS, key_good, living, of_type, owner_of
+
+WEIGHTS = {
+    APPROVED: 55, PROPOSED: 28, TAKEN_BACK: 3, WITHDRAWN: 3, OBJECTED: 3, HELD: 12, "replayed": 2,
+}  # fmt: skip
+
+
+class Crowd:
+    """Parties that do whatever comes to their minds."""
+
+    def __init__(self, seed: int, desk: Desk, model: Model) -> None:
+        self.rng = Random(f"crowd {seed}")
+        self.desk, self.model = desk, model
+        self.chance = Chance(self.rng, model.future, 0)
+        self.said: list[Signed] = []
+
+    def acts(self, at: int, count: int) -> list[Signed]:
+        """Some acts for the next block."""
+        self.chance.records, self.chance.at = self.model.future, at
+        found: list[Signed] = []
+        for _ in range(count):
+            kind = self.rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
+            act = self._act(kind, at, found)
+            if act is not None and all(act.data != other.data for other in found):
+                found.append(act)
+        self.said += found
+        return found
+
+    def _act(self, kind: str, at: int, block: list[Signed]) -> Signed | None:
+        if kind == "replayed":
+            return self.rng.choice(self.said) if self.said else None
+        if kind == PROPOSED:
+            return self._proposal(at)
+        offers = list(self.model.open.values())
+        offers += [s.act.offer for s in block if s.act.offer is not None]
+        if self.model.over and self.rng.random() < 0.03:
+            about, offer = self.rng.choice(list(self.model.over)), None
+        elif not offers or self.rng.random() < 0.01:
+            about, offer = self.rng.randbytes(32), None
+        else:
+            if kind == OBJECTED and self.rng.random() < 0.8:
+                offers = [o for o in offers if any(targets_recovery(o, self.model.current))] or offers
+            if kind == HELD and self.rng.random() < 0.9:
+                offers = [o for o in offers if touches_rules(o)] or offers
+            offer = self.rng.choice(offers)
+            about = offer.digest
+        if kind == HELD and offer is not None and ("00" * 32) in str(offer.changed):
+            return None  # a node that lacks the file would stop: tests/node
+        by = self._speaker(kind, offer, at)
+        return self._sign(by, kind, about, at)
+
+    def _speaker(self, kind: str, offer: Offer | None, at: int) -> str:
+        state, rng = self.model.current, self.rng
+        alive = list(living(state, at))
+        everyone = [did for did, _ in of_type(state, "participant")]
+        if rng.random() < 0.12:
+            return rng.choice(everyone)
+        match kind:
+            case "approved" if alive:
+                return rng.choice(alive)
+            case "approval_withdrawn" if offer is not None and offer.approvals:
+                return rng.choice(sorted(offer.approvals))
+            case "proposal_withdrawn" if offer is not None and offer.author:
+                return offer.author
+            case "objected" if offer is not None:
+                parties = [did for did, _ in targets_recovery(offer, state)]
+                return rng.choice([*parties, *parties, *alive] or everyone)
+            case "held":
+                voters = list(state[VALIDATORS]["participants"])
+                return rng.choice([d for d in voters if offer and d not in offer.held] or voters)
+        return rng.choice(everyone)
+
+    def _proposal(self, at: int) -> Signed | None:
+        rng, changed = self.rng, some_change(self.chance)
+        reads = tuple(rng.sample(sorted(self.model.future), 1)) if rng.random() < 0.1 else ()
+        for_s = rng.choice([24, 24, 24, 2, 12, 30]) * HOUR_S
+        if rng.random() < 0.03:
+            for_s = rng.choice([0, -10, 1, 31 * HOUR_S])
+        unproven = rng.random() < 0.03
+        proposal, offer = self.desk.offer(
+            self.model.future,
+            changed,
+            at,
+            reads=reads,
+            for_s=for_s,
+            stale=rng.random() < 0.02,
+            unproven=unproven,
+        )
+        flaw = "possession" if unproven and any(not any(p) for p in proposal.proofs.values()) else ""
+        by, by_recovery = self._author(offer, at)
+        signer = self._recovery(by) if by_recovery else None
+        if signer is not None:
+            return self.desk.sign(
+                by,
+                PROPOSED,
+                offer.digest,
+                at,
+                signer,
+                by_recovery=True,
+                proposal=proposal,
+                offer=offer,
+                flaw=flaw,
+            )
+        return self._sign(by, PROPOSED, offer.digest, at, proposal=proposal, offer=offer, flaw=flaw)
+
+    def _author(self, offer: Offer, at: int) -> tuple[str, bool]:
+        """Somebody who could have it decided, or anybody."""
+        state, rng = self.model.current, self.rng
+        kind, name = rng.choice(sorted(offer.changed))
+        everyone = [did for did, _ in of_type(state, "participant")]
+        owner = owner_of(state, name)
+        if kind == "participant" and owner is not None and rng.random() < 0.6:
+            return owner, rng.random() < 0.75
+        alive = living(state, at)
+        table = offer.changed[kind, name]
+        place = table.get("jurisdiction") or (state["participant", owner]["jurisdiction"] if owner else "")
+        here = [did for did, home in alive.items() if home == place]
+        if here and rng.random() < 0.7:
+            return rng.choice(here), False
+        if alive and rng.random() < 0.6:
+            return rng.choice(list(alive)), rng.random() < 0.05
+        return rng.choice(everyone), rng.random() < 0.1
+
+    def _recovery(self, did: str) -> SeedSigner | None:
+        party = self.model.current.get(("participant", did), {})
+        if self.rng.random() < 0.05 or "recovery" not in party:
+            from tests.harness.constitution.parties import recovery
+
+            return recovery(did, self.rng.randrange(1, 5))
+        return recovery_signer(did, party["recovery"])
+
+    def _sign(self, by: str, kind: str, about: bytes, at: int, **more: object) -> Signed:
+        party = self.model.current.get(("participant", by))
+        keys = list(party["keys"]) if party else []
+        good = [k for k in keys if k["role"] == "attest" and key_good(k, at)]
+        signer = signer_of(self.rng.choice(good if good and self.rng.random() < 0.95 else keys)["id"])
+        dates = {}
+        if self.rng.random() < 0.04:
+            dates["signed"] = at + self.rng.choice([-8_000_000, -400, -20, 29, 61])
+        if self.rng.random() < 0.04:
+            dates["happened"] = at + self.rng.choice([-9 * HOUR_S, -400, 31, 61])
+        flaw = {} if self.rng.random() > 0.005 else {"flaw": "signature"}
+        return self.desk.sign(by, kind, about, at, signer, **(more | dates | flaw))  # type: ignore[arg-type]
+
+
+def jump(rng: Random, model: Model, at: int) -> int:
+    """Seconds until the next block, beside the usual ten."""
+    dice = rng.random()
+    if dice < 0.85:
+        return 0
+    if dice < 0.92:
+        return rng.randrange(HOUR_S)
+    if dice < 0.97:
+        dates = [o.expires for o in model.open.values() if o.expires >= at] or [at + HOUR_S]
+        return max(0, rng.choice(dates) - at + rng.choice([-1, 0, 1]))
+    return rng.choice([6, 8, 10, 12, 40]) * HOUR_S
+
+
+def history(seed: int, acts: int) -> Counts:
+    """One network from its founding on, for so many acts; raises Difference."""
+    side = Side()
+    crowd = Crowd(seed, side.desk, side.model)
+    while side.counts.acts < acts:
+        side.ledger.now += jump(crowd.rng, side.model, side.now)
+        side.block(crowd.acts(side.now, crowd.rng.choice([1, 2, 3, 4, 6])))
+    return side.counts
+
+
+__all__ = ["CREATED", "KINDS", "Crowd", "history", "jump"]

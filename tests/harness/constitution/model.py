@@ -1,0 +1,307 @@
+"""The restatement at work: acts are answered, blocks are closed, and every height keeps what governed it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from typing import Any
+
+from tests.harness.constitution.rules import (
+    Effect,
+    Never,
+    Offer,
+    changes_of,
+    missing,
+    objectors_to,
+    together,
+)
+from tests.harness.constitution.tables import (
+    APPROVALS,
+    LIMITS,
+    VALIDATORS,
+    Id,
+    State,
+    Table,
+    dead_ends,
+    digest,
+    key_good,
+    living,
+    present,
+    sound,
+    stopped,
+)
+
+ADMITTED, WAITS, REFUSED = "admitted", "waits", "refused"
+DAY_S = 86_400
+PROPOSED, APPROVED, TAKEN_BACK = "proposed", "approved", "approval_withdrawn"
+WITHDRAWN, OBJECTED, HELD = "proposal_withdrawn", "objected", "held"
+KINDS = (PROPOSED, APPROVED, TAKEN_BACK, WITHDRAWN, OBJECTED, HELD)
+
+
+@dataclass(frozen=True)
+class Act:
+    """What somebody signed; `flaw` is what the maker of the act spoilt on purpose, "" for nothing."""
+
+    by: str
+    kind: str
+    about: bytes  # digest of the proposal
+    kid: str
+    signed: int
+    happened: int
+    name: bytes  # SHA-256 of its bytes
+    size_bytes: int
+    recovery: str = ""  # SHA-256 of the recovery key that signed it, as records have it
+    offer: Offer | None = None
+    flaw: str = ""
+
+
+@dataclass
+class Table_:
+    """What is on the table while a block is filled."""
+
+    open: dict[bytes, Offer]
+    over: dict[bytes, str]
+    in_block: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a proposal; `in_force`: the first height that it governs, 0 for none."""
+
+    outcome: str
+    in_force: int = 0
+
+
+@dataclass
+class Model:
+    """Where the network stands. `current` governs the next block, `future` the one after it.
+
+    Whether an act's author may sign at all is asked of what governs its block; whether its office may say so,
+    of what governs the block after, where it counts.
+    """
+
+    current: State
+    future: State
+    height: int = 0
+    open: dict[bytes, Offer] = field(default_factory=dict)
+    over: dict[bytes, str] = field(default_factory=dict)
+    final: set[bytes] = field(default_factory=set)
+    today: dict[str, tuple[int, int]] = field(default_factory=dict)  # day, acts
+    decided: list[tuple[int, Mapping[Id, Table]]] = field(default_factory=list)  # first height, records
+    reason: str = ""  # of the last proposal that was refused
+
+    @classmethod
+    def founded(cls, state: State) -> Model:
+        """Before the first block."""
+        return cls(state, state)
+
+    # -- acts ----------------------------------------------------------------------------------------
+
+    def table(self) -> Table_:
+        """An empty block."""
+        return Table_(dict(self.open), dict(self.over))
+
+    def answer(self, act: Act, at: int, table: Table_) -> str:
+        """What an act is answered at `at`, after what is on the table; admitted, it is there afterwards."""
+        self.reason = ""
+        if act.name in self.final:
+            return REFUSED
+        heard = self._authentic(act, at)
+        if heard != ADMITTED:
+            return heard
+        limits = self.current[LIMITS]
+        ahead = max(act.signed, act.happened) - at
+        if ahead > limits["clock_skew_s"]:
+            return WAITS
+        if at - act.signed > limits["attestation_age_s_max"]:
+            return REFUSED
+        day, count = self._today(act.by, at)
+        count += table.in_block.get(act.by, 0)
+        if table.in_block.get(act.by, 0) >= limits["per_issuer_per_block_max"]:
+            return WAITS
+        if count >= limits["per_issuer_per_day_max"]:
+            return WAITS
+        heard = _SPEAKS[act.kind](self, act, at, table)
+        if heard == ADMITTED:
+            table.in_block[act.by] = table.in_block.get(act.by, 0) + 1
+        return heard
+
+    def _today(self, did: str, at: int) -> tuple[int, int]:
+        day, count = self.today.get(did, (-1, 0))
+        return (day, count) if day >= at // DAY_S else (at // DAY_S, 0)
+
+    def _authentic(self, act: Act, at: int) -> str:
+        party = self.current.get(("participant", act.by))
+        if party is None or act.flaw == "signature":
+            return REFUSED
+        if act.recovery:
+            known = act.kind == PROPOSED and party.get("recovery") == act.recovery
+            return ADMITTED if known and present(party, at) else REFUSED
+        keys = [k for k in party["keys"] if k["id"] == act.kid and k["role"] == "attest"]
+        if not keys or stopped(self.current, act.by, at) or stopped(self.current, act.kid, at):
+            return REFUSED
+        good = all(key_good(keys[0], t) and present(party, t) for t in (at, act.happened))
+        return ADMITTED if good else REFUSED
+
+    def _propose(self, act: Act, at: int, table: Table_) -> str:
+        assert act.offer is not None, "a proposal is in its act"
+        rules = self.future[APPROVALS]
+        if act.about in table.open or act.about in table.over or act.flaw:
+            return REFUSED
+        if not at < act.offer.expires <= at + rules["proposal_s_max"]:
+            return REFUSED
+        if sum(offer.author == act.by for offer in table.open.values()) >= rules["proposals_per_party_max"]:
+            return REFUSED
+        alive = frozenset(living(self.future, at))
+        approvals = frozenset() if act.recovery else alive & {act.by}
+        offer = replace(act.offer, height=self.height + 1, time=at, objectors=alive, approvals=approvals)
+        try:
+            if not self._fits(offer):
+                raise Never("written for other records")
+            _governing(changes_of(offer, self.future, at), self.future, self.future)
+        except Never as never:
+            self.reason = str(never)
+            return REFUSED
+        table.open[act.about] = offer
+        return ADMITTED
+
+    def _spoken_of(self, act: Act, table: Table_) -> Offer | str:
+        if act.about in table.open:
+            return table.open[act.about]
+        return REFUSED if act.about in table.over else WAITS
+
+    def _approve(self, act: Act, at: int, table: Table_) -> str:
+        offer = self._spoken_of(act, table)
+        if isinstance(offer, str):
+            return offer
+        if act.by not in living(self.future, at) or act.by in offer.approvals:
+            return REFUSED
+        table.open[act.about] = replace(offer, approvals=offer.approvals | {act.by})
+        return ADMITTED
+
+    def _take_back(self, act: Act, at: int, table: Table_) -> str:
+        offer = self._spoken_of(act, table)
+        if isinstance(offer, str):
+            return offer
+        if act.by not in offer.approvals:
+            return WAITS
+        table.open[act.about] = replace(offer, approvals=offer.approvals - {act.by})
+        return ADMITTED
+
+    def _withdraw(self, act: Act, at: int, table: Table_) -> str:
+        offer = self._spoken_of(act, table)
+        if isinstance(offer, str):
+            return offer
+        if act.by != offer.author:
+            return REFUSED
+        del table.open[act.about]
+        table.over[act.about] = "withdrawn"
+        return ADMITTED
+
+    def _object(self, act: Act, at: int, table: Table_) -> str:
+        offer = self._spoken_of(act, table)
+        if isinstance(offer, str):
+            return offer
+        try:
+            if not self._fits(offer):
+                return REFUSED
+            changes = changes_of(offer, self.future, at).changes
+        except Never:
+            return REFUSED
+        homes = {did: self.future["participant", did]["jurisdiction"] for did in offer.objectors}
+        for change in changes:
+            if change.action == "recovery.replaced" and act.by in objectors_to(change, homes):
+                del table.open[act.about]
+                table.over[act.about] = "objected"
+                return ADMITTED
+        return REFUSED
+
+    def _hold(self, act: Act, at: int, table: Table_) -> str:
+        offer = self._spoken_of(act, table)
+        if isinstance(offer, str):
+            return offer
+        if act.by not in self.future[VALIDATORS]["participants"]:
+            return REFUSED
+        table.open[act.about] = replace(offer, held=offer.held | {act.by})
+        return ADMITTED
+
+    # -- blocks --------------------------------------------------------------------------------------
+
+    def fill(self, acts: Sequence[Act], at: int, previous: bytes) -> tuple[list[Act], Table_]:
+        """Those of the acts that a block of this time holds, in its order."""
+        limits, table = self.current[LIMITS], self.table()
+        chosen: list[Act] = []
+        size = 0
+        for act in sorted(acts, key=lambda a: sha256(previous + a.name).digest()):
+            if len(chosen) == limits["attestations_per_block_max"]:
+                break
+            if size + act.size_bytes + 5 > limits["block_bytes_max"]:
+                continue
+            if self.answer(act, at, table) == ADMITTED:
+                size += act.size_bytes + 5
+                chosen.append(act)
+        return chosen, table
+
+    def close(self, acts: Sequence[Act], table: Table_, at: int) -> dict[bytes, Outcome]:
+        """The block is over: whatever can be decided is, one after the other."""
+        for act in acts:
+            self.final.add(act.name)
+            day, count = self._today(act.by, at)
+            self.today[act.by] = day, count + 1
+        found = {d: Outcome(what) for d, what in table.over.items() if d not in self.over}
+        self.height += 1
+        current, future = self.future, self.future
+        for offer in sorted(table.open.values(), key=lambda o: (o.height, o.digest)):
+            if at >= offer.expires or not self._fits(offer, future):
+                found[offer.digest] = Outcome("lapsed")
+                continue
+            try:
+                effect = changes_of(offer, future, at)
+                if missing(offer, effect, current[APPROVALS], current, at):
+                    continue
+                current, future = _governing(effect, current, future)
+            except Never:
+                found[offer.digest] = Outcome("lapsed")
+                continue
+            lead = 2 if together(effect, current[APPROVALS]) else 1
+            found[offer.digest] = Outcome("decided", self.height + lead)
+            self.decided.append((self.height + lead, effect.records))
+        self.open = {d: o for d, o in table.open.items() if d not in found}
+        self.over = table.over | {d: o.outcome for d, o in found.items()}
+        self.current, self.future = current, future
+        return found
+
+    def _fits(self, offer: Offer, future: State | None = None) -> bool:
+        known = self.future if future is None else future
+        return all(digest(known.get(record)) == said for record, said in offer.base.items())
+
+
+def _governing(effect: Effect, current: State, future: State) -> tuple[State, State]:
+    """What governs the next block and the one after; raises Never."""
+    later = {**future, **effect.records}
+    _require_way_on(future, later)
+    if together(effect, current[APPROVALS]):
+        return current, later
+    sooner = {**current, **effect.records}
+    _require_way_on(current, sooner)
+    return sooner, later
+
+
+def _require_way_on(before: State, after: State) -> None:
+    if not sound(after):
+        raise Never("it does not go together")
+    if dead_ends(after) - dead_ends(before):
+        raise Never("nothing could be changed any more")
+
+
+_SPEAKS: Mapping[str, Any] = {
+    PROPOSED: Model._propose,
+    APPROVED: Model._approve,
+    TAKEN_BACK: Model._take_back,
+    WITHDRAWN: Model._withdraw,
+    OBJECTED: Model._object,
+    HELD: Model._hold,
+}
+
+__all__ = ["ADMITTED", "KINDS", "REFUSED", "WAITS", "Act", "Id", "Model", "Outcome", "Table"]
