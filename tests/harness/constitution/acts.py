@@ -1,4 +1,4 @@
-"""Acts as parties sign them: each as the bytes that the registry gets and as the `Act` that the restatement does."""
+"""Acts as parties sign them: as the bytes that the registry gets, and as what the restatement does."""
 
 from __future__ import annotations
 

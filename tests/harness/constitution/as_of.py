@@ -1,4 +1,4 @@
-"""A history of many changes, and questions about any height of it: the registry's answers and a naive replay's.
+"""A history of many changes, and questions about any height of it: the registry and a naive replay.
 
 The replay begins with genesis for every question and puts every decided record in its place, in the order in
 which they came into force, as far as the height that is asked about.
@@ -15,7 +15,7 @@ from credentials.ledger.parties import KEY_ROLES
 from credentials.ledger.recognition import find
 from tests.harness.constitution import changes as some
 from tests.harness.constitution.changes import Chance, Tables
-from tests.harness.constitution.parties import CREATED, HOUR_S, records_of_genesis
+from tests.harness.constitution.parties import HOUR_S, records_of_genesis
 from tests.harness.constitution.side import Side
 from tests.harness.constitution.tables import (
     APPROVALS,
@@ -33,10 +33,12 @@ from tests.harness.constitution.tables import (
     stopped,
 )
 from tests.harness.constitution.walks import approvals_of, proposal_of
+from tests.harness.ledger import CREATED
 
 MAKERS = (
     (some.admitted, 4), (some.described, 3), (some.moved, 2), (some.rotated, 6), (some.shortened, 1),
-    (some.licensed, 6), (some.redated("accreditation"), 4), (some.recognised, 5), (some.redated("recognition"), 3),
+    (some.licensed, 6), (some.redated("accreditation"), 4), (some.recognised, 5),
+    (some.redated("recognition"), 3),
     (some.stop, 3), (some.validators, 4), (some.limits, 4), (some.approvals, 2), (some.rules, 1),
 )  # fmt: skip
 
@@ -72,16 +74,11 @@ class Past:
     def replayed(self, height: int) -> State:
         """What governed a height, from genesis on."""
         state: dict[Id, Table] = dict(records_of_genesis(self.side.ledger.genesis.data))
-        for _, records in sorted(
-            (first, records) for first, records in enumerate_from(self.side.model.decided) if first[0] <= height
-        ):  # fmt: skip
-            state.update(records)
+        decided = [(first, n, records) for n, (first, records) in enumerate(self.side.model.decided)]
+        for first, _, records in sorted(decided, key=lambda row: row[:2]):
+            if first <= height:
+                state.update(records)
         return state
-
-
-def enumerate_from(decided: list[tuple[int, Any]]) -> list[tuple[tuple[int, int], Any]]:
-    """Each with (first height, number), by which it is put in order."""
-    return [((height, number), records) for number, (height, records) in enumerate(decided)]
 
 
 def asked(past: Past, rng: Random) -> tuple[str, Any, Any]:
@@ -169,7 +166,8 @@ def _approvals(g: Governance, state: State, names: State, at: int, rng: Random) 
 
 
 _QUESTIONS = {
-    "accredited": _accredited, "key": _key, "key by id": _key_by_id, "limit": _limit, "recognised": _recognised,
+    "accredited": _accredited, "key": _key, "key by id": _key_by_id, "limit": _limit,
+    "recognised": _recognised,
     "validator": _validator, "stopped": _stopped, "authorities": _authorities, "approval": _approvals,
 }  # fmt: skip
 

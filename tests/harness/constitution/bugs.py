@@ -1,4 +1,4 @@
-"""Bugs in the registry's decisions, one function or constant each; the restatement finds every one of them."""
+"""Bugs in the registry's decisions, one function or constant each; the restatement finds each."""
 
 from __future__ import annotations
 

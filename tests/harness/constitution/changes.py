@@ -15,7 +15,6 @@ from typing import Any
 from credentials.ledger.approvals import ACTIONS, ALWAYS_NETWORK, ALWAYS_RECOVERY, SORTS
 from credentials.ledger.parties import KEY_ROLES
 from tests.harness.constitution.parties import (
-    CREATED,
     HOUR_S,
     THIRD,
     key_table,
@@ -38,6 +37,7 @@ from tests.harness.constitution.tables import (
     offices,
     recognition_name,
 )
+from tests.harness.ledger import CREATED
 
 Tables = dict[Id, Table]
 PLACES = ("CN", "EU", THIRD)
@@ -333,7 +333,8 @@ def version(c: Chance) -> Tables:
 MAKERS: tuple[tuple[Maker, int], ...] = (
     (admitted, 8), (described, 4), (moved, 3), (recovery_replaced, 5), (gone, 5), (rotated, 12),
     (shortened, 8), (elsewhere, 1), (licensed, 8), (redated("accreditation"), 14), (recognised, 4),
-    (redated("recognition"), 6), (stop, 14), (validators, 6), (limits, 5), (approvals, 6), (rules, 3), (version, 1),
+    (redated("recognition"), 6), (stop, 14), (validators, 6), (limits, 5), (approvals, 6),
+    (rules, 3), (version, 1),
 )  # fmt: skip
 
 

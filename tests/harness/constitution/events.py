@@ -17,10 +17,11 @@ from tests.harness.constitution.model import (
     WITHDRAWN,
     Model,
 )
-from tests.harness.constitution.parties import CREATED, HOUR_S
+from tests.harness.constitution.parties import HOUR_S
 from tests.harness.constitution.rules import Offer, targets_recovery, touches_rules
 from tests.harness.constitution.side import Counts, Side
 from tests.harness.constitution.tables import VALIDATORS, key_good, living, of_type, owner_of
+from tests.harness.ledger import CREATED
 
 WEIGHTS = {
     APPROVED: 55, PROPOSED: 28, TAKEN_BACK: 3, WITHDRAWN: 3, OBJECTED: 3, HELD: 12, "replayed": 2,
@@ -175,7 +176,7 @@ def jump(rng: Random, model: Model, at: int) -> int:
     if dice < 0.97:
         dates = [o.expires for o in model.open.values() if o.expires >= at] or [at + HOUR_S]
         return max(0, rng.choice(dates) - at + rng.choice([-1, 0, 1]))
-    return rng.choice([6, 8, 10, 12, 40]) * HOUR_S
+    return HOUR_S * rng.choice([6, 8, 10, 12, 40])
 
 
 def history(seed: int, acts: int) -> Counts:

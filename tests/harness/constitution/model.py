@@ -116,13 +116,13 @@ class Model:
             return WAITS
         if at - act.signed > limits["attestation_age_s_max"]:
             return REFUSED
-        day, count = self._today(act.by, at)
+        _, count = self._today(act.by, at)
         count += table.in_block.get(act.by, 0)
         if table.in_block.get(act.by, 0) >= limits["per_issuer_per_block_max"]:
             return WAITS
         if count >= limits["per_issuer_per_day_max"]:
             return WAITS
-        heard = _SPEAKS[act.kind](self, act, at, table)
+        heard = str(_SPEAKS[act.kind](self, act, at, table))
         if heard == ADMITTED:
             table.in_block[act.by] = table.in_block.get(act.by, 0) + 1
         return heard

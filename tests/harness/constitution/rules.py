@@ -1,15 +1,15 @@
 """The approval rules, restated from the order and the decisions alone: slow, plain, one case after the other.
 
 Written without reading how the registry decides (amendment.py, the second half of proposals.py,
-governance_state.py, dead_ends.py), from what was decided in words. `changes_of` says what a proposal changes and
-what the records are afterwards; `missing` says who still has to agree.
+governance_state.py, dead_ends.py), from what was decided in words. `changes_of` says what a proposal changes
+and what the records are afterwards; `missing` says who still has to agree.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.harness.constitution.tables import (
     APPROVALS,
@@ -82,7 +82,7 @@ def changes_of(offer: Offer, before: State, at: int) -> Effect:
             raise Never(f"{record} is so already")
         if not readable(record, table):
             raise Never(f"{record} cannot be read")
-        found, after = _READERS[record[0]](record, old, table, before, at, offer)
+        found, after = _READERS[record[0]](Case(record, old, table, before, at, offer))
         if not found:
             raise Never(f"{record}: nothing that has a name")
         effect.changes += found
@@ -95,7 +95,19 @@ def changes_of(offer: Offer, before: State, at: int) -> Effect:
 Read = tuple[list[Change], Table]
 
 
-def _participant(record: Id, old: Table | None, new: Table, before: State, at: int, offer: Offer) -> Read:
+class Case(NamedTuple):
+    """One record of a proposal, before it and as it is proposed."""
+
+    record: Id
+    old: Table | None
+    new: Table
+    before: State
+    at: int
+    offer: Offer
+
+
+def _participant(case: Case) -> Read:
+    record, old, new, before, at, offer = case
     did, after = record[1], dict(new)
     if old is None:
         after["keys"] = [_new_key(k, at) for k in new["keys"]]
@@ -123,14 +135,15 @@ def _participant(record: Id, old: Table | None, new: Table, before: State, at: i
         action = "participant.left" if own else "participant.expelled"
         found.append(Change(action, place, did, weighty=office, unseats=seat))
         after["left"] = max(new["left"], at)
-    keys, after["keys"] = _keys(did, place, old["keys"], new["keys"], before, at, seat)
+    keys, after["keys"] = _keys(case, seat)
     return found + keys, after
 
 
-def _keys(
-    did: str, place: str, old: list[Table], new: list[Table], before: State, at: int, seat: frozenset[str]
-) -> tuple[list[Change], list[Table]]:
+def _keys(case: Case, seat: frozenset[str]) -> tuple[list[Change], list[Table]]:
     """What becomes of the keys on record, and which follow them."""
+    assert case.old is not None, "somebody who joins has none on record"
+    (_, did), before, at, place = case.record, case.before, case.at, case.old["jurisdiction"]
+    old, new = case.old["keys"], case.new["keys"]
     if len(new) < len(old):
         raise Never("keys are left out")
     after: list[Table] = []
@@ -191,7 +204,8 @@ def _new_key(key: Table, at: int) -> Table:
 # -- licences, recognitions, stops -----------------------------------------------------------------------
 
 
-def _dated(record: Id, old: Table | None, new: Table, before: State, at: int, offer: Offer) -> Read:
+def _dated(case: Case) -> Read:
+    record, old, new, before, at, _ = case
     kind = record[0]
     party = new["participant"] if kind == "accreditation" else new["authority"]
     office = kind == "accreditation" and "authority" in new["roles"]
@@ -241,7 +255,8 @@ def _dated(record: Id, old: Table | None, new: Table, before: State, at: int, of
     raise Never("neither an end, nor a suspension, nor the end of one")
 
 
-def _stop(record: Id, old: Table | None, new: Table, before: State, at: int, offer: Offer) -> Read:
+def _stop(case: Case) -> Read:
+    record, old, new, before, at, _ = case
     target = record[1]
     owner = owner_of(before, target)
     if owner is None:
@@ -269,13 +284,14 @@ def _stop(record: Id, old: Table | None, new: Table, before: State, at: int, off
 
 
 def _everybodys(action: str) -> Callable[..., Read]:
-    def read(record: Id, old: Table | None, new: Table, before: State, at: int, offer: Offer) -> Read:
-        return [Change(action, "", "", weighty=True)], new
+    def read(case: Case) -> Read:
+        return [Change(action, "", "", weighty=True)], case.new
 
     return read
 
 
-def _validators(record: Id, old: Table | None, new: Table, before: State, at: int, offer: Offer) -> Read:
+def _validators(case: Case) -> Read:
+    old, new = case.old, case.new
     assert old is not None, "genesis has validators"
     stay = [did for did in old["participants"] if did in new["participants"]]
     if new["participants"][: len(stay)] != stay:
@@ -313,12 +329,12 @@ def missing(offer: Offer, effect: Effect, rules: Table, current: State, at: int)
     """What is not there yet; empty: it can be decided. `current` governs the next block."""
     alive = living(current, at)
     yes = {did: alive[did] for did in offer.approvals if did in alive}
-    lacks = []
+    votes, lacks = Votes(rules, alive, yes), list[str]()
     emptied = _emptied(effect, alive) if together(effect, rules) else set()
+    others = set(alive) - frozenset[str]().union(*(c.unseats for c in effect.changes)) if emptied else set()
     for change in effect.changes:
-        lacks += _missing_of(change, offer, rules, alive, yes, bool(emptied))
+        lacks += _missing_of(change, offer, votes, bool(others))
     if emptied:
-        others = set(alive) - frozenset().union(*(c.unseats for c in effect.changes))
         lacks += [f"{did} (all others)" for did in sorted(others) if did not in yes]
         if at < offer.time + rules["removal_s"]:
             lacks.append("the wait before a removal")
@@ -330,14 +346,16 @@ def missing(offer: Offer, effect: Effect, rules: Table, current: State, at: int)
     return lacks
 
 
-def _missing_of(
-    change: Change,
-    offer: Offer,
-    rules: Table,
-    alive: Mapping[str, str],
-    yes: Mapping[str, str],
-    emptied: bool,
-) -> Iterator[str]:
+class Votes(NamedTuple):
+    """Who lives, and who of them stands behind a proposal."""
+
+    rules: Table
+    alive: Mapping[str, str]
+    yes: Mapping[str, str]
+
+
+def _missing_of(change: Change, offer: Offer, votes: Votes, by_all_others: bool) -> Iterator[str]:
+    rules, alive, yes = votes
     sort = sort_of(change, rules)
     if (sort == "recovery" or change.needs_owner) and not (
         offer.by_recovery and offer.author == change.party
@@ -351,7 +369,7 @@ def _missing_of(
             yield from _all_together(rules, alive, yes)
         elif not {d for d in here if d != change.setter and change.only in ("", d)} & yes.keys():
             yield f"an authority of {change.place}"
-    if sort == "network" and not emptied:
+    if sort == "network" and not by_all_others:
         yield from _all_together(rules, alive, yes)
 
 

@@ -15,7 +15,7 @@ from credentials.ledger.governance_records import records_of
 from tests.harness.constitution.acts import Desk, Signed
 from tests.harness.constitution.model import ADMITTED, REFUSED, WAITS, Model
 from tests.harness.constitution.parties import genesis, records_of_genesis, small_rules
-from tests.harness.constitution.tables import VALIDATORS
+from tests.harness.constitution.tables import VALIDATORS, State
 from tests.harness.ledger import Ledger
 
 
@@ -61,6 +61,7 @@ class Side:
         self.compare_checks = compare_checks
         self.told: list[str] = []
         self._governance: Governance | None = None
+        self._state: State = {}
         self._compare_records()
 
     @property

@@ -16,7 +16,7 @@ from consensus.cose import SeedSigner
 from tests.harness.constitution import changes as some
 from tests.harness.constitution.acts import Desk, Signed, recovery_signer, signer_of
 from tests.harness.constitution.changes import Chance, Tables, licence_row, party_row
-from tests.harness.constitution.model import ADMITTED, APPROVED, HELD, PROPOSED, Model
+from tests.harness.constitution.model import APPROVED, HELD, PROPOSED, Model
 from tests.harness.constitution.parties import (
     HOUR_S,
     key_table,
@@ -162,7 +162,8 @@ def narrower(c: Chance) -> Tables:
 
 WRECKERS: tuple[tuple[Callable[[Chance], Tables | None], int], ...] = (
     (unlicensed, 5), (suspended, 4), (expelled, 6), (keyless, 6), (second_key, 2), (silenced, 6), (lost, 4),
-    (short_lived, 5), (stricter, 5), (narrower, 2), (some.validators, 2), (some.rotated, 1), (some.admitted, 1),
+    (short_lived, 5), (stricter, 5), (narrower, 2), (some.validators, 2), (some.rotated, 1),
+    (some.admitted, 1),
 )  # fmt: skip
 
 
@@ -449,6 +450,3 @@ def _replay(side: Side, played: Sequence[tuple[int, list[Signed]]]) -> None:
     for at, acts in played:
         side.ledger.now = at
         side.block(acts)
-
-
-__all__ = ["ADMITTED", "DeadEnd", "Walk", "walk"]
