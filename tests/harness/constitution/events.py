@@ -89,7 +89,7 @@ class Crowd:
                 parties = [did for did, _ in targets_recovery(offer, state)]
                 return rng.choice([*parties, *parties, *alive] or everyone)
             case "held":
-                voters = list(state[VALIDATORS]["participants"])
+                voters: list[str] = list(state[VALIDATORS]["participants"])
                 return rng.choice([d for d in voters if offer and d not in offer.held] or voters)
         return rng.choice(everyone)
 
