@@ -46,7 +46,7 @@ NEVER_KNOWN = "A" * 43  # the digest of a recovery key that nobody has
 
 
 class DeadEnd(AssertionError):
-    """A walk after which something can never be decided any more."""
+    """Something can never be decided any more."""
 
 
 # -- what a wrecker proposes -----------------------------------------------------------------------------
@@ -58,12 +58,11 @@ def _office(c: Chance) -> tuple[str, Table]:
 
 def unlicensed(c: Chance) -> Tables:
     """An authority's licence ended, now or some day."""
-    _, licence = _office(c)
-    return licence_row({**licence, "valid_until": c.at + c.rng.choice([0, 0, 50 * HOUR_S])})
+    return licence_row({**_office(c)[1], "valid_until": c.at + c.rng.choice([0, 0, 50 * HOUR_S])})
 
 
 def suspended(c: Chance) -> Tables:
-    _, licence = _office(c)
+    licence = _office(c)[1]
     pauses = [list(pause) for pause in licence.get("suspended", [])]
     if pauses and len(pauses[-1]) == 1:
         later = c.at + c.rng.choice([0, 10**9])
@@ -431,8 +430,7 @@ def _new_recovery(s: Search, did: str) -> bool:
 
 def walk(seed: int, *, replay: bool = True) -> Counts:
     """One walk and the search at its end; raises DeadEnd with the history, or Difference."""
-    one = Walk(seed)
-    one.wreck()
+    (one := Walk(seed)).wreck()
     start = Search(one.side.desk, one.side.model, one.side.now).copy()
     for goal, way in ways_on(start, one.rng).items():
         if way is None:
@@ -440,8 +438,8 @@ def walk(seed: int, *, replay: bool = True) -> Counts:
             told = "\n  ".join(one.steps)
             raise DeadEnd(f"walk {seed}: no way to {goal}; alive: {alive}; decided:\n  {told}")
         one.side.counts.outcomes[goal.split(" did:")[0]] = 1
-    if replay:
-        _replay(one.side, way.played if way else [])
+    if replay and way:
+        _replay(one.side, way.played)
     return one.side.counts
 
 
