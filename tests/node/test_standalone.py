@@ -53,7 +53,8 @@ def test_a_node_whose_making_is_killed_is_made_anew(tmp_path: Path) -> None:
     steps = json.loads(told.stdout)
     print(f"killed at {len(steps)} writes: {sum(new for new, _ in steps)} times made anew")
     assert len(steps) > 10
-    whole = {"keys.enc", "operator.key", "participant.toml", "passphrase", "policy.toml", "network", "lock"}
+    whole = {"keys.enc", "recovery.enc", "operator.key", "participant.toml", "passphrase", "policy.toml"}
+    whole |= {"network", "lock"}
     assert all(set(names) - {standalone.UNFINISHED} == whole | {"founding"} for _, names in steps)
 
 
