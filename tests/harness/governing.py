@@ -73,7 +73,7 @@ class Governing:
         )
         return make_attestation(
             signer=recovery_signer(by) if recovery else signer(by),
-            iat=self.ledger.now,
+            iat=members.pop("iat", self.ledger.now),
             **{
                 "kind": f"governance.{kind}",
                 "subject": Subject(SCHEME, NAMESPACE, digest),

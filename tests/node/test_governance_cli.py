@@ -174,7 +174,8 @@ licence = "L-7"
     assert sh.licences(MAKER) == {"L-7": "in_force"}
     told = sh.decided("withdraw-licence", found)
     assert "valid_until: - -> when it is decided" in told
-    assert sh.licences(MAKER) == {"L-7": "ended"}
+    # What was given in this second ends with the next one.
+    sh.g.node.wait(lambda: sh.licences(MAKER) == {"L-7": "ended"}, "the licence to end")
     assert "there is no accreditation" in sh("network", "propose", "suspend", "nothing", code=65)
     assert "is not suspended" in sh("network", "propose", "reinstate", authority_licence(sh), code=65)
 
@@ -206,7 +207,7 @@ legal_basis = "network-policy"
         "network", "propose", "withdraw-licence", given["id"], code=65
     ).replace("an accreditation", "a accreditation")
     sh.decided("withdraw-recognition", given["id"])
-    assert sh.now()["recognitions"][0]["state"] == "ended"
+    sh.g.node.wait(lambda: sh.now()["recognitions"][0]["state"] == "ended", "the recognition to end")
 
 
 def test_a_newcomer_proves_its_keys_is_admitted_stopped_and_let_go(sh: Shell, tmp_path: Path) -> None:
