@@ -472,3 +472,22 @@ def test_only_validators_sign_checkpoints() -> None:
         one.cosign_key(IMPORTER)
     assert error.value.code == "not_a_validator"
     assert one.cosign_key(MAKER).public_key == signer(MAKER, "cosign").public_key
+
+
+def test_whoever_has_keys_of_notes_is_known_by_all_of_them() -> None:
+    """
+    Log and cosign keys, former ones too: a fault of then is judged by the key of then.
+    """
+    one = first()
+    newer = Key("cosign", f"{MAKER}#cosign-2", NEWER.public_key, CREATED)
+    ended = with_keys(
+        one, MAKER, lambda k: replace(k, valid_until=CREATED) if k.role == "cosign" else k, newer
+    )
+    origin = "log.test.example"
+
+    before, after = one.note_keys(origin), ended.note_keys(origin)
+
+    assert before[MAKER] == (one.log_key(origin, MAKER), one.cosign_key(MAKER))
+    assert after[MAKER] == (*before[MAKER], ended.cosign_key(MAKER))
+    assert ended.cosign_key(MAKER).public_key == NEWER.public_key
+    assert before.keys() == one.participants.keys()

@@ -1101,3 +1101,19 @@ def test_a_flood_that_only_waits_costs_nobody_what_is_remembered(monkeypatch: py
     assert verified.count(sha256(honest).digest()) == 1
     add(flood[-1])
     assert verified.count(sha256(flood[-1]).digest()) == 2
+
+
+def test_what_is_kept_names_its_own_leaf() -> None:
+    """
+    Each act of a block is at the place in the log where its entry stands, the later ones too.
+    """
+    ledger = Ledger()
+    batteries = [ledger.produced(number) for number in (1, 2, 3)]
+    first = ledger.log.size
+
+    execution = ledger.run(*(ledger.attest(MAKER, "battery.reported_lost", b) for b in batteries))
+
+    kept = [ledger.standing(b).settings("lost")[""].leaf_index for b in batteries]
+    attested = [parse_entry(entry) for entry in execution.entries[:3]]
+    about = {e.attestation.subject: first + n for n, e in enumerate(attested) if isinstance(e, AdmittedEntry)}
+    assert kept == [about[b] for b in batteries]
