@@ -22,7 +22,7 @@ from consensus.errors import ConsensusError
 from credentials.documents.keys import ED25519, kind_of
 from credentials.documents.suites.ecdsa import verify_ecdsa
 from credentials.errors import CredentialError
-from credentials.ledger.amendment import Amendment
+from credentials.ledger.amendment import Amendment, is_authority
 from credentials.ledger.approvals import AUTHORITY, NETWORK, OWN, RECOVERY
 from credentials.ledger.governance import Governance
 from credentials.ledger.governance_records import PARTICIPANT, PROPOSAL, TYPES, RecordId, Records, read_record
@@ -307,6 +307,26 @@ class _Count:
         can = tuple(sorted(self.authorities.keys() - self.approving))
         return ApprovalMissing(NETWORK, NETWORK, short, can, absent)
 
+    def silence_ends(self) -> int:
+        """When a side whose every authority is silenced by a stop that nobody confirmed is heard again.
+
+        Until then nothing is decided for all: or the others stop it, and while it cannot consent put
+        somebody of theirs into its place.
+        """
+        governance, living = self.governance, set(self.authorities.values())
+        silent = {
+            did
+            for did, participant in governance.participants.items()
+            if participant.jurisdiction in set(governance.approvals.jurisdictions) - living
+            and is_authority(governance, did, self.at)
+        }
+        ends = (
+            stop.until
+            for target, stop in governance.stops.items()
+            if target.partition("#")[0] in silent and stop.holds(self.at) and stop.until is not None
+        )
+        return max(ends, default=0)
+
     def bereft(self, unseated: set[str]) -> bool:
         """True if that leaves a jurisdiction without an authority that approves today."""
         left = {home for did, home in self.authorities.items() if did not in unseated}
@@ -338,6 +358,8 @@ def wanting(tabled: Tabled, amendments: Iterable[Amendment], governance: Governa
             missing.append(replace(found, action=weighty[0].action))
         if count.bereft(unseated):
             waits = tabled.since + rules.removal_s
+        if not all(a.action.startswith("stop.") for a in amendments):
+            waits = max(waits, count.silence_ends())
     if any(a.action == "recovery.replaced" for a in amendments):
         waits = max(waits, tabled.since + rules.objection_s)
     held = 0

@@ -547,3 +547,32 @@ def test_what_cannot_be_changed_so_is_refused_when_it_is_proposed(rows: Any, sen
 
     with pytest.raises(Refusal, match=sentence):
         g.propose(CN_AUTHORITY, rows(g))
+
+
+def test_nothing_is_decided_for_all_while_a_side_is_silenced_by_a_stop() -> None:
+    """
+    The others may stop the only authority of a side; what needs all waits until that is over, so nobody puts
+    another one into its place meanwhile. The stop cannot be made to last: that would be a dead end.
+    """
+    g = governing()
+    wait = g.now.approvals.removal_s
+    stop = g.propose(CN_AUTHORITY, stop_row(EU_AUTHORITY, CN_AUTHORITY), for_s=wait + 100)
+    g.idle(later_s=wait)
+    assert g.outcome(stop)[0] == "decided"
+    g.idle()
+    until = g.now.stops[EU_AUTHORITY].until
+    assert until is not None and EU_AUTHORITY not in g.now.authorities(g.ledger.now)
+
+    usurper = accreditation(IMPORTER, roles=("authority",), schemes=(("gs1", "*"),), licence="usurped")
+    taken = g.propose(CN_AUTHORITY, licence_row(usurper), for_s=wait)
+    g.idle(2)
+    assert g.outcome(taken) == ("open", "")
+    since = until - g.now.approvals.stop_s
+    lasting = {("stop", EU_AUTHORITY): {"target": EU_AUTHORITY, "by": CN_AUTHORITY, "since": since}}
+    with pytest.raises(Refusal, match=r"EU would in the end have no authority|would be left"):
+        g.propose(CN_AUTHORITY, lasting)
+
+    g.idle(later_s=until - g.ledger.now)
+    assert g.outcome(taken) == ("open", ""), "the EU is heard again, and has not approved"
+    g.approve(taken, EU_AUTHORITY)
+    assert g.outcome(taken)[0] == "decided"

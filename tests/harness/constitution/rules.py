@@ -334,6 +334,14 @@ def missing(offer: Offer, effect: Effect, rules: Table, current: State, at: int)
     others = set(alive) - frozenset[str]().union(*(c.unseats for c in effect.changes)) if emptied else set()
     for change in effect.changes:
         lacks += _missing_of(change, offer, votes, bool(others))
+    if together(effect, rules) and not all(c.action.startswith("stop.") for c in effect.changes):
+        silenced = [place for place in rules["jurisdictions"] if place not in alive.values()]
+        for (kind, target), stop in current.items():
+            owner = target.split("#")[0]
+            if kind != "stop" or current["participant", owner]["jurisdiction"] not in silenced:
+                continue
+            if is_authority(current, owner, at) and at < stop.get("until", 0) and stop["since"] <= at:
+                lacks.append(f"the end of the stop of {target}")
     if emptied:
         lacks += [f"{did} (all others)" for did in sorted(others) if did not in yes]
         if at < offer.time + rules["removal_s"]:
