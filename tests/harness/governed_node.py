@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import secrets
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from werkzeug.serving import make_server
 
 from credentials.documents.canonical import b64u, b64u_decode
 from credentials.documents.identifiers import Subject
@@ -156,3 +159,17 @@ def governed_node(root: Path) -> Iterator[GovernedNode]:
 
 
 __all__ = ["CN_AUTHORITY", "DID", "EU_AUTHORITY", "MAKER", "GovernedNode", "governed_node", "proposal_of"]
+
+
+@contextmanager
+def served_node(root: Path) -> Iterator[tuple[GovernedNode, str]]:
+    """The same on a port of loopback, with its address."""
+    with governed_node(root) as g:
+        server = make_server("127.0.0.1", 0, g.node.app, threaded=True)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield g, f"http://127.0.0.1:{server.port}"
+        finally:
+            server.shutdown()
+            thread.join()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,7 +12,6 @@ from typing import Any
 
 import click
 import pytest
-from werkzeug.serving import make_server
 
 from credentials.documents.canonical import b64u_decode
 from credentials.ledger.attestation import parse_attestation
@@ -27,8 +25,8 @@ from tests.harness.governed_node import (
     EU_AUTHORITY,
     MAKER,
     GovernedNode,
-    governed_node,
     proposal_of,
+    served_node,
 )
 from tests.harness.support_service import PASSPHRASE
 
@@ -71,15 +69,8 @@ class Shell:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[GovernedNode, str]]:
-    with governed_node(tmp_path_factory.mktemp("governed")) as g:
-        server = make_server("127.0.0.1", 0, g.node.app, threaded=True)
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield g, f"http://127.0.0.1:{server.port}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with served_node(tmp_path_factory.mktemp("governed")) as served:
+        yield served
 
 
 @pytest.fixture

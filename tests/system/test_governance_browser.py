@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from werkzeug.serving import make_server
 
 from node.access.keys import AT_THE_MACHINE
-from tests.harness.governed_node import CN_AUTHORITY, MAKER, GovernedNode, governed_node, proposal_of
+from tests.harness.governed_node import CN_AUTHORITY, MAKER, GovernedNode, proposal_of, served_node
 from tests.system.test_browser import WIDTHS, Officer, browser
 
 __all__ = ["browser"]  # the fixture
@@ -19,15 +17,8 @@ __all__ = ["browser"]  # the fixture
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[GovernedNode, str]]:
     """A node with other parties, on a port of loopback."""
-    with governed_node(tmp_path_factory.mktemp("governed")) as g:
-        server = make_server("127.0.0.1", 0, g.node.app, threaded=True)
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield g, f"http://127.0.0.1:{server.port}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with served_node(tmp_path_factory.mktemp("governed")) as served:
+        yield served
 
 
 @pytest.mark.check
