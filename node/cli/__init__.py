@@ -5,6 +5,7 @@ Commands import what they need when they run, so that `comity receipt verify` st
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
 
 import click
@@ -36,8 +37,30 @@ _COMMANDS = {
 }
 
 
+_DIGEST = re.compile(r"-[A-Za-z0-9_-]{42}")  # base64url of 32 bytes, of which one in 64 begins so
+_ALONE = ("--yes", "--json", "--wait")  # options after which no value comes
+
+
+def digests_last(args: list[str]) -> list[str]:
+    """A digest that begins with a hyphen is no option: it goes behind `--`, where nothing is one."""
+    before = ["", *args]
+    if "--" in args:
+        return args
+    found = [
+        n
+        for n, arg in enumerate(args)
+        if _DIGEST.fullmatch(arg) and (before[n] in _ALONE or not before[n].startswith("-"))
+    ]
+    if not found:
+        return args
+    return [*(arg for n, arg in enumerate(args) if n not in found), "--", *(args[n] for n in found)]
+
+
 class _Verbs(click.Group):
     """Commands by name, each imported when it is used."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, digests_last(args))
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
