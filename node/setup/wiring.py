@@ -289,13 +289,13 @@ def _work(disk: _Disk, agreement: _Agreement, *, open_api: bool) -> _Trades:
     outbox.listen(agreement.moments)
     watching = Watching(stores.office, stores.ledger, gathering, disk.policy)
     judging = Judging(stores.office, gathering, disk.policy, watching)
-    consignments = Consignments(stores.office, gathering, disk.policy, judging)
+    agreement.moments.subscribe(judging.wake, kept_max=1)  # the wake is all it needs: it reads the ledger
     return _Trades(
         issuing,
         outbox,
         following,
         gathering,
-        consignments,
+        Consignments(stores.office, gathering, disk.policy, judging),
         judging,
         resolver,
         securing,

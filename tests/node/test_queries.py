@@ -206,6 +206,7 @@ def state_of(node: LiveNode, digest: str) -> str:
     return str(node.service.passports.attestation(digest)["state"])
 
 
+@pytest.mark.check
 def test_exports_are_streamed(node: LiveNode) -> None:
     """
     6,000 lines of 20 kB (120 MB) as CSV and as JSON: whole, readable, and never more than 8 MB in memory.
