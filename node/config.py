@@ -26,7 +26,7 @@ from credentials.ledger.governance import Governance
 from credentials.verdicts.evidence import Policy, Tables
 from credentials.verdicts.shown_as import ShownAs
 from node.errors import SetupError
-from node.named_files import read_named_text
+from node.named_files import read_named_text, read_own, require_regular
 from node.settings import SETTINGS_FILE, Settings
 
 VERSION = "0.1.0"
@@ -219,7 +219,7 @@ class DataDirectory:
     def policy(self) -> Policy:
         """The policy this node judges by."""
         try:
-            return Policy.parse(self.policy_file.read_bytes())
+            return Policy.parse(read_own(self.policy_file))
         except FileNotFoundError as error:
             raise SetupError(f"{self.policy_file} is missing: copy one of config/policies there") from error
         except OSError as error:
@@ -229,10 +229,16 @@ class DataDirectory:
 
     def lock(self) -> IO[bytes]:
         """Hold the directory for this process; the lock ends with it, however it ends."""
+        path = self.root / "lock"
         try:
-            file = (self.root / "lock").open("ab")
+            file = os.fdopen(
+                os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK, 0o600), "ab"
+            )
+            require_regular(file.fileno(), path)
         except FileNotFoundError as error:
             raise SetupError(f"{self.root} is not a data directory: run `comity init` first") from error
+        except OSError as error:
+            raise SetupError(f"{path} cannot be used: {error.strerror}") from error
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -245,7 +251,7 @@ class DataDirectory:
     def operator(self) -> str:
         """The key of this node's operator, for the command line on the same machine."""
         try:
-            key = self.operator_key.read_text().strip()
+            key = read_own(self.operator_key).decode().strip()
         except FileNotFoundError as error:
             remedy = self._anew if self.card.exists() else "run `comity init` first"
             raise SetupError(f"{self.root} holds no operator.key: {remedy}") from error
@@ -262,7 +268,7 @@ class DataDirectory:
     def url(self) -> str:
         """Where the running node listens, as it wrote down when it started."""
         try:
-            url = self.address.read_text().strip()
+            url = read_own(self.address).decode().strip()
         except FileNotFoundError as error:
             raise SetupError(
                 f"the node of {self.root} was never started: run `comity serve --data {self.root}`"

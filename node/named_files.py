@@ -1,16 +1,68 @@
 """Files that somebody names: read within a bound, and what cannot be read is told by its name.
 
-A name may lead to anything: a disk image, a device that never ends. Nothing is read beyond what is taken.
+A name may lead to anything: a disk image, a device that never ends, a pipe into which nobody writes. Nothing
+is read beyond what is taken. On a command line a name may be a pipe, as shells make them; what a node reads
+by itself, in its data directory or because a setting names it, is a regular file, or there is an OSError that
+says so: a start waits for nobody.
 """
 
 from __future__ import annotations
 
+import errno
+import io
+import os
+import shutil
+import stat
 import sys
 from pathlib import Path
+from typing import IO
 
 from node.errors import SetupError
 
 STDIN = Path("-")
+OWN_BYTES_MAX = 16 << 20  # of one file that a node reads whole: rule files and genesis have a few hundred kB
+
+_NO_FILE = "it is no regular file, but a pipe, a socket or a device"
+
+
+def open_own(path: Path) -> io.BufferedReader:
+    """A regular file, opened for reading without waiting; OSError for whatever else has that name."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        require_regular(descriptor, path)
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def read_own(path: Path) -> bytes:
+    """The bytes of a regular file; OSError for what cannot be read, is none, or has more than 16 MiB."""
+    with open_own(path) as file:
+        data = file.read(OWN_BYTES_MAX + 1)
+    if len(data) > OWN_BYTES_MAX:
+        raise OSError(errno.EFBIG, f"it has more than {OWN_BYTES_MAX >> 20} MiB", str(path))
+    return data
+
+
+def write_own(path: Path, data: bytes | IO[bytes]) -> None:
+    """A file of its owner alone in place of whatever has that name: all of it on disk, or what was there."""
+    scratch = path.with_name(path.name + ".new")
+    scratch.unlink(missing_ok=True)
+    with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        shutil.copyfileobj(io.BytesIO(data) if isinstance(data, bytes) else data, file)
+        file.flush()
+        os.fsync(file.fileno())
+    scratch.replace(path)
+
+
+def require_regular(descriptor: int, path: Path) -> None:
+    """OSError unless what is open there, by that name, is a regular file."""
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, _NO_FILE, str(path))
 
 
 def read_named(path: Path, size_bytes_max: int, *, what: str = "", stdin: bool = False) -> bytes:

@@ -19,6 +19,7 @@ from credentials.documents.uri import is_url, parse_uri
 from credentials.errors import CredentialError
 from credentials.toml_text import TomlTextError, parse_toml
 from node.errors import SetupError
+from node.named_files import read_own
 from node.resolution.fetch import FetchError, FetchPolicy, origin_of
 
 SETTINGS_FILE = "node.toml"
@@ -27,7 +28,7 @@ SETTINGS_FILE = "node.toml"
 def read_toml(path: Path) -> dict[str, Any]:
     """A TOML file of the operator; SetupError for one that cannot be read, FileNotFoundError without one."""
     try:
-        return parse_toml(path.read_bytes())
+        return parse_toml(read_own(path))
     except FileNotFoundError:
         raise
     except OSError as error:
@@ -143,7 +144,7 @@ def _content(folder: Path, named: object, setting: str) -> tuple[Path, bytes]:
         raise ValueError(f"{setting} is the path of a file")
     path = folder / named
     try:
-        return path.resolve(), path.read_bytes()
+        return path.resolve(), read_own(path)
     except (OSError, ValueError) as error:
         why = (
             "there is no such file"

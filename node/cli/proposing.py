@@ -19,6 +19,7 @@ from credentials.ledger.recognition import Recognition
 from node.cli.change import JSON, change, decided, proposal_options, proposes, put
 from node.cli.client import Client, connect
 from node.errors import SetupError
+from node.named_files import read_own
 from node.settings import read_toml
 from node.setup.founding_file import read_accreditation, rows_of, with_days
 from node.setup.network import read_card
@@ -287,7 +288,7 @@ def rules(*, client: Client, files: tuple[Path, ...], **how: Any) -> int:
     changes = []
     for path in files:
         try:
-            digest = sha256(path.read_bytes()).hexdigest()
+            digest = sha256(read_own(path)).hexdigest()
         except OSError as error:
             raise SetupError(f"{path} cannot be read: {error.strerror}") from error
         changes.append(change("rule", path.name, {"sha256": digest}))

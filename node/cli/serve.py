@@ -23,6 +23,7 @@ from node.cli.setup import DATA, PASSPHRASE
 from node.cli.terminal import say
 from node.config import DataDirectory, environment, passphrase
 from node.errors import SetupError
+from node.named_files import write_own
 from node.server.hosts import EVERYWHERE, is_loopback
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def serve(
         )
         context = _tls(service, directory, operators) if secure else None
         server = HttpServer(create_app(service), listening, tls=context, door=door_of(service))
-        directory.address.write_text(f"{url}\n")
+        write_own(directory.address, f"{url}\n".encode())
         log.moment("listening", host=host, port=bound, participant=service.overview.did)
         if open_api:
             say(OPEN, err=True)
@@ -151,7 +152,7 @@ def _tls(service: Service, directory: DataDirectory, operators: tuple[Path, Path
 
     own = service.peers.certificate(service.hosts.names())
     if operators is None:
-        directory.certificate.write_bytes(own[0])
+        write_own(directory.certificate, own[0])
     else:  # the command line believes what was left there
         directory.certificate.unlink(missing_ok=True)
     return server_context(operators, own)

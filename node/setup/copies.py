@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import shutil
 import time
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from typing import IO, Any, TypedDict
 from node.config import DataDirectory
 from node.errors import SetupError
 from node.ledger.rebuilding import keep_aside, put_in_place
+from node.named_files import open_own, read_own, write_own
 from node.settings import SETTINGS_FILE, files_of_settings
 from node.setup.network import read_card, verify
 from node.storage.office import OfficeStore
@@ -141,14 +141,14 @@ def _put_files(root: Path, source: Path, names: list[str]) -> None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    with source.open("rb") as file:
+    with open_own(source) as file:
         _write(target, file)
 
 
 def _read(source: Path) -> BackupList:
     """The list of a backup, every file compared with it."""
     try:
-        read: Any = json.loads((source / LIST).read_bytes())
+        read: Any = json.loads(read_own(source / LIST))
     except (OSError, ValueError) as error:
         raise SetupError(f"{source} is no backup: it has no readable {LIST}") from error
     if not isinstance(read, dict) or read.get("type") != TAG:
@@ -193,17 +193,11 @@ def _require_fitting(directory: DataDirectory, listed: BackupList) -> None:
 
 
 def _digest(path: Path) -> str:
-    with path.open("rb") as file:
+    with open_own(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _write(path: Path, data: IO[bytes]) -> None:
     """A file of its owner alone, on disk when this returns."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    scratch = path.with_name(path.name + ".new")
-    scratch.unlink(missing_ok=True)
-    with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        shutil.copyfileobj(data, file)
-        file.flush()
-        os.fsync(file.fileno())
-    scratch.replace(path)
+    write_own(path, data)

@@ -32,6 +32,7 @@ from consensus.encoding import EncodingError, decode, encode
 from credentials.ledger.parties import Participant
 from node.errors import SetupError
 from node.issuing.profiles import KEY_ROLES, TABLE, Issuer, open_issuer
+from node.named_files import read_own, write_own
 
 ROLES = ("vote", "attest", "credential", "cosign", "log", "transport")
 KEYS_FILE, RECOVERY_FILE = "keys.enc", "recovery.enc"
@@ -137,10 +138,7 @@ class Keys:
         path = directory / KEYS_FILE
         lock = _Lock.of(_TAG, path, passphrase)
         assert lock.open(path).items() <= self._seeds.items(), "no key is lost"
-        scratch = path.with_name(path.name + ".new")
-        scratch.unlink(missing_ok=True)
-        _write_new(scratch, lock.seal(self._seeds))
-        scratch.replace(path)
+        write_own(path, lock.seal(self._seeds))
 
     @classmethod
     def load(cls, directory: Path, did: str, passphrase: str) -> Keys:
@@ -229,7 +227,7 @@ class _Lock:
 def _parts(tag: str, path: Path) -> tuple[bytes, int, int, bytes]:
     """Salt, cost and content of a file with this tag."""
     try:
-        data = path.read_bytes()
+        data = read_own(path)
     except OSError as error:
         raise SetupError(f"{path} cannot be read: {error.strerror}") from error
     try:
@@ -261,13 +259,7 @@ def _write_new(path: Path, data: bytes) -> None:
 def write_operator_key(path: Path) -> str:
     """A new operator.key in place of whatever is there: all of it, or the one before; its text."""
     key = secrets.token_urlsafe(32)
-    scratch = path.with_name(path.name + ".new")
-    scratch.unlink(missing_ok=True)
-    with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(key + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    scratch.replace(path)
+    write_own(path, f"{key}\n".encode())
     return key
 
 

@@ -56,6 +56,7 @@ from node.config import (
     shipped_policy,
 )
 from node.errors import SetupError
+from node.named_files import read_own
 from node.server.hosts import is_loopback
 from node.settings import read_toml
 from node.setup.founding_file import read_accreditation, read_limits, read_participant, rows_of, with_days
@@ -150,7 +151,7 @@ def close_to_others(root: Path) -> None:
 def read_card(path: Path) -> Participant:
     """A participant card."""
     try:
-        return parse_card(path.read_bytes())
+        return parse_card(read_own(path))
     except OSError as error:
         raise SetupError(f"the card {path} cannot be read: {error.strerror}") from error
     except CredentialError as error:
@@ -298,12 +299,14 @@ class Network:
 def verify(directory: Path) -> Network:
     """Read a network directory and check everything in it against genesis."""
     try:
-        data = (directory / GENESIS_FILE).read_bytes()
-    except OSError as error:
+        data = read_own(directory / GENESIS_FILE)
+    except FileNotFoundError as error:
         raise SetupError(f"{directory} is not a network directory: it holds no {GENESIS_FILE}") from error
+    except OSError as error:
+        raise SetupError(f"{directory / GENESIS_FILE} cannot be read: {error.strerror}") from error
     folder = directory / RULES_FOLDER
     try:
-        files = {path.name: path.read_bytes() for path in sorted(folder.glob("*")) if path.is_file()}
+        files = {path.name: read_own(path) for path in sorted(folder.glob("*")) if path.is_file()}
     except OSError as error:
         raise SetupError(f"{error.filename} cannot be read: {error.strerror}") from error
     try:
@@ -311,10 +314,12 @@ def verify(directory: Path) -> Network:
     except CredentialError as error:
         raise SetupError(f"{directory / GENESIS_FILE}: {error}") from error
     try:
-        text = (directory / POLICY_FILE).read_text()
+        text = read_own(directory / POLICY_FILE).decode()
         policy = LogPolicy.parse(text)
-    except OSError as error:
+    except FileNotFoundError as error:
         raise SetupError(f"{directory} holds no {POLICY_FILE}: take it from another participant") from error
+    except OSError as error:
+        raise SetupError(f"{directory / POLICY_FILE} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         where = directory / POLICY_FILE
         told = f"{where} is not text in UTF-8 (its byte {error.start + 1} is none)"

@@ -18,6 +18,7 @@ from typing import TypeVar
 import sqlite_utils
 
 from node.errors import SetupError
+from node.named_files import require_regular
 from node.storage.schema_history import History
 
 BUSY_TIMEOUT_S = 30
@@ -179,7 +180,11 @@ def _make_private(path: Path) -> None:
     if str(path) == MEMORY:
         return
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, 0o600)
+        try:
+            require_regular(descriptor, path)
+        finally:
+            os.close(descriptor)
         for file in (path, *(path.with_name(path.name + suffix) for suffix in SIDE_FILES)):
             if file.exists() and file.stat().st_mode & 0o077:
                 file.chmod(0o600)

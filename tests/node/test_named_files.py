@@ -1,0 +1,175 @@
+"""Files that a node reads by itself: whatever bears the name of one, no start waits for it."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from node import named_files
+from node.named_files import open_own, read_named, read_own, write_own
+from tests.harness.support_service import PASSPHRASE, live_node
+
+ROOT = Path(__file__).resolve().parents[2]
+START_S_MAX = 30.0
+MADE_LATER = ("node.toml", "address", "certificate.pem")
+READERS = {"read_bytes", "read_text", "open"}
+# What reads files without that door, and why it may.
+BESIDE = {
+    "node/config.py": "what is shipped in the package, and the lock",
+    "node/named_files.py": "it is the door",
+    "node/receipts/checker.py": "a receipt that the command line names",
+    "node/ledger/shelf.py": "a snapshot that this process put there itself",
+    "node/ledger/snapshot.py": "the same, written",
+    "node/ledger/snapshot_join.py": "a snapshot that the command line names",
+}
+
+
+def test_what_is_no_regular_file_is_told_without_waiting(tmp_path: Path) -> None:
+    """
+    A pipe nobody writes into, a device that never ends, a folder: an OSError at once, with the name.
+    """
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "device").symlink_to("/dev/zero")
+    (tmp_path / "folder").mkdir()
+
+    for name, told in (("pipe", "no regular file"), ("device", "no regular file"), ("folder", "directory")):
+        with pytest.raises(OSError, match=told) as raised:
+            read_own(tmp_path / name)
+        assert raised.value.filename == str(tmp_path / name)
+    with pytest.raises(FileNotFoundError):
+        open_own(tmp_path / "nothing")
+
+
+def test_a_file_is_read_up_to_its_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    As much as is taken is read whole; one byte more is refused, and says how much is taken.
+    """
+    monkeypatch.setattr(named_files, "OWN_BYTES_MAX", 1 << 20)
+    file = tmp_path / "file"
+    file.write_bytes(bytes(1 << 20))
+
+    assert read_own(file) == bytes(1 << 20)
+    file.write_bytes(bytes((1 << 20) + 1))
+    with pytest.raises(OSError, match="it has more than 1 MiB"):
+        read_own(file)
+
+
+def test_a_pipe_named_on_a_command_line_is_read(tmp_path: Path) -> None:
+    """
+    `comity check <(...)`: what a shell hands over is a pipe, and is read.
+    """
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_bytes(b"told"))
+    writer.start()
+
+    assert read_named(pipe, 10) == b"told"
+    writer.join()
+
+
+def test_a_file_is_written_in_place_of_whatever_bears_its_name(tmp_path: Path) -> None:
+    """
+    Where a pipe was, there is the file, for its owner only; nothing is left beside it.
+    """
+    file = tmp_path / "address"
+    os.mkfifo(file)
+    os.mkfifo(tmp_path / "address.new")
+
+    write_own(file, b"here\n")
+
+    assert file.read_bytes() == b"here\n" and file.stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == ["address"]
+
+
+def test_nothing_else_in_a_node_opens_files() -> None:
+    """
+    Every read of a file goes through that door; the exceptions are named, and each still is one.
+    """
+    found = set()
+    for path in sorted((ROOT / "node").rglob("*.py")):
+        name = path.relative_to(ROOT).as_posix()
+        if name.startswith("node/demo/"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and _reads(node):
+                found.add(name)
+
+    assert found == set(BESIDE)
+
+
+def _reads(call: ast.Call) -> bool:
+    """`x.read_bytes()`, `x.read_text()`, `x.open("rb")`: no other `open` has a mode as its first argument."""
+    assert isinstance(call.func, ast.Attribute)
+    if call.func.attr != "open":
+        return call.func.attr in READERS
+    first = call.args[0] if call.args else None
+    return isinstance(first, ast.Constant) and isinstance(first.value, str)
+
+
+@pytest.mark.check
+def test_no_start_waits_for_a_pipe(tmp_path: Path) -> None:
+    """
+    Each file of a data directory in turn is a pipe: `comity serve` runs, or ends and names it.
+    """
+    with live_node(tmp_path):
+        pass
+    data = tmp_path / "data"
+    files = sorted(path for path in data.rglob("*") if path.is_file())
+    files += [data / name for name in MADE_LATER if not (data / name).exists()]
+    assert len(files) > 12
+
+    ended = []
+    for file in files:
+        kept = file.with_name(file.name + ".kept")
+        if file.exists():
+            file.rename(kept)
+        os.mkfifo(file)
+        told = _start(data, file)
+        if told is not None:
+            assert file.name in told and "Traceback" not in told, told
+            ended.append(file.name)
+        file.unlink(missing_ok=True)
+        if kept.exists():
+            kept.rename(file)
+    print(f"{len(files)} files, {len(ended)} starts ended: {', '.join(ended)}")
+    assert {"genesis.toml", "keys.enc", "lock", "log.policy", "node.toml", "office.db"} <= set(ended)
+
+
+def _start(data: Path, file: Path) -> str | None:
+    """What a start that ended said; None for one that came to listen."""
+    serve = [sys.executable, "-m", "node", "serve", "--data", str(data), "--listen", "127.0.0.1:0"]
+    process = subprocess.Popen(
+        serve, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
+        env={**os.environ, "COMITY_PASSPHRASE": PASSPHRASE},
+    )  # fmt: skip
+    said: list[str] = []
+    listening = threading.Event()
+
+    def read() -> None:
+        assert process.stderr is not None
+        for line in process.stderr:
+            said.append(line)
+            if '"listening"' in line:
+                listening.set()
+        listening.set()
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    try:
+        assert listening.wait(START_S_MAX), f"with {file.name} a pipe the start waits"
+        if any('"listening"' in line for line in said):
+            return None
+        assert process.wait(START_S_MAX) != 0
+        return "".join(said)
+    finally:
+        process.kill()
+        process.wait()
+        reader.join()
+        assert process.stderr is not None
+        process.stderr.close()
