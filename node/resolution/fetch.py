@@ -20,7 +20,8 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NoReturn, Protocol
 from urllib.parse import urljoin
@@ -34,6 +35,8 @@ REDIRECTS_MAX = 2
 ADDRESSES_MAX = 3  # of one host that are tried
 RESOLVING_MAX = 8  # questions to the system's resolver, which may hang, and cannot be called off
 FETCHES_MAX = 3  # at the same time
+PUBLIC_MAX = 2  # of them, of hosts that the operator did not list: one place is always for those that it did
+ORIGIN_MAX = 1  # of them, of one origin: a server that says nothing takes no other's place
 SLOT_S_MAX = 1.0  # that a fetch waits until it is one of them: its thread is one that answers pages
 
 _HOST = re.compile(r"\[[0-9a-f:.]+\]|[a-z0-9.-]+")
@@ -103,7 +106,7 @@ class Fetcher:
     def __init__(self, policy: FetchPolicy | None, resolve: Resolve = resolve) -> None:
         self._policy = policy or FetchPolicy()
         self._resolve = resolve
-        self._slots = threading.BoundedSemaphore(FETCHES_MAX)
+        self._places = _Places(self._policy.origins)
         self._resolving = threading.BoundedSemaphore(RESOLVING_MAX)
         self._tls: ssl.SSLContext | None = None
 
@@ -112,9 +115,7 @@ class Fetcher:
         deadline = time.monotonic() + seconds_max
         address = _parse(url)
         self._allow(address)
-        if not self._slots.acquire(timeout=min(seconds_max, SLOT_S_MAX)):
-            raise FetchError("unreachable", "too many other documents are being fetched")
-        try:
+        with self._places.one(address.origin, min(seconds_max, SLOT_S_MAX)):
             for _ in range(1 + REDIRECTS_MAX):
                 answer = self._once(address, accept, size_bytes_max, deadline)
                 if isinstance(answer, bytes):
@@ -124,8 +125,6 @@ class Fetcher:
                     _refuse(f"{address.origin} sends us on to another host")
                 address = following
             _refuse(f"{address.origin} sends us on more than {REDIRECTS_MAX} times")
-        finally:
-            self._slots.release()
 
     def for_one_request(self) -> Asking:
         """Waits so long for all answers together: many slow servers take no more time than one."""
@@ -235,6 +234,39 @@ class Fetcher:
         if self._tls is None:
             self._tls = ssl.create_default_context(cafile=self._policy.ca_file)
         return self._tls
+
+
+class _Places:
+    """Fetches under way, by origin: strangers' hosts leave a place to those that the operator lists."""
+
+    def __init__(self, listed: frozenset[str]) -> None:
+        self._listed = listed
+        self._taken: Counter[str] = Counter()
+        self._changed = threading.Condition()
+
+    @contextlib.contextmanager
+    def one(self, origin: str, seconds_max: float) -> Iterator[None]:
+        """A place for this origin; FetchError if none is free in time."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._free(origin), seconds_max):
+                whose = f"of {origin} " if self._taken[origin] >= ORIGIN_MAX else ""
+                raise FetchError("unreachable", f"too many other documents {whose}are being fetched")
+            self._taken[origin] += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._taken[origin] -= 1
+                self._taken += Counter()  # an origin that is done with is not kept
+                self._changed.notify_all()
+
+    def _free(self, origin: str) -> bool:
+        strangers = sum(count for one, count in self._taken.items() if one not in self._listed)
+        return (
+            self._taken[origin] < ORIGIN_MAX
+            and self._taken.total() < FETCHES_MAX
+            and (origin in self._listed or strangers < PUBLIC_MAX)
+        )
 
 
 @dataclass(slots=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import http.client
+import re
 import socket
 import ssl
 import threading
@@ -13,7 +15,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from node.resolution.fetch import Fetcher, FetchError, FetchPolicy, _trouble, origin_of
+from node.resolution.fetch import Fetcher, FetchError, FetchPolicy, _Places, _trouble, origin_of
 
 PUBLIC = FetchPolicy(public=True)
 ADDRESS = "93.184.215.14"  # public, and never connected to: each test refuses before
@@ -389,15 +391,80 @@ def test_a_server_is_asked_by_its_host_and_its_port() -> None:
     assert f"\r\nHost: {origin.removeprefix('http://')}\r\n".encode() in asked[0]
 
 
-def test_a_fetch_beyond_the_places_is_told_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
-    """
-    While every place is taken by a slow server, one more fetch ends in its time: unreachable, and why.
-    """
-    fetcher = Fetcher(FetchPolicy(origins=frozenset({"http://127.0.0.1:1"})))
-    while fetcher._slots.acquire(blocking=False):
-        pass
+LISTED = [f"http://127.0.0.1:{port}" for port in range(1, 5)]
+STRANGERS = [f"https://{name}.example" for name in "abcd"]
 
-    with pytest.raises(FetchError, match="too many other documents are being fetched") as told:
-        fetcher.get("http://127.0.0.1:1/", accept="*/*", size_bytes_max=9, seconds_max=0.01)
+
+@pytest.mark.parametrize(
+    ("taken", "origin", "told"),
+    [
+        (LISTED[:1], LISTED[0], f"too many other documents of {LISTED[0]} are being fetched"),
+        (LISTED[:3], LISTED[3], "too many other documents are being fetched"),
+        (STRANGERS[:2], STRANGERS[2], "too many other documents are being fetched"),
+        (LISTED[:2], LISTED[2], ""),
+        (STRANGERS[:2], LISTED[0], ""),
+        ([*STRANGERS[:1], *LISTED[:1]], STRANGERS[1], ""),
+    ],
+    ids=[
+        "same host",
+        "all places",
+        "strangers' places",
+        "one is left",
+        "left to the listed",
+        "left to a stranger",
+    ],
+)
+def test_a_silent_server_takes_no_others_place(taken: list[str], origin: str, told: str) -> None:
+    """
+    One origin has one place, hosts that nobody listed never have all: beyond them, unreachable, and why.
+    """
+    places = _Places(frozenset(LISTED))
+    with contextlib.ExitStack() as held:
+        for one in taken:
+            held.enter_context(places.one(one, 0))
+        if told:
+            with pytest.raises(FetchError, match=re.escape(told)) as refused_as, places.one(origin, 0.01):
+                pass
+            assert refused_as.value.code == "unreachable"
+        else:
+            held.enter_context(places.one(origin, 0))
+
+    with places.one(origin, 0):  # what ended has given its place back
+        pass
+    assert not +places._taken and not places._taken
+
+
+def test_a_place_that_becomes_free_is_taken_by_whoever_waits() -> None:
+    """
+    A second question to a host waits for the first one's answer.
+    """
+    places, first, let_go = _Places(frozenset()), threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with places.one(STRANGERS[0], 0):
+            first.set()
+            let_go.wait(5)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    first.wait(5)
+    threading.Timer(0.05, let_go.set).start()
+
+    with places.one(STRANGERS[0], 5):
+        assert let_go.is_set()
+    holder.join()
+
+
+def test_a_fetch_beyond_the_places_is_told_as_that() -> None:
+    """
+    A fetcher asks only from a place: while its host's is taken by a slow server, it ends in its time.
+    """
+    fetcher = Fetcher(FetchPolicy(origins=frozenset(LISTED)))
+
+    with (
+        fetcher._places.one(LISTED[0], 0),
+        pytest.raises(FetchError, match="too many other documents") as told,
+    ):
+        fetcher.get(f"{LISTED[0]}/", accept="*/*", size_bytes_max=9, seconds_max=0.01)
 
     assert told.value.code == "unreachable"
