@@ -69,14 +69,14 @@ def read_lifecycle(table: Mapping[str, Any]) -> Lifecycle:
     words = _Words(
         states=_texts(table["states"], f"{_WHERE} states"),
         roles=_texts(table["roles"], f"{_WHERE} roles"),
-        rules={r.id: r for r in (_rule(row) for row in _rows(table["exclusivity"], _WHERE))},
+        rules={r.id: r for r in (_rule(row) for row in _rows(table["exclusivity"], "exclusivity"))},
         marks=_texts(table["marks"], f"{_WHERE} marks"),
         settings=_settings(table["settings"]),
     )
     events: dict[str, Event] = {}
     for event in (
-        *(_event(row, words) for row in _rows(table["events"], _WHERE)),
-        *(_kind(row, words) for row in _rows(table.get("kinds", []), _WHERE)),
+        *(_event(row, words) for row in _rows(table["events"], "events")),
+        *(_kind(row, words) for row in _rows(table.get("kinds", []), "kinds")),
     ):
         if event.type in events:
             raise rules_invalid(f"{event.type} is there twice")
@@ -163,7 +163,7 @@ def _event(row: Mapping[str, Any], words: _Words) -> Event:
         names=_truth(row.get("names", False), f"{name} names"),
         sets=_one_of(row.get("sets"), frozenset(words.settings), f"{name} sets"),
         lifts=_one_of(row.get("lifts"), frozenset(words.settings), f"{name} lifts"),
-        duties=tuple(_duty(name, duty) for duty in _rows(row.get("duties", []), name)),
+        duties=tuple(_duty(name, duty) for duty in _rows(row.get("duties", []), f"{name} duties")),
         needs=_strings(row.get("needs", []), f"{name} needs"),
         duty=_text(row.get("duty", ""), f"{name} duty"),
         basis=_text(row.get("basis", ""), f"{name} basis"),
@@ -244,7 +244,7 @@ def _member(event: str, name: str, row: Mapping[str, Any], ledger: object) -> Me
         not_after=_one_of(row.get("not_after"), frozenset({AHEAD_OF_SIGNING}), where),
         **bounds,
     )
-    if (member.type == "integer") != (member.minimum is not None and member.maximum is not None):
+    if bounds.keys() != ({"minimum", "maximum"} if member.type == "integer" else set()):
         raise rules_invalid(f"{where}: an integer, and nothing else, has a minimum and a maximum")
     if member.minimum is not None and member.maximum is not None and member.minimum > member.maximum:
         raise rules_invalid(f"{where}: its minimum is above its maximum")
@@ -273,14 +273,14 @@ def _effects(event: str, row: object) -> Effects:
 
 
 def _duty(event: str, row: Mapping[str, Any]) -> Duty:
-    keys = ("jurisdiction", "working_days", "after", "basis", "confirmed")
-    _keys(row, keys, keys, f"{event} duties")
+    keys, where = ("jurisdiction", "working_days", "after", "basis", "confirmed"), f"{event} duties"
+    _keys(row, keys, keys, where)
     return Duty(
-        jurisdiction=_text(row["jurisdiction"], event),
-        working_days=_integer(row["working_days"], event),
-        after=_text(row["after"], event),
-        basis=_text(row["basis"], event),
-        confirmed=_truth(row["confirmed"], f"{event} confirmed"),
+        jurisdiction=_text(row["jurisdiction"], where),
+        working_days=_integer(row["working_days"], where),
+        after=_text(row["after"], where),
+        basis=_text(row["basis"], where),
+        confirmed=_truth(row["confirmed"], f"{where} confirmed"),
     )
 
 

@@ -1,0 +1,596 @@
+"""What a proposal comes to, member by member: whose approval it needs, from when on, and what is missing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from hashlib import sha256
+from typing import Any
+
+import pytest
+
+from consensus.application import NotYet, Refusal
+from consensus.checkpoint import COSIGNATURE_KIND, LOG_KIND
+from consensus.encoding import decode, encode
+from credentials.ledger.amendment import Amendment, read_amendments
+from credentials.ledger.approvals import ApprovalRules
+from credentials.ledger.attestation import parse_attestation
+from credentials.ledger.constitution import Constitution, GovernanceRow, Replay
+from credentials.ledger.governance import Governance
+from credentials.ledger.governance_records import governance_with, records_of
+from credentials.ledger.governance_state import Sitting
+from credentials.ledger.parties import Limits
+from credentials.ledger.proposals import ApprovalMissing, ChangeProposal, Tabled, Wanting, wanting
+from credentials.ledger.recognition import Effect, Recognition
+from credentials.ledger.registry import parameters_of
+from tests.credentials.test_governance_refusals import (
+    AT,
+    FIRST,
+    HELD,
+    NEW_KEY,
+    STOPPED,
+    Tables,
+    ended,
+    refused,
+    with_licence,
+    with_stop,
+)
+from tests.credentials.test_proposals import governing, licence, limits_row, stop_row
+from tests.harness.governing import Governing, licence_row, participant_row, party_row
+from tests.harness.ledger import (
+    CN_AUTHORITY,
+    CUSTOMS,
+    EU_AUTHORITY,
+    IMPORTER,
+    MAKER,
+    OUTSIDER,
+    VALIDATORS,
+    participant,
+    signer,
+)
+
+LATE = "did:web:late.example"
+EU_LICENCE = next(a for a in FIRST.accreditations if a.participant == EU_AUTHORITY)
+
+
+def read(changed: Tables, governance: Governance = FIRST, at: int = AT) -> list[Amendment]:
+    before = records_of(governance)
+    return list(
+        read_amendments(governance, before, {r: encode(dict(t)) for r, t in changed.items()}, at).amendments
+    )
+
+
+def settled(changed: Tables, governance: Governance = FIRST, at: int = AT) -> Any:
+    """The one record as it would come into force."""
+    before = records_of(governance)
+    records = read_amendments(
+        governance, before, {r: encode(dict(t)) for r, t in changed.items()}, at
+    ).records
+    (data,) = records.values()
+    return decode(data)
+
+
+# -- whose approval --------------------------------------------------------------------------------------
+
+
+def test_what_is_done_to_a_party_names_it_its_side_and_what_it_weighs() -> None:
+    """
+    Of an authority all decide together, of a key that votes too; who cannot approve any more is named.
+    """
+    importer, authority, maker = (("participant", did) for did in (IMPORTER, EU_AUTHORITY, MAKER))
+
+    def keys(did: str, **changes: Any) -> Any:
+        role = changes.pop("role")
+        return tuple(replace(k, **changes) if k.role == role else k for k in FIRST.participants[did].keys)
+
+    def of(did: str, **changes: Any) -> list[Amendment]:
+        return read(participant_row(FIRST, did, **changes))
+
+    voting = (*keys(MAKER, role="vote", valid_until=AT), replace(NEW_KEY, role="vote", id=f"{MAKER}#vote-9"))
+    assert of(IMPORTER, address="http://a") == [
+        Amendment("participant.moved", importer, IMPORTER, "EU", weighty=False)
+    ]
+    assert of(EU_AUTHORITY, address="http://a", identifiers=("eori:NL1",)) == [
+        Amendment("participant.moved", authority, EU_AUTHORITY, "EU", weighty=False),
+        Amendment("participant.described", authority, EU_AUTHORITY, "EU", weighty=False),
+    ]
+    assert of(IMPORTER, recovery=bytes(32)) == [Amendment("recovery.replaced", importer, IMPORTER, "EU")]
+    assert of(EU_AUTHORITY, recovery=bytes(32)) == [
+        Amendment("recovery.replaced", authority, EU_AUTHORITY, "EU", weighty=True)
+    ]
+    assert of(IMPORTER, left=AT) == [Amendment("participant.left", importer, IMPORTER, "EU")]
+    assert of(EU_AUTHORITY, left=AT) == [
+        Amendment("participant.left", authority, EU_AUTHORITY, "EU", weighty=True, unseats=EU_AUTHORITY)
+    ]
+    assert of(IMPORTER, keys=keys(IMPORTER, role="vote", compromised_from=AT)) == [
+        Amendment("keys.compromised", importer, IMPORTER, "EU", weighty=False)
+    ]
+    assert of(MAKER, keys=keys(MAKER, role="attest", compromised_from=AT)) == [
+        Amendment("keys.compromised", maker, MAKER, "CN", weighty=False)
+    ]
+    stolen = (*keys(MAKER, role="log", compromised_from=AT), replace(voting[-1], role="log"))
+    assert of(MAKER, keys=stolen) == [
+        Amendment(action, maker, MAKER, "CN", weighty=True) for action in ("keys.compromised", "keys.rotated")
+    ]
+    assert of(MAKER, keys=voting) == [Amendment("keys.rotated", maker, MAKER, "CN", weighty=True)]
+    for role, unseats in (("attest", EU_AUTHORITY), ("transport", "")):
+        for change, action in (("compromised_from", "keys.compromised"), ("valid_until", "keys.rotated")):
+            assert of(EU_AUTHORITY, keys=keys(EU_AUTHORITY, role=role, **{change: AT})) == [
+                Amendment(action, authority, EU_AUTHORITY, "EU", weighty=False, unseats=unseats)
+            ]
+
+
+def test_who_is_admitted_first_on_a_side_is_admitted_by_all() -> None:
+    """
+    Nobody at home could sponsor it; a side with an authority, suspended or stopped too, does so alone.
+    """
+    late = replace(participant(OUTSIDER), did=LATE, keys=())
+    row = ("participant", LATE)
+
+    assert read(party_row(replace(late, jurisdiction="IN"))) == [
+        Amendment("participant.admitted", row, LATE, "IN", weighty=True)
+    ]
+    assert read(party_row(late)) == [Amendment("participant.admitted", row, LATE, "CN", weighty=False)]
+    licences = tuple(
+        replace(a, valid_until=AT) if a.participant == CN_AUTHORITY else a for a in FIRST.accreditations
+    )
+    gone = replace(FIRST, accreditations=licences)
+    assert read(party_row(late), gone)[0].weighty and not read(party_row(late), gone, AT - 1)[0].weighty
+
+
+def test_a_licence_or_recognition_names_its_holder_and_the_side_that_gives_it() -> None:
+    """
+    That of an authority is weighty; ended or suspended it unseats its holder, given it does not.
+    """
+    office = replace(EU_LICENCE, participant=OUTSIDER, licence="second")
+
+    def action(which: str, of: Any, party: str, **more: Any) -> list[Amendment]:
+        kind = ("recognition" if isinstance(of, Recognition) else "accreditation", of.id)
+        return [Amendment(f"{kind[0]}.{which}", kind, party, "EU", **more)]
+
+    assert read(licence_row(replace(HELD, valid_until=AT))) == action("withdrawn", HELD, IMPORTER)
+    assert read(licence_row(office)) == action("given", office, OUTSIDER, weighty=True)
+    for change, which in (
+        ({"valid_until": AT}, "withdrawn"),
+        ({"suspended": ((AT, None),)}, "suspended"),
+    ):
+        assert read(licence_row(replace(EU_LICENCE, **change))) == action(
+            which, EU_LICENCE, EU_AUTHORITY, weighty=True, unseats=EU_AUTHORITY
+        )
+    (row,) = FIRST.recognitions
+    table = {("recognition", row.id): replace(row, suspended=((AT, None),)).as_table()}
+    assert read(table) == action("suspended", row, EU_AUTHORITY)
+
+
+def test_a_stop_names_who_set_it_and_who_may_confirm() -> None:
+    """
+    Set by that authority alone; confirmed by another; that of an authority is for all, and unseats it.
+    """
+    row, held = ("stop", MAKER), ("stop", EU_AUTHORITY)
+    stops = replace(STOPPED, until=AT)
+    set_again = stop_row(MAKER, CN_AUTHORITY)
+    since = {"target": MAKER, "by": CN_AUTHORITY, "since": AT - 100}
+
+    assert read(set_again) == [Amendment("stop.set", row, MAKER, "CN", only_by=CN_AUTHORITY)]
+    assert read(set_again, with_stop(stops)) == [
+        Amendment("stop.set", row, MAKER, "CN", weighty=True, only_by=CN_AUTHORITY)
+    ]
+    assert read(set_again, with_stop(replace(stops, lifted=True)))[0].weighty is False
+    assert read(stop_row(EU_AUTHORITY, CN_AUTHORITY)) == [
+        Amendment("stop.set", held, EU_AUTHORITY, "EU", weighty=True, unseats=EU_AUTHORITY,
+                  only_by=CN_AUTHORITY)
+    ]  # fmt: skip
+    assert read({row: since}, with_stop(STOPPED)) == [
+        Amendment("stop.confirmed", row, MAKER, "CN", not_by=frozenset({CN_AUTHORITY}))
+    ]
+    assert read({row: since | {"lifted": True}}, with_stop(STOPPED)) == [
+        Amendment("stop.lifted", row, MAKER, "CN")
+    ]
+    assert (
+        refused({row: since}, with_stop(replace(STOPPED, until=None))) == f"it leaves stop {MAKER} as it is"
+    )
+    key = f"{MAKER}#attest-1"
+    assert read(stop_row(key, CN_AUTHORITY))[0].record == ("stop", key)
+
+
+def test_what_there_is_one_of_is_for_all() -> None:
+    """
+    Limits, rules, versions, approvals and validators: whole records, each weighty.
+    """
+    for record, table, action in (
+        (("app_version", ""), {"app_version": 2}, "rules.changed"),
+        (("rule", "a.json"), {"sha256": "a" * 64}, "rules.changed"),
+        (("approvals", ""), ApprovalRules(stop_s=7).as_table(), "approvals.changed"),
+        (("validators", ""), {"participants": [*VALIDATORS, IMPORTER]}, "validators.changed"),
+        (("validators", ""), {"participants": list(VALIDATORS[1:])}, "validators.changed"),
+    ):
+        assert read({record: table}) == [Amendment(action, record, weighty=True)]
+        assert settled({record: table}) == table
+    assert governance_with(FIRST, {("app_version", ""): encode({"app_version": 2})}, None).app_version == 2
+    assert governance_with(FIRST, {}, None) is FIRST
+
+
+# -- from when on ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "until", "suspended"),
+    [
+        (None, {"valid_until": AT - 5}, AT, []),
+        (None, {"valid_until": AT + 5}, AT + 5, []),
+        ({}, {"valid_until": AT - 5}, AT, []),
+        ({"valid_until": AT + 9}, {"valid_until": AT + 5}, AT + 5, []),
+        ({}, {"suspended": ((AT - 5, None),)}, None, [[AT]]),
+        ({}, {"suspended": ((AT + 5, None),)}, None, [[AT + 5]]),
+        ({"suspended": ((1, 2),)}, {"suspended": ((1, 2), (AT - 5, None))}, None, [[1, 2], [AT]]),
+        ({"suspended": ((5, None),)}, {"suspended": ((5, AT - 5),)}, None, [[5, AT]]),
+        ({"suspended": ((5, None),)}, {"suspended": ((5, AT),)}, None, [[5, AT]]),
+        ({"suspended": ((1, 2), (5, None))}, {"suspended": ((1, 2), (5, AT))}, None, [[1, 2], [5, AT]]),
+        ({"suspended": ((AT + 9, None),)}, {"suspended": ((AT + 9, AT + 9),)}, None, [[AT + 9, AT + 9]]),
+    ],
+)
+def test_what_a_change_states_is_never_over_when_it_comes_into_force(
+    before: Any, after: Any, until: int | None, suspended: list[list[int]]
+) -> None:
+    """
+    An end in the past is now, a suspension begins now at the earliest, and what began before keeps its start.
+    """
+    was = replace(HELD, licence="another", schemes=(("gs1", "7"),)) if before is None else HELD
+    given = licence_row(replace(was, **((before or {}) | after)))
+    table = settled(given, with_licence(**(before or {})))
+
+    assert (table.get("valid_until"), table.get("suspended", [])) == (until, suspended)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"suspended": ((1, 2), (5, None))}, {"suspended": ((1, 3), (5, AT))}),
+        ({"suspended": ((1, 2), (5, None))}, {"suspended": ((1, 2), (6, AT))}),
+        ({"suspended": ((1, 2), (5, None))}, {"suspended": ((5, AT),)}),
+        ({"suspended": ((1, 2),)}, {"suspended": ((1, 3), (AT, None))}),
+        ({"suspended": ((1, 2),)}, {"suspended": ((1, 2), (3, 4), (AT, None))}),
+        ({"suspended": ((1, 2),)}, {"suspended": ()}),
+        ({"suspended": ((1, AT),)}, {"suspended": ((1, AT - 1),)}),
+    ],
+)
+def test_suspensions_that_were_are_not_rewritten(before: Any, after: Any) -> None:
+    """
+    Only the last one that lasts is ended, and only one is added.
+    """
+    told = refused(licence_row(replace(HELD, **after)), with_licence(**before))
+
+    assert told == "of what is given only its end and its suspension can be stated"
+
+
+def test_an_end_may_come_earlier_and_not_twice() -> None:
+    """
+    An end on record is moved up while it has not come; a suspension that is over lets another begin.
+    """
+    later = with_licence(valid_until=AT + 1)
+
+    assert settled(licence_row(replace(HELD, valid_until=AT)), later)["valid_until"] == AT
+    over = refused(licence_row(replace(HELD, valid_until=AT - 1)), with_licence(valid_until=AT))
+    assert over == "it is over: give another one"
+    again = licence_row(replace(HELD, suspended=((1, AT), (AT, None))))
+    assert read(again, with_licence(suspended=((1, AT),)))[0].action == "accreditation.suspended"
+    early = refused(
+        licence_row(replace(HELD, suspended=((1, AT + 1), (AT + 1, None)))),
+        with_licence(suspended=((1, AT + 1),)),
+    )
+    assert early == "it is suspended already"
+
+
+def test_keys_and_departures_come_into_force_now_at_the_earliest() -> None:
+    """
+    A new key is nobody's before, an old one ends not before, who leaves has not left before.
+    """
+    keys = FIRST.participants[IMPORTER].keys
+    past, to_come = replace(NEW_KEY, valid_from=AT - 5), replace(NEW_KEY, valid_from=AT + 5)
+
+    def table(**changes: Any) -> Any:
+        return settled(participant_row(FIRST, IMPORTER, **changes))
+
+    assert [table(keys=(*keys, k))["keys"][-1]["valid_from"] for k in (past, to_come)] == [AT, AT + 5]
+    ends = [
+        table(keys=tuple(map(ended(at, role="log"), keys)))["keys"][4]["valid_until"]
+        for at in (AT - 5, AT, AT + 5)
+    ]
+    assert ends == [AT, AT, AT + 5]
+    assert [table(left=at)["left"] for at in (AT - 5, AT + 5)] == [AT, AT + 5]
+    late = replace(participant(OUTSIDER), did=LATE, keys=(replace(NEW_KEY, id=f"{LATE}#a", valid_from=1),))
+    assert settled(party_row(late))["keys"][0]["valid_from"] == AT
+    stopped = settled(stop_row(MAKER, CN_AUTHORITY, since=5, until=9))
+    assert stopped == {"target": MAKER, "by": CN_AUTHORITY, "since": AT,
+                       "until": AT + FIRST.approvals.stop_s}  # fmt: skip
+    row = {"target": MAKER, "by": CN_AUTHORITY, "since": AT - 100}
+    assert settled({("stop", MAKER): row}, with_stop(STOPPED)) == row
+    lifted = settled({("stop", MAKER): row | {"lifted": True}}, with_stop(STOPPED))
+    assert lifted == row | {"until": AT, "lifted": True}
+
+
+def test_the_end_of_a_key_is_moved_up_and_never_back() -> None:
+    """
+    Nor that of a key that has ended; and what is known of its compromise is never known later.
+    """
+    keys = FIRST.participants[IMPORTER].keys
+    first = keys[0].id
+
+    def told(before: Any, after: Any) -> str:
+        was = tuple(replace(keys[0], **before) if k.id == first else k for k in keys)
+        now = tuple(replace(keys[0], **after) if k.id == first else k for k in keys)
+        party = replace(FIRST.participants[IMPORTER], keys=was)
+        governance = replace(FIRST, participants={**FIRST.participants, IMPORTER: party})
+        try:
+            read(party_row(replace(party, keys=now)), governance)
+        except Exception as error:
+            return str(getattr(error, "message", error))
+        return "read"
+
+    late = f"the end of {first} cannot be put off"
+    assert told({"valid_until": AT + 5}, {"valid_until": AT + 6}) == late
+    assert told({"valid_until": AT + 5}, {"valid_until": None}) == late
+    assert told({"valid_until": AT + 5}, {"valid_until": AT + 4}) == "read"
+    assert told({"valid_until": AT}, {"valid_until": AT - 1}) == f"{first} has ended already"
+    assert told({"valid_until": AT + 1}, {"valid_until": AT - 1}) == "read"
+    wrong = f"{first} is compromised from a time until now, and no later than known"
+    assert told({}, {"compromised_from": AT}) == "read"
+    assert told({"compromised_from": 9}, {"compromised_from": 8}) == "read"
+    assert told({"compromised_from": 9}, {"compromised_from": 10}) == wrong
+    assert told({"compromised_from": 9}, {"compromised_from": None}) == wrong
+
+
+# -- what is missing -------------------------------------------------------------------------------------
+
+
+def lacking(
+    changed: Tables,
+    by: str = CUSTOMS,
+    *approvals: str,
+    governance: Governance = FIRST,
+    recovered: bool = False,
+    held: frozenset[str] = frozenset(),
+    at: int = AT,
+) -> Wanting:
+    before = records_of(governance)
+    rows = {r: encode(dict(t)) for r, t in changed.items()}
+    reading = read_amendments(governance, before, rows, at)
+    proposal = ChangeProposal(bytes(32), rows, dict.fromkeys(rows), {}, AT + 10**6, bytes(16))
+    tabled = Tabled(proposal, by, recovered, AT - 7, 3, frozenset(approvals), held)
+    return wanting(tabled, reading.amendments, governance, at)
+
+
+BOTH = (CN_AUTHORITY, EU_AUTHORITY)
+
+
+def test_what_is_missing_says_who_can_give_it() -> None:
+    """
+    The sort, the number, the parties and the sides; nothing once they are there.
+    """
+    withdrawn = licence_row(replace(HELD, valid_until=AT))
+    keys = FIRST.participants[IMPORTER].keys
+    rotated = participant_row(FIRST, IMPORTER, keys=(*map(ended(AT), keys), NEW_KEY))
+    limits = limits_row(clock_skew_s=1)
+
+    assert lacking(withdrawn) == Wanting(
+        (ApprovalMissing("accreditation.withdrawn", "authority", 1, (EU_AUTHORITY,), ("EU",)),)
+    )
+    assert lacking(withdrawn, CUSTOMS, EU_AUTHORITY) == Wanting()
+    assert lacking(withdrawn, CUSTOMS, CN_AUTHORITY) == lacking(withdrawn)
+    assert lacking(rotated) == Wanting((ApprovalMissing("keys.rotated", "recovery", 1, (IMPORTER,)),))
+    assert lacking(rotated, IMPORTER) == lacking(rotated)
+    assert lacking(rotated, IMPORTER, recovered=True) == Wanting()
+    moved = participant_row(FIRST, IMPORTER, address="http://a")
+    assert lacking(moved) == Wanting((ApprovalMissing("participant.moved", "own", 1, (IMPORTER,)),))
+    assert lacking(moved, IMPORTER) == Wanting()
+    assert lacking(limits) == Wanting((ApprovalMissing("limits.changed", "network", 2, BOTH, ("CN", "EU")),))
+    assert lacking(limits, CUSTOMS, CN_AUTHORITY) == Wanting(
+        (ApprovalMissing("limits.changed", "network", 1, (EU_AUTHORITY,), ("EU",)),)
+    )
+    assert lacking(limits, CUSTOMS, *BOTH) == Wanting()
+    only = with_only_by = lacking(stop_row(MAKER, CN_AUTHORITY))
+    assert (
+        only
+        == with_only_by
+        == Wanting((ApprovalMissing("stop.set", "authority", 1, (CN_AUTHORITY,), ("CN",)),))
+    )
+    assert lacking(stop_row(MAKER, EU_AUTHORITY)).missing[0].of == ()
+
+
+def test_a_side_with_one_authority_confirms_its_stop_with_all_others() -> None:
+    """
+    It cannot confirm what it set: then k authorities and one of each side do.
+    """
+    row = {("stop", MAKER): {"target": MAKER, "by": CN_AUTHORITY, "since": AT - 100}}
+    nobody = Wanting((ApprovalMissing("stop.confirmed", "authority", 1, (), ("CN",)),))
+
+    assert lacking(row, governance=with_stop(STOPPED)) == nobody
+    assert lacking(row, CUSTOMS, CN_AUTHORITY, governance=with_stop(STOPPED)) == nobody
+    assert lacking(row, CUSTOMS, *BOTH, governance=with_stop(STOPPED)) == Wanting()
+
+
+def test_whoever_is_unseated_is_so_by_all_others_after_a_wait() -> None:
+    """
+    From the moment at which it was proposed, so that it is heard; with its own recovery key for its keys.
+    """
+    wait = AT - 7 + FIRST.approvals.removal_s
+    keys = tuple(map(ended(AT), FIRST.participants[EU_AUTHORITY].keys))
+    rotated = participant_row(FIRST, EU_AUTHORITY, keys=keys)
+    own = ApprovalMissing("keys.rotated", "recovery", 1, (EU_AUTHORITY,))
+    left = participant_row(FIRST, EU_AUTHORITY, left=AT)
+
+    assert lacking(left) == Wanting(
+        (ApprovalMissing("participant.left", "network", 1, (CN_AUTHORITY,)),), wait
+    )
+    assert lacking(left, CUSTOMS, CN_AUTHORITY) == Wanting((), wait)
+    assert lacking(rotated).missing[0] == own
+    assert lacking(rotated, EU_AUTHORITY, CN_AUTHORITY, recovered=True).missing == ()
+    ready = Wanting((), wait)
+    assert (ready.ready(wait - 1), ready.ready(wait)) == (False, True)
+    assert not replace(ready, held_missing=1).ready(wait)
+
+
+def test_a_recovery_key_waits_for_objections_and_rules_for_a_quorum_that_holds_them() -> None:
+    """
+    Seconds from the proposal on, and votes that are missing, none below zero.
+    """
+    wait = AT - 7 + FIRST.approvals.objection_s
+    replaced = participant_row(FIRST, IMPORTER, recovery=bytes(32))
+    rules = {("rule", "a.json"): {"sha256": "a" * 64}}
+
+    assert lacking(replaced, CUSTOMS, EU_AUTHORITY) == Wanting((), wait)
+    quorum = FIRST.validators.quorum
+    for count in range(len(VALIDATORS) + 1):
+        held = frozenset(VALIDATORS[:count])
+        assert lacking(rules, CUSTOMS, *BOTH, held=held) == Wanting((), 0, max(quorum - count, 0))
+
+
+# -- one block -------------------------------------------------------------------------------------------
+
+
+def sitting_of(g: Governing) -> Sitting:
+    constitution = g.ledger.registry.constitution
+    return constitution.state.sitting(g.ledger.now, g.ledger.height + 1, constitution.rule_files)
+
+
+def test_what_ended_in_a_block_is_over_for_the_acts_after_it() -> None:
+    """
+    Withdrawn or objected to a moment ago: approved no more, not made again, and the sentence says what came.
+    """
+    g = governing()
+    mine = g.propose(CUSTOMS, limits_row(clock_skew_s=61))
+    theirs = g.propose(EU_AUTHORITY, participant_row(g.now, IMPORTER, recovery=bytes(32)))
+    sitting = sitting_of(g)
+    for by, kind, about in ((CUSTOMS, "proposal_withdrawn", mine), (IMPORTER, "objected", theirs)):
+        sitting.act(parse_attestation(g.act(by, kind, about)))
+
+    def told(by: str, kind: str, about: ChangeProposal) -> tuple[str, str]:
+        with pytest.raises(Refusal) as refusal:
+            sitting.act(parse_attestation(g.act(by, kind, about)))
+        assert not isinstance(refusal.value, NotYet)
+        return refusal.value.code, str(refusal.value)
+
+    assert told(CN_AUTHORITY, "approved", mine) == ("proposal_over", "the proposal is over: withdrawn ")
+    assert told(CN_AUTHORITY, "approved", theirs) == (
+        "proposal_over",
+        f"the proposal is over: objected {IMPORTER}",
+    )
+    assert told(CUSTOMS, "proposed", mine) == (
+        "duplicate",
+        "this proposal was made already: make another one",
+    )
+    assert {d: t.outcome for d, t in sitting.over.items()} == {
+        mine.digest: "withdrawn",
+        theirs.digest: "objected",
+    }
+    assert not sitting.tabled
+
+
+def test_a_partys_share_of_open_proposals_counts_its_own_alone() -> None:
+    """
+    One that is over makes room again; the sentence says how many.
+    """
+    g = governing(governance={"proposals_per_party_max": 2})
+    rows = [limits_row(clock_skew_s=61 + n) for n in range(4)]
+    first = g.propose(CUSTOMS, rows[0])
+    g.propose(OUTSIDER, rows[1])
+    g.propose(CUSTOMS, rows[1])
+
+    with pytest.raises(Refusal) as refusal:
+        g.ledger.registry.check_tx(g.act(CUSTOMS, "proposed", g.proposal(rows[2])), g.ledger.now)
+    assert (refusal.value.code, str(refusal.value)) == ("quota", f"{CUSTOMS} has 2 proposals open already")
+    g.ledger.run(g.act(CUSTOMS, "proposal_withdrawn", first))
+    g.propose(CUSTOMS, rows[3])
+
+
+def test_a_proposal_expires_at_its_second() -> None:
+    """
+    At it no more, and the longest time from now is one that is taken.
+    """
+    g = governing()
+    most = g.now.approvals.proposal_s_max
+    longest, short = (
+        g.proposal(limits_row(clock_skew_s=61), for_s=most),
+        g.proposal(limits_row(clock_skew_s=62), for_s=30),
+    )
+    g.ledger.run(*(g.act(CUSTOMS, "proposed", p) for p in (longest, short)))
+    for _ in range(3):
+        g.idle()
+        seen = g.outcome(short)
+    assert seen == ("lapsed", "expired") and g.outcome(longest) == ("open", "")
+
+
+# -- what is made of it ----------------------------------------------------------------------------------
+
+
+def test_consensus_reads_its_times_and_bounds_off_the_limits() -> None:
+    """
+    Each where it belongs; of the two votes the slower one.
+    """
+    limits = Limits(
+        timeout_propose_ms=11, timeout_delta_ms=22, timeout_prevote_ms=33, timeout_precommit_ms=44,
+        block_bytes_max=555, heartbeat_ms=66, evidence_heights_max=77,
+    )  # fmt: skip
+    one = replace(FIRST, limits=limits, app_version=9)
+
+    read_ = parameters_of(one, "log.test.example")
+
+    times = read_.timeouts
+    assert (times.propose_ms, times.propose_delta_ms, times.vote_ms, times.vote_delta_ms) == (11, 22, 44, 22)
+    assert (read_.app_version, read_.block_bytes_max, read_.heartbeat_ms) == (9, 555, 66)
+    assert read_.evidence_heights_max == 77
+    slower = replace(one, limits=replace(limits, timeout_prevote_ms=55))
+    assert parameters_of(slower, "log.test.example").timeouts.vote_ms == 55
+    assert read_.note_keys == one.note_keys("log.test.example")
+    keys = read_.note_keys[IMPORTER]
+    assert [(k.name, k.kind, k.public_key) for k in keys] == [
+        ("log.test.example", LOG_KIND, signer(IMPORTER, "log").public_key),
+        ("importer.example", COSIGNATURE_KIND, signer(IMPORTER, "cosign").public_key),
+    ]
+
+
+def test_epochs_of_the_rows_are_those_of_the_ledger() -> None:
+    """
+    A new rule file included: whoever replays them reads the file that they name, and has the same history.
+    """
+    g = governing()
+    lifecycle = b"a = 1\n"
+    files = {sha256(lifecycle).digest(): lifecycle}
+    constitution = g.ledger.registry.constitution
+    founded = constitution.rule_files
+    both = constitution.rule_files = lambda digest: files.get(digest) or founded(digest)
+    rows: list[GovernanceRow] = []
+    rule = {("rule", "a.toml"): {"sha256": sha256(lifecycle).hexdigest()}}
+    licensed = licence_row(licence(OUTSIDER, schemes=(("gbt34014", "ZZ8"),)))
+    for tables in (rule, licensed):
+        proposal = g.proposal(tables)
+        acts = [("proposed", CN_AUTHORITY), ("approved", EU_AUTHORITY), *(("held", v) for v in VALIDATORS)]
+        for kind, by in acts if tables is rule else acts[:1]:
+            execution = g.ledger.run(g.act(by, kind, proposal))
+            rows += [GovernanceRow(g.ledger.height, *row) for row in execution.governance]
+            if g.outcome(proposal)[0] == "decided":
+                break
+        for _ in range(2):
+            execution = g.idle()
+            rows += [GovernanceRow(g.ledger.height, *row) for row in execution.governance]
+
+    epochs = Replay(g.ledger.genesis, rows, both).epochs()
+
+    assert [(h, e.rules.get("a.toml")) for h, e in epochs] == [
+        (h, e.rules.get("a.toml")) for h, e in g.ledger.history.epochs
+    ]
+    assert g.now.rules["a.toml"] == {"a": 1}
+    assert tuple(epochs) == g.ledger.history.epochs
+    again = Constitution.restored(g.ledger.genesis, rows, g.ledger.height, both)
+    assert again.records.root == constitution.records.root and again.state == constitution.state
+
+
+def test_a_recognition_that_begins_and_ends_says_so() -> None:
+    """
+    Its table has what it says and no more, and its name stays whatever becomes of it.
+    """
+    row = Recognition(EU_AUTHORITY, "EU", MAKER, ("EXP-02",), Effect.INFORMATION_ONLY, "network-policy", AT)
+    over = replace(row, valid_until=AT + 5, suspended=((AT, AT + 1), (AT + 2, None)))
+
+    assert row.id == over.id and Recognition.parse(over.as_table()) == over
+    assert over.as_table()["suspended"] == [[AT, AT + 1], [AT + 2]]
+    assert {"valid_until", "suspended", "conditions"}.isdisjoint(row.as_table())
