@@ -159,17 +159,19 @@ DECKS = {
     "border": Deck("border", (*BIRTH, *BORDER)),
     "lost": Deck("lost", (*BIRTH, *ALARMS[::3])),
     "recall": Deck("recall", (*BIRTH, "market.placed", *ALARMS[1:3])),
-    "custody": Deck(
-        "custody",
+    # Hands, offices and vehicles in one deck are states without end (38,735, and growing, at depth 5): so
+    # each by itself, with what the others of it rest on.
+    "hands": Deck("hands", (*BIRTH, "battery.enrolled", "battery.handed_over", "market.placed")),
+    "offices": Deck("offices", (*BIRTH, "battery.enrolled", *OFFICIAL)),
+    "vehicles": Deck(
+        "vehicles",
         (
-            *BIRTH,
-            "battery.enrolled",
-            "battery.handed_over",
+            *BIRTH[:2],
             "market.placed",
             "battery.installed",
             "vehicle.sold",
+            "battery.handed_over",
             "battery.swapped_out",
-            *OFFICIAL,
         ),
     ),
     "two": Deck("two", (*BIRTH, *TWO), RIGHTFUL, ("A", "B")),
