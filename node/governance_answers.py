@@ -339,6 +339,43 @@ class HistoryAnswer(TypedDict):
     history: list[HistoryRecord]
 
 
+class OpenLineRecord(TypedDict):
+    """A line of a manifest at this node whose goods have not gone their way."""
+
+    consignment: str
+    line: int
+    verdict: str
+
+
+class KeyUseRecord(TypedDict):
+    """Something on the log that a key signed, or may have."""
+
+    leaf_index: int
+    height: int
+    time: int
+    type: str  # admitted | claim
+    kind: str  # the event
+    digest: Digest
+    document_digest: Digest | None
+    certain: bool  # False: this node does not hold the document, whose key is therefore not known
+    open_lines: list[OpenLineRecord]  # the first twenty
+    open_lines_total: int
+
+
+class KeyUsesAnswer(TypedDict):
+    """What rests on a key since a time."""
+
+    key: str
+    participant: str
+    participant_name: str
+    role: str
+    rests: str  # attestations | documents | votes | checkpoints | messages
+    since: int
+    first_leaf: int  # of the log, at that time: checkpoints over more of it are in question
+    uses: list[KeyUseRecord]
+    next: int | None  # the leaf to go on from; None: that is all
+
+
 class ActMadeHead(TypedDict):
     """An act of this participant that is signed and on disk."""
 

@@ -10,12 +10,14 @@ from node.api.problems import page_wanted
 from node.api.reading import integer_argument, json_body
 from node.api.reply import form_sent, json_reply, page, reply, see, words_for
 from node.api.route import BODY_BYTES_MAX
+from node.errors import bad_request
 from node.governance_answers import ActMadeRecord
 from node.service import Service
 from node.use_cases.proposing import EffectChanged
 
 HISTORY_ROWS = 50
 HEIGHT_MAX = 2**53 - 1
+KEY_ID_CHARACTERS_MAX = 2_500
 
 
 def governance(service: Service) -> ResponseReturnValue:
@@ -58,6 +60,18 @@ def history(service: Service) -> ResponseReturnValue:
     before = integer_argument("before", None, largest=HEIGHT_MAX)
     rows = service.proposing.governance.history(HISTORY_ROWS, before)
     return reply({"history": rows}, "governance_history.html", history=rows, more=len(rows) == HISTORY_ROWS)
+
+
+def key_uses(service: Service) -> ResponseReturnValue:
+    """What rests on a key since a time."""
+    kid = request.args.get("key", "")
+    if not 1 <= len(kid) <= KEY_ID_CHARACTERS_MAX:
+        told = "`key` must be the id of a key, such as did:web:maker.example#attest-1."
+        raise bad_request("bad_argument", told)
+    since = integer_argument("since", 0, largest=HEIGHT_MAX)
+    leaf = integer_argument("leaf", 0, largest=HEIGHT_MAX)
+    assert since is not None and leaf is not None, "they have a default"
+    return json_reply(service.records.key_uses.uses(kid, since, leaf))
 
 
 def dry_run(service: Service) -> ResponseReturnValue:

@@ -68,6 +68,15 @@ GOVERNANCE = (
         query=("before",),
     ),
     Route(
+        "GET",
+        "/governance/key-uses",
+        governance.key_uses,
+        "What rests on a key since a time, and the open lines about it",
+        _shown("KeyUses", (JSON,)),
+        READ,
+        query=("key", "since", "leaf"),
+    ),
+    Route(
         "POST",
         "/governance/dry-run",
         governance.dry_run,

@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 from node.access.keys import AT_THE_MACHINE, SCOPES, Access, end_operators_key
-from node.cli.recovering import compromised, prove, rotate
+from node.cli.recovering import compromised, prove, rotate, uses
 from node.cli.setup import DATA, PASSPHRASE
 from node.cli.terminal import say
 from node.config import DataDirectory, passphrase
@@ -163,7 +163,7 @@ def allow_vote(*, data: Path, no_other_copy_runs: bool) -> int:
     return 0
 
 
-for _command in (rotate, compromised, prove):
+for _command in (rotate, compromised, uses, prove):
     keys.add_command(_command)
 
 

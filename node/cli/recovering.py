@@ -6,12 +6,15 @@ node goes on with the old one until the ledger names the new one.
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import click
 
@@ -20,7 +23,7 @@ from credentials.documents.keys import multikey_encode
 from credentials.ledger.parties import KEY_ROLES
 from credentials.ledger.proposals import prove_possession
 from node.cli.change import JSON, change, decided, proposal_options, put
-from node.cli.client import Client, Command, connect, options
+from node.cli.client import Client, Command, connect, options, speaks_to_node
 from node.cli.proposing import gone, party_in, party_table
 from node.cli.setup import DATA, PASSPHRASE
 from node.cli.terminal import say
@@ -33,6 +36,15 @@ from node.setup.possession import write_proofs
 # So long the old key stays valid beside the new one: what it signed may still be on its way.
 OVERLAP_S = 3_600
 OVERLAPPING = frozenset({"attest", "credential", "transport"})
+
+# What a key signs that no entry of the log shows: what is in question once it was stolen.
+IN_QUESTION = {
+    "vote": "blocks from leaf {first} on were decided with its votes; they stay, and what it signed against "
+    "itself is evidence.",
+    "cosign": "checkpoints over more than {first} leaves may bear a signature of the thief's.",
+    "log": "checkpoints over more than {first} leaves may bear a signature of the thief's.",
+    "transport": "what peers sent to this node since then may have been read, the network key with it.",
+}
 
 _ROLES = click.argument("roles", metavar="ROLE...", nargs=-1, required=True, type=click.Choice(KEY_ROLES))
 
@@ -132,6 +144,55 @@ def compromised(
     return _replaced(_Party.of(**opened), roles, _seconds(since), yes=yes, as_json=as_json, days=days)
 
 
+@click.command()
+@_ROLES
+@click.option("--from", "since", required=True, help="2026-11-27T08:00:00Z, or seconds since 1970.")
+@click.option("--of", "did", help="Another participant's keys; default: this node's own.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@speaks_to_node
+def uses(*, client: Client, roles: tuple[str, ...], since: str, did: str | None, as_json: bool) -> None:
+    """List what the log holds that the keys of these roles signed since a time, with the open lines on it."""
+    whose = did or client.get("/status")["participant"]
+    for key in party_in(decided(client), whose)["keys"]:
+        for use in _uses(client, key["id"], _seconds(since)) if key["role"] in roles else ():
+            say(json.dumps({"key": key["id"], **use}, ensure_ascii=False) if as_json else _use_line(use))
+
+
+def _use_line(use: JSON) -> str:
+    """One use of a key on one line."""
+    at = datetime.fromtimestamp(use["time"], UTC)
+    lines = f", open lines {use['open_lines_total']}" if use["open_lines_total"] else ""
+    told = "" if use["certain"] else " (perhaps: this node does not hold the document)"
+    return f"{use['leaf_index']}  {at:%Y-%m-%d %H:%M:%S UTC}  {use['kind']}  {use['digest']}{lines}{told}"
+
+
+def _uses(client: Client, kid: str, since: int) -> Iterator[JSON]:
+    """Every use of a key, a page of the answer at a time."""
+    leaf: int | None = 0
+    while leaf is not None:
+        answer = client.get(f"/governance/key-uses?key={quote(kid, safe='')}&since={since}&leaf={leaf}")
+        yield from answer["uses"]
+        leaf = answer["next"]
+
+
+def _tell_uses(client: Client, kid: str, role: str, since: int) -> None:
+    """Before it is signed: what the key signed since then, which stays and is in question."""
+    first = client.get(f"/governance/key-uses?key={quote(kid, safe='')}&since={since}")["first_leaf"]
+    if role in IN_QUESTION:
+        say(f"{kid}: {IN_QUESTION[role].format(first=first)}", err=True)
+        return
+    found = Counter[str]()
+    for use in _uses(client, kid, since):
+        found.update(entries=1, perhaps=not use["certain"], lines=use["open_lines_total"])
+    perhaps = f" ({found['perhaps']} perhaps: this node lacks the documents)" if found["perhaps"] else ""
+    say(
+        f"{kid}: {found['entries']} entries of the log rest on it since then{perhaps}, "
+        f"{found['lines']} open lines of this node on them. They stay; "
+        f"`comity keys uses {role} --from {since}` lists them.",
+        err=True,
+    )
+
+
 def _replaced(party: _Party, roles: Sequence[str], since: int | None, **how: Any) -> int:
     """Propose that fresh keys follow the open ones of these roles."""
     named = party_in(decided(party.client), party.keys.did)
@@ -151,6 +212,7 @@ def _replaced(party: _Party, roles: Sequence[str], since: int | None, **how: Any
                 key["valid_until"] = now + (OVERLAP_S if role in OVERLAPPING else 0)
             else:
                 key["compromised_from"] = since
+                _tell_uses(party.client, key["id"], role, since)
         fresh = party.successor(role, named)
         public = multikey_encode(fresh.public_key)
         table["keys"].append({"role": role, "id": fresh.key_id, "public": public, "valid_from": now})

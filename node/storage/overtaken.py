@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from node.storage.consignments import ItemRow
@@ -16,6 +16,15 @@ class ChangedRow:
 
     line: int
     was: str
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenLine:
+    """A line that is judged again when the ledger learns more."""
+
+    consignment: str
+    line: int
     verdict: str
 
 
@@ -39,6 +48,24 @@ class OvertakenLines:
                 *(item.subject, item.namespace),
             ),
         )
+
+    def open_lines(self, subjects: Collection[bytes]) -> dict[bytes, list[OpenLine]]:
+        """The open lines about each of these batteries, by its own code or a further one."""
+        found: dict[bytes, list[OpenLine]] = {}
+        columns = "items.consignment, items.line, items.verdict"
+        for part in parts(sorted(subjects)):
+            among = f"IN ({marks(len(part))})"
+            for statement in (
+                f"SELECT {columns}, subject AS about FROM items WHERE subject {among} AND settled = 0",
+                f"SELECT {columns}, value AS about FROM rests_on JOIN items USING (consignment, line) "
+                f"WHERE kind = 'subject' AND value {among} AND settled = 0",
+            ):
+                for row in self._db.connection.execute(statement, part):
+                    line = OpenLine(row["consignment"], row["line"], row["verdict"])
+                    kept = found.setdefault(bytes(row["about"]), [])
+                    if line not in kept:
+                        kept.append(line)
+        return found
 
     @staticmethod
     def settle(db: Transaction, consignment_id: str, line: int) -> None:

@@ -15,6 +15,7 @@ from node.receipts.maker import Proofs
 from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore
 from node.use_cases.digests import read_digest
+from node.use_cases.key_uses import KeyUses
 from node.verdicts.sources import Gathering
 
 JSON = dict[str, Any]
@@ -59,6 +60,7 @@ class RecordDesk:
         self._gathering = gathering
         self._ledger = ledger
         self._office = office
+        self.key_uses = KeyUses(history, ledger, office)
 
     def document(self, digest: str, audience: str = "public") -> JSON:
         """A stored document by its digest, if `audience` has a right to it (403 `not_entitled` otherwise)."""

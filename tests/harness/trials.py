@@ -45,6 +45,7 @@ OURS = ("consensus", "credentials", "node", "tests")
 # A mutant that loops for ever is ended; under load a fork has as much processor time as it ever had.
 CPU_TIMES, CPU_S_LEAST, WALL_TIMES, WALL_S_LEAST = 5, 20, 20, 180
 LATEST, STRONG = 4, 8  # killers of the same function or module, and of any
+BROAD = 6  # tests that run most of the lines of the module: they look at it, others only pass through
 # Processor time (of the survey) of the tests of one mutant: what only others would notice survives.
 TESTS_S_MAX, TEST_S_MAX = 60.0, 20.0
 QUICK_S, LONG_S = 2.0, 1.0
@@ -78,6 +79,7 @@ class Survey:
     seconds: dict[int, float] = field(default_factory=dict)
     failed: list[int] = field(default_factory=list)
     case: dict[int, int] = field(default_factory=dict)  # the how manieth case of its function a test is
+    lines_by_test: dict[str, list[int]] = field(default_factory=dict)  # kept for `looking_at`
 
     def add(self, other: Survey) -> None:
         """Take in the survey of other tests."""
@@ -85,6 +87,16 @@ class Survey:
         self.failed += other.failed
         for function, numbers in other.reaching.items():
             self.reaching.setdefault(function, []).extend(numbers)
+
+    def looking_at(self, path: str) -> list[int]:
+        """The tests that run a line of this file, those that run most of them first."""
+        if path not in self.lines_by_test:
+            counted: Counter[int] = Counter()
+            for line, numbers in self.reaching.items():
+                if line.rpartition(":")[0] == path:
+                    counted.update(numbers)
+            self.lines_by_test[path] = sorted(counted, key=lambda n: (-counted[n], self.seconds[n], n))
+        return self.lines_by_test[path]
 
     def to_json(self) -> str:
         """One line."""
@@ -186,11 +198,13 @@ def run_until_one_fails(session: pytest.Session, numbers: Sequence[int]) -> int 
     return None
 
 
-def order(numbers: Iterable[int], known: Survey, killers: Sequence[int]) -> list[int]:
+def order(
+    numbers: Iterable[int], known: Survey, killers: Sequence[int], broad: Sequence[int] = ()
+) -> list[int]:
     """The tests to run, at most TESTS_S_MAX of them and one at least.
 
     First those that killed other mutants; then for a moment the quick ones, few cases of a test before many;
-    then the long ones, which see most; then the rest.
+    then those that run most of the module, then the long ones, which see most; then the rest.
     """
     reaching = {number for number in numbers if known.seconds[number] <= TEST_S_MAX}
     quick = sorted(reaching, key=lambda n: known.seconds[n] * (4 + known.case.get(n, 0)))
@@ -198,7 +212,8 @@ def order(numbers: Iterable[int], known: Survey, killers: Sequence[int]) -> list
     first = [n for n, until in zip(quick, spent, strict=True) if until <= QUICK_S]
     long = sorted((n for n in reaching if known.seconds[n] > LONG_S), key=known.seconds.__getitem__)
     proven = [n for n in killers if n in reaching]
-    chosen = list(dict.fromkeys((*proven, *first, *reversed(long), *quick))) or sorted(numbers)
+    looking = [n for n in broad if n in reaching][:BROAD]
+    chosen = list(dict.fromkeys((*proven, *first, *looking, *reversed(long), *quick))) or sorted(numbers)
     spent = itertools.accumulate(known.seconds[n] for n in chosen)
     return [
         n for place, (n, s) in enumerate(zip(chosen, spent, strict=True)) if s <= TESTS_S_MAX or not place
@@ -306,7 +321,7 @@ class Trials:
             return
         strong = [number for number, _ in self.kills.most_common(STRONG)]
         killers = [*self.killers[function], *self.killers[module_of(name)], *strong]
-        tests = order(reaching, known, killers)
+        tests = order(reaching, known, killers, known.looking_at(mutant.path))
         seconds = sum(known.seconds[number] for number in tests)
         reader, writer = os.pipe()
         folder = tempfile.mkdtemp(prefix="trial-")

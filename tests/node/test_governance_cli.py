@@ -326,7 +326,12 @@ def test_a_key_is_said_to_be_compromised_since_a_time(sh: Shell) -> None:
     """
     data = sh.g.node.data
     words = ("--data", data, "--recovery", data / "recovery.enc", "--json")
-    shown = json.loads(sh("keys", "compromised", "credential", "--from", "2026-11-27T00:00:00Z", *words))
+    printed = sh("keys", "compromised", "credential", "--from", "2026-11-27T00:00:00Z", *words)
+    shown, told = json.JSONDecoder().raw_decode(printed)
+    assert printed[told:].strip() == (
+        f"{DID}#credential-1: 0 entries of the log rest on it since then, 0 open lines of this node on them. "
+        "They stay; `comity keys uses credential --from 1795737600` lists them."
+    )
 
     assert {a["action"] for a in shown["effect"]["actions"]} == {"keys.compromised", "keys.rotated"}
     members = {m["member"].partition("#")[2]: m["after"] for m in shown["effect"]["changes"][0]["members"]}
@@ -335,6 +340,25 @@ def test_a_key_is_said_to_be_compromised_since_a_time(sh: Shell) -> None:
     assert shown["recovered"] and shown["effect"]["missing"] == []
     assert "--from is a time" in sh(
         "keys", "compromised", "credential", "--from", "yesterday", *words, code=64
+    )
+
+
+def test_what_a_key_signed_is_listed(sh: Shell) -> None:
+    """
+    Line by line, for people and for programs; of a key that signs no entry nothing is, and that is said.
+    """
+    told = sh("keys", "uses", "attest", "--from", "0").splitlines()
+    rows = [json.loads(line) for line in sh("keys", "uses", "attest", "--from", "0", "--json").splitlines()]
+
+    assert len(rows) == len(told) > 1
+    assert all(row["key"].startswith(f"{DID}#attest-") and row["certain"] for row in rows)
+    assert told[0].startswith(f"{rows[0]['leaf_index']}  20") and rows[0]["digest"] in told[0]
+    assert sh("keys", "uses", "cosign", "--from", "0") == ""
+    assert sh("keys", "uses", "attest", "--from", "0", "--of", MAKER) == ""
+    data = sh.g.node.data
+    words = ("--data", data, "--recovery", data / "recovery.enc", "--json")
+    assert f"{DID}#cosign-1: checkpoints over more than 0 leaves may bear a signature of the thief's." in sh(
+        "keys", "compromised", "cosign", "--from", "0", *words
     )
 
 
