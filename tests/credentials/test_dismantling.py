@@ -90,7 +90,8 @@ def test_waste_that_was_let_in_is_prepared_and_not_repurposed(kind: str) -> None
     if kind == "second_life.repurposed":
         with pytest.raises(Refusal) as refused:
             ledger.run(tx)
-        assert refused.value.code == "state"
+        told = "second_life.repurposed acts on no waste: prepare it for that"
+        assert (refused.value.code, str(refused.value)) == ("state", told)
     else:
         ledger.run(tx)
         assert ledger.standing(pack).item_state == "consumed"
@@ -564,3 +565,27 @@ def test_authorities_undo_a_dismantling_whose_child_went_on() -> None:
     voided(ledger, OWN)
     voided(ledger, subject)
     assert not ledger.standing(OWN).born and ledger.standing(subject).children == ()
+
+
+def test_a_second_life_that_is_voided_leaves_what_the_pack_was() -> None:
+    """
+    Taken out of a pack that had a second life of another kind and is no waste, the successor is what that is.
+    """
+    ledger = Ledger()
+    old, second, pack = ledger.waste(1), ledger.waste(2), battery(43, "ZZ5")
+    ledger.happen(SECOND_LIFE, "battery.produced", SUCCESSOR)
+    made_into(ledger, old)
+    made_into(ledger, second, pack, SECOND_LIVES[1])
+    ledger.happen(SECOND_LIFE, "battery.produced", pack, children_root=children_root([SUCCESSOR]))
+    ledger.happen(SECOND_LIFE, "market.placed", pack, parties=(RECYCLER, WORKSHOP))
+    ledger.hand_over(SECOND_LIFE, pack, MAKER)
+    ledger.happen(MAKER, "battery.installed", pack, bound_asset=CAR)
+    ledger.happen(MAKER, "battery.replaced", pack, bound_asset=CAR, references=(second,))
+    ledger.happen(MAKER, "battery.sold", pack, parties=(RECYCLER,))
+    ledger.happen(RECYCLER, "battery.dismantled", pack, references=(SUCCESSOR,))
+    seen = [ledger.standing(SUCCESSOR).eu_status]
+    for subject in (old, pack):
+        voided(ledger, subject)
+        seen.append(ledger.standing(SUCCESSOR).eu_status)
+
+    assert seen == ["remanufactured", "repurposed", "original"]

@@ -131,6 +131,12 @@ def make_genesis(**changes: Any) -> Genesis:
     return Genesis.parse(write_genesis(**arguments), arguments["rule_files"])
 
 
+@cache
+def founded(limits: Limits) -> Genesis:
+    """The usual founding with these limits: written and read once, as it takes longer than most tests."""
+    return make_genesis(limits=limits)
+
+
 def battery(number: int, namespace: str = "ZZ1") -> Subject:
     return Subject("gbt34014", namespace, sha256(b"battery %d" % number).digest())
 
@@ -158,7 +164,7 @@ class Ledger:
     """One registry with its own reader, fed block by block."""
 
     def __init__(self, genesis: Genesis | None = None, **limits: int) -> None:
-        self.genesis = genesis or make_genesis(limits=Limits(**limits))
+        self.genesis = genesis or founded(Limits(**limits))
         self.reader = MemoryReader()
         self.history = self.genesis.history()
         self.registry = Registry(self.genesis, self.reader, history=self.history)
