@@ -129,11 +129,10 @@ def test_what_happened_after_the_day_of_the_test_outdates_it() -> None:
     """
     From the first second of the day after: on the day itself nobody knows which came first.
     """
+    put_in: dict[str, Any] = {"bound_asset": vehicle(1), "by": WORKSHOP}
+    told_since: list[tuple[str, dict[str, Any]]] = [("negative_event", {}), ("battery.installed", put_in)]
     for at, fine in ((DAY + DAY_S - 1, True), (DAY + DAY_S, False)):
-        for kind, members in (
-            ("negative_event", {}),
-            ("battery.installed", {"bound_asset": vehicle(1), "by": WORKSHOP}),
-        ):
+        for kind, members in told_since:
             fire = said(kind, 3, at, **members)
             told = evidence_check(fire)
             assert told == (OK if fine else outdated(fire))

@@ -1,0 +1,422 @@
+"""What admits an act, condition by condition: the one second, the one party, the one number that decide."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from functools import cache
+from hashlib import sha256
+from typing import Any
+
+import pytest
+
+from consensus.application import NotYet, Refusal
+from credentials.documents.identifiers import Subject
+from credentials.errors import CredentialError
+from credentials.ledger.attestation import Attestation, parse_attestation, standing_key
+from credentials.ledger.block_order import block_order
+from credentials.ledger.governance import Governance
+from credentials.ledger.parties import Limits, Stop
+from credentials.ledger.payload import DAY_S, Criteria, GovernanceAct, StatusUpdate
+from credentials.ledger.records import Asset, Installed, Quota, asset_key
+from credentials.ledger.rules import Context, passport_asked, require_built, state_after
+from credentials.ledger.signatories import attest_key, recovery_key
+from credentials.ledger.standing import Bound, Setting, Standing
+from credentials.ledger.values import next_quota, require_governance_form, require_members, require_schemes
+from tests.credentials.test_proposals import governing
+from tests.credentials.test_rules import PASSPORTS, let_in
+from tests.harness.governing import recovery_of, recovery_signer
+from tests.harness.ledger import (
+    CN_AUTHORITY,
+    CREATED,
+    IMPORTER,
+    MAKER,
+    OTHER_MAKER,
+    RECYCLER,
+    Ledger,
+    battery,
+    lifecycle_table,
+    make_genesis,
+    set_list,
+    signer,
+    vehicle,
+)
+
+FIRST = make_genesis().governance
+EVENTS = FIRST.lifecycle.events
+CAR = vehicle(1)
+AT = CREATED + 1_000
+
+
+@pytest.fixture(scope="module")
+def shared() -> Ledger:
+    """One ledger for all: each test has batteries of its own."""
+    return Ledger()
+
+
+@pytest.fixture(scope="module")
+def later() -> Ledger:
+    """The same in March 2027, when the EU asks for passports."""
+    ledger = Ledger()
+    ledger.now = PASSPORTS
+    return ledger
+
+
+def told(ledger: Ledger, by: str, kind: str, subject: Subject, **members: Any) -> tuple[bool, str, str]:
+    """Whether it may still come, and with which code and sentence it is kept out."""
+    with pytest.raises(Refusal) as refusal:
+        ledger.registry.check_tx(ledger.attest(by, kind, subject, **members), ledger.now)
+    return isinstance(refusal.value, NotYet), refusal.value.code, str(refusal.value)
+
+
+# -- who signs -------------------------------------------------------------------------------------------
+
+
+def keyed(did: str, kid: str, happened: int, at: int, governance: Governance = FIRST) -> str:
+    try:
+        assert attest_key(governance, kid, did, happened, at) == signer(did).public_key
+    except Refusal as refusal:
+        assert not isinstance(refusal, NotYet)
+        return f"{refusal.code}: {refusal}"
+    return "found"
+
+
+def test_an_act_is_signed_with_an_attest_key_that_is_valid_then_and_now() -> None:
+    """
+    Known, of that role, not stopped, and in its interval at both times; the sentence says which.
+    """
+    kid, log = f"{MAKER}#attest-1", f"{MAKER}#log-1"
+    party = FIRST.participants[MAKER]
+    dated = tuple(replace(k, valid_from=10, valid_until=20) if k.id == kid else k for k in party.keys)
+    short = replace(FIRST, participants={**FIRST.participants, MAKER: replace(party, keys=dated)})
+    never = f"X9: {kid} was not valid both when it happened and now"
+
+    assert keyed(MAKER, kid, AT, AT) == "found"
+    unknown = "is no key of a participant of this network"
+    assert keyed(MAKER, f"{MAKER}#x", AT, AT) == f"issuer_unknown: {MAKER}#x {unknown}"
+    assert keyed("did:web:x.example", kid, AT, AT) == f"issuer_unknown: {kid} {unknown}"
+    assert keyed(MAKER, log, AT, AT) == (
+        f"X9: {log} is a log key; attestations are signed with an attest key"
+    )
+    assert [keyed(MAKER, kid, t, 19, short) for t in (9, 10, 19, 20)] == [never, "found", "found", never]
+    assert [keyed(MAKER, kid, 10, t, short) for t in (9, 10, 19, 20)] == [never, "found", "found", never]
+    for target in (MAKER, kid):
+        stopped = replace(FIRST, stops={target: Stop(target, CN_AUTHORITY, 50, 60)})
+        halt = f"stopped: {target} is stopped by {CN_AUTHORITY} until that is lifted or lapses"
+        assert [keyed(MAKER, kid, AT, t, stopped) for t in (50, 59)] == [halt] * 2
+        assert [keyed(MAKER, kid, AT, t, stopped) for t in (AT,)] == ["found"]
+
+
+def test_a_recovery_key_signs_proposals_of_whoever_takes_part() -> None:
+    """
+    Under its one name, with the key whose digest is on record, until the party leaves.
+    """
+    g = governing()
+    tx = g.act(IMPORTER, "proposed", g.proposal({("app_version", ""): {"app_version": 2}}), recovery=True)
+    act, key = parse_attestation(tx), recovery_signer(IMPORTER).public_key
+    party = replace(FIRST.participants[IMPORTER], recovery=recovery_of(IMPORTER))
+
+    def asked(statement: Attestation = act, public: bytes = key, at: int = AT, **changes: Any) -> str:
+        parties = {**FIRST.participants, IMPORTER: replace(party, **changes)}
+        try:
+            assert recovery_key(replace(FIRST, participants=parties), statement, public, at) == public
+        except Refusal as refusal:
+            return f"{refusal.code}: {refusal}"
+        return "found"
+
+    alone = f"X9: a recovery key signs proposals alone, as {IMPORTER}#recovery"
+    other = f"X9: that is not the recovery key that {IMPORTER} has on record"
+    assert asked() == asked(left=AT + 1) == "found"
+    assert asked(replace(act, kind="governance.approved")) == alone
+    assert asked(replace(act, kid=f"{IMPORTER}#attest-1")) == alone
+    assert asked(public=bytes(32)) == asked(recovery=None) == asked(left=AT) == other
+    nobody = replace(act, issuer="did:web:x.example", kid="did:web:x.example#recovery")
+    assert asked(nobody) == other.replace(IMPORTER, "did:web:x.example")
+
+
+# -- what it is about ------------------------------------------------------------------------------------
+
+
+@cache
+def plain() -> Ledger:
+    """A ledger on which nothing happens."""
+    return Ledger()
+
+
+def statement(kind: str, by: str = IMPORTER, **members: Any) -> Attestation:
+    return parse_attestation(plain().attest(by, kind, members.pop("subject", battery(1)), **members))
+
+
+def refusal_of(check: Any, *asked: Any) -> str:
+    try:
+        check(*asked)
+    except Refusal as refusal:
+        waits = "waits " if isinstance(refusal, NotYet) else ""
+        return f"{waits}{refusal.code}: {refusal}"
+    return "fine"
+
+
+def test_an_act_is_about_batteries_and_names_vehicles_and_batteries() -> None:
+    """
+    By the schemes of the table: of its subject, what it names, and the vehicle.
+    """
+    lifecycle = FIRST.lifecycle
+
+    def asked(**members: Any) -> str:
+        return refusal_of(require_schemes, statement("battery.maintained", **members), lifecycle)
+
+    assert asked() == asked(bound_asset=CAR) == asked(references=(battery(2), bytes(32))) == "fine"
+    assert asked(subject=CAR) == "subject: vin is no scheme of batteries"
+    assert asked(references=(battery(2), CAR)) == "subject: vin is no scheme of batteries"
+    assert asked(bound_asset=battery(2)) == "subject: gbt34014 is no scheme of vehicles or assets"
+
+
+def test_an_act_of_governance_is_of_now_and_holds_nothing_of_a_battery() -> None:
+    """
+    At most the skew ahead, by either of its times, at most the age behind; no member of an event.
+    """
+    limits = Limits(clock_skew_s=5, attestation_age_s_max=7)
+    ahead = "waits X11: it is dated ahead of the ledger's clock"
+    old = "X11: it was signed too long ago; sign it again"
+
+    def asked(iat: int = AT, happened: int = AT, **members: Any) -> str:
+        act = statement("governance.approved", **members)
+        return refusal_of(require_governance_form, replace(act, iat=iat, event_time=happened), limits, AT)
+
+    assert [asked(iat=AT + s) for s in (5, 6)] == [asked(happened=AT + s) for s in (5, 6)] == ["fine", ahead]
+    assert [asked(iat=AT - s) for s in (7, 8)] == ["fine", old]
+    assert asked(happened=1) == "fine"
+    status = StatusUpdate(bytes(32), "revocation", 1, None)
+    members: list[tuple[str, Any]] = [
+        ("bound_asset", CAR), ("parties", (MAKER,)), ("references", (battery(2),)), ("quantities", {"a": 1}),
+        ("children_root", bytes(32)), ("set_list", set_list(1)), ("status", status),
+        ("criteria", Criteria(("ZZ1",))), ("produced_on", DAY_S),
+    ]  # fmt: skip
+    for name, value in members:
+        assert asked(**{name: value}) == f"members: governance.approved has no {name}"
+    signed = statement("governance.approved")
+    signed = replace(signed, countersignatures=(object(),))  # type: ignore[arg-type]
+    assert refusal_of(require_governance_form, signed, limits, AT) == (
+        "members: governance.approved has no countersignatures"
+    )
+
+
+def test_an_event_has_the_members_of_its_row() -> None:
+    """
+    What is required, and nothing else: an act of governance neither; the sentence names the member.
+    """
+    sold, replaced = EVENTS["battery.sold"], EVENTS["battery.replaced"]
+    more = statement("battery.sold", parties=(MAKER,), governance=GovernanceAct(b"x"))
+
+    assert refusal_of(require_members, statement("battery.sold", parties=(MAKER,)), sold) == "fine"
+    assert refusal_of(require_members, more, sold) == "members: battery.sold has no governance"
+    missing = refusal_of(require_members, statement("battery.replaced"), replaced)
+    assert missing.startswith("members: battery.replaced needs ") and missing.endswith(
+        ": add it and sign it again"
+    )
+    extra = statement("battery.sold", parties=(MAKER,), bound_asset=CAR)
+    assert refusal_of(require_members, extra, sold) == "members: battery.sold has no bound_asset"
+
+
+# -- how many --------------------------------------------------------------------------------------------
+
+
+def test_a_partys_share_is_counted_by_block_and_by_day() -> None:
+    """
+    The last of a share is taken, the next waits; the count begins anew with the day and never goes back.
+    """
+    limits = Limits(per_issuer_per_block_max=3, per_issuer_per_day_max=5)
+    day = AT // DAY_S
+
+    assert next_quota(Quota(MAKER, day, 4), AT, 2, limits) == Quota(MAKER, day, 5)
+    assert next_quota(Quota(MAKER, day - 1, 5), AT, 0, limits) == Quota(MAKER, day, 1)
+    assert next_quota(Quota(MAKER, day + 1, 2), AT, 0, limits) == Quota(MAKER, day + 1, 3)
+    assert next_quota(Quota(MAKER, 0), DAY_S, 0, limits) == Quota(MAKER, 1, 1)
+    block = refusal_of(next_quota, Quota(MAKER, day, 4), AT, 3, limits)
+    assert block == f"waits quota: {MAKER} has 3 in this block already"
+    used = refusal_of(next_quota, Quota(MAKER, day, 5), AT, 0, limits)
+    assert used == f"waits quota: {MAKER} has 5 on this day already"
+
+
+def test_a_block_orders_predecessors_first_and_leaves_circles_out() -> None:
+    """
+    Among those that wait for nobody, and among those that one frees, by their digest with the block before.
+    """
+    loose = [statement("battery.maintained", subject=battery(n)) for n in range(5)]
+    after = statement("battery.maintained", predecessors=(loose[0].digest, loose[1].digest))
+    elsewhere = statement("battery.maintained", subject=battery(9), predecessors=(bytes(32),))
+    last = statement("battery.maintained", subject=battery(8), predecessors=(after.digest,))
+    circle = replace(loose[4], predecessors=(loose[4].digest,))
+    previous = b"p" * 32
+
+    def rank(one: Attestation) -> bytes:
+        return sha256(previous + one.digest).digest()
+
+    found = block_order([last, after, elsewhere, *loose[:4], circle], previous)
+
+    ready, expected = sorted([elsewhere, *loose[:4]], key=rank), []
+    while ready:
+        expected.append(ready.pop(0))
+        if expected[-1] is after:
+            ready.append(last)
+        if {loose[0].digest, loose[1].digest} <= {e.digest for e in expected} and after not in (
+            *ready, *expected,
+        ):  # fmt: skip
+            ready.append(after)
+        ready.sort(key=rank)
+    assert [one.digest for one in found] == [one.digest for one in expected]
+    assert block_order([], previous) == []
+
+
+# -- passports and states --------------------------------------------------------------------------------
+
+
+def test_a_passport_is_asked_of_what_is_placed_where_and_from_when_the_law_asks() -> None:
+    """
+    From the first second of that day by the event's own time; not again of what was placed there.
+    """
+    event = EVENTS["market.placed"]
+    begins = event.requires_passport_from["EU"]
+    placed = Standing(battery(1), jurisdictions={"placed": {"EU": Setting(IMPORTER, 1)}})
+
+    def asked(at: int, place: str | None, standing: Standing = Standing(battery(1))) -> bool:  # noqa: B008
+        context = Context(FIRST, event, at, None)  # type: ignore[arg-type]
+        return passport_asked(standing, replace(act, event_time=at), context, place)
+
+    act = statement("market.placed")
+    assert [asked(at, "EU") for at in (begins - 1, begins, begins + 1)] == [False, True, True]
+    assert [asked(begins, place) for place in ("CN", "", None)] == [False] * 3
+    assert not asked(begins, "EU", placed)
+    assert asked(begins, "EU", replace(placed, jurisdictions={"placed": {"CN": Setting(IMPORTER, 1)}}))
+
+
+def test_what_a_vehicle_holds_stays_in_it() -> None:
+    """
+    An event with a state for that leads there, and to its own outside; one without leads to its own.
+    """
+    loose, inside = Standing(battery(1)), Standing(battery(1), bound=Bound(CAR, 1, MAKER))
+    placed, scrapped = EVENTS["market.placed"], EVENTS["battery.declared_waste"]
+    assert placed.to_in_vehicle is not None and scrapped.to_in_vehicle is None
+
+    assert (state_after(loose, placed), state_after(inside, placed)) == (placed.to, placed.to_in_vehicle)
+    assert state_after(loose, scrapped) == state_after(inside, scrapped) == scrapped.to
+    assert state_after(inside, EVENTS["battery.maintained"]) is None
+
+
+def test_a_life_cycle_names_rules_that_this_software_has() -> None:
+    """
+    Those of one event and those of all.
+    """
+    sold = replace(EVENTS["battery.sold"], guards=("X2", "X13"))
+    one = replace(FIRST.lifecycle, events={"battery.sold": sold})
+    always = replace(FIRST.lifecycle, guards_always=("X14",))
+
+    for table, sentence in (
+        (one, "battery.sold is guarded by X13: not built"),
+        (always, "battery.produced is guarded by X14: not built"),
+    ):
+        with pytest.raises(CredentialError) as error:
+            require_built(table)
+        assert (error.value.code, error.value.message) == ("rules_invalid", sentence)
+    require_built(FIRST.lifecycle)
+
+
+def test_placing_without_a_passport_waits_where_one_is_asked(later: Ledger) -> None:
+    """
+    In the EU from that day on, of this battery, whoever else has one; in China nobody asks.
+    """
+    bare, good = let_in(later, 1, published=False), let_in(later, 2, published=True)
+
+    assert told(later, IMPORTER, "market.placed", bare) == (
+        True, "state", "market.placed needs a live passport, the battery has none",
+    )  # fmt: skip
+    later.happen(IMPORTER, "market.placed", good)
+    later.happen(MAKER, "market.placed", later.produced(3))
+
+
+def test_what_does_not_follow_says_what_comes_first(shared: Ledger) -> None:
+    """
+    The states it follows, the one there is, and the acts that lead there; without any it ends there.
+    """
+    subject = shared.produced(11)
+    shared.happen(MAKER, "battery.sold", subject, parties=(RECYCLER,))
+    received: dict[str, Any] = {"quantities": {"mass_in_grams": 5}}
+
+    assert told(shared, RECYCLER, "recycling.received", subject, **received) == (
+        True,
+        "state",
+        "recycling.received follows dismantled or exported or waste; the battery is produced: "
+        "battery.declared_waste or battery.exported comes first",
+    )
+    shared.happen(RECYCLER, "battery.declared_waste", subject)
+    shared.happen(RECYCLER, "recycling.received", subject, **received)
+    assert told(shared, RECYCLER, "waste.exported", subject, parties=(IMPORTER,)) == (
+        True,
+        "state",
+        "waste.exported follows dismantled or waste; the battery is in_recycling",
+    )
+
+
+def test_each_statement_of_a_block_knows_its_own_leaf(shared: Ledger) -> None:
+    """
+    What its effects refer to later is the place where it stands: counted from the log before the block.
+    """
+    before = shared.log.size
+    txs = [shared.attest(MAKER, "battery.produced", battery(n)) for n in (21, 22, 23)]
+    shared.run(*txs)
+
+    facts = sorted(shared.standing(battery(n)).facts["produced"] for n in (21, 22, 23))
+    assert facts == [before, before + 1, before + 2]
+    for n in (21, 22, 23):
+        leaf = shared.standing(battery(n)).facts["produced"]
+        entry = shared.reader.entries[leaf]
+        assert parse_attestation(entry).subject == battery(n)
+
+
+def test_a_battery_put_in_for_another_is_marked_whichever_comes_first(shared: Ledger) -> None:
+    """
+    I5, I6: a stranger's among those that are named is passed over, and what is marked is so already; the rest
+    is marked all the same.
+    """
+    table = lifecycle_table()
+    rows = {row["type"]: row for row in table["events"]}
+    rows["battery.replaced"]["members"]["replacement"]["type"] = "identifiers"
+    files = {"lifecycle.json": json.dumps(table).encode()}
+    ledger = Ledger(make_genesis(rule_files=files))
+    own, second = ledger.installed(1, CAR), ledger.installed(2, CAR)
+    spare, other = ledger.produced(3), ledger.produced(4)
+    theirs = battery(5, "ZZ3")
+    ledger.happen(OTHER_MAKER, "battery.produced", theirs)
+    before = ledger.standing(theirs)
+
+    ledger.happen(MAKER, "battery.replaced", own, bound_asset=CAR, references=(theirs, spare))
+    assert ledger.standing(spare).marks == ("installed",)
+    undo = ledger.standing(spare).undo
+    assert undo is not None and (undo.author, undo.kind) == (MAKER, "battery.replaced")
+    assert not undo.countersigned and not undo.taken_back and undo.core_before is not None
+    assert (undo.leaf_index, undo.admitted_at) == (ledger.log.size - 2, ledger.now - 10)
+    again = ledger.standing(spare)
+    ledger.happen(MAKER, "battery.replaced", second, bound_asset=CAR, references=(spare, other))
+    assert (ledger.standing(spare), ledger.standing(theirs)) == (again, before)
+    assert ledger.standing(other).marks == ("installed",)
+
+
+def test_what_is_said_of_a_vehicle_is_said_of_what_is_in_the_same_hands(shared: Ledger) -> None:
+    """
+    I6: of every battery of one holder by whoever it is, of others by an authority, and under the name of the
+    act; of a stranger's nothing.
+    """
+    one, two = shared.installed(41, vehicle(41)), shared.installed(42, vehicle(41))
+
+    def inside(subject: Subject) -> Installed:
+        found = Asset.decode(shared.reader.records[asset_key(vehicle(41))]).of(standing_key(subject))
+        assert found is not None
+        return found
+
+    assert (inside(one).told, inside(one).by) == ({}, MAKER)
+    leaf = shared.log.size
+    tx = shared.attest(CN_AUTHORITY, "vehicle.registered", one, bound_asset=vehicle(41))
+    shared.run(tx)
+    for subject in (one, two):
+        assert inside(subject).told == {"vehicle.registered": sha256(tx).digest()}
+        assert inside(subject).relied_leaf == leaf
