@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from node.storage.consignments import ItemRow
 from node.storage.database import Database, Transaction, marks, parts
-from node.storage.rests_on import as_stored, put_rests_again
+from node.storage.rests_on import PARTY, as_stored, put_rests_again
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +88,10 @@ class OvertakenLines:
         """
         found: list[tuple[str, Sequence[bytes | str]]] = [("1", ())] if about is None else []
         for column, values in (about or {}).items():
-            assert column in ("subject", "namespace", "issuer"), "a column by which lines are found"
+            assert column in ("subject", "namespace", "issuer", PARTY), "a column by which lines are found"
             for part in parts(values, beside=2):
-                found.append((f"{column} IN ({marks(len(part))})", part))
+                if column != PARTY:
+                    found.append((f"{column} IN ({marks(len(part))})", part))
                 among = f"SELECT consignment, line FROM rests_on WHERE kind = '{column}' AND value"
                 further = [as_stored(value) for value in part]
                 found.append((f"(consignment, line) IN ({among} IN ({marks(len(part))}))", further))

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from node.storage.database import Transaction, marks
 
 Rest = tuple[str, bytes]  # (the column in which a line's own is kept, the value): subject, namespace, issuer
+PARTY = "party"  # who said what is on its record, of those whose lists no verdict reads: in no column
 
 
 def put_rests(db: Transaction, consignment_id: str, line: int, rests: Iterable[Rest]) -> None:

@@ -128,6 +128,15 @@ class Gathering:
         """What verdicts read, by the rules at the height of the ledger."""
         return self._rules_at(self._history.height).tables
 
+    @property
+    def governance(self) -> Governance:
+        """What verdicts go by now: what governed the last block."""
+        return self._history.at(self._history.height)
+
+    def governs_from(self, height: int) -> bool:
+        """True once verdicts go by what governs from this height on."""
+        return height <= self._history.height
+
     def _rules_at(self, height: int) -> _Rules:
         return self._rules.of(self._history.at(height))
 

@@ -6,6 +6,8 @@ are recalled, are marked and judged again. A verdict knows the first moment at w
 (`good_until`): its line is marked then (D756). An act about a pack also writes on its children and its
 successors, and a verdict on these looks at the pack: their lines are marked with it. A line is settled once
 customs here released its goods, under its own declaration, after it was judged: it has done its work.
+
+A decision about what governs marks the lines of whoever's words count otherwise, once it is in force.
 """
 
 from __future__ import annotations
@@ -19,7 +21,16 @@ import orjson
 from credentials.documents.identifiers import Subject
 from credentials.errors import CredentialError
 from credentials.ledger.attestation import standing_key
-from credentials.ledger.entries import AdmittedEntry, parse_entry
+from credentials.ledger.entries import AdmittedEntry, GovernanceEntry, parse_entry
+from credentials.ledger.governance_records import (
+    ACCREDITATION,
+    APP_VERSION,
+    PARTICIPANT,
+    RECOGNITION,
+    RULE,
+    STOP,
+)
+from credentials.ledger.recognition import ANY
 from credentials.ledger.records import Asset
 from credentials.ledger.standing import Standing
 from credentials.verdicts.evidence import Policy, declaration_text
@@ -30,7 +41,7 @@ from node.storage.consignments import ItemRow
 from node.storage.entries import EntryRow
 from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore
-from node.storage.rests_on import Rest, as_stored
+from node.storage.rests_on import PARTY, Rest, as_stored
 from node.verdicts.declarations import OPEN_S
 from node.verdicts.sources import Gathering
 
@@ -42,8 +53,15 @@ DUE_AT_ONCE = 500  # lines that time has overtaken, marked in one look
 ASK_AGAIN_S = 3_600  # after it, sources that said nothing are asked again
 ASKED_AGAIN = ("unreachable", "stale")  # words of `undecided_because` that are no fault of the item
 SET_ASIDE = "set_aside"  # the reason of a line that waits for the operator
+GOVERNANCE = "governance"  # the type of a leaf
 ANY_NAMESPACE = "*"  # of a line whose battery was made from others, of whatever codes
 RELEASED = "released"  # the fact and the setting, of config/rules/lifecycle.json
+
+
+def _decision(row: EntryRow) -> GovernanceEntry:
+    entry = parse_entry(row.entry)
+    assert isinstance(entry, GovernanceEntry), "the type of the row says so"
+    return entry
 
 
 class Watching:
@@ -77,8 +95,9 @@ class Watching:
                 table.watched(db, size)
             return False
         with self._ledger.reading():
-            rows = self._ledger.leaves.since(begin, LEAVES_AT_ONCE)
-            about = self._about(rows)
+            found = self._ledger.leaves.since(begin, LEAVES_AT_ONCE)
+            rows = self._in_force(found)
+            about = self._about(rows) if rows else {}
         mark, since = begin + len(rows), int(time.time()) - OPEN_S
         with self._office.writing() as db:
             marked = table.mark_stale(db, about=about, created_after=since, mark=mark)
@@ -86,6 +105,13 @@ class Watching:
         if marked:
             log.moment("stale_lines", lines=marked)
         return len(rows) == LEAVES_AT_ONCE
+
+    def _in_force(self, rows: Sequence[EntryRow]) -> Sequence[EntryRow]:
+        """Those before the first decision that governs later only: who rests on it is told once it does."""
+        for place, row in enumerate(rows):
+            if row.type == GOVERNANCE and not self._gathering.governs_from(_decision(row).in_force):
+                return rows[:place]
+        return rows
 
     def _about(self, rows: Sequence[EntryRow]) -> dict[str, Sequence[bytes | str]] | None:
         """What these leaves are about, by the columns in which lines are found; None if that is not known."""
@@ -95,7 +121,14 @@ class Watching:
         subjects = set(changed)
         issuers: set[str] = set()
         namespaces: set[str] = set()
+        parties: set[str] = set()
         for row in rows:
+            if row.type == GOVERNANCE:
+                concerned = self._parties_changed(_decision(row))
+                if concerned is None:
+                    return None
+                parties |= concerned
+                continue
             event = self._gathering.event_of(row)
             if event is not None and event.effects.status_list and row.issuer is not None:
                 issuers.add(row.issuer)
@@ -106,7 +139,26 @@ class Watching:
             elif row.subject is not None:
                 subjects.add(row.subject)
         subjects = self._with_what_came_of(subjects)
-        return {"subject": sorted(subjects), "namespace": sorted(namespaces), "issuer": sorted(issuers)}
+        return {
+            "subject": sorted(subjects),
+            "namespace": sorted(namespaces),
+            "issuer": sorted(issuers | parties),
+            PARTY: sorted(parties),
+        }
+
+    def _parties_changed(self, decision: GovernanceEntry) -> set[str] | None:
+        """Whose words count otherwise since a decision; None for everybody's."""
+        governance, parties = self._gathering.governance, set[str]()
+        licences = {licence.id: licence.participant for licence in governance.accreditations}
+        recognised = {recognition.id: recognition.issuer for recognition in governance.recognitions}
+        for kind, name, _, _ in decision.changed:
+            if kind in (RULE, APP_VERSION) or (kind == RECOGNITION and recognised.get(name, ANY) == ANY):
+                return None
+            if kind in (PARTICIPANT, STOP):
+                parties.add(name.partition("#")[0])
+            elif kind in (ACCREDITATION, RECOGNITION):
+                parties.add((licences | recognised)[name])
+        return parties
 
     def _with_what_came_of(self, subjects: set[bytes]) -> set[bytes]:
         """These batteries, and all that was taken out of them or made from them."""
@@ -147,6 +199,8 @@ class Watching:
         issuers = {step["issuer"] for step in steps if self._gathering.reads_documents_of(step["kind"])}
         others = issuers - {verdict["passport"].get("issuer")}
         yield from (("issuer", as_stored(issuer)) for issuer in sorted(others))
+        speaking = {step["issuer"] for step in steps} - others
+        yield from ((PARTY, as_stored(party)) for party in sorted(speaking))
 
     def keep(self, db: Any, consignment_id: str, verdict: ItemRecord) -> None:
         """Store the newer verdict of a line, with the word it had before; a settled line keeps its own."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from credentials.documents.canonical import b64u, digest_document
-from credentials.ledger.entries import AdmittedEntry, parse_entry
+from credentials.ledger.entries import AdmittedEntry, GovernanceEntry, parse_entry
 from credentials.ledger.linked_records import children_root
+from credentials.ledger.recognition import Effect, Recognition
 from credentials.verdicts.evidence import Held, Missing, MissingReason
 from node.config import DataDirectory
 from node.peers.gossip import Gossip
@@ -21,6 +23,7 @@ from node.storage.office import OfficeStore
 from node.verdicts import fetching, judging
 from node.verdicts.watching import _recalled_by
 from node.web.sample import sample_claims
+from tests.harness.governed_node import CN_AUTHORITY, EU_AUTHORITY, MAKER, governed_node
 from tests.harness.ledger import battery
 from tests.harness.support_service import DID, PASSPHRASE, ROLES, LiveNode, live_node
 
@@ -515,3 +518,49 @@ def test_a_line_is_reached_by_recalls_of_its_own_codes_or_of_all_it_was_made_of(
     verdict = {"sources": [{"source": source} for source in sources]}
 
     assert _recalled_by(verdict, battery(1)) == codes
+
+
+def test_what_governs_wakes_the_lines_of_whose_words_it_is_about(tmp_path: Path) -> None:
+    """
+    A party's licence, key or stop: the lines on whose record it speaks; recognition of anybody: every line. A
+    change that no verdict goes by wakes none. Judged again once it is in force, not before.
+    """
+    with governed_node(tmp_path) as g:
+        node, stores = g.node, g.node.service.stores
+        issue(node, 51)
+        line = judged(node, "26NLGOVERN", 51)
+
+        def woken(changes: list[dict[str, Any]], by: str | None = None) -> bool:
+            before: int = item(node, line)["height"]
+            digest = g.propose(changes)
+            if by is not None:
+                g.act(by, "approved", digest)
+            over = g.until_over(digest)
+            assert over["outcome"] == "decided", over
+            g.blocks(over["in_force"])
+            node.wait(
+                lambda: stores.office.overtaken.watched_until() == stores.ledger.log_size(), "the watch"
+            )
+            node.wait(lambda: not stores.office.overtaken.stale(1), "the lines")
+            height: int = item(node, line)["height"]
+            assert height == before or height >= over["in_force"]
+            return height > before
+
+        everybody = Recognition(DID, "EU", "*", ("EXP-02",), Effect.INFORMATION_ONLY, "network-policy", 1)
+        of_one = replace(everybody, issuer=MAKER)
+        assert not woken([{"type": "recognition", "name": of_one.id, "table": dict(of_one.as_table())}])
+        assert not woken(g.licence(EU_AUTHORITY))
+        assert woken(g.licence(DID, "ZZ4"))
+        assert woken([{"type": "recognition", "name": everybody.id, "table": dict(everybody.as_table())}])
+        assert not woken(g.limits(12_345), CN_AUTHORITY)
+
+        of = node.service.judging.watching._parties_changed
+        licence, named = g.licence(DID, "ZZ4")[0]["name"], of_one.id
+        for kind, name, parties in (
+            ("participant", MAKER, {MAKER}), ("stop", MAKER, {MAKER}), ("stop", f"{MAKER}#attest-1", {MAKER}),
+            ("accreditation", licence, {DID}), ("recognition", named, {MAKER}), ("limits", "", set()),
+            ("validators", "", set()), ("approvals", "", set()), ("recognition", everybody.id, None),
+            ("rule", "lifecycle.json", None), ("app_version", "", None),
+        ):  # fmt: skip
+            changed = ((kind, name, None, bytes(32)),)
+            assert of(GovernanceEntry(bytes(32), "decided", "", 1, changed)) == parties, (kind, name)
