@@ -197,9 +197,10 @@ class Watching:
                 yield "namespace", as_stored(f"{about.scheme}:{about.namespace}")
         steps = [step for step in verdict["timeline"] if step["state"] == "admitted"]
         issuers = {step["issuer"] for step in steps if self._gathering.reads_documents_of(step["kind"])}
-        others = issuers - {verdict["passport"].get("issuer")}
+        publisher = {verdict["passport"].get("issuer")}  # in a column of its own
+        others = issuers - publisher
         yield from (("issuer", as_stored(issuer)) for issuer in sorted(others))
-        speaking = {step["issuer"] for step in steps} - others
+        speaking = {step["issuer"] for step in steps} - others - publisher
         yield from ((PARTY, as_stored(party)) for party in sorted(speaking))
 
     def keep(self, db: Any, consignment_id: str, verdict: ItemRecord) -> None:
