@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from consensus.encoding import Value, encode
 from credentials.ledger.genesis_table import accreditation_table, participant_table
-from credentials.ledger.governance import APPROVING_ROLE, Governance
+from credentials.ledger.governance import APPROVING_KEY, APPROVING_ROLE, Governance
 from credentials.ledger.governance_records import (
     APP_VERSION,
     APPROVALS,
@@ -124,7 +124,7 @@ def _participant(
         keys = tuple(_begun(key, at) for key in after.keys)
         # The first of a jurisdiction has nobody at home who could sponsor it: all admit it together.
         first = not any(
-            p.jurisdiction == after.jurisdiction and is_authority(governance, did, at)
+            p.jurisdiction == after.jurisdiction and is_authority(governance, did, at, begun=True)
             for did, p in governance.participants.items()
         )
         admitted = Amendment("participant.admitted", record_id, after.did, after.jurisdiction, first)
@@ -143,7 +143,7 @@ def _participant_amendments(
     governance: Governance, record_id: RecordId, before: Participant, after: Participant, at: int
 ) -> Iterator[Amendment]:
     did, home = before.did, before.jurisdiction
-    authority = is_authority(governance, did, at)
+    authority, unheard = is_authority(governance, did, at), not _can_object(governance, before, at)
 
     def about(action: str, *, weighty: bool = authority, unseats: bool = False) -> Amendment:
         unseated = did if unseats and authority else ""
@@ -155,9 +155,9 @@ def _participant_amendments(
     if any(getattr(after, name) != getattr(before, name) for name in described):
         yield about("participant.described", weighty=False)
     if after.recovery != before.recovery:
-        yield about("recovery.replaced")
+        yield about("recovery.replaced", weighty=authority or unheard)
     if after.left is not None:
-        yield about("participant.left", unseats=True)
+        yield about("participant.left", weighty=authority or unheard, unseats=True)
     touched = [key for key in after.keys if key not in before.keys]
     voting = governance.votes(did) and any(key.role in VALIDATOR_KEY_ROLES for key in touched)
     for role in VALIDATOR_KEY_ROLES if voting else ():
@@ -169,6 +169,19 @@ def _participant_amendments(
         yield about("keys.compromised", weighty=voting, unseats=replaced)
     if any(key.id not in old or key.valid_until != old[key.id].valid_until for key in touched):
         yield about("keys.rotated", weighty=voting, unseats=replaced)
+
+
+def _can_object(governance: Governance, participant: Participant, at: int) -> bool:
+    """True for whoever is heard on what would be done to it: with its recovery key, or with one in use."""
+    if participant.recovery is not None:
+        return True
+    stopped = any(governance.stopped(target, at) for target in (participant.did, *attest_keys(participant)))
+    return not stopped and participant.key(APPROVING_KEY, at) is not None
+
+
+def attest_keys(participant: Participant) -> list[str]:
+    """The ids of the keys with which it signs what it attests, whatever their times."""
+    return [key.id for key in participant.keys if key.role == APPROVING_KEY]
 
 
 def _keys_after(before: Participant, after: Participant, at: int) -> tuple[Key, ...]:
@@ -203,11 +216,14 @@ def _begun(key: Key, at: int) -> Key:
     return replace(key, valid_from=max(key.valid_from, at))
 
 
-def is_authority(governance: Governance, did: str, at: int) -> bool:
-    """True for whoever approves, or would but for a suspension or a stop."""
+def is_authority(governance: Governance, did: str, at: int, *, begun: bool = False) -> bool:
+    """True for whoever approves, or would but for a suspension or a stop; unless `begun`, or will one day."""
     home = governance.participants[did].jurisdiction
     return any(
-        APPROVING_ROLE in a.roles and a.jurisdiction == home and (a.valid_until is None or at < a.valid_until)
+        APPROVING_ROLE in a.roles
+        and a.jurisdiction == home
+        and (a.valid_until is None or at < a.valid_until)
+        and (not begun or a.valid_from <= at)
         for a in governance.accreditations_of(did)
     )
 

@@ -1,7 +1,8 @@
 """No change may lead to a state that cannot be changed any more.
 
-Asked of what governs after a change, as if every date that is stated had passed: whoever approves by a
-licence that ends, with a key that ends, or in spite of a stop that was confirmed, is not counted on.
+Asked of what governs after a change, as if every end that is stated had come: whoever approves by a licence
+that ends, with a key that ends, or in spite of a stop that was confirmed, is not counted on. Nor is whoever
+only begins later: until then nobody could approve, and that may be in thirty years.
 """
 
 from __future__ import annotations
@@ -14,19 +15,19 @@ from credentials.ledger.soundness import governance_invalid
 ROOM_BYTES_MIN = 16 * 1024  # the largest proposal (proposals.PROPOSAL_BYTES_MAX) with its attestation
 
 
-def lasting_authorities(governance: Governance) -> dict[str, str]:
-    """{DID: jurisdiction} of the authorities that can approve for ever, unless somebody changes that."""
+def lasting_authorities(governance: Governance, at: int) -> dict[str, str]:
+    """{DID: jurisdiction} of those that can approve from `at` on for ever, unless somebody changes that."""
     return {
         did: participant.jurisdiction
         for did, participant in governance.participants.items()
         if participant.left is None
-        and _keyed(governance, participant)
-        and any(_lasts(a, participant) for a in governance.accreditations_of(did))
+        and _keyed(governance, participant, at)
+        and any(_lasts(a, participant, at) for a in governance.accreditations_of(did))
     }
 
 
-def _keyed(governance: Governance, participant: Participant) -> bool:
-    keys = [key for key in participant.keys if key.role == APPROVING_KEY and key.is_open]
+def _keyed(governance: Governance, participant: Participant, at: int) -> bool:
+    keys = [k for k in participant.keys if k.role == APPROVING_KEY and k.is_open and k.valid_from <= at]
     return not _stopped(governance, participant.did) and any(not _stopped(governance, k.id) for k in keys)
 
 
@@ -35,18 +36,19 @@ def _stopped(governance: Governance, target: str) -> bool:
     return stop is not None and stop.until is None
 
 
-def _lasts(accreditation: Accreditation, participant: Participant) -> bool:
+def _lasts(accreditation: Accreditation, participant: Participant, at: int) -> bool:
     return (
         APPROVING_ROLE in accreditation.roles
         and accreditation.jurisdiction == participant.jurisdiction
+        and accreditation.valid_from <= at
         and accreditation.valid_until is None
         and not any(end is None for _, end in accreditation.suspended)
     )
 
 
-def dead_ends(governance: Governance) -> dict[str, str]:
-    """Why something could never be changed any more: a sentence for each reason."""
-    lasting, rules, found = lasting_authorities(governance), governance.approvals, {}
+def dead_ends(governance: Governance, at: int) -> dict[str, str]:
+    """Why something could never be changed any more, as things are at `at`: a sentence for each reason."""
+    lasting, rules, found = lasting_authorities(governance, at), governance.approvals, {}
     if governance.limits.block_bytes_max < ROOM_BYTES_MIN:
         found["room"] = f"no block could hold a proposal: block_bytes_max is {ROOM_BYTES_MIN} at least"
     if rules.proposal_s_max < max(DAY_S, rules.objection_s + 1, rules.removal_s + 1):
@@ -67,9 +69,9 @@ def dead_ends(governance: Governance) -> dict[str, str]:
     return found
 
 
-def require_way_on(before: Governance, after: Governance) -> None:
+def require_way_on(before: Governance, after: Governance, at: int) -> None:
     """Refuse a change that leads from where something can be changed to where it cannot."""
-    known, found = dead_ends(before), dead_ends(after)
+    known, found = dead_ends(before, at), dead_ends(after, at)
     for reason in found:
         if reason not in known:
             raise governance_invalid(found[reason])

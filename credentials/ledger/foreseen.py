@@ -1,12 +1,14 @@
 """What a proposal would do, exactly, as things stand: what whoever is asked to approve it has to see.
 
-    effect = ["comity/effect/v1", [[type, name, table before / null, table after], ...],
+    effect = ["comity/effect/v1", [[type, name, members before / null, members after], ...],
               [[action, type, name, party, jurisdiction, sort of approval, unseated authority], ...],
               blocks from its decision until it governs]
 
-A time that is known only once it is decided is a text there: "decided", or "decided+259200" (seconds later).
-The SHA-256 of that names the effect. It does not name the proposal, so that a change which is tried before it
-is proposed has the effect that is proposed then; and it is another one as soon as anything of this is.
+Of a record those members that differ: whoever moves in every block would else keep everybody from approving
+what was shown. A time that is known only once it is decided is a text there: "decided", or "decided+259200"
+(seconds later). The SHA-256 of that names the effect. It does not name the proposal, so that a change which is
+tried before it is proposed has the effect that is proposed then; and it is another one as soon as anything of
+this is.
 """
 
 from __future__ import annotations
@@ -19,9 +21,10 @@ from typing import Any, cast
 from consensus.encoding import Value, decode, encode
 from credentials.errors import CredentialError
 from credentials.ledger.amendment import Amendment, read_amendments
+from credentials.ledger.consents import Wanting, sort_of
 from credentials.ledger.governance_records import RecordId, RuleFiles
 from credentials.ledger.governance_state import GovernanceState
-from credentials.ledger.proposals import ChangeProposal, Tabled, Wanting, sort_of
+from credentials.ledger.proposals import ChangeProposal, Tabled, placed
 
 TAG = "comity/effect/v1"
 DECIDED = "decided"  # a time: that of the block in which it is decided
@@ -58,7 +61,7 @@ class Foreseen:
     @property
     def digest(self) -> bytes:
         """The name of what it does, not of who stands behind it."""
-        changed: list[Value] = [[*c.record, _plain(c.before), _plain(c.after)] for c in self.changed]
+        changed: list[Value] = [[*c.record, *_differing(c)] for c in self.changed]
         required: list[Value] = [
             [a.action, *a.record, a.party, a.jurisdiction, sort, a.unseats]
             for a, sort in ((r.amendment, r.sort) for r in self.required)
@@ -66,8 +69,16 @@ class Foreseen:
         return sha256(encode([TAG, changed, required, self.ahead])).digest()
 
 
-def _plain(table: Mapping[str, Any] | None) -> Value:
-    return None if table is None else cast(Value, dict(table))
+def _differing(change: ChangedRecord) -> tuple[Value, Value]:
+    """The members that differ, before and after."""
+    if change.before is None:
+        return None, cast(Value, dict(change.after))
+    before, after = dict(change.before), dict(change.after)
+    same = {member for member in before if member in after and before[member] == after[member]}
+    return (
+        cast(Value, {m: v for m, v in before.items() if m not in same}),
+        cast(Value, {m: v for m, v in after.items() if m not in same}),
+    )
 
 
 def effect_of(
@@ -79,9 +90,9 @@ def effect_of(
     """
     sitting = state.sitting(at, height, rule_files)
     reading, in_force, wanted = sitting.weighed(tabled)
-    before = {r: state.records[r] for r in tabled.proposal.base if r in state.records}
+    before, proposed = placed(tabled.proposal, sitting.record)
     try:
-        later = read_amendments(sitting.future, before, tabled.proposal.records, at + 1).records
+        later = read_amendments(sitting.future, before, proposed, at + 1).records
     except CredentialError:
         later = reading.records  # this is the last moment at which it can be decided
     changed = tuple(

@@ -11,6 +11,7 @@ from typing import Any
 from credentials.documents.canonical import b64u, b64u_decode, parse_json
 from credentials.documents.keys import ED25519, P256, P384, multikey_decode, multikey_encode, require_did
 from credentials.errors import CredentialError
+from credentials.ledger.limit_bounds import beyond_bounds
 from credentials.ledger.parties import (
     KEY_ROLES,
     TIME_MAX,
@@ -245,13 +246,9 @@ def read_limits(value: object) -> Limits:
     known = {f.name for f in fields(Limits)}
     if not isinstance(value, Mapping) or not value.keys() <= known:
         raise genesis_invalid(f"limits are among {', '.join(sorted(known))}")
-    for name, limit in value.items():
-        if type(limit) is not int or not 1 <= limit <= TIME_MAX:
-            raise genesis_invalid(f"the limit {name} is not a whole number from 1")
-    limits = Limits(**value)
-    if limits.block_bytes_max > 1 << 20:
-        raise genesis_invalid("block_bytes_max is at most 1 MiB")
-    return limits
+    if (sentence := beyond_bounds(value)) is not None:
+        raise genesis_invalid(sentence)
+    return Limits(**value)
 
 
 def genesis_invalid(why: str) -> CredentialError:

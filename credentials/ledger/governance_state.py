@@ -4,7 +4,8 @@
     governance.approved            an authority stands behind it; again after it took that back
     governance.approval_withdrawn  and does not any more: possible until it is decided
     governance.proposal_withdrawn  its author takes it back
-    governance.objected            the party whose recovery key would be replaced, or its authority: over
+    governance.objected            the party that would lose its recovery key or its place, or an authority
+                                   of its side: then more have to approve (`consents.py`)
     governance.held                a validator holds the proposed rule files and the code they need
 
 Acts are judged in their order; whatever can be decided is decided once, after the last act of the block, in
@@ -30,6 +31,7 @@ from credentials.errors import CredentialError
 from credentials.ledger.amendment import Amended, Amendment, read_amendments
 from credentials.ledger.approvals import NETWORK
 from credentials.ledger.attestation import Attestation
+from credentials.ledger.consents import Wanting, may_object, strictest, wanting
 from credentials.ledger.dead_ends import require_way_on
 from credentials.ledger.entries import GovernanceEntry
 from credentials.ledger.governance import VALIDATORS_AHEAD, Governance
@@ -44,16 +46,12 @@ from credentials.ledger.governance_records import (
 from credentials.ledger.proposals import (
     DECIDED,
     LAPSED,
-    OBJECTED,
     OPEN,
     WITHDRAWN,
     ChangeProposal,
     Tabled,
-    Wanting,
-    may_object,
+    placed,
     require_possession,
-    strictest,
-    wanting,
 )
 
 SCHEME, NAMESPACE = "governance", "network"
@@ -214,7 +212,9 @@ class Sitting:
                     raise Refusal(error.code, error.message) from error
                 if not may_object(tabled, amendments, self.next, who):
                     raise Refusal("not_responsible", "{issuer} cannot object to it", issuer=who)
-                return tabled.closed(OBJECTED, who)
+                if who in tabled.objections:
+                    raise Refusal("duplicate", "{issuer} objected to it already", issuer=who)
+                return replace(tabled, objections=tabled.objections | {who})
             case _:
                 if self.next.validators.get(who) is None:
                     raise Refusal("not_responsible", "{issuer} is no validator", issuer=who)
@@ -235,15 +235,8 @@ class Sitting:
         Read again every time: what it does depends on the time, and that of whoever asks outside of blocks
         must not be what a block goes by.
         """
-        for record_id, digest in tabled.proposal.base.items():
-            data = self.record(record_id)
-            if digest != (None if data is None else sha256(data).digest()):
-                kind, name = record_id
-                raise CredentialError(
-                    "base_changed", f"{kind} {name} is not what this proposal was written for: make it again"
-                )
-        before = {record_id: data for record_id in tabled.proposal.base if (data := self.record(record_id))}
-        return read_amendments(self.future, before, tabled.proposal.records, self.at)
+        before, proposed = placed(tabled.proposal, self.record)
+        return read_amendments(self.future, before, proposed, self.at)
 
     def _tried(
         self, tabled: Tabled, rule_files: RuleFiles | None
@@ -257,8 +250,8 @@ class Sitting:
         ahead = VALIDATORS_AHEAD if sort == NETWORK else 1
         soon = self.next if ahead > 1 else governance_with(self.next, reading.records, rule_files)
         later = governance_with(self.future, reading.records, rule_files)
-        require_way_on(self.next, soon)
-        require_way_on(self.future, later)
+        require_way_on(self.next, soon, self.at)
+        require_way_on(self.future, later, self.at)
         return reading, soon, later, self.height + ahead
 
     def weighed(self, tabled: Tabled) -> tuple[Amended, int, Wanting]:
@@ -271,7 +264,7 @@ class Sitting:
 
     def close(self) -> Resolution:
         """Decide what can be decided, once; the block is over."""
-        entries = [_entry(tabled, {}, {}) for tabled in self.over.values()]  # withdrawn, objected to
+        entries = [_entry(tabled, {}, {}) for tabled in self.over.values()]  # withdrawn
         starts: dict[RecordId, int] = {}
         for digest in sorted(self.tabled, key=lambda d: (self.tabled[d].height, d)):
             tabled, changed = self._decide(self.tabled[digest])

@@ -7,16 +7,22 @@ from hashlib import sha256
 from consensus.application import Refusal
 from credentials.ledger.attestation import Attestation
 from credentials.ledger.governance import Governance
-from credentials.ledger.governance_state import KINDS, RECOVERY_FRAGMENT
+from credentials.ledger.governance_state import RECOVERY_FRAGMENT
 
 ATTEST_ROLE = "attest"
+RECOVERED = ("governance.proposed", "governance.objected")  # what a recovery key signs
 
 
 def recovery_key(governance: Governance, attestation: Attestation, public: bytes, at: int) -> bytes:
-    """The key that the participant keeps offline, for proposals about its own keys: of whoever takes part."""
+    """The key that the participant keeps offline: for proposals about its own keys, and to object.
+
+    Of whoever takes part, stopped or not: a stop silences what is said of batteries, and must not keep a
+    party from saying that it does not go.
+    """
     participant = governance.participant(attestation.issuer)
-    if attestation.kind != KINDS[0] or attestation.kid != f"{attestation.issuer}#{RECOVERY_FRAGMENT}":
-        raise Refusal("X9", "a recovery key signs proposals alone, as {did}#recovery", did=attestation.issuer)
+    if attestation.kind not in RECOVERED or attestation.kid != f"{attestation.issuer}#{RECOVERY_FRAGMENT}":
+        told = "a recovery key signs proposals and objections alone, as {did}#recovery"
+        raise Refusal("X9", told, did=attestation.issuer)
     known = participant.recovery if participant is not None and participant.takes_part(at) else None
     if known != sha256(public).digest():
         raise Refusal("X9", "that is not the recovery key that {did} has on record", did=attestation.issuer)

@@ -12,12 +12,13 @@ from consensus.encoding import decode
 from credentials.documents.canonical import b64u
 from credentials.errors import CredentialError
 from credentials.ledger.attestation import Attestation, parse_attestation
+from credentials.ledger.consents import may_object
 from credentials.ledger.entries import GovernanceEntry, parse_entry
 from credentials.ledger.foreseen import ChangedRecord, Foreseen, dry_run, effect_of
 from credentials.ledger.governance import VALIDATORS_AHEAD, Governance, GovernanceHistory
 from credentials.ledger.governance_records import Table, records_of
 from credentials.ledger.governance_state import KINDS, RECOVERY_FRAGMENT, GovernanceState
-from credentials.ledger.proposals import OPEN, ChangeProposal, Tabled, may_object
+from credentials.ledger.proposals import OPEN, ChangeProposal, Tabled
 from credentials.ledger.registry import Registry
 from node.errors import ProblemError, not_found
 from node.governance_answers import (
@@ -136,7 +137,8 @@ class GovernanceDesk:
             found = self._foreseen(state, tabled, at)
             shown = effect(governance, found, at)
             amendments = [r.amendment for r in found.required]
-            objects = may_object(tabled, amendments, governance, self._acts.did)
+            own = self._acts.did
+            objects = own not in tabled.objections and may_object(tabled, amendments, governance, own)
         except CredentialError as error:
             problem = {"code": error.code, "template": error.message, "parameters": {}}
         return {

@@ -9,11 +9,11 @@ from typing import Any
 from credentials.documents.canonical import b64u
 from credentials.documents.keys import multikey_encode
 from credentials.ledger.approvals import ApprovalRules
+from credentials.ledger.consents import ApprovalMissing
 from credentials.ledger.foreseen import ChangedRecord, Foreseen
 from credentials.ledger.governance import Governance
 from credentials.ledger.governance_records import ACCREDITATION, RECOGNITION
 from credentials.ledger.parties import Accreditation, Key, Limits, Stop
-from credentials.ledger.proposals import ApprovalMissing
 from credentials.ledger.recognition import Recognition, pauses_table
 from node.governance_answers import (
     AccreditationAnswer,

@@ -264,6 +264,7 @@ REFUSED: dict[str, tuple[str, Change]] = {
     "limit of zero": ("clock_skew_s", lambda t: t["limits"].update(clock_skew_s=0)),
     "limit of a float": ("clock_skew_s", lambda t: t["limits"].update(clock_skew_s=1.5)),
     "block too large": ("1 MiB", lambda t: t["limits"].update(block_bytes_max=1 << 21)),
+    "blocks that never come": ("half a minute", lambda t: t["limits"].update(timeout_propose_ms=86_400_000)),
     "rules digest": ("altered", lambda t: t["rules"][0].update(sha256="0" * 64)),
     "rules digest form": ("sha256", lambda t: t["rules"][0].update(sha256="0")),
     "rules missing": ("missing", lambda t: t["rules"].append({"name": "x.json", "sha256": "0" * 64})),

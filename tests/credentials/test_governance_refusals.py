@@ -494,9 +494,11 @@ def test_acts_that_cannot_be_say_why() -> None:
         ("waits", "X11", "it is dated ahead of the ledger's clock"): g.act(
             CUSTOMS, "proposed", other, iat=now + 61
         ),
-        ("refused", "X9", f"a recovery key signs proposals alone, as {IMPORTER}#recovery"): g.act(
-            IMPORTER, "approved", open_one, recovery=True
-        ),
+        (
+            "refused",
+            "X9",
+            f"a recovery key signs proposals and objections alone, as {IMPORTER}#recovery",
+        ): g.act(IMPORTER, "approved", open_one, recovery=True),
         ("refused", "X9", f"that is not the recovery key that {IMPORTER} has on record"): g.act(
             IMPORTER, "proposed", other, recovery=True, governance=GovernanceAct(other.encode(), b"k" * 32)
         ),

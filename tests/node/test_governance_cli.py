@@ -204,7 +204,7 @@ legal_basis = "network-policy"
 def test_a_newcomer_proves_its_keys_is_admitted_stopped_and_let_go(sh: Shell, tmp_path: Path) -> None:
     """
     Card and proofs come from the newcomer; without the proofs nobody is admitted. A stop holds until it is
-    lifted; a name and an address change; who is expelled has left.
+    lifted; a name and an address change; who is expelled has a week in which it can object.
     """
     data = tmp_path / "newcomer"
     networks.init(
@@ -245,9 +245,11 @@ def test_a_newcomer_proves_its_keys_is_admitted_stopped_and_let_go(sh: Shell, tm
     assert "is not stopped" in sh("network", "propose", "lift-stop", NEWCOMER, code=65)
 
     sh.decided("rename", "Newer works", "--did", NEWCOMER)
-    told = sh.decided("expel", NEWCOMER)
+    told = sh("network", "propose", "expel", NEWCOMER, "--yes")
     assert "expels Newer works from the network" in told
-    assert next(p for p in sh.now()["participants"] if p["did"] == NEWCOMER)["left"]
+    found = sh.g.proposal(re.findall(r"^proposal (\S+) by", told, re.M)[-1])
+    waits = found["effect"]["waits_until"] - found["since"]
+    assert (found["outcome"], found["effect"]["missing"], waits) == ("open", [], 7 * 86_400)
 
 
 def test_changes_for_all_say_what_they_would_do(sh: Shell, tmp_path: Path) -> None:

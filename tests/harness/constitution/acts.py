@@ -16,7 +16,7 @@ from credentials.ledger.proposals import ChangeProposal, prove_possession
 from tests.harness.constitution.model import PROPOSED, Act
 from tests.harness.constitution.parties import HOUR_S, key, recovery
 from tests.harness.constitution.rules import Offer
-from tests.harness.constitution.tables import Id, State, Table, digest, of_type
+from tests.harness.constitution.tables import Id, State, Table, digest, of_type, written_for
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,11 @@ class Desk:
     ) -> tuple[ChangeProposal, Offer]:  # fmt: skip
         """A proposal for these records, in both forms; the author is filled in by `sign`."""
         self.nonce += 1
-        base = {record: digest(records.get(record)) for record in (*changed, *reads)}
+        base: dict[Id, Any] = {r: digest(records.get(r)) for r in reads}
+        base |= {r: written_for(r, records.get(r), table) for r, table in changed.items()}
         if stale:
-            base[min(base)] = b"\x07" * 32
+            first = base[min(base)]
+            base[min(base)] = dict.fromkeys(first, b"\x07" * 32) if isinstance(first, dict) else b"\x07" * 32
         known = {k["id"] for _, p in of_type(records, "participant") for k in p["keys"]}
         proofs = {}
         for (kind, _), table in changed.items():

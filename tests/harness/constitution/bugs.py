@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from credentials.ledger import amendment, governance_state, proposals
+from credentials.ledger import amendment, consents, governance_state
 
 Bug = Callable[[], AbstractContextManager[None]]
 
@@ -24,7 +24,7 @@ def patched(owner: Any, name: str, changed: Any) -> Iterator[None]:
 
 def approvals_of_the_suspended_count() -> AbstractContextManager[None]:
     """Whoever approved once counts, whatever became of it since."""
-    count: Any = proposals._Count
+    count: Any = consents._Count
 
     def approving(self: Any) -> frozenset[str]:
         found: frozenset[str] = self.tabled.approvals
@@ -46,18 +46,18 @@ def approvals_of_the_suspended_count() -> AbstractContextManager[None]:
 
 def no_way_on_is_asked_for() -> AbstractContextManager[None]:
     """Changes may lead to a dead end."""
-    return patched(governance_state, "require_way_on", lambda before, after: None)
+    return patched(governance_state, "require_way_on", lambda before, after, at: None)
 
 
 def one_side_is_enough() -> AbstractContextManager[None]:
     """k authorities decide for all, of whatever jurisdiction."""
-    original = proposals._Count.network
+    original = consents._Count.network
 
     def network(self: Any, unseated: Any) -> Any:
         enough = len(self.approving) >= self.governance.approvals.approvals_min
         return None if enough else original(self, unseated)
 
-    return patched(proposals._Count, "network", network)
+    return patched(consents._Count, "network", network)
 
 
 def nobody_waits() -> AbstractContextManager[None]:
@@ -66,12 +66,12 @@ def nobody_waits() -> AbstractContextManager[None]:
     def ready(self: Any, at: int) -> bool:
         return not self.missing and not self.held_missing
 
-    return patched(proposals.Wanting, "ready", ready)
+    return patched(consents.Wanting, "ready", ready)
 
 
 def authorities_are_like_others() -> AbstractContextManager[None]:
     """Stops and expulsions of an authority are one authority's business."""
-    return patched(amendment, "is_authority", lambda governance, did, at: False)
+    return patched(amendment, "is_authority", lambda governance, did, at, **how: False)
 
 
 def a_key_replaces_itself() -> AbstractContextManager[None]:
@@ -79,9 +79,9 @@ def a_key_replaces_itself() -> AbstractContextManager[None]:
 
     def own(self: Any, about: Any, sort: str) -> Any:
         mine = self.tabled.by == about.party
-        return None if mine else proposals.ApprovalMissing(about.action, sort, 1, (about.party,))
+        return None if mine else consents.ApprovalMissing(about.action, sort, 1, (about.party,))
 
-    return patched(proposals._Count, "own", own)
+    return patched(consents._Count, "own", own)
 
 
 def all_is_in_force_at_once() -> AbstractContextManager[None]:

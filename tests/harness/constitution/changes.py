@@ -285,8 +285,9 @@ LIMIT_VALUES = {
     "per_issuer_per_block_max": (1, 2, 400),
     "per_issuer_per_day_max": (20, 60, 200_000),
     "clock_skew_s": (1, 30, 60),
-    "attestation_age_s_max": (300, 7_776_000),
-    "heartbeat_ms": (0, 500_000, 600_000),
+    "attestation_age_s_max": (300, 3_600, 7_776_000),
+    "heartbeat_ms": (0, 500_000, 600_000, 86_400_000),
+    "timeout_propose_ms": (1, 1_000, 30_000, 30_001),
 }
 
 

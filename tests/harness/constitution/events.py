@@ -18,7 +18,7 @@ from tests.harness.constitution.model import (
     Model,
 )
 from tests.harness.constitution.parties import HOUR_S
-from tests.harness.constitution.rules import Offer, targets_recovery, touches_rules
+from tests.harness.constitution.rules import Offer, targets_for_good, touches_rules
 from tests.harness.constitution.side import Counts, Side
 from tests.harness.constitution.tables import VALIDATORS, key_good, living, of_type, owner_of
 from tests.harness.ledger import CREATED
@@ -62,7 +62,7 @@ class Crowd:
             about, offer = self.rng.randbytes(32), None
         else:
             if kind == OBJECTED and self.rng.random() < 0.8:
-                offers = [o for o in offers if any(targets_recovery(o, self.model.current))] or offers
+                offers = [o for o in offers if any(targets_for_good(o, self.model.current))] or offers
             if kind == HELD and self.rng.random() < 0.9:
                 offers = [o for o in offers if touches_rules(o)] or offers
             offer = self.rng.choice(offers)
@@ -70,6 +70,9 @@ class Crowd:
         if kind == HELD and offer is not None and ("00" * 32) in str(offer.changed):
             return None  # a node that lacks the file would stop: tests/node
         by = self._speaker(kind, offer, at)
+        signer = self._recovery(by) if self.rng.random() < (0.5 if kind == OBJECTED else 0.01) else None
+        if signer is not None:
+            return self.desk.sign(by, kind, about, at, signer, by_recovery=True)
         return self._sign(by, kind, about, at)
 
     def _speaker(self, kind: str, offer: Offer | None, at: int) -> str:
@@ -86,7 +89,7 @@ class Crowd:
             case "proposal_withdrawn" if offer is not None and offer.author:
                 return offer.author
             case "objected" if offer is not None:
-                parties = [did for did, _ in targets_recovery(offer, state)]
+                parties = [did for did, _ in targets_for_good(offer, state)]
                 return rng.choice([*parties, *parties, *alive] or everyone)
             case "held":
                 voters: list[str] = list(state[VALIDATORS]["participants"])

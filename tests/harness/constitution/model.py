@@ -8,6 +8,7 @@ from hashlib import sha256
 from typing import Any
 
 from tests.harness.constitution.rules import (
+    FOR_GOOD,
     Effect,
     Never,
     Offer,
@@ -27,6 +28,7 @@ from tests.harness.constitution.tables import (
     digest,
     key_good,
     living,
+    member_digest,
     present,
     sound,
     stopped,
@@ -136,7 +138,7 @@ class Model:
         if party is None or act.flaw == "signature":
             return REFUSED
         if act.recovery:
-            known = act.kind == PROPOSED and party.get("recovery") == act.recovery
+            known = act.kind in (PROPOSED, OBJECTED) and party.get("recovery") == act.recovery
             return ADMITTED if known and present(party, at) else REFUSED
         keys = [k for k in party["keys"] if k["id"] == act.kid and k["role"] == "attest"]
         if not keys or stopped(self.current, act.by, at) or stopped(self.current, act.kid, at):
@@ -159,7 +161,7 @@ class Model:
         try:
             if not self._fits(offer):
                 raise Never("written for other records")
-            _governing(changes_of(offer, self.future, at), self.future, self.future)
+            _governing(offer, changes_of(offer, self.future, at), (self.future, self.future), at)
         except Never as never:
             self.reason = str(never)
             return REFUSED
@@ -210,12 +212,11 @@ class Model:
         except Never:
             return REFUSED
         homes = {did: self.future["participant", did]["jurisdiction"] for did in offer.objectors}
-        for change in changes:
-            if change.action == "recovery.replaced" and act.by in objectors_to(change, homes):
-                del table.open[act.about]
-                table.over[act.about] = "objected"
-                return ADMITTED
-        return REFUSED
+        can = set[str]().union(*(objectors_to(c, homes) for c in changes if c.action in FOR_GOOD))
+        if act.by not in can - offer.against:
+            return REFUSED
+        table.open[act.about] = replace(offer, against=offer.against | {act.by})
+        return ADMITTED
 
     def _hold(self, act: Act, at: int, table: Table_) -> str:
         offer = self._spoken_of(act, table)
@@ -260,11 +261,11 @@ class Model:
                 effect = changes_of(offer, future, at)
                 if missing(offer, effect, current[APPROVALS], current, at):
                     continue
-                current, future = _governing(effect, current, future)
+                current, future = _governing(offer, effect, (current, future), at)
             except Never:
                 found[offer.digest] = Outcome("lapsed")
                 continue
-            lead = 2 if together(effect, current[APPROVALS]) else 1
+            lead = 2 if together(effect, current[APPROVALS], offer) else 1
             found[offer.digest] = Outcome("decided", self.height + lead)
             self.decided.append((self.height + lead, effect.records))
         self.open = {d: o for d, o in table.open.items() if d not in found}
@@ -274,24 +275,32 @@ class Model:
 
     def _fits(self, offer: Offer, future: State | None = None) -> bool:
         known = self.future if future is None else future
-        return all(digest(known.get(record)) == said for record, said in offer.base.items())
+        return all(_same(known.get(record), said) for record, said in offer.base.items())
 
 
-def _governing(effect: Effect, current: State, future: State) -> tuple[State, State]:
+def _same(table: Table | None, said: object) -> bool:
+    """True if a record, or the members of it that are named, are what a proposal was written for."""
+    if not isinstance(said, Mapping):
+        return digest(table) == said
+    return table is not None and all(member_digest(table, n) == known for n, known in said.items())
+
+
+def _governing(offer: Offer, effect: Effect, states: tuple[State, State], at: int) -> tuple[State, State]:
     """What governs the next block and the one after; raises Never."""
+    current, future = states
     later = {**future, **effect.records}
-    _require_way_on(future, later)
-    if together(effect, current[APPROVALS]):
+    _require_way_on(future, later, at)
+    if together(effect, current[APPROVALS], offer):
         return current, later
     sooner = {**current, **effect.records}
-    _require_way_on(current, sooner)
+    _require_way_on(current, sooner, at)
     return sooner, later
 
 
-def _require_way_on(before: State, after: State) -> None:
+def _require_way_on(before: State, after: State, at: int) -> None:
     if not sound(after):
         raise Never("it does not go together")
-    if dead_ends(after) - dead_ends(before):
+    if dead_ends(after, at) - dead_ends(before, at):
         raise Never("nothing could be changed any more")
 
 

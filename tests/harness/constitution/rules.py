@@ -19,6 +19,7 @@ from tests.harness.constitution.tables import (
     State,
     Table,
     is_authority,
+    key_good,
     living,
     of_type,
     offices,
@@ -56,13 +57,16 @@ class Offer:
     author: str
     by_recovery: bool
     changed: Mapping[Id, Table]
-    base: Mapping[Id, bytes | None]
+    base: Mapping[
+        Id, bytes | Mapping[str, bytes | None] | None
+    ]  # of members, where a party has some of its own
     expires: int
     height: int
     time: int  # when it was put on the ledger
     objectors: frozenset[str] = frozenset()  # authorities that lived then
     approvals: frozenset[str] = frozenset()
     held: frozenset[str] = frozenset()
+    against: frozenset[str] = frozenset()  # who objected
 
 
 @dataclass
@@ -76,8 +80,9 @@ class Effect:
 def changes_of(offer: Offer, before: State, at: int) -> Effect:
     """Read off the records before and after; raises Never."""
     effect = Effect()
-    for record, table in offer.changed.items():
-        old = before.get(record)
+    for record, proposed in offer.changed.items():
+        old, named = before.get(record), offer.base[record]
+        table = proposed if not isinstance(named, Mapping) else _amended(old or {}, proposed, set(named))
         if old == table:
             raise Never(f"{record} is so already")
         if not readable(record, table):
@@ -88,6 +93,12 @@ def changes_of(offer: Offer, before: State, at: int) -> Effect:
         effect.changes += found
         effect.records[record] = after
     return effect
+
+
+def _amended(old: Table, proposed: Table, named: set[str]) -> Table:
+    """The record of today with what was proposed of it: whatever else became of it meanwhile stays."""
+    return {n: proposed[n] if n in named else old[n] for n in old.keys() | proposed.keys()
+            if n in (proposed if n in named else old)}  # fmt: skip
 
 
 # -- participants ----------------------------------------------------------------------------------------
@@ -115,7 +126,9 @@ def _participant(case: Case) -> Read:
             raise Never("nobody joins that left")
         first = new["jurisdiction"] not in {
             before["participant", who]["jurisdiction"]
-            for who, _ in offices(before) if is_authority(before, who, at)
+            for who, licence in offices(before)
+            if licence["valid_from"] <= at < licence.get("valid_until", at + 1)
+            and is_authority(before, who, at)
         }  # fmt: skip
         return [Change("participant.admitted", new["jurisdiction"], did, weighty=first)], after
     if "left" in old:
@@ -128,15 +141,33 @@ def _participant(case: Case) -> Read:
             found.append(Change(action, place, did))
     office = is_authority(before, did, at)
     seat = frozenset({did}) if office else frozenset()
+    mute = "recovery" not in old and _silenced(before, old, at)
     if old.get("recovery") != new.get("recovery"):
-        found.append(Change("recovery.replaced", place, did, weighty=office))
+        found.append(Change("recovery.replaced", place, did, weighty=office or mute))
     if "left" in new:
         own = offer.by_recovery and offer.author == did
         action = "participant.left" if own else "participant.expelled"
-        found.append(Change(action, place, did, weighty=office, unseats=seat))
+        found.append(Change(action, place, did, weighty=office or mute, unseats=seat))
         after["left"] = max(new["left"], at)
     keys, after["keys"] = _keys(case, seat)
     return found + keys, after
+
+
+def _silenced(before: State, party: Table, at: int) -> bool:
+    """True of a party that can sign nothing: it, or one of its keys, is stopped, or none is good."""
+    attest = [k for k in party["keys"] if k["role"] == "attest"]
+    names = [party["did"], *(k["id"] for k in attest)]
+    return any(stopped(before, name, at) for name in names) or not any(key_good(k, at) for k in attest)
+
+
+def heard_since(before: State, did: str) -> int:
+    """When whoever has no recovery key could last say something again after a stop."""
+    party = before.get(("participant", did))
+    if party is None or "recovery" in party:
+        return 0
+    names = [did, *(k["id"] for k in party["keys"] if k["role"] == "attest")]
+    ends: list[int] = [before.get(("stop", name), {}).get("until", 0) for name in names]
+    return max(ends)
 
 
 def _keys(case: Case, seat: frozenset[str]) -> tuple[list[Change], list[Table]]:
@@ -315,14 +346,19 @@ _READERS: dict[str, Callable[..., Read]] = {
 # -- whose approval --------------------------------------------------------------------------------------
 
 
-def sort_of(change: Change, rules: Table) -> str:
+FOR_GOOD = ("recovery.replaced", "participant.expelled")  # to be objected to
+
+
+def sort_of(change: Change, rules: Table, offer: Offer) -> str:
     """own, recovery, authority or network."""
-    return "network" if change.weighty else rules["actions"][change.action]
+    if change.weighty or (offer.against and change.action in FOR_GOOD):
+        return "network"
+    return str(rules["actions"][change.action])
 
 
-def together(effect: Effect, rules: Table) -> bool:
+def together(effect: Effect, rules: Table, offer: Offer) -> bool:
     """True of what governs the second block, because all decide it."""
-    return any(sort_of(c, rules) == "network" for c in effect.changes)
+    return any(sort_of(c, rules, offer) == "network" for c in effect.changes)
 
 
 def missing(offer: Offer, effect: Effect, rules: Table, current: State, at: int) -> list[str]:
@@ -330,11 +366,12 @@ def missing(offer: Offer, effect: Effect, rules: Table, current: State, at: int)
     alive = living(current, at)
     yes = {did: alive[did] for did in offer.approvals if did in alive}
     votes, lacks = Votes(rules, alive, yes), list[str]()
-    emptied = _emptied(effect, alive) if together(effect, rules) else set()
+    all_ = together(effect, rules, offer)
+    emptied = _emptied(effect, alive) if all_ else set()
     others = set(alive) - frozenset[str]().union(*(c.unseats for c in effect.changes)) if emptied else set()
     for change in effect.changes:
         lacks += _missing_of(change, offer, votes, bool(others))
-    if together(effect, rules) and not all(c.action.startswith("stop.") for c in effect.changes):
+    if all_ and not all(c.action.startswith("stop.") for c in effect.changes):
         silenced = [place for place in rules["jurisdictions"] if place not in alive.values()]
         for (kind, target), stop in current.items():
             owner = target.split("#")[0]
@@ -347,11 +384,25 @@ def missing(offer: Offer, effect: Effect, rules: Table, current: State, at: int)
         if at < offer.time + rules["removal_s"]:
             lacks.append("the wait before a removal")
     actions = {change.action for change in effect.changes}
-    if "recovery.replaced" in actions and at < offer.time + rules["objection_s"]:
-        lacks.append("the wait for objections")
+    lacks += _objected(offer, effect, votes, current, at)
     if "rules.changed" in actions and not _held(offer, current):
         lacks.append("validators that hold it")
     return lacks
+
+
+def _objected(offer: Offer, effect: Effect, votes: Votes, current: State, at: int) -> Iterator[str]:
+    """What is done to a party for good waits for its objection, and more agree to it after one."""
+    rules, alive, yes = votes
+    final = [change for change in effect.changes if change.action in FOR_GOOD]
+    for change in final:
+        heard = max(offer.time, heard_since(current, change.party))
+        if at < heard + rules["objection_s"]:
+            yield f"the wait for an objection of {change.party}"
+    grave = {
+        c.party for c in final if c.weighty or rules["actions"][c.action] == "network"
+    } if offer.against else set()  # fmt: skip
+    if grave:
+        yield from (f"{did} (every other one)" for did in sorted(set(alive) - grave - set(yes)))
 
 
 class Votes(NamedTuple):
@@ -364,7 +415,7 @@ class Votes(NamedTuple):
 
 def _missing_of(change: Change, offer: Offer, votes: Votes, by_all_others: bool) -> Iterator[str]:
     rules, alive, yes = votes
-    sort = sort_of(change, rules)
+    sort = sort_of(change, rules, offer)
     if (sort == "recovery" or change.needs_owner) and not (
         offer.by_recovery and offer.author == change.party
     ):
@@ -401,15 +452,15 @@ def _held(offer: Offer, current: State) -> bool:
 
 
 def objectors_to(change: Change, homes: Mapping[str, str]) -> set[str]:
-    """Who can object to a new recovery key: its party, and the authorities of its side that lived then."""
+    """Who can object: the party, and the authorities of its side that lived when it was proposed."""
     return {change.party, *(did for did, place in homes.items() if place == change.place)}
 
 
-def targets_recovery(offer: Offer, before: State) -> Iterator[tuple[str, str]]:
-    """(party, its jurisdiction) of every recovery key that would be replaced."""
+def targets_for_good(offer: Offer, before: State) -> Iterator[tuple[str, str]]:
+    """(party, its jurisdiction) of whoever would go, or get another recovery key."""
     for (kind, did), table in offer.changed.items():
         old: Any = before.get((kind, did)) if kind == "participant" else None
-        if old is not None and old.get("recovery") != table.get("recovery"):
+        if old is not None and any(old.get(n) != table.get(n) for n in ("recovery", "left")):
             yield did, old["jurisdiction"]
 
 

@@ -99,6 +99,9 @@ class Side:
         for offer in table.open.values():
             if offer.digest in found and found[offer.digest].outcome == "decided":
                 self._count_actions(offer)
+                if offer.against:
+                    spite = "decided in spite of an objection"
+                    self.counts.outcomes[spite] = self.counts.outcomes.get(spite, 0) + 1
         return found
 
     def _count_actions(self, offer: Any) -> None:

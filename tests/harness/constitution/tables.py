@@ -29,9 +29,40 @@ CREATING_ROLES = {"manufacturer"}
 VALIDATOR_KEYS = ("vote", "cosign", "log")
 
 
+LIMITS_BETWEEN = {  # the least and the most of each limit
+    "attestations_per_block_max": (1, 4_000),
+    "block_bytes_max": (1, 1_048_576),
+    "per_issuer_per_block_max": (1, 4_000),
+    "per_issuer_per_day_max": (1, 10_000_000),
+    "clock_skew_s": (1, 3_600),
+    "attestation_age_s_max": (3_600, 31_622_400),
+    "correction_s_max": (1, 31_622_400),
+    "void_approvals_min": (1, 64),
+    "heartbeat_ms": (1_000, 3_600_000),
+    "timeout_propose_ms": (50, 30_000),
+    "timeout_prevote_ms": (50, 30_000),
+    "timeout_precommit_ms": (50, 30_000),
+    "timeout_delta_ms": (10, 30_000),
+    "evidence_heights_max": (1, 10_000_000),
+}
+
+
 def digest(table: Table | None) -> bytes | None:
     """What a base says of a record."""
     return None if table is None else sha256(encode(dict(table))).digest()
+
+
+def member_digest(table: Table, name: str) -> bytes | None:
+    """What a base says of one member of a record."""
+    return sha256(encode(table[name])).digest() if name in table else None
+
+
+def written_for(record: Id, old: Table | None, new: Table) -> bytes | dict[str, bytes | None] | None:
+    """What a base says of a record that is to become another."""
+    if old is None or record[0] not in ("participant", "accreditation", "recognition"):
+        return digest(old)
+    names = {n for n in old.keys() | new.keys() if old.get(n, None) != new.get(n, None)} or set(old)
+    return {name: member_digest(old, name) for name in names}
 
 
 def accreditation_name(table: Table) -> str:
@@ -123,14 +154,15 @@ def is_authority(state: State, did: str, at: int) -> bool:
 # -- what must hold --------------------------------------------------------------------------------------
 
 
-def lasting(state: State) -> dict[str, str]:
-    """{DID: jurisdiction} of the authorities that are left once every stated date has passed."""
+def lasting(state: State, at: int) -> dict[str, str]:
+    """{DID: jurisdiction} of the authorities that have begun and are left once every stated end is over."""
     found = {}
     for did, licence in offices(state):
         party = state["participant", did]
         if (
             "left" in party
             or "valid_until" in licence
+            or at < licence["valid_from"]
             or any(len(p) == 1 for p in licence.get("suspended", ()))
         ):
             continue
@@ -138,7 +170,7 @@ def lasting(state: State) -> dict[str, str]:
             continue
         if any(
             k["role"] == "attest" and not {"valid_until", "compromised_from"} & k.keys()
-            and not _stopped_for_good(state, k["id"])
+            and k["valid_from"] <= at and not _stopped_for_good(state, k["id"])
             for k in party["keys"]
         ):  # fmt: skip
             found[did] = party["jurisdiction"]
@@ -150,9 +182,9 @@ def _stopped_for_good(state: State, target: str) -> bool:
     return stop is not None and "until" not in stop
 
 
-def dead_ends(state: State) -> set[str]:
+def dead_ends(state: State, at: int) -> set[str]:
     """What can never be approved any more, by its reason."""
-    left, rules, found = lasting(state), state[APPROVALS], set()
+    left, rules, found = lasting(state, at), state[APPROVALS], set()
     if state[LIMITS]["block_bytes_max"] < 16 * 1024:
         found.add("no block could hold a proposal")
     if rules["proposal_s_max"] < 86_400 or rules["proposal_s_max"] <= max(
@@ -174,9 +206,7 @@ def readable(record: Id, table: Table) -> bool:
             times = [time for pause in pauses for time in pause]
             return _lasts(table) and times == sorted(times) and all(len(p) == 2 for p in pauses[:-1])
         case "limits":
-            return (
-                all(0 < value <= TIME_MAX for value in table.values()) and table["block_bytes_max"] <= 1 << 20
-            )
+            return all(least <= table[name] <= most for name, (least, most) in LIMITS_BETWEEN.items())
         case "approvals":
             numbers = [value for value in table.values() if type(value) is int]
             actions = table["actions"]

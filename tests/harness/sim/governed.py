@@ -17,7 +17,7 @@ from credentials.ledger.genesis_table import participant_table
 from credentials.ledger.governance_records import RecordId, records_of
 from credentials.ledger.governance_state import NAMESPACE, SCHEME
 from credentials.ledger.parties import Accreditation, Key, Limits
-from credentials.ledger.proposals import ChangeProposal, prove_possession
+from credentials.ledger.proposals import ChangeProposal, base_of, prove_possession
 from credentials.ledger.registry import Registry
 from node.ledger.chain import chain_config
 from tests.harness.ledger import CREATED, MAKER, OTHER_MAKER, accreditation, make_genesis, participant
@@ -91,8 +91,8 @@ class Governed(Border):
     def _proposal(
         self, changed: Mapping[RecordId, Mapping[str, Any]], proofs: dict[str, bytes] | None = None
     ) -> ChangeProposal:
-        base = {r: sha256(self._known[r]).digest() for r in changed}
         records = {r: encode(dict(table)) for r, table in changed.items()}
+        base = {r: base_of(r, self._known[r], data) for r, data in records.items()}
         self._known = {**self._known, **records}
         nonce = sha256(repr(sorted(changed)).encode() + bytes(self._known[next(iter(changed))])).digest()[:16]
         expires = START_MS // 1000 + 20 * 86_400
