@@ -6,9 +6,9 @@
 
 Of a record those members that differ: whoever moves in every block would else keep everybody from approving
 what was shown. A time that is known only once it is decided is a text there: "decided", or "decided+259200"
-(seconds later). The SHA-256 of that names the effect. It does not name the proposal, so that a change which is
-tried before it is proposed has the effect that is proposed then; and it is another one as soon as anything of
-this is.
+(seconds later). The SHA-256 of that names the effect. It does not name the proposal, so that a change which
+is tried before it is proposed has the effect that is proposed then; and it is another one as soon as anything
+of this is.
 """
 
 from __future__ import annotations
