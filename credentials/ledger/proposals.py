@@ -259,11 +259,11 @@ class Tabled:
     since: int
     height: int
     approvals: frozenset[str] = frozenset()
-    objections: frozenset[str] = frozenset()  # then more have to approve: consents.py
     held: frozenset[str] = frozenset()  # validators that hold its rule files and their code
     outcome: str = OPEN
     reason: str = ""
     in_force: int = 0  # the first height that it governs, once decided
+    objections: frozenset[str] = frozenset()  # then more have to approve: consents.py
 
     @property
     def record_id(self) -> RecordId:

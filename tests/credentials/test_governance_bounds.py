@@ -14,12 +14,13 @@ from consensus.encoding import decode, encode
 from credentials.ledger.amendment import Amendment, read_amendments
 from credentials.ledger.approvals import ApprovalRules
 from credentials.ledger.attestation import parse_attestation
+from credentials.ledger.consents import ApprovalMissing, Wanting, wanting
 from credentials.ledger.constitution import Constitution, GovernanceRow, Replay
 from credentials.ledger.governance import Governance
 from credentials.ledger.governance_records import governance_with, records_of
 from credentials.ledger.governance_state import Sitting
 from credentials.ledger.parties import Limits
-from credentials.ledger.proposals import ApprovalMissing, ChangeProposal, Tabled, Wanting, wanting
+from credentials.ledger.proposals import ChangeProposal, Tabled
 from credentials.ledger.recognition import Effect, Recognition
 from credentials.ledger.registry import parameters_of
 from tests.credentials.test_governance_refusals import (
@@ -454,7 +455,7 @@ def sitting_of(g: Governing) -> Sitting:
 
 def test_what_ended_in_a_block_is_over_for_the_acts_after_it() -> None:
     """
-    Withdrawn or objected to a moment ago: approved no more, not made again, and the sentence says what came.
+    Withdrawn a moment ago: approved no more, not made again, and the sentence says so; an objection ends nothing.
     """
     g = governing()
     mine = g.propose(CUSTOMS, limits_row(clock_skew_s=61))
@@ -470,19 +471,13 @@ def test_what_ended_in_a_block_is_over_for_the_acts_after_it() -> None:
         return refusal.value.code, str(refusal.value)
 
     assert told(CN_AUTHORITY, "approved", mine) == ("proposal_over", "the proposal is over: withdrawn ")
-    assert told(CN_AUTHORITY, "approved", theirs) == (
-        "proposal_over",
-        f"the proposal is over: objected {IMPORTER}",
-    )
+    assert told(IMPORTER, "objected", theirs) == ("duplicate", f"{IMPORTER} objected to it already")
     assert told(CUSTOMS, "proposed", mine) == (
         "duplicate",
         "this proposal was made already: make another one",
     )
-    assert {d: t.outcome for d, t in sitting.over.items()} == {
-        mine.digest: "withdrawn",
-        theirs.digest: "objected",
-    }
-    assert not sitting.tabled
+    assert {d: t.outcome for d, t in sitting.over.items()} == {mine.digest: "withdrawn"}
+    assert {d: t.objections for d, t in sitting.tabled.items()} == {theirs.digest: frozenset({IMPORTER})}
 
 
 def test_a_partys_share_of_open_proposals_counts_its_own_alone() -> None:
