@@ -455,7 +455,7 @@ def sitting_of(g: Governing) -> Sitting:
 
 def test_what_ended_in_a_block_is_over_for_the_acts_after_it() -> None:
     """
-    Withdrawn a moment ago: approved no more, not made again, and the sentence says so; an objection ends nothing.
+    Withdrawn a moment ago: approved no more, not made again, and told so; an objection ends nothing.
     """
     g = governing()
     mine = g.propose(CUSTOMS, limits_row(clock_skew_s=61))
