@@ -117,8 +117,9 @@ def withdraw(service: Service, digest: str) -> ResponseReturnValue:
 
 
 def object_to(service: Service, digest: str) -> ResponseReturnValue:
-    """Stop the replacement of a recovery key."""
-    return _made(service, service.proposing.object(digest))
+    """Object to another recovery key, or to an expulsion: then more have to approve it."""
+    order = {} if form_sent() else json_body("ObjectRequest", BODY_BYTES_MAX)
+    return _made(service, service.proposing.object(digest, attestation=order.get("attestation")))
 
 
 def _made(service: Service, made: ActMadeRecord) -> ResponseReturnValue:

@@ -116,9 +116,9 @@ GOVERNANCE = (
         "POST",
         "/governance/proposals/<digest>/object",
         governance.object_to,
-        "Object to the replacement of a recovery key",
+        "Object to another recovery key or to an expulsion: then more have to approve",
         (MADE, SEEN),
         GOVERN,
-        Body("Nothing", JSON_OR_FORM),
+        Body("ObjectRequest", JSON_OR_FORM),
     ),
 )

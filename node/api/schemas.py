@@ -171,6 +171,17 @@ REQUESTS: dict[str, Schema] = {
     "ApproveRequest": _object(
         {"effect": {**DIGEST, "description": "of the effect that was shown"}}, closed=True
     ),
+    "ObjectRequest": _object(
+        {},
+        {
+            "attestation": {
+                "type": "string",
+                "maxLength": 65_536,
+                "description": "the objection, signed with the recovery key of this party",
+            }
+        },
+        closed=True,
+    ),
     "Nothing": _object({}, closed=True),
     "KeyRequest": _object({"name": NAME, "scopes": SCOPES}, closed=True),
     "RevokeKeyRequest": _object({"name": NAME}, closed=True),

@@ -104,17 +104,27 @@ def _signed(client: Client, recovery: Signer, tried: JSON, changes: Sequence[JSO
     network_id = bytes.fromhex(client.get("/status")["network"]["id"])
     if proposal.records != asked or proposal.network_id != network_id:
         raise SetupError("the node made another proposal than it was asked for: nothing was signed")
+    return signed_by_recovery(
+        recovery, (tried["by"], KINDS[0], network_id), proposal.digest, proposal.encode()
+    )
+
+
+def signed_by_recovery(
+    recovery: Signer, says: tuple[str, str, bytes], about: bytes, proposal: bytes = b""
+) -> bytes:
+    """An act that a recovery key signs, a proposal or an objection: who `says` what, in which network."""
+    did, kind, network_id = says
     now = int(time.time())
     return make_attestation(
         signer=recovery,
         iat=now,
-        kind=KINDS[0],
-        issuer=tried["by"],
-        subject=Subject(SCHEME, NAMESPACE, proposal.digest),
+        kind=kind,
+        issuer=did,
+        subject=Subject(SCHEME, NAMESPACE, about),
         network_id=network_id,
         event_time=now,
-        document_digest=proposal.digest,
-        governance=GovernanceAct(proposal.encode(), recovery.public_key),
+        document_digest=about,
+        governance=GovernanceAct(proposal, recovery.public_key),
     )
 
 

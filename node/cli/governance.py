@@ -7,7 +7,7 @@ import click
 from node.cli.change import JSON, act, tell_effect, tell_proposal
 from node.cli.client import Client, named, show, speaks_to_node
 from node.cli.proposing import propose
-from node.cli.recovering import leave
+from node.cli.recovering import leave, object_
 from node.cli.setup import network
 from node.cli.terminal import say
 from node.errors import SetupError
@@ -106,14 +106,6 @@ def withdraw(*, client: Client, proposal: str, as_json: bool) -> int:
     return act(client, proposal, "withdraw", {}, as_json=as_json)
 
 
-@network.command("object")
-@click.argument("proposal")
-@AS_JSON
-@speaks_to_node
-def object_(*, client: Client, proposal: str, as_json: bool) -> int:
-    """Stop the replacement of a recovery key: the party's own, or one of its jurisdiction."""
-    return act(client, proposal, "object", {}, as_json=as_json)
-
-
+network.add_command(object_)
 network.add_command(propose)
 network.add_command(leave)

@@ -19,10 +19,12 @@ from urllib.parse import quote
 import click
 
 from consensus.cose import SeedSigner
+from credentials.documents.canonical import b64u, b64u_decode
 from credentials.documents.keys import multikey_encode
+from credentials.ledger.governance_state import KINDS
 from credentials.ledger.parties import KEY_ROLES
 from credentials.ledger.proposals import prove_possession
-from node.cli.change import JSON, change, decided, proposal_options, put
+from node.cli.change import JSON, act, change, decided, proposal_options, put, signed_by_recovery
 from node.cli.client import Client, Command, connect, options, speaks_to_node
 from node.cli.proposing import gone, party_in, party_table
 from node.cli.setup import DATA, PASSPHRASE
@@ -35,6 +37,7 @@ from node.setup.possession import write_proofs
 
 # So long the old key stays valid beside the new one: what it signed may still be on its way.
 OVERLAP_S = 3_600
+OBJECTED = KINDS[4]
 OVERLAPPING = frozenset({"attest", "credential", "transport"})
 
 # What a key signs that no entry of the log shows: what is in question once it was stolen.
@@ -242,6 +245,34 @@ def leave(*, yes: bool, as_json: bool, days: int, **opened: Any) -> int:
     party = _Party.of(**opened)
     changes = gone(decided(party.client), party.keys.did)
     return put(party.client, changes, recovery=party.recovery, yes=yes, as_json=as_json, days=days)
+
+
+@click.command("object")
+@click.argument("proposal")
+@click.option(
+    "--recovery",
+    "recovery_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The file with the recovery key; without it the node signs, which a stopped party cannot.",
+)
+@PASSPHRASE
+@click.option("--json", "as_json", is_flag=True, help="The whole answer.")
+@speaks_to_node
+def object_(
+    *, client: Client, proposal: str, recovery_file: Path | None, passphrase_file: Path | None, as_json: bool
+) -> int:
+    """Object to another recovery key for this party or one of its jurisdiction, or to its expulsion.
+
+    All authorities together then decide what one of them could have.
+    """
+    body: JSON = {}
+    if recovery_file is not None:
+        status = client.get("/status")
+        did, network_id = str(status["participant"]), bytes.fromhex(status["network"]["id"])
+        recovery = open_recovery(recovery_file, did, passphrase(passphrase_file))
+        about = b64u_decode(proposal, "the digest of the proposal")
+        body["attestation"] = b64u(signed_by_recovery(recovery, (did, OBJECTED, network_id), about))
+    return act(client, proposal, "object", body, as_json=as_json)
 
 
 @click.command()

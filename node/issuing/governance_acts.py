@@ -83,15 +83,15 @@ class GovernanceActs:
             )
             return self._queue(Statement(attestation, None))
 
-    def take(self, data: bytes) -> bytes:
-        """A proposal of this participant that its recovery key signed elsewhere."""
+    def take(self, data: bytes, kind: str, about: bytes) -> bytes:
+        """An act of this participant about this proposal that its recovery key signed elsewhere."""
         try:
             attestation = parse_attestation(data)
         except CredentialError as error:
             told = "the proposal cannot be read: {detail}"
             raise bad_request("act_malformed", told, detail=str(error)) from error
-        if attestation.issuer != self.did or attestation.kind != PROPOSED:
-            told = "this node takes signed proposals of {did} alone"
+        if (attestation.issuer, attestation.kind, attestation.subject.h) != (self.did, kind, about):
+            told = "this node takes signed proposals and objections of {did} alone"
             raise forbidden("not_own_act", told, did=self.did)
         with self._lock:
             self._gate.require_open()

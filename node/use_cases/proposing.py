@@ -99,7 +99,7 @@ class ProposalDesk:
             signed = _bytes(attestation)
             made = proposal_in(signed)
             self._require_seen(seen, self.governance.tried(made, self._acts.did, recovered=True))
-            return self._made(self._acts.take(signed), PROPOSED, made.digest)
+            return self._made(self._acts.take(signed, PROPOSED, made.digest), PROPOSED, made.digest)
         if proposal is None:
             raise bad_request(
                 "proposal_missing", "give the proposal that a dry run returned, or one signed already"
@@ -122,10 +122,13 @@ class ProposalDesk:
         shown = self._require_open(digest)
         return self._about(digest, WITHDRAWN if shown["by"] == self._acts.did else TAKEN_BACK)
 
-    def object(self, digest: str) -> ActMadeRecord:
-        """Stop the replacement of a recovery key."""
+    def object(self, digest: str, *, attestation: str | None = None) -> ActMadeRecord:
+        """Object to what would be done for good: with the attest key, or as the recovery key signed it."""
         self._require_open(digest)
-        return self._about(digest, OBJECTED)
+        if attestation is None:
+            return self._about(digest, OBJECTED)
+        about = read_digest(digest)
+        return self._made(self._acts.take(_bytes(attestation), OBJECTED, about), OBJECTED, about)
 
     def _require_open(self, digest: str) -> ProposalRecord:
         shown = self.governance.proposal(digest)

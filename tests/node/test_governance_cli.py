@@ -13,9 +13,11 @@ from typing import Any
 import click
 import pytest
 
-from credentials.documents.canonical import b64u_decode
+from consensus.encoding import decode
+from credentials.documents.canonical import b64u, b64u_decode
 from credentials.ledger.attestation import parse_attestation
 from node.__main__ import run
+from node.cli.change import signed_by_recovery
 from node.config import DataDirectory
 from node.setup import network as networks
 from node.setup.keystore import Keys
@@ -28,6 +30,7 @@ from tests.harness.governed_node import (
     proposal_of,
     served_node,
 )
+from tests.harness.ledger import signer
 from tests.harness.support_service import PASSPHRASE
 
 NEWCOMER = "did:web:newcomer.example"
@@ -280,6 +283,37 @@ def test_changes_for_all_say_what_they_would_do(sh: Shell, tmp_path: Path) -> No
     assert "no NAME=NUMBER" in sh("network", "propose", "limits", "nothing", code=64)
 
 
+def test_a_stopped_party_objects_with_its_recovery_key(sh: Shell) -> None:
+    """
+    The others stop it and put another recovery key there: its node signs nothing, its recovery key does, and
+    then every other authority has to agree. What the key of somebody else signed is not taken.
+    """
+    g, at = sh.g, int(time.time())
+    row = decode(g.node.service.proposing.governance.state.records["participant", DID])
+    assert isinstance(row, dict)
+
+    def decide(table: dict[str, Any]) -> None:
+        stop = proposal_of(g, EU_AUTHORITY, changes={("stop", DID): table})
+        g.act(CN_AUTHORITY, "approved", stop)
+        assert g.until_over(stop)["outcome"] == "decided"
+
+    taken = proposal_of(g, EU_AUTHORITY, changes={("participant", DID): {**row, "recovery": b64u(bytes(32))}})
+    decide({"target": DID, "by": EU_AUTHORITY, "since": at, "until": at})
+    proposal_of(g, EU_AUTHORITY, 77)  # the block after next
+    g.node.wait(lambda: bool(sh.now()["stops"]) and sh.now()["stops"][-1]["state"] == "in_force", "the stop")
+    assert "is stopped by" in sh("network", "object", taken, code=65)
+
+    told = sh("network", "object", taken, "--recovery", g.node.data / "recovery.enc")
+
+    assert "objected" in told
+    g.act(CN_AUTHORITY, "approved", taken)
+    assert g.proposal(taken)["effect"]["waits_until"] and not g.proposal(taken)["effect"]["missing"]
+    other = signed_by_recovery(signer(MAKER), (MAKER, "governance.objected", bytes(32)), bytes(32))
+    refused = g.node.post_json(f"/governance/proposals/{taken}/object", {"attestation": b64u(other)})
+    assert refused.get_json()["code"] == "not_own_act"
+    decide({"target": DID, "by": EU_AUTHORITY, "since": sh.now()["stops"][-1]["since"], "lifted": True})
+
+
 def test_a_key_is_rotated_by_the_recovery_key_and_the_node_signs_with_the_new_one(sh: Shell) -> None:
     """
     The new key stands in keys.enc beside the old one, proves itself, and is named; the running node signs
@@ -317,8 +351,6 @@ def test_a_key_is_rotated_by_the_recovery_key_and_the_node_signs_with_the_new_on
 
 
 def bytes_of(digest: str) -> bytes:
-    from credentials.documents.canonical import b64u_decode
-
     return b64u_decode(digest, "digest")
 
 

@@ -32,7 +32,7 @@ from tests.harness.constitution.tables import (
     present,
     stopped,
 )
-from tests.harness.constitution.walks import approvals_of, proposal_of
+from tests.harness.constitution.ways import approvals_of, proposal_of
 from tests.harness.ledger import CREATED
 
 MAKERS = (
