@@ -299,7 +299,7 @@ def test_a_stopped_party_objects_with_its_recovery_key(sh: Shell) -> None:
 
     taken = proposal_of(g, EU_AUTHORITY, changes={("participant", DID): {**row, "recovery": b64u(bytes(32))}})
     decide({"target": DID, "by": EU_AUTHORITY, "since": at, "until": at})
-    proposal_of(g, EU_AUTHORITY, 77)  # the block after next
+    next_block = proposal_of(g, EU_AUTHORITY, 77)
     g.node.wait(lambda: bool(sh.now()["stops"]) and sh.now()["stops"][-1]["state"] == "in_force", "the stop")
     assert "is stopped by" in sh("network", "object", taken, code=65)
 
@@ -312,6 +312,8 @@ def test_a_stopped_party_objects_with_its_recovery_key(sh: Shell) -> None:
     refused = g.node.post_json(f"/governance/proposals/{taken}/object", {"attestation": b64u(other)})
     assert refused.get_json()["code"] == "not_own_act"
     decide({"target": DID, "by": EU_AUTHORITY, "since": sh.now()["stops"][-1]["since"], "lifted": True})
+    g.act(EU_AUTHORITY, "proposal_withdrawn", next_block)
+    g.node.wait(lambda: sh.now()["stops"][-1]["state"] == "lifted", "it to be lifted")
 
 
 def test_a_key_is_rotated_by_the_recovery_key_and_the_node_signs_with_the_new_one(sh: Shell) -> None:
