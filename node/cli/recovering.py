@@ -111,11 +111,11 @@ class _Party:
         """The key that follows those that are named: made before and not named yet, or new."""
         numbers = [number for of, _, number in map(_parts, (k["id"] for k in named["keys"])) if of == role]
         taken = [int(number) for number in numbers if number.isdigit()]
-        held = self.keys.numbers(role)
+        held = self.keys.again()  # another role's was added before
         number = max([*taken, 0]) + 1
-        if number in held:
-            return self.keys.signer(role, number)
-        keys = self.keys.with_key(role, number)
+        if number in held.numbers(role):
+            return held.signer(role, number)
+        keys = held.with_key(role, number)
         keys.add(self.root, self.words)
         return keys.signer(role, number)
 

@@ -150,12 +150,21 @@ def _tls(service: Service, directory: DataDirectory, operators: tuple[Path, Path
     """Peers are shown the node's own certificate, browsers the operator's where there is one."""
     from node.server.tls import server_context  # noqa: PLC0415
 
-    own = service.peers.certificate(service.hosts.names())
-    if operators is None:
-        write_own(directory.certificate, own[0])
-    else:  # the command line believes what was left there
+    vouching: tuple[str, ...] = ()
+
+    def renewed() -> tuple[bytes, bytes] | None:
+        """Another one whenever other keys vouch for it."""
+        nonlocal vouching
+        if vouching == (now := service.peers.vouching):
+            return None
+        vouching, own = now, service.peers.certificate(service.hosts.names())
+        if operators is None:
+            write_own(directory.certificate, own[0])
+        return own
+
+    if operators is not None:  # the command line believes what was left there
         directory.certificate.unlink(missing_ok=True)
-    return server_context(operators, own)
+    return server_context(operators, renewed(), renewed)
 
 
 def _run(service: Service, server: HttpServer) -> None:

@@ -6,7 +6,7 @@ every block they executed, in order; a note is kept as soon as the policy calls 
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -43,8 +43,8 @@ class Cosigner:
     """The own keys: every validator has both."""
 
     did: str
-    log: Sequence[Signer]  # former and coming ones too: the policy of a size says which
-    cosign: Sequence[Signer]
+    log: Iterable[Signer]  # former and coming ones too: the policy of a size says which
+    cosign: Iterable[Signer]
     guard: CosignGuard
 
 

@@ -13,11 +13,13 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
-from consensus.cose import SeedSigner, parse_sign1, sign1, verify_sign1
+from consensus.cose import SeedSigner, Sign1, parse_sign1, sign1, verify_sign1
 from consensus.encoding import decode, encode
 from consensus.errors import ConsensusError
-from credentials.ledger.governance import GovernanceHistory
+from credentials.ledger.governance import Governance, GovernanceHistory
+from credentials.ledger.parties import Key, Participant
 from node.errors import ProblemError, forbidden
 from node.peers.certificates import Trust, make_certificate, pinned
 from node.peers.messages import BODY_BYTES_MAX, not_authenticated
@@ -37,16 +39,19 @@ class PeerAuthentication:
         network_id: bytes,
         history: GovernanceHistory,
         did: str,
-        signer: SeedSigner,
+        keys: Iterable[SeedSigner],
         now: Callable[[], float] = time.time,
     ) -> None:
+        """`keys`: the own transport keys as of each time they are asked for, first the one that governs."""
         self._network_id = network_id
         self._history = history
         self.did = did
-        self._signer = signer
-        self._sealing = Sealing(signer.seed)
+        self._keys = keys
+        self._sealings: dict[bytes, Sealing] = {}  # by own key
+        self._tries: dict[str, int] = {}  # how often a peer did not know the key that it was shown
         self._now = now
-        self._nonces: dict[str, dict[bytes, float]] = {}  # by sender, so that none takes another's place
+        # When, and to which own key: by sender, so that none takes another's place.
+        self._nonces: dict[str, dict[bytes, tuple[float, SeedSigner]]] = {}
         self._lock = threading.Lock()
         self.patience = Patience()
         # (peer, what its clock shows, whether by an answer to us: a request may be one that was captured)
@@ -58,15 +63,24 @@ class PeerAuthentication:
 
     def request(self, receiver: str, path: str, body: bytes) -> tuple[bytes, bytes]:
         """(signed request, its nonce)."""
-        nonce = secrets.token_bytes(16)
-        return self._sign(REQUEST_TAG, receiver, nonce, path, body), nonce
+        nonce, keys = secrets.token_bytes(16), tuple(self._keys)
+        signer = keys[self._tries.get(receiver, 0) % len(keys)]
+        return self._sign(REQUEST_TAG, receiver, nonce, path, body, signer=signer), nonce
+
+    def unknown_to(self, receiver: str) -> None:
+        """A peer did not know the key of a request, being ahead or behind: it is shown another next time."""
+        self._tries[receiver] = self._tries.get(receiver, 0) + 1
 
     def reply(self, receiver: str, nonce: bytes, path: str, body: bytes) -> bytes:
-        return self._sign(REPLY_TAG, receiver, nonce, path, body)
+        """Signed with the key to which the request was sealed: that one its sender knows."""
+        with self._lock:
+            asked = self._nonces.get(receiver, {}).get(nonce)
+        signer = asked[1] if asked is not None else next(iter(self._keys))
+        return self._sign(REPLY_TAG, receiver, nonce, path, body, signer=signer)
 
     def open_request(self, data: bytes, path: str) -> tuple[str, bytes, bytes]:
         """(sender, nonce, body) of a request that is for this node, fresh, and seen for the first time."""
-        sender, sent, nonce, body = self._open(REQUEST_TAG, data, path)
+        sender, sent, nonce, body, opened_by = self._open(REQUEST_TAG, data, path)
         now = self._now()
         with self._lock:
             nonces = self._nonces.setdefault(sender, {})
@@ -75,16 +89,16 @@ class PeerAuthentication:
                 raise ProblemError(401, "replayed", "Not authenticated", "this request was received before")
             self._require_fresh(sender, sent, answered=False)
             if len(nonces) >= NONCES_PER_SENDER_MAX:
-                nonces = {n: t for n, t in nonces.items() if t > now - 2 * WINDOW_S}
+                nonces = {n: asked for n, asked in nonces.items() if asked[0] > now - 2 * WINDOW_S}
                 self._nonces[sender] = nonces
             if len(nonces) >= NONCES_PER_SENDER_MAX:
                 raise ProblemError(503, "busy", "Come again", "too many of your requests in four minutes")
-            nonces[nonce] = now
+            nonces[nonce] = now, opened_by
         return sender, nonce, body
 
     def open_reply(self, data: bytes, path: str, sender: str, nonce: bytes) -> bytes:
         """The body of `sender`'s reply to the request with `nonce`."""
-        replied_by, sent, echoed, body = self._open(REPLY_TAG, data, path)
+        replied_by, sent, echoed, body, _ = self._open(REPLY_TAG, data, path)
         if replied_by != sender or echoed != nonce:
             raise not_authenticated("the reply is of another peer or to another request")
         self._require_fresh(sender, sent, answered=True)
@@ -92,14 +106,21 @@ class PeerAuthentication:
 
     def certificate(self, names: Iterable[str]) -> tuple[bytes, bytes]:
         """(certificate, private key) in PEM under which other nodes know this one at these hosts."""
-        return make_certificate(self.did, self._signer, names, int(self._now()))
+        return make_certificate(self.did, self._keys, names, int(self._now()))
+
+    @property
+    def vouching(self) -> tuple[str, ...]:
+        """The ids of the keys that vouch for a certificate that is made now."""
+        return tuple(signer.key_id for signer in self._keys)
 
     def trust(self, did: str) -> Trust:
         """What a TLS connection to `did` must show."""
 
-        def transport() -> bytes | None:
-            key = self._history.latest.key(did, "transport", int(self._now()))
-            return None if key is None else key.public
+        def transport() -> list[bytes]:
+            party, now = self._history.latest.participant(did), int(self._now())
+            if party is None or not party.takes_part(now):
+                return []
+            return [key.public for key in party.keys if key.role == "transport" and key.valid(now)]
 
         return pinned(did, transport, self._now)
 
@@ -110,16 +131,28 @@ class PeerAuthentication:
         if abs(sent - self._now()) > WINDOW_S:
             raise not_authenticated(f"the request's time is more than {WINDOW_S} s from this node's clock")
 
-    def _sign(self, tag: str, receiver: str, nonce: bytes, path: str, body: bytes) -> bytes:
+    def _sealing(self, signer: SeedSigner) -> Sealing:
+        return self._sealings.setdefault(signer.public_key, Sealing(signer.seed))
+
+    def _unseal(self, writer: bytes, sealed: bytes) -> tuple[bytes, SeedSigner]:
+        """What was sealed to one of the own keys, and to which: a peer that is behind knows a former one."""
+        for signer in self._keys:
+            with suppress(SealingError):
+                return self._sealing(signer).open(writer, sealed), signer
+        raise SealingError("it is not sealed for this node by its sender")
+
+    def _sign(
+        self, tag: str, receiver: str, nonce: bytes, path: str, body: bytes, *, signer: SeedSigner
+    ) -> bytes:
         now = int(self._now())
         reader = self._history.latest.key(receiver, "transport", now)
         if reader is None:
             raise not_authenticated(f"the network knows no transport key of {receiver} for this time")
-        sealed = self._sealing.seal(reader.public, body)
+        sealed = self._sealing(signer).seal(reader.public, body)
         payload = encode([tag, self._network_id, self.did, receiver, now, nonce, path, sealed])
-        return sign1({}, payload, self._signer)
+        return sign1({}, payload, signer)
 
-    def _open(self, tag: str, data: bytes, path: str) -> tuple[str, int, bytes, bytes]:
+    def _open(self, tag: str, data: bytes, path: str) -> tuple[str, int, bytes, bytes, SeedSigner]:
         try:
             message = parse_sign1(data, size_bytes_max=BODY_BYTES_MAX)
             payload = decode(message.payload, size_bytes_max=BODY_BYTES_MAX)
@@ -153,13 +186,21 @@ class PeerAuthentication:
                 raise ProblemError(
                     429, "too_many_refused", "Come again", "too many of your messages had to be refused"
                 )
-            key = governance.key(sender, "transport", sent)
-            if key is None or message.protected.get(4) != key.id.encode():
-                raise not_authenticated(f"the request is not signed by the transport key of {sender}")
+            key = _key_of(message, governance, participant, sent)
             verify_sign1(message, key.public)
-            body = self._sealing.open(key.public, sealed)
+            body, opened_by = self._unseal(key.public, sealed)
         except (ConsensusError, SealingError) as error:
             raise not_authenticated(f"the peer request cannot be read: {error}") from error
         if to != path:
             raise not_authenticated(f"the request was signed for /peer/{to}, it came to /peer/{path}")
-        return sender, sent, nonce, body
+        return sender, sent, nonce, body, opened_by
+
+
+def _key_of(message: Sign1, governance: Governance, sender: Participant, sent: int) -> Key:
+    """The transport key of the sender that a message names: any that is valid, while one follows another."""
+    named = message.protected.get(4)
+    for key in sender.keys:
+        found = key.role == "transport" and key.id.encode() == named
+        if found and governance.key_by_id(key.id, sent) is not None:
+            return key
+    raise not_authenticated(f"the request is not signed by the transport key of {sender.did}")

@@ -3,8 +3,8 @@
 A key of its own for TLS (P-256, made when the node starts, never on disk) in a certificate that it signs
 itself; an extension holds what makes it believable:
 
-    2.25.185305138317284541830262437530212345678   OCTET STRING, 64 bytes: Ed25519 by the `transport` key over
-        CBOR ["comity/tls/v1", DID, SubjectPublicKeyInfo, not before (s), not after (s)]
+    2.25.185305138317284541830262437530212345678   OCTET STRING, 64 bytes for each `transport` key: Ed25519
+        over CBOR ["comity/tls/v1", DID, SubjectPublicKeyInfo, not before (s), not after (s)]
 
 The same way is taken by libp2p's TLS handshake. Who asks a peer reads the peer's transport key on the ledger,
 not a list of authorities; a certificate of an authority that the operator named is believed as well.
@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import datetime
 import ssl
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 
@@ -22,12 +23,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from consensus.cose import Signer, verify_ed25519
+from consensus.cose import SIGNATURE_BYTES, SignatureInvalid, Signer, verify_ed25519
 from consensus.encoding import encode
 from consensus.errors import ConsensusError
 
 BINDING = x509.ObjectIdentifier("2.25.185305138317284541830262437530212345678")
 TAG = "comity/tls/v1"
+BINDINGS_MAX = 16  # of one certificate that are looked at
 # Asked for by name: a node that shows browsers the certificate of an authority shows peers its own.
 PEER_NAME = "peer.comity.internal"
 VALID_S = 2 * 366 * 24 * 3600  # longer than a process runs; each start makes another
@@ -47,12 +49,16 @@ class Trust:
     check: Callable[[bytes], None] = lambda der: None  # of the certificate; raises UntrustedPeer
 
 
-def make_certificate(did: str, signer: Signer, names: Iterable[str], now: int) -> tuple[bytes, bytes]:
-    """(certificate, private key) in PEM for these hosts, bound to the transport key of `did`."""
+def make_certificate(
+    did: str, signers: Iterable[Signer], names: Iterable[str], now: int
+) -> tuple[bytes, bytes]:
+    """(certificate, private key) in PEM for these hosts, bound to the transport keys of `did`."""
     key = ec.generate_private_key(ec.SECP256R1())
     begins, ends = now - SKEW_S, now + VALID_S
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, did[:64])])
-    signed = signer.sign(_statement(did, _public(key.public_key()), begins, ends))
+    statement = _statement(did, _public(key.public_key()), begins, ends)
+    # Also by former and coming ones: who is behind knows no other, and believes no other.
+    signed = b"".join(signer.sign(statement) for signer in signers)
     hosts = dict.fromkeys([PEER_NAME, "localhost", "127.0.0.1", "::1", *names])
     built = (
         x509.CertificateBuilder()
@@ -73,8 +79,8 @@ def make_certificate(did: str, signer: Signer, names: Iterable[str], now: int) -
     return built.public_bytes(serialization.Encoding.PEM), private
 
 
-def require_peer(der: bytes, did: str, transport: bytes | None, now: float) -> None:
-    """Raise UntrustedPeer unless `transport`, the key of `did`, vouches for this certificate now."""
+def require_peer(der: bytes, did: str, transport: Collection[bytes], now: float) -> None:
+    """Raise UntrustedPeer unless one of `transport`, the keys of `did`, vouches for this certificate now."""
     try:
         shown = x509.load_der_x509_certificate(der)
         binding = shown.extensions.get_extension_for_oid(BINDING).value
@@ -82,9 +88,11 @@ def require_peer(der: bytes, did: str, transport: bytes | None, now: float) -> N
         begins = int(shown.not_valid_before_utc.timestamp())
         ends = int(shown.not_valid_after_utc.timestamp())
         public_key = shown.public_key()
-        if transport is None or not isinstance(public_key, ec.EllipticCurvePublicKey):
+        if not isinstance(public_key, ec.EllipticCurvePublicKey):
             raise ValueError("no key to believe")
-        verify_ed25519(transport, binding.value, _statement(did, _public(public_key), begins, ends))
+        statement = _statement(did, _public(public_key), begins, ends)
+        if not any(_vouches(key, binding.value, statement) for key in transport):
+            raise ValueError("nobody vouches for it")
     except (ValueError, x509.ExtensionNotFound, ConsensusError) as error:
         raise UntrustedPeer(
             f"the certificate at its address is not vouched for by the transport key of {did}: another "
@@ -94,7 +102,15 @@ def require_peer(der: bytes, did: str, transport: bytes | None, now: float) -> N
         raise UntrustedPeer(f"the certificate of {did} is not valid now: compare the clocks, or restart it")
 
 
-def pinned(did: str, transport: Callable[[], bytes | None], now: Callable[[], float]) -> Trust:
+def _vouches(key: bytes, bindings: bytes, statement: bytes) -> bool:
+    for start in range(0, min(len(bindings), BINDINGS_MAX * SIGNATURE_BYTES), SIGNATURE_BYTES):
+        with suppress(SignatureInvalid):
+            verify_ed25519(key, bindings[start : start + SIGNATURE_BYTES], statement)
+            return True
+    return False
+
+
+def pinned(did: str, transport: Callable[[], Collection[bytes]], now: Callable[[], float]) -> Trust:
     """Believe only `did`'s own certificate; TLS 1.3."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False

@@ -195,6 +195,11 @@ class Gossip:
         """(certificate, private key) in PEM under which other nodes know this one at these hosts."""
         return self._authentication.certificate(names)
 
+    @property
+    def vouching(self) -> tuple[str, ...]:
+        """The ids of the keys that vouch for a certificate that is made now."""
+        return self._authentication.vouching
+
     def answer(self, sender: str, nonce: bytes, path: str, body: bytes) -> bytes:
         return self._authentication.reply(sender, nonce, path, body)
 
@@ -277,6 +282,8 @@ class Gossip:
         status, answer = peer.link.post(
             f"/peer/{path}", data, seconds_max=seconds_max, size_bytes_max=size_max
         )
+        if status == 401:
+            self._authentication.unknown_to(peer.did)
         if status != 200:
             raise ProblemError(
                 status, "peer_refused", "Refused", f"{peer.did} answered: {refusal_of(status, answer)}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 import ssl
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
@@ -16,15 +17,32 @@ from cryptography.hazmat.primitives import serialization
 from node.errors import SetupError
 from node.peers.certificates import PEER_NAME
 
+Pair = tuple[bytes, bytes]  # a certificate and its key, PEM
+
 
 def server_context(
-    operators: tuple[Path, Path] | None = None, own: tuple[bytes, bytes] | None = None
+    operators: tuple[Path, Path] | None = None,
+    own: Pair | None = None,
+    renewed: Callable[[], Pair | None] = lambda: None,
 ) -> ssl.SSLContext:
-    """TLS 1.2 and later with the operator's certificate and key (files), the node's own (PEM), or both."""
-    own_context = _of_memory(*own) if own is not None else None
+    """TLS 1.2 and later with the operator's certificate and key (files), the node's own (PEM), or both.
+
+    `renewed` is asked at every handshake: another certificate of the node's own, to be shown from now on.
+    """
+    shown = _of_memory(*own) if own is not None else None
+
+    def choose(connection: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
+        nonlocal shown
+        if operators is None or name == PEER_NAME:
+            newer = renewed()
+            shown = shown if newer is None else _of_memory(*newer)
+            assert shown is not None, "there is a certificate to show"
+            connection.context = shown
+
     if operators is None:
-        assert own_context is not None, "there is a certificate to show"
-        return own_context
+        assert shown is not None, "there is a certificate to show"
+        shown.sni_callback = choose
+        return shown
     certificate, key = operators
     context = _context()
     try:
@@ -36,12 +54,7 @@ def server_context(
         ) from error
     except OSError as error:
         raise SetupError(f"--tls-cert {certificate} or --tls-key {key}: {error.strerror}") from error
-    if own_context is not None:
-
-        def choose(connection: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
-            if name == PEER_NAME:
-                connection.context = own_context
-
+    if shown is not None:
         context.sni_callback = choose
     return context
 

@@ -1,19 +1,65 @@
-"""Which key a node signs with: the one that the ledger names for the next block, of those it holds.
+"""Which keys a node signs with: those that the ledger names for the next block, of those it holds.
 
-A key that `comity keys rotate` made is in keys.enc before it is proposed. So whenever something else governs,
-and names a key that is not held, the file is read once more. A node that lacks the key goes on with the last
-one it had: what it signs is refused with a sentence.
+A key that `comity keys rotate` made is in keys.enc before it is proposed. So whenever the ledger names a key
+that is not held, the file is read once more if it has changed. A node that lacks the key goes on with the
+last one it had: what it signs is refused with a sentence.
 """
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from contextlib import suppress
 
 from consensus.cose import SeedSigner
 from credentials.ledger.governance import Governance, GovernanceHistory
 from node.errors import SetupError
-from node.setup.keystore import Keys
+from node.setup.keystore import ROLES, Keys
+
+
+class HeldKeys:
+    """The keys of a node, as keys.enc and the ledger have them by now. Thread-safe."""
+
+    def __init__(self, keys: Keys, history: GovernanceHistory) -> None:
+        self._keys = keys
+        self._history = history
+        self._lock = threading.Lock()
+        self._seen: tuple[Governance, bool] | None = None  # who governed, and whether all it names is held
+        self._read = keys.stamp()  # of the file as it was read
+
+    @property
+    def now(self) -> Keys:
+        """Speaking with the keys that govern the next block, where they are held."""
+        governance = self._history.latest
+        with self._lock:
+            if self._seen is None or self._seen[0] is not governance or not self._seen[1]:
+                self._look(governance)
+            return self._keys
+
+    def signer(self, role: str) -> CurrentSigner:
+        """Signs with the key of this role that governs at that moment."""
+        return CurrentSigner(self, role)
+
+    def all_of(self, role: str) -> RoleKeys:
+        """Every key of this role, as of each time it is asked."""
+        return RoleKeys(self, role)
+
+    def _look(self, governance: Governance) -> None:
+        participant = governance.participant(self._keys.did)
+        if participant is None:
+            self._seen = governance, True
+            return
+        named = {role: key.public for role in ROLES if (key := participant.latest_key(role)) is not None}
+
+        def held() -> bool:
+            return all(self._keys.holds(role, public) for role, public in named.items())
+
+        if not held() and (stamp := self._keys.stamp()) != self._read:
+            with suppress(SetupError):  # damaged since the start: the keys in hand are good
+                self._keys = self._keys.again()
+            self._read = stamp
+        self._keys = self._keys.speaking_for(participant)
+        self._seen = governance, held()
 
 
 class CurrentSigner:
@@ -22,20 +68,15 @@ class CurrentSigner:
     Whoever signs asks for the key id first: what is signed next by the same thread is signed with that key.
     """
 
-    def __init__(self, keys: Keys, role: str, history: GovernanceHistory) -> None:
-        self._keys = keys
+    def __init__(self, held: HeldKeys, role: str) -> None:
+        self._held = held
         self._role = role
-        self._history = history
-        self._found: tuple[Governance, SeedSigner] | None = None
         self._pinned = threading.local()
 
     @property
     def now(self) -> SeedSigner:
         """The key of this moment."""
-        governance = self._history.latest
-        if self._found is None or self._found[0] is not governance:
-            self._found = governance, self._signer(governance)
-        return self._found[1]
+        return self._held.now.signer(self._role)
 
     @property
     def key_id(self) -> str:
@@ -50,17 +91,17 @@ class CurrentSigner:
         pinned: SeedSigner = getattr(self._pinned, "signer", None) or self.now
         return pinned.sign(message)
 
-    def _signer(self, governance: Governance) -> SeedSigner:
-        participant = governance.participant(self._keys.did)
-        named = participant.latest_key(self._role) if participant is not None else None
-        if participant is None or named is None:
-            return self._keys.signer(self._role)
-        if self._holds(named.public) is None:
-            with suppress(SetupError):  # damaged since the start: the keys in hand are good
-                self._keys = self._keys.again()
-        self._keys = self._keys.speaking_for(participant)
-        return self._keys.signer(self._role)
 
-    def _holds(self, public: bytes) -> SeedSigner | None:
-        signers = (self._keys.signer(self._role, number) for number in self._keys.numbers(self._role))
-        return next((signer for signer in signers if signer.public_key == public), None)
+class RoleKeys:
+    """Every key of one role that a node holds, as of each time it is asked: the one that governs first."""
+
+    def __init__(self, held: HeldKeys, role: str) -> None:
+        self._held = held
+        self._role = role
+
+    def __iter__(self) -> Iterator[SeedSigner]:
+        keys = self._held.now
+        first = keys.signer(self._role)
+        others = (keys.signer(self._role, number) for number in reversed(keys.numbers(self._role)))
+        yield first
+        yield from (signer for signer in others if signer.public_key != first.public_key)

@@ -149,6 +149,20 @@ class Keys:
         lock = _Lock.of(_TAG, path, passphrase)
         return cls(did, lock.open(path), source=(path, lock))
 
+    def holds(self, role: str, public: bytes) -> bool:
+        """True if one of a role's keys has this public half."""
+        return any(self.signer(role, number).public_key == public for number in self.numbers(role))
+
+    def stamp(self) -> object:
+        """Another value whenever the file was replaced; None for keys of no file."""
+        if self._source is None:
+            return None
+        try:
+            found = self._source[0].stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_mtime_ns, found.st_size
+
     def again(self) -> Keys:
         """The keys that are in the file by now."""
         if self._source is None:

@@ -6,7 +6,6 @@ Read from the top: each step takes what the one before it made, and nothing is m
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -49,7 +48,7 @@ from node.resolution.resolver import Resolver
 from node.server.hosts import Hosts
 from node.service import Service, Stores
 from node.settings import Settings
-from node.setup.current_keys import CurrentSigner
+from node.setup.current_keys import HeldKeys
 from node.setup.keystore import Keys
 from node.setup.network import Network, joined, open_network_key, read_card
 from node.storage.file_ownership import require_own
@@ -110,6 +109,7 @@ class _Disk:
 
     directory: DataDirectory
     keys: Keys
+    held: HeldKeys  # the same, as they are by now
     network: Network
     network_key: bytes
     policy: Policy
@@ -147,9 +147,11 @@ def _open(directory: DataDirectory, passphrase: str, public_url: str | None) -> 
     require_own((signing, ledger, office), network.genesis.network_id, card.did, directory.root)
     tip = tip_of(ledger, network.genesis)
     tree = tree_of(ledger, tip, directory.ledger)
+    constitution = constitution_of(ledger, network.genesis, network.rule_files.get)
     return _Disk(
         directory=directory,
         keys=keys,
+        held=HeldKeys(keys, constitution.history),
         network=network,
         network_key=network_key,
         policy=policy,
@@ -158,7 +160,7 @@ def _open(directory: DataDirectory, passphrase: str, public_url: str | None) -> 
         stores=Stores(signing, ledger, office),
         tree=tree,
         tip=tip,
-        constitution=constitution_of(ledger, network.genesis, network.rule_files.get),
+        constitution=constitution,
         log_policies=LogPolicies(network.policy, network.policy_text, ledger.leaves.policies()),
     )
 
@@ -181,9 +183,8 @@ def _agree(disk: _Disk) -> _Agreement:
     standings = StandingsMap(stores.ledger.standings(), stores.ledger.bucket)
     reader = SqliteStandingReader(stores.ledger)
     registry = Registry(genesis, reader, tip.app_hash, standings, constitution=disk.constitution)
-    cosigner = None
-    if disk.votes:
-        cosigner = Cosigner(keys.did, (keys.signer("log"),), (keys.signer("cosign"),), stores.signing)
+    log_keys, cosign_keys = disk.held.all_of("log"), disk.held.all_of("cosign")
+    cosigner = Cosigner(keys.did, log_keys, cosign_keys, stores.signing) if disk.votes else None
     moments, tree = Moments(), disk.tree
     cosigning = Cosigning(disk.log_policies, tree, cosigner)
     checkpoints = Checkpoints(cosigning, stores.ledger, moments)
@@ -197,10 +198,12 @@ def _agree(disk: _Disk) -> _Agreement:
         checkpoints=checkpoints,
         moments=moments,
         name=keys.did if disk.votes else None,
-        signer=CurrentSigner(keys, "vote", disk.history) if disk.votes else None,
+        signer=disk.held.signer("vote") if disk.votes else None,
     )
     engine = EmbeddedEngine(ordering)
-    authentication = PeerAuthentication(genesis.network_id, disk.history, keys.did, keys.signer("transport"))
+    authentication = PeerAuthentication(
+        genesis.network_id, disk.history, keys.did, disk.held.all_of("transport")
+    )
     authentication.on_clock = engine.peer_clock
     gossip = Gossip(
         authentication,
@@ -232,16 +235,6 @@ class _Trades:
     open_api: bool
 
 
-def _view_of(disk: _Disk) -> Callable[..., NetworkView]:
-    """What verdicts read of the network, with what is the same at every height."""
-    return partial(
-        NetworkView,
-        network_id=disk.genesis.network_id,
-        network_name=disk.genesis.name,
-        log_policy=disk.network.policy_text,
-    )
-
-
 def _work(disk: _Disk, agreement: _Agreement, *, open_api: bool) -> _Trades:
     keys, stores, history = disk.keys, disk.stores, disk.history
     schemas = {name: PassportSchema(schema) for name, schema in config.schemas().items()}
@@ -258,7 +251,15 @@ def _work(disk: _Disk, agreement: _Agreement, *, open_api: bool) -> _Trades:
         gossip=agreement.gossip,
         tables=config.tables,
         policy=disk.policy,
-        view=partial(_view_of(disk), schemas=schemas, contexts=contexts, resources=related),
+        view=partial(  # what is the same at every height
+            NetworkView,
+            network_id=disk.genesis.network_id,
+            network_name=disk.genesis.name,
+            log_policy=disk.network.policy_text,
+            schemas=schemas,
+            contexts=contexts,
+            resources=related,
+        ),
     )
     fetcher = Fetcher(disk.settings.fetch or (FetchPolicy(public=True) if open_api else None))
     resolver = Resolver(history, fetcher)
@@ -310,7 +311,7 @@ def _issuing(disk: _Disk, registry: Registry, schema: PassportSchema | None, gat
         network_id=disk.genesis.network_id,
         history=disk.history,
         did=keys.did,
-        signers=Signers(*(CurrentSigner(keys, role, disk.history) for role in ("attest", "credential"))),
+        signers=Signers(disk.held.signer("attest"), disk.held.signer("credential")),
         network_key=disk.network_key,
         office=disk.stores.office,
         registry=registry,

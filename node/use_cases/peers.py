@@ -70,6 +70,11 @@ class PeerDoor:
         """(certificate, private key) in PEM under which other nodes know this one at these hosts."""
         return self._gossip.certificate(names)
 
+    @property
+    def vouching(self) -> tuple[str, ...]:
+        """The ids of the keys that vouch for a certificate that is made now."""
+        return self._gossip.vouching
+
     def refusal_wait_s(self, address: str) -> float:
         """How long one more refusal of a peer's request from `address` waits before it is told."""
         return self._gossip.patience.refusal_wait_s(address)

@@ -97,7 +97,7 @@ def _prepare(node: Node, count: int) -> _Line:
         _attestation(did, signer, genesis.network_id, node.party.schemes[0][1], number)
         for number in range(count)
     ]
-    speaker = PeerAuthentication(genesis.network_id, genesis.history(), did, keys.signer("transport"))
+    speaker = PeerAuthentication(genesis.network_id, genesis.history(), did, (keys.signer("transport"),))
     return _Line(did, speaker, made)
 
 

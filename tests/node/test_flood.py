@@ -51,7 +51,7 @@ class Attacker:
     def __post_init__(self) -> None:
         transport = self.keys.signer("transport")
         network_id, history = self.genesis.network_id, self.genesis.history()
-        self.authentication = PeerAuthentication(network_id, history, self.keys.did, transport)
+        self.authentication = PeerAuthentication(network_id, history, self.keys.did, (transport,))
         self.signer = transport
         self.replay = self.request(b"")
 
@@ -80,7 +80,7 @@ class Attacker:
         """A request in another participant's name."""
         stranger = SeedSigner(f"{VALIDATORS[0].did}#transport-1", b"\1" * 32)
         network_id, history = self.genesis.network_id, self.genesis.history()
-        named = PeerAuthentication(network_id, history, VALIDATORS[0].did, stranger)
+        named = PeerAuthentication(network_id, history, VALIDATORS[0].did, (stranger,))
         return named.request(self.victim, "messages", b"")[0]
 
     def oversized(self) -> bytes:

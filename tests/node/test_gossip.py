@@ -35,7 +35,7 @@ def genesis() -> Genesis:
 
 def authentication(genesis: Genesis, did: str, now: float = NOW) -> PeerAuthentication:
     transport = ledger.signer(did, "transport")
-    return PeerAuthentication(genesis.network_id, genesis.history(), did, transport, now=lambda: now)
+    return PeerAuthentication(genesis.network_id, genesis.history(), did, (transport,), now=lambda: now)
 
 
 def test_a_request_is_opened_by_its_receiver_and_answered(genesis: Genesis) -> None:
@@ -435,7 +435,7 @@ def asking(node: LiveNode, path: str, content: Value) -> Value:
     """What the door of peers answers to this, properly signed."""
     genesis = network.verify(node.data / "network").genesis
     signer = Keys.load(node.data, DID, PASSPHRASE).signer("transport")
-    peer = PeerAuthentication(genesis.network_id, genesis.history(), DID, signer)
+    peer = PeerAuthentication(genesis.network_id, genesis.history(), DID, (signer,))
     data, nonce = peer.request(DID, path, encode(content))
     return decode(peer.open_reply(node.service.peers.handle(path, data), path, DID, nonce))
 

@@ -45,7 +45,7 @@ def moved_on(history: GovernanceHistory) -> None:
 
 def speaker(history: GovernanceHistory, did: str, signer: SeedSigner | None = None) -> PeerAuthentication:
     own = signer or ledger.signer(did, "transport")
-    return PeerAuthentication(make_genesis().network_id, history, did, own, now=lambda: NOW)
+    return PeerAuthentication(make_genesis().network_id, history, did, (own,), now=lambda: NOW)
 
 
 def test_peers_are_heard_by_the_keys_of_the_next_block() -> None:

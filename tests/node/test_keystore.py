@@ -9,7 +9,7 @@ from consensus.cose import verify_ed25519
 from credentials.ledger.governance import GovernanceHistory
 from credentials.ledger.parties import Key, Participant
 from node.errors import SetupError
-from node.setup.current_keys import CurrentSigner
+from node.setup.current_keys import HeldKeys
 from node.setup.keystore import (
     KEYS_FILE,
     RECOVERY_FILE,
@@ -158,7 +158,7 @@ def test_a_node_signs_with_the_key_that_governs_the_next_block(tmp_path: Path) -
         first(), MAKER, lambda key: replace(key, public=one.public_key) if key.role == "attest" else key
     )
     history = GovernanceHistory([(0, mine)])
-    signer = CurrentSigner(Keys.load(tmp_path, MAKER, "correct horse"), "attest", history)
+    signer = HeldKeys(Keys.load(tmp_path, MAKER, "correct horse"), history).signer("attest")
     newer = keys.with_key("attest", 2)
     newer.add(tmp_path, "correct horse")
     two = newer.signer("attest", 2)

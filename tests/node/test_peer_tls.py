@@ -158,7 +158,7 @@ def test_whoever_else_answers_is_told_nothing(genesis: Genesis, tmp_path: Path, 
         "another participant": lambda: own_context(genesis, ledger.IMPORTER),
         "a stranger": lambda: server_context(
             None,
-            make_certificate(ledger.CUSTOMS, SeedSigner(f"{ledger.CUSTOMS}#t", b"s" * 32), [], NOW),
+            make_certificate(ledger.CUSTOMS, [SeedSigner(f"{ledger.CUSTOMS}#t", b"s" * 32)], [], NOW),
         ),
         "the operator's authority": lambda: server_context(certificate(tmp_path)),
     }[who]()
@@ -216,17 +216,17 @@ def test_what_makes_a_certificate_believable(genesis: Genesis, case: str, now: i
     The signature is by the peer's transport key over DID, key and interval; nothing less is believed.
     """
     signer = ledger.signer(ledger.CUSTOMS, "transport")
-    der = pem_to_der(make_certificate(ledger.CUSTOMS, signer, [], NOW)[0])
+    der = pem_to_der(make_certificate(ledger.CUSTOMS, [signer], [], NOW)[0])
     did, key = ledger.CUSTOMS, genesis.governance.key(ledger.CUSTOMS, "transport", NOW)
     assert key is not None
-    public: bytes | None = key.public
+    public = [key.public]
     match case:
         case "other did":
             did = ledger.IMPORTER
         case "other key":
-            public = ledger.signer(ledger.CUSTOMS, "attest").public_key
+            public = [ledger.signer(ledger.CUSTOMS, "attest").public_key]
         case "no key":
-            public = None
+            public = []
         case "no certificate":
             der = b""
 
@@ -244,7 +244,7 @@ def test_the_binding_cannot_be_carried_to_another_key(genesis: Genesis) -> None:
     from cryptography import x509
 
     signer = ledger.signer(ledger.CUSTOMS, "transport")
-    honest = x509.load_pem_x509_certificate(make_certificate(ledger.CUSTOMS, signer, [], NOW)[0])
+    honest = x509.load_pem_x509_certificate(make_certificate(ledger.CUSTOMS, [signer], [], NOW)[0])
     binding = honest.extensions[-1].value
     assert isinstance(binding, x509.UnrecognizedExtension)
 
@@ -255,10 +255,10 @@ def test_the_binding_cannot_be_carried_to_another_key(genesis: Genesis) -> None:
         def sign(self, message: bytes) -> bytes:
             return bytes(binding.value)
 
-    stolen = pem_to_der(make_certificate(ledger.CUSTOMS, Copied(), [], NOW)[0])
+    stolen = pem_to_der(make_certificate(ledger.CUSTOMS, [Copied()], [], NOW)[0])
 
     with pytest.raises(UntrustedPeer, match="not vouched for"):
-        require_peer(stolen, ledger.CUSTOMS, signer.public_key, NOW)
+        require_peer(stolen, ledger.CUSTOMS, [signer.public_key], NOW)
 
 
 def test_tls_between_nodes_is_1_3(genesis: Genesis) -> None:
@@ -391,7 +391,7 @@ def test_a_pinned_trust_asks_for_the_peers_own_certificate() -> None:
     """
     The name that is asked for is not a host's: no authority gives a certificate for it.
     """
-    trust: Trust = pinned(ledger.CUSTOMS, lambda: None, lambda: 0.0)
+    trust: Trust = pinned(ledger.CUSTOMS, lambda: [], lambda: 0.0)
 
     assert trust.server_name == PEER_NAME
     assert trust.server_name.endswith(".internal")
@@ -402,7 +402,7 @@ def test_authorities_of_proxies_are_named_in_node_toml(tmp_path: Path) -> None:
     [peers] ca_file is read beside node.toml; a file that is not there or another member is told.
     """
     (tmp_path / "proxies.pem").write_bytes(
-        make_certificate(ledger.CUSTOMS, SeedSigner(f"{ledger.CUSTOMS}#t", b"s" * 32), (), NOW)[0]
+        make_certificate(ledger.CUSTOMS, [SeedSigner(f"{ledger.CUSTOMS}#t", b"s" * 32)], (), NOW)[0]
     )
     toml = tmp_path / "node.toml"
     toml.write_text('[peers]\nca_file = "proxies.pem"\n')

@@ -498,7 +498,7 @@ def test_a_height_that_only_one_peer_claims_is_not_shown(network: dict[str, Node
     keys = Keys.load(importer.data, importer.party.did, PASSPHRASE)
     genesis = verify(importer.data / "network").genesis
     speaker = PeerAuthentication(
-        genesis.network_id, genesis.history(), importer.party.did, keys.signer("transport")
+        genesis.network_id, genesis.history(), importer.party.did, (keys.signer("transport"),)
     )
     huge = 2**53 - 1
     status: list[Value] = [b"", huge, huge, 0]

@@ -28,7 +28,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def certificate() -> bytes:
-    return make_certificate(MAKER, signer(MAKER), (), 1_790_000_000)[0]
+    return make_certificate(MAKER, [signer(MAKER)], (), 1_790_000_000)[0]
 
 
 def settings_with(folder: Path, text: str) -> Settings:

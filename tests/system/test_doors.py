@@ -178,7 +178,7 @@ def running(root: Path) -> Iterator[Net]:
             for node in nodes.values():
                 node.wait_ready()
             history, transport = genesis.history(), keys.signer("transport")
-            speaker = PeerAuthentication(genesis.network_id, history, HOSTILE.did, transport)
+            speaker = PeerAuthentication(genesis.network_id, history, HOSTILE.did, (transport,))
             made = Net(nodes, speaker, asked)
             for _ in range(20):
                 made.attest()  # everything is loaded once before memory is measured
@@ -294,7 +294,7 @@ def test_replays(net: Net) -> None:
     keys = Keys.load(maker.data, maker.party.did, PASSPHRASE)
     genesis = networks.verify(maker.data / "network").genesis
     history, transport = genesis.history(), keys.signer("transport")
-    honest = PeerAuthentication(genesis.network_id, history, maker.party.did, transport)
+    honest = PeerAuthentication(genesis.network_id, history, maker.party.did, (transport,))
     statuses: list[int] = []
 
     def replay(node: Node, ended: threading.Event) -> None:
