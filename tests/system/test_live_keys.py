@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -40,7 +41,7 @@ class Net:
     def keys(self, *words: str, code: int = 0) -> str:
         """`comity keys ...` of the maker; what it prints."""
         node = self.maker
-        opened = ["--data", node.data, "--recovery", node.data / "recovery.enc"]
+        opened: list[str | Path] = ["--data", node.data, "--recovery", node.data / "recovery.enc"]
         self.capsys.readouterr()
         assert comity("keys", *words, *opened, "--passphrase-file", node.passphrase_file) == code
         return self.capsys.readouterr().out
