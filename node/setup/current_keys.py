@@ -14,6 +14,7 @@ from contextlib import suppress
 from consensus.cose import SeedSigner
 from credentials.ledger.governance import Governance, GovernanceHistory
 from node.errors import SetupError
+from node.ledger.cosigner import Cosigner, CosignGuard
 from node.setup.keystore import ROLES, Keys
 
 
@@ -43,6 +44,10 @@ class HeldKeys:
     def all_of(self, role: str) -> RoleKeys:
         """Every key of this role, as of each time it is asked."""
         return RoleKeys(self, role)
+
+    def cosigner(self, guard: CosignGuard) -> Cosigner:
+        """What signs checkpoints of the log, whatever its policies come to name."""
+        return Cosigner(self._keys.did, self.all_of("log"), self.all_of("cosign"), guard)
 
     def _look(self, governance: Governance) -> None:
         participant = governance.participant(self._keys.did)

@@ -6,6 +6,7 @@ Read from the top: each step takes what the one before it made, and nothing is m
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -31,7 +32,7 @@ from node.issuing.profiled import Securing
 from node.issuing.signing import Signers
 from node.ledger.chain import chain_config, constitution_of, tip_of, tree_of
 from node.ledger.checkpoints import Checkpoints
-from node.ledger.cosigner import Cosigner, Cosigning
+from node.ledger.cosigner import Cosigning
 from node.ledger.embedded import EmbeddedEngine
 from node.ledger.ledger import Ledger
 from node.ledger.log_policies import LogPolicies
@@ -123,7 +124,6 @@ class _Disk:
 
     @property
     def history(self) -> GovernanceHistory:
-        """Asked by every room."""
         return self.constitution.history
 
     @property
@@ -140,7 +140,6 @@ def _open(directory: DataDirectory, passphrase: str, public_url: str | None) -> 
     card = read_card(directory.card)
     keys = Keys.load(directory.root, card.did, passphrase)
     network = joined(directory)
-    network_key = open_network_key(network.genesis, keys)
     policy, settings = directory.policy(), directory.settings()
     signing = SigningStore(directory.signing)
     ledger, office = LedgerStore(directory.ledger), OfficeStore(directory.office)
@@ -153,7 +152,7 @@ def _open(directory: DataDirectory, passphrase: str, public_url: str | None) -> 
         keys=keys,
         held=HeldKeys(keys, constitution.history),
         network=network,
-        network_key=network_key,
+        network_key=open_network_key(network.genesis, keys),
         policy=policy,
         settings=settings,
         base_url=settings.public_url or public_url,
@@ -183,8 +182,7 @@ def _agree(disk: _Disk) -> _Agreement:
     standings = StandingsMap(stores.ledger.standings(), stores.ledger.bucket)
     reader = SqliteStandingReader(stores.ledger)
     registry = Registry(genesis, reader, tip.app_hash, standings, constitution=disk.constitution)
-    log_keys, cosign_keys = disk.held.all_of("log"), disk.held.all_of("cosign")
-    cosigner = Cosigner(keys.did, log_keys, cosign_keys, stores.signing) if disk.votes else None
+    cosigner = disk.held.cosigner(stores.signing) if disk.votes else None
     moments, tree = Moments(), disk.tree
     cosigning = Cosigning(disk.log_policies, tree, cosigner)
     checkpoints = Checkpoints(cosigning, stores.ledger, moments)
@@ -201,9 +199,8 @@ def _agree(disk: _Disk) -> _Agreement:
         signer=disk.held.signer("vote") if disk.votes else None,
     )
     engine = EmbeddedEngine(ordering)
-    authentication = PeerAuthentication(
-        genesis.network_id, disk.history, keys.did, disk.held.all_of("transport")
-    )
+    own = disk.held.all_of("transport")
+    authentication = PeerAuthentication(genesis.network_id, disk.history, keys.did, own)
     authentication.on_clock = engine.peer_clock
     gossip = Gossip(
         authentication,
@@ -235,6 +232,16 @@ class _Trades:
     open_api: bool
 
 
+def _view_of(disk: _Disk) -> Callable[..., NetworkView]:
+    """What verdicts read of the network, with what is the same at every height."""
+    return partial(
+        NetworkView,
+        network_id=disk.genesis.network_id,
+        network_name=disk.genesis.name,
+        log_policy=disk.network.policy_text,
+    )
+
+
 def _work(disk: _Disk, agreement: _Agreement, *, open_api: bool) -> _Trades:
     keys, stores, history = disk.keys, disk.stores, disk.history
     schemas = {name: PassportSchema(schema) for name, schema in config.schemas().items()}
@@ -251,15 +258,7 @@ def _work(disk: _Disk, agreement: _Agreement, *, open_api: bool) -> _Trades:
         gossip=agreement.gossip,
         tables=config.tables,
         policy=disk.policy,
-        view=partial(  # what is the same at every height
-            NetworkView,
-            network_id=disk.genesis.network_id,
-            network_name=disk.genesis.name,
-            log_policy=disk.network.policy_text,
-            schemas=schemas,
-            contexts=contexts,
-            resources=related,
-        ),
+        view=partial(_view_of(disk), schemas=schemas, contexts=contexts, resources=related),
     )
     fetcher = Fetcher(disk.settings.fetch or (FetchPolicy(public=True) if open_api else None))
     resolver = Resolver(history, fetcher)
