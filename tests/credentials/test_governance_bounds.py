@@ -11,15 +11,18 @@ import pytest
 from consensus.application import NotYet, Refusal
 from consensus.checkpoint import COSIGNATURE_KIND, LOG_KIND
 from consensus.encoding import decode, encode
+from credentials.errors import CredentialError
 from credentials.ledger.amendment import Amendment, read_amendments
 from credentials.ledger.approvals import ApprovalRules
 from credentials.ledger.attestation import parse_attestation
 from credentials.ledger.consents import ApprovalMissing, Wanting, wanting
 from credentials.ledger.constitution import Constitution, GovernanceRow, Replay
+from credentials.ledger.dead_ends import require_way_on
+from credentials.ledger.entries import GovernanceEntry, parse_entry
 from credentials.ledger.governance import Governance
 from credentials.ledger.governance_records import governance_with, records_of
 from credentials.ledger.governance_state import Sitting
-from credentials.ledger.parties import Limits
+from credentials.ledger.parties import Limits, Stop
 from credentials.ledger.proposals import ChangeProposal, Tabled
 from credentials.ledger.recognition import Effect, Recognition
 from credentials.ledger.registry import parameters_of
@@ -43,6 +46,7 @@ from tests.harness.ledger import (
     EU_AUTHORITY,
     IMPORTER,
     MAKER,
+    OTHER_MAKER,
     OUTSIDER,
     VALIDATORS,
     participant,
@@ -589,3 +593,221 @@ def test_a_recognition_that_begins_and_ends_says_so() -> None:
     assert row.id == over.id and Recognition.parse(over.as_table()) == over
     assert over.as_table()["suspended"] == [[AT, AT + 1], [AT + 2]]
     assert {"valid_until", "suspended", "conditions"}.isdisjoint(row.as_table())
+
+
+# -- who may approve, and what must stay possible --------------------------------------------------------
+
+
+def test_a_side_that_a_stop_silences_is_waited_for() -> None:
+    """
+    Until the last stop of its authorities, or of their keys, is over: where nobody confirmed it, where its
+    consent is asked for, and for what is no stop.
+    """
+    limits, late = limits_row(clock_skew_s=1), AT + 50
+    key = f"{EU_AUTHORITY}#attest-1"
+
+    def waits(*stops: Stop, changed: Tables = limits, **rules: Any) -> int:
+        one = replace(FIRST, stops={stop.target: stop for stop in stops})
+        if rules:
+            one = replace(one, approvals=replace(one.approvals, **rules))
+        return lacking(changed, CUSTOMS, CN_AUTHORITY, governance=one).waits_until
+
+    silent = Stop(EU_AUTHORITY, CN_AUTHORITY, AT - 5, late)
+    assert waits() == 0
+    assert waits(silent) == waits(Stop(key, CN_AUTHORITY, AT - 5, late)) == late
+    assert waits(silent, Stop(key, CN_AUTHORITY, AT, late + 9)) == late + 9
+    assert waits(replace(silent, until=None)) == waits(replace(silent, until=AT)) == 0
+    assert waits(Stop(IMPORTER, CN_AUTHORITY, AT, late)) == waits(Stop(MAKER, CN_AUTHORITY, AT, late)) == 0
+    assert waits(silent, Stop(CUSTOMS, CN_AUTHORITY, AT, late + 9)) == late
+    assert waits(silent, jurisdictions=("CN",)) == 0
+    stopped = Stop(MAKER, CN_AUTHORITY, AT - 9, AT)
+    again = stop_row(MAKER, CN_AUTHORITY)
+    assert read(again, replace(FIRST, stops={MAKER: stopped}))[0].weighty
+    assert waits(silent, stopped, changed=again) == 0
+    assert waits(silent, stopped, changed={**again, **limits}) == late
+
+
+def test_who_may_approve_has_a_key_a_licence_at_home_and_no_stop() -> None:
+    """
+    Each of these takes the office away while it lacks, and nothing else does.
+    """
+    eu = FIRST.participants[EU_AUTHORITY]
+
+    def others(**changes: Any) -> dict[str, str]:
+        return replace(FIRST, **changes).authorities(AT)
+
+    def licensed(**changes: Any) -> dict[str, str]:
+        kept = [replace(a, **changes) if a is EU_LICENCE else a for a in FIRST.accreditations]
+        return others(accreditations=tuple(kept))
+
+    def party(**changes: Any) -> dict[str, str]:
+        return others(participants={**FIRST.participants, EU_AUTHORITY: replace(eu, **changes)})
+
+    both, one = {CN_AUTHORITY: "CN", EU_AUTHORITY: "EU"}, {CN_AUTHORITY: "CN"}
+    assert others() == both
+    assert licensed(roles=("market_surveillance",)) == licensed(jurisdiction="CN") == one
+    assert licensed(valid_until=AT) == licensed(suspended=((AT, None),)) == one
+    assert licensed(valid_until=AT + 1) == licensed(suspended=((AT + 1, None),)) == both
+    attest = tuple(replace(k, valid_until=AT) if k.role == "attest" else k for k in eu.keys)
+    assert party(keys=attest) == party(keys=tuple(k for k in eu.keys if k.role != "attest")) == one
+    validators = tuple(did for did in VALIDATORS if did != EU_AUTHORITY)
+    left = {**FIRST.participants, EU_AUTHORITY: replace(eu, left=AT + 1)}
+    gone = replace(FIRST, participants=left, validator_dids=(validators[0],), approvals=ApprovalRules())
+    assert (gone.authorities(AT), gone.authorities(AT + 1)) == (both, one)
+    for target in (EU_AUTHORITY, f"{EU_AUTHORITY}#attest-1"):
+        stop = Stop(target, CN_AUTHORITY, AT, AT + 5)
+        assert others(stops={target: stop}) == one
+        assert others(stops={target: replace(stop, since=AT + 1)}) == both
+    assert others(stops={"x": Stop(f"{EU_AUTHORITY}#log-1", CN_AUTHORITY, AT, AT + 5)}) == both
+
+
+def test_who_left_has_no_key_and_no_licence_from_then_on() -> None:
+    """
+    An end that was stated before stays where it was.
+    """
+    party = FIRST.participants[IMPORTER]
+    ended_key = replace(party.keys[1], valid_until=AT - 5)
+    keys = (party.keys[0], ended_key, *party.keys[2:])
+    gone = replace(FIRST, participants={**FIRST.participants, IMPORTER: replace(party, left=AT, keys=keys)})
+
+    first, second = gone.key_by_id(keys[0].id), gone.key_by_id(ended_key.id)
+    assert first is not None and second is not None
+    assert (first.valid_until, second.valid_until) == (AT, AT - 5)
+    assert [a.valid_until for a in gone.accreditations_of(IMPORTER)] == [AT]
+    assert gone.key_by_id(keys[0].id, AT - 1) == first and gone.key_by_id(keys[0].id, AT) is None
+    assert [gone.key(IMPORTER, "vote", at) is None for at in (AT - 1, AT)] == [False, True]
+    assert IMPORTER in gone.note_keys("log.test.example")
+    bare = replace(FIRST, participants={**FIRST.participants, IMPORTER: replace(party, keys=())})
+    assert IMPORTER not in bare.note_keys("log.test.example")
+
+
+def test_no_change_leads_to_where_nothing_can_be_changed_any_more() -> None:
+    """
+    Room for a proposal, time for it, enough authorities for ever and one of each side: at the bound it is
+    fine, below it the sentence says what to do; what was so before is nobody's new fault.
+    """
+
+    def told(before: Governance = FIRST, **changes: Any) -> str:
+        try:
+            require_way_on(before, replace(FIRST, **changes), AT)
+        except CredentialError as error:
+            assert error.code == "governance_invalid"
+            return error.message
+        return "fine"
+
+    def ruled(**changes: Any) -> str:
+        return told(approvals=replace(FIRST.approvals, **changes))
+
+    def licensed(**changes: Any) -> str:
+        kept = [replace(a, **changes) if a is EU_LICENCE else a for a in FIRST.accreditations]
+        return told(accreditations=tuple(kept))
+
+    room = 16 * 1024
+    small = replace(FIRST.limits, block_bytes_max=room - 1)
+    no_room = f"no block could hold a proposal: block_bytes_max is {room} at least"
+    assert told(limits=small) == no_room and told(limits=replace(small, block_bytes_max=room)) == "fine"
+    assert told(replace(FIRST, limits=small), limits=small) == "fine"
+    no_time = (
+        "no proposal would live until it can be decided: proposal_s_max is a day at least, and longer "
+        "than objection_s and removal_s"
+    )
+    day = 86_400
+    for objection, removal in ((1, 1), (2 * day, 1), (1, 2 * day)):
+        least = max(day, objection + 1, removal + 1)
+        assert ruled(objection_s=objection, removal_s=removal, proposal_s_max=least) == "fine"
+        assert ruled(objection_s=objection, removal_s=removal, proposal_s_max=least - 1) == no_time
+    few = (
+        "2 authorities approve a change for all, and in the end 1 would be left: admit another one first, or "
+        "lower approvals_min with it"
+    )
+    nobody = (
+        "EU would in the end have no authority that can approve, and its consent is needed: admit another "
+        "one first, or take it out of `jurisdictions` with it"
+    )
+    assert ruled(approvals_min=3) == few.replace("2 ", "3 ").replace("end 1", "end 2")
+    for lost in (
+        {"valid_until": AT + 10**8},
+        {"suspended": ((AT, None),)},
+        {"jurisdiction": "CN"},
+        {"valid_from": AT + 1},
+        {"roles": ("market_surveillance",)},
+    ):
+        assert licensed(**lost) == few
+    assert licensed(suspended=((AT, AT + 1),)) == licensed(valid_from=AT) == "fine"
+    for target in (EU_AUTHORITY, f"{EU_AUTHORITY}#attest-1"):
+        stop = Stop(target, CN_AUTHORITY, AT, None)
+        assert told(stops={target: stop}) == few
+        assert told(stops={target: replace(stop, until=AT + 9)}) == "fine"
+    alone = replace(FIRST, approvals=replace(FIRST.approvals, approvals_min=1))
+    kept = tuple(replace(a, valid_until=AT) if a is EU_LICENCE else a for a in FIRST.accreditations)
+    with pytest.raises(CredentialError) as error:
+        require_way_on(alone, replace(alone, accreditations=kept), AT)
+    assert error.value.message == nobody
+
+
+def test_records_that_do_not_go_together_say_which() -> None:
+    """
+    The same licence or recognition twice, a validator that left, one without its key: word for word.
+    """
+    (row,) = FIRST.recognitions
+    maker = FIRST.participants[MAKER]
+
+    def told(**changes: Any) -> str:
+        with pytest.raises(CredentialError) as error:
+            replace(FIRST, **changes)
+        assert error.value.code == "governance_invalid"
+        return error.value.message
+
+    def party(**changes: Any) -> str:
+        return told(participants={**FIRST.participants, MAKER: replace(maker, **changes)})
+
+    assert told(accreditations=(HELD, HELD)) == f"{IMPORTER} is accredited for the same twice"
+    assert told(recognitions=(row, row)) == f"{EU_AUTHORITY} recognises the same twice"
+    assert party(left=AT) == f"the validator {MAKER} left: propose the other validators with it"
+    for role in ("vote", "log", "cosign"):
+        keys = tuple(replace(k, valid_until=AT) if k.role == role else k for k in maker.keys)
+        assert party(keys=keys) == f"the validator {MAKER} needs exactly one {role} key"
+    assert told(validator_dids=(MAKER, CN_AUTHORITY, CUSTOMS, OTHER_MAKER)) == (
+        "EU has 1 of 4 validators and needs 2, or a quorum could decide without it"
+    )
+
+
+def test_a_record_that_only_reads_otherwise_changes_nothing() -> None:
+    """
+    Another spelling of the same party is refused: nobody approves what does nothing.
+    """
+    ((record, table),) = participant_row(FIRST, IMPORTER).items()
+
+    assert refused({record: {**table, "identifiers": []}}) == (
+        f"nothing that may be changed of participant {IMPORTER} is changed"
+    )
+
+
+def test_the_leaf_of_a_proposal_is_read_strictly() -> None:
+    """
+    Each changed record with its digests before and after, the first perhaps none.
+    """
+    rows = (("limits", "", None, b"a" * 32), ("stop", MAKER, b"b" * 32, b"c" * 32))
+    entry = GovernanceEntry(b"p" * 32, "decided", "", 9, rows)
+
+    def told(place: int, value: Any) -> str:
+        raw: Any = decode(entry.encode())
+        raw[place] = value
+        with pytest.raises(CredentialError) as error:
+            parse_entry(encode(raw))
+        assert error.value.code == "malformed"
+        return error.value.message.removeprefix("not an entry of the log: ")
+
+    assert parse_entry(entry.encode()) == entry
+    four, no_bytes, no_text = (
+        "a changed record is four values",
+        "a member is not bytes",
+        "a member is not str",
+    )
+    assert told(1, b"p") == told(1, "p") == no_bytes
+    assert told(2, 7) == told(3, 7) == no_text
+    assert told(4, "x") == told(4, True) == "a member is not int"
+    assert told(5, [7]) == told(5, [["limits", "", None]]) == four
+    assert told(5, [[7, "", None, b"a" * 32]]) == told(5, [["limits", 7, None, b"a" * 32]]) == no_text
+    assert told(5, [["limits", "", None, None]]) == told(5, [["limits", "", None, b"a"]]) == no_bytes
+    assert told(5, [["limits", "", "x", b"a" * 32]]) == told(5, [["limits", "", b"x", b"a" * 32]]) == no_bytes
