@@ -15,13 +15,14 @@ from credentials.errors import CredentialError
 from credentials.ledger.amendment import Amendment, read_amendments
 from credentials.ledger.approvals import ApprovalRules
 from credentials.ledger.attestation import parse_attestation
-from credentials.ledger.consents import ApprovalMissing, Wanting, wanting
+from credentials.ledger.consents import ApprovalMissing, Wanting, may_object, wanting
 from credentials.ledger.constitution import Constitution, GovernanceRow, Replay
 from credentials.ledger.dead_ends import require_way_on
 from credentials.ledger.entries import GovernanceEntry, parse_entry
 from credentials.ledger.governance import Governance
 from credentials.ledger.governance_records import governance_with, records_of
 from credentials.ledger.governance_state import Sitting
+from credentials.ledger.limit_bounds import BOUNDS, beyond_bounds
 from credentials.ledger.parties import Limits, Stop
 from credentials.ledger.proposals import ChangeProposal, Tabled
 from credentials.ledger.recognition import Effect, Recognition
@@ -48,6 +49,7 @@ from tests.harness.ledger import (
     MAKER,
     OTHER_MAKER,
     OUTSIDER,
+    RECYCLER,
     VALIDATORS,
     participant,
     signer,
@@ -811,3 +813,126 @@ def test_the_leaf_of_a_proposal_is_read_strictly() -> None:
     assert told(5, [[7, "", None, b"a" * 32]]) == told(5, [["limits", 7, None, b"a" * 32]]) == no_text
     assert told(5, [["limits", "", None, None]]) == told(5, [["limits", "", None, b"a"]]) == no_bytes
     assert told(5, [["limits", "", "x", b"a" * 32]]) == told(5, [["limits", "", b"x", b"a" * 32]]) == no_bytes
+
+
+# -- objections ------------------------------------------------------------------------------------------
+
+
+def objected(changed: Tables, *who: str, by: str = CUSTOMS, **options: Any) -> Wanting:
+    """What it wants once these objected."""
+    governance = options.pop("governance", FIRST)
+    rows = {r: encode(dict(t)) for r, t in changed.items()}
+    reading = read_amendments(governance, records_of(governance), rows, AT)
+    proposal = ChangeProposal(bytes(32), rows, dict.fromkeys(rows), {}, AT + 10**6, bytes(16))
+    approvals = frozenset(options.pop("approvals", ()))
+    tabled = Tabled(
+        proposal, by, options.pop("recovered", False), AT - 7, 3, approvals, objections=frozenset(who)
+    )
+    return wanting(tabled, reading.amendments, governance, AT)
+
+
+def test_an_objection_asks_for_more_and_ends_nothing() -> None:
+    """
+    Where one authority was enough all decide together, where all did anyway all others do; of what cannot be
+    objected to nothing changes.
+    """
+    wait = AT - 7 + FIRST.approvals.objection_s
+    replaced = participant_row(FIRST, IMPORTER, recovery=bytes(32))
+    expelled = participant_row(FIRST, IMPORTER, left=AT)
+    for changed, action in ((replaced, "recovery.replaced"), (expelled, "participant.left")):
+        alone = objected(changed)
+        all_ = ApprovalMissing(action, "network", 2, BOTH, ("CN", "EU"))
+        assert [m.sort for m in alone.missing] == ["authority"] and alone.waits_until == wait
+        assert objected(changed, IMPORTER) == Wanting((all_,), wait)
+        assert objected(changed, IMPORTER, approvals=BOTH) == Wanting((), wait)
+        assert objected(changed, IMPORTER, approvals=(EU_AUTHORITY,)).missing[0].of == (CN_AUTHORITY,)
+    office = participant_row(FIRST, EU_AUTHORITY, recovery=bytes(32))
+    assert objected(office, approvals=BOTH) == Wanting((), wait)
+    assert objected(office, EU_AUTHORITY, approvals=BOTH) == Wanting((), wait)
+    third = replace(EU_LICENCE, participant=RECYCLER, licence="third")
+    three = replace(FIRST, accreditations=(*FIRST.accreditations, third))
+    assert objected(office, governance=three, approvals=BOTH) == Wanting((), wait)
+    more = ApprovalMissing("recovery.replaced", "network", 1, (RECYCLER,))
+    assert objected(office, EU_AUTHORITY, governance=three, approvals=BOTH) == Wanting((more,), wait)
+    limits = limits_row(clock_skew_s=1)
+    assert objected(limits, IMPORTER, approvals=BOTH) == objected(limits, approvals=BOTH) == Wanting()
+    assert objected(limits, IMPORTER, governance=three, approvals=BOTH) == Wanting()
+
+
+def test_who_goes_by_its_own_recovery_key_is_not_expelled() -> None:
+    """
+    It waits for nobody; signed by another or with its daily key it is an expulsion.
+    """
+    left = participant_row(FIRST, IMPORTER, left=AT)
+
+    assert objected(left, by=IMPORTER, recovered=True) == Wanting()
+    for by, recovered in ((IMPORTER, False), (CUSTOMS, True)):
+        told = objected(left, by=by, recovered=recovered)
+        assert [m.sort for m in told.missing] == ["authority"]
+        assert told.waits_until == AT - 7 + FIRST.approvals.objection_s
+
+
+def test_the_party_and_the_authorities_of_its_side_object() -> None:
+    """
+    To what takes its recovery key or its place, and to nothing else.
+    """
+
+    def who(changed: Tables, *, by: str = CUSTOMS, recovered: bool = False) -> list[str]:
+        rows = {r: encode(dict(t)) for r, t in changed.items()}
+        amendments = read_amendments(FIRST, records_of(FIRST), rows, AT).amendments
+        proposal = ChangeProposal(bytes(32), rows, dict.fromkeys(rows), {}, AT + 10**6, bytes(16))
+        tabled = Tabled(proposal, by, recovered, AT, 3)
+        asked = (*FIRST.participants, "did:web:x.example")
+        return [did for did in asked if may_object(tabled, amendments, FIRST, did)]
+
+    replaced, left = (participant_row(FIRST, IMPORTER, **c) for c in ({"recovery": bytes(32)}, {"left": AT}))
+    assert who(replaced) == who(left) == [EU_AUTHORITY, IMPORTER]
+    assert who(left, by=IMPORTER, recovered=True) == []
+    assert who(participant_row(FIRST, IMPORTER, name="x")) == who(limits_row(clock_skew_s=1)) == []
+    assert who(participant_row(FIRST, EU_AUTHORITY, recovery=bytes(32))) == [EU_AUTHORITY]
+
+
+def test_who_cannot_object_is_heard_after_its_stop_or_by_all() -> None:
+    """
+    Without a recovery key on record the wait begins when its stop ends, and while it lasts all decide.
+    """
+    wait = FIRST.approvals.objection_s
+    replaced = participant_row(FIRST, IMPORTER, recovery=bytes(32))
+    row = ("participant", IMPORTER)
+
+    def amended(governance: Governance) -> Amendment:
+        return read(participant_row(governance, IMPORTER, recovery=bytes(32)), governance)[0]
+
+    for target in (IMPORTER, f"{IMPORTER}#attest-1"):
+        stop = Stop(target, CN_AUTHORITY, AT - 50, AT - 3)
+        over = replace(FIRST, stops={target: stop})
+        lasts = replace(FIRST, stops={target: replace(stop, until=AT + 50)})
+        assert objected(replaced, governance=over).waits_until == AT - 3 + wait
+        assert not amended(over).weighty and amended(lasts).weighty
+        assert objected(replaced, governance=lasts).waits_until == AT + 50 + wait
+        long_ago = replace(FIRST, stops={target: replace(stop, until=AT - 40)})
+        assert objected(replaced, governance=long_ago).waits_until == AT - 7 + wait
+        party = replace(FIRST.participants[IMPORTER], recovery=b"r" * 32)
+        keyed = replace(lasts, participants={**FIRST.participants, IMPORTER: party})
+        assert amended(keyed) == Amendment("recovery.replaced", row, IMPORTER, "EU")
+        assert objected(
+            participant_row(keyed, IMPORTER, recovery=bytes(32)), governance=keyed
+        ).waits_until == (AT - 7 + wait)
+    other = replace(FIRST, stops={"x": Stop(f"{IMPORTER}#log-1", CN_AUTHORITY, AT - 5, AT + 50)})
+    assert not amended(other).weighty
+    keys = tuple(map(ended(AT), FIRST.participants[IMPORTER].keys))
+    silent = replace(FIRST.participants[IMPORTER], keys=keys)
+    assert amended(replace(FIRST, participants={**FIRST.participants, IMPORTER: silent})).weighty
+
+
+def test_each_limit_is_read_at_its_bounds_and_refused_beyond() -> None:
+    """
+    The sentence has the bounds and says why they are there.
+    """
+    for name, (least, most, reason) in BOUNDS.items():
+        assert beyond_bounds({name: least}) is None and beyond_bounds({name: most}) is None
+        for wrong in (least - 1, most + 1, True, "1"):
+            assert beyond_bounds({name: wrong}) == (
+                f"the limit {name} is a whole number from {least} to {most}: {reason}"
+            )
+    assert beyond_bounds({}) is None and BOUNDS.keys() == Limits.__dataclass_fields__.keys()
