@@ -15,13 +15,17 @@ from credentials.documents.identifiers import Subject
 from credentials.errors import CredentialError
 from credentials.ledger.attestation import Attestation, parse_attestation, standing_key
 from credentials.ledger.block_order import block_order
+from credentials.ledger.effects import with_authority
+from credentials.ledger.entries import BlockEntry, parse_entry
 from credentials.ledger.governance import Governance
+from credentials.ledger.lifecycle import Event
 from credentials.ledger.parties import Limits, Stop
 from credentials.ledger.payload import DAY_S, Criteria, GovernanceAct, StatusUpdate
 from credentials.ledger.records import Asset, Installed, Quota, asset_key
+from credentials.ledger.registry import parameters_of
 from credentials.ledger.rules import Context, passport_asked, require_built, state_after
 from credentials.ledger.signatories import attest_key, recovery_key
-from credentials.ledger.standing import Bound, Setting, Standing
+from credentials.ledger.standing import Bound, Enrolment, Setting, Standing
 from credentials.ledger.values import next_quota, require_governance_form, require_members, require_schemes
 from tests.credentials.test_proposals import governing
 from tests.credentials.test_rules import PASSPORTS, let_in
@@ -29,10 +33,12 @@ from tests.harness.governing import recovery_of, recovery_signer
 from tests.harness.ledger import (
     CN_AUTHORITY,
     CREATED,
+    CUSTOMS,
     IMPORTER,
     MAKER,
     OTHER_MAKER,
     RECYCLER,
+    WORKSHOP,
     Ledger,
     battery,
     lifecycle_table,
@@ -124,9 +130,10 @@ def test_a_recovery_key_signs_proposals_of_whoever_takes_part() -> None:
             return f"{refusal.code}: {refusal}"
         return "found"
 
-    alone = f"X9: a recovery key signs proposals alone, as {IMPORTER}#recovery"
+    alone = f"X9: a recovery key signs proposals and objections alone, as {IMPORTER}#recovery"
     other = f"X9: that is not the recovery key that {IMPORTER} has on record"
     assert asked() == asked(left=AT + 1) == "found"
+    assert asked(replace(act, kind="governance.objected")) == "found"
     assert asked(replace(act, kind="governance.approved")) == alone
     assert asked(replace(act, kid=f"{IMPORTER}#attest-1")) == alone
     assert asked(public=bytes(32)) == asked(recovery=None) == asked(left=AT) == other
@@ -420,3 +427,187 @@ def test_what_is_said_of_a_vehicle_is_said_of_what_is_in_the_same_hands(shared: 
     for subject in (one, two):
         assert inside(subject).told == {"vehicle.registered": sha256(tx).digest()}
         assert inside(subject).relied_leaf == leaf
+
+
+# -- what a block comes to -------------------------------------------------------------------------------
+
+
+def test_a_block_of_batteries_alone_changes_nothing_of_what_governs(shared: Ledger) -> None:
+    """
+    No votes, no records of governance, no policy; its last leaf is its record with both roots.
+    """
+    registry = shared.registry
+    tx = shared.attest(MAKER, "battery.produced", battery(51))
+    height, time = shared.height + 1, shared.now
+    execution = shared.run(tx)
+
+    assert (execution.validator_updates, execution.governance) == ((), ())
+    assert (execution.height, execution.finals) == (height, (sha256(tx).digest(),))
+    assert execution.governance_root == registry.constitution.records.root
+    assert execution.standings_root == registry.standings_map.root
+    assert execution.app_hash == registry.app_hash
+    attested, last = execution.entries
+    assert attested == tx
+    assert parse_entry(last) == BlockEntry(
+        height, time, execution.app_hash, execution.standings_root, execution.governance_root,
+        FIRST.validators.hash, shared.genesis.config_digest,
+    )  # fmt: skip
+
+
+def test_consensus_is_told_what_governs_a_height(shared: Ledger) -> None:
+    """
+    Of each height, made once.
+    """
+    registry = shared.registry
+
+    assert registry.parameters(1) == parameters_of(FIRST, shared.genesis.origin)
+    assert registry.parameters(1) is registry.parameters(shared.height + 1)
+
+
+def test_a_block_is_full_at_its_limits() -> None:
+    """
+    As many attestations and bytes as there may be, and none more.
+    """
+    ledger = Ledger(attestations_per_block_max=2)
+    txs = [ledger.attest(MAKER, "battery.produced", battery(n)) for n in range(3)]
+    both = ledger.propose(txs)
+    assert len(both) == 2
+    with pytest.raises(Refusal) as refusal:
+        ledger.registry.process_proposal(ledger.block(txs))
+    assert (refusal.value.code, str(refusal.value)) == ("block", "more than 2 attestations in a block")
+    ledger.registry.process_proposal(ledger.block(both))
+
+    size = sum(len(tx) + 5 for tx in both)
+    for room, fits in ((size, True), (size - 1, False)):
+        tight = Ledger(block_bytes_max=room)
+        own = [tight.attest(MAKER, "battery.produced", battery(n)) for n in range(2)]
+        order = block_order([parse_attestation(tx) for tx in own], tight.previous_id)
+        chosen = tight.propose(own)
+        assert (len(chosen) == 2) == fits
+        if not fits:
+            with pytest.raises(Refusal) as refusal:
+                tight.registry.process_proposal(tight.block([one.data for one in order]))
+            assert str(refusal.value) == f"more than {room} bytes of attestations in a block"
+
+
+def test_the_times_of_an_attestation_are_named_where_they_are_none() -> None:
+    """
+    When it was signed, and when it happened.
+    """
+    for name, what in (("iat", "iat"), ("event_time", "event time")):
+        with pytest.raises(CredentialError) as error:
+            parse_attestation(plain().attest(MAKER, "battery.maintained", battery(1), **{name: -1}))
+        assert error.value.message == f"not an attestation: {what} is not a time in whole seconds"
+
+
+# -- the life cycle asked --------------------------------------------------------------------------------
+
+
+def test_what_customs_let_in_is_besides_what_its_first_mark_says() -> None:
+    """
+    Any of the marks counts, of a state that resumes; of others, and without the mark, nothing is added.
+    """
+    lifecycle = FIRST.lifecycle
+    event = replace(EVENTS["battery.maintained"], from_states=frozenset({"dismantled"}))
+
+    assert lifecycle.allows(event, "dismantled")
+    assert lifecycle.allows(event, "released", ("dismantled",))
+    assert lifecycle.allows(event, "released", ("x", "dismantled"))
+    assert not lifecycle.allows(event, "released", ("removed", "waste"))
+    assert not lifecycle.allows(event, "released") and not lifecycle.allows(event, "placed", ("dismantled",))
+    assert not lifecycle.allows(event, "refused", ("removed",))
+    anywhere = replace(event, from_states=frozenset({"*"}))
+    assert [lifecycle.allows(anywhere, state) for state in ("unknown", "recycled", "placed")] == [
+        False, False, True,
+    ]  # fmt: skip
+
+
+def test_the_first_steps_are_those_of_the_shortest_ways() -> None:
+    """
+    All of the shortest, in order; nothing where there is no way or the battery is there already; what may be
+    told late of a battery in its vehicle is no reason to build it in.
+    """
+
+    def event(name: str, frm: str, to: str | None, **more: Any) -> Event:
+        states = frozenset(frm.split())
+        return replace(EVENTS["battery.maintained"], type=name, from_states=states, to=to, **more)
+
+    rows = (
+        event("a.one", "produced", "placed"),
+        event("a.two", "produced", "exported"),
+        event("b.one", "placed", "waste"),
+        event("b.two", "exported", "waste"),
+        event("b.three", "exported", "removed"),
+        event("c.one", "waste", "recycled"),
+        event("c.two", "waste", "consumed"),
+        event("d.one", "installed", "installed"),
+    )
+    lifecycle = replace(FIRST.lifecycle, events={e.type: e for e in rows})
+
+    def steps(frm: str, state: str = "produced", marks: tuple[str, ...] = (), **more: Any) -> tuple[str, ...]:
+        return lifecycle.first_steps(event("x", frm, None, **more), state, marks)
+
+    assert steps("placed") == ("a.one",)
+    assert steps("waste") == steps("recycled") == steps("recycled consumed") == ("a.one", "a.two")
+    assert steps("removed") == ("a.two",)
+    assert steps("removed recycled") == ("a.two",)
+    assert steps("placed recycled") == ("a.one",)
+    assert steps("produced", "recycled") == steps("unknown") == steps("installed", "installed") == ()
+    assert steps("recycled", "released", ("waste",)) == ("c.one",)
+    assert steps("recycled", "released") == ()
+    assert steps("waste placed", to_in_vehicle="placed") == ("a.one", "a.two")
+    assert steps("placed", to_in_vehicle="placed") == ()
+
+
+def test_the_states_of_waste_are_those_it_comes_into_where_it_is() -> None:
+    """
+    What is sent abroad as waste is elsewhere.
+    """
+    sent = replace(EVENTS["waste.exported"], to="exported")
+    assert "exported" not in FIRST.lifecycle.waste_states and "waste" in FIRST.lifecycle.waste_states
+    only = replace(FIRST.lifecycle, events={"waste.exported": sent})
+    assert only.waste_states == frozenset()
+    here = replace(sent, place=None, effects=replace(sent.effects, eu_status="waste"))
+    assert replace(only, events={"x": here, "y": replace(here, to=None)}).waste_states == {"exported"}
+    assert (
+        replace(
+            only, events={"x": replace(here, effects=replace(here.effects, eu_status="original"))}
+        ).waste_states
+        == frozenset()
+    )
+
+
+def test_what_is_said_of_a_vehicle_is_kept_by_battery_and_taken_back_by_its_statement() -> None:
+    """
+    Of those it binds, each kind once, and what another statement said stays.
+    """
+    one, two = b"1" * 32, b"2" * 32
+    first, second = b"f" * 32, b"s" * 32
+    asset = Asset(CAR, (Installed(one, MAKER), Installed(two, MAKER, 7, {"a": first})))
+
+    told = asset.with_told([one], "b", second)
+    assert (told.of(one), told.of(two)) == (Installed(one, MAKER, None, {"b": second}), asset.installed[1])
+    both = asset.with_told([one, two], "b", second)
+    assert both.of(two) == Installed(two, MAKER, 7, {"a": first, "b": second})
+    assert both.without_told(second) == asset
+    assert both.without_told(first).of(two) == Installed(two, MAKER, 7, {"b": second})
+    assert Asset.decode(both.encode()) == both
+
+
+def test_a_declaration_that_is_set_aside_says_nothing_of_the_battery(shared: Ledger) -> None:
+    """
+    D785: any other act of an authority about a battery that somebody entered stays a fact.
+    """
+    entered = Standing(battery(1), enrolled=Enrolment(WORKSHOP, 1, "", bytes(32)))
+
+    def fact(kind: str, by: str, standing: Standing = entered, *signed: str) -> int | None:
+        context = Context(FIRST, EVENTS[kind], AT, None, frozenset(signed), 77)  # type: ignore[arg-type]
+        return with_authority(standing, statement(kind, by), context).facts.get("acted_on")
+
+    assert fact("customs.released", CUSTOMS) == 77
+    assert fact("customs.invalidated", CUSTOMS) is None
+    assert fact("battery.maintained", WORKSHOP) is None
+    assert fact("battery.maintained", WORKSHOP, entered, CUSTOMS) == 77
+    assert fact("battery.maintained", MAKER) == 77
+    assert fact("record.contested", MAKER) is fact("attestation.corrected", MAKER) is None
+    assert fact("customs.released", CUSTOMS, Standing(battery(1))) is None
