@@ -45,6 +45,8 @@ GENESIS_RULES = (
     "passport-paths.json",
     "shown-as.toml",
 )
+# Those of which this software reads anything: a network may name the last two as well.
+RULES_READ = (*GENESIS_RULES, "crosswalk-evidence.json", "verdicts.json")
 
 # What a node enforces by default for a role, in a jurisdiction: the first that fits.
 _POLICY_BY_ROLE = (
@@ -79,7 +81,11 @@ def rule_files() -> dict[str, bytes]:
 
 def tables(governance: Governance | None = None) -> Tables:
     """What a verdict reads: the network's own rule files where it has them, the shipped ones otherwise."""
-    rules = governance.rules if governance is not None else {}
+    return tables_of(governance.rules if governance is not None else {})
+
+
+def tables_of(rules: Mapping[str, Any]) -> Tables:
+    """The same of rule files by name."""
 
     def table(name: str) -> Mapping[str, Any]:
         own: Mapping[str, Any] | None = rules.get(name)

@@ -57,6 +57,7 @@ class RulesNotHere(Exception):
     """
 
     def __init__(self, name: str, digest: bytes, why: str) -> None:
+        self.name, self.digest, self.why = name, digest, why
         super().__init__(
             f"the network goes on under {name} with the SHA-256 {digest.hex()}, and this node cannot: {why}. "
             "Put the file into network/rules, update the software if it asks for it, and start the node again"
@@ -116,8 +117,8 @@ def governance_with(governance: Governance, changed: Records, rule_files: RuleFi
             case "stop":
                 stops[name] = _named(name, record.target, record)
             case "rule":
-                digests[name] = _rule_digest(name, record)
-                rules[name] = _rule(name, digests[name], rule_files) if rule_files else rules.get(name)
+                digests[name] = rule_digest(name, record)
+                rules[name] = read_rule(name, digests[name], rule_files) if rule_files else rules.get(name)
             case "proposal":
                 pass
             case _:
@@ -160,7 +161,8 @@ def _whole(kind: str, name: str, table: Table) -> Table:
     raise governance_invalid(f"there are no records of the type {kind!r}")
 
 
-def _rule_digest(name: str, table: Table) -> bytes:
+def rule_digest(name: str, table: Table) -> bytes:
+    """The SHA-256 in the record of a rule file; raises CredentialError("governance_invalid", sentence)."""
     _require_members(table, "a rule file", {"sha256"})
     text = table["sha256"]
     if type(text) is not str or len(text) != 64 or not set(text) <= set("0123456789abcdef"):
@@ -170,7 +172,8 @@ def _rule_digest(name: str, table: Table) -> bytes:
     return bytes.fromhex(text)
 
 
-def _rule(name: str, digest: bytes, rule_files: RuleFiles) -> Any:
+def read_rule(name: str, digest: bytes, rule_files: RuleFiles) -> Any:
+    """A rule file as values, with the code of its guards here; raises RulesNotHere for any other."""
     data = rule_files(digest)
     if data is None:
         raise RulesNotHere(name, digest, "it does not hold that file")

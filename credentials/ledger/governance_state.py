@@ -63,6 +63,7 @@ KINDS = (
     "governance.objected",
     "governance.held",
 )
+HELD = "governance.held"
 RECOVERY_FRAGMENT = "recovery"
 
 

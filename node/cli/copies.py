@@ -70,7 +70,7 @@ def rebuild(*, data: Path, source: str | None, passphrase_file: Path | None) -> 
         if source is None:
             if not directory.ledger.exists():
                 raise SetupError(f"{data} holds no ledger.db: give --from, or start the node to fetch it")
-            height = rebuilding.rebuild(directory.ledger, found.genesis, found.policy, found.rule_files.get)
+            height = rebuilding.rebuild(directory.ledger, found.genesis, found.policy, found.rule_files)
             say(f"{directory.ledger}: {height} blocks were verified and executed again")
             return
         words = passphrase(passphrase_file)

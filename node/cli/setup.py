@@ -14,6 +14,7 @@ from node.ledger import snapshot as snapshots
 from node.ledger import snapshot_join
 from node.peers.authentication import PeerAuthentication
 from node.setup import network as networks
+from node.setup import rule_files
 from node.setup.keystore import Keys
 from node.storage.ledger import LedgerStore
 
@@ -151,7 +152,7 @@ def join(
 
 def take_snapshot(directory: DataDirectory, found: networks.Network, snapshot: str, words: str) -> int:
     """Make ledger.db of a snapshot in a file or from a peer; its height."""
-    known = snapshot_join.Known(found.genesis, found.policy, found.rule_files.get)
+    known = snapshot_join.Known(found.genesis, found.policy, found.rule_files)
     if not is_web_url(snapshot):
         return snapshot_join.join(Path(snapshot), known, directory.ledger)
     keys = Keys.load(directory.root, networks.read_card(directory.card).did, words)
@@ -199,3 +200,20 @@ def verify(directory: Path, *, network_id: str | None) -> None:
         voting = "validator" if genesis.governance.votes(did) else "observer"
         roles = ", ".join(participant.roles)
         say(f"  {did}  {participant.jurisdiction}  {voting}  {roles}  {found.addresses.get(did, '-')}")
+
+
+@network.group("rules")
+def rules() -> None:
+    """Rule files that are proposed: the validators have to hold them before they are in force."""
+
+
+@rules.command("add")
+@click.argument("path", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False))
+@DATA
+@click.option("--as", "name", help="What the rules call it, e.g. lifecycle.json; default: its own name.")
+def add_rules(*, path: Path, data: Path, name: str | None) -> None:
+    """Put a rule FILE beside those of the network; the running node finds it, and says that it holds it."""
+    folder = networks.joined(DataDirectory(data)).rule_files.folder
+    kept, digest = rule_files.add(folder, path, name or path.name)
+    say(f"{kept}: {name or path.name} with the SHA-256 {digest.hex()}")
+    say("a validator's node says by itself that it holds it, while a proposal of that SHA-256 is open")

@@ -10,7 +10,7 @@ from consensus.merkle import Frontier, Tree
 from credentials.ledger.constitution import Constitution
 from credentials.ledger.genesis import Genesis
 from credentials.ledger.governance import Governance
-from credentials.ledger.governance_records import RuleFiles
+from credentials.ledger.governance_records import RuleFiles, RulesNotHere
 from credentials.ledger.registry import genesis_app_hash, parameters_of
 from node.errors import SetupError
 from node.storage.ledger import LedgerStore
@@ -40,7 +40,10 @@ def constitution_of(ledger: LedgerStore, genesis: Genesis, rule_files: RuleFiles
     """What governed at every height that this disk knows, and what governs the next one."""
     kept = ledger.tip()
     height = kept.height if kept is not None else 0
-    return Constitution.restored(genesis, ledger.governance(), height, rule_files)
+    try:
+        return Constitution.restored(genesis, ledger.governance(), height, rule_files)
+    except RulesNotHere as error:
+        raise SetupError(f"this node cannot start: {error}") from error
 
 
 def tree_of(ledger: LedgerStore, tip: Tip, path: Path) -> Tree:

@@ -69,6 +69,7 @@ from node.setup.keystore import (
     seal_to,
     write_operator_key,
 )
+from node.setup.rule_files import RuleFolder
 
 VALIDATOR_ROLES = ("vote", "cosign", "log")
 # Any of these, and the making of the node had come to its end: the lock is the last thing made.
@@ -293,7 +294,7 @@ class Network:
     policy: LogPolicy
     policy_text: str
     addresses: Mapping[str, str]
-    rule_files: Mapping[bytes, bytes]  # by SHA-256: those of genesis, and what the operator put beside them
+    rule_files: RuleFolder  # those of genesis, and what the operator put beside them
 
 
 def verify(directory: Path) -> Network:
@@ -331,7 +332,7 @@ def verify(directory: Path) -> Network:
             f"{directory / POLICY_FILE} is of the log {policy.origin}, genesis is of {genesis.origin}"
         )
     by_digest = {sha256(content).digest(): content for content in files.values()}
-    return Network(genesis, policy, text, _addresses(directory, genesis), by_digest)
+    return Network(genesis, policy, text, _addresses(directory, genesis), RuleFolder(folder, by_digest))
 
 
 def joined(directory: DataDirectory) -> Network:

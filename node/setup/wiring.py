@@ -25,6 +25,7 @@ from node import config
 from node.access.keys import Access
 from node.config import DataDirectory
 from node.issuing.gate import Gate
+from node.issuing.holding import RuleHolding
 from node.issuing.issuing import Issuing
 from node.issuing.ledger_follower import Following, Speaking
 from node.issuing.outbox import Outbox
@@ -52,6 +53,7 @@ from node.settings import Settings
 from node.setup.current_keys import HeldKeys
 from node.setup.keystore import Keys
 from node.setup.network import Network, joined, open_network_key, read_card
+from node.setup.rule_files import require_readable
 from node.storage.file_ownership import require_own
 from node.storage.ledger import LedgerStore, SqliteStandingReader
 from node.storage.office import OfficeStore
@@ -146,7 +148,7 @@ def _open(directory: DataDirectory, passphrase: str, public_url: str | None) -> 
     require_own((signing, ledger, office), network.genesis.network_id, card.did, directory.root)
     tip = tip_of(ledger, network.genesis)
     tree = tree_of(ledger, tip, directory.ledger)
-    constitution = constitution_of(ledger, network.genesis, network.rule_files.get)
+    constitution = constitution_of(ledger, network.genesis, network.rule_files)
     return _Disk(
         directory=directory,
         keys=keys,
@@ -222,6 +224,7 @@ class _Trades:
 
     issuing: Issuing
     outbox: Outbox
+    holding: RuleHolding
     following: Following
     gathering: Gathering
     consignments: Consignments
@@ -290,18 +293,11 @@ def _work(disk: _Disk, agreement: _Agreement, *, open_api: bool) -> _Trades:
     watching = Watching(stores.office, stores.ledger, gathering, disk.policy)
     judging = Judging(stores.office, gathering, disk.policy, watching)
     agreement.moments.subscribe(judging.wake, kept_max=1)  # the wake is all it needs: it reads the ledger
-    return _Trades(
-        issuing,
-        outbox,
-        following,
-        gathering,
-        Consignments(stores.office, gathering, disk.policy, judging),
-        judging,
-        resolver,
-        securing,
-        checking,
-        open_api,
-    )
+    consignments = Consignments(stores.office, gathering, disk.policy, judging)
+    held = partial(require_readable, files=disk.network.rule_files)
+    holding = RuleHolding(issuing.acts, lambda: disk.constitution.state, held, agreement.moments)
+    made = issuing, outbox, holding, following, gathering, consignments, judging, resolver
+    return _Trades(*made, securing, checking, open_api)
 
 
 def _issuing(disk: _Disk, registry: Registry, schema: PassportSchema | None, gate: Gate) -> Issuing:
@@ -349,6 +345,7 @@ def _employ(agreement: _Agreement, trades: _Trades) -> Supervisor:
     for sender in agreement.gossip.senders():
         supervisor.employ(sender, tries_max=None)
     supervisor.employ(trades.outbox)
+    supervisor.employ(trades.holding)
     supervisor.employ(trades.judging)
     return supervisor
 
@@ -370,6 +367,7 @@ def _look_out(
             readiness.of_disk(disk.directory.root),
             readiness.of_set_aside(disk.stores.office.aside.count),
             readiness.of_records(trades.following.told),
+            readiness.of_rule_files(trades.holding.lacking),
             readiness.of_openness(open_api=trades.open_api),
         )
     )

@@ -18,6 +18,7 @@ from pathlib import Path
 from shutil import disk_usage
 from typing import Protocol
 
+from credentials.ledger.governance_records import RulesNotHere
 from node import log
 from node.ledger.engine_condition import EngineCondition
 from node.supervision.supervisor import ThreadFact
@@ -251,6 +252,17 @@ def of_records(told: Callable[[], RecordsTold]) -> Source:
             yield Condition("comparing_records", stops=True, parameters={"because": records.comparing})
         for code, count in sorted(records.lost.items()):
             yield Condition(code, stops=False, parameters={"count": count})
+
+    return look
+
+
+def of_rule_files(lacking: Callable[[], Iterable[RulesNotHere]]) -> Source:
+    """Rule files of open proposals of which this validator does not say that it holds them."""
+
+    def look() -> Iterator[Condition]:
+        for one in lacking():
+            told = {"name": one.name, "sha256": one.digest.hex(), "because": one.why}
+            yield Condition("rule_file_lacking", stops=False, parameters=told)
 
     return look
 

@@ -147,7 +147,7 @@ found = verify(source / "network")
 
 def work():
     if what == "rebuild":
-        rebuild(directory.ledger, found.genesis, found.policy, found.rule_files.get)
+        rebuild(directory.ledger, found.genesis, found.policy, found.rule_files)
     else:
         restore(directory, backup, replace=True)
 

@@ -246,5 +246,5 @@ def test_a_running_node_takes_over_what_the_ledger_enacts(node: LiveNode) -> Non
     assert {name for height, name in names.items() if height < start} == {old}
     assert {name for height, name in names.items() if height >= start} == {"Renamed works"}
     network = verify_network(node.data / "network")
-    restored = constitution_of(node.service.stores.ledger, network.genesis, network.rule_files.get)
+    restored = constitution_of(node.service.stores.ledger, network.genesis, network.rule_files)
     assert restored.history.height == history.height

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from credentials.ledger.governance_records import RulesNotHere
 from node.config import shipped
 from node.ledger.engine_condition import EngineCondition, SetAside
 from node.supervision import readiness
@@ -108,6 +109,9 @@ TELLS: dict[str, Source] = {
     "status_list_withheld": records(status_list_withheld=1),
     "set_aside": readiness.of_set_aside(lambda: 2),
     "input_set_aside": engine(set_aside_total=5, set_aside=(BAD,)),
+    "rule_file_lacking": readiness.of_rule_files(
+        lambda: [RulesNotHere("lifecycle.json", bytes(32), "it does not hold that file")]
+    ),
     "open_api": readiness.of_openness(open_api=True),
 }
 

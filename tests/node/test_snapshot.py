@@ -245,7 +245,7 @@ def test_an_altered_snapshot_is_refused(
 
 
 def known_of(checked: networks.Network) -> snapshot_join.Known:
-    return snapshot_join.Known(checked.genesis, checked.policy, checked.rule_files.get)
+    return snapshot_join.Known(checked.genesis, checked.policy, checked.rule_files)
 
 
 def test_a_cut_snapshot_is_refused(network: dict[str, Node], rows: Path, tmp_path: Path) -> None:

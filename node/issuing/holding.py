@@ -1,0 +1,96 @@
+"""`governance.held`, said by a validator's node itself: once it holds a proposed rule file and can go by it.
+
+    proposed -> the file is looked for, every second -> it is here, and this software has the code for all of
+    it -> one act, on disk in the outbox before it is sent -> on the ledger
+
+Whether it was said follows from the ledger and the outbox, so a restart or a kill at any moment says it once.
+Nothing is said of a file that is not here or cannot be read: then fewer hold it, and the proposal lapses.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+
+from credentials.documents.canonical import b64u
+from credentials.ledger.governance_records import RULE, RulesNotHere, read_record, rule_digest
+from credentials.ledger.governance_state import HELD, GovernanceState
+from credentials.ledger.proposals import Tabled
+from node import log
+from node.errors import ProblemError
+from node.issuing.governance_acts import GovernanceActs
+from node.ledger.subscriptions import Moments
+
+LOOK_S = 1.0
+Readable = Callable[[str, bytes], None]  # raises RulesNotHere
+
+
+class RuleHolding:
+    """One thread that looks at open proposals and at the files beside them."""
+
+    name = "rule files"
+
+    def __init__(
+        self,
+        acts: GovernanceActs,
+        state: Callable[[], GovernanceState],
+        require_readable: Readable,
+        moments: Moments,
+    ) -> None:
+        self._acts, self._state, self._require_readable = acts, state, require_readable
+        self._wake = threading.Event()
+        self._told: dict[bytes, str] = {}  # of an open proposal: why nothing is said
+        self._lacking: dict[bytes, RulesNotHere] = {}  # the same, where it is for a file
+        moments.subscribe(self.wake, kept_max=1)
+
+    def lacking(self) -> list[RulesNotHere]:
+        """What this node does not say that it holds, of the files of open proposals."""
+        return list(self._lacking.values())
+
+    def wake(self) -> None:
+        """A block was stored, or the node stops."""
+        self._wake.set()
+
+    def turn(self) -> None:
+        """Wait for a block, or for a second, and look."""
+        self._wake.wait(LOOK_S)
+        self._wake.clear()
+        self.round()
+
+    def round(self) -> None:
+        """Say what can be said by now; called by `turn`, and by tests."""
+        state, own = self._state(), self._acts.did
+        self._told = {digest: why for digest, why in self._told.items() if digest in state.tabled}
+        self._lacking = {digest: what for digest, what in self._lacking.items() if digest in state.tabled}
+        if state.next.validators.get(own) is None:
+            return
+        for digest, tabled in state.tabled.items():
+            files = rule_files_of(tabled)
+            # What waits in the outbox is on its way; what was given up there is said again.
+            if files and own not in tabled.held and "held" not in self._acts.under_way(digest, ()):
+                self._say(digest, files)
+
+    def _say(self, digest: bytes, files: Mapping[str, bytes]) -> None:
+        why = ""
+        self._lacking.pop(digest, None)
+        try:
+            for name, wanted in files.items():
+                self._require_readable(name, wanted)
+            self._acts.act(HELD, digest)
+        except RulesNotHere as error:
+            self._lacking[digest] = error
+            why = f"{error.name} {error.digest.hex()[:16]}: {error.why}"
+        except ProblemError as error:  # the gate is closed, or it was decided meanwhile: looked at again
+            why = str(error)
+        if why and self._told.get(digest) != why:
+            log.moment("not_held", proposal=b64u(digest), because=why)
+        self._told[digest] = why
+
+
+def rule_files_of(tabled: Tabled) -> dict[str, bytes]:
+    """{name: SHA-256} of the rule files that a proposal brings."""
+    return {
+        name: rule_digest(name, read_record(kind, data))
+        for (kind, name), data in tabled.proposal.records.items()
+        if kind == RULE
+    }

@@ -1,0 +1,84 @@
+"""Rule files on this machine, by their SHA-256: those of the founding, and what its operator put beside them.
+
+Looked for again whenever one is asked for that is not known yet, so that a file is found without a restart.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from credentials.errors import CredentialError
+from credentials.ledger.governance_records import RuleFiles, RulesNotHere, read_rule
+from node import config
+from node.errors import SetupError
+from node.named_files import OWN_BYTES_MAX, read_named, read_own, write_own
+
+
+class RuleFolder:
+    """Asked by the engine and by callers, from any thread."""
+
+    def __init__(self, folder: Path, known: Mapping[bytes, bytes]) -> None:
+        self.folder = folder
+        self._known = dict(known)
+        self._seen: dict[str, tuple[int, int, int]] = {}  # name -> inode, size and time of what was read
+        self._lock = threading.Lock()
+
+    def __call__(self, digest: bytes) -> bytes | None:
+        """The file with this SHA-256; None: it is not here, or cannot be read now."""
+        with self._lock:
+            if digest not in self._known:
+                self._look()
+            return self._known.get(digest)
+
+    def _look(self) -> None:
+        try:
+            found = sorted(entry.path for entry in os.scandir(self.folder) if entry.is_file())
+        except OSError:
+            return
+        for path in found:
+            try:
+                facts = os.stat(path)
+                seen = facts.st_ino, facts.st_size, facts.st_mtime_ns
+                if self._seen.get(path) == seen:
+                    continue
+                data = read_own(Path(path))
+            except OSError:
+                continue  # asked for again, it is looked for again
+            self._seen[path] = seen
+            self._known[sha256(data).digest()] = data
+
+
+def require_readable(name: str, digest: bytes, files: RuleFiles) -> None:
+    """Raise RulesNotHere unless this node holds the file, and this software has the code for all of it."""
+    rules: Any = read_rule(name, digest, files)
+    if name not in config.RULES_READ:
+        raise RulesNotHere(name, digest, "this software reads no rule file of that name")
+    try:
+        config.tables_of({name: rules})
+    except (CredentialError, AssertionError, LookupError, TypeError, ValueError, AttributeError) as error:
+        raise RulesNotHere(name, digest, f"this software cannot read it ({error})") from error
+
+
+def add(folder: Path, path: Path, name: str) -> tuple[Path, bytes]:
+    """Put a rule file beside those of the network, whole or not at all; where it is now, and its SHA-256.
+
+    The founding's file of that name stays: what the network did under it is computed again from it. Raises
+    SetupError for a file that this software could not go by.
+    """
+    data = read_named(path, OWN_BYTES_MAX, what="the rule file")
+    digest = sha256(data).digest()
+    try:
+        require_readable(name, digest, {digest: data}.get)
+    except RulesNotHere as error:
+        raise SetupError(f"{path} is not added as {name}: {error.why}") from error
+    kept = folder / f"{Path(name).stem}.{digest.hex()[:16]}{Path(name).suffix}"
+    try:
+        write_own(kept, data)
+    except OSError as error:
+        raise SetupError(f"{folder} takes no file: {error.strerror}") from error
+    return kept, digest

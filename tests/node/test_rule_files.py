@@ -1,0 +1,130 @@
+"""Rule files that change on a running node: found, said once to be held; nothing of what cannot be read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from credentials.documents.canonical import b64u_decode
+from credentials.ledger.governance_state import HELD
+from node.__main__ import run
+from node.config import rule_files, shipped
+from node.service import Service
+from tests.harness.governed_node import CN_AUTHORITY, DID, GovernedNode, governed_node
+
+LIFECYCLE = "lifecycle.json"
+
+
+@pytest.fixture(scope="module")
+def g(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GovernedNode]:
+    with governed_node(tmp_path_factory.mktemp("rules")) as found:
+        yield found
+
+
+def changed(name: str, data: bytes) -> list[dict[str, Any]]:
+    return [{"type": "rule", "name": name, "table": {"sha256": sha256(data).hexdigest()}}]
+
+
+def newer(name: str = LIFECYCLE, mark: int = 0) -> bytes:
+    """A rule file that says the same in other bytes."""
+    return (rule_files() | {"verdicts.json": shipped("rules/verdicts.json")})[name] + b"\n" * (mark + 1)
+
+
+def guarded_by(rule: str) -> bytes:
+    table = json.loads(rule_files()[LIFECYCLE])
+    table["events"][0].setdefault("guards", []).append(rule)
+    return json.dumps(table).encode()
+
+
+def added(g: GovernedNode, data: bytes, name: str, where: Path) -> int:
+    where.write_bytes(data)
+    return run(["network", "rules", "add", str(where), "--data", str(g.node.data), "--as", name])
+
+
+def said(service: Service, document: bytes) -> int:
+    """How often the node said that it holds the files of a proposal."""
+    return len([i for i in service.stores.office.outbox.of_document(document) if i.kind == HELD])
+
+
+def rounds(g: GovernedNode) -> None:
+    """The node has looked, and said what it says."""
+    holding = next(w for w in g.node.service.supervisor.works if w.name == "rule files")
+    holding.round()  # type: ignore[attr-defined]
+
+
+def digest_of(digest: str) -> bytes:
+    return b64u_decode(digest, "digest")
+
+
+@pytest.mark.parametrize("name", [LIFECYCLE, "crosswalk-eu-cn.json", "commodity.toml", "verdicts.json"])
+def test_a_validator_says_once_that_it_holds_a_file_which_is_put_beside_it(
+    g: GovernedNode, tmp_path: Path, name: str
+) -> None:
+    """
+    A proposed file that is not here is named by a condition; put there while the node runs it is found, said
+    to be held, once however often is looked, and with the approvals the proposal is decided.
+    """
+    data = newer(name)
+    digest = g.propose(changed(name, data))
+    rounds(g)
+    assert said(g.node.service, digest_of(digest)) == 0
+    told = {c["code"]: c for c in g.node.client.get("/readyz").get_json()["conditions"]}
+    assert name in told["rule_file_lacking"]["text"]
+
+    assert added(g, data, name, tmp_path / name) == 0
+    g.node.wait(lambda: said(g.node.service, digest_of(digest)) == 1, "the node to say so")
+    rounds(g)
+    g.node.wait(
+        lambda: DID in g.node.service.proposing.governance.state.tabled[digest_of(digest)].held,
+        "it on the ledger",
+    )
+    rounds(g)
+    assert said(g.node.service, digest_of(digest)) == 1
+    g.act(CN_AUTHORITY, "approved", digest)
+
+    assert g.until_over(digest)["outcome"] == "decided"
+    after = {rule["name"]: rule["sha256"] for rule in g.decided()["rules"]}
+    assert after[name] == sha256(data).hexdigest()
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        (LIFECYCLE, guarded_by("X99"), "'X99' is not known"),
+        (LIFECYCLE, b"{", "JSON"),
+        ("shown-as.toml", b"[rows]\nx = 1\n", "cannot read it"),
+        ("unheard-of.json", b"{}", "reads no rule file of that name"),
+    ],
+)
+def test_nothing_is_said_of_a_file_that_cannot_be_gone_by(
+    g: GovernedNode, tmp_path: Path, capsys: pytest.CaptureFixture[str], case: tuple[str, bytes, str]
+) -> None:
+    """
+    An unbuilt guard, no JSON, a table that its reader refuses, a name that nobody reads: `add` refuses
+    it; put there by hand, nothing is said, and a condition says why. Approved by all it stays open.
+    """
+    name, data, because = case
+    digest = g.propose(changed(name, data))
+    assert added(g, data, name, tmp_path / "file") == 65
+    assert because in capsys.readouterr().err
+    (g.node.data / "network" / "rules" / f"by-hand-{name}").write_bytes(data)
+
+    rounds(g)
+    g.act(CN_AUTHORITY, "approved", digest)
+    rounds(g)
+
+    assert said(g.node.service, digest_of(digest)) == 0
+    assert g.proposal(digest)["outcome"] == "open"
+    told = [c["text"] for c in g.node.client.get("/readyz").get_json()["conditions"]]
+    assert any(name in text and because in text for text in told)
+    assert g.node.post_json(f"/governance/proposals/{digest}/withdraw", {}).status_code == 201
+    g.until_over(digest)
+    rounds(g)
+    assert not any(
+        c["code"] == "rule_file_lacking" for c in g.node.client.get("/readyz").get_json()["conditions"]
+    )
