@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
+from hashlib import sha256
+from itertools import count
 from typing import Any
 
 import pytest
@@ -37,6 +39,7 @@ RECORD = {
 STANDING = Standing(battery(1), place="EU")
 ENTERED = Enrolment(WORKSHOP, 1, "", bytes(32))
 LINE = Declared("export")
+NUMBERS = count()  # of documents: each statement has its own
 
 
 @cache
@@ -46,7 +49,8 @@ def ledger() -> Ledger:
 
 def said(kind: str, leaf: int, at: int = DAY, *, by: str = IMPORTER, **members: Any) -> Recorded:
     """A statement on the ledger: at this leaf, of this time."""
-    tx = ledger().attest(by, kind, battery(1), event_time=at, iat=NOW, **members)
+    document = sha256(b"document %d" % next(NUMBERS)).digest()
+    tx = ledger().attest(by, kind, battery(1), event_time=at, iat=NOW, document_digest=document, **members)
     return Recorded(parse_attestation(tx), leaf, leaf + 1, NOW)
 
 
@@ -185,8 +189,8 @@ def test_only_the_latest_tests_are_read() -> None:
     """
     Eight documents at most, so that nobody makes a verdict dear: the ninth from the end is not read.
     """
-    for count, reason in ((8, "used_evidence_outdated"), (9, "ok")):
-        tests = [said("soh.measured", 4, DAY + n, quantities={"soh_permille": 0}) for n in range(count)]
+    for many, reason in ((8, "used_evidence_outdated"), (9, "ok")):
+        tests = [said("soh.measured", 4, DAY + n, quantities={"soh_permille": 0}) for n in range(many)]
         made = documented(inquiry(*tests, EXPORT), EXPORT, RECORD)
         for n, test in enumerate(tests):
             documented(made, test, {"measured_on": "2027-01-14" if n else "2027-01-15"})
