@@ -332,7 +332,7 @@ def _stop(governance: Governance, record_id: RecordId, after: Stop, at: int) -> 
         return Amendment(action, record_id, did, party.jurisdiction, weighty, unseats=unseats, **who)
 
     if lasting is None:
-        again = before is not None and not before.lifted and before.until is not None
+        again = _stopped_lately(governance, after.target, at)
         if after.until is None or after.lifted or after.by not in governance.participants:
             raise governance_invalid(
                 f"{after.target} is not stopped: a stop begins with an end and who sets it"
@@ -348,6 +348,23 @@ def _stop(governance: Governance, record_id: RecordId, after: Stop, at: int) -> 
         not_by = frozenset({lasting.by})
         return [about("stop.confirmed", not_by=not_by)], stop_table(replace(lasting, until=None))
     raise governance_invalid(f"the stop of {after.target} is confirmed or lifted, nothing else")
+
+
+def _stopped_lately(governance: Governance, target: str, at: int) -> bool:
+    """True where one authority alone does not stop it again: or nobody would ever have to confirm a stop.
+
+    What lapsed is not repeated; after a stop that was lifted, and after one of the party or another of its
+    keys, all together decide for ten times as long as a stop holds.
+    """
+    before = governance.stops.get(target)
+    if before is not None and not before.lifted:
+        return True
+    owner, quiet_s = target.partition("#")[0], 10 * governance.approvals.stop_s
+    return any(
+        stop.until is not None and stop.until <= at < stop.until + quiet_s
+        for other, stop in governance.stops.items()
+        if other.partition("#")[0] == owner
+    )
 
 
 def _named(record_id: RecordId) -> str:

@@ -5,6 +5,10 @@ What one authority may do to a party for good, replacing its recovery key or sen
 ends nothing, or a thief of the party's keys could keep them for ever. It asks for more: where one authority
 was enough, all together decide; where these were needed anyway, all others have to approve. A party that
 cannot object, stopped and without a recovery key on record, is treated as one that did.
+
+The only authority of a side is removed or stopped by all others, after `removal_s`: so a side whose keys are
+lost does not hold them. Where it objects, fewer than `approvals_min` others are none who could: of two
+authorities neither takes the network over from the other.
 """
 
 from __future__ import annotations
@@ -95,7 +99,8 @@ class _Count:
         rules, gone = self.governance.approvals, set(unseated)
         others = {did: home for did, home in self.authorities.items() if did not in gone}
         bereft = self.bereft(gone)
-        if bereft and others:
+        heard = bool(self.tabled.objections) and len(others) < rules.approvals_min
+        if bereft and others and not heard:
             lacking = tuple(sorted(others.keys() - self.approving))
             return ApprovalMissing(NETWORK, NETWORK, len(lacking), lacking) if lacking else None
         homes = {self.authorities[did] for did in self.approving}
@@ -191,15 +196,25 @@ def strictest(tabled: Tabled, governance: Governance, amendments: Iterable[Amend
     return max(sorts, key=order.index)
 
 
-def may_object(tabled: Tabled, amendments: Iterable[Amendment], governance: Governance, who: str) -> bool:
-    """The party that would lose its recovery key or its place, and authorities of its side."""
-    homes = governance.participants
+def may_object(
+    tabled: Tabled, amendments: Iterable[Amendment], governance: Governance, who: str, at: int
+) -> bool:
+    """The party that would lose its recovery key, its place or its office, and authorities of its side."""
+    amendments, homes = tuple(amendments), governance.participants
+    removed = _removed(amendments)
+    bereft = any(_Count(tabled, governance, time).bereft(removed) for time in (tabled.since, at))
     for amendment in amendments:
-        if action_of(tabled, amendment) in OBJECTABLE and who in homes:
+        final = action_of(tabled, amendment) in OBJECTABLE or (bereft and amendment.unseats in removed)
+        if final and who in homes:
             same = homes[who].jurisdiction == amendment.jurisdiction
             if who == amendment.party or (same and who in governance.authorities(tabled.since)):
                 return True
     return False
+
+
+def _removed(amendments: Iterable[Amendment]) -> set[str]:
+    """The authorities that others would remove or silence; whose keys go replaces them itself."""
+    return {a.unseats for a in amendments if a.unseats and not a.action.startswith("keys.")}
 
 
 def _objecting(tabled: Tabled, governance: Governance, amendments: Iterable[Amendment]) -> frozenset[str]:

@@ -211,7 +211,7 @@ class Sitting:
                     amendments = self._reading(tabled).amendments
                 except CredentialError as error:  # one decided after it changed its base: it lapses now
                     raise Refusal(error.code, error.message) from error
-                if not may_object(tabled, amendments, self.next, who):
+                if not may_object(tabled, amendments, self.next, who, self.at):
                     raise Refusal("not_responsible", "{issuer} cannot object to it", issuer=who)
                 if who in tabled.objections:
                     raise Refusal("duplicate", "{issuer} objected to it already", issuer=who)

@@ -138,7 +138,7 @@ class GovernanceDesk:
             shown = effect(governance, found, at)
             amendments = [r.amendment for r in found.required]
             own = self._acts.did
-            objects = own not in tabled.objections and may_object(tabled, amendments, governance, own)
+            objects = own not in tabled.objections and may_object(tabled, amendments, governance, own, at)
         except CredentialError as error:
             problem = {"code": error.code, "template": error.message, "parameters": {}}
         return {

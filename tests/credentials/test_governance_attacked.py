@@ -26,9 +26,11 @@ from tests.harness.governing import (
 from tests.harness.ledger import (
     CN_AUTHORITY,
     CREATED,
+    CUSTOMS,
     EU_AUTHORITY,
     IMPORTER,
     MAKER,
+    OUTSIDER,
     PARTIES,
     Ledger,
     accreditation,
@@ -391,3 +393,118 @@ def test_who_moves_in_every_block_keeps_nobody_from_approving() -> None:
 
     assert before == moved
     assert shown() != before, "now more have to approve it"
+
+
+# -- what one authority, or one side, does again and again -------------------------------------------------
+
+
+def test_one_authority_does_not_stop_a_party_for_ever_by_lifting_its_stop() -> None:
+    """
+    Lifted a moment before it lapses and set again, a stop would never have to be confirmed.
+    """
+    g = governing()
+    g.propose(CN_AUTHORITY, stop_row(OUTSIDER, CN_AUTHORITY))
+    g.idle(later_s=g.now.approvals.stop_s - 100)
+    since = g.now.stops[OUTSIDER].since
+    g.pass_(CN_AUTHORITY, stop_row(OUTSIDER, CN_AUTHORITY, since=since, lifted=True))
+
+    again = g.propose(CN_AUTHORITY, stop_row(OUTSIDER, CN_AUTHORITY))
+
+    assert g.outcome(again) == ("open", "")
+    g.approve(again, EU_AUTHORITY)
+    assert g.outcome(again) == ("decided", "")
+
+
+def test_one_authority_does_not_stop_a_party_for_ever_by_its_keys_in_turn() -> None:
+    """
+    After the party its keys, one after the other: soon after a stop of any of them all have to agree; after a
+    while, ten times as long as a stop holds, one authority may act alone in an emergency again.
+    """
+    g = governing()
+    key = f"{OUTSIDER}#attest-1"
+    g.propose(CN_AUTHORITY, stop_row(OUTSIDER, CN_AUTHORITY))
+    stop_s = g.now.approvals.stop_s
+    g.idle(later_s=stop_s + 100)
+
+    soon = g.propose(CN_AUTHORITY, stop_row(key, CN_AUTHORITY))
+    assert g.outcome(soon) == ("open", "")
+    g.idle(later_s=10 * stop_s)
+    later = g.propose(CN_AUTHORITY, stop_row(key, CN_AUTHORITY))
+    assert g.outcome(later) == ("decided", "")
+
+
+def unseating(g: Governing, how: str) -> Any:
+    """Rows that take the only authority of the EU away, or silence it, and the EU's consent with it."""
+    held = next(a for a in g.now.accreditations if a.participant == EU_AUTHORITY)
+    rules = {**g.now.approvals.as_table(), "jurisdictions": ["CN"], "approvals_min": 1}
+    left: Any = {
+        **participant_row(g.now, EU_AUTHORITY, left=g.ledger.now),
+        ("validators", ""): {"participants": [MAKER, CN_AUTHORITY, CUSTOMS]},
+    }
+    rows: dict[str, Any] = {
+        "withdrawn": licence_row(replace(held, valid_until=g.ledger.now)),
+        "suspended": licence_row(replace(held, suspended=((g.ledger.now, None),))),
+        "stopped": stop_row(EU_AUTHORITY, CN_AUTHORITY),
+        "expelled": left,
+    }
+    return {**rows[how], ("approvals", ""): {**rules, "quorum_jurisdictions": ["CN"]}}
+
+
+@pytest.mark.parametrize("how", ["withdrawn", "suspended", "stopped", "expelled"])
+@pytest.mark.parametrize("recovery", [False, True])
+def test_one_side_does_not_take_the_network_over_from_the_other(how: str, recovery: bool) -> None:
+    """
+    Of two authorities the other one is "all others": it removes the first with its consent to everything, in
+    one proposal, after a wait. Whoever is there and objects stays: fewer than k do not go on without it.
+    """
+    g = governing()
+    wait = g.now.approvals.removal_s
+    taken = g.propose(CN_AUTHORITY, unseating(g, how), for_s=2 * wait)
+    assert g.refused(MAKER, "objected", taken) == "not_responsible"
+    g.ledger.run(g.act(EU_AUTHORITY, "objected", taken, recovery=recovery))
+    g.idle(2, later_s=wait)
+
+    assert g.outcome(taken) == ("open", "")
+    g.approve(taken, EU_AUTHORITY)
+    assert g.outcome(taken) == ("decided", ""), "with its own consent it is k of n, and one of each side"
+
+
+def test_an_authority_that_is_gone_does_not_hold_the_others() -> None:
+    """
+    Nobody objects for the whole wait: its keys are lost, and all others go on.
+    """
+    g = governing()
+    wait = g.now.approvals.removal_s
+    taken = g.propose(CN_AUTHORITY, unseating(g, "withdrawn"), for_s=2 * wait)
+    g.idle(2, later_s=wait)
+
+    assert g.outcome(taken) == ("decided", "")
+
+
+def test_enough_others_go_on_in_spite_of_an_objection() -> None:
+    """
+    Where the others are k, a thief of the only authority of a side does not stay by objecting.
+    """
+    g = two_of_a_side()
+    held = next(a for a in g.now.accreditations if a.participant == CN_AUTHORITY)
+    rules = {**g.now.approvals.as_table(), "jurisdictions": ["EU"]}
+    wait = g.now.approvals.removal_s
+    rows = {**licence_row(replace(held, valid_until=g.ledger.now)), ("approvals", ""): rules}
+    taken = g.propose(EU_AUTHORITY, rows, for_s=2 * wait)
+    g.ledger.run(g.act(CN_AUTHORITY, "objected", taken))
+    g.approve(taken, SECOND_EU)
+    g.idle(2, later_s=wait)
+
+    assert g.outcome(taken) == ("decided", "")
+
+
+def test_nobody_objects_to_a_key_that_its_owner_replaces() -> None:
+    """
+    The thief of the only authority's attest key cannot keep the owner's recovery key from replacing it.
+    """
+    g = governing()
+    network_id = g.ledger.genesis.network_id
+    rows, proofs = with_key(g.now, EU_AUTHORITY, ("attest", "vote"), 2, g.ledger.now, network_id=network_id)
+    own = g.propose(EU_AUTHORITY, rows, proofs=proofs, recovery=True)
+
+    assert g.refused(EU_AUTHORITY, "objected", own) == "not_responsible"

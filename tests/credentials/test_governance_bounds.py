@@ -181,7 +181,12 @@ def test_a_stop_names_who_set_it_and_who_may_confirm() -> None:
     assert read(set_again, with_stop(stops)) == [
         Amendment("stop.set", row, MAKER, "CN", weighty=True, only_by=CN_AUTHORITY)
     ]
-    assert read(set_again, with_stop(replace(stops, lifted=True)))[0].weighty is False
+    quiet_s = 10 * FIRST.approvals.stop_s
+    for ended, weighty in ((AT, True), (AT - quiet_s + 1, True), (AT - quiet_s, False)):
+        lifted = with_stop(replace(stops, since=0, until=ended, lifted=True))
+        assert read(set_again, lifted)[0].weighty is weighty
+        assert read(stop_row(f"{MAKER}#attest-1", CN_AUTHORITY), lifted)[0].weighty is weighty
+        assert read(stop_row(OUTSIDER, CN_AUTHORITY), lifted)[0].weighty is False
     assert read(stop_row(EU_AUTHORITY, CN_AUTHORITY)) == [
         Amendment("stop.set", held, EU_AUTHORITY, "EU", weighty=True, unseats=EU_AUTHORITY,
                   only_by=CN_AUTHORITY)

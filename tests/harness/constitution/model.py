@@ -8,13 +8,12 @@ from hashlib import sha256
 from typing import Any
 
 from tests.harness.constitution.rules import (
-    FOR_GOOD,
     Effect,
     Never,
     Offer,
+    can_object,
     changes_of,
     missing,
-    objectors_to,
     together,
 )
 from tests.harness.constitution.tables import (
@@ -212,8 +211,7 @@ class Model:
         except Never:
             return REFUSED
         homes = {did: self.future["participant", did]["jurisdiction"] for did in offer.objectors}
-        can = set[str]().union(*(objectors_to(c, homes) for c in changes if c.action in FOR_GOOD))
-        if act.by not in can - offer.against:
+        if act.by not in can_object(changes, homes, living(self.future, at)) - offer.against:
             return REFUSED
         table.open[act.about] = replace(offer, against=offer.against | {act.by})
         return ADMITTED

@@ -299,7 +299,7 @@ def _stop(case: Case) -> Read:
             raise Never("there is nothing to lift")
         if "until" not in new:
             raise Never("a stop begins with an end")
-        again = old is not None and "until" in old and "lifted" not in old
+        again = (old is not None and "lifted" not in old) or _quiet(before, owner, at)
         stop = {"target": target, "by": new["by"], "since": at, "until": at + before[APPROVALS]["stop_s"]}
         return [Change("stop.set", place, owner, office or again, unseats=seat, only=new["by"])], stop
     same = all(old[name] == new[name] for name in ("target", "by", "since"))
@@ -309,6 +309,14 @@ def _stop(case: Case) -> Read:
         after = {name: old[name] for name in ("target", "by", "since")}
         return [Change("stop.confirmed", place, owner, office, setter=old["by"])], after
     raise Never("a stop is confirmed or lifted, nothing else")
+
+
+def _quiet(before: State, owner: str, at: int) -> bool:
+    """True for a while after any stop of a party or its keys has ended: then one authority is not enough."""
+    while_s = 10 * before[APPROVALS]["stop_s"]
+    ends = [stop["until"] for name, stop in of_type(before, "stop")
+            if "until" in stop and owner_of(before, name) == owner]  # fmt: skip
+    return any(end <= at < end + while_s for end in ends)
 
 
 # -- what is everybody's ---------------------------------------------------------------------------------
@@ -369,6 +377,8 @@ def missing(offer: Offer, effect: Effect, rules: Table, current: State, at: int)
     all_ = together(effect, rules, offer)
     emptied = _emptied(effect, alive) if all_ else set()
     others = set(alive) - frozenset[str]().union(*(c.unseats for c in effect.changes)) if emptied else set()
+    if offer.against and len(others) < rules["approvals_min"]:
+        others = set()  # too few to go on without whoever is there and does not want to go
     for change in effect.changes:
         lacks += _missing_of(change, offer, votes, bool(others))
     if all_ and not all(c.action.startswith("stop.") for c in effect.changes):
@@ -380,6 +390,7 @@ def missing(offer: Offer, effect: Effect, rules: Table, current: State, at: int)
             if is_authority(current, owner, at) and at < stop.get("until", 0) and stop["since"] <= at:
                 lacks.append(f"the end of the stop of {target}")
     if emptied:
+        # (who has to approve; how long it waits is the same for all)
         lacks += [f"{did} (all others)" for did in sorted(others) if did not in yes]
         if at < offer.time + rules["removal_s"]:
             lacks.append("the wait before a removal")
@@ -456,10 +467,30 @@ def objectors_to(change: Change, homes: Mapping[str, str]) -> set[str]:
     return {change.party, *(did for did, place in homes.items() if place == change.place)}
 
 
+def can_object(changes: list[Change], homes: Mapping[str, str], alive: Mapping[str, str]) -> set[str]:
+    """Everybody who can: `homes` are the authorities that lived when it was proposed, `alive` live now."""
+    going = frozenset[str]().union(*(c.unseats for c in changes if not c.action.startswith("keys.")))
+    empties = any(
+        known[gone] not in {place for did, place in known.items() if did not in going}
+        for known in (homes, alive)
+        for gone in going & known.keys()
+    )
+    found = set[str]()
+    for change in changes:
+        if change.action in FOR_GOOD or (empties and change.unseats & going):
+            found |= objectors_to(change, homes)
+    return found
+
+
 def targets_for_good(offer: Offer, before: State) -> Iterator[tuple[str, str]]:
     """(party, its jurisdiction) of whoever would go, or get another recovery key."""
     for (kind, did), table in offer.changed.items():
         old: Any = before.get((kind, did)) if kind == "participant" else None
+        office: str | None = owner_of(before, did) if kind == "stop" else None
+        if kind == "accreditation" and "authority" in table["roles"]:
+            office = table["participant"]
+        if office is not None and ("participant", office) in before:
+            yield office, before["participant", office]["jurisdiction"]
         if old is not None and any(old.get(n) != table.get(n) for n in ("recovery", "left")):
             yield did, old["jurisdiction"]
 
