@@ -182,8 +182,8 @@ def test_a_stop_names_who_set_it_and_who_may_confirm() -> None:
         Amendment("stop.set", row, MAKER, "CN", weighty=True, only_by=CN_AUTHORITY)
     ]
     quiet_s = 10 * FIRST.approvals.stop_s
-    for ended, weighty in ((AT, True), (AT - quiet_s + 1, True), (AT - quiet_s, False)):
-        lifted = with_stop(replace(stops, since=0, until=ended, lifted=True))
+    for over, weighty in ((AT, True), (AT - quiet_s + 1, True), (AT - quiet_s, False)):
+        lifted = with_stop(replace(stops, since=0, until=over, lifted=True))
         assert read(set_again, lifted)[0].weighty is weighty
         assert read(stop_row(f"{MAKER}#attest-1", CN_AUTHORITY), lifted)[0].weighty is weighty
         assert read(stop_row(OUTSIDER, CN_AUTHORITY), lifted)[0].weighty is False
