@@ -888,7 +888,7 @@ def test_the_party_and_the_authorities_of_its_side_object() -> None:
         proposal = ChangeProposal(bytes(32), rows, dict.fromkeys(rows), {}, AT + 10**6, bytes(16))
         tabled = Tabled(proposal, by, recovered, AT, 3)
         asked = (*FIRST.participants, "did:web:x.example")
-        return [did for did in asked if may_object(tabled, amendments, FIRST, did)]
+        return [did for did in asked if may_object(tabled, amendments, FIRST, did, AT)]
 
     replaced, left = (participant_row(FIRST, IMPORTER, **c) for c in ({"recovery": bytes(32)}, {"left": AT}))
     assert who(replaced) == who(left) == [EU_AUTHORITY, IMPORTER]
