@@ -23,6 +23,7 @@ from credentials.ledger.governance_state import KINDS as GOVERNANCE_KINDS
 from credentials.ledger.governance_state import Sitting
 from credentials.ledger.lifecycle import Event, Lifecycle
 from credentials.ledger.linked_records import linked, require_named_exist
+from credentials.ledger.parties import Limits
 from credentials.ledger.recalls import Recalls, recalls_after
 from credentials.ledger.records import (
     CLAIM,
@@ -48,6 +49,8 @@ from credentials.ledger.speaking import Silent, Voice, speak
 from credentials.ledger.standing import Refused, Standing
 from credentials.ledger.undo import remembered, taken_back
 from credentials.ledger.values import (
+    GOVERNANCE_ACTS_PER_DAY_MAX,
+    governing_share,
     next_quota,
     require_governance_form,
     require_members,
@@ -97,7 +100,7 @@ class Judge:
         keys: dict[bytes, None] = {}
         for attestation in attestations:
             keys[standing_key(attestation.subject)] = None
-            keys[quota_key(attestation.issuer)] = None
+            keys[quota_key(_share_of(attestation))] = None
             if attestation.bound_asset is not None:
                 keys[asset_key(attestation.bound_asset)] = None
             for subject in attestation.referenced_subjects:
@@ -159,7 +162,7 @@ class Judge:
         )
         require_members(attestation, event)
         self._require_predecessors(attestation)
-        quota = self._next_quota(attestation.issuer)
+        quota = self._next_quota(attestation.issuer, self.governance.limits)
         judgment: Judgment = None
         if event.effects.status_list:
             judgment = self._status_list(attestation, context)
@@ -173,13 +176,14 @@ class Judge:
 
     def _count(self, attestation: Attestation, quota: Quota) -> None:
         self._put(quota)
-        self.per_issuer[attestation.issuer] = self.per_issuer.get(attestation.issuer, 0) + 1
+        self.per_issuer[quota.issuer] = self.per_issuer.get(quota.issuer, 0) + 1
         self.ordered.add(attestation.digest)
 
     def _governance_act(self, attestation: Attestation) -> None:
         require_governance_form(attestation, self.governance.limits, self.at)
         self._require_predecessors(attestation)
-        quota = self._next_quota(attestation.issuer)
+        limits = replace(self.governance.limits, per_issuer_per_day_max=GOVERNANCE_ACTS_PER_DAY_MAX)
+        quota = self._next_quota(_share_of(attestation), limits)
         self.sitting.act(attestation)
         self._count(attestation, quota)
 
@@ -191,9 +195,9 @@ class Judge:
         if not self._known(attestation.predecessors):
             raise NotYet("predecessor", "an attestation that it follows is not on the ledger yet")
 
-    def _next_quota(self, issuer: str) -> Quota:
-        found = self._record(quota_key(issuer), Quota.decode, Quota) or Quota(issuer, 0)
-        return next_quota(found, self.at, self.per_issuer.get(issuer, 0), self.governance.limits)
+    def _next_quota(self, share: str, limits: Limits) -> Quota:
+        found = self._record(quota_key(share), Quota.decode, Quota) or Quota(share, 0)
+        return next_quota(found, self.at, self.per_issuer.get(share, 0), limits)
 
     def _recalls(self, empty: Recalls) -> Recalls:
         return self._record(empty.key, Recalls.decode, Recalls) or empty
@@ -360,3 +364,8 @@ def _refused(conflict: RuleConflict, attestation: Attestation, leaf_index: int) 
 def plain(subject: Subject) -> Subject:
     """The subject without what only its holders know."""
     return subject if subject.blind is None else replace(subject, blind=None)
+
+
+def _share_of(attestation: Attestation) -> str:
+    """Under what an attestation is counted: its issuer, or what governs of it."""
+    return governing_share(attestation) if attestation.kind in GOVERNANCE_KINDS else attestation.issuer

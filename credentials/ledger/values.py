@@ -113,6 +113,20 @@ def _present(attestation: Attestation, member: Member) -> bool:
     return bool(getattr(attestation, member.ledger or ""))
 
 
+# Each is a record of what governs, kept for ever and read by whoever joins: a party makes so many.
+GOVERNANCE_ACTS_PER_DAY_MAX = 200
+
+
+def governing_share(attestation: Attestation) -> str:
+    """What acts of governance are counted under: each of the two keys of a party for itself.
+
+    A thief of the attest key cannot use up the day of the recovery key that is to replace it, nor what is
+    said of batteries the day of what governs.
+    """
+    carried = attestation.governance
+    return f"{attestation.issuer}#{'recovery' if carried is not None and carried.recovery else 'attest'}"
+
+
 def next_quota(found: Quota, at: int, in_block: int, limits: Limits) -> Quota:
     """The count of a party's day with one act more; raises NotYet where its share is used up."""
     issuer = found.issuer

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from consensus.application import Refusal
+from consensus.application import NotYet, Refusal
 from consensus.encoding import decode, encode
 from credentials.ledger.foreseen import effect_of
 from credentials.ledger.governance_records import PARTICIPANT
-from credentials.ledger.parties import Key, Participant
+from credentials.ledger.parties import Key, Limits, Participant
 from credentials.ledger.proposals import prove_possession
-from tests.credentials.test_proposals import governing, licence, stop_row
+from credentials.ledger.values import GOVERNANCE_ACTS_PER_DAY_MAX
+from tests.credentials.test_proposals import governing, licence, limits_row, stop_row
 from tests.harness.governing import (
     Governing,
     decisions,
@@ -508,3 +509,48 @@ def test_nobody_objects_to_a_key_that_its_owner_replaces() -> None:
     own = g.propose(EU_AUTHORITY, rows, proofs=proofs, recovery=True)
 
     assert g.refused(EU_AUTHORITY, "objected", own) == "not_responsible"
+
+
+# -- shares ----------------------------------------------------------------------------------------------
+
+
+def test_who_used_up_a_partys_day_silences_it_in_nothing_that_governs() -> None:
+    """
+    The thief of an attest key attests until the day is full: the owner still replaces it, and objects.
+    """
+    parties = [replace(participant(did), recovery=recovery_of(did)) for did in PARTIES]
+    g = Governing(Ledger(make_genesis(participants=parties, limits=Limits(per_issuer_per_day_max=2))))
+    for number in range(2):
+        g.ledger.produced(number)
+    with pytest.raises(NotYet, match="on this day already"):
+        g.ledger.produced(3)
+    taken = g.propose(CN_AUTHORITY, taking(g, "recovery", MAKER))
+
+    assert g.refused(MAKER, "objected", taken) == "admitted"
+    assert g.refused(MAKER, "objected", taken, recovery=True) == "admitted"
+    rows, proofs = with_key(
+        g.now, MAKER, ("attest",), 2, g.ledger.now, network_id=g.ledger.genesis.network_id
+    )
+    mine = g.propose(MAKER, rows, proofs=proofs, recovery=True)
+    assert g.outcome(mine) == ("decided", "")
+
+
+def test_a_party_has_a_share_of_what_governs_each_day() -> None:
+    """
+    What is proposed and withdrawn is on record for ever: after so many the day is over for that key, not
+    for the recovery key of the party, nor for others.
+    """
+    g = governing()
+    made = 0
+    for _ in range(GOVERNANCE_ACTS_PER_DAY_MAX // 2):
+        mine = g.propose(OUTSIDER, limits_row(clock_skew_s=61))
+        g.ledger.run(g.act(OUTSIDER, "proposal_withdrawn", mine))
+        made += 2
+    assert made == GOVERNANCE_ACTS_PER_DAY_MAX
+
+    more = g.proposal(limits_row(clock_skew_s=61))
+    assert g.refused(OUTSIDER, "proposed", more) == "quota"
+    assert g.refused(OUTSIDER, "proposed", more, recovery=True) == "admitted"
+    assert g.refused(CUSTOMS, "proposed", more) == "admitted"
+    g.ledger.now += 86_400
+    assert g.refused(OUTSIDER, "proposed", more) == "admitted"
