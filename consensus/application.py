@@ -81,6 +81,14 @@ class Application(Protocol):
         """
         ...
 
+    def next_block_at(self, time: int) -> int | None:
+        """When (UTC, seconds) the next block is wanted though it be empty, if the last one has this `time`.
+
+        None: nothing is scheduled. Asked after each commit. Whoever answers sees to it that the blocks it
+        asks for come to an end; they are a second apart at least (`consensus.blocks`).
+        """
+        ...
+
     def check_tx(self, tx: bytes, now: int) -> bytes:
         """The SHA-256 of an attestation that may be proposed now; raises Refusal or NotYet.
 

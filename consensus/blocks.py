@@ -9,6 +9,8 @@ from consensus.replica_state import Present
 from consensus.types import Block
 from consensus.validators import ValidatorHistory
 
+SCHEDULED_MS_MIN = 1_000  # between two blocks that nothing waits for
+
 
 class Blocks:
     """Proposes and executes; each block is executed at most once."""
@@ -18,12 +20,22 @@ class Blocks:
         self._executions: dict[bytes, Execution | None] = {}  # by block id; None: the block is not valid
 
     def due(self) -> bool:
-        """Whether there is a reason to begin a height: no empty blocks but for the heartbeat."""
+        """Whether there is a reason to begin a height: an empty one for a heartbeat or what is scheduled."""
         return (
-            self._heartbeat_due()
+            self._empty_due()
             or self._pool.proposable(self._present.now_ms)
             or bool(self._faults.recordable())
         )
+
+    def _empty_due(self) -> bool:
+        return self._heartbeat_due() or self._scheduled_due()
+
+    def _scheduled_due(self) -> bool:
+        """Something that the rules decide by time is due: no oftener than once a second."""
+        present = self._present
+        if present.scheduled is None or present.time_ms < present.scheduled * 1000:
+            return False
+        return present.stored_ms is None or present.now_ms - present.stored_ms >= SCHEDULED_MS_MIN
 
     def _heartbeat_due(self) -> bool:
         present = self._present
@@ -35,10 +47,10 @@ class Blocks:
     # --- making
 
     def make(self, round: int) -> Block | None:
-        """A block of what waits; an empty one only for a heartbeat, or to end a height that has begun."""
+        """A block of what waits; an empty one only where it is due, or to end a height that has begun."""
         present = self._present
         evidence = self._faults.recordable()
-        empty_allowed = round > 0 or self._heartbeat_due() or bool(evidence)
+        empty_allowed = round > 0 or self._empty_due() or bool(evidence)
         if not empty_allowed and not self._pool.proposable(present.now_ms):
             return None
         tip = present.tip

@@ -272,6 +272,7 @@ class Replica:
         parameters = self._application.parameters(present.working)
         if parameters is not None:
             present.chain = replace(present.chain, parameters=parameters)
+        present.scheduled = self._application.next_block_at(present.tip.time)
 
     def _stored(self, number: int) -> None:
         present, storing = self._present, self._present.storing

@@ -55,6 +55,7 @@ class Present:
         self.stored_ms: int | None = (
             None  # when the last block was stored, by `now_ms`; None: not since the start
         )
+        self.scheduled: int | None = None  # when the rules want the next block, in seconds: `replica`
         self.voter: Signer | None = None  # the key this node votes with at this height: `recollection`
         self.move(tip, history)
 

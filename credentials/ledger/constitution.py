@@ -8,7 +8,7 @@ from a peer and checks them against the roots in the log (`Replay`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from consensus.standings_map import StandingsMap
@@ -45,6 +45,7 @@ class Constitution:
     records: StandingsMap
     rule_files: RuleFiles
     history: GovernanceHistory
+    _wanted: tuple[GovernanceState | None, int | None] = field(default=(None, None), repr=False)
 
     @classmethod
     def founded(cls, genesis: Genesis, history: GovernanceHistory | None = None) -> Constitution:
@@ -62,6 +63,14 @@ class Constitution:
         for block in range_of(replay.heights, height):
             replay.advance(block)
         return replay.constitution(height)
+
+    def next_block_at(self, at: int, height: int) -> int | None:
+        """When the block of `height` is wanted, be it empty; computed once for each state and time."""
+        state, wanted = self._wanted
+        if state is not self.state or (wanted is not None and wanted <= at):
+            wanted = self.state.next_block_at(at, height)
+            self._wanted = self.state, wanted
+        return wanted
 
     def adopt(self, resolution: Resolution, height: int) -> None:
         """The block of `height` is stored: what it decided governs from the next one on."""

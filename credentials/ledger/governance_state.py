@@ -86,6 +86,18 @@ class GovernanceState:
         """Judge the acts of the block of this height and time."""
         return Sitting(self, at, height, rule_files, dict(self.tabled))
 
+    def next_block_at(self, at: int, height: int) -> int | None:
+        """When the block of `height` is wanted, be it empty, if the one before it has the time `at`.
+
+        None: nothing is scheduled. Every block that this asks for decides or ends a proposal, brings into
+        force what was decided, or lies after a time that is only once: there are no more of them than a few
+        for each proposal.
+        """
+        if self.scheduled:
+            return at
+        sitting = self.sitting(at, height, _no_file)
+        return min((sitting.due(tabled) for tabled in self.tabled.values()), default=None)
+
     @cached_property
     def records(self) -> dict[RecordId, bytes]:
         """The records of `future`, which proposals are compared with."""
@@ -291,6 +303,26 @@ class Sitting:
             return tabled.closed(LAPSED, error.code), {}
         return tabled.closed(DECIDED, in_force=in_force), reading.records
 
+    def due(self, tabled: Tabled) -> int:
+        """When an open proposal is decided or over, if nobody says anything more about it."""
+        if self.at >= tabled.proposal.expires:
+            return self.at
+        try:
+            wanted = wanting(tabled, self._reading(tabled).amendments, self.next, self.at)
+        except CredentialError:
+            return self.at  # it lapses with the next block
+        if wanted.held_missing:
+            return tabled.proposal.expires
+        if not wanted.missing:
+            return min(max(self.at, wanted.waits_until), tabled.proposal.expires)
+        # Who approved and was stopped is counted again once the stop has lapsed.
+        ends = [
+            stop.until
+            for target, stop in self.next.stops.items()
+            if target.partition("#")[0] in tabled.approvals and stop.holds(self.at) and stop.until is not None
+        ]
+        return min([tabled.proposal.expires, *ends])
+
     def _ready(self, tabled: Tabled, amendments: tuple[Amendment, ...]) -> bool:
         return wanting(tabled, amendments, self.next, self.at).ready(self.at)
 
@@ -315,6 +347,10 @@ class Sitting:
         return Resolution(
             state, tuple(sorted(rows)), under_root, entries, _updates(before.future, self.future)
         )
+
+
+def _no_file(digest: bytes) -> None:
+    """Nothing is read of rule files before a proposal is decided."""
 
 
 def _updates(before: Governance, after: Governance) -> tuple[Validator, ...]:

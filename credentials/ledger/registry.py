@@ -181,6 +181,10 @@ class Registry:
         """What consensus reads of what governs that height."""
         return self._parameters.of(self.history.at(height))
 
+    def next_block_at(self, time: int) -> int | None:
+        """When the next block is wanted though nothing waits for it, if the last one has this time."""
+        return self.constitution.next_block_at(time, self.height + 1)
+
     def standing(self, subject: Subject) -> Standing | None:
         """The committed standing of a battery; None if the ledger knows nothing of it."""
         data = self.reader.get_many([standing_key(subject)]).get(standing_key(subject))

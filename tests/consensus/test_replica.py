@@ -749,6 +749,36 @@ def test_idle_nodes_start_no_round() -> None:
     assert own.block.attestations == ()
 
 
+def test_what_is_scheduled_makes_a_block_in_time_and_one_a_second_at_most() -> None:
+    """
+    The rules want a block at a time: the proposer makes an empty one then, and not a second earlier. Rules
+    that want one again and again get one a second, and no more.
+    """
+    bench = Bench(me=1)
+    bench.ledger.wanted = START_MS // 1000 + 30
+    bench.restart()
+    bench.now_ms = START_MS + 29_999
+    bench.feed(Tick())
+    assert bench.said() == []
+
+    bench.now_ms = START_MS + 30_000
+    bench.feed(Tick())
+    own = bench.said()[0]
+    assert isinstance(own, Proposal)
+    assert (own.block.attestations, own.block.time) == ((), START_MS // 1000 + 30)
+
+    bench.hear(*all_votes(PREVOTE, 0, own.block), *all_votes(PRECOMMIT, 0, own.block))
+    bench.feed(BlockStored(1))
+    assert bench.replica.tip.height == 1 and bench.replica._blocks.due() is False
+    bench.now_ms += 999
+    bench.feed(Tick())
+    assert bench.replica._blocks.due() is False
+    bench.now_ms += 1
+    bench.feed(Tick())
+    assert bench.replica._blocks.due() is True
+    bench.ledger.wanted = None
+
+
 def test_a_proposer_woken_with_an_empty_pool_proposes_what_arrives_next() -> None:
     """
     A proposer that has nothing makes no empty block in round 0; the first attestation is proposed at once.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import jsonschema_rs
@@ -215,3 +216,26 @@ def test_what_cannot_be_asked_or_proposed_is_told(g: GovernedNode) -> None:
     assert refused(same * 2) == (400, "One record is given twice.")
     assert refused([{"type": "limits", "name": "", "table": {"x": 1.5}}])[0] == 400
     assert refused([{"type": "limits", "name": "", "table": {"x": 1}}])[1].startswith("limits are among")
+
+
+def test_an_idle_network_decides_and_lapses_in_time(g: GovernedNode) -> None:
+    """
+    Nobody says anything more: what was decided for all is in force within seconds, and a proposal lapses at
+    its expiry; then no block is made any more.
+    """
+    digest = g.propose(g.limits(9901))
+    g.act(CN_AUTHORITY, "approved", digest)
+    in_force = g.until_over(digest)["in_force"]
+    g.node.wait(lambda: g.node.get_json("/governance")["changes_at"] is None, "it to be in force")
+    assert g.node.get_json("/governance")["limits"][LIMITS_NAME] == 9901
+
+    tried = g.tried(g.limits(9902), expires_s=3)
+    body = {"proposal": tried["proposal"], "effect": tried["effect"]["digest"]}
+    assert g.node.post_json("/governance/proposals", body).status_code == 201
+    g.node.wait(lambda: g.known(tried["digest"]), "the proposal to be on the ledger")
+    over = g.until_over(tried["digest"])
+    assert (over["outcome"], over["reason"]["code"]) == ("lapsed", "expired")
+
+    height = g.node.service.engine.condition().height
+    time.sleep(2.5)
+    assert g.node.service.engine.condition().height == height >= in_force
