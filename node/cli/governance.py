@@ -6,6 +6,7 @@ import click
 
 from node.cli.change import JSON, act, tell_effect, tell_proposal
 from node.cli.client import Client, named, show, speaks_to_node
+from node.cli.inviting import invite
 from node.cli.proposing import propose
 from node.cli.recovering import leave, object_
 from node.cli.setup import network
@@ -107,5 +108,6 @@ def withdraw(*, client: Client, proposal: str, as_json: bool) -> int:
 
 
 network.add_command(object_)
+network.add_command(invite)
 network.add_command(propose)
 network.add_command(leave)

@@ -218,7 +218,8 @@ def _countersign(directory: DataDirectory, draft: Any, words: str) -> Countersig
     if not isinstance(draft, dict):
         raise SetupError("that is not a draft of an attestation")
     keys = Keys.load(directory.root, read_card(directory.card).did, words)
-    genesis = verify(directory.network).genesis
+    found = verify(directory.network)
+    genesis = found.genesis
     office = OfficeStore(Path(":memory:"))
     try:
         issuing = Issuing(
@@ -226,7 +227,7 @@ def _countersign(directory: DataDirectory, draft: Any, words: str) -> Countersig
             history=genesis.history(),
             did=keys.did,
             signers=Signers(keys.signer("attest"), keys.signer("credential")),
-            network_key=open_network_key(genesis, keys),
+            network_key=open_network_key(genesis, keys, found.sealed_key),
             office=office,
             registry=Registry(genesis, MemoryReader()),
             schema=None,

@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from credentials.ledger.genesis_table import accreditation_table, participant_table
-from credentials.ledger.parties import Accreditation
+from credentials.ledger.parties import Accreditation, Participant
 from credentials.ledger.recognition import Recognition
 from node.cli.change import JSON, change, decided, proposal_options, proposes, put
 from node.cli.client import Client, connect
@@ -70,6 +70,13 @@ def admit(
 ) -> int:
     """Admit a participant by its CARD, with its accreditations if it is to have any."""
     newcomer = read_card(card)
+    return propose_admission(client, newcomer, proofs=proofs, address=address, licences=licences, **how)
+
+
+def propose_admission(
+    client: Client, newcomer: Participant, *, proofs: Path, address: str, licences: Path | None, **how: Any
+) -> int:
+    """Propose that the party of a card takes part, from this address and with these licences."""
     network_id = bytes.fromhex(client.get("/status")["network"]["id"])
     table = participant_table(replace(newcomer, address=address or newcomer.address))
     changes = [change("participant", newcomer.did, table)]

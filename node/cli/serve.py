@@ -24,7 +24,8 @@ from node.cli.terminal import say
 from node.config import DataDirectory, environment, passphrase
 from node.errors import SetupError
 from node.named_files import write_own
-from node.server.hosts import EVERYWHERE, is_loopback
+from node.peers.link import is_loopback
+from node.server.hosts import EVERYWHERE
 
 if TYPE_CHECKING:
     from node.server.http import HttpServer

@@ -13,8 +13,8 @@ from node.errors import SetupError
 from node.ledger import snapshot as snapshots
 from node.ledger import snapshot_join
 from node.peers.authentication import PeerAuthentication
+from node.setup import joining, rule_files
 from node.setup import network as networks
-from node.setup import rule_files
 from node.setup.keystore import Keys
 from node.storage.ledger import LedgerStore
 
@@ -129,18 +129,37 @@ def create(
 
 @network.command()
 @DATA
-@click.option("--network", "source", required=True, type=click.Path(path_type=Path), help="Its directory.")
+@click.option("--network", "source", type=click.Path(path_type=Path), help="Its directory.")
+@click.option("--via", help="URL of a participant's node, in place of --network: join a network that runs.")
+@click.option("--fingerprint", help="With --via: what your sponsor reads off `comity network invite`.")
 @click.option(
     "--snapshot", help="Begin with this snapshot: a file, or the URL of a peer in peers.toml to get one from."
 )
 @ID
 @PASSPHRASE
 def join(
-    data: Path, *, source: Path, snapshot: str | None, network_id: str | None, passphrase_file: Path | None
+    data: Path,
+    *,
+    source: Path | None,
+    via: str | None,
+    fingerprint: str | None,
+    snapshot: str | None,
+    network_id: str | None,
+    passphrase_file: Path | None,
 ) -> None:
     """Check a network against this node's keys, and keep it in the data directory."""
     directory = DataDirectory(data)
+    if (via is None) == (source is None) or (via is None) != (fingerprint is None):
+        raise click.UsageError("give --network DIR, or --via URL with --fingerprint")
+    if via is not None and (snapshot or network_id):
+        raise click.UsageError("--via brings the ledger, and the fingerprint names the network")
     with directory.lock():
+        if source is None:
+            assert via is not None and fingerprint is not None, "asked for above"
+            genesis, height = joining.join_via(directory, via, fingerprint, passphrase(passphrase_file))
+            say(f"joined {genesis.name}, id {networks.fingerprint(genesis)}")
+            say(f"took over the ledger up to block {height}: it is the one of your fingerprint")
+            return
         networks.require_id(networks.verify(source).genesis, network_id)
         words = passphrase(passphrase_file)
         found = networks.join(directory, source, words)

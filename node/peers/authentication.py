@@ -61,6 +61,11 @@ class PeerAuthentication:
         """True for a validator of the next block."""
         return self._history.latest.votes(did)
 
+    def addresses(self) -> dict[str, str]:
+        """Where the ledger says that the nodes of the others are."""
+        now, others = int(self._now()), self._history.latest.participants.values()
+        return {p.did: p.address for p in others if p.address and p.takes_part(now) and p.did != self.did}
+
     def request(self, receiver: str, path: str, body: bytes) -> tuple[bytes, bytes]:
         """(signed request, its nonce)."""
         nonce, keys = secrets.token_bytes(16), tuple(self._keys)

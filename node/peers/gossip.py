@@ -1,7 +1,7 @@
 """Peers: one sender with a bounded queue for each, batches, retries; and the edge where requests come in.
 
 `messages.py` says what travels, `authentication.py` who is heard, `queue.py` what waits, `link.py` how it
-gets there. Addresses come from `peers.toml` alone, never from a message or a document.
+gets there. Addresses come from `peers.toml` and the ledger, never from a message or a document.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from consensus.encoding import Value, decode, encode
 from consensus.errors import ConsensusError
@@ -20,7 +21,7 @@ from node import log
 from node.errors import ProblemError, bad_request
 from node.peers.authentication import PeerAuthentication
 from node.peers.certificates import Trust, UntrustedPeer
-from node.peers.link import Link, LinkError
+from node.peers.link import Link, LinkError, is_loopback
 from node.peers.messages import (
     BLOCKS_PER_REQUEST,
     BODY_BYTES_MAX,
@@ -84,7 +85,7 @@ class Gossip:
         trusts: Iterable[Trust] = (),
     ) -> None:
         """`trusts`: whom to believe beside the peers' own certificates, as the operator said."""
-        trusts = list(trusts)
+        self._trusts = list(trusts)
         self._authentication = authentication
         self._inbox = inbox
         self._poll_s = poll_s
@@ -94,10 +95,35 @@ class Gossip:
         self.cpu_s: defaultdict[str, float] = defaultdict(float)  # seconds by stage: send, receive, refuse
         self._counting = threading.Lock()
         self.peers = {
-            did: Peer(did, address.rstrip("/"), Link(address, [authentication.trust(did), *trusts]))
-            for did, address in addresses.items()
-            if did != authentication.did
+            did: self._peer(did, address) for did, address in addresses.items() if did != authentication.did
         }
+
+    def _peer(self, did: str, address: str) -> Peer:
+        return Peer(did, address.rstrip("/"), self._link(did, address))
+
+    def _link(self, did: str, address: str) -> Link:
+        return Link(address, [self._authentication.trust(did), *self._trusts])
+
+    def named(self) -> Mapping[str, str]:
+        """{DID: address} of the other participants, as the ledger says now."""
+        return self._authentication.addresses()
+
+    def meet(self, named: Mapping[str, str]) -> list[Sender]:
+        """Follow who moved, and know who is new: the senders of those need threads."""
+        fresh = {}
+        for did, address in named.items():
+            peer = self.peers.get(did)
+            if not can_be_asked(address):
+                continue
+            if peer is None:
+                fresh[did] = self._peer(did, address)
+            elif peer.address != address.rstrip("/"):
+                left, peer.link = peer.link, self._link(did, address)
+                peer.address = address.rstrip("/")
+                left.close()
+                peer.heard.set()
+        self.peers = {**self.peers, **fresh}  # replaced, never changed: other threads go through it
+        return [Sender(self, peer) for peer in fresh.values()]
 
     def senders(self) -> list[Sender]:
         """One for each peer: each needs a thread of its own, so that a slow peer delays no other."""
@@ -296,17 +322,25 @@ class Sender:
 
     def __init__(self, gossip: Gossip, peer: Peer) -> None:
         self._gossip = gossip
-        self._peer = peer
+        self.peer = peer
         self.name = f"to {peer.did}"
 
     def turn(self) -> None:
         """Send one batch, or wait for one."""
-        self._gossip.serve(self._peer)
+        self._gossip.serve(self.peer)
 
     def wake(self) -> None:
         """Whatever it waits for, it waits no longer."""
-        self._peer.heard.set()
-        self._peer.outgoing.wake()
+        self.peer.heard.set()
+        self.peer.outgoing.wake()
+
+
+def can_be_asked(address: str) -> bool:
+    """An https:// address, or one of this machine: as peers.toml has them."""
+    parts = urlsplit(address)
+    return bool(parts.hostname) and (
+        parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
+    )
 
 
 def _block_of(pair: Value) -> tuple[bytes, bytes]:

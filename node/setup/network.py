@@ -57,7 +57,7 @@ from node.config import (
 )
 from node.errors import SetupError
 from node.named_files import read_own
-from node.server.hosts import is_loopback
+from node.peers.link import is_loopback
 from node.settings import read_toml
 from node.setup.founding_file import read_accreditation, read_limits, read_participant, rows_of, with_days
 from node.setup.keystore import (
@@ -75,6 +75,7 @@ VALIDATOR_ROLES = ("vote", "cosign", "log")
 # Any of these, and the making of the node had come to its end: the lock is the last thing made.
 _OF_A_WHOLE_NODE = frozenset({"lock", "network", "office.db", "ledger.db", "signing.db"})
 GENESIS_FILE, POLICY_FILE, PEERS_FILE, RULES_FOLDER = "genesis.toml", "log.policy", "peers.toml", "rules"
+SEALED_KEY_FILE = "network.key"  # of who joined later: genesis holds none for it
 
 
 # -- init ------------------------------------------------------------------------------------------------
@@ -160,9 +161,6 @@ def read_card(path: Path) -> Participant:
         raise SetupError(f"the card {path}: {why}") from error
 
 
-# -- create ----------------------------------------------------------------------------------------------
-
-
 @dataclass(slots=True)
 class Founding:
     """What a founding ceremony is given; the command line and the founding files fill it in."""
@@ -226,7 +224,7 @@ def create(out: Path, founding: Founding) -> Genesis:
     if not founding.participants:
         raise SetupError("the network has no participants: give --card FILE for each")
     for did, url in founding.addresses.items():
-        _require_url(did, url)
+        require_url(did, url)
     files = rule_files()
     known = {
         s
@@ -256,19 +254,24 @@ def create(out: Path, founding: Founding) -> Genesis:
             limits=founding.limits,
         )
         genesis = Genesis.parse(data, files)
-        policy = genesis.governance.log_policy(genesis.origin)
+        genesis.governance.log_policy(genesis.origin)
     except (CredentialError, ConsensusError) as error:
         raise SetupError(f"no network was founded: {error}") from error
     unknown = founding.addresses.keys() - genesis.governance.participants.keys()
     if unknown:
         raise SetupError(f"an address is given for {min(unknown)}, which is no participant")
+    write(out, genesis, files, founding.addresses)
+    return genesis
+
+
+def write(out: Path, genesis: Genesis, files: Mapping[str, bytes], addresses: Mapping[str, str]) -> None:
+    """A network directory."""
     (out / RULES_FOLDER).mkdir(parents=True, exist_ok=True)
     for name, rule in files.items():
         (out / RULES_FOLDER / name).write_bytes(rule)
-    (out / POLICY_FILE).write_text(policy)
-    (out / PEERS_FILE).write_text(_peers_text(founding.addresses))
-    (out / GENESIS_FILE).write_bytes(data)
-    return genesis
+    (out / POLICY_FILE).write_text(genesis.governance.log_policy(genesis.origin))
+    (out / PEERS_FILE).write_text(_peers_text(addresses))
+    (out / GENESIS_FILE).write_bytes(genesis.data)
 
 
 def _transport(participant: Participant) -> bytes:
@@ -283,9 +286,6 @@ def _peers_text(addresses: Mapping[str, str]) -> str:
     return head + tomli_w.dumps({"addresses": dict(sorted(addresses.items()))})
 
 
-# -- verify, join, open ----------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True)
 class Network:
     """A network directory that was read and checked."""
@@ -295,6 +295,7 @@ class Network:
     policy_text: str
     addresses: Mapping[str, str]
     rule_files: RuleFolder  # those of genesis, and what the operator put beside them
+    sealed_key: bytes | None = None  # of a node that joined later (`joining.py`)
 
 
 def verify(directory: Path) -> Network:
@@ -332,7 +333,10 @@ def verify(directory: Path) -> Network:
             f"{directory / POLICY_FILE} is of the log {policy.origin}, genesis is of {genesis.origin}"
         )
     by_digest = {sha256(content).digest(): content for content in files.values()}
-    return Network(genesis, policy, text, _addresses(directory, genesis), RuleFolder(folder, by_digest))
+    kept = directory / SEALED_KEY_FILE
+    sealed = kept.read_bytes() if kept.exists() else None
+    known = None if sealed is not None else genesis.governance.participants  # who joined later knows others
+    return Network(genesis, policy, text, _addresses(directory, known), RuleFolder(folder, by_digest), sealed)
 
 
 def joined(directory: DataDirectory) -> Network:
@@ -345,7 +349,7 @@ def joined(directory: DataDirectory) -> Network:
     return verify(directory.network)
 
 
-def _addresses(directory: Path, genesis: Genesis) -> dict[str, str]:
+def _addresses(directory: Path, known: Collection[str] | None) -> dict[str, str]:
     path = directory / PEERS_FILE
     try:
         table = read_toml(path)
@@ -357,13 +361,14 @@ def _addresses(directory: Path, genesis: Genesis) -> dict[str, str]:
     if not isinstance(addresses, dict):
         raise SetupError(f"{path}: addresses is a table of DID = URL")
     for did, url in addresses.items():
-        if did not in genesis.governance.participants:
+        if known is not None and did not in known:
             raise SetupError(f"{path} gives an address for {did}, which is no participant of this network")
-        _require_url(did, url, f"{path}: ")
+        require_url(did, url, f"{path}: ")
     return addresses
 
 
-def _require_url(did: str, url: object, where: str = "") -> None:
+def require_url(did: str, url: object, where: str = "") -> None:
+    """Raise SetupError unless `url` is an address at which a peer can be asked."""
     uri = parse_uri(url)
     if not isinstance(url, str) or uri is None or not uri.is_web or not urlsplit(url).hostname:
         raise SetupError(f"{where}the address of {did} is not an http:// or https:// URL: {url!r:.120}")
@@ -379,7 +384,7 @@ def join(directory: DataDirectory, network: Path, passphrase: str) -> Network:
     """Check a network directory against this node's keys, and keep a copy in the data directory."""
     found = verify(network)
     keys = Keys.load(directory.root, read_card(directory.card).did, passphrase)
-    open_network_key(found.genesis, keys)
+    open_network_key(found.genesis, keys, found.sealed_key)
     if directory.network.exists() and network.resolve() != directory.network.resolve():
         present = verify(directory.network)
         if present.genesis.network_id != found.genesis.network_id:
@@ -397,8 +402,18 @@ def join(directory: DataDirectory, network: Path, passphrase: str) -> Network:
     return found
 
 
-def open_network_key(genesis: Genesis, keys: Keys) -> bytes:
-    """The network key, if these keys are those of a participant of this genesis."""
+def open_network_key(genesis: Genesis, keys: Keys, kept: bytes | None = None) -> bytes:
+    """The network key: sealed in genesis to these keys, or `kept`, of a node that joined later."""
+    sealed = kept if kept is not None else _sealed_in(genesis, keys)
+    network_key = keys.unseal(sealed)
+    try:
+        genesis.require_network_key(network_key)
+    except CredentialError as error:
+        raise SetupError(f"this node cannot start: {error}") from error
+    return network_key
+
+
+def _sealed_in(genesis: Genesis, keys: Keys) -> bytes:
     participant = genesis.governance.participant(keys.did)
     if participant is None:
         raise SetupError(
@@ -415,12 +430,7 @@ def open_network_key(genesis: Genesis, keys: Keys) -> bytes:
     sealed = genesis.sealed_network_keys.get(keys.did)
     if sealed is None:
         raise SetupError(f"genesis holds no network key sealed to {keys.did}: the founders must add it")
-    network_key = keys.unseal(sealed)
-    try:
-        genesis.require_network_key(network_key)
-    except CredentialError as error:
-        raise SetupError(f"this node cannot start: {error}") from error
-    return network_key
+    return sealed
 
 
 def require_id(genesis: Genesis, expected: str | None) -> None:

@@ -41,6 +41,7 @@ from node.ledger.ordering import Ordering
 from node.ledger.shelf import Shelf
 from node.ledger.snapshot import write as write_snapshot
 from node.ledger.subscriptions import Moments
+from node.peers.acquaintance import Acquaintance
 from node.peers.authentication import PeerAuthentication
 from node.peers.certificates import by_authority
 from node.peers.gossip import Gossip
@@ -70,6 +71,7 @@ from node.use_cases.progress import ProgressReport
 from node.use_cases.proposing import ProposalDesk
 from node.use_cases.records import RecordDesk
 from node.use_cases.vc_api import VcApi
+from node.use_cases.welcoming import Welcome
 from node.verdicts.consignments import Consignments
 from node.verdicts.judging import Judging
 from node.verdicts.sources import Gathering
@@ -154,7 +156,7 @@ def _open(directory: DataDirectory, passphrase: str, public_url: str | None) -> 
         keys=keys,
         held=HeldKeys(keys, constitution.history),
         network=network,
-        network_key=open_network_key(network.genesis, keys),
+        network_key=open_network_key(network.genesis, keys, network.sealed_key),
         policy=policy,
         settings=settings,
         base_url=settings.public_url or public_url,
@@ -301,11 +303,10 @@ def _work(disk: _Disk, agreement: _Agreement, *, open_api: bool) -> _Trades:
 
 
 def _issuing(disk: _Disk, registry: Registry, schema: PassportSchema | None, gate: Gate) -> Issuing:
-    keys = disk.keys
     return Issuing(
         network_id=disk.genesis.network_id,
         history=disk.history,
-        did=keys.did,
+        did=disk.keys.did,
         signers=Signers(disk.held.signer("attest"), disk.held.signer("credential")),
         network_key=disk.network_key,
         office=disk.stores.office,
@@ -317,16 +318,14 @@ def _issuing(disk: _Disk, registry: Registry, schema: PassportSchema | None, gat
 
 
 def _follow(disk: _Disk, issuing: Issuing, securing: Securing, gathering: Gathering, gate: Gate) -> Following:
-    stores = disk.stores
-
     def caught_up() -> bool:
         lag = gathering.lag.lag_heights(disk.history.height)
         return gathering.lag.quorum_silence_s() is not None and lag <= 1
 
     return Following(
-        office=stores.office,
-        ledger=stores.ledger,
-        signing=stores.signing,
+        office=disk.stores.office,
+        ledger=disk.stores.ledger,
+        signing=disk.stores.signing,
         did=disk.keys.did,
         history=disk.history,
         speaking=(Speaking((issuing.lists,), issuing.lock), Speaking(securing.lists, securing.lock)),
@@ -344,6 +343,7 @@ def _employ(agreement: _Agreement, trades: _Trades) -> Supervisor:
     supervisor.employ(agreement.engine, tries_max=1)
     for sender in agreement.gossip.senders():
         supervisor.employ(sender, tries_max=None)
+    supervisor.employ(Acquaintance(agreement.gossip, supervisor), tries_max=None)
     supervisor.employ(trades.outbox)
     supervisor.employ(trades.holding)
     supervisor.employ(trades.judging)
@@ -355,12 +355,11 @@ def _look_out(
 ) -> readiness.Lookout:
     """Everything that knows something about the health of this node."""
     engine, last_block = agreement.engine, disk.stores.ledger.tip
+    heartbeat_s = disk.history.latest.limits.heartbeat_ms // 1000
     lookout = readiness.Lookout(
         (
             readiness.of_threads(supervisor),
-            readiness.of_agreement(
-                engine.condition, heartbeat_s=disk.history.latest.limits.heartbeat_ms // 1000
-            ),
+            readiness.of_agreement(engine.condition, heartbeat_s=heartbeat_s),
             readiness.of_clock(engine.condition),
             readiness.of_pool(engine.condition, COUNT_MAX),
             readiness.of_lag(trades.gathering.lag.lag_heights, last_block, disk.policy.lag_heights_max),
@@ -400,6 +399,8 @@ def _serve(disk: _Disk, agreement: _Agreement, trades: _Trades, port: int, hosts
     supervisor, progress = _employ(agreement, trades), ProgressReport(ledger, trades.issuing)
     shelf = Shelf(partial(write_snapshot, ledger, disk.genesis), disk.directory.root)
     supervisor.employ(shelf, tries_max=None)
+    own, at, files = disk.keys.did, disk.network.addresses, disk.network.rule_files
+    welcome = Welcome(own, disk.genesis, history, files, disk.network_key, disk.tree, at)
     return Service(
         words={language: Words(language, gathering.tables) for language in LANGUAGES},
         port=port,
@@ -439,7 +440,7 @@ def _serve(disk: _Disk, agreement: _Agreement, trades: _Trades, port: int, hosts
             audience=disk.policy.audience,
             roles=lambda: history.latest.participants[disk.keys.did].roles,
         ),
-        peers=PeerDoor(agreement.gossip, agreement.engine, ledger, gathering, shelf),
+        peers=PeerDoor(agreement.gossip, agreement.engine, ledger, gathering, shelf, welcome=welcome),
         supervisor=supervisor,
         engine=agreement.engine,
         gossip=agreement.gossip,

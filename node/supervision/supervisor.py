@@ -69,24 +69,35 @@ class Supervisor:
     def __init__(self) -> None:
         self._employed: list[_Employed] = []
         self._lock = threading.Lock()
-        self._started = False
+        self._started = self._stopped = False
         self.failure: str | None = None  # why the node cannot go on
         self.failed = threading.Event()  # the process must end
 
     def employ(self, work: Trade, *, tries_max: int | None = TRIES_MAX) -> None:
-        """Give `work` a thread. Threads begin in the order of employment, and are joined in the reverse."""
-        assert not self._started, "threads are employed before the node starts"
-        thread = threading.Thread(target=self._run, args=(len(self._employed),), name=work.name, daemon=True)
-        self._employed.append(_Employed(work, tries_max, thread))
+        """Give `work` a thread. Threads begin in the order of employment, and are joined in the reverse.
+
+        While the node runs, at once; once it stops, none.
+        """
+        with self._lock:
+            if self._stopped:
+                return
+            number = len(self._employed)
+            thread = threading.Thread(target=self._run, args=(number,), name=work.name, daemon=True)
+            self._employed.append(_Employed(work, tries_max, thread))
+            if self._started:
+                thread.start()
 
     def start(self) -> None:
         """Begin all turns."""
-        self._started = True
-        for one in self._employed:
-            one.thread.start()
+        with self._lock:
+            self._started = True
+            for one in self._employed:
+                one.thread.start()
 
     def stop(self) -> None:
         """End all turns; returns when every thread has ended, or after ten seconds."""
+        with self._lock:
+            self._stopped = True
         for one in self._employed:
             one.stopping.set()
             one.work.wake()

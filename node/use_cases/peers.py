@@ -13,6 +13,7 @@ from node.ledger.shelf import Shelf
 from node.peers.gossip import Gossip
 from node.peers.messages import BLOCKS_BYTES_MAX, BLOCKS_PER_REQUEST, ITEM_ATTESTATION, too_large
 from node.storage.ledger import LedgerStore
+from node.use_cases.welcoming import Welcome
 from node.verdicts.sources import Gathering
 
 
@@ -26,21 +27,27 @@ class PeerDoor:
         ledger: LedgerStore,
         gathering: Gathering,
         shelf: Shelf,
+        *,
+        welcome: Welcome,
     ) -> None:
         self._gossip = gossip
         self._engine = engine
         self._ledger = ledger
         self._gathering = gathering
         self._shelf = shelf
+        self._welcome = welcome
 
     def handle(self, path: str, body: bytes) -> bytes:
-        """Answer POST /peer/{messages,status,blocks,documents,snapshot}: `path` is e.g. "messages".
+        """Answer POST /peer/{messages,status,blocks,documents,snapshot,joining}: `path` is e.g. "messages".
 
-        401 for a body that is not signed by a participant of this network, 403 for the wrong receiver
-        or network. Both bodies are COSE_Sign1, application/cose.
+        /peer/hello is unsigned: its asker does not know this network yet (`welcoming.py`). Else 401 for a
+        body that is not signed by a participant of this network, 403 for the wrong receiver or network;
+        both bodies are COSE_Sign1, application/cose.
         """
         gossip = self._gossip
         with gossip.receiving() as known:
+            if path == "hello":
+                return self._welcome.hello(body)
             sender, nonce, content = gossip.open(path, body)
             known.append(sender)
             match path:
@@ -55,9 +62,11 @@ class PeerDoor:
                     answer = self._gathering.giving.answer_peer(sender, content)
                 case "snapshot":
                     answer = self._shelf.answer(content)
+                case "joining":
+                    answer = self._welcome.give_key(sender)
                 case _:
                     raise not_found(
-                        "no_such_page", "peers ask for status, messages, blocks, documents, snapshot"
+                        "no_such_page", "peers ask for status, messages, blocks, documents, snapshot, joining"
                     )
             return gossip.answer(sender, nonce, path, answer)
 

@@ -379,7 +379,7 @@ def test_an_address_in_clear_text_is_refused(url: str, refused: bool) -> None:
     """
     An address that would need clear text between machines is refused, and the sentence says what to do.
     """
-    check: Callable[[str, object], None] = networks._require_url
+    check: Callable[[str, object], None] = networks.require_url
     if not refused:
         check("did:web:maker.example", url)
         return

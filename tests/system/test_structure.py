@@ -80,8 +80,10 @@ FOUNDING = {
     "node/ledger/snapshot.py": "a snapshot is of this network",
     "node/ledger/snapshot_join.py": "a snapshot is of this network, and begins with its founding",
     "node/setup/copies.py": "a copy is of this network",
+    "node/setup/joining.py": "what the fingerprint names: the network that a newcomer joins",
     "node/setup/network.py": "the founding ceremony, the network directory, the sealed network key",
     "node/setup/wiring.py": "hands network id, name and time of founding to the rooms",
+    "node/use_cases/welcoming.py": "gives genesis to newcomers",
     "node/use_cases/overview.py": "shows name, id and origin of the network",
 }
 # Of these, who may ask the first epoch what governs, and why it is the right one.
@@ -91,6 +93,8 @@ FIRST_EPOCH = {
     "credentials/ledger/constitution.py": "begins with it",
     "credentials/ledger/registry.py": "the state before the first block",
     "node/ledger/snapshot_join.py": "the own log.policy is its log policy",
+    "node/setup/joining.py": "rule files of genesis; whom to hear before there is a ledger",
+    "node/use_cases/welcoming.py": "the rule files that genesis names",
     "node/setup/network.py": "founding; addresses and keys of a directory that has no ledger yet",
 }
 

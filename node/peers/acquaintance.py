@@ -1,0 +1,49 @@
+"""Peers as the ledger names them, while the node runs: newcomers are met, and who moved is followed.
+
+The address on the ledger goes before the hint in peers.toml: it was decided, and is the newer one. Who
+answers there shows its transport key, as everywhere.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Protocol
+
+from node import log
+from node.peers.gossip import Gossip, Sender
+
+LOOK_S = 0.5
+
+
+class Employer(Protocol):
+    """Who gives a sender a thread."""
+
+    def employ(self, work: Sender, *, tries_max: int | None) -> None: ...
+
+
+class Acquaintance:
+    """The trade that compares the peers of a node with who takes part now."""
+
+    name = "acquaintance"
+
+    def __init__(self, gossip: Gossip, employer: Employer) -> None:
+        self._gossip = gossip
+        self._employer = employer
+        self._woken = threading.Event()
+        self._known: Mapping[str, str] = {}
+
+    def turn(self) -> None:
+        """Meet whoever is new on the ledger, or wait a moment."""
+        named = self._gossip.named()
+        if named == self._known:
+            self._woken.wait(LOOK_S)
+            return
+        for sender in self._gossip.meet(named):
+            log.moment("peer_named", peer=sender.peer.did, address=sender.peer.address)
+            self._employer.employ(sender, tries_max=None)
+        self._known = named
+
+    def wake(self) -> None:
+        """The node stops, or somebody wants it to look now."""
+        self._woken.set()

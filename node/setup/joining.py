@@ -1,0 +1,281 @@
+"""`comity network join --via`: from a card that was admitted to a data directory that can be served.
+
+Trusted is one fingerprint (`peers/fingerprint.py`), and nothing that the peer says:
+
+    genesis      its SHA-256 is the network id, and that goes into the fingerprint
+    rule files   by their digests, in genesis
+    the ledger   `snapshot_join.py` checks it against genesis; its root at the told size is the fingerprint's
+    who answers  the transport key that it claims is on that ledger, or all of it is thrown away
+    the key      its check value is in genesis
+    the card     what the ledger says of this participant is what its card said
+
+The ledger gets its name when all of that held, and the network directory after it: whoever is killed before
+that begins again.
+"""
+
+from __future__ import annotations
+
+import shutil
+import ssl
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from consensus.encoding import Value, decode, encode
+from consensus.errors import ConsensusError
+from consensus.log_policy import LogPolicy
+from consensus.merkle import Tree
+from credentials.errors import CredentialError
+from credentials.ledger.genesis import Genesis
+from credentials.ledger.genesis_table import read_participant
+from credentials.ledger.governance import Governance, GovernanceHistory
+from credentials.ledger.parties import Participant
+from node.config import DataDirectory
+from node.errors import ProblemError, SetupError
+from node.ledger import snapshot as snapshots
+from node.ledger import snapshot_join
+from node.ledger.chain import constitution_of
+from node.peers.authentication import PeerAuthentication
+from node.peers.certificates import PEER_NAME, Trust
+from node.peers.fingerprint import JoiningFingerprint
+from node.peers.link import Link, LinkError
+from node.peers.messages import BODY_BYTES_MAX, refusal_of
+from node.setup import network as networks
+from node.setup.keystore import Keys, seal_to
+from node.storage.ledger import LedgerStore
+
+ANSWER_S_MAX = 30.0
+PARTIAL = "ledger.joining"
+
+
+@dataclass(frozen=True, slots=True)
+class _Hello:
+    """What a peer says of itself and its network; true if the ledger agrees later."""
+
+    url: str
+    genesis: Genesis
+    rule_files: Mapping[str, bytes]  # of genesis, by name
+    later: tuple[bytes, ...]  # those that came into force since
+    root: bytes
+    peer: Participant
+
+    @property
+    def by_digest(self) -> dict[bytes, bytes]:
+        return {sha256(data).digest(): data for data in (*self.rule_files.values(), *self.later)}
+
+    @property
+    def history(self) -> GovernanceHistory:
+        """Genesis, with the peer as it says it is: to hear its answers, and for nothing else."""
+        first = self.genesis.governance
+        known = {**first.participants, self.peer.did: self.peer}
+        return GovernanceHistory([(0, replace(first, participants=known))])
+
+
+def join_via(directory: DataDirectory, url: str, fingerprint: str, passphrase: str) -> tuple[Genesis, int]:
+    """Join the network of the peer at `url`; the genesis, and the height of the ledger that was taken over.
+
+    Raises SetupError with one sentence, and leaves a directory that can try again.
+    """
+    told = JoiningFingerprint.parse(fingerprint.strip())
+    if told is None:
+        raise SetupError(
+            "that is no fingerprint: your sponsor reads it off `comity network invite`, a number, a hyphen "
+            "and 64 hexadecimal digits"
+        )
+    card = networks.read_card(directory.card)
+    keys = Keys.load(directory.root, card.did, passphrase)
+    if directory.network.exists():
+        name = networks.verify(directory.network).genesis.name
+        raise SetupError(f"{directory.root} has joined the network {name} already: start its node")
+    networks.require_url(card.did, url)
+    partial = directory.root / PARTIAL
+    _remove(partial)
+    hello = _greet(url, told)
+    authentication = PeerAuthentication(
+        hello.genesis.network_id, hello.history, card.did, (keys.signer("transport"),)
+    )
+    try:
+        network_key, addresses = _ask_key(authentication, hello)
+        height = _take_ledger(authentication, hello, partial)
+        governing = _compared(partial, hello, told, card)
+    except BaseException:
+        _remove(partial)
+        raise
+    _remove(directory.ledger)  # of a join that was killed before the network directory had its name
+    partial.rename(directory.ledger)
+    sealed = seal_to(keys.signer("transport").public_key, network_key)
+    _write_network(directory, hello, _reachable(governing, addresses, hello), sealed)
+    return hello.genesis, height
+
+
+# -- what the peer says ----------------------------------------------------------------------------------
+
+
+def _greet(url: str, told: JoiningFingerprint) -> _Hello:
+    link = Link(url, [_anybody()] if url.startswith("https") else [])
+    try:
+        status, answer = link.post(
+            "/peer/hello", encode([told.text]), seconds_max=ANSWER_S_MAX, size_bytes_max=BODY_BYTES_MAX
+        )
+    except LinkError as error:
+        raise SetupError(f"the peer does not answer as a node does: {error}") from error
+    except OSError as error:
+        raise SetupError(f"no node answers at {url}: {type(error).__name__}; ask another peer") from error
+    finally:
+        link.close()
+    if status != 200:
+        raise SetupError(f"the node at {url} gives you nothing: {refusal_of(status, answer)}")
+    try:
+        return _read_hello(url, decode(answer, size_bytes_max=BODY_BYTES_MAX), told)
+    except (ConsensusError, CredentialError, TypeError, KeyError, ValueError) as error:
+        raise SetupError(f"the answer of {url} cannot be read: {error}; ask another peer") from error
+
+
+def _read_hello(url: str, answer: Value, told: JoiningFingerprint) -> _Hello:
+    match answer:
+        case [bytes(network_id), bytes(root), dict(own), bytes(genesis), dict(rules), list(later)]:
+            pass
+        case _:
+            raise SetupError(f"the node at {url} answers otherwise than a node does: ask another peer")
+    if JoiningFingerprint.of(network_id, told.size, root) != told or sha256(genesis).digest() != network_id:
+        raise SetupError(
+            f"the node at {url} shows a network that is not the one of your fingerprint: compare the "
+            "fingerprint with your sponsor, and ask another peer"
+        )
+    files = {str(name): data for name, data in rules.items() if isinstance(data, bytes)}
+    parsed = Genesis.parse(genesis, files)
+    named = {name: files[name] for name in parsed.governance.rule_digests}
+    table: dict[str, Any] = {str(name): value for name, value in own.items()}
+    contents = tuple(data for data in later if isinstance(data, bytes))
+    hello = _Hello(url, parsed, named, contents, root, read_participant(table))
+    assert hello.history.latest.participant(hello.peer.did), "it can be asked"
+    return hello
+
+
+def _anybody() -> Trust:
+    """A TLS connection to whom we do not know yet: what is said over it is checked, and nothing secret."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    return Trust(context, PEER_NAME)
+
+
+# -- what is asked of it as a participant ------------------------------------------------------------------
+
+
+def _ask_key(authentication: PeerAuthentication, hello: _Hello) -> tuple[bytes, dict[str, str]]:
+    """The network key, sealed to this node by the peer, and where other nodes are."""
+    did, link = hello.peer.did, Link(hello.url, [authentication.trust(hello.peer.did)])
+    try:
+        data, nonce = authentication.request(did, "joining", b"")
+        status, answer = link.post(
+            "/peer/joining", data, seconds_max=ANSWER_S_MAX, size_bytes_max=BODY_BYTES_MAX
+        )
+        if status == 401:
+            raise SetupError(
+                f"{did} does not know you: {refusal_of(status, answer)}. If your admission is not decided "
+                "yet, wait: your sponsor sees who still has to approve with `comity network invite`. If it "
+                "is, the card was altered on its way, or the clocks differ: compare both with your sponsor"
+            )
+        if status != 200:
+            raise SetupError(f"{did} gives you no network key: {refusal_of(status, answer)}")
+        answered = authentication.open_reply(answer, "joining", did, nonce)
+    except OSError as error:
+        raise SetupError(f"{did} gave no network key: {error or type(error).__name__}") from error
+    except ProblemError as error:
+        raise SetupError(f"the answer of {did} was not signed by it: {error}") from error
+    finally:
+        link.close()
+    try:
+        match decode(answered, size_bytes_max=BODY_BYTES_MAX):
+            case [bytes(key), dict(addresses)]:
+                hello.genesis.require_network_key(key)
+                return key, {str(peer): str(address) for peer, address in addresses.items()}
+    except (ConsensusError, CredentialError) as error:
+        raise SetupError(f"{did} gave a key that is not this network's: ask another peer") from error
+    raise SetupError(f"{did} answers otherwise than a node does: ask another peer")
+
+
+def _take_ledger(authentication: PeerAuthentication, hello: _Hello, partial: Path) -> int:
+    policy = LogPolicy.parse(hello.genesis.governance.log_policy(hello.genesis.origin))
+    known = snapshot_join.Known(hello.genesis, policy, hello.by_digest.get)
+    fetched = partial.with_name("snapshot.fetched")
+    try:
+        with snapshots.asking(authentication, {hello.peer.did: hello.url}, hello.url) as ask:
+            snapshots.fetch(ask, fetched)
+        return snapshot_join.join(fetched, known, partial)
+    finally:
+        fetched.unlink(missing_ok=True)
+
+
+# -- what the ledger says ------------------------------------------------------------------------------------
+
+
+def _compared(partial: Path, hello: _Hello, told: JoiningFingerprint, card: Participant) -> Governance:
+    """What governs, once the ledger agrees with the fingerprint, the peer and the card."""
+    ledger = LedgerStore(partial)
+    try:
+        tree = Tree(ledger.leaf_hashes())
+        governing = constitution_of(ledger, hello.genesis, hello.by_digest.get).history.latest
+    finally:
+        ledger.close()
+    if tree.size < told.size or tree.root(told.size) != hello.root:
+        raise SetupError(
+            f"the ledger of {hello.peer.did} is not the one of your fingerprint, or an older one: ask "
+            "another peer"
+        )
+    now = int(time.time())
+    peer = governing.key(hello.peer.did, "transport", now)
+    if peer is None or peer != hello.peer.key("transport", now):
+        raise SetupError(f"who answers at {hello.url} is not {hello.peer.did}: ask another peer")
+    own = governing.participant(card.did)
+    if own is None or not own.takes_part(now):
+        raise SetupError(
+            f"{card.did} is not admitted on the ledger of {hello.peer.did}: wait until it is, or ask another "
+            "peer; your sponsor sees who still has to approve with `comity network invite`"
+        )
+    changed = [
+        name for name in ("jurisdiction", "roles", "recovery") if getattr(own, name) != getattr(card, name)
+    ]
+    if {(k.id, k.public) for k in card.keys} - {(k.id, k.public) for k in own.keys}:
+        changed.append("keys")
+    if changed:
+        raise SetupError(
+            f"the card was altered on its way: {', '.join(changed)} of {card.did} on the ledger are not "
+            "those on your card. Do not use this node: an authority of your jurisdiction stops the "
+            "participant (`comity network propose stop`) and expels it"
+        )
+    return governing
+
+
+def _reachable(governing: Governance, hints: Mapping[str, str], hello: _Hello) -> dict[str, str]:
+    """Where participants are: as the ledger says, else as the peer does; who answers there shows its key."""
+    found = {}
+    for did, participant in governing.participants.items():
+        address = hello.url if did == hello.peer.did else participant.address or hints.get(did)
+        with suppress(SetupError):
+            networks.require_url(did, address)
+            found[did] = str(address)
+    return found
+
+
+def _write_network(
+    directory: DataDirectory, hello: _Hello, addresses: Mapping[str, str], sealed: bytes
+) -> None:
+    scratch = directory.root / "network.new"
+    shutil.rmtree(scratch, ignore_errors=True)
+    later = {f"{sha256(data).hexdigest()}.json": data for data in hello.later}
+    networks.write(scratch, hello.genesis, {**later, **hello.rule_files}, addresses)
+    (scratch / networks.SEALED_KEY_FILE).write_bytes(sealed)
+    scratch.rename(directory.network)
+    networks.close_to_others(directory.root)
+
+
+def _remove(path: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
