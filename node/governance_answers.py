@@ -240,7 +240,7 @@ class ProposalHead(TypedDict):
     since: int | None
     height: int
     expires: int
-    outcome: str  # open | decided | lapsed | withdrawn | objected
+    outcome: str  # open | decided | lapsed | withdrawn
     in_force: int | None  # the first height that it governs
     approvals: list[PartyAnswer]
     may: list[str]  # what this node's party may do: approve | withdraw_approval | withdraw | object

@@ -6,7 +6,7 @@
     quorum_jurisdictions   no quorum of validators decides without one of each of these
     proposal_s_max         a proposal expires at most so long after it was made
     stop_s                 an emergency stop lapses after so long unless it is confirmed
-    objection_s            a recovery key is replaced after so long, if nobody objects
+    objection_s            a recovery key is replaced, a party expelled, after so long (consents.py)
     removal_s              what removes the only authority of a jurisdiction waits so long
     proposals_per_party_max    open at once
     [governance.actions]   action = "own" | "recovery" | "authority" | "network": see `amendment.py`
