@@ -20,7 +20,6 @@ from credentials.ledger.genesis import Genesis
 from credentials.ledger.governance import Governance, GovernanceHistory
 from node.answers import FaultRecord
 from node.issuing.statements import stamp
-from node.ledger.chain import note_keys
 from node.storage.entries import EntryRow
 from node.words import fault_words
 
@@ -116,10 +115,9 @@ def verify_credential(document: JSON, genesis: Genesis, history: GovernanceHisto
 
 def verify_statements(evidence: FaultEvidence, genesis: Genesis, history: GovernanceHistory) -> None:
     """Raise FaultInvalid unless the accused signed both statements, with the keys it voted with then."""
-    governance = _governance_of(evidence, history)
-    if not governance.votes(evidence.validator):
+    if not _voted(evidence, history):
         raise FaultInvalid(f"{evidence.validator} was no validator of this network then")
-    keys = {evidence.validator: note_keys(governance, genesis.origin, evidence.validator)}
+    keys = history.latest.note_keys(genesis.origin)
     try:
         verify_evidence(evidence, lambda height: history.at(height).validators, genesis.network_id, keys)
     except SignatureInvalid as error:
@@ -131,9 +129,12 @@ def verify_statements(evidence: FaultEvidence, genesis: Genesis, history: Govern
         raise FaultInvalid(str(error)) from error
 
 
-def _governance_of(evidence: FaultEvidence, history: GovernanceHistory) -> Governance:
-    """At the height of the votes; checkpoints name a size of the log and no height: by the latest."""
-    return history.latest if evidence.kind == CHECKPOINTS else history.at(evidence.height)
+def _voted(evidence: FaultEvidence, history: GovernanceHistory) -> bool:
+    """At the height of the votes; checkpoints name a size of the log and no height: ever."""
+    if evidence.kind != CHECKPOINTS:
+        return history.at(evidence.height).votes(evidence.validator)
+    governed = (governance for start, governance in history.epochs if start <= history.height + 1)
+    return any(governance.votes(evidence.validator) for governance in governed)
 
 
 def _credential_key(governance: Governance, kid: str) -> bytes:

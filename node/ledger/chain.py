@@ -5,11 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from consensus.chain import ChainConfig, Tip
-from consensus.checkpoint import NoteKey
 from consensus.merkle import Frontier, Tree
 from credentials.ledger.constitution import Constitution
 from credentials.ledger.genesis import Genesis
-from credentials.ledger.governance import Governance
 from credentials.ledger.governance_records import RuleFiles, RulesNotHere
 from credentials.ledger.registry import genesis_app_hash, parameters_of
 from node.errors import SetupError
@@ -29,11 +27,6 @@ def chain_config(genesis: Genesis) -> ChainConfig:
         config_digest=genesis.config_digest,
         parameters=parameters_of(governance, genesis.origin),
     )
-
-
-def note_keys(governance: Governance, origin: str, did: str) -> tuple[NoteKey, NoteKey]:
-    """The keys with which a validator signs checkpoints of the log called `origin`."""
-    return governance.log_key(origin, did), governance.cosign_key(did)
 
 
 def constitution_of(ledger: LedgerStore, genesis: Genesis, rule_files: RuleFiles) -> Constitution:

@@ -20,10 +20,10 @@ from consensus.types import PRECOMMIT, PREVOTE, Vote
 from credentials.documents.canonical import b64u, b64u_decode
 from credentials.documents.suites import eddsa
 from credentials.ledger.genesis import Genesis
-from credentials.ledger.governance import key_name
+from credentials.ledger.governance import GovernanceHistory, key_name
 from node.cli import comity
 from node.errors import SetupError
-from node.issuing.faults import CREDENTIAL_TYPE, FaultInvalid, verify_credential
+from node.issuing.faults import CREDENTIAL_TYPE, FaultInvalid, verify_credential, verify_statements
 from node.peers.messages import ITEM_CONSENSUS
 from node.setup.keystore import Keys, seal_to
 from node.setup.network import open_network_key
@@ -230,3 +230,29 @@ def test_a_network_key_that_is_not_the_networks_is_refused(data: Path, genesis: 
 
     with pytest.raises(SetupError, match=r"^this node cannot start: .{10}"):
         open_network_key(other, keys)
+
+
+def test_who_votes_no_more_is_accused_by_the_keys_it_had_and_nobody_who_never_voted(
+    genesis: Genesis, data: Path
+) -> None:
+    """
+    Rival checkpoints of a validator that was voted out prove its fault as before; those of a participant that
+    never voted prove none.
+    """
+    keys = Keys.load(data, DID, PASSPHRASE)
+    evidence = faults(keys, genesis)["checkpoints"]
+    first = genesis.governance
+    other = "did:web:other.example"
+    heir = replace(
+        first.participants[DID],
+        did=other,
+        keys=tuple(
+            replace(k, id=k.id.replace(DID, other), public=bytes([n + 1]) * len(k.public))
+            for n, k in enumerate(first.participants[DID].keys)
+        ),
+    )
+    after = replace(first, participants={**first.participants, other: heir}, validator_dids=(other,))
+
+    verify_statements(evidence, genesis, GovernanceHistory([(0, first), (5, after)], 9))
+    with pytest.raises(FaultInvalid, match="was no validator of this network then"):
+        verify_statements(evidence, genesis, GovernanceHistory([(0, after)], 9))

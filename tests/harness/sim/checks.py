@@ -8,7 +8,6 @@ from hashlib import sha256
 from consensus.encoding import decode
 from consensus.evidence import FaultEvidence
 from consensus.receipt import make_receipt, verify_receipt
-from node.ledger.chain import note_keys
 from tests.harness.sim.cluster import Cluster, Node, log_root
 from tests.harness.sim.world import sim_genesis
 
@@ -161,7 +160,8 @@ def _honest_keys(cluster: Cluster) -> set[tuple[str, bytes]]:
     """Name and id of the log and cosign keys of correct validators."""
     genesis = sim_genesis(len(cluster.chain.validators.validators))
     honest = [v.name for v in cluster.chain.validators.validators if v.name not in cluster.faulty]
-    keys = [key for name in honest for key in note_keys(genesis.governance, genesis.origin, name)]
+    known = genesis.governance.note_keys(genesis.origin)
+    keys = [key for name in honest for key in known[name]]
     return {(key.name, key.key_id) for key in keys}
 
 
