@@ -51,6 +51,19 @@ class Receipt:
     proof: tuple[bytes, ...]
     note: SignedNote
 
+    @property
+    def entry(self) -> bytes:
+        """The entry that it carries; raises ReceiptError. Nothing is verified."""
+        return _read_extra(self.extra)[0]
+
+    @property
+    def size(self) -> int:
+        """Of the tree that it is under; raises ReceiptError. Nothing is verified."""
+        try:
+            return Checkpoint.parse(self.note.body).size
+        except NoteError as error:
+            raise ReceiptError(str(error)) from error
+
     def text(self) -> str:
         """Return the wire form."""
         extra = [f"extra {encode_base64(self.extra)}"] if self.extra else []

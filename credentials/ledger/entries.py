@@ -4,7 +4,7 @@ the exact bytes of an admitted attestation (COSE_Sign1, tag 18)
 ["comity/claim/v1", the exact bytes of an attestation whose author has no right over the battery]
 ["comity/refused/v1", digest, issuer, subject, rule, winner leaf index, height]
 ["comity/evidence/v1", kind, validator, height, round, [statement, statement]]      consensus.evidence
-["comity/policy/v1", tlog-policy text]
+["comity/policy/v1", SHA-256 of the policy before, tlog-policy text, [compromised note key, ...]]
 ["comity/governance/v1", proposal digest, outcome, reason, first height that it governs,
                          [[type, name, SHA-256 before / null, SHA-256 after], ...]]
 ["comity/block/v1", height, time, app hash, standings root, governance root, validator-set hash,
@@ -117,13 +117,18 @@ class EvidenceEntry:
 
 @dataclass(frozen=True, slots=True)
 class PolicyEntry:
-    """A tlog-policy put on the record."""
+    """A tlog-policy put on the record: it follows one policy, so that none can be left out.
 
+    `compromised` are keys of the log and its cosigners, as C2SP vkeys, in order, that prove nothing alone.
+    """
+
+    before: bytes
     text: str
+    compromised: tuple[str, ...] = ()
 
     def encode(self) -> bytes:
         """The leaf."""
-        return encode([_POLICY, self.text])
+        return encode([_POLICY, self.before, self.text, list(self.compromised)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,9 +168,10 @@ def parse_entry(entry: bytes) -> Entry:
             _require((issuer, scheme, namespace, rule), str)
             _require((winner, height), int)
             return RefusedEntry(digest, issuer, Subject(scheme, namespace, h), rule, winner, height)
-        case [tag, text] if tag == _POLICY:
-            _require((text,), str)
-            return PolicyEntry(text)
+        case [tag, before, text, list(compromised)] if tag == _POLICY:
+            _require((before,), bytes)
+            _require((text, *compromised), str)
+            return PolicyEntry(before, text, tuple(compromised))
         case [tag, proposal, outcome, reason, in_force, list(changed)] if tag == _GOVERNANCE:
             _require((proposal,), bytes)
             _require((outcome, reason), str)

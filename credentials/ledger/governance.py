@@ -193,6 +193,17 @@ class Governance:
         }
         return {did: keys for did, keys in found.items() if keys}
 
+    def compromised_note_keys(self, origin: str) -> tuple[str, ...]:
+        """The keys of checkpoints, as vkeys in order, that somebody else may have used."""
+        lost = {
+            key.public
+            for p in self.participants.values()
+            for key in p.keys
+            if key.compromised_from is not None
+        }
+        made = (key for keys in self.note_keys(origin).values() for key in keys)
+        return tuple(sorted(key.vkey() for key in made if key.public_key in lost))
+
     def log_policy(self, origin: str) -> str:
         """The tlog-policy of the log: every validator's log key, and a quorum of cosigners."""
         dids = [validator.name for validator in self.validators.validators]

@@ -417,8 +417,11 @@ def _policy_entry(now: Governance, following: Governance, origin: str) -> list[b
     """The log policy of the next block, where it is another one: cosigned by whoever this one names."""
     if following is now:
         return []
-    text = following.log_policy(origin)
-    return [] if text == now.log_policy(origin) else [PolicyEntry(text).encode()]
+    before, text = now.log_policy(origin), following.log_policy(origin)
+    lost = following.compromised_note_keys(origin)
+    if text == before and lost == now.compromised_note_keys(origin):
+        return []
+    return [PolicyEntry(sha256(before.encode()).digest(), text, lost).encode()]
 
 
 def _entry(attestation: Attestation, judgment: Judgment, height: int) -> bytes:

@@ -30,6 +30,12 @@ def policy(service: Service) -> ResponseReturnValue:
     return attachment(service.records.log_policy, "log.policy", "text/plain; charset=utf-8")
 
 
+def epochs(service: Service) -> ResponseReturnValue:
+    """Every policy of the log, each receipted under the one before it."""
+    link = integer_argument("link", None, largest=2**53 - 1)
+    return attachment(service.records.epochs(link), "log.epochs", "text/plain; charset=utf-8")
+
+
 def parse_tile_path(level: str, path: str) -> tuple[int, int, int]:
     """(level, index, width) of a C2SP tlog-tiles path, refusing any spelling but the one."""
     wrong = not_found("no_such_tile", "That is not the address of a hash tile; see C2SP tlog-tiles.")

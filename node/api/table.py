@@ -256,6 +256,14 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         "GET",
+        "/log/epochs",
+        log.epochs,
+        "Every policy of the log, each receipted under the one before it",
+        (RouteAnswer(200, None, (TEXT,), "What leads a device from an old policy to the newest."),),
+        query=("link",),
+    ),
+    Route(
+        "GET",
         "/log/tile/<level>/<path:path>",
         log.tile,
         "A hash tile (C2SP tlog-tiles)",

@@ -8,10 +8,13 @@ from typing import Any
 
 import click
 
+from consensus.checkpoint import encode_base64
+from consensus.receipt import ReceiptError
+from credentials.ledger.log_epochs import EpochError
 from node.cli.client import Client, named, read_json, speaks_to_node, write_out
 from node.cli.terminal import say
 from node.errors import SetupError
-from node.receipts.checker import check_document, read_policy, verify_file, what_it_says
+from node.receipts.checker import check_document, read_epochs, read_receipt, verify_file, what_it_says
 
 
 @click.group()
@@ -43,6 +46,49 @@ def policy(*, client: Client) -> None:
     say(client.text("/log/policy"), nl=False)
 
 
+@log.command("epochs")
+@click.option(
+    "--for",
+    "receipt_file",
+    type=click.Path(path_type=Path),
+    help="Also prove that the tree of this receipt is on the way to the newest checkpoint.",
+)
+@click.option("--output", "-o", type=click.Path(path_type=Path), help="File; otherwise standard output.")
+@speaks_to_node
+def export_epochs(*, client: Client, receipt_file: Path | None, output: Path | None) -> None:
+    """Every policy of the log, each receipted under the one before: leads an old log.policy to the newest."""
+    try:
+        asked = "" if receipt_file is None else f"?link={read_receipt(receipt_file).size}"
+    except ReceiptError as error:
+        raise SetupError(f"{receipt_file}: {error}") from error
+    write_out(client.text(f"/log/epochs{asked}"), output)
+
+
+@log.command("walk")
+@click.argument("old", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--output", "-o", type=click.Path(path_type=Path), help="File; otherwise standard output.")
+def walk_epochs(*, old: Path, file: Path, output: Path | None) -> int:
+    """From the log.policy OLD to the newest policy in FILE (`comity log epochs`), offline.
+
+    Exit 1: an epoch is missing, forked, or not receipted under the one before it; the sentence says which.
+    """
+    try:
+        _, found = read_epochs(old, file)
+    except EpochError as error:
+        say(f"not valid: {error}")
+        return 1
+    steps = len(found.epochs) - 1
+    say(
+        f"{steps} epoch{'' if steps == 1 else 's'} on, for trees of more than {found.newest.after} leaves",
+        err=True,
+    )
+    if found.head is not None:
+        say(f"checkpoint of {found.head.size} leaves under it: {encode_base64(found.head.root)}", err=True)
+    write_out(found.newest.text, output)
+    return 0
+
+
 @click.group()
 def receipt() -> None:
     """Receipts: proof that a statement is in the log."""
@@ -60,17 +106,22 @@ def get(*, client: Client, digest: str, output: Path | None) -> None:
 @receipt.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--policy", "policy_file", required=True, type=click.Path(path_type=Path), help="log.policy")
+@click.option(
+    "--epochs",
+    "epochs_file",
+    type=click.Path(path_type=Path),
+    help="What leads from that log.policy to the newest (`comity log epochs`).",
+)
 @click.option("--document", type=click.Path(path_type=Path), help="Check that it is about this document.")
-def verify(*, file: Path, policy_file: Path, document: Path | None) -> int:
+def verify(*, file: Path, policy_file: Path, epochs_file: Path | None, document: Path | None) -> int:
     """Verify a receipt offline: no node, no network; print what the entry is.
 
     Exit 0: a valid receipt of an admitted attestation, and about the document if one is given. Exit 1: not
     valid, with the reason; or valid, but what it proves is a refusal or another record: never what was said.
     """
-    wanted = read_policy(policy_file)
     shown: Any = None if document is None else read_json(str(document))
     try:
-        verified = verify_file(file, wanted)
+        verified = verify_file(file, policy_file, epochs_file)
         said = what_it_says(verified.entry)
         about = None if document is None or not said.admitted else check_document(verified, shown)
     except SetupError:

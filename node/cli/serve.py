@@ -151,21 +151,21 @@ def _tls(service: Service, directory: DataDirectory, operators: tuple[Path, Path
     """Peers are shown the node's own certificate, browsers the operator's where there is one."""
     from node.server.tls import server_context  # noqa: PLC0415
 
-    vouching: tuple[str, ...] = ()
+    vouching, own = service.peers.vouching, service.peers.certificate(service.hosts.names())
+    if operators is None:
+        write_own(directory.certificate, own[0])
+    else:  # the command line believes what was left there
+        directory.certificate.unlink(missing_ok=True)
 
     def renewed() -> tuple[bytes, bytes] | None:
-        """Another one whenever other keys vouch for it."""
+        """For peers, another one whenever other keys vouch for it."""
         nonlocal vouching
         if vouching == (now := service.peers.vouching):
             return None
-        vouching, own = now, service.peers.certificate(service.hosts.names())
-        if operators is None:
-            write_own(directory.certificate, own[0])
-        return own
+        vouching = now
+        return service.peers.certificate(service.hosts.names())
 
-    if operators is not None:  # the command line believes what was left there
-        directory.certificate.unlink(missing_ok=True)
-    return server_context(operators, renewed(), renewed)
+    return server_context(operators, own, renewed)
 
 
 def _run(service: Service, server: HttpServer) -> None:

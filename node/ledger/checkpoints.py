@@ -18,6 +18,7 @@ from node.peers.messages import ITEM_ASK_COSIGNATURE, ITEM_COSIGNATURE, ITEM_NOT
 from node.storage.ledger import LedgerStore
 
 RECOSIGN_S = 60.0  # an idle log is cosigned again
+ENDS_TOLD_MAX = 32  # notes that end an epoch, to a peer that lacks the newest one
 NOTE_INTERVAL_S = 0.2  # to one peer, while it lacks our cosigned checkpoint
 
 
@@ -51,6 +52,8 @@ class Checkpoints:
         if kept is not None:
             self.cosigning.cosigned_size = kept[0]
             self.cosigning.recall(SignedNote.parse(kept[1]))
+        ends = self.cosigning.policies.ends()
+        self.cosigning.ends_kept = {size for size in ends if self._store.checkpoint_of(size) is not None}
 
     def ask(self, did: str) -> None:
         """Which checkpoint did peers see signed by `did`?"""
@@ -109,10 +112,15 @@ class Checkpoints:
                 kept, now = self._store.checkpoint(), time.monotonic()
                 if kept is not None and self._note_sent.get(sender, 0.0) < now - NOTE_INTERVAL_S:
                     self._note_sent[sender] = now
-                    self.out.send(sender, [ITEM_NOTE, kept[1]])
+                    ends = sorted(self.cosigning.ends_kept)[-ENDS_TOLD_MAX:]
+                    for note in (*map(self._store.checkpoint_of, ends), kept[1]):
+                        self.out.send(sender, [ITEM_NOTE, note])
 
     def _keep(self) -> None:
         """Store the cosigned checkpoint if it is news."""
+        for size, at, note in self.cosigning.ending():
+            self._store.put_checkpoint(size, at, note.text())
+            self.cosigning.ends_kept.add(size)
         before = self.cosigned_size
         found = self.cosigning.note()
         if found is None:

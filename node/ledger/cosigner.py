@@ -77,6 +77,12 @@ class Cosigning:
         self.cosign_from = 0  # the first size an operator lets this node cosign
         self.foreign_size = 0  # of a checkpoint with the own cosignature that the guard does not know
         self.cosigned_size = 0
+        self.ends_kept: set[int] = set()  # sizes that end an epoch, whose note is kept
+
+    @property
+    def ends_missing(self) -> set[int]:
+        """Sizes that end an epoch, and have no note yet: without it nobody is led to the next policy."""
+        return self.policies.ends() - self.ends_kept
 
     def cosign(self, now: int) -> CosignatureFields | None:
         """Sign the checkpoint of the whole tree, guard first; None for an observer.
@@ -115,7 +121,7 @@ class Cosigning:
     def receive(self, size: int, root: bytes, log_line: str, line: str) -> None:
         """Take over one validator's lines; raises NoteError if they are not what the policy's keys sign."""
         contradicts = self._contradicts(size, root, line) or self._contradicts(size, root, log_line)
-        if size < self.cosigned_size and not contradicts:
+        if size < self.cosigned_size and not contradicts and size not in self.ends_missing:
             return
         if size > self._tree.size and not self._knows(log_line, line):
             return  # of a policy that this log has yet to reach
@@ -137,7 +143,8 @@ class Cosigning:
         while len(self._lines) > SIZES_MAX:
             # Sizes this log has not reached go first: they may never come.
             largest = max(self._lines)
-            del self._lines[largest if largest > self._tree.size else min(self._lines)]
+            older = min(self._lines.keys() - self.ends_missing, default=min(self._lines))
+            del self._lines[largest if largest > self._tree.size else older]
 
     def _knows(self, *lines: str) -> bool:
         signatures = (NoteSignature.parse(line) for line in lines)
@@ -221,28 +228,38 @@ class Cosigning:
     def note(self) -> tuple[int, int, SignedNote] | None:
         """(size, earliest safe time, note) of the largest checkpoint of this tree that has its quorum."""
         for size in sorted((s for s in self._lines if 0 < s <= self._tree.size), reverse=True):
-            root = self._tree.root(size)
-            epoch = self.policies.at(size)
-            valid = {
-                name: entry
-                for name, entry in self._lines[size].items()
-                if entry[0] == root
-                and _is_of(entry[1], epoch.log_keys)
-                and _is_of(entry[2], epoch.witness_keys)
-            }
-            names = {key.name: name for name, key in epoch.policy.witnesses.items()}
-            times = {names[name]: entry[3] for name, entry in valid.items()}
-            if not valid or not epoch.policy.is_met_by(times):
-                continue  # every line was verified when it was received
-            checkpoint = Checkpoint(self._origin, size, root)
-            log_line = next(iter(valid.values()))[1]
-            earliest = sorted(valid.values(), key=lambda entry: entry[3])[: SIGNATURES_MAX - 1]
-            note = SignedNote(checkpoint.body(), (log_line, *(entry[2] for entry in earliest)))
+            found = self._note_of(size)
+            if found is None:
+                continue
             self.cosigned_size = max(self.cosigned_size, size)
-            for older in [s for s in self._lines if s < size]:
+            missing = self.ends_missing - {size}
+            for older in [s for s in self._lines if s < size and s not in missing]:
                 del self._lines[older]
-            return size, epoch.policy.before(times), note
+            return found
         return None
+
+    def ending(self) -> list[tuple[int, int, SignedNote]]:
+        """The same of each size that ends an epoch, once it has its quorum."""
+        sizes = sorted(size for size in self.ends_missing if size in self._lines)
+        return [found for size in sizes if (found := self._note_of(size)) is not None]
+
+    def _note_of(self, size: int) -> tuple[int, int, SignedNote] | None:
+        root = self._tree.root(size)
+        epoch = self.policies.at(size)
+        valid = {
+            name: entry
+            for name, entry in self._lines[size].items()
+            if entry[0] == root and _is_of(entry[1], epoch.log_keys) and _is_of(entry[2], epoch.witness_keys)
+        }
+        names = {key.name: name for name, key in epoch.policy.witnesses.items()}
+        times = {names[name]: entry[3] for name, entry in valid.items()}
+        if not valid or not epoch.policy.is_met_by(times):
+            return None  # every line was verified when it was received
+        checkpoint = Checkpoint(self._origin, size, root)
+        log_line = next(iter(valid.values()))[1]
+        earliest = sorted(valid.values(), key=lambda entry: entry[3])[: SIGNATURES_MAX - 1]
+        note = SignedNote(checkpoint.body(), (log_line, *(entry[2] for entry in earliest)))
+        return size, epoch.policy.before(times), note
 
 
 def _is_of(line: str, keys: Container[KeyName]) -> bool:

@@ -1,6 +1,6 @@
 """Which log policy a checkpoint falls under: those of the founding, and each that the log itself names since.
 
-An entry ["comity/policy/v1", text] stands right before the record of its block. It is cosigned by whoever the
+An entry ["comity/policy/v1", ...] stands right before the record of its block. It is cosigned by whoever the
 policy before it names; from the first size after that block on, the one that it holds decides. So an epoch
 speaks for a range of sizes, never for times, which cosigners choose.
 """
@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from consensus.checkpoint import NoteKey
 from consensus.log_policy import LogPolicy
 from credentials.ledger.entries import PolicyEntry, parse_entry
+from credentials.ledger.log_epochs import AFTER_ENTRY
 from node.storage.entries import EntryRow
 
 KeyName = tuple[str, bytes]  # name and key id
-AFTER_ENTRY = 2  # leaves: the entry and the record of its block
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,10 @@ class LogPolicies:
     def at(self, size: int) -> Epoch:
         """The one that a checkpoint of this size falls under."""
         return next(e for e in reversed(self._epochs) if size > e.after or e.after == 0)
+
+    def ends(self) -> set[int]:
+        """The last size of each epoch that is over: its checkpoint is the way to the next policy."""
+        return {epoch.after for epoch in self._epochs[1:]}
 
     def learn(self, leaf_index: int, entry: bytes) -> None:
         """A policy entry of the own log."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from consensus.log_policy import POLICY_BYTES_MAX, LogPolicy, PolicyError
-from consensus.receipt import RECEIPT_BYTES_MAX, VerifiedReceipt, verify_receipt
+from consensus.receipt import RECEIPT_BYTES_MAX, Receipt, VerifiedReceipt, verify_receipt
 from credentials.documents.canonical import b64u, digest_document
 from credentials.documents.identifiers import Subject, read_identifier, subject_from_blind
 from credentials.errors import CredentialError
@@ -30,9 +30,11 @@ from credentials.ledger.entries import (
     RefusedEntry,
     parse_entry,
 )
+from credentials.ledger.log_epochs import LogEpochs
 from node.config import shipped
 from node.errors import SetupError
-from node.named_files import read_named
+from node.named_files import read_named, read_named_text
+from node.receipts.epochs import EpochFile
 
 _ADMITTED = b"\xd2\x84"  # an attestation is a COSE_Sign1; every other entry is a list
 
@@ -50,13 +52,29 @@ def read_policy(path: Path) -> LogPolicy:
         raise SetupError(f"{path}: {error}") from error
 
 
-def verify_file(path: Path, policy: LogPolicy) -> VerifiedReceipt:
-    """Verify the receipt in a file; raises ReceiptError with the reason."""
+def read_epochs(policy_file: Path, epochs_file: Path) -> tuple[EpochFile, LogEpochs]:
+    """From the policy in the one file to the newest in the other; raises EpochError, SetupError."""
+    read_policy(policy_file)
+    found = EpochFile.read(epochs_file)
+    return found, found.walk(read_named_text(policy_file, POLICY_BYTES_MAX, what="the policy"))
+
+
+def read_receipt(path: Path) -> Receipt:
+    """The receipt in a file, well-formed; raises ReceiptError."""
     try:
         with path.open("rb") as file:
-            return verify_receipt(file.read(RECEIPT_BYTES_MAX + 1), policy)  # which refuses one more
+            return Receipt.parse(file.read(RECEIPT_BYTES_MAX + 1))  # which refuses one more
     except OSError as error:
         raise SetupError(f"the receipt {path} cannot be read: {error.strerror}") from error
+
+
+def verify_file(path: Path, policy_file: Path, epochs_file: Path | None = None) -> VerifiedReceipt:
+    """Verify the receipt in a file; raises ReceiptError with the reason, EpochError for the epochs."""
+    receipt = read_receipt(path)
+    if epochs_file is None:
+        return verify_receipt(receipt, read_policy(policy_file))
+    shown, epochs = read_epochs(policy_file, epochs_file)
+    return epochs.verify(receipt, shown.links.get(receipt.size))
 
 
 @dataclass(frozen=True, slots=True)

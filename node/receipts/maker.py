@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import orjson
 
 from consensus.checkpoint import Checkpoint, SignedNote
@@ -9,8 +11,10 @@ from consensus.merkle import Tree
 from consensus.receipt import ReceiptError, make_receipt
 from credentials.ledger.attestation import standing_key
 from credentials.ledger.entries import AdmittedEntry, parse_entry
+from credentials.ledger.log_epochs import AFTER_ENTRY, Head, Step
 from node.errors import ProblemError, not_found
-from node.ledger.log_policies import LogPolicies
+from node.ledger.log_policies import Epoch, LogPolicies
+from node.receipts.epochs import EpochFile
 from node.storage.documents import StoredDocument
 from node.storage.entries import EntryRow
 from node.storage.ledger import LedgerStore
@@ -41,6 +45,37 @@ class Proofs:
         if kept is None:
             raise not_found("no_checkpoint_yet", "no checkpoint was cosigned by a quorum yet")
         return self._policies.at(kept[0]).policy.reduce(SignedNote.parse(kept[1])).text()
+
+    def epochs(self, link: int | None = None) -> str:
+        """Every policy of the log, each receipted under the one before it.
+
+        `link`: also prove that the tree of so many leaves is on the way to the newest checkpoint.
+        """
+        kept = self._ledger.checkpoint()
+        over = self._policies.epochs[1:]
+        size = kept[0] if kept is not None and kept[0] > (over[-1].after if over else 0) else None
+        steps = [self._step(before, epoch) for before, epoch in pairwise(self._policies.epochs)]
+        head, links = None, dict[int, tuple[bytes, ...]]()
+        if kept is not None and size is not None:
+            note = self._policies.at(size).policy.reduce(SignedNote.parse(kept[1])).text()
+            head = Head(note, self._proof(over[-1].after if over else 0, size))
+            if link is not None and 0 < link <= size:
+                links[link] = self._proof(link, size)
+        return EpochFile(tuple(steps), head, links).text()
+
+    def _step(self, before: Epoch, epoch: Epoch) -> Step:
+        """From one policy to the next, which the last block under it names."""
+        index, text = epoch.after - AFTER_ENTRY, self._ledger.checkpoint_of(epoch.after)
+        row = self._ledger.leaves.at(index)
+        if text is None or row is None:
+            told = "this node has no checkpoint of {size} leaves, which leads to the next policy: ask another"
+            raise not_found("no_epoch_yet", told, size=epoch.after)
+        note = SignedNote.parse(text)
+        receipt = make_receipt(row.entry, None, index, self._tree, note, policy=before.policy)
+        return Step(receipt.text(), self._proof(before.after, epoch.after))
+
+    def _proof(self, old: int, new: int) -> tuple[bytes, ...]:
+        return tuple(self._tree.consistency_proof(old, new)) if 0 < old < new else ()
 
     def receipt(self, digest: bytes) -> str:
         """The receipt of an attestation, of its document, or of a credential of its set list."""

@@ -27,13 +27,13 @@ def server_context(
 ) -> ssl.SSLContext:
     """TLS 1.2 and later with the operator's certificate and key (files), the node's own (PEM), or both.
 
-    `renewed` is asked at every handshake: another certificate of the node's own, to be shown from now on.
+    `renewed` is asked at every handshake of a peer: another certificate, to be shown to peers from now on.
     """
     shown = _of_memory(*own) if own is not None else None
 
     def choose(connection: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
         nonlocal shown
-        if operators is None or name == PEER_NAME:
+        if name == PEER_NAME:
             newer = renewed()
             shown = shown if newer is None else _of_memory(*newer)
             assert shown is not None, "there is a certificate to show"

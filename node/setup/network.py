@@ -332,6 +332,11 @@ def verify(directory: Path) -> Network:
         raise SetupError(
             f"{directory / POLICY_FILE} is of the log {policy.origin}, genesis is of {genesis.origin}"
         )
+    if policy != LogPolicy.parse(genesis.governance.log_policy(genesis.origin)):
+        raise SetupError(
+            f"{directory / POLICY_FILE} names other keys than the validators of genesis.toml have: it is of "
+            "another network, or of a later time; take the founding one from another participant"
+        )
     by_digest = {sha256(content).digest(): content for content in files.values()}
     kept = directory / SEALED_KEY_FILE
     sealed = kept.read_bytes() if kept.exists() else None

@@ -255,6 +255,13 @@ class LedgerStore:
         ).fetchone()
         return None if row is None else (row["size"], row["note"])
 
+    def checkpoint_of(self, size: int) -> str | None:
+        """The first note over exactly so many leaves."""
+        row = self._db.connection.execute(
+            "SELECT first_note FROM checkpoints WHERE size = ?", (size,)
+        ).fetchone()
+        return None if row is None else str(row["first_note"])
+
     def checkpoint_covering(self, leaf_index: int) -> str | None:
         """The first note over a leaf: it proves the earliest time."""
         row = self._db.connection.execute(

@@ -85,6 +85,10 @@ class RecordDesk:
         """The latest cosigned checkpoint (signed note), log line and q cosignatures."""
         return self._proofs.checkpoint()
 
+    def epochs(self, link: int | None) -> str:
+        """The file that leads an old log policy to the newest."""
+        return self._proofs.epochs(link)
+
     def tile(self, level: int, index: int, width: int) -> bytes:
         """C2SP tlog-tiles hash tile."""
         try:

@@ -455,7 +455,9 @@ TYPES: dict[str, Callable[[Random], bytes]] = {
     "entry-refused": _refused,
     "standing": _standing,
     "entry-block": _block_entry,
-    "entry-policy": lambda random: PolicyEntry(f"quorum {random.getrandbits(32)}\n").encode(),
+    "entry-policy": lambda random: PolicyEntry(
+        random.randbytes(32), f"quorum {random.getrandbits(32)}\n", ("a+00+AA==",)
+    ).encode(),
     "checkpoint": lambda random: _checkpoint(random).body().encode(),
     "cosigned-note": _cosignature,
     "receipt": _receipt,

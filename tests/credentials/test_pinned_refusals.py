@@ -169,7 +169,7 @@ def entries() -> Iterator[tuple[str, Callable[[], Any]]]:
     forms: dict[str, list[Any]] = {
         "refused": ["comity/refused/v1", b"d" * 32, MAKER, BATTERY.as_list(), "X1", 4, 2],
         "block": ["comity/block/v1", 1, 2, *(bytes([n]) * 32 for n in range(5))],
-        "policy": ["comity/policy/v1", "log ..."],
+        "policy": ["comity/policy/v1", bytes(32), "log ...", ["key"]],
         "claim": ["comity/claim/v1", make_attestation(signer=SIGNER, iat=5, **everything())],
     }
     for name, form in forms.items():
@@ -182,7 +182,7 @@ def entries() -> Iterator[tuple[str, Callable[[], Any]]]:
         yield f"{name} and less", partial(parse_entry, encode(form[:-1]))
         yield f"{name} cut", partial(parse_entry, encode(form)[:-1])
     for size in (1 << 17, (1 << 17) - 24, (1 << 17) - 23):
-        yield f"policy of {size}", partial(parse_entry, PolicyEntry("x" * size).encode())
+        yield f"policy of {size}", partial(parse_entry, PolicyEntry(bytes(32), "x" * size).encode())
 
 
 # -- genesis, table, recognitions ---------------------------------------------------------------------

@@ -1021,7 +1021,7 @@ def test_entries_are_read_strictly() -> None:
     entries: list[RefusedEntry | BlockEntry | PolicyEntry] = [
         RefusedEntry(b"d" * 32, MAKER, battery(1), "X1", 4, 2),
         BlockEntry(1, 2, *(bytes([n]) * 32 for n in range(5))),
-        PolicyEntry("log ...\n"),
+        PolicyEntry(bytes(32), "log ...\n", ("key",)),
     ]
 
     for entry in entries:

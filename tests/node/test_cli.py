@@ -253,6 +253,9 @@ def _spoil(case: str, data: Path, founded: dict[str, Node], tmp_path: Path) -> N
         case "log policy of another log":
             policy = network / "log.policy"
             policy.write_text(policy.read_text() + "log\n")
+        case "log policy of another network":  # whose log has the same name
+            others = found(tmp_path / "others", (CN, EU))
+            shutil.copy(others["cn"].data / "network" / "log.policy", network / "log.policy")
         case "address of a stranger":
             (network / "peers.toml").write_text(
                 '[addresses]\n"did:web:stranger.example" = "http://127.0.0.1:1"\n'
@@ -280,6 +283,7 @@ def _sealed(text: str, did: str) -> str:
         ("keys of another node", "this is the data directory of another node"),
         ("not joined", "has joined no network: run `comity network join"),
         ("log policy of another log", "log.policy: line"),
+        ("log policy of another network", "it is of another network"),
         ("address of a stranger", "which is no participant of this network"),
         ("policy of nothing", "policy.toml"),
         ("damaged database", "is not a database of this node"),

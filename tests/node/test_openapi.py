@@ -97,6 +97,7 @@ def addresses(node: LiveNode) -> dict[str, str]:
     per_day = governed.decided()["limits"][LIMITS_NAME]
     proposed = governed.propose(governed.limits(per_day + 1))
     return {
+        "/governance/key-uses": f"/governance/key-uses?key={DID}%23attest-1",
         "/governance/proposals/<digest>": f"/governance/proposals/{proposed}",
         "/passports/<digest>": passport,
         "/attestations/<digest>": f"/attestations/{attestation}",

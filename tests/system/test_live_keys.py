@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -23,6 +24,7 @@ from tests.harness.net.harness import CN, CUSTOMS, EU, MAKER, PASSPHRASE, Node, 
 pytestmark = pytest.mark.check
 
 DID = MAKER.did
+SERIALS = count(1)
 PARTIES = (MAKER, CN, EU, CUSTOMS)
 
 
@@ -32,7 +34,6 @@ class Net:
 
     nodes: dict[str, Node]
     capsys: pytest.CaptureFixture[str]
-    number: int = 0
 
     @property
     def maker(self) -> Node:
@@ -67,14 +68,14 @@ class Net:
 
     def passport(self, by: str | None = "maker") -> str:
         """A passport, issued and receipted by a quorum; its digest. Without the maker: some other act."""
-        self.number += 1
+        number = next(SERIALS)
         if by is not None:
-            digest = str(issue(self.maker, 9_000_000 + self.number)["digest"])
+            digest = str(issue(self.maker, 9_000_000 + number)["digest"])
             wait_receipted(self.maker, digest)
             return digest
         node = self.nodes["eu"]
         before = node.height()
-        words = ("network", "propose", "limits", f"per_issuer_per_day_max={5000 + self.number}")
+        words = ("network", "propose", "limits", f"per_issuer_per_day_max={5000 + number}")
         assert comity(*words, "--data", node.data, "--yes") == 0
         wait("a block", lambda: node.height() > before)
         return ""
@@ -132,13 +133,38 @@ def vouchers(node: Node) -> list[bytes]:
     return found
 
 
+def printed(net: Net, *words: str | Path, code: int = 0) -> str:
+    """A command and its output."""
+    net.capsys.readouterr()
+    assert comity(*words) == code
+    got = net.capsys.readouterr()
+    return got.out + got.err
+
+
+def kept_receipt(net: Net, digest: str) -> Path:
+    """A file with it, as it is now."""
+    path = net.maker.data.parent / f"{digest}.receipt"
+    path.write_text(net.maker.get(f"/receipts/{digest}"))
+    return path
+
+
+def led(net: Net, receipt: Path, by: str = "eu", *, asked_for: bool = False, code: int = 0) -> str:
+    """A device that has the founding policy and a file of another node verifies a receipt."""
+    root = net.maker.data.parent
+    file, old = root / "log.epochs", root / "network" / "log.policy"
+    wanted: list[str | Path] = ["--for", receipt] if asked_for else []
+    printed(net, "log", "epochs", "--data", net.nodes[by].data, "-o", file, *wanted)
+    printed(net, "log", "walk", old, file, "-o", root / "newest.policy")
+    return printed(net, "receipt", "verify", receipt, "--policy", old, "--epochs", file, code=code)
+
+
 def test_every_key_of_a_validator_is_replaced_while_it_votes(net: Net) -> None:
     """
     One proposal for all six roles, made after the node was killed between keys.enc and the ledger. From its
     height on the node attests, signs passports, is heard by peers, shows a certificate of the new key, votes
     and cosigns with the new keys: with another validator ended, no block and no checkpoint comes without it.
     """
-    first = net.passport()
+    first = kept_receipt(net, net.passport())
     net.keys("rotate", *ROLES, "--json")  # the keys are in keys.enc, and nothing is proposed
     net.maker.kill()
     net.maker.start()
@@ -157,7 +183,13 @@ def test_every_key_of_a_validator_is_replaced_while_it_votes(net: Net) -> None:
     assert named.isdisjoint(digests)
     assert len(vouchers(net.maker)) == 2
     assert net.maker.process is process and process is not None and process.poll() is None
-    assert net.maker.status_of(f"/receipts/{first}") == 200
+    later = kept_receipt(net, digests[-1])
+    assert "valid" in led(net, first) and "valid" in led(net, later)
+    old = net.maker.data.parent / "network" / "log.policy"
+    newest = net.maker.data.parent / "newest.policy"
+    assert newest.read_bytes() != old.read_bytes()
+    assert "not valid" in printed(net, "receipt", "verify", later, "--policy", old, code=1)
+    assert "valid" in printed(net, "receipt", "verify", later, "--policy", newest)
     net.nodes["customs"].start()
     net.nodes["customs"].wait_ready()
     net.passport()
@@ -168,6 +200,10 @@ def test_a_node_that_was_killed_before_the_decision_is_heard_by_those_that_know_
     Its transport key is said to be compromised and its other keys replaced while it is down: it knows the old
     ones only, peers believe the new ones only, and it catches up, votes and attests all the same.
     """
+    net.nodes["customs"].stop()
+    later = kept_receipt(net, net.passport())  # its quorum needs the key that is lost
+    net.nodes["customs"].start()
+    net.nodes["customs"].wait_ready()
     rotating = net.keys("compromised", "transport", "vote", "cosign", "log", "--from", "1", "--yes")
     net.maker.kill()
     net.approve(rotating, "cn", "eu")
@@ -177,6 +213,9 @@ def test_a_node_that_was_killed_before_the_decision_is_heard_by_those_that_know_
     net.maker.wait_ready()
     net.nodes["customs"].stop()
     net.passport()
+    assert "somebody else may have used" in led(net, later, code=1)
+    for by in ("eu", "maker"):
+        assert "valid" in led(net, later, by, asked_for=True)
 
     assert net.open_keys()["transport"]["id"] == f"{DID}#transport-3"
     net.nodes["customs"].start()

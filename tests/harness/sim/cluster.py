@@ -95,7 +95,7 @@ class Links:
             self.cut.update((b, a) for a, b in pairs)
 
 
-POLICY_OPENING = bytes([0x82]) + encode("comity/policy/v1")  # a list of two
+POLICY_OPENING = bytes([0x84]) + encode("comity/policy/v1")  # a list of four
 
 
 class SigningFile:
