@@ -1,0 +1,250 @@
+"""SECURITY.md, what a stolen key allows: the thief acts first, the command is run, the thief is refused."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from itertools import count
+
+import pytest
+
+from consensus.application import Refusal
+from consensus.checkpoint import Checkpoint, NoteError, cosign_line, sign_log_line
+from consensus.cose import SeedSigner
+from consensus.encoding import decode, encode
+from consensus.errors import ConsensusError
+from consensus.log_policy import LogPolicy
+from consensus.types import PREVOTE, Vote, verify_vote
+from credentials.documents.canonical import b64u
+from credentials.documents.identifiers import Subject
+from credentials.ledger.attestation import GovernanceAct, make_attestation
+from credentials.ledger.governance import key_name
+from credentials.ledger.governance_state import NAMESPACE, SCHEME
+from credentials.ledger.proposals import propose
+from node.__main__ import run
+from node.errors import ProblemError
+from node.ledger.cosigner import Cosigning
+from node.ledger.log_policies import LogPolicies
+from node.peers.authentication import PeerAuthentication
+from node.setup.keystore import Keys
+from tests.harness.governed_node import (
+    CN_AUTHORITY,
+    DID,
+    EU_AUTHORITY,
+    MAKER,
+    GovernedNode,
+    proposal_of,
+    served_node,
+)
+from tests.harness.governing import Tables, recovery_signer, with_key
+from tests.harness.support_service import PASSPHRASE
+from tests.node.test_governance_cli import Shell
+
+NUMBERS = count(1)
+
+pytestmark = pytest.mark.check
+
+
+@dataclass
+class Theft:
+    """A running node, its operator's command line, and a copy of its keys in other hands."""
+
+    sh: Shell
+    stolen: Keys
+
+    @property
+    def g(self) -> GovernedNode:
+        return self.sh.g
+
+    def signer(self, role: str) -> SeedSigner:
+        """The key that the thief copied."""
+        return self.stolen.signer(role, 1)
+
+    def keys(self, *words: str) -> None:
+        """`comity keys ...` with the recovery key, approved by the others where that is needed."""
+        data = self.g.node.data
+        told = self.sh("keys", *words, "--data", data, "--recovery", data / "recovery.enc", "--yes")
+        digest = re.findall(r"^proposal (\S+?):? ", told, re.M)[-1]
+        for by in (EU_AUTHORITY, CN_AUTHORITY):
+            if self.g.proposal(digest)["outcome"] == "open":
+                self.g.act(by, "approved", digest)
+        self.in_force(digest)
+
+    def in_force(self, digest: str) -> None:
+        over = self.g.until_over(digest)
+        assert over["outcome"] == "decided", over
+        while self.sh.now()["height"] < over["in_force"]:
+            self.block()
+
+    def block(self) -> None:
+        """One more, with an act of the node's own party."""
+        digest = self.g.propose(self.g.limits(9_000 + next(NUMBERS)))
+        assert self.g.node.post_json(f"/governance/proposals/{digest}/withdraw", {}).status_code == 201
+        self.g.until_over(digest)
+
+    def says(
+        self, by: str, signer: SeedSigner, changes: Tables | None = None, *,
+        recovery: bool = False, proofs: Mapping[str, bytes] | None = None,
+    ) -> str:  # fmt: skip
+        """A proposal of a party as the thief signs it, sent to the node; its digest."""
+        service, now = self.g.node.service, int(time.time())
+        limits = {**self.g.decided()["limits"], "per_issuer_per_day_max": 7_000 + next(NUMBERS)}
+        made = propose(
+            service.overview.genesis.network_id,
+            service.proposing.governance.state.records,
+            changes or {("limits", ""): limits},
+            expires=now + 1000,
+            nonce=secrets.token_bytes(16),
+            proofs=proofs,
+        )
+        data = make_attestation(
+            signer=signer,
+            iat=now,
+            kind="governance.proposed",
+            subject=Subject(SCHEME, NAMESPACE, made.digest),
+            network_id=made.network_id,
+            event_time=now,
+            document_digest=made.digest,
+            issuer=by,
+            governance=GovernanceAct(made.encode(), signer.public_key if recovery else b""),
+        )
+        with suppress(Refusal, ProblemError):
+            service.engine.submit(data)
+        return b64u(made.digest)
+
+    def heard(self, digest: str) -> None:
+        self.g.node.wait(lambda: self.g.known(digest), "the thief's act on the ledger")
+
+    def refused(self, digest: str) -> None:
+        """Two blocks later it is not on the ledger."""
+        self.block()
+        self.block()
+        assert not self.g.known(digest)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[GovernedNode, str]]:
+    with served_node(tmp_path_factory.mktemp("stolen")) as served:
+        yield served
+
+
+@pytest.fixture
+def theft(
+    served: tuple[GovernedNode, str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Theft:
+    monkeypatch.setenv("COMITY_PASSPHRASE", PASSPHRASE)
+    stolen = Keys.load(served[0].node.data, DID, PASSPHRASE)
+    return Theft(Shell(*served, out=capsys.readouterr), stolen)
+
+
+def test_a_stolen_attest_key_ends_with_keys_compromised(theft: Theft) -> None:
+    """
+    The thief's act is admitted; after `comity keys compromised attest` the next one never is.
+    """
+    theft.heard(theft.says(DID, theft.signer("attest")))
+
+    theft.keys("compromised", "attest", "--from", str(int(time.time())))
+
+    theft.refused(theft.says(DID, theft.signer("attest")))
+
+
+def test_a_stolen_transport_key_ends_with_keys_compromised(theft: Theft) -> None:
+    """
+    The thief asks as the node and is answered; afterwards nobody hears it.
+    """
+    service = theft.g.node.service
+    network_id, history = service.overview.genesis.network_id, service.overview.history
+    thief = PeerAuthentication(network_id, history, DID, (theft.signer("transport"),))
+
+    def ask() -> object:
+        data, nonce = thief.request(DID, "blocks", encode([1, 1]))
+        return decode(thief.open_reply(service.peers.handle("blocks", data), "blocks", DID, nonce))
+
+    assert ask()
+    theft.keys("compromised", "transport", "--from", str(int(time.time()) - 1))
+
+    with pytest.raises(ProblemError, match="not signed by the transport key"):
+        ask()
+
+
+def test_stolen_keys_of_a_validator_end_with_rotation(theft: Theft) -> None:
+    """
+    The thief votes, and signs and cosigns the log at a false time: each verifies. After `comity keys rotate
+    vote cosign log`, approved by all, none does for the heights and sizes that the successors govern.
+    """
+    overview = theft.g.node.service.overview
+    vote, log, cosign = (theft.signer(role) for role in ("vote", "log", "cosign"))
+    origin, network_id = overview.genesis.origin, overview.genesis.network_id
+
+    def votes() -> None:
+        validators = overview.history.latest.validators
+        unsigned = Vote(PREVOTE, overview.history.height + 1, 0, -1, None, DID)
+        signed = replace(unsigned, signature=vote.sign(unsigned.signed_bytes(network_id, validators.hash)))
+        verify_vote(signed, validators, network_id)
+
+    def checkpoint(log: SeedSigner, cosign: SeedSigner) -> None:
+        text = overview.genesis.governance.log_policy(origin)
+        policies = LogPolicies(LogPolicy.parse(text), text, overview.ledger.leaves.policies())
+        said = Checkpoint(origin, overview.tree.size, overview.tree.root())
+        lines = sign_log_line(said, origin, log), cosign_line(said, key_name(DID), 1, cosign)
+        Cosigning(policies, overview.tree, None).receive(said.size, said.root, *lines)
+
+    votes()
+    checkpoint(log, cosign)
+    theft.keys("rotate", "vote", "cosign", "log")
+    theft.block()
+    theft.block()
+
+    with pytest.raises(ConsensusError):
+        votes()
+    held = Keys.load(theft.g.node.data, DID, PASSPHRASE)
+    checkpoint(held.signer("log", 2), held.signer("cosign", 2))
+    for pair in ((log, held.signer("cosign", 2)), (held.signer("log", 2), cosign)):
+        with pytest.raises(NoteError, match=r"not in log\.policy"):
+            checkpoint(*pair)
+
+
+def test_a_stolen_recovery_key_ends_with_a_stop(theft: Theft) -> None:
+    """
+    The thief names an attest key of its own and speaks with it. What `comity network propose stop` makes, by
+    an authority of that side, refuses whatever key it names, from the next block on.
+    """
+    genesis, governance = theft.g.node.service.overview.genesis, theft.g.node.service.overview.history.latest
+    row, proofs = with_key(governance, MAKER, ["attest"], 2, int(time.time()), network_id=genesis.network_id)
+    made = theft.says(MAKER, recovery_signer(MAKER), row, recovery=True, proofs=proofs)
+    theft.heard(made)
+    theft.in_force(made)
+    own = SeedSigner(f"{MAKER}#attest-2", sha256(f"{MAKER}/attest/2".encode()).digest())
+    theft.heard(theft.says(MAKER, own))
+
+    stop = {"target": MAKER, "by": CN_AUTHORITY, "since": 0, "until": 0}
+    theft.in_force(proposal_of(theft.g, CN_AUTHORITY, changes={("stop", MAKER): stop}))
+
+    theft.refused(theft.says(MAKER, own))
+    latest = theft.g.node.service.overview.history.latest
+    row, proofs = with_key(latest, MAKER, ["attest"], 3, int(time.time()), network_id=genesis.network_id)
+    again = theft.says(MAKER, recovery_signer(MAKER), row, recovery=True, proofs=proofs)
+    theft.heard(again)
+    theft.in_force(again)  # a stop does not reach it: what it names is refused as long as the stop holds
+    third = SeedSigner(f"{MAKER}#attest-3", sha256(f"{MAKER}/attest/3".encode()).digest())
+    theft.refused(theft.says(MAKER, third))
+
+
+def test_a_stolen_bearer_key_ends_with_keys_revoke(theft: Theft) -> None:
+    """
+    The thief reads with it; after `comity keys revoke NAME` it is nobody.
+    """
+    data = theft.g.node.data
+    assert run(["keys", "grant", "--data", str(data), "clerk", "--scope", "read"]) == 0
+    token = theft.sh.out().out.split()[-1]
+    bearer = {"Authorization": f"Bearer {token}"}
+    assert theft.g.node.client.get("/governance", headers=bearer).status_code == 200
+
+    assert run(["keys", "revoke", "--data", str(data), "clerk"]) == 0
+
+    assert theft.g.node.client.get("/governance", headers=bearer).status_code == 401
