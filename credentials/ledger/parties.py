@@ -137,6 +137,10 @@ class Accreditation:
         """True while the accreditation is valid and not suspended."""
         return dated_in_force(self.valid_from, self.valid_until, self.suspended, at)
 
+    def is_suspended(self, at: int) -> bool:
+        """True while it would be valid but for a suspension."""
+        return dated_in_force(self.valid_from, self.valid_until, (), at) and not self.in_force(at)
+
     def covers(self, scheme: str, namespace: str, *, exactly: bool = False) -> bool:
         """True if the subject is in scope; `exactly`: named, not by "*"."""
         return (scheme, namespace) in self.schemes or (not exactly and (scheme, ANY) in self.schemes)

@@ -356,6 +356,7 @@ CHECKS: Mapping[str, str] = {
     "standing.lost": "ledger",
     "standing.recall": "ledger",
     "standing.claims": "ledger",
+    "standing.issuers": "ledger",
     "standing.presentation": "manifest",
     "certificates": "document",
     "code_matches_passport": "document",

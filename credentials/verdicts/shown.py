@@ -20,6 +20,7 @@ from credentials.verdicts.cell import HERE, Cell, Declared, binding, cell_of, pr
 from credentials.verdicts.content import why_missing
 from credentials.verdicts.event_documents import event_members
 from credentials.verdicts.evidence import LedgerView
+from credentials.verdicts.issuers import check_issuers
 from credentials.verdicts.kin import recalls_unasked
 from credentials.verdicts.record import Inquiry, Record
 from credentials.verdicts.severity import CLEAR, UNDECIDED
@@ -41,7 +42,7 @@ def check_shown(
     """Make every check of the table; the cell, or None where record or table could not be read."""
     evidence, record = inquiry.evidence, inquiry.record
     names = SHOWN_CHECKS if declared.asked else tuple(n for n in SHOWN_CHECKS if n not in _OF_THE_LINE)
-    claims = ("standing.claims",)
+    claims = ("standing.claims", "standing.issuers")
     if evidence.ledger is None or record.unreadable:
         unreadable = {"unreadable_entries": record.unreadable} if record.unreadable else {}
         found.unmade((*names, *claims), "ledger_unavailable", **unreadable)
@@ -69,6 +70,7 @@ def check_shown(
         if declared.asked or note.check not in _OF_THE_LINE:
             found.warned(note.check, note.reason, rule=note.rule, **_told(note, standing, inquiry, cell))
     _check_claims(found, standing, inquiry)
+    check_issuers(found, inquiry)
     said = {row.check for row in (*rows, *notes)}
     for name, unread, reason in (
         ("standing.state", inquiry.kin_missing, "relatives_unread"),

@@ -1,0 +1,92 @@
+"""Who said what is on record, and whether that party, its licence or its key stands as it stood then.
+
+What was admitted stays, whatever becomes of who said it: a stop, a suspension and a theft change no state. An
+officer is told all the same. What a key signed from the time on at which it was stolen may be the thief's
+word: a verdict that rests on it is not decided, until authorities void the statement. Reports of trades, by
+workshops to which any battery may come, are told and decide nothing: no workshop spoils what is not its
+own by losing a key (I5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from credentials.ledger.governance import Governance
+from credentials.verdicts.record import Inquiry, Recorded
+from credentials.verdicts.severity import UNDECIDED
+from credentials.verdicts.verdict import Findings, Outcome
+
+CHECK = "standing.issuers"
+FIRST = 8  # statements or parties that are named; all are counted
+
+
+def check_issuers(found: Findings, inquiry: Inquiry) -> None:
+    """Every statement that counts, by who governs now: told what is otherwise, passed if nothing is."""
+    governance = inquiry.evidence.network.governance
+    if governance is None:
+        found.unmade((CHECK,), "genesis_unavailable")
+        return
+    said = [r for r in inquiry.record.shown() if governance.participant(r.attestation.issuer) is not None]
+    told = [
+        _tell_stolen(found, said, governance),
+        _tell_stopped(found, said, governance, inquiry.now),
+        _tell_suspended(found, said, governance, inquiry.now),
+    ]
+    if not any(told):
+        found.passed(CHECK)
+
+
+def _tell_stolen(found: Findings, said: Sequence[Recorded], governance: Governance) -> bool:
+    """Statements of a key from the time on at which it was stolen; True if there are any."""
+    stolen = [r for r in said if any(_stolen(kid, r, governance) for kid in _signed_with(r))]
+    trades = {kind for kind, event in governance.lifecycle.events.items() if event.speaks == "trade"}
+    deciding = [r for r in stolen if r.attestation.kind not in trades]
+    told: dict[str, Any] = {"count": len(stolen), "first": [_named(r) for r in stolen[:FIRST]]}
+    if deciding:
+        told["first"] = [_named(r) for r in deciding[:FIRST]]
+        found.add(CHECK, Outcome.INDETERMINATE, "statement_key_compromised", word=UNDECIDED, **told)
+    elif stolen:
+        found.warned(CHECK, "statement_key_compromised", **told)
+    return bool(stolen)
+
+
+def _stolen(kid: str, recorded: Recorded, governance: Governance) -> bool:
+    key = governance.key_by_id(kid)
+    return key is not None and key.compromised(recorded.block_time)
+
+
+def _signed_with(recorded: Recorded) -> Iterator[str]:
+    """The keys under a statement: of who made it, and of who agreed."""
+    yield recorded.attestation.kid
+    yield from (c.kid for c in recorded.attestation.countersignatures)
+
+
+def _tell_stopped(found: Findings, said: Sequence[Recorded], governance: Governance, now: int) -> bool:
+    """Parties, or keys under a statement, that are stopped now; True if there are any."""
+    targets = dict.fromkeys(
+        target for r in said for kid in _signed_with(r) for target in (kid.partition("#")[0], kid)
+    )
+    stops = [stop for target in targets if (stop := governance.stopped(target, now)) is not None]
+    found.turns_at(*(stop.until for stop in stops))
+    if stops:
+        first = [{"target": stop.target, "by": stop.by, "since": stop.since} for stop in stops[:FIRST]]
+        found.warned(CHECK, "issuer_stopped", count=len(stops), first=first)
+    return bool(stops)
+
+
+def _tell_suspended(found: Findings, said: Sequence[Recorded], governance: Governance, now: int) -> bool:
+    """Parties with a licence that is suspended now; True if there are any."""
+    suspended = [
+        did
+        for did in dict.fromkeys(r.attestation.issuer for r in said)
+        if any(a.is_suspended(now) for a in governance.accreditations_of(did))
+    ]
+    if suspended:
+        found.warned(CHECK, "issuer_suspended", count=len(suspended), first=suspended[:FIRST])
+    return bool(suspended)
+
+
+def _named(recorded: Recorded) -> dict[str, Any]:
+    attestation = recorded.attestation
+    return {"by": attestation.issuer, "kind": attestation.kind, "leaf_index": recorded.leaf_index}

@@ -1,0 +1,188 @@
+"""Who spoke, as they stand now: stops, suspensions and thefts are told, and no theft leaves a clear word."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from credentials.ledger.governance import Governance
+from credentials.ledger.parties import Stop
+from credentials.verdicts.issuers import CHECK, FIRST
+from tests.harness.border import World, code
+from tests.harness.ledger import CN_AUTHORITY, EU_AUTHORITY, IMPORTER, MAKER, WORKSHOP
+
+GOOD = ("clear", "clear_with_gaps")
+Change = Callable[[Governance, int], Governance]
+
+
+def told(w: World, text: str) -> tuple[str, list[Mapping[str, Any]]]:
+    """The word, and what the check says."""
+    found = w.judge(text).as_dict()
+    return found["verdict"], [dict(c) for c in found["checks"] if c["name"] == CHECK]
+
+
+def govern(w: World, change: Change) -> None:
+    """From the next block on, which is made."""
+    history = w.ledger.history
+    history.enact(history.height + 1, change(history.latest, w.now))
+    w.run()
+
+
+def stop(target: str, *, until: int | None = None, since: int = 0) -> Change:
+    def change(governance: Governance, now: int) -> Governance:
+        made = Stop(target, CN_AUTHORITY, since or now, now + 10_000 if until is None else until)
+        return replace(governance, stops={target: made})
+
+    return change
+
+
+def stolen(did: str, since: int, role: str = "attest") -> Change:
+    def change(governance: Governance, _: int) -> Governance:
+        party = governance.participants[did]
+        keys = tuple(replace(k, compromised_from=since) if k.role == role else k for k in party.keys)
+        return replace(governance, participants={**governance.participants, did: replace(party, keys=keys)})
+
+    return change
+
+
+def suspended(did: str, *, ended: bool = False) -> Change:
+    def change(governance: Governance, now: int) -> Governance:
+        pause = (now - 1, now if ended else None)
+        licences = tuple(
+            replace(a, suspended=(pause,)) if a.participant == did else a for a in governance.accreditations
+        )
+        return replace(governance, accreditations=licences)
+
+    return change
+
+
+def test_nothing_is_told_of_parties_that_stand_as_they_stood() -> None:
+    """
+    Made and passed, as long as nobody who spoke was stopped, suspended or robbed.
+    """
+    w = World()
+    text = w.new(1)
+    govern(w, stop(WORKSHOP))  # who said nothing about it
+
+    word, (check,) = told(w, text)
+
+    assert word in GOOD and check["outcome"] == "pass"
+
+
+@pytest.mark.parametrize("target", [MAKER, f"{MAKER}#attest-1", IMPORTER])
+def test_a_stop_is_told_and_undoes_nothing(target: str) -> None:
+    """
+    A party or a key that is stopped: who said so and since when; the word stays, and until when it holds.
+    """
+    w = World()
+    text = w.new(1)
+    before = told(w, text)[0]
+    govern(w, stop(target))
+
+    word, (check,) = told(w, text)
+
+    assert (word, check["outcome"], check["reason"]) == (before, "warn", "issuer_stopped")
+    (first,) = check["evidence"]["first"]
+    assert (first["target"], first["by"], check["evidence"]["count"]) == (target, CN_AUTHORITY, 1)
+
+
+def test_a_stop_that_is_over_is_not_told_and_its_end_is_waited_for() -> None:
+    """
+    The verdict is good until the stop ends; judged then, nothing is told.
+    """
+    w = World()
+    text = w.new(1)
+    govern(w, stop(MAKER, until=w.now + 500))
+    ends = w.governance.stops[MAKER].until
+    assert ends is not None
+
+    good_until = w.judge(text).as_dict()["good_until"]
+    assert good_until is not None and good_until <= ends
+    _, (check,) = told(w, text)
+    assert check["reason"] == "issuer_stopped"
+    found = w.judge(text, at=ends).as_dict()
+
+    assert [c["outcome"] for c in found["checks"] if c["name"] == CHECK] == ["pass"]
+
+
+@pytest.mark.parametrize(("ended", "outcome"), [(False, "warn"), (True, "pass")])
+def test_a_suspended_licence_is_told_while_it_is(ended: bool, outcome: str) -> None:
+    """
+    Suspended now: told, once a party. Reinstated, or suspended once: not.
+    """
+    w = World()
+    text = w.new(1)
+    govern(w, suspended(MAKER, ended=ended))
+
+    word, (check,) = told(w, text)
+
+    assert (word in GOOD, check["outcome"]) == (True, outcome)
+    if not ended:
+        assert check["reason"] == "issuer_suspended"
+        assert check["evidence"] == {"count": 1, "first": [MAKER]}
+
+
+def test_what_a_stolen_key_signed_since_is_not_decided() -> None:
+    """
+    From the second on from which the key is said to be stolen; what it signed before stays as it was. Only
+    statements of that key are named.
+    """
+    w = World()
+    text = w.new(1)
+    since = w.ledger.now
+    clean = told(w, text)[0]
+    govern(w, stolen(MAKER, since))
+    assert told(w, text) == (clean, [{"name": CHECK, "outcome": "pass", "reason": "ok", "evidence": {}}])
+
+    w = World()
+    text = w.new(1)
+    made = next(leaf for leaf in w.view(text).entries)
+    govern(w, stolen(MAKER, made.block_time))
+
+    word, (check,) = told(w, text)
+
+    assert (word, check["outcome"]) == ("undecided", "indeterminate")
+    assert check["reason"] == "statement_key_compromised"
+    first = check["evidence"]["first"]
+    assert {one["by"] for one in first} == {MAKER}
+    assert first[0] == {"by": MAKER, "kind": "battery.produced", "leaf_index": made.leaf_index}
+    assert check["evidence"]["count"] == len(first) <= FIRST
+
+
+def test_who_agreed_with_a_stolen_key_is_told_as_well() -> None:
+    """
+    A countersignature is a signature: one of a stolen key leaves the statement undecided.
+    """
+    w = World()
+    text = w.new(1)
+    lie = w.happen(MAKER, "battery.reported_lost", text, {"reference": "P-1"})
+    w.happen(EU_AUTHORITY, "attestation.voided", text, cosign=(CN_AUTHORITY,), references=(lie,))
+    govern(w, stolen(CN_AUTHORITY, w.view(text).entries[-1].block_time))
+
+    word, (check,) = told(w, text)
+
+    assert (word, check["reason"]) == ("undecided", "statement_key_compromised")
+    assert check["evidence"]["first"][-1]["kind"] == "attestation.voided"
+
+
+def test_a_workshop_that_loses_its_key_spoils_nothing() -> None:
+    """
+    I5: a report of a trade by a stolen key is told; the word is that of before.
+    """
+    w = World()
+    text = code(1)
+    w.produce(text)
+    w.publish(text)
+    w.happen(MAKER, "battery.sold", text, {"invoice": "1"}, parties=(WORKSHOP,))
+    said = {"method": "m", "measured_on": "2027-01-15", "soh_permille": 900}
+    w.happen(WORKSHOP, "soh.measured", text, said, quantities={"soh_permille": 900})
+    before = told(w, text)[0]
+    govern(w, stolen(WORKSHOP, 1))
+
+    word, (check,) = told(w, text)
+
+    assert (word, check["outcome"], check["reason"]) == (before, "warn", "statement_key_compromised")
+    assert [one["by"] for one in check["evidence"]["first"]] == [WORKSHOP]
