@@ -49,11 +49,8 @@ class Welcome:
                 raise bad_request("malformed", "a newcomer says [fingerprint]")
         network_id = self.genesis.network_id
         if told.size > self.tree.size:
-            raise forbidden(
-                "fingerprint_ahead",
-                f"this node holds {self.tree.size} entries of its log, the fingerprint is of {told.size}: "
-                "ask again in a moment, or another participant",
-            )
+            ahead = "this node holds {held} entries of its log, the fingerprint is of {size}: ask again later"
+            raise forbidden("fingerprint_ahead", ahead, held=self.tree.size, size=told.size)
         root = self.tree.root(told.size)
         if JoiningFingerprint.of(network_id, told.size, root) != told:
             raise forbidden(
@@ -76,7 +73,8 @@ class Welcome:
         """The network key, and where peers are, to a participant; the answer is sealed to it."""
         stop = self.history.latest.stopped(sender, int(time.time()))
         if stop is not None:
-            raise forbidden("sender_stopped", f"{sender} is stopped by {stop.by}: it is given no network key")
+            told = "{sender} is stopped by {by}: it is given no network key"
+            raise forbidden("sender_stopped", told, sender=sender, by=stop.by)
         return encode([self.network_key, dict[str, Value](self.addresses)])
 
 
@@ -84,4 +82,4 @@ def _decoded(body: bytes) -> Value:
     try:
         return decode(body, size_bytes_max=HELLO_BYTES_MAX)
     except ConsensusError as error:
-        raise bad_request("malformed", str(error)) from error
+        raise bad_request("malformed", "a newcomer says [fingerprint]") from error
