@@ -85,6 +85,15 @@ def governance_map(records: Records) -> StandingsMap:
     return StandingsMap((record_key(record_id), data) for record_id, data in records.items())
 
 
+def records_under_root(first: Governance, rows: Iterable[GovernanceRow], height: int) -> Records:
+    """Every record under the governance root of a height; `first` is the governance of genesis."""
+    held = records_of(first)
+    for row in sorted(rows, key=lambda row: row.decided):
+        if row.decided <= height and (row.type == PROPOSAL or row.governs_from <= height + 1):
+            held[row.type, row.name] = row.record
+    return held
+
+
 def range_of(heights: Iterable[int], last: int) -> list[int]:
     """The heights at which something happens, until `last`."""
     return sorted(h for h in set(heights) if h <= last)

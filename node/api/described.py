@@ -19,6 +19,7 @@ from typing import (
     is_typeddict,
 )
 
+from credentials.ledger.governance_proof import ProofAnswer
 from node.access.keys import KeyMade, KeyShown, SessionShown
 from node.answers import (
     AttestedAnswer,
@@ -199,6 +200,7 @@ ANSWERS: dict[str, type] = {
     "Governance": GoverningAnswer,
     "GovernanceActMade": ActMadeAnswer,
     "GovernanceHistory": HistoryAnswer,
+    "GovernanceProof": ProofAnswer,
     "Issuance": PassportAnswer,
     "Issuances": PassportsAnswer,
     "IssuedPassport": IssuedAnswer,

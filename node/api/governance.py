@@ -62,6 +62,13 @@ def history(service: Service) -> ResponseReturnValue:
     return reply({"history": rows}, "governance_history.html", history=rows, more=len(rows) == HISTORY_ROWS)
 
 
+def proof(service: Service) -> ResponseReturnValue:
+    """What governed after a height, provable offline."""
+    height = integer_argument("height", 1, largest=HEIGHT_MAX)
+    assert height is not None, "it has a default"
+    return json_reply(service.records.governance_proof(height))
+
+
 def key_uses(service: Service) -> ResponseReturnValue:
     """What rests on a key since a time."""
     kid = request.args.get("key", "")

@@ -69,6 +69,14 @@ GOVERNANCE = (
     ),
     Route(
         "GET",
+        "/governance/proof",
+        governance.proof,
+        "What governed after a height, whole, with its proof under the log",
+        _shown("GovernanceProof", (JSON,)),
+        query=("height",),
+    ),
+    Route(
+        "GET",
         "/governance/key-uses",
         governance.key_uses,
         "What rests on a key since a time, and the open lines about it",

@@ -15,6 +15,7 @@ from node.config import VERSION
 _COMMANDS = {
     "init": "setup",
     "network": "governance",
+    "governance": "as_of",
     "serve": "serve",
     "status": "operate",
     "issue": "operate",

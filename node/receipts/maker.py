@@ -83,10 +83,21 @@ class Proofs:
             row = self._entry_about(digest)
             if row is None:
                 raise self._no_entry(digest)
-            text = self._ledger.checkpoint_covering(row.leaf_index)
-            if text is None:
-                raise not_found("no_receipt_yet", "the validators are still cosigning: ask again in a moment")
-            blind = self._blind(row)
+            return self._receipt_of(row)
+
+    def receipt_of_block(self, height: int) -> str:
+        """The receipt of the last entry of a block, which says what the state was after it."""
+        with self._ledger.reading(), self._office.reading():
+            row = self._ledger.leaves.of_block(height)
+            if row is None:
+                raise not_found("height_unknown", "this ledger has no block of that height yet")
+            return self._receipt_of(row)
+
+    def _receipt_of(self, row: EntryRow) -> str:
+        text = self._ledger.checkpoint_covering(row.leaf_index)
+        if text is None:
+            raise not_found("no_receipt_yet", "the validators are still cosigning: ask again in a moment")
+        blind = self._blind(row)
         try:
             note = SignedNote.parse(text)
             policy = self._policies.at(Checkpoint.parse(note.body).size).policy

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 
 from node.storage.database import Database, marks
@@ -52,6 +53,19 @@ class Leaves:
         """One leaf."""
         found = self._select("leaf_index = ?", (leaf_index,))
         return found[0] if found else None
+
+    def of_block(self, height: int) -> EntryRow | None:
+        """The last leaf of a block, by halving: heights rise with the leaves, so no index is kept for it."""
+        last = self._db.connection.execute("SELECT MAX(leaf_index) AS n FROM entries").fetchone()["n"]
+        if last is None:
+            return None
+        at = bisect_right(range(last + 1), height, key=self._height_of) - 1
+        row = self.at(at) if at >= 0 else None
+        return row if row is not None and row.height == height and row.type == "block" else None
+
+    def _height_of(self, leaf_index: int) -> int:
+        query = "SELECT height FROM entries WHERE leaf_index = ?"
+        return int(self._db.connection.execute(query, (leaf_index,)).fetchone()["height"])
 
     def evidence(self) -> list[EntryRow]:
         """Every fault of a validator on the record, in log order."""

@@ -9,7 +9,9 @@ import orjson
 from consensus.errors import ConsensusError
 from consensus.merkle import Tree
 from credentials.documents.canonical import b64u
+from credentials.ledger.constitution import records_under_root
 from credentials.ledger.governance import GovernanceHistory
+from credentials.ledger.governance_proof import ProofAnswer, prove_governance
 from node.errors import forbidden, not_found
 from node.receipts.maker import Proofs
 from node.storage.ledger import LedgerStore
@@ -80,6 +82,15 @@ class RecordDesk:
         404 `no_receipt_yet` while validators are still cosigning, 404 `unknown_digest` otherwise.
         """
         return self._proofs.receipt(read_digest(digest))
+
+    def governance_proof(self, height: int) -> ProofAnswer:
+        """Every record that governed after the block of a height, and the receipt of that block's entry.
+
+        404 `height_unknown`, or `no_receipt_yet` while validators are still cosigning.
+        """
+        receipt = self._proofs.receipt_of_block(height)
+        first = self._history.epochs[0][1]
+        return prove_governance(records_under_root(first, self._ledger.governance(), height), height, receipt)
 
     def checkpoint(self) -> str:
         """The latest cosigned checkpoint (signed note), log line and q cosignatures."""

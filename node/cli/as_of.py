@@ -1,0 +1,86 @@
+"""`comity governance prove | verify`: what governed after a height, with its proof, asked without a node."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from node.cli.client import Client, read_json, speaks_to_node, write_out
+from node.cli.terminal import say
+from node.receipts.checker import read_policy
+from node.words import when
+
+FILE = click.Path(path_type=Path)
+
+
+@click.group()
+def governance() -> None:
+    """What governed, as it was known after a height: proven, and asked offline."""
+
+
+@governance.command()
+@click.argument("height", type=click.IntRange(min=1))
+@click.option("--output", "-o", type=FILE, help="File; otherwise standard output.")
+@speaks_to_node
+def prove(*, client: Client, height: int, output: Path | None) -> None:
+    """Fetch every record that governed after the block of HEIGHT, with the receipt of that block's entry."""
+    write_out(json.dumps(client.get(f"/governance/proof?height={height}"), indent=1) + "\n", output)
+
+
+@governance.command()
+@click.argument("file", type=FILE)
+@click.option("--policy", "policy_file", required=True, type=FILE, help="log.policy")
+@click.option("--issuer", help="Ask about this participant; without it only the rules are printed.")
+@click.option("--role", help="Was it licensed for this role? or, with a role of keys: which keys had it?")
+@click.option("--scheme", default="*", help="The scheme of the codes, such as gbt34014.")
+@click.option("--namespace", default="*", help="The namespace of the codes, such as a maker code.")
+@click.option("--at", type=int, help="Seconds since 1970; default: the time of the block.")
+def verify(
+    *,
+    file: Path,
+    policy_file: Path,
+    issuer: str | None,
+    role: str | None,
+    scheme: str,
+    namespace: str,
+    at: int | None,
+) -> int:
+    """Verify such a FILE offline and answer a question from it.
+
+    Exit 0: it holds, and the answer is yes. Exit 1: it does not hold, with the reason; or the answer is no.
+    """
+    from credentials.errors import CredentialError  # noqa: PLC0415
+    from credentials.ledger.governance_proof import verify_governance  # noqa: PLC0415
+
+    policy, proof = read_policy(policy_file), read_json(str(file))
+    try:
+        proven = verify_governance(proof, policy)
+    except CredentialError as error:
+        say(f"not valid: {error.message}")
+        return 1
+    say(f"valid: what governed after height {proven.height}, of {when(proven.time)}")
+    if issuer is None:
+        for name, digest in sorted(proven.rules().items()):
+            say(f"rule file {name}  SHA-256 {digest.hex()}")
+        return 0
+    asked = proven.time if at is None else at
+    held = proven.participant(issuer)
+    if held is None:
+        say(f"{issuer} was no participant")
+        return 1
+    if role is None:
+        say(f"{issuer} was a participant of {held.jurisdiction}")
+        return 0
+    licences, keys = proven.licences(issuer, role, scheme, namespace, asked), proven.keys(issuer, role, asked)
+    for one in licences:
+        say(f"licensed at {when(asked)}: accreditation {one.id} {one.licence}".rstrip())
+    for key in keys:
+        say(f"key at {when(asked)}: {key.id}  {key.public.hex()}")
+    stop = proven.stopped(issuer, asked)
+    if stop is not None:
+        say(f"STOPPED at {when(asked)}, by {stop.by}")
+    if not licences and not keys:
+        say(f"neither licensed as {role} for {scheme} {namespace} nor with such a key at {when(asked)}")
+    return 0 if (licences or keys) and stop is None else 1
