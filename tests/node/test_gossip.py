@@ -481,3 +481,23 @@ def test_a_peer_that_asks_wrongly_is_told_what_is_asked(
         asking(node, path, content)
 
     assert (refused.value.status, refused.value.code, refused.value.detail) == (400, "malformed", says)
+
+
+def test_newcomers_are_met_and_who_moved_is_followed(genesis: Genesis) -> None:
+    """
+    An address on the ledger: a sender for who is new, another way to who moved, and none that nobody may ask.
+    """
+    gossip = Gossip(
+        authentication(genesis, ledger.MAKER), {ledger.CUSTOMS: "https://a.example"}, Quiet(), poll_s=5
+    )
+    moved, clear = {ledger.CUSTOMS: "https://b.example/"}, {"did:web:new.example": "http://b.example"}
+    before = gossip.peers[ledger.CUSTOMS].link
+
+    assert gossip.meet({ledger.CUSTOMS: "https://a.example"}) == []
+    assert gossip.peers[ledger.CUSTOMS].link is before
+    assert gossip.meet({**moved, **clear, "did:web:odd.example": "file:///etc"}) == []
+    assert gossip.peers[ledger.CUSTOMS].address == "https://b.example"
+    assert gossip.peers[ledger.CUSTOMS].link is not before
+    new = gossip.meet({**moved, "did:web:new.example": "https://b.example"})
+    assert [sender.peer.did for sender in new] == ["did:web:new.example"]
+    assert gossip.peers.keys() == {ledger.CUSTOMS, "did:web:new.example"}
