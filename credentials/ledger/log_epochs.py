@@ -32,7 +32,7 @@ class EpochError(ConsensusError):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class EpochStep:
     """From one policy to the next: its receipt, and that its tree extends that of the step before."""
 
     receipt: str
@@ -57,7 +57,7 @@ class PolicyEpoch:
 
 
 @dataclass(frozen=True, slots=True)
-class Tree:
+class EpochTree:
     """What a checkpoint says."""
 
     size: int
@@ -70,7 +70,7 @@ class LogEpochs:
 
     epochs: tuple[PolicyEpoch, ...]
     compromised: frozenset[str] = frozenset()  # vkeys that prove nothing alone
-    head: Tree | None = None  # under the newest policy
+    head: EpochTree | None = None  # under the newest policy
     trees: Mapping[int, bytes] = field(default_factory=dict)  # of the steps, by size
 
     @property
@@ -96,7 +96,7 @@ class LogEpochs:
         epoch = self.at(said.size)
         verified = verify_receipt(parsed, epoch.policy)
         if not self._is_clean(epoch.policy, parsed.note):
-            self._require_on_the_way(Tree(said.size, said.root), link)
+            self._require_on_the_way(EpochTree(said.size, said.root), link)
         return verified
 
     def _is_clean(self, policy: LogPolicy, note: SignedNote) -> bool:
@@ -115,7 +115,7 @@ class LogEpochs:
             return False
         return True
 
-    def _require_on_the_way(self, tree: Tree, link: Sequence[bytes] | None) -> None:
+    def _require_on_the_way(self, tree: EpochTree, link: Sequence[bytes] | None) -> None:
         if self.head is None or tree.size > self.head.size:
             raise EpochError(
                 "the receipt is signed with a key that somebody else may have used, and no checkpoint under "
@@ -135,7 +135,7 @@ class LogEpochs:
             ) from error
 
 
-def walk(trusted: str, steps: Iterable[Step], head: Head | None = None) -> LogEpochs:
+def walk(trusted: str, steps: Iterable[EpochStep], head: Head | None = None) -> LogEpochs:
     """From a trusted policy's text to the newest; raises EpochError with the step that fails.
 
     Steps before the one that follows the trusted policy are passed over. Where none follows it, it has to be
@@ -143,7 +143,7 @@ def walk(trusted: str, steps: Iterable[Step], head: Head | None = None) -> LogEp
     """
     epochs = [PolicyEpoch(0, trusted, _policy(trusted, "the policy that is trusted"))]
     lost: set[str] = set()
-    trees: list[Tree] = []
+    trees: list[EpochTree] = []
     passed: str | None = None
     for number, step in enumerate(steps, start=1):
         if number > EPOCHS_MAX:
@@ -167,7 +167,7 @@ def walk(trusted: str, steps: Iterable[Step], head: Head | None = None) -> LogEp
     return LogEpochs(tuple(epochs), frozenset(lost), found, {tree.size: tree.root for tree in trees})
 
 
-def _entry_of(step: Step, number: int) -> tuple[Receipt, PolicyEntry]:
+def _entry_of(step: EpochStep, number: int) -> tuple[Receipt, PolicyEntry]:
     """The policy that a step shows; nothing is verified."""
     try:
         receipt = Receipt.parse(step.receipt)
@@ -179,7 +179,9 @@ def _entry_of(step: Step, number: int) -> tuple[Receipt, PolicyEntry]:
     return receipt, entry
 
 
-def _follow(now: PolicyEpoch, receipt: Receipt, entry: PolicyEntry, number: int) -> tuple[PolicyEpoch, Tree]:
+def _follow(
+    now: PolicyEpoch, receipt: Receipt, entry: PolicyEntry, number: int
+) -> tuple[PolicyEpoch, EpochTree]:
     """The next epoch, receipted under the one before."""
     if entry.before != _digest(now.text):
         raise EpochError(f"epoch {number} follows another policy than the one before it: an epoch is missing")
@@ -196,10 +198,10 @@ def _follow(now: PolicyEpoch, receipt: Receipt, entry: PolicyEntry, number: int)
     following = PolicyEpoch(verified.size, entry.text, _policy(entry.text, f"epoch {number}"))
     if following.policy.origin != now.policy.origin:
         raise EpochError(f"epoch {number} is of the log {following.policy.origin}, not {now.policy.origin}")
-    return following, Tree(verified.size, verified.root)
+    return following, EpochTree(verified.size, verified.root)
 
 
-def _head(newest: PolicyEpoch, head: Head | None, trees: Sequence[Tree]) -> Tree | None:
+def _head(newest: PolicyEpoch, head: Head | None, trees: Sequence[EpochTree]) -> EpochTree | None:
     if head is None:
         return None
     try:
@@ -210,13 +212,13 @@ def _head(newest: PolicyEpoch, head: Head | None, trees: Sequence[Tree]) -> Tree
         raise EpochError(f"the last checkpoint is not one under the newest policy: {error}") from error
     if said.size <= newest.after:
         raise EpochError("the last checkpoint is of a tree that the newest policy does not speak for")
-    tree = Tree(said.size, said.root)
+    tree = EpochTree(said.size, said.root)
     if trees:
         _extends(trees[-1], tree, head.consistency, "the last checkpoint")
     return tree
 
 
-def _extends(before: Tree, after: Tree, proof: Sequence[bytes], what: str) -> None:
+def _extends(before: EpochTree, after: EpochTree, proof: Sequence[bytes], what: str) -> None:
     try:
         verify_consistency(before.size, after.size, before.root, after.root, proof)
     except MerkleError as error:

@@ -182,7 +182,7 @@ class Registry:
         return self._parameters.of(self.history.at(height))
 
     def next_block_at(self, time: int) -> int | None:
-        """When the next block is wanted though nothing waits for it, if the last one has this time."""
+        """When the next block is wanted though nothing waits for it, after one of this time."""
         return self.constitution.next_block_at(time, self.height + 1)
 
     def standing(self, subject: Subject) -> Standing | None:
@@ -220,8 +220,7 @@ class Registry:
 
     def judge_at(self, at: int, governance: Governance) -> Judge:
         """Who judges the next block, were its time `at`."""
-        constitution = self.constitution
-        sitting = constitution.state.sitting(at, self.height + 1, constitution.rule_files)
+        sitting = self.constitution.state.sitting(at, self.height + 1, self.constitution.rule_files)
         return Judge(governance, self.reader, at, self.height, sitting)
 
     def prepare_proposal(
@@ -241,8 +240,7 @@ class Registry:
             del candidates[digest]
         judge = self.judge_at(time, governance)
         judge.prefetch(attestation for attestation, _ in candidates.values())
-        chosen: list[bytes] = []
-        size_bytes = 0
+        chosen, size_bytes = list[bytes](), 0
         for attestation in block_order([a for a, _ in candidates.values()], previous_id):
             if len(chosen) == limits.attestations_per_block_max:
                 break
@@ -288,8 +286,7 @@ class Registry:
         judge.prefetch(attestation for attestation, _ in admissible)
         entries: list[bytes] = []
         for attestation, countersigned in admissible:
-            leaf_index = block.log_size + len(entries)
-            judgment = judge.judge(attestation, countersigned, leaf_index)
+            judgment = judge.judge(attestation, countersigned, block.log_size + len(entries))
             entries.append(_entry(attestation, judgment, block.height))
         resolution = judge.sitting.close()
         entries += (*resolution.entries, *block.evidence)

@@ -10,7 +10,6 @@ own by losing a key (I5).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from credentials.ledger.governance import Governance
 from credentials.verdicts.record import Inquiry, Recorded
@@ -42,12 +41,12 @@ def _tell_stolen(found: Findings, said: Sequence[Recorded], governance: Governan
     stolen = [r for r in said if any(_stolen(kid, r, governance) for kid in _signed_with(r))]
     trades = {kind for kind, event in governance.lifecycle.events.items() if event.speaks == "trade"}
     deciding = [r for r in stolen if r.attestation.kind not in trades]
-    told: dict[str, Any] = {"count": len(stolen), "first": [_named(r) for r in stolen[:FIRST]]}
+    first = [_named(r) for r in (deciding or stolen)[:FIRST]]
+    reason, count = "statement_key_compromised", len(stolen)
     if deciding:
-        told["first"] = [_named(r) for r in deciding[:FIRST]]
-        found.add(CHECK, Outcome.INDETERMINATE, "statement_key_compromised", word=UNDECIDED, **told)
+        found.add(CHECK, Outcome.INDETERMINATE, reason, word=UNDECIDED, count=count, first=first)
     elif stolen:
-        found.warned(CHECK, "statement_key_compromised", **told)
+        found.warned(CHECK, reason, count=count, first=first)
     return bool(stolen)
 
 
@@ -87,6 +86,6 @@ def _tell_suspended(found: Findings, said: Sequence[Recorded], governance: Gover
     return bool(suspended)
 
 
-def _named(recorded: Recorded) -> dict[str, Any]:
+def _named(recorded: Recorded) -> dict[str, str | int]:
     attestation = recorded.attestation
     return {"by": attestation.issuer, "kind": attestation.kind, "leaf_index": recorded.leaf_index}

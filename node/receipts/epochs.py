@@ -17,7 +17,7 @@ from pathlib import Path
 from consensus.checkpoint import decode_base64, encode_base64
 from consensus.encoding import Value, decode, encode
 from consensus.errors import ConsensusError
-from credentials.ledger.log_epochs import Head, LogEpochs, Step, walk
+from credentials.ledger.log_epochs import EpochStep, Head, LogEpochs, walk
 from node.errors import SetupError
 from node.named_files import read_named_text
 
@@ -29,7 +29,7 @@ FILE_BYTES_MAX = 256 << 20
 class EpochFile:
     """What such a file holds: nothing is verified."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[EpochStep, ...]
     head: Head | None
     links: dict[int, tuple[bytes, ...]]
 
@@ -55,12 +55,12 @@ class EpochFile:
             raise SetupError(f"{name} is no file of log epochs: `comity log epochs` writes one")
         if lines[-1] != "" or lines[-2] != f"end {len(lines) - 2}":
             raise SetupError(f"{name} is cut off, or lines of it were changed: export it again")
-        steps, head, links = list[Step](), None, dict[int, tuple[bytes, ...]]()
+        steps, head, links = list[EpochStep](), None, dict[int, tuple[bytes, ...]]()
         for number, line in enumerate(lines[1:-2], start=2):
             try:
                 match line.split(" "):
                     case ["step", packed]:
-                        steps.append(Step(*_shown(packed)))
+                        steps.append(EpochStep(*_shown(packed)))
                     case ["head", packed]:
                         head = Head(*_shown(packed))
                     case ["link", size, packed] if size.isdecimal():

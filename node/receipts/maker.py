@@ -11,7 +11,7 @@ from consensus.merkle import Tree
 from consensus.receipt import ReceiptError, make_receipt
 from credentials.ledger.attestation import standing_key
 from credentials.ledger.entries import AdmittedEntry, parse_entry
-from credentials.ledger.log_epochs import AFTER_ENTRY, Head, Step
+from credentials.ledger.log_epochs import AFTER_ENTRY, EpochStep, Head
 from node.errors import ProblemError, not_found
 from node.ledger.log_policies import Epoch, LogPolicies
 from node.receipts.epochs import EpochFile
@@ -63,7 +63,7 @@ class Proofs:
                 links[link] = self._proof(link, size)
         return EpochFile(tuple(steps), head, links).text()
 
-    def _step(self, before: Epoch, epoch: Epoch) -> Step:
+    def _step(self, before: Epoch, epoch: Epoch) -> EpochStep:
         """From one policy to the next, which the last block under it names."""
         index, text = epoch.after - AFTER_ENTRY, self._ledger.checkpoint_of(epoch.after)
         row = self._ledger.leaves.at(index)
@@ -72,7 +72,7 @@ class Proofs:
             raise not_found("no_epoch_yet", told, size=epoch.after)
         note = SignedNote.parse(text)
         receipt = make_receipt(row.entry, None, index, self._tree, note, policy=before.policy)
-        return Step(receipt.text(), self._proof(before.after, epoch.after))
+        return EpochStep(receipt.text(), self._proof(before.after, epoch.after))
 
     def _proof(self, old: int, new: int) -> tuple[bytes, ...]:
         return tuple(self._tree.consistency_proof(old, new)) if 0 < old < new else ()

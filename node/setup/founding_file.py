@@ -6,9 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, date, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from credentials.documents.identifiers import canonical_namespace
+from credentials.documents.uri import parse_uri
 from credentials.ledger.parties import Accreditation, Limits
+from node.errors import SetupError
+from node.peers.link import is_loopback
 
 EVERY = "*"  # every namespace of a scheme
 _SPELLED = ("gbt34014", "gs1", "uri")  # schemes whose namespaces have one spelling
@@ -101,3 +105,16 @@ def _is_pair(value: object) -> bool:
 def _namespace(scheme: str, text: str) -> str:
     """As codes have it: another spelling would accredit for codes that nobody has."""
     return text if text == EVERY or scheme not in _SPELLED else canonical_namespace(scheme, text)
+
+
+def require_url(did: str, url: object, where: str = "") -> None:
+    """Raise SetupError unless `url` is an address at which a peer can be asked."""
+    uri = parse_uri(url)
+    if not isinstance(url, str) or uri is None or not uri.is_web or not urlsplit(url).hostname:
+        raise SetupError(f"{where}the address of {did} is not an http:// or https:// URL: {url!r:.120}")
+    if uri.scheme == "http" and not is_loopback(urlsplit(url).hostname or ""):
+        raise SetupError(
+            f"{where}{url} is the address of {did}, and would need clear text between machines: write "
+            f"https://{urlsplit(url).netloc}. A node that listens there serves HTTPS by itself, under a "
+            "certificate that its transport key vouches for (`comity serve --listen HOST:PORT`)"
+        )

@@ -23,7 +23,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 from consensus.encoding import Value, decode, encode
 from consensus.errors import ConsensusError
@@ -45,6 +44,7 @@ from node.peers.fingerprint import JoiningFingerprint
 from node.peers.link import Link, LinkError
 from node.peers.messages import BODY_BYTES_MAX, refusal_of
 from node.setup import network as networks
+from node.setup.founding_file import require_url
 from node.setup.keystore import Keys, seal_to
 from node.storage.ledger import LedgerStore
 
@@ -91,7 +91,7 @@ def join_via(directory: DataDirectory, url: str, fingerprint: str, passphrase: s
     if directory.network.exists():
         name = networks.verify(directory.network).genesis.name
         raise SetupError(f"{directory.root} has joined the network {name} already: start its node")
-    networks.require_url(card.did, url)
+    require_url(card.did, url)
     partial = directory.root / PARTIAL
     _remove(partial)
     hello = _greet(url, told)
@@ -149,9 +149,15 @@ def _read_hello(url: str, answer: Value, told: JoiningFingerprint) -> _Hello:
     files = {str(name): data for name, data in rules.items() if isinstance(data, bytes)}
     parsed = Genesis.parse(genesis, files)
     named = {name: files[name] for name in parsed.governance.rule_digests}
-    table: dict[str, Any] = {str(name): value for name, value in own.items()}
     contents = tuple(data for data in later if isinstance(data, bytes))
-    hello = _Hello(url, parsed, named, contents, root, read_participant(table))
+    hello = _Hello(
+        url,
+        parsed,
+        named,
+        contents,
+        root,
+        read_participant({str(name): value for name, value in own.items()}),
+    )
     assert hello.history.latest.participant(hello.peer.did), "it can be asked"
     return hello
 
@@ -259,7 +265,7 @@ def _reachable(governing: Governance, hints: Mapping[str, str], hello: _Hello) -
     for did, participant in governing.participants.items():
         address = hello.url if did == hello.peer.did else participant.address or hints.get(did)
         with suppress(SetupError):
-            networks.require_url(did, address)
+            require_url(did, address)
             found[did] = str(address)
     return found
 

@@ -36,13 +36,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import tomli_w
 
 from consensus.errors import ConsensusError
 from consensus.log_policy import LogPolicy
-from credentials.documents.uri import parse_uri
 from credentials.errors import CredentialError
 from credentials.ledger.genesis import Genesis, key_check, parse_card, write_card, write_genesis
 from credentials.ledger.parties import Accreditation, Key, Limits, Participant
@@ -57,9 +55,15 @@ from node.config import (
 )
 from node.errors import SetupError
 from node.named_files import read_own
-from node.peers.link import is_loopback
 from node.settings import read_toml
-from node.setup.founding_file import read_accreditation, read_limits, read_participant, rows_of, with_days
+from node.setup.founding_file import (
+    read_accreditation,
+    read_limits,
+    read_participant,
+    require_url,
+    rows_of,
+    with_days,
+)
 from node.setup.keystore import (
     RECOVERY_FILE,
     Keys,
@@ -339,7 +343,7 @@ def verify(directory: Path) -> Network:
         )
     by_digest = {sha256(content).digest(): content for content in files.values()}
     kept = directory / SEALED_KEY_FILE
-    sealed = kept.read_bytes() if kept.exists() else None
+    sealed = read_own(kept) if kept.exists() else None
     known = None if sealed is not None else genesis.governance.participants  # who joined later knows others
     return Network(genesis, policy, text, _addresses(directory, known), RuleFolder(folder, by_digest), sealed)
 
@@ -370,19 +374,6 @@ def _addresses(directory: Path, known: Collection[str] | None) -> dict[str, str]
             raise SetupError(f"{path} gives an address for {did}, which is no participant of this network")
         require_url(did, url, f"{path}: ")
     return addresses
-
-
-def require_url(did: str, url: object, where: str = "") -> None:
-    """Raise SetupError unless `url` is an address at which a peer can be asked."""
-    uri = parse_uri(url)
-    if not isinstance(url, str) or uri is None or not uri.is_web or not urlsplit(url).hostname:
-        raise SetupError(f"{where}the address of {did} is not an http:// or https:// URL: {url!r:.120}")
-    if uri.scheme == "http" and not is_loopback(urlsplit(url).hostname or ""):
-        raise SetupError(
-            f"{where}{url} is the address of {did}, and would need clear text between machines: write "
-            f"https://{urlsplit(url).netloc}. A node that listens there serves HTTPS by itself, under a "
-            "certificate that its transport key vouches for (`comity serve --listen HOST:PORT`)"
-        )
 
 
 def join(directory: DataDirectory, network: Path, passphrase: str) -> Network:

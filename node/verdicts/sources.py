@@ -110,7 +110,7 @@ class Gathering:
         policy: Policy,
         view: Callable[..., NetworkView],  # with what is the same at every height
     ) -> None:
-        self._history = history
+        self.history = history
         self._created = created  # what stands for the time of a block before the first
         self._network_key = network_key
         self._ledger = ledger
@@ -126,19 +126,10 @@ class Gathering:
     @property
     def tables(self) -> Tables:
         """What verdicts read, by the rules at the height of the ledger."""
-        return self._rules_at(self._history.height).tables
-
-    @property
-    def governance(self) -> Governance:
-        """What verdicts go by now: what governed the last block."""
-        return self._history.at(self._history.height)
-
-    def governs_from(self, height: int) -> bool:
-        """True once verdicts go by what governs from this height on."""
-        return height <= self._history.height
+        return self._rules_at(self.history.height).tables
 
     def _rules_at(self, height: int) -> _Rules:
-        return self._rules.of(self._history.at(height))
+        return self._rules.of(self.history.at(height))
 
     # -- one verdict ---------------------------------------------------------------------------------
 
@@ -192,7 +183,7 @@ class Gathering:
         """
         tip = self._ledger.tip()
         height, block_time = (tip.height, tip.time) if tip else (0, self._created)
-        governance, rules = self._history.at(height), self._rules_at(height)
+        governance, rules = self.history.at(height), self._rules_at(height)
         return self._view(
             height=height,
             block_time=block_time,
@@ -207,15 +198,15 @@ class Gathering:
 
     def event_of(self, row: EntryRow) -> Event | None:
         """The event that an entry is about, by the rules it was admitted under."""
-        return None if row.kind is None else self._history.at(row.height).lifecycle.event(row.kind)
+        return None if row.kind is None else self.history.at(row.height).lifecycle.event(row.kind)
 
     def reads_documents_of(self, kind: str | None) -> bool:
         """True if verdicts read the documents of such events, by the rules of now."""
-        return kind in self._rules_at(self._history.height).document_kinds
+        return kind in self._rules_at(self.history.height).document_kinds
 
     def side_of(self, row: EntryRow) -> str | None:
         """The jurisdiction of the participant that made a statement, as of its height."""
-        author = self._history.at(row.height).participant(row.issuer) if row.issuer is not None else None
+        author = self.history.at(row.height).participant(row.issuer) if row.issuer is not None else None
         return author.jurisdiction if author is not None else None
 
     def _evidence(self, line: Mapping[str, Any], reading: Reading, network: NetworkView) -> Evidence:

@@ -109,7 +109,7 @@ class Watching:
     def _in_force(self, rows: Sequence[EntryRow]) -> Sequence[EntryRow]:
         """Those before the first decision that governs later only: who rests on it is told once it does."""
         for place, row in enumerate(rows):
-            if row.type == GOVERNANCE and not self._gathering.governs_from(_decision(row).in_force):
+            if row.type == GOVERNANCE and _decision(row).in_force > self._gathering.history.height:
                 return rows[:place]
         return rows
 
@@ -148,7 +148,8 @@ class Watching:
 
     def _parties_changed(self, decision: GovernanceEntry) -> set[str] | None:
         """Whose words count otherwise since a decision; None for everybody's."""
-        governance, parties = self._gathering.governance, set[str]()
+        history, parties = self._gathering.history, set[str]()
+        governance = history.at(history.height)  # what verdicts go by now
         licences = {licence.id: licence.participant for licence in governance.accreditations}
         recognised = {recognition.id: recognition.issuer for recognition in governance.recognitions}
         for kind, name, _, _ in decision.changed:

@@ -22,7 +22,7 @@ from consensus.log_policy import LogPolicy, make_policy
 from consensus.merkle import Tree, leaf_hash
 from consensus.receipt import ReceiptError, make_receipt, verify_receipt
 from credentials.ledger.entries import BlockEntry, PolicyEntry
-from credentials.ledger.log_epochs import AFTER_ENTRY, EpochError, Head, LogEpochs, Step, walk
+from credentials.ledger.log_epochs import AFTER_ENTRY, EpochError, EpochStep, Head, LogEpochs, walk
 
 ORIGIN = "log.tests.example"
 NAMES = ("a", "b", "c", "d")
@@ -55,7 +55,7 @@ class Log:
     numbers: list[int] = field(default_factory=lambda: [1, 1, 1, 1])
     entries: list[bytes] = field(default_factory=lambda: [b"entry %d" % n + bytes(40) for n in range(5)])
     tree: Tree = field(default_factory=Tree)
-    steps: list[Step] = field(default_factory=list)
+    steps: list[EpochStep] = field(default_factory=list)
     last: int = 0
 
     def __post_init__(self) -> None:
@@ -99,7 +99,7 @@ class Log:
         index = self.tree.size
         self.grow(entry, *([b"the record of a block" + bytes(40)] * after))
         proof = tuple(self.tree.consistency_proof(self.last, self.tree.size)) if self.last else ()
-        self.steps.append(Step(self.receipt(index, old), proof))
+        self.steps.append(EpochStep(self.receipt(index, old), proof))
         self.last = self.tree.size
         self.grow()
 
@@ -198,7 +198,7 @@ def other_origin(log: Log) -> None:
 
 def no_policy(log: Log) -> None:
     log.grow(BlockEntry(1, 2, *[bytes(32)] * 5).encode())
-    log.steps.append(Step(log.receipt(5), ()))
+    log.steps.append(EpochStep(log.receipt(5), ()))
 
 
 def no_receipt(log: Log) -> None:

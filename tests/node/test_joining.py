@@ -40,6 +40,8 @@ from tests.harness.net.harness import (
     wait,
 )
 
+pytestmark = pytest.mark.check  # five processes
+
 FORGE = Party("forge", "CN", ("manufacturer",), schemes=(("gbt34014", "ZZ7"),))
 LICENCE = """
 [[accreditations]]

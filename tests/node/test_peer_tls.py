@@ -30,7 +30,7 @@ from node.peers.gossip import Gossip
 from node.peers.link import Link
 from node.server.exchange import Door
 from node.server.tls import server_context
-from node.setup import network as networks
+from node.setup.founding_file import require_url
 from tests.harness import ledger
 from tests.node.test_checking import certificate
 from tests.node.test_gossip import NOW, Quiet, authentication
@@ -379,7 +379,7 @@ def test_an_address_in_clear_text_is_refused(url: str, refused: bool) -> None:
     """
     An address that would need clear text between machines is refused, and the sentence says what to do.
     """
-    check: Callable[[str, object], None] = networks.require_url
+    check: Callable[[str, object], None] = require_url
     if not refused:
         check("did:web:maker.example", url)
         return
