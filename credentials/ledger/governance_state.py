@@ -47,6 +47,7 @@ from credentials.ledger.proposals import (
     DECIDED,
     LAPSED,
     OPEN,
+    RECORDS_MAX,
     WITHDRAWN,
     ChangeProposal,
     Tabled,
@@ -177,7 +178,7 @@ class Sitting:
         """The proposal as it would be on the ledger, were it made now; raises Refusal or CredentialError."""
         if proposal.digest in self.tabled or self._outcome(proposal.digest):
             raise Refusal("duplicate", "this proposal was made already: make another one")
-        self._require_room(by)
+        self._require_room(proposal, by, recovered=recovered)
         self._require_time(proposal)
         # A recovery key speaks for keys, not for the office of its owner.
         own = frozenset[str]() if recovered else frozenset({by} & self.next.authorities(self.at).keys())
@@ -187,11 +188,18 @@ class Sitting:
         self._tried(tabled, None)
         return tabled
 
-    def _require_room(self, issuer: str) -> None:
-        own = sum(1 for tabled in self.tabled.values() if tabled.by == issuer)
+    def _require_room(self, proposal: ChangeProposal, issuer: str, *, recovered: bool) -> None:
+        """Every open proposal is read again in every block: a party's are few, and small together.
+
+        What its recovery key proposed has room of its own: a thief of the other key takes none of it.
+        """
+        own = [t for t in self.tabled.values() if (t.by, t.recovered) == (issuer, recovered)]
         most = self.next.approvals.proposals_per_party_max
-        if own >= most:
+        if len(own) >= most:
             raise Refusal("quota", "{issuer} has {most} proposals open already", issuer=issuer, most=most)
+        if sum(len(t.proposal.records) for t in own) + len(proposal.records) > RECORDS_MAX:
+            told = "{issuer} has proposals of more than {most} records open then: withdraw one, or wait"
+            raise Refusal("quota", told, issuer=issuer, most=RECORDS_MAX)
 
     def _require_time(self, proposal: ChangeProposal) -> None:
         most = self.next.approvals.proposal_s_max

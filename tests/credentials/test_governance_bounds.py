@@ -40,7 +40,7 @@ from tests.credentials.test_governance_refusals import (
     with_stop,
 )
 from tests.credentials.test_proposals import governing, licence, limits_row, stop_row
-from tests.harness.governing import Governing, licence_row, participant_row, party_row
+from tests.harness.governing import Governing, licence_row, participant_row, party_row, with_key
 from tests.harness.ledger import (
     CN_AUTHORITY,
     CUSTOMS,
@@ -506,6 +506,43 @@ def test_a_partys_share_of_open_proposals_counts_its_own_alone() -> None:
     assert (refusal.value.code, str(refusal.value)) == ("quota", f"{CUSTOMS} has 2 proposals open already")
     g.ledger.run(g.act(CUSTOMS, "proposal_withdrawn", first))
     g.propose(CUSTOMS, rows[3])
+
+
+def test_a_thief_who_fills_a_partys_room_leaves_that_of_its_recovery_key() -> None:
+    """
+    What the recovery key proposes is counted apart: its owner ends the theft whatever the thief proposed.
+    """
+    g = governing(governance={"proposals_per_party_max": 1})
+    g.propose(MAKER, limits_row(clock_skew_s=61))
+    votes = [
+        with_key(g.now, MAKER, ("vote",), number, g.ledger.now, network_id=g.ledger.genesis.network_id)
+        for number in (2, 3)
+    ]
+
+    assert g.refused(MAKER, "proposed", g.proposal(limits_row(clock_skew_s=62))) == "quota"
+    g.propose(MAKER, votes[0][0], proofs=votes[0][1], recovery=True)
+    other = g.proposal(votes[1][0], proofs=votes[1][1])
+    assert g.refused(MAKER, "proposed", other, recovery=True) == "quota"
+
+
+def test_the_open_proposals_of_a_party_are_of_so_many_records_together() -> None:
+    """
+    32, as one may have: one more is refused, and room is made by what is over. Others have room of their own.
+    """
+    g = governing()
+
+    def rules(count: int, first: int) -> Any:
+        return {("rule", f"r{first + n}.json"): {"sha256": f"{first + n:064x}"} for n in range(count)}
+
+    large = g.propose(OUTSIDER, rules(31, 0))
+    g.propose(OUTSIDER, rules(1, 31))
+    with pytest.raises(Refusal) as refusal:
+        g.ledger.registry.check_tx(g.act(OUTSIDER, "proposed", g.proposal(rules(1, 32))), g.ledger.now)
+    told = f"{OUTSIDER} has proposals of more than 32 records open then: withdraw one, or wait"
+    assert (refusal.value.code, str(refusal.value)) == ("quota", told)
+    g.propose(CUSTOMS, rules(32, 40))
+    g.ledger.run(g.act(OUTSIDER, "proposal_withdrawn", large))
+    g.propose(OUTSIDER, rules(31, 80))
 
 
 def test_a_proposal_expires_at_its_second() -> None:

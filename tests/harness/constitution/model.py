@@ -154,7 +154,10 @@ class Model:
             return REFUSED
         if not at < act.offer.expires <= at + rules["proposal_s_max"]:
             return REFUSED
-        if sum(offer.author == act.by for offer in table.open.values()) >= rules["proposals_per_party_max"]:
+        mine = [o for o in table.open.values() if o.author == act.by and o.by_recovery == bool(act.recovery)]
+        if len(mine) >= rules["proposals_per_party_max"]:
+            return REFUSED
+        if sum(len(o.changed) for o in (*mine, act.offer)) > 32:
             return REFUSED
         alive = frozenset(living(self.future, at))
         approvals = frozenset() if act.recovery else alive & {act.by}
