@@ -70,10 +70,11 @@ def read_receipt(path: Path) -> Receipt:
 
 def verify_file(path: Path, policy_file: Path, epochs_file: Path | None = None) -> VerifiedReceipt:
     """Verify the receipt in a file; raises ReceiptError with the reason, EpochError for the epochs."""
-    receipt = read_receipt(path)
     if epochs_file is None:
-        return verify_receipt(receipt, read_policy(policy_file))
+        policy = read_policy(policy_file)  # what somebody trusts comes before what is shown
+        return verify_receipt(read_receipt(path), policy)
     shown, epochs = read_epochs(policy_file, epochs_file)
+    receipt = read_receipt(path)
     return epochs.verify(receipt, shown.links.get(receipt.size))
 
 
