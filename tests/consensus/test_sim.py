@@ -22,7 +22,9 @@ from tests.harness.sim.world import Border, faulty_max, lives
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("seed", range(50))
+@pytest.mark.parametrize(
+    "seed", [*range(25), *(pytest.param(seed, marks=pytest.mark.check) for seed in range(25, 50))]
+)
 def test_seeds(seed: int) -> None:
     """
     Under loss, delay, cuts, skew, crashes and up to f adversaries no rule breaks; healed, all becomes final.
@@ -108,7 +110,7 @@ def test_a_run_does_not_depend_on_the_hash_seed() -> None:
 # --- more than f
 
 
-@pytest.mark.parametrize("validators", [4, 7, 10])
+@pytest.mark.parametrize("validators", [4, 7, pytest.param(10, marks=pytest.mark.check)])
 @pytest.mark.parametrize("way", [attack_with_twins, attack_with_amnesia], ids=["twins", "amnesia"])
 def test_a_forced_fork_names_f_plus_one(validators: int, way: Callable[[int, int], Attack]) -> None:
     """

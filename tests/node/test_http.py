@@ -194,6 +194,7 @@ def test_a_client_that_does_not_read_is_cut(monkeypatch: pytest.MonkeyPatch) -> 
         assert all(closed(one, within_s=2) for one in lazy)
 
 
+@pytest.mark.check
 def test_pages_cannot_take_the_probes_threads() -> None:
     """
     With every thread and place of the pages taken, further ones are a 503 with Retry-After; /healthz answers.

@@ -218,6 +218,7 @@ def test_what_cannot_be_asked_or_proposed_is_told(g: GovernedNode) -> None:
     assert refused([{"type": "limits", "name": "", "table": {"x": 1}}])[1].startswith("limits are among")
 
 
+@pytest.mark.check
 def test_an_idle_network_decides_and_lapses_in_time(g: GovernedNode) -> None:
     """
     Nobody says anything more: what was decided for all is in force within seconds, and a proposal lapses at

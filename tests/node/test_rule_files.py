@@ -61,7 +61,16 @@ def digest_of(digest: str) -> bytes:
     return b64u_decode(digest, "digest")
 
 
-@pytest.mark.parametrize("name", [LIFECYCLE, "crosswalk-eu-cn.json", "commodity.toml", "verdicts.json"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        LIFECYCLE,
+        *(
+            pytest.param(name, marks=pytest.mark.check)
+            for name in ("crosswalk-eu-cn.json", "commodity.toml", "verdicts.json")
+        ),
+    ],
+)
 def test_a_validator_says_once_that_it_holds_a_file_which_is_put_beside_it(
     g: GovernedNode, tmp_path: Path, name: str
 ) -> None:

@@ -83,7 +83,7 @@ def run(url: str, key: str, folder: Path, seconds: int, seed: int) -> str:
 @pytest.mark.parametrize(
     "seconds",
     [
-        10,
+        5,
         pytest.param(60, marks=pytest.mark.check),
         pytest.param(300, marks=pytest.mark.long),
     ],

@@ -87,6 +87,7 @@ def test_the_table_says_what_did_not_run_and_why(tmp_path: Path) -> None:
     ), output
 
 
+@pytest.mark.check
 def test_the_table_is_the_same_under_xdist(tmp_path: Path) -> None:
     """
     Run in two workers, the table counts the same.
