@@ -72,6 +72,10 @@ class Peer:
     heard: threading.Event = field(default_factory=threading.Event)  # it spoke while we waited to try again
 
 
+def _on_this_machine(address: str) -> bool:
+    return is_loopback(urlsplit(address).hostname or "")
+
+
 class Gossip:
     """Sends to all peers, each on its own thread; `open` and `answer` serve what comes in."""
 
@@ -94,6 +98,7 @@ class Gossip:
         self.refused: Counter[str] = Counter()  # requests of peers, by the code of the refusal
         self.cpu_s: defaultdict[str, float] = defaultdict(float)  # seconds by stage: send, receive, refuse
         self._counting = threading.Lock()
+        self._local = any(map(_on_this_machine, addresses.values()))  # the operator's peers are here
         self.peers = {
             did: self._peer(did, address) for did, address in addresses.items() if did != authentication.did
         }
@@ -113,8 +118,8 @@ class Gossip:
         fresh = {}
         for did, address in named.items():
             peer = self.peers.get(did)
-            if not can_be_asked(address):
-                continue
+            if not can_be_asked(address) or (_on_this_machine(address) and not self._local):
+                continue  # a party says alone where it is: not which door of this machine is knocked at
             if peer is None:
                 fresh[did] = self._peer(did, address)
             elif peer.address != address.rstrip("/"):

@@ -495,9 +495,23 @@ def test_newcomers_are_met_and_who_moved_is_followed(genesis: Genesis) -> None:
 
     assert gossip.meet({ledger.CUSTOMS: "https://a.example"}) == []
     assert gossip.peers[ledger.CUSTOMS].link is before
+    inside = {"did:web:new.example": "http://127.0.0.1:631", "did:web:other.example": "https://[::1]:9200"}
     assert gossip.meet({**moved, **clear, "did:web:odd.example": "file:///etc"}) == []
+    assert gossip.meet({**moved, **inside}) == [], "nobody else says which door of this machine is knocked at"
     assert gossip.peers[ledger.CUSTOMS].address == "https://b.example"
     assert gossip.peers[ledger.CUSTOMS].link is not before
     new = gossip.meet({**moved, "did:web:new.example": "https://b.example"})
     assert [sender.peer.did for sender in new] == ["did:web:new.example"]
     assert gossip.peers.keys() == {ledger.CUSTOMS, "did:web:new.example"}
+
+
+def test_where_peers_are_on_one_machine_newcomers_are_met_there(genesis: Genesis) -> None:
+    """
+    The operator's own peers.toml names this machine: so may the ledger.
+    """
+    here = {ledger.CUSTOMS: "http://127.0.0.1:8001"}
+    gossip = Gossip(authentication(genesis, ledger.MAKER), here, Quiet(), poll_s=5)
+
+    (new,) = gossip.meet({**here, "did:web:new.example": "http://127.0.0.1:8002"})
+
+    assert new.peer.address == "http://127.0.0.1:8002"
