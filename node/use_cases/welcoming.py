@@ -49,7 +49,10 @@ class Welcome:
                 raise bad_request("malformed", "a newcomer says [fingerprint]")
         network_id = self.genesis.network_id
         if told.size > self.tree.size:
-            ahead = "this node holds {held} entries of its log, the fingerprint is of {size}: ask again later"
+            ahead = (
+                "this node holds {held} entries of its log, the fingerprint is of {size}: "
+                "ask again in a moment"
+            )
             raise forbidden("fingerprint_ahead", ahead, held=self.tree.size, size=told.size)
         root = self.tree.root(told.size)
         if JoiningFingerprint.of(network_id, told.size, root) != told:
