@@ -11,8 +11,8 @@ is seen by whoever knows a later checkpoint of the true one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 
 from consensus.checkpoint import Checkpoint, NoteError, SignedNote
@@ -66,12 +66,11 @@ class EpochTree:
 
 @dataclass(frozen=True, slots=True)
 class LogEpochs:
-    """Every epoch from a trusted policy to the newest, and what is known of the log's trees."""
+    """Every epoch from a trusted policy to the newest, and the newest tree that is known."""
 
     epochs: tuple[PolicyEpoch, ...]
     compromised: frozenset[str] = frozenset()  # vkeys that prove nothing alone
     head: EpochTree | None = None  # under the newest policy
-    trees: Mapping[int, bytes] = field(default_factory=dict)  # of the steps, by size
 
     @property
     def newest(self) -> PolicyEpoch:
@@ -164,7 +163,7 @@ def walk(trusted: str, steps: Iterable[EpochStep], head: Head | None = None) -> 
             "of this one, or the policy was edited"
         )
     found = _head(epochs[-1], head, trees)
-    return LogEpochs(tuple(epochs), frozenset(lost), found, {tree.size: tree.root for tree in trees})
+    return LogEpochs(tuple(epochs), frozenset(lost), found)
 
 
 def _entry_of(step: EpochStep, number: int) -> tuple[Receipt, PolicyEntry]:

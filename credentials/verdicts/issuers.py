@@ -69,18 +69,20 @@ def _tell_stopped(found: Findings, said: Sequence[Recorded], governance: Governa
     stops = [stop for target in targets if (stop := governance.stopped(target, now)) is not None]
     found.turns_at(*(stop.until for stop in stops))
     if stops:
-        first = [{"target": stop.target, "by": stop.by, "since": stop.since} for stop in stops[:FIRST]]
+        first = [{"stopped": s.target, "by": s.by, "stopped_at": s.since} for s in stops[:FIRST]]
         found.warned(CHECK, "issuer_stopped", count=len(stops), first=first)
     return bool(stops)
 
 
 def _tell_suspended(found: Findings, said: Sequence[Recorded], governance: Governance, now: int) -> bool:
     """Parties with a licence that is suspended now; True if there are any."""
-    suspended = [
-        did
-        for did in dict.fromkeys(r.attestation.issuer for r in said)
-        if any(a.is_suspended(now) for a in governance.accreditations_of(did))
-    ]
+    suspended = []
+    for did in dict.fromkeys(r.attestation.issuer for r in said):
+        licences = governance.accreditations_of(did)
+        for licence in licences:
+            found.turns_at(licence.valid_until, *(time for pause in licence.suspended for time in pause))
+        if any(licence.is_suspended(now) for licence in licences):
+            suspended.append(did)
     if suspended:
         found.warned(CHECK, "issuer_suspended", count=len(suspended), first=suspended[:FIRST])
     return bool(suspended)

@@ -5,6 +5,7 @@ Each makes the records as they shall be from those that are decided so far, show
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import replace
 from hashlib import sha256
@@ -26,6 +27,7 @@ from node.setup.network import read_card
 from node.setup.possession import read_proofs
 
 FILE = click.Path(path_type=Path, dir_okay=False)
+NUMBER = re.compile(r"[0-9]{1,15}")
 ACCREDITATION_MEMBERS = ("participant", "roles", "schemes", "licence", "jurisdiction", "valid_from")
 RECOGNITION_MEMBERS = (
     "authority", "jurisdiction", "issuer", "issuer_class", "issuer_jurisdiction", "rows", "effect",
@@ -281,7 +283,7 @@ def limits(*, client: Client, settings: tuple[str, ...], **how: Any) -> int:
     table = dict(decided(client)["limits"])
     for setting in settings:
         name, _, text = setting.partition("=")
-        if name not in table or not text.isdecimal():
+        if name not in table or not NUMBER.fullmatch(text):
             raise click.UsageError(f"{setting} is no NAME=NUMBER; limits are {', '.join(sorted(table))}")
         table[name] = int(text)
     return put(client, [change("limits", "", table)], **how)

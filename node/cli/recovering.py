@@ -110,7 +110,7 @@ class _Party:
     def successor(self, role: str, named: JSON) -> SeedSigner:
         """The key that follows those that are named: made before and not named yet, or new."""
         numbers = [number for of, _, number in map(_parts, (k["id"] for k in named["keys"])) if of == role]
-        taken = [int(number) for number in numbers if number.isdigit()]
+        taken = [int(number) for number in numbers if number.isdecimal()]
         held = self.keys.again()  # another role's was added before
         number = max([*taken, 0]) + 1
         if number in held.numbers(role):
@@ -229,9 +229,9 @@ def _open(key: JSON) -> bool:
 
 
 def _seconds(text: str) -> int:
-    if text.isdecimal():
-        return int(text)
     try:
+        if text.isascii() and text.isdecimal():
+            return int(text)
         found = datetime.fromisoformat(text)
     except ValueError as error:
         raise click.UsageError(f"--from is a time such as 2026-11-27T08:00:00Z, not {text!r}") from error

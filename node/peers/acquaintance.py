@@ -7,13 +7,16 @@ answers there shows its transport key, as everywhere.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from node import log
 from node.peers.gossip import Gossip, Sender
 
-LOOK_S = 0.5
+LOOK_S = 30.0  # who takes part from a time on is met by then; a block wakes it at once
+
+
+Subscribe = Callable[[Callable[[], None]], object]
 
 
 class Employer(Protocol):
@@ -27,17 +30,20 @@ class Acquaintance:
 
     name = "acquaintance"
 
-    def __init__(self, gossip: Gossip, employer: Employer) -> None:
+    def __init__(self, gossip: Gossip, employer: Employer, subscribe: Subscribe) -> None:
+        """`subscribe` is given what to call for each block."""
         self._gossip = gossip
         self._employer = employer
         self._woken = threading.Event()
         self._known: Mapping[str, str] = {}
+        subscribe(self.wake)
 
     def turn(self) -> None:
         """Meet whoever is new on the ledger, or wait a moment."""
         named = self._gossip.named()
         if named == self._known:
             self._woken.wait(LOOK_S)
+            self._woken.clear()
             return
         for sender in self._gossip.meet(named):
             log.moment("peer_named", peer=sender.peer.did, address=sender.peer.address)
@@ -45,5 +51,5 @@ class Acquaintance:
         self._known = named
 
     def wake(self) -> None:
-        """The node stops, or somebody wants it to look now."""
+        """A block was stored, or the node stops."""
         self._woken.set()

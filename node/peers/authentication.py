@@ -61,6 +61,11 @@ class PeerAuthentication:
         """True for a validator of the next block."""
         return self._history.latest.votes(did)
 
+    def side_of(self, did: str) -> str:
+        """The jurisdiction of a participant; empty for none."""
+        participant = self._history.latest.participant(did)
+        return participant.jurisdiction if participant is not None else ""
+
     def addresses(self) -> dict[str, str]:
         """Where the ledger says that the nodes of the others are."""
         now, others = int(self._now()), self._history.latest.participants.values()

@@ -36,6 +36,7 @@ from node.peers.messages import (
 from node.peers.queue import PeerQueue
 from node.transient_faults import is_out_of_room, sentence
 
+MET_PER_SIDE_MAX = 128  # newcomers of one jurisdiction that are met: each takes a thread
 ANSWER_BYTES_MAX = BODY_BYTES_MAX + (64 << 10)  # a body and its signature
 BACKOFF_S_MIN, BACKOFF_DOUBLINGS = 0.05, 4  # 0.05 s to 0.8 s
 _TOLD = (ProblemError, LinkError, UntrustedPeer)  # what the operator is told in words
@@ -98,6 +99,7 @@ class Gossip:
         self.refused: Counter[str] = Counter()  # requests of peers, by the code of the refusal
         self.cpu_s: defaultdict[str, float] = defaultdict(float)  # seconds by stage: send, receive, refuse
         self._counting = threading.Lock()
+        self._met: Counter[str] = Counter()  # newcomers since the start, by jurisdiction
         self._local = any(map(_on_this_machine, addresses.values()))  # the operator's peers are here
         self.peers = {
             did: self._peer(did, address) for did, address in addresses.items() if did != authentication.did
@@ -114,14 +116,19 @@ class Gossip:
         return self._authentication.addresses()
 
     def meet(self, named: Mapping[str, str]) -> list[Sender]:
-        """Follow who moved, and know who is new: the senders of those need threads."""
+        """Follow who moved, and know who is new: the senders of those need threads.
+
+        A side's authorities admit whom they like: so many of one side are met, and whoever votes.
+        """
         fresh = {}
         for did, address in named.items():
-            peer = self.peers.get(did)
+            peer, side = self.peers.get(did), self._authentication.side_of(did)
             if not can_be_asked(address) or (_on_this_machine(address) and not self._local):
                 continue  # a party says alone where it is: not which door of this machine is knocked at
             if peer is None:
-                fresh[did] = self._peer(did, address)
+                if self._met[side] < MET_PER_SIDE_MAX or self._authentication.votes(did):
+                    self._met[side] += 1
+                    fresh[did] = self._peer(did, address)  # whoever is not met asks, and is answered
             elif peer.address != address.rstrip("/"):
                 left, peer.link = peer.link, self._link(did, address)
                 peer.address = address.rstrip("/")

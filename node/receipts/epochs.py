@@ -63,7 +63,7 @@ class EpochFile:
                         steps.append(EpochStep(*_shown(packed)))
                     case ["head", packed]:
                         head = Head(*_shown(packed))
-                    case ["link", size, packed] if size.isdecimal():
+                    case ["link", size, packed] if size.isascii() and size.isdecimal():
                         links[int(size)] = _hashes(decode(decode_base64(packed, "a proof")))
                     case _:
                         raise ValueError("it is neither step, head nor link")

@@ -84,7 +84,7 @@ class Keys:
     def numbers(self, role: str) -> tuple[int, ...]:
         """Which keys of a role are held, the oldest first."""
         beside = (name.rpartition("-") for name in self._seeds)
-        later = [int(number) for of, _, number in beside if of == role and number.isdigit()]
+        later = [int(number) for of, _, number in beside if of == role and number.isdecimal()]
         return (*((1,) if role in self._seeds else ()), *sorted(later))
 
     def with_key(self, role: str, number: int) -> Keys:

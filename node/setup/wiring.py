@@ -343,7 +343,8 @@ def _employ(agreement: _Agreement, trades: _Trades) -> Supervisor:
     supervisor.employ(agreement.engine, tries_max=1)
     for sender in agreement.gossip.senders():
         supervisor.employ(sender, tries_max=None)
-    supervisor.employ(Acquaintance(agreement.gossip, supervisor), tries_max=None)
+    told = partial(agreement.moments.subscribe, kept_max=1)
+    supervisor.employ(Acquaintance(agreement.gossip, supervisor, told), tries_max=None)
     supervisor.employ(trades.outbox)
     supervisor.employ(trades.holding)
     supervisor.employ(trades.judging)

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
 from credentials.documents.canonical import b64u
 from credentials.ledger.attestation import Attestation, standing_key
@@ -23,6 +22,7 @@ from node.storage.documents import StoredDocument
 from node.storage.entries import EntryRow
 from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore
+from node.storage.overtaken import OpenLine
 from node.use_cases.governance_shown import name_of
 
 LEAVES_AT_ONCE = 2_000  # looked at for one answer
@@ -63,8 +63,10 @@ class KeyUses:
             end = min(begin + LEAVES_AT_ONCE, size) if searched else size
             rows = self._ledger.leaves.concerning(did, (), begin, end) if searched else []
             times = self._ledger.block_times(row.height for row in rows)
-        by_key = list(self._signed(key, rows))
-        lines = self._office.overtaken.open_lines({_subject(row) for row, _ in by_key})
+        by_key = [
+            (row, standing_key(said.subject), certain) for row, said, certain in self._signed(key, rows)
+        ]
+        lines = self._office.overtaken.open_lines({subject for _, subject, _ in by_key})
         return {
             "key": kid,
             "participant": did,
@@ -73,7 +75,10 @@ class KeyUses:
             "rests": RESTS[key.role],
             "since": since,
             "first_leaf": first,
-            "uses": [_use(row, certain, times, lines) for row, certain in by_key],
+            "uses": [
+                _use(row, times[row.height], lines.get(subject, []), certain=certain)
+                for row, subject, certain in by_key
+            ],
             "next": end if end < size else None,
         }
 
@@ -87,24 +92,23 @@ class KeyUses:
 
         return bisect_left(range(size), since, key=time_of)
 
-    def _signed(self, key: Key, rows: Iterable[EntryRow]) -> Iterable[tuple[EntryRow, bool]]:
-        """(leaf, whether it is known that this key signed it), of those that it may have signed."""
+    def _signed(self, key: Key, rows: Iterable[EntryRow]) -> Iterator[tuple[EntryRow, Attestation, bool]]:
+        """(leaf, what it says, whether it is known that this key signed it), of those that it may have."""
+        said = [(row, found) for row in rows if (found := _attestation(row)) is not None]
         if key.role == "attest":
-            for row in rows:
-                attestation = _attestation(row)
-                if attestation is not None and attestation.kid == key.id:
-                    yield row, True
+            yield from ((row, found, True) for row, found in said if found.kid == key.id)
             return
+        # The digest of an act of governance is a proposal's: no document.
         signed = [
-            (row, row.document_digest)
-            for row in rows
-            if row.document_digest is not None and row.kind not in KINDS  # whose digest is of a proposal
+            (row, found, found.document_digest)
+            for row, found in said
+            if found.document_digest is not None and found.kind not in KINDS
         ]
-        held = self._office.documents.get_many([digest for _, digest in signed])
-        for row, digest in signed:
+        held = self._office.documents.get_many([digest for _, _, digest in signed])
+        for row, found, digest in signed:
             methods = self._methods(held.get(digest))
             if methods is None or key.id in methods:
-                yield row, methods is not None
+                yield row, found, methods is not None
 
     def _methods(self, document: StoredDocument | None) -> set[str] | None:
         """The keys that signed a document; None where nothing that was signed is held.
@@ -124,13 +128,6 @@ def _attestation(row: EntryRow) -> Attestation | None:
     return entry.attestation if isinstance(entry, AdmittedEntry | ClaimEntry) else None
 
 
-def _subject(row: EntryRow) -> bytes:
-    """The battery that a leaf is about; a claim is kept under a key of its own."""
-    attestation = _attestation(row)
-    assert attestation is not None, "what a key signed is an attestation, or carried by one"
-    return standing_key(attestation.subject)
-
-
 def _methods(body: bytes) -> set[str]:
     """The keys that a document's proofs name."""
     document = json.loads(body)
@@ -139,17 +136,11 @@ def _methods(body: bytes) -> set[str]:
     return {str(row.get("verificationMethod")) for row in rows if isinstance(row, dict)}
 
 
-def _use(
-    row: EntryRow,
-    certain: bool,
-    times: Mapping[int, int],
-    lines: Mapping[bytes, list[Any]],
-) -> KeyUseRecord:
-    found = lines.get(_subject(row), [])
+def _use(row: EntryRow, time: int, lines: Sequence[OpenLine], *, certain: bool) -> KeyUseRecord:
     return {
         "leaf_index": row.leaf_index,
         "height": row.height,
-        "time": times[row.height],
+        "time": time,
         "type": row.type,
         "kind": row.kind or "",
         "digest": b64u(row.digest or b""),
@@ -157,7 +148,7 @@ def _use(
         "certain": certain,
         "open_lines": [
             {"consignment": line.consignment, "line": line.line, "verdict": line.verdict}
-            for line in found[:LINES_SHOWN]
+            for line in lines[:LINES_SHOWN]
         ],
-        "open_lines_total": len(found),
+        "open_lines_total": len(lines),
     }

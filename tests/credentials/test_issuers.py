@@ -86,7 +86,8 @@ def test_a_stop_is_told_and_undoes_nothing(target: str) -> None:
 
     assert (word, check["outcome"], check["reason"]) == (before, "warn", "issuer_stopped")
     (first,) = check["evidence"]["first"]
-    assert (first["target"], first["by"], check["evidence"]["count"]) == (target, CN_AUTHORITY, 1)
+    assert (first["stopped"], first["by"], check["evidence"]["count"]) == (target, CN_AUTHORITY, 1)
+    assert first["stopped_at"] == w.governance.stops[target].since
 
 
 def test_a_stop_that_is_over_is_not_told_and_its_end_is_waited_for() -> None:
@@ -106,6 +107,30 @@ def test_a_stop_that_is_over_is_not_told_and_its_end_is_waited_for() -> None:
     found = w.judge(text, at=ends).as_dict()
 
     assert [c["outcome"] for c in found["checks"] if c["name"] == CHECK] == ["pass"]
+
+
+def test_a_suspension_to_come_and_its_end_are_waited_for() -> None:
+    """
+    The verdict is good until it begins, and then until it ends.
+    """
+    w = World()
+    text = w.new(1)
+    begins, ends = w.now + 500, w.now + 900
+
+    def paused(governance: Governance, _: int) -> Governance:
+        licences = tuple(
+            replace(a, suspended=((begins, ends),)) if a.participant == MAKER else a
+            for a in governance.accreditations
+        )
+        return replace(governance, accreditations=licences)
+
+    govern(w, paused)
+
+    for at, until, outcome in ((w.now, begins, "pass"), (begins, ends, "warn")):
+        found = w.judge(text, at=at).as_dict()
+        good_until = found["good_until"]
+        assert good_until is not None and good_until <= until
+        assert [c["outcome"] for c in found["checks"] if c["name"] == CHECK] == [outcome]
 
 
 @pytest.mark.parametrize(("ended", "outcome"), [(False, "warn"), (True, "pass")])

@@ -505,6 +505,29 @@ def test_newcomers_are_met_and_who_moved_is_followed(genesis: Genesis) -> None:
     assert gossip.peers.keys() == {ledger.CUSTOMS, "did:web:new.example"}
 
 
+def test_a_side_that_admits_whom_it_likes_takes_so_many_threads(
+    genesis: Genesis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    So many newcomers of one jurisdiction are met, others beside them; whoever votes is met in any case.
+    """
+    monkeypatch.setattr("node.peers.gossip.MET_PER_SIDE_MAX", 1)
+    gossip = Gossip(authentication(genesis, ledger.MAKER), {}, Quiet(), poll_s=5)
+    governance = genesis.governance
+    others = [p for did, p in sorted(governance.participants.items()) if did != ledger.MAKER]
+    named = {p.did: f"https://node{number}.example" for number, p in enumerate(others)}
+    first: dict[str, str] = {}  # of each side that does not vote
+    for party in others:
+        if not governance.votes(party.did):
+            first.setdefault(party.jurisdiction, party.did)
+    assert len(first) > 1 and len(others) > len(first) + len(governance.validator_dids)
+
+    met = {one.peer.did for one in gossip.meet({did: named[did] for did in (*first.values(), *named)})}
+
+    assert met == {*first.values(), *(did for did in named if governance.votes(did))}
+    assert gossip.meet(named) == []
+
+
 def test_where_peers_are_on_one_machine_newcomers_are_met_there(genesis: Genesis) -> None:
     """
     The operator's own peers.toml names this machine: so may the ledger.

@@ -374,9 +374,19 @@ def test_a_key_is_said_to_be_compromised_since_a_time(sh: Shell) -> None:
     assert members["credential-1].compromised_from"] == 1_795_737_600
     assert members["credential-2]"]["valid_from"] == "decided"
     assert shown["recovered"] and shown["effect"]["missing"] == []
-    assert "--from is a time" in sh(
-        "keys", "compromised", "credential", "--from", "yesterday", *words, code=64
-    )
+    for text in ("yesterday", "9" * 5_000, "٣", "²"):
+        assert "--from is a time" in sh("keys", "compromised", "credential", "--from", text, *words, code=64)
+        assert "--from is a time" in sh("keys", "uses", "credential", "--from", text, code=64)
+
+
+@pytest.mark.parametrize("text", ["9" * 5_000, "٣", "", "-1", "1.5"])
+def test_a_limit_is_a_number_in_ascii(sh: Shell, text: str) -> None:
+    """
+    What is none is told as that, however long it is and in whatever digits.
+    """
+    told = sh("network", "propose", "limits", f"clock_skew_s={text}", code=64)
+
+    assert "is no NAME=NUMBER" in told
 
 
 def test_what_a_key_signed_is_listed(sh: Shell) -> None:
