@@ -62,7 +62,8 @@ class EmbeddedEngine:
     @property
     def withheld(self) -> str | None:
         """Why this validator does not vote."""
-        return self._ordering.replica.withheld
+        replica = self._ordering.replica
+        return replica.withheld if replica.validators.get(self._ordering.did) is not None else None
 
     @property
     def cpu_s(self) -> dict[str, float]:
@@ -84,10 +85,10 @@ class EmbeddedEngine:
         replica = self._ordering.replica
         return self._ordering.watch.condition(
             replica.validators,
-            self._ordering.did or "",
+            self._ordering.did,
             height=self._ordering.ledger.height,
             block_ahead_s=max(0.0, replica.tip.time - self._ordering.wall()),
-            withheld=replica.withheld,
+            withheld=self.withheld,
             asking=replica.asking,
             pool=replica.pool_size,
             pool_ready=replica.pool_ready,

@@ -119,10 +119,11 @@ class Ordering:
         ledger: Ledger,
         checkpoints: Checkpoints,
         moments: Moments,
-        name: str | None,
-        signer: Signer | None,
+        name: str,
+        signer: Signer,
         wall: Callable[[], float] = time.time,
     ) -> None:
+        """`name` votes with `signer` whenever the set of the next block names it, and follows otherwise."""
         self._signing, self._store, self.ledger = signing, store, ledger
         self._checkpoints, self._moments = checkpoints, moments
         self.replica = replica = _replica(
@@ -131,7 +132,7 @@ class Ordering:
         checkpoints.cosigning.cosign_from = signing.allowed()[1]
         checkpoints.may_sign = lambda: not replica.asking and replica.withheld is None
         self.did = name
-        self._was_asking = name is not None
+        self._was_asking = True
         self.wall = wall
         self.watch = Watch(wall=wall)
         self.intake = Intake(self.watch)
@@ -178,8 +179,7 @@ class Ordering:
         self._begun = True
         self.stages.begin()
         self._checkpoints.restore()
-        if self.did is not None:
-            self._checkpoints.ask(self.did)
+        self._checkpoints.ask(self.did)
         self._execute(self._feed(Started()))
         self._checkpoints.cosign()
 
@@ -188,7 +188,7 @@ class Ordering:
         with self.stages.counted("order"):
             self._execute(self._feed(Tick()))
         self._checkpoints.tick()
-        if self.replica.asking and self.did is not None:
+        if self.replica.asking:
             self._checkpoints.ask(self.did)
 
     def _look(self) -> None:
@@ -313,7 +313,7 @@ class Ordering:
             did = self._signatory(rivals.key)
             found = did and evidence_of_checkpoints(did, rivals.first, rivals.second)
             if found:
-                self._execute(self._feed(MessageReceived(self.did or found.validator, found.encode())))
+                self._execute(self._feed(MessageReceived(self.did, found.encode())))
         cosigning.rivals.clear()
         before, self.evidence = self.evidence, self.replica.evidence
         for evidence in self.evidence:
@@ -349,8 +349,8 @@ def _replica(
     *,
     signing: SigningStore,
     store: LedgerStore,
-    name: str | None,
-    signer: Signer | None,
+    name: str,
+    signer: Signer,
 ) -> Replica:
     """The replica as the disk left it; raises SetupError."""
     try:
@@ -366,7 +366,7 @@ def _replica(
             certificates=store.certificates(HEIGHTS_REMEMBERED),
             guarded=signing.highest(),
             vote_from=signing.allowed()[0],
-            ask_first=name is not None,
+            ask_first=True,
         )
     except ConsensusError as error:
         raise SetupError(f"this node cannot start: {error}") from error

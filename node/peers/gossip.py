@@ -36,6 +36,7 @@ from node.peers.messages import (
 from node.peers.queue import PeerQueue
 from node.transient_faults import is_out_of_room, sentence
 
+POLL_VALIDATOR_S, POLL_OBSERVER_S = 1.0, 0.4  # an observer learns of blocks by asking
 MET_PER_SIDE_MAX = 128  # newcomers of one jurisdiction that are met: each takes a thread
 ANSWER_BYTES_MAX = BODY_BYTES_MAX + (64 << 10)  # a body and its signature
 BACKOFF_S_MIN, BACKOFF_DOUBLINGS = 0.05, 4  # 0.05 s to 0.8 s
@@ -86,10 +87,13 @@ class Gossip:
         addresses: Mapping[str, str],
         inbox: PeerInbox,
         *,
-        poll_s: float,
+        poll_s: float | None = None,
         trusts: Iterable[Trust] = (),
     ) -> None:
-        """`trusts`: whom to believe beside the peers' own certificates, as the operator said."""
+        """`poll_s`: between two questions while there is nothing to say; None: as who votes or follows needs.
+
+        `trusts`: whom to believe beside the peers' own certificates, as the operator said.
+        """
         self._trusts = list(trusts)
         self._authentication = authentication
         self._inbox = inbox
@@ -264,7 +268,7 @@ class Gossip:
                 self.cpu_s["send"] += time.thread_time() - started_s
 
     def _serve(self, peer: Peer) -> None:
-        batch, blocks_from = peer.outgoing.take(self._poll_s)
+        batch, blocks_from = peer.outgoing.take(self._poll_s or self._polling_s())
         if self._stopping.is_set():
             return
         told = sum(item[0] == ITEM_ATTESTATION for _, item in batch)
@@ -287,6 +291,10 @@ class Gossip:
         if not peer.reachable:
             log.moment("peer_found", peer=peer.did)
         peer.reachable, peer.refusal, peer.last_seen, peer.failures = True, None, time.time(), 0
+
+    def _polling_s(self) -> float:
+        votes = self._authentication.votes(self._authentication.did)
+        return POLL_VALIDATOR_S if votes else POLL_OBSERVER_S
 
     def _exchange(self, peer: Peer, items: list[Item], blocks_from: int | None) -> None:
         status: Value = list(self._inbox.status())

@@ -79,8 +79,6 @@ from node.verdicts.verification import Checking, LedgerSources
 from node.verdicts.watching import Watching
 from node.words import LANGUAGES, Words
 
-POLL_VALIDATOR_S, POLL_OBSERVER_S = 1.0, 0.4
-
 
 def open_service(
     directory: DataDirectory,
@@ -134,11 +132,6 @@ class _Disk:
     def genesis(self) -> Genesis:
         return self.network.genesis
 
-    @property
-    def votes(self) -> bool:
-        """On the next block; a node that becomes a validator, or is none any more, is started again."""
-        return self.history.latest.votes(self.keys.did)
-
 
 def _open(directory: DataDirectory, passphrase: str, public_url: str | None) -> _Disk:
     card = read_card(directory.card)
@@ -186,9 +179,8 @@ def _agree(disk: _Disk) -> _Agreement:
     standings = StandingsMap(stores.ledger.standings(), stores.ledger.bucket)
     reader = SqliteStandingReader(stores.ledger)
     registry = Registry(genesis, reader, tip.app_hash, standings, constitution=disk.constitution)
-    cosigner = disk.held.cosigner(stores.signing) if disk.votes else None
     moments, tree = Moments(), disk.tree
-    cosigning = Cosigning(disk.log_policies, tree, cosigner)
+    cosigning = Cosigning(disk.log_policies, tree, disk.held.cosigner(stores.signing))
     checkpoints = Checkpoints(cosigning, stores.ledger, moments)
     ordering = Ordering(
         chain=chain_config(genesis),
@@ -199,8 +191,8 @@ def _agree(disk: _Disk) -> _Agreement:
         ledger=Ledger(stores.ledger, registry, tree, checkpoints, moments),
         checkpoints=checkpoints,
         moments=moments,
-        name=keys.did if disk.votes else None,
-        signer=disk.held.signer("vote") if disk.votes else None,
+        name=keys.did,
+        signer=disk.held.signer("vote"),
     )
     engine = EmbeddedEngine(ordering)
     own = disk.held.all_of("transport")
@@ -210,7 +202,6 @@ def _agree(disk: _Disk) -> _Agreement:
         authentication,
         disk.network.addresses,
         engine,
-        poll_s=POLL_VALIDATOR_S if disk.votes else POLL_OBSERVER_S,
         trusts=[by_authority(ca_file)] if (ca_file := disk.settings.peers_ca_file) is not None else [],
     )
     ordering.out = gossip

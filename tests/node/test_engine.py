@@ -57,7 +57,6 @@ class Node:
         self.moments = Moments()
         self.told = self.moments.subscribe()
         self._drops: list[tuple[bytes, str]] = []
-        validator = genesis.governance.validators.get(did) is not None
         tip = tip_of(self.ledger, genesis)
         self.tree = Tree(self.ledger.leaf_hashes())
         standings = StandingsMap(self.ledger.standings(), self.ledger.bucket)
@@ -71,7 +70,7 @@ class Node:
         cosigning = Cosigning(
             LogPolicies(LogPolicy.parse(genesis.governance.log_policy(genesis.origin))),
             self.tree,
-            cosigner if validator else None,
+            cosigner,
         )
         checkpoints = Checkpoints(cosigning, self.ledger, self.moments, wall=wall)
         self.ordering = Ordering(
@@ -83,8 +82,8 @@ class Node:
             ledger=Ledger(self.ledger, registry, self.tree, checkpoints, self.moments),
             checkpoints=checkpoints,
             moments=self.moments,
-            name=did if validator else None,
-            signer=ledger.signer(did, "vote") if validator else None,
+            name=did,
+            signer=ledger.signer(did, "vote"),
             wall=wall,
         )
         self.ordering.out = links.of(did)
