@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -15,13 +15,19 @@ from consensus.checkpoint import Checkpoint, NoteError, SignedNote, cosign_line,
 from consensus.encoding import Value
 from consensus.log_policy import LogPolicy
 from consensus.merkle import Tree
+from consensus.replica import Replica
 from consensus.standings_map import StandingsMap
-from credentials.ledger.attestation import make_attestation
+from credentials.documents.identifiers import Subject
+from credentials.ledger.attestation import GovernanceAct, make_attestation
 from credentials.ledger.entries import EvidenceEntry, parse_entry
 from credentials.ledger.genesis import Genesis
+from credentials.ledger.governance import key_name
+from credentials.ledger.governance_records import VALIDATORS, records_of
+from credentials.ledger.governance_state import NAMESPACE, SCHEME
+from credentials.ledger.proposals import propose
 from credentials.ledger.registry import Registry
 from node.errors import ProblemError
-from node.ledger.chain import chain_config, tip_of
+from node.ledger.chain import chain_config, constitution_of, tip_of
 from node.ledger.checkpoints import Checkpoints
 from node.ledger.cosigner import Conflict, Cosigner, Cosigning
 from node.ledger.embedded import EmbeddedEngine
@@ -66,9 +72,13 @@ class Node:
         def wall() -> float:
             return time.time() + self.clock_off_s
 
-        registry = Registry(genesis, reader, tip.app_hash, standings, genesis.history(tip.height))
+        constitution = constitution_of(self.ledger, genesis, genesis.rule_files.get)
+        self.registry = registry = Registry(
+            genesis, reader, tip.app_hash, standings, constitution=constitution
+        )
+        policy = genesis.governance.log_policy(genesis.origin)
         cosigning = Cosigning(
-            LogPolicies(LogPolicy.parse(genesis.governance.log_policy(genesis.origin))),
+            LogPolicies(LogPolicy.parse(policy), policy, self.ledger.leaves.policies()),
             self.tree,
             cosigner,
         )
@@ -122,7 +132,7 @@ class Link:
     did: str
 
     def broadcast(self, item: Item, *, observers: bool = False) -> None:
-        for did in ledger.VALIDATORS:
+        for did in list(self.links.nodes):
             self.send(did, item)
 
     def send(self, did: str, item: Item) -> None:
@@ -165,6 +175,36 @@ class Network:
             document_digest=bytes([number]) * 32,
             produced_on=ledger.day_of(now),
         )
+
+    def let_validate(self, dids: Sequence[str]) -> None:
+        """Proposed by one authority, approved by the other, and two blocks later in force."""
+        registry = next(iter(self.links.nodes.values())).registry
+        state, now = registry.constitution.state, int(time.time())
+        changed = {(VALIDATORS, ""): {"participants": list(dids)}}
+        nonce = sha256(repr(dids).encode()).digest()[:16]
+        of = propose(
+            self.genesis.network_id, records_of(state.future), changed, expires=now + 99, nonce=nonce
+        )
+        for by, kind in ((ledger.CN_AUTHORITY, "proposed"), (ledger.EU_AUTHORITY, "approved")):
+            data = make_attestation(
+                signer=ledger.signer(by),
+                iat=now,
+                kind=f"governance.{kind}",
+                issuer=by,
+                subject=Subject(SCHEME, NAMESPACE, of.digest),
+                network_id=self.genesis.network_id,
+                event_time=now,
+                document_digest=of.digest,
+                governance=GovernanceAct(of.encode(), b"") if kind == "proposed" else None,
+            )
+            height = max(self.heights())
+            self.submit(data)
+            self.wait(kind, lambda: min(self.heights()) > height)  # noqa: B023
+
+    def checkpoint(self, did: str) -> str:
+        """The text of the newest that a node keeps."""
+        kept = self.links.nodes[did].ledger.checkpoint()
+        return kept[1] if kept is not None else ""
 
     def submit(self, data: bytes) -> None:
         for node in list(self.links.nodes.values()):
@@ -238,6 +278,38 @@ def test_a_restarted_engine_goes_on_from_its_disk(network: Network) -> None:
 
     assert len({node.tree.root() for node in network.links.nodes.values()}) == 1
     assert reopened.supervisor.failure is None
+
+
+def test_an_observer_votes_once_the_set_names_it_and_no_more_once_it_does_not(network: Network) -> None:
+    """
+    Never opened again, a fifth votes and cosigns while it is a validator; before and after it follows.
+    """
+    fifth = ledger.OTHER_MAKER
+    network.start(fifth)
+
+    def replica() -> Replica:
+        return network.links.nodes[fifth].ordering.replica
+
+    network.submit(network.attestation(1))
+    network.wait("all five to follow", lambda: network.heights() == {1})
+    assert not replica().voting
+
+    network.let_validate((*ledger.VALIDATORS, fifth))
+    network.wait("the fifth to vote", lambda: replica().voting)
+    network.links.nodes[ledger.CUSTOMS].stop()  # four of five are the quorum: no block without the fifth
+    network.submit(network.attestation(2))
+    height = max(network.heights())
+    network.wait("a block with it", lambda: min(network.heights()) > height)
+    name = key_name(fifth)
+    network.wait("its cosignature", lambda: name in (network.checkpoint(ledger.MAKER)))
+
+    network.start(ledger.CUSTOMS)
+    network.let_validate(ledger.VALIDATORS)
+    network.wait("the fifth to be silent", lambda: not replica().voting)
+    network.submit(network.attestation(3))
+    height = max(network.heights())
+    network.wait("all five to follow", lambda: min(network.heights()) > height)
+    assert not any(node.supervisor.failure for node in network.links.nodes.values())
 
 
 def test_a_stopped_network_takes_up_where_it_was(genesis: Genesis, tmp_path: Path) -> None:
