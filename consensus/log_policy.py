@@ -4,14 +4,18 @@
     witness <name> <vkey> [<url>]
     group <name> all|any|<k> <name>...
     quorum <name>
+    #jurisdiction <jurisdiction> <name>...
+
+The last is a comment to every other reader: it says where witnesses belong to and decides nothing. It is read
+strictly here, so that what is told of a receipt's signatures was not misread.
 
 Narrower than the specification where a wider policy would prove nothing here: at least one log, all logs of
 one origin, a quorum that is not `none`, UTF-8 throughout.
 """
 
 import re
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from consensus.checkpoint import (
     COSIGNATURE_KIND,
@@ -31,6 +35,7 @@ LOGS_MAX = 64
 WITNESSES_MAX = 64
 GROUPS_MAX = 64
 
+JURISDICTION = "#jurisdiction"
 _BLANKS = re.compile(r"[ \t]+")
 _THRESHOLD = re.compile(r"[1-9][0-9]{0,3}")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
@@ -57,6 +62,7 @@ class LogPolicy:
     witnesses: Mapping[str, NoteKey]
     groups: Mapping[str, Group]
     quorum: str
+    jurisdictions: Mapping[str, str] = field(default_factory=dict)  # of the witnesses of which it is said
 
     @classmethod
     def parse(cls, text: str | bytes) -> "LogPolicy":
@@ -66,6 +72,21 @@ class LogPolicy:
     def is_met_by(self, names: Collection[str]) -> bool:
         """Say whether cosignatures of these witnesses are enough."""
         return self._counts(self.quorum, names)
+
+    def by_jurisdiction(self, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+        """These witnesses, sorted, by their jurisdiction; under "" those of which the policy says none."""
+        found: dict[str, list[str]] = {}
+        for name in sorted(names):
+            found.setdefault(self.jurisdictions.get(name, ""), []).append(name)
+        return {jurisdiction: tuple(found[jurisdiction]) for jurisdiction in sorted(found)}
+
+    def never_without(self) -> tuple[str, ...]:
+        """The jurisdictions of each of which every quorum has a witness: any one of them can block."""
+        return tuple(
+            jurisdiction
+            for jurisdiction in sorted(set(self.jurisdictions.values()))
+            if not self.is_met_by([n for n in self.witnesses if self.jurisdictions.get(n) != jurisdiction])
+        )
 
     def cosigned(self, note: SignedNote) -> dict[str, int]:
         """Return the witnesses that cosigned the note, with their times; raises PolicyError if too few."""
@@ -132,13 +153,14 @@ class _Reader:
         self.witnesses: dict[str, NoteKey] = {}
         self.groups: dict[str, Group] = {}
         self.members: set[str] = set()
+        self.jurisdictions: dict[str, str] = {}
         self.quorum: str | None = None
 
     def read(self, text: str | bytes) -> LogPolicy:
         """Read the whole file."""
         for number, line in enumerate(_lines(text), start=1):
             words = [word for word in _BLANKS.split(line) if word]
-            if not words or words[0].startswith("#"):
+            if not words or (words[0].startswith("#") and words[0] != JURISDICTION):
                 continue
             try:
                 self._line(words)
@@ -148,7 +170,14 @@ class _Reader:
             raise PolicyError("the policy has no quorum line, so nothing could satisfy it")
         if not self.logs:
             raise PolicyError("the policy names no log")
-        return LogPolicy(self.logs[0].name, tuple(self.logs), self.witnesses, self.groups, self.quorum)
+        return LogPolicy(
+            self.logs[0].name,
+            tuple(self.logs),
+            self.witnesses,
+            self.groups,
+            self.quorum,
+            self.jurisdictions,
+        )
 
     def _line(self, words: list[str]) -> None:
         match words:
@@ -160,7 +189,9 @@ class _Reader:
                 self._group(name, threshold, members)
             case ["quorum", name]:
                 self._quorum(name)
-            case [word, *_] if word in {"log", "witness", "group", "quorum"}:
+            case [word, jurisdiction, *members] if word == JURISDICTION and members:
+                self._jurisdiction(jurisdiction, members)
+            case [word, *_] if word in {"log", "witness", "group", "quorum", JURISDICTION}:
                 raise PolicyError(f"a {word} line has another number of words")
             case _:
                 raise PolicyError(f"{words[0]!r} is not log, witness, group or quorum")
@@ -202,6 +233,16 @@ class _Reader:
             raise PolicyError(f"the group {name} asks for {needed} of {len(members)} members")
         self.groups[name] = Group(needed, tuple(members))
 
+    def _jurisdiction(self, jurisdiction: str, members: list[str]) -> None:
+        if jurisdiction in self.jurisdictions.values():
+            raise PolicyError(f"a second line of the jurisdiction {jurisdiction}")
+        for member in members:
+            if member not in self.witnesses:
+                raise PolicyError(f"{member} is not a witness of an earlier line")
+            if member in self.jurisdictions:
+                raise PolicyError(f"{member} is of {self.jurisdictions[member]} already")
+            self.jurisdictions[member] = jurisdiction
+
     def _quorum(self, name: str) -> None:
         if self.quorum is not None:
             raise PolicyError("a second quorum line")
@@ -241,9 +282,16 @@ def _lines(text: str | bytes) -> list[str]:
 
 
 def make_policy(
-    origin: str, log_keys: Sequence[NoteKey], witnesses: Sequence[tuple[str, NoteKey]], quorum: int
+    origin: str,
+    log_keys: Sequence[NoteKey],
+    witnesses: Sequence[tuple[str, NoteKey]],
+    quorum: int,
+    jurisdictions: Mapping[str, str] | None = None,
 ) -> str:
-    """Return the policy of a network: any one of its log keys, and `quorum` of its witnesses."""
+    """Return the policy of a network: any one of its log keys, and `quorum` of its witnesses.
+
+    `jurisdictions`: of witnesses, told to whoever reads a receipt.
+    """
     if any(key.name != origin for key in log_keys):
         raise PolicyError(f"the name of a log key is the origin, {origin}")
     if quorum >= SIGNATURES_MAX:
@@ -256,6 +304,10 @@ def make_policy(
         " ".join(["group all", str(quorum), *(name for name, _ in witnesses)]),
         "quorum all",
     ]
+    homes = jurisdictions or {}
+    for jurisdiction in sorted(set(homes.values())):
+        members = [name for name, _ in witnesses if homes.get(name) == jurisdiction]
+        lines.append(" ".join([JURISDICTION, jurisdiction, *members]))
     text = "".join(line + "\n" for line in lines)
     LogPolicy.parse(text)
     return text

@@ -130,6 +130,8 @@ class VerifiedReceipt:
     origin: str
     cosigned_by: Mapping[str, int]
     before: int
+    by_jurisdiction: Mapping[str, tuple[str, ...]]  # the cosigners; "": of which the policy says none
+    never_without: tuple[str, ...]  # of each of these jurisdictions one is under every checkpoint
 
 
 def _check(entry: bytes, blind: bytes | None) -> bytes:
@@ -194,4 +196,6 @@ def verify_receipt(receipt: Receipt | str | bytes, policy: LogPolicy) -> Verifie
         origin=checkpoint.origin,
         cosigned_by=cosigned_by,
         before=policy.before(cosigned_by),
+        by_jurisdiction=policy.by_jurisdiction(cosigned_by),
+        never_without=policy.never_without(),
     )

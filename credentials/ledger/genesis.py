@@ -161,17 +161,29 @@ def _read_approvals(
     """The table `[governance]`; what it leaves out follows from who founds the network."""
     if not isinstance(table, Mapping):
         raise genesis_invalid("governance is not a table")
+    homes = {participants[did].jurisdiction for did in validators if did in participants}
+    usual = usual_rules(participants, accreditations)
+    return ApprovalRules.parse(
+        table,
+        approvals_min=usual.approvals_min,
+        jurisdictions=usual.jurisdictions,
+        quorum_jurisdictions=tuple(sorted(homes)),
+    )
+
+
+def usual_rules(
+    participants: Mapping[str, Participant], accreditations: Sequence[Accreditation]
+) -> ApprovalRules:
+    """Who approves unless genesis says otherwise: two authorities, one of each jurisdiction that has one."""
     homes = {did: participant.jurisdiction for did, participant in participants.items()}
     authorities = {
         a.participant
         for a in accreditations
         if APPROVING_ROLE in a.roles and homes.get(a.participant) == a.jurisdiction
     }
-    return ApprovalRules.parse(
-        table,
+    return ApprovalRules(
         approvals_min=max(1, min(APPROVALS_MIN, len(authorities))),
         jurisdictions=tuple(sorted({homes[did] for did in authorities})),
-        quorum_jurisdictions=tuple(sorted({homes[did] for did in validators if did in homes})),
     )
 
 

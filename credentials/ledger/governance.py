@@ -212,6 +212,7 @@ class Governance:
             [self.log_key(origin, did) for did in dids],
             [(key_name(did), self.cosign_key(did)) for did in dids],
             self.validators.quorum,
+            {key_name(did): self.participants[did].jurisdiction for did in dids},
         )
 
     def _validator_key(self, did: str, role: str) -> bytes:

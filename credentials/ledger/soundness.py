@@ -84,8 +84,10 @@ def validator_set(
         count = jurisdictions.get(jurisdiction, 0)
         if count < least:
             raise governance_invalid(
-                f"{jurisdiction} has {count} of {len(found)} validators and needs {least}, "
-                "or a quorum could decide without it"
+                f"{jurisdiction} has {count} of {len(found)} validators and needs {least}, or a quorum could "
+                "decide without it: choose other validators, or take it out of `quorum_jurisdictions` (who "
+                f"is not named there rests on the quorum; of {len(found)} validators at most "
+                f"{len(found) // least} can be named)"
             )
     return validators
 

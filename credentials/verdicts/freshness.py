@@ -95,7 +95,11 @@ def check_receipts(
         except (ConsensusError, CredentialError) as error:
             found.failed("receipt", "receipt_invalid", detail=str(error))
             continue
-        told = {"leaf_index": verified.index, "cosigned_by": sorted(verified.cosigned_by)}
+        told = {
+            "leaf_index": verified.index,
+            "cosigned_by": sorted(verified.cosigned_by),
+            "jurisdictions": [name for name in verified.by_jurisdiction if name],
+        }
         if examined is not None and recorded is not None and covers(recorded, examined.digest):
             found.passed("receipt", **told)
         elif subject is None:

@@ -44,6 +44,10 @@ def _tell(governing: JSON) -> None:
     say(f"governs height {governing['height']}; so since height {governing['since_height']}")
     if governing["changes_at"]:
         say(f"from height {governing['changes_at']} on something else is decided already")
+    rules = governing["approvals"]
+    sides = rules["quorum_jurisdictions"]
+    needed = f"never without a validator of each of {', '.join(sides)}" if sides else "of any jurisdictions"
+    say(f"a block is decided by {governing['quorum']} of {len(governing['validators'])} validators, {needed}")
     for party in governing["participants"]:
         does = [*party["roles"], *(["validator"] if party["validator"] else [])]
         does += ["may approve"] if party["authority"] else []

@@ -14,7 +14,14 @@ from credentials.ledger.log_epochs import EpochError
 from node.cli.client import Client, named, read_json, speaks_to_node, write_out
 from node.cli.terminal import say
 from node.errors import SetupError
-from node.receipts.checker import check_document, read_epochs, read_receipt, verify_file, what_it_says
+from node.receipts.checker import (
+    check_document,
+    read_epochs,
+    read_receipt,
+    signatures,
+    verify_file,
+    what_it_says,
+)
 
 
 @click.group()
@@ -135,7 +142,8 @@ def verify(*, file: Path, policy_file: Path, epochs_file: Path | None, document:
         say(said.words)
     else:
         say(f"valid: {said.words}; {place}")
-    say(f"cosigned by {', '.join(sorted(verified.cosigned_by))}")
+    for line in signatures(verified):
+        say(line)
     say(f"recorded before {_time(verified.before)}")
     if about is not None:
         say(f"it is about this document: {about}")

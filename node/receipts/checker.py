@@ -123,6 +123,22 @@ def what_it_says(entry: bytes) -> Meaning:
             return Meaning(False, told)
 
 
+def signatures(verified: VerifiedReceipt) -> list[str]:
+    """Whose signatures are under the receipt, of which jurisdictions, and of which there always is one."""
+    told = [
+        f"{', '.join(names)} ({jurisdiction})" if jurisdiction else ", ".join(names)
+        for jurisdiction, names in verified.by_jurisdiction.items()
+    ]
+    lines = [f"cosigned by {'; '.join(told)}"]
+    if "" in verified.by_jurisdiction:
+        lines.append("the policy does not say of which jurisdiction each of them is")
+    elif verified.never_without:
+        lines.append(f"no quorum of this policy is without {' or '.join(verified.never_without)}")
+    else:
+        lines.append("a quorum of this policy can be without any one jurisdiction")
+    return lines
+
+
 def _subject(about: Subject) -> str:
     return f"the {about.scheme} subject {about.namespace} {b64u(about.h)}"
 

@@ -8,7 +8,7 @@ import orjson
 
 from consensus.checkpoint import Checkpoint, SignedNote
 from consensus.merkle import Tree
-from consensus.receipt import ReceiptError, make_receipt
+from consensus.receipt import Receipt, ReceiptError, make_receipt, verify_receipt
 from credentials.ledger.attestation import standing_key
 from credentials.ledger.entries import AdmittedEntry, parse_entry
 from credentials.ledger.log_epochs import AFTER_ENTRY, EpochStep, Head
@@ -84,6 +84,11 @@ class Proofs:
             if row is None:
                 raise self._no_entry(digest)
             return self._receipt_of(row)
+
+    def signed_in(self, receipt: str) -> dict[str, tuple[str, ...]]:
+        """The cosigners of a receipt that this node made, by jurisdiction."""
+        read = Receipt.parse(receipt)
+        return dict(verify_receipt(read, self._policies.at(read.size).policy).by_jurisdiction)
 
     def receipt_of_block(self, height: int) -> str:
         """The receipt of the last entry of a block, which says what the state was after it."""

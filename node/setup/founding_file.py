@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC, date, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 from credentials.documents.identifiers import canonical_namespace
 from credentials.documents.uri import parse_uri
+from credentials.ledger.approvals import ApprovalRules
+from credentials.ledger.dead_ends import require_way_on
+from credentials.ledger.genesis import Genesis, usual_rules
 from credentials.ledger.parties import Accreditation, Limits
+from node.config import read_table
 from node.errors import SetupError
 from node.peers.link import is_loopback
 
@@ -66,6 +70,37 @@ def read_limits(table: object) -> Limits:
         raise ValueError("limits is a table: write [limits], and its members below")
     _require_members(table, "limits", (), known)
     return Limits(**table)
+
+
+def read_approvals(table: object) -> Mapping[str, Any]:
+    """Who may change what; what is left out follows from who founds the network (genesis.py)."""
+    if not isinstance(table, dict):
+        raise ValueError("governance is a table: write [governance], and its members below")
+    ApprovalRules.parse(table)
+    return table
+
+
+def require_founded_way_on(genesis: Genesis) -> None:
+    """Refuse a table [governance] under which nothing could ever be changed; raises CredentialError.
+
+    Where the usual rules would do no better, as in a network without authorities, it is not its fault.
+    """
+    first = genesis.governance
+    usual = usual_rules(first.participants, first.accreditations)
+    require_way_on(replace(first, approvals=usual), first, genesis.created)
+
+
+def require_known_schemes(accreditations: Sequence[Accreditation], lifecycle: bytes) -> None:
+    """Raise SetupError for codes of a scheme that the life cycle does not know."""
+    groups = read_table("lifecycle.json", lifecycle)["schemes"].values()
+    known = sorted({scheme for group in groups for scheme in group})
+    for accreditation in accreditations:
+        for scheme, _ in accreditation.schemes:
+            if scheme not in known:
+                raise SetupError(
+                    f"{accreditation.participant} is accredited for codes of the unknown scheme {scheme!r}: "
+                    f"it is one of {', '.join(known)}"
+                )
 
 
 def with_days(row: Mapping[str, Any], created: int) -> dict[str, Any]:

@@ -25,6 +25,8 @@ from one or more founding files, which a person writes:
 
     [[recognitions]]                            # credentials/ledger/recognition.py
     [limits]                                    # credentials/ledger/parties.py, Limits
+    [governance]                                # credentials/ledger/approvals.py: who may change all this
+    quorum_jurisdictions = ["CN", "EU"]         # no quorum without these; default: all that have validators
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import tomli_w
 
@@ -58,8 +61,11 @@ from node.named_files import read_own
 from node.settings import read_toml
 from node.setup.founding_file import (
     read_accreditation,
+    read_approvals,
     read_limits,
     read_participant,
+    require_founded_way_on,
+    require_known_schemes,
     require_url,
     rows_of,
     with_days,
@@ -177,6 +183,7 @@ class Founding:
     accreditations: list[Accreditation] = field(default_factory=list)
     recognitions: list[Recognition] = field(default_factory=list)
     limits: Limits | None = None
+    governance: Mapping[str, Any] | None = None
     created: int = field(default_factory=lambda: int(time.time()))
 
     def add(
@@ -200,7 +207,7 @@ class Founding:
             table = read_toml(path)
         except FileNotFoundError as error:
             raise SetupError(f"the founding file {path} cannot be read: {error.strerror}") from error
-        known = {"name", "origin", "participants", "accreditations", "recognitions", "limits"}
+        known = {"name", "origin", "participants", "accreditations", "recognitions", "limits", "governance"}
         for key in table.keys() - known:
             raise SetupError(f"the founding file {path} has the unknown member {key!r}")
         try:
@@ -215,6 +222,8 @@ class Founding:
                 self.recognitions.append(Recognition.parse(with_days(row, self.created)))
             if "limits" in table:
                 self.limits = read_limits(table["limits"])
+            if "governance" in table:
+                self.governance = read_approvals(table["governance"])
         except ValueError as error:  # CredentialError is one
             raise SetupError(f"the founding file {path}: {error}") from error
 
@@ -230,18 +239,7 @@ def create(out: Path, founding: Founding) -> Genesis:
     for did, url in founding.addresses.items():
         require_url(did, url)
     files = rule_files()
-    known = {
-        s
-        for group in read_table("lifecycle.json", files["lifecycle.json"])["schemes"].values()
-        for s in group
-    }
-    for accreditation in founding.accreditations:
-        for scheme, _ in accreditation.schemes:
-            if scheme not in known:
-                raise SetupError(
-                    f"{accreditation.participant} is accredited for codes of the unknown scheme {scheme!r}: "
-                    f"it is one of {', '.join(sorted(known))}"
-                )
+    require_known_schemes(founding.accreditations, files["lifecycle.json"])
     network_key = secrets.token_bytes(32)
     try:
         data = write_genesis(
@@ -256,8 +254,10 @@ def create(out: Path, founding: Founding) -> Genesis:
             recognitions=founding.recognitions,
             sealed_network_keys={p.did: seal_to(_transport(p), network_key) for p in founding.participants},
             limits=founding.limits,
+            governance=founding.governance,
         )
         genesis = Genesis.parse(data, files)
+        require_founded_way_on(genesis)
         genesis.governance.log_policy(genesis.origin)
     except (CredentialError, ConsensusError) as error:
         raise SetupError(f"no network was founded: {error}") from error

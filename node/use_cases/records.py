@@ -83,6 +83,10 @@ class RecordDesk:
         """
         return self._proofs.receipt(read_digest(digest))
 
+    def signed_in(self, receipt: str) -> dict[str, tuple[str, ...]]:
+        """Whose signatures are under a receipt of this node, by jurisdiction."""
+        return self._proofs.signed_in(receipt)
+
     def governance_proof(self, height: int) -> ProofAnswer:
         """Every record that governed after the block of a height, and the receipt of that block's entry.
 

@@ -19,6 +19,7 @@ class Proof:
     receipt: str  # digest of the attestation
     document: str | None
     record: Mapping[str, Any]  # its line of the timeline
+    signed: Mapping[str, tuple[str, ...]]  # cosigners by jurisdiction
 
     @property
     def command(self) -> str:
@@ -52,22 +53,22 @@ def find_proof(service: Service, battery: str, audience: str) -> Proof | None:
     ]
     for passport in sorted(known["passports"], key=lambda shown: not shown["live"]):
         for digest, row in recorded:
-            if row["document_digest"] == passport["digest"] and _has_receipt(service, digest):
+            if row["document_digest"] == passport["digest"] and (signed := _signed(service, digest)):
                 held = (
                     document
                     for point, document in sorted(passport["points"].items())
                     if passport["held"][point]
                 )
-                return Proof(digest, next(held, None), row)
+                return Proof(digest, next(held, None), row, signed)
     for digest, row in reversed(recorded):
-        if _has_receipt(service, digest):
-            return Proof(digest, None, row)
+        if signed := _signed(service, digest):
+            return Proof(digest, None, row, signed)
     return None
 
 
-def _has_receipt(service: Service, digest: str) -> bool:
+def _signed(service: Service, digest: str) -> Mapping[str, tuple[str, ...]]:
+    """Whose signatures are under the receipt; empty where there is none yet."""
     try:
-        service.records.receipt(digest)
+        return service.records.signed_in(service.records.receipt(digest))
     except ProblemError:
-        return False
-    return True
+        return {}

@@ -1,5 +1,6 @@
 """Log policies: what is accepted, what is refused at parse time, and what "before" means."""
 
+from dataclasses import replace
 from hashlib import sha256
 from itertools import combinations
 
@@ -249,6 +250,14 @@ W2 = f"witness W2 {WITNESSES[1][1].vkey()}\n"
         (LOG + W1 + "quorum\u00a0W1\n", "quorum"),
         (LOG + W1 + "quorum W1\r\n", "control"),
         (LOG + W1 + "\x0cquorum W1\n", "control"),
+        (LOG + W1 + "#jurisdiction\nquorum W1\n", "line 3 .* number of words"),
+        (LOG + W1 + "#jurisdiction CN\nquorum W1\n", "line 3 .* number of words"),
+        (LOG + W1 + "#jurisdiction CN W1 W2\nquorum W1\n", "W2 is not a witness of an earlier line"),
+        (LOG + "#jurisdiction CN W1\n" + W1 + "quorum W1\n", "W1 is not a witness of an earlier line"),
+        (LOG + W1 + "group G all W1\n#jurisdiction CN G\nquorum G\n", "G is not a witness"),
+        (LOG + W1 + "#jurisdiction CN W1 W1\nquorum W1\n", "W1 is of CN already"),
+        (LOG + W1 + "#jurisdiction CN W1\n#jurisdiction EU W1\nquorum W1\n", "W1 is of CN already"),
+        (LOG + W1 + W2 + "#jurisdiction CN W1\n#jurisdiction CN W2\nquorum W1\n", "second line of .* CN"),
         (LOG + W1 + "#" * 70_000 + "\nquorum W1\n", "bytes"),
         (LOG + W1 + "\n" * 2_000 + "quorum W1\n", "lines"),
     ],
@@ -286,3 +295,29 @@ def test_make_policy_refuses_a_log_key_of_another_name() -> None:
     """
     with pytest.raises(PolicyError):
         make_policy("other.example", LOGS, WITNESSES, 3)
+
+
+def test_a_policy_says_of_which_jurisdictions_its_witnesses_are() -> None:
+    """
+    Two of four can block three of four, one cannot; a jurisdiction nobody named is under the empty name.
+    """
+    a, b, c, d = NAMES
+    policy = LogPolicy.parse(make_policy(ORIGIN, LOGS, WITNESSES, 3, {a: "CN", b: "CN", c: "EU"}))
+
+    assert policy.jurisdictions == {a: "CN", b: "CN", c: "EU"}
+    assert policy.never_without() == ("CN",)
+    assert policy.by_jurisdiction([d, c, b, a]) == {"": (d,), "CN": tuple(sorted((a, b))), "EU": (c,)}
+    assert policy.by_jurisdiction([c]) == {"EU": (c,)}
+
+
+def test_to_every_other_reader_a_jurisdiction_is_a_comment() -> None:
+    """
+    Its lines begin with a number sign and decide nothing: without them the same cosignatures are enough.
+    """
+    text = make_policy(ORIGIN, LOGS, WITNESSES, 3, dict.fromkeys(NAMES, "CN"))
+    bare = "".join(line for line in text.splitlines(keepends=True) if not line.startswith("#"))
+
+    assert bare == TEXT != text
+    assert LogPolicy.parse("# jurisdiction CN of nobody\n" + TEXT).jurisdictions == {}
+    assert replace(LogPolicy.parse(text), jurisdictions={}) == LogPolicy.parse(bare)
+    assert LogPolicy.parse(bare).never_without() == ()

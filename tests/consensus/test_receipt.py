@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from hashlib import sha256
 
 import pytest
@@ -78,6 +79,20 @@ def test_a_receipt_says_what_it_proves(index: int, blind: bytes | None) -> None:
     assert (proven.origin, proven.root) == (ORIGIN, log(ENTRIES)[0].root())
     assert proven.cosigned_by == {name: TIME + number for number, name in enumerate(NAMES[:3])}
     assert proven.before == TIME + 1
+
+
+def test_a_receipt_says_of_which_jurisdictions_its_signatures_are() -> None:
+    """
+    Told are the cosigners that are there, and the jurisdictions without which none is ever enough.
+    """
+    homes = dict(zip(NAMES, ("CN", "EU", "IN", "CN"), strict=True))
+    policy = replace(POLICY, jurisdictions=homes)
+
+    proven = verify_receipt(receipt(), policy)
+
+    assert proven.by_jurisdiction == {"CN": (NAMES[0],), "EU": (NAMES[1],), "IN": (NAMES[2],)}
+    assert proven.never_without == ("CN",)
+    assert verify_receipt(receipt(), POLICY).by_jurisdiction == {"": tuple(sorted(NAMES[:3]))}
 
 
 def test_text_bytes_and_value_are_one() -> None:

@@ -258,6 +258,7 @@ def receipts_of(w: World) -> tuple[str, dict[int, str]]:
         [NoteKey("log.example", LOG_KIND, signer(name, "log").public_key) for name in names],
         [(name, NoteKey(name, COSIGNATURE_KIND, signer(name, "cosign").public_key)) for name in names],
         3,
+        {MAKER: "CN", IMPORTER: "EU"},
     )
     tree = Tree(leaf_hash(leaf.entry) for leaf in w.leaves)
     seal = Checkpoint("log.example", tree.size, tree.root())
@@ -296,6 +297,12 @@ def test_a_receipt_of_something_else_is_doubt() -> None:
         assert told(doubtful) == ("hold", "receipt_other", "fail", "receipt_other")
     assert told(receipts[stranger].replace("log.example", "log2.example"))[1:3] == ("receipt_invalid", "fail")
     assert told("rubbish")[:2] == ("hold", "receipt_invalid")
+    held = replace(
+        w.evidence(text, network=w.network(log_policy=log_policy)),
+        receipts=(receipts[steps["passport.published"]],),
+    )
+    signed = check(w.judge(text, evidence=held).as_dict(), "receipt")[0]["evidence"]
+    assert signed["jurisdictions"] == ["CN", "EU"] and len(signed["cosigned_by"]) == 3
     evidence = replace(w.evidence(text, network=w.network(log_policy=log_policy)), receipts=("rubbish",))
     assert check(w.judge(text, evidence=evidence).as_dict(), "receipt")[0]["evidence"]["detail"] == (
         "a receipt begins with c2sp.org/tlog-proof@v1 and ends with a checkpoint"

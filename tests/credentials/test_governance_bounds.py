@@ -812,7 +812,9 @@ def test_records_that_do_not_go_together_say_which() -> None:
         keys = tuple(replace(k, valid_until=AT) if k.role == role else k for k in maker.keys)
         assert party(keys=keys) == f"the validator {MAKER} needs exactly one {role} key"
     assert told(validator_dids=(MAKER, CN_AUTHORITY, CUSTOMS, OTHER_MAKER)) == (
-        "EU has 1 of 4 validators and needs 2, or a quorum could decide without it"
+        "EU has 1 of 4 validators and needs 2, or a quorum could decide without it: choose other validators, "
+        "or take it out of `quorum_jurisdictions` (who is not named there rests on the quorum; of 4 "
+        "validators at most 2 can be named)"
     )
 
 

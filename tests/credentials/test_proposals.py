@@ -8,9 +8,17 @@ from typing import Any
 import pytest
 
 from consensus.application import Refusal
+from consensus.log_policy import LogPolicy
 from consensus.standings_map import verify_map_proof
 from credentials.ledger.entries import BlockEntry, parse_entry
-from credentials.ledger.governance_records import LIMITS, PARTICIPANT, VALIDATORS, record_key, records_of
+from credentials.ledger.governance_records import (
+    APPROVALS,
+    LIMITS,
+    PARTICIPANT,
+    VALIDATORS,
+    record_key,
+    records_of,
+)
 from credentials.ledger.parties import Key, Limits, Participant
 from credentials.ledger.proposals import prove_possession
 from credentials.ledger.recognition import Effect, Recognition
@@ -375,6 +383,26 @@ def test_validators_change_two_blocks_on_and_keep_their_order() -> None:
     assert [v.name for v in g.now.validators.validators] == [MAKER, CN_AUTHORITY, EU_AUTHORITY, IMPORTER]
     with pytest.raises(Refusal, match="or a quorum could decide without it"):
         g.propose(CUSTOMS, {(VALIDATORS, ""): {"participants": [MAKER, CN_AUTHORITY, OTHER_MAKER]}})
+
+
+def test_who_can_block_is_a_policy_that_is_changed_with_the_validators() -> None:
+    """
+    A side leaves the list and the vote in one proposal; with the list as it was the same change is refused.
+    """
+    g = governing()
+    alone = {(VALIDATORS, ""): {"participants": [MAKER, CN_AUTHORITY, CUSTOMS, OTHER_MAKER]}}
+    both = {**alone, (APPROVALS, ""): {**g.now.approvals.as_table(), "quorum_jurisdictions": ["CN"]}}
+    with pytest.raises(Refusal, match="take it out of `quorum_jurisdictions`"):
+        g.propose(CN_AUTHORITY, alone)
+
+    g.approve(g.propose(CN_AUTHORITY, both), EU_AUTHORITY)
+    g.idle()
+
+    policy = LogPolicy.parse(g.now.log_policy("log.example"))
+    assert policy.never_without() == g.now.approvals.quorum_jurisdictions == ("CN",)
+    named = {(APPROVALS, ""): {**g.now.approvals.as_table(), "quorum_jurisdictions": ["CN", "IN"]}}
+    with pytest.raises(Refusal, match="IN has 0 of 4 validators and needs 2"):
+        g.propose(CN_AUTHORITY, named)
 
 
 # -- no way back -----------------------------------------------------------------------------------------

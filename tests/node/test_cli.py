@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import socket
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from consensus.log_policy import LogPolicy
 from node import config
 from tests.harness.net.batteries import claims_of, code_of, wait_published
 from tests.harness.net.harness import (
@@ -187,6 +189,36 @@ def test_a_network_needs_both_sides(tmp_path: Path) -> None:
 
     assert "EU has 1 of 4 validators and needs 2" in sentence(done, DATA)
     assert not (tmp_path / "network").exists()
+
+
+def test_a_network_of_five_jurisdictions_names_those_that_can_block(tmp_path: Path) -> None:
+    """
+    Five cannot all be able to block, and founding says how many can; with one or none named it is founded.
+    """
+    places = ("CN", "EU", "IN", "JP", "KR")
+    parties = [Party(f"law-{place.lower()}", place, ("authority",)) for place in places]
+    cards: list[str | Path] = []
+    for party in parties:
+        assert run("init", "--data", tmp_path / party.name, *identity(party), "--validator").returncode == 0
+        cards += ["--card", tmp_path / party.name / "participant.toml"]
+
+    def create(name: str, governance: str) -> subprocess.CompletedProcess[str]:
+        (tmp_path / f"{name}.toml").write_text(founding_text(parties) + governance)
+        founding: list[str | Path] = ["--founding", tmp_path / f"{name}.toml", "--out", tmp_path / name]
+        return run("network", "create", "--name", name, *founding, *cards)
+
+    every = sentence(create("every", ""), DATA)
+    one = sentence(create("one", '[governance]\nquorum_jurisdictions = ["CN"]\n'), DATA)
+    none = create("none", "[governance]\nquorum_jurisdictions = []\n")
+
+    assert "CN has 1 of 5 validators and needs 2, or a quorum could decide without it" in every
+    assert (
+        "take it out of `quorum_jurisdictions`" in every and "of 5 validators at most 2 can be named" in one
+    )
+    assert none.returncode == 0, none.stderr
+    policy = LogPolicy.parse((tmp_path / "none" / "log.policy").read_text())
+    assert sorted(policy.jurisdictions.values()) == list(places) and policy.never_without() == ()
+    assert not (tmp_path / "every").exists()
 
 
 @pytest.mark.parametrize(
@@ -487,6 +519,9 @@ def test_a_receipt_verifies_without_node_and_network(issued: Path) -> None:
     assert done.stdout.startswith("valid: entry ")
     assert f"admitted: passport.published by {MAKER.did}, about the gbt34014 subject ZZ1 " in done.stdout
     assert f"passport.published of {code_of(1)} by {MAKER.did}" in done.stdout
+    signed = next(line for line in done.stdout.splitlines() if line.startswith("cosigned by "))
+    assert re.search(r"\b(maker|cn)\.example \(CN\)", signed) and ".example (EU)" in signed
+    assert "no quorum of this policy is without CN or EU\n" in done.stdout
 
 
 def test_a_receipt_of_a_refusal_proves_the_refusal(

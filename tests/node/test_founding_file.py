@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from credentials.ledger.approvals import ApprovalRules
 from credentials.ledger.genesis import write_card
 from node.errors import SetupError
-from node.setup.network import Founding
-from tests.harness.ledger import MAKER, participant
+from node.setup.network import Founding, create
+from tests.harness.ledger import CN_AUTHORITY, CREATED, MAKER, participant
 
 ROW = """
 [[accreditations]]
@@ -74,6 +75,10 @@ def test_a_mistake_in_an_accreditation_is_told_by_its_member(
         ("[[participants]]", "an entry of participants lacks card"),
         ("limits = 1", "limits is a table"),
         ("[limits]\nspeed = 1", "limits has the unknown member 'speed': it has "),
+        ("governance = 1", "governance is a table: write [governance]"),
+        ("[governance]\nspeed = 1", "[governance]: it has the unknown member"),
+        ('[governance]\nquorum_jurisdictions = "CN"', "quorum_jurisdictions is a list of texts"),
+        ('[governance]\nquorum_jurisdictions = ["EU", "CN"]', "quorum_jurisdictions is sorted, each once"),
         ("recognitions = [1]", "recognitions is a list of tables"),
         ("[[recognitions]]", "not a recognition: it has the members authority"),
     ],
@@ -104,3 +109,33 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert (made.valid_from, made.valid_until, made.licence) == (1_803_859_200, None, "L 7")
     assert date.fromtimestamp(made.valid_from).year == 2027
     assert list(founding.addresses.values()) == ["http://127.0.0.1:1"]
+
+
+@pytest.mark.parametrize(
+    ("rules", "says"),
+    [
+        ("approvals_min = 2", "2 authorities approve a change for all, and in the end 1 would be left"),
+        ('jurisdictions = ["CN", "IN"]', "IN would in the end have no authority that can approve"),
+        ("objection_s = 99\nproposal_s_max = 99", "no proposal would live until it can be decided"),
+    ],
+)
+def test_no_network_is_founded_that_nobody_could_change(tmp_path: Path, rules: str, says: str) -> None:
+    """
+    A table [governance] that its own authorities could never meet is refused before anything is written.
+    """
+    (tmp_path / "card.toml").write_bytes(write_card(participant(CN_AUTHORITY)))
+    held = ROW.replace("did:web:a.example", CN_AUTHORITY).replace("manufacturer", "authority")
+    card = '[[participants]]\ncard = "card.toml"\n'
+
+    def founded(rules: str) -> ApprovalRules:
+        founding = read(tmp_path, f'name = "n"\n{held}{card}[governance]\n{rules}\n')
+        founding.created = CREATED
+        return create(tmp_path / "network", founding).governance.approvals
+
+    with pytest.raises(SetupError, match=says):
+        founded(rules)
+
+    assert not (tmp_path / "network").exists()
+    rules_of = founded("stop_s = 5\nquorum_jurisdictions = []")
+    assert (rules_of.stop_s, rules_of.approvals_min, rules_of.jurisdictions) == (5, 1, ("CN",))
+    assert rules_of.quorum_jurisdictions == ()

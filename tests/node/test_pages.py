@@ -235,6 +235,8 @@ def test_an_item_page_offers_a_command_that_names_its_downloads(node: LiveNode) 
         disposition = node.person.get(link).headers["Content-Disposition"]
         offered.add(disposition.split('filename="')[1].rstrip('"'))
     assert named == offered and len(named) == 3
+    signed = re.search(r'<p id="signed">(.*?)</p>', answer.text)
+    assert signed is not None and re.search(r"by jurisdiction: (CN|EU): \S+\.example\.$", signed[1])
 
 
 PATHS = [
