@@ -113,6 +113,7 @@ class Replay:
         self._tabled: dict[bytes, Tabled] = {}
         self._over: dict[bytes, tuple[str, str]] = {}
         self._epochs: list[tuple[int, Governance]] = [(0, genesis.governance)]
+        self._began = 0  # the last height after which something else governed
 
     @property
     def heights(self) -> set[int]:
@@ -139,6 +140,8 @@ class Replay:
         for data in proposals.values():
             self._table(data)
         governing = {**self._scheduled, **soon, **proposals}
+        if self._scheduled or soon:
+            self._began = height
         self.records.apply({record_key(record_id): data for record_id, data in governing.items()})
         self._next = governance_with(self._future, soon, self._rule_files)
         self._future = governance_with(self._next, later, self._rule_files)
@@ -157,7 +160,8 @@ class Replay:
 
     def constitution(self, height: int) -> Constitution:
         """What it comes to after the block of `height`."""
-        state = GovernanceState(self._next, self._future, self._tabled, self._over, self._scheduled)
+        began = self._began == height > 0
+        state = GovernanceState(self._next, self._future, self._tabled, self._over, self._scheduled, began)
         history = GovernanceHistory(self._epochs, height)
         return Constitution(state, self.records, self._rule_files, history)
 

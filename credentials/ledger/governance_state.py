@@ -77,6 +77,7 @@ class GovernanceState:
     tabled: Mapping[bytes, Tabled] = field(default_factory=dict)  # those that are open, by digest
     over: Mapping[bytes, tuple[str, str]] = field(default_factory=dict)  # outcome and reason of the others
     scheduled: Mapping[RecordId, bytes] = field(default_factory=dict)  # from `next` to `future`
+    began: bool = False  # `next` is other than what governed the last block
 
     @classmethod
     def founded(cls, governance: Governance) -> GovernanceState:
@@ -94,8 +95,8 @@ class GovernanceState:
         force what was decided, or lies after a time that is only once: there are no more of them than a few
         for each proposal.
         """
-        if self.scheduled:
-            return at
+        if self.scheduled or self.began:
+            return at  # verdicts name the last block, and go by what governed it
         sitting = self.sitting(at, height, _no_file)
         return min((sitting.due(tabled) for tabled in self.tabled.values()), default=None)
 
@@ -344,13 +345,14 @@ class Sitting:
         rows += [(now, *r, data) for r, data in proposals.items()]
         governing = {**before.scheduled, **soon, **proposals}
         if not rows and not before.scheduled:
-            return Resolution(before, (), {}, (), ())
+            return Resolution(replace(before, began=False) if before.began else before, (), {}, (), ())
         over = {digest: (tabled.outcome, tabled.reason) for digest, tabled in self.over.items()}
         # Once more and all at once: who restores it from the rows puts it together in the same order.
         if self.changed or before.scheduled:
             self.next = governance_with(before.future, soon, self.rule_files)
             self.future = governance_with(self.next, later, self.rule_files)
-        state = GovernanceState(self.next, self.future, self.tabled, {**before.over, **over}, later)
+        began = bool(soon or before.scheduled)
+        state = GovernanceState(self.next, self.future, self.tabled, {**before.over, **over}, later, began)
         under_root = {record_key(r): data for r, data in governing.items()}
         return Resolution(
             state, tuple(sorted(rows)), under_root, entries, _updates(before.future, self.future)

@@ -162,11 +162,13 @@ def uses(*, client: Client, roles: tuple[str, ...], since: str, did: str | None,
 
 
 def _use_line(use: JSON) -> str:
-    """One use of a key on one line."""
+    """One use of a key on one line; a passport by the digest that `comity revoke` takes."""
     at = datetime.fromtimestamp(use["time"], UTC)
     lines = f", open lines {use['open_lines_total']}" if use["open_lines_total"] else ""
     told = "" if use["certain"] else " (perhaps: this node does not hold the document)"
-    return f"{use['leaf_index']}  {at:%Y-%m-%d %H:%M:%S UTC}  {use['kind']}  {use['digest']}{lines}{told}"
+    about = f", document {use['document_digest']}" if use["document_digest"] else ""
+    said = f"{use['leaf_index']}  {at:%Y-%m-%d %H:%M:%S UTC}  {use['kind']}  {use['digest']}"
+    return f"{said}{about}{lines}{told}"
 
 
 def _uses(client: Client, kid: str, since: int) -> Iterator[JSON]:

@@ -33,20 +33,30 @@ def idle_until_nothing_is_wanted(g: Governing, most: int = 50) -> int:
 
 def test_nothing_is_wanted_where_nothing_is_scheduled() -> None:
     """
-    Neither at the founding nor after blocks of batteries, nor after what one authority decided at once.
+    Neither at the founding nor after blocks of batteries.
     """
     g = governing()
     assert wanted(g) is None
     g.ledger.produced(1, published=True)
     assert wanted(g) is None
+
+
+def test_what_one_authority_decides_wants_the_block_that_it_governs() -> None:
+    """
+    One block, at once, for verdicts go by what governed the last one: a stolen key is believed no longer than
+    that in a network where nothing else happens.
+    """
+    g = governing()
     proposal = g.propose(CN_AUTHORITY, licence_row(licence(OUTSIDER, schemes=(("gbt34014", "ZZ8"),))))
     assert g.outcome(proposal) == ("decided", "")
-    assert wanted(g) is None
+
+    assert wanted(g) == g.ledger.now
+    assert idle_until_nothing_is_wanted(g) == 1
 
 
 def test_what_is_decided_for_all_wants_the_block_that_brings_it_into_force() -> None:
     """
-    One block, at once; then nothing more.
+    One block, at once, and the one that it governs; then nothing more.
     """
     g = governing()
     proposal = g.propose(EU_AUTHORITY, limits(g, 77))
@@ -54,7 +64,7 @@ def test_what_is_decided_for_all_wants_the_block_that_brings_it_into_force() -> 
     assert g.outcome(proposal) == ("decided", "") and g.now.limits.per_issuer_per_day_max != 77
     assert wanted(g) == g.ledger.now
 
-    assert idle_until_nothing_is_wanted(g) == 1
+    assert idle_until_nothing_is_wanted(g) == 2
     assert g.now.limits.per_issuer_per_day_max == 77
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 import time
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import count
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,16 +26,19 @@ from consensus.log_policy import LogPolicy
 from consensus.types import PREVOTE, Vote, verify_vote
 from credentials.documents.canonical import b64u
 from credentials.documents.identifiers import Subject
+from credentials.documents.suites import eddsa
 from credentials.ledger.attestation import GovernanceAct, make_attestation
 from credentials.ledger.governance import key_name
 from credentials.ledger.governance_state import NAMESPACE, SCHEME
 from credentials.ledger.proposals import propose
 from node.__main__ import run
 from node.errors import ProblemError
+from node.issuing.statements import stamp
 from node.ledger.cosigner import Cosigning
 from node.ledger.log_policies import LogPolicies
 from node.peers.authentication import PeerAuthentication
 from node.setup.keystore import Keys
+from node.web.sample import sample_claims
 from tests.harness.governed_node import (
     CN_AUTHORITY,
     DID,
@@ -42,7 +49,7 @@ from tests.harness.governed_node import (
     served_node,
 )
 from tests.harness.governing import Tables, recovery_signer, with_key
-from tests.harness.support_service import PASSPHRASE
+from tests.harness.support_service import CODE, PASSPHRASE
 from tests.node.test_governance_cli import Shell
 
 NUMBERS = count(1)
@@ -170,6 +177,80 @@ def test_a_stolen_transport_key_ends_with_keys_compromised(theft: Theft) -> None
 
     with pytest.raises(ProblemError, match="not signed by the transport key"):
         ask()
+
+
+@dataclass(frozen=True)
+class Passports:
+    """The issuing desk of a node, and what its verifier says of a document."""
+
+    theft: Theft
+
+    def issued(self) -> tuple[str, dict[str, Any]]:
+        """One of a battery of its own, receipted; its digest and its public set."""
+        node, code = self.theft.g.node, f"{CODE[:-7]}{next(NUMBERS):07d}"
+        told = self.theft.sh("issue", self.file(sample_claims(node.service, code)), "--code", code)
+        digest = re.findall(r"signed +(\S+)", told)[0]
+        node.wait(lambda: node.get(f"/receipts/{digest}").status_code == 200, "the receipt")
+        shown = node.get_json(f"/documents/{node.get_json(f'/documents/{digest}')['sets']['1']}")
+        node.wait(lambda: self.verified(shown)[0], "its status list")
+        return digest, shown
+
+    def file(self, content: Any) -> Path:
+        path = self.theft.g.node.data.parent / f"shown-{next(NUMBERS)}.json"
+        path.write_text(json.dumps(content))
+        return path
+
+    def forged(self, genuine: dict[str, Any], days_ago: int = 0) -> dict[str, Any]:
+        """As the genuine one, of another battery mass: signed by the thief at a time of its choice."""
+        made = {**genuine, "id": f"urn:uuid:{uuid.uuid4()}"}
+        del made["proof"]
+        subject = genuine["credentialSubject"]
+        general = {**subject["GeneralProductInformation"], "batteryMass": 1.0}
+        made["credentialSubject"] = {**subject, "GeneralProductInformation": general}
+        return eddsa.sign(made, self.theft.signer("credential"), stamp(int(time.time()) - days_ago * 86_400))
+
+    def verified(self, document: dict[str, Any]) -> tuple[bool, list[str]]:
+        """What /credentials/verify answers: whether, and why not."""
+        answer = self.theft.g.node.post_json("/credentials/verify", {"verifiableCredential": document})
+        told = answer.get_json()
+        return told["verified"], [c["reason"] for c in told["checks"] if c["outcome"] == "fail"]
+
+    def cleared(self, document: dict[str, Any]) -> tuple[str, list[str]]:
+        """What a verdict on the battery says when this is shown with it."""
+        code = document["credentialSubject"]["id"]
+        line = {"battery": code, "goods": "battery", "condition": "new", "documents": [document]}
+        verdict = self.theft.g.node.post_json("/clearance", line).get_json()
+        return verdict["verdict"], [c["reason"] for c in verdict["checks"] if c["outcome"] == "fail"]
+
+
+def test_a_stolen_credential_key_ends_with_keys_compromised(theft: Theft) -> None:
+    """
+    The thief's passport is believed by whoever asks for its proof alone, and holds the battery, for the
+    ledger does not know it. After `comity keys compromised credential` nothing it signs verifies, whatever
+    time it writes; of what the party issued since, `comity keys uses` names each, `comity revoke` ends it.
+    """
+    desk = Passports(theft)
+    before, genuine = desk.issued()
+    since = int(time.time()) + 1
+    forged = desk.forged(genuine)
+    assert desk.verified(forged) == (True, [])
+    assert desk.cleared(forged)[0] != "clear" and "not_admitted" in desk.cleared(forged)[1]
+    theft.refused(theft.says(DID, theft.signer("credential")))  # it attests nothing
+    theft.g.node.wait(lambda: time.time() > since, "the time from which it is stolen")
+    doubtful, shown = desk.issued()
+    assert desk.verified(forged) == (True, [])
+
+    theft.keys("compromised", "credential", "--from", str(since))
+
+    theft.g.node.wait(lambda: not desk.verified(forged)[0], "the block that the change governs, by itself")
+    for document in (forged, desk.forged(genuine), desk.forged(genuine, days_ago=30), shown):
+        assert desk.verified(document) == (False, ["key_compromised"])
+    told = theft.sh("keys", "uses", "credential", "--from", str(since))
+    assert doubtful in told and before not in told
+    assert desk.verified(desk.issued()[1]) == (True, [])  # by the key beside it
+    theft.sh("revoke", doubtful, "--reason", "its key was stolen", "--wait")
+    assert "revoked" in desk.cleared(shown)[1]
+    theft.refused(theft.says(DID, theft.signer("credential")))
 
 
 def test_stolen_keys_of_a_validator_end_with_rotation(theft: Theft) -> None:
