@@ -10,7 +10,7 @@ was known by then. What governs the block of a height is under the root of the b
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, TypedDict
@@ -24,6 +24,7 @@ from credentials.ledger.entries import BlockEntry, parse_entry
 from credentials.ledger.governance_records import (
     ACCREDITATION,
     PARTICIPANT,
+    RECOGNITION,
     RULE,
     STOP,
     RecordId,
@@ -32,6 +33,7 @@ from credentials.ledger.governance_records import (
     rule_digest,
 )
 from credentials.ledger.parties import Accreditation, Key, Participant, Stop
+from credentials.ledger.recognition import Recognition
 
 FORMAT = "comity/governance-proof/v1"
 MEMBERS = {"format", "height", "receipt", "records"}
@@ -52,15 +54,24 @@ class ProvenGovernance:
         data = self.records.get((PARTICIPANT, did))
         return None if data is None else _participant(data)
 
+    @property
+    def accreditations(self) -> Sequence[Accreditation]:
+        """Every licence on record, in the order of their names."""
+        return [read_record(ACCREDITATION, d) for (k, _), d in self.records.items() if k == ACCREDITATION]
+
+    @property
+    def recognitions(self) -> Sequence[Recognition]:
+        """Every recognition on record, in the order of their names."""
+        return [read_record(RECOGNITION, d) for (k, _), d in self.records.items() if k == RECOGNITION]
+
     def licences(self, did: str, role: str, scheme: str, namespace: str, at: int) -> list[Accreditation]:
         """The accreditations under which it acts as `role` for this namespace at `at`; none: it was not."""
         held = self.participant(did)
         if held is None or not held.takes_part(at):
             return []
-        found = (read_record(ACCREDITATION, d) for (k, _), d in self.records.items() if k == ACCREDITATION)
         return [
             one
-            for one in found
+            for one in self.accreditations
             if one.participant == did
             and role in one.roles
             and one.covers(scheme, namespace)

@@ -157,7 +157,8 @@ def find(
     """The recognition of `issuer` for `row` by `authority`, in force at `at`; None: there is none.
 
     `authority` is a DID, or a jurisdiction: then every authority that speaks for it counts. Where several
-    apply, the one that names the issuer goes before one that names a class, then the newer one.
+    apply, the one that names the issuer goes before one that names a class, then the newer one; of the same
+    moment the one with the greater id, in whatever order they are given.
     """
     found = [
         r
@@ -169,7 +170,7 @@ def find(
         and (r.issuer_class == ANY or r.issuer_class in issuer_roles)
         and r.issuer_jurisdiction in (issuer_jurisdiction, ANY)
     ]
-    return max(found, key=lambda r: (r.issuer == issuer, r.valid_from), default=None)
+    return max(found, key=lambda r: (r.issuer == issuer, r.valid_from, r.id), default=None)
 
 
 @dataclass(frozen=True, slots=True)

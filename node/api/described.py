@@ -54,6 +54,7 @@ from node.use_cases.operations import AsideAnswer, AuditAnswer, InputAnswer
 from node.use_cases.overview import ParticipantShown, StatusAnswer
 from node.use_cases.passports import EventAnswer
 from node.use_cases.records import EntryAnswer
+from node.use_cases.trqp import TrqpAuthorization, TrqpRecognition
 from node.use_cases.vc_api import ProvedAnswer, SecuredAnswer, VersionAnswer
 
 Schema = dict[str, Any]
@@ -220,6 +221,8 @@ ANSWERS: dict[str, type] = {
     "Revoked": RevokedAnswer,
     "Status": StatusAnswer,
     "StatusVersions": VersionsAnswer,
+    "TrqpAuthorization": TrqpAuthorization,
+    "TrqpRecognition": TrqpRecognition,
     "VerifiableCredential": SecuredAnswer,
     "VerifiablePresentation": ProvedAnswer,
     "Verification": VerificationAnswer,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from node.api import governance
-from node.api.route import FORM, HTML, JSON, MULTIPART, Body, Route, RouteAnswer
+from node.api import governance, trqp
+from node.api.route import FORM, HTML, JSON, MULTIPART, QUERY_BYTES_MAX, Body, Route, RouteAnswer
 
 READ = ("read", "operate", "clear", "issue", "govern")
 GOVERN = ("govern",)
@@ -74,6 +74,24 @@ GOVERNANCE = (
         "What governed after a height, whole, with its proof under the log",
         _shown("GovernanceProof", (JSON,)),
         query=("height",),
+    ),
+    Route(
+        "POST",
+        "/recognition",
+        trqp.recognition,
+        "TRQP 2.0: is an entity recognised by an authority, at a time, as known at a height?",
+        _shown("TrqpRecognition", (JSON,)),
+        (),
+        Body("TrqpRequest", size_bytes_max=QUERY_BYTES_MAX),
+    ),
+    Route(
+        "POST",
+        "/authorization",
+        trqp.authorization,
+        "TRQP 2.0: is an entity authorised by an authority, at a time, as known at a height?",
+        _shown("TrqpAuthorization", (JSON,)),
+        (),
+        Body("TrqpRequest", size_bytes_max=QUERY_BYTES_MAX),
     ),
     Route(
         "GET",

@@ -22,6 +22,7 @@ PROBLEM = "application/problem+json"
 BODY_BYTES_MAX = 1 << 20
 MANIFEST_BYTES_MAX = 16 << 20
 CREDENTIAL_BYTES_MAX = 4 << 20  # so that a member that is too long is told, not cut off
+QUERY_BYTES_MAX = 16 << 10  # of a trust registry
 PEER_BYTES_MAX = 4 << 20  # a batch of blocks
 FORM_PARTS_MAX = 16
 

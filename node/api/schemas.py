@@ -182,6 +182,30 @@ REQUESTS: dict[str, Schema] = {
         },
         closed=True,
     ),
+    "TrqpRequest": _object(  # open, as the schemas of TRQP are; conditions of the context are texts
+        {
+            "entity_id": {**WORD, "maxLength": TEXT_CHARS_MAX, "description": "DID of who is asked about"},
+            "authority_id": {**WORD, "maxLength": TEXT_CHARS_MAX, "description": "DID of an authority"},
+            "action": {**WORD, "description": "issue; of an authorization a role, such as manufacturer"},
+            "resource": {**WORD, "description": "crosswalk:ROW; of an authorization SCHEME:NAMESPACE"},
+        },
+        {
+            "context": {
+                "type": "object",
+                "properties": {
+                    "time": {"type": "string", "maxLength": 64, "description": "RFC 3339, UTC"},
+                    "height": {
+                        "type": "string",
+                        "pattern": "^[1-9][0-9]{0,14}$",
+                        "description": "as known after the block of this height; when left out, by now",
+                    },
+                    "proof": {"enum": ["whole"], "description": "the proof within the answer"},
+                },
+                "additionalProperties": STRING,
+                "maxProperties": 16,
+            }
+        },
+    ),
     "Nothing": _object({}, closed=True),
     "KeyRequest": _object({"name": NAME, "scopes": SCOPES}, closed=True),
     "RevokeKeyRequest": _object({"name": NAME}, closed=True),

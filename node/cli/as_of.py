@@ -1,9 +1,10 @@
-"""`comity governance prove | verify`: what governed after a height, with its proof, asked without a node."""
+"""`comity governance prove | ask | verify`: what governed after a height, with its proof, checked offline."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +12,9 @@ from node.cli.client import Client, read_json, speaks_to_node, write_out
 from node.cli.terminal import say
 from node.receipts.checker import read_policy
 from node.words import when
+
+if TYPE_CHECKING:
+    from credentials.ledger.trqp import VerifiedAnswer
 
 FILE = click.Path(path_type=Path)
 
@@ -27,6 +31,40 @@ def governance() -> None:
 def prove(*, client: Client, height: int, output: Path | None) -> None:
     """Fetch every record that governed after the block of HEIGHT, with the receipt of that block's entry."""
     write_out(json.dumps(client.get(f"/governance/proof?height={height}"), indent=1) + "\n", output)
+
+
+@governance.command()
+@click.argument("kind", type=click.Choice(["recognition", "authorization"]))
+@click.option("--entity", required=True, help="DID of who is asked about.")
+@click.option("--authority", required=True, help="DID of the authority.")
+@click.option("--action", default="issue", show_default=True, help="Of an authorization: a role.")
+@click.option(
+    "--resource", required=True, help="A row of the crosswalk; of an authorization SCHEME:NAMESPACE."
+)
+@click.option("--at", help="RFC 3339, such as 2027-03-01T10:00:00Z; default: now.")
+@click.option("--height", type=click.IntRange(min=1), help="As known after that block; default: by now.")
+@click.option("--output", "-o", type=FILE, help="File for the answer with its whole proof.")
+@speaks_to_node
+def ask(*, client: Client, kind: str, output: Path | None, **asked: Any) -> int:
+    """Ask the trust registry (ToIP TRQP 2.0): recognised, or licensed, at a time, as known at a height.
+
+    Exit 0: yes. Exit 1: no.
+    """
+    context = {"time": asked["at"], "height": asked["height"], "proof": "whole" if output else None}
+    told = client.post(
+        f"/{kind}",
+        {
+            "entity_id": asked["entity"],
+            "authority_id": asked["authority"],
+            "action": asked["action"],
+            "resource": asked["resource"],
+            "context": {name: str(value) for name, value in context.items() if value is not None},
+        },
+    )
+    if output is not None:
+        write_out(json.dumps(told, indent=1, ensure_ascii=False) + "\n", output)
+    say(told["message"])
+    return 0 if told["recognized" if kind == "recognition" else "authorized"] else 1
 
 
 @governance.command()
@@ -47,15 +85,18 @@ def verify(
     namespace: str,
     at: int | None,
 ) -> int:
-    """Verify such a FILE offline and answer a question from it.
+    """Verify such a FILE offline and answer a question from it; or an answer of the trust registry.
 
     Exit 0: it holds, and the answer is yes. Exit 1: it does not hold, with the reason; or the answer is no.
     """
     from credentials.errors import CredentialError  # noqa: PLC0415
     from credentials.ledger.governance_proof import verify_governance  # noqa: PLC0415
+    from credentials.ledger.trqp import is_answer, verify_answer  # noqa: PLC0415
 
     policy, proof = read_policy(policy_file), read_json(str(file))
     try:
+        if is_answer(proof):
+            return _tell_answer(verify_answer(proof, policy))
         proven = verify_governance(proof, policy)
     except CredentialError as error:
         say(f"not valid: {error.message}")
@@ -84,3 +125,14 @@ def verify(
     if not licences and not keys:
         say(f"neither licensed as {role} for {scheme} {namespace} nor with such a key at {when(asked)}")
     return 0 if (licences or keys) and stop is None else 1
+
+
+def _tell_answer(found: VerifiedAnswer) -> int:
+    asked, known, yes = found.question, found.known, found.decision.yes
+    word = {"recognition": "recognised", "authorization": "authorised"}[asked.kind]
+    say(f"valid: as known after height {known.height}, of {when(known.time)}")
+    say(f"{asked.entity} {'is' if yes else 'is NOT'} {word} by {asked.authority} at {when(asked.at)}")
+    say(f"    {asked.action} {asked.resource}: {found.decision.reason}")
+    for one in found.decision.statements:
+        say(f"    {one['type']} {one['id']} {one.get('effect', '')} {one['basis']}".rstrip())
+    return 0 if yes else 1

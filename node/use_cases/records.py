@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from collections.abc import Callable
+from threading import Lock
 from typing import Any, TypedDict
 
 import orjson
@@ -18,9 +21,11 @@ from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore
 from node.use_cases.digests import read_digest
 from node.use_cases.key_uses import KeyUses
+from node.use_cases.trqp import TrustRegistry
 from node.verdicts.sources import Gathering
 
 JSON = dict[str, Any]
+PROOFS_KEPT = 8  # heights whose proof is in memory
 
 
 class EntryAnswer(TypedDict):
@@ -39,6 +44,26 @@ class EntryAnswer(TypedDict):
     leaf_hash: str
     rule: str | None
     winner_leaf_index: int | None
+
+
+class ProvenHeights:
+    """The proofs of the heights that were asked for last; one is made at a time, whoever asks."""
+
+    def __init__(self, make: Callable[[int], ProofAnswer], kept_max: int) -> None:
+        self._make = make
+        self._kept_max = kept_max
+        self._kept: OrderedDict[int, ProofAnswer] = OrderedDict()
+        self._lock = Lock()
+
+    def of(self, height: int) -> ProofAnswer:
+        """The proof of a height: it never becomes another one."""
+        with self._lock:
+            if height not in self._kept:
+                self._kept[height] = self._make(height)
+            self._kept.move_to_end(height)
+            while len(self._kept) > self._kept_max:
+                self._kept.popitem(last=False)
+            return self._kept[height]
 
 
 class RecordDesk:
@@ -63,6 +88,8 @@ class RecordDesk:
         self._ledger = ledger
         self._office = office
         self.key_uses = KeyUses(history, ledger, office)
+        self.trust_registry = TrustRegistry(history, ledger, self.governance_proof)
+        self._proven = ProvenHeights(self._prove_governance, PROOFS_KEPT)
 
     def document(self, digest: str, audience: str = "public") -> JSON:
         """A stored document by its digest, if `audience` has a right to it (403 `not_entitled` otherwise)."""
@@ -90,8 +117,12 @@ class RecordDesk:
     def governance_proof(self, height: int) -> ProofAnswer:
         """Every record that governed after the block of a height, and the receipt of that block's entry.
 
-        404 `height_unknown`, or `no_receipt_yet` while validators are still cosigning.
+        404 `height_unknown`, or `no_receipt_yet` while validators are still cosigning. Made once, whoever
+        asks, and for one height at a time.
         """
+        return self._proven.of(height)
+
+    def _prove_governance(self, height: int) -> ProofAnswer:
         receipt = self._proofs.receipt_of_block(height)
         first = self._history.epochs[0][1]
         return prove_governance(records_under_root(first, self._ledger.governance(), height), height, receipt)

@@ -619,6 +619,7 @@ NO_REASONS = {
     *("genesis_invalid", "governance_invalid", "issuer_differs", "issuer_key", "not_a_validator"),
     *("recognition_invalid", "rules_invalid", "wrong_network_key"),
     *("base_changed", "possession_unproven", "governance_proof_invalid"),
+    *("trqp_unknown", "trqp_time", "trqp_answer_invalid"),
 }
 
 

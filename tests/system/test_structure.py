@@ -52,7 +52,7 @@ SAME_THING = frozenset(
             "refusals",
             "signing",
         ),
-        *("status", "table"),
+        *("status", "table", "trqp"),
     }
 )
 
