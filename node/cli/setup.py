@@ -197,7 +197,7 @@ def snapshot(data: Path, *, out: Path) -> None:
         raise SetupError(f"{directory.ledger} does not exist: this node has no ledger yet")
     ledger = LedgerStore(directory.ledger)
     try:
-        height = snapshots.write(ledger, networks.verify(directory.network).genesis, out)
+        height, _ = snapshots.write(ledger, networks.verify(directory.network).genesis, out)
     finally:
         ledger.close()
     say(f"{out}: the ledger up to block {height}, {out.stat().st_size:,} bytes")

@@ -1,4 +1,4 @@
-"""The snapshot that this node hands to peers: made by a thread of its own, read in chunks by whoever asks.
+"""The snapshots that this node hands to peers: made by a thread of its own, read in chunks by whoever asks.
 
 To make one takes as long as the ledger is large, and as long as its newest block waits for cosigners. No
 request waits for that: the threads that answer peers are few, and the agreement needs them.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from consensus.encoding import decode, encode
@@ -17,65 +18,107 @@ from node.ledger.snapshot import CHUNK_BYTES
 from node.transient_faults import PASSING, sentence
 
 KEPT_S = 600.0  # it is handed out this long before another is made
-IN_USE_S = 60.0  # none is made while somebody goes on with the one that is there
+IN_USE_S = 60.0  # the last one stays this long for whoever goes on with it, while the newest is there
+APART_S = 5.0  # between two that are made: whoever asks for newer ones all the time costs no more than that
 IDLE_S = 60.0
 MAKING = "a snapshot is being made: ask again in a moment"
+BEHIND = "this node holds fewer entries of the log than you ask for: ask again in a moment"
 
-Make = Callable[[Path, threading.Event], int]  # writes a snapshot there, until the event is set; its height
+Make = Callable[[Path, threading.Event], tuple[int, int]]  # writes a snapshot there; its height and log size
+
+
+@dataclass(slots=True)
+class _Kept:
+    """A snapshot on disk."""
+
+    path: Path
+    height: int
+    log_size: int
+    made: float
+    used: float
 
 
 class Shelf:
-    """`[height or 0, offset]` -> `[height, size, chunk]`; its trade makes what is asked for.
+    """`[height or 0, offset, log size]` -> `[height, size, chunk]`; its trade makes what is asked for.
 
-    A peer that goes on names the height it began with.
+    A peer that begins says how large a log it needs, one that goes on names the height it began with. Two are
+    kept: the newest, and the one before for those that copy it.
     """
 
     name = "snapshots"
 
-    def __init__(self, make: Make, folder: Path) -> None:
-        self._make = make
-        self._path = folder / "snapshot.rows"
+    def __init__(self, make: Make, folder: Path, log_size: Callable[[], int]) -> None:
+        """`log_size`: of the ledger now: nobody has more made than there is."""
+        self._make, self._log_size = make, log_size
+        self._paths = [folder / "snapshot.rows", folder / "snapshot.before.rows"]
         self._lock = threading.Lock()
         self._asked, self._stopping = threading.Event(), threading.Event()
-        self._height, self._made, self._used = 0, 0.0, 0.0
+        self._kept: list[_Kept] = []  # the newest first
         self._refusal = MAKING
 
     def answer(self, content: bytes) -> bytes:
         """One chunk, at once; 503 while there is none, 400 for what is no such question."""
         match decode(content):
-            case [int(height), int(offset)]:
+            case [int(height), int(offset), int(log_size)]:
                 pass
             case _:
-                raise bad_request("malformed", "a snapshot is asked for by [height or 0, offset]")
+                raise bad_request("malformed", "a snapshot is asked for by [height or 0, offset, log size]")
         with self._lock:
-            if height not in (0, self._height):
-                raise not_found("snapshot_gone", "that snapshot is not kept any more: begin again")
-            now = time.monotonic()
-            stale = now - self._made > KEPT_S and now - self._used > IN_USE_S
-            if height == 0 and (not self._height or stale):
-                self._asked.set()
-                raise busy(self._refusal)
-            self._used = now
-            with self._path.open("rb") as file:
+            kept = self._named(height) if height else self._newest(log_size)
+            kept.used = time.monotonic()
+            with kept.path.open("rb") as file:
                 size = file.seek(0, 2)
                 file.seek(offset)
-                return encode([self._height, size, file.read(CHUNK_BYTES)])
+                return encode([kept.height, size, file.read(CHUNK_BYTES)])
+
+    def _named(self, height: int) -> _Kept:
+        for kept in self._kept:
+            if kept.height == height:
+                return kept
+        raise not_found("snapshot_gone", "that snapshot is not kept any more: begin again")
+
+    def _newest(self, log_size: int) -> _Kept:
+        if log_size > self._log_size():
+            raise busy(BEHIND)
+        newest, now = self._kept[0] if self._kept else None, time.monotonic()
+        if newest is not None and newest.log_size >= log_size and now - newest.made <= KEPT_S:
+            return newest
+        if newest is None or self._may_follow(newest, now):
+            self._asked.set()
+        elif newest.log_size >= log_size:
+            return newest  # old, and good enough
+        raise busy(self._refusal)
+
+    def _may_follow(self, newest: _Kept, now: float) -> bool:
+        """Another takes the place of the one before, which nobody copies any more, or for too long."""
+        age_s = now - newest.made
+        copied = len(self._kept) > 1 and now - self._kept[1].used <= IN_USE_S and age_s <= KEPT_S
+        return age_s >= APART_S and not copied
 
     def turn(self) -> None:
         """Make the one that was asked for, or wait for somebody to ask."""
         if not self._asked.wait(IDLE_S) or self._stopping.is_set():
             return
         self._asked.clear()
-        made = self._path.with_name("snapshot.rows.made")
+        made = self._paths[0].with_name("snapshot.rows.made")
         try:
-            height = self._make(made, self._stopping)
+            height, log_size = self._make(made, self._stopping)
         except (SetupError, *PASSING) as error:  # the next one who asks has it tried again, and is told why
             self._refusal = sentence(error)
             return
         with self._lock:
-            made.replace(self._path)
-            self._height, self._refusal = height, MAKING
-            self._made = self._used = time.monotonic()
+            self._refusal = MAKING
+            self._put(made, height, log_size)
+
+    def _put(self, made: Path, height: int, log_size: int) -> None:
+        now = time.monotonic()
+        if self._kept and self._kept[0].height == height:
+            made.unlink()  # nothing is newer; who copies the other goes on with the same bytes
+            self._kept[0].made = now
+            return
+        free = next(path for path in self._paths if path not in [kept.path for kept in self._kept[:1]])
+        made.replace(free)
+        self._kept = [_Kept(free, height, log_size, now, now), *self._kept[:1]]
 
     def wake(self) -> None:
         """The node stops: nothing is made any more."""

@@ -52,8 +52,10 @@ class SnapshotRefused(SetupError):
 # -- making ------------------------------------------------------------------------------------------------
 
 
-def write(ledger: LedgerStore, genesis: Genesis, out: Path, stop: threading.Event | None = None) -> int:
-    """Write the newest block that is under a cosigned checkpoint, and all before it; the height.
+def write(
+    ledger: LedgerStore, genesis: Genesis, out: Path, stop: threading.Event | None = None
+) -> tuple[int, int]:
+    """Write the newest block that is under a cosigned checkpoint, and all before it; height and log size.
 
     SetupError when there is none within ten seconds, or once `stop` is set.
     """
@@ -73,7 +75,7 @@ def write(ledger: LedgerStore, genesis: Genesis, out: Path, stop: threading.Even
                         if stop.is_set():
                             raise SetupError("this node is stopping")
                 scratch.replace(out)
-                return tip.height
+                return tip.height, kept[0]
         if stop.wait(0.1) or time.monotonic() > deadline:
             raise SetupError("the newest block has no cosigned checkpoint yet: try again in a moment")
 
@@ -150,15 +152,17 @@ def asking(
         link.close()
 
 
-def fetch(ask: Callable[[bytes], bytes], out: Path) -> None:
+def fetch(ask: Callable[[bytes], bytes], out: Path, log_size: int = 0) -> None:
     """Copy a peer's snapshot into a file; `ask` sends one signed question and gives the answer.
+
+    It is of a log of at least `log_size` entries, if the peer has them.
 
     What the peer says first of height and size holds to the end: it cannot fill the disk bit by bit.
     """
     height, size, offset = 0, 0, 0
     with out.open("wb") as file:
         while offset < size or not offset:
-            match _decoded(ask(encode([height, offset]))):
+            match _decoded(ask(encode([height, offset, log_size]))):
                 case [int(of), int(all_bytes), bytes(chunk)] if chunk and (
                     not offset or (of, all_bytes) == (height, size)
                 ):

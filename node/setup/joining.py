@@ -100,7 +100,7 @@ def join_via(directory: DataDirectory, url: str, fingerprint: str, passphrase: s
     )
     try:
         network_key, addresses = _ask_key(authentication, hello)
-        height = _take_ledger(authentication, hello, partial)
+        height = _take_ledger(authentication, hello, partial, told.size)
         governing = _compared(partial, hello, told, card)
     except BaseException:
         _remove(partial)
@@ -207,13 +207,13 @@ def _ask_key(authentication: PeerAuthentication, hello: _Hello) -> tuple[bytes, 
     raise SetupError(f"{did} answers otherwise than a node does: ask another peer")
 
 
-def _take_ledger(authentication: PeerAuthentication, hello: _Hello, partial: Path) -> int:
+def _take_ledger(authentication: PeerAuthentication, hello: _Hello, partial: Path, log_size: int) -> int:
     policy = LogPolicy.parse(hello.genesis.governance.log_policy(hello.genesis.origin))
     known = snapshot_join.Known(hello.genesis, policy, hello.by_digest.get)
     fetched = partial.with_name("snapshot.fetched")
     try:
         with snapshots.asking(authentication, {hello.peer.did: hello.url}, hello.url) as ask:
-            snapshots.fetch(ask, fetched)
+            snapshots.fetch(ask, fetched, log_size)
         return snapshot_join.join(fetched, known, partial)
     finally:
         fetched.unlink(missing_ok=True)

@@ -389,7 +389,7 @@ def _serve(disk: _Disk, agreement: _Agreement, trades: _Trades, port: int, hosts
     history, stores, gathering = disk.history, disk.stores, trades.gathering
     office, ledger = stores.office, stores.ledger
     supervisor, progress = _employ(agreement, trades), ProgressReport(ledger, trades.issuing)
-    shelf = Shelf(partial(write_snapshot, ledger, disk.genesis), disk.directory.root)
+    shelf = Shelf(partial(write_snapshot, ledger, disk.genesis), disk.directory.root, lambda: disk.tree.size)
     supervisor.employ(shelf, tries_max=None)
     own, at, files = disk.keys.did, disk.network.addresses, disk.network.rule_files
     welcome = Welcome(own, disk.genesis, history, files, disk.network_key, disk.tree, at)

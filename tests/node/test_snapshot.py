@@ -6,7 +6,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -273,15 +273,15 @@ def test_nobody_waits_while_a_snapshot_is_made(network: dict[str, Node], tmp_pat
     with sqlite3.connect(tmp_path / "rival" / "ledger.db") as db:
         db.execute("DELETE FROM checkpoints")
     genesis = networks.verify(network[JOINER].data / "network").genesis
-    waiting = Shelf(partial(snapshot.write, rival, genesis), tmp_path / "rival")
-    shelf = Shelf(partial(snapshot.write, ledger, genesis), tmp_path)
+    waiting = Shelf(partial(snapshot.write, rival, genesis), tmp_path / "rival", rival.log_size)
+    shelf = Shelf(partial(snapshot.write, ledger, genesis), tmp_path, ledger.log_size)
     maker = threading.Thread(target=waiting.turn)
 
     maker.start()
     started = time.monotonic()
     for each in (waiting, shelf, waiting):
         with pytest.raises(ProblemError, match="is being made") as refused:
-            each.answer(encode([0, 0]))
+            each.answer(encode([0, 0, 0]))
         assert refused.value.status == 503
     took_s = time.monotonic() - started
     waiting.wake()
@@ -301,41 +301,134 @@ def test_why_there_is_no_snapshot_is_told(network: dict[str, Node], tmp_path: Pa
     """
     empty = LedgerStore(tmp_path / "ledger.db")
     genesis = networks.verify(network[JOINER].data / "network").genesis
-    shelf = Shelf(partial(snapshot.write, empty, genesis), tmp_path)
+    shelf = Shelf(partial(snapshot.write, empty, genesis), tmp_path, empty.log_size)
     with pytest.raises(ProblemError, match="is being made"):
-        shelf.answer(encode([0, 0]))
+        shelf.answer(encode([0, 0, 0]))
 
     shelf.turn()
 
     with pytest.raises(ProblemError, match="no block yet"):
-        shelf.answer(encode([0, 0]))
+        shelf.answer(encode([0, 0, 0]))
     empty.close()
 
 
+class Growing:
+    """Makes snapshots of a ledger that grows: its height is its size, its bytes say it."""
+
+    def __init__(self) -> None:
+        self.size = 7
+        self.written = 0
+
+    def write(self, out: Path, stop: threading.Event) -> tuple[int, int]:
+        self.written += 1
+        out.write_bytes(b"%d" % self.size * 3)
+        return self.size, self.size
+
+
+@pytest.fixture
+def growing() -> Growing:
+    return Growing()
+
+
+@pytest.fixture
+def shelf(growing: Growing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shelf:
+    monkeypatch.setattr(shelves, "APART_S", 0.0)
+    monkeypatch.setattr(shelves, "IDLE_S", 0.0)
+    return Shelf(growing.write, tmp_path, lambda: growing.size)
+
+
+def begun(shelf: Shelf, log_size: int) -> list[Value]:
+    """The first chunk of a snapshot that is made if need be."""
+    with suppress(ProblemError):
+        shelf.answer(encode([0, 0, log_size]))
+    shelf.turn()
+    found = decode(shelf.answer(encode([0, 0, log_size])))
+    assert isinstance(found, list)
+    return found
+
+
+def test_who_needs_a_longer_log_gets_a_newer_snapshot_at_once(growing: Growing, shelf: Shelf) -> None:
+    """
+    A newcomer that was admitted a moment ago is given a ledger that names it; whoever copies the one before
+    copies it to the end.
+    """
+    assert begun(shelf, 7) == [7, 3, b"777"]
+    growing.size = 8
+
+    assert decode(shelf.answer(encode([0, 0, 7]))) == [7, 3, b"777"]  # good enough: none is made
+    assert begun(shelf, 8) == [8, 3, b"888"]
+    assert decode(shelf.answer(encode([7, 1, 7]))) == [7, 3, b"77"]
+
+
+def test_nobody_asks_for_more_than_there_is(growing: Growing, shelf: Shelf) -> None:
+    """
+    A log size that the ledger does not have makes no snapshot, and takes none from others.
+    """
+    assert begun(shelf, 7) == [7, 3, b"777"]
+
+    with pytest.raises(ProblemError, match="fewer entries"):
+        shelf.answer(encode([0, 0, 9]))
+    shelf.turn()
+    assert growing.written == 1
+
+
 def test_a_snapshot_stays_while_somebody_goes_on_with_it(
-    network: dict[str, Node], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    growing: Growing, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """
-    Who asks for new snapshots all the time takes from nobody the one he is copying; one that nobody copies
-    is made anew.
+    Who asks for newer snapshots all the time takes from nobody the one he is copying; one that nobody copies,
+    or that somebody copies for ever, gives way.
     """
-    monkeypatch.setattr(shelves, "KEPT_S", 0.0)
-    ledger = copied_ledger(network["cn"], tmp_path)
-    genesis = networks.verify(network[JOINER].data / "network").genesis
-    shelf = Shelf(partial(snapshot.write, ledger, genesis), tmp_path)
-    with pytest.raises(ProblemError):
-        shelf.answer(encode([0, 0]))
+    for growing.size in (7, 8):
+        begun(shelf, growing.size)
+    growing.size = 9
+    with pytest.raises(ProblemError, match="is being made"):
+        shelf.answer(encode([0, 0, 9]))
+    shelf.turn()
+    assert growing.written == 2  # the first is being copied
+
+    assert decode(shelf.answer(encode([7, 0, 0]))) == [7, 3, b"777"]
+    with pytest.raises(ProblemError, match="not kept any more"):
+        shelf.answer(encode([6, 0, 0]))
+    with monkeypatch.context() as later:
+        later.setattr(shelves, "KEPT_S", 0.0)
+        with pytest.raises(ProblemError, match="is being made"):
+            shelf.answer(encode([0, 0, 9]))
+    assert begun(shelf, 9) == [9, 3, b"999"]
+    with pytest.raises(ProblemError, match="not kept any more"):
+        shelf.answer(encode([7, 0, 0]))
+
+
+def test_snapshots_are_made_some_seconds_apart(
+    growing: Growing, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Whoever asks for newer ones all the time makes this node write its ledger no more often.
+    """
+    monkeypatch.setattr(shelves, "APART_S", 3600.0)
+    begun(shelf, 7)
+    growing.size = 8
+
+    with pytest.raises(ProblemError, match="is being made"):
+        shelf.answer(encode([0, 0, 8]))
+    shelf.turn()
+    assert growing.written == 1
+
+
+def test_a_ledger_that_did_not_grow_keeps_its_snapshot(
+    growing: Growing, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    One that is made anew at the same height does not change the bytes under whoever copies them.
+    """
+    begun(shelf, 7)
+    monkeypatch.setattr(shelves, "KEPT_S", -1.0)
+    with pytest.raises(ProblemError, match="is being made"):
+        shelf.answer(encode([0, 0, 0]))
     shelf.turn()
 
-    first = decode(shelf.answer(encode([0, 0])))
-    assert isinstance(first, list)
-    assert decode(shelf.answer(encode([first[0], 0]))) == first
-    with pytest.raises(ProblemError, match="not kept any more"):
-        shelf.answer(encode([first[0] + 1, 0]))
-    monkeypatch.setattr(shelves, "IN_USE_S", 0.0)
-    with pytest.raises(ProblemError, match="is being made"):
-        shelf.answer(encode([0, 0]))
-    ledger.close()
+    assert growing.written == 2
+    assert decode(shelf.answer(encode([7, 1, 0]))) == [7, 3, b"77"]
 
 
 def copied_ledger(node: Node, folder: Path) -> LedgerStore:
