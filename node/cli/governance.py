@@ -92,9 +92,9 @@ def approve(*, client: Client, proposal: str, yes: bool, as_json: bool) -> int:
     told = client.get(f"/governance/proposals/{named(proposal)}")
     if told["effect"] is None:
         why = told["problem"] or told["reason"]
-        raise SetupError(
-            f"there is nothing to approve: the proposal is {told['outcome']}; {why and why['text']}"
-        )
+        since = f", and governs from height {told['in_force']}" if told["in_force"] else ""
+        because = f"; {why['text']}" if why else since
+        raise SetupError(f"there is nothing to approve: the proposal is {told['outcome']}{because}")
     if not as_json:
         tell_effect(told["effect"])
     if not yes:

@@ -2,7 +2,8 @@
 
 A key that `comity keys rotate` made is in keys.enc before it is proposed. So whenever the ledger names a key
 that is not held, the file is read once more if it has changed. A node that lacks the key goes on with the
-last one it had: what it signs is refused with a sentence.
+last one it had: what it signs is refused with a sentence. Peers that are a block ahead already seal to the
+new key: whoever asks for every key of a role is given what the file holds by now (decision 0496).
 """
 
 from __future__ import annotations
@@ -37,6 +38,14 @@ class HeldKeys:
                 self._look(governance)
             return self._keys
 
+    @property
+    def all(self) -> Keys:
+        """The same, with what was added to the file since: the ledger of others may name it already."""
+        self.now  # noqa: B018 - speaks with what governs
+        with self._lock:
+            self._read_again()
+            return self._keys
+
     def signer(self, role: str) -> CurrentSigner:
         """Signs with the key of this role that governs at that moment."""
         return CurrentSigner(self, role)
@@ -59,12 +68,17 @@ class HeldKeys:
         def held() -> bool:
             return all(self._keys.holds(role, public) for role, public in named.items())
 
-        if not held() and (stamp := self._keys.stamp()) != self._read:
+        if not held():
+            self._read_again()
+        self._keys = self._keys.speaking_for(participant)
+        self._seen = governance, held()
+
+    def _read_again(self) -> None:
+        """Take up the file if it was replaced."""
+        if (stamp := self._keys.stamp()) != self._read:
             with suppress(SetupError):  # damaged since the start: the keys in hand are good
                 self._keys = self._keys.again()
             self._read = stamp
-        self._keys = self._keys.speaking_for(participant)
-        self._seen = governance, held()
 
 
 class CurrentSigner:
@@ -105,7 +119,7 @@ class RoleKeys:
         self._role = role
 
     def __iter__(self) -> Iterator[SeedSigner]:
-        keys = self._held.now
+        keys = self._held.all
         first = keys.signer(self._role)
         others = (keys.signer(self._role, number) for number in reversed(keys.numbers(self._role)))
         yield first

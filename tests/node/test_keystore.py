@@ -187,6 +187,24 @@ def test_a_node_signs_with_the_key_that_governs_the_next_block(tmp_path: Path) -
     assert told == [one.key_id, two.key_id, two.key_id]
 
 
+def test_what_peers_ahead_seal_to_a_new_key_is_opened_before_the_ledger_here_names_it(tmp_path: Path) -> None:
+    """
+    A node that is a block behind the rotation of its own key would hear nobody, and stay behind for ever.
+    """
+    keys = Keys.generate(MAKER)
+    keys.save(tmp_path, "correct horse")
+    governs = with_keys(first(), MAKER, lambda key: replace(key, public=keys.signer(key.role).public_key))
+    every = HeldKeys(Keys.load(tmp_path, MAKER, "correct horse"), GovernanceHistory([(0, governs)]))
+    role = every.all_of("transport")
+    assert [key.key_id for key in role] == [f"{MAKER}#transport-1"]
+
+    newer = keys.with_key("transport", 2)
+    newer.add(tmp_path, "correct horse")
+
+    assert [key.key_id for key in role] == [f"{MAKER}#transport-1", f"{MAKER}#transport-2"]
+    assert every.now.signer("transport").key_id == f"{MAKER}#transport-1"
+
+
 def test_the_recovery_key_has_a_file_of_its_own(tmp_path: Path) -> None:
     """
     Encrypted at rest, private, never overwritten; keys.enc is not taken for it, nor it for keys.enc.

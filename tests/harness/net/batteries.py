@@ -24,10 +24,10 @@ def _sample() -> str:
     return file.read_text(encoding="utf-8")
 
 
-def claims_of(serial: int, **general: Any) -> JSON:
+def claims_of(serial: int, maker: str = "ZZ1", **general: Any) -> JSON:
     """The seven submodels for one battery."""
     claims: JSON = copy.deepcopy(json.loads(_sample()))
-    code = code_of(serial)
+    code = code_of(serial, maker)
     made = f"2026-06-{1 + serial % 28:02d}T09:14:27.000+08:00"
     claims["GeneralProductInformation"] |= {
         "batteryPassportIdentifier": f"urn:bpass:{code.lower()}",
