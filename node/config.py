@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from credentials.documents.canonical import Contexts
+from credentials.documents.code_schemes import identifier_table
 from credentials.documents.uri import is_web_url
 from credentials.errors import CredentialError
 from credentials.ledger.governance import Governance
@@ -47,19 +48,6 @@ GENESIS_RULES = (
 )
 # Those of which this software reads anything: a network may name the last two as well.
 RULES_READ = (*GENESIS_RULES, "crosswalk-evidence.json", "verdicts.json")
-
-# What a node enforces by default for a role, in a jurisdiction: the first that fits.
-_POLICY_BY_ROLE = (
-    ("customs", "EU", "customs-eu"),
-    ("market_surveillance", "EU", "authority-eu"),
-    ("authority", "EU", "authority-eu"),
-    ("authority", "CN", "authority-cn"),
-    ("customs", "CN", "authority-cn"),
-    ("importer", "EU", "importer-eu"),
-    ("recycler", "EU", "recycler"),
-    ("manufacturer", "CN", "manufacturer"),
-)
-_POLICY_DEFAULT = {"EU": "importer-eu", "CN": "manufacturer"}
 
 
 def shipped(name: str) -> bytes:
@@ -99,7 +87,7 @@ def tables_of(rules: Mapping[str, Any]) -> Tables:
         access=table("annex-xiii-access.json"),
         datapoints=table("eu-datapoints-v2.json"),
         paths=table("passport-paths.json"),
-        identifiers=table("gbt34014.json"),
+        identifiers=identifier_table({**rules, "gbt34014.json": table("gbt34014.json")}),
         shown_as=ShownAs.parse(table("shown-as.toml"), reasons),
         crosswalk=table("crosswalk-eu-cn.json"),
         crosswalk_evidence=table("crosswalk-evidence.json"),
@@ -149,17 +137,25 @@ def _documents(package: str) -> dict[str, Any]:
 
 
 def policy_name(jurisdiction: str, roles: tuple[str, ...]) -> str:
-    """The shipped policy that fits a participant."""
-    for role, where, name in _POLICY_BY_ROLE:
-        if role in roles and where == jurisdiction:
-            return name
-    return _POLICY_DEFAULT.get(jurisdiction, "importer-eu")
+    """The shipped policy that fits a participant: `config/who-asks-what.toml`."""
+    rows = read_table("who-asks-what.toml", shipped("who-asks-what.toml"))["policy"]
+    return next(
+        str(row["name"])
+        for row in rows
+        if row.get("jurisdiction", jurisdiction) == jurisdiction
+        and ("role" not in row or row["role"] in roles)
+    )
 
 
-def shipped_policy(name: str) -> bytes:
-    """A shipped policy file, e.g. `customs-eu`."""
+def jurisdiction_alone() -> str:
+    """Of a node by itself."""
+    return str(read_table("who-asks-what.toml", shipped("who-asks-what.toml"))["alone"])
+
+
+def shipped_policy(name: str, jurisdiction: str) -> bytes:
+    """A shipped policy file, e.g. `customs-eu`; one that is for any jurisdiction becomes that of this one."""
     try:
-        return shipped(f"policies/{name}.toml")
+        data = shipped(f"policies/{name}.toml")
     except (FileNotFoundError, IsADirectoryError) as error:
         known = sorted(
             entry.name.removesuffix(".toml")
@@ -167,6 +163,7 @@ def shipped_policy(name: str) -> bytes:
             if entry.name.endswith(".toml")
         )
         raise SetupError(f"there is no policy called {name}: choose one of {', '.join(known)}") from error
+    return data.replace(b'jurisdiction = "*"', f'jurisdiction = "{jurisdiction}"'.encode())
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """Battery and vehicle identifiers, and the subject under which the ledger knows them.
 
 Schemes: `gbt34014` (GB/T 34014-2017, 24 characters, and the 19-character code of a cascade product), `gs1`
-(GTIN and serial as a GS1 Digital Link), `uri` (opaque), `vin` (ISO 3779). What a symbol of a GB/T code may be
-and means is read from `config/rules/gbt34014.json`; letters and digits are compared with explicit ASCII
+(GTIN and serial as a GS1 Digital Link), `uri` (opaque), `vin` (ISO 3779), and what a network adds
+(`code_schemes.py`). What a symbol of a code may be and means is read from rule files; letters and digits are
+compared with explicit ASCII
 tables, never with functions that follow Unicode.
 
 Every entrance (command line, form, manifest, scan, API, attestation, document) reads by `parse_identifier`
@@ -15,18 +16,24 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import Any, NoReturn
+from typing import Any
 
 from credentials.documents.canonical import b64u
+from credentials.documents.code_schemes import (
+    CODE_CHARACTERS_MAX,
+    DIGITS,
+    MEANT,
+    UPPER_AND_DIGITS,
+    CodeScheme,
+    invalid,
+    read_code,
+)
 from credentials.documents.spelling import joined, shown, trimmed, upper
 from credentials.documents.uri import Uri, parse_did, parse_uri, unescaped
 from credentials.errors import CredentialError
 
-DIGITS = frozenset("0123456789")
-UPPER_AND_DIGITS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 URI_CHARACTERS_MAX = 512
 COMMODITY_CODE_DIGITS = (6, 8, 10)
 DECLARATION_CHARACTERS_MAX = 35
@@ -49,11 +56,8 @@ SUBJECT_URN = "urn:comity:subject:"
 _LABEL_MARK = "I"  # before the VIN on a label
 _CODE_CHARACTERS = 24  # of a GB/T 34014 code
 _MAKER_CHARACTERS = 3  # with which it begins
-_CODE_CHARACTERS_MAX = 40  # of what can have been meant as a code
-_MEANT = {"O": "0", "Q": "0", "I": "1"}  # what a letter that no code has was read from
 _DECLARATION = UPPER_AND_DIGITS | frozenset("-/")
 _EORI = re.compile("[A-Z]{2}[A-Z0-9]{1,15}")
-_DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +106,7 @@ class Subject:
 def parse_identifier(
     scheme: str, text: str, rules: Mapping[str, Any], *, namespace: str | None = None
 ) -> Identifier:
-    """Read `text` as an identifier of `scheme`; `rules` is the content of gbt34014.json.
+    """Read `text` as an identifier of `scheme`; `rules` is an `identifier_table`.
 
     `namespace` is needed for the scheme `uri` only, where it is the DID of the issuer.
     """
@@ -119,6 +123,8 @@ def parse_identifier(
         case "uri":
             return _uri(text, namespace)
         case _:
+            if (added := _schemes(rules).get(scheme)) is not None:
+                return _added(added, upper(joined(text)))
             raise CredentialError(
                 "identifier_unsupported", f"The identifier scheme {shown(scheme)} is not known."
             )
@@ -131,36 +137,45 @@ def read_identifier(
 
     Raises CredentialError: `identifier_invalid` with what is mistyped, or `identifier_unsupported`.
     """
-    return parse_identifier(scheme or guess_scheme(text), text, rules, namespace=namespace)
+    return parse_identifier(scheme or guess_scheme(text, rules), text, rules, namespace=namespace)
 
 
-def guess_scheme(text: str) -> str:
+def _schemes(rules: Mapping[str, Any]) -> Mapping[str, CodeScheme]:
+    found: Mapping[str, CodeScheme] = rules.get("schemes", {})
+    return found
+
+
+def guess_scheme(text: str, rules: Mapping[str, Any]) -> str:
     """Return the scheme that `text` is written in, by its form alone."""
-    text = trimmed(text)
+    text, added = trimmed(text), _schemes(rules)
     code = upper(joined(text))
     if upper(text[: len(_URN)]) == upper(_URN):
         scheme, colon, _ = text[len(_URN) :].partition(":")
-        if colon and scheme in ("gbt34014", "vin"):
+        if colon and (scheme in ("gbt34014", "vin") or scheme in added):
             return scheme
     elif UPPER_AND_DIGITS.issuperset(code):
         if len(code) in (19, 24):
             return "gbt34014"
         if len(code) == 17 or (len(code) == 18 and code[0] == _LABEL_MARK):
             return "vin"
-        if 4 < len(code) <= _CODE_CHARACTERS_MAX:
-            _invalid(
+        for name, scheme_added in added.items():
+            if len(code) in scheme_added.layouts:
+                return name
+        if 4 < len(code) <= CODE_CHARACTERS_MAX:
+            others = "".join(f", a {s.title} {s.lengths}" for s in added.values())
+            invalid(
                 f"{shown(text)} has {len(code)} characters: a GB/T 34014 code has 24 (19 for a cascade "
-                "product) and a VIN 17. Compare it with the label."
+                f"product) and a VIN 17{others}. Compare it with the label."
             )
     else:
         if (uri := parse_uri(text)) is not None:
             return "gs1" if uri.is_web and _GS1_PATH.search(uri.path) else "uri"
-        if len(code) <= _CODE_CHARACTERS_MAX and not set(code) & set("/:"):
+        if len(code) <= CODE_CHARACTERS_MAX and not set(code) & set("/:"):
             place, symbol = next((n, c) for n, c in enumerate(code, start=1) if c not in UPPER_AND_DIGITS)
-            _invalid(
+            invalid(
                 f"Character {place} of {shown(text)} is {shown(symbol)}: a code has A to Z and digits alone."
             )
-    _invalid(f"{shown(text)} is not a GB/T 34014 code, a GS1 Digital Link, a VIN or a URI.")
+    invalid(f"{shown(text)} is not a GB/T 34014 code, a GS1 Digital Link, a VIN or a URI.")
 
 
 def canonical_vin(text: str) -> str:
@@ -173,15 +188,15 @@ def canonical_vin(text: str) -> str:
     if len(code) == 18 and code[0] == _LABEL_MARK:
         code = code[1:]
     if len(code) != 17:
-        _invalid(f"A VIN has 17 characters, {shown(text)} has {len(code)}.")
+        invalid(f"A VIN has 17 characters, {shown(text)} has {len(code)}.")
     for place, symbol in enumerate(code, start=1):
         if symbol in "IOQ":
-            _invalid(
+            invalid(
                 f"Character {place} of the VIN {shown(code)} is {symbol}, which no VIN has (ISO 3779). "
-                f"Probably {_MEANT[symbol]} is meant."
+                f"Probably {MEANT[symbol]} is meant."
             )
         if symbol not in _VIN_SYMBOLS:
-            _invalid(f"Character {place} of the VIN {shown(code)} is {shown(symbol)}: A-Z and 0-9 are used.")
+            invalid(f"Character {place} of the VIN {shown(code)} is {shown(symbol)}: A-Z and 0-9 are used.")
     return code
 
 
@@ -207,7 +222,7 @@ def canonical_declaration_number(text: str) -> str:
     """
     number = upper(joined(text))
     if not 1 <= len(number) <= DECLARATION_CHARACTERS_MAX or not _DECLARATION.issuperset(number):
-        _invalid(
+        invalid(
             f"{shown(text)} is not the number of a customs declaration: letters, digits, - and /, "
             f"at most {DECLARATION_CHARACTERS_MAX}, such as 26NLRTM7DEMO000066."
         )
@@ -218,12 +233,12 @@ def canonical_eori(text: str) -> str:
     """The one text of an EORI number (IR (EU) 2015/2447, Annex 12-01), or `identifier_invalid`."""
     number = upper(joined(text))
     if not _EORI.fullmatch(number):
-        _invalid(f"{shown(text)} is not an EORI: a country and up to 15 letters and digits (NL123456789).")
+        invalid(f"{shown(text)} is not an EORI: a country and up to 15 letters and digits (NL123456789).")
     return number
 
 
-def canonical_namespace(scheme: str, text: str) -> str:
-    """The one text of the namespace of a maker's codes, or `identifier_invalid`."""
+def canonical_namespace(scheme: str, text: str, schemes: Mapping[str, CodeScheme]) -> str:
+    """The one text of the namespace of a maker's codes, or `identifier_invalid`; `schemes`: what is added."""
     namespace = joined(text) if scheme == "uri" else upper(joined(text))
     if (
         scheme == "gbt34014"
@@ -235,13 +250,17 @@ def canonical_namespace(scheme: str, text: str) -> str:
         return namespace
     if scheme == "uri":
         return canonical_did(namespace)
-    _invalid(
+    if (added := schemes.get(scheme)) is not None:
+        if (spelled := added.spelled_namespace(namespace)) is not None:
+            return spelled
+        invalid(f"{shown(text)} is no namespace of codes: no {added.title} has it as its {added.namespace}.")
+    invalid(
         f"{shown(text)} is no namespace of codes: three capitals and digits of the maker (gbt34014), the "
         "digits of a GS1 company prefix (gs1), or the DID of the issuer (uri)."
     )
 
 
-def canonical_beginning(scheme: str, namespace: str, text: str) -> str:
+def canonical_beginning(scheme: str, namespace: str, text: str, schemes: Mapping[str, CodeScheme]) -> str:
     """The one text of the beginning of codes of one namespace, or `identifier_invalid`: no code begins so.
 
     What is compared with it is a canonical code. A GS1 Digital Link is written with any host, or as the
@@ -257,11 +276,14 @@ def canonical_beginning(scheme: str, namespace: str, text: str) -> str:
         fits = DIGITS.issuperset(gtin) and 1 <= len(gtin) <= 14 and (not slash or len(gtin) == 14)
         fits = fits and (not slash or "21/".startswith(tail[:3])) and _GS1_SERIAL.issuperset(tail[3:])
         beginning, head = _GS1_CANONICAL + rest, _GS1_CANONICAL + gtin[:1] + namespace
+    elif (added := schemes.get(scheme)) is not None:
+        beginning, head = upper(joined(text)), ""
+        fits = added.may_begin(namespace, beginning)
     else:
         beginning = joined(text)
         fits, head = beginning.isascii(), ""
     if not fits or not (beginning.startswith(head) or head.startswith(beginning)):
-        _invalid(
+        invalid(
             f"No code of {shown(namespace)} begins with {shown(text)}: write the beginning as it stands on "
             "the label (a GTIN with its 14 digits)."
         )
@@ -283,7 +305,7 @@ def canonical_did(text: str) -> str:
         specific = host.lower().replace("%3a", "%3A") + colon + path
     did = f"{scheme}:{method}:{specific}"
     if parse_did(did) is None:
-        _invalid(f"{shown(text)} is not a DID, such as did:web:maker.example (DID Core 1.0, 3.1).")
+        invalid(f"{shown(text)} is not a DID, such as did:web:maker.example (DID Core 1.0, 3.1).")
     return did
 
 
@@ -307,14 +329,6 @@ def lp(data: bytes) -> bytes:
     return len(data).to_bytes(2, "big") + data
 
 
-def is_calendar_date(year: int, month: int, day: int) -> bool:
-    """Tell whether a Gregorian date exists."""
-    if not 1 <= month <= 12 or day < 1:
-        return False
-    leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
-    return day <= _DAYS[month - 1] + (leap and month == 2)
-
-
 def _id(identifier: Identifier) -> bytes:
     parts = (identifier.scheme, identifier.namespace, identifier.canonical)
     return b"".join(lp(part.encode("ascii")) for part in parts)
@@ -323,87 +337,40 @@ def _id(identifier: Identifier) -> bytes:
 def _gbt34014(text: str, rules: Mapping[str, Any]) -> Identifier:
     layouts = {layout["length"]: layout for layout in (rules["newProductCode"], rules["cascadeCode"])}
     if len(text) not in layouts:
-        _invalid(f"A GB/T 34014 code has 24 characters (19 for a cascade product), this one {len(text)}.")
-    fields: dict[str, str] = {}
-    numbers: dict[str, int] = {}
-    for rule in layouts[len(text)]["fields"]:
-        first, _, last = rule["pos"].partition("-")
-        part = text[int(first) - 1 : int(last or first)]
-        name = rule["name"]
-        if "map" in rule:
-            if part == "0" and name == "day":
-                fields[name] = part
-                continue
-            if part not in rule["map"]:
-                _refuse_symbol(text, rule, part, ())
-            numbers[name] = rule["map"][part]
-        else:
-            allowed = _symbols(rule["charset"]) if "charset" in rule else rule["values"].keys()
-            if not allowed >= set(part):
-                _refuse_symbol(text, rule, part, allowed)
-        fields[name] = part
-    if fields["serial"] == "0" * len(fields["serial"]):
-        _invalid("The serial of a GB/T 34014 code begins at 1, this one is zero.")
-    year, month, day = numbers["year"], numbers["month"], numbers.get("day")
-    if day is not None and not is_calendar_date(year, month, day):
-        _invalid(f"The code carries {year}-{month:02}-{day:02}, which is no date.")
+        invalid(f"A GB/T 34014 code has 24 characters (19 for a cascade product), this one {len(text)}.")
+    code = read_code("GB/T 34014 code", layouts[len(text)], text)
+    assert code.manufactured is not None, "a GB/T 34014 code carries a date"
+    day = code.manufactured[2]
     notes: tuple[str, ...] = ()
     if day is None:
         notes = ("code_day_unknown",)
     elif day > 17:
         notes = ("code_day_inferred",)  # sources agree on the symbols of days 1 to 17 only
-    return Identifier("gbt34014", fields["manufacturerCode"], text, fields, (year, month, day), notes)
-
-
-def _invalid(sentence: str) -> NoReturn:
-    raise CredentialError("identifier_invalid", sentence)
-
-
-def _refuse_symbol(text: str, rule: Mapping[str, Any], part: str, allowed: Collection[str]) -> NoReturn:
-    first = int(rule["pos"].partition("-")[0])
-    place, symbol = next((first + n, symbol) for n, symbol in enumerate(part) if symbol not in allowed)
-    hint = f" Probably {_MEANT[symbol]} is meant." if symbol in _MEANT else ""
-    _invalid(
-        f"The code {shown(text)} is mistyped or of another kind: character {place} "
-        f"({_words(rule['name'])}) cannot be {shown(symbol)}.{hint}"
+    return Identifier(
+        "gbt34014", code.fields["manufacturerCode"], text, code.fields, code.manufactured, notes
     )
 
 
-def _words(name: str) -> str:
-    """`batteryType` of the rule file in words: battery type."""
-    return "".join(f" {c.lower()}" if c.isupper() else c for c in name)
-
-
-@lru_cache(maxsize=64)
-def _symbols(charset: str) -> frozenset[str]:
-    """Expand a set written as in the rule file, "[A-GZ]", into its ASCII symbols."""
-    inner = charset[1:-1]
-    assert charset[:1] == "[" and charset[-1:] == "]" and inner.isascii(), f"not a set of symbols: {charset}"
-    symbols: set[str] = set()
-    index = 0
-    while index < len(inner):
-        if inner[index + 1 : index + 2] == "-":
-            symbols.update(chr(c) for c in range(ord(inner[index]), ord(inner[index + 2]) + 1))
-            index += 3
-        else:
-            symbols.add(inner[index])
-            index += 1
-    return frozenset(symbols)
+def _added(scheme: CodeScheme, text: str) -> Identifier:
+    code = scheme.read(text)
+    notes = ("code_day_unknown",) if code.manufactured is not None and code.manufactured[2] is None else ()
+    namespace = code.fields[scheme.namespace]
+    return Identifier(scheme.name, namespace, text, code.fields, code.manufactured, notes)
 
 
 def _gs1(text: str, rules: Mapping[str, Any]) -> Identifier:
     uri = parse_uri(text)
     if uri is None or not uri.is_web:
-        _invalid("A GS1 Digital Link reads https://HOST/01/GTIN/21/SERIAL.")
+        invalid("A GS1 Digital Link reads https://HOST/01/GTIN/21/SERIAL.")
     gtin, serial = _gs1_keys(uri)
     if not DIGITS.issuperset(gtin) or len(gtin) not in (8, 12, 13, 14):
-        _invalid(f"The GTIN {shown(gtin)} has not 8, 12, 13 or 14 digits.")
+        invalid(f"The GTIN {shown(gtin)} has not 8, 12, 13 or 14 digits.")
     gtin = gtin.rjust(14, "0")
     weighted = sum(int(digit) * (3 if place % 2 == 0 else 1) for place, digit in enumerate(gtin[:13]))
     if (10 - weighted % 10) % 10 != int(gtin[13]):
-        _invalid(f"The check digit of the GTIN {gtin} is wrong: compare it with the label.")
+        invalid(f"The check digit of the GTIN {gtin} is wrong: compare it with the label.")
     if not 1 <= len(serial) <= 20 or not (_GS1_SERIAL | _GS1_ESCAPED).issuperset(serial):
-        _invalid(f"The serial {shown(serial)} is not 1 to 20 characters of those that AI 21 has.")
+        invalid(f"The serial {shown(serial)} is not 1 to 20 characters of those that AI 21 has.")
     prefixes = [p for p in rules.get("gs1", {}).get("companyPrefixes", []) if gtin[1:].startswith(p)]
     if not prefixes:
         raise CredentialError(
@@ -422,13 +389,13 @@ def _gs1_keys(uri: Uri) -> tuple[str, str]:
         parts = parts[:-1]
     starts = [at for at in range(len(parts)) if names[at] == "01" and (len(parts) - at) % 2 == 0]
     if not starts:
-        _invalid("A GS1 Digital Link reads https://HOST/01/GTIN/21/SERIAL.")
+        invalid("A GS1 Digital Link reads https://HOST/01/GTIN/21/SERIAL.")
     start = starts[-1]
     keys = dict(zip(names[start + 2 : len(parts) : 2], parts[start + 3 :: 2], strict=False))
     if len(keys) * 2 != len(parts) - start - 2 or not keys.keys() <= set(_GS1_QUALIFIERS):
-        _invalid("A GS1 Digital Link of a battery carries 01 (GTIN), 21 (serial), and 22 or 10 before it.")
+        invalid("A GS1 Digital Link of a battery carries 01 (GTIN), 21 (serial), and 22 or 10 before it.")
     if "21" not in keys:
-        _invalid("The GS1 Digital Link names a kind of product, not one battery: it has no serial (21).")
+        invalid("The GS1 Digital Link names a kind of product, not one battery: it has no serial (21).")
     return parts[start + 1], unescaped(keys["21"])
 
 
@@ -440,10 +407,10 @@ def _vin(text: str) -> Identifier:
 def _uri(text: str, namespace: str | None) -> Identifier:
     uri = parse_uri(text)
     if uri is None or not text.isascii() or len(text) > URI_CHARACTERS_MAX or not (uri.path or uri.host):
-        _invalid(f"{shown(text)} is not an absolute URI of ASCII characters.")
+        invalid(f"{shown(text)} is not an absolute URI of ASCII characters.")
     normal = uri.normal
     if normal.startswith(_URN):
-        _invalid(f"{shown(text)} is written for another scheme.")
+        invalid(f"{shown(text)} is written for another scheme.")
     if not namespace:
-        _invalid("An opaque URI identifies a battery only together with its issuer.")
+        invalid("An opaque URI identifies a battery only together with its issuer.")
     return Identifier("uri", namespace, normal)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-from credentials.documents.identifiers import is_calendar_date
+from credentials.documents.code_schemes import is_calendar_date
 from credentials.documents.resources import Resource, digests_of
 from credentials.documents.uri import is_url
 from credentials.errors import CredentialError

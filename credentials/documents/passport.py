@@ -20,7 +20,8 @@ import jsonschema_rs
 
 from consensus.encoding import Value, encode
 from credentials.documents.canonical import jcs
-from credentials.documents.identifiers import Identifier, is_calendar_date
+from credentials.documents.code_schemes import is_calendar_date
+from credentials.documents.identifiers import Identifier
 from credentials.documents.shapes import reason_of
 from credentials.errors import CredentialError
 
@@ -180,13 +181,19 @@ def code_mismatches(
     *,
     declared_category: str | None = None,
 ) -> list[CodeMismatch]:
-    """Compare a GB/T 34014 code with the values of set 1 (rule X16); absent values are not compared."""
+    """Compare a code with the values of set 1 (rule X16); absent values are not compared.
+
+    Of schemes that a network adds, only the day of production is comparable: what else a symbol means there
+    is not in terms of BatteryPass.
+    """
     found = []
     shown_category = _get(claims, "GeneralProductInformation.batteryCategory")
     if declared_category is not None and shown_category is not None and shown_category != declared_category:
         found.append(CodeMismatch("category", declared_category, str(shown_category), confirmed=True))
+    made = _get(claims, "GeneralProductInformation.manufacturingDate")
     if identifier.scheme != "gbt34014":
-        return found
+        dated = made is not None and identifier.manufactured is not None
+        return found + (_date_mismatch(identifier, str(made)) if dated else [])
     product_type = identifier.fields["productType"]
     if product_type != rules["productTypeOfPassport"]:
         found.append(
@@ -195,7 +202,6 @@ def code_mismatches(
     chemistry = _get(claims, "MaterialComposition.batteryChemistry.shortName")
     if chemistry is not None:
         found += _chemistry_mismatch(identifier.fields["batteryType"], str(chemistry), rules["chemistry"])
-    made = _get(claims, "GeneralProductInformation.manufacturingDate")
     if made is not None:
         found += _date_mismatch(identifier, str(made))
     return found
@@ -220,7 +226,7 @@ def _chemistry_mismatch(letter: str, chemistry: str, table: Mapping[str, Any]) -
 
 def _date_mismatch(identifier: Identifier, made: str) -> list[CodeMismatch]:
     """Compare with the date on the wall at the place of manufacture: the offset as declared, not UTC."""
-    assert identifier.manufactured is not None, "a GB/T 34014 code carries a date"
+    assert identifier.manufactured is not None, "only a code that carries a date is compared with one"
     year, month, day = identifier.manufactured
     coded = f"{year}-{month:02}" + (f"-{day:02}" if day is not None else "")
     if made.startswith(coded):

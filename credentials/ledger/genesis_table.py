@@ -41,7 +41,7 @@ _LABEL = re.compile("[^\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f
 _FORMS = {  # in words
     NAME: "small letters, digits, dots and hyphens, at most 63",
     ORIGIN: "small letters, digits, dots, slashes, colons and hyphens, at most 127",
-    _JURISDICTION: "2 to 8 capitals, such as CN or EU",
+    _JURISDICTION: "2 to 8 capitals",
     RULE_FILE: "the name of a JSON or TOML file",
     _SCHEME: "small letters, digits and hyphens, at most 32",
     _HEX_DIGEST: "64 hexadecimal digits",

@@ -24,6 +24,7 @@ from typing import Any, Generic, TypeVar
 from consensus.checkpoint import COSIGNATURE_KIND, LOG_KIND, NoteKey
 from consensus.log_policy import make_policy
 from consensus.validators import ValidatorSet
+from credentials.documents.code_schemes import CodeScheme, code_schemes
 from credentials.errors import CredentialError
 from credentials.ledger.approvals import ApprovalRules
 from credentials.ledger.lifecycle import Lifecycle
@@ -49,7 +50,8 @@ class Governance:
     """Everything that governs at one height.
 
     Raises CredentialError("governance_invalid", sentence) for records that do not go together, and
-    "rules_invalid" for a life cycle that cannot be read. Asking builds nothing but indices, each once.
+    "rules_invalid" for a life cycle or a scheme of codes that cannot be read. Asking builds nothing but
+    indices, each once.
     """
 
     participants: Mapping[str, Participant]  # by DID, in the order in which they joined
@@ -62,13 +64,15 @@ class Governance:
     app_version: int  # of the code that executes the rules
     approvals: ApprovalRules = field(default_factory=ApprovalRules)
     stops: Mapping[str, Stop] = field(default_factory=dict)  # the last one of each target
+    schemes: Mapping[str, CodeScheme] = field(init=False, compare=False, repr=False)  # of codes, added
     validators: ValidatorSet = field(init=False, compare=False, repr=False)
     lifecycle: Lifecycle = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if LIFECYCLE_FILE not in self.rules:
             raise governance_invalid(f"it names no {LIFECYCLE_FILE}")
-        lifecycle = Lifecycle.parse(self.rules[LIFECYCLE_FILE])
+        lifecycle, schemes = Lifecycle.parse(self.rules[LIFECYCLE_FILE]), code_schemes(self.rules)
+        lifecycle = replace(lifecycle, battery_schemes=lifecycle.battery_schemes | schemes.keys())
         require_participants(self.participants, lifecycle)
         validators = validator_set(
             self.validator_dids, self.participants, self.approvals.quorum_jurisdictions
@@ -76,6 +80,7 @@ class Governance:
         require_accreditations(self.accreditations, self.participants, lifecycle)
         require_recognitions(self.recognitions, self.participants)
         object.__setattr__(self, "lifecycle", lifecycle)
+        object.__setattr__(self, "schemes", schemes)
         object.__setattr__(self, "validators", validators)
 
     # -- participants and their keys -----------------------------------------------------------------

@@ -17,6 +17,7 @@ from hashlib import sha256
 from typing import Any, cast
 
 from consensus.encoding import Value, decode, encode
+from credentials.documents.code_schemes import CodeScheme, is_scheme_file
 from credentials.errors import CredentialError
 from credentials.ledger.approvals import ApprovalRules
 from credentials.ledger.genesis_table import (
@@ -182,6 +183,8 @@ def read_rule(name: str, digest: bytes, rule_files: RuleFiles) -> Any:
         rules = read_rule_file(name, data)
         if name == LIFECYCLE_FILE:
             require_built(Lifecycle.parse(rules))
+        elif is_scheme_file(name):
+            CodeScheme.parse(name, rules)
     except CredentialError as error:
         raise RulesNotHere(name, digest, error.message) from error
     return rules

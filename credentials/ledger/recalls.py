@@ -13,6 +13,7 @@ from hashlib import sha256
 
 from consensus.application import NotYet, Refusal
 from consensus.encoding import encode
+from credentials.documents.code_schemes import CodeScheme
 from credentials.documents.identifiers import Identifier, Subject, canonical_beginning, canonical_namespace
 from credentials.errors import CredentialError
 from credentials.ledger.attestation import Attestation, standing_key
@@ -154,7 +155,7 @@ def recalls_after(attestation: Attestation, context: Context, read: Callable[[Re
     if scheme not in context.governance.lifecycle.battery_schemes:
         raise Refusal("subject", "{scheme} is no scheme of batteries", scheme=scheme)
     try:
-        spelled = canonical_namespace(scheme, namespace)
+        spelled = canonical_namespace(scheme, namespace, context.governance.schemes)
     except CredentialError as error:
         raise Refusal("subject", error.message) from error
     if spelled != namespace:
@@ -173,7 +174,7 @@ def _published(recalls: Recalls, attestation: Attestation, context: Context) -> 
     if len({r.attestation for r in recalls.recalls if r.by == attestation.issuer}) >= RECALLS_PER_PARTY_MAX:
         told = "{issuer} has {most} recalls of these codes in force"
         raise Refusal("quota", told, issuer=attestation.issuer, most=RECALLS_PER_PARTY_MAX)
-    _require_reach(recalls, attestation)
+    _require_reach(recalls, attestation, context.governance.schemes)
     batteries = tuple(standing_key(subject) for subject in attestation.referenced_subjects)
     added = [
         Recall(
@@ -190,7 +191,7 @@ def _published(recalls: Recalls, attestation: Attestation, context: Context) -> 
     return replace(recalls, recalls=(*recalls.recalls, *added))
 
 
-def _require_reach(recalls: Recalls, attestation: Attestation) -> None:
+def _require_reach(recalls: Recalls, attestation: Attestation, schemes: Mapping[str, CodeScheme]) -> None:
     """What is asked of the codes of one namespace can reach nothing else: no part of it is in vain."""
     scheme, namespace = recalls.scheme, recalls.namespace
     for subject in attestation.referenced_subjects:
@@ -205,7 +206,7 @@ def _require_reach(recalls: Recalls, attestation: Attestation) -> None:
             )
     for prefix in attestation.criteria.prefixes if attestation.criteria else ():
         try:
-            spelled = canonical_beginning(scheme, namespace, prefix)
+            spelled = canonical_beginning(scheme, namespace, prefix, schemes)
         except CredentialError as error:
             raise Refusal("recall_reaches_nothing", error.message) from error
         if spelled != prefix:

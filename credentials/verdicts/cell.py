@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from credentials.ledger.standing import LIVE, PARTY, PASSPORT_SUSPENDED, SECOND_LIFE, Setting, Standing
-from credentials.verdicts.content import no_passport
+from credentials.verdicts.content import LAW_NOT_GIVEN, no_passport
 from credentials.verdicts.event_documents import event_members
 from credentials.verdicts.evidence import declaration_text
 from credentials.verdicts.kin import recalls_of_kin
@@ -109,7 +109,8 @@ def _publication(standing: Standing, inquiry: Inquiry) -> str:
     if binding("banned", standing, inquiry):
         return "banned"
     if standing.passport is None:
-        return "not_yet" if no_passport(inquiry) == "passport_not_yet_required" else "none"
+        asked = no_passport(inquiry) not in ("passport_not_yet_required", LAW_NOT_GIVEN)
+        return "none" if asked else "not_yet"
     if standing.passport.status == LIVE and binding(PASSPORT_SUSPENDED, standing, inquiry):
         return "suspended"  # somebody's suspension stands, whatever became of another's
     return standing.passport.status

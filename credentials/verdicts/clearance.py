@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from credentials.documents.identifiers import guess_scheme, read_identifier
 from credentials.errors import CredentialError
+from credentials.ledger.parties import ANY
 from credentials.verdicts.battery import Battery, check_battery
 from credentials.verdicts.cell import Declared
 from credentials.verdicts.content import why_missing
@@ -116,8 +117,10 @@ def _verdict(conclusion: Conclusion, found: Findings, battery: Battery, inquiry:
 def _check_identifier(found: Findings, line: Line, evidence: Evidence, policy: Policy) -> None:
     rules = evidence.network.tables.identifiers
     try:
-        scheme = guess_scheme(line.battery)
-        if scheme not in policy.schemes:
+        scheme = guess_scheme(line.battery, rules)
+        if scheme not in policy.schemes and not (
+            ANY in policy.schemes and scheme in rules.get("schemes", ())
+        ):
             found.unknown("identifier", "identifier_unsupported", scheme=scheme)
             return
         identifier = read_identifier(line.battery, rules, namespace="-")

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from credentials.verdicts.verifier import Examined
 
 CODE_SCHEMES = ("gbt34014", "gs1")  # a battery has one code of such a scheme
+LAW_NOT_GIVEN = "law_not_given"
 JudgeAlias = Callable[[str, LedgerView], None]
 _CYCLES = ("Performance", "batteryCondition", "numberOfFullCycles", "numberOfFullCyclesValue")
 ALIAS_CHARS_MAX = 256  # of an identifier shown as evidence
@@ -61,7 +62,7 @@ def check_code(
     except (KeyError, TypeError):
         found.unmade(("code_matches_passport", "alias"), "tables_unavailable", rule="X16")
         return
-    if other is not None and other.scheme == identifier.scheme and other.scheme in CODE_SCHEMES:
+    if other is not None and other.scheme == identifier.scheme and _is_code(other.scheme, rules):
         found.inapplicable("alias")
         if other.canonical != identifier.canonical:
             # Two codes of one scheme are two batteries.
@@ -84,6 +85,10 @@ def check_code(
         found.warned("code_matches_passport", "code_differs_unconfirmed", rule="X16", differing=told)
     else:
         found.passed("code_matches_passport", rule="X16", notes=list(identifier.notes) or None)
+
+
+def _is_code(scheme: str, rules: Mapping[str, Any]) -> bool:
+    return scheme in CODE_SCHEMES or scheme in rules.get("schemes", ())
 
 
 def _code_of(public: Examined, rules: Mapping[str, Any]) -> Identifier:
@@ -172,6 +177,9 @@ def check_completeness(
 ) -> tuple[tuple[GapRecord, ...], tuple[GapRecord, ...]]:
     """Which data points are required at the law date, of the sets this audience may see: gaps, withheld."""
     tables, policy = inquiry.evidence.network.tables, inquiry.policy
+    if not _law_given(inquiry):
+        found.unmade(("completeness",), LAW_NOT_GIVEN, jurisdiction=policy.jurisdiction)
+        return (), ()
     access = tables.access.get("audiences", {}).get(policy.audience)
     if access is None:
         found.unmade(("completeness",), "tables_unavailable", audience=policy.audience)
@@ -310,8 +318,16 @@ def why_missing(inquiry: Inquiry, point: int) -> str:
     return "document_unreachable" if issued is None or point in issued else "set_not_issued"
 
 
+def _law_given(inquiry: Inquiry) -> bool:
+    """True where the table of data points is the law that this node's side goes by, or answers."""
+    table = inquiry.evidence.network.tables.datapoints
+    return inquiry.policy.jurisdiction in table.get("judgedIn", (inquiry.policy.jurisdiction,))
+
+
 def no_passport(inquiry: Inquiry) -> str:
     """The reason code for a battery of which the ledger knows no passport at all."""
+    if not _law_given(inquiry):
+        return LAW_NOT_GIVEN
     table = inquiry.evidence.network.tables.datapoints
     asked = inquiry.at.law_date >= table.get("passportRequiredFrom", "") and _asked_of(inquiry, table)
     return "not_published" if asked else "passport_not_yet_required"

@@ -35,7 +35,7 @@ PASSPHRASE = click.option(
 @DATA
 @click.option("--did", required=True, help="did:web of the organisation, e.g. did:web:maker.example")
 @click.option("--name", required=True, help="Name of the organisation.")
-@click.option("--jurisdiction", required=True, help="CN, EU, ...")
+@click.option("--jurisdiction", required=True, help="Capitals: that of a country or a union.")
 @click.option("--role", "roles", multiple=True, required=True, help="manufacturer, customs, ... (repeatable)")
 @click.option("--validator", is_flag=True, help="Put vote, log and cosign keys on the card as well.")
 @click.option("--policy", help="Shipped policy to judge by; default: by role and jurisdiction.")

@@ -92,7 +92,9 @@ class EventIssuing:
             raise _not_happened(when)
         queue, as_claim = option(members, QUEUE), option(members, AS_CLAIM)
         values = read_members(event, members, self._signing.identifier)
-        values = dict(spell_beginnings(values, identifier)) if recall else values
+        values = (
+            dict(spell_beginnings(values, identifier, self._signing.governance.schemes)) if recall else values
+        )
         with self._lock:
             self._gate.require_open()
             statement, document = self._signing.event(event, identifier, values, when, countersignatures)

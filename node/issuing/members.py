@@ -15,6 +15,7 @@ import orjson
 
 from consensus.application import Refusal
 from credentials.documents.canonical import b64u_decode
+from credentials.documents.code_schemes import CodeScheme
 from credentials.documents.identifiers import (
     Identifier,
     canonical_beginning,
@@ -208,7 +209,7 @@ def namespace_of(text: str, rules: Mapping[str, Any]) -> Identifier:
             "a recall is about a namespace: scheme and maker's code, such as gbt34014:ZZ1",
         )
     try:
-        namespace = canonical_namespace(scheme, namespace)
+        namespace = canonical_namespace(scheme, namespace, rules.get("schemes", {}))
     except CredentialError as error:
         raise bad_request("identifier_malformed", error.message) from error
     known = rules.get("gs1", {}).get("companyPrefixes", [])
@@ -223,14 +224,18 @@ def namespace_of(text: str, rules: Mapping[str, Any]) -> Identifier:
     return Identifier("recall", name, name)
 
 
-def spell_beginnings(values: Mapping[str, Any], about: Identifier) -> Mapping[str, Any]:
+def spell_beginnings(
+    values: Mapping[str, Any], about: Identifier, schemes: Mapping[str, CodeScheme]
+) -> Mapping[str, Any]:
     """The members of a recall with the beginnings of codes as the codes of its namespace are written."""
     asked = values.get("criteria")
     if asked is None:
         return values
     scheme, _, namespace = about.namespace.partition(":")
     try:
-        prefixes = sorted({canonical_beginning(scheme, namespace, text) for text in asked["prefixes"]})
+        prefixes = sorted(
+            {canonical_beginning(scheme, namespace, text, schemes) for text in asked["prefixes"]}
+        )
     except CredentialError as error:
         raise bad_request("members_malformed", error.message) from error
     return {**values, "criteria": asked | {"prefixes": prefixes}}

@@ -112,8 +112,8 @@ class StatementSigner:
     @property
     def identifiers(self) -> JSON:
         """The table by which identifiers of batteries are read."""
-        table: JSON = self.governance.rules["gbt34014.json"]
-        return table
+        governance = self.governance
+        return {**governance.rules["gbt34014.json"], "schemes": governance.schemes}
 
     def event_with(self, effect: str) -> Event:
         """The event that does this to a passport."""

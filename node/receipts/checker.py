@@ -17,7 +17,8 @@ from typing import Any
 from consensus.log_policy import POLICY_BYTES_MAX, LogPolicy, PolicyError
 from consensus.receipt import RECEIPT_BYTES_MAX, Receipt, VerifiedReceipt, verify_receipt
 from credentials.documents.canonical import b64u, digest_document
-from credentials.documents.identifiers import Subject, read_identifier, subject_from_blind
+from credentials.documents.code_schemes import BUILT_IN, UPPER_AND_DIGITS
+from credentials.documents.identifiers import Identifier, Subject, read_identifier, subject_from_blind
 from credentials.errors import CredentialError
 from credentials.ledger.attestation import parse_attestation
 from credentials.ledger.entries import (
@@ -123,6 +124,18 @@ def what_it_says(entry: bytes) -> Meaning:
             return Meaning(False, told)
 
 
+def _named(text: str, about: Subject, issuer: str) -> Identifier:
+    """The identifier of a document; of a scheme that a network added, in the only form that a document has.
+
+    What such a code means is in a file of that network. That it is this one the hash in the subject says.
+    """
+    rules = json.loads(shipped("rules/gbt34014.json"))
+    code = text.removeprefix(f"urn:comity:item:{about.scheme}:")
+    if about.scheme not in BUILT_IN and code != text and UPPER_AND_DIGITS.issuperset(code):
+        return Identifier(about.scheme, about.namespace, code)
+    return read_identifier(text, rules, namespace=issuer)
+
+
 def signatures(verified: VerifiedReceipt) -> list[str]:
     """Whose signatures are under the receipt, of which jurisdictions, and of which there always is one."""
     told = [
@@ -168,9 +181,8 @@ def check_document(verified: VerifiedReceipt, document: Any) -> str:
         raise NotAboutThis("the document names no battery")
     if verified.blind is None:
         raise NotAboutThis("the receipt carries no blind: which battery it is about cannot be checked")
-    rules = json.loads(shipped("rules/gbt34014.json"))
     try:
-        identifier = read_identifier(text, rules, namespace=attestation.issuer)
+        identifier = _named(text, attestation.subject, attestation.issuer)
         about = subject_from_blind(identifier, verified.blind)
     except CredentialError as error:
         raise NotAboutThis(f"the identifier in the document cannot be read: {error}") from error

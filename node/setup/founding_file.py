@@ -139,7 +139,7 @@ def _is_pair(value: object) -> bool:
 
 def _namespace(scheme: str, text: str) -> str:
     """As codes have it: another spelling would accredit for codes that nobody has."""
-    return text if text == EVERY or scheme not in _SPELLED else canonical_namespace(scheme, text)
+    return text if text == EVERY or scheme not in _SPELLED else canonical_namespace(scheme, text, {})
 
 
 def require_url(did: str, url: object, where: str = "") -> None:

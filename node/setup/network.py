@@ -138,7 +138,7 @@ def init(
     except CredentialError as error:
         why = str(error).removeprefix("this genesis is refused: ")
         raise SetupError(f"this participant cannot be described: {why}") from error
-    policy_data = shipped_policy(policy or policy_name(jurisdiction, tuple(roles)))
+    policy_data = shipped_policy(policy or policy_name(jurisdiction, tuple(roles)), jurisdiction)
     require_strong(passphrase)
     root.mkdir(parents=True, exist_ok=True, mode=0o700)
     root.chmod(0o700)  # one that was there already, with room for others to look in

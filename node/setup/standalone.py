@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from credentials.ledger.parties import Accreditation
-from node.config import DataDirectory
+from node.config import DataDirectory, jurisdiction_alone
 from node.config import passphrase as read_passphrase
 from node.errors import SetupError
 from node.settings import SETTINGS_FILE, files_of_settings
@@ -85,8 +85,9 @@ def found(directory: DataDirectory, public_url: str, passphrase: str | None) -> 
 
 def _make(made: DataDirectory, did: str, words: str) -> None:
     """A whole data directory of a node and its network."""
+    home = jurisdiction_alone()
     card = network.init(
-        made, did=did, name=NAME, jurisdiction="EU", roles=ROLES, validator=True, passphrase=words
+        made, did=did, name=NAME, jurisdiction=home, roles=ROLES, validator=True, passphrase=words
     )
     founding = network.Founding(name="by-itself", origin="log.by-itself.example")
     founding.add(card)
@@ -95,7 +96,7 @@ def _make(made: DataDirectory, did: str, words: str) -> None:
             participant=did,
             roles=ROLES,
             schemes=(("gbt34014", "*"), ("gs1", "*")),
-            jurisdiction="EU",
+            jurisdiction=home,
             valid_from=founding.created,
         )
     )

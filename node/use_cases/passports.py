@@ -72,6 +72,11 @@ class PassportDesk:
         self._outbox = outbox
         self._progress = progress
 
+    @property
+    def identifiers(self) -> JSON:
+        """The table by which identifiers of batteries are read."""
+        return self._issuing.signing.identifiers
+
     def issue(self, claims: JSON, *, code: str, idempotency_key: str | None = None) -> IssuedRecord:
         """Sign a passport and queue its attestations; returns only when both are on disk.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +26,7 @@ class ReadManifest:
 class Manifests:
     """The last manifest read, and one that waits for its turn: what is stored never changes."""
 
-    def __init__(self, office: OfficeStore, identifiers: Mapping[str, Any]) -> None:
+    def __init__(self, office: OfficeStore, identifiers: Callable[[], Mapping[str, Any]]) -> None:
         self._office = office
         self._identifiers = identifiers
         self._read: ReadManifest | None = None  # many turns are about the same
@@ -55,5 +55,5 @@ class Manifests:
     def _of(
         self, consignment_id: str, manifest: Manifest, lines: Sequence[Mapping[str, Any]]
     ) -> ReadManifest:
-        context = ManifestContext.of(manifest, self._identifiers)
+        context = ManifestContext.of(manifest, self._identifiers())
         return ReadManifest(consignment_id, context, list(zip(manifest.lines, lines, strict=True)))

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import copy
 import json
-from functools import cache
+from collections.abc import Mapping
 from typing import Any
 
 from credentials.documents.identifiers import Identifier, guess_scheme, read_identifier
-from node.config import read_table, shipped
+from node.config import shipped
 from node.errors import bad_request
 from node.service import Service
 
 SAMPLE = "demo/plausible-ev-nmc.batterypass-1.2.json"
 SERIAL_DIGITS = 7
 FORM_SERIAL = 8_000_000  # serials proposed by the form: far from those of a production line
-
-
-@cache
-def _rules() -> dict[str, Any]:
-    return read_table("gbt34014.json", shipped("rules/gbt34014.json"))
 
 
 def propose_code(service: Service) -> str:
@@ -36,7 +31,7 @@ def sample_claims(service: Service, code: str) -> dict[str, Any]:
     claims: dict[str, Any] = copy.deepcopy(json.loads(shipped(SAMPLE)))
     if not code:
         return claims
-    identifier = _read(code)
+    identifier = _read(code, service.passports.identifiers)
     status = service.overview.status()
     general = claims["GeneralProductInformation"]
     general["batteryPassportIdentifier"] = f"urn:bpass:{identifier.canonical.lower()}"
@@ -52,9 +47,9 @@ def sample_claims(service: Service, code: str) -> dict[str, Any]:
     return claims
 
 
-def _read(code: str) -> Identifier:
-    if guess_scheme(code) == "uri":
+def _read(code: str, rules: Mapping[str, Any]) -> Identifier:
+    if guess_scheme(code, rules) == "uri":
         raise bad_request(
             "code_unreadable", "The form is filled for a GB/T 34014 code or a GS1 Digital Link."
         )
-    return read_identifier(code, _rules())
+    return read_identifier(code, rules)

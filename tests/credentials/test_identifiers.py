@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from credentials.documents.code_schemes import is_calendar_date
 from credentials.documents.identifiers import (
     canonical_commodity_code,
     canonical_declaration_number,
@@ -18,7 +19,6 @@ from credentials.documents.identifiers import (
     canonical_eori,
     canonical_vin,
     guess_scheme,
-    is_calendar_date,
     lp,
     parse_identifier,
     read_identifier,
@@ -53,7 +53,7 @@ def test_published_codes(example: dict[str, Any]) -> None:
     assert f"{year}-{month:02}-" + ("??" if day is None else f"{day:02}") == decoded["date"]
     assert ("code_day_unknown" in identifier.notes) == (day is None)
     assert identifier.canonical == example["code"]
-    assert guess_scheme(example["code"]) == "gbt34014"
+    assert guess_scheme(example["code"], {}) == "gbt34014"
 
 
 @pytest.mark.parametrize("example", RULES["negative"], ids=lambda e: e["value"])
@@ -97,7 +97,7 @@ def test_cascade_code() -> None:
 
     assert identifier.manufactured == (2026, 6, 17)
     assert identifier.fields["cascadeProductType"] == "P"
-    assert guess_scheme("ZZ1PE01G6H0000042RP") == "gbt34014"
+    assert guess_scheme("ZZ1PE01G6H0000042RP", {}) == "gbt34014"
     for wrong in ("ZZ1PE01G6H0000042XP", "ZZ1PE01G6H0000042RX", "ZZ1PE01G6H0000000RP", "ZZ1PE01G6H000004RP"):
         with pytest.raises(CredentialError):
             parse_identifier("gbt34014", wrong, RULES)
@@ -156,7 +156,7 @@ def test_digital_links_have_one_canonical_form(text: str) -> None:
 
     assert identifier.canonical == identifier.uri == "https://id.gs1.org/01/09521001000017/21/A-1"
     assert identifier.namespace == "9521001"
-    assert guess_scheme(text) == "gs1"
+    assert guess_scheme(text, {}) == "gs1"
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_vin() -> None:
     identifier = parse_identifier("vin", "ZZZAB1CD2EF345678", RULES)
 
     assert (identifier.namespace, identifier.uri) == ("ZZZ", "urn:comity:item:vin:ZZZAB1CD2EF345678")
-    assert guess_scheme(identifier.canonical) == guess_scheme(identifier.uri) == "vin"
+    assert guess_scheme(identifier.canonical, {}) == guess_scheme(identifier.uri, {}) == "vin"
     for wrong in (
         "ZZZAB1CD2EF34567",
         "IZZAB1CD2EF345678",
@@ -422,7 +422,7 @@ def test_uri_of_a_code_is_read_as_the_code() -> None:
     """
     identifier = parse_identifier("gbt34014", CODE, RULES)
 
-    assert guess_scheme(identifier.uri) == "gbt34014"
+    assert guess_scheme(identifier.uri, {}) == "gbt34014"
     assert parse_identifier("gbt34014", identifier.uri, RULES) == identifier
 
 
@@ -432,7 +432,7 @@ def test_unknown_forms(text: str) -> None:
     A text of no scheme is refused in words.
     """
     with pytest.raises(CredentialError) as caught:
-        guess_scheme(text)
+        guess_scheme(text, {})
     assert caught.value.code == "identifier_invalid"
     with pytest.raises(CredentialError) as caught:
         parse_identifier("bpan", "x", RULES)

@@ -23,13 +23,13 @@ import pytest
 
 from credentials.documents import keys
 from credentials.documents.canonical import b64u, rdfc
+from credentials.documents.code_schemes import is_calendar_date
 from credentials.documents.identifiers import (
     canonical_commodity_code,
     canonical_declaration_number,
     canonical_did,
     canonical_vin,
     guess_scheme,
-    is_calendar_date,
     parse_identifier,
     read_identifier,
 )
@@ -466,7 +466,7 @@ def identifiers() -> Iterator[tuple[str, partial[Any]]]:
     for text in dict.fromkeys(TEXTS):
         shown = f"{text[:70]!r} ({len(text)})"
         yield f"read {shown}", partial(read_identifier, text, RULES, namespace="did:web:a.example")
-        yield f"guess {shown}", partial(guess_scheme, text)
+        yield f"guess {shown}", partial(guess_scheme, text, {})
         yield f"vin {shown}", partial(canonical_vin, text)
         for scheme in ("gbt34014", "gs1", "vin", "uri", "x"):
             yield f"{scheme} {shown}", partial(parse_identifier, scheme, text, RULES)

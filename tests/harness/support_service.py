@@ -102,7 +102,7 @@ def live_node(
     card = network.init(
         directory, did=DID, name=NAME, jurisdiction=home, roles=roles, validator=True, passphrase=PASSPHRASE
     )
-    directory.policy_file.write_bytes(shipped_policy(policy_name("EU", roles)))
+    directory.policy_file.write_bytes(shipped_policy(policy_name("EU", roles), "EU"))
     founding = network.Founding(name="tests", origin="log.tests.example")
     founding.add(card)
     schemes = (("gbt34014", "ZZ1"), ("gbt34014", "ZZ2"), ("gs1", "*"))

@@ -120,10 +120,10 @@ def test_beginnings_of_recalled_codes_are_spelled_as_the_codes_are(
     about = namespace_of(f" {namespace} ", RULES)
     asked = VALUES["criteria"]({"prefixes": [text, text]})
 
-    values = spell_beginnings({"criteria": asked}, about)
+    values = spell_beginnings({"criteria": asked}, about, {})
 
     assert read_criteria(values["criteria"]).prefixes == (spelled,)
-    assert spell_beginnings({"reason": "x"}, about) == {"reason": "x"}
+    assert spell_beginnings({"reason": "x"}, about, {}) == {"reason": "x"}
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_the_beginning_of_no_code_is_refused_with_what_to_write(namespace: str, 
     asked = VALUES["criteria"]({"prefixes": [text]})
 
     with pytest.raises(ProblemError, match="as it stands on the label"):
-        spell_beginnings({"criteria": asked}, namespace_of(namespace, RULES))
+        spell_beginnings({"criteria": asked}, namespace_of(namespace, RULES), {})
 
 
 @pytest.mark.parametrize("namespace", ["ZZ1", "gbt34014:ZZ", "gs1:952", "gs1:9521003", "vin:ZZ9"])

@@ -214,6 +214,6 @@ def test_a_policy_that_is_not_shipped_is_told_with_those_that_are() -> None:
     The name that was asked for, and every name that could have been meant.
     """
     with pytest.raises(SetupError, match=r"^there is no policy called nowhere: choose one of ") as told:
-        shipped_policy("nowhere")
+        shipped_policy("nowhere", "EU")
 
     assert {"authority-cn", "customs-eu"} <= set(str(told.value).partition("one of ")[2].split(", "))
