@@ -88,11 +88,16 @@ class Place:
 
 @pytest.fixture(scope="module")
 def admitted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    with admitting(tmp_path_factory.mktemp("joining"), tls=False) as place:
+        yield place
+
+
+@contextmanager
+def admitting(root: Path, *, tls: bool) -> Iterator[Place]:
     """A maker that a Chinese authority admitted, and that has not joined yet."""
-    root = tmp_path_factory.mktemp("joining")
-    nodes = found(root / "network", VALIDATORS)
+    nodes = found(root / "network", VALIDATORS, tls=tls)
     (port,) = free_ports(1)
-    newcomer = Node(FORGE, root / "forge", port, root / "network" / "passphrase")
+    newcomer = Node(FORGE, root / "forge", port, root / "network" / "passphrase", tls=tls)
     try:
         for node in nodes.values():
             node.start()
@@ -179,6 +184,23 @@ def test_a_newcomer_joins_with_one_fingerprint_and_takes_part(admitted: Place) -
     assert "it is the one of your fingerprint" in joined
     assert started == {name: node.process.pid for name, node in admitted.nodes.items() if node.process}
     admitted.forget()
+
+
+def test_a_newcomer_joins_over_tls(tmp_path: Path) -> None:
+    """
+    Where every node serves HTTPS under a certificate of its own, whom the newcomer does not know yet is
+    believed nothing over TLS either: the fingerprint says who it was; from then on both know each other.
+    """
+    with admitting(tmp_path, tls=True) as place:
+        place.join(place.nodes["eu"].url)
+        place.newcomer.start()
+        place.newcomer.wait_ready()
+        made = _issued(place.newcomer)
+        wait_receipted(place.newcomer, made["digest"])
+
+        assert place.nodes["customs"].url.startswith("https://")
+        other = place.nodes["customs"]
+        wait("one log", lambda: other.get("/status")["log"] == place.newcomer.get("/status")["log"])
 
 
 # -- peers that lie ------------------------------------------------------------------------------------
