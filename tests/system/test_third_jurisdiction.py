@@ -1,0 +1,198 @@
+"""India joins a network of China and the EU that runs: with codes of its own, and without a change of code.
+
+Scheme, parties and law are invented; what is added is files, which the parties approve by their digests.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from node.config import shipped
+from tests.harness.net.batteries import claims_of, code_of, issue, wait_published, wait_receipted
+from tests.harness.net.harness import CN, MAKER, VALIDATORS, Node, Party, comity, found, free_ports, wait
+
+pytestmark = pytest.mark.check  # six processes
+
+SCHEME = Path(__file__).parents[1] / "vectors" / "india" / "scheme-zin.json"
+INDIA = Party("in-authority", "IN", ("authority", "customs_origin"), validator=False, schemes=(("zin", "*"),))
+WORKS = Party("in-works", "IN", ("manufacturer",), validator=False, schemes=(("zin", "QQZA"),))
+CODE = "2606BQQZAM00010000042"
+LAW_DATE = "2027-03-01"
+
+
+@dataclass
+class Place:
+    """A network of four validators that run, and the machines of whoever comes from India."""
+
+    root: Path
+    nodes: dict[str, Node]
+    told: list[str] = field(default_factory=list)  # what was typed and printed
+
+    def types(self, capsys: pytest.CaptureFixture[str], *words: str | Path) -> str:
+        capsys.readouterr()
+        given = comity(*words)
+        got = capsys.readouterr()
+        assert given == 0, (words, got)
+        return got.out + got.err
+
+    def decided(self, capsys: pytest.CaptureFixture[str], told: str, *approving: str) -> None:
+        """The proposal is approved by these, decided, and in force at every node."""
+        digest = re.findall(r"^proposal (\S+)[ :]", told, re.M)[-1].rstrip(":")
+        path = f"/governance/proposals/{digest}"
+        for who in approving:
+            node = self.nodes[who]
+            wait("the proposal", lambda: node.status_of(path) == 200)  # noqa: B023
+            self.types(capsys, "network", "approve", digest, "--data", node.data, "--yes")
+        first = next(iter(self.nodes.values()))
+        wait("the decision", lambda: first.get(path)["outcome"] != "open")
+        over = first.get(path)
+        assert over["outcome"] == "decided", over
+        for node in self.nodes.values():
+            wait("the change", lambda: node.height() >= over["in_force"])  # noqa: B023
+
+    def admitted(
+        self, capsys: pytest.CaptureFixture[str], party: Party, sponsor: str, *approving: str
+    ) -> None:
+        """`init`, `keys prove`, `network invite`, approvals, the fingerprint, `network join`, `serve`."""
+        (port,) = free_ports(1)
+        node = Node(party, self.root / party.name, port, self.root / "network" / "passphrase")
+        words = ["--passphrase-file", str(node.passphrase_file)]
+        roles = [word for role in party.roles for word in ("--role", role)]
+        named = ["--did", party.did, "--name", party.name, "--jurisdiction", party.jurisdiction, *roles]
+        self.types(capsys, "init", "--data", node.data, *named, *words)
+        by = self.nodes[sponsor]
+        network_id = by.get("/status")["network"]["id"]
+        proofs, licence = self.root / f"{party.name}.proofs", self.root / f"{party.name}.licence"
+        proofs.write_text(
+            self.types(capsys, "keys", "prove", "--data", node.data, "--id", network_id, *words)
+        )
+        licence.write_text(
+            f'[[accreditations]]\nparticipant = "{party.did}"\nroles = {json.dumps(party.roles)}\n'
+            f'schemes = {json.dumps(party.schemes)}\njurisdiction = "{party.jurisdiction}"\n'
+        )
+        invite: list[str | Path] = ["network", "invite", node.data / "participant.toml", "--data", by.data]
+        more = ["--proofs", proofs, "--accreditation", licence, "--address", node.url, "--yes"]
+        self.decided(capsys, self.types(capsys, *invite, *more), *approving)
+        seen: list[str] = []
+
+        def there() -> bool:
+            seen[:] = re.findall(r"^([0-9]+-[0-9a-f]{64})$", self.types(capsys, *invite), re.M)
+            return bool(seen)
+
+        wait("the fingerprint", there)
+        join = ["--via", self.nodes["customs"].url, "--fingerprint", seen[0], *words]
+        self.types(capsys, "network", "join", "--data", node.data, *join)
+        self.nodes[party.name] = node
+        node.start()
+        node.wait_ready()
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    root = tmp_path_factory.mktemp("india")
+    made = Place(root, found(root / "network", VALIDATORS))
+    try:
+        for node in made.nodes.values():
+            node.start()
+        for node in made.nodes.values():
+            node.wait_ready()
+        yield made
+    finally:
+        for node in made.nodes.values():
+            node.stop()
+
+
+def passport() -> dict[str, Any]:
+    """The shipped claims, of the Indian battery."""
+    claims = claims_of(
+        1, productIdentifier=f"urn:comity:item:zin:{CODE}", manufacturingDate="2026-06-09T00:00:00.000Z"
+    )
+    claims["GeneralProductInformation"]["batteryPassportIdentifier"] = f"urn:bpass:{CODE.lower()}"
+    return claims
+
+
+def check(told: dict[str, Any], name: str) -> dict[str, Any]:
+    return next(dict(one) for one in told["checks"] if one["name"] == name)
+
+
+def test_india_joins_with_codes_of_its_own_and_is_judged_by_what_is_known(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """
+    A rule file, an authority, a maker whom that authority alone admits: its battery has a passport with a code
+    of a form nobody had, customs in the EU finds it clear, its receipt verifies offline; in India a battery
+    from China is judged and what Indian law asks is said not to be checked. Nobody was started again.
+    """
+    running = {name: node.process.pid for name, node in place.nodes.items() if node.process}
+    customs, cn = place.nodes["customs"], place.nodes["cn"]
+    before = customs.post("/clearance", {"battery": CODE, "law_date": LAW_DATE})
+    assert (before["verdict"], before["reason"]) == ("undecided", "identifier_invalid")
+
+    for name in running:
+        place.types(capsys, "network", "rules", "add", SCHEME, "--data", place.nodes[name].data)
+    proposed = place.types(capsys, "network", "propose", "rules", SCHEME, "--data", cn.data, "--yes")
+    place.decided(capsys, proposed, "eu")
+    place.admitted(capsys, INDIA, "eu", "cn")
+    place.admitted(capsys, WORKS, INDIA.name)
+    india, works = place.nodes[INDIA.name], place.nodes[WORKS.name]
+
+    made = works.post("/passports", {"code": CODE, "claims": passport()})
+    wait_receipted(works, made["digest"])
+    members = {"commodity_code": "850760", "consignee": "did:web:importer.example", "consignment_id": "C-1"}
+    india.post("/attestations", {"event": "battery.exported", "battery": CODE, "members": members})
+    issue(place.nodes["maker"], 7)
+    wait_published(india, code_of(7))
+    there = {**members, "consignee": WORKS.did, "consignment_id": "C-2"}
+    cn.post("/attestations", {"event": "battery.exported", "battery": code_of(7), "members": there})
+    for node, code in ((customs, CODE), (india, code_of(7))):
+        wait("the export", lambda: node.get(f"/batteries/{code}")["standing"]["item_state"] == "exported")  # noqa: B023
+
+    line = {"law_date": LAW_DATE, "goods": "battery", "condition": "new", "commodity_code": "850760"}
+    into_eu = customs.post("/clearance", {"battery": CODE.lower(), **line})
+    into_india = india.post("/clearance", {"battery": code_of(7), **line})
+    page = customs.get(f"/batteries/{CODE}")
+
+    assert (into_eu["verdict"], into_eu["reason"]) == ("clear", "ok"), into_eu
+    assert check(into_eu, "identifier")["evidence"]["scheme"] == "zin"
+    assert check(into_eu, "code_matches_passport")["outcome"] == "pass"
+    assert page["standing"]["publication"] == "active"
+    assert into_india["verdict"] == "clear", into_india
+    law = check(into_india, "completeness")
+    assert (law["outcome"], law["reason"]) == ("not_checked", "law_not_given")
+    assert "law of IN" in law["text"]
+    assert_receipt(place, capsys, works, made)
+    assert running == {name: place.nodes[name].process.pid for name in running}  # type: ignore[union-attr]
+    assert place.nodes["maker"].party == MAKER and cn.party == CN
+
+
+def assert_receipt(
+    place: Place, capsys: pytest.CaptureFixture[str], works: Node, made: dict[str, Any]
+) -> None:
+    """Whoever has the receipt, the document and the founding's policy needs no file of India's codes."""
+    receipt, document = place.root / "battery.tlog-proof", place.root / "document.json"
+    receipt.write_text(place.types(capsys, "receipt", "get", made["digest"], "--data", works.data))
+    document.write_text(json.dumps(made["credentials"]["1"]))
+    policy = place.root / "network" / "network" / "log.policy"
+    told = place.types(capsys, "receipt", "verify", receipt, "--policy", policy, "--document", document)
+    assert f"it is about this document: passport.published of {CODE} by {WORKS.did}" in told
+    assert "(CN)" in told and "(EU)" in told and "no quorum of this policy is without CN or EU" in told
+    other = place.root / "other.json"
+    changed = {**made["credentials"]["1"]}
+    changed["credentialSubject"] = {**changed["credentialSubject"], "id": f"urn:comity:item:zin:{CODE[:-1]}3"}
+    other.write_text(json.dumps(changed))
+    assert comity("receipt", "verify", receipt, "--policy", policy, "--document", other) == 1
+
+
+def test_no_law_is_shipped_for_india() -> None:
+    """
+    What the test above says of it holds because nothing here knows India.
+    """
+    for name in ("rules/eu-datapoints-v2.json", "who-asks-what.toml"):
+        assert '"IN"' not in shipped(name).decode()
