@@ -13,6 +13,7 @@ from typing import Any, NotRequired, TypedDict
 
 from credentials.verdicts.verdict_record import (
     CheckRecord,
+    CountedRecord,
     Day,
     Digest,
     GapRecord,
@@ -21,7 +22,6 @@ from credentials.verdicts.verdict_record import (
     LineHead,
     PassportRecord,
     ReportHead,
-    RequirementRecord,
     SourceRecord,
     StepRecord,
     VerdictHead,
@@ -162,12 +162,12 @@ class HeadAnswer(HeadRecord):
     sentence: str
 
 
-class RequirementAnswer(RequirementRecord):
+class RequirementAnswer(CountedRecord):
     """A requirement by name, and who is asked for what while it is open."""
 
     requirement: str
     provision: str
-    cn_element: str | None
+    element: str | None  # what the other side has
     coverage: str | None
     legal_route: str | None
     who: str | None

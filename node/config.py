@@ -24,6 +24,7 @@ from credentials.documents.code_schemes import identifier_table
 from credentials.documents.uri import is_web_url
 from credentials.errors import CredentialError
 from credentials.ledger.governance import Governance
+from credentials.verdicts.crosswalk import crosswalks
 from credentials.verdicts.evidence import Policy, Tables
 from credentials.verdicts.shown_as import ShownAs
 from node.errors import SetupError
@@ -91,6 +92,7 @@ def tables_of(rules: Mapping[str, Any]) -> Tables:
         shown_as=ShownAs.parse(table("shown-as.toml"), reasons),
         crosswalk=table("crosswalk-eu-cn.json"),
         crosswalk_evidence=table("crosswalk-evidence.json"),
+        crosswalks=crosswalks(rules),
     )
 
 

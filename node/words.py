@@ -15,13 +15,14 @@ import string
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from consensus.application import Refusal, filled
 from credentials.verdicts.evidence import Tables
 from credentials.verdicts.verdict_record import (
     AskRecord,
     CheckRecord,
+    CountedRecord,
     GapRecord,
     ItemRecord,
     RecognitionRecord,
@@ -134,8 +135,6 @@ class Words:
         self.language = language
         self._reasons = tables.reasons
         self._points = {row["dp"]: row for row in tables.datapoints.get("dataPoints", ())}
-        self._requirements = {row["id"]: row for row in tables.crosswalk.get("rows", ())}
-        self._parts = tables.crosswalk_evidence.get("rows", {})
         self._telling = _Telling(language)
 
     def sentence(self, code: str, parameters: Mapping[str, Any] | None = None) -> str:
@@ -269,33 +268,32 @@ class Words:
 
     def report(self, report: ReportRecord) -> ReportAnswer:
         """The readiness report with its sentence, its requirements by name, and who is asked for what."""
+        told = {**report["head"], "jurisdiction": report["jurisdiction"]}
         return {
             **report,
-            "head": {**report["head"], "sentence": self.sentence("report.head", report["head"])},
+            "head": {**report["head"], "sentence": self.sentence("report.head", told)},
             "rows": [self._requirement(row) for row in report["rows"]],
             "left_out": [{**line, "text": self.reason(line["reason"], line)} for line in report["left_out"]],
             "note": self.sentence("recognition.demonstration"),
         }
 
     def _requirement(self, row: RequirementRecord) -> RequirementAnswer:
-        named = self._requirements[row["id"]]
+        named, counted = row["asked"], {name: value for name, value in row.items() if name != "asked"}
         asks, is_open = row["asks"], row["state"] == "open"
         who = ", ".join(sorted({ask["who"] for ask in asks})).replace("_", " ")
         return {
-            **row,
-            "requirement": named["euRequirement"],
+            **cast("CountedRecord", counted),
+            "requirement": named["requirement"],
             "provision": named["provision"],
-            "cn_element": named.get("cnElement"),
+            "element": named.get("element"),
             "coverage": named.get("coverage"),
             "legal_route": named.get("legalRoute"),
             "who": who if is_open else None,
-            "action": "; ".join(sorted({self._ask(row["id"], a) for a in asks})) if is_open else None,
+            "action": "; ".join(sorted({self._ask(a) for a in asks})) if is_open else None,
         }
 
-    def _ask(self, row_id: str, ask: AskRecord) -> str:
-        part = ask["part"]
-        what = self._parts[row_id]["parts"][part]["what"] if part is not None else None
-        return self.sentence(f"ask.{ask['why']}", {"what": what})
+    def _ask(self, ask: AskRecord) -> str:
+        return self.sentence(f"ask.{ask['why']}", {"what": ask["what"]})
 
     # -- own attestations -----------------------------------------------------------------------------
 

@@ -146,6 +146,8 @@ class Tables:
     crosswalk_evidence: Mapping[str, Any] = field(
         default_factory=dict
     )  # config/rules/crosswalk-evidence.json
+    # Of further jurisdictions, with their evidence: `crosswalk.py`.
+    crosswalks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
 """The importer's report before shipping: which requirement is met by what, and who must act.
 
     row    {id, state, items {state: n}, open_lines, asks [{who, part, why}], basis, effect, evidence, proofs}
-    head   {total, met_abroad, met_eu, open, not_yet_required, not_applicable, asked_twice}
+    head   {total, met_abroad, met_home, open, not_yet_required, not_applicable, asked_twice}
 
-The rows are those of `crosswalk-eu-cn.json`; which evidence answers a row is `crosswalk-evidence.json`. *Met*
+The rows, and which evidence answers them, are data (`crosswalk.py`). *Met*
 says that admitted, verified evidence with the content asked for is there. It is not a finding of conformity.
 A row is met for a consignment when it is met for every battery it applies to; batteries without a live
 passport in hand, and those counted on an earlier line, are left out and listed.
@@ -20,6 +20,7 @@ from credentials.documents.passport import category as category_of
 from credentials.errors import CredentialError
 from credentials.ledger.standing import LIVE
 from credentials.verdicts.content import why_missing
+from credentials.verdicts.crosswalk import Requirements
 from credentials.verdicts.event_documents import event_document
 from credentials.verdicts.evidence import At, Evidence, Held, Policy
 from credentials.verdicts.manifest import Line
@@ -38,9 +39,9 @@ from credentials.verdicts.verdict_record import (
 )
 from credentials.verdicts.verifier import examine
 
-MET_ABROAD, MET_EU, OPEN = "met_abroad", "met_eu", "open"
+MET_ABROAD, MET_HOME, OPEN = "met_abroad", "met_home", "open"
 NOT_YET, NOT_APPLICABLE = "not_yet_required", "not_applicable"
-STATES = (MET_ABROAD, MET_EU, OPEN, NOT_YET, NOT_APPLICABLE)
+STATES = (MET_ABROAD, MET_HOME, OPEN, NOT_YET, NOT_APPLICABLE)
 PROOFS_MAX = 3  # examples shown per row; the counts are of all
 OPEN_LINES_MAX = 50
 ABROAD, HOME = "abroad", "home"
@@ -62,10 +63,6 @@ class Ask(NamedTuple):
     part: int | None  # of the row in crosswalk-evidence.json
     why: str  # missing | withheld | not_accepted | no_rule
 
-    def as_dict(self) -> AskRecord:
-        """The JSON form."""
-        return {"who": self.who, "part": self.part, "why": self.why}
-
 
 @dataclass(slots=True)
 class RowState:
@@ -86,6 +83,7 @@ class _Item:
     live: Recorded
     category: str
     points: Mapping[int, PointState]  # state of each data point
+    asked: Requirements
     withheld: frozenset[int]  # data points in sets that were issued and not shown to this party
 
     @property
@@ -96,12 +94,15 @@ class _Item:
 def readiness(
     items: Iterable[tuple[Line, Evidence]], policy: Policy, law_date: str, evaluated_at: int
 ) -> ReportRecord:
-    """Compute the report for the lines of a consignment; `policy.jurisdiction` is the home side."""
+    """Compute the report for the lines of a consignment; the home side is that whose requirements they are.
+
+    Those of the policy's jurisdiction, where the network has them, or else the first ones (`crosswalk.py`).
+    """
     at = At(law_date, evaluated_at)
     totals: dict[str, _RowTotal] = {}
     left_out: list[LeftOutRecord] = []
     counted: dict[tuple[Any, ...], int] = {}  # subject -> the line it was counted on
-    height = 0
+    height, home = 0, policy.jurisdiction
     for line, evidence in items:
         height = max(height, evidence.network.height)
         item, why = _item(evidence, policy, at)
@@ -116,10 +117,10 @@ def readiness(
             )
             continue
         counted[subject] = line.line
-        for row in evidence.network.tables.crosswalk.get("rows", ()):
+        home = item.asked.jurisdiction
+        for row in item.asked.rows:
             if row["id"] not in totals:
-                mapping = evidence.network.tables.crosswalk_evidence.get("rows", {}).get(row["id"], {})
-                totals[row["id"]] = _RowTotal(row, mapping.get("basis"))
+                totals[row["id"]] = _RowTotal(row, item.asked.evidence.get(row["id"], {}))
             total = totals[row["id"]]
             total.add(line.line, row_state(row, item))
     rows = [total.as_dict() for total in totals.values()]
@@ -131,17 +132,16 @@ def readiness(
         "law_date": law_date,
         "evaluated_at": evaluated_at,
         "height": height,
-        "jurisdiction": policy.jurisdiction,
+        "jurisdiction": home,
     }
 
 
 def row_state(row: Mapping[str, Any], item: _Item) -> RowState:
     """The state of one requirement for one battery."""
-    tables = item.evidence.network.tables
-    due = row.get("euDueFrom")
+    due = row.get("dueFrom")
     if due is None or due > item.inquiry.at.law_date:
         return RowState(NOT_YET)
-    mapping = tables.crosswalk_evidence.get("rows", {}).get(row["id"])
+    mapping = item.asked.evidence.get(row["id"])
     if mapping is None:
         return RowState(OPEN, asks=[Ask("operator", None, "no_rule")])
     if not _applies(mapping.get("applies"), item):
@@ -169,7 +169,7 @@ def row_state(row: Mapping[str, Any], item: _Item) -> RowState:
     if not considered:
         return RowState(NOT_YET if not_yet else NOT_APPLICABLE)
     if not result.asks:
-        result.state = MET_EU if HOME in sides else MET_ABROAD
+        result.state = MET_HOME if HOME in sides else MET_ABROAD
     return result
 
 
@@ -188,7 +188,9 @@ def _part(
                 if _has_members(statement, accepted.get("members", ()), item)
             )
             continue
-        states = [item.points[dp] for dp in accepted["datapoints"]]
+        states = [item.points.get(dp) for dp in accepted["datapoints"]]
+        if None in states:
+            continue  # no data point of this network: nothing can answer so
         needed = [s for s in states if s in (PointState.PRESENT, PointState.MISSING, PointState.WITHHELD)]
         later = later or PointState.NOT_YET_REQUIRED in states
         relevant = relevant or bool(needed)
@@ -199,16 +201,16 @@ def _part(
 
 
 def _answer(row_id: str, statement: Recorded, basis: str, accepted: Mapping[str, Any], item: _Item) -> Answer:
-    network, policy = item.evidence.network, item.inquiry.policy
+    network, asked = item.evidence.network, item.asked
     attestation = statement.attestation
     issuer = network.governance.participant(attestation.issuer) if network.governance else None
     jurisdiction = issuer.jurisdiction if issuer else ""
-    home = jurisdiction == policy.jurisdiction or accepted.get("side") == policy.jurisdiction.lower()
+    home = asked.jurisdiction in (jurisdiction, accepted.get("side"))
     effect = None
     good = home or basis != "recognition"
     if not home and issuer is not None:
-        told = asked_about(row_id, statement, issuer, item.inquiry)
-        good = good or told.effect.value in network.tables.crosswalk_evidence.get("acceptedEffects", ())
+        told = asked_about(row_id, statement, issuer, item.inquiry, asked.jurisdiction)
+        good = good or told.effect.value in asked.accepted_effects
         # An operator's own statement needs no recognition: that there is none says nothing about it.
         effect = told.effect.value if basis == "recognition" or told.now is not None else None
     place = statement.place()
@@ -286,7 +288,8 @@ def _item(evidence: Evidence, policy: Policy, at: At) -> tuple[_Item | None, str
         return None, "tables_unavailable"
     issued = live.attestation.set_list.points if live.attestation.set_list else {}
     withheld = frozenset(s.dp for s in states if s.state is PointState.WITHHELD and s.point in issued)
-    return _Item(inquiry, live, category, {s.dp: s.state for s in states}, withheld), ""
+    asked = Requirements.of(tables, policy.jurisdiction)
+    return _Item(inquiry, live, category, {s.dp: s.state for s in states}, asked, withheld), ""
 
 
 @dataclass(slots=True)
@@ -294,7 +297,7 @@ class _RowTotal:
     """One requirement over all batteries."""
 
     row: Mapping[str, Any]
-    basis: str | None
+    evidence: Mapping[str, Any]  # which answers it
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(STATES, 0))
     open_lines: list[int] = field(default_factory=list)
     withheld_lines: list[int] = field(default_factory=list)
@@ -327,8 +330,8 @@ class _RowTotal:
 
     @property
     def state(self) -> str:
-        """Open if open for one battery; met by EU-side evidence if one battery needed some."""
-        for state in (OPEN, MET_EU, MET_ABROAD, NOT_YET):
+        """Open if open for one battery; met by evidence of its own side if one battery needed some."""
+        for state in (OPEN, MET_HOME, MET_ABROAD, NOT_YET):
             if self.counts[state]:
                 return state
         return NOT_APPLICABLE
@@ -347,15 +350,20 @@ class _RowTotal:
             "items": dict(self.counts),
             "open_lines": self.open_lines[:OPEN_LINES_MAX],
             "withheld_lines": self.withheld_lines[:OPEN_LINES_MAX],
-            "asks": [ask.as_dict() for ask in sorted(self.asks, key=lambda a: (a.who, a.part or 0, a.why))],
-            "due_from": self.row.get("euDueFrom"),
-            "basis": self.basis,
+            "asks": [self._ask(ask) for ask in sorted(self.asks, key=lambda a: (a.who, a.part or 0, a.why))],
+            "asked": self.row,
+            "due_from": self.row.get("dueFrom"),
+            "basis": self.evidence.get("basis"),
             "effect": sorted(self.effects),
             "not_accepted": self.not_accepted,
             "asked_twice": bool(self.asked_twice),
             "evidence": evidence,
             "proofs": list(self.proofs),
         }
+
+    def _ask(self, ask: Ask) -> AskRecord:
+        what = self.evidence["parts"][ask.part]["what"] if ask.part is not None else None
+        return {"who": ask.who, "part": ask.part, "what": what, "why": ask.why}
 
 
 def _head(rows: Sequence[RequirementRecord], *, batteries: int, lines: int) -> HeadRecord:
@@ -369,7 +377,7 @@ def _head(rows: Sequence[RequirementRecord], *, batteries: int, lines: int) -> H
         "batteries": batteries,
         "lines": lines,
         "met_abroad": count(MET_ABROAD),
-        "met_eu": count(MET_EU),
+        "met_home": count(MET_HOME),
         "open": count(OPEN),
         "not_yet_required": count(NOT_YET),
         "not_applicable": count(NOT_APPLICABLE),

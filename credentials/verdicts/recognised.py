@@ -54,15 +54,17 @@ def counts_here(row_id: str, statement: Recorded, inquiry: Inquiry) -> bool:
     return asked_about(row_id, statement, issuer, inquiry).effect is not Effect.NOT_RECOGNISED
 
 
-def asked_about(row_id: str, statement: Recorded, issuer: Participant, inquiry: Inquiry) -> RecognitionAnswer:
-    """What effect this jurisdiction gives to a statement for a row: at its time, and now."""
+def asked_about(
+    row_id: str, statement: Recorded, issuer: Participant, inquiry: Inquiry, jurisdiction: str = ""
+) -> RecognitionAnswer:
+    """What effect a jurisdiction, the policy's by default, gives to a statement: at its time, and now."""
     recognitions = inquiry.evidence.network.recognitions or ()
     for one in recognitions:
         if row_id in one.rows:
             inquiry.moments.update({one.valid_from, one.valid_until or one.valid_from})
     return ask(
         recognitions,
-        inquiry.policy.jurisdiction,
+        jurisdiction or inquiry.policy.jurisdiction,
         issuer.did,
         row_id,
         event_time=statement.attestation.event_time,

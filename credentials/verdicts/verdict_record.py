@@ -6,6 +6,7 @@ Heights, leaf indices and counts are whole numbers; times are seconds since 1970
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, NotRequired, TypedDict
 
 from credentials.verdicts.severity import ORDER
@@ -159,7 +160,8 @@ class AskRecord(TypedDict):
     """Who must still give which part of a requirement, and why what there is does not do."""
 
     who: str
-    part: int | None  # of its row in crosswalk-evidence.json
+    part: int | None  # of the evidence for its row
+    what: str | None
     why: str  # missing | withheld | not_accepted | no_rule
 
 
@@ -190,11 +192,11 @@ class AnsweredRecord(TypedDict, total=False):
     leaves: list[int]
 
 
-class RequirementRecord(TypedDict):
-    """One requirement over all batteries of a consignment."""
+class CountedRecord(TypedDict):
+    """The counts of one requirement over all batteries of a consignment, and what they are of."""
 
     id: str
-    state: str  # met_abroad | met_eu | open | not_yet_required | not_applicable
+    state: str  # met_abroad | met_home | open | not_yet_required | not_applicable
     items: dict[str, int]  # by state
     open_lines: list[int]
     withheld_lines: list[int]
@@ -208,6 +210,12 @@ class RequirementRecord(TypedDict):
     proofs: list[ProofRecord]
 
 
+class RequirementRecord(CountedRecord):
+    """One requirement over all batteries of a consignment."""
+
+    asked: Mapping[str, Any]  # the row of the crosswalk that names it
+
+
 class HeadRecord(TypedDict):
     """The counts of the report, and how many batteries of how many lines they are about."""
 
@@ -215,7 +223,7 @@ class HeadRecord(TypedDict):
     batteries: int
     lines: int
     met_abroad: int
-    met_eu: int
+    met_home: int
     open: int
     not_yet_required: int
     not_applicable: int

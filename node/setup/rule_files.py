@@ -15,6 +15,7 @@ from typing import Any
 from credentials.documents.code_schemes import is_scheme_file
 from credentials.errors import CredentialError
 from credentials.ledger.governance_records import RuleFiles, RulesNotHere, read_rule
+from credentials.verdicts.crosswalk import is_crosswalk_file
 from node import config
 from node.errors import SetupError
 from node.named_files import OWN_BYTES_MAX, read_named, read_own, write_own
@@ -57,7 +58,7 @@ class RuleFolder:
 def require_readable(name: str, digest: bytes, files: RuleFiles) -> None:
     """Raise RulesNotHere unless this node holds the file, and this software has the code for all of it."""
     rules: Any = read_rule(name, digest, files)
-    if name not in config.RULES_READ and not is_scheme_file(name):
+    if name not in config.RULES_READ and not is_scheme_file(name) and not is_crosswalk_file(name):
         raise RulesNotHere(name, digest, "this software reads no rule file of that name")
     try:
         config.tables_of({name: rules})

@@ -66,7 +66,7 @@ def test_the_head_counts_every_requirement_once() -> None:
     assert head["sentence"] == (
         f"About 2 batteries of 2 lines: of 44 requirements {head['met_abroad']} met by attestations made "
         "abroad, "
-        f"{head['met_eu']} by EU-side evidence, {head['open']} open, "
+        f"{head['met_home']} by EU-side evidence, {head['open']} open, "
         f"{head['not_yet_required']} not yet required, "
         f"{head['not_applicable']} not applicable to this consignment; asked for twice: 0"
     )
@@ -98,9 +98,9 @@ def test_each_side_answers_its_own_rows() -> None:
         "ID-09": "met_abroad",
         "MAT-05": "met_abroad",
         "CUS-02": "met_abroad",
-        "ID-02": "met_eu",
-        "ID-03": "met_eu",
-        "CUS-01": "met_eu",
+        "ID-02": "met_home",
+        "ID-03": "met_home",
+        "CUS-01": "met_home",
         "IMP-01": "open",
         "DOC-01": "open",
         "EOL-02": "open",
@@ -129,7 +129,7 @@ def test_art_41_checks_close_their_rows() -> None:
 
     after = states(report(w, text))
     assert {k for k in after if before[k] != after[k]} == {"IMP-01", "DOC-01", "LAB-01"}
-    assert after["IMP-01"] == after["DOC-01"] == "met_eu"
+    assert after["IMP-01"] == after["DOC-01"] == "met_home"
 
 
 def test_an_unticked_box_is_no_evidence() -> None:
@@ -331,7 +331,7 @@ def test_a_used_pack_has_its_shipment_row() -> None:
 
     told = report(w, used_pack(w, 1))
 
-    assert states(told)["EXP-02"] == "met_eu"
+    assert states(told)["EXP-02"] == "met_home"
     assert states(told)["EXP-01"] == "not_applicable"
 
 

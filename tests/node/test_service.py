@@ -393,7 +393,7 @@ def test_a_consignment_is_judged_in_the_background(network: dict[str, Node]) -> 
         at = datetime.strptime(row["evaluated_at"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
         assert abs(at.timestamp() - time.time()) < 600
     head = customs.get(f"{path}/readiness")["head"]
-    states = ("met_abroad", "met_eu", "open", "not_yet_required", "not_applicable")
+    states = ("met_abroad", "met_home", "open", "not_yet_required", "not_applicable")
     assert head["total"] == sum(head[state] for state in states)
 
 

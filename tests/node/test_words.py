@@ -126,7 +126,8 @@ def test_a_number_has_its_noun_in_the_right_form() -> None:
     """
     One battery, two batteries; and what there is none of is not counted up.
     """
-    head = dict.fromkeys(("total", "met_abroad", "met_eu", "open", "not_yet_required", "asked_twice"), 0)
+    counts = ("total", "met_abroad", "met_home", "open", "not_yet_required", "asked_twice")
+    head: dict[str, Any] = {**dict.fromkeys(counts, 0), "jurisdiction": "EU"}
     one = words().sentence("report.head", {**head, "batteries": 1, "lines": 1, "not_applicable": 0})
     two = words().sentence("report.head", {**head, "batteries": 2, "lines": 3, "not_applicable": 4})
 

@@ -20,7 +20,8 @@ from tests.harness.net.harness import CN, MAKER, VALIDATORS, Node, Party, comity
 
 pytestmark = pytest.mark.check  # six processes
 
-SCHEME = Path(__file__).parents[1] / "vectors" / "india" / "scheme-zin.json"
+FILES = Path(__file__).parents[1] / "vectors" / "india"
+SCHEME, ASKED = FILES / "scheme-zin.json", FILES / "crosswalk-in.json"
 INDIA = Party("in-authority", "IN", ("authority", "customs_origin"), validator=False, schemes=(("zin", "*"),))
 WORKS = Party("in-works", "IN", ("manufacturer",), validator=False, schemes=(("zin", "QQZA"),))
 CODE = "2606BQQZAM00010000042"
@@ -78,7 +79,8 @@ class Place:
             f'schemes = {json.dumps(party.schemes)}\njurisdiction = "{party.jurisdiction}"\n'
         )
         invite: list[str | Path] = ["network", "invite", node.data / "participant.toml", "--data", by.data]
-        more = ["--proofs", proofs, "--accreditation", licence, "--address", node.url, "--yes"]
+        more: list[str | Path] = ["--proofs", proofs, "--accreditation", licence]
+        more += ["--address", node.url, "--yes"]
         self.decided(capsys, self.types(capsys, *invite, *more), *approving)
         seen: list[str] = []
 
@@ -126,9 +128,10 @@ def test_india_joins_with_codes_of_its_own_and_is_judged_by_what_is_known(
     place: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """
-    A rule file, an authority, a maker whom that authority alone admits: its battery has a passport with a code
-    of a form nobody had, customs in the EU finds it clear, its receipt verifies offline; in India a battery
-    from China is judged and what Indian law asks is said not to be checked. Nobody was started again.
+    A rule file, an authority, a maker whom that authority alone admits: its battery has a passport with a
+    code of a form nobody had, customs in the EU finds it clear, its receipt verifies offline; in India a
+    battery from China is judged, what Indian law asks of its passport is said not to be checked, and what else
+    India asks is counted. Nobody was started again.
     """
     running = {name: node.process.pid for name, node in place.nodes.items() if node.process}
     customs, cn = place.nodes["customs"], place.nodes["cn"]
@@ -136,8 +139,9 @@ def test_india_joins_with_codes_of_its_own_and_is_judged_by_what_is_known(
     assert (before["verdict"], before["reason"]) == ("undecided", "identifier_invalid")
 
     for name in running:
-        place.types(capsys, "network", "rules", "add", SCHEME, "--data", place.nodes[name].data)
-    proposed = place.types(capsys, "network", "propose", "rules", SCHEME, "--data", cn.data, "--yes")
+        for file in (SCHEME, ASKED):
+            place.types(capsys, "network", "rules", "add", file, "--data", place.nodes[name].data)
+    proposed = place.types(capsys, "network", "propose", "rules", SCHEME, ASKED, "--data", cn.data, "--yes")
     place.decided(capsys, proposed, "eu")
     place.admitted(capsys, INDIA, "eu", "cn")
     place.admitted(capsys, WORKS, INDIA.name)
@@ -158,6 +162,12 @@ def test_india_joins_with_codes_of_its_own_and_is_judged_by_what_is_known(
     into_eu = customs.post("/clearance", {"battery": CODE.lower(), **line})
     into_india = india.post("/clearance", {"battery": code_of(7), **line})
     page = customs.get(f"/batteries/{CODE}")
+    declared = {"line": 1, "battery": code_of(7), "goods": "battery", "condition": "new"}
+    lines = [{**declared, "commodity_code": "8507600000", "mass_kg": 452.5}]
+    made_there = india.post("/consignments", {"declaration": "IN-1", "law_date": LAW_DATE, "lines": lines})
+    path = f"/consignments/{made_there['id']}"
+    wait("the verdicts", lambda: india.get(path)["state"] == "done")
+    report = india.get(f"{path}/readiness")
 
     assert (into_eu["verdict"], into_eu["reason"]) == ("clear", "ok"), into_eu
     assert check(into_eu, "identifier")["evidence"]["scheme"] == "zin"
@@ -167,6 +177,10 @@ def test_india_joins_with_codes_of_its_own_and_is_judged_by_what_is_known(
     law = check(into_india, "completeness")
     assert (law["outcome"], law["reason"]) == ("not_checked", "law_not_given")
     assert "law of IN" in law["text"]
+    assert [row["id"] for row in report["rows"]] == ["ZIN-01", "ZIN-02", "ZIN-03", "ZIN-04"]
+    assert (report["jurisdiction"], report["rows"][1]["state"]) == ("IN", "open"), (
+        "no recognition of IN is given"
+    )
     assert_receipt(place, capsys, works, made)
     assert running == {name: place.nodes[name].process.pid for name in running}  # type: ignore[union-attr]
     assert place.nodes["maker"].party == MAKER and cn.party == CN
