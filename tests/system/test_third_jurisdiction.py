@@ -129,9 +129,9 @@ def test_india_joins_with_codes_of_its_own_and_is_judged_by_what_is_known(
 ) -> None:
     """
     A rule file, an authority, a maker whom that authority alone admits: its battery has a passport with a
-    code of a form nobody had, customs in the EU finds it clear, its receipt verifies offline; in India a
-    battery from China is judged, what Indian law asks of its passport is said not to be checked, and what else
-    India asks is counted. Nobody was started again.
+    code of a form nobody had, customs in the EU finds it clear, its receipt verifies offline. In India a
+    battery from China is judged, what Indian law asks of its passport is said not to be checked, and what
+    else India asks is counted. Nobody was started again.
     """
     running = {name: node.process.pid for name, node in place.nodes.items() if node.process}
     customs, cn = place.nodes["customs"], place.nodes["cn"]
