@@ -5,11 +5,10 @@ An Application is deterministic: the same blocks in the same order give the same
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from string import Formatter
 from typing import Protocol
 
 from consensus.chain import Parameters
-from consensus.errors import ConsensusError
+from consensus.errors import ConsensusError, filled
 from consensus.types import Block
 from consensus.validators import Validator
 
@@ -30,17 +29,6 @@ class Refusal(ConsensusError):
 
     def __str__(self) -> str:
         return filled(self.sentence, self.parameters)
-
-
-class _English(Formatter):
-    def format_field(self, value: object, format_spec: str) -> str:
-        between = f" {format_spec} " if format_spec else ", "
-        return between.join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
-def filled(sentence: str, parameters: Mapping[str, object]) -> str:
-    """An English sentence with its parameters in place; without any it is no template, whatever it holds."""
-    return _English().vformat(sentence, (), parameters) if parameters else sentence
 
 
 class NotYet(Refusal):

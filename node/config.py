@@ -4,6 +4,8 @@ DIR/ keys.enc participant.toml operator.key policy.toml lock
      node.toml (optional; `settings.py`)
      network/ genesis.toml rules/ log.policy peers.toml
      signing.db ledger.db office.db
+
+Every command reads this module: what a node or a verdict needs is imported by the functions that need it.
 """
 
 from __future__ import annotations
@@ -17,21 +19,20 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
-from credentials.documents.canonical import Contexts
-from credentials.documents.code_schemes import identifier_table
-from credentials.documents.uri import is_web_url
 from credentials.errors import CredentialError
-from credentials.ledger.governance import Governance
-from credentials.verdicts.crosswalk import crosswalks
-from credentials.verdicts.evidence import Policy, Tables
-from credentials.verdicts.shown_as import ShownAs
 from node.errors import SetupError
 from node.named_files import read_named_text, read_own, require_regular
-from node.settings import SETTINGS_FILE, Settings
+
+if TYPE_CHECKING:
+    from credentials.documents.canonical import Contexts
+    from credentials.ledger.governance import Governance
+    from credentials.verdicts.evidence import Policy, Tables
+    from node.settings import Settings
 
 VERSION = "0.1.0"
+SETTINGS_FILE = "node.toml"
 PASSPHRASE_CHARS_MIN, PASSPHRASE_DIFFERENT_MIN = 12, 6
 PASSPHRASE_FILE_BYTES_MAX = 4096
 OPERATOR_KEY_CHARS_MIN = 32  # it opens everything: one that somebody thought of is none
@@ -75,6 +76,10 @@ def tables(governance: Governance | None = None) -> Tables:
 
 def tables_of(rules: Mapping[str, Any]) -> Tables:
     """The same of rule files by name."""
+    from credentials.documents.code_schemes import identifier_table  # noqa: PLC0415
+    from credentials.verdicts.crosswalk import crosswalks  # noqa: PLC0415
+    from credentials.verdicts.evidence import Tables  # noqa: PLC0415
+    from credentials.verdicts.shown_as import ShownAs  # noqa: PLC0415
 
     def table(name: str) -> Mapping[str, Any]:
         own: Mapping[str, Any] | None = rules.get(name)
@@ -99,6 +104,8 @@ def tables_of(rules: Mapping[str, Any]) -> Tables:
 @lru_cache(maxsize=1)
 def contexts() -> Contexts:
     """The pinned JSON-LD contexts by URL."""
+    from credentials.documents.canonical import Contexts  # noqa: PLC0415
+
     return Contexts(_documents("credentials.jsonld.contexts"))
 
 
@@ -193,6 +200,8 @@ class DataDirectory:
 
     def settings(self) -> Settings:
         """node.toml."""
+        from node.settings import Settings  # noqa: PLC0415
+
         return Settings.read(self.root / SETTINGS_FILE)
 
     @property
@@ -223,6 +232,8 @@ class DataDirectory:
 
     def policy(self) -> Policy:
         """The policy this node judges by."""
+        from credentials.verdicts.evidence import Policy  # noqa: PLC0415
+
         try:
             return Policy.parse(read_own(self.policy_file))
         except FileNotFoundError as error:
@@ -272,6 +283,8 @@ class DataDirectory:
 
     def url(self) -> str:
         """Where the running node listens, as it wrote down when it started."""
+        from credentials.documents.uri import is_web_url  # noqa: PLC0415
+
         try:
             url = read_own(self.address).decode().strip()
         except FileNotFoundError as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from consensus.application import filled
+from consensus.errors import filled
 
 
 class ProblemError(ValueError):

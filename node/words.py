@@ -17,7 +17,8 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from consensus.application import Refusal, filled
+from consensus.application import Refusal
+from consensus.errors import filled
 from credentials.verdicts.evidence import Tables
 from credentials.verdicts.verdict_record import (
     AskRecord,

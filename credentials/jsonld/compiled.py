@@ -15,7 +15,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from credentials.jcs import jcs, parse_json
-from credentials.jsonld import general as jsonld_general
 from credentials.jsonld.definitions import Uncompiled, base_direction, language_tag
 from credentials.jsonld.rdf import BLANK_NODES_MAX, QUADS_MAX, Quad, literal
 from credentials.jsonld.refusals import IRI, malformed
@@ -84,6 +83,8 @@ def to_quads(document: Mapping[str, Any], contexts: Contexts) -> list[Quad]:
     try:
         return _Walk(Work()).document(dict(document), contexts.registry.initial)
     except Uncompiled:
+        from credentials.jsonld import general as jsonld_general  # noqa: PLC0415  (pyld: few documents need it)
+
         return jsonld_general.to_quads(document, contexts)
     except RecursionError:
         malformed("The document or its contexts are nested too deep")

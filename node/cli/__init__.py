@@ -12,29 +12,36 @@ import click
 
 from node.config import VERSION
 
+# verb: (module, what it does in short: as its own help begins, which is not read for the list)
 _COMMANDS = {
-    "init": "setup",
-    "network": "governance",
-    "governance": "as_of",
-    "serve": "serve",
-    "status": "operate",
-    "issue": "operate",
-    "attest": "operate",
-    "revoke": "operate",
-    "check": "judge",
-    "readiness": "judge",
-    "log": "logs",
-    "receipt": "logs",
-    "keys": "access",
-    "backup": "copies",
-    "restore": "copies",
-    "rebuild": "copies",
-    "records": "copies",
-    "aside": "aside",
-    "audit": "aside",
-    "vc": "vc",
-    "evidence": "evidence",
-    "demo": "demo",
+    "init": ("setup", "Make the keys and the public card of a new node."),
+    "network": ("governance", "Found, join and verify networks."),
+    "governance": ("as_of", "What governed, as it was known after a height: proven, and asked offline."),
+    "serve": ("serve", "Run the node of a data directory until SIGTERM or Ctrl-C."),
+    "status": ("operate", "Height, peers, log of a running node."),
+    "issue": ("operate", "Issue a passport from a file of BatteryPass claims (- for standard input)."),
+    "attest": ("operate", "Attest an event in a battery's life: any of `comity attest --list`."),
+    "revoke": ("operate", "Revoke a passport of this node, named by the digest that `comity issue` printed."),
+    "check": ("judge", "Judge WHAT: a battery's code or link, or a manifest (a JSON file with `lines`)."),
+    "readiness": ("judge", "The importer's report of WHAT: the id of a consignment, or a manifest file."),
+    "log": ("logs", "The log: entries, checkpoint, policy."),
+    "receipt": ("logs", "Receipts: proof that a statement is in the log."),
+    "keys": ("access", "Bearer keys and one-time links of a node."),
+    "backup": ("copies", "Copy what only this participant has; the node may run."),
+    "restore": ("copies", "Put a backup back; the node must be stopped."),
+    "rebuild": ("copies", "Make ledger.db again: from its own blocks, or with --from from a snapshot."),
+    "records": (
+        "copies",
+        "What of this participant's records is lost or withheld; exit code 1 if anything is.",
+    ),
+    "aside": ("aside", "Work that failed unforeseen and was set aside."),
+    "audit": ("aside", "Who did what at this node, newest first."),
+    "vc": ("vc", "Issue and verify credentials and presentations with a key in a file."),
+    "evidence": ("evidence", "Faults of validators on the record."),
+    "demo": (
+        "demo",
+        "Start six nodes on this machine, play the scenario, print the verdicts and one address.",
+    ),
 }
 
 
@@ -69,9 +76,18 @@ class _Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        command = getattr(import_module(f"node.cli.{_COMMANDS[cmd_name]}"), cmd_name)
+        module, _ = _COMMANDS[cmd_name]
+        command = getattr(import_module(f"node.cli.{module}"), cmd_name)
         assert isinstance(command, click.Command)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of verbs, without importing them."""
+        width = formatter.width - 6 - max(len(name) for name in _COMMANDS)
+        verbs = [click.Command(name, help=words) for name, (_, words) in _COMMANDS.items()]
+        rows = [(str(verb.name), verb.get_short_help_str(width)) for verb in verbs]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
 
 @click.command(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import ssl
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import wraps
-from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -107,6 +105,9 @@ class Client:
 
     def _failed(self, error: Exception) -> ProblemError:
         """Whose fault it is that there is no answer."""
+        import ssl  # noqa: PLC0415
+        from http.client import HTTPException  # noqa: PLC0415
+
         causes = list(_causes(error))
         untrusted = next((c for c in causes if isinstance(c, ssl.SSLCertVerificationError)), None)
         if untrusted is not None:

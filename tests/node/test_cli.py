@@ -11,10 +11,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
 from consensus.log_policy import LogPolicy
-from node import config
+from node import cli, config
 from tests.harness.net.batteries import claims_of, code_of, wait_published
 from tests.harness.net.harness import (
     CN,
@@ -77,6 +78,39 @@ def identity(party: Party) -> list[str]:
 
 
 # -- set-up ----------------------------------------------------------------------------------------------
+
+
+def test_the_list_of_commands_says_what_their_own_help_says() -> None:
+    """
+    `comity --help` lists every verb by the first words of its help, and imports none of them for it.
+    """
+    context = click.Context(cli.comity)
+    for name, (_, words) in cli._COMMANDS.items():
+        command = cli.comity.get_command(context, name)
+        assert command is not None and command.get_short_help_str(limit=1000) == words, name
+
+
+@pytest.mark.parametrize(
+    ("words", "heavy"),
+    [
+        (
+            ("--help",),
+            {"nacl", "requests", "pyld", "flask", "sqlite3", "ssl", "node.cli.setup", "credentials.ledger"},
+        ),
+        (("receipt", "verify", "none", "--policy", "none"), {"requests", "pyld", "flask", "sqlite3", "ssl"}),
+    ],
+)
+def test_what_a_command_does_not_need_is_not_loaded(words: tuple[str, ...], heavy: set[str]) -> None:
+    """
+    A device that checks receipts, and whoever asks for help, does not wait for a server's libraries.
+    """
+    asked = (
+        f"import sys; from node.__main__ import run; run({list(words)}); print(*sys.modules, file=sys.stderr)"
+    )
+
+    run = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+
+    assert not heavy & set(run.stderr.split()), heavy & set(run.stderr.split())
 
 
 def test_network_verify_prints_what_all_must_see(founded: dict[str, Node]) -> None:

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from consensus.application import NotYet, Refusal, filled
+from consensus.application import NotYet, Refusal
+from consensus.errors import filled
 from credentials.documents.identifiers import canonical_commodity_code
 from credentials.errors import CredentialError
 from credentials.verdicts.evidence import CHECKS
