@@ -90,7 +90,7 @@ class Gossip:
         poll_s: float | None = None,
         trusts: Iterable[Trust] = (),
     ) -> None:
-        """`poll_s`: between two questions while there is nothing to say; None: as who votes or follows needs.
+        """`poll_s`: between two questions when there is nothing to say; None: as whether it votes needs.
 
         `trusts`: whom to believe beside the peers' own certificates, as the operator said.
         """
@@ -268,7 +268,7 @@ class Gossip:
                 self.cpu_s["send"] += time.thread_time() - started_s
 
     def _serve(self, peer: Peer) -> None:
-        batch, blocks_from = peer.outgoing.take(self._poll_s or self._polling_s())
+        batch, blocks_from = peer.outgoing.take(self._poll_s or _polling_s(self._authentication))
         if self._stopping.is_set():
             return
         told = sum(item[0] == ITEM_ATTESTATION for _, item in batch)
@@ -292,10 +292,6 @@ class Gossip:
             log.moment("peer_found", peer=peer.did)
         peer.reachable, peer.refusal, peer.last_seen, peer.failures = True, None, time.time(), 0
 
-    def _polling_s(self) -> float:
-        votes = self._authentication.votes(self._authentication.did)
-        return POLL_VALIDATOR_S if votes else POLL_OBSERVER_S
-
     def _exchange(self, peer: Peer, items: list[Item], blocks_from: int | None) -> None:
         status: Value = list(self._inbox.status())
         if items:
@@ -305,21 +301,12 @@ class Gossip:
             self.note_status(peer.did, decode(self._post(peer, "status", encode(status))))
         if blocks_from is not None:
             body = encode([blocks_from, BLOCKS_PER_REQUEST])
-            answer = self._post(peer, "blocks", body)
-            blocks = decode(answer, size_bytes_max=BODY_BYTES_MAX)
-            match blocks:
-                case [*pairs]:
-                    if len(pairs) > 1:  # one block is no news: it comes with every height to an observer
-                        log.moment(
-                            "catching_up",
-                            peer=peer.did,
-                            height=blocks_from + len(pairs) - 1,
-                            of=max(peer.height, blocks_from + len(pairs) - 1),
-                            blocks=len(pairs),
-                        )
-                    self._inbox.peer_blocks(peer.did, [_block_of(pair) for pair in pairs])
-                case _:
-                    raise not_authenticated("the blocks of the peer cannot be read")
+            blocks = _blocks_of(self._post(peer, "blocks", body))
+            if len(blocks) > 1:  # one block is no news: it comes with every height to an observer
+                last = blocks_from + len(blocks) - 1
+                of = max(peer.height, last)
+                log.moment("catching_up", peer=peer.did, height=last, of=of, blocks=len(blocks))
+            self._inbox.peer_blocks(peer.did, blocks)
 
     def _post(self, peer: Peer, path: str, body: bytes, seconds_max: float = ANSWER_S_MAX) -> bytes:
         data, nonce = self._authentication.request(peer.did, path, body)
@@ -361,6 +348,18 @@ def can_be_asked(address: str) -> bool:
     return bool(parts.hostname) and (
         parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
     )
+
+
+def _polling_s(authentication: PeerAuthentication) -> float:
+    return POLL_VALIDATOR_S if authentication.votes(authentication.did) else POLL_OBSERVER_S
+
+
+def _blocks_of(answer: bytes) -> list[tuple[bytes, bytes]]:
+    match decode(answer, size_bytes_max=BODY_BYTES_MAX):
+        case [*pairs]:
+            return [_block_of(pair) for pair in pairs]
+        case _:
+            raise not_authenticated("the blocks of the peer cannot be read")
 
 
 def _block_of(pair: Value) -> tuple[bytes, bytes]:
