@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from node.settings import Settings
 
 VERSION = "0.1.0"
-SETTINGS_FILE = "node.toml"
 PASSPHRASE_CHARS_MIN, PASSPHRASE_DIFFERENT_MIN = 12, 6
 PASSPHRASE_FILE_BYTES_MAX = 4096
 OPERATOR_KEY_CHARS_MIN = 32  # it opens everything: one that somebody thought of is none
@@ -200,7 +199,7 @@ class DataDirectory:
 
     def settings(self) -> Settings:
         """node.toml."""
-        from node.settings import Settings  # noqa: PLC0415
+        from node.settings import SETTINGS_FILE, Settings  # noqa: PLC0415
 
         return Settings.read(self.root / SETTINGS_FILE)
 

@@ -18,10 +18,11 @@ from credentials.documents.canonical import Contexts
 from credentials.documents.uri import is_url, parse_uri
 from credentials.errors import CredentialError
 from credentials.toml_text import TomlTextError, parse_toml
-from node.config import SETTINGS_FILE
 from node.errors import SetupError
 from node.named_files import read_own
 from node.resolution.fetch import FetchError, FetchPolicy, origin_of
+
+SETTINGS_FILE = "node.toml"
 
 
 def read_toml(path: Path) -> dict[str, Any]:

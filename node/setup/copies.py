@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TypedDict
 
-from node.config import SETTINGS_FILE, DataDirectory
+from node.config import DataDirectory
 from node.errors import SetupError
 from node.ledger.rebuilding import keep_aside, put_in_place
 from node.named_files import open_own, read_own, write_own
-from node.settings import files_of_settings
+from node.settings import SETTINGS_FILE, files_of_settings
 from node.setup.network import read_card, verify
 from node.storage.office import OfficeStore
 

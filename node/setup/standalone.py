@@ -16,10 +16,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from credentials.ledger.parties import Accreditation
-from node.config import SETTINGS_FILE, DataDirectory, jurisdiction_alone
+from node.config import DataDirectory, jurisdiction_alone
 from node.config import passphrase as read_passphrase
 from node.errors import SetupError
-from node.settings import files_of_settings
+from node.settings import SETTINGS_FILE, files_of_settings
 from node.setup import network
 
 NAME = "A node by itself"
