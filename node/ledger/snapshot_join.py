@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 from typing import IO
 
@@ -91,7 +92,7 @@ def _take(rows: Iterator[Row], known: Known, adoption: Adoption) -> int:
     """Check row after row into an open transaction; raises and so undoes it when anything does not fit."""
     genesis = known.genesis
     height, note, checkpoint = _take_head(rows, genesis)
-    governing, first = _take_governance(rows, adoption)
+    governing, first = _take_governance(rows, height, adoption)
     replay = Replay(genesis, governing, known.rule_files)
     chain = _Chain(genesis, checkpoint, replay, adoption)
     # By what the rows say governs: whether they are true shows as the blocks go by.
@@ -124,8 +125,14 @@ def _resumed(first: Row | None, rows: Iterator[Row]) -> Iterator[Row]:
     yield from rows
 
 
-def _take_governance(rows: Iterator[Row], adoption: Adoption) -> tuple[list[GovernanceRow], Row | None]:
-    """What changed, and the first row of the next kind."""
+def _take_governance(
+    rows: Iterator[Row], height: int, adoption: Adoption
+) -> tuple[list[GovernanceRow], Row | None]:
+    """What changed until the last block, and the first row of the next kind.
+
+    The leaves of each block are held against what the rows say of it. So a row of no block would be believed
+    by nobody's word: who votes, before the first block or after the last one.
+    """
     found: list[GovernanceRow] = []
     for row in rows:
         match row:
@@ -137,16 +144,25 @@ def _take_governance(rows: Iterator[Row], adoption: Adoption) -> tuple[list[Gove
         row = []
     if len(found) > GOVERNANCE_ROWS_MAX:
         raise SnapshotRefused("the snapshot has more changes of what governs than are read")
-    for change in found:
+    proposals: dict[str, bytes] = {}
+    for change in sorted(found, key=lambda one: one.decided):
+        if not 1 <= change.decided <= height:
+            raise SnapshotRefused(
+                f"what governs was altered: block {change.decided}, which is not here, decides something"
+            )
+        # What is decided is a leaf of the log; of proposals only what their record became is.
+        if change.type == PROPOSAL and proposals.get(change.name) == change.record:
+            raise SnapshotRefused("what governs was altered: a proposal is said to change and does not")
+        if change.type == PROPOSAL:
+            proposals[change.name] = change.record
         adoption.governance(change)
     return found, row or None
 
 
 def _governance_row(change: Value) -> GovernanceRow:
     match change:
-        case [int(decided), int(start), str(kind), str(name), bytes(record)] if start in (
-            decided + 1,
-            decided + VALIDATORS_AHEAD,
+        case [int(decided), int(start), str(kind), str(name), bytes(record)] if start == decided + 1 or (
+            start == decided + VALIDATORS_AHEAD and kind != PROPOSAL
         ):
             return GovernanceRow(decided, start, kind, name, record)
     raise SnapshotRefused("a change of what governs is not [decided, governs from, type, name, record]")
@@ -179,8 +195,9 @@ class _Chain:
     def __init__(self, genesis: Genesis, checkpoint: Checkpoint, replay: Replay, adoption: Adoption) -> None:
         self._genesis, self._checkpoint, self._adoption = genesis, checkpoint, adoption
         self._replay, self._deciding = replay, replay.epochs()
-        for start, governance in self._deciding[1:]:
-            adoption.validators(start, governance.validators)
+        for (_, before), (start, governance) in pairwise(self._deciding):
+            if governance.validators != before.validators:
+                adoption.validators(start, governance.validators)
         self._decided: dict[tuple[str, str], bytes] = {}  # what the leaves of the block say was decided
         self._blocks: list[tuple[bytes, int, bytes, bytes]] = []  # previous app hash, log size, root, id
         self._log = Frontier()

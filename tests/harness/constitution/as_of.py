@@ -6,11 +6,13 @@ which they came into force, as far as the height that is asked about.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from credentials.ledger.governance import Governance
+from credentials.ledger.governance import Governance, GovernanceHistory
+from credentials.ledger.governance_proof import ProvenGovernance
 from credentials.ledger.parties import KEY_ROLES
 from credentials.ledger.recognition import find
 from tests.harness.constitution import changes as some
@@ -81,11 +83,15 @@ class Past:
         return state
 
 
-def asked(past: Past, rng: Random) -> tuple[str, Any, Any]:
-    """One question about one height: how it is put, what the registry says, what the replay says."""
+def asked(past: Past, rng: Random, history: GovernanceHistory | None = None) -> tuple[str, Any, Any]:
+    """One question about one height: how it is put, what the registry says, what the replay says.
+
+    `history`: asked in place of the registry's own.
+    """
     height = rng.randrange(past.side.ledger.height + 3)
     at = rng.choice([rng.choice(past.times), rng.choice(past.times), CREATED, past.side.now + 300 * HOUR_S])
-    governance, state = past.side.ledger.history.at(height), past.replayed(height)
+    governance = (history or past.side.ledger.history).at(height)
+    state = past.replayed(height)
     # Whoever is asked about need not be there yet: half of the names are those of the last height.
     names = past.side.model.future if rng.random() < 0.5 else state
     name = rng.choice(sorted(_QUESTIONS))
@@ -93,17 +99,78 @@ def asked(past: Past, rng: Random) -> tuple[str, Any, Any]:
     return f"{name} {told} at {at} as of height {height}", got, said
 
 
+def asked_with_proof(
+    past: Past, rng: Random, prove: Callable[[int], ProvenGovernance]
+) -> tuple[str, Any, Any]:
+    """The same of what is proven under the root of a height: it governs the next block."""
+    height = rng.randrange(1, past.side.ledger.height + 1)
+    at = rng.choice([rng.choice(past.times), rng.choice(past.times), CREATED, past.side.now + 300 * HOUR_S])
+    proven, state = prove(height), past.replayed(height + 1)
+    names = past.side.model.future if rng.random() < 0.5 else state
+    name = rng.choice(sorted(_PROVEN))
+    told, got, said = _PROVEN[name](proven, state, names, at, rng)
+    return f"{name} {told} at {at} as proven at height {height}", got, said
+
+
+def _licences(p: ProvenGovernance, state: State, names: State, at: int, rng: Random) -> tuple[str, Any, Any]:
+    _, licence = rng.choice(list(of_type(names, "accreditation")))
+    did, role = licence["participant"], rng.choice([*licence["roles"], "importer"])
+    scheme, namespace = rng.choice([*map(tuple, licence["schemes"]), ("gbt34014", "ZZ1")])
+    got = {one.id for one in p.licences(did, role, scheme, namespace, at)}
+    return f"{did} as {role} for {namespace}", got, _licensed(state, did, role, (scheme, namespace), at)
+
+
+def _keys(p: ProvenGovernance, state: State, names: State, at: int, rng: Random) -> tuple[str, Any, Any]:
+    did, _ = rng.choice(list(of_type(names, "participant")))
+    role, party = rng.choice(KEY_ROLES), state.get(("participant", did))
+    good = [k["id"] for k in party["keys"] if k["role"] == role and key_good(k, at)] if party else []
+    return f"{role} of {did}", [k.id for k in p.keys(did, role, at)], good if present(party, at) else []
+
+
+def _party(p: ProvenGovernance, state: State, names: State, at: int, rng: Random) -> tuple[str, Any, Any]:
+    did, _ = rng.choice(list(of_type(names, "participant")))
+    found, party = p.participant(did), state.get(("participant", did))
+    return did, found and (found.name, found.jurisdiction), party and (party["name"], party["jurisdiction"])
+
+
+def _proven_stop(
+    p: ProvenGovernance, state: State, names: State, at: int, rng: Random
+) -> tuple[str, Any, Any]:
+    target = rng.choice([target for target, _ in of_type(names, "stop")] or ["did:web:maker.example"])
+    return target, p.stopped(target, at) is not None, stopped(state, target, at)
+
+
+def _rules(p: ProvenGovernance, state: State, names: State, at: int, rng: Random) -> tuple[str, Any, Any]:
+    return "", {n: d.hex() for n, d in p.rules().items()}, {n: r["sha256"] for n, r in of_type(state, "rule")}
+
+
+def _recognitions(
+    p: ProvenGovernance, state: State, names: State, at: int, rng: Random
+) -> tuple[str, Any, Any]:
+    got = sorted((r.authority, r.issuer, r.in_force(at)) for r in p.recognitions)
+    return (
+        "",
+        got,
+        sorted((r["authority"], r["issuer"], dated(r, at)) for _, r in of_type(state, "recognition")),
+    )
+
+
+def _licensed(state: State, did: str, role: str, code: tuple[str, str], at: int) -> set[str]:
+    """The names of the licences in force for a code."""
+    return {
+        n for n, a in of_type(state, "accreditation")
+        if a["participant"] == did and role in a["roles"] and dated(a, at)
+        and present(state.get(("participant", did)), at)
+        and ({code, (code[0], "*")} & {tuple(pair) for pair in a["schemes"]})
+    }  # fmt: skip
+
+
 def _accredited(g: Governance, state: State, names: State, at: int, rng: Random) -> tuple[str, Any, Any]:
     _, licence = rng.choice(list(of_type(names, "accreditation")))
     did, role = licence["participant"], rng.choice([*licence["roles"], "importer"])
     scheme, namespace = rng.choice([*map(tuple, licence["schemes"]), ("gbt34014", "ZZ1")])
     held = g.accredited(did, role, scheme, namespace, at)
-    good = {
-        n for n, a in of_type(state, "accreditation")
-        if a["participant"] == did and role in a["roles"] and dated(a, at)
-        and present(state.get(("participant", did)), at)
-        and ({(scheme, namespace), (scheme, "*")} & {tuple(pair) for pair in a["schemes"]})
-    }  # fmt: skip
+    good = _licensed(state, did, role, (scheme, namespace), at)
     # Which of several is told first is nobody's business; that there is one is.
     got = good if held is not None and held.id in good else (set() if held is None else {held.id})
     return f"{did} as {role} for {namespace}", got, good
@@ -171,4 +238,9 @@ _QUESTIONS = {
     "validator": _validator, "stopped": _stopped, "authorities": _authorities, "approval": _approvals,
 }  # fmt: skip
 
-__all__ = ["Past", "accreditation_name", "asked"]
+_PROVEN = {
+    "licences": _licences, "keys": _keys, "participant": _party, "stopped": _proven_stop, "rules": _rules,
+    "recognitions": _recognitions,
+}  # fmt: skip
+
+__all__ = ["Past", "accreditation_name", "asked", "asked_with_proof"]

@@ -1,0 +1,376 @@
+"""Snapshots over a history in which everything that governs has changed, many times."""
+
+from __future__ import annotations
+
+import copy
+import sqlite3
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from consensus.checkpoint import SignedNote
+from consensus.encoding import decode, encode
+from consensus.log_policy import LogPolicy
+from consensus.merkle import Tree
+from consensus.types import Block
+from credentials.documents.identifiers import Subject
+from credentials.ledger.constitution import Constitution, governance_map, records_under_root
+from credentials.ledger.governance_proof import ProvenGovernance, prove_governance, verify_governance
+from credentials.ledger.governance_records import records_of
+from node.ledger import snapshot, snapshot_join
+from node.ledger.chain import constitution_of, tip_of, tree_of
+from node.storage.ledger import LedgerStore
+from tests.harness.constitution.acts import signer_of
+from tests.harness.constitution.as_of import Past, asked, asked_with_proof
+from tests.harness.constitution.parties import IMPORTER, genesis
+from tests.harness.constitution.side import Side, files
+from tests.harness.kept import KeptLedger, certificate, receipt_of_block
+
+Row = list[Any]
+
+
+@dataclass
+class Lived:
+    """A network that changed often: the disk of a node that executed it all, and that of one that joined."""
+
+    past: Past
+    ledger: KeptLedger
+    note: SignedNote
+    rows: Path
+    joined: LedgerStore
+
+    @property
+    def known(self) -> snapshot_join.Known:
+        first = genesis()
+        policy = LogPolicy.parse(first.governance.log_policy(first.origin))
+        return snapshot_join.Known(first, policy, files().get)
+
+    def restored(self) -> Constitution:
+        """What governs, by the joined node's disk alone."""
+        return constitution_of(self.joined, self.ledger.genesis, files().get)
+
+    def taken(self, rows: list[Row], folder: Path) -> int:
+        """Join with these rows."""
+        source = folder / "tampered.rows"
+        with source.open("wb") as file:
+            for row in rows:
+                data = encode(row)
+                file.write(len(data).to_bytes(4, "big") + data)
+        return snapshot_join.join(source, self.known, folder / "tampered.db")
+
+
+def lived(folder: Path, changes: int) -> Lived:
+    """So many decided changes, some batteries, a checkpoint, a snapshot, and a node that joined by it."""
+    side = Side(genesis(), compare_checks=False)
+    ledger = KeptLedger(side.ledger.genesis, folder / "executed.db")
+    ledger.registry.constitution.rule_files = files().get
+    side.ledger = ledger
+    past = Past(side)
+    past.live(2, changes)
+    _batteries(ledger)
+    note = ledger.seal()
+    rows = folder / "ledger.rows"
+    height, _ = snapshot.write(ledger.store, ledger.genesis, rows)
+    assert height == ledger.height
+    found = Lived(past, ledger, note, rows, ledger.store)
+    joined = folder / "joined.db"
+    assert snapshot_join.join(rows, found.known, joined) == height
+    found.joined = LedgerStore(joined)
+    return found
+
+
+def _batteries(ledger: KeptLedger) -> None:
+    """What makers may make by now, so that there are standings."""
+    now = ledger.history.latest
+    for licence in now.accreditations:
+        for scheme, namespace in licence.schemes:
+            key = now.key(licence.participant, "attest", ledger.now)
+            if key is None or not now.makes(licence.participant, scheme, namespace, ledger.now):
+                continue
+            if now.stopped(licence.participant, ledger.now) or now.stopped(key.id, ledger.now):
+                continue
+            subject = Subject(scheme, namespace, bytes([len(namespace)]) * 32)
+            made = ledger.attest(licence.participant, "battery.produced", subject, key=signer_of(key.id))
+            ledger.execute(ledger.block(ledger.propose([made])))
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lived]:
+    found = lived(tmp_path_factory.mktemp("few"), 25)
+    yield found
+    found.joined.close()
+    found.ledger.store.close()
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lived]:
+    found = lived(tmp_path_factory.mktemp("many"), 200)
+    yield found
+    found.joined.close()
+    found.ledger.store.close()
+
+
+def table(store: LedgerStore, folder: Path, name: str) -> list[tuple[Any, ...]]:
+    copied = folder / "copied.db"
+    copied.unlink(missing_ok=True)
+    store._db.connection.execute("VACUUM INTO ?", (str(copied),))
+    with sqlite3.connect(copied) as db:
+        return sorted(db.execute(f"SELECT * FROM {name}").fetchall(), key=repr)
+
+
+def require_same_state(found: Lived, folder: Path) -> None:
+    """Every table that is not of one disk alone, what governs, the order of its parties, the log."""
+    for name in ("blocks", "entries", "standings", "finals", "governance", "validators"):
+        executed, taken = (table(store, folder, name) for store in (found.ledger.store, found.joined))
+        assert executed == taken, name
+    live, again = found.ledger.registry.constitution, found.restored()
+    assert again.state == live.state
+    assert again.records.root == live.records.root
+    assert again.history.epochs == live.history.epochs
+    assert list(again.state.next.participants) == list(live.state.next.participants)
+    tip = tip_of(found.joined, found.ledger.genesis)
+    assert tree_of(found.joined, tip, found.rows).root() == found.ledger.log.root
+    assert table(found.joined, folder, "standings"), "a history without a battery shows little"
+
+
+def differing(found: Lived, questions: int) -> list[str]:
+    """Questions that the joined node answers otherwise than a naive replay."""
+    rng, history = Random("snapshot"), found.restored().history
+    told = [asked(found.past, rng, history) for _ in range(questions)]
+    print(f"{questions} questions, {sum(bool(got) for _, got, _ in told)} answered with yes")
+    assert 0.2 < sum(bool(got) for _, got, _ in told) / questions < 0.95
+    return [f"{question}: {got}, not {said}" for question, got, said in told if got != said]
+
+
+def differing_proofs(found: Lived, questions: int) -> list[str]:
+    """The same over the proofs that the joined node gives, each checked under the newest log.policy."""
+    ledger, rows = found.ledger, found.joined.governance()
+    tree = Tree(found.joined.leaf_hashes())
+
+    @cache
+    def prove(height: int) -> ProvenGovernance:
+        records = records_under_root(ledger.genesis.governance, rows, height)
+        receipt = receipt_of_block(found.joined, tree, found.note, ledger.policy, height)
+        return verify_governance(dict(prove_governance(records, height, receipt)), ledger.policy)
+
+    rng = Random("proofs")
+    told = [asked_with_proof(found.past, rng, prove) for _ in range(questions)]
+    print(f"{questions} questions about {prove.cache_info().currsize} proven heights")
+    assert 0.2 < sum(bool(got) for _, got, _ in told) / questions < 0.95
+    return [f"{question}: {got}, not {said}" for question, got, said in told if got != said]
+
+
+def test_a_node_joins_over_changes_of_all_that_governs(few: Lived, tmp_path: Path) -> None:
+    """
+    25 changes: what a node has that took the snapshot is what one has that executed every block.
+    """
+    require_same_state(few, tmp_path)
+    assert not differing(few, 200)
+    assert not differing_proofs(few, 200)
+
+
+@pytest.mark.check
+def test_a_node_joins_over_two_hundred_changes(many: Lived, tmp_path: Path) -> None:
+    """
+    Licences, keys, validators, limits, rules, recognitions, stops: 200 decisions, one state.
+    """
+    print(many.past.side.counts)
+
+    require_same_state(many, tmp_path)
+    actions = many.past.side.counts.actions
+    assert actions.keys() >= {"accreditation", "participant", "validators", "limits", "rule", "recognition"}
+
+
+@pytest.mark.check
+def test_a_thousand_questions_are_answered_as_a_replay_does(many: Lived) -> None:
+    """
+    1,000 random pairs of a question and a height over 200 changes, asked of the node that joined.
+    """
+    assert not differing(many, 1_000)
+
+
+@pytest.mark.check
+def test_a_thousand_questions_are_proven_as_a_replay_answers(many: Lived) -> None:
+    """
+    1,000 random pairs over the proofs of `comity governance prove`, verified offline.
+    """
+    assert not differing_proofs(many, 1_000)
+
+
+# -- altered ---------------------------------------------------------------------------------------------
+
+
+def _rows(path: Path) -> list[Row]:
+    data, found, at = path.read_bytes(), [], 0
+    while at < len(data):
+        size = int.from_bytes(data[at : at + 4], "big")
+        row = decode(data[at + 4 : at + 4 + size])
+        assert isinstance(row, list)
+        found.append(row)
+        at += 4 + size
+    return found
+
+
+def _changes(rows: list[Row]) -> list[Row]:
+    """The governance rows, where they stand."""
+    return next(row[1] for row in rows if row[0] == "governance")
+
+
+def _another_record(rows: list[Row], rng: Random, found: Lived) -> None:
+    """The record of one change is that of another one of its type."""
+    changes = _changes(rows)
+    one = rng.choice([c for c in changes if any(o[2] == c[2] and o[4] != c[4] for o in changes)])
+    one[4] = rng.choice([o[4] for o in changes if o[2] == one[2] and o[4] != one[4]])
+
+
+def _left_out(rows: list[Row], rng: Random, found: Lived) -> None:
+    changes = _changes(rows)
+    changes.remove(rng.choice(changes))
+
+
+def _twice(rows: list[Row], rng: Random, found: Lived) -> None:
+    """A change is decided once more, a block later."""
+    changes = _changes(rows)
+    one = copy.deepcopy(rng.choice([c for c in changes if c[0] < found.ledger.height - 2]))
+    changes.append([one[0] + 1, one[1] + 1, *one[2:]])
+
+
+def _earlier(rows: list[Row], rng: Random, found: Lived) -> None:
+    one = rng.choice([c for c in _changes(rows) if c[0] > 1])
+    one[0], one[1] = one[0] - 1, one[1] - 1
+
+
+def _in_force_earlier(rows: list[Row], rng: Random, found: Lived) -> None:
+    """What all decide together governs one block too early."""
+    one = rng.choice([c for c in _changes(rows) if c[1] == c[0] + 2])
+    one[1] -= 1
+
+
+def _in_force_later(rows: list[Row], rng: Random, found: Lived) -> None:
+    one = rng.choice([c for c in _changes(rows) if c[1] == c[0] + 1])
+    one[1] += 1
+
+
+def _beyond(rows: list[Row], rng: Random, found: Lived) -> None:
+    """A change of blocks that nobody has decided yet."""
+    changes, last = _changes(rows), found.ledger.height
+    one = copy.deepcopy(rng.choice(changes))
+    changes.append([last + rng.choice([1, 2, 50]), 0, *one[2:]])
+    changes[-1][1] = changes[-1][0] + 1
+
+
+def _before(rows: list[Row], rng: Random, found: Lived) -> None:
+    """A change of before the first block: genesis says what governed then."""
+    changes = _changes(rows)
+    one = copy.deepcopy(rng.choice(changes))
+    changes.insert(0, [-rng.choice([0, 0, 7]), 0, *one[2:]])
+    changes[0][1] = changes[0][0] + 1
+
+
+def _renamed(rows: list[Row], rng: Random, found: Lived) -> None:
+    changes = _changes(rows)
+    one = rng.choice([c for c in changes if any(o[2] == c[2] and o[3] != c[3] for o in changes)])
+    one[3] = rng.choice([o[3] for o in changes if o[2] == one[2] and o[3] != one[3]])
+
+
+def _leaf(rows: list[Row], rng: Random, found: Lived) -> None:
+    entries = rng.choice([row for row in rows if row[0] == "entries"])[1]
+    place = rng.randrange(len(entries))
+    entries[place] = entries[place][:-1] + bytes([entries[place][-1] ^ 1])
+
+
+def _standing(rows: list[Row], rng: Random, found: Lived) -> None:
+    one = rng.choice(rng.choice([row for row in rows if row[0] == "standings"])[1])
+    one[1] = one[1][:-1] + bytes([one[1][-1] ^ 1])
+
+
+def _block_of_others(rows: list[Row], rng: Random, found: Lived) -> None:
+    """A block is decided by whoever voted at the founding, after others had taken their place."""
+    first, history = found.ledger.genesis.governance, found.ledger.history
+    blocks = [row for row in rows if row[0] == "block"]
+    later = [r for r in blocks if history.at(Block.decode(r[1]).height).validators != first.validators]
+    one = rng.choice(later)
+    one[2] = certificate(Block.decode(one[1]), first, found.ledger.genesis.network_id).encode()
+
+
+def _block_of_few(rows: list[Row], rng: Random, found: Lived) -> None:
+    one = rng.choice([row for row in rows if row[0] == "block"])
+    block = Block.decode(one[1])
+    governance = found.ledger.history.at(block.height)
+    few = certificate(block, governance, found.ledger.genesis.network_id, governance.validators.quorum - 1)
+    one[2] = few.encode()
+
+
+TAMPERED: dict[str, Callable[[list[Row], Random, Lived], None]] = {
+    "another record": _another_record, "a change left out": _left_out, "a change twice": _twice,
+    "decided earlier": _earlier, "in force earlier": _in_force_earlier, "in force later": _in_force_later,
+    "beyond the last block": _beyond, "before the first block": _before,
+    "another name": _renamed, "a leaf": _leaf, "a standing": _standing,
+    "a block of former validators": _block_of_others, "a block of too few": _block_of_few,
+}  # fmt: skip
+
+
+def require_refused(found: Lived, name: str, seed: int, folder: Path) -> None:
+    rows = _rows(found.rows)
+    TAMPERED[name](rows, Random(f"{name} {seed}"), found)
+    with pytest.raises(snapshot.SnapshotRefused) as refused:
+        found.taken(rows, folder)
+    assert "\n" not in str(refused.value)
+    assert not (folder / "tampered.db").exists()
+
+
+@pytest.mark.parametrize("name", TAMPERED)
+def test_nothing_that_was_changed_is_taken_over(few: Lived, name: str, tmp_path: Path) -> None:
+    """
+    A change altered, left out, moved in time, or made by others: refused, and no ledger is made.
+    """
+    for seed in range(3):
+        require_refused(few, name, seed, tmp_path)
+
+
+def test_nobody_puts_itself_in_the_place_of_the_validators(tmp_path: Path) -> None:
+    """
+    A participant makes a whole log of its own, which it alone decides, and one change before the first block
+    says that it may: every leaf, root and certificate fits, and nothing of it is taken over.
+    """
+    first = genesis()
+    alone = replace(first.governance.approvals, quorum_jurisdictions=())
+    own = replace(first.governance, validator_dids=(IMPORTER,), approvals=alone)
+    ledger = KeptLedger(replace(first, governance=own), tmp_path / "own.db")
+    ledger.registry.constitution.records = governance_map(records_of(first.governance))
+    for _ in range(3):
+        ledger.execute(ledger.block(()))
+    ledger.seal()
+    snapshot.write(ledger.store, first, tmp_path / "own.rows")
+    rows = _rows(tmp_path / "own.rows")
+    records = records_of(own)
+    said = [[0, 1, *record, records[record]] for record in (("validators", ""), ("approvals", ""))]
+    rows[2:2] = [["governance", said]]
+    found = Lived(Past(Side(first)), ledger, ledger.seal(), tmp_path / "own.rows", ledger.store)
+
+    with pytest.raises(snapshot.SnapshotRefused, match="block 0, which is not here, decides something"):
+        found.taken(rows, tmp_path)
+    ledger.store.close()
+
+
+def test_the_rows_that_were_not_changed_are_taken_over(few: Lived, tmp_path: Path) -> None:
+    """
+    The tests above refuse what they changed, not the way in which they write it down.
+    """
+    assert few.taken(_rows(few.rows), tmp_path) == few.ledger.height
+
+
+@pytest.mark.check
+@pytest.mark.parametrize("name", TAMPERED)
+def test_nothing_that_was_changed_is_taken_over_after_two_hundred_changes(
+    many: Lived, name: str, tmp_path: Path
+) -> None:
+    """
+    The same at a random place of a long history.
+    """
+    require_refused(many, name, 7, tmp_path)
