@@ -25,6 +25,7 @@ from credentials.ledger.governance_records import (
 )
 from credentials.ledger.governance_state import GovernanceState, Resolution
 from credentials.ledger.proposals import OPEN, Tabled
+from credentials.ledger.soundness import governance_invalid
 
 
 class GovernanceRow(NamedTuple):
@@ -134,7 +135,11 @@ class Replay:
         return ahead._epochs
 
     def advance(self, height: int) -> None:
-        """The block of `height`, as `Sitting.close` resolves it."""
+        """The block of `height`, as `Sitting.close` resolves it.
+
+        Raises CredentialError("governance_invalid", ...) where rows say what no decision comes to. Who votes
+        on the next block is known since the one before: who decides it signs what this one decided.
+        """
         rows = self.decided_at(height)
         soon, later, proposals = _parted(rows, height)
         for data in proposals.values():
@@ -144,6 +149,10 @@ class Replay:
             self._began = height
         self.records.apply({record_key(record_id): data for record_id, data in governing.items()})
         self._next = governance_with(self._future, soon, self._rule_files)
+        if self._next.validators != self._future.validators:
+            raise governance_invalid(
+                f"who votes is decided two blocks ahead, and block {height} changed it for the next one"
+            )
         self._future = governance_with(self._next, later, self._rule_files)
         self._scheduled = later
         if self._next is not self._epochs[-1][1]:

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -16,14 +17,16 @@ import pytest
 from consensus.checkpoint import SignedNote
 from consensus.encoding import decode, encode
 from consensus.log_policy import LogPolicy
-from consensus.merkle import Tree
+from consensus.merkle import Tree, leaf_hash
 from consensus.types import Block
 from credentials.documents.identifiers import Subject
 from credentials.ledger.constitution import Constitution, governance_map, records_under_root
+from credentials.ledger.entries import BlockEntry, GovernanceEntry, parse_entry
 from credentials.ledger.governance_proof import ProvenGovernance, prove_governance, verify_governance
 from credentials.ledger.governance_records import records_of
 from node.ledger import snapshot, snapshot_join
 from node.ledger.chain import constitution_of, tip_of, tree_of
+from node.storage.entries import LedgerTip, row_of
 from node.storage.ledger import LedgerStore
 from tests.harness.constitution.acts import signer_of
 from tests.harness.constitution.as_of import Past, asked, asked_with_proof
@@ -358,6 +361,54 @@ def test_nobody_puts_itself_in_the_place_of_the_validators(tmp_path: Path) -> No
     ledger.store.close()
 
 
+def test_nobody_takes_over_a_block_after_a_change_that_no_validator_could_know_of(tmp_path: Path) -> None:
+    """
+    After a true block a participant goes on alone: its own leaves of that block say that it votes from the
+    next one on, and that one, which it alone decides, names them. Who votes is known two blocks ahead.
+    """
+    first = genesis()
+    alone = replace(first.governance.approvals, quorum_jurisdictions=())
+    own = replace(first.governance, validator_dids=(IMPORTER,), approvals=alone)
+    records, true = records_of(own), KeptLedger(first, tmp_path / "true.db")
+    block = true.block(())
+    execution = true.execute(block)
+    ledger = KeptLedger(replace(first, governance=own), tmp_path / "own.db")
+    ledger.registry.constitution.records = governance_map(records)
+    said = {record: records[record] for record in (("validators", ""), ("approvals", ""))}
+    changed = tuple((*record, None, sha256(data).digest()) for record, data in sorted(said.items()))
+    last = parse_entry(execution.entries[-1])
+    assert isinstance(last, BlockEntry)
+    root = governance_map(records).root
+    forged = [
+        *execution.entries[:-1],
+        GovernanceEntry(bytes(32), "decided", "", 2, changed).encode(),
+        replace(last, governance_root=root, app_hash=ledger.registry.app_hash).encode(),
+    ]
+    ledger.history.advance(1)
+    ledger.height, ledger.previous_id = 1, block.id
+    ledger.log = ledger.log.append([leaf_hash(entry) for entry in forged])
+    ledger.store.commit_block(
+        LedgerTip(1, block.id, block.time, ledger.registry.app_hash, ledger.log.encode()),
+        block=block.encode(),
+        certificate=certificate(block, first.governance, first.network_id).encode(),
+        entries=[row_of(entry) for entry in forged],
+        standings={},
+        finals=(),
+    )
+    for _ in range(2):
+        ledger.execute(ledger.block(()))
+    note = ledger.seal()
+    snapshot.write(ledger.store, first, tmp_path / "own.rows")
+    rows = _rows(tmp_path / "own.rows")
+    rows[2:2] = [["governance", [[1, 2, *record, data] for record, data in sorted(said.items())]]]
+    found = Lived(Past(Side(first)), ledger, note, tmp_path / "own.rows", ledger.store)
+
+    with pytest.raises(snapshot.SnapshotRefused, match="who votes is decided two blocks ahead"):
+        found.taken(rows, tmp_path)
+    for store in (true.store, ledger.store):
+        store.close()
+
+
 def test_the_rows_that_were_not_changed_are_taken_over(few: Lived, tmp_path: Path) -> None:
     """
     The tests above refuse what they changed, not the way in which they write it down.
@@ -374,3 +425,18 @@ def test_nothing_that_was_changed_is_taken_over_after_two_hundred_changes(
     The same at a random place of a long history.
     """
     require_refused(many, name, 7, tmp_path)
+
+
+def test_no_changed_byte_is_taken_over(few: Lived, tmp_path: Path) -> None:
+    """
+    One bit anywhere in a snapshot over 25 changes: it is refused with one sentence, whatever it is a part of.
+    """
+    data, rng = few.rows.read_bytes(), Random("bits")
+    source, kept = tmp_path / "tampered.rows", tmp_path / "tampered.db"
+    for _ in range(40):
+        at = rng.randrange(len(data))
+        source.write_bytes(data[:at] + bytes([data[at] ^ 1 << rng.randrange(8)]) + data[at + 1 :])
+
+        with pytest.raises(snapshot.SnapshotRefused) as refused:
+            snapshot_join.join(source, few.known, kept)
+        assert "\n" not in str(refused.value) and not kept.exists(), at
