@@ -139,7 +139,7 @@ def is_scheme_file(name: str) -> bool:
     return _FILE.fullmatch(name) is not None
 
 
-def identifier_table(rules: Mapping[str, Any]) -> dict[str, Any]:
+def identifier_table(rules: Mapping[str, Any]) -> Mapping[str, Any]:
     """What identifiers are read by: the table of GB/T and GS1 codes, and under `schemes` what is added."""
     return {**(rules.get("gbt34014.json") or {}), "schemes": code_schemes(rules)}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
 import orjson
@@ -73,7 +73,7 @@ class PassportDesk:
         self._progress = progress
 
     @property
-    def identifiers(self) -> JSON:
+    def identifiers(self) -> Mapping[str, object]:
         """The table by which identifiers of batteries are read."""
         return self._issuing.signing.identifiers
 

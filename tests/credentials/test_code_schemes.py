@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -43,7 +43,7 @@ from tests.harness.ledger import (
 
 ROOT = Path(__file__).parents[2]
 FILE = "scheme-zin.json"
-ZIN: dict[str, Any] = json.loads((ROOT / "tests" / "vectors" / "india" / FILE).read_bytes())
+ZIN: dict[str, Any] = json.loads((ROOT / "tests" / "harness" / "india" / FILE).read_bytes())
 GBT: dict[str, Any] = json.loads((ROOT / "config" / "rules" / "gbt34014.json").read_bytes())
 TABLE = identifier_table({"gbt34014.json": GBT, FILE: ZIN})
 CODE = "2703BQQZAM00010000042"
@@ -51,7 +51,7 @@ JUNE = Criteria((), 1_780_272_000, 1_780_272_000)
 Change = Callable[[dict[str, Any]], Any]
 
 
-def refused(text: str, table: dict[str, Any] = TABLE) -> str:
+def refused(text: str, table: Mapping[str, Any] = TABLE) -> str:
     with pytest.raises(CredentialError) as error:
         read_identifier(text, table)
     assert error.value.code == "identifier_invalid"

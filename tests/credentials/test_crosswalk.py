@@ -22,7 +22,7 @@ from tests.harness.border import LAW_DATE, World, policy, tables, words
 from tests.harness.ledger import CN_AUTHORITY, CREATED
 
 FILE = "crosswalk-in.json"
-INDIA: dict[str, Any] = json.loads((Path(__file__).parents[1] / "vectors" / "india" / FILE).read_bytes())
+INDIA: dict[str, Any] = json.loads((Path(__file__).parents[1] / "harness" / "india" / FILE).read_bytes())
 ALL = (1, 2, 3, 4)
 
 

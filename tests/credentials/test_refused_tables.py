@@ -319,7 +319,7 @@ ROW = genesis_arguments()["recognitions"][0].as_table()
 SHOWS = "has the wrong form: it is a text of 1 to 200 characters that show"
 SECONDS = "is not a whole number of at most 2^53-1"
 NODE = "has the wrong form: it is the address of a node, such as https://node.example"
-CAPITALS = "has the wrong form: it is 2 to 8 capitals, such as CN or EU"
+CAPITALS = "has the wrong form: it is 2 to 8 capitals"
 
 PARTICIPANTS: list[tuple[str, Any, str]] = [
     ("did", 7, f"genesis_invalid: did {SHOWS}"),

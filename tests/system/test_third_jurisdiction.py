@@ -20,7 +20,7 @@ from tests.harness.net.harness import CN, MAKER, VALIDATORS, Node, Party, comity
 
 pytestmark = pytest.mark.check  # six processes
 
-FILES = Path(__file__).parents[1] / "vectors" / "india"
+FILES = Path(__file__).parents[1] / "harness" / "india"
 SCHEME, ASKED = FILES / "scheme-zin.json", FILES / "crosswalk-in.json"
 INDIA = Party("in-authority", "IN", ("authority", "customs_origin"), validator=False, schemes=(("zin", "*"),))
 WORKS = Party("in-works", "IN", ("manufacturer",), validator=False, schemes=(("zin", "QQZA"),))

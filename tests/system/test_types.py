@@ -25,7 +25,7 @@ ALLOWED: dict[str, tuple[int, str]] = {
     "node/config": (2, "tables of TOML and JSON"),
     "node/demo": (38, "claims, manifests and answers over HTTP, as any client has them"),
     "node/governance_answers": (3, "records before and after, as the ledger has them; conditions"),
-    "node/issuing": (39, "claims, members of events, credentials"),
+    "node/issuing": (38, "claims, members of events, credentials"),
     "node/resolution": (3, "DID documents"),
     "node/server": (3, "WSGI environments, options of TLS"),
     "node/settings": (2, "tables of TOML"),
@@ -33,7 +33,7 @@ ALLOWED: dict[str, tuple[int, str]] = {
     "node/storage": (1, "parameters of a finding"),
     "node/use_cases": (10, "claims, manifests and options as sent; documents by right"),
     "node/verdicts": (6, "documents; manifests as sent"),
-    "node/web": (4, "claims of the sample; the context of a template"),
+    "node/web": (3, "claims of the sample; the context of a template"),
 }
 
 # Functions of rooms that answer, which return a document of others, or a part of one.

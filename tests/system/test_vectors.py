@@ -71,6 +71,7 @@ COLLECTED: dict[tuple[str, str], Callable[[], list[int]]] = {
     ("vc-jose-cose/", "vc-jose-cose"): jose,
     ("did-key/", "did-method-key"): lambda: [len(test_keys.SEEDED), len(test_keys.NIST)],
     ("cases/", "reports"): cases,
+    ("trqp/", "registry"): lambda: [len([*(VECTORS / "trqp").glob("*.schema.json")])],
     ("batterypass/", "BatteryPass"): lambda: [len([*test_canonical.NOISE.rglob("*.json")])],
 }
 
