@@ -35,7 +35,8 @@ _JURISDICTION = re.compile(r"[A-Z]{2,8}")
 RULE_FILE = re.compile(r"[a-z0-9-]{1,60}\.(json|toml)")
 _SCHEME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _HEX_DIGEST = re.compile(r"[0-9a-f]{64}")
-_ADDRESS = re.compile(r"https?://[A-Za-z0-9.\[\]:-]{1,260}(/[!-~]{0,200})?")
+_HOST = r"([A-Za-z0-9-]{1,63}\.){0,8}[A-Za-z0-9-]{1,63}\.?|\[[0-9A-Fa-f:.]{2,45}\]"
+_ADDRESS = re.compile(rf"https?://({_HOST})(:[1-9][0-9]{{0,4}})?(/[!-~]{{0,200}})?")
 # No control characters, and none that shows as nothing or turns the direction of what follows.
 _LABEL = re.compile("[^\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]{1,200}")
 _FORMS = {  # in words

@@ -21,7 +21,7 @@ from node import log
 from node.errors import ProblemError, bad_request
 from node.peers.authentication import PeerAuthentication
 from node.peers.certificates import Trust, UntrustedPeer
-from node.peers.link import Link, LinkError, is_loopback
+from node.peers.link import Link, LinkError, can_be_asked, is_loopback
 from node.peers.messages import (
     BLOCKS_PER_REQUEST,
     BODY_BYTES_MAX,
@@ -74,10 +74,6 @@ class Peer:
     heard: threading.Event = field(default_factory=threading.Event)  # it spoke while we waited to try again
 
 
-def _on_this_machine(address: str) -> bool:
-    return is_loopback(urlsplit(address).hostname or "")
-
-
 class Gossip:
     """Sends to all peers, each on its own thread; `open` and `answer` serve what comes in."""
 
@@ -104,16 +100,17 @@ class Gossip:
         self.cpu_s: defaultdict[str, float] = defaultdict(float)  # seconds by stage: send, receive, refuse
         self._counting = threading.Lock()
         self._met: Counter[str] = Counter()  # newcomers since the start, by jurisdiction
-        self._local = any(map(_on_this_machine, addresses.values()))  # the operator's peers are here
+        hosts = [urlsplit(address).hostname for address in addresses.values()]
+        # The operator's peers are here: so may those be that the ledger names.
+        self._local = any(is_loopback(host or "") for host in hosts)
         self.peers = {
-            did: self._peer(did, address) for did, address in addresses.items() if did != authentication.did
+            did: Peer(did, address.rstrip("/"), self._link(did, address, elsewhere=False))
+            for did, address in addresses.items()
+            if did != authentication.did
         }
 
-    def _peer(self, did: str, address: str) -> Peer:
-        return Peer(did, address.rstrip("/"), self._link(did, address))
-
-    def _link(self, did: str, address: str) -> Link:
-        return Link(address, [self._authentication.trust(did), *self._trusts])
+    def _link(self, did: str, address: str, *, elsewhere: bool) -> Link:
+        return Link(address, [self._authentication.trust(did), *self._trusts], elsewhere=elsewhere)
 
     def named(self) -> Mapping[str, str]:
         """{DID: address} of the other participants, as the ledger says now."""
@@ -127,14 +124,15 @@ class Gossip:
         fresh = {}
         for did, address in named.items():
             peer, side = self.peers.get(did), self._authentication.side_of(did)
-            if not can_be_asked(address) or (_on_this_machine(address) and not self._local):
+            if not can_be_asked(address, here=self._local):
                 continue  # a party says alone where it is: not which door of this machine is knocked at
             if peer is None:
                 if self._met[side] < MET_PER_SIDE_MAX or self._authentication.votes(did):
-                    self._met[side] += 1
-                    fresh[did] = self._peer(did, address)  # whoever is not met asks, and is answered
+                    self._met[side] += 1  # whoever is not met asks, and is answered
+                    link = self._link(did, address, elsewhere=not self._local)
+                    fresh[did] = Peer(did, address.rstrip("/"), link)
             elif peer.address != address.rstrip("/"):
-                left, peer.link = peer.link, self._link(did, address)
+                left, peer.link = peer.link, self._link(did, address, elsewhere=not self._local)
                 peer.address = address.rstrip("/")
                 left.close()
                 peer.heard.set()
@@ -340,14 +338,6 @@ class Sender:
         """Whatever it waits for, it waits no longer."""
         self.peer.heard.set()
         self.peer.outgoing.wake()
-
-
-def can_be_asked(address: str) -> bool:
-    """An https:// address, or one of this machine: as peers.toml has them."""
-    parts = urlsplit(address)
-    return bool(parts.hostname) and (
-        parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
-    )
 
 
 def _polling_s(authentication: PeerAuthentication) -> float:

@@ -74,9 +74,14 @@ class Question:
 class Link:
     """One address. Thread-safe."""
 
-    def __init__(self, url: str, trusts: Sequence[Trust] = ()) -> None:
-        """`trusts`: whom to believe over TLS, tried in turn; the system's authorities otherwise."""
+    def __init__(self, url: str, trusts: Sequence[Trust] = (), *, elsewhere: bool = False) -> None:
+        """`trusts`: whom to believe over TLS, tried in turn; the system's authorities otherwise.
+
+        `elsewhere`: who named the address is not the operator, and it leads to no door of this machine,
+        however it is written and whatever its name resolves to.
+        """
         parts = urlsplit(url.rstrip("/"))
+        self._elsewhere = elsewhere
         self._url, self._base = url, parts.path
         self._https = parts.scheme == "https"
         self._host = parts.hostname or ""
@@ -139,16 +144,30 @@ class Link:
         connection.close()
 
     def _connected(self, until: float) -> http.client.HTTPConnection:
-        connection = http.client.HTTPConnection(self._host, self._port)
-        connection.sock = self._trusted(until) if self._https else self._plain(until)
+        try:
+            connection = http.client.HTTPConnection(self._host, self._port)
+            connection.sock = self._trusted(until) if self._https else self._plain(until)
+        except (http.client.InvalidURL, UnicodeError) as error:
+            raise LinkError(f"{self._url} names no host that can be asked") from error
         return connection
 
     def _plain(self, until: float) -> socket.socket:
+        # Asked by what the name led to when it was looked at, not by the name once more.
+        host = self._away() if self._elsewhere else self._host
         left = min(CONNECT_S_MAX, until - time.monotonic())
-        found = socket.create_connection((self._host, self._port), timeout=max(left, STEP_S_MIN))
+        found = socket.create_connection((host, self._port), timeout=max(left, STEP_S_MIN))
         plain = _PlainSocket(found.family, found.type, found.proto, fileno=found.detach())
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return plain
+
+    def _away(self) -> str:
+        """The first IP address of the host; LinkError if any of them is of this machine."""
+        hosts = [found[4][0] for found in socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)]
+        if any(is_loopback(str(host)) for host in hosts):
+            raise LinkError(
+                f"{self._url} leads to this machine: its operator has to name peers that are here"
+            )
+        return str(hosts[0])
 
     def _trusted(self, until: float) -> ssl.SSLSocket:
         """A TLS connection whose other end has shown who it is; no byte of ours was sent before."""
@@ -195,6 +214,20 @@ def _read(response: http.client.HTTPResponse, size_bytes_max: int, url: str) -> 
 def is_loopback(host: str) -> bool:
     """Whether what is sent to `host` stays on this machine."""
     try:
-        return ip_address(host.strip("[]")).is_loopback
+        found = ip_address(host.strip("[]").partition("%")[0])
     except ValueError:
         return host.lower().rstrip(".") == "localhost"
+    found = getattr(found, "ipv4_mapped", None) or found
+    return found.is_loopback or found.is_unspecified  # to 0.0.0.0 is sent to this machine
+
+
+def can_be_asked(address: str, *, here: bool) -> bool:
+    """An https:// address of another machine; if `here` also one of this machine. False for what is none."""
+    try:
+        parts = urlsplit(address)
+        host = parts.hostname or ""
+        if not host or parts.port == 0 or not host.encode("idna"):
+            return False
+    except ValueError:  # no port, no IPv6 address, no name: whoever put it on the ledger is asked nothing
+        return False
+    return here and parts.scheme in ("http", "https") if is_loopback(host) else parts.scheme == "https"

@@ -16,7 +16,7 @@ from credentials.ledger.genesis import Genesis, usual_rules
 from credentials.ledger.parties import Accreditation, Limits
 from node.config import read_table
 from node.errors import SetupError
-from node.peers.link import is_loopback
+from node.peers.link import can_be_asked, is_loopback
 
 EVERY = "*"  # every namespace of a scheme
 _SPELLED = ("gbt34014", "gs1", "uri")  # schemes whose namespaces have one spelling
@@ -142,10 +142,15 @@ def _namespace(scheme: str, text: str) -> str:
     return text if text == EVERY or scheme not in _SPELLED else canonical_namespace(scheme, text, {})
 
 
+def _names_a_host(url: str) -> bool:
+    """Whether it can be asked at all, in clear text or not."""
+    return can_be_asked(url.replace("http://", "https://", 1), here=True)
+
+
 def require_url(did: str, url: object, where: str = "") -> None:
     """Raise SetupError unless `url` is an address at which a peer can be asked."""
     uri = parse_uri(url)
-    if not isinstance(url, str) or uri is None or not uri.is_web or not urlsplit(url).hostname:
+    if not isinstance(url, str) or uri is None or not uri.is_web or not _names_a_host(url):
         raise SetupError(f"{where}the address of {did} is not an http:// or https:// URL: {url!r:.120}")
     if uri.scheme == "http" and not is_loopback(urlsplit(url).hostname or ""):
         raise SetupError(

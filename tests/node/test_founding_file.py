@@ -10,6 +10,7 @@ import pytest
 from credentials.ledger.approvals import ApprovalRules
 from credentials.ledger.genesis import write_card
 from node.errors import SetupError
+from node.setup.founding_file import require_url
 from node.setup.network import Founding, create
 from tests.harness.ledger import CN_AUTHORITY, CREATED, MAKER, participant
 
@@ -139,3 +140,14 @@ def test_no_network_is_founded_that_nobody_could_change(tmp_path: Path, rules: s
     rules_of = founded("stop_s = 5\nquorum_jurisdictions = []")
     assert (rules_of.stop_s, rules_of.approvals_min, rules_of.jurisdictions) == (5, 1, ("CN",))
     assert rules_of.quorum_jurisdictions == ()
+
+
+@pytest.mark.parametrize(
+    "url", ["https://x:99999", "https://a..b", "http://a..b", "https://[::1", "https://x:0"]
+)
+def test_what_no_node_can_ask_is_no_address(url: str) -> None:
+    """
+    A newcomer keeps only those of the ledger that its node can be started with.
+    """
+    with pytest.raises(SetupError, match="is not an http:"):
+        require_url("did:web:a.example", url)

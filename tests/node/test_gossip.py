@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 import sqlite3
 import threading
 import time
@@ -503,6 +504,79 @@ def test_newcomers_are_met_and_who_moved_is_followed(genesis: Genesis) -> None:
     new = gossip.meet({**moved, "did:web:new.example": "https://b.example"})
     assert [sender.peer.did for sender in new] == ["did:web:new.example"]
     assert gossip.peers.keys() == {ledger.CUSTOMS, "did:web:new.example"}
+
+
+NO_ADDRESSES = (
+    "https://[::1",
+    "https://x:99999",
+    "https://x:0",
+    "https://x:9:9",
+    "https://a..b.example",
+    "https://.",
+    f"https://{'a' * 64}.example",
+)
+OF_THIS_MACHINE = (
+    "https://0.0.0.0:1",
+    "https://[::]:1",
+    "https://[::ffff:127.0.0.1]:1",
+    "https://LocalHost.:1",
+)
+
+
+@pytest.mark.parametrize("address", [*NO_ADDRESSES, *OF_THIS_MACHINE])
+def test_no_address_that_a_party_names_stops_who_meets_others(genesis: Genesis, address: str) -> None:
+    """
+    A party says alone where it is: what is no address, or one of this machine, is asked nothing, and others
+    are met.
+    """
+    gossip = Gossip(
+        authentication(genesis, ledger.MAKER), {ledger.CUSTOMS: "https://a.example"}, Quiet(), poll_s=5
+    )
+
+    new = gossip.meet(
+        {ledger.CUSTOMS: address, "did:web:a.example": address, "did:web:b.example": "https://b"}
+    )
+
+    assert [sender.peer.did for sender in new] == ["did:web:b.example"]
+    assert gossip.peers[ledger.CUSTOMS].address == "https://a.example"
+
+
+@pytest.mark.parametrize("host", ["127.1", "2130706433", "0", "localhost.localdomain", "door.example"])
+def test_no_name_leads_to_a_door_of_this_machine(
+    genesis: Genesis, host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    However a party writes it, and whatever its name resolves to: nothing is sent here, and it is told why.
+    """
+    listening = socket.create_server(("127.0.0.1", 0))
+    listening.setblocking(False)
+    port = listening.getsockname()[1]
+    if host.endswith(("example", "localdomain")):
+        real = socket.getaddrinfo
+        monkeypatch.setattr(
+            socket, "getaddrinfo", lambda _, *more, **named: real("127.0.0.1", *more, **named)
+        )
+    gossip = Gossip(authentication(genesis, ledger.MAKER), {}, Quiet(), poll_s=0.01)
+    (sender,) = gossip.meet({ledger.CUSTOMS: f"https://{host}:{port}"})
+
+    with listening, pytest.raises(BlockingIOError):
+        sender.turn()
+        listening.accept()
+
+    assert "leads to this machine" in (sender.peer.refusal or "")
+
+
+@pytest.mark.parametrize("address", NO_ADDRESSES[4:])
+def test_a_name_that_is_none_fails_no_thread(genesis: Genesis, address: str) -> None:
+    """
+    An operator's own slip in peers.toml is a peer that cannot be asked, with its sentence.
+    """
+    gossip = Gossip(authentication(genesis, ledger.MAKER), {ledger.CUSTOMS: address}, Quiet(), poll_s=0.01)
+    (sender,) = gossip.senders()
+
+    sender.turn()
+
+    assert "names no host that can be asked" in (sender.peer.refusal or "")
 
 
 def test_a_side_that_admits_whom_it_likes_takes_so_many_threads(
