@@ -127,7 +127,7 @@ def test_a_connection_is_kept_and_made_again() -> None:
         link.close()
 
     assert answers == [(200, b"ok")] * 3
-    assert seen[0] is seen[1] is not seen[2]
+    assert seen[0] is seen[1] is not seen[-1]  # the third may be read before the end is seen, and again
 
 
 def test_no_answer_of_others_is_read_without_a_limit() -> None:
