@@ -1,8 +1,8 @@
-"""`comity keys grant | link | list | revoke | renew-operator | allow-vote`: who may use a node; may it vote?
+"""`comity keys grant | link | list | revoke | renew-operator | passphrase | allow-vote`: who may use a node?
 
-And `comity keys rotate | compromised | prove` (`recovering.py`).
+And `comity keys rotate | compromised | uses | prove` (`recovering.py`).
 
-Works on the data directory; all but the last two while the node runs, too.
+Works on the data directory; all but the last three while the node runs, too.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from node.cli.terminal import say
 from node.config import DataDirectory, passphrase
 from node.errors import SetupError
 from node.setup import standalone
-from node.setup.keystore import Keys, write_operator_key
+from node.setup.keystore import KEYS_FILE, Keys, write_operator_key
 from node.setup.network import read_card
 from node.storage.office import OfficeStore
 
@@ -130,6 +130,33 @@ def renew_operator(*, data: Path, passphrase_file: Path | None) -> None:
         write_operator_key(directory.operator_key)
     say(f"{directory.operator_key} is new: the old key opens nothing, {sessions} session(s) ended with it")
     say(f"keys that were granted with the old one stay: `comity keys list --data {data}` names them")
+
+
+@keys.command("passphrase")
+@DATA
+@PASSPHRASE
+@click.option(
+    "--new-passphrase-file",
+    "following",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="File with the passphrase from now on.",
+)
+def change_passphrase(*, data: Path, passphrase_file: Path | None, following: Path) -> None:
+    """Lock keys.enc under another passphrase: somebody may know the old one. The node must be stopped.
+
+    A copy that was made before opens as it did: `comity keys compromised` ends the keys in it.
+    """
+    directory = DataDirectory(data)
+    did = read_card(directory.card).did
+    with directory.lock():
+        if standalone.own_passphrase(directory) is not None:
+            raise SetupError(
+                f"the passphrase of {data} lies beside its keys: whoever read the one has read the other"
+            )
+        Keys.relock(directory.root, did, passphrase(passphrase_file), passphrase(following))
+    say(f"{directory.root / KEYS_FILE} opens with the new passphrase only; older copies, with the old one")
+    say("the keys in it are the same: `comity keys compromised ROLE... --from TIME` replaces them")
 
 
 @keys.command("allow-vote")

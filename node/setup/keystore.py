@@ -141,6 +141,15 @@ class Keys:
         write_own(path, lock.seal(self._seeds))
 
     @classmethod
+    def relock(cls, directory: Path, did: str, passphrase: str, following: str) -> None:
+        """Lock keys.enc under another passphrase, with a salt of its own: whole, or not at all.
+
+        A running node would read it no more: it must be stopped.
+        """
+        seeds = cls.load(directory, did, passphrase)._seeds
+        write_own(directory / KEYS_FILE, _Lock.new(_TAG, following).seal(seeds))
+
+    @classmethod
     def load(cls, directory: Path, did: str, passphrase: str) -> Keys:
         """Open keys.enc with its passphrase."""
         path = directory / KEYS_FILE

@@ -62,9 +62,8 @@ class Net:
         self.until(shown, over["in_force"])
 
     def until(self, node: Node, height: int) -> None:
-        """Blocks up to that height."""
-        while node.get("/governance")["height"] < height:
-            self.passport(by="maker" if self.maker.process is not None else None)
+        """That height governs: its block comes by itself."""
+        wait("the blocks that a decision asks for", lambda: node.get("/governance")["height"] >= height)
 
     def passport(self, by: str | None = "maker") -> str:
         """A passport, issued and receipted by a quorum; its digest. Without the maker: some other act."""
@@ -153,6 +152,7 @@ def led(net: Net, receipt: Path, by: str = "eu", *, asked_for: bool = False, cod
     root = net.maker.data.parent
     file, old = root / "log.epochs", root / "network" / "log.policy"
     wanted: list[str | Path] = ["--for", receipt] if asked_for else []
+    wait("each epoch's last checkpoint", lambda: net.nodes[by].status_of("/log/epochs") == 200)
     printed(net, "log", "epochs", "--data", net.nodes[by].data, "-o", file, *wanted)
     printed(net, "log", "walk", old, file, "-o", root / "newest.policy")
     return printed(net, "receipt", "verify", receipt, "--policy", old, "--epochs", file, code=code)

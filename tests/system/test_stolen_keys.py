@@ -25,7 +25,7 @@ from consensus.errors import ConsensusError
 from consensus.log_policy import LogPolicy
 from consensus.types import PREVOTE, Vote, verify_vote
 from credentials.documents.canonical import b64u
-from credentials.documents.identifiers import Subject
+from credentials.documents.identifiers import Subject, read_identifier, subject
 from credentials.documents.suites import eddsa
 from credentials.ledger.attestation import GovernanceAct, make_attestation
 from credentials.ledger.governance import key_name
@@ -38,6 +38,7 @@ from node.ledger.cosigner import Cosigning
 from node.ledger.log_policies import LogPolicies
 from node.peers.authentication import PeerAuthentication
 from node.setup.keystore import Keys
+from node.setup.network import open_network_key
 from node.web.sample import sample_claims
 from tests.harness.governed_node import (
     CN_AUTHORITY,
@@ -251,6 +252,32 @@ def test_a_stolen_credential_key_ends_with_keys_compromised(theft: Theft) -> Non
     theft.sh("revoke", doubtful, "--reason", "its key was stolen", "--wait")
     assert "revoked" in desk.cleared(shown)[1]
     theft.refused(theft.says(DID, theft.signer("credential")))
+
+
+def test_the_network_key_is_for_guessing_and_outlasts_every_other_key(theft: Theft) -> None:
+    """
+    Opened with a stolen transport key, it names the battery of each entry of the log whose code the thief
+    guesses. It signs nothing and is nobody at a node; `comity keys compromised transport` does not take it
+    back, which SECURITY.md says: there is no command.
+    """
+    desk, service = Passports(theft), theft.g.node.service
+    genesis = service.overview.genesis
+    digest, _ = desk.issued()
+    code = theft.g.node.get_json(f"/passports/{digest}")["battery"]
+    network_key = open_network_key(genesis, theft.stolen)
+
+    def recognised(text: str) -> bool:
+        guess = subject(read_identifier(text, genesis.governance.rules["gbt34014.json"]), network_key)
+        return any(guess.h in row.entry for row in service.stores.ledger.leaves.since(0, 10_000))
+
+    assert recognised(code) and not recognised(f"{CODE[:-7]}9999999")
+    theft.keys("compromised", "transport", "--from", str(int(time.time()) - 1))
+    assert recognised(code)
+    own = SeedSigner(f"{DID}#attest-1", network_key)
+    theft.refused(theft.says(DID, own))
+    peer = PeerAuthentication(genesis.network_id, service.overview.history, DID, (own,))
+    with pytest.raises(ProblemError, match="not signed by the transport key"):
+        service.peers.handle("blocks", peer.request(DID, "blocks", encode([1, 1]))[0])
 
 
 def test_stolen_keys_of_a_validator_end_with_rotation(theft: Theft) -> None:
