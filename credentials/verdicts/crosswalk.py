@@ -56,7 +56,9 @@ def is_crosswalk_file(name: str) -> bool:
 
 
 def crosswalks(rules: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """The requirements that these rule files add, by jurisdiction.
+    """The requirements that these rule files add, by jurisdiction; of two files of one the first by name.
+
+    Two proposals may each bring one: no verdict waits until one of them is taken back.
 
     Raises CredentialError("rules_invalid", sentence); one of which only the digest is known is passed over.
     """
@@ -66,9 +68,7 @@ def crosswalks(rules: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
             continue
         table = rules[name]
         _require(name, table)
-        if table["jurisdiction"] in found:
-            raise _invalid(name, f"the requirements of {table['jurisdiction']} are in another file already")
-        found[table["jurisdiction"]] = table
+        found.setdefault(table["jurisdiction"], table)
     return found
 
 

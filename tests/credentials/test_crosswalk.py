@@ -100,8 +100,8 @@ def test_a_file_is_known_by_its_name_and_read_once_for_a_jurisdiction() -> None:
     for other in ("crosswalk-eu-cn.json", "crosswalk-evidence.json", "crosswalk-IN.json", "lifecycle.json"):
         assert not is_crosswalk_file(other) and crosswalks({other: INDIA}) == {}
     assert crosswalks({FILE: None}) == {}
-    with pytest.raises(CredentialError, match="the requirements of IN are in another file already"):
-        crosswalks({FILE: INDIA, "crosswalk-in-cn.json": INDIA})
+    second = {**INDIA, "rows": []} | {"evidence": {}}
+    assert crosswalks({FILE: INDIA, "crosswalk-in-cn.json": second})["IN"] is second, "the first by its name"
 
 
 def _row(**members: Any) -> Callable[[dict[str, Any]], Any]:
@@ -173,3 +173,21 @@ def test_a_file_that_is_no_object_is_refused() -> None:
     """
     with pytest.raises(CredentialError, match="it has jurisdiction, rows and evidence"):
         crosswalks({FILE: [INDIA]})
+
+
+def test_a_row_that_a_network_adds_is_told_in_its_own_words() -> None:
+    """
+    The shipped requirements are a rule file as well: a row that no release knows has its name, and whoever
+    must act is told that there is no rule for it.
+    """
+    w = World()
+    text = w.new(1)
+    row = {"id": "NEW-01", "requirement": "Something new", "provision": "invented", "dueFrom": "2027-01-01"}
+    changed = {**tables().crosswalk, "rows": [*tables().crosswalk["rows"], row]}
+    network = w.network(tables=replace(tables(), crosswalk=changed))
+    evidence = w.evidence(text, points=ALL, network=network)
+
+    told = words().report(readiness([(Line(1, text), evidence)], policy("importer-eu"), LAW_DATE, w.now))
+
+    assert told["rows"][-1]["requirement"] == "Something new" and told["rows"][-1]["state"] == "open"
+    assert told["rows"][-1]["who"] == "operator" and told["rows"][-1]["action"]
