@@ -215,6 +215,14 @@ def verify(directory: Path, *, network_id: str | None) -> None:
     networks.require_id(found.genesis, network_id)
     genesis = found.genesis
     say(f"network {genesis.name}, origin {genesis.origin}, id {networks.fingerprint(genesis)}")
+    rules = genesis.governance.approvals
+    blocking = ", ".join(rules.quorum_jurisdictions) or "any one jurisdiction"
+    how = "never" if rules.quorum_jurisdictions else "perhaps"
+    say(
+        f"  blocks are decided by {genesis.governance.validators.quorum} validators, {how} without {blocking}"
+    )
+    homes = f", one of each of {', '.join(rules.jurisdictions)}" if rules.jurisdictions else ""
+    say(f"  a change for all is approved by {rules.approvals_min}{homes}")
     for did, participant in genesis.governance.participants.items():
         voting = "validator" if genesis.governance.votes(did) else "observer"
         roles = ", ".join(participant.roles)
