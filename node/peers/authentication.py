@@ -142,7 +142,9 @@ class PeerAuthentication:
             raise not_authenticated(f"the request's time is more than {WINDOW_S} s from this node's clock")
 
     def _sealing(self, signer: SeedSigner) -> Sealing:
-        return self._sealings.setdefault(signer.public_key, Sealing(signer.seed))
+        if signer.public_key not in self._sealings:
+            self._sealings[signer.public_key] = Sealing(signer.seed)
+        return self._sealings[signer.public_key]
 
     def _unseal(self, writer: bytes, sealed: bytes) -> tuple[bytes, SeedSigner]:
         """What was sealed to one of the own keys, and to which: a peer that is behind knows a former one."""

@@ -19,6 +19,7 @@ from consensus.encoding import Value, decode, encode
 from consensus.errors import ConsensusError
 from node import log
 from node.errors import ProblemError, bad_request
+from node.peers import polling
 from node.peers.authentication import PeerAuthentication
 from node.peers.certificates import Trust, UntrustedPeer
 from node.peers.link import Link, LinkError, can_be_asked, is_loopback
@@ -36,7 +37,7 @@ from node.peers.messages import (
 from node.peers.queue import PeerQueue
 from node.transient_faults import is_out_of_room, sentence
 
-POLL_VALIDATOR_S, POLL_OBSERVER_S = 1.0, 0.4  # an observer learns of blocks by asking
+FIRST_S = 0.4  # until a peer is asked that was never heard
 MET_PER_SIDE_MAX = 128  # newcomers of one jurisdiction that are met: each takes a thread
 ANSWER_BYTES_MAX = BODY_BYTES_MAX + (64 << 10)  # a body and its signature
 BACKOFF_S_MIN, BACKOFF_DOUBLINGS = 0.05, 4  # 0.05 s to 0.8 s
@@ -162,14 +163,12 @@ class Gossip:
 
     def send(self, did: str, item: Item) -> None:
         """Queue an item for one peer; a participant without an address is left to find us."""
-        peer = self.peers.get(did)
-        if peer is not None:
+        if (peer := self.peers.get(did)) is not None:
             peer.outgoing.put(item)
 
     def request_blocks(self, did: str, height: int) -> None:
         """Ask a peer for decided blocks from `height` on; the answer goes to the inbox."""
-        peer = self.peers.get(did)
-        if peer is not None:
+        if (peer := self.peers.get(did)) is not None:
             peer.outgoing.ask_blocks(height)
 
     def request(self, did: str, path: str, body: bytes, timeout_s: float = ANSWER_S_MAX) -> bytes:
@@ -266,7 +265,7 @@ class Gossip:
                 self.cpu_s["send"] += time.thread_time() - started_s
 
     def _serve(self, peer: Peer) -> None:
-        batch, blocks_from = peer.outgoing.take(self._poll_s or _polling_s(self._authentication))
+        batch, blocks_from = peer.outgoing.take(self._wait_s(peer))
         if self._stopping.is_set():
             return
         told = sum(item[0] == ITEM_ATTESTATION for _, item in batch)
@@ -290,6 +289,15 @@ class Gossip:
             log.moment("peer_found", peer=peer.did)
         peer.reachable, peer.refusal, peer.last_seen, peer.failures = True, None, time.time(), 0
 
+    def _wait_s(self, peer: Peer) -> float:
+        if self._poll_s is not None:
+            return self._poll_s
+        if peer.last_seen is None:
+            return FIRST_S
+        own = self._authentication.did
+        validators = sorted(filter(self._authentication.votes, (*self.peers, own)))
+        return polling.wait_s(own, peer.did, validators, time.monotonic())
+
     def _exchange(self, peer: Peer, items: list[Item], blocks_from: int | None) -> None:
         status: Value = list(self._inbox.status())
         if items:
@@ -308,8 +316,7 @@ class Gossip:
 
     def _post(self, peer: Peer, path: str, body: bytes, seconds_max: float = ANSWER_S_MAX) -> bytes:
         data, nonce = self._authentication.request(peer.did, path, body)
-        large = path not in ("messages", "status")
-        size_max = ANSWER_BYTES_MAX if large else STATUS_BYTES_MAX
+        size_max = STATUS_BYTES_MAX if path in ("messages", "status") else ANSWER_BYTES_MAX
         status, answer = peer.link.post(
             f"/peer/{path}", data, seconds_max=seconds_max, size_bytes_max=size_max
         )
@@ -338,10 +345,6 @@ class Sender:
         """Whatever it waits for, it waits no longer."""
         self.peer.heard.set()
         self.peer.outgoing.wake()
-
-
-def _polling_s(authentication: PeerAuthentication) -> float:
-    return POLL_VALIDATOR_S if authentication.votes(authentication.did) else POLL_OBSERVER_S
 
 
 def _blocks_of(answer: bytes) -> list[tuple[bytes, bytes]]:

@@ -66,6 +66,7 @@ class Keys:
         self.did = did
         self._source = source
         self._seeds = dict(seeds)
+        self._signers: dict[tuple[str, int], SeedSigner] = {}
         self._numbers = dict(numbers or {})  # with which of a role's keys it speaks; else the first
 
     def __repr__(self) -> str:
@@ -79,7 +80,10 @@ class Keys:
     def signer(self, role: str, number: int | None = None) -> SeedSigner:
         """The signer of one role: of that number, or the one it speaks with."""
         number = self._numbers.get(role, 1) if number is None else number
-        return SeedSigner(key_id(self.did, role, number), self._seeds[_seed_name(role, number)])
+        if (role, number) not in self._signers:  # its public half takes longer than a signature
+            seed = self._seeds[_seed_name(role, number)]
+            self._signers[role, number] = SeedSigner(key_id(self.did, role, number), seed)
+        return self._signers[role, number]
 
     def numbers(self, role: str) -> tuple[int, ...]:
         """Which keys of a role are held, the oldest first."""

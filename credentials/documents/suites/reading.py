@@ -11,9 +11,6 @@ import copy
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from pyld import jsonld
-from pyld.context_resolver import ContextResolver
-
 from credentials.errors import CredentialError
 
 _CREDENTIALS = "https://www.w3.org/2018/credentials#"
@@ -83,6 +80,8 @@ def _is_plain(value: Any, depth: int) -> bool:
 
 def _expand(document: Mapping[str, Any], contexts: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
     """The expanded form (JSON-LD 1.1 API, 5.1): each member under its IRI, each value as often as written."""
+    from pyld import jsonld  # noqa: PLC0415  (few documents need it)
+    from pyld.context_resolver import ContextResolver  # noqa: PLC0415
 
     def load(url: str, options: Mapping[str, Any]) -> dict[str, Any]:
         if url not in contexts:

@@ -1,0 +1,25 @@
+"""Who asks whom how often while there is nothing to say: what an idle network costs.
+
+Validators show one another that they are there. An observer learns of blocks by asking the validators in
+turn, so that one of them is asked every moment, each seldom. Of an observer nobody learns anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+VALIDATOR_S = 1.0  # from validator to validator: silent for five seconds is cut off (`engine_condition.py`)
+OBSERVER_S = 0.4  # from an observer to one of the validators, so that a block is news within this time
+ROUND_S_MAX = 3.0  # until it has asked all of them: it would be cut off otherwise
+OF_OBSERVERS_S = 5.0
+
+
+def wait_s(own: str, peer: str, validators: Sequence[str], now_s: float) -> float:
+    """Seconds until `own` asks `peer`, on a clock that only goes on; `validators` are sorted."""
+    if peer not in validators:
+        return OF_OBSERVERS_S
+    if own in validators:
+        return VALIDATOR_S
+    round_s = min(OBSERVER_S * len(validators), ROUND_S_MAX)
+    turn_s = round_s * validators.index(peer) / len(validators)
+    return (turn_s - now_s) % round_s or round_s
