@@ -74,6 +74,13 @@ class Peer:
     failures: int = 0  # tries in a row that failed
     heard: threading.Event = field(default_factory=threading.Event)  # it spoke while we waited to try again
 
+    def move(self, address: str, link: Link) -> None:
+        """It is asked there from now on, and at once."""
+        left, self.link = self.link, link
+        self.address = address
+        left.close()
+        self.heard.set()
+
 
 class Gossip:
     """Sends to all peers, each on its own thread; `open` and `answer` serve what comes in."""
@@ -133,10 +140,7 @@ class Gossip:
                     link = self._link(did, address, elsewhere=not self._local)
                     fresh[did] = Peer(did, address.rstrip("/"), link)
             elif peer.address != address.rstrip("/"):
-                left, peer.link = peer.link, self._link(did, address, elsewhere=not self._local)
-                peer.address = address.rstrip("/")
-                left.close()
-                peer.heard.set()
+                peer.move(address.rstrip("/"), self._link(did, address, elsewhere=not self._local))
         self.peers = {**self.peers, **fresh}  # replaced, never changed: other threads go through it
         return [Sender(self, peer) for peer in fresh.values()]
 
