@@ -338,8 +338,9 @@ def verify(directory: Path) -> Network:
         )
     if policy != LogPolicy.parse(genesis.governance.log_policy(genesis.origin)):
         raise SetupError(
-            f"{directory / POLICY_FILE} names other keys than the validators of genesis.toml have: it is of "
-            "another network, or of a later time; take the founding one from another participant"
+            f"{directory / POLICY_FILE} names other keys or jurisdictions than the validators of genesis.toml "
+            "have: it is of another network, or of a later time, or was edited; take the founding one from "
+            "another participant"
         )
     by_digest = {sha256(content).digest(): content for content in files.values()}
     kept = directory / SEALED_KEY_FILE

@@ -70,6 +70,7 @@ def texts() -> Iterator[tuple[str, Callable[[], Any]]]:
         ORIGIN, [LOG_KEY], [(WITNESS_KEY.name, WITNESS_KEY), ("w", _key(2)), ("x", _key(3))], 2
     )
     grouped = policy + "group g any w x\ngroup h 2 g w\n"
+    told = policy + "#jurisdiction CN w\n#jurisdiction EU x\n"
     forms: dict[str, tuple[str, Callable[[str], Any]]] = {
         "checkpoint": (CHECKPOINT.body(), Checkpoint.parse),
         "note": (note().text(), SignedNote.parse),
@@ -78,6 +79,7 @@ def texts() -> Iterator[tuple[str, Callable[[], Any]]]:
         "receipt": (TYPES["receipt"](Random(1)).decode(), Receipt.parse),
         "policy": (policy, LogPolicy.parse),
         "policy with groups": (grouped, LogPolicy.parse),
+        "policy with jurisdictions": (told, LogPolicy.parse),
     }
     for name, (text, read) in forms.items():
         for way, other in changed_lines(text):

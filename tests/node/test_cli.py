@@ -129,6 +129,18 @@ def test_network_verify_prints_what_all_must_see(founded: dict[str, Node]) -> No
     assert len(ids) == 1
 
 
+def test_a_policy_that_moves_a_validator_elsewhere_is_refused(copy: Path, tmp_path: Path) -> None:
+    """
+    Where witnesses belong decides nothing, and is told of every receipt: an edited line is found.
+    """
+    source = tmp_path / "network"
+    shutil.move(copy / "network", source)
+    policy = source / "log.policy"
+    policy.write_text(policy.read_text().replace("#jurisdiction CN", "#jurisdiction XX"))
+
+    assert "names other keys or jurisdictions" in sentence(run("network", "verify", source), DATA)
+
+
 def test_the_founders_id_tells_an_altered_network(copy: Path, tmp_path: Path) -> None:
     """
     An altered genesis is a network of its own; against the id that the founders told it is refused.
