@@ -338,7 +338,7 @@ def verify(directory: Path) -> Network:
         )
     if policy != LogPolicy.parse(genesis.governance.log_policy(genesis.origin)):
         raise SetupError(
-            f"{directory / POLICY_FILE} names other keys or jurisdictions than the validators of genesis.toml "
+            f"{directory / POLICY_FILE} names other keys or jurisdictions than the validators of genesis "
             "have: it is of another network, or of a later time, or was edited; take the founding one from "
             "another participant"
         )
