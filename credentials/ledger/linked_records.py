@@ -13,13 +13,14 @@ from consensus.application import NotYet, Refusal
 from consensus.merkle import Frontier, leaf_hash
 from credentials.documents.identifiers import Subject
 from credentials.ledger.attestation import Attestation, standing_key
-from credentials.ledger.records import Asset, Installed, Record
+from credentials.ledger.records import AUTHORITY, Asset, Installed, Record
 from credentials.ledger.rules import (
     OWN_RECORD,
     TAKEN_OUT,
     WENT_WITH_PACK,
     Context,
     gives_way,
+    hands_of,
     packs_of_one_hand,
 )
 from credentials.ledger.speaking import has_right, is_holder
@@ -88,11 +89,13 @@ def _put_in(before: Standing, attestation: Attestation, context: Context) -> lis
     if not event.marks_named:
         return found
     assert attestation.bound_asset is not None, "lifecycle_table.py asks for it"
-    inside = context.records.asset(attestation.bound_asset).of(before.key)
-    in_use = inside is not None and bool(inside.told)
-    marks = {*event.marks_named, *(event.marks_named_in_use if in_use else ())}
+    asset = context.records.asset(attestation.bound_asset)
+    inside = asset.of(before.key)
+    told = inside.told if inside is not None else {}
     for subject in attestation.referenced_subjects:
         named = context.records.standing(subject)
+        in_use = told or asset.told_to(hands_of(named, attestation.issuer))
+        marks = {*event.marks_named, *(event.marks_named_in_use if in_use else ())}
         if marks <= set(named.marks) or not has_right(named, attestation, context):
             continue
         said = Undo(
@@ -121,19 +124,29 @@ def _assets(before: Standing, after: Standing, attestation: Attestation, context
                 told = "{by} has {most} batteries in this vehicle already"
                 raise Refusal("X5", told, by=by, most=PACKS_PER_PARTY_MAX)
             # Taking back that it left gives it back as it was installed, by whoever installed it.
-            changed[asset.key] = replace(asset, installed=(*asset.installed, Installed(after.key, by)))
+            inside = Installed(after.key, by, told=asset.told_to(hands_of(after, by)))
+            changed[asset.key] = replace(asset, installed=(*asset.installed, inside))
     if attestation.bound_asset is not None and RESTS_ON_ALL_PACKS.intersection(context.event.guards):
         asset = records.asset(attestation.bound_asset)
-        asset = changed.get(asset.key, asset)
-        packs = packs_of_one_hand(before, attestation, context)
-        bound = [key for key in packs if _binds(key, before, attestation, context)]
-        asset = asset.relied_upon(packs, context.leaf_index)
-        changed[asset.key] = asset.with_told(bound, attestation.kind, attestation.digest)
+        changed[asset.key] = _spoken_of(changed.get(asset.key, asset), before, attestation, context)
     if context.event.effects.undo == "void" and after.bound_asset is not None:
         asset = records.asset(after.bound_asset)
         asset = changed.get(asset.key, asset)
         changed[asset.key] = asset.without_told(attestation.referenced_digests[0])
     return list(changed.values())
+
+
+def _spoken_of(asset: Asset, before: Standing, attestation: Attestation, context: Context) -> Asset:
+    """The vehicle after it was registered, sold or scrapped: with what is in it, and what comes into it."""
+    packs = packs_of_one_hand(before, attestation, context)
+    official = context.event.speaks == "authority"
+    asked = [one.pack for one in asset.installed] if official else packs
+    bound = [key for key in asked if _binds(key, before, attestation, context)]
+    assert before.bound is not None, "X5: it is said about a battery that is in it"
+    hands = {AUTHORITY} if official else hands_of(before, before.bound.by) - {AUTHORITY}
+    asset = asset.relied_upon(packs, context.leaf_index)
+    asset = asset.with_told(bound, attestation.kind, attestation.digest)
+    return asset.with_said(sorted(hands), attestation.kind, context.leaf_index, attestation.digest)
 
 
 def _binds(key: bytes, before: Standing, attestation: Attestation, context: Context) -> bool:

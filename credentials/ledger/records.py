@@ -2,7 +2,8 @@
 
 Values of the map of standings, deterministic CBOR, told apart by their tags:
 
-    ["comity/asset/v4", [scheme, namespace, H], [[standing key, who installed it, leaf, {kind: H}]]]
+    ["comity/asset/v5", [scheme, namespace, H], [[standing key, who installed it, leaf, {kind: H}]],
+                        {hand: {kind: [leaf, H]}}]
     ["comity/status-list/v1", issuer, H(list id), {purpose: [seq, digest, attestation, leaf, time]}]
     ["comity/quota/v1", issuer, day, count]
     ["comity/claims/v1", standing key, count, [[issuer, kind, leaf, alert]]]
@@ -14,7 +15,7 @@ Recalls have a file of their own. Keys: `attestation.standing_key(subject)` for 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
@@ -30,8 +31,9 @@ CLAIMS_PER_PARTY_MAX = 1
 REFUSALS_PER_PARTY_MAX = 2
 CONTESTS_PER_PARTY_MAX = 8
 CLAIM, CONTEST = "claim", "contest"
+AUTHORITY = ""  # no DID: what an authority says of a vehicle is said to whatever is in it
 
-_ASSET_TAG = "comity/asset/v4"
+_ASSET_TAG = "comity/asset/v5"
 _STATUS_TAG = "comity/status-list/v1"
 _QUOTA_TAG = "comity/quota/v1"
 _CLAIMS_TAG = "comity/claims/v1"
@@ -50,11 +52,24 @@ class Installed:
 
 
 @dataclass(frozen=True, slots=True)
+class OfVehicle:
+    """What was said of a vehicle as a whole: the leaf of the last such record, the digest of the first."""
+
+    leaf_index: int
+    attestation: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Asset:
-    """A vehicle or other asset: the batteries installed in it, in order of binding."""
+    """A vehicle or other asset: the batteries installed in it, in order of binding.
+
+    `said`: what was said of the vehicle, by whose battery it was said about (who installed or held it, or
+    AUTHORITY) and by kind. It outlasts the battery: what comes in later from that hand comes into it.
+    """
 
     subject: Subject
     installed: tuple[Installed, ...] = ()
+    said: Mapping[str, Mapping[str, OfVehicle]] = field(default_factory=dict)
 
     @property
     def key(self) -> bytes:
@@ -81,15 +96,37 @@ class Asset:
         )
 
     def with_told(self, packs: Iterable[bytes], kind: str, attestation: bytes) -> Asset:
-        """This vehicle after a record about it that binds these batteries as it binds its own."""
+        """This vehicle after a record about it that binds these batteries as it binds its own.
+
+        The first of a kind is kept: to void a later one takes nothing of it away.
+        """
         bound = frozenset(packs)
         return replace(
             self,
             installed=tuple(
-                replace(one, told={**one.told, kind: attestation}) if one.pack in bound else one
+                replace(one, told={kind: attestation, **one.told}) if one.pack in bound else one
                 for one in self.installed
             ),
         )
+
+    def with_said(self, hands: Iterable[str], kind: str, leaf_index: int, attestation: bytes) -> Asset:
+        """This vehicle after a record about it, for what these hands have in it, had or put in later."""
+        said = dict(self.said)
+        for hand in hands:
+            first = said.get(hand, {}).get(kind)
+            digest = first.attestation if first is not None else attestation
+            said[hand] = {**said.get(hand, {}), kind: OfVehicle(leaf_index, digest)}
+        return replace(self, said=said)
+
+    def told_to(self, hands: Collection[str]) -> dict[str, bytes]:
+        """What binds a battery of these hands that comes into this vehicle, by kind."""
+        there = (self.said[hand] for hand in sorted(self.said) if hand in hands)
+        return {kind: of.attestation for kinds in there for kind, of in kinds.items()}
+
+    def said_since(self, leaf_index: int, hands: Collection[str]) -> bool:
+        """True if something was said of the vehicle after this leaf that binds what is in these hands."""
+        there = (self.said[hand].values() for hand in self.said if hand in hands)
+        return any(of.leaf_index > leaf_index for kinds in there for of in kinds)
 
     def without_told(self, attestation: bytes) -> Asset:
         """This vehicle once authorities voided a record about it."""
@@ -99,18 +136,29 @@ class Asset:
                 replace(one, told={kind: d for kind, d in one.told.items() if d != attestation})
                 for one in self.installed
             ),
+            said={
+                hand: {kind: of for kind, of in kinds.items() if of.attestation != attestation}
+                for hand, kinds in self.said.items()
+            },
         )
 
     def encode(self) -> bytes:
         """The value in the map of standings."""
         installed = [[one.pack, one.by, one.relied_leaf, dict(one.told)] for one in self.installed]
-        return encode([_ASSET_TAG, self.subject.as_list(), installed])
+        said = {
+            hand: {kind: [of.leaf_index, of.attestation] for kind, of in kinds.items()}
+            for hand, kinds in self.said.items()
+        }
+        return encode([_ASSET_TAG, self.subject.as_list(), installed, said])
 
     @classmethod
     def decode(cls, data: bytes) -> Asset:
         """Read what `encode` wrote."""
-        value = tagged(data, _ASSET_TAG, 3)
-        return cls(Subject(*value[1]), tuple(Installed(*one) for one in value[2]))
+        value = tagged(data, _ASSET_TAG, 4)
+        said = {
+            hand: {kind: OfVehicle(*of) for kind, of in kinds.items()} for hand, kinds in value[3].items()
+        }
+        return cls(Subject(*value[1]), tuple(Installed(*one) for one in value[2]), said)
 
 
 @dataclass(frozen=True, slots=True)

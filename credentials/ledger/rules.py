@@ -26,7 +26,7 @@ from credentials.ledger.governance import Governance
 from credentials.ledger.lifecycle import Event, Lifecycle
 from credentials.ledger.parties import ANY
 from credentials.ledger.payload import DAY_S
-from credentials.ledger.records import Asset
+from credentials.ledger.records import AUTHORITY, Asset
 from credentials.ledger.standing import LIVE, PLACED, PRIVATE, SUSPENDED, Standing
 
 LOST = "lost"  # the setting
@@ -327,6 +327,14 @@ def packs_of_one_hand(standing: Standing, attestation: Attestation, context: Con
         if one.by in installers or (pack is not None and holder is not None and pack.holder == holder):
             found.append(one.pack)
     return found
+
+
+def hands_of(pack: Standing, installed_by: str) -> frozenset[str]:
+    """Whose word on a vehicle binds this battery in it: who installed it, who holds it, an authority's.
+
+    Two owners without a node are not one holder.
+    """
+    return frozenset({AUTHORITY, installed_by, pack.holder or AUTHORITY} - {PRIVATE})
 
 
 def gives_way(standing: Standing) -> bool:

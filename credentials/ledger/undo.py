@@ -17,7 +17,7 @@ from dataclasses import replace
 from consensus.application import NotYet, Refusal
 from credentials.ledger.attestation import Attestation
 from credentials.ledger.lifecycle import Event
-from credentials.ledger.rules import ACTED_ON, OWN_RECORD, Context
+from credentials.ledger.rules import ACTED_ON, OWN_RECORD, Context, hands_of
 from credentials.ledger.speaking import Voice
 from credentials.ledger.standing import CHILD, REVOKED, SECOND_LIFE, TAKEN_BACK_MAX, Standing, Undo
 
@@ -118,6 +118,18 @@ def _require_correctable(
         inside = context.records.asset(bound.asset).of(standing.key)
         if inside is not None and inside.relied_leaf is not None:
             raise Refusal("depends", "a record about the vehicle rests on it")
+    elif done.effects.bound is not None:
+        _require_nothing_rests_on_leaving(undo, context)
+
+
+def _require_nothing_rests_on_leaving(undo: Undo, context: Context) -> None:
+    """A vehicle is registered, sold or scrapped with what is in it: what left before is not put back in."""
+    assert undo.core_before is not None, "it was brought into being before it left a vehicle"
+    was = Standing.decode_core(undo.core_before)
+    if was.bound is None:
+        return  # of the battery that replaced another: it left nothing
+    if context.records.asset(was.bound.asset).said_since(undo.leaf_index, hands_of(was, was.bound.by)):
+        raise Refusal("depends", "a record about the vehicle rests on it")
 
 
 def _restored(standing: Standing, undo: Undo) -> Standing:

@@ -592,6 +592,25 @@ def test_what_is_said_of_a_vehicle_is_kept_by_battery_and_taken_back_by_its_stat
     assert both.without_told(second) == asset
     assert both.without_told(first).of(two) == Installed(two, MAKER, 7, {"b": second})
     assert Asset.decode(both.encode()) == both
+    again = both.with_told([two], "a", second)
+    assert again == both  # the first of a kind is kept: to void the second leaves it
+
+
+def test_what_is_said_of_a_vehicle_outlasts_the_batteries_in_it_by_whose_hands_they_were() -> None:
+    """
+    The leaf of the last statement of a kind and the digest of the first, for each hand; voided, it is gone.
+    """
+    first, second = b"f" * 32, b"s" * 32
+    asset = Asset(CAR).with_said(["", MAKER], "a", 7, first).with_said([MAKER], "a", 9, second)
+    asset = asset.with_said([WORKSHOP], "b", 8, second)
+
+    assert asset.told_to({"", MAKER}) == {"a": first}
+    assert asset.told_to({MAKER, WORKSHOP}) == {"a": first, "b": second}
+    assert asset.told_to({RECYCLER}) == {}
+    assert asset.said_since(8, {MAKER}) and not asset.said_since(9, {MAKER})
+    assert not asset.said_since(7, {"", RECYCLER}) and asset.said_since(6, {"", RECYCLER})
+    assert Asset.decode(asset.encode()) == asset
+    assert asset.without_told(first).told_to({"", MAKER, WORKSHOP}) == {"b": second}
 
 
 def test_a_declaration_that_is_set_aside_says_nothing_of_the_battery(shared: Ledger) -> None:

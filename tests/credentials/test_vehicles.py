@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from consensus.application import Refusal
 from tests.credentials.test_shown import GOOD, VIN, judged, shape
 from tests.harness.border import World, code, subject_of
 from tests.harness.ledger import CN_AUTHORITY, EU_AUTHORITY, IMPORTER, MAKER, RIVAL, WORKSHOP
@@ -256,3 +257,128 @@ def test_a_replacement_that_was_installed_before_keeps_its_own_last_record() -> 
     replaced(w, old, new)
 
     assert w.ledger.standing(subject_of(new)) == before
+
+
+def correct(w: World, by: str, text: str, statement: bytes) -> None:
+    w.happen(by, "attestation.corrected", text, {"reason": "typing"}, references=(statement,))
+
+
+@pytest.mark.parametrize("taken_out", [False, True])
+def test_what_is_put_into_a_vehicle_in_use_without_a_replacement_is_not_new_in_it(taken_out: bool) -> None:
+    """
+    I6: a vehicle that an authority registered stays in use, with or without the battery about which it was
+    said. Who takes one out and puts another in says as much as who replaces it.
+    """
+    w = World()
+    old, new = placed_in_car(w, 1), in_stock(w, 2, WORKSHOP)
+    registered = w.happen(EU_AUTHORITY, "vehicle.registered", old, {"vin": VIN}, **IN_CAR)
+    if taken_out:
+        w.happen(WORKSHOP, "battery.swapped_out", old, {"vin": VIN}, **IN_CAR)
+
+    w.happen(WORKSHOP, "battery.installed", new, {"vin": VIN}, **IN_CAR)
+
+    assert shape(judged(w, new, **CAR, **OUT)) == ("hold", "used_sold_as_new")
+    assert judged(w, new, condition="used", **CAR, **OUT)["verdict"] in GOOD
+    if not taken_out:
+        case, both = {"case": "1"}, (CN_AUTHORITY,)
+        w.happen(EU_AUTHORITY, "attestation.voided", old, case, cosign=both, references=(registered,))
+        assert judged(w, new, **CAR, **OUT)["verdict"] in GOOD
+
+
+def test_an_authority_registers_what_others_built_in_as_well() -> None:
+    """
+    D773: the vehicle that an authority puts on the road is in use with all that is in it, in whatever hands.
+    """
+    w = World()
+    one, other = placed_in_car(w, 1), built_in(w, 2)
+
+    w.happen(EU_AUTHORITY, "vehicle.registered", one, {"vin": VIN}, **IN_CAR)
+
+    assert shape(judged(w, other, **CAR, **OUT)) == ("hold", "used_sold_as_new")
+
+
+@pytest.mark.parametrize("hand", ["installer", "holder"])
+def test_what_one_hand_puts_into_a_vehicle_that_it_scrapped_is_no_battery_of_a_vehicle(hand: str) -> None:
+    """
+    I6: scrapped or sold, the vehicle is so for whoever built the first battery in, or owned it.
+    """
+    w = World()
+    old, new = placed_in_car(w, 1), in_stock(w, 2, WORKSHOP, MAKER)
+    if hand == "installer":
+        w.happen(IMPORTER, "battery.handed_over", new, {}, cosign=(RIVAL,), parties=(RIVAL,))
+        w.happen(RIVAL, "battery.sold", new, {"invoice": "1"}, parties=(WORKSHOP,))
+    w.happen(IMPORTER, "vehicle.sold", old, SOLD, **IN_CAR)
+    w.happen(WORKSHOP, "battery.swapped_out", old, {"vin": VIN}, **IN_CAR)
+
+    w.happen(WORKSHOP if hand == "installer" else MAKER, "battery.installed", new, {"vin": VIN}, **IN_CAR)
+
+    assert shape(judged(w, new, **CAR, **OUT)) == ("hold", "used_sold_as_new")
+
+
+def test_a_strangers_word_on_a_vehicle_is_no_use_of_what_its_maker_builds_in() -> None:
+    """
+    I5: whoever binds a battery of its own to a number that it read, and sells or scraps that, ends nothing of
+    what others put into the vehicle.
+    """
+    w = World()
+    strangers = placed_in_car(w, 1)
+    w.happen(WORKSHOP, "vehicle.scrapped", strangers, SCRAPPED, **IN_CAR)
+
+    honest = built_in(w, 2)
+
+    assert judged(w, honest, **CAR, **OUT)["verdict"] in GOOD
+
+
+@pytest.mark.parametrize("told", ["vehicle.scrapped", "vehicle.registered"])
+def test_what_a_record_of_the_vehicle_rests_on_is_not_corrected(told: str) -> None:
+    """
+    I3: a vehicle is scrapped or registered without the battery that was taken out before. Its author does not
+    put it back in; an authority that withdraws the report does, and then what was said of the vehicle is said
+    of that battery too.
+    """
+    w = World()
+    one, other = placed_in_car(w, 1), placed_in_car(w, 2)
+    out = w.happen(WORKSHOP, "battery.swapped_out", other, {"vin": VIN}, **IN_CAR)
+    by, said = (WORKSHOP, SCRAPPED) if told == "vehicle.scrapped" else (EU_AUTHORITY, {"vin": VIN})
+    w.happen(by, told, one, said, **IN_CAR)
+
+    with pytest.raises(Refusal) as refused:
+        correct(w, WORKSHOP, other, out)
+
+    assert refused.value.code == "depends"
+    w.happen(EU_AUTHORITY, "record.withdrawn", other, {"reason": "false"}, references=(out,))
+    key = w.ledger.standing(subject_of(other)).key
+    inside = w.view(other).vehicle
+    assert inside is not None and inside.pack == key and set(inside.told) == {told}
+
+
+def test_a_removal_after_what_was_said_of_the_vehicle_is_corrected() -> None:
+    """
+    Nothing rests on it: registered first, taken out by mistake, it is in its vehicle again as it was.
+    """
+    w = World()
+    one, other = placed_in_car(w, 1), placed_in_car(w, 2)
+    w.happen(EU_AUTHORITY, "vehicle.registered", one, {"vin": VIN}, **IN_CAR)
+    before = w.view(other).vehicle
+    out = w.happen(WORKSHOP, "battery.swapped_out", other, {"vin": VIN}, **IN_CAR)
+
+    correct(w, WORKSHOP, other, out)
+
+    after = w.view(other).vehicle
+    assert before is not None and after is not None and after.told == before.told != {}
+
+
+def test_what_another_hand_says_of_the_vehicle_holds_up_no_correction() -> None:
+    """
+    I5: a stranger that scraps a battery of its own under that number keeps nobody from mending a mistake.
+    """
+    w = World()
+    honest = built_in(w, 2)
+    strangers = placed_in_car(w, 1)
+    out = w.happen(MAKER, "battery.replaced", honest, {"vin": VIN, "reason": "x", "replacement": strangers},
+                   references=(subject_of(strangers),), **IN_CAR)  # fmt: skip
+    w.happen(WORKSHOP, "vehicle.scrapped", strangers, SCRAPPED, **IN_CAR)
+
+    correct(w, MAKER, honest, out)
+
+    assert w.ledger.standing(subject_of(honest)).bound is not None

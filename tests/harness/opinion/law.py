@@ -31,6 +31,7 @@ PASSPORT_ACTS = ("passport.published", "passport.superseded", "passport.suspende
 # What changes place or use: the Annex XIV record of a journey before says nothing of the next.
 ENDS_A_JOURNEY = ("market.placed", "battery.installed", "battery.swapped_out", "battery.replaced",
                   "battery.maintained", "negative_event", "vehicle.sold")  # fmt: skip
+LEAVES_A_VEHICLE = ("battery.swapped_out", "battery.replaced")
 # I3: what cannot be taken back by its author.
 IRREVERSIBLE = ("battery.presented", *CUSTOMS_ACTS, "battery.declared_waste", "vehicle.scrapped",
                 "battery.dismantled", *SECOND_LIVES, "recycling.received", "recycling.completed",
@@ -111,6 +112,7 @@ class File:
     border: str | None = None  # the last act by which it left a country
     supervised: bool = False  # it left, or was declared, and no customs released it since (UCC Art 134, 267)
     recalls: frozenset[Act] = frozenset()  # those in force that reach it; kept by the archive
+    registered_before: int = 0  # how often its vehicle had been registered when it last left one
 
     @property
     def exists(self) -> bool:
@@ -149,6 +151,8 @@ class Archive:
     acts: Mapping[str, tuple[Act, ...]] = field(default_factory=dict)
     before: Mapping[str, tuple[Mapping[str, File], ...]] = field(default_factory=dict)
     recalls: tuple[Act, ...] = ()  # in force, of models, batches, days and named items
+    # Vehicles that an authority registered: in use from then on, whatever leaves them and comes in.
+    registered: tuple[str, ...] = ()
 
     def of(self, battery: str) -> File:
         file = self.files.get(battery, NOTHING)
@@ -230,7 +234,9 @@ def marks_beside(files: Mapping[str, File], act: Act) -> dict[str, frozenset[str
         mark = "scrapped_with_vehicle" if act.event == "vehicle.scrapped" else "in_vehicle_in_use"
         for other, known in files.items():
             inside = other != act.battery and known.vehicle is not None and known.vehicle == file.vehicle
-            if inside and known.holder == file.holder and known.holder != PRIVATE:
+            # The authority that registers a vehicle puts it on the road with all that is in it.
+            whole = act.event == "vehicle.registered"
+            if inside and (whole or (known.holder == file.holder and known.holder != PRIVATE)):
                 found[other] = frozenset({mark})
     if act.event == "battery.replaced":
         for other in act.others:
@@ -522,7 +528,11 @@ def after(archive: Archive, act: Act) -> Archive:
     # A declaration that is set aside says nothing of a battery: there may be none.
     acted = is_authority(act.by) and act.event != "customs.invalidated"
     official = changed.official or acted or own_code(act.by, act.battery)
-    changed = replace(changed, official=official, used=changed.used | marks_of(file, act))
+    used = changed.used | marks_of(file, act)
+    if act.event == "battery.installed" and act.vehicle in archive.registered:
+        used |= {"in_vehicle_in_use"}  # not the first battery of a new vehicle (I6)
+    left = archive.registered.count(act.vehicle or "") if act.event in LEAVES_A_VEHICLE else 0
+    changed = replace(changed, official=official, used=used, registered_before=left)
     files = {**archive.files, act.battery: changed}
     for other, marks in marks_elsewhere(file, act).items():
         known = files.get(other, NOTHING)
@@ -533,7 +543,14 @@ def after(archive: Archive, act: Act) -> Archive:
         files[other] = replace(files[other], used=files[other].used | marks)
     acts = {**archive.acts, act.battery: (*archive.record(act.battery), act)}
     kept = (*archive.before.get(act.battery, ()), archive.files)
-    return Archive(files, acts, {**archive.before, act.battery: kept}, archive.recalls)
+    registered = (act.vehicle,) if act.event == "vehicle.registered" and act.vehicle else ()
+    return replace(
+        archive,
+        files=files,
+        acts=acts,
+        before={**archive.before, act.battery: kept},
+        registered=(*archive.registered, *registered),
+    )
 
 
 def _after_undo(archive: Archive, act: Act, undone: Act) -> Archive:
@@ -560,9 +577,13 @@ def _after_undo(archive: Archive, act: Act, undone: Act) -> Archive:
             was = before[-1].get(other, NOTHING)
             there = files.get(other, NOTHING)
             files[other] = replace(there, used=there.used - (marks - was.used))
-    return Archive(
-        files,
-        {**archive.acts, act.battery: record[:-1]},
-        {**archive.before, act.battery: before[:-1]},
-        archive.recalls,
+    registered = list(archive.registered)
+    if voided and undone.event == "vehicle.registered" and undone.vehicle in registered:
+        registered.remove(undone.vehicle)
+    return replace(
+        archive,
+        files=files,
+        acts={**archive.acts, act.battery: record[:-1]},
+        before={**archive.before, act.battery: before[:-1]},
+        registered=tuple(registered),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .law import (
     CUSTOMS_ACTS,
     IRREVERSIBLE,
+    LEAVES_A_VEHICLE,
     PASSPORT_ACTS,
     TRADE_ACTS,
     Act,
@@ -87,6 +88,10 @@ def _may_undo(archive: Archive, act: Act) -> bool:
         return False
     if act.event == "attestation.voided":
         return len({act.by, *act.countersigned}) > 1 and is_authority(act.by)
+    if act.undoes.event in LEAVES_A_VEHICLE:  # the vehicle was registered without it: that rests on it
+        file, vehicle = archive.of(act.battery), act.undoes.vehicle or ""
+        if archive.registered.count(vehicle) > file.registered_before:
+            return False
     authors_own = act.by == act.undoes.by
     return authors_own and act.undoes.event not in IRREVERSIBLE and not act.undoes.countersigned
 
