@@ -30,6 +30,7 @@ import nacl.utils
 from consensus.cose import SeedSigner
 from consensus.encoding import EncodingError, decode, encode
 from credentials.ledger.parties import Participant
+from node.config import require_strong
 from node.errors import SetupError
 from node.issuing.profiles import KEY_ROLES, TABLE, Issuer, open_issuer
 from node.named_files import read_own, write_own
@@ -221,6 +222,8 @@ class _Lock:
 
     @classmethod
     def new(cls, tag: str, passphrase: str) -> _Lock:
+        """Under a passphrase that nobody guesses soon; SetupError for another."""
+        require_strong(passphrase)
         salt = nacl.utils.random(nacl.pwhash.argon2id.SALTBYTES)
         box = nacl.secret.SecretBox(_stretch(passphrase, salt, _OPSLIMIT, _MEMLIMIT_BYTES))
         return cls(tag, salt, _OPSLIMIT, _MEMLIMIT_BYTES, box)

@@ -495,6 +495,32 @@ def test_a_weak_passphrase_is_refused_before_anything_is_made(tmp_path: Path, wo
     assert not (tmp_path / "data").exists()
 
 
+def test_keys_are_never_locked_under_a_weak_passphrase(tmp_path: Path) -> None:
+    """
+    Not when the passphrase is changed either: the file stays under the old one.
+    """
+    directory = new_directory(tmp_path / "data")
+    (tmp_path / "old").write_text(PASSPHRASE)
+    (tmp_path / "new").write_text("aaaaaaaaaaaaaaaaaaaa")
+    before = (directory.root / "keys.enc").read_bytes()
+    words = ["--data", directory.root, "--passphrase-file", tmp_path / "old"]
+
+    command = [
+        sys.executable,
+        "-m",
+        "node",
+        "keys",
+        "passphrase",
+        *words,
+        "--new-passphrase-file",
+        tmp_path / "new",
+    ]
+    made = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+
+    assert made.returncode == 65 and "at least 12 characters, 6 of them different" in made.stderr
+    assert (directory.root / "keys.enc").read_bytes() == before
+
+
 OPERATORS = "renew-operator"
 
 

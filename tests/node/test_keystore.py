@@ -65,7 +65,7 @@ def test_the_file_is_private_and_never_overwritten(saved: tuple[Path, Keys]) -> 
     assert path.stat().st_mode & 0o777 == 0o600
     assert all(keys.signer(role).seed not in path.read_bytes() for role in ROLES)
     with pytest.raises(SetupError, match="already holds keys"):
-        keys.save(directory, "other")
+        keys.save(directory, "another sentence")
 
 
 @pytest.mark.parametrize("damage", ["empty", "cut", "flipped header", "text"])
