@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import cast
 
 import pytest
 
 from consensus.application import Execution
+from consensus.encoding import Value, encode
+from credentials.errors import CredentialError
 from credentials.ledger.constitution import Constitution, GovernanceRow
 from credentials.ledger.entries import PolicyEntry, parse_entry
 from credentials.ledger.genesis import Genesis
@@ -154,3 +157,24 @@ def test_a_rule_file_governs_once_a_quorum_holds_it_and_stops_who_does_not() -> 
     assert g.outcome(proposal) == ("decided", "")
     assert g.now.rule_digests["lifecycle.json"] == digest
     assert g.ledger.history.at(1).rule_digests["lifecycle.json"] != digest
+
+
+def test_rows_by_which_somebody_votes_at_once_are_no_decisions() -> None:
+    """
+    Who decides a block binds what the one before it decided: who votes is known two blocks ahead.
+    """
+    first = governing().ledger.genesis
+    seats = encode({"participants": [MAKER, CN_AUTHORITY, EU_AUTHORITY]})
+    rules = {**first.governance.approvals.as_table(), "quorum_jurisdictions": []}
+    fewer = encode(cast(Value, rules))
+
+    def led_to(start: int) -> int:
+        rows = [
+            GovernanceRow(4, start, kind, "", data)
+            for kind, data in (("approvals", fewer), ("validators", seats))
+        ]
+        return len(Constitution.restored(first, rows, 9, first.rule_files.get).history.at(6).validator_dids)
+
+    assert led_to(6) == 3
+    with pytest.raises(CredentialError, match="two blocks ahead, and block 4 changed it for the next one"):
+        led_to(5)

@@ -191,3 +191,29 @@ def test_a_row_that_a_network_adds_is_told_in_its_own_words() -> None:
 
     assert told["rows"][-1]["requirement"] == "Something new" and told["rows"][-1]["state"] == "open"
     assert told["rows"][-1]["who"] == "operator" and told["rows"][-1]["action"]
+
+
+def test_a_report_says_when_it_was_made_and_whom_it_asks_in_order() -> None:
+    """
+    Two parts that are missing are asked of two parties, in the order of their names; without a battery it is
+    of no height, and still of its day.
+    """
+    w = World()
+    text = w.new(1)
+    parts = [
+        {"what": who, "asks": who, "accepts": [{"event": "battery.recycled"}]}
+        for who in ("recycler", "customs")
+    ]
+    table = copy.deepcopy(INDIA) | {"rows": INDIA["rows"][:1]}
+    table["evidence"] = {"ZIN-01": {"basis": "network-policy", "parts": parts}}
+    network = w.network(tables=replace(tables(), crosswalks=crosswalks({FILE: table})))
+    evidence = w.evidence(text, points=ALL, network=network)
+
+    told = readiness([(Line(1, text), evidence)], policy("elsewhere"), LAW_DATE, w.now)
+    none = readiness([], policy("elsewhere"), LAW_DATE, w.now)
+
+    assert [(ask["who"], ask["part"], ask["what"]) for ask in told["rows"][0]["asks"]] == [
+        ("customs", 1, "customs"), ("recycler", 0, "recycler"),
+    ]  # fmt: skip
+    assert (told["height"], told["evaluated_at"], told["jurisdiction"]) == (w.ledger.height, w.now, "IN")
+    assert (none["height"], none["evaluated_at"], none["jurisdiction"]) == (0, w.now, "IN")

@@ -9,6 +9,7 @@ import pytest
 
 from credentials.documents.code_schemes import code_schemes
 from credentials.verdicts.clearance import _check_identifier, clear_item
+from credentials.verdicts.content import _is_code
 from credentials.verdicts.manifest import Line, Manifest, ManifestContext
 from credentials.verdicts.verdict import Findings
 from credentials.verdicts.verdict_record import ItemRecord
@@ -126,3 +127,13 @@ def test_a_policy_takes_what_the_network_adds_where_it_says_so(schemes: tuple[st
 
     assert asked(CODE) == reason
     assert asked("LSVAA2180E2109876") == "identifier_unsupported"
+
+
+def test_two_codes_of_an_added_scheme_are_two_batteries() -> None:
+    """
+    X16 holds for codes of a scheme that a network adds as for those that are built in; a URI is no code.
+    """
+    schemes = {"schemes": code_schemes({FILE: ZIN})}
+
+    assert _is_code("zin", schemes) and _is_code("gs1", {})
+    assert not _is_code("zin", {}) and not _is_code("uri", schemes)

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.check  # six processes
 
 FILES = Path(__file__).parents[1] / "harness" / "india"
 SCHEME, ASKED = FILES / "scheme-zin.json", FILES / "crosswalk-in.json"
-INDIA = Party("in-authority", "IN", ("authority", "customs_origin"), validator=False, schemes=(("zin", "*"),))
+INDIA = Party("in-authority", "IN", ("authority", "customs_origin"), schemes=(("zin", "*"),))
 WORKS = Party("in-works", "IN", ("manufacturer",), validator=False, schemes=(("zin", "QQZA"),))
 CODE = "2606BQQZAM00010000042"
 LAW_DATE = "2027-03-01"
@@ -67,7 +67,8 @@ class Place:
         words = ["--passphrase-file", str(node.passphrase_file)]
         roles = [word for role in party.roles for word in ("--role", role)]
         named = ["--did", party.did, "--name", party.name, "--jurisdiction", party.jurisdiction, *roles]
-        self.types(capsys, "init", "--data", node.data, *named, *words)
+        able = ["--validator"] if party.validator else []
+        self.types(capsys, "init", "--data", node.data, *named, *able, *words)
         by = self.nodes[sponsor]
         network_id = by.get("/status")["network"]["id"]
         proofs, licence = self.root / f"{party.name}.proofs", self.root / f"{party.name}.licence"
@@ -202,6 +203,38 @@ def assert_receipt(
     changed["credentialSubject"] = {**changed["credentialSubject"], "id": f"urn:comity:item:zin:{CODE[:-1]}3"}
     other.write_text(json.dumps(changed))
     assert comity("receipt", "verify", receipt, "--policy", policy, "--document", other) == 1
+
+
+def test_india_votes_and_a_receipt_says_who_can_block(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """
+    Of five validators one is Indian: it rests on the quorum, and the others keep their say. Whoever has only
+    the founding's policy is led to the new one, and is told whose signatures a receipt has.
+    """
+    if INDIA.name not in place.nodes:
+        place.admitted(capsys, INDIA, "eu", "cn")
+    maker, cn = place.nodes["maker"], place.nodes["cn"]
+    seats = [party.did for party in (*VALIDATORS, INDIA)]
+    proposed = place.types(capsys, "network", "propose", "validators", *seats, "--data", cn.data, "--yes")
+    place.decided(capsys, proposed, "eu")
+    made = issue(maker, 11)
+    wait_receipted(maker, made["digest"])
+    receipt, epochs = place.root / "later.tlog-proof", place.root / "epochs"
+    receipt.write_text(place.types(capsys, "receipt", "get", made["digest"], "--data", maker.data))
+    place.types(capsys, "log", "epochs", "--data", maker.data, "-o", epochs)
+    old = place.root / "network" / "network" / "log.policy"
+
+    newest = place.types(capsys, "log", "walk", old, epochs)
+    told = place.types(capsys, "receipt", "verify", receipt, "--policy", old, "--epochs", epochs)
+    shown = place.types(capsys, "network", "show", "--data", maker.data)
+
+    assert "#jurisdiction IN in-authority.example\n" in newest and "#jurisdiction IN" not in old.read_text()
+    assert "no quorum of this policy is without CN or EU\n" in told
+    assert "a block is decided by 4 of 5 validators, never without a validator of each of CN, EU" in shown
+    lacking = ["network", "propose", "validators", *(did for did in seats if did != cn.party.did)]
+    assert comity(*lacking, "--data", cn.data, "--yes") != 0
+    assert "take it out of `quorum_jurisdictions`" in capsys.readouterr().err
 
 
 def test_no_law_is_shipped_for_india() -> None:
