@@ -29,7 +29,7 @@ from credentials.ledger.constitution import GovernanceRow, Replay
 from credentials.ledger.entries import GOVERNANCE_OPENING, BlockEntry, GovernanceEntry, parse_entry
 from credentials.ledger.genesis import Genesis
 from credentials.ledger.governance import VALIDATORS_AHEAD, Governance
-from credentials.ledger.governance_records import PROPOSAL, RuleFiles
+from credentials.ledger.governance_records import PROPOSAL, RuleFiles, RulesNotHere
 from node.errors import SetupError
 from node.ledger.snapshot import ROW_BYTES_MAX, TAG, Row, SnapshotRefused
 from node.storage.database import StorageError
@@ -60,6 +60,11 @@ def join(source: Path, known: Known, ledger: Path) -> int:
             height = _take(_read(file), known, adoption)
     except (ConsensusError, CredentialError, StorageError) as error:
         raise SnapshotRefused(f"{source.name} is not a snapshot of this network's ledger: {error}") from error
+    except RulesNotHere as error:
+        raise SetupError(
+            f"the ledger in {source.name} went on under {error.name} with the SHA-256 {error.digest.hex()}, "
+            f"which this node cannot: {error.why}. Put that file into network/rules, and join again"
+        ) from error
     except OSError as error:
         raise SetupError(f"{source} cannot be read: {error.strerror}") from error
     else:

@@ -24,6 +24,7 @@ from credentials.ledger.constitution import Constitution, governance_map, record
 from credentials.ledger.entries import BlockEntry, GovernanceEntry, parse_entry
 from credentials.ledger.governance_proof import ProvenGovernance, prove_governance, verify_governance
 from credentials.ledger.governance_records import records_of
+from node.errors import SetupError
 from node.ledger import snapshot, snapshot_join
 from node.ledger.chain import constitution_of, tip_of, tree_of
 from node.storage.entries import LedgerTip, row_of
@@ -440,3 +441,16 @@ def test_no_changed_byte_is_taken_over(few: Lived, tmp_path: Path) -> None:
         with pytest.raises(snapshot.SnapshotRefused) as refused:
             snapshot_join.join(source, few.known, kept)
         assert "\n" not in str(refused.value) and not kept.exists(), at
+
+
+@pytest.mark.check
+def test_who_lacks_a_rule_file_of_the_history_is_told_which(many: Lived, tmp_path: Path) -> None:
+    """
+    A snapshot holds no rule files: whoever joins without one is told its name and digest, and has no ledger.
+    """
+    known = replace(many.known, rule_files=many.known.genesis.rule_files.get)
+
+    with pytest.raises(SetupError, match=r"SHA-256 [0-9a-f]{64}, which this node cannot: it does not hold"):
+        snapshot_join.join(many.rows, known, tmp_path / "joined.db")
+
+    assert not list(tmp_path.iterdir())
