@@ -97,6 +97,14 @@ def test_walks_end_where_something_can_be_changed() -> None:
     assert counts.outcomes["limits"] == counts.outcomes["a new authority"] == 12
 
 
+def test_an_authority_that_is_to_go_keeps_its_seat_until_it_goes() -> None:
+    """
+    Seed 3241, on which the two differed: the only authority of a side is expelled by one decision and loses
+    its licence by another of the same block. The second waits as if nothing were decided yet.
+    """
+    assert walk(3241).outcomes["limits"] == 1
+
+
 @pytest.mark.check
 def test_fifty_walks() -> None:
     """

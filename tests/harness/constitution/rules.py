@@ -236,11 +236,12 @@ def _new_key(key: Table, at: int) -> Table:
 
 
 def _dated(case: Case) -> Read:
-    record, old, new, before, at, _ = case
+    record, old, new, _before, at, _ = case
     kind = record[0]
     party = new["participant"] if kind == "accreditation" else new["authority"]
     office = kind == "accreditation" and "authority" in new["roles"]
-    seat = frozenset({party}) if office and is_authority(before, party, at) else frozenset()
+    # Whose office it is has its seat as long as the next block knows it, be it decided already that it goes.
+    seat = frozenset({party}) if office else frozenset[str]()
 
     def change(what: str, *, ends: bool = False) -> list[Change]:
         return [
