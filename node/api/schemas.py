@@ -29,7 +29,7 @@ BATTERY: Schema = {
     "type": "string",
     "minLength": 1,
     "maxLength": 512,
-    "description": "GB/T 34014 code, GS1 Digital Link or URI",
+    "description": "Code (GB/T 34014, or of a scheme that the network added), GS1 Digital Link or URI",
 }
 
 DIRECTION: Schema = {"enum": ["import", "export", "inland"]}

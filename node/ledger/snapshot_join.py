@@ -36,7 +36,7 @@ from node.storage.database import StorageError
 from node.storage.entries import row_of
 from node.storage.ledger import Adoption, LedgerStore
 
-GOVERNANCE_ROWS_MAX = 100_000
+GOVERNANCE_ROWS_MAX, GOVERNANCE_BYTES_MAX = 100_000, 512 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,16 +139,20 @@ def _take_governance(
     by nobody's word: who votes, before the first block or after the last one.
     """
     found: list[GovernanceRow] = []
+    size = 0
     for row in rows:
         match row:
             case ["governance", list(changes)]:
-                found.extend(_governance_row(change) for change in changes)
+                read = [_governance_row(change) for change in changes]
+                found.extend(read)
+                size += sum(len(change.record) for change in read)
             case _:
                 break
+        # Before the next row is read: they are held in memory until the blocks show whether they are true.
+        if len(found) > GOVERNANCE_ROWS_MAX or size > GOVERNANCE_BYTES_MAX:
+            raise SnapshotRefused("the snapshot has more changes of what governs than are read")
     else:
         row = []
-    if len(found) > GOVERNANCE_ROWS_MAX:
-        raise SnapshotRefused("the snapshot has more changes of what governs than are read")
     proposals: dict[str, bytes] = {}
     for change in sorted(found, key=lambda one: one.decided):
         if not 1 <= change.decided <= height:

@@ -454,3 +454,19 @@ def test_who_lacks_a_rule_file_of_the_history_is_told_which(many: Lived, tmp_pat
         snapshot_join.join(many.rows, known, tmp_path / "joined.db")
 
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("name", "most"), [("GOVERNANCE_ROWS_MAX", 20), ("GOVERNANCE_BYTES_MAX", 2_000)])
+def test_a_peer_cannot_fill_the_memory_with_changes(
+    few: Lived, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, most: int
+) -> None:
+    """
+    Too many changes, or too large ones, are refused before the next row of the snapshot is read.
+    """
+    monkeypatch.setattr(snapshot_join, name, most)
+    rows = _rows(few.rows)
+    many = next(row for row in rows if row[0] == "governance")
+    rows[2:] = [many, ["never read"]]
+
+    with pytest.raises(snapshot.SnapshotRefused, match="more changes of what governs than are read"):
+        few.taken(rows, tmp_path)
