@@ -112,6 +112,22 @@ class Governance:
         """The participant with this DID, EORI or USCC; None for a party without a node."""
         return self._owners.get(name)
 
+    @cached_property
+    def robbed(self) -> frozenset[str]:
+        """Whoever stated that a key of its own was stolen."""
+        found = self.participants.items()
+        return frozenset(d for d, p in found if any(k.compromised_from is not None for k in p.keys))
+
+    @cached_property
+    def before_thefts(self) -> Governance:
+        """The same, had nobody stated a theft: what a key said is held against whoever it was said of."""
+        parties = {did: self.participants[did] for did in sorted(self.robbed)}
+        believed = {
+            did: replace(p, keys=tuple(replace(k, compromised_from=None) for k in p.keys))
+            for did, p in parties.items()
+        }
+        return replace(self, participants={**self.participants, **believed})
+
     # -- licences ------------------------------------------------------------------------------------
 
     def accredited(self, did: str, role: str, scheme: str, namespace: str, at: int) -> Accreditation | None:

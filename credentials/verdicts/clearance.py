@@ -21,7 +21,8 @@ from credentials.verdicts.examination import STEPS
 from credentials.verdicts.freshness import check_freshness, check_law_date, check_receipts, sources_of
 from credentials.verdicts.manifest import Line, ManifestContext, stricter
 from credentials.verdicts.record import Inquiry, Record
-from credentials.verdicts.verdict import Conclusion, Findings, Verdict, conclude
+from credentials.verdicts.thefts import conclude_no_milder, had_nobody_been_robbed
+from credentials.verdicts.verdict import Check, Conclusion, Findings, Verdict
 from credentials.verdicts.verdict_record import ItemRecord
 from credentials.verdicts.verifier import ADMITTED_CHECKS, Examined, examine
 
@@ -59,9 +60,30 @@ def clear_item(  # noqa: PLR0917  (the two dates stay apart: never one parameter
     direction: str | None = None,
 ) -> ItemVerdict:
     """Judge one line. `context` None: a scan of one code without a declaration, in this `direction`."""
-    at = At(law_date, evaluated_at)
-    tables = evidence.network.tables
-    found = Findings(tables)
+
+    def judge(evidence: Evidence) -> tuple[Findings, Battery, Inquiry]:
+        return _judge(line, evidence, policy, At(law_date, evaluated_at), context, direction=direction)
+
+    found, battery, inquiry = judge(evidence)
+    believing = had_nobody_been_robbed(inquiry)
+    also = () if believing is None else tuple(judge(believing)[0].checks)
+    concluded = conclude_no_milder(
+        found.checks, also, policy, evidence.network.tables, gaps=bool(battery.gaps), required=policy.required
+    )
+    return ItemVerdict(line, _verdict(concluded, found, battery, inquiry))
+
+
+def _judge(
+    line: Line,
+    evidence: Evidence,
+    policy: Policy,
+    at: At,
+    context: ManifestContext | None,
+    *,
+    direction: str | None,
+) -> tuple[Findings, Battery, Inquiry]:
+    """Every check of one line."""
+    found = Findings(evidence.network.tables)
     inquiry = Inquiry(evidence, Record.read(evidence.ledger, evidence.network.governance), policy, at)
     _check_identifier(found, line, evidence, policy)
     check_freshness(found, evidence, policy, at)
@@ -70,8 +92,7 @@ def clear_item(  # noqa: PLR0917  (the two dates stay apart: never one parameter
     check_receipts(found, evidence, shown[0] if shown else None, line.battery)
     battery = check_battery(found, shown, inquiry, declared_by(line, policy, context, direction))
     check_declared(found, line, shown, inquiry, context)
-    conclusion = conclude(found.checks, policy, tables, gaps=bool(battery.gaps), required=policy.required)
-    return ItemVerdict(line, _verdict(conclusion, found, battery, inquiry))
+    return found, battery, inquiry
 
 
 def declared_by(
@@ -93,11 +114,12 @@ def declared_by(
     )
 
 
-def _verdict(conclusion: Conclusion, found: Findings, battery: Battery, inquiry: Inquiry) -> Verdict:
+def _verdict(
+    concluded: tuple[Conclusion, tuple[Check, ...]], found: Findings, battery: Battery, inquiry: Inquiry
+) -> Verdict:
     evidence = inquiry.evidence
     return Verdict(
-        conclusion,
-        tuple(found.checks),
+        *concluded,
         inquiry.at,
         evidence.network.height,
         evidence.network.block_time,

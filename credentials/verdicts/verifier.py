@@ -18,14 +18,15 @@ from typing import Any
 
 from credentials.documents.canonical import b64u
 from credentials.documents.model import Credential
-from credentials.verdicts.battery import check_battery
+from credentials.verdicts.battery import Battery, check_battery
 from credentials.verdicts.cell import Declared
 from credentials.verdicts.evidence import CHECKS, At, Document, Evidence, Policy
 from credentials.verdicts.examination import Demands, examine_document
 from credentials.verdicts.freshness import check_freshness, check_law_date, check_receipts, sources_of
 from credentials.verdicts.means import means_of
 from credentials.verdicts.record import Inquiry, Record, Recorded
-from credentials.verdicts.verdict import Findings, Verdict, conclude
+from credentials.verdicts.thefts import conclude_no_milder, had_nobody_been_robbed
+from credentials.verdicts.verdict import Findings, Verdict
 
 PASSPORT_TYPE = "BatteryPassportCredential"
 PUBLISHING = ("publish", "supersede")  # effects of the events under which a passport is recorded
@@ -63,6 +64,34 @@ class Examined:
 
 def verify(document: Document | bytes, evidence: Evidence, policy: Policy, at: At) -> Verdict:
     """Judge one document and the battery it is about; collects all checks and never raises for bad input."""
+    found, battery, inquiry = _judge(document, evidence, policy, at)
+    believing = had_nobody_been_robbed(inquiry)
+    also = () if believing is None else tuple(_judge(document, believing, policy, at)[0].checks)
+    made = {check.name for check in found.checks}
+    # A document alone has no manifest line: what only a line can answer is not asked of it.
+    required = frozenset(n for n in policy.required if CHECKS[n] != "manifest" or n in made)
+    concluded = conclude_no_milder(
+        found.checks, also, policy, evidence.network.tables, gaps=bool(battery.gaps), required=required
+    )
+    return Verdict(
+        *concluded,
+        at,
+        evidence.network.height,
+        evidence.network.block_time,
+        gaps=battery.gaps,
+        withheld=battery.withheld,
+        sources=sources_of(evidence, at),
+        recognition=battery.recognition,
+        timeline=inquiry.record.timeline(evidence.network.governance),
+        passport=battery.passport,
+        good_until=inquiry.good_until(found),
+    )
+
+
+def _judge(
+    document: Document | bytes, evidence: Evidence, policy: Policy, at: At
+) -> tuple[Findings, Battery, Inquiry]:
+    """Every check of one document and the battery it is about."""
     found = Findings(evidence.network.tables)
     record = Record.read(evidence.ledger, evidence.network.governance)
     inquiry = Inquiry(evidence, record, policy, at)
@@ -73,27 +102,7 @@ def verify(document: Document | bytes, evidence: Evidence, policy: Policy, at: A
     named = examined.credential.subject.get("id") if examined else None
     check_receipts(found, evidence, examined, named if isinstance(named, str) else None)
     declared = Declared(policy.direction, asked=False)
-    battery = check_battery(found, [examined] if examined else [], inquiry, declared)
-    made = {check.name for check in found.checks}
-    # A document alone has no manifest line: what only a line can answer is not asked of it.
-    required = frozenset(n for n in policy.required if CHECKS[n] != "manifest" or n in made)
-    conclusion = conclude(
-        found.checks, policy, evidence.network.tables, gaps=bool(battery.gaps), required=required
-    )
-    return Verdict(
-        conclusion,
-        tuple(found.checks),
-        at,
-        evidence.network.height,
-        evidence.network.block_time,
-        gaps=battery.gaps,
-        withheld=battery.withheld,
-        sources=sources_of(evidence, at),
-        recognition=battery.recognition,
-        timeline=record.timeline(evidence.network.governance),
-        passport=battery.passport,
-        good_until=inquiry.good_until(found),
-    )
+    return found, check_battery(found, [examined] if examined else [], inquiry, declared), inquiry
 
 
 def examine(
