@@ -117,11 +117,19 @@ class ConsignmentListed(ConsignmentHead):
     items: list[LineRecord]
 
 
+class DecisionAnswer(TypedDict):
+    """A decision about what governs, for which lines of a consignment were judged again."""
+
+    proposal: Digest
+    at: int
+
+
 class ConsignmentRecord(ConsignmentListed):
     """One consignment with the lines asked for."""
 
     changed_total: int
     changed: list[ChangeAnswer]
+    decisions: list[DecisionAnswer]  # about what governs, that reached its lines; newest first
     same_declaration: list[str]  # other consignments under its declaration number
     uploaded_before: bool
 
@@ -132,6 +140,7 @@ class ConsignmentAnswer(ConsignmentHead):
     items: list[LineAnswer]
     changed_total: int
     changed: list[ChangeAnswer]
+    decisions: list[DecisionAnswer]  # about what governs, that reached its lines; newest first
     same_declaration: list[str]
     uploaded_before: bool
 

@@ -218,6 +218,51 @@ class EffectAnswer(EffectHead):
     missing: list[MissingAnswer]
 
 
+class ReachedLineRecord(TypedDict):
+    """An open line of this node that rests on what is changed: its word before, and after."""
+
+    consignment: str
+    declaration: str
+    line: int
+    before: str
+    before_reason: str
+    after: str | None  # None: it waits to be judged again
+    after_reason: str | None
+
+
+class ReachedLineAnswer(ReachedLineRecord):
+    """The same in words."""
+
+    before_text: str
+    after_text: str
+
+
+class ReachHead(TypedDict):
+    """What a change would do to the open lines of this node, as things stand; or what it did."""
+
+    at: int  # judged as of this time, or when it was seen to govern
+    everybody: bool  # it concerns everybody's words
+    issuers: list[PartyAnswer]  # else: whose; the first fifty
+    issuers_total: int
+    lines: int  # open lines that rest on it
+    consignments: int
+    judged: int  # so many of them were judged by it
+    changed: int  # so many of these have another word or reason
+    later: int | None  # before: something of it begins or ends only then, which is not shown
+
+
+class ReachRecord(ReachHead):
+    """With the lines whose word is another one, the first fifty."""
+
+    items: list[ReachedLineRecord]
+
+
+class ReachAnswer(ReachHead):
+    """The same in words."""
+
+    items: list[ReachedLineAnswer]
+
+
 class GovernanceActAnswer(TypedDict):
     """One act about a proposal, on the ledger."""
 
@@ -269,6 +314,7 @@ class ProposalRecord(ProposalHead):
 
     reason: str
     effect: EffectRecord | None
+    reach: ReachRecord | None  # of one proposal: what it would do here while it is open, and what it did
     problem: WhyRecord | None  # open, and it would lapse as things stand
 
 
@@ -277,6 +323,7 @@ class ProposalAnswer(ProposalHead):
 
     reason: WhyAnswer | None
     effect: EffectAnswer | None
+    reach: ReachAnswer | None
     problem: WhyAnswer | None
 
 
@@ -298,15 +345,17 @@ class DryRunHead(TypedDict):
 
 
 class DryRunRecord(DryRunHead):
-    """With its effect."""
+    """With its effect, and what it would do here; None: this node lacks a rule file of it."""
 
     effect: EffectRecord
+    reach: ReachRecord | None
 
 
 class DryRunAnswer(DryRunHead):
     """The same in words."""
 
     effect: EffectAnswer
+    reach: ReachAnswer | None
 
 
 class RecordMoved(TypedDict):

@@ -11,6 +11,8 @@ from node.governance_answers import (
     EffectRecord,
     ProposalAnswer,
     ProposalRecord,
+    ReachAnswer,
+    ReachRecord,
     WhyAnswer,
 )
 from node.words import Words
@@ -49,6 +51,23 @@ def effect(words: Words, shown: EffectRecord) -> EffectAnswer:
     }
 
 
+def reach(words: Words, shown: ReachRecord | None) -> ReachAnswer | None:
+    """What a change does to open lines, with the sentence of each word."""
+    if shown is None:
+        return None
+    return {
+        **shown,
+        "items": [
+            {
+                **item,
+                "before_text": words.reason(item["before_reason"]),
+                "after_text": words.reason(item["after_reason"]) if item["after_reason"] else "",
+            }
+            for item in shown["items"]
+        ],
+    }
+
+
 def proposal(words: Words, shown: ProposalRecord) -> ProposalAnswer:
     """A proposal with its effect, or with why it would lapse or is over."""
     problem = shown["problem"]
@@ -60,6 +79,7 @@ def proposal(words: Words, shown: ProposalRecord) -> ProposalAnswer:
         **shown,
         "reason": _reason(words, shown["reason"]),
         "effect": None if shown["effect"] is None else effect(words, shown["effect"]),
+        "reach": reach(words, shown["reach"]),
         "problem": why,
     }
 
@@ -73,7 +93,11 @@ def _reason(words: Words, code: str) -> WhyAnswer | None:
 
 def dry_run(words: Words, shown: DryRunRecord) -> DryRunAnswer:
     """A change that is not proposed yet."""
-    return {**shown, "effect": effect(words, shown["effect"])}
+    return {
+        **shown,
+        "effect": effect(words, shown["effect"]),
+        "reach": reach(words, shown["reach"]),
+    }
 
 
 def act_made(words: Words, made: ActMadeRecord) -> ActMadeAnswer:

@@ -22,7 +22,8 @@ from consensus.encoding import Value, decode, encode
 from credentials.errors import CredentialError
 from credentials.ledger.amendment import Amendment, read_amendments
 from credentials.ledger.consents import Wanting, sort_of
-from credentials.ledger.governance_records import RecordId, RuleFiles
+from credentials.ledger.governance import Governance
+from credentials.ledger.governance_records import RecordId, Records, RuleFiles, governance_with
 from credentials.ledger.governance_state import GovernanceState
 from credentials.ledger.proposals import ChangeProposal, Tabled, placed
 
@@ -57,6 +58,12 @@ class Foreseen:
     wanting: Wanting
     in_force: int  # the first height that it governs, were it decided in the next block
     ahead: int  # so many blocks after its decision
+    before: Governance  # what is decided so far
+    records: Records  # as they would be, with their times
+
+    def governance(self, rule_files: RuleFiles) -> Governance:
+        """What would govern then; raises RulesNotHere where this node lacks a file or its code."""
+        return governance_with(self.before, self.records, rule_files)
 
     @property
     def digest(self) -> bytes:
@@ -104,7 +111,8 @@ def effect_of(
         for record, data in sorted(reading.records.items())
     )
     required = tuple(Required(a, sort_of(tabled, sitting.future, a)) for a in reading.amendments)
-    return Foreseen(tabled, changed, required, wanted, in_force, in_force - height)
+    ahead = in_force - height
+    return Foreseen(tabled, changed, required, wanted, in_force, ahead, sitting.future, reading.records)
 
 
 def dry_run(

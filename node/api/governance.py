@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import request, url_for
 from flask.typing import ResponseReturnValue
 
+from credentials.ledger.governance_records import TYPES
 from node import governance_words
 from node.api.problems import page_wanted
 from node.api.reading import integer_argument, json_body
@@ -13,9 +14,11 @@ from node.api.route import BODY_BYTES_MAX
 from node.errors import bad_request
 from node.governance_answers import ActMadeRecord
 from node.service import Service
+from node.use_cases.decisions import Wanted
 from node.use_cases.proposing import EffectChanged
 
 HISTORY_ROWS = 50
+FILTERS = ("party", "kind", "from", "until")
 HEIGHT_MAX = 2**53 - 1
 KEY_ID_CHARACTERS_MAX = 2_500
 
@@ -56,10 +59,26 @@ def proposal(service: Service, digest: str) -> ResponseReturnValue:
 
 
 def history(service: Service) -> ResponseReturnValue:
-    """What was decided, newest first."""
-    before = integer_argument("before", None, largest=HEIGHT_MAX)
-    rows = service.proposing.governance.history(HISTORY_ROWS, before)
-    return reply({"history": rows}, "governance_history.html", history=rows, more=len(rows) == HISTORY_ROWS)
+    """What was decided, newest first: of a party, of a type of record, between heights."""
+    least = integer_argument("from", 0, largest=HEIGHT_MAX)
+    most = integer_argument("until", HEIGHT_MAX, largest=HEIGHT_MAX)
+    assert least is not None and most is not None, "they have a default"
+    kind = request.args.get("kind") or None
+    if kind not in (None, *TYPES):
+        told = "`kind` is one of {kinds}"
+        raise bad_request("bad_argument", told, kinds=", ".join(TYPES))
+    wanted = Wanted(
+        integer_argument("before", None, largest=HEIGHT_MAX),
+        request.args.get("party") or None,
+        kind,
+        least,
+        most,
+    )
+    rows = service.proposing.governance.decisions.page(HISTORY_ROWS, wanted)
+    asked = {name: text for name in FILTERS if (text := request.args.get(name))}
+    parties = service.proposing.governance.names()
+    told_page = {"history": rows, "more": len(rows) == HISTORY_ROWS, "asked": asked}
+    return reply({"history": rows}, "governance_history.html", **told_page, kinds=TYPES, parties=parties)
 
 
 def proof(service: Service) -> ResponseReturnValue:

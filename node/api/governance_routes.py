@@ -65,7 +65,7 @@ GOVERNANCE = (
         "What was decided, newest first",
         _shown("GovernanceHistory"),
         READ,
-        query=("before",),
+        query=("before", "party", "kind", "from", "until"),
     ),
     Route(
         "GET",

@@ -33,6 +33,11 @@ _HOW = (
     click.option("--json", "as_json", is_flag=True, help="As JSON; without --yes the dry run alone."),
     click.option("--days", default=14, show_default=True, help="It expires so many days from now."),
 )
+tries_dry = click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Show what it would do, also to open lines of this node, and sign nothing.",
+)
 _WHERE = (
     click.option("--data", type=click.Path(path_type=Path), help="Data directory of a node on this machine."),
     click.option("--node", help="URL of a node; otherwise COMITY_NODE."),
@@ -42,7 +47,7 @@ _WHERE = (
 
 def proposes(command: Command) -> Command:
     """Add the options of every change that is proposed, and give it a `client`."""
-    added: Command = options(*_HOW)(speaks_to_node(command))
+    added: Command = options(*_HOW, tries_dry)(speaks_to_node(command))
     return added
 
 
@@ -69,6 +74,7 @@ def put(
     changes: Sequence[JSON],
     *,
     yes: bool,
+    dry_run: bool = False,
     as_json: bool,
     days: int,
     proofs: Mapping[str, bytes] | None = None,
@@ -79,11 +85,14 @@ def put(
     if proofs:
         order["proofs"] = {kid: b64u(proof) for kid, proof in proofs.items()}
     tried = client.post("/governance/dry-run", order)
-    if as_json and not yes:
+    if as_json and (dry_run or not yes):
         show(tried)
         return 0
     if not as_json:
         tell_effect(tried["effect"])
+        tell_reach(tried["reach"])
+    if dry_run:
+        return 0
     if not yes:
         click.confirm("Propose exactly this?", abort=True)
     sent = {"effect": tried["effect"]["digest"]}
@@ -191,6 +200,8 @@ def tell_proposal(told: JSON, *, whole: bool = True) -> None:
             _tell_change(changed)
         if told["effect"]:
             tell_effect(told["effect"])
+        if told["effect"] or told["reach"]:
+            tell_reach(told["reach"], over=told["outcome"] != "open")
         for one in told["acts"]:
             say(f"  {when(one['time'])}  {one['act'].replace('_', ' ')} by {one['by_name']}")
     elif told["effect"]:
@@ -205,6 +216,25 @@ def tell_effect(effect: JSON) -> None:
         _tell_change(changed)
     _tell_missing(effect)
     say(f"effect {effect['digest']}")
+
+
+def tell_reach(reach: Mapping[str, Any] | None, *, over: bool = False) -> None:
+    """What it does to the open lines of this node: from what word to what word."""
+    if reach is None:
+        say("what it would do to open lines is not shown: this node lacks a rule file of it")
+        return
+    whose = "everybody" if reach["everybody"] else ", ".join(one["name"] for one in reach["issuers"]) or "-"
+    more = reach["issuers_total"] - len(reach["issuers"])
+    say(f"concerns what is said by: {whose}{f' and {more} more' if more else ''}")
+    where = f"{reach['lines']} open lines of {reach['consignments']} consignments here rest on that"
+    say(f"{where}; {reach['judged']} {'were judged again' if over else 'tried'}, {reach['changed']} change")
+    if reach["later"]:
+        say(f"  a part of it begins or ends on {when(reach['later'])} only, which is not shown")
+    for one in reach["items"]:
+        after = one["after"] or "waits to be judged again"
+        name = one["declaration"] or one["consignment"]
+        say(f"  {name} line {one['line']}: {one['before']} -> {after}")
+        say(f"    {one['before_text']} -> {one['after_text'] or '-'}")
 
 
 def _tell_missing(effect: JSON) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+from urllib.parse import urlencode
+
 import click
 
-from node.cli.change import JSON, act, tell_effect, tell_proposal
+from credentials.ledger.governance_records import TYPES
+from node.cli.change import JSON, act, tell_effect, tell_proposal, tell_reach, tries_dry
 from node.cli.client import Client, named, show, speaks_to_node
 from node.cli.inviting import invite
 from node.cli.proposing import propose
@@ -68,11 +72,16 @@ def _tell(governing: JSON) -> None:
 
 @network.command()
 @click.option("--before", type=int, help="Entries of the log before this one.")
+@click.option("--party", help="DID of who proposed it, or of whom it concerns.")
+@click.option("--kind", type=click.Choice(TYPES), help="The type of a record that it changed.")
+@click.option("--from", "from_", type=click.IntRange(min=0), help="Decided at this height or later.")
+@click.option("--until", type=click.IntRange(min=0), help="Decided at this height or before.")
 @AS_JSON
 @speaks_to_node
-def history(*, client: Client, before: int | None, as_json: bool) -> None:
+def history(*, client: Client, as_json: bool, from_: int | None, **asked: Any) -> None:
     """What was decided, newest first."""
-    told = client.get("/governance/history" + ("" if before is None else f"?before={before}"))
+    wanted = {name: value for name, value in {**asked, "from": from_}.items() if value is not None}
+    told = client.get("/governance/history" + (f"?{urlencode(wanted)}" if wanted else ""))
     if as_json:
         show(told)
         return
@@ -85,9 +94,10 @@ def history(*, client: Client, before: int | None, as_json: bool) -> None:
 @network.command()
 @click.argument("proposal")
 @click.option("--yes", is_flag=True, help="Without asking; the effect of this moment is printed first.")
+@tries_dry
 @AS_JSON
 @speaks_to_node
-def approve(*, client: Client, proposal: str, yes: bool, as_json: bool) -> int:
+def approve(*, client: Client, proposal: str, yes: bool, dry_run: bool, as_json: bool) -> int:
     """Stand behind a proposal, once its exact effect was shown."""
     told = client.get(f"/governance/proposals/{named(proposal)}")
     if told["effect"] is None:
@@ -97,6 +107,11 @@ def approve(*, client: Client, proposal: str, yes: bool, as_json: bool) -> int:
         raise SetupError(f"there is nothing to approve: the proposal is {told['outcome']}{because}")
     if not as_json:
         tell_effect(told["effect"])
+        tell_reach(told["reach"])
+    if dry_run:
+        if as_json:
+            show(told)
+        return 0
     if not yes:
         click.confirm("Approve exactly this?", abort=True, err=as_json)
     return act(client, proposal, "approve", {"effect": told["effect"]["digest"]}, as_json=as_json)

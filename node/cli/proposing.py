@@ -17,7 +17,7 @@ import click
 from credentials.ledger.genesis_table import accreditation_table, participant_table
 from credentials.ledger.parties import Accreditation, Participant
 from credentials.ledger.recognition import Recognition
-from node.cli.change import JSON, change, decided, proposal_options, proposes, put
+from node.cli.change import JSON, change, decided, proposal_options, proposes, put, tries_dry
 from node.cli.client import Client, connect
 from node.errors import SetupError
 from node.named_files import read_own
@@ -38,6 +38,7 @@ RECOGNITION_MEMBERS = (
 @click.group(invoke_without_command=True)
 @click.option("--file", "path", type=FILE, help="[[changes]] with type, name and table of each record.")
 @proposal_options
+@tries_dry
 @click.pass_context
 def propose(
     context: click.Context,

@@ -69,10 +69,12 @@ from node.use_cases.passports import PassportDesk
 from node.use_cases.peers import PeerDoor
 from node.use_cases.progress import ProgressReport
 from node.use_cases.proposing import ProposalDesk
+from node.use_cases.reach import Reach
 from node.use_cases.records import RecordDesk
 from node.use_cases.vc_api import VcApi
 from node.use_cases.welcoming import Welcome
 from node.verdicts.consignments import Consignments
+from node.verdicts.foretelling import Foretelling
 from node.verdicts.judging import Judging
 from node.verdicts.sources import Gathering
 from node.verdicts.verification import Checking, LedgerSources
@@ -222,6 +224,7 @@ class _Trades:
     gathering: Gathering
     consignments: Consignments
     judging: Judging
+    reach: Reach
     resolver: Resolver
     securing: Securing
     checking: Checking
@@ -289,7 +292,9 @@ def _work(disk: _Disk, agreement: _Agreement, *, open_api: bool) -> _Trades:
     consignments = Consignments(stores.office, gathering, disk.policy, judging)
     held = partial(require_readable, files=disk.network.rule_files)
     holding = RuleHolding(issuing.acts, lambda: disk.constitution.state, held, agreement.moments)
-    made = issuing, outbox, holding, following, gathering, consignments, judging, resolver
+    tried = partial(Foretelling, policy=disk.policy, declarations=judging.declarations, tables=config.tables)
+    reach = Reach(tried(gathering, stores.office), stores.office)
+    made = issuing, outbox, holding, following, gathering, consignments, judging, reach, resolver
     return _Trades(*made, securing, checking, open_api)
 
 
@@ -425,7 +430,9 @@ def _serve(disk: _Disk, agreement: _Agreement, trades: _Trades, port: int, hosts
         ),
         overview=_overview(disk, agreement, trades, supervisor),
         operations=OperationsDesk(office, trades.outbox, trades.judging, agreement.engine),
-        proposing=ProposalDesk(history, agreement.registry, ledger, trades.issuing.acts, trades.outbox),
+        proposing=ProposalDesk(
+            history, agreement.registry, ledger, trades.issuing.acts, trades.outbox, trades.reach
+        ),
         access=Access(
             office,
             disk.directory.operator(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 
-from node.storage.database import Database, marks
+from node.storage.database import Database, marks, parts
 from node.storage.entries import EntryRow
 
 LEAVES_MAX = 1 << 53
@@ -74,6 +74,24 @@ class Leaves:
     def policies(self) -> list[EntryRow]:
         """Every log policy that the log names, in log order."""
         return self._select("type = 'policy' ORDER BY leaf_index", ())
+
+    def decisions(self, leaf_min: int) -> list[EntryRow]:
+        """What became of proposals, from this leaf on, in log order."""
+        return self._select("type = 'governance' AND leaf_index >= ? ORDER BY leaf_index", (leaf_min,))
+
+    def authors(self, documents: Sequence[bytes], kind: str) -> dict[bytes, str]:
+        """Who made the first attestation of this kind about each of these documents."""
+        found: dict[bytes, str] = {}
+        for part in parts(documents, beside=1):
+            among = f"kind = ? AND document_digest IN ({marks(len(part))}) ORDER BY leaf_index"
+            for row in self._select(among, (kind, *part)):
+                found.setdefault(row.document_digest or b"", row.issuer or "")
+        return found
+
+    def these(self, leaves: Sequence[int]) -> list[EntryRow]:
+        """Leaves by their numbers, in log order."""
+        among = f"leaf_index IN ({marks(len(leaves))}) ORDER BY leaf_index"
+        return self._select(among, leaves) if leaves else []
 
     def _select(self, condition: str, values: Sequence[object]) -> list[EntryRow]:
         rows = self._db.connection.execute(

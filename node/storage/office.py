@@ -20,6 +20,7 @@ from node.storage.findings import FindingTable
 from node.storage.issuances import IssuanceTable
 from node.storage.outbox import OutboxTable
 from node.storage.overtaken import OvertakenLines
+from node.storage.reached import ReachedLines
 from node.storage.schema_steps import OFFICE
 from node.storage.status import StatusTable
 
@@ -42,6 +43,7 @@ class OfficeStore:
         self.consignments = ConsignmentTable(self._db)
         self.declared = DeclaredTable(self._db)
         self.overtaken = OvertakenLines(self._db)
+        self.reached = ReachedLines(self._db)
         self.access = AccessTable(self._db)
         self.aside = AsideTable(self._db)
         self.audit = AuditTable(self._db)

@@ -130,6 +130,11 @@ def ledger_3_what_governs(db: sqlite_utils.Database) -> None:
     _table(db, "governance", columns, pk=("height", "type", "name"))
 
 
+def ledger_4_decisions(db: sqlite_utils.Database) -> None:
+    """What became of proposals is found without a look at every leaf."""
+    db.execute("CREATE INDEX entries_decisions ON entries (leaf_index) WHERE type = 'governance'")
+
+
 # -- office.db ---------------------------------------------------------------------------------------------
 
 
@@ -330,8 +335,22 @@ def office_7_what_else_lines_rest_on(db: sqlite_utils.Database) -> None:
     _index(db, "rests_on", "rests_on_value", ["kind", "value"])
 
 
+def office_8_what_decisions_reached(db: sqlite_utils.Database) -> None:
+    """Which open lines rested on what a decision changed, the word of each before it and after it."""
+    counts = {"leaf": int, "proposal": bytes, "at": int, "lines": int, "consignments": int}
+    _table(db, "decisions_reached", counts, pk="leaf")
+    _index(db, "decisions_reached", "decisions_reached_proposal", ["proposal"])
+    columns = {"leaf": int, "consignment": str, "line": int, "was": str, "was_reason": str}
+    judged = ("verdict", "reason")
+    kinds: dict[str, type] = {**columns, **dict.fromkeys(judged, str)}
+    _table(db, "lines_reached", kinds, pk=("leaf", "consignment", "line"), optional=judged)
+    _index(db, "lines_reached", "lines_reached_line", ["consignment", "line"])
+
+
 SIGNING = History("signing", signing_1_guards_and_wal, signing_2_epoch, signing_3_whose_it_is)
-LEDGER = History("ledger", ledger_1_blocks_and_entries, ledger_2_what_changed, ledger_3_what_governs)
+LEDGER = History(
+    "ledger", ledger_1_blocks_and_entries, ledger_2_what_changed, ledger_3_what_governs, ledger_4_decisions
+)
 OFFICE = History(
     "office",
     office_1_records,
@@ -341,4 +360,5 @@ OFFICE = History(
     office_5_what_declarations_name,
     office_6_lines_by_time,
     office_7_what_else_lines_rest_on,
+    office_8_what_decisions_reached,
 )

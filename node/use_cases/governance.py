@@ -25,16 +25,20 @@ from node.governance_answers import (
     EffectRecord,
     GovernanceActAnswer,
     GoverningAnswer,
-    HistoryRecord,
+    PartyAnswer,
     ProposalRecord,
+    ReachRecord,
     RecordChange,
     WhyRecord,
 )
 from node.issuing.governance_acts import GovernanceActs
 from node.storage.entries import EntryRow
 from node.storage.ledger import LedgerStore
+from node.use_cases.decisions import Decisions
 from node.use_cases.digests import read_digest
 from node.use_cases.governance_shown import effect, governing, name_of, party, record_change
+from node.use_cases.reach import Reach
+from node.verdicts.foretelling import parties_concerned
 
 OVER_SHOWN = 20
 PROPOSED, APPROVED, TAKEN_BACK = KINDS[:3]
@@ -73,11 +77,14 @@ class GovernanceDesk:
         registry: Registry,
         ledger: LedgerStore,
         acts: GovernanceActs,
+        reach: Reach,
     ) -> None:
         self._history = history
         self._registry = registry
         self._ledger = ledger
         self._acts = acts
+        self._reach = reach
+        self.decisions = Decisions(history, ledger)
 
     @property
     def state(self) -> GovernanceState:
@@ -109,6 +116,11 @@ class GovernanceDesk:
             changes_at=next((start for start in starts if start > asked), None),
         )
 
+    def names(self) -> list[PartyAnswer]:
+        """Every participant by name."""
+        governance = self._history.latest
+        return [party(governance, did) for did in governance.participants]
+
     # -- proposals -----------------------------------------------------------------------------------
 
     def proposals(self) -> tuple[list[ProposalRecord], list[ProposalRecord]]:
@@ -122,20 +134,31 @@ class GovernanceDesk:
         """One proposal; 404 `proposal_unknown`."""
         state, wanted = self.state, read_digest(digest)
         if wanted in state.tabled:
-            return self._open(state, wanted)
+            return self._open(state, wanted, alone=True)
         if wanted in state.over:
-            return self._over(state, wanted)
+            shown = self._over(state, wanted)
+            if shown["in_force"]:
+                shown["reach"] = self._reached(wanted, shown)
+            return shown
         raise not_found("proposal_unknown", "the ledger holds no proposal with that digest")
 
-    def _open(self, state: GovernanceState, digest: bytes) -> ProposalRecord:
+    def _reached(self, digest: bytes, shown: ProposalRecord) -> ReachRecord | None:
+        governance = self._history.at(shown["in_force"] or 0)
+        records = [(row["type"], row["name"]) for row in shown["changed"]]
+        return self._reach.told(digest, governance, parties_concerned(governance, records))
+
+    def _open(self, state: GovernanceState, digest: bytes, *, alone: bool = False) -> ProposalRecord:
         tabled, governance = state.tabled[digest], self._history.latest
         shown: EffectRecord | None = None
         problem: WhyRecord | None = None
+        reach: ReachRecord | None = None
         at, objects, recorded = self.now(), False, self._recorded(digest)
         under_way = self._acts.under_way(digest, {attestation.digest for _, attestation in recorded.acts})
         try:
             found = self._foreseen(state, tabled, at)
             shown = effect(governance, found, at)
+            if alone:
+                reach = self._reach.foretold(found, self._registry.constitution.rule_files)
             amendments = [r.amendment for r in found.required]
             own = self._acts.did
             objects = own not in tabled.objections and may_object(tabled, amendments, governance, own, at)
@@ -158,6 +181,7 @@ class GovernanceDesk:
             "changed": [],
             "acts": self._acts_shown(recorded),
             "effect": shown,
+            "reach": reach,
             "problem": problem,
         }
 
@@ -186,6 +210,7 @@ class GovernanceDesk:
             "changed": self._changed(decision) if decision and decision.in_force else [],
             "acts": self._acts_shown(recorded),
             "effect": None,
+            "reach": None,
             "problem": None,
         }
 
@@ -201,9 +226,20 @@ class GovernanceDesk:
 
     def tried(self, proposal: ChangeProposal, by: str, *, recovered: bool) -> EffectRecord:
         """What a proposal would do that is not made yet; 422 if it would be refused."""
+        return effect(self._history.latest, self._would(proposal, by, recovered=recovered), self.now())
+
+    def tried_whole(
+        self, proposal: ChangeProposal, by: str, *, recovered: bool
+    ) -> tuple[EffectRecord, ReachRecord | None]:
+        """The same, with what it would do to the open lines of this node."""
+        found = self._would(proposal, by, recovered=recovered)
+        reach = self._reach.foretold(found, self._registry.constitution.rule_files)
+        return effect(self._history.latest, found, self.now()), reach
+
+    def _would(self, proposal: ChangeProposal, by: str, *, recovered: bool) -> Foreseen:
         at = self.now()
         try:
-            found = dry_run(
+            return dry_run(
                 self.state,
                 proposal,
                 by,
@@ -216,7 +252,6 @@ class GovernanceDesk:
             raise _refused(Refusal(error.code, error.message)) from error
         except Refusal as refusal:
             raise _refused(refusal) from refusal
-        return effect(self._history.latest, found, at)
 
     def _foreseen(self, state: GovernanceState, tabled: Tabled, at: int) -> Foreseen:
         files = self._registry.constitution.rule_files
@@ -260,40 +295,6 @@ class GovernanceDesk:
                 before = None if old is None else known[old]
                 found.append(record_change(after, ChangedRecord((kind, name), before, known[new])))
         return found
-
-    # -- history -------------------------------------------------------------------------------------
-
-    def history(self, limit: int, before: int | None) -> list[HistoryRecord]:
-        """Decisions, newest first; `before`: a leaf."""
-        found: list[HistoryRecord] = []
-        for digest in reversed(list(self.state.over)):
-            recorded = self._recorded(digest)
-            if recorded.decision is None or (
-                before is not None and recorded.decision[0].leaf_index >= before
-            ):
-                continue
-            found.append(self._told(recorded, *recorded.decision))
-            if len(found) == limit:
-                break
-        return found
-
-    def _told(self, recorded: _Recorded, row: EntryRow, entry: GovernanceEntry) -> HistoryRecord:
-        by = recorded.proposed[1].issuer
-        return {
-            "leaf_index": row.leaf_index,
-            "height": row.height,
-            "time": self._ledger.block_times([row.height]).get(row.height),
-            "proposal": b64u(entry.proposal),
-            "by": by,
-            "by_name": name_of(self._history.at(row.height), by),
-            "outcome": entry.outcome,
-            "reason": entry.reason,
-            "in_force": entry.in_force or None,
-            "changed": [
-                {"type": kind, "name": name, "before": None if old is None else b64u(old), "after": b64u(new)}
-                for kind, name, old, new in entry.changed
-            ],
-        }
 
 
 def _by_digest(governance: Governance) -> dict[bytes, Table]:

@@ -23,6 +23,7 @@ from node.issuing.outbox import Outbox
 from node.storage.ledger import LedgerStore
 from node.use_cases.digests import read_digest
 from node.use_cases.governance import GovernanceDesk
+from node.use_cases.reach import Reach
 
 EXPIRES_S = 7 * 86_400  # of a proposal, unless another time is asked for
 PROPOSED, APPROVED, TAKEN_BACK, WITHDRAWN, OBJECTED = KINDS[:5]
@@ -39,15 +40,18 @@ class EffectChanged(ProblemError):
 class ProposalDesk:
     """Says for this participant what it proposes, approves, takes back and objects to."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917  (each of another sort)
         self,
         history: GovernanceHistory,
         registry: Registry,
         ledger: LedgerStore,
         acts: GovernanceActs,
         outbox: Outbox,
+        reach: Reach,
     ) -> None:
-        self.governance = GovernanceDesk(history=history, registry=registry, ledger=ledger, acts=acts)
+        self.governance = GovernanceDesk(
+            history=history, registry=registry, ledger=ledger, acts=acts, reach=reach
+        )
         self._acts = acts
         self._outbox = outbox
 
@@ -82,13 +86,15 @@ class ProposalDesk:
         except CredentialError as error:
             told = "this change cannot be proposed: {detail}"
             raise bad_request("change_malformed", told, detail=error.message) from error
+        shown, reach = self.governance.tried_whole(proposal, self._acts.did, recovered=recovered)
         return {
             "proposal": b64u(proposal.encode()),
             "digest": b64u(proposal.digest),
             "by": self._acts.did,
             "recovered": recovered,
             "expires": proposal.expires,
-            "effect": self.governance.tried(proposal, self._acts.did, recovered=recovered),
+            "effect": shown,
+            "reach": reach,
         }
 
     def propose(

@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from credentials.documents.canonical import b64u
 from credentials.errors import CredentialError
 from credentials.verdicts.evidence import Evidence, Policy
 from credentials.verdicts.manifest import Line, Manifest
@@ -37,6 +38,7 @@ READ_WAIT_S = 5.0
 EVENTS_AT_ONCE = 500
 LEFT_OUT_OF_LISTS = ("checks", "timeline", "sources", "passport")
 REPORT_LINES_AT_ONCE = 64
+DECISIONS_SHOWN = 20
 CHANGES_SHOWN = 50  # of lines whose word changed; the count is of all
 
 
@@ -154,6 +156,10 @@ class Consignments:
             "changed_total": len(changed),
             "changed": [
                 {"line": c.line, "was": c.was, "verdict": c.verdict} for c in changed[:CHANGES_SHOWN]
+            ],
+            "decisions": [
+                {"proposal": b64u(one.proposal), "at": one.at}
+                for one in self._office.reached.of_consignment(consignment_id, DECISIONS_SHOWN)
             ],
             "same_declaration": [other.id for other in same if other.id != row.id],
             "uploaded_before": False,

@@ -18,31 +18,25 @@ from typing import Any
 
 import orjson
 
+from credentials.documents.canonical import b64u
 from credentials.documents.identifiers import Subject
 from credentials.errors import CredentialError
 from credentials.ledger.attestation import standing_key
 from credentials.ledger.entries import AdmittedEntry, GovernanceEntry, parse_entry
-from credentials.ledger.governance_records import (
-    ACCREDITATION,
-    APP_VERSION,
-    PARTICIPANT,
-    RECOGNITION,
-    RULE,
-    STOP,
-)
-from credentials.ledger.recognition import ANY
 from credentials.ledger.records import Asset
 from credentials.ledger.standing import Standing
 from credentials.verdicts.evidence import Policy, declaration_text
 from credentials.verdicts.freshness import RELATIVES
 from credentials.verdicts.verdict_record import ItemRecord
 from node import log
+from node.storage.audit import THIS_NODE
 from node.storage.consignments import ItemRow
 from node.storage.entries import EntryRow
 from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore
 from node.storage.rests_on import PARTY, Rest, as_stored
 from node.verdicts.declarations import OPEN_S
+from node.verdicts.foretelling import parties_concerned
 from node.verdicts.sources import Gathering
 
 JSON = dict[str, Any]
@@ -98,13 +92,28 @@ class Watching:
             found = self._ledger.leaves.since(begin, LEAVES_AT_ONCE)
             rows = self._in_force(found)
             about = self._about(rows) if rows else {}
-        mark, since = begin + len(rows), int(time.time()) - OPEN_S
+        mark, now = begin + len(rows), int(time.time())
+        since = now - OPEN_S
         with self._office.writing() as db:
+            self._tell_of_decisions(db, begin, rows, now)
             marked = table.mark_stale(db, about=about, created_after=since, mark=mark)
             table.watched(db, mark)
         if marked:
             log.moment("stale_lines", lines=marked)
         return len(rows) == LEAVES_AT_ONCE
+
+    def _tell_of_decisions(self, db: Any, begin: int, rows: Sequence[EntryRow], now: int) -> None:
+        """Keep which lines each decision reaches, and tell the operator why they are judged again."""
+        for leaf, row in enumerate(rows, begin):
+            decision = _decision(row) if row.type == GOVERNANCE else None
+            parties = self._parties_changed(decision) if decision is not None else set[str]()
+            if decision is None or parties == set():
+                continue
+            reached = self._office.reached.put(db, leaf, decision.proposal, now, parties, now - OPEN_S)
+            if reached:
+                told = f"{b64u(decision.proposal)}: {reached} open lines are judged again"
+                self._office.audit.put(db, now, THIS_NODE, "decision.reached", told)
+                log.moment("decision_reached", proposal=b64u(decision.proposal), lines=reached)
 
     def _in_force(self, rows: Sequence[EntryRow]) -> Sequence[EntryRow]:
         """Those before the first decision that governs later only: who rests on it is told once it does."""
@@ -148,18 +157,9 @@ class Watching:
 
     def _parties_changed(self, decision: GovernanceEntry) -> set[str] | None:
         """Whose words count otherwise since a decision; None for everybody's."""
-        history, parties = self._gathering.history, set[str]()
+        history = self._gathering.history
         governance = history.at(history.height)  # what verdicts go by now
-        licences = {licence.id: licence.participant for licence in governance.accreditations}
-        recognised = {recognition.id: recognition.issuer for recognition in governance.recognitions}
-        for kind, name, _, _ in decision.changed:
-            if kind in (RULE, APP_VERSION) or (kind == RECOGNITION and recognised.get(name, ANY) == ANY):
-                return None
-            if kind in (PARTICIPANT, STOP):
-                parties.add(name.partition("#")[0])
-            elif kind in (ACCREDITATION, RECOGNITION):
-                parties.add((licences | recognised)[name])
-        return parties
+        return parties_concerned(governance, [(kind, name) for kind, name, _, _ in decision.changed])
 
     def _with_what_came_of(self, subjects: set[bytes]) -> set[bytes]:
         """These batteries, and all that was taken out of them or made from them."""
@@ -211,6 +211,7 @@ class Watching:
         before = orjson.loads(stored) if stored is not None else {}
         if self._released_since(consignment_id, verdict["battery"], before.get("height", 0)):
             table.settle(db, consignment_id, line)
+            self._office.reached.judged(db, consignment_id, line, before["verdict"], before["reason"])
             return
         told = {name: before.get(name) for name in ("verdict", "reason", "height", "evaluated_at")}
         kept: Mapping[str, Any] = verdict
@@ -220,6 +221,7 @@ class Watching:
         elif "before" in before:
             kept = {**verdict, "before": before["before"]}
         table.put_again(db, consignment_id, self.row_of(kept))
+        self._office.reached.judged(db, consignment_id, line, verdict["verdict"], verdict["reason"])
 
     def _released_since(self, consignment_id: str, battery: str, height: int) -> bool:
         """True if customs here released the battery after `height`: the line's goods went their way.

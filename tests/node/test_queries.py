@@ -33,7 +33,9 @@ from node.setup.wiring import open_service
 from node.storage.consignments import ItemRow
 from node.storage.database import Database
 from node.use_cases import batteries
+from node.use_cases.decisions import Decisions, Wanted
 from tests.harness.border import words
+from tests.harness.governed_node import EU_AUTHORITY, MAKER, governed_node
 from tests.harness.net.batteries import claims_of, code_of
 from tests.harness.support_service import DID, PASSPHRASE, LiveNode, live_node
 
@@ -202,6 +204,73 @@ def test_a_battery_costs_the_same_however_long_its_record(node: LiveNode) -> Non
     assert all(few == many for few, many in numbers.values()), numbers
 
 
+def test_the_history_of_decisions_costs_the_same_however_long_it_is(tmp_path: Path) -> None:
+    """
+    Newest first, by party, type and height, in pages: as many statements with many decisions as with few.
+    """
+    with governed_node(tmp_path) as g:
+        desk = g.node.service.proposing.governance
+        made: list[tuple[str, str]] = []  # (kind, proposal)
+
+        def grow(rows: int) -> None:
+            while len(made) < rows:
+                number = len(made)
+                changes = g.licence(EU_AUTHORITY, f"Q{number}") if number % 3 else g.limits(11_000 + number)
+                digest = g.propose(changes)
+                made.append(("accreditation" if number % 3 else "", digest))
+                if not number % 3:
+                    assert g.node.post_json(f"/governance/proposals/{digest}/withdraw", {}).status_code == 201
+                g.until_over(digest)
+
+        def page(wanted: Wanted, limit: int = 50) -> list[str]:
+            return [row["proposal"] for row in desk.decisions.page(limit, wanted)]
+
+        numbers = measure(
+            g.node,
+            grow,
+            {
+                "decisions": lambda: page(Wanted()),
+                "decisions of a party": lambda: page(Wanted(party=EU_AUTHORITY)),
+                "decisions about licences": lambda: page(Wanted(kind="accreditation", height_max=10**6)),
+            },
+        )
+        assert all(few == many <= 3 for few, many in numbers.values()), numbers
+
+        newest = [digest for _, digest in reversed(made)]
+        licences = [digest for kind, digest in reversed(made) if kind]
+        assert page(Wanted()) == page(Wanted(party=DID)) == newest
+        assert page(Wanted(party=EU_AUTHORITY)) == page(Wanted(kind="accreditation")) == licences
+        assert page(Wanted(party=EU_AUTHORITY, kind="accreditation")) == licences
+        assert page(Wanted(party=EU_AUTHORITY, kind="limits")) == page(Wanted(party=MAKER)) == []
+        rows = desk.decisions.page(50, Wanted())
+        before = None
+        for part in (rows[n : n + 7] for n in range(0, len(rows), 7)):
+            assert desk.decisions.page(7, Wanted(before=before)) == part
+            before = part[-1]["leaf_index"]
+        low, high = rows[9]["height"], rows[4]["height"]
+        between = [row["proposal"] for row in rows if low <= row["height"] <= high]
+        assert page(Wanted(height_min=low, height_max=high)) == between and len(between) == 6
+        assert Decisions(desk._history, desk._ledger).page(50, Wanted()) == rows  # after a restart
+
+        asked = f"party={EU_AUTHORITY}&kind=accreditation&from={low}&until={high}"
+        told = g.node.get_json(f"/governance/history?{asked}")["history"]
+        assert [row["proposal"] for row in told] == [d for d in between if d in licences]
+        refused = g.node.get("/governance/history?kind=everything")
+        assert refused.status_code == 400 and "one of participant" in refused.get_json(force=True)["detail"]
+        text = g.node.person.get("/governance/history?kind=limits", headers={"Accept": "text/html"}).text
+        assert "No decision is like that." in text
+
+
+def test_decisions_are_found_by_an_index(node: LiveNode) -> None:
+    """
+    A look for what was decided since reads no other leaf.
+    """
+    query = "SELECT entry FROM entries WHERE type = 'governance' AND leaf_index >= 5 ORDER BY leaf_index"
+    plan = node.service.stores.ledger._db.connection.execute(f"EXPLAIN QUERY PLAN {query}").fetchall()
+
+    assert "entries_decisions" in plan[0]["detail"], plan[0]["detail"]
+
+
 def state_of(node: LiveNode, digest: str) -> str:
     return str(node.service.passports.attestation(digest)["state"])
 
@@ -338,7 +407,7 @@ def test_a_line_of_a_manifest_reads_each_thing_once(tmp_path: Path) -> None:
     assert found == Counter({"manifests read": 1}) + Counter(lists) + Counter(
         {name: count * LINES for name, count in per_line.items()}
     )
-    assert len(statements) <= 18 * LINES
+    assert len(statements) <= 19 * LINES  # with those of looking whether it is done
 
 
 def test_a_manifest_is_read_once_however_often_its_lines_are_judged_again(tmp_path: Path) -> None:
