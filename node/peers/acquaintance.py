@@ -1,4 +1,6 @@
-"""Peers as the ledger names them, while the node runs: newcomers are met, and who moved is followed.
+"""Peers as the ledger names them, while the node runs.
+
+Newcomers are met, who moved is followed, and who left is let go.
 
 The address on the ledger goes before the hint in peers.toml: it was decided, and is the newer one. Who
 answers there shows its transport key, as everywhere.
@@ -20,9 +22,11 @@ Subscribe = Callable[[Callable[[], None]], object]
 
 
 class Employer(Protocol):
-    """Who gives a sender a thread."""
+    """Who gives a sender a thread, and takes it back."""
 
     def employ(self, work: Sender, *, tries_max: int | None) -> None: ...
+
+    def dismiss(self, name: str) -> None: ...
 
 
 class Acquaintance:
@@ -39,7 +43,10 @@ class Acquaintance:
         subscribe(self.wake)
 
     def turn(self) -> None:
-        """Meet whoever is new on the ledger, or wait a moment."""
+        """Meet whoever is new on the ledger and let go who left, or wait a moment."""
+        for sender in self._gossip.part():
+            log.moment("peer_left", peer=sender.peer.did)
+            self._employer.dismiss(sender.name)
         named = self._gossip.named()
         if named == self._known:
             self._woken.wait(LOOK_S)

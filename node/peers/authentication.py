@@ -71,6 +71,11 @@ class PeerAuthentication:
         now, others = int(self._now()), self._history.latest.participants.values()
         return {p.did: p.address for p in others if p.address and p.takes_part(now) and p.did != self.did}
 
+    def has_left(self, did: str) -> bool:
+        """True for who took part and does no more; False for whom this ledger does not know (yet)."""
+        participant = self._history.latest.participant(did)
+        return participant is not None and not participant.takes_part(int(self._now()))
+
     def request(self, receiver: str, path: str, body: bytes) -> tuple[bytes, bytes]:
         """(signed request, its nonce)."""
         nonce, keys = secrets.token_bytes(16), tuple(self._keys)
@@ -160,7 +165,11 @@ class PeerAuthentication:
         reader = self._history.latest.key(receiver, "transport", now)
         if reader is None:
             raise not_authenticated(f"the network knows no transport key of {receiver} for this time")
-        sealed = self._sealing(signer).seal(reader.public, body)
+        try:
+            sealed = self._sealing(signer).seal(reader.public, body)
+        except SealingError as error:
+            told = f"the transport key of {receiver} is no key: {error}"
+            raise not_authenticated(told) from error
         payload = encode([tag, self._network_id, self.did, receiver, now, nonce, path, sealed])
         return sign1({}, payload, signer)
 

@@ -58,7 +58,7 @@ class PeerInbox(Protocol):
     def status(self) -> Status: ...
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Peer:
     """One peer: its address, what waits for it, and what is known of it."""
 
@@ -107,7 +107,7 @@ class Gossip:
         self.refused: Counter[str] = Counter()  # requests of peers, by the code of the refusal
         self.cpu_s: defaultdict[str, float] = defaultdict(float)  # seconds by stage: send, receive, refuse
         self._counting = threading.Lock()
-        self._met: Counter[str] = Counter()  # newcomers since the start, by jurisdiction
+        self._own = frozenset(addresses)  # whom the operator named
         hosts = [urlsplit(address).hostname for address in addresses.values()]
         # The operator's peers are here: so may those be that the ledger names.
         self._local = any(is_loopback(host or "") for host in hosts)
@@ -129,20 +129,30 @@ class Gossip:
 
         A side's authorities admit whom they like: so many of one side are met, and whoever votes.
         """
-        fresh = {}
+        side_of, fresh = self._authentication.side_of, dict[str, Peer]()
+        met = Counter(side_of(did) for did in self.peers.keys() - self._own)
         for did, address in named.items():
-            peer, side = self.peers.get(did), self._authentication.side_of(did)
+            peer, side = self.peers.get(did), side_of(did)
             if not can_be_asked(address, here=self._local):
                 continue  # a party says alone where it is: not which door of this machine is knocked at
             if peer is None:
-                if self._met[side] < MET_PER_SIDE_MAX or self._authentication.votes(did):
-                    self._met[side] += 1  # whoever is not met asks, and is answered
+                if met[side] < MET_PER_SIDE_MAX or self._authentication.votes(did):
+                    met[side] += 1  # whoever is not met asks, and is answered
                     link = self._link(did, address, elsewhere=not self._local)
                     fresh[did] = Peer(did, address.rstrip("/"), link)
             elif peer.address != address.rstrip("/"):
                 peer.move(address.rstrip("/"), self._link(did, address, elsewhere=not self._local))
         self.peers = {**self.peers, **fresh}  # replaced, never changed: other threads go through it
         return [Sender(self, peer) for peer in fresh.values()]
+
+    def part(self) -> list[Sender]:
+        """Forget who left: nothing is sent to them or kept for them; their senders are to end."""
+        gone = [peer for did, peer in self.peers.items() if self._authentication.has_left(did)]
+        if gone:
+            self.peers = {did: peer for did, peer in self.peers.items() if peer not in gone}
+        for peer in gone:
+            peer.link.close()
+        return [Sender(self, peer) for peer in gone]
 
     def senders(self) -> list[Sender]:
         """One for each peer: each needs a thread of its own, so that a slow peer delays no other."""

@@ -14,7 +14,7 @@ import nacl.signing
 
 
 class SealingError(ValueError):
-    """What was received is not sealed for this node by that peer."""
+    """What was received is not sealed for this node by that peer, or its key is none."""
 
 
 class Sealing:
@@ -25,8 +25,11 @@ class Sealing:
         self._boxes: dict[bytes, nacl.public.Box] = {}  # as many as there are transport keys
 
     def seal(self, reader: bytes, data: bytes) -> bytes:
-        """`data` for the holder of the Ed25519 key `reader`."""
-        return bytes(self._box(reader).encrypt(data))
+        """`data` for the holder of the Ed25519 key `reader`; SealingError if that is no key."""
+        try:
+            return bytes(self._box(reader).encrypt(data))
+        except (nacl.exceptions.CryptoError, ValueError) as error:
+            raise SealingError("nothing can be sealed to that key") from error
 
     def open(self, writer: bytes, sealed: bytes) -> bytes:
         """What the holder of the Ed25519 key `writer` sealed for us; SealingError otherwise."""

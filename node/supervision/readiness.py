@@ -147,9 +147,11 @@ def of_threads(threads: Threads) -> Source:
                 yield Condition("thread_ended", stops=True, parameters=told)
             elif fact.failures:
                 told |= {"because": fact.fault or "", "tries": str(fact.failures)}
-                yield Condition("thread_failing", stops=True, parameters=told)
+                yield Condition("thread_failing", stops=fact.needed, parameters=told)
             elif fact.turn_s > STUCK_S:
-                yield Condition("thread_stuck", stops=True, parameters={**told, "seconds": int(fact.turn_s)})
+                yield Condition(
+                    "thread_stuck", stops=fact.needed, parameters={**told, "seconds": int(fact.turn_s)}
+                )
 
     return look
 

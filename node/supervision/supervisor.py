@@ -5,7 +5,7 @@ A turn that raises leaves its work as it found it (one transaction, or a queue t
 so it is called again, later each time. What fails `tries_max` times in a row cannot go on alone: then the
 whole node ends, because a node of which one half is dead tells its callers lies. A broken invariant of our
 own (`AssertionError`) is not tried again. `None` for `tries_max`: the node does without it (one peer's
-sender), tries for ever, and `/readyz` says so.
+sender), tries for ever, and `/readyz` says so, ready all the same: what makes it fail may be another's.
 """
 
 from __future__ import annotations
@@ -42,20 +42,24 @@ class Trade(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ThreadFact:
-    """How one thread does. `failures`: turns in a row that raised; `fault`: what the last of them raised."""
+    """How one thread does. `failures`: turns in a row that raised; `fault`: what the last of them raised.
+
+    `needed`: the node cannot go on without it.
+    """
 
     name: str
     alive: bool
     failures: int
     fault: str | None
     turn_s: float  # how long the turn lasts already
+    needed: bool = True
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Employed:
     work: Trade
     tries_max: int | None
-    thread: threading.Thread
+    thread: threading.Thread = field(init=False)
     failures: int = 0
     faults: int = 0
     fault: str | None = None
@@ -81,11 +85,20 @@ class Supervisor:
         with self._lock:
             if self._stopped:
                 return
-            number = len(self._employed)
-            thread = threading.Thread(target=self._run, args=(number,), name=work.name, daemon=True)
-            self._employed.append(_Employed(work, tries_max, thread))
+            one = _Employed(work, tries_max)
+            one.thread = threading.Thread(target=self._run, args=(one,), name=work.name, daemon=True)
+            self._employed = [*self._employed, one]  # replaced, never changed: other threads go through it
             if self._started:
-                thread.start()
+                one.thread.start()
+
+    def dismiss(self, name: str) -> None:
+        """End the turns of whoever has this name while the others go on; the one it is in it finishes."""
+        with self._lock:
+            gone = [one for one in self._employed if one.work.name == name]
+            self._employed = [one for one in self._employed if one not in gone]
+        for one in gone:
+            one.stopping.set()
+            one.work.wake()
 
     def start(self) -> None:
         """Begin all turns."""
@@ -116,6 +129,7 @@ class Supervisor:
                 one.failures,
                 one.fault if one.failures else None,
                 0.0 if (since := one.turn_since) is None else now - since,
+                one.tries_max is not None,
             )
             for one in self._employed
         )
@@ -130,8 +144,7 @@ class Supervisor:
         """Turns that raised, since the start."""
         return sum(one.faults for one in self._employed)
 
-    def _run(self, number: int) -> None:
-        one = self._employed[number]
+    def _run(self, one: _Employed) -> None:
         try:
             while not one.stopping.is_set():
                 self._turn(one)

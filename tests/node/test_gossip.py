@@ -6,7 +6,8 @@ import socket
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 
@@ -16,6 +17,7 @@ from consensus.cose import SeedSigner, sign1
 from consensus.encoding import Value, decode, encode
 from credentials.ledger.genesis import Genesis
 from node.errors import ProblemError
+from node.peers.acquaintance import Acquaintance
 from node.peers.authentication import REQUEST_TAG, WINDOW_S, PeerAuthentication
 from node.peers.gossip import Gossip
 from node.peers.messages import BLOCKS_PER_REQUEST, ITEM_ATTESTATION, Status, refusal_of
@@ -600,6 +602,33 @@ def test_a_side_that_admits_whom_it_likes_takes_so_many_threads(
 
     assert met == {*first.values(), *(did for did in named if governance.votes(did))}
     assert gossip.meet(named) == []
+
+
+def test_who_left_is_sent_nothing_more(genesis: Genesis) -> None:
+    """
+    Its sender ends while the node runs, what waited for it goes, and its place among the newcomers is free.
+    """
+    parties = genesis.governance.participants
+    gone = {**parties, ledger.IMPORTER: replace(parties[ledger.IMPORTER], left=NOW)}
+    history = genesis.history()
+    transport = ledger.signer(ledger.MAKER, "transport")
+    maker = PeerAuthentication(genesis.network_id, history, ledger.MAKER, (transport,), now=lambda: NOW)
+    addresses = {ledger.IMPORTER: "http://127.0.0.1:1", ledger.CUSTOMS: "http://127.0.0.1:1"}
+    gossip = Gossip(maker, addresses, Quiet(), poll_s=0.01)
+    threads, told = supervised(gossip), list[Callable[[], None]]()
+    acquaintance = Acquaintance(gossip, threads, told.append)
+
+    history.enact(1, replace(genesis.governance, participants=gone))
+    history.advance(1)
+    acquaintance.wake()
+    acquaintance.turn()
+
+    try:
+        assert gossip.peers.keys() == {ledger.CUSTOMS}
+        assert [fact.name for fact in threads.facts()] == [f"to {ledger.CUSTOMS}"]
+        wait(lambda: f"to {ledger.IMPORTER}" not in {thread.name for thread in threading.enumerate()})
+    finally:
+        threads.stop()
 
 
 def test_where_peers_are_on_one_machine_newcomers_are_met_there(genesis: Genesis) -> None:

@@ -1,22 +1,28 @@
 """Between nodes: who is at the other end, and nobody between them reads (certificates.py, sealing.py)."""
 
+import datetime
 import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from consensus.cose import SeedSigner, parse_sign1, sign1
 from consensus.encoding import Value, decode, encode
 from credentials.ledger.genesis import Genesis
+from credentials.ledger.governance import GovernanceHistory
 from node.config import DataDirectory
 from node.errors import ProblemError, SetupError
 from node.peers.authentication import REQUEST_TAG, PeerAuthentication
 from node.peers.certificates import (
+    BINDING,
     PEER_NAME,
     VALID_S,
     Trust,
@@ -237,12 +243,57 @@ def test_what_makes_a_certificate_believable(genesis: Genesis, case: str, now: i
         require_peer(der, did, public, now)
 
 
+def hostile(case: str) -> bytes:
+    """A certificate that TLS libraries take, and that reading it to the end does not."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.datetime.fromtimestamp(NOW, datetime.UTC)
+    name, shown = x509.Name([]), x509.UnrecognizedExtension(BINDING, b"x" * 64)
+    built = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    built = built.serial_number(5).not_valid_before(now).not_valid_after(now).add_extension(shown, False)
+    beside = x509.ObjectIdentifier(BINDING.dotted_string[:-1] + "9")
+    if case == "a name of no known kind":
+        odd = bytes.fromhex("3004a3020500")
+        built = built.add_extension(
+            x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.17"), odd), False
+        )
+    built = built.add_extension(x509.UnrecognizedExtension(beside, b"y" * 64), False)
+    der = bytearray(built.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER))
+    if case == "an extension twice":
+        der[der.index(b"y" * 64) - 3] = der[der.index(b"x" * 64) - 3]  # the last byte of its name
+    if case == "a version of the future":
+        der[der.index(bytes.fromhex("a003020102")) + 4] = 7
+    return bytes(der)
+
+
+@pytest.mark.parametrize(
+    "case", ["a name of no known kind", "an extension twice", "a version of the future", "sound, of another"]
+)
+def test_whatever_a_certificate_holds_it_is_believed_or_not(case: str) -> None:
+    """
+    Who answers at the address of a peer shows what it likes: it is not believed, and fails no thread.
+    """
+    with pytest.raises(UntrustedPeer, match="not vouched for"):
+        require_peer(hostile(case), ledger.CUSTOMS, [b"k" * 32], NOW)
+
+
+def test_a_key_that_is_no_point_of_the_curve_is_sealed_nothing(genesis: Genesis) -> None:
+    """
+    A party that named such a transport key is sent nothing, which is told and fails no thread.
+    """
+    party = genesis.governance.participants[ledger.CUSTOMS]
+    keys = [replace(k, public=bytes(32)) if k.role == "transport" else k for k in party.keys]
+    others = {**genesis.governance.participants, party.did: replace(party, keys=tuple(keys))}
+    history = GovernanceHistory([(0, replace(genesis.governance, participants=others))])
+    transport = ledger.signer(ledger.MAKER, "transport")
+    maker = PeerAuthentication(genesis.network_id, history, ledger.MAKER, (transport,), now=lambda: NOW)
+
+    with pytest.raises(ProblemError, match=f"the transport key of {ledger.CUSTOMS} is no key"):
+        maker.request(ledger.CUSTOMS, "status", b"")
+
+
 def test_the_binding_cannot_be_carried_to_another_key(genesis: Genesis) -> None:
     """
     Whoever copies the extension of an honest certificate into one of its own is not believed.
     """
-    from cryptography import x509
-
     signer = ledger.signer(ledger.CUSTOMS, "transport")
     honest = x509.load_pem_x509_certificate(make_certificate(ledger.CUSTOMS, [signer], [], NOW)[0])
     binding = honest.extensions[-1].value

@@ -116,6 +116,22 @@ TELLS: dict[str, Source] = {
 }
 
 
+@pytest.mark.parametrize(
+    "fact",
+    [
+        ThreadFact("to did:web:a.example", True, *how, False)
+        for how in ((3, "OSError: planted", 0.0), (0, None, 500.0))
+    ],
+)
+def test_a_thread_that_the_node_does_without_is_told_and_stops_nothing(fact: ThreadFact) -> None:
+    """
+    What makes the sender to a peer fail may be that peer's: no party makes the nodes of others not ready.
+    """
+    found = Lookout([threads(fact)]).look()
+
+    assert found.ready and len(found.conditions) == 1
+
+
 @pytest.mark.parametrize("code", [*STOPS, *TELLS])
 def test_each_condition_is_found_and_has_words(code: str) -> None:
     """

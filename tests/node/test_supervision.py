@@ -180,6 +180,25 @@ def test_stopping_ends_every_turn(threads: Supervisor) -> None:
     assert not any(fact.alive for fact in threads.facts())
 
 
+def test_whoever_is_dismissed_has_no_turn_more(threads: Supervisor) -> None:
+    """
+    One thread ends while the others go on; nothing is told of it any more.
+    """
+    trades = [Trade([], name=f"trade {number}") for number in range(2)]
+    for trade in trades:
+        threads.employ(trade)
+    threads.start()
+    wait("the first turns", lambda: all(trade.turns for trade in trades))
+
+    threads.dismiss("trade 0")
+
+    assert [fact.name for fact in threads.facts()] == ["trade 1"] == [work.name for work in threads.works]
+    assert trades[0].woken.is_set() and not trades[1].woken.is_set()
+    wait("its end", lambda: "trade 0" not in {thread.name for thread in threading.enumerate()})
+    turns = trades[1].turns
+    wait("more turns of the other", lambda: trades[1].turns > turns)
+
+
 # -- a real node -----------------------------------------------------------------------------------------
 
 
