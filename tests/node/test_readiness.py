@@ -119,8 +119,8 @@ TELLS: dict[str, Source] = {
 @pytest.mark.parametrize(
     "fact",
     [
-        ThreadFact("to did:web:a.example", True, *how, False)
-        for how in ((3, "OSError: planted", 0.0), (0, None, 500.0))
+        ThreadFact("to did:web:a.example", True, 3, "OSError: planted", 0.0, needed=False),
+        ThreadFact("to did:web:a.example", True, 0, None, 500.0, needed=False),
     ],
 )
 def test_a_thread_that_the_node_does_without_is_told_and_stops_nothing(fact: ThreadFact) -> None:
