@@ -40,7 +40,9 @@ class PeerAuthentication:
         history: GovernanceHistory,
         did: str,
         keys: Iterable[SeedSigner],
+        *,
         now: Callable[[], float] = time.time,
+        passed: Callable[[], float] = time.monotonic,
     ) -> None:
         """`keys`: the own transport keys as of each time they are asked for, first the one that governs."""
         self._network_id = network_id
@@ -49,7 +51,7 @@ class PeerAuthentication:
         self._keys = keys
         self._sealings: dict[bytes, Sealing] = {}  # by own key
         self._tries: dict[str, int] = {}  # how often a peer did not know the key that it was shown
-        self._now = now
+        self._now, self._passed = now, passed
         # When, and to which own key: by sender, so that none takes another's place.
         self._nonces: dict[str, dict[bytes, tuple[float, SeedSigner]]] = {}
         self._lock = threading.Lock()
@@ -96,19 +98,19 @@ class PeerAuthentication:
     def open_request(self, data: bytes, path: str) -> tuple[str, bytes, bytes]:
         """(sender, nonce, body) of a request that is for this node, fresh, and seen for the first time."""
         sender, sent, nonce, body, opened_by = self._open(REQUEST_TAG, data, path)
-        now = self._now()
         with self._lock:
             nonces = self._nonces.setdefault(sender, {})
             # Whoever sends it again need not be who signed it: the signer is not struck for it.
             if nonce in nonces:
                 raise ProblemError(401, "replayed", "Not authenticated", "this request was received before")
             self._require_fresh(sender, sent, answered=False)
-            if len(nonces) >= NONCES_PER_SENDER_MAX:
-                nonces = {n: asked for n, asked in nonces.items() if asked[0] > now - 2 * WINDOW_S}
-                self._nonces[sender] = nonces
+            # In the order received; by how much time passed, which no wrong clock shortens.
+            passed = self._passed()
+            while nonces and nonces[oldest := next(iter(nonces))][0] <= passed - 2 * WINDOW_S:
+                del nonces[oldest]
             if len(nonces) >= NONCES_PER_SENDER_MAX:
                 raise ProblemError(503, "busy", "Come again", "too many of your requests in four minutes")
-            nonces[nonce] = now, opened_by
+            nonces[nonce] = passed, opened_by
         return sender, nonce, body
 
     def open_reply(self, data: bytes, path: str, sender: str, nonce: bytes) -> bytes:

@@ -74,6 +74,21 @@ class Peer:
     failures: int = 0  # tries in a row that failed
     heard: threading.Event = field(default_factory=threading.Event)  # it spoke while we waited to try again
 
+    def found(self) -> None:
+        """It answered."""
+        if not self.reachable:
+            log.moment("peer_found", peer=self.did)
+        self.reachable, self.refusal, self.last_seen, self.failures = True, None, time.time(), 0
+
+    def lost(self, error: Exception) -> float:
+        """It did not answer as it should: the seconds to wait before the next try."""
+        if self.reachable:
+            log.moment("peer_lost", peer=self.did, because=_because(error))
+        self.reachable = False
+        self.refusal = str(error) if isinstance(error, _TOLD) else None
+        self.failures += 1
+        return BACKOFF_S_MIN * 2 ** min(self.failures - 1, BACKOFF_DOUBLINGS)
+
     def move(self, address: str, link: Link) -> None:
         """It is asked there from now on, and at once."""
         left, self.link = self.link, link
@@ -288,20 +303,13 @@ class Gossip:
         try:
             self._exchange(peer, [item for _, item in batch], blocks_from)
         except (OSError, ConsensusError, ProblemError) as error:
-            if peer.reachable:
-                log.moment("peer_lost", peer=peer.did, because=_because(error))
-            peer.reachable = False
-            peer.refusal = str(error) if isinstance(error, _TOLD) else None
             peer.outgoing.give_back(batch)
-            backoff_s = BACKOFF_S_MIN * 2 ** min(peer.failures, BACKOFF_DOUBLINGS)
-            peer.failures += 1
+            backoff_s = peer.lost(error)
             if not self._stopping.is_set():
                 peer.heard.wait(backoff_s)
             peer.heard.clear()
             return
-        if not peer.reachable:
-            log.moment("peer_found", peer=peer.did)
-        peer.reachable, peer.refusal, peer.last_seen, peer.failures = True, None, time.time(), 0
+        peer.found()
 
     def _wait_s(self, peer: Peer) -> float:
         if self._poll_s is not None:

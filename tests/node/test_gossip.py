@@ -280,6 +280,34 @@ def test_a_peer_that_is_heard_again_is_answered_at_once(
     back.server_close()
 
 
+def test_requests_are_remembered_as_long_as_they_are_fresh(genesis: Genesis) -> None:
+    """
+    A peer that asks for hours takes no more memory than in four minutes; a clock that jumps forgets nothing.
+    """
+    transport = ledger.signer(ledger.CUSTOMS, "transport")
+    clock = [float(NOW), 0.0]  # wall, passed
+    maker = PeerAuthentication(
+        genesis.network_id, genesis.history(), ledger.MAKER, (ledger.signer(ledger.MAKER, "transport"),),
+        now=lambda: clock[0],
+    )  # fmt: skip
+    customs = PeerAuthentication(
+        genesis.network_id, genesis.history(), ledger.CUSTOMS, (transport,),
+        now=lambda: clock[0], passed=lambda: clock[1],
+    )  # fmt: skip
+    for _ in range(600):
+        clock[0] += 1
+        clock[1] += 1
+        captured = maker.request(ledger.CUSTOMS, "status", b"")[0]
+        customs.open_request(captured, "status")
+
+    assert len(customs._nonces[ledger.MAKER]) == 2 * WINDOW_S
+    clock[0] += 3600
+    customs.open_request(maker.request(ledger.CUSTOMS, "status", b"")[0], "status")
+    clock[0] -= 3600
+    with pytest.raises(ProblemError, match="received before"):
+        customs.open_request(captured, "status")
+
+
 def test_a_captured_request_silences_nobody(genesis: Genesis) -> None:
     """
     N09: one request of an honest peer, captured and sent again 500 times, costs that peer no strike.
