@@ -87,7 +87,7 @@ class Peer:
         self.reachable = False
         self.refusal = str(error) if isinstance(error, _TOLD) else None
         self.failures += 1
-        return BACKOFF_S_MIN * 2 ** min(self.failures - 1, BACKOFF_DOUBLINGS)
+        return BACKOFF_S_MIN * (1 << min(self.failures - 1, BACKOFF_DOUBLINGS))
 
     def move(self, address: str, link: Link) -> None:
         """It is asked there from now on, and at once."""
