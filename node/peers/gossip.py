@@ -123,9 +123,8 @@ class Gossip:
         self.cpu_s: defaultdict[str, float] = defaultdict(float)  # seconds by stage: send, receive, refuse
         self._counting = threading.Lock()
         self._own = frozenset(addresses)  # whom the operator named
-        hosts = [urlsplit(address).hostname for address in addresses.values()]
         # The operator's peers are here: so may those be that the ledger names.
-        self._local = any(is_loopback(host or "") for host in hosts)
+        self._local = any(is_loopback(urlsplit(at).hostname or "") for at in addresses.values())
         self.peers = {
             did: Peer(did, address.rstrip("/"), self._link(did, address, elsewhere=False))
             for did, address in addresses.items()
@@ -297,8 +296,7 @@ class Gossip:
         batch, blocks_from = peer.outgoing.take(self._wait_s(peer))
         if self._stopping.is_set():
             return
-        told = sum(item[0] == ITEM_ATTESTATION for _, item in batch)
-        if told:
+        if told := sum(item[0] == ITEM_ATTESTATION for _, item in batch):
             log.moment("gossip", peer=peer.did, attestations=told)
         try:
             self._exchange(peer, [item for _, item in batch], blocks_from)
