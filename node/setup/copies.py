@@ -12,6 +12,7 @@ import io
 import json
 import shutil
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TypedDict
@@ -32,6 +33,7 @@ FOLDER = "network"
 RESTORED = ".restored"  # what is on its way into the directory
 # Never put back: what a node must find out again, what it makes at each start, what is kept apart from keys.
 NEVER = ("signing.db", "ledger.db", "lock", "address", "certificate.pem", "passphrase", "recovery.enc")
+DATABASES = ("office.db", "signing.db", "ledger.db")  # and what SQLite reads beside one
 
 
 class BackupList(TypedDict):
@@ -73,7 +75,7 @@ def backup(directory: DataDirectory, out: Path) -> BackedUp:
     shutil.rmtree(made, ignore_errors=True)
     made.mkdir(parents=True, mode=0o700)
     named = files_of_settings(directory.root)
-    inside = [name for name in named if _belongs(name)]
+    inside = [name for name in named if _belongs(name, named)]
     files = [name for name in (*SINGLE, *inside) if (directory.root / name).exists()]
     files += [str(p.relative_to(directory.root)) for p in sorted(directory.network.rglob("*")) if p.is_file()]
     for name in files:
@@ -149,15 +151,16 @@ def _read(source: Path) -> BackupList:
     """The list of a backup, every file compared with it."""
     try:
         read: Any = json.loads(read_own(source / LIST))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise SetupError(f"{source} is no backup: it has no readable {LIST}") from error
     if not isinstance(read, dict) or read.get("type") != TAG:
         raise SetupError(f"{source / LIST} is not the list of a backup of this version")
     files = read.get("files")
     if not isinstance(files, dict) or OFFICE not in files:
         raise SetupError(f"{source / LIST} is not the list of a backup of this version")
+    named = files_of_settings(source)
     for name, digest in files.items():
-        if not _belongs(name):
+        if name != OFFICE and not _belongs(name, named):
             raise SetupError(f"{source / LIST} names {name!a:.80}, which is no file of a backup")
         try:
             found = _digest(source / name)
@@ -174,10 +177,18 @@ def _read(source: Path) -> BackupList:
     }
 
 
-def _belongs(name: object) -> bool:
-    """True for a path inside the data directory that a backup may hold."""
-    path = Path(name) if isinstance(name, str) else Path("..")
-    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts and str(path) not in NEVER
+def _belongs(name: str, named: Collection[str]) -> bool:
+    """True for a file of a backup beside office.db: one of ours, of the network, or `named` by its settings.
+
+    Nothing else, as SQLite takes what lies beside a database for the newest part of it.
+    """
+    path = Path(name)
+    first = path.parts[0].casefold() if path.parts else ""
+    if not name.isprintable() or str(path) != name or path.is_absolute() or ".." in path.parts:
+        return False
+    if first in NEVER or first.startswith(DATABASES):
+        return False
+    return name in SINGLE or name in named or (path.parts[0] == FOLDER and len(path.parts) > 1)
 
 
 def _require_fitting(directory: DataDirectory, listed: BackupList) -> None:

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from hashlib import sha256
 from itertools import product
 from pathlib import Path
@@ -20,7 +21,9 @@ from consensus.checkpoint import Checkpoint, SignedNote, cosign_line, sign_log_l
 from credentials.documents.status import read_list
 from credentials.ledger.governance import key_name
 from node.config import DataDirectory
+from node.errors import SetupError
 from node.setup import network as networks
+from node.setup.copies import TAG, restore
 from node.setup.keystore import Keys
 from node.storage.ledger import LedgerStore
 from tests.harness.net.batteries import code_of, issue, wait_receipted
@@ -215,6 +218,38 @@ def _signing(out: Path) -> None:
     (out / "backup.json").write_text(json.dumps(listed))
 
 
+STRANGE = (
+    "signing.db-wal", "ledger.db-shm", "office.db-wal", "SIGNING.DB", "ledger.db/x", "office.db.restored",
+    "network", "network.new/x", "founding.unfinished/keys.enc", "./keys.enc", "network/a\0b", "network/\ud800", "",
+    "snapshot.rows",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_a_backup_puts_nothing_beside_a_database(tmp_path: Path, name: str) -> None:
+    """
+    Each file by its name: only what a backup of this version holds is written, whatever its list says.
+    """
+    files = {"office.db": sha256(b"x").hexdigest(), name: sha256(b"x").hexdigest()}
+    source, directory = tmp_path / "backup", DataDirectory(tmp_path / "data")
+    source.mkdir()
+    directory.root.mkdir()
+    for one in files:
+        with suppress(OSError, ValueError):
+            (source / one).parent.mkdir(exist_ok=True)
+            (source / one).write_bytes(b"x")
+    (source / "backup.json").write_text(json.dumps({"type": TAG, "participant": "", "files": files}))
+
+    with pytest.raises(SetupError, match="is no file of a backup"):
+        restore(directory, source, replace=True)
+
+    assert not list(directory.root.iterdir())
+
+
+def _nested(out: Path) -> None:
+    (out / "backup.json").write_text("[" * 100_000)
+
+
 def _foreign(out: Path) -> None:
     listed = json.loads((out / "backup.json").read_text())
     listed["participant"] = "did:web:somebody.example"
@@ -230,8 +265,9 @@ def _foreign(out: Path) -> None:
         (_signing, "is no file of a backup"),
         (_foreign, "the backup is of did:web:somebody.example"),
         (shutil.rmtree, "is no backup"),
+        (_nested, "is no backup"),
     ],
-    ids=["cut", "missing", "outside", "signing.db", "foreign", "gone"],
+    ids=["cut", "missing", "outside", "signing.db", "foreign", "gone", "nested"],
 )
 def test_a_backup_that_is_not_whole_or_not_ours_writes_nothing(
     node: Maker, capsys: pytest.CaptureFixture[str], alter: Callable[[Path], None], says: str
