@@ -51,9 +51,30 @@ def write_own(path: Path, data: bytes | IO[bytes]) -> None:
     scratch.unlink(missing_ok=True)
     with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         shutil.copyfileobj(io.BytesIO(data) if isinstance(data, bytes) else data, file)
-        file.flush()
-        os.fsync(file.fileno())
-    scratch.replace(path)
+    put_whole(scratch, path)
+
+
+def put_whole(made: Path, target: Path) -> None:
+    """Give a file or folder the name under which it is looked for, once all of it is on disk.
+
+    A rename alone is whole to whoever kills a process; a power cut can leave the new name with empty files.
+    """
+    for path in (*made.rglob("*"), made) if made.is_dir() else (made,):
+        if not path.is_symlink():
+            _settle(path)
+    os.replace(made, target)
+    _settle(target.parent)
+
+
+def _settle(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # a pipe, or a disk that keeps no order of names
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def require_regular(descriptor: int, path: Path) -> None:

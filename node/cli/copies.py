@@ -13,6 +13,7 @@ from node.cli.terminal import say
 from node.config import DataDirectory, passphrase
 from node.errors import SetupError
 from node.ledger import rebuilding
+from node.named_files import put_whole
 from node.setup import copies
 from node.setup import network as networks
 from node.storage.office import OfficeStore
@@ -80,7 +81,7 @@ def rebuild(*, data: Path, source: str | None, passphrase_file: Path | None) -> 
         except BaseException:
             rebuilding.remove(directory.ledger)
             if aside.exists():
-                aside.rename(directory.ledger)
+                put_whole(aside, directory.ledger)
             raise
     say(f"{directory.ledger}: the ledger up to block {height}; the one before is {aside}")
 

@@ -26,6 +26,7 @@ from credentials.ledger.governance_records import RuleFiles
 from credentials.ledger.registry import Registry
 from node.errors import SetupError
 from node.ledger.chain import tip_of
+from node.named_files import put_whole
 from node.storage.database import SIDE_FILES, StorageError
 from node.storage.entries import LedgerTip, row_of
 from node.storage.ledger import LedgerStore, SqliteStandingReader
@@ -63,7 +64,7 @@ def set_aside(path: Path, moment: int) -> Path:
     for suffix in ("", *SIDE_FILES):
         file = path.with_name(path.name + suffix)
         if file.exists():
-            file.rename(aside.with_name(aside.name + suffix))
+            put_whole(file, aside.with_name(aside.name + suffix))
     return aside
 
 
@@ -91,7 +92,7 @@ def put_in_place(made: Path, path: Path) -> None:
     """`made`, a whole database, instead of the one at `path`, which is closed: at no moment is there none."""
     for suffix in SIDE_FILES:  # of the old one, whose log was taken in when it was closed
         path.with_name(path.name + suffix).unlink(missing_ok=True)
-    made.replace(path)
+    put_whole(made, path)
 
 
 def remove(path: Path) -> None:

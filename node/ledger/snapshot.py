@@ -25,6 +25,7 @@ from typing import TypeVar
 from consensus.encoding import EncodingError, Value, decode, encode
 from credentials.ledger.genesis import Genesis
 from node.errors import ProblemError, SetupError
+from node.named_files import put_whole
 from node.peers.authentication import PeerAuthentication
 from node.peers.certificates import Trust
 from node.peers.link import Link, LinkError
@@ -74,7 +75,7 @@ def write(
                         file.write(len(data).to_bytes(4, "big") + data)
                         if stop.is_set():
                             raise SetupError("this node is stopping")
-                scratch.replace(out)
+                put_whole(scratch, out)
                 return tip.height, kept[0]
         if stop.wait(0.1) or time.monotonic() > deadline:
             raise SetupError("the newest block has no cosigned checkpoint yet: try again in a moment")

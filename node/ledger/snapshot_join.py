@@ -32,6 +32,7 @@ from credentials.ledger.governance import VALIDATORS_AHEAD, Governance
 from credentials.ledger.governance_records import PROPOSAL, RuleFiles, RulesNotHere
 from node.errors import SetupError
 from node.ledger.snapshot import ROW_BYTES_MAX, TAG, Row, SnapshotRefused
+from node.named_files import put_whole
 from node.storage.database import StorageError
 from node.storage.entries import row_of
 from node.storage.ledger import Adoption, LedgerStore
@@ -69,7 +70,7 @@ def join(source: Path, known: Known, ledger: Path) -> int:
         raise SetupError(f"{source} cannot be read: {error.strerror}") from error
     else:
         store.close()
-        scratch.rename(ledger)
+        put_whole(scratch, ledger)
         return height
     finally:
         store.close()

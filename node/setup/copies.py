@@ -20,7 +20,7 @@ from typing import IO, Any, TypedDict
 from node.config import DataDirectory
 from node.errors import SetupError
 from node.ledger.rebuilding import keep_aside, put_in_place
-from node.named_files import open_own, read_own, write_own
+from node.named_files import open_own, put_whole, read_own, write_own
 from node.settings import SETTINGS_FILE, files_of_settings
 from node.setup.network import read_card, verify
 from node.storage.office import OfficeStore
@@ -94,7 +94,7 @@ def backup(directory: DataDirectory, out: Path) -> BackedUp:
         "files": digests,
     }
     _write(made / LIST, io.BytesIO(json.dumps(listed, indent=2).encode()))
-    made.rename(out)
+    put_whole(made, out)
     return BackedUp(len(digests), tuple(name for name in named if name not in inside))
 
 
@@ -139,7 +139,7 @@ def _put_files(root: Path, source: Path, names: list[str]) -> None:
         first, *rest = Path(name).parts
         _copy(source / name, staged.joinpath(*rest) if first == FOLDER else root / name)
     if staged != folder and staged.exists():
-        staged.rename(folder)
+        put_whole(staged, folder)
 
 
 def _copy(source: Path, target: Path) -> None:

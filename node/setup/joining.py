@@ -38,6 +38,7 @@ from node.errors import ProblemError, SetupError
 from node.ledger import snapshot as snapshots
 from node.ledger import snapshot_join
 from node.ledger.chain import constitution_of
+from node.named_files import put_whole, write_own
 from node.peers.authentication import PeerAuthentication
 from node.peers.certificates import PEER_NAME, Trust
 from node.peers.fingerprint import JoiningFingerprint
@@ -106,7 +107,7 @@ def join_via(directory: DataDirectory, url: str, fingerprint: str, passphrase: s
         _remove(partial)
         raise
     _remove(directory.ledger)  # of a join that was killed before the network directory had its name
-    partial.rename(directory.ledger)
+    put_whole(partial, directory.ledger)
     sealed = seal_to(keys.signer("transport").public_key, network_key)
     _write_network(directory, hello, _reachable(governing, addresses, hello), sealed)
     return hello.genesis, height
@@ -277,8 +278,8 @@ def _write_network(
     shutil.rmtree(scratch, ignore_errors=True)
     later = {f"{sha256(data).hexdigest()}.json": data for data in hello.later}
     networks.write(scratch, hello.genesis, {**later, **hello.rule_files}, addresses)
-    (scratch / networks.SEALED_KEY_FILE).write_bytes(sealed)
-    scratch.rename(directory.network)
+    write_own(scratch / networks.SEALED_KEY_FILE, sealed)
+    put_whole(scratch, directory.network)
     networks.close_to_others(directory.root)
 
 

@@ -57,7 +57,7 @@ from node.config import (
     shipped_policy,
 )
 from node.errors import SetupError
-from node.named_files import read_own
+from node.named_files import put_whole, read_own, write_own
 from node.settings import read_toml
 from node.setup.founding_file import (
     read_accreditation,
@@ -144,8 +144,8 @@ def init(
     root.chmod(0o700)  # one that was there already, with room for others to look in
     keys.save(root, passphrase)
     save_recovery(root / RECOVERY_FILE, recovery, passphrase)
-    directory.card.write_bytes(card)
-    directory.policy_file.write_bytes(policy_data)
+    write_own(directory.card, card)
+    write_own(directory.policy_file, policy_data)
     write_operator_key(directory.operator_key)
     (root / "lock").touch()
     close_to_others(root)
@@ -272,10 +272,10 @@ def write(out: Path, genesis: Genesis, files: Mapping[str, bytes], addresses: Ma
     """A network directory."""
     (out / RULES_FOLDER).mkdir(parents=True, exist_ok=True)
     for name, rule in files.items():
-        (out / RULES_FOLDER / name).write_bytes(rule)
-    (out / POLICY_FILE).write_text(genesis.governance.log_policy(genesis.origin))
-    (out / PEERS_FILE).write_text(_peers_text(addresses))
-    (out / GENESIS_FILE).write_bytes(genesis.data)
+        write_own(out / RULES_FOLDER / name, rule)
+    write_own(out / POLICY_FILE, genesis.governance.log_policy(genesis.origin).encode())
+    write_own(out / PEERS_FILE, _peers_text(addresses).encode())
+    write_own(out / GENESIS_FILE, genesis.data)
 
 
 def _transport(participant: Participant) -> bytes:
@@ -394,7 +394,7 @@ def join(directory: DataDirectory, network: Path, passphrase: str) -> Network:
         scratch = directory.root / "network.new"
         shutil.rmtree(scratch, ignore_errors=True)
         shutil.copytree(network, scratch)
-        scratch.rename(directory.network)
+        put_whole(scratch, directory.network)
         close_to_others(directory.root)
     return found
 

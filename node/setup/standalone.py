@@ -19,6 +19,7 @@ from credentials.ledger.parties import Accreditation
 from node.config import DataDirectory, jurisdiction_alone
 from node.config import passphrase as read_passphrase
 from node.errors import SetupError
+from node.named_files import put_whole, write_own
 from node.settings import SETTINGS_FILE, files_of_settings
 from node.setup import network
 
@@ -75,7 +76,7 @@ def found(directory: DataDirectory, public_url: str, passphrase: str | None) -> 
         shutil.rmtree(made.root, ignore_errors=True)
         _make(made, did_of(public_url), words)
         if passphrase is None:
-            made.passphrase_file.write_text(f"{words}\n")
+            write_own(made.passphrase_file, f"{words}\n".encode())
         network.close_to_others(root)
         for path in sorted(made.root.iterdir(), key=lambda one: (one.name == "keys.enc", one.name)):
             _put(path, root / path.name)
@@ -109,7 +110,7 @@ def _put(path: Path, target: Path) -> None:
     """Move it there, in place of what an interrupted founding left."""
     if target.is_dir():
         shutil.rmtree(target)
-    path.replace(target)
+    put_whole(path, target)
 
 
 @contextmanager

@@ -220,8 +220,8 @@ def _signing(out: Path) -> None:
 
 STRANGE = (
     "signing.db-wal", "ledger.db-shm", "office.db-wal", "SIGNING.DB", "ledger.db/x", "office.db.restored",
-    "network", "network.new/x", "founding.unfinished/keys.enc", "./keys.enc", "network/a\0b", "network/\ud800", "",
-    "snapshot.rows",
+    "network", "network.new/x", "founding.unfinished/keys.enc", "./keys.enc", "network/a\0b",
+    "network/\ud800", "", "snapshot.rows",
 )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from node import named_files
-from node.named_files import open_own, read_named, read_own, write_own
+from node.named_files import open_own, put_whole, read_named, read_own, write_own
 from tests.harness.support_service import PASSPHRASE, live_node
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,6 +28,62 @@ BESIDE = {
     "node/ledger/snapshot.py": "the same, written",
     "node/ledger/snapshot_join.py": "a snapshot that the command line names",
 }
+
+# What gives names or writes without it, and why it may.
+BESIDE_WHOLE = {
+    "node/named_files.py": "it is the door",
+    "node/cli/client.py": "a file that a command's --output names",
+    "node/ledger/shelf.py": "a snapshot of this process, which the next one makes again",
+    "node/server/tls.py": "a folder that is gone when the certificate was read",
+}
+
+
+def test_a_name_is_given_once_all_of_it_is_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Each file and folder below is synced before the name changes, and the folder of the name after: a power
+    cut leaves what was there, or all of the new.
+    """
+    made, target = tmp_path / "made", tmp_path / "network"
+    (made / "rules").mkdir(parents=True)
+    (made / "rules" / "a.json").write_text("{}")
+    (made / "genesis.toml").write_text("")
+    done: list[str] = []
+    sync, replace = os.fsync, os.replace
+
+    def fsync(descriptor: int) -> None:
+        done.append(str(Path(os.readlink(f"/proc/self/fd/{descriptor}")).relative_to(tmp_path)))
+        sync(descriptor)
+
+    def named(source: Path, to: Path) -> None:
+        done.append("named")
+        replace(source, to)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "replace", named)
+
+    put_whole(made, target)
+    write_own(tmp_path / "keys.enc", b"keys")
+
+    assert sorted(done[:4]) == ["made", "made/genesis.toml", "made/rules", "made/rules/a.json"]
+    assert done[4:] == ["named", ".", "keys.enc.new", "named", "."]
+    assert sorted(path.name for path in target.rglob("*")) == ["a.json", "genesis.toml", "rules"]
+
+
+def test_nothing_else_gives_a_file_its_name() -> None:
+    """
+    What a node looks for under a name is put there by one door: no rename and no write beside it.
+    """
+    found = set()
+    for path in sorted((ROOT / "node").rglob("*.py")):
+        for call in ast.walk(ast.parse(path.read_text())):
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute):
+                alone = len(call.args) == 1 and not call.keywords
+                if call.func.attr in {"rename", "write_bytes", "write_text"} or (
+                    call.func.attr == "replace" and alone
+                ):
+                    found.add(str(path.relative_to(ROOT)))
+
+    assert {name for name in found if not name.startswith("node/demo/")} <= BESIDE_WHOLE.keys()
 
 
 def test_what_is_no_regular_file_is_told_without_waiting(tmp_path: Path) -> None:
