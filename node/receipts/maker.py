@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from threading import Lock
 
 import orjson
 
@@ -38,6 +39,8 @@ class Proofs:
         self._tree = tree
         self._policies = policies
         self._gathering = gathering
+        self._steps: list[EpochStep] = []  # to each newer policy; none becomes another one
+        self._stepping = Lock()
 
     def checkpoint(self) -> str:
         """The latest cosigned checkpoint: log line and as many cosignatures as the policy asks for."""
@@ -54,14 +57,22 @@ class Proofs:
         kept = self._ledger.checkpoint()
         over = self._policies.epochs[1:]
         size = kept[0] if kept is not None and kept[0] > (over[-1].after if over else 0) else None
-        steps = [self._step(before, epoch) for before, epoch in pairwise(self._policies.epochs)]
+        steps = self._steps_made()
         head, links = None, dict[int, tuple[bytes, ...]]()
         if kept is not None and size is not None:
             note = self._policies.at(size).policy.reduce(SignedNote.parse(kept[1])).text()
             head = Head(note, self._proof(over[-1].after if over else 0, size))
             if link is not None and 0 < link <= size:
                 links[link] = self._proof(link, size)
-        return EpochFile(tuple(steps), head, links).text()
+        return EpochFile(steps, head, links).text()
+
+    def _steps_made(self) -> tuple[EpochStep, ...]:
+        """All steps, each made once, whoever asks: anybody may, and there are more with every change."""
+        with self._stepping:
+            missing = list(pairwise(self._policies.epochs))[len(self._steps) :]
+            for before, epoch in missing:
+                self._steps.append(self._step(before, epoch))
+            return tuple(self._steps)
 
     def _step(self, before: Epoch, epoch: Epoch) -> EpochStep:
         """From one policy to the next, which the last block under it names."""
@@ -71,7 +82,10 @@ class Proofs:
             told = "this node has no checkpoint of {size} leaves, which leads to the next policy: ask another"
             raise not_found("no_epoch_yet", told, size=epoch.after)
         note = SignedNote.parse(text)
-        receipt = make_receipt(row.entry, None, index, self._tree, note, policy=before.policy)
+        try:
+            receipt = make_receipt(row.entry, None, index, self._tree, note, policy=before.policy)
+        except ReceiptError as error:
+            raise ProblemError(503, "no_receipt_yet", "Come again", str(error)) from error
         return EpochStep(receipt.text(), self._proof(before.after, epoch.after))
 
     def _proof(self, old: int, new: int) -> tuple[bytes, ...]:

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import pytest
 
 from consensus.log_policy import LogPolicy
-from consensus.merkle import Tree
-from consensus.receipt import VerifiedReceipt, verify_receipt
+from consensus.merkle import Tree, leaf_hash
+from consensus.receipt import Receipt, VerifiedReceipt, verify_receipt
 from credentials.documents.canonical import b64u, digest_document
 from credentials.ledger.entries import BlockEntry
 from node.errors import ProblemError
 from node.ledger.log_policies import LogPolicies
 from node.receipts.checker import NotAboutThis, check_document, what_it_says
+from node.receipts.epochs import EpochFile
 from node.receipts.maker import Proofs
 from node.storage.documents import StoredDocument
 from node.storage.entries import EntryRow, LedgerTip
 from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore
+from node.verdicts.sources import Gathering
 from node.web.sample import sample_claims
+from tests.credentials.test_log_epochs import FIRST, Log, rotated
 from tests.harness.support_service import CODE, DID, LiveNode, live_node
 
 
@@ -173,3 +178,73 @@ def test_what_is_not_cosigned_yet_is_asked_for_again(
     assert (early.value.status, early.value.code) == (404, "no_receipt_yet")
     assert early.value.detail == "the validators are still cosigning: ask again in a moment"
     assert (unfit.value.status, unfit.value.code, unfit.value.title) == (503, "no_receipt_yet", "Come again")
+
+
+def epochs_of(log: Log, room: Path) -> tuple[Proofs, Callable[[], None]]:
+    """A node's proofs over a log whose cosigners changed keys, and what closes its ledger."""
+    office, ledger = OfficeStore(room / "office.db"), LedgerStore(room / "ledger.db")
+    rows = [
+        EntryRow(
+            entry=one, leaf_hash=leaf_hash(one), type="policy" if b"comity/policy/v1" in one else "other"
+        )
+        for one in log.entries
+    ]
+    tip = LedgerTip(1, b"id", 101, b"app", b"frontier")
+    ledger.commit_block(tip, block=b"b", certificate=b"c", entries=rows, standings={}, finals={})
+    for step in log.steps:
+        receipt = Receipt.parse(step.receipt)
+        ledger.put_checkpoint(receipt.size, 1, receipt.note.text())
+    ledger.put_checkpoint(log.tree.size, 1, log.note().text())
+    policies = LogPolicies(LogPolicy.parse(FIRST), FIRST, ledger.leaves.policies())
+
+    def close() -> None:
+        ledger.close()
+        office.close()
+
+    return Proofs(ledger, office, log.tree, policies, cast(Gathering, None)), close
+
+
+def test_each_step_to_a_newer_policy_is_made_once(tmp_path: Path) -> None:
+    """
+    Whoever asks, and however many changes there were: what was made stays, and the file is the same.
+    """
+    log = rotated(60)
+    proofs, close = epochs_of(log, tmp_path)
+    try:
+        first = process_time_s(proofs.epochs)
+        again = min(process_time_s(proofs.epochs) for _ in range(5))
+        text = proofs.epochs()
+        threads = [threading.Thread(target=proofs.epochs) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        close()
+
+    print(f"60 epochs: {first * 1000:.1f} ms, then {again * 1000:.1f} ms")
+    assert EpochFile.parse(text).walk(FIRST).newest.text == log.text
+    assert again < first / 5
+
+
+def process_time_s(work: Callable[[], object]) -> float:
+    began = time.process_time()
+    work()
+    return time.process_time() - began
+
+
+def test_a_ledger_in_repair_is_no_fault_of_who_asks_for_epochs(tmp_path: Path) -> None:
+    """
+    A note that does not fit the log (a ledger.db in the middle of a repair) is a 503, and nothing is kept.
+    """
+    log = rotated(2)
+    proofs, close = epochs_of(log, tmp_path)
+    try:
+        other = Log(entries=[b"another log" + bytes(40)]).note().text()
+        proofs._ledger._db.connection.execute("UPDATE checkpoints SET first_note = ?", (other,))
+        with pytest.raises(ProblemError) as refused:
+            proofs.epochs()
+    finally:
+        close()
+
+    assert (refused.value.status, refused.value.code) == (503, "no_receipt_yet")
