@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from functools import partial
 from http import HTTPStatus
@@ -70,6 +70,7 @@ class Door:
     own_host: Callable[[str], bool] = lambda host: True
     knows: Callable[[str | None, str | None], bool] = lambda authorization, cookie: False
     peers: Peers | None = None
+    unsigned: Collection[str] = ()  # of their paths: an answer there shows nothing of who asked
 
 
 class Exchange:
@@ -221,11 +222,11 @@ class Exchange:
             with body:
                 data = body.read()
             made = await run(partial(peers.handle, path, data), proven=connection.proven)
+            connection.proven = connection.proven or path not in self._door.unsigned
         except ProblemError:
             connection.proven = False  # whoever captured a peer's requests has not its key
             await self._wait_before_refusal(peers.refusal_wait_s(connection.address))
             raise
-        connection.proven = True
         return WholeAnswer.of(200, "OK", "application/cose", made)
 
     async def _wait_before_refusal(self, seconds: float) -> None:

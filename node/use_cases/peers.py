@@ -16,6 +16,9 @@ from node.storage.ledger import LedgerStore
 from node.use_cases.welcoming import Welcome
 from node.verdicts.sources import Gathering
 
+HELLO = "hello"
+UNSIGNED = frozenset({HELLO})  # its asker does not know this network yet: whoever asks is answered
+
 
 class PeerDoor:
     """Where other nodes' requests come in."""
@@ -46,7 +49,7 @@ class PeerDoor:
         """
         gossip = self._gossip
         with gossip.receiving() as known:
-            if path == "hello":
+            if path == HELLO:
                 return self._welcome.hello(body)
             sender, nonce, content = gossip.open(path, body)
             known.append(sender)

@@ -224,6 +224,45 @@ def test_who_holds_a_key_is_answered_beside_any_number_of_strangers() -> None:
     assert took_s < 2
 
 
+def test_who_was_answered_without_showing_who_it_is_stays_a_stranger() -> None:
+    """
+    `hello` is not signed, and what it names can be worked out of public data: it gives no place of others.
+    """
+
+    class Greeting:
+        def handle(self, path: str, body: bytes) -> bytes:
+            return b"ok"
+
+        def refuse_large(self) -> None: ...
+
+        def refusal_wait_s(self, address: str) -> float:
+            return 0.0
+
+    door = Door(
+        knows=lambda authorization, cookie: authorization == "Bearer good",
+        peers=Greeting(),
+        unsigned=frozenset({"hello"}),
+    )
+    ask = b"GET /x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer good\r\n\r\n"
+    hello = b"POST /peer/hello HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
+    with serving(door=door) as address, contextlib.ExitStack() as stack:
+        strangers = []
+        for _ in range(70):
+            one = stack.enter_context(socket.create_connection(address, timeout=5))
+            one.sendall(hello)
+            assert one.recv(1 << 12).startswith(b"HTTP/1.1 200")
+            strangers.append(one)
+        for one in strangers:
+            one.sendall(GET % b"/slow")
+        time.sleep(0.2)
+        started = time.monotonic()
+        good = answer(address, ask)
+        took_s = time.monotonic() - started
+
+    assert good.startswith(b"HTTP/1.1 200")
+    assert took_s < 2
+
+
 def test_peers_cannot_take_the_pages_threads_nor_pages_the_peers() -> None:
     """
     With every thread and place of one lane taken, the other answers at once.
