@@ -73,6 +73,20 @@ def test_the_head_counts_every_requirement_once() -> None:
     assert min(head[state] for state in STATES) > 0
 
 
+def test_a_row_says_which_line_proves_it_and_from_when_it_is_due() -> None:
+    """
+    Each proof names the line that it is about, each row the day from which it is asked, the report its time.
+    """
+    w = World()
+
+    told = report(w, w.new(1), w.new(2))
+
+    published = row(told, "ID-01")
+    assert {proof["line"] for proof in published["proofs"]} == {1, 2}
+    assert published["due_from"] == "2027-02-18"
+    assert told["evaluated_at"] == w.now and told["law_date"] == LAW_DATE
+
+
 def test_the_head_says_how_few_batteries_it_is_about() -> None:
     """
     L22: a consignment whose batteries mostly are not known says so before it counts what was met.
