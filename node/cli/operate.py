@@ -211,6 +211,7 @@ def _countersign(directory: DataDirectory, draft: Any, words: str) -> Countersig
     from credentials.ledger.registry import MemoryReader, Registry  # noqa: PLC0415
     from node.issuing.issuing import Issuing  # noqa: PLC0415
     from node.issuing.signing import Signers  # noqa: PLC0415
+    from node.ledger.chain import history_of  # noqa: PLC0415
     from node.setup.keystore import Keys  # noqa: PLC0415
     from node.setup.network import open_network_key, read_card, verify  # noqa: PLC0415
     from node.storage.office import OfficeStore  # noqa: PLC0415
@@ -224,7 +225,7 @@ def _countersign(directory: DataDirectory, draft: Any, words: str) -> Countersig
     try:
         issuing = Issuing(
             network_id=genesis.network_id,
-            history=genesis.history(),
+            history=history_of(directory.ledger, genesis, found.rule_files),
             did=keys.did,
             signers=Signers(keys.signer("attest"), keys.signer("credential")),
             network_key=open_network_key(genesis, keys, found.sealed_key),

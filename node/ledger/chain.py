@@ -8,6 +8,7 @@ from consensus.chain import ChainConfig, Tip
 from consensus.merkle import Frontier, Tree
 from credentials.ledger.constitution import Constitution
 from credentials.ledger.genesis import Genesis
+from credentials.ledger.governance import GovernanceHistory
 from credentials.ledger.governance_records import RuleFiles, RulesNotHere
 from credentials.ledger.registry import genesis_app_hash, parameters_of
 from node.errors import SetupError
@@ -37,6 +38,17 @@ def constitution_of(ledger: LedgerStore, genesis: Genesis, rule_files: RuleFiles
         return Constitution.restored(genesis, ledger.governance(), height, rule_files)
     except RulesNotHere as error:
         raise SetupError(f"this node cannot start: {error}") from error
+
+
+def history_of(ledger: Path, genesis: Genesis, rule_files: RuleFiles) -> GovernanceHistory:
+    """What governed, by a node's ledger.db, running or not; by genesis alone where it has none yet."""
+    if not ledger.exists():
+        return genesis.history()
+    store = LedgerStore(ledger)
+    try:
+        return constitution_of(store, genesis, rule_files).history
+    finally:
+        store.close()
 
 
 def tree_of(ledger: LedgerStore, tip: Tip, path: Path) -> Tree:

@@ -183,6 +183,7 @@ def test_india_joins_with_codes_of_its_own_and_is_judged_by_what_is_known(
         "no recognition of IN is given"
     )
     assert_receipt(place, capsys, works, made)
+    assert_countersigned(place, capsys, works, india)
     assert running == {name: place.nodes[name].process.pid for name in running}  # type: ignore[union-attr]
     assert place.nodes["maker"].party == MAKER and cn.party == CN
 
@@ -203,6 +204,16 @@ def assert_receipt(
     changed["credentialSubject"] = {**changed["credentialSubject"], "id": f"urn:comity:item:zin:{CODE[:-1]}3"}
     other.write_text(json.dumps(changed))
     assert comity("receipt", "verify", receipt, "--policy", policy, "--document", other) == 1
+
+
+def assert_countersigned(place: Place, capsys: pytest.CaptureFixture[str], works: Node, other: Node) -> None:
+    """Who joined later agrees, by its data directory alone, to what is said of a code that genesis lacks."""
+    event = ["battery.handed_over", "--battery", CODE, "--member", f"incoming_party={other.party.did}"]
+    draft, agreed = place.root / "draft.json", place.root / "agreed.json"
+    draft.write_text(place.types(capsys, "attest", *event, "--draft", "--data", works.data))
+    words = ["--passphrase-file", str(other.passphrase_file)]
+    agreed.write_text(place.types(capsys, "attest", "--countersign", draft, "--data", other.data, *words))
+    assert "key_id" in json.loads(agreed.read_text())
 
 
 def test_india_votes_and_a_receipt_says_who_can_block(
