@@ -158,7 +158,8 @@ def fetch(ask: Callable[[bytes], bytes], out: Path, log_size: int = 0) -> None:
 
     It is of a log of at least `log_size` entries, if the peer has them.
 
-    What the peer says first of height and size holds to the end: it cannot fill the disk bit by bit.
+    What the peer says first of height and size holds to the end, and it comes in whole chunks: a peer cannot
+    fill the disk bit by bit, nor keep a newcomer waiting with a byte at a time.
     """
     height, size, offset = 0, 0, 0
     with out.open("wb") as file:
@@ -171,6 +172,10 @@ def fetch(ask: Callable[[bytes], bytes], out: Path, log_size: int = 0) -> None:
                     if not offset + len(chunk) <= size <= SNAPSHOT_BYTES_MAX:
                         raise SnapshotRefused(
                             f"the peer's snapshot is said to have {size} bytes: ask another peer"
+                        )
+                    if len(chunk) < min(CHUNK_BYTES, size - offset):
+                        raise SnapshotRefused(
+                            "the peer gives less at a time than a node does: ask another peer"
                         )
                     file.write(chunk)
                     offset += len(chunk)

@@ -41,6 +41,7 @@ FIRST_S = 0.4  # until a peer is asked that was never heard
 MET_PER_SIDE_MAX = 128  # newcomers of one jurisdiction that are met: each takes a thread
 ANSWER_BYTES_MAX = BODY_BYTES_MAX + (64 << 10)  # a body and its signature
 BACKOFF_S_MIN, BACKOFF_DOUBLINGS = 0.05, 4  # 0.05 s to 0.8 s
+UNKNOWN_DOUBLINGS = 10  # to 51 s: where the ledger says that a party is, and nobody has answered yet
 _TOLD = (ProblemError, LinkError, UntrustedPeer)  # what the operator is told in words
 ANSWER_S_MAX = 5.0  # from the first byte sent to the last one read
 
@@ -72,6 +73,7 @@ class Peer:
     reachable: bool = False
     refusal: str | None = None  # what the peer answered when it refused us
     failures: int = 0  # tries in a row that failed
+    known: bool = False  # the operator named its address, or it has answered there
     heard: threading.Event = field(default_factory=threading.Event)  # it spoke while we waited to try again
 
     def found(self) -> None:
@@ -79,6 +81,7 @@ class Peer:
         if not self.reachable:
             log.moment("peer_found", peer=self.did)
         self.reachable, self.refusal, self.last_seen, self.failures = True, None, time.time(), 0
+        self.known = True
 
     def lost(self, error: Exception) -> float:
         """It did not answer as it should: the seconds to wait before the next try."""
@@ -87,12 +90,13 @@ class Peer:
         self.reachable = False
         self.refusal = str(error) if isinstance(error, _TOLD) else None
         self.failures += 1
-        return BACKOFF_S_MIN * (1 << min(self.failures - 1, BACKOFF_DOUBLINGS))
+        doublings = BACKOFF_DOUBLINGS if self.known else UNKNOWN_DOUBLINGS
+        return BACKOFF_S_MIN * (1 << min(self.failures - 1, doublings))
 
     def move(self, address: str, link: Link) -> None:
         """It is asked there from now on, and at once."""
         left, self.link = self.link, link
-        self.address = address
+        self.address, self.known, self.failures = address, False, 0
         left.close()
         self.heard.set()
 
@@ -126,7 +130,7 @@ class Gossip:
         # The operator's peers are here: so may those be that the ledger names.
         self._local = any(is_loopback(urlsplit(at).hostname or "") for at in addresses.values())
         self.peers = {
-            did: Peer(did, address.rstrip("/"), self._link(did, address, elsewhere=False))
+            did: Peer(did, address.rstrip("/"), self._link(did, address, elsewhere=False), known=True)
             for did, address in addresses.items()
             if did != authentication.did
         }

@@ -102,14 +102,14 @@ def join_via(directory: DataDirectory, url: str, fingerprint: str, passphrase: s
     try:
         network_key, addresses = _ask_key(authentication, hello)
         height = _take_ledger(authentication, hello, partial, told.size)
-        governing = _compared(partial, hello, told, card)
+        history = _compared(partial, hello, told, card)
     except BaseException:
         _remove(partial)
         raise
     _remove(directory.ledger)  # of a join that was killed before the network directory had its name
     put_whole(partial, directory.ledger)
     sealed = seal_to(keys.signer("transport").public_key, network_key)
-    _write_network(directory, hello, _reachable(governing, addresses, hello), sealed)
+    _write_network(directory, hello, history, _reachable(history.latest, addresses, hello), sealed)
     return hello.genesis, height
 
 
@@ -223,12 +223,12 @@ def _take_ledger(authentication: PeerAuthentication, hello: _Hello, partial: Pat
 # -- what the ledger says ------------------------------------------------------------------------------------
 
 
-def _compared(partial: Path, hello: _Hello, told: JoiningFingerprint, card: Participant) -> Governance:
-    """What governs, once the ledger agrees with the fingerprint, the peer and the card."""
+def _compared(partial: Path, hello: _Hello, told: JoiningFingerprint, card: Participant) -> GovernanceHistory:
+    """What governed, once the ledger agrees with the fingerprint, the peer and the card."""
     ledger = LedgerStore(partial)
     try:
         tree = Tree(ledger.leaf_hashes())
-        governing = constitution_of(ledger, hello.genesis, hello.by_digest.get).history.latest
+        history = constitution_of(ledger, hello.genesis, hello.by_digest.get).history
     finally:
         ledger.close()
     if tree.size < told.size or tree.root(told.size) != hello.root:
@@ -236,7 +236,7 @@ def _compared(partial: Path, hello: _Hello, told: JoiningFingerprint, card: Part
             f"the ledger of {hello.peer.did} is not the one of your fingerprint, or an older one: ask "
             "another peer"
         )
-    now = int(time.time())
+    now, governing = int(time.time()), history.latest
     peer = governing.key(hello.peer.did, "transport", now)
     if peer is None or peer != hello.peer.key("transport", now):
         raise SetupError(f"who answers at {hello.url} is not {hello.peer.did}: ask another peer")
@@ -257,7 +257,7 @@ def _compared(partial: Path, hello: _Hello, told: JoiningFingerprint, card: Part
             "those on your card. Do not use this node: an authority of your jurisdiction stops the "
             "participant (`comity network propose stop`) and expels it"
         )
-    return governing
+    return history
 
 
 def _reachable(governing: Governance, hints: Mapping[str, str], hello: _Hello) -> dict[str, str]:
@@ -272,11 +272,18 @@ def _reachable(governing: Governance, hints: Mapping[str, str], hello: _Hello) -
 
 
 def _write_network(
-    directory: DataDirectory, hello: _Hello, addresses: Mapping[str, str], sealed: bytes
+    directory: DataDirectory,
+    hello: _Hello,
+    history: GovernanceHistory,
+    addresses: Mapping[str, str],
+    sealed: bytes,
 ) -> None:
     scratch = directory.root / "network.new"
     shutil.rmtree(scratch, ignore_errors=True)
-    later = {f"{sha256(data).hexdigest()}.json": data for data in hello.later}
+    # What the ledger named, and nothing else that the peer gave with it.
+    named = {digest for _, epoch in history.epochs for digest in epoch.rule_digests.values()}
+    found = {digest: data for digest, data in hello.by_digest.items() if digest in named}
+    later = {f"{digest.hex()}.json": data for digest, data in found.items() if data in hello.later}
     networks.write(scratch, hello.genesis, {**later, **hello.rule_files}, addresses)
     write_own(scratch / networks.SEALED_KEY_FILE, sealed)
     put_whole(scratch, directory.network)

@@ -74,8 +74,10 @@ class Welcome:
 
     def give_key(self, sender: str) -> bytes:
         """The network key, and where peers are, to a participant; the answer is sealed to it."""
-        stop = self.history.latest.stopped(sender, int(time.time()))
-        if stop is not None:
+        governance, now = self.history.latest, int(time.time())
+        keys = [key.id for key in governance.participants[sender].keys if key.role == "transport"]
+        stops = [stop for target in (sender, *keys) if (stop := governance.stopped(target, now)) is not None]
+        for stop in stops:  # also of one transport key: it may be the thief's
             told = "{sender} is stopped by {by}: it is given no network key"
             raise forbidden("sender_stopped", told, sender=sender, by=stop.by)
         return encode([self.network_key, dict[str, Value](self.addresses)])

@@ -609,6 +609,28 @@ def test_a_name_that_is_none_fails_no_thread(genesis: Genesis, address: str) -> 
     assert "names no host that can be asked" in (sender.peer.refusal or "")
 
 
+def test_where_nobody_has_answered_is_asked_less_and_less(genesis: Genesis) -> None:
+    """
+    A party says alone where it is: other nodes do not knock at somebody's door on and on for it. Who has
+    answered there, whom the operator named and who speaks itself is asked as ever.
+    """
+    own = {ledger.CUSTOMS: "https://a.example"}
+    gossip = Gossip(authentication(genesis, ledger.MAKER), own, Quiet(), poll_s=5)
+    (sender,) = gossip.meet({**own, ledger.IMPORTER: "https://victim.example"})
+    named, met = gossip.peers[ledger.CUSTOMS], sender.peer
+    away = OSError("nobody is there")
+
+    longest = [max(one.lost(away) for _ in range(20)) for one in (named, met)]
+    met.found()
+    answered = max(met.lost(away) for _ in range(20))
+    gossip.meet({**own, ledger.CUSTOMS: "https://victim.example"})
+    first, moved = named.lost(away), max(named.lost(away) for _ in range(20))
+
+    assert longest[0] == answered == pytest.approx(0.8)
+    assert longest[1] == moved == pytest.approx(51.2)
+    assert first == pytest.approx(0.05)
+
+
 def test_a_side_that_admits_whom_it_likes_takes_so_many_threads(
     genesis: Genesis, monkeypatch: pytest.MonkeyPatch
 ) -> None:

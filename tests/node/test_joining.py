@@ -271,6 +271,12 @@ def _thief(table: dict[str, Any]) -> dict[str, Any]:
     return table | {"keys": [k | {"public": key} if k["role"] == "transport" else k for k in table["keys"]]}
 
 
+def _no_key(table: dict[str, Any]) -> dict[str, Any]:
+    """The same with a transport key that is no point of the curve."""
+    key = multikey_encode(bytes(32))
+    return table | {"keys": [k | {"public": key} if k["role"] == "transport" else k for k in table["keys"]]}
+
+
 @pytest.mark.parametrize(
     ("liar", "why"),
     [
@@ -282,11 +288,13 @@ def _thief(table: dict[str, Any]) -> dict[str, Any]:
         (hello_with(2, lambda _: {}), "cannot be read"),
         (hello_with(2, lambda table: table | {"did": "did:web:stranger.example"}), "cannot be read"),
         (hello_with(2, _thief), "gave no network key|gives you no network key|does not know you"),
+        (hello_with(2, _no_key), "the transport key of did:web:eu.example is no key|was not signed"),
         (lambda *_: b"", "cannot be read"),
         (lambda *_: b"x" * (5 << 20), "answered with"),
         (lambda *_: encode([]), "answers otherwise"),
     ],
-    ids=["network", "root", "genesis", "rules", "no rules", "nobody", "stranger", "key of a thief", "nothing",
+    ids=["network", "root", "genesis", "rules", "no rules", "nobody", "stranger", "key of a thief", "no key",
+         "nothing",
          "much", "another form"],
 )  # fmt: skip
 def test_a_peer_that_lies_is_found_out(admitted: Place, liar: Liar, why: str) -> None:
@@ -295,6 +303,19 @@ def test_a_peer_that_lies_is_found_out(admitted: Place, liar: Liar, why: str) ->
     """
     with lying(admitted.nodes["eu"], liar) as url:
         assert re.search(why, admitted.refused(url))
+
+
+def test_what_a_peer_gives_beyond_the_rules_is_not_kept(admitted: Place) -> None:
+    """
+    Rule files that the ledger names, and no other file: a peer fills no disk of a newcomer's.
+    """
+    junk = [b"%d" % number for number in range(20_000)]
+    with lying(admitted.nodes["eu"], hello_with(5, lambda later: [*later, *junk])) as url:
+        assert admitted.join(url) > 0
+    kept = {path.name for path in (admitted.newcomer.data / "network" / "rules").iterdir()}
+    admitted.forget()
+
+    assert kept == {path.name for path in (admitted.nodes["eu"].data / "network" / "rules").iterdir()}
 
 
 def _insider(place: Place) -> tuple[PeerAuthentication, str]:

@@ -440,18 +440,31 @@ def copied_ledger(node: Node, folder: Path) -> LedgerStore:
     return LedgerStore(folder / "ledger.db")
 
 
+CHUNK = snapshot.CHUNK_BYTES
+
+
 @pytest.mark.parametrize(
     ("answers", "says"),
     [
         ([[7, 1 << 40, b"x"]], "1099511627776 bytes"),
         ([[7, 2, b"xyz"]], "2 bytes"),
         ([b"\xff"], "holds no snapshot"),
-        ([[7, 3, b"x"], [7, 4, b"x"]], "holds no snapshot"),
-        ([[7, 3, b"x"], [8, 3, b"x"]], "holds no snapshot"),
+        ([[7, CHUNK + 3, bytes(CHUNK)], [7, CHUNK + 4, b"x"]], "holds no snapshot"),
+        ([[7, CHUNK + 3, bytes(CHUNK)], [8, CHUNK + 3, b"x"]], "holds no snapshot"),
         ([[7, 3, b""]], "holds no snapshot"),
+        ([[7, 3, b"x"]], "gives less at a time"),
         ([[7, 3]], "holds no snapshot"),
     ],
-    ids=["too large", "more than said", "no CBOR", "grows", "another height", "nothing", "no form"],
+    ids=[
+        "too large",
+        "more than said",
+        "no CBOR",
+        "grows",
+        "another height",
+        "nothing",
+        "bit by bit",
+        "no form",
+    ],
 )
 def test_a_peer_cannot_fill_the_disk(tmp_path: Path, answers: list[Value], says: str) -> None:
     """
@@ -462,7 +475,7 @@ def test_a_peer_cannot_fill_the_disk(tmp_path: Path, answers: list[Value], says:
     with pytest.raises(snapshot.SnapshotRefused, match=says):
         snapshot.fetch(lambda question: plain(next(left)), tmp_path / "snapshot")
 
-    assert (tmp_path / "snapshot").stat().st_size <= 3
+    assert (tmp_path / "snapshot").stat().st_size <= CHUNK
 
 
 def plain(answer: Value) -> bytes:
