@@ -15,7 +15,7 @@ from credentials.documents.shapes import sentence_of
 from node.api.schemas import DATE, DIGEST, schema_document
 from node.errors import bad_request
 
-INTEGER = re.compile(r"[0-9]{1,15}")
+INTEGER = re.compile(r"[0-9]{1,16}")
 PATTERNS = {DATE["pattern"]: "a day, YYYY-MM-DD", DIGEST["pattern"]: "a digest: 43 characters of base64url"}
 
 

@@ -544,6 +544,20 @@ def test_a_line_that_is_not_there_is_told_as_that(
     assert (told["code"], told["detail"]) == (code, detail)
 
 
+@pytest.mark.parametrize(
+    "path", ["/log/entries?start=", "/log/epochs?link=", "/governance?height=", "/governance/history?before="]
+)
+def test_the_largest_number_that_is_named_is_taken(node: LiveNode, path: str) -> None:
+    """
+    A sentence that names the largest number is true of it.
+    """
+    largest = node.get(f"{path}{2**53 - 1}")
+    beyond = node.get(f"{path}{2**53}").get_json()
+
+    assert largest.status_code in {200, 404}
+    assert beyond["detail"].endswith(f"must be a whole number from 0 to {2**53 - 1}.")
+
+
 def test_a_body_too_large_is_told_with_the_limit(node: LiveNode) -> None:
     """
     413, with its size and what the address takes.
