@@ -42,6 +42,8 @@ def after(
     if marks:
         to["marks"] = tuple(sorted({*standing.marks, *marks}))
     to |= _axes(standing, attestation, context, voice)
+    if standing.bound is not None and to.get("bound", standing.bound) is None:
+        to |= _with_its_vehicle(replace(standing, **to), standing.bound, context)
     to |= _origin(standing, attestation, context, voice)
     if event.sets is not None or event.lifts is not None:
         to["jurisdictions"] = _settings(standing, attestation, context, voice)
@@ -85,6 +87,20 @@ def _axes(standing: Standing, attestation: Attestation, context: Context, voice:
     rising = [m.name for m in event.ledger_members if m.monotone and m.name in attestation.quantities]
     for name in rising:
         to["readings"] = _read(to.get("readings", standing.readings), name, attestation, voice)
+    return to
+
+
+def _with_its_vehicle(left: Standing, bound: Bound, context: Context) -> Change:
+    """What leaves a vehicle that was scrapped with it is waste, as that one about which it was said (I1)."""
+    inside = context.records.asset(bound.asset).of(left.key)
+    assert inside is not None, "it is bound on both records"
+    told = [context.governance.lifecycle.events[kind] for kind in inside.told]
+    ended = [event for event in told if event.effects.eu_status is not None]
+    marks = {*left.marks, *(mark for event in ended for mark in event.marks)}
+    to: Change = {"marks": tuple(sorted(marks))}
+    for event in ended:
+        assert event.effects.eu_status is not None, "these were chosen so"
+        to["eu_status"] = event.effects.eu_status
     return to
 
 

@@ -13,15 +13,15 @@ from consensus.application import NotYet, Refusal
 from consensus.merkle import Frontier, leaf_hash
 from credentials.documents.identifiers import Subject
 from credentials.ledger.attestation import Attestation, standing_key
-from credentials.ledger.records import AUTHORITY, Asset, Installed, Record
+from credentials.ledger.records import AUTHORITY, INSTALLED_BY, Asset, Installed, Record
 from credentials.ledger.rules import (
     OWN_RECORD,
     TAKEN_OUT,
     WENT_WITH_PACK,
     Context,
     gives_way,
-    hands_of,
     packs_of_one_hand,
+    told_of,
 )
 from credentials.ledger.speaking import has_right, is_holder
 from credentials.ledger.standing import (
@@ -94,7 +94,7 @@ def _put_in(before: Standing, attestation: Attestation, context: Context) -> lis
     told = inside.told if inside is not None else {}
     for subject in attestation.referenced_subjects:
         named = context.records.standing(subject)
-        in_use = told or asset.told_to(hands_of(named, attestation.issuer))
+        in_use = told or asset.told_to(told_of(named))
         marks = {*event.marks_named, *(event.marks_named_in_use if in_use else ())}
         if marks <= set(named.marks) or not has_right(named, attestation, context):
             continue
@@ -124,7 +124,7 @@ def _assets(before: Standing, after: Standing, attestation: Attestation, context
                 told = "{by} has {most} batteries in this vehicle already"
                 raise Refusal("X5", told, by=by, most=PACKS_PER_PARTY_MAX)
             # Taking back that it left gives it back as it was installed, by whoever installed it.
-            inside = Installed(after.key, by, told=asset.told_to(hands_of(after, by)))
+            inside = Installed(after.key, by, told=asset.told_to(told_of(after)))
             changed[asset.key] = replace(asset, installed=(*asset.installed, inside))
     if attestation.bound_asset is not None and RESTS_ON_ALL_PACKS.intersection(context.event.guards):
         asset = records.asset(attestation.bound_asset)
@@ -143,7 +143,9 @@ def _spoken_of(asset: Asset, before: Standing, attestation: Attestation, context
     asked = [one.pack for one in asset.installed] if official else packs
     bound = [key for key in asked if _binds(key, before, attestation, context)]
     assert before.bound is not None, "X5: it is said about a battery that is in it"
-    hands = {AUTHORITY} if official else hands_of(before, before.bound.by) - {AUTHORITY}
+    holders = {(context.records.standing_at(key) or before).holder for key in bound}
+    hands = {AUTHORITY} if official else {h for h in holders if h not in (None, PRIVATE)}
+    hands |= {INSTALLED_BY + before.bound.by}
     asset = asset.relied_upon(packs, context.leaf_index)
     asset = asset.with_told(bound, attestation.kind, attestation.digest)
     return asset.with_said(sorted(hands), attestation.kind, context.leaf_index, attestation.digest)

@@ -31,6 +31,8 @@ CLAIMS_PER_PARTY_MAX = 1
 REFUSALS_PER_PARTY_MAX = 2
 CONTESTS_PER_PARTY_MAX = 8
 CLAIM, CONTEST = "claim", "contest"
+# Under whose hands a vehicle's record keeps what was said of it: a holder's DID or number, and:
+INSTALLED_BY = "installed by "  # binds nothing of what they put in, and rests on what they said left it
 AUTHORITY = ""  # no DID: what an authority says of a vehicle is said to whatever is in it
 
 _ASSET_TAG = "comity/asset/v5"
@@ -63,8 +65,8 @@ class OfVehicle:
 class Asset:
     """A vehicle or other asset: the batteries installed in it, in order of binding.
 
-    `said`: what was said of the vehicle, by whose battery it was said about (who installed or held it, or
-    AUTHORITY) and by kind. It outlasts the battery: what comes in later from that hand comes into it.
+    `said`: what was said of the vehicle, by whose batteries it was said about (who held, who installed them,
+    or AUTHORITY) and by kind. It outlasts these: what comes in later from a holder comes into it.
     """
 
     subject: Subject

@@ -329,12 +329,12 @@ def packs_of_one_hand(standing: Standing, attestation: Attestation, context: Con
     return found
 
 
-def hands_of(pack: Standing, installed_by: str) -> frozenset[str]:
-    """Whose word on a vehicle binds this battery in it: who installed it, who holds it, an authority's.
+def told_of(pack: Standing) -> frozenset[str]:
+    """Whose word on a vehicle binds this battery in it: its holder's, and an authority's.
 
     Two owners without a node are not one holder.
     """
-    return frozenset({AUTHORITY, installed_by, pack.holder or AUTHORITY} - {PRIVATE})
+    return frozenset({AUTHORITY, pack.holder or AUTHORITY} - {PRIVATE})
 
 
 def gives_way(standing: Standing) -> bool:

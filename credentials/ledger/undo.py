@@ -17,7 +17,8 @@ from dataclasses import replace
 from consensus.application import NotYet, Refusal
 from credentials.ledger.attestation import Attestation
 from credentials.ledger.lifecycle import Event
-from credentials.ledger.rules import ACTED_ON, OWN_RECORD, Context, hands_of
+from credentials.ledger.records import INSTALLED_BY
+from credentials.ledger.rules import ACTED_ON, OWN_RECORD, Context, told_of
 from credentials.ledger.speaking import Voice
 from credentials.ledger.standing import CHILD, REVOKED, SECOND_LIFE, TAKEN_BACK_MAX, Standing, Undo
 
@@ -128,7 +129,8 @@ def _require_nothing_rests_on_leaving(undo: Undo, context: Context) -> None:
     was = Standing.decode_core(undo.core_before)
     if was.bound is None:
         return  # of the battery that replaced another: it left nothing
-    if context.records.asset(was.bound.asset).said_since(undo.leaf_index, hands_of(was, was.bound.by)):
+    hands = told_of(was) | {INSTALLED_BY + was.bound.by}
+    if context.records.asset(was.bound.asset).said_since(undo.leaf_index, hands):
         raise Refusal("depends", "a record about the vehicle rests on it")
 
 

@@ -58,8 +58,12 @@ def i1_waste(file: File, shown: Shown) -> Bound | None:
 
 
 def i1_scrapped(file: File, shown: Shown) -> Bound | None:
-    """Named as present when its vehicle was scrapped, it is in none any more, and no goods but waste."""
-    if "scrapped_with_vehicle" in file.used and file.vehicle and shown.condition not in ("waste", None):
+    """Named as present when its vehicle was scrapped it is no goods but waste, in it and out of it.
+
+    Of what was waste a second life is made, with a record of its own.
+    """
+    ended = file.ended in SECOND_LIVES
+    if "scrapped_with_vehicle" in file.used and not ended and shown.condition not in ("waste", None):
         return "hold", "its vehicle was scrapped with it"
     return None
 
