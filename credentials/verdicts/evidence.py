@@ -92,6 +92,8 @@ class LedgerView:
     relatives: Mapping[bytes, Standing] = field(default_factory=dict)
     # The recalls in force about the codes of these, by their keys; those of whose codes none is are left out.
     kin_recalls: Mapping[bytes, Recalls] = field(default_factory=dict)
+    # Once a key was stolen: what its party said of these, and all that was said of recalls of codes (D806).
+    behind: Sequence[LedgerEntry] = ()
     unknown: str = (
         "not_found"  # why there is no standing, as a reason code: nobody can ask for what cannot be read
     )

@@ -9,11 +9,12 @@ own by losing a key (I5).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from credentials.ledger.governance import Governance
 from credentials.verdicts.record import Inquiry, Recorded
 from credentials.verdicts.severity import UNDECIDED
+from credentials.verdicts.stolen import deciding_of, is_stolen, signed_with, stolen_behind
 from credentials.verdicts.verdict import Findings, Outcome
 
 CHECK = "standing.issuers"
@@ -28,7 +29,7 @@ def check_issuers(found: Findings, inquiry: Inquiry) -> None:
         return
     said = [r for r in inquiry.record.shown() if governance.participant(r.attestation.issuer) is not None]
     told = [
-        _tell_stolen(found, said, governance),
+        _tell_stolen(found, said, stolen_behind(inquiry, governance), governance),
         _tell_stopped(found, said, governance, inquiry.now),
         _tell_suspended(found, said, governance, inquiry.now),
     ]
@@ -36,11 +37,13 @@ def check_issuers(found: Findings, inquiry: Inquiry) -> None:
         found.passed(CHECK)
 
 
-def _tell_stolen(found: Findings, said: Sequence[Recorded], governance: Governance) -> bool:
+def _tell_stolen(
+    found: Findings, said: Sequence[Recorded], behind: Sequence[Recorded], governance: Governance
+) -> bool:
     """Statements of a key from the time on at which it was stolen; True if there are any."""
-    stolen = [r for r in said if any(_stolen(kid, r, governance) for kid in _signed_with(r))]
-    trades = {kind for kind, event in governance.lifecycle.events.items() if event.speaks == "trade"}
-    deciding = [r for r in stolen if r.attestation.kind not in trades]
+    stolen = [r for r in said if is_stolen(r, governance)]
+    deciding = [*deciding_of(stolen, governance), *behind]
+    stolen += behind
     first = [_named(r) for r in (deciding or stolen)[:FIRST]]
     reason, count = "statement_key_compromised", len(stolen)
     if deciding:
@@ -50,21 +53,10 @@ def _tell_stolen(found: Findings, said: Sequence[Recorded], governance: Governan
     return bool(stolen)
 
 
-def _stolen(kid: str, recorded: Recorded, governance: Governance) -> bool:
-    key = governance.key_by_id(kid)
-    return key is not None and key.compromised(recorded.block_time)
-
-
-def _signed_with(recorded: Recorded) -> Iterator[str]:
-    """The keys under a statement: of who made it, and of who agreed."""
-    yield recorded.attestation.kid
-    yield from (c.kid for c in recorded.attestation.countersignatures)
-
-
 def _tell_stopped(found: Findings, said: Sequence[Recorded], governance: Governance, now: int) -> bool:
     """Parties, or keys under a statement, that are stopped now; True if there are any."""
     targets = dict.fromkeys(
-        target for r in said for kid in _signed_with(r) for target in (kid.partition("#")[0], kid)
+        target for r in said for kid in signed_with(r) for target in (kid.partition("#")[0], kid)
     )
     stops = [stop for target in targets if (stop := governance.stopped(target, now)) is not None]
     found.turns_at(*(stop.until for stop in stops))

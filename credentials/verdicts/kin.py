@@ -48,14 +48,14 @@ def _asked(inquiry: Inquiry) -> Iterator[tuple[tuple[Recall, ...], bool]]:
         return
     for key, recalls in view.kin_recalls.items():
         one = view.relatives[key]
-        identifier = _identifier(key, inquiry)
+        identifier = identifier_in_hand(key, inquiry)
         if identifier is not None:
             yield recalls.covering(identifier, key, one), False
         else:
             yield recalls.covering_unnamed(key, one)
 
 
-def _identifier(key: bytes, inquiry: Inquiry) -> Identifier | None:
+def identifier_in_hand(key: bytes, inquiry: Inquiry) -> Identifier | None:
     """What the text names that is in hand and has this key on the ledger."""
     subjects = inquiry.evidence.subjects.items()
     text = next((text for text, found in subjects if standing_key(found) == key), None)

@@ -25,6 +25,7 @@ from credentials.verdicts.kin import recalls_unasked
 from credentials.verdicts.record import Inquiry, Record
 from credentials.verdicts.severity import CLEAR, UNDECIDED
 from credentials.verdicts.shown_as import CHECKS, NOT_GIVEN, Row
+from credentials.verdicts.stolen import stolen_in
 from credentials.verdicts.verdict import Findings, Outcome
 
 if TYPE_CHECKING:
@@ -120,6 +121,10 @@ def check_alias(
         found.add("alias", Outcome.INDETERMINATE, unread, rule="X1", word=UNDECIDED, identifier=text)
     named = dict(cell_of(table, standing, about, declared))
     inquiry.moments.update(about.moments)
+    governance = evidence.network.governance
+    if governance is not None and stolen_in(about, governance):
+        reason = "statement_key_compromised"
+        found.add("alias", Outcome.INDETERMINATE, reason, rule="X1", word=UNDECIDED, identifier=text)
     if named["publication"] in ("none", "not_yet"):
         named["publication"] = "live"  # the passport that is shown names both
     if named["presented"] == "open" and standing.presentation is None:

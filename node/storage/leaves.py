@@ -37,6 +37,12 @@ class Leaves:
         condition = f"leaf_index >= ? AND leaf_index < ? AND (issuer = ? OR kind IN ({marks(len(kinds))}))"
         return self._select(f"{condition} ORDER BY leaf_index", (leaf_min, leaf_end, issuer, *kinds))
 
+    def said_by(self, subject: bytes, issuers: Sequence[str], kinds: Sequence[str]) -> list[EntryRow]:
+        """What these issuers said of a subject, or anybody by one of these kinds, in log order."""
+        who = f"(issuer IN ({marks(len(issuers))}) OR kind IN ({marks(len(kinds))}))"
+        condition = f"subject = ? AND type = 'admitted' AND {who} ORDER BY leaf_index"
+        return self._select(condition, (subject, *issuers, *kinds))
+
     def with_digest(self, digest: bytes) -> list[EntryRow]:
         """Entries of the attestation with this digest: one, or none."""
         return self._select("digest = ? ORDER BY leaf_index", (digest,))

@@ -181,6 +181,8 @@ def parties_concerned(governance: Governance, records: Sequence[RecordId]) -> se
     for kind, name in records:
         if kind in (RULE, APP_VERSION):
             return None
+        if kind == PARTICIPANT and name in governance.robbed:
+            return None  # what it said of others' origins and of recalls is in no line's rests (D806)
         if kind in (PARTICIPANT, STOP):
             parties.add(name.partition("#")[0])
         elif kind == ACCREDITATION:

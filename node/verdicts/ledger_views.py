@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from credentials.documents.identifiers import Identifier, Subject
 from credentials.errors import CredentialError
 from credentials.ledger.attestation import Attestation, standing_key
 from credentials.ledger.entries import AdmittedEntry, Entry, parse_entry
+from credentials.ledger.governance import Governance
 from credentials.ledger.recalls import Recall, Recalls, recall_subject, recalls_of
 from credentials.ledger.records import Asset, Claims, Installed, asset_key, claims_key
 from credentials.ledger.standing import Standing
 from credentials.verdicts.evidence import LedgerEntry, LedgerView, relatives_of
 from credentials.verdicts.kin import made_at
 from credentials.verdicts.used import TESTS_READ_MAX
+from node.storage.entries import EntryRow
 from node.storage.ledger import LedgerStore
 
 DOCUMENTS_READ_MAX = TESTS_READ_MAX  # of one author and kind about one battery
@@ -26,13 +28,14 @@ def read_view(
     identifier: Identifier,
     newest: int | None = None,
     before: int | None = None,
+    *,
+    governance: Governance,
 ) -> LedgerView:
     """Its whole record, or the `newest` entries of it, `before` a leaf."""
     key = standing_key(about)
     claims, recalls = claims_key(key), standing_key(recall_subject(about.scheme, about.namespace))
     records = ledger.records((key, claims, recalls))
     rows = ledger.leaves.of(key, newest, before)
-    times = ledger.block_times(row.height for row in rows)
     lost = [(r.height, r.digest) for r in rows if r.type == "refused" and r.digest is not None]
     standing = Standing.decode(records[key]) if key in records else None
     reaching: tuple[Recall, ...] = ()
@@ -41,17 +44,38 @@ def read_view(
     relatives = relatives_of(standing, lambda keys: _standings(ledger, keys))
     return LedgerView(
         standing,
-        [
-            LedgerEntry(row.leaf_index, row.height, times[row.height], row.entry, _parsed(row.entry))
-            for row in rows
-        ],
+        _entries(ledger, rows),
         ledger.ordered_attestations(lost),
         vehicle=_vehicle(ledger, standing),
         claims=Claims.decode(records[claims]) if claims in records else None,
         recalls=reaching,
         relatives=relatives,
         kin_recalls=recalls_of(relatives, ledger.records),
+        behind=_behind(ledger, about, relatives, governance) if governance.robbed else (),
     )
+
+
+def _behind(
+    ledger: LedgerStore, about: Subject, relatives: Mapping[bytes, Standing], governance: Governance
+) -> list[LedgerEntry]:
+    """What a thief may have said that its own record does not hold (D806); read only once a key was stolen.
+
+    About what it was made from: by whoever was robbed, and what takes statements back. About recalls: all.
+    """
+    undoing = [kind for kind, event in governance.lifecycle.events.items() if event.effects.undo]
+    codes = {recall_subject(s.scheme, s.namespace) for s in (about, *(r.subject for r in relatives.values()))}
+    robbed = sorted(governance.robbed)
+    rows = [row for key in relatives for row in ledger.leaves.said_by(key, robbed, undoing)]
+    rows += [row for one in sorted(codes, key=standing_key) for row in ledger.leaves.of(standing_key(one))]
+    return _entries(ledger, rows)
+
+
+def _entries(ledger: LedgerStore, rows: Sequence[EntryRow]) -> list[LedgerEntry]:
+    times = ledger.block_times(row.height for row in rows)
+    return [
+        LedgerEntry(row.leaf_index, row.height, times[row.height], row.entry, _parsed(row.entry))
+        for row in rows
+    ]
 
 
 def admitted(view: LedgerView) -> Iterator[Attestation]:
@@ -80,9 +104,9 @@ def newest_of(statements: Sequence[Attestation]) -> tuple[Attestation, ...]:
 def kin_statements(ledger: LedgerStore, view: LedgerView) -> tuple[Attestation, ...]:
     """The statements by which others became this battery: their documents name the codes of these.
 
-    Read only where recalls of such codes are in force.
+    Read only where recalls of such codes are in force, or a thief may have lifted them.
     """
-    leaves = made_at(view) if view.kin_recalls else ()
+    leaves = made_at(view) if view.kin_recalls or view.behind else ()
     rows = [row for leaf in leaves if (row := ledger.leaves.at(leaf)) is not None]
     parsed = (_parsed(row.entry) for row in rows)
     return tuple(entry.attestation for entry in parsed if isinstance(entry, AdmittedEntry))

@@ -173,7 +173,8 @@ class Gathering:
 
         Its whole record, or the `newest` entries of it, `before` a leaf.
         """
-        return read_view(self._ledger, about, identifier, newest, before)
+        governance = self.history.at(self.history.height)
+        return read_view(self._ledger, about, identifier, newest, before, governance=governance)
 
     def network_view(self, status: Mapping[tuple[str, str, str], StatusSource]) -> NetworkView:
         """What is the same for every battery at this height; inside a read transaction.

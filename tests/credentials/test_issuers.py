@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from hashlib import sha256
 from typing import Any
 
 import pytest
 
+from consensus.cose import SeedSigner
+from credentials.ledger.attestation import Criteria, countersign, draft_attestation, make_attestation
 from credentials.ledger.governance import Governance
-from credentials.ledger.parties import Stop
+from credentials.ledger.parties import Key, Stop
+from credentials.ledger.recalls import recall_subject
 from credentials.verdicts.issuers import CHECK, FIRST
-from tests.harness.border import World, code
-from tests.harness.ledger import CN_AUTHORITY, EU_AUTHORITY, IMPORTER, MAKER, WORKSHOP
+from tests.credentials.test_used_before import second_life_pack, two_publishers
+from tests.harness.border import World, code, subject_of
+from tests.harness.ledger import CN_AUTHORITY, EU_AUTHORITY, IMPORTER, MAKER, WORKSHOP, signer
 
 GOOD = ("clear", "clear_with_gaps")
 Change = Callable[[Governance, int], Governance]
@@ -211,3 +216,129 @@ def test_a_workshop_that_loses_its_key_spoils_nothing() -> None:
 
     assert (word, check["outcome"], check["reason"]) == (before, "warn", "statement_key_compromised")
     assert [one["by"] for one in check["evidence"]["first"]] == [WORKSHOP]
+
+
+def lift(w: World, by: str, recall: bytes, **signed: Any) -> None:
+    about = recall_subject("gbt34014", "ZZ1")
+    w.run(w.ledger.attest(by, "recall.lifted", about, references=(recall,), **signed))
+
+
+MODEL, OTHER = Criteria((code(1)[:13],)), Criteria((code(1)[:10] + "9",))
+
+
+@pytest.mark.parametrize(("criteria", "decided"), [(MODEL, False), (OTHER, True)])
+@pytest.mark.parametrize("by", [MAKER, EU_AUTHORITY])
+def test_a_recall_of_codes_that_a_stolen_key_lifted_is_not_decided(
+    by: str, criteria: Criteria, decided: bool
+) -> None:
+    """
+    The recall is on no battery's record, nor is its lifting: it is asked about all the same. What it did not
+    reach it holds up no longer.
+    """
+    w = World()
+    text = w.new(1)
+    recall, since = w.recall(by, criteria=criteria), w.now
+    lift(w, by, recall)
+    assert told(w, text)[0] in GOOD
+
+    govern(w, stolen(by, since))
+
+    word, (check,) = told(w, text)
+    assert (word in GOOD) == decided and (check["outcome"] == "pass") == decided
+    if not decided:
+        assert (word, check["reason"]) == ("undecided", "statement_key_compromised")
+        assert check["evidence"]["count"] == 1
+        assert check["evidence"]["first"][0]["kind"] == "recall.lifted"
+
+
+def test_what_was_lifted_before_the_theft_is_lifted() -> None:
+    """
+    The key was its owner's then.
+    """
+    w = World()
+    text = w.new(1)
+    lift(w, MAKER, w.recall(MAKER, criteria=MODEL))
+
+    govern(w, stolen(MAKER, w.now))
+
+    assert told(w, text)[0] in GOOD
+
+
+@pytest.mark.parametrize(("criteria", "decided"), [(MODEL, True), (OTHER, False)])
+def test_a_recall_that_its_publisher_published_again_is_decided(criteria: Criteria, decided: bool) -> None:
+    """
+    Lifted by a thief, published and lifted again under the new key: the last word is its own, of these codes.
+    """
+    w = World()
+    text = w.new(1)
+    recall, since = w.recall(MAKER, criteria=MODEL), w.now
+    lift(w, MAKER, recall)
+    govern(w, stolen(MAKER, since))
+    key = SeedSigner(f"{MAKER}#attest-2", sha256(b"the next one").digest())
+    govern(w, with_key(MAKER, Key("attest", key.key_id, key.public_key, w.now)))
+
+    again = w.recall(MAKER, criteria=criteria, key=key)
+    lift(w, MAKER, again, key=key)
+
+    assert (told(w, text)[0] in GOOD) == decided
+
+
+def packs_module() -> tuple[World, str, str]:
+    """A pack, and what was made of it: judged as that it is clear."""
+    w = two_publishers()
+    text = second_life_pack(w)
+    return w, code(1), text
+
+
+def word_of(w: World, text: str) -> str:
+    return str(w.judge(text, condition="second_life").as_dict()["verdict"])
+
+
+@pytest.mark.parametrize("voided", [False, True])
+def test_what_a_stolen_key_said_of_the_pack_leaves_what_was_made_of_it_undecided(voided: bool) -> None:
+    """
+    What binds a pack binds what was made of it (I2): a thief that lifts it there frees that too. Once
+    authorities void the lifting, the recall is in force as before.
+    """
+    w, pack, text = packs_module()
+    w.happen(EU_AUTHORITY, "battery.recalled", pack, {"reason": "x"})
+    held, since = word_of(w, text), w.now
+    lifted = w.happen(EU_AUTHORITY, "battery.recall_lifted", pack, {"reason": "x"})
+    assert (held, word_of(w, text) in GOOD) == ("hold", True)
+
+    govern(w, stolen(EU_AUTHORITY, since))
+
+    assert word_of(w, text) == "undecided"
+    if voided:
+        key = SeedSigner(f"{EU_AUTHORITY}#attest-2", sha256(b"the next one").digest())
+        govern(w, with_key(EU_AUTHORITY, Key("attest", key.key_id, key.public_key, w.now)))
+        statement = w.ledger.statement("attestation.voided", subject_of(pack), references=(lifted,))
+        draft = draft_attestation(issuer=CN_AUTHORITY, **statement)
+        statement["countersignatures"] = [countersign(draft, key)]
+        w.run(make_attestation(signer=signer(CN_AUTHORITY), iat=w.now, issuer=CN_AUTHORITY, **statement))
+        assert word_of(w, text) == "hold"
+
+
+def test_a_recall_of_the_packs_codes_that_a_stolen_key_lifted_is_asked_about_too() -> None:
+    """
+    D757: what reaches the pack reaches what was made of it, and so does a thief's lifting.
+    """
+    w, _, text = packs_module()
+    recall, since = w.recall(EU_AUTHORITY, criteria=MODEL), w.now
+    lift(w, EU_AUTHORITY, recall)
+    assert word_of(w, text) in GOOD
+
+    govern(w, stolen(EU_AUTHORITY, since))
+
+    assert word_of(w, text) == "undecided"
+
+
+def with_key(did: str, key: Key) -> Change:
+    """The party's next key."""
+
+    def change(governance: Governance, _: int) -> Governance:
+        party = governance.participants[did]
+        party = replace(party, keys=(*party.keys, key))
+        return replace(governance, participants={**governance.participants, did: party})
+
+    return change

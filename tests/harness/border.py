@@ -427,7 +427,15 @@ class World:
             relatives=relatives,
             kin_recalls=recalls_of(relatives, reader.get_many),
             recalls=Recalls.decode(recalls).covering(identifier_of(text), key, standing) if recalls else (),
+            behind=self._behind(target, relatives) if self.governance.robbed else (),
         )
+
+    def _behind(self, about: Subject, relatives: Mapping[bytes, Standing]) -> list[LedgerEntry]:
+        """The leaves about what it was made from, and about recalls of the codes of all of these."""
+        family = (about, *(one.subject for one in relatives.values()))
+        recalled = (recall_subject(one.scheme, one.namespace) for one in family)
+        wanted = [one.as_list() for one in (*family[1:], *recalled)]
+        return [leaf for leaf in self.leaves if _read(leaf.entry)[0] in wanted]
 
     def _vehicle(self, standing: Standing | None) -> Installed | None:
         if standing is None or standing.bound is None:
@@ -437,7 +445,8 @@ class World:
 
     def _kin_documents(self, view: LedgerView) -> list[dict[str, Any]]:
         """The documents of the acts by which others became this battery."""
-        digests = [_read(self.leaves[leaf].entry)[1] for leaf in made_at(view) if view.kin_recalls]
+        leaves = made_at(view) if view.kin_recalls or view.behind else ()
+        digests = [_read(self.leaves[leaf].entry)[1] for leaf in leaves]
         return [self.documents[d] for d in digests if d in self.documents]
 
     def _standings(self, keys: Sequence[bytes]) -> Mapping[bytes, Standing]:

@@ -13,6 +13,7 @@ import pytest
 
 from credentials.documents.canonical import b64u, digest_document
 from credentials.ledger.entries import AdmittedEntry, GovernanceEntry, parse_entry
+from credentials.ledger.governance import Governance
 from credentials.ledger.linked_records import children_root
 from credentials.ledger.recognition import Effect, Recognition
 from credentials.verdicts.evidence import Held, Missing, MissingReason
@@ -21,6 +22,7 @@ from node.peers.gossip import Gossip
 from node.setup.wiring import open_service
 from node.storage.office import OfficeStore
 from node.verdicts import fetching, judging
+from node.verdicts.ledger_views import read_view
 from node.verdicts.watching import _recalled_by
 from node.web.sample import sample_claims
 from tests.harness.governed_node import CN_AUTHORITY, EU_AUTHORITY, MAKER, governed_node
@@ -193,6 +195,25 @@ def test_a_recall_wakes_the_lines_of_what_was_made_of_what_it_names(node: LiveNo
     say("recall.lifted", attestation_digest=recall)
     node.wait(lambda: not recalled(), "its end")
     assert not shown()
+
+    gathering = node.service.judging.watching._gathering
+    about, identifier = gathering.subject_of(module), gathering._identified(module)[0]
+    governance = gathering.history.latest
+    assert about is not None and identifier is not None
+    party = governance.participants[DID]
+    keys = tuple(replace(k, compromised_from=1) if k.role == "attest" else k for k in party.keys)
+    robbed = replace(governance, participants={**governance.participants, DID: replace(party, keys=keys)})
+
+    def behind(governance: Governance) -> list[str]:
+        view = read_view(node.service.stores.ledger, about, identifier, governance=governance)
+        return [
+            leaf.parsed.attestation.kind for leaf in view.behind if isinstance(leaf.parsed, AdmittedEntry)
+        ]
+
+    assert behind(governance) == []  # read only once a key was stolen
+    said = behind(robbed)
+    assert {"recall.published", "recall.lifted"} <= set(said)
+    assert {"battery.declared_waste", "battery.dismantled"} <= set(said)
 
 
 @pytest.mark.parametrize(
@@ -564,3 +585,7 @@ def test_what_governs_wakes_the_lines_of_whose_words_it_is_about(tmp_path: Path)
         ):  # fmt: skip
             changed = ((kind, name, None, bytes(32)),)
             assert of(GovernanceEntry(bytes(32), "decided", "", 1, changed)) == parties, (kind, name)
+        history = node.service.judging.watching._gathering.history
+        history.at(history.height).__dict__["robbed"] = frozenset({MAKER})
+        thefts = GovernanceEntry(bytes(32), "decided", "", 1, (("participant", MAKER, None, bytes(32)),))
+        assert of(thefts) is None  # what it said of origins and recalls is in no line's rests (D806)
