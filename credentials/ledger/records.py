@@ -33,6 +33,7 @@ CONTESTS_PER_PARTY_MAX = 8
 CLAIM, CONTEST = "claim", "contest"
 # Under whose hands a vehicle's record keeps what was said of it: a holder's DID or number, and:
 INSTALLED_BY = "installed by "  # binds nothing of what they put in, and rests on what they said left it
+HANDS_MAX = 64
 AUTHORITY = ""  # no DID: what an authority says of a vehicle is said to whatever is in it
 
 _ASSET_TAG = "comity/asset/v5"
@@ -112,9 +113,14 @@ class Asset:
         )
 
     def with_said(self, hands: Iterable[str], kind: str, leaf_index: int, attestation: bytes) -> Asset:
-        """This vehicle after a record about it, for what these hands have in it, had or put in later."""
+        """This vehicle after a record about it, for what these hands have in it, had or put in later.
+
+        Beside an authority's word, that of the first hands: nobody makes the record of a stranger's car long.
+        """
         said = dict(self.said)
         for hand in hands:
+            if hand != AUTHORITY and hand not in said and len(said) >= HANDS_MAX:
+                continue
             first = said.get(hand, {}).get(kind)
             digest = first.attestation if first is not None else attestation
             said[hand] = {**said.get(hand, {}), kind: OfVehicle(leaf_index, digest)}

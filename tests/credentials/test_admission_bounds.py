@@ -21,7 +21,7 @@ from credentials.ledger.governance import Governance
 from credentials.ledger.lifecycle import Event
 from credentials.ledger.parties import Limits, Stop
 from credentials.ledger.payload import DAY_S, Criteria, GovernanceAct, StatusUpdate
-from credentials.ledger.records import Asset, Installed, Quota, asset_key
+from credentials.ledger.records import HANDS_MAX, Asset, Installed, Quota, asset_key
 from credentials.ledger.registry import parameters_of
 from credentials.ledger.rules import Context, passport_asked, require_built, state_after
 from credentials.ledger.signatories import attest_key, recovery_key
@@ -611,6 +611,23 @@ def test_what_is_said_of_a_vehicle_outlasts_the_batteries_in_it_by_whose_hands_t
     assert not asset.said_since(7, {"", RECYCLER}) and asset.said_since(6, {"", RECYCLER})
     assert Asset.decode(asset.encode()) == asset
     assert asset.without_told(first).told_to({"", MAKER, WORKSHOP}) == {"b": second}
+
+
+def test_the_record_of_a_vehicle_keeps_the_word_of_so_many_hands_and_of_authorities() -> None:
+    """
+    I5: whoever binds batteries of its own to a number that it read makes no record without end of it.
+    """
+    first, second = b"f" * 32, b"s" * 32
+    asset = Asset(CAR)
+    for number in range(HANDS_MAX):
+        asset = asset.with_said([f"eori:DE{number}"], "a", number, first)
+
+    full = asset.with_said([MAKER, "", "eori:DE0"], "a", 99, second)
+
+    assert full.told_to({MAKER}) == {}
+    assert full.told_to({""}) == {"a": second}
+    assert full.said_since(98, {"eori:DE0"}) and not full.said_since(98, {"eori:DE1"})
+    assert full.told_to({f"eori:DE{HANDS_MAX - 1}"}) == {"a": first}
 
 
 def test_a_declaration_that_is_set_aside_says_nothing_of_the_battery(shared: Ledger) -> None:
