@@ -87,7 +87,6 @@ def _reached(  # noqa: PLR0917  (a lifting, and whom its recall reached)
         for r in record.admitted
         if r.leaf_index > lifting.leaf_index
         and r.attestation.issuer == published.attestation.issuer
-        and not _lifts(r, governance)
         and not is_stolen(r, governance)
     )
     reaches = [_reaches(r, of_codes, key, inquiry) for r in (published, *again)]

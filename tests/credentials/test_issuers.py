@@ -14,7 +14,9 @@ from credentials.ledger.attestation import Criteria, countersign, draft_attestat
 from credentials.ledger.governance import Governance
 from credentials.ledger.parties import Key, Stop
 from credentials.ledger.recalls import recall_subject
+from credentials.verdicts.evidence import LedgerEntry
 from credentials.verdicts.issuers import CHECK, FIRST
+from tests.credentials.test_two_codes import two_codes
 from tests.credentials.test_used_before import second_life_pack, two_publishers
 from tests.harness.border import World, code, subject_of
 from tests.harness.ledger import CN_AUTHORITY, EU_AUTHORITY, IMPORTER, MAKER, WORKSHOP, signer
@@ -281,6 +283,53 @@ def test_a_recall_that_its_publisher_published_again_is_decided(criteria: Criter
     lift(w, MAKER, again, key=key)
 
     assert (told(w, text)[0] in GOOD) == decided
+
+
+@pytest.mark.parametrize("by", [MAKER, CN_AUTHORITY])
+def test_neither_the_thief_nor_another_party_decides_what_the_thief_lifted(by: str) -> None:
+    """
+    Published and lifted again with the stolen key, or by another: the first lifting is as open as before.
+    """
+    w = World()
+    text = w.new(1)
+    recall, since = w.recall(MAKER, criteria=MODEL), w.now
+    lift(w, MAKER, recall)
+    lift(w, by, w.recall(by, criteria=MODEL))
+
+    govern(w, stolen(MAKER, since))
+
+    assert told(w, text)[0] == "undecided"
+
+
+def test_what_a_stolen_key_said_under_a_further_code_is_not_decided_either() -> None:
+    """
+    D734: its record under the other code counts as its own does; what cannot be read there says nothing.
+    """
+    w, text = two_codes()
+    (other,) = w.evidence(text).aliases
+    since = w.now
+    w.happen(MAKER, "battery.sold", other, {"invoice": "1"}, parties=(IMPORTER,))
+    before = told(w, text)[0]
+
+    govern(w, stolen(MAKER, since))
+
+    found, reason = w.judge(text).as_dict(), "statement_key_compromised"
+    assert before in GOOD and (found["verdict"], found["reason"]) == ("undecided", reason)
+    assert [c["name"] for c in found["checks"] if c["reason"] == reason] == ["alias"]
+
+
+def test_a_leaf_that_cannot_be_read_is_no_word_of_a_thief() -> None:
+    """
+    What stands behind a record is asked for thefts alone.
+    """
+    w = World()
+    text = w.new(1)
+    govern(w, stolen(WORKSHOP, w.now))
+    seen = w.evidence(text)
+    assert seen.ledger is not None
+    spoiled = replace(seen, ledger=replace(seen.ledger, behind=[LedgerEntry(0, 1, 0, b"x")]))
+
+    assert w.judge(text, evidence=spoiled).as_dict()["verdict"] in GOOD
 
 
 def packs_module() -> tuple[World, str, str]:

@@ -331,6 +331,8 @@ def test_what_is_taken_out_of_a_vehicle_that_was_scrapped_with_it_is_waste(told:
 
     out = w.happen(WORKSHOP, "battery.swapped_out", other, {"vin": VIN}, **IN_CAR)
 
+    left = w.ledger.standing(subject_of(other))
+    assert ("waste" in left.marks, left.eu_status == "waste") == (told, told)
     used = judged(w, other, condition="used", direction="inland")
     assert (shape(used) == ("refuse_recommended", "waste")) == told
     assert (used["verdict"] in GOOD) != told
@@ -390,6 +392,11 @@ def test_a_removal_after_what_was_said_of_the_vehicle_is_corrected() -> None:
     before = w.view(other).vehicle
     out = w.happen(WORKSHOP, "battery.swapped_out", other, {"vin": VIN}, **IN_CAR)
 
+    left = w.ledger.standing(subject_of(other))
+    assert (left.eu_status, left.marks) == (
+        "original",
+        ("installed", "removed"),
+    )
     correct(w, WORKSHOP, other, out)
 
     after = w.view(other).vehicle
