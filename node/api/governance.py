@@ -43,13 +43,15 @@ def recognitions(service: Service) -> ResponseReturnValue:
 
 def proposals(service: Service) -> ResponseReturnValue:
     """Open proposals with what is missing and who can give it; the newest that are over."""
-    words = words_for(service)
+    words, made = words_for(service), request.args.get("made")
+    if made and page_wanted() and service.proposing.governance.knows(made):
+        return see(url_for("governance.proposal", digest=made))
     is_open, over = service.proposing.governance.proposals()
     told = {
         "open": [governance_words.proposal(words, one) for one in is_open],
         "over": [governance_words.proposal(words, one) for one in over],
     }
-    return reply(told, "proposals.html", proposals=told)
+    return reply(told, "proposals.html", proposals=told, made=made)
 
 
 def proposal(service: Service, digest: str) -> ResponseReturnValue:
@@ -114,13 +116,18 @@ def dry_run(service: Service) -> ResponseReturnValue:
 
 def propose(service: Service) -> ResponseReturnValue:
     """Propose what a dry run gave, or take what the recovery key of this party signed."""
-    order = json_body("ProposeRequest", BODY_BYTES_MAX)
+    if form_sent():
+        order = {name: request.form.get(name, "") for name in ("effect", "proposal")}
+    else:
+        order = json_body("ProposeRequest", BODY_BYTES_MAX)
     try:
         made = service.proposing.propose(
             order["effect"], proposal=order.get("proposal"), attestation=order.get("attestation")
         )
     except EffectChanged as changed:
         return _changed(service, changed)
+    if form_sent():
+        return see(url_for("governance.proposals", made=made["digest"]))
     return _made(service, made)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from node.api import governance, trqp
+from node.api import drafting, governance, trqp
 from node.api.route import FORM, HTML, JSON, MULTIPART, QUERY_BYTES_MAX, Body, Route, RouteAnswer
 
 READ = ("read", "operate", "clear", "issue", "govern")
@@ -47,8 +47,9 @@ GOVERNANCE = (
         "/governance/proposals",
         governance.proposals,
         "Proposals: effect, what is missing and who can give it",
-        _shown("Proposals"),
+        (*_shown("Proposals"), SEEN),
         READ,
+        query=("made",),
     ),
     Route(
         "GET",
@@ -116,9 +117,27 @@ GOVERNANCE = (
         "/governance/proposals",
         governance.propose,
         "Propose what a dry run showed",
-        (MADE,),
+        (MADE, SEEN),
         GOVERN,
-        Body("ProposeRequest"),
+        Body("ProposeRequest", JSON_OR_FORM),
+    ),
+    Route(
+        "GET",
+        "/governance/propose",
+        drafting.form,
+        "The form of a sort of change",
+        (RouteAnswer(200, None, (HTML,), "A page."),),
+        GOVERN,
+        query=("kind",),
+    ),
+    Route(
+        "POST",
+        "/governance/propose",
+        drafting.tried,
+        "What a filled form would do: nothing is signed",
+        (RouteAnswer(200, None, (HTML,), "A page with the exact effect."),),
+        GOVERN,
+        Body(None, (FORM, MULTIPART)),
     ),
     Route(
         "POST",

@@ -69,10 +69,10 @@ def render_problem(problem: ProblemError, words: Mapping[str, Words]) -> Respons
     """The answer for one problem: a page for browsers, problem+json for everyone else."""
     title, detail = words[asked_language()].problem(problem)
     if page_wanted():
-        told = {"title": title, "detail": _sentence(detail), "status": problem.status, "code": problem.code}
+        told = {"title": title, "detail": as_sentence(detail), "status": problem.status, "code": problem.code}
         response = make_response(render_template("problem.html", problem=told), problem.status)
     else:
-        document = {**problem.document(), "title": title, "detail": _sentence(detail)}
+        document = {**problem.document(), "title": title, "detail": as_sentence(detail)}
         text = json.dumps(document, ensure_ascii=False, default=str) + "\n"
         response = Response(text, status=problem.status, content_type="application/problem+json")
     response.headers["Cache-Control"] = "no-store"
@@ -83,7 +83,7 @@ def render_problem(problem: ProblemError, words: Mapping[str, Words]) -> Respons
     return response
 
 
-def _sentence(text: str) -> str:
+def as_sentence(text: str) -> str:
     """The text as one line that ends with a stop, and begins with a capital where that changes no name.
 
     Names of JSON members, commands and identifiers have case (`statusPurpose`, `lines`): only words that

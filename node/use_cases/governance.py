@@ -130,6 +130,11 @@ class GovernanceDesk:
         over = islice(reversed(list(state.over)), OVER_SHOWN)
         return [self._open(state, digest) for digest in order], [self._over(state, digest) for digest in over]
 
+    def knows(self, digest: str) -> bool:
+        """True once a proposal is on the ledger."""
+        state, wanted = self.state, read_digest(digest)
+        return wanted in state.tabled or wanted in state.over
+
     def proposal(self, digest: str) -> ProposalRecord:
         """One proposal; 404 `proposal_unknown`."""
         state, wanted = self.state, read_digest(digest)

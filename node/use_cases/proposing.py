@@ -22,6 +22,7 @@ from node.issuing.governance_acts import GovernanceActs, proposal_in
 from node.issuing.outbox import Outbox
 from node.storage.ledger import LedgerStore
 from node.use_cases.digests import read_digest
+from node.use_cases.drafting import Drafting
 from node.use_cases.governance import GovernanceDesk
 from node.use_cases.reach import Reach
 
@@ -52,6 +53,7 @@ class ProposalDesk:
         self.governance = GovernanceDesk(
             history=history, registry=registry, ledger=ledger, acts=acts, reach=reach
         )
+        self.drafting = Drafting(self.governance, acts.did)
         self._acts = acts
         self._outbox = outbox
 
@@ -165,8 +167,7 @@ class ProposalDesk:
 
     def _made(self, attestation: bytes, kind: str, proposal: bytes) -> ActMadeRecord:
         self._outbox.wake()
-        state = self.governance.state
-        known = proposal in state.tabled or proposal in state.over
+        known = self.governance.knows(b64u(proposal))
         return {
             "attestation": b64u(attestation),
             "act": kind.partition(".")[2],

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from html import escape
 
 import pytest
 
+from credentials.ledger.recognition import Effect, Recognition
+from node.use_cases.drafting import FORMS
 from node.web.labels import governed
 from node.words import when
-from tests.harness.governed_node import CN_AUTHORITY, MAKER, GovernedNode, governed_node, proposal_of
+from tests.harness.governed_node import (
+    CN_AUTHORITY,
+    DID,
+    EU_AUTHORITY,
+    MAKER,
+    GovernedNode,
+    governed_node,
+    proposal_of,
+)
 from tests.node.test_pages import BROWSER, Reader, page
 
 
@@ -102,3 +113,132 @@ def test_values_of_records_are_told_as_people_read_them() -> None:
     assert governed(["a", "b"]) == "a, b"
     assert governed({"a": "<b>"}) == "<code>{&#34;a&#34;: &#34;&lt;b&gt;&#34;}</code>"
     assert str(governed([["decided"]], "suspended")) == "when it is decided"
+
+
+FILLED: dict[str, dict[str, str]] = {
+    "recognise": {
+        "authority": DID, "issuer": MAKER, "rows": "ID-06, STAT-01", "effect": "information-only",
+        "basis": "a network policy (invented)",
+    },
+    "license": {
+        "participant": MAKER, "side": "EU", "roles": "importer", "scheme": "gbt34014", "namespace": "*",
+        "licence": "L-9",
+    },
+    "stop": {"party": EU_AUTHORITY},
+    "limit": {"limit": "clock_skew_s", "value": "61"},
+}  # fmt: skip
+
+
+def sign_in(g: GovernedNode) -> None:
+    link = g.node.post_json("/links", {"scopes": ["govern", "read"], "name": "the signer"}).get_json()
+    g.node.person.get(link["path"])
+
+
+def fill(g: GovernedNode, kind: str, **fields: str) -> tuple[int, str]:
+    """A form that was sent: status and page."""
+    answer = g.node.person.post("/governance/propose", data={"kind": kind, **fields}, headers=BROWSER)
+    return answer.status_code, answer.text
+
+
+def hidden(text: str, name: str) -> str:
+    found = re.search(f'name="{name}" value="([^"]+)"', text)
+    assert found is not None, name
+    return found[1]
+
+
+@pytest.mark.parametrize("kind", [*FILLED])
+def test_a_form_shows_the_exact_effect_before_anything_is_signed(g: GovernedNode, kind: str) -> None:
+    """
+    Each sort of change: its form, what it would do with what is missing and what it reaches here, then a
+    button below that; sent, it is the proposal that was shown.
+    """
+    sign_in(g)
+    empty = g.node.person.get(f"/governance/propose?kind={kind}", headers=BROWSER).text
+    assert all(f'name="{field}"' in empty for field in FORMS[kind]) and "Propose exactly" not in empty
+    before = len(g.node.get_json("/governance/proposals")["open"])
+
+    status, text = fill(g, kind, **FILLED[kind])
+    assert status == 200, text
+    order = ("What it does", "What is missing", "open lines here", "Propose exactly this")
+    assert [text.index(part) for part in order] == sorted(text.index(part) for part in order)
+    assert len(g.node.get_json("/governance/proposals")["open"]) == before
+
+    sent = {"proposal": hidden(text, "proposal"), "effect": hidden(text, "effect")}
+    answer = g.node.person.post("/governance/proposals", data=sent, headers=BROWSER)
+    digest = answer.headers["Location"].rpartition("made=")[2]
+    assert (answer.status_code, len(digest)) == (303, 43)
+    g.node.wait(lambda: g.known(digest), "the proposal")
+    moved = g.node.person.get(answer.headers["Location"], headers=BROWSER)
+    assert (moved.status_code, moved.headers["Location"]) == (303, f"/governance/proposals/{digest}")
+    stale = g.node.person.post("/governance/proposals", data={**sent, "effect": "A" * 43}, headers=BROWSER)
+    assert stale.status_code in (409, 422)
+    if g.proposal(digest)["outcome"] == "open":
+        assert g.node.post_json(f"/governance/proposals/{digest}/withdraw", {}).status_code == 201
+    g.until_over(digest)
+
+
+def test_what_is_in_force_is_suspended_put_back_and_ended_by_the_form(g: GovernedNode) -> None:
+    """
+    Chosen from a list by what it says; twice suspended, or put back without a pause, is said beside it.
+    """
+    sign_in(g)
+    given = Recognition(DID, "EU", EU_AUTHORITY, ("ID-05",), Effect.INFORMATION_ONLY, "policy", 1_600_000_000)
+    g.until_over(g.propose([{"type": "recognition", "name": given.id, "table": given.as_table()}]))
+    assert "It is not suspended." in fill(g, "reinstate", record=given.id)[1]
+    for kind, state in (("suspend", "suspended"), ("reinstate", "in_force"), ("end", "ended")):
+        status, text = fill(g, kind, record=given.id)
+        assert status == 200, text
+        sent = {"proposal": hidden(text, "proposal"), "effect": hidden(text, "effect")}
+        made = g.node.person.post("/governance/proposals", data=sent, headers=BROWSER).headers["Location"]
+        digest = made.rpartition("made=")[2]
+        g.node.wait(lambda digest=digest: g.known(digest), "the proposal")  # type: ignore[misc]
+        assert g.until_over(digest)["outcome"] == "decided"
+        now = [one["state"] for one in g.decided()["recognitions"] if one["id"] == given.id]
+        assert now == [state]
+        if kind == "suspend":
+            assert "It is suspended already." in fill(g, kind, record=given.id)[1]
+
+
+def test_a_mistake_is_said_beside_its_field(g: GovernedNode) -> None:
+    """
+    Left out, not in the list, no number, no row, no role: in plain words, in the page's form with what was
+    filled in; what the network would refuse stands above it.
+    """
+    sign_in(g)
+    for kind, change, field, told in (
+        ("limit", {"value": ""}, "value", "Fill this in."),
+        ("limit", {"value": "many"}, "value", "This is a whole number, written in digits."),
+        ("limit", {"limit": "patience"}, "limit", "Choose one from the list"),
+        (
+            "recognise",
+            {"rows": "ID-06, everything"},
+            "rows",
+            "No rows: everything. Rows are written",
+        ),
+        ("recognise", {"rows": ","}, "rows", "Rows are written as ID-06"),
+        ("recognise", {"basis": "x" * 300}, "basis", "At most 256 characters."),
+        ("license", {"roles": "king"}, "roles", "No role of this network: king. Roles are "),
+        ("stop", {"party": "did:web:nobody.example"}, "party", "Choose one from the list"),
+    ):
+        status, text = fill(g, kind, **{**FILLED[kind], **change})
+        assert status == 400 and f'aria-describedby="{field}-problem"' in text, (kind, change)
+        assert told in Reader(text).text and "Propose exactly" not in text
+        kept = {**FILLED[kind], **change}
+        assert all(escape(v) in text for f, v in kept.items() if f != field and f not in ("party",))
+    status, text = fill(g, "limit", limit="clock_skew_s", value="999999999")
+    assert status == 422 and "It cannot be proposed." in text and "Propose exactly" not in text
+    assert fill(g, "coup")[0] == 400
+    assert "Choose what to propose." in g.node.person.get("/governance/propose", headers=BROWSER).text
+
+
+def test_only_who_governs_sees_the_form(g: GovernedNode) -> None:
+    """
+    A session that reads sees no button and no form.
+    """
+    reader = g.node.app.test_client()
+    link = g.node.post_json("/links", {"scopes": ["read"], "name": "a reader"}).get_json()
+    reader.get(link["path"])
+
+    assert "Propose a change" not in reader.get("/governance/proposals", headers=BROWSER).text
+    assert reader.get("/governance/propose", headers=BROWSER).status_code == 403
+    assert reader.post("/governance/propose", data={"kind": "stop"}, headers=BROWSER).status_code == 403

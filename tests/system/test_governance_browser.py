@@ -64,3 +64,42 @@ def test_a_signer_reads_the_effect_and_approves_exactly_that(
     officer.photograph("governance-stopped")
     assert "is stopped by" in page.inner_text("main")
     assert officer.faults == []
+
+
+@pytest.mark.check
+@pytest.mark.parametrize("place", WIDTHS)
+def test_a_signer_proposes_what_the_form_showed(
+    served: tuple[GovernedNode, str], browser: object, place: str, tmp_path: Path
+) -> None:
+    """
+    A form, a mistake beside its field, the exact effect above the button, the proposal with what is missing;
+    every page fits, at 1280 and at 390 px.
+    """
+    g, address = served
+    width = WIDTHS[place]
+    token = g.node.service.access.open_link(
+        AT_THE_MACHINE, ("govern", "read"), "/governance/proposals", place
+    )
+    officer = Officer(browser, width, f"{address}/enter/{token}", tmp_path)
+    page = officer.page
+    page.click("text=Propose a change")
+    officer.photograph("propose")
+    page.click("nav[aria-label='What to propose'] a:has-text('Change a limit')")
+    page.select_option("#limit", "clock_skew_s")
+    page.fill("#value", "many")
+    page.click("button:has-text('Show what it would do')")
+    officer.photograph("propose-mistake")
+    assert "written in digits" in page.inner_text("#value-problem")
+    page.fill("#value", str(60 + width % 100))
+    page.click("button:has-text('Show what it would do')")
+    officer.photograph("propose-effect")
+    effect = page.locator("table.effect").bounding_box()
+    button = page.locator("button.primary").bounding_box()
+    assert effect["y"] + effect["height"] < button["y"]
+    page.click("button.primary")
+    page.wait_for_url("**/governance/proposals/*")
+    officer.photograph("propose-proposal")
+    assert "1 approval more" in page.inner_text("main")
+    page.goto(f"{address}/governance/history?kind=limits")
+    officer.photograph("history-of-limits")
+    assert [fault for fault in officer.faults if "400" not in fault] == []
