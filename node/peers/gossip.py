@@ -69,18 +69,24 @@ class Peer:
     outgoing: PeerQueue = field(default_factory=PeerQueue)
     height: int = 0
     log_size: int = 0
-    last_seen: float | None = None  # wall clock of the last signed message or reply
+    last_seen: float | None = None  # wall clock of the last signed message or reply, to be shown
+    seen_at_s: float | None = None  # the same on the monotonic clock: how long ago
     reachable: bool = False
     refusal: str | None = None  # what the peer answered when it refused us
     failures: int = 0  # tries in a row that failed
     known: bool = False  # the operator named its address, or it has answered there
     heard: threading.Event = field(default_factory=threading.Event)  # it spoke while we waited to try again
 
+    def seen(self) -> None:
+        """It signed something just now."""
+        self.last_seen, self.seen_at_s = time.time(), time.monotonic()
+
     def found(self) -> None:
         """It answered."""
         if not self.reachable:
             log.moment("peer_found", peer=self.did)
-        self.reachable, self.refusal, self.last_seen, self.failures = True, None, time.time(), 0
+        self.seen()
+        self.reachable, self.refusal, self.failures = True, None, 0
         self.known = True
 
     def lost(self, error: Exception) -> float:
@@ -257,7 +263,7 @@ class Gossip:
         sender, nonce, body = self._authentication.open_request(data, path)
         peer = self.peers.get(sender)
         if peer is not None:
-            peer.last_seen = time.time()
+            peer.seen()
             if peer.failures:
                 peer.heard.set()  # it is back: what waits for it need not wait for the next try
         return sender, nonce, body

@@ -386,7 +386,7 @@ def _overview(disk: _Disk, agreement: _Agreement, trades: _Trades, supervisor: S
         supervisor=supervisor,
         lookout=_look_out(disk, agreement, trades, supervisor),
         open_api=trades.open_api,
-        started=time.time(),
+        started_at_s=time.monotonic(),
     )
 
 

@@ -153,7 +153,7 @@ class Overview:
     supervisor: Supervisor
     lookout: Lookout
     open_api: bool
-    started: float
+    started_at_s: float  # monotonic
 
     def readiness(self) -> Readiness:
         """What holds now: 200 or 503 at /readyz."""
@@ -266,7 +266,7 @@ class Overview:
             "comity_peers_reachable": sum(peer.reachable for peer in gossip.peers.values()),
             "comity_ready": int(self.readiness().ready),
             "comity_thread_faults_total": self.supervisor.faults,
-            "comity_uptime_s": int(time.time() - self.started),
+            "comity_uptime_s": int(time.monotonic() - self.started_at_s),
             **{f"comity_cpu_{stage}_ms": s * 1000 for stage, s in engine.cpu_s.items()},
             **{f"comity_cpu_{stage}_ms": s * 1000 for stage, s in gossip.cpu_s.copy().items()},
             **{f"comity_refused_{reason}_total": n for reason, n in engine.refused.items()},

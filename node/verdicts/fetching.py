@@ -100,7 +100,10 @@ class Fetching:
     def _must_ask(self, digest: bytes, times: Mapping[bytes, int | None], age_s_max: int | None) -> bool:
         if digest in times:
             fetched_at = times[digest]
-            return age_s_max is not None and fetched_at is not None and time.time() - fetched_at > age_s_max
+            if age_s_max is None or fetched_at is None:
+                return False
+            # A copy from a time to come was fetched under a wrong clock: how old it is nobody knows.
+            return not 0 <= int(time.time()) - fetched_at <= age_s_max
         return self._misses.get(digest) is None
 
     def _ask(self, issuer: str, digests: Sequence[bytes]) -> list[bytes]:

@@ -36,19 +36,22 @@ class Lag:
         return min(claimed, height + self.lag_heights(height))
 
     def quorum_silence_s(self) -> int | None:
-        """Seconds since validators with a quorum of weight were last heard; None: not since the start."""
+        """Seconds since validators with a quorum of weight were last heard; None: not since the start.
+
+        On the monotonic clock: after a wall clock that was ahead, silence would look like a voice just heard.
+        """
         validators = self._history.latest.validators
-        now = time.time()
-        heard = sorted(
+        now = time.monotonic()
+        heard = (
             (now if v.name == self._did else self._heard(v.name), v.weight) for v in validators.validators
         )
         weight = 0
-        for at, own in reversed(heard):
+        for at, own in sorted((at, own) for at, own in heard if at is not None)[::-1]:
             weight += own
             if weight >= validators.quorum:
-                return max(0, int(now - at)) if at > 0 else None
+                return int(now - at)
         return None
 
-    def _heard(self, did: str) -> float:
+    def _heard(self, did: str) -> float | None:
         peer = self._gossip.peers.get(did)
-        return 0.0 if peer is None or peer.last_seen is None else peer.last_seen
+        return None if peer is None else peer.seen_at_s

@@ -492,6 +492,27 @@ class _Issuer:
         return json.dumps({"documents": given, "missing": missing}).encode()
 
 
+def test_a_copy_that_was_fetched_under_a_clock_that_was_ahead_is_asked_for_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Fetched while the clock was an hour ahead: once it is right, that copy is not taken for a fresh one.
+    """
+    issuer = "did:web:issuer.example"
+    document: dict[str, Any] = {"id": "urn:example:1", "issuer": issuer}
+    peer, office, wall = _Issuer(document), OfficeStore(tmp_path / "office.db"), time.time()
+    fetcher = fetching.Fetching("did:web:me.example", office, cast(Gossip, peer))
+    wanted = {issuer: {digest_document(document)}}
+    try:
+        for ahead_s in (3600, 0, 1):
+            monkeypatch.setattr(time, "time", lambda now=wall + ahead_s: now)
+            fetcher.fetch(wanted, 600)
+    finally:
+        office.close()
+
+    assert len(peer.asked) == 2
+
+
 def test_a_document_of_others_is_kept_with_who_wrote_it_and_when_it_was_fetched(tmp_path: Path) -> None:
     """
     It is asked for by its digest, of its issuer, once; again only when it is older than it may be.

@@ -49,6 +49,39 @@ def test_every_module_stands_in_its_readme(readme: Path) -> None:
     assert not gone, f"{shown(readme)} names modules that are not there"
 
 
+def crooked(text: str) -> list[str]:
+    """The rows of tables that have more or fewer cells than the head of their table."""
+    found, cells = [], 0
+    for line in text.splitlines():
+        if not line.startswith("|"):
+            cells = 0
+            continue
+        own = len(re.findall(r"(?<!\\)\|", line))
+        cells = cells or own
+        if own != cells:
+            found.append(line)
+    return found
+
+
+@pytest.mark.parametrize(
+    "page",
+    sorted({*READMES, *ROOT.glob("*.md"), *(ROOT / "config").glob("*.md"), *(ROOT / "tests").rglob("*.md")}),
+    ids=shown,
+)
+def test_every_row_of_a_table_has_the_cells_of_its_head(page: Path) -> None:
+    """
+    No row of a table lost its first cell, or has one that no column stands above.
+    """
+    assert crooked(page.read_text()) == []
+
+
+def test_a_crooked_row_would_be_found() -> None:
+    """
+    A row without its first cell is told; a bar that is escaped begins no cell.
+    """
+    assert crooked("| a | b |\n|---|---|\n| only one |\n| x \\| y | z |\n\n| c |\n|---|") == ["| only one |"]
+
+
 @pytest.mark.parametrize("readme", READMES, ids=shown)
 def test_links_of_a_readme_lead_somewhere(readme: Path) -> None:
     """

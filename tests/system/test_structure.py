@@ -75,6 +75,24 @@ THREADS_BEGIN = {
     "node/demo/__init__.py": "the demo's start page, no part of a node",
 }
 
+# Wall time is read as whole seconds, for what it means; these read it otherwise, and count no interval with it.
+WALL_TIME = {
+    "node/cli/vc.py": "nbf of a JWT is compared with it",
+    "node/ledger/checkpoints.py": "the time that a cosignature states",
+    "node/ledger/engine_condition.py": "compared with the clocks of others, which is how a wrong one is noticed",
+    "node/ledger/ordering.py": "the time of blocks, in milliseconds",
+    "node/log.py": "milliseconds of a moment in the log",
+    "node/peers/authentication.py": "when a request was signed, and whose key holds then",
+    "node/peers/gossip.py": "when a peer was last seen, as it is shown",
+    "node/web/labels.py": "how long ago a stored moment is, as it is shown",
+}
+# Who sleeps, each in a thread of its own that keeps no request waiting.
+SLEEPERS = {
+    "node/cli/serve.py": "watches the parent process",
+    "node/ledger/snapshot.py": "a newcomer that waits until a snapshot is made, before it serves anything",
+    "node/verdicts/judging.py": "the thread of consignments, which gives way to scans",
+}
+
 
 # Who reads genesis, and for what: it is the founding, and whatever governs is asked of a Governance (D620).
 FOUNDING = {
@@ -314,6 +332,63 @@ def test_threads_begin_under_the_supervisor() -> None:
     }
 
     assert begin <= THREADS_BEGIN.keys(), "give it to the supervisor (node/supervision/), or say here why not"
+
+
+def calls(tree: ast.AST) -> list[ast.Call]:
+    return [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+
+
+def wall_times(tree: ast.AST) -> int:
+    """Where wall time is read, or handed on to be read, otherwise than as whole seconds."""
+    whole = {
+        id(node.args[0].func)
+        for node in calls(tree)
+        if ast.unparse(node.func) == "int" and node.args and isinstance(node.args[0], ast.Call)
+    }
+    return sum(
+        isinstance(node, ast.Attribute) and ast.unparse(node) == "time.time" and id(node) not in whole
+        for node in ast.walk(tree)
+    )
+
+
+def sleeps(tree: ast.AST) -> int:
+    return sum(ast.unparse(node.func) == "time.sleep" for node in calls(tree))
+
+
+def test_intervals_are_counted_on_the_monotonic_clock() -> None:
+    """
+    A clock that is turned makes no wait longer and no silence shorter: wall time is read for what it means alone.
+    """
+    found = {path for path, tree in trees().items() if wall_times(tree)}
+
+    assert found == WALL_TIME.keys(), "count with time.monotonic, or say here what the wall time means"
+
+
+def test_no_request_sleeps() -> None:
+    """
+    Nothing that answers a request sleeps in its thread; commands, the demo and a few threads of their own do.
+    """
+    found = {path for path, tree in trees().items() if sleeps(tree)}
+
+    assert {path for path in found if not path.startswith(("node/cli/", "node/demo/"))} <= SLEEPERS.keys()
+    assert SLEEPERS.keys() <= found, "it sleeps no more: take it off the list"
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("now = int(time.time())", (0, 0)),
+        ("return time.time() - then > 5", (1, 0)),
+        ("def f(now=time.time): pass", (1, 0)),
+        ("time.sleep(1)", (0, 1)),
+        ("self.stop.wait(1)", (0, 0)),
+    ],
+)
+def test_a_wall_clock_or_a_sleep_would_be_found(code: str, found: tuple[int, int]) -> None:
+    """
+    Planted ones are counted.
+    """
+    assert (wall_times(ast.parse(code)), sleeps(ast.parse(code))) == found
 
 
 def test_nothing_but_its_command_knows_the_demo() -> None:
