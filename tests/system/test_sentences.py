@@ -61,3 +61,31 @@ def test_no_sentence_of_the_tables_has_an_internal_word() -> None:
         for member in ("en", "zh", "provision", "unmade_en", "unmade_zh"):
             assert not INTERNAL.search(row.get(member, "")), (code, member)
         assert row["en"].endswith(".") and row["zh"].endswith("。"), code
+
+
+TOLD = ("sentences.toml", "refusals.toml", "conditions.toml", "terms.toml", "reasons.toml")
+LANGUAGES = ("en", "zh")
+
+
+def texts_of(table: object, way: str = "") -> Iterator[tuple[str, str]]:
+    """(where, text) of every text below a table that a reader sees: those of a language, however deep."""
+    match table:
+        case dict():
+            for name, value in table.items():
+                yield from texts_of(value, f"{way}/{name}")
+        case list():
+            for value in table:
+                yield from texts_of(value, way)
+        case str() if set(way.split("/")) & {*LANGUAGES, "title_en", "title_zh", "template"}:
+            yield way, table
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_no_words_of_a_table_are_internal(name: str) -> None:
+    """
+    What refusals, conditions, sentences and labels say names none of our files, types or positions.
+    """
+    found = list(texts_of(tomllib.loads((ROOT / "config" / name).read_text())))
+
+    assert len(found) >= 40
+    assert not [(way, text) for way, text in found if INTERNAL.search(text)]
