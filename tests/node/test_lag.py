@@ -19,7 +19,7 @@ def test_a_wall_clock_that_was_wrong_makes_no_silence_shorter(
     turned_s: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """
-    Heard while the wall clock was an hour off, then silent for 90 s: 90 s of silence, whatever that clock says.
+    Heard while the wall clock was an hour off, then silent for 90 s: that is 90 s of silence.
     """
     history = make_genesis().history()
     history.enact(1, replace(first(), validator_dids=(MAKER, CUSTOMS, EU_AUTHORITY)))

@@ -75,11 +75,11 @@ THREADS_BEGIN = {
     "node/demo/__init__.py": "the demo's start page, no part of a node",
 }
 
-# Wall time is read as whole seconds, for what it means; these read it otherwise, and count no interval with it.
+# Wall time is read as whole seconds, for what it means; these read it otherwise, and count no interval.
 WALL_TIME = {
     "node/cli/vc.py": "nbf of a JWT is compared with it",
     "node/ledger/checkpoints.py": "the time that a cosignature states",
-    "node/ledger/engine_condition.py": "compared with the clocks of others, which is how a wrong one is noticed",
+    "node/ledger/engine_condition.py": "compared with the clocks of others: a wrong one is noticed",
     "node/ledger/ordering.py": "the time of blocks, in milliseconds",
     "node/log.py": "milliseconds of a moment in the log",
     "node/peers/authentication.py": "when a request was signed, and whose key holds then",
@@ -357,7 +357,7 @@ def sleeps(tree: ast.AST) -> int:
 
 def test_intervals_are_counted_on_the_monotonic_clock() -> None:
     """
-    A clock that is turned makes no wait longer and no silence shorter: wall time is read for what it means alone.
+    A clock that is turned makes no wait longer and no silence shorter: wall time only means a moment.
     """
     found = {path for path, tree in trees().items() if wall_times(tree)}
 
