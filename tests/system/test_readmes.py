@@ -134,3 +134,19 @@ def test_decisions_have_a_number_a_title_and_a_date() -> None:
         assert re.search(r"20\d\d-\d\d", text), f"{shown(path)} has a date"
         assert (path.parent, number) not in seen, f"{number} is taken in {shown(path.parent)}"
         seen.add((path.parent, number))
+
+
+def test_the_map_of_the_tests_is_whole() -> None:
+    """
+    tests/README.md names every folder of the tests and all that they share, and nothing that is gone.
+    """
+    tests = ROOT / "tests"
+    named = set(re.findall(r"`([a-z_]+(?:/|\.py))`", (tests / "README.md").read_text()))
+
+    def there(folder: Path) -> set[str]:
+        parts = (path for path in folder.iterdir() if not path.name.startswith(("_", ".")))
+        return {f"{path.name}/" if path.is_dir() else path.name for path in parts}
+
+    shared = {name for name in there(tests / "harness") if name.endswith(("/", ".py"))}
+    folders = {name for name in there(tests) if name.endswith("/")}
+    assert named == shared | folders

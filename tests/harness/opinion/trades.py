@@ -402,6 +402,25 @@ TRADES = (
         (seen("new"),),
     ),
     Trade(
+        "sold on twice before it leaves, each buyer countersigning",
+        (
+            *MADE,
+            act(MAKER, "battery.handed_over", CAR_MAKER, countersigned=(CAR_MAKER,)),
+            act(CAR_MAKER, "battery.handed_over", HOLDER, countersigned=(HOLDER,)),
+            DECLARED[-1],
+        ),
+        (seen("new"),),
+    ),
+    Trade(
+        "seized in use, assigned to who ends it",
+        (
+            *TAKEN_OUT,
+            act(EU_AUTHORITY, "custody.assigned", STRANGER),
+            act(STRANGER, "battery.declared_waste"),
+        ),
+        (seen("waste", **INLAND),),
+    ),
+    Trade(
         "the holder insolvent, an authority assigns",
         (*RELEASED, act(EU_AUTHORITY, "custody.assigned", RIVAL), act(RIVAL, "market.placed", HOLDER)),
         (seen("new", **INLAND),),
