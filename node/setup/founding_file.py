@@ -144,7 +144,7 @@ def _namespace(scheme: str, text: str) -> str:
 
 def _names_a_host(url: str) -> bool:
     """Whether it can be asked at all, in clear text or not."""
-    return can_be_asked(url.replace("http://", "https://", 1), here=True)
+    return can_be_asked(urlsplit(url)._replace(scheme="https").geturl(), here=True)
 
 
 def require_url(did: str, url: object, where: str = "") -> None:

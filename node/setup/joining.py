@@ -23,6 +23,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from consensus.encoding import Value, decode, encode
 from consensus.errors import ConsensusError
@@ -117,7 +118,7 @@ def join_via(directory: DataDirectory, url: str, fingerprint: str, passphrase: s
 
 
 def _greet(url: str, told: JoiningFingerprint) -> _Hello:
-    link = Link(url, [_anybody()] if url.startswith("https") else [])
+    link = Link(url, [_anybody()] if urlsplit(url).scheme == "https" else [])
     try:
         status, answer = link.post(
             "/peer/hello", encode([told.text]), seconds_max=ANSWER_S_MAX, size_bytes_max=BODY_BYTES_MAX

@@ -192,7 +192,7 @@ def test_a_newcomer_joins_over_tls(tmp_path: Path) -> None:
     believed nothing over TLS either: the fingerprint says who it was; from then on both know each other.
     """
     with admitting(tmp_path, tls=True) as place:
-        place.join(place.nodes["eu"].url)
+        place.join(place.nodes["eu"].url.replace("https://", "HTTPS://"))  # as RFC 3986 has it, the same
         place.newcomer.start()
         place.newcomer.wait_ready()
         made = _issued(place.newcomer)

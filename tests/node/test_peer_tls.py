@@ -417,6 +417,8 @@ def test_what_was_captured_opens_nothing_elsewhere(
     ("url", "refused"),
     [
         ("http://10.0.0.1:8470", True),
+        ("HTTP://10.0.0.1:8470", True),
+        ("Http://maker.example", True),
         ("http://maker.example", True),
         ("http://[2001:db8::1]:8470", True),
         ("http://127.0.0.1.evil.example", True),
@@ -424,6 +426,7 @@ def test_what_was_captured_opens_nothing_elsewhere(
         ("http://[::1]:8470", False),
         ("http://localhost:8470", False),
         ("https://10.0.0.1:8470", False),
+        ("HTTPS://10.0.0.1:8470", False),
     ],
 )
 def test_an_address_in_clear_text_is_refused(url: str, refused: bool) -> None:

@@ -364,6 +364,42 @@ def test_intervals_are_counted_on_the_monotonic_clock() -> None:
     assert found == WALL_TIME.keys(), "count with time.monotonic, or say here what the wall time means"
 
 
+# A scheme has no case (RFC 3986, 3.1), so no beginning of a text says what it is.
+BY_TEXT = {
+    "node/api/keys.py": "an origin of our own, as this node writes it",
+    "node/cli/judge.py": "a code or a file: what is neither names no scheme",
+    "node/cli/client.py": "a hint at what is missing, once it was found to be no URL",
+}
+
+
+def schemes_by_text(tree: ast.AST) -> int:
+    """Where a web address is told by how its text begins, or changed as a text."""
+    told = 0
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            if node.func.attr in ("startswith", "removeprefix", "replace"):
+                told += any("http" in part for part in _texts(node.args[:1]))
+        elif isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.In | ast.NotIn):
+            told += "://" in set(_texts([node.left]))
+    return told
+
+
+def _texts(nodes: list[ast.expr]) -> Iterator[str]:
+    for node in nodes:
+        for part in ast.walk(node):
+            if isinstance(part, ast.Constant) and isinstance(part.value, str):
+                yield part.value
+
+
+def test_no_web_address_is_told_by_its_text() -> None:
+    """
+    HTTPS://HOST is https://host: addresses are read by their grammar, not by how they begin.
+    """
+    found = {path for path, tree in trees().items() if schemes_by_text(tree)}
+
+    assert found == BY_TEXT.keys()
+
+
 def test_no_request_sleeps() -> None:
     """
     Nothing that answers a request sleeps in its thread; commands, the demo and a few threads of their own do.
@@ -377,18 +413,23 @@ def test_no_request_sleeps() -> None:
 @pytest.mark.parametrize(
     ("code", "found"),
     [
-        ("now = int(time.time())", (0, 0)),
-        ("return time.time() - then > 5", (1, 0)),
-        ("def f(now=time.time): pass", (1, 0)),
-        ("time.sleep(1)", (0, 1)),
-        ("self.stop.wait(1)", (0, 0)),
+        ("now = int(time.time())", (0, 0, 0)),
+        ("return time.time() - then > 5", (1, 0, 0)),
+        ("def f(now=time.time): pass", (1, 0, 0)),
+        ("time.sleep(1)", (0, 1, 0)),
+        ("self.stop.wait(1)", (0, 0, 0)),
+        ("url.startswith(('https://', 'http://'))", (0, 0, 1)),
+        ("'://' in url", (0, 0, 1)),
+        ("urlsplit(url).scheme == 'https'", (0, 0, 0)),
     ],
 )
-def test_a_wall_clock_or_a_sleep_would_be_found(code: str, found: tuple[int, int]) -> None:
+def test_what_these_look_for_would_be_found(code: str, found: tuple[int, int, int]) -> None:
     """
     Planted ones are counted.
     """
-    assert (wall_times(ast.parse(code)), sleeps(ast.parse(code))) == found
+    tree = ast.parse(code)
+
+    assert (wall_times(tree), sleeps(tree), schemes_by_text(tree)) == found
 
 
 def test_nothing_but_its_command_knows_the_demo() -> None:
