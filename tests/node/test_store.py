@@ -13,19 +13,15 @@ import sqlite_utils
 
 from consensus.standings_map import StandingsMap
 from node.errors import SetupError
-from node.storage import schema_steps
 from node.storage.database import Database
 from node.storage.documents import StoredDocument
 from node.storage.entries import EntryRow, LedgerTip
 from node.storage.ledger import LedgerStore, SqliteStandingReader
 from node.storage.office import OfficeStore
-from node.storage.schema_history import History, Step
+from node.storage.schema_history import History
 from node.storage.signing import GuardError, SigningStore
+from tests.harness.earlier import EARLIER, HISTORIES, STEPS, missing, tables
 
-HISTORIES = {"signing": schema_steps.SIGNING, "ledger": schema_steps.LEDGER, "office": schema_steps.OFFICE}
-STEPS: dict[str, list[Step]] = {
-    name: [getattr(schema_steps, step) for step in history.steps] for name, history in HISTORIES.items()
-}
 KEPT = {
     "signing": ("wal", "guard", "cosign_guard", "highest", "withheld", "allowed"),
     "ledger": ("meta", "blocks", "entries", "standings", "finals", "validators", "checkpoints"),
@@ -349,9 +345,6 @@ def test_databases_are_their_owners_alone(tmp_path: Path) -> None:
 # --- versions
 
 
-EARLIER = Path(__file__).parent / "versions"  # one file per database and version: how it was made, with rows
-
-
 def dump(database: Database) -> list[str]:
     """The schema, in a form in which two files made by different roads are equal."""
     rows = database.connection.execute(
@@ -367,18 +360,10 @@ def dump(database: Database) -> list[str]:
 
 def test_there_is_a_file_of_every_earlier_version() -> None:
     """
-    Whoever adds a step keeps a file as it was before it, so that the way from there is tried.
+    Whoever adds a step keeps a file as it was before it: `python -m tests.harness.earlier` writes it.
     """
-    versions = {f"{name}-{number}" for name, steps in STEPS.items() for number in range(len(steps))}
-
-    assert {path.stem for path in EARLIER.glob("*.sql")} == versions
-
-
-def counted(connection: sqlite3.Connection) -> dict[str, int]:
-    """How many rows each table of the data has."""
-    tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-    names = [row[0] for row in tables if not row[0].startswith(("sqlite_", "_sqlite_"))]
-    return {name: connection.execute(f"SELECT COUNT(*) FROM {name}").fetchone()[0] for name in names}
+    assert not missing()
+    assert len(list(EARLIER.glob("*.sql"))) == sum(map(len, STEPS.values()))
 
 
 @pytest.mark.parametrize("path", sorted(EARLIER.glob("*.sql")), ids=lambda path: path.stem)
@@ -390,14 +375,14 @@ def test_an_earlier_version_is_brought_forwards(tmp_path: Path, path: Path) -> N
     file = tmp_path / f"{name}.db"
     with sqlite3.connect(file) as made:
         made.executescript(path.read_text())
-        had = counted(made)
+        had = tables(made)
     made.close()
     fresh = Database(tmp_path / "fresh.db", HISTORIES[name])
 
     for _ in range(2):
         database = Database(file, HISTORIES[name])
         schema, expected = dump(database), dump(fresh)
-        rows = counted(database.connection)
+        rows = tables(database.connection)
         steps = [row[0] for row in database.connection.execute("SELECT name FROM _sqlite_migrations")]
         database.close()
 
