@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from credentials.documents.canonical import b64u
 from credentials.verdicts.cell import Declared
 from credentials.verdicts.content import check_code, check_completeness, check_own_word
+from credentials.verdicts.earlier import check_earlier_codes
 from credentials.verdicts.evidence import LedgerView
 from credentials.verdicts.recognised import check_recognised
 from credentials.verdicts.record import Inquiry
@@ -55,6 +56,7 @@ def check_battery(
             check_alias_used(found, text, *named, cell, inquiry)
 
     check_code(found, passports, inquiry, judge_alias)
+    check_earlier_codes(found, passports, inquiry, judge_alias)
     check_own_word(found, passports, inquiry, cell)
     gaps, withheld = check_completeness(found, passports, inquiry)
     return Battery((*unrecognised, *gaps), withheld, answers, _passport(inquiry))

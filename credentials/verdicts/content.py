@@ -19,7 +19,7 @@ from credentials.documents.passport import category as category_of
 from credentials.errors import CredentialError
 from credentials.ledger.standing import ORIGINAL, PLACED, WASTE
 from credentials.verdicts.event_documents import event_document, first_second
-from credentials.verdicts.evidence import LedgerView, Missing, MissingReason
+from credentials.verdicts.evidence import Held, LedgerView, Missing, MissingReason
 from credentials.verdicts.record import Inquiry, Recorded, live_passport
 from credentials.verdicts.severity import UNDECIDED
 from credentials.verdicts.shown_as import NOT_GIVEN
@@ -304,10 +304,7 @@ def why_missing(inquiry: Inquiry, point: int) -> str:
     evidence = inquiry.evidence
     held = evidence.documents.get(point)
     if isinstance(held, Missing):
-        return {
-            MissingReason.WITHHELD: "evidence_withheld",
-            MissingReason.NOT_FOUND: "document_not_found",
-        }.get(held.reason, "document_unreachable")
+        return why_unread(held)
     if evidence.ledger is None:
         return "ledger_unavailable"
     if evidence.ledger.standing is None:
@@ -316,6 +313,16 @@ def why_missing(inquiry: Inquiry, point: int) -> str:
         return no_passport(inquiry)
     issued = _issued_points(inquiry)
     return "document_unreachable" if issued is None or point in issued else "set_not_issued"
+
+
+def why_unread(held: Held | Missing | None) -> str:
+    """The reason code for a set of a passport that was asked for, and is not in hand as it was published."""
+    if not isinstance(held, Missing):
+        return "document_unreachable"
+    return {
+        MissingReason.WITHHELD: "evidence_withheld",
+        MissingReason.NOT_FOUND: "document_not_found",
+    }.get(held.reason, "document_unreachable")
 
 
 def _law_given(inquiry: Inquiry) -> bool:

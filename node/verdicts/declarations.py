@@ -60,7 +60,8 @@ class Declarations:
         if ASKED_BY not in self._policy.required:
             return evidence
         rules = self._gathering.tables.identifiers
-        held = [d.document for d in evidence.documents.values() if isinstance(d, Held)]
+        documents = (*evidence.documents.values(), *evidence.earlier.values())
+        held = [d.document for d in documents if isinstance(d, Held)]
         shown = [text for document in (*held, *evidence.presented) for text in alias_texts(document)]
         names = sorted({canonical_name(text, rules) for text in (battery, *shown)})
         own = declaration_text(declaration)

@@ -21,6 +21,7 @@ from credentials.ledger.entries import AdmittedEntry
 from credentials.ledger.governance import Derived, Governance, GovernanceHistory
 from credentials.ledger.lifecycle import Event
 from credentials.ledger.standing import Standing
+from credentials.verdicts.earlier import EARLIER_CODES_MAX, earlier_sets
 from credentials.verdicts.evidence import (
     Evidence,
     Held,
@@ -47,7 +48,7 @@ from node.verdicts.ledger_views import kin_statements, newest_of, read_view
 from node.verdicts.lists import ListsInForce, keys_of
 
 JSON = dict[str, Any]
-ALIASES_MAX = 4  # further codes of one battery whose records are read for a verdict
+ALIASES_MAX = EARLIER_CODES_MAX + 4  # further codes of one battery whose records are read for a verdict
 # Groups of events (verdicts.json) of whose documents a verdict reads members.
 OPAQUE, NOBODY = "uri", "-"  # such an identifier is a battery's with its issuer, whom a line does not name
 DOCUMENT_EVENTS = ("soh", "annexXiv", "presentation", "origin", "inVehicle")
@@ -61,6 +62,7 @@ class Reading:
     view: LedgerView
     subjects: Mapping[str, Subject]  # of the battery, by the line's own text
     sets: Attestation | None = None  # the attestation that published the live passport
+    earlier: tuple[tuple[bytes, str], ...] = ()  # the public sets of those before it, and their issuers
     events: tuple[Attestation, ...] = ()  # those whose documents a verdict reads
     presented: tuple[Mapping[str, Any], ...] = ()
     # Of the further codes that its passport names: their records, and statements whose documents are read.
@@ -217,10 +219,9 @@ class Gathering:
             documents = {p: reading.documents[points[p]] for p in seen if p in points}
         held = [d.document for d in documents.values() if isinstance(d, Held)]
         kin = [reading.documents[a.document_digest] for a in reading.kin]
-        texts = identifiers_in_play(line, [*held, *(d.document for d in kin if isinstance(d, Held))])
         subjects = {
             text: found
-            for text in texts
+            for text in identifiers_in_play(line, [*held, *(d.document for d in kin if isinstance(d, Held))])
             if (found := reading.subjects.get(text) or self.subject_of(text)) is not None
         }
         receipts = line.get("receipts")
@@ -239,6 +240,7 @@ class Gathering:
             },
             receipts=tuple(receipts) if isinstance(receipts, list) else (),
             aliases=reading.aliases,
+            earlier={digest: reading.documents[digest] for digest, _ in reading.earlier},
         )
 
     def _read(self, line: Mapping[str, Any], height: int) -> Reading:
@@ -257,12 +259,14 @@ class Gathering:
             if isinstance(leaf.parsed, AdmittedEntry)
         }
         passport = view.standing.passport if view.standing is not None else None
+        live = admitted.get(passport.leaf_index) if passport is not None else None
         kinds = self._rules_at(height).document_kinds
         return Reading(
             height,
             view,
             {battery: about},
-            admitted.get(passport.leaf_index) if passport is not None else None,
+            live,
+            tuple(earlier_sets(admitted.values(), live)),
             newest_of([a for a in admitted.values() if a.kind in kinds]),
             presented,
             kin=kin_statements(self._ledger, view),
@@ -314,7 +318,7 @@ class Gathering:
         points = sets.set_list.points if sets is not None and sets.set_list is not None else {}
         named = [(points[p], sets.issuer) for p in seen if p in points] if sets is not None else []
         events = (*reading.events, *reading.declared, *reading.kin)
-        return [*named, *((event.document_digest, event.issuer) for event in events)]
+        return [*named, *reading.earlier, *((event.document_digest, event.issuer) for event in events)]
 
     def _hold(self, readings: Sequence[Reading], give_way: Callable[[], None] = lambda: None) -> None:
         """Read the documents that are held, and why the others are not; inside a read transaction."""
@@ -325,9 +329,7 @@ class Gathering:
 
     def _read_aliases(self, reading: Reading) -> None:
         """The records of the further codes that the documents in hand name it by."""
-        held = (d.document for d in reading.documents.values() if isinstance(d, Held))
-        texts = {text for document in (*held, *reading.presented) for text in alias_texts(document)}
-        for text in sorted(texts - reading.aliases.keys())[:ALIASES_MAX]:
+        for text in _further_codes(reading):
             identifier, _ = self._identified(text)
             if identifier is None:
                 continue
@@ -343,6 +345,13 @@ class Gathering:
         reading.documents.update(
             self._fetching.held([(a.document_digest, a.issuer) for a in reading.declared])
         )
+
+
+def _further_codes(reading: Reading) -> list[str]:
+    """Those to read yet: what is shown with a line never crowds out what its passports name."""
+    held = (d.document for d in reading.documents.values() if isinstance(d, Held))
+    texts = dict.fromkeys(text for d in (*held, *reading.presented) for text in alias_texts(d))
+    return [text for text in texts if text not in reading.aliases][:ALIASES_MAX]
 
 
 def _kinds(value: object) -> tuple[str, ...]:

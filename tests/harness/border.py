@@ -35,6 +35,7 @@ from credentials.ledger.recalls import Recalls, recall_subject, recalls_of
 from credentials.ledger.records import Asset, Claims, Installed, StatusLists, asset_key, claims_key
 from credentials.ledger.standing import Standing
 from credentials.verdicts.clearance import ItemVerdict, clear_item
+from credentials.verdicts.earlier import earlier_sets
 from credentials.verdicts.evidence import (
     Evidence,
     Held,
@@ -449,6 +450,21 @@ class World:
         digests = [_read(self.leaves[leaf].entry)[1] for leaf in leaves]
         return [self.documents[d] for d in digests if d in self.documents]
 
+    def _earlier(self, view: LedgerView) -> dict[bytes, Held | Missing]:
+        """The public sets of the passports before the live one."""
+        said = {
+            leaf.leaf_index: parsed.attestation
+            for leaf in view.entries
+            if isinstance(parsed := parse_entry(leaf.entry), AdmittedEntry)
+        }
+        passport = view.standing.passport if view.standing is not None else None
+        live = said.get(passport.leaf_index) if passport is not None else None
+        return {
+            digest: Held(self.documents[digest])
+            for digest, _ in earlier_sets(said.values(), live)
+            if digest in self.documents
+        }
+
     def _standings(self, keys: Sequence[bytes]) -> Mapping[bytes, Standing]:
         found = self.ledger.reader.get_many(list(keys))
         return {key: Standing.decode(data) for key, data in found.items()}
@@ -494,7 +510,9 @@ class World:
             ],
         )
         held = [h.document for h in fetched.values() if isinstance(h, Held)]
-        named = [t for d in (*held, *shown) for t in alias_texts(d)]
+        earlier = self._earlier(view)
+        before = [h.document for h in earlier.values() if isinstance(h, Held)]
+        named = [t for d in (*held, *shown, *before) for t in alias_texts(d)]
         aliases = {t: self.view(t) for t in named if subject_if_readable(t)}
         leaves = [leaf for one in (view, *aliases.values()) for leaf in one.entries]
         cited = {digest for leaf in leaves if (digest := _read(leaf.entry)[1]) is not None}
@@ -509,6 +527,7 @@ class World:
             "documents": fetched,
             "presented": tuple(shown),
             "events": events,
+            "earlier": earlier,
         }
         return Evidence(**(values | changes))
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
 
+from node.verdicts.sources import ALIASES_MAX
 from node.web.sample import sample_claims
 from tests.harness.support_service import ROLES, LiveNode, live_node
 
@@ -27,10 +28,26 @@ def attest(node: LiveNode, event: str, battery: str, **members: Any) -> None:
     node.wait(lambda: node.get(f"/receipts/{digest}").status_code == 200, event)
 
 
-def alias_reasons(node: LiveNode, declaration: str) -> set[str]:
+def publish(node: LiveNode, code: str, named: str) -> None:
+    """A passport of this code that names the battery so."""
+    claims = sample_claims(node.service, code)
+    claims["GeneralProductInformation"]["productIdentifier"] = named
+    answer = node.post_json("/passports", {"code": code, "claims": claims})
+    assert answer.status_code == 201, answer.text
+    received(node, answer.get_json()["digest"])
+
+
+def received(node: LiveNode, digest: str) -> None:
+    node.wait(lambda: node.get(f"/receipts/{digest}").status_code == 200, "a receipt")
+
+
+def alias_reasons(
+    node: LiveNode, declaration: str, code: str = CODE, shown: Sequence[Mapping[str, Any]] = ()
+) -> set[str]:
     line = {
         "line": 1,
-        "battery": CODE,
+        "documents": list(shown),
+        "battery": code,
         "goods": "battery",
         "condition": "new",
         "commodity_code": "8507600000",
@@ -47,12 +64,7 @@ def test_what_is_on_record_of_the_other_code_is_gathered(node: LiveNode) -> None
     The passport of the first code names the second; that was enrolled, tested and declared elsewhere: each
     is read from its own record and the document of its declaration.
     """
-    claims = sample_claims(node.service, CODE)
-    claims["GeneralProductInformation"]["productIdentifier"] = LINK
-    answer = node.post_json("/passports", {"code": CODE, "claims": claims})
-    assert answer.status_code == 201, answer.text
-    digest = answer.get_json()["digest"]
-    node.wait(lambda: node.get(f"/receipts/{digest}").status_code == 200, "the passport's receipt")
+    publish(node, CODE, LINK)
     assert alias_reasons(node, "26NLBEFORE") == {"alias_not_recorded"}
 
     attest(node, "battery.enrolled", LINK, ground="older_stock", evidence="photo")
@@ -94,3 +106,24 @@ def test_an_open_line_is_woken_by_what_happens_under_its_further_code(node: Live
     node.wait(lambda: reasons() == {"recalled"}, "the recall")
     attest(node, "battery.enrolled", link, ground="older_stock", evidence="photo")
     node.wait(lambda: "origin_not_on_record" in reasons(), "the enrolment")
+
+
+def test_a_code_that_only_the_earlier_passport_names_is_gathered(node: LiveNode) -> None:
+    """
+    I1: published again without the further code, its record is read all the same; what is shown with the
+    line, however much, crowds nothing of it out.
+    """
+    code, link = CODE.replace("0000031", "0000033"), LINK.replace("/31", "/33")
+    publish(node, code, link)
+    passport = node.get_json("/passports")["passports"][0]["digest"]
+    revoked = node.post_json(f"/passports/{passport}/revoke", {"reason": "wrong"})
+    received(node, revoked.get_json()["digest"])
+    publish(node, code, "https://id.example.org/33")
+    attest(node, "battery.enrolled", link, ground="older_stock", evidence="photo")
+    attest(node, "soh.measured", link, method="m", measured_on="2026-06-04", soh_permille=400)
+    others = [link.replace("/33", f"/{n:02}") for n in range(ALIASES_MAX)]
+    shown = [{"credentialSubject": {"GeneralProductInformation": {"productIdentifier": o}}} for o in others]
+
+    used = {"origin_not_on_record", "used_sold_as_new"}
+    assert alias_reasons(node, "26NLAGAIN", code) == {*used, "alias_not_recorded"}
+    assert alias_reasons(node, "26NLCROWD", code, shown) >= used
