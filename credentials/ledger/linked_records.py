@@ -144,7 +144,7 @@ def _spoken_of(asset: Asset, before: Standing, attestation: Attestation, context
     bound = [key for key in asked if _binds(key, before, attestation, context)]
     assert before.bound is not None, "X5: it is said about a battery that is in it"
     holders = {(context.records.standing_at(key) or before).holder for key in bound}
-    hands = {AUTHORITY} if official else {h for h in holders if h not in (None, PRIVATE)}
+    hands = {AUTHORITY} if official else {holder for holder in holders if holder is not None}
     hands |= {INSTALLED_BY + before.bound.by}
     asset = asset.relied_upon(packs, context.leaf_index)
     asset = asset.with_told(bound, attestation.kind, attestation.digest)

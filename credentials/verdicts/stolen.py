@@ -79,15 +79,16 @@ def _lifts(recorded: Recorded, governance: Governance) -> bool:
 def _reached(  # noqa: PLR0917  (a lifting, and whom its recall reached)
     lifting: Recorded, record: Record, of_codes: Recalls, key: bytes, inquiry: Inquiry, governance: Governance
 ) -> bool:
-    """True if the lifted recall would reach the battery, and its publisher said nothing of it again since."""
+    """True if the lifted recall would reach the battery, and its publisher published none of it since.
+
+    If that was the thief too, its recall is in force, or whoever lifted it is asked about as well.
+    """
     published = record.with_digest(lifting.attestation.referenced_digests[0])
     assert published is not None, "what is not published is not lifted"
     again = (
         r
         for r in record.admitted
-        if r.leaf_index > lifting.leaf_index
-        and r.attestation.issuer == published.attestation.issuer
-        and not is_stolen(r, governance)
+        if r.leaf_index > lifting.leaf_index and r.attestation.issuer == published.attestation.issuer
     )
     reaches = [_reaches(r, of_codes, key, inquiry) for r in (published, *again)]
     return reaches[0] and not any(reaches[1:])

@@ -16,6 +16,7 @@ from credentials.ledger.parties import Key, Stop
 from credentials.ledger.recalls import recall_subject
 from credentials.verdicts.evidence import LedgerEntry
 from credentials.verdicts.issuers import CHECK, FIRST
+from tests.credentials.test_kin_recalls import without_documents
 from tests.credentials.test_two_codes import two_codes
 from tests.credentials.test_used_before import second_life_pack, two_publishers
 from tests.harness.border import World, code, subject_of
@@ -380,6 +381,25 @@ def test_a_recall_of_the_packs_codes_that_a_stolen_key_lifted_is_asked_about_too
     govern(w, stolen(EU_AUTHORITY, since))
 
     assert word_of(w, text) == "undecided"
+
+
+@pytest.mark.parametrize("form", ["named", "by code"])
+def test_a_thiefs_lifting_may_have_reached_a_pack_whose_code_is_not_in_hand(form: str) -> None:
+    """
+    D757: by its key it is reached for certain, by a code perhaps; neither is clear.
+    """
+    w, pack, text = packs_module()
+    by_code, by_key = {"criteria": OTHER}, {"references": (subject_of(pack),)}
+    covered: dict[str, Any] = by_code if form == "by code" else by_key
+    recall, since = w.recall(EU_AUTHORITY, **covered), w.now
+    lift(w, EU_AUTHORITY, recall)
+    govern(w, stolen(EU_AUTHORITY, since))
+
+    unnamed = w.judge(text, condition="second_life", evidence=without_documents(w, text)).as_dict()
+    told = [c["reason"] for c in unnamed["checks"] if c["name"] == CHECK]
+
+    assert told == ["statement_key_compromised"]
+    assert (word_of(w, text) in GOOD) == (form == "by code")
 
 
 def with_key(did: str, key: Key) -> Change:

@@ -417,3 +417,54 @@ def test_what_another_hand_says_of_the_vehicle_holds_up_no_correction() -> None:
     correct(w, MAKER, honest, out)
 
     assert w.ledger.standing(subject_of(honest)).bound is not None
+
+
+@pytest.mark.parametrize("hand", ["installer", "holder"])
+def test_a_removal_on_which_a_record_of_the_same_hands_rests_is_not_corrected(hand: str) -> None:
+    """
+    I3: X6 and X21 ask about what one party built in, and what one party holds: either rests on what left.
+    """
+    w = World()
+    if hand == "installer":
+        one, other = placed_in_car(w, 1), placed_in_car(w, 2, RIVAL)
+    else:
+        one, other = placed_in_car(w, 1), in_stock(w, 2, MAKER, WORKSHOP)
+        w.happen(MAKER, "battery.installed", other, {"vin": VIN}, **IN_CAR)
+    out = w.happen(WORKSHOP, "battery.swapped_out", other, {"vin": VIN}, **IN_CAR)
+    w.happen(IMPORTER, "vehicle.sold", one, SOLD, **IN_CAR)
+
+    with pytest.raises(Refusal) as refused:
+        correct(w, WORKSHOP, other, out)
+
+    assert refused.value.code == "depends"
+
+
+def test_what_was_said_of_one_owners_battery_is_not_said_of_anothers_that_comes_back() -> None:
+    """
+    D733: two owners without a node are not one holder, also of what leaves the vehicle and returns.
+    """
+    w = World()
+    one, other = placed_in_car(w, 1), placed_in_car(w, 2)
+    for text in (one, other):
+        w.happen(IMPORTER, "vehicle.sold", text, SOLD, **IN_CAR)
+    w.happen(EU_AUTHORITY, "end_of_life.certified", one, {"certificate": "1"}, parties=(WORKSHOP,))
+    w.happen(WORKSHOP, "battery.swapped_out", other, {"vin": VIN}, **IN_CAR)
+    w.happen(WORKSHOP, "vehicle.scrapped", one, SCRAPPED, **IN_CAR)
+
+    w.happen(WORKSHOP, "battery.installed", other, {"vin": VIN}, **IN_CAR)
+
+    inside = w.view(other).vehicle
+    assert inside is not None and dict(inside.told) == {}
+
+
+def test_what_replaces_another_holders_battery_is_in_a_vehicle_that_its_own_holder_sold() -> None:
+    """
+    D774: of the old battery nothing was said; the new one's holder said that the vehicle was sold.
+    """
+    w = World()
+    sold, old, new = placed_in_car(w, 1), placed_in_car(w, 3, RIVAL), in_stock(w, 2, WORKSHOP)
+    w.happen(IMPORTER, "vehicle.sold", sold, SOLD, **IN_CAR)
+
+    replaced(w, old, new)
+
+    assert w.ledger.standing(subject_of(new)).marks == ("in_used_vehicle", "installed")
