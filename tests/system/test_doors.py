@@ -336,7 +336,7 @@ def test_asking_for_snapshots(net: Net) -> None:
 
     def ask(node: Node, ended: threading.Event) -> None:
         while not ended.is_set():
-            asked, _ = net.hostile.request(node.party.did, "snapshot", encode([0, 0]))
+            asked, _ = net.hostile.request(node.party.did, "snapshot", encode([0, 0, 0]))
             with suppress(Exception):
                 answer = node.pool.request("POST", f"{node.url}/peer/snapshot", body=asked, timeout=10)
                 statuses[answer.status] += 1
