@@ -34,6 +34,7 @@ from node.errors import SetupError
 from node.setup.keystore import Keys, open_recovery
 from node.setup.network import read_card
 from node.setup.possession import write_proofs
+from node.setup.retiring import COSIGN, VOTE
 
 # So long the old key stays valid beside the new one: what it signed may still be on its way.
 OVERLAP_S = 3_600
@@ -48,6 +49,11 @@ IN_QUESTION = {
     "log": "checkpoints over more than {first} leaves may bear a signature of the thief's.",
     "transport": "what peers sent to this node since then may have been read, the network key with it.",
 }
+
+DESTROYED = (
+    "{role}: the node overwrites the old private key in keys.enc once the new one has governed a block; "
+    "backups keep it."
+)
 
 _ROLES = click.argument("roles", metavar="ROLE...", nargs=-1, required=True, type=click.Choice(KEY_ROLES))
 
@@ -222,6 +228,8 @@ def _replaced(party: _Party, roles: Sequence[str], since: int | None, **how: Any
         public = multikey_encode(fresh.public_key)
         table["keys"].append({"role": role, "id": fresh.key_id, "public": public, "valid_from": now})
         proofs[fresh.key_id] = prove_possession(network_id, role, fresh)
+    for role in sorted({VOTE, COSIGN} & set(roles)):
+        say(DESTROYED.format(role=role), err=True)
     changes = [change("participant", party.keys.did, table)]
     return put(party.client, changes, proofs=proofs, recovery=party.recovery, **how)
 

@@ -84,6 +84,10 @@ class Cosigning:
         """Sizes that end an epoch, and have no note yet: without it nobody is led to the next policy."""
         return self.policies.ends() - self.ends_kept
 
+    def lacks_an_end(self) -> bool:
+        """Whether there are any: then the keys of an epoch before may be needed yet."""
+        return bool(self.ends_missing)
+
     def cosign(self, now: int) -> CosignatureFields | None:
         """Sign the checkpoint of the whole tree, guard first; None for an observer.
 

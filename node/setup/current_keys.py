@@ -1,22 +1,23 @@
 """Which keys a node signs with: those that the ledger names for the next block, of those it holds.
 
 A key that `comity keys rotate` made is in keys.enc before it is proposed. So whenever the ledger names a key
-that is not held, the file is read once more if it has changed. A node that lacks the key goes on with the
-last one it had: what it signs is refused with a sentence. Peers that are a block ahead already seal to the
-new key: whoever asks for every key of a role is given what the file holds by now (decision 0496).
+that is not held, the file is read once more if it has changed. What is retired is destroyed (`retiring.py`).
+A node that lacks the key goes on with the last one it had: what it signs is refused with a sentence. Peers
+that are a block ahead already seal to the new key: whoever asks for every key of a role is given what the
+file holds by now (decision 0496).
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 from consensus.cose import SeedSigner
 from credentials.ledger.governance import Governance, GovernanceHistory
 from node.errors import SetupError
 from node.ledger.cosigner import Cosigner, CosignGuard
-from node.setup.keystore import ROLES, Keys
+from node.setup.keystore import ROLES, Keys, key_id
 
 
 class HeldKeys:
@@ -57,6 +58,32 @@ class HeldKeys:
     def cosigner(self, guard: CosignGuard) -> Cosigner:
         """What signs checkpoints of the log, whatever its policies come to name."""
         return Cosigner(self._keys.did, self.all_of("log"), self.all_of("cosign"), guard)
+
+    def retire(self, roles: Iterable[str]) -> list[str]:
+        """Destroy the keys of these roles that nothing needs any more; their ids.
+
+        One that the ledger names as ended, once the one after it is held and has governed a block that is
+        stored: what is signed from now on is signed with that.
+        """
+        keys, height = self.now, self._history.height
+        before, after = (of.participant(keys.did) for of in (self._history.at(height), self._history.latest))
+        if height == 0 or before is None or after is None:
+            return []
+        gone = []
+        for role in roles:
+            newest, governed = after.latest_key(role), before.latest_key(role)
+            if newest is None or governed is None or newest.public != governed.public:
+                continue
+            ended = {key.public for key in after.keys if key.role == role and not key.is_open}
+            if keys.holds(role, newest.public):
+                held = [(role, number) for number in keys.numbers(role)]
+                gone += [one for one in held if keys.signer(*one).public_key in ended - {newest.public}]
+        if gone:
+            with self._lock:
+                self._keys = self._keys.without(gone)
+                self._read = self._keys.stamp()
+                self._seen = None
+        return [key_id(keys.did, role, number) for role, number in gone]
 
     def _look(self, governance: Governance) -> None:
         participant = governance.participant(self._keys.did)

@@ -4,19 +4,22 @@
     box          = SecretBox(CBOR {role: seed(32), role-2: seed(32), ...})
     recovery.enc = the same, "comity/recovery-key/v1", over CBOR {"recovery": seed(32)}
 
-A key id is the DID URL `<did>#<role>-1`, that of the key which replaces it `<did>#<role>-2`: both stay in the
-file, and a node goes on with the old one until the ledger names the new one. Each credential profile has a
-role of its own, which is not on the card: its key is a did:key, and its seed may stand for a key on another
-curve (`node/issuing/profiles.py`). The recovery key replaces the others; it has a file of its own, which is
-to be kept offline, and no node ever opens it.
+A key id is the DID URL `<did>#<role>-1`, that of the key which replaces it `<did>#<role>-2`: both stay in
+the file, and a node goes on with the old one until the ledger names the new one. A retired vote or cosign
+key is overwritten with nothing (`retiring.py`): its name stays, so that no other key gets it. Each
+credential profile has a role of its own, which is not on the card: its key is a did:key, and its seed may
+stand for a key on another curve (`node/issuing/profiles.py`). The recovery key replaces the others; it has
+a file of its own, which is to be kept offline, and no node ever opens it.
 Seeds leave this module only inside `SeedSigner`s, whose repr this module's `Keys` never prints.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -80,17 +83,38 @@ class Keys:
 
     def signer(self, role: str, number: int | None = None) -> SeedSigner:
         """The signer of one role: of that number, or the one it speaks with."""
-        number = self._numbers.get(role, 1) if number is None else number
+        if number is None:
+            number = self._numbers.get(role) or self.numbers(role)[0]
         if (role, number) not in self._signers:  # its public half takes longer than a signature
             seed = self._seeds[_seed_name(role, number)]
             self._signers[role, number] = SeedSigner(key_id(self.did, role, number), seed)
         return self._signers[role, number]
 
     def numbers(self, role: str) -> tuple[int, ...]:
-        """Which keys of a role are held, the oldest first."""
-        beside = (name.rpartition("-") for name in self._seeds)
+        """Which keys of a role are held, the oldest first; none that was destroyed."""
+        beside = (name.rpartition("-") for name, seed in self._seeds.items() if seed)
         later = [int(number) for of, _, number in beside if of == role and number.isdecimal()]
-        return (*((1,) if role in self._seeds else ()), *sorted(later))
+        return (*((1,) if self._seeds.get(role) else ()), *sorted(later))
+
+    def without(self, gone: Iterable[tuple[str, int]]) -> Keys:
+        """The same without these keys, in keys.enc as well: whole, or not at all.
+
+        What keys were added there meanwhile stay. What the file was is overwritten, where the disk does so
+        and no other name leads to it.
+        """
+        nothing = {_seed_name(role, number): b"" for role, number in gone}
+        seeds = {**self._seeds, **nothing}
+        if self._source is not None:
+            path, lock = self._source
+            with _alone(path.parent), path.open("r+b") as old:
+                seeds = {**lock.open(path), **nothing}
+                write_own(path, lock.seal(seeds))
+                former = os.fstat(old.fileno())
+                if former.st_nlink == 0:
+                    old.write(bytes(former.st_size))
+                    old.flush()
+                    os.fsync(old.fileno())
+        return Keys(self.did, seeds, self._numbers, self._source)
 
     def with_key(self, role: str, number: int) -> Keys:
         """The same with a fresh key of that number beside the others."""
@@ -109,8 +133,8 @@ class Keys:
         return Keys(self.did, self._seeds, numbers, self._source)
 
     def public_keys(self) -> dict[str, bytes]:
-        """{role: 32 raw bytes} of the first keys, for the participant's card."""
-        return {role: self.signer(role, 1).public_key for role in ROLES}
+        """{role: 32 raw bytes} of the first keys that are still held, for the participant's card."""
+        return {role: self.signer(role, 1).public_key for role in ROLES if 1 in self.numbers(role)}
 
     def issuers(self) -> dict[str, Issuer]:
         """The credential profiles this key file has a key for, by name."""
@@ -136,14 +160,16 @@ class Keys:
         _write_new(directory / KEYS_FILE, _Lock.new(_TAG, passphrase).seal(self._seeds))
 
     def add(self, directory: Path, passphrase: str) -> None:
-        """Put these keys in place of those in keys.enc, which are among them: whole, or not at all.
+        """Put these keys beside those in keys.enc: whole, or not at all. What was destroyed there stays so.
 
         A node that has opened the file before opens it again without the passphrase.
         """
         path = directory / KEYS_FILE
         lock = _Lock.of(_TAG, path, passphrase)
-        assert lock.open(path).items() <= self._seeds.items(), "no key is lost"
-        write_own(path, lock.seal(self._seeds))
+        with _alone(directory):
+            there = lock.open(path)
+            assert all(self._seeds.get(n) == s for n, s in there.items() if s), "a name is one key for ever"
+            write_own(path, lock.seal({**self._seeds, **there}))
 
     @classmethod
     def relock(cls, directory: Path, did: str, passphrase: str, following: str) -> None:
@@ -183,6 +209,17 @@ class Keys:
             return self
         path, lock = self._source
         return Keys(self.did, lock.open(path), self._numbers, self._source)
+
+
+@contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    """Nobody else changes keys.enc meanwhile: the node destroys keys in it, the command line adds some."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _seed_name(role: str, number: int) -> str:

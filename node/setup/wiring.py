@@ -54,6 +54,7 @@ from node.settings import Settings
 from node.setup.current_keys import HeldKeys
 from node.setup.keystore import Keys
 from node.setup.network import Network, joined, open_network_key, read_card
+from node.setup.retiring import Retiring
 from node.setup.rule_files import require_readable
 from node.storage.file_ownership import require_own
 from node.storage.ledger import LedgerStore, SqliteStandingReader
@@ -174,6 +175,7 @@ class _Agreement:
     engine: EmbeddedEngine
     gossip: Gossip
     moments: Moments
+    retiring: Retiring
 
 
 def _agree(disk: _Disk) -> _Agreement:
@@ -207,7 +209,7 @@ def _agree(disk: _Disk) -> _Agreement:
         trusts=[by_authority(ca_file)] if (ca_file := disk.settings.peers_ca_file) is not None else [],
     )
     ordering.out = gossip
-    return _Agreement(registry, engine, gossip, moments)
+    return _Agreement(registry, engine, gossip, moments, Retiring(disk.held, cosigning.lacks_an_end, moments))
 
 
 # -- 3. what issues and judges -------------------------------------------------------------------------
@@ -341,9 +343,8 @@ def _employ(agreement: _Agreement, trades: _Trades) -> Supervisor:
         supervisor.employ(sender, tries_max=None)
     told = partial(agreement.moments.subscribe, kept_max=1)
     supervisor.employ(Acquaintance(agreement.gossip, supervisor, told), tries_max=None)
-    supervisor.employ(trades.outbox)
-    supervisor.employ(trades.holding)
-    supervisor.employ(trades.judging)
+    for trade in (trades.outbox, trades.holding, agreement.retiring, trades.judging):
+        supervisor.employ(trade)
     return supervisor
 
 

@@ -176,6 +176,9 @@ def test_every_key_of_a_validator_is_replaced_while_it_votes(net: Net) -> None:
     net.approve(net.keys("rotate", *ROLES, "--yes"), "cn", "eu")
 
     assert {k["id"].partition("#")[2] for k in net.open_keys().values()} == {f"{r}-2" for r in ROLES}
+    for role in ("vote", "cosign"):
+        net.maker.wait_for("key_destroyed", key=f"{DID}#{role}-1")
+        assert Keys.load(net.maker.data, DID, PASSPHRASE).numbers(role) == (2,)
     net.nodes["customs"].stop()
     digests = [net.passport() for _ in range(3)]
     assert uses(net, "attest", 2) and uses(net, "credential", 2)
