@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypedDict
 
 from credentials.ledger.genesis_table import accreditation_table
 from credentials.ledger.governance import Governance
@@ -19,7 +19,16 @@ from node.use_cases.governance import GovernanceDesk
 from node.use_cases.governance_shown import name_of
 
 Given = Mapping[str, str]
-Record = dict[str, Any]
+
+
+class DraftedRecord(TypedDict):
+    """A record as it would be: its table is that of genesis."""
+
+    type: str
+    name: str
+    table: Mapping[str, Any]
+
+
 Choices = list[tuple[str, str]]  # value, label
 
 # What can be proposed on the page, and what is asked for it.
@@ -70,7 +79,7 @@ class Drafting:
             "limit": [(name, f"{name}: {value}") for name, value in _limits(governance).items()],
         }
 
-    def changes(self, kind: str, given: Given) -> list[Record]:
+    def changes(self, kind: str, given: Given) -> list[DraftedRecord]:
         """The records as they would be; raises FieldProblemError."""
         choices = self.choices()
         for field in FORMS[kind]:
@@ -100,7 +109,7 @@ class Drafting:
         return [_moved(governance, kind, given["record"], at)]
 
 
-def _recognised(governance: Governance, given: Given, at: int) -> list[Record]:
+def _recognised(governance: Governance, given: Given, at: int) -> list[DraftedRecord]:
     rows = tuple(dict.fromkeys(given["rows"].replace(",", " ").split()))
     wrong = [row for row in rows if not _ROW.fullmatch(row)]
     if wrong or not rows:
@@ -117,7 +126,7 @@ def _recognised(governance: Governance, given: Given, at: int) -> list[Record]:
     return [_record("recognition", made.id, made.as_table())]
 
 
-def _licensed(governance: Governance, given: Given, at: int) -> list[Record]:
+def _licensed(governance: Governance, given: Given, at: int) -> list[DraftedRecord]:
     roles = tuple(dict.fromkeys(given["roles"].replace(",", " ").split()))
     known = governance.lifecycle.roles
     wrong = [role for role in roles if role not in known]
@@ -134,7 +143,7 @@ def _licensed(governance: Governance, given: Given, at: int) -> list[Record]:
     return [_record("accreditation", made.id, accreditation_table(made))]
 
 
-def _moved(governance: Governance, kind: str, record: str, at: int) -> Record:
+def _moved(governance: Governance, kind: str, record: str, at: int) -> DraftedRecord:
     """A licence or recognition that is suspended, put back in force, or ended."""
     one = next(one for one in _dated(governance) if one.id == record)
     paused = bool(one.suspended) and one.suspended[-1][1] is None
@@ -155,7 +164,7 @@ def _dated(governance: Governance) -> list[Accreditation | Recognition]:
     return [*governance.recognitions, *governance.accreditations]
 
 
-def _dated_record(one: Accreditation | Recognition) -> Record:
+def _dated_record(one: Accreditation | Recognition) -> DraftedRecord:
     if isinstance(one, Recognition):
         return _record("recognition", one.id, one.as_table())
     return _record("accreditation", one.id, accreditation_table(one))
@@ -173,5 +182,5 @@ def _limits(governance: Governance) -> dict[str, int]:
     return {name: getattr(governance.limits, name) for name in governance.limits.__dataclass_fields__}
 
 
-def _record(kind: str, name: str, table: Mapping[str, Any]) -> Record:
+def _record(kind: str, name: str, table: Mapping[str, Any]) -> DraftedRecord:
     return {"type": kind, "name": name, "table": dict(table)}
