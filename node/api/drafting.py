@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from node import governance_words
 from node.api.problems import as_sentence
 from node.api.reply import page, words_for
-from node.errors import ProblemError
+from node.errors import ProblemError, bad_request
 from node.service import Service
 from node.use_cases.drafting import FORMS, FieldProblemError
 
@@ -23,7 +23,9 @@ def tried(service: Service) -> ResponseReturnValue:
     """What a filled form would do; a mistake is said beside its field."""
     kind = request.form.get("kind", "")
     if kind not in FORMS:
-        return _page(service, "", status=400)
+        raise bad_request(
+            "malformed", "There is no form of that kind: open /governance/propose and choose one."
+        )
     words = words_for(service)
     given = {field: request.form.get(field, "").strip() for field in FORMS[kind]}
     try:

@@ -24,6 +24,7 @@ BESIDE = {
     "node/config.py": "what is shipped in the package, and the lock",
     "node/named_files.py": "it is the door",
     "node/receipts/checker.py": "a receipt that the command line names",
+    "node/setup/keystore.py": "what keys.enc was, to be overwritten",
     "node/ledger/shelf.py": "a snapshot that this process put there itself",
     "node/ledger/snapshot.py": "the same, written",
     "node/ledger/snapshot_join.py": "a snapshot that the command line names",

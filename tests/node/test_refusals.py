@@ -58,7 +58,7 @@ UNTOLD = {
     "node/issuing/passports.py": (2, "what the reader of claims says"),
     "node/issuing/profiled.py": (2, "what a reader of documents says"),
     "node/issuing/signing.py": (3, "what a reader of identifiers or members says"),
-    "node/receipts/maker.py": (1, "what a receipt lacks"),
+    "node/receipts/maker.py": (2, "what a receipt, or a step between policies, lacks"),
     "node/use_cases/clearance.py": (1, "what the reader of manifests says"),
     "node/use_cases/digests.py": (1, "what the reader of base64url says"),
     "node/use_cases/governance.py": (1, "what a reader of proposals, or of what they change, says"),

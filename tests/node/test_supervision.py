@@ -217,7 +217,8 @@ def test_every_long_lived_thread_of_a_node_is_employed(node: LiveNode) -> None:
     Engine, outbox, consignments and snapshots run under the supervisor; a peer's sender is one each.
     """
     assert list(works(node.service)) == [
-        "engine", "acquaintance", "outbox", "rule files", "consignments", "snapshots", "lookout",
+        "engine", "acquaintance", "outbox", "rule files", "retired keys", "consignments", "snapshots",
+        "lookout",
     ]  # fmt: skip
     assert all(fact.alive for fact in node.service.supervisor.facts())
 
