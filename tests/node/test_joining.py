@@ -360,7 +360,7 @@ def test_a_ledger_from_before_the_admission_is_refused(admitted: Place) -> None:
 
     def old(asked: bytes) -> bytes:
         match decode(asked):
-            case [_, int(offset)]:
+            case [_, int(offset), _]:
                 return encode([1, len(rows), rows[offset : offset + (1 << 20)]])
         raise AssertionError(asked)
 
