@@ -9,7 +9,7 @@
     status     status                      -> status
     blocks     [from height, count]        -> [[block, certificate], ...]
     documents  JSON                        -> JSON (node/verdicts/sources.py says which)
-    snapshot   [height or 0, offset]       -> [height, size, chunk]  (snapshot.py)
+    snapshot   [height or 0, offset, log size] -> [height, size, chunk]  (snapshot.py)
 
     status = [replica status, height, log size, size of the cosigned checkpoint]
 """
