@@ -142,7 +142,7 @@ class GovernanceDesk:
             return self._open(state, wanted, alone=True)
         if wanted in state.over:
             shown = self._over(state, wanted)
-            if shown["in_force"]:
+            if shown["in_force"] and shown["in_force"] <= self._history.height + 1:  # it governs
                 shown["reach"] = self._reached(wanted, shown)
             return shown
         raise not_found("proposal_unknown", "the ledger holds no proposal with that digest")

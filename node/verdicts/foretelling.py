@@ -185,6 +185,8 @@ def parties_concerned(governance: Governance, records: Sequence[RecordId]) -> se
             return None  # what it said of others' origins and of recalls is in no line's rests (D806)
         if kind in (PARTICIPANT, STOP):
             parties.add(name.partition("#")[0])
+        elif kind in (ACCREDITATION, RECOGNITION) and name not in licences.keys() | recognitions.keys():
+            return None  # not there yet: whose it will be is not known
         elif kind == ACCREDITATION:
             parties.add(licences[name])
         elif kind == RECOGNITION:

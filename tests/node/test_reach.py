@@ -243,6 +243,8 @@ def test_whom_a_change_concerns_is_read_off_its_records() -> None:
     side = {d for d, p in found.participants.items() if p.jurisdiction == "EU"}
     assert concerned("recognition", of_side.id) == side
     assert concerned("recognition", of_all.id) is None
+    assert concerned("accreditation", "of a decision to come") is concerned("recognition", "the same") is None
+    assert concerned("limits", "") == set()
     assert concerned("recognition", recognition(issuer=MAKER).id) == {MAKER}
     assert concerned(STOP, f"{CN_AUTHORITY}#attest-1") == {CN_AUTHORITY}
     assert concerned("participant", MAKER) == {MAKER}
