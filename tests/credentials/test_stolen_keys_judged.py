@@ -70,10 +70,21 @@ def test_no_document_or_statement_is_judged_milder_once_its_key_was_stolen(situa
 
 
 @pytest.mark.check
-@pytest.mark.parametrize("situation", SITUATIONS)
+@pytest.mark.parametrize("situation", sorted(SITUATIONS)[::3])
 def test_none_is_under_any_policy_as_anything_declared(situation: str) -> None:
     """
-    The same with every policy and everything that it can be declared as.
+    The same with every policy and everything that it can be declared as: a third of the situations.
+    """
+    count = require_no_milder(situation, [(policy, name) for policy in POLICIES for name in DECLARED])
+
+    print(f"{situation}: {count} verdicts, none milder")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_none_is_in_any_situation(situation: str) -> None:
+    """
+    All of them.
     """
     count = require_no_milder(situation, [(policy, name) for policy in POLICIES for name in DECLARED])
 
