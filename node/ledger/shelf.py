@@ -19,7 +19,9 @@ from node.transient_faults import PASSING, sentence
 
 KEPT_S = 600.0  # it is handed out this long before another is made
 IN_USE_S = 60.0  # the last one stays this long for whoever goes on with it, while the newest is there
-APART_S = 5.0  # between two that are made: whoever asks for newer ones all the time costs no more than that
+# Between two that are made; of a large ledger so many times what it took to make one. Whoever asks for newer
+# ones all the time costs this node a tenth of a thread.
+APART_S, APART_TIMES = 5.0, 9
 IDLE_S = 60.0
 MAKING = "a snapshot is being made: ask again in a moment"
 BEHIND = "this node holds fewer entries of the log than you ask for: ask again in a moment"
@@ -36,6 +38,7 @@ class _Kept:
     log_size: int
     made: float
     used: float
+    took_s: float
 
 
 class Shelf:
@@ -92,15 +95,16 @@ class Shelf:
     def _may_follow(self, newest: _Kept, now: float) -> bool:
         """Another takes the place of the one before, which nobody copies any more, or for too long."""
         age_s = now - newest.made
+        apart_s = min(max(APART_S, APART_TIMES * newest.took_s), KEPT_S)
         copied = len(self._kept) > 1 and now - self._kept[1].used <= IN_USE_S and age_s <= KEPT_S
-        return age_s >= APART_S and not copied
+        return age_s >= apart_s and not copied
 
     def turn(self) -> None:
         """Make the one that was asked for, or wait for somebody to ask."""
         if not self._asked.wait(IDLE_S) or self._stopping.is_set():
             return
         self._asked.clear()
-        made = self._paths[0].with_name("snapshot.rows.made")
+        made, started = self._paths[0].with_name("snapshot.rows.made"), time.monotonic()
         try:
             height, log_size = self._make(made, self._stopping)
         except (SetupError, *PASSING) as error:  # the next one who asks has it tried again, and is told why
@@ -108,9 +112,9 @@ class Shelf:
             return
         with self._lock:
             self._refusal = MAKING
-            self._put(made, height, log_size)
+            self._put(made, height, log_size, time.monotonic() - started)
 
-    def _put(self, made: Path, height: int, log_size: int) -> None:
+    def _put(self, made: Path, height: int, log_size: int, took_s: float) -> None:
         now = time.monotonic()
         if self._kept and self._kept[0].height == height:
             made.unlink()  # nothing is newer; who copies the other goes on with the same bytes
@@ -118,7 +122,7 @@ class Shelf:
             return
         free = next(path for path in self._paths if path not in [kept.path for kept in self._kept[:1]])
         made.replace(free)
-        self._kept = [_Kept(free, height, log_size, now, now), *self._kept[:1]]
+        self._kept = [_Kept(free, height, log_size, now, now, took_s), *self._kept[:1]]
 
     def wake(self) -> None:
         """The node stops: nothing is made any more."""

@@ -33,17 +33,15 @@ class HeldKeys:
     @property
     def now(self) -> Keys:
         """Speaking with the keys that govern the next block, where they are held."""
-        governance = self._history.latest
         with self._lock:
-            if self._seen is None or self._seen[0] is not governance or not self._seen[1]:
-                self._look(governance)
+            self._keep_up()
             return self._keys
 
     @property
     def all(self) -> Keys:
         """The same, with what was added to the file since: the ledger of others may name it already."""
-        self.now  # noqa: B018 - speaks with what governs
         with self._lock:
+            self._keep_up()
             self._read_again()
             return self._keys
 
@@ -84,6 +82,12 @@ class HeldKeys:
                 self._read = self._keys.stamp()
                 self._seen = None
         return [key_id(keys.did, role, number) for role, number in gone]
+
+    def _keep_up(self) -> None:
+        """Look once more if something else governs, or a key was not held."""
+        governance = self._history.latest
+        if self._seen is None or self._seen[0] is not governance or not self._seen[1]:
+            self._look(governance)
 
     def _look(self, governance: Governance) -> None:
         participant = governance.participant(self._keys.did)

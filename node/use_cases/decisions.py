@@ -7,7 +7,7 @@ however long the history is.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from threading import Lock
 
@@ -50,9 +50,13 @@ class _Decided:
 class Decisions:
     """Finds decisions; it only grows, as the log does."""
 
-    def __init__(self, history: GovernanceHistory, ledger: LedgerStore) -> None:
+    def __init__(
+        self, history: GovernanceHistory, ledger: LedgerStore, future: Callable[[], Governance]
+    ) -> None:
+        """`future`: what governs once all that is decided does."""
         self._history = history
         self._ledger = ledger
+        self._future = future
         self._known: list[_Decided] = []  # in the order of the log
         self._of_party: dict[str, list[_Decided]] = {}
         self._of_kind: dict[str, list[_Decided]] = {}
@@ -105,7 +109,8 @@ class Decisions:
                 self._of_kind.setdefault(kind, []).append(one)
 
     def _concerned(self, row: EntryRow, entry: GovernanceEntry) -> set[str]:
-        governance = self._history.at(entry.in_force or row.height)
+        start = entry.in_force or row.height
+        governance = self._history.at(start) if start <= self._history.height + 1 else self._future()
         return _parties(governance, [(kind, name) for kind, name, _, _ in entry.changed])
 
     def _told(self, one: _Decided, row: EntryRow, time: int | None) -> HistoryRecord:

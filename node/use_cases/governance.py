@@ -84,7 +84,7 @@ class GovernanceDesk:
         self._ledger = ledger
         self._acts = acts
         self._reach = reach
-        self.decisions = Decisions(history, ledger)
+        self.decisions = Decisions(history, ledger, lambda: self.state.future)
 
     @property
     def state(self) -> GovernanceState:

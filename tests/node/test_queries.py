@@ -26,6 +26,8 @@ from credentials.jcs import jcs
 from credentials.jsonld.compiled import to_quads
 from credentials.ledger.attestation import parse_attestation
 from credentials.ledger.entries import parse_entry
+from credentials.ledger.genesis_table import accreditation_table
+from credentials.ledger.parties import Accreditation
 from credentials.ledger.standing import Standing
 from credentials.verdicts.manifest import Manifest
 from node.config import DataDirectory
@@ -35,7 +37,7 @@ from node.storage.database import Database
 from node.use_cases import batteries
 from node.use_cases.decisions import Decisions, Wanted
 from tests.harness.border import words
-from tests.harness.governed_node import EU_AUTHORITY, MAKER, governed_node
+from tests.harness.governed_node import CN_AUTHORITY, EU_AUTHORITY, MAKER, governed_node
 from tests.harness.net.batteries import claims_of, code_of
 from tests.harness.support_service import DID, PASSPHRASE, LiveNode, live_node
 
@@ -250,7 +252,9 @@ def test_the_history_of_decisions_costs_the_same_however_long_it_is(tmp_path: Pa
         low, high = rows[9]["height"], rows[4]["height"]
         between = [row["proposal"] for row in rows if low <= row["height"] <= high]
         assert page(Wanted(height_min=low, height_max=high)) == between and len(between) == 6
-        assert Decisions(desk._history, desk._ledger).page(50, Wanted()) == rows  # after a restart
+        assert (
+            Decisions(desk._history, desk._ledger, lambda: desk.state.future).page(50, Wanted()) == rows
+        )  # after a restart
 
         asked = f"party={EU_AUTHORITY}&kind=accreditation&from={low}&until={high}"
         told = g.node.get_json(f"/governance/history?{asked}")["history"]
@@ -259,6 +263,29 @@ def test_the_history_of_decisions_costs_the_same_however_long_it_is(tmp_path: Pa
         assert refused.status_code == 400 and "one of participant" in refused.get_json(force=True)["detail"]
         text = g.node.person.get("/governance/history?kind=limits", headers={"Accept": "text/html"}).text
         assert "No decision is like that." in text
+
+
+def test_a_decision_that_is_to_govern_is_found_by_its_parties(tmp_path: Path) -> None:
+    """
+    What all decide governs two blocks later. Asked about before that, it is found by whose licence it gives:
+    then, and ever after.
+    """
+    with governed_node(tmp_path) as g:
+        office = Accreditation(MAKER, ("authority",), (("gbt34014", "*"),), "CN", 1_700_000_000)
+        table = accreditation_table(office)
+        digest = g.propose([{"type": "accreditation", "name": office.id, "table": table}])
+        for by in (CN_AUTHORITY, EU_AUTHORITY):
+            if g.proposal(digest)["outcome"] == "open":
+                g.act(by, "approved", digest)
+        in_force = g.until_over(digest)["in_force"]
+
+        def found() -> list[str]:
+            told = g.node.get_json(f"/governance/history?party={MAKER}")["history"]
+            return [row["proposal"] for row in told]
+
+        assert found() == [digest]
+        g.blocks(in_force)
+        assert found() == [digest]
 
 
 def test_decisions_are_found_by_an_index(node: LiveNode) -> None:

@@ -318,9 +318,11 @@ class Growing:
     def __init__(self) -> None:
         self.size = 7
         self.written = 0
+        self.takes_s = 0.0
 
     def write(self, out: Path, stop: threading.Event) -> tuple[int, int]:
         self.written += 1
+        time.sleep(self.takes_s)
         out.write_bytes(b"%d" % self.size * 3)
         return self.size, self.size
 
@@ -332,8 +334,8 @@ def growing() -> Growing:
 
 @pytest.fixture
 def shelf(growing: Growing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shelf:
-    monkeypatch.setattr(shelves, "APART_S", 0.0)
-    monkeypatch.setattr(shelves, "IDLE_S", 0.0)
+    for name in ("APART_S", "APART_TIMES", "IDLE_S"):
+        monkeypatch.setattr(shelves, name, 0.0)
     return Shelf(growing.write, tmp_path, lambda: growing.size)
 
 
@@ -406,6 +408,23 @@ def test_snapshots_are_made_some_seconds_apart(
     Whoever asks for newer ones all the time makes this node write its ledger no more often.
     """
     monkeypatch.setattr(shelves, "APART_S", 3600.0)
+    begun(shelf, 7)
+    growing.size = 8
+
+    with pytest.raises(ProblemError, match="is being made"):
+        shelf.answer(encode([0, 0, 8]))
+    shelf.turn()
+    assert growing.written == 1
+
+
+def test_the_larger_a_ledger_is_the_seldomer_its_snapshot_is_made(
+    growing: Growing, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A participant that asks for newer ones all the time takes a tenth of a thread, be it a ledger of hours.
+    """
+    monkeypatch.setattr(shelves, "APART_TIMES", 9)
+    growing.takes_s = 0.2
     begun(shelf, 7)
     growing.size = 8
 
