@@ -14,7 +14,7 @@ from node.cli.inviting import invite
 from node.cli.proposing import propose
 from node.cli.recovering import leave, object_
 from node.cli.setup import network
-from node.cli.terminal import say
+from node.cli.terminal import say, who_decides
 from node.errors import SetupError
 from node.words import when
 
@@ -49,9 +49,7 @@ def _tell(governing: JSON) -> None:
     if governing["changes_at"]:
         say(f"from height {governing['changes_at']} on something else is decided already")
     rules = governing["approvals"]
-    sides = rules["quorum_jurisdictions"]
-    needed = f"never without a validator of each of {', '.join(sides)}" if sides else "of any jurisdictions"
-    say(f"a block is decided by {governing['quorum']} of {len(governing['validators'])} validators, {needed}")
+    say(who_decides(governing["quorum"], len(governing["validators"]), rules["quorum_jurisdictions"]))
     for party in governing["participants"]:
         does = [*party["roles"], *(["validator"] if party["validator"] else [])]
         does += ["may approve"] if party["authority"] else []

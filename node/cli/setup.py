@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from credentials.documents.uri import is_web_url
-from node.cli.terminal import say
+from node.cli.terminal import say, who_decides
 from node.config import DataDirectory, passphrase
 from node.errors import SetupError
 from node.ledger import snapshot as snapshots
@@ -216,11 +216,8 @@ def verify(directory: Path, *, network_id: str | None) -> None:
     genesis = found.genesis
     say(f"network {genesis.name}, origin {genesis.origin}, id {networks.fingerprint(genesis)}")
     rules = genesis.governance.approvals
-    blocking = ", ".join(rules.quorum_jurisdictions) or "any one jurisdiction"
-    how = "never" if rules.quorum_jurisdictions else "perhaps"
-    say(
-        f"  blocks are decided by {genesis.governance.validators.quorum} validators, {how} without {blocking}"
-    )
+    validators = genesis.governance.validators
+    say(f"  {who_decides(validators.quorum, len(validators.validators), rules.quorum_jurisdictions)}")
     homes = f", one of each of {', '.join(rules.jurisdictions)}" if rules.jurisdictions else ""
     say(f"  a change for all is approved by {rules.approvals_min}{homes}")
     for did, participant in genesis.governance.participants.items():

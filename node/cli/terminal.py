@@ -7,6 +7,7 @@ colours, types for whoever reads, or turns the direction of writing. They are sh
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import click
 
@@ -34,3 +35,11 @@ def say(text: str, *, nl: bool = True, err: bool = False) -> None:
 def say_progress(text: str) -> None:
     """Write over the line that was written before."""
     click.echo(f"\r{plain(text)}", nl=False, err=True)
+
+
+def who_decides(quorum: int, validators: int, sides: Sequence[str]) -> str:
+    """How many validators decide a block, and without which jurisdictions they never do."""
+    needed = (
+        f"never without a validator of each of {', '.join(sides)}" if sides else "of whatever jurisdictions"
+    )
+    return f"a block is decided by {quorum} of {validators} validators, {needed}"

@@ -123,7 +123,10 @@ def test_network_verify_prints_what_all_must_see(founded: dict[str, Node]) -> No
         assert done.returncode == 0
         ids.add(done.stdout.splitlines()[0].split()[-1])
         assert f"  {node.party.did}  {node.party.jurisdiction}  validator" in done.stdout
-        assert "  blocks are decided by 3 validators, never without CN, EU\n" in done.stdout
+        assert (
+            "  a block is decided by 3 of 4 validators, never without a validator of each of CN, EU\n"
+            in done.stdout
+        )
         assert "  a change for all is approved by 2, one of each of CN, EU\n" in done.stdout
 
     assert len(ids) == 1
@@ -265,7 +268,7 @@ def test_a_network_of_five_jurisdictions_names_those_that_can_block(tmp_path: Pa
     )
     assert none.returncode == 0, none.stderr
     seen = run("network", "verify", tmp_path / "none").stdout
-    assert "  blocks are decided by 4 validators, perhaps without any one jurisdiction\n" in seen
+    assert "  a block is decided by 4 of 5 validators, of whatever jurisdictions\n" in seen
     assert f"  a change for all is approved by 2, one of each of {', '.join(places)}\n" in seen
     policy = LogPolicy.parse((tmp_path / "none" / "log.policy").read_text())
     assert sorted(policy.jurisdictions.values()) == list(places) and policy.never_without() == ()
