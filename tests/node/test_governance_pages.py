@@ -49,6 +49,18 @@ def test_who_governs_is_one_step_from_every_page(g: GovernedNode) -> None:
     assert "None: no side gives effect" in page(g.node, "/governance/recognitions").text
 
 
+def test_what_cannot_be_shown_is_said_on_the_page(g: GovernedNode) -> None:
+    """
+    A rule file that this node lacks: what it would do to open lines is not known, which is not nothing.
+    """
+    digest = proposal_of(g, CN_AUTHORITY, changes={("rule", "lifecycle.json"): {"sha256": "07" * 32}})
+
+    text = page(g.node, f"/governance/proposals/{digest}").text
+
+    assert "not shown: this node lacks a rule file of it" in text
+    assert "No open line of this node rests" not in text
+
+
 def test_a_proposal_shows_its_effect_and_only_then_a_button(g: GovernedNode) -> None:
     """
     Member, before, after, whose approval, what is missing by name and the height: all of it stands above the
