@@ -150,10 +150,13 @@ def licence_row(accreditation: Accreditation) -> Tables:
 def with_key(
     governance: Governance, did: str, roles: Sequence[str], number: int, at: int, *, network_id: bytes
 ) -> tuple[Tables, dict[str, bytes]]:
-    """New keys for these roles, the old ones ended; with their proofs of possession."""
+    """
+    New keys for these roles, the old ones ended; with their proofs of possession. A key lives a second at
+    least: of two changes within one second the later would end a key as it begins, which the ledger refuses.
+    """
     participant = governance.participants[did]
     end: Callable[[Key], Key] = lambda key: (  # noqa: E731
-        replace(key, valid_until=at) if key.role in roles and key.is_open else key
+        replace(key, valid_until=max(at, key.valid_from + 1)) if key.role in roles and key.is_open else key
     )
     fresh = {role: SeedSigner(f"{did}#{role}-{number}", sha256(f"{did}/{role}/{number}".encode()).digest())
              for role in roles}  # fmt: skip
