@@ -37,7 +37,6 @@ class EngineCondition:
     `/readyz` is built of it: nothing here is a verdict, and no limit is applied.
     """
 
-    turn_age_s: float  # since the engine's thread last ended a turn; it does so every 0.25 s, idle or not
     height: int  # of the last stored block
     final_age_s: float  # since a block was stored here, or since the start
     stalled_s: float | None  # how long something that may be proposed waits; None: nothing does
@@ -74,7 +73,7 @@ class Watch:
         self._clocks: dict[str, tuple[float, float]] = {}  # by peer: its clock minus the monotonic one, when
         self._set_aside: deque[SetAside] = deque(maxlen=SET_ASIDE_KEPT)
         self.set_aside_total = 0
-        self._started = self._final_at = self._turned_at = monotonic()
+        self._started = self._final_at = monotonic()
         self._ready_since: float | None = None
 
     # -- noticing ------------------------------------------------------------------------------------
@@ -105,11 +104,10 @@ class Watch:
 
     def turned(self, ready: int) -> None:
         """The engine's thread ended a turn; `ready` attestations may be proposed."""
-        self._turned_at = self._monotonic()
         if not ready:
             self._ready_since = None
         elif self._ready_since is None:
-            self._ready_since = self._turned_at
+            self._ready_since = self._monotonic()
 
     def aside(self, what: str, sender: str, error: Exception) -> SetAside:
         """An item raised what nobody foresaw."""
@@ -121,12 +119,12 @@ class Watch:
 
     # -- asking --------------------------------------------------------------------------------------
 
-    def ages(self) -> tuple[float, float, float | None]:
-        """(turn, final, stalled): seconds, as `EngineCondition` names them."""
+    def ages(self) -> tuple[float, float | None]:
+        """(final, stalled): seconds, as `EngineCondition` names them."""
         now = self._monotonic()
         ready = self._ready_since
         stalled = None if ready is None else now - max(ready, self._final_at)
-        return now - self._turned_at, now - self._final_at, stalled
+        return now - self._final_at, stalled
 
     def quorum_age_s(self, validators: ValidatorSet, own: str) -> float | None:
         """Seconds within which validators that make a quorum with `own` were all heard."""
@@ -185,10 +183,9 @@ class Watch:
         inbox: int,
     ) -> EngineCondition:
         """What was noticed, beside what the engine says of itself."""
-        turn_age_s, final_age_s, stalled_s = self.ages()
+        final_age_s, stalled_s = self.ages()
         quorum_age_s = self.quorum_age_s(validators, own)
         return EngineCondition(
-            turn_age_s=turn_age_s,
             height=height,
             final_age_s=final_age_s,
             stalled_s=stalled_s,

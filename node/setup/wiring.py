@@ -61,7 +61,7 @@ from node.storage.ledger import LedgerStore, SqliteStandingReader
 from node.storage.office import OfficeStore
 from node.storage.signing import SigningStore
 from node.supervision import readiness
-from node.supervision.supervisor import Supervisor
+from node.supervision.supervisor import PROMPT_S_MAX, WRITING_S_MAX, Supervisor
 from node.use_cases.batteries import Batteries
 from node.use_cases.clearance import Clearance
 from node.use_cases.operations import OperationsDesk
@@ -338,13 +338,15 @@ def _follow(disk: _Disk, issuing: Issuing, securing: Securing, gathering: Gather
 def _employ(agreement: _Agreement, trades: _Trades) -> Supervisor:
     """Every long-lived thread of the node, in the order in which they start."""
     supervisor = Supervisor()
-    supervisor.employ(agreement.engine, tries_max=1)
+    supervisor.employ(agreement.engine, tries_max=1, turn_s_max=PROMPT_S_MAX)
     for sender in agreement.gossip.senders():
         supervisor.employ(sender, tries_max=None)
-    told = partial(agreement.moments.subscribe, kept_max=1)
-    supervisor.employ(Acquaintance(agreement.gossip, supervisor, told), tries_max=None)
-    for trade in (trades.outbox, trades.holding, agreement.retiring, trades.judging):
-        supervisor.employ(trade)
+    met = Acquaintance(agreement.gossip, supervisor, partial(agreement.moments.subscribe, kept_max=1))
+    supervisor.employ(met, tries_max=None)
+    supervisor.employ(trades.outbox, turn_s_max=WRITING_S_MAX)
+    supervisor.employ(trades.holding, turn_s_max=PROMPT_S_MAX)
+    supervisor.employ(agreement.retiring, turn_s_max=PROMPT_S_MAX)
+    supervisor.employ(trades.judging)
     return supervisor
 
 
@@ -352,12 +354,11 @@ def _look_out(
     disk: _Disk, agreement: _Agreement, trades: _Trades, supervisor: Supervisor
 ) -> readiness.Lookout:
     """Everything that knows something about the health of this node."""
-    engine, last_block = agreement.engine, disk.stores.ledger.tip
-    heartbeat_s = disk.history.latest.limits.heartbeat_ms // 1000
+    engine, last_block, history = agreement.engine, disk.stores.ledger.tip, disk.history
     lookout = readiness.Lookout(
         (
             readiness.of_threads(supervisor),
-            readiness.of_agreement(engine.condition, heartbeat_s=heartbeat_s),
+            readiness.of_agreement(engine.condition, lambda: history.latest.limits.heartbeat_ms),
             readiness.of_clock(engine.condition),
             readiness.of_pool(engine.condition, COUNT_MAX),
             readiness.of_lag(trades.gathering.lag.lag_heights, last_block, disk.policy.lag_heights_max),
@@ -368,7 +369,7 @@ def _look_out(
             readiness.of_openness(open_api=trades.open_api),
         )
     )
-    supervisor.employ(lookout, tries_max=None)
+    supervisor.employ(lookout, tries_max=None, turn_s_max=PROMPT_S_MAX)
     return lookout
 
 

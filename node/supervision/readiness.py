@@ -26,7 +26,6 @@ from node.supervision.supervisor import ThreadFact
 WATCH_S = 1.0
 NOT_FINAL_S = 5.0  # a height takes well under a second
 HEARTBEAT_GRACE_S = 120
-STUCK_S = 120.0  # the longest turn fetches documents for one batch of lines
 DISK_FREE_BYTES_MIN = 256 << 20
 CLOCK_OFFSET_S_MAX = 3.0  # times of messages are whole seconds, and a message takes its time
 
@@ -148,7 +147,7 @@ def of_threads(threads: Threads) -> Source:
             elif fact.failures:
                 told |= {"because": fact.fault or "", "tries": str(fact.failures)}
                 yield Condition("thread_failing", stops=fact.needed, parameters=told)
-            elif fact.turn_s > STUCK_S:
+            elif fact.stuck:
                 yield Condition(
                     "thread_stuck", stops=fact.needed, parameters={**told, "seconds": int(fact.turn_s)}
                 )
@@ -156,8 +155,8 @@ def of_threads(threads: Threads) -> Source:
     return look
 
 
-def of_agreement(facts: Callable[[], EngineCondition], *, heartbeat_s: int) -> Source:
-    """Votes withheld, no quorum heard, nothing becoming final."""
+def of_agreement(facts: Callable[[], EngineCondition], heartbeat_ms: Callable[[], int]) -> Source:
+    """Votes withheld, no quorum heard, nothing becoming final. `heartbeat_ms`: by what governs now."""
 
     def look() -> Iterator[Condition]:
         found = facts()
@@ -172,7 +171,7 @@ def of_agreement(facts: Callable[[], EngineCondition], *, heartbeat_s: int) -> S
         if waited_s > NOT_FINAL_S:
             told = {"height": found.height + 1, "count": found.pool_ready, "seconds": int(waited_s)}
             yield Condition("not_final", stops=True, parameters=told)
-        elif found.final_age_s > heartbeat_s + HEARTBEAT_GRACE_S:
+        elif found.final_age_s > heartbeat_ms() // 1000 + HEARTBEAT_GRACE_S:
             yield Condition("no_heartbeat", stops=True, parameters={"seconds": int(found.final_age_s)})
         if found.set_aside:
             newest: Mapping[str, Parameter] = {

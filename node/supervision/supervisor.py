@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -24,6 +25,9 @@ from node.transient_faults import PASSING, sentence
 TRIES_MAX = 10  # with the waits between them: about half a minute
 BACKOFF_S_MIN, BACKOFF_S_MAX = 0.1, 5.0
 JOIN_S_MAX = 10.0
+# A turn that lasts longer is told: of a trade that asks nobody; of one that waits for a database; of others,
+# the longest of which fetches documents for one batch of lines.
+PROMPT_S_MAX, WRITING_S_MAX, ERRAND_S_MAX = 10.0, 30.0, 120.0
 
 
 class Trade(Protocol):
@@ -53,12 +57,19 @@ class ThreadFact:
     fault: str | None
     turn_s: float  # how long the turn lasts already
     needed: bool = True
+    turn_s_max: float = ERRAND_S_MAX
+
+    @property
+    def stuck(self) -> bool:
+        """It neither raises nor comes back."""
+        return self.turn_s > self.turn_s_max
 
 
 @dataclass(slots=True, eq=False)
 class _Employed:
     work: Trade
     tries_max: int | None
+    turn_s_max: float
     thread: threading.Thread = field(init=False)
     failures: int = 0
     faults: int = 0
@@ -70,22 +81,25 @@ class _Employed:
 class Supervisor:
     """Starts, watches and stops the threads of a node."""
 
-    def __init__(self) -> None:
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self.monotonic = monotonic  # seconds; the ages of turns
         self._employed: list[_Employed] = []
         self._lock = threading.Lock()
         self._started = self._stopped = False
         self.failure: str | None = None  # why the node cannot go on
         self.failed = threading.Event()  # the process must end
 
-    def employ(self, work: Trade, *, tries_max: int | None = TRIES_MAX) -> None:
+    def employ(
+        self, work: Trade, *, tries_max: int | None = TRIES_MAX, turn_s_max: float = ERRAND_S_MAX
+    ) -> None:
         """Give `work` a thread. Threads begin in the order of employment, and are joined in the reverse.
 
-        While the node runs, at once; once it stops, none.
+        While the node runs, at once; once it stops, none. `turn_s_max`: its own waiting is within.
         """
         with self._lock:
             if self._stopped:
                 return
-            one = _Employed(work, tries_max)
+            one = _Employed(work, tries_max, turn_s_max)
             one.thread = threading.Thread(target=self._run, args=(one,), name=work.name, daemon=True)
             self._employed = [*self._employed, one]  # replaced, never changed: other threads go through it
             if self._started:
@@ -121,7 +135,7 @@ class Supervisor:
 
     def facts(self) -> tuple[ThreadFact, ...]:
         """How each thread does, now."""
-        now = time.monotonic()
+        now = self.monotonic()
         return tuple(
             ThreadFact(
                 one.work.name,
@@ -130,6 +144,7 @@ class Supervisor:
                 one.fault if one.failures else None,
                 0.0 if (since := one.turn_since) is None else now - since,
                 one.tries_max is not None,
+                one.turn_s_max,
             )
             for one in self._employed
         )
@@ -154,7 +169,7 @@ class Supervisor:
             one.turn_since = None
 
     def _turn(self, one: _Employed) -> None:
-        one.turn_since = time.monotonic()
+        one.turn_since = self.monotonic()
         try:
             one.work.turn()
             one.failures, one.fault = 0, None

@@ -53,7 +53,7 @@ def test_ages_are_untouched_by_the_wall_clock(watch: Watch, clocks: Clocks) -> N
     for jump in (3_600, -7_200):
         clocks.wall += jump
 
-        assert watch.ages() == (2.0, 2.0, 2.0)
+        assert watch.ages() == (2.0, 2.0)
         assert watch.quorum_age_s(VALIDATORS, did(0)) == 2.0
 
 
@@ -176,7 +176,7 @@ def test_what_was_set_aside_is_bounded_and_counted(watch: Watch) -> None:
 
 def test_the_engine_tells_its_condition(network: Network) -> None:  # noqa: F811
     """
-    A running engine: turns are young, a quorum is heard, a block makes the final age young, nothing waits.
+    A running engine: a quorum is heard, a block makes the final age young, nothing waits.
     """
     node = network.links.nodes[ledger.MAKER]
     network.submit(network.attestation(1))
@@ -184,7 +184,6 @@ def test_the_engine_tells_its_condition(network: Network) -> None:  # noqa: F811
     network.wait("a quorum", lambda: node.engine.condition().quorum_age_s is not None)
 
     found = node.engine.condition()
-    assert found.turn_age_s < 2
     assert (found.height, found.pool, found.pool_ready, found.stalled_s) == (1, 0, 0, None)
     assert found.final_age_s < 10
     assert found.cut_off_since is None and found.withheld is None

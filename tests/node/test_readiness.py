@@ -25,7 +25,6 @@ from tests.harness.net.batteries import issue, wait_receipted
 from tests.harness.net.harness import VALIDATORS, Node, running, wait
 
 WELL = EngineCondition(
-    turn_age_s=0.1,
     height=7,
     final_age_s=3.0,
     stalled_s=None,
@@ -59,7 +58,7 @@ class Threads:
 def engine(**changed: Any) -> Source:
     facts = replace(WELL, **changed)
     return lambda: [
-        *readiness.of_agreement(lambda: facts, heartbeat_s=600)(),
+        *readiness.of_agreement(lambda: facts, lambda: 600_000)(),
         *readiness.of_clock(lambda: facts)(),
         *readiness.of_pool(lambda: facts, 1000)(),
     ]
@@ -152,6 +151,20 @@ def test_a_well_node_has_no_condition() -> None:
     sources = [engine(), threads(ThreadFact("outbox", True, 0, None, 1.0)), readiness.of_set_aside(lambda: 0)]
 
     assert Lookout(sources).look().conditions == ()
+
+
+def test_a_longer_heartbeat_is_waited_for_from_when_it_governs() -> None:
+    """
+    The network decides how often an idle block comes: the same silence is told, and no more after the change.
+    """
+    heartbeat_ms = [600_000]
+    facts = replace(WELL, final_age_s=900.0)
+    lookout = Lookout([readiness.of_agreement(lambda: facts, lambda: heartbeat_ms[0])])
+    assert [c.code for c in lookout.look().conditions] == ["no_heartbeat"]
+
+    heartbeat_ms[0] = 3_600_000
+
+    assert lookout.look().conditions == ()
 
 
 def test_a_full_disk_is_told_before_it_is_full(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

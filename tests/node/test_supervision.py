@@ -265,6 +265,54 @@ def test_a_fault_that_does_not_pass_ends_the_node(node: LiveNode, name: str) -> 
     assert answer.status_code == 503 and f"planted in {name}" in answer.text
 
 
+MOST_S = {
+    "engine": 10, "rule files": 10, "retired keys": 10, "lookout": 10,
+    "outbox": 30, "consignments": 120, "acquaintance": 120,
+}  # fmt: skip
+
+
+def test_a_thread_that_does_not_come_back_is_told_until_it_does(node: LiveNode) -> None:
+    """
+    It neither raises nor ends: /readyz names it within ten seconds where its work asks nobody else, within
+    the longest that its work may take otherwise; the others are not named, and it is over when it is back.
+    """
+    assert {*MOST_S, "snapshots"} == set(works(node.service))
+    for name, most_s in MOST_S.items():
+        _held(node, name, most_s)
+    assert not node.service.failed.is_set()
+
+
+def _held(node: LiveNode, name: str, most_s: int) -> None:
+    supervisor, work = node.service.supervisor, works(node.service)[name]
+    proper, entered, left = work.turn, threading.Event(), threading.Event()
+
+    def turn() -> None:
+        entered.set()
+        left.wait(20)
+
+    def told() -> list[str]:
+        found = node.get("/readyz").get_json()["conditions"]
+        return [c["parameters"]["thread"] for c in found if c["code"] == "thread_stuck"]
+
+    work.turn = turn
+    work.wake()
+    try:
+        assert entered.wait(10)
+        supervisor.monotonic = lambda: time.monotonic() + most_s - 2
+        assert name not in told()
+        supervisor.monotonic = lambda: time.monotonic() + most_s + 1
+        for other in works(node.service).values():
+            if other.name != "snapshots":  # to wake it is to end it
+                other.wake()
+        node.wait(lambda: set(told()) - {"snapshots"} == {name}, "only this thread to be told")
+        assert node.get("/readyz").status_code == (503 if name not in ("lookout", "acquaintance") else 200)
+    finally:
+        work.turn = proper
+        supervisor.monotonic = time.monotonic
+        left.set()
+    node.wait(lambda: told() == [], f"the end of it to be told of {name}")
+
+
 def test_a_fault_in_the_sender_of_one_peer_ends_no_node(tmp_path: Path) -> None:
     """
     Of three peers' senders one raises on and on, also our own assertion: the node stays, says which, and the
