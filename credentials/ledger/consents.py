@@ -185,8 +185,25 @@ def wanting(tabled: Tabled, amendments: Iterable[Amendment], governance: Governa
     held = 0
     if any(a.action == "rules.changed" for a in amendments):
         validators = governance.validators
-        held = max(validators.quorum - validators.weight_of(tabled.held), 0)
+        held = max(validators.quorum - validators.weight_of(held_by(tabled, governance, at)), 0)
     return Wanting(tuple(missing), waits, held)
+
+
+def held_by(tabled: Tabled, governance: Governance, at: int) -> frozenset[str]:
+    """Who said that it holds what the proposal brings, and is believed at `at`.
+
+    Nobody while it is stopped or once it left; not with a key that turned out to be stolen: whoever has a new
+    one says it again. A key that was replaced in time said it rightly.
+    """
+    return frozenset(
+        did
+        for did, kid in tabled.held.items()
+        if governance.participants[did].takes_part(at)
+        and not governance.stopped(did, at)
+        and not governance.stopped(kid, at)
+        and (key := governance.key_by_id(kid)) is not None
+        and key.compromised_from is None
+    )
 
 
 def strictest(tabled: Tabled, governance: Governance, amendments: Iterable[Amendment]) -> str:

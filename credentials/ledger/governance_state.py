@@ -31,7 +31,7 @@ from credentials.errors import CredentialError
 from credentials.ledger.amendment import Amended, Amendment, read_amendments
 from credentials.ledger.approvals import NETWORK
 from credentials.ledger.attestation import Attestation
-from credentials.ledger.consents import Wanting, may_object, strictest, wanting
+from credentials.ledger.consents import Wanting, held_by, may_object, strictest, wanting
 from credentials.ledger.dead_ends import require_way_on
 from credentials.ledger.entries import GovernanceEntry
 from credentials.ledger.governance import VALIDATORS_AHEAD, Governance
@@ -219,6 +219,8 @@ class Sitting:
         match attestation.kind.partition(".")[2]:
             case "approved":
                 return self._approved(tabled, who)
+            case "held":
+                return self._held(tabled, who, attestation.kid)
             case "approval_withdrawn":
                 if who not in tabled.approvals:
                     raise NotYet("state", "{issuer} has not approved it", issuer=who)
@@ -227,7 +229,7 @@ class Sitting:
                 if who != tabled.by:
                     raise Refusal("not_responsible", "{by} made this proposal", by=tabled.by)
                 return tabled.closed(WITHDRAWN)
-            case "objected":
+            case _:
                 try:
                     amendments = self._reading(tabled).amendments
                 except CredentialError as error:  # one decided after it changed its base: it lapses now
@@ -237,10 +239,6 @@ class Sitting:
                 if who in tabled.objections:
                     raise Refusal("duplicate", "{issuer} objected to it already", issuer=who)
                 return replace(tabled, objections=tabled.objections | {who})
-            case _:
-                if self.next.validators.get(who) is None:
-                    raise Refusal("not_responsible", "{issuer} is no validator", issuer=who)
-                return replace(tabled, held=tabled.held | {who})
 
     def _approved(self, tabled: Tabled, who: str) -> Tabled:
         if who not in self.next.authorities(self.at):
@@ -248,6 +246,15 @@ class Sitting:
         if who in tabled.approvals:
             raise Refusal("duplicate", "{issuer} approved it already", issuer=who)
         return replace(tabled, approvals=tabled.approvals | {who})
+
+    def _held(self, tabled: Tabled, who: str, kid: str) -> Tabled:
+        if self.next.validators.get(who) is None:
+            raise Refusal("not_responsible", "{issuer} is no validator", issuer=who)
+        if not tabled.brings_rules:
+            raise Refusal("members", "the proposal brings no rule file: there is nothing to hold")
+        if who in held_by(tabled, self.next, self.at):
+            raise Refusal("duplicate", "{issuer} said already that it holds what it brings", issuer=who)
+        return replace(tabled, held={**tabled.held, who: kid})
 
     # -- decisions -------------------------------------------------------------------------------------
 
@@ -320,15 +327,14 @@ class Sitting:
             wanted = wanting(tabled, self._reading(tabled).amendments, self.next, self.at)
         except CredentialError:
             return self.at  # it lapses with the next block
-        if wanted.held_missing:
-            return tabled.proposal.expires
-        if not wanted.missing:
+        if not wanted.missing and not wanted.held_missing:
             return min(max(self.at, wanted.waits_until), tabled.proposal.expires)
-        # Who approved and was stopped is counted again once the stop has lapsed.
+        # Who approved, or holds its files, and was stopped is counted again once the stop has lapsed.
+        spoke = tabled.approvals | tabled.held.keys()
         ends = [
             stop.until
             for target, stop in self.next.stops.items()
-            if target.partition("#")[0] in tabled.approvals and stop.holds(self.at) and stop.until is not None
+            if target.partition("#")[0] in spoke and stop.holds(self.at) and stop.until is not None
         ]
         return min([tabled.proposal.expires, *ends])
 

@@ -14,7 +14,7 @@ Its SHA-256 names the proposal; the nonce makes it possible to propose the same 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any, cast
 
@@ -27,9 +27,11 @@ from credentials.errors import CredentialError
 from credentials.ledger.governance import Governance
 from credentials.ledger.governance_records import (
     ACCREDITATION,
+    APP_VERSION,
     PARTICIPANT,
     PROPOSAL,
     RECOGNITION,
+    RULE,
     TYPES,
     RecordId,
     Records,
@@ -259,7 +261,7 @@ class Tabled:
     since: int
     height: int
     approvals: frozenset[str] = frozenset()
-    held: frozenset[str] = frozenset()  # validators that hold its rule files and their code
+    held: Mapping[str, str] = field(default_factory=dict)  # validators that hold what it brings: key id
     outcome: str = OPEN
     reason: str = ""
     in_force: int = 0  # the first height that it governs, once decided
@@ -268,6 +270,11 @@ class Tabled:
     @property
     def record_id(self) -> RecordId:
         return PROPOSAL, self.proposal.digest.hex()
+
+    @property
+    def brings_rules(self) -> bool:
+        """True if validators have to hold something for it: rule files, or the code of another version."""
+        return any(kind in (RULE, APP_VERSION) for kind, _ in self.proposal.records)
 
     def closed(self, outcome: str, reason: str = "", in_force: int = 0) -> Tabled:
         """The same once it is over."""
@@ -284,7 +291,7 @@ class Tabled:
                 "height": self.height,
                 "approvals": sorted(self.approvals),
                 "objections": sorted(self.objections),
-                "held": sorted(self.held),
+                "held": dict(self.held),
                 "outcome": self.outcome,
                 "reason": self.reason,
                 "in_force": self.in_force,
@@ -295,6 +302,6 @@ class Tabled:
     def decode(cls, data: bytes) -> Tabled:
         """A record that `encode` wrote."""
         table = cast(Mapping[str, Any], decode(data))
-        sets = {name: frozenset(table[name]) for name in ("approvals", "objections", "held")}
+        sets = {name: frozenset(table[name]) for name in ("approvals", "objections")}
         proposal = ChangeProposal.decode(table["proposal"])
         return cls(**{**table, **sets, "proposal": proposal})

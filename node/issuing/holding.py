@@ -10,9 +10,11 @@ Nothing is said of a file that is not here or cannot be read: then fewer hold it
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 
 from credentials.documents.canonical import b64u
+from credentials.ledger.consents import held_by
 from credentials.ledger.governance_records import RULE, RulesNotHere, read_record, rule_digest
 from credentials.ledger.governance_state import HELD, GovernanceState
 from credentials.ledger.proposals import Tabled
@@ -67,7 +69,8 @@ class RuleHolding:
         for digest, tabled in state.tabled.items():
             files = rule_files_of(tabled)
             # What waits in the outbox is on its way; what was given up there is said again.
-            if files and own not in tabled.held and "held" not in self._acts.under_way(digest, ()):
+            said = own in held_by(tabled, state.next, int(time.time()))
+            if files and not said and "held" not in self._acts.under_way(digest, ()):
                 self._say(digest, files)
 
     def _say(self, digest: bytes, files: Mapping[str, bytes]) -> None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from hashlib import sha256
 from typing import cast
 
 import pytest
 
-from consensus.application import Execution
+from consensus.application import Execution, Refusal
+from consensus.cose import SeedSigner
 from consensus.encoding import Value, encode
 from credentials.errors import CredentialError
 from credentials.ledger.constitution import Constitution, GovernanceRow
 from credentials.ledger.entries import PolicyEntry, parse_entry
 from credentials.ledger.genesis import Genesis
 from credentials.ledger.governance_records import VALIDATORS, RulesNotHere, records_of
+from credentials.ledger.proposals import ChangeProposal
 from credentials.ledger.registry import governance_map
 from tests.credentials.test_proposals import governing, licence, limits_row, stop_row
 from tests.harness.governing import Governing, licence_row, with_key
@@ -26,6 +29,7 @@ from tests.harness.ledger import (
     OUTSIDER,
     Ledger,
     rule_files,
+    signer,
 )
 
 
@@ -133,8 +137,6 @@ def test_a_rule_file_governs_once_a_quorum_holds_it_and_stops_who_does_not() -> 
     Proposed by digest, approved by all; in force when validators say that they hold it; a node that lacks it
     goes no further, and says what it lacks.
     """
-    from hashlib import sha256
-
     g = governing()
     newer = rule_files()["lifecycle.json"] + b"\n"
     digest = sha256(newer).digest()
@@ -157,6 +159,104 @@ def test_a_rule_file_governs_once_a_quorum_holds_it_and_stops_who_does_not() -> 
     assert g.outcome(proposal) == ("decided", "")
     assert g.now.rule_digests["lifecycle.json"] == digest
     assert g.ledger.history.at(1).rule_digests["lifecycle.json"] != digest
+
+
+HOLDING = (MAKER, CN_AUTHORITY, EU_AUTHORITY)  # with the weight of a quorum, just so
+
+
+def held_by_a_quorum() -> tuple[Governing, ChangeProposal]:
+    """A rule file that everybody here has; said to be held, approved by nobody yet."""
+    g = governing()
+    newer = rule_files()["lifecycle.json"] + b"\n"
+    files = {**g.ledger.genesis.rule_files, sha256(newer).digest(): newer}
+    g.ledger.registry.constitution.rule_files = files.get
+    row = {("rule", "lifecycle.json"): {"sha256": sha256(newer).hexdigest()}}
+    proposal = g.propose(IMPORTER, row)
+    g.ledger.run(*(g.act(did, "held", proposal) for did in HOLDING))
+    return g, proposal
+
+
+def test_who_said_that_it_holds_a_file_is_counted_once() -> None:
+    """
+    The same said again is refused, in another block or the same; it adds nothing to the weight.
+    """
+    g, proposal = held_by_a_quorum()
+
+    assert g.refused(MAKER, "held", proposal, iat=g.ledger.now - 1) == "duplicate"
+    again = [g.act(CUSTOMS, "held", proposal, iat=g.ledger.now - late) for late in (0, 1)]
+    chosen = g.ledger.propose(again)
+    assert len(chosen) == 1
+    with pytest.raises(Refusal, match="said already that it holds what it brings"):
+        g.ledger.execute(g.ledger.block(again))
+    g.ledger.execute(g.ledger.block(chosen))
+    tabled = g.ledger.registry.constitution.state.tabled[proposal.digest]
+    assert tabled.held == {did: signer(did).key_id for did in (*HOLDING, CUSTOMS)}
+    assert g.refused(OUTSIDER, "held", proposal) == "not_responsible"
+    assert g.refused(MAKER, "held", g.proposal(limits_row(clock_skew_s=63))) == "predecessor"
+
+
+def test_a_rule_file_held_by_who_was_stopped_waits_for_the_end_of_the_stop_or_lapses() -> None:
+    """
+    A quorum no more: approved by all it stays open. The stop lapses, and it is decided without a further act;
+    confirmed, the stop does not lapse, and the proposal does.
+    """
+    for confirmed in (False, True):
+        g, proposal = held_by_a_quorum()
+        g.propose(CN_AUTHORITY, stop_row(MAKER, CN_AUTHORITY))
+        until = g.now.stops[MAKER].until
+        assert until is not None
+        g.approve(proposal, CN_AUTHORITY, EU_AUTHORITY)
+        assert g.outcome(proposal) == ("open", "")
+        if confirmed:
+            for_good = {
+                ("stop", MAKER): {"target": MAKER, "by": CN_AUTHORITY, "since": g.now.stops[MAKER].since}
+            }
+            g.pass_(CUSTOMS, for_good, CN_AUTHORITY, EU_AUTHORITY)
+            assert g.now.stops[MAKER].until is None
+        wanted = proposal.expires if confirmed else until
+
+        assert g.ledger.registry.next_block_at(g.ledger.now) == wanted
+        g.idle(later_s=wanted - g.ledger.now)
+        assert g.outcome(proposal) == (("lapsed", "expired") if confirmed else ("decided", ""))
+
+
+def test_a_rule_file_held_by_who_votes_no_more_waits_for_another() -> None:
+    """
+    Retired, a party's word counts no more: the quorum is that of those who vote now.
+    """
+    g, proposal = held_by_a_quorum()
+    g.pass_(
+        CUSTOMS, {(VALIDATORS, ""): {"participants": [CN_AUTHORITY, EU_AUTHORITY, CUSTOMS]}}, *HOLDING[1:]
+    )
+    g.approve(proposal, CN_AUTHORITY, EU_AUTHORITY)
+    assert g.outcome(proposal) == ("open", "")
+
+    g.ledger.run(g.act(CUSTOMS, "held", proposal))
+
+    assert g.outcome(proposal) == ("decided", "")
+
+
+def test_what_a_stolen_key_said_of_a_rule_file_is_said_again_with_a_new_one() -> None:
+    """
+    Replaced in time a key said it rightly. Once it is known that it was stolen, its word is not counted.
+    """
+    for stolen in (False, True):
+        g, proposal = held_by_a_quorum()
+        keys, proofs = with_key(
+            g.now, MAKER, ("attest",), 2, g.ledger.now, network_id=g.ledger.genesis.network_id
+        )
+        if stolen:
+            for key in keys["participant", MAKER]["keys"]:
+                if key["id"] == signer(MAKER).key_id:
+                    key["compromised_from"] = g.ledger.now - 100
+        g.propose(MAKER, keys, proofs=proofs, recovery=True)
+        g.approve(proposal, CN_AUTHORITY, EU_AUTHORITY)
+        assert g.outcome(proposal) == (("open", "") if stolen else ("decided", ""))
+
+    fresh = SeedSigner(f"{MAKER}#attest-2", sha256(f"{MAKER}/attest/2".encode()).digest())
+    g.ledger.run(g.act(MAKER, "held", proposal, signed=fresh))
+
+    assert g.outcome(proposal) == ("decided", "")
 
 
 def test_rows_by_which_somebody_votes_at_once_are_no_decisions() -> None:

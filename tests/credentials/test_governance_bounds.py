@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any
@@ -360,14 +361,14 @@ def lacking(
     *approvals: str,
     governance: Governance = FIRST,
     recovered: bool = False,
-    held: frozenset[str] = frozenset(),
+    held: Mapping[str, str] | None = None,
     at: int = AT,
 ) -> Wanting:
     before = records_of(governance)
     rows = {r: encode(dict(t)) for r, t in changed.items()}
     reading = read_amendments(governance, before, rows, at)
     proposal = ChangeProposal(bytes(32), rows, dict.fromkeys(rows), {}, AT + 10**6, bytes(16))
-    tabled = Tabled(proposal, by, recovered, AT - 7, 3, frozenset(approvals), held)
+    tabled = Tabled(proposal, by, recovered, AT - 7, 3, frozenset(approvals), held or {})
     return wanting(tabled, reading.amendments, governance, at)
 
 
@@ -452,7 +453,7 @@ def test_a_recovery_key_waits_for_objections_and_rules_for_a_quorum_that_holds_t
     assert lacking(replaced, CUSTOMS, EU_AUTHORITY) == Wanting((), wait)
     quorum = FIRST.validators.quorum
     for count in range(len(VALIDATORS) + 1):
-        held = frozenset(VALIDATORS[:count])
+        held = {did: signer(did).key_id for did in VALIDATORS[:count]}
         assert lacking(rules, CUSTOMS, *BOTH, held=held) == Wanting((), 0, max(quorum - count, 0))
 
 

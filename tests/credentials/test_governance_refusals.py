@@ -476,6 +476,9 @@ def test_acts_that_cannot_be_say_why() -> None:
         ),
         ("refused", "not_responsible", f"{MAKER} cannot object to it"): g.act(MAKER, "objected", open_one),
         ("refused", "not_responsible", f"{IMPORTER} is no validator"): g.act(IMPORTER, "held", open_one),
+        ("refused", "members", "the proposal brings no rule file: there is nothing to hold"): g.act(
+            MAKER, "held", open_one
+        ),
         ("refused", "not_responsible", f"{MAKER} is no authority that may approve now"): g.act(
             MAKER, "approved", open_one
         ),

@@ -72,7 +72,7 @@ class Governing:
             recovery_signer(by).public_key if recovery else b"",
         )
         return make_attestation(
-            signer=recovery_signer(by) if recovery else signer(by),
+            signer=members.pop("signed", None) or (recovery_signer(by) if recovery else signer(by)),
             iat=members.pop("iat", self.ledger.now),
             **{
                 "kind": f"governance.{kind}",

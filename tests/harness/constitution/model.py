@@ -13,8 +13,10 @@ from tests.harness.constitution.rules import (
     Offer,
     can_object,
     changes_of,
+    holding,
     missing,
     together,
+    touches_rules,
 )
 from tests.harness.constitution.tables import (
     APPROVALS,
@@ -227,7 +229,9 @@ class Model:
             return offer
         if act.by not in self.future[VALIDATORS]["participants"]:
             return REFUSED
-        table.open[act.about] = replace(offer, held=offer.held | {act.by})
+        if not touches_rules(offer) or act.by in holding(offer, self.future, at):
+            return REFUSED
+        table.open[act.about] = replace(offer, held={**offer.held, act.by: act.kid})
         return ADMITTED
 
     # -- blocks --------------------------------------------------------------------------------------

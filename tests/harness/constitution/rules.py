@@ -24,6 +24,7 @@ from tests.harness.constitution.tables import (
     of_type,
     offices,
     owner_of,
+    present,
     readable,
     stopped,
 )
@@ -65,7 +66,7 @@ class Offer:
     time: int  # when it was put on the ledger
     objectors: frozenset[str] = frozenset()  # authorities that lived then
     approvals: frozenset[str] = frozenset()
-    held: frozenset[str] = frozenset()
+    held: Mapping[str, str] = field(default_factory=dict)  # party: the key with which it said so last
     against: frozenset[str] = frozenset()  # who objected
 
 
@@ -397,7 +398,7 @@ def missing(offer: Offer, effect: Effect, rules: Table, current: State, at: int)
             lacks.append("the wait before a removal")
     actions = {change.action for change in effect.changes}
     lacks += _objected(offer, effect, votes, current, at)
-    if "rules.changed" in actions and not _held(offer, current):
+    if "rules.changed" in actions and not _held(offer, current, at):
         lacks.append("validators that hold it")
     return lacks
 
@@ -458,9 +459,21 @@ def _emptied(effect: Effect, alive: Mapping[str, str]) -> set[str]:
     return set(alive.values()) - {place for did, place in alive.items() if did not in going}
 
 
-def _held(offer: Offer, current: State) -> bool:
+def _held(offer: Offer, current: State, at: int) -> bool:
     voters = current[VALIDATORS]["participants"]
-    return len(offer.held & set(voters)) >= len(voters) * 2 // 3 + 1
+    return sum(did in voters for did in holding(offer, current, at)) >= len(voters) * 2 // 3 + 1
+
+
+def holding(offer: Offer, current: State, at: int) -> list[str]:
+    """Those whose word that they hold it stands: there, silenced by nobody, their key not another's."""
+    found = []
+    for did, kid in offer.held.items():
+        party = current["participant", did]
+        stolen = any(k["id"] == kid and "compromised_from" in k for k in party["keys"])
+        silenced = stopped(current, did, at) or stopped(current, kid, at)
+        if present(party, at) and not silenced and not stolen:
+            found.append(did)
+    return found
 
 
 def objectors_to(change: Change, homes: Mapping[str, str]) -> set[str]:
