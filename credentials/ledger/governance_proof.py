@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, TypedDict
 
+from consensus.errors import ConsensusError
 from consensus.log_policy import LogPolicy
-from consensus.receipt import ReceiptError, verify_receipt
 from credentials.documents.canonical import b64u, b64u_decode
 from credentials.errors import CredentialError
 from credentials.ledger.constitution import governance_map
@@ -32,6 +32,7 @@ from credentials.ledger.governance_records import (
     read_record,
     rule_digest,
 )
+from credentials.ledger.log_epochs import LogEpochs, verify_under
 from credentials.ledger.parties import Accreditation, Key, Participant, Stop
 from credentials.ledger.recognition import Recognition
 
@@ -115,8 +116,8 @@ def prove_governance(records: Records, height: int, receipt: str) -> ProofAnswer
     return {"format": FORMAT, "height": height, "receipt": receipt, "records": rows}
 
 
-def verify_governance(proof: Mapping[str, Any], policy: LogPolicy) -> ProvenGovernance:
-    """Check it under log.policy, offline.
+def verify_governance(proof: Mapping[str, Any], log: LogPolicy | LogEpochs) -> ProvenGovernance:
+    """Check it offline, under log.policy or under what the epochs lead to from it.
 
     Raises CredentialError("governance_proof_invalid", sentence): the form; the receipt; another entry or
     height; records that are missing, added or changed.
@@ -127,8 +128,8 @@ def verify_governance(proof: Mapping[str, Any], policy: LogPolicy) -> ProvenGove
     if type(proof["receipt"]) is not str:
         raise _invalid("its receipt is text")
     try:
-        verified = verify_receipt(proof["receipt"], policy)
-    except ReceiptError as error:
+        verified = verify_under(log, proof["receipt"])
+    except ConsensusError as error:
         raise _invalid(f"its receipt does not hold: {error}") from error
     entry = parse_entry(verified.entry)
     if not isinstance(entry, BlockEntry):

@@ -11,8 +11,8 @@ is seen by whoever knows a later checkpoint of the true one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from hashlib import sha256
 
 from consensus.checkpoint import Checkpoint, NoteError, SignedNote
@@ -71,6 +71,7 @@ class LogEpochs:
     epochs: tuple[PolicyEpoch, ...]
     compromised: frozenset[str] = frozenset()  # vkeys that prove nothing alone
     head: EpochTree | None = None  # under the newest policy
+    links: Mapping[int, Sequence[bytes]] = field(default_factory=dict)  # from trees of these sizes to it
 
     @property
     def newest(self) -> PolicyEpoch:
@@ -81,11 +82,11 @@ class LogEpochs:
         """The epoch that a tree of this size falls under."""
         return next(e for e in reversed(self.epochs) if size > e.after or e.after == 0)
 
-    def verify(self, receipt: Receipt | str | bytes, link: Sequence[bytes] | None = None) -> VerifiedReceipt:
+    def verify(self, receipt: Receipt | str | bytes) -> VerifiedReceipt:
         """Verify a receipt by the policy of its tree's size; raises ReceiptError or EpochError.
 
         What is signed with a compromised key counts only if its tree is one that the log went through: shown
-        by `link`, a consistency proof from it to the head, which later keys have signed.
+        by a link, a consistency proof from it to the head, which later keys have signed.
         """
         parsed = receipt if isinstance(receipt, Receipt) else Receipt.parse(receipt)
         try:
@@ -95,7 +96,7 @@ class LogEpochs:
         epoch = self.at(said.size)
         verified = verify_receipt(parsed, epoch.policy)
         if not self._is_clean(epoch.policy, parsed.note):
-            self._require_on_the_way(EpochTree(said.size, said.root), link)
+            self._require_on_the_way(EpochTree(said.size, said.root), self.links.get(said.size))
         return verified
 
     def _is_clean(self, policy: LogPolicy, note: SignedNote) -> bool:
@@ -134,7 +135,12 @@ class LogEpochs:
             ) from error
 
 
-def walk(trusted: str, steps: Iterable[EpochStep], head: Head | None = None) -> LogEpochs:
+def walk(
+    trusted: str,
+    steps: Iterable[EpochStep],
+    head: Head | None = None,
+    links: Mapping[int, Sequence[bytes]] | None = None,
+) -> LogEpochs:
     """From a trusted policy's text to the newest; raises EpochError with the step that fails.
 
     Steps before the one that follows the trusted policy are passed over. Where none follows it, it has to be
@@ -163,7 +169,12 @@ def walk(trusted: str, steps: Iterable[EpochStep], head: Head | None = None) -> 
             "of this one, or the policy was edited"
         )
     found = _head(epochs[-1], head, trees)
-    return LogEpochs(tuple(epochs), frozenset(lost), found)
+    return LogEpochs(tuple(epochs), frozenset(lost), found, links or {})
+
+
+def verify_under(log: LogPolicy | LogEpochs, receipt: Receipt | str) -> VerifiedReceipt:
+    """Verify a receipt under the one policy that is trusted, or what it leads to; raises ConsensusError."""
+    return log.verify(receipt) if isinstance(log, LogEpochs) else verify_receipt(receipt, log)
 
 
 def _entry_of(step: EpochStep, number: int) -> tuple[Receipt, PolicyEntry]:

@@ -22,6 +22,7 @@ from consensus.log_policy import LogPolicy
 from credentials.errors import CredentialError
 from credentials.ledger.governance import APPROVING_ROLE
 from credentials.ledger.governance_proof import ProvenGovernance, verify_governance
+from credentials.ledger.log_epochs import LogEpochs
 from credentials.ledger.parties import Accreditation, Participant, Stop
 from credentials.ledger.recognition import Effect, Recognition, find
 
@@ -194,8 +195,8 @@ class VerifiedAnswer:
     known: ProvenGovernance
 
 
-def verify_answer(answer: Mapping[str, Any], policy: LogPolicy) -> VerifiedAnswer:
-    """Check an answer with its proof under log.policy, offline: answered again from the proven records.
+def verify_answer(answer: Mapping[str, Any], log: LogPolicy | LogEpochs) -> VerifiedAnswer:
+    """Check an answer with its proof offline, under log.policy or its epochs: answered again from records.
 
     `time_evaluated` is what the node said; everything else follows. Raises
     CredentialError("trqp_answer_invalid", sentence), or "governance_proof_invalid" for its proof.
@@ -207,7 +208,7 @@ def verify_answer(answer: Mapping[str, Any], policy: LogPolicy) -> VerifiedAnswe
         raise _invalid(f"it names {', '.join(ASKED)} as texts")
     if "proof" not in answer:
         raise _invalid("it holds no proof: ask with `proof`: `whole` in the context")
-    known = verify_governance(answer["proof"], policy)
+    known = verify_governance(answer["proof"], log)
     if answer.get("as_known_at") != {"height": known.height, "time": utc_text(known.time)}:
         raise _invalid(f"`as_known_at` is not height {known.height} of {utc_text(known.time)}, as proven")
     entity, authority, action, resource = (str(answer[name]) for name in ASKED)

@@ -10,10 +10,11 @@ import click
 
 from node.cli.client import Client, read_json, speaks_to_node, write_out
 from node.cli.terminal import say
-from node.receipts.checker import read_policy
+from node.receipts.checker import read_log
 from node.words import when
 
 if TYPE_CHECKING:
+    from credentials.ledger.governance_proof import ProvenGovernance
     from credentials.ledger.trqp import VerifiedAnswer
 
 FILE = click.Path(path_type=Path)
@@ -70,6 +71,9 @@ def ask(*, client: Client, kind: str, output: Path | None, **asked: Any) -> int:
 @governance.command()
 @click.argument("file", type=FILE)
 @click.option("--policy", "policy_file", required=True, type=FILE, help="log.policy")
+@click.option(
+    "--epochs", "epochs_file", type=FILE, help="What leads on from that policy (`comity log epochs`)."
+)
 @click.option("--issuer", help="Ask about this participant; without it only the rules are printed.")
 @click.option("--role", help="Was it licensed for this role? or, with a role of keys: which keys had it?")
 @click.option("--scheme", default="*", help="The scheme of the codes, such as gbt34014.")
@@ -79,6 +83,7 @@ def verify(
     *,
     file: Path,
     policy_file: Path,
+    epochs_file: Path | None,
     issuer: str | None,
     role: str | None,
     scheme: str,
@@ -89,18 +94,26 @@ def verify(
 
     Exit 0: it holds, and the answer is yes. Exit 1: it does not hold, with the reason; or the answer is no.
     """
+    from consensus.errors import ConsensusError  # noqa: PLC0415
     from credentials.errors import CredentialError  # noqa: PLC0415
     from credentials.ledger.governance_proof import verify_governance  # noqa: PLC0415
     from credentials.ledger.trqp import is_answer, verify_answer  # noqa: PLC0415
 
-    policy, proof = read_policy(policy_file), read_json(str(file))
     try:
+        log, proof = read_log(policy_file, epochs_file), read_json(str(file))
         if is_answer(proof):
-            return _tell_answer(verify_answer(proof, policy))
-        proven = verify_governance(proof, policy)
-    except CredentialError as error:
-        say(f"not valid: {error.message}")
+            return _tell_answer(verify_answer(proof, log))
+        proven = verify_governance(proof, log)
+    except (CredentialError, ConsensusError) as error:  # the latter: epochs that do not follow each other
+        say(f"not valid: {error}")
         return 1
+    return _tell_proven(proven, issuer, role, (scheme, namespace), at)
+
+
+def _tell_proven(
+    proven: ProvenGovernance, issuer: str | None, role: str | None, code: tuple[str, str], at: int | None
+) -> int:
+    """What was asked about a participant, or the rules that were in force."""
     say(f"valid: what governed after height {proven.height}, of {when(proven.time)}")
     if issuer is None:
         for name, digest in sorted(proven.rules().items()):
@@ -114,7 +127,7 @@ def verify(
     if role is None:
         say(f"{issuer} was a participant of {held.jurisdiction}")
         return 0
-    licences, keys = proven.licences(issuer, role, scheme, namespace, asked), proven.keys(issuer, role, asked)
+    licences, keys = proven.licences(issuer, role, *code, asked), proven.keys(issuer, role, asked)
     for one in licences:
         say(f"licensed at {when(asked)}: accreditation {one.id} {one.licence}".rstrip())
     for key in keys:
@@ -123,7 +136,7 @@ def verify(
     if stop is not None:
         say(f"STOPPED at {when(asked)}, by {stop.by}")
     if not licences and not keys:
-        say(f"neither licensed as {role} for {scheme} {namespace} nor with such a key at {when(asked)}")
+        say(f"neither licensed as {role} for {' '.join(code)} nor with such a key at {when(asked)}")
     return 0 if (licences or keys) and stop is None else 1
 
 

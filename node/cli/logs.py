@@ -17,7 +17,7 @@ from node.errors import SetupError
 from node.receipts.checker import (
     check_document,
     read_epochs,
-    read_receipt,
+    read_shown_receipt,
     signatures,
     verify_file,
     what_it_says,
@@ -58,14 +58,15 @@ def policy(*, client: Client) -> None:
     "--for",
     "receipt_file",
     type=click.Path(path_type=Path),
-    help="Also prove that the tree of this receipt is on the way to the newest checkpoint.",
+    help="Also prove that the tree of this receipt, or of the one in this proof or answer, is on the way to "
+    "the newest checkpoint.",
 )
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="File; otherwise standard output.")
 @speaks_to_node
 def export_epochs(*, client: Client, receipt_file: Path | None, output: Path | None) -> None:
     """Every policy of the log, each receipted under the one before: leads an old log.policy to the newest."""
     try:
-        asked = "" if receipt_file is None else f"?link={read_receipt(receipt_file).size}"
+        asked = "" if receipt_file is None else f"?link={read_shown_receipt(receipt_file).size}"
     except ReceiptError as error:
         raise SetupError(f"{receipt_file}: {error}") from error
     write_out(client.text(f"/log/epochs{asked}"), output)
@@ -81,7 +82,7 @@ def walk_epochs(*, old: Path, file: Path, output: Path | None) -> int:
     Exit 1: an epoch is missing, forked, or not receipted under the one before it; the sentence says which.
     """
     try:
-        _, found = read_epochs(old, file)
+        found = read_epochs(old, file)
     except EpochError as error:
         say(f"not valid: {error}")
         return 1

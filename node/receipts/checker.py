@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from consensus.log_policy import POLICY_BYTES_MAX, LogPolicy, PolicyError
-from consensus.receipt import RECEIPT_BYTES_MAX, Receipt, VerifiedReceipt, verify_receipt
+from consensus.receipt import RECEIPT_BYTES_MAX, Receipt, VerifiedReceipt
 from credentials.documents.canonical import b64u, digest_document
 from credentials.documents.code_schemes import BUILT_IN, UPPER_AND_DIGITS
 from credentials.documents.identifiers import Identifier, Subject, read_identifier, subject_from_blind
 from credentials.errors import CredentialError
+from credentials.jcs import parse_json
 from credentials.ledger.attestation import parse_attestation
 from credentials.ledger.entries import (
     AdmittedEntry,
@@ -31,12 +32,13 @@ from credentials.ledger.entries import (
     RefusedEntry,
     parse_entry,
 )
-from credentials.ledger.log_epochs import LogEpochs
+from credentials.ledger.log_epochs import LogEpochs, verify_under
 from node.config import shipped
 from node.errors import SetupError
 from node.named_files import read_named, read_named_text
 from node.receipts.epochs import EpochFile
 
+SHOWN_BYTES_MAX = 64 << 20  # of a file that a receipt may be in
 _ADMITTED = b"\xd2\x84"  # an attestation is a COSE_Sign1; every other entry is a list
 
 
@@ -53,11 +55,16 @@ def read_policy(path: Path) -> LogPolicy:
         raise SetupError(f"{path}: {error}") from error
 
 
-def read_epochs(policy_file: Path, epochs_file: Path) -> tuple[EpochFile, LogEpochs]:
+def read_epochs(policy_file: Path, epochs_file: Path) -> LogEpochs:
     """From the policy in the one file to the newest in the other; raises EpochError, SetupError."""
     read_policy(policy_file)
-    found = EpochFile.read(epochs_file)
-    return found, found.walk(read_named_text(policy_file, POLICY_BYTES_MAX, what="the policy"))
+    trusted = read_named_text(policy_file, POLICY_BYTES_MAX, what="the policy")
+    return EpochFile.read(epochs_file).walk(trusted)
+
+
+def read_log(policy_file: Path, epochs_file: Path | None) -> LogPolicy | LogEpochs:
+    """What receipts are verified under: the one policy, or what leads on from it; raises as `read_epochs`."""
+    return read_policy(policy_file) if epochs_file is None else read_epochs(policy_file, epochs_file)
 
 
 def read_receipt(path: Path) -> Receipt:
@@ -69,14 +76,24 @@ def read_receipt(path: Path) -> Receipt:
         raise SetupError(f"the receipt {path} cannot be read: {error.strerror}") from error
 
 
+def read_shown_receipt(path: Path) -> Receipt:
+    """The same, also of the receipt in a proof of what governed, or in an answer that holds such a proof."""
+    shown = read_named(path, SHOWN_BYTES_MAX, what="the receipt")
+    if not shown.lstrip().startswith(b"{"):
+        return Receipt.parse(shown)
+    try:
+        match parse_json(shown, size_bytes_max=SHOWN_BYTES_MAX):
+            case {"receipt": str(text)} | {"proof": {"receipt": str(text)}}:
+                return Receipt.parse(text)
+    except CredentialError as error:
+        raise SetupError(f"{path}: {error}") from error
+    raise SetupError(f"{path} holds no receipt: it is to be one, or a proof or answer that holds one")
+
+
 def verify_file(path: Path, policy_file: Path, epochs_file: Path | None = None) -> VerifiedReceipt:
     """Verify the receipt in a file; raises ReceiptError with the reason, EpochError for the epochs."""
-    if epochs_file is None:
-        policy = read_policy(policy_file)  # what somebody trusts comes before what is shown
-        return verify_receipt(read_receipt(path), policy)
-    shown, epochs = read_epochs(policy_file, epochs_file)
-    receipt = read_receipt(path)
-    return epochs.verify(receipt, shown.links.get(receipt.size))
+    log = read_log(policy_file, epochs_file)  # what somebody trusts comes before what is shown
+    return verify_under(log, read_receipt(path))
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,7 @@ class EpochFile:
 
     def walk(self, trusted: str) -> LogEpochs:
         """From a trusted policy; raises EpochError."""
-        return walk(trusted, self.steps, self.head)
+        return walk(trusted, self.steps, self.head, self.links)
 
 
 def _pack(value: Value) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -10,15 +11,17 @@ import pytest
 
 from consensus.checkpoint import COSIGNATURE_KIND, LOG_KIND, NoteKey
 from consensus.log_policy import LogPolicy, make_policy
-from consensus.receipt import make_receipt
+from consensus.receipt import Receipt, make_receipt
 from credentials.documents.canonical import b64u
 from credentials.errors import CredentialError
 from credentials.ledger.constitution import records_under_root
 from credentials.ledger.entries import BlockEntry, parse_entry
 from credentials.ledger.governance_proof import ProvenGovernance, prove_governance, verify_governance
+from credentials.ledger.log_epochs import walk
 from tests.consensus.test_receipt import NAMES, ORIGIN, POLICY, log
 from tests.consensus.test_receipt import signer as note_signer
 from tests.credentials.test_constitution import _Kept, story
+from tests.credentials.test_log_epochs import FIRST, Log, cosign_key
 from tests.harness.ledger import CN_AUTHORITY, IMPORTER, MAKER
 
 Proof = dict[str, Any]
@@ -174,3 +177,50 @@ def test_a_proof_under_other_keys_is_none() -> None:
         verify_governance(proof(3), _other_policy())
     with pytest.raises(CredentialError, match="exactly the members"):
         verify_governance([], POLICY)  # type: ignore[arg-type]
+
+
+def recorded_in(log: Log, height: int) -> Proof:
+    """The proof of a height whose block's record is the newest entry but one of this log."""
+    log.grow(block(height).encode())
+    index = log.tree.size - 1
+    log.grow()
+    records = records_under_root(told().genesis.governance, told().rows, height)
+    return dict(prove_governance(records, height, log.receipt(index)))
+
+
+def test_under_later_epochs_a_device_needs_the_old_policy_and_the_epochs_alone() -> None:
+    """
+    Three of four cosigners changed keys in two steps: the founding policy alone knows none of them, and by
+    the epochs every proof holds, of the first epoch, of the second and of the third.
+    """
+    log = Log()
+    proofs = {3: recorded_in(log, 3)}
+    log.rotate(0, 1)
+    proofs[5] = recorded_in(log, 5)
+    log.rotate(2)
+    proofs[8] = recorded_in(log, 8)
+    epochs = walk(FIRST, log.steps, log.head())
+
+    for height, found in proofs.items():
+        assert verify_governance(found, epochs).height == height
+    with pytest.raises(CredentialError, match="its receipt does not hold"):
+        verify_governance(proofs[8], LogPolicy.parse(FIRST))
+    with pytest.raises(CredentialError, match="not those of that block"):
+        verify_governance({**proofs[8], "records": proofs[5]["records"]}, epochs)
+
+
+def test_under_a_compromised_key_a_proof_counts_only_on_the_way_to_a_later_epoch() -> None:
+    """
+    Two keys that signed it were stolen: without the proof that its tree is the log's it is none.
+    """
+    log = Log()
+    found = recorded_in(log, 3)
+    size = log.tree.size
+    log.rotate(0, 1, lost=[cosign_key("a", 1), cosign_key("b", 1)])
+    link = log.tree.consistency_proof(size, log.tree.size)
+    epochs = walk(FIRST, log.steps, log.head())
+
+    assert Receipt.parse(found["receipt"]).size == size
+    with pytest.raises(CredentialError, match="somebody else may have used"):
+        verify_governance(found, epochs)
+    assert verify_governance(found, replace(epochs, links={size: link})).height == 3

@@ -20,7 +20,7 @@ from consensus.checkpoint import (
 from consensus.cose import SeedSigner
 from consensus.log_policy import LogPolicy, make_policy
 from consensus.merkle import Tree, leaf_hash
-from consensus.receipt import ReceiptError, make_receipt, verify_receipt
+from consensus.receipt import Receipt, ReceiptError, make_receipt, verify_receipt
 from credentials.ledger.entries import BlockEntry, PolicyEntry
 from credentials.ledger.log_epochs import AFTER_ENTRY, EpochError, EpochStep, Head, LogEpochs, walk
 
@@ -290,15 +290,20 @@ def test_under_a_compromised_key_a_receipt_counts_only_on_the_way_to_a_later_epo
     """
     log, found, early, link = compromised()
 
-    assert found.verify(early, link).index == 2
-    for refused in (None, link[:-1], [bytes(32), *link[1:]]):
+    def by(link: list[bytes], epochs: LogEpochs = found) -> LogEpochs:
+        return replace(epochs, links={Receipt.parse(early).size: link})
+
+    assert by(link).verify(early).index == 2
+    for refused in ([], link[:-1], [bytes(32), *link[1:]]):
         with pytest.raises(EpochError, match="somebody else may have used"):
-            found.verify(early, refused)
+            by(refused).verify(early)
+    with pytest.raises(EpochError, match="somebody else may have used"):
+        found.verify(early)
     forged = Log(entries=[b"never said %d" % n + bytes(40) for n in range(5)])
     with pytest.raises(EpochError, match="no tree that the log went through"):
-        found.verify(forged.receipt(2), link)
+        by(link).verify(forged.receipt(2))
     with pytest.raises(EpochError, match="no checkpoint under the newest policy"):
-        walk(FIRST, log.steps).verify(early, link)
+        by(link, walk(FIRST, log.steps)).verify(early)
 
 
 def test_a_receipt_with_a_quorum_beside_the_compromised_key_counts_as_it_is() -> None:

@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 
 from node.__main__ import run
+from node.receipts.epochs import EpochFile
+from tests.credentials.test_governance_proof import recorded_in
+from tests.credentials.test_log_epochs import FIRST, Log
+from tests.credentials.test_trqp import answer, authorises
 from tests.harness.governed_node import DID, EU_AUTHORITY, served_node
 from tests.harness.support_service import PASSPHRASE
 
@@ -36,6 +40,8 @@ def test_what_governed_is_fetched_and_asked_without_a_node(
         policy.write_text(capsys.readouterr().out)
         assert run(["governance", "prove", str(height), "-o", str(file), *where]) == 0
         capsys.readouterr()
+        assert run(["log", "epochs", "--for", str(file), "-o", str(tmp_path / "led"), *where]) == 0
+        assert "\nlink " in (tmp_path / "led").read_text(), "its tree is on the way to the newest checkpoint"
         assert run(["governance", "prove", "999999", *where]) == 65
         assert "no block of that height" in capsys.readouterr().err
 
@@ -56,3 +62,34 @@ def test_what_governed_is_fetched_and_asked_without_a_node(
     file.write_text(json.dumps(changed))
     code, told = ask("--issuer", EU_AUTHORITY, "--role", "authority", "--scheme", "gs1")
     assert code == 1 and told.startswith("not valid") and "missing, added or changed" in told
+
+
+def test_an_answer_of_a_later_epoch_is_verified_with_the_founding_policy_and_the_epochs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """
+    `comity governance verify --policy OLD --epochs FILE`, after two rotations: a proof and an answer of the
+    trust registry hold; without the file, or with one that lacks an epoch, they are refused with a sentence.
+    """
+    log = Log()
+    log.rotate(0, 1)
+    log.rotate(2)
+    proof = recorded_in(log, 8)
+    files = {name: tmp_path / name for name in ("proof", "answer", "policy", "epochs", "gap")}
+    files["proof"].write_text(json.dumps(proof))
+    files["answer"].write_text(json.dumps({**answer(8, authorises()), "proof": proof}))
+    files["policy"].write_text(FIRST)
+    files["epochs"].write_text(EpochFile(tuple(log.steps), log.head(), {}).text())
+    files["gap"].write_text(EpochFile(tuple(log.steps[1:]), log.head(), {}).text())
+
+    def verify(what: str, *more: str) -> tuple[int, str]:
+        code = run(["governance", "verify", str(files[what]), "--policy", str(files["policy"]), *more])
+        return code, capsys.readouterr().out
+
+    for what in ("proof", "answer"):
+        code, told = verify(what, "--epochs", str(files["epochs"]))
+        assert code == 0 and "after height 8" in told
+        code, told = verify(what)
+        assert code == 1 and "its receipt does not hold" in told
+        code, told = verify(what, "--epochs", str(files["gap"]))
+        assert code == 1 and told.startswith("not valid: no epoch follows the policy")
