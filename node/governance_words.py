@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from node.governance_answers import (
+from node.proposal_answers import (
     ActMadeAnswer,
     ActMadeRecord,
     DryRunAnswer,
     DryRunRecord,
     EffectAnswer,
     EffectRecord,
+    MissingAnswer,
+    MissingRecord,
     ProposalAnswer,
     ProposalRecord,
     ReachAnswer,
@@ -34,21 +36,17 @@ def effect(words: Words, shown: EffectRecord) -> EffectAnswer:
             }
             for action in shown["actions"]
         ],
-        "missing": [
-            {
-                **missing,
-                "text": words.sentence(
-                    f"governance.missing.{missing['sort']}",
-                    {
-                        "of": [party["name"] for party in missing["of"]],
-                        "count": missing["count"],
-                        "jurisdictions": missing["jurisdictions"],
-                    },
-                ),
-            }
-            for missing in shown["missing"]
-        ],
+        "missing": [_missing(words, missing) for missing in shown["missing"]],
     }
+
+
+def _missing(words: Words, missing: MissingRecord) -> MissingAnswer:
+    parameters = {
+        "of": [party["name"] for party in missing["of"]],
+        "count": missing["count"],
+        "jurisdictions": missing["jurisdictions"],
+    }
+    return {**missing, "text": words.sentence(f"governance.missing.{missing['sort']}", parameters)}
 
 
 def reach(words: Words, shown: ReachRecord | None) -> ReachAnswer | None:
@@ -79,6 +77,10 @@ def proposal(words: Words, shown: ProposalRecord) -> ProposalAnswer:
         **shown,
         "reason": _reason(words, shown["reason"]),
         "effect": None if shown["effect"] is None else effect(words, shown["effect"]),
+        "ahead": [
+            {**act, "missing": [_missing(words, missing) for missing in act["missing"]]}
+            for act in shown["ahead"]
+        ],
         "reach": reach(words, shown["reach"]),
         "problem": why,
     }

@@ -40,15 +40,12 @@ from node.answers import (
 )
 from node.governance_answers import (
     AccreditationAnswer,
-    ActMadeAnswer,
-    DryRunAnswer,
     GoverningAnswer,
     HistoryAnswer,
     KeyUsesAnswer,
-    ProposalAnswer,
-    ProposalsAnswer,
     RecognitionGiven,
 )
+from node.proposal_answers import ActMadeAnswer, DryRunAnswer, ProposalAnswer, ProposalsAnswer
 from node.use_cases.batteries import BatteryAnswer
 from node.use_cases.operations import AsideAnswer, AuditAnswer, InputAnswer
 from node.use_cases.overview import ParticipantShown, StatusAnswer

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from flask import request, url_for
 from flask.typing import ResponseReturnValue
 
 from credentials.ledger.governance_records import TYPES
 from node import governance_words
-from node.api.problems import page_wanted
+from node.api import drafting
+from node.api.problems import as_sentence, page_wanted
 from node.api.reading import integer_argument, json_body
 from node.api.reply import form_sent, json_reply, page, reply, see, words_for
 from node.api.route import BODY_BYTES_MAX
-from node.errors import bad_request
-from node.governance_answers import ActMadeRecord
+from node.errors import ProblemError, bad_request
+from node.proposal_answers import ActMadeRecord
 from node.service import Service
 from node.use_cases.decisions import Wanted
 from node.use_cases.proposing import EffectChanged
@@ -57,7 +60,7 @@ def proposals(service: Service) -> ResponseReturnValue:
 def proposal(service: Service, digest: str) -> ResponseReturnValue:
     """One proposal with its exact effect."""
     told = governance_words.proposal(words_for(service), service.proposing.governance.proposal(digest))
-    return reply(told, "proposal.html", proposal=told, changed_since=False)
+    return reply(told, "proposal.html", proposal=told, unsigned="")
 
 
 def history(service: Service) -> ResponseReturnValue:
@@ -117,60 +120,76 @@ def dry_run(service: Service) -> ResponseReturnValue:
 def propose(service: Service) -> ResponseReturnValue:
     """Propose what a dry run gave, or take what the recovery key of this party signed."""
     if form_sent():
-        order = {name: request.form.get(name, "") for name in ("effect", "proposal")}
-    else:
-        order = json_body("ProposeRequest", BODY_BYTES_MAX)
+        try:
+            made = service.proposing.propose(
+                request.form.get("effect", ""), proposal=request.form.get("proposal", "")
+            )
+        except ProblemError as problem:
+            return drafting.unsigned(service, problem)
+        return see(url_for("governance.proposals", made=made["digest"]))
+    order = json_body("ProposeRequest", BODY_BYTES_MAX)
     try:
         made = service.proposing.propose(
             order["effect"], proposal=order.get("proposal"), attestation=order.get("attestation")
         )
     except EffectChanged as changed:
         return _changed(service, changed)
-    if form_sent():
-        return see(url_for("governance.proposals", made=made["digest"]))
     return _made(service, made)
 
 
 def approve(service: Service, digest: str) -> ResponseReturnValue:
     """Stand behind a proposal, whose effect was shown."""
+    if form_sent():
+        return _sent(service, digest, service.proposing.approve)
     try:
-        if form_sent():
-            seen = request.form.get("effect", "")
-        else:
-            seen = json_body("ApproveRequest", BODY_BYTES_MAX)["effect"]
-        made = service.proposing.approve(digest, seen)
+        made = service.proposing.approve(digest, json_body("ApproveRequest", BODY_BYTES_MAX)["effect"])
     except EffectChanged as changed:
-        return _changed(service, changed, digest)
+        return _changed(service, changed)
     return _made(service, made)
 
 
 def withdraw(service: Service, digest: str) -> ResponseReturnValue:
     """Take back the own proposal, or the own approval."""
+    if form_sent():
+        return _sent(service, digest, service.proposing.withdraw)
     return _made(service, service.proposing.withdraw(digest))
 
 
 def object_to(service: Service, digest: str) -> ResponseReturnValue:
     """Object to another recovery key, or to an expulsion: then more have to approve it."""
-    order = {} if form_sent() else json_body("ObjectRequest", BODY_BYTES_MAX)
+    if form_sent():
+        return _sent(service, digest, lambda digest, seen: service.proposing.object(digest, seen=seen))
+    order = json_body("ObjectRequest", BODY_BYTES_MAX)
     return _made(service, service.proposing.object(digest, attestation=order.get("attestation")))
 
 
 def _made(service: Service, made: ActMadeRecord) -> ResponseReturnValue:
-    """Signed and on disk: 201, or the page of the proposal."""
-    path = url_for("governance.proposal", digest=made["digest"])
-    if form_sent():
-        return see(path)
+    """Signed and on disk: 201."""
     answer = json_reply(governance_words.act_made(words_for(service), made), 201)
-    answer.headers["Location"] = path
+    answer.headers["Location"] = url_for("governance.proposal", digest=made["digest"])
     return answer
 
 
-def _changed(service: Service, changed: EffectChanged, digest: str | None = None) -> ResponseReturnValue:
-    """409 with the effect as it is now; on a page the same, to be looked at again."""
-    words = words_for(service)
-    if digest is not None and page_wanted():
+def _sent(service: Service, digest: str, act: Callable[[str, str], ActMadeRecord]) -> ResponseReturnValue:
+    """An act by the form of a page, which names the effect that it showed: the page again.
+
+    What cannot be signed is said on it, above the proposal as it is by now.
+    """
+    try:
+        act(digest, request.form.get("effect", ""))
+    except ProblemError as problem:
+        if not service.proposing.governance.knows(digest):
+            raise
+        words = words_for(service)
         told = governance_words.proposal(words, service.proposing.governance.proposal(digest))
-        return page("proposal.html", 409, proposal=told, changed_since=True)
+        why = as_sentence(words.problem(problem)[1])
+        return page("proposal.html", problem.status, proposal=told, unsigned=why)
+    return see(url_for("governance.proposal", digest=digest))
+
+
+def _changed(service: Service, changed: EffectChanged) -> ResponseReturnValue:
+    """409 with the effect as it is now."""
+    words = words_for(service)
     title, detail = words.problem(changed)
     document: dict[str, object] = {
         **changed.document(),

@@ -39,6 +39,7 @@ FORMS: Mapping[str, tuple[str, ...]] = {
     "reinstate": ("record",),
     "end": ("record",),
     "stop": ("party",),
+    "confirm": ("unconfirmed",),
     "lift": ("stopped",),
     "limit": ("limit", "value"),
 }
@@ -66,6 +67,7 @@ class Drafting:
         """What the fields that are chosen from offer."""
         governance, at = self._desk.state.future, self._desk.now()
         authorities = governance.authorities(at)
+        stops = [stop for stop in governance.stops.values() if stop.holds(at)]
         parties = [(did, name_of(governance, did)) for did in governance.participants]
         return {
             "authority": [(d, f"{name_of(governance, d)} ({side})") for d, side in authorities.items()],
@@ -75,7 +77,8 @@ class Drafting:
             "side": [(side, side) for side in sorted(set(authorities.values()))],
             "effect": [(one.value, one.value.replace("-", " ")) for one in Effect],
             "record": [(one.id, _called(governance, one)) for one in _dated(governance)],
-            "stopped": [(t, name_of(governance, t)) for t, s in governance.stops.items() if s.holds(at)],
+            "stopped": [(stop.target, _stopped(governance, stop)) for stop in stops],
+            "unconfirmed": [(s.target, _stopped(governance, s)) for s in stops if s.until is not None],
             "limit": [(name, f"{name}: {value}") for name, value in _limits(governance).items()],
         }
 
@@ -98,6 +101,9 @@ class Drafting:
                 return _licensed(governance, given, at)
             case "stop":
                 return [_record("stop", given["party"], stop_table(Stop(given["party"], self._own, 0, 0)))]
+            case "confirm":
+                stop = replace(governance.stops[given["unconfirmed"]], until=None)
+                return [_record("stop", stop.target, stop_table(stop))]
             case "lift":
                 stop = replace(governance.stops[given["stopped"]], until=None, lifted=True)
                 return [_record("stop", given["stopped"], stop_table(stop))]
@@ -176,6 +182,11 @@ def _called(governance: Governance, one: Accreditation | Recognition) -> str:
         return f"recognition: {who[0]} of {who[1]} for {', '.join(one.rows)} ({one.effect.value})"
     roles = ", ".join(one.roles[:3]) + (", ..." if len(one.roles) > 3 else "")
     return f"licence: {name_of(governance, one.participant)} in {one.jurisdiction} as {roles} {one.licence}"
+
+
+def _stopped(governance: Governance, stop: Stop) -> str:
+    key = f" ({stop.target})" if "#" in stop.target else ""
+    return f"{name_of(governance, stop.target)}{key}, by {name_of(governance, stop.by)}"
 
 
 def _limits(governance: Governance) -> dict[str, int]:

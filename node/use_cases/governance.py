@@ -6,9 +6,10 @@ import time
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import islice
+from typing import cast
 
 from consensus.application import Refusal
-from consensus.encoding import decode
+from consensus.encoding import Value, decode, encode
 from credentials.documents.canonical import b64u
 from credentials.errors import CredentialError
 from credentials.ledger.attestation import Attestation, parse_attestation
@@ -21,22 +22,22 @@ from credentials.ledger.governance_state import KINDS, RECOVERY_FRAGMENT, Govern
 from credentials.ledger.proposals import OPEN, ChangeProposal, Tabled
 from credentials.ledger.registry import Registry
 from node.errors import ProblemError, not_found
-from node.governance_answers import (
+from node.governance_answers import GoverningAnswer, PartyAnswer
+from node.issuing.governance_acts import GovernanceActs
+from node.proposal_answers import (
+    ActAheadRecord,
     EffectRecord,
     GovernanceActAnswer,
-    GoverningAnswer,
-    PartyAnswer,
     ProposalRecord,
     ReachRecord,
     RecordChange,
     WhyRecord,
 )
-from node.issuing.governance_acts import GovernanceActs
 from node.storage.entries import EntryRow
 from node.storage.ledger import LedgerStore
 from node.use_cases.decisions import Decisions
 from node.use_cases.digests import read_digest
-from node.use_cases.governance_shown import effect, governing, name_of, party, record_change
+from node.use_cases.governance_shown import acts_ahead, effect, governing, name_of, party, record_change
 from node.use_cases.reach import Reach
 from node.verdicts.foretelling import parties_concerned
 
@@ -157,6 +158,7 @@ class GovernanceDesk:
         shown: EffectRecord | None = None
         problem: WhyRecord | None = None
         reach: ReachRecord | None = None
+        ahead: list[ActAheadRecord] = []
         at, objects, recorded = self.now(), False, self._recorded(digest)
         under_way = self._acts.under_way(digest, {attestation.digest for _, attestation in recorded.acts})
         try:
@@ -169,6 +171,9 @@ class GovernanceDesk:
             objects = own not in tabled.objections and may_object(tabled, amendments, governance, own, at)
         except CredentialError as error:
             problem = {"code": error.code, "template": error.message, "parameters": {}}
+        may = [] if under_way else self._may(tabled, at, objects=objects)
+        if alone and shown is not None:
+            ahead = acts_ahead(state, tabled, self._acts.did, may, at=at, height=self._history.height + 1)
         return {
             "digest": b64u(digest),
             "by": tabled.by,
@@ -181,11 +186,12 @@ class GovernanceDesk:
             "reason": "",
             "in_force": None,
             "approvals": [party(governance, did) for did in sorted(tabled.approvals)],
-            "may": [] if under_way else self._may(tabled, at, objects=objects),
+            "may": may,
             "under_way": under_way,
             "changed": [],
             "acts": self._acts_shown(recorded),
             "effect": shown,
+            "ahead": ahead,
             "reach": reach,
             "problem": problem,
         }
@@ -215,6 +221,7 @@ class GovernanceDesk:
             "changed": self._changed(decision) if decision and decision.in_force else [],
             "acts": self._acts_shown(recorded),
             "effect": None,
+            "ahead": [],
             "reach": None,
             "problem": None,
         }
@@ -298,7 +305,8 @@ class GovernanceDesk:
         for kind, name, old, new in entry.changed:
             if new in known and (old is None or old in known):
                 before = None if old is None else known[old]
-                found.append(record_change(after, ChangedRecord((kind, name), before, known[new])))
+                change = ChangedRecord((kind, name), before, known[new])
+                found.append(record_change(after, change, encode(cast(Value, dict(known[new])))))
         return found
 
 

@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import fields
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields, replace
+from hashlib import sha256
+from typing import Any, cast
 
+from consensus.encoding import Value, encode
 from credentials.documents.canonical import b64u
 from credentials.documents.keys import multikey_encode
+from credentials.errors import CredentialError
 from credentials.ledger.approvals import ApprovalRules
-from credentials.ledger.consents import ApprovalMissing
+from credentials.ledger.consents import ApprovalMissing, Wanting
 from credentials.ledger.foreseen import ChangedRecord, Foreseen
 from credentials.ledger.governance import Governance
 from credentials.ledger.governance_records import ACCREDITATION, RECOGNITION
+from credentials.ledger.governance_state import GovernanceState
 from credentials.ledger.parties import Accreditation, Key, Limits, Stop
+from credentials.ledger.proposals import Tabled
 from credentials.ledger.recognition import Recognition, pauses_table
 from node.governance_answers import (
     AccreditationAnswer,
     ApprovalsAnswer,
-    EffectRecord,
     GoverningAnswer,
     GoverningParticipant,
     KeyAnswer,
-    MemberChange,
-    MissingRecord,
     PartyAnswer,
     RecognitionGiven,
-    RecordChange,
     StopAnswer,
 )
+from node.proposal_answers import ActAheadRecord, EffectRecord, MemberChange, MissingRecord, RecordChange
 
 JSON = dict[str, Any]
 
@@ -187,10 +189,9 @@ def _approvals(rules: ApprovalRules) -> ApprovalsAnswer:
 def effect(governance: Governance, found: Foreseen, at: int) -> EffectRecord:
     """What a proposal does and needs, member by member."""
     wanted = found.wanting
-    waits = wanted.waits_until if wanted.waits_until > at else None
     return {
         "digest": b64u(found.digest),
-        "changes": [record_change(governance, change) for change in found.changed],
+        "changes": [_change_ahead(governance, found, change) for change in found.changed],
         "actions": [
             {
                 "action": _action(r.amendment.action, recovered=found.tabled.recovered),
@@ -204,12 +205,48 @@ def effect(governance: Governance, found: Foreseen, at: int) -> EffectRecord:
             for r in found.required
         ],
         "missing": [_missing(governance, missing) for missing in wanted.missing],
-        "waits_until": waits,
+        "waits_until": _waits(wanted, at),
         "held_missing": wanted.held_missing,
         "ready": wanted.ready(at),
         "governs_from": found.in_force,
         "blocks_ahead": found.ahead,
     }
+
+
+def acts_ahead(
+    state: GovernanceState, tabled: Tabled, did: str, may: Sequence[str], *, at: int, height: int
+) -> list[ActAheadRecord]:
+    """What each act that a party may do would leave missing, were it done now; withdrawing leaves none."""
+    found: list[ActAheadRecord] = []
+    sitting = state.sitting(at, height, lambda _: None)
+    for act in may:
+        match act:
+            case "approve":
+                then = replace(tabled, approvals=tabled.approvals | {did})
+            case "withdraw_approval":
+                then = replace(tabled, approvals=tabled.approvals - {did})
+            case "object":
+                then = replace(tabled, objections=tabled.objections | {did})
+            case _:
+                continue
+        try:
+            _, _, wanted = sitting.weighed(then)
+        except CredentialError:
+            continue  # it would lapse then
+        found.append(
+            {
+                "act": act,
+                "missing": [_missing(state.next, missing) for missing in wanted.missing],
+                "waits_until": _waits(wanted, at),
+                "held_missing": wanted.held_missing,
+                "ready": wanted.ready(at),
+            }
+        )
+    return found
+
+
+def _waits(wanted: Wanting, at: int) -> int | None:
+    return wanted.waits_until if wanted.waits_until > at else None
 
 
 def _action(action: str, *, recovered: bool) -> str:
@@ -227,8 +264,14 @@ def _missing(governance: Governance, missing: ApprovalMissing) -> MissingRecord:
     }
 
 
-def record_change(governance: Governance, change: ChangedRecord) -> RecordChange:
-    """A record before and after, with the members that differ."""
+def _change_ahead(governance: Governance, found: Foreseen, change: ChangedRecord) -> RecordChange:
+    """A record as it would be: its digest is known unless a time of it is that of the decision."""
+    settled = encode(cast(Value, dict(change.after))) == found.records[change.record]
+    return record_change(governance, change, found.records[change.record] if settled else None)
+
+
+def record_change(governance: Governance, change: ChangedRecord, data: bytes | None) -> RecordChange:
+    """A record before and after, with the members that differ; `data`: the record after, None: not known."""
     kind, name = change.record
     before = None if change.before is None else dict(change.before)
     after = dict(change.after)
@@ -239,6 +282,8 @@ def record_change(governance: Governance, change: ChangedRecord) -> RecordChange
         "members": list(differing(before, after)),
         "before": before,
         "after": after,
+        "before_digest": None if before is None else b64u(sha256(encode(cast(Value, before))).digest()),
+        "after_digest": None if data is None else b64u(sha256(data).digest()),
     }
 
 

@@ -17,9 +17,9 @@ from credentials.ledger.governance_state import KINDS
 from credentials.ledger.proposals import NONCE_BYTES, OPEN, ChangeProposal, propose
 from credentials.ledger.registry import Registry
 from node.errors import ProblemError, bad_request
-from node.governance_answers import ActMadeRecord, DryRunRecord, EffectRecord, ProposalRecord
 from node.issuing.governance_acts import GovernanceActs, proposal_in
 from node.issuing.outbox import Outbox
+from node.proposal_answers import ActMadeRecord, DryRunRecord, EffectRecord, ProposalRecord
 from node.storage.ledger import LedgerStore
 from node.use_cases.digests import read_digest
 from node.use_cases.drafting import Drafting
@@ -125,14 +125,17 @@ class ProposalDesk:
         self._require_seen(seen, self._require_open(digest)["effect"])
         return self._about(digest, APPROVED)
 
-    def withdraw(self, digest: str) -> ActMadeRecord:
-        """Take back the own proposal, or the own approval of another's."""
+    def withdraw(self, digest: str, seen: str | None = None) -> ActMadeRecord:
+        """Take back the own proposal, or the own approval of another's; 409 if it is none that was `seen`."""
         shown = self._require_open(digest)
+        self._require_same(seen, shown["effect"])
         return self._about(digest, WITHDRAWN if shown["by"] == self._acts.did else TAKEN_BACK)
 
-    def object(self, digest: str, *, attestation: str | None = None) -> ActMadeRecord:
+    def object(
+        self, digest: str, *, attestation: str | None = None, seen: str | None = None
+    ) -> ActMadeRecord:
         """Object to what would be done for good: with the attest key, or as the recovery key signed it."""
-        self._require_open(digest)
+        self._require_same(seen, self._require_open(digest)["effect"])
         if attestation is None:
             return self._about(digest, OBJECTED)
         about = read_digest(digest)
@@ -147,14 +150,19 @@ class ProposalDesk:
             )
         return shown
 
-    @staticmethod
-    def _require_seen(seen: str, now: EffectRecord | None) -> None:
+    @classmethod
+    def _require_seen(cls, seen: str, now: EffectRecord | None) -> None:
         """What is signed is what was shown; one that would lapse has no effect to be approved."""
         read_digest(seen)
         if now is None:
             told = "as things stand this proposal would lapse: there is nothing to approve"
             raise ProblemError(409, "would_lapse", "Conflict", told)
-        if now["digest"] != seen:
+        cls._require_same(seen, now)
+
+    @staticmethod
+    def _require_same(seen: str | None, now: EffectRecord | None) -> None:
+        """The effect is still what was shown; programs that take back or object need not name any."""
+        if seen is not None and now is not None and now["digest"] != seen:
             told = (
                 "what this would do has changed since it was shown, and nothing was signed: look at the new "
                 "effect, then decide"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from credentials.ledger.foreseen import Foreseen
 from credentials.ledger.governance import Governance
 from credentials.ledger.governance_records import RuleFiles, RulesNotHere
-from node.governance_answers import ReachRecord
+from node.proposal_answers import ReachRecord
 from node.storage.office import OfficeStore
 from node.use_cases.governance_shown import party
 from node.verdicts.foretelling import Foretelling, TriedChange

@@ -182,11 +182,18 @@ def is_digest(value: object) -> bool:
     return isinstance(value, str) and DIGEST.fullmatch(value) is not None
 
 
+def _escaped(value: object) -> object:
+    """Text for a sentence that is markup; numbers and what is not there stay what they are."""
+    if isinstance(value, list):
+        return [escape(part) for part in value]
+    return value if isinstance(value, int) or value is None else escape(value)
+
+
 def told_by(words: Words) -> Callable[..., Markup]:
     """Sentences of config/sentences.toml for templates; a parameter is markup, or is escaped."""
 
     def told(code: str, **parameters: Any) -> Markup:
-        shown = {n: v if isinstance(v, int) or v is None else escape(v) for n, v in parameters.items()}
+        shown = {n: _escaped(value) for n, value in parameters.items()}
         return Markup(words.sentence(code, shown))  # noqa: S704  (templates are ours, parameters escaped)
 
     return told

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from html import escape
 
 import pytest
 
+from credentials.ledger.genesis_table import participant_table
 from credentials.ledger.recognition import Effect, Recognition
 from node.use_cases.drafting import FORMS
 from node.web.labels import governed
@@ -80,13 +82,18 @@ def test_a_proposal_shows_its_effect_and_only_then_a_button(g: GovernedNode) -> 
     text = g.node.person.get(path, headers=BROWSER).text
     effect = g.proposal(digest)["effect"]["digest"]
     assert f'name="effect" value="{effect}"' in text
+    (change,) = g.proposal(digest)["effect"]["changes"]
     button = text.index("Approve exactly this")
-    assert max(text.index(said) for said in ("333", "1 approval more", "it governs from height")) < button
+    above = ("333", "1 approval more", "it governs from height", "it lapses", "Then nothing is missing")
+    digests = change["before_digest"][:12], change["after_digest"][:12]
+    assert max(text.index(said) for said in (*above, *digests)) < button
+    assert "Approved so far by cn-authority.example" in Reader(text).text
     listed = page(g.node, "/governance/proposals").text
     assert "changes limits that every node enforces" in listed and "1 approval more" in listed
 
     stale = g.node.person.post(f"{path}/approve", data={"effect": "A" * 43}, headers=BROWSER)
     assert stale.status_code == 409 and "Nothing was signed." in stale.text
+    assert f'name="effect" value="{effect}"' in stale.text
     sent = g.node.person.post(f"{path}/approve", data={"effect": effect}, headers=BROWSER)
     assert (sent.status_code, sent.headers["Location"]) == (303, path)
     assert g.until_over(digest)["outcome"] == "decided"
@@ -94,6 +101,78 @@ def test_a_proposal_shows_its_effect_and_only_then_a_button(g: GovernedNode) -> 
     assert "What it changed" in over and "Approve exactly this" not in over
     history = page(g.node, "/governance/history")
     assert path in history.links and "cn-authority.example" in history.text and "decided" in history.text
+
+
+def test_each_act_says_what_it_leaves_and_signs_only_what_was_shown(g: GovernedNode) -> None:
+    """
+    Approve, take back, object: what would be missing then stands above each button, and all name the effect
+    that was shown. Another one, or none: 409, the page as it is now, and nothing is signed.
+    """
+    sign_in(g)
+    own = g.node.service.proposing.governance.state.future.participants[DID]
+    table = participant_table(replace(own, recovery=b"\x07" * 32))
+    digest = proposal_of(g, EU_AUTHORITY, changes={("participant", DID): table})
+    path = f"/governance/proposals/{digest}"
+
+    def shown() -> str:
+        return g.node.person.get(path, headers=BROWSER).text
+
+    def sent(act: str, **fields: str) -> tuple[int, str]:
+        answer = g.node.person.post(f"{path}/{act}", data=fields, headers=BROWSER)
+        return answer.status_code, answer.text
+
+    text = shown()
+    effect = hidden(text, "effect")
+    assert "it is not decided before" in Reader(text).text
+    for act, button, then in (
+        ("approve", "Approve exactly this", "and still missing: 1 approval more, including CN"),
+        ("object", "Object", "still missing: 1 approval more, including CN; those who can give them: cn-"),
+    ):
+        form = text[text.index(f'action="{path}/{act}"') :].partition("</form>")[0]
+        assert then in Reader(form).text and effect in form
+        assert form.index(then) < form.index(f">{button}</button>")
+        for wrong in ("", "A" * 43):
+            status, told = sent(act, effect=wrong)
+            assert status in (400, 409) and "Nothing was signed." in told and effect in told
+    assert [act["act"] for act in g.proposal(digest)["acts"]] == ["proposed"]
+
+    assert sent("approve", effect=effect)[0] == 303
+    g.node.wait(lambda: len(g.proposal(digest)["acts"]) == 2, "the approval")
+    text = shown()
+    assert "Take the approval back" in text and "can approve again until it is decided" in text
+    assert sent("withdraw", effect="A" * 43)[0] == 409
+    assert sent("withdraw", effect=hidden(text, "effect"))[0] == 303
+    g.node.wait(lambda: len(g.proposal(digest)["acts"]) == 3, "that it is taken back")
+    assert sent("object", effect=effect)[0] == 303
+    g.node.wait(lambda: len(g.proposal(digest)["acts"]) == 4, "the objection")
+    after = shown()
+    assert ">Object</button>" not in after and "1 approval more, including CN" in after
+    g.act(EU_AUTHORITY, "proposal_withdrawn", digest)
+    status, told = sent("approve", effect=hidden(after, "effect"))
+    assert status == 409 and "Nothing was signed." in told and "The proposal is over: withdrawn" in told
+
+
+def test_what_cannot_be_proposed_any_more_is_shown_as_it_would_be_now(g: GovernedNode) -> None:
+    """
+    The record has moved on since the form showed the effect: nothing is signed, the page says so, and shows
+    what the same form would do now.
+    """
+    sign_in(g)
+    _, text = fill(g, "limit", limit="clock_skew_s", value="77")
+    sent = {name: hidden(text, name) for name in ("proposal", "effect", "kind", "limit", "value")}
+    digest = proposal_of(g, CN_AUTHORITY, 444)
+    g.act(EU_AUTHORITY, "approved", digest)
+    assert g.until_over(digest)["outcome"] == "decided"
+    before = len(g.node.get_json("/governance/proposals")["open"])
+
+    answer = g.node.person.post("/governance/proposals", data=sent, headers=BROWSER)
+
+    assert answer.status_code == 422 and "Nothing was signed." in answer.text
+    assert "is not what this proposal was written for" in Reader(answer.text).text
+    assert hidden(answer.text, "proposal") != sent["proposal"] and "Propose exactly this" in answer.text
+    assert len(g.node.get_json("/governance/proposals")["open"]) == before
+    again = g.node.person.post("/governance/proposals", data={"effect": "A" * 43}, headers=BROWSER)
+    assert again.status_code == 400
 
 
 def test_a_stop_stands_on_the_page_of_who_governs(g: GovernedNode) -> None:
@@ -111,6 +190,22 @@ def test_a_stop_stands_on_the_page_of_who_governs(g: GovernedNode) -> None:
     told = page(g.node, "/governance").text
     assert f"maker.example is stopped by cn-authority.example since {when(stop['since'])}" in told
     assert "stopped" in told
+    sign_in(g)
+    asked = next(a for a in page(g.node, "/governance").links if "kind=confirm" in a)
+    assert "selected" in g.node.person.get(asked, headers=BROWSER).text
+
+    status, text = fill(g, "confirm", unconfirmed=MAKER)
+
+    assert status == 200 and "it lasts until it is lifted" in text
+    sent = {"proposal": hidden(text, "proposal"), "effect": hidden(text, "effect")}
+    made = g.node.person.post("/governance/proposals", data=sent, headers=BROWSER).headers["Location"]
+    digest = made.rpartition("made=")[2]
+    g.node.wait(lambda: g.known(digest), "the proposal")
+    g.act(CN_AUTHORITY, "approved", digest)  # the only authority of its side: all confirm it together
+    assert g.until_over(digest)["outcome"] == "decided"
+    g.node.wait(lambda: g.node.get_json("/governance")["stops"][0]["until"] is None, "that it is confirmed")
+    assert "until that is lifted" in page(g.node, "/governance").text
+    assert "kind=confirm" not in str(page(g.node, "/governance").links)
 
 
 def test_values_of_records_are_told_as_people_read_them() -> None:
