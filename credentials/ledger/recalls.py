@@ -19,6 +19,7 @@ from credentials.errors import CredentialError
 from credentials.ledger.attestation import Attestation, standing_key
 from credentials.ledger.payload import DAY_S, Criteria, Span
 from credentials.ledger.rules import Context
+from credentials.ledger.speaking import not_licensed
 from credentials.ledger.standing import PARTY, Standing, tagged
 
 RECALLS_PER_PARTY_MAX = 32  # in force at once, of one namespace
@@ -219,11 +220,25 @@ def _lifted(recalls: Recalls, attestation: Attestation, context: Context) -> Rec
     published = [r for r in recalls.recalls if r.attestation == named]
     if not published:
         raise NotYet("state", "no recall in force of these codes has that attestation")
-    roles = _roles(attestation, context)
-    lifted = [r for r in published if r.by == attestation.issuer or (r.role, r.jurisdiction) in roles]
+    lifted = [r for r in published if _may_lift(r, recalls, attestation, context)]
+    if not lifted and any(r.by == attestation.issuer for r in published):
+        raise not_licensed(attestation.issuer)
     if not lifted:
         raise Refusal("not_responsible", "{by} published it and has to lift it", by=published[0].by)
     return replace(recalls, recalls=tuple(r for r in recalls.recalls if r not in lifted))
+
+
+def _may_lift(recall: Recall, recalls: Recalls, attestation: Attestation, context: Context) -> bool:
+    """Its author, as long as it could publish it, or the same role on the same side; by licences in force."""
+    governance, own = context.governance, recall.by == attestation.issuer
+    if recall.jurisdiction == PARTY:
+        return own and governance.makes(attestation.issuer, recalls.scheme, recalls.namespace, context.at)
+    events = governance.lifecycle.events.values()
+    publishing = {role for event in events if event.effects.recall == "publish" for role in event.attesters}
+    return any(
+        jurisdiction == recall.jurisdiction and (role == recall.role or (own and role in publishing))
+        for role, jurisdiction in _roles(attestation, context)
+    )
 
 
 def _voices(recalls: Recalls, attestation: Attestation, context: Context) -> list[tuple[str, str]]:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from consensus.application import NotYet, Refusal
 from credentials.ledger.attestation import Attestation
 from credentials.ledger.lifecycle import ANY
+from credentials.ledger.parties import Accreditation
 from credentials.ledger.rules import Context
 from credentials.ledger.standing import PARTY, PLACED, Setting, Standing, side_of
 
@@ -188,7 +189,13 @@ def _as_setter(s: Standing, a: Attestation, c: Context, voice: Voice) -> Voice |
             raise Refusal("passport_state", "the passport is revoked, and what is revoked stays revoked")
         raise NotYet("state", "nothing is {setting} that could be lifted", setting=name)
     there = sorted(s.settings(name).items(), key=lambda kept: kept[1].leaf_index)
-    own = [key for key, kept in there if kept.by == a.issuer and side_of(key) in (PARTY, voice.jurisdiction)]
+    own = [
+        key
+        for key, kept in there
+        if kept.by == a.issuer
+        and side_of(key) in (PARTY, voice.jurisdiction)
+        and could_set(name, key, kept, a, c)
+    ]
     like = [
         key
         for key, kept in there
@@ -198,19 +205,55 @@ def _as_setter(s: Standing, a: Attestation, c: Context, voice: Voice) -> Voice |
     return replace(voice, lifts=lifted) if lifted is not None else None
 
 
+def could_set(name: str, key: str, kept: Setting, a: Attestation, c: Context) -> bool:
+    """True if its author could set what stands under this key: its licence to is in force, then and now.
+
+    Whose licence is suspended, or over, has no say; least of all that what it said no longer counts (I2).
+    """
+    lifecycle = c.governance.lifecycle
+    roles = {role for event in lifecycle.events.values() if event.sets == name for role in event.attesters}
+    roles = roles & lifecycle.officials if kept.role else roles - lifecycle.officials
+    return any(
+        not roles.isdisjoint(licence.roles) and (not kept.role or licence.jurisdiction == side_of(key))
+        for licence in _licences(a, c)
+    )
+
+
+def not_licensed(issuer: str) -> Refusal:
+    """Why its author does not lift what it set itself."""
+    told = "{issuer} has no licence in force to say such a thing, so it does not take it back either"
+    return Refusal("X9", told, issuer=issuer)
+
+
+def _licences(a: Attestation, c: Context) -> list[Accreditation]:
+    """The author's licences for these codes that are in force, both when it happened and now."""
+    return [
+        licence
+        for licence in c.governance.accreditations_of(a.issuer)
+        if licence.covers(a.subject.scheme, a.subject.namespace)
+        and all(licence.in_force(at) for at in (a.event_time, c.at))
+    ]
+
+
 def _inherited(
     s: Standing, a: Attestation, c: Context, name: str, there: Sequence[tuple[str, Setting]]
 ) -> list[str]:
     """What a party before it set, its heir ends: the holder that finds it, the operator that recalls.
 
-    What the producer set beside its operator is the producer's: it is still there to lift it.
+    What the producer set beside its operator is the producer's: it is still there to lift it. The holder
+    has a licence, whichever; the operator one to answer for passports.
     """
-    heir = c.governance.lifecycle.settings[name].heir
-    inherits = a.issuer == s.responsible if heir == "operator" else heir and is_holder(s, a.issuer, c)
+    heir, licences = c.governance.lifecycle.settings[name].heir, _licences(a, c)
+    if heir == "operator":
+        events = c.governance.lifecycle.events.values()
+        roles = {role for event in events if event.speaks == heir for role in event.attesters}
+        inherits = a.issuer == s.responsible and any(not roles.isdisjoint(one.roles) for one in licences)
+    else:
+        inherits = heir is not None and is_holder(s, a.issuer, c) and bool(licences)
     if not inherits:
         return []
     kept_back = s.producer if heir == "operator" and c.event.effects.passport is None else None
-    return [key for key, kept in there if side_of(key) == PARTY and kept.by != kept_back]
+    return [key for key, kept in there if side_of(key) == PARTY and kept.by not in (kept_back, a.issuer)]
 
 
 def _as_contest(s: Standing, a: Attestation, c: Context, voice: Voice) -> Voice | None:
@@ -259,7 +302,7 @@ def _unheard(standing: Standing, attestation: Attestation, context: Context, voi
         told = "the battery is on record already; {holder} holds it"
         return Silent(Refusal("not_responsible", told, holder=standing.holder))
     alert = any(voice.role for voice in voices)
-    wanted = _wanted(standing, context)
+    wanted = _wanted(standing, attestation.issuer, context)
     if event.speaks in _NO_CLAIM or (event.speaks == "operator" and not alert):
         raise wanted
     if alert:
@@ -275,7 +318,7 @@ def _elsewhere(standing: Standing, issuer: str, acts_for: str) -> Refusal:
     return Refusal("not_responsible", told, issuer=issuer, jurisdiction=acts_for, place=standing.place)
 
 
-def _wanted(standing: Standing, context: Context) -> Refusal:
+def _wanted(standing: Standing, issuer: str, context: Context) -> Refusal:
     """Who has the right, and what it must do."""
     match context.event.speaks:
         case "operator" | "responsible":
@@ -283,6 +326,8 @@ def _wanted(standing: Standing, context: Context) -> Refusal:
             return Refusal("not_responsible", told, by=standing.responsible)
         case "setter":
             setters = tuple(sorted({s.by for s in standing.settings(context.event.lifts or "").values()}))
+            if issuer in setters:
+                return not_licensed(issuer)
             told = "{by} set it and has to lift it, or the same authority of that side"
             return Refusal("not_responsible", told, by=setters)
         case "customs":

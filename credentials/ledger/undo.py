@@ -18,8 +18,8 @@ from consensus.application import NotYet, Refusal
 from credentials.ledger.attestation import Attestation
 from credentials.ledger.lifecycle import Event
 from credentials.ledger.records import INSTALLED_BY
-from credentials.ledger.rules import ACTED_ON, OWN_RECORD, Context, told_of
-from credentials.ledger.speaking import Voice
+from credentials.ledger.rules import ACTED_ON, OWN_RECORD, Context, told_of, x09_accredited
+from credentials.ledger.speaking import Voice, could_set, not_licensed
 from credentials.ledger.standing import CHILD, REVOKED, SECOND_LIFE, TAKEN_BACK_MAX, Standing, Undo
 
 TRADE = "trade"
@@ -112,6 +112,7 @@ def _require_correctable(
         raise Refusal(
             "irreversible", "{kind} cannot be taken back by its author, only voided", kind=undo.kind
         )
+    _require_licensed(standing, undo, done, attestation, context)
     if undo.admitted_at + context.governance.limits.correction_s_max < context.at:
         raise Refusal("too_late", "the time for a correction by its author is over")
     bound = standing.bound
@@ -121,6 +122,21 @@ def _require_correctable(
             raise Refusal("depends", "a record about the vehicle rests on it")
     elif done.effects.bound is not None:
         _require_nothing_rests_on_leaving(undo, context)
+
+
+def _require_licensed(
+    standing: Standing, undo: Undo, done: Event, attestation: Attestation, context: Context
+) -> None:
+    """Whose licence to say it is suspended, or over, does not take it back either (I2)."""
+    x09_accredited(standing, attestation, replace(context, event=done))
+    made = (
+        (name, key, setting)
+        for name, kept in standing.jurisdictions.items()
+        for key, setting in kept.items()
+        if setting.leaf_index == undo.leaf_index
+    )
+    if not all(could_set(*one, attestation, context) for one in made):
+        raise not_licensed(attestation.issuer)
 
 
 def _require_nothing_rests_on_leaving(undo: Undo, context: Context) -> None:

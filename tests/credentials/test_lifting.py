@@ -1,0 +1,296 @@
+"""Who lost its standing lifts nothing (I2): every act that makes a word milder, every way to lose it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+import pytest
+
+from consensus.application import Refusal
+from credentials.ledger.attestation import Criteria
+from credentials.ledger.governance import Governance
+from credentials.ledger.parties import Limits, Stop
+from credentials.ledger.recalls import Recalls, recall_subject
+from credentials.ledger.rules import LOST
+from credentials.ledger.standing import BANNED, PASSPORT_SUSPENDED, REFUSED
+from tests.credentials.test_routes import PASSPORT, ends_as
+from tests.harness.ledger import (
+    ANY_BATTERY,
+    CN_AUTHORITY,
+    CREATED,
+    CUSTOMS,
+    EU_AUTHORITY,
+    IMPORTER,
+    MAKER,
+    WORKSHOP,
+    Ledger,
+    accreditation,
+    battery,
+    founded,
+    vehicle,
+)
+
+Change = Callable[[Governance], Governance]
+SETTERS = (MAKER, CN_AUTHORITY, EU_AUTHORITY, CUSTOMS, IMPORTER)
+LOST_AT = CREATED + 50_000
+OTHER_TRADE = "licence for another trade"
+RECALL = recall_subject("gbt34014", "ZZ1")
+RECALLED = "recalled"
+
+
+@dataclass(frozen=True, slots=True)
+class Lifting:
+    """`by` set something about the battery and lifts it; `left` is what stands until it is lifted."""
+
+    by: str
+    arranged: Callable[[Ledger], Mapping[str, Any]]  # -> members of the lifting act
+    kind: str
+    left: Callable[[Ledger], bool]
+    approving: tuple[str, ...] = ()
+    whichever: bool = False  # by custody, under any licence
+
+
+def stands(name: str) -> Callable[[Ledger], bool]:
+    return lambda ledger: bool(ledger.standing(battery(1)).settings(name))
+
+
+def said(by: str, kind: str, **members: Any) -> Callable[[Ledger], Mapping[str, Any]]:
+    """The act that is lifted, about a published battery of MAKER."""
+
+    def arranged(ledger: Ledger) -> Mapping[str, Any]:
+        ledger.produced(1, published=True)
+        ledger.happen(by, kind, battery(1), **members)
+        return {"references": PASSPORT} if kind == "passport.suspended" else {}
+
+    return arranged
+
+
+def undone(by: str, kind: str, **members: Any) -> Callable[[Ledger], Mapping[str, Any]]:
+    """The same, to be taken back by its digest."""
+
+    def arranged(ledger: Ledger) -> Mapping[str, Any]:
+        said(by, kind, **members)(ledger)
+        last = ledger.standing(battery(1)).undo
+        assert last is not None
+        return {"references": (last.attestation,)}
+
+    return arranged
+
+
+def recalled_codes(by: str) -> Callable[[Ledger], Mapping[str, Any]]:
+    def arranged(ledger: Ledger) -> Mapping[str, Any]:
+        tx = ledger.attest(by, "recall.published", RECALL, criteria=Criteria(("ZZ1P",), None, None))
+        ledger.run(tx)
+        return {"references": (recalls(ledger).recalls[0].attestation,)}
+
+    return arranged
+
+
+def recalls(ledger: Ledger) -> Recalls:
+    return Recalls.decode(ledger.reader.records[Recalls("gbt34014", "ZZ1").key])
+
+
+def refused(ledger: Ledger) -> Mapping[str, Any]:
+    subject = ledger.produced(1, published=True)
+    ledger.happen(MAKER, "battery.exported", subject, parties=(IMPORTER,))
+    ledger.happen(IMPORTER, "battery.presented", subject)
+    ledger.happen(CUSTOMS, "customs.refused", subject)
+    return {}
+
+
+def transferred(ledger: Ledger) -> Mapping[str, Any]:
+    members = said(MAKER, "passport.suspended", references=PASSPORT)(ledger)
+    parties = (IMPORTER,)
+    transfer = ledger.countersigned(MAKER, "responsibility.transferred", battery(1), parties, parties=parties)
+    ledger.run(transfer)
+    return members
+
+
+def assigned(ledger: Ledger) -> Mapping[str, Any]:
+    said(MAKER, "battery.reported_lost")(ledger)
+    ledger.happen(CN_AUTHORITY, "custody.assigned", battery(1), parties=(IMPORTER,))
+    return {}
+
+
+def repaired(ledger: Ledger) -> Mapping[str, Any]:
+    """A workshop's report on a battery in use, which an authority of the place withdraws."""
+    car = vehicle(1)
+    subject = ledger.produced(1, published=True)
+    ledger.happen(MAKER, "battery.exported", subject, parties=(IMPORTER,))
+    ledger.happen(IMPORTER, "battery.presented", subject)
+    ledger.happen(CUSTOMS, "customs.released", subject)
+    ledger.happen(IMPORTER, "market.placed", subject, parties=(WORKSHOP,))
+    ledger.happen(WORKSHOP, "battery.installed", subject, bound_asset=car)
+    ledger.happen(WORKSHOP, "battery.swapped_out", subject, bound_asset=car)
+    last = ledger.standing(subject).undo
+    assert last is not None
+    return {"references": (last.attestation,)}
+
+
+LIFTINGS: dict[str, Lifting] = {
+    "its own recall, by the maker": Lifting(
+        MAKER, said(MAKER, "battery.recalled"), "battery.recall_lifted", stands(RECALLED)
+    ),
+    "its own recall, by an authority": Lifting(
+        CN_AUTHORITY, said(CN_AUTHORITY, "battery.recalled"), "battery.recall_lifted", stands(RECALLED)
+    ),
+    "its own loss, by the holder": Lifting(
+        MAKER, said(MAKER, "battery.reported_lost"), "battery.found", stands(LOST)
+    ),
+    "its own loss, by an authority": Lifting(
+        CN_AUTHORITY, said(CN_AUTHORITY, "battery.reported_lost"), "battery.found", stands(LOST)
+    ),
+    "its own suspension, by the maker": Lifting(
+        MAKER,
+        said(MAKER, "passport.suspended", references=PASSPORT),
+        "passport.reinstated",
+        stands(PASSPORT_SUSPENDED),
+    ),
+    "its own suspension, by an authority": Lifting(
+        CN_AUTHORITY,
+        said(CN_AUTHORITY, "passport.suspended", references=PASSPORT),
+        "passport.reinstated",
+        stands(PASSPORT_SUSPENDED),
+    ),
+    "what the operator before it suspended": Lifting(
+        IMPORTER, transferred, "passport.reinstated", stands(PASSPORT_SUSPENDED)
+    ),
+    "what the holder before it reported lost": Lifting(
+        IMPORTER, assigned, "battery.found", stands(LOST), whichever=True
+    ),
+    "its own ban": Lifting(
+        CN_AUTHORITY,
+        said(CN_AUTHORITY, "passport.revoked", references=PASSPORT),
+        "passport.ban_lifted",
+        stands(BANNED),
+    ),
+    "its own refusal": Lifting(CUSTOMS, refused, "customs.refusal_lifted", stands(REFUSED)),
+    "its own recall of codes, by the maker": Lifting(
+        MAKER, recalled_codes(MAKER), "recall.lifted", lambda ledger: bool(recalls(ledger).recalls)
+    ),
+    "its own recall of codes, by an authority": Lifting(
+        EU_AUTHORITY,
+        recalled_codes(EU_AUTHORITY),
+        "recall.lifted",
+        lambda ledger: bool(recalls(ledger).recalls),
+    ),
+    "a recall corrected by the maker": Lifting(
+        MAKER, undone(MAKER, "battery.recalled"), "attestation.corrected", stands(RECALLED)
+    ),
+    "a recall corrected by an authority": Lifting(
+        CN_AUTHORITY, undone(CN_AUTHORITY, "battery.recalled"), "attestation.corrected", stands(RECALLED)
+    ),
+    "a loss corrected by the holder": Lifting(
+        MAKER, undone(MAKER, "battery.reported_lost"), "attestation.corrected", stands(LOST)
+    ),
+    "a recall voided": Lifting(
+        CN_AUTHORITY,
+        undone(MAKER, "battery.recalled"),
+        "attestation.voided",
+        stands(RECALLED),
+        approving=(EU_AUTHORITY,),
+    ),
+    "a report of a trade withdrawn": Lifting(
+        EU_AUTHORITY,
+        repaired,
+        "record.withdrawn",
+        lambda ledger: ledger.standing(battery(1)).item_state == "removed",
+    ),
+}
+
+
+def licences(**change: Any) -> Change:
+    """Every licence of the parties changed."""
+    return lambda governance: replace(
+        governance,
+        accreditations=tuple(
+            replace(a, **change) if a.participant in SETTERS else a for a in governance.accreditations
+        ),
+    )
+
+
+def _withdrawn(governance: Governance) -> Governance:
+    left = tuple(a for a in governance.accreditations if a.participant not in SETTERS)
+    return replace(governance, accreditations=left)
+
+
+def _other_trade(governance: Governance) -> Governance:
+    """Their licences are over, and they have one for a trade that sets nothing of all this."""
+    other = tuple(accreditation(did, roles=("recycler",), schemes=ANY_BATTERY) for did in SETTERS)
+    left = tuple(a for a in governance.accreditations if a.participant not in SETTERS)
+    return replace(governance, accreditations=(*left, *other))
+
+
+def stopped(key: str) -> Change:
+    stops = {did + key: Stop(did + key, EU_AUTHORITY, LOST_AT, LOST_AT + 100_000) for did in SETTERS}
+    return lambda governance: replace(governance, stops=stops)
+
+
+def _robbed(governance: Governance) -> Governance:
+    robbed = {}
+    for did in SETTERS:
+        party = governance.participants[did]
+        keys = (replace(k, compromised_from=LOST_AT) if k.role == "attest" else k for k in party.keys)
+        robbed[did] = replace(party, keys=tuple(keys))
+    return replace(governance, participants={**governance.participants, **robbed})
+
+
+LOSSES: dict[str, Change] = {
+    "licence suspended": licences(suspended=((LOST_AT, None),)),
+    "licence expired": licences(valid_until=LOST_AT),
+    "licence withdrawn": _withdrawn,
+    OTHER_TRADE: _other_trade,
+    "party stopped": stopped(""),
+    "key stopped": stopped("#attest-1"),
+    "key stolen": _robbed,
+}
+
+
+@cache
+def without_standing(lost: str) -> Governance:
+    """What governs once whoever lifts has lost its standing so: made once, as it takes longer than a test."""
+    return LOSSES[lost](founded(Limits()).history().latest)
+
+
+REFUSED_WITH = {"X9", "X10", "stopped", "not_responsible"}
+
+
+def ends(ledger: Ledger, lifting: Lifting, members: Mapping[str, Any]) -> str:
+    about = RECALL if lifting.kind == "recall.lifted" else battery(1)
+    if not lifting.approving:
+        return ends_as(ledger, lifting.by, lifting.kind, about, **members)
+    try:
+        ledger.run(ledger.countersigned(lifting.by, lifting.kind, about, lifting.approving, **members))
+    except Refusal as refusal:
+        return refusal.code
+    return "admitted"
+
+
+@pytest.mark.parametrize("name", LIFTINGS)
+def test_who_lost_its_standing_lifts_nothing(name: str) -> None:
+    """
+    Suspended, expired, withdrawn, of another trade alone, stopped, its key stopped or stolen: refused, and
+    what it set stands. Once it has its standing again the same act is admitted.
+    """
+    lifting, ledger = LIFTINGS[name], Ledger()
+    members, stood = lifting.arranged(ledger), ledger.history.latest
+    ledger.now = LOST_AT + 10
+
+    for lost in LOSSES:
+        if lost == OTHER_TRADE and lifting.whichever:
+            continue
+        govern(ledger, without_standing(lost))
+        assert ends(ledger, lifting, members) in REFUSED_WITH, lost
+        assert lifting.left(ledger)
+    govern(ledger, stood)
+
+    assert ends(ledger, lifting, members) == "admitted"
+    assert not lifting.left(ledger)
+
+
+def govern(ledger: Ledger, governance: Governance) -> None:
+    ledger.history.enact(ledger.history.height + 1, governance)
+    ledger.run()
