@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 
+from node.errors import ProblemError
 from node.storage.database import StorageTrouble
 
 PASSING = (OSError, StorageTrouble, MemoryError)
@@ -33,3 +34,9 @@ def sentence(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}"[:300] if error.filename else error.strerror[:300]
     return f"{type(error).__name__}: {error}"[:300]
+
+
+def out_of_room(error: BaseException) -> ProblemError:
+    """What whoever asked is told, at every edge alike."""
+    told = "This node took nothing over: {detail}. Its operator sees it too; ask again."
+    return ProblemError(503, "out_of_room", "Come again", told, detail=sentence(error))

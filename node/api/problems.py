@@ -17,7 +17,7 @@ from werkzeug.routing import RequestRedirect
 from consensus.errors import ConsensusError
 from credentials.errors import CredentialError
 from node.errors import ProblemError
-from node.transient_faults import is_out_of_room, sentence
+from node.transient_faults import is_out_of_room, out_of_room
 from node.words import LANGUAGES, Words
 
 # What the framework itself refuses, in our words.
@@ -134,8 +134,7 @@ def install(app: Flask, words: Mapping[str, Words]) -> None:
         line = {"at": "api", "error": type(error).__name__, "path": request.path, "method": request.method}
         print(json.dumps(line), file=sys.stderr)
         if is_out_of_room(error):
-            told = "This node took nothing over: {detail}. Its operator sees it too; ask again."
-            return render(ProblemError(503, "out_of_room", "Come again", told, detail=sentence(error)))
+            return render(out_of_room(error))
         traceback.print_exception(error, file=sys.stderr)
         return render(
             ProblemError(500, "broken", "Error in this node", "This node made an error; its log says which.")

@@ -35,7 +35,7 @@ from node.peers.messages import (
     too_large,
 )
 from node.peers.queue import PeerQueue
-from node.transient_faults import is_out_of_room, sentence
+from node.transient_faults import is_out_of_room, out_of_room
 
 FIRST_S = 0.4  # until a peer is asked that was never heard
 MET_PER_SIDE_MAX = 128  # newcomers of one jurisdiction that are met: each takes a thread
@@ -237,9 +237,7 @@ class Gossip:
         except Exception as error:
             if is_out_of_room(error):  # ours, and no word about the sender
                 self._count_refusal("out_of_room")
-                raise ProblemError(
-                    503, "out_of_room", "Come again", f"this node took nothing over: {sentence(error)}"
-                ) from error
+                raise out_of_room(error) from error
             # whatever hostile bytes raise, it is the sender's fault and costs no more
             self._count_refusal("unexpected")
             log.moment("peer_error", because=type(error).__name__)

@@ -32,6 +32,7 @@ from node.server.wsgi import (
     file_of,
     new_body,
 )
+from node.transient_faults import is_out_of_room, out_of_room
 
 if TYPE_CHECKING:
     from node.server.http import ClientProtocol
@@ -113,6 +114,10 @@ class Exchange:
                 answer = _told(problem)
             except (web.RequestPayloadError, TimeoutError) as error:
                 raise ConnectionResetError("the client left") from error
+            except (OSError, MemoryError) as error:
+                if not is_out_of_room(error):
+                    raise
+                answer = _told(out_of_room(error))
             return await self._send(received, connection, answer)
         finally:
             self._connections.begin(connection, Doing.IDLE, IDLE_S_MAX)

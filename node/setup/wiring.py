@@ -139,8 +139,7 @@ class _Disk:
 def _open(directory: DataDirectory, passphrase: str, public_url: str | None) -> _Disk:
     card = read_card(directory.card)
     keys = Keys.load(directory.root, card.did, passphrase)
-    network = joined(directory)
-    policy, settings = directory.policy(), directory.settings()
+    network, policy, settings = joined(directory), directory.policy(), directory.settings()
     signing = SigningStore(directory.signing)
     ledger, office = LedgerStore(directory.ledger), OfficeStore(directory.office)
     require_own((signing, ledger, office), network.genesis.network_id, card.did, directory.root)
@@ -354,16 +353,17 @@ def _look_out(
     disk: _Disk, agreement: _Agreement, trades: _Trades, supervisor: Supervisor
 ) -> readiness.Lookout:
     """Everything that knows something about the health of this node."""
-    engine, last_block, history = agreement.engine, disk.stores.ledger.tip, disk.history
+    engine, office, history, lag = agreement.engine, disk.stores.office, disk.history, trades.gathering.lag
     lookout = readiness.Lookout(
         (
             readiness.of_threads(supervisor),
             readiness.of_agreement(engine.condition, lambda: history.latest.limits.heartbeat_ms),
             readiness.of_clock(engine.condition),
             readiness.of_pool(engine.condition, COUNT_MAX),
-            readiness.of_lag(trades.gathering.lag.lag_heights, last_block, disk.policy.lag_heights_max),
+            readiness.of_lag(lag.lag_heights, disk.stores.ledger.tip, disk.policy.lag_heights_max),
             readiness.of_disk(disk.directory.root),
-            readiness.of_set_aside(disk.stores.office.aside.count),
+            readiness.of_office(office.refusal),
+            readiness.of_set_aside(office.aside.count),
             readiness.of_records(trades.following.told),
             readiness.of_rule_files(trades.holding.lacking),
             readiness.of_openness(open_api=trades.open_api),

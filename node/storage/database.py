@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,8 @@ T = TypeVar("T")
 
 MEMORY = ":memory:"
 SIDE_FILES = ("-wal", "-shm")
+ROOM_BYTES = 64 << 10  # what is written to see whether this file takes anything again
+ROOM_APART_S = 1.0
 VARIABLES_MAX = 500  # SQLite's limit of host parameters is higher; this keeps statements cacheable
 
 # A connection on which a write transaction is open. Only this folder runs statements on it; whoever else is
@@ -55,6 +58,9 @@ class Database:
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
+        self._refused: str | None = None
+        self._tried_at = 0.0  # monotonic
+        self._trying = threading.Lock()
         _make_private(path)
         try:
             self._bring_forward(history)
@@ -63,7 +69,7 @@ class Database:
             raise
         except Exception as error:  # SQLite quotes what it found, which may not even be text
             self.close()
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _OF_THE_WORLD:
+            if _is_of_the_world(error):
                 raise SetupError(
                     f"{path} cannot be opened now ({error}): end what else uses it, see to the disk, and "
                     "start again"
@@ -121,9 +127,41 @@ class Database:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
+        except sqlite3.Error as error:
+            if _is_of_the_world(error):
+                self._refused = str(error)[:200]
+            raise
         finally:
             if not durable:
                 connection.execute("PRAGMA synchronous=FULL")
+
+    def refusal(self) -> str | None:
+        """Why the disk did not take a write to this file; None once it takes one again.
+
+        Whoever asks has it tried, now and then: a disk has room again without anybody telling. Never waits.
+        """
+        if self._refused is not None and self._trying.acquire(blocking=False):
+            try:
+                if time.monotonic() - self._tried_at >= ROOM_APART_S:
+                    self._tried_at = time.monotonic()
+                    self._try_to_write()
+            finally:
+                self._trying.release()
+        return self._refused
+
+    def _try_to_write(self) -> None:
+        connection = self.connection
+        connection.execute("PRAGMA busy_timeout=0")
+        try:
+            with self.writing() as db:
+                self.remember(db, "room", bytes(ROOM_BYTES))
+            with self.writing() as db:
+                self.remember(db, "room", None)
+        except sqlite3.Error:
+            return  # kept by `writing`
+        finally:
+            connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000}")
+        self._refused = None
 
     @contextmanager
     def reading(self) -> Iterator[Transaction]:
@@ -173,6 +211,11 @@ class Database:
             for connection in self._connections:
                 connection.close()
             self._connections.clear()
+
+
+def _is_of_the_world(error: Exception) -> bool:
+    """The disk, a lock, a right: nothing is wrong with what is written."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _OF_THE_WORLD
 
 
 def _make_private(path: Path) -> None:

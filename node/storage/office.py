@@ -36,6 +36,7 @@ class OfficeStore:
         self.reading = self._db.reading
         self.bind = self._db.bind
         self.close = self._db.close
+        self.refusal = self._db.refusal
         self.documents = DocumentTable(self._db)
         self.outbox = OutboxTable(self._db)
         self.issuances = IssuanceTable(self._db)

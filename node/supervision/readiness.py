@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from shutil import disk_usage
+from tempfile import gettempdir
 from typing import Protocol
 
 from credentials.ledger.governance_records import RulesNotHere
@@ -27,6 +28,7 @@ WATCH_S = 1.0
 NOT_FINAL_S = 5.0  # a height takes well under a second
 HEARTBEAT_GRACE_S = 120
 DISK_FREE_BYTES_MIN = 256 << 20
+TEMPORARY_FREE_BYTES_MIN = 64 << 20  # a few of the largest bodies
 CLOCK_OFFSET_S_MAX = 3.0  # times of messages are whole seconds, and a message takes its time
 
 Parameter = str | int
@@ -212,12 +214,26 @@ def of_lag(
 
 
 def of_disk(folder: Path) -> Source:
-    """The disk of the data directory is nearly full: soon nothing can be acknowledged."""
+    """The disk of the data directory is nearly full: soon nothing can be acknowledged; or that of bodies."""
 
     def look() -> Iterator[Condition]:
         free = disk_usage(folder).free
         if free < DISK_FREE_BYTES_MIN:
             yield Condition("disk_full", stops=True, parameters={"mebibytes": free >> 20})
+        free = disk_usage(gettempdir()).free
+        if free < TEMPORARY_FREE_BYTES_MIN:
+            yield Condition("temporary_full", stops=True, parameters={"mebibytes": free >> 20})
+
+    return look
+
+
+def of_office(refusal: Callable[[], str | None]) -> Source:
+    """office.db did not take a write. What signing.db or ledger.db do not take ends the node."""
+
+    def look() -> Iterator[Condition]:
+        because = refusal()
+        if because is not None:
+            yield Condition("not_written", stops=True, parameters={"because": because})
 
     return look
 

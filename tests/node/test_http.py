@@ -5,6 +5,7 @@ Everything here goes over raw sockets on loopback, to a real server with a small
 
 import contextlib
 import errno
+import io
 import json
 import socket
 import ssl
@@ -19,7 +20,7 @@ import pytest
 
 from node.cli.serve import _bind
 from node.errors import ProblemError
-from node.server import connections, exchange, feeds
+from node.server import connections, exchange, feeds, wsgi
 from node.server.connections import CONNECTIONS_PER_ADDRESS_MAX, Connection, Connections, Doing
 from node.server.exchange import Door
 from node.server.feeds import Feed
@@ -192,6 +193,36 @@ def test_a_client_that_does_not_read_is_cut(monkeypatch: pytest.MonkeyPatch) -> 
         assert healthz_s(address) < 2
         time.sleep(2.5)
         assert all(closed(one, within_s=2) for one in lazy)
+
+
+class Full(io.BytesIO):
+    """A body on a disk that is full."""
+
+    def write(self, data: Any) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize(("where", "path"), [(exchange, b"/x"), (wsgi, b"/large")], ids=["request", "answer"])
+def test_a_body_that_the_disk_does_not_take_is_no_mistake_of_ours(
+    where: Any, path: bytes, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """
+    Of a request or of an answer: 503 with Retry-After and what to do, and no traceback for each.
+    """
+    proper, made = where.new_body, list[object]()
+
+    def new_body() -> Any:
+        made.append(None)
+        return Full() if len(made) == 1 else proper()
+
+    with serving() as address:
+        monkeypatch.setattr(where, "new_body", new_body)
+        body = b"POST %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 3\r\n\r\nabc"
+        told = answer(address, body % path)
+
+    assert told.startswith(b"HTTP/1.1 503") and b"Retry-After" in told
+    assert b"No space left on device" in told and b"out_of_room" in told
+    assert "Traceback" not in capsys.readouterr().err
 
 
 @pytest.mark.check

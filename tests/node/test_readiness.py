@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import string
 import time
 import tomllib
@@ -22,7 +23,7 @@ from node.supervision.readiness import Condition, Lookout, Source
 from node.supervision.supervisor import ThreadFact
 from tests.harness.border import words
 from tests.harness.net.batteries import issue, wait_receipted
-from tests.harness.net.harness import VALIDATORS, Node, running, wait
+from tests.harness.net.harness import MAKER, VALIDATORS, Node, running, wait
 
 WELL = EngineCondition(
     height=7,
@@ -99,6 +100,7 @@ STOPS: dict[str, Source] = {
     "clock_differs": engine(clock_offset_s=-3600.0),
     "clock_behind": engine(block_ahead_s=60.0),
     "pool_full": engine(pool=990),
+    "not_written": readiness.of_office(lambda: "database or disk is full"),
     "behind": readiness.of_lag(lambda height: 9, lambda: None, 3),
     "comparing_records": records("office.db was put back from a backup"),
     "not_known": broken,
@@ -167,17 +169,25 @@ def test_a_longer_heartbeat_is_waited_for_from_when_it_governs() -> None:
     assert lookout.look().conditions == ()
 
 
-def test_a_full_disk_is_told_before_it_is_full(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("code", "folder", "mebibytes"), [("disk_full", "data", 255), ("temporary_full", "tmp", 63)]
+)
+def test_a_full_disk_is_told_before_it_is_full(
+    code: str, folder: str, mebibytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """
-    With less than 256 MiB left on the data directory's disk the node is not ready.
+    With less than 256 MiB left on the data directory's disk the node is not ready; with less than 64 MiB left
+    for temporary files neither.
     """
     usage = namedtuple("usage", "free")
-    monkeypatch.setattr(readiness, "disk_usage", lambda path: usage(255 << 20))
+    left = {"data": 500, "tmp": 500, folder: mebibytes}
+    monkeypatch.setattr(readiness, "gettempdir", lambda: "tmp")
+    monkeypatch.setattr(readiness, "disk_usage", lambda path: usage(left[str(path)] << 20))
 
-    found = Lookout([readiness.of_disk(tmp_path)]).look()
+    found = Lookout([readiness.of_disk(Path("data"))]).look()
 
-    assert [c.code for c in found.conditions] == ["disk_full"] and not found.ready
-    assert "255 MiB" in words().condition(found.conditions[0])["text"]
+    assert [c.code for c in found.conditions] == [code] and not found.ready
+    assert f"{mebibytes} MiB" in words().condition(found.conditions[0])["text"]
 
 
 def test_a_condition_says_since_when() -> None:
@@ -206,7 +216,7 @@ def test_the_words_of_each_condition_use_its_parameters_in_both_languages() -> N
     def fields(text: str) -> set[str]:
         return {name for _, name, _, _ in string.Formatter().parse(text) if name}
 
-    assert set(table) == {*STOPS, *TELLS, "disk_full"}
+    assert set(table) == {*STOPS, *TELLS, "disk_full", "temporary_full"}
     for code, row in table.items():
         assert fields(row["en"]) == fields(row["zh"]), code
 
@@ -244,6 +254,31 @@ def test_a_halt_shows_within_seconds_and_ends_when_it_is_over(tmp_path: Path) ->
             network[name].start()
         wait("the node to be ready again", lambda: codes(maker) == [], 30.0)
         assert wait_receipted(maker, made["digest"])["attested"] == "admitted"
+
+
+ALONE = (replace(MAKER, schemes=(("gbt34014", "ZZ1"),)),)
+
+
+@pytest.mark.check
+def test_a_disk_that_takes_nothing_shows_within_seconds_and_ends_when_it_does(tmp_path: Path) -> None:
+    """
+    No file of a running node may grow: what is asked is refused with 503, small and large, and /readyz says
+    that the records cannot be written; once they can, it is over by itself, and nothing refused was taken.
+    """
+    with running(tmp_path, ALONE) as network:
+        maker = network["maker"]
+        assert maker.process is not None
+        resource.prlimit(maker.process.pid, resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
+        asked = [maker.request("POST", "/links", {}), maker.request("POST", "/consignments", bytes(1 << 20))]
+        assert [(status, told["code"]) for status, told in asked] == [(503, "out_of_room")] * 2
+        assert codes(maker) == ["not_written"]
+        time.sleep(2)
+        assert codes(maker) == ["not_written"], "it does not end by itself"
+
+        resource.prlimit(maker.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+        wait("it to be over", lambda: codes(maker) == [], 5.0)
+        assert maker.request("POST", "/links", {})[0] == 201
+        assert "Traceback" not in maker.last_words()
 
 
 def test_a_condition_is_logged_when_it_begins_and_when_it_ends(capsys: pytest.CaptureFixture[str]) -> None:

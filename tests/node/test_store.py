@@ -13,6 +13,7 @@ import sqlite_utils
 
 from consensus.standings_map import StandingsMap
 from node.errors import SetupError
+from node.storage import database
 from node.storage.database import Database
 from node.storage.documents import StoredDocument
 from node.storage.entries import EntryRow, LedgerTip
@@ -318,6 +319,42 @@ def test_a_transaction_that_fails_is_no_longer_open(tmp_path: Path) -> None:
 
     assert office.bind("a", b"new") == b"new"
     office.close()
+
+
+def test_a_write_that_was_refused_is_told_until_one_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A file that may not grow says why, however often it is asked, and tries by itself; a lock of another is
+    told too, and is never waited for; what is wrong with a statement is no word about the disk.
+    """
+    monkeypatch.setattr(database, "ROOM_APART_S", 0.0)
+    office = OfficeStore(tmp_path / "office.db")
+    with office.reading() as db:
+        pages = db.execute("PRAGMA page_count").fetchone()[0]
+    assert office.refusal() is None
+
+    office._db.connection.execute(f"PRAGMA max_page_count={pages}")
+    with pytest.raises(sqlite3.OperationalError, match="full"), office.writing() as db:
+        office.remember(db, "large", bytes(1 << 20))
+    assert [office.refusal() for _ in range(3)] == ["database or disk is full"] * 3
+
+    office._db.connection.execute(f"PRAGMA max_page_count={pages + 1000}")
+    assert office.refusal() is None
+
+    other = sqlite3.connect(tmp_path / "office.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    office._db.connection.execute("PRAGMA busy_timeout=0")
+    with pytest.raises(sqlite3.OperationalError, match="locked"), office.writing():
+        pass
+    started = time.monotonic()
+    assert office.refusal() == "database is locked" and time.monotonic() - started < 1
+    other.close()
+    assert office.refusal() is None
+
+    with pytest.raises(sqlite3.OperationalError, match="no such table"), office.writing() as db:
+        db.execute("DELETE FROM nowhere")
+    assert office.refusal() is None and office.remembered("room") is None
 
 
 def test_databases_are_their_owners_alone(tmp_path: Path) -> None:
