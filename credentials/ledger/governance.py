@@ -205,13 +205,7 @@ class Governance:
 
     def note_keys(self, origin: str) -> dict[str, tuple[NoteKey, ...]]:
         """{DID: every key with which it signs checkpoints, or did}, of whoever has such keys."""
-        found = {
-            did: (
-                *(NoteKey(origin, LOG_KIND, key.public) for key in p.keys if key.role == "log"),
-                *(NoteKey(key_name(did), COSIGNATURE_KIND, k.public) for k in p.keys if k.role == "cosign"),
-            )
-            for did, p in self.participants.items()
-        }
+        found = {did: note_keys_of(p, origin) for did, p in self.participants.items()}
         return {did: keys for did, keys in found.items() if keys}
 
     def compromised_note_keys(self, origin: str) -> tuple[str, ...]:
@@ -284,6 +278,14 @@ def _earlier(until: int | None, left: int) -> int:
 def key_name(did: str) -> str:
     """The C2SP key name of a participant's cosign key: the host and path of its did:web."""
     return did.removeprefix("did:web:").replace(":", "/").replace("%3A", ":")
+
+
+def note_keys_of(party: Participant, origin: str) -> tuple[NoteKey, ...]:
+    """Every key with which a participant signs checkpoints of this log, or did."""
+    return (
+        *(NoteKey(origin, LOG_KIND, key.public) for key in party.keys if key.role == "log"),
+        *(NoteKey(key_name(party.did), COSIGNATURE_KIND, k.public) for k in party.keys if k.role == "cosign"),
+    )
 
 
 class GovernanceHistory:

@@ -17,6 +17,7 @@ from typing import Any, TypedDict
 
 from consensus.errors import ConsensusError
 from consensus.log_policy import LogPolicy
+from consensus.validators import ValidatorSet
 from credentials.documents.canonical import b64u, b64u_decode
 from credentials.errors import CredentialError
 from credentials.ledger.constitution import governance_map
@@ -27,6 +28,7 @@ from credentials.ledger.governance_records import (
     RECOGNITION,
     RULE,
     STOP,
+    VALIDATORS,
     RecordId,
     Records,
     read_record,
@@ -35,6 +37,7 @@ from credentials.ledger.governance_records import (
 from credentials.ledger.log_epochs import LogEpochs, verify_under
 from credentials.ledger.parties import Accreditation, Key, Participant, Stop
 from credentials.ledger.recognition import Recognition
+from credentials.ledger.soundness import validator_set
 
 FORMAT = "comity/governance-proof/v1"
 MEMBERS = {"format", "height", "receipt", "records"}
@@ -91,6 +94,13 @@ class ProvenGovernance:
         data = self.records.get((STOP, target))
         stop = None if data is None else _stop(data)
         return stop if stop is not None and stop.holds(at) else None
+
+    @property
+    def validators(self) -> ValidatorSet:
+        """Who decides the next block."""
+        dids = read_record(VALIDATORS, self.records[VALIDATORS, ""])["participants"]
+        known = {did: party for did in dids if (party := self.participant(did)) is not None}
+        return validator_set(dids, known, ())  # of which jurisdictions there are enough was seen when decided
 
     def rules(self) -> dict[str, bytes]:
         """The SHA-256 of every rule file by its name."""

@@ -1,16 +1,17 @@
 """`comity evidence list | export | verify`: what validators did wrong, and the proof of it for anyone.
 
-`list` and `export` work on the data directory, running or not; `verify` needs genesis and no node.
+`list` and `export` work on the data directory, running or not; so does `verify`, or on genesis and files that
+any node gives, without one.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,6 +22,8 @@ from node.config import DataDirectory, passphrase
 from node.errors import SetupError
 
 if TYPE_CHECKING:
+    from node.issuing.accused import KnownThen
+    from node.setup.network import Network
     from node.storage.ledger import LedgerStore
 
 
@@ -92,30 +95,93 @@ def export(*, data: Path, digest: str, output: Path | None, passphrase_file: Pat
     )
     text = json.dumps(made, indent=1, ensure_ascii=False) + "\n"
     write_out(text, output)
+    say(
+        f"whoever has no node verifies it with what any node gives: {_needed(made['credentialSubject'])}",
+        err=True,
+    )
+
+
+def _needed(subject: Mapping[str, Any]) -> str:
+    """What shows who spoke then, and what is known of the keys now."""
+    height = subject["height"] - 1
+    then = "log epochs" if subject["kind"] == "checkpoints" else f"governance prove {height}"
+    files = [f"`comity {then}`"] if height else []  # who decided block 1 stands in genesis
+    return " and ".join([*files, f"`comity governance prove {subject['recorded_at']}` or of a later height"])
+
+
+FILE = click.Path(path_type=Path)
 
 
 @evidence.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=FILE)
+@click.option("--data", type=FILE, help="Data directory of a node: its ledger says who had which key.")
+@click.option("--genesis", "network", type=FILE, help="Network directory, where there is no node.")
 @click.option(
-    "--genesis", "network", required=True, type=click.Path(path_type=Path), help="Network directory."
+    "--governance", "proofs", type=FILE, multiple=True,
+    help="`comity governance prove HEIGHT`: of the height before the fault, and of the newest (repeatable).",
+)  # fmt: skip
+@click.option(
+    "--epochs", type=FILE, help="`comity log epochs`: whose checkpoints counted, later than genesis."
 )
-def verify(*, file: Path, network: Path) -> int:
-    """Verify an exported fault offline: no node, no network. Exit 0: proven; 1: not, with the reason."""
-    from node.issuing.faults import FaultInvalid, verify_credential  # noqa: PLC0415
-    from node.setup.network import verify as verify_network  # noqa: PLC0415
+@click.option("--receipt", type=FILE, help="Of the fault: `comity receipt get DIGEST`.")
+def verify(*, file: Path, data: Path | None, network: Path | None, **shown: Any) -> int:
+    """Verify an exported fault, by the keys that the accused had then and what is known of them since.
 
-    genesis = verify_network(network).genesis
-    document = read_json(str(file))
+    With --data, or offline with --genesis and --governance. Exit 0: proven; 1: not, with the reason.
+    """
+    from consensus.errors import ConsensusError  # noqa: PLC0415
+    from credentials.errors import CredentialError  # noqa: PLC0415
+    from node.issuing.accused import FaultInvalid  # noqa: PLC0415
+    from node.issuing.faults import verify_credential  # noqa: PLC0415
+    from node.setup.network import verify as verify_network  # noqa: PLC0415
+    from node.words import fault_words, when  # noqa: PLC0415
+
+    if (data is None) == (network is None) or (network is None) == bool(shown["proofs"]):
+        raise click.UsageError("give --data DIR, or --genesis DIR with at least one --governance FILE")
+    found = verify_network(DataDirectory(data).network if data is not None else Path(str(network)))
+    genesis, document = found.genesis, read_json(str(file))
     try:
         if not isinstance(document, dict):
             raise FaultInvalid("it is not a JSON object")
-        proven = verify_credential(document, genesis, genesis.history())
-    except FaultInvalid as error:
+        with _by_ledger(found, data) if data is not None else _by_files(found, **shown) as (known, last):
+            proven = verify_credential(document, genesis, known)
+    except (FaultInvalid, CredentialError, ConsensusError) as error:
         say(f"not proven: {error}")
         return 1
-    from node.words import fault_words  # noqa: PLC0415
-
     place = f"log size {proven.height}" if proven.kind == "checkpoints" else f"height {proven.height}"
     say(f"proven: {proven.validator} signed {fault_words(proven.kind)}, {place}, round {proven.round}")
     say(f"network {genesis.name}, id {genesis.network_id.hex()}; shown by {document['issuer']}")
+    say(f"as known after height {last[0]}, of {when(last[1])}; what was said of its keys since is not seen")
     return 0
+
+
+@contextmanager
+def _by_ledger(found: Network, data: Path) -> Iterator[tuple[KnownThen, tuple[int, int]]]:
+    """What the ledger of a node says, and the height and time up to which it does."""
+    from node.issuing.accused import ByLedger  # noqa: PLC0415
+    from node.ledger.chain import constitution_of, tip_of  # noqa: PLC0415
+    from node.ledger.log_policies import LogPolicies  # noqa: PLC0415
+
+    with _ledger(DataDirectory(data)) as ledger, ledger.reading():
+        history = constitution_of(ledger, found.genesis, found.rule_files).history
+        policies = LogPolicies(found.policy, found.policy_text, ledger.leaves.policies())
+        tip = tip_of(ledger, found.genesis)
+        yield ByLedger(history, policies, ledger), (tip.height, tip.time)
+
+
+@contextmanager
+def _by_files(
+    found: Network, proofs: tuple[Path, ...], epochs: Path | None, receipt: Path | None
+) -> Iterator[tuple[KnownThen, tuple[int, int]]]:
+    """The same of files that any node gives, each verified under log.policy or what it leads to."""
+    from credentials.ledger.governance_proof import verify_governance  # noqa: PLC0415
+    from credentials.ledger.log_epochs import verify_under  # noqa: PLC0415
+    from node.issuing.accused import ByFiles  # noqa: PLC0415
+    from node.receipts.checker import read_receipt  # noqa: PLC0415
+    from node.receipts.epochs import EpochFile  # noqa: PLC0415
+
+    log = found.policy if epochs is None else EpochFile.read(epochs).walk(found.policy_text)
+    proven = [verify_governance(read_json(str(path)), log) for path in proofs]
+    recorded = None if receipt is None else verify_under(log, read_receipt(receipt))
+    known = ByFiles(found.genesis, {one.height: one for one in proven}, log, recorded)
+    yield known, (known.newest.height, known.newest.time)

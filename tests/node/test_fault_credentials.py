@@ -15,15 +15,24 @@ import pytest
 from click.testing import CliRunner, Result
 
 from consensus.checkpoint import Checkpoint, SignedNote, cosign_line
+from consensus.cose import SeedSigner, Signer
 from consensus.evidence import FaultEvidence, evidence_of, evidence_of_checkpoints
+from consensus.log_policy import LogPolicy
+from consensus.receipt import VerifiedReceipt
 from consensus.types import PRECOMMIT, PREVOTE, Vote
 from credentials.documents.canonical import b64u, b64u_decode
 from credentials.documents.suites import eddsa
 from credentials.ledger.genesis import Genesis
-from credentials.ledger.governance import GovernanceHistory, key_name
+from credentials.ledger.governance import Governance, GovernanceHistory, key_name
+from credentials.ledger.governance_proof import ProvenGovernance
+from credentials.ledger.governance_records import records_of
+from credentials.ledger.parties import Key
+from credentials.ledger.trqp import read_utc
 from node.cli import comity
 from node.errors import SetupError
-from node.issuing.faults import CREDENTIAL_TYPE, FaultInvalid, verify_credential, verify_statements
+from node.issuing.accused import ByFiles, ByLedger, FaultInvalid, KnownThen
+from node.issuing.faults import CREDENTIAL_TYPE, verify_credential, verify_statements
+from node.ledger.log_policies import LogPolicies
 from node.peers.messages import ITEM_CONSENSUS
 from node.setup.keystore import Keys, seal_to
 from node.setup.network import open_network_key
@@ -82,6 +91,17 @@ def recorded(node: LiveNode, data: Path, genesis: Genesis) -> dict[str, FaultEvi
     return found
 
 
+def known_by(node: LiveNode, history: GovernanceHistory) -> ByLedger:
+    """What a ledger says that has this history, and the leaves and log policies of the node."""
+    policies = LogPolicies(verify_network(node.data / "network").policy)
+    return ByLedger(history, policies, node.service.stores.ledger)
+
+
+@pytest.fixture(scope="module")
+def known(node: LiveNode, genesis: Genesis) -> ByLedger:
+    return known_by(node, genesis.history())
+
+
 def run(*arguments: str) -> Result:
     return CliRunner().invoke(comity, arguments, standalone_mode=False, env={"COMITY_PASSPHRASE": PASSPHRASE})
 
@@ -93,7 +113,7 @@ def exported(recorded: dict[str, FaultEvidence], data: Path) -> dict[str, Any]:
     assert len(listed) == 3
     made = {}
     for line in listed:
-        credential = json.loads(run("evidence", "export", line.split()[0], "--data", str(data)).output)
+        credential = json.loads(run("evidence", "export", line.split()[0], "--data", str(data)).stdout)
         made[credential["credentialSubject"]["kind"]] = credential
     return made
 
@@ -123,34 +143,60 @@ def test_the_operations_page_shows_faults(node: LiveNode, recorded: dict[str, Fa
         assert words in page
 
 
+@pytest.fixture(scope="module")
+def given(node: LiveNode, exported: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The words of a third party that has the network directory, and files that a node gives."""
+    folder = tmp_path_factory.mktemp("given")
+    height = max(found["credentialSubject"]["recorded_at"] for found in exported.values())
+    proof = f"/governance/proof?height={height}"
+    node.wait(lambda: node.get(proof).status_code == 200, "a cosigned checkpoint")
+    (folder / "now.json").write_text(json.dumps(node.get_json(proof)))
+    (folder / "epochs").write_text(node.get("/log/epochs").get_data(as_text=True))
+    network = ["--genesis", str(node.data / "network")]
+    return [*network, "--governance", str(folder / "now.json"), "--epochs", str(folder / "epochs")]
+
+
 @pytest.mark.parametrize("kind", ["double_prevote", "amnesia", "checkpoints"])
-def test_a_third_party_verifies_with_genesis_alone(
-    kind: str, exported: dict[str, Any], data: Path, tmp_path: Path
+def test_a_third_party_verifies_offline(
+    kind: str, exported: dict[str, Any], given: list[str], data: Path, tmp_path: Path
 ) -> None:
     """
-    `comity evidence verify FILE --genesis DIR` says what is proven and exits with 0; no node is asked.
+    `comity evidence verify FILE --genesis DIR --governance FILE --epochs FILE` says what is proven, up to
+    when keys are known, and exits with 0, no node asked; so it does with a node's data directory. Genesis
+    alone knows nothing of what changed since.
     """
     file = tmp_path / "fault.json"
     file.write_text(json.dumps(exported[kind]))
 
-    done = run("evidence", "verify", str(file), "--genesis", str(data / "network"))
-    assert done.return_value == 0, done.output
-    assert done.output.startswith(f"proven: {DID} signed ")
+    for words in (given, ["--data", str(data)]):
+        done = run("evidence", "verify", str(file), *words)
+        assert done.return_value == 0, done.output
+        assert done.output.startswith(f"proven: {DID} signed ")
+        assert "as known after height " in done.output
+    alone = run("evidence", "verify", str(file), *given[:2])
+    assert "at least one --governance" in str(alone.exception)
+    without_epochs = run("evidence", "verify", str(file), *given[:4])
+    assert without_epochs.return_value == (1 if kind == "checkpoints" else 0)
+    assert ("whose keys spoke for a log of 1000000 entries is not shown" in without_epochs.output) == (
+        kind == "checkpoints"
+    )
 
 
 @pytest.mark.parametrize("kind", ["double_prevote", "amnesia", "checkpoints"])
-def test_a_changed_export_proves_nothing(kind: str, exported: dict[str, Any], genesis: Genesis) -> None:
+def test_a_changed_export_proves_nothing(
+    kind: str, exported: dict[str, Any], genesis: Genesis, known: KnownThen
+) -> None:
     """
     Whatever is changed in the credential, it is not proven, with a reason.
     """
     good = exported[kind]
-    verify_credential(good, genesis, genesis.history())
+    verify_credential(good, genesis, known)
     random = Random(kind)
     for name, value in good["credentialSubject"].items():
         changed = copy.deepcopy(good)
         changed["credentialSubject"][name] = 7 if isinstance(value, int) else "did:web:other.example"
         with pytest.raises(FaultInvalid):
-            verify_credential(changed, genesis, genesis.history())
+            verify_credential(changed, genesis, known)
     for _ in range(40):
         text = list(good["credentialSubject"]["evidence"])
         at = random.randrange(len(text))
@@ -158,14 +204,14 @@ def test_a_changed_export_proves_nothing(kind: str, exported: dict[str, Any], ge
         changed = copy.deepcopy(good)
         changed["credentialSubject"]["evidence"] = "".join(text)
         with pytest.raises(FaultInvalid):
-            verify_credential(changed, genesis, genesis.history())
+            verify_credential(changed, genesis, known)
     for missing in ("proof", "issuer", "type", "credentialSubject"):
         with pytest.raises(FaultInvalid):
-            verify_credential({k: v for k, v in good.items() if k != missing}, genesis, genesis.history())
+            verify_credential({k: v for k, v in good.items() if k != missing}, genesis, known)
 
 
 def test_an_exporter_cannot_accuse_with_its_own_signature(
-    exported: dict[str, Any], data: Path, genesis: Genesis, tmp_path: Path
+    exported: dict[str, Any], data: Path, given: list[str], tmp_path: Path
 ) -> None:
     """
     A credential properly signed by a participant, around statements that the accused did not sign, is
@@ -183,7 +229,7 @@ def test_an_exporter_cannot_accuse_with_its_own_signature(
     file = tmp_path / "accusation.json"
     file.write_text(json.dumps(signed))
 
-    done = run("evidence", "verify", str(file), "--genesis", str(data / "network"))
+    done = run("evidence", "verify", str(file), *given)
     assert done.return_value == 1
     assert "is not signed by" in done.output
 
@@ -206,7 +252,7 @@ def test_an_export_is_a_verifiable_credential_of_a_fault(exported: dict[str, Any
 
 
 def test_an_exporter_cannot_put_other_words_around_the_evidence(
-    exported: dict[str, Any], data: Path, genesis: Genesis
+    exported: dict[str, Any], data: Path, genesis: Genesis, known: KnownThen
 ) -> None:
     """
     Signed properly, with good evidence inside, and said of another height: only what is proven may be said.
@@ -217,7 +263,7 @@ def test_an_exporter_cannot_put_other_words_around_the_evidence(
     signed = eddsa.sign(document, keys.signer("credential"), "2026-11-21T00:00:00Z")
 
     with pytest.raises(FaultInvalid, match=r"^it says something else than the evidence inside$"):
-        verify_credential(signed, genesis, genesis.history())
+        verify_credential(signed, genesis, known)
 
 
 def test_a_network_key_that_is_not_the_networks_is_refused(data: Path, genesis: Genesis) -> None:
@@ -233,7 +279,7 @@ def test_a_network_key_that_is_not_the_networks_is_refused(data: Path, genesis: 
 
 
 def test_who_votes_no_more_is_accused_by_the_keys_it_had_and_nobody_who_never_voted(
-    genesis: Genesis, data: Path
+    node: LiveNode, genesis: Genesis, data: Path
 ) -> None:
     """
     Rival checkpoints of a validator that was voted out prove its fault as before; those of a participant that
@@ -253,6 +299,126 @@ def test_who_votes_no_more_is_accused_by_the_keys_it_had_and_nobody_who_never_vo
     )
     after = replace(first, participants={**first.participants, other: heir}, validator_dids=(other,))
 
-    verify_statements(evidence, genesis, GovernanceHistory([(0, first), (5, after)], 9))
+    governed = GovernanceHistory([(0, first), (5, after)], 9)
+    verify_statements(evidence, genesis, known_by(node, governed))
     with pytest.raises(FaultInvalid, match="was no validator of this network then"):
-        verify_statements(evidence, genesis, GovernanceHistory([(0, after)], 9))
+        verify_statements(replace(evidence, validator=other), genesis, known_by(node, governed))
+
+
+NEW_VOTE = SeedSigner(f"{DID}#vote-2", b"\x11" * 32)
+ROTATED_AT, TIME = 5, 1_900_000_000
+
+
+def rotated(first: Governance, **old: Any) -> Governance:
+    """The node's party with another vote key, the old one ended so."""
+    party = first.participants[DID]
+    keys = [replace(key, **old) if key.role == "vote" else key for key in party.keys]
+    new = Key("vote", NEW_VOTE.key_id, NEW_VOTE.public_key, TIME)
+    return replace(first, participants={**first.participants, DID: replace(party, keys=(*keys, new))})
+
+
+def double_vote(genesis: Genesis, governance: Governance, signer: Signer, height: int) -> FaultEvidence:
+    """Two prevotes at a height, signed for the validators of this governance."""
+
+    def vote(value: bytes) -> Vote:
+        made = Vote(PREVOTE, height, 0, -1, value, DID)
+        signature = signer.sign(made.signed_bytes(genesis.network_id, governance.validators.hash))
+        return replace(made, signature=signature)
+
+    found = evidence_of(vote(V), vote(W))
+    assert found is not None
+    return found
+
+
+def by_files(genesis: Genesis, history: GovernanceHistory, receipt: VerifiedReceipt | None = None) -> ByFiles:
+    """Proofs of each height from before the change to some blocks later."""
+    first, start = genesis.governance, TIME - ROTATED_AT
+    proofs = {h: ProvenGovernance(h, start + h, 0, records_of(history.at(h + 1))) for h in range(1, 9)}
+    return ByFiles(genesis, proofs, LogPolicy.parse(first.log_policy(genesis.origin)), receipt)
+
+
+@pytest.mark.parametrize("how", ["ledger", "files"])
+@pytest.mark.parametrize(
+    ("at", "proven"), [((3, "old"), True), ((7, "new"), True), ((7, "old"), False), ((3, "new"), False)]
+)
+def test_a_fault_is_judged_by_the_keys_of_its_height(
+    how: str, at: tuple[int, str], proven: bool, node: LiveNode, genesis: Genesis
+) -> None:
+    """
+    After a rotation: votes of before with the old key, votes of since with the new one; neither otherwise.
+    """
+    after = rotated(genesis.governance, valid_until=TIME)
+    history = GovernanceHistory([(0, genesis.governance), (ROTATED_AT, after)], 8)
+    height, key = at
+    signer = NEW_VOTE if key == "new" else Keys.load(node.data, DID, PASSPHRASE).signer("vote")
+    evidence = double_vote(genesis, history.at(height), signer, height)
+    known = known_by(node, history) if how == "ledger" else by_files(genesis, history)
+
+    if proven:
+        verify_statements(evidence, genesis, known)
+    else:
+        with pytest.raises(FaultInvalid, match="with the keys it had then"):
+            verify_statements(evidence, genesis, known)
+
+
+def test_who_decided_a_block_is_shown_by_the_proof_of_the_one_before(genesis: Genesis, data: Path) -> None:
+    """
+    Offline, without that proof, nothing is said of the fault, and the sentence names the command.
+    """
+    evidence = double_vote(genesis, genesis.governance, Keys.load(data, DID, PASSPHRASE).signer("vote"), 4)
+    known = by_files(genesis, genesis.history())
+
+    verify_statements(evidence, genesis, known)
+    lacking = replace(known, proofs={h: proof for h, proof in known.proofs.items() if h != 3})
+    with pytest.raises(FaultInvalid, match=r"who decided block 4 is not shown: .*governance prove 3"):
+        verify_statements(evidence, genesis, lacking)
+
+
+@pytest.mark.parametrize("how", ["ledger", "files"])
+def test_under_a_stolen_key_only_what_was_on_the_record_before_counts(
+    how: str, node: LiveNode, genesis: Genesis, recorded: dict[str, FaultEvidence]
+) -> None:
+    """
+    Whoever stole a vote key signs for any height, long past ones too: what is not shown to be older than the
+    theft proves nothing; what is on the record since before it proves what it did.
+    """
+    evidence = recorded["double"]
+    store = node.service.stores.ledger
+    row = next(row for row in store.leaves.evidence() if row.entry == evidence.encode())
+    at = store.block_times([row.height])[row.height]
+    receipt = VerifiedReceipt(evidence.encode(), None, 1, 2, bytes(32), "", {}, at, {}, ())
+
+    def known(stolen: int, shown: VerifiedReceipt | None = receipt) -> KnownThen:
+        after = rotated(genesis.governance, valid_until=stolen + 1, compromised_from=stolen)
+        history = GovernanceHistory([(0, genesis.governance), (ROTATED_AT, after)], 8)
+        return known_by(node, history) if how == "ledger" else by_files(genesis, history, shown)
+
+    verify_statements(evidence, genesis, known(at + 1))
+    other = double_vote(genesis, genesis.governance, Keys.load(node.data, DID, PASSPHRASE).signer("vote"), 2)
+    for stolen, shown in ((at, evidence), (at + 1, other)):
+        with pytest.raises(FaultInvalid, match=f"{DID}#vote-1 was stolen by"):
+            verify_statements(shown, genesis, known(stolen))
+    if how == "files":
+        with pytest.raises(FaultInvalid, match="was stolen by"):
+            verify_statements(evidence, genesis, known(at + 1, None))
+
+
+def test_whoever_exports_signs_with_a_key_in_force(
+    exported: dict[str, Any], node: LiveNode, genesis: Genesis
+) -> None:
+    """
+    A credential key that had ended, or was stolen by then, vouches for no export.
+    """
+    first, good = genesis.governance, exported["amnesia"]
+    party, made = first.participants[DID], read_utc(good["validFrom"])
+
+    def verified(**ended: Any) -> None:
+        keys = tuple(replace(k, **ended) if k.role == "credential" else k for k in party.keys)
+        after = replace(first, participants={**first.participants, DID: replace(party, keys=keys)})
+        verify_credential(good, genesis, known_by(node, GovernanceHistory([(0, after)])))
+
+    verified(valid_until=made + 1)
+    verified(compromised_from=made + 1)
+    for ended in ({"valid_until": made}, {"compromised_from": made}):
+        with pytest.raises(FaultInvalid, match="was not in force when this was made"):
+            verified(**ended)

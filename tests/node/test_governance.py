@@ -15,7 +15,8 @@ from credentials.ledger.governance import GovernanceHistory
 from credentials.ledger.parties import Key
 from credentials.ledger.registry import MemoryReader, Registry
 from node.errors import ProblemError
-from node.issuing.faults import FaultInvalid, verify_credential, verify_statements
+from node.issuing.accused import FaultInvalid
+from node.issuing.faults import verify_credential, verify_statements
 from node.issuing.issuing import Issuing
 from node.issuing.ledger_follower import Kinds
 from node.issuing.signing import Signers
@@ -32,7 +33,7 @@ from tests.harness import ledger
 from tests.harness.epochs import first, with_keys, with_party, without_licences, without_party
 from tests.harness.ledger import CREATED, CUSTOMS, EU_AUTHORITY, IMPORTER, MAKER, make_genesis
 from tests.harness.support_service import CODE, DID, PASSPHRASE, LiveNode, live_node
-from tests.node.test_fault_credentials import faults
+from tests.node.test_fault_credentials import faults, known_by
 
 NOW = CREATED + 100
 NEWER = SeedSigner(f"{MAKER}#transport-2", b"\x09" * 32)
@@ -203,12 +204,14 @@ def test_a_fault_is_judged_by_who_voted_at_its_height(node: LiveNode) -> None:
     elsewhere = replace(one, participants=both, validator_dids=(other.did,))
     known = replace(one, participants=both)
 
-    verify_statements(found, genesis, genesis.history())
-    verify_statements(found, genesis, GovernanceHistory([(0, known), (2, elsewhere)]))
+    verify_statements(found, genesis, known_by(node, genesis.history()))
+    verify_statements(found, genesis, known_by(node, GovernanceHistory([(0, known), (2, elsewhere)])))
     with pytest.raises(FaultInvalid, match="was no validator of this network then"):
-        verify_statements(found, genesis, GovernanceHistory([(0, elsewhere), (2, known)], height=5))
+        verify_statements(
+            found, genesis, known_by(node, GovernanceHistory([(0, elsewhere), (2, known)], height=5))
+        )
     with pytest.raises(FaultInvalid):
-        verify_credential({"credentialSubject": {}}, genesis, genesis.history())
+        verify_credential({"credentialSubject": {}}, genesis, known_by(node, genesis.history()))
 
 
 def test_a_running_node_takes_over_what_the_ledger_enacts(node: LiveNode) -> None:

@@ -100,9 +100,10 @@ FOUNDING = {
     "credentials/ledger/genesis.py": "the file itself",
     "credentials/ledger/registry.py": "network id, configuration digest, the state before the first block",
     "node/cli/copies.py": "rebuilds a ledger of this network from its first block",
-    "node/cli/evidence.py": "a third party verifies with the founding alone",
+    "node/cli/evidence.py": "a third party begins with the founding, and is led on from it by proofs",
     "node/cli/operate.py": "countersigns without a ledger: the network id, and the first epoch",
     "node/cli/setup.py": "founds, joins and shows a network; takes and gives snapshots",
+    "node/issuing/accused.py": "who decided the first block, where no ledger is at hand",
     "node/issuing/faults.py": "network id and origin stand in what the accused signed",
     "node/ledger/chain.py": "what consensus starts from, and the history that begins with it",
     "node/ledger/rebuilding.py": "replays from the first block",
@@ -119,6 +120,7 @@ FOUNDING = {
 # Of these, who may ask the first epoch what governs, and why it is the right one.
 FIRST_EPOCH = {
     "credentials/ledger/genesis.py": "makes it",
+    "node/issuing/accused.py": "it decided the first block",
     "node/cli/setup.py": "shows what was founded",
     "credentials/ledger/constitution.py": "begins with it",
     "credentials/ledger/registry.py": "the state before the first block",
