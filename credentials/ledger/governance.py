@@ -64,6 +64,9 @@ class Governance:
     app_version: int  # of the code that executes the rules
     approvals: ApprovalRules = field(default_factory=ApprovalRules)
     stops: Mapping[str, Stop] = field(default_factory=dict)  # the last one of each target
+    # The table of the life cycle and what was read of it: every proposal that is tried makes a governance,
+    # most of the same rules, and the table is long. `replace` hands it on; another table is read anew.
+    lifecycle_read: tuple[object, Lifecycle] | None = field(default=None, compare=False, repr=False)
     schemes: Mapping[str, CodeScheme] = field(init=False, compare=False, repr=False)  # of codes, added
     validators: ValidatorSet = field(init=False, compare=False, repr=False)
     lifecycle: Lifecycle = field(init=False, compare=False, repr=False)
@@ -71,7 +74,11 @@ class Governance:
     def __post_init__(self) -> None:
         if LIFECYCLE_FILE not in self.rules:
             raise governance_invalid(f"it names no {LIFECYCLE_FILE}")
-        lifecycle, schemes = Lifecycle.parse(self.rules[LIFECYCLE_FILE]), code_schemes(self.rules)
+        table, read = self.rules[LIFECYCLE_FILE], self.lifecycle_read
+        if read is None or read[0] is not table:
+            read = table, Lifecycle.parse(table)
+            object.__setattr__(self, "lifecycle_read", read)
+        lifecycle, schemes = read[1], code_schemes(self.rules)
         lifecycle = replace(lifecycle, battery_schemes=lifecycle.battery_schemes | schemes.keys())
         require_participants(self.participants, lifecycle)
         validators = validator_set(

@@ -12,7 +12,8 @@ import pytest
 from consensus.application import Refusal
 from credentials.errors import CredentialError
 from credentials.ledger.entries import BlockEntry, parse_entry
-from credentials.ledger.governance import Derived, Governance, GovernanceHistory
+from credentials.ledger.governance import LIFECYCLE_FILE, Derived, Governance, GovernanceHistory
+from credentials.ledger.lifecycle import Lifecycle
 from credentials.ledger.parties import Key
 from tests.harness.border import World
 from tests.harness.epochs import NEWER, first, rotated, with_keys, with_party, without_licences
@@ -179,6 +180,30 @@ def test_what_is_made_of_a_governance_is_made_once() -> None:
 
     assert [made.of(g) for g in (one, one, two, two, one)] == [1, 1, 2, 2, 3]
     assert all(asked is given for asked, given in zip(counted, (one, two, one), strict=True))
+
+
+def test_the_life_cycle_is_read_again_only_where_it_is_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Every proposal that is tried makes a governance: a flood of them reads the long table once.
+    """
+    one, reads = first(), list[object]()
+    parse = Lifecycle.parse
+
+    def counted(table: Any) -> Lifecycle:
+        reads.append(table)
+        return parse(table)
+
+    monkeypatch.setattr(Lifecycle, "parse", counted)
+
+    same = replace(replace(one, app_version=2), app_version=3)
+    assert not reads and same.lifecycle == one.lifecycle
+
+    changed: Any = {**one.rules[LIFECYCLE_FILE], "version": 99}
+    other = replace(same, rules={**one.rules, LIFECYCLE_FILE: changed})
+    assert reads == [changed] and (other.lifecycle.version, same.lifecycle.version) == (
+        99,
+        one.lifecycle.version,
+    )
 
 
 # -- sound by construction -------------------------------------------------------------------------------

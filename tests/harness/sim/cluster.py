@@ -286,6 +286,7 @@ class Node:
 
     def _crash_for_a_while(self) -> None:
         self.crash()
+        self.cluster.crashes += 1
         self.cluster.after(self.cluster.random.randint(100, 4_000), self.start)
 
     @property
@@ -481,6 +482,8 @@ class Cluster:
         self.links = Links(Random(seed + 1))
         self.crash_chance = 0.0
         self.down_max = 1
+        self.crashes = 0
+        self.on_commit: Callable[[Node, Commit], None] | None = None
         self.refused_cosignatures = 0
         self.said: dict[Said, set[tuple[int | None, bytes | None]]] = {}  # (valid round, value) by step
         self.decided_ms: dict[bytes, int] = {}  # block id -> when a first node decided it
@@ -595,6 +598,8 @@ class Cluster:
         """Remember when a block was first decided."""
         if node.honest:
             self.decided_ms.setdefault(commit.block.id, self.now_ms)
+        if self.on_commit is not None:
+            self.on_commit(node, commit)
 
     def trace(self, node: Node, effect: Effect) -> None:
         """Everything that happens goes into one digest."""
