@@ -84,6 +84,16 @@ class Admission:
                 why=judged.reason,
             )
 
+    def can_be_recorded(self, data: bytes) -> bool:
+        """Whether a block may still hold this attestation, now or later, whoever has it."""
+        try:
+            self._registry.check_tx(data, int(time.time()))
+        except NotYet:
+            return True
+        except Refusal:
+            return False
+        return True
+
     def waits_for(self, data: bytes) -> NotYet | None:
         """What this attestation waits for on the ledger, as a validator would say it; None: nothing."""
         try:

@@ -69,29 +69,46 @@ class PassportIssuing:
             raise bad_request("claims_malformed", str(error)) from error
         with self._lock:
             self._gate.require_open()
-            repeated = self._issued(identifier.canonical, claims_digest, idempotency_key)
-            if repeated is not None:
-                return repeated, None
-            issued = self._passport(claims, identifier, claims_digest, idempotency_key)
+            before = self._issued(identifier.canonical, claims_digest, idempotency_key)
+            if before is not None and not self._gives_way(before, identifier, idempotency_key):
+                return before.digest, None
+            issued = self._passport(claims, identifier, claims_digest, idempotency_key, before)
         return issued.digest, issued.credentials
 
-    def _issued(self, battery: str, claims_digest: bytes, key: str | None) -> bytes | None:
-        if key is not None:
-            issued = self._office.issuances.with_key(key)
-            if issued is not None:
-                if (issued.battery, issued.claims_digest) != (battery, claims_digest):
-                    raise ProblemError(
-                        409,
-                        "idempotency_key_reused",
-                        "Conflict",
-                        "this idempotency key was used for another passport: choose a new one",
-                    )
-                return issued.digest
-        issued = self._office.issuances.with_claims(battery, claims_digest)
-        return None if issued is None else issued.digest
+    def _issued(self, battery: str, claims_digest: bytes, key: str | None) -> Issuance | None:
+        """The latest passport with these claims; 409 if the key was used for others."""
+        issued = self._office.issuances.with_key(key) if key is not None else None
+        if issued is not None and (issued.battery, issued.claims_digest) != (battery, claims_digest):
+            raise ProblemError(
+                409,
+                "idempotency_key_reused",
+                "Conflict",
+                "this idempotency key was used for another passport: choose a new one",
+            )
+        return self._office.issuances.with_claims(battery, claims_digest)
+
+    def _gives_way(self, before: Issuance, identifier: Identifier, key: str | None) -> bool:
+        """True if the passport with the same claims came to nothing, or was revoked: it is asked for anew.
+
+        Whoever repeats the request of one that was published, with its key, asks for no other.
+        """
+        item = self._office.outbox.get(before.published)
+        assert item is not None, "both are written in one transaction"
+        if item.state == "cancelled":
+            return not self._admission.can_be_recorded(item.data)
+        if item.state != "admitted":
+            return item.state != "outbox"
+        standing = self._registry.standing(self._signing.subject(identifier))
+        revoked = standing is not None and standing.revoked
+        return revoked and (key is None or key != before.idempotency_key)
 
     def _passport(
-        self, claims: JSON, identifier: Identifier, claims_digest: bytes, idempotency_key: str | None
+        self,
+        claims: JSON,
+        identifier: Identifier,
+        claims_digest: bytes,
+        idempotency_key: str | None,
+        before: Issuance | None,
     ) -> IssuedPassport:
         now = int(time.time())
         battery, about = identifier.canonical, self._signing.subject(identifier)
@@ -134,6 +151,8 @@ class PassportIssuing:
             self._lists.open(db, names, batch)
             self._lists.take_index(db, names, index)
             batch.store(db)
+            if before is not None:
+                self._office.issuances.give_way(db, before.number)
             self._office.issuances.put(db, kept)
         log.moment("issue", battery=battery, digest=issued.digest, version=version)
         return issued

@@ -48,10 +48,19 @@ class IssuanceTable:
         return self._one("digest = ?", (digest,))
 
     def with_key(self, idempotency_key: str) -> Issuance | None:
-        return self._one("idempotency_key = ?", (idempotency_key,))
+        """The latest that was asked for with this key."""
+        return self._one("idempotency_key = ? ORDER BY number DESC LIMIT 1", (idempotency_key,))
 
     def with_claims(self, battery: str, claims_digest: bytes) -> Issuance | None:
-        return self._one("battery = ? AND claims_digest = ?", (battery, claims_digest))
+        """The latest with these claims: at most one has not given way (a unique index)."""
+        return self._one(
+            "battery = ? AND claims_digest = ? ORDER BY number DESC LIMIT 1", (battery, claims_digest)
+        )
+
+    @staticmethod
+    def give_way(db: Transaction, number: int) -> None:
+        """Of this one nothing came: the same claims are issued again, in this transaction."""
+        db.execute("UPDATE issuances SET gave_way = 1 WHERE number = ?", (number,))
 
     def of_subject(self, subject: bytes) -> list[Issuance]:
         """Our passports of the battery with this standing key, oldest first."""

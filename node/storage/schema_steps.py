@@ -347,6 +347,17 @@ def office_8_what_decisions_reached(db: sqlite_utils.Database) -> None:
     _index(db, "lines_reached", "lines_reached_line", ["consignment", "line"])
 
 
+def office_9_passports_issued_again(db: sqlite_utils.Database) -> None:
+    """A passport that came to nothing gives way: its claims and its idempotency key are free again."""
+    db.table("issuances").add_column("gave_way", int, not_null_default=0)
+    for name, columns in (
+        ("issuances_key", "idempotency_key"),
+        ("issuances_claims", "battery, claims_digest"),
+    ):
+        db.execute(f"DROP INDEX {name}")
+        db.execute(f"CREATE UNIQUE INDEX {name} ON issuances ({columns}) WHERE gave_way = 0")
+
+
 SIGNING = History("signing", signing_1_guards_and_wal, signing_2_epoch, signing_3_whose_it_is)
 LEDGER = History(
     "ledger", ledger_1_blocks_and_entries, ledger_2_what_changed, ledger_3_what_governs, ledger_4_decisions
@@ -361,4 +372,5 @@ OFFICE = History(
     office_6_lines_by_time,
     office_7_what_else_lines_rest_on,
     office_8_what_decisions_reached,
+    office_9_passports_issued_again,
 )

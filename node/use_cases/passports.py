@@ -80,7 +80,8 @@ class PassportDesk:
     def issue(self, claims: JSON, *, code: str, idempotency_key: str | None = None) -> IssuedRecord:
         """Sign a passport and queue its attestations; returns only when both are on disk.
 
-        The same claims for the same code give the same answer; `idempotency_key` with other claims is a 409.
+        The same claims for the same code give the same answer, unless nothing came of it or it was revoked;
+        `idempotency_key` with other claims is a 409.
         """
         digest, signed = self._issuing.passports.passport(claims, code, idempotency_key)
         self._outbox.wake()

@@ -13,8 +13,12 @@ from consensus.cose import SignatureInvalid, verify_ed25519
 from credentials.documents.canonical import b64u, b64u_decode
 from credentials.ledger.attestation import parse_attestation
 from node.errors import ProblemError
-from node.issuing.admission import option
+from node.issuing.admission import Admission, option
+from node.issuing.outbox import Outbox
 from node.setup.keystore import Keys
+from node.storage.database import Transaction
+from node.storage.office import OfficeStore
+from node.storage.outbox import Settled
 from node.web.sample import sample_claims
 from tests.harness.net.batteries import claims_of, code_of
 from tests.harness.support_service import DID, PASSPHRASE, LiveNode, live_node
@@ -151,6 +155,70 @@ def test_the_same_claims_again_are_the_same_passport_and_no_new_one(node: LiveNo
     assert (first.status_code, again.status_code) == (201, 200)
     assert first.get_json()["digest"] == again.get_json()["digest"]
     assert again.headers["Location"] == f"/passports/{first.get_json()['digest']}"
+
+
+@pytest.mark.parametrize(("serial", "state"), [(37, "dropped"), (38, "refused"), (39, "cancelled")])
+def test_a_passport_that_came_to_nothing_is_issued_again(
+    node: LiveNode, monkeypatch: pytest.MonkeyPatch, serial: int, state: str
+) -> None:
+    """
+    Not taken up, or lost: the same claims are signed anew, at another place of the lists, with the key of the
+    first request too; what was cancelled only once no block can hold it. Asked for twice it is one passport.
+    """
+    order = {"code": code_of(serial), "claims": claims_of(serial), "idempotency_key": f"once-{serial}"}
+    office = node.service.stores.office
+    with monkeypatch.context() as unsent:
+        unsent.setattr(Outbox, "send", lambda _: None)
+        first = node.post_json("/passports", order).get_json()
+        issued = office.issuances.get(b64u_decode(first["digest"], "digest"))
+        assert issued is not None
+        at_once = node.post_json("/passports", order)
+        with office.writing() as db:
+            end(office, db, issued.published, state)
+        if state == "cancelled":
+            at_once = node.post_json("/passports", order)
+            monkeypatch.setattr(Admission, "can_be_recorded", lambda *_: False)  # its time is over
+    again, clicked = node.post_json("/passports", order), node.post_json("/passports", order)
+    made = office.issuances.get(b64u_decode(again.get_json()["digest"], "digest"))
+
+    assert (at_once.status_code, at_once.get_json()["digest"]) == (200, first["digest"])
+    assert (again.status_code, clicked.status_code) == (201, 200)
+    assert again.get_json()["digest"] == clicked.get_json()["digest"] != first["digest"]
+    assert made is not None and made.status_index > issued.status_index
+    path = f"/passports/{again.get_json()['digest']}"
+    node.wait(lambda: node.get_json(path)["receipted_at"] is not None, "the receipt")
+    assert node.post_json("/passports", {**order, "idempotency_key": None}).status_code == 200
+
+
+def end(office: OfficeStore, db: Transaction, digest: bytes, state: str) -> None:
+    """What becomes of an own attestation."""
+    match state:
+        case "dropped":
+            office.outbox.drop(db, [(digest, "X9", "no licence")])
+        case "refused":
+            office.outbox.settle(db, [Settled(digest, "refused", 1, 1, "X1", 0)])
+        case _:
+            assert office.outbox.cancel(db, digest)
+
+
+def test_a_revoked_passport_is_issued_again_and_not_by_who_repeats_the_first_request(node: LiveNode) -> None:
+    """
+    The next version at another place; the first request, sent once more with its key, says what became of it.
+    """
+    order = {"code": code_of(40), "claims": claims_of(40), "idempotency_key": "once-40"}
+    first = node.post_json("/passports", order).get_json()["digest"]
+    path = f"/passports/{first}"
+    node.wait(lambda: node.get_json(path)["receipted_at"] is not None, "the receipt")
+    assert node.post_json(f"{path}/revoke", {"reason": "wrong claims"}).status_code < 300
+    battery = f"/batteries/{code_of(40)}"
+    node.wait(lambda: node.get_json(battery)["standing"]["passport"]["status"] == "revoked", "revocation")
+
+    repeated = node.post_json("/passports", order)
+    anew = node.post_json("/passports", {**order, "idempotency_key": "twice-40"})
+
+    assert (repeated.status_code, repeated.get_json()["digest"]) == (200, first)
+    assert (anew.status_code, anew.get_json()["progress"]["version"]) == (201, 2)
+    node.wait(lambda: node.get_json(battery)["standing"]["passport"]["status"] == "live", "publication")
 
 
 def test_a_passport_is_revoked_by_a_form_that_leads_back_to_it(node: LiveNode) -> None:
