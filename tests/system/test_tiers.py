@@ -98,6 +98,18 @@ def test_the_table_is_the_same_under_xdist(tmp_path: Path) -> None:
     assert re.search(r"^all +1 +0 +3$", output, re.M), output
 
 
+def test_the_two_halves_of_make_check_are_all_of_it() -> None:
+    """
+    `make check` runs two halves: every folder that holds a test is in exactly one of them.
+    """
+    recipe = re.search(r"^check:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.M)
+    named = re.findall(r"tests/(\w+)", recipe[1]) if recipe else []
+
+    assert sorted(named) == sorted(
+        {path.relative_to(ROOT / "tests").parts[0] for path in ROOT.glob("tests/**/test_*.py")}
+    )
+
+
 def test_with_ci_a_skip_is_a_failure(tmp_path: Path) -> None:
     """
     With CI=true the missing part fails the run and is named.
