@@ -73,13 +73,17 @@ def export(*, data: Path, digest: str, output: Path | None, passphrase_file: Pat
     from consensus.evidence import FaultEvidence  # noqa: PLC0415
     from credentials.documents.canonical import b64u_decode  # noqa: PLC0415
     from node.issuing.faults import make_credential  # noqa: PLC0415
+    from node.ledger.chain import history_of  # noqa: PLC0415
+    from node.setup.current_keys import HeldKeys  # noqa: PLC0415
     from node.setup.keystore import Keys  # noqa: PLC0415
     from node.setup.network import read_card  # noqa: PLC0415
     from node.setup.network import verify as verify_network  # noqa: PLC0415
 
     directory = DataDirectory(data)
     keys = Keys.load(directory.root, read_card(directory.card).did, passphrase(passphrase_file))
-    genesis = verify_network(directory.network).genesis
+    found = verify_network(directory.network)
+    genesis = found.genesis
+    held = HeldKeys(keys, history_of(directory.ledger, genesis, found.rule_files))
     with _ledger(directory) as ledger:
         wanted = b64u_decode(digest, "the digest")
         row = next((row for row in ledger.leaves.evidence() if row.digest == wanted), None)
@@ -90,7 +94,7 @@ def export(*, data: Path, digest: str, output: Path | None, passphrase_file: Pat
         row,
         genesis=genesis,
         issuer=keys.did,
-        signer=keys.signer("credential"),
+        signer=held.signer("credential"),
         now=int(time.time()),
     )
     text = json.dumps(made, indent=1, ensure_ascii=False) + "\n"

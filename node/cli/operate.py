@@ -212,6 +212,7 @@ def _countersign(directory: DataDirectory, draft: Any, words: str) -> Countersig
     from node.issuing.issuing import Issuing  # noqa: PLC0415
     from node.issuing.signing import Signers  # noqa: PLC0415
     from node.ledger.chain import history_of  # noqa: PLC0415
+    from node.setup.current_keys import HeldKeys  # noqa: PLC0415
     from node.setup.keystore import Keys  # noqa: PLC0415
     from node.setup.network import open_network_key, read_card, verify  # noqa: PLC0415
     from node.storage.office import OfficeStore  # noqa: PLC0415
@@ -221,13 +222,15 @@ def _countersign(directory: DataDirectory, draft: Any, words: str) -> Countersig
     keys = Keys.load(directory.root, read_card(directory.card).did, words)
     found = verify(directory.network)
     genesis = found.genesis
+    history = history_of(directory.ledger, genesis, found.rule_files)
+    held = HeldKeys(keys, history)
     office = OfficeStore(Path(":memory:"))
     try:
         issuing = Issuing(
             network_id=genesis.network_id,
-            history=history_of(directory.ledger, genesis, found.rule_files),
+            history=history,
             did=keys.did,
-            signers=Signers(keys.signer("attest"), keys.signer("credential")),
+            signers=Signers(held.signer("attest"), held.signer("credential")),
             network_key=open_network_key(genesis, keys, found.sealed_key),
             office=office,
             registry=Registry(genesis, MemoryReader()),

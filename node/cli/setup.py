@@ -176,7 +176,7 @@ def take_snapshot(directory: DataDirectory, found: networks.Network, snapshot: s
         return snapshot_join.join(Path(snapshot), known, directory.ledger)
     keys = Keys.load(directory.root, networks.read_card(directory.card).did, words)
     authentication = PeerAuthentication(
-        found.genesis.network_id, found.genesis.history(), keys.did, (keys.signer("transport"),)
+        found.genesis.network_id, found.genesis.history(), keys.did, keys.all_of("transport")
     )
     fetched = directory.root / "snapshot.fetched"
     try:

@@ -63,6 +63,11 @@ class PeerAuthentication:
         """True for a validator of the next block."""
         return self._history.latest.votes(did)
 
+    @property
+    def keys_held(self) -> int:
+        """How many transport keys this node has by now."""
+        return len(tuple(self._keys))
+
     def side_of(self, did: str) -> str:
         """The jurisdiction of a participant; empty for none."""
         participant = self._history.latest.participant(did)
@@ -72,6 +77,11 @@ class PeerAuthentication:
         """Where the ledger says that the nodes of the others are."""
         now, others = int(self._now()), self._history.latest.participants.values()
         return {p.did: p.address for p in others if p.address and p.takes_part(now) and p.did != self.did}
+
+    def takes_part(self, did: str) -> bool:
+        """True for a participant, by now."""
+        participant = self._history.latest.participant(did)
+        return participant is not None and participant.takes_part(int(self._now()))
 
     def has_left(self, did: str) -> bool:
         """True for who took part and does no more; False for whom this ledger does not know (yet)."""

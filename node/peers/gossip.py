@@ -13,16 +13,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
-from urllib.parse import urlsplit
 
 from consensus.encoding import Value, decode, encode
 from consensus.errors import ConsensusError
 from node import log
 from node.errors import ProblemError, bad_request
 from node.peers import polling
+from node.peers.address_book import AddressBook
 from node.peers.authentication import PeerAuthentication
 from node.peers.certificates import Trust, UntrustedPeer
-from node.peers.link import Link, LinkError, can_be_asked, is_loopback
+from node.peers.link import Link, LinkError
 from node.peers.messages import (
     BLOCKS_PER_REQUEST,
     BODY_BYTES_MAX,
@@ -132,40 +132,37 @@ class Gossip:
         self.refused: Counter[str] = Counter()  # requests of peers, by the code of the refusal
         self.cpu_s: defaultdict[str, float] = defaultdict(float)  # seconds by stage: send, receive, refuse
         self._counting = threading.Lock()
-        self._own = frozenset(addresses)  # whom the operator named
-        # The operator's peers are here: so may those be that the ledger names.
-        self._local = any(is_loopback(urlsplit(at).hostname or "") for at in addresses.values())
+        self.book = AddressBook(authentication, addresses)
         self.peers = {
-            did: Peer(did, address.rstrip("/"), self._link(did, address, elsewhere=False), known=True)
-            for did, address in addresses.items()
-            if did != authentication.did
+            did: Peer(did, address, self._link(did, address), known=True)
+            for did, address in self.book.hints().items()
         }
 
-    def _link(self, did: str, address: str, *, elsewhere: bool) -> Link:
-        return Link(address, [self._authentication.trust(did), *self._trusts], elsewhere=elsewhere)
+    def _link(self, did: str, address: str) -> Link:
+        trusts = [self._authentication.trust(did), *self._trusts]
+        return Link(address, trusts, elsewhere=self.book.is_elsewhere(did, address))
 
     def named(self) -> Mapping[str, str]:
-        """{DID: address} of the other participants, as the ledger says now."""
-        return self._authentication.addresses()
+        """{DID: address} of the other participants now."""
+        return self.book.named()
 
     def meet(self, named: Mapping[str, str]) -> list[Sender]:
         """Follow who moved, and know who is new: the senders of those need threads.
 
         A side's authorities admit whom they like: so many of one side are met, and whoever votes.
         """
-        side_of, fresh = self._authentication.side_of, dict[str, Peer]()
-        met = Counter(side_of(did) for did in self.peers.keys() - self._own)
+        side_of, hints, fresh = self._authentication.side_of, self.book.hints(), dict[str, Peer]()
+        met = Counter(side_of(did) for did in self.peers.keys() - hints.keys())
         for did, address in named.items():
             peer, side = self.peers.get(did), side_of(did)
-            if not can_be_asked(address, here=self._local):
-                continue  # a party says alone where it is: not which door of this machine is knocked at
+            if not self.book.may_be_asked(did, address):
+                continue
             if peer is None:
-                if met[side] < MET_PER_SIDE_MAX or self._authentication.votes(did):
-                    met[side] += 1  # whoever is not met asks, and is answered
-                    link = self._link(did, address, elsewhere=not self._local)
-                    fresh[did] = Peer(did, address.rstrip("/"), link)
+                if did in hints or met[side] < MET_PER_SIDE_MAX or self._authentication.votes(did):
+                    met[side] += did not in hints  # whoever is not met asks, and is answered
+                    fresh[did] = Peer(did, address.rstrip("/"), self._link(did, address))
             elif peer.address != address.rstrip("/"):
-                peer.move(address.rstrip("/"), self._link(did, address, elsewhere=not self._local))
+                peer.move(address.rstrip("/"), self._link(did, address))
         self.peers = {**self.peers, **fresh}  # replaced, never changed: other threads go through it
         return [Sender(self, peer) for peer in fresh.values()]
 

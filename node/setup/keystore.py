@@ -96,6 +96,10 @@ class Keys:
         later = [int(number) for of, _, number in beside if of == role and number.isdecimal()]
         return (*((1,) if self._seeds.get(role) else ()), *sorted(later))
 
+    def all_of(self, role: str) -> tuple[SeedSigner, ...]:
+        """Every key of a role, the newest first: for who has no ledger that says which of them governs."""
+        return tuple(self.signer(role, number) for number in reversed(self.numbers(role)))
+
     def without(self, gone: Iterable[tuple[str, int]]) -> Keys:
         """The same without these keys, in keys.enc as well: whole, or not at all.
 

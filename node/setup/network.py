@@ -345,8 +345,7 @@ def verify(directory: Path) -> Network:
     by_digest = {sha256(content).digest(): content for content in files.values()}
     kept = directory / SEALED_KEY_FILE
     sealed = read_own(kept) if kept.exists() else None
-    known = None if sealed is not None else genesis.governance.participants  # who joined later knows others
-    return Network(genesis, policy, text, _addresses(directory, known), RuleFolder(folder, by_digest), sealed)
+    return Network(genesis, policy, text, _addresses(directory), RuleFolder(folder, by_digest), sealed)
 
 
 def joined(directory: DataDirectory) -> Network:
@@ -359,7 +358,8 @@ def joined(directory: DataDirectory) -> Network:
     return verify(directory.network)
 
 
-def _addresses(directory: Path, known: Collection[str] | None) -> dict[str, str]:
+def _addresses(directory: Path) -> dict[str, str]:
+    """Of whomever the operator names: who takes part is asked of the ledger (`peers/address_book.py`)."""
     path = directory / PEERS_FILE
     try:
         table = read_toml(path)
@@ -371,8 +371,6 @@ def _addresses(directory: Path, known: Collection[str] | None) -> dict[str, str]
     if not isinstance(addresses, dict):
         raise SetupError(f"{path}: addresses is a table of DID = URL")
     for did, url in addresses.items():
-        if known is not None and did not in known:
-            raise SetupError(f"{path} gives an address for {did}, which is no participant of this network")
         require_url(did, url, f"{path}: ")
     return addresses
 

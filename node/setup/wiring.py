@@ -10,17 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from consensus.chain import Tip
-from consensus.merkle import Tree
 from consensus.pool import COUNT_MAX
 from consensus.standings_map import StandingsMap
 from credentials.documents.issuer import PASSPORT_SCHEMA
 from credentials.documents.passport import PassportSchema
-from credentials.ledger.constitution import Constitution
-from credentials.ledger.genesis import Genesis
-from credentials.ledger.governance import GovernanceHistory
 from credentials.ledger.registry import Registry
-from credentials.verdicts.evidence import NetworkView, Policy
+from credentials.verdicts.evidence import NetworkView
 from node import config
 from node.access.keys import Access
 from node.config import DataDirectory
@@ -31,12 +26,11 @@ from node.issuing.ledger_follower import Following, Speaking
 from node.issuing.outbox import Outbox
 from node.issuing.profiled import Securing
 from node.issuing.signing import Signers
-from node.ledger.chain import chain_config, constitution_of, tip_of, tree_of
+from node.ledger.chain import chain_config
 from node.ledger.checkpoints import Checkpoints
 from node.ledger.cosigner import Cosigning
 from node.ledger.embedded import EmbeddedEngine
 from node.ledger.ledger import Ledger
-from node.ledger.log_policies import LogPolicies
 from node.ledger.ordering import Ordering
 from node.ledger.shelf import Shelf
 from node.ledger.snapshot import write as write_snapshot
@@ -49,17 +43,11 @@ from node.receipts.maker import Proofs
 from node.resolution.fetch import Fetcher, FetchPolicy
 from node.resolution.resolver import Resolver
 from node.server.hosts import Hosts
-from node.service import Service, Stores
-from node.settings import Settings
-from node.setup.current_keys import HeldKeys
-from node.setup.keystore import Keys
-from node.setup.network import Network, joined, open_network_key, read_card
+from node.service import Service
+from node.setup.disk import Disk, open_disk
 from node.setup.retiring import Retiring
 from node.setup.rule_files import require_readable
-from node.storage.file_ownership import require_own
-from node.storage.ledger import LedgerStore, SqliteStandingReader
-from node.storage.office import OfficeStore
-from node.storage.signing import SigningStore
+from node.storage.ledger import SqliteStandingReader
 from node.supervision import readiness
 from node.supervision.supervisor import PROMPT_S_MAX, WRITING_S_MAX, Supervisor
 from node.use_cases.batteries import Batteries
@@ -98,69 +86,12 @@ def open_service(
     names none. `listen_host`: where it listens; requests for other hosts are refused (`hosts.py`). The caller
     holds `directory.lock()`. Nothing runs until `Service.start`.
     """
-    disk = _open(directory, passphrase, public_url)
+    disk = open_disk(directory, passphrase, public_url)
     agreement = _agree(disk)
     trades = _work(disk, agreement, open_api=open_api)
     listening_at = None if listen_host is None else (listen_host, port)
     hosts = Hosts.of(disk.keys.did, listening_at, (disk.base_url, disk.network.addresses.get(disk.keys.did)))
     return _serve(disk, agreement, trades, port, hosts)
-
-
-# -- 1. what is on disk --------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Disk:
-    """Keys, network, policy and databases, checked against each other."""
-
-    directory: DataDirectory
-    keys: Keys
-    held: HeldKeys  # the same, as they are by now
-    network: Network
-    network_key: bytes
-    policy: Policy
-    settings: Settings
-    base_url: str | None
-    stores: Stores
-    tree: Tree
-    tip: Tip
-    constitution: Constitution  # moved on by the registry
-    log_policies: LogPolicies  # grows with the log
-
-    @property
-    def history(self) -> GovernanceHistory:
-        return self.constitution.history
-
-    @property
-    def genesis(self) -> Genesis:
-        return self.network.genesis
-
-
-def _open(directory: DataDirectory, passphrase: str, public_url: str | None) -> _Disk:
-    card = read_card(directory.card)
-    keys = Keys.load(directory.root, card.did, passphrase)
-    network, policy, settings = joined(directory), directory.policy(), directory.settings()
-    signing = SigningStore(directory.signing)
-    ledger, office = LedgerStore(directory.ledger), OfficeStore(directory.office)
-    require_own((signing, ledger, office), network.genesis.network_id, card.did, directory.root)
-    tip = tip_of(ledger, network.genesis)
-    tree = tree_of(ledger, tip, directory.ledger)
-    constitution = constitution_of(ledger, network.genesis, network.rule_files)
-    return _Disk(
-        directory=directory,
-        keys=keys,
-        held=HeldKeys(keys, constitution.history),
-        network=network,
-        network_key=open_network_key(network.genesis, keys, network.sealed_key),
-        policy=policy,
-        settings=settings,
-        base_url=settings.public_url or public_url,
-        stores=Stores(signing, ledger, office),
-        tree=tree,
-        tip=tip,
-        constitution=constitution,
-        log_policies=LogPolicies(network.policy, network.policy_text, ledger.leaves.policies()),
-    )
 
 
 # -- 2. what agrees ------------------------------------------------------------------------------------
@@ -177,7 +108,7 @@ class _Agreement:
     retiring: Retiring
 
 
-def _agree(disk: _Disk) -> _Agreement:
+def _agree(disk: Disk) -> _Agreement:
     keys, genesis, stores, tip = disk.keys, disk.genesis, disk.stores, disk.tip
     standings = StandingsMap(stores.ledger.standings(), stores.ledger.bucket)
     reader = SqliteStandingReader(stores.ledger)
@@ -232,7 +163,7 @@ class _Trades:
     open_api: bool
 
 
-def _view_of(disk: _Disk) -> Callable[..., NetworkView]:
+def _view_of(disk: Disk) -> Callable[..., NetworkView]:
     """What verdicts read of the network, with what is the same at every height."""
     return partial(
         NetworkView,
@@ -242,7 +173,7 @@ def _view_of(disk: _Disk) -> Callable[..., NetworkView]:
     )
 
 
-def _work(disk: _Disk, agreement: _Agreement, *, open_api: bool) -> _Trades:
+def _work(disk: Disk, agreement: _Agreement, *, open_api: bool) -> _Trades:
     keys, stores, history = disk.keys, disk.stores, disk.history
     schemas = {name: PassportSchema(schema) for name, schema in config.schemas().items()}
     contexts, related = disk.settings.known_contexts(config.contexts()), config.related_resources()
@@ -299,7 +230,7 @@ def _work(disk: _Disk, agreement: _Agreement, *, open_api: bool) -> _Trades:
     return _Trades(*made, securing, checking, open_api)
 
 
-def _issuing(disk: _Disk, registry: Registry, schema: PassportSchema | None, gate: Gate) -> Issuing:
+def _issuing(disk: Disk, registry: Registry, schema: PassportSchema | None, gate: Gate) -> Issuing:
     return Issuing(
         network_id=disk.genesis.network_id,
         history=disk.history,
@@ -314,7 +245,7 @@ def _issuing(disk: _Disk, registry: Registry, schema: PassportSchema | None, gat
     )
 
 
-def _follow(disk: _Disk, issuing: Issuing, securing: Securing, gathering: Gathering, gate: Gate) -> Following:
+def _follow(disk: Disk, issuing: Issuing, securing: Securing, gathering: Gathering, gate: Gate) -> Following:
     def caught_up() -> bool:
         lag = gathering.lag.lag_heights(disk.history.height)
         return gathering.lag.quorum_silence_s() is not None and lag <= 1
@@ -350,7 +281,7 @@ def _employ(agreement: _Agreement, trades: _Trades) -> Supervisor:
 
 
 def _look_out(
-    disk: _Disk, agreement: _Agreement, trades: _Trades, supervisor: Supervisor
+    disk: Disk, agreement: _Agreement, trades: _Trades, supervisor: Supervisor
 ) -> readiness.Lookout:
     """Everything that knows something about the health of this node."""
     engine, office, history, lag = agreement.engine, disk.stores.office, disk.history, trades.gathering.lag
@@ -366,6 +297,7 @@ def _look_out(
             readiness.of_set_aside(office.aside.count),
             readiness.of_records(trades.following.told),
             readiness.of_rule_files(trades.holding.lacking),
+            readiness.of_addresses(agreement.gossip.book.unknown, lambda: history.height),
             readiness.of_openness(open_api=trades.open_api),
         )
     )
@@ -373,7 +305,7 @@ def _look_out(
     return lookout
 
 
-def _overview(disk: _Disk, agreement: _Agreement, trades: _Trades, supervisor: Supervisor) -> Overview:
+def _overview(disk: Disk, agreement: _Agreement, trades: _Trades, supervisor: Supervisor) -> Overview:
     return Overview(
         did=disk.keys.did,
         genesis=disk.genesis,
@@ -392,7 +324,7 @@ def _overview(disk: _Disk, agreement: _Agreement, trades: _Trades, supervisor: S
     )
 
 
-def _serve(disk: _Disk, agreement: _Agreement, trades: _Trades, port: int, hosts: Hosts) -> Service:
+def _serve(disk: Disk, agreement: _Agreement, trades: _Trades, port: int, hosts: Hosts) -> Service:
     history, stores, gathering = disk.history, disk.stores, trades.gathering
     office, ledger = stores.office, stores.ledger
     supervisor, progress = _employ(agreement, trades), ProgressReport(ledger, trades.issuing)

@@ -284,6 +284,18 @@ def of_rule_files(lacking: Callable[[], Iterable[RulesNotHere]]) -> Source:
     return look
 
 
+def of_addresses(unknown: Callable[[], Sequence[str]], height: Callable[[], int]) -> Source:
+    """Addresses in peers.toml of whom no ledger knows: a slip of the pen, or somebody who is yet to join."""
+
+    def look() -> Iterator[Condition]:
+        names = unknown()
+        if names:
+            told: Mapping[str, Parameter] = {"names": ", ".join(names), "height": height()}
+            yield Condition("peers_unknown", stops=False, parameters=told)
+
+    return look
+
+
 def of_openness(*, open_api: bool) -> Source:
     """The VC-API is open to everybody: said wherever the node speaks of itself."""
     told = [Condition("open_api", stops=False)] if open_api else []

@@ -342,10 +342,6 @@ def _spoil(case: str, data: Path, founded: dict[str, Node], tmp_path: Path) -> N
         case "log policy of another network":  # whose log has the same name
             others = found(tmp_path / "others", (CN, EU))
             shutil.copy(others["cn"].data / "network" / "log.policy", network / "log.policy")
-        case "address of a stranger":
-            (network / "peers.toml").write_text(
-                '[addresses]\n"did:web:stranger.example" = "http://127.0.0.1:1"\n'
-            )
         case "policy of nothing":
             (data / "policy.toml").write_text("name = 1")
         case "damaged database":
@@ -370,7 +366,6 @@ def _sealed(text: str, did: str) -> str:
         ("not joined", "has joined no network: run `comity network join"),
         ("log policy of another log", "log.policy: line"),
         ("log policy of another network", "it is of another network"),
-        ("address of a stranger", "which is no participant of this network"),
         ("policy of nothing", "policy.toml"),
         ("damaged database", "is not a database of this node"),
         ("no card", "participant.toml cannot be read"),

@@ -691,3 +691,27 @@ def test_where_peers_are_on_one_machine_newcomers_are_met_there(genesis: Genesis
     (new,) = gossip.meet({**here, "did:web:new.example": "http://127.0.0.1:8002"})
 
     assert new.peer.address == "http://127.0.0.1:8002"
+
+
+def test_an_address_may_be_named_of_who_is_yet_to_join(genesis: Genesis) -> None:
+    """
+    Until the ledger knows the party nobody is asked there, and its name is told; once it does it is met at
+    the operator's address, at one door of this machine too, until the ledger names another.
+    """
+    new, history = "did:web:new.example", genesis.history()
+    transport = ledger.signer(ledger.MAKER, "transport")
+    maker = PeerAuthentication(genesis.network_id, history, ledger.MAKER, (transport,), now=lambda: NOW)
+    hints = {new: "http://127.0.0.1:8009/", ledger.CUSTOMS: "https://customs.example"}
+    gossip = Gossip(maker, hints, Quiet(), poll_s=0.01)
+
+    assert (gossip.book.unknown(), [*gossip.peers]) == ([new], [ledger.CUSTOMS])
+    assert new not in gossip.named()
+
+    party = replace(genesis.governance.participants[ledger.IMPORTER], did=new, keys=(), identifiers=())
+    for height, address in ((1, ""), (2, "https://new.example")):
+        joined = {**genesis.governance.participants, new: replace(party, address=address)}
+        history.enact(height, replace(genesis.governance, participants=joined))
+        history.advance(height)
+        gossip.meet(gossip.named())
+        assert gossip.peers[new].address == (address or "http://127.0.0.1:8009")
+        assert gossip.book.unknown() == []

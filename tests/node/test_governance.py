@@ -14,12 +14,13 @@ from consensus.cose import SeedSigner
 from credentials.ledger.governance import GovernanceHistory
 from credentials.ledger.parties import Key
 from credentials.ledger.registry import MemoryReader, Registry
-from node.errors import ProblemError
+from node.errors import ProblemError, SetupError
 from node.issuing.accused import FaultInvalid
 from node.issuing.faults import verify_credential, verify_statements
 from node.issuing.issuing import Issuing
 from node.issuing.ledger_follower import Kinds
 from node.issuing.signing import Signers
+from node.ledger import snapshot
 from node.ledger.chain import constitution_of
 from node.peers.authentication import PeerAuthentication
 from node.peers.gossip import Gossip
@@ -251,3 +252,53 @@ def test_a_running_node_takes_over_what_the_ledger_enacts(node: LiveNode) -> Non
     network = verify_network(node.data / "network")
     restored = constitution_of(node.service.stores.ledger, network.genesis, network.rule_files)
     assert restored.history.height == history.height
+
+
+class Wire:
+    """A link to a peer that hears what it can open."""
+
+    def __init__(self, peer: PeerAuthentication) -> None:
+        self._peer = peer
+
+    def post(self, path: str, data: bytes, **_: object) -> tuple[int, bytes]:
+        try:
+            sender, nonce, body = self._peer.open_request(data, "snapshot")
+        except ProblemError as refused:
+            return refused.status, b""
+        return 200, self._peer.reply(sender, nonce, "snapshot", body[::-1])
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def test_who_has_no_ledger_is_heard_with_the_key_that_governs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Its own transport key was replaced, and the peer's: asked with one key after the other, answered with the
+    key that was asked. A peer of later than the founding is not asked, and the sentence says why.
+    """
+    history, at = make_genesis().history(), NOW
+    newer = SeedSigner(f"{IMPORTER}#transport-2", b"\x09" * 32)
+    peers_newer = SeedSigner(f"{CUSTOMS}#transport-2", b"\x0a" * 32)
+    governs = first()
+    for signer in (newer, peers_newer):
+        did = signer.key_id.partition("#")[0]
+        key = Key("transport", signer.key_id, signer.public_key, at - 1)
+        governs = with_keys(
+            governs, did, lambda k: replace(k, valid_until=at) if k.role == "transport" else k, key
+        )
+    history.enact(1, governs)
+    history.advance(1)
+    network, own = make_genesis().network_id, (ledger.signer(IMPORTER, "transport"), newer)
+    peers_own = (peers_newer, ledger.signer(CUSTOMS, "transport"))
+    peer = PeerAuthentication(network, history, CUSTOMS, peers_own, now=lambda: NOW)
+    asker = PeerAuthentication(network, make_genesis().history(), IMPORTER, own, now=lambda: NOW)
+    monkeypatch.setattr(snapshot, "Link", lambda *_: Wire(peer))
+    addresses = {CUSTOMS: "https://customs.example", "did:web:new.example": "https://new.example"}
+
+    with snapshot.asking(asker, addresses, "https://customs.example") as ask:
+        assert ask(b"abc") == b"cba"
+    with (
+        pytest.raises(SetupError, match=r"did:web:new\.example joined later than the founding"),
+        snapshot.asking(asker, addresses, "https://new.example"),
+    ):
+        pass

@@ -113,6 +113,7 @@ TELLS: dict[str, Source] = {
     "rule_file_lacking": readiness.of_rule_files(
         lambda: [RulesNotHere("lifecycle.json", bytes(32), "it does not hold that file")]
     ),
+    "peers_unknown": readiness.of_addresses(lambda: ["did:web:b.example", "did:web:c.example"], lambda: 7),
     "open_api": readiness.of_openness(open_api=True),
 }
 

@@ -101,7 +101,7 @@ FOUNDING = {
     "credentials/ledger/registry.py": "network id, configuration digest, the state before the first block",
     "node/cli/copies.py": "rebuilds a ledger of this network from its first block",
     "node/cli/evidence.py": "a third party begins with the founding, and is led on from it by proofs",
-    "node/cli/operate.py": "countersigns without a ledger: the network id, and the first epoch",
+    "node/cli/operate.py": "countersigns without a running node: the network id, the ledger it begins with",
     "node/cli/setup.py": "founds, joins and shows a network; takes and gives snapshots",
     "node/issuing/accused.py": "who decided the first block, where no ledger is at hand",
     "node/issuing/faults.py": "network id and origin stand in what the accused signed",
@@ -113,6 +113,7 @@ FOUNDING = {
     "node/setup/founding_file.py": "what was founded can be changed later",
     "node/setup/joining.py": "what the fingerprint names: the network that a newcomer joins",
     "node/setup/network.py": "the founding ceremony, the network directory, the sealed network key",
+    "node/setup/disk.py": "what is on disk is of this network",
     "node/setup/wiring.py": "hands network id, name and time of founding to the rooms",
     "node/use_cases/welcoming.py": "gives genesis to newcomers",
     "node/use_cases/overview.py": "shows name, id and origin of the network",
@@ -121,14 +122,15 @@ FOUNDING = {
 FIRST_EPOCH = {
     "credentials/ledger/genesis.py": "makes it",
     "node/issuing/accused.py": "it decided the first block",
-    "node/cli/setup.py": "shows what was founded",
+    "node/cli/setup.py": "shows what was founded; a founder is asked for a snapshot before there is a ledger",
+    "node/ledger/chain.py": "begins with it",
     "credentials/ledger/constitution.py": "begins with it",
     "credentials/ledger/registry.py": "the state before the first block",
     "node/ledger/snapshot_join.py": "the own log.policy is its log policy",
     "node/setup/founding_file.py": "asks of what was founded whether it can be changed",
     "node/setup/joining.py": "rule files of genesis; whom to hear before there is a ledger",
     "node/use_cases/welcoming.py": "the rule files that genesis names",
-    "node/setup/network.py": "founding; addresses and keys of a directory that has no ledger yet",
+    "node/setup/network.py": "founding; log.policy and keys of a directory that has no ledger yet",
 }
 
 
@@ -460,9 +462,9 @@ def names_genesis(node: ast.AST) -> bool:
 
 
 def asks_first_epoch(node: ast.AST) -> bool:
-    """True for `....genesis.governance`, however the founding is held."""
+    """True for `....genesis.governance` and `....genesis.history()`, however the founding is held."""
     match node:
-        case ast.Attribute(attr="governance", value=ast.Name(id=held) | ast.Attribute(attr=held)):
+        case ast.Attribute(attr="governance" | "history", value=ast.Name(id=held) | ast.Attribute(attr=held)):
             return held.strip("_").lower() == "genesis"
     return False
 
@@ -494,6 +496,34 @@ def test_genesis_is_asked_for_the_founding_alone(capsys: pytest.CaptureFixture[s
     assert FIRST_EPOCH.keys() - first == set(), "asks it no more: take it off the list"
 
 
+# Who takes a key by its role alone: the oldest that is held, where another may govern by now.
+TAKES_ANY_KEY = {
+    "node/setup/current_keys.py": "of keys that it has speak with what the ledger names",
+    "node/setup/joining.py": "a newcomer has the keys of its card, and no others",
+    "node/setup/keystore.py": "makes the keys of profiles, which are not rotated",
+}
+
+
+def test_everything_is_signed_with_the_key_that_governs() -> None:
+    """
+    Whoever signs asks for a key that the ledger names (`HeldKeys`), also where no node runs: after a rotation
+    the first key of a role is one that nobody takes any more.
+    """
+    takes = {
+        path
+        for path, tree in trees().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "signer"
+        and ast.unparse(node.func.value) in ("keys", "self")
+        and len(node.args) == 1
+        and not isinstance(node.args[0], ast.Starred)
+    }
+
+    assert takes == TAKES_ANY_KEY.keys()
+
+
 GENESIS_READ = {
     "from credentials.ledger.genesis import key_check": (True, False),
     "import credentials.ledger.genesis": (True, False),
@@ -502,6 +532,7 @@ GENESIS_READ = {
     "self._genesis = made": (True, False),
     "network.genesis.governance.key(did, role, at)": (True, True),
     "self._genesis.governance": (True, True),
+    "authentication = heard_by(found.genesis.history(), did)": (True, True),
     "history.latest.key(did, role, at)": (False, False),
     "network.governance.participant(did)": (False, False),
     "genesis_unavailable = 'genesis'": (False, False),
