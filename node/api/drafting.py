@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from flask import request
 from flask.typing import ResponseReturnValue
 
@@ -10,11 +12,21 @@ from node.api.problems import as_sentence
 from node.api.reply import page, words_for
 from node.errors import ProblemError, bad_request
 from node.service import Service
-from node.use_cases.drafting import FORMS, FieldProblemError
+from node.use_cases.drafted import FieldProblemError
+from node.use_cases.drafting import DAYS, DOCUMENTS, FORMS, GROUPS, OPTIONAL
+from node.web.labels import event_word, member_word
+from node.words import Words
+
+# Choices that the ledger names by a word of its own: how it is called here, beside what it is now.
+NAMED: Mapping[str, Callable[[str], str]] = {
+    "limit": member_word,
+    "setting": member_word,
+    "action": event_word,
+}
 
 
 def form(service: Service) -> ResponseReturnValue:
-    """The form of one sort of change; without one, what can be proposed."""
+    """The form of one sort of change, filled in as the address says; without one, what can be proposed."""
     kind = request.args.get("kind", "")
     given = {field: request.args.get(field, "") for field in FORMS.get(kind, ())}
     return _page(service, kind if kind in FORMS else "", given=given)
@@ -38,10 +50,11 @@ def unsigned(service: Service, problem: ProblemError) -> ResponseReturnValue:
 
 def _tried(service: Service, unsigned: ProblemError | None = None) -> ResponseReturnValue:
     kind, words = request.form["kind"], words_for(service)
-    given = {field: request.form.get(field, "").strip() for field in FORMS[kind]}
+    given = {field: _given(field) for field in FORMS[kind]}
     told = "" if unsigned is None else as_sentence(words.problem(unsigned)[1])
     try:
-        found = service.proposing.dry_run(service.proposing.drafting.changes(kind, given))
+        draft = service.proposing.drafting.draft(kind, given)
+        found = service.proposing.dry_run(draft.changes, proofs=draft.proofs)
     except FieldProblemError as error:
         text = words.sentence(f"propose.wrong.{error.code}", error.parameters)
         return _page(service, kind, status=400, given=given, problems={error.field: text}, unsigned=told)
@@ -53,12 +66,36 @@ def _tried(service: Service, unsigned: ProblemError | None = None) -> ResponseRe
     return _page(service, kind, status=status, given=given, tried=shown, unsigned=told)
 
 
+def _given(field: str) -> str:
+    """What a field says; of a document the file, or else its text."""
+    upload = request.files.get(field)
+    if upload is not None and upload.filename:
+        data: bytes = upload.read()
+        return data.decode(errors="replace").strip()
+    return request.form.get(field, "").strip()
+
+
 def _page(service: Service, kind: str, *, status: int = 200, **shown: object) -> ResponseReturnValue:
     context: dict[str, object] = {"given": {}, "problems": {}, "problem": "", "tried": None, "unsigned": ""}
     context |= shown
     words = words_for(service)
+    context["groups"] = {words.sentence(f"propose.group.{name}"): forms for name, forms in GROUPS.items()}
     context["titles"] = {one: words.sentence(f"propose.kind.{one}") for one in FORMS}
+    context["about"] = {one: words.sentence(f"propose.about.{one}") for one in FORMS}
     context["labels"] = {one: words.sentence(f"propose.field.{one}") for one in FORMS.get(kind, ())}
-    choices = service.proposing.drafting.choices() if kind else {}
-    fields = FORMS.get(kind, ())
-    return page("proposing.html", status, kinds=FORMS, kind=kind, fields=fields, choices=choices, **context)
+    context["choices"] = _choices(service, words, kind) if kind else {}
+    context |= {"fields": FORMS.get(kind, ()), "documents": DOCUMENTS, "days": DAYS, "optional": OPTIONAL}
+    return page("proposing.html", status, kind=kind, **context)
+
+
+def _choices(service: Service, words: Words, kind: str) -> dict[str, list[tuple[str, str]]]:
+    """What the fields of a form offer, each by how people call it."""
+    offered = service.proposing.drafting.choices()
+    found = {field: offered[field] for field in FORMS[kind] if field in offered}
+    for field, named in NAMED.items():
+        if field in found:
+            values = ((value, named(value), now) for value, now in found[field])
+            found[field] = [(value, f"{name}: {now}" if now else name) for value, name, now in values]
+    if "sort" in found:
+        found["sort"] = [(sort, words.sentence(f"governance.sort.{sort}")) for sort, _ in found["sort"]]
+    return found

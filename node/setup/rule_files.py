@@ -6,6 +6,7 @@ Looked for again whenever one is asked for that is not known yet, so that a file
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Mapping
 from hashlib import sha256
@@ -14,6 +15,7 @@ from typing import Any
 
 from credentials.documents.code_schemes import is_scheme_file
 from credentials.errors import CredentialError
+from credentials.ledger.genesis_table import RULE_FILE
 from credentials.ledger.governance_records import RuleFiles, RulesNotHere, read_rule
 from credentials.verdicts.crosswalk import is_crosswalk_file
 from node import config
@@ -28,6 +30,7 @@ class RuleFolder:
         self.folder = folder
         self._known = dict(known)
         self._seen: dict[str, tuple[int, int, int]] = {}  # name -> inode, size and time of what was read
+        self._digests: dict[str, bytes] = {}  # path -> SHA-256 of what was read
         self._lock = threading.Lock()
 
     def __call__(self, digest: bytes) -> bytes | None:
@@ -37,11 +40,20 @@ class RuleFolder:
                 self._look()
             return self._known.get(digest)
 
-    def _look(self) -> None:
+    def offered(self) -> list[tuple[str, bytes]]:
+        """(name, SHA-256) of each file in the folder, by name: what can be proposed from this machine."""
+        with self._lock:
+            found = {
+                (_name_of(Path(path)), self._digests[path]) for path in self._look() if path in self._digests
+            }
+        return sorted(pair for pair in found if RULE_FILE.fullmatch(pair[0]))
+
+    def _look(self) -> list[str]:
+        """Read what is new in the folder; the paths of all that is in it."""
         try:
             found = sorted(entry.path for entry in os.scandir(self.folder) if entry.is_file())
         except OSError:
-            return
+            return []
         for path in found:
             try:
                 facts = os.stat(path)
@@ -52,7 +64,15 @@ class RuleFolder:
             except OSError:
                 continue  # asked for again, it is looked for again
             self._seen[path] = seen
-            self._known[sha256(data).digest()] = data
+            self._digests[path] = sha256(data).digest()
+            self._known[self._digests[path]] = data
+        return found
+
+
+def _name_of(path: Path) -> str:
+    """Under which name a file of the folder is a rule file: `add` puts a part of its digest into it."""
+    stem, _, mark = path.stem.rpartition(".")
+    return f"{stem}{path.suffix}" if stem and re.fullmatch(r"[0-9a-f]{16}", mark) else path.name
 
 
 def require_readable(name: str, digest: bytes, files: RuleFiles) -> None:

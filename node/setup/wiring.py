@@ -365,7 +365,7 @@ def _serve(disk: Disk, agreement: _Agreement, trades: _Trades, port: int, hosts:
         overview=_overview(disk, agreement, trades, supervisor),
         operations=OperationsDesk(office, trades.outbox, trades.judging, agreement.engine),
         proposing=ProposalDesk(
-            history, agreement.registry, ledger, trades.issuing.acts, trades.outbox, trades.reach
+            history, agreement.registry, ledger, trades.issuing.acts, trades.outbox, trades.reach, files
         ),
         access=Access(
             office,

@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from consensus.encoding import EncodingError
 from credentials.documents.canonical import b64u, b64u_decode
 from credentials.errors import CredentialError
 from credentials.ledger.governance import GovernanceHistory
@@ -22,7 +23,7 @@ from node.issuing.outbox import Outbox
 from node.proposal_answers import ActMadeRecord, DryRunRecord, EffectRecord, ProposalRecord
 from node.storage.ledger import LedgerStore
 from node.use_cases.digests import read_digest
-from node.use_cases.drafting import Drafting
+from node.use_cases.drafting import Drafting, RuleShelf
 from node.use_cases.governance import GovernanceDesk
 from node.use_cases.reach import Reach
 
@@ -49,11 +50,12 @@ class ProposalDesk:
         acts: GovernanceActs,
         outbox: Outbox,
         reach: Reach,
+        shelf: RuleShelf,
     ) -> None:
         self.governance = GovernanceDesk(
             history=history, registry=registry, ledger=ledger, acts=acts, reach=reach
         )
-        self.drafting = Drafting(self.governance, acts.did)
+        self.drafting = Drafting(self.governance, acts.did, acts.network_id, shelf)
         self._acts = acts
         self._outbox = outbox
 
@@ -85,9 +87,9 @@ class ProposalDesk:
                 },
             )
             proposal = ChangeProposal.decode(proposal.encode())  # as every node reads it
-        except CredentialError as error:
+        except (CredentialError, EncodingError) as error:
             told = "this change cannot be proposed: {detail}"
-            raise bad_request("change_malformed", told, detail=error.message) from error
+            raise bad_request("change_malformed", told, detail=str(error)) from error
         shown, reach = self.governance.tried_whole(proposal, self._acts.did, recovered=recovered)
         return {
             "proposal": b64u(proposal.encode()),

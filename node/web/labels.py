@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any
 
@@ -148,6 +147,14 @@ def since(seconds: int | None) -> str:
     return "never" if seconds is None else f"{age(max(0.0, time.time() - seconds))} ago"
 
 
+def member_word(path: str) -> str:
+    """What a member of a record of governance is, for people: of one inside another the innermost."""
+    name = path.rpartition("].")[2] if "]." in path else path
+    return (
+        event_word(name.removeprefix("actions.")) if name.startswith("actions.") else _english("member", name)
+    )
+
+
 def governed(value: object, member: str = "") -> Markup | str:
     """A value of a record of governance: times as moments, those of the decision as such."""
     if value is None:
@@ -161,11 +168,21 @@ def governed(value: object, member: str = "") -> Markup | str:
     if isinstance(value, list) and name == "suspended":
         pauses = (" to ".join(str(governed(time, "since")) for time in pause) for pause in value)
         return Markup("; ").join(Markup(pause) for pause in pauses)  # noqa: S704  (of `moment`, or our own words)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, str | int):
         return str(value)
+    if isinstance(value, dict):
+        return _lines((member_word(name), governed(part, name)) for name, part in value.items())
     if isinstance(value, list) and all(isinstance(part, str) for part in value):
         return ", ".join(value) or "–"
-    return Markup("<code>{}</code>").format(json.dumps(value, ensure_ascii=False))
+    assert isinstance(value, list), "records are text, numbers, lists and tables"
+    return Markup("<br>").join(governed(part) for part in value)
+
+
+def _lines(parts: Iterable[tuple[str, Markup | str]]) -> Markup:
+    """A table inside a record: a line for each member."""
+    return Markup("<br>").join(Markup("{}: {}").format(name, told) for name, told in parts)
 
 
 def short(text: str | None) -> Markup:
@@ -228,6 +245,7 @@ def install_words(app: Flask, service: Service) -> None:
         provision=provision,
         goods_word=goods_word,
         governed=governed,
+        member=member_word,
         event=event_word,
         life=life_text,
         standing_word=standing_word,

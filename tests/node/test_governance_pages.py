@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from html import escape
+from hashlib import sha256
+from html import unescape
 
 import pytest
+import tomli_w
+from markupsafe import escape
 
+from credentials.ledger.genesis import write_card
 from credentials.ledger.genesis_table import participant_table
+from credentials.ledger.possession_file import proofs_table
+from credentials.ledger.proposals import prove_possession
 from credentials.ledger.recognition import Effect, Recognition
+from node.cli.proposing import propose
+from node.config import rule_files
 from node.use_cases.drafting import FORMS
-from node.web.labels import governed
+from node.web.labels import governed, member_word, moment
 from node.words import when
 from tests.harness.governed_node import (
     CN_AUTHORITY,
@@ -23,6 +32,8 @@ from tests.harness.governed_node import (
     governed_node,
     proposal_of,
 )
+from tests.harness.governing import recovery_of
+from tests.harness.ledger import WORKSHOP, participant, signer
 from tests.node.test_pages import BROWSER, Reader, page
 
 
@@ -218,10 +229,16 @@ def test_values_of_records_are_told_as_people_read_them() -> None:
     assert when(1_800_000_000) in governed(1_800_000_000, "keys[did:web:a#attest-1].valid_until")
     assert governed(1_800_000_000, "per_issuer_per_day_max") == "1800000000"
     assert governed(["a", "b"]) == "a, b"
-    assert governed({"a": "<b>"}) == "<code>{&#34;a&#34;: &#34;&lt;b&gt;&#34;}</code>"
+    assert governed({"a": "<b>", "lifted": True}) == "a: &lt;b&gt;<br>lifted: yes"
+    key = {"role": "attest", "valid_from": 1_800_000_000}
+    assert governed([key], "keys") == f"role: attest<br>valid from: {moment(1_800_000_000)}"
+    assert governed([["gbt34014", "<ZZ1>"]], "schemes") == "gbt34014, &lt;ZZ1&gt;"
+    assert member_word("keys[did:web:a.example#attest-1].valid_until") == "valid until"
+    assert member_word("actions.stop.set") == "stop set"
     assert str(governed([["decided"]], "suspended")) == "when it is decided"
 
 
+PROOFS = "format = 'comity/possession/v1'\nnetwork = "
 FILLED: dict[str, dict[str, str]] = {
     "recognise": {
         "authority": DID, "issuer": MAKER, "rows": "ID-06, STAT-01", "effect": "information-only",
@@ -284,6 +301,87 @@ def test_a_form_shows_the_exact_effect_before_anything_is_signed(g: GovernedNode
     g.until_over(digest)
 
 
+# Which forms there are for what the command line proposes.
+COMMANDS: dict[str, tuple[str, ...]] = {
+    "admit": ("admit",), "expel": ("expel",), "rename": ("rename",), "move": ("move",),
+    "recovery": ("recovery",), "accredit": ("license",), "recognise": ("recognise",),
+    "suspend": ("suspend",), "reinstate": ("reinstate",), "withdraw-licence": ("end",),
+    "withdraw-recognition": ("end",), "stop": ("stop",), "confirm-stop": ("confirm",),
+    "lift-stop": ("lift",), "validators": ("promote", "retire"), "limits": ("limit",),
+    "rules": ("rule",), "approvals": ("approval", "approver"),
+}  # fmt: skip
+
+
+def newcomer(g: GovernedNode) -> dict[str, str]:
+    """The card of somebody new, and the proofs of its keys."""
+    party = replace(participant(WORKSHOP, valid_from=1), recovery=recovery_of(WORKSHOP))
+    network_id = g.node.service.overview.genesis.network_id
+    proofs = {k.id: prove_possession(network_id, k.role, signer(WORKSHOP, k.role)) for k in party.keys}
+    table = tomli_w.dumps(proofs_table(proofs, network_id))
+    return {"card": write_card(party).decode(), "proofs": table, "address": "https://workshop.example"}
+
+
+def test_all_that_the_command_line_proposes_has_a_form(g: GovernedNode) -> None:
+    """
+    Each command has one, and any records by a file; whatever it is, the page says what it would do, whose
+    approval that needs and what is learnt or kept by whom, above the button.
+    """
+    assert COMMANDS.keys() == propose.commands.keys()
+    assert {form for forms in COMMANDS.values() for form in forms} | {"records"} == FORMS.keys()
+    sign_in(g)
+    lifecycle = rule_files()["lifecycle.json"] + b"\n"
+    digest = sha256(lifecycle).hexdigest()
+    (g.node.data / "network" / "rules" / f"lifecycle.{digest[:16]}.json").write_bytes(lifecycle)
+    limits = g.decided()["limits"] | {"clock_skew_s": 99}
+    changes = {"changes": [{"type": "limits", "name": "", "table": limits}]}
+    lost = write_card(replace(participant(MAKER), recovery=b"\x05" * 32)).decode()
+    moved = {"action": "participant.moved", "sort": "authority"}
+    tried: list[tuple[str, dict[str, str], tuple[str, ...]]] = [
+        ("admit", newcomer(g), ("admits did:web:workshop.example", "network key", "https://workshop.example")),
+        ("rename", {"who": MAKER, "name": "Maker & Söhne"}, ("changes how", "Maker & Söhne", "of CN")),
+        ("move", {"who": DID, "url": "https://else.example"}, ("changes the address", "no approval")),
+        ("expel", {"who": MAKER}, ("expels maker.example", "stays known to it", "not decided before")),
+        ("recovery", {"card": lost}, ("replaces the recovery key", "not decided before")),
+        ("promote", {"candidate": MAKER}, ("changes who validates", "voting nodes, in turn", MAKER)),
+        ("rule", {"rule": f"lifecycle.json {digest}"}, ("changes rules", digest, "hold its rule files")),
+        ("approval", {"setting": "stop_s", "content": "7200"}, ("changes who may change what", "7200")),
+        ("approver", moved, ("participant moved", "authority")),
+        ("records", {"changes": tomli_w.dumps(changes)}, ("changes limits", "how far in the future", "99")),
+        ("stop", {"party": f"{MAKER}#attest-1"}, ("stops maker.example, or a key", "ends by itself")),
+    ]  # fmt: skip
+    for kind, given, told in tried:
+        status, text = fill(g, kind, **given)
+        assert status == 200, (kind, Reader(text).text)
+        shown, button, _ = Reader(text).text.partition("Propose exactly this")
+        assert button, kind
+        assert [part for part in told if part not in shown] == [], (kind, shown)
+    sole = fill(g, "retire", voting=DID)
+    assert sole[0] == 422 and "It cannot be proposed." in sole[1]
+    none = g.node.person.get("/governance/propose?kind=lift", headers=BROWSER).text
+    assert "There is nothing to choose for: Who is stopped" in none or "maker.example" in none
+
+
+def test_a_newcomer_is_admitted_by_the_page(g: GovernedNode) -> None:
+    """
+    Card and proofs are files; what was shown is proposed, and once it is decided the newcomer takes part.
+    """
+    sign_in(g)
+    given = newcomer(g)
+    files = {name: (io.BytesIO(given[name].encode()), f"{name}.toml") for name in ("card", "proofs")}
+    sent = {"kind": "admit", "address": "", **files}
+    text = g.node.person.post("/governance/propose", data=sent, headers=BROWSER).text
+    names = ("proposal", "effect", "kind", "card", "proofs")
+    again = {name: unescape(hidden(text, name)) for name in names}
+    assert again["card"] == given["card"].strip()
+
+    made = g.node.person.post("/governance/proposals", data=again, headers=BROWSER)
+
+    digest = made.headers["Location"].rpartition("made=")[2]
+    g.node.wait(lambda: g.known(digest), "the proposal")
+    assert g.until_over(digest)["outcome"] == "decided"
+    assert WORKSHOP in {party["did"] for party in g.decided()["participants"]}
+
+
 def test_what_is_in_force_is_suspended_put_back_and_ended_by_the_form(g: GovernedNode) -> None:
     """
     Chosen from a list by what it says; twice suspended, or put back without a pause, is said beside it.
@@ -312,6 +410,7 @@ def test_a_mistake_is_said_beside_its_field(g: GovernedNode) -> None:
     filled in; what the network would refuse stands above it.
     """
     sign_in(g)
+    filled = FILLED | {"admit": newcomer(g), "approval": {"setting": "approvals_min"}}
     for kind, change, field, told in (
         ("limit", {"value": ""}, "value", "Fill this in."),
         ("limit", {"value": "many"}, "value", "This is a whole number, written in digits."),
@@ -326,12 +425,20 @@ def test_a_mistake_is_said_beside_its_field(g: GovernedNode) -> None:
         ("recognise", {"basis": "x" * 300}, "basis", "At most 256 characters."),
         ("license", {"roles": "king"}, "roles", "No role of this network: king. Roles are "),
         ("stop", {"party": "did:web:nobody.example"}, "party", "Choose one from the list"),
+        ("recognise", {"ends": "soon"}, "ends", "This is a day, written as 2027-03-31."),
+        ("recognise", {"ends": "2020-01-01"}, "ends", "This day is not in the future."),
+        ("approval", {"content": "two"}, "content", "This is a whole number"),
+        ("records", {"changes": "type ="}, "changes", "It cannot be taken: is not TOML"),
+        ("records", {"changes": "[[changes]]\ntype = 'limits'"}, "changes", "Records are written as"),
+        ("recovery", {"card": "format = 'x'"}, "card", "It cannot be taken: a participant card has"),
+        ("admit", {"proofs": "network = 'x'"}, "proofs", "these are no proofs of possession"),
+        ("admit", {"proofs": f"{PROOFS}'00'\n[proofs]"}, "proofs", "made for another network"),
     ):
-        status, text = fill(g, kind, **{**FILLED[kind], **change})
+        kept = {**filled.get(kind, {}), **change}
+        status, text = fill(g, kind, **kept)
         assert status == 400 and f'aria-describedby="{field}-problem"' in text, (kind, change)
         assert told in Reader(text).text and "Propose exactly" not in text
-        kept = {**FILLED[kind], **change}
-        assert all(escape(v) in text for f, v in kept.items() if f != field and f not in ("party",))
+        assert all(escape(v.strip()) in text for f, v in kept.items() if f != field and f not in ("party",))
     status, text = fill(g, "limit", limit="clock_skew_s", value="999999999")
     assert status == 422 and "It cannot be proposed." in text and "Propose exactly" not in text
     assert fill(g, "coup")[0] == 400

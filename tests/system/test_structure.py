@@ -115,6 +115,7 @@ FOUNDING = {
     "node/setup/network.py": "the founding ceremony, the network directory, the sealed network key",
     "node/setup/disk.py": "what is on disk is of this network",
     "node/setup/wiring.py": "hands network id, name and time of founding to the rooms",
+    "node/use_cases/drafted.py": "its reader of a participant card",
     "node/use_cases/welcoming.py": "gives genesis to newcomers",
     "node/use_cases/overview.py": "shows name, id and origin of the network",
 }
