@@ -47,13 +47,13 @@ from credentials.ledger.proposals import (
     DECIDED,
     LAPSED,
     OPEN,
-    RECORDS_MAX,
     WITHDRAWN,
     ChangeProposal,
     Tabled,
     placed,
     require_possession,
 )
+from credentials.ledger.shares import require_room
 
 SCHEME, NAMESPACE = "governance", "network"
 KINDS = (
@@ -179,7 +179,7 @@ class Sitting:
         """The proposal as it would be on the ledger, were it made now; raises Refusal or CredentialError."""
         if proposal.digest in self.tabled or self._outcome(proposal.digest):
             raise Refusal("duplicate", "this proposal was made already: make another one")
-        self._require_room(proposal, by, recovered=recovered)
+        require_room(self.tabled.values(), proposal, by, self.next, self.at, recovered=recovered)
         self._require_time(proposal)
         # A recovery key speaks for keys, not for the office of its owner.
         own = frozenset[str]() if recovered else frozenset({by} & self.next.authorities(self.at).keys())
@@ -188,19 +188,6 @@ class Sitting:
         # Whoever lacks a proposed rule file admits the proposal as everybody else: nobody reads it yet.
         self._tried(tabled, None)
         return tabled
-
-    def _require_room(self, proposal: ChangeProposal, issuer: str, *, recovered: bool) -> None:
-        """Every open proposal is read again in every block: a party's are few, and small together.
-
-        What its recovery key proposed has room of its own: a thief of the other key takes none of it.
-        """
-        own = [t for t in self.tabled.values() if (t.by, t.recovered) == (issuer, recovered)]
-        most = self.next.approvals.proposals_per_party_max
-        if len(own) >= most:
-            raise Refusal("quota", "{issuer} has {most} proposals open already", issuer=issuer, most=most)
-        if sum(len(t.proposal.records) for t in own) + len(proposal.records) > RECORDS_MAX:
-            told = "{issuer} has proposals of more than {most} records open then: withdraw one, or wait"
-            raise Refusal("quota", told, issuer=issuer, most=RECORDS_MAX)
 
     def _require_time(self, proposal: ChangeProposal) -> None:
         most = self.next.approvals.proposal_s_max

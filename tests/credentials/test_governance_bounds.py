@@ -28,6 +28,7 @@ from credentials.ledger.parties import Limits, Stop
 from credentials.ledger.proposals import ChangeProposal, Tabled
 from credentials.ledger.recognition import Effect, Recognition
 from credentials.ledger.registry import parameters_of
+from credentials.ledger.shares import records_max
 from tests.credentials.test_governance_refusals import (
     AT,
     FIRST,
@@ -528,22 +529,23 @@ def test_a_thief_who_fills_a_partys_room_leaves_that_of_its_recovery_key() -> No
 
 def test_the_open_proposals_of_a_party_are_of_so_many_records_together() -> None:
     """
-    32, as one may have: one more is refused, and room is made by what is over. Others have room of their own.
+    As many as its part is: one more is refused, what is over makes room. Others have room of their own.
     """
     g = governing()
+    most = records_max(g.now, OUTSIDER, g.ledger.now, recovered=False)
 
     def rules(count: int, first: int) -> Any:
         return {("rule", f"r{first + n}.json"): {"sha256": f"{first + n:064x}"} for n in range(count)}
 
-    large = g.propose(OUTSIDER, rules(31, 0))
+    large = g.propose(OUTSIDER, rules(most - 1, 0))
     g.propose(OUTSIDER, rules(1, 31))
     with pytest.raises(Refusal) as refusal:
         g.ledger.registry.check_tx(g.act(OUTSIDER, "proposed", g.proposal(rules(1, 32))), g.ledger.now)
-    told = f"{OUTSIDER} has proposals of more than 32 records open then: withdraw one, or wait"
+    told = f"{OUTSIDER} has proposals of more than {most} records open then: withdraw one, or wait"
     assert (refusal.value.code, str(refusal.value)) == ("quota", told)
-    g.propose(CUSTOMS, rules(32, 40))
+    g.propose(CUSTOMS, rules(most, 40))
     g.ledger.run(g.act(OUTSIDER, "proposal_withdrawn", large))
-    g.propose(OUTSIDER, rules(31, 80))
+    g.propose(OUTSIDER, rules(most - 1, 80))
 
 
 def test_a_proposal_expires_at_its_second() -> None:

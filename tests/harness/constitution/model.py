@@ -30,6 +30,7 @@ from tests.harness.constitution.tables import (
     key_good,
     living,
     member_digest,
+    of_type,
     present,
     sound,
     stopped,
@@ -159,9 +160,9 @@ class Model:
         mine = [o for o in table.open.values() if o.author == act.by and o.by_recovery == bool(act.recovery)]
         if len(mine) >= rules["proposals_per_party_max"]:
             return REFUSED
-        if sum(len(o.changed) for o in (*mine, act.offer)) > 32:
-            return REFUSED
         alive = frozenset(living(self.future, at))
+        if sum(len(o.changed) for o in (*mine, act.offer)) > self._part(act, alive, at):
+            return REFUSED
         approvals = frozenset() if act.recovery else alive & {act.by}
         offer = replace(act.offer, height=self.height + 1, time=at, objectors=alive, approvals=approvals)
         try:
@@ -173,6 +174,13 @@ class Model:
             return REFUSED
         table.open[act.about] = offer
         return ADMITTED
+
+    def _part(self, act: Act, alive: frozenset[str], at: int) -> int:
+        """How many open records are this key's: of 1,024 half is the authorities', the rest everybody's."""
+        everybody = [did for did, party in of_type(self.future, "participant") if present(party, at)]
+        office = act.by in alive and not act.recovery
+        part = 512 // len(alive) if office else 256 // len(everybody)
+        return 2 if part < 2 else 32 if part > 32 else part
 
     def _spoken_of(self, act: Act, table: Table_) -> Offer | str:
         if act.about in table.open:
