@@ -35,6 +35,13 @@ class NotYet(Refusal):
     """A precondition is unmet and nothing conflicts: the attestation waits in the pool."""
 
 
+class CannotFollow(Exception):
+    """The block is good, and this node lacks something that the network agreed on: it waits, and asks again.
+
+    Anything else that a decided block raises is a broken invariant.
+    """
+
+
 GovernanceRow = tuple[int, str, str, bytes]  # first height that it governs, type, name, record
 
 
@@ -103,7 +110,10 @@ class Application(Protocol):
         ...
 
     def finalize_block(self, block: Block) -> Execution:
-        """The same computation, for a block that a certificate has already decided."""
+        """The same computation, for a block that a certificate has already decided.
+
+        Raises CannotFollow where the node has to be given something first.
+        """
         ...
 
     def commit(self, execution: Execution) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from consensus.application import Application, Execution
+from consensus.application import Application, CannotFollow, Execution
 from consensus.faults import Faults
 from consensus.pool import Pool
 from consensus.replica_state import Present
@@ -90,9 +90,16 @@ class Blocks:
     # --- judging
 
     def valid(self, block: Block) -> bool:
-        """valid(v) of the paper: by the state after the previous block alone; executed at most once."""
+        """valid(v) of the paper: by the state after the previous block alone; executed at most once.
+
+        What cannot be followed yet is asked about again: by then this node may have what it lacks.
+        """
         if block.id not in self._executions:
-            self._executions[block.id] = self._execute(block)
+            try:
+                self._executions[block.id] = self._execute(block)
+            except CannotFollow:
+                self._present.refused["unfollowed_block"] += 1
+                return False
         return self._executions[block.id] is not None
 
     def _execute(self, block: Block) -> Execution | None:
@@ -103,18 +110,22 @@ class Blocks:
             execution = self._application.process_proposal(block)
             self.following(execution)
             return execution
+        except CannotFollow:
+            raise
         except Exception:  # any exception costs the proposal a nil prevote, never the node
             self._present.refused["invalid_block"] += 1
             return None
 
     def decided(self, block: Block) -> Execution:
-        """What a decided block does; what `valid` computed is not computed again."""
+        """What a decided block does; what `valid` computed is not computed again. Raises CannotFollow."""
         execution = self._executions.get(block.id)
         if execution is None:
             # Agreement is a fact: a node that cannot follow it must stop (decision 0009).
             assert self._fits(block), "a certified block does not fit this node's chain: restore its data"
             try:
                 execution = self._application.finalize_block(block)
+            except CannotFollow:
+                raise
             except Exception as error:
                 raise AssertionError(f"a certified block does not execute here: {error}") from error
         return execution

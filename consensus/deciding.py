@@ -1,11 +1,13 @@
 """Decided blocks: by this node's own votes or shown by a peer, each is handed to the engine once.
 
-What a quorum decided is a fact. A node that cannot follow it stops; one that meets a decision on another
-history asks where the two part, and votes no more.
+What a quorum decided is a fact. A node that lacks what it takes to follow it stays where it is and tries
+again; one for which it does not execute stops; one that meets a decision on another history asks where the
+two part, and votes no more.
 """
 
 from collections.abc import Iterable
 
+from consensus.application import CannotFollow
 from consensus.blocks import Blocks
 from consensus.errors import ConsensusError
 from consensus.events import Commit, RequestBlocks
@@ -13,9 +15,11 @@ from consensus.faults import HEIGHTS_REMEMBERED, Faults
 from consensus.machine import Height
 from consensus.merkle import leaf_hash
 from consensus.recollection import Recollection
-from consensus.replica_state import Present, Storing
+from consensus.replica_state import Present, Storing, Waiting
 from consensus.sync import Sync
 from consensus.types import PRECOMMIT, Block, CertificateInvalid, CommitCertificate, verify_certificate
+
+TRY_AGAIN_MS = 1_000  # between two tries to follow a block for which something is lacking
 
 
 class Deciding:
@@ -86,10 +90,27 @@ class Deciding:
         if self._recollection.withheld is None:
             present.out.extend(RequestBlocks(name, from_height) for name in holders if name != present.name)
 
+    @property
+    def lacking(self) -> CannotFollow | None:
+        """What keeps this node from following the block that was decided."""
+        storing = self._present.storing
+        return storing.lacking if isinstance(storing, Waiting) else None
+
+    def try_again(self) -> None:
+        """The decided block that could not be followed, if there is one."""
+        present = self._present
+        waiting = present.storing
+        if isinstance(waiting, Waiting) and present.now_ms - waiting.asked_ms >= TRY_AGAIN_MS:
+            self._commit(waiting.block, waiting.certificate)
+
     def _commit(self, block: Block, certificate: CommitCertificate) -> None:
         """Hand a decided block over for storing; what process_proposal computed is not computed again."""
         present = self._present
-        execution = self._blocks.decided(block)
+        try:
+            execution = self._blocks.decided(block)
+        except CannotFollow as lacking:
+            present.storing = Waiting(block, certificate, lacking, present.now_ms)
+            return
         log = present.tip.log.append([leaf_hash(entry) for entry in execution.entries])
         history = self._blocks.following(execution)
         changed = None if history is present.history else history.steps[-1][1]

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from hashlib import sha256
 
-from consensus.application import Application
+from consensus.application import Application, CannotFollow
 from consensus.blocks import Blocks
 from consensus.chain import ChainConfig, Tip
 from consensus.cose import Signer
@@ -40,7 +40,7 @@ from consensus.machine import Step
 from consensus.pool import GivenUp, Pool
 from consensus.reception import Reception
 from consensus.recollection import Recollection
-from consensus.replica_state import Present
+from consensus.replica_state import Present, Storing
 from consensus.rounds import Rounds
 from consensus.sync import Sync
 from consensus.types import CommitCertificate
@@ -178,10 +178,6 @@ class Replica:
         """How many attestations of each issuer wait."""
         return self._pool.by_issuer
 
-    def pending(self, digest: bytes) -> bool:
-        """Whether an attestation waits in the pool."""
-        return digest in self._pool
-
     @property
     def step(self) -> tuple[int, int, Step]:
         """Height, round and step being worked on."""
@@ -191,6 +187,11 @@ class Replica:
     def status(self) -> bytes:
         """Where this node is and what it has heard at its height: `sync` shows the wire form."""
         return self._sync.status()
+
+    @property
+    def lacking(self) -> CannotFollow | None:
+        """What this node has to be given before it can follow the block that was decided."""
+        return self._deciding.lacking
 
     def withhold(self, reason: str) -> None:
         """Vote no more: the node found elsewhere (checkpoints) that it signed what it does not know of."""
@@ -251,6 +252,7 @@ class Replica:
 
     def _tick(self) -> None:
         self._drop(self._pool.expire(self._present.now_ms))
+        self._deciding.try_again()
         if self._sync.tick():
             for evidence in self.evidence[:EVIDENCE_REPEATED]:
                 self._present.broadcast(evidence.encode())
@@ -276,7 +278,7 @@ class Replica:
 
     def _stored(self, number: int) -> None:
         present, storing = self._present, self._present.storing
-        assert storing is not None, "BlockStored answers a Commit"
+        assert isinstance(storing, Storing), "BlockStored answers a Commit"
         block, execution = storing.block, storing.execution
         assert block.height == number, "BlockStored names the height of the last Commit"
         present.move(Tip(number, block.id, block.time, execution.app_hash, storing.log), storing.history)

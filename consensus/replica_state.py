@@ -8,14 +8,14 @@ from collections import Counter
 from dataclasses import dataclass
 from hashlib import sha256
 
-from consensus.application import Execution
+from consensus.application import CannotFollow, Execution
 from consensus.chain import ChainConfig, Tip
 from consensus.cose import Signer
 from consensus.events import Broadcast, Effect, Strike
 from consensus.machine import Height, State
 from consensus.merkle import Frontier
 from consensus.refusals import HOSTILE
-from consensus.types import Block
+from consensus.types import Block, CommitCertificate
 from consensus.validators import ValidatorHistory
 
 SHORT_DIGEST_BYTES = 8
@@ -38,6 +38,16 @@ class Storing:
     execution: Execution
     log: Frontier
     history: ValidatorHistory
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A decided block that this node cannot execute before it is given what it lacks."""
+
+    block: Block
+    certificate: CommitCertificate
+    lacking: CannotFollow
+    asked_ms: int  # when it was tried last
 
 
 class Present:
@@ -66,7 +76,7 @@ class Present:
         self.validators = history.at(tip.height + 1)
         self.height: Height | None = None  # None: not begun
         self.heard: dict[bytes, Heard] = {}  # by short digest
-        self.storing: Storing | None = None
+        self.storing: Storing | Waiting | None = None  # decided; nothing more happens at this height
 
     @property
     def working(self) -> int:

@@ -16,6 +16,7 @@ from dataclasses import fields, replace
 from hashlib import sha256
 from typing import Any, cast
 
+from consensus.application import CannotFollow
 from consensus.encoding import Value, decode, encode
 from credentials.documents.code_schemes import CodeScheme, is_scheme_file
 from credentials.errors import CredentialError
@@ -51,18 +52,27 @@ TYPES = (
 _KEY_TAG = "comity/governance-key/v1"
 
 
-class RulesNotHere(Exception):
-    """The network agreed on a rule file that this node lacks, or whose code it lacks: it cannot go on.
+class RulesNotHere(CannotFollow):
+    """The network agreed on a rule file that this node lacks, or whose code it lacks (`newer`): it waits.
 
     No CredentialError: whoever lacks a file must not decide otherwise than those that hold it.
     """
 
-    def __init__(self, name: str, digest: bytes, why: str) -> None:
-        self.name, self.digest, self.why = name, digest, why
-        super().__init__(
-            f"the network goes on under {name} with the SHA-256 {digest.hex()}, and this node cannot: {why}. "
-            "Put the file into network/rules, update the software if it asks for it, and start the node again"
-        )
+    def __init__(self, name: str, digest: bytes, why: str, *, newer: bool = False) -> None:
+        self.name, self.digest, self.why, self.newer = name, digest, why, newer
+        told = f"the network goes on under {name} with the SHA-256 {digest.hex()}, "
+        if newer:
+            told += (
+                f"for which a newer version of Comity is needed ({why}): install it, and start the node again"
+            )
+        else:
+            told += f"and {why}: get it from another participant, and `{self.remedy}`"
+        super().__init__(told)
+
+    @property
+    def remedy(self) -> str:
+        """What to type once the file is here."""
+        return f"comity network rules add FILE --as {self.name} --data DIR"
 
 
 def record_key(record_id: RecordId) -> bytes:
@@ -177,7 +187,7 @@ def read_rule(name: str, digest: bytes, rule_files: RuleFiles) -> Any:
     """A rule file as values, with the code of its guards here; raises RulesNotHere for any other."""
     data = rule_files(digest)
     if data is None:
-        raise RulesNotHere(name, digest, "it does not hold that file")
+        raise RulesNotHere(name, digest, "this node does not hold that file")
     assert sha256(data).digest() == digest, "a rule file is asked for by its digest"
     try:
         rules = read_rule_file(name, data)
@@ -186,7 +196,7 @@ def read_rule(name: str, digest: bytes, rule_files: RuleFiles) -> Any:
         elif is_scheme_file(name):
             CodeScheme.parse(name, rules)
     except CredentialError as error:
-        raise RulesNotHere(name, digest, error.message) from error
+        raise RulesNotHere(name, digest, error.message, newer=True) from error
     return rules
 
 

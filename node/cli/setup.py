@@ -240,4 +240,5 @@ def add_rules(*, path: Path, data: Path, name: str | None) -> None:
     folder = networks.joined(DataDirectory(data)).rule_files.folder
     kept, digest = rule_files.add(folder, path, name or path.name)
     say(f"{kept}: {name or path.name} with the SHA-256 {digest.hex()}")
-    say("a validator's node says by itself that it holds it, while a proposal of that SHA-256 is open")
+    say("a validator's node says by itself that it holds it, while a proposal of that SHA-256 is open;")
+    say("a node that waits for this file goes on by itself, one that could not start is started again")

@@ -89,6 +89,7 @@ class EmbeddedEngine:
             height=self._ordering.ledger.height,
             block_ahead_s=max(0.0, replica.tip.time - self._ordering.wall()),
             withheld=self.withheld,
+            lacking=replica.lacking,
             asking=replica.asking,
             pool=replica.pool_size,
             pool_ready=replica.pool_ready,

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from consensus.application import CannotFollow
 from consensus.validators import ValidatorSet
 
 SET_ASIDE_KEPT = 32  # the newest; all are counted
@@ -49,6 +50,7 @@ class EngineCondition:
     block_ahead_s: float  # the last block's time minus this node's clock, where that is positive: a quorum
     # found that time right, so this clock is behind
     withheld: str | None  # why this validator does not vote
+    lacking: CannotFollow | None  # what it has to be given before it can follow the next decided block
     asking: bool  # still asks its peers what they saw signed by it, and does not vote yet
     pool: int  # attestations that wait for a block
     pool_ready: int  # of them: may be proposed now; the others wait for something else
@@ -176,6 +178,7 @@ class Watch:
         height: int,
         block_ahead_s: float,
         withheld: str | None,
+        lacking: CannotFollow | None,
         asking: bool,
         pool: int,
         pool_ready: int,
@@ -195,6 +198,7 @@ class Watch:
             clock_offset_s=self.clock_offset_s(validators, own),
             block_ahead_s=block_ahead_s,
             withheld=withheld,
+            lacking=lacking,
             asking=asking,
             pool=pool,
             pool_ready=pool_ready,

@@ -141,6 +141,7 @@ class Ordering:
         self._ticked_at = 0.0
         self._begun = False
         self._out: Outgoing | None = None
+        self._lacking = ""  # what the log was told last of what this node lacks
         self._shown = (0, 0)  # size and height of what peers showed of this node
         self.evidence: list[FaultEvidence] = []
         self._look()
@@ -194,6 +195,10 @@ class Ordering:
     def _look(self) -> None:
         """What other threads are told of this one."""
         replica = self.replica
+        lacking = "" if replica.lacking is None else str(replica.lacking)
+        if lacking != self._lacking:
+            log.moment("waits" if lacking else "goes_on", height=self.ledger.height, because=lacking)
+        self._lacking = lacking
         self.round = replica.step[1]
         self.pool_by_issuer = replica.pool_by_issuer
         self.status: Status = (

@@ -22,7 +22,7 @@ from credentials.errors import CredentialError
 from credentials.ledger.constitution import Constitution
 from credentials.ledger.genesis import Genesis
 from credentials.ledger.governance import GovernanceHistory
-from credentials.ledger.governance_records import RuleFiles
+from credentials.ledger.governance_records import RuleFiles, RulesNotHere
 from credentials.ledger.registry import Registry
 from node.errors import SetupError
 from node.ledger.chain import tip_of
@@ -42,6 +42,8 @@ def rebuild(path: Path, genesis: Genesis, policy: LogPolicy, rule_files: RuleFil
     try:
         height, root = _replay(old, new, genesis, rule_files)
         _keep_notes(old, new, policy, root)
+    except RulesNotHere as error:
+        raise SetupError(f"{path} is not rebuilt yet: {error}. Then rebuild it again") from error
     except (ConsensusError, CredentialError, StorageError, AssertionError) as error:
         raise SetupError(
             f"{path} cannot be rebuilt from its own blocks ({error}): rebuild it from a peer (--from URL), "

@@ -62,10 +62,7 @@ def join(source: Path, known: Known, ledger: Path) -> int:
     except (ConsensusError, CredentialError, StorageError) as error:
         raise SnapshotRefused(f"{source.name} is not a snapshot of this network's ledger: {error}") from error
     except RulesNotHere as error:
-        raise SetupError(
-            f"the ledger in {source.name} went on under {error.name} with the SHA-256 {error.digest.hex()}, "
-            f"which this node cannot: {error.why}. Put that file into network/rules, and join again"
-        ) from error
+        raise SetupError(f"{source.name} is not taken over yet: {error}. Then join again") from error
     except OSError as error:
         raise SetupError(f"{source} cannot be read: {error.strerror}") from error
     else:

@@ -79,11 +79,11 @@ def require_readable(name: str, digest: bytes, files: RuleFiles) -> None:
     """Raise RulesNotHere unless this node holds the file, and this software has the code for all of it."""
     rules: Any = read_rule(name, digest, files)
     if name not in config.RULES_READ and not is_scheme_file(name) and not is_crosswalk_file(name):
-        raise RulesNotHere(name, digest, "this software reads no rule file of that name")
+        raise RulesNotHere(name, digest, "this version reads no rule file of that name", newer=True)
     try:
         config.tables_of({name: rules})
     except (CredentialError, AssertionError, LookupError, TypeError, ValueError, AttributeError) as error:
-        raise RulesNotHere(name, digest, f"this software cannot read it ({error})") from error
+        raise RulesNotHere(name, digest, f"this version cannot read it: {error}", newer=True) from error
 
 
 def add(folder: Path, path: Path, name: str) -> tuple[Path, bytes]:
@@ -97,7 +97,9 @@ def add(folder: Path, path: Path, name: str) -> tuple[Path, bytes]:
     try:
         require_readable(name, digest, {digest: data}.get)
     except RulesNotHere as error:
-        raise SetupError(f"{path} is not added as {name}: {error.why}") from error
+        raise SetupError(
+            f"{path} is not added as {name}: {error.why}. If others go by it, install a newer version"
+        ) from error
     kept = folder / f"{Path(name).stem}.{digest.hex()[:16]}{Path(name).suffix}"
     try:
         write_own(kept, data)

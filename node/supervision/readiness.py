@@ -158,10 +158,15 @@ def of_threads(threads: Threads) -> Source:
 
 
 def of_agreement(facts: Callable[[], EngineCondition], heartbeat_ms: Callable[[], int]) -> Source:
-    """Votes withheld, no quorum heard, nothing becoming final. `heartbeat_ms`: by what governs now."""
+    """A block that cannot be followed, votes withheld, no quorum, nothing final.
+
+    `heartbeat_ms`: by what governs now.
+    """
 
     def look() -> Iterator[Condition]:
         found = facts()
+        if found.lacking is not None:
+            yield _unfollowed(found)
         if found.withheld is not None:
             yield Condition("vote_withheld", stops=True, parameters={"because": found.withheld})
         if found.quorum_age_s is None:
@@ -170,7 +175,9 @@ def of_agreement(facts: Callable[[], EngineCondition], heartbeat_ms: Callable[[]
             told = {"seconds": int(found.quorum_age_s)}
             yield Condition("cut_off", stops=True, parameters=told, since=found.cut_off_since)
         waited_s = found.stalled_s or 0.0
-        if waited_s > NOT_FINAL_S:
+        if found.lacking is not None:
+            pass  # why nothing becomes final here is said
+        elif waited_s > NOT_FINAL_S:
             told = {"height": found.height + 1, "count": found.pool_ready, "seconds": int(waited_s)}
             yield Condition("not_final", stops=True, parameters=told)
         elif found.final_age_s > heartbeat_ms() // 1000 + HEARTBEAT_GRACE_S:
@@ -183,6 +190,17 @@ def of_agreement(facts: Callable[[], EngineCondition], heartbeat_ms: Callable[[]
             yield Condition("input_set_aside", stops=False, parameters=newest)
 
     return look
+
+
+def _unfollowed(found: EngineCondition) -> Condition:
+    lacking = found.lacking
+    assert isinstance(lacking, RulesNotHere), "nothing else keeps a node from following a block"
+    told: Mapping[str, Parameter] = {"height": found.height + 1, **_of_file(lacking)}
+    return Condition("newer_version_needed" if lacking.newer else "rule_file_needed", True, told)
+
+
+def _of_file(one: RulesNotHere) -> Mapping[str, Parameter]:
+    return {"name": one.name, "sha256": one.digest.hex(), "because": one.why}
 
 
 def of_clock(facts: Callable[[], EngineCondition]) -> Source:
@@ -278,8 +296,8 @@ def of_rule_files(lacking: Callable[[], Iterable[RulesNotHere]]) -> Source:
 
     def look() -> Iterator[Condition]:
         for one in lacking():
-            told = {"name": one.name, "sha256": one.digest.hex(), "because": one.why}
-            yield Condition("rule_file_lacking", stops=False, parameters=told)
+            code = "rule_code_lacking" if one.newer else "rule_file_lacking"
+            yield Condition(code, stops=False, parameters=_of_file(one))
 
     return look
 

@@ -6,6 +6,7 @@ from random import Random
 
 import pytest
 
+from consensus.application import CannotFollow, Execution
 from consensus.chain import Tip
 from consensus.cose import SeedSigner
 from consensus.encoding import Value, decode, encode
@@ -241,6 +242,77 @@ def test_the_next_height_waits_for_the_disk() -> None:
     effects = bench.feed(BlockStored(1))
 
     assert [m.value_id for m in said(effects) if isinstance(m, Vote)] == [following.id]
+
+
+@dataclass
+class Lacking(Ledger):
+    """A ledger that cannot execute before it is given what the others have."""
+
+    given: bool = False
+    tries: int = 0
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def process_proposal(self, block: Block) -> Execution:
+        self.tries += 1
+        if not self.given:
+            raise CannotFollow("a file")
+        return super().process_proposal(block)
+
+
+@pytest.mark.parametrize("shown", ["votes", "block"])
+def test_a_decided_block_waits_for_what_this_node_lacks(shown: str) -> None:
+    """
+    Whether it saw the votes or was shown the block: the node votes nil, says what it lacks, begins nothing,
+    asks once a second, and stores the same block as soon as it has it; killed meanwhile likewise.
+    """
+    ledger = Lacking()
+    bench = Bench(ledger=ledger)
+
+    def decided() -> list[Effect]:
+        if shown == "block":
+            return bench.feed(BlocksReceived(NAMES[1], ((BLOCK.encode(), certificate(BLOCK).encode()),)))
+        return bench.hear(propose(0, BLOCK), *all_votes(PREVOTE, 0, BLOCK), *all_votes(PRECOMMIT, 0, BLOCK))
+
+    def commits(effects: list[Effect]) -> list[bytes]:
+        return [effect.block.id for effect in effects if isinstance(effect, Commit)]
+
+    assert bench.replica.lacking is None
+    assert not commits(decided())
+    assert str(bench.replica.lacking) == "a file"
+    assert {own.value_id for own in bench.votes()} == ({None} if shown == "votes" else set())
+    bench.restart()
+    assert not commits(decided()) and str(bench.replica.lacking) == "a file"
+
+    before = ledger.tries
+    for _ in range(8):
+        bench.now_ms += 250
+        assert not commits(bench.feed(Tick()))
+    assert ledger.tries - before == 2
+    assert bench.replica.step[0] == 1
+    ledger.given = True
+    bench.now_ms += 1_000
+    assert commits(bench.feed(Tick())) == [BLOCK.id]
+    assert bench.replica.lacking is None
+    bench.feed(BlockStored(1))
+    assert bench.replica.tip.height == 1
+
+
+def test_what_a_node_lacked_while_it_was_proposed_is_asked_about_again() -> None:
+    """
+    Nil for the block in round 0; given what it lacked, the same block has its vote in round 1.
+    """
+    ledger = Lacking()
+    bench = Bench(ledger=ledger)
+    bench.hear(propose(0, BLOCK))
+    assert [own.value_id for own in bench.votes()] == [None]
+
+    ledger.given = True
+    bench.hear(*all_votes(PREVOTE, 0, BLOCK), *all_votes(PREVOTE, 1, None), propose(1, BLOCK, 0))
+
+    prevotes = [own.value_id for own in bench.votes() if (own.round, own.kind) == (1, PREVOTE)]
+    assert prevotes == [BLOCK.id]
 
 
 def test_late_precommits_change_nothing() -> None:
@@ -816,7 +888,7 @@ def test_an_attestation_waits_for_what_it_depends_on() -> None:
     bench = Bench(me=1)
     tx = make_tx("second", after="first")
     assert bench.feed(AttestationReceived(tx, sha256(tx).digest())) == []
-    assert bench.replica.pending(sha256(tx).digest())
+    assert sha256(tx).digest() in bench.replica._pool
 
     bench.feed(AttestationReceived(TX, sha256(TX).digest()))
     own = bench.said()[0]
@@ -842,8 +914,8 @@ def test_final_attestations_leave_the_pool() -> None:
     bench.hear(propose(0, BLOCK), *all_votes(PREVOTE, 0, BLOCK), *all_votes(PRECOMMIT, 0, BLOCK))
     bench.feed(BlockStored(1))
 
-    assert not bench.replica.pending(sha256(TX).digest())
-    assert bench.replica.pending(sha256(waits).digest())
+    assert sha256(TX).digest() not in bench.replica._pool
+    assert sha256(waits).digest() in bench.replica._pool
     [drop] = bench.feed(AttestationReceived(rival, sha256(rival).digest()))
     assert isinstance(drop, Drop)
     assert drop.code == "duplicate"

@@ -149,7 +149,7 @@ def test_a_rule_file_governs_once_a_quorum_holds_it_and_stops_who_does_not() -> 
     assert g.outcome(proposal) == ("open", "")
 
     last = g.act(EU_AUTHORITY, "held", proposal)
-    with pytest.raises(RulesNotHere, match="this node cannot: it does not hold that file"):
+    with pytest.raises(RulesNotHere, match=r"comity network rules add FILE --as lifecycle\.json"):
         g.ledger.run(last)
     files = {**g.ledger.genesis.rule_files, digest: newer}
     g.ledger.registry.constitution.rule_files = files.get

@@ -35,6 +35,7 @@ WELL = EngineCondition(
     clock_offset_s=0.2,
     block_ahead_s=0.0,
     withheld=None,
+    lacking=None,
     asking=False,
     pool=0,
     pool_ready=0,
@@ -87,12 +88,16 @@ def records(comparing: str | None = None, **lost: int) -> Source:
 
 
 BAD = SetAside("MessageReceived", "did:web:x.example", "KeyError: planted", 1_800_000_000)
+LACKING = RulesNotHere("lifecycle.json", bytes(32), "this node does not hold that file")
+UNREADABLE = RulesNotHere("lifecycle.json", bytes(32), "'X99' is not known", newer=True)
 STOPS: dict[str, Source] = {
     "stopped": threads(failure="outbox: OperationalError: disk I/O error"),
     "thread_ended": threads(ThreadFact("outbox", False, 0, None, 0.0)),
     "thread_failing": threads(ThreadFact("outbox", True, 3, "OSError: planted", 0.0)),
     "thread_stuck": threads(ThreadFact("outbox", True, 0, None, 500.0)),
     "vote_withheld": engine(withheld="its signing.db is older than what peers saw"),
+    "rule_file_needed": engine(lacking=LACKING, stalled_s=20.0),
+    "newer_version_needed": engine(lacking=UNREADABLE, stalled_s=20.0),
     "quorum_not_heard": engine(quorum_age_s=None),
     "cut_off": engine(quorum_age_s=9.0, cut_off_since=1_800_000_000),
     "not_final": engine(stalled_s=20.0, pool_ready=4),
@@ -110,10 +115,9 @@ TELLS: dict[str, Source] = {
     "status_list_withheld": records(status_list_withheld=1),
     "set_aside": readiness.of_set_aside(lambda: 2),
     "input_set_aside": engine(set_aside_total=5, set_aside=(BAD,)),
-    "rule_file_lacking": readiness.of_rule_files(
-        lambda: [RulesNotHere("lifecycle.json", bytes(32), "it does not hold that file")]
-    ),
     "peers_unknown": readiness.of_addresses(lambda: ["did:web:b.example", "did:web:c.example"], lambda: 7),
+    "rule_file_lacking": readiness.of_rule_files(lambda: [LACKING]),
+    "rule_code_lacking": readiness.of_rule_files(lambda: [UNREADABLE]),
     "open_api": readiness.of_openness(open_api=True),
 }
 

@@ -7,6 +7,7 @@ from hashlib import sha256
 from consensus.application import Execution, NotYet, Refusal
 from consensus.encoding import EncodingError, decode, encode
 from consensus.replica import Replica
+from consensus.replica_state import Storing
 from consensus.types import Block
 
 
@@ -35,7 +36,7 @@ def _parse(tx: bytes) -> _Tx:
 def put_in_force(replica: Replica) -> None:
     """What the node's `Ledger.adopt` does before BlockStored: the decided block's execution is adopted."""
     storing = replica._present.storing
-    assert storing is not None
+    assert isinstance(storing, Storing)
     replica._blocks._application.commit(storing.execution)
 
 
