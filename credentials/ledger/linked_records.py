@@ -15,6 +15,7 @@ from credentials.documents.identifiers import Subject
 from credentials.ledger.attestation import Attestation, standing_key
 from credentials.ledger.records import AUTHORITY, INSTALLED_BY, Asset, Installed, Record
 from credentials.ledger.rules import (
+    LOST,
     OWN_RECORD,
     TAKEN_OUT,
     WENT_WITH_PACK,
@@ -224,10 +225,12 @@ def _could_commit(pack: Standing, child: Standing, context: Context) -> bool:
 
 
 def _in_the_makers_hand(child: Standing, pack: Standing, context: Context) -> bool:
-    """The pack's maker holds the child, and it is not before customs: a declaration is no pack (I4)."""
-    return (
-        pack.producer is not None and is_holder(child, pack.producer, context) and child.presentation is None
-    )
+    """The pack's maker holds the child, and it is in no other hands by its record.
+
+    A declaration is no pack (I4); what is reported lost does not move until it is found (X18).
+    """
+    elsewhere = child.presentation is not None or child.settings(LOST)
+    return pack.producer is not None and is_holder(child, pack.producer, context) and not elsewhere
 
 
 def _status_out_of(child: Standing, pack: Standing) -> str:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from credentials.documents.canonical import b64u
 from credentials.verdicts.cell import Declared
 from credentials.verdicts.content import check_code, check_completeness, check_own_word
-from credentials.verdicts.earlier import check_earlier_codes
 from credentials.verdicts.evidence import LedgerView
+from credentials.verdicts.names import check_further_codes, names_of
 from credentials.verdicts.recognised import check_recognised
 from credentials.verdicts.record import Inquiry
 from credentials.verdicts.shown import check_alias, check_shown
@@ -37,6 +37,7 @@ class Battery:
     withheld: tuple[GapRecord, ...] = ()
     recognition: tuple[RecognitionRecord, ...] = ()
     passport: PassportRecord = field(default_factory=PassportRecord)
+    names: frozenset[str] = frozenset()  # its further codes, each in its canonical form
 
 
 def check_battery(
@@ -50,16 +51,18 @@ def check_battery(
     check_used(found, cell, inquiry, declared)
     found.unmade(("certificates",), "certificate_not_checked", rule="X15")
 
+    names = names_of(shown, inquiry)
+
     def judge_alias(text: str, view: LedgerView) -> None:
-        named = check_alias(found, text, view, inquiry, declared)
+        named = check_alias(found, text, view, inquiry, declared, names.parties)
         if named is not None and cell is not None:
             check_alias_used(found, text, *named, cell, inquiry)
 
     check_code(found, passports, inquiry, judge_alias)
-    check_earlier_codes(found, passports, inquiry, judge_alias)
+    check_further_codes(found, names, inquiry, judge_alias)
     check_own_word(found, passports, inquiry, cell)
     gaps, withheld = check_completeness(found, passports, inquiry)
-    return Battery((*unrecognised, *gaps), withheld, answers, _passport(inquiry))
+    return Battery((*unrecognised, *gaps), withheld, answers, _passport(inquiry), names.canonical)
 
 
 def _passport(inquiry: Inquiry) -> PassportRecord:

@@ -19,6 +19,7 @@ from credentials.verdicts.shown_as import NOT_GIVEN, ShownAs
 
 Cell = Mapping[str, str]
 HERE, ELSEWHERE = "here", "elsewhere"
+ENDED = "ended"  # of the axis `use`
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +179,9 @@ def _uses(table: ShownAs, standing: Standing, inquiry: Inquiry) -> Iterator[str]
     if own <= table.following:
         own = set()  # what followed its second life is no use of it: X20 asks for the test itself (D720)
     yield from (table.use_of.get(mark, "used") for mark in own)
+    # What an authority certified to have ended is ended in what was made of it, whenever it was said (D818).
+    behind = (table.use_of.get(mark) for one in inquiry.relatives() for mark in one.marks)
+    yield from (word for word in behind if word == ENDED)
     # D703: leaving the rest out does not pay.
     yield from (table.shown_by[kind] for kind in table.shown_by if record.says(kind))
     vehicle = inquiry.evidence.ledger.vehicle if inquiry.evidence.ledger is not None else None

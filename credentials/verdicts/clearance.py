@@ -91,7 +91,7 @@ def _judge(
     shown = _check_documents(found, line, inquiry)
     check_receipts(found, evidence, shown[0] if shown else None, line.battery)
     battery = check_battery(found, shown, inquiry, declared_by(line, policy, context, direction))
-    check_declared(found, line, shown, inquiry, context)
+    check_declared(found, line, shown, inquiry, context, battery.names)
     return found, battery, inquiry
 
 

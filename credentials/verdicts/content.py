@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from credentials.verdicts.verifier import Examined
 
 CODE_SCHEMES = ("gbt34014", "gs1")  # a battery has one code of such a scheme
+OPAQUE = "uri"  # such an identifier is a battery's with its issuer, whom a text does not name
 LAW_NOT_GIVEN = "law_not_given"
 JudgeAlias = Callable[[str, LedgerView], None]
 _CYCLES = ("Performance", "batteryCondition", "numberOfFullCycles", "numberOfFullCyclesValue")
@@ -76,13 +77,17 @@ def check_code(
         recorded = view is not None and view.standing is not None and view.standing.born
         if view is not None and (recorded or view.recalls):
             judge_alias(text[:ALIAS_CHARS_MAX], view)
+        elif view is None and other is not None and other.scheme != OPAQUE:
+            # Nobody looked whether it is on record (I8).
+            why, named = Outcome.INDETERMINATE, text[:ALIAS_CHARS_MAX]
+            found.add("alias", why, "not_held", rule="X1", word=UNDECIDED, identifier=named)
         else:
             found.warned("alias", "alias_not_recorded", rule="X16", identifier=text[:ALIAS_CHARS_MAX])
-    told = [{"name": m.name, "code": m.code_value, "passport": m.passport_value} for m in mismatches]
+    differing = [{"name": m.name, "code": m.code_value, "passport": m.passport_value} for m in mismatches]
     if any(m.confirmed for m in mismatches):
-        found.failed("code_matches_passport", "code_mismatch", rule="X16", differing=told)
+        found.failed("code_matches_passport", "code_mismatch", rule="X16", differing=differing)
     elif mismatches:
-        found.warned("code_matches_passport", "code_differs_unconfirmed", rule="X16", differing=told)
+        found.warned("code_matches_passport", "code_differs_unconfirmed", rule="X16", differing=differing)
     else:
         found.passed("code_matches_passport", rule="X16", notes=list(identifier.notes) or None)
 
@@ -350,6 +355,10 @@ def _asked_of(inquiry: Inquiry, table: Mapping[str, Any]) -> bool:
     placed = view.standing.setting(PLACED, table.get("passportRequiredIn", ""))
     if placed is None and view.standing.enrolled is not None and view.standing.producer is None:
         return False
+    out_of_pack = view.standing.parent is not None and not view.standing.settings(PLACED)
+    if view.standing.eu_status == WASTE and out_of_pack:
+        # Waste gets no new passport (Art 77(7)): what came out of a waste pack is waste under that pack's.
+        return all(one.passport is None for one in view.relatives.values())
     if placed is not None and begins is not None:
         at = next(
             (r.block_time for r in inquiry.record.admitted if r.leaf_index == placed.leaf_index), begins

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any
 
 from credentials.documents.identifiers import canonical_commodity_code, canonical_vin
 from credentials.errors import CredentialError
 from credentials.verdicts.cell import presentation
-from credentials.verdicts.evidence import Evidence, Policy, Tables, alias_texts
+from credentials.verdicts.evidence import Evidence, Policy, Tables
 from credentials.verdicts.manifest import Appearance, Line, ManifestContext, canonical_name
 from credentials.verdicts.record import Inquiry, Record
 from credentials.verdicts.verdict import Findings, Outcome
@@ -20,20 +20,24 @@ OTHER_LINES_MAX = 8  # told by each line of a battery that is on many
 BATTERY_MASS_KG_MAX = 10_000  # in a passport; passport-1.2.schema.json says the same
 
 
-def check_declared(
+def check_declared(  # noqa: PLR0917  (one line, and all that it may rest on)
     found: Findings,
     line: Line,
     shown: Sequence[Examined],
     inquiry: Inquiry,
     context: ManifestContext | None,
+    names: Set[str] = frozenset(),
 ) -> None:
-    """All checks of the declaration; `context` None: a scan of one code, to which some do not apply."""
+    """All checks of the declaration; `context` None: a scan of one code, to which some do not apply.
+
+    `names` are the further codes of the battery, whatever passport names them.
+    """
     evidence, policy = inquiry.evidence, inquiry.policy
     tables = evidence.network.tables
     _check_vin(found, line, evidence, context)
     _check_goods(found, line, tables, context)
     _check_mass(found, line, shown, tables, policy)
-    _check_manifest(found, line, shown, inquiry, context)
+    _check_manifest(found, line, shown, inquiry, context, names)
     _check_declared_once(found, inquiry, context)
 
 
@@ -162,12 +166,13 @@ def _check_mass(
         found.passed("mass", rule="X17", **told)
 
 
-def _check_manifest(
+def _check_manifest(  # noqa: PLR0917  (one line, and all that it may rest on)
     found: Findings,
     line: Line,
     shown: Sequence[Examined],
     inquiry: Inquiry,
     context: ManifestContext | None,
+    names: Set[str],
 ) -> None:
     """X17 and X1 among the lines: a battery is on a manifest once, and with one passport.
 
@@ -179,11 +184,10 @@ def _check_manifest(
         return
     rules = inquiry.evidence.network.tables.identifiers
     name = canonical_name(line.battery, rules)
-    stated = {canonical_name(t, rules) for e in shown if e.established for t in alias_texts(e.document)}
-    twins = [a.line for other in sorted(stated - {name}) for a in context.by_battery.get(other, ())]
+    twins = [a.line for other in sorted(names) for a in context.by_battery.get(other, ())]
     if twins:
-        # Its own passport says that both are one battery: never honest on one manifest, in any order.
-        found.failed("manifest", "duplicate_line", rule="X17", other_lines=twins)
+        # Its own passports say that both are one battery: never honest on one manifest, in any order.
+        found.failed("manifest", "duplicate_line", rule="X17", **_lines(twins))
         return
     others = [a for a in context.by_battery.get(name, ()) if a.line != line.line]
     if not others:

@@ -6,7 +6,7 @@ Nothing here decides: a word comes from a row, a warning from a note.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,6 @@ from credentials.documents.canonical import b64u
 from credentials.documents.identifiers import canonical_commodity_code
 from credentials.documents.spelling import trimmed
 from credentials.errors import CredentialError
-from credentials.ledger.rules import gives_way
 from credentials.ledger.standing import LIVE, Passport, Setting, Standing
 from credentials.verdicts.cell import HERE, Cell, Declared, binding, cell_of, presentation, recalls
 from credentials.verdicts.content import why_missing
@@ -22,6 +21,7 @@ from credentials.verdicts.event_documents import event_members
 from credentials.verdicts.evidence import LedgerView
 from credentials.verdicts.issuers import check_issuers
 from credentials.verdicts.kin import recalls_unasked
+from credentials.verdicts.names import is_claim, rightful
 from credentials.verdicts.record import Inquiry, Record
 from credentials.verdicts.severity import CLEAR, UNDECIDED
 from credentials.verdicts.shown_as import CHECKS, NOT_GIVEN, Row
@@ -86,13 +86,19 @@ def check_shown(
     return cell
 
 
-def check_alias(
-    found: Findings, text: str, view: LedgerView, inquiry: Inquiry, declared: Declared
+def check_alias(  # noqa: PLR0917  (one further code, and what it is read beside)
+    found: Findings,
+    text: str,
+    view: LedgerView,
+    inquiry: Inquiry,
+    declared: Declared,
+    parties: Set[str] | None = None,
 ) -> tuple[Cell, Record] | None:
     """A further code of this battery that has a record of its own: what binds that record binds it (X1, I4).
 
     The whole record is read: statements, recalls, what it was made from, a declaration that is open on it. Of
     a code that has none a recall reaches the battery all the same. Returned is the record that counts.
+    `parties` have a right over the battery, under this or another code; None: those of its own record.
     """
     evidence, standing, own = inquiry.evidence, view.standing, inquiry.evidence.ledger
     table = evidence.network.tables.shown_as
@@ -109,8 +115,10 @@ def check_alias(
             found.warned("alias", "alias_not_recorded", rule="X16", identifier=text)
         return None
     record = Record.read(view, evidence.network.governance)
-    if gives_way(standing) and _parties(standing, record).isdisjoint(_own_parties(inquiry)):
-        # Whoever reads the label can enter the code: what a stranger says of it is a claim (I5).
+    if parties is None:
+        assert own is not None and own.standing is not None, "the passport that names the code is established"
+        parties = rightful(own.standing, inquiry.record, evidence.network.governance)
+    if is_claim(standing, record, parties):
         by = standing.enrolled.by if standing.enrolled is not None else None
         found.warned("alias", "alias_claimed", rule="X1", identifier=text, by=by)
         return None
@@ -145,31 +153,6 @@ def _in_another_vehicle(standing: Standing, inquiry: Inquiry, declared: Declared
     if declared.goods != "in_vehicle" or vehicle is None or bound is None:
         return False
     return vehicle.as_list() != bound.as_list()
-
-
-def _own_parties(inquiry: Inquiry) -> set[str]:
-    """Who has or had a right over this battery: its parties, and the authors of its record but for trades.
-
-    A trade of the place has none: what it enters under a further code is one stranger's word as another's.
-    """
-    view, governance = inquiry.evidence.ledger, inquiry.evidence.network.governance
-    assert view is not None and view.standing is not None, "the passport that names the code is established"
-    lifecycle = governance.lifecycle if governance is not None else None
-    events = lifecycle.events if lifecycle is not None else {}
-    trades = {kind for kind, event in events.items() if event.speaks == "trade" or event.effects.undo}
-    authors = (r for r in inquiry.record.admitted if r.attestation.kind not in trades)
-    named = (*view.standing.named, *(r.attestation.issuer for r in authors))
-    return {*named, view.standing.producer or "", *_holders(view.standing)}
-
-
-def _parties(standing: Standing, record: Record) -> set[str]:
-    """Who entered a further code, holds what was entered, or said anything about it."""
-    entered = standing.enrolled.by if standing.enrolled is not None else ""
-    return {entered, *_holders(standing), *(r.attestation.issuer for r in record.admitted)} - {""}
-
-
-def _holders(standing: Standing) -> set[str]:
-    return {standing.holder or "", standing.responsible or ""}
 
 
 def _tell_alias(found: Findings, text: str, rows: Sequence[Row]) -> None:

@@ -21,7 +21,7 @@ from credentials.ledger.entries import AdmittedEntry
 from credentials.ledger.governance import Derived, Governance, GovernanceHistory
 from credentials.ledger.lifecycle import Event
 from credentials.ledger.standing import Standing
-from credentials.verdicts.earlier import EARLIER_CODES_MAX, earlier_sets
+from credentials.verdicts.content import OPAQUE
 from credentials.verdicts.evidence import (
     Evidence,
     Held,
@@ -36,6 +36,8 @@ from credentials.verdicts.evidence import (
     identifiers_in_play,
 )
 from credentials.verdicts.examination import OpenedList
+from credentials.verdicts.names import FURTHER_CODES_MAX, joined, public_sets, rightful
+from credentials.verdicts.record import Record
 from node.peers.gossip import Gossip
 from node.storage.entries import EntryRow
 from node.storage.ledger import LedgerStore
@@ -48,9 +50,11 @@ from node.verdicts.ledger_views import kin_statements, newest_of, read_view
 from node.verdicts.lists import ListsInForce, keys_of
 
 JSON = dict[str, Any]
-ALIASES_MAX = EARLIER_CODES_MAX + 4  # further codes of one battery whose records are read for a verdict
+# Further codes whose records are read for a verdict: that passports name, and that are shown besides.
+PASSPORT_CODES_MAX, SHOWN_CODES_MAX = FURTHER_CODES_MAX + 4, 4
+NAMED_DEEP_MAX = FURTHER_CODES_MAX + 1  # each code may name one that only its own passports do
+NOBODY = "-"
 # Groups of events (verdicts.json) of whose documents a verdict reads members.
-OPAQUE, NOBODY = "uri", "-"  # such an identifier is a battery's with its issuer, whom a line does not name
 DOCUMENT_EVENTS = ("soh", "annexXiv", "presentation", "origin", "inVehicle")
 
 
@@ -62,12 +66,14 @@ class Reading:
     view: LedgerView
     subjects: Mapping[str, Subject]  # of the battery, by the line's own text
     sets: Attestation | None = None  # the attestation that published the live passport
-    earlier: tuple[tuple[bytes, str], ...] = ()  # the public sets of those before it, and their issuers
+    # The public sets of those before it, and of further codes that are on record; with their issuers.
+    earlier: list[tuple[bytes, str]] = field(default_factory=list)
     events: tuple[Attestation, ...] = ()  # those whose documents a verdict reads
     presented: tuple[Mapping[str, Any], ...] = ()
     # Of the further codes that its passport names: their records, and statements whose documents are read.
     aliases: dict[str, LedgerView] = field(default_factory=dict)
     declared: list[Attestation] = field(default_factory=list)
+    parties: set[str] = field(default_factory=set)  # who has a right over it, under one of its codes
     kin: tuple[Attestation, ...] = ()  # by which others became it: their documents name the codes of these
     # The documents named by sets and events, once they were fetched for: read and parsed once.
     documents: dict[bytes, Held | Missing] = field(default_factory=dict)
@@ -266,7 +272,7 @@ class Gathering:
             view,
             {battery: about},
             live,
-            tuple(earlier_sets(admitted.values(), live)),
+            public_sets(admitted.values(), live),
             newest_of([a for a in admitted.values() if a.kind in kinds]),
             presented,
             kin=kin_statements(self._ledger, view),
@@ -288,14 +294,9 @@ class Gathering:
             for line in lines:
                 readings.append(self._read(line, height))
                 give_way()
-        wanted: dict[str, set[bytes]] = defaultdict(set)
-        for reading in readings:
-            for digest, issuer in self._named(reading):
-                wanted[issuer].add(digest)
-        self._fetching.fetch(wanted)
+        self._fetch_named(readings, give_way)
         lists: dict[str, set[bytes]] = defaultdict(set)
         with self._ledger.reading(), self._office.reading():
-            self._hold(readings, give_way)
             held = [d.document for r in readings for d in r.documents.values() if isinstance(d, Held)]
             tip = self._ledger.tip()
             for key in keys_of([*held, *(document for r in readings for document in r.presented)]):
@@ -312,6 +313,20 @@ class Gathering:
                 self._hold(readings, give_way)
         return readings
 
+    def _fetch_named(self, readings: Sequence[Reading], give_way: Callable[[], None]) -> None:
+        """Ask for what the readings name, and for what the passports of further codes name in turn."""
+        for _ in range(NAMED_DEEP_MAX):
+            before = [len(reading.earlier) for reading in readings]
+            wanted: dict[str, set[bytes]] = defaultdict(set)
+            for reading in readings:
+                for digest, issuer in self._named(reading):
+                    wanted[issuer].add(digest)
+            self._fetching.fetch(wanted)
+            with self._ledger.reading(), self._office.reading():
+                self._hold(readings, give_way)
+            if before == [len(reading.earlier) for reading in readings]:
+                break
+
     def _named(self, reading: Reading) -> list[tuple[bytes, str]]:
         """(digest, issuer) of the documents that a verdict reads, as far as this party may see them."""
         sets, seen = reading.sets, self._rules_at(reading.height).points
@@ -323,35 +338,57 @@ class Gathering:
     def _hold(self, readings: Sequence[Reading], give_way: Callable[[], None] = lambda: None) -> None:
         """Read the documents that are held, and why the others are not; inside a read transaction."""
         for reading in readings:
-            reading.documents.update(self._fetching.held(self._named(reading)))
-            self._read_aliases(reading)
+            for _ in range(NAMED_DEEP_MAX):
+                reading.documents.update(self._fetching.held(self._named(reading)))
+                if not self._read_aliases(reading):
+                    break
             give_way()
 
-    def _read_aliases(self, reading: Reading) -> None:
-        """The records of the further codes that the documents in hand name it by."""
-        for text in _further_codes(reading):
-            identifier, _ = self._identified(text)
-            if identifier is None:
-                continue
-            about = subject(identifier, self._network_key)
-            if about in reading.subjects.values():
-                continue
-            view = self.ledger_view(about, identifier)
-            if view.standing is None and not view.recalls:
-                continue
-            reading.aliases[text] = view
-            kinds = _kinds(self.tables.verdicts["events"].get("presentation"))
+    def _read_aliases(self, reading: Reading) -> bool:
+        """The records of the further codes that the documents in hand name it by; True if any is new.
+
+        What is shown with a line never crowds out what its passports name. A code that is looked up in vain
+        is kept as that: one that is not kept was not asked about.
+        """
+        held = [d.document for d in reading.documents.values() if isinstance(d, Held)]
+        new = self._read_codes(reading, held, PASSPORT_CODES_MAX)
+        new += self._read_codes(reading, reading.presented, PASSPORT_CODES_MAX + SHOWN_CODES_MAX)
+        kinds, governance = (
+            _kinds(self.tables.verdicts["events"].get("presentation")),
+            self.history.at(reading.height),
+        )
+        if new and not reading.parties:
+            reading.parties.update(_parties(reading.view, governance))
+        for view in new:
             reading.declared.extend(a for a in admitted_of(view) if a.kind in kinds)
+            record = joined(view, reading.parties, governance)
+            sets = public_sets(r.attestation for r in record.shown()) if record is not None else []
+            known = {digest for digest, _ in reading.earlier}
+            reading.earlier.extend(one for one in sets if one[0] not in known)
         reading.documents.update(
             self._fetching.held([(a.document_digest, a.issuer) for a in reading.declared])
         )
+        return bool(new)
+
+    def _read_codes(self, reading: Reading, documents: Sequence[object], most: int) -> list[LedgerView]:
+        """The records of the codes that these documents name, as long as fewer than `most` are read."""
+        new: list[LedgerView] = []
+        for text in dict.fromkeys(text for document in documents for text in alias_texts(document)):
+            identifier, _ = self._identified(text)
+            if identifier is None or text in reading.aliases or len(reading.aliases) >= most:
+                continue
+            about = subject(identifier, self._network_key)
+            if about not in reading.subjects.values():
+                new.append(self.ledger_view(about, identifier))
+                reading.aliases[text] = new[-1]
+        return new
 
 
-def _further_codes(reading: Reading) -> list[str]:
-    """Those to read yet: what is shown with a line never crowds out what its passports name."""
-    held = (d.document for d in reading.documents.values() if isinstance(d, Held))
-    texts = dict.fromkeys(text for d in (*held, *reading.presented) for text in alias_texts(d))
-    return [text for text in texts if text not in reading.aliases][:ALIASES_MAX]
+def _parties(view: LedgerView, governance: Governance) -> set[str]:
+    """Who has a right over a battery by its own record."""
+    if view.standing is None:
+        return set()
+    return rightful(view.standing, Record.read(view, governance), governance)
 
 
 def _kinds(value: object) -> tuple[str, ...]:

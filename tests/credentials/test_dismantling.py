@@ -202,6 +202,23 @@ def test_a_module_before_customs_is_nobodys_by_dismantling() -> None:
     assert standing.presentation is not None and IMPORTER in standing.named
 
 
+def test_a_module_that_is_lost_does_not_change_hands_with_its_pack() -> None:
+    """
+    X18: reported lost by its maker, it is marked and stays with who has to say that it is found; so whoever
+    takes apart a pack that is said to hold it lifts no report.
+    """
+    ledger = Ledger()
+    module = ledger.produced(2)
+    ledger.happen(MAKER, "battery.reported_lost", module)
+    pack = pack_of(ledger, module)
+    ledger.happen(RECYCLER, "battery.dismantled", pack, references=(module,))
+
+    assert ends_as(ledger, RECYCLER, "battery.found", module) == "not_responsible"
+    standing = ledger.standing(module)
+    assert (standing.holder, standing.marks) == (MAKER, ("child_of_dismantled",))
+    assert ends_as(ledger, MAKER, "battery.found", module) == "admitted"
+
+
 def test_enrolling_a_code_inside_a_pack_takes_it_from_nobody() -> None:
     """
     A module that its maker never put on record by itself is enrolled by a rival: who takes the pack apart has

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from credentials.documents.identifiers import Subject
-from credentials.ledger.standing import Bound, Enrolment, Standing
+from credentials.ledger.standing import PRIVATE, Bound, Enrolment, Standing
 from credentials.verdicts.cell import Declared
 from credentials.verdicts.evidence import LedgerEntry, LedgerView
 from credentials.verdicts.shown import check_alias
@@ -98,6 +98,8 @@ def test_any_party_of_the_battery_makes_a_further_code_its_own() -> None:
             assert told(its)[1], party
         assert told(entries=entry("battery.maintained", party))[1], party
     assert told(replace(ENTERED, holder=EU_AUTHORITY), said("battery.produced", 1, by=EU_AUTHORITY))[1]
+    private = replace(ENTERED, holder=PRIVATE)
+    assert not told(private, own=replace(OWN, holder=PRIVATE))[1], "two owners without a node are not one"
     bare = replace(ENTERED, holder=None, responsible=None)
     nobody = Standing(battery(1), item_state="produced")
     assert not told(bare, own=nobody)[1]

@@ -1,4 +1,4 @@
-"""A recall by model, batch, days or names reaches what was made of a battery, as one of the item does."""
+"""What binds a battery reaches what was made of it: its recall in every form, the certificate of its end."""
 
 from __future__ import annotations
 
@@ -11,10 +11,24 @@ from credentials.ledger.attestation import Criteria, standing_key
 from credentials.ledger.recalls import recall_subject
 from credentials.verdicts.evidence import Evidence
 from tests.credentials.test_recalls import june
-from tests.credentials.test_shown import check, judged, waste
-from tests.credentials.test_used_before import second_life_pack, two_publishers
+from tests.credentials.test_shown import GOOD, check, judged, waste
+from tests.credentials.test_used_before import (
+    measured,
+    remanufactured,
+    second_life_pack,
+    taken_out,
+    two_publishers,
+)
 from tests.harness.border import World, code, subject_of
-from tests.harness.ledger import CN_AUTHORITY, EU_AUTHORITY, MAKER, RECYCLER
+from tests.harness.ledger import (
+    CN_AUTHORITY,
+    EU_AUTHORITY,
+    IMPORTER,
+    MAKER,
+    RECYCLER,
+    SECOND_LIFE,
+    WORKSHOP,
+)
 
 PACK = code(1)
 Recalling = Callable[[World], bytes]
@@ -163,3 +177,48 @@ def test_what_is_not_decided_is_not_clear() -> None:
     found = judged(w, text, condition="second_life", evidence=without_documents(w, text))
 
     assert (found["verdict"], found["reason"], found["ground"]) == ("undecided", "recall_of_kin_unread", None)
+
+
+def module_in_use() -> tuple[World, str]:
+    """A module out of a pack that was in use and is no waste."""
+    w, text = World(publishers=(MAKER, RECYCLER)), code(11, maker="ZZ6")
+    pack = taken_out(w)
+    w.happen(MAKER, "battery.sold", pack, {"invoice": "1"}, parties=(RECYCLER,))
+    w.happen(RECYCLER, "battery.dismantled", pack, {"facility_licence": "L"}, references=(subject_of(text),))
+    w.publish(text, w.issue(text, by=RECYCLER))
+    return w, text
+
+
+def successor_of_a_module() -> tuple[World, str]:
+    """What was made of such a module."""
+    w, module = module_in_use()
+    text = code(1, "ZZ5")
+    w.publishers = (*w.publishers, SECOND_LIFE)
+    w.publish_lists(SECOND_LIFE)
+    w.happen(RECYCLER, "battery.sold", module, {"invoice": "2"}, parties=(SECOND_LIFE,))
+    remanufactured(w, module, text, cosign=(RECYCLER,))
+    w.produce(text, by=SECOND_LIFE)
+    w.publish(text, w.issue(text, by=SECOND_LIFE))
+    w.happen(SECOND_LIFE, "battery.sold", text, {"invoice": "I"}, parties=(WORKSHOP, IMPORTER))
+    measured(w, text, soh_permille=900)
+    return w, text
+
+
+@pytest.mark.parametrize("condition", ["used", "second_life", "return", "repair"])
+@pytest.mark.parametrize("made", [module_in_use, successor, successor_of_a_module])
+def test_an_end_that_is_certified_afterwards_is_that_of_what_was_made_of_it(
+    made: Callable[[], tuple[World, str]], condition: str
+) -> None:
+    """
+    I6: in whatever order an authority's certificate and the dismantling or the second life were recorded.
+    """
+    w, text = made()
+    before = judged(w, text, condition=condition, head={"direction": "inland"}, policy_name="recycler")
+
+    w.happen(EU_AUTHORITY, "end_of_life.certified", PACK, {"certificate": "C-1"}, parties=(RECYCLER,))
+
+    told = judged(w, text, condition=condition, head={"direction": "inland"}, policy_name="recycler")
+    second = made is not module_in_use
+    assert (before["verdict"] in GOOD) == (second or condition != "second_life")
+    assert (told["verdict"], told["ground"]) == ("hold", "26(e)")
+    assert "end_of_life" in {c["reason"] for c in check(told, "new_not_used")}

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from tests.credentials.test_shown import PRESENTED, check, shape
-from tests.harness.border import World, code
-from tests.harness.ledger import CUSTOMS, IMPORTER, MAKER, RECYCLER, WORKSHOP
+from credentials.ledger.linked_records import children_root
+from tests.credentials.test_shown import GOOD, PRESENTED, check, judged, shape
+from tests.credentials.test_used_before import SECOND, measured, two_publishers
+from tests.harness.border import World, code, subject_of
+from tests.harness.ledger import CUSTOMS, IMPORTER, MAKER, RECYCLER, SECOND_LIFE, WORKSHOP
 
 BEFORE, AFTER = (
     1_802_500_000,
@@ -105,3 +107,71 @@ def test_of_older_stock_nobody_knows_when_it_was_placed() -> None:
     w.ledger.now = AFTER
     w.happen(IMPORTER, "market.placed", text, {"art_41_checked": True}, event_time=BEFORE)
     assert told(w, text, condition="used", direction="inland", at=AFTER) == ("hold", "not_published")
+
+
+def out_of_waste(w: World, *, published: bool = True, module: str = "", root: bool = False) -> str:
+    """A module out of a waste pack: of the dismantler's own codes, or one that its maker committed to."""
+    text, pack = module or code(11, maker="ZZ6"), code(1)
+    if root:
+        w.produce(text)
+    committed: dict[str, Any] = {"children_root": children_root([subject_of(text)])} if root else {}
+    made = {"production_date": "2026-06-03", "category": "ev"}
+    w.happen(MAKER, "battery.produced", pack, made, **committed)
+    if published:
+        w.publish(pack)
+    w.happen(MAKER, "battery.sold", pack, {"invoice": "1"}, parties=(RECYCLER,))
+    w.happen(RECYCLER, "battery.declared_waste", pack, {"reason": "worn"})
+    w.happen(RECYCLER, "battery.dismantled", pack, {"facility_licence": "L"}, references=(subject_of(text),))
+    return text
+
+
+def test_what_comes_out_of_waste_needs_no_passport_of_its_own() -> None:
+    """
+    Art 77(7): waste gets no new passport. Taken over as waste it is not held for one, where its pack has one;
+    as anything else it is refused.
+    """
+    bare, w, again, own = World(), World(), World(), World()
+    text = out_of_waste(w)
+    module = out_of_waste(again)
+    inner = code(12, maker="ZZ6")
+    licence = {"facility_licence": "L"}
+    again.happen(RECYCLER, "battery.dismantled", module, licence, references=(subject_of(inner),))
+
+    inland: dict[str, Any] = {"direction": "inland", "policy_name": "recycler"}
+    assert told(w, text, condition="waste", **inland) == NOT_ASKED
+    assert told(again, inner, condition="waste", **inland) == NOT_ASKED
+    by_itself = out_of_waste(own, root=True, module=code(11))
+    assert told(own, by_itself, condition="waste", **inland) == NOT_ASKED
+    assert told(bare, out_of_waste(bare, published=False), condition="waste", **inland) == (
+        "hold", "not_published",
+    )  # fmt: skip
+    for condition in ("new", "used", "second_life", "return", "repair"):
+        assert told(w, text, condition=condition, **inland) == ("refuse_recommended", "waste"), condition
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+@pytest.mark.parametrize("kind", ["prepared_for_reuse", "prepared_for_repurposing", "remanufactured"])
+def test_what_comes_out_of_waste_is_prepared_for_a_second_life(kind: str, *, recorded: bool) -> None:
+    """
+    Art 3(30), 77(7): a module without a passport becomes another battery, which has its own; that one is
+    clear as what it is, and never as new. One that its maker had recorded by itself is declared waste first.
+    """
+    w, made = two_publishers(), code(1, "ZZ5")
+    text = out_of_waste(w, root=True, module=code(11)) if recorded else out_of_waste(w)
+    if recorded:
+        w.happen(RECYCLER, "battery.declared_waste", text, {"reason": "out of waste"})
+    w.happen(RECYCLER, "battery.sold", text, {"invoice": "2"}, parties=(SECOND_LIFE,))
+    answers = MAKER if recorded else RECYCLER
+    said = {"successors": [made], **SECOND}
+    w.happen(
+        SECOND_LIFE, f"second_life.{kind}", text, said, cosign=(answers,), references=(subject_of(made),)
+    )
+    w.produce(made, by=SECOND_LIFE)
+    w.publish(made, w.issue(made, by=SECOND_LIFE))
+    w.happen(SECOND_LIFE, "battery.sold", made, {"invoice": "I"}, parties=(WORKSHOP, IMPORTER))
+    measured(w, made, soh_permille=900)
+
+    assert judged(w, made, condition="second_life")["verdict"] in GOOD
+    assert judged(w, made, condition="used", direction="inland")["verdict"] in GOOD
+    assert shape(judged(w, made)) == ("hold", "used_sold_as_new")
+    assert shape(judged(w, text, condition="waste")) == ("refuse_recommended", "consumed")

@@ -35,7 +35,6 @@ from credentials.ledger.recalls import Recalls, recall_subject, recalls_of
 from credentials.ledger.records import Asset, Claims, Installed, StatusLists, asset_key, claims_key
 from credentials.ledger.standing import Standing
 from credentials.verdicts.clearance import ItemVerdict, clear_item
-from credentials.verdicts.earlier import earlier_sets
 from credentials.verdicts.evidence import (
     Evidence,
     Held,
@@ -52,6 +51,7 @@ from credentials.verdicts.evidence import (
 )
 from credentials.verdicts.kin import made_at
 from credentials.verdicts.manifest import Line, Manifest, ManifestContext
+from credentials.verdicts.names import public_sets
 from credentials.verdicts.shown_as import ShownAs
 from node.config import contexts, related_resources
 from node.words import Words
@@ -450,20 +450,34 @@ class World:
         digests = [_read(self.leaves[leaf].entry)[1] for leaf in leaves]
         return [self.documents[d] for d in digests if d in self.documents]
 
-    def _earlier(self, view: LedgerView) -> dict[bytes, Held | Missing]:
-        """The public sets of the passports before the live one."""
+    def _earlier(self, view: LedgerView, *, live: bool = False) -> dict[bytes, Held | Missing]:
+        """The public sets of the passports before the live one, or of all."""
         said = {
             leaf.leaf_index: parsed.attestation
             for leaf in view.entries
             if isinstance(parsed := parse_entry(leaf.entry), AdmittedEntry)
         }
         passport = view.standing.passport if view.standing is not None else None
-        live = said.get(passport.leaf_index) if passport is not None else None
+        latest = said.get(passport.leaf_index) if passport is not None and not live else None
         return {
             digest: Held(self.documents[digest])
-            for digest, _ in earlier_sets(said.values(), live)
+            for digest, _ in public_sets(said.values(), latest)
             if digest in self.documents
         }
+
+    def _further_codes(
+        self, view: LedgerView, documents: Sequence[object]
+    ) -> tuple[dict[bytes, Held | Missing], dict[str, LedgerView]]:
+        """The public sets by which codes are named, and the record of each code, however it is named."""
+        sets, aliases = self._earlier(view), dict[str, LedgerView]()
+        asked = [*documents, *(h.document for h in sets.values() if isinstance(h, Held))]
+        while asked:
+            named = [t for d in asked for t in alias_texts(d) if t not in aliases and subject_if_readable(t)]
+            aliases |= {t: self.view(t) for t in named}
+            more = {k: h for t in named for k, h in self._earlier(aliases[t], live=True).items()}
+            asked = [h.document for k, h in more.items() if k not in sets and isinstance(h, Held)]
+            sets |= more
+        return sets, aliases
 
     def _standings(self, keys: Sequence[bytes]) -> Mapping[bytes, Standing]:
         found = self.ledger.reader.get_many(list(keys))
@@ -510,10 +524,7 @@ class World:
             ],
         )
         held = [h.document for h in fetched.values() if isinstance(h, Held)]
-        earlier = self._earlier(view)
-        before = [h.document for h in earlier.values() if isinstance(h, Held)]
-        named = [t for d in (*held, *shown, *before) for t in alias_texts(d)]
-        aliases = {t: self.view(t) for t in named if subject_if_readable(t)}
+        earlier, aliases = self._further_codes(view, [*held, *shown])
         leaves = [leaf for one in (view, *aliases.values()) for leaf in one.entries]
         cited = {digest for leaf in leaves if (digest := _read(leaf.entry)[1]) is not None}
         events: dict[bytes, Held | Missing] = {

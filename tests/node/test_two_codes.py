@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from node.verdicts.sources import ALIASES_MAX
+from node.verdicts.sources import SHOWN_CODES_MAX
 from node.web.sample import sample_claims
 from tests.harness.support_service import ROLES, LiveNode, live_node
 
@@ -121,9 +121,34 @@ def test_a_code_that_only_the_earlier_passport_names_is_gathered(node: LiveNode)
     publish(node, code, "https://id.example.org/33")
     attest(node, "battery.enrolled", link, ground="older_stock", evidence="photo")
     attest(node, "soh.measured", link, method="m", measured_on="2026-06-04", soh_permille=400)
-    others = [link.replace("/33", f"/{n:02}") for n in range(ALIASES_MAX)]
+    others = [link.replace("/33", f"/{n:02}") for n in range(2 * SHOWN_CODES_MAX)]
     shown = [{"credentialSubject": {"GeneralProductInformation": {"productIdentifier": o}}} for o in others]
 
     used = {"origin_not_on_record", "used_sold_as_new"}
     assert alias_reasons(node, "26NLAGAIN", code) == {*used, "alias_not_recorded"}
     assert alias_reasons(node, "26NLCROWD", code, shown) >= used
+
+
+def test_what_the_passport_of_a_further_code_names_is_gathered(node: LiveNode) -> None:
+    """
+    The closure of names: the record of a code that only the further code's own passport names; the line is
+    woken by what happens under it.
+    """
+    code, link = CODE.replace("0000031", "0000034"), LINK.replace("/31", "/34")
+    third = CODE.replace("0000031", "0000035")
+    publish(node, code, link)
+    attest(node, "battery.enrolled", link, ground="older_stock", evidence="photo")
+    publish(node, link, third)
+    assert alias_reasons(node, "26NLCHAIN", code) == {"origin_not_on_record", "alias_not_recorded"}
+    (where,) = (
+        c["id"] for c in node.get_json("/consignments")["consignments"] if c["declaration"] == "26NLCHAIN"
+    )
+
+    attest(node, "battery.enrolled", third, ground="older_stock", evidence="photo")
+    attest(node, "soh.measured", third, method="m", measured_on="2026-06-04", soh_permille=400)
+
+    def reasons() -> set[str]:
+        checks = node.get_json(f"/consignments/{where}/items/1")["checks"]
+        return {check["reason"] for check in checks if check["name"] == "alias"}
+
+    node.wait(lambda: reasons() == {"origin_not_on_record", "used_sold_as_new"}, "the third code")

@@ -217,13 +217,13 @@ def marks_of(file: File, act: Act) -> frozenset[str]:
 def marks_elsewhere(file: File, act: Act) -> dict[str, frozenset[str]]:
     """The marks that an act leaves on the other batteries that it names: children and successors.
 
-    What an authority certified to have ended stays so in what is made of it; out of waste comes waste.
+    Out of waste comes waste (Art 77(7)). What is taken out before is not what becomes of the rest: domain.md
+    lets a dismantled pack go abroad as waste, or be recycled, while its modules live on under their codes.
     """
     if act.event == "battery.dismantled":
-        carried = file.used & {"end_certified", "waste"}
-        return {other: carried | {"child_of_dismantled"} for other in act.others}
+        return {other: file.used & {"waste"} | {"child_of_dismantled"} for other in act.others}
     if act.event in SECOND_LIVES:
-        return {other: file.used & {"end_certified"} | {"second_life"} for other in act.others}
+        return {other: frozenset({"second_life"}) for other in act.others}
     return {}
 
 
@@ -246,9 +246,13 @@ def marks_beside(files: Mapping[str, File], act: Act) -> dict[str, frozenset[str
 
 
 def bound_as(heir: File, file: File) -> File:
-    """I2: what binds a battery binds what is made of it, until whoever set it lifts it."""
+    """I2: what binds a battery binds what is made of it, until whoever set it lifts it.
+
+    A certificate of destruction is of all that the battery was, whatever it had become by then (I6).
+    """
     settings = {s for s in file.settings if s.what in ("recalled", "refused", "lost")}
-    return replace(heir, settings=heir.settings | settings, stops=heir.stops | file.stops)
+    used = heir.used | (file.used & {"end_certified"})
+    return replace(heir, used=used, settings=heir.settings | settings, stops=heir.stops | file.stops)
 
 
 def _nothing(file: File, act: Act) -> File:

@@ -1,0 +1,214 @@
+"""Every code by which passports ever named the battery: what is known of one name is known under all (X1).
+
+The passports that are shown name further codes, those before them did, and the passports of a further code
+name others again. A code once named stays named: leaving one out of a later passport does not pay (I6). The
+record names every passport that was published; the public set of each is had by its digest.
+
+What a stranger entered under a further code is a claim (D780): its passports name nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence, Set
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from credentials.documents.canonical import digest_document
+from credentials.documents.identifiers import Identifier, read_identifier
+from credentials.errors import CredentialError
+from credentials.ledger.attestation import Attestation
+from credentials.ledger.governance import Governance
+from credentials.ledger.rules import gives_way
+from credentials.ledger.standing import PRIVATE, Standing
+from credentials.verdicts.content import ALIAS_CHARS_MAX, OPAQUE, JudgeAlias, why_unread
+from credentials.verdicts.evidence import Held, LedgerView, alias_texts
+from credentials.verdicts.manifest import canonical_name
+from credentials.verdicts.record import Inquiry, Record, live_passport
+from credentials.verdicts.severity import UNDECIDED
+from credentials.verdicts.verdict import Findings, Outcome
+
+if TYPE_CHECKING:
+    from credentials.verdicts.verifier import Examined
+
+PUBLIC_POINT = 1  # the set that names the code (Annex XIII point 1)
+FURTHER_CODES_MAX = 4  # codes beside those that the passports shown name, read for one verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The codes of one battery beside the one that it is asked about."""
+
+    canonical: frozenset[str] = frozenset()  # of all of them
+    further: tuple[str, ...] = ()  # those that the passports shown do not name, in order of finding
+    unread: str | None = None  # why there may be more, as a reason code
+    parties: frozenset[str] = frozenset()  # who has a right over it under one of them
+
+
+@dataclass(slots=True)
+class _Found:
+    """What was found so far."""
+
+    inquiry: Inquiry
+    seen: set[str]  # canonical names
+    parties: set[str]
+    further: list[str] = field(default_factory=list)
+    unread: str | None = None
+
+    def take(self, texts: Iterable[str], scheme: str | None) -> list[str]:
+        """Those of these texts that are new; of `scheme` are the codes of other batteries, None: of none."""
+        rules, new = self.inquiry.evidence.network.tables.identifiers, list[str]()
+        for text in texts:
+            name = canonical_name(text, rules)
+            if name not in self.seen and (scheme is None or not name.startswith(f"{scheme}:")):
+                self.seen.add(name)
+                new.append(text)
+        return new
+
+    def add(self, texts: Iterable[str], scheme: str | None) -> None:
+        """Follow those of these that are new, and codes."""
+        self.further += (text for text in self.take(texts, scheme) if code_of(text, self.inquiry))
+
+
+def public_sets(
+    statements: Iterable[Attestation], live: Attestation | None = None
+) -> list[tuple[bytes, str]]:
+    """(digest, issuer) of the public sets that these statements published, but for the live one."""
+    found: dict[bytes, str] = {}
+    for statement in statements:
+        digest = statement.set_list.points.get(PUBLIC_POINT) if statement.set_list is not None else None
+        if digest is not None:
+            found[digest] = statement.issuer
+    if live is not None and live.set_list is not None:
+        found.pop(live.set_list.points.get(PUBLIC_POINT, b""), None)
+    return list(found.items())
+
+
+def names_of(shown: Sequence[Examined], inquiry: Inquiry) -> Names:
+    """Every code of the battery, from the documents shown on; at most FURTHER_CODES_MAX beside theirs."""
+    view = inquiry.evidence.ledger
+    if view is None or view.standing is None:
+        return Names()
+    own, governance = view.standing, inquiry.evidence.network.governance
+    found = _Found(inquiry, _own_names(own, inquiry), rightful(own, inquiry.record, governance))
+    asked = set(found.seen)
+    first = found.take((t for e in shown if e.established for t in alias_texts(e.document)), None)
+    live = live_passport(inquiry.evidence, inquiry.record)
+    sets = public_sets(_published(inquiry.record), live.attestation if live is not None else None)
+    # Of its own scheme an earlier one named another battery: that was held while it did.
+    found.add(_texts(sets, found), own.subject.scheme)
+    for text in _each(first, found.further):
+        code = inquiry.evidence.aliases.get(text)
+        record = joined(code, found.parties, governance) if code is not None else None
+        if record is not None:
+            assert code is not None and code.standing is not None, "what is on record has a standing"
+            passport, scheme = code.standing.passport, code.standing.subject.scheme
+            current = record.with_digest(passport.attestation) if passport is not None else None
+            latest = current.attestation if current is not None else None
+            found.add(_texts(public_sets([latest] if latest else []), found), None)
+            found.add(_texts(public_sets(_published(record), latest), found), scheme)
+    return Names(frozenset(found.seen - asked), tuple(found.further), found.unread, frozenset(found.parties))
+
+
+def check_further_codes(found: Findings, names: Names, inquiry: Inquiry, judge_alias: JudgeAlias) -> None:
+    """X1: what is on record of a code that the passports shown do not name; what is unread is undecided."""
+    unread = names.unread
+    for text in names.further[:FURTHER_CODES_MAX]:
+        view = inquiry.evidence.aliases.get(text)
+        if view is None:
+            unread = "not_held"  # nobody looked whether it is on record
+        elif view is not None and (view.recalls or (view.standing is not None and view.standing.born)):
+            judge_alias(text[:ALIAS_CHARS_MAX], view)
+        else:  # the line is woken once it is on record
+            found.warned("alias", "alias_not_recorded", rule="X16", identifier=text[:ALIAS_CHARS_MAX])
+    if len(names.further) > FURTHER_CODES_MAX:
+        unread = "not_held"
+    if unread is not None:
+        found.add("alias", Outcome.INDETERMINATE, unread, rule="X1", word=UNDECIDED)
+
+
+def code_of(text: str, inquiry: Inquiry) -> Identifier | None:
+    """The code that a text is; None for one under which nothing can be on record for whoever reads it."""
+    try:
+        code = read_identifier(text, inquiry.evidence.network.tables.identifiers, namespace="-")
+    except (CredentialError, KeyError):
+        return None
+    return code if code.scheme != OPAQUE else None
+
+
+def joined(view: LedgerView, parties: set[str], governance: Governance | None) -> Record | None:
+    """The record of a further code, whose rightful parties join these; None where it names nothing more."""
+    standing = view.standing
+    if standing is None or not standing.born:
+        return None
+    record = Record.read(view, governance)
+    if is_claim(standing, record, parties):
+        return None
+    parties |= rightful(standing, record, governance)
+    return record
+
+
+# -- whose word it is ----------------------------------------------------------------------------------
+
+
+def is_claim(standing: Standing, record: Record, parties: Set[str]) -> bool:
+    """True of what a licence alone entered under a further code, and none of the battery's parties has (I5).
+
+    Whoever reads the label can enter the code.
+    """
+    entered = standing.enrolled.by if standing.enrolled is not None else ""
+    spoke = {entered, *_holders(standing), *(r.attestation.issuer for r in record.admitted)}
+    return gives_way(standing) and spoke.isdisjoint(parties)
+
+
+def rightful(standing: Standing, record: Record, governance: Governance | None) -> set[str]:
+    """Who has or had a right over a battery: its parties, and the authors of its record but for trades.
+
+    A trade of the place has none: what it enters under a further code is one stranger's word as another's.
+    """
+    events = governance.lifecycle.events if governance is not None else {}
+    trades = {kind for kind, event in events.items() if event.speaks == "trade" or event.effects.undo}
+    authors = (r.attestation.issuer for r in record.admitted if r.attestation.kind not in trades)
+    return {
+        *standing.named,
+        *authors,
+        *_holders(standing),
+        *([standing.producer] if standing.producer else []),
+    }
+
+
+def _holders(standing: Standing) -> set[str]:
+    """Its holder and its operator; two owners without a node are not one."""
+    return {party for party in (standing.holder, standing.responsible) if party not in (None, PRIVATE)}
+
+
+# -- what is named -------------------------------------------------------------------------------------
+
+
+def _own_names(own: Standing, inquiry: Inquiry) -> set[str]:
+    """The canonical names of the code that the verdict is asked about."""
+    rules, known = inquiry.evidence.network.tables.identifiers, inquiry.evidence.subjects.items()
+    return {canonical_name(text, rules) for text, it in known if it.as_list() == own.subject.as_list()}
+
+
+def _published(record: Record) -> Iterator[Attestation]:
+    return (recorded.attestation for recorded in record.shown())
+
+
+def _texts(sets: Iterable[tuple[bytes, str]], found: _Found) -> list[str]:
+    """What these sets name the battery by; one that is not in hand as it was published is told."""
+    texts: list[str] = []
+    for digest, _ in sets:
+        held = found.inquiry.evidence.earlier.get(digest)
+        if isinstance(held, Held) and digest_document(dict(held.document)) == digest:
+            texts += alias_texts(held.document)
+        else:
+            found.unread = why_unread(held)
+    return texts
+
+
+def _each(first: Sequence[str], further: Sequence[str]) -> Iterator[str]:
+    """Those first, then the others, which grow meanwhile: as many as are read."""
+    yield from first
+    for place in range(FURTHER_CODES_MAX):
+        if place < len(further):
+            yield further[place]
