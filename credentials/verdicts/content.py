@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from credentials.verdicts.verifier import Examined
 
 CODE_SCHEMES = ("gbt34014", "gs1")  # a battery has one code of such a scheme
-OPAQUE = "uri"  # such an identifier is a battery's with its issuer, whom a text does not name
 LAW_NOT_GIVEN = "law_not_given"
 JudgeAlias = Callable[[str, LedgerView], None]
 _CYCLES = ("Performance", "batteryCondition", "numberOfFullCycles", "numberOfFullCyclesValue")
@@ -77,7 +76,7 @@ def check_code(
         recorded = view is not None and view.standing is not None and view.standing.born
         if view is not None and (recorded or view.recalls):
             judge_alias(text[:ALIAS_CHARS_MAX], view)
-        elif view is None and other is not None and other.scheme != OPAQUE:
+        elif view is None and other is not None:
             # Nobody looked whether it is on record (I8).
             why, named = Outcome.INDETERMINATE, text[:ALIAS_CHARS_MAX]
             found.add("alias", why, "not_held", rule="X1", word=UNDECIDED, identifier=named)

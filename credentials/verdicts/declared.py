@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from credentials.documents.identifiers import canonical_commodity_code, canonical_vin
 from credentials.errors import CredentialError
+from credentials.ledger.standing import WASTE
 from credentials.verdicts.cell import presentation
 from credentials.verdicts.evidence import Evidence, Policy, Tables
 from credentials.verdicts.manifest import Appearance, Line, ManifestContext, canonical_name
@@ -189,6 +190,10 @@ def _check_manifest(  # noqa: PLR0917  (one line, and all that it may rest on)
         # Its own passports say that both are one battery: never honest on one manifest, in any order.
         found.failed("manifest", "duplicate_line", rule="X17", **_lines(twins))
         return
+    kin = _kin_on(context, line, inquiry)
+    if kin:
+        found.failed("manifest", "duplicate_line", rule="X17", **_lines(kin))
+        return
     others = [a for a in context.by_battery.get(name, ()) if a.line != line.line]
     if not others:
         found.passed("manifest", rule="X17", lines=1)
@@ -205,6 +210,24 @@ def _check_manifest(  # noqa: PLR0917  (one line, and all that it may rest on)
         found.failed("manifest", "duplicate_identity", rule="X1", **_lines(lines))
     else:
         found.failed("manifest", "duplicate_line", rule="X17", **_lines(lines))
+
+
+def _kin_on(context: ManifestContext, line: Line, inquiry: Inquiry) -> list[int]:
+    """The other lines that hold what this one came of, or what came of it: one battery in two states (X8).
+
+    What is left of a pack that was taken apart may travel as waste beside its modules.
+    """
+    view = inquiry.evidence.ledger
+    if view is None or view.standing is None:
+        return []
+    successors = view.standing.lineage.successors if view.standing.lineage is not None else ()
+    behind, made = tuple(view.relatives), (*view.standing.children, *successors)
+    if not behind and not made:
+        return []
+    lines = context.by_key()
+    older = [other for key in behind for other in lines.get(key, ()) if other.condition != WASTE]
+    newer = [other for key in made for other in lines.get(key, ()) if line.condition != WASTE]
+    return sorted({other.line for other in (*older, *newer)} - {line.line})
 
 
 def _check_declared_once(found: Findings, inquiry: Inquiry, context: ManifestContext | None) -> None:

@@ -227,6 +227,13 @@ def alias_texts(document: object) -> tuple[str, ...]:
     return (text.strip(),) if isinstance(text, str) and text.strip() else ()
 
 
+def issuer_shown(document: object) -> str:
+    """Who says that it issued the document: an opaque identifier in it is that party's; "" for nobody."""
+    issuer = credential_shown(document).get("issuer")
+    issuer = issuer.get("id") if isinstance(issuer, Mapping) else issuer
+    return issuer if isinstance(issuer, str) else ""
+
+
 def battery_text(line: Mapping[str, Any]) -> str | None:
     """The battery a line names, without blanks around it; the one reading of it, for clearance and node."""
     text = line.get("battery")

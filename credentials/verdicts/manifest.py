@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from credentials.documents.canonical import digest_document
@@ -156,14 +157,24 @@ class ManifestContext:
     direction: str | None = None
     by_vin: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # the lines that name a vehicle
     consignee_eori: str | None = None
+    # The lines by the keys of their batteries on the ledger: asked for only where a battery has kin.
+    by_key: Callable[[], Mapping[bytes, tuple[Line, ...]]] = field(default=dict, compare=False, repr=False)
 
     def direction_for(self, policy: Policy) -> str:
         """The stricter of policy and manifest: the declarant cannot declare the question away."""
         return stricter(self.direction, policy)
 
     @classmethod
-    def of(cls, manifest: Manifest, identifier_rules: Mapping[str, Any]) -> ManifestContext:
-        """Read every line once; batteries are compared by their canonical identifier."""
+    def of(
+        cls,
+        manifest: Manifest,
+        identifier_rules: Mapping[str, Any],
+        key_of: Callable[[str], bytes | None] = lambda _: None,
+    ) -> ManifestContext:
+        """Read every line once; batteries are compared by their canonical identifier.
+
+        `key_of`: the key of a battery on the ledger, by the text of a line; None for no battery.
+        """
         seen: dict[str, list[Appearance]] = {}
         vehicles: dict[str, list[int]] = {}
         for line in manifest.lines:
@@ -178,7 +189,17 @@ class ManifestContext:
             manifest.direction,
             {k: tuple(v) for k, v in vehicles.items()},
             manifest.consignee_eori,
+            cache(lambda: _by_key(manifest, key_of)),
         )
+
+
+def _by_key(manifest: Manifest, key_of: Callable[[str], bytes | None]) -> Mapping[bytes, tuple[Line, ...]]:
+    found: dict[bytes, tuple[Line, ...]] = {}
+    for line in manifest.lines:
+        key = key_of(line.battery)
+        if key is not None:
+            found[key] = (*found.get(key, ()), line)
+    return found
 
 
 def stricter(direction: str | None, policy: Policy) -> str:

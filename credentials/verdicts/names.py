@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from credentials.documents.canonical import digest_document
-from credentials.documents.identifiers import Identifier, read_identifier
+from credentials.documents.identifiers import read_identifier
 from credentials.errors import CredentialError
 from credentials.ledger.attestation import Attestation
 from credentials.ledger.governance import Governance
 from credentials.ledger.rules import gives_way
 from credentials.ledger.standing import PRIVATE, Standing
-from credentials.verdicts.content import ALIAS_CHARS_MAX, OPAQUE, JudgeAlias, why_unread
+from credentials.verdicts.content import ALIAS_CHARS_MAX, JudgeAlias, why_unread
 from credentials.verdicts.evidence import Held, LedgerView, alias_texts
 from credentials.verdicts.manifest import canonical_name
 from credentials.verdicts.record import Inquiry, Record, live_passport
@@ -66,7 +66,7 @@ class _Found:
 
     def add(self, texts: Iterable[str], scheme: str | None) -> None:
         """Follow those of these that are new, and codes."""
-        self.further += (text for text in self.take(texts, scheme) if code_of(text, self.inquiry))
+        self.further += (text for text in self.take(texts, scheme) if is_code(text, self.inquiry))
 
 
 def public_sets(
@@ -126,13 +126,13 @@ def check_further_codes(found: Findings, names: Names, inquiry: Inquiry, judge_a
         found.add("alias", Outcome.INDETERMINATE, unread, rule="X1", word=UNDECIDED)
 
 
-def code_of(text: str, inquiry: Inquiry) -> Identifier | None:
-    """The code that a text is; None for one under which nothing can be on record for whoever reads it."""
+def is_code(text: str, inquiry: Inquiry) -> bool:
+    """True for what can name a battery on record; an opaque identifier does, with its issuer."""
     try:
-        code = read_identifier(text, inquiry.evidence.network.tables.identifiers, namespace="-")
+        read_identifier(text, inquiry.evidence.network.tables.identifiers, namespace="-")
     except (CredentialError, KeyError):
-        return None
-    return code if code.scheme != OPAQUE else None
+        return False
+    return True
 
 
 def joined(view: LedgerView, parties: set[str], governance: Governance | None) -> Record | None:

@@ -139,7 +139,8 @@ class Foretelling:
             if one.consignment != read:
                 value = orjson.loads(self._office.consignments.manifest(one.consignment))
                 manifest = Manifest.parse(value)
-                context = ManifestContext.of(manifest, self._gathering.tables.identifiers)
+                rules, key_of = self._gathering.tables.identifiers, self._gathering.key_of
+                context = ManifestContext.of(manifest, rules, key_of)
                 pairs = {
                     line.line: (line, raw) for line, raw in zip(manifest.lines, value["lines"], strict=True)
                 }

@@ -70,7 +70,7 @@ class Judging:
         self._job: _Job | None = None
         self._few: _Job | None = None  # a small one, beside a large one
         self._turns = 0
-        self.manifests = Manifests(office, lambda: gathering.tables.identifiers)
+        self.manifests = Manifests(office, lambda: gathering.tables.identifiers, gathering.key_of)
         self._woken = threading.Event()
         self._stopping = threading.Event()
         self._scans = 0  # verdicts that somebody waits for right now

@@ -26,8 +26,14 @@ class ReadManifest:
 class Manifests:
     """The last manifest read, and one that waits for its turn: what is stored never changes."""
 
-    def __init__(self, office: OfficeStore, identifiers: Callable[[], Mapping[str, Any]]) -> None:
+    def __init__(
+        self,
+        office: OfficeStore,
+        identifiers: Callable[[], Mapping[str, Any]],
+        key_of: Callable[[str], bytes | None],
+    ) -> None:
         self._office = office
+        self._key_of = key_of
         self._identifiers = identifiers
         self._read: ReadManifest | None = None  # many turns are about the same
         self._handed: ReadManifest | None = None  # by whoever took one in
@@ -55,5 +61,5 @@ class Manifests:
     def _of(
         self, consignment_id: str, manifest: Manifest, lines: Sequence[Mapping[str, Any]]
     ) -> ReadManifest:
-        context = ManifestContext.of(manifest, self._identifiers())
+        context = ManifestContext.of(manifest, self._identifiers(), self._key_of)
         return ReadManifest(consignment_id, context, list(zip(manifest.lines, lines, strict=True)))

@@ -21,7 +21,6 @@ from credentials.ledger.entries import AdmittedEntry
 from credentials.ledger.governance import Derived, Governance, GovernanceHistory
 from credentials.ledger.lifecycle import Event
 from credentials.ledger.standing import Standing
-from credentials.verdicts.content import OPAQUE
 from credentials.verdicts.evidence import (
     Evidence,
     Held,
@@ -34,6 +33,7 @@ from credentials.verdicts.evidence import (
     alias_texts,
     battery_text,
     identifiers_in_play,
+    issuer_shown,
 )
 from credentials.verdicts.examination import OpenedList
 from credentials.verdicts.names import FURTHER_CODES_MAX, joined, public_sets, rightful
@@ -53,7 +53,7 @@ JSON = dict[str, Any]
 # Further codes whose records are read for a verdict: that passports name, and that are shown besides.
 PASSPORT_CODES_MAX, SHOWN_CODES_MAX = FURTHER_CODES_MAX + 4, 4
 NAMED_DEEP_MAX = FURTHER_CODES_MAX + 1  # each code may name one that only its own passports do
-NOBODY = "-"
+OPAQUE, NOBODY = "uri", "-"  # such an identifier is a battery's with its issuer, whom a line does not name
 # Groups of events (verdicts.json) of whose documents a verdict reads members.
 DOCUMENT_EVENTS = ("soh", "annexXiv", "presentation", "origin", "inVehicle")
 
@@ -155,24 +155,30 @@ class Gathering:
                 self._hold([reading])
             return self._evidence(line, reading, network)
 
-    def subject_of(self, text: str) -> Subject | None:
+    def subject_of(self, text: str, issuer: str = NOBODY) -> Subject | None:
         """The subject of an identifier text; None if it is none (or an opaque URI without an issuer)."""
-        identifier, _ = self._identified(text)
+        identifier, _ = self._identified(text, issuer)
         return subject(identifier, self._network_key) if identifier is not None else None
+
+    def key_of(self, text: str) -> bytes | None:
+        """The key on the ledger of the battery with this identifier text."""
+        about = self.subject_of(text)
+        return None if about is None else standing_key(about)
 
     def standing_of(self, text: str) -> Standing | None:
         """What the ledger knows of the battery with this identifier text."""
-        about = self.subject_of(text)
-        record = None if about is None else self._ledger.standing(standing_key(about))
+        key = self.key_of(text)
+        record = None if key is None else self._ledger.standing(key)
         return None if record is None else Standing.decode(record)
 
-    def _identified(self, text: str) -> tuple[Identifier | None, str]:
-        """What a text names, or None and why nobody can be asked for it, as a reason code."""
+    def _identified(self, text: str, issuer: str = NOBODY) -> tuple[Identifier | None, str]:
+        """What a text of this issuer names, or None and why nobody can be asked for it, as a reason code."""
         try:
-            identifier = read_identifier(text, self.tables.identifiers, namespace=NOBODY)
+            identifier = read_identifier(text, self.tables.identifiers, namespace=issuer)
         except CredentialError as error:
             return None, error.code
-        return (identifier, "") if identifier.scheme != OPAQUE else (None, "not_held")
+        unnamed = identifier.scheme == OPAQUE and issuer == NOBODY
+        return (None, "not_held") if unnamed else (identifier, "")
 
     def ledger_view(
         self, about: Subject, identifier: Identifier, newest: int | None = None, before: int | None = None
@@ -373,8 +379,9 @@ class Gathering:
     def _read_codes(self, reading: Reading, documents: Sequence[object], most: int) -> list[LedgerView]:
         """The records of the codes that these documents name, as long as fewer than `most` are read."""
         new: list[LedgerView] = []
-        for text in dict.fromkeys(text for document in documents for text in alias_texts(document)):
-            identifier, _ = self._identified(text)
+        named = [(text, issuer_shown(document)) for document in documents for text in alias_texts(document)]
+        for text, issuer in named:
+            identifier, _ = self._identified(text, issuer or NOBODY)
             if identifier is None or text in reading.aliases or len(reading.aliases) >= most:
                 continue
             about = subject(identifier, self._network_key)

@@ -37,7 +37,7 @@ from node.storage.office import OfficeStore
 from node.storage.rests_on import PARTY, Rest, as_stored
 from node.verdicts.declarations import OPEN_S
 from node.verdicts.foretelling import parties_concerned
-from node.verdicts.sources import Gathering
+from node.verdicts.sources import NOBODY, Gathering
 
 JSON = dict[str, Any]
 LEAVES_AT_ONCE = 2_000
@@ -192,7 +192,7 @@ class Watching:
         """
         named = {c["evidence"].get("identifier") for c in verdict["checks"] if c["name"] == "alias"}
         for text in sorted(text for text in named if isinstance(text, str)):
-            about = self._gathering.subject_of(text)
+            about = self._gathering.subject_of(text, verdict["passport"].get("issuer") or NOBODY)
             if about is not None:
                 yield "subject", standing_key(about)
                 yield "namespace", as_stored(f"{about.scheme}:{about.namespace}")

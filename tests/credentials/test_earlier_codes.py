@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from credentials.documents.canonical import digest_document
+from credentials.documents.identifiers import subject
 from credentials.ledger.payload import Criteria
 from credentials.ledger.recalls import recall_subject
 from credentials.verdicts.evidence import Evidence, Held, Missing, MissingReason
@@ -14,11 +15,12 @@ from credentials.verdicts.names import FURTHER_CODES_MAX
 from credentials.verdicts.record import Record
 from tests.credentials.test_shown import GOOD, VIN, check, judged, shape
 from tests.credentials.test_two_codes import LINK, two_codes
-from tests.harness.border import World, claims_of, code, line_of, replace, subject_of
+from tests.harness.border import World, claims_of, code, identifier_of, line_of, replace, subject_of
 from tests.harness.ledger import (
     CN_AUTHORITY,
     EU_AUTHORITY,
     MAKER,
+    NETWORK_KEY,
     RIVAL,
     WORKSHOP,
     Ledger,
@@ -270,3 +272,22 @@ def test_a_passport_of_a_further_code_that_is_not_handed_out_is_not_passed(of: i
 
     assert shape(judged(w, codes[0], evidence=kept_back)) == ("undecided", "document_unreachable")
     assert shape(judged(w, codes[0], evidence=unasked)) == ("undecided", "not_held")
+
+
+def test_an_opaque_identifier_is_one_of_whoever_issued_the_passport() -> None:
+    """
+    X1: used under a URI that is no code, and is on record as its maker's: not new under the code.
+    """
+    uri, text = "https://id.example.org/batteries/77", code(1)
+    licences = [*accreditations(), accreditation(MAKER, schemes=(("uri", MAKER),), licence="uri")]
+    w = World(Ledger(make_genesis(accreditations=licences)))
+    claims = claims_of(1)
+    claims["GeneralProductInformation"]["productIdentifier"] = uri
+    w.produce(text)
+    w.publish(text, w.issue(text, claims=claims))
+    before, about = judged(w, text), subject(identifier_of(uri, MAKER), NETWORK_KEY)
+    w.run(w.ledger.attest(MAKER, "battery.produced", about))
+    w.run(w.ledger.attest(MAKER, "battery.installed", about, bound_asset=subject_of(VIN)))
+
+    assert before["verdict"] in GOOD
+    assert shape(judged(w, text)) == ("hold", "installed_on_record")

@@ -19,7 +19,7 @@ from tests.credentials.test_used_before import (
     taken_out,
     two_publishers,
 )
-from tests.harness.border import World, code, subject_of
+from tests.harness.border import World, code, line_of, subject_of
 from tests.harness.ledger import (
     CN_AUTHORITY,
     EU_AUTHORITY,
@@ -222,3 +222,25 @@ def test_an_end_that_is_certified_afterwards_is_that_of_what_was_made_of_it(
     assert (before["verdict"] in GOOD) == (second or condition != "second_life")
     assert (told["verdict"], told["ground"]) == ("hold", "26(e)")
     assert "end_of_life" in {c["reason"] for c in check(told, "new_not_used")}
+
+
+@pytest.mark.parametrize("before", [False, True])
+@pytest.mark.parametrize("made", [module_in_use, successor, successor_of_a_module])
+def test_a_battery_and_what_came_of_it_are_not_on_one_manifest(
+    made: Callable[[], tuple[World, str]], *, before: bool
+) -> None:
+    """
+    X8, X17: one battery in two states. What is left of a pack travels as waste beside its modules.
+    """
+    w, text = made()
+    condition = "used" if made is module_in_use else "second_life"
+
+    def on_manifest(pack: str, kin: str = "new") -> list[tuple[str, str]]:
+        beside = [line_of(2, PACK, condition=pack) | {"before": before}]
+        told = judged(w, text, condition=condition, others=beside)
+        back = judged(w, PACK, condition=kin, others=[line_of(2, text, condition=condition)])
+        return [(c["outcome"], c["reason"]) for one in (told, back) for c in check(one, "manifest")]
+
+    both = [("fail", "duplicate_line")] * (1 if made is successor_of_a_module else 2)
+    assert on_manifest("used", "used") == [*both, ("pass", "ok")][:2]
+    assert on_manifest("waste", "waste") == [("pass", "ok")] * 2

@@ -47,6 +47,7 @@ from credentials.verdicts.evidence import (
     Tables,
     alias_texts,
     identifiers_in_play,
+    issuer_shown,
     relatives_of,
 )
 from credentials.verdicts.kin import made_at
@@ -151,8 +152,8 @@ def stamp(at: int) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def identifier_of(text: str) -> Identifier:
-    return parse_identifier(guess_scheme(text, {}), text, tables().identifiers, namespace="-")
+def identifier_of(text: str, issuer: str = "-") -> Identifier:
+    return parse_identifier(guess_scheme(text, {}), text, tables().identifiers, namespace=issuer)
 
 
 def subject_of(text: str) -> Subject:
@@ -165,6 +166,12 @@ def subject_if_readable(text: str) -> Subject | None:
         return subject_of(text)
     except CredentialError:
         return None
+
+
+def key_if_readable(text: str) -> bytes | None:
+    """The key on the ledger of the battery with this text, as a node gathers it."""
+    about = subject_if_readable(text)
+    return None if about is None else standing_key(about)
 
 
 @dataclass
@@ -410,8 +417,10 @@ class World:
         data = self.ledger.reader.get_many([key]).get(key)
         return StatusLists.decode(data).latest[purpose].digest if data else None
 
-    def view(self, text: str) -> LedgerView:
-        target = subject_of(text)
+    def view(self, text: str, issuer: str = "-") -> LedgerView:
+        """What the ledger says of a battery; an opaque identifier names one with its issuer."""
+        named = identifier_of(text, issuer)
+        target = subject(named, NETWORK_KEY)
         mine = [leaf for leaf in self.leaves if _read(leaf.entry)[0] == target.as_list()]
         standing, reader = self.ledger.registry.standing(target), self.ledger.reader
         key = standing_key(target)
@@ -427,7 +436,7 @@ class World:
             claims=Claims.decode(claims) if claims else None,
             relatives=relatives,
             kin_recalls=recalls_of(relatives, reader.get_many),
-            recalls=Recalls.decode(recalls).covering(identifier_of(text), key, standing) if recalls else (),
+            recalls=Recalls.decode(recalls).covering(named, key, standing) if recalls else (),
             behind=self._behind(target, relatives) if self.governance.robbed else (),
         )
 
@@ -472,8 +481,9 @@ class World:
         sets, aliases = self._earlier(view), dict[str, LedgerView]()
         asked = [*documents, *(h.document for h in sets.values() if isinstance(h, Held))]
         while asked:
-            named = [t for d in asked for t in alias_texts(d) if t not in aliases and subject_if_readable(t)]
-            aliases |= {t: self.view(t) for t in named}
+            said = {t: issuer_shown(d) for d in reversed(asked) for t in alias_texts(d) if t not in aliases}
+            named = {t: by for t, by in reversed(said.items()) if subject_if_readable(t)}
+            aliases |= {t: self.view(t, by) for t, by in named.items()}
             more = {k: h for t in named for k, h in self._earlier(aliases[t], live=True).items()}
             asked = [h.document for k, h in more.items() if k not in sets and isinstance(h, Held)]
             sets |= more
@@ -567,7 +577,7 @@ class World:
         rows = [r | {"line": n} for n, r in enumerate(rows, start=1)]
         members = {"declaration": DECLARATION} if head is None else dict(head)
         manifest = Manifest.parse(members | {"lines": rows})
-        context = ManifestContext.of(manifest, tables().identifiers)
+        context = ManifestContext.of(manifest, tables().identifiers, key_if_readable)
         return clear_item(
             manifest.lines[number - 1],
             evidence or self.evidence(text, shown=shown, vin=line.get("vin")),
