@@ -20,6 +20,7 @@ from credentials.verdicts.evidence import At, Document, Evidence, Held, Policy
 from credentials.verdicts.examination import STEPS
 from credentials.verdicts.freshness import check_freshness, check_law_date, check_receipts, sources_of
 from credentials.verdicts.manifest import Line, ManifestContext, stricter
+from credentials.verdicts.names import with_names_of_kin
 from credentials.verdicts.record import Inquiry, Record
 from credentials.verdicts.thefts import conclude_no_milder, had_nobody_been_robbed
 from credentials.verdicts.verdict import Check, Conclusion, Findings, Verdict
@@ -83,7 +84,7 @@ def _judge(
     direction: str | None,
 ) -> tuple[Findings, Battery, Inquiry]:
     """Every check of one line."""
-    found = Findings(evidence.network.tables)
+    found, evidence = Findings(evidence.network.tables), with_names_of_kin(evidence)
     inquiry = Inquiry(evidence, Record.read(evidence.ledger, evidence.network.governance), policy, at)
     _check_identifier(found, line, evidence, policy)
     check_freshness(found, evidence, policy, at)

@@ -92,6 +92,9 @@ class LedgerView:
     relatives: Mapping[bytes, Standing] = field(default_factory=dict)
     # The recalls in force about the codes of these, by their keys; those of whose codes none is are left out.
     kin_recalls: Mapping[bytes, Recalls] = field(default_factory=dict)
+    # The public sets of the passports of these, by their keys: (digest, issuer). What ceased is not read.
+    kin_sets: Mapping[bytes, Sequence[tuple[bytes, str]]] = field(default_factory=dict)
+    kin_unread: bool = False  # what these were named by could not be read
     # Once a key was stolen: what its party said of these, and all that was said of recalls of codes (D806).
     behind: Sequence[LedgerEntry] = ()
     unknown: str = (

@@ -10,7 +10,7 @@ What a stranger entered under a further code is a claim (D780): its passports na
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from credentials.documents.canonical import digest_document
@@ -19,9 +19,9 @@ from credentials.errors import CredentialError
 from credentials.ledger.attestation import Attestation
 from credentials.ledger.governance import Governance
 from credentials.ledger.rules import gives_way
-from credentials.ledger.standing import PRIVATE, Standing
+from credentials.ledger.standing import CEASED, PRIVATE, Standing
 from credentials.verdicts.content import ALIAS_CHARS_MAX, JudgeAlias, why_unread
-from credentials.verdicts.evidence import Held, LedgerView, alias_texts
+from credentials.verdicts.evidence import Evidence, Held, LedgerView, alias_texts
 from credentials.verdicts.manifest import canonical_name
 from credentials.verdicts.record import Inquiry, Record, live_passport
 from credentials.verdicts.severity import UNDECIDED
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 PUBLIC_POINT = 1  # the set that names the code (Annex XIII point 1)
 FURTHER_CODES_MAX = 4  # codes beside those that the passports shown name, read for one verdict
+KIN_CODES_MAX = 32  # further codes of what it was made from or taken out of
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +49,16 @@ class Names:
 class _Found:
     """What was found so far."""
 
-    inquiry: Inquiry
+    evidence: Evidence
     seen: set[str]  # canonical names
     parties: set[str]
     further: list[str] = field(default_factory=list)
+    counted: set[str] = field(default_factory=set)  # of these, those whose record is no stranger's
     unread: str | None = None
 
     def take(self, texts: Iterable[str], scheme: str | None) -> list[str]:
         """Those of these texts that are new; of `scheme` are the codes of other batteries, None: of none."""
-        rules, new = self.inquiry.evidence.network.tables.identifiers, list[str]()
+        rules, new = self.evidence.network.tables.identifiers, list[str]()
         for text in texts:
             name = canonical_name(text, rules)
             if name not in self.seen and (scheme is None or not name.startswith(f"{scheme}:")):
@@ -66,7 +68,7 @@ class _Found:
 
     def add(self, texts: Iterable[str], scheme: str | None) -> None:
         """Follow those of these that are new, and codes."""
-        self.further += (text for text in self.take(texts, scheme) if is_code(text, self.inquiry))
+        self.further += (text for text in self.take(texts, scheme) if is_code(text, self.evidence))
 
 
 def public_sets(
@@ -83,30 +85,82 @@ def public_sets(
     return list(found.items())
 
 
+def kin_sets_of(standing: Standing, record: Record) -> list[tuple[bytes, str]]:
+    """The public sets by which a battery was named that another came of; none once its passport ceased.
+
+    It stays readable until it is recycled (Art 77(8)); nobody has to hand it out then.
+    """
+    ceased = standing.passport is None or standing.passport.status == CEASED
+    return [] if ceased else public_sets(_published(record))
+
+
 def names_of(shown: Sequence[Examined], inquiry: Inquiry) -> Names:
     """Every code of the battery, from the documents shown on; at most FURTHER_CODES_MAX beside theirs."""
     view = inquiry.evidence.ledger
     if view is None or view.standing is None:
         return Names()
     own, governance = view.standing, inquiry.evidence.network.governance
-    found = _Found(inquiry, _own_names(own, inquiry), rightful(own, inquiry.record, governance))
+    found = _Found(inquiry.evidence, _own_names(own, inquiry), rightful(own, inquiry.record, governance))
     asked = set(found.seen)
     first = found.take((t for e in shown if e.established for t in alias_texts(e.document)), None)
     live = live_passport(inquiry.evidence, inquiry.record)
     sets = public_sets(_published(inquiry.record), live.attestation if live is not None else None)
     # Of its own scheme an earlier one named another battery: that was held while it did.
     found.add(_texts(sets, found), own.subject.scheme)
-    for text in _each(first, found.further):
-        code = inquiry.evidence.aliases.get(text)
-        record = joined(code, found.parties, governance) if code is not None else None
-        if record is not None:
-            assert code is not None and code.standing is not None, "what is on record has a standing"
-            passport, scheme = code.standing.passport, code.standing.subject.scheme
-            current = record.with_digest(passport.attestation) if passport is not None else None
-            latest = current.attestation if current is not None else None
-            found.add(_texts(public_sets([latest] if latest else []), found), None)
-            found.add(_texts(public_sets(_published(record), latest), found), scheme)
+    for text in _each(first, found.further, FURTHER_CODES_MAX):
+        _follow(text, found, governance)
     return Names(frozenset(found.seen - asked), tuple(found.further), found.unread, frozenset(found.parties))
+
+
+def with_names_of_kin(evidence: Evidence) -> Evidence:
+    """The evidence with what is on record of what it came of under the further codes of that (X1, I2).
+
+    Lost, recalled, stopped or certified to have ended under one code, a battery is that under all, and so is
+    what was made of it (D722). What cannot be read is told as relatives that were not.
+    """
+    view, governance = evidence.ledger, evidence.network.governance
+    if view is None or view.standing is None or not view.kin_sets:
+        return evidence
+    found = _Found(evidence, set(), set())
+    for key, relative in view.relatives.items():
+        sets = view.kin_sets.get(key, ())
+        found.parties |= rightful(relative, Record(), governance)
+        found.add(_texts(sets, found), relative.subject.scheme)
+    for text in _each((), found.further, KIN_CODES_MAX):
+        _follow(text, found, governance)
+    unread = found.unread is not None or len(found.further) > KIN_CODES_MAX
+    relatives, kin_recalls, recalls = dict(view.relatives), dict(view.kin_recalls), list(view.recalls)
+    for text in found.further[:KIN_CODES_MAX]:
+        code = evidence.aliases.get(text)
+        if code is None:
+            unread = True  # nobody looked whether it is on record
+        elif code.standing is None or code.standing.key != view.standing.key:
+            recalls += code.recalls
+            if text in found.counted and code.standing is not None:
+                relatives |= {code.standing.key: code.standing, **code.relatives}
+                kin_recalls |= code.kin_recalls
+    beside = replace(
+        view,
+        relatives=relatives,
+        kin_recalls=kin_recalls,
+        recalls=tuple(dict.fromkeys(recalls)),
+        kin_unread=view.kin_unread or unread,
+    )
+    return replace(evidence, ledger=beside)
+
+
+def _follow(text: str, found: _Found, governance: Governance | None) -> None:
+    """What the passports of a further code name in turn, where its record counts."""
+    code = found.evidence.aliases.get(text)
+    record = joined(code, found.parties, governance) if code is not None else None
+    if code is None or code.standing is None or record is None:
+        return
+    found.counted.add(text)
+    passport, scheme = code.standing.passport, code.standing.subject.scheme
+    current = record.with_digest(passport.attestation) if passport is not None else None
+    latest = current.attestation if current is not None else None
+    found.add(_texts(public_sets([latest] if latest else []), found), None)
+    found.add(_texts(public_sets(_published(record), latest), found), scheme)
 
 
 def check_further_codes(found: Findings, names: Names, inquiry: Inquiry, judge_alias: JudgeAlias) -> None:
@@ -126,10 +180,10 @@ def check_further_codes(found: Findings, names: Names, inquiry: Inquiry, judge_a
         found.add("alias", Outcome.INDETERMINATE, unread, rule="X1", word=UNDECIDED)
 
 
-def is_code(text: str, inquiry: Inquiry) -> bool:
+def is_code(text: str, evidence: Evidence) -> bool:
     """True for what can name a battery on record; an opaque identifier does, with its issuer."""
     try:
-        read_identifier(text, inquiry.evidence.network.tables.identifiers, namespace="-")
+        read_identifier(text, evidence.network.tables.identifiers, namespace="-")
     except (CredentialError, KeyError):
         return False
     return True
@@ -198,7 +252,7 @@ def _texts(sets: Iterable[tuple[bytes, str]], found: _Found) -> list[str]:
     """What these sets name the battery by; one that is not in hand as it was published is told."""
     texts: list[str] = []
     for digest, _ in sets:
-        held = found.inquiry.evidence.earlier.get(digest)
+        held = found.evidence.earlier.get(digest)
         if isinstance(held, Held) and digest_document(dict(held.document)) == digest:
             texts += alias_texts(held.document)
         else:
@@ -206,9 +260,9 @@ def _texts(sets: Iterable[tuple[bytes, str]], found: _Found) -> list[str]:
     return texts
 
 
-def _each(first: Sequence[str], further: Sequence[str]) -> Iterator[str]:
+def _each(first: Sequence[str], further: Sequence[str], most: int) -> Iterator[str]:
     """Those first, then the others, which grow meanwhile: as many as are read."""
     yield from first
-    for place in range(FURTHER_CODES_MAX):
+    for place in range(most):
         if place < len(further):
             yield further[place]

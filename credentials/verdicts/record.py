@@ -209,10 +209,12 @@ class Inquiry:
 
     @property
     def kin_missing(self) -> bool:
-        """True if something it was made from or taken out of is not in hand."""
+        """True if something it was made from or taken out of is not in hand, or by what that was named."""
         view = self.evidence.ledger
         if view is None or view.standing is None:
             return False
+        if view.kin_unread:
+            return True
         family = (view.standing, *view.relatives.values())
         return any(key not in view.relatives for one in family for key in kin_of(one))
 

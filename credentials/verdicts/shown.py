@@ -21,7 +21,7 @@ from credentials.verdicts.event_documents import event_members
 from credentials.verdicts.evidence import LedgerView
 from credentials.verdicts.issuers import check_issuers
 from credentials.verdicts.kin import recalls_unasked
-from credentials.verdicts.names import is_claim, rightful
+from credentials.verdicts.names import is_claim, rightful, with_names_of_kin
 from credentials.verdicts.record import Inquiry, Record
 from credentials.verdicts.severity import CLEAR, UNDECIDED
 from credentials.verdicts.shown_as import CHECKS, NOT_GIVEN, Row
@@ -122,7 +122,8 @@ def check_alias(  # noqa: PLR0917  (one further code, and what it is read beside
         by = standing.enrolled.by if standing.enrolled is not None else None
         found.warned("alias", "alias_claimed", rule="X1", identifier=text, by=by)
         return None
-    about = Inquiry(replace(evidence, ledger=view), record, inquiry.policy, inquiry.at)
+    beside = with_names_of_kin(replace(evidence, ledger=view))
+    about = Inquiry(beside, record, inquiry.policy, inquiry.at)
     unread = "ledger_unavailable" if record.unreadable else "relatives_unread" if about.kin_missing else None
     unread = unread or ("recall_of_kin_unread" if recalls_unasked(about) else None)
     if unread is not None:

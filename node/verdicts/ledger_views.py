@@ -15,6 +15,8 @@ from credentials.ledger.records import Asset, Claims, Installed, asset_key, clai
 from credentials.ledger.standing import Standing
 from credentials.verdicts.evidence import LedgerEntry, LedgerView, relatives_of
 from credentials.verdicts.kin import made_at
+from credentials.verdicts.names import kin_sets_of
+from credentials.verdicts.record import Record
 from credentials.verdicts.used import TESTS_READ_MAX
 from node.storage.entries import EntryRow
 from node.storage.ledger import LedgerStore
@@ -50,9 +52,23 @@ def read_view(
         claims=Claims.decode(records[claims]) if claims in records else None,
         recalls=reaching,
         relatives=relatives,
+        kin_sets=_kin_sets(ledger, relatives, governance),
         kin_recalls=recalls_of(relatives, ledger.records),
         behind=_behind(ledger, about, relatives, governance) if governance.robbed else (),
     )
+
+
+def _kin_sets(
+    ledger: LedgerStore, relatives: Mapping[bytes, Standing], governance: Governance
+) -> dict[bytes, list[tuple[bytes, str]]]:
+    """The public sets of the passports of what it came of."""
+    events = governance.lifecycle.events.items()
+    kinds = [kind for kind, e in events if e.effects.passport in ("publish", "supersede") or e.effects.undo]
+    found = {}
+    for key, one in relatives.items():
+        entries = _entries(ledger, ledger.leaves.said_by(key, (), kinds)) if one.passport is not None else []
+        found[key] = kin_sets_of(one, Record.read(LedgerView(one, entries), governance))
+    return found
 
 
 def _behind(

@@ -30,30 +30,25 @@ from credentials.verdicts.evidence import (
     Policy,
     StatusSource,
     Tables,
-    alias_texts,
     battery_text,
     identifiers_in_play,
-    issuer_shown,
 )
 from credentials.verdicts.examination import OpenedList
-from credentials.verdicts.names import FURTHER_CODES_MAX, joined, public_sets, rightful
-from credentials.verdicts.record import Record
+from credentials.verdicts.names import FURTHER_CODES_MAX, public_sets
 from node.peers.gossip import Gossip
 from node.storage.entries import EntryRow
 from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore
 from node.verdicts.disclosure import Giving
 from node.verdicts.fetching import Fetching
+from node.verdicts.further_codes import NOBODY, FurtherCodes, kin_sets
 from node.verdicts.lag import Lag
-from node.verdicts.ledger_views import admitted as admitted_of
 from node.verdicts.ledger_views import kin_statements, newest_of, read_view
 from node.verdicts.lists import ListsInForce, keys_of
 
 JSON = dict[str, Any]
-# Further codes whose records are read for a verdict: that passports name, and that are shown besides.
-PASSPORT_CODES_MAX, SHOWN_CODES_MAX = FURTHER_CODES_MAX + 4, 4
 NAMED_DEEP_MAX = FURTHER_CODES_MAX + 1  # each code may name one that only its own passports do
-OPAQUE, NOBODY = "uri", "-"  # such an identifier is a battery's with its issuer, whom a line does not name
+OPAQUE = "uri"  # such an identifier is a battery's with its issuer, whom a line does not name
 # Groups of events (verdicts.json) of whose documents a verdict reads members.
 DOCUMENT_EVENTS = ("soh", "annexXiv", "presentation", "origin", "inVehicle")
 
@@ -130,6 +125,7 @@ class Gathering:
         self.giving = Giving(history, lambda: self.tables.access, office, self.standing_of)
         self._fetching = Fetching(did, office, gossip)
         self._lists = ListsInForce(ledger, office)
+        self._codes = FurtherCodes(self._identified, self.ledger_view, network_key, lambda: self.tables)
 
     @property
     def tables(self) -> Tables:
@@ -278,7 +274,7 @@ class Gathering:
             view,
             {battery: about},
             live,
-            public_sets(admitted.values(), live),
+            [*public_sets(admitted.values(), live), *kin_sets(view)],
             newest_of([a for a in admitted.values() if a.kind in kinds]),
             presented,
             kin=kin_statements(self._ledger, view),
@@ -346,56 +342,10 @@ class Gathering:
         for reading in readings:
             for _ in range(NAMED_DEEP_MAX):
                 reading.documents.update(self._fetching.held(self._named(reading)))
-                if not self._read_aliases(reading):
+                if not self._codes.read(reading, self.history.at(reading.height)):
                     break
+            reading.documents.update(self._fetching.held(self._named(reading)))
             give_way()
-
-    def _read_aliases(self, reading: Reading) -> bool:
-        """The records of the further codes that the documents in hand name it by; True if any is new.
-
-        What is shown with a line never crowds out what its passports name. A code that is looked up in vain
-        is kept as that: one that is not kept was not asked about.
-        """
-        held = [d.document for d in reading.documents.values() if isinstance(d, Held)]
-        new = self._read_codes(reading, held, PASSPORT_CODES_MAX)
-        new += self._read_codes(reading, reading.presented, PASSPORT_CODES_MAX + SHOWN_CODES_MAX)
-        kinds, governance = (
-            _kinds(self.tables.verdicts["events"].get("presentation")),
-            self.history.at(reading.height),
-        )
-        if new and not reading.parties:
-            reading.parties.update(_parties(reading.view, governance))
-        for view in new:
-            reading.declared.extend(a for a in admitted_of(view) if a.kind in kinds)
-            record = joined(view, reading.parties, governance)
-            sets = public_sets(r.attestation for r in record.shown()) if record is not None else []
-            known = {digest for digest, _ in reading.earlier}
-            reading.earlier.extend(one for one in sets if one[0] not in known)
-        reading.documents.update(
-            self._fetching.held([(a.document_digest, a.issuer) for a in reading.declared])
-        )
-        return bool(new)
-
-    def _read_codes(self, reading: Reading, documents: Sequence[object], most: int) -> list[LedgerView]:
-        """The records of the codes that these documents name, as long as fewer than `most` are read."""
-        new: list[LedgerView] = []
-        named = [(text, issuer_shown(document)) for document in documents for text in alias_texts(document)]
-        for text, issuer in named:
-            identifier, _ = self._identified(text, issuer or NOBODY)
-            if identifier is None or text in reading.aliases or len(reading.aliases) >= most:
-                continue
-            about = subject(identifier, self._network_key)
-            if about not in reading.subjects.values():
-                new.append(self.ledger_view(about, identifier))
-                reading.aliases[text] = new[-1]
-        return new
-
-
-def _parties(view: LedgerView, governance: Governance) -> set[str]:
-    """Who has a right over a battery by its own record."""
-    if view.standing is None:
-        return set()
-    return rightful(view.standing, Record.read(view, governance), governance)
 
 
 def _kinds(value: object) -> tuple[str, ...]:

@@ -37,7 +37,8 @@ from node.storage.office import OfficeStore
 from node.storage.rests_on import PARTY, Rest, as_stored
 from node.verdicts.declarations import OPEN_S
 from node.verdicts.foretelling import parties_concerned
-from node.verdicts.sources import NOBODY, Gathering
+from node.verdicts.further_codes import NOBODY
+from node.verdicts.sources import Gathering
 
 JSON = dict[str, Any]
 LEAVES_AT_ONCE = 2_000

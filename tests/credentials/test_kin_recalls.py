@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import pytest
 
+from credentials.documents.canonical import digest_document
 from credentials.ledger.attestation import Criteria, standing_key
 from credentials.ledger.recalls import recall_subject
 from credentials.verdicts.evidence import Evidence
 from tests.credentials.test_recalls import june
-from tests.credentials.test_shown import GOOD, check, judged, waste
+from tests.credentials.test_shown import GOOD, VIN, check, judged, waste
 from tests.credentials.test_used_before import (
     measured,
     remanufactured,
@@ -19,7 +20,7 @@ from tests.credentials.test_used_before import (
     taken_out,
     two_publishers,
 )
-from tests.harness.border import World, code, line_of, subject_of
+from tests.harness.border import World, claims_of, code, line_of, subject_of
 from tests.harness.ledger import (
     CN_AUTHORITY,
     EU_AUTHORITY,
@@ -28,6 +29,10 @@ from tests.harness.ledger import (
     RECYCLER,
     SECOND_LIFE,
     WORKSHOP,
+    Ledger,
+    accreditation,
+    accreditations,
+    make_genesis,
 )
 
 PACK = code(1)
@@ -244,3 +249,101 @@ def test_a_battery_and_what_came_of_it_are_not_on_one_manifest(
     both = [("fail", "duplicate_line")] * (1 if made is successor_of_a_module else 2)
     assert on_manifest("used", "used") == [*both, ("pass", "ok")][:2]
     assert on_manifest("waste", "waste") == [("pass", "ok")] * 2
+
+
+LINK = "https://id.gs1.org/01/09521001000000/21/1"
+SAID: dict[str, Callable[[World], object]] = {
+    "lost": lambda w: w.happen(MAKER, "battery.reported_lost", LINK, {"reference": "P"}),
+    "recalled": lambda w: w.happen(MAKER, "battery.recalled", LINK, {"reason": "fire"}),
+    "end_of_life": lambda w: w.happen(
+        CN_AUTHORITY, "end_of_life.certified", LINK, {"certificate": "C"}, parties=(RECYCLER,)
+    ),
+    "recalled by the beginning of the link": lambda w: w.run(
+        w.ledger.attest(
+            EU_AUTHORITY,
+            "recall.published",
+            recall_subject("gs1", "9521001"),
+            criteria=Criteria((LINK[:40],)),
+        )
+    ),
+}
+
+
+def named_by_link(*, recorded: bool = True) -> World:
+    """A pack with a code and a link, in use and taken out under its code."""
+    licences = [*accreditations(), accreditation(MAKER, schemes=(("gs1", "9521001"),), licence="gs1")]
+    w = World(Ledger(make_genesis(accreditations=licences)), publishers=(MAKER, SECOND_LIFE, RECYCLER))
+    claims = claims_of(1)
+    claims["GeneralProductInformation"]["productIdentifier"] = LINK
+    if recorded:
+        w.produce(LINK)
+    w.produce(PACK)
+    w.publish(PACK, w.issue(PACK, claims=claims))
+    named = (WORKSHOP, SECOND_LIFE, RECYCLER)
+    w.happen(MAKER, "market.placed", PACK, {"art_41_checked": True}, parties=named)
+    for kind in ("battery.installed", "battery.swapped_out"):
+        w.happen(WORKSHOP, kind, PACK, {"vin": VIN}, bound_asset=subject_of(VIN))
+    return w
+
+
+def made_of_it(w: World, made: str) -> str:
+    """A successor of the pack, or a module out of it."""
+    text = code(1, "ZZ5") if made == "successor" else code(11, maker="ZZ6")
+    if made == "successor":
+        remanufactured(w, PACK, text)
+        w.produce(text, by=SECOND_LIFE)
+        w.publish(text, w.issue(text, by=SECOND_LIFE))
+        w.happen(SECOND_LIFE, "battery.sold", text, {"invoice": "I"}, parties=(WORKSHOP,))
+        measured(w, text, soh_permille=900)
+    else:
+        licence = {"facility_licence": "L"}
+        w.happen(RECYCLER, "battery.dismantled", PACK, licence, references=(subject_of(text),))
+        w.publish(text, w.issue(text, by=RECYCLER))
+    return text
+
+
+@pytest.mark.parametrize("made", ["successor", "module"])
+@pytest.mark.parametrize("said", SAID)
+def test_what_is_said_under_a_further_code_reaches_what_was_made_of_the_battery(said: str, made: str) -> None:
+    """
+    I2, X1: known of one name it is known under all, and so of what came of it, whichever was first.
+    """
+    words = []
+    for order in (0, 1):
+        w = named_by_link(recorded=said not in ("recalled by the beginning of the link",))
+        if order == 0:
+            SAID[said](w)
+        text = made_of_it(w, made)
+        before = judged(w, text, condition="used", head={"direction": "inland"}, policy_name="recycler")
+        if order == 1:
+            assert before["verdict"] in GOOD
+            SAID[said](w)
+        told = judged(w, text, condition="used", head={"direction": "inland"}, policy_name="recycler")
+        words.append((told["verdict"], told["reason"]))
+
+    assert words == [("hold", said.partition(" ")[0])] * 2
+
+
+def test_names_of_what_it_came_of_that_cannot_be_read_are_not_passed() -> None:
+    """
+    I8: a passport of the pack that is not handed out, or a code that nobody looked up. Once the pack was
+    recycled its passport ceased, and nobody has to have it.
+    """
+    w = named_by_link()
+    text = made_of_it(w, "module")
+    made = w.evidence(text)
+    digest = digest_document(w.passports[PACK].credentials[1])
+    kept_back = replace(made, earlier={k: v for k, v in made.earlier.items() if k != digest})
+    unasked = replace(made, aliases={k: v for k, v in made.aliases.items() if k != LINK})
+
+    def told(evidence: Evidence) -> tuple[str, str]:
+        line = {"condition": "used", "head": {"direction": "inland"}, "policy_name": "recycler"}
+        found = check(judged(w, text, evidence=evidence, **line), "standing.state")
+        return found[-1]["outcome"], found[-1]["reason"]
+
+    assert told(made) == ("pass", "ok")
+    assert told(kept_back) == told(unasked) == ("not_checked", "relatives_unread")
+    w.happen(RECYCLER, "recycling.received", PACK, quantities={"mass_in_grams": 1})
+    metals = {f"{m}_{way}_grams": 1 for m in ("co", "ni", "li", "cu") for way in ("in", "out")}
+    w.happen(RECYCLER, "recycling.completed", PACK, {"method": "x"} | metals, quantities=metals)
+    assert told(replace(w.evidence(text), earlier={})) == ("pass", "ok")

@@ -52,7 +52,8 @@ from credentials.verdicts.evidence import (
 )
 from credentials.verdicts.kin import made_at
 from credentials.verdicts.manifest import Line, Manifest, ManifestContext
-from credentials.verdicts.names import public_sets
+from credentials.verdicts.names import kin_sets_of, public_sets
+from credentials.verdicts.record import Record
 from credentials.verdicts.shown_as import ShownAs
 from node.config import contexts, related_resources
 from node.words import Words
@@ -435,6 +436,7 @@ class World:
             vehicle=self._vehicle(standing),
             claims=Claims.decode(claims) if claims else None,
             relatives=relatives,
+            kin_sets={key: self._kin_sets(one) for key, one in relatives.items()},
             kin_recalls=recalls_of(relatives, reader.get_many),
             recalls=Recalls.decode(recalls).covering(named, key, standing) if recalls else (),
             behind=self._behind(target, relatives) if self.governance.robbed else (),
@@ -446,6 +448,10 @@ class World:
         recalled = (recall_subject(one.scheme, one.namespace) for one in family)
         wanted = [one.as_list() for one in (*family[1:], *recalled)]
         return [leaf for leaf in self.leaves if _read(leaf.entry)[0] in wanted]
+
+    def _kin_sets(self, one: Standing) -> list[tuple[bytes, str]]:
+        mine = [leaf for leaf in self.leaves if _read(leaf.entry)[0] == one.subject.as_list()]
+        return kin_sets_of(one, Record.read(LedgerView(one, mine), self.governance))
 
     def _vehicle(self, standing: Standing | None) -> Installed | None:
         if standing is None or standing.bound is None:
@@ -474,17 +480,24 @@ class World:
             if digest in self.documents
         }
 
+    def _kin_held(self, view: LedgerView) -> dict[bytes, Held | Missing]:
+        """The public sets of what it came of."""
+        digests = [digest for sets in view.kin_sets.values() for digest, _ in sets]
+        return {digest: Held(self.documents[digest]) for digest in digests if digest in self.documents}
+
     def _further_codes(
         self, view: LedgerView, documents: Sequence[object]
     ) -> tuple[dict[bytes, Held | Missing], dict[str, LedgerView]]:
         """The public sets by which codes are named, and the record of each code, however it is named."""
-        sets, aliases = self._earlier(view), dict[str, LedgerView]()
+        sets, aliases = self._earlier(view) | self._kin_held(view), dict[str, LedgerView]()
+        own = view.standing.key if view.standing is not None else None
         asked = [*documents, *(h.document for h in sets.values() if isinstance(h, Held))]
         while asked:
             said = {t: issuer_shown(d) for d in reversed(asked) for t in alias_texts(d) if t not in aliases}
-            named = {t: by for t, by in reversed(said.items()) if subject_if_readable(t)}
+            named = {t: by for t, by in reversed(said.items()) if key_if_readable(t) not in (None, own)}
             aliases |= {t: self.view(t, by) for t, by in named.items()}
             more = {k: h for t in named for k, h in self._earlier(aliases[t], live=True).items()}
+            more |= {k: h for t in named for k, h in self._kin_held(aliases[t]).items()}
             asked = [h.document for k, h in more.items() if k not in sets and isinstance(h, Held)]
             sets |= more
         return sets, aliases

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from node.verdicts.sources import SHOWN_CODES_MAX
+from node.verdicts.further_codes import SHOWN_CODES_MAX
 from node.web.sample import sample_claims
 from tests.harness.support_service import ROLES, LiveNode, live_node
 

@@ -1,0 +1,90 @@
+"""The records of the further codes that passports name a battery by, and what it came of (credentials D817).
+
+Called inside a read transaction, once more for every set of documents that is in hand since: the passports of
+a further code may name others. How many are read is bounded; what is not read is no record, and said so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from credentials.documents.identifiers import Identifier, Subject, subject
+from credentials.ledger.governance import Governance
+from credentials.verdicts.evidence import Held, LedgerView, Tables, alias_texts, issuer_shown
+from credentials.verdicts.names import FURTHER_CODES_MAX, KIN_CODES_MAX, joined, public_sets, rightful
+from credentials.verdicts.record import Record
+from node.verdicts.ledger_views import admitted as admitted_of
+
+if TYPE_CHECKING:
+    from node.verdicts.sources import Reading
+
+NOBODY = "-"  # whose an opaque identifier is that no issuer is known of
+# Further codes whose records are read for a verdict: that passports name, and that are shown besides.
+PASSPORT_CODES_MAX, SHOWN_CODES_MAX = FURTHER_CODES_MAX + 4, 4
+
+Identified = Callable[[str, str], tuple[Identifier | None, str]]  # of (text, issuer)
+
+
+class FurtherCodes:
+    """Adds to a reading what is on record of the codes that its documents name."""
+
+    def __init__(
+        self,
+        identified: Identified,
+        view: Callable[[Subject, Identifier], LedgerView],
+        network_key: bytes,
+        tables: Callable[[], Tables],
+    ) -> None:
+        self._identified = identified
+        self._view = view
+        self._network_key = network_key
+        self._tables = tables
+
+    def read(self, reading: Reading, governance: Governance) -> bool:
+        """Read those that are named since; True if there were any.
+
+        What is shown with a line never crowds out what its passports name. A code that is looked up in vain
+        is kept as that: one that is not kept was not asked about.
+        """
+        held = [d.document for d in reading.documents.values() if isinstance(d, Held)]
+        most = PASSPORT_CODES_MAX + (KIN_CODES_MAX if reading.view.kin_sets else 0)
+        new = self._read_codes(reading, held, most)
+        new += self._read_codes(reading, reading.presented, most + SHOWN_CODES_MAX)
+        kinds = self._tables().verdicts["events"].get("presentation", ())
+        if new and not reading.parties:
+            reading.parties.update(_parties(reading.view, governance))
+        for view in new:
+            reading.declared.extend(a for a in admitted_of(view) if a.kind in kinds)
+            record = joined(view, reading.parties, governance)
+            sets = public_sets(r.attestation for r in record.shown()) if record is not None else []
+            known = {digest for digest, _ in reading.earlier}
+            reading.earlier.extend(one for one in (*sets, *kin_sets(view)) if one[0] not in known)
+        return bool(new)
+
+    def _read_codes(self, reading: Reading, documents: Sequence[object], most: int) -> list[LedgerView]:
+        """The records of the codes that these documents name, as long as fewer than `most` are read."""
+        new: list[LedgerView] = []
+        named = [(text, issuer_shown(document)) for document in documents for text in alias_texts(document)]
+        for text, issuer in named:
+            if text in reading.aliases or len(reading.aliases) >= most:
+                continue
+            identifier, _ = self._identified(text, issuer or NOBODY)
+            about = subject(identifier, self._network_key) if identifier is not None else None
+            if identifier is not None and about is not None and about not in reading.subjects.values():
+                new.append(self._view(about, identifier))
+                reading.aliases[text] = new[-1]
+        return new
+
+
+def kin_sets(view: LedgerView) -> list[tuple[bytes, str]]:
+    """(digest, issuer) of the public sets that name what a battery came of."""
+    return [one for sets in view.kin_sets.values() for one in sets]
+
+
+def _parties(view: LedgerView, governance: Governance) -> set[str]:
+    """Who has a right over a battery by its own record, or over what it came of."""
+    if view.standing is None:
+        return set()
+    kin = (rightful(one, Record(), governance) for one in view.relatives.values())
+    return rightful(view.standing, Record.read(view, governance), governance).union(*kin)
