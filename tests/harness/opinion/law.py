@@ -217,8 +217,8 @@ def marks_of(file: File, act: Act) -> frozenset[str]:
 def marks_elsewhere(file: File, act: Act) -> dict[str, frozenset[str]]:
     """The marks that an act leaves on the other batteries that it names: children and successors.
 
-    Out of waste comes waste (Art 77(7)). What is taken out before is not what becomes of the rest: domain.md
-    lets a dismantled pack go abroad as waste, or be recycled, while its modules live on under their codes.
+    Out of waste comes waste (Art 77(7)). What is taken out before is not what becomes of the rest: a pack
+    goes abroad as waste or is recycled once it was taken apart, while its modules live on under their codes.
     """
     if act.event == "battery.dismantled":
         return {other: file.used & {"waste"} | {"child_of_dismantled"} for other in act.others}
