@@ -41,6 +41,9 @@ def attest_key(governance: Governance, kid: str, did: str, event_time: int, at: 
     if stop is not None:
         told = "{target} is stopped by {by} until that is lifted or lapses"
         raise Refusal("stopped", told, target=stop.target, by=stop.by)
+    if not governance.participants[did].takes_part(at):
+        told = "{did} left this network and says nothing in it any more"
+        raise Refusal("X9", told, did=did)
     if not key.valid(event_time) or not key.valid(at):
         raise Refusal("X9", "{key} was not valid both when it happened and now", key=kid)
     return key.public

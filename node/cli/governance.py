@@ -40,6 +40,9 @@ def show_(*, client: Client, proposal: str | None, height: int | None, as_json: 
         show({**governing, "proposals": proposals})
         return
     _tell(governing)
+    for one in client.get("/status")["conditions"] if height is None else []:
+        if one["code"].startswith("own_"):
+            say(f"this node: {one['text']}")
     for one in proposals:
         tell_proposal(one, whole=False)
 

@@ -14,11 +14,12 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 
 from consensus.cose import SeedSigner, Sign1, parse_sign1, sign1, verify_sign1
 from consensus.encoding import decode, encode
 from consensus.errors import ConsensusError
-from credentials.ledger.governance import Governance, GovernanceHistory
+from credentials.ledger.governance import GovernanceHistory
 from credentials.ledger.parties import Key, Participant
 from node.errors import ProblemError, forbidden
 from node.peers.certificates import Trust, make_certificate, pinned
@@ -29,6 +30,8 @@ from node.peers.strikes import Patience
 REQUEST_TAG, REPLY_TAG = "comity/peer/v1", "comity/peer-reply/v1"
 WINDOW_S = 120  # a request older or newer than this is refused; nonces are remembered twice as long
 NONCES_PER_SENDER_MAX = 50_000
+# Who left is answered these for so long: the block that says it left comes to it like every other one.
+PARTING, PARTING_S = frozenset({"status", "messages", "blocks"}), 7 * 86_400
 
 
 class PeerAuthentication:
@@ -87,6 +90,13 @@ class PeerAuthentication:
         """True for who took part and does no more; False for whom this ledger does not know (yet)."""
         participant = self._history.latest.participant(did)
         return participant is not None and not participant.takes_part(int(self._now()))
+
+    def last_height_for(self, did: str) -> int | None:
+        """The block that a participant gets last, the one in which it left; None: it takes part."""
+        if not self.has_left(did):
+            return None
+        epochs = ((start, governance.participant(did)) for start, governance in self._history.epochs)
+        return next(start for start, party in epochs if party is not None and party.left is not None) - 1
 
     def request(self, receiver: str, path: str, body: bytes) -> tuple[bytes, bytes]:
         """(signed request, its nonce)."""
@@ -174,7 +184,10 @@ class PeerAuthentication:
         self, tag: str, receiver: str, nonce: bytes, path: str, body: bytes, *, signer: SeedSigner
     ) -> bytes:
         now = int(self._now())
-        reader = self._history.latest.key(receiver, "transport", now)
+        party = self._history.latest.participant(receiver)
+        if party is not None and tag == REPLY_TAG:
+            party = _as_heard(party, path)
+        reader = party.key("transport", now) if party is not None else None
         if reader is None:
             raise not_authenticated(f"the network knows no transport key of {receiver} for this time")
         try:
@@ -211,15 +224,14 @@ class PeerAuthentication:
                 )
             if receiver != self.did:
                 raise forbidden("wrong_receiver", f"the request is for {receiver}, this node is {self.did}")
-            governance = self._history.latest
-            participant = governance.participant(sender)
+            participant = self._history.latest.participant(sender)
             if participant is None:
                 raise not_authenticated(f"{sender} is not a participant of this network")
             if self.patience.exhausted(sender):
                 raise ProblemError(
                     429, "too_many_refused", "Come again", "too many of your messages had to be refused"
                 )
-            key = _key_of(message, governance, participant, sent)
+            key = _key_of(message, _as_heard(participant, path), sent)
             verify_sign1(message, key.public)
             body, opened_by = self._unseal(key.public, sealed)
         except (ConsensusError, SealingError) as error:
@@ -229,11 +241,18 @@ class PeerAuthentication:
         return sender, sent, nonce, body, opened_by
 
 
-def _key_of(message: Sign1, governance: Governance, sender: Participant, sent: int) -> Key:
+def _as_heard(party: Participant, path: str) -> Participant:
+    """A participant, for a while after it left, where it asks for the last blocks."""
+    if party.left is None or path not in PARTING:
+        return party
+    return replace(party, left=party.left + PARTING_S)
+
+
+def _key_of(message: Sign1, sender: Participant, sent: int) -> Key:
     """The transport key of the sender that a message names: any that is valid, while one follows another."""
     named = message.protected.get(4)
     for key in sender.keys:
         found = key.role == "transport" and key.id.encode() == named
-        if found and governance.key_by_id(key.id, sent) is not None:
+        if found and key.valid(sent) and sender.takes_part(sent):
             return key
     raise not_authenticated(f"the request is not signed by the transport key of {sender.did}")

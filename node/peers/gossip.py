@@ -263,6 +263,10 @@ class Gossip:
                 peer.heard.set()  # it is back: what waits for it need not wait for the next try
         return sender, nonce, body
 
+    def last_height_for(self, sender: str) -> int | None:
+        """The last block that it gets, if it left."""
+        return self._authentication.last_height_for(sender)
+
     def certificate(self, names: Iterable[str]) -> tuple[bytes, bytes]:
         """(certificate, private key) in PEM under which other nodes know this one at these hosts."""
         return self._authentication.certificate(names)

@@ -54,6 +54,7 @@ from node.use_cases.batteries import Batteries
 from node.use_cases.clearance import Clearance
 from node.use_cases.operations import OperationsDesk
 from node.use_cases.overview import Overview
+from node.use_cases.own_part import OwnPart
 from node.use_cases.passports import PassportDesk
 from node.use_cases.peers import PeerDoor
 from node.use_cases.progress import ProgressReport
@@ -247,6 +248,9 @@ def _issuing(disk: Disk, registry: Registry, schema: PassportSchema | None, gate
 
 def _follow(disk: Disk, issuing: Issuing, securing: Securing, gathering: Gathering, gate: Gate) -> Following:
     def caught_up() -> bool:
+        own = disk.history.latest.participant(disk.keys.did)
+        if own is not None and not own.takes_part(int(time.time())):
+            return True  # nothing newer comes to who left
         lag = gathering.lag.lag_heights(disk.history.height)
         return gathering.lag.quorum_silence_s() is not None and lag <= 1
 
@@ -281,14 +285,19 @@ def _employ(agreement: _Agreement, trades: _Trades) -> Supervisor:
 
 
 def _look_out(
-    disk: Disk, agreement: _Agreement, trades: _Trades, supervisor: Supervisor
+    disk: Disk, agreement: _Agreement, trades: _Trades, supervisor: Supervisor, part: OwnPart
 ) -> readiness.Lookout:
     """Everything that knows something about the health of this node."""
     engine, office, history, lag = agreement.engine, disk.stores.office, disk.history, trades.gathering.lag
     lookout = readiness.Lookout(
         (
             readiness.of_threads(supervisor),
-            readiness.of_agreement(engine.condition, lambda: history.latest.limits.heartbeat_ms),
+            # Who left is told nothing more: that blocks and votes stay away is no fault of its network.
+            readiness.while_holds(
+                part.takes_part,
+                readiness.of_agreement(engine.condition, lambda: history.latest.limits.heartbeat_ms),
+            ),
+            part.conditions,
             readiness.of_clock(engine.condition),
             readiness.of_pool(engine.condition, COUNT_MAX),
             readiness.of_lag(lag.lag_heights, disk.stores.ledger.tip, disk.policy.lag_heights_max),
@@ -305,7 +314,17 @@ def _look_out(
     return lookout
 
 
+def _part(disk: Disk) -> OwnPart:
+    def now() -> int:
+        tip = disk.stores.ledger.tip()
+        return max(int(time.time()), tip.time if tip else 0)
+
+    state = lambda: disk.constitution.state  # noqa: E731  # moved on with every block
+    return OwnPart(disk.keys.did, disk.history, disk.stores.ledger, state, now)
+
+
 def _overview(disk: Disk, agreement: _Agreement, trades: _Trades, supervisor: Supervisor) -> Overview:
+    part = _part(disk)
     return Overview(
         did=disk.keys.did,
         genesis=disk.genesis,
@@ -318,7 +337,8 @@ def _overview(disk: Disk, agreement: _Agreement, trades: _Trades, supervisor: Su
         gossip=agreement.gossip,
         gathering=trades.gathering,
         supervisor=supervisor,
-        lookout=_look_out(disk, agreement, trades, supervisor),
+        lookout=_look_out(disk, agreement, trades, supervisor, part),
+        part=part,
         open_api=trades.open_api,
         started_at_s=time.monotonic(),
     )

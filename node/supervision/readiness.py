@@ -73,9 +73,11 @@ class Lookout:
 
     def turn(self) -> None:
         """Look once a second, and log what began or ended."""
-        codes = {condition.code for condition in self.look().conditions}
+        found = self.look().conditions
+        codes = {condition.code for condition in found}
         for code in sorted(codes ^ self._logged):
-            log.moment("condition", code=code, holds=code in codes)
+            told = next((one.parameters for one in found if one.code == code), {})
+            log.moment("condition", code=code, holds=code in codes, parameters=dict(told))
         self._logged = codes
         self._woken.wait(WATCH_S)
 
@@ -312,6 +314,11 @@ def of_addresses(unknown: Callable[[], Sequence[str]], height: Callable[[], int]
             yield Condition("peers_unknown", stops=False, parameters=told)
 
     return look
+
+
+def while_holds(holds: Callable[[], bool], source: Source) -> Source:
+    """A source that has nothing to say while something does not hold."""
+    return lambda: source() if holds() else ()
 
 
 def of_openness(*, open_api: bool) -> Source:

@@ -20,6 +20,7 @@ from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore
 from node.supervision.readiness import Lookout, Readiness
 from node.supervision.supervisor import Supervisor
+from node.use_cases.own_part import OwnPart
 from node.verdicts.sources import Gathering
 
 
@@ -152,6 +153,7 @@ class Overview:
     gathering: Gathering
     supervisor: Supervisor
     lookout: Lookout
+    part: OwnPart
     open_api: bool
     started_at_s: float  # monotonic
 

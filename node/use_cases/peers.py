@@ -17,6 +17,7 @@ from node.use_cases.welcoming import Welcome
 from node.verdicts.sources import Gathering
 
 HELLO = "hello"
+HEIGHT_MAX = (1 << 53) - 1
 UNSIGNED = frozenset({HELLO})  # its asker does not know this network yet: whoever asks is answered
 
 
@@ -53,7 +54,12 @@ class PeerDoor:
                 return self._welcome.hello(body)
             sender, nonce, content = gossip.open(path, body)
             known.append(sender)
+            last = gossip.last_height_for(sender)
             match path:
+                case "status" | "messages" if last is not None:  # what it says is passed over
+                    answer = self._peer_status(last)
+                case "blocks" if last is not None:
+                    answer = self._peer_blocks(content, last)
                 case "messages":
                     answer = self._peer_messages(sender, content)
                 case "status":
@@ -103,12 +109,15 @@ class PeerDoor:
             log.moment("gossip", peer=sender, attestations=attestations)
         return self._peer_status()
 
-    def _peer_status(self) -> bytes:
-        return encode(list[Value](self._engine.status()))
+    def _peer_status(self, last: int = HEIGHT_MAX) -> bytes:
+        """Where this node is, or the last block that somebody gets who left."""
+        replica, height, log_size, cosigned = self._engine.status()
+        return encode([replica, min(height, last), log_size, cosigned])
 
-    def _peer_blocks(self, content: bytes) -> bytes:
+    def _peer_blocks(self, content: bytes, last: int = HEIGHT_MAX) -> bytes:
         match _decoded(content):
-            case [int(start), int(count)] if 0 < count <= BLOCKS_PER_REQUEST:
+            case [int(start), int(asked)] if 0 < asked <= BLOCKS_PER_REQUEST:
+                count = max(0, min(asked, last + 1 - start))
                 blocks = self._ledger.blocks(start, count, BLOCKS_BYTES_MAX)
                 return encode([list[Value](pair) for pair in blocks])
             case _:

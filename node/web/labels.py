@@ -264,4 +264,6 @@ def install_words(app: Flask, service: Service) -> None:
     def _node() -> dict[str, Any]:
         status = service.overview.status()
         doors = [door for role, door in DOORS.items() if role in status["roles"]]
-        return {"node": status, "doors": doors, "session": g.get("session")}
+        words = service.words[LANGUAGES[0]]
+        part = [words.condition(condition)["text"] for condition in service.overview.part.conditions()]
+        return {"node": status, "doors": doors, "part": part, "session": g.get("session")}

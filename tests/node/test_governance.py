@@ -22,7 +22,7 @@ from node.issuing.ledger_follower import Kinds
 from node.issuing.signing import Signers
 from node.ledger import snapshot
 from node.ledger.chain import constitution_of
-from node.peers.authentication import PeerAuthentication
+from node.peers.authentication import PARTING_S, PeerAuthentication
 from node.peers.gossip import Gossip
 from node.resolution.fetch import Fetcher
 from node.resolution.resolver import Resolver
@@ -252,6 +252,38 @@ def test_a_running_node_takes_over_what_the_ledger_enacts(node: LiveNode) -> Non
     network = verify_network(node.data / "network")
     restored = constitution_of(node.service.stores.ledger, network.genesis, network.rule_files)
     assert restored.history.height == history.height
+
+
+def test_who_left_is_answered_its_last_blocks_for_a_week() -> None:
+    """
+    It asks where the others are and for blocks, and is told which is its last one; no documents, no snapshot,
+    and nothing after that week.
+    """
+    history = make_genesis().history()
+    history.enact(2, with_party(first(), IMPORTER, left=NOW))
+    moved_on(history)
+    network, at = make_genesis().network_id, [NOW + 1]
+    own = (ledger.signer(IMPORTER, "transport"),)
+    behind = PeerAuthentication(network, make_genesis().history(), IMPORTER, own, now=lambda: at[0])
+    peers_own = (ledger.signer(CUSTOMS, "transport"),)
+    peer = PeerAuthentication(network, history, CUSTOMS, peers_own, now=lambda: at[0])
+
+    def answered(path: str) -> bytes:
+        data, nonce = behind.request(CUSTOMS, path, b"x")
+        sender, seen, _ = peer.open_request(data, path)
+        return behind.open_reply(peer.reply(sender, seen, path, b"answer"), path, CUSTOMS, nonce)
+
+    assert peer.last_height_for(IMPORTER) == 1 and peer.last_height_for(MAKER) is None
+    for path in ("status", "messages", "blocks"):
+        assert answered(path) == b"answer"
+    for path in ("documents", "snapshot", "joining"):
+        with pytest.raises(ProblemError, match="not signed by the transport key"):
+            answered(path)
+    at[0] = NOW + PARTING_S
+    with pytest.raises(ProblemError, match="not signed by the transport key"):
+        answered("blocks")
+    with pytest.raises(ProblemError, match="knows no transport key"):
+        peer.request(IMPORTER, "status", b"x")
 
 
 class Wire:

@@ -65,6 +65,11 @@ class Shell:
     def now(self) -> Any:
         return self.g.node.get_json("/governance")
 
+    def own(self, code: str) -> Any:
+        """What the node says of its own part, at /readyz; None where it says no such thing."""
+        conditions = self.g.node.get("/readyz").get_json(force=True)["conditions"]
+        return next((one for one in conditions if one["code"] == code), None)
+
     def licences(self, did: str) -> dict[str, str]:
         """Licence number: state."""
         return {a["licence"]: a["state"] for a in self.now()["accreditations"] if a["participant"] == did}
@@ -287,21 +292,30 @@ def test_changes_for_all_say_what_they_would_do(sh: Shell, tmp_path: Path) -> No
 def test_a_stopped_party_objects_with_its_recovery_key(sh: Shell) -> None:
     """
     The others stop it and put another recovery key there: its node signs nothing, its recovery key does, and
-    then every other authority has to agree. What the key of somebody else signed is not taken.
+    then every other authority has to agree. What the key of somebody else signed is not taken. Both are said
+    at its own node, as long as they hold.
     """
     g, at = sh.g, int(time.time())
     row = decode(g.node.service.proposing.governance.state.records["participant", DID])
     assert isinstance(row, dict)
 
-    def decide(table: dict[str, Any]) -> None:
+    def decide(table: dict[str, Any]) -> str:
         stop = proposal_of(g, EU_AUTHORITY, changes={("stop", DID): table})
         g.act(CN_AUTHORITY, "approved", stop)
         assert g.until_over(stop)["outcome"] == "decided"
+        return stop
 
     taken = proposal_of(g, EU_AUTHORITY, changes={("participant", DID): {**row, "recovery": b64u(bytes(32))}})
-    decide({"target": DID, "by": EU_AUTHORITY, "since": at, "until": at})
+    assert sh.own("own_removal_proposed")["parameters"]["decision"] == taken
+    stop = decide({"target": DID, "by": EU_AUTHORITY, "since": at, "until": at})
     next_block = proposal_of(g, EU_AUTHORITY, 77)
     g.node.wait(lambda: bool(sh.now()["stops"]) and sh.now()["stops"][-1]["state"] == "in_force", "the stop")
+    told_of = sh.own("own_stopped")
+    assert (told_of["parameters"]["decision"], told_of["stops"]) == (stop, False)
+    assert told_of["parameters"]["height"] == g.proposal(stop)["in_force"]
+    assert f"this node: {told_of['text']}" in sh("network", "show")
+    page = g.node.person.get("/status", headers={"accept": "text/html"}).get_data(as_text=True)
+    assert "This participant is stopped since" in page and stop in page
     assert "is stopped by" in sh("network", "object", taken, code=65)
 
     told = sh("network", "object", taken, "--recovery", g.node.data / "recovery.enc")
@@ -315,6 +329,33 @@ def test_a_stopped_party_objects_with_its_recovery_key(sh: Shell) -> None:
     decide({"target": DID, "by": EU_AUTHORITY, "since": sh.now()["stops"][-1]["since"], "lifted": True})
     g.act(EU_AUTHORITY, "proposal_withdrawn", next_block)
     g.node.wait(lambda: sh.now()["stops"][-1]["state"] == "lifted", "it to be lifted")
+    assert sh.own("own_stopped") is None
+
+
+def test_a_change_of_the_own_name_and_address_is_said_at_the_node(sh: Shell) -> None:
+    """
+    Every page and answer has the new name from the height that is told, with who decided it; what is on
+    record of before keeps the name of its time.
+    """
+    node = sh.g.node
+    old = node.get_json("/status")["name"]
+    entry = node.get_json("/log/entries?start=0")["entries"][0]
+
+    sh.decided("rename", "Renamed works")
+    told = sh.own("own_name_changed")
+    shown = node.get_json("/governance/history")["history"][0]
+    assert told["parameters"] == {
+        "name": "Renamed works", "before": old, "height": shown["in_force"], "decision": shown["proposal"],
+        "by": "Renamed works",
+    }  # fmt: skip
+    page = node.person.get("/status", headers={"accept": "text/html"}).get_data(as_text=True)
+    assert page.count("Renamed works") > 2 and "is called Renamed works from height" in page
+    assert node.get_json("/status")["name"] == "Renamed works"
+    assert node.get_json("/log/entries?start=0")["entries"][0] == entry, "of before"
+
+    sh.decided("move", "https://works.example")
+    assert sh.own("own_address_changed")["parameters"]["address"] == "https://works.example"
+    sh.decided("rename", old)
 
 
 def test_a_key_is_rotated_by_the_recovery_key_and_the_node_signs_with_the_new_one(sh: Shell) -> None:

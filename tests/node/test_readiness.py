@@ -24,6 +24,7 @@ from node.supervision.supervisor import ThreadFact
 from tests.harness.border import words
 from tests.harness.net.batteries import issue, wait_receipted
 from tests.harness.net.harness import MAKER, VALIDATORS, Node, running, wait
+from tests.node.test_own_part import LIVES
 
 WELL = EngineCondition(
     height=7,
@@ -119,6 +120,7 @@ TELLS: dict[str, Source] = {
     "rule_file_lacking": readiness.of_rule_files(lambda: [LACKING]),
     "rule_code_lacking": readiness.of_rule_files(lambda: [UNREADABLE]),
     "open_api": readiness.of_openness(open_api=True),
+    **{code: life.told for code, life in LIVES.items()},
 }
 
 
