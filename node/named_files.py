@@ -54,6 +54,16 @@ def write_own(path: Path, data: bytes | IO[bytes]) -> None:
     put_whole(scratch, path)
 
 
+def make_folder(path: Path, mode: int = 0o700) -> None:
+    """A folder, with those above it that are missing; one that is there stays as it is.
+
+    Not by `Path.mkdir`, which calls itself for each folder above: a name may have two thousand.
+    """
+    for above in reversed(path.parents):
+        above.mkdir(exist_ok=True)
+    path.mkdir(mode=mode, exist_ok=True)
+
+
 def put_whole(made: Path, target: Path) -> None:
     """Give a file or folder the name under which it is looked for, once all of it is on disk.
 

@@ -13,7 +13,7 @@ from node.cli.terminal import say
 from node.config import DataDirectory, passphrase
 from node.errors import SetupError
 from node.ledger import rebuilding
-from node.named_files import put_whole
+from node.named_files import make_folder, put_whole
 from node.setup import copies
 from node.setup import network as networks
 from node.storage.office import OfficeStore
@@ -39,7 +39,7 @@ def backup(*, data: Path, out: Path) -> None:
 @click.option("--replace", is_flag=True, help="Move an office.db that is there aside.")
 def restore(*, data: Path, source: Path, replace: bool) -> None:
     """Put a backup back; the node must be stopped. It compares itself with the ledger when it starts."""
-    data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_folder(data)
     directory = DataDirectory(data)
     with directory.lock():
         done = copies.restore(directory, source, replace=replace)

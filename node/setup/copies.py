@@ -20,7 +20,7 @@ from typing import IO, Any, TypedDict
 from node.config import DataDirectory
 from node.errors import SetupError
 from node.ledger.rebuilding import keep_aside, put_in_place
-from node.named_files import open_own, put_whole, read_own, write_own
+from node.named_files import make_folder, open_own, put_whole, read_own, write_own
 from node.settings import SETTINGS_FILE, files_of_settings
 from node.setup.network import read_card, verify
 from node.storage.office import OfficeStore
@@ -73,7 +73,8 @@ def backup(directory: DataDirectory, out: Path) -> BackedUp:
     card = read_card(directory.card)
     made = out.with_name(out.name + ".new")
     shutil.rmtree(made, ignore_errors=True)
-    made.mkdir(parents=True, mode=0o700)
+    make_folder(made.parent)
+    made.mkdir(mode=0o700)
     named = files_of_settings(directory.root)
     inside = [name for name in named if _belongs(name, named)]
     files = [name for name in (*SINGLE, *inside) if (directory.root / name).exists()]
@@ -210,5 +211,5 @@ def _digest(path: Path) -> str:
 
 def _write(path: Path, data: IO[bytes]) -> None:
     """A file of its owner alone, on disk when this returns."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_folder(path.parent)
     write_own(path, data)

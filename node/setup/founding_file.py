@@ -26,7 +26,7 @@ def rows_of(table: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
     """The rows of a founding file under one name."""
     rows = table.get(name, [])
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise ValueError(f"{name} is a list of tables: write [[{name}]] before each")
+        raise SetupError(f"{name} is a list of tables: write [[{name}]] before each")
     return rows
 
 
@@ -35,7 +35,7 @@ def read_participant(row: Mapping[str, Any]) -> tuple[str, bool | None, str | No
     _require_members(row, "an entry of participants", ("card",), ("validator", "address"))
     validator, address = row.get("validator"), row.get("address")
     if not isinstance(row["card"], str) or not isinstance(validator, bool | None):
-        raise ValueError("of participants, card is the path of a file, and validator is true or false")
+        raise SetupError("of participants, card is the path of a file, and validator is true or false")
     return row["card"], validator, address
 
 
@@ -46,9 +46,9 @@ def read_accreditation(row: Mapping[str, Any], created: int) -> Accreditation:
     _require_members(row, named, ("participant", "roles", "schemes", "jurisdiction"), optional)
     roles, schemes = row["roles"], row["schemes"]
     if not isinstance(roles, list) or not roles or not all(isinstance(role, str) for role in roles):
-        raise ValueError('roles of an accreditation are a list of roles, such as ["manufacturer"]')
+        raise SetupError('roles of an accreditation are a list of roles, such as ["manufacturer"]')
     if not isinstance(schemes, list) or not all(_is_pair(pair) for pair in schemes):
-        raise ValueError(
+        raise SetupError(
             'schemes of an accreditation are pairs of scheme and maker, such as [["gbt34014", "ZZ1"]]'
         )
     dated = with_days(row, created)
@@ -67,7 +67,7 @@ def read_limits(table: object) -> Limits:
     """The limits of a network; those that are left out are the usual ones."""
     known = tuple(field.name for field in fields(Limits))
     if not isinstance(table, dict):
-        raise ValueError("limits is a table: write [limits], and its members below")
+        raise SetupError("limits is a table: write [limits], and its members below")
     _require_members(table, "limits", (), known)
     return Limits(**table)
 
@@ -75,7 +75,7 @@ def read_limits(table: object) -> Limits:
 def read_approvals(table: object) -> Mapping[str, Any]:
     """Who may change what; what is left out follows from who founds the network (genesis.py)."""
     if not isinstance(table, dict):
-        raise ValueError("governance is a table: write [governance], and its members below")
+        raise SetupError("governance is a table: write [governance], and its members below")
     ApprovalRules.parse(table)
     return table
 
@@ -120,17 +120,17 @@ def _seconds(value: object, name: str) -> int:
         return int(datetime(value.year, value.month, value.day, tzinfo=UTC).timestamp())
     if type(value) is int:
         return value
-    raise ValueError(f"{name} is a day without quotation marks, such as 2027-03-01, or a number of seconds")
+    raise SetupError(f"{name} is a day without quotation marks, such as 2027-03-01, or a number of seconds")
 
 
 def _require_members(
     row: Mapping[str, Any], what: str, required: Sequence[str], optional: Sequence[str]
 ) -> None:
     if missing := [name for name in required if name not in row]:
-        raise ValueError(f"{what} lacks {missing[0]}")
+        raise SetupError(f"{what} lacks {missing[0]}")
     known = (*required, *optional)
     if unknown := [name for name in row if name not in known]:
-        raise ValueError(f"{what} has the unknown member {unknown[0][:40]!a}: it has {', '.join(known)}")
+        raise SetupError(f"{what} has the unknown member {unknown[0][:40]!a}: it has {', '.join(known)}")
 
 
 def _is_pair(value: object) -> bool:

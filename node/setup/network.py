@@ -57,7 +57,7 @@ from node.config import (
     shipped_policy,
 )
 from node.errors import SetupError
-from node.named_files import put_whole, read_own, write_own
+from node.named_files import make_folder, put_whole, read_own, write_own
 from node.settings import read_toml
 from node.setup.founding_file import (
     read_accreditation,
@@ -140,7 +140,7 @@ def init(
         raise SetupError(f"this participant cannot be described: {why}") from error
     policy_data = shipped_policy(policy or policy_name(jurisdiction, tuple(roles)), jurisdiction)
     require_strong(passphrase)
-    root.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_folder(root)
     root.chmod(0o700)  # one that was there already, with room for others to look in
     keys.save(root, passphrase)
     save_recovery(root / RECOVERY_FILE, recovery, passphrase)
@@ -270,7 +270,7 @@ def create(out: Path, founding: Founding) -> Genesis:
 
 def write(out: Path, genesis: Genesis, files: Mapping[str, bytes], addresses: Mapping[str, str]) -> None:
     """A network directory."""
-    (out / RULES_FOLDER).mkdir(parents=True, exist_ok=True)
+    make_folder(out / RULES_FOLDER, 0o777)
     for name, rule in files.items():
         write_own(out / RULES_FOLDER / name, rule)
     write_own(out / POLICY_FILE, genesis.governance.log_policy(genesis.origin).encode())

@@ -19,7 +19,7 @@ from credentials.ledger.parties import Accreditation
 from node.config import DataDirectory, jurisdiction_alone
 from node.config import passphrase as read_passphrase
 from node.errors import SetupError
-from node.named_files import put_whole, write_own
+from node.named_files import make_folder, put_whole, write_own
 from node.settings import SETTINGS_FILE, files_of_settings
 from node.setup import network
 
@@ -68,7 +68,7 @@ def found(directory: DataDirectory, public_url: str, passphrase: str | None) -> 
     """
     words = passphrase or secrets.token_urlsafe(24)
     root = directory.root
-    root.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_folder(root)
     with _alone_in(root):
         if not is_new(directory):
             raise SetupError(f"another process made a node in {root} at the same time: start this again")

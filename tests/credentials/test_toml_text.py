@@ -1,5 +1,6 @@
 """TOML that somebody wrote: a table, or one sentence (credentials/toml_text.py)."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -17,15 +18,25 @@ from credentials.toml_text import TomlTextError, parse_toml
         (b"a = " + b"[" * 3_000 + b"]" * 3_000, "too deep"),
         (b"a = " + b"{a=" * 5_000, "too deep"),
         (b"a = " + b"1" * 5_000, "a number or a date"),
+        (b"a" + b".a" * 1_000_000 + b" = 1", "more than 32 names"),
+        (b"[" + b"a . " * 1_000_000 + b"a]", "more than 32 names"),
+        (b"a = {" + b'\'b c\' .\t"d\\"e".' * 100_000 + b"f = 1}", "more than 32 names"),
+        (b"a" * 2_000_000, "is not TOML"),
+        (b"a = " + b"'" * 999_999, "is not TOML"),
     ],
-    ids=["bytes", "mark", "no value", "endless", "deep", "deep tables", "digits"],
+    ids=[
+        *("bytes", "mark", "no value", "endless", "deep", "deep tables", "digits"),
+        *("dotted", "dotted table", "dotted and quoted", "one long name", "quotes"),
+    ],
 )
 def test_what_is_no_table_is_told_in_one_sentence(data: bytes, says: str) -> None:
     """
-    No byte string raises anything else, and the sentence says what to look for.
+    No byte string raises anything else or takes long, and the sentence says what to look for.
     """
+    started = time.monotonic()
     with pytest.raises(TomlTextError) as refused:
         parse_toml(data)
+    assert time.monotonic() - started < 2
 
     assert says in str(refused.value) and "\n" not in str(refused.value)
 
@@ -34,6 +45,8 @@ def test_a_table_is_read() -> None:
     """
     TOML 1.0 in UTF-8.
     """
+    prose = "... " * 100 + "Art. 77(2). v1.2.3.4 " * 100
+    assert parse_toml(f'p = "{prose}"\n[{".".join("a" * 32)}]\n'.encode())["p"] == prose
     assert parse_toml('a = "\u00e9"\n[b]\nc = 1\n'.encode()) == {"a": "\u00e9", "b": {"c": 1}}
 
 

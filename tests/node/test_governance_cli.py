@@ -180,6 +180,28 @@ licence = "L-7"
     assert "is not suspended" in sh("network", "propose", "reinstate", authority_licence(sh), code=65)
 
 
+@pytest.mark.parametrize(
+    ("what", "text", "says"),
+    [
+        ("accredit", "[accreditations]\na = 1\n", "accreditations is a list of tables"),
+        ("accredit", "accreditations = [1]\n", "accreditations is a list of tables"),
+        ("accredit", "[[accreditations]]\n", "an accreditation lacks participant"),
+        ("recognise", 'recognitions = "x"\n', "recognitions is a list of tables"),
+        ("recognise", "[[recognitions]]\nvalid_from = 1.5\n", "valid_from is a day"),
+    ],
+)
+def test_what_is_written_wrong_in_a_file_is_told_as_in_a_founding_file(
+    sh: Shell, tmp_path: Path, what: str, text: str, says: str
+) -> None:
+    """
+    The same sentence, and whose fault it is: no mistake of this software.
+    """
+    file = tmp_path / "file.toml"
+    file.write_text(text)
+
+    assert says in sh("network", "propose", what, file, code=65)
+
+
 def authority_licence(sh: Shell) -> str:
     return str(next(a["id"] for a in sh.now()["accreditations"] if a["participant"] == EU_AUTHORITY))
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from node import named_files
-from node.named_files import open_own, put_whole, read_named, read_own, write_own
+from node.named_files import make_folder, open_own, put_whole, read_named, read_own, write_own
 from tests.harness.support_service import PASSPHRASE, live_node
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -101,6 +101,32 @@ def test_what_is_no_regular_file_is_told_without_waiting(tmp_path: Path) -> None
         assert raised.value.filename == str(tmp_path / name)
     with pytest.raises(FileNotFoundError):
         open_own(tmp_path / "nothing")
+
+
+def test_a_folder_is_made_however_many_are_above_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Or there is an OSError of the system, with the name; whoever is above is anybody's, it is its owner's.
+    """
+    monkeypatch.chdir(tmp_path)
+    make_folder(Path("above/below"))
+    make_folder(Path("above/below"))
+    assert Path("above/below").stat().st_mode & 0o777 == 0o700 != Path("above").stat().st_mode & 0o777
+    make_folder(Path("a/" * 1_200))
+    os.removedirs("a/" * 1_200)  # pytest's own removal calls itself, too
+    with pytest.raises(OSError, match="too long"):
+        make_folder(Path("a" * 300) / "b")
+
+
+def test_nothing_else_makes_folders_above_folders() -> None:
+    """
+    One door: `parents=True` calls itself once for each.
+    """
+    found = {
+        str(path.relative_to(ROOT))
+        for path in sorted((ROOT / "node").rglob("*.py"))
+        if "parents=True" in path.read_text() or "makedirs" in path.read_text()
+    }
+    assert {name for name in found if not name.startswith("node/demo/")} == set()
 
 
 def test_a_file_is_read_up_to_its_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
