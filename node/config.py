@@ -47,6 +47,7 @@ GENESIS_RULES = (
     "passport-paths.json",
     "shown-as.toml",
 )
+DATA_POINTS = "eu-datapoints-v2.json"
 # Those of which this software reads anything: a network may name the last two as well.
 RULES_READ = (*GENESIS_RULES, "crosswalk-evidence.json", "verdicts.json")
 
@@ -66,6 +67,17 @@ def read_table(name: str, data: bytes) -> dict[str, Any]:
 def rule_files() -> dict[str, bytes]:
     """The rule files a founding ceremony puts into a network, by name."""
     return {name: shipped(f"rules/{name}") for name in GENESIS_RULES}
+
+
+@lru_cache(maxsize=len(RULES_READ))
+def _shipped_rule(name: str) -> Mapping[str, Any]:
+    return read_table(name, shipped(f"rules/{name}"))
+
+
+def rule_table(name: str, governance: Governance) -> Mapping[str, Any]:
+    """A rule file as it governs: the network's own, the shipped one where the network names none."""
+    own: Mapping[str, Any] | None = governance.rules.get(name)
+    return own if own is not None else _shipped_rule(name)
 
 
 def tables(governance: Governance | None = None) -> Tables:

@@ -12,14 +12,13 @@ else's document, in the sender's own spelling.
 from __future__ import annotations
 
 import string
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from consensus.application import Refusal
 from consensus.errors import filled
-from credentials.verdicts.evidence import Tables
 from credentials.verdicts.verdict_record import (
     AskRecord,
     CheckRecord,
@@ -64,6 +63,7 @@ if TYPE_CHECKING:
     from node.verdicts.verification import Verification
 
 LANGUAGES: Final = ("en", "zh")  # the first where nobody asks for one
+TABLES_KEPT = 8  # of data points, by the rules of different heights
 AGELESS = ("genesis", "recognitions")  # sources that the founding of the network fixed
 
 
@@ -90,6 +90,11 @@ def _refusals(kind: str) -> Mapping[str, Mapping[str, str]]:
     """The rows of refusals.toml: codes by name; sentences (`refusal`) and titles by their English."""
     rows = read_table("refusals.toml", shipped("refusals.toml"))[kind]
     return rows if kind == "code" else {row["en"]: row for row in rows}
+
+
+@cache
+def _reasons() -> Mapping[str, Any]:
+    return read_table("reasons.toml", shipped("reasons.toml"))
 
 
 @cache
@@ -128,14 +133,22 @@ class _Telling(string.Formatter):
         return str(value)
 
 
-class Words:
-    """The sentences of one language, over the tables of one network."""
+_Points = tuple[Mapping[str, Any], Mapping[int, Mapping[str, Any]]]  # a table, and its rows by number
 
-    def __init__(self, language: str, tables: Tables) -> None:
+
+class Words:
+    """The sentences of one language.
+
+    Data points are called what they were called at the height of the verdict that names them:
+    `datapoints_at` gives the table of a height.
+    """
+
+    def __init__(self, language: str, datapoints_at: Callable[[int], Mapping[str, Any]]) -> None:
         assert language in LANGUAGES, "asked for one of the languages there are"
         self.language = language
-        self._reasons = tables.reasons
-        self._points = {row["dp"]: row for row in tables.datapoints.get("dataPoints", ())}
+        self._reasons = _reasons()
+        self._datapoints_at = datapoints_at
+        self._points: list[_Points] = []
         self._telling = _Telling(language)
 
     def sentence(self, code: str, parameters: Mapping[str, Any] | None = None) -> str:
@@ -196,8 +209,8 @@ class Words:
             **line,
             "text": self.reason(line["reason"], {"unmade": line["unmade"]}),
             "provision": self.provision(line["reason"]),
-            "gaps": [self.gap(gap) for gap in line["gaps"]],
-            "withheld": [self.gap(point) for point in line["withheld"]],
+            "gaps": [self.gap(gap, line["height"]) for gap in line["gaps"]],
+            "withheld": [self.gap(point, line["height"]) for point in line["withheld"]],
             "recognition_note": self.recognition(line["recognition"]),
         }
 
@@ -214,12 +227,20 @@ class Words:
         """A consignment with its lines."""
         return {**shown, "items": [self.line(line) for line in shown["items"]]}
 
-    def gap(self, gap: GapRecord) -> GapAnswer:
+    def gap(self, gap: GapRecord, height: int) -> GapAnswer:
         """A data point, or a row of the policy that is recognised for information only, by name."""
         if "dp" not in gap:
             return {**gap, "name": self.sentence("recognition.gap"), "provision": ""}
-        row = self._points.get(gap["dp"], {})
+        row = self._points_at(height).get(gap["dp"], {})
         return {**gap, "name": row.get("name", ""), "provision": row.get("provision", "")}
+
+    def _points_at(self, height: int) -> Mapping[int, Mapping[str, Any]]:
+        table = self._datapoints_at(height)
+        known = next((points for kept, points in self._points if kept is table), None)
+        if known is None:
+            known = {row["dp"]: row for row in table.get("dataPoints", ())}
+            self._points = [(table, known), *self._points[: TABLES_KEPT - 1]]
+        return known
 
     def source(self, source: SourceRecord) -> SourceAnswer:
         """A source by name, with why it has no age."""

@@ -210,7 +210,7 @@ def _work(disk: Disk, agreement: _Agreement, *, open_api: bool) -> _Trades:
         contexts=contexts,
         related=related,
         schemas=schemas,
-        tables=config.tables(history.latest),  # their words
+        tables=lambda: gathering.tables,
         own_list=securing.newest_list,
         ledger_means=LedgerSources(gathering, disk.policy, history),
         list_issuers=disk.settings.list_issuers,
@@ -353,7 +353,10 @@ def _serve(disk: Disk, agreement: _Agreement, trades: _Trades, port: int, hosts:
     own, at, files = disk.keys.did, disk.network.addresses, disk.network.rule_files
     welcome = Welcome(own, disk.genesis, history, files, disk.network_key, disk.tree, at)
     return Service(
-        words={language: Words(language, gathering.tables) for language in LANGUAGES},
+        words={
+            language: Words(language, lambda h: config.rule_table(config.DATA_POINTS, history.at(h)))
+            for language in LANGUAGES
+        },
         port=port,
         hosts=hosts,
         passports=PassportDesk(history, trades.issuing, office, trades.outbox, progress),

@@ -59,7 +59,7 @@ class Declarations:
         """The evidence with the other declarations that name its battery; `declaration` "": under none."""
         if ASKED_BY not in self._policy.required:
             return evidence
-        rules = self._gathering.tables.identifiers
+        rules = evidence.network.tables.identifiers
         documents = (*evidence.documents.values(), *evidence.earlier.values())
         held = [d.document for d in documents if isinstance(d, Held)]
         shown = [text for document in (*held, *evidence.presented) for text in alias_texts(document)]

@@ -22,7 +22,7 @@ from typing import Any
 from credentials.verdicts.clearance import ItemVerdict, clear_item
 from credentials.verdicts.evidence import At, Policy
 from credentials.verdicts.freshness import ZONE_OFFSET_S_MIN
-from credentials.verdicts.manifest import Line, ManifestContext
+from credentials.verdicts.manifest import Line
 from credentials.verdicts.severity import UNDECIDED
 from credentials.verdicts.verdict import Conclusion, Verdict
 from credentials.verdicts.verdict_record import ItemRecord
@@ -31,7 +31,7 @@ from node.storage.consignments import ConsignmentRow
 from node.storage.office import OfficeStore
 from node.transient_faults import PASSING, sentence
 from node.verdicts.declarations import Declarations
-from node.verdicts.manifests import Manifests, Pair
+from node.verdicts.manifests import Manifests, Pair, Together
 from node.verdicts.sources import Gathering, Reading
 from node.verdicts.watching import Watching
 
@@ -51,7 +51,7 @@ class _Job:
     """The consignment being judged: read once, worked off from the front."""
 
     row: ConsignmentRow
-    context: ManifestContext
+    together: Together
     waiting: list[Pair]
     seq: int  # of the last line judged
 
@@ -170,13 +170,13 @@ class Judging:
         waiting = [pair for pair in manifest.pairs if pair[0].line not in done]
         with self._office.writing() as db:
             self._office.consignments.put_state(db, row.id, "running" if waiting else "done")
-        return _Job(row, manifest.context, waiting, max(done.values(), default=0))
+        return _Job(row, manifest.together, waiting, max(done.values(), default=0))
 
     def _judge_batch(self, job: _Job) -> None:
         """The next few lines: fetched for together, on disk together, or judged again in the next turn."""
         part, rest = job.waiting[:BATCH_LINES], job.waiting[BATCH_LINES:]
         newest = self._office.consignments.newest()
-        judged = self._judged(part, job.row, job.context)
+        judged = self._judged(part, job.row, job.together)
         with self._office.writing() as db:
             items = [
                 self.watching.row_of(verdict, number)
@@ -212,7 +212,7 @@ class Judging:
         numbers = {line for _, line in stale}
         newest = table.newest()
         part = [pair for pair in manifest.pairs if pair[0].line in numbers]
-        judged = self._judged(part, row, manifest.context)
+        judged = self._judged(part, row, manifest.together)
         last = judged[-1][0]
         with self._office.writing() as db:
             for verdict, error in judged:
@@ -232,7 +232,7 @@ class Judging:
         return True
 
     def _judged(
-        self, part: Sequence[Pair], row: ConsignmentRow, context: ManifestContext
+        self, part: Sequence[Pair], row: ConsignmentRow, together: Together
     ) -> list[tuple[ItemRecord, Exception | None]]:
         """Fetch what the lines rest on, and judge them.
 
@@ -246,11 +246,11 @@ class Judging:
         except Exception as error:
             log.moment("fetch_failed", lines=len(part), because=sentence(error))
         return [
-            self._judge(pair, row, context, reading) for pair, reading in zip(part, readings, strict=True)
+            self._judge(pair, row, together, reading) for pair, reading in zip(part, readings, strict=True)
         ]
 
     def _judge(
-        self, pair: Pair, row: ConsignmentRow, context: ManifestContext, reading: Reading | None
+        self, pair: Pair, row: ConsignmentRow, together: Together, reading: Reading | None
     ) -> tuple[ItemRecord, Exception | None]:
         """(the verdict in JSON, what was raised instead of one)."""
         line, raw = pair
@@ -260,6 +260,7 @@ class Judging:
         try:
             evidence = self._gathering.evidence_of(raw, reading)
             evidence = self.declarations.beside(line.battery, evidence, row.declaration)
+            context = self.manifests.context(row.id, together, evidence.network.tables.identifiers)
             judged = clear_item(line, evidence, self._policy, law_date, now, context).as_dict()
         except PASSING:
             raise
@@ -296,7 +297,7 @@ class Judging:
         assert row is not None, "consignments are never deleted"
         manifest = self.manifests.read(consignment_id)
         pair = next(pair for pair in manifest.pairs if pair[0].line == int(number))
-        ((verdict, error),) = self._judged([pair], row, manifest.context)
+        ((verdict, error),) = self._judged([pair], row, manifest.together)
         with self._office.writing() as db:
             if error is not None:
                 self._put_aside(db, LINE, ref, error)

@@ -14,12 +14,20 @@ from node.storage.office import OfficeStore
 Pair = tuple[Line, Mapping[str, Any]]  # a line as parsed, and as sent
 
 
+@dataclass(slots=True)
+class Together:
+    """What the lines of a manifest say of each other, by the codes of the rules that it was read by last."""
+
+    identifiers: Mapping[str, Any]
+    context: ManifestContext
+
+
 @dataclass(frozen=True, slots=True)
 class ReadManifest:
     """A manifest as it was read: what its lines say of each other, and each line as parsed and as sent."""
 
     id: str  # of the consignment
-    context: ManifestContext
+    together: Together
     pairs: list[Pair]
 
 
@@ -54,6 +62,16 @@ class Manifests:
             self._read = self._of(consignment_id, Manifest.parse(value), value["lines"])
         return self._read
 
+    def context(
+        self, consignment_id: str, known: Together, identifiers: Mapping[str, Any]
+    ) -> ManifestContext:
+        """What its lines say of each other by these rules; read again where the codes are read otherwise."""
+        if known.identifiers != identifiers:
+            manifest = Manifest.parse(orjson.loads(self._office.consignments.manifest(consignment_id)))
+            known.context = ManifestContext.of(manifest, identifiers, self._key_of)
+        known.identifiers = identifiers
+        return known.context
+
     def forget(self) -> None:
         """Nothing is to be judged: nothing is kept in memory."""
         self._read = self._handed = None
@@ -61,5 +79,6 @@ class Manifests:
     def _of(
         self, consignment_id: str, manifest: Manifest, lines: Sequence[Mapping[str, Any]]
     ) -> ReadManifest:
-        context = ManifestContext.of(manifest, self._identifiers(), self._key_of)
-        return ReadManifest(consignment_id, context, list(zip(manifest.lines, lines, strict=True)))
+        identifiers = self._identifiers()
+        together = Together(identifiers, ManifestContext.of(manifest, identifiers, self._key_of))
+        return ReadManifest(consignment_id, together, list(zip(manifest.lines, lines, strict=True)))

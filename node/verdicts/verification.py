@@ -94,7 +94,7 @@ class Checking:
         contexts: Contexts,
         related: Mapping[str, Sequence[bytes]],
         schemas: Mapping[str, Schema],
-        tables: Tables,
+        tables: Callable[[], Tables],
         own_list: OwnList,
         ledger_means: LedgerSources,
         list_issuers: frozenset[str] = frozenset(),
@@ -118,7 +118,7 @@ class Checking:
         self, shown: object, options: Mapping[str, Any], asking: Asking | None = None
     ) -> Verification:
         """The checks of one credential; `asking`: what asks others, where several share its time."""
-        found = Findings(self._tables)
+        found = Findings(self._tables())
         now = int(time.time())
         asked = options.get("checks")
         asked = (
@@ -166,7 +166,7 @@ class Checking:
 
     def presentation(self, shown: object, options: Mapping[str, Any]) -> Verification:
         """The checks of a presentation, and those of each credential in it."""
-        found = Findings(self._tables)
+        found = Findings(self._tables())
         now, asking = int(time.time()), self._fetcher.for_one_request()
         challenge, domain = (options.get(name) for name in ("challenge", "domain"))
         asked = options.get("checks")

@@ -13,13 +13,15 @@ from markupsafe import Markup, escape
 
 from credentials.verdicts.manifest import CONDITIONS
 from credentials.verdicts.severity import ORDER
-from node.config import read_table, shipped
+from node.config import read_table, rule_table, shipped
 from node.service import Service
 from node.words import LANGUAGES, Words, when
 
 # Members of records of governance that are times.
 MOMENTS = ("since", "until", "left", "valid_from", "valid_until", "compromised_from")
 DIGEST = re.compile(r"[A-Za-z0-9_-]{43}")
+
+Rules = Callable[[str], Mapping[str, Any]]  # a rule file by its name, as it governs now
 
 GOODS = ("battery", "in_vehicle", "in_other")
 
@@ -81,10 +83,14 @@ def provision(code: str | None) -> str:
     return str(_table("reasons.toml").get(code or "", {}).get("provision", ""))
 
 
-def goods_word(name: str | None) -> str:
+def goods_by(rules: Rules) -> Callable[[str | None], str]:
     """What the goods are, for people: battery shipped as such, battery inside a vehicle."""
-    entry = read_table("commodity.toml", shipped("rules/commodity.toml")).get("goods", {}).get(name or "", {})
-    return str(entry.get("en", (name or "").replace("_", " ")))
+
+    def goods_word(name: str | None) -> str:
+        entry = rules("commodity.toml").get("goods", {}).get(name or "", {})
+        return str(entry.get("en", (name or "").replace("_", " ")))
+
+    return goods_word
 
 
 def standing_word(name: str) -> str:
@@ -92,11 +98,15 @@ def standing_word(name: str) -> str:
     return _english("standing", name)
 
 
-def life_text(name: str, section: str) -> str:
+def life_by(rules: Rules) -> Callable[[str, str], str]:
     """What a mark or a setting of a standing means, in the words of the life cycle (`marks`, `settings`)."""
-    told = _table("rules/lifecycle.json")[section].get(name)
-    text = told["text"] if isinstance(told, Mapping) else told
-    return str(text or name.replace("_", " "))
+
+    def life_text(name: str, section: str) -> str:
+        told = rules("lifecycle.json")[section].get(name)
+        text = told["text"] if isinstance(told, Mapping) else told
+        return str(text or name.replace("_", " "))
+
+    return life_text
 
 
 def event_word(name: str | None) -> str:
@@ -227,6 +237,10 @@ def approver_by(words: Words) -> Callable[..., str]:
 
 def install_words(app: Flask, service: Service) -> None:
     """Give every template the words, the filters and the node it speaks for."""
+
+    def rules(name: str) -> Mapping[str, Any]:
+        return rule_table(name, service.overview.history.latest)
+
     app.jinja_env.filters.update(
         when=when,
         moment=moment,
@@ -243,11 +257,11 @@ def install_words(app: Flask, service: Service) -> None:
         undecided_word=undecided_word,
         reason_text=reason_text,
         provision=provision,
-        goods_word=goods_word,
+        goods_word=goods_by(rules),
         governed=governed,
         member=member_word,
         event=event_word,
-        life=life_text,
+        life=life_by(rules),
         standing_word=standing_word,
         statement=statement_word,
     )

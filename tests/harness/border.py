@@ -78,7 +78,7 @@ DAY = "123456789ABCDEFGHJKLMNPRSTUVWXY"
 @cache
 def words(language: str = "en") -> Words:
     """What the codes of a verdict say to whoever reads it."""
-    return Words(language, tables())
+    return Words(language, lambda height: tables().datapoints)
 
 
 @cache

@@ -7,18 +7,18 @@ import re
 import string
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import pytest
 from markupsafe import Markup
 
 from credentials.verdicts.verdict import Check, Outcome
-from node.answers import Progress, RefusalRecord, WaitingRecord
+from node.answers import LineRecord, Progress, RefusalRecord, WaitingRecord
 from node.config import read_table, shipped
 from node.verdicts.verification import Verification
 from node.web.labels import told_by
-from node.words import LANGUAGES
+from node.words import LANGUAGES, Words
 from tests.credentials.test_pinned_verdicts import one_of_each_situation, shown_documents, texts
 from tests.harness.border import tables, words
 from tests.harness.net.batteries import code_of
@@ -391,3 +391,25 @@ def test_a_parameter_of_a_page_is_escaped_and_a_link_stays_one() -> None:
         told("page.tried", at="now", tries=1) == "now, 1 try"
         and told("page.tried", at="now", tries=2)[-5:] == "tries"
     )
+
+
+def test_a_data_point_is_called_what_it_was_called_at_the_height_of_the_verdict() -> None:
+    """
+    The network changes its table of data points at height 5: verdicts of before keep the name of then.
+    """
+    old = {"dataPoints": [{"dp": 7, "name": "Capacity", "provision": "Annex XIII (1)(a)"}]}
+    new = {"dataPoints": [{"dp": 7, "name": "Rated capacity", "provision": "Annex XIII (1)(b)"}]}
+    w = Words("en", lambda height: old if height < 5 else new)
+    line: dict[str, Any] = {
+        "reason": "ok",
+        "unmade": 0,
+        "gaps": [{"dp": 7}, {"dp": 8}],
+        "withheld": [],
+        "recognition": [],
+    }
+
+    told = [w.line(cast("LineRecord", {**line, "height": height}))["gaps"] for height in (4, 5, 4)]
+
+    assert [gaps[0]["name"] for gaps in told] == ["Capacity", "Rated capacity", "Capacity"]
+    assert [gaps[0]["provision"][-3:] for gaps in told] == ["(a)", "(b)", "(a)"]
+    assert told[0][1]["name"] == ""

@@ -1,0 +1,47 @@
+"""What the lines of a manifest say of each other follows the rules in force when they are judged."""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from pathlib import Path
+
+import orjson
+
+from credentials.documents.code_schemes import identifier_table
+from node.config import rule_files
+from node.storage.office import OfficeStore
+from node.verdicts.manifests import Manifests
+
+INDIA = Path(__file__).parents[1] / "harness" / "india" / "scheme-zin.json"
+CODE = "2606BQQZAM00010000042"
+
+
+def test_codes_of_a_scheme_that_came_in_meanwhile_are_compared_by_it(tmp_path: Path) -> None:
+    """
+    One battery in two spellings: two texts while nobody knows the scheme, one battery listed twice once the
+    network does, though the manifest was read before; and read once only while the rules stay.
+    """
+    before = {"gbt34014.json": json.loads(rule_files()["gbt34014.json"])}
+    after = {**before, "scheme-zin.json": json.loads(INDIA.read_bytes())}
+    goods = {"goods": "battery", "condition": "new", "commodity_code": "8507600000"}
+    lines = [{"line": n, "battery": text, **goods} for n, text in ((1, CODE), (2, CODE.lower()))]
+    body = orjson.dumps({"declaration": "26NLTEST000001", "lines": lines})
+    office = OfficeStore(tmp_path / "office.db")
+    with office.writing() as db:
+        office.consignments.put(
+            db, id="c", declaration="26NLTEST000001", manifest=body, manifest_digest=sha256(body).digest(),
+            consignee_eori=None, direction="import", law_date="2027-03-01", created=1, lines=2, client="t",
+        )  # fmt: skip
+    manifests = Manifests(office, lambda: identifier_table(before), lambda text: None)
+    read = manifests.read("c")
+
+    first = manifests.context("c", read.together, identifier_table(before))
+    again = manifests.context("c", read.together, identifier_table(before))
+    later = manifests.context("c", read.together, identifier_table(after))
+    back = manifests.context("c", read.together, identifier_table(before))
+    office.close()
+
+    assert first is again and first.by_battery == back.by_battery
+    assert [len(found) for found in first.by_battery.values()] == [1, 1]
+    assert [len(found) for found in later.by_battery.values()] == [2]
