@@ -19,7 +19,7 @@ from node.proposal_answers import (
 )
 from node.words import Words
 
-REASONS = ("expired", "base_changed", "governance_invalid")
+REASONS = ("expired", "base_changed", "governance_invalid", "recovery_replaced")
 
 
 def effect(words: Words, shown: EffectRecord) -> EffectAnswer:

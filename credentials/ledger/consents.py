@@ -6,6 +6,10 @@ ends nothing, or a thief of the party's keys could keep them for ever. It asks f
 was enough, all together decide; where these were needed anyway, all others have to approve. A party that
 cannot object, stopped and without a recovery key on record, is treated as one that did.
 
+A stopped party is believed nothing that it wants for itself, under whichever key, until an authority of its
+side approves it, or all together for an authority: the thief of its recovery key sits out no stop, sends
+nobody away and names no keys, and whoever speaks to its owner lets the owner's through while the stop holds.
+
 The only authority of a side is removed or stopped by all others, after `removal_s`: so a side whose keys are
 lost does not hold them. Where it objects, fewer than `approvals_min` others are none who could: of two
 authorities neither takes the network over from the other.
@@ -78,6 +82,16 @@ class _Count:
     def own(self, amendment: Amendment, sort: str) -> ApprovalMissing | None:
         signed = self.tabled.by == amendment.party and self.tabled.recovered == (sort == RECOVERY)
         return None if signed else ApprovalMissing(amendment.action, sort, 1, (amendment.party,))
+
+    def freed(self, amendment: Amendment) -> ApprovalMissing | None:
+        """What a stopped party decides alone otherwise: its authority's approval beside its own signature."""
+        sort = sort_of(self.tabled, self.governance, amendment)
+        if sort not in (OWN, RECOVERY) or self.governance.stopped(amendment.party, self.at) is None:
+            return None
+        if not is_authority(self.governance, amendment.party, self.at):
+            return self._one(amendment)
+        found = self.network(())
+        return found and replace(found, action=amendment.action)
 
     def _one(self, amendment: Amendment) -> ApprovalMissing | None:
         can = {
@@ -163,7 +177,8 @@ def wanting(tabled: Tabled, amendments: Iterable[Amendment], governance: Governa
     """What is missing, and who can give it, under what governs at `at`."""
     amendments = tuple(amendments)
     count = _Count(tabled, governance, at)
-    missing = [found for a in amendments if (found := count.of(a)) is not None]
+    asked = (found for a in amendments for found in (count.of(a), count.freed(a)))
+    missing = [found for found in asked if found is not None]
     weighty = [a for a in amendments if sort_of(tabled, governance, a) == NETWORK]
     waits, rules = 0, governance.approvals
     if weighty:

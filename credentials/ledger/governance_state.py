@@ -20,7 +20,7 @@ are compared with. A change must be good in both: what is decided already is not
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
@@ -147,6 +147,7 @@ class Sitting:
             raise Refusal("subject", "{event} is about a proposal", event=attestation.kind)
         if attestation.document_digest != attestation.subject.h:
             raise Refusal("members", "the digest is not that of the proposal")
+        _require_recovery(attestation, self.next)
         proposed = attestation.kind == KINDS[0]
         tabled = self._proposed(attestation) if proposed else self._about(attestation)
         digest = attestation.subject.h
@@ -283,16 +284,25 @@ class Sitting:
         entries = [_entry(tabled, {}, {}) for tabled in self.over.values()]  # withdrawn
         starts: dict[RecordId, int] = {}
         for digest in sorted(self.tabled, key=lambda d: (self.tabled[d].height, d)):
+            if digest not in self.tabled:
+                continue  # its author's recovery key was replaced just now
+            known = self.future
             tabled, changed = self._decide(self.tabled[digest])
             if tabled.outcome == OPEN:
                 continue
             before = {record_id: data for record_id in changed if (data := self.record(record_id))}
-            entries.append(_entry(tabled, before, changed))
             starts |= dict.fromkeys(changed, tabled.in_force)
             self.changed |= changed
-            self.over[digest] = tabled
-            del self.tabled[digest]
+            entries.append(self._over(tabled, before, changed))
+            entries += [self._over(t, {}, {}) for t in _orphaned(self.tabled.values(), known, self.future)]
         return self._resolved(starts, tuple(entries))
+
+    def _over(self, tabled: Tabled, before: Records, after: Records) -> bytes:
+        """It is off the table; its leaf."""
+        digest = tabled.proposal.digest
+        self.over[digest] = tabled
+        del self.tabled[digest]
+        return _entry(tabled, before, after)
 
     def _decide(self, tabled: Tabled) -> tuple[Tabled, Records]:
         """What becomes of an open proposal, and the records it changes."""
@@ -316,8 +326,8 @@ class Sitting:
             return self.at  # it lapses with the next block
         if not wanted.missing and not wanted.held_missing:
             return min(max(self.at, wanted.waits_until), tabled.proposal.expires)
-        # Who approved, or holds its files, and was stopped is counted again once the stop has lapsed.
-        spoke = tabled.approvals | tabled.held.keys()
+        # Who made or approved it, or holds its files, and was stopped counts again once the stop has lapsed.
+        spoke = tabled.approvals | tabled.held.keys() | {tabled.by}
         ends = [
             stop.until
             for target, stop in self.next.stops.items()
@@ -350,6 +360,25 @@ class Sitting:
         return Resolution(
             state, tuple(sorted(rows)), under_root, entries, _updates(before.future, self.future)
         )
+
+
+def _require_recovery(attestation: Attestation, governance: Governance) -> None:
+    """A recovery key that all replaced says nothing more in the block before that is in force."""
+    data, did = attestation.governance, attestation.issuer
+    used = data.recovery if data is not None else b""
+    if used and sha256(used).digest() != governance.participants[did].recovery:
+        raise Refusal("X9", "that is not the recovery key that {did} has on record", did=did)
+
+
+def _orphaned(tabled: Iterable[Tabled], known: Governance, future: Governance) -> list[Tabled]:
+    """What recovery keys proposed that were replaced since `known`: a thief's goes with its key."""
+    lost = {
+        did
+        for did, participant in known.participants.items()
+        if participant.recovery != future.participants[did].recovery
+    }
+    gone = [t.closed(LAPSED, "recovery_replaced") for t in tabled if t.recovered and t.by in lost]
+    return sorted(gone, key=lambda t: (t.height, t.proposal.digest))
 
 
 def _no_file(digest: bytes) -> None:

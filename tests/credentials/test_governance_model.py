@@ -179,7 +179,7 @@ def test_a_thousand_questions_about_two_hundred_changes() -> None:
 @pytest.mark.parametrize("name", BUGS)
 def test_each_planted_bug_is_found(name: str) -> None:
     """
-    Nine bugs of one function each in the registry's decisions: the model test finds each of them.
+    Ten bugs of one function each in the registry's decisions: the model test finds each of them.
     """
     with BUGS[name](), pytest.raises(Difference) as difference:
         run(range(60))

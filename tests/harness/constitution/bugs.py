@@ -102,6 +102,11 @@ def a_stop_is_confirmed_by_its_setter() -> AbstractContextManager[None]:
     return patched(amendment, "_stop", stop)
 
 
+def a_stop_leaves_the_recovery_key() -> AbstractContextManager[None]:
+    """Who is stopped goes on with its recovery key alone."""
+    return patched(consents._Count, "freed", lambda count, about: None)
+
+
 def what_is_over_reaches_back() -> AbstractContextManager[None]:
     """Ends and suspensions begin when the proposal says, not when it is decided."""
     return patched(amendment, "_times", lambda before, after, at: (after.valid_until, after.suspended))
@@ -112,6 +117,7 @@ BUGS: dict[str, Bug] = {
     for bug in (
         approvals_of_the_suspended_count, no_way_on_is_asked_for, one_side_is_enough, nobody_waits,
         authorities_are_like_others, a_key_replaces_itself, all_is_in_force_at_once,
-        a_stop_is_confirmed_by_its_setter, what_is_over_reaches_back,
+        a_stop_is_confirmed_by_its_setter, a_stop_leaves_the_recovery_key,
+        what_is_over_reaches_back,
     )
 }  # fmt: skip

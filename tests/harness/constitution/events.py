@@ -6,7 +6,7 @@ from random import Random
 
 from consensus.cose import SeedSigner
 from tests.harness.constitution.acts import Desk, Signed, recovery_signer, signer_of
-from tests.harness.constitution.changes import Chance, some_change
+from tests.harness.constitution.changes import Chance, Tables, fresh_key, party_row, some_change
 from tests.harness.constitution.model import (
     APPROVED,
     HELD,
@@ -20,7 +20,7 @@ from tests.harness.constitution.model import (
 from tests.harness.constitution.parties import HOUR_S
 from tests.harness.constitution.rules import Offer, targets_for_good, touches_rules
 from tests.harness.constitution.side import Counts, Side
-from tests.harness.constitution.tables import VALIDATORS, key_good, living, of_type, owner_of
+from tests.harness.constitution.tables import VALIDATORS, key_good, living, of_type, owner_of, stopped
 from tests.harness.ledger import CREATED
 
 WEIGHTS = {
@@ -97,7 +97,8 @@ class Crowd:
         return rng.choice(everyone)
 
     def _proposal(self, at: int) -> Signed | None:
-        rng, changed = self.rng, some_change(self.chance)
+        rng, silent = self.rng, self._silent(at)
+        changed = self._for_itself(silent, at) if silent else some_change(self.chance)
         reads = tuple(rng.sample(sorted(self.model.future), 1)) if rng.random() < 0.1 else ()
         for_s = rng.choice([24, 24, 24, 2, 12, 30]) * HOUR_S
         if rng.random() < 0.03:
@@ -113,7 +114,7 @@ class Crowd:
             unproven=unproven,
         )
         flaw = "possession" if unproven and any(not any(p) for p in proposal.proofs.values()) else ""
-        by, by_recovery = self._author(offer, at)
+        by, by_recovery = (silent, True) if silent else self._author(offer, at)
         signer = self._recovery(by) if by_recovery else None
         if signer is not None:
             return self.desk.sign(
@@ -128,6 +129,21 @@ class Crowd:
                 flaw=flaw,
             )
         return self._sign(by, PROPOSED, offer.digest, at, proposal=proposal, offer=offer, flaw=flaw)
+
+    def _silent(self, at: int) -> str:
+        """Sometimes somebody under a stop, whose recovery key speaks; "" for nobody."""
+        state = self.model.current
+        names = [
+            did for did, p in of_type(state, "participant") if "recovery" in p and stopped(state, did, at)
+        ]
+        return self.rng.choice(names) if names and self.rng.random() < 0.2 else ""
+
+    def _for_itself(self, did: str, at: int) -> Tables:
+        """What a party decides alone as long as nobody stopped it."""
+        party = self.model.future["participant", did]
+        if self.rng.random() < 0.3:
+            return party_row({**party, "left": at})
+        return party_row({**party, "keys": [*party["keys"], fresh_key(self.chance, party, "credential")]})
 
     def _author(self, offer: Offer, at: int) -> tuple[str, bool]:
         """Somebody who could have it decided, or anybody."""

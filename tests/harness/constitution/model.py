@@ -153,6 +153,8 @@ class Model:
     def _propose(self, act: Act, at: int, table: Table_) -> str:
         assert act.offer is not None, "a proposal is in its act"
         rules = self.future[APPROVALS]
+        if act.recovery and self._recovery_of(act.by) != act.recovery:
+            return REFUSED
         if act.about in table.open or act.about in table.over or act.flaw:
             return REFUSED
         if not at < act.offer.expires <= at + rules["proposal_s_max"]:
@@ -164,7 +166,10 @@ class Model:
         if sum(len(o.changed) for o in (*mine, act.offer)) > self._part(act, alive, at):
             return REFUSED
         approvals = frozenset() if act.recovery else alive & {act.by}
-        offer = replace(act.offer, height=self.height + 1, time=at, objectors=alive, approvals=approvals)
+        offer = replace(
+            act.offer, height=self.height + 1, time=at, objectors=alive, approvals=approvals,
+            recovery=act.recovery,
+        )  # fmt: skip
         try:
             if not self._fits(offer):
                 raise Never("written for other records")
@@ -215,7 +220,12 @@ class Model:
         table.over[act.about] = "withdrawn"
         return ADMITTED
 
+    def _recovery_of(self, did: str, state: State | None = None) -> object:
+        return (self.future if state is None else state)["participant", did].get("recovery")
+
     def _object(self, act: Act, at: int, table: Table_) -> str:
+        if act.recovery and self._recovery_of(act.by) != act.recovery:
+            return REFUSED
         offer = self._spoken_of(act, table)
         if isinstance(offer, str):
             return offer
@@ -269,7 +279,7 @@ class Model:
         self.height += 1
         current, future = self.future, self.future
         for offer in sorted(table.open.values(), key=lambda o: (o.height, o.digest)):
-            if at >= offer.expires or not self._fits(offer, future):
+            if self._outlived(offer, future) or at >= offer.expires or not self._fits(offer, future):
                 found[offer.digest] = Outcome("lapsed")
                 continue
             try:
@@ -283,10 +293,17 @@ class Model:
             lead = 2 if together(effect, current[APPROVALS], offer) else 1
             found[offer.digest] = Outcome("decided", self.height + lead)
             self.decided.append((self.height + lead, effect.records))
+        for offer in table.open.values():
+            if offer.digest not in found and self._outlived(offer, future):
+                found[offer.digest] = Outcome("lapsed")
         self.open = {d: o for d, o in table.open.items() if d not in found}
         self.over = table.over | {d: o.outcome for d, o in found.items()}
         self.current, self.future = current, future
         return found
+
+    def _outlived(self, offer: Offer, future: State) -> bool:
+        """True if the recovery key that signed it is its owner's no more."""
+        return bool(offer.recovery) and self._recovery_of(offer.author, future) != offer.recovery
 
     def _fits(self, offer: Offer, future: State | None = None) -> bool:
         known = self.future if future is None else future

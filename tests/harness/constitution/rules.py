@@ -68,6 +68,7 @@ class Offer:
     approvals: frozenset[str] = frozenset()
     held: Mapping[str, str] = field(default_factory=dict)  # party: the key with which it said so last
     against: frozenset[str] = frozenset()  # who objected
+    recovery: str = ""  # the recovery key that signed it, as a record has it
 
 
 @dataclass
@@ -383,6 +384,7 @@ def missing(offer: Offer, effect: Effect, rules: Table, current: State, at: int)
         others = set()  # too few to go on without whoever is there and does not want to go
     for change in effect.changes:
         lacks += _missing_of(change, offer, votes, bool(others))
+        lacks += _believed(change, offer, votes, current, at)
     if all_ and not all(c.action.startswith("stop.") for c in effect.changes):
         silenced = [place for place in rules["jurisdictions"] if place not in alive.values()]
         for (kind, target), stop in current.items():
@@ -401,6 +403,17 @@ def missing(offer: Offer, effect: Effect, rules: Table, current: State, at: int)
     if "rules.changed" in actions and not _held(offer, current, at):
         lacks.append("validators that hold it")
     return lacks
+
+
+def _believed(change: Change, offer: Offer, votes: Votes, current: State, at: int) -> Iterator[str]:
+    """What somebody stopped wants for itself is believed by whoever could have stopped it."""
+    rules, alive, yes = votes
+    if sort_of(change, rules, offer) in ("network", "authority") or not stopped(current, change.party, at):
+        return
+    if is_authority(current, change.party, at):
+        yield from _all_together(rules, alive, yes)
+    elif not any(alive[did] == change.place for did in yes):
+        yield f"an authority of {change.place} that believes {change.party}"
 
 
 def _objected(offer: Offer, effect: Effect, votes: Votes, current: State, at: int) -> Iterator[str]:
