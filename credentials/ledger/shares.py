@@ -13,7 +13,7 @@ from consensus.application import Refusal
 from credentials.ledger.governance import Governance
 from credentials.ledger.proposals import RECORDS_MAX, ChangeProposal, Tabled
 
-RECORDS_OPEN_MAX = 1_024  # of all open proposals: a third of a second of every block
+RECORDS_OPEN_MAX = 1_024  # of all open proposals: at worst 0.4 s of every block
 RECORDS_LEAST = 2  # what the smallest part holds: a party's own record and who votes
 
 
