@@ -19,8 +19,8 @@ from credentials.verdicts.declared import check_declared
 from credentials.verdicts.evidence import At, Document, Evidence, Held, Policy
 from credentials.verdicts.examination import STEPS
 from credentials.verdicts.freshness import check_freshness, check_law_date, check_receipts, sources_of
+from credentials.verdicts.kin_names import with_names_of_kin
 from credentials.verdicts.manifest import Line, ManifestContext, stricter
-from credentials.verdicts.names import with_names_of_kin
 from credentials.verdicts.record import Inquiry, Record
 from credentials.verdicts.thefts import conclude_no_milder, had_nobody_been_robbed
 from credentials.verdicts.verdict import Check, Conclusion, Findings, Verdict

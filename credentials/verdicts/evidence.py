@@ -95,6 +95,7 @@ class LedgerView:
     # The public sets of the passports of these, by their keys: (digest, issuer). What ceased is not read.
     kin_sets: Mapping[bytes, Sequence[tuple[bytes, str]]] = field(default_factory=dict)
     kin_unread: bool = False  # what these were named by could not be read
+    kin_ended: str | None = None  # what one of these had become under a further code, as a reason code
     # Once a key was stolen: what its party said of these, and all that was said of recalls of codes (D806).
     behind: Sequence[LedgerEntry] = ()
     unknown: str = (

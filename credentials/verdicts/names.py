@@ -10,7 +10,7 @@ What a stranger entered under a further code is a claim (D780): its passports na
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from credentials.documents.canonical import digest_document
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 PUBLIC_POINT = 1  # the set that names the code (Annex XIII point 1)
 FURTHER_CODES_MAX = 4  # codes beside those that the passports shown name, read for one verdict
-KIN_CODES_MAX = 32  # further codes of what it was made from or taken out of
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,7 @@ class Names:
 
 
 @dataclass(slots=True)
-class _Found:
+class Found:
     """What was found so far."""
 
     evidence: Evidence
@@ -100,56 +99,19 @@ def names_of(shown: Sequence[Examined], inquiry: Inquiry) -> Names:
     if view is None or view.standing is None:
         return Names()
     own, governance = view.standing, inquiry.evidence.network.governance
-    found = _Found(inquiry.evidence, _own_names(own, inquiry), rightful(own, inquiry.record, governance))
+    found = Found(inquiry.evidence, _own_names(own, inquiry), rightful(own, inquiry.record, governance))
     asked = set(found.seen)
     first = found.take((t for e in shown if e.established for t in alias_texts(e.document)), None)
     live = live_passport(inquiry.evidence, inquiry.record)
     sets = public_sets(_published(inquiry.record), live.attestation if live is not None else None)
     # Of its own scheme an earlier one named another battery: that was held while it did.
-    found.add(_texts(sets, found), own.subject.scheme)
-    for text in _each(first, found.further, FURTHER_CODES_MAX):
-        _follow(text, found, governance)
+    found.add(texts_of(sets, found), own.subject.scheme)
+    for text in each(first, found.further, FURTHER_CODES_MAX):
+        follow(text, found, governance)
     return Names(frozenset(found.seen - asked), tuple(found.further), found.unread, frozenset(found.parties))
 
 
-def with_names_of_kin(evidence: Evidence) -> Evidence:
-    """The evidence with what is on record of what it came of under the further codes of that (X1, I2).
-
-    Lost, recalled, stopped or certified to have ended under one code, a battery is that under all, and so is
-    what was made of it (D722). What cannot be read is told as relatives that were not.
-    """
-    view, governance = evidence.ledger, evidence.network.governance
-    if view is None or view.standing is None or not view.kin_sets:
-        return evidence
-    found = _Found(evidence, set(), set())
-    for key, relative in view.relatives.items():
-        sets = view.kin_sets.get(key, ())
-        found.parties |= rightful(relative, Record(), governance)
-        found.add(_texts(sets, found), relative.subject.scheme)
-    for text in _each((), found.further, KIN_CODES_MAX):
-        _follow(text, found, governance)
-    unread = found.unread is not None or len(found.further) > KIN_CODES_MAX
-    relatives, kin_recalls, recalls = dict(view.relatives), dict(view.kin_recalls), list(view.recalls)
-    for text in found.further[:KIN_CODES_MAX]:
-        code = evidence.aliases.get(text)
-        if code is None:
-            unread = True  # nobody looked whether it is on record
-        elif code.standing is None or code.standing.key != view.standing.key:
-            recalls += code.recalls
-            if text in found.counted and code.standing is not None:
-                relatives |= {code.standing.key: code.standing, **code.relatives}
-                kin_recalls |= code.kin_recalls
-    beside = replace(
-        view,
-        relatives=relatives,
-        kin_recalls=kin_recalls,
-        recalls=tuple(dict.fromkeys(recalls)),
-        kin_unread=view.kin_unread or unread,
-    )
-    return replace(evidence, ledger=beside)
-
-
-def _follow(text: str, found: _Found, governance: Governance | None) -> None:
+def follow(text: str, found: Found, governance: Governance | None) -> None:
     """What the passports of a further code name in turn, where its record counts."""
     code = found.evidence.aliases.get(text)
     record = joined(code, found.parties, governance) if code is not None else None
@@ -159,8 +121,8 @@ def _follow(text: str, found: _Found, governance: Governance | None) -> None:
     passport, scheme = code.standing.passport, code.standing.subject.scheme
     current = record.with_digest(passport.attestation) if passport is not None else None
     latest = current.attestation if current is not None else None
-    found.add(_texts(public_sets([latest] if latest else []), found), None)
-    found.add(_texts(public_sets(_published(record), latest), found), scheme)
+    found.add(texts_of(public_sets([latest] if latest else []), found), None)
+    found.add(texts_of(public_sets(_published(record), latest), found), scheme)
 
 
 def check_further_codes(found: Findings, names: Names, inquiry: Inquiry, judge_alias: JudgeAlias) -> None:
@@ -248,7 +210,7 @@ def _published(record: Record) -> Iterator[Attestation]:
     return (recorded.attestation for recorded in record.shown())
 
 
-def _texts(sets: Iterable[tuple[bytes, str]], found: _Found) -> list[str]:
+def texts_of(sets: Iterable[tuple[bytes, str]], found: Found) -> list[str]:
     """What these sets name the battery by; one that is not in hand as it was published is told."""
     texts: list[str] = []
     for digest, _ in sets:
@@ -260,9 +222,9 @@ def _texts(sets: Iterable[tuple[bytes, str]], found: _Found) -> list[str]:
     return texts
 
 
-def _each(first: Sequence[str], further: Sequence[str], most: int) -> Iterator[str]:
+def each(first: Sequence[str], further: Sequence[str], most: int, begin: int = 0) -> Iterator[str]:
     """Those first, then the others, which grow meanwhile: as many as are read."""
     yield from first
-    for place in range(most):
+    for place in range(begin, most):
         if place < len(further):
             yield further[place]

@@ -14,14 +14,15 @@ from credentials.documents.canonical import b64u
 from credentials.documents.identifiers import canonical_commodity_code
 from credentials.documents.spelling import trimmed
 from credentials.errors import CredentialError
-from credentials.ledger.standing import LIVE, Passport, Setting, Standing
+from credentials.ledger.standing import LIVE, WASTE, Passport, Setting, Standing
 from credentials.verdicts.cell import HERE, Cell, Declared, binding, cell_of, presentation, recalls
 from credentials.verdicts.content import why_missing
 from credentials.verdicts.event_documents import event_members
 from credentials.verdicts.evidence import LedgerView
 from credentials.verdicts.issuers import check_issuers
 from credentials.verdicts.kin import recalls_unasked
-from credentials.verdicts.names import is_claim, rightful, with_names_of_kin
+from credentials.verdicts.kin_names import with_names_of_kin
+from credentials.verdicts.names import is_claim, rightful
 from credentials.verdicts.record import Inquiry, Record
 from credentials.verdicts.severity import CLEAR, UNDECIDED
 from credentials.verdicts.shown_as import CHECKS, NOT_GIVEN, Row
@@ -73,6 +74,8 @@ def check_shown(
     _check_claims(found, standing, inquiry)
     check_issuers(found, inquiry)
     said = {row.check for row in (*rows, *notes)}
+    if _tell_kin_ended(found, "standing.state", evidence.ledger, cell):
+        said.add("standing.state")
     for name, unread, reason in (
         ("standing.state", inquiry.kin_missing, "relatives_unread"),
         ("standing.recall", recalls_unasked(inquiry), "recall_of_kin_unread"),
@@ -138,6 +141,7 @@ def check_alias(  # noqa: PLR0917  (one further code, and what it is read beside
         named["publication"] = "live"  # the passport that is shown names both
     if named["presented"] == "open" and standing.presentation is None:
         named["presented"] = "unasked"  # whether it arrived is told where it is declared
+    _tell_kin_ended(found, "alias", beside.ledger, named, identifier=text)
     rows = [row for row in table.judge(named) if row.word != CLEAR]
     rows = [row for row in rows if declared.asked or row.check not in _OF_THE_LINE]
     _tell_alias(found, text, rows)
@@ -146,6 +150,17 @@ def check_alias(  # noqa: PLR0917  (one further code, and what it is read beside
     elif not rows and unread is None:
         found.warned("alias", "alias_recorded", rule="X1", identifier=text)
     return named, record
+
+
+def _tell_kin_ended(
+    found: Findings, name: str, view: LedgerView | None, cell: Mapping[str, str], **told: Any
+) -> bool:
+    """What it came of had ended otherwise under a further code; True if that says anything of these goods."""
+    ended = view.kin_ended if view is not None else None
+    if ended is None or (ended == WASTE and cell["condition"] == WASTE):
+        return False
+    found.failed(name, ended, rule="X8", **told)
+    return True
 
 
 def _in_another_vehicle(standing: Standing, inquiry: Inquiry, declared: Declared) -> bool:

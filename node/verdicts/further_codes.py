@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from credentials.documents.identifiers import Identifier, Subject, subject
 from credentials.ledger.governance import Governance
 from credentials.verdicts.evidence import Held, LedgerView, Tables, alias_texts, issuer_shown
-from credentials.verdicts.names import FURTHER_CODES_MAX, KIN_CODES_MAX, joined, public_sets, rightful
+from credentials.verdicts.kin_names import KIN_CODES_MAX
+from credentials.verdicts.names import FURTHER_CODES_MAX, joined, public_sets, rightful
 from credentials.verdicts.record import Record
 from node.verdicts.ledger_views import admitted as admitted_of
 

@@ -184,6 +184,9 @@ def test_what_is_not_decided_is_not_clear() -> None:
     assert (found["verdict"], found["reason"], found["ground"]) == ("undecided", "recall_of_kin_unread", None)
 
 
+OTHERS_TOO = [pytest.param(word, marks=pytest.mark.check) for word in ("second_life", "return", "repair")]
+
+
 def module_in_use() -> tuple[World, str]:
     """A module out of a pack that was in use and is no waste."""
     w, text = World(publishers=(MAKER, RECYCLER)), code(11, maker="ZZ6")
@@ -209,7 +212,9 @@ def successor_of_a_module() -> tuple[World, str]:
     return w, text
 
 
-@pytest.mark.parametrize("condition", ["used", "second_life", "return", "repair"])
+@pytest.mark.parametrize(
+    "condition", ["used", *(pytest.param(c, marks=pytest.mark.check) for c in OTHERS_TOO)]
+)
 @pytest.mark.parametrize("made", [module_in_use, successor, successor_of_a_module])
 def test_an_end_that_is_certified_afterwards_is_that_of_what_was_made_of_it(
     made: Callable[[], tuple[World, str]], condition: str
@@ -229,7 +234,7 @@ def test_an_end_that_is_certified_afterwards_is_that_of_what_was_made_of_it(
     assert "end_of_life" in {c["reason"] for c in check(told, "new_not_used")}
 
 
-@pytest.mark.parametrize("before", [False, True])
+@pytest.mark.parametrize("before", [False, pytest.param(True, marks=pytest.mark.check)])
 @pytest.mark.parametrize("made", [module_in_use, successor, successor_of_a_module])
 def test_a_battery_and_what_came_of_it_are_not_on_one_manifest(
     made: Callable[[], tuple[World, str]], *, before: bool
@@ -302,8 +307,10 @@ def made_of_it(w: World, made: str) -> str:
     return text
 
 
-@pytest.mark.parametrize("made", ["successor", "module"])
-@pytest.mark.parametrize("said", SAID)
+@pytest.mark.parametrize("made", ["successor", pytest.param("module", marks=pytest.mark.check)])
+@pytest.mark.parametrize(
+    "said", [pytest.param(name, marks=() if name == "lost" else pytest.mark.check) for name in SAID]
+)
 def test_what_is_said_under_a_further_code_reaches_what_was_made_of_the_battery(said: str, made: str) -> None:
     """
     I2, X1: known of one name it is known under all, and so of what came of it, whichever was first.

@@ -1,0 +1,113 @@
+"""What is on record, under its further codes, of what a battery was made from or taken out of (X1, X8, I2).
+
+Lost, recalled, stopped or certified to have ended under one code, a battery is that under all, and so is what
+was made of it (D722). It has one life: what it became under one code it is under the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from credentials.ledger.governance import Governance
+from credentials.ledger.standing import WASTE, Standing
+from credentials.verdicts.evidence import Evidence, LedgerView
+from credentials.verdicts.names import Found, each, follow, rightful, texts_of
+from credentials.verdicts.record import Record
+
+KIN_CODES_MAX = 32  # further codes of what it was made from or taken out of
+
+Step = tuple[
+    bytes, bytes, int, bool
+]  # the old battery, the new one, the leaf, whether it was taken out of it
+
+
+def with_names_of_kin(evidence: Evidence) -> Evidence:
+    """The evidence with what those records say; what cannot be read is told as relatives that were not."""
+    view, governance = evidence.ledger, evidence.network.governance
+    if view is None or view.standing is None or not view.kin_sets:
+        return evidence
+    found, names = Found(evidence, set(), set()), dict[bytes, Sequence[str]]()
+    for key, relative in view.relatives.items():
+        begin = len(found.further)
+        found.parties |= rightful(relative, Record(), governance)
+        found.add(texts_of(view.kin_sets.get(key, ()), found), relative.subject.scheme)
+        for text in each((), found.further, KIN_CODES_MAX, begin):
+            follow(text, found, governance)
+        names[key] = found.further[begin:]
+    unread = found.unread is not None or len(found.further) > KIN_CODES_MAX
+    codes = {text: evidence.aliases.get(text) for text in found.further[:KIN_CODES_MAX]}
+    beside = _with_codes(view, codes, found.counted)
+    others = {key: [s for t in texts if (s := _counted(t, codes, found))] for key, texts in names.items()}
+    beside = replace(
+        beside,
+        kin_unread=view.kin_unread or unread or None in codes.values(),
+        kin_ended=_ended_otherwise(view, others, evidence, governance),
+    )
+    return replace(evidence, ledger=beside)
+
+
+def _counted(text: str, codes: Mapping[str, LedgerView | None], found: Found) -> Standing | None:
+    code = codes.get(text) if text in found.counted else None
+    return code.standing if code is not None else None
+
+
+def _with_codes(view: LedgerView, codes: Mapping[str, LedgerView | None], counted: set[str]) -> LedgerView:
+    """The view with these records beside those of its relatives."""
+    assert view.standing is not None, "asked of a battery that is on record"
+    relatives, kin_recalls, recalls = dict(view.relatives), dict(view.kin_recalls), list(view.recalls)
+    for text, code in codes.items():
+        if code is None or (code.standing is not None and code.standing.key == view.standing.key):
+            continue
+        recalls += code.recalls
+        if text in counted and code.standing is not None:
+            relatives |= {code.standing.key: code.standing, **code.relatives}
+            kin_recalls |= code.kin_recalls
+    return replace(view, relatives=relatives, kin_recalls=kin_recalls, recalls=tuple(dict.fromkeys(recalls)))
+
+
+def _steps(view: LedgerView) -> Iterator[Step]:
+    """How it came of others, and these of others again."""
+    assert view.standing is not None, "asked of a battery that is on record"
+    for new in (view.standing, *view.relatives.values()):
+        if new.parent is not None:
+            yield new.parent.key, new.key, new.parent.leaf_index, True
+        for key in new.predecessors:
+            old = view.relatives.get(key)
+            if old is not None and old.lineage is not None:
+                yield key, new.key, old.lineage.leaf_index, False
+
+
+def _ended_otherwise(
+    view: LedgerView,
+    others: Mapping[bytes, Sequence[Standing]],
+    evidence: Evidence,
+    governance: Governance | None,
+) -> str | None:
+    """What a further code of an old battery had become, so that this one did not come of it; a reason code.
+
+    What is left of a pack that was taken apart ends by itself, later (D818); of waste a second life is made.
+    """
+    ended: Mapping[str, str] = evidence.network.tables.verdicts.get("events", {}).get("ended", {})
+    for old, new, leaf, taken_out in _steps(view):
+        for code in others.get(old, ()):
+            successors = code.lineage.successors if code.lineage is not None else ()
+            if new in (*successors, *code.children):
+                continue
+            state = ended.get(code.item_state)
+            word = state or ended.get(code.eu_status)
+            if taken_out:
+                otherwise = bool(code.children) or _since(code, ended, governance) < leaf
+            else:
+                otherwise = state is not None and code.item_state != WASTE
+            if otherwise and word is not None:
+                return word
+    return None
+
+
+def _since(code: Standing, ended: Mapping[str, str], governance: Governance | None) -> int:
+    """The leaf from which on a record says that the battery has ended; 0: it is not known."""
+    events = governance.lifecycle.events.values() if governance is not None else ()
+    ending = {e.effects.fact for e in events if e.effects.eu_status == WASTE or e.to in ended}
+    ending -= {e.effects.fact for e in events if e.effects.eu_status != WASTE and e.to not in ended}
+    return min((leaf for fact, leaf in code.facts.items() if fact in ending), default=0)
