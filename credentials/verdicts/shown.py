@@ -104,7 +104,7 @@ def check_alias(  # noqa: PLR0917  (one further code, and what it is read beside
     `parties` have a right over the battery, under this or another code; None: those of its own record.
     """
     evidence, standing, own = inquiry.evidence, view.standing, inquiry.evidence.ledger
-    table = evidence.network.tables.shown_as
+    table, governance = evidence.network.tables.shown_as, evidence.network.governance
     if table is None:
         found.unmade(("alias",), "tables_unavailable", rule="X1")
         return None
@@ -117,10 +117,10 @@ def check_alias(  # noqa: PLR0917  (one further code, and what it is read beside
         if not rows:
             found.warned("alias", "alias_not_recorded", rule="X16", identifier=text)
         return None
-    record = Record.read(view, evidence.network.governance)
+    record = Record.read(view, governance)
     if parties is None:
         assert own is not None and own.standing is not None, "the passport that names the code is established"
-        parties = rightful(own.standing, inquiry.record, evidence.network.governance)
+        parties = rightful(own.standing, inquiry.record, governance)
     if is_claim(standing, record, parties):
         by = standing.enrolled.by if standing.enrolled is not None else None
         found.warned("alias", "alias_claimed", rule="X1", identifier=text, by=by)
@@ -133,7 +133,6 @@ def check_alias(  # noqa: PLR0917  (one further code, and what it is read beside
         found.add("alias", Outcome.INDETERMINATE, unread, rule="X1", word=UNDECIDED, identifier=text)
     named = dict(cell_of(table, standing, about, declared))
     inquiry.moments.update(about.moments)
-    governance = evidence.network.governance
     if governance is not None and stolen_in(about, governance):
         reason = "statement_key_compromised"
         found.add("alias", Outcome.INDETERMINATE, reason, rule="X1", word=UNDECIDED, identifier=text)
