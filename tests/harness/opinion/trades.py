@@ -23,7 +23,7 @@ from .parties import (
     STRANGER,
 )
 
-PACK, EUROPEAN, SUCCESSOR = "A", "R1", "S1"
+PACK, MODULE, EUROPEAN, SUCCESSOR = "A", "B", "R1", "S1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,6 +307,29 @@ TRADES = (
                 countersigned=(HOLDER, MAKER),
             ),
             act(MAKER, "battery.produced", about=SUCCESSOR, others=(PACK,)),
+            act(MAKER, "passport.published", about=SUCCESSOR, version=1),
+            act(MAKER, "market.placed", STRANGER, about=SUCCESSOR),
+            act(STRANGER, "soh.measured", about=SUCCESSOR),
+        ),
+        (seen("second_life", **INLAND), seen("used", **INLAND)),
+        SUCCESSOR,
+    ),
+    Trade(
+        "a module out of a waste pack, prepared for a second life without a passport of its own",
+        (
+            *WASTE,
+            act(MAKER, "battery.produced", about=MODULE),
+            act(MAKER, "battery.handed_over", STRANGER, about=MODULE, countersigned=(STRANGER,)),
+            act(STRANGER, "battery.dismantled", others=(MODULE,)),
+            act(STRANGER, "battery.declared_waste", MAKER, about=MODULE),
+            act(
+                MAKER,
+                "second_life.prepared_for_reuse",
+                about=MODULE,
+                others=(SUCCESSOR,),
+                countersigned=(STRANGER, MAKER),
+            ),
+            act(MAKER, "battery.produced", about=SUCCESSOR, others=(MODULE,)),
             act(MAKER, "passport.published", about=SUCCESSOR, version=1),
             act(MAKER, "market.placed", STRANGER, about=SUCCESSOR),
             act(STRANGER, "soh.measured", about=SUCCESSOR),
