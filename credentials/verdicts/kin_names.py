@@ -15,7 +15,7 @@ from credentials.verdicts.evidence import Evidence, LedgerView
 from credentials.verdicts.names import Found, each, follow, rightful, texts_of
 from credentials.verdicts.record import Record
 
-KIN_CODES_MAX = 32  # further codes of what it was made from or taken out of
+KIN_CODES_MAX = 256  # further codes of what it came of: one of each of as many as a verdict reads
 
 Step = tuple[
     bytes, bytes, int, bool
