@@ -22,7 +22,7 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Node]]
         for node in made.values():
             node.start()
         for node in made.values():
-            node.wait_ready()
+            node.wait_ready(60.0)
         yield made
     finally:
         for node in made.values():
@@ -55,6 +55,10 @@ def test_who_leaves_is_told_by_its_own_node_which_serves_on(
     digest = str(issue(maker, 8_100_001)["digest"])
     wait_receipted(maker, digest)
     wait("the receipt", lambda: leaver.status_of(f"/receipts/{digest}") == 200)
+    members = {"art_41_checked": True, "queue": True}
+    body = {"event": "market.placed", "battery": code_of(8_100_009), "members": members}
+    waiting = leaver.post("/attestations", body)["digest"]
+    assert leaver.get(f"/attestations/{waiting}")["state"] == "outbox", "that battery was not made yet"
     capsys.readouterr()
 
     recovery: list[str | Path] = [
@@ -87,11 +91,16 @@ def test_who_leaves_is_told_by_its_own_node_which_serves_on(
     status, refused = leaver.request("POST", "/attestations", body)
     assert (status, refused["code"]) == (422, "X9")
     assert "left this network and says nothing in it any more" in refused["detail"]
+    wait("the outbox", lambda: leaver.get(f"/attestations/{waiting}")["state"] == "dropped", 40.0)
+    dropped = leaver.get(f"/attestations/{waiting}")
+    assert "left this network" in dropped["refusal"]["text"]
     assert sum(moment["code"] == "own_left" for moment in leaver.moments("condition")) == 1
     leaver.stop()
     leaver.start()
-    leaver.wait_ready()
+    leaver.wait_ready(60.0)
     assert told(leaver, "own_left")["parameters"] == condition["parameters"]
+    conditions = leaver.request("GET", "/readyz")[1]["conditions"]
+    assert [one["code"] for one in conditions] == ["own_left"], "nothing else is wrong"
 
 
 def test_a_validator_that_retires_is_told_so_and_follows(
