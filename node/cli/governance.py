@@ -36,13 +36,14 @@ def show_(*, client: Client, proposal: str | None, height: int | None, as_json: 
         return
     governing = client.get("/governance" if height is None else f"/governance?height={height}")
     proposals = client.get("/governance/proposals")["open"] if height is None else []
+    conditions = client.get("/status")["conditions"] if height is None else []
+    own = [one for one in conditions if one["code"].startswith("own_")]  # of this node's part in the network
     if as_json:
-        show({**governing, "proposals": proposals})
+        show({**governing, "proposals": proposals, "own": own})
         return
     _tell(governing)
-    for one in client.get("/status")["conditions"] if height is None else []:
-        if one["code"].startswith("own_"):
-            say(f"this node: {one['text']}")
+    for one in own:
+        say(f"this node: {one['text']}")
     for one in proposals:
         tell_proposal(one, whole=False)
 

@@ -336,6 +336,7 @@ def test_a_stopped_party_objects_with_its_recovery_key(sh: Shell) -> None:
     assert (told_of["parameters"]["decision"], told_of["stops"]) == (stop, False)
     assert told_of["parameters"]["height"] == g.proposal(stop)["in_force"]
     assert f"this node: {told_of['text']}" in sh("network", "show")
+    assert told_of in json.loads(sh("network", "show", "--json"))["own"]
     page = g.node.person.get("/status", headers={"accept": "text/html"}).get_data(as_text=True)
     assert "This participant is stopped since" in page and stop in page
     assert "is stopped by" in sh("network", "object", taken, code=65)
