@@ -64,8 +64,10 @@ class DeclaredTable:
         """Mark the open lines of every battery that this declaration and another one name or named."""
         db.execute(
             "UPDATE items SET stale = ?3 WHERE stale = 0 AND settled = 0 AND (consignment, line) IN ("
-            "SELECT c.id, d.line FROM declared b JOIN declared d ON d.battery = b.battery "
-            "JOIN consignments c ON c.number = d.number WHERE b.declaration = ?1 AND c.created > ?2 "
-            "AND EXISTS (SELECT 1 FROM declared o WHERE o.battery = b.battery AND o.declaration != ?1))",
+            "SELECT c.id, d.line FROM declared d JOIN consignments c ON c.number = d.number "
+            # Each battery once: one that stands on every line of a manifest is not looked for on every line.
+            "WHERE c.created > ?2 AND d.battery IN (SELECT battery FROM declared WHERE battery IN "
+            "(SELECT battery FROM declared WHERE declaration = ?1) "
+            "GROUP BY battery HAVING MIN(declaration) != ?1 OR MAX(declaration) != ?1))",
             (declaration, created_after, mark),
         )

@@ -99,7 +99,7 @@ class Consignments:
         law_date = require_law_date(parsed.law_date)
         made, lines = secrets.token_urlsafe(12), len(parsed.lines)
         table, now = self._office.consignments, int(time.time())
-        digest = sha256(body).digest()
+        digest, named = sha256(body).digest(), self._judging.declarations.named(parsed)
         known = table.same(parsed.declaration or "", digest, law_date)
         if known is not None and parsed.declaration:
             # The same declaration again is the same goods: a second verdict could only differ in its age.
@@ -119,7 +119,7 @@ class Consignments:
                 lines=lines,
                 client=client,
             )
-            self._judging.declarations.put(db, number, parsed)
+            self._judging.declarations.put(db, number, parsed.declaration, named)
             self._office.audit.put(db, now, client, "consignment.sent", f"{made}: {lines} lines")
             # Before it can be found: whoever finds it need not read it again.
             self._judging.manifests.hand_on(made, parsed, manifest["lines"])

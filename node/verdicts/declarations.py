@@ -36,13 +36,20 @@ class Declarations:
         self._gathering = gathering
         self._policy = policy
 
-    def put(self, db: Transaction, number: int, manifest: Manifest) -> None:
-        """Keep what a manifest that is being stored names; lines that share a battery with it are marked."""
+    def named(self, manifest: Manifest) -> list[tuple[int, str]]:
+        """The battery of each line, by its canonical name: found before anything is locked."""
         if ASKED_BY not in self._policy.required:
-            return
+            return []
         rules = self._gathering.tables.identifiers
-        declaration = declaration_text(manifest.declaration or "")
-        named = [(line.line, canonical_name(line.battery, rules)) for line in manifest.lines]
+        return [(line.line, canonical_name(line.battery, rules)) for line in manifest.lines]
+
+    def put(
+        self, db: Transaction, number: int, declaration: str | None, named: Sequence[tuple[int, str]]
+    ) -> None:
+        """Keep what a manifest that is being stored names; lines that share a battery with it are marked."""
+        if not named:
+            return
+        declaration = declaration_text(declaration or "")
         self._office.declared.put(db, number, declaration, named)
         if declaration:
             mark = max(1, self._office.overtaken.watched_until())

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from node.config import DataDirectory
 from node.setup.wiring import open_service
+from node.storage.consignments import ItemRow
 from node.storage.office import OfficeStore
 from node.verdicts.judging import Judging
 from tests.harness.support_service import PASSPHRASE, LiveNode, live_node
@@ -198,3 +200,60 @@ def test_the_first_is_the_first_that_arrived_not_the_first_that_was_judged(
 
     assert office.consignments.item(large, 79) is None
     assert "declared_before" in [c["reason"] for c in consignments.item(small, 1)["checks"]]
+
+
+def taken(office: OfficeStore, declaration: str, batteries: Sequence[str]) -> str:
+    """A consignment that was judged, with these batteries on its lines; its id."""
+    name = f"{declaration or 'none'}-{len(batteries)}-{office.consignments.newest()}"
+    with office.writing() as db:
+        number = office.consignments.put(
+            db, id=name, declaration=declaration, manifest=b"{}", manifest_digest=bytes(32),
+            consignee_eori=None, direction="import", law_date="2027-03-01", created=1_800_000_000,
+            lines=len(batteries), client="a",
+        )  # fmt: skip
+        office.declared.put(db, number, declaration, list(enumerate(batteries, 1)))
+        rows = [ItemRow(line, line, "clear", b"{}") for line in range(1, len(batteries) + 1)]
+        office.consignments.put_items(db, name, rows)
+    return name
+
+
+def marked(office: OfficeStore, declaration: str) -> set[tuple[str, int]]:
+    """What is marked for a declaration, and for nothing before."""
+    with office.writing() as db:
+        db.execute("UPDATE items SET stale = 0")
+        office.declared.mark_shared(db, declaration, 0, 7)
+        return {
+            (str(row[0]), int(row[1]))
+            for row in db.execute("SELECT consignment, line FROM items WHERE stale = 7")
+        }
+
+
+def test_lines_that_share_a_battery_are_marked_and_no_others(tmp_path: Path) -> None:
+    """
+    Of every battery that this declaration and another one, or none, names: each line; a battery that only
+    this one names, or only others, marks nothing.
+    """
+    office = OfficeStore(tmp_path / "office.db")
+    mine, again = taken(office, "A", ["x", "y", "x", "z"]), taken(office, "A", ["w"])
+    other, bare = taken(office, "B", ["x", "v", "v"]), taken(office, "", ["z"])
+
+    assert marked(office, "A") == {(mine, 1), (mine, 3), (mine, 4), (other, 1), (bare, 1)}
+    assert marked(office, "B") == {(mine, 1), (mine, 3), (other, 1)}
+    assert marked(office, "C") == set() and (again, 1) not in marked(office, "A")
+
+
+def test_one_battery_on_every_line_of_a_manifest_holds_nobody_up(tmp_path: Path) -> None:
+    """
+    8,000 lines that name one battery, under one declaration and under a second one: each is looked through
+    once. It was the square of them, under the lock that everybody writes by.
+    """
+    office = OfficeStore(tmp_path / "office.db")
+    first = taken(office, "A", ["x"] * 8_000)
+    started = time.monotonic()
+    assert marked(office, "A") == set()
+    assert time.monotonic() - started < 2
+
+    taken(office, "B", ["x"])
+    started = time.monotonic()
+    assert len(marked(office, "B")) == 8_001 and (first, 8_000) in marked(office, "A")
+    assert time.monotonic() - started < 4
