@@ -31,7 +31,11 @@ FRAMEWORK_PROBLEMS = {
     405: ("wrong_method", "Method not allowed", "This address does not take this method."),
     408: ("too_slow", "Request timeout", "The request took too long to arrive; send it again."),
     411: ("length_required", "Length required", "Send the body with a Content-Length."),
-    413: ("too_large", "Content too large", "The body is larger than this address takes."),
+    413: (
+        "too_large",
+        "Content too large",
+        "The body is larger, or has more parts, than this address takes.",
+    ),
     414: ("uri_too_long", "URI too long", "The address is too long."),
     415: ("wrong_content_type", "Unsupported media type", "This address does not take this content type."),
 }

@@ -25,6 +25,7 @@ CREDENTIAL_BYTES_MAX = 4 << 20  # so that a member that is too long is told, not
 QUERY_BYTES_MAX = 16 << 10  # of a trust registry
 PEER_BYTES_MAX = 4 << 20  # a batch of blocks
 FORM_PARTS_MAX = 16
+FORM_FIELDS_MAX = 256  # of a form that is not sent in parts
 
 
 @dataclass(frozen=True, slots=True)

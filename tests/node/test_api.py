@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -522,3 +523,27 @@ def test_a_stream_of_verdicts_reaches_the_server_as_a_stream(node: LiveNode) -> 
     body = node.app(environ, lambda *_: lambda _: None)
 
     assert isinstance(body, Feed)
+
+
+def test_a_form_takes_no_more_than_a_form_needs(node: LiveNode) -> None:
+    """
+    Half a million fields, or millions of escapes: 413, at once, before they are made into objects. 256 fields
+    are a form still, and what is larger than 1 MiB comes in parts.
+    """
+    form = "application/x-www-form-urlencoded"
+    node.post_raw("/consignments", b"a=1", form)
+    started = time.monotonic()
+    told = [
+        node.post_raw("/consignments", body, form)
+        for body in (b"a=1&" * (1 << 18), b"&" * (1 << 20), b"manifest=" + b"%41" * (5 << 20))
+    ]
+    took_s = time.monotonic() - started
+
+    found = [(answer.status_code, answer.get_json()["code"]) for answer in told]
+    assert found == [(413, "too_many_fields")] * 2 + [(413, "too_large")] and took_s < 2
+    assert "at most 256 fields" in told[0].get_json()["detail"]
+    asked = node.post_raw("/consignments", b"&".join([b"a=1"] * 256), form)
+    assert asked.get_json()["code"] == "manifest_missing"
+    parts = b"".join(b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n\r\n' for _ in range(99))
+    many = node.post_raw("/consignments", parts + b"--x--\r\n", "multipart/form-data; boundary=x")
+    assert many.status_code == 413 and "has more parts" in many.get_json()["detail"]
