@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 from flask import g, request
 from werkzeug.http import parse_cookie
 
@@ -82,19 +84,23 @@ def admit(service: Service, route: Route) -> None:
 
 
 def while_admitted(service: Service, route: Route, feed: Feed) -> Feed:
-    """The same feed; it ends once the key or session that opened it does, or loses its scope.
+    """The same feed, of whose key or session it is; it ends once that does, or loses its scope.
 
-    A brief one stays as it is: it tells what became of what was begun before.
+    However the headers are written that show it. A brief one does not end before: it tells what became of
+    what was begun.
     """
-    if feed.brief or not route.scopes or g.session is None:
+    if g.session is None:
         return feed
     bearer, cookie = _shown(service)
+    of = sha256(f"{bearer or cookie}".encode()).hexdigest()
+    if feed.brief or not route.scopes:
+        return Feed(feed.poll, brief=feed.brief, of=of)
 
     def poll() -> tuple[bytes, bool]:
         _session_with(service, route.scopes, bearer, cookie)
         return feed.poll()
 
-    return Feed(poll)
+    return Feed(poll, of=of)
 
 
 def is_known(service: Service, authorization: str | None, cookies: str | None) -> bool:

@@ -7,7 +7,6 @@ host in its target (RFC 9112, 3.2.2). No step waits on a thread, and each has a 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
@@ -109,7 +108,7 @@ class Exchange:
             try:
                 answer = await self._answer(received, connection)
                 if isinstance(answer.body, Feed) and answer.body.brief:
-                    answer = await self._finished(received, connection, answer, answer.body)
+                    answer = await self._finished(connection, answer, answer.body)
             except ProblemError as problem:
                 answer = _told(problem)
             except (web.RequestPayloadError, TimeoutError) as error:
@@ -273,7 +272,7 @@ class Exchange:
         self, received: web.BaseRequest, connection: Connection, response: web.StreamResponse, feed: Feed
     ) -> web.StreamResponse:
         try:
-            with self._feeds.one_of(_client(received, connection)):
+            with self._feeds.one_of(feed.of or connection.address):
                 self._connections.begin(connection, Doing.WRITING, transfer_s_max(0))
                 await response.prepare(received)
                 await self._follow(feed, connection, response)
@@ -285,11 +284,9 @@ class Exchange:
         await response.write_eof()
         return response
 
-    async def _finished(
-        self, received: web.BaseRequest, connection: Connection, answer: WholeAnswer, feed: Feed
-    ) -> WholeAnswer:
+    async def _finished(self, connection: Connection, answer: WholeAnswer, feed: Feed) -> WholeAnswer:
         """The whole answer of a brief feed, once it says that it is."""
-        with self._brief.one_of(_client(received, connection)):
+        with self._brief.one_of(feed.of or connection.address):
             while not self._stopping.is_set():
                 new, last = await self._polls.run(feed.poll, client=connection.address, proven=True)
                 if last:
@@ -363,12 +360,6 @@ def _headers(received: web.BaseRequest) -> list[tuple[str, str]]:
 def _said(received: web.BaseRequest, name: str) -> str | None:
     """The first header of this name."""
     return next((value for given, value in _headers(received) if given == name), None)
-
-
-def _client(received: web.BaseRequest, connection: Connection) -> str:
-    """Who follows a feed: the credential shown, else the address."""
-    shown = _said(received, "authorization") or _said(received, "cookie")
-    return hashlib.sha256(shown.encode()).hexdigest() if shown else connection.address
 
 
 def _too_large(size_max: int) -> ProblemError:

@@ -24,8 +24,10 @@ Poll = Callable[[], tuple[bytes, bool]]
 class Feed:
     """The body of an answer: `poll` gives (what is new, whether that was the last of it)."""
 
-    def __init__(self, poll: Poll, *, brief: bool = False) -> None:
+    def __init__(self, poll: Poll, *, brief: bool = False, of: str | None = None) -> None:
+        """`of`: who follows, as the application knows it; None: nobody that it knows."""
         self.poll = poll
+        self.of = of
         self.brief = brief  # an answer that waits a moment for what it tells, no stream
 
     def __iter__(self) -> Iterator[bytes]:

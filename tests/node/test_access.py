@@ -9,8 +9,10 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from http.client import HTTPConnection
 from pathlib import Path
@@ -655,3 +657,34 @@ def test_a_session_is_found_in_whichever_line_its_cookie_came(node: LiveNode) ->
         )
 
     assert told[9:12] == b"200", told[:300]
+
+
+def test_streams_are_counted_by_the_key_however_it_is_written(node: LiveNode) -> None:
+    """
+    Whoever holds one key follows as many streams as one client may, whatever stands beside it; the others of
+    this node find theirs free.
+    """
+    key, other = (
+        node.post_json("/keys", {"name": name, "scopes": ["clear"]}).get_json()["key"]
+        for name in ("s1", "s2")
+    )
+    judging, held = node.service.judging, threading.Event()
+    proper, judging.turn = judging.turn, lambda: held.wait(0.05)  # type: ignore[method-assign, assignment]
+    spellings = [f"Bearer {key}", f"bearer {key}", f"BEARER  {key}", f"Bearer {key} ", f"bEARER   {key}"]
+    try:
+        made = node.post_json("/consignments", manifest() | {"declaration": "26NLSTREAMS"}).get_json()["id"]
+        with serving(node.app, door=door_of(node.service)) as address, ExitStack() as open_ones:
+
+            def begin(credential: str, number: int) -> bytes:
+                one = open_ones.enter_context(socket.create_connection(address, timeout=5))
+                head = (
+                    f"GET /consignments/{made}/events HTTP/1.1\r\nHost: localhost\r\nCookie: a={number}\r\n"
+                )
+                one.sendall(f"{head}Authorization: {credential}\r\n\r\n".encode())
+                return one.recv(12)[-3:]
+
+            assert [begin(said, number) for number, said in enumerate(spellings)] == [b"200"] * 4 + [b"503"]
+            assert begin(f"Bearer {other}", 9) == b"200"
+    finally:
+        judging.turn = proper  # type: ignore[method-assign]
+        held.set()
