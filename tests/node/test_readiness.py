@@ -241,7 +241,8 @@ def codes(node: Node) -> list[str]:
 def test_a_halt_shows_within_seconds_and_ends_when_it_is_over(tmp_path: Path) -> None:
     """
     Two of four validators are killed: the others say that they are cut off, since when, and, once something
-    waits, that nothing becomes final; when the two are back the node is ready and the record is made.
+    waits, that nothing becomes final; one that starts meanwhile, that it heard no quorum and has not compared
+    its records yet. When the two are back the node is ready, and what it took before the kill is recorded.
     """
     with running(tmp_path, VALIDATORS) as network:
         maker = network["maker"]
@@ -256,6 +257,11 @@ def test_a_halt_shows_within_seconds_and_ends_when_it_is_over(tmp_path: Path) ->
         cut = next(condition for condition in told if condition["code"] == "cut_off")
         assert abs(cut["since"] - time.time()) < 60 and "cut off from the network since 20" in cut["text"]
         print(f"\ncut off: told after {seconds:.1f} s")
+
+        maker.kill()
+        maker.start()
+        wait("its answer", lambda: maker.status_of("/readyz") == 503, SOON_S)
+        assert {"quorum_not_heard", "comparing_records"} <= {*codes(maker)}
 
         for name in ("eu", "customs"):
             network[name].start()
