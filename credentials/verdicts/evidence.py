@@ -22,6 +22,7 @@ from credentials.documents.secured import credential_shown
 from credentials.documents.spelling import trimmed
 from credentials.errors import CredentialError
 from credentials.toml_text import TomlTextError, parse_toml
+from credentials.verdicts.list_versions import AttestedBy
 
 if TYPE_CHECKING:
     from credentials.documents.identifiers import Subject
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from credentials.ledger.records import Claims, Installed
     from credentials.ledger.standing import Standing
     from credentials.verdicts.examination import OpenedList
-    from credentials.verdicts.shown_as import ShownAs
+from credentials.verdicts.shown_as import ShownAs
 
 Document = Mapping[str, Any]
 
@@ -134,6 +135,9 @@ class StatusSource:
     source: str = ""
     # Of `credential`, where whoever gathered it computed it: once for as long as it is the same.
     digest: bytes | None = field(default=None, repr=False)
+    attested: AttestedBy | None = None  # the latest version
+    # Places that an earlier version raised and the latest one lowers, without effect (D815).
+    raised_before: frozenset[int] = field(default=frozenset(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)

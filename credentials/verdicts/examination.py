@@ -75,8 +75,8 @@ class LedgerSide(Protocol):
     def require_key(self, method: str, digest: bytes | None) -> None:
         """Refuse a key that was not in force when the document of this digest counted (None: a list)."""
 
-    def status(self, digest: bytes) -> str | None:
-        """`revoked` or `suspended`, by the ledger."""
+    def status(self, digest: bytes, credential: Credential) -> str | None:
+        """`revoked` or `suspended`, by what is on the ledger and was in the lists that it knows."""
 
     def records(self, digest: bytes) -> bool:
         """True if an admitted attestation covers the document."""
@@ -332,7 +332,7 @@ def _check_related(found: Findings, credential: Credential, means: Means) -> Non
 def _check_status(found: Findings, examined: Examination, means: Means, at: int) -> None:
     """The lists, and for a participant the ledger, whose projection they are: the stricter counts."""
     credential = examined.credential
-    ledger = means.ledger.status(examined.digest) if means.ledger is not None else None
+    ledger = means.ledger.status(examined.digest, credential) if means.ledger is not None else None
     for kind in credential.status_unknown:
         found.unknown("status", "status_unsupported", type=kind[:200])
     decided = not credential.status_unknown

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 
 from credentials.documents.canonical import digest_document
 from credentials.documents.keys import controller_of, did_key_decode, require_did
-from credentials.documents.model import StatusEntry
+from credentials.documents.model import Credential, StatusEntry
 from credentials.errors import CredentialError
 from credentials.ledger.governance import Governance
 from credentials.ledger.parties import Key
-from credentials.verdicts.examination import ListInHand, Means
+from credentials.verdicts.evidence import StatusSource
+from credentials.verdicts.examination import ENDING, ListInHand, Means
 from credentials.verdicts.record import Inquiry, ended_as, passport_status
 
+THIEFS = "The latest version of this list was attested by a key that was stolen by then."
 ASSERTING_ROLES = ("credential", "attest")  # the keys a did.json lists under assertionMethod
 
 
@@ -95,12 +97,17 @@ class _OwnLedger:
                 "key_compromised" if taken else "key_not_valid", f"The key {method} was not in force."
             )
 
-    def status(self, digest: bytes) -> str | None:
-        ledger = self.inquiry.evidence.ledger
-        recorded = self.inquiry.record.covering(digest)
-        if ledger is None or ledger.standing is None or recorded is None:
-            return None
-        return passport_status(ledger.standing, recorded.attestation.document_digest)
+    def status(self, digest: bytes, credential: Credential) -> str | None:
+        said = [_listed_before(credential.issuer, entry, self.inquiry) for entry in credential.status]
+        ledger, record = self.inquiry.evidence.ledger, self.inquiry.record
+        recorded = record.covering(digest)
+        if ledger is not None and ledger.standing is not None and recorded is not None:
+            sets = recorded.attestation.document_digest
+            said.append(passport_status(ledger.standing, sets))
+            governance = self.inquiry.evidence.network.governance
+            if governance is not None and record.revokes(sets, governance):
+                said.append("revoked")
+        return next((word for word in ("revoked", "suspended") if word in said), None)
 
     def records(self, digest: bytes) -> bool:
         return self.inquiry.record.covering(digest) is not None
@@ -112,10 +119,24 @@ class _OwnLedger:
         return ended_as(ledger.standing, self.inquiry.evidence.network.tables.verdicts)
 
 
+def _source(issuer: str, entry: StatusEntry, inquiry: Inquiry) -> StatusSource | None:
+    lists = inquiry.evidence.network.status_lists
+    return lists.get((issuer, entry.purpose, entry.list_credential))
+
+
+def _listed_before(issuer: str, entry: StatusEntry, inquiry: Inquiry) -> str | None:
+    """What an earlier version of the list said that the latest one does not take back (I3)."""
+    source = _source(issuer, entry, inquiry)
+    places = range(entry.index * entry.size, (entry.index + 1) * entry.size)
+    if source is None or source.raised_before.isdisjoint(places):
+        return None
+    return ENDING.get(entry.purpose)
+
+
 def _list_of(issuer: str, entry: StatusEntry, inquiry: Inquiry) -> ListInHand:
     """A status list as it was gathered: only the latest one on the ledger is one (D17)."""
     network, at = inquiry.evidence.network, inquiry.at
-    source = network.status_lists.get((issuer, entry.purpose, entry.list_credential))
+    source = _source(issuer, entry, inquiry)
     if source is None or source.credential is None:
         return ListInHand(None)
     age_s = at.evaluated_at - source.fetched_at if source.fetched_at is not None else None
@@ -125,6 +146,8 @@ def _list_of(issuer: str, entry: StatusEntry, inquiry: Inquiry) -> ListInHand:
         return ListInHand(None, age_s, why="The ledger knows no such list.")
     if network.governance is None:
         return ListInHand(None, age_s, "genesis_unavailable")
+    if source.attested is not None and source.attested.stolen(network.governance):
+        return ListInHand(None, age_s, "status_list_invalid", THIEFS)
     if (source.digest or digest_document(dict(source.credential))) != source.digest_on_ledger:
         return ListInHand(None, age_s, "status_stale", "This is not the latest list on the ledger.")
     if age_s is None or age_s > inquiry.policy.status_list_age_s_max:

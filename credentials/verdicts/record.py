@@ -13,7 +13,7 @@ from credentials.ledger.attestation import Attestation, parse_attestation
 from credentials.ledger.entries import AdmittedEntry, RefusedEntry, parse_entry
 from credentials.ledger.governance import Governance
 from credentials.ledger.rules import OWN_RECORD
-from credentials.ledger.standing import REVOKED, SUSPENDED, Standing
+from credentials.ledger.standing import CEASED, PASSPORT_SUSPENDED, REVOKED, SUSPENDED, Standing
 from credentials.verdicts.evidence import At, Evidence, LedgerView, Policy, kin_of
 from credentials.verdicts.verdict_record import PlaceRecord, StepRecord
 
@@ -151,6 +151,12 @@ class Record:
             if r.attestation.kind in kinds and r.attestation.bound_asset is not None
         )
 
+    def revokes(self, passport: bytes, governance: Governance) -> bool:
+        """True if the passport with this set-list digest was revoked once: it stays so (I3)."""
+        kinds = {k for k, event in governance.lifecycle.events.items() if event.effects.passport == "revoke"}
+        said = (r.attestation for r in (*self.unseated, *self.admitted))
+        return any(a.kind in kinds and passport in a.referenced_digests for a in said)
+
     def with_digest(self, attestation: bytes) -> Recorded | None:
         """The admitted statement with this digest."""
         return next((r for r in self.admitted if r.attestation.digest == attestation), None)
@@ -266,10 +272,15 @@ def covers(attestation: Attestation, digest: bytes) -> bool:
 
 
 def passport_status(standing: Standing, digest: bytes) -> str | None:
-    """`revoked` or `suspended` if the ledger says so of the passport with this set-list digest."""
+    """`revoked` or `suspended` if the ledger says so of the passport with this set-list digest.
+
+    What ceased with its battery while it was suspended is suspended until that is lifted.
+    """
     version = standing.passport_with(digest)
     if version is None:
         return None
+    if version.status == CEASED and version == standing.passport and standing.settings(PASSPORT_SUSPENDED):
+        return "suspended"
     return {REVOKED: "revoked", SUSPENDED: "suspended"}.get(version.status)
 
 

@@ -119,6 +119,7 @@ class Following:
         self._why = ""
         self._suspected = False  # office.db is older than what this participant said, or may be
         self._repair = False  # a list version of ours was refused
+        self._renewed_for: Governance | None = None  # for which no list is under a key that is over
         self._begin()
 
     @property
@@ -211,6 +212,8 @@ class Following:
             self._open()
         if self._repair and not self._suspected:
             self._repair_lists()
+        if self.is_open and self._history.latest is not self._renewed_for:
+            self._renew_lists(self._history.latest)
         return settled
 
     def _ahead(self) -> Iterator[tuple[int, int]]:
@@ -308,6 +311,21 @@ class Following:
                 Remaking(self._office, self._ledger, lists, self._did).run(db, batch)
             batch.store(db)
         self._repair = False
+
+    def _renew_lists(self, governance: Governance) -> None:
+        """Whenever what governs changes: no list stays under a key that is over or was stolen."""
+        now = int(time.time())
+
+        def in_force(kid: str) -> bool:
+            key = governance.key_by_id(kid)
+            return key is None or key.valid(now)  # None: of a profile, which no ledger ends
+
+        with self._locked(), self._office.writing() as db:
+            batch = Batch(now)
+            for lists in self._all_lists():
+                lists.renew(db, batch, in_force)
+            batch.store(db)
+        self._renewed_for = governance
 
     def _all_lists(self) -> list[OwnStatusLists]:
         return [lists for speaking in self._speaking for lists in speaking.lists]

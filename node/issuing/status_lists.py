@@ -17,7 +17,7 @@ from credentials.documents.identifiers import Subject
 from credentials.documents.issuer import issue_status_list
 from credentials.documents.keys import did_web_url
 from credentials.documents.status import BITS_MIN, PURPOSES
-from credentials.ledger.attestation import StatusUpdate, status_subject
+from credentials.ledger.attestation import StatusUpdate, parse_attestation, status_subject
 from node.errors import ProblemError
 from node.issuing.gate import Gate
 from node.issuing.statements import Batch, Statement, stamp
@@ -167,6 +167,24 @@ class OwnStatusLists:
     def stored(self, name: str, digest: bytes, body: bytes) -> StoredDocument:
         """A version as it is kept."""
         return StoredDocument(digest, "status_list", body, self._issuer_did, credential_id=self.url(name))
+
+    def renew(self, db: Transaction, batch: Batch, in_force: Callable[[str], bool]) -> None:
+        """Follow each newest version under a key that is in force no more: nobody believes such a one."""
+        for number in range(1, 2 + self.next_index() // BITS_MIN):
+            for purpose in PURPOSES:
+                name = self.numbered(purpose, number)
+                newest = self._office.status.newest(name)
+                if newest is not None and not all(in_force(kid) for kid in self._keys_under(newest)):
+                    self.publish(db, name, purpose, batch)
+
+    def _keys_under(self, version: ListVersion) -> tuple[str, str]:
+        stored, item = (
+            self._office.documents.get(version.digest),
+            self._office.outbox.get(version.attestation),
+        )
+        assert stored is not None and item is not None, "a version is stored with both"
+        method: str = orjson.loads(stored.body)["proof"]["verificationMethod"]
+        return method, parse_attestation(item.data).kid
 
     def publish(self, db: Transaction, name: str, purpose: str, batch: Batch) -> None:
         """The next version of a list, with its attestation; none of a list that is withheld."""

@@ -27,6 +27,10 @@ class Leaves:
         )
         return rows[::-1]
 
+    def of_since(self, subject: bytes, leaf_index: int) -> list[EntryRow]:
+        """The timeline of a subject from this leaf on, in log order."""
+        return self._select("subject = ? AND leaf_index >= ? ORDER BY leaf_index", (subject, leaf_index))
+
     def count_of(self, subject: bytes) -> int:
         """How many entries a subject has."""
         row = self._db.connection.execute("SELECT COUNT(*) AS n FROM entries WHERE subject = ?", (subject,))

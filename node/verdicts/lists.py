@@ -15,12 +15,13 @@ import orjson
 from credentials.documents.canonical import digest_document
 from credentials.documents.secured import credential_shown
 from credentials.ledger.attestation import standing_key, status_subject
+from credentials.ledger.governance import Governance
 from credentials.ledger.records import StatusLists
 from credentials.verdicts.evidence import StatusSource
 from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore
+from node.verdicts.list_history import Key, ListHistory
 
-Key = tuple[str, str, str]  # issuer DID, statusPurpose, statusListCredential URL
 KEYS_KEPT_MAX = 4_096
 TEXTS_KEPT_MAX, TEXT_KEPT_BYTES_MAX = 64, 256 << 10
 
@@ -32,6 +33,7 @@ class ListsInForce:
         self._ledger = ledger
         self._office = office
         self._latest: tuple[int, dict[Key, bytes | None]] = (-1, {})
+        self._history = ListHistory(ledger, office)
         self._texts: dict[bytes, tuple[Mapping[str, Any], bytes]] = {}
 
     def latest(self, key: Key, height: int) -> bytes | None:
@@ -47,19 +49,24 @@ class ListsInForce:
             known[key] = latest.digest if latest else None
         return known[key]
 
-    def sources(self, documents: Iterable[Mapping[str, Any]], height: int) -> dict[Key, StatusSource]:
+    def sources(
+        self, documents: Iterable[Mapping[str, Any]], height: int, governance: Governance
+    ) -> dict[Key, StatusSource]:
         """The lists that these documents name, as they are held; the own ones are as fresh as this moment."""
         digests = {key: self.latest(key, height) for key in keys_of(documents)}
         fetched = self._office.documents.fetched_times([d for d in digests.values() if d is not None])
         now = int(time.time())
         sources: dict[Key, StatusSource] = {}
         for key, digest in digests.items():
+            said: dict[str, Any] = {"source": key[0]}
+            if digest is not None:
+                said |= self._history.of(key, height, governance)
             if digest is None or digest not in fetched:
-                sources[key] = StatusSource(None, digest, source=key[0])
+                sources[key] = StatusSource(None, digest, **said)
                 continue
             document, computed = self._text(digest)
             at = fetched[digest]
-            sources[key] = StatusSource(document, digest, now if at is None else at, key[0], computed)
+            sources[key] = StatusSource(document, digest, now if at is None else at, digest=computed, **said)
         return sources
 
     def _text(self, digest: bytes) -> tuple[Mapping[str, Any], bytes]:

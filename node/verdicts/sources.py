@@ -235,7 +235,8 @@ class Gathering:
         receipts = line.get("receipts")
         shown = line.get("documents")
         read = [d.document for d in reading.documents.values() if isinstance(d, Held)]
-        lists = self._lists.sources([*read, *reading.presented], network.height)
+        governance = self.history.at(network.height)
+        lists = self._lists.sources([*read, *reading.presented], network.height, governance)
         return Evidence(
             network=replace(network, status_lists=lists),
             ledger=reading.view,

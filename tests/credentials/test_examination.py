@@ -18,7 +18,7 @@ from consensus.cose import SeedSigner
 from credentials.documents import suites
 from credentials.documents.canonical import b64u, jcs
 from credentials.documents.keys import did_key, did_key_url
-from credentials.documents.model import StatusEntry
+from credentials.documents.model import Credential, StatusEntry
 from credentials.documents.status import make_list_credential
 from credentials.documents.suites import jose
 from credentials.errors import UNDECIDED, CredentialError
@@ -437,7 +437,7 @@ def test_a_participants_name_is_never_lent_to_a_strangers_key(demands: Demands) 
 
     class Ledger:
         def require_key(self, method: str, digest: bytes | None) -> None: ...
-        def status(self, digest: bytes) -> str | None:
+        def status(self, digest: bytes, credential: Credential) -> str | None:
             return None
 
         def records(self, digest: bytes) -> bool:

@@ -195,7 +195,8 @@ def test_a_verdict_that_is_no_milder_is_as_it_was_made() -> None:
     found = told(w, text, "customs-eu", DECLARED["new"])
 
     assert ORDER.index(found["verdict"]) > ORDER.index(before["verdict"])
-    assert [c["name"] for c in found["checks"]] == [c["name"] for c in before["checks"]]
+    named = [dict.fromkeys(c["name"] for c in verdict["checks"]) for verdict in (found, before)]
+    assert named[0].keys() == named[1].keys()
 
 
 def test_one_document_is_judged_no_milder_either() -> None:

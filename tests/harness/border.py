@@ -15,6 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from consensus.cose import SeedSigner
 from credentials.documents import status
 from credentials.documents.canonical import digest_document
 from credentials.documents.identifiers import Identifier, Subject, guess_scheme, parse_identifier, subject
@@ -26,6 +27,7 @@ from credentials.documents.issuer import (
     status_entries,
 )
 from credentials.documents.passport import PassportSchema
+from credentials.documents.status import read_list
 from credentials.errors import CredentialError
 from credentials.ledger.attestation import SetList, StatusUpdate, standing_key, status_subject
 from credentials.ledger.entries import AdmittedEntry, RefusedEntry, parse_entry
@@ -51,6 +53,7 @@ from credentials.verdicts.evidence import (
     relatives_of,
 )
 from credentials.verdicts.kin import made_at
+from credentials.verdicts.list_versions import AttestedBy
 from credentials.verdicts.manifest import Line, Manifest, ManifestContext
 from credentials.verdicts.names import kin_sets_of, public_sets
 from credentials.verdicts.record import Record
@@ -188,6 +191,7 @@ class World:
     seqs: dict[str, int] = field(default_factory=dict)
     leaves: list[LedgerEntry] = field(default_factory=list)
     refused: dict[bytes, bytes] = field(default_factory=dict)
+    read: dict[bytes, frozenset[int]] = field(default_factory=dict)  # raised places of list versions
     issued: int = 0
 
     def __post_init__(self) -> None:
@@ -326,7 +330,7 @@ class World:
         said = {"production_date": "2026-06-03", "category": "ev"} | members
         self.happen(by, "battery.produced", text, said)
 
-    def publish_lists(self, by: str = MAKER) -> None:
+    def publish_lists(self, by: str = MAKER, key: SeedSigner | None = None) -> None:
         """A new version of a publisher's status lists, attested; only the maker raises bits."""
         self.seqs[by] = self.seqs.get(by, 0) + 1
         for purpose, url in lists_of(by).items():
@@ -342,9 +346,11 @@ class World:
             )
             self.lists[url] = document
             digest = digest_document(document)
+            self.documents[digest] = document
             update = StatusUpdate(digest, purpose, self.seqs[by], previous)
             about = status_subject(by, url)
-            self.run(self.ledger.attest(by, "status.published", about, status=update, document_digest=digest))
+            said = {"status": update, "document_digest": digest, "key": key or signer(by)}
+            self.run(self.ledger.attest(by, "status.published", about, **said))
 
     def new(self, serial: int, **members: Any) -> str:
         """A battery that was produced, published and exported, and declared by the importer."""
@@ -402,7 +408,11 @@ class World:
             "recognitions": self.governance.recognitions,
             "status_lists": {
                 (by, purpose, url): StatusSource(
-                    self.lists[url], self.list_digest(purpose, by), self.now - 60, by
+                    self.lists[url],
+                    self.list_digest(purpose, by),
+                    self.now - 60,
+                    by,
+                    **self.versions(by, purpose, url),
                 )
                 for by in self.publishers
                 for purpose, url in lists_of(by).items()
@@ -412,6 +422,35 @@ class World:
             "resources": related_resources(),
         }
         return NetworkView(**(values | changes))
+
+    def versions(self, by: str, purpose: str, url: str) -> dict[str, Any]:
+        """Who attested the latest version of a list, and what those before it said: all are held here."""
+        about = status_subject(by, url).as_list()
+        said: list[tuple[AttestedBy, frozenset[int]]] = []
+        for leaf in self.leaves:
+            entry = parse_entry(leaf.entry)
+            update = entry.attestation.status if isinstance(entry, AdmittedEntry) else None
+            if not isinstance(entry, AdmittedEntry) or update is None or update.purpose != purpose:
+                continue
+            if entry.attestation.subject.as_list() == about:
+                attested = AttestedBy(entry.attestation.kid, leaf.block_time)
+                said.append((attested, self.places(update.list_digest)))
+        if not said:
+            return {}
+        own = [places for attested, places in said if not attested.stolen(self.governance)]
+        raised = frozenset[int]().union(*own) if purpose == "revocation" else frozenset[int]()
+        latest, places = said[-1]
+        if not latest.stolen(self.governance):
+            raised -= places
+        elif own:
+            raised |= own[-1]
+        return {"attested": latest, "raised_before": raised}
+
+    def places(self, digest: bytes) -> frozenset[int]:
+        """The raised places of a version, read once."""
+        if digest not in self.read:
+            self.read[digest] = frozenset(read_list(self.documents[digest]).places)
+        return self.read[digest]
 
     def list_digest(self, purpose: str, by: str = MAKER) -> bytes | None:
         key = standing_key(status_subject(by, lists_of(by)[purpose]))

@@ -27,7 +27,7 @@ from consensus.types import PREVOTE, Vote, verify_vote
 from credentials.documents.canonical import b64u
 from credentials.documents.identifiers import Subject, read_identifier, subject
 from credentials.documents.suites import eddsa
-from credentials.ledger.attestation import GovernanceAct, make_attestation
+from credentials.ledger.attestation import GovernanceAct, StatusUpdate, make_attestation, status_subject
 from credentials.ledger.governance import key_name
 from credentials.ledger.governance_state import NAMESPACE, SCHEME
 from credentials.ledger.proposals import propose
@@ -252,6 +252,44 @@ def test_a_stolen_credential_key_ends_with_keys_compromised(theft: Theft) -> Non
     theft.sh("revoke", doubtful, "--reason", "its key was stolen", "--wait")
     assert "revoked" in desk.cleared(shown)[1]
     theft.refused(theft.says(DID, theft.signer("credential")))
+
+
+def test_an_old_status_list_of_a_thief_takes_no_revocation_back(theft: Theft) -> None:
+    """
+    With the attest key the first version of the list, in which nothing is raised, is put on record once more:
+    the passport stays revoked. After `comity keys compromised attest` the lists are published anew by itself,
+    under the key beside it, and what is good verifies again.
+    """
+    desk, node = Passports(theft), theft.g.node
+    revoked, shown = desk.issued()
+    good = desk.issued()[1]
+    since = int(time.time())
+    theft.sh("revoke", revoked, "--reason", "wrong claims", "--wait")
+    node.wait(lambda: desk.verified(shown) == (False, ["revoked"]), "the list")
+    lists = node.service.stores.office.status
+    first, last = lists.versions("revocation-1")[0], lists.versions("revocation-1")[-1]
+    url = next(e["statusListCredential"] for e in good["credentialStatus"] if "revocation" in e["id"])
+    now = int(time.time())
+    node.service.engine.submit(
+        make_attestation(
+            signer=theft.stolen.signer("attest", max(theft.stolen.numbers("attest"))),
+            iat=now,
+            kind="status.published",
+            issuer=DID,
+            subject=status_subject(DID, url),
+            network_id=node.service.overview.genesis.network_id,
+            event_time=now,
+            document_digest=first.digest,
+            status=StatusUpdate(first.digest, "revocation", last.seq + 1, last.digest),
+        )
+    )
+    node.wait(lambda: lists.versions("revocation-1")[-1].seq > last.seq, "the thief's version")
+    assert desk.verified(shown) == (False, ["revoked"])
+
+    theft.keys("compromised", "attest", "--from", str(since))
+
+    node.wait(lambda: desk.verified(good) == (True, []), "a version by the key beside it")
+    assert desk.verified(shown)[0] is False
 
 
 def test_the_network_key_is_for_guessing_and_outlasts_every_other_key(theft: Theft) -> None:

@@ -1,0 +1,75 @@
+"""What the versions of a status list said, as a node follows them: what is held is read once."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from credentials.documents.status import BITS_MIN, read_list
+from node.issuing.statements import Batch
+from node.storage.documents import DocumentTable
+from node.verdicts import list_history
+from node.verdicts.list_history import ListHistory
+from tests.harness.restarts import Maker, maker
+from tests.harness.support_service import DID
+
+REVOCATION = "revocation"
+
+
+def lower(node: Maker, place: int) -> None:
+    """A version of the own list that takes a revocation back, as no node of ours makes it."""
+    issuing, office = node.up.passports._issuing, node.up.stores.office
+    batch = Batch(int(time.time()))
+    with issuing.lock, office.writing() as db:
+        issuing.lists.set_bit(db, REVOCATION, place, raised=False, batch=batch)
+        batch.store(db)
+    node.wait_quiet()
+
+
+@pytest.mark.check
+def test_each_version_is_read_once_and_the_newest_when_it_is_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Two passports are revoked, then a version lowers the first: it is raised before. Each document is read
+    once, however often it is asked; the newest, as long as it is not held, is looked for again.
+    """
+    read = Counter[str]()
+
+    def counted(document: Mapping[str, Any]) -> Any:
+        read[document["proof"]["proofValue"]] += 1
+        return read_list(document)
+
+    monkeypatch.setattr(list_history, "read_list", counted)
+    with maker(tmp_path) as node:
+        node.start()
+        given = [node.issue(1), node.issue(2)]
+        places = [one.entries[REVOCATION][1] for one in given]
+        for one in given:
+            node.wait_quiet()
+            node.act(one, "revoked")
+        node.wait_quiet()
+        lower(node, places[0])
+        lists, stores = node.up.passports._issuing.lists, node.up.stores
+        newest, held = lists.newest("revocation-1"), DocumentTable.get_many
+        history, governed = ListHistory(stores.ledger, stores.office), node.up.overview.history
+        asked = ((DID, REVOCATION, lists.url("revocation-1")), governed.height, governed.latest)
+        with stores.ledger.reading(), stores.office.reading():
+            with monkeypatch.context() as apart:
+                apart.setattr(
+                    DocumentTable,
+                    "get_many",
+                    lambda table, digests: {d: x for d, x in held(table, digests).items() if d != newest},
+                )
+                before = history.of(*asked)
+            after = [history.of(*asked) for _ in range(3)]
+
+    assert max(places) < BITS_MIN
+    assert before["raised_before"] == set(places)
+    assert [one["raised_before"] for one in after] == [{places[0]}] * 3
+    assert set(read.values()) == {1} and len(read) == 4
