@@ -96,8 +96,9 @@ class Remaking:
             self._office.status.put_version(db, name, version)
         self._office.status.withhold(db, name, None)
         self._office.findings.clear(db, WITHHELD, name)
-        # Raised and never on the ledger: still meant. A suspension may have been lifted since.
-        now = bits | wanted if purpose == "revocation" or agreed == len(ledger) else bits
+        # What is raised here is meant, whoever put another version on record: who stole the attest key can.
+        # So what was lifted after a backup is raised again, until the ledger or the operator says it is over.
+        now = bits | wanted
         self._office.status.set_bits(db, name, now)
         if now != bits or not ledger:
             self._lists.publish(db, name, purpose, batch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
@@ -9,12 +10,16 @@ from random import Random
 
 import pytest
 
+from credentials.documents.status import read_list
+from credentials.ledger.attestation import StatusUpdate, status_subject
 from node.errors import ProblemError, SetupError
 from node.issuing.ledger_follower import Told
 from node.issuing.remaking import WITHHELD
+from node.issuing.statements import Batch
 from node.storage.findings import Finding
 from node.storage.office import OfficeStore
 from tests.harness.restarts import Given, Maker, maker
+from tests.harness.support_service import DID
 
 
 @pytest.fixture
@@ -357,6 +362,35 @@ def test_a_revocation_is_never_taken_back(node: Maker) -> None:
 
     assert node.on_ledger(given) == "revoked"
     assert node.listed(given)["revocation"] is True
+
+
+@pytest.mark.check
+def test_a_version_that_a_thief_puts_on_record_lowers_nothing_here(node: Maker) -> None:
+    """
+    With the attest key alone the first version of the list of suspensions is put on record once more: the
+    node follows it with one that says what it means, of credentials that no ledger knows as well.
+    """
+    node.start()
+    node.issue(1)
+    node.wait_quiet()
+    issuing, office, place = node.up.passports._issuing, node.up.stores.office, 4_000
+    batch = Batch(int(time.time()))
+    with issuing.lock, office.writing() as db:  # as for a credential of a profile
+        issuing.lists.set_bit(db, "suspension", place, raised=True, batch=batch)
+        batch.store(db)
+    node.wait_quiet()
+    first, last = (issuing.lists.versions("suspension-1")[at] for at in (0, -1))
+    about = status_subject(DID, issuing.lists.url("suspension-1"))
+    update = StatusUpdate(first.digest, "suspension", last.seq + 1, last.digest)
+    thiefs = issuing.signing.list_statement(about, int(time.time()), update)
+    node.up.engine.submit(thiefs.attestation.data)
+    node.wait("the version after it", lambda: issuing.lists.versions("suspension-1")[-1].seq == last.seq + 2)
+    node.wait_quiet()
+
+    served = node.up.vc_api.status_list("suspension-1")
+
+    assert issuing.lists.bit("suspension", place)
+    assert read_list(served).places == [place]
 
 
 def test_a_list_that_can_be_made_again_is_withheld_no_more(node: Maker) -> None:
