@@ -15,9 +15,8 @@ import orjson
 from credentials.documents.canonical import digest_document
 from credentials.documents.secured import credential_shown
 from credentials.ledger.attestation import standing_key, status_subject
-from credentials.ledger.governance import Governance
 from credentials.ledger.records import StatusLists
-from credentials.verdicts.evidence import StatusSource
+from credentials.verdicts.evidence import NetworkView, StatusSource
 from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore
 from node.verdicts.list_history import Key, ListHistory
@@ -50,16 +49,17 @@ class ListsInForce:
         return known[key]
 
     def sources(
-        self, documents: Iterable[Mapping[str, Any]], height: int, governance: Governance
+        self, documents: Iterable[Mapping[str, Any]], network: NetworkView
     ) -> dict[Key, StatusSource]:
         """The lists that these documents name, as they are held; the own ones are as fresh as this moment."""
+        governance, height = network.governance, network.height
         digests = {key: self.latest(key, height) for key in keys_of(documents)}
         fetched = self._office.documents.fetched_times([d for d in digests.values() if d is not None])
         now = int(time.time())
         sources: dict[Key, StatusSource] = {}
         for key, digest in digests.items():
             said: dict[str, Any] = {"source": key[0]}
-            if digest is not None:
+            if digest is not None and governance is not None:
                 said |= self._history.of(key, height, governance)
             if digest is None or digest not in fetched:
                 sources[key] = StatusSource(None, digest, **said)

@@ -235,8 +235,7 @@ class Gathering:
         receipts = line.get("receipts")
         shown = line.get("documents")
         read = [d.document for d in reading.documents.values() if isinstance(d, Held)]
-        governance = self.history.at(network.height)
-        lists = self._lists.sources([*read, *reading.presented], network.height, governance)
+        lists = self._lists.sources([*read, *reading.presented], network)
         return Evidence(
             network=replace(network, status_lists=lists),
             ledger=reading.view,
