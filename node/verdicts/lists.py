@@ -19,7 +19,7 @@ from credentials.ledger.records import StatusLists
 from credentials.verdicts.evidence import NetworkView, StatusSource
 from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore
-from node.verdicts.list_history import Key, ListHistory
+from node.verdicts.list_history import Before, Key, ListHistory
 
 KEYS_KEPT_MAX = 4_096
 TEXTS_KEPT_MAX, TEXT_KEPT_BYTES_MAX = 64, 256 << 10
@@ -58,15 +58,16 @@ class ListsInForce:
         now = int(time.time())
         sources: dict[Key, StatusSource] = {}
         for key, digest in digests.items():
-            said: dict[str, Any] = {"source": key[0]}
+            said: Before = {}
             if digest is not None and governance is not None:
-                said |= self._history.of(key, height, governance)
+                said = self._history.of(key, height, governance)
             if digest is None or digest not in fetched:
-                sources[key] = StatusSource(None, digest, **said)
+                sources[key] = StatusSource(None, digest, source=key[0], **said)
                 continue
             document, computed = self._text(digest)
             at = fetched[digest]
-            sources[key] = StatusSource(document, digest, now if at is None else at, digest=computed, **said)
+            at = now if at is None else at
+            sources[key] = StatusSource(document, digest, at, key[0], computed, **said)
         return sources
 
     def _text(self, digest: bytes) -> tuple[Mapping[str, Any], bytes]:
