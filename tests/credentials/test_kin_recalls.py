@@ -212,9 +212,7 @@ def successor_of_a_module() -> tuple[World, str]:
     return w, text
 
 
-@pytest.mark.parametrize(
-    "condition", ["used", *(pytest.param(c, marks=pytest.mark.check) for c in OTHERS_TOO)]
-)
+@pytest.mark.parametrize("condition", ["used", *OTHERS_TOO])
 @pytest.mark.parametrize("made", [module_in_use, successor, successor_of_a_module])
 def test_an_end_that_is_certified_afterwards_is_that_of_what_was_made_of_it(
     made: Callable[[], tuple[World, str]], condition: str
