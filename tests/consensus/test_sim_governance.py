@@ -32,7 +32,7 @@ def test_governance_is_attacked_among_faults() -> None:
     itself: replayed approvals, another base, a suspension before the decision, two changes that do not go
     together, a flood, a withdrawal in the last moment.
     """
-    tally = governed(2, insiders=INSIDERS)
+    tally = governed(29, insiders=INSIDERS)
 
     print(tally)
     assert tally.contradictions > 0 and tally.lapsed > 10
