@@ -83,7 +83,8 @@ def _page(service: Service, kind: str, *, status: int = 200, **shown: object) ->
     context["titles"] = {one: words.sentence(f"propose.kind.{one}") for one in FORMS}
     context["about"] = {one: words.sentence(f"propose.about.{one}") for one in FORMS}
     context["labels"] = {one: words.sentence(f"propose.field.{one}") for one in FORMS.get(kind, ())}
-    context["choices"] = _choices(service, words, kind) if kind else {}
+    context["choices"] = offered = _choices(service, words, kind) if kind else {}
+    context["nothing"] = [words.sentence(f"propose.none.{field}") for field in offered if not offered[field]]
     context |= {"fields": FORMS.get(kind, ()), "documents": DOCUMENTS, "days": DAYS, "optional": OPTIONAL}
     return page("proposing.html", status, kind=kind, **context)
 

@@ -122,6 +122,10 @@ class GovernanceDesk:
         governance = self._history.latest
         return [party(governance, did) for did in governance.participants]
 
+    def name(self, target: str) -> str:
+        """How a participant, or the owner of a key, is called; another text as it is."""
+        return name_of(self._history.latest, target)
+
     # -- proposals -----------------------------------------------------------------------------------
 
     def proposals(self) -> tuple[list[ProposalRecord], list[ProposalRecord]]:

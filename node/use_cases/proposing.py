@@ -27,7 +27,7 @@ from node.use_cases.drafting import Drafting, RuleShelf
 from node.use_cases.governance import GovernanceDesk
 from node.use_cases.reach import Reach
 
-EXPIRES_S = 7 * 86_400  # of a proposal, unless another time is asked for
+APPROVING_S = 7 * 86_400  # to be approved, after the longest wait, unless another expiry is asked for
 PROPOSED, APPROVED, TAKEN_BACK, WITHDRAWN, OBJECTED = KINDS[:5]
 
 
@@ -80,7 +80,7 @@ class ProposalDesk:
                 self._acts.network_id,
                 self.governance.state.records,
                 rows,
-                expires=at + (EXPIRES_S if expires_s is None else expires_s),
+                expires=at + (self._expires_s() if expires_s is None else expires_s),
                 nonce=secrets.token_bytes(NONCE_BYTES),
                 proofs={
                     kid: b64u_decode(proof, "a proof of possession") for kid, proof in (proofs or {}).items()
@@ -100,6 +100,11 @@ class ProposalDesk:
             "effect": shown,
             "reach": reach,
         }
+
+    def _expires_s(self) -> int:
+        """Long enough for what waits, as far as the rules allow: it would lapse before it can be decided."""
+        rules = self.governance.state.next.approvals
+        return min(rules.proposal_s_max, max(rules.objection_s, rules.removal_s) + APPROVING_S)
 
     def propose(
         self, seen: str, *, proposal: str | None = None, attestation: str | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from flask import Flask, g
@@ -165,8 +165,8 @@ def member_word(path: str) -> str:
     )
 
 
-def governed(value: object, member: str = "") -> Markup | str:
-    """A value of a record of governance: times as moments, those of the decision as such."""
+def governed(value: object, member: str = "", names: Callable[[str], str] = str) -> Markup | str:
+    """A value of a record of governance: times as moments, those of the decision as such, parties by name."""
     if value is None:
         return "–"
     if isinstance(value, str) and value.partition("+")[0] == "decided":
@@ -180,14 +180,24 @@ def governed(value: object, member: str = "") -> Markup | str:
         return Markup("; ").join(Markup(pause) for pause in pauses)  # noqa: S704  (of `moment`, or our own words)
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, str | int):
+    if isinstance(value, str):
+        return _party(value, names(value))
+    if isinstance(value, int):
         return str(value)
     if isinstance(value, dict):
-        return _lines((member_word(name), governed(part, name)) for name, part in value.items())
-    if isinstance(value, list) and all(isinstance(part, str) for part in value):
-        return ", ".join(value) or "–"
+        return _lines((member_word(name), governed(part, name, names)) for name, part in value.items())
     assert isinstance(value, list), "records are text, numbers, lists and tables"
-    return Markup("<br>").join(governed(part) for part in value)
+    if name == "roles":
+        return ", ".join(map(event_word, value)) or "–"
+    parts = [governed(part, "", names) for part in value]
+    if all(isinstance(part, str) for part in value):
+        return Markup(", ").join(parts) or "–"
+    return Markup("").join(Markup('<div class="part">{}</div>').format(part) for part in parts)
+
+
+def _party(text: str, name: str) -> Markup | str:
+    """A participant, or a key of one, by its name and as it stands in the record; other text as it is."""
+    return text if name in (text, text.partition("#")[0]) else Markup("{} <code>{}</code>").format(name, text)
 
 
 def _lines(parts: Iterable[tuple[str, Markup | str]]) -> Markup:
@@ -258,7 +268,7 @@ def install_words(app: Flask, service: Service) -> None:
         reason_text=reason_text,
         provision=provision,
         goods_word=goods_by(rules),
-        governed=governed,
+        governed=partial(governed, names=service.proposing.governance.name),
         member=member_word,
         event=event_word,
         life=life_by(rules),

@@ -55,10 +55,11 @@ def test_who_governs_is_one_step_from_every_page(g: GovernedNode) -> None:
         page(g.node, f"/governance/{address}")
 
     assert "maker.example" in shown.text and "may approve" in shown.text
-    assert re.search(r"As it governs height \d+; so since height 0", shown.text)
+    assert re.search(r"What governs block \d+; unchanged since block 0", shown.text)
     assert "2 approvals, one of each of CN, EU" in shown.text
     assert "a voting node of each of EU" in shown.text or "a voting node of each of CN" in shown.text
     assert "eu-authority.example" in page(g.node, "/governance/accreditations").text
+    assert not [a for a in page(g.node, "/governance/accreditations").links if "propose?" in a]
     assert "None: no side gives effect" in page(g.node, "/governance/recognitions").text
 
 
@@ -95,7 +96,7 @@ def test_a_proposal_shows_its_effect_and_only_then_a_button(g: GovernedNode) -> 
     assert f'name="effect" value="{effect}"' in text
     (change,) = g.proposal(digest)["effect"]["changes"]
     button = text.index("Approve exactly this")
-    above = ("333", "1 approval more", "it governs from height", "it lapses", "Then nothing is missing")
+    above = ("333", "1 approval more", "it would govern from block", "it lapses", "Then nothing is missing")
     digests = change["before_digest"][:12], change["after_digest"][:12]
     assert max(text.index(said) for said in (*above, *digests)) < button
     assert "Approved so far by cn-authority.example" in Reader(text).text
@@ -231,8 +232,14 @@ def test_values_of_records_are_told_as_people_read_them() -> None:
     assert governed(["a", "b"]) == "a, b"
     assert governed({"a": "<b>", "lifted": True}) == "a: &lt;b&gt;<br>lifted: yes"
     key = {"role": "attest", "valid_from": 1_800_000_000}
-    assert governed([key], "keys") == f"role: attest<br>valid from: {moment(1_800_000_000)}"
-    assert governed([["gbt34014", "<ZZ1>"]], "schemes") == "gbt34014, &lt;ZZ1&gt;"
+    told = f"role: attest<br>valid from: {moment(1_800_000_000)}"
+    assert governed([key, key], "keys") == f'<div class="part">{told}</div>' * 2
+    assert governed([["gbt34014", "<ZZ1>"]], "schemes") == '<div class="part">gbt34014, &lt;ZZ1&gt;</div>'
+    assert governed([], "roles") == "–" and governed(["swap_operator"], "roles") == "swap operator"
+    names = {"did:web:a.example": "A & Co"}
+    by_name = "A &amp; Co <code>did:web:a.example</code>"
+    assert governed("did:web:a.example", "by", lambda did: names.get(did, did)) == by_name
+    assert governed(["did:web:a.example", "x"], "", lambda did: names.get(did, did)) == f"{by_name}, x"
     assert member_word("keys[did:web:a.example#attest-1].valid_until") == "valid until"
     assert member_word("actions.stop.set") == "stop set"
     assert str(governed([["decided"]], "suspended")) == "when it is decided"
@@ -345,7 +352,7 @@ def test_all_that_the_command_line_proposes_has_a_form(g: GovernedNode) -> None:
         ("promote", {"candidate": MAKER}, ("changes who validates", "voting nodes, in turn", MAKER)),
         ("rule", {"rule": f"lifecycle.json {digest}"}, ("changes rules", digest, "hold its rule files")),
         ("approval", {"setting": "stop_s", "content": "7200"}, ("changes who may change what", "7200")),
-        ("approver", moved, ("participant moved", "authority")),
+        ("approver", moved, ("participant moved", "one authority of that")),
         ("records", {"changes": tomli_w.dumps(changes)}, ("changes limits", "how far in the future", "99")),
         ("stop", {"party": f"{MAKER}#attest-1"}, ("stops maker.example, or a key", "ends by itself")),
     ]  # fmt: skip
@@ -357,8 +364,8 @@ def test_all_that_the_command_line_proposes_has_a_form(g: GovernedNode) -> None:
         assert [part for part in told if part not in shown] == [], (kind, shown)
     sole = fill(g, "retire", voting=DID)
     assert sole[0] == 422 and "It cannot be proposed." in sole[1]
-    none = g.node.person.get("/governance/propose?kind=lift", headers=BROWSER).text
-    assert "There is nothing to choose for: Who is stopped" in none or "maker.example" in none
+    empty = g.node.person.get("/governance/propose?kind=confirm", headers=BROWSER).text
+    assert "No stop waits to be confirmed." in empty and "Show what it would do" not in empty
 
 
 def test_a_newcomer_is_admitted_by_the_page(g: GovernedNode) -> None:
@@ -391,6 +398,10 @@ def test_what_is_in_force_is_suspended_put_back_and_ended_by_the_form(g: Governe
     g.until_over(g.propose([{"type": "recognition", "name": given.id, "table": given.as_table()}]))
     assert "It is not suspended." in fill(g, "reinstate", record=given.id)[1]
     for kind, state in (("suspend", "suspended"), ("reinstate", "in_force"), ("end", "ended")):
+        assert (
+            f"/governance/propose?kind={kind}&record={given.id}"
+            in page(g.node, "/governance/recognitions").links
+        )
         status, text = fill(g, kind, record=given.id)
         assert status == 200, text
         sent = {"proposal": hidden(text, "proposal"), "effect": hidden(text, "effect")}
@@ -443,6 +454,22 @@ def test_a_mistake_is_said_beside_its_field(g: GovernedNode) -> None:
     assert status == 422 and "It cannot be proposed." in text and "Propose exactly" not in text
     assert fill(g, "coup")[0] == 400
     assert "Choose what to propose." in g.node.person.get("/governance/propose", headers=BROWSER).text
+
+
+def test_what_waits_can_still_be_decided(g: GovernedNode) -> None:
+    """
+    Proposed by the page an expulsion expires after its wait for objections; of a proposal that expires
+    before, the page says that it lapses.
+    """
+    sign_in(g)
+    text = fill(g, "expel", who=MAKER)[1]
+    assert "it lapses: nothing is changed" in text and "as things stand it lapses" not in text
+    party = next(
+        p for did, p in g.node.service.proposing.governance.state.future.participants.items() if did == MAKER
+    )
+    table = participant_table(replace(party, recovery=b"\x03" * 32))
+    digest = proposal_of(g, CN_AUTHORITY, changes={("participant", MAKER): table})
+    assert "as things stand it lapses" in page(g.node, f"/governance/proposals/{digest}").text
 
 
 def test_only_who_governs_sees_the_form(g: GovernedNode) -> None:
