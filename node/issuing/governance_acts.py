@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from credentials.documents.identifiers import Subject
 from credentials.errors import CredentialError
@@ -51,10 +51,13 @@ class GovernanceActs:
         """Of this participant."""
         return self._signing.did
 
-    def under_way(self, digest: bytes, recorded: Collection[bytes]) -> list[str]:
-        """Own acts about a proposal that are signed and not `recorded` yet: approved, objected, ..."""
-        waiting = (i for i in self._office.outbox.of_document(digest) if i.state == "outbox")
-        return [item.kind.partition(".")[2] for item in waiting if item.digest not in recorded]
+    def under_way(self, digests: Sequence[bytes], recorded: Collection[bytes]) -> dict[bytes, list[str]]:
+        """Own acts about proposals that are signed and not `recorded` yet: approved, objected, ..."""
+        found: dict[bytes, list[str]] = {digest: [] for digest in digests}
+        for item in self._office.outbox.of_documents(digests):
+            if item.state == "outbox" and item.digest not in recorded:
+                found[item.document_digest or b""].append(item.kind.partition(".")[2])
+        return found
 
     def propose(self, proposal: ChangeProposal) -> bytes:
         """Propose with the attest key; the digest of the attestation, which is on disk."""

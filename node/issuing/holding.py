@@ -70,7 +70,7 @@ class RuleHolding:
             files = rule_files_of(tabled)
             # What waits in the outbox is on its way; what was given up there is said again.
             said = own in held_by(tabled, state.next, int(time.time()))
-            if files and not said and "held" not in self._acts.under_way(digest, ()):
+            if files and not said and "held" not in self._acts.under_way([digest], ())[digest]:
                 self._say(digest, files)
 
     def _say(self, digest: bytes, files: Mapping[str, bytes]) -> None:

@@ -55,6 +55,22 @@ class Leaves:
         """Entries whose attestation is about this document."""
         return self._select("document_digest = ? ORDER BY leaf_index", (document_digest,))
 
+    def with_documents(self, digests: Sequence[bytes]) -> list[EntryRow]:
+        """Entries whose attestations are about these documents; those of one document in log order."""
+        return [
+            row
+            for part in parts(digests)
+            for row in self._select(f"document_digest IN ({marks(len(part))}) ORDER BY leaf_index", part)
+        ]
+
+    def decided(self, proposals: Sequence[bytes]) -> list[EntryRow]:
+        """What became of these proposals."""
+        return [
+            row
+            for part in parts(proposals)
+            for row in self._select(f"digest IN ({marks(len(part))}) AND type = 'governance'", part)
+        ]
+
     def since(self, leaf_index: int, limit: int) -> list[EntryRow]:
         """The leaves from this one on, so many at most."""
         return self._select("leaf_index >= ? ORDER BY leaf_index LIMIT ?", (leaf_index, limit))

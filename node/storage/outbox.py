@@ -135,6 +135,14 @@ class OutboxTable:
     def of_document(self, document_digest: bytes) -> list[OutboxItem]:
         return self._where("document_digest = ? ORDER BY number", (document_digest,))
 
+    def of_documents(self, digests: Sequence[bytes]) -> list[OutboxItem]:
+        """What is about these documents; of one document in the order in which it was signed."""
+        return [
+            item
+            for part in parts(digests)
+            for item in self._where(f"document_digest IN ({marks(len(part))}) ORDER BY number", part)
+        ]
+
     def of_battery(self, battery: str, kind: str) -> list[OutboxItem]:
         return self._where("battery = ? AND kind = ? ORDER BY number", (battery, kind))
 

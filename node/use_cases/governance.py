@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from itertools import islice
 from typing import cast
@@ -12,13 +12,12 @@ from consensus.application import Refusal
 from consensus.encoding import Value, decode, encode
 from credentials.documents.canonical import b64u
 from credentials.errors import CredentialError
-from credentials.ledger.attestation import Attestation, parse_attestation
 from credentials.ledger.consents import may_object
-from credentials.ledger.entries import GovernanceEntry, parse_entry
+from credentials.ledger.entries import GovernanceEntry
 from credentials.ledger.foreseen import ChangedRecord, Foreseen, dry_run, effect_of
 from credentials.ledger.governance import VALIDATORS_AHEAD, Governance, GovernanceHistory
 from credentials.ledger.governance_records import Table, records_of
-from credentials.ledger.governance_state import KINDS, RECOVERY_FRAGMENT, GovernanceState
+from credentials.ledger.governance_state import RECOVERY_FRAGMENT, GovernanceState
 from credentials.ledger.proposals import OPEN, ChangeProposal, Tabled
 from credentials.ledger.registry import Registry
 from node.errors import ProblemError, not_found
@@ -33,39 +32,15 @@ from node.proposal_answers import (
     RecordChange,
     WhyRecord,
 )
-from node.storage.entries import EntryRow
 from node.storage.ledger import LedgerStore
 from node.use_cases.decisions import Decisions
 from node.use_cases.digests import read_digest
 from node.use_cases.governance_shown import acts_ahead, effect, governing, name_of, party, record_change
+from node.use_cases.proposal_records import ProposalOnLedger, recorded
 from node.use_cases.reach import Reach
 from node.verdicts.foretelling import parties_concerned
 
 OVER_SHOWN = 20
-PROPOSED, APPROVED, TAKEN_BACK = KINDS[:3]
-
-
-@dataclass(frozen=True, slots=True)
-class _Recorded:
-    """What the ledger holds of a proposal: its acts, and what became of it."""
-
-    acts: tuple[tuple[EntryRow, Attestation], ...]
-    decision: tuple[EntryRow, GovernanceEntry] | None
-
-    @property
-    def proposed(self) -> tuple[EntryRow, Attestation]:
-        return next(act for act in self.acts if act[1].kind == PROPOSED)
-
-    @property
-    def approving(self) -> list[str]:
-        """Who stood behind it at the end, in the order in which they approved."""
-        found: dict[str, None] = {}
-        for _, attestation in self.acts:
-            if attestation.kind == APPROVED:
-                found[attestation.issuer] = None
-            elif attestation.kind == TAKEN_BACK:
-                found.pop(attestation.issuer, None)
-        return list(found)
 
 
 class GovernanceDesk:
@@ -85,6 +60,8 @@ class GovernanceDesk:
         self._ledger = ledger
         self._acts = acts
         self._reach = reach
+        # What a decision changed stays what it was once it governs.
+        self._changed_for_good = lru_cache(maxsize=4 * OVER_SHOWN)(self._changed)
         self.decisions = Decisions(history, ledger, lambda: self.state.future)
 
     @property
@@ -132,8 +109,11 @@ class GovernanceDesk:
         """Those that are open, the oldest first; the newest that are over."""
         state = self.state
         order = sorted(state.tabled, key=lambda digest: (state.tabled[digest].height, digest))
-        over = islice(reversed(list(state.over)), OVER_SHOWN)
-        return [self._open(state, digest) for digest in order], [self._over(state, digest) for digest in over]
+        over = list(islice(reversed(list(state.over)), OVER_SHOWN))
+        held = recorded(self._ledger, self._acts, [*order, *over])
+        at = self.now()
+        is_open = [self._open(state, digest, held[digest], at) for digest in order]
+        return is_open, [self._over(state, digest, held[digest]) for digest in over]
 
     def knows(self, digest: str) -> bool:
         """True once a proposal is on the ledger."""
@@ -144,9 +124,9 @@ class GovernanceDesk:
         """One proposal; 404 `proposal_unknown`."""
         state, wanted = self.state, read_digest(digest)
         if wanted in state.tabled:
-            return self._open(state, wanted, alone=True)
+            return self._open(state, wanted, self._recorded(wanted), self.now(), alone=True)
         if wanted in state.over:
-            shown = self._over(state, wanted)
+            shown = self._over(state, wanted, self._recorded(wanted))
             if shown["in_force"] and shown["in_force"] <= self._history.height + 1:  # it governs
                 shown["reach"] = self._reached(wanted, shown)
             return shown
@@ -157,14 +137,18 @@ class GovernanceDesk:
         records = [(row["type"], row["name"]) for row in shown["changed"]]
         return self._reach.told(digest, governance, parties_concerned(governance, records))
 
-    def _open(self, state: GovernanceState, digest: bytes, *, alone: bool = False) -> ProposalRecord:
+    def _recorded(self, digest: bytes) -> ProposalOnLedger:
+        return recorded(self._ledger, self._acts, [digest])[digest]
+
+    def _open(
+        self, state: GovernanceState, digest: bytes, held: ProposalOnLedger, at: int, *, alone: bool = False
+    ) -> ProposalRecord:
         tabled, governance = state.tabled[digest], self._history.latest
         shown: EffectRecord | None = None
         problem: WhyRecord | None = None
         reach: ReachRecord | None = None
         ahead: list[ActAheadRecord] = []
-        at, objects, recorded = self.now(), False, self._recorded(digest)
-        under_way = self._acts.under_way(digest, {attestation.digest for _, attestation in recorded.acts})
+        objects = False
         try:
             found = self._foreseen(state, tabled, at)
             shown = effect(governance, found, at)
@@ -175,7 +159,7 @@ class GovernanceDesk:
             objects = own not in tabled.objections and may_object(tabled, amendments, governance, own, at)
         except CredentialError as error:
             problem = {"code": error.code, "template": error.message, "parameters": {}}
-        may = [] if under_way else self._may(tabled, at, objects=objects)
+        may = [] if held.under_way else self._may(tabled, at, objects=objects)
         if alone and shown is not None:
             ahead = acts_ahead(state, tabled, self._acts.did, may, at=at, height=self._history.height + 1)
         return {
@@ -191,39 +175,38 @@ class GovernanceDesk:
             "in_force": None,
             "approvals": [party(governance, did) for did in sorted(tabled.approvals)],
             "may": may,
-            "under_way": under_way,
+            "under_way": list(held.under_way),
             "changed": [],
-            "acts": self._acts_shown(recorded),
+            "acts": self._acts_shown(held),
             "effect": shown,
             "ahead": ahead,
             "reach": reach,
             "problem": problem,
         }
 
-    def _over(self, state: GovernanceState, digest: bytes) -> ProposalRecord:
-        recorded, governance = self._recorded(digest), self._history.latest
-        row, proposed = recorded.proposed
+    def _over(self, state: GovernanceState, digest: bytes, held: ProposalOnLedger) -> ProposalRecord:
+        governance = self._history.latest
+        row, proposed, since = held.proposed
         carried = proposed.governance
         assert carried is not None, "a proposal is carried by the act that makes it"
         outcome, reason = state.over[digest]
-        decision = recorded.decision[1] if recorded.decision else None
-        times = self._ledger.block_times([row.height])
+        decision = held.decision
         return {
             "digest": b64u(digest),
             "by": proposed.issuer,
             "by_name": name_of(governance, proposed.issuer),
             "recovered": proposed.kid.endswith(f"#{RECOVERY_FRAGMENT}"),
-            "since": times.get(row.height),
+            "since": since,
             "height": row.height,
             "expires": ChangeProposal.decode(carried.proposal).expires,
             "outcome": outcome,
             "reason": reason,
             "in_force": decision.in_force or None if decision else None,
-            "approvals": [party(governance, did) for did in recorded.approving],
+            "approvals": [party(governance, did) for did in held.approving],
             "may": [],
             "under_way": [],
-            "changed": self._changed(decision) if decision and decision.in_force else [],
-            "acts": self._acts_shown(recorded),
+            "changed": self._changed_by(decision) if decision and decision.in_force else [],
+            "acts": self._acts_shown(held),
             "effect": None,
             "ahead": [],
             "reach": None,
@@ -273,20 +256,7 @@ class GovernanceDesk:
         files = self._registry.constitution.rule_files
         return effect_of(state, tabled, at, self._history.height + 1, files)
 
-    def _recorded(self, digest: bytes) -> _Recorded:
-        leaves = self._ledger.leaves
-        acts = [
-            (row, parse_attestation(row.entry)) for row in leaves.with_document(digest) if row.kind in KINDS
-        ]
-        decided = [row for row in leaves.with_digest(digest) if row.type == "governance"]
-        if not decided:
-            return _Recorded(tuple(acts), None)
-        entry = parse_entry(decided[0].entry)
-        assert isinstance(entry, GovernanceEntry), "its row says so"
-        return _Recorded(tuple(acts), (decided[0], entry))
-
-    def _acts_shown(self, recorded: _Recorded) -> list[GovernanceActAnswer]:
-        times = self._ledger.block_times(row.height for row, _ in recorded.acts)
+    def _acts_shown(self, held: ProposalOnLedger) -> list[GovernanceActAnswer]:
         return [
             {
                 "digest": b64u(attestation.digest),
@@ -294,11 +264,15 @@ class GovernanceDesk:
                 "by": attestation.issuer,
                 "by_name": name_of(self._history.at(row.height), attestation.issuer),
                 "height": row.height,
-                "time": times.get(row.height),
+                "time": since,
                 "leaf_index": row.leaf_index,
             }
-            for row, attestation in recorded.acts
+            for row, attestation, since in held.acts
         ]
+
+    def _changed_by(self, entry: GovernanceEntry) -> list[RecordChange]:
+        governs = entry.in_force <= self._history.height + 1
+        return list(self._changed_for_good(entry) if governs else self._changed(entry))
 
     def _changed(self, entry: GovernanceEntry) -> list[RecordChange]:
         """The records of a decision as they were and became: those whose digests its leaf names."""

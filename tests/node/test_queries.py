@@ -42,6 +42,7 @@ from tests.harness.net.batteries import claims_of, code_of
 from tests.harness.support_service import DID, PASSPHRASE, LiveNode, live_node
 
 FEW, MANY = 3, 24
+FORMS_ASKED = ("/propose", "/propose?kind=suspend", "/propose?kind=rule")
 LINES = 16  # two batches of a job
 
 # What is counted, by the name it is told under.
@@ -208,7 +209,8 @@ def test_a_battery_costs_the_same_however_long_its_record(node: LiveNode) -> Non
 
 def test_the_history_of_decisions_costs_the_same_however_long_it_is(tmp_path: Path) -> None:
     """
-    Newest first, by party, type and height, in pages: as many statements with many decisions as with few.
+    Newest first, by party, type and height, in pages: as many statements with many decisions as with few; so
+    does every page of governance, with many proposals open and over.
     """
     with governed_node(tmp_path) as g:
         desk = g.node.service.proposing.governance
@@ -223,9 +225,26 @@ def test_the_history_of_decisions_costs_the_same_however_long_it_is(tmp_path: Pa
                 if not number % 3:
                     assert g.node.post_json(f"/governance/proposals/{digest}/withdraw", {}).status_code == 201
                 g.until_over(digest)
+            for number in range(rows // 4):  # that stay open
+                g.propose(g.limits(12_000 + number))
 
         def page(wanted: Wanted, limit: int = 50) -> list[str]:
             return [row["proposal"] for row in desk.decisions.page(limit, wanted)]
+
+        link = g.node.post_json("/links", {"scopes": ["govern", "read"], "name": "the signer"}).get_json()
+        g.node.person.get(link["path"])
+
+        def screen(path: str) -> Callable[[], Any]:
+            def shown() -> None:
+                answer = g.node.person.get(f"/governance{path}", headers={"Accept": "text/html"})
+                assert answer.status_code == 200, path
+
+            return shown
+
+        def one() -> None:
+            screen(f"/proposals/{made[0][1]}")()
+
+        screens = ("", "/accreditations", "/recognitions", "/proposals", "/history", *FORMS_ASKED)
 
         numbers = measure(
             g.node,
@@ -234,9 +253,12 @@ def test_the_history_of_decisions_costs_the_same_however_long_it_is(tmp_path: Pa
                 "decisions": lambda: page(Wanted()),
                 "decisions of a party": lambda: page(Wanted(party=EU_AUTHORITY)),
                 "decisions about licences": lambda: page(Wanted(kind="accreditation", height_max=10**6)),
-            },
+            }
+            | {f"GET /governance{path}": screen(path) for path in screens}
+            | {"one proposal": one},
         )
-        assert all(few == many <= 3 for few, many in numbers.values()), numbers
+        assert all(few == many for few, many in numbers.values()), numbers
+        assert all(many <= 3 for what, (_, many) in numbers.items() if what.startswith("decisions")), numbers
 
         newest = [digest for _, digest in reversed(made)]
         licences = [digest for kind, digest in reversed(made) if kind]
