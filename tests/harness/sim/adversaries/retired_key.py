@@ -7,7 +7,7 @@ from consensus.errors import ConsensusError
 from consensus.types import NO_ROUND, Vote, decode_message
 from tests.harness.sim.cluster import Node
 
-PAST_MAX = 6  # votes of the last heights of the old key that are said otherwise
+PAST_MAX = 24  # votes of the old key that are said otherwise: of fewer perhaps nobody heard the first one
 
 
 class RetiredKey(Node):
