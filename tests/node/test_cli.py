@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 import pytest
 
+from consensus.encoding import decode
 from consensus.log_policy import LogPolicy
 from node import cli, config
 from tests.harness.net.batteries import claims_of, code_of, wait_published
@@ -220,6 +221,16 @@ def test_secrets_are_for_their_owner_only(founded: dict[str, Node]) -> None:
 
     assert all((data / name).stat().st_mode & 0o777 == 0o600 for name in ("keys.enc", "operator.key"))
     assert "seed" not in (data / "participant.toml").read_text()
+
+
+def test_whoever_guesses_passphrases_pays_for_each(tmp_path: Path) -> None:
+    """
+    What `comity init` writes is stretched in three passes over 64 MiB (RFC 9106).
+    """
+    assert run("init", "--data", tmp_path / "x", *identity(MAKER)).returncode == 0
+
+    _, _, passes, memory_bytes, _ = decode((tmp_path / "x" / "keys.enc").read_bytes())
+    assert (passes, memory_bytes) == (3, 64 << 20)
 
 
 def test_a_network_needs_both_sides(tmp_path: Path) -> None:
