@@ -229,7 +229,9 @@ def test_whoever_guesses_passphrases_pays_for_each(tmp_path: Path) -> None:
     """
     assert run("init", "--data", tmp_path / "x", *identity(MAKER)).returncode == 0
 
-    _, _, passes, memory_bytes, _ = decode((tmp_path / "x" / "keys.enc").read_bytes())
+    head = decode((tmp_path / "x" / "keys.enc").read_bytes())
+    assert isinstance(head, list)
+    _, _, passes, memory_bytes, _ = head
     assert (passes, memory_bytes) == (3, 64 << 20)
 
 
