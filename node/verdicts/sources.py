@@ -344,7 +344,8 @@ class Gathering:
                 reading.documents.update(self._fetching.held(self._named(reading)))
                 if not self._codes.read(reading, self.history.at(reading.height)):
                     break
-            reading.documents.update(self._fetching.held(self._named(reading)))
+            else:
+                reading.documents.update(self._fetching.held(self._named(reading)))
             give_way()
 
 

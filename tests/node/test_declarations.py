@@ -32,6 +32,12 @@ def said(node: LiveNode, consignment: str, line: int = 1) -> tuple[str, str]:
     return found["verdict"], found["reason"]
 
 
+def cleared(node: LiveNode, consignment: str) -> tuple[str, str]:
+    """The word on its first line once the lists that its passport names are there: it is judged again then."""
+    node.wait(lambda: said(node, consignment)[0] in ("clear", "clear_with_gaps"), "a clear word")
+    return said(node, consignment)
+
+
 def check(found: dict[str, Any], name: str, reason: str) -> dict[str, Any]:
     (one,) = (c for c in found["checks"] if c["name"] == name and c["reason"] == reason)
     return dict(one)
@@ -44,7 +50,7 @@ def test_the_first_of_two_declarations_has_the_battery_until_it_is_presented(nod
     """
     issue(node, 51)
     first = judged(node, "26NLFIRST", 51)
-    good = said(node, first)
+    good = cleared(node, first)
     second = judged(node, "26nl second", 51)
     node.wait(lambda: any(c["reason"] == "declared_again" for c in item(node, first)["checks"]), "the note")
 
@@ -70,7 +76,7 @@ def test_a_declaration_uploaded_again_is_the_same_goods_and_lets_go_of_what_it_l
     for serial in (52, 53):
         issue(node, serial)
     first = judged(node, "26NLAMEND", 52, 53)
-    good = said(node, first)
+    good = cleared(node, first)
     again = judged(node, "26NL AMEND", 53, 52)
     other = judged(node, "26NLOTHER", 52)
 
@@ -109,7 +115,7 @@ def test_a_list_without_a_declaration_is_asked_for_it(node: LiveNode) -> None:
     lines = [{"line": 1, "battery": code_of(55), **GOODS}]
     made = node.post_json("/consignments", {"lines": lines, "law_date": "2027-03-01"}).get_json()["id"]
     node.wait(lambda: node.get_json(f"/consignments/{made}")["state"] == "done", "the verdict")
-    good = said(node, made)
+    good = cleared(node, made)
     declared = judged(node, "26NLGIVEN", 55)
 
     node.wait(lambda: said(node, made) == ("undecided", "declaration_not_given"), "the list")
