@@ -33,7 +33,7 @@ def said(node: LiveNode, consignment: str, line: int = 1) -> tuple[str, str]:
 
 
 def cleared(node: LiveNode, consignment: str) -> tuple[str, str]:
-    """The word on its first line once the lists that its passport names are there: it is judged again then."""
+    """The word on its first line, which is said anew once the lists that its passport names are there."""
     node.wait(lambda: said(node, consignment)[0] in ("clear", "clear_with_gaps"), "a clear word")
     return said(node, consignment)
 
