@@ -151,7 +151,8 @@ def _stops(party: Participant, before: Governance, after: Governance, start: int
     for target in (party.did, *(key.id for key in party.keys)):
         stop = after.stops.get(target)
         if stop is not None and stop != before.stops.get(target):
-            code = "own_stopped" if target == party.did else "own_key_stopped"
+            of_key = ("own_key_stopped", "own_key_stopped_confirmed")
+            lapsing, confirmed = ("own_stopped", "own_stopped_confirmed") if target == party.did else of_key
             until = {} if stop.until is None else {"until": stamp(stop.until)}
             told: Mapping[str, Parameter] = {"target": target, **until}
-            yield _Change(code if until else f"{code}_confirmed", start, (STOP, target), told)
+            yield _Change(lapsing if until else confirmed, start, (STOP, target), told)

@@ -158,8 +158,7 @@ class Gathering:
 
     def key_of(self, text: str) -> bytes | None:
         """The key on the ledger of the battery with this identifier text."""
-        about = self.subject_of(text)
-        return None if about is None else standing_key(about)
+        return None if (about := self.subject_of(text)) is None else standing_key(about)
 
     def standing_of(self, text: str) -> Standing | None:
         """What the ledger knows of the battery with this identifier text."""
