@@ -251,6 +251,21 @@ def require_possession(governance: Governance, proposal: ChangeProposal) -> None
 OPEN, DECIDED, LAPSED, WITHDRAWN = "open", "decided", "lapsed", "withdrawn"
 
 
+_FORM = {
+    "proposal": bytes,
+    "by": str,
+    "recovered": bool,
+    "since": int,
+    "height": int,
+    "approvals": list,
+    "objections": list,
+    "held": dict,
+    "outcome": str,
+    "reason": str,
+    "in_force": int,
+}  # of the record of a proposal, as `Tabled.encode` writes it
+
+
 @dataclass(frozen=True, slots=True)
 class Tabled:
     """A proposal on the ledger, with who stands behind it; a record of what governs."""
@@ -300,8 +315,16 @@ class Tabled:
 
     @classmethod
     def decode(cls, data: bytes) -> Tabled:
-        """A record that `encode` wrote."""
-        table = cast(Mapping[str, Any], decode(data))
-        sets = {name: frozenset(table[name]) for name in ("approvals", "objections")}
-        proposal = ChangeProposal.decode(table["proposal"])
-        return cls(**{**table, **sets, "proposal": proposal})
+        """A record that `encode` wrote; CredentialError("malformed", ...) for another, as of a snapshot."""
+        try:
+            table = decode(data)
+        except EncodingError as error:
+            raise _malformed(str(error)) from error
+        if type(table) is not dict or {name: type(value) for name, value in table.items()} != _FORM:
+            raise _malformed(f"its record has {', '.join(_FORM)}")
+        told = cast(Mapping[str, Any], table)
+        approvals, objections, held = told["approvals"], told["objections"], told["held"]
+        if not all(type(text) is str for text in (*approvals, *objections, *held, *held.values())):
+            raise _malformed("who stands behind it is a text")
+        sets = {"approvals": frozenset(approvals), "objections": frozenset(objections)}
+        return cls(**{**told, **sets, "proposal": ChangeProposal.decode(told["proposal"])})

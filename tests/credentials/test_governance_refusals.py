@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from consensus.application import NotYet, Refusal
-from consensus.encoding import encode
+from consensus.encoding import decode, encode
 from credentials.documents.identifiers import Subject
 from credentials.errors import CredentialError
 from credentials.ledger.amendment import read_amendments
@@ -19,7 +20,7 @@ from credentials.ledger.attestation import GovernanceAct
 from credentials.ledger.governance import Governance
 from credentials.ledger.governance_records import governance_with, records_of
 from credentials.ledger.parties import Key, Stop, read_pauses
-from credentials.ledger.proposals import ChangeProposal
+from credentials.ledger.proposals import ChangeProposal, Tabled
 from credentials.ledger.recognition import Effect, Recognition
 from tests.credentials.test_proposals import governing, licence, limits_row, stop_row
 from tests.harness.governing import Governing, licence_row, participant_row, party_row
@@ -435,6 +436,31 @@ def test_bytes_that_are_no_proposal_say_why(change: Any, sentence: str) -> None:
     One form, in one order.
     """
     assert malformed(change) == sentence
+
+
+def test_a_changed_record_of_a_proposal_is_read_or_refused() -> None:
+    """
+    As a snapshot may bring it: whichever bit is another, and whichever member is of another form.
+    """
+    g = governing()
+    proposal = g.propose(OUTSIDER, limits_row(clock_skew_s=61))
+    g.approve(proposal, CN_AUTHORITY)
+    tabled = g.ledger.registry.constitution.state.tabled[proposal.digest]
+    data = replace(tabled, held={CN_AUTHORITY: "a key"}).encode()
+    table = cast(dict[str, Any], decode(data))
+    foreign = (None, True, 1, "x", b"x", [1], [b"x"], {"x": 1}, {1: "x"}, [["x"]])
+    changed = [
+        data[:at] + bytes([data[at] ^ bit]) + data[at + 1 :]
+        for at in range(len(data))
+        for bit in (1, 16, 128)
+    ]
+    changed += [encode({**table, name: value}) for name in table for value in foreign]
+    changed += [encode({k: v for k, v in table.items() if k != name}) for name in table]
+
+    for record in (*changed, encode([table]), encode({**table, "x": 1}), b""):
+        with suppress(CredentialError):
+            assert isinstance(Tabled.decode(record), Tabled)
+    assert Tabled.decode(data).encode() == data
 
 
 def answer(g: Governing, tx: bytes) -> tuple[str, str, str]:

@@ -145,7 +145,9 @@ def test_no_event_is_judged_milder_once_a_key_under_it_was_stolen(
     or agreed, stolen before all of it. What it said leaves no clear word, and nothing milder than before.
     """
     text = code(1)
-    monkeypatch.setattr(border, "subject_of", lambda t: battery(1) if t == text else subject_of(t))
+    monkeypatch.setattr(
+        border, "subject_of", lambda t, *issuer: battery(1) if t == text else subject_of(t, *issuer)
+    )
     ways = list(zip(POLICIES, cycle(DECLARED), strict=False))
 
     def walked(*robbed: str) -> tuple[World, list[int]]:

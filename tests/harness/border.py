@@ -160,8 +160,8 @@ def identifier_of(text: str, issuer: str = "-") -> Identifier:
     return parse_identifier(guess_scheme(text, {}), text, tables().identifiers, namespace=issuer)
 
 
-def subject_of(text: str) -> Subject:
-    return subject(identifier_of(text), NETWORK_KEY)
+def subject_of(text: str, issuer: str = "-") -> Subject:
+    return subject(identifier_of(text, issuer), NETWORK_KEY)
 
 
 def subject_if_readable(text: str) -> Subject | None:
@@ -459,8 +459,7 @@ class World:
 
     def view(self, text: str, issuer: str = "-") -> LedgerView:
         """What the ledger says of a battery; an opaque identifier names one with its issuer."""
-        named = identifier_of(text, issuer)
-        target = subject(named, NETWORK_KEY)
+        named, target = identifier_of(text, issuer), subject_of(text, issuer)
         mine = [leaf for leaf in self.leaves if _read(leaf.entry)[0] == target.as_list()]
         standing, reader = self.ledger.registry.standing(target), self.ledger.reader
         key = standing_key(target)
