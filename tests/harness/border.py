@@ -428,11 +428,11 @@ class World:
         about = status_subject(by, url).as_list()
         said: list[tuple[AttestedBy, frozenset[int]]] = []
         for leaf in self.leaves:
+            if _read(leaf.entry)[0] != about:
+                continue
             entry = parse_entry(leaf.entry)
             update = entry.attestation.status if isinstance(entry, AdmittedEntry) else None
-            if not isinstance(entry, AdmittedEntry) or update is None or update.purpose != purpose:
-                continue
-            if entry.attestation.subject.as_list() == about:
+            if isinstance(entry, AdmittedEntry) and update is not None and update.purpose == purpose:
                 attested = AttestedBy(entry.attestation.kid, leaf.block_time)
                 said.append((attested, self.places(update.list_digest)))
         if not said:
