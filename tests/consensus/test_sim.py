@@ -87,6 +87,7 @@ def test_one_of_four(kind: type[Node]) -> None:
     check_all(cluster)
 
 
+@pytest.mark.check
 def test_a_run_does_not_depend_on_the_hash_seed() -> None:
     """
     Two processes with different string hashing produce one trace digest for each seed.
@@ -110,7 +111,7 @@ def test_a_run_does_not_depend_on_the_hash_seed() -> None:
 # --- more than f
 
 
-@pytest.mark.parametrize("validators", [4, 7, pytest.param(10, marks=pytest.mark.check)])
+@pytest.mark.parametrize("validators", [4, *(pytest.param(n, marks=pytest.mark.check) for n in (7, 10))])
 @pytest.mark.parametrize("way", [attack_with_twins, attack_with_amnesia], ids=["twins", "amnesia"])
 def test_a_forced_fork_names_f_plus_one(validators: int, way: Callable[[int, int], Attack]) -> None:
     """

@@ -240,6 +240,7 @@ def test_a_stranger_changes_no_verdict_of_any_honest_trade(capsys: pytest.Captur
     assert not count.findings, count.findings[0]
 
 
+@pytest.mark.check
 def test_a_verdict_that_hears_strangers_is_found() -> None:
     """
     With the bug that every operator speaks, or that a claim holds the goods, the comparison finds it.
