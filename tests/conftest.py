@@ -6,7 +6,10 @@ With CI=true a skipped test counts as failed. A run that leaves a file in the cl
 the clone next (the copy of the mutants, a commit) would take it for a part of it.
 """
 
+import os
+import shutil
 import subprocess
+import tempfile
 from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
@@ -29,6 +32,8 @@ settings.register_profile(
 
 ROOT = Path(__file__).resolve().parents[1]
 TIERS = ("test", "check", "long")
+MEMORY, MEMORY_FREE_BYTES_MIN = Path("/dev/shm"), 4 << 30
+TEMPORARY = "PYTEST_DEBUG_TEMPROOT"  # pytest's own name for where it makes its folders
 
 _deselected: Counter[tuple[str, str]] = Counter()  # (area, tier it belongs to) -> tests
 _found: set[str] = set()  # files of the clone that git neither tracks nor ignores, before the run
@@ -120,7 +125,24 @@ class _FromWorkers:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    """
+    In tier test the folders of the tests are in memory where there is room: half its time went into waiting
+    for a disk. The other tiers, which kill nodes, write on a disk.
+    """
     config.pluginmanager.register(_FromWorkers())
+    here = config.getoption("--tier") == "test" and not hasattr(config, "workerinput")
+    if here and TEMPORARY not in os.environ and _has_room(MEMORY):
+        os.environ[TEMPORARY] = made = tempfile.mkdtemp(prefix="comity-", dir=MEMORY)
+        config.add_cleanup(lambda: _forget(Path(made)))
+
+
+def _has_room(folder: Path) -> bool:
+    return os.access(folder, os.W_OK) and shutil.disk_usage(folder).free >= MEMORY_FREE_BYTES_MIN
+
+
+def _forget(folder: Path) -> None:
+    os.environ.pop(TEMPORARY, None)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _reason(report: pytest.TestReport) -> str:

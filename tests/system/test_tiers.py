@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+ALONE = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # loading them all takes a second and a half
 SAMPLE = '''"""Sample."""
 
 import pytest
@@ -52,7 +53,7 @@ def run(tmp_path: Path, *options: str, ci: str) -> tuple[int, str]:
     done = subprocess.run(
         [*pytest_with_ours, "-q", *options, "--rootdir", str(tmp_path), str(tmp_path)],
         cwd=ROOT,
-        env={**os.environ, "CI": ci},
+        env={**ALONE, "CI": ci},
         capture_output=True,
         text=True,
         check=False,
@@ -92,7 +93,7 @@ def test_the_table_is_the_same_under_xdist(tmp_path: Path) -> None:
     """
     Run in two workers, the table counts the same.
     """
-    code, output = run(tmp_path, "-n2", ci="")
+    code, output = run(tmp_path, "-p", "xdist.plugin", "-n2", ci="")
 
     assert code == 0, output
     assert re.search(r"^all +1 +0 +3$", output, re.M), output
@@ -145,7 +146,7 @@ def test_a_run_that_leaves_a_file_in_the_clone_has_failed(tmp_path: Path) -> Non
     for name in ("tidy", "untidy"):
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-q", f"tests/test_{name}.py"],
-            cwd=clone, env={**os.environ, "CI": ""}, capture_output=True, text=True, check=False,
+            cwd=clone, env={**ALONE, "CI": ""}, capture_output=True, text=True, check=False,
         )  # fmt: skip
         codes[name] = (done.returncode, "FAILED: the tests left 1 files in the clone: '２２'" in done.stdout)
 
