@@ -75,7 +75,7 @@ def lived(folder: Path, changes: int) -> Lived:
     ledger.registry.constitution.rule_files = files().get
     side.ledger = ledger
     past = Past(side)
-    past.live(2, changes)
+    past.live(3, changes)
     _batteries(ledger)
     note = ledger.seal()
     rows = folder / "ledger.rows"
@@ -450,7 +450,7 @@ def test_who_lacks_a_rule_file_of_the_history_is_told_which(many: Lived, tmp_pat
     """
     known = replace(many.known, rule_files=many.known.genesis.rule_files.get)
 
-    with pytest.raises(SetupError, match=r"SHA-256 [0-9a-f]{64}, which this node cannot: it does not hold"):
+    with pytest.raises(SetupError, match=r"SHA-256 [0-9a-f]{64}, and this node does not hold that file"):
         snapshot_join.join(many.rows, known, tmp_path / "joined.db")
 
     assert not list(tmp_path.iterdir())
