@@ -89,6 +89,14 @@ def decode(data: bytes, *, size_bytes_max: int = SIZE_BYTES_MAX, allow_negative:
     return value
 
 
+def whole_numbers(*values: object) -> bool:
+    """True if all are integers of the ledger's range, 0 to 2^53 - 1; a boolean is none.
+
+    Python takes true for 1 and false for 0, also in `case int()`: what is read so has a second encoding.
+    """
+    return all(type(value) is int and 0 <= value <= INTEGER_MAX for value in values)
+
+
 def _refuse_tag(*_: object) -> object:
     raise EncodingError("CBOR tags are not allowed here")
 

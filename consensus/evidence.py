@@ -16,7 +16,7 @@ from itertools import combinations
 from typing import Final, Self
 
 from consensus.checkpoint import Checkpoint, NoteKey, SignedNote, verify_signature
-from consensus.encoding import EncodingError, decode, encode
+from consensus.encoding import EncodingError, decode, encode, whole_numbers
 from consensus.errors import ConsensusError
 from consensus.types import PRECOMMIT, PREVOTE, Vote, decode_message, verify_vote
 from consensus.validators import ValidatorSet
@@ -66,12 +66,16 @@ class FaultEvidence:
     def decode(cls, data: bytes) -> Self:
         """Parse strictly, and see that the statements contradict; signatures are `verify_evidence`'s."""
         match decode(data, size_bytes_max=EVIDENCE_BYTES_MAX):
-            case [tag, str() as kind, str() as validator, int() as height, int() as round_, [one, two]] if (
-                tag == _TAG and kind in KINDS and isinstance(one, bytes) and isinstance(two, bytes)
-            ):
+            case [
+                tag,
+                str() as kind,
+                str() as validator,
+                height,
+                round_,
+                [bytes() as one, bytes() as two],
+            ] if tag == _TAG and kind in KINDS and whole_numbers(height, round_):
                 evidence = cls(kind, validator, height, round_, (one, two))
-                again = _rebuilt(evidence)
-                if again != evidence:
+                if _rebuilt(evidence) != evidence:
                     raise EncodingError("the evidence is not what its statements show")
                 return evidence
         raise EncodingError("not evidence")

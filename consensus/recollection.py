@@ -9,9 +9,10 @@ old or copied signing database: it votes no more and says why.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from consensus.cose import Signer
-from consensus.encoding import EncodingError, Value, encode
+from consensus.encoding import EncodingError, Value, encode, whole_numbers
 from consensus.events import Send
 from consensus.replica_state import Present
 from consensus.sync import Sync
@@ -92,14 +93,16 @@ class Recollection:
             self._present.broadcast(encode_question(self._present.name))
             self._confirm()
 
-    def take(self, sender: str, value: list[Value]) -> None:
+    def take(self, sender: str, value: list[Any]) -> None:
         """A question or an answer; raises ConsensusError for what is neither."""
         present = self._present
         match value:
             case [tag, str() as name] if tag == _ASK_TAG:
                 last = self._last_votes.get(name)
                 present.out.append(Send(sender, encode_answer(name, present.tip.height, last)))
-            case [tag, str() as name, int() as height, None | bytes() as vote] if tag == _ANSWER_TAG:
+            case [tag, str() as name, height, None | bytes() as vote] if tag == _ANSWER_TAG and whole_numbers(
+                height
+            ):
                 if name != present.name or not self.asking or present.validators.get(sender) is None:
                     return
                 if vote is not None:

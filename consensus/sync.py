@@ -9,8 +9,9 @@ the messages that are missing; a peer ahead with its own status, and the one beh
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from consensus.encoding import EncodingError, Value, encode
+from consensus.encoding import EncodingError, Value, encode, whole_numbers
 from consensus.events import RequestBlocks, Send
 from consensus.machine import Step
 from consensus.replica_state import SHORT_DIGEST_BYTES, Present
@@ -212,11 +213,11 @@ class Sync:
             self.send_status()
         return idle_long
 
-    def answer(self, sender: str, value: list[Value]) -> None:
+    def answer(self, sender: str, value: list[Any]) -> None:
         """Help a peer on by what its status lacks; raises EncodingError for what is no status."""
         match value:
-            case [_, int() as height, int(), int() as step, bytes() as have] if (
-                height > 0 and len(have) % SHORT_DIGEST_BYTES == 0
+            case [_, height, round_, step, bytes() as have] if (
+                whole_numbers(height, round_, step) and height > 0 and len(have) % SHORT_DIGEST_BYTES == 0
             ):
                 pass
             case _:

@@ -10,9 +10,9 @@ from itertools import pairwise
 from typing import Final, Literal, Self
 
 from consensus.cose import SIGNATURE_BYTES, verify_ed25519
-from consensus.encoding import SIZE_BYTES_MAX, EncodingError, Value, decode, encode
+from consensus.encoding import SIZE_BYTES_MAX, EncodingError, Value, decode, encode, whole_numbers
 from consensus.errors import ConsensusError
-from consensus.validators import VALIDATORS_MAX, ValidatorSet, is_name, whole_numbers
+from consensus.validators import VALIDATORS_MAX, ValidatorSet, is_name
 
 Kind = Literal["prevote", "precommit"]
 PREVOTE: Final[Kind] = "prevote"
@@ -195,10 +195,10 @@ def decode_message(value: Value) -> Proposal | Vote:
             and _signature(signature)
         ):
             return Proposal(height, round_, _round_in(valid_round), Block.decode(block), proposer, signature)
-        case [tag, int() as code, height, round_, valid_round, value_id, validator, signature] if (
+        case [tag, code, height, round_, valid_round, value_id, validator, signature] if (
             tag == _VOTE_TAG
+            and whole_numbers(code, height)
             and code in _KINDS
-            and whole_numbers(height)
             and _round(round_)
             and (value_id is None or _digests(value_id))
             and is_name(validator)

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Self
 
 from consensus.cose import PUBLIC_KEY_BYTES
-from consensus.encoding import INTEGER_MAX, EncodingError, Value, decode, encode
+from consensus.encoding import EncodingError, Value, decode, encode, whole_numbers
 from consensus.errors import ConsensusError
 
 NAME_BYTES_MAX = 256
@@ -130,11 +130,6 @@ def _member(member: Value) -> Validator:
         case [str() as name, bytes() as key, weight] if is_name(name) and whole_numbers(weight):
             return Validator(name, key, weight)
     raise EncodingError("not a validator")
-
-
-def whole_numbers(*values: object) -> bool:
-    """True if all are integers of the ledger's range, 0 to 2^53 - 1."""
-    return all(type(value) is int and 0 <= value <= INTEGER_MAX for value in values)
 
 
 def is_name(value: object) -> bool:

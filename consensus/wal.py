@@ -8,7 +8,7 @@ again, and nothing is signed that a record holds. The record of a precommit for 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from consensus.encoding import EncodingError, decode, encode
+from consensus.encoding import EncodingError, decode, encode, whole_numbers
 from consensus.errors import ConsensusError
 from consensus.events import Broadcast, Guard, Persist
 from consensus.replica_state import Present
@@ -107,14 +107,15 @@ def _parse_record(data: bytes) -> SignedRecord:
     match decode(data, size_bytes_max=WAL_RECORD_BYTES_MAX):
         case [
             tag,
-            int() as height,
-            int() as round_,
+            height,
+            round_,
             str() as kind,
             bytes() as message,
             proposal,
             list() as polka,
         ] if (
             tag == _WAL_TAG
+            and whole_numbers(height, round_)
             and kind in (PROPOSAL, PREVOTE, PRECOMMIT)
             and isinstance(proposal, bytes | None)
             and all(isinstance(vote, bytes) for vote in polka)

@@ -135,11 +135,11 @@ def dry_run(
 
 def _undated(now: Value, later: Value, at: int) -> Value:
     """A value with a text for each time that depends on when it is decided."""
+    if type(now) is int and type(later) is int and now != later:
+        return DECIDED if now == at else f"{DECIDED}+{now - at}"
     match now, later:
         case dict(), dict():
             return {name: _undated(value, later[name], at) for name, value in now.items()}
         case list(), list():
             return [_undated(value, other, at) for value, other in zip(now, later, strict=True)]
-        case int(), int() if now != later:
-            return DECIDED if now == at else f"{DECIDED}+{now - at}"
     return now

@@ -19,7 +19,7 @@ from hashlib import sha256
 from typing import Any, cast
 
 from consensus.cose import Signer, verify_ed25519
-from consensus.encoding import EncodingError, Value, decode, encode
+from consensus.encoding import EncodingError, Value, decode, encode, whole_numbers
 from consensus.errors import ConsensusError
 from credentials.documents.keys import ED25519, kind_of
 from credentials.documents.suites.ecdsa import verify_ecdsa
@@ -92,13 +92,13 @@ class ChangeProposal:
                 list(records),
                 list(base),
                 dict(proofs),
-                int(expires),
+                expires,
                 bytes(nonce),
             ]:
                 pass
             case _:
                 raise _malformed(f'it is ["{TAG}", network id, records, base, proofs, expires, nonce]')
-        if tag != TAG or len(network_id) != 32 or len(nonce) != NONCE_BYTES or type(expires) is not int:
+        if tag != TAG or len(network_id) != 32 or len(nonce) != NONCE_BYTES or not whole_numbers(expires):
             raise _malformed("its tag, network id, expiry or nonce has the wrong form")
         if not 0 < len(records) <= RECORDS_MAX or not 0 < len(base) <= BASE_MAX:
             raise _malformed(f"it changes 1 to {RECORDS_MAX} records and reads at most {BASE_MAX}")

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from consensus.encoding import whole_numbers
 from credentials.documents.canonical import b64u, b64u_decode
 from credentials.errors import CredentialError
 from credentials.ledger.attestation import Countersignature, countersign
@@ -132,10 +133,10 @@ class EventIssuing:
                 "event": str(),
                 "battery": str(),
                 "issuer": str(),
-                "event_time": int(),
+                "event_time": when,
                 "members": dict(),
                 "document_digest": str(),
-            }:
+            } if whole_numbers(when):
                 pass
             case _:
                 raise bad_request(

@@ -94,7 +94,7 @@ class Checkpoints:
     def _take(self, what: str, sender: str, fields: tuple[Value, ...]) -> None:
         assert self.out is not None
         match what, fields:
-            case "cosignature", (int(size), bytes(root), str(log_line), str(line)):
+            case "cosignature", (size, bytes(root), str(log_line), str(line)) if type(size) is int:
                 self.cosigning.receive(size, root, log_line, line)
                 if size > self.cosigned_size:
                     self._keep()

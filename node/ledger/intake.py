@@ -8,7 +8,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from hashlib import sha256
 
-from consensus.encoding import Value
+from consensus.encoding import Value, whole_numbers
 from consensus.events import AttestationReceived, BlocksReceived, Event, MessageReceived, PeerHeight
 from node.errors import ProblemError, bad_request
 from node.ledger.engine_condition import Watch
@@ -76,7 +76,9 @@ class Intake:
                     events.append((MessageReceived(sender, data), len(data)))
                 case [kind, bytes(data)] if kind == ITEM_ATTESTATION:
                     attestations.append((data, sha256(data).digest()))
-                case [kind, int(size), bytes(root), str(log_line), str(line)] if kind == ITEM_COSIGNATURE:
+                case [kind, size, bytes(root), str(log_line), str(line)] if (
+                    kind == ITEM_COSIGNATURE and whole_numbers(size)
+                ):
                     fields = (size, root, log_line, line)
                     size_bytes = len(root) + len(log_line) + len(line)
                     events.append((CheckpointItem("cosignature", sender, fields), size_bytes))

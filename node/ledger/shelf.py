@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from consensus.encoding import decode, encode
+from consensus.encoding import decode, encode, whole_numbers
 from node.errors import SetupError, bad_request, busy, not_found
 from node.ledger.snapshot import CHUNK_BYTES
 from node.transient_faults import PASSING, sentence
@@ -62,7 +62,7 @@ class Shelf:
     def answer(self, content: bytes) -> bytes:
         """One chunk, at once; 503 while there is none, 400 for what is no such question."""
         match decode(content):
-            case [int(height), int(offset), int(log_size)]:
+            case [height, offset, log_size] if whole_numbers(height, offset, log_size):
                 pass
             case _:
                 raise bad_request("malformed", "a snapshot is asked for by [height or 0, offset, log size]")

@@ -20,9 +20,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from consensus.encoding import EncodingError, Value, decode, encode
+from consensus.encoding import EncodingError, Value, decode, encode, whole_numbers
 from credentials.ledger.genesis import Genesis
 from node.errors import ProblemError, SetupError
 from node.named_files import put_whole
@@ -42,7 +42,7 @@ SNAPSHOT_BYTES_MAX = 64 << 30  # of a peer; a file that somebody copied may be l
 ANSWER_S_MAX, ANSWER_BYTES_MAX = 60.0, 2 * CHUNK_BYTES  # of one question to a peer
 ASK_AGAIN_S, ASK_AGAIN_S_MAX = 1.0, 300.0  # while the peer makes it
 
-Row = list[Value]
+Row = list[Any]
 T = TypeVar("T")
 
 
@@ -178,8 +178,10 @@ def fetch(ask: Callable[[bytes], bytes], out: Path, log_size: int = 0) -> None:
     with out.open("wb") as file:
         while offset < size or not offset:
             match _decoded(ask(encode([height, offset, log_size]))):
-                case [int(of), int(all_bytes), bytes(chunk)] if chunk and (
-                    not offset or (of, all_bytes) == (height, size)
+                case [of, all_bytes, bytes(chunk)] if (
+                    chunk
+                    and whole_numbers(of, all_bytes)
+                    and (not offset or (of, all_bytes) == (height, size))
                 ):
                     height, size = of, all_bytes
                     if not offset + len(chunk) <= size <= SNAPSHOT_BYTES_MAX:

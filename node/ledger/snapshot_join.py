@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from consensus.checkpoint import Checkpoint, SignedNote
-from consensus.encoding import Value, decode
+from consensus.encoding import Value, decode, whole_numbers
 from consensus.errors import ConsensusError
 from consensus.log_policy import LogPolicy
 from consensus.merkle import Frontier, leaf_hash
@@ -168,8 +168,8 @@ def _take_governance(
 
 def _governance_row(change: Value) -> GovernanceRow:
     match change:
-        case [int(decided), int(start), str(kind), str(name), bytes(record)] if start == decided + 1 or (
-            start == decided + VALIDATORS_AHEAD and kind != PROPOSAL
+        case [decided, start, str(kind), str(name), bytes(record)] if whole_numbers(decided, start) and (
+            start == decided + 1 or (start == decided + VALIDATORS_AHEAD and kind != PROPOSAL)
         ):
             return GovernanceRow(decided, start, kind, name, record)
     raise SnapshotRefused("a change of what governs is not [decided, governs from, type, name, record]")
@@ -177,7 +177,7 @@ def _governance_row(change: Value) -> GovernanceRow:
 
 def _take_head(rows: Iterator[Row], genesis: Genesis) -> tuple[int, SignedNote, Checkpoint]:
     match next(rows, None):
-        case [tag, bytes(network), int(height), int(size)] if tag == TAG:
+        case [tag, bytes(network), height, size] if tag == TAG and whole_numbers(height, size):
             if network != genesis.network_id:
                 raise SnapshotRefused(
                     f"the snapshot is of network {network.hex()[:16]}, this node joins "

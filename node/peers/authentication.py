@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from consensus.cose import SeedSigner, Sign1, parse_sign1, sign1, verify_sign1
-from consensus.encoding import decode, encode
+from consensus.encoding import decode, encode, whole_numbers
 from consensus.errors import ConsensusError
 from credentials.ledger.governance import GovernanceHistory
 from credentials.ledger.parties import Key, Participant
@@ -208,11 +208,11 @@ class PeerAuthentication:
                     bytes(network),
                     str(sender),
                     str(receiver),
-                    int(sent),
+                    sent,
                     bytes(nonce),
                     str(to),
                     bytes(sealed),
-                ] if said == tag and len(nonce) == 16:
+                ] if said == tag and len(nonce) == 16 and whole_numbers(sent):
                     pass
                 case _:
                     raise not_authenticated("this is not a peer request")

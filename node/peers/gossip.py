@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from consensus.encoding import Value, decode, encode
+from consensus.encoding import Value, decode, encode, whole_numbers
 from consensus.errors import ConsensusError
 from node import log
 from node.errors import ProblemError, bad_request
@@ -282,7 +282,7 @@ class Gossip:
     def note_status(self, sender: str, status: Value) -> None:
         """Take over a peer's status and tell the engine."""
         match status:
-            case [bytes(replica), int(height), int(log_size), int(cosigned)]:
+            case [bytes(replica), height, log_size, cosigned] if whole_numbers(height, log_size, cosigned):
                 peer = self.peers.get(sender)
                 if peer is not None:
                     peer.height, peer.log_size = max(peer.height, height), max(peer.log_size, log_size)

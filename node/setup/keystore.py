@@ -31,7 +31,7 @@ import nacl.signing
 import nacl.utils
 
 from consensus.cose import SeedSigner
-from consensus.encoding import EncodingError, decode, encode
+from consensus.encoding import EncodingError, decode, encode, whole_numbers
 from credentials.ledger.parties import Participant
 from node.config import require_strong
 from node.errors import SetupError
@@ -303,8 +303,11 @@ def _parts(tag: str, path: Path) -> tuple[bytes, int, int, bytes]:
         raise SetupError(f"{path} cannot be read: {error.strerror}") from error
     try:
         match decode(data, size_bytes_max=_SIZE_BYTES_MAX):
-            case [found, bytes(salt), int(opslimit), int(memlimit), bytes(sealed)] if (
-                found == tag and opslimit <= _OPSLIMIT_MAX and memlimit <= _MEMLIMIT_BYTES_MAX
+            case [found, bytes(salt), opslimit, memlimit, bytes(sealed)] if (
+                found == tag
+                and whole_numbers(opslimit, memlimit)
+                and opslimit <= _OPSLIMIT_MAX
+                and memlimit <= _MEMLIMIT_BYTES_MAX
             ):
                 return salt, opslimit, memlimit, sealed
     except EncodingError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from consensus.encoding import Value, decode, encode
+from consensus.encoding import Value, decode, encode, whole_numbers
 from consensus.errors import ConsensusError
 from node import log
 from node.errors import bad_request, not_found
@@ -116,7 +116,7 @@ class PeerDoor:
 
     def _peer_blocks(self, content: bytes, last: int = HEIGHT_MAX) -> bytes:
         match _decoded(content):
-            case [int(start), int(asked)] if 0 < asked <= BLOCKS_PER_REQUEST:
+            case [start, asked] if whole_numbers(start, asked) and 0 < asked <= BLOCKS_PER_REQUEST:
                 count = max(0, min(asked, last + 1 - start))
                 blocks = self._ledger.blocks(start, count, BLOCKS_BYTES_MAX)
                 return encode([list[Value](pair) for pair in blocks])

@@ -203,6 +203,20 @@ def test_evidence_of_another_network_or_set_is_refused() -> None:
         verify_evidence(checkpoints, sets, NETWORK, {})
 
 
+@pytest.mark.parametrize("name", examples())
+def test_a_fault_has_one_encoding(name: str) -> None:
+    """
+    A height or round of 0 or 1 written as false or true is no evidence: nobody is accused of one fault twice.
+    """
+    evidence = examples()[name]
+    assert evidence is not None
+    of_height = replace(evidence, height=bool(evidence.height))
+    of_round = replace(evidence, round=bool(evidence.round))
+    for other in (of_height, of_round):
+        with pytest.raises(EncodingError):
+            FaultEvidence.decode(other.encode())
+
+
 @given(st.binary(max_size=80))
 def test_hostile_bytes_are_no_evidence(data: bytes) -> None:
     """

@@ -115,6 +115,14 @@ def speaks_sql(tree: ast.AST) -> Iterator[tuple[int, str]]:
                 yield node.lineno, name
 
 
+def takes_booleans(tree: ast.AST) -> Iterator[int]:
+    """Yield the line of every `case int()`: it takes true for 1, so what it reads has two encodings."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.MatchClass(cls=ast.Name(id="int")):
+                yield node.lineno
+
+
 def faults(root: Path) -> list[str]:
     """Return what breaks the architecture under `root`, one sentence each."""
     found = []
@@ -138,6 +146,7 @@ def faults(root: Path) -> list[str]:
             ]
         if where.parts[0] in PURE:
             found += [f"{where}:{line}: uses {what}, which only node/ may" for line, what in impure(tree)]
+        found += [f"{where}:{line}: ask `whole_numbers`" for line in takes_booleans(tree)]
     return list(dict.fromkeys(found))
 
 
@@ -205,6 +214,7 @@ PLANTED = {
     "a statement that is run": ("node/api", "def f(db, x):\n    return db.executemany(x, [])"),
     "sqlite3 in the edge": ("node/cli", "import sqlite3"),
     "sqlite-utils in the edge": ("node/cli", "from sqlite_utils import Database"),
+    "a boolean for a number": ("node/peers", "match [True]:\n    case [int(size)]:\n        x = size"),
     "no docstring": ("node", None),
 }
 
