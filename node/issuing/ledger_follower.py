@@ -31,6 +31,7 @@ from credentials.ledger.entries import AdmittedEntry, ClaimEntry, parse_entry
 from credentials.ledger.governance import Derived, Governance, GovernanceHistory
 from node import log
 from node.issuing.gate import Gate
+from node.issuing.goal import Goal
 from node.issuing.projecting import Projection
 from node.issuing.remaking import Remaking
 from node.issuing.statements import Batch
@@ -104,7 +105,7 @@ class Following:
         history: GovernanceHistory,
         speaking: Sequence[Speaking],
         gate: Gate,
-        caught_up: Callable[[], bool],
+        network_height: Callable[[], int | None],
     ) -> None:
         self._office, self._ledger, self._signing = office, ledger, signing
         self._did = did
@@ -114,7 +115,7 @@ class Following:
         passports = speaking[0].lists[0]
         self._projection = Projection(office, ledger, passports, lambda: sorted(self._kinds.publishing))
         self._gate = gate
-        self._caught_up = caught_up
+        self._goal = Goal(office, ledger, network_height)
         self._whole = False  # compare from the first leaf on
         self._why = ""
         self._suspected = False  # office.db is older than what this participant said, or may be
@@ -147,6 +148,7 @@ class Following:
 
     def _close(self, why: str) -> None:
         self._why = why
+        self._goal.renew()
         self._gate.closed = CLOSED.format(why=why)
 
     def _open(self) -> None:
@@ -195,7 +197,7 @@ class Following:
     def turn(self) -> list[bytes]:
         """Follow what is new; the digests of own attestations that became final."""
         opening = self._gate.closed is not None
-        if opening and not self._caught_up():
+        if opening and not self._goal.reached(cosigned=self._suspected):
             return []
         if opening and not self._suspected:
             self._look_ahead()
@@ -206,6 +208,8 @@ class Following:
         settled: list[bytes] = []
         for start, end in self._ahead():
             settled += self._follow(start, end)
+        if not self._goal.asked:
+            return settled  # suspected meanwhile: first of all the ledger catches up
         if self._suspected:
             self._compare()
         elif opening:
@@ -290,7 +294,7 @@ class Following:
         with self._locked(), self._office.writing() as db:
             batch = Batch(int(time.time()))
             for lists in self._all_lists():
-                Remaking(self._office, self._ledger, lists, self._did).run(db, batch, go_on_in_new_lists=True)
+                self._remaking(lists).run(db, batch, go_on_in_new_lists=True)
             batch.store(db)
             # Before the gate opens: the version in force is the latest one with a receipt.
             kept = self._ledger.checkpoint()
@@ -308,7 +312,7 @@ class Following:
         with self._locked(), self._office.writing() as db:
             batch = Batch(int(time.time()))
             for lists in self._all_lists():
-                Remaking(self._office, self._ledger, lists, self._did).run(db, batch)
+                self._remaking(lists).run(db, batch)
             batch.store(db)
         self._repair = False
 
@@ -326,6 +330,9 @@ class Following:
                 lists.renew(db, batch, in_force)
             batch.store(db)
         self._renewed_for = governance
+
+    def _remaking(self, lists: OwnStatusLists) -> Remaking:
+        return Remaking(self._office, self._ledger, lists, self._did, self._office.followed())
 
     def _all_lists(self) -> list[OwnStatusLists]:
         return [lists for speaking in self._speaking for lists in speaking.lists]

@@ -37,10 +37,16 @@ class _Made:
 
 
 class Remaking:
-    """The lists of one issuer, inside one transaction of the office."""
+    """The lists of one issuer, inside one transaction of the office.
 
-    def __init__(self, office: OfficeStore, ledger: LedgerStore, lists: OwnStatusLists, did: str) -> None:
+    `leaves`: how many of the log the office has followed. A version behind them is not in the outbox yet.
+    """
+
+    def __init__(
+        self, office: OfficeStore, ledger: LedgerStore, lists: OwnStatusLists, did: str, leaves: int
+    ) -> None:
         self._office, self._ledger, self._lists, self._did = office, ledger, lists, did
+        self._leaves = leaves
 
     def run(self, db: Transaction, batch: Batch, *, go_on_in_new_lists: bool = False) -> None:
         """Take every list to its version on the ledger; with the flag, give no place away in them again."""
@@ -62,6 +68,8 @@ class Remaking:
         subject = status_subject(self._did, self._lists.url(name))
         found: dict[int, Attestation] = {}
         for row in self._ledger.leaves.of(standing_key(subject)):
+            if row.leaf_index >= self._leaves:
+                break
             entry = parse_entry(row.entry)
             update = entry.attestation.status if isinstance(entry, AdmittedEntry) else None
             if isinstance(entry, AdmittedEntry) and update is not None and update.purpose == purpose:

@@ -247,12 +247,13 @@ def _issuing(disk: Disk, registry: Registry, schema: PassportSchema | None, gate
 
 
 def _follow(disk: Disk, issuing: Issuing, securing: Securing, gathering: Gathering, gate: Gate) -> Following:
-    def caught_up() -> bool:
-        own = disk.history.latest.participant(disk.keys.did)
+    def network_height() -> int | None:
+        own, height = disk.history.latest.participant(disk.keys.did), disk.history.height
         if own is not None and not own.takes_part(int(time.time())):
-            return True  # nothing newer comes to who left
-        lag = gathering.lag.lag_heights(disk.history.height)
-        return gathering.lag.quorum_silence_s() is not None and lag <= 1
+            return height  # nothing newer comes to who left
+        return (
+            None if gathering.lag.quorum_silence_s() is None else height + gathering.lag.lag_heights(height)
+        )
 
     return Following(
         office=disk.stores.office,
@@ -262,7 +263,7 @@ def _follow(disk: Disk, issuing: Issuing, securing: Securing, gathering: Gatheri
         history=disk.history,
         speaking=(Speaking((issuing.lists,), issuing.lock), Speaking(securing.lists, securing.lock)),
         gate=gate,
-        caught_up=caught_up,
+        network_height=network_height,
     )
 
 

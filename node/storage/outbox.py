@@ -160,6 +160,13 @@ class OutboxTable:
         """Those in `state` without a receipt, oldest first."""
         return self._where("state = ? AND receipted_at IS NULL ORDER BY number LIMIT ?", (state, limit))
 
+    def leaves_known(self) -> int:
+        """Up to how many leaves of the log something of ours is known to stand."""
+        row = self._db.connection.execute(
+            "SELECT COALESCE(MAX(leaf_index) + 1, 0) AS n FROM outbox"
+        ).fetchone()
+        return int(row["n"])
+
     def counts(self) -> dict[str, int]:
         """How many without a receipt, by state."""
         rows = self._db.connection.execute(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import product
 from pathlib import Path
 from random import Random
@@ -13,10 +15,12 @@ import pytest
 from credentials.documents.status import read_list
 from credentials.ledger.attestation import StatusUpdate, status_subject
 from node.errors import ProblemError, SetupError
+from node.issuing.goal import Goal
 from node.issuing.ledger_follower import Told
-from node.issuing.remaking import WITHHELD
+from node.issuing.remaking import WITHHELD, Remaking
 from node.issuing.statements import Batch
 from node.storage.findings import Finding
+from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore
 from tests.harness.restarts import Given, Maker, maker
 from tests.harness.support_service import DID
@@ -419,3 +423,88 @@ def test_a_list_that_can_be_made_again_is_withheld_no_more(node: Maker) -> None:
 
     assert node.listed(given)["revocation"] is True
     assert WITHHELD not in node.up.following.told().lost
+
+
+def test_an_old_ledger_alone_keeps_the_gate_closed(node: Maker) -> None:
+    """
+    ledger.db put back where no peer has what it lacks: office.db knows of entries that this ledger does not
+    hold, so nothing is compared, signed or served by it.
+    """
+    node.start()
+    first = node.issue(1)
+    node.wait_quiet()
+    node.stop()
+    copy = node.keep("copy", "ledger.db", "signing.db")
+    node.start()
+    node.act(first, "revoked")
+    node.wait_quiet()
+    node.stop()
+    node.put_back(copy, "ledger.db", "signing.db")
+
+    node.start()
+    for _ in range(5):
+        assert node.up.following.turn() == []
+        assert node.up.following.told().comparing is not None
+        with pytest.raises(ProblemError, match="does not sign yet"):
+            node.listed(first)
+
+
+def test_the_goal_is_what_was_said_and_what_a_quorum_has(node: Maker) -> None:
+    """
+    Reached: once a quorum was heard, the ledger has its height and every leaf that office.db knows of, and,
+    where asked, a checkpoint over as much.
+    """
+    node.start()
+    first = node.issue(1)
+    node.wait_quiet()
+    node.stop()
+    old = node.keep("old", "office.db", "ledger.db")
+    node.start()
+    node.act(first, "revoked")
+    node.wait_quiet()
+    node.stop()
+    offices = {"old": OfficeStore(old / "office.db"), "new": OfficeStore(node.data / "office.db")}
+    ledgers = {"old": LedgerStore(old / "ledger.db"), "new": LedgerStore(node.data / "ledger.db")}
+    heights = {name: tip.height for name, ledger in ledgers.items() if (tip := ledger.tip()) is not None}
+    assert heights["old"] < heights["new"]
+
+    def reached(office: str, ledger: str, height: int | None, *, cosigned: bool = True) -> bool:
+        return Goal(offices[office], ledgers[ledger], lambda: height).reached(cosigned=cosigned)
+
+    assert not reached("new", "new", None)  # nobody was heard
+    assert reached("old", "old", heights["old"])
+    assert not reached("old", "old", heights["old"] + 1)
+    assert not reached("new", "old", heights["old"])
+    assert reached("old", "new", heights["new"])
+    assert reached("new", "new", 0)
+    with closing(sqlite3.connect(node.data / "ledger.db")) as db, db:
+        db.execute("DELETE FROM checkpoints")
+    assert reached("new", "new", 0, cosigned=False)
+    assert not reached("new", "new", 0)
+
+    goal = Goal(offices["old"], ledgers["old"], iter((heights["old"], heights["new"])).__next__)
+    assert all(goal.reached(cosigned=True) for _ in range(3))  # the network goes on: the goal stays
+    goal.renew()
+    assert not goal.asked
+    assert not goal.reached(cosigned=True)
+
+
+def test_a_version_is_made_again_once_its_statement_was_followed(node: Maker) -> None:
+    """A block that comes while the lists are compared waits for the next turn: no version without both."""
+    node.start()
+    node.issue(1)
+    node.wait_quiet()
+    node.stop()
+    old = node.keep("old", "office.db")
+    node.start()
+    for serial in (2, 3):
+        node.act(node.issue(serial), "revoked")
+    node.wait_quiet()
+    lists, ledger = node.up.passports._issuing.lists, node.up.stores.ledger
+    office = OfficeStore(old / "office.db")
+
+    before = office.status.versions("revocation-1")
+    with office.writing() as db:
+        Remaking(office, ledger, lists, DID, office.followed()).run(db, Batch(int(time.time())))
+    assert office.status.versions("revocation-1") == before
+    assert len(node.up.stores.office.status.versions("revocation-1")) > len(before)
