@@ -121,7 +121,9 @@ class Blocks:
         execution = self._executions.get(block.id)
         if execution is None:
             # Agreement is a fact: a node that cannot follow it must stop (decision 0009).
-            assert self._fits(block), "a certified block does not fit this node's chain: restore its data"
+            assert self._fits(block, agreed=True), (
+                "a certified block does not fit this node's chain: restore its data"
+            )
             try:
                 execution = self._application.finalize_block(block)
             except CannotFollow:
@@ -144,8 +146,8 @@ class Blocks:
         kept = set(ids)
         self._executions = {id_: done for id_, done in self._executions.items() if id_ in kept}
 
-    def _fits(self, block: Block) -> bool:
-        """Whether `block` continues this chain."""
+    def _fits(self, block: Block, *, agreed: bool = False) -> bool:
+        """Whether `block` continues this chain; `agreed`: the network decided it."""
         tip, chain = self._present.tip, self._present.chain
         return (
             block.height == tip.height + 1
@@ -158,5 +160,5 @@ class Blocks:
             and block.config_digest == chain.config_digest
             and block.app_version == chain.parameters.app_version
             and len(block.encode()) <= chain.parameters.block_bytes_max
-            and self._faults.fits(block)
+            and self._faults.fits(block, agreed=agreed)
         )

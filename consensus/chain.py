@@ -36,6 +36,7 @@ class Parameters:
     heartbeat_ms: int = 600_000  # an idle network decides an empty block this often
     evidence_heights_max: int = 100_000  # how long ago a fault may be that a block records
     note_keys: NoteKeys = field(default_factory=dict)  # log and cosign keys by validator, former ones too
+    stolen_keys: frozenset[bytes] = frozenset()  # public keys, known at this height to be others' as well
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,6 +163,17 @@ def verify_evidence(evidence: FaultEvidence, sets: Sets, network_id: bytes, note
         verify_vote(vote, validators, network_id)
 
 
+def keys_under(evidence: FaultEvidence, sets: Sets, note_keys: NoteKeys) -> frozenset[bytes]:
+    """The public keys of the accused with which verified evidence was signed."""
+    if evidence.kind == CHECKPOINTS:
+        notes = [SignedNote.parse(text.decode()) for text in evidence.statements]
+        lines = {(line.name, line.key_id) for note in notes for line in note.signatures}
+        own = note_keys.get(evidence.validator, ())
+        return frozenset(key.public_key for key in own if (key.name, key.key_id) in lines)
+    voted = sets(evidence.height).get(evidence.validator)
+    return frozenset({voted.public_key} if voted is not None else ())
+
+
 def statements_of(evidence: FaultEvidence) -> tuple[Vote, Vote]:
     """The votes of evidence that is not about checkpoints."""
     first, second = (decode_message(decode(data)) for data in evidence.statements)

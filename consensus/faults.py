@@ -7,7 +7,7 @@ heights are kept, so that what a validator says late is held against what it sai
 from collections.abc import Iterable
 
 from consensus.errors import ConsensusError
-from consensus.evidence import CHECKPOINTS, FaultEvidence, evidence_in, verify_evidence
+from consensus.evidence import CHECKPOINTS, FaultEvidence, evidence_in, keys_under, verify_evidence
 from consensus.replica_state import Present
 from consensus.types import Block, CommitCertificate, Vote, verify_certificate, verify_vote
 from consensus.votes import Votes
@@ -43,12 +43,15 @@ class Faults:
             self._present.refused["late"] += 1
         else:
             self._verify(evidence)
-            self.accuse([evidence])
+            self.accuse([evidence])  # unless the key is known to be stolen
 
     def accuse(self, found: Iterable[FaultEvidence]) -> None:
         """Keep verified evidence that is news, and tell everybody."""
         for evidence in list(found):
             if self._known(evidence):
+                continue
+            if self._stolen(evidence):
+                self._present.refused["stolen_key"] += 1
                 continue
             against = sum(known.validator == evidence.validator for known in self._pending.values())
             if len(self._pending) >= EVIDENCE_PENDING_MAX or against >= EVIDENCE_PER_VALIDATOR_MAX:
@@ -70,11 +73,16 @@ class Faults:
     def recordable(self) -> tuple[bytes, ...]:
         """What the next block records."""
         height = self._present.working
-        pending = sorted(e.id for e in self._pending.values() if self._in_time(e, height))
+        found = self._pending.values()
+        pending = sorted(e.id for e in found if self._in_time(e, height) and not self._stolen(e))
         return tuple(self._pending[id_].encode() for id_ in pending[:EVIDENCE_PER_BLOCK_MAX])
 
-    def fits(self, block: Block) -> bool:
-        """All of a block's evidence verifies, by the validators of its height, and is news to the ledger."""
+    def fits(self, block: Block, *, agreed: bool = False) -> bool:
+        """All of a block's evidence verifies, by the validators of its height, and is news to the ledger.
+
+        None of it rests on a key that is known to be stolen as the block is judged; where the network
+        `agreed` on it, that is a fact, as in blocks that were decided before anybody asked.
+        """
         if len(block.evidence) > EVIDENCE_PER_BLOCK_MAX:
             return False
         last = b""
@@ -89,6 +97,7 @@ class Faults:
                 evidence.id <= last
                 or evidence.id in self._admitted
                 or not self._in_time(evidence, block.height)
+                or (not agreed and self._stolen(evidence))
             ):
                 return False
             last = evidence.id
@@ -101,7 +110,9 @@ class Faults:
         self._pending = {
             id_: evidence
             for id_, evidence in self._pending.items()
-            if id_ not in recorded and self._in_time(evidence, block.height + 1)
+            if id_ not in recorded
+            and self._in_time(evidence, block.height + 1)
+            and not self._stolen(evidence)
         }
 
     # --- the past
@@ -141,6 +152,14 @@ class Faults:
     def _verify(self, evidence: FaultEvidence) -> None:
         chain = self._present.chain
         verify_evidence(evidence, self._present.history.at, chain.network_id, chain.parameters.note_keys)
+
+    def _stolen(self, evidence: FaultEvidence) -> bool:
+        """Whether a key under it is known to be stolen: whoever has it signs for any height, and accuses."""
+        parameters = self._present.chain.parameters
+        lost = parameters.stolen_keys
+        return bool(lost) and bool(
+            keys_under(evidence, self._present.history.at, parameters.note_keys) & lost
+        )
 
     def _in_time(self, evidence: FaultEvidence, height: int) -> bool:
         """Whether a block of `height` may record the fault. A checkpoint is of a size, not of a height."""

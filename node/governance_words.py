@@ -19,7 +19,7 @@ from node.proposal_answers import (
 )
 from node.words import Words
 
-REASONS = ("expired", "base_changed", "governance_invalid", "recovery_replaced")
+REASONS = ("expired", "base_changed", "governance_invalid", "recovery_replaced", "key_stolen")
 
 
 def effect(words: Words, shown: EffectRecord) -> EffectAnswer:

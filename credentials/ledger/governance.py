@@ -126,6 +126,12 @@ class Governance:
         return frozenset(d for d, p in found if any(k.compromised_from is not None for k in p.keys))
 
     @cached_property
+    def stolen_keys(self) -> frozenset[bytes]:
+        """The public keys that somebody else may have used: what they sign accuses nobody."""
+        keys = (key for did in self.robbed for key in self.participants[did].keys)
+        return frozenset(key.public for key in keys if key.compromised_from is not None)
+
+    @cached_property
     def before_thefts(self) -> Governance:
         """The same, had nobody stated a theft: what a key said is held against whoever it was said of."""
         parties = {did: self.participants[did] for did in sorted(self.robbed)}
@@ -217,14 +223,8 @@ class Governance:
 
     def compromised_note_keys(self, origin: str) -> tuple[str, ...]:
         """The keys of checkpoints, as vkeys in order, that somebody else may have used."""
-        lost = {
-            key.public
-            for p in self.participants.values()
-            for key in p.keys
-            if key.compromised_from is not None
-        }
         made = (key for keys in self.note_keys(origin).values() for key in keys)
-        return tuple(sorted(key.vkey() for key in made if key.public_key in lost))
+        return tuple(sorted(key.vkey() for key in made if key.public_key in self.stolen_keys))
 
     def log_policy(self, origin: str) -> str:
         """The tlog-policy of the log: every validator's log key, and a quorum of cosigners."""

@@ -34,7 +34,7 @@ from credentials.ledger.attestation import Attestation
 from credentials.ledger.consents import Wanting, held_by, may_object, strictest, wanting
 from credentials.ledger.dead_ends import require_way_on
 from credentials.ledger.entries import GovernanceEntry
-from credentials.ledger.governance import VALIDATORS_AHEAD, Governance
+from credentials.ledger.governance import APPROVING_KEY, VALIDATORS_AHEAD, Governance
 from credentials.ledger.governance_records import (
     RecordId,
     Records,
@@ -147,7 +147,7 @@ class Sitting:
             raise Refusal("subject", "{event} is about a proposal", event=attestation.kind)
         if attestation.document_digest != attestation.subject.h:
             raise Refusal("members", "the digest is not that of the proposal")
-        _require_recovery(attestation, self.next)
+        _require_own_key(attestation, self.next)
         proposed = attestation.kind == KINDS[0]
         tabled = self._proposed(attestation) if proposed else self._about(attestation)
         digest = attestation.subject.h
@@ -295,6 +295,7 @@ class Sitting:
             self.changed |= changed
             entries.append(self._over(tabled, before, changed))
             entries += [self._over(t, {}, {}) for t in _orphaned(self.tabled.values(), known, self.future)]
+            self.tabled |= _unsaid(self.tabled.values(), known, self.future)
         return self._resolved(starts, tuple(entries))
 
     def _over(self, tabled: Tabled, before: Records, after: Records) -> bytes:
@@ -362,23 +363,51 @@ class Sitting:
         )
 
 
-def _require_recovery(attestation: Attestation, governance: Governance) -> None:
-    """A recovery key that all replaced says nothing more in the block before that is in force."""
-    data, did = attestation.governance, attestation.issuer
+def _require_own_key(attestation: Attestation, governance: Governance) -> None:
+    """A key that was replaced or stolen says nothing more in the block before that is in force."""
+    data, did, kid = attestation.governance, attestation.issuer, attestation.kid
     used = data.recovery if data is not None else b""
     if used and sha256(used).digest() != governance.participants[did].recovery:
         raise Refusal("X9", "that is not the recovery key that {did} has on record", did=did)
+    if not used and kid in _stolen(governance, did):
+        raise Refusal("X9", "{key} was not valid both when it happened and now", key=kid)
 
 
 def _orphaned(tabled: Iterable[Tabled], known: Governance, future: Governance) -> list[Tabled]:
-    """What recovery keys proposed that were replaced since `known`: a thief's goes with its key."""
+    """What was proposed with keys of which it was learnt since `known` that they are not their owner's."""
     lost = {
         did
         for did, participant in known.participants.items()
         if participant.recovery != future.participants[did].recovery
     }
+    robbed = _robbed(known, future)
     gone = [t.closed(LAPSED, "recovery_replaced") for t in tabled if t.recovered and t.by in lost]
+    gone += [t.closed(LAPSED, "key_stolen") for t in tabled if not t.recovered and t.by in robbed]
     return sorted(gone, key=lambda t: (t.height, t.proposal.digest))
+
+
+def _unsaid(tabled: Iterable[Tabled], known: Governance, future: Governance) -> dict[bytes, Tabled]:
+    """The proposals that lose an approval of whoever is known to be robbed since `known`, without it.
+
+    Whichever of its keys approved, and when: a theft is stated from a time that its victim guesses. Who
+    meant it approves again.
+    """
+    robbed = _robbed(known, future)
+    return {
+        t.proposal.digest: replace(t, approvals=t.approvals - robbed) for t in tabled if t.approvals & robbed
+    }
+
+
+def _robbed(known: Governance, future: Governance) -> frozenset[str]:
+    """Whoever has a key that speaks for it of which it was learnt since `known` that it was stolen."""
+    return frozenset(did for did in future.robbed if _stolen(future, did) - _stolen(known, did))
+
+
+def _stolen(governance: Governance, did: str) -> frozenset[str]:
+    """The keys with which a participant speaks, by id, that are known to be stolen."""
+    party = governance.participants.get(did)
+    keys = party.keys if party is not None else ()
+    return frozenset(k.id for k in keys if k.role == APPROVING_KEY and k.compromised_from is not None)
 
 
 def _no_file(digest: bytes) -> None:

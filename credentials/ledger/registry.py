@@ -128,6 +128,7 @@ def parameters_of(governance: Governance, origin: str) -> Parameters:
         heartbeat_ms=limits.heartbeat_ms,
         evidence_heights_max=limits.evidence_heights_max,
         note_keys=governance.note_keys(origin),
+        stolen_keys=governance.stolen_keys,
     )
 
 

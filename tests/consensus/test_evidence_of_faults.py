@@ -586,3 +586,37 @@ def test_engines_find_rival_checkpoints_and_record_them(genesis: Genesis, tmp_pa
         assert sorted(accused) == sorted(guilty)
         assert node.engine.withheld is None or node.did == other
         node.stop()
+
+
+@pytest.mark.parametrize("kind", ["vote", "checkpoint, cosigned", "checkpoint, of the log"])
+def test_nobody_is_accused_by_what_a_stolen_key_signs(kind: str) -> None:
+    """
+    Neither kept, nor put into a block, nor accepted in one; also what was kept before the theft was known.
+    A block on which the network agreed before is followed all the same.
+    """
+    log = kind == "checkpoint, of the log"
+    found = {
+        "vote": double_vote(1),
+        "checkpoint, cosigned": evidence_of_checkpoints(did(1), note(1, 7, V), note(1, 7, W)),
+        "checkpoint, of the log": evidence_of_checkpoints(
+            did(1), note(1, 7, V, log=log), note(1, 7, W, log=log)
+        ),
+    }[kind]
+    assert found is not None
+    signed = (
+        CHAIN.validators.validators[1].public_key if kind == "vote" else NOTE_KEYS[did(1)][not log].public_key
+    )
+    own = replace(CHAIN, parameters=replace(CHAIN.parameters, note_keys=NOTE_KEYS))
+    net = Net(2, own, nodes=4)
+    net.start()
+    node, other = net.node(0), net.node(2)
+    block = next_block(node, evidence=(found.encode(),))
+    node.feed(MessageReceived(did(1), found.encode()))
+    faults = node.up._faults
+    assert faults.recordable() == (found.encode(),) and faults.fits(block)
+
+    lost = replace(own, parameters=replace(own.parameters, stolen_keys=frozenset({signed})))
+    node.up._present.chain = other.up._present.chain = lost
+    assert faults.recordable() == () and not faults.fits(block) and faults.fits(block, agreed=True)
+    other.feed(MessageReceived(did(1), found.encode()))
+    assert other.up.evidence == [] and other.up.refused["stolen_key"] == 1

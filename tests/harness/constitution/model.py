@@ -14,7 +14,9 @@ from tests.harness.constitution.rules import (
     can_object,
     changes_of,
     holding,
+    meant,
     missing,
+    thefts,
     together,
     touches_rules,
 )
@@ -148,7 +150,8 @@ class Model:
         if not keys or stopped(self.current, act.by, at) or stopped(self.current, act.kid, at):
             return REFUSED
         good = all(key_good(keys[0], t) and present(party, t) for t in (at, act.happened))
-        return ADMITTED if good else REFUSED
+        mine = act.kid not in thefts(self.future, act.by)
+        return ADMITTED if good and mine else REFUSED
 
     def _propose(self, act: Act, at: int, table: Table_) -> str:
         assert act.offer is not None, "a proposal is in its act"
@@ -168,7 +171,7 @@ class Model:
         approvals = frozenset() if act.recovery else alive & {act.by}
         offer = replace(
             act.offer, height=self.height + 1, time=at, objectors=alive, approvals=approvals,
-            recovery=act.recovery,
+            recovery=act.recovery, robbed_then={act.by: thefts(self.future, act.by)},
         )  # fmt: skip
         try:
             if not self._fits(offer):
@@ -189,7 +192,7 @@ class Model:
 
     def _spoken_of(self, act: Act, table: Table_) -> Offer | str:
         if act.about in table.open:
-            return table.open[act.about]
+            return meant(table.open[act.about], self.future)
         return REFUSED if act.about in table.over else WAITS
 
     def _approve(self, act: Act, at: int, table: Table_) -> str:
@@ -198,7 +201,8 @@ class Model:
             return offer
         if act.by not in living(self.future, at) or act.by in offer.approvals:
             return REFUSED
-        table.open[act.about] = replace(offer, approvals=offer.approvals | {act.by})
+        known = {**offer.robbed_then, act.by: thefts(self.future, act.by)}
+        table.open[act.about] = replace(offer, approvals=offer.approvals | {act.by}, robbed_then=known)
         return ADMITTED
 
     def _take_back(self, act: Act, at: int, table: Table_) -> str:
@@ -284,7 +288,7 @@ class Model:
                 continue
             try:
                 effect = changes_of(offer, future, at)
-                if missing(offer, effect, current[APPROVALS], current, at):
+                if missing(meant(offer, future), effect, current[APPROVALS], current, at):
                     continue
                 current, future = _governing(offer, effect, (current, future), at)
             except Never:
@@ -302,7 +306,9 @@ class Model:
         return found
 
     def _outlived(self, offer: Offer, future: State) -> bool:
-        """True if the recovery key that signed it is its owner's no more."""
+        """True if the key that signed it is its owner's no more, or a key of that sort is not its alone."""
+        if not offer.recovery:
+            return thefts(future, offer.author) != offer.robbed_then[offer.author]
         return bool(offer.recovery) and self._recovery_of(offer.author, future) != offer.recovery
 
     def _fits(self, offer: Offer, future: State | None = None) -> bool:

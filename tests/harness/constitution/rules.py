@@ -8,7 +8,7 @@ and what the records are afterwards; `missing` says who still has to agree.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from tests.harness.constitution.tables import (
@@ -69,6 +69,9 @@ class Offer:
     held: Mapping[str, str] = field(default_factory=dict)  # party: the key with which it said so last
     against: frozenset[str] = frozenset()  # who objected
     recovery: str = ""  # the recovery key that signed it, as a record has it
+    robbed_then: Mapping[str, frozenset[str]] = field(
+        default_factory=dict
+    )  # thefts known as each spoke for it
 
 
 @dataclass
@@ -475,6 +478,18 @@ def _emptied(effect: Effect, alive: Mapping[str, str]) -> set[str]:
 def _held(offer: Offer, current: State, at: int) -> bool:
     voters = current[VALIDATORS]["participants"]
     return sum(did in voters for did in holding(offer, current, at)) >= len(voters) * 2 // 3 + 1
+
+
+def thefts(state: State, did: str) -> frozenset[str]:
+    """The keys with which it speaks that are known to be somebody else's too."""
+    keys = state["participant", did]["keys"]
+    return frozenset(k["id"] for k in keys if k["role"] == "attest" and "compromised_from" in k)
+
+
+def meant(offer: Offer, state: State) -> Offer:
+    """The same with those approvals alone whose givers know of no theft that they did not know of then."""
+    still = frozenset(did for did in offer.approvals if thefts(state, did) == offer.robbed_then[did])
+    return replace(offer, approvals=still)
 
 
 def holding(offer: Offer, current: State, at: int) -> list[str]:
