@@ -3,7 +3,7 @@
     expired? -> members and values as the table says -> predecessors final -> quota
              -> X9, X3, X11 of everybody -> may its author speak about this battery (speaking.py)?
              -> no: a claim, recorded beside the standing
-             -> yes: rules X1..X21 -> state -> effects.py -> other records (linked_records.py)
+             -> yes: rules X1..X22 -> state -> effects.py -> other records (linked_records.py)
 
 A refusal changes nothing: records are put only once nothing can be refused any more.
 """
@@ -59,7 +59,7 @@ from credentials.ledger.values import (
 )
 
 R = TypeVar("R")
-STATUS_RULE = "S1"  # two lists of one issuer for one number; not one of X1..X21
+STATUS_RULE = "S1"  # two lists of one issuer for one number; not one of X1..X22
 
 Judgment = RuleConflict | Silent | None  # it lost, it is a claim, it is admitted
 

@@ -163,7 +163,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class RuleText:
-    """What the table says about one of the rules X1..X21."""
+    """What the table says about one of the rules X1..X22."""
 
     id: str
     enforcement: str

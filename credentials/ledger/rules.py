@@ -1,4 +1,4 @@
-"""The rules X1..X21 that the ledger enforces, one pure function each.
+"""The rules X1..X22 that the ledger enforces, one pure function each.
 
     rule(standing, attestation, context) -> None         it holds, or does not apply
                                          -> Conflict     recorded refusal: the winner keeps what it has
@@ -23,6 +23,7 @@ from credentials.documents.identifiers import Subject
 from credentials.errors import CredentialError
 from credentials.ledger.attestation import Attestation, standing_key
 from credentials.ledger.governance import Governance
+from credentials.ledger.licences import cannot_lift
 from credentials.ledger.lifecycle import Event, Lifecycle
 from credentials.ledger.parties import ANY
 from credentials.ledger.payload import DAY_S
@@ -288,6 +289,17 @@ def x21_registered_with_its_batteries(
     return None
 
 
+def x22_hands_on_no_hold(
+    standing: Standing, attestation: Attestation, context: Context
+) -> RuleConflict | None:
+    """Who answers for a battery hands that over only while it could lift itself what its successor would."""
+    setting = cannot_lift(standing, attestation, context, attestation.parties[0])
+    if setting is not None:
+        told = "{setting} stands, and {issuer} has no licence in force to lift it: it hands that on to nobody"
+        raise Refusal("X22", told, setting=setting, issuer=attestation.issuer)
+    return None
+
+
 def state_after(standing: Standing, event: Event) -> str | None:
     """The item state to which an event leads; None: it changes none. What a vehicle holds is in it."""
     return (event.to_in_vehicle if standing.bound is not None else None) or event.to
@@ -361,6 +373,7 @@ RULES: Mapping[str, Rule] = {
     "X12": x12_one_presentation,
     "X18": x18_lost,
     "X21": x21_registered_with_its_batteries,
+    "X22": x22_hands_on_no_hold,
 }
 
 

@@ -16,8 +16,14 @@ from dataclasses import dataclass, replace
 
 from consensus.application import NotYet, Refusal
 from credentials.ledger.attestation import Attestation
+from credentials.ledger.licences import (
+    OPERATOR,
+    answers_for_passports,
+    could_set,
+    left_to_an_operator,
+    licences,
+)
 from credentials.ledger.lifecycle import ANY
-from credentials.ledger.parties import Accreditation
 from credentials.ledger.rules import Context
 from credentials.ledger.standing import PARTY, PLACED, Setting, Standing, side_of
 
@@ -205,34 +211,10 @@ def _as_setter(s: Standing, a: Attestation, c: Context, voice: Voice) -> Voice |
     return replace(voice, lifts=lifted) if lifted is not None else None
 
 
-def could_set(name: str, key: str, kept: Setting, a: Attestation, c: Context) -> bool:
-    """True if its author could set what stands under this key: its licence to is in force, then and now.
-
-    Whose licence is suspended, or over, has no say; least of all that what it said no longer counts (I2).
-    """
-    lifecycle = c.governance.lifecycle
-    roles = {role for event in lifecycle.events.values() if event.sets == name for role in event.attesters}
-    roles = roles & lifecycle.officials if kept.role else roles - lifecycle.officials
-    return any(
-        not roles.isdisjoint(licence.roles) and (not kept.role or licence.jurisdiction == side_of(key))
-        for licence in _licences(a, c)
-    )
-
-
 def not_licensed(issuer: str) -> Refusal:
     """Why its author does not lift what it set itself."""
     told = "{issuer} has no licence in force to say such a thing, so it does not take it back either"
     return Refusal("X9", told, issuer=issuer)
-
-
-def _licences(a: Attestation, c: Context) -> list[Accreditation]:
-    """The author's licences for these codes that are in force, both when it happened and now."""
-    return [
-        licence
-        for licence in c.governance.accreditations_of(a.issuer)
-        if licence.covers(a.subject.scheme, a.subject.namespace)
-        and all(licence.in_force(at) for at in (a.event_time, c.at))
-    ]
 
 
 def _inherited(
@@ -240,20 +222,15 @@ def _inherited(
 ) -> list[str]:
     """What a party before it set, its heir ends: the holder that finds it, the operator that recalls.
 
-    What the producer set beside its operator is the producer's: it is still there to lift it. The holder
-    has a licence, whichever; the operator one to answer for passports.
+    The holder has a licence, whichever; the operator one to answer for passports.
     """
-    heir, licences = c.governance.lifecycle.settings[name].heir, _licences(a, c)
-    if heir == "operator":
-        events = c.governance.lifecycle.events.values()
-        roles = {role for event in events if event.speaks == heir for role in event.attesters}
-        inherits = a.issuer == s.responsible and any(not roles.isdisjoint(one.roles) for one in licences)
-    else:
-        inherits = heir is not None and is_holder(s, a.issuer, c) and bool(licences)
-    if not inherits:
+    heir = c.governance.lifecycle.settings[name].heir
+    if heir == OPERATOR:
+        inherits = a.issuer == s.responsible and answers_for_passports(a, c)
+        return [key for key, _ in left_to_an_operator(s, name, c.event, a.issuer)] if inherits else []
+    if heir is None or not is_holder(s, a.issuer, c) or not licences(a, c):
         return []
-    kept_back = s.producer if heir == "operator" and c.event.effects.passport is None else None
-    return [key for key, kept in there if side_of(key) == PARTY and kept.by not in (kept_back, a.issuer)]
+    return [key for key, kept in there if side_of(key) == PARTY and kept.by != a.issuer]
 
 
 def _as_contest(s: Standing, a: Attestation, c: Context, voice: Voice) -> Voice | None:

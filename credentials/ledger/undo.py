@@ -16,10 +16,11 @@ from dataclasses import replace
 
 from consensus.application import NotYet, Refusal
 from credentials.ledger.attestation import Attestation
+from credentials.ledger.licences import could_set
 from credentials.ledger.lifecycle import Event
 from credentials.ledger.records import INSTALLED_BY
 from credentials.ledger.rules import ACTED_ON, OWN_RECORD, Context, told_of, x09_accredited
-from credentials.ledger.speaking import Voice, could_set, not_licensed
+from credentials.ledger.speaking import Voice, not_licensed
 from credentials.ledger.standing import CHILD, REVOKED, SECOND_LIFE, TAKEN_BACK_MAX, Standing, Undo
 
 TRADE = "trade"

@@ -79,7 +79,7 @@ def test_every_guard_is_built_or_said_not_to_be() -> None:
     enforced = {r.id for r in LIFECYCLE.rules.values() if r.enforcement in ("refused", "invalid", "waits")}
 
     assert guards == RULES.keys() == enforced
-    assert [f"X{n}" for n in range(1, 22)] == list(LIFECYCLE.rules)
+    assert [f"X{n}" for n in range(1, 23)] == list(LIFECYCLE.rules)
 
 
 def test_guarded_facts_are_recorded() -> None:
@@ -183,3 +183,15 @@ def test_malformed_table_is_refused(change: Change) -> None:
         Lifecycle.parse(table)
 
     assert error.value.code == "rules_invalid"
+
+
+def test_whatever_takes_custody_waits_for_what_is_lost() -> None:
+    """
+    X18: every event that gives a battery into other hands, but for an authority that assigns it and for what
+    brings it into being.
+    """
+    taking = [event for event in LIFECYCLE.events.values() if event.custody is not None]
+    free = {e.type for e in taking if e.brings_into_being or e.speaks == "authority"}
+
+    assert free == {"battery.produced", "battery.enrolled", "custody.assigned"}
+    assert all("X18" in event.guards for event in taking if event.type not in free)

@@ -25,6 +25,7 @@ from tests.harness.ledger import (
     EU_AUTHORITY,
     IMPORTER,
     MAKER,
+    RIVAL,
     WORKSHOP,
     Ledger,
     accreditation,
@@ -294,3 +295,83 @@ def test_who_lost_its_standing_lifts_nothing(name: str) -> None:
 def govern(ledger: Ledger, governance: Governance) -> None:
     ledger.history.enact(ledger.history.height + 1, governance)
     ledger.run()
+
+
+def answering(ledger: Ledger, by: str, to: str) -> None:
+    """Who answers for the battery hands that over."""
+    ledger.run(ledger.countersigned(by, "responsibility.transferred", battery(1), (to,), parties=(to,)))
+
+
+def beside_its_recall(ledger: Ledger) -> None:
+    said(MAKER, "battery.recalled")(ledger)
+    ledger.happen(MAKER, "passport.suspended", battery(1), references=PASSPORT)
+
+
+def taken_back(ledger: Ledger) -> None:
+    """The maker answers again for what somebody suspended that answered for it in between."""
+    ledger.produced(1, published=True)
+    answering(ledger, MAKER, IMPORTER)
+    ledger.happen(IMPORTER, "passport.suspended", battery(1), references=PASSPORT)
+    answering(ledger, IMPORTER, MAKER)
+
+
+HANDED_ON: dict[str, Callable[[Ledger], object]] = {
+    "its own suspension": said(MAKER, "passport.suspended", references=PASSPORT),
+    "its own, beside its recall": beside_its_recall,
+    "its predecessor's suspension": transferred,
+    "what it took back with its duty": taken_back,
+}
+
+
+def hands_over(ledger: Ledger, by: str, to: str) -> str:
+    try:
+        answering(ledger, by, to)
+    except Refusal as refusal:
+        return refusal.code
+    return "admitted"
+
+
+@pytest.mark.parametrize("name", HANDED_ON)
+def test_who_lost_its_standing_hands_on_nothing_that_it_could_not_lift(name: str) -> None:
+    """
+    X22: what it set, or took over, its friend would lift for it. Refused until its licence is in force again.
+    """
+    ledger = Ledger()
+    HANDED_ON[name](ledger)
+    by, stood = ledger.standing(battery(1)).responsible, ledger.history.latest
+    assert by is not None
+    ledger.now = LOST_AT + 10
+
+    for lost in LOSSES:
+        govern(ledger, without_standing(lost))
+        assert hands_over(ledger, by, RIVAL) in {"X22", "X10", "stopped", "X9"}, lost
+        assert ledger.standing(battery(1)).responsible == by
+    govern(ledger, stood)
+    assert hands_over(ledger, by, RIVAL) == "admitted"
+
+
+def test_who_lost_its_standing_hands_over_where_nothing_is_held() -> None:
+    """
+    Its battery is not held for that: nothing set, its own recall (which stays its own), or an authority's, it
+    hands over; and who had set it before takes it back.
+    """
+    for before, to in (
+        (said(MAKER, "battery.recalled"), RIVAL),
+        (said(CN_AUTHORITY, "passport.suspended", references=PASSPORT), RIVAL),
+        (lambda ledger: ledger.produced(1, published=True), RIVAL),
+        (transferred, MAKER),
+    ):
+        ledger = Ledger()
+        before(ledger)
+        by = ledger.standing(battery(1)).responsible
+        assert by is not None
+        ledger.now = LOST_AT + 10
+        left = tuple(
+            replace(a, suspended=((LOST_AT, None),)) if a.participant == by else a
+            for a in ledger.history.latest.accreditations
+        )
+        govern(ledger, replace(ledger.history.latest, accreditations=left))
+
+        assert hands_over(ledger, by, to) == "admitted"
+        lifted = ends_as(ledger, to, "battery.recall_lifted", battery(1))
+        assert lifted != "admitted"

@@ -1,7 +1,8 @@
-"""Rules X1..X21 of the ledger: each fires on the fraud it is for, and lets the lawful case pass."""
+"""Rules X1..X22 of the ledger: each fires on the fraud it is for, and lets the lawful case pass."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from credentials.documents.identifiers import Subject
 from credentials.ledger.attestation import countersign, draft_attestation, make_attestation
 from credentials.ledger.entries import RefusedEntry, parse_entry
 from credentials.ledger.rules import RULES
+from tests.credentials.test_lifting import LOST_AT, govern, hands_over, licences
+from tests.credentials.test_routes import ends_as
 from tests.harness.ledger import (
     CN_AUTHORITY,
     CREATED,
@@ -26,6 +29,7 @@ from tests.harness.ledger import (
     accreditation,
     accreditations,
     battery,
+    lifecycle_table,
     make_genesis,
     set_list,
     set_list_digest,
@@ -415,3 +419,26 @@ def test_what_was_placed_before_passports_is_placed_again_without() -> None:
     ledger.happen(CUSTOMS, "customs.released", subject)
 
     ledger.happen(IMPORTER, "market.placed", subject)
+
+
+def test_x22_hands_on_no_hold_that_it_could_not_lift() -> None:
+    """
+    A maker whose licence is over lets nobody lift its suspension. Where the rules in force do not name X22 or
+    X18 (an older network's), what was admitted is admitted still.
+    """
+    older = lifecycle_table()
+    for event in older["events"]:
+        event["guards"] = [g for g in event.get("guards", ()) if g not in ("X18", "X22")]
+    older["exclusivity"] = [row for row in older["exclusivity"] if row["id"] not in ("X18", "X22")]
+    old = make_genesis(rule_files={"lifecycle.json": json.dumps(older).encode()})
+    for ledger, outcome in ((Ledger(), "X22"), (Ledger(old), "admitted")):
+        subject, scrapped = ledger.produced(1, published=True), ledger.installed(2, CAR)
+        ledger.happen(MAKER, "passport.suspended", subject, references=(set_list_digest(set_list(1)),))
+        ledger.happen(MAKER, "battery.sold", scrapped, parties=(WORKSHOP,))
+        ledger.happen(CN_AUTHORITY, "battery.reported_lost", scrapped)
+        code = ends_as(ledger, WORKSHOP, "vehicle.scrapped", scrapped, bound_asset=CAR)
+        assert code == ("admitted" if outcome == "admitted" else "X18")
+
+        ledger.now = LOST_AT + 10
+        govern(ledger, licences(suspended=((LOST_AT, None),))(ledger.history.latest))
+        assert hands_over(ledger, MAKER, IMPORTER) == outcome

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from consensus.application import Refusal
+from consensus.application import NotYet, Refusal
 from tests.credentials.test_shown import GOOD, VIN, judged, shape
 from tests.harness.border import World, code, subject_of
 from tests.harness.ledger import CN_AUTHORITY, EU_AUTHORITY, IMPORTER, MAKER, RIVAL, WORKSHOP
@@ -36,6 +36,11 @@ def placed_in_car(w: World, serial: int, holder: str = IMPORTER) -> str:
     w.happen(holder, "market.placed", text, {"art_41_checked": True}, parties=(WORKSHOP,))
     w.happen(WORKSHOP, "battery.installed", text, {"vin": VIN}, **IN_CAR)
     return text
+
+
+def holder_of(w: World, text: str) -> str | None:
+    standing = w.view(text).standing
+    return standing.holder if standing is not None else None
 
 
 @pytest.mark.parametrize(
@@ -96,6 +101,31 @@ def test_a_battery_of_a_scrapped_vehicle_is_waste_and_nothing_else() -> None:
         references=(gone,),
     )
     assert judged(w, other, condition="used", direction="export", **CAR)["verdict"] in GOOD
+
+
+def test_a_stolen_battery_is_not_scrapped_into_other_hands() -> None:
+    """
+    X18: whom its holder named scraps the vehicle, has the battery and says that it is found: stolen, it was
+    clear as waste. It waits until its holder, or who was assigned it, says so.
+    """
+    w = World()
+    text = placed_in_car(w, 1)
+    w.happen(IMPORTER, "battery.reported_lost", text, {"reference": "P-1"})
+
+    with pytest.raises(NotYet) as waits:
+        w.happen(WORKSHOP, "vehicle.scrapped", text, SCRAPPED, **IN_CAR)
+
+    assert waits.value.code == "X18" and holder_of(w, text) == IMPORTER
+    assert shape(judged(w, text, condition="waste", direction="export"))[0] == "hold"
+    w.happen(
+        EU_AUTHORITY,
+        "custody.assigned",
+        text,
+        {"ground": "finding", "holder": WORKSHOP, "reference": "1"},
+        parties=(WORKSHOP,),
+    )
+    w.happen(WORKSHOP, "battery.found", text, {"reason": "with the car"})
+    w.happen(WORKSHOP, "vehicle.scrapped", text, SCRAPPED, **IN_CAR)
 
 
 @pytest.mark.parametrize("end", ["vehicle.scrapped", "vehicle.sold"])

@@ -31,6 +31,10 @@ PASSPORT_ACTS = ("passport.published", "passport.superseded", "passport.suspende
 # What changes place or use: the Annex XIV record of a journey before says nothing of the next.
 ENDS_A_JOURNEY = ("market.placed", "battery.installed", "battery.swapped_out", "battery.replaced",
                   "battery.maintained", "negative_event", "vehicle.sold")  # fmt: skip
+# What puts a battery into other hands, or out of reach: not while it is reported lost or stolen.
+MOVES = ("battery.exported", "used.exported", "waste.exported", "market.placed", "battery.handed_over",
+         "battery.sold", "vehicle.sold", "vehicle.scrapped", "waste.collected", "battery.dismantled",
+         "recycling.received", *SECOND_LIVES)  # fmt: skip
 LEAVES_A_VEHICLE = ("battery.swapped_out", "battery.replaced")
 # I3: what cannot be taken back by its author.
 IRREVERSIBLE = ("battery.presented", *CUSTOMS_ACTS, "battery.declared_waste", "vehicle.scrapped",

@@ -6,6 +6,7 @@ from .law import (
     CUSTOMS_ACTS,
     IRREVERSIBLE,
     LEAVES_A_VEHICLE,
+    MOVES,
     PASSPORT_ACTS,
     TRADE_ACTS,
     Act,
@@ -57,6 +58,8 @@ def may_speak(archive: Archive, act: Act) -> bool:
         return False
     if file.disputed and act.event != "record.contested":
         return True  # two files of one battery lie side by side until an authority decides: not judged here
+    if act.event in MOVES and file.is_set("lost"):
+        return False  # X18: it waits for whoever reported it, or an authority assigns who has it
     if act.event in ("attestation.corrected", "attestation.voided"):
         return _may_undo(archive, act)
     if act.event == "record.contested":  # of two files side by side each party speaks about the other's
