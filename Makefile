@@ -16,8 +16,9 @@ help: ## list the targets
 demo: .venv/installed ## start six nodes, play the scenario, print the verdicts and one address; Ctrl-C ends it
 	@exec $(PY) -m node demo
 
+# By default the files with the fewest tests come last: often the longest ones, on one worker alone.
 test: .venv/installed-dev ## everything that needs only Python (at most 5 minutes)
-	@exec $(PY) -m pytest --tier=test -n 2 --dist loadfile $(TEST_OPTIONS)
+	@exec $(PY) -m pytest --tier=test -n 2 --dist loadfile --no-loadscope-reorder $(TEST_OPTIONS)
 
 # What only computes runs side by side; what runs nodes in real time has the machine for itself.
 check: .venv/installed-dev ## browser, kills, interoperation, more seeds (at most 40 minutes)

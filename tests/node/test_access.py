@@ -7,8 +7,6 @@ import re
 import socket
 import sqlite3
 import stat
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -30,6 +28,7 @@ from node.server.hosts import Hosts
 from node.setup import network, standalone
 from node.setup.wiring import open_service
 from node.web.sample import sample_claims
+from tests.harness.command_line import Done, here
 from tests.harness.support_service import CODE, DID, PASSPHRASE, ROLES, LiveNode, live_node, manifest
 from tests.node.test_http import answer, closed, serving
 
@@ -268,8 +267,9 @@ def test_the_command_line_lists_and_revokes(node: LiveNode) -> None:
     guest(node, name="Eve")
 
     def run(*words: str) -> str:
-        command = [sys.executable, "-m", "node", "keys", *words, "--data", str(node.data)]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        done = here("keys", *words, "--data", node.data)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     listed = run("list")
     assert "by the command line  clear, read" in listed
@@ -505,19 +505,14 @@ def test_keys_are_never_locked_under_a_weak_passphrase(tmp_path: Path) -> None:
     (tmp_path / "old").write_text(PASSPHRASE)
     (tmp_path / "new").write_text("aaaaaaaaaaaaaaaaaaaa")
     before = (directory.root / "keys.enc").read_bytes()
-    words = ["--data", directory.root, "--passphrase-file", tmp_path / "old"]
-
-    command = [
-        sys.executable,
-        "-m",
-        "node",
-        "keys",
-        "passphrase",
-        *words,
+    words: list[str | Path] = [
+        "--passphrase-file",
+        tmp_path / "old",
         "--new-passphrase-file",
         tmp_path / "new",
     ]
-    made = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+
+    made = here("keys", "passphrase", "--data", directory.root, *words)
 
     assert made.returncode == 65 and "at least 12 characters, 6 of them different" in made.stderr
     assert (directory.root / "keys.enc").read_bytes() == before
@@ -526,13 +521,11 @@ def test_keys_are_never_locked_under_a_weak_passphrase(tmp_path: Path) -> None:
 OPERATORS = "renew-operator"
 
 
-def renew(root: Path, words: str) -> subprocess.CompletedProcess[str]:
+def renew(root: Path, words: str) -> Done:
     """`comity keys renew-operator` with this passphrase."""
     file = root.parent / "words"
     file.write_text(words)
-    command = [sys.executable, "-m", "node", "keys", OPERATORS, "--data", str(root)]
-    command += ["--passphrase-file", str(file)]
-    return subprocess.run(command, check=False, capture_output=True, text=True)
+    return here("keys", OPERATORS, "--data", root, "--passphrase-file", file)
 
 
 @pytest.mark.parametrize("how", ["lost", "seen by somebody", "empty", "a word"])

@@ -17,6 +17,7 @@ import pytest
 from consensus.encoding import decode
 from consensus.log_policy import LogPolicy
 from node import cli, config
+from tests.harness.command_line import Done, here
 from tests.harness.net.batteries import claims_of, code_of, wait_published
 from tests.harness.net.harness import (
     CN,
@@ -38,20 +39,26 @@ from tests.harness.net.harness import (
 CLEAR, NOT_CLEAR, UNDECIDED, USAGE, DATA, UNAVAILABLE = 0, 1, 2, 64, 65, 69
 
 
-def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """One command in its own process."""
-    return subprocess.run(
+def run(*arguments: str | Path, **environment: str) -> Done:
+    """One command in this process, with the passphrase of all nodes here."""
+    return here(*arguments, **{"COMITY_PASSPHRASE": PASSPHRASE, **environment})
+
+
+def run_alone(*arguments: str | Path) -> Done:
+    """The same in a process of its own."""
+    done = subprocess.run(
         [sys.executable, "-m", "node", *map(str, arguments)],
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
-        env={"PATH": "", "COMITY_PASSPHRASE": PASSPHRASE, **environment},
+        env={"PATH": "", "COMITY_PASSPHRASE": PASSPHRASE},
         cwd=Path(__file__).parents[2],
     )
+    return Done(done.returncode, done.stdout, done.stderr)
 
 
-def sentence(done: subprocess.CompletedProcess[str], code: int) -> str:
+def sentence(done: Done, code: int) -> str:
     """The one sentence on stderr of a refused command; fails on a traceback or a second line."""
     assert done.returncode == code, done.stderr
     lines = [line for line in done.stderr.splitlines() if line]
@@ -227,7 +234,7 @@ def test_whoever_guesses_passphrases_pays_for_each(tmp_path: Path) -> None:
     """
     What `comity init` writes is stretched in three passes over 64 MiB (RFC 9106).
     """
-    assert run("init", "--data", tmp_path / "x", *identity(MAKER)).returncode == 0
+    assert run_alone("init", "--data", tmp_path / "x", *identity(MAKER)).returncode == 0
 
     head = decode((tmp_path / "x" / "keys.enc").read_bytes())
     assert isinstance(head, list)
@@ -266,7 +273,7 @@ def test_a_network_of_five_jurisdictions_names_those_that_can_block(tmp_path: Pa
         assert run("init", "--data", tmp_path / party.name, *identity(party), "--validator").returncode == 0
         cards += ["--card", tmp_path / party.name / "participant.toml"]
 
-    def create(name: str, governance: str) -> subprocess.CompletedProcess[str]:
+    def create(name: str, governance: str) -> Done:
         (tmp_path / f"{name}.toml").write_text(founding_text(parties) + governance)
         founding: list[str | Path] = ["--founding", tmp_path / f"{name}.toml", "--out", tmp_path / name]
         return run("network", "create", "--name", name, *founding, *cards)
@@ -546,7 +553,7 @@ def issued(network: dict[str, Node], tmp_path_factory: pytest.TempPathFactory) -
     """A passport issued by `comity issue`; the folder holds its receipt, document and log.policy."""
     folder, maker = tmp_path_factory.mktemp("proof"), network["maker"]
     (folder / "claims.json").write_text(json.dumps(claims_of(1)))
-    done = run("issue", folder / "claims.json", "--code", code_of(1), "--data", maker.data, "--wait")
+    done = run_alone("issue", folder / "claims.json", "--code", code_of(1), "--data", maker.data, "--wait")
     assert done.returncode == 0, done.stderr
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["signed", "admitted", "receipt"]
     progress = maker.get(f"/passports/{done.stdout.split()[1]}")
