@@ -16,6 +16,7 @@ from node.issuing.ledger_follower import Following
 from node.ledger.engine import Engine
 from node.peers.gossip import Gossip
 from node.server.hosts import Hosts
+from node.server.lanes import Lanes
 from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore
 from node.storage.signing import SigningStore
@@ -54,6 +55,7 @@ class Service:
 
     port: int  # listened on; the session cookie is named `comity_<port>`
     hosts: Hosts
+    lanes: Lanes
     passports: PassportDesk
     vc_api: VcApi
     batteries: Batteries

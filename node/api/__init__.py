@@ -117,6 +117,7 @@ def door_of(service: Service) -> Door:
         knows=partial(access.is_known, service),
         peers=service.peers,
         unsigned=UNSIGNED,
+        lanes=service.lanes,
     )
 
 

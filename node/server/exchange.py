@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from http import HTTPStatus
 from typing import IO, TYPE_CHECKING, Protocol
@@ -21,7 +21,7 @@ from multidict import CIMultiDict
 from node.errors import ProblemError, bad_request, busy
 from node.server.connections import IDLE_S_MAX, Connection, Connections, Doing, transfer_s_max
 from node.server.feeds import BRIEF_PER_CLIENT_MAX, BRIEF_POLL_S, FEED_POLL_S, FEED_S_MAX, Feed, OpenFeeds
-from node.server.lanes import Lane
+from node.server.lanes import Lanes
 from node.server.wsgi import (
     MEMORY_BYTES_MAX,
     Application,
@@ -71,6 +71,7 @@ class Door:
     knows: Callable[[str | None, str | None], bool] = lambda authorization, cookie: False
     peers: Peers | None = None
     unsigned: Collection[str] = ()  # of their paths: an answer there shows nothing of who asked
+    lanes: Lanes = field(default_factory=Lanes)
 
 
 class Exchange:
@@ -86,19 +87,14 @@ class Exchange:
         self._stopping = asyncio.Event()
         self._large = {True: 0, False: 0}  # bodies on their way, by whether the sender is proven
         self._late = 0
-        self._peers = Lane("peers", threads=3, waiting_max=61, per_client_max=48)
-        self._probes = Lane("probes", threads=2, waiting_max=30, per_client_max=24)
-        self._doors = Lane("doors", threads=2, waiting_max=126, per_client_max=64)
-        self._polls = Lane("feeds", threads=2, waiting_max=64, per_client_max=64)
-        self._pages = Lane("pages", threads=6, waiting_max=90, per_client_max=72)
+        self._lanes = door.lanes
 
     def stop(self) -> None:
         """Feeds end now."""
         self._stopping.set()
 
     def close(self, seconds_max: float) -> None:
-        for lane in (self._peers, self._probes, self._doors, self._polls, self._pages):
-            lane.close(seconds_max)
+        self._lanes.close(seconds_max)
 
     async def __call__(self, received: web.BaseRequest) -> web.StreamResponse:
         """One request and its answer."""
@@ -146,7 +142,7 @@ class Exchange:
             body,
             size,
         )
-        lane = self._probes if probe else self._pages
+        lane = self._lanes.probes if probe else self._lanes.pages
         made: list[WholeAnswer] = []
 
         def work() -> None:
@@ -170,7 +166,7 @@ class Exchange:
             return False
         self._connections.begin(connection, Doing.ANSWERING, ANSWER_S_MAX)
         try:
-            connection.proven = await self._doors.run(
+            connection.proven = await self._lanes.doors.run(
                 partial(self._door.knows, authorization, cookie), client=connection.address, proven=False
             )
         except ProblemError:  # too many are asked about: it goes on as a stranger
@@ -212,7 +208,7 @@ class Exchange:
     async def _answer_peer(
         self, received: web.BaseRequest, connection: Connection, path: str, peers: Peers
     ) -> WholeAnswer:
-        run = partial(self._peers.run, client=connection.address)
+        run = partial(self._lanes.peers.run, client=connection.address)
         try:
             try:
                 body, _ = await self._read(
@@ -288,7 +284,7 @@ class Exchange:
         """The whole answer of a brief feed, once it says that it is."""
         with self._brief.one_of(feed.of or connection.address):
             while not self._stopping.is_set():
-                new, last = await self._polls.run(feed.poll, client=connection.address, proven=True)
+                new, last = await self._lanes.feeds.run(feed.poll, client=connection.address, proven=True)
                 if last:
                     return replace(answer, body=file_of(new), size_bytes=len(new))
                 await asyncio.sleep(BRIEF_POLL_S)
@@ -299,7 +295,7 @@ class Exchange:
         until = loop.time() + FEED_S_MAX
         while not self._stopping.is_set() and loop.time() < until:
             self._connections.begin(connection, Doing.ANSWERING, ANSWER_S_MAX)
-            new, last = await self._polls.run(feed.poll, client=connection.address, proven=True)
+            new, last = await self._lanes.feeds.run(feed.poll, client=connection.address, proven=True)
             if new:
                 self._connections.begin(connection, Doing.WRITING, transfer_s_max(len(new)))
                 await response.write(new)

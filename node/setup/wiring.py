@@ -43,6 +43,7 @@ from node.receipts.maker import Proofs
 from node.resolution.fetch import Fetcher, FetchPolicy
 from node.resolution.resolver import Resolver
 from node.server.hosts import Hosts
+from node.server.lanes import Lanes
 from node.service import Service
 from node.setup.disk import Disk, open_disk
 from node.setup.retiring import Retiring
@@ -286,13 +287,15 @@ def _employ(agreement: _Agreement, trades: _Trades) -> Supervisor:
 
 
 def _look_out(
-    disk: Disk, agreement: _Agreement, trades: _Trades, supervisor: Supervisor, part: OwnPart
+    disk: Disk, agreement: _Agreement, trades: _Trades, threads: tuple[Supervisor, Lanes], part: OwnPart
 ) -> readiness.Lookout:
     """Everything that knows something about the health of this node."""
+    supervisor, lanes = threads
     engine, office, history, lag = agreement.engine, disk.stores.office, disk.history, trades.gathering.lag
     lookout = readiness.Lookout(
         (
             readiness.of_threads(supervisor),
+            readiness.of_lanes(lanes.facts),
             # Who left is told nothing more: that blocks and votes stay away is no fault of its network.
             readiness.while_holds(
                 part.takes_part,
@@ -324,7 +327,9 @@ def _part(disk: Disk) -> OwnPart:
     return OwnPart(disk.keys.did, disk.history, disk.stores.ledger, state, now)
 
 
-def _overview(disk: Disk, agreement: _Agreement, trades: _Trades, supervisor: Supervisor) -> Overview:
+def _overview(
+    disk: Disk, agreement: _Agreement, trades: _Trades, supervisor: Supervisor, lanes: Lanes
+) -> Overview:
     part = _part(disk)
     return Overview(
         did=disk.keys.did,
@@ -338,7 +343,7 @@ def _overview(disk: Disk, agreement: _Agreement, trades: _Trades, supervisor: Su
         gossip=agreement.gossip,
         gathering=trades.gathering,
         supervisor=supervisor,
-        lookout=_look_out(disk, agreement, trades, supervisor, part),
+        lookout=_look_out(disk, agreement, trades, (supervisor, lanes), part),
         part=part,
         open_api=trades.open_api,
         started_at_s=time.monotonic(),
@@ -348,7 +353,7 @@ def _overview(disk: Disk, agreement: _Agreement, trades: _Trades, supervisor: Su
 def _serve(disk: Disk, agreement: _Agreement, trades: _Trades, port: int, hosts: Hosts) -> Service:
     history, stores, gathering = disk.history, disk.stores, trades.gathering
     office, ledger = stores.office, stores.ledger
-    supervisor, progress = _employ(agreement, trades), ProgressReport(ledger, trades.issuing)
+    supervisor, lanes, progress = _employ(agreement, trades), Lanes(), ProgressReport(ledger, trades.issuing)
     shelf = Shelf(partial(write_snapshot, ledger, disk.genesis), disk.directory.root, lambda: disk.tree.size)
     supervisor.employ(shelf, tries_max=None)
     own, at, files = disk.keys.did, disk.network.addresses, disk.network.rule_files
@@ -360,6 +365,7 @@ def _serve(disk: Disk, agreement: _Agreement, trades: _Trades, port: int, hosts:
         },
         port=port,
         hosts=hosts,
+        lanes=lanes,
         passports=PassportDesk(history, trades.issuing, office, trades.outbox, progress),
         vc_api=VcApi(
             history=history,
@@ -386,7 +392,7 @@ def _serve(disk: Disk, agreement: _Agreement, trades: _Trades, port: int, hosts:
             ledger=ledger,
             office=office,
         ),
-        overview=_overview(disk, agreement, trades, supervisor),
+        overview=_overview(disk, agreement, trades, supervisor, lanes),
         operations=OperationsDesk(office, trades.outbox, trades.judging, agreement.engine),
         proposing=ProposalDesk(
             history, agreement.registry, ledger, trades.issuing.acts, trades.outbox, trades.reach, files

@@ -144,19 +144,28 @@ def of_threads(threads: Threads) -> Source:
     def look() -> Iterator[Condition]:
         if threads.failure is not None:
             yield Condition("stopped", stops=True, parameters={"because": threads.failure})
-        for fact in threads.facts():
-            told = {"thread": fact.name}
-            if not fact.alive:
-                yield Condition("thread_ended", stops=True, parameters=told)
-            elif fact.failures:
-                told |= {"because": fact.fault or "", "tries": str(fact.failures)}
-                yield Condition("thread_failing", stops=fact.needed, parameters=told)
-            elif fact.stuck:
-                yield Condition(
-                    "thread_stuck", stops=fact.needed, parameters={**told, "seconds": int(fact.turn_s)}
-                )
+        yield from _unwell(threads.facts())
 
     return look
+
+
+def of_lanes(facts: Callable[[], Iterable[ThreadFact]]) -> Source:
+    """Requests that have not come back from the thread that answers them."""
+    return lambda: _unwell(facts())
+
+
+def _unwell(facts: Iterable[ThreadFact]) -> Iterator[Condition]:
+    for fact in facts:
+        told = {"thread": fact.name}
+        if not fact.alive:
+            yield Condition("thread_ended", stops=True, parameters=told)
+        elif fact.failures:
+            told |= {"because": fact.fault or "", "tries": str(fact.failures)}
+            yield Condition("thread_failing", stops=fact.needed, parameters=told)
+        elif fact.stuck:
+            yield Condition(
+                "thread_stuck", stops=fact.needed, parameters={**told, "seconds": int(fact.turn_s)}
+            )
 
 
 def of_agreement(facts: Callable[[], EngineCondition], heartbeat_ms: Callable[[], int]) -> Source:

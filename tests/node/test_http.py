@@ -20,7 +20,7 @@ import pytest
 
 from node.cli.serve import _bind
 from node.errors import ProblemError
-from node.server import connections, exchange, feeds, wsgi
+from node.server import connections, exchange, feeds, http, wsgi
 from node.server.connections import CONNECTIONS_PER_ADDRESS_MAX, Connection, Connections, Doing
 from node.server.exchange import Door
 from node.server.feeds import Feed
@@ -679,3 +679,30 @@ def test_a_server_that_was_out_of_descriptors_accepts_again() -> None:
     finally:
         server.close()
         thread.join(10)
+
+
+def test_a_request_that_never_comes_back_keeps_no_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    A server that is asked to stop does so within its bound, and the thread that does not come back keeps no
+    process: the one that waits for its answer, and the one that left meanwhile.
+    """
+    monkeypatch.setattr(http, "STOP_S_MAX", 0.2)
+    gone, entered = threading.Event(), threading.Semaphore(0)
+
+    def never(environ: dict[str, Any], start: Callable[..., Any]) -> Any:
+        entered.release()
+        gone.wait(20)
+        return small(environ, start)
+
+    started = time.monotonic()
+    try:
+        with contextlib.ExitStack() as outlasting, serving(never) as address:
+            outlasting.enter_context(holding(address, 1, GET % b"/"))
+            with holding(address, 1, GET % b"/"):
+                assert entered.acquire(timeout=5) and entered.acquire(timeout=5)
+        took_s = time.monotonic() - started
+        left = [thread for thread in threading.enumerate() if thread.name.startswith("pages")]
+        assert left and all(thread.daemon for thread in left)
+    finally:
+        gone.set()
+    assert took_s < 5

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from node.api import door_of
 from node.config import DataDirectory
+from node.server.feeds import Feed
 from node.service import Service
 from node.setup.wiring import open_service
 from node.supervision import supervisor as module
@@ -23,6 +26,7 @@ from node.transient_faults import is_out_of_room, sentence
 from node.web.sample import sample_claims
 from tests.harness.net.harness import PASSPHRASE, VALIDATORS, found
 from tests.harness.support_service import CODE, LiveNode, live_node
+from tests.node.test_http import GET, answer, holding, serving
 
 PASSES = sqlite3.OperationalError("disk I/O error")
 
@@ -311,6 +315,131 @@ def _held(node: LiveNode, name: str, most_s: int) -> None:
         supervisor.monotonic = time.monotonic
         left.set()
     node.wait(lambda: told() == [], f"the end of it to be told of {name}")
+
+
+class _Held:
+    """So many of what is asked of a lane are held on their threads until they are let go."""
+
+    def __init__(self, node: LiveNode) -> None:
+        self.node = node
+        self.address = "", 0
+        self.gone, self.entered = threading.Event(), threading.Semaphore(0)
+        self.lane, self.left = "", 0
+        self._app, self._door, self._lock = node.app, door_of(node.service), threading.Lock()
+        self.door = replace(self._door, knows=self.knows, peers=self)
+
+    def hold(self, lane: str, count: int) -> None:
+        self.lane, self.left = lane, count
+        self.gone.clear()
+
+    def _wait(self, lane: str) -> None:
+        with self._lock:
+            if self.lane != lane or not self.left:
+                return
+            self.left -= 1
+        self.entered.release()
+        assert self.gone.wait(20)
+
+    def page(self, environ: dict[str, Any], start: Callable[..., Any]) -> Any:
+        path = environ["PATH_INFO"]
+        self._wait({"/healthz": "probes", "/help": "pages"}.get(path, ""))
+        if path == "/feed":
+            start("200 OK", [("Content-Type", "text/plain")])
+            return Feed(self.poll)
+        return self._app(environ, start)
+
+    def poll(self) -> tuple[bytes, bool]:
+        self._wait("feeds")
+        return b"x", True
+
+    def knows(self, authorization: str | None, cookie: str | None) -> bool:
+        self._wait("doors")
+        return self._door.knows(authorization, cookie)
+
+    def handle(self, path: str, body: bytes) -> bytes:
+        self._wait("peers")
+        return b""
+
+    def refuse_large(self) -> None: ...
+
+    def refusal_wait_s(self, address: str) -> float:
+        return 0.0
+
+
+@pytest.fixture(scope="module")
+def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Held]:
+    """A node whose requests are held, behind one server."""
+    with live_node(tmp_path_factory.mktemp("held")) as node:
+        made = _Held(node)
+        with serving(made.page, door=made.door) as made.address:
+            yield made
+
+
+KEY = b"Authorization: Bearer none\r\n"
+ASKS = {
+    "pages": b"GET /help HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "peers": b"POST /peer/status HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n",
+    "doors": b"GET /help HTTP/1.1\r\nHost: localhost\r\n" + KEY + b"\r\n",
+    "feeds": b"GET /feed HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "probes": b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("lane", "most_s", "strangers"),
+    [("pages", 120, 5), ("peers", 30, 2), ("doors", 30, 2), ("feeds", 30, 2), ("probes", 10, 2)],
+)
+def test_a_request_that_never_comes_back_is_told_until_it_does(
+    lane: str, most_s: int, strangers: int, held: _Held
+) -> None:
+    """
+    One request is held on its thread: /readyz names its lane once it lasts longer than any such request may,
+    not before, and no more once it is back. The node is not ready once no thread is left for strangers; where
+    that is the lane of /readyz itself, the answer is a 503 that says so, at once.
+    """
+    node, address = held.node, held.address
+    with contextlib.ExitStack() as stack:
+        try:
+            held.hold(lane, strangers)
+            stack.enter_context(holding(address, 1, ASKS[lane]))
+            assert held.entered.acquire(timeout=10)
+            _turned(node, most_s - 2)
+            assert _ready(address) == (200, [])
+            _turned(node, most_s + 1)
+            assert _ready(address) == (200, [f"answering {lane}"])
+
+            stack.enter_context(holding(address, strangers - 1, ASKS[lane]))
+            assert all(held.entered.acquire(timeout=10) for _ in range(strangers - 1))
+            _turned(node, 3 * most_s)
+            if lane == "probes":
+                status, text = _asked(address)
+                assert status == 503 and "does not come back (probes)" in json.loads(text)["detail"]
+            else:
+                assert _ready(address) == (503, [f"answering {lane}"])
+        finally:
+            held.gone.set()
+            _turned(node, 0)
+    node.wait(lambda: _asked(address)[0] == 200, "the threads to be back")
+    assert _ready(address) == (200, [])
+
+
+def _turned(node: LiveNode, seconds: float) -> None:
+    """Whatever runs on a lane began so many seconds earlier."""
+    lanes = node.service.lanes
+    for lane in (lanes.peers, lanes.probes, lanes.doors, lanes.feeds, lanes.pages):
+        lane.monotonic = lambda: time.monotonic() + seconds
+
+
+def _asked(address: tuple[str, int]) -> tuple[int, str]:
+    told = answer(address, GET % b"/readyz").decode()
+    return int(told.split()[1]), told.partition("\r\n\r\n")[2]
+
+
+def _ready(address: tuple[str, int]) -> tuple[int, list[str]]:
+    """(status, the threads that /readyz says do not come back)."""
+    status, text = _asked(address)
+    told = json.loads(text)["conditions"]
+    return status, [c["parameters"]["thread"] for c in told if c["code"] == "thread_stuck"]
 
 
 def test_a_fault_in_the_sender_of_one_peer_ends_no_node(tmp_path: Path) -> None:

@@ -71,6 +71,7 @@ SAME_THING = frozenset(
 THREADS_BEGIN = {
     "node/supervision/supervisor.py": "the supervisor itself",
     "node/cli/serve.py": "watches the supervisor and the parent process; ends the process",
+    "node/server/lanes.py": "what a request raises is its answer; one that hangs is told by /readyz",
     "node/resolution/fetch.py": "asks the system's resolver, which has no deadline of its own; short-lived",
     "node/demo/__init__.py": "the demo's start page, no part of a node",
 }
