@@ -3,6 +3,13 @@
     {"format": "comity/governance-proof/v1", "height", "receipt": the tlog-proof of that block's entry,
      "records": [[type, name, base64url of the record], ...]}        every record under its governance root
 
+What does not fit into one answer of a node is given in parts of at most `PART_BYTES` of records, in order,
+
+    {"format": "comity/governance-proof-part/v1", "height", "receipt", "records", "next": where the next part
+     begins, null with the last one}
+
+and put together by whoever fetches them: `joined`. A part proves nothing alone.
+
 All records, not one with a path: "was X licensed for S at T" is about licences whose names nobody knows, and
 only the whole map proves that there is no other. The dates in the records answer for T; the height says what
 was known by then. What governs the block of a height is under the root of the block before.
@@ -13,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from consensus.errors import ConsensusError
 from consensus.log_policy import LogPolicy
@@ -42,6 +49,8 @@ from credentials.ledger.soundness import validator_set
 FORMAT = "comity/governance-proof/v1"
 MEMBERS = {"format", "height", "receipt", "records"}
 RECORDS_MAX = 1 << 16
+PART_FORMAT = "comity/governance-proof-part/v1"
+PART_BYTES = 1 << 20  # of records, as the file has them, in one answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +133,32 @@ def prove_governance(records: Records, height: int, receipt: str) -> ProofAnswer
     """The file that proves what governed after a block, from the receipt of that block's entry."""
     rows = [[kind, name, b64u(data)] for (kind, name), data in sorted(records.items())]
     return {"format": FORMAT, "height": height, "receipt": receipt, "records": rows}
+
+
+class ProofPart(ProofAnswer):
+    """Some of its records, from a place on."""
+
+    next: NotRequired[int | None]  # where the next part begins; in every part
+
+
+def part_of(proof: ProofAnswer, start: int) -> ProofPart:
+    """The records from `start` on that fit into one answer: at least one, if there is one."""
+    rows, size = list[list[str]](), 0
+    for row in proof["records"][start:]:
+        size += sum(map(len, row))
+        if rows and size > PART_BYTES:
+            break
+        rows.append(row)
+    end = start + len(rows)
+    following = end if end < len(proof["records"]) else None
+    return {**proof, "format": PART_FORMAT, "records": rows, "next": following}
+
+
+def joined(parts: Sequence[Mapping[str, Any]]) -> ProofAnswer:
+    """The file of all parts; whether it proves anything is `verify_governance`'s to say."""
+    first = parts[0]
+    rows = [row for part in parts for row in part["records"]]
+    return {"format": FORMAT, "height": first["height"], "receipt": first["receipt"], "records": rows}
 
 
 def verify_governance(proof: Mapping[str, Any], log: LogPolicy | LogEpochs) -> ProvenGovernance:

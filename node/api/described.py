@@ -19,7 +19,7 @@ from typing import (
     is_typeddict,
 )
 
-from credentials.ledger.governance_proof import ProofAnswer
+from credentials.ledger.governance_proof import ProofPart
 from node.access.keys import KeyMade, KeyShown, SessionShown
 from node.answers import (
     AttestedAnswer,
@@ -198,7 +198,7 @@ ANSWERS: dict[str, type] = {
     "Governance": GoverningAnswer,
     "GovernanceActMade": ActMadeAnswer,
     "GovernanceHistory": HistoryAnswer,
-    "GovernanceProof": ProofAnswer,
+    "GovernanceProof": ProofPart,
     "Issuance": PassportAnswer,
     "Issuances": PassportsAnswer,
     "IssuedPassport": IssuedAnswer,

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from flask import request, url_for
 from flask.typing import ResponseReturnValue
 
+from credentials.ledger.governance_proof import RECORDS_MAX
 from credentials.ledger.governance_records import TYPES
 from node import governance_words
 from node.api import drafting
@@ -90,6 +91,9 @@ def proof(service: Service) -> ResponseReturnValue:
     """What governed after a height, provable offline."""
     height = integer_argument("height", 1, largest=HEIGHT_MAX)
     assert height is not None, "it has a default"
+    start = integer_argument("from", None, largest=RECORDS_MAX)
+    if start is not None:
+        return json_reply(service.records.governance_proof_part(height, start))
     return json_reply(service.records.governance_proof(height))
 
 

@@ -72,9 +72,9 @@ GOVERNANCE = (
         "GET",
         "/governance/proof",
         governance.proof,
-        "What governed after a height, whole, with its proof under the log",
+        "What governed after a height, whole, with its proof under the log; `from`: a part of it",
         _shown("GovernanceProof", (JSON,)),
-        query=("height",),
+        query=("height", "from"),
     ),
     Route(
         "POST",

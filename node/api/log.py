@@ -31,9 +31,10 @@ def policy(service: Service) -> ResponseReturnValue:
 
 
 def epochs(service: Service) -> ResponseReturnValue:
-    """Every policy of the log, each receipted under the one before it."""
+    """Every policy of the log, each receipted under the one before it; `after` a size: a part of them."""
     link = integer_argument("link", None, largest=2**53 - 1)
-    return attachment(service.records.epochs(link), "log.epochs", "text/plain; charset=utf-8")
+    after = integer_argument("after", None, largest=2**53 - 1)
+    return attachment(service.records.epochs(link, after), "log.epochs", "text/plain; charset=utf-8")
 
 
 def parse_tile_path(level: str, path: str) -> tuple[int, int, int]:

@@ -260,7 +260,7 @@ ROUTES: tuple[Route, ...] = (
         log.epochs,
         "Every policy of the log, each receipted under the one before it",
         (RouteAnswer(200, None, (TEXT,), "What leads a device from an old policy to the newest."),),
-        query=("link",),
+        query=("link", "after"),
     ),
     Route(
         "GET",

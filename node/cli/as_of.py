@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from node.cli.client import Client, read_json, speaks_to_node, write_out
+from node.cli.in_parts import fetch_proof
 from node.cli.terminal import say
 from node.receipts.checker import read_log
 from node.words import when
@@ -31,7 +32,7 @@ def governance() -> None:
 @speaks_to_node
 def prove(*, client: Client, height: int, output: Path | None) -> None:
     """Fetch every record that governed after the block of HEIGHT, with the receipt of that block's entry."""
-    write_out(json.dumps(client.get(f"/governance/proof?height={height}"), indent=1) + "\n", output)
+    write_out(json.dumps(fetch_proof(client, height), indent=1) + "\n", output)
 
 
 @governance.command()
@@ -51,7 +52,7 @@ def ask(*, client: Client, kind: str, output: Path | None, **asked: Any) -> int:
 
     Exit 0: yes. Exit 1: no.
     """
-    context = {"time": asked["at"], "height": asked["height"], "proof": "whole" if output else None}
+    context = {"time": asked["at"], "height": asked["height"]}
     told = client.post(
         f"/{kind}",
         {
@@ -63,6 +64,7 @@ def ask(*, client: Client, kind: str, output: Path | None, **asked: Any) -> int:
         },
     )
     if output is not None:
+        told["proof"] = fetch_proof(client, told["as_known_at"]["height"])
         write_out(json.dumps(told, indent=1, ensure_ascii=False) + "\n", output)
     say(told["message"])
     return 0 if told["recognized" if kind == "recognition" else "authorized"] else 1

@@ -12,6 +12,7 @@ from consensus.checkpoint import encode_base64
 from consensus.receipt import ReceiptError
 from credentials.ledger.log_epochs import EpochError
 from node.cli.client import Client, named, read_json, speaks_to_node, write_out
+from node.cli.in_parts import fetch_epochs
 from node.cli.terminal import say
 from node.errors import SetupError
 from node.receipts.checker import (
@@ -66,10 +67,10 @@ def policy(*, client: Client) -> None:
 def export_epochs(*, client: Client, receipt_file: Path | None, output: Path | None) -> None:
     """Every policy of the log, each receipted under the one before: leads an old log.policy to the newest."""
     try:
-        asked = "" if receipt_file is None else f"?link={read_shown_receipt(receipt_file).size}"
+        link = None if receipt_file is None else read_shown_receipt(receipt_file).size
     except ReceiptError as error:
         raise SetupError(f"{receipt_file}: {error}") from error
-    write_out(client.text(f"/log/epochs{asked}"), output)
+    write_out(fetch_epochs(client, link), output)
 
 
 @log.command("walk")

@@ -4,6 +4,7 @@
     step <base64 of CBOR [receipt, [hash, ...]]>      one each, the oldest first
     head <base64 of CBOR [note, [hash, ...]]>         the newest checkpoint, unless there is none yet
     link <size> <base64 of CBOR [hash, ...]>          a receipt's tree is on the way to the head
+    more <size>                                       a part: the next one begins after a tree of this size
     end <number of lines before this one>
 
 What it means is said in `credentials/ledger/log_epochs.py`.
@@ -32,6 +33,7 @@ class EpochFile:
     steps: tuple[EpochStep, ...]
     head: Head | None
     links: dict[int, tuple[bytes, ...]]
+    more: int | None = None  # leaves; of a part with which a node's answer is full
 
     def text(self) -> str:
         """The file."""
@@ -40,6 +42,7 @@ class EpochFile:
         if self.head is not None:
             lines.append(f"head {_pack([self.head.note, list(self.head.consistency)])}")
         lines += [f"link {size} {_pack(list(link))}" for size, link in sorted(self.links.items())]
+        lines += [] if self.more is None else [f"more {self.more}"]
         return "".join(line + "\n" for line in (*lines, f"end {len(lines)}"))
 
     @classmethod
@@ -56,6 +59,7 @@ class EpochFile:
         if lines[-1] != "" or lines[-2] != f"end {len(lines) - 2}":
             raise SetupError(f"{name} is cut off, or lines of it were changed: export it again")
         steps, head, links = list[EpochStep](), None, dict[int, tuple[bytes, ...]]()
+        more: int | None = None
         for number, line in enumerate(lines[1:-2], start=2):
             try:
                 match line.split(" "):
@@ -65,14 +69,18 @@ class EpochFile:
                         head = Head(*_shown(packed))
                     case ["link", size, packed] if size.isascii() and size.isdecimal():
                         links[int(size)] = _hashes(decode(decode_base64(packed, "a proof")))
+                    case ["more", size] if size.isascii() and size.isdecimal():
+                        more = int(size)
                     case _:
                         raise ValueError("it is neither step, head nor link")
             except (ConsensusError, ValueError) as error:
                 raise SetupError(f"line {number} of {name} cannot be read: {error}") from error
-        return cls(tuple(steps), head, links)
+        return cls(tuple(steps), head, links, more)
 
     def walk(self, trusted: str) -> LogEpochs:
-        """From a trusted policy; raises EpochError."""
+        """From a trusted policy; raises EpochError, SetupError for a part that ends before the newest."""
+        if self.more is not None:
+            raise SetupError("the epochs are a part of them: `comity log epochs` fetches all of them")
         return walk(trusted, self.steps, self.head, self.links)
 
 

@@ -13,7 +13,7 @@ from consensus.receipt import Receipt, ReceiptError, make_receipt, verify_receip
 from credentials.ledger.attestation import standing_key
 from credentials.ledger.entries import AdmittedEntry, parse_entry
 from credentials.ledger.log_epochs import AFTER_ENTRY, EpochStep, Head
-from node.errors import ProblemError, not_found
+from node.errors import ProblemError, bad_request, not_found
 from node.ledger.log_policies import Epoch, LogPolicies
 from node.receipts.epochs import EpochFile
 from node.storage.documents import StoredDocument
@@ -21,6 +21,8 @@ from node.storage.entries import EntryRow
 from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore
 from node.verdicts.sources import Gathering
+
+STEPS_MAX = 256  # from one log policy to the next, in one answer: of some 4 KiB each
 
 
 class Proofs:
@@ -49,15 +51,26 @@ class Proofs:
             raise not_found("no_checkpoint_yet", "no checkpoint was cosigned by a quorum yet")
         return self._policies.at(kept[0]).policy.reduce(SignedNote.parse(kept[1])).text()
 
-    def epochs(self, link: int | None = None) -> str:
-        """Every policy of the log, each receipted under the one before it.
+    def epochs(self, link: int | None = None, after: int | None = None) -> str:
+        """Every policy of the log, each receipted under the one before it; 400 `in_parts` for too many.
 
+        `after`: a part, of policies that speak for trees of more leaves alone. The last one has the head and
         `link`: also prove that the tree of so many leaves is on the way to the newest checkpoint.
         """
-        kept = self._ledger.checkpoint()
-        over = self._policies.epochs[1:]
+        over, made = self._policies.epochs[1:], self._steps_made()
+        over = over[: len(made)]  # one more may have been adopted since
+        first = sum(epoch.after <= (after or 0) for epoch in over)
+        if first + STEPS_MAX < len(made):
+            if after is None:
+                told = (
+                    "this log had {count} policies, more than one answer holds: ask for them in parts, with "
+                    "`after=0` first, as `comity log epochs` of this version does"
+                )
+                raise bad_request("in_parts", told, count=len(made) + 1)
+            end = first + STEPS_MAX
+            return EpochFile(made[first:end], None, {}, over[end - 1].after).text()
+        kept, steps = self._ledger.checkpoint(), made[first:]
         size = kept[0] if kept is not None and kept[0] > (over[-1].after if over else 0) else None
-        steps = self._steps_made()
         head, links = None, dict[int, tuple[bytes, ...]]()
         if kept is not None and size is not None:
             note = self._policies.at(size).policy.reduce(SignedNote.parse(kept[1])).text()

@@ -14,8 +14,8 @@ from consensus.merkle import Tree
 from credentials.documents.canonical import b64u
 from credentials.ledger.constitution import records_under_root
 from credentials.ledger.governance import GovernanceHistory
-from credentials.ledger.governance_proof import ProofAnswer, prove_governance
-from node.errors import forbidden, not_found
+from credentials.ledger.governance_proof import ProofAnswer, ProofPart, part_of, prove_governance
+from node.errors import bad_request, forbidden, not_found
 from node.receipts.maker import Proofs
 from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore
@@ -118,9 +118,20 @@ class RecordDesk:
         """Every record that governed after the block of a height, and the receipt of that block's entry.
 
         404 `height_unknown`, or `no_receipt_yet` while validators are still cosigning. Made once, whoever
-        asks, and for one height at a time.
+        asks, and for one height at a time. 400 `in_parts` where it is larger than one answer.
         """
-        return self._proven.of(height)
+        whole = self._proven.of(height)
+        if part_of(whole, 0)["next"] is not None:
+            told = (
+                "what governed after height {height} is more than one answer holds: ask for it in parts, "
+                "with `from=0` first, as `comity governance prove` of this version does"
+            )
+            raise bad_request("in_parts", told, height=height)
+        return whole
+
+    def governance_proof_part(self, height: int, start: int) -> ProofPart:
+        """Some of these records from a place on, and where the next part begins; 404 as the whole."""
+        return part_of(self._proven.of(height), start)
 
     def _prove_governance(self, height: int) -> ProofAnswer:
         receipt = self._proofs.receipt_of_block(height)
@@ -131,9 +142,9 @@ class RecordDesk:
         """The latest cosigned checkpoint (signed note), log line and q cosignatures."""
         return self._proofs.checkpoint()
 
-    def epochs(self, link: int | None) -> str:
-        """The file that leads an old log policy to the newest."""
-        return self._proofs.epochs(link)
+    def epochs(self, link: int | None, after: int | None) -> str:
+        """The file that leads an old log policy to the newest, or a part of it: `Proofs.epochs`."""
+        return self._proofs.epochs(link, after)
 
     def tile(self, level: int, index: int, width: int) -> bytes:
         """C2SP tlog-tiles hash tile."""

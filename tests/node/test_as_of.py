@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from credentials.ledger import governance_proof
 from node.__main__ import run
 from node.receipts.epochs import EpochFile
 from tests.credentials.test_governance_proof import recorded_in
@@ -42,6 +43,18 @@ def test_what_governed_is_fetched_and_asked_without_a_node(
         capsys.readouterr()
         assert run(["log", "epochs", "--for", str(file), "-o", str(tmp_path / "led"), *where]) == 0
         assert "\nlink " in (tmp_path / "led").read_text(), "its tree is on the way to the newest checkpoint"
+        # As if the network had lived long: what is more than one answer holds is asked for in parts.
+        whole = file.read_text()
+        monkeypatch.setattr(governance_proof, "PART_BYTES", 2_000)
+        refused = g.node.get(proof)
+        assert (refused.status_code, refused.get_json()["code"]) == (400, "in_parts")
+        part = g.node.get_json(f"{proof}&from=0")
+        assert part["next"] == len(part["records"]) < len(json.loads(whole)["records"])
+        assert len(json.dumps(part["records"])) < 4_000
+        assert g.node.get_json(f"{proof}&from=65536")["records"] == []
+        assert run(["governance", "prove", str(height), "-o", str(file), *where]) == 0
+        assert json.loads(file.read_text())["records"] == json.loads(whole)["records"]
+        capsys.readouterr()
         assert run(["governance", "prove", "999999", *where]) == 65
         assert "no block of that height" in capsys.readouterr().err
 

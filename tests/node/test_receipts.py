@@ -17,7 +17,9 @@ from consensus.merkle import Tree, leaf_hash
 from consensus.receipt import Receipt, VerifiedReceipt, verify_receipt
 from credentials.documents.canonical import b64u, digest_document
 from credentials.ledger.entries import BlockEntry
-from node.errors import ProblemError
+from node.cli.client import Client
+from node.cli.in_parts import fetch_epochs
+from node.errors import ProblemError, SetupError
 from node.ledger.log_policies import LogPolicies
 from node.receipts.checker import NotAboutThis, check_document, what_it_says
 from node.receipts.epochs import EpochFile
@@ -225,6 +227,42 @@ def test_each_step_to_a_newer_policy_is_made_once(tmp_path: Path) -> None:
     print(f"60 epochs: {first * 1000:.1f} ms, then {again * 1000:.1f} ms")
     assert EpochFile.parse(text).walk(FIRST).newest.text == log.text
     assert again < first / 5
+
+
+def test_a_long_line_of_policies_is_given_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Each of a bounded size; whoever asks for all at once is told, a part leads nobody astray, and all of them
+    together are the file that leads from the first policy to the newest.
+    """
+    log = rotated(7)
+    proofs, close = epochs_of(log, tmp_path)
+
+    class Asked(Client):
+        """The client of the command, in this process."""
+
+        def text(self, path: str) -> str:
+            asked = dict(pair.split("=") for pair in path.partition("?")[2].split("&") if pair)
+            numbers = {name: int(value) for name, value in asked.items()}
+            return proofs.epochs(numbers.get("link"), numbers.get("after"))
+
+    try:
+        whole = fetch_epochs(Asked("", None), 3)
+        monkeypatch.setattr("node.receipts.maker.STEPS_MAX", 3)
+        with pytest.raises(ProblemError) as refused:
+            proofs.epochs()
+        parts = [EpochFile.parse(proofs.epochs(3, after)) for after in (0, 0)]
+        while parts[-1].more is not None:
+            parts.append(EpochFile.parse(proofs.epochs(3, parts[-1].more)))
+        again = fetch_epochs(Asked("", None), 3)
+    finally:
+        close()
+
+    assert (refused.value.status, refused.value.code) == (400, "in_parts")
+    assert [len(part.steps) for part in parts[1:]] == [3, 3, 1]
+    assert [part.head is None for part in parts[1:]] == [True, True, False]
+    assert again == whole and EpochFile.parse(again).walk(FIRST).newest.text == log.text
+    with pytest.raises(SetupError, match="a part of them"):
+        parts[0].walk(FIRST)
 
 
 def process_time_s(work: Callable[[], object]) -> float:
