@@ -8,8 +8,17 @@ from typing import Any
 
 MARK = b"\xef\xbb\xbf"
 DOTTED_MAX = 32  # names of one key; tomllib takes the square of them in time and memory
-_NAME = r"""(?:(?<![\w-])[\w-]+|"(?:[^"\\\n]|\\.)*"|'[^'\n]*')"""
-_DOTTED = re.compile(rf"(?:{_NAME}[ \t]*\.[ \t]*){{{DOTTED_MAX}}}", re.ASCII)
+# Strings and comments, each read once from left to right and to its end, be it the end of the text; what they
+# say is no key. Nothing here goes back over what it read: a text of any form costs its length.
+_QUOTED = re.compile(
+    r"""\#[^\n]*+
+    | "{3} (?: [^"\\] | \\. | "(?!"") )*+ (?:"{3,5})?
+    | '{3} (?: [^'] | '(?!'') )*+ (?:'{3,5})?
+    | " (?: [^"\\\n] | \\[^\n] )*+ "?
+    | ' [^'\n]*+ '?""",
+    re.DOTALL | re.VERBOSE,
+)
+_DOTTED = re.compile(rf"(?:(?<![\w-])[\w-]++[ \t]*+\.[ \t]*+){{{DOTTED_MAX}}}", re.ASCII)
 
 
 class TomlTextError(ValueError):
@@ -22,7 +31,7 @@ def parse_toml(data: bytes) -> dict[str, Any]:
         raise TomlTextError("is not TOML: it begins with a byte order mark: save it as UTF-8 without one")
     try:
         text = data.decode()
-        if _DOTTED.search(text):
+        if _DOTTED.search(_QUOTED.sub("_", text)):
             raise TomlTextError(f"is not read: a key in it has more than {DOTTED_MAX} names")
         return tomllib.loads(text)
     except UnicodeDecodeError as error:

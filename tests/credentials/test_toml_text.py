@@ -21,12 +21,16 @@ from credentials.toml_text import TomlTextError, parse_toml
         (b"a" + b".a" * 1_000_000 + b" = 1", "more than 32 names"),
         (b"[" + b"a . " * 1_000_000 + b"a]", "more than 32 names"),
         (b"a = {" + b'\'b c\' .\t"d\\"e".' * 100_000 + b"f = 1}", "more than 32 names"),
+        (b'a = {b = """x " """, ' + b"k." * 100_000 + b"k = 1}", "more than 32 names"),
+        (b"a = {b = '''x '''', " + b'"k".' * 100_000 + b"k = 1}", "more than 32 names"),
+        (b'a = "' + b'[\\"' * 100_000, "is not TOML"),
         (b"a" * 2_000_000, "is not TOML"),
         (b"a = " + b"'" * 999_999, "is not TOML"),
     ],
     ids=[
         *("bytes", "mark", "no value", "endless", "deep", "deep tables", "digits"),
-        *("dotted", "dotted table", "dotted and quoted", "one long name", "quotes"),
+        *("dotted", "dotted table", "dotted and quoted", "dotted after lines", "dotted after quotes"),
+        *("escaped quotes", "one long name", "quotes"),
     ],
 )
 def test_what_is_no_table_is_told_in_one_sentence(data: bytes, says: str) -> None:
@@ -46,7 +50,8 @@ def test_a_table_is_read() -> None:
     TOML 1.0 in UTF-8.
     """
     prose = "... " * 100 + "Art. 77(2). v1.2.3.4 " * 100
-    assert parse_toml(f'p = "{prose}"\n[{".".join("a" * 32)}]\n'.encode())["p"] == prose
+    dots = ".".join("a" * 99)
+    assert parse_toml(f'p = "{prose}{dots}" # {dots}\n[{".".join("a" * 32)}]'.encode())["p"] == prose + dots
     assert parse_toml('a = "\u00e9"\n[b]\nc = 1\n'.encode()) == {"a": "\u00e9", "b": {"c": 1}}
 
 
