@@ -131,69 +131,53 @@ def repaired(ledger: Ledger) -> Mapping[str, Any]:
     return {"references": (last.attestation,)}
 
 
+def own(by: str, setting: str) -> Lifting:
+    """What `by` itself set."""
+    sets, lifts, members = SETS[setting]
+    return Lifting(by, said(by, sets, **members), lifts, stands(setting))
+
+
+def corrected(by: str, setting: str, corrector: str | None = None) -> Lifting:
+    """The same, by taking back the act: its author, or who voids it."""
+    sets, _, members = SETS[setting]
+    done = undone(by, sets, **members)
+    if corrector is None:
+        return Lifting(by, done, "attestation.corrected", stands(setting))
+    return Lifting(corrector, done, "attestation.voided", stands(setting), approving=(EU_AUTHORITY,))
+
+
+# What is set: by which act, lifted by which, with which members.
+SETS: dict[str, tuple[str, str, Mapping[str, Any]]] = {
+    RECALLED: ("battery.recalled", "battery.recall_lifted", {}),
+    LOST: ("battery.reported_lost", "battery.found", {}),
+    PASSPORT_SUSPENDED: ("passport.suspended", "passport.reinstated", {"references": PASSPORT}),
+    BANNED: ("passport.revoked", "passport.ban_lifted", {"references": PASSPORT}),
+}
 LIFTINGS: dict[str, Lifting] = {
-    "its own recall, by the maker": Lifting(
-        MAKER, said(MAKER, "battery.recalled"), "battery.recall_lifted", stands(RECALLED)
-    ),
-    "its own recall, by an authority": Lifting(
-        CN_AUTHORITY, said(CN_AUTHORITY, "battery.recalled"), "battery.recall_lifted", stands(RECALLED)
-    ),
-    "its own loss, by the holder": Lifting(
-        MAKER, said(MAKER, "battery.reported_lost"), "battery.found", stands(LOST)
-    ),
-    "its own loss, by an authority": Lifting(
-        CN_AUTHORITY, said(CN_AUTHORITY, "battery.reported_lost"), "battery.found", stands(LOST)
-    ),
-    "its own suspension, by the maker": Lifting(
-        MAKER,
-        said(MAKER, "passport.suspended", references=PASSPORT),
-        "passport.reinstated",
-        stands(PASSPORT_SUSPENDED),
-    ),
-    "its own suspension, by an authority": Lifting(
-        CN_AUTHORITY,
-        said(CN_AUTHORITY, "passport.suspended", references=PASSPORT),
-        "passport.reinstated",
-        stands(PASSPORT_SUSPENDED),
-    ),
+    "its own recall, by the maker": own(MAKER, RECALLED),
+    "its own recall, by an authority": own(CN_AUTHORITY, RECALLED),
+    "its own loss, by the holder": own(MAKER, LOST),
+    "its own loss, by an authority": own(CN_AUTHORITY, LOST),
+    "its own suspension, by the maker": own(MAKER, PASSPORT_SUSPENDED),
+    "its own suspension, by an authority": own(CN_AUTHORITY, PASSPORT_SUSPENDED),
     "what the operator before it suspended": Lifting(
         IMPORTER, transferred, "passport.reinstated", stands(PASSPORT_SUSPENDED)
     ),
     "what the holder before it reported lost": Lifting(
         IMPORTER, assigned, "battery.found", stands(LOST), whichever=True
     ),
-    "its own ban": Lifting(
-        CN_AUTHORITY,
-        said(CN_AUTHORITY, "passport.revoked", references=PASSPORT),
-        "passport.ban_lifted",
-        stands(BANNED),
-    ),
+    "its own ban": own(CN_AUTHORITY, BANNED),
     "its own refusal": Lifting(CUSTOMS, refused, "customs.refusal_lifted", stands(REFUSED)),
-    "its own recall of codes, by the maker": Lifting(
-        MAKER, recalled_codes(MAKER), "recall.lifted", lambda ledger: bool(recalls(ledger).recalls)
-    ),
-    "its own recall of codes, by an authority": Lifting(
-        EU_AUTHORITY,
-        recalled_codes(EU_AUTHORITY),
-        "recall.lifted",
-        lambda ledger: bool(recalls(ledger).recalls),
-    ),
-    "a recall corrected by the maker": Lifting(
-        MAKER, undone(MAKER, "battery.recalled"), "attestation.corrected", stands(RECALLED)
-    ),
-    "a recall corrected by an authority": Lifting(
-        CN_AUTHORITY, undone(CN_AUTHORITY, "battery.recalled"), "attestation.corrected", stands(RECALLED)
-    ),
-    "a loss corrected by the holder": Lifting(
-        MAKER, undone(MAKER, "battery.reported_lost"), "attestation.corrected", stands(LOST)
-    ),
-    "a recall voided": Lifting(
-        CN_AUTHORITY,
-        undone(MAKER, "battery.recalled"),
-        "attestation.voided",
-        stands(RECALLED),
-        approving=(EU_AUTHORITY,),
-    ),
+    **{
+        f"its own recall of codes, by {who}": Lifting(
+            by, recalled_codes(by), "recall.lifted", lambda ledger: bool(recalls(ledger).recalls)
+        )
+        for who, by in (("the maker", MAKER), ("an authority", EU_AUTHORITY))
+    },
+    "a recall corrected by the maker": corrected(MAKER, RECALLED),
+    "a recall corrected by an authority": corrected(CN_AUTHORITY, RECALLED),
+    "a loss corrected by the holder": corrected(MAKER, LOST),
+    "a recall voided": corrected(MAKER, RECALLED, CN_AUTHORITY),
     "a report of a trade withdrawn": Lifting(
         EU_AUTHORITY,
         repaired,
