@@ -44,7 +44,7 @@ def after(
     to |= _axes(standing, attestation, context, voice)
     if standing.bound is not None and to.get("bound", standing.bound) is None:
         to |= _with_its_vehicle(replace(standing, **to), standing.bound, context)
-    to |= _origin(standing, attestation, context, voice)
+    to |= _origin(attestation, context, voice)
     if event.sets is not None or event.lifts is not None:
         to["jurisdictions"] = _settings(standing, attestation, context, voice)
     if event.effects.passport is not None:
@@ -113,7 +113,7 @@ def _read(
     return (kept if voice.trade else dict(readings)) | {own: attestation.quantities[name]}
 
 
-def _origin(standing: Standing, attestation: Attestation, context: Context, voice: Voice) -> Change:
+def _origin(attestation: Attestation, context: Context, voice: Voice) -> Change:
     """What bringing a code into being sets, beside custody and place.
 
     The EU status is not touched: what a second life left on the record of an unborn code stays (I1).

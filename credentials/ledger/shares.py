@@ -45,7 +45,7 @@ def require_room(
     most = governance.approvals.proposals_per_party_max
     if len(own) >= most:
         raise Refusal("quota", "{issuer} has {most} proposals open already", issuer=issuer, most=most)
-    most = records_max(governance, issuer, at, recovered=recovered)
-    if sum(len(t.proposal.records) for t in own) + len(proposal.records) > most:
+    part = records_max(governance, issuer, at, recovered=recovered)
+    if sum(len(t.proposal.records) for t in own) + len(proposal.records) > part:
         told = "{issuer} has proposals of more than {most} records open then: withdraw one, or wait"
-        raise Refusal("quota", told, issuer=issuer, most=most)
+        raise Refusal("quota", told, issuer=issuer, most=part)

@@ -69,7 +69,7 @@ def clear_item(  # noqa: PLR0917  (the two dates stay apart: never one parameter
     believing = had_nobody_been_robbed(inquiry)
     also = () if believing is None else tuple(judge(believing)[0].checks)
     concluded = conclude_no_milder(
-        found.checks, also, policy, evidence.network.tables, gaps=bool(battery.gaps), required=policy.required
+        found.checks, also, evidence.network.tables, gaps=bool(battery.gaps), required=policy.required
     )
     return ItemVerdict(line, _verdict(concluded, found, battery, inquiry))
 

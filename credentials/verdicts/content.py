@@ -78,8 +78,8 @@ def check_code(
             judge_alias(text[:ALIAS_CHARS_MAX], view)
         elif view is None and other is not None:
             # Nobody looked whether it is on record (I8).
-            why, named = Outcome.INDETERMINATE, text[:ALIAS_CHARS_MAX]
-            found.add("alias", why, "not_held", rule="X1", word=UNDECIDED, identifier=named)
+            named = text[:ALIAS_CHARS_MAX]
+            found.add("alias", Outcome.INDETERMINATE, "not_held", rule="X1", word=UNDECIDED, identifier=named)
         else:
             found.warned("alias", "alias_not_recorded", rule="X16", identifier=text[:ALIAS_CHARS_MAX])
     differing = [{"name": m.name, "code": m.code_value, "passport": m.passport_value} for m in mismatches]

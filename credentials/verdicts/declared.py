@@ -27,7 +27,7 @@ def check_declared(  # noqa: PLR0917  (one line, and all that it may rest on)
     shown: Sequence[Examined],
     inquiry: Inquiry,
     context: ManifestContext | None,
-    names: Set[str] = frozenset(),
+    names: Set[str],
 ) -> None:
     """All checks of the declaration; `context` None: a scan of one code, to which some do not apply.
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from credentials.ledger.records import Claims, Installed
     from credentials.ledger.standing import Standing
     from credentials.verdicts.examination import OpenedList
-from credentials.verdicts.shown_as import ShownAs
+    from credentials.verdicts.shown_as import ShownAs
 
 Document = Mapping[str, Any]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from credentials.ledger.governance import Governance
 from credentials.ledger.standing import WASTE, Standing
@@ -17,9 +18,14 @@ from credentials.verdicts.record import Record
 
 KIN_CODES_MAX = 256  # further codes of what it came of: one of each of as many as a verdict reads
 
-Step = tuple[
-    bytes, bytes, int, bool
-]  # the old battery, the new one, the leaf, whether it was taken out of it
+
+class _Step(NamedTuple):
+    """A battery came of another one."""
+
+    old: bytes  # standing keys
+    new: bytes
+    leaf_index: int
+    taken_out: bool  # of it; else the whole old one became the new one
 
 
 def with_names_of_kin(evidence: Evidence) -> Evidence:
@@ -66,16 +72,16 @@ def _with_codes(view: LedgerView, codes: Mapping[str, LedgerView | None], counte
     return replace(view, relatives=relatives, kin_recalls=kin_recalls, recalls=tuple(dict.fromkeys(recalls)))
 
 
-def _steps(view: LedgerView) -> Iterator[Step]:
+def _steps(view: LedgerView) -> Iterator[_Step]:
     """How it came of others, and these of others again."""
     assert view.standing is not None, "asked of a battery that is on record"
     for new in (view.standing, *view.relatives.values()):
         if new.parent is not None:
-            yield new.parent.key, new.key, new.parent.leaf_index, True
+            yield _Step(new.parent.key, new.key, new.parent.leaf_index, taken_out=True)
         for key in new.predecessors:
             old = view.relatives.get(key)
             if old is not None and old.lineage is not None:
-                yield key, new.key, old.lineage.leaf_index, False
+                yield _Step(key, new.key, old.lineage.leaf_index, taken_out=False)
 
 
 def _ended_otherwise(
@@ -89,15 +95,15 @@ def _ended_otherwise(
     What is left of a pack that was taken apart ends by itself, later (D818); of waste a second life is made.
     """
     ended: Mapping[str, str] = evidence.network.tables.verdicts.get("events", {}).get("ended", {})
-    for old, new, leaf, taken_out in _steps(view):
-        for code in others.get(old, ()):
+    for step in _steps(view):
+        for code in others.get(step.old, ()):
             successors = code.lineage.successors if code.lineage is not None else ()
-            if new in (*successors, *code.children):
+            if step.new in (*successors, *code.children):
                 continue
             state = ended.get(code.item_state)
             word = state or ended.get(code.eu_status)
-            if taken_out:
-                otherwise = bool(code.children) or _since(code, ended, governance) < leaf
+            if step.taken_out:
+                otherwise = bool(code.children) or _since(code, ended, governance) < step.leaf_index
             else:
                 otherwise = state is not None and code.item_state != WASTE
             if otherwise and word is not None:

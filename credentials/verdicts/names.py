@@ -132,7 +132,7 @@ def check_further_codes(found: Findings, names: Names, inquiry: Inquiry, judge_a
         view = inquiry.evidence.aliases.get(text)
         if view is None:
             unread = "not_held"  # nobody looked whether it is on record
-        elif view is not None and (view.recalls or (view.standing is not None and view.standing.born)):
+        elif view.recalls or (view.standing is not None and view.standing.born):
             judge_alias(text[:ALIAS_CHARS_MAX], view)
         else:  # the line is woken once it is on record
             found.warned("alias", "alias_not_recorded", rule="X16", identifier=text[:ALIAS_CHARS_MAX])

@@ -22,7 +22,7 @@ from credentials.verdicts.evidence import LedgerView
 from credentials.verdicts.issuers import check_issuers
 from credentials.verdicts.kin import recalls_unasked
 from credentials.verdicts.kin_names import with_names_of_kin
-from credentials.verdicts.names import is_claim, rightful
+from credentials.verdicts.names import is_claim
 from credentials.verdicts.record import Inquiry, Record
 from credentials.verdicts.severity import CLEAR, UNDECIDED
 from credentials.verdicts.shown_as import CHECKS, NOT_GIVEN, Row
@@ -95,13 +95,13 @@ def check_alias(  # noqa: PLR0917  (one further code, and what it is read beside
     view: LedgerView,
     inquiry: Inquiry,
     declared: Declared,
-    parties: Set[str] | None = None,
+    parties: Set[str],
 ) -> tuple[Cell, Record] | None:
     """A further code of this battery that has a record of its own: what binds that record binds it (X1, I4).
 
     The whole record is read: statements, recalls, what it was made from, a declaration that is open on it. Of
     a code that has none a recall reaches the battery all the same. Returned is the record that counts.
-    `parties` have a right over the battery, under this or another code; None: those of its own record.
+    `parties` have a right over the battery, under this or another code.
     """
     evidence, standing, own = inquiry.evidence, view.standing, inquiry.evidence.ledger
     table, governance = evidence.network.tables.shown_as, evidence.network.governance
@@ -118,9 +118,6 @@ def check_alias(  # noqa: PLR0917  (one further code, and what it is read beside
             found.warned("alias", "alias_not_recorded", rule="X16", identifier=text)
         return None
     record = Record.read(view, governance)
-    if parties is None:
-        assert own is not None and own.standing is not None, "the passport that names the code is established"
-        parties = rightful(own.standing, inquiry.record, governance)
     if is_claim(standing, record, parties):
         by = standing.enrolled.by if standing.enrolled is not None else None
         found.warned("alias", "alias_claimed", rule="X1", identifier=text, by=by)

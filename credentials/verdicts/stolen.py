@@ -59,7 +59,7 @@ def stolen_behind(inquiry: Inquiry, governance: Governance) -> list[Recorded]:
         about = [leaf for leaf in view.behind if _about(leaf) == of_codes.key]
         record = Record.read(LedgerView(None, about), governance)
         lifted = [r for r in record.admitted if _lifts(r, governance) and is_stolen(r, governance)]
-        found += [r for r in lifted if _reached(r, record, of_codes, key, inquiry, governance)]
+        found += [r for r in lifted if _reached(r, record, of_codes, key, inquiry)]
     return found
 
 
@@ -76,9 +76,7 @@ def _lifts(recorded: Recorded, governance: Governance) -> bool:
     return governance.lifecycle.events[recorded.attestation.kind].effects.recall == "lift"
 
 
-def _reached(  # noqa: PLR0917  (a lifting, and whom its recall reached)
-    lifting: Recorded, record: Record, of_codes: Recalls, key: bytes, inquiry: Inquiry, governance: Governance
-) -> bool:
+def _reached(lifting: Recorded, record: Record, of_codes: Recalls, key: bytes, inquiry: Inquiry) -> bool:
     """True if the lifted recall would reach the battery, and its publisher published none of it since.
 
     If that was the thief too, its recall is in force, or whoever lifted it is asked about as well.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from credentials.verdicts.evidence import Evidence, Policy, Tables
+from credentials.verdicts.evidence import Evidence, Tables
 from credentials.verdicts.record import Inquiry
 from credentials.verdicts.severity import ORDER
 from credentials.verdicts.verdict import UNMADE, Check, Conclusion, Outcome, conclude
@@ -42,7 +42,6 @@ def _touched(inquiry: Inquiry, robbed: frozenset[str]) -> bool:
 def conclude_no_milder(
     checks: Sequence[Check],
     also: Sequence[Check],
-    policy: Policy,
     tables: Tables,
     *,
     gaps: bool,
@@ -51,7 +50,7 @@ def conclude_no_milder(
     """The word of these checks, no milder than that of `also`, and the checks that it rests on."""
 
     def word(checks: Sequence[Check]) -> Conclusion:
-        return conclude(checks, policy, tables, gaps=gaps, required=required)
+        return conclude(checks, tables, gaps=gaps, required=required)
 
     concluded = word(checks)
     if not also or ORDER.index(word(also).verdict) <= ORDER.index(concluded.verdict):

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from credentials.verdicts.evidence import CHECKS, At, Policy, Tables
+from credentials.verdicts.evidence import CHECKS, At, Tables
 from credentials.verdicts.severity import CLEAR, GAPS, HOLD, ORDER, REFUSE, UNDECIDED
 from credentials.verdicts.verdict_record import (
     CheckRecord,
@@ -160,9 +160,7 @@ class Conclusion:
     unmade: int = 0  # checks that were not made: the main reason must not say more than was checked
 
 
-def conclude(
-    checks: Sequence[Check], policy: Policy, tables: Tables, *, gaps: bool, required: frozenset[str]
-) -> Conclusion:
+def conclude(checks: Sequence[Check], tables: Tables, *, gaps: bool, required: frozenset[str]) -> Conclusion:
     """Turn checks into one word. `required` are the policy's checks that this kind of verdict makes."""
     if not tables.reasons or not tables.verdicts:
         return Conclusion(UNDECIDED, "tables_unavailable", None, "unreachable")

@@ -71,7 +71,7 @@ def verify(document: Document | bytes, evidence: Evidence, policy: Policy, at: A
     # A document alone has no manifest line: what only a line can answer is not asked of it.
     required = frozenset(n for n in policy.required if CHECKS[n] != "manifest" or n in made)
     concluded = conclude_no_milder(
-        found.checks, also, policy, evidence.network.tables, gaps=bool(battery.gaps), required=required
+        found.checks, also, evidence.network.tables, gaps=bool(battery.gaps), required=required
     )
     return Verdict(
         *concluded,

@@ -34,7 +34,7 @@ from __future__ import annotations
 import secrets
 import shutil
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -101,7 +101,6 @@ def init(
     validator: bool,
     passphrase: str,
     policy: str | None = None,
-    beside: Collection[str] = (),
 ) -> Participant:
     """Make keys, card, operator key and policy of a new node. The card is public; give it to the founders.
 

@@ -1,4 +1,4 @@
-"""A data directory becomes a node, in four steps: what is on disk, agrees, works, serves.
+"""A data directory becomes a node, in four steps: what is on disk (`disk.py`), agrees, works, serves.
 
 Read from the top: each step takes what the one before it made, and nothing is made anywhere else.
 """
@@ -323,8 +323,8 @@ def _part(disk: Disk) -> OwnPart:
         tip = disk.stores.ledger.tip()
         return max(int(time.time()), tip.time if tip else 0)
 
-    state = lambda: disk.constitution.state  # noqa: E731  # moved on with every block
-    return OwnPart(disk.keys.did, disk.history, disk.stores.ledger, state, now)
+    constitution, ledger = disk.constitution, disk.stores.ledger
+    return OwnPart(disk.keys.did, disk.history, ledger, lambda: constitution.state, now)
 
 
 def _overview(

@@ -22,7 +22,6 @@ from node.supervision.readiness import Condition, Parameter
 from node.use_cases.governance_shown import name_of
 
 NOTICE_S = 7 * 86_400
-PREFIX = "own_"
 LEFT, LEAVING = "own_left", "own_removal_proposed"
 VOTE_BEGAN, VOTE_ENDED = "own_vote_began", "own_vote_ended"
 MOVED, RENAMED = "own_address_changed", "own_name_changed"

@@ -15,7 +15,7 @@ from credentials.ledger.parties import Participant
 from credentials.verdicts.evidence import Tables
 from credentials.verdicts.severity import GROUNDS, ORDER
 from credentials.verdicts.verdict import Check, Outcome, conclude
-from tests.harness.border import World, code, policy, subject_of, tables, words, world
+from tests.harness.border import World, code, subject_of, tables, words, world
 from tests.harness.ledger import CREATED, MAKER, PARTIES, participant
 
 BAD = ("undecided", "hold", "refuse_recommended")
@@ -24,7 +24,7 @@ BAD = ("undecided", "hold", "refuse_recommended")
 def concluded(*checks: Check, reasons: dict[str, Any] | None = None) -> Any:
     values = {name: getattr(tables(), name) for name in Tables.__dataclass_fields__}
     changed = Tables(**(values | ({"reasons": reasons} if reasons is not None else {})))
-    return conclude(checks, policy(), changed, gaps=False, required=frozenset())
+    return conclude(checks, changed, gaps=False, required=frozenset())
 
 
 @pytest.mark.parametrize("reason", sorted(tables().reasons))
@@ -88,9 +88,7 @@ def test_the_conclusion_carries_the_provision_of_its_reason() -> None:
     """
     reasons = tables().reasons
     failed = concluded(Check("schema", Outcome.FAIL, "revoked"))
-    gaps = conclude(
-        (Check("parse", Outcome.PASS, "ok"),), policy(), tables(), gaps=True, required=frozenset()
-    )
+    gaps = conclude((Check("parse", Outcome.PASS, "ok"),), tables(), gaps=True, required=frozenset())
 
     assert words().provision(failed.reason) == reasons["revoked"]["provision"] != ""
     assert words().provision(gaps.reason) == reasons["gaps"]["provision"] != ""
@@ -112,7 +110,7 @@ def test_a_clear_line_says_how_much_was_not_checked() -> None:
 
     assert (conclusion.reason, conclusion.unmade) == ("ok", 2)
     assert concluded(*checks, Check("proof", Outcome.FAIL, "revoked")).unmade == 2
-    assert conclude(checks, policy(), tables(), gaps=True, required=frozenset()).unmade == 2
+    assert conclude(checks, tables(), gaps=True, required=frozenset()).unmade == 2
 
 
 @pytest.mark.parametrize("because", ["none", "", None])

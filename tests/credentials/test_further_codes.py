@@ -9,6 +9,8 @@ from credentials.documents.identifiers import Subject
 from credentials.ledger.standing import PRIVATE, Bound, Enrolment, Standing
 from credentials.verdicts.cell import Declared
 from credentials.verdicts.evidence import LedgerEntry, LedgerView
+from credentials.verdicts.names import rightful
+from credentials.verdicts.record import Inquiry
 from credentials.verdicts.shown import check_alias
 from credentials.verdicts.verdict import Check, Findings
 from tests.credentials.test_used_evidence import inquiry, ledger, said
@@ -48,6 +50,12 @@ ENTERED = Standing(
 LINE = Declared("export", goods="battery", condition="used")
 
 
+def parties_of(made: Inquiry) -> set[str]:
+    """Who has a right over the battery by its own record."""
+    assert made.evidence.ledger is not None and made.evidence.ledger.standing is not None
+    return rightful(made.evidence.ledger.standing, made.record, made.evidence.network.governance)
+
+
 def told(
     alias: Standing | None = ENTERED,
     *statements: Any,
@@ -62,7 +70,7 @@ def told(
     made = inquiry(*statements, standing=own)
     network = replace(made.evidence.network, governance=GOVERNANCE if governed else None)
     made = replace(made, evidence=replace(made.evidence, network=network, subjects=subjects or {}))
-    counts = check_alias(found, "THE-CODE", LedgerView(alias, entries), made, line)
+    counts = check_alias(found, "THE-CODE", LedgerView(alias, entries), made, line, parties_of(made))
     assert all(c.evidence.get("identifier") == "THE-CODE" for c in found.checks)
     return [c for c in found.checks if c.name == "alias"], counts is not None
 
@@ -144,7 +152,7 @@ def test_a_further_code_without_a_record_is_told_as_that() -> None:
         assert not counts
     found = Findings(tables())
     bare = inquiry(standing=OWN, tables=replace(tables(), shown_as=None))
-    assert check_alias(found, "THE-CODE", LedgerView(ENTERED), bare, LINE) is None
+    assert check_alias(found, "THE-CODE", LedgerView(ENTERED), bare, LINE, set()) is None
     (check,) = found.checks
     assert (check.name, check.outcome.value, check.reason, check.rule) == (
         "alias", "not_checked", "tables_unavailable", "X1",
@@ -184,7 +192,7 @@ def test_inland_a_further_code_is_not_asked_whether_it_arrived() -> None:
     line = Declared("inland", goods="battery", condition="new", asked=True)
     found, network = Findings(tables()), inquiry(standing=OWN)
 
-    counts = check_alias(found, "THE-CODE", LedgerView(away), network, line)
+    counts = check_alias(found, "THE-CODE", LedgerView(away), network, line, parties_of(network))
 
     assert counts is not None and counts[0]["presented"] == "unasked"
     assert counts[0]["publication"] == "live"
