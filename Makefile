@@ -7,6 +7,9 @@ PIP := $(PY) -m pip --disable-pip-version-check --quiet install --only-binary :a
 TEST_OPTIONS ?=
 BENCH_OPTIONS ?=
 
+# What is compiled is kept: else every worker and every node of a test compiles all of it once more.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: help demo test check long lint sim bench clean
 .DELETE_ON_ERROR:
 

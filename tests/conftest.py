@@ -6,10 +6,14 @@ With CI=true a skipped test counts as failed. A run that leaves a file in the cl
 the clone next (the copy of the mutants, a commit) would take it for a part of it.
 """
 
+import contextlib
+import importlib
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
+import warnings
 from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
@@ -91,6 +95,22 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"with CI=true nothing may be skipped: {reason}"
     return report
+
+
+def pytest_collection(session: pytest.Session) -> None:
+    """
+    The second worker begins at the other end: what it compiles the first one finds, and the reverse. A file
+    that cannot be imported says so when it is collected.
+    """
+    if getattr(session.config, "workerinput", {}).get("workerid") != "gw1" or sys.dont_write_bytecode:
+        return
+    asked = [Path(argument.partition("::")[0]).resolve() for argument in session.config.args]
+    for file in sorted((ROOT / "tests").rglob("test_*.py"), reverse=True):
+        if not any(file.is_relative_to(path) for path in asked):
+            continue
+        with contextlib.suppress(Exception), warnings.catch_warnings():
+            warnings.simplefilter("error")
+            importlib.import_module(".".join(file.relative_to(ROOT).with_suffix("").parts))
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

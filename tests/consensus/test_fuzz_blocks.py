@@ -410,7 +410,7 @@ def _store_and_undo(
 
 
 AMOUNTS: list[Any] = [
-    pytest.param(5_000, id="5k"),
+    pytest.param(2_000, id="2k"),
     pytest.param(100_000, id="100k", marks=pytest.mark.check),
 ]
 

@@ -216,14 +216,14 @@ def test_each_event_is_tried_as_a_claim_first(capsys: pytest.CaptureFixture[str]
 
 def test_a_stranger_changes_no_verdict_of_an_import(capsys: pytest.CaptureFixture[str]) -> None:
     """
-    In each state of an import, each event by each party that may not speak: the holder's next act is
+    In the first states of an import, each event by each party that may not speak: the holder's next act is
     recorded, and the whole verdict is the same before and after it, shown in another way each time.
     """
-    count = spoil(TRADES[:1], views=1)
+    count = spoil([replace(TRADES[0], acts=TRADES[0].acts[:3])], views=1)
 
     with capsys.disabled():
         print(f"griefing: {count}", end=" ")
-    assert count.claims > 100
+    assert count.claims > 40
     assert not count.findings, count.findings[0]
 
 

@@ -346,7 +346,12 @@ SECTIONS: dict[str, Callable[[], Iterator[str]]] = {
 }
 
 
-@pytest.mark.parametrize("section", SECTIONS)
+SLOW = ("alone", "values")
+
+
+@pytest.mark.parametrize(
+    "section", [pytest.param(name, marks=[pytest.mark.check] * (name in SLOW)) for name in SECTIONS]
+)
 def test_verdicts_at_their_limits_are_the_pinned_ones(section: str) -> None:
     """
     At a limit, one beyond it, and with one part or value away: the word, the reason and everything judged.

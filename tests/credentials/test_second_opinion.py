@@ -58,9 +58,8 @@ def _new(findings: Iterable[Finding]) -> list[str]:
     return [str(f) for f in findings if not any(known in f"{f.kind}: {f.about}: {f.said}" for known in OPEN)]
 
 
-@pytest.mark.parametrize(
-    "deck", [pytest.param(name, marks=[] if name == "border" else pytest.mark.check) for name in WATCH_DECKS]
-)
+@pytest.mark.check
+@pytest.mark.parametrize("deck", WATCH_DECKS)
 def test_nothing_is_said_too_well_in_any_state_of_a_small_deck(deck: str) -> None:
     """
     At every state that the acts of the deck reach, the real registry lets nobody speak whom the law does not,
@@ -78,10 +77,10 @@ def test_random_histories_agree_with_the_law() -> None:
     In seeded histories of three batteries the record keeps the law's invariants at every step, and every
     verdict at a change and at the end is no better than the law allows.
     """
-    walks = many(range(20), 100)
+    walks = many(range(8), 100)
 
     print(walks)
-    assert walks.clear > 20
+    assert walks.clear > 8
     assert not _new(walks.findings.values())
 
 

@@ -60,7 +60,7 @@ def require_no_milder(build: str, ways: list[tuple[str, str]]) -> int:
 
 
 HALVES = [
-    pytest.param(situation, marks=pytest.mark.check) if number % 2 else situation
+    pytest.param(situation, marks=pytest.mark.check) if number % 4 else situation
     for number, situation in enumerate(SITUATIONS)
 ]
 
@@ -68,7 +68,7 @@ HALVES = [
 @pytest.mark.parametrize("situation", HALVES)
 def test_no_document_or_statement_is_judged_milder_once_its_key_was_stolen(situation: str) -> None:
     """
-    In each pinned situation the attest or the credential key of each that spoke in turn: every other of them
+    In each pinned situation the attest or the credential key of each that spoke in turn: one of four
     in `make test`, all with those of `make check`.
     """
     ways = list(zip(POLICIES, cycle(DECLARED), strict=False))

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from hashlib import sha256
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from consensus.errors import ConsensusError
 from credentials.errors import CredentialError
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 _SET = re.compile(r"frozenset\(\{([^{}]*)\}\)")  # whose order is that of hashes
+# Of what takes longest a share is made in `make test`, another one of each kind; all of it in `make check`.
+SHARES = (pytest.param(5, id="a fifth"), pytest.param(1, id="all", marks=pytest.mark.check))
 Cases = Iterable[tuple[str, Callable[[], Any]]]
 
 
@@ -35,7 +40,21 @@ def _sorted(match: re.Match[str]) -> str:
 def lines(cases: Cases) -> Iterator[str]:
     """A line a case: its name, and what the reader says."""
     for name, read in cases:
-        yield f"{name} | {said(read)}".replace("\n", " ").replace("\r", " ")
+        yield _line(name, read)
+
+
+def making_lines(cases: Cases) -> Cases:
+    """How the line of each case begins, and what makes it."""
+    for name, read in cases:
+        yield f"{_flat(name)} | ", partial(_line, name, read)
+
+
+def _line(name: str, read: Callable[[], Any]) -> str:
+    return _flat(f"{name} | {said(read)}")
+
+
+def _flat(text: str) -> str:
+    return text.replace("\n", " ").replace("\r", " ")
 
 
 def kept(file: str, section: str) -> list[str]:
@@ -48,6 +67,14 @@ def require_kept(made: Iterable[str], file: str, section: str) -> None:
     """Each line is the pinned one; the first that is not ends the test, the others are not made."""
     for found, pinned in zip_longest(made, kept(file, section)):
         assert found == pinned, f"made {found!r}, pinned is {pinned!r}"
+
+
+def require_some_kept(made: Cases, file: str, section: str, one_in: int) -> None:
+    """Of these lines (how one begins, what makes it) one in so many is made; all others begin as pinned."""
+    for number, (case, pinned) in enumerate(zip_longest(made, kept(file, section))):
+        assert case is not None and pinned is not None, f"made {case and case[0]!r}, pinned is {pinned!r}"
+        found = case[1]() if number % one_in == 0 else pinned
+        assert pinned.startswith(case[0]) and found == pinned, f"made {found!r}, pinned is {pinned!r}"
 
 
 def write(file: str, module: str, sections: Mapping[str, Callable[[], Iterable[str]]]) -> None:

@@ -513,6 +513,7 @@ def test_a_height_that_only_one_peer_claims_is_not_shown(network: dict[str, Node
     assert told["lag_heights"] <= 1
 
 
+@pytest.mark.check
 def test_three_validators_go_on_without_the_fourth(network: dict[str, Node]) -> None:
     """
     After SIGKILL of one validator the next block comes within 3 s; restarted, it has the same log.
@@ -531,6 +532,7 @@ def test_three_validators_go_on_without_the_fourth(network: dict[str, Node]) -> 
     wait("the same log", lambda: victim.get("/status")["log"] == maker.get("/status")["log"])
 
 
+@pytest.mark.check
 def test_an_acknowledged_passport_survives_a_kill(network: dict[str, Node]) -> None:
     """
     The maker's node is killed right after its answer; restarted, it delivers what it acknowledged, once.

@@ -63,6 +63,7 @@ def taken(node: Node, source: Path | str) -> int:
     return comity(*joining, "--snapshot", source, "--passphrase-file", node.passphrase_file)
 
 
+@pytest.mark.check
 def test_a_node_joins_from_a_snapshot_and_goes_on(network: dict[str, Node], rows: Path) -> None:
     """
     An observer that begins with a snapshot has the log of the others, executes no old block, and follows.

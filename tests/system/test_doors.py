@@ -127,7 +127,7 @@ def probe_s(node: Node) -> float:
     return time.monotonic() - started
 
 
-BOMB = gzip.compress(bytes(419_000_000), 9)
+BOMB = gzip.compress(bytes(1_000_000), 9) * 419  # members of one stream, one after the other
 
 
 class Bombs(BaseHTTPRequestHandler):

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -31,27 +32,35 @@ def named_ids() -> list[str]:
     )
 
 
+@cache
+def tree(path: Path) -> ast.Module:
+    """Return a file of tests, read once."""
+    return ast.parse(path.read_text())
+
+
+@cache
+def definitions(path: Path) -> dict[str, ast.FunctionDef]:
+    """Return the functions of a file, the first of each name."""
+    found: dict[str, ast.FunctionDef] = {}
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.FunctionDef):
+            found.setdefault(node.name, node)
+    return found
+
+
 def definition(test_id: str) -> ast.FunctionDef | None:
     """Return the function a test id names (its parameters in brackets do not matter)."""
     file, _, name = test_id.partition("::")
     path = ROOT / file
     if not path.is_file():
         return None
-    wanted = name.split("[")[0].split("::")[-1]
-    return next(
-        (
-            node
-            for node in ast.walk(ast.parse(path.read_text()))
-            if isinstance(node, ast.FunctionDef) and node.name == wanted
-        ),
-        None,
-    )
+    return definitions(path).get(name.split("[")[0].split("::")[-1])
 
 
 def marks(path: Path, function: ast.FunctionDef) -> set[str]:
     """Return the names of the marks of a test, its module's included."""
     nodes: list[ast.expr] = list(function.decorator_list)
-    for node in ast.parse(path.read_text()).body:
+    for node in tree(path).body:
         if isinstance(node, ast.Assign) and any(
             isinstance(target, ast.Name) and target.id == "pytestmark" for target in node.targets
         ):
