@@ -15,7 +15,7 @@ import json
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
@@ -51,6 +51,9 @@ DATA_POINTS = "eu-datapoints-v2.json"
 # Those of which this software reads anything: a network may name the last two as well.
 RULES_READ = (*GENESIS_RULES, "crosswalk-evidence.json", "verdicts.json")
 
+RULE_FORMAT = 1  # of a rule file that names none; a later version that reads others says so by its `format`
+_UNREADABLE = (CredentialError, AssertionError, LookupError, TypeError, ValueError, AttributeError)
+
 
 def shipped(name: str) -> bytes:
     """A data file of the package `config`, by its path in it."""
@@ -81,8 +84,43 @@ def rule_table(name: str, governance: Governance) -> Mapping[str, Any]:
 
 
 def tables(governance: Governance | None = None) -> Tables:
-    """What a verdict reads: the network's own rule files where it has them, the shipped ones otherwise."""
-    return tables_of(governance.rules if governance is not None else {})
+    """What a verdict reads: the network's own rule files where it has them, the shipped ones otherwise.
+
+    Where some that govern cannot be read, `unread` says so, and no verdict goes by the others alone.
+    """
+    own = governance.rules if governance is not None else {}
+    rules = {name: table for name, table in own.items() if table is not None}
+    strange = {name: why for name, table in rules.items() if (why := _strange(name, table)) is not None}
+    if not strange:
+        try:
+            return tables_of(rules)
+        except _UNREADABLE:
+            pass  # of which file is asked below: rarely, and of each by itself
+    unread = {name: why for name, table in rules.items() if (why := why_unread(name, table)) is not None}
+    assert unread, "files that can be read each by itself can be read together"
+    return replace(tables_of({n: table for n, table in rules.items() if n not in unread}), unread=unread)
+
+
+def why_unread(name: str, table: Mapping[str, Any]) -> str | None:
+    """Why this version cannot go by a rule file of that name; None: it can."""
+    why = _strange(name, table)
+    if why is None:
+        try:
+            tables_of({name: table})
+        except _UNREADABLE as error:
+            return f"this version cannot read it: {error}"
+    return why
+
+
+def _strange(name: str, table: Mapping[str, Any]) -> str | None:
+    """What its name and its format say already."""
+    from credentials.documents.code_schemes import is_scheme_file  # noqa: PLC0415
+    from credentials.verdicts.crosswalk import is_crosswalk_file  # noqa: PLC0415
+
+    if name not in RULES_READ and not is_scheme_file(name) and not is_crosswalk_file(name):
+        return "this version reads no rule file of that name"
+    said = table.get("format", RULE_FORMAT)
+    return None if said == RULE_FORMAT else f"its format is {said}, and this version reads {RULE_FORMAT}"
 
 
 def tables_of(rules: Mapping[str, Any]) -> Tables:

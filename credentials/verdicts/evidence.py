@@ -158,6 +158,8 @@ class Tables:
     )  # config/rules/crosswalk-evidence.json
     # Of further jurisdictions, with their evidence: `crosswalk.py`.
     crosswalks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    # Rule files that govern and that this version cannot read, with why: nothing is decided without them.
+    unread: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -281,6 +281,8 @@ def _item(evidence: Evidence, policy: Policy, at: At) -> tuple[_Item | None, str
     if 1 not in sets:
         return None, why_missing(inquiry, 1)
     tables = evidence.network.tables
+    if tables.unread:
+        return None, "tables_unavailable"
     try:
         category = category_of(sets[1], tables.paths)
         states = completeness(sets, category, at.law_date, tables.datapoints, tables.paths)

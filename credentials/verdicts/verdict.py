@@ -162,7 +162,7 @@ class Conclusion:
 
 def conclude(checks: Sequence[Check], tables: Tables, *, gaps: bool, required: frozenset[str]) -> Conclusion:
     """Turn checks into one word. `required` are the policy's checks that this kind of verdict makes."""
-    if not tables.reasons or not tables.verdicts:
+    if not tables.reasons or not tables.verdicts or tables.unread:
         return Conclusion(UNDECIDED, "tables_unavailable", None, "unreachable")
     words: list[tuple[str, str]] = []  # (verdict, reason)
     for check in checks:

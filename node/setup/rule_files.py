@@ -13,11 +13,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from credentials.documents.code_schemes import is_scheme_file
-from credentials.errors import CredentialError
 from credentials.ledger.genesis_table import RULE_FILE
 from credentials.ledger.governance_records import RuleFiles, RulesNotHere, read_rule
-from credentials.verdicts.crosswalk import is_crosswalk_file
 from node import config
 from node.errors import SetupError
 from node.named_files import OWN_BYTES_MAX, read_named, read_own, write_own
@@ -78,12 +75,9 @@ def _name_of(path: Path) -> str:
 def require_readable(name: str, digest: bytes, files: RuleFiles) -> None:
     """Raise RulesNotHere unless this node holds the file, and this software has the code for all of it."""
     rules: Any = read_rule(name, digest, files)
-    if name not in config.RULES_READ and not is_scheme_file(name) and not is_crosswalk_file(name):
-        raise RulesNotHere(name, digest, "this version reads no rule file of that name", newer=True)
-    try:
-        config.tables_of({name: rules})
-    except (CredentialError, AssertionError, LookupError, TypeError, ValueError, AttributeError) as error:
-        raise RulesNotHere(name, digest, f"this version cannot read it: {error}", newer=True) from error
+    why = config.why_unread(name, rules)
+    if why is not None:
+        raise RulesNotHere(name, digest, why, newer=True)
 
 
 def add(folder: Path, path: Path, name: str) -> tuple[Path, bytes]:

@@ -67,7 +67,7 @@ from node.use_cases.welcoming import Welcome
 from node.verdicts.consignments import Consignments
 from node.verdicts.foretelling import Foretelling
 from node.verdicts.judging import Judging
-from node.verdicts.sources import Gathering
+from node.verdicts.sources import Gathering, unread_rules
 from node.verdicts.verification import Checking, LedgerSources
 from node.verdicts.watching import Watching
 from node.words import LANGUAGES, Words
@@ -310,6 +310,7 @@ def _look_out(
             readiness.of_set_aside(office.aside.count),
             readiness.of_records(trades.following.told),
             readiness.of_rule_files(trades.holding.lacking),
+            readiness.of_unread_rules(lambda: unread_rules(trades.gathering)),
             readiness.of_addresses(agreement.gossip.book.unknown, lambda: history.height),
             readiness.of_openness(open_api=trades.open_api),
         )

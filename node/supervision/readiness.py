@@ -313,6 +313,16 @@ def of_rule_files(lacking: Callable[[], Iterable[RulesNotHere]]) -> Source:
     return look
 
 
+def of_unread_rules(unread: Callable[[], Iterable[RulesNotHere]]) -> Source:
+    """Rule files that govern and that this version cannot read: until it is renewed, it decides no item."""
+
+    def look() -> Iterator[Condition]:
+        for one in unread():
+            yield Condition("rules_unread", stops=True, parameters=_of_file(one))
+
+    return look
+
+
 def of_addresses(unknown: Callable[[], Sequence[str]], height: Callable[[], int]) -> Source:
     """Addresses in peers.toml of whom no ledger knows: a slip of the pen, or somebody who is yet to join."""
 

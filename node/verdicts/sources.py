@@ -19,6 +19,7 @@ from credentials.errors import CredentialError
 from credentials.ledger.attestation import Attestation, standing_key
 from credentials.ledger.entries import AdmittedEntry
 from credentials.ledger.governance import Derived, Governance, GovernanceHistory
+from credentials.ledger.governance_records import RulesNotHere
 from credentials.ledger.lifecycle import Event
 from credentials.ledger.standing import Standing
 from credentials.verdicts.evidence import (
@@ -361,3 +362,14 @@ def _kinds_with_members(crosswalk_evidence: Mapping[str, Any]) -> set[str]:
         for accepted in part.get("accepts", ())
         if "event" in accepted and accepted.get("members")
     }
+
+
+def unread_rules(gathering: Gathering) -> list[RulesNotHere]:
+    """The rule files that govern and that this version cannot go by: no item is decided meanwhile."""
+    digests = gathering.history.at(gathering.history.height).rule_digests
+    unread = gathering.tables.unread
+    return [
+        RulesNotHere(name, digests[name], why, newer=True)
+        for name, why in sorted(unread.items())
+        if name in digests
+    ]

@@ -106,6 +106,7 @@ STOPS: dict[str, Source] = {
     "clock_differs": engine(clock_offset_s=-3600.0),
     "clock_behind": engine(block_ahead_s=60.0),
     "pool_full": engine(pool=990),
+    "rules_unread": readiness.of_unread_rules(lambda: [UNREADABLE]),
     "not_written": readiness.of_office(lambda: "database or disk is full"),
     "behind": readiness.of_lag(lambda height: 9, lambda: None, 3),
     "comparing_records": records("office.db was put back from a backup"),

@@ -16,6 +16,7 @@ from node.__main__ import run
 from node.config import rule_files, shipped
 from node.service import Service
 from tests.harness.governed_node import CN_AUTHORITY, DID, GovernedNode, governed_node
+from tests.harness.support_service import CODE
 
 LIFECYCLE = "lifecycle.json"
 
@@ -108,14 +109,15 @@ def test_a_validator_says_once_that_it_holds_a_file_which_is_put_beside_it(
         (LIFECYCLE, b"{", "JSON"),
         ("shown-as.toml", b"[rows]\nx = 1\n", "cannot read it"),
         ("unheard-of.json", b"{}", "reads no rule file of that name"),
+        ("verdicts.json", b'{"format": 2}', "its format is 2, and this version reads 1"),
     ],
 )
 def test_nothing_is_said_of_a_file_that_cannot_be_gone_by(
     g: GovernedNode, tmp_path: Path, capsys: pytest.CaptureFixture[str], case: tuple[str, bytes, str]
 ) -> None:
     """
-    An unbuilt guard, no JSON, a table that its reader refuses, a name that nobody reads: `add` refuses
-    it; put there by hand, nothing is said, and a condition says why. Approved by all it stays open.
+    An unbuilt guard, no JSON, a table that its reader refuses, a name or format that nobody reads: `add`
+    refuses it; put there by hand, nothing is said, and a condition says why. Approved by all it stays open.
     """
     name, data, because = case
     digest = g.propose(changed(name, data))
@@ -137,3 +139,47 @@ def test_nothing_is_said_of_a_file_that_cannot_be_gone_by(
     assert not any(
         c["code"] == "rule_file_lacking" for c in g.node.client.get("/readyz").get_json()["conditions"]
     )
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        ("verdicts.json", b'{"format": 2}', "its format is 2"),
+        pytest.param(("unheard-of.json", b"{}", "reads no rule file of that name"), marks=pytest.mark.check),
+        pytest.param(("shown-as.toml", b"[rows]\nx = 1\n", "cannot read it"), marks=pytest.mark.check),
+    ],
+)
+def test_no_item_is_decided_under_rules_that_this_version_cannot_read(
+    g: GovernedNode, case: tuple[str, bytes, str]
+) -> None:
+    """
+    Others hold them, and they come into force: the ledger goes on here, and the node is not ready, says of
+    which file and why, and says undecided of each item, instead of going by what it can read.
+    """
+    name, data, because = case
+    before = g.decided()["rules"]
+    (g.node.data / "network" / "rules" / f"by-hand-{name}").write_bytes(data)
+    digest = g.propose(changed(name, data))
+    holding: Any = next(w for w in g.node.service.supervisor.works if w.name == "rule files")
+    holding._acts.act(HELD, digest_of(digest))  # as others do, who can read them
+    g.act(CN_AUTHORITY, "approved", digest)
+    over = g.until_over(digest)
+    assert over["outcome"] == "decided"
+    history = g.node.service.overview.history
+    g.node.wait(lambda: history.height >= over["in_force"], "the change")
+
+    answer = g.node.client.get("/readyz")
+    told = {c["code"]: c["text"] for c in answer.get_json()["conditions"]}
+    assert answer.status_code == 503 and name in told["rules_unread"] and because in told["rules_unread"]
+    item = g.node.post_json("/clearance", {"battery": CODE}).get_json()
+    assert (item["verdict"], item["reason"]) == ("undecided", "tables_unavailable")
+
+    back = next((rule["sha256"] for rule in before if rule["name"] == name), None)
+    if back is not None:
+        again = g.propose([{"type": "rule", "name": name, "table": {"sha256": back}}])
+        rounds(g)
+        g.act(CN_AUTHORITY, "approved", again)
+        over = g.until_over(again)
+        assert over["outcome"] == "decided"
+        g.node.wait(lambda: history.height >= over["in_force"], "the change back")
+        assert "rules_unread" not in g.node.client.get("/readyz").get_data(as_text=True)
