@@ -83,10 +83,10 @@ class Replica:
         """
         history = history or ValidatorHistory(((1, chain.validators),))
         signers = (signer, *next_signers) if signer is not None else ()
-        _require_fit(chain, application, history.at(tip.height + 1), name, signers)
         self._application = application
         self._present = present = Present(chain, name, tip, history)
-        self._read_parameters()
+        self._read_parameters()  # of today: the chain is of the founding
+        _require_fit(present.chain, application, history.at(tip.height + 1), name, signers)
         self._pool = Pool(application)
         self._log = log = SigningLog(present, wal, guarded)
         self._sync = sync = Sync(present)

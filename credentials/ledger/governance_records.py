@@ -49,6 +49,7 @@ APPROVALS, APP_VERSION, PROPOSAL = "approvals", "app_version", "proposal"
 TYPES = (
     PARTICIPANT, ACCREDITATION, RECOGNITION, STOP, RULE, VALIDATORS, LIMITS, APPROVALS, APP_VERSION,
 )  # fmt: skip
+APP_VERSIONS = frozenset({1})  # of the ledger's rules, that this code executes: a later one adds its own
 _KEY_TAG = "comity/governance-key/v1"
 
 
@@ -73,6 +74,24 @@ class RulesNotHere(CannotFollow):
     def remedy(self) -> str:
         """What to type once the file is here."""
         return f"comity network rules add FILE --as {self.name} --data DIR"
+
+
+class VersionNotHere(RulesNotHere):
+    """The network agreed on a version of the ledger's rules that is not in this code: it waits."""
+
+    def __init__(self, version: int) -> None:
+        super().__init__(APP_VERSION, b"", f"the code here is of version {max(APP_VERSIONS)}", newer=True)
+        self.version = version
+        self.args = (
+            f"the network goes on by version {version} of the ledger's rules, and {self.why}: install a "
+            "newer version of Comity, and start the node again",
+        )
+
+
+def require_version(version: int) -> None:
+    """Raise VersionNotHere unless this code executes the ledger's rules of this version."""
+    if version not in APP_VERSIONS:
+        raise VersionNotHere(version)
 
 
 def record_key(record_id: RecordId) -> bytes:
@@ -134,6 +153,8 @@ def governance_with(governance: Governance, changed: Records, rule_files: RuleFi
                 pass
             case _:
                 whole |= _whole(kind, name, record)
+    if rule_files is not None and "app_version" in whole:
+        require_version(whole["app_version"])
     return replace(
         governance,
         participants=participants,

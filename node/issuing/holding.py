@@ -1,7 +1,8 @@
-"""`governance.held`, said by a validator's node itself: once it holds a proposed rule file and can go by it.
+"""`governance.held`, said by a validator's node itself: once it has the files and the code of a proposal.
 
     proposed -> the file is looked for, every second -> it is here, and this software has the code for all of
-    it -> one act, on disk in the outbox before it is sent -> on the ledger
+    it, and of the version of the ledger's rules where one is proposed -> one act, on disk in the outbox
+    before it is sent -> on the ledger
 
 Whether it was said follows from the ledger and the outbox, so a restart or a kill at any moment says it once.
 Nothing is said of a file that is not here or cannot be read: then fewer hold it, and the proposal lapses.
@@ -11,13 +12,20 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from credentials.documents.canonical import b64u
 from credentials.ledger.consents import held_by
-from credentials.ledger.governance_records import RULE, RulesNotHere, read_record, rule_digest
+from credentials.ledger.governance_records import (
+    APP_VERSION,
+    RULE,
+    RulesNotHere,
+    read_record,
+    require_version,
+    rule_digest,
+)
 from credentials.ledger.governance_state import HELD, GovernanceState
-from credentials.ledger.proposals import Tabled
+from credentials.ledger.proposals import OPEN, Tabled
 from node import log
 from node.errors import ProblemError
 from node.issuing.governance_acts import GovernanceActs
@@ -67,18 +75,21 @@ class RuleHolding:
         if state.next.validators.get(own) is None:
             return
         for digest, tabled in state.tabled.items():
-            files = rule_files_of(tabled)
             # What waits in the outbox is on its way; what was given up there is said again.
             said = own in held_by(tabled, state.next, int(time.time()))
-            if files and not said and "held" not in self._acts.under_way([digest], ())[digest]:
-                self._say(digest, files)
+            brings = tabled.outcome == OPEN and tabled.brings_rules
+            if brings and not said and "held" not in self._acts.under_way([digest], ())[digest]:
+                self._say(digest, tabled)
 
-    def _say(self, digest: bytes, files: Mapping[str, bytes]) -> None:
+    def _say(self, digest: bytes, tabled: Tabled) -> None:
         why = ""
         self._lacking.pop(digest, None)
         try:
-            for name, wanted in files.items():
+            for name, wanted in rule_files_of(tabled).items():
                 self._require_readable(name, wanted)
+            proposed = tabled.proposal.records.get((APP_VERSION, ""))
+            if proposed is not None:
+                require_version(read_record(APP_VERSION, proposed)["app_version"])
             self._acts.act(HELD, digest)
         except RulesNotHere as error:
             self._lacking[digest] = error

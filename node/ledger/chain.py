@@ -9,7 +9,7 @@ from consensus.merkle import Frontier, Tree
 from credentials.ledger.constitution import Constitution
 from credentials.ledger.genesis import Genesis
 from credentials.ledger.governance import GovernanceHistory
-from credentials.ledger.governance_records import RuleFiles, RulesNotHere
+from credentials.ledger.governance_records import RuleFiles, RulesNotHere, require_version
 from credentials.ledger.registry import genesis_app_hash, parameters_of
 from node.errors import SetupError
 from node.storage.ledger import LedgerStore
@@ -35,6 +35,7 @@ def constitution_of(ledger: LedgerStore, genesis: Genesis, rule_files: RuleFiles
     kept = ledger.tip()
     height = kept.height if kept is not None else 0
     try:
+        require_version(genesis.governance.app_version)
         return Constitution.restored(genesis, ledger.governance(), height, rule_files)
     except RulesNotHere as error:
         raise SetupError(f"this node cannot start: {error}") from error

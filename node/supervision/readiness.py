@@ -19,7 +19,7 @@ from shutil import disk_usage
 from tempfile import gettempdir
 from typing import Protocol
 
-from credentials.ledger.governance_records import RulesNotHere
+from credentials.ledger.governance_records import APP_VERSIONS, RulesNotHere, VersionNotHere
 from node import log
 from node.ledger.engine_condition import EngineCondition
 from node.supervision.supervisor import ThreadFact
@@ -206,8 +206,15 @@ def of_agreement(facts: Callable[[], EngineCondition], heartbeat_ms: Callable[[]
 def _unfollowed(found: EngineCondition) -> Condition:
     lacking = found.lacking
     assert isinstance(lacking, RulesNotHere), "nothing else keeps a node from following a block"
-    told: Mapping[str, Parameter] = {"height": found.height + 1, **_of_file(lacking)}
+    height = found.height + 1
+    if isinstance(lacking, VersionNotHere):
+        return Condition("version_needed", True, {"height": height, **_of_version(lacking)})
+    told: Mapping[str, Parameter] = {"height": height, **_of_file(lacking)}
     return Condition("newer_version_needed" if lacking.newer else "rule_file_needed", True, told)
+
+
+def _of_version(one: VersionNotHere) -> Mapping[str, Parameter]:
+    return {"version": one.version, "most": max(APP_VERSIONS)}
 
 
 def _of_file(one: RulesNotHere) -> Mapping[str, Parameter]:
@@ -307,6 +314,9 @@ def of_rule_files(lacking: Callable[[], Iterable[RulesNotHere]]) -> Source:
 
     def look() -> Iterator[Condition]:
         for one in lacking():
+            if isinstance(one, VersionNotHere):
+                yield Condition("version_lacking", stops=False, parameters=_of_version(one))
+                continue
             code = "rule_code_lacking" if one.newer else "rule_file_lacking"
             yield Condition(code, stops=False, parameters=_of_file(one))
 

@@ -10,12 +10,14 @@ import pytest
 from consensus.application import Refusal
 from consensus.log_policy import LogPolicy
 from consensus.standings_map import verify_map_proof
+from credentials.ledger import governance_records
 from credentials.ledger.entries import BlockEntry, parse_entry
 from credentials.ledger.governance_records import (
     APPROVALS,
     LIMITS,
     PARTICIPANT,
     VALIDATORS,
+    VersionNotHere,
     record_key,
     records_of,
 )
@@ -605,3 +607,27 @@ def test_nothing_is_decided_for_all_while_a_side_is_silenced_by_a_stop() -> None
     assert g.outcome(taken) == ("open", ""), "the EU is heard again, and has not approved"
     g.approve(taken, EU_AUTHORITY)
     assert g.outcome(taken)[0] == "decided"
+
+
+def test_another_version_of_the_rules_stops_who_lacks_its_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Held by a quorum and approved it is in force two blocks later, and blocks are of it then; a node without
+    its code stops before the block that decides it, and decides it once it has it: the same block.
+    """
+    g = governing()
+    proposal = g.propose(EU_AUTHORITY, {("app_version", ""): {"app_version": 2}})
+    g.approve(proposal, CN_AUTHORITY)
+    assert g.outcome(proposal) == ("open", "")
+    held = [g.act(did, "held", proposal) for did in g.now.validator_dids]
+    block = g.ledger.block(g.ledger.propose(held))
+    with pytest.raises(VersionNotHere, match="version 2 of the ledger's rules"):
+        g.ledger.execute(block)
+
+    monkeypatch.setattr(governance_records, "APP_VERSIONS", frozenset({1, 2}))
+    g.ledger.execute(block)
+    assert g.outcome(proposal) == ("decided", "") and g.ledger.registry.app_version == 1
+    g.idle()
+    assert g.ledger.registry.app_version == 2
+    with pytest.raises(Refusal, match="another configuration or version"):
+        g.ledger.registry.process_proposal(g.ledger.block((), app_version=1))
+    g.idle()

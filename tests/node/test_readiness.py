@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from credentials.ledger.governance_records import RulesNotHere
+from credentials.ledger.governance_records import RulesNotHere, VersionNotHere
 from node.config import shipped
 from node.ledger.engine_condition import EngineCondition, SetAside
 from node.supervision import readiness
@@ -106,6 +106,7 @@ STOPS: dict[str, Source] = {
     "clock_differs": engine(clock_offset_s=-3600.0),
     "clock_behind": engine(block_ahead_s=60.0),
     "pool_full": engine(pool=990),
+    "version_needed": engine(lacking=VersionNotHere(2), stalled_s=20.0),
     "rules_unread": readiness.of_unread_rules(lambda: [UNREADABLE]),
     "not_written": readiness.of_office(lambda: "database or disk is full"),
     "behind": readiness.of_lag(lambda height: 9, lambda: None, 3),
@@ -119,6 +120,7 @@ TELLS: dict[str, Source] = {
     "input_set_aside": engine(set_aside_total=5, set_aside=(BAD,)),
     "peers_unknown": readiness.of_addresses(lambda: ["did:web:b.example", "did:web:c.example"], lambda: 7),
     "rule_file_lacking": readiness.of_rule_files(lambda: [LACKING]),
+    "version_lacking": readiness.of_rule_files(lambda: [VersionNotHere(2)]),
     "rule_code_lacking": readiness.of_rule_files(lambda: [UNREADABLE]),
     "open_api": readiness.of_openness(open_api=True),
     **{code: life.told for code, life in LIVES.items()},

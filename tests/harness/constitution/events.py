@@ -18,7 +18,7 @@ from tests.harness.constitution.model import (
     Model,
 )
 from tests.harness.constitution.parties import HOUR_S
-from tests.harness.constitution.rules import Offer, targets_for_good, touches_rules
+from tests.harness.constitution.rules import Offer, targets_for_good, to_be_had, touches_rules
 from tests.harness.constitution.side import Counts, Side
 from tests.harness.constitution.tables import VALIDATORS, key_good, living, of_type, owner_of, stopped
 from tests.harness.ledger import CREATED
@@ -67,8 +67,8 @@ class Crowd:
                 offers = [o for o in offers if touches_rules(o)] or offers
             offer = self.rng.choice(offers)
             about = offer.digest
-        if kind == HELD and offer is not None and ("00" * 32) in str(offer.changed):
-            return None  # a node that lacks the file would stop: tests/node
+        if kind == HELD and offer is not None and not to_be_had(offer):
+            return None  # a node that lacks the file or the code would stop: tests/node
         by = self._speaker(kind, offer, at)
         signer = self._recovery(by) if self.rng.random() < (0.5 if kind == OBJECTED else 0.01) else None
         if signer is not None:

@@ -542,6 +542,11 @@ def touches_rules(offer: Offer) -> bool:
     return any(kind in ("rule", "app_version") for kind, _ in offer.changed)
 
 
+def to_be_had(offer: Offer) -> bool:
+    """True unless it brings a file that nobody has, or a version whose code nobody has."""
+    return "00" * 32 not in str(offer.changed) and not any(kind == "app_version" for kind, _ in offer.changed)
+
+
 def parties(state: State) -> list[str]:
     """Every participant on record."""
     return [did for did, _ in of_type(state, "participant")]

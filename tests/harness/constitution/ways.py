@@ -21,7 +21,7 @@ from tests.harness.constitution.parties import (
     participant_of,
     recovery_digest,
 )
-from tests.harness.constitution.rules import Offer
+from tests.harness.constitution.rules import Offer, to_be_had, touches_rules
 from tests.harness.constitution.tables import (
     APPROVALS,
     LIMITS,
@@ -91,7 +91,7 @@ def approvals_of(desk: Desk, model: Model, offer: Offer, at: int) -> list[Signed
         signer = speaker(model.current, did, at)
         assert signer is not None, "an authority that lives has a key"
         acts.append(desk.sign(did, APPROVED, offer.digest, at, signer))
-    if any(kind in ("rule", "app_version") for kind, _ in offer.changed):
+    if touches_rules(offer) and to_be_had(offer):
         for did in model.current[VALIDATORS]["participants"]:
             signer = speaker(model.current, did, at)
             if signer is not None:
