@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from node.answers import CountersignAnswer
 from node.cli.client import Client, connect, named, options, read_json, show, speaks_to_node
 from node.cli.terminal import say
-from node.config import DataDirectory, passphrase, read_table, shipped
+from node.config import DataDirectory, environment, passphrase, read_table, shipped
 from node.errors import SetupError
+
+if TYPE_CHECKING:
+    from credentials.ledger.lifecycle import Lifecycle
 
 WAIT_S = 60.0
 POLL_S = 0.2
@@ -62,7 +67,7 @@ def issue(*, client: Client, claims: str, code: str | None, idempotency_key: str
 
 _ATTEST = options(
     click.argument("event", required=False),
-    click.option("--list", "listing", is_flag=True, help="The events, with their members."),
+    click.option("--list", "listing", is_flag=True, help="The events in force, with their members."),
     click.option("--battery", help="The battery's identifier."),
     click.option("--vin", help="The vehicle, for events that bind one."),
     click.option("--member", "members", multiple=True, help="NAME=VALUE (repeatable); lists with commas."),
@@ -113,7 +118,7 @@ def attest(
     here, --countersign there, and the same command with --countersignature and the draft's --event-time.
     """
     if listing:
-        _list_events()
+        _list_events(data, node, key)
         return 0
     if countersign is not None:
         if data is None:
@@ -196,14 +201,38 @@ def _follow(client: Client, path: str, state_member: str) -> int:
     raise SetupError(f"no receipt within {WAIT_S:.0f} s{because}: ask again with `comity status`")
 
 
-def _list_events() -> None:
-    table = read_table("lifecycle.json", shipped("rules/lifecycle.json"))
-    for event in table["events"]:
-        say(f"{event['type']}  ({', '.join(event['attesters'])})")
-        for name, member in event["members"].items():
-            words = f" [{' | '.join(member['values'])}]" if member.get("values") else ""
-            needed = "" if member["required"] else ", optional"
-            say(f"    {name}: {member['type']}{needed}{words}  {member['text']}")
+def _list_events(data: Path | None, node: str | None, key: str | None) -> None:
+    """The events of the life cycle in force: of the node's ledger, or else as shipped with this version."""
+    from credentials.ledger.lifecycle import Lifecycle  # noqa: PLC0415
+
+    if data is None and (node or environment("COMITY_NODE")):
+        for told in connect(None, node, key).get("/events")["events"]:
+            _show_event(told["event"], told["attesters"], told["members"])
+        return
+    if data is not None:
+        lifecycle = _lifecycle_in_force(DataDirectory(data))
+    else:
+        say("as shipped with this version; of a network: --data DIR or --node URL")
+        lifecycle = Lifecycle.parse(read_table("lifecycle.json", shipped("rules/lifecycle.json")))
+    for event in lifecycle.events.values():
+        _show_event(event.type, event.attesters, [asdict(member) for member in event.members.values()])
+
+
+def _lifecycle_in_force(directory: DataDirectory) -> Lifecycle:
+    """By the ledger on this disk, whether its node runs or not; by genesis before there is one."""
+    from node.ledger.chain import history_of  # noqa: PLC0415
+    from node.setup.network import joined  # noqa: PLC0415
+
+    found = joined(directory)
+    return history_of(directory.ledger, found.genesis, found.rule_files).latest.lifecycle
+
+
+def _show_event(event: str, attesters: Sequence[str], members: Sequence[Mapping[str, Any]]) -> None:
+    say(f"{event}  ({', '.join(attesters)})")
+    for member in members:
+        words = f" [{' | '.join(member['values'])}]" if member["values"] else ""
+        needed = "" if member["required"] else ", optional"
+        say(f"    {member['name']}: {member['type']}{needed}{words}  {member['text']}")
 
 
 def _countersign(directory: DataDirectory, draft: Any, words: str) -> CountersignAnswer:

@@ -145,6 +145,33 @@ def test_nothing_is_said_of_a_file_that_cannot_be_gone_by(
     )
 
 
+def test_the_events_that_are_listed_are_those_in_force(
+    g: GovernedNode, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """
+    `comity attest --list --data DIR` tells them by the ledger, and the node by `/events`; without either they
+    are those of this version, and it says so.
+    """
+    table = json.loads(rule_files()[LIFECYCLE])
+    event = next(e for e in table["events"] if e["type"] == "battery.exported")
+    next(iter(event["members"].values()))["text"] = "as was agreed since"
+    data = json.dumps(table).encode()
+    digest = g.propose(changed(LIFECYCLE, data))
+    assert added(g, data, LIFECYCLE, tmp_path / LIFECYCLE) == 0
+    rounds(g)
+    g.act(CN_AUTHORITY, "approved", digest)
+    over = g.until_over(digest)
+    g.node.wait(lambda: g.node.service.overview.history.height >= over["in_force"], "the change")
+    capsys.readouterr()
+
+    assert run(["attest", "--list", "--data", str(g.node.data)]) == 0
+    assert "as was agreed since" in capsys.readouterr().out
+    assert "as was agreed since" in g.node.get("/events").get_data(as_text=True)
+    assert run(["attest", "--list"]) == 0
+    told = capsys.readouterr().out
+    assert "as was agreed since" not in told and told.startswith("as shipped with this version")
+
+
 @pytest.mark.check
 def test_a_version_of_the_rules_is_held_by_who_has_its_code(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
