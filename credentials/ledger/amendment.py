@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from consensus.encoding import Value, encode
+from credentials.ledger.approvals import NETWORK
 from credentials.ledger.genesis_table import accreditation_table, participant_table
 from credentials.ledger.governance import APPROVING_KEY, APPROVING_ROLE, Governance
 from credentials.ledger.governance_records import (
@@ -348,6 +349,24 @@ def _stop(governance: Governance, record_id: RecordId, after: Stop, at: int) -> 
         not_by = frozenset({lasting.by})
         return [about("stop.confirmed", not_by=not_by)], stop_table(replace(lasting, until=None))
     raise governance_invalid(f"the stop of {after.target} is confirmed or lifted, nothing else")
+
+
+def may_stop(governance: Governance, by: str, target: str, at: int) -> bool:
+    """True if a stop of a party or key, set in the name of `by`, can be decided: by it alone, or by all.
+
+    One authority stops whoever is of its side; nobody sets a stop in another's name, so no other authority
+    can approve it instead.
+    """
+    did = target.partition("#")[0]
+    if governance.stopped(target, at) is not None:
+        return False
+    together = (
+        is_authority(governance, did, at)
+        or _stopped_lately(governance, target, at)
+        or governance.approvals.sort_of("stop.set") == NETWORK
+    )
+    own = governance.authorities(at).get(by)
+    return together or own == governance.participants[did].jurisdiction
 
 
 def _stopped_lately(governance: Governance, target: str, at: int) -> bool:

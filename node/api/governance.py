@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from flask import request, url_for
 from flask.typing import ResponseReturnValue
@@ -25,6 +27,8 @@ HISTORY_ROWS = 50
 FILTERS = ("party", "kind", "from", "until")
 HEIGHT_MAX = 2**53 - 1
 KEY_ID_CHARACTERS_MAX = 2_500
+DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+SECOND_SHOWN_MAX = 253_402_300_799  # the last one of the year 9999
 
 
 def governance(service: Service) -> ResponseReturnValue:
@@ -103,10 +107,23 @@ def key_uses(service: Service) -> ResponseReturnValue:
     if not 1 <= len(kid) <= KEY_ID_CHARACTERS_MAX:
         told = "`key` must be the id of a key, such as did:web:maker.example#attest-1."
         raise bad_request("bad_argument", told)
-    since = integer_argument("since", 0, largest=HEIGHT_MAX)
+    day = request.args.get("day", "")
+    since = integer_argument("since", _second_of(day) if day else 0, largest=HEIGHT_MAX)
     leaf = integer_argument("leaf", 0, largest=HEIGHT_MAX)
     assert since is not None and leaf is not None, "they have a default"
-    return json_reply(service.records.key_uses.uses(kid, since, leaf))
+    found = service.records.key_uses.uses(kid, since, leaf)
+    began = datetime.fromtimestamp(since, UTC).date() if 0 < since <= SECOND_SHOWN_MAX else None
+    return reply(found, "key_uses.html", uses=found, day=began)
+
+
+def _second_of(day: str) -> int:
+    """Its first second in UTC, of a day that a person wrote."""
+    try:
+        if not DAY.fullmatch(day):
+            raise ValueError("another form")
+        return max(int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()), 0)
+    except ValueError as error:
+        raise bad_request("bad_argument", "`day` must be a day, written as 2027-03-31.") from error
 
 
 def dry_run(service: Service) -> ResponseReturnValue:

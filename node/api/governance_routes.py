@@ -99,9 +99,9 @@ GOVERNANCE = (
         "/governance/key-uses",
         governance.key_uses,
         "What rests on a key since a time, and the open lines about it",
-        _shown("KeyUses", (JSON,)),
+        _shown("KeyUses"),
         READ,
-        query=("key", "since", "leaf"),
+        query=("key", "since", "day", "leaf"),
     ),
     Route(
         "POST",

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from credentials.documents.canonical import b64u
 from credentials.errors import CredentialError
+from credentials.ledger.amendment import may_stop
 from credentials.ledger.approvals import ACTIONS, SORTS
 from credentials.ledger.governance import Governance
 from credentials.ledger.parties import VALIDATOR_KEY_ROLES, Stop
@@ -111,7 +112,7 @@ class Drafting:
             "issuer": parties + [(every_of(side), f"everybody of {side}") for side in sides],
             "participant": parties,
             "who": parties,
-            "party": parties + keys,
+            "party": [one for one in parties + keys if may_stop(governance, self._own, one[0], at)],
             "candidate": [(d, name) for d, name in parties if _may_vote(governance, d)],
             "voting": [(did, name_of(governance, did)) for did in governance.validator_dids],
             "side": [(side, side) for side in sorted(set(authorities.values()))],

@@ -354,7 +354,7 @@ def test_all_that_the_command_line_proposes_has_a_form(g: GovernedNode) -> None:
         ("approval", {"setting": "stop_s", "content": "7200"}, ("changes who may change what", "7200")),
         ("approver", moved, ("participant moved", "one authority of that")),
         ("records", {"changes": tomli_w.dumps(changes)}, ("changes limits", "how far in the future", "99")),
-        ("stop", {"party": f"{MAKER}#attest-1"}, ("stops maker.example, or a key", "ends by itself")),
+        ("stop", {"party": f"{DID}#vote-1"}, ("or a key", "ends by itself")),
     ]  # fmt: skip
     for kind, given, told in tried:
         status, text = fill(g, kind, **given)
@@ -364,6 +364,12 @@ def test_all_that_the_command_line_proposes_has_a_form(g: GovernedNode) -> None:
         assert [part for part in told if part not in shown] == [], (kind, shown)
     sole = fill(g, "retire", voting=DID)
     assert sole[0] == 422 and "It cannot be proposed." in sole[1]
+    # Whom only the authority of another side stops is not offered; an authority is stopped by all together.
+    offered = g.node.person.get("/governance/propose?kind=stop", headers=BROWSER).text
+    assert f'value="{CN_AUTHORITY}"' in offered and f'value="{DID}#attest-1"' in offered
+    assert f'value="{MAKER}"' not in offered and f'value="{MAKER}#attest-1"' not in offered
+    refused = fill(g, "stop", party=MAKER)
+    assert refused[0] == 400 and "Choose one from the list" in refused[1]
     empty = g.node.person.get("/governance/propose?kind=confirm", headers=BROWSER).text
     assert "No stop waits to be confirmed." in empty and "Show what it would do" not in empty
 

@@ -12,6 +12,7 @@ from node.governance_answers import KeyUseRecord, KeyUsesAnswer
 from node.use_cases import key_uses
 from node.web.sample import sample_claims
 from tests.harness.support_service import CODE, DID, LiveNode, live_node, manifest
+from tests.node.test_pages import BROWSER
 
 ATTEST, CREDENTIAL = f"{DID}#attest-1", f"{DID}#credential-1"
 
@@ -51,6 +52,33 @@ def test_what_a_key_signed_is_found_with_the_open_lines_about_it(
     assert published["open_lines_total"] == 1
     (line,) = published["open_lines"]
     assert line["line"] == 1 and line["verdict"] in ("hold", "clear_with_gaps", "clear", "refuse")
+
+
+def test_a_page_shows_what_rests_on_a_key(node: LiveNode) -> None:
+    """
+    From the page of who governs: each statement with its open lines, since a day; of keys that sign no entry
+    what is in question; a day that is none is refused.
+    """
+    link = node.post_json("/links", {"scopes": ["read"], "name": "a reader"}).get_json()
+    node.person.get(link["path"])
+
+    def shown(kid: str, **asked: str) -> tuple[int, str]:
+        answer = node.person.get("/governance/key-uses", query_string={"key": kid, **asked}, headers=BROWSER)
+        return answer.status_code, answer.text
+
+    (published,) = [use for use in uses(node, ATTEST)["uses"] if use["kind"] == "passport.published"]
+    line = published["open_lines"][0]
+    assert (
+        f"/governance/key-uses?key={DID}%23attest-1" in node.person.get("/governance", headers=BROWSER).text
+    )
+    status, text = shown(ATTEST)
+    assert status == 200 and f"/consignments/{line['consignment']}/items/{line['line']}" in text
+    assert f"no. {published['leaf_index']}" in text
+    assert "signed nothing that was recorded" in shown(ATTEST, day="2999-01-01")[1]
+    assert "were decided with its votes" in shown(f"{DID}#vote-1")[1]
+    assert shown(ATTEST, since=str(2**53 - 1))[0] == 200
+    for day in ("2026-02-30", "soon", "20260201"):
+        assert shown(ATTEST, day=day)[0] == 400
 
 
 def test_only_what_came_since_is_told(node: LiveNode) -> None:
