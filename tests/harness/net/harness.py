@@ -209,8 +209,13 @@ def wait(what: str, done: Callable[[], bool], seconds_max: float = 20.0) -> floa
     return time.monotonic() - start
 
 
-def found(root: Path, parties: Sequence[Party], *, tls: bool = False) -> dict[str, Node]:
-    """Keys, network and joined data directories under `root`; nothing is started."""
+def found(
+    root: Path, parties: Sequence[Party], *, tls: bool = False, governance: str = ""
+) -> dict[str, Node]:
+    """Keys, network and joined data directories under `root`; nothing is started.
+
+    `governance` is what [governance] of the founding says, as TOML.
+    """
     root.mkdir(parents=True, exist_ok=True)
     passphrase_file = root / "passphrase"
     passphrase_file.write_text(PASSPHRASE + "\n")
@@ -226,7 +231,8 @@ def found(root: Path, parties: Sequence[Party], *, tls: bool = False) -> dict[st
         assert made == 0
         nodes[party.name] = node
     founding = root / "founding.toml"
-    founding.write_text(founding_text(parties))
+    rules = f"[governance]\n{governance}\n" if governance else ""
+    founding.write_text(founding_text(parties) + rules)
     arguments: list[str | Path] = ["network", "create", "--name", "test", "--out", root / "network"]
     arguments += ["--founding", founding]
     for node in nodes.values():

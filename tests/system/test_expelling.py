@@ -1,0 +1,91 @@
+"""A validator is expelled from a running network: proposed, objected to, approved by all others, in force."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.harness.net.batteries import code_of, issue, wait_receipted
+from tests.harness.net.harness import CUSTOMS, PASSPHRASE, VALIDATORS, Node, comity, found, wait
+
+pytestmark = pytest.mark.check  # four processes
+
+OBJECTION_S = 4
+
+
+@pytest.fixture
+def nodes(tmp_path: Path) -> Iterator[dict[str, Node]]:
+    made = found(tmp_path, VALIDATORS, governance=f"objection_s = {OBJECTION_S}")
+    try:
+        for node in made.values():
+            node.start()
+        for node in made.values():
+            node.wait_ready(60.0)
+        yield made
+    finally:
+        for node in made.values():
+            node.stop()
+
+
+def test_a_validator_is_expelled_and_the_others_go_on(
+    nodes: dict[str, Node],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """
+    Proposed by its authority it votes on for as long as it may object; its objection asks for every other
+    authority. In force it gets the block that says so and no later one, says so itself, votes and is
+    heard no more; passports are receipted by the others, under a log policy that names it no more, and a
+    receipt of before is verified by whoever has the first policy alone.
+    """
+    monkeypatch.setenv("COMITY_PASSPHRASE", PASSPHRASE)
+    maker, cn, eu, gone = (nodes[name] for name in ("maker", "cn", "eu", "customs"))
+    before = str(issue(maker, 8_200_001)["digest"])
+    wait_receipted(maker, before)
+    (tmp_path / "before").write_text(maker.get(f"/receipts/{before}"))
+    (tmp_path / "first.policy").write_text(maker.get("/log/policy"))
+    capsys.readouterr()
+
+    assert comity("network", "propose", "expel", CUSTOMS.did, "--data", eu.data, "--yes") == 0
+    proposal = re.findall(r"^proposal (\S+) by", capsys.readouterr().out, re.M)[-1]
+    path = f"/governance/proposals/{proposal}"
+    for node in (cn, gone):
+        wait("the proposal", lambda: node.status_of(path) == 200)  # noqa: B023
+    assert comity("network", "object", proposal, "--data", gone.data) == 0
+    assert comity("network", "approve", proposal, "--data", cn.data, "--yes") == 0
+    assert eu.get(path)["outcome"] == "open" and gone.get("/status")["validator"]
+    wait("the decision", lambda: eu.get(path)["outcome"] != "open", 30.0)
+    over = eu.get(path)
+    assert over["outcome"] == "decided", over
+    assert {"objected", "approved"} <= {act["act"] for act in over["acts"]}
+
+    after = str(issue(maker, 8_200_002)["digest"])
+    for node in (maker, cn, eu):
+        wait("the receipt", lambda: node.status_of(f"/receipts/{after}") == 200)  # noqa: B023
+    governing = eu.get("/governance")
+    assert CUSTOMS.did not in [one["did"] for one in governing["validators"]] and governing["quorum"] == 3
+    wait("it to know", lambda: gone.height() == over["in_force"] - 1 and "own_left" in conditions(gone))
+    assert gone.status_of("/readyz") == 200 and gone.status_of(f"/receipts/{before}") == 200
+    body = {"event": "market.placed", "battery": code_of(8_200_001), "members": {"art_41_checked": True}}
+    status, refused = gone.request("POST", "/attestations", body)
+    assert (status, refused["code"]) == (422, "X9")
+
+    assert comity("log", "epochs", "--data", maker.data, "-o", tmp_path / "led") == 0
+    walk: list[str | Path] = ["log", "walk", tmp_path / "first.policy", tmp_path / "led"]
+    assert comity(*walk, "-o", tmp_path / "newest.policy") == 0
+    assert CUSTOMS.name in (tmp_path / "first.policy").read_text()
+    assert CUSTOMS.name not in (tmp_path / "newest.policy").read_text()
+    (tmp_path / "after").write_text(maker.get(f"/receipts/{after}"))
+    for receipt in ("before", "after"):
+        verify: list[str | Path] = ["receipt", "verify", tmp_path / receipt]
+        verify += ["--policy", tmp_path / "first.policy", "--epochs", tmp_path / "led"]
+        assert comity(*verify) == 0, receipt
+
+
+def conditions(node: Node) -> set[str]:
+    """The codes of what a node says of itself."""
+    return {one["code"] for one in node.request("GET", "/readyz")[1]["conditions"]}
