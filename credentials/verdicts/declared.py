@@ -190,11 +190,19 @@ def _check_manifest(  # noqa: PLR0917  (one line, and all that it may rest on)
         # Its own passports say that both are one battery: never honest on one manifest, in any order.
         found.failed("manifest", "duplicate_line", rule="X17", **_lines(twins))
         return
+    sharing = inquiry.evidence.sharing
+    if any(other < line.line for other in sharing):
+        # Each passport names one further code: whoever's word that is, one battery is not placed twice.
+        found.failed("manifest", "duplicate_line", rule="X17", **_lines(sharing))
+        return
     kin = _kin_on(context, line, inquiry)
     if kin:
         found.failed("manifest", "duplicate_line", rule="X17", **_lines(kin))
         return
     others = [a for a in context.by_battery.get(name, ()) if a.line != line.line]
+    if not others and sharing:
+        found.warned("manifest", "repeated_on_manifest", rule="X17", **_lines(sharing))
+        return
     if not others:
         found.passed("manifest", rule="X17", lines=1)
         return

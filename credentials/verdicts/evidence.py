@@ -220,6 +220,9 @@ class Evidence:
     earlier: Mapping[bytes, Held | Missing] = field(default_factory=dict)
     # Other declarations of this node that name it; the ledger's own word on presentations goes before them.
     declared: Sequence[OtherDeclaration] = ()
+    # What was judged here and may be named, by its own passports, by a code of this one: in `aliases`.
+    namers: Sequence[str] = ()
+    sharing: Sequence[int] = ()  # further lines of the manifest whose passports name a further code of it
 
 
 def subject_texts(document: object) -> tuple[str, ...]:

@@ -30,6 +30,7 @@ from credentials.verdicts.verdict import Findings, Outcome
 if TYPE_CHECKING:
     from credentials.verdicts.verifier import Examined
 
+OPAQUE = "uri"  # the scheme of an identifier that may be a model's as well as one battery's
 PUBLIC_POINT = 1  # the set that names the code (Annex XIII point 1)
 FURTHER_CODES_MAX = 4  # codes beside those that the passports shown name, read for one verdict
 
@@ -108,7 +109,40 @@ def names_of(shown: Sequence[Examined], inquiry: Inquiry) -> Names:
     found.add(texts_of(sets, found), own.subject.scheme)
     for text in each(first, found.further, FURTHER_CODES_MAX):
         follow(text, found, governance)
+    follow_namers(found, own, inquiry, governance)
     return Names(frozenset(found.seen - asked), tuple(found.further), found.unread, frozenset(found.parties))
+
+
+def follow_namers(found: Found, own: Standing, inquiry: Inquiry, governance: Governance | None) -> None:
+    """The codes whose own passports name the battery, or a further code of it, by one of its parties' word.
+
+    Leaving the other code out of one of the two passports does not pay (I6). What anybody else's passport
+    names is nothing to this battery (I5). Two codes of one scheme are two batteries, unless both name one
+    further code: then they are one under it.
+    """
+    begin, names = len(found.further), _own_names(own, inquiry)
+    shared = {name for name in found.seen - names if not name.startswith(f"{OPAQUE}:")}
+    for text in found.evidence.namers:
+        said = _said_by_parties(text, found, governance)
+        if said & names:
+            found.add([text], own.subject.scheme)
+        elif said & shared:
+            found.add([text], None)
+    for text in each((), found.further, FURTHER_CODES_MAX, begin):
+        follow(text, found, governance)
+
+
+def _said_by_parties(text: str, found: Found, governance: Governance | None) -> set[str]:
+    """The canonical names that passports of that code give it, of those that a party here published."""
+    code = found.evidence.aliases.get(text)
+    if code is None or code.standing is None or not code.standing.born:
+        return set()
+    record = Record.read(code, governance)
+    if is_claim(code.standing, record, found.parties):
+        return set()
+    published = public_sets(one for one in _published(record) if one.issuer in found.parties)
+    rules = found.evidence.network.tables.identifiers
+    return {canonical_name(name, rules) for name in texts_of(published, found)}
 
 
 def follow(text: str, found: Found, governance: Governance | None) -> None:

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+import orjson
+
 from node.storage.consignments import ItemRow
 from node.storage.database import Database, Transaction, marks, parts
 from node.storage.rests_on import PARTY, as_stored, put_rests_again
+
+NAMERS_MAX = 8  # batteries that name one, of its own parties: more are beyond what a verdict reads anyway
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,52 @@ class OvertakenLines:
                     if line not in kept:
                         kept.append(line)
         return found
+
+    def named_by(self, keys: Sequence[bytes], publishers: Sequence[str]) -> list[str]:
+        """The batteries of judged lines that rest on one of these keys, published by one of these parties.
+
+        Each once, without those whose own key it is, in order of their keys; NAMERS_MAX at most.
+        """
+        if not keys or not publishers:
+            return []
+        rows = self._db.connection.execute(
+            "SELECT i.body FROM rests_on r JOIN items i ON i.consignment = r.consignment AND i.line = r.line "
+            f"WHERE r.kind = 'subject' AND r.value IN ({marks(len(keys))}) AND i.issuer IN "
+            f"({marks(len(publishers))}) AND i.subject NOT IN ({marks(len(keys))}) "
+            "GROUP BY i.subject ORDER BY i.subject LIMIT ?",
+            (*keys, *publishers, *keys, NAMERS_MAX),
+        )
+        return [orjson.loads(row["body"])["battery"] for row in rows]
+
+    def sharing(self, consignment_id: str, own: bytes, keys: Sequence[bytes]) -> list[int]:
+        """The lines of a consignment about other batteries that rest on one of these keys as well."""
+        rows = self._db.connection.execute(
+            "SELECT DISTINCT r.line FROM rests_on r JOIN items i ON i.consignment = r.consignment AND "
+            f"i.line = r.line WHERE r.consignment = ? AND r.kind = 'subject' AND r.value IN "
+            f"({marks(len(keys))}) AND i.subject != ? ORDER BY r.line",
+            (consignment_id, *keys, own),
+        )
+        return [row["line"] for row in rows]
+
+    def keys_of(self, consignment_id: str, line: int) -> set[bytes]:
+        """The further codes that the verdict of a line rests on."""
+        rows = self._db.connection.execute(
+            "SELECT value FROM rests_on WHERE consignment = ? AND line = ? AND kind = 'subject'",
+            (consignment_id, line),
+        )
+        return {bytes(row["value"]) for row in rows}
+
+    @staticmethod
+    def mark_named(
+        db: Transaction, own: bytes, named: Sequence[bytes], shared: Sequence[bytes], mark: int
+    ) -> None:
+        """Mark the open lines about other batteries that are `named`, or that rest on what is `shared`."""
+        db.execute(
+            "UPDATE items SET stale = ? WHERE stale = 0 AND settled = 0 AND subject != ? AND (subject IN "
+            f"({marks(len(named))}) OR (consignment, line) IN (SELECT consignment, line FROM rests_on WHERE "
+            f"kind = 'subject' AND value IN ({marks(len(shared))})))",
+            (mark, own, *named, *shared),
+        )
 
     @staticmethod
     def settle(db: Transaction, consignment_id: str, line: int) -> None:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
+from credentials.ledger.attestation import standing_key
 from credentials.verdicts.evidence import (
     Evidence,
     Held,
@@ -20,6 +21,7 @@ from credentials.verdicts.evidence import (
     declaration_text,
 )
 from credentials.verdicts.manifest import Line, Manifest, canonical_name
+from credentials.verdicts.names import OPAQUE
 from node.storage.database import Transaction
 from node.storage.office import OfficeStore
 from node.verdicts.sources import Gathering
@@ -62,15 +64,22 @@ class Declarations:
         if self._office.consignments.newest() != newest:
             self._office.overtaken.mark_again(db, consignment_id, [line.line for line, _ in judged])
 
-    def beside(self, battery: str, evidence: Evidence, declaration: str) -> Evidence:
-        """The evidence with the other declarations that name its battery; `declaration` "": under none."""
+    def beside(
+        self, battery: str, evidence: Evidence, declaration: str, consignment_id: str = ""
+    ) -> Evidence:
+        """The evidence with the other declarations that name its battery; `declaration` "": under none.
+
+        And with the other lines of its consignment whose passports name a further code of it.
+        """
+        if consignment_id:
+            evidence = self._sharing(consignment_id, battery, evidence)
         if ASKED_BY not in self._policy.required:
             return evidence
         rules = evidence.network.tables.identifiers
         documents = (*evidence.documents.values(), *evidence.earlier.values())
         held = [d.document for d in documents if isinstance(d, Held)]
         shown = [text for document in (*held, *evidence.presented) for text in alias_texts(document)]
-        names = sorted({canonical_name(text, rules) for text in (battery, *shown)})
+        names = sorted({canonical_name(text, rules) for text in (battery, *shown, *evidence.namers)})
         own = declaration_text(declaration)
         others = self._office.declared.others(names, own, int(time.time()) - OPEN_S)
         if not others:
@@ -83,3 +92,12 @@ class Declarations:
             for row in others
         ]
         return replace(evidence, declared=tuple(declared))
+
+    def _sharing(self, consignment_id: str, battery: str, evidence: Evidence) -> Evidence:
+        """The evidence with the judged lines whose passports name a further code as its own do (X17)."""
+        own = self._gathering.key_of(battery)
+        named = [self._gathering.subject_of(text) for text in evidence.aliases if text not in evidence.namers]
+        keys = [standing_key(one) for one in named if one is not None and one.scheme != OPAQUE]
+        if own is None or not keys:
+            return evidence
+        return replace(evidence, sharing=self._office.overtaken.sharing(consignment_id, own, keys))

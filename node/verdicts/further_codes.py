@@ -10,11 +10,13 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from credentials.documents.identifiers import Identifier, Subject, subject
+from credentials.ledger.attestation import standing_key
 from credentials.ledger.governance import Governance
 from credentials.verdicts.evidence import Held, LedgerView, Tables, alias_texts, issuer_shown
 from credentials.verdicts.kin_names import KIN_CODES_MAX
-from credentials.verdicts.names import FURTHER_CODES_MAX, joined, public_sets, rightful
+from credentials.verdicts.names import FURTHER_CODES_MAX, OPAQUE, joined, public_sets, rightful
 from credentials.verdicts.record import Record
+from node.storage.office import OfficeStore
 from node.verdicts.ledger_views import admitted as admitted_of
 
 if TYPE_CHECKING:
@@ -36,11 +38,13 @@ class FurtherCodes:
         view: Callable[[Subject, Identifier], LedgerView],
         network_key: bytes,
         tables: Callable[[], Tables],
+        office: OfficeStore,
     ) -> None:
         self._identified = identified
         self._view = view
         self._network_key = network_key
         self._tables = tables
+        self._office = office
 
     def read(self, reading: Reading, governance: Governance) -> bool:
         """Read those that are named since; True if there were any.
@@ -53,8 +57,9 @@ class FurtherCodes:
         new = self._read_codes(reading, held, most)
         new += self._read_codes(reading, reading.presented, most + SHOWN_CODES_MAX)
         kinds = self._tables().verdicts["events"].get("presentation", ())
-        if new and not reading.parties:
+        if not reading.parties:
             reading.parties.update(_parties(reading.view, governance))
+        new += self._read_namers(reading)
         for view in new:
             reading.declared.extend(a for a in admitted_of(view) if a.kind in kinds)
             record = joined(view, reading.parties, governance)
@@ -75,6 +80,26 @@ class FurtherCodes:
             if identifier is not None and about is not None and about not in reading.subjects.values():
                 new.append(self._view(about, identifier))
                 reading.aliases[text] = new[-1]
+                if about.scheme != OPAQUE or new[-1].standing is not None:  # else it may be a model's
+                    reading.named.add(standing_key(about))
+        return new
+
+    def _read_namers(self, reading: Reading) -> list[LedgerView]:
+        """The records of what this node has judged whose passports name the battery, or a further code of it.
+
+        Of a battery's parties alone: what strangers write on manifests costs no verdict anything (I5).
+        """
+        keys = [*map(standing_key, reading.subjects.values()), *sorted(reading.named)]
+        new = list[LedgerView]()
+        for text in self._office.overtaken.named_by(keys, sorted(reading.parties)):
+            identifier, _ = self._identified(text, NOBODY)
+            if identifier is None or text in reading.aliases:
+                continue
+            about = subject(identifier, self._network_key)
+            if about not in reading.subjects.values():
+                new.append(self._view(about, identifier))
+                reading.aliases[text] = new[-1]
+                reading.namers.append(text)
         return new
 
 

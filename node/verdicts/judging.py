@@ -194,6 +194,7 @@ class Judging:
                 state="running" if rest else "done",
             )
             for verdict, error in judged:
+                self.watching.mark_named(db, verdict, set())
                 if error is not None:
                     self._put_aside(db, LINE, f"{job.row.id}/{verdict['line']}", error)
             self.declarations.look_again(db, newest, job.row.id, part)
@@ -259,7 +260,7 @@ class Judging:
         error: Exception | None = None
         try:
             evidence = self._gathering.evidence_of(raw, reading)
-            evidence = self.declarations.beside(line.battery, evidence, row.declaration)
+            evidence = self.declarations.beside(line.battery, evidence, row.declaration, row.id)
             context = self.manifests.context(row.id, together, evidence.network.tables.identifiers)
             judged = clear_item(line, evidence, self._policy, law_date, now, context).as_dict()
         except PASSING:

@@ -35,7 +35,7 @@ from credentials.verdicts.evidence import (
     identifiers_in_play,
 )
 from credentials.verdicts.examination import OpenedList
-from credentials.verdicts.names import FURTHER_CODES_MAX, public_sets
+from credentials.verdicts.names import FURTHER_CODES_MAX, OPAQUE, public_sets
 from node.peers.gossip import Gossip
 from node.storage.entries import EntryRow
 from node.storage.ledger import LedgerStore
@@ -49,7 +49,6 @@ from node.verdicts.lists import ListsInForce, keys_of
 
 JSON = dict[str, Any]
 NAMED_DEEP_MAX = FURTHER_CODES_MAX + 1  # each code may name one that only its own passports do
-OPAQUE = "uri"  # such an identifier is a battery's with its issuer, whom a line does not name
 # Groups of events (verdicts.json) of whose documents a verdict reads members.
 DOCUMENT_EVENTS = ("soh", "annexXiv", "presentation", "origin", "inVehicle")
 
@@ -69,6 +68,8 @@ class Reading:
     # Of the further codes that its passport names: their records, and statements whose documents are read.
     aliases: dict[str, LedgerView] = field(default_factory=dict)
     declared: list[Attestation] = field(default_factory=list)
+    named: set[bytes] = field(default_factory=set)  # keys of codes of one battery by which it is named
+    namers: list[str] = field(default_factory=list)  # what is named so by its own passports: in `aliases`
     parties: set[str] = field(default_factory=set)  # who has a right over it, under one of its codes
     kin: tuple[Attestation, ...] = ()  # by which others became it: their documents name the codes of these
     # The documents named by sets and events, once they were fetched for: read and parsed once.
@@ -126,7 +127,9 @@ class Gathering:
         self.giving = Giving(history, lambda: self.tables.access, office, self.standing_of)
         self._fetching = Fetching(did, office, gossip)
         self._lists = ListsInForce(ledger, office)
-        self._codes = FurtherCodes(self._identified, self.ledger_view, network_key, lambda: self.tables)
+        self._codes = FurtherCodes(
+            self._identified, self.ledger_view, network_key, lambda: self.tables, office
+        )
 
     @property
     def tables(self) -> Tables:
@@ -232,12 +235,10 @@ class Gathering:
             for text in identifiers_in_play(line, [*held, *(d.document for d in kin if isinstance(d, Held))])
             if (found := reading.subjects.get(text) or self.subject_of(text)) is not None
         }
-        receipts = line.get("receipts")
-        shown = line.get("documents")
+        receipts, shown = line.get("receipts"), line.get("documents")
         read = [d.document for d in reading.documents.values() if isinstance(d, Held)]
-        lists = self._lists.sources([*read, *reading.presented], network)
         return Evidence(
-            network=replace(network, status_lists=lists),
+            network=replace(network, status_lists=self._lists.sources([*read, *reading.presented], network)),
             ledger=reading.view,
             subjects=subjects,
             documents=documents,
@@ -248,6 +249,7 @@ class Gathering:
             },
             receipts=tuple(receipts) if isinstance(receipts, list) else (),
             aliases=reading.aliases,
+            namers=tuple(reading.namers),
             earlier={digest: reading.documents[digest] for digest, _ in reading.earlier},
         )
 
@@ -291,8 +293,7 @@ class Gathering:
         """
         readings = []
         with self._ledger.reading():
-            tip = self._ledger.tip()
-            height = tip.height if tip else 0
+            height = tip.height if (tip := self._ledger.tip()) else 0
             for line in lines:
                 readings.append(self._read(line, height))
                 give_way()

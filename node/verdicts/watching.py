@@ -13,7 +13,7 @@ A decision about what governs marks the lines of whoever's words count otherwise
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
 import orjson
@@ -27,6 +27,7 @@ from credentials.ledger.records import Asset
 from credentials.ledger.standing import Standing
 from credentials.verdicts.evidence import Policy, declaration_text
 from credentials.verdicts.freshness import RELATIVES
+from credentials.verdicts.names import OPAQUE
 from credentials.verdicts.verdict_record import ItemRecord
 from node import log
 from node.storage.audit import THIS_NODE
@@ -191,12 +192,9 @@ class Watching:
 
         The further codes that its passport names, recorded or not; the lists of whose documents it read.
         """
-        named = {c["evidence"].get("identifier") for c in verdict["checks"] if c["name"] == "alias"}
-        for text in sorted(text for text in named if isinstance(text, str)):
-            about = self._gathering.subject_of(text, verdict["passport"].get("issuer") or NOBODY)
-            if about is not None:
-                yield "subject", standing_key(about)
-                yield "namespace", as_stored(f"{about.scheme}:{about.namespace}")
+        for about in self._named_in(verdict):
+            yield "subject", standing_key(about)
+            yield "namespace", as_stored(f"{about.scheme}:{about.namespace}")
         steps = [step for step in verdict["timeline"] if step["state"] == "admitted"]
         issuers = {step["issuer"] for step in steps if self._gathering.reads_documents_of(step["kind"])}
         publisher = {verdict["passport"].get("issuer")}  # in a column of its own
@@ -204,6 +202,13 @@ class Watching:
         yield from (("issuer", as_stored(issuer)) for issuer in sorted(others))
         speaking = {step["issuer"] for step in steps} - others - publisher
         yield from ((PARTY, as_stored(party)) for party in sorted(speaking))
+
+    def _named_in(self, verdict: Mapping[str, Any]) -> list[Subject]:
+        """The further codes that the verdict names, recorded or not."""
+        named = {c["evidence"].get("identifier") for c in verdict["checks"] if c["name"] == "alias"}
+        issuer = verdict["passport"].get("issuer") or NOBODY
+        found = (self._gathering.subject_of(text, issuer) for text in sorted(map(str, named - {None})))
+        return [about for about in found if about is not None]
 
     def keep(self, db: Any, consignment_id: str, verdict: ItemRecord) -> None:
         """Store the newer verdict of a line, with the word it had before; a settled line keeps its own."""
@@ -221,8 +226,24 @@ class Watching:
             log.moment("verdict_changed", id=consignment_id, line=line, verdict=verdict["verdict"])
         elif "before" in before:
             kept = {**verdict, "before": before["before"]}
+        known = table.keys_of(consignment_id, line)
         table.put_again(db, consignment_id, self.row_of(kept))
+        self.mark_named(db, kept, known)
         self._office.reached.judged(db, consignment_id, line, verdict["verdict"], verdict["reason"])
+
+    def mark_named(self, db: Any, verdict: Mapping[str, Any], known: Set[bytes]) -> None:
+        """Mark what the names of a judged line say something of: other batteries that one code names as well.
+
+        Of the codes that its verdict rested on before, `known`, these were told then. An opaque identifier
+        may be a model's: what else is named so is no other code of this battery.
+        """
+        about = self._gathering.subject_of(verdict["battery"])
+        named = [one for one in self._named_in(verdict) if standing_key(one) not in known]
+        if about is not None and named:
+            table = self._office.overtaken
+            shared = [standing_key(one) for one in named if one.scheme != OPAQUE]
+            mark = max(1, table.watched_until())
+            table.mark_named(db, standing_key(about), [standing_key(one) for one in named], shared, mark)
 
     def _released_since(self, consignment_id: str, battery: str, height: int) -> bool:
         """True if customs here released the battery after `height`: the line's goods went their way.

@@ -518,6 +518,11 @@ class World:
             if digest in self.documents
         }
 
+    def _live_sets(self, view: LedgerView) -> list[dict[str, Any]]:
+        """The public sets of every passport of a battery."""
+        held = self._earlier(view, live=True).values()
+        return [dict(one.document) for one in held if isinstance(one, Held)]
+
     def _kin_held(self, view: LedgerView) -> dict[bytes, Held | Missing]:
         """The public sets of what it came of."""
         digests = [digest for sets in view.kin_sets.values() for digest, _ in sets]
@@ -559,6 +564,7 @@ class World:
         points: Sequence[int] = (1,),
         network: NetworkView | None = None,
         vin: str | None = None,
+        namers: Sequence[str] = (),
         **changes: Any,
     ) -> Evidence:
         """As a node gathers it: the live passport's sets of `points`, the events' documents, the ledger."""
@@ -586,6 +592,12 @@ class World:
         )
         held = [h.document for h in fetched.values() if isinstance(h, Held)]
         earlier, aliases = self._further_codes(view, [*held, *shown])
+        for namer in namers:
+            aliases[namer] = self.view(namer)
+            sets, more = self._further_codes(aliases[namer], self._live_sets(aliases[namer]))
+            own = view.standing.key if view.standing is not None else None
+            earlier |= sets | self._earlier(aliases[namer], live=True)
+            aliases |= {t: v for t, v in more.items() if key_if_readable(t) != own}
         leaves = [leaf for one in (view, *aliases.values()) for leaf in one.entries]
         cited = {digest for leaf in leaves if (digest := _read(leaf.entry)[1]) is not None}
         events: dict[bytes, Held | Missing] = {
@@ -600,6 +612,7 @@ class World:
             "presented": tuple(shown),
             "events": events,
             "earlier": earlier,
+            "namers": tuple(namers),
         }
         return Evidence(**(values | changes))
 

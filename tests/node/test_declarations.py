@@ -14,7 +14,8 @@ from node.setup.wiring import open_service
 from node.storage.consignments import ItemRow
 from node.storage.office import OfficeStore
 from node.verdicts.judging import Judging
-from tests.harness.support_service import PASSPHRASE, LiveNode, live_node
+from node.web.sample import sample_claims
+from tests.harness.support_service import PASSPHRASE, ROLES, LiveNode, live_node
 from tests.node.test_watching import GOODS, attest, code_of, issue, item, judged, word_now
 
 TURNS_MAX = 12
@@ -23,7 +24,7 @@ DECLARED = {"registration_id": "R", "commodity_code": "8507600000", "eori": "DE1
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
-    with live_node(tmp_path_factory.mktemp("declarations")) as made:
+    with live_node(tmp_path_factory.mktemp("declarations"), (*ROLES, "vehicle_manufacturer")) as made:
         yield made
 
 
@@ -263,3 +264,36 @@ def test_one_battery_on_every_line_of_a_manifest_holds_nobody_up(tmp_path: Path)
     started = time.monotonic()
     assert len(marked(office, "B")) == 8_001 and (first, 8_000) in marked(office, "A")
     assert time.monotonic() - started < 4
+
+
+def issue_as(node: LiveNode, serial: int, named: str) -> None:
+    """A passport that names the battery by a further code."""
+    claims = sample_claims(node.service, code_of(serial))
+    claims["GeneralProductInformation"]["productIdentifier"] = named
+    answer = node.post_json("/passports", {"code": code_of(serial), "claims": claims})
+    assert answer.status_code == 201, answer.text
+    digest = answer.get_json()["digest"]
+    node.wait(lambda: node.get(f"/receipts/{digest}").status_code == 200, "the passport's receipt")
+
+
+def test_what_one_label_names_twice_is_placed_once(node: LiveNode) -> None:
+    """
+    X17, I6: two lines whose passports name one label are both held, the first once the second is read; and in
+    use under one code, the battery is not new under the other, on whatever consignment it comes.
+    """
+    label = "https://id.gs1.org/01/09521001000017/21/LABEL71"
+    for serial in (71, 72, 73):
+        issue_as(node, serial, label if serial != 73 else f"{label}3")
+    first = judged(node, "26NLLABEL", 71, 73, 72)
+    node.wait(
+        lambda: [said(node, first, n)[1] for n in (1, 3)] == ["duplicate_line"] * 2, "both lines to be held"
+    )
+    assert said(node, first, 2)[1] != "duplicate_line"
+
+    attest(node, "battery.installed", 71, vin="ZZ9DEM0E0T0000071")
+    later = judged(node, "26NLLABEL2", 72)
+    node.wait(lambda: said(node, later)[0] == "hold", "the later line to be held")
+    assert word_now(node, 72)[1] == "installed_on_record"
+    assert {c["evidence"]["identifier"] for c in item(node, later)["checks"] if c["name"] == "alias"} >= {
+        code_of(71)
+    }

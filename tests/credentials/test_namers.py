@@ -1,0 +1,158 @@
+"""A code whose own passports name nothing is judged with the code whose passports name it (X1, I5, I6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from credentials.verdicts.evidence import Missing, MissingReason
+from tests.credentials.test_earlier_codes import OWN, renew
+from tests.credentials.test_shown import GOOD, VIN, check, judged, shape
+from tests.credentials.test_two_codes import LINK
+from tests.harness.border import World, claims_of, code, line_of, replace, subject_of
+from tests.harness.ledger import (
+    MAKER,
+    OTHER_MAKER,
+    RECYCLER,
+    WORKSHOP,
+    Ledger,
+    accreditation,
+    accreditations,
+    make_genesis,
+)
+
+LABEL = "https://id.gs1.org/01/09521001000000/21/77"  # a code that is on a label and on no record
+
+
+def named_by(*passports: tuple[str, str, str], by: str = MAKER) -> World:
+    """Batteries (code, what its passport names it by, its maker), each produced and published."""
+    licences = [*accreditations(), accreditation(by, schemes=(("gs1", "9521001"),), licence="gs1")]
+    w = World(Ledger(make_genesis(accreditations=licences)), publishers=(MAKER, OTHER_MAKER))
+    for own, other, maker in passports:
+        claims = claims_of(int(own[-1]) if own != LINK else 1)
+        claims["GeneralProductInformation"]["productIdentifier"] = other
+        w.produce(own, by=maker)
+        w.publish(own, w.issue(own, claims=claims, by=maker))
+    return w
+
+
+def used(w: World, text: str) -> None:
+    w.happen(MAKER, "market.placed", text, {"art_41_checked": True}, parties=(WORKSHOP,))
+    w.happen(WORKSHOP, "battery.installed", text, {"vin": VIN}, bound_asset=subject_of(VIN))
+
+
+def waste(w: World, text: str) -> None:
+    w.happen(MAKER, "market.placed", text, {"art_41_checked": True}, parties=(RECYCLER,))
+    w.happen(RECYCLER, "battery.declared_waste", text, {"reason": "worn"}, parties=(RECYCLER,))
+
+
+@pytest.mark.parametrize(
+    ("ended", "word"), [(used, ("hold", "installed_on_record")), (waste, ("refuse_recommended", "waste"))]
+)
+def test_what_names_it_binds_it(ended: Callable[[World, str], None], word: tuple[str, str]) -> None:
+    """
+    In use or waste under its GB/T code, whose passport names the link: under the link, whose passport names
+    nothing, it was clear as new.
+    """
+    text = code(1)
+    w = named_by((text, LINK, MAKER), (LINK, OWN, MAKER))
+    assert judged(w, LINK)["verdict"] in GOOD
+    ended(w, text)
+
+    told = w.judge(LINK, evidence=w.evidence(LINK, namers=(text,))).as_dict()
+
+    assert shape(told) == word
+    assert {c["evidence"]["identifier"] for c in check(told, "alias") if c["outcome"] == "fail"} == {text}
+
+
+def test_a_later_passport_that_names_nothing_does_not_shed_it() -> None:
+    """
+    What once named it names it still; and where that passport is not had, it is undecided.
+    """
+    text = code(1)
+    w = named_by((text, LINK, MAKER), (LINK, OWN, MAKER))
+    used(w, text)
+    renew(w, text, OWN)
+    evidence = w.evidence(LINK, namers=(text,))
+
+    assert shape(w.judge(LINK, evidence=evidence).as_dict()) == ("hold", "installed_on_record")
+    gone = {digest: Missing(MissingReason.UNREACHABLE, MAKER) for digest in evidence.earlier}
+    unread = w.judge(LINK, evidence=replace(evidence, earlier=gone)).as_dict()
+    assert unread["verdict"] == "undecided"
+
+
+def test_a_strangers_passport_that_names_it_is_nothing_to_it() -> None:
+    """
+    I5: another maker names the honest link in a passport of its own, and declares its battery waste.
+    """
+    theirs = code(2, "ZZ3")
+    w = named_by((theirs, LINK, OTHER_MAKER), (LINK, OWN, MAKER))
+    plain = judged(w, LINK)
+    w.happen(OTHER_MAKER, "battery.recalled", theirs, {"reason": "fire"})
+
+    told = w.judge(LINK, evidence=w.evidence(LINK, namers=(theirs,))).as_dict()
+
+    assert shape(told) == shape(plain) and told["verdict"] in GOOD
+    assert check(told, "alias") == check(plain, "alias")
+
+
+def test_a_battery_that_is_named_by_nobody_is_judged_as_before() -> None:
+    """
+    A candidate whose passports name something else, or that nobody recorded, changes nothing.
+    """
+    text = code(1)
+    w = named_by((text, LABEL, MAKER), (LINK, OWN, MAKER))
+    used(w, text)
+    for candidate in (text, code(5)):
+        told = w.judge(LINK, evidence=w.evidence(LINK, namers=(candidate,))).as_dict()
+        assert told["verdict"] in GOOD
+
+
+def test_two_codes_that_name_one_label_are_one_battery() -> None:
+    """
+    X17: two lines, each with a passport of one maker that names the label: one battery was placed twice. Both
+    are held, and so is what is new under one code and in use under the other.
+    """
+    one, other = code(1), code(2)
+    w = named_by((one, LABEL, MAKER), (other, LABEL, MAKER))
+    assert judged(w, one)["verdict"] in GOOD and judged(w, other)["verdict"] in GOOD
+
+    for text, namer in ((one, other), (other, one)):
+        rows = [line_of(2, namer) | {"before": text == other}]
+        evidence = w.evidence(text, namers=(namer,))
+        assert shape(w.judge(text, evidence=evidence, others=rows).as_dict()) == ("hold", "duplicate_line")
+    used(w, one)
+    assert shape(w.judge(other, evidence=w.evidence(other, namers=(one,))).as_dict())[0] == "hold"
+
+
+def test_of_two_makers_that_name_one_label_the_first_line_has_it() -> None:
+    """
+    Whoever lies: never both are clear. A stranger's passport holds the line that stood before its own by
+    nothing but a warning.
+    """
+    honest, theirs = code(1), code(2, "ZZ3")
+    w = named_by((honest, LABEL, MAKER), (theirs, LABEL, OTHER_MAKER))
+    words = {}
+    for text, other, before in ((honest, theirs, False), (theirs, honest, True)):
+        evidence = w.evidence(text, namers=(other,), sharing=(1 if before else 2,))
+        rows = [line_of(2, other) | {"before": before}]
+        words[text] = w.judge(text, evidence=evidence, others=rows).as_dict()
+
+    assert words[honest]["verdict"] in GOOD
+    assert [c["reason"] for c in check(words[honest], "manifest")] == ["repeated_on_manifest"]
+    assert shape(words[theirs]) == ("hold", "duplicate_line")
+
+
+def test_an_opaque_name_may_be_that_of_a_model() -> None:
+    """
+    Batteries of one model whose passports give the model's address are not one battery.
+    """
+    one, other = code(1), code(2)
+    model = "https://shop.example/packs/model-7"
+    w = named_by((one, model, MAKER), (other, model, MAKER))
+    waste(w, one)
+
+    told = w.judge(other, evidence=w.evidence(other, namers=(one,))).as_dict()
+
+    assert told["verdict"] in GOOD
