@@ -23,7 +23,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from credentials.errors import CredentialError
 from node.errors import SetupError
-from node.named_files import read_named_text, read_own, require_regular
+from node.named_files import open_regular, read_named_text, read_own
 
 if TYPE_CHECKING:
     from credentials.documents.canonical import Contexts
@@ -296,10 +296,7 @@ class DataDirectory:
         """Hold the directory for this process; the lock ends with it, however it ends."""
         path = self.root / "lock"
         try:
-            file = os.fdopen(
-                os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK, 0o600), "ab"
-            )
-            require_regular(file.fileno(), path)
+            file = os.fdopen(open_regular(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), "ab")
         except FileNotFoundError as error:
             raise SetupError(f"{self.root} is not a data directory: run `comity init` first") from error
         except OSError as error:

@@ -22,18 +22,48 @@ from node.errors import SetupError
 STDIN = Path("-")
 OWN_BYTES_MAX = 16 << 20  # of one file that a node reads whole: rule files and genesis have a few hundred kB
 
-_NO_FILE = "it is no regular file, but a pipe, a socket or a device"
+_NO_FILE = "it is no regular file, but a pipe, a socket or a device: put a file in its place"
+_FOLDER = "it is a directory: put a file in its place"
+_NOWHERE = "it is a link that leads nowhere: put a file in its place, or what it leads to back"
+_NOT_OURS = "this user may not: give it to whoever runs the node, with chown"
 
 
 def open_own(path: Path) -> io.BufferedReader:
     """A regular file, opened for reading without waiting; OSError for whatever else has that name."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    return os.fdopen(open_regular(path, os.O_RDONLY), "rb")
+
+
+def open_regular(path: Path, flags: int) -> int:
+    """A regular file, opened without waiting; a new one is its owner's alone.
+
+    OSError for whatever else has that name, which says what to do. A link that leads nowhere is not a file
+    that is missing: somebody meant something by it.
+    """
+    try:
+        descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise _worded(error, path) from error
     try:
         require_regular(descriptor, path)
-        return os.fdopen(descriptor, "rb")
     except BaseException:
         os.close(descriptor)
         raise
+    return descriptor
+
+
+def _worded(error: OSError, path: Path) -> OSError:
+    """The same error, which says what to do."""
+    match error.errno:
+        case errno.ENXIO:  # a socket, or a pipe that nobody reads
+            return OSError(errno.EINVAL, _NO_FILE, str(path))
+        case errno.EISDIR:
+            return IsADirectoryError(errno.EISDIR, _FOLDER, str(path))
+        case errno.EACCES | errno.EPERM:
+            return PermissionError(errno.EACCES, _NOT_OURS, str(path))
+        case errno.ELOOP | errno.ENOENT if path.is_symlink():
+            return OSError(errno.ELOOP, _NOWHERE, str(path))
+        case _:
+            return error
 
 
 def read_own(path: Path) -> bytes:
@@ -91,7 +121,7 @@ def require_regular(descriptor: int, path: Path) -> None:
     """OSError unless what is open there, by that name, is a regular file."""
     mode = os.fstat(descriptor).st_mode
     if stat.S_ISDIR(mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        raise IsADirectoryError(errno.EISDIR, _FOLDER, str(path))
     if not stat.S_ISREG(mode):
         raise OSError(errno.EINVAL, _NO_FILE, str(path))
 

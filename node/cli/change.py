@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import click
@@ -17,7 +16,7 @@ from credentials.documents.identifiers import Subject
 from credentials.ledger.attestation import GovernanceAct, make_attestation
 from credentials.ledger.governance_state import KINDS, NAMESPACE, SCHEME
 from credentials.ledger.proposals import ChangeProposal
-from node.cli.client import Client, Command, named, options, show, speaks_to_node
+from node.cli.client import Client, Command, DataFolder, named, options, show, speaks_to_node
 from node.cli.terminal import say
 from node.errors import ProblemError, SetupError
 from node.words import when
@@ -39,7 +38,7 @@ tries_dry = click.option(
     help="Show what it would do, also to open lines of this node, and sign nothing.",
 )
 _WHERE = (
-    click.option("--data", type=click.Path(path_type=Path), help="Data directory of a node on this machine."),
+    click.option("--data", type=DataFolder(), help="Data directory of a node on this machine."),
     click.option("--node", help="URL of a node; otherwise COMITY_NODE."),
     click.option("--key", help="Bearer key; otherwise COMITY_KEY, or the operator's key of --data."),
 )

@@ -17,6 +17,7 @@ from node.cli.terminal import say
 from node.config import DataDirectory, environment
 from node.errors import ProblemError, SetupError
 from node.named_files import read_named
+from node.setup.closing import close_to_others, is_data_directory
 
 if TYPE_CHECKING:
     import requests
@@ -27,6 +28,7 @@ ANSWER_S_MAX = 300.0
 PART_BYTES = 64 << 10
 ANSWER_BYTES_MAX = 64 << 20
 FILE_BYTES_MAX = 16 << 20  # a manifest
+NAMED_MAX = 8  # of files that were open to others
 
 Command = Callable[..., Any]
 
@@ -161,7 +163,7 @@ def _problem(status: int, body: bytes) -> ProblemError:
 def speaks_to_node(command: Command) -> Command:
     """Add --data, --node, --key to a command, and give it a `client`."""
 
-    @click.option("--data", type=click.Path(path_type=Path), help="Data directory of a node on this machine.")
+    @click.option("--data", type=DataFolder(), help="Data directory of a node on this machine.")
     @click.option("--node", help="URL of a node; otherwise COMITY_NODE.")
     @click.option("--key", help="Bearer key; otherwise COMITY_KEY, or the operator's key of --data.")
     @wraps(command)
@@ -180,6 +182,21 @@ def options(*added: Command) -> Command:
         return command
 
     return add
+
+
+class DataFolder(click.Path):
+    """A data directory that is named on the command line: closed to others before anything is read of it."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, file_okay=False)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        path = super().convert(value, param, ctx)
+        assert isinstance(path, Path), "as `path_type` says"
+        if is_data_directory(path) and (opened := close_to_others(path)):
+            names = ", ".join(opened[:NAMED_MAX]) + (", ..." if len(opened) > NAMED_MAX else "")
+            say(f"comity: {names} could be read or changed by others on this machine: closed now", err=True)
+        return path
 
 
 def connect(data: Path | None, node: str | None, key: str | None) -> Client:

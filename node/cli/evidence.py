@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from node.cli.client import read_json, write_out
+from node.cli.client import DataFolder, read_json, write_out
 from node.cli.setup import DATA, PASSPHRASE
 from node.cli.terminal import say
 from node.config import DataDirectory, passphrase
@@ -118,7 +118,9 @@ FILE = click.Path(path_type=Path)
 
 @evidence.command()
 @click.argument("file", type=FILE)
-@click.option("--data", type=FILE, help="Data directory of a node: its ledger says who had which key.")
+@click.option(
+    "--data", type=DataFolder(), help="Data directory of a node: its ledger says who had which key."
+)
 @click.option("--genesis", "network", type=FILE, help="Network directory, where there is no node.")
 @click.option(
     "--governance", "proofs", type=FILE, multiple=True,

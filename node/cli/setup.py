@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from credentials.documents.uri import is_web_url
+from node.cli.client import DataFolder
 from node.cli.terminal import say, who_decides
 from node.config import DataDirectory, passphrase
 from node.errors import SetupError
@@ -21,7 +22,7 @@ from node.storage.ledger import LedgerStore
 DATA = click.option(
     "--data",
     required=True,
-    type=click.Path(path_type=Path, file_okay=False),
+    type=DataFolder(),
     help="Data directory of the node.",
 )
 PASSPHRASE = click.option(

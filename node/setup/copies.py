@@ -22,6 +22,7 @@ from node.errors import SetupError
 from node.ledger.rebuilding import keep_aside, put_in_place
 from node.named_files import make_folder, open_own, put_whole, read_own, write_own
 from node.settings import SETTINGS_FILE, files_of_settings
+from node.setup.closing import close_to_others
 from node.setup.network import read_card, verify
 from node.storage.office import OfficeStore
 
@@ -127,6 +128,7 @@ def restore(directory: DataDirectory, source: Path, *, replace: bool) -> Restore
         OfficeStore(directory.office).close()  # what its log holds goes into the file
         aside = keep_aside(directory.office, int(time.time()))
     put_in_place(fresh, directory.office)
+    close_to_others(directory.root)
     return Restored(tuple(written), tuple(kept), aside, directory.signing.exists())
 
 

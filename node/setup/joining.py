@@ -46,6 +46,7 @@ from node.peers.fingerprint import JoiningFingerprint
 from node.peers.link import Link, LinkError
 from node.peers.messages import BODY_BYTES_MAX, refusal_of
 from node.setup import network as networks
+from node.setup.closing import close_to_others
 from node.setup.founding_file import require_url
 from node.setup.keystore import Keys, seal_to
 from node.storage.ledger import LedgerStore
@@ -288,7 +289,7 @@ def _write_network(
     networks.write(scratch, hello.genesis, {**later, **hello.rule_files}, addresses)
     write_own(scratch / networks.SEALED_KEY_FILE, sealed)
     put_whole(scratch, directory.network)
-    networks.close_to_others(directory.root)
+    close_to_others(directory.root)
 
 
 def _remove(path: Path) -> None:

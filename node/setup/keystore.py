@@ -168,9 +168,9 @@ class Keys:
 
         A node that has opened the file before opens it again without the passphrase.
         """
-        path = directory / KEYS_FILE
+        path = _keys_file(directory)
         lock = _Lock.of(_TAG, path, passphrase)
-        with _alone(directory):
+        with _alone(path.parent):
             there = lock.open(path)
             assert all(self._seeds.get(n) == s for n, s in there.items() if s), "a name is one key for ever"
             write_own(path, lock.seal({**self._seeds, **there}))
@@ -182,13 +182,13 @@ class Keys:
         A running node would read it no more: it must be stopped.
         """
         seeds = cls.load(directory, did, passphrase)._seeds
-        write_own(directory / KEYS_FILE, _Lock.new(_TAG, following).seal(seeds))
+        write_own(_keys_file(directory), _Lock.new(_TAG, following).seal(seeds))
 
     @classmethod
     def load(cls, directory: Path, did: str, passphrase: str) -> Keys:
         """Open keys.enc with its passphrase."""
-        path = directory / KEYS_FILE
-        if not path.exists():
+        path = _keys_file(directory)
+        if not os.path.lexists(path):
             raise SetupError(f"{directory} holds no {KEYS_FILE}: run `comity init` first")
         lock = _Lock.of(_TAG, path, passphrase)
         return cls(did, lock.open(path), source=(path, lock))
@@ -213,6 +213,12 @@ class Keys:
             return self
         path, lock = self._source
         return Keys(self.did, lock.open(path), self._numbers, self._source)
+
+
+def _keys_file(directory: Path) -> Path:
+    """keys.enc itself, where a link of that name leads: what is destroyed is destroyed there."""
+    path = directory / KEYS_FILE
+    return Path(os.path.realpath(path)) if path.exists() else path
 
 
 @contextmanager

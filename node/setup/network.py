@@ -59,6 +59,7 @@ from node.config import (
 from node.errors import SetupError
 from node.named_files import make_folder, put_whole, read_own, write_own
 from node.settings import read_toml
+from node.setup.closing import close_to_others
 from node.setup.founding_file import (
     read_accreditation,
     read_approvals,
@@ -149,14 +150,6 @@ def init(
     (root / "lock").touch()
     close_to_others(root)
     return participant
-
-
-def close_to_others(root: Path) -> None:
-    """Only the owner reads, writes and lists what a data directory holds; links lead elsewhere and stay."""
-    root.chmod(0o700)
-    for path in root.rglob("*"):
-        if not path.is_symlink():
-            path.chmod(0o700 if path.is_dir() else 0o600)
 
 
 def read_card(path: Path) -> Participant:

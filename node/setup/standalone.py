@@ -17,11 +17,11 @@ from urllib.parse import urlsplit
 
 from credentials.ledger.parties import Accreditation
 from node.config import DataDirectory, jurisdiction_alone
-from node.config import passphrase as read_passphrase
 from node.errors import SetupError
-from node.named_files import make_folder, put_whole, write_own
+from node.named_files import make_folder, put_whole, read_own, write_own
 from node.settings import SETTINGS_FILE, files_of_settings
 from node.setup import network
+from node.setup.closing import close_to_others
 
 NAME = "A node by itself"
 UNFINISHED = "founding.unfinished"  # where a node is made before it is moved into its directory
@@ -57,7 +57,15 @@ def operators_files(directory: DataDirectory) -> frozenset[str]:
 def own_passphrase(directory: DataDirectory) -> str | None:
     """The passphrase that such a node made for itself, None if it was given one."""
     file = directory.passphrase_file
-    return read_passphrase(file) if file.exists() else None
+    try:
+        words = read_own(file).decode().rstrip("\n")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise SetupError(f"{file} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SetupError(f"{file} is not text: put back the passphrase that opens keys.enc") from error
+    return words or None
 
 
 def found(directory: DataDirectory, public_url: str, passphrase: str | None) -> str:
@@ -77,7 +85,7 @@ def found(directory: DataDirectory, public_url: str, passphrase: str | None) -> 
         _make(made, did_of(public_url), words)
         if passphrase is None:
             write_own(made.passphrase_file, f"{words}\n".encode())
-        network.close_to_others(root)
+        close_to_others(root)
         for path in sorted(made.root.iterdir(), key=lambda one: (one.name == "keys.enc", one.name)):
             _put(path, root / path.name)
         made.root.rmdir()

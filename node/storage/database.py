@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -19,7 +20,7 @@ from typing import TypeVar
 import sqlite_utils
 
 from node.errors import SetupError
-from node.named_files import require_regular
+from node.named_files import open_regular
 from node.storage.schema_history import History
 
 BUSY_TIMEOUT_S = 30
@@ -27,7 +28,7 @@ OPENING_TIMEOUT_S = 1  # whoever holds a lock on the whole file is no node: the 
 T = TypeVar("T")
 
 MEMORY = ":memory:"
-SIDE_FILES = ("-wal", "-shm")
+SIDE_FILES = ("-wal", "-shm", "-journal")
 ROOM_BYTES = 64 << 10  # what is written to see whether this file takes anything again
 ROOM_APART_S = 1.0
 VARIABLES_MAX = 500  # SQLite's limit of host parameters is higher; this keeps statements cacheable
@@ -223,16 +224,28 @@ def _make_private(path: Path) -> None:
     if str(path) == MEMORY:
         return
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, 0o600)
-        try:
-            require_regular(descriptor, path)
-        finally:
-            os.close(descriptor)
-        for file in (path, *(path.with_name(path.name + suffix) for suffix in SIDE_FILES)):
-            if file.exists() and file.stat().st_mode & 0o077:
-                file.chmod(0o600)
+        os.close(open_regular(path, os.O_RDWR | os.O_CREAT))
+        real = Path(os.path.realpath(path))  # beside which SQLite looks
+        for file in (real, *(real.with_name(real.name + suffix) for suffix in SIDE_FILES)):
+            if os.path.lexists(file):
+                _make_one_private(file)
     except OSError as error:
         raise SetupError(f"{path} cannot be opened: {error.strerror}") from error
+
+
+def _make_one_private(file: Path) -> None:
+    found = file.lstat()
+    if not stat.S_ISREG(found.st_mode):  # SQLite would wait for a pipe
+        raise SetupError(f"{file} is no regular file, which a database has beside it: move it away")
+    kept = (one.stat().st_ino for one in file.parent.glob(f"{file.name}.before-*"))  # by restore, if killed
+    if found.st_nlink > 1 + sum(inode == found.st_ino for inode in kept):
+        # As `cp -al` makes copies: two nodes would write into one file, each with a log of its own beside it.
+        raise SetupError(
+            f"{file} has another name, by which others may write into it: copy it to {file.name}.copy, and "
+            "give the copy its name"
+        )
+    if found.st_mode & 0o077:
+        file.chmod(0o600)
 
 
 def marks(count: int) -> str:

@@ -366,6 +366,7 @@ def _spoil(case: str, data: Path, founded: dict[str, Node], tmp_path: Path) -> N
             (data / "policy.toml").write_text("name = 1")
         case "damaged database":
             (data / "ledger.db").write_bytes(b"not a database" * 1000)
+            (data / "ledger.db").chmod(0o600)
         case "no card":
             (data / "participant.toml").unlink()
 

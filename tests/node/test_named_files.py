@@ -17,7 +17,7 @@ from tests.harness.support_service import PASSPHRASE, live_node
 
 ROOT = Path(__file__).resolve().parents[2]
 START_S_MAX = 30.0
-MADE_LATER = ("node.toml", "address", "certificate.pem")
+MADE_LATER = ("node.toml", "address", "certificate.pem", "signing.db-journal")
 READERS = {"read_bytes", "read_text", "open"}
 # What reads files without that door, and why it may.
 BESIDE = {

@@ -55,7 +55,7 @@ def test_a_file_that_a_setting_names_is_there(tmp_path: Path, setting: str, text
     (tmp_path / "whole.pem").write_bytes(certificate())
     wrong = {
         '"other.pem"': "names .*other.pem, which cannot be read: there is no such file",
-        '"folder"': "names .*folder, which cannot be read: Is a directory",
+        '"folder"': "names .*folder, which cannot be read: it is a directory",
         '"a\\u0000b"': "names .*which cannot be read",
         '""': "is the path of a file",
         "7": "is the path of a file",
