@@ -8,13 +8,13 @@ from dataclasses import fields
 from hashlib import sha256
 from typing import Any
 
+from consensus.encoding import whole_numbers
 from credentials.documents.canonical import b64u, b64u_decode, parse_json
 from credentials.documents.keys import ED25519, P256, P384, multikey_decode, multikey_encode, require_did
 from credentials.errors import CredentialError
 from credentials.ledger.limit_bounds import beyond_bounds
 from credentials.ledger.parties import (
     KEY_ROLES,
-    TIME_MAX,
     Accreditation,
     Key,
     Limits,
@@ -296,7 +296,7 @@ def match_text(value: object, pattern: re.Pattern[str], what: str) -> str:
 
 
 def read_time(value: object, what: str) -> int:
-    if type(value) is not int or not 0 <= value <= TIME_MAX:
+    if type(value) is not int or not whole_numbers(value):
         raise genesis_invalid(f"{what} is not a whole number of at most 2^53-1")
     return value
 

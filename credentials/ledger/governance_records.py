@@ -17,7 +17,7 @@ from hashlib import sha256
 from typing import Any, cast
 
 from consensus.application import CannotFollow
-from consensus.encoding import Value, decode, encode
+from consensus.encoding import Value, decode, encode, whole_numbers
 from credentials.documents.code_schemes import CodeScheme, is_scheme_file
 from credentials.errors import CredentialError
 from credentials.ledger.approvals import ApprovalRules
@@ -33,7 +33,7 @@ from credentials.ledger.genesis_table import (
 )
 from credentials.ledger.governance import LIFECYCLE_FILE, Governance
 from credentials.ledger.lifecycle import Lifecycle
-from credentials.ledger.parties import TIME_MAX, Limits, Stop
+from credentials.ledger.parties import Limits, Stop
 from credentials.ledger.recognition import Recognition
 from credentials.ledger.rules import require_built
 from credentials.ledger.soundness import governance_invalid
@@ -232,8 +232,7 @@ def _read_stop(table: Table) -> Stop:
     _require_members(table, "a stop", {"target", "by", "since"}, {"until", "lifted"})
     if type(table["target"]) is not str or type(table["by"]) is not str:
         raise governance_invalid("a stop names its target and who set it")
-    times = [table["since"], table.get("until", 0)]
-    if not all(type(time) is int and 0 <= time <= TIME_MAX for time in times):
+    if not whole_numbers(table["since"], table.get("until", 0)):
         raise governance_invalid("a stop is [since, until) in whole seconds")
     if table.get("lifted", True) is not True:
         raise governance_invalid("lifted is true or left out")

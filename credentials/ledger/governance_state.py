@@ -285,7 +285,7 @@ class Sitting:
         starts: dict[RecordId, int] = {}
         for digest in sorted(self.tabled, key=lambda d: (self.tabled[d].height, d)):
             if digest not in self.tabled:
-                continue  # its author's recovery key was replaced just now
+                continue  # it went with a key of its author just now
             known = self.future
             tabled, changed = self._decide(self.tabled[digest])
             if tabled.outcome == OPEN:

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
-from consensus.encoding import Value, encode
+from consensus.encoding import Value, encode, whole_numbers
 
 ANY = "*"
-TIME_MAX = (1 << 53) - 1
 Pause = tuple[int, int | None]  # suspended from, until before; None: until somebody lifts it
 KEY_ROLES = ("vote", "attest", "credential", "cosign", "log", "transport")
 VALIDATOR_KEY_ROLES = ("vote", "cosign", "log")
@@ -153,7 +152,7 @@ def read_pauses(value: object) -> tuple[Pause, ...]:
     found: list[Pause] = []
     for number, pause in enumerate(value, 1):
         times = pause if isinstance(pause, list) else []
-        if not all(type(time) is int and 0 <= time <= TIME_MAX for time in times):
+        if not whole_numbers(*times):
             raise ValueError("a suspension is [from, until] in whole seconds")
         if len(times) != 2 and not (len(times) == 1 and number == len(value)):
             raise ValueError("a suspension has a beginning and an end; the last may last")

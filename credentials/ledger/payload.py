@@ -22,12 +22,11 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Any, cast
 
-from consensus.encoding import Value, encode
+from consensus.encoding import Value, encode, whole_numbers
 from credentials.documents.canonical import b64u_decode
 from credentials.documents.identifiers import Subject
 from credentials.errors import CredentialError
 
-INTEGER_MAX = (1 << 53) - 1
 DAY_S = 86_400
 DIGEST_BYTES = 32
 SIGNATURE_BYTES = 64
@@ -172,7 +171,7 @@ def read_urn(value: object, prefix: str, what: str) -> bytes:
 
 
 def read_time(value: object, what: str) -> int:
-    if type(value) is not int or not 0 <= value <= INTEGER_MAX:
+    if type(value) is not int or not whole_numbers(value):
         raise malformed(f"{what} is not a time in whole seconds")
     return value
 
@@ -277,7 +276,7 @@ def read_quantities(value: object) -> dict[str, int]:
         raise malformed(f"quantities are a map of at most {QUANTITIES_MAX}")
     for name, amount in value.items():
         matching(name, _QUANTITY, "the name of a quantity")
-        if type(amount) is not int or not 0 <= amount <= INTEGER_MAX:
+        if not whole_numbers(amount):
             raise malformed("a quantity is a whole number of its unit")
     return cast(dict[str, int], value)
 

@@ -16,9 +16,9 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any
 
-from consensus.encoding import Value, encode
+from consensus.encoding import Value, encode, whole_numbers
 from credentials.errors import CredentialError
-from credentials.ledger.parties import TIME_MAX, Pause, dated_in_force, read_pauses
+from credentials.ledger.parties import Pause, dated_in_force, read_pauses
 
 ANY = "*"
 ROWS_MAX = 256
@@ -93,9 +93,8 @@ class Recognition:
         if not all(type(r) is str and r for r in rows) or len(set(rows)) != len(rows):
             raise _invalid("rows are distinct texts")
         valid_until = row.get("valid_until")
-        for time in (row["valid_from"], 0 if valid_until is None else valid_until):
-            if type(time) is not int or not 0 <= time <= TIME_MAX:
-                raise _invalid("valid_from and valid_until are whole seconds")
+        if not whole_numbers(row["valid_from"], 0 if valid_until is None else valid_until):
+            raise _invalid("valid_from and valid_until are whole seconds")
         if valid_until is not None and valid_until <= row["valid_from"]:
             raise _invalid("it ends before it begins")
         conditions = row.get("conditions", {})

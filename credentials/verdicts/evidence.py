@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from consensus.encoding import whole_numbers
 from credentials.documents.canonical import Contexts
 from credentials.documents.identifiers import canonical_declaration_number, canonical_vin
 from credentials.documents.secured import credential_shown
@@ -427,7 +428,7 @@ _POLICY_OPTIONAL = frozenset({"soh_age_days_max"})
 def _policy_value(where: str, value: object, kind: str) -> object:
     if kind == "str" and type(value) is str and value:
         return value
-    if kind == "int" and type(value) is int and 0 <= value < 1 << 53:
+    if kind == "int" and whole_numbers(value):
         return value
     if kind == "bool" and type(value) is bool:
         return value

@@ -9,6 +9,7 @@ from pathlib import Path
 from flask import Flask, Response, g, request
 from werkzeug.routing import IntegerConverter, Map
 
+from consensus.encoding import INTEGER_MAX
 from node.api import access, problems
 from node.api.openapi import describe
 from node.api.reading import raw_body
@@ -44,7 +45,7 @@ HEADERS = {
 class Number(IntegerConverter):
     """A number in an address that JSON and SQLite can hold (RFC 7493, 2.2); a larger one names nothing."""
 
-    def __init__(self, map: Map, max: int = (1 << 53) - 1) -> None:
+    def __init__(self, map: Map, max: int = INTEGER_MAX) -> None:
         super().__init__(map, max=max)
 
 

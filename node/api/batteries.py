@@ -13,7 +13,7 @@ from node.service import Service
 
 def battery(service: Service, identifier: str) -> ResponseReturnValue:
     """Current state, records in order, passports; as much as whoever asks is entitled to see."""
-    before = integer_argument("before", None, largest=2**53 - 1)
+    before = integer_argument("before", None)
     found = service.batteries.battery(identifier, service.access.audience_of(session()), before)
     if not found["known"]:
         raise not_found(

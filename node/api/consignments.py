@@ -105,7 +105,7 @@ def _one_line(form: Mapping[str, str]) -> dict[str, Any]:
 
 def consignments(service: Service) -> ResponseReturnValue:
     """Consignments of this node, newest first."""
-    rows = service.consignments.listing(PAGE_ROWS, integer_argument("before", None, largest=2**53 - 1))
+    rows = service.consignments.listing(PAGE_ROWS, integer_argument("before", None))
     return reply({"consignments": rows}, "consignments.html", consignments=rows, more=len(rows) == PAGE_ROWS)
 
 
@@ -143,7 +143,7 @@ def item(service: Service, consignment_id: str, line: int) -> ResponseReturnValu
 
 def events(service: Service, consignment_id: str) -> ResponseReturnValue:
     """Progress as lines of JSON, until all is judged."""
-    after = integer_argument("after", 0, largest=2**53 - 1) or 0
+    after = integer_argument("after", 0) or 0
     service.consignments.events(consignment_id, after)  # 404 before anything is sent
 
     def poll() -> tuple[bytes, bool]:

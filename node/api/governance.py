@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from flask import request, url_for
 from flask.typing import ResponseReturnValue
 
+from consensus.encoding import INTEGER_MAX
 from credentials.ledger.governance_proof import RECORDS_MAX
 from credentials.ledger.governance_records import TYPES
 from node import governance_words
@@ -25,7 +26,6 @@ from node.use_cases.proposing import EffectChanged
 
 HISTORY_ROWS = 50
 FILTERS = ("party", "kind", "from", "until")
-HEIGHT_MAX = 2**53 - 1
 KEY_ID_CHARACTERS_MAX = 2_500
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 SECOND_SHOWN_MAX = 253_402_300_799  # the last one of the year 9999
@@ -33,19 +33,19 @@ SECOND_SHOWN_MAX = 253_402_300_799  # the last one of the year 9999
 
 def governance(service: Service) -> ResponseReturnValue:
     """What governs the next block, or that of `?height=`."""
-    told = service.proposing.governance.governing(integer_argument("height", None, largest=HEIGHT_MAX))
+    told = service.proposing.governance.governing(integer_argument("height", None))
     return reply(told, "governance.html", governing=told)
 
 
 def accreditations(service: Service) -> ResponseReturnValue:
     """The licences to attest, as a page."""
-    told = service.proposing.governance.governing(integer_argument("height", None, largest=HEIGHT_MAX))
+    told = service.proposing.governance.governing(integer_argument("height", None))
     return reply({"accreditations": told["accreditations"]}, "accreditations.html", governing=told)
 
 
 def recognitions(service: Service) -> ResponseReturnValue:
     """Who recognises what of whom, as a page."""
-    told = service.proposing.governance.governing(integer_argument("height", None, largest=HEIGHT_MAX))
+    told = service.proposing.governance.governing(integer_argument("height", None))
     return reply({"recognitions": told["recognitions"]}, "recognitions.html", governing=told)
 
 
@@ -70,15 +70,15 @@ def proposal(service: Service, digest: str) -> ResponseReturnValue:
 
 def history(service: Service) -> ResponseReturnValue:
     """What was decided, newest first: of a party, of a type of record, between heights."""
-    least = integer_argument("from", 0, largest=HEIGHT_MAX)
-    most = integer_argument("until", HEIGHT_MAX, largest=HEIGHT_MAX)
+    least = integer_argument("from", 0)
+    most = integer_argument("until", INTEGER_MAX)
     assert least is not None and most is not None, "they have a default"
     kind = request.args.get("kind") or None
     if kind not in (None, *TYPES):
         told = "`kind` is one of {kinds}"
         raise bad_request("bad_argument", told, kinds=", ".join(TYPES))
     wanted = Wanted(
-        integer_argument("before", None, largest=HEIGHT_MAX),
+        integer_argument("before", None),
         request.args.get("party") or None,
         kind,
         least,
@@ -93,7 +93,7 @@ def history(service: Service) -> ResponseReturnValue:
 
 def proof(service: Service) -> ResponseReturnValue:
     """What governed after a height, provable offline."""
-    height = integer_argument("height", 1, largest=HEIGHT_MAX)
+    height = integer_argument("height", 1)
     assert height is not None, "it has a default"
     start = integer_argument("from", None, largest=RECORDS_MAX)
     if start is not None:
@@ -108,8 +108,8 @@ def key_uses(service: Service) -> ResponseReturnValue:
         told = "`key` must be the id of a key, such as did:web:maker.example#attest-1."
         raise bad_request("bad_argument", told)
     day = request.args.get("day", "")
-    since = integer_argument("since", _second_of(day) if day else 0, largest=HEIGHT_MAX)
-    leaf = integer_argument("leaf", 0, largest=HEIGHT_MAX)
+    since = integer_argument("since", _second_of(day) if day else 0)
+    leaf = integer_argument("leaf", 0)
     assert since is not None and leaf is not None, "they have a default"
     found = service.records.key_uses.uses(kid, since, leaf)
     began = datetime.fromtimestamp(since, UTC).date() if 0 < since <= SECOND_SHOWN_MAX else None

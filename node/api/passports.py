@@ -68,7 +68,7 @@ def new_passport(service: Service) -> ResponseReturnValue:
 def passports(service: Service) -> ResponseReturnValue:
     """Passports issued by this node, newest first, each with its progress."""
     told = words_for(service).passport
-    found = service.passports.page(PAGE_ROWS, integer_argument("before", None, largest=2**53 - 1))
+    found = service.passports.page(PAGE_ROWS, integer_argument("before", None))
     rows = [told(row) for row in found]
     return reply({"passports": rows}, "passports.html", passports=rows, more=len(rows) == PAGE_ROWS)
 

@@ -10,6 +10,7 @@ import jsonschema_rs
 from flask import request
 from werkzeug.exceptions import HTTPException
 
+from consensus.encoding import INTEGER_MAX
 from credentials.documents.canonical import parse_json
 from credentials.documents.shapes import sentence_of
 from node.api.schemas import DATE, DIGEST, schema_document
@@ -55,7 +56,7 @@ def json_body(schema: str, size_bytes_max: int) -> dict[str, Any]:
     return json_text(raw_body(), schema, size_bytes_max)
 
 
-def integer_argument(name: str, default: int | None, *, largest: int) -> int | None:
+def integer_argument(name: str, default: int | None, *, largest: int = INTEGER_MAX) -> int | None:
     """An integer query argument in 0..largest (ASCII digits only)."""
     text = request.args.get(name)
     if text is None or text == "":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from consensus.encoding import INTEGER_MAX
 from credentials.ledger.governance_records import TYPES
 from credentials.ledger.proposals import RECORDS_MAX
 from credentials.verdicts.manifest import CONDITIONS, MASS_KG_MAX
@@ -91,7 +92,7 @@ REQUESTS: dict[str, Schema] = {
         {
             "members": {"type": "object"},
             "vin": {"type": ["string", "null"], "maxLength": 64},
-            "event_time": {"type": ["integer", "null"], "minimum": 0, "maximum": 2**53 - 1},
+            "event_time": {"type": ["integer", "null"], "minimum": 0, "maximum": INTEGER_MAX},
         },
         closed=True,
     ),

@@ -14,6 +14,7 @@ from typing import Any, NotRequired, TypedDict
 import orjson
 
 from consensus.application import Refusal
+from consensus.encoding import whole_numbers
 from credentials.documents.canonical import b64u_decode
 from credentials.documents.code_schemes import CodeScheme
 from credentials.documents.identifiers import (
@@ -48,7 +49,7 @@ def _text(value: Any) -> str:
 def _whole(value: Any) -> int:
     if isinstance(value, str) and _WHOLE.fullmatch(text := trimmed(value)):
         value = int(text)
-    if type(value) is not int or not 0 <= value < 1 << 53:
+    if type(value) is not int or not whole_numbers(value):
         raise ValueError("not a whole number")
     return value
 

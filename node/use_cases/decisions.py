@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from threading import Lock
 
+from consensus.encoding import INTEGER_MAX
 from credentials.documents.canonical import b64u
 from credentials.ledger.entries import GovernanceEntry, parse_entry
 from credentials.ledger.governance import Governance, GovernanceHistory
@@ -22,8 +23,6 @@ from node.storage.entries import EntryRow
 from node.storage.ledger import LedgerStore
 from node.use_cases.governance_shown import name_of
 
-HEIGHT_MAX = (1 << 53) - 1
-
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -33,7 +32,7 @@ class Wanted:
     party: str | None = None
     kind: str | None = None
     height_min: int = 0
-    height_max: int = HEIGHT_MAX
+    height_max: int = INTEGER_MAX
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from consensus.encoding import Value, decode, encode, whole_numbers
+from consensus.encoding import INTEGER_MAX, Value, decode, encode, whole_numbers
 from consensus.errors import ConsensusError
 from node import log
 from node.errors import bad_request, not_found
@@ -17,7 +17,6 @@ from node.use_cases.welcoming import Welcome
 from node.verdicts.sources import Gathering
 
 HELLO = "hello"
-HEIGHT_MAX = (1 << 53) - 1
 UNSIGNED = frozenset({HELLO})  # its asker does not know this network yet: whoever asks is answered
 
 
@@ -109,12 +108,12 @@ class PeerDoor:
             log.moment("gossip", peer=sender, attestations=attestations)
         return self._peer_status()
 
-    def _peer_status(self, last: int = HEIGHT_MAX) -> bytes:
+    def _peer_status(self, last: int = INTEGER_MAX) -> bytes:
         """Where this node is, or the last block that somebody gets who left."""
         replica, height, log_size, cosigned = self._engine.status()
         return encode([replica, min(height, last), log_size, cosigned])
 
-    def _peer_blocks(self, content: bytes, last: int = HEIGHT_MAX) -> bytes:
+    def _peer_blocks(self, content: bytes, last: int = INTEGER_MAX) -> bytes:
         match _decoded(content):
             case [start, asked] if whole_numbers(start, asked) and 0 < asked <= BLOCKS_PER_REQUEST:
                 count = max(0, min(asked, last + 1 - start))

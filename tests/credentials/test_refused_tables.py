@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from consensus.encoding import INTEGER_MAX
 from credentials.errors import CredentialError
 from credentials.ledger.genesis import Genesis
 from credentials.ledger.genesis_table import (
@@ -24,7 +25,7 @@ from credentials.ledger.genesis_table import (
     read_validators,
 )
 from credentials.ledger.lifecycle import Event, Lifecycle
-from credentials.ledger.parties import TIME_MAX, Limits
+from credentials.ledger.parties import Limits
 from credentials.ledger.payload import GovernanceAct, read_governance
 from tests.harness.ledger import (
     CUSTOMS,
@@ -352,7 +353,7 @@ PARTICIPANTS: list[tuple[str, Any, str]] = [
     ("recovery", "AA", f"genesis_invalid: recovery of {MAKER} is not the SHA-256 of a public key"),
     ("left", -1, f"genesis_invalid: left of {MAKER} {SECONDS}"),
     ("left", "x", f"genesis_invalid: left of {MAKER} {SECONDS}"),
-    ("left", TIME_MAX + 1, f"genesis_invalid: left of {MAKER} {SECONDS}"),
+    ("left", INTEGER_MAX + 1, f"genesis_invalid: left of {MAKER} {SECONDS}"),
     ("colour", 1, "genesis_invalid: a participant has the unknown member 'colour'"),
 ]  # fmt: skip
 KEYS: list[tuple[str, Any, str]] = [
@@ -440,12 +441,12 @@ def test_what_lies_at_a_bound_is_read() -> None:
     """
     last = read_participant(
         PARTICIPANT
-        | {"left": TIME_MAX, "name": "x" * 200, "recovery": "A" * 43, "address": "http://[::1]:80/"}
+        | {"left": INTEGER_MAX, "name": "x" * 200, "recovery": "A" * 43, "address": "http://[::1]:80/"}
         | {"keys": [KEY | {"valid_until": FROM + 1, "compromised_from": 0}]}
     )
     plain = read_participant(PARTICIPANT)
 
-    assert (last.left, last.recovery, last.address) == (TIME_MAX, bytes(32), "http://[::1]:80/")
+    assert (last.left, last.recovery, last.address) == (INTEGER_MAX, bytes(32), "http://[::1]:80/")
     assert (last.keys[0].valid_until, last.keys[0].compromised_from) == (FROM + 1, 0)
     assert (plain.identifiers, plain.address, plain.recovery, plain.left) == ((), "", None, None)
     assert read_limits({"clock_skew_s": 3_600, "block_bytes_max": 1 << 20}) == Limits(
