@@ -70,6 +70,33 @@ def entry(list_id: str, purpose: str, index: int) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
+class Places:
+    """Raised places of lists, a bit each as in a list: a list in which all are raised costs its bytes.
+
+    (A set of them would cost gigabytes, and its issuer 32 KiB.)
+    """
+
+    string: bytes = b""
+
+    def __or__(self, other: Places) -> Places:
+        size = max(len(self.string), len(other.string))
+        return Places((self._number(size) | other._number(size)).to_bytes(size))
+
+    def __sub__(self, other: Places) -> Places:
+        size = max(len(self.string), len(other.string))
+        return Places((self._number(size) & ~other._number(size)).to_bytes(size))
+
+    def meet(self, places: range) -> bool:
+        """True if one of these places is raised."""
+        return any(
+            self.string[place // 8] & 0x80 >> place % 8 for place in places if place < 8 * len(self.string)
+        )
+
+    def _number(self, size_bytes: int) -> int:
+        return int.from_bytes(self.string) << 8 * (size_bytes - len(self.string))
+
+
+@dataclass(frozen=True, slots=True)
 class StatusList:
     """A list that was read: every rule about it was asked but its proof, its issuer and its time."""
 
@@ -95,6 +122,11 @@ class StatusList:
         ):
             raise CredentialError("status_stale", "The status list is out of its validity period.")
         return self.bits(status.index, status.size)
+
+    @property
+    def raised(self) -> Places:
+        """The raised places."""
+        return Places(self.string)
 
     @property
     def places(self) -> list[int]:

@@ -21,6 +21,7 @@ from credentials.documents.canonical import Contexts
 from credentials.documents.identifiers import canonical_declaration_number, canonical_vin
 from credentials.documents.secured import credential_shown
 from credentials.documents.spelling import trimmed
+from credentials.documents.status import Places
 from credentials.errors import CredentialError
 from credentials.toml_text import TomlTextError, parse_toml
 from credentials.verdicts.list_versions import AttestedBy
@@ -138,7 +139,7 @@ class StatusSource:
     digest: bytes | None = field(default=None, repr=False)
     attested: AttestedBy | None = None  # the latest version
     # Places that an earlier version raised and the latest one lowers, without effect (D815).
-    raised_before: frozenset[int] = field(default=frozenset(), repr=False)
+    raised_before: Places = field(default=Places(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,15 +279,11 @@ def identifiers_in_play(line: Mapping[str, Any], documents: Sequence[object] = (
 
     `documents` are the parsed documents of the line and those the node fetched for it.
     """
-    texts: dict[str, None] = {}
-    for value in (battery_text(line), vin_text(line)):
-        if value:
-            texts[value] = None
+    own = (text for text in (battery_text(line), vin_text(line)) if text)
     shown = line.get("documents")
-    for document in (*(shown if isinstance(shown, list) else ()), *documents):
-        for text in (*subject_texts(document), *alias_texts(document)):
-            texts[text] = None
-    return tuple(texts)
+    every = (*(shown if isinstance(shown, list) else ()), *documents)
+    named = (text for one in every for text in (*subject_texts(one), *alias_texts(one)))
+    return tuple(dict.fromkeys((*own, *named)))
 
 
 @dataclass(frozen=True, slots=True)

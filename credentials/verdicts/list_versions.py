@@ -6,7 +6,6 @@ was in it stays, whoever lowers the bit, and no version that a thief attested en
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,9 +26,3 @@ class AttestedBy:
         """True if the key was stolen by then."""
         key = governance.key_by_id(self.kid)
         return key is not None and key.compromised(self.at)
-
-
-def lasting(versions: Iterable[tuple[AttestedBy, frozenset[int]]], governance: Governance) -> frozenset[int]:
-    """The places that a version of a list of revocations raised which no thief attested: for good."""
-    own = (places for by, places in versions if not by.stolen(governance))
-    return frozenset[int]().union(*own)

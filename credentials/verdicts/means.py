@@ -128,7 +128,7 @@ def _listed_before(issuer: str, entry: StatusEntry, inquiry: Inquiry) -> str | N
     """What an earlier version of the list said that the latest one does not take back (I3)."""
     source = _source(issuer, entry, inquiry)
     places = range(entry.index * entry.size, (entry.index + 1) * entry.size)
-    if source is None or source.raised_before.isdisjoint(places):
+    if source is None or not source.raised_before.meet(places):
         return None
     return ENDING.get(entry.purpose)
 

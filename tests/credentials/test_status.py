@@ -13,6 +13,7 @@ from credentials.documents.model import StatusEntry, parse_credential, parse_dat
 from credentials.documents.status import (
     BITS_MIN,
     INFLATED_BYTES_MAX,
+    Places,
     entry,
     make_list_credential,
     read_list,
@@ -58,6 +59,38 @@ def test_round_trip(raised: set[int]) -> None:
     for index in raised | {place + step for place in raised for step in (-8, -1, 1, 8)}:
         if 0 <= index < BITS_MIN:
             assert read_list(document).bits(index) == (index in raised)
+
+
+@given(st.binary(max_size=3), st.binary(max_size=3))
+def test_places_are_joined_and_taken_away_as_sets_are(one: bytes, other: bytes) -> None:
+    """
+    Of lists of any two lengths; a place beyond a list is not raised in it.
+    """
+
+    def of(places: Places) -> set[int]:
+        return {place for place in range(32) if places.meet(range(place, place + 1))}
+
+    first, second = Places(one), Places(other)
+
+    assert of(first | second) == of(first) | of(second)
+    assert of(first - second) == of(first) - of(second)
+    assert first.meet(range(32)) == bool(of(first)) and not first.meet(range(24, 99))
+
+
+def test_a_full_list_costs_its_bytes() -> None:
+    """
+    Everybody is revoked in the longest list: its issuer sends 32 KiB, and a reader keeps a bit for each.
+    """
+    full = read_list(encoded(gzip(b"\xff" * INFLATED_BYTES_MAX))).raised
+    half = Places(b"\x0f" * INFLATED_BYTES_MAX)
+
+    tracemalloc.start()
+    left = (full | half) - half
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert left.string == b"\xf0" * INFLATED_BYTES_MAX
+    assert peak < 8 * INFLATED_BYTES_MAX
 
 
 def test_first_bit_is_leftmost() -> None:

@@ -27,7 +27,7 @@ from credentials.documents.issuer import (
     status_entries,
 )
 from credentials.documents.passport import PassportSchema
-from credentials.documents.status import read_list
+from credentials.documents.status import Places, read_list
 from credentials.errors import CredentialError
 from credentials.ledger.attestation import SetList, StatusUpdate, standing_key, status_subject
 from credentials.ledger.entries import AdmittedEntry, RefusedEntry, parse_entry
@@ -444,7 +444,10 @@ class World:
             raised -= places
         elif own:
             raised |= own[-1]
-        return {"attested": latest, "raised_before": raised}
+        string = bytearray(max(raised, default=-1) // 8 + 1)
+        for place in raised:
+            string[place // 8] |= 0x80 >> place % 8
+        return {"attested": latest, "raised_before": Places(bytes(string))}
 
     def places(self, digest: bytes) -> frozenset[int]:
         """The raised places of a version, read once."""
