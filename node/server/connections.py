@@ -9,17 +9,21 @@ or the holder of a key gives way last. What is being answered never gives way: l
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import IntEnum
+
+from node.errors import busy
 
 CONNECTIONS_MAX = 128
 CONNECTIONS_PER_ADDRESS_MAX = 96
 OPENING_S_MAX = 10.0  # TLS handshake and the whole header of the first request
 IDLE_S_MAX = 30.0  # from one answer to the whole header of the next request
-TRANSFER_S_MAX = 15.0  # a body or an answer, and more time for large ones:
+TRANSFER_S_MAX = 15.0  # a body or an answer, and more time for what of it has come or gone:
 TRANSFER_BYTES_PER_S_MIN = 128 << 10
 GRACE_S = 2.0  # a body or an answer on its way is given this long before it can be made to give way
+LARGE_BODIES_MAX = 6  # more than is kept in memory, on their way at the same time
 
 
 class Doing(IntEnum):
@@ -41,6 +45,7 @@ class Connection:
     doing: Doing = Doing.OPENING
     since: float = 0.0
     until: float = 0.0
+    moved_bytes: int = 0  # of the body or answer on its way
     proven: bool = False  # a peer's signature or a key of this node was verified on it
 
 
@@ -71,6 +76,31 @@ class Connections:
         """From now on it does this, for so long at most."""
         connection.doing, connection.since = doing, self.now()
         connection.until = connection.since + seconds_max
+        connection.moved_bytes = 0
+
+    def transfer(self, connection: Connection, doing: Doing) -> None:
+        """From now on a body or an answer is on its way: what `moved` tells of it buys it time."""
+        self.begin(connection, doing, TRANSFER_S_MAX)
+
+    def moved(self, connection: Connection, size_bytes: int) -> None:
+        """So much of it came or went. What is said of its size buys nothing."""
+        connection.moved_bytes += size_bytes
+        needed_s = connection.moved_bytes / TRANSFER_BYTES_PER_S_MIN
+        connection.until = connection.since + TRANSFER_S_MAX + needed_s
+
+    def slowest(self, among: Iterable[Connection]) -> Connection | None:
+        """Of those whose body is later than a fair one would be, the latest."""
+        now = self.now() - GRACE_S
+
+        def late_s(one: Connection) -> float:
+            return now - one.since - one.moved_bytes / TRANSFER_BYTES_PER_S_MIN
+
+        slow = [one for one in among if late_s(one) > 0]
+        return max(slow, key=late_s, default=None)
+
+    def end(self, connection: Connection) -> None:
+        """Cut it, at once."""
+        self._cut(connection)
 
     def leave(self, connection: Connection) -> None:
         self._open.pop(connection, None)
@@ -101,6 +131,24 @@ class Connections:
         connection.cut()
 
 
-def transfer_s_max(size_bytes: int) -> float:
-    """How long a body or an answer of this size may be on its way, in all."""
-    return TRANSFER_S_MAX + size_bytes / TRANSFER_BYTES_PER_S_MIN
+class LargeBodies:
+    """Places for the large bodies of one kind of request. Belongs to the event loop."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+        self._there: set[Connection] = set()
+
+    @contextmanager
+    def place(self, connection: Connection) -> Iterator[None]:
+        """A place while its body comes: free, or that of one that stalls; else ProblemError 503."""
+        if len(self._there) >= LARGE_BODIES_MAX:
+            slowest = self._connections.slowest(self._there)
+            if slowest is None:
+                raise busy("this node receives as many large bodies at the same time as it can")
+            self._there.discard(slowest)
+            self._connections.end(slowest)
+        self._there.add(connection)
+        try:
+            yield
+        finally:
+            self._there.discard(connection)

@@ -9,17 +9,19 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Collection
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from http import HTTPStatus
+from itertools import product
 from typing import IO, TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
-from aiohttp import web
+from aiohttp import ClientConnectionResetError, web
 from multidict import CIMultiDict
 
 from node.errors import ProblemError, bad_request, busy
-from node.server.connections import IDLE_S_MAX, Connection, Connections, Doing, transfer_s_max
+from node.server.connections import IDLE_S_MAX, Connection, Connections, Doing, LargeBodies
 from node.server.feeds import BRIEF_PER_CLIENT_MAX, BRIEF_POLL_S, FEED_POLL_S, FEED_S_MAX, Feed, OpenFeeds
 from node.server.lanes import Lanes
 from node.server.wsgi import (
@@ -38,9 +40,6 @@ if TYPE_CHECKING:
 
 BODY_BYTES_MAX = 17 << 20  # a manifest (16 MiB) and its headers; smaller limits are in the table of routes
 PEER_BODY_BYTES_MAX = 4 << 20
-LARGE_BODIES_MAX = (
-    6  # more than is kept in memory, on their way at the same time: of strangers, and of others
-)
 CHUNK_BYTES = 64 << 10
 LINE_BYTES_MAX = 8190  # of the address, and of each header
 LATE_MAX = 16  # refusals that wait at the same time before they are told
@@ -85,7 +84,8 @@ class Exchange:
         self._feeds = OpenFeeds()
         self._brief = OpenFeeds(per_client_max=BRIEF_PER_CLIENT_MAX)
         self._stopping = asyncio.Event()
-        self._large = {True: 0, False: 0}  # bodies on their way, by whether the sender is proven
+        # Of peers and of others, by whether the sender is proven: no kind takes the places of another.
+        self._large = {one: LargeBodies(connections) for one in product((True, False), repeat=2)}
         self._late = 0
         self._lanes = door.lanes
 
@@ -108,7 +108,7 @@ class Exchange:
             except ProblemError as problem:
                 answer = _told(problem)
             except (web.RequestPayloadError, TimeoutError) as error:
-                raise ConnectionResetError("the client left") from error
+                raise ClientConnectionResetError("the client left") from error
             except (OSError, MemoryError) as error:
                 if not is_out_of_room(error):
                     raise
@@ -129,7 +129,7 @@ class Exchange:
         path = target.partition("?")[0]
         probe = path in PROBES and received.method in ("GET", "HEAD")
         proven = connection.proven or (not probe and await self._is_known(received, connection))
-        body, size = await self._read(received, connection, BODY_BYTES_MAX, proven=proven)
+        body, size = await self._read(received, connection, BODY_BYTES_MAX, self._large[False, proven])
         self._connections.begin(connection, Doing.ANSWERING, ANSWER_S_MAX)
         sockname = received.get_extra_info("sockname") or ("localhost", 0)
         request = WholeRequest(
@@ -174,7 +174,7 @@ class Exchange:
         return connection.proven
 
     async def _read(
-        self, received: web.BaseRequest, connection: Connection, size_max: int, *, proven: bool
+        self, received: web.BaseRequest, connection: Connection, size_max: int, places: LargeBodies
     ) -> tuple[IO[bytes], int]:
         """The whole body, at its beginning, and its size."""
         if not received.can_read_body:
@@ -183,25 +183,27 @@ class Exchange:
         if declared is not None and declared > size_max:
             raise _too_large(size_max)
         large = declared is None or declared > MEMORY_BYTES_MAX
-        if large and self._large[proven] >= LARGE_BODIES_MAX:
-            raise busy("this node receives as many large bodies at the same time as it can")
-        self._large[proven] += large
+        with places.place(connection) if large else nullcontext():
+            return await self._read_all(received, connection, size_max)
+
+    async def _read_all(
+        self, received: web.BaseRequest, connection: Connection, size_max: int
+    ) -> tuple[IO[bytes], int]:
         body, size = new_body(), 0
-        self._connections.begin(connection, Doing.READING, transfer_s_max(declared or size_max))
+        self._connections.transfer(connection, Doing.READING)
         try:
             if (_said(received, "expect") or "").lower() == "100-continue":
                 await received.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
                 received.writer.output_size = 0  # as aiohttp's own handler does
             while chunk := await received.content.readany():
                 size += len(chunk)
+                self._connections.moved(connection, len(chunk))
                 if size > size_max:
                     raise _too_large(size_max)
                 body.write(chunk)
         except BaseException:
             body.close()
             raise
-        finally:
-            self._large[proven] -= large
         body.seek(0)
         return body, size
 
@@ -211,9 +213,8 @@ class Exchange:
         run = partial(self._lanes.peers.run, client=connection.address)
         try:
             try:
-                body, _ = await self._read(
-                    received, connection, PEER_BODY_BYTES_MAX, proven=connection.proven
-                )
+                large = self._large[True, connection.proven]
+                body, _ = await self._read(received, connection, PEER_BODY_BYTES_MAX, large)
             except ProblemError as error:
                 if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
                     await run(peers.refuse_large, proven=False)
@@ -256,11 +257,12 @@ class Exchange:
                 response.content_length = answer.size_bytes
             if answer.last or not received.content.at_eof():
                 response.force_close()  # what was not read is not read as the next request
-            self._connections.begin(connection, Doing.WRITING, transfer_s_max(answer.size_bytes))
+            self._connections.transfer(connection, Doing.WRITING)
             await response.prepare(received)
             if received.method != "HEAD":
                 while chunk := body.read(CHUNK_BYTES):
                     await response.write(chunk)
+                    self._connections.moved(connection, len(chunk))
             await response.write_eof()
         return response
 
@@ -269,7 +271,7 @@ class Exchange:
     ) -> web.StreamResponse:
         try:
             with self._feeds.one_of(feed.of or connection.address):
-                self._connections.begin(connection, Doing.WRITING, transfer_s_max(0))
+                self._connections.transfer(connection, Doing.WRITING)
                 await response.prepare(received)
                 await self._follow(feed, connection, response)
         except ProblemError as problem:
@@ -297,7 +299,7 @@ class Exchange:
             self._connections.begin(connection, Doing.ANSWERING, ANSWER_S_MAX)
             new, last = await self._lanes.feeds.run(feed.poll, client=connection.address, proven=True)
             if new:
-                self._connections.begin(connection, Doing.WRITING, transfer_s_max(len(new)))
+                self._connections.transfer(connection, Doing.WRITING)
                 await response.write(new)
             if last:
                 return

@@ -18,7 +18,7 @@ import traceback
 from http import HTTPStatus
 from typing import Any
 
-from aiohttp import web
+from aiohttp import ClientConnectionResetError, web
 from aiohttp.http_exceptions import LineTooLong
 from aiohttp.web_protocol import RequestHandler
 
@@ -58,7 +58,7 @@ class ClientProtocol(RequestHandler):
     ) -> web.StreamResponse:
         if isinstance(exc, LineTooLong):  # aiohttp says 400 of a line, and of a header
             status = int(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
-        if status >= 500 and exc is not None:
+        if status >= 500 and exc is not None and not isinstance(exc, ClientConnectionResetError):
             log.moment("server_error", because=type(exc).__name__)
             traceback.print_exception(exc, file=sys.stderr)
         answer = web.Response(status=status, body=unreadable(status), content_type="application/problem+json")
