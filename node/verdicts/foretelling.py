@@ -29,11 +29,12 @@ from credentials.ledger.governance_records import (
 from credentials.ledger.recognition import ANY
 from credentials.verdicts.clearance import clear_item
 from credentials.verdicts.evidence import Evidence, Policy, Tables
-from credentials.verdicts.manifest import Line, Manifest, ManifestContext
+from credentials.verdicts.manifest import Line, Manifest
 from credentials.verdicts.verdict_record import ItemRecord
 from node.storage.office import OfficeStore
 from node.storage.reached import OpenVerdict
 from node.verdicts.declarations import OPEN_S, Declarations
+from node.verdicts.manifests import Together
 from node.verdicts.sources import Gathering
 
 LINES_TRIED_MAX = 50
@@ -133,29 +134,25 @@ class Foretelling:
     def _tried(
         self, change: TriedChange, parties: set[str] | None, since: int, at: int
     ) -> Iterator[TriedLine]:
-        manifest: Manifest | None = None
-        contexts: list[tuple[Mapping[str, Any], ManifestContext]] = []  # by how codes are read
+        together: Together | None = None
         read, pairs = "", dict[int, tuple[Line, Mapping[str, Any]]]()
         for one in self._office.reached.open_lines(parties, since, LINES_TRIED_MAX):
             if one.consignment != read:
                 value = orjson.loads(self._office.consignments.manifest(one.consignment))
                 manifest = Manifest.parse(value)
-                contexts.clear()
+                together = Together(manifest, self._gathering.key_of)
                 pairs = {
                     line.line: (line, raw) for line, raw in zip(manifest.lines, value["lines"], strict=True)
                 }
                 read = one.consignment
-            assert manifest is not None, "it was read"
+            assert together is not None, "it was read"
             line, raw = pairs[one.line]
             evidence = self._gathering.evidence_of(raw, None)
             evidence = self._declarations.beside(line.battery, evidence, one.declaration)
-            judged = []
-            for governance in (change.before, change.after):
-                under = self._under(evidence, governance)
-                codes = under.network.tables.identifiers
-                context = _context(manifest, codes, self._gathering.key_of, contexts)
-                judged.append(self._judged(line, under, one.law_date, at, context))
-            before, after = judged
+            before, after = (
+                self._judged(line, self._under(evidence, governance), one.law_date, at, together)
+                for governance in (change.before, change.after)
+            )
             yield TriedLine(one, line.battery, before, after)
 
     def _under(self, evidence: Evidence, governance: Governance) -> Evidence:
@@ -172,23 +169,10 @@ class Foretelling:
         return replace(evidence, network=network)
 
     def _judged(
-        self, line: Line, evidence: Evidence, law_date: str, at: int, context: ManifestContext
+        self, line: Line, evidence: Evidence, law_date: str, at: int, together: Together
     ) -> ItemRecord:
+        context = together.by(evidence.network.tables.identifiers)
         return clear_item(line, evidence, self._policy, law_date, at, context).as_dict()
-
-
-def _context(
-    manifest: Manifest,
-    identifiers: Mapping[str, Any],
-    key_of: Callable[[str], bytes | None],
-    known: list[tuple[Mapping[str, Any], ManifestContext]],
-) -> ManifestContext:
-    """What the lines say of each other by these rules: made once for each way of reading codes."""
-    found = next((context for rules, context in known if rules == identifiers), None)
-    if found is None:
-        found = ManifestContext.of(manifest, identifiers, key_of)
-        known.append((identifiers, found))
-    return found
 
 
 def parties_concerned(governance: Governance, records: Sequence[RecordId]) -> set[str] | None:

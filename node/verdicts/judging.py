@@ -70,7 +70,7 @@ class Judging:
         self._job: _Job | None = None
         self._few: _Job | None = None  # a small one, beside a large one
         self._turns = 0
-        self.manifests = Manifests(office, lambda: gathering.tables.identifiers, gathering.key_of)
+        self.manifests = Manifests(office, gathering.key_of)
         self._woken = threading.Event()
         self._stopping = threading.Event()
         self._scans = 0  # verdicts that somebody waits for right now
@@ -261,7 +261,7 @@ class Judging:
         try:
             evidence = self._gathering.evidence_of(raw, reading)
             evidence = self.declarations.beside(line.battery, evidence, row.declaration, row.id)
-            context = self.manifests.context(row.id, together, evidence.network.tables.identifiers)
+            context = together.by(evidence.network.tables.identifiers)
             judged = clear_item(line, evidence, self._policy, law_date, now, context).as_dict()
         except PASSING:
             raise

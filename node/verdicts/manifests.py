@@ -14,12 +14,21 @@ from node.storage.office import OfficeStore
 Pair = tuple[Line, Mapping[str, Any]]  # a line as parsed, and as sent
 
 
-@dataclass(slots=True)
 class Together:
-    """What the lines of a manifest say of each other, by the codes of the rules that it was read by last."""
+    """What the lines of a manifest say of each other: found once by each way of reading codes."""
 
-    identifiers: Mapping[str, Any]
-    context: ManifestContext
+    def __init__(self, manifest: Manifest, key_of: Callable[[str], bytes | None]) -> None:
+        self._manifest = manifest
+        self._key_of = key_of
+        self._known: list[tuple[Mapping[str, Any], ManifestContext]] = []
+
+    def by(self, identifiers: Mapping[str, Any]) -> ManifestContext:
+        """By these rules; those asked for last are kept, of before and after a change."""
+        known = next((context for rules, context in self._known if rules == identifiers), None)
+        if known is None:
+            known = ManifestContext.of(self._manifest, identifiers, self._key_of)
+            self._known = [(identifiers, known), *self._known[:1]]
+        return known
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +43,9 @@ class ReadManifest:
 class Manifests:
     """The last manifest read, and one that waits for its turn: what is stored never changes."""
 
-    def __init__(
-        self,
-        office: OfficeStore,
-        identifiers: Callable[[], Mapping[str, Any]],
-        key_of: Callable[[str], bytes | None],
-    ) -> None:
+    def __init__(self, office: OfficeStore, key_of: Callable[[str], bytes | None]) -> None:
         self._office = office
         self._key_of = key_of
-        self._identifiers = identifiers
         self._read: ReadManifest | None = None  # many turns are about the same
         self._handed: ReadManifest | None = None  # by whoever took one in
 
@@ -62,16 +65,6 @@ class Manifests:
             self._read = self._of(consignment_id, Manifest.parse(value), value["lines"])
         return self._read
 
-    def context(
-        self, consignment_id: str, known: Together, identifiers: Mapping[str, Any]
-    ) -> ManifestContext:
-        """What its lines say of each other by these rules; read again where the codes are read otherwise."""
-        if known.identifiers != identifiers:
-            manifest = Manifest.parse(orjson.loads(self._office.consignments.manifest(consignment_id)))
-            known.context = ManifestContext.of(manifest, identifiers, self._key_of)
-        known.identifiers = identifiers
-        return known.context
-
     def forget(self) -> None:
         """Nothing is to be judged: nothing is kept in memory."""
         self._read = self._handed = None
@@ -79,6 +72,5 @@ class Manifests:
     def _of(
         self, consignment_id: str, manifest: Manifest, lines: Sequence[Mapping[str, Any]]
     ) -> ReadManifest:
-        identifiers = self._identifiers()
-        together = Together(identifiers, ManifestContext.of(manifest, identifiers, self._key_of))
-        return ReadManifest(consignment_id, together, list(zip(manifest.lines, lines, strict=True)))
+        pairs = list(zip(manifest.lines, lines, strict=True))
+        return ReadManifest(consignment_id, Together(manifest, self._key_of), pairs)

@@ -20,7 +20,7 @@ CODE = "2606BQQZAM00010000042"
 def test_codes_of_a_scheme_that_came_in_meanwhile_are_compared_by_it(tmp_path: Path) -> None:
     """
     One battery in two spellings: two texts while nobody knows the scheme, one battery listed twice once the
-    network does, though the manifest was read before; and read once only while the rules stay.
+    network does, though the manifest was read before; and compared once by each of both rules.
     """
     before = {"gbt34014.json": json.loads(rule_files()["gbt34014.json"])}
     after = {**before, "scheme-zin.json": json.loads(INDIA.read_bytes())}
@@ -33,15 +33,12 @@ def test_codes_of_a_scheme_that_came_in_meanwhile_are_compared_by_it(tmp_path: P
             db, id="c", declaration="26NLTEST000001", manifest=body, manifest_digest=sha256(body).digest(),
             consignee_eori=None, direction="import", law_date="2027-03-01", created=1, lines=2, client="t",
         )  # fmt: skip
-    manifests = Manifests(office, lambda: identifier_table(before), lambda text: None)
-    read = manifests.read("c")
-
-    first = manifests.context("c", read.together, identifier_table(before))
-    again = manifests.context("c", read.together, identifier_table(before))
-    later = manifests.context("c", read.together, identifier_table(after))
-    back = manifests.context("c", read.together, identifier_table(before))
+    together = Manifests(office, lambda text: None).read("c").together
     office.close()
 
-    assert first is again and first.by_battery == back.by_battery
+    first, again = (together.by(identifier_table(before)) for _ in range(2))
+    later, back = together.by(identifier_table(after)), together.by(identifier_table(before))
+
+    assert first is again is back
     assert [len(found) for found in first.by_battery.values()] == [1, 1]
     assert [len(found) for found in later.by_battery.values()] == [2]
