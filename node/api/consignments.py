@@ -137,7 +137,7 @@ def item(service: Service, consignment_id: str, line: int) -> ResponseReturnValu
         gaps_unknown=unmade(found["checks"], "completeness"),
         recognitions=words.recognition_rows(found["recognition"]),
         demonstration=words.sentence("recognition.demonstration"),
-        proof=find_proof(service, found["battery"], service.access.audience_of(session())),
+        proof=find_proof(service, found["battery"], service.access.audience_of(session()), found["height"]),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from credentials.verdicts.verdict_record import StepRecord
 from node.errors import ProblemError
 from node.service import Service
 
@@ -40,14 +41,23 @@ def document_file(digest: str) -> str:
     return f"document-{digest[:NAME_CHARS]}.json"
 
 
-def find_proof(service: Service, battery: str, audience: str) -> Proof | None:
-    """The receipt of the passport in force, else of the latest record about the battery, else nothing."""
+def find_proof(service: Service, battery: str, audience: str, height: int) -> Proof | None:
+    """The receipt of the passport in force, else of the latest record about the battery, else nothing.
+
+    Its author is called what it was called at the height of the verdict beside which it stands.
+    """
     try:
         known = service.batteries.battery(battery, audience)
     except ProblemError:
         return None  # an identifier that cannot be read has no record
+    then = service.overview.history.at(height)
+
+    def called(row: StepRecord) -> StepRecord:
+        author = then.participant(row["issuer"])
+        return row if author is None else {**row, "issuer_name": author.name}
+
     recorded = [
-        (digest, row)
+        (digest, called(row))
         for row in known["timeline"]
         if row["state"] != "refused" and (digest := row["attestation_digest"]) is not None
     ]

@@ -1,24 +1,27 @@
-"""A validator is expelled from a running network: proposed, objected to, approved by all others, in force."""
+"""A running network: somebody is renamed, and a validator expelled, from proposal to last block."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.harness.net.batteries import code_of, issue, wait_receipted
-from tests.harness.net.harness import CUSTOMS, PASSPHRASE, VALIDATORS, Node, comity, found, wait
+from tests.harness.net.harness import CUSTOMS, MAKER, PASSPHRASE, VALIDATORS, Node, comity, found, wait
 
 pytestmark = pytest.mark.check  # four processes
 
 OBJECTION_S = 4
+NAME, LAW_DATE = "Works of another name", "2027-03-01"
 
 
-@pytest.fixture
-def nodes(tmp_path: Path) -> Iterator[dict[str, Node]]:
-    made = found(tmp_path, VALIDATORS, governance=f"objection_s = {OBJECTION_S}")
+@pytest.fixture(scope="module")
+def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Node]]:
+    folder = tmp_path_factory.mktemp("expelling")
+    made = found(folder, VALIDATORS, governance=f"objection_s = {OBJECTION_S}")
     try:
         for node in made.values():
             node.start()
@@ -28,6 +31,46 @@ def nodes(tmp_path: Path) -> Iterator[dict[str, Node]]:
     finally:
         for node in made.values():
             node.stop()
+
+
+def judged(node: Node, declaration: str, serial: int) -> str:
+    """The address of the verdict on one line, once it is there."""
+    goods = {"goods": "battery", "condition": "new", "commodity_code": "850760"}
+    line = {"line": 1, "battery": code_of(serial), **goods}
+    body = {"declaration": declaration, "law_date": LAW_DATE, "direction": "import", "lines": [line]}
+    path = f"/consignments/{node.post('/consignments', body)['id']}"
+    wait("the verdict", lambda: node.get(path)["state"] == "done")
+    return f"{path}/items/1"
+
+
+def names_in(verdict: Any) -> set[str]:
+    """What the parties are called that said something of the battery."""
+    return {step["issuer_name"] for step in verdict["timeline"]}
+
+
+def test_a_verdict_keeps_the_names_of_its_time(
+    nodes: dict[str, Node], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Renamed since, the maker is called in it as it was called then, on page and in JSON; in a new one as now.
+    """
+    monkeypatch.setenv("COMITY_PASSPHRASE", PASSPHRASE)
+    maker, cn, customs = (nodes[name] for name in ("maker", "cn", "customs"))
+    wait_receipted(maker, str(issue(maker, 8_200_009)["digest"]))
+    old = judged(customs, "26NLNAMES1", 8_200_009)
+    verdict, known = customs.get(old), maker.get("/status")["name"]
+    assert names_in(verdict) == {known}
+    capsys.readouterr()
+
+    assert comity("network", "propose", "rename", NAME, "--did", MAKER.did, "--data", cn.data, "--yes") == 0
+    proposal = re.findall(r"^proposal (\S+)[ :]", capsys.readouterr().out, re.M)[-1].rstrip(":")
+    path = f"/governance/proposals/{proposal}"
+    wait("the name", lambda: customs.status_of(path) == 200 and customs.get(path)["outcome"] == "decided")
+    wait("its first block", lambda: customs.height() >= customs.get(path)["in_force"])
+    assert customs.get(old) == verdict
+    status, page = customs.request("GET", old, accept="text/html")
+    assert status == 200 and known in page and NAME not in page
+    assert names_in(customs.get(judged(customs, "26NLNAMES2", 8_200_009))) == {NAME}
 
 
 def test_a_validator_is_expelled_and_the_others_go_on(
