@@ -10,7 +10,9 @@ import pytest
 from consensus.application import Refusal
 from consensus.log_policy import LogPolicy
 from consensus.standings_map import verify_map_proof
+from credentials.errors import CredentialError
 from credentials.ledger import governance_records
+from credentials.ledger.amendment import may_stop
 from credentials.ledger.entries import BlockEntry, parse_entry
 from credentials.ledger.governance_records import (
     APPROVALS,
@@ -631,3 +633,32 @@ def test_another_version_of_the_rules_stops_who_lacks_its_code(monkeypatch: pyte
     with pytest.raises(Refusal, match="another configuration or version"):
         g.ledger.registry.process_proposal(g.ledger.block((), app_version=1))
     g.idle()
+
+
+@pytest.mark.check
+def test_a_stop_that_may_be_set_is_one_that_can_be_decided() -> None:
+    """
+    In whoever's name it is set, and whatever was stopped before: exactly where somebody can give each
+    approval that is missing.
+    """
+    g = governing()
+    g.pass_(EU_AUTHORITY, stop_row(IMPORTER, EU_AUTHORITY))
+    g.pass_(CN_AUTHORITY, stop_row(f"{MAKER}#attest-1", CN_AUTHORITY))
+    lifted = {"target": f"{MAKER}#attest-1", "by": CN_AUTHORITY, "lifted": True}
+    since = g.now.stops[f"{MAKER}#attest-1"].since
+    g.pass_(CN_AUTHORITY, {("stop", f"{MAKER}#attest-1"): {**lifted, "since": since}})
+    parties, state, at = list(g.now.participants), g.ledger.registry.constitution.state, g.ledger.now
+    seen, differing = set[bool](), list[tuple[str, str, bool]]()
+    for by in (EU_AUTHORITY, CN_AUTHORITY, MAKER):
+        sitting = state.sitting(at, g.ledger.height + 1, lambda _: None)
+        for target in (*parties, *(f"{did}#attest-1" for did in parties)):
+            try:
+                tabled = sitting.tabling(g.proposal(stop_row(target, by)), by, recovered=False)
+                missing = sitting.weighed(tabled)[2].missing
+                can = all(one.count <= len(one.of) for one in missing)
+            except (Refusal, CredentialError):
+                can = False  # stopped already, or it would leave a dead end
+            if may_stop(g.now, by, target, at) != can:
+                differing.append((by, target, can))
+            seen.add(can)
+    assert seen == {True, False} and differing == []

@@ -145,6 +145,7 @@ def test_nothing_is_said_of_a_file_that_cannot_be_gone_by(
     )
 
 
+@pytest.mark.check
 def test_the_events_that_are_listed_are_those_in_force(
     g: GovernedNode, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
