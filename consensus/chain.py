@@ -1,5 +1,6 @@
 """What all nodes of a network agree on before they start, and where a chain stands."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from consensus.evidence import NoteKeys
@@ -36,6 +37,7 @@ class Parameters:
     heartbeat_ms: int = 600_000  # an idle network decides an empty block this often
     evidence_heights_max: int = 100_000  # how long ago a fault may be that a block records
     note_keys: NoteKeys = field(default_factory=dict)  # log and cosign keys by validator, former ones too
+    note_keys_until: Mapping[bytes, int] = field(default_factory=dict)  # of retired ones: the last tree size
     stolen_keys: frozenset[bytes] = frozenset()  # public keys, known at this height to be others' as well
 
 

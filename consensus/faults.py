@@ -43,15 +43,15 @@ class Faults:
             self._present.refused["late"] += 1
         else:
             self._verify(evidence)
-            self.accuse([evidence])  # unless the key is known to be stolen
+            self.accuse([evidence])  # unless the key did not speak for it
 
     def accuse(self, found: Iterable[FaultEvidence]) -> None:
         """Keep verified evidence that is news, and tell everybody."""
         for evidence in list(found):
             if self._known(evidence):
                 continue
-            if self._stolen(evidence):
-                self._present.refused["stolen_key"] += 1
+            if self._anybodys(evidence):
+                self._present.refused["not_its_key"] += 1
                 continue
             against = sum(known.validator == evidence.validator for known in self._pending.values())
             if len(self._pending) >= EVIDENCE_PENDING_MAX or against >= EVIDENCE_PER_VALIDATOR_MAX:
@@ -74,14 +74,14 @@ class Faults:
         """What the next block records."""
         height = self._present.working
         found = self._pending.values()
-        pending = sorted(e.id for e in found if self._in_time(e, height) and not self._stolen(e))
+        pending = sorted(e.id for e in found if self._in_time(e, height) and not self._anybodys(e))
         return tuple(self._pending[id_].encode() for id_ in pending[:EVIDENCE_PER_BLOCK_MAX])
 
     def fits(self, block: Block, *, agreed: bool = False) -> bool:
         """All of a block's evidence verifies, by the validators of its height, and is news to the ledger.
 
-        None of it rests on a key that is known to be stolen as the block is judged; where the network
-        `agreed` on it, that is a fact, as in blocks that were decided before anybody asked.
+        None of it rests on a key that did not speak for its owner, as far as is known as the block is judged;
+        where the network `agreed` on it, that is a fact, as in blocks decided before anybody asked.
         """
         if len(block.evidence) > EVIDENCE_PER_BLOCK_MAX:
             return False
@@ -97,7 +97,7 @@ class Faults:
                 evidence.id <= last
                 or evidence.id in self._admitted
                 or not self._in_time(evidence, block.height)
-                or (not agreed and self._stolen(evidence))
+                or (not agreed and self._anybodys(evidence))
             ):
                 return False
             last = evidence.id
@@ -112,7 +112,7 @@ class Faults:
             for id_, evidence in self._pending.items()
             if id_ not in recorded
             and self._in_time(evidence, block.height + 1)
-            and not self._stolen(evidence)
+            and not self._anybodys(evidence)
         }
 
     # --- the past
@@ -153,13 +153,18 @@ class Faults:
         chain = self._present.chain
         verify_evidence(evidence, self._present.history.at, chain.network_id, chain.parameters.note_keys)
 
-    def _stolen(self, evidence: FaultEvidence) -> bool:
-        """Whether a key under it is known to be stolen: whoever has it signs for any height, and accuses."""
-        parameters = self._present.chain.parameters
-        lost = parameters.stolen_keys
-        return bool(lost) and bool(
-            keys_under(evidence, self._present.history.at, parameters.note_keys) & lost
-        )
+    def _anybodys(self, evidence: FaultEvidence) -> bool:
+        """Whether a key under it did not speak for its owner.
+
+        One that is known to be stolen, whatever it signs; one that spoke for the log no more, over a tree of
+        that size.
+        """
+        parameters, lost = self._present.chain.parameters, self._present.chain.parameters.stolen_keys
+        over = parameters.note_keys_until if evidence.kind == CHECKPOINTS else {}
+        if not lost and not over:
+            return False
+        keys = keys_under(evidence, self._present.history.at, parameters.note_keys)
+        return bool(keys & lost) or any(evidence.height > over.get(key, evidence.height) for key in keys)
 
     def _in_time(self, evidence: FaultEvidence, height: int) -> bool:
         """Whether a block of `height` may record the fault. A checkpoint is of a size, not of a height."""

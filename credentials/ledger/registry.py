@@ -14,8 +14,8 @@ same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from consensus.application import Execution, Refusal
@@ -51,6 +51,7 @@ from credentials.ledger.governance import Derived, Governance, GovernanceHistory
 from credentials.ledger.governance_records import records_of
 from credentials.ledger.governance_state import KINDS, Resolution
 from credentials.ledger.parties import Limits
+from credentials.ledger.policy_keys import PolicyKeys, policies_in, policy_entry
 from credentials.ledger.records import asset_key
 from credentials.ledger.rules import RuleConflict, require_built
 from credentials.ledger.signatories import attest_key, recovery_key
@@ -111,6 +112,7 @@ class Changes:
 
     attestations: tuple[Attestation, ...]  # so that whoever stores the entries need not parse them again
     resolution: Resolution
+    policies: tuple[tuple[int, str], ...] = ()  # of the log: the size after which it decides, its text
 
 
 def parameters_of(governance: Governance, origin: str) -> Parameters:
@@ -155,6 +157,7 @@ class Registry:
         history: GovernanceHistory | None = None,
         *,
         constitution: Constitution | None = None,
+        policies: Iterable[tuple[int, str]] = (),  # of the log, after the founding's: `PolicyKeys`
     ) -> None:
         self.genesis = genesis
         self.constitution = constitution or Constitution.founded(genesis, history)
@@ -164,6 +167,7 @@ class Registry:
         self.standings_map = standings_map if standings_map is not None else StandingsMap(())
         self._verified: dict[bytes, tuple[Attestation, frozenset[str]]] = {}
         self._last: tuple[bytes, Execution] | None = None
+        self._policy_keys = PolicyKeys(self.history.epochs[0][1].log_policy(genesis.origin), policies)
         self._parameters = Derived(lambda governance: parameters_of(governance, genesis.origin))
         for _, governance in self.history.epochs:
             require_built(governance.lifecycle)
@@ -180,7 +184,7 @@ class Registry:
 
     def parameters(self, height: int) -> Parameters:
         """What consensus reads of what governs that height."""
-        return self._parameters.of(self.history.at(height))
+        return replace(self._parameters.of(self.history.at(height)), note_keys_until=self._policy_keys.until)
 
     def next_block_at(self, time: int) -> int | None:
         """When the next block is wanted though nothing waits for it, after one of this time."""
@@ -268,6 +272,7 @@ class Registry:
         assert execution.height == self.height + 1, "executions are adopted in order"
         assert isinstance(execution.changes, Changes), "as `_execute` made it"
         self.constitution.adopt(execution.changes.resolution, execution.height)
+        self._policy_keys.learn(*execution.changes.policies)
         self.standings_map.apply(execution.standings)
         self.history.advance(execution.height)
         self.app_hash = execution.app_hash
@@ -291,8 +296,10 @@ class Registry:
             entries.append(_entry(attestation, judgment, block.height))
         resolution = judge.sitting.close()
         entries += (*resolution.entries, *block.evidence)
-        entries += _policy_entry(governance, resolution.state.next, self.genesis.origin)
-        changes = Changes(tuple(attestation for attestation, _ in admissible), resolution)
+        named = policy_entry(governance, resolution.state.next, self.genesis.origin)
+        policies = tuple(policies_in(named, block.log_size + len(entries)))
+        entries += named
+        changes = Changes(tuple(attestation for attestation, _ in admissible), resolution, policies)
         execution = self._executed(block, governance, entries, judge.changes(), changes)
         self._last = (block.id, execution)
         return execution
@@ -327,14 +334,9 @@ class Registry:
         standings_root = self.standings_map.root_with(standings)
         governance_root = self.constitution.records.root_with(resolution.under_root)
         app_hash = _app_hash(self.app_hash, standings_root, governance_root, standings)
+        roots = app_hash, standings_root, governance_root
         last = BlockEntry(
-            block.height,
-            block.time,
-            app_hash,
-            standings_root,
-            governance_root,
-            governance.validators.hash,
-            self.genesis.config_digest,
+            block.height, block.time, *roots, governance.validators.hash, self.genesis.config_digest
         )
         return Execution(
             height=block.height,
@@ -409,17 +411,6 @@ def _require_bounds(block: Block, limits: Limits) -> None:
     if sum(_tx_bytes(tx) for tx in block.attestations) > limits.block_bytes_max:
         most = limits.block_bytes_max
         raise Refusal("block", "more than {most} bytes of attestations in a block", most=most)
-
-
-def _policy_entry(now: Governance, following: Governance, origin: str) -> list[bytes]:
-    """The log policy of the next block, where it is another one: cosigned by whoever this one names."""
-    if following is now:
-        return []
-    before, text = now.log_policy(origin), following.log_policy(origin)
-    lost = following.compromised_note_keys(origin)
-    if text == before and lost == now.compromised_note_keys(origin):
-        return []
-    return [PolicyEntry(sha256(before.encode()).digest(), text, lost).encode()]
 
 
 def _entry(attestation: Attestation, judgment: Judgment, height: int) -> bytes:

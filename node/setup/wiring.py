@@ -114,7 +114,10 @@ def _agree(disk: Disk) -> _Agreement:
     keys, genesis, stores, tip = disk.keys, disk.genesis, disk.stores, disk.tip
     standings = StandingsMap(stores.ledger.standings(), stores.ledger.bucket)
     reader = SqliteStandingReader(stores.ledger)
-    registry = Registry(genesis, reader, tip.app_hash, standings, constitution=disk.constitution)
+    policies = [(epoch.after, epoch.text) for epoch in disk.log_policies.epochs[1:]]
+    registry = Registry(
+        genesis, reader, tip.app_hash, standings, constitution=disk.constitution, policies=policies
+    )
     moments, tree = Moments(), disk.tree
     cosigning = Cosigning(disk.log_policies, tree, disk.held.cosigner(stores.signing))
     checkpoints = Checkpoints(cosigning, stores.ledger, moments)

@@ -619,4 +619,23 @@ def test_nobody_is_accused_by_what_a_stolen_key_signs(kind: str) -> None:
     node.up._present.chain = other.up._present.chain = lost
     assert faults.recordable() == () and not faults.fits(block) and faults.fits(block, agreed=True)
     other.feed(MessageReceived(did(1), found.encode()))
-    assert other.up.evidence == [] and other.up.refused["stolen_key"] == 1
+    assert other.up.evidence == [] and other.up.refused["not_its_key"] == 1
+
+
+def test_a_retired_key_accuses_for_trees_of_its_time_alone() -> None:
+    """
+    Two checkpoints of a size for which it spoke are a fault of its owner; of a larger one they are nobody's.
+    """
+    found = evidence_of_checkpoints(did(1), note(1, 7, V), note(1, 7, W))
+    assert found is not None
+    net = Net(2, replace(CHAIN, parameters=replace(CHAIN.parameters, note_keys=NOTE_KEYS)), nodes=4)
+    net.start()
+    node = net.node(0)
+    block = next_block(node, evidence=(found.encode(),))
+
+    for until, counts in ((7, True), (6, False)):
+        over = replace(node.up.chain.parameters, note_keys_until={NOTE_KEYS[did(1)][1].public_key: until})
+        node.up._present.chain = replace(node.up.chain, parameters=over)
+        assert node.up._faults.fits(block) == counts and node.up._faults.fits(block, agreed=True)
+    node.feed(MessageReceived(did(1), found.encode()))
+    assert node.up.evidence == [] and node.up.refused["not_its_key"] == 1

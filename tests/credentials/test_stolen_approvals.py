@@ -1,4 +1,4 @@
-"""What the thief of an attest key approved and proposed, once its owner says that the key was stolen."""
+"""What keys say that speak for their owner no more: stolen ones that approved, retired ones of notes."""
 
 from __future__ import annotations
 
@@ -6,11 +6,23 @@ from dataclasses import replace
 from hashlib import sha256
 
 from consensus.cose import SeedSigner
+from credentials.ledger.entries import BlockEntry, PolicyEntry, parse_entry
+from credentials.ledger.log_epochs import AFTER_ENTRY
 from credentials.ledger.parties import Key
+from credentials.ledger.policy_keys import policies_in
 from credentials.ledger.proposals import ChangeProposal, prove_possession
+from credentials.ledger.registry import Registry
 from tests.credentials.test_proposals import governing, limits_row
-from tests.harness.governing import Governing, participant_row, party_row
-from tests.harness.ledger import CN_AUTHORITY, CUSTOMS, EU_AUTHORITY, IMPORTER, accreditation, make_genesis
+from tests.harness.governing import Governing, participant_row, party_row, with_key
+from tests.harness.ledger import (
+    CN_AUTHORITY,
+    CUSTOMS,
+    EU_AUTHORITY,
+    IMPORTER,
+    MAKER,
+    accreditation,
+    make_genesis,
+)
 
 STOLEN_S = 500  # before it is stated
 
@@ -85,3 +97,25 @@ def test_what_a_stolen_key_proposed_is_over() -> None:
     theft = stated(g, IMPORTER)
 
     assert (g.outcome(theft), g.outcome(theirs)) == (("decided", ""), ("lapsed", "key_stolen"))
+
+
+def test_a_retired_key_of_checkpoints_spoke_until_the_size_of_its_policy() -> None:
+    """
+    The same for who restarts from the log as for who lived through it; keys that stay have no end.
+    """
+    g = governing()
+    origin, network_id = g.ledger.genesis.origin, g.ledger.genesis.network_id
+    old, stays = g.now.cosign_key(MAKER).public_key, g.now.log_key(origin, MAKER).public_key
+    rows, proofs = with_key(g.now, MAKER, ("cosign",), 2, g.ledger.now, network_id=network_id)
+    g.pass_(MAKER, rows, EU_AUTHORITY, CN_AUTHORITY, recovery=True, proofs=proofs)
+    entries = g.ledger.reader.entries
+    (policy,) = [i for i, entry in enumerate(entries) if isinstance(parse_entry(entry), PolicyEntry)]
+
+    until = g.ledger.registry.parameters(g.ledger.height + 1).note_keys_until
+    assert until == {old: policy + AFTER_ENTRY} and stays not in until
+    assert isinstance(parse_entry(entries[policy + 1]), BlockEntry), "the last of its block"
+    again = Registry(
+        g.ledger.genesis, g.ledger.reader, g.ledger.registry.app_hash,
+        constitution=g.ledger.registry.constitution, policies=policies_in(entries),
+    )  # fmt: skip
+    assert again.parameters(g.ledger.height + 1) == g.ledger.registry.parameters(g.ledger.height + 1)

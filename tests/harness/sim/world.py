@@ -19,6 +19,7 @@ from credentials.ledger.attestation import make_attestation
 from credentials.ledger.constitution import Constitution, GovernanceRow
 from credentials.ledger.genesis import Genesis
 from credentials.ledger.parties import KEY_ROLES, Key, Participant
+from credentials.ledger.policy_keys import policies_in
 from credentials.ledger.registry import MemoryReader, Registry, genesis_app_hash
 from node.ledger.chain import chain_config
 from tests.harness.ledger import (
@@ -180,7 +181,10 @@ class _Records:
         standings = StandingsMap(self.reader.records.items())
         files = self._genesis.rule_files.get
         constitution = Constitution.restored(self._genesis, self.governance, height, files)
-        return Registry(self._genesis, self.reader, app_hash, standings, constitution=constitution)
+        policies = policies_in(self.reader.entries)
+        return Registry(
+            self._genesis, self.reader, app_hash, standings, constitution=constitution, policies=policies
+        )
 
     def store(self, execution: Execution) -> None:
         self.reader.store(execution)
