@@ -83,7 +83,7 @@ def _compared(inquiry: Inquiry, recorded: Recorded, read: Examination) -> EventD
     members = credential.subject.get("members")
     if credential.subject.get("event") != statement.kind or not isinstance(members, Mapping):
         return EventDocument(reason="wrong_kind", spoiled=True)
-    names = _names_of(statement.subject, inquiry)
+    names = names_of_subject(statement.subject, inquiry)
     if not names:
         return EventDocument(reason="not_held")
     rules = inquiry.evidence.network.tables.identifiers
@@ -107,7 +107,7 @@ def first_second(day: object) -> int | None:
         return None
 
 
-def _names_of(subject: Subject, inquiry: Inquiry) -> set[str]:
+def names_of_subject(subject: Subject, inquiry: Inquiry) -> set[str]:
     """The canonical names under which this verdict knows the battery."""
     rules = inquiry.evidence.network.tables.identifiers
     known = inquiry.evidence.subjects.items()

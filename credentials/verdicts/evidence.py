@@ -99,6 +99,7 @@ class LedgerView:
     kin_sets: Mapping[bytes, Sequence[tuple[bytes, str]]] = field(default_factory=dict)
     kin_unread: bool = False  # what these were named by could not be read
     kin_ended: str | None = None  # what one of these had become under a further code, as a reason code
+    taken_out: Sequence[LedgerEntry] = ()  # by which it came out of its pack, and that of its own
     # Once a key was stolen: what its party said of these, and all that was said of recalls of codes (D806).
     behind: Sequence[LedgerEntry] = ()
     unknown: str = (
@@ -222,8 +223,7 @@ class Evidence:
     earlier: Mapping[bytes, Held | Missing] = field(default_factory=dict)
     # Other declarations of this node that name it; the ledger's own word on presentations goes before them.
     declared: Sequence[OtherDeclaration] = ()
-    # What was judged here and may be named, by its own passports, by a code of this one: in `aliases`.
-    namers: Sequence[str] = ()
+    namers: Sequence[str] = ()  # in `aliases`: judged here, their own passports may name this battery
     sharing: Sequence[int] = ()  # further lines of the manifest whose passports name a further code of it
 
 

@@ -25,6 +25,15 @@ if TYPE_CHECKING:
 TIMELINE_MAX = 100  # statements shown beside a verdict; `GET /batteries/{code}` has all of them, by pages
 
 
+def taken_out_at(standing: Standing | None, relatives: Mapping[bytes, Standing]) -> dict[int, Standing]:
+    """What was taken out of its pack, and this of its own, by the leaf at which it was: nearest first."""
+    found: dict[int, Standing] = {}
+    while standing is not None and standing.parent is not None and standing.parent.leaf_index not in found:
+        found[standing.parent.leaf_index] = standing
+        standing = relatives.get(standing.parent.key)
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Recorded:
     """An attestation about the subject, with its place on the ledger; `rule` is set when it was refused."""
@@ -212,6 +221,18 @@ class Inquiry:
         """What it was made from or taken out of, and that in turn, as far as it is in hand."""
         assert self.evidence.ledger is not None, "asked of a battery that is on record"
         return tuple(self.evidence.ledger.relatives.values())
+
+    def taken_out(self) -> list[tuple[Subject, Recorded]]:
+        """(what was taken out, the dismantling) of it, and of what that was taken out of in turn."""
+        view = self.evidence.ledger
+        at = taken_out_at(view.standing, view.relatives) if view is not None else {}
+        found = []
+        for leaf in view.taken_out if view is not None else ():
+            entry = leaf.parsed or parse_entry(leaf.entry)
+            if leaf.leaf_index in at and isinstance(entry, AdmittedEntry):
+                taken = Recorded(entry.attestation, leaf.leaf_index, leaf.height, leaf.block_time)
+                found.append((at[leaf.leaf_index].subject, taken))
+        return found
 
     @property
     def kin_missing(self) -> bool:

@@ -19,6 +19,7 @@ from credentials.verdicts.cell import HERE, Cell, Declared, binding, cell_of, pr
 from credentials.verdicts.content import why_missing
 from credentials.verdicts.event_documents import event_members
 from credentials.verdicts.evidence import LedgerView
+from credentials.verdicts.fates import tell_fates
 from credentials.verdicts.issuers import check_issuers
 from credentials.verdicts.kin import recalls_unasked
 from credentials.verdicts.kin_names import with_names_of_kin
@@ -75,6 +76,8 @@ def check_shown(
     check_issuers(found, inquiry)
     said = {row.check for row in (*rows, *notes)}
     if _tell_kin_ended(found, "standing.state", evidence.ledger, cell):
+        said.add("standing.state")
+    if tell_fates(found, "standing.state", inquiry, cell["condition"]):
         said.add("standing.state")
     for name, unread, reason in (
         ("standing.state", inquiry.kin_missing, "relatives_unread"),

@@ -16,7 +16,7 @@ from credentials.ledger.standing import Standing
 from credentials.verdicts.evidence import LedgerEntry, LedgerView, relatives_of
 from credentials.verdicts.kin import made_at
 from credentials.verdicts.names import kin_sets_of
-from credentials.verdicts.record import Record
+from credentials.verdicts.record import Record, taken_out_at
 from credentials.verdicts.used import TESTS_READ_MAX
 from node.storage.entries import EntryRow
 from node.storage.ledger import LedgerStore
@@ -44,6 +44,7 @@ def read_view(
     if recalls in records:
         reaching = Recalls.decode(records[recalls]).covering(identifier, key, standing)
     relatives = relatives_of(standing, lambda keys: _standings(ledger, keys))
+    out_at = taken_out_at(standing, relatives)
     return LedgerView(
         standing,
         _entries(ledger, rows),
@@ -54,6 +55,7 @@ def read_view(
         relatives=relatives,
         kin_sets=_kin_sets(ledger, relatives, governance),
         kin_recalls=recalls_of(relatives, ledger.records),
+        taken_out=_entries(ledger, [r for a in out_at if (r := ledger.leaves.at(a)) is not None]),
         behind=_behind(ledger, about, relatives, governance) if governance.robbed else (),
     )
 
@@ -120,12 +122,18 @@ def newest_of(statements: Sequence[Attestation]) -> tuple[Attestation, ...]:
 def kin_statements(ledger: LedgerStore, view: LedgerView) -> tuple[Attestation, ...]:
     """The statements by which others became this battery: their documents name the codes of these.
 
-    Read only where recalls of such codes are in force, or a thief may have lifted them.
+    By which it was taken out of its pack: they say what was to become of it. The others only where recalls
+    of such codes are in force, or a thief may have lifted them.
     """
     leaves = made_at(view) if view.kin_recalls or view.behind else ()
     rows = [row for leaf in leaves if (row := ledger.leaves.at(leaf)) is not None]
     parsed = (_parsed(row.entry) for row in rows)
-    return tuple(entry.attestation for entry in parsed if isinstance(entry, AdmittedEntry))
+    kin = (entry.attestation for entry in parsed if isinstance(entry, AdmittedEntry))
+    return tuple({a.digest: a for a in (*(e.attestation for e in _taken(view)), *kin)}.values())
+
+
+def _taken(view: LedgerView) -> Iterator[AdmittedEntry]:
+    return (leaf.parsed for leaf in view.taken_out if isinstance(leaf.parsed, AdmittedEntry))
 
 
 def _vehicle(ledger: LedgerStore, standing: Standing | None) -> Installed | None:

@@ -245,7 +245,7 @@ class Gathering:
             presented=tuple(shown) if isinstance(shown, list) else (),
             events={
                 a.document_digest: reading.documents[a.document_digest]
-                for a in (*reading.events, *reading.declared)
+                for a in (*reading.events, *reading.declared, *reading.kin)
             },
             receipts=tuple(receipts) if isinstance(receipts, list) else (),
             aliases=reading.aliases,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -39,11 +40,16 @@ PACK = code(1)
 Recalling = Callable[[World], bytes]
 
 
+def taken(text: str, fate: str = "reuse") -> dict[str, Any]:
+    """What the document of a dismantling says of one child."""
+    return {"facility_licence": "L", "children": [text], "fates": [fate]}
+
+
 def child() -> tuple[World, str]:
     """A module that was taken out of the pack."""
     w, text = World(), code(11, maker="ZZ6")
     pack = waste(w, 1)
-    w.happen(RECYCLER, "battery.dismantled", pack, {"facility_licence": "L"}, references=(subject_of(text),))
+    w.happen(RECYCLER, "battery.dismantled", pack, taken(text), references=(subject_of(text),))
     return w, text
 
 
@@ -57,9 +63,7 @@ def grandchild() -> tuple[World, str]:
     """A module out of a module out of the pack."""
     w, module = child()
     text = code(12, maker="ZZ6")
-    w.happen(
-        RECYCLER, "battery.dismantled", module, {"facility_licence": "L"}, references=(subject_of(text),)
-    )
+    w.happen(RECYCLER, "battery.dismantled", module, taken(text), references=(subject_of(text),))
     return w, text
 
 
@@ -192,7 +196,7 @@ def module_in_use() -> tuple[World, str]:
     w, text = World(publishers=(MAKER, RECYCLER)), code(11, maker="ZZ6")
     pack = taken_out(w)
     w.happen(MAKER, "battery.sold", pack, {"invoice": "1"}, parties=(RECYCLER,))
-    w.happen(RECYCLER, "battery.dismantled", pack, {"facility_licence": "L"}, references=(subject_of(text),))
+    w.happen(RECYCLER, "battery.dismantled", pack, taken(text), references=(subject_of(text),))
     w.publish(text, w.issue(text, by=RECYCLER))
     return w, text
 
@@ -299,8 +303,7 @@ def made_of_it(w: World, made: str) -> str:
         w.happen(SECOND_LIFE, "battery.sold", text, {"invoice": "I"}, parties=(WORKSHOP,))
         measured(w, text, soh_permille=900)
     else:
-        licence = {"facility_licence": "L"}
-        w.happen(RECYCLER, "battery.dismantled", PACK, licence, references=(subject_of(text),))
+        w.happen(RECYCLER, "battery.dismantled", PACK, taken(text), references=(subject_of(text),))
         w.publish(text, w.issue(text, by=RECYCLER))
     return text
 

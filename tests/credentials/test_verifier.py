@@ -583,7 +583,7 @@ def test_events_and_states_in_the_tables_exist() -> None:
     lifecycle = World().governance.lifecycle
     verdicts, crosswalk = tables().verdicts, tables().crosswalk_evidence["rows"]
     states = ("underDeclaration", "underCustoms")
-    others = ("$comment", "sohQuantity", "sohRow", *states, "ended", "inItsVehicle")
+    others = ("$comment", "sohQuantity", "sohRow", *states, "ended", "fates", "inItsVehicle")
     groups = [v for k, v in verdicts["events"].items() if k not in others]
     named = {event for group in groups for event in group}
     named |= {
@@ -592,6 +592,8 @@ def test_events_and_states_in_the_tables_exist() -> None:
 
     assert named <= lifecycle.events.keys()
     assert all(set(verdicts["events"][name]) <= lifecycle.states.keys() for name in states)
+    fates = lifecycle.events["battery.dismantled"].members["fates"].values
+    assert set(verdicts["events"]["fates"]) <= set(fates or ())
     assert verdicts["events"]["sohRow"] in crosswalk
     for kind, member in verdicts["events"]["soh"].items():
         assert lifecycle.events[kind].members[member].type == "date"

@@ -56,7 +56,7 @@ from credentials.verdicts.kin import made_at
 from credentials.verdicts.list_versions import AttestedBy
 from credentials.verdicts.manifest import Line, Manifest, ManifestContext
 from credentials.verdicts.names import kin_sets_of, public_sets
-from credentials.verdicts.record import Record
+from credentials.verdicts.record import Record, taken_out_at
 from credentials.verdicts.shown_as import ShownAs
 from node.config import contexts, related_resources
 from node.words import Words
@@ -477,6 +477,7 @@ class World:
             vehicle=self._vehicle(standing),
             claims=Claims.decode(claims) if claims else None,
             relatives=relatives,
+            taken_out=[self.leaves[leaf] for leaf in taken_out_at(standing, relatives)],
             kin_sets={key: self._kin_sets(one) for key, one in relatives.items()},
             kin_recalls=recalls_of(relatives, reader.get_many),
             recalls=Recalls.decode(recalls).covering(named, key, standing) if recalls else (),
@@ -502,7 +503,8 @@ class World:
 
     def _kin_documents(self, view: LedgerView) -> list[dict[str, Any]]:
         """The documents of the acts by which others became this battery."""
-        leaves = made_at(view) if view.kin_recalls or view.behind else ()
+        asked = made_at(view) if view.kin_recalls or view.behind else ()
+        leaves = dict.fromkeys([*(leaf.leaf_index for leaf in view.taken_out), *asked])
         digests = [_read(self.leaves[leaf].entry)[1] for leaf in leaves]
         return [self.documents[d] for d in digests if d in self.documents]
 
@@ -601,7 +603,7 @@ class World:
             own = view.standing.key if view.standing is not None else None
             earlier |= sets | self._earlier(aliases[namer], live=True)
             aliases |= {t: v for t, v in more.items() if key_if_readable(t) != own}
-        leaves = [leaf for one in (view, *aliases.values()) for leaf in one.entries]
+        leaves = [leaf for one in (view, *aliases.values()) for leaf in (*one.entries, *one.taken_out)]
         cited = {digest for leaf in leaves if (digest := _read(leaf.entry)[1]) is not None}
         events: dict[bytes, Held | Missing] = {
             digest: Held(self.documents[digest]) for digest in cited if digest in self.documents

@@ -1,0 +1,82 @@
+"""What the document of a dismantling says became of a module binds the module (X8)."""
+
+from __future__ import annotations
+
+import pytest
+
+from credentials.verdicts.evidence import Evidence
+from tests.credentials.test_kin_recalls import taken
+from tests.credentials.test_shown import GOOD, check, shape
+from tests.credentials.test_used_before import taken_out
+from tests.harness.border import World, code, replace, subject_of
+from tests.harness.ledger import MAKER, RECYCLER
+
+
+def module(fate: str) -> tuple[World, str]:
+    """A module, with a passport of its own, out of a pack that was in use and is no waste."""
+    w, text = World(publishers=(MAKER, RECYCLER)), code(11, maker="ZZ6")
+    pack = taken_out(w)
+    w.happen(MAKER, "battery.sold", pack, {"invoice": "1"}, parties=(RECYCLER,))
+    w.happen(RECYCLER, "battery.dismantled", pack, taken(text, fate), references=(subject_of(text),))
+    w.publish(text, w.issue(text, by=RECYCLER))
+    return w, text
+
+
+def judged(w: World, text: str, condition: str, evidence: Evidence | None = None) -> tuple[str, str]:
+    line = {"condition": condition, "direction": "inland"}
+    return shape(w.judge(text, evidence=evidence, **line).as_dict())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("fate", ["reuse", "repurpose"])
+def test_a_module_that_was_to_be_used_is_a_used_one(fate: str) -> None:
+    """
+    Nothing is said against it.
+    """
+    w, text = module(fate)
+
+    assert judged(w, text, "used")[0] in GOOD
+
+
+@pytest.mark.parametrize("condition", ["new", "used", "return"])
+def test_a_module_that_was_to_be_recycled_is_sold_as_nothing_else(condition: str) -> None:
+    """
+    Recorded for recycling by who took the pack apart, and shown as a product all the same: it was clear.
+    """
+    w, text = module("recycle")
+
+    told = w.judge(text, condition=condition, direction="inland").as_dict()
+
+    assert told["verdict"] == "refuse_recommended"
+    assert {c["evidence"]["fate"] for c in check(told, "standing.state") if c["reason"] == "waste"} == {
+        "recycle"
+    }
+
+
+@pytest.mark.parametrize("condition", ["used", "waste"])
+def test_a_module_that_was_missing_is_held_whatever_it_is_shown_as(condition: str) -> None:
+    """
+    It was not in the pack: whoever shows it says where it was.
+    """
+    w, text = module("missing")
+
+    told = w.judge(text, condition=condition, direction="inland").as_dict()
+
+    assert told["verdict"] in ("hold", "refuse_recommended")
+    assert "lost" in {c["reason"] for c in check(told, "standing.state")}
+
+
+def test_what_is_kept_back_of_a_dismantling_does_not_pay() -> None:
+    """
+    Its document not in hand, or naming no fate for this module: undecided.
+    """
+    w, text = module("recycle")
+    evidence = w.evidence(text)
+    assert evidence.ledger is not None
+    dismantled = {leaf.leaf_index for leaf in evidence.ledger.taken_out}
+    assert len(dismantled) == 1
+
+    told = w.judge(
+        text, condition="used", direction="inland", evidence=replace(evidence, events={})
+    ).as_dict()
+
+    assert told["verdict"] == "undecided"
