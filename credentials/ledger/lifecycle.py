@@ -95,12 +95,14 @@ class Effects:
     fact: str | None = None  # remember the leaf index under this name: it may win a conflict
     consumes: str | None = None  # became part of its references; the successors' EU status
     claims_children: bool = False  # each referenced subject becomes a child, once
+    passes_state: bool = False  # a child that was only made so far is in the state of its pack from then on
     passport: str | None = None
     bound: str | None = None  # bind; unbind: from exactly this asset; clear: from whatever asset
     presentation: str | None = None  # open | moved | closed
     eu_status: str | None = None
     responsible: str | None = None  # first_party
     undo: str | None = None  # takes the effect of the referenced attestation back: correct | withdraw | void
+    keeps_pack: bool = False  # an enrolment taken back so leaves that its code came out of a pack
     contests: bool = False  # remembered beside the last record, which stays the one that can be taken back
     status_list: bool = False
     recall: str | None = None  # publish | lift: about a namespace, not one battery

@@ -17,6 +17,7 @@ from credentials.ledger.records import AUTHORITY, INSTALLED_BY, Asset, Installed
 from credentials.ledger.rules import (
     LOST,
     OWN_RECORD,
+    STATE_OF_PACK,
     TAKEN_OUT,
     WENT_WITH_PACK,
     Context,
@@ -44,8 +45,11 @@ RESTS_ON_ALL_PACKS = frozenset({"X6", "X21"})  # rules that ask about every batt
 
 def children_root(subjects: Sequence[Subject]) -> bytes:
     """What a maker commits to in `children_root`: the RFC 9162 root over the sorted standing keys."""
-    keys = sorted(standing_key(subject) for subject in subjects)
-    return Frontier().append([leaf_hash(key) for key in keys]).root
+    return _root_of([standing_key(subject) for subject in subjects])
+
+
+def _root_of(keys: Sequence[bytes]) -> bytes:
+    return Frontier().append([leaf_hash(key) for key in sorted(keys)]).root
 
 
 def require_named_exist(attestation: Attestation, context: Context) -> None:
@@ -194,6 +198,8 @@ def _children(pack: Standing, attestation: Attestation, context: Context) -> lis
             # Its maker sold the pack and with it what is inside: who has the pack has it, and ends it.
             went = {**child.facts, WENT_WITH_PACK: context.leaf_index}
             child = replace(child, holder=issuer, named=(), facts=went)
+        if context.event.effects.passes_state and is_holder(child, issuer, context):
+            child = _in_state_of(pack, child, context)
         child = replace(child, parent=was, eu_status=_status_out_of(child, pack), undo=None)
         found.append(child.with_marks(CHILD, *_carried(pack, context)))
     return [*found, *vehicles.values()]
@@ -231,6 +237,42 @@ def _in_the_makers_hand(child: Standing, pack: Standing, context: Context) -> bo
     """
     elsewhere = child.presentation is not None or child.settings(LOST)
     return pack.producer is not None and is_holder(child, pack.producer, context) and not elsewhere
+
+
+def _in_state_of(pack: Standing, child: Standing, context: Context) -> Standing:
+    """What was only made is just made no more: it is in the state that its pack was in (I1)."""
+    if child.item_state != _first_state(child, context) or child.settings(LOST):
+        return child
+    facts = {**child.facts, STATE_OF_PACK: context.leaf_index}
+    return replace(child, item_state=pack.item_state, facts=facts)
+
+
+def _first_state(one: Standing, context: Context) -> str | None:
+    """The state in which it was brought into being; None: two parties said so, or it came out of a pack."""
+    made, entered = one.producer is not None, one.enrolled is not None
+    if made == entered or TAKEN_OUT in one.facts:
+        return None
+    events = context.governance.lifecycle.events.values()
+    return next(e.to for e in events if (e.effects.creates if made else e.effects.enrols))
+
+
+def enrolment_voided(standing: Standing, context: Context) -> Standing:
+    """The code without its enrolment and what was said on top of that: unborn, its maker produces it (I5).
+
+    That it came out of a pack to which its maker had committed it is no enroller's word: it stays (I1).
+    """
+    unborn = Standing(standing.subject, facts={OWN_RECORD: context.leaf_index}, voided=True)
+    if standing.parent is None or not context.event.effects.keeps_pack:
+        return unborn
+    pack = context.records.standing_at(standing.parent.key)
+    assert pack is not None, "it was taken out of it"
+    if pack.children_root is None or _root_of(pack.children) != pack.children_root:
+        return unborn
+    if not _could_commit(pack, unborn, context):
+        return unborn
+    was = replace(standing.parent, status=ORIGINAL, marks=())
+    kept = replace(unborn, parent=was, eu_status=_status_out_of(unborn, pack))
+    return kept.with_marks(CHILD, *_carried(pack, context))
 
 
 def _status_out_of(child: Standing, pack: Standing) -> str:
@@ -321,8 +363,11 @@ def _without(other: Standing, old: Standing, context: Context) -> Standing:
         before = other.parent
         gone = (gone | {CHILD}).difference(before.marks)
         holder = old.producer if WENT_WITH_PACK in other.facts else other.holder
-        facts = {name: leaf for name, leaf in other.facts.items() if name != WENT_WITH_PACK}
+        state = _first_state(other, context) if STATE_OF_PACK in other.facts else None
+        of_pack = (WENT_WITH_PACK, STATE_OF_PACK)
+        facts = {name: leaf for name, leaf in other.facts.items() if name not in of_pack}
         other = replace(other, parent=None, eu_status=before.status, holder=holder, facts=facts)
+        other = replace(other, item_state=state or other.item_state)
         return replace(other, marks=_less(other.marks, gone), voided=True)
     left = tuple(p for p in other.predecessors if p != old.key)
     for origin in left:

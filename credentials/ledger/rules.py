@@ -35,6 +35,9 @@ PRODUCED, TAKEN_OUT = "produced", "taken_out"  # facts: where a code was brought
 ACTED_ON = "acted_on"  # fact: an authority, or its maker, last signed an act about an enrolled battery
 OWN_RECORD = "own_record"  # fact: its maker unseated an enrolment there: what stands before is not its own
 WENT_WITH_PACK = "went_with_pack"  # fact: its maker still held it when its pack was taken apart
+STATE_OF_PACK = (
+    "state_of_pack"  # fact: it was as it was made until then, and is in the state of its pack since
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,9 @@ from consensus.application import NotYet, Refusal
 from credentials.ledger.attestation import Attestation
 from credentials.ledger.licences import could_set
 from credentials.ledger.lifecycle import Event
+from credentials.ledger.linked_records import enrolment_voided
 from credentials.ledger.records import INSTALLED_BY
-from credentials.ledger.rules import ACTED_ON, OWN_RECORD, Context, told_of, x09_accredited
+from credentials.ledger.rules import ACTED_ON, Context, told_of, x09_accredited
 from credentials.ledger.speaking import Voice, not_licensed
 from credentials.ledger.standing import CHILD, REVOKED, SECOND_LIFE, TAKEN_BACK_MAX, Standing, Undo
 
@@ -30,9 +31,7 @@ def taken_back(standing: Standing, attestation: Attestation, context: Context, *
     """The standing without the effect of its last record. `known`: what it names is on the ledger."""
     how, undo, entered = context.event.effects.undo, standing.undo, standing.enrolled
     if how == "void" and entered is not None and entered.attestation == attestation.referenced_digests[0]:
-        # The case of two records of one code: with the enrolment goes what was said on top of it, the maker
-        # produces the code on a record of its own (I5).
-        return Standing(standing.subject, facts={OWN_RECORD: context.leaf_index}, voided=True)
+        return enrolment_voided(standing, context)  # the case of two records of one code
     named = attestation.referenced_digests[0]
     if how == "void" and named in standing.taken_back and (undo is None or undo.attestation != named):
         # It has no effect any more; what it showed goes, and its marks stay for what others left the same.

@@ -17,9 +17,10 @@ from credentials.documents.passport import (
 )
 from credentials.documents.passport import category as category_of
 from credentials.errors import CredentialError
-from credentials.ledger.standing import ORIGINAL, PLACED, WASTE
+from credentials.ledger.standing import ORIGINAL, PLACED, WASTE, Standing
 from credentials.verdicts.event_documents import event_document, first_second
-from credentials.verdicts.evidence import Held, LedgerView, Missing, MissingReason
+from credentials.verdicts.evidence import Held, LedgerView, Missing, MissingReason, kin_of
+from credentials.verdicts.kin import packs_behind
 from credentials.verdicts.record import Inquiry, Recorded, live_passport
 from credentials.verdicts.severity import UNDECIDED
 from credentials.verdicts.shown_as import NOT_GIVEN
@@ -355,9 +356,8 @@ def _asked_of(inquiry: Inquiry, table: Mapping[str, Any]) -> bool:
     if placed is None and view.standing.enrolled is not None and view.standing.producer is None:
         return False
     out_of_pack = view.standing.parent is not None and not view.standing.settings(PLACED)
-    if view.standing.eu_status == WASTE and out_of_pack:
-        # Waste gets no new passport (Art 77(7)): what came out of a waste pack is waste under that pack's.
-        return all(one.passport is None for one in view.relatives.values())
+    if view.standing.eu_status == WASTE and out_of_pack and not _asked_of_its_packs(view, table, begins):
+        return False
     if placed is not None and begins is not None:
         at = next(
             (r.block_time for r in inquiry.record.admitted if r.leaf_index == placed.leaf_index), begins
@@ -368,6 +368,36 @@ def _asked_of(inquiry: Inquiry, table: Mapping[str, Any]) -> bool:
     members = event_document(inquiry, origin).members if origin is not None else None
     category = (members or {}).get("category")
     return category is None or str(category).lower() in table.get("passportRequiredOf", ())
+
+
+def _asked_of_its_packs(view: LedgerView, table: Mapping[str, Any], begins: int | None) -> bool:
+    """Waste gets no new passport (Art 77(7)): what came out of a waste pack is waste under that pack's.
+
+    Where its packs have none it is asked for if theirs was: not of older stock, nor of what was placed before
+    the law asked. What a pack was made from is another battery, and spares it nothing.
+    """
+    packs = packs_behind(view)
+    made_into = {key for pack in packs for key in _predecessors(pack, view)}
+    if any(one.passport is not None for key, one in view.relatives.items() if key not in made_into):
+        return False
+    for pack in packs:
+        placed = pack.setting(PLACED, table.get("passportRequiredIn", ""))
+        if placed is not None:
+            at = view.kin_placed.get(placed.leaf_index)
+            return at is None or begins is None or at >= begins
+    return not packs or packs[-1].enrolled is None or packs[-1].producer is not None
+
+
+def _predecessors(pack: Standing, view: LedgerView) -> set[bytes]:
+    """The keys of all that a pack was made from, and those again."""
+    found, asked = set[bytes](), list(pack.predecessors)
+    while asked:
+        key = asked.pop()
+        if key not in found:
+            found.add(key)
+            old = view.relatives.get(key)
+            asked += kin_of(old) if old is not None else ()
+    return found
 
 
 def _issued_points(inquiry: Inquiry) -> set[int] | None:

@@ -97,6 +97,8 @@ class LedgerView:
     kin_recalls: Mapping[bytes, Recalls] = field(default_factory=dict)
     # The public sets of the passports of these, by their keys: (digest, issuer). What ceased is not read.
     kin_sets: Mapping[bytes, Sequence[tuple[bytes, str]]] = field(default_factory=dict)
+    # Block times of the leaves at which those of these without a passport were placed (`placings_of`).
+    kin_placed: Mapping[int, int] = field(default_factory=dict)
     kin_unread: bool = False  # what these were named by could not be read
     kin_ended: str | None = None  # what one of these had become under a further code, as a reason code
     taken_out: Sequence[LedgerEntry] = ()  # by which it came out of its pack, and that of its own

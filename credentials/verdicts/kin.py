@@ -8,13 +8,14 @@ decided: a recall never misses (D660, D757).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from credentials.documents.identifiers import Identifier, read_identifier
 from credentials.errors import CredentialError
 from credentials.ledger.attestation import standing_key
 from credentials.ledger.recalls import Recall
-from credentials.verdicts.evidence import LedgerView
+from credentials.ledger.standing import PLACED, Standing
+from credentials.verdicts.evidence import RELATIVES_MAX, LedgerView
 from credentials.verdicts.record import Inquiry
 
 
@@ -30,6 +31,22 @@ def made_at(view: LedgerView) -> tuple[int, ...]:
             if old is not None and old.lineage is not None:
                 leaves[old.lineage.leaf_index] = None
     return tuple(leaves)
+
+
+def placings_of(relatives: Mapping[bytes, Standing]) -> list[int]:
+    """The leaves at which those without a passport were placed: by when, the law asked for one or not."""
+    bare = [one for one in relatives.values() if one.passport is None]
+    return [placed.leaf_index for one in bare for placed in one.settings(PLACED).values()]
+
+
+def packs_behind(view: LedgerView) -> list[Standing]:
+    """The packs that it was taken out of, one out of the other, nearest first, as far as they were read."""
+    found: list[Standing] = []
+    inner = view.standing
+    while inner is not None and inner.parent is not None and len(found) < RELATIVES_MAX:
+        inner = view.relatives.get(inner.parent.key)
+        found += [inner] if inner is not None else []
+    return found
 
 
 def recalls_of_kin(inquiry: Inquiry) -> tuple[Recall, ...]:

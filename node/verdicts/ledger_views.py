@@ -14,7 +14,7 @@ from credentials.ledger.recalls import Recall, Recalls, recall_subject, recalls_
 from credentials.ledger.records import Asset, Claims, Installed, asset_key, claims_key
 from credentials.ledger.standing import Standing
 from credentials.verdicts.evidence import LedgerEntry, LedgerView, relatives_of
-from credentials.verdicts.kin import made_at
+from credentials.verdicts.kin import made_at, placings_of
 from credentials.verdicts.names import kin_sets_of
 from credentials.verdicts.record import Record, taken_out_at
 from credentials.verdicts.used import TESTS_READ_MAX
@@ -56,6 +56,7 @@ def read_view(
         kin_sets=_kin_sets(ledger, relatives, governance),
         kin_recalls=recalls_of(relatives, ledger.records),
         taken_out=_entries(ledger, [r for a in out_at if (r := ledger.leaves.at(a)) is not None]),
+        kin_placed=_times(ledger, placings_of(relatives)),
         behind=_behind(ledger, about, relatives, governance) if governance.robbed else (),
     )
 
@@ -71,6 +72,13 @@ def _kin_sets(
         entries = _entries(ledger, ledger.leaves.said_by(key, (), kinds)) if one.passport is not None else []
         found[key] = kin_sets_of(one, Record.read(LedgerView(one, entries), governance))
     return found
+
+
+def _times(ledger: LedgerStore, leaves: Sequence[int]) -> dict[int, int]:
+    """The block times of these leaves."""
+    rows = [row for leaf in leaves if (row := ledger.leaves.at(leaf)) is not None]
+    times = ledger.block_times(row.height for row in rows)
+    return {row.leaf_index: times[row.height] for row in rows}
 
 
 def _behind(

@@ -347,6 +347,65 @@ def test_what_comes_out_of_waste_is_waste_whoever_recorded_it_before() -> None:
     assert (ledger.standing(born).eu_status, ledger.standing(born).marks) == ("original", ())
 
 
+@pytest.mark.parametrize("waste", [True, False])
+def test_a_module_on_record_by_itself_is_in_the_state_of_its_pack(*, waste: bool) -> None:
+    """
+    I1: what was only made is just made no more once it was taken out of a pack: it is waste, or removed, as
+    that was. Voiding gives its state back; one that was waste, or in use, by itself stays what it is.
+    """
+    ledger = Ledger()
+    module, scrap, enrolled = ledger.produced(2), ledger.produced(3), battery(4)
+    ledger.happen(MAKER, "battery.declared_waste", scrap)
+    ledger.happen(EU_AUTHORITY, "battery.enrolled", enrolled, parties=(MAKER,))
+    inside = (module, scrap, enrolled)
+    before = [ledger.standing(s).item_state for s in inside]
+    if waste:
+        pack = pack_of(ledger, *inside)
+    else:
+        pack = battery(1)
+        ledger.happen(MAKER, "battery.produced", pack, children_root=children_root(inside))
+        ledger.happen(MAKER, "market.placed", pack, parties=(RECYCLER, WORKSHOP))
+        for kind in ("battery.installed", "battery.swapped_out"):
+            ledger.happen(WORKSHOP, kind, pack, bound_asset=CAR)
+    ledger.happen(RECYCLER, "battery.dismantled", pack, references=inside)
+
+    word = "waste" if waste else "removed"
+    assert [ledger.standing(s).item_state for s in inside] == [word, "waste", word]
+    assert ends_as(ledger, RECYCLER, "market.placed", module) != "admitted"
+    voided(ledger, pack)
+    assert [ledger.standing(s).item_state for s in inside] == before == ["produced", "waste", "enrolled"]
+    assert all("state_of_pack" not in ledger.standing(s).facts for s in inside)
+
+
+@pytest.mark.parametrize("committed", [True, False])
+def test_an_enrolment_that_is_voided_takes_no_pack_with_it(*, committed: bool) -> None:
+    """
+    I1: what authorities void is the enrolment, not that the module came out of a waste pack to which its
+    maker had committed it; that goes when the dismantling is voided. Of a dismantler's word nothing stays.
+    """
+    ledger = Ledger()
+    module, by = battery(2), RECYCLER if not committed else WORKSHOP
+    ledger.happen(by, "battery.enrolled", module)
+    entered = ledger.standing(module).enrolled
+    assert entered is not None
+    ledger.happen(EU_AUTHORITY, "battery.recalled", module)
+    pack = pack_of(ledger, module) if committed else ledger.waste(1)
+    ledger.happen(RECYCLER, "battery.dismantled", pack, references=(module,))
+    case = (EU_AUTHORITY, "attestation.voided", module, (CN_AUTHORITY,))
+    ledger.run(ledger.countersigned(*case, references=(entered.attestation,)))
+
+    assert ends_as(ledger, MAKER, "battery.produced", module) == "admitted"
+    made = ledger.standing(module)
+    kept = ("waste", ("child_of_dismantled",), committed)
+    assert (made.eu_status, made.marks, made.parent is not None) == (
+        kept if committed else ("original", (), False)
+    )
+    if committed:
+        voided(ledger, module)
+        voided(ledger, pack)
+        assert (ledger.standing(module).eu_status, ledger.standing(module).marks) == ("original", ())
+
+
 def test_what_comes_out_of_a_second_life_is_not_original() -> None:
     """
     A module on record before is what its pack became; one that had a second life of its own stays what it is.

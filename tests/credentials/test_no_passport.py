@@ -112,8 +112,13 @@ def test_of_older_stock_nobody_knows_when_it_was_placed() -> None:
 OTHER_SECOND_LIVES = ("prepared_for_repurposing", "remanufactured")
 
 
-def out_of_waste(w: World, *, published: bool = True, module: str = "", root: bool = False) -> str:
-    """A module out of a waste pack: of the dismantler's own codes, or one that its maker committed to."""
+def out_of_waste(
+    w: World, *, published: bool = True, module: str = "", root: bool = False, placed_at: int | None = None
+) -> str:
+    """A module out of a waste pack: of the dismantler's own codes, or one that its maker committed to.
+
+    `placed_at`: when the pack was placed in the EU, if it was.
+    """
     text, pack = module or code(11, maker="ZZ6"), code(1)
     if root:
         w.produce(text)
@@ -122,10 +127,69 @@ def out_of_waste(w: World, *, published: bool = True, module: str = "", root: bo
     w.happen(MAKER, "battery.produced", pack, made, **committed)
     if published:
         w.publish(pack)
-    w.happen(MAKER, "battery.sold", pack, {"invoice": "1"}, parties=(RECYCLER,))
+    if placed_at is not None:
+        w.happen(
+            MAKER, "battery.handed_over", pack, {"invoice": "1"}, parties=(IMPORTER,), cosign=(IMPORTER,)
+        )
+        w.ledger.now = max(w.ledger.now, placed_at)
+        checked = {"art_41_checked": True}
+        w.happen(IMPORTER, "market.placed", pack, checked, parties=(RECYCLER,), event_time=BEFORE - 9)
+    else:
+        w.happen(MAKER, "battery.sold", pack, {"invoice": "1"}, parties=(RECYCLER,))
     w.happen(RECYCLER, "battery.declared_waste", pack, {"reason": "worn"})
     w.happen(RECYCLER, "battery.dismantled", pack, {"facility_licence": "L"}, references=(subject_of(text),))
     return text
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+@pytest.mark.parametrize(
+    ("placed_at", "word"),
+    [(BEFORE, NOT_ASKED), (AFTER, ("hold", "not_published")), (None, ("hold", "not_published"))],
+)
+def test_a_module_is_asked_for_a_passport_as_its_pack_was(
+    placed_at: int | None, word: tuple[str, str], *, recorded: bool
+) -> None:
+    """
+    Placed before the law asked, a pack has none for its modules to be waste under: they are not held for it.
+    Recorded after the day, or never placed here, it was asked for one; so is a module that somebody places.
+    """
+    w = World()
+    text = out_of_waste(
+        w, published=False, placed_at=placed_at, root=recorded, module=code(11) if recorded else ""
+    )
+    inland: dict[str, Any] = {"direction": "inland", "policy_name": "recycler", "at": AFTER}
+
+    assert told(w, text, condition="waste", **inland) == word
+    for condition in ("new", "used", "second_life"):
+        assert told(w, text, condition=condition, **inland) == ("refuse_recommended", "waste")
+
+
+def test_what_a_pack_was_made_from_spares_its_modules_no_passport() -> None:
+    """
+    The second life of an old pack is another battery, which the law asks for a passport: taken apart without
+    one, its modules are held.
+    """
+    w, made = two_publishers(), code(1, "ZZ5")
+    old = out_of_waste(w, published=True)
+    w.happen(RECYCLER, "battery.sold", old, {"invoice": "2"}, parties=(SECOND_LIFE,))
+    said = {"successors": [made], **SECOND}
+    w.happen(
+        SECOND_LIFE,
+        "second_life.prepared_for_reuse",
+        old,
+        said,
+        cosign=(RECYCLER,),
+        references=(subject_of(made),),
+    )
+    w.produce(made, by=SECOND_LIFE)
+    w.happen(SECOND_LIFE, "battery.sold", made, {"invoice": "3"}, parties=(RECYCLER,))
+    w.happen(RECYCLER, "battery.declared_waste", made, {"reason": "worn"})
+    module = code(13, maker="ZZ6")
+    licence = {"facility_licence": "L"}
+    w.happen(RECYCLER, "battery.dismantled", made, licence, references=(subject_of(module),))
+
+    told_of = told(w, module, condition="waste", direction="inland", policy_name="recycler")
+    assert told_of == ("hold", "not_published")
 
 
 def test_what_comes_out_of_waste_needs_no_passport_of_its_own() -> None:
@@ -160,12 +224,10 @@ def test_what_comes_out_of_waste_needs_no_passport_of_its_own() -> None:
 def test_what_comes_out_of_waste_is_prepared_for_a_second_life(kind: str, *, recorded: bool) -> None:
     """
     Art 3(30), 77(7): a module without a passport becomes another battery, which has its own; that one is
-    clear as what it is, and never as new. One that its maker had recorded by itself is declared waste first.
+    clear as what it is, and never as new. So is one that its maker had recorded by itself.
     """
     w, made = two_publishers(), code(1, "ZZ5")
     text = out_of_waste(w, root=True, module=code(11)) if recorded else out_of_waste(w)
-    if recorded:
-        w.happen(RECYCLER, "battery.declared_waste", text, {"reason": "out of waste"})
     w.happen(RECYCLER, "battery.sold", text, {"invoice": "2"}, parties=(SECOND_LIFE,))
     answers = MAKER if recorded else RECYCLER
     said = {"successors": [made], **SECOND}

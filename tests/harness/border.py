@@ -52,7 +52,7 @@ from credentials.verdicts.evidence import (
     issuer_shown,
     relatives_of,
 )
-from credentials.verdicts.kin import made_at
+from credentials.verdicts.kin import made_at, placings_of
 from credentials.verdicts.list_versions import AttestedBy
 from credentials.verdicts.manifest import Line, Manifest, ManifestContext
 from credentials.verdicts.names import kin_sets_of, public_sets
@@ -480,6 +480,7 @@ class World:
             taken_out=[self.leaves[leaf] for leaf in taken_out_at(standing, relatives)],
             kin_sets={key: self._kin_sets(one) for key, one in relatives.items()},
             kin_recalls=recalls_of(relatives, reader.get_many),
+            kin_placed={leaf: self.leaves[leaf].block_time for leaf in placings_of(relatives)},
             recalls=Recalls.decode(recalls).covering(named, key, standing) if recalls else (),
             behind=self._behind(target, relatives) if self.governance.robbed else (),
         )

@@ -17,7 +17,7 @@ ELSEWHERE = "26NLOTHER"
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
-    with live_node(tmp_path_factory.mktemp("codes"), (*ROLES, "workshop")) as made:
+    with live_node(tmp_path_factory.mktemp("codes"), (*ROLES, "workshop", "waste_operator")) as made:
         yield made
 
 
@@ -106,6 +106,27 @@ def test_an_open_line_is_woken_by_what_happens_under_its_further_code(node: Live
     node.wait(lambda: reasons() == {"recalled"}, "the recall")
     attest(node, "battery.enrolled", link, ground="older_stock", evidence="photo")
     node.wait(lambda: "origin_not_on_record" in reasons(), "the enrolment")
+
+
+def test_when_a_pack_was_placed_is_gathered_for_its_modules(node: LiveNode) -> None:
+    """
+    The block time at which a pack without a passport was placed: whether the law asked for one goes by that.
+    """
+    pack, module = (CODE.replace("0000031", f"00000{n}") for n in (51, 52))
+    attest(node, "battery.produced", pack, production_date="2026-06-02", category="ev")
+    attest(node, "market.placed", pack, art_41_checked=True)
+    attest(node, "battery.declared_waste", pack, reason="worn")
+    attest(node, "battery.dismantled", pack, facility_licence="L", children=[module], fates=["recycle"])
+
+    gathering = node.service.overview.gathering
+    view = gathering.evidence({"battery": module}).ledger
+    standing = gathering.standing_of(pack)
+    assert view is not None and standing is not None
+    (placed,) = standing.settings("placed").values()
+    row = node.service.stores.ledger.leaves.at(placed.leaf_index)
+    assert row is not None
+    times = node.service.stores.ledger.block_times([row.height])
+    assert view.kin_placed == {placed.leaf_index: times[row.height]}
 
 
 def test_a_code_that_only_the_earlier_passport_names_is_gathered(node: LiveNode) -> None:

@@ -116,6 +116,7 @@ class File:
     border: str | None = None  # the last act by which it left a country
     supervised: bool = False  # it left, or was declared, and no customs released it since (UCC Art 134, 267)
     recalls: frozenset[Act] = frozenset()  # those in force that reach it; kept by the archive
+    out_of_pack: bool = False  # it was in the hands of who took a pack apart and said that it was in it
     registered_before: int = 0  # how often its vehicle had been registered when it last left one
 
     @property
@@ -546,7 +547,9 @@ def after(archive: Archive, act: Act) -> Archive:
         known = files.get(other, NOTHING)
         if act.event in SECOND_LIVES and known.enrolled and not known.official:
             known = NOTHING  # its maker gives the code to what it made: an enroller's word on it gives way
-        files[other] = replace(known, used=known.used | marks)
+        # What was inside is as its pack was, and just made no more; what is reported lost moves nowhere.
+        inside = act.event == "battery.dismantled" and not known.is_set("lost")
+        files[other] = replace(known, used=known.used | marks, out_of_pack=inside or known.out_of_pack)
     for other, marks in marks_beside(archive.files, act).items():
         files[other] = replace(files[other], used=files[other].used | marks)
     acts = {**archive.acts, act.battery: (*archive.record(act.battery), act)}
@@ -584,7 +587,7 @@ def _after_undo(archive: Archive, act: Act, undone: Act) -> Archive:
         if voided:
             was = before[-1].get(other, NOTHING)
             there = files.get(other, NOTHING)
-            files[other] = replace(there, used=there.used - (marks - was.used))
+            files[other] = replace(there, used=there.used - (marks - was.used), out_of_pack=was.out_of_pack)
     registered = list(archive.registered)
     if voided and undone.event == "vehicle.registered" and undone.vehicle in registered:
         registered.remove(undone.vehicle)

@@ -11,6 +11,8 @@ from .law import File
 RECORDED = {"installed", "removed", "measured_in_use", "repaired_in_use", "transferred_after_use", "waste",
             "consumed", "child_of_dismantled", "second_life"}  # fmt: skip
 
+JUST_MADE = ("produced", "enrolled")
+
 
 def broken(file: File, standing: Any) -> Iterator[tuple[str, str]]:
     """What the record of a battery lacks or has against the law: what it is about, and how it stands."""
@@ -19,6 +21,8 @@ def broken(file: File, standing: Any) -> Iterator[tuple[str, str]]:
         on_record.add("waste")
     if not file.disputed and (shed := (file.used & RECORDED) - on_record):  # I1
         yield "marks " + ", ".join(sorted(shed)), "not on record"
+    if file.out_of_pack and not file.disputed and standing.item_state in JUST_MADE:  # I1
+        yield "state", f"{standing.item_state}, and taken out of a pack"
     opened = standing.open_presentation is not None
     if opened and file.declaration is None:  # I4
         yield "declaration", "open on the ledger, closed by the law"
