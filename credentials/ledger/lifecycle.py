@@ -33,8 +33,8 @@ LEDGER_FIELDS = frozenset(
     | {"produced_on"}
 )
 MEMBER_TYPES = frozenset(
-    {"text", "texts", "date", "integer", "boolean", "digest", "identifier", "identifiers", "did", "vin"}
-    | {"country", "sets", "status", "party", "eori", "commodity_code", "criteria", "declaration"}
+    {"text", "texts", "date", "integer", "boolean", "digest", "digests", "identifier", "identifiers", "did"}
+    | {"vin", "country", "sets", "status", "party", "eori", "commodity_code", "criteria", "declaration"}
 )
 # Who may speak about a battery (LIFECYCLE.md argues each word; speaking.py decides).
 SPEAKS = frozenset(

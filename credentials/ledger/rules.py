@@ -80,12 +80,20 @@ Rule = Callable[[Standing, Attestation, Context], RuleConflict | None]
 def x01_one_live_passport(
     standing: Standing, attestation: Attestation, context: Context
 ) -> RuleConflict | None:
-    """One live passport per battery: the first that was ordered stays."""
+    """One live passport per battery: the first that was ordered stays.
+
+    But for one of which its own author says that nothing should come of it any more: that one is superseded.
+    """
     passport = standing.passport
     if passport is None or passport.status not in (LIVE, SUSPENDED):
         return None
     if passport.digest == attestation.document_digest:
         raise Refusal("duplicate", "this passport is published already")
+    replaced = (
+        passport.issuer == attestation.issuer and passport.attestation in attestation.referenced_digests
+    )
+    if replaced and passport.status == LIVE:
+        return None
     return RuleConflict("X1", passport.leaf_index)
 
 

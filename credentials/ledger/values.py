@@ -57,7 +57,8 @@ def require_governance_form(attestation: Attestation, limits: Limits, at: int) -
 
 
 def _require_references(attestation: Attestation, event: Event, member: Member) -> None:
-    one, kind = member.type in ("digest", "identifier"), bytes if member.type == "digest" else Subject
+    one, digests = member.type in ("digest", "identifier"), member.type in ("digest", "digests")
+    kind = bytes if digests else Subject
     if any(not isinstance(r, kind) for r in attestation.references):
         told = "{member} of {event} is of the type {type}"
         raise Refusal("members", told, member=member.name, event=event.type, type=member.type)

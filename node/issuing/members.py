@@ -187,6 +187,7 @@ VALUES: Mapping[str, Callable[[Any], Any]] = {
     "integer": _whole,
     "boolean": _truth,
     "digest": _digest,
+    "digests": lambda v: [_digest(one) for one in _texts(v)],
     "identifier": _text,
     "identifiers": _texts,
     "did": lambda v: canonical_did(_text(v)),

@@ -33,6 +33,7 @@ from node.storage.office import OfficeStore
 
 JSON = dict[str, Any]
 POINTS = (1, 2, 3, 4)
+GIVEN_UP_MAX = 16  # publications that the next one names
 Sets = Mapping[int, JSON]  # the credentials of a passport by their Annex XIII point
 
 
@@ -115,6 +116,8 @@ class PassportIssuing:
         standing = self._registry.standing(about)
         live_before = standing.passport if standing else None
         version = 1 if live_before is None or (standing and standing.live) else live_before.version + 1
+        given_up = self._given_up(battery)
+        version = max([version, *(one.version + 1 for one in given_up)])
         names, index = self._lists.names(), self._lists.next_index()
         issued = self._signed(claims, identifier, version, now, names=names, index=index)
         batch = Batch(now)
@@ -130,6 +133,7 @@ class PassportIssuing:
             document_digest=issued.digest,
             content_type=SET_LIST_TYPE,
             set_list=SetList(version, issued.digests),
+            references=tuple(one.published for one in given_up),
             predecessors=() if produced is None else (produced,),
         )
         self._admission.require_admissible(published)
@@ -156,6 +160,19 @@ class PassportIssuing:
             self._office.issuances.put(db, kept)
         log.moment("issue", battery=battery, digest=issued.digest, version=version)
         return issued
+
+    def _given_up(self, battery: str) -> list[Issuance]:
+        """Our passports of this battery whose publication was given up: whoever kept one may still send it.
+
+        The next names them, so that it is the one that counts, whichever is recorded first (D530).
+        """
+        publishing = self._signing.event_with("publish")
+        if not any(member.ledger == "references" for member in publishing.ledger_members):
+            return []  # the rules of this network know no such member
+        items = self._office.outbox.of_battery(battery, publishing.type)
+        given_up = [item.digest for item in items if item.state in ("dropped", "cancelled")]
+        found = (self._office.issuances.published_by(digest) for digest in given_up[-GIVEN_UP_MAX:])
+        return [issuance for issuance in found if issuance is not None]
 
     def _signed(
         self,

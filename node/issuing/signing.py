@@ -203,8 +203,10 @@ class StatementSigner:
             match member.ledger:
                 case "quantities":
                     fields.setdefault("quantities", {})[member.name] = value
-                case "references" if member.type in ("digest",):
-                    fields["references"] = (*fields.get("references", ()), b64u_decode(value))
+                case "references" if member.type in ("digest", "digests"):
+                    digests = value if isinstance(value, list) else [value]
+                    named = tuple(b64u_decode(digest) for digest in digests)
+                    fields["references"] = (*fields.get("references", ()), *named)
                 case "references":
                     texts = value if isinstance(value, list) else [value]
                     found = tuple(self.subject(self.identifier(text)) for text in texts)

@@ -47,6 +47,10 @@ class IssuanceTable:
     def get(self, digest: bytes) -> Issuance | None:
         return self._one("digest = ?", (digest,))
 
+    def published_by(self, attestation: bytes) -> Issuance | None:
+        """The passport that this attestation publishes."""
+        return self._one("published = ?", (attestation,))
+
     def with_key(self, idempotency_key: str) -> Issuance | None:
         """The latest that was asked for with this key."""
         return self._one("idempotency_key = ? ORDER BY number DESC LIMIT 1", (idempotency_key,))

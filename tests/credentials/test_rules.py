@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -95,6 +96,46 @@ def test_x01_one_live_passport() -> None:
     ledger.happen(MAKER, "passport.revoked", subject, references=(passport.digest,))
     ledger.happen(MAKER, "passport.published", subject, set_list=set_list(4, 2))
     assert ledger.standing(subject).live
+
+
+def test_x01_what_its_author_gave_up_is_superseded() -> None:
+    """
+    A publication that names an earlier one of its author's counts whichever is recorded first; it replaces no
+    other passport, none of an equal version, and none that is suspended.
+    """
+    ledger = Ledger()
+    subject = ledger.produced(1)
+    late = ledger.attest(MAKER, "passport.published", subject, set_list=set_list(1))
+    named = {"references": (sha256(late).digest(),)}
+    ledger.run(late)
+    assert refused(ledger, MAKER, "passport.published", subject, set_list=set_list(2, 2)).rule == "X1"
+    other = {"references": (sha256(b"another").digest(),)}
+    assert (
+        refused(ledger, MAKER, "passport.published", subject, set_list=set_list(3, 2), **other).rule == "X1"
+    )
+    same = inadmissible(ledger, MAKER, "passport.published", subject, set_list=set_list(2), **named)
+    assert same.code == "passport_state"
+    ledger.happen(MAKER, "passport.published", subject, set_list=set_list(4, 2), **named)
+    standing = ledger.standing(subject)
+    assert standing.passport is not None and (standing.live, standing.passport.version) == (True, 2)
+    assert [one.status for one in standing.earlier] == ["superseded"]
+
+    first = Ledger()
+    subject = first.produced(1)
+    first.happen(MAKER, "passport.published", subject, set_list=set_list(4, 2), **named)
+    kept = first.standing(subject).passport
+    assert refused(first, MAKER, "passport.published", subject, set_list=set_list(1)).rule == "X1"
+    assert first.standing(subject).passport == kept
+
+    paused = Ledger()
+    subject = paused.produced(1)
+    paused.run(late)
+    passport = paused.standing(subject).passport
+    assert passport is not None
+    paused.happen(MAKER, "passport.suspended", subject, references=(passport.digest,))
+    assert (
+        refused(paused, MAKER, "passport.published", subject, set_list=set_list(4, 2), **named).rule == "X1"
+    )
 
 
 def test_x02_produced_once() -> None:

@@ -730,8 +730,9 @@ def test_every_event_can_be_listed_and_attested(
     listed = run("attest", "--list").stdout
     values = {
         "text": "x", "texts": "recycle", "date": "2026-06-05", "integer": "5", "boolean": "true",
-        "digest": "A" * 43, "identifier": code_of(50), "identifiers": code_of(51), "did": CUSTOMS.did,
-        "party": CUSTOMS.did, "eori": "DE1", "declaration": "26NLTEST000001", "commodity_code": "850760",
+        "digest": "A" * 43, "digests": "A" * 43, "identifier": code_of(50), "identifiers": code_of(51),
+        "did": CUSTOMS.did, "party": CUSTOMS.did, "eori": "DE1", "declaration": "26NLTEST000001",
+        "commodity_code": "850760",
         "vin": "ZZ9DEM0E0T0000001", "country": "DE", "sets": json.dumps({"1": "A" * 43}),
     }  # fmt: skip
 

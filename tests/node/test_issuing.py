@@ -190,6 +190,46 @@ def test_a_passport_that_came_to_nothing_is_issued_again(
     assert node.post_json("/passports", {**order, "idempotency_key": None}).status_code == 200
 
 
+@pytest.mark.parametrize(("serial", "first"), [(41, "late"), (42, "new")])
+def test_a_publication_that_was_given_up_does_not_beat_the_one_issued_since(
+    node: LiveNode, monkeypatch: pytest.MonkeyPatch, serial: int, first: str
+) -> None:
+    """
+    A pool dropped it, with the production before it; somebody kept both and sends them once other claims were
+    issued, before those are recorded or after: the newer passport is the one that counts.
+    """
+    code, office = code_of(serial), node.service.stores.office
+    newer = claims_of(serial)
+    newer["GeneralProductInformation"]["batteryMass"] = 400.0
+
+    def issue(claims: dict[str, Any]) -> list[bytes]:
+        digest = node.post_json("/passports", {"code": code, "claims": claims}).get_json()["digest"]
+        issued = office.issuances.get(b64u_decode(digest, "digest"))
+        assert issued is not None and issued.produced is not None
+        return [issued.produced, issued.published]
+
+    def send(digests: list[bytes]) -> None:
+        for digest in digests:
+            item = office.outbox.get(digest)
+            assert item is not None
+            node.service.engine.submit(item.data)
+        node.wait(lambda: all(map(node.service.stores.ledger.leaves.with_digest, digests)), "the entries")
+
+    with monkeypatch.context() as unsent:
+        unsent.setattr(Outbox, "send", lambda _: None)
+        late = issue(claims_of(serial))
+        with office.writing() as db:
+            office.outbox.drop(db, [(digest, "X9", "no licence") for digest in late])
+        new = issue(newer)
+        for digests in (late, new) if first == "late" else (new, late):
+            send(digests)
+
+    standing = node.get_json(f"/batteries/{code}")["standing"]["passport"]
+    issued = office.issuances.published_by(new[1])
+    assert issued is not None
+    assert (standing["status"], standing["digest"]) == ("live", b64u(issued.digest))
+
+
 def end(office: OfficeStore, db: Transaction, digest: bytes, state: str) -> None:
     """What becomes of an own attestation."""
     match state:
