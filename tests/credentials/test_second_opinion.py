@@ -7,16 +7,23 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from credentials.ledger import speaking
 from credentials.ledger.standing import PARTY, Setting
 from credentials.verdicts import cell
 from tests.harness.opinion.alphabet import DECKS, WATCH_DECKS
-from tests.harness.opinion.bugs import BUGS, patched
+from tests.harness.opinion.bugs import BUGS, patched, table_changed
 from tests.harness.opinion.explore import Finding, explore
-from tests.harness.opinion.histories import many, side_by_side
+from tests.harness.opinion.histories import liftings, many, side_by_side
+from tests.harness.opinion.law import Act, Archive, after
+from tests.harness.opinion.parties import CN_AUTHORITY, EU_AUTHORITY, HOLDER, MAKER
+from tests.harness.opinion.record import broken
+from tests.harness.opinion.speaking import may_speak
+from tests.harness.opinion.stage import STATE, Stage
 
 ROOT = Path(__file__).parents[2]
 BEFORE = "d5dbf19"  # the rules under which eight routes of true statements ended in a false clear
@@ -94,6 +101,81 @@ def test_a_verdict_that_is_stricter_than_the_law_is_found() -> None:
         walks = many(range(4), 60)
 
     assert {finding.kind for finding in walks.findings.values()} == {"worse"}
+
+
+def lifted_without_a_licence(act: Act) -> tuple[list[str], int]:
+    """Who lifts `act`, or takes it back, without a licence; and how many do so once they have one again."""
+    stage, archive, found, lifted = Stage.new(), Archive(), list[str](), 0
+    published = Act(MAKER, "passport.published", "A", version=1)
+    for one in (Act(MAKER, "battery.produced", "A"), published, act):
+        archive = taken(stage, archive, one)
+    for lifting in liftings(archive):
+        stage.license(frozenset({lifting.by}))
+        lost = replace(archive, unlicensed=frozenset({lifting.by}))
+        assert not may_speak(lost, lifting)
+        found += [str(lifting)] if stage.would(lifting)[0] == STATE else []
+        stage.license(frozenset())
+        if stage.would(lifting)[0] == STATE:
+            assert may_speak(archive, lifting)
+            lifted += 1
+    return found, lifted
+
+
+OWN = [
+    *(Act(by, "battery.recalled", "A") for by in (MAKER, CN_AUTHORITY)),
+    Act(MAKER, "battery.reported_lost", "A"),
+    Act(CN_AUTHORITY, "passport.revoked", "A", about_version=1),
+]
+SET = [
+    *OWN,
+    Act(CN_AUTHORITY, "battery.reported_lost", "A"),
+    *(Act(by, "passport.suspended", "A", about_version=1) for by in (MAKER, CN_AUTHORITY)),
+    *(Act(by, "recall.published", "A", scope="model") for by in (MAKER, EU_AUTHORITY)),
+]
+
+
+def test_who_has_no_licence_lifts_nothing_by_the_law_and_by_the_ledger() -> None:
+    """
+    I2: whoever set it, and its heirs, each without a licence and then with it again. Where the ledger does
+    not ask for one, that is found.
+    """
+    told = [lifted_without_a_licence(act) for act in SET]
+    with patched(speaking, "could_set", lambda *_: True):
+        unasked = [lifted_without_a_licence(act) for act in OWN]
+
+    print(f"{sum(lifted for _, lifted in told)} liftings, none without a licence")
+    assert [found for found, _ in told if found] == []
+    assert all(lifted for _, lifted in told)
+    assert all(found for found, _ in unasked)
+
+
+def taken_apart() -> list[str]:
+    """What the opinion has against the record of a module that its dismantler had in hand, made by itself."""
+    stage, archive = Stage.new(), Archive()
+    for battery in ("A", "B"):
+        made = Act(MAKER, "battery.produced", battery)
+        given = Act(MAKER, "battery.handed_over", battery, parties=(HOLDER,), countersigned=(HOLDER,))
+        archive = taken(stage, taken(stage, archive, made), given)
+    archive = taken(stage, archive, Act(HOLDER, "battery.declared_waste", "A"))
+    apart = Act(HOLDER, "battery.dismantled", "A", others=("B",), countersigned=(MAKER,))
+    archive = taken(stage, archive, apart)
+    return [about for about, _ in broken(archive.of("B"), stage.standing("B"))]
+
+
+def taken(stage: Stage, archive: Archive, act: Act) -> Archive:
+    outcome, step = stage.would(act)
+    assert outcome == STATE and may_speak(archive, act), act
+    stage.take(act, step)
+    return after(archive, act)
+
+
+def test_a_module_that_stays_as_it_was_made_is_found() -> None:
+    """
+    I1: what came out of a waste pack is not just produced any more; where the table does not say so, it is.
+    """
+    assert taken_apart() == []
+    with table_changed("battery.dismantled", "effects", {"claims_children": True, "fact": "dismantled"}):
+        assert taken_apart() == ["state"]
 
 
 @pytest.mark.check

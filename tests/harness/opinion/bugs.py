@@ -40,7 +40,7 @@ def _changed(mapping: dict[str, Any], key: str, value: Any) -> Iterator[None]:
         mapping[key] = original
 
 
-def _table(event: str, member: str, value: Any) -> AbstractContextManager[None]:
+def table_changed(event: str, member: str, value: Any) -> AbstractContextManager[None]:
     """The table of events with one member of one event changed; None takes the member away."""
     table = ledger_of.lifecycle_table()
     found = next(e for e in table["events"] if e["type"] == event)
@@ -54,17 +54,17 @@ def _table(event: str, member: str, value: Any) -> AbstractContextManager[None]:
 
 def installing_leaves_no_mark() -> AbstractContextManager[None]:
     """Table: a battery that is installed gets no mark of use."""
-    return _table("battery.installed", "marks", None)
+    return table_changed("battery.installed", "marks", None)
 
 
 def waste_can_be_corrected() -> AbstractContextManager[None]:
     """Table: a declaration of waste is not irreversible."""
-    return _table("battery.declared_waste", "irreversible", None)
+    return table_changed("battery.declared_waste", "irreversible", None)
 
 
 def revoking_sets_no_ban() -> AbstractContextManager[None]:
     """Table: an authority's revocation forbids nothing."""
-    return _table("passport.revoked", "sets", None)
+    return table_changed("passport.revoked", "sets", None)
 
 
 def every_licence_speaks() -> AbstractContextManager[None]:
@@ -75,7 +75,7 @@ def every_licence_speaks() -> AbstractContextManager[None]:
 
 def release_leaves_the_declaration_open() -> AbstractContextManager[None]:
     """Table: released by customs, a battery still stands under its declaration."""
-    return _table("customs.released", "effects", {"fact": "released"})
+    return table_changed("customs.released", "effects", {"fact": "released"})
 
 
 def any_customs_decides() -> AbstractContextManager[None]:

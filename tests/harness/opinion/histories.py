@@ -29,9 +29,9 @@ from .alphabet import (
 )
 from .bounds import ALL_GOODS, WORDS, bounds, sights, too_good
 from .explore import Finding
-from .law import SECOND_LIVES, Act, Archive, after
+from .law import LICENCES, SECOND_LIVES, Act, Archive, after
 from .ordinary import expected
-from .parties import name
+from .parties import PARTIES, name
 from .record import broken
 from .speaking import may_speak
 from .stage import CLAIM, CONDITIONS, STATE, Stage
@@ -48,6 +48,8 @@ ORDINARY = (*BIRTH, "customs.released", "market.placed", *USE, "battery.declared
             "second_life.remanufactured", "battery.sold", "battery.handed_over")  # fmt: skip
 
 SIGHTS = tuple(sights(CONDITIONS, ALL_GOODS))
+SUSPENDED, PUT_BACK = 0.04, 0.2  # each step: a party loses its licences; it has them again
+LIFTED = 0.4  # of the steps in which somebody has no licence: it tries to lift something all the same
 LATE = 0.02  # of the acts: put to the ledger after the time that they carry
 
 
@@ -60,6 +62,7 @@ class Walks:
     steps_max: int = 0  # of the history being walked
     recorded: int = 0
     claims: int = 0
+    unlicensed: int = 0  # acts that were tried by whose licences are suspended
     words: int = 0
     clear: int = 0  # verdicts that the law needs to be clear
     findings: dict[tuple[str, str, str], Finding] = field(default_factory=dict)
@@ -72,6 +75,7 @@ class Walks:
         self.steps += other.steps
         self.recorded += other.recorded
         self.claims += other.claims
+        self.unlicensed += other.unlicensed
         self.words += other.words
         self.clear += other.clear
         for key, finding in other.findings.items():
@@ -80,8 +84,8 @@ class Walks:
     def __str__(self) -> str:
         return (
             f"{self.histories} histories, {self.steps} steps, {self.recorded} recorded, "
-            f"{self.claims} claims, {self.words} verdicts, {self.clear} that must be clear, "
-            f"{len(self.findings)} findings"
+            f"{self.claims} claims, {self.unlicensed} tried without a licence, {self.words} verdicts, "
+            f"{self.clear} that must be clear, {len(self.findings)} findings"
         )
 
 
@@ -95,8 +99,49 @@ def chosen(rng: random.Random, archive: Archive) -> Iterator[Act]:
             yield replace(rng.choice(acts), late=rng.random() < LATE)
 
 
+def liftings(archive: Archive) -> list[Act]:
+    """What whoever set something, or said it last, would say so that it no longer counts; and its heirs."""
+    found = [Act(r.by, "recall.lifted", r.battery, undoes=r) for r in archive.recalls]
+    for battery, file in archive.files.items():
+        lifting = {"recalled": "battery.recall_lifted", "lost": "battery.found"}
+        for s in file.settings:
+            if s.what in lifting:
+                heirs = {s.by, *(p for p in (file.holder, file.responsible) if p in PARTIES)}
+                found += [Act(by, lifting[s.what], battery) for by in sorted(heirs)]
+            elif s.what == "refused":
+                found.append(Act(s.by, "customs.refusal_lifted", battery))
+        for stop in file.stops:
+            kind = "passport.ban_lifted" if stop.what == "revoked" else "passport.reinstated"
+            found.append(Act(stop.by, kind, battery, about_version=file.passport))
+        if file.paused_by_operator and file.responsible:
+            found.append(Act(file.responsible, "passport.reinstated", battery, about_version=file.passport))
+        for last in archive.record(battery)[-1:]:
+            found.append(Act(last.by, "attestation.corrected", battery, undoes=last))
+    return found
+
+
+def _licensing(rng: random.Random, archive: Archive) -> Act | None:
+    """A party that could lift something loses its licences, or has them again: an act of nobody here."""
+    if archive.unlicensed:
+        if rng.random() < PUT_BACK:
+            return Act("", LICENCES[1], "", parties=tuple(archive.unlicensed))
+    elif rng.random() < SUSPENDED and (lifting := liftings(archive)):
+        return Act("", LICENCES[0], "", parties=(rng.choice(lifting).by,))
+    return None
+
+
+def _without_licence(rng: random.Random, archive: Archive) -> Act | None:
+    """What whoever lost its licences would gain by: each kind of it as often as any."""
+    acts = [act for act in liftings(archive) if act.by in archive.unlicensed]
+    if not acts or rng.random() >= LIFTED:
+        return None
+    kind = rng.choice(sorted({act.event for act in acts}))
+    return rng.choice([act for act in acts if act.event == kind])
+
+
 def walk(seed: int, steps: int, start: Stage) -> Walks:
     """One history of `steps` acts from an empty ledger."""
+    licences = random.Random(-1 - seed)  # of its own: who loses a licence changes no other choice
     rng, walks, stage, archive = (
         random.Random(seed),
         Walks(histories=1, steps_max=steps),
@@ -105,10 +150,16 @@ def walk(seed: int, steps: int, start: Stage) -> Walks:
     )
     history: tuple[Act, ...] = ()
     while walks.steps < steps:
-        act = next(chosen(rng, archive))
+        said = _licensing(licences, archive)
+        if said is not None:
+            archive = after(archive, said)
+            stage.license(archive.unlicensed)
+            history = (*history, said)
+        act = _without_licence(licences, archive) or next(chosen(rng, archive))
         if not stage.accredited(act):
             continue
         walks.steps += 1
+        walks.unlicensed += act.by in archive.unlicensed
         outcome, step = stage.would(act)
         if outcome == CLAIM:
             walks.claims += 1
@@ -142,7 +193,8 @@ def _judge(stage: Stage, archive: Archive, battery: str, history: tuple[Act, ...
     file = archive.bound(battery)
     if not file.exists:
         return
-    for shown in expected(archive, battery):
+    # Whose licence is suspended is told with what it said, and that may be worse than clear.
+    for shown in expected(archive, battery) if not archive.unlicensed else ():
         walks.clear += 1
         word = stage.word(battery, shown, CAR)
         if word != WORDS[0]:

@@ -35,6 +35,10 @@ ENDS_A_JOURNEY = ("market.placed", "battery.installed", "battery.swapped_out", "
 MOVES = ("battery.exported", "used.exported", "waste.exported", "market.placed", "battery.handed_over",
          "battery.sold", "vehicle.sold", "vehicle.scrapped", "waste.collected", "battery.dismantled",
          "recycling.received", *SECOND_LIVES)  # fmt: skip
+# Said of a party, not of a battery: that all its licences are suspended, and that they are put back.
+LICENCES = ("licences suspended", "licences put back")
+# What a party says without a licence as well: that it gives up what is its own, and that it disagrees.
+ASKS_NO_LICENCE = ("battery.handed_over", "responsibility.transferred", "record.contested")
 LEAVES_A_VEHICLE = ("battery.swapped_out", "battery.replaced")
 # I3: what cannot be taken back by its author.
 IRREVERSIBLE = ("battery.presented", *CUSTOMS_ACTS, "battery.declared_waste", "vehicle.scrapped",
@@ -156,6 +160,8 @@ class Archive:
     acts: Mapping[str, tuple[Act, ...]] = field(default_factory=dict)
     before: Mapping[str, tuple[Mapping[str, File], ...]] = field(default_factory=dict)
     recalls: tuple[Act, ...] = ()  # in force, of models, batches, days and named items
+    # Whose licences are suspended now: of no party here, as long as nobody says so.
+    unlicensed: frozenset[str] = frozenset()
     # Vehicles that an authority registered: in use from then on, whatever leaves them and comes in.
     registered: tuple[str, ...] = ()
 
@@ -517,6 +523,9 @@ EFFECTS: dict[str, Callable[[File, Act], File]] = {
 
 def after(archive: Archive, act: Act) -> Archive:
     """The archive after an act that was recorded as state."""
+    if act.event in LICENCES:
+        lost = frozenset(act.parties) if act.event == LICENCES[0] else frozenset()
+        return replace(archive, unlicensed=lost)
     if act.event == "recall.published":
         return replace(archive, recalls=(*archive.recalls, act))
     if act.event == "recall.lifted":

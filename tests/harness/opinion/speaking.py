@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .law import (
+    ASKS_NO_LICENCE,
     CUSTOMS_ACTS,
     IRREVERSIBLE,
     LEAVES_A_VEHICLE,
@@ -46,6 +47,8 @@ def may_speak(archive: Archive, act: Act) -> bool:
     file = archive.of(act.battery)
     if act.late:
         return False  # its author was told that it failed
+    if act.by in archive.unlicensed and not _without_licence(file, act):
+        return False
     if act.event == "recall.published":
         return own_code(act.by, act.battery) or (is_authority(act.by) and not is_customs_only(act.by))
     if act.event == "recall.lifted":
@@ -84,13 +87,28 @@ def may_speak(archive: Archive, act: Act) -> bool:
     return holds(file, act) or rules_here(file, act) or works_here(file, act)
 
 
+def _without_licence(file: File, act: Act) -> bool:
+    """Whose licence is suspended, or over, makes no word milder: neither its own nor anybody's (I2, X9).
+
+    What is its own it may give up, and it may disagree. It gives to nobody what it could not lift itself: who
+    answers for passports after it would lift a pause, or a recall that a party before it set.
+    """
+    if act.event not in ASKS_NO_LICENCE:
+        return False
+    if act.event != "responsibility.transferred":
+        return True
+    theirs = [s for s in file.settings if s.what == "recalled" and not is_authority(s.by)]
+    return not file.paused_by_operator and all(s.by in (file.maker, *act.parties) for s in theirs)
+
+
 def _may_undo(archive: Archive, act: Act) -> bool:
     """I3: its author alone, the last record, nothing irreversible; voiding needs authorities together."""
     record = archive.record(act.battery)
     if act.undoes is None or not record or record[-1] != act.undoes:
         return False
     if act.event == "attestation.voided":
-        return len({act.by, *act.countersigned}) > 1 and is_authority(act.by)
+        deciding = {act.by, *act.countersigned} - archive.unlicensed
+        return len(deciding) > 1 and is_authority(act.by)
     if act.undoes.event in LEAVES_A_VEHICLE:  # the vehicle was registered without it: that rests on it
         file, vehicle = archive.of(act.battery), act.undoes.vehicle or ""
         if archive.registered.count(vehicle) > file.registered_before:

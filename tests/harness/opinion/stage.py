@@ -124,6 +124,7 @@ class Book:
     codes: dict[str, str] = field(default_factory=dict)
     attesters: dict[str, tuple[str, ...]] = field(default_factory=dict)
     table: dict[str, Any] = field(default_factory=dict)
+    governed: dict[frozenset[str], Any] = field(default_factory=dict)  # by whose licences are suspended
 
     def code(self, battery: str) -> str:
         """The code of a battery; its letter's place in the alphabet is its serial number."""
@@ -296,6 +297,24 @@ class Stage:
             if isinstance(parsed, entries.RefusedEntry):
                 self.world.refused[parsed.digest] = data
         self.made = {**self.made, act: self.made.get(act, 0) + 1}
+
+    def license(self, unlicensed: frozenset[str]) -> None:
+        """From the next block on, which is made, these parties' licences are suspended, and no others."""
+        ledger = self.world.ledger
+        history = ledger.history = ledger.registry.history
+        kept = self.book.governed
+        if unlicensed not in kept:
+            founded = history.at(0)
+            now = ((self.book.time, None),)
+            kept[unlicensed] = dataclasses.replace(
+                founded,
+                accreditations=tuple(
+                    dataclasses.replace(a, suspended=now) if a.participant in unlicensed else a
+                    for a in founded.accreditations
+                ),
+            )
+        history.enact(history.height + 1, kept[unlicensed])
+        self.world.run()
 
     def standing(self, battery: str) -> Any:
         return self.world.ledger.standing(self.book.subject(battery))
