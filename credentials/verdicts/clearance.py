@@ -7,7 +7,7 @@ shown is asked for all the same, wherever the answer matters.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from credentials.documents.identifiers import guess_scheme, read_identifier
 from credentials.errors import CredentialError
@@ -61,17 +61,68 @@ def clear_item(  # noqa: PLR0917  (the two dates stay apart: never one parameter
     direction: str | None = None,
 ) -> ItemVerdict:
     """Judge one line. `context` None: a scan of one code without a declaration, in this `direction`."""
+    at = At(law_date, evaluated_at)
+    return _clear((line,), evidence, policy, at, context, direction=direction)[0]
 
-    def judge(evidence: Evidence) -> tuple[Findings, Battery, Inquiry]:
-        return _judge(line, evidence, policy, At(law_date, evaluated_at), context, direction=direction)
 
-    found, battery, inquiry = judge(evidence)
-    believing = had_nobody_been_robbed(inquiry)
-    also = () if believing is None else tuple(judge(believing)[0].checks)
-    concluded = conclude_no_milder(
-        found.checks, also, evidence.network.tables, gaps=bool(battery.gaps), required=policy.required
-    )
-    return ItemVerdict(line, _verdict(concluded, found, battery, inquiry))
+def clear_repeated(  # noqa: PLR0917  (the two dates stay apart: never one parameter)
+    lines: Sequence[Line],
+    evidence: Evidence,
+    policy: Policy,
+    law_date: str,
+    evaluated_at: int,
+    context: ManifestContext,
+) -> list[ItemVerdict]:
+    """Judge lines of one manifest that differ by their number alone: as `clear_item` would each.
+
+    The battery is judged once, however often it is named; what the other lines say, for each.
+    """
+    assert all(replace(line, line=lines[0].line) == lines[0] for line in lines), "they say the same"
+    return _clear(lines, evidence, policy, At(law_date, evaluated_at), context)
+
+
+def _clear(
+    lines: Sequence[Line],
+    evidence: Evidence,
+    policy: Policy,
+    at: At,
+    context: ManifestContext | None,
+    *,
+    direction: str | None = None,
+) -> list[ItemVerdict]:
+    def judge(evidence: Evidence) -> _Judged:
+        return _judge(lines[0], evidence, policy, at, context, direction=direction)
+
+    judged = judge(evidence)
+    believed = had_nobody_been_robbed(judged.inquiry)
+    believing = None if believed is None else judge(believed)
+    cleared = []
+    for line in lines:
+        found = _declared(judged, line, context)
+        also = () if believing is None else tuple(_declared(believing, line, context).checks)
+        gaps = bool(judged.battery.gaps)
+        concluded = conclude_no_milder(
+            found.checks, also, evidence.network.tables, gaps=gaps, required=policy.required
+        )
+        cleared.append(ItemVerdict(line, _verdict(concluded, found, judged.battery, judged.inquiry)))
+    return cleared
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What was found about a battery before it is compared with its line and the other lines."""
+
+    found: Findings
+    shown: Sequence[Examined]
+    battery: Battery
+    inquiry: Inquiry
+
+
+def _declared(judged: _Judged, line: Line, context: ManifestContext | None) -> Findings:
+    """Those findings, and what one line declares."""
+    found = judged.found.copy()
+    check_declared(found, line, judged.shown, judged.inquiry, context, judged.battery.names)
+    return found
 
 
 def _judge(
@@ -82,8 +133,8 @@ def _judge(
     context: ManifestContext | None,
     *,
     direction: str | None,
-) -> tuple[Findings, Battery, Inquiry]:
-    """Every check of one line."""
+) -> _Judged:
+    """Every check of one line but those of its declaration."""
     found, evidence = Findings(evidence.network.tables), with_names_of_kin(evidence)
     inquiry = Inquiry(evidence, Record.read(evidence.ledger, evidence.network.governance), policy, at)
     _check_identifier(found, line, evidence, policy)
@@ -92,8 +143,7 @@ def _judge(
     shown = _check_documents(found, line, inquiry)
     check_receipts(found, evidence, shown[0] if shown else None, line.battery)
     battery = check_battery(found, shown, inquiry, declared_by(line, policy, context, direction))
-    check_declared(found, line, shown, inquiry, context, battery.names)
-    return found, battery, inquiry
+    return _Judged(found, shown, battery, inquiry)
 
 
 def declared_by(

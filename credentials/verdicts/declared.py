@@ -206,18 +206,19 @@ def _check_manifest(  # noqa: PLR0917  (one line, and all that it may rest on)
     if not others:
         found.passed("manifest", rule="X17", lines=1)
         return
-    lines = [a.line for a in others]
     mine = {e.digest for e in shown if e.is_passport}
     recorded = any(e.recorded is not None for e in shown)
-    earlier = [a for a in others if a.line < line.line]
+    earlier = any(a.line < line.line for a in others)
+    # Of many lines the first few are told: each of 20,000 need not go through all others for that.
+    lines = _lines([a.line for a in others[:OTHER_LINES_MAX]], len(others))
     if any(e.refused is not None and e.recorded is None for e in shown):
-        found.failed("manifest", "duplicate_identity", rule="X1", **_lines(lines))
+        found.failed("manifest", "duplicate_identity", rule="X1", **lines)
     elif not earlier or (recorded and _others_lose(others, mine, inquiry.record)):
-        found.warned("manifest", "repeated_on_manifest", rule="X17", **_lines(lines))
+        found.warned("manifest", "repeated_on_manifest", rule="X17", **lines)
     elif not recorded and inquiry.evidence.presented and any(e.proven for e in shown):
-        found.failed("manifest", "duplicate_identity", rule="X1", **_lines(lines))
+        found.failed("manifest", "duplicate_identity", rule="X1", **lines)
     else:
-        found.failed("manifest", "duplicate_line", rule="X17", **_lines(lines))
+        found.failed("manifest", "duplicate_line", rule="X17", **lines)
 
 
 def _kin_on(context: ManifestContext, line: Line, inquiry: Inquiry) -> list[int]:
@@ -269,9 +270,10 @@ def _check_declared_once(found: Findings, inquiry: Inquiry, context: ManifestCon
         found.warned("manifest", "declared_again", rule="X12", **named)
 
 
-def _lines(others: Sequence[int]) -> dict[str, Any]:
+def _lines(others: Sequence[int], total: int | None = None) -> dict[str, Any]:
     """The first of the other lines, and how many there are where these are not all: each line tells them."""
-    more = {"other_lines_total": len(others)} if len(others) > OTHER_LINES_MAX else {}
+    total = len(others) if total is None else total
+    more = {"other_lines_total": total} if total > OTHER_LINES_MAX else {}
     return {"other_lines": list(others[:OTHER_LINES_MAX]), **more}
 
 

@@ -13,6 +13,7 @@ gives at best `undecided`, `hold` where the item itself caused it. "Could not ch
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -80,6 +81,12 @@ class Findings:
         self._reasons = tables.reasons
         self.checks: list[Check] = []
         self.moments: set[int] = set()  # from each of which on something compared with the time may differ
+
+    def copy(self) -> Findings:
+        """The same so far: what is added to one is not added to the other."""
+        again = copy(self)
+        again.checks, again.moments = [*self.checks], {*self.moments}
+        return again
 
     def add(
         self,

@@ -9,17 +9,19 @@ is set aside: it reads `undecided`, by this node's fault, until the operator has
 
 from __future__ import annotations
 
+import json
 import sys
 import threading
 import time
 import traceback
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from credentials.verdicts.clearance import ItemVerdict, clear_item
+from credentials.verdicts.clearance import ItemVerdict, clear_repeated
 from credentials.verdicts.evidence import At, Policy
 from credentials.verdicts.freshness import ZONE_OFFSET_S_MIN
 from credentials.verdicts.manifest import Line
@@ -37,6 +39,7 @@ from node.verdicts.watching import Watching
 
 JSON = dict[str, Any]
 BATCH_LINES = 8  # fetched for together, stored together
+REPEATED_LINES_MAX = 256  # of a batch, with those that say again what another one says
 FEW_LINES = 64  # a consignment of so few does not wait for a larger one
 TURNS_OF_A_LOOK = 4  # one turn of so many is for lines that the ledger has overtaken, however much waits
 YIELD_S = 0.002
@@ -174,7 +177,8 @@ class Judging:
 
     def _judge_batch(self, job: _Job) -> None:
         """The next few lines: fetched for together, on disk together, or judged again in the next turn."""
-        part, rest = job.waiting[:BATCH_LINES], job.waiting[BATCH_LINES:]
+        count = _batch(job.waiting)
+        part, rest = job.waiting[:count], job.waiting[count:]
         newest = self._office.consignments.newest()
         judged = self._judged(part, job.row, job.together)
         with self._office.writing() as db:
@@ -237,24 +241,29 @@ class Judging:
     ) -> list[tuple[ItemRecord, Exception | None]]:
         """Fetch what the lines rest on, and judge them.
 
-        A line for which fetching fails unforeseen fails again when it is judged by itself.
+        A line for which fetching fails unforeseen fails again when it is judged. Those alike are judged once.
         """
-        readings: list[Reading | None] = [None] * len(part)
+        alike = _alike(part)
+        readings: list[Reading | None] = [None] * len(alike)
         try:
-            readings = list(self._gathering.fetch_for([raw for _, raw in part], self._give_way))
+            raws = [pairs[0][1] for pairs in alike]
+            readings = list(self._gathering.fetch_for(raws, self._give_way))
         except PASSING:
             raise
         except Exception as error:
             log.moment("fetch_failed", lines=len(part), because=sentence(error))
-        return [
-            self._judge(pair, row, together, reading) for pair, reading in zip(part, readings, strict=True)
-        ]
+        judged = {
+            one[0]["line"]: one
+            for pairs, reading in zip(alike, readings, strict=True)
+            for one in self._judge(pairs, row, together, reading)
+        }
+        return [judged[line.line] for line, _ in part]
 
     def _judge(
-        self, pair: Pair, row: ConsignmentRow, together: Together, reading: Reading | None
-    ) -> tuple[ItemRecord, Exception | None]:
-        """(the verdict in JSON, what was raised instead of one)."""
-        line, raw = pair
+        self, pairs: Sequence[Pair], row: ConsignmentRow, together: Together, reading: Reading | None
+    ) -> list[tuple[ItemRecord, Exception | None]]:
+        """(the verdict in JSON, what was raised instead of one) of lines that differ in number alone."""
+        (line, raw), lines = pairs[0], [line for line, _ in pairs]
         now = int(time.time())
         law_date = law_date_of(row, now)
         error: Exception | None = None
@@ -262,20 +271,15 @@ class Judging:
             evidence = self._gathering.evidence_of(raw, reading)
             evidence = self.declarations.beside(line.battery, evidence, row.declaration, row.id)
             context = together.by(evidence.network.tables.identifiers)
-            judged = clear_item(line, evidence, self._policy, law_date, now, context).as_dict()
+            cleared = clear_repeated(lines, evidence, self._policy, law_date, now, context)
+            judged = [one.as_dict() for one in cleared]
         except PASSING:
             raise
         except Exception as raised:
-            error, judged = raised, self._not_judged(line, law_date, now)
+            error, judged = raised, [_not_judged(self._gathering, one, law_date, now) for one in lines]
         time.sleep(YIELD_S)
         self._give_way()
-        return judged, error
-
-    def _not_judged(self, line: Line, law_date: str, now: int) -> ItemRecord:
-        network = self._gathering.network_view({})
-        conclusion = Conclusion(UNDECIDED, "set_aside", None, "unreachable")
-        verdict = Verdict(conclusion, (), At(law_date, now), network.height, network.block_time)
-        return ItemVerdict(line, verdict).as_dict()
+        return [(one, error) for one in judged]
 
     # -- what was set aside --------------------------------------------------------------------------
 
@@ -305,6 +309,37 @@ class Judging:
                 return
             self._office.consignments.replace_item(db, consignment_id, self.watching.row_of(verdict))
             self._office.aside.clear(db, LINE, ref)
+
+
+def _not_judged(gathering: Gathering, line: Line, law_date: str, now: int) -> ItemRecord:
+    network = gathering.network_view({})
+    conclusion = Conclusion(UNDECIDED, "set_aside", None, "unreachable")
+    verdict = Verdict(conclusion, (), At(law_date, now), network.height, network.block_time)
+    return ItemVerdict(line, verdict).as_dict()
+
+
+def _alike(part: Sequence[Pair]) -> list[list[Pair]]:
+    """The lines by what they say."""
+    found: dict[bytes, list[Pair]] = defaultdict(list)
+    for pair in part:
+        found[_said(pair)].append(pair)
+    return list(found.values())
+
+
+def _said(pair: Pair) -> bytes:
+    """What a line says, but for its number."""
+    said = {name: value for name, value in pair[1].items() if name != "line"}
+    return json.dumps(said, sort_keys=True).encode()
+
+
+def _batch(waiting: Sequence[Pair]) -> int:
+    """How many lines from the front are one batch: a few, and those that repeat one of them."""
+    said: set[bytes] = set()
+    for count, pair in enumerate(waiting[:REPEATED_LINES_MAX]):
+        said.add(_said(pair))
+        if len(said) > BATCH_LINES:
+            return count
+    return min(len(waiting), REPEATED_LINES_MAX)
 
 
 def law_date_of(row: ConsignmentRow, now: int) -> str:

@@ -204,7 +204,7 @@ def test_a_line_that_raises_when_it_is_judged_again_is_set_aside(
         raise ZeroDivisionError("planted")
 
     change(service, "UPDATE items SET stale = 1 WHERE consignment = ?", made)
-    monkeypatch.setattr("node.verdicts.judging.clear_item", poison)
+    monkeypatch.setattr("node.verdicts.judging.clear_repeated", poison)
     service.judging.turn()
 
     [aside] = service.operations.aside()

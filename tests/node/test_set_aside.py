@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from credentials.verdicts.clearance import clear_item as proper
+from credentials.verdicts.clearance import clear_repeated as proper
 from node.access.keys import AT_THE_MACHINE
 from node.ledger.embedded import EmbeddedEngine
 from node.verdicts import consignments as bounds
@@ -48,12 +48,12 @@ def test_a_line_that_raises_stops_no_other_and_is_judged_again_when_asked(
     and the fault is gone, its verdict takes the place of the old one.
     """
 
-    def poison(line: Any, *rest: Any) -> Any:
-        if line.line == 1:
+    def poison(lines: Any, *rest: Any) -> Any:
+        if lines[0].line == 1:
             raise ZeroDivisionError("planted")
-        return proper(line, *rest)
+        return proper(lines, *rest)
 
-    monkeypatch.setattr(judging, "clear_item", poison)
+    monkeypatch.setattr(judging, "clear_repeated", poison)
     made = node.post_json("/consignments", manifest()).get_json()["id"]
     found = judged(node, made)
 
@@ -91,10 +91,10 @@ def test_a_line_that_was_set_aside_is_woken_like_any_other(
     digest = node.post_json("/passports", {"code": CODE, "claims": claims}).get_json()["digest"]
     node.wait(lambda: node.get(f"/receipts/{digest}").status_code == 200, "the passport's receipt")
 
-    def poison(line: Any, *rest: Any) -> Any:
+    def poison(lines: Any, *rest: Any) -> Any:
         raise ZeroDivisionError("planted")
 
-    monkeypatch.setattr(judging, "clear_item", poison)
+    monkeypatch.setattr(judging, "clear_repeated", poison)
     made = node.post_json("/consignments", manifest()).get_json()["id"]
     judged(node, made)
     monkeypatch.undo()
@@ -290,12 +290,12 @@ def test_a_try_that_fails_again_is_told_with_its_own_reason(
     """
     reasons = iter(["first", "second"])
 
-    def poison(line: Any, *rest: Any) -> Any:
-        if line.line == 1:
+    def poison(lines: Any, *rest: Any) -> Any:
+        if lines[0].line == 1:
             raise ZeroDivisionError(next(reasons))
-        return proper(line, *rest)
+        return proper(lines, *rest)
 
-    monkeypatch.setattr(judging, "clear_item", poison)
+    monkeypatch.setattr(judging, "clear_repeated", poison)
     judged(node, node.post_json("/consignments", manifest()).get_json()["id"])
     [first] = aside(node)
     node.post_json(f"/operations/aside/{first['number']}/again", {})
