@@ -119,6 +119,7 @@ class Lane:
         """Drop what waits; wait for what runs. A thread that does not come back ends with the process."""
         for _ in self._threads:
             self._waiting.put(None)
+        self._threads.clear()  # whoever serves on these lanes next begins its own
         with self._lock:
             self._lock.wait_for(lambda: not self._running, seconds_max)
         for unsettled in list(self._unsettled):
