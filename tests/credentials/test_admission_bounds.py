@@ -456,12 +456,12 @@ def test_a_block_of_batteries_alone_changes_nothing_of_what_governs(shared: Ledg
 
 def test_consensus_is_told_what_governs_a_height(shared: Ledger) -> None:
     """
-    Of each height, made once.
+    Of each height, and alike wherever the same governs.
     """
     registry = shared.registry
 
     assert registry.parameters(1) == parameters_of(FIRST, shared.genesis.origin)
-    assert registry.parameters(1) is registry.parameters(shared.height + 1)
+    assert registry.parameters(1) == registry.parameters(shared.height + 1)
 
 
 def test_a_block_is_full_at_its_limits() -> None:

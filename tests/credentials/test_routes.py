@@ -232,7 +232,8 @@ def test_one_successor_is_made_from_several() -> None:
 
 def test_l06_a_child_carries_its_parent() -> None:
     """
-    L06: a module that its maker committed to is marked from the moment its pack is dismantled.
+    L06: a module that its maker committed to is marked from the moment its pack is dismantled, and is waste
+    as the pack was, recorded by itself before or not.
     """
     ledger = Ledger()
     pack, module = battery(1), ledger.produced(2)
@@ -246,11 +247,7 @@ def test_l06_a_child_carries_its_parent() -> None:
     for child in (module, battery(3)):
         assert ledger.standing(child).marks == ("child_of_dismantled",)
         assert ledger.standing(child).parent is not None
-    assert ledger.standing(module).item_state == "produced"
-    assert (ledger.standing(battery(3)).item_state, ledger.standing(battery(3)).eu_status) == (
-        "waste",
-        "waste",
-    )
+        assert (ledger.standing(child).item_state, ledger.standing(child).eu_status) == ("waste", "waste")
     assert ends_as(ledger, MAKER, "battery.produced", battery(3)) == "X2"
 
 
@@ -268,7 +265,6 @@ def test_l06_a_cell_of_a_module_of_a_dismantled_pack_is_found_out() -> None:
     ledger.happen(RECYCLER, "battery.dismantled", pack, references=(module,))
 
     assert ledger.standing(module).holder == RECYCLER
-    ledger.happen(RECYCLER, "battery.declared_waste", module)
     ledger.happen(RECYCLER, "battery.dismantled", module, references=(cell,))
     assert ledger.standing(cell).marks == ("child_of_dismantled",)
 

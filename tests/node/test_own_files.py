@@ -82,7 +82,8 @@ def test_a_data_directory_is_closed_whenever_a_command_uses_it(
     What leads elsewhere, and a folder that is no data directory, stays as it is.
     """
     (data / "contexts").symlink_to(shared := data.parent / "shared")
-    shared.mkdir(mode=0o755)
+    shared.mkdir()
+    shared.chmod(0o755)
     for path in (data, *data.rglob("*")):
         if not path.is_symlink():
             path.chmod(0o777 if path.is_dir() else 0o666)

@@ -46,7 +46,7 @@ DATA = {
         ".noun",
     ),
     "shown-as.toml": (".marks.readings", ".marks.shown", ".marks.use"),
-    "verdicts.json": (".events.ended",),
+    "verdicts.json": (".events.ended", ".events.fates"),
 }
 # Notes for whoever reads the table: where it is from, how sure it is, what is not built.
 NOTES = {

@@ -321,7 +321,6 @@ TRADES = (
             act(MAKER, "battery.produced", about=MODULE),
             act(MAKER, "battery.handed_over", STRANGER, about=MODULE, countersigned=(STRANGER,)),
             act(STRANGER, "battery.dismantled", others=(MODULE,)),
-            act(STRANGER, "battery.declared_waste", MAKER, about=MODULE),
             act(
                 MAKER,
                 "second_life.prepared_for_reuse",
