@@ -21,6 +21,8 @@ from .law import (
 from .parties import is_authority, is_customs, is_customs_only, side
 
 LIFTS = {"battery.found": "lost", "battery.recall_lifted": "recalled"}
+# Once one of these is taken back, what it lifted holds again.
+LIFTINGS = (*LIFTS, "recall.lifted", "customs.refusal_lifted", "passport.ban_lifted", "passport.reinstated")
 
 
 def rules_here(file: File, act: Act) -> bool:
@@ -90,9 +92,12 @@ def may_speak(archive: Archive, act: Act) -> bool:
 def _without_licence(file: File, act: Act) -> bool:
     """Whose licence is suspended, or over, makes no word milder: neither its own nor anybody's (I2, X9).
 
-    What is its own it may give up, and it may disagree. It gives to nobody what it could not lift itself: who
-    answers for passports after it would lift a pause, or a recall that a party before it set.
+    What is its own it may give up, and it may disagree; and it may take back that it lifted something, for
+    then what it lifted holds again. It gives to nobody what it could not lift itself: who answers for
+    passports after it would lift a pause, or a recall that a party before it set.
     """
+    if act.event == "attestation.corrected":
+        return act.undoes is not None and act.undoes.event in LIFTINGS
     if act.event not in ASKS_NO_LICENCE:
         return False
     if act.event != "responsibility.transferred":
