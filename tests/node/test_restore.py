@@ -425,20 +425,26 @@ def test_a_list_that_can_be_made_again_is_withheld_no_more(node: Maker) -> None:
     assert WITHHELD not in node.up.following.told().lost
 
 
+def revoked_after_a_copy(node: Maker, *files: str) -> tuple[Given, Path]:
+    """A passport that was revoked after these files were copied, and the copy; the node is stopped."""
+    node.start()
+    given = node.issue(1)
+    node.wait_quiet()
+    node.stop()
+    copy = node.keep("copy", *files)
+    node.start()
+    node.act(given, "revoked")
+    node.wait_quiet()
+    node.stop()
+    return given, copy
+
+
 def test_an_old_ledger_alone_keeps_the_gate_closed(node: Maker) -> None:
     """
     ledger.db put back where no peer has what it lacks: office.db knows of entries that this ledger does not
     hold, so nothing is compared, signed or served by it.
     """
-    node.start()
-    first = node.issue(1)
-    node.wait_quiet()
-    node.stop()
-    copy = node.keep("copy", "ledger.db", "signing.db")
-    node.start()
-    node.act(first, "revoked")
-    node.wait_quiet()
-    node.stop()
+    first, copy = revoked_after_a_copy(node, "ledger.db", "signing.db")
     node.put_back(copy, "ledger.db", "signing.db")
 
     node.start()
@@ -454,15 +460,7 @@ def test_the_goal_is_what_was_said_and_what_a_quorum_has(node: Maker) -> None:
     Reached: once a quorum was heard, the ledger has its height and every leaf that office.db knows of, and,
     where asked, a checkpoint over as much.
     """
-    node.start()
-    first = node.issue(1)
-    node.wait_quiet()
-    node.stop()
-    old = node.keep("old", "office.db", "ledger.db")
-    node.start()
-    node.act(first, "revoked")
-    node.wait_quiet()
-    node.stop()
+    _, old = revoked_after_a_copy(node, "office.db", "ledger.db")
     offices = {"old": OfficeStore(old / "office.db"), "new": OfficeStore(node.data / "office.db")}
     ledgers = {"old": LedgerStore(old / "ledger.db"), "new": LedgerStore(node.data / "ledger.db")}
     heights = {name: tip.height for name, ledger in ledgers.items() if (tip := ledger.tip()) is not None}

@@ -10,23 +10,15 @@ from typing import Any
 import pytest
 
 from tests.harness.net.batteries import code_of, issue, wait_receipted
-from tests.harness.net.harness import FIVE, IMPORTER, PASSPHRASE, Node, comity, found, wait
+from tests.harness.net.harness import FIVE, IMPORTER, PASSPHRASE, Node, comity, running, wait
 
 pytestmark = pytest.mark.check
 
 
 @pytest.fixture(scope="module")
 def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Node]]:
-    made = found(tmp_path_factory.mktemp("leaving"), FIVE)
-    try:
-        for node in made.values():
-            node.start()
-        for node in made.values():
-            node.wait_ready(60.0)
+    with running(tmp_path_factory.mktemp("leaving"), FIVE, ready_s_max=60.0) as made:
         yield made
-    finally:
-        for node in made.values():
-            node.stop()
 
 
 def told(node: Node, code: str) -> Any:

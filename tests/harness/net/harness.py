@@ -263,14 +263,16 @@ def founding_text(parties: Sequence[Party]) -> str:
 
 
 @contextmanager
-def running(root: Path, parties: Sequence[Party] = FIVE) -> Iterator[dict[str, Node]]:
+def running(
+    root: Path, parties: Sequence[Party] = FIVE, *, governance: str = "", ready_s_max: float = READY_S_MAX
+) -> Iterator[dict[str, Node]]:
     """A founded network whose nodes are started and ready; stopped at the end."""
-    nodes = found(root, parties)
+    nodes = found(root, parties, governance=governance)
     try:
         for node in nodes.values():
             node.start()
         for node in nodes.values():
-            node.wait_ready()
+            node.wait_ready(ready_s_max)
         yield nodes
     finally:
         for node in nodes.values():
