@@ -264,19 +264,21 @@ class Judging:
     ) -> list[tuple[ItemRecord, Exception | None]]:
         """(the verdict in JSON, what was raised instead of one) of lines that differ in number alone."""
         (line, raw), lines = pairs[0], [line for line, _ in pairs]
-        now = int(time.time())
-        law_date = law_date_of(row, now)
         error: Exception | None = None
+        now = int(time.time())
         try:
             evidence = self._gathering.evidence_of(raw, reading)
             evidence = self.declarations.beside(line.battery, evidence, row.declaration, row.id)
+            now = int(time.time())  # after: nothing that was had is younger than the verdict on it
+            law_date = law_date_of(row, now)
             context = together.by(evidence.network.tables.identifiers)
             cleared = clear_repeated(lines, evidence, self._policy, law_date, now, context)
             judged = [one.as_dict() for one in cleared]
         except PASSING:
             raise
         except Exception as raised:
-            error, judged = raised, [_not_judged(self._gathering, one, law_date, now) for one in lines]
+            error, law_date = raised, law_date_of(row, now)
+            judged = [_not_judged(self._gathering, one, law_date, now) for one in lines]
         time.sleep(YIELD_S)
         self._give_way()
         return [(one, error) for one in judged]

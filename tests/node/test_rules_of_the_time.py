@@ -36,11 +36,12 @@ from tests.harness.governed_node import CN_AUTHORITY, DID, GovernedNode, governe
 from tests.harness.support_service import PASSPHRASE
 from tests.node.test_watching import GOODS, attest, code_of, issue
 
-pytestmark = pytest.mark.check  # a node that is started twice, and its ledger executed six times
+pytestmark = pytest.mark.check  # a node that is started twice, and its ledger executed often
 
 INDIA = Path(str(harness.__file__)).parent / "india"
 LAW_DATE = "2027-03-01"
 Table = dict[str, Any]
+Moment = tuple[int, int, int]  # height, seconds, how old the own status lists were, in seconds
 
 
 # -- other rules -----------------------------------------------------------------------------------------
@@ -141,15 +142,15 @@ class AsOf:
         self._gathering = gathering_of(service, self._scratch, genesis, files)
         self._office, self._policy = service.stores.office, service.judging._policy
 
-    def word(self, consignment: str, number: int, at: int) -> bytes:
-        """The verdict on a line and the importer's report on it, judged with the time `at`."""
+    def word(self, consignment: str, number: int, at: int, age_s: int) -> bytes:
+        """The verdict on a line and the importer's report on it, judged at `at` with lists so old."""
         manifest = orjson.loads(self._office.consignments.manifest(consignment))
         parsed = Manifest.parse(manifest)
         line, raw = parsed.lines[number - 1], manifest["lines"][number - 1]
         evidence = self._gathering.evidence_of(raw, None)
         declarations = Declarations(self._office, self._gathering, self._policy)
         evidence = declarations.beside(line.battery, evidence, parsed.declaration or "")
-        return word(parsed, line, in_hand(evidence, at), self._gathering, at)
+        return word(parsed, line, in_hand(evidence, at - age_s), self._gathering, at)
 
     def close(self) -> None:
         self._scratch.close()
@@ -173,7 +174,7 @@ def gathering_of(service: Service, ledger: LedgerStore, genesis: Genesis, files:
 
 
 def in_hand(evidence: Evidence, at: int) -> Evidence:
-    """The own status lists are had at the moment of judging: at that of then, not of now."""
+    """The own status lists are had at the moment of gathering: at that of then, not of now."""
     lists = {key: replace(had, fetched_at=at) for key, had in evidence.network.status_lists.items()}
     return replace(evidence, network=replace(evidence.network, status_lists=lists))
 
@@ -190,16 +191,16 @@ class Asked:
     """Which lines are judged again, as of which heights and times, and where there is room for it."""
 
     consignment: str
-    moments: list[tuple[int, int]]  # height, seconds
+    moments: list[Moment]
     data: Path
     folder: Path
 
     def of(self, service: Service, ledger: LedgerStore) -> list[list[bytes]]:
         """For each moment: what is said of both lines, by this ledger."""
         found = []
-        for height, at in self.moments:
+        for height, *moment in self.moments:
             then = AsOf(service, ledger, self.data, height, self.folder)
-            found.append([then.word(self.consignment, number, at) for number in (1, 2)])
+            found.append([then.word(self.consignment, number, *moment) for number in (1, 2)])
             then.close()
         return found
 
@@ -223,8 +224,14 @@ def put_in_force(g: GovernedNode, files: Mapping[str, bytes], folder: Path) -> N
     g.node.wait(lambda: g.node.service.overview.history.height >= over["in_force"], "the change")
 
 
-def now_at(g: GovernedNode, cid: str) -> tuple[tuple[int, int], list[bytes]]:
-    """((height, time), what the running node says of both lines)."""
+def moment_of(verdict: Mapping[str, Any]) -> Moment:
+    """When a line was judged: each has a second of its own, and so has the gathering before it."""
+    ages = [source["age_s"] for source in verdict["sources"] if source["source"] == "status_list"]
+    return verdict["height"], verdict["evaluated_at"], max(ages, default=0)
+
+
+def now_at(g: GovernedNode, cid: str) -> tuple[Moment, list[bytes]]:
+    """(when, what the running node says of both lines)."""
     service, at = g.node.service, int(time.time())
     live = service.judging._gathering
     manifest = orjson.loads(service.stores.office.consignments.manifest(cid))
@@ -234,8 +241,8 @@ def now_at(g: GovernedNode, cid: str) -> tuple[tuple[int, int], list[bytes]]:
         evidence = service.judging.declarations.beside(
             line.battery, live.evidence_of(raw, None), parsed.declaration or ""
         )
-        found.append(word(parsed, line, evidence, live, at))
-    return (evidence.network.height, at), found
+        found.append(word(parsed, line, in_hand(evidence, at), live, at))
+    return (evidence.network.height, at, 0), found
 
 
 def differs_alone(g: GovernedNode, cid: str, files: Mapping[str, bytes]) -> set[str]:
@@ -277,18 +284,19 @@ def test_a_verdict_is_computed_again_under_the_rules_of_its_time(tmp_path: Path)
         g.node.wait(lambda: g.node.get_json(f"/consignments/{cid}")["state"] == "done", "the verdicts")
         office = g.node.service.stores.office
         stored = [orjson.loads(office.consignments.item(cid, n) or b"") for n in (1, 2)]
-        first, before = (stored[0]["height"], stored[0]["evaluated_at"]), now_at(g, cid)
+        firsts = [moment_of(said) for said in stored]
+        before = now_at(g, cid)
         assert differs_alone(g, cid, files) == files.keys() - SILENT
 
         put_in_force(g, files, tmp_path)
         second, after = now_at(g, cid)
         assert all(old != new for old, new in zip(before[1], after, strict=True))
         attest(g.node, "battery.exported", 1, commodity_code="850760", consignee=DID, consignment_id="C-1")
-        (last, _), later = now_at(g, cid)
+        (last, *_), later = now_at(g, cid)
         assert later[0] != after[0]
 
         service, data = g.node.service, g.node.data
-        asked = Asked(cid, [first, before[0], second], data, tmp_path)
+        asked = Asked(cid, [*firsts, before[0], second], data, tmp_path)
         lived = asked.of(service, service.stores.ledger)
         rows = tmp_path / "ledger.rows"
         written, _ = snapshot.write(service.stores.ledger, service.overview.genesis, rows)
@@ -309,5 +317,5 @@ def test_a_verdict_is_computed_again_under_the_rules_of_its_time(tmp_path: Path)
             again.stop()
 
     assert lived == by_snapshot == restarted
-    assert lived[1:] == [before[1], after]
-    assert [orjson.loads(said)[0] for said in lived[0]] == stored
+    assert lived[2:] == [before[1], after]
+    assert [orjson.loads(lived[n][n])[0] for n in range(2)] == stored
