@@ -182,10 +182,8 @@ class Judging:
         newest = self._office.consignments.newest()
         judged = self._judged(part, job.row, job.together)
         with self._office.writing() as db:
-            items = [
-                self.watching.row_of(verdict, number)
-                for number, (verdict, _) in enumerate(judged, job.seq + 1)
-            ]
+            numbered = enumerate(judged, job.seq + 1)
+            items = [self.watching.row_of(verdict, number) for number, (verdict, _) in numbered]
             self._office.consignments.put_items(db, job.row.id, items)
             last = judged[-1][0]
             self._office.consignments.progress(
