@@ -263,20 +263,17 @@ class Judging:
         """(the verdict in JSON, what was raised instead of one) of lines that differ in number alone."""
         (line, raw), lines = pairs[0], [line for line, _ in pairs]
         error: Exception | None = None
-        now = int(time.time())
         try:
             evidence = self._gathering.evidence_of(raw, reading)
             evidence = self.declarations.beside(line.battery, evidence, row.declaration, row.id)
             now = int(time.time())  # after: nothing that was had is younger than the verdict on it
-            law_date = law_date_of(row, now)
             context = together.by(evidence.network.tables.identifiers)
-            cleared = clear_repeated(lines, evidence, self._policy, law_date, now, context)
+            cleared = clear_repeated(lines, evidence, self._policy, law_date_of(row, now), now, context)
             judged = [one.as_dict() for one in cleared]
         except PASSING:
             raise
         except Exception as raised:
-            error, law_date = raised, law_date_of(row, now)
-            judged = [_not_judged(self._gathering, one, law_date, now) for one in lines]
+            error, judged = raised, _not_judged(self._gathering, lines, row)
         time.sleep(YIELD_S)
         self._give_way()
         return [(one, error) for one in judged]
@@ -311,11 +308,11 @@ class Judging:
             self._office.aside.clear(db, LINE, ref)
 
 
-def _not_judged(gathering: Gathering, line: Line, law_date: str, now: int) -> ItemRecord:
-    network = gathering.network_view({})
+def _not_judged(gathering: Gathering, lines: Sequence[Line], row: ConsignmentRow) -> list[ItemRecord]:
+    network, now = gathering.network_view({}), int(time.time())
     conclusion = Conclusion(UNDECIDED, "set_aside", None, "unreachable")
-    verdict = Verdict(conclusion, (), At(law_date, now), network.height, network.block_time)
-    return ItemVerdict(line, verdict).as_dict()
+    verdict = Verdict(conclusion, (), At(law_date_of(row, now), now), network.height, network.block_time)
+    return [ItemVerdict(line, verdict).as_dict() for line in lines]
 
 
 def _alike(part: Sequence[Pair]) -> list[list[Pair]]:
