@@ -30,7 +30,7 @@ from node.setup import network
 from node.setup.wiring import open_service
 from node.storage.ledger import LedgerStore
 from node.verdicts.declarations import Declarations
-from node.verdicts.sources import Gathering
+from node.verdicts.sources import Gathering, Reading
 from tests import harness
 from tests.harness.governed_node import CN_AUTHORITY, DID, GovernedNode, governed_node
 from tests.harness.support_service import PASSPHRASE
@@ -319,3 +319,26 @@ def test_a_verdict_is_computed_again_under_the_rules_of_its_time(tmp_path: Path)
     assert lived == by_snapshot == restarted
     assert lived[2:] == [before[1], after]
     assert [orjson.loads(lived[n][n])[0] for n in range(2)] == stored
+
+
+def test_nothing_is_younger_than_the_verdict_that_rests_on_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long the gathering took: what was had has the age of its moment, and none lies ahead."""
+    with governed_node(tmp_path) as g:
+        issue(g.node, 1)
+        gathering = g.node.service.judging._gathering
+        gather = gathering.evidence_of
+
+        def slowly(line: Mapping[str, Any], reading: Reading | None) -> Evidence:
+            time.sleep(1.1)  # into another second
+            return gather(line, reading)
+
+        monkeypatch.setattr(gathering, "evidence_of", slowly)
+        lines = [{"line": 1, "battery": code_of(1), **GOODS}]
+        body = {"law_date": LAW_DATE, "direction": "import", "lines": lines}
+        cid = str(g.node.post_json("/consignments", body).get_json()["id"])
+        g.node.wait(lambda: g.node.get_json(f"/consignments/{cid}")["state"] == "done", "the verdict")
+        said = orjson.loads(g.node.service.stores.office.consignments.item(cid, 1) or b"")
+        ages = [source["age_s"] for source in said["sources"] if source["source"] == "status_list"]
+        assert ages and min(ages) >= 0
