@@ -12,15 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from credentials.ledger import speaking
+from credentials.ledger import linked_records, speaking
 from credentials.ledger.standing import PARTY, Setting
-from credentials.verdicts import cell
-from tests.harness.opinion.alphabet import DECKS, WATCH_DECKS
+from credentials.verdicts import cell, shown
+from tests.harness.opinion.acts import Act
+from tests.harness.opinion.alphabet import CAR, DECKS, WATCH_DECKS
+from tests.harness.opinion.bounds import Shown, too_good
 from tests.harness.opinion.bugs import BUGS, patched, table_changed
 from tests.harness.opinion.explore import Finding, explore
 from tests.harness.opinion.histories import liftings, many, side_by_side
-from tests.harness.opinion.law import Act, Archive, after
-from tests.harness.opinion.parties import CN_AUTHORITY, EU_AUTHORITY, HOLDER, MAKER
+from tests.harness.opinion.law import Archive, after
+from tests.harness.opinion.parties import CN_AUTHORITY, EU_AUTHORITY, HOLDER, MAKER, RIVAL
 from tests.harness.opinion.record import broken
 from tests.harness.opinion.speaking import may_speak
 from tests.harness.opinion.stage import STATE, Stage
@@ -176,6 +178,53 @@ def test_a_module_that_stays_as_it_was_made_is_found() -> None:
     assert taken_apart() == []
     with table_changed("battery.dismantled", "effects", {"claims_children": True, "fact": "dismantled"}):
         assert taken_apart() == ["state"]
+
+
+OUT_OF_USE = (
+    Act(MAKER, "market.placed", "A", parties=(HOLDER,)),
+    Act(HOLDER, "battery.installed", "A", vehicle=CAR),
+    Act(HOLDER, "battery.swapped_out", "A", vehicle=CAR),
+)
+
+
+def taken_out(fate: str, *, inside: str = "B") -> list[Act]:
+    """A pack out of a vehicle, taken apart into what its maker said is in it."""
+    made = Act(MAKER, "battery.produced", "A", inside=(inside,))
+    apart = Act(HOLDER, "battery.dismantled", "A", others=(inside,), countersigned=(MAKER,), fates=(fate,))
+    return [made, *OUT_OF_USE, apart]
+
+
+@pytest.mark.parametrize("fate", ["recycle", "missing"])
+def test_a_fate_that_binds_nothing_is_found(fate: str) -> None:
+    """
+    X8: where no verdict reads what a dismantling says of a module, the law holds that against the verdict.
+    """
+    sight = Shown("CN", condition="used", direction="inland")
+    stage, archive = Stage.new(), Archive()
+    for act in (*taken_out(fate), Act(MAKER, "passport.published", "B", version=1)):
+        archive = taken(stage, archive, act)
+    file = archive.bound("B")
+
+    assert too_good(file, sight, stage.word("B", sight)) == []
+    with patched(shown, "tell_fates", lambda *_: False):
+        found = [ground for _, ground in too_good(file, sight, stage.word("B", sight))]
+    assert len(found) == 1
+
+
+def test_what_was_never_in_a_pack_does_not_come_out_of_it() -> None:
+    """
+    I5: a stranger's battery that a maker says is in its pack. Where the ledger lets it be taken out, the law
+    does not.
+    """
+    *before, apart = taken_out("reuse", inside="R1")
+    stage, archive = Stage.new(), Archive()
+    for act in (Act(RIVAL, "battery.produced", "R1"), *before):
+        archive = taken(stage, archive, act)
+
+    assert stage.would(apart)[0] != STATE
+    with patched(linked_records, "_could_commit", lambda *_: True):
+        assert stage.would(apart)[0] == STATE
+    assert not may_speak(archive, apart)
 
 
 @pytest.mark.check

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from .law import SECOND_LIVES, Act, Archive
+from .acts import Act
+from .law import SECOND_LIVES, Archive
+from .packs import FATES, content
 from .parties import (
     CAR_MAKER,
     CN_AUTHORITY,
@@ -108,7 +110,12 @@ def acts_of(event: str, battery: str, archive: Archive, batteries: tuple[str, ..
 
 def more_acts_of(event: str, battery: str, archive: Archive, batteries: tuple[str, ...]) -> Iterator[Act]:
     """Acts for long histories alone: they would make the states of a deck too many to exhaust."""
-    if event == "battery.presented":  # before an office named
+    others = tuple(b for b in batteries if b != battery)
+    if event == "battery.produced":  # with what is in it, of which the first may be shown alone
+        yield from (Act(MAKER, event, battery, inside=inside) for inside in (others[:1], others[1:], others))
+    elif event == "battery.dismantled":
+        yield from _taken_apart(battery, archive, others)
+    elif event == "battery.presented":  # before an office named
         yield Act(HOLDER, event, battery, parties=(CN_CUSTOMS,), declaration=THEIRS)
         yield Act(RIVAL, event, battery, parties=(CN_CUSTOMS,), declaration=OURS)
     elif event == "customs.moved":
@@ -127,6 +134,17 @@ def more_acts_of(event: str, battery: str, archive: Archive, batteries: tuple[st
             yield from (
                 Act(by, event, published.battery, undoes=published) for by in (MAKER, RIVAL, *AUTHORITIES)
             )
+
+
+def _taken_apart(battery: str, archive: Archive, others: tuple[str, ...]) -> Iterator[Act]:
+    """A pack taken apart by everybody: one, or what its maker said is in it, with each fate."""
+    responsible, whole = archive.of(battery).responsible, content(archive, battery)
+    for children in dict.fromkeys((whole, others[:1], others[-1:])):
+        for by in OPERATORS if children else ():
+            agreed = () if responsible in (by, None) else (responsible,)
+            apart = Act(by, "battery.dismantled", battery, others=children, countersigned=agreed)
+            yield from (replace(apart, fates=(fate,) * len(children)) for fate in FATES)
+            yield replace(apart, fates=(*FATES[-2:], FATES[0])[-len(children) :])
 
 
 def _last_version(archive: Archive, battery: str) -> int:

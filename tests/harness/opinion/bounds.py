@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from .law import SECOND_LIVES, File
+from .acts import File
+from .law import SECOND_LIVES
 from .parties import is_authority, side
 
 WORDS = ("clear", "clear_with_gaps", "undecided", "hold", "refuse_recommended")  # best first
@@ -73,6 +74,13 @@ def i1_ended(file: File, shown: Shown) -> Bound | None:
     if file.ended and shown.condition != "waste":
         return "undecided", "ended: " + file.ended
     return None
+
+
+def x8_fate(file: File, shown: Shown) -> Bound | None:
+    """What whoever took it out of its pack said of it: for recycling is waste, missing was not there."""
+    if "recycle" in file.fates and shown.condition != "waste":
+        return "refuse_recommended", "taken out of its pack for recycling, shown as " + str(shown.condition)
+    return ("hold", "missing from its pack") if "missing" in file.fates else None
 
 
 def i1_first_placing(file: File, shown: Shown) -> Bound | None:
@@ -185,7 +193,7 @@ def art_77_passport(file: File, shown: Shown) -> Bound | None:
 
 
 INVARIANTS: tuple[Callable[[File, Shown], Bound | None], ...] = (
-    i1_never_new_again, i1_waste, i1_scrapped, i1_ended, i1_first_placing,
+    i1_never_new_again, i1_waste, i1_scrapped, i1_ended, x8_fate, i1_first_placing,
     i2_passport_stopped, i2_goods_stopped, i4_other_declaration, i4_not_released,
     i5_origin, i7_condition, i7_second_life, i8_waste, annex_xiv, art_77_passport,
 )  # fmt: skip

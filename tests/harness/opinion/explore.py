@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from .acts import NOTHING, Act
 from .alphabet import CAR, Deck, is_stranger
 from .bounds import Shown, bounds, too_good
-from .law import NOTHING, Act, Archive, after
+from .law import Archive, after
 from .record import broken
 from .speaking import may_speak
 from .stage import CONDITIONS, STATE, Stage

@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+from .acts import Act
 from .alphabet import CAR, CUSTOMS, EVERYBODY, acts_of
 from .bounds import Shown, sights
-from .law import Act, Archive, after
+from .law import Archive, after
 from .parties import HOLDER, MAKER, STRANGER, name
 from .speaking import may_speak
 from .stage import CLAIM, CONDITIONS, REFUSED, STATE, Stage

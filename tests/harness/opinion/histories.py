@@ -12,6 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 
+from .acts import Act
 from .alphabet import (
     ALARMS,
     BIRTH,
@@ -29,7 +30,7 @@ from .alphabet import (
 )
 from .bounds import ALL_GOODS, WORDS, bounds, sights, too_good
 from .explore import Finding
-from .law import LICENCES, SECOND_LIVES, Act, Archive, after
+from .law import LICENCES, SECOND_LIVES, Archive, after
 from .ordinary import expected
 from .parties import PARTIES, name
 from .record import broken
@@ -47,9 +48,20 @@ EVENTS = tuple(dict.fromkeys((
 ORDINARY = (*BIRTH, "customs.released", "market.placed", *USE, "battery.declared_waste", "battery.dismantled",
             "second_life.remanufactured", "battery.sold", "battery.handed_over")  # fmt: skip
 
+# A whole life, so that one statement shows another: each event as often as any.
+LIVES = (
+    *BIRTH, *BORDER, *USE, *WASTE, *SECOND_LIVES, "battery.dismantled", "battery.replaced",
+    "vehicle.registered", "vehicle.sold", "vehicle.scrapped", "recycling.completed",
+    "passport.revoked", "passport.ban_lifted",
+)  # fmt: skip
+
 SIGHTS = tuple(sights(CONDITIONS, ALL_GOODS))
 SUSPENDED, PUT_BACK = 0.04, 0.2  # each step: a party loses its licences; it has them again
 LIFTED = 0.4  # of the steps in which somebody has no licence: it tries to lift something all the same
+# What has to come together before anything comes out of a pack, as often as all the rest.
+LIVES_OF_PACKS = (*LIVES, *4 * ("battery.declared_waste", "battery.sold", "battery.swapped_out"),
+                  *12 * ("battery.dismantled",))  # fmt: skip
+WHOLE_LIVES = 0.2  # of the acts: of a whole life, by somebody whom the law lets say it
 LATE = 0.02  # of the acts: put to the ledger after the time that they carry
 
 
@@ -92,9 +104,12 @@ class Walks:
 def chosen(rng: random.Random, archive: Archive) -> Iterator[Act]:
     """Acts without end: an event, a battery, and one of those who may try to say it."""
     while True:
-        events = ORDINARY if rng.random() < 0.6 else EVENTS
+        whole_life = rng.random() < WHOLE_LIVES
+        events = LIVES_OF_PACKS if whole_life else ORDINARY if rng.random() < 0.6 else EVENTS
         about = rng.choice(events), rng.choice(BATTERIES), archive, BATTERIES
         acts = [*acts_of(*about), *more_acts_of(*about)]
+        if whole_life:
+            acts = [act for act in acts if may_speak(archive, act)]
         if acts:
             yield replace(rng.choice(acts), late=rng.random() < LATE)
 
@@ -212,14 +227,6 @@ def _judge(stage: Stage, archive: Archive, battery: str, history: tuple[Act, ...
             walks.add(
                 "word", f"{ground} ({shown.jurisdiction} {shown.direction}, {shown.goods})", word, history
             )
-
-
-# A whole life, so that one statement shows another: each event as often as any.
-LIVES = (
-    *BIRTH, *BORDER, *USE, *WASTE, *SECOND_LIVES, "battery.dismantled", "battery.replaced",
-    "vehicle.registered", "vehicle.sold", "vehicle.scrapped", "recycling.completed",
-    "passport.revoked", "passport.ban_lifted",
-)  # fmt: skip
 
 
 def _lives(rng: random.Random, archive: Archive) -> Act:

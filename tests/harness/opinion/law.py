@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from .parties import PARTIES, is_authority, is_customs, side
+from .acts import NOTHING, PRIVATE, Act, File, Set, Stop, holds, own_code
+from .packs import come_out, fates_of, put_back
+from .parties import is_authority, is_customs, side
 
-PRIVATE = "an owner without a node"
 SECOND_LIVES = (
     "second_life.prepared_for_reuse", "second_life.prepared_for_repurposing",
     "second_life.repurposed", "second_life.remanufactured",
@@ -47,104 +48,6 @@ IRREVERSIBLE = ("battery.presented", *CUSTOMS_ACTS, "battery.declared_waste", "v
                 "responsibility.transferred", "battery.enrolled")  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Act:
-    """One statement about one battery: who says what, naming whom, with which further batteries."""
-
-    by: str
-    event: str
-    battery: str
-    parties: tuple[str, ...] = ()
-    others: tuple[str, ...] = ()
-    vehicle: str | None = None
-    declaration: str | None = None
-    version: int = 0  # of the passport that it publishes
-    about_version: int = 0  # of the passport that it is about
-    undoes: Act | None = None
-    countersigned: tuple[str, ...] = ()
-    scope: str = ""  # of a recall: item, batch, model, days, other_days
-    late: bool = False  # put to the ledger after the time until which it may be recorded
-
-    def __str__(self) -> str:
-        who = PARTIES[self.by].name if self.by in PARTIES else self.by
-        more = [PARTIES[p].name if p in PARTIES else p for p in self.parties]
-        more += [*self.others, *(x for x in (self.vehicle, self.declaration) if x)]
-        more += [f"v{self.version}"] if self.version else []
-        more += [f"of {self.undoes.event}"] if self.undoes else []
-        more += [self.scope] if self.scope else []
-        more += ["late"] if self.late else []
-        return f"{who}: {self.event} {self.battery}" + (f" ({', '.join(more)})" if more else "")
-
-
-@dataclass(frozen=True, slots=True)
-class Set:
-    """What somebody set in a jurisdiction: placed, released, refused, recalled, lost, suspended."""
-
-    what: str
-    where: str
-    by: str
-    turn: int = 0  # among reports of loss: the first is the first that an heir ends
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """An authority's suspension or revocation of a passport, which only it (or its like) takes away."""
-
-    what: str
-    by: str
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """What an honest clerk keeps of one battery."""
-
-    maker: str | None = None
-    enrolled: bool = False  # origin not on record
-    official: bool = False  # an authority or its maker enrolled it, or acted on it since
-    disputed: bool = False  # produced after an enrolment that an authority relied on
-    holder: str | None = None
-    named: frozenset[str] = frozenset()
-    responsible: str | None = None
-    place: str | None = None
-    also: frozenset[str] = frozenset()  # where else it may be by what its holders did
-    used: frozenset[str] = frozenset()
-    settings: frozenset[Set] = frozenset()
-    vehicle: str | None = None
-    declaration: tuple[str, str] | None = None  # the open one, and the jurisdiction it was made in
-    passport: int = 0  # version of the live one
-    paused_by_operator: bool = False
-    withdrawn_by_operator: bool = False
-    stops: frozenset[Stop] = frozenset()
-    ended: str | None = None  # consumed, dismantled, in recycling
-    certified: frozenset[str] = frozenset()  # whom an authority named for what ends a battery
-    border: str | None = None  # the last act by which it left a country
-    supervised: bool = False  # it left, or was declared, and no customs released it since (UCC Art 134, 267)
-    recalls: frozenset[Act] = frozenset()  # those in force that reach it; kept by the archive
-    out_of_pack: bool = False  # it was in the hands of who took a pack apart and said that it was in it
-    registered_before: int = 0  # how often its vehicle had been registered when it last left one
-
-    @property
-    def exists(self) -> bool:
-        return self.maker is not None or self.enrolled
-
-    @property
-    def in_use(self) -> bool:
-        beside = {"end_certified", "shown_as_used", "recycling", "dismantled", "worn", "damaged"}
-        return bool(self.used - beside)
-
-    def is_set(self, what: str, where: str | None = None) -> bool:
-        return any(s.what == what and where in (None, s.where) for s in self.settings)
-
-
-NOTHING = File()
-
-
-def own_code(did: str, battery: str) -> bool:
-    """Whether the code of a battery is one of this maker's own."""
-    namespace = "ZZ3" if battery.startswith("R") else "ZZ1"
-    return did in PARTIES and namespace in PARTIES[did].namespaces
-
-
 def reaches(recall: Act, battery: str, file: File) -> bool:
     """Whether a recall says that it covers a battery; every code here names the day it was made on."""
     if recall.scope in ("item", "batch"):
@@ -171,7 +74,7 @@ class Archive:
         return replace(file, recalls=reaching)
 
     def bound(self, battery: str) -> File:
-        """The file with what was set on all that the battery was made from or taken out of."""
+        """The file with what was set on all that the battery was made from or taken out of, and its fates."""
         file, old, seen = self.of(battery), [battery], {battery}
         while old:
             made = old.pop()
@@ -180,7 +83,7 @@ class Archive:
                     file = bound_as(file, self.of(origin))
                     old.append(origin)
                     seen.add(origin)
-        return file
+        return replace(file, fates=fates_of(self, battery))
 
     def record(self, battery: str) -> tuple[Act, ...]:
         return self.acts.get(battery, ())
@@ -423,12 +326,6 @@ def may_lift(set_by: str, by: str) -> bool:
     return same_kind and side(set_by) == side(by)
 
 
-def holds(file: File, act: Act) -> bool:
-    """The holder, whom the holder (or an authority) named, or who carries the holder's countersignature."""
-    consented = file.holder in act.countersigned
-    return act.by == file.holder or act.by in file.named or act.by in file.certified or consented
-
-
 def _found(file: File, act: Act) -> File:
     """Each report is ended by itself: one's own first, then what a party before its holder reported (I2)."""
     there = sorted((s for s in file.settings if s.what == "lost"), key=lambda s: s.turn)
@@ -552,13 +449,13 @@ def after(archive: Archive, act: Act) -> Archive:
     left = archive.registered.count(act.vehicle or "") if act.event in LEAVES_A_VEHICLE else 0
     changed = replace(changed, official=official, used=used, registered_before=left)
     files = {**archive.files, act.battery: changed}
+    if act.event == "battery.dismantled":
+        files |= come_out(archive, act)
     for other, marks in marks_elsewhere(file, act).items():
         known = files.get(other, NOTHING)
         if act.event in SECOND_LIVES and known.enrolled and not known.official:
             known = NOTHING  # its maker gives the code to what it made: an enroller's word on it gives way
-        # What was inside is as its pack was, and just made no more; what is reported lost moves nowhere.
-        inside = act.event == "battery.dismantled" and not known.is_set("lost")
-        files[other] = replace(known, used=known.used | marks, out_of_pack=inside or known.out_of_pack)
+        files[other] = replace(known, used=known.used | marks)
     for other, marks in marks_beside(archive.files, act).items():
         files[other] = replace(files[other], used=files[other].used | marks)
     acts = {**archive.acts, act.battery: (*archive.record(act.battery), act)}
@@ -596,7 +493,8 @@ def _after_undo(archive: Archive, act: Act, undone: Act) -> Archive:
         if voided:
             was = before[-1].get(other, NOTHING)
             there = files.get(other, NOTHING)
-            files[other] = replace(there, used=there.used - (marks - was.used), out_of_pack=was.out_of_pack)
+            there = put_back(there, was, undone) if undone.event == "battery.dismantled" else there
+            files[other] = replace(there, used=there.used - (marks - was.used))
     registered = list(archive.registered)
     if voided and undone.event == "vehicle.registered" and undone.vehicle in registered:
         registered.remove(undone.vehicle)

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from .acts import Act
 from .alphabet import CAR
 from .bounds import WORDS, Shown
 from .histories import SIGHTS, recorded
-from .law import SECOND_LIVES, Act
+from .law import SECOND_LIVES
 from .stage import STATE, Stage
 
 EXPORTS = ("battery.exported", "used.exported", "waste.exported")

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from .acts import Act, File
 from .alphabet import OURS
 from .bounds import Shown
-from .law import Act, Archive, File
+from .law import Archive
 from .parties import CN_CUSTOMS
 
 # The ordinary trade of a new battery into the EU, in its order; each but a sale happens once.

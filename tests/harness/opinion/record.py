@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from .law import File
+from .acts import File
+from .parties import PARTIES, name
 
 # The law's marks by the names that the public record gives them; the rest of the law's are not recorded.
 RECORDED = {"installed", "removed", "measured_in_use", "repaired_in_use", "transferred_after_use", "waste",
             "consumed", "child_of_dismantled", "second_life"}  # fmt: skip
+
+
+def _party(did: str | None) -> str:
+    return name(did) if did in PARTIES else "nobody with a node"
+
 
 JUST_MADE = ("produced", "enrolled")
 
@@ -23,6 +29,9 @@ def broken(file: File, standing: Any) -> Iterator[tuple[str, str]]:
         yield "marks " + ", ".join(sorted(shed)), "not on record"
     if file.out_of_pack and not file.disputed and standing.item_state in JUST_MADE:  # I1
         yield "state", f"{standing.item_state}, and taken out of a pack"
+    recorded, told = (_party(did) for did in (getattr(standing, "holder", file.holder), file.holder))
+    if file.exists and not file.disputed and recorded != told:  # I5
+        yield "holder", f"{recorded} on the ledger, {told} by the law"
     opened = standing.open_presentation is not None
     if opened and file.declaration is None:  # I4
         yield "declaration", "open on the ledger, closed by the law"

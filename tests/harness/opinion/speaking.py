@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .acts import Act, File, holds, own_code
 from .law import (
     ASKS_NO_LICENCE,
     CUSTOMS_ACTS,
@@ -10,14 +11,11 @@ from .law import (
     MOVES,
     PASSPORT_ACTS,
     TRADE_ACTS,
-    Act,
     Archive,
-    File,
     before_whom,
-    holds,
     may_lift,
-    own_code,
 )
+from .packs import may_come_out
 from .parties import is_authority, is_customs, is_customs_only, side
 
 LIFTS = {"battery.found": "lost", "battery.recall_lifted": "recalled"}
@@ -63,6 +61,8 @@ def may_speak(archive: Archive, act: Act) -> bool:
         return False
     if file.disputed and act.event != "record.contested":
         return True  # two files of one battery lie side by side until an authority decides: not judged here
+    if act.event == "battery.dismantled" and not all(may_come_out(archive, act, o) for o in act.others):
+        return False
     if act.event in MOVES and file.is_set("lost"):
         return False  # X18: it waits for whoever reported it, or an authority assigns who has it
     if act.event in ("attestation.corrected", "attestation.voided"):

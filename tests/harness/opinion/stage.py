@@ -15,8 +15,8 @@ from hashlib import sha256
 from importlib import import_module
 from typing import Any
 
+from .acts import Act
 from .bounds import WORDS, Shown
-from .law import Act
 from .parties import CN_AUTHORITY, EU_AUTHORITY, HOLDER, MAKER, PARTIES, RIVAL
 from .statements import MADE_ON, members_of
 
@@ -135,6 +135,11 @@ class Book:
 
     def subject(self, battery: str) -> Any:
         return border.subject_of(self.code(battery))
+
+    def key(self, battery: str) -> bytes:
+        """The key of its record on the ledger."""
+        found: bytes = attestations.standing_key(self.subject(battery))
+        return found
 
     def passport(self, battery: str, version: int, by: str) -> Any:
         key = (battery, version, by)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64encode
+from hashlib import sha256
 from typing import Any
 
-from .law import Act
+from .acts import Act
 from .parties import MAKER
 
 DAY = "2027-01-15"
@@ -46,8 +48,26 @@ def _refer(act: Act, member: tuple[str, Any], where: str | None, delta: dict[str
         delta["produced_on"] = MADE_ON
     elif where == "bound_asset":
         delta["bound_asset"] = _vehicle(act, book)
+    elif where == "children_root":
+        delta["children_root"] = root_of(act, book)
     elif where == "references":
         delta["references"] = _references(act, book)
+
+
+def root_of(act: Act, book: Any) -> bytes:
+    """The root (RFC 9162) over the sorted keys of what is inside, as a maker gives it with a production."""
+    return _root([sha256(b"\0" + key).digest() for key in sorted(map(book.key, act.inside))])
+
+
+def _root(leaves: list[bytes]) -> bytes:
+    if len(leaves) == 1:
+        return leaves[0]
+    half = 1 << (len(leaves) - 1).bit_length() - 1
+    return sha256(b"\1" + _root(leaves[:half]) + _root(leaves[half:])).digest()
+
+
+def b64u(data: bytes) -> str:
+    return urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def _references(act: Act, book: Any) -> tuple[Any, ...]:
@@ -66,6 +86,8 @@ def _value(act: Act, member: str, rule: Any, book: Any) -> Any:
     kind = rule["type"]
     if member == "declaration_number":
         return act.declaration
+    if member == "children_root":
+        return b64u(root_of(act, book)) if act.inside else None
     if member == "production_date":
         return MADE_DAY
     if member == "commodity_code" and act.vehicle:
@@ -81,7 +103,7 @@ def _value(act: Act, member: str, rule: Any, book: Any) -> Any:
     if kind == "identifiers":
         return [book.code(other) for other in act.others] or None
     if kind == "texts":
-        return ["reuse"] * len(act.others)
+        return list(act.fates) or ["reuse"] * len(act.others)
     if member in ("attestation_digest", "passport_digest"):
         return "digest"
     if not rule["required"]:

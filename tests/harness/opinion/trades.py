@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from .acts import Act
 from .alphabet import CAR, OURS, THEIRS
 from .bounds import Shown
-from .law import Act
 from .parties import (
     CAR_MAKER,
     CN_AUTHORITY,

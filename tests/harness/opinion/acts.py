@@ -1,0 +1,118 @@
+"""What is said, and what is kept: an act about a battery, and the file of one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .parties import PARTIES
+
+PRIVATE = "an owner without a node"
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One statement about one battery: who says what, naming whom, with which further batteries."""
+
+    by: str
+    event: str
+    battery: str
+    parties: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    vehicle: str | None = None
+    declaration: str | None = None
+    version: int = 0  # of the passport that it publishes
+    about_version: int = 0  # of the passport that it is about
+    undoes: Act | None = None
+    countersigned: tuple[str, ...] = ()
+    scope: str = ""  # of a recall: item, batch, model, days, other_days
+    late: bool = False  # put to the ledger after the time until which it may be recorded
+    inside: tuple[str, ...] = ()  # what the maker of a pack says is in it
+    fates: tuple[str, ...] = ()  # of a dismantling: what becomes of each that is taken out; none given: reuse
+
+    def __str__(self) -> str:
+        who = PARTIES[self.by].name if self.by in PARTIES else self.by
+        more = [PARTIES[p].name if p in PARTIES else p for p in self.parties]
+        more += [*self.others, *(x for x in (self.vehicle, self.declaration) if x)]
+        more += [f"v{self.version}"] if self.version else []
+        more += [f"of {self.undoes.event}"] if self.undoes else []
+        more += [self.scope] if self.scope else []
+        more += ["late"] if self.late else []
+        more += [f"with {', '.join(self.inside)} inside"] if self.inside else []
+        more += list(self.fates)
+        return f"{who}: {self.event} {self.battery}" + (f" ({', '.join(more)})" if more else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Set:
+    """What somebody set in a jurisdiction: placed, released, refused, recalled, lost, suspended."""
+
+    what: str
+    where: str
+    by: str
+    turn: int = 0  # among reports of loss: the first is the first that an heir ends
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """An authority's suspension or revocation of a passport, which only it (or its like) takes away."""
+
+    what: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """What an honest clerk keeps of one battery."""
+
+    maker: str | None = None
+    enrolled: bool = False  # origin not on record
+    official: bool = False  # an authority or its maker enrolled it, or acted on it since
+    disputed: bool = False  # produced after an enrolment that an authority relied on
+    holder: str | None = None
+    named: frozenset[str] = frozenset()
+    responsible: str | None = None
+    place: str | None = None
+    also: frozenset[str] = frozenset()  # where else it may be by what its holders did
+    used: frozenset[str] = frozenset()
+    settings: frozenset[Set] = frozenset()
+    vehicle: str | None = None
+    declaration: tuple[str, str] | None = None  # the open one, and the jurisdiction it was made in
+    passport: int = 0  # version of the live one
+    paused_by_operator: bool = False
+    withdrawn_by_operator: bool = False
+    stops: frozenset[Stop] = frozenset()
+    ended: str | None = None  # consumed, dismantled, in recycling
+    certified: frozenset[str] = frozenset()  # whom an authority named for what ends a battery
+    border: str | None = None  # the last act by which it left a country
+    supervised: bool = False  # it left, or was declared, and no customs released it since (UCC Art 134, 267)
+    recalls: frozenset[Act] = frozenset()  # those in force that reach it; kept by the archive
+    out_of_pack: bool = False  # it was in the hands of who took a pack apart and said that it was in it
+    fates: frozenset[str] = frozenset()  # stated of it, and of what it came out of; kept by the archive
+    registered_before: int = 0  # how often its vehicle had been registered when it last left one
+
+    @property
+    def exists(self) -> bool:
+        return self.maker is not None or self.enrolled
+
+    @property
+    def in_use(self) -> bool:
+        beside = {"end_certified", "shown_as_used", "recycling", "dismantled", "worn", "damaged"}
+        return bool(self.used - beside)
+
+    def is_set(self, what: str, where: str | None = None) -> bool:
+        return any(s.what == what and where in (None, s.where) for s in self.settings)
+
+
+NOTHING = File()
+
+
+def own_code(did: str, battery: str) -> bool:
+    """Whether the code of a battery is one of this maker's own."""
+    namespace = "ZZ3" if battery.startswith("R") else "ZZ1"
+    return did in PARTIES and namespace in PARTIES[did].namespaces
+
+
+def holds(file: File, act: Act) -> bool:
+    """The holder, whom the holder (or an authority) named, or who carries the holder's countersignature."""
+    consented = file.holder in act.countersigned
+    return act.by == file.holder or act.by in file.named or act.by in file.certified or consented
