@@ -3,6 +3,7 @@
 The document of a dismantling names each child with its fate. Recorded for recycling, it is waste: who has
 it discards it. Recorded as missing, it was not in the pack, and whoever shows it says where it came from.
 What is kept back does not pay: a document that is not had, or names no fate for it, is undecided (D775).
+Of several fates each is told: a module has one, whoever names it twice or by two of its codes (D860).
 """
 
 from __future__ import annotations
@@ -20,33 +21,33 @@ from credentials.verdicts.severity import UNDECIDED
 from credentials.verdicts.verdict import Findings, Outcome
 
 
-def tell_fates(found: Findings, name: str, inquiry: Inquiry, condition: str) -> bool:
+def tell_fates(found: Findings, name: str, inquiry: Inquiry, condition: str, **about: Any) -> bool:
     """Say under this check what became of it, or of what it was taken out of; True if that says anything."""
     said = False
     words: Mapping[str, str] = inquiry.evidence.network.tables.verdicts.get("events", {}).get("fates", {})
     for child, taken in inquiry.taken_out() if words else ():
-        told: Mapping[str, Any] = {"rule": "X8", "by": taken.attestation.issuer, **taken.place()}
-        fate, why = _fate(child, taken, inquiry)
-        reason = words.get(fate) if fate is not None else why
-        if reason is None or (condition == WASTE and reason != LOST):
-            continue
-        if fate is not None:
-            found.failed(name, reason, fate=fate, **told)
-        else:
-            found.add(name, Outcome.INDETERMINATE, reason, word=UNDECIDED, **told)
-        said = True
+        told: Mapping[str, Any] = {"rule": "X8", "by": taken.attestation.issuer, **taken.place(), **about}
+        fates, why = _fates(child, taken, inquiry)
+        bad = {fate: words[fate] for fate in fates if fate in words}
+        for fate, reason in bad.items():
+            if condition != WASTE or reason == LOST:
+                found.failed(name, reason, fate=fate, **told)
+                said = True
+        if not fates and condition != WASTE:
+            found.add(name, Outcome.INDETERMINATE, why, word=UNDECIDED, **told)
+            said = True
     return said
 
 
-def _fate(child: Subject, taken: Recorded, inquiry: Inquiry) -> tuple[str | None, str]:
-    """(the fate of what was taken out, or None; why it is not known)."""
+def _fates(child: Subject, taken: Recorded, inquiry: Inquiry) -> tuple[list[str], str]:
+    """(the fates of what was taken out; why none is known)."""
     document = event_document(inquiry, taken)
     if document.members is None:
-        return None, document.reason
+        return [], document.reason
     children, fates = document.members.get("children"), document.members.get("fates")
     if isinstance(children, list) and isinstance(fates, list) and len(children) == len(fates):
         rules = inquiry.evidence.network.tables.identifiers
         names = names_of_subject(child, inquiry)
         said = (f for c, f in zip(children, fates, strict=True) if canonical_name(str(c), rules) in names)
-        return next((str(fate) for fate in said), None), "not_held"
-    return None, "not_held"
+        return [str(fate) for fate in said], "not_held"
+    return [], "not_held"

@@ -141,6 +141,7 @@ def check_alias(  # noqa: PLR0917  (one further code, and what it is read beside
     if named["presented"] == "open" and standing.presentation is None:
         named["presented"] = "unasked"  # whether it arrived is told where it is declared
     _tell_kin_ended(found, "alias", beside.ledger, named, identifier=text)
+    tell_fates(found, "alias", about, named["condition"], identifier=text)
     rows = [row for row in table.judge(named) if row.word != CLEAR]
     rows = [row for row in rows if declared.asked or row.check not in _OF_THE_LINE]
     _tell_alias(found, text, rows)

@@ -18,6 +18,7 @@ from credentials.verdicts.names import FURTHER_CODES_MAX, OPAQUE, joined, public
 from credentials.verdicts.record import Record
 from node.storage.office import OfficeStore
 from node.verdicts.ledger_views import admitted as admitted_of
+from node.verdicts.ledger_views import taken_out_of
 
 if TYPE_CHECKING:
     from node.verdicts.sources import Reading
@@ -62,6 +63,7 @@ class FurtherCodes:
         new += self._read_namers(reading)
         for view in new:
             reading.declared.extend(a for a in admitted_of(view) if a.kind in kinds)
+            reading.kin.extend(taken_out_of(view))
             record = joined(view, reading.parties, governance)
             sets = public_sets(r.attestation for r in record.shown()) if record is not None else []
             known = {digest for digest, _ in reading.earlier}

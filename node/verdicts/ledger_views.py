@@ -137,11 +137,12 @@ def kin_statements(ledger: LedgerStore, view: LedgerView) -> tuple[Attestation, 
     rows = [row for leaf in leaves if (row := ledger.leaves.at(leaf)) is not None]
     parsed = (_parsed(row.entry) for row in rows)
     kin = (entry.attestation for entry in parsed if isinstance(entry, AdmittedEntry))
-    return tuple({a.digest: a for a in (*(e.attestation for e in _taken(view)), *kin)}.values())
+    return tuple({a.digest: a for a in (*taken_out_of(view), *kin)}.values())
 
 
-def _taken(view: LedgerView) -> Iterator[AdmittedEntry]:
-    return (leaf.parsed for leaf in view.taken_out if isinstance(leaf.parsed, AdmittedEntry))
+def taken_out_of(view: LedgerView) -> list[Attestation]:
+    """The dismantlings by which it came out of its pack, and that of its own."""
+    return [leaf.parsed.attestation for leaf in view.taken_out if isinstance(leaf.parsed, AdmittedEntry)]
 
 
 def _vehicle(ledger: LedgerStore, standing: Standing | None) -> Installed | None:

@@ -71,7 +71,8 @@ class Reading:
     named: set[bytes] = field(default_factory=set)  # keys of codes of one battery by which it is named
     namers: list[str] = field(default_factory=list)  # what is named so by its own passports: in `aliases`
     parties: set[str] = field(default_factory=set)  # who has a right over it, under one of its codes
-    kin: tuple[Attestation, ...] = ()  # by which others became it: their documents name the codes of these
+    # By which others became it, and it came out of a pack under a further code: their documents name these.
+    kin: list[Attestation] = field(default_factory=list)
     # The documents named by sets and events, once they were fetched for: read and parsed once.
     documents: dict[bytes, Held | Missing] = field(default_factory=dict)
 
@@ -279,7 +280,7 @@ class Gathering:
             [*public_sets(admitted.values(), live), *kin_sets(view)],
             newest_of([a for a in admitted.values() if a.kind in kinds]),
             presented,
-            kin=kin_statements(self._ledger, view),
+            kin=[*kin_statements(self._ledger, view)],
         )
 
     # -- fetching ------------------------------------------------------------------------------------

@@ -7,9 +7,10 @@ import pytest
 from credentials.verdicts.evidence import Evidence
 from tests.credentials.test_kin_recalls import taken
 from tests.credentials.test_shown import GOOD, check, shape
+from tests.credentials.test_two_codes import LINK
 from tests.credentials.test_used_before import taken_out
-from tests.harness.border import World, code, replace, subject_of
-from tests.harness.ledger import MAKER, RECYCLER
+from tests.harness.border import World, claims_of, code, replace, subject_of
+from tests.harness.ledger import MAKER, RECYCLER, Ledger, accreditation, accreditations, make_genesis
 
 
 def module(fate: str) -> tuple[World, str]:
@@ -80,3 +81,41 @@ def test_what_is_kept_back_of_a_dismantling_does_not_pay() -> None:
     ).as_dict()
 
     assert told["verdict"] == "undecided"
+
+
+@pytest.mark.parametrize("condition", ["used", "waste"])
+@pytest.mark.parametrize("fate", ["reuse", "recycle", "missing"])
+def test_what_was_said_of_a_module_under_its_further_code_binds_it(fate: str, condition: str) -> None:
+    """
+    X1: taken out for re-use by its code, and of another pack by the link on its label.
+    """
+    links = accreditation(RECYCLER, schemes=(("gs1", "9521001"),), licence="links")
+    ledger = Ledger(make_genesis(accreditations=[*accreditations(), links]))
+    w, text = World(ledger, publishers=(MAKER, RECYCLER)), code(11, maker="ZZ6")
+    for serial, child, said in ((1, text, "reuse"), (2, LINK, fate)):
+        pack = taken_out(w, serial)
+        w.happen(MAKER, "battery.sold", pack, {"invoice": "1"}, parties=(RECYCLER,))
+        w.happen(RECYCLER, "battery.dismantled", pack, taken(child, said), references=(subject_of(child),))
+    claims = claims_of(1)
+    claims["GeneralProductInformation"]["productIdentifier"] = LINK
+    w.publish(text, w.issue(text, by=RECYCLER, claims=claims))
+
+    told = w.judge(text, condition=condition, direction="inland").as_dict()
+
+    reasons = {c["reason"] for c in check(told, "alias") if c["evidence"].get("fate") == fate}
+    assert reasons == {"recycle": {"waste"} - {condition}, "missing": {"lost"}}.get(fate, set())
+    assert (told["verdict"] in GOOD) == (fate == "reuse" and condition == "used")
+
+
+def test_of_two_fates_of_one_module_neither_is_left_out() -> None:
+    """
+    A document that names a module for re-use and again for recycling.
+    """
+    w, text = World(publishers=(MAKER, RECYCLER)), code(11, maker="ZZ6")
+    pack = taken_out(w)
+    w.happen(MAKER, "battery.sold", pack, {"invoice": "1"}, parties=(RECYCLER,))
+    apart = {"facility_licence": "L", "children": [text, text], "fates": ["reuse", "recycle"]}
+    w.happen(RECYCLER, "battery.dismantled", pack, apart, references=(subject_of(text),))
+    w.publish(text, w.issue(text, by=RECYCLER))
+
+    assert judged(w, text, "used")[0] == "refuse_recommended"

@@ -509,6 +509,11 @@ class World:
         digests = [_read(self.leaves[leaf].entry)[1] for leaf in leaves]
         return [self.documents[d] for d in digests if d in self.documents]
 
+    def _taken_out_of(self, view: LedgerView) -> list[dict[str, Any]]:
+        """The documents of the acts by which it came out of its pack, and that of its own."""
+        digests = [_read(leaf.entry)[1] for leaf in view.taken_out]
+        return [self.documents[d] for d in digests if d in self.documents]
+
     def _earlier(self, view: LedgerView, *, live: bool = False) -> dict[bytes, Held | Missing]:
         """The public sets of the passports before the live one, or of all."""
         said = {
@@ -604,6 +609,8 @@ class World:
             own = view.standing.key if view.standing is not None else None
             earlier |= sets | self._earlier(aliases[namer], live=True)
             aliases |= {t: v for t, v in more.items() if key_if_readable(t) != own}
+        of_packs = [document for one in aliases.values() for document in self._taken_out_of(one)]
+        in_play = (*in_play, *identifiers_in_play({}, of_packs))
         leaves = [leaf for one in (view, *aliases.values()) for leaf in (*one.entries, *one.taken_out)]
         cited = {digest for leaf in leaves if (digest := _read(leaf.entry)[1]) is not None}
         events: dict[bytes, Held | Missing] = {

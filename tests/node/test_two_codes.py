@@ -129,6 +129,20 @@ def test_when_a_pack_was_placed_is_gathered_for_its_modules(node: LiveNode) -> N
     assert view.kin_placed == {placed.leaf_index: times[row.height]}
 
 
+def test_the_fate_that_a_dismantling_states_of_a_further_code_is_gathered(node: LiveNode) -> None:
+    """
+    X8: the document of the dismantling is fetched and read, though the code shown came out of no pack.
+    """
+    pack, code, link = *(CODE.replace("0000031", f"00000{n}") for n in (61, 62)), LINK.replace("/31", "/62")
+    attest(node, "battery.produced", pack, production_date="2026-06-02", category="ev")
+    attest(node, "battery.enrolled", link, ground="older_stock", evidence="photo")
+    attest(node, "battery.declared_waste", pack, reason="worn")
+    attest(node, "battery.dismantled", pack, facility_licence="L", children=[link], fates=["missing"])
+    publish(node, code, link)
+
+    assert "lost" in alias_reasons(node, "26NLFATE", code)
+
+
 def test_a_code_that_only_the_earlier_passport_names_is_gathered(node: LiveNode) -> None:
     """
     I1: published again without the further code, its record is read all the same; what is shown with the

@@ -27,6 +27,8 @@ class Act:
     scope: str = ""  # of a recall: item, batch, model, days, other_days
     late: bool = False  # put to the ledger after the time until which it may be recorded
     inside: tuple[str, ...] = ()  # what the maker of a pack says is in it
+    names: tuple[str, ...] = ()  # the further code by which a passport names its battery
+    about_names: tuple[str, ...] = ()  # the same, of the passport that it is about
     fates: tuple[str, ...] = ()  # of a dismantling: what becomes of each that is taken out; none given: reuse
 
     def __str__(self) -> str:
@@ -39,6 +41,7 @@ class Act:
         more += ["late"] if self.late else []
         more += [f"with {', '.join(self.inside)} inside"] if self.inside else []
         more += list(self.fates)
+        more += [f"naming {', '.join(self.names)}"] if self.names else []
         return f"{who}: {self.event} {self.battery}" + (f" ({', '.join(more)})" if more else "")
 
 

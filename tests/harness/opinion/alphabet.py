@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from .acts import Act
 from .law import SECOND_LIVES, Archive
+from .names import LINK, named_by
 from .packs import FATES, content
 from .parties import (
     CAR_MAKER,
@@ -87,12 +88,14 @@ def acts_of(event: str, battery: str, archive: Archive, batteries: tuple[str, ..
             min(file.passport + 1, 2) if event == "passport.superseded" else _next_version(archive, battery)
         )
         about = file.passport if event == "passport.superseded" else 0
-        yield from (Act(by, event, battery, version=version, about_version=about) for by in OPERATORS)
+        said = Act("", event, battery, version=version, about_version=about)
+        said = replace(said, about_names=named_by(archive, battery, about))
+        yield from (replace(said, by=by) for by in OPERATORS)
     elif event.startswith("passport."):
         version = _last_version(archive, battery)
-        yield from (
-            Act(by, event, battery, about_version=version) for by in (*OPERATORS, *AUTHORITIES) if version
-        )
+        said = Act("", event, battery, about_version=version)
+        said = replace(said, about_names=named_by(archive, battery, version))
+        yield from (replace(said, by=by) for by in (*OPERATORS, *AUTHORITIES) if version)
     elif event == "customs.moved":
         yield from (Act(by, event, battery, parties=(EU_CUSTOMS,)) for by in CUSTOMS)
     elif event in ("record.contested", "record.withdrawn"):
@@ -123,7 +126,12 @@ def more_acts_of(event: str, battery: str, archive: Archive, batteries: tuple[st
     elif event == "record.contested":
         for undone in archive.record(battery)[-1:]:
             yield from (Act(by, event, battery, undoes=undone) for by in (MAKER, RIVAL, *CUSTOMS))
-    elif event == "recall.published":
+    elif event in ("passport.published", "passport.superseded"):
+        further = next((other for other in others if LINK in (battery[0], other[0])), None)
+        acts = acts_of(event, battery, archive, batteries) if further is not None else ()
+        named = [replace(act, names=(str(further),)) for act in acts]
+        yield from 2 * named  # as a rule it names it
+    elif event == "recall.published" and not battery.startswith(LINK):
         for by in (MAKER, RIVAL, *AUTHORITIES):
             yield from (
                 Act(by, event, battery, scope=scope) for scope in ("batch", "model", "days", "other_days")

@@ -192,6 +192,11 @@ def art_77_passport(file: File, shown: Shown) -> Bound | None:
     return None if file.passport else ("undecided", "no passport")
 
 
+# What binds a battery under each of its codes: it is the same battery that is shown (X1).
+UNDER_EVERY_CODE: tuple[Callable[[File, Shown], Bound | None], ...] = (
+    i1_never_new_again, i1_waste, i1_scrapped, i1_ended, x8_fate, i1_first_placing,
+    i2_passport_stopped, i2_goods_stopped, i4_other_declaration, i7_condition,
+)  # fmt: skip
 INVARIANTS: tuple[Callable[[File, Shown], Bound | None], ...] = (
     i1_never_new_again, i1_waste, i1_scrapped, i1_ended, x8_fate, i1_first_placing,
     i2_passport_stopped, i2_goods_stopped, i4_other_declaration, i4_not_released,
@@ -199,12 +204,15 @@ INVARIANTS: tuple[Callable[[File, Shown], Bound | None], ...] = (
 )  # fmt: skip
 
 
-def bounds(file: File, shown: Shown) -> list[Bound]:
-    """Everything that speaks against a better word, worst first."""
+def bounds(file: File, shown: Shown, further: Sequence[File] = ()) -> list[Bound]:
+    """Everything that speaks against a better word, worst first; `further` are its files of further codes."""
     found = [bound for invariant in INVARIANTS if (bound := invariant(file, shown)) is not None]
+    asked = ((invariant, other) for other in further for invariant in UNDER_EVERY_CODE)
+    under = [bound for invariant, other in asked if (bound := invariant(other, shown)) is not None]
+    found += [(word, f"under a further code: {ground}") for word, ground in under]
     return sorted(found, key=lambda bound: -WORDS.index(bound[0]))
 
 
-def too_good(file: File, shown: Shown, word: str) -> list[Bound]:
+def too_good(file: File, shown: Shown, word: str, further: Sequence[File] = ()) -> list[Bound]:
     """The grounds on which `word` is better than anybody may say."""
-    return [bound for bound in bounds(file, shown) if WORDS.index(word) < WORDS.index(bound[0])]
+    return [bound for bound in bounds(file, shown, further) if WORDS.index(word) < WORDS.index(bound[0])]

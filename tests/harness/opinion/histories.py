@@ -31,6 +31,7 @@ from .alphabet import (
 from .bounds import ALL_GOODS, WORDS, bounds, sights, too_good
 from .explore import Finding
 from .law import LICENCES, SECOND_LIVES, Archive, after
+from .names import further, named_by
 from .ordinary import expected
 from .parties import PARTIES, name
 from .record import broken
@@ -38,6 +39,7 @@ from .speaking import may_speak
 from .stage import CLAIM, CONDITIONS, STATE, Stage
 
 BATTERIES = ("A", "B", "C")
+ONE_UNDER_TWO = ("A", "B", "L")  # one of which the passports of the others may name as a further code
 EVENTS = tuple(dict.fromkeys((
     *BIRTH, *BORDER, *USE, *PASSPORTS, *WASTE, *UNDOING, *ALARMS, *OFFICIAL, *SECOND_LIVES,
     "battery.enrolled", "battery.handed_over", "battery.replaced", "battery.dismantled",
@@ -101,12 +103,12 @@ class Walks:
         )
 
 
-def chosen(rng: random.Random, archive: Archive) -> Iterator[Act]:
+def chosen(rng: random.Random, archive: Archive, batteries: tuple[str, ...]) -> Iterator[Act]:
     """Acts without end: an event, a battery, and one of those who may try to say it."""
     while True:
         whole_life = rng.random() < WHOLE_LIVES
         events = LIVES_OF_PACKS if whole_life else ORDINARY if rng.random() < 0.6 else EVENTS
-        about = rng.choice(events), rng.choice(BATTERIES), archive, BATTERIES
+        about = rng.choice(events), rng.choice(batteries), archive, batteries
         acts = [*acts_of(*about), *more_acts_of(*about)]
         if whole_life:
             acts = [act for act in acts if may_speak(archive, act)]
@@ -127,12 +129,17 @@ def liftings(archive: Archive) -> list[Act]:
                 found.append(Act(s.by, "customs.refusal_lifted", battery))
         for stop in file.stops:
             kind = "passport.ban_lifted" if stop.what == "revoked" else "passport.reinstated"
-            found.append(Act(stop.by, kind, battery, about_version=file.passport))
+            found.append(_about_its_passport(archive, stop.by, kind, battery))
         if file.paused_by_operator and file.responsible:
-            found.append(Act(file.responsible, "passport.reinstated", battery, about_version=file.passport))
+            found.append(_about_its_passport(archive, file.responsible, "passport.reinstated", battery))
         for last in archive.record(battery)[-1:]:
             found.append(Act(last.by, "attestation.corrected", battery, undoes=last))
     return found
+
+
+def _about_its_passport(archive: Archive, by: str, event: str, battery: str) -> Act:
+    version = archive.of(battery).passport
+    return Act(by, event, battery, about_version=version, about_names=named_by(archive, battery, version))
 
 
 def _licensing(rng: random.Random, archive: Archive) -> Act | None:
@@ -164,13 +171,14 @@ def walk(seed: int, steps: int, start: Stage) -> Walks:
         Archive(),
     )
     history: tuple[Act, ...] = ()
+    batteries = ONE_UNDER_TWO if seed % 2 else BATTERIES
     while walks.steps < steps:
         said = _licensing(licences, archive)
         if said is not None:
             archive = after(archive, said)
             stage.license(archive.unlicensed)
             history = (*history, said)
-        act = _without_licence(licences, archive) or next(chosen(rng, archive))
+        act = _without_licence(licences, archive) or next(chosen(rng, archive, batteries))
         if not stage.accredited(act):
             continue
         walks.steps += 1
@@ -190,10 +198,10 @@ def walk(seed: int, steps: int, start: Stage) -> Walks:
         stage.take(act, step)
         archive = after(archive, act)
         walks.recorded += 1
-        for battery in BATTERIES if act.event in RECALLS else {act.battery, *act.others}:
+        for battery in batteries if act.event in RECALLS else {act.battery, *act.others}:
             _hold(stage, archive, battery, history, walks)
             _judge(stage, archive, battery, history, walks)
-    for battery in BATTERIES:
+    for battery in batteries:
         _judge(stage, archive, battery, history, walks)
     return walks
 
@@ -205,7 +213,7 @@ def _hold(stage: Stage, archive: Archive, battery: str, history: tuple[Act, ...]
 
 def _judge(stage: Stage, archive: Archive, battery: str, history: tuple[Act, ...], walks: Walks) -> None:
     """Ask the whole verdict: at a change in one way, each time another; at the end in a dozen."""
-    file = archive.bound(battery)
+    file, beside = archive.bound(battery), [archive.bound(name) for name in further(archive, battery)]
     if not file.exists:
         return
     # Whose licence is suspended is told with what it said, and that may be worse than clear.
@@ -219,11 +227,11 @@ def _judge(stage: Stage, archive: Archive, battery: str, history: tuple[Act, ...
     for shown in (
         (*SIGHTS[: len(CONDITIONS)], *SIGHTS[turn % 9 :: 9]) if at_end else (SIGHTS[turn % len(SIGHTS)],)
     ):
-        if not bounds(file, shown):
+        if not bounds(file, shown, beside):
             continue
         walks.words += 1
         word = stage.word(battery, shown, CAR)
-        for _, ground in too_good(file, shown, word):
+        for _, ground in too_good(file, shown, word, beside):
             walks.add(
                 "word", f"{ground} ({shown.jurisdiction} {shown.direction}, {shown.goods})", word, history
             )

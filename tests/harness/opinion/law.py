@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from .acts import NOTHING, PRIVATE, Act, File, Set, Stop, holds, own_code
+from .names import LINK
 from .packs import come_out, fates_of, put_back
 from .parties import is_authority, is_customs, side
 
@@ -49,10 +50,10 @@ IRREVERSIBLE = ("battery.presented", *CUSTOMS_ACTS, "battery.declared_waste", "v
 
 
 def reaches(recall: Act, battery: str, file: File) -> bool:
-    """Whether a recall says that it covers a battery; every code here names the day it was made on."""
+    """Whether a recall says that it covers a battery; every GB/T code here names the day it was made on."""
     if recall.scope in ("item", "batch"):
         return battery in (recall.battery, *recall.others)
-    return recall.scope in ("model", "days")
+    return recall.scope in ("model", "days") and not battery.startswith(LINK)  # a link is of another scheme
 
 
 @dataclass(frozen=True, slots=True)

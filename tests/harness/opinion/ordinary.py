@@ -39,7 +39,8 @@ def expected(archive: Archive, battery: str) -> Iterator[Shown]:
         return
     once = [step for step in steps if step != SALE]
     if (
-        len(set(once)) != len(once)
+        any(_is_known(archive, battery, name) for act in published for name in act.names)
+        or len(set(once)) != len(once)
         or not _as_declared_here(acts)
         or not _untouched(archive.bound(battery), once)
     ):
@@ -50,6 +51,16 @@ def expected(archive: Archive, battery: str) -> Iterator[Shown]:
         yield from AT_HOME
     else:
         yield from (IMPORT, OUT)
+
+
+def _is_known(archive: Archive, battery: str, name: str) -> bool:
+    """Whether anything is on record of a further code but what nobody of the battery entered (I5)."""
+    file = archive.of(name)
+    if not file.exists or not file.enrolled or file.official:
+        return file.exists
+    said_of_it, said_of_that = archive.record(battery), archive.record(name)
+    parties = {did for act in said_of_it for did in (act.by, *act.parties)} | archive.of(battery).named
+    return not parties.isdisjoint({file.holder, *(act.by for act in said_of_that)})
 
 
 def _as_declared_here(acts: tuple[Act, ...]) -> bool:

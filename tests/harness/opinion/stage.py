@@ -17,6 +17,7 @@ from typing import Any
 
 from .acts import Act
 from .bounds import WORDS, Shown
+from .names import LINK
 from .parties import CN_AUTHORITY, EU_AUTHORITY, HOLDER, MAKER, PARTIES, RIVAL
 from .statements import MADE_ON, members_of
 
@@ -51,6 +52,7 @@ try:
 except ModuleNotFoundError:
     recognition, GovernanceHistory = None, tuple
 
+GTIN, COMPANY_DIGITS = "9521001000000", 7  # of the maker's links
 STATE, CLAIM, REFUSED, INADMISSIBLE, WAITS = "state", "claim", "refused", "inadmissible", "waits"
 _LINE = set(inspect.signature(manifest.Line).parameters)
 _PUBLISHERS: dict[str, Any] = {}
@@ -79,6 +81,8 @@ def _founded() -> Any:
             accredited.append(
                 ledger_of.accreditation(did, schemes=any_battery, roles=roles, licence="acting")
             )
+    links = (("gs1", GTIN[:COMPANY_DIGITS]),)
+    accredited.append(ledger_of.accreditation(MAKER, schemes=links, licence="links"))
     validators = ledger_of.VALIDATORS
     limits = genesis.Limits(**{name: 1_000_000 for name in _quotas()})
     return ledger_of.make_genesis(
@@ -120,7 +124,7 @@ class Book:
     world: Any
     time: int
     transactions: dict[tuple[Act, int, int], bytes] = field(default_factory=dict)
-    passports: dict[tuple[str, int, str], Any] = field(default_factory=dict)
+    passports: dict[tuple[str, int, str, tuple[str, ...]], Any] = field(default_factory=dict)
     codes: dict[str, str] = field(default_factory=dict)
     attesters: dict[str, tuple[str, ...]] = field(default_factory=dict)
     table: dict[str, Any] = field(default_factory=dict)
@@ -128,6 +132,8 @@ class Book:
 
     def code(self, battery: str) -> str:
         """The code of a battery; its letter's place in the alphabet is its serial number."""
+        if battery.startswith(LINK):
+            return f"https://id.gs1.org/01/0{GTIN}/21/{battery}"
         if battery not in self.codes:
             maker = {"S": "ZZ1", "R": "ZZ3"}.get(battery[0], "ZZ1")
             self.codes[battery] = border.code(ord(battery[0]) * 100 + int(battery[1:] or 0), maker)
@@ -141,11 +147,19 @@ class Book:
         found: bytes = attestations.standing_key(self.subject(battery))
         return found
 
-    def passport(self, battery: str, version: int, by: str) -> Any:
-        key = (battery, version, by)
+    def passport(self, battery: str, version: int, by: str, names: tuple[str, ...] = ()) -> Any:
+        key = (battery, version, by, names)
         if key not in self.passports:
-            self.passports[key] = self.world.issue(self.code(battery), by=by, version=version)
+            named = names or ((battery,) if battery.startswith(LINK) else ())
+            claims = self._naming(*named) if named else None
+            self.passports[key] = self.world.issue(self.code(battery), by=by, version=version, claims=claims)
         return self.passports[key]
+
+    def _naming(self, code: str) -> Any:
+        """What a passport says that names its battery so."""
+        claims = border.claims_of(1)
+        claims["GeneralProductInformation"]["productIdentifier"] = self.code(code)
+        return claims
 
     def transaction(self, act: Act, nth: int, undone_nth: int = 0) -> bytes:
         """The signed attestation of an act, made the nth time, undoing the `undone_nth` of another."""
@@ -189,7 +203,7 @@ class Book:
             return sha256(repr((act, nth)).encode()).digest(), self._covered(act)
         members, delta = members_of(act, self)
         if act.version:
-            issued = self.passport(act.battery, act.version, act.by)
+            issued = self.passport(act.battery, act.version, act.by, act.names)
             digests = {p: canonical.digest_document(dict(d)) for p, d in issued.credentials.items()}
             return issued.digest, delta | {"set_list": attestations.SetList(act.version, digests)}
         number = sha256(repr((act, nth)).encode()).hexdigest()[:12]

@@ -72,7 +72,7 @@ def b64u(data: bytes) -> str:
 
 def _references(act: Act, book: Any) -> tuple[Any, ...]:
     if act.about_version:
-        return (book.passport(act.battery, act.about_version, MAKER).digest,)
+        return (book.passport(act.battery, act.about_version, MAKER, act.about_names).digest,)
     return tuple(book.subject(other) for other in act.others)
 
 
