@@ -115,7 +115,7 @@ def door_of(service: Service) -> Door:
     """Whom the server of this node knows: asked before a request reaches the application."""
     return Door(
         own_host=service.hosts.admit,
-        knows=partial(access.is_known, service),
+        knows=partial(access.known_as, service),
         peers=service.peers,
         unsigned=UNSIGNED,
         lanes=service.lanes,

@@ -92,7 +92,7 @@ def while_admitted(service: Service, route: Route, feed: Feed) -> Feed:
     if g.session is None:
         return feed
     bearer, cookie = _shown(service)
-    of = sha256(f"{bearer or cookie}".encode()).hexdigest()
+    of = _whose(bearer, cookie)
     if feed.brief or not route.scopes:
         return Feed(feed.poll, brief=feed.brief, of=of)
 
@@ -103,17 +103,23 @@ def while_admitted(service: Service, route: Route, feed: Feed) -> Feed:
     return Feed(poll, of=of)
 
 
-def is_known(service: Service, authorization: str | None, cookies: str | None) -> bool:
-    """Whether these headers show a key or a session of this node, with whatever scope."""
+def known_as(service: Service, authorization: str | None, cookies: str | None) -> str | None:
+    """Whose key or session of this node these headers show, with whatever scope; None: nobody's."""
     scheme, _, key = (authorization or "").partition(" ")
     cookie = parse_cookie(cookies).get(cookie_name(service)) if cookies else None
     bearer = key.strip() if scheme.lower() == "bearer" and len(key) <= BEARER_CHARS_MAX else None
     if not bearer and not cookie:
-        return False
+        return None
     try:
-        return _session(service, bearer or None, None if bearer else cookie) is not None
+        found = _session(service, bearer or None, None if bearer else cookie)
     except ProblemError:
-        return False
+        return None
+    return None if found is None else _whose(bearer, cookie)
+
+
+def _whose(bearer: str | None, cookie: str | None) -> str:
+    """One word for a key or a session, which tells nothing of it."""
+    return sha256(f"{bearer or cookie}".encode()).hexdigest()
 
 
 def require_own_host(service: Service) -> None:

@@ -9,6 +9,7 @@ or the holder of a key gives way last. What is being answered never gives way: l
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -47,6 +48,13 @@ class Connection:
     until: float = 0.0
     moved_bytes: int = 0  # of the body or answer on its way
     proven: bool = False  # a peer's signature or a key of this node was verified on it
+    known_as: str = ""  # whose key or session was shown on it last; empty: nobody's
+    shown: tuple[str | None, str | None] = None, None  # the headers that showed it
+
+    @property
+    def client(self) -> str:
+        """Whose it is: of one who holds a key or a session, else of its address."""
+        return self.known_as or self.address
 
 
 @dataclass(slots=True)
@@ -132,23 +140,43 @@ class Connections:
 
 
 class LargeBodies:
-    """Places for the large bodies of one kind of request. Belongs to the event loop."""
+    """Places for the large bodies of one kind of request. Belongs to the event loop.
+
+    Whoever comes has as many as anybody else: one client has all of them only while no other wants one.
+    """
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
-        self._there: set[Connection] = set()
+        self._there: dict[Connection, str] = {}  # whose each is
 
     @contextmanager
     def place(self, connection: Connection) -> Iterator[None]:
-        """A place while its body comes: free, or that of one that stalls; else ProblemError 503."""
+        """A place while its body comes: free, or that of one that gives way; else ProblemError 503."""
         if len(self._there) >= LARGE_BODIES_MAX:
-            slowest = self._connections.slowest(self._there)
-            if slowest is None:
+            yielding = self._yielding(connection.client)
+            if yielding is None:
                 raise busy("this node receives as many large bodies at the same time as it can")
-            self._there.discard(slowest)
-            self._connections.end(slowest)
-        self._there.add(connection)
+            self._there.pop(yielding)
+            self._connections.end(yielding)
+        self._there[connection] = connection.client
         try:
             yield
         finally:
-            self._there.discard(connection)
+            self._there.pop(connection, None)
+
+    def _yielding(self, client: str) -> Connection | None:
+        """What gives way to one more of this client's.
+
+        One that stalls, of its own or of whoever has more than it has; else the one that has come least far,
+        of whoever has the most and is left with no fewer than this client has then.
+        """
+        held = Counter(self._there.values())
+        own = held[client]
+        stalled = self._connections.slowest(
+            one for one, whose in self._there.items() if whose == client or held[whose] > own
+        )
+        most = max(held.values())
+        if stalled is not None or most <= own + 1:
+            return stalled
+        fullest = (one for one, whose in self._there.items() if held[whose] == most)
+        return min(fullest, key=lambda one: one.moved_bytes)

@@ -67,7 +67,8 @@ class Door:
     """Whom the server knows: its own hosts, who holds a key or a session, and the other nodes."""
 
     own_host: Callable[[str], bool] = lambda host: True
-    knows: Callable[[str | None, str | None], bool] = lambda authorization, cookie: False
+    # Whose key or session these headers show, in a word of its own; None: nobody's.
+    knows: Callable[[str | None, str | None], str | None] = lambda authorization, cookie: None
     peers: Peers | None = None
     unsigned: Collection[str] = ()  # of their paths: an answer there shows nothing of who asked
     lanes: Lanes = field(default_factory=Lanes)
@@ -128,7 +129,7 @@ class Exchange:
             return await self._answer_peer(received, connection, target.removeprefix(PEERS), self._door.peers)
         path = target.partition("?")[0]
         probe = path in PROBES and received.method in ("GET", "HEAD")
-        proven = connection.proven or (not probe and await self._is_known(received, connection))
+        proven = connection.proven if probe else await self._is_known(received, connection)
         body, size = await self._read(received, connection, BODY_BYTES_MAX, self._large[False, proven])
         self._connections.begin(connection, Doing.ANSWERING, ANSWER_S_MAX)
         sockname = received.get_extra_info("sockname") or ("localhost", 0)
@@ -161,16 +162,19 @@ class Exchange:
 
     async def _is_known(self, received: web.BaseRequest, connection: Connection) -> bool:
         """Whether it comes from somebody who holds a key or a session: asked before its body is read."""
-        authorization, cookie = _said(received, "authorization"), _said(received, "cookie")
-        if authorization is None and cookie is None:
-            return False
+        shown = _said(received, "authorization"), _said(received, "cookie")
+        if not any(shown) or (connection.proven and shown == connection.shown):
+            return connection.proven
         self._connections.begin(connection, Doing.ANSWERING, ANSWER_S_MAX)
         try:
-            connection.proven = await self._lanes.doors.run(
-                partial(self._door.knows, authorization, cookie), client=connection.address, proven=False
+            known = await self._lanes.doors.run(
+                partial(self._door.knows, *shown), client=connection.address, proven=False
             )
-        except ProblemError:  # too many are asked about: it goes on as a stranger
-            return False
+        except ProblemError:  # too many are asked about: it goes on as who it was
+            return connection.proven
+        if known is not None:
+            # Behind a proxy a connection is of one after the other: each has the share of who it is.
+            connection.proven, connection.known_as, connection.shown = True, known, shown
         return connection.proven
 
     async def _read(

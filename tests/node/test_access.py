@@ -346,7 +346,7 @@ def test_a_connection_is_a_strangers_once_its_key_has_ended(node: LiveNode) -> N
     asked: list[str | None] = []
     door = door_of(node.service)
 
-    def knows(authorization: str | None, cookie: str | None) -> bool:
+    def knows(authorization: str | None, cookie: str | None) -> str | None:
         asked.append(authorization)
         return door.knows(authorization, cookie)
 

@@ -51,6 +51,11 @@ def small(environ: dict[str, Any], start: Callable[..., Any]) -> Any:
     return [json.dumps(told).encode()]
 
 
+def one_of(*keys: str) -> Callable[[str | None, str | None], str | None]:
+    """Who holds one of these keys is known by it."""
+    return lambda authorization, cookie: next((k for k in keys if authorization == f"Bearer {k}"), None)
+
+
 @contextmanager
 def serving(application: Application = small, **options: Any) -> Iterator[Address]:
     """A server on a port of its own, until the end of the block."""
@@ -67,9 +72,9 @@ def serving(application: Application = small, **options: Any) -> Iterator[Addres
         assert not thread.is_alive(), "the server stops when asked"
 
 
-def answer(address: Address, request: bytes, *, timeout_s: float = 5.0) -> bytes:
+def answer(address: Address, request: bytes, *, timeout_s: float = 5.0, source: str = "") -> bytes:
     """Everything that comes back until the server closes."""
-    with socket.create_connection(address, timeout=timeout_s) as connection:
+    with socket.create_connection(address, timeout_s, (source, 0)) as connection:
         connection.sendall(request)
         received = b""
         with contextlib.suppress(ConnectionResetError):
@@ -255,7 +260,7 @@ def test_who_holds_a_key_is_answered_beside_any_number_of_strangers() -> None:
     """
     With the strangers' places of the pages taken, whoever shows a key is answered; a wrong key is no key.
     """
-    door = Door(knows=lambda authorization, cookie: authorization == "Bearer good")
+    door = Door(knows=one_of("good"))
     ask = b"GET /x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer %s\r\n\r\n"
     with serving(door=door) as address, holding(address, 70, GET % b"/slow"):
         time.sleep(0.2)
@@ -286,7 +291,7 @@ def test_who_was_answered_without_showing_who_it_is_stays_a_stranger() -> None:
     """
 
     door = Door(
-        knows=lambda authorization, cookie: authorization == "Bearer good",
+        knows=one_of("good"),
         peers=Obliging(),
         unsigned=frozenset({"hello"}),
     )
@@ -347,7 +352,7 @@ def test_a_large_body_from_strangers_has_its_own_places() -> None:
     Large bodies on their way are counted: the one too many is a 503; whoever holds a key has other places.
     """
     large = b"POST /x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 100000\r\n"
-    door = Door(knows=lambda authorization, cookie: authorization == "Bearer good")
+    door = Door(knows=one_of("good"))
     whole = b"x" * 100_000
     with (
         serving(door=door) as address,
@@ -379,7 +384,7 @@ def test_a_body_that_stalls_gives_its_place_to_one_that_comes(
     """
     monkeypatch.setattr(connections, "GRACE_S", 0.1)
     ask = LARGE % (path, who)
-    door = Door(knows=lambda authorization, cookie: authorization == "Bearer good", peers=Obliging())
+    door = Door(knows=one_of("good"), peers=Obliging())
     with (
         serving(door=door) as address,
         holding(address, 1, ask + b"a") as (slowest,),
@@ -402,6 +407,108 @@ def test_a_body_that_comes_at_a_fair_speed_keeps_its_place(monkeypatch: pytest.M
         for one in held:
             one.sendall(WHOLE[:100_000])
             assert one.recv(12) == b"HTTP/1.1 200"
+
+
+POSTED = LARGE.replace(b"1000000", b"100000")
+BODY = WHOLE[:100_000]
+BY_KEY = b"Authorization: Bearer good\r\n", b"Authorization: Bearer b\r\n"
+OTHERS = {POSTED % (b"x", BY_KEY[0]), POSTED % (b"x", b""), POSTED % (b"peer/messages", b"")}
+
+
+@contextmanager
+def sending(address: Address, ask: bytes, source: str, count: int) -> Iterator[list[socket.socket]]:
+    """So many bodies of one client that have a place, and of which all but the last byte was sent."""
+    with contextlib.ExitStack() as stack:
+        begun = []
+        for _ in range(count):
+            one = socket.create_connection(address, timeout=10, source_address=(source, 0))
+            begun.append(stack.enter_context(one))
+            one.sendall(ask.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n"))
+            assert one.recv(64).startswith(b"HTTP/1.1 100"), "it has a place"
+            one.sendall(BODY[1:])
+        yield begun
+
+
+def finished(begun: list[socket.socket]) -> int:
+    """How many of these bodies are answered once their last byte is there; the others gave way."""
+    answered = []
+    for one in begun:
+        with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+            one.sendall(BODY[:1])
+            answered.append(one.recv(12))
+    return answered.count(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize(
+    ("path", "clients"),
+    [
+        (b"x", [("127.0.0.1", BY_KEY[0]), ("127.0.0.1", BY_KEY[1])]),
+        (b"x", [("127.0.0.1", b""), ("127.0.0.2", b"")]),
+        (b"peer/messages", [("127.0.0.1", b""), ("127.0.0.2", b"")]),
+    ],
+    ids=["keys", "addresses", "peers"],
+)
+def test_who_holds_every_place_with_bodies_that_come_shares_them(
+    path: bytes, clients: list[tuple[str, bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    One client holds every place for large bodies, and none of them stalls: another is answered at once, and
+    gets half of them, and no more; then neither takes another of the other. Probes, and bodies of the other
+    kinds, are answered throughout.
+    """
+    monkeypatch.setattr(connections, "GRACE_S", 60.0)
+    monkeypatch.setattr(connections, "TRANSFER_S_MAX", 60.0)
+    monkeypatch.setattr(http, "LINGER_S_MAX", 0.05)  # a 503 waits so long for the rest of a body
+    (first, one), (second, two) = [(source, POSTED % (path, header)) for source, header in clients]
+    half = connections.LARGE_BODIES_MAX // 2
+    door = Door(knows=one_of("good", "b"), peers=Obliging())
+    with serving(door=door) as address, sending(address, one, first, 2 * half) as full:
+        assert b" 503 " in answer(address, one, source=first)[:16], "it has them all"
+        assert answer(address, two + BODY, source=second).startswith(b"HTTP/1.1 200")
+        with sending(address, two, second, half) as shared:
+            for source, more in ((first, one), (second, two)):
+                assert b" 503 " in answer(address, more, source=source)[:16]
+            for other in OTHERS.difference({one}):
+                assert answer(address, other + BODY).startswith(b"HTTP/1.1 200")
+            assert answer(address, GET % b"/healthz").startswith(b"HTTP/1.1 200")
+            assert (finished(full), finished(shared)) == (half, half)
+
+
+def test_the_body_that_loses_least_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Of whoever has most places the body that has come least far gives way; one that stalls never gives way to
+    who has as many as it has, or more, unless they are its own.
+    """
+    monkeypatch.setattr(connections, "LARGE_BODIES_MAX", 3)
+    now, cut = 0.0, list[str]()
+    known = Connections(lambda: now)
+    places = connections.LargeBodies(known)
+
+    def come(client: str, size_bytes: int) -> Connection:
+        one = Connection(client, lambda: cut.append(f"{client} {size_bytes}"))
+        stack.enter_context(places.place(one))
+        known.transfer(one, Doing.READING)
+        known.moved(one, size_bytes)
+        return one
+
+    with contextlib.ExitStack() as stack:
+        for size_bytes in (2 << 20, 1 << 20, 3 << 20):
+            come("a", size_bytes)
+        come("b", 4 << 20)
+        assert cut == [f"a {1 << 20}"]
+        with pytest.raises(ProblemError):
+            come("b", 5 << 20)
+
+        now = 20.0 + connections.GRACE_S  # now the other two of a stall, and not that of b
+        come("b", 6 << 20)
+        assert cut[1:] == [f"a {2 << 20}"]
+        now += 100.0  # and now all do, of a the longest
+        come("a", 7 << 20)
+        assert cut[2:] == [f"a {3 << 20}"]
+        come("a", 8 << 20)
+        assert cut[3:] == [f"b {4 << 20}"]
+        with pytest.raises(ProblemError):
+            come("a", 9 << 20)
 
 
 def test_bodies_of_pages_take_no_place_of_those_of_peers(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -352,7 +352,7 @@ class _Held:
         self._wait("feeds")
         return b"x", True
 
-    def knows(self, authorization: str | None, cookie: str | None) -> bool:
+    def knows(self, authorization: str | None, cookie: str | None) -> str | None:
         self._wait("doors")
         return self._door.knows(authorization, cookie)
 
