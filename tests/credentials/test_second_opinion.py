@@ -14,7 +14,7 @@ import pytest
 
 from credentials.ledger import linked_records, speaking
 from credentials.ledger.standing import PARTY, Setting
-from credentials.verdicts import cell, shown
+from credentials.verdicts import battery, cell, shown
 from tests.harness.opinion.acts import Act
 from tests.harness.opinion.alphabet import CAR, DECKS, WATCH_DECKS
 from tests.harness.opinion.bounds import Shown, too_good
@@ -22,6 +22,7 @@ from tests.harness.opinion.bugs import BUGS, patched, table_changed
 from tests.harness.opinion.explore import Finding, explore
 from tests.harness.opinion.histories import liftings, many, side_by_side
 from tests.harness.opinion.law import Archive, after
+from tests.harness.opinion.names import further
 from tests.harness.opinion.parties import CN_AUTHORITY, EU_AUTHORITY, HOLDER, MAKER, RIVAL
 from tests.harness.opinion.record import broken
 from tests.harness.opinion.speaking import may_speak
@@ -154,9 +155,9 @@ def test_who_has_no_licence_lifts_nothing_by_the_law_and_by_the_ledger() -> None
 def taken_apart() -> list[str]:
     """What the opinion has against the record of a module that its dismantler had in hand, made by itself."""
     stage, archive = Stage.new(), Archive()
-    for battery in ("A", "B"):
-        made = Act(MAKER, "battery.produced", battery)
-        given = Act(MAKER, "battery.handed_over", battery, parties=(HOLDER,), countersigned=(HOLDER,))
+    for code in ("A", "B"):
+        made = Act(MAKER, "battery.produced", code)
+        given = Act(MAKER, "battery.handed_over", code, parties=(HOLDER,), countersigned=(HOLDER,))
         archive = taken(stage, taken(stage, archive, made), given)
     archive = taken(stage, archive, Act(HOLDER, "battery.declared_waste", "A"))
     apart = Act(HOLDER, "battery.dismantled", "A", others=("B",), countersigned=(MAKER,))
@@ -209,6 +210,59 @@ def test_a_fate_that_binds_nothing_is_found(fate: str) -> None:
     with patched(shown, "tell_fates", lambda *_: False):
         found = [ground for _, ground in too_good(file, sight, stage.word("B", sight))]
     assert len(found) == 1
+
+
+def test_a_further_code_that_nobody_reads_is_found() -> None:
+    """
+    I1: in a vehicle under the code that its passport names, it is no new battery on the shelf.
+    """
+    sight = Shown("CN", direction="inland")
+    stage, archive = Stage.new(), Archive()
+    for act in (
+        *(Act(MAKER, "battery.produced", code) for code in ("A", "L")),
+        Act(MAKER, "passport.published", "A", version=1, names=("L",)),
+        Act(MAKER, "battery.sold", "L", parties=(HOLDER,)),
+        Act(HOLDER, "battery.installed", "L", vehicle=CAR),
+    ):
+        archive = taken(stage, archive, act)
+    file, beside = archive.bound("A"), [archive.bound(code) for code in further(archive, "A")]
+
+    assert too_good(file, sight, stage.word("A", sight), beside) == []
+    with patched(battery, "check_alias", lambda *_: None):
+        found = {ground for _, ground in too_good(file, sight, stage.word("A", sight), beside)}
+    assert found == {
+        "under a further code: as new, with marks of use: installed",
+        "under a further code: in a vehicle, shown loose",
+    }
+
+
+INSTEAD = ("passport.published", "A")
+
+
+@pytest.mark.parametrize("recorded_first", ["the older", "the newer"])
+def test_whoever_gave_a_passport_up_publishes_another_and_nobody_else_does(recorded_first: str) -> None:
+    """
+    I4: one live passport: in either order the newer one of the two is, by the ledger and by the law, and it
+    is not where it names nothing, or is no party's own, or the older is suspended.
+    """
+    older = Act(MAKER, *INSTEAD, version=1)
+    newer = Act(MAKER, *INSTEAD, version=2, replaces=older)
+    first, second = (older, newer) if recorded_first == "the older" else (newer, older)
+    stage, archive = Stage.new(), Archive()
+    for act in (Act(MAKER, "battery.produced", "A"), first):
+        archive = taken(stage, archive, act)
+    refused = {replace(newer, replaces=None), replace(newer, version=1), older} - {first, second}
+    refused |= {second} if second is older else set()
+
+    for act in refused:
+        assert stage.would(act)[0] != STATE and not may_speak(archive, act), act
+    if second is newer:
+        paused = Act(MAKER, "passport.suspended", "A", about_version=1)
+        stopped, held = stage.fork(), taken(stage.fork(), archive, paused)
+        stopped.take(paused, stopped.would(paused)[1])
+        assert stopped.would(newer)[0] != STATE and not may_speak(held, newer)
+        archive = taken(stage, archive, newer)
+    assert archive.of("A").passport == stage.standing("A").passport.version == 2
 
 
 def test_what_was_never_in_a_pack_does_not_come_out_of_it() -> None:

@@ -27,6 +27,7 @@ class Act:
     scope: str = ""  # of a recall: item, batch, model, days, other_days
     late: bool = False  # put to the ledger after the time until which it may be recorded
     inside: tuple[str, ...] = ()  # what the maker of a pack says is in it
+    replaces: Act | None = None  # an earlier publication of its author, said to have come to nothing
     names: tuple[str, ...] = ()  # the further code by which a passport names its battery
     about_names: tuple[str, ...] = ()  # the same, of the passport that it is about
     fates: tuple[str, ...] = ()  # of a dismantling: what becomes of each that is taken out; none given: reuse
@@ -37,6 +38,7 @@ class Act:
         more += [*self.others, *(x for x in (self.vehicle, self.declaration) if x)]
         more += [f"v{self.version}"] if self.version else []
         more += [f"of {self.undoes.event}"] if self.undoes else []
+        more += [f"for v{self.replaces.version}"] if self.replaces else []
         more += [self.scope] if self.scope else []
         more += ["late"] if self.late else []
         more += [f"with {', '.join(self.inside)} inside"] if self.inside else []
@@ -81,6 +83,7 @@ class File:
     vehicle: str | None = None
     declaration: tuple[str, str] | None = None  # the open one, and the jurisdiction it was made in
     passport: int = 0  # version of the live one
+    published_by: str | None = None
     paused_by_operator: bool = False
     withdrawn_by_operator: bool = False
     stops: frozenset[Stop] = frozenset()
@@ -96,6 +99,12 @@ class File:
     @property
     def exists(self) -> bool:
         return self.maker is not None or self.enrolled
+
+    @property
+    def live(self) -> bool:
+        """Whether it has a passport that nobody revoked; it may be suspended."""
+        revoked = any(stop.what == "revoked" for stop in self.stops)
+        return bool(self.passport) and not self.withdrawn_by_operator and not revoked
 
     @property
     def in_use(self) -> bool:

@@ -131,6 +131,8 @@ def more_acts_of(event: str, battery: str, archive: Archive, batteries: tuple[st
         acts = acts_of(event, battery, archive, batteries) if further is not None else ()
         named = [replace(act, names=(str(further),)) for act in acts]
         yield from 2 * named  # as a rule it names it
+        if event == "passport.published":
+            yield from _instead(battery, archive)
     elif event == "recall.published" and not battery.startswith(LINK):
         for by in (MAKER, RIVAL, *AUTHORITIES):
             yield from (
@@ -153,6 +155,15 @@ def _taken_apart(battery: str, archive: Archive, others: tuple[str, ...]) -> Ite
             apart = Act(by, "battery.dismantled", battery, others=children, countersigned=agreed)
             yield from (replace(apart, fates=(fate,) * len(children)) for fate in FATES)
             yield replace(apart, fates=(*FATES[-2:], FATES[0])[-len(children) :])
+
+
+def _instead(battery: str, archive: Archive) -> Iterator[Act]:
+    """A publication in place of one that was recorded, or that was signed and came to nothing so far."""
+    event = "passport.published"
+    for by in OPERATORS:
+        recorded = [act for act in archive.record(battery)[-3:] if act.event == event]
+        for old in (*recorded, Act(by, event, battery, version=_next_version(archive, battery))):
+            yield Act(by, event, battery, version=old.version + 1, replaces=old)
 
 
 def _last_version(archive: Archive, battery: str) -> int:

@@ -349,6 +349,7 @@ def _lifted(what: str) -> Callable[[File, Act], File]:
 
 
 def _published(file: File, act: Act) -> File:
+    file = replace(file, published_by=act.by)
     return replace(file, passport=act.version, paused_by_operator=False, withdrawn_by_operator=False)
 
 

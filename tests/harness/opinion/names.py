@@ -35,12 +35,12 @@ def parties_of(file: File) -> set[str]:
 
 
 def further(archive: Archive, battery: str) -> list[str]:
-    """Its further codes with a record that counts: those that it names, and those that these name in turn."""
+    """Its further codes of which anything counts: those that it names, and those that these name in turn."""
     found, parties, old = list[str](), parties_of(archive.of(battery)), [battery]
     while old:
         for name in names_in(archive, old.pop(0)):
             file = archive.of(name)
-            if name in (battery, *found) or not file.exists:
+            if name in (battery, *found) or not (file.exists or file.recalls):
                 continue
             if file.enrolled and not file.official and parties.isdisjoint(parties_of(file)):
                 continue

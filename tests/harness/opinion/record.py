@@ -32,6 +32,11 @@ def broken(file: File, standing: Any) -> Iterator[tuple[str, str]]:
     recorded, told = (_party(did) for did in (getattr(standing, "holder", file.holder), file.holder))
     if file.exists and not file.disputed and recorded != told:  # I5
         yield "holder", f"{recorded} on the ledger, {told} by the law"
+    passport = getattr(standing, "passport", None)
+    if passport is not None and passport.status == "live" and not file.disputed:  # I2, I4
+        held = not file.live or file.paused_by_operator or bool(file.stops)
+        if held or passport.version != file.passport:
+            yield "passport", f"v{passport.version} live on the ledger, not by the law"
     opened = standing.open_presentation is not None
     if opened and file.declaration is None:  # I4
         yield "declaration", "open on the ledger, closed by the law"

@@ -140,4 +140,16 @@ def _may_passport(file: File, act: Act) -> bool:
         return own or (what == "suspended" and act.by == file.responsible)  # its own pause
     if is_authority(act.by):
         return act.event in ("passport.suspended", "passport.revoked") and rules_here(file, act)
+    if act.event == "passport.published" and file.live and not _replaces(file, act):
+        return False
     return act.by == file.responsible and not foreign
+
+
+def _replaces(file: File, act: Act) -> bool:
+    """I4: one live passport; another comes beside it only where its own author gave that one up before.
+
+    What is suspended, by whomever, stays until it is put back.
+    """
+    old = act.replaces
+    given_up = old is not None and old.by == act.by == file.published_by and old.version == file.passport
+    return given_up and act.version > file.passport and not file.paused_by_operator and not file.stops

@@ -162,7 +162,7 @@ class Book:
         return claims
 
     def transaction(self, act: Act, nth: int, undone_nth: int = 0) -> bytes:
-        """The signed attestation of an act, made the nth time, undoing the `undone_nth` of another."""
+        """The signed attestation of an act, made the nth time; its other act was the `undone_nth`."""
         key = act, nth, undone_nth
         if key not in self.transactions:
             self.transactions[key] = self._sign(act, nth, undone_nth)
@@ -173,8 +173,8 @@ class Book:
         digest, delta = self._document(act, nth)
         if act.late:
             delta = delta | {"expires": self.time - 1}
-        if act.undoes is not None:
-            undone = self.transaction(act.undoes, undone_nth)
+        if (told := act.undoes or act.replaces) is not None:
+            undone = self.transaction(told, undone_nth)
             delta = delta | {"references": (sha256(undone).digest(),)}
         statement = {
             "kind": act.event,
@@ -286,8 +286,9 @@ class Stage:
         return "*" in attesters or bool(set(attesters) & set(PARTIES[act.by].roles))
 
     def transaction(self, act: Act) -> bytes:
-        undone = self.made.get(act.undoes, 1) - 1 if act.undoes is not None else 0
-        return self.book.transaction(act, self.made.get(act, 0), undone)
+        told = act.undoes or act.replaces
+        nth = max(self.made.get(told, 0) - 1, 0) if told is not None else 0
+        return self.book.transaction(act, self.made.get(act, 0), nth)
 
     def would(self, act: Act) -> tuple[str, Any]:
         """What becomes of an act now, and the execution of the block that it would make; nothing is kept."""
