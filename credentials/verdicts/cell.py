@@ -109,12 +109,14 @@ def in_its_vehicle(standing: Standing, inquiry: Inquiry, declared: Declared) -> 
 def _publication(standing: Standing, inquiry: Inquiry) -> str:
     if binding("banned", standing, inquiry):
         return "banned"
-    if standing.passport is None:
+    passport = standing.passport
+    if (passport is None or passport.status == LIVE) and binding(PASSPORT_SUSPENDED, standing, inquiry):
+        # Whatever became of another suspension; of a module without a passport, that of its pack (D722).
+        return "suspended"
+    if passport is None:
         asked = no_passport(inquiry) not in ("passport_not_yet_required", LAW_NOT_GIVEN)
         return "none" if asked else "not_yet"
-    if standing.passport.status == LIVE and binding(PASSPORT_SUSPENDED, standing, inquiry):
-        return "suspended"  # somebody's suspension stands, whatever became of another's
-    return standing.passport.status
+    return passport.status
 
 
 def recalls(standing: Standing, inquiry: Inquiry) -> dict[str, Setting]:

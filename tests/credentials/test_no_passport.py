@@ -10,7 +10,7 @@ from credentials.ledger.linked_records import children_root
 from tests.credentials.test_shown import GOOD, PRESENTED, check, judged, shape
 from tests.credentials.test_used_before import SECOND, measured, two_publishers
 from tests.harness.border import World, code, subject_of
-from tests.harness.ledger import CUSTOMS, IMPORTER, MAKER, RECYCLER, SECOND_LIFE, WORKSHOP
+from tests.harness.ledger import CN_AUTHORITY, CUSTOMS, IMPORTER, MAKER, RECYCLER, SECOND_LIFE, WORKSHOP
 
 BEFORE, AFTER = (
     1_802_500_000,
@@ -214,6 +214,21 @@ def test_what_comes_out_of_waste_needs_no_passport_of_its_own() -> None:
     )  # fmt: skip
     for condition in ("new", "used", "second_life", "return", "repair"):
         assert told(w, text, condition=condition, **inland) == ("refuse_recommended", "waste"), condition
+
+
+def test_a_module_without_a_passport_is_held_by_the_suspension_of_its_pack_s() -> None:
+    """
+    I2: what an authority suspended binds what came out of it until that authority reinstates it.
+    """
+    w = World()
+    text = out_of_waste(w)
+    digest = (w.passports[code(1)].digest,)
+    line: dict[str, Any] = {"condition": "waste", "direction": "inland", "policy_name": "recycler"}
+
+    w.happen(CN_AUTHORITY, "passport.suspended", code(1), {"reason": "test"}, references=digest)
+    assert told(w, text, **line) == ("hold", "suspended")
+    w.happen(CN_AUTHORITY, "passport.reinstated", code(1), {"reason": "ok"}, references=digest)
+    assert told(w, text, **line) == NOT_ASKED
 
 
 @pytest.mark.parametrize("recorded", [False, True])
