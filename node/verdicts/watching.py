@@ -24,6 +24,7 @@ from credentials.errors import CredentialError
 from credentials.ledger.attestation import standing_key
 from credentials.ledger.entries import AdmittedEntry, GovernanceEntry, parse_entry
 from credentials.ledger.records import Asset
+from credentials.ledger.rules import gives_way
 from credentials.ledger.standing import Standing
 from credentials.verdicts.evidence import Policy, declaration_text
 from credentials.verdicts.freshness import RELATIVES
@@ -235,15 +236,21 @@ class Watching:
         """Mark what the names of a judged line say something of: other batteries that one code names as well.
 
         Of the codes that its verdict rested on before, `known`, these were told then. An opaque identifier
-        may be a model's: what else is named so is no other code of this battery.
+        may be a model's: what else is named so is no other code of this battery, unless it is on record.
         """
         about = self._gathering.subject_of(verdict["battery"])
         named = [one for one in self._named_in(verdict) if standing_key(one) not in known]
         if about is not None and named:
             table = self._office.overtaken
-            shared = [standing_key(one) for one in named if one.scheme != OPAQUE]
+            shared = [standing_key(one) for one in named if one.scheme != OPAQUE or self._is_battery(one)]
             mark = max(1, table.watched_until())
             table.mark_named(db, standing_key(about), [standing_key(one) for one in named], shared, mark)
+
+    def _is_battery(self, about: Subject) -> bool:
+        """True if it is on record as one battery, by more than somebody's licence (credentials D862)."""
+        record = self._ledger.standing(standing_key(about))
+        standing = Standing.decode(record) if record is not None else None
+        return standing is not None and standing.born and not gives_way(standing)
 
     def _released_since(self, consignment_id: str, battery: str, height: int) -> bool:
         """True if customs here released the battery after `height`: the line's goods went their way.

@@ -6,12 +6,25 @@ from collections.abc import Callable
 
 import pytest
 
+from credentials.documents.canonical import digest_document
+from credentials.documents.issuer import issue_event
 from credentials.verdicts.evidence import Missing, MissingReason
 from tests.credentials.test_earlier_codes import OWN, renew
 from tests.credentials.test_shown import GOOD, VIN, check, judged, shape
 from tests.credentials.test_two_codes import LINK
-from tests.harness.border import World, claims_of, code, line_of, replace, subject_of
+from tests.harness.border import (
+    World,
+    claims_of,
+    code,
+    identifier_of,
+    line_of,
+    made_on,
+    replace,
+    stamp,
+    subject_of,
+)
 from tests.harness.ledger import (
+    CREATED,
     MAKER,
     OTHER_MAKER,
     RECYCLER,
@@ -20,6 +33,7 @@ from tests.harness.ledger import (
     accreditation,
     accreditations,
     make_genesis,
+    signer,
 )
 
 LABEL = "https://id.gs1.org/01/09521001000000/21/77"  # a code that is on a label and on no record
@@ -156,3 +170,50 @@ def test_an_opaque_name_may_be_that_of_a_model() -> None:
     told = w.judge(other, evidence=w.evidence(other, namers=(one,))).as_dict()
 
     assert told["verdict"] in GOOD
+
+
+def on_record(w: World, label: str, by: str, event: str) -> None:
+    """An opaque identifier of the maker's, produced by it or enrolled by somebody."""
+    made = {"production_date": "2026-06-03", "category": "ev"}
+    said = made if event == "battery.produced" else {"ground": "older_stock", "evidence": "photo"}
+    document = issue_event(
+        event, identifier_of(label, MAKER), said, event_id="urn:uuid:00000000-0000-4000-9000-00000000f862",
+        event_time=stamp(w.now), issuer_did=by, signer=signer(by, "credential"), valid_from=stamp(CREATED),
+        created=stamp(CREATED),
+    )  # fmt: skip
+    digest = digest_document(document)
+    w.documents[digest] = document
+    days = {"produced_on": made_on()} if event == "battery.produced" else {}
+    w.run(w.ledger.attest(by, event, subject_of(label, MAKER), document_digest=digest, **days))
+
+
+@pytest.mark.parametrize(
+    ("by", "event", "one"),
+    [
+        (MAKER, "battery.produced", True),
+        (MAKER, "battery.enrolled", True),
+        (WORKSHOP, "battery.enrolled", False),
+    ],
+)
+def test_an_opaque_name_that_is_on_record_is_that_of_one_battery(by: str, event: str, *, one: bool) -> None:
+    """
+    X17: an address under which its maker recorded a battery is no model's: two codes that name it are one.
+    A stranger who enters a model's address holds nobody (I5).
+    """
+    first, second, label = code(1), code(2), "https://maker.example/packs/77"
+    licences = [*accreditations(), accreditation(MAKER, schemes=(("uri", MAKER),), licence="uri")]
+    w = World(Ledger(make_genesis(accreditations=licences)))
+    for text in (first, second):
+        claims = claims_of(int(text[-1]))
+        claims["GeneralProductInformation"]["productIdentifier"] = label
+        w.produce(text)
+        w.publish(text, w.issue(text, claims=claims))
+    on_record(w, label, by, event)
+
+    words = []
+    for text, namer in ((first, second), (second, first)):
+        rows = [line_of(2, namer) | {"before": text == second}]
+        told = w.judge(text, evidence=w.evidence(text, namers=(namer,)), others=rows).as_dict()
+        words.append(told["verdict"])
+        assert ("duplicate_line" in {c["reason"] for c in check(told, "manifest")}) == one
+    assert one or set(words) <= set(GOOD)
