@@ -118,7 +118,7 @@ def follow_namers(found: Found, own: Standing, inquiry: Inquiry, governance: Gov
 
     Leaving the other code out of one of the two passports does not pay (I6). What anybody else's passport
     names is nothing to this battery (I5). Two codes of one scheme are two batteries, unless both name one
-    further code: then they are one under it. An opaque identifier is one battery's once it is on record (D862).
+    further code: then they are one under it. An opaque identifier is one battery's once on record (D862).
     """
     begin, names = len(found.further), _own_names(own, inquiry)
     counted = {canonical_name(text, found.evidence.network.tables.identifiers) for text in found.counted}
