@@ -78,9 +78,14 @@ def _shipped_rule(name: str) -> Mapping[str, Any]:
 
 
 def rule_table(name: str, governance: Governance) -> Mapping[str, Any]:
-    """A rule file as it governs: the network's own, the shipped one where the network names none."""
+    """A rule file as it governs: the network's own, the shipped one where there is none that can be read."""
     own: Mapping[str, Any] | None = governance.rules.get(name)
-    return own if own is not None else _shipped_rule(name)
+    return own if own is not None and why_unread(name, own) is None else _shipped_rule(name)
+
+
+@lru_cache(maxsize=1)
+def _reasons() -> Mapping[str, Any]:
+    return read_table("reasons.toml", shipped("reasons.toml"))
 
 
 def tables(governance: Governance | None = None) -> Tables:
@@ -97,19 +102,45 @@ def tables(governance: Governance | None = None) -> Tables:
         except _UNREADABLE:
             pass  # of which file is asked below: rarely, and of each by itself
     unread = {name: why for name, table in rules.items() if (why := why_unread(name, table)) is not None}
-    assert unread, "files that can be read each by itself can be read together"
-    return replace(tables_of({n: table for n, table in rules.items() if n not in unread}), unread=unread)
+    read = dict[str, object]()
+    for name in sorted(rules.keys() - unread.keys()):
+        why = why_not_together({**read, name: rules[name]})
+        if why is None:
+            read[name] = rules[name]
+        else:
+            unread[name] = why  # each of two can be read, and not beside the other
+    return replace(tables_of(read), unread=unread)
 
 
 def why_unread(name: str, table: Mapping[str, Any]) -> str | None:
     """Why this version cannot go by a rule file of that name; None: it can."""
+    from credentials.verdicts.rule_tables import require_table  # noqa: PLC0415
+
     why = _strange(name, table)
     if why is None:
         try:
-            tables_of({name: table})
+            require_table(name, table, _reasons())
+            _parsed({name: table})
         except _UNREADABLE as error:
             return f"this version cannot read it: {error}"
     return why
+
+
+def why_not_together(rules: Mapping[str, Any]) -> str | None:
+    """Why rule files that can be read each by itself cannot be gone by beside each other; None: they can."""
+    try:
+        tables_of(rules)
+    except _UNREADABLE as error:
+        return str(error)
+    return None
+
+
+def why_strange(after: Mapping[str, Any], before: Mapping[str, Any]) -> str | None:
+    """What rule files name in vain, or lack that those before had; shipped ones stand for those not there."""
+    from credentials.verdicts.rule_tables import strange_reference  # noqa: PLC0415
+
+    others = {name: _shipped_rule(name) for name in RULES_READ}
+    return strange_reference({**others, **after}, {**others, **before})
 
 
 def _strange(name: str, table: Mapping[str, Any]) -> str | None:
@@ -124,7 +155,17 @@ def _strange(name: str, table: Mapping[str, Any]) -> str | None:
 
 
 def tables_of(rules: Mapping[str, Any]) -> Tables:
-    """The same of rule files by name."""
+    """The same of rule files by name: each examined, and what readers of several of them rely on."""
+    from credentials.verdicts.rule_tables import require_table, require_together  # noqa: PLC0415
+
+    for name in sorted(rules):
+        require_table(name, rules[name], _reasons())
+    found = _parsed(rules)
+    require_together({"eu-datapoints-v2.json": found.datapoints, "passport-paths.json": found.paths})
+    return found
+
+
+def _parsed(rules: Mapping[str, Any]) -> Tables:
     from credentials.documents.code_schemes import identifier_table  # noqa: PLC0415
     from credentials.verdicts.crosswalk import crosswalks  # noqa: PLC0415
     from credentials.verdicts.evidence import Tables  # noqa: PLC0415
@@ -134,7 +175,7 @@ def tables_of(rules: Mapping[str, Any]) -> Tables:
         own: Mapping[str, Any] | None = rules.get(name)
         return own if own is not None else read_table(name, shipped(f"rules/{name}"))
 
-    reasons = read_table("reasons.toml", shipped("reasons.toml"))
+    reasons = _reasons()
     return Tables(
         reasons=reasons,
         verdicts=table("verdicts.json"),

@@ -188,6 +188,29 @@ def invalid(sentence: str) -> NoReturn:
 # -- reading a table -----------------------------------------------------------------------------------
 
 
+def require_own_layouts(file_name: str, layouts: Sequence[Layout]) -> None:
+    """The codes that this software knows by itself: fields as above, and remarks, which nobody reads.
+
+    Where a field has a charset and values, the charset counts. Raises CredentialError("rules_invalid", ...).
+    """
+    for layout in layouts:
+        fields = [_as_read(rule) for rule in layout["fields"]]
+        _require_layout(file_name, {"length": layout["length"], "fields": fields}, "manufacturerCode")
+        names = {rule["name"] for rule in fields}
+        if lacking := sorted({"productType", "batteryType", "year", "month"} - names):
+            raise _invalid(file_name, f"a layout has a field {lacking[0]}")
+    if len({layout["length"] for layout in layouts}) < len(layouts):
+        raise _invalid(file_name, "two of its layouts have one length")
+
+
+def _as_read(rule: Any) -> Any:
+    """What is read of a field with remarks."""
+    if not isinstance(rule, Mapping):
+        return rule
+    read = ("pos", "name", "charset", "map") if "charset" in rule else ("pos", "name", "values", "map")
+    return {member: rule[member] for member in read if member in rule}
+
+
 def _require_layout(file_name: str, layout: object, namespace: object) -> None:
     if not isinstance(layout, Mapping) or layout.keys() != {"length", "fields"}:
         raise _invalid(file_name, "a layout has the members length and fields")

@@ -94,7 +94,7 @@ def _with_its_vehicle(left: Standing, bound: Bound, context: Context) -> Change:
     """What leaves a vehicle that was scrapped with it is waste, as that one about which it was said (I1)."""
     inside = context.records.asset(bound.asset).of(left.key)
     assert inside is not None, "it is bound on both records"
-    told = [context.governance.lifecycle.events[kind] for kind in inside.told]
+    told = [e for kind in inside.told if (e := context.governance.lifecycle.event(kind)) is not None]
     ended = [event for event in told if event.effects.eu_status is not None]
     marks = {*left.marks, *(mark for event in ended for mark in event.marks)}
     to: Change = {"marks": tuple(sorted(marks))}

@@ -77,7 +77,15 @@ def _require(name: str, table: Any) -> None:
         raise _invalid(name, "it has jurisdiction, rows and evidence")
     if not _is_text(table["jurisdiction"], _JURISDICTION):
         raise _invalid(name, "its jurisdiction is 2 to 8 capitals")
-    rows, evidence = table["rows"], table["evidence"]
+    evidence, ids = table["evidence"], require_rows(name, table["rows"])
+    if not isinstance(evidence, Mapping) or not evidence.keys() <= set(ids):
+        raise _invalid(name, "its evidence is by the ids of its rows")
+    for row_id in sorted(evidence):
+        require_evidence(name, row_id, evidence[row_id])
+
+
+def require_rows(name: str, rows: object) -> list[str]:
+    """The ids of requirements that can be read; raises CredentialError("rules_invalid", sentence)."""
     if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
         raise _invalid(name, "its rows are a list of objects")
     ids = [row.get("id") for row in rows]
@@ -89,20 +97,25 @@ def _require(name: str, table: Any) -> None:
             raise _invalid(name, f"{row['id']} has a requirement and a provision")
         if due is not None and not _is_text(due, _DAY):
             raise _invalid(name, f"{row['id']} is due from a day such as 2028-01-31, or from none (null)")
-    if not isinstance(evidence, Mapping) or not evidence.keys() <= set(ids):
-        raise _invalid(name, "its evidence is by the ids of its rows")
-    for row_id in sorted(evidence):
-        _require_evidence(name, row_id, evidence[row_id])
+        for member in ("element", "coverage", "legalRoute"):
+            if not isinstance(row.get(member, ""), str):
+                raise _invalid(name, f"{member} of {row['id']} is text")
+    return ids
 
 
-def _require_evidence(name: str, row_id: str, mapping: Any) -> None:
+def require_evidence(name: str, row_id: str, mapping: Any) -> None:
+    """What answers one requirement can be read; raises CredentialError("rules_invalid", sentence)."""
     if not isinstance(mapping, Mapping) or mapping.get("basis") not in BASES:
         raise _invalid(name, f"the basis of {row_id} is one of {', '.join(BASES)}")
     parts = mapping.get("parts")
     if not isinstance(parts, list) or not parts or not all(_is_part(part) for part in parts):
         raise _invalid(name, f"a part of {row_id} says what, whom it asks, and what it accepts")
     applies = mapping.get("applies", {})
-    if not isinstance(applies, Mapping) or not all(_are_texts(values) for values in applies.values()):
+    if (
+        not isinstance(applies, Mapping)
+        or not applies.keys() <= {"eu_status", "item_state", "event"}
+        or not all(_are_texts(values) for values in applies.values())
+    ):
         raise _invalid(name, f"applies of {row_id} is lists by eu_status, item_state or event")
 
 

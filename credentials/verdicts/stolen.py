@@ -73,7 +73,8 @@ def _about(leaf: LedgerEntry) -> bytes | None:
 
 
 def _lifts(recorded: Recorded, governance: Governance) -> bool:
-    return governance.lifecycle.events[recorded.attestation.kind].effects.recall == "lift"
+    event = governance.lifecycle.event(recorded.attestation.kind)
+    return event is not None and event.effects.recall == "lift"
 
 
 def _reached(lifting: Recorded, record: Record, of_codes: Recalls, key: bytes, inquiry: Inquiry) -> bool:

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from credentials.documents.canonical import b64u
 from credentials.ledger.consents import held_by
@@ -32,7 +33,8 @@ from node.issuing.governance_acts import GovernanceActs
 from node.ledger.subscriptions import Moments
 
 LOOK_S = 1.0
-Readable = Callable[[str, bytes], None]  # raises RulesNotHere
+# Of files by SHA-256 and of what governs: raises RulesNotHere.
+Readable = Callable[[Mapping[str, bytes], Mapping[str, Any]], None]
 
 
 class RuleHolding:
@@ -85,8 +87,7 @@ class RuleHolding:
         why = ""
         self._lacking.pop(digest, None)
         try:
-            for name, wanted in rule_files_of(tabled).items():
-                self._require_readable(name, wanted)
+            self._require_readable(rule_files_of(tabled), self._state().next.rules)
             proposed = tabled.proposal.records.get((APP_VERSION, ""))
             if proposed is not None:
                 require_version(read_record(APP_VERSION, proposed)["app_version"])

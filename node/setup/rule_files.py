@@ -72,12 +72,27 @@ def _name_of(path: Path) -> str:
     return f"{stem}{path.suffix}" if stem and re.fullmatch(r"[0-9a-f]{16}", mark) else path.name
 
 
-def require_readable(name: str, digest: bytes, files: RuleFiles) -> None:
-    """Raise RulesNotHere unless this node holds the file, and this software has the code for all of it."""
+def require_readable(name: str, digest: bytes, files: RuleFiles) -> Any:
+    """The file as values; raises RulesNotHere unless it is here, and this software can go by all of it."""
     rules: Any = read_rule(name, digest, files)
     why = config.why_unread(name, rules)
     if why is not None:
         raise RulesNotHere(name, digest, why, newer=True)
+    return rules
+
+
+def require_proposed(wanted: Mapping[str, bytes], governing: Mapping[str, Any], files: RuleFiles) -> None:
+    """Raise RulesNotHere unless each file is here, can be gone by, and goes with what would govern beside it.
+
+    `governing`: the rule files before, by name. What of them cannot be read is no reason against these.
+    """
+    read = {name: require_readable(name, digest, files) for name, digest in wanted.items()}
+    sound = {n: t for n, t in governing.items() if t is not None and config.why_unread(n, t) is None}
+    after = sound | read
+    why = (config.why_not_together(after) or config.why_strange(after, sound)) if read else None
+    if why is not None:
+        name = next((one for one in wanted if one in why), min(wanted))
+        raise RulesNotHere(name, wanted[name], why, newer=True)
 
 
 def add(folder: Path, path: Path, name: str) -> tuple[Path, bytes]:

@@ -47,7 +47,7 @@ from node.server.lanes import Lanes
 from node.service import Service
 from node.setup.disk import Disk, open_disk
 from node.setup.retiring import Retiring
-from node.setup.rule_files import require_readable
+from node.setup.rule_files import require_proposed
 from node.storage.ledger import SqliteStandingReader
 from node.supervision import readiness
 from node.supervision.supervisor import PROMPT_S_MAX, WRITING_S_MAX, Supervisor
@@ -227,7 +227,7 @@ def _work(disk: Disk, agreement: _Agreement, *, open_api: bool) -> _Trades:
     judging = Judging(stores.office, gathering, disk.policy, watching)
     agreement.moments.subscribe(judging.wake, kept_max=1)  # the wake is all it needs: it reads the ledger
     consignments = Consignments(stores.office, gathering, disk.policy, judging)
-    held = partial(require_readable, files=disk.network.rule_files)
+    held = partial(require_proposed, files=disk.network.rule_files)
     holding = RuleHolding(issuing.acts, lambda: disk.constitution.state, held, agreement.moments)
     tried = partial(Foretelling, policy=disk.policy, declarations=judging.declarations, tables=config.tables)
     reach = Reach(tried(gathering, stores.office), stores.office)

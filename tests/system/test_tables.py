@@ -51,7 +51,7 @@ DATA = {
 # Notes for whoever reads the table: where it is from, how sure it is, what is not built.
 NOTES = {
     "cn-duties.json": ("2018", "2026", "dismantlerFields", "deadline_wd", "range_days"),
-    "crosswalk-eu-cn.json": ("legalBasesForRecognition", "cnAttester", "confidence"),
+    "crosswalk-eu-cn.json": ("cnAttester", "confidence"),
     "eu-datapoints-v2.json": ("asOf",),
     "gbt34014.json": (
         *("assignedBy", "carriers", "catenaXRegexAsPublished", "catenaXRegexNote", "checkCharacter", "chem"),

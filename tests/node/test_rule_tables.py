@@ -1,0 +1,257 @@
+"""Rule files with a member changed: refused with file, member and what belongs there, or read by all."""
+
+from __future__ import annotations
+
+import copy
+import json
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import cache
+from hashlib import sha256
+from typing import Any
+
+import pytest
+
+from consensus.application import NotYet, Refusal
+from credentials.documents.identifiers import parse_identifier
+from credentials.errors import CredentialError
+from credentials.ledger.governance_records import RulesNotHere
+from credentials.ledger.parties import Limits
+from credentials.verdicts.evidence import Tables
+from credentials.verdicts.manifest import Line
+from credentials.verdicts.readiness import readiness
+from node import config
+from node.setup.rule_files import require_proposed, require_readable
+from node.words import Words
+from tests.credentials.test_shown import VIN, dismantled_and_presented, installed
+from tests.harness.border import LAW_DATE, World, policy, used_pack
+from tests.harness.ledger import (
+    CUSTOMS,
+    EU_AUTHORITY,
+    MAKER,
+    RECYCLER,
+    WORKSHOP,
+    Ledger,
+    battery,
+    founded,
+    set_list,
+    vehicle,
+)
+
+Path = tuple[str | int, ...]
+WAYS = ("drop", "other type", "list in a list", "null", "empty", "unknown name")
+# Told by row or by field of a code, not by member.
+OTHERS = ("shown-as.toml", "crosswalk-eu-cn.json", "crosswalk-evidence.json", "gbt34014.json")
+
+
+def members(value: Any, path: Path = ()) -> Iterator[Path]:
+    """The place of every member and item below a value."""
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, one in inside:
+        yield (*path, name)
+        yield from members(one, (*path, name))
+
+
+def changed(table: Mapping[str, Any], path: Path, way: str) -> Any:
+    """The table with the member at this place changed in this way."""
+    found: Any = copy.deepcopy(table)
+    inside = found
+    for name in path[:-1]:
+        inside = inside[name]
+    name, value = path[-1], inside[path[-1]]
+    if way == "drop":
+        del inside[name]
+    elif way == "other type":
+        inside[name] = 7 if isinstance(value, str | list | dict) else "seven"
+    elif way == "list in a list":
+        inside[name] = [[]]
+    elif way == "null":
+        inside[name] = None
+    elif way == "empty":
+        inside[name] = type(value)() if isinstance(value, str | list | dict) else -1
+    elif isinstance(value, dict):
+        value["nobody"] = 1
+    else:
+        inside[name] = "nobody"
+    return found
+
+
+def mutants(name: str, share: int) -> Iterator[tuple[Path, str, Any]]:
+    """(place, way, table): the same on every run."""
+    table = config.read_table(name, config.shipped(f"rules/{name}"))
+    places = [path for path in members(table) if "$comment" not in path]
+    random.Random(name).shuffle(places)
+    for path in places[:share]:
+        for way in WAYS:
+            yield path, way, changed(table, path, way)
+
+
+@cache
+def batteries() -> tuple[World, tuple[str, ...]]:
+    """Lives that lead through most of the tables: used and exported, in a car, taken apart."""
+    w = World()
+    return w, (used_pack(w, 1), installed(w, 2), dismantled_and_presented(w))
+
+
+def read_everywhere(tables: Tables, lives: int = 3) -> None:
+    """Codes, verdicts and the importer's report, by these tables; words of them as well."""
+    w, texts = batteries()
+    network = w.network(tables=tables)
+    for text in texts[:lives]:
+        parse_identifier("gbt34014", text, tables.identifiers, namespace=MAKER)
+        evidence = w.evidence(text, points=(1, 2, 3, 4), network=network, vin=VIN)
+        w.judge(text, evidence=evidence, direction="import", condition="used").as_dict()
+        w.judge(text, evidence=evidence, direction="import", goods="in_vehicle", vin=VIN).as_dict()
+        items = [(Line(1, text), evidence)]
+        told = readiness(items, policy("importer-eu"), LAW_DATE, w.now)
+        Words("en", lambda height: tables.datapoints).report(told)
+
+
+def said_of(name: str, table: Any) -> str | None:
+    """Why a file is not held, as whoever adds it reads it; None: it is held."""
+    data = json.dumps(table).encode()
+    if name.endswith(".toml"):
+        return config.why_unread(name, table)
+    try:
+        require_readable(name, sha256(data).digest(), lambda digest: data)
+    except RulesNotHere as error:
+        return error.why
+    return None
+
+
+def examine(name: str, share: int, lives: int) -> None:
+    """Each mutant of a file that verdicts read."""
+    assert "is missing" in (said_of(name, {}) or "") or name == "shown-as.toml"
+    for path, way, table in mutants(name, share):
+        why = said_of(name, table) or config.why_not_together({name: table})
+        if why is None:
+            read_everywhere(config.tables_of({name: table}), lives)
+            continue
+        assert f"{name} cannot be used" in why, (path, way, why)
+        steps = [step for step in path if isinstance(step, str)]
+        assert name in OTHERS or any(step in why for step in steps[-2:]), (path, way, why)
+
+
+VERDICT_FILES = tuple(name for name in config.RULES_READ if name != "lifecycle.json")
+
+
+@pytest.mark.parametrize("name", VERDICT_FILES)
+def test_a_table_is_refused_by_its_member_or_read_by_all(name: str) -> None:
+    """
+    Of each shipped file members are dropped, emptied, given another type or another name: the file is refused
+    with its name, the member and what belongs there, or codes, verdicts and report are made by it.
+    """
+    examine(name, share=2, lives=1)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", VERDICT_FILES)
+def test_many_tables_are_refused_by_their_member_or_read_by_all(name: str) -> None:
+    """
+    The same of many more members, with lives that lead through more of the tables.
+    """
+    examine(name, share=60 if name == "shown-as.toml" else 150, lives=3)
+
+
+def acts(ledger: Ledger) -> Iterator[bytes]:
+    """What makers, workshops and authorities say of two batteries, one after the other."""
+    one, two, car = battery(1), battery(2), vehicle(1)
+    sets = {"set_list": set_list(1)}
+    yield ledger.attest(MAKER, "battery.produced", one)
+    yield ledger.attest(MAKER, "passport.published", one, **sets)
+    yield ledger.attest(MAKER, "market.placed", one, parties=(WORKSHOP,))
+    yield ledger.attest(MAKER, "battery.produced", two)
+    yield ledger.attest(MAKER, "passport.published", two, set_list=set_list(2))
+    yield ledger.attest(MAKER, "battery.installed", two, bound_asset=car)
+    yield ledger.attest(MAKER, "battery.recalled", two)
+    yield ledger.attest(EU_AUTHORITY, "passport.suspended", one)
+    yield ledger.attest(WORKSHOP, "soh.measured", one, quantities={"soh_permille": 871})
+    yield ledger.attest(CUSTOMS, "customs.refused", one)
+    yield ledger.attest(MAKER, "battery.exported", two)
+    yield ledger.attest(MAKER, "battery.declared_waste", one, parties=(RECYCLER,))
+    yield ledger.attest(RECYCLER, "battery.dismantled", one)
+
+
+def lives_under(table: Any) -> None:
+    """Every act is admitted or refused by a life cycle, and nothing else happens."""
+    genesis = founded(Limits())
+    governance = replace(genesis.governance, rules={**genesis.governance.rules, "lifecycle.json": table})
+    ledger = Ledger(replace(genesis, governance=governance))
+    for tx in acts(ledger):
+        try:
+            ledger.registry.check_tx(tx, ledger.now)
+        except (Refusal, NotYet):
+            continue
+        ledger.execute(ledger.block(ledger.propose([tx])))
+
+
+def examine_lifecycle(share: int) -> None:
+    assert " lacks " in (said_of("lifecycle.json", {}) or "")
+    for path, way, table in mutants("lifecycle.json", share):
+        why = said_of("lifecycle.json", table)
+        if why is not None:
+            assert why.startswith("the lifecycle rules cannot be read: "), (path, way, why)
+            continue
+        try:
+            lives_under(table)
+        except CredentialError as error:  # what governs does not go with it: the proposal lapses
+            assert error.code == "governance_invalid", (path, way, error)
+
+
+def test_a_life_cycle_is_refused_by_its_member_or_lived_by() -> None:
+    """
+    The same of the life cycle: it is refused in one sentence, or blocks are executed under it.
+    """
+    examine_lifecycle(4)
+
+
+@pytest.mark.long
+def test_many_life_cycles_are_refused_by_their_member_or_lived_by() -> None:
+    """
+    The same of many more members.
+    """
+    examine_lifecycle(300)
+
+
+def test_files_that_do_not_go_together_are_not_held() -> None:
+    """
+    Files of which each can be read are not held where one lacks what another needs, or names what it has not.
+    """
+    whole = {name: config.read_table(name, config.shipped(f"rules/{name}")) for name in config.RULES_READ}
+    fewer = copy.deepcopy(whole["passport-paths.json"])
+    del fewer["dataPoints"]["7"]
+    strange = copy.deepcopy(whole["verdicts.json"])
+    strange["events"]["presentation"] = ["battery.shown"]
+    without = copy.deepcopy(whole["lifecycle.json"])
+    without["events"] = [e for e in without["events"] if e["type"] != "battery.maintained"]
+
+    def why(name: str, table: Any) -> str:
+        data = json.dumps(table).encode()
+        digest = sha256(data).digest()
+        assert said_of(name, table) is None, "by itself it can be read"
+        with pytest.raises(RulesNotHere) as error:
+            require_proposed({name: digest}, whole, lambda _: data)
+        assert error.value.name == name
+        return error.value.why
+
+    assert "dataPoints.7 is missing" in why("passport-paths.json", fewer)
+    assert "battery.shown, and lifecycle.json has no such event" in why("verdicts.json", strange)
+    assert "no battery.maintained any more" in why("lifecycle.json", without)
+
+
+def test_files_that_govern_and_do_not_go_together_decide_nothing() -> None:
+    """
+    Where they govern all the same, the later of them by name is one that cannot be read, and nothing raises.
+    """
+    governance = founded(Limits()).governance
+    paths = config.read_table("passport-paths.json", config.shipped("rules/passport-paths.json"))
+    points = config.read_table(config.DATA_POINTS, config.shipped(f"rules/{config.DATA_POINTS}"))
+    del paths["dataPoints"]["7"]
+    rules = {**governance.rules, "passport-paths.json": paths, config.DATA_POINTS: points}
+
+    tables = config.tables(replace(governance, rules=rules))
+
+    assert tables.unread.keys() == {"passport-paths.json"}
+    assert "dataPoints.7 is missing" in tables.unread["passport-paths.json"]
+    read_everywhere(tables)
