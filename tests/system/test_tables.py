@@ -52,11 +52,9 @@ DATA = {
 NOTES = {
     "cn-duties.json": ("2018", "2026", "dismantlerFields", "deadline_wd", "range_days"),
     "crosswalk-eu-cn.json": ("cnAttester", "confidence"),
-    "eu-datapoints-v2.json": ("asOf",),
     "gbt34014.json": (
-        *("assignedBy", "carriers", "catenaXRegexAsPublished", "catenaXRegexNote", "checkCharacter", "chem"),
-        *("checkCharacterNote", "decoded", "definedBy", "examples", "inForce", "mappingRule", "negative"),
-        *("regex", "semanticRules", "standard", "valuesPresumed"),
+        *("assignedBy", "carriers", "chem", "decoded", "definedBy", "inForce", "mappingRule"),
+        "valuesPresumed",
     ),
     "lifecycle.json": ("euStatusNote",),
     "terms.toml": ("text_zh",),  # pages are English: their Chinese column waits
