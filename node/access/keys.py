@@ -11,7 +11,7 @@ import secrets
 import time
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TypedDict
 
@@ -55,6 +55,7 @@ class Session:
     scopes: frozenset[str]
     cookie: str | None = None  # set by `enter`: the value for the cookie `comity_<port>`
     next: str = "/"  # where the page goes after a one-time link
+    shown: bytes | None = field(default=None, repr=False)  # the hash of its secret; None: at the machine
 
 
 # Whoever works on the data directory itself can read operator.key as well.
@@ -134,10 +135,7 @@ class Access:
             )
         found = self._by_key(bearer) if bearer is not None else self._by_cookie(cookie or "")
         if found is None:
-            told = "this node knows no such session, or it ended"
-            if bearer is not None:
-                told = "this node knows no such key, or it ended"
-            raise ProblemError(401, "unknown_key", "Key unknown", told)
+            raise _ended("key" if bearer is not None else "session")
         if scope not in found.scopes:
             told = "this needs the scope {scope}; yours has {held}"
             raise forbidden("scope_missing", told, scope=scope, held=tuple(sorted(found.scopes)))
@@ -146,7 +144,7 @@ class Access:
     def _by_key(self, bearer: str) -> Session | None:
         hashed = _hash(bearer)
         if hashed == self._operator:
-            return Session(OPERATOR, frozenset(SCOPES))
+            return Session(OPERATOR, frozenset(SCOPES), shown=hashed)
         row = self._office.access.key(hashed)
         if row is None:
             return None
@@ -154,11 +152,20 @@ class Access:
         if row.last_used is None or now - row.last_used > TOUCH_S:
             with self._office.writing() as db:
                 self._office.access.touch_key(db, hashed, now)
-        return Session(row.name, frozenset(row.scopes.split()))
+        return Session(row.name, frozenset(row.scopes.split()), shown=hashed)
 
     def _by_cookie(self, cookie: str) -> Session | None:
-        row = self._office.access.session(_hash(cookie), int(time.time()))
-        return None if row is None else Session(row.name, frozenset(row.scopes.split()))
+        hashed = _hash(cookie)
+        row = self._office.access.session(hashed, int(time.time()))
+        return None if row is None else Session(row.name, frozenset(row.scopes.split()), shown=hashed)
+
+    def _require_in_force(self, by: Session, now: int) -> None:
+        """401 `unknown_key` when it ended since its request was let in; inside the transaction of an act."""
+        if by.shown is None or by.shown == self._operator:
+            return
+        table = self._office.access
+        if table.key(by.shown) is None and table.session(by.shown, now) is None:
+            raise _ended()
 
     # -- passing on ----------------------------------------------------------------------------------
 
@@ -171,6 +178,7 @@ class Access:
         _require_name(name)
         key, now = secrets.token_urlsafe(SECRET_BYTES), int(time.time())
         with self._office.writing() as db:
+            self._require_in_force(by, now)
             if self._office.access.named(db, name):
                 raise _taken(name)
             self._require_free(db, by, name, now)
@@ -180,9 +188,13 @@ class Access:
         return {"name": name, "scopes": list(words), "key": key}
 
     def revoke(self, by: Session, name: str) -> tuple[int, int]:
-        """End the key of that name, its sessions and its unused links: (keys, sessions) that ended; 404."""
+        """End the key of that name, the sessions that lead back to it and their unused links; 404.
+
+        (keys, sessions) that ended. Keys that it granted stay: they have names of their own.
+        """
         now = int(time.time())
         with self._office.writing() as db:
+            self._require_in_force(by, now)
             keys, ended = self._office.access.revoke(db, name, now)
             if not keys and not ended:
                 told = "no key and no session in use is called {name}"
@@ -237,6 +249,7 @@ class Access:
         _require_name(whose)
         token, now = secrets.token_urlsafe(SECRET_BYTES), int(time.time())
         with self._office.writing() as db:
+            self._require_in_force(by, now)
             if whose != by.name:
                 self._require_free(db, by, whose, now)
             self._office.access.put_link(
@@ -274,8 +287,8 @@ class Access:
         if row is None:
             return
         with self._office.writing() as db:
-            self._office.access.end_session(db, _hash(cookie))
-            self._office.audit.put(db, now, row.name, "session.ended", "signed out")
+            if self._office.access.end_session(db, _hash(cookie)):  # once, whoever signs out twice
+                self._office.audit.put(db, now, row.name, "session.ended", "signed out")
 
 
 def _require_name(name: str) -> None:
@@ -287,6 +300,13 @@ def _require_name(name: str) -> None:
 def _as_read(name: str) -> str:
     """The name as a person takes it in: width, case and blanks make no other one."""
     return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+
+
+def _ended(what: str = "key") -> ProblemError:
+    told = "this node knows no such key, or it ended"
+    if what == "session":
+        told = "this node knows no such session, or it ended"
+    return ProblemError(401, "unknown_key", "Key unknown", told)
 
 
 def _taken(name: str) -> ProblemError:

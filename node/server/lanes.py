@@ -124,6 +124,8 @@ class Lane:
             self._lock.wait_for(lambda: not self._running, seconds_max)
         for unsettled in list(self._unsettled):
             unsettled.cancel()
+        # It belongs to the loop on which somebody waited first, and the next server has a loop of its own.
+        self._stranger_turn = asyncio.Semaphore(self._strangers_threads_max)
 
     def _late(self) -> list[_Turn[Any]]:
         """The turns that last longer than any of this lane should."""

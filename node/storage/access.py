@@ -106,17 +106,24 @@ class AccessTable:
 
     @staticmethod
     def revoke(db: Transaction, name: str, now: int) -> tuple[int, int]:
-        """(keys, sessions) of that name, or opened through links of that name's, that end now.
+        """(keys, sessions) of that name, or that lead back to it by links, that end now.
 
-        Its links that were not used yet go with them.
+        Links of theirs that were not used yet go with them. A name that somebody else bears leads no further.
         """
         keys = db.execute(
             "UPDATE keys SET revoked = ? WHERE name = ? AND revoked IS NULL", (now, name)
         ).rowcount
-        ended = db.execute(
-            "DELETE FROM sessions WHERE (name = ? OR made_by = ?) AND expires > ?", (name, name, now)
-        ).rowcount
-        db.execute("DELETE FROM links WHERE (name = ? OR made_by = ?) AND used IS NULL", (name, name))
+        db.execute("DELETE FROM links WHERE name = ? AND used IS NULL", (name,))
+        ended = db.execute("DELETE FROM sessions WHERE name = ? AND expires > ?", (name, now)).rowcount
+        makers = [name]
+        while makers:
+            maker = makers.pop()
+            db.execute("DELETE FROM links WHERE made_by = ? AND used IS NULL", (maker,))
+            opened = db.execute(
+                "DELETE FROM sessions WHERE made_by = ? AND expires > ? RETURNING name", (maker, now)
+            ).fetchall()
+            ended += len(opened)
+            makers += sorted(one for (one,) in set(map(tuple, opened)) if not _in_use(db, one, now))
         return keys, ended
 
     @staticmethod
@@ -155,3 +162,13 @@ class AccessTable:
         """Sessions that ended, links that are too old."""
         db.execute("DELETE FROM sessions WHERE expires < ?", (now,))
         db.execute("DELETE FROM links WHERE created < ?", (made_before,))
+
+
+def _in_use(db: Transaction, name: str, now: int) -> bool:
+    """Whether a key or an open session has this name."""
+    row = db.execute(
+        "SELECT 1 FROM keys WHERE name = :name AND revoked IS NULL "
+        "UNION ALL SELECT 1 FROM sessions WHERE name = :name AND expires > :now",
+        {"name": name, "now": now},
+    ).fetchone()
+    return row is not None

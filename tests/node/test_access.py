@@ -9,16 +9,19 @@ import sqlite3
 import stat
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from flask.testing import FlaskClient
 
+from node.access import keys
 from node.access.keys import AT_THE_MACHINE, end_operators_key, page_scopes
 from node.api import create_app, door_of
 from node.api.access import cookie_name
@@ -33,6 +36,7 @@ from tests.harness.support_service import CODE, DID, PASSPHRASE, ROLES, LiveNode
 from tests.node.test_http import answer, closed, serving
 
 BROWSER = {"Accept": "text/html", "Sec-Fetch-Site": "same-origin"}
+T = TypeVar("T")
 FORM = "application/x-www-form-urlencoded"
 
 
@@ -681,3 +685,225 @@ def test_streams_are_counted_by_the_key_however_it_is_written(node: LiveNode) ->
     finally:
         judging.turn = proper  # type: ignore[method-assign]
         held.set()
+
+
+def at_once(*calls: Callable[[], T]) -> list[T]:
+    """What each of these returns, begun together on threads of their own."""
+    together = threading.Barrier(len(calls))
+
+    def begun(call: Callable[[], T]) -> T:
+        together.wait(20)
+        return call()
+
+    with ThreadPoolExecutor(len(calls)) as threads:
+        return list(threads.map(begun, calls))
+
+
+class Browser:
+    """A client of its own on a socket of its own, with a key or the cookie that it was given."""
+
+    def __init__(self, address: tuple[str, int], headers: dict[str, str] | None = None) -> None:
+        self.address, self.headers = address, headers or {}
+
+    def ask(self, path: str, order: Any = None) -> int:
+        """The status of the answer; a cookie that comes with it is shown from now on."""
+        connection = HTTPConnection(*self.address, timeout=20)
+        try:
+            sent = {"Content-Type": "application/json", "Sec-Fetch-Site": "same-origin", **self.headers}
+            body = None if order is None else json.dumps(order)
+            connection.request("GET" if order is None else "POST", path, body, sent)
+            answered = connection.getresponse()
+            answered.read()
+            given = answered.getheader("Set-Cookie")
+            if given is not None and order is None:
+                self.headers = {"Cookie": given.partition(";")[0]}
+            return answered.status
+        finally:
+            connection.close()
+
+
+def acts(node: LiveNode, did: str, who: str) -> int:
+    return audit(node).count((who, did))
+
+
+def test_what_is_done_at_once_is_done_once_and_to_nobody_else(node: LiveNode) -> None:
+    """
+    One link that several open at once lets one in; links of one key that are opened at once are as many
+    sessions, of which one that signs out, twice at once, ends no other; of two who revoke at once one is told
+    that there is nothing left. The audit has each once, under the name of who did it.
+    """
+    makers = [bearer(node, name, "operate", "read") for name in ("at once", "beside")]
+
+    def link(maker: dict[str, str], name: str) -> str:
+        path: str = node.client.post("/links", json={"name": name}, headers=maker).get_json()["path"]
+        return path
+
+    with serving(node.app, door=door_of(node.service)) as address:
+        one = link(makers[0], "one of four")
+        four = [Browser(address) for _ in range(4)]
+        assert sorted(at_once(*[partial(each.ask, one) for each in four])) == [303, 403, 403, 403]
+        assert sorted(each.ask("/log/entries") for each in four) == [200, 401, 401, 401]
+        assert acts(node, "session.opened", "one of four") == 1
+
+        names = ["Ana at once", "Bo at once", "Cy beside", "Di beside"]
+        paths = [link(makers[n // 2], name) for n, name in enumerate(names)]
+        people = [Browser(address) for _ in names]
+        entering = [partial(each.ask, path) for each, path in zip(people, paths, strict=True)]
+        assert at_once(*entering) == [303] * 4
+        ana, bo, *beside = people
+        leaving = partial(ana.ask, "/leave", {})
+        *left, stays = at_once(leaving, leaving, partial(bo.ask, "/log/entries"))
+        assert 303 in left and {303, 401}.issuperset(left) and stays == 200
+        assert [each.ask("/log/entries") for each in people] == [401, 200, 200, 200]
+        assert [acts(node, "session.ended", name) for name in names] == [1, 0, 0, 0]
+
+        more = link(makers[1], "El beside")
+        late = Browser(address)
+        revoking = partial(Browser(address, node.bearer).ask, "/keys/revoke", {"name": "at once"})
+        assert sorted(at_once(revoking, revoking, partial(late.ask, more))) == [200, 303, 404]
+        assert bo.ask("/log/entries") == 401
+        assert [each.ask("/log/entries") for each in (*beside, late)] == [200] * 3
+        told = [act for act in node.get_json("/operations/audit")["audit"] if act["did"] == "key.revoked"]
+        assert [act["who"] for act in told if act["about"].startswith("at once:")] == ["operator"]
+
+
+def test_who_signs_out_twice_at_once_signed_out_once(node: LiveNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Two requests to sign out find the session open, and wait for the same file: the audit has one end of it.
+    """
+    access, office = node.service.access, node.service.stores.office
+    cookie = access.enter(access.open_link(AT_THE_MACHINE, ("read",), name="Gil twice")).cookie
+    found, proper = threading.Semaphore(0), office.access.session
+
+    def looked_up(*given: Any) -> Any:
+        row = proper(*given)
+        found.release()
+        return row
+
+    monkeypatch.setattr(office.access, "session", looked_up)
+    with ThreadPoolExecutor(2) as threads:
+        with office.writing():
+            leaving = [threads.submit(access.leave, str(cookie)) for _ in range(2)]
+            assert found.acquire(timeout=20) and found.acquire(timeout=20)
+        for each in leaving:
+            each.result(20)
+
+    assert acts(node, "session.ended", "Gil twice") == 1
+
+
+def test_what_leads_back_to_a_revoked_key_ends_with_it(node: LiveNode) -> None:
+    """
+    A person whom a key let in lets another in, who lets in a third: all of them end with the key, and links
+    of theirs that nobody used. Who was let in by somebody else under a name in use stays.
+    """
+    shown = bearer(node, "root of a chain", "operate", "read")
+    people, paths = list[FlaskClient](), list[str]()
+    for name in ("Hal", "Ida", "Jon"):
+        headers = shown if not people else BROWSER
+        maker = people[-1] if people else node.client
+        order = {"scopes": ["operate", "read"], "name": f"{name} of the chain"}
+        used, unused = (maker.post("/links", json=order, headers=headers).get_json()["path"] for _ in "ab")
+        people.append(node.app.test_client())
+        paths.append(unused)
+        assert people[-1].get(used).status_code == 303
+    beside = guest(node, scopes=["operate", "read"], name="Hal of the chain")
+    assert [person.get("/log/entries").status_code for person in people] == [200] * 3
+
+    told = node.post_json("/keys/revoke", {"name": "root of a chain"}).get_json()
+    assert (told["keys"], told["sessions"]) == (1, 1), (
+        "another Hal is in use: whose Ida's link was is not known"
+    )
+    assert beside.get("/log/entries").status_code == 200
+    told = node.post_json("/keys/revoke", {"name": "Hal of the chain"}).get_json()
+    assert (told["keys"], told["sessions"]) == (0, 3)
+    assert [person.get("/log/entries").status_code for person in (*people, beside)] == [401] * 4
+    assert [node.app.test_client().get(path).status_code for path in paths] == [403] * 3
+
+
+def test_a_revoked_key_is_never_answered_once_its_end_was(node: LiveNode) -> None:
+    """
+    Requests by key and session go on while their key is revoked: none that began after the revocation was
+    answered is anything but a 401; another's all are 200.
+    """
+    key, other = bearer(node, "ends meanwhile", "operate", "read"), bearer(node, "goes on", "read")
+    path = node.client.post("/links", json={"name": "Fe meanwhile"}, headers=key).get_json()["path"]
+    revoked, begun = threading.Event(), threading.Semaphore(0)
+
+    with serving(node.app, door=door_of(node.service)) as address:
+        session = Browser(address)
+        assert session.ask(path) == 303
+
+        def asking(headers: dict[str, str]) -> list[tuple[bool, int]]:
+            """(whether it began after the revocation was answered, status) of each, until five did."""
+            found: list[tuple[bool, int]] = []
+            while [after for after, _ in found].count(True) < 5:
+                after = revoked.is_set()
+                found.append((after, Browser(address, headers).ask("/log/entries")))
+                begun.release()
+            return found
+
+        def revoking() -> list[tuple[bool, int]]:
+            for _ in range(6):
+                assert begun.acquire(timeout=20)
+            try:
+                status = Browser(address, node.bearer).ask("/keys/revoke", {"name": "ends meanwhile"})
+            finally:
+                revoked.set()
+            return [(True, status)]
+
+        shown = (key, session.headers, other)
+        *ended, others, told = at_once(*[partial(asking, headers) for headers in shown], revoking)
+
+    assert told == [(True, 200)]
+    assert {status for found in ended for after, status in found if after} == {401}
+    assert {status for found in ended for _, status in found} <= {200, 401}
+    assert {status for _, status in others} == {200}
+
+
+DONE = ("key.granted", "key.revoked")
+
+
+@pytest.mark.parametrize("by", ["key", "session"])
+@pytest.mark.parametrize(
+    ("path", "made", "order"),
+    [
+        ("/links", "open_link", {"scopes": ["read"]}),
+        ("/keys", "grant", {"scopes": ["read"], "name": "lives on"}),
+        ("/keys/revoke", "revoke", {"name": "lives on"}),
+    ],
+)
+def test_a_key_that_is_revoked_meanwhile_does_nothing_to_others(  # noqa: PLR0917 # a table
+    path: str, made: str, order: dict[str, Any], by: str, node: LiveNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A key or session that was in force when its request was let in, and is revoked before it makes a link or
+    a key, or ends another's, does none of these: nothing that it began outlives it.
+    """
+    name = f"passes on {path} by {by}"
+    shown = bearer(node, name, "operate", "read")
+    person = node.app.test_client()
+    if by == "session":
+        link = node.client.post("/links", json={"scopes": ["operate", "read"]}, headers=shown).get_json()
+        assert person.get(link["path"]).status_code == 303
+        shown = {"Sec-Fetch-Site": "same-origin"}
+    monkeypatch.setattr(keys, "TOUCH_S", 3600)
+    assert person.get("/keys", headers=shown).status_code == 200
+    let_in = threading.Event()
+    proper = getattr(node.service.access, made)
+
+    def making(*given: Any) -> Any:
+        let_in.set()
+        return proper(*given)
+
+    monkeypatch.setattr(node.service.access, made, making)
+    office = node.service.stores.office
+    with ThreadPoolExecutor(1) as threads:
+        with office.writing() as db:
+            asked = threads.submit(person.post, path, json=order, headers=shown)
+            assert let_in.wait(20)
+            assert office.access.revoke(db, name, int(time.time())) == (1, by == "session")
+        answered = asked.result(20)
+
+    assert (answered.status_code, answered.get_json()["code"]) == (401, "unknown_key")
+    audited = {(act["who"], act["did"]) for act in node.get_json("/operations/audit")["audit"]}
+    assert not audited & {(who, did) for who in (name, f"guest of {name}") for did in DONE}
