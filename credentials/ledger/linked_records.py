@@ -39,6 +39,9 @@ from credentials.ledger.standing import (
     Undo,
 )
 
+ORIGINS_READ_MAX = (
+    64  # of what a pack came of, asked when it is taken apart: a chain of a maker's own has no end
+)
 PACKS_PER_PARTY_MAX = 64  # batteries that one party installs in one vehicle or asset
 RESTS_ON_ALL_PACKS = frozenset({"X6", "X21"})  # rules that ask about every battery of a vehicle
 
@@ -185,6 +188,9 @@ def _children(pack: Standing, attestation: Attestation, context: Context) -> lis
             # On an enrolment: of any other child X8 has said so.
             told = "a child ({namespace}) was taken out of another battery"
             raise Refusal("X8", told, namespace=subject.namespace)
+        if context.event.effects.passes_state and _came_of(pack, child.key, context):
+            told = "a child ({namespace}) is what this battery was made from or taken out of"
+            raise Refusal("X8", told, namespace=subject.namespace)
         if child.born and not (committed or is_holder(child, issuer, context)):
             told = "a child ({namespace}) is held by {holder}"
             raise Refusal("not_responsible", told, namespace=subject.namespace, holder=child.holder)
@@ -203,6 +209,23 @@ def _children(pack: Standing, attestation: Attestation, context: Context) -> lis
         child = replace(child, parent=was, eu_status=_status_out_of(child, pack), undo=None)
         found.append(child.with_marks(CHILD, *_carried(pack, context)))
     return [*found, *vehicles.values()]
+
+
+def _came_of(one: Standing, key: bytes, context: Context) -> bool:
+    """Whether this one was made from or taken out of that battery, however far back, as far as is read."""
+    behind = _behind(one)
+    for origin in behind:
+        if origin == key:
+            return True
+        old = context.records.standing_at(origin)
+        assert old is not None, "another record names it as what that came of"
+        room = max(ORIGINS_READ_MAX - len(behind), 0)
+        behind += [further for further in _behind(old) if further not in behind][:room]
+    return False
+
+
+def _behind(one: Standing) -> list[bytes]:
+    return [*one.predecessors, *([one.parent.key] if one.parent is not None else [])]
 
 
 def _its_makers(code: Standing, vehicles: dict[bytes, Asset], context: Context) -> Standing:

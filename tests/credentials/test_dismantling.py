@@ -168,6 +168,28 @@ def test_what_a_supplier_gave_into_a_pack_goes_with_it() -> None:
     assert "went_with_pack" not in ledger.standing(module).facts
 
 
+@pytest.mark.parametrize("remade", [False, True])
+def test_nothing_comes_out_of_what_came_out_of_it(remade: bool) -> None:
+    """
+    X8: a module, or what was made of it, is taken apart; the pack that it was in is none of its parts.
+    """
+    ledger = Ledger()
+    module = battery(2)
+    pack = pack_of(ledger, module)
+    ledger.happen(RECYCLER, "battery.dismantled", pack, references=(module,))
+    apart, answer = module, "X8"
+    if remade:
+        ledger.happen(RECYCLER, "battery.sold", module, parties=(SECOND_LIFE,))
+        made_into(ledger, module, kind=SECOND_LIVES[0])
+        ledger.happen(SECOND_LIFE, "battery.produced", SUCCESSOR, references=(module,))
+        ledger.happen(SECOND_LIFE, "battery.sold", SUCCESSOR, parties=(RECYCLER,))
+        ledger.happen(RECYCLER, "battery.declared_waste", SUCCESSOR)
+        apart = SUCCESSOR
+
+    assert ends_as(ledger, RECYCLER, "battery.dismantled", apart, references=(pack,)) == answer
+    assert ends_as(ledger, RECYCLER, "battery.dismantled", apart, references=(OWN,)) == "admitted"
+
+
 def test_a_maker_that_is_gone_has_committed_all_the_same() -> None:
     """
     What a maker could say when it made the pack counts years later, when its accreditation is over.

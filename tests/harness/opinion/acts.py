@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from .parties import PARTIES
 
 PRIVATE = "an owner without a node"
+SECOND_LIVES = (
+    "second_life.prepared_for_reuse", "second_life.prepared_for_repurposing",
+    "second_life.repurposed", "second_life.remanufactured",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from .acts import Act
-from .law import SECOND_LIVES, Archive
+from .acts import SECOND_LIVES, Act
+from .law import Archive
 from .names import LINK, named_by
 from .packs import FATES, content
 from .parties import (

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from .acts import File
-from .law import SECOND_LIVES
+from .acts import SECOND_LIVES, File
 from .parties import is_authority, side
 
 WORDS = ("clear", "clear_with_gaps", "undecided", "hold", "refuse_recommended")  # best first

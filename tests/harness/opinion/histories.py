@@ -12,7 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 
-from .acts import Act
+from .acts import SECOND_LIVES, Act
 from .alphabet import (
     ALARMS,
     BIRTH,
@@ -30,7 +30,7 @@ from .alphabet import (
 )
 from .bounds import ALL_GOODS, WORDS, bounds, sights, too_good
 from .explore import Finding
-from .law import LICENCES, SECOND_LIVES, Archive, after
+from .law import LICENCES, Archive, after
 from .names import further, named_by
 from .ordinary import expected
 from .parties import PARTIES, name

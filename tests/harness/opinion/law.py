@@ -10,15 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from .acts import NOTHING, PRIVATE, Act, File, Set, Stop, holds, own_code
+from .acts import NOTHING, PRIVATE, SECOND_LIVES, Act, File, Set, Stop, holds, own_code
 from .names import LINK
 from .packs import come_out, fates_of, put_back
 from .parties import is_authority, is_customs, side
 
-SECOND_LIVES = (
-    "second_life.prepared_for_reuse", "second_life.prepared_for_repurposing",
-    "second_life.repurposed", "second_life.remanufactured",
-)  # fmt: skip
 # What a trade may report about a battery in use (I5 in credentials/README.md).
 TRADE_ACTS = ("soh.measured", "battery.maintained", "battery.swapped_out", "battery.replaced",
               "battery.installed", "negative_event")  # fmt: skip

@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from .acts import Act
+from .acts import SECOND_LIVES, Act
 from .alphabet import CAR
 from .bounds import WORDS, Shown
 from .histories import SIGHTS, recorded
-from .law import SECOND_LIVES
 from .stage import STATE, Stage
 
 EXPORTS = ("battery.exported", "used.exported", "waste.exported")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from .acts import NOTHING, Act, File, holds, own_code
+from .acts import NOTHING, SECOND_LIVES, Act, File, holds, own_code
 
 if TYPE_CHECKING:
     from .law import Archive
@@ -37,6 +37,18 @@ def fates_of(archive: Archive, battery: str) -> frozenset[str]:
     return frozenset(found)
 
 
+def origins_of(archive: Archive, battery: str) -> set[str]:
+    """All that a battery was taken out of or made from, however far back."""
+    found, inner = set[str](), [battery]
+    while inner:
+        new = inner.pop()
+        acts = [act for record in archive.acts.values() for act in record if new in act.others]
+        made = {act.battery for act in acts if act.event in ("battery.dismantled", *SECOND_LIVES)}
+        inner += sorted(made - found)
+        found |= made
+    return found
+
+
 def content(archive: Archive, pack: str) -> tuple[str, ...]:
     """What the maker of a pack said is inside."""
     return next((act.inside for act in archive.record(pack) if act.event == "battery.produced"), ())
@@ -55,6 +67,8 @@ def may_come_out(archive: Archive, act: Act, other: str) -> bool:
     given, own, child = given_into(archive, act, other), own_code(act.by, other), archive.of(other)
     if _gives_way(child, given=given or own):
         return True
+    if other in origins_of(archive, act.battery):
+        return False  # nothing comes out of what came out of it
     if any(taken.battery != act.battery for taken in taken_out_of(archive, other)):
         return False
     return given or (holds(child, act) if child.exists else own)
