@@ -29,6 +29,7 @@ class ConsignmentRow:
     state: str  # queued | running | done | set_aside
     lines: int
     done: int
+    client: str  # whose key or session sent it
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class ItemRow:
 
 _COLUMNS = (
     "number, id, declaration, consignee_eori, direction, law_date, created, evaluated_at, height, "
-    "block_time, state, lines, done"
+    "block_time, state, lines, done, client"
 )
 
 
@@ -176,13 +177,14 @@ class ConsignmentTable:
         row = self._db.connection.execute("SELECT MAX(number) AS newest FROM consignments").fetchone()
         return row["newest"] or 0
 
-    def next_waiting(self, lines_max: int | None = None) -> ConsignmentRow | None:
-        """The oldest that is to be judged, of those with at most so many lines."""
-        few = -1 if lines_max is None else lines_max
+    def oldest_waiting(self, lines_min: int = 0, lines_max: int | None = None) -> dict[str, ConsignmentRow]:
+        """Of each client the oldest that is to be judged, of those with so many lines."""
         found = self._where(
-            "state IN ('queued', 'running') AND (?1 < 0 OR lines <= ?1) ORDER BY number LIMIT 1", (few,)
+            "number IN (SELECT MIN(number) FROM consignments WHERE state IN ('queued', 'running') "
+            "AND lines >= ? AND lines <= ? GROUP BY client)",
+            (lines_min, NUMBER_MAX if lines_max is None else lines_max),
         )
-        return found[0] if found else None
+        return {row.client: row for row in found}
 
     @staticmethod
     def lines_waiting(db: Transaction, client: str) -> tuple[int, int]:

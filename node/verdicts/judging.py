@@ -1,4 +1,4 @@
-"""The consignments' thread: lines are judged a few at a time, in order of arrival; a restart goes on.
+"""The consignments' thread: lines are judged a few at a time, by turns of who sent them; a restart goes on.
 
 A few verdicts are one transaction and one turn; between two lines the job gives way to whoever waits for one
 verdict (`scanning`): verdicts are computed under the interpreter's lock, so a job beside them would double
@@ -35,12 +35,12 @@ from node.transient_faults import PASSING, sentence
 from node.verdicts.declarations import Declarations
 from node.verdicts.manifests import Manifests, Pair, Together
 from node.verdicts.sources import Gathering, Reading
+from node.verdicts.turns import FEW_LINES, Turns
 from node.verdicts.watching import Watching
 
 JSON = dict[str, Any]
 BATCH_LINES = 8  # fetched for together, stored together
 REPEATED_LINES_MAX = 256  # of a batch, with those that say again what another one says
-FEW_LINES = 64  # a consignment of so few does not wait for a larger one
 TURNS_OF_A_LOOK = 4  # one turn of so many is for lines that the ledger has overtaken, however much waits
 YIELD_S = 0.002
 SCAN_POLL_S = 0.001
@@ -51,7 +51,7 @@ LINE, CONSIGNMENT = "line", "consignment"  # what is set aside
 
 @dataclass(slots=True)
 class _Job:
-    """The consignment being judged: read once, worked off from the front."""
+    """The consignment being judged: read once a turn, worked off from the front."""
 
     row: ConsignmentRow
     together: Together
@@ -73,6 +73,7 @@ class Judging:
         self._job: _Job | None = None
         self._few: _Job | None = None  # a small one, beside a large one
         self._turns = 0
+        self._next, self._next_few = Turns(office.consignments), Turns(office.consignments, few=True)
         self.manifests = Manifests(office, gathering.key_of)
         self._woken = threading.Event()
         self._stopping = threading.Event()
@@ -129,16 +130,16 @@ class Judging:
         return self._judge_overtaken() or more
 
     def _work_off(self) -> bool:
-        """A batch of the consignment that came first; False if none waits."""
+        """A batch of the consignment whose turn it is; False if none waits."""
         if self._job is None:
-            row = self._office.consignments.next_waiting()
+            row = self._next.next()
             if row is None:
                 return False
             self._job = self._open(row)
         elif self._job.waiting:
             self._judge_batch(self._job)
-        if self._job is not None and not self._job.waiting:
-            self._job = None
+        if self._job is not None and (not self._job.waiting or self._next.is_over(self._job.row)):
+            self._job = None  # what is left of it goes on when it is its client's turn again
         return True
 
     def _work_off_few(self) -> bool:
@@ -147,7 +148,7 @@ class Judging:
             self._few = None
             return False
         if self._few is None:
-            row = self._office.consignments.next_waiting(FEW_LINES)
+            row = self._next_few.next()
             self._few = self._open(row) if row is not None else None
         elif self._few.waiting:
             self._judge_batch(self._few)

@@ -11,8 +11,10 @@ import pytest
 
 from node.config import DataDirectory
 from node.setup.wiring import open_service
-from node.storage.consignments import ItemRow
+from node.storage.consignments import ConsignmentRow, ItemRow
 from node.storage.office import OfficeStore
+from node.verdicts import judging as judging_room
+from node.verdicts import turns
 from node.verdicts.judging import Judging
 from node.web.sample import sample_claims
 from tests.harness.support_service import PASSPHRASE, ROLES, LiveNode, live_node
@@ -207,6 +209,43 @@ def test_the_first_is_the_first_that_arrived_not_the_first_that_was_judged(
 
     assert office.consignments.item(large, 79) is None
     assert "declared_before" in [c["reason"] for c in consignments.item(small, 1)["checks"]]
+
+
+def test_clients_take_turns(
+    at_rest: tuple[Judging, OfficeStore, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A manifest of many lines of one battery, each with another mass, holds nobody behind it: others' lines are
+    judged in turn with its own, and it is judged to its end.
+    """
+    monkeypatch.setattr(turns, "FEW_LINES", 8)
+    monkeypatch.setattr(judging_room, "FEW_LINES", 8)
+    judging, office, consignments = at_rest
+    clock = 0.0  # seconds; a batch takes one
+    monkeypatch.setattr(judging._next, "monotonic", lambda: clock)
+    table = office.consignments
+    sent = {}
+    for client, count in (("many", 56), ("second", 24), ("third", 16)):
+        rows = [{"line": n, "battery": code_of(61), "mass_kg": n, **GOODS} for n in range(1, count + 1)]
+        sent[client] = consignments.create({"declaration": f"26NL{client}", "lines": rows}, client)["id"]
+
+    def row(client: str) -> ConsignmentRow:
+        found = table.get(sent[client])
+        assert found is not None
+        return found
+
+    over: list[str] = []
+    for _ in range(20 * TURNS_MAX):
+        over += [client for client in sent if row(client).state == "done" and client not in over]
+        if len(over) == len(sent):
+            break
+        judging.turn()
+        clock += 1.0
+
+    assert over == ["third", "second", "many"]
+    for client, made in sent.items():
+        judged_as = [item.seq for item in table.items_after(made, 0, 100)]
+        assert judged_as == list(range(1, row(client).lines + 1)), "each line once"
 
 
 def taken(office: OfficeStore, declaration: str, batteries: Sequence[str]) -> str:

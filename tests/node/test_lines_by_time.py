@@ -147,7 +147,7 @@ def test_an_open_line_goes_with_the_law_of_the_day(named: str, came: str, now: s
     Once the day that a manifest names is over, today's law; a day that was over when it came stays.
     """
     created, at = (int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()) for text in (came, now))
-    given = ConsignmentRow(1, "c", "", None, None, named, created, None, None, None, "done", 1, 1)
+    given = ConsignmentRow(1, "c", "", None, None, named, created, None, None, None, "done", 1, 1, "key")
 
     assert law_date_of(given, at) == expected
 
