@@ -26,8 +26,14 @@ def checkpoint(service: Service) -> ResponseReturnValue:
 
 
 def policy(service: Service) -> ResponseReturnValue:
-    """The policy (C2SP tlog-policy) by which receipts and checkpoints are verified."""
-    return attachment(service.records.log_policy, "log.policy", "text/plain; charset=utf-8")
+    """The policy (C2SP tlog-policy) of the newest checkpoint; `leaves`: of a tree of that size, 0 the first.
+
+    Whoever holds another one takes no newer one from here on trust: /log/epochs leads from it to this one.
+    """
+    text = service.records.log_policy(integer_argument("leaves", None))
+    response = attachment(text, "log.policy", "text/plain; charset=utf-8")
+    response.headers["Link"] = '</log/epochs>; rel="related"'
+    return response
 
 
 def epochs(service: Service) -> ResponseReturnValue:

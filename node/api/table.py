@@ -251,8 +251,9 @@ ROUTES: tuple[Route, ...] = (
         "GET",
         "/log/policy",
         log.policy,
-        "The log's policy (C2SP tlog-policy)",
-        (RouteAnswer(200, None, (TEXT,), "A policy."),),
+        "The log's policy (C2SP tlog-policy): of the newest checkpoint, or of a tree of so many leaves",
+        (RouteAnswer(200, None, (TEXT,), "A policy; from an older one to it: /log/epochs."),),
+        query=("leaves",),
     ),
     Route(
         "GET",

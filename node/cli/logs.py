@@ -48,10 +48,14 @@ def checkpoint(*, client: Client) -> None:
 
 
 @log.command()
+@click.option("--leaves", type=int, help="That of a tree of so many leaves; 0: the first one.")
 @speaks_to_node
-def policy(*, client: Client) -> None:
-    """log.policy: whose cosignatures make a checkpoint."""
-    say(client.text("/log/policy"), nl=False)
+def policy(*, client: Client, leaves: int | None) -> None:
+    """log.policy: whose cosignatures make the newest checkpoint.
+
+    A device that holds an older one goes on from that: `comity log epochs`, then `comity log walk`.
+    """
+    say(client.text("/log/policy" + ("" if leaves is None else f"?leaves={leaves}")), nl=False)
 
 
 @log.command("epochs")

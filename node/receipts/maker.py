@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from collections import OrderedDict
+from collections.abc import Sequence
 from threading import Lock
 
 import orjson
@@ -23,6 +24,9 @@ from node.storage.office import OfficeStore
 from node.verdicts.sources import Gathering
 
 STEPS_MAX = 256  # from one log policy to the next, in one answer: of some 4 KiB each
+STEPS_KEPT_MAX = (
+    8 * STEPS_MAX
+)  # in memory, those asked for last; others are made again when they are asked for
 
 
 class Proofs:
@@ -41,7 +45,7 @@ class Proofs:
         self._tree = tree
         self._policies = policies
         self._gathering = gathering
-        self._steps: list[EpochStep] = []  # to each newer policy; none becomes another one
+        self._steps: OrderedDict[int, EpochStep] = OrderedDict()  # by the number of the policy they lead to
         self._stepping = Lock()
 
     def checkpoint(self) -> str:
@@ -51,25 +55,31 @@ class Proofs:
             raise not_found("no_checkpoint_yet", "no checkpoint was cosigned by a quorum yet")
         return self._policies.at(kept[0]).policy.reduce(SignedNote.parse(kept[1])).text()
 
+    def policy(self, size: int | None = None) -> str:
+        """The policy that a tree of `size` leaves falls under; None: that of the newest checkpoint."""
+        kept = self._ledger.checkpoint() if size is None else None
+        at = size if size is not None else kept[0] if kept is not None else 0
+        return self._policies.at(at).text
+
     def epochs(self, link: int | None = None, after: int | None = None) -> str:
         """Every policy of the log, each receipted under the one before it; 400 `in_parts` for too many.
 
         `after`: a part, of policies that speak for trees of more leaves alone. The last one has the head and
         `link`: also prove that the tree of so many leaves is on the way to the newest checkpoint.
         """
-        over, made = self._policies.epochs[1:], self._steps_made()
-        over = over[: len(made)]  # one more may have been adopted since
+        epochs = tuple(self._policies.epochs)  # one more may be adopted meanwhile
+        over = epochs[1:]
         first = sum(epoch.after <= (after or 0) for epoch in over)
-        if first + STEPS_MAX < len(made):
+        if first + STEPS_MAX < len(over):
             if after is None:
                 told = (
                     "this log had {count} policies, more than one answer holds: ask for them in parts, with "
                     "`after=0` first, as `comity log epochs` of this version does"
                 )
-                raise bad_request("in_parts", told, count=len(made) + 1)
+                raise bad_request("in_parts", told, count=len(epochs))
             end = first + STEPS_MAX
-            return EpochFile(made[first:end], None, {}, over[end - 1].after).text()
-        kept, steps = self._ledger.checkpoint(), made[first:]
+            return EpochFile(self._steps_to(epochs, first, end), None, {}, over[end - 1].after).text()
+        kept, steps = self._ledger.checkpoint(), self._steps_to(epochs, first, len(over))
         size = kept[0] if kept is not None and kept[0] > (over[-1].after if over else 0) else None
         head, links = None, dict[int, tuple[bytes, ...]]()
         if kept is not None and size is not None:
@@ -79,13 +89,17 @@ class Proofs:
                 links[link] = self._proof(link, size)
         return EpochFile(steps, head, links).text()
 
-    def _steps_made(self) -> tuple[EpochStep, ...]:
-        """All steps, each made once, whoever asks: anybody may, and there are more with every change."""
+    def _steps_to(self, epochs: Sequence[Epoch], first: int, end: int) -> tuple[EpochStep, ...]:
+        """From the policy `first` on to that of `end`: each made once, as long as it is kept."""
+        found: list[EpochStep] = []
         with self._stepping:
-            missing = list(pairwise(self._policies.epochs))[len(self._steps) :]
-            for before, epoch in missing:
-                self._steps.append(self._step(before, epoch))
-            return tuple(self._steps)
+            for number in range(first, end):
+                step = self._steps.pop(number, None) or self._step(epochs[number], epochs[number + 1])
+                self._steps[number] = step  # the last that is forgotten
+                found.append(step)
+                if len(self._steps) > STEPS_KEPT_MAX:
+                    self._steps.popitem(last=False)
+        return tuple(found)
 
     def _step(self, before: Epoch, epoch: Epoch) -> EpochStep:
         """From one policy to the next, which the last block under it names."""

@@ -389,7 +389,6 @@ def _serve(disk: Disk, agreement: _Agreement, trades: _Trades, port: int, hosts:
         judging=trades.judging,
         records=RecordDesk(
             history=history,
-            log_policy=disk.network.policy_text,
             proofs=Proofs(ledger, office, disk.tree, disk.log_policies, gathering),
             tree=disk.tree,
             gathering=gathering,

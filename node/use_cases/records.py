@@ -73,7 +73,6 @@ class RecordDesk:
         self,
         *,
         history: GovernanceHistory,
-        log_policy: str,
         proofs: Proofs,
         tree: Tree,
         gathering: Gathering,
@@ -81,7 +80,6 @@ class RecordDesk:
         office: OfficeStore,
     ) -> None:
         self._history = history
-        self.log_policy = log_policy  # the tlog-policy file
         self._proofs = proofs
         self._tree = tree
         self._gathering = gathering
@@ -141,6 +139,10 @@ class RecordDesk:
     def checkpoint(self) -> str:
         """The latest cosigned checkpoint (signed note), log line and q cosignatures."""
         return self._proofs.checkpoint()
+
+    def log_policy(self, size: int | None = None) -> str:
+        """The tlog-policy that a tree of `size` leaves falls under; None: that of the newest checkpoint."""
+        return self._proofs.policy(size)
 
     def epochs(self, link: int | None, after: int | None) -> str:
         """The file that leads an old log policy to the newest, or a part of it: `Proofs.epochs`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from hashlib import sha256
+from typing import Any
 
 from consensus.cose import SeedSigner
 from credentials.ledger.entries import BlockEntry, PolicyEntry, parse_entry
@@ -119,3 +120,44 @@ def test_a_retired_key_of_checkpoints_spoke_until_the_size_of_its_policy() -> No
         constitution=g.ledger.registry.constitution, policies=policies_in(entries),
     )  # fmt: skip
     assert again.parameters(g.ledger.height + 1) == g.ledger.registry.parameters(g.ledger.height + 1)
+
+
+def expelled(g: Governing, did: str) -> Any:
+    """Its side sends it away."""
+    return participant_row(g.now, did, left=g.ledger.now)
+
+
+def test_what_a_stolen_key_objected_to_is_proposed_again() -> None:
+    """
+    The theft takes no objection back, its owner's or the thief's: all together may decide. Proposed again,
+    the stolen key does not object, and the authority decides alone after the wait.
+    """
+    g = network()
+    wait = g.now.approvals.objection_s
+    gone = g.propose(EU_AUTHORITY, expelled(g, IMPORTER), for_s=3 * wait)
+    g.ledger.run(g.act(CUSTOMS, "objected", gone))
+    theft = stated(g, CUSTOMS, attestation_age_s_max=3_600)
+    g.approve(theft, EU_AUTHORITY, CN_AUTHORITY)
+    g.idle(2, later_s=wait)
+    assert (g.outcome(theft), g.outcome(gone)) == (("decided", ""), ("open", ""))
+
+    g.ledger.run(g.act(EU_AUTHORITY, "proposal_withdrawn", gone))
+    again = g.propose(EU_AUTHORITY, expelled(g, IMPORTER), for_s=3 * wait)
+    assert g.refused(CUSTOMS, "objected", again) == "X9"
+    g.idle(2, later_s=wait)
+    assert g.outcome(again) == ("decided", "")
+
+
+def test_an_objection_by_a_stolen_key_does_not_outvote_all() -> None:
+    """
+    What it was raised against is decided by all together, at once when its wait is over.
+    """
+    g = network()
+    wait = g.now.approvals.objection_s
+    gone = g.propose(EU_AUTHORITY, expelled(g, IMPORTER), for_s=3 * wait)
+    g.ledger.run(g.act(CUSTOMS, "objected", gone))
+    g.idle(later_s=wait)
+    assert g.outcome(gone) == ("open", "")
+
+    g.approve(gone, CN_AUTHORITY)
+    assert g.outcome(gone) == ("decided", "")

@@ -12,6 +12,7 @@ from typing import Any, cast
 import orjson
 import pytest
 
+from consensus.checkpoint import SignedNote
 from consensus.log_policy import LogPolicy
 from consensus.merkle import Tree, leaf_hash
 from consensus.receipt import Receipt, VerifiedReceipt, verify_receipt
@@ -54,7 +55,7 @@ def credential(node: LiveNode) -> dict[str, Any]:
 def verified(node: LiveNode, credential: dict[str, Any]) -> VerifiedReceipt:
     """The receipt of the credential, read again."""
     text = node.service.records.receipt(b64u(digest_document(credential)))
-    return verify_receipt(text.encode(), LogPolicy.parse(node.service.records.log_policy))
+    return verify_receipt(text.encode(), LogPolicy.parse(node.service.records.log_policy()))
 
 
 def test_a_receipt_is_about_the_document_whose_battery_it_names(
@@ -106,7 +107,7 @@ def test_who_only_fetched_a_credential_proves_it_with_its_battery(
     same log: the list that names it, and the blind of the battery. What the log does not have is told.
     """
     office, service = OfficeStore(tmp_path / "office.db"), node.service
-    policy = LogPolicy.parse(service.records.log_policy)
+    policy = LogPolicy.parse(service.records.log_policy())
     tree, gathering = service.overview.tree, service.overview.gathering
     elsewhere = Proofs(service.stores.ledger, office, tree, LogPolicies(policy), gathering)
     digest, unlisted = digest_document(credential), {**credential, "id": "urn:example:unlisted"}
@@ -160,7 +161,7 @@ def test_what_is_not_cosigned_yet_is_asked_for_again(
     On the log and under no checkpoint: 404 `no_receipt_yet`. Under a checkpoint that does not fit the log (a
     ledger.db in the middle of a repair): 503, and never a receipt that does not verify.
     """
-    service, policy = node.service, LogPolicy.parse(node.service.records.log_policy)
+    service, policy = node.service, LogPolicy.parse(node.service.records.log_policy())
     office, ledger = OfficeStore(tmp_path / "office.db"), LedgerStore(tmp_path / "ledger.db")
     entry, digest = BlockEntry(1, 1, *[bytes(32)] * 5).encode(), b"d" * 32
     leaf = EntryRow(entry=entry, leaf_hash=b"h" * 32, type="admitted", digest=digest)
@@ -263,6 +264,48 @@ def test_a_long_line_of_policies_is_given_in_parts(tmp_path: Path, monkeypatch: 
     assert again == whole and EpochFile.parse(again).walk(FIRST).newest.text == log.text
     with pytest.raises(SetupError, match="a part of them"):
         parts[0].walk(FIRST)
+
+
+def test_the_policy_is_that_of_the_newest_checkpoint(tmp_path: Path) -> None:
+    """
+    Whoever asks for the log's policy gets the one under which its newest checkpoint stands; of a size that of
+    then, of none the first; and from the first the file of epochs leads to the newest.
+    """
+    log = rotated(3)
+    proofs, close = epochs_of(log, tmp_path)
+    try:
+        newest = proofs.policy()
+        LogPolicy.parse(newest).cosigned(SignedNote.parse(proofs.checkpoint()))
+        told = [proofs.policy(size) for size in (0, *(Receipt.parse(s.receipt).size for s in log.steps))]
+        walked = EpochFile.parse(proofs.epochs()).walk(FIRST).newest.text
+    finally:
+        close()
+
+    assert told[0] == FIRST != newest == log.text == walked
+    assert told[1] == FIRST and len({*told, newest}) == 4, "the last size of each falls under the one before"
+
+
+def test_steps_that_are_kept_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    However many policies there were: of the steps to them the ones asked for last are kept, and any part is
+    the same when it is made again.
+    """
+    log = rotated(9)
+    proofs, close = epochs_of(log, tmp_path)
+    monkeypatch.setattr("node.receipts.maker.STEPS_MAX", 2)
+    monkeypatch.setattr("node.receipts.maker.STEPS_KEPT_MAX", 3)
+    try:
+        parts = [EpochFile.parse(proofs.epochs(None, 0))]
+        while parts[-1].more is not None:
+            parts.append(EpochFile.parse(proofs.epochs(None, parts[-1].more)))
+            assert len(proofs._steps) <= 3
+        again = EpochFile.parse(proofs.epochs(None, 0))
+    finally:
+        close()
+
+    assert again == parts[0]
+    assert [step.receipt for part in parts for step in part.steps] == [s.receipt for s in log.steps]
+    assert sorted(proofs._steps) == [0, 1, 8]
 
 
 def process_time_s(work: Callable[[], object]) -> float:
