@@ -14,7 +14,8 @@ from credentials.ledger.governance import Governance
 from credentials.ledger.proposals import RECORDS_MAX, ChangeProposal, Tabled
 
 RECORDS_OPEN_MAX = 1_024  # of all open proposals: at worst 0.4 s of every block
-RECORDS_LEAST = 2  # what the smallest part holds: a party's own record and who votes
+RECORDS_LEAST = 1  # what the smallest part holds: a party's own record
+RECORDS_LEAST_VOTING = 2  # and who votes, for whoever does
 
 
 def records_max(governance: Governance, did: str, at: int, *, recovered: bool) -> int:
@@ -25,7 +26,8 @@ def records_max(governance: Governance, did: str, at: int, *, recovered: bool) -
     else:
         parties = sum(p.takes_part(at) for p in governance.participants.values())
         part = RECORDS_OPEN_MAX // 4 // max(parties, 1)
-    return max(min(part, RECORDS_MAX), RECORDS_LEAST)
+    least = RECORDS_LEAST_VOTING if did in governance.validator_dids else RECORDS_LEAST
+    return max(min(part, RECORDS_MAX), least)
 
 
 def require_room(

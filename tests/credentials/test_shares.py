@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from credentials.ledger.parties import Participant
-from credentials.ledger.shares import RECORDS_LEAST, RECORDS_OPEN_MAX, records_max
+from credentials.ledger.shares import RECORDS_LEAST_VOTING, RECORDS_OPEN_MAX, records_max
 from tests.credentials.test_proposals import limits_row
 from tests.harness.governing import Governing, Tables, recovery_of
 from tests.harness.ledger import (
@@ -74,16 +74,17 @@ def test_all_that_is_open_is_bounded_whoever_floods() -> None:
     assert g.refused(EU_AUTHORITY, "proposed", g.proposal(rules(32, number + 32))) == "admitted"
 
 
-@pytest.mark.parametrize(("count", "most"), [(0, 21), (40, 4), (120, RECORDS_LEAST)])
+@pytest.mark.parametrize(("count", "most"), [(0, 21), (40, 4), (120, RECORDS_LEAST_VOTING)])
 def test_a_part_follows_how_many_there_are(count: int, most: int) -> None:
     """
-    The more take part the less has each; never less than its own record and who votes; who left has none.
+    The more take part the less has each; whoever votes never less than its own record and who votes; who left
+    has none.
     """
     g = crowded(count)
     at, parties = g.ledger.now, len(g.now.participants)
     parts = [records_max(g.now, CUSTOMS, at, recovered=recovered) for recovered in (False, True)]
 
-    assert parts == [most, most] == [max(256 // parties, RECORDS_LEAST)] * 2
+    assert parts == [most, most] == [max(256 // parties, RECORDS_LEAST_VOTING)] * 2
     assert records_max(g.now, CN_AUTHORITY, at, recovered=False) == 32
     assert records_max(g.now, CN_AUTHORITY, at, recovered=True) == most, "its recovery key is no office"
     gone = replace(g.now.participants[MAKER], left=at)
@@ -92,4 +93,24 @@ def test_a_part_follows_how_many_there_are(count: int, most: int) -> None:
         participants={**g.now.participants, MAKER: gone},
         validator_dids=(CUSTOMS, CN_AUTHORITY, EU_AUTHORITY),
     )
-    assert records_max(fewer, CUSTOMS, at, recovered=False) == max(256 // (parties - 1), RECORDS_LEAST)
+    assert records_max(fewer, CUSTOMS, at, recovered=False) == max(256 // (parties - 1), RECORDS_LEAST_VOTING)
+
+
+@pytest.mark.parametrize("parties", [129, 200])
+def test_what_all_may_have_open_together_is_bounded_in_a_large_network(parties: int) -> None:
+    """
+    Of two hundred parties each has a part, with each of its keys; whoever votes can change its own record
+    together with who votes, and all parts together are no more than is said.
+    """
+    g = crowded(parties - len(PARTIES))
+    everybody, at = list(g.now.participants), g.ledger.now
+    parts = {(d, r): records_max(g.now, d, at, recovered=r) for d in everybody for r in (False, True)}
+
+    assert len(everybody) == parties
+    assert all(part >= 1 + (did in g.now.validator_dids) for (did, _), part in parts.items())
+    assert sum(parts.values()) <= RECORDS_OPEN_MAX
+    for recovered in (False, True):
+        others = [
+            n for (d, r), n in parts.items() if r == recovered and (r or d not in g.now.authorities(at))
+        ]
+        assert sum(others) <= RECORDS_OPEN_MAX // 4
