@@ -124,8 +124,9 @@ def _replay(old: LedgerStore, new: LedgerStore, genesis: Genesis, rule_files: Ru
             stated = (block.height, block.previous_id, block.app_hash, block.log_size, block.log_root)
             if stated != (height + 1, before, registry.app_hash, log.size, log.root):
                 raise SetupError(
-                    f"block {block.height} does not follow from the blocks before it: rebuild from a peer "
-                    "(--from URL)"
+                    f"block {block.height} does not follow from the blocks before it, by the rules of this "
+                    "version: if they were changed, rebuild from a peer (--from URL); if an earlier version "
+                    "decided them, keep this file, or take a snapshot"
                 )
             decoded = CommitCertificate.decode(certificate)
             verify_certificate(decoded, block, history.at(block.height).validators, genesis.network_id)

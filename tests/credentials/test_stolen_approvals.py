@@ -6,7 +6,12 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
+import pytest
+
+from consensus.application import Execution, Refusal
 from consensus.cose import SeedSigner
+from consensus.types import Block
+from credentials.ledger import governance_state
 from credentials.ledger.entries import BlockEntry, PolicyEntry, parse_entry
 from credentials.ledger.log_epochs import AFTER_ENTRY
 from credentials.ledger.parties import Key
@@ -21,6 +26,7 @@ from tests.harness.ledger import (
     EU_AUTHORITY,
     IMPORTER,
     MAKER,
+    Ledger,
     accreditation,
     make_genesis,
 )
@@ -161,3 +167,40 @@ def test_an_objection_by_a_stolen_key_does_not_outvote_all() -> None:
 
     g.approve(gone, CN_AUTHORITY)
     assert g.outcome(gone) == ("decided", "")
+
+
+def test_a_history_of_the_rule_before_is_refused_where_it_differs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    A thief's approval was counted by an earlier version. Executed again by this one, the first block that
+    rests on that is refused with a sentence, and nothing is executed after it: no second history begins.
+    """
+    blocks: list[Block] = []
+    execute = Ledger.execute
+
+    def kept(ledger: Ledger, block: Block) -> Execution:
+        blocks.append(block)
+        return execute(ledger, block)
+
+    with monkeypatch.context() as earlier:
+        earlier.setattr(governance_state, "_unsaid", lambda *_: {})
+        earlier.setattr(Ledger, "execute", kept)
+        g = network()
+        theirs = g.propose(IMPORTER, limits_row(clock_skew_s=61))
+        g.approve(theirs, CUSTOMS)
+        theft = stated(g, CUSTOMS)
+        stolen_at = g.ledger.height
+        g.approve(theirs, CN_AUTHORITY)
+        g.idle(2)
+        assert (g.outcome(theft), g.outcome(theirs)) == (("decided", ""), ("decided", ""))
+
+    now = Ledger(g.ledger.genesis)
+    for block in blocks[:stolen_at]:
+        now.execute(block)
+    agreed = now.registry.app_hash
+    for block in blocks[stolen_at:]:
+        with pytest.raises(Refusal, match="does not follow the state after") as refused:
+            now.execute(block)
+        assert refused.value.code == "block"
+
+    assert now.height == stolen_at < len(blocks)
+    assert now.registry.app_hash == agreed != blocks[stolen_at].app_hash
