@@ -430,7 +430,7 @@ class World:
         for leaf in self.leaves:
             if _read(leaf.entry)[0] != about:
                 continue
-            entry = parse_entry(leaf.entry)
+            entry = leaf.parsed or parse_entry(leaf.entry)
             update = entry.attestation.status if isinstance(entry, AdmittedEntry) else None
             if isinstance(entry, AdmittedEntry) and update is not None and update.purpose == purpose:
                 attested = AttestedBy(entry.attestation.kid, leaf.block_time)
@@ -519,7 +519,7 @@ class World:
         said = {
             leaf.leaf_index: parsed.attestation
             for leaf in view.entries
-            if isinstance(parsed := parse_entry(leaf.entry), AdmittedEntry)
+            if isinstance(parsed := (leaf.parsed or parse_entry(leaf.entry)), AdmittedEntry)
         }
         passport = view.standing.passport if view.standing is not None else None
         latest = said.get(passport.leaf_index) if passport is not None and not live else None
@@ -586,7 +586,7 @@ class World:
             statement = next(
                 parsed.attestation
                 for leaf in view.entries
-                if isinstance(parsed := parse_entry(leaf.entry), AdmittedEntry)
+                if isinstance(parsed := (leaf.parsed or parse_entry(leaf.entry)), AdmittedEntry)
                 and parsed.attestation.digest == passport.attestation
             )
             assert statement.set_list is not None

@@ -225,7 +225,7 @@ def _judge(stage: Stage, archive: Archive, battery: str, history: tuple[Act, ...
     at_end = walks.steps == walks.steps_max
     turn = len(history)
     for shown in (
-        (*SIGHTS[: len(CONDITIONS)], *SIGHTS[turn % 9 :: 9]) if at_end else (SIGHTS[turn % len(SIGHTS)],)
+        (*SIGHTS[: len(CONDITIONS)], *SIGHTS[turn % 18 :: 18]) if at_end else (SIGHTS[turn % len(SIGHTS)],)
     ):
         if not bounds(file, shown, beside):
             continue

@@ -54,6 +54,7 @@ except ModuleNotFoundError:
 
 GTIN, COMPANY_DIGITS = "9521001000000", 7  # of the maker's links
 STATE, CLAIM, REFUSED, INADMISSIBLE, WAITS = "state", "claim", "refused", "inadmissible", "waits"
+_LEAF = set(inspect.signature(border.LedgerEntry).parameters)
 _LINE = set(inspect.signature(manifest.Line).parameters)
 _PUBLISHERS: dict[str, Any] = {}
 if "publishers" in inspect.signature(border.World).parameters:
@@ -312,8 +313,11 @@ class Stage:
         time, first = ledger.now, ledger.log.size
         execution = ledger.execute(step.block)
         for offset, entry in enumerate(execution.entries):
-            self.world.leaves.append(border.LedgerEntry(first + offset, execution.height, time, entry))
             parsed = entries.parse_entry(entry)
+            told = {"parsed": parsed} if "parsed" in _LEAF else {}
+            self.world.leaves.append(
+                border.LedgerEntry(first + offset, execution.height, time, entry, **told)
+            )
             if isinstance(parsed, entries.RefusedEntry):
                 self.world.refused[parsed.digest] = data
         self.made = {**self.made, act: self.made.get(act, 0) + 1}
