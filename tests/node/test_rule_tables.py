@@ -149,9 +149,9 @@ def test_a_table_is_refused_by_its_member_or_read_by_all(name: str) -> None:
 @pytest.mark.parametrize("name", VERDICT_FILES)
 def test_many_tables_are_refused_by_their_member_or_read_by_all(name: str) -> None:
     """
-    The same of many more members, with lives that lead through more of the tables.
+    The same of more members, with lives that lead through more of the tables.
     """
-    examine(name, share=60 if name == "shown-as.toml" else 150, lives=3)
+    examine(name, share=12, lives=3)
 
 
 def acts(ledger: Ledger) -> Iterator[bytes]:
@@ -209,9 +209,9 @@ def test_a_life_cycle_is_refused_by_its_member_or_lived_by() -> None:
 @pytest.mark.long
 def test_many_life_cycles_are_refused_by_their_member_or_lived_by() -> None:
     """
-    The same of many more members.
+    The same of more members.
     """
-    examine_lifecycle(300)
+    examine_lifecycle(60)
 
 
 def test_files_that_do_not_go_together_are_not_held() -> None:
