@@ -101,11 +101,17 @@ def leave_out(seeds: range, steps: int, views: int = 6) -> Count:
             full = full or replayed(history, start)
             assert full is not None, "a recorded history is recorded again"
             count.by_event[act.event] = count.by_event.get(act.event, 0) + 1
-            for battery in {act.battery, *act.others}:
+            for battery in _shown_of(act):
                 for n in range(views):
                     shown = SIGHTS[(count.left_out * views + n) % len(SIGHTS)]
                     _compare(full, told, battery, shown, act, history, count)
     return count
+
+
+def _shown_of(act: Act) -> tuple[str, ...]:
+    """Of which batteries the rest shows it: a pack that goes abroad shows nothing of what was in it."""
+    others = () if act.event == "battery.dismantled" else act.others
+    return (act.battery, *others)
 
 
 def _compare(  # noqa: PLR0917
