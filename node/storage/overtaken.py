@@ -89,9 +89,10 @@ class OvertakenLines:
 
     def sharing(self, consignment_id: str, own: bytes, keys: Sequence[bytes]) -> list[int]:
         """The lines of a consignment about other batteries that rest on one of these keys as well."""
+        # Found by the keys: by the consignment (no `+`) each of its lines went through all of them.
         rows = self._db.connection.execute(
             "SELECT DISTINCT r.line FROM rests_on r JOIN items i ON i.consignment = r.consignment AND "
-            f"i.line = r.line WHERE r.consignment = ? AND r.kind = 'subject' AND r.value IN "
+            f"i.line = r.line WHERE +r.consignment = ? AND r.kind = 'subject' AND r.value IN "
             f"({marks(len(keys))}) AND i.subject != ? ORDER BY r.line",
             (consignment_id, *keys, own),
         )

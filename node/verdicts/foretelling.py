@@ -148,7 +148,7 @@ class Foretelling:
             assert together is not None, "it was read"
             line, raw = pairs[one.line]
             evidence = self._gathering.evidence_of(raw, None)
-            evidence = self._declarations.beside(line.battery, evidence, one.declaration)
+            evidence = self._declarations.beside(line.battery, evidence, one.declaration, read)
             before, after = (
                 self._judged(line, self._under(evidence, governance), one.law_date, at, together)
                 for governance in (change.before, change.after)

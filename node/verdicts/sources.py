@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any
 
 from credentials.documents.identifiers import Identifier, Subject, read_identifier, subject
@@ -307,29 +308,25 @@ class Gathering:
                 latest = self._lists.latest(key, tip.height if tip else 0)
                 if latest is not None:
                     lists[key[0]].add(latest)
-            declared = defaultdict[str, set[bytes]](set)
-            for statement in (a for r in readings for a in r.declared):
-                declared[statement.issuer].add(statement.document_digest)
         self._fetching.fetch(lists, age_s_max=self._policy.status_list_age_s_max // 2)
-        if declared:
-            self._fetching.fetch(declared)
-            with self._ledger.reading(), self._office.reading():
-                self._hold(readings, give_way)
         return readings
 
     def _fetch_named(self, readings: Sequence[Reading], give_way: Callable[[], None]) -> None:
-        """Ask for what the readings name, and for what the passports of further codes name in turn."""
-        for _ in range(NAMED_DEEP_MAX):
-            before = [len(reading.earlier) for reading in readings]
-            wanted: dict[str, set[bytes]] = defaultdict(set)
-            for reading in readings:
-                for digest, issuer in self._named(reading):
-                    wanted[issuer].add(digest)
+        """Ask for what the readings name, and for what that names in turn.
+
+        The passports of further codes name others, and the records of these declarations and dismantlings.
+        """
+        asked = list[list[tuple[bytes, str]]]()
+        for _ in range(NAMED_DEEP_MAX + 1):
+            named = [self._named(reading) for reading in readings]
+            if named == asked:
+                break
+            asked, wanted = named, defaultdict[str, set[bytes]](set)
+            for digest, issuer in chain.from_iterable(named):
+                wanted[issuer].add(digest)
             self._fetching.fetch(wanted)
             with self._ledger.reading(), self._office.reading():
                 self._hold(readings, give_way)
-            if before == [len(reading.earlier) for reading in readings]:
-                break
 
     def _named(self, reading: Reading) -> list[tuple[bytes, str]]:
         """(digest, issuer) of the documents that a verdict reads, as far as this party may see them."""

@@ -34,6 +34,7 @@ from node.config import DataDirectory
 from node.setup.wiring import open_service
 from node.storage.consignments import ItemRow
 from node.storage.database import Database
+from node.storage.office import OfficeStore
 from node.use_cases import batteries
 from node.use_cases.decisions import Decisions, Wanted
 from tests.harness.border import words
@@ -318,6 +319,28 @@ def test_decisions_are_found_by_an_index(node: LiveNode) -> None:
     plan = node.service.stores.ledger._db.connection.execute(f"EXPLAIN QUERY PLAN {query}").fetchall()
 
     assert "entries_decisions" in plan[0]["detail"], plan[0]["detail"]
+
+
+def test_who_shares_a_further_code_costs_the_same_however_long_the_manifest(tmp_path: Path) -> None:
+    """
+    Asked for each line of a manifest in steps of the database: it was all lines, and so the square of them.
+    """
+    office, steps = OfficeStore(tmp_path / "office.db"), Counter[int]()
+    for lines in (FEW, 100 * MANY):
+        with office.writing() as db:
+            rests = {n: ("subject", b"shared" if n < 2 else n.to_bytes(32)) for n in range(lines)}
+            rows = [ItemRow(n, n, "clear", subject=n.to_bytes(31), rests=(rests[n],)) for n in rests]
+            office.consignments.put_items(db, f"{lines} lines", rows)
+
+        def step(lines: int = lines) -> None:
+            steps[lines] += 1
+
+        office._db.connection.set_progress_handler(step, 1)
+        assert office.overtaken.sharing(f"{lines} lines", (0).to_bytes(31), [b"shared", b"other"]) == [1]
+        office._db.connection.set_progress_handler(None, 1)
+    office.close()
+
+    assert steps[100 * MANY] < 2 * steps[FEW]
 
 
 def state_of(node: LiveNode, digest: str) -> str:

@@ -11,12 +11,14 @@ from typing import Any
 
 import pytest
 
+from credentials.ledger.attestation import standing_key
 from credentials.ledger.governance_records import STOP
 from credentials.ledger.recognition import Effect, Recognition
 from node.__main__ import run
 from node.config import shipped_policy
 from node.storage import reached
 from node.storage.reached import ReachedLines
+from node.storage.rests_on import put_rests
 from node.verdicts.foretelling import LINES_TRIED_MAX, parties_concerned
 from tests.harness import support_service
 from tests.harness.governed_node import CN_AUTHORITY, EU_AUTHORITY, MAKER, GovernedNode, others
@@ -221,6 +223,27 @@ def test_what_is_tried_is_bounded_and_kept(g: GovernedNode, monkeypatch: pytest.
     found = office.of_proposal(bytes(32))
     assert found is not None and found.lines >= many and len(office.lines(999_999, 100)) == 5
     assert office.counts(999_999) == (5, 0)
+
+
+def test_a_line_is_tried_beside_the_other_lines_that_share_its_further_code(g: GovernedNode) -> None:
+    """
+    X17: it is held already, as it is judged. It was tried as if no other line of its consignment had named
+    that code.
+    """
+    node, label = g.node, "https://id.gs1.org/01/09521001000000/21/7"
+    issue(node, 6)
+    issue(node, 7, label)
+    lines = judged(node, "26NLREACH6", 6, 7)
+    about = node.service.overview.gathering.subject_of(label)
+    assert about is not None
+    with node.service.stores.office.writing() as db:
+        put_rests(db, lines, 1, [("subject", standing_key(about))])  # as of another maker's battery
+
+    (given,) = [one for one in g.decided()["recognitions"] if one["issuer"] == DID]
+    table = {**recognition().as_table(), "suspended": [[int(time.time())]]}
+    reach = g.tried([{"type": "recognition", "name": given["id"], "table": table}])["reach"]
+    told = {one["line"]: one["before"] for one in reach["items"] if one["consignment"] == lines}
+    assert told == {1: "clear"}
 
 
 def test_whom_a_change_concerns_is_read_off_its_records() -> None:

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from node.verdicts.fetching import Fetching
 from node.verdicts.further_codes import SHOWN_CODES_MAX
+from node.verdicts.ledger_views import taken_out_of
 from node.web.sample import sample_claims
 from tests.harness.support_service import ROLES, LiveNode, live_node
 
@@ -129,9 +131,12 @@ def test_when_a_pack_was_placed_is_gathered_for_its_modules(node: LiveNode) -> N
     assert view.kin_placed == {placed.leaf_index: times[row.height]}
 
 
-def test_the_fate_that_a_dismantling_states_of_a_further_code_is_gathered(node: LiveNode) -> None:
+def test_the_fate_that_a_dismantling_states_of_a_further_code_is_gathered(
+    node: LiveNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """
-    X8: the document of the dismantling is fetched and read, though the code shown came out of no pack.
+    X8: the document of the dismantling is asked for and read, though the code shown came out of no pack. It
+    was read where it was held, and asked for nowhere else.
     """
     pack, code, link = *(CODE.replace("0000031", f"00000{n}") for n in (61, 62)), LINK.replace("/31", "/62")
     attest(node, "battery.produced", pack, production_date="2026-06-02", category="ev")
@@ -141,6 +146,11 @@ def test_the_fate_that_a_dismantling_states_of_a_further_code_is_gathered(node: 
     publish(node, code, link)
 
     assert "lost" in alias_reasons(node, "26NLFATE", code)
+    gathering, asked = node.service.overview.gathering, set[bytes]()
+    monkeypatch.setattr(Fetching, "fetch", lambda _, wanted, age_s_max=None: asked.update(*wanted.values()))
+    gathering.fetch_for([{"battery": code}])
+    (out,) = taken_out_of(gathering.evidence({"battery": code}).aliases[link])
+    assert out.document_digest in asked
 
 
 def test_a_code_that_only_the_earlier_passport_names_is_gathered(node: LiveNode) -> None:

@@ -47,8 +47,10 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
             yield made
 
 
-def issue(node: LiveNode, serial: int) -> str:
+def issue(node: LiveNode, serial: int, named: str | None = None) -> str:
     claims = sample_claims(node.service, code_of(serial))
+    if named is not None:
+        claims["GeneralProductInformation"]["productIdentifier"] = named
     answer = node.post_json("/passports", {"code": code_of(serial), "claims": claims})
     assert answer.status_code == 201, answer.text
     digest: str = answer.get_json()["digest"]
