@@ -116,21 +116,34 @@ def names_of(shown: Sequence[Examined], inquiry: Inquiry) -> Names:
 def follow_namers(found: Found, own: Standing, inquiry: Inquiry, governance: Governance | None) -> None:
     """The codes whose own passports name the battery, or a further code of it, by one of its parties' word.
 
-    Leaving the other code out of one of the two passports does not pay (I6). What anybody else's passport
-    names is nothing to this battery (I5). Two codes of one scheme are two batteries, unless both name one
-    further code: then they are one under it. An opaque identifier is one battery's once on record (D862).
+    And those that name a code found so, in whatever order they come (D856). Leaving the other code out of
+    one of the two passports does not pay (I6). What anybody else's passport names is nothing to this battery
+    (I5). Two codes of one scheme are two batteries, unless both name one further code: then they are one
+    under it. An opaque identifier is one battery's once on record (D862).
     """
-    begin, names = len(found.further), _own_names(own, inquiry)
-    counted = {canonical_name(text, found.evidence.network.tables.identifiers) for text in found.counted}
-    shared = {n for n in found.seen - names if n in counted or not n.startswith(f"{OPAQUE}:")}
-    for text in found.evidence.namers:
-        said = _said_by_parties(text, found, governance)
-        if said & names:
-            found.add([text], own.subject.scheme)
-        elif said & shared:
-            found.add([text], None)
-    for text in each((), found.further, FURTHER_CODES_MAX, begin):
-        follow(text, found, governance)
+    names, waiting = _own_names(own, inquiry), list(found.evidence.namers)
+    while True:
+        begin = len(found.further)
+        shared = _shared(found) - names
+        for text in waiting:
+            said = _said_by_parties(text, found, governance)
+            if said & shared:
+                found.add([text], None)
+            elif said & names:
+                found.add([text], own.subject.scheme)
+        waiting = [text for text in waiting if text not in found.further]
+        if len(found.further) == begin or begin >= FURTHER_CODES_MAX:
+            return
+        # What is a code of the battery since may be named by others in turn.
+        for text in each((), found.further, FURTHER_CODES_MAX, begin):
+            follow(text, found, governance)
+
+
+def _shared(found: Found) -> set[str]:
+    """The names by which two codes that both have one are one battery."""
+    rules = found.evidence.network.tables.identifiers
+    counted = {canonical_name(text, rules) for text in found.counted}
+    return {name for name in found.seen if name in counted or not name.startswith(f"{OPAQUE}:")}
 
 
 def _said_by_parties(text: str, found: Found, governance: Governance | None) -> set[str]:

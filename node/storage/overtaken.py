@@ -11,7 +11,7 @@ from node.storage.consignments import ItemRow
 from node.storage.database import Database, Transaction, marks, parts
 from node.storage.rests_on import PARTY, as_stored, put_rests_again
 
-NAMERS_MAX = 8  # batteries that name one, of its own parties: more are beyond what a verdict reads anyway
+NAMERS_MAX = 8  # batteries that name one, of each of its parties, of which a verdict reads the passports
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,21 +71,26 @@ class OvertakenLines:
                         kept.append(line)
         return found
 
-    def named_by(self, keys: Sequence[bytes], publishers: Sequence[str]) -> list[str]:
+    def named_by(self, keys: Sequence[bytes], publishers: Sequence[str]) -> tuple[list[str], list[str]]:
         """The batteries of judged lines that rest on one of these keys, published by one of these parties.
 
-        Each once, without those whose own key it is, in order of their keys; NAMERS_MAX at most.
+        (Of each party the first NAMERS_MAX, in order of their keys; of each that has more, one more.) None
+        whose own key it is. No party's batteries leave out another's.
         """
         if not keys or not publishers:
-            return []
+            return [], []
         rows = self._db.connection.execute(
-            "SELECT i.body FROM rests_on r JOIN items i ON i.consignment = r.consignment AND i.line = r.line "
-            f"WHERE r.kind = 'subject' AND r.value IN ({marks(len(keys))}) AND i.issuer IN "
-            f"({marks(len(publishers))}) AND i.subject NOT IN ({marks(len(keys))}) "
-            "GROUP BY i.subject ORDER BY i.subject LIMIT ?",
-            (*keys, *publishers, *keys, NAMERS_MAX),
+            "SELECT body, place FROM (SELECT i.body, i.issuer, i.subject, ROW_NUMBER() OVER (PARTITION BY "
+            "i.issuer ORDER BY i.subject) AS place FROM rests_on r JOIN items i ON i.consignment = "
+            f"r.consignment AND i.line = r.line WHERE r.kind = 'subject' AND r.value IN ({marks(len(keys))}) "
+            f"AND i.issuer IN ({marks(len(publishers))}) AND i.subject NOT IN ({marks(len(keys))}) "
+            "GROUP BY i.issuer, i.subject) WHERE place <= ? ORDER BY subject, issuer",
+            (*keys, *publishers, *keys, NAMERS_MAX + 1),
         )
-        return [orjson.loads(row["body"])["battery"] for row in rows]
+        found: tuple[list[str], list[str]] = [], []
+        for row in rows:
+            found[row["place"] > NAMERS_MAX].append(orjson.loads(row["body"])["battery"])
+        return found
 
     def sharing(self, consignment_id: str, own: bytes, keys: Sequence[bytes]) -> list[int]:
         """The lines of a consignment about other batteries that rest on one of these keys as well."""

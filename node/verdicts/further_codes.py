@@ -54,13 +54,14 @@ class FurtherCodes:
         is kept as that: one that is not kept was not asked about.
         """
         held = [d.document for d in reading.documents.values() if isinstance(d, Held)]
+        named = len(reading.named)
         most = PASSPORT_CODES_MAX + (KIN_CODES_MAX if reading.view.kin_sets else 0)
         new = self._read_codes(reading, held, most)
         new += self._read_codes(reading, reading.presented, most + SHOWN_CODES_MAX)
         kinds = self._tables().verdicts["events"].get("presentation", ())
         if not reading.parties:
             reading.parties.update(_parties(reading.view, governance))
-        new += self._read_namers(reading)
+        new += self._read_namers(reading, governance)
         for view in new:
             reading.declared.extend(a for a in admitted_of(view) if a.kind in kinds)
             reading.kin.extend(taken_out_of(view))
@@ -68,41 +69,54 @@ class FurtherCodes:
             sets = public_sets(r.attestation for r in record.shown()) if record is not None else []
             known = {digest for digest, _ in reading.earlier}
             reading.earlier.extend(one for one in (*sets, *kin_sets(view)) if one[0] not in known)
-        return bool(new)
+        return bool(new) or len(reading.named) > named
 
     def _read_codes(self, reading: Reading, documents: Sequence[object], most: int) -> list[LedgerView]:
-        """The records of the codes that these documents name, as long as fewer than `most` are read."""
+        """The records of the codes that these documents name, as long as fewer than `most` are named."""
         new: list[LedgerView] = []
         named = [(text, issuer_shown(document)) for document in documents for text in alias_texts(document)]
         for text, issuer in named:
-            if text in reading.aliases or len(reading.aliases) >= most:
+            if text in reading.named or len(reading.named) >= most:
                 continue
             identifier, _ = self._identified(text, issuer or NOBODY)
             about = subject(identifier, self._network_key) if identifier is not None else None
             if identifier is not None and about is not None and about not in reading.subjects.values():
-                new.append(self._view(about, identifier))
-                reading.aliases[text] = new[-1]
-                if about.scheme != OPAQUE or new[-1].standing is not None:  # else it may be a model's
-                    reading.named.add(standing_key(about))
+                reading.named[text] = about
+                if text not in reading.aliases:
+                    new.append(self._view(about, identifier))
+                    reading.aliases[text] = new[-1]
         return new
 
-    def _read_namers(self, reading: Reading) -> list[LedgerView]:
+    def _read_namers(self, reading: Reading, governance: Governance) -> list[LedgerView]:
         """The records of what this node has judged whose passports name the battery, or a further code of it.
 
-        Of a battery's parties alone: what strangers write on manifests costs no verdict anything (I5).
+        Of a battery's parties alone: what strangers write on manifests costs no verdict anything (I5). Where
+        a party has more of them than are read, one more is there without its passports: then it is told.
         """
-        keys = [*map(standing_key, reading.subjects.values()), *sorted(reading.named)]
-        new = list[LedgerView]()
-        for text in self._office.overtaken.named_by(keys, sorted(reading.parties)):
-            identifier, _ = self._identified(text, NOBODY)
-            if identifier is None or text in reading.aliases:
-                continue
-            about = subject(identifier, self._network_key)
-            if about not in reading.subjects.values():
-                new.append(self._view(about, identifier))
-                reading.aliases[text] = new[-1]
-                reading.namers.append(text)
+        labels = (about for text, about in reading.named.items() if _is_one(text, about, reading, governance))
+        keys = [standing_key(about) for about in (*reading.subjects.values(), *labels)]
+        first, more = self._office.overtaken.named_by(keys, sorted(reading.parties))
+        new = [view for text in first if (view := self._namer(reading, text)) is not None]
+        for text in more:
+            self._namer(reading, text)
         return new
+
+    def _namer(self, reading: Reading, text: str) -> LedgerView | None:
+        """The record of one of these, kept in the reading; None: it is there already, or is the battery."""
+        identifier, _ = self._identified(text, NOBODY)
+        if identifier is None or text in reading.aliases:
+            return None
+        about = subject(identifier, self._network_key)
+        if about in reading.subjects.values():
+            return None
+        reading.namers.append(text)
+        reading.aliases[text] = self._view(about, identifier)
+        return reading.aliases[text]
+
+
+def _is_one(text: str, about: Subject, reading: Reading, governance: Governance) -> bool:
+    """True if it names one battery: an opaque identifier is a model's, unless its record counts (D862)."""
+    return about.scheme != OPAQUE or joined(reading.aliases[text], reading.parties, governance) is not None
 
 
 def kin_sets(view: LedgerView) -> list[tuple[bytes, str]]:

@@ -69,7 +69,7 @@ class Reading:
     # Of the further codes that its passport names: their records, and statements whose documents are read.
     aliases: dict[str, LedgerView] = field(default_factory=dict)
     declared: list[Attestation] = field(default_factory=list)
-    named: set[bytes] = field(default_factory=set)  # keys of codes of one battery by which it is named
+    named: dict[str, Subject] = field(default_factory=dict)  # of these, those that its documents name
     namers: list[str] = field(default_factory=list)  # what is named so by its own passports: in `aliases`
     parties: set[str] = field(default_factory=set)  # who has a right over it, under one of its codes
     # By which others became it, and it came out of a pack under a further code: their documents name these.

@@ -96,6 +96,22 @@ def test_a_later_passport_that_names_nothing_does_not_shed_it() -> None:
     assert unread["verdict"] == "undecided"
 
 
+@pytest.mark.parametrize("last", [False, True])
+def test_what_names_what_names_it_binds_it(*, last: bool) -> None:
+    """
+    A link whose passport names the code, and another code, in use, whose passport names that link: in
+    whatever order they are found.
+    """
+    text, other = code(1), code(2)
+    w = named_by((other, LINK, MAKER), (LINK, text, MAKER), (text, OWN, MAKER))
+    used(w, other)
+    namers = (other, LINK) if last else (LINK, other)
+
+    told = w.judge(text, evidence=w.evidence(text, namers=namers)).as_dict()
+
+    assert shape(told) == ("hold", "installed_on_record")
+
+
 def test_a_strangers_passport_that_names_it_is_nothing_to_it() -> None:
     """
     I5: another maker names the honest link in a passport of its own, and declares its battery waste.

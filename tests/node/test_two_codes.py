@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
+from credentials.documents.identifiers import Identifier, Subject, read_identifier, subject
+from credentials.ledger.attestation import standing_key
+from credentials.verdicts.evidence import Held, LedgerView
+from node.config import tables
+from node.storage.consignments import ItemRow
+from node.storage.office import OfficeStore
+from node.storage.overtaken import NAMERS_MAX
 from node.verdicts.fetching import Fetching
-from node.verdicts.further_codes import SHOWN_CODES_MAX
+from node.verdicts.further_codes import PASSPORT_CODES_MAX, SHOWN_CODES_MAX, FurtherCodes
 from node.verdicts.ledger_views import taken_out_of
+from node.verdicts.sources import Reading
 from node.web.sample import sample_claims
+from tests.credentials.test_namers import on_record
+from tests.harness.border import World
+from tests.harness.ledger import MAKER, WORKSHOP, Ledger, accreditation, accreditations, make_genesis
 from tests.harness.support_service import ROLES, LiveNode, live_node
 
 CODE, LINK = "ZZ1PE75QH00001G620000031", "https://id.gs1.org/01/09521001000000/21/31"
@@ -197,3 +210,105 @@ def test_what_the_passport_of_a_further_code_names_is_gathered(node: LiveNode) -
         return {check["reason"] for check in checks if check["name"] == "alias"}
 
     node.wait(lambda: reasons() == {"origin_not_on_record", "used_sold_as_new"}, "the third code")
+
+
+# -- what names a battery, of what was judged here ----------------------------------------------------------
+
+RULES = tables().identifiers
+ONE, OTHER = "did:web:one.example", "did:web:other.example"
+
+
+def subject_of(text: str) -> Subject:
+    return subject(read_identifier(text, RULES, namespace=ONE), bytes(32))
+
+
+def seen_by(office: OfficeStore, counts: Mapping[str, int], named: str = CODE) -> list[str]:
+    """So many batteries of each of these parties on lines of a manifest, whose passports name this one."""
+    issuers = [by for by, count in counts.items() for _ in range(count)]
+    made = {CODE.replace("0000031", f"{line:07}"): by for line, by in enumerate(issuers, 1)}
+    rests = (("subject", standing_key(subject_of(named))),)
+    rows = []
+    for line, (text, by) in enumerate(made.items(), 1):
+        body, key = orjson.dumps({"battery": text}), standing_key(subject_of(text))
+        rows.append(ItemRow(line, line, "clear", body, subject=key, issuer=by, rests=rests))
+    with office.writing() as db:
+        office.consignments.put_items(db, "c", rows)
+    return list(made)
+
+
+def further_codes(office: OfficeStore, view: LedgerView | None = None) -> FurtherCodes:
+    def identified(text: str, issuer: str) -> tuple[Identifier, str]:
+        return read_identifier(text, RULES, namespace=issuer), ""
+
+    return FurtherCodes(identified, lambda *_: view or LedgerView(None), bytes(32), tables, office)
+
+
+def naming(text: str) -> Held:
+    """A passport that names the battery so."""
+    general = {"productIdentifier": text}
+    return Held({"issuer": ONE, "credentialSubject": {"GeneralProductInformation": general}})
+
+
+def test_no_partys_batteries_leave_out_anothers(tmp_path: Path) -> None:
+    """
+    Of each party that many, and one more where it has more: with one bound for all, a battery that is in use
+    was left out by others that name the same.
+    """
+    office = OfficeStore(tmp_path / "office.db")
+    made = seen_by(office, {ONE: 3 * NAMERS_MAX, OTHER: 1})
+    first, more = office.overtaken.named_by([standing_key(subject_of(CODE))], [ONE, OTHER])
+
+    assert (len(first), len(more)) == (NAMERS_MAX + 1, 1)
+    assert made[-1] in first and not {*more} & {*first}
+    assert office.overtaken.named_by([standing_key(subject_of(CODE))], ["did:web:third.example"]) == ([], [])
+    office.close()
+
+
+def test_what_names_a_battery_crowds_out_nothing_that_its_passports_name(tmp_path: Path) -> None:
+    """
+    As many codes as are read, named by documents that come after the batteries that name this one.
+    """
+    office = OfficeStore(tmp_path / "office.db")
+    seen_by(office, {ONE: 3 * NAMERS_MAX})
+    codes = further_codes(office)
+    reading = Reading(1, LedgerView(None), {CODE: subject_of(CODE)}, parties={ONE})
+    assert codes.read(reading, make_genesis().governance)
+    assert len(reading.namers) == NAMERS_MAX + 1
+
+    links = [LINK.replace("/31", f"/{n}") for n in range(40, 40 + PASSPORT_CODES_MAX)]
+    reading.documents.update({bytes([n]): naming(link) for n, link in enumerate(links)})
+    assert codes.read(reading, make_genesis().governance)
+    assert {*links} <= reading.aliases.keys()
+    assert not codes.read(reading, make_genesis().governance)
+    office.close()
+
+
+@pytest.mark.parametrize("event", ["battery.enrolled", "battery.produced"])
+def test_a_models_address_that_a_stranger_entered_finds_nobody(event: str, tmp_path: Path) -> None:
+    """
+    I5: with a record that counts it is one battery's. Else each battery of the model was read with others,
+    and held by what was declared of them.
+    """
+    address = "https://one.example/packs/model-7"
+    maker = event == "battery.produced"
+    w = World(
+        Ledger(
+            make_genesis(
+                accreditations=[
+                    *accreditations(),
+                    accreditation(MAKER, schemes=(("uri", MAKER),), licence="uri"),
+                ]
+            )
+        )
+    )
+    on_record(w, address, MAKER if maker else WORKSHOP, event)
+    office = OfficeStore(tmp_path / "office.db")
+    seen_by(office, {ONE: 1}, address)
+    codes = further_codes(office, w.view(address, MAKER))
+    reading = Reading(1, LedgerView(None), {CODE: subject_of(CODE)}, parties={ONE})
+    reading.documents[b"1"] = naming(address)
+    for _ in range(2):
+        codes.read(reading, w.governance)
+
+    assert address in reading.aliases and len(reading.namers) == (1 if maker else 0)
+    office.close()
