@@ -21,6 +21,7 @@ OTHERS = 0o077
 def close_to_others(root: Path) -> tuple[str, ...]:
     """Take from others what they may do with a data directory; the names of what they could read or change.
 
+    A node may run meanwhile: what it took away since it was listed is passed over.
     SetupError where that cannot be: a file of another user, or a secret behind a link that others can read.
     Links lead elsewhere and stay.
     """
@@ -42,15 +43,25 @@ def _within(root: Path) -> Iterator[Path]:
     yield root
     folders = [root]
     while folders:
-        for path in sorted(folders.pop().iterdir()):
+        for path in _listed(folders.pop()):
             yield path
             if path.is_dir() and not path.is_symlink():
                 folders.append(path)
 
 
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except FileNotFoundError:
+        return []
+
+
 def _close(path: Path, owners: set[int]) -> bool:
     """True if it was open to others."""
-    found = path.lstat()
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return False
     if stat.S_ISLNK(found.st_mode):
         _require_closed_target(path)
         return False
@@ -63,6 +74,8 @@ def _close(path: Path, owners: set[int]) -> bool:
         return False
     try:
         path.chmod(stat.S_IMODE(found.st_mode) & ~OTHERS)
+    except FileNotFoundError:
+        return False
     except OSError as error:
         raise SetupError(
             f"{path} can be read or changed by others, and this user cannot close it ({error.strerror}): run "

@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -109,6 +109,28 @@ def test_a_file_of_another_user_is_refused(data: Path, monkeypatch: pytest.Monke
 
     with pytest.raises(SetupError, match=r"data belongs to another user \(uid \d+\), who can change it"):
         close_to_others(data)
+
+
+def test_what_a_running_node_puts_in_its_place_meanwhile_ends_no_command(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A file and a folder that were there when the directory was listed, and are not when they are looked at.
+    """
+    (data / "keys.enc.new").touch(0o644)
+    for name in ("network.new", "peers.new"):
+        (data / name).mkdir(0o700)
+    listed, gone = closing._within, {"keys.enc.new": Path.unlink, "peers.new": Path.rmdir}
+
+    def meanwhile(root: Path) -> Iterator[Path]:
+        for path in listed(root):
+            if path.name in gone:
+                (data / "network.new").rmdir() if path.name == "peers.new" else None
+                gone.pop(path.name)(path)
+            yield path
+
+    monkeypatch.setattr(closing, "_within", meanwhile)
+    assert close_to_others(data) == () and not gone
 
 
 @pytest.mark.parametrize("name", SECRETS)
