@@ -2,7 +2,8 @@
 
 The document of a dismantling names each child with its fate. Recorded for recycling, it is waste: who has
 it discards it. Recorded as missing, it was not in the pack, and whoever shows it says where it came from.
-What is kept back does not pay: a document that is not had, or names no fate for it, is undecided (D775).
+What is kept back does not pay: a document that is not had, or names no fate for it, is undecided (D775), and
+so is a dismantling that is itself not in hand.
 Of several fates each is told: a module has one, whoever names it twice or by two of its codes (D860).
 """
 
@@ -26,6 +27,10 @@ def tell_fates(found: Findings, name: str, inquiry: Inquiry, condition: str, **a
     said = False
     words: Mapping[str, str] = inquiry.evidence.network.tables.verdicts.get("events", {}).get("fates", {})
     for child, taken in inquiry.taken_out() if words else ():
+        if taken is None:
+            found.add(name, Outcome.INDETERMINATE, "relatives_unread", rule="X8", word=UNDECIDED, **about)
+            said = True
+            continue
         told: Mapping[str, Any] = {"rule": "X8", "by": taken.attestation.issuer, **taken.place(), **about}
         fates, why = _fates(child, taken, inquiry)
         bad = {fate: words[fate] for fate in fates if fate in words}

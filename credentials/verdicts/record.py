@@ -14,7 +14,7 @@ from credentials.ledger.entries import AdmittedEntry, RefusedEntry, parse_entry
 from credentials.ledger.governance import Governance
 from credentials.ledger.rules import OWN_RECORD
 from credentials.ledger.standing import CEASED, PASSPORT_SUSPENDED, REVOKED, SUSPENDED, Standing
-from credentials.verdicts.evidence import At, Evidence, LedgerView, Policy, kin_of
+from credentials.verdicts.evidence import At, Evidence, LedgerEntry, LedgerView, Policy, kin_of
 from credentials.verdicts.verdict_record import PlaceRecord, StepRecord
 
 if TYPE_CHECKING:
@@ -56,6 +56,17 @@ class Recorded:
             "height": self.height,
             "attestation": b64u(self.attestation.digest),
         }
+
+
+def _admitted_at(leaf: LedgerEntry | None) -> Recorded | None:
+    """What was admitted at a leaf; None for one that is not in hand, or not to be read as that."""
+    try:
+        entry = (leaf.parsed or parse_entry(leaf.entry)) if leaf is not None else None
+    except CredentialError:
+        return None
+    if leaf is None or not isinstance(entry, AdmittedEntry):
+        return None
+    return Recorded(entry.attestation, leaf.leaf_index, leaf.height, leaf.block_time)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,17 +233,15 @@ class Inquiry:
         assert self.evidence.ledger is not None, "asked of a battery that is on record"
         return tuple(self.evidence.ledger.relatives.values())
 
-    def taken_out(self) -> list[tuple[Subject, Recorded]]:
-        """(what was taken out, the dismantling) of it, and of what that was taken out of in turn."""
+    def taken_out(self) -> list[tuple[Subject, Recorded | None]]:
+        """(what was taken out, the dismantling) of it, and of what that was taken out of; nearest first.
+
+        None: the dismantling is not in hand, or cannot be read.
+        """
         view = self.evidence.ledger
+        leaves = {leaf.leaf_index: leaf for leaf in view.taken_out} if view is not None else {}
         at = taken_out_at(view.standing, view.relatives) if view is not None else {}
-        found = []
-        for leaf in view.taken_out if view is not None else ():
-            entry = leaf.parsed or parse_entry(leaf.entry)
-            if leaf.leaf_index in at and isinstance(entry, AdmittedEntry):
-                taken = Recorded(entry.attestation, leaf.leaf_index, leaf.height, leaf.block_time)
-                found.append((at[leaf.leaf_index].subject, taken))
-        return found
+        return [(one.subject, _admitted_at(leaves.get(leaf))) for leaf, one in at.items()]
 
     @property
     def kin_missing(self) -> bool:

@@ -83,6 +83,23 @@ def test_what_is_kept_back_of_a_dismantling_does_not_pay() -> None:
     assert told["verdict"] == "undecided"
 
 
+@pytest.mark.parametrize("unread", ["missing", "of a later form"])
+def test_a_dismantling_that_cannot_be_read_is_not_passed_over(unread: str) -> None:
+    """
+    The ledger says at which leaf it was taken out; what is there is not in hand, or cannot be read.
+    """
+    w, text = module("recycle")
+    evidence = w.evidence(text)
+    assert evidence.ledger is not None
+    (out,) = evidence.ledger.taken_out
+    left = [] if unread == "missing" else [replace(out, entry=b"\x00", parsed=None)]
+    given = replace(evidence, ledger=replace(evidence.ledger, taken_out=left))
+
+    told = w.judge(text, condition="used", direction="inland", evidence=given).as_dict()
+
+    assert shape(told) == ("undecided", "relatives_unread")
+
+
 @pytest.mark.parametrize("condition", ["used", "waste"])
 @pytest.mark.parametrize("fate", ["reuse", "recycle", "missing"])
 def test_what_was_said_of_a_module_under_its_further_code_binds_it(fate: str, condition: str) -> None:
