@@ -51,15 +51,18 @@ def or_null(shape: Shape) -> Shape:
 
 
 def listed(item: Shape, *, least: int = 0, once: bool = False) -> Shape:
-    """A list of values of one shape; `once`: no two of them are equal."""
+    """A list of values of one shape; `once`: texts or numbers, no two of them equal."""
 
     def shape(value: object, where: str) -> None:
         if not isinstance(value, list) or len(value) < least:
             raise ShapeError(f"{where or 'the file'} is a list" + (f" of at least {least}" if least else ""))
+        seen = set[object]()
         for number, one in enumerate(value):
             item(one, f"{where}[{number}]")
-            if once and one in value[:number]:
+            if once and one in seen:
                 raise ShapeError(f"{where}[{number}] is there twice")
+            if once:
+                seen.add(one)
 
     return shape
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
-from itertools import pairwise
 
 from consensus.log_policy import LogPolicy
 from credentials.ledger.entries import PolicyEntry, parse_entry
@@ -18,21 +17,20 @@ from credentials.ledger.log_epochs import AFTER_ENTRY
 
 
 class PolicyKeys:
-    """The keys of each policy of a log; grows as its blocks are adopted."""
+    """Of the keys that were in a policy of the log, until when; grows as its blocks are adopted."""
 
     def __init__(self, founding: str, later: Iterable[tuple[int, str]] = ()) -> None:
         """`later`: each with the size after which it decides, rising."""
-        self._epochs = [(0, _keys_of(founding))]
+        self._speaking = _keys_of(founding)
         self.until: Mapping[bytes, int] = {}  # public key: the last size, of those that speak no more
         self.learn(*later)
 
     def learn(self, *later: tuple[int, str]) -> None:
         """Policies that follow, each with the size of the last tree for which it does not decide."""
-        self._epochs += [(after, _keys_of(text)) for after, text in later]
-        ended: dict[bytes, int] = {}
-        for (_, keys), (end, _) in pairwise(self._epochs):
-            ended |= dict.fromkeys(keys, end)
-        self.until = {key: end for key, end in sorted(ended.items()) if key not in self._epochs[-1][1]}
+        for after, text in later:
+            before, self._speaking = self._speaking, _keys_of(text)
+            ended = {**self.until, **dict.fromkeys(before, after)}
+            self.until = {key: end for key, end in sorted(ended.items()) if key not in self._speaking}
 
 
 def policies_in(entries: Iterable[bytes], first: int = 0) -> list[tuple[int, str]]:

@@ -15,7 +15,7 @@ from credentials.ledger import governance_state
 from credentials.ledger.entries import BlockEntry, PolicyEntry, parse_entry
 from credentials.ledger.log_epochs import AFTER_ENTRY
 from credentials.ledger.parties import Key
-from credentials.ledger.policy_keys import policies_in
+from credentials.ledger.policy_keys import PolicyKeys, policies_in
 from credentials.ledger.proposals import ChangeProposal, prove_possession
 from credentials.ledger.registry import Registry
 from tests.credentials.test_proposals import governing, limits_row
@@ -126,6 +126,12 @@ def test_a_retired_key_of_checkpoints_spoke_until_the_size_of_its_policy() -> No
         constitution=g.ledger.registry.constitution, policies=policies_in(entries),
     )  # fmt: skip
     assert again.parameters(g.ledger.height + 1) == g.ledger.registry.parameters(g.ledger.height + 1)
+
+    first, second = (one.log_policy(origin) for one in (g.ledger.genesis.governance, g.now))
+    back = PolicyKeys(first, [(10, second), (20, first)])
+    assert old not in back.until and [*back.until.values()] == [20]
+    back.learn((30, second))
+    assert back.until == {old: 30}
 
 
 def expelled(g: Governing, did: str) -> Any:

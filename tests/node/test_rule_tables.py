@@ -214,6 +214,18 @@ def test_many_life_cycles_are_refused_by_their_member_or_lived_by() -> None:
     examine_lifecycle(60)
 
 
+def test_an_item_that_is_there_twice_is_told() -> None:
+    """
+    By its place; each item is looked at once, however many there are.
+    """
+    table = changed(
+        config.read_table("gbt34014.json", config.shipped("rules/gbt34014.json")), ("gs1",), "null"
+    )
+    table["gs1"] = {"companyPrefixes": [*map(str, range(50_000)), "7"]}
+
+    assert "gs1.companyPrefixes[50000] is there twice" in (said_of("gbt34014.json", table) or "")
+
+
 def test_files_that_do_not_go_together_are_not_held() -> None:
     """
     Files of which each can be read are not held where one lacks what another needs, or names what it has not.
