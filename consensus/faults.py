@@ -50,7 +50,7 @@ class Faults:
         for evidence in list(found):
             if self._known(evidence):
                 continue
-            if self._anybodys(evidence):
+            if self._not_its_key(evidence):
                 self._present.refused["not_its_key"] += 1
                 continue
             against = sum(known.validator == evidence.validator for known in self._pending.values())
@@ -74,7 +74,7 @@ class Faults:
         """What the next block records."""
         height = self._present.working
         found = self._pending.values()
-        pending = sorted(e.id for e in found if self._in_time(e, height) and not self._anybodys(e))
+        pending = sorted(e.id for e in found if self._in_time(e, height) and not self._not_its_key(e))
         return tuple(self._pending[id_].encode() for id_ in pending[:EVIDENCE_PER_BLOCK_MAX])
 
     def fits(self, block: Block, *, agreed: bool = False) -> bool:
@@ -97,7 +97,7 @@ class Faults:
                 evidence.id <= last
                 or evidence.id in self._admitted
                 or not self._in_time(evidence, block.height)
-                or (not agreed and self._anybodys(evidence))
+                or (not agreed and self._not_its_key(evidence))
             ):
                 return False
             last = evidence.id
@@ -112,7 +112,7 @@ class Faults:
             for id_, evidence in self._pending.items()
             if id_ not in recorded
             and self._in_time(evidence, block.height + 1)
-            and not self._anybodys(evidence)
+            and not self._not_its_key(evidence)
         }
 
     # --- the past
@@ -153,7 +153,7 @@ class Faults:
         chain = self._present.chain
         verify_evidence(evidence, self._present.history.at, chain.network_id, chain.parameters.note_keys)
 
-    def _anybodys(self, evidence: FaultEvidence) -> bool:
+    def _not_its_key(self, evidence: FaultEvidence) -> bool:
         """Whether a key under it did not speak for its owner.
 
         One that is known to be stolen, whatever it signs; one that spoke for the log no more, over a tree of

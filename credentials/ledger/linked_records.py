@@ -39,9 +39,8 @@ from credentials.ledger.standing import (
     Undo,
 )
 
-ORIGINS_READ_MAX = (
-    64  # of what a pack came of, asked when it is taken apart: a chain of a maker's own has no end
-)
+# Of what a pack came of, asked when it is taken apart: a chain of a maker's own has no end.
+ORIGINS_READ_MAX = 64
 PACKS_PER_PARTY_MAX = 64  # batteries that one party installs in one vehicle or asset
 RESTS_ON_ALL_PACKS = frozenset({"X6", "X21"})  # rules that ask about every battery of a vehicle
 

@@ -41,29 +41,29 @@ def tried(service: Service) -> ResponseReturnValue:
     return _tried(service)
 
 
-def unsigned(service: Service, problem: ProblemError) -> ResponseReturnValue:
-    """What was filled in, tried again: what it showed cannot be proposed any more, and nothing is signed."""
+def tried_again(service: Service, problem: ProblemError) -> ResponseReturnValue:
+    """What a filled form would do now, and why what it showed was not signed: it could not be proposed."""
     if request.form.get("kind") not in FORMS:
         raise problem
     return _tried(service, problem)
 
 
-def _tried(service: Service, unsigned: ProblemError | None = None) -> ResponseReturnValue:
+def _tried(service: Service, not_signed: ProblemError | None = None) -> ResponseReturnValue:
     kind, words = request.form["kind"], words_for(service)
     given = {field: _given(field) for field in FORMS[kind]}
-    told = "" if unsigned is None else as_sentence(words.problem(unsigned)[1])
+    told = "" if not_signed is None else as_sentence(words.problem(not_signed)[1])
     try:
         draft = service.proposing.drafting.draft(kind, given)
         found = service.proposing.dry_run(draft.changes, proofs=draft.proofs)
     except FieldProblemError as error:
         text = words.sentence(f"propose.wrong.{error.code}", error.parameters)
-        return _page(service, kind, status=400, given=given, problems={error.field: text}, unsigned=told)
+        return _page(service, kind, status=400, given=given, problems={error.field: text}, not_signed=told)
     except ProblemError as error:
         why = as_sentence(words.problem(error)[1])
-        return _page(service, kind, status=error.status, given=given, problem=why, unsigned=told)
-    status = 200 if unsigned is None else unsigned.status
+        return _page(service, kind, status=error.status, given=given, problem=why, not_signed=told)
+    status = 200 if not_signed is None else not_signed.status
     shown = governance_words.dry_run(words, found)
-    return _page(service, kind, status=status, given=given, tried=shown, unsigned=told)
+    return _page(service, kind, status=status, given=given, tried=shown, not_signed=told)
 
 
 def _given(field: str) -> str:
@@ -76,7 +76,7 @@ def _given(field: str) -> str:
 
 
 def _page(service: Service, kind: str, *, status: int = 200, **shown: object) -> ResponseReturnValue:
-    context: dict[str, object] = {"given": {}, "problems": {}, "problem": "", "tried": None, "unsigned": ""}
+    context: dict[str, object] = {"given": {}, "problems": {}, "problem": "", "tried": None, "not_signed": ""}
     context |= shown
     words = words_for(service)
     context["groups"] = {words.sentence(f"propose.group.{name}"): forms for name, forms in GROUPS.items()}

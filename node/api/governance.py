@@ -65,7 +65,7 @@ def proposals(service: Service) -> ResponseReturnValue:
 def proposal(service: Service, digest: str) -> ResponseReturnValue:
     """One proposal with its exact effect."""
     told = governance_words.proposal(words_for(service), service.proposing.governance.proposal(digest))
-    return reply(told, "proposal.html", proposal=told, unsigned="")
+    return reply(told, "proposal.html", proposal=told, not_signed="")
 
 
 def history(service: Service) -> ResponseReturnValue:
@@ -146,7 +146,7 @@ def propose(service: Service) -> ResponseReturnValue:
                 request.form.get("effect", ""), proposal=request.form.get("proposal", "")
             )
         except ProblemError as problem:
-            return drafting.unsigned(service, problem)
+            return drafting.tried_again(service, problem)
         return see(url_for("governance.proposals", made=made["digest"]))
     order = json_body("ProposeRequest", BODY_BYTES_MAX)
     try:
@@ -204,7 +204,7 @@ def _sent(service: Service, digest: str, act: Callable[[str, str], ActMadeRecord
         words = words_for(service)
         told = governance_words.proposal(words, service.proposing.governance.proposal(digest))
         why = as_sentence(words.problem(problem)[1])
-        return page("proposal.html", problem.status, proposal=told, unsigned=why)
+        return page("proposal.html", problem.status, proposal=told, not_signed=why)
     return see(url_for("governance.proposal", digest=digest))
 
 

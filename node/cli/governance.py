@@ -37,7 +37,7 @@ def show_(*, client: Client, proposal: str | None, height: int | None, as_json: 
     governing = client.get("/governance" if height is None else f"/governance?height={height}")
     proposals = client.get("/governance/proposals")["open"] if height is None else []
     conditions = client.get("/status")["conditions"] if height is None else []
-    own = [one for one in conditions if one["code"].startswith("own_")]  # of this node's part in the network
+    own = [one for one in conditions if one["code"].startswith(OWN_PART)]
     if as_json:
         show({**governing, "proposals": proposals, "own": own})
         return

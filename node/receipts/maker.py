@@ -24,9 +24,8 @@ from node.storage.office import OfficeStore
 from node.verdicts.sources import Gathering
 
 STEPS_MAX = 256  # from one log policy to the next, in one answer: of some 4 KiB each
-STEPS_KEPT_MAX = (
-    8 * STEPS_MAX
-)  # in memory, those asked for last; others are made again when they are asked for
+# In memory, those asked for last; others are made again when they are asked for.
+STEPS_KEPT_MAX = 8 * STEPS_MAX
 
 
 class Proofs:

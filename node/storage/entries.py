@@ -37,7 +37,7 @@ class EntryRow:
 
     entry: bytes
     leaf_hash: bytes
-    type: str  # admitted | claim | refused | block | policy | evidence
+    type: str  # admitted | claim | refused | block | policy | evidence | governance
     kind: str | None = None  # of the attestation: the event
     issuer: str | None = None
     subject: bytes | None = None  # its standing key; of a claim the key of the claims about the battery

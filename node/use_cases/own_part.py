@@ -127,7 +127,7 @@ class OwnPart:
                 by = leaves.authors([entry.proposal], KINDS[0]).get(entry.proposal, "")
                 told = {"decision": b64u(entry.proposal), "by": name_of(governance, by)}
                 return self._ledger.block_times([row.height])[row.height], told
-        return self._now(), {"decision": "-", "by": "-"}
+        raise AssertionError("what governs was decided, and the log says by what")
 
 
 def _differing(did: str, before: Governance, after: Governance, start: int) -> Iterator[_Change]:

@@ -243,6 +243,7 @@ def test_values_of_records_are_told_as_people_read_them() -> None:
     assert member_word("keys[did:web:a.example#attest-1].valid_until") == "valid until"
     assert member_word("actions.stop.set") == "stop set"
     assert str(governed([["decided"]], "suspended")) == "when it is decided"
+    assert str(governed([["<b>", 0]], "suspended")).startswith("&lt;b&gt; to <time ")
 
 
 PROOFS = "format = 'comity/possession/v1'\nnetwork = "

@@ -108,7 +108,7 @@ def test_a_folder_is_made_however_many_are_above_it(tmp_path: Path, monkeypatch:
     Or there is an OSError of the system, with the name; whoever is above is anybody's, it is its owner's.
     """
     monkeypatch.chdir(tmp_path)
-    before = os.umask(0o022)  # not that of a test which ran `comity serve` in this process
+    before = os.umask(0o022)  # whatever that of whoever runs the tests is
     try:
         make_folder(Path("above/below"))
     finally:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from credentials.documents.canonical import b64u
+from credentials.ledger.entries import GovernanceEntry
 from credentials.ledger.genesis_table import participant_table
 from credentials.ledger.governance import Governance, GovernanceHistory
-from credentials.ledger.governance_records import PARTICIPANT, records_of
+from credentials.ledger.governance_records import PARTICIPANT, STOP, VALIDATORS, records_of
 from credentials.ledger.governance_state import GovernanceState
 from credentials.ledger.parties import Stop
-from credentials.ledger.proposals import Tabled, propose
+from credentials.ledger.proposals import DECIDED, Tabled, propose
+from node.storage.entries import LedgerTip, row_of
 from node.storage.ledger import LedgerStore
 from node.supervision.readiness import Condition
 from node.use_cases.own_part import NOTICE_S, OwnPart
@@ -36,11 +40,25 @@ class Life:
     def told(self, at: int = AT) -> list[Condition]:
         history = GovernanceHistory([(0, self.before(first())), (3, self.change(first()))], 3)
         state = replace(GovernanceState.founded(first()), tabled=self.tabled)
-        ledger = LedgerStore(Path(":memory:"))
-        try:
+        with decided(3) as ledger:
             return list(OwnPart(self.did, history, ledger, lambda: state, lambda: at).conditions())
-        finally:
-            ledger.close()
+
+
+@contextmanager
+def decided(*starts: int) -> Iterator[LedgerStore]:
+    """A ledger of which the block before each of these heights decides on every record that is tried here."""
+    targets = [(STOP, IMPORTER), (STOP, own_key()), (PARTICIPANT, IMPORTER), (VALIDATORS, "")]
+    ledger = LedgerStore(Path(":memory:"))
+    for height in range(1, max(starts)):
+        changed = tuple((*record, None, bytes(32)) for record in targets)
+        entry = GovernanceEntry(bytes([height]) * 32, DECIDED, "", height + 1, changed).encode()
+        rows = [row_of(entry)] if height + 1 in starts else []
+        tip = LedgerTip(height, bytes([height]), AT - 20 + height, b"app", b"front")
+        ledger.commit_block(tip, block=b"b", certificate=b"c", entries=rows, standings={}, finals={})
+    try:
+        yield ledger
+    finally:
+        ledger.close()
 
 
 def stopped(target: str, until: int | None) -> Callable[[Governance], Governance]:
@@ -89,6 +107,8 @@ def test_what_became_of_the_own_part_is_told_at_that_node_alone(code: str) -> No
 
     assert (found.code, found.stops) == (code, False)
     assert found.parameters.get("height", 3) == 3
+    at_two = b64u(bytes([2]) * 32)
+    assert found.parameters["decision"] == (at_two if code != "own_removal_proposed" else b64u(*life.tabled))
     assert replace(life, did=EU_AUTHORITY).told() == []
     assert Life(life.did).told() == []
 
@@ -110,11 +130,8 @@ def test_of_what_changed_twice_the_last_is_told() -> None:
     Retired and called back: it votes, since when it votes again.
     """
     history = GovernanceHistory([(0, first()), (2, without_vote(first())), (4, first())], 4)
-    ledger = LedgerStore(Path(":memory:"))
-    try:
-        state = GovernanceState.founded(first())
+    state = GovernanceState.founded(first())
+    with decided(2, 4) as ledger:
         told = list(OwnPart(CUSTOMS, history, ledger, lambda: state, lambda: AT).conditions())
-    finally:
-        ledger.close()
 
     assert [(one.code, one.parameters["height"]) for one in told] == [("own_vote_began", 4)]
