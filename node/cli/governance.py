@@ -20,6 +20,7 @@ from node.words import when
 
 __all__ = ["network"]
 
+OWN_PART = "own_"  # conditions about this node's part in the network begin so (`own_part.py`)
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="The whole answer.")
 
 

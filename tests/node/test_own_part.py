@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,7 @@ from credentials.ledger.governance_records import PARTICIPANT, STOP, VALIDATORS,
 from credentials.ledger.governance_state import GovernanceState
 from credentials.ledger.parties import Stop
 from credentials.ledger.proposals import DECIDED, Tabled, propose
+from node.cli.governance import OWN_PART
 from node.storage.entries import LedgerTip, row_of
 from node.storage.ledger import LedgerStore
 from node.supervision.readiness import Condition
@@ -25,6 +27,7 @@ from node.use_cases.own_part import NOTICE_S, OwnPart
 from tests.harness.epochs import first, with_party
 from tests.harness.ledger import CREATED, CUSTOMS, EU_AUTHORITY, IMPORTER, make_genesis
 
+ROOT = Path(__file__).resolve().parents[2]
 AT = CREATED + 1_000
 
 
@@ -95,6 +98,15 @@ LIVES = {
     "own_address_changed": Life(change=lambda g: with_party(g, IMPORTER, address="https://new.example")),
     "own_name_changed": Life(change=lambda g: with_party(g, IMPORTER, name="Other name")),
 }
+
+
+def test_each_condition_about_the_own_part_is_shown_as_one() -> None:
+    """
+    By the beginning of its code, beside who governs: all of these, and no other condition.
+    """
+    said = tomllib.loads((ROOT / "config" / "conditions.toml").read_text())
+
+    assert {code for code in said if code.startswith(OWN_PART)} == LIVES.keys()
 
 
 @pytest.mark.parametrize("code", LIVES)
