@@ -156,12 +156,12 @@ def _strange(name: str, table: Mapping[str, Any]) -> str | None:
 
 def tables_of(rules: Mapping[str, Any]) -> Tables:
     """The same of rule files by name: each examined, and what readers of several of them rely on."""
-    from credentials.verdicts.rule_tables import require_table, require_together  # noqa: PLC0415
+    from credentials.verdicts import rule_tables  # noqa: PLC0415
 
     for name in sorted(rules):
-        require_table(name, rules[name], _reasons())
+        rule_tables.require_table(name, rules[name], _reasons())
     found = _parsed(rules)
-    require_together({"eu-datapoints-v2.json": found.datapoints, "passport-paths.json": found.paths})
+    rule_tables.require_together({rule_tables.DATA_POINTS: found.datapoints, rule_tables.PATHS: found.paths})
     return found
 
 

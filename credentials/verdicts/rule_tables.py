@@ -194,26 +194,25 @@ def require_table(name: str, rules: Any, reasons: Mapping[str, Any]) -> None:
 
 def _require_within(name: str, rules: Mapping[str, Any]) -> None:
     """What members of one file say of each other."""
-    match name:
-        case "eu-datapoints-v2.json":
-            _require_points(rules)
-        case "passport-paths.json":
-            for number, one in enumerate(rules["projections"]):
-                if one["path"] not in rules["members"]:
-                    raise ShapeError(f"projections[{number}].path is one of members")
-        case "verdicts.json":
-            events = rules["events"]
-            if unknown := sorted(events["annexXiv"].keys() - events["soh"].keys()):
-                raise ShapeError(
-                    f"events.soh has the day of the test in each of annexXiv, and lacks {unknown[0]}"
-                )
-        case "gbt34014.json":
-            require_own_layouts(name, [rules["newProductCode"], rules["cascadeCode"]])
-        case "crosswalk-eu-cn.json":
-            require_rows(name, rules["rows"])
-        case "crosswalk-evidence.json":
-            for row_id in sorted(rules["rows"]):
-                require_evidence(name, row_id, rules["rows"][row_id])
+    if name == DATA_POINTS:
+        _require_points(rules)
+    elif name == PATHS:
+        for number, one in enumerate(rules["projections"]):
+            if one["path"] not in rules["members"]:
+                raise ShapeError(f"projections[{number}].path is one of members")
+    elif name == VERDICTS:
+        events = rules["events"]
+        if unknown := sorted(events["annexXiv"].keys() - events["soh"].keys()):
+            raise ShapeError(
+                f"events.soh has the day of the test in each of annexXiv, and lacks {unknown[0]}"
+            )
+    elif name == CODES:
+        require_own_layouts(name, [rules["newProductCode"], rules["cascadeCode"]])
+    elif name == CROSSWALK:
+        require_rows(name, rules["rows"])
+    elif name == EVIDENCE:
+        for row_id in sorted(rules["rows"]):
+            require_evidence(name, row_id, rules["rows"][row_id])
 
 
 def _require_points(rules: Mapping[str, Any]) -> None:
