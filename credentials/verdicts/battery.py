@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 from credentials.documents.canonical import b64u
 from credentials.verdicts.cell import Declared
-from credentials.verdicts.content import check_code, check_completeness, check_own_word
+from credentials.verdicts.content import check_code, check_completeness
 from credentials.verdicts.evidence import LedgerView
 from credentials.verdicts.names import check_further_codes, names_of
+from credentials.verdicts.own_word import check_own_word
 from credentials.verdicts.recognised import check_recognised
 from credentials.verdicts.record import Inquiry
 from credentials.verdicts.shown import check_alias, check_shown

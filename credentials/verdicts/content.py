@@ -17,24 +17,21 @@ from credentials.documents.passport import (
 )
 from credentials.documents.passport import category as category_of
 from credentials.errors import CredentialError
-from credentials.ledger.standing import ORIGINAL, PLACED, WASTE, Standing
+from credentials.ledger.standing import PLACED, WASTE, Standing
 from credentials.verdicts.event_documents import event_document, first_second
 from credentials.verdicts.evidence import Held, LedgerView, Missing, MissingReason, kin_of
 from credentials.verdicts.kin import packs_behind
 from credentials.verdicts.record import Inquiry, Recorded, live_passport
 from credentials.verdicts.severity import UNDECIDED
-from credentials.verdicts.shown_as import NOT_GIVEN
 from credentials.verdicts.verdict import Findings, Outcome
 from credentials.verdicts.verdict_record import GapRecord
 
 if TYPE_CHECKING:
-    from credentials.verdicts.cell import Cell
     from credentials.verdicts.verifier import Examined
 
 CODE_SCHEMES = ("gbt34014", "gs1")  # a battery has one code of such a scheme
 LAW_NOT_GIVEN = "law_not_given"
 JudgeAlias = Callable[[str, LedgerView], None]
-_CYCLES = ("Performance", "batteryCondition", "numberOfFullCycles", "numberOfFullCyclesValue")
 ALIAS_CHARS_MAX = 256  # of an identifier shown as evidence
 
 
@@ -262,46 +259,6 @@ def _say_completeness(found: Findings, points: _Points, told: Mapping[str, Any],
         found.warned("completeness", "gaps", data_points=missing, **told)
     else:
         found.passed("completeness", **told)
-
-
-def check_own_word(
-    found: Findings, passports: Sequence[Examined], inquiry: Inquiry, cell: Cell | None
-) -> None:
-    """X7: what the passport itself says of use (Annex XIII 4(c), 4(d)), where set 4 is in hand.
-
-    Its values are those of the day it was issued: they never make a battery better than its record.
-    """
-    claims, table = sets_of_one_passport(passports).get(4), inquiry.evidence.network.tables.shown_as
-    if cell is None or table is None:
-        return
-    if claims is None:
-        if _kept_back(4, inquiry) and cell["condition"] not in (WASTE, NOT_GIVEN):
-            name = "new_not_used" if cell["condition"] == "new" else "standing.state"
-            found.add(name, Outcome.INDETERMINATE, why_missing(inquiry, 4), rule="X7", word=UNDECIDED)
-        return
-    status = _at(claims, "GeneralProductInformation", "batteryStatus")
-    cycles = _at(claims, *_CYCLES)
-    worn = isinstance(cycles, int | float) and table.beyond_new({"cycles": int(cycles)})
-    told = {"passport_status": str(status)[:32], "passport_cycles": cycles if worn else None}
-    said = str(status).lower()
-    if said == WASTE and cell["condition"] != WASTE:
-        found.failed("standing.state", "waste", rule="X19", **told)
-    elif cell["condition"] == "new" and (worn or (status is not None and said != ORIGINAL)):
-        found.failed("new_not_used", "used_sold_as_new", rule="X7", **told)
-
-
-def _kept_back(point: int, inquiry: Inquiry) -> bool:
-    """True if this party may see the set, asked for it, and has none that counts: that must not pay (I6)."""
-    audiences = inquiry.evidence.network.tables.access.get("audiences", {})
-    entitled = str(point) in audiences.get(inquiry.policy.audience, ())
-    return entitled and point in inquiry.evidence.documents
-
-
-def _at(claims: Mapping[str, Any], *path: str) -> object:
-    value: object = claims
-    for name in path:
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return value
 
 
 def why_missing(inquiry: Inquiry, point: int) -> str:

@@ -221,7 +221,7 @@ class Evidence:
     receipts: Sequence[str] = ()  # tlog-proof texts shown with the line
     # What the ledger says of the further codes that the passport names it by (`alias_texts`).
     aliases: Mapping[str, LedgerView] = field(default_factory=dict)
-    # The public sets of the passports that were published before the live one, by digest (`earlier_sets`).
+    # The sets of points 1 and 4 of the passports that were published before the live one, by digest.
     earlier: Mapping[bytes, Held | Missing] = field(default_factory=dict)
     # Other declarations of this node that name it; the ledger's own word on presentations goes before them.
     declared: Sequence[OtherDeclaration] = ()

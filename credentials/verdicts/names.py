@@ -75,13 +75,20 @@ def public_sets(
     statements: Iterable[Attestation], live: Attestation | None = None
 ) -> list[tuple[bytes, str]]:
     """(digest, issuer) of the public sets that these statements published, but for the live one."""
+    return sets_published(statements, live, point=PUBLIC_POINT)
+
+
+def sets_published(
+    statements: Iterable[Attestation], live: Attestation | None, *, point: int
+) -> list[tuple[bytes, str]]:
+    """(digest, issuer) of the sets of one point that these statements published, but for the live one."""
     found: dict[bytes, str] = {}
     for statement in statements:
-        digest = statement.set_list.points.get(PUBLIC_POINT) if statement.set_list is not None else None
+        digest = statement.set_list.points.get(point) if statement.set_list is not None else None
         if digest is not None:
             found[digest] = statement.issuer
     if live is not None and live.set_list is not None:
-        found.pop(live.set_list.points.get(PUBLIC_POINT, b""), None)
+        found.pop(live.set_list.points.get(point, b""), None)
     return list(found.items())
 
 

@@ -10,7 +10,7 @@ was fetched.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
@@ -36,7 +36,8 @@ from credentials.verdicts.evidence import (
     identifiers_in_play,
 )
 from credentials.verdicts.examination import OpenedList
-from credentials.verdicts.names import FURTHER_CODES_MAX, OPAQUE, public_sets
+from credentials.verdicts.names import FURTHER_CODES_MAX, OPAQUE, public_sets, sets_published
+from credentials.verdicts.own_word import OWN_WORD_POINT
 from node.peers.gossip import Gossip
 from node.storage.entries import EntryRow
 from node.storage.ledger import LedgerStore
@@ -62,7 +63,8 @@ class Reading:
     view: LedgerView
     subjects: Mapping[str, Subject]  # of the battery, by the line's own text
     sets: Attestation | None = None  # the attestation that published the live passport
-    # The public sets of those before it, and of further codes that are on record; with their issuers.
+    # The public sets of those before it, and of further codes that are on record; where it may be seen, set 4
+    # of those before it. With their issuers.
     earlier: list[tuple[bytes, str]] = field(default_factory=list)
     events: tuple[Attestation, ...] = ()  # those whose documents a verdict reads
     presented: tuple[Mapping[str, Any], ...] = ()
@@ -272,14 +274,14 @@ class Gathering:
         }
         passport = view.standing.passport if view.standing is not None else None
         live = admitted.get(passport.leaf_index) if passport is not None else None
-        kinds = self._rules_at(height).document_kinds
+        rules = self._rules_at(height)
         return Reading(
             height,
             view,
             {battery: about},
             live,
-            [*public_sets(admitted.values(), live), *kin_sets(view)],
-            newest_of([a for a in admitted.values() if a.kind in kinds]),
+            [*_earlier_sets(admitted.values(), live, rules.points), *kin_sets(view)],
+            newest_of([a for a in admitted.values() if a.kind in rules.document_kinds]),
             presented,
             kin=[*kin_statements(self._ledger, view)],
         )
@@ -346,6 +348,14 @@ class Gathering:
             else:
                 reading.documents.update(self._fetching.held(self._named(reading)))
             give_way()
+
+
+def _earlier_sets(
+    statements: Collection[Attestation], live: Attestation | None, seen: Sequence[int]
+) -> list[tuple[bytes, str]]:
+    """(digest, issuer) of what a verdict reads of the passports before the live one, as far as it may."""
+    own = sets_published(statements, live, point=OWN_WORD_POINT) if OWN_WORD_POINT in seen else []
+    return [*public_sets(statements, live), *own]
 
 
 def _kinds(value: object) -> tuple[str, ...]:

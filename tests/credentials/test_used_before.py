@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from credentials.verdicts.evidence import Missing, MissingReason
+from credentials.documents.canonical import digest_document
+from credentials.verdicts.evidence import Held, Missing, MissingReason
+from credentials.verdicts.record import Record
 from tests.credentials.test_shown import GOOD, VIN, check, judged, shape
 from tests.harness.border import World, claims_of, code, replace, subject_of
 from tests.harness.ledger import CN_AUTHORITY, EU_AUTHORITY, IMPORTER, MAKER, SECOND_LIFE, WORKSHOP
@@ -269,6 +271,109 @@ def test_what_the_passport_itself_says_of_use(
 
     assert (told["verdict"] in GOOD) == (expected == "good")
     assert expected == "good" or told["reason"] == expected
+
+
+def claiming(serial: int, status: str, cycles: int) -> dict[str, Any]:
+    """Claims that say so of use."""
+    claims = claims_of(serial)
+    claims["GeneralProductInformation"]["batteryStatus"] = status
+    claims["Performance"]["batteryCondition"]["numberOfFullCycles"]["numberOfFullCyclesValue"] = cycles
+    return claims
+
+
+def published_again(w: World, status: str, cycles: int, how: str) -> str:
+    """Its first passport says so of use; the second, that it is new."""
+    text = code(1)
+    w.produce(text)
+    first = w.publish(text, w.issue(text, claims=claiming(1, status, cycles)))
+    second = w.issue(text, version=2, claims=claiming(1, "Original", 0))
+    if how == "superseded":
+        w.run(w.attested(text, second, "passport.superseded", references=(first.digest,)))
+    elif how == "voided":
+        named = Record.read(w.view(text), w.governance).admitted[-1].attestation.digest
+        w.happen(
+            EU_AUTHORITY,
+            "attestation.voided",
+            text,
+            {"case": "C-1", "reason": "a slip"},
+            cosign=[CN_AUTHORITY],
+            references=(named,),
+        )
+        w.publish(text, second)
+    else:
+        w.happen(MAKER, "passport.revoked", text, {"reason": "typing"}, references=(first.digest,))
+        w.publish(text, second)
+    return text
+
+
+@pytest.mark.parametrize("how", ["superseded", "revoked"])
+@pytest.mark.parametrize(
+    ("status", "cycles", "condition", "expected"),
+    [
+        ("Original", 0, "new", "good"),
+        ("Original", 11, "new", "used_sold_as_new"),
+        ("Reused", 0, "new", "used_sold_as_new"),
+        ("Reused", 2000, "used", "used_evidence_missing"),
+        ("Waste", 0, "used", "waste"),
+        ("Waste", 0, "waste", "waste_shipment_not_checked"),
+    ],
+)
+def test_what_an_earlier_passport_said_of_use_counts_on(
+    status: str, cycles: int, condition: str, expected: str, how: str
+) -> None:
+    """
+    I1, I6: published again with other words, a battery is not new for whoever may see set 4; nobody else is
+    told what stands in it.
+    """
+    w = World()
+    text = published_again(w, status, cycles, how)
+    seen = w.evidence(text, points=(1, 2, 3, 4))
+
+    told = w.judge(text, policy_name="importer-eu", evidence=seen, condition=condition).as_dict()
+    public = w.judge(text, evidence=seen).as_dict()
+
+    assert (told["verdict"] in GOOD) == (expected == "good")
+    assert expected == "good" or told["reason"] == expected
+    by_earlier = {c["reason"] for c in told["checks"] if c["evidence"].get("earlier_by") == MAKER}
+    assert by_earlier == {expected} & {"waste", "used_sold_as_new"}
+    assert public["verdict"] in GOOD
+
+
+def test_an_earlier_set_4_that_authorities_voided_says_nothing() -> None:
+    """
+    A slip goes as any record does, by the word of authorities, before something follows it.
+    """
+    w = World()
+    text = published_again(w, "Reused", 2000, "voided")
+
+    seen = w.evidence(text, points=(1, 2, 3, 4))
+
+    told = w.judge(text, policy_name="importer-eu", evidence=seen, condition="new").as_dict()
+    assert told["verdict"] in GOOD
+
+
+@pytest.mark.parametrize(
+    ("condition", "good"), [("new", False), ("return", False), ("waste", True), (None, True)]
+)
+def test_an_earlier_set_4_that_is_not_had_is_not_passed(condition: str | None, *, good: bool) -> None:
+    """
+    I6, I8: kept back, or altered, it leaves undecided what rests on it; of waste it says no more.
+    """
+    w = World()
+    text = published_again(w, "Original", 0, "superseded")
+    seen = w.evidence(text, points=(1, 2, 3, 4))
+    first, shown = digest_document(dict(w.passports[text].credentials[4])), seen.documents[4]
+    assert isinstance(shown, Held) and isinstance(seen.earlier[first], Held)
+    rest = {digest: held for digest, held in seen.earlier.items() if digest != first}
+
+    withheld = Missing(MissingReason.WITHHELD, MAKER, w.now)
+    for earlier in ({**rest, first: withheld}, {**rest, first: shown}, rest):
+        without = replace(seen, earlier=earlier)
+        told = w.judge(text, policy_name="importer-eu", evidence=without, condition=condition).as_dict()
+        reasons = {c["reason"] for c in told["checks"] if c["name"] in ("new_not_used", "standing.state")}
+        assert reasons.isdisjoint({"evidence_withheld", "document_unreachable"}) == good
+        assert good or told["verdict"] == "undecided"
+        assert good != any(c["evidence"].get("earlier_by") == MAKER for c in told["checks"])
 
 
 @pytest.mark.parametrize("why", list(MissingReason))

@@ -15,10 +15,11 @@ from credentials.ledger.attestation import parse_attestation
 from credentials.ledger.records import Installed
 from credentials.ledger.standing import Bound, Enrolment, Setting, Standing
 from credentials.verdicts.cell import Declared, cell_of
-from credentials.verdicts.content import check_own_word, no_passport
+from credentials.verdicts.content import no_passport
 from credentials.verdicts.event_documents import EventDocument
 from credentials.verdicts.evidence import At, Evidence, LedgerView, Missing, MissingReason, NetworkView
 from credentials.verdicts.freshness import ZONE_OFFSET_S_MAX
+from credentials.verdicts.own_word import check_own_word
 from credentials.verdicts.record import Inquiry, Record, Recorded
 from credentials.verdicts.used import check_alias_used, check_used
 from credentials.verdicts.verdict import Check, Findings

@@ -55,7 +55,8 @@ from credentials.verdicts.evidence import (
 from credentials.verdicts.kin import made_at, placings_of
 from credentials.verdicts.list_versions import AttestedBy
 from credentials.verdicts.manifest import Line, Manifest, ManifestContext
-from credentials.verdicts.names import kin_sets_of, public_sets
+from credentials.verdicts.names import PUBLIC_POINT, kin_sets_of, sets_published
+from credentials.verdicts.own_word import OWN_WORD_POINT
 from credentials.verdicts.record import Record, taken_out_at
 from credentials.verdicts.shown_as import ShownAs
 from node.config import contexts, related_resources
@@ -515,7 +516,7 @@ class World:
         return [self.documents[d] for d in digests if d in self.documents]
 
     def _earlier(self, view: LedgerView, *, live: bool = False) -> dict[bytes, Held | Missing]:
-        """The public sets of the passports before the live one, or of all."""
+        """The sets of points 1 and 4 of the passports before the live one, or of all."""
         said = {
             leaf.leaf_index: parsed.attestation
             for leaf in view.entries
@@ -525,12 +526,13 @@ class World:
         latest = said.get(passport.leaf_index) if passport is not None and not live else None
         return {
             digest: Held(self.documents[digest])
-            for digest, _ in public_sets(said.values(), latest)
+            for point in (PUBLIC_POINT, OWN_WORD_POINT)
+            for digest, _ in sets_published(said.values(), latest, point=point)
             if digest in self.documents
         }
 
     def _live_sets(self, view: LedgerView) -> list[dict[str, Any]]:
-        """The public sets of every passport of a battery."""
+        """The sets of every passport of a battery, by which it is named."""
         held = self._earlier(view, live=True).values()
         return [dict(one.document) for one in held if isinstance(one, Held)]
 

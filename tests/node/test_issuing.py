@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from node.setup.keystore import Keys
 from node.storage.database import Transaction
 from node.storage.office import OfficeStore
 from node.storage.outbox import Settled
+from node.verdicts.sources import _Rules
 from node.web.sample import sample_claims
 from tests.harness.net.batteries import claims_of, code_of
 from tests.harness.support_service import DID, PASSPHRASE, LiveNode, live_node
@@ -259,6 +261,34 @@ def test_a_revoked_passport_is_issued_again_and_not_by_who_repeats_the_first_req
     assert (repeated.status_code, repeated.get_json()["digest"]) == (200, first)
     assert (anew.status_code, anew.get_json()["progress"]["version"]) == (201, 2)
     node.wait(lambda: node.get_json(battery)["standing"]["passport"]["status"] == "live", "publication")
+
+
+def test_set_4_of_an_earlier_passport_is_gathered_by_whoever_may_see_it(
+    node: LiveNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Revoked and published again, a battery is read as both passports say, of each the sets of the audience.
+    """
+    order, battery = {"code": code_of(43), "claims": claims_of(43)}, f"/batteries/{code_of(43)}"
+    first = node.post_json("/passports", order).get_json()["digest"]
+    node.wait(lambda: node.get_json(f"/passports/{first}")["receipted_at"] is not None, "the receipt")
+    node.post_json(f"/passports/{first}/revoke", {"reason": "wrong claims"})
+    node.wait(lambda: node.get_json(battery)["standing"]["passport"]["status"] == "revoked", "revocation")
+    node.post_json("/passports", order)
+    node.wait(lambda: node.get_json(battery)["standing"]["passport"]["status"] == "live", "publication")
+    (published,) = node.service.stores.office.outbox.of_document(b64u_decode(first, "digest"))
+    sets = parse_attestation(published.data).set_list
+    assert sets is not None
+    gathering = node.service.overview.gathering
+    tables, policy = gathering.tables, gathering._policy
+
+    def read_by(audience: str) -> set[bytes]:
+        rules = _Rules.of(tables, replace(policy, audience=audience))
+        monkeypatch.setattr(gathering, "_rules_at", lambda _: rules)
+        return set(gathering.evidence({"battery": code_of(43)}).earlier)
+
+    assert read_by("customs") == {sets.points[1]}
+    assert read_by("legitimate_interest") == {sets.points[1], sets.points[4]}
 
 
 def test_a_passport_is_revoked_by_a_form_that_leads_back_to_it(node: LiveNode) -> None:
