@@ -143,6 +143,7 @@ class StatusSource:
     attested: AttestedBy | None = None  # the latest version
     # Places that an earlier version raised and the latest one lowers, without effect (D815).
     raised_before: Places = field(default=Places(), repr=False)
+    unread_before: int = 0  # revocations: versions before the latest one, by no thief, never held here (D842)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +159,8 @@ class Tables:
     identifiers: Mapping[str, Any]  # config/rules/gbt34014.json
     shown_as: ShownAs | None  # config/rules/shown-as.toml; None: it could not be read
     crosswalk: Mapping[str, Any] = field(default_factory=dict)  # config/rules/crosswalk-eu-cn.json
-    crosswalk_evidence: Mapping[str, Any] = field(
-        default_factory=dict
-    )  # config/rules/crosswalk-evidence.json
+    # config/rules/crosswalk-evidence.json
+    crosswalk_evidence: Mapping[str, Any] = field(default_factory=dict)
     # Of further jurisdictions, with their evidence: `crosswalk.py`.
     crosswalks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     # Rule files that govern and that this version cannot read, with why: nothing is decided without them.

@@ -78,6 +78,9 @@ class LedgerSide(Protocol):
     def status(self, digest: bytes, credential: Credential) -> str | None:
         """`revoked` or `suspended`, by what is on the ledger and was in the lists that it knows."""
 
+    def unread(self, digest: bytes, credential: Credential) -> Mapping[str, Any] | None:
+        """What to tell of a list that may have revoked it in a version nobody read; None: there is none."""
+
     def records(self, digest: bytes) -> bool:
         """True if an admitted attestation covers the document."""
 
@@ -338,11 +341,7 @@ def _check_status(found: Findings, examined: Examination, means: Means, at: int)
     decided = not credential.status_unknown
     raised: dict[str, dict[str, Any]] = {}
     for entry in credential.status:
-        told: dict[str, Any] = {
-            "purpose": entry.purpose,
-            "list": entry.list_credential,
-            "index": entry.index,
-        }
+        told: dict[str, Any] = {"purpose": entry.purpose, "list": entry.list_credential, "index": entry.index}
         value = _value_of(found, credential.issuer, entry, means, at, told)
         if value is None:
             decided = False
@@ -364,7 +363,11 @@ def _check_status(found: Findings, examined: Examination, means: Means, at: int)
         stricter = "revoked" if "revoked" in (listed, ledger) else "suspended"
         found.failed("status", stricter, **raised.get(stricter, {}), **sides)
     elif decided and credential.status:
-        found.passed("status", lists=len(credential.status))
+        unread = means.ledger.unread(examined.digest, credential) if means.ledger is not None else None
+        if unread is not None:
+            found.unknown("status", "status_unavailable", **unread)
+        else:
+            found.passed("status", lists=len(credential.status))
     elif decided and means.ledger is not None:
         found.warned("status", "status_missing")
     elif decided:

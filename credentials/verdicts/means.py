@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from credentials.documents.canonical import digest_document
 from credentials.documents.keys import controller_of, did_key_decode, require_did
@@ -13,6 +14,7 @@ from credentials.ledger.governance import Governance
 from credentials.ledger.parties import Key
 from credentials.verdicts.evidence import StatusSource
 from credentials.verdicts.examination import ENDING, ListInHand, Means
+from credentials.verdicts.list_versions import REVOCATION
 from credentials.verdicts.record import Inquiry, ended_as, passport_status
 
 THIEFS = "The latest version of this list was attested by a key that was stolen by then."
@@ -108,6 +110,17 @@ class _OwnLedger:
             if governance is not None and record.revokes(sets, governance):
                 said.append("revoked")
         return next((word for word in ("revoked", "suspended") if word in said), None)
+
+    def unread(self, digest: bytes, credential: Credential) -> Mapping[str, Any] | None:
+        recorded = self.inquiry.record.covering(digest)
+        if recorded is not None and recorded.attestation.set_list is not None:
+            return None  # a passport: that it was revoked is on the ledger itself
+        for entry in credential.status:
+            source = _source(credential.issuer, entry, self.inquiry)
+            if entry.purpose == REVOCATION and source is not None and source.unread_before:
+                place = {"purpose": entry.purpose, "list": entry.list_credential, "index": entry.index}
+                return {"unread": source.unread_before, "issuer": credential.issuer, **place}
+        return None
 
     def records(self, digest: bytes) -> bool:
         return self.inquiry.record.covering(digest) is not None

@@ -71,8 +71,10 @@ class Fetching:
                 found[digest] = missing or Missing(MissingReason.UNREACHABLE, issuer)
         return found
 
-    def fetch(self, wanted: Mapping[str, set[bytes]], age_s_max: int | None = None) -> None:
-        """Ask each issuer for what is not held, or older than `age_s_max`."""
+    def fetch(
+        self, wanted: Mapping[str, set[bytes]], age_s_max: int | None = None, *, once: bool = False
+    ) -> None:
+        """Ask each issuer for what is not held, or older than `age_s_max`; `once`: in one request."""
         for issuer, digests in wanted.items():
             if issuer == self._did:
                 continue
@@ -84,7 +86,7 @@ class Fetching:
             while needed:
                 part, needed = needed[:WANT_MAX], needed[WANT_MAX:]
                 left_out = self._ask(issuer, part)
-                if len(left_out) == len(part):
+                if once or len(left_out) == len(part):
                     break
                 needed += left_out
 

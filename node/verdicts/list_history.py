@@ -2,6 +2,7 @@
 
 A revocation is final, and a version that a thief attested ends no suspension (D815 of credentials/): so a
 verdict asks the versions before the latest one as well. The list alone is what its issuer publishes today.
+Of a list of revocations it tells what was never held here: what that raised is not known (D842).
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class Before(TypedDict, total=False):
 
     attested: AttestedBy
     raised_before: Places
+    unread_before: int
 
 
 @dataclass(slots=True)
@@ -45,7 +47,15 @@ class _History:
     stolen: frozenset[AttestedBy] = frozenset()
     own: Places = field(default_factory=Places)
     latest: Places = field(default_factory=Places)  # of the last one counted
+    # Of those before it: what was not held when they were looked for last, but for what thieves attested.
+    unread: list[bytes] = field(default_factory=list)
+    looked: bool = True
     answered: tuple[Governance, Before] | None = None
+
+    def look_again(self) -> None:
+        """What was not held may have been fetched since."""
+        if self.unread:
+            self.looked, self.answered = False, None
 
     @property
     def size_bytes(self) -> int:
@@ -72,6 +82,7 @@ class ListHistory:
             if history.height != height:
                 self._follow(history, key)
                 history.height = height
+                history.look_again()
             if not history.versions:
                 return {}
             if history.answered is not None and history.answered[0] is governance:
@@ -81,13 +92,30 @@ class ListHistory:
                 self._known = {key: history}
             return found
 
+    def unread(self, key: Key, height: int, governance: Governance) -> list[bytes]:
+        """The digests of the versions of a list of revocations that it lacks here, newest first."""
+        self.of(key, height, governance)
+        with self._lock:
+            history = self._known.get(key)
+            return history.unread[::-1] if history is not None else []
+
+    def look_again(self) -> None:
+        """Look for what was not held, once something was fetched."""
+        with self._lock:
+            for history in self._known.values():
+                history.look_again()
+
     def _before(self, history: _History, purpose: str, governance: Governance) -> Before:
         if purpose == REVOCATION:
             self._count(history, governance)
         latest = history.versions[-1][0]
         if latest.stolen(governance):  # what it raises is nothing either
             return {"attested": latest, "raised_before": history.own | self._kept(history, governance)}
-        found: Before = {"attested": latest, "raised_before": history.own - history.latest}
+        found: Before = {
+            "attested": latest,
+            "raised_before": history.own - history.latest,
+            "unread_before": len(history.unread),
+        }
         if purpose != REVOCATION or history.counted == len(history.versions):
             history.answered = governance, found
         return found
@@ -107,21 +135,31 @@ class ListHistory:
             history.read_until = row.leaf_index + 1
 
     def _count(self, history: _History, governance: Governance) -> None:
-        """Take over what is held; the latest one may still be fetched, those before it are not asked for.
+        """Take over what is held; the others may still be fetched.
 
         Of those counted before all are read again once another of their keys is known to be stolen.
         """
         stolen = frozenset(by for by, _ in history.versions if by.stolen(governance))
         if history.stolen != stolen.intersection(by for by, _ in history.versions[: history.counted]):
-            history.counted, history.own = 0, Places()
-        missing = False  # the last one
-        for by, digest in history.versions[history.counted :]:
+            history.counted, history.own, history.unread = 0, Places(), []
+        fresh = history.versions[history.counted :]
+        wanted = [digest for by, digest in fresh[:-1] if by not in stolen]
+        if not history.looked:
+            wanted, history.unread, history.looked = [*history.unread, *wanted], [], True
+        history.unread += [digest for digest in wanted if not self._take(history, digest)]
+        for by, digest in fresh[-1:]:
             places = self._places(digest)
-            missing, history.latest = places is None, places or Places()
+            history.latest = places or Places()
             if by not in stolen:
                 history.own |= history.latest
-        history.counted = len(history.versions) - missing
+            history.counted = len(history.versions) - (places is None)
         history.stolen = stolen.intersection(by for by, _ in history.versions[: history.counted])
+
+    def _take(self, history: _History, digest: bytes) -> bool:
+        """Take over what a version before the latest one raised; False: it is not held."""
+        places = self._places(digest)
+        history.own |= places or Places()
+        return places is not None
 
     def _kept(self, history: _History, governance: Governance) -> Places:
         """The raised places of the newest version that no stolen key attested; none if it is not held."""

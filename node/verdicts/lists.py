@@ -7,6 +7,7 @@ how fresh a copy is may change between two verdicts: when it was last asked for 
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -15,10 +16,12 @@ import orjson
 from credentials.documents.canonical import digest_document
 from credentials.documents.secured import credential_shown
 from credentials.ledger.attestation import standing_key, status_subject
+from credentials.ledger.governance import Governance
 from credentials.ledger.records import StatusLists
 from credentials.verdicts.evidence import NetworkView, StatusSource
 from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore
+from node.verdicts.disclosure import WANT_MAX
 from node.verdicts.list_history import Before, Key, ListHistory
 
 KEYS_KEPT_MAX = 4_096
@@ -47,6 +50,31 @@ class ListsInForce:
             latest = None if record is None else StatusLists.decode(record).latest.get(purpose)
             known[key] = latest.digest if latest else None
         return known[key]
+
+    def newest(self, documents: Iterable[Mapping[str, Any]], height: int) -> dict[str, set[bytes]]:
+        """By issuer the digests of the latest versions of the lists that these documents name."""
+        found = defaultdict[str, set[bytes]](set)
+        for key in keys_of(documents):
+            digest = self.latest(key, height)
+            if digest is not None:
+                found[key[0]].add(digest)
+        return found
+
+    def unread(
+        self, documents: Iterable[Mapping[str, Any]], governance: Governance, height: int
+    ) -> dict[str, set[bytes]]:
+        """By issuer the digests of versions that their lists of revocations lack here: the newest of each.
+
+        As many as one request holds: an issuer does not decide what a verdict costs (D842).
+        """
+        found = defaultdict[str, set[bytes]](set)
+        for key in keys_of(documents):
+            found[key[0]].update(self._history.unread(key, height, governance)[:WANT_MAX])
+        return {issuer: digests for issuer, digests in found.items() if digests}
+
+    def look_again(self) -> None:
+        """Take note of versions that were fetched."""
+        self._history.look_again()
 
     def sources(
         self, documents: Iterable[Mapping[str, Any]], network: NetworkView

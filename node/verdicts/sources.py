@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
 
+from credentials.documents.canonical import digest_document
 from credentials.documents.identifiers import Identifier, Subject, read_identifier, subject
 from credentials.errors import CredentialError
 from credentials.ledger.attestation import Attestation, standing_key
@@ -47,7 +48,7 @@ from node.verdicts.fetching import Fetching
 from node.verdicts.further_codes import NOBODY, FurtherCodes, kin_sets
 from node.verdicts.lag import Lag
 from node.verdicts.ledger_views import kin_statements, newest_of, read_view
-from node.verdicts.lists import ListsInForce, keys_of
+from node.verdicts.lists import ListsInForce
 
 JSON = dict[str, Any]
 NAMED_DEEP_MAX = FURTHER_CODES_MAX + 1  # each code may name one that only its own passports do
@@ -302,15 +303,16 @@ class Gathering:
                 readings.append(self._read(line, height))
                 give_way()
         self._fetch_named(readings, give_way)
-        lists: dict[str, set[bytes]] = defaultdict(set)
         with self._ledger.reading(), self._office.reading():
             held = [d.document for r in readings for d in r.documents.values() if isinstance(d, Held)]
-            tip = self._ledger.tip()
-            for key in keys_of([*held, *(document for r in readings for document in r.presented)]):
-                latest = self._lists.latest(key, tip.height if tip else 0)
-                if latest is not None:
-                    lists[key[0]].add(latest)
+            at = tip.height if (tip := self._ledger.tip()) else 0
+            lists = self._lists.newest([*held, *(shown for r in readings for shown in r.presented)], at)
+            beside = [document for reading in readings for document in _beside_passports(reading)]
+            unread = self._lists.unread(beside, self.history.at(at), at)
         self._fetching.fetch(lists, age_s_max=self._policy.status_list_age_s_max // 2)
+        if unread:
+            self._fetching.fetch(unread, once=True)
+            self._lists.look_again()
         return readings
 
     def _fetch_named(self, readings: Sequence[Reading], give_way: Callable[[], None]) -> None:
@@ -348,6 +350,30 @@ class Gathering:
             else:
                 reading.documents.update(self._fetching.held(self._named(reading)))
             give_way()
+
+
+def _beside_passports(reading: Reading) -> list[Mapping[str, Any]]:
+    """The documents of events, and what is shown with a line, but for the passports on record.
+
+    That a passport was revoked is on the ledger itself, whatever its list said once.
+    """
+    parsed = (leaf.parsed for leaf in reading.view.entries)
+    stated = (entry.attestation for entry in parsed if isinstance(entry, AdmittedEntry))
+    named = (
+        reading.documents.get(a.document_digest) for a in (*reading.events, *reading.declared, *reading.kin)
+    )
+    sets = {digest for a in stated if a.set_list is not None for digest in a.set_list.points.values()}
+    return [
+        *(document for document in reading.presented if _digest_of(document) not in sets),
+        *(found.document for found in named if isinstance(found, Held)),
+    ]
+
+
+def _digest_of(document: Mapping[str, Any]) -> bytes | None:
+    try:
+        return digest_document(dict(document))
+    except CredentialError:
+        return None
 
 
 def _earlier_sets(

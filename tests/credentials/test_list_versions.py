@@ -12,7 +12,7 @@ import pytest
 from consensus.cose import SeedSigner
 from credentials.ledger.governance import Governance
 from credentials.ledger.parties import Key
-from credentials.verdicts.evidence import At
+from credentials.verdicts.evidence import At, StatusSource
 from credentials.verdicts.severity import ORDER
 from credentials.verdicts.verifier import verify
 from tests.credentials.test_issuers import Change, govern, stolen
@@ -125,6 +125,42 @@ def test_what_a_thief_raised_is_gone_with_the_next_version(purpose: str) -> None
     listed(w, text, purpose, raised=False, key=NEW)
 
     assert outcomes(w, text) == {("pass", "ok")}
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+@pytest.mark.parametrize("unread", [None, SUSPENSION, REVOCATION])
+def test_a_list_of_which_an_earlier_version_was_never_held_proves_no_document_good(
+    unread: str | None, *, recorded: bool
+) -> None:
+    """
+    I8: what it revoked stays revoked, and is not known: not checked. Of a passport on record the ledger says;
+    a suspension ends as the list of today says; and what is raised now is raised.
+    """
+    w = World()
+    text = w.new(1)
+    document = (w.passports[text] if recorded else w.issue(text, version=2)).credentials[1]
+
+    def lists() -> dict[tuple[str, str, str], StatusSource]:
+        known = w.network().status_lists.items()
+        return {key: replace(source, unread_before=2 * (key[1] == unread)) for key, source in known}
+
+    def verified() -> Mapping[str, Any]:
+        seen = w.evidence(text, network=w.network(status_lists=lists()))
+        return verify(document, seen, policy("manufacturer"), At(LAW_DATE, w.now)).as_dict()
+
+    def judged() -> set[tuple[str, str | None]]:
+        return of_status(verified())
+
+    def told() -> tuple[int, str] | None:
+        (one,) = (c["evidence"] for c in verified()["checks"] if c["name"] == "status")
+        return (one["unread"], one["issuer"]) if "unread" in one else None
+
+    good = recorded or unread != REVOCATION
+    assert judged() == {("pass", "ok") if good else ("indeterminate", "status_unavailable")}
+    assert told() == (None if good else (2, MAKER))
+    w.raised[REVOCATION].add(int(document["credentialStatus"][0]["statusListIndex"]))
+    w.publish_lists()
+    assert ("fail", "revoked") in judged()
 
 
 def test_a_suspended_passport_that_ceased_stays_suspended() -> None:
