@@ -123,6 +123,13 @@ class Pool:
         return self._ready.count
 
     @property
+    def full_percent(self) -> int:
+        """How much of the room is taken, by number or by size, whichever is nearer to its bound."""
+        ready, waiting = self._ready, self._waiting
+        by_size = 100 * (ready.size_bytes + waiting.size_bytes) // SIZE_BYTES_MAX
+        return max(100 * (ready.count + waiting.count) // COUNT_MAX, by_size)
+
+    @property
     def by_issuer(self) -> dict[str, int]:
         """How many attestations of each issuer there are."""
         issuers = sorted({*self._ready.by_issuer, *self._waiting.by_issuer})

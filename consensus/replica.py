@@ -164,19 +164,9 @@ class Replica:
         return self._present.tip
 
     @property
-    def pool_size(self) -> int:
-        """Attestations that wait for a block."""
-        return len(self._pool)
-
-    @property
-    def pool_ready(self) -> int:
-        """Attestations that may be proposed now."""
-        return self._pool.ready
-
-    @property
-    def pool_by_issuer(self) -> dict[str, int]:
-        """How many attestations of each issuer wait."""
-        return self._pool.by_issuer
+    def pool(self) -> Pool:
+        """The attestations that wait for a block: to be asked, and changed by events alone."""
+        return self._pool
 
     @property
     def step(self) -> tuple[int, int, Step]:

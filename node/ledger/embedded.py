@@ -57,7 +57,7 @@ class EmbeddedEngine:
     @property
     def pool_size(self) -> int:
         """Attestations that wait for a block."""
-        return self._ordering.replica.pool_size
+        return len(self._ordering.replica.pool)
 
     @property
     def withheld(self) -> str | None:
@@ -91,8 +91,9 @@ class EmbeddedEngine:
             withheld=self.withheld,
             lacking=replica.lacking,
             asking=replica.asking,
-            pool=replica.pool_size,
-            pool_ready=replica.pool_ready,
+            pool=len(replica.pool),
+            pool_ready=replica.pool.ready,
+            pool_full_percent=replica.pool.full_percent,
             pool_by_issuer=self._ordering.pool_by_issuer,
             inbox=len(self._ordering.intake.inbox),
         )

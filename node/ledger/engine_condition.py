@@ -54,6 +54,7 @@ class EngineCondition:
     asking: bool  # still asks its peers what they saw signed by it, and does not vote yet
     pool: int  # attestations that wait for a block
     pool_ready: int  # of them: may be proposed now; the others wait for something else
+    pool_full_percent: int  # of the room for them, by number or by size, whichever is nearer to its bound
     pool_by_issuer: Mapping[str, int]  # DID -> its attestations in the pool
     inbox: int  # events that wait for the engine's thread
     set_aside_total: int
@@ -182,6 +183,7 @@ class Watch:
         asking: bool,
         pool: int,
         pool_ready: int,
+        pool_full_percent: int,
         pool_by_issuer: Mapping[str, int],
         inbox: int,
     ) -> EngineCondition:
@@ -202,6 +204,7 @@ class Watch:
             asking=asking,
             pool=pool,
             pool_ready=pool_ready,
+            pool_full_percent=pool_full_percent,
             pool_by_issuer=pool_by_issuer,
             inbox=inbox,
             set_aside_total=self.set_aside_total,

@@ -172,7 +172,7 @@ class Ordering:
             self._tick()
         self._heed_peers()
         self._look()
-        self.watch.turned(self.replica.pool_ready)
+        self.watch.turned(self.replica.pool.ready)
 
     def _begin(self) -> None:
         """Take up what the disk knows."""
@@ -200,7 +200,7 @@ class Ordering:
             log.moment("waits" if lacking else "goes_on", height=self.ledger.height, because=lacking)
         self._lacking = lacking
         self.round = replica.step[1]
-        self.pool_by_issuer = replica.pool_by_issuer
+        self.pool_by_issuer = replica.pool.by_issuer
         self.status: Status = (
             replica.status(),
             self.ledger.height,

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from consensus.pool import COUNT_MAX
 from consensus.standings_map import StandingsMap
 from credentials.documents.issuer import PASSPORT_SCHEMA
 from credentials.documents.passport import PassportSchema
@@ -306,7 +305,7 @@ def _look_out(
             ),
             part.conditions,
             readiness.of_clock(engine.condition),
-            readiness.of_pool(engine.condition, COUNT_MAX),
+            readiness.of_pool(engine.condition),
             readiness.of_lag(lag.lag_heights, disk.stores.ledger.tip, disk.policy.lag_heights_max),
             readiness.of_disk(disk.directory.root),
             readiness.of_office(office.refusal),

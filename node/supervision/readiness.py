@@ -23,12 +23,14 @@ from credentials.ledger.governance_records import APP_VERSIONS, RulesNotHere, Ve
 from node import log
 from node.ledger.engine_condition import EngineCondition
 from node.supervision.supervisor import ThreadFact
+from node.transient_faults import sentence
 
 WATCH_S = 1.0
 NOT_FINAL_S = 5.0  # a height takes well under a second
 HEARTBEAT_GRACE_S = 120
 DISK_FREE_BYTES_MIN = 256 << 20
 TEMPORARY_FREE_BYTES_MIN = 64 << 20  # a few of the largest bodies
+POOL_FULL_PERCENT = 90
 CLOCK_OFFSET_S_MAX = 3.0  # times of messages are whole seconds, and a message takes its time
 
 Parameter = str | int
@@ -104,9 +106,7 @@ def _ask(source: Source) -> list[Condition]:
     try:
         return list(source())
     except Exception as error:
-        return [
-            Condition("not_known", stops=True, parameters={"because": f"{type(error).__name__}: {error}"})
-        ]
+        return [Condition("not_known", stops=True, parameters={"because": sentence(error)})]
 
 
 # -- sources -------------------------------------------------------------------------------------------
@@ -274,13 +274,14 @@ def of_office(refusal: Callable[[], str | None]) -> Source:
     return look
 
 
-def of_pool(facts: Callable[[], EngineCondition], count_max: int) -> Source:
-    """Attestations wait for a block, nearly as many as are kept: the next ones will be refused."""
+def of_pool(facts: Callable[[], EngineCondition]) -> Source:
+    """Attestations wait for a block, nearly as many or as large as are kept: the next ones are refused."""
 
     def look() -> Iterator[Condition]:
-        count = facts().pool
-        if count >= count_max * 9 // 10:
-            yield Condition("pool_full", stops=True, parameters={"count": count, "most": count_max})
+        found = facts()
+        if found.pool_full_percent >= POOL_FULL_PERCENT:
+            told = {"count": found.pool, "percent": found.pool_full_percent}
+            yield Condition("pool_full", stops=True, parameters=told)
 
     return look
 

@@ -104,7 +104,9 @@ class OwnPart:
         governed = [epoch for epoch in self._history.epochs if epoch[0] <= self._history.height + 1]
         for (_, before), (start, after) in pairwise(governed):
             for change in _differing(self._did, before, after, start):
-                found[change.code, change.record] = change
+                # A stop that was confirmed is no longer one that ends by itself.
+                sort = STOP if change.record[0] == STOP else change.code
+                found[sort, change.record] = change
         votes = self._history.latest.votes(self._did)
         found.pop((VOTE_ENDED if votes else VOTE_BEGAN, (VALIDATORS, "")), None)
         yield from found.values()

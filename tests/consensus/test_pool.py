@@ -116,6 +116,24 @@ def test_the_largest_holder_gives_way(shared: Shared) -> None:
     assert not shared.add("evil:again")
 
 
+def test_how_full_it_is_goes_by_what_is_nearer_to_its_bound(
+    shared: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A few large attestations fill it as many small ones do, ready or not.
+    """
+    shared.flood("good", 50, after=None)
+    assert shared.pool.full_percent == 25
+    shared.flood("late", 10)
+    assert shared.pool.full_percent == 30
+
+    size_bytes = sum(len(make_tx(f"good:{n}")) for n in range(50))
+    size_bytes += sum(len(make_tx(f"late:{n}", "never")) for n in range(10))
+    monkeypatch.setattr(bounds, "SIZE_BYTES_MAX", size_bytes * 10 // 9)
+
+    assert 89 <= shared.pool.full_percent <= 90
+
+
 def test_offers_and_rechecks_take_issuers_in_turn(shared: Shared, monkeypatch: pytest.MonkeyPatch) -> None:
     """
     Behind a flood, another issuer's attestation is in every offer, and is asked about again after one block.
@@ -148,8 +166,8 @@ def test_a_flood_of_what_waits_leaves_the_network_as_it_was() -> None:
     took_s = time.perf_counter() - begun
 
     for node in net.nodes.values():
-        assert node.up.pool_by_issuer == {"observer": bounds.WAITING_PER_ISSUER_MAX}
-        assert node.up.pool_ready == 0
+        assert node.up.pool.by_issuer == {"observer": bounds.WAITING_PER_ISSUER_MAX}
+        assert node.up.pool.ready == 0
     tx = make_tx(f"{did(0)}:honest")
     started_ms = net.now_ms
     net.submit(tx)

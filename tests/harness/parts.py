@@ -33,12 +33,22 @@ def _namespaces() -> str | None:
     return ip if tried.returncode == 0 else None
 
 
+def _mounts() -> str | None:
+    """The `unshare` program, if this user may mount small disks for a process with it."""
+    unshare = _program("unshare")
+    if not unshare:
+        return None
+    mount = [unshare, "--map-root-user", "--mount", "mount", "-t", "tmpfs", "none", "/tmp"]
+    return unshare if subprocess.run(mount, capture_output=True, check=False).returncode == 0 else None
+
+
 # part: (how to find it, what to tell somebody who lacks it)
 PARTS: dict[str, tuple[Callable[[], str | None], str]] = {
     "chromium": (_chromium, "apt-get install chromium, or name it in COMITY_CHROMIUM"),
     "node": (lambda: _program("node", "nodejs"), "apt-get install nodejs"),
     "npm": (lambda: _program("npm"), "apt-get install npm"),
     "namespaces": (_namespaces, "apt-get install iproute2, and run as root"),
+    "mounts": (_mounts, "apt-get install util-linux, and run where a user may make mount namespaces"),
     "git": (lambda: _program("git"), "apt-get install git"),
     "make": (lambda: _program("make"), "apt-get install make"),
 }

@@ -355,6 +355,45 @@ def test_a_stopped_party_objects_with_its_recovery_key(sh: Shell) -> None:
     assert sh.own("own_stopped") is None
 
 
+@pytest.mark.check  # six decisions
+def test_a_stop_of_the_own_part_or_key_is_said_until_it_is_lifted(sh: Shell) -> None:
+    """
+    By one code while it ends by itself, by another once it is confirmed, and no more when it is lifted; of a
+    key, with which one it is.
+    """
+    g, at = sh.g, int(time.time())
+    key = next(
+        k.id for k in g.node.service.overview.history.latest.participants[DID].keys if k.role == "attest"
+    )
+    for target, code, then in (
+        (DID, "own_stopped", "own_stopped_confirmed"),
+        (key, "own_key_stopped", "own_key_stopped_confirmed"),
+    ):
+        row: dict[str, Any] = {"target": target, "by": EU_AUTHORITY, "since": at, "until": at}
+        stop = decided_by_both(g, target, row)
+        g.node.wait(lambda: sh.own(code) is not None, "the stop")  # noqa: B023
+        assert sh.own(code)["parameters"]["decision"] == stop
+        since = sh.now()["stops"][-1]["since"]
+
+        confirmed = decided_by_both(g, target, {"target": target, "by": EU_AUTHORITY, "since": since})
+        g.node.wait(lambda: sh.own(then) is not None, "it to be confirmed")  # noqa: B023
+        told = sh.own(then)
+        assert told["parameters"]["decision"] == confirmed and sh.own(code) is None
+        assert "until somebody lifts it" in told["text"] and (key in told["text"]) is (target == key)
+
+        decided_by_both(g, target, {"target": target, "by": EU_AUTHORITY, "since": since, "lifted": True})
+        g.node.wait(lambda: sh.own(then) is None, "it to be lifted")  # noqa: B023
+        assert sh.own(code) is None
+
+
+def decided_by_both(g: GovernedNode, target: str, row: dict[str, Any]) -> str:
+    """A stop that two authorities agree on; the proposal."""
+    stop = proposal_of(g, EU_AUTHORITY, changes={("stop", target): row})
+    g.act(CN_AUTHORITY, "approved", stop)
+    assert g.until_over(stop)["outcome"] == "decided"
+    return stop
+
+
 def test_a_change_of_the_own_name_and_address_is_said_at_the_node(sh: Shell) -> None:
     """
     Every page and answer has the new name from the height that is told, with who decided it; what is on

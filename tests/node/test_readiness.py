@@ -40,6 +40,7 @@ WELL = EngineCondition(
     asking=False,
     pool=0,
     pool_ready=0,
+    pool_full_percent=0,
     pool_by_issuer={},
     inbox=0,
     set_aside_total=0,
@@ -63,7 +64,7 @@ def engine(**changed: Any) -> Source:
     return lambda: [
         *readiness.of_agreement(lambda: facts, lambda: 600_000)(),
         *readiness.of_clock(lambda: facts)(),
-        *readiness.of_pool(lambda: facts, 1000)(),
+        *readiness.of_pool(lambda: facts)(),
     ]
 
 
@@ -105,7 +106,7 @@ STOPS: dict[str, Source] = {
     "no_heartbeat": engine(final_age_s=900.0),
     "clock_differs": engine(clock_offset_s=-3600.0),
     "clock_behind": engine(block_ahead_s=60.0),
-    "pool_full": engine(pool=990),
+    "pool_full": engine(pool=990, pool_full_percent=99),
     "version_needed": engine(lacking=VersionNotHere(2), stalled_s=20.0),
     "rules_unread": readiness.of_unread_rules(lambda: [UNREADABLE]),
     "not_written": readiness.of_office(lambda: "database or disk is full"),

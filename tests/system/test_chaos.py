@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
+from tests.harness.net.clocks import Clocks
 from tests.system import test_doors as doors
 from tests.system import test_stoppers as stoppers
 from tests.system.test_doors import Net, running
@@ -34,7 +34,7 @@ STOPPERS: dict[str, Callable[[Net], None]] = {
 
 
 @pytest.fixture(scope="module")
-def net(clocks: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Net]:  # noqa: F811
+def net(clocks: Clocks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Net]:  # noqa: F811
     with running(tmp_path_factory.mktemp("chaos") / "network") as made:
         made.seconds = float(os.environ.get("COMITY_DOORS_S", MINUTE_S))
         yield made
@@ -53,7 +53,7 @@ def test_a_stopper_goes_on_for_a_minute(net: Net, name: str) -> None:
     STOPPERS[name](net)
 
 
-def test_wrong_clocks_at_the_end_of_it_all(net: Net, clocks: Path) -> None:  # noqa: F811
+def test_wrong_clocks_at_the_end_of_it_all(net: Net, clocks: Clocks) -> None:  # noqa: F811
     """
     N03, after nine minutes of the others: two clocks wrong for five seconds, and then as if they never were.
     """

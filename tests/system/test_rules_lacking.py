@@ -22,7 +22,7 @@ pytestmark = pytest.mark.check  # four processes
 LIFECYCLE = "lifecycle.json"
 NEWER = "tests.harness.net.newer"
 HERE, LATE = ("maker", "cn", "eu"), "customs"  # who has what is decided, and who has not
-FILE_NEEDED, VERSION_NEEDED = "rule_file_needed", "newer_version_needed"
+FILE_NEEDED, CODE_NEEDED, VERSION_NEEDED = "rule_file_needed", "newer_version_needed", "version_needed"
 
 
 @dataclass
@@ -32,6 +32,11 @@ class Place:
     root: Path
     nodes: dict[str, Node]
     capsys: pytest.CaptureFixture[str]
+    patch: pytest.MonkeyPatch
+
+    def start(self, who: str, module: str, rules_version: int) -> None:
+        self.patch.setenv("COMITY_TEST_RULES_VERSION", str(rules_version))  # read by `newer` alone
+        self.nodes[who].start(module=module)
 
     @property
     def late(self) -> Node:
@@ -56,7 +61,11 @@ class Place:
         """Held by all but one, proposed, approved, decided."""
         for who in HERE:
             put(who, file)
-        told = self.types("network", "propose", "rules", file, "--data", self.nodes["cn"].data, "--yes")
+        self.decides("rules", file)
+
+    def decides(self, *change: str | Path) -> None:
+        """Proposed by one authority, approved by another, decided."""
+        told = self.types("network", "propose", *change, "--data", self.nodes["cn"].data, "--yes")
         digest = re.findall(r"^proposal (\S+)[ :]", told, re.M)[-1].rstrip(":")
         path, eu = f"/governance/proposals/{digest}", self.nodes["eu"]
         wait("the proposal", lambda: eu.status_of(path) == 200)
@@ -125,11 +134,13 @@ def guarded(data: bytes) -> bytes:
 
 
 @pytest.fixture
-def place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Place]:
-    made = Place(tmp_path, found(tmp_path / "network", VALIDATORS), capsys)
+def place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Place]:
+    made = Place(tmp_path, found(tmp_path / "network", VALIDATORS), capsys, monkeypatch)
     try:
-        for who, node in made.nodes.items():
-            node.start(module="node" if who == LATE else NEWER)
+        for who in made.nodes:
+            made.start(who, "node" if who == LATE else NEWER, 2)
         for node in made.nodes.values():
             node.wait_ready()
         yield made
@@ -142,7 +153,8 @@ def test_who_lacks_a_rule_file_or_its_code_stops_and_catches_up(place: Place) ->
     """
     The others go on. The one says which file of which SHA-256 it lacks and what to type, through a kill as
     well; given the file it goes on by itself. Of a guard it does not know it says that a newer version is
-    needed; started with that, it goes on. All agree on every block and app hash.
+    needed; started with that, it goes on; and so of a version of the rules. All agree on every block and app
+    hash.
     """
     file = newer(place.root, "first", lambda data: data + b"\n")
     digest = sha256(file.read_bytes()).hexdigest()
@@ -164,13 +176,24 @@ def test_who_lacks_a_rule_file_or_its_code_stops_and_catches_up(place: Place) ->
     place.passes(other, place.copies)
     place.copies(LATE, other)
     at = place.stopped(
-        VERSION_NEEDED, LIFECYCLE, sha256(other.read_bytes()).hexdigest(), GUARD, "a newer version"
+        CODE_NEEDED, LIFECYCLE, sha256(other.read_bytes()).hexdigest(), GUARD, "a newer version"
     )
     made = issue(place.nodes["maker"], 2)
     wait_receipted(place.nodes["maker"], str(made["digest"]))
     assert place.late.height() == at
     place.late.kill()
-    place.late.start(module=NEWER)
-    place.goes_on(VERSION_NEEDED, 2)
+    place.start(LATE, NEWER, 1)
+    place.goes_on(CODE_NEEDED, 2)
+
+    change = place.root / "version.toml"
+    change.write_text('[[changes]]\ntype = "app_version"\nname = ""\ntable = { app_version = 2 }\n')
+    place.decides("--file", change)
+    at = place.stopped(VERSION_NEEDED, "version 2 of the ledger's rules", "knows 1", "Install a newer one")
+    made = issue(place.nodes["maker"], 3)
+    wait_receipted(place.nodes["maker"], str(made["digest"]))
+    assert place.late.height() == at
+    place.late.kill()
+    place.start(LATE, NEWER, 2)
+    place.goes_on(VERSION_NEEDED, 3)
 
     place.agreed()

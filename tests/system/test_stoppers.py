@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Iterator
 from hashlib import sha256
-from pathlib import Path
 
 import pytest
 
@@ -21,6 +20,7 @@ from credentials.ledger.attestation import make_attestation
 from node.setup import network as networks
 from node.setup.keystore import Keys
 from tests.consensus.test_edge import poisoned
+from tests.harness.net.clocks import Clocks, turned
 from tests.harness.net.harness import PASSPHRASE, Node
 from tests.system.test_doors import HOSTILE, Net, running
 
@@ -29,34 +29,15 @@ pytestmark = pytest.mark.check
 WRONG_S = 5.0
 RIGHT_AGAIN_S_MAX = 5.0
 
-TURNED = """
-import os, time
-_real, _folder = time.time, os.environ["COMITY_TEST_CLOCKS"]
 
-def _turned():
-    try:
-        with open(os.path.join(_folder, str(os.getpid()))) as file:
-            return _real() + float(file.read() or 0)
-    except OSError:
-        return _real()
-
-time.time = _turned
-"""
+@pytest.fixture(scope="module")
+def clocks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clocks]:
+    with turned(tmp_path_factory.mktemp("clocks")) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
-def clocks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder with a file for each process whose clock is turned."""
-    folder = tmp_path_factory.mktemp("clocks")
-    (folder / "sitecustomize.py").write_text(TURNED)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(folder))
-        patch.setenv("COMITY_TEST_CLOCKS", str(folder))
-        yield folder
-
-
-@pytest.fixture(scope="module")
-def net(clocks: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Net]:
+def net(clocks: Clocks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Net]:
     with running(tmp_path_factory.mktemp("stoppers") / "network") as made:
         yield made
 
@@ -131,19 +112,18 @@ def test_what_only_waits(net: Net) -> None:
         assert 0 < pool <= WAITING_PER_ISSUER_MAX + 10
 
 
-def test_wrong_clocks(net: Net, clocks: Path) -> None:
+def test_wrong_clocks(net: Net, clocks: Clocks) -> None:
     """
     N03: two of four clocks an hour fast for five seconds: /readyz says so, and within five seconds after
     they are right the next attestation is final.
     """
-    turned = [net.nodes["cn"], net.nodes["customs"]]
-    pids = [node.process.pid for node in turned if node.process is not None]
-    for pid in pids:
-        (clocks / str(pid)).write_text("3600")
+    wrong = [net.nodes["cn"], net.nodes["customs"]]
+    for node in wrong:
+        clocks.turn(node, 3600)
     time.sleep(WRONG_S)
     told = [node.status_of("/readyz") for node in net.nodes.values()]
-    for pid in pids:
-        (clocks / str(pid)).unlink()
+    for node in wrong:
+        clocks.right(node)
 
     took_s = net.attest()
     after = [net.attest() for _ in range(3)]

@@ -97,9 +97,9 @@ class Node:
     def log(self) -> Path:
         return self.data.with_suffix(".log")
 
-    def start(self, *options: str, module: str = "node") -> None:
-        """`module`: what is run instead, e.g. another version."""
-        command = [sys.executable, "-m", module, "serve", "--data", str(self.data)]
+    def start(self, *options: str, module: str = "node", within: Sequence[str] = ()) -> None:
+        """`module`: what is run instead, e.g. another version; `within`: the command that runs it."""
+        command = [*within, sys.executable, "-m", module, "serve", "--data", str(self.data)]
         command += ["--listen", f"127.0.0.1:{self.port}", "--passphrase-file", str(self.passphrase_file)]
         command += ["--tls", "own"] if self.tls else []
         with self.log.open("ab") as log:
