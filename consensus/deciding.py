@@ -15,6 +15,7 @@ from consensus.faults import HEIGHTS_REMEMBERED, Faults
 from consensus.machine import Height
 from consensus.merkle import leaf_hash
 from consensus.recollection import Recollection
+from consensus.refusals import BAD_BLOCK
 from consensus.replica_state import Present, Storing, Waiting
 from consensus.sync import Sync
 from consensus.types import PRECOMMIT, Block, CertificateInvalid, CommitCertificate, verify_certificate
@@ -63,7 +64,7 @@ class Deciding:
                 certificate = CommitCertificate.decode(certificate_data)
                 verify_certificate(certificate, block, present.validators, present.chain.network_id)
             except ConsensusError:
-                present.refused["bad_block"] += 1
+                present.refuse(sender, BAD_BLOCK)
                 self._sync.distrust(sender)
                 return
             self._sync.answered()

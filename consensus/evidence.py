@@ -15,7 +15,7 @@ from hashlib import sha256
 from itertools import combinations
 from typing import Final, Self
 
-from consensus.checkpoint import Checkpoint, NoteKey, SignedNote, verify_signature
+from consensus.checkpoint import LOG_KIND, Checkpoint, NoteKey, SignedNote, verify_signature
 from consensus.encoding import EncodingError, decode, encode, whole_numbers
 from consensus.errors import ConsensusError
 from consensus.types import PRECOMMIT, PREVOTE, Vote, decode_message, verify_vote
@@ -143,15 +143,20 @@ def evidence_in(votes: Iterable[Vote]) -> tuple[FaultEvidence, ...]:
 def verify_evidence(evidence: FaultEvidence, sets: Sets, network_id: bytes, note_keys: NoteKeys) -> None:
     """Raise unless the accused signed both statements with its keys of that time, and they contradict.
 
-    `sets` gives the validators of the evidence's height, whoever they are today. Raises EvidenceInvalid,
+    `sets` gives the validators of the evidence's height, whoever they are today; the name of a log key is the
+    log that it signs, and a checkpoint of another log accuses nobody here. Raises EvidenceInvalid,
     CertificateInvalid, SignatureInvalid or NoteError, all ConsensusError.
     """
     if _rebuilt(evidence) != evidence:
         raise EvidenceInvalid("the evidence is not what its statements show")
     if evidence.kind == CHECKPOINTS:
-        keys = {(key.name, key.key_id): key for key in note_keys.get(evidence.validator, ())}
+        own = note_keys.get(evidence.validator, ())
+        keys = {(key.name, key.key_id): key for key in own}
+        logs = {key.name for key in own if key.kind == LOG_KIND}
         for text in evidence.statements:
             note = SignedNote.parse(text.decode())
+            if Checkpoint.parse(note.body).origin not in logs:
+                raise EvidenceInvalid("the checkpoints are of another log")
             (line,) = note.signatures
             key = keys.get((line.name, line.key_id))
             if key is None:

@@ -17,6 +17,7 @@ from consensus.events import Send
 from consensus.replica_state import Present
 from consensus.sync import Sync
 from consensus.types import Vote, verify_vote
+from consensus.validators import is_name
 from consensus.wal import SigningLog, guard_of, position, read_message
 
 _ASK_TAG = "comity/signed-by-me/v1"
@@ -97,13 +98,14 @@ class Recollection:
         """A question or an answer; raises ConsensusError for what is neither."""
         present = self._present
         match value:
-            case [tag, str() as name] if tag == _ASK_TAG:
+            case [tag, str() as name] if tag == _ASK_TAG and is_name(name):
                 last = self._last_votes.get(name)
                 present.out.append(Send(sender, encode_answer(name, present.tip.height, last)))
             case [tag, str() as name, height, None | bytes() as vote] if tag == _ANSWER_TAG and whole_numbers(
                 height
             ):
                 if name != present.name or not self.asking or present.validators.get(sender) is None:
+                    present.refused["unasked"] += 1
                     return
                 if vote is not None:
                     self._judge_shown(vote)

@@ -32,10 +32,13 @@ _REASONS: Mapping[type[ConsensusError], str] = {
 }
 
 OVERSIZED = "oversized"
+BAD_BLOCK = "bad_block"  # an answer to a request for blocks that is none of this chain
 UNFORESEEN = "unforeseen"  # an exception of ours: whoever caused it, its sender need not be to blame
 
 # What no honest node sends: whoever passes it on has not verified it, and pays with a strike.
-HOSTILE = frozenset({"malformed", OVERSIZED, "signature", "stranger", "evidence", "note", "invalid"})
+HOSTILE = frozenset(
+    {"malformed", OVERSIZED, "signature", "stranger", "evidence", "note", "invalid", BAD_BLOCK}
+)
 
 
 def reason_of(error: ConsensusError) -> str:

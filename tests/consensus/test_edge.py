@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass, replace
 from functools import cache
 from hashlib import sha256
@@ -15,18 +15,29 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import consensus
+from consensus import checkpoint, types
 from consensus.application import Refusal
 from consensus.chain import Tip
+from consensus.cose import verify_ed25519
 from consensus.encoding import EncodingError, decode, encode
 from consensus.errors import ConsensusError
-from consensus.events import AttestationReceived, BlocksReceived, Effect, MessageReceived, Strike, Unforeseen
+from consensus.events import (
+    AttestationReceived,
+    BlocksReceived,
+    Broadcast,
+    Effect,
+    MessageReceived,
+    Strike,
+    Unforeseen,
+)
 from consensus.evidence import FaultEvidence, evidence_of_checkpoints
 from consensus.merkle import Frontier
 from consensus.recollection import encode_answer, encode_question
 from consensus.refusals import _REASONS, HOSTILE, reason_of
 from consensus.replica import Replica
 from consensus.types import PRECOMMIT, PREVOTE, Block, Proposal, Vote
-from tests.consensus.test_evidence_of_faults import NOTE_KEYS, examples, note
+from tests.consensus.test_evidence_of_faults import examples, note
+from tests.harness.false_statements import CHAIN, EVIDENCE, FALSE, PASSED_OVER, PROPOSALS, VOTES, V, W
 from tests.harness.replicas import (
     APP_HASH,
     NETWORK,
@@ -41,9 +52,7 @@ from tests.harness.replicas import (
 )
 from tests.harness.sim.ledger import make_tx
 
-CHAIN = chain_of(4, note_keys=NOTE_KEYS)
 TIP = Tip(0, NETWORK, START_MS // 1000, APP_HASH, Frontier())
-V, W = sha256(b"v").digest(), sha256(b"w").digest()
 SENDER = did(3)
 
 
@@ -174,6 +183,90 @@ def test_poisoned_evidence_is_a_strike_and_nothing_else(name: str) -> None:
     assert state_of(replica) != before  # the measure sees what a good message changes
 
 
+@pytest.mark.parametrize("name", FALSE)
+def test_what_is_false_in_one_respect_counts_for_nothing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Well formed, signed, and of another height, network, set, author or turn, about equal votes, or too large:
+    dropped for its reason, by at most two signatures; the strike is its sender's, the state as before.
+    """
+    verified: list[bytes] = []
+
+    def counting(public_key: bytes, signature: bytes, message: bytes) -> None:
+        verified.append(message)
+        verify_ed25519(public_key, signature, message)
+
+    data, reason = FALSE[name]
+    replica = new_replica()
+    before = state_of(replica)
+    for module in (types, checkpoint):
+        monkeypatch.setattr(module, "verify_ed25519", counting)
+
+    effects = send(replica, data)
+
+    assert effects == [Strike(SENDER, reason)]
+    assert replica.refused[reason] == 1
+    assert len(verified) <= 2
+    assert state_of(replica) == before
+
+
+def test_each_member_is_false_in_one_of_them() -> None:
+    """
+    A member that a statement gets has to be thought of: what comes of it when it alone is not true.
+    """
+    for kind, table in ((Vote, VOTES), (Proposal, PROPOSALS), (FaultEvidence, EVIDENCE)):
+        members = {one.name for one in fields(kind) if one.init}
+        assert members | {"network", "set"} <= table.keys(), kind
+
+
+def watching(execute: Callable[[Effect], None], struck: list[str]) -> Callable[[Effect], None]:
+    """Executes, and notes whom a strike falls on."""
+
+    def watched(effect: Effect) -> None:
+        if isinstance(effect, Strike):
+            struck.append(effect.sender)
+        execute(effect)
+
+    return watched
+
+
+def test_false_statements_stop_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    One of four sends every one of them to the others, again and again: blocks are decided, nobody is accused,
+    and nobody else is struck.
+    """
+    net = Net(5, CHAIN, 4)
+    net.start()
+    struck: list[str] = []
+    for node in map(net.node, range(4)):
+        monkeypatch.setattr(node, "_execute", watching(node._execute, struck))
+    for number in range(4):
+        for index in range(3):
+            for data, _ in FALSE.values():
+                net.node(index).feed(MessageReceived(SENDER, data))
+        tx = make_tx(f"honest {number}")
+        net.submit(tx)
+        net.run_until(lambda tx=tx: net.final_everywhere(tx))  # type: ignore[misc]
+    assert all(net.node(index).up.evidence == [] for index in range(4))
+    assert set(struck) == {SENDER} and len(struck) > 3 * len(FALSE)
+
+
+@pytest.mark.parametrize("name", PASSED_OVER)
+def test_what_an_honest_sender_may_have_sent_is_passed_over(name: str) -> None:
+    """
+    What is true elsewhere or at another time has a reason too, strikes nobody, and counts for nothing here.
+    """
+    data, reason = PASSED_OVER[name]
+    replica = new_replica()
+    held = [state_of(part) for part in (replica._faults, replica._pool, replica._present)]
+
+    effects = send(replica, data)
+
+    assert not any(isinstance(effect, Strike | Unforeseen | Broadcast) for effect in effects)
+    assert replica.refused[reason] == 1
+    assert replica.evidence == []
+    assert [state_of(part) for part in (replica._faults, replica._pool, replica._present)] == held
+
+
 def changed(data: bytes, draw: Any) -> bytes:
     """`data` as an attacker would send it."""
     kind = draw(st.sampled_from(["cut", "flip", "member", "name", "extend", "none"]))
@@ -210,7 +303,7 @@ ANY_VALUE = st.one_of(
 @st.composite
 def hostile_message(draw: Any) -> bytes:
     """A lawful or poisoned message, changed: cut, flipped, of other types, of another author or network."""
-    pool = {**lawful(), **poisoned()}
+    pool = {**lawful(), **poisoned(), **{name: data for name, (data, _) in FALSE.items()}}
     data: bytes = pool[draw(st.sampled_from(sorted(pool)))]
     for _ in range(draw(st.integers(1, 3))):
         try:
@@ -315,14 +408,7 @@ def test_the_strike_falls_on_who_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     net.start()
     node = net.node(0)
     struck: list[str] = []
-    execute = node._execute
-
-    def watched(effect: Effect) -> None:
-        if isinstance(effect, Strike):
-            struck.append(effect.sender)
-        execute(effect)
-
-    monkeypatch.setattr(node, "_execute", watched)
+    monkeypatch.setattr(node, "_execute", watching(node._execute, struck))
     forged = replace(vote(PREVOTE, 2, 0, V, CHAIN, height=2), signature=bytes(64))
 
     node.feed(MessageReceived(SENDER, forged.encode()))

@@ -572,7 +572,7 @@ def test_a_bad_certificate_is_refused(bad: CommitCertificate) -> None:
 
     effects = bench.feed(BlocksReceived(NAMES[3], [(BLOCK.encode(), bad.encode())]))
 
-    assert effects == []
+    assert effects == [Strike(NAMES[3], "bad_block")]
     assert bench.replica.refused["bad_block"] == 1
     assert bench.ledger.executed == []
     bench.out.clear()

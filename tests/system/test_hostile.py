@@ -34,6 +34,7 @@ from node.storage.office import OfficeStore
 from node.storage.signing import SigningStore
 from node.web.sample import sample_claims
 from tests.consensus.test_edge import SENDER, lawful, new_replica, poisoned
+from tests.harness.false_statements import FALSE
 from tests.harness.replicas import START_MS
 from tests.harness.support_service import CODE, DID, LiveNode, live_node, manifest
 
@@ -128,7 +129,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
 def through_messages(count: int) -> Door:
     """Lawful and poisoned messages of every kind, changed, to a replica that goes on."""
     draw, door = random.Random(SEED), Door("messages of peers")
-    pool = [*lawful().values(), *poisoned().values()]
+    pool = [*lawful().values(), *poisoned().values(), *(data for data, _ in FALSE.values())]
     replica = new_replica()
 
     def enter(data: bytes) -> str:

@@ -20,6 +20,7 @@ from credentials.ledger.attestation import make_attestation
 from node.setup import network as networks
 from node.setup.keystore import Keys
 from tests.consensus.test_edge import poisoned
+from tests.harness.false_statements import FALSE
 from tests.harness.net.clocks import Clocks, turned
 from tests.harness.net.harness import PASSPHRASE, Node
 from tests.system.test_doors import HOSTILE, Net, running
@@ -57,6 +58,8 @@ def test_poisoned_evidence(net: Net) -> None:
     statuses: list[int] = []
 
     def poison(node: Node, ended: threading.Event) -> None:
+        for data, _ in FALSE.values():
+            statuses.append(tell(net, node, [[1, data]]))
         while not ended.is_set():
             for data in poisoned().values():
                 statuses.append(tell(net, node, [[1, data]]))
