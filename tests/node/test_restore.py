@@ -178,6 +178,8 @@ def test_a_file_that_is_gone_is_like_one_that_is_old(node: Maker, lost: str) -> 
     node.wait_open()
     if lost == "signing.db":
         node.wait("the reason", lambda: node.up.overview.status()["withheld"] is not None)
+        told = {c.code: c.stops for c in node.up.overview.readiness().conditions}
+        assert told["vote_withheld"]
         node.stop()
         node.allow_vote()
         node.start()
