@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ from node.setup import standalone
 from node.setup.wiring import open_service
 from node.verdicts.verification import Verification
 from node.web.sample import sample_claims
+from tests.harness.stand_in import StandIn
 from tests.harness.support_service import CODE, LiveNode, live_node
 
 JSON = dict[str, Any]
@@ -71,7 +72,7 @@ class Elsewhere:
                 pass
 
         self.files = files
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = StandIn(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever)
         self._thread.start()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ import pytest
 from node.demo import scenario
 from node.demo.launcher import NodeProcess, claim_block
 from node.demo.play import DemoFailed
+from tests.harness.stand_in import StandIn
 
 
 class _SaysReady(BaseHTTPRequestHandler):
@@ -25,17 +26,15 @@ class _SaysReady(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def stranger() -> Iterator[ThreadingHTTPServer]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _SaysReady)
+def stranger() -> Iterator[StandIn]:
+    server = StandIn(("127.0.0.1", 0), _SaysReady)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
     server.shutdown()
     server.server_close()
 
 
-def test_a_stranger_on_the_port_is_not_taken_for_the_node(
-    stranger: ThreadingHTTPServer, tmp_path: Path
-) -> None:
+def test_a_stranger_on_the_port_is_not_taken_for_the_node(stranger: StandIn, tmp_path: Path) -> None:
     """
     Ready is what the own process says: somebody else's answer on its port is not waited for, nor believed.
     """

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import ClassVar
 
 import pytest
@@ -26,6 +26,7 @@ from node.setup import network
 from node.setup.keystore import Keys
 from node.supervision.supervisor import Supervisor
 from tests.harness import ledger
+from tests.harness.stand_in import StandIn
 from tests.harness.support_service import CODE, DID, PASSPHRASE, LiveNode, live_node
 
 NOW = ledger.CREATED + 100
@@ -150,7 +151,7 @@ class Quiet:
         return b"", 0, 0, 0
 
 
-class PeerServer(ThreadingHTTPServer):
+class PeerServer(StandIn):
     """The other end: counts what it gets, and answers signed."""
 
     daemon_threads = True
@@ -264,7 +265,7 @@ def test_a_peer_that_is_heard_again_is_answered_at_once(
         allow_reuse_address = True
 
         def __init__(self) -> None:
-            ThreadingHTTPServer.__init__(self, ("127.0.0.1", port), PeerRequests)
+            StandIn.__init__(self, ("127.0.0.1", port), PeerRequests)
             self.authentication = authentication(genesis, ledger.CUSTOMS)
             self.items, self.batches = [], 0
 

@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -38,6 +38,7 @@ from tests.harness.net.harness import (
     found,
     wait,
 )
+from tests.harness.stand_in import StandIn
 
 pytestmark = pytest.mark.check
 
@@ -149,7 +150,7 @@ class Bombs(BaseHTTPRequestHandler):
 
 @contextmanager
 def bombing() -> Iterator[tuple[int, list[float]]]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Bombs)
+    server = StandIn(("127.0.0.1", 0), Bombs)
     asked: list[float] = []
     server.asked = asked  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever, daemon=True)
