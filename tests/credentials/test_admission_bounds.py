@@ -15,12 +15,14 @@ from credentials.documents.identifiers import Subject
 from credentials.errors import CredentialError
 from credentials.ledger.attestation import Attestation, parse_attestation, standing_key
 from credentials.ledger.block_order import block_order
+from credentials.ledger.consents import held_by, silenced_until
 from credentials.ledger.effects import with_authority
 from credentials.ledger.entries import BlockEntry, parse_entry
 from credentials.ledger.governance import Governance
 from credentials.ledger.lifecycle import Event
 from credentials.ledger.parties import Limits, Stop
 from credentials.ledger.payload import DAY_S, Criteria, GovernanceAct, StatusUpdate
+from credentials.ledger.proposals import ChangeProposal, Tabled
 from credentials.ledger.records import HANDS_MAX, Asset, Installed, Quota, asset_key
 from credentials.ledger.registry import parameters_of
 from credentials.ledger.rules import Context, passport_asked, require_built, state_after
@@ -111,6 +113,39 @@ def test_an_act_is_signed_with_an_attest_key_that_is_valid_then_and_now() -> Non
         halt = f"stopped: {target} is stopped by {CN_AUTHORITY} until that is lifted or lapses"
         assert [keyed(MAKER, kid, AT, t, stopped) for t in (50, 59)] == [halt] * 2
         assert [keyed(MAKER, kid, AT, t, stopped) for t in (AT,)] == ["found"]
+
+
+def test_who_holds_a_proposal_is_believed_while_neither_it_nor_its_key_is_stopped() -> None:
+    """
+    From the second of a stop to that of its end its word is none; nor is it with a key that was stolen.
+    """
+    kid = f"{MAKER}#attest-1"
+    proposal = ChangeProposal(bytes(32), {}, {}, {}, AT + 1, bytes(16))
+    tabled = Tabled(proposal, MAKER, False, AT, 1, held={MAKER: kid})
+
+    assert held_by(tabled, FIRST, AT) == {MAKER}
+    for target in (MAKER, kid):
+        stopped = replace(FIRST, stops={target: Stop(target, CN_AUTHORITY, AT, AT + 10)})
+        believed = [held_by(tabled, stopped, at) for at in (AT - 1, AT, AT + 9, AT + 10)]
+        assert believed == [{MAKER}, set(), set(), {MAKER}], target
+
+
+def test_a_party_without_a_recovery_key_was_silenced_until_its_last_stop_ended() -> None:
+    """
+    Of itself or of an attest key; never where there was none, or where it could have said so by its recovery.
+    """
+    party = FIRST.participants[MAKER]
+    stops = {
+        MAKER: Stop(MAKER, CN_AUTHORITY, 50, 60),
+        f"{MAKER}#attest-1": Stop(f"{MAKER}#attest-1", CN_AUTHORITY, 55, 65),
+    }
+
+    def silenced(recovery: bytes | None, stops: dict[str, Stop]) -> int:
+        participants = {**FIRST.participants, MAKER: replace(party, recovery=recovery)}
+        return silenced_until(replace(FIRST, participants=participants, stops=stops), MAKER)
+
+    assert (silenced(None, {}), silenced(None, stops), silenced(b"r" * 32, stops)) == (0, 65, 0)
+    assert silenced_until(FIRST, "did:web:nobody.example") == 0
 
 
 def test_a_recovery_key_signs_proposals_of_whoever_takes_part() -> None:
@@ -557,6 +592,9 @@ def test_the_first_steps_are_those_of_the_shortest_ways() -> None:
     assert steps("recycled", "released") == ()
     assert steps("waste placed", to_in_vehicle="placed") == ("a.one", "a.two")
     assert steps("placed", to_in_vehicle="placed") == ()
+    there_and_back = (event("e.one", "exported", "placed"), event("e.two", "placed", "exported"))
+    circle = replace(FIRST.lifecycle, events={e.type: e for e in (*there_and_back, rows[5])})
+    assert circle.first_steps(event("x", "recycled", None), "placed") == ()
 
 
 def test_the_states_of_waste_are_those_it_comes_into_where_it_is() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import time
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -794,6 +795,25 @@ def test_a_passports_day_is_the_one_on_the_ledger_though_its_document_names_none
     w.publish(text)
 
     assert shape(w.judge(text).as_dict()) == ("hold", "code_mismatch", "26(a)")
+
+
+def test_a_day_on_the_ledger_is_the_same_wherever_the_node_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    X16: days are of UTC, and not of the clock that a machine eight hours behind it shows.
+    """
+    w = World()
+    text = code(1)
+    w.happen(MAKER, "battery.produced", text, {"category": "ev"}, produced_on=first_second("2026-06-03"))
+    w.publish(text)
+    try:
+        with monkeypatch.context() as elsewhere:
+            elsewhere.setenv("TZ", "XXX8")
+            time.tzset()
+            told = w.judge(text).as_dict()
+    finally:
+        time.tzset()
+
+    assert not [c for c in told["checks"] if c["reason"] == "code_mismatch"]
 
 
 def test_a_letter_whose_meaning_is_inferred_warns_and_holds_nothing() -> None:

@@ -53,6 +53,17 @@ def test_a_module_that_was_to_be_recycled_is_sold_as_nothing_else(condition: str
     }
 
 
+def test_a_module_that_was_to_be_recycled_may_be_shown_as_waste() -> None:
+    """
+    That is what it is: nothing of the dismantling speaks against it.
+    """
+    w, text = module("recycle")
+
+    told = w.judge(text, condition="waste", direction="inland").as_dict()
+
+    assert not [c for c in check(told, "standing.state") if "fate" in c["evidence"]]
+
+
 @pytest.mark.parametrize("condition", ["used", "waste"])
 def test_a_module_that_was_missing_is_held_whatever_it_is_shown_as(condition: str) -> None:
     """

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import tomli_w
 
+from consensus.encoding import encode
 from consensus.log_policy import LogPolicy
 from credentials.documents.keys import multikey_encode
 from credentials.documents.suites.ecdsa import EcdsaSigner, secret_from_seed
@@ -52,6 +53,7 @@ def test_written_genesis_is_read_back() -> None:
     genesis = Genesis.parse(data, rule_files())
 
     assert genesis.network_id == sha256(data).digest()
+    assert genesis.config_digest == sha256(encode(["comity/config/v1", genesis.network_id])).digest()
     assert list(genesis.governance.participants.values()) == arguments["participants"]
     assert list(genesis.governance.accreditations) == arguments["accreditations"]
     assert list(genesis.governance.recognitions) == arguments["recognitions"]
@@ -66,6 +68,17 @@ def test_writing_is_deterministic() -> None:
     The same founding gives the same bytes and so the same network id.
     """
     assert write_genesis(**genesis_arguments()) == write_genesis(**genesis_arguments())
+
+
+def test_what_the_founders_say_of_governing_is_written() -> None:
+    """
+    The jurisdictions without which nothing is decided are those of the founding file.
+    """
+    named = {"quorum_jurisdictions": ["CN"]}
+
+    data = write_genesis(**genesis_arguments(), governance=named)
+
+    assert tomllib.loads(data.decode())["governance"] == named
 
 
 def test_any_other_byte_is_another_network() -> None:

@@ -819,6 +819,8 @@ def test_records_that_do_not_go_together_say_which() -> None:
         "or take it out of `quorum_jurisdictions` (who is not named there rests on the quorum; of 4 "
         "validators at most 2 can be named)"
     )
+    none_of = told(validator_dids=(MAKER, CN_AUTHORITY, OTHER_MAKER))
+    assert none_of.startswith("EU has 0 of 3 validators and needs 1, or a quorum could decide without it")
 
 
 def test_a_record_that_only_reads_otherwise_changes_nothing() -> None:

@@ -241,6 +241,10 @@ SENTENCES: dict[str, tuple[Callable[[], str], str]] = {
         lambda: refused({("stop", MAKER): {"target": MAKER, "by": MAKER, "since": "now"}}),
         "a stop is [since, until) in whole seconds",
     ),
+    "a stop without an end that is one": (
+        lambda: refused({("stop", MAKER): {"target": MAKER, "by": MAKER, "since": 0, "until": "soon"}}),
+        "a stop is [since, until) in whole seconds",
+    ),
     "lifted not": (
         lambda: refused(stop_row(MAKER, CN_AUTHORITY, lifted=False)), "lifted is true or left out",
     ),

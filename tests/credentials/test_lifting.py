@@ -311,6 +311,7 @@ def hands_over(ledger: Ledger, by: str, to: str) -> str:
     try:
         answering(ledger, by, to)
     except Refusal as refusal:
+        assert (by in str(refusal)) or refusal.code != "X22"  # which says whose licence is not in force
         return refusal.code
     return "admitted"
 

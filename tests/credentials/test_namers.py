@@ -172,6 +172,8 @@ def test_of_two_makers_that_name_one_label_the_first_line_has_it() -> None:
     assert words[honest]["verdict"] in GOOD
     assert [c["reason"] for c in check(words[honest], "manifest")] == ["repeated_on_manifest"]
     assert shape(words[theirs]) == ("hold", "duplicate_line")
+    (lost,) = check(words[theirs], "manifest")
+    assert (lost["rule"], lost["evidence"]["other_lines"]) == ("X17", [1])
 
 
 def test_an_opaque_name_may_be_that_of_a_model() -> None:

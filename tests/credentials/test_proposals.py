@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from consensus.application import Refusal
+from consensus.encoding import decode
 from consensus.log_policy import LogPolicy
 from consensus.standings_map import verify_map_proof
 from credentials.errors import CredentialError
@@ -24,7 +25,8 @@ from credentials.ledger.governance_records import (
     records_of,
 )
 from credentials.ledger.parties import Key, Limits, Participant
-from credentials.ledger.proposals import prove_possession
+from credentials.ledger.possession_file import parse_proofs, proofs_table
+from credentials.ledger.proposals import POSSESSION_TAG, possession_message, prove_possession
 from credentials.ledger.recognition import Effect, Recognition
 from tests.harness.governing import (
     Governing,
@@ -62,6 +64,24 @@ def governing(**genesis: Any) -> Governing:
 
 def licence(did: str, **changes: Any) -> Any:
     return replace(accreditation(MAKER), participant=did, **changes)
+
+
+# -- possession of new keys ------------------------------------------------------------------------------
+
+
+def test_a_proof_of_possession_is_of_one_key_for_one_name_one_role_and_one_network() -> None:
+    """
+    What is signed says all four, so that a proof is good for no other; as a file it is for its network alone.
+    """
+    network, key = bytes(range(32)), signer(MAKER, "attest")
+    said = [network, key.key_id, "attest", key.public_key]
+
+    assert decode(possession_message(*said)) == [POSSESSION_TAG, *said]  # type: ignore[arg-type]
+    proofs = {key.key_id: prove_possession(network, "attest", key)}
+    assert parse_proofs(proofs_table(proofs, network), network) == proofs
+    with pytest.raises(CredentialError) as refused:
+        parse_proofs(proofs_table(proofs, network), bytes(32))
+    assert refused.value.code == "wrong_network"
 
 
 # -- what governs is under the root ----------------------------------------------------------------------

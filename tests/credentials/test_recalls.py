@@ -221,6 +221,27 @@ def test_a_recall_of_opaque_codes_is_by_their_issuer() -> None:
 # -- on which side ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(("kept", "ends"), [("authority", "admitted"), ("customs", "X9")])
+def test_an_authority_lifts_its_recall_by_any_licence_to_recall_there(kept: str, ends: str) -> None:
+    """
+    It published as market surveillance and is that no more: as an authority of that side it may recall, so it
+    lifts its own; as customs it has no licence for either.
+    """
+    licences = [a for a in accreditations() if a.participant != EU_AUTHORITY]
+    first = accreditation(EU_AUTHORITY, roles=("market_surveillance",), licence="first")
+    second = accreditation(EU_AUTHORITY, roles=(kept,), licence="second")
+    ledger = Ledger(make_genesis(accreditations=[*licences, first]))
+    about = recall_subject("gbt34014", "ZZ1")
+    ledger.happen(EU_AUTHORITY, "recall.published", about, criteria=Criteria(("ZZ1",)))
+    (recall,) = recalls(ledger).recalls
+    later = replace(ledger.history.latest, accreditations=(*licences, second))
+    ledger.history.enact(ledger.history.height + 1, later)
+    ledger.run()
+
+    assert (recall.role, recall.by) == ("market_surveillance", EU_AUTHORITY)
+    assert ends_as(ledger, EU_AUTHORITY, "recall.lifted", about, references=(recall.attestation,)) == ends
+
+
 def test_an_authority_of_two_sides_recalls_on_both_and_lifts_both() -> None:
     """
     A namespace is nowhere: the recall is not that of whichever accreditation is found first.

@@ -1117,3 +1117,18 @@ def test_what_is_kept_names_its_own_leaf() -> None:
     attested = [parse_entry(entry) for entry in execution.entries[:3]]
     about = {e.attestation.subject: first + n for n, e in enumerate(attested) if isinstance(e, AdmittedEntry)}
     assert kept == [about[b] for b in batteries]
+
+
+def test_the_app_hash_is_of_all_that_was_before_and_of_what_the_block_changed() -> None:
+    """
+    Each hash holds the one before it, both roots and every standing that changed: none can be left out.
+    """
+    ledger = Ledger()
+    for _ in range(2):
+        before = ledger.registry.app_hash
+        execution = ledger.run(ledger.attest(MAKER, "battery.produced", battery(ledger.height + 1)))
+        changed = [[key, sha256(standing).digest()] for key, standing in sorted(execution.standings.items())]
+        roots = execution.standings_root, execution.governance_root
+        said = ["comity/app/v1", before, *roots, sha256(encode(changed)).digest()]
+        assert changed and execution.app_hash == sha256(encode(said)).digest()
+        assert ledger.registry.app_hash == execution.app_hash

@@ -6,6 +6,7 @@ far as the ledger decides it. What a verdict says of them is tested with the ver
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -45,6 +46,9 @@ def ends_as(ledger: Ledger, by: str, kind: str, subject: Subject, **members: Any
         entry = parse_entry(ledger.run(tx).entries[0])
     except Refusal as refusal:
         assert ledger.propose([tx]) == ()
+        # Whatever its sentence names is given, and nothing else: a reader in any language is told all of it.
+        assert refusal.parameters.keys() == set(re.findall(r"\{(\w+)", refusal.sentence))
+        assert None not in refusal.parameters.values()
         return refusal.code
     match entry:
         case AdmittedEntry():

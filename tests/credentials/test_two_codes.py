@@ -118,6 +118,18 @@ def test_a_fire_or_a_registration_under_one_code_is_one_under_the_other() -> Non
     assert shape(judged(w, LINK)) == ("hold", "negative_event_on_record")
 
 
+def test_what_was_taken_back_under_one_code_says_nothing_under_the_other() -> None:
+    """
+    A fire that authorities voided: the record of a further code is read by the rules, as its own is.
+    """
+    w, text = two_codes()
+    fire = w.happen(MAKER, "negative_event", text, {"event_kind": "fire"})
+    case = {"case": "C-1", "reason": "another battery"}
+    w.happen(EU_AUTHORITY, "attestation.voided", text, case, cosign=[CN_AUTHORITY], references=(fire,))
+
+    assert judged(w, LINK)["verdict"] in GOOD
+
+
 def test_a_recall_of_one_code_reaches_the_other() -> None:
     """
     By model or batch: the recall is of codes, and the battery has both.
@@ -321,7 +333,9 @@ def test_two_lines_that_are_one_battery_are_one_too_many(before: bool) -> None:
 
     told = judged(w, LINK, others=[line_of(2, text) | {"before": before}])
 
-    assert [(c["outcome"], c["reason"]) for c in check(told, "manifest")] == [("fail", "duplicate_line")]
+    (said,) = check(told, "manifest")
+    assert (said["outcome"], said["reason"], said["rule"]) == ("fail", "duplicate_line", "X17")
+    assert said["evidence"]["other_lines"]
     assert shape(told) == ("hold", "duplicate_line")
 
 

@@ -16,8 +16,8 @@ from credentials.documents.canonical import digest_document
 from credentials.documents.suites import eddsa
 from credentials.errors import CredentialError
 from credentials.ledger.entries import parse_entry
-from credentials.ledger.standing import Standing
-from credentials.verdicts import verifier
+from credentials.ledger.standing import WASTE, Standing
+from credentials.verdicts import shown, verifier
 from credentials.verdicts.evidence import (
     CHECKS,
     At,
@@ -27,10 +27,11 @@ from credentials.verdicts.evidence import (
     Missing,
     MissingReason,
     Policy,
+    issuer_shown,
     relatives_of,
 )
 from credentials.verdicts.severity import ORDER
-from credentials.verdicts.verdict import Outcome, Verdict
+from credentials.verdicts.verdict import Findings, Outcome, Verdict
 from credentials.verdicts.verifier import verify
 from tests.harness.border import (
     CONFIG,
@@ -58,6 +59,23 @@ def outcome(verdict: Verdict, name: str) -> tuple[str, str]:
     return check.outcome.value, check.reason
 
 
+@pytest.mark.parametrize("ended", ["waste", "recycled"])
+def test_what_it_came_of_had_ended_otherwise_whatever_it_is_shown_as(ended: str) -> None:
+    """
+    Only waste that came of waste has nothing to tell: neither new goods of waste nor waste of what is gone.
+    """
+    view = LedgerView(None, (), kin_ended=ended)
+
+    def told(condition: str) -> bool:
+        found = Findings(tables())
+        said = shown._tell_kin_ended(found, "standing.state", view, {"condition": condition})
+        assert [c.reason for c in found.checks] == [ended] * said
+        return said
+
+    assert told("new")
+    assert told("waste") == (ended != WASTE)
+
+
 def test_steps_are_made_in_the_order_of_the_design() -> None:
     """
     Every step is a check in the verdict, in the order parse, structure, proof, ... completeness.
@@ -67,6 +85,8 @@ def test_steps_are_made_in_the_order_of_the_design() -> None:
 
     verdict = judged(w, text, dict(w.passports[text].credentials[1]))
 
+    (origin,) = (c for c in verdict.checks if c.name == "document")
+    assert origin.evidence == {"origin": "shown"}
     names = [c.name for c in verdict.checks]
     steps = [
         "parse",
@@ -749,3 +769,20 @@ def test_what_was_read_already_is_not_read_again() -> None:
         "indeterminate",
         "status_list_invalid",
     )
+
+
+@pytest.mark.parametrize(
+    ("issuer", "who"),
+    [
+        ("did:web:a.example", "did:web:a.example"),
+        ({"id": "did:web:a.example", "name": "A"}, "did:web:a.example"),
+        ({"name": "A"}, ""),
+        ({"id": 7}, ""),
+        (None, ""),
+    ],
+)
+def test_who_issued_a_document_is_read_from_either_form(issuer: object, who: str) -> None:
+    """
+    An opaque identifier in it is that party's, whether the document names it by its id or by an object.
+    """
+    assert issuer_shown({"issuer": issuer}) == who
