@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from credentials.verdicts.verifier import Examined
 
 _DAY_S = 86_400
+STATUS_LIST = "status_list"  # a source: a list that a document of the verdict names
 RELATIVES = "relatives"  # a source: the records of what it was made from or taken out of
 ZONE_OFFSET_S_MIN, ZONE_OFFSET_S_MAX = -12 * 3600, 14 * 3600  # of the clocks on Earth, against UTC
 
@@ -144,12 +145,14 @@ def sources_of(evidence: Evidence, at: At) -> tuple[SourceRecord, ...]:
     told.extend({"source": "document_shown", "age_s": 0, "state": "held"} for _ in evidence.presented)
     shown = [held.document for held in evidence.documents.values() if isinstance(held, Held)]
     issuers = {_issuer_of(document) for document in (*shown, *evidence.presented)}
+    codes = (view.standing for view in evidence.aliases.values())
+    issuers |= {one.passport.issuer for one in codes if one is not None and one.passport is not None}
     for (issuer, purpose, _), source in sorted(network.status_lists.items()):
         if issuer in issuers:
             fetched = source.fetched_at
             told.append(
                 {
-                    "source": "status_list",
+                    "source": STATUS_LIST,
                     "purpose": purpose,
                     "age_s": at.evaluated_at - fetched if fetched is not None else None,
                     "state": "held" if source.credential is not None else "unreachable",

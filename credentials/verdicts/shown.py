@@ -23,6 +23,7 @@ from credentials.verdicts.fates import tell_fates
 from credentials.verdicts.issuers import check_issuers
 from credentials.verdicts.kin import recalls_unasked
 from credentials.verdicts.kin_names import with_names_of_kin
+from credentials.verdicts.listed import publication_of
 from credentials.verdicts.names import is_claim
 from credentials.verdicts.record import Inquiry, Record
 from credentials.verdicts.severity import CLEAR, UNDECIDED
@@ -129,9 +130,11 @@ def check_alias(  # noqa: PLR0917  (one further code, and what it is read beside
     about = Inquiry(beside, record, inquiry.policy, inquiry.at)
     unread = "ledger_unavailable" if record.unreadable else "relatives_unread" if about.kin_missing else None
     unread = unread or ("recall_of_kin_unread" if recalls_unasked(about) else None)
+    named = dict(cell_of(table, standing, about, declared))
+    named["publication"], unlisted = publication_of(named["publication"], about)
+    unread = unread or unlisted
     if unread is not None:
         found.add("alias", Outcome.INDETERMINATE, unread, rule="X1", word=UNDECIDED, identifier=text)
-    named = dict(cell_of(table, standing, about, declared))
     inquiry.moments.update(about.moments)
     if governance is not None and stolen_in(about, governance):
         reason = "statement_key_compromised"

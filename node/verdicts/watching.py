@@ -27,7 +27,7 @@ from credentials.ledger.records import Asset
 from credentials.ledger.rules import gives_way
 from credentials.ledger.standing import Standing
 from credentials.verdicts.evidence import Policy, declaration_text
-from credentials.verdicts.freshness import RELATIVES
+from credentials.verdicts.freshness import RELATIVES, STATUS_LIST
 from credentials.verdicts.names import OPAQUE
 from credentials.verdicts.verdict_record import ItemRecord
 from node import log
@@ -198,6 +198,8 @@ class Watching:
             yield "namespace", as_stored(f"{about.scheme}:{about.namespace}")
         steps = [step for step in verdict["timeline"] if step["state"] == "admitted"]
         issuers = {step["issuer"] for step in steps if self._gathering.reads_documents_of(step["kind"])}
+        lists = (source for source in verdict["sources"] if source["source"] == STATUS_LIST)
+        issuers |= {source["from"] for source in lists}
         publisher = {verdict["passport"].get("issuer")}  # in a column of its own
         others = issuers - publisher
         yield from (("issuer", as_stored(issuer)) for issuer in sorted(others))

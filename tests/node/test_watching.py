@@ -242,6 +242,9 @@ def test_a_line_is_woken_by_the_lists_of_those_whose_documents_it_rests_on(
         office.overtaken.settle(db, made, 1)
 
     assert found == marked
+    lists = [{"source": "status_list", "from": lab}]  # of the passport of a further code, by another party
+    rests = node.service.judging.watching.row_of({**verdict, "timeline": [], "sources": lists}).rests
+    assert ("issuer", lab.encode()) in rests
 
 
 def test_a_line_is_settled_by_its_release_and_by_nothing_else(node: LiveNode) -> None:

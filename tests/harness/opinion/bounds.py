@@ -184,21 +184,25 @@ def annex_xiv(file: File, shown: Shown) -> Bound | None:
     return None
 
 
+def i3_withdrawn(file: File, shown: Shown) -> Bound | None:
+    """Its operator says that this passport is not to be relied on, wherever it says so."""
+    stopped = file.withdrawn_by_operator or file.paused_by_operator
+    return ("hold", "passport withdrawn or paused by its operator") if stopped else None
+
+
 def art_77_passport(file: File, shown: Shown) -> Bound | None:
     """From 18 February 2027 it has a live passport."""
-    if file.withdrawn_by_operator or file.paused_by_operator:
-        return "hold", "passport withdrawn or paused by its operator"
     return None if file.passport else ("undecided", "no passport")
 
 
 # What binds a battery under each of its codes: it is the same battery that is shown (X1).
 UNDER_EVERY_CODE: tuple[Callable[[File, Shown], Bound | None], ...] = (
     i1_never_new_again, i1_waste, i1_scrapped, i1_ended, x8_fate, i1_first_placing,
-    i2_passport_stopped, i2_goods_stopped, i4_other_declaration, i7_condition,
+    i2_passport_stopped, i2_goods_stopped, i3_withdrawn, i4_other_declaration, i7_condition,
 )  # fmt: skip
 INVARIANTS: tuple[Callable[[File, Shown], Bound | None], ...] = (
     i1_never_new_again, i1_waste, i1_scrapped, i1_ended, x8_fate, i1_first_placing,
-    i2_passport_stopped, i2_goods_stopped, i4_other_declaration, i4_not_released,
+    i2_passport_stopped, i2_goods_stopped, i3_withdrawn, i4_other_declaration, i4_not_released,
     i5_origin, i7_condition, i7_second_life, i8_waste, annex_xiv, art_77_passport,
 )  # fmt: skip
 
