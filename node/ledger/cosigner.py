@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from consensus.checkpoint import (
+    COSIGNATURE_KIND,
+    LOG_KIND,
     SIGNATURES_MAX,
     Checkpoint,
     NoteError,
@@ -25,7 +27,7 @@ from consensus.merkle import Tree
 from credentials.ledger.governance import key_name
 from node.ledger.log_policies import KeyName, LogPolicies
 
-SIZES_MAX = 256  # checkpoints waited for at one time
+SIZES_MAX = 256  # that one key signed, and are kept: of the present, and right ahead of the own tree
 
 CosignatureFields = tuple[int, bytes, str, str]  # size, root, log line, cosignature line
 
@@ -57,6 +59,16 @@ class Rivals:
     second: SignedNote
 
 
+@dataclass(frozen=True, slots=True)
+class SignedLine:
+    """What one key signed for a size, and a log line beside it; the time is a cosignature's."""
+
+    root: bytes
+    line: str
+    log_line: str
+    time: int
+
+
 class Conflict(NoteError):
     """A validator signed a checkpoint that is not of this log: evidence, and an alarm for the operator."""
 
@@ -69,10 +81,10 @@ class Cosigning:
         self._origin = policies.origin
         self._tree = tree
         self._cosigner = cosigner
-        # size -> cosigner name -> (root, log line, cosignature line, time)
-        self._lines: dict[int, dict[str, tuple[bytes, str, str, int]]] = {}
-        # Who signed what, by key and size: the root, the line, and the log line beside it.
-        self._said: dict[KeyName, dict[int, tuple[bytes, str, str]]] = {}
+        self._lines: dict[
+            int, dict[KeyName, SignedLine]
+        ] = {}  # cosignatures that wait for their quorum, by size
+        self._said: dict[KeyName, dict[int, SignedLine]] = {}  # the first of each size
         self.rivals: list[Rivals] = []  # found and not taken yet
         self.cosign_from = 0  # the first size an operator lets this node cosign
         self.foreign_size = 0  # of a checkpoint with the own cosignature that the guard does not know
@@ -131,31 +143,33 @@ class Cosigning:
             return  # of a policy that this log has yet to reach
         body = Checkpoint(self._origin, size, root).body()
         known = self._lines.get(size, {})
-        if not any(entry[0] == root for entry in known.values()):
-            self._verify(size, body, log_line)  # one log line is enough for a note
-            self._heed(size, root, log_line, log_line)
-        name, time = self._verify(size, body, line)
-        self._heed(size, root, line, log_line)
+        beside = self._log_line(size, root)  # one is enough for a note
+        if beside is None:
+            self._verify(size, body, log_line, LOG_KIND)
+            beside = log_line
+            self._heed(size, SignedLine(root, log_line, log_line, 0))
+        name, time = self._verify(size, body, line, COSIGNATURE_KIND)
+        said = SignedLine(root, line, beside, time)
+        self._heed(size, said)
         if size <= self._tree.size and self._tree.root(size) != root:
             raise Conflict(
-                f"{name} signed another checkpoint of size {size} than this log's: keep both notes"
+                f"{name[0]} signed another checkpoint of size {size} than this log's: keep both notes"
             )
-        if name not in known or known[name][3] < time:
-            log_line = next((entry[1] for entry in known.values() if entry[0] == root), log_line)
-            known[name] = root, log_line, line, time
-            self._lines[size] = known
-        while len(self._lines) > SIZES_MAX:
-            # Sizes this log has not reached go first: they may never come.
-            largest = max(self._lines)
-            older = min(self._lines.keys() - self.ends_missing, default=min(self._lines))
-            del self._lines[largest if largest > self._tree.size else older]
+        if size in self._said[name] and (name not in known or known[name].time < time):
+            self._lines.setdefault(size, known)[name] = said
+
+    def _log_line(self, size: int, root: bytes) -> str | None:
+        """One of a log key that the policy of this size names; verified, whoever sent it."""
+        keys = self.policies.at(size).log_keys
+        lines = (said.log_line for said in self._lines.get(size, {}).values() if said.root == root)
+        return next((line for line in lines if _is_of(line, keys)), None)
 
     def _knows(self, *lines: str) -> bool:
         signatures = (NoteSignature.parse(line) for line in lines)
         return all(self.policies.key_of((s.name, s.key_id)) is not None for s in signatures)
 
-    def _verify(self, size: int, body: str, line: str) -> tuple[str, int]:
-        """(key name, time) of a line under the policy of its size; of a size to come, under any."""
+    def _verify(self, size: int, body: str, line: str, kind: int) -> tuple[KeyName, int]:
+        """(key, time) of a line under the policy of its size; of a size to come, under any."""
         signature = NoteSignature.parse(line)
         name = signature.name, signature.key_id
         epoch = self.policies.at(size)
@@ -164,7 +178,11 @@ class Cosigning:
             key = self.policies.key_of(name)
         if key is None:
             raise NoteError(f"{signature.name} is not in log.policy")
-        return key.name, verify_signature(body, key, signature) or 0
+        if key.kind != kind:
+            # A cosignature in the place of the log's line would stand beside those of all others.
+            what = "log" if kind == LOG_KIND else "cosign"
+            raise NoteError(f"a line of {signature.name} is not one of a {what} key")
+        return name, verify_signature(body, key, signature) or 0
 
     def said_by(self, did: str) -> CosignatureFields | None:
         """The largest checkpoint that a validator was seen to cosign."""
@@ -174,8 +192,8 @@ class Cosigning:
             return None
         of_key = max(said, key=max)  # it may have had several keys
         size = max(of_key)
-        root, line, log_line = of_key[size]
-        return size, root, log_line, line
+        largest = of_key[size]
+        return size, largest.root, largest.log_line, largest.line
 
     def recall(self, note: SignedNote) -> None:
         """Learn from a note that was kept who signed it."""
@@ -184,32 +202,46 @@ class Cosigning:
         witnesses = self.policies.at(checkpoint.size).witness_keys
         for signature in note.signatures:
             if (signature.name, signature.key_id) in witnesses:
-                self._verify(checkpoint.size, note.body, signature.line())
-                self._heed(checkpoint.size, checkpoint.root, signature.line(), log_line)
+                _, time = self._verify(checkpoint.size, note.body, signature.line(), COSIGNATURE_KIND)
+                self._heed(checkpoint.size, SignedLine(checkpoint.root, signature.line(), log_line, time))
 
     def _contradicts(self, size: int, root: bytes, line: str) -> bool:
         signature = NoteSignature.parse(line)
         known = self._said.get((signature.name, signature.key_id), {}).get(size)
-        return known is not None and known[0] != root
+        return known is not None and known.root != root
 
-    def _heed(self, size: int, root: bytes, line: str, log_line: str) -> None:
+    def _heed(self, size: int, now: SignedLine) -> None:
         """Hold a verified line against what its key signed before, and against the own guard."""
-        signature = NoteSignature.parse(line)
+        signature = NoteSignature.parse(now.line)
         key = signature.name, signature.key_id
-        said = self._said.setdefault(key, {})
-        known = said.setdefault(size, (root, line, log_line))
-        if known[0] != root:
+        of_key = self._said.setdefault(key, {})
+        before = of_key.setdefault(size, now)
+        if before.root != now.root:
             first, second = (
-                SignedNote(Checkpoint(self._origin, size, of).body(), (by,))
-                for of, by in ((known[0], known[1]), (root, line))
+                SignedNote(Checkpoint(self._origin, size, said.root).body(), (said.line,))
+                for said in (before, now)
             )
             self.rivals.append(Rivals(key, first, second))
-        while len(said) > SIZES_MAX:
-            del said[min(said)]
+        while len(of_key) > SIZES_MAX:
+            self._forget(key, of_key)
         if self._cosigner is not None and signature.name == key_name(self._cosigner.did):
             last = self._cosigner.guard.last_cosigned()
             if (last is None or size > last[0]) and size >= self.cosign_from:
                 self.foreign_size = max(self.foreign_size, size)
+
+    def _forget(self, key: KeyName, of_key: dict[int, SignedLine]) -> None:
+        """One size of a key that signed too many: what it says of the future costs nothing of the present.
+
+        The largest stays: it is what its owner asks for when it lost its signing.db.
+        """
+        ahead = sorted(size for size in of_key if size > self._tree.size)
+        oldest = min(of_key.keys() - self.ends_missing, default=min(of_key))
+        size = ahead[-2] if len(ahead) > 1 else oldest
+        del of_key[size]
+        waiting = self._lines.get(size, {})
+        waiting.pop(key, None)
+        if not waiting:
+            self._lines.pop(size, None)
 
     def receive_note(self, note: SignedNote) -> None:
         """Take over the lines of a cosigned checkpoint; raises NoteError."""
@@ -248,22 +280,19 @@ class Cosigning:
         return [found for size in sizes if (found := self._note_of(size)) is not None]
 
     def _note_of(self, size: int) -> tuple[int, int, SignedNote] | None:
+        epoch, waiting = self.policies.at(size), self._lines[size]
+        names = {(key.name, key.key_id): name for name, key in epoch.policy.witnesses.items()}
+        if not epoch.policy.is_met_by({names[key] for key in waiting if key in names}):
+            return None
         root = self._tree.root(size)
-        epoch = self.policies.at(size)
-        valid = {
-            name: entry
-            for name, entry in self._lines[size].items()
-            if entry[0] == root and _is_of(entry[1], epoch.log_keys) and _is_of(entry[2], epoch.witness_keys)
-        }
-        names = {key.name: name for name, key in epoch.policy.witnesses.items()}
-        times = {names[name]: entry[3] for name, entry in valid.items()}
-        if not valid or not epoch.policy.is_met_by(times):
+        valid = {names[key]: said for key, said in waiting.items() if key in names and said.root == root}
+        times = {name: said.time for name, said in valid.items()}
+        log_line = self._log_line(size, root)
+        if log_line is None or not valid or not epoch.policy.is_met_by(times):
             return None  # every line was verified when it was received
-        checkpoint = Checkpoint(self._origin, size, root)
-        log_line = next(iter(valid.values()))[1]
-        earliest = sorted(valid.values(), key=lambda entry: entry[3])[: SIGNATURES_MAX - 1]
-        note = SignedNote(checkpoint.body(), (log_line, *(entry[2] for entry in earliest)))
-        return size, epoch.policy.before(times), note
+        earliest = sorted(valid.values(), key=lambda said: said.time)[: SIGNATURES_MAX - 1]
+        body = Checkpoint(self._origin, size, root).body()
+        return size, epoch.policy.before(times), SignedNote(body, (log_line, *(s.line for s in earliest)))
 
 
 def _is_of(line: str, keys: Container[KeyName]) -> bool:

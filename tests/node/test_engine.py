@@ -11,7 +11,16 @@ from typing import Any
 
 import pytest
 
-from consensus.checkpoint import Checkpoint, NoteError, SignedNote, cosign_line, sign_log_line
+from consensus.checkpoint import (
+    LOG_KIND,
+    Checkpoint,
+    NoteError,
+    NoteKey,
+    SignedNote,
+    cosign_line,
+    sign_log_line,
+)
+from consensus.cose import SeedSigner
 from consensus.encoding import Value
 from consensus.log_policy import LogPolicy
 from consensus.merkle import Tree
@@ -19,7 +28,7 @@ from consensus.replica import Replica
 from consensus.standings_map import StandingsMap
 from credentials.documents.identifiers import Subject
 from credentials.ledger.attestation import GovernanceAct, make_attestation
-from credentials.ledger.entries import EvidenceEntry, parse_entry
+from credentials.ledger.entries import EvidenceEntry, PolicyEntry, parse_entry
 from credentials.ledger.genesis import Genesis
 from credentials.ledger.governance import key_name
 from credentials.ledger.governance_records import VALIDATORS, records_of
@@ -490,6 +499,9 @@ def cosigning(genesis: Genesis, tmp_path: Path) -> Iterator[Cosigning]:
     signing.close()
 
 
+FIRST = ledger.CUSTOMS  # a validator that has other things in mind
+
+
 def lines(genesis: Genesis, did: str, size: int, root: bytes, at: int = 9) -> tuple[int, bytes, str, str]:
     checkpoint = Checkpoint(genesis.origin, size, root)
     name = did.removeprefix("did:web:")
@@ -527,12 +539,12 @@ def test_a_checkpoint_of_another_log_is_an_alarm(genesis: Genesis, cosigning: Co
         cosigning.receive(*lines(genesis, ledger.CUSTOMS, 5, b"x" * 32))
 
 
-@pytest.mark.parametrize("case", ["stranger", "altered", "other origin"])
+@pytest.mark.parametrize("case", ["stranger", "altered", "other origin", "no log line", "log line twice"])
 def test_lines_that_are_not_the_policys_are_refused(
     genesis: Genesis, cosigning: Cosigning, case: str
 ) -> None:
     """
-    Lines of strangers, altered lines and lines for another log are refused.
+    Lines of strangers, altered lines, lines for another log and lines in each other's place are refused.
     """
     size, root, log_line, line = lines(genesis, ledger.CUSTOMS, 4, b"y" * 32)
     match case:
@@ -543,9 +555,45 @@ def test_lines_that_are_not_the_policys_are_refused(
         case "other origin":
             checkpoint = Checkpoint("log.other.example", 4, root)
             log_line = sign_log_line(checkpoint, "log.other.example", ledger.signer(ledger.CUSTOMS, "log"))
+        case "no log line":
+            log_line = line
+        case "log line twice":
+            line = log_line
 
     with pytest.raises(NoteError):
         cosigning.receive(size, root, log_line, line)
+
+
+@pytest.mark.parametrize("case", ["a cosignature in its place", "a former key's"])
+def test_no_log_line_that_comes_first_keeps_a_checkpoint_from_its_quorum(
+    genesis: Genesis, cosigning: Cosigning, case: str
+) -> None:
+    """
+    Whoever speaks first of a size, before the others are there, with a log line that counts for nothing: the
+    honest ones' lines make the note.
+    """
+    own, leaves = cosigning._tree, [bytes([n]) * 32 for n in range(9)]
+    root, former = Tree(leaves).root(), SeedSigner("former", b"\x05" * 32)
+    text = genesis.governance.log_policy(genesis.origin)
+    keys = [NoteKey(genesis.origin, LOG_KIND, s.public_key) for s in (ledger.signer(FIRST, "log"), former)]
+    before = LogPolicy.parse(text.replace(keys[0].vkey(), keys[1].vkey()))
+    cosigning.policies = LogPolicies(before)
+    cosigning.policies.learn(0, PolicyEntry(bytes(32), text).encode())
+    size, _, log_line, line = lines(genesis, FIRST, 9, root)
+    if case == "a former key's":
+        log_line = sign_log_line(Checkpoint(genesis.origin, 9, root), genesis.origin, former)
+        cosigning.receive(size, root, log_line, line)
+    else:
+        with pytest.raises(NoteError, match="not one of a log key"):
+            cosigning.receive(size, root, line, line)
+    for did in (ledger.MAKER, ledger.CN_AUTHORITY, ledger.EU_AUTHORITY):
+        cosigning.receive(*lines(genesis, did, 9, root))
+
+    own.extend(leaves[own.size :])
+
+    found = cosigning.note()
+    assert found is not None
+    LogPolicy.parse(text).cosigned(found[2])
 
 
 def test_a_line_of_a_policy_that_is_yet_to_come_is_nobodys_fault(
@@ -579,6 +627,34 @@ def test_cosignatures_of_the_future_do_not_push_out_the_present(
         cosigning.receive(*lines(genesis, did, own[0], own[1]))
 
     assert cosigning.note() is not None
+
+
+def test_signing_the_future_hides_no_second_checkpoint_of_the_present(
+    genesis: Genesis, cosigning: Cosigning, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A validator that signs more sizes than are kept of it is still held to what it signs of this one, to the
+    largest it was seen to sign, and takes nothing of what is kept of another.
+    """
+    monkeypatch.setattr("node.ledger.cosigner.SIZES_MAX", 4)
+    cosigning.receive(*lines(genesis, ledger.CN_AUTHORITY, 7, b"c" * 32))
+    for size in range(8, 20):
+        cosigning.receive(*lines(genesis, FIRST, size, b"f" * 32))
+
+    cosigning.receive(*lines(genesis, FIRST, 6, b"a" * 32))
+    cosigning.receive(*lines(genesis, FIRST, 6, b"b" * 32))
+    cosigning.receive(*lines(genesis, ledger.CN_AUTHORITY, 7, b"d" * 32))
+
+    rivals = {(found.key[0], Checkpoint.parse(found.first.body).size) for found in cosigning.rivals}
+    assert rivals >= {("customs.example", 6), ("cn-authority.example", 7)}
+    assert cosigning.said_by(FIRST) == lines(genesis, FIRST, 19, b"f" * 32)
+    kept = cosigning._lines
+    assert sorted(size for size in kept if any(of == "customs.example" for of, _ in kept[size])) == [
+        6,
+        8,
+        9,
+        19,
+    ]
 
 
 def test_a_cosigner_that_is_ahead_of_its_ledger_waits(genesis: Genesis, tmp_path: Path) -> None:
