@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import secrets
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-
-from werkzeug.serving import make_server
 
 from credentials.documents.canonical import b64u, b64u_decode
 from credentials.documents.identifiers import Subject
@@ -21,7 +18,7 @@ from credentials.ledger.parties import Accreditation, Participant
 from credentials.ledger.proposals import propose
 from tests.harness.governing import Tables, recovery_of
 from tests.harness.ledger import CN_AUTHORITY, EU_AUTHORITY, MAKER, accreditation, participant, signer
-from tests.harness.support_service import DID, LiveNode, live_node
+from tests.harness.support_service import DID, LiveNode, live_node, serving
 
 LIMITS_NAME = "per_issuer_per_day_max"
 
@@ -164,12 +161,5 @@ __all__ = ["CN_AUTHORITY", "DID", "EU_AUTHORITY", "MAKER", "GovernedNode", "gove
 @contextmanager
 def served_node(root: Path) -> Iterator[tuple[GovernedNode, str]]:
     """The same on a port of loopback, with its address."""
-    with governed_node(root) as g:
-        server = make_server("127.0.0.1", 0, g.node.app, threaded=True)
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield g, f"http://127.0.0.1:{server.port}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with governed_node(root) as g, serving(g.node) as address:
+        yield g, address

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import Any
 
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
 
 from credentials.ledger.parties import Accreditation, Participant
@@ -123,3 +125,16 @@ def live_node(
         yield LiveNode(service, create_app(service), directory.operator(), directory.root)
     finally:
         service.stop()
+
+
+@contextmanager
+def serving(node: LiveNode) -> Iterator[str]:
+    """The node on a port of loopback, for the command line; its address."""
+    server = make_server("127.0.0.1", 0, node.app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.port}"
+    finally:
+        server.shutdown()
+        thread.join()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
+from node.__main__ import run
 from node.web.sample import sample_claims
-from tests.harness.support_service import CODE, LiveNode, live_node
+from tests.harness.support_service import CODE, LiveNode, live_node, serving
 
 SPELLINGS = [
     CODE.lower(),
@@ -23,16 +26,35 @@ LINKS = [
     "Https://id.gs1.org/01/09521001000017/21/SN1?linkType=all",
     "http://maker.example/p/01/9521001000017/21/SN1",
 ]
+LINK = "https://id.gs1.org/01/09521001000017/21/SN1"
+BROWSER = {"Accept": "text/html", "Origin": "http://localhost"}
 
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
-    """A node on whose ledger a battery is, issued by a code in small letters."""
+    """A node on whose ledger a battery is, issued by a code in small letters, and one that has a link."""
     with live_node(tmp_path_factory.mktemp("spellings")) as running:
         order = {"code": CODE.lower(), "claims": sample_claims(running.service, CODE)}
         assert running.post_json("/passports", order).status_code == 201
-        running.wait(lambda: running.get(f"/batteries/{CODE}").status_code == 200, "the battery")
+        members = {"ground": "older_stock", "evidence": "an invoice"}
+        enrolled = {"event": "battery.enrolled", "battery": LINK, "members": members}
+        assert running.post_json("/attestations", enrolled).status_code == 201
+        for text in (CODE, LINK):
+            path = f"/batteries/{quote(text, safe='')}"
+            running.wait(lambda: running.get(path).status_code == 200, "the battery")  # noqa: B023
         yield running
+
+
+@pytest.fixture(scope="module")
+def address(node: LiveNode) -> Iterator[str]:
+    with serving(node) as address:
+        yield address
+
+
+def found(node: LiveNode, text: str) -> dict[str, Any]:
+    """What the node has on record of a code or link."""
+    known: dict[str, Any] = node.get_json(f"/batteries/{quote(text, safe='')}")
+    return known
 
 
 def judged(node: LiveNode, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -48,31 +70,99 @@ def line_of(number: int, text: str) -> dict[str, Any]:
     return {"line": number, "battery": text, **goods}
 
 
+def drafted(node: LiveNode, text: str) -> dict[str, Any]:
+    """What this party would sign about a battery that is named so."""
+    order = {"event": "battery.recalled", "battery": text, "event_time": 1_790_000_000}
+    told = node.post_json("/attestations", {**order, "members": {"reason": "fire", "draft": True}})
+    assert told.status_code == 200, told.text
+    draft: dict[str, Any] = told.get_json()["draft"]
+    return draft
+
+
 @pytest.mark.parametrize("text", SPELLINGS, ids=ascii)
 def test_every_spelling_of_a_code_finds_its_battery(node: LiveNode, text: str) -> None:
     """
-    Page and API, a scan, a manifest's line and an event all mean the battery that was issued.
+    Page and API, a scan, a manifest's line, an event, a second party's signature and the form mean the
+    battery that was issued, and what is signed names it in one way.
     """
-    found: Any = node.get_json(f"/batteries/{text}")
+    page = node.person.get(f"/batteries/{quote(text)}", headers=BROWSER)
     scan = node.post_json("/clearance", {"battery": text, "law_date": "2027-03-01"}).get_json()
     item = judged(node, [line_of(1, text)])[0]
+    draft = drafted(node, CODE)
+    signed = [
+        node.post_json("/countersignatures", {"draft": {**draft, "battery": name}}).get_json()
+        for name in (CODE, text)
+    ]
+    claims = json.dumps(sample_claims(node.service, CODE))
+    form = [
+        node.person.post("/passports", data={"code": name, "claims": claims}, headers=BROWSER)
+        for name in (CODE, text)
+    ]
 
-    assert found["known"]
+    assert found(node, text)["known"] and found(node, text)["battery"] == CODE
+    assert page.status_code == 200 and CODE in page.text
     assert scan["reason"] != "not_found"
     assert item["reason"] not in ("not_found", "identifier_invalid")
     codes = [check for check in item["checks"] if check["name"] == "commodity_code"]
     assert [code["outcome"] for code in codes] == ["pass"]
+    assert drafted(node, text) == draft and draft["battery"] == CODE
+    assert signed[0] == signed[1] and signed[0]["signature"]
+    assert [answer.status_code for answer in form] == [303, 303]
+    assert form[0].headers["Location"] == form[1].headers["Location"], "the passport that there is"
 
 
 @pytest.mark.parametrize("text", LINKS)
-def test_every_spelling_of_a_link_is_read_as_one(node: LiveNode, text: str) -> None:
+def test_every_spelling_of_a_link_finds_its_battery(node: LiveNode, text: str) -> None:
     """
-    In capitals as QR codes are printed, with a query, on the maker's own host: a battery nobody recorded.
+    In capitals as QR codes are printed, with a query, on the maker's own host: the battery that is on
+    record, on a scan, on a manifest, in an event; another serial is a battery that nobody recorded.
     """
     scan = node.post_json("/clearance", {"battery": text, "law_date": "2027-03-01"}).get_json()
+    other = node.post_json("/clearance", {"battery": text.replace("SN1", "SN2")}).get_json()
+    item = judged(node, [line_of(1, text)])[0]
 
     outcomes = [check["outcome"] for check in scan["checks"] if check["name"] == "identifier"]
-    assert outcomes == ["pass"] and scan["reason"] == "not_found"
+    assert outcomes == ["pass"] and scan["reason"] != "not_found"
+    assert other["reason"] == "not_found"
+    assert item["reason"] not in ("not_found", "identifier_invalid")
+    assert found(node, text)["known"] and found(node, text)["battery"] == LINK
+    assert drafted(node, text) == drafted(node, LINK)
+
+
+@pytest.mark.parametrize("text", [*SPELLINGS[:2], LINKS[0]], ids=ascii)
+def test_every_spelling_finds_its_battery_on_the_command_line(
+    node: LiveNode, address: str, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """
+    `comity check` and `comity attest`: the verdict of the battery's own spelling, and its draft.
+    """
+    where = ("--node", address, "--key", node.operator_key)
+    own = LINK if text in LINKS else CODE
+
+    def told(*words: str) -> str:
+        capsys.readouterr()
+        run([*words, *where])
+        return capsys.readouterr().out
+
+    verdicts = [
+        json.loads(told("check", name, "--law-date", "2027-03-01", "--goods", "battery", "--json"))
+        for name in (own, text)
+    ]
+
+    attest = (
+        "attest",
+        "battery.recalled",
+        "--member",
+        "reason=fire",
+        "--event-time",
+        "1790000000",
+        "--draft",
+    )
+    draft = json.loads(told(*attest, "--battery", text))
+
+    words = [[(c["name"], c["outcome"], c["reason"]) for c in verdict["checks"]] for verdict in verdicts]
+    assert words[0] == words[1] and verdicts[0]["reason"] == verdicts[1]["reason"] != "not_found"
+    assert draft == drafted(node, own)
 
 
 def test_two_spellings_on_a_manifest_are_one_battery_twice(node: LiveNode) -> None:
