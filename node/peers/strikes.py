@@ -4,7 +4,7 @@ A message that an honest node never sends (malformed, oversized, of another netw
 signed it one strike; what anybody can send in its name - badly signed, or captured and sent again - costs it
 nothing.
 Whoever has none left is refused before its signature is verified, until time gives strikes back. Refusals of
-one address beyond a few a second are told late (the server waits, on no thread): whoever goes on is slowed
+one subnet beyond a few a second are told late (the server waits, on no thread): whoever goes on is slowed
 down, and nobody else is.
 """
 
@@ -28,7 +28,7 @@ class Patience:
         self._now = now
         self._lock = threading.Lock()
         self._left: dict[str, tuple[float, float]] = {}  # sender -> strikes left, as of when
-        self._refusals: dict[str, tuple[float, float]] = {}  # address -> prompt refusals left, as of when
+        self._refusals: dict[str, tuple[float, float]] = {}  # subnet -> prompt refusals left, as of when
 
     def strike(self, sender: str) -> None:
         """`sender` sent something that no honest node sends."""
@@ -40,13 +40,13 @@ class Patience:
         with self._lock:
             return self._strikes(sender) < 0
 
-    def refusal_wait_s(self, address: str) -> float:
-        """How long to wait before `address` is told one more refusal: 0 while they are few."""
+    def refusal_wait_s(self, subnet: str) -> float:
+        """How long to wait before `subnet` is told one more refusal: 0 while they are few."""
         with self._lock:
             now = self._now()
-            left, since = self._refusals.get(address, (REFUSALS_PER_S, now))
+            left, since = self._refusals.get(subnet, (REFUSALS_PER_S, now))
             left = min(REFUSALS_PER_S, left + (now - since) * REFUSALS_PER_S)
-            _put(self._refusals, address, (max(left - 1, 0.0), now))
+            _put(self._refusals, subnet, (max(left - 1, 0.0), now))
             return LATE_S if left < 1 else 0.0
 
     def _strikes(self, sender: str) -> float:

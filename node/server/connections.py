@@ -18,7 +18,7 @@ from enum import IntEnum
 from node.errors import busy
 
 CONNECTIONS_MAX = 128
-CONNECTIONS_PER_ADDRESS_MAX = 96
+CONNECTIONS_PER_SUBNET_MAX = 96
 OPENING_S_MAX = 10.0  # TLS handshake and the whole header of the first request
 IDLE_S_MAX = 30.0  # from one answer to the whole header of the next request
 TRANSFER_S_MAX = 15.0  # a body or an answer, and more time for what of it has come or gone:
@@ -41,7 +41,7 @@ class Doing(IntEnum):
 class Connection:
     """One accepted connection; `cut` ends it at once and drops what was not sent."""
 
-    address: str
+    subnet: str  # `subnet_of` its address
     cut: Callable[[], None]
     doing: Doing = Doing.OPENING
     since: float = 0.0
@@ -53,8 +53,8 @@ class Connection:
 
     @property
     def client(self) -> str:
-        """Whose it is: of one who holds a key or a session, else of its address."""
-        return self.known_as or self.address
+        """Whose it is: of one who holds a key or a session, else of its subnet."""
+        return self.known_as or self.subnet
 
 
 @dataclass(slots=True)
@@ -63,7 +63,7 @@ class Connections:
 
     now: Callable[[], float] = time.monotonic
     total_max: int = CONNECTIONS_MAX
-    per_address_max: int = CONNECTIONS_PER_ADDRESS_MAX
+    per_subnet_max: int = CONNECTIONS_PER_SUBNET_MAX
     _open: dict[Connection, None] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -71,8 +71,8 @@ class Connections:
 
     def admit(self, connection: Connection) -> bool:
         """Take a newcomer in; False when everybody here is at work and it has to come again."""
-        same = [one for one in self._open if one.address == connection.address]
-        if len(same) >= self.per_address_max and not self._make_room(same):
+        same = [one for one in self._open if one.subnet == connection.subnet]
+        if len(same) >= self.per_subnet_max and not self._make_room(same):
             return False
         if len(self._open) >= self.total_max and not self._make_room(list(self._open)):
             return False

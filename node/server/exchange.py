@@ -58,8 +58,8 @@ class Peers(Protocol):
 
     def refuse_large(self) -> None: ...
 
-    def refusal_wait_s(self, address: str) -> float:
-        """How long one more refusal waits before `address` is told it."""
+    def refusal_wait_s(self, subnet: str) -> float:
+        """How long one more refusal waits before `subnet` is told it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,6 @@ class Exchange:
             target,
             tuple(headers),
             self._scheme,
-            connection.address,
             (str(sockname[0]), int(sockname[1])),
             body,
             size,
@@ -151,7 +150,7 @@ class Exchange:
 
         with body:
             try:
-                await lane.run(work, client=connection.address, proven=proven)
+                await lane.run(work, client=connection.subnet, proven=proven)
             except BaseException:
                 for unsent in made:  # the client left meanwhile
                     unsent.close()
@@ -168,7 +167,7 @@ class Exchange:
         self._connections.begin(connection, Doing.ANSWERING, ANSWER_S_MAX)
         try:
             known = await self._lanes.doors.run(
-                partial(self._door.knows, *shown), client=connection.address, proven=False
+                partial(self._door.knows, *shown), client=connection.subnet, proven=False
             )
         except ProblemError:  # too many are asked about: it goes on as who it was
             return connection.proven
@@ -214,7 +213,7 @@ class Exchange:
     async def _answer_peer(
         self, received: web.BaseRequest, connection: Connection, path: str, peers: Peers
     ) -> WholeAnswer:
-        run = partial(self._lanes.peers.run, client=connection.address)
+        run = partial(self._lanes.peers.run, client=connection.subnet)
         try:
             try:
                 large = self._large[True, connection.proven]
@@ -230,7 +229,7 @@ class Exchange:
             connection.proven = connection.proven or path not in self._door.unsigned
         except ProblemError:
             connection.proven = False  # whoever captured a peer's requests has not its key
-            await self._wait_before_refusal(peers.refusal_wait_s(connection.address))
+            await self._wait_before_refusal(peers.refusal_wait_s(connection.subnet))
             raise
         return WholeAnswer.of(200, "OK", "application/cose", made)
 
@@ -274,7 +273,7 @@ class Exchange:
         self, received: web.BaseRequest, connection: Connection, response: web.StreamResponse, feed: Feed
     ) -> web.StreamResponse:
         try:
-            with self._feeds.one_of(feed.of or connection.address):
+            with self._feeds.one_of(feed.of or connection.subnet):
                 self._connections.transfer(connection, Doing.WRITING)
                 await response.prepare(received)
                 await self._follow(feed, connection, response)
@@ -288,9 +287,9 @@ class Exchange:
 
     async def _finished(self, connection: Connection, answer: WholeAnswer, feed: Feed) -> WholeAnswer:
         """The whole answer of a brief feed, once it says that it is."""
-        with self._brief.one_of(feed.of or connection.address):
+        with self._brief.one_of(feed.of or connection.subnet):
             while not self._stopping.is_set():
-                new, last = await self._lanes.feeds.run(feed.poll, client=connection.address, proven=True)
+                new, last = await self._lanes.feeds.run(feed.poll, client=connection.subnet, proven=True)
                 if last:
                     return replace(answer, body=file_of(new), size_bytes=len(new))
                 await asyncio.sleep(BRIEF_POLL_S)
@@ -301,7 +300,7 @@ class Exchange:
         until = loop.time() + FEED_S_MAX
         while not self._stopping.is_set() and loop.time() < until:
             self._connections.begin(connection, Doing.ANSWERING, ANSWER_S_MAX)
-            new, last = await self._lanes.feeds.run(feed.poll, client=connection.address, proven=True)
+            new, last = await self._lanes.feeds.run(feed.poll, client=connection.subnet, proven=True)
             if new:
                 self._connections.transfer(connection, Doing.WRITING)
                 await response.write(new)

@@ -25,6 +25,7 @@ from aiohttp.web_protocol import RequestHandler
 from node import log
 from node.server.connections import Connection, Connections
 from node.server.exchange import LINE_BYTES_MAX, SERVER, Door, Exchange, unreadable
+from node.server.subnets import subnet_of
 from node.server.wsgi import Application
 
 READ_AHEAD_BYTES = 16 << 10
@@ -149,7 +150,7 @@ class HttpServer:
                 self._loop.call_later(SWEEP_S, self._accept_again, protocols)
                 return
             accepted.setblocking(False)
-            connection = Connection(str(address[0]), _cutting(accepted))
+            connection = Connection(subnet_of(str(address[0])), _cutting(accepted))
             if not self._connections.admit(connection):
                 accepted.close()
                 continue

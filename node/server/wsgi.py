@@ -30,7 +30,6 @@ class WholeRequest:
     target: str
     headers: tuple[tuple[str, str], ...]  # latin-1, names in lower case
     scheme: str
-    address: str  # of the client
     server: tuple[str, int]
     body: IO[bytes]
     size_bytes: int
@@ -47,7 +46,6 @@ class WholeRequest:
             "SERVER_NAME": self.server[0],
             "SERVER_PORT": str(self.server[1]),
             "SERVER_PROTOCOL": "HTTP/1.1",
-            "REMOTE_ADDR": self.address,
             "wsgi.version": (1, 0),
             "wsgi.url_scheme": self.scheme,
             "wsgi.input": self.body,

@@ -92,9 +92,9 @@ class PeerDoor:
         """The ids of the keys that vouch for a certificate that is made now."""
         return self._gossip.vouching
 
-    def refusal_wait_s(self, address: str) -> float:
-        """How long one more refusal of a peer's request from `address` waits before it is told."""
-        return self._gossip.patience.refusal_wait_s(address)
+    def refusal_wait_s(self, subnet: str) -> float:
+        """How long one more refusal of a peer's request from `subnet` waits before it is told."""
+        return self._gossip.patience.refusal_wait_s(subnet)
 
     def _peer_messages(self, sender: str, content: bytes) -> bytes:
         match _decoded(content):

@@ -11,7 +11,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,11 @@ from aiohttp import ClientConnectionResetError, web
 from node.cli.serve import _bind
 from node.errors import ProblemError
 from node.server import connections, exchange, feeds, http, wsgi
-from node.server.connections import CONNECTIONS_PER_ADDRESS_MAX, Connection, Connections, Doing
+from node.server.connections import CONNECTIONS_PER_SUBNET_MAX, Connection, Connections, Doing
 from node.server.exchange import Door
 from node.server.feeds import Feed
 from node.server.http import HttpServer
+from node.server.subnets import subnet_of
 from node.server.tls import server_context
 from node.server.wsgi import Application
 from tests.node.test_checking import certificate
@@ -56,11 +57,26 @@ def one_of(*keys: str) -> Callable[[str | None, str | None], str | None]:
     return lambda authorization, cookie: next((k for k in keys if authorization == f"Bearer {k}"), None)
 
 
+class SeenFrom(socket.socket):
+    """A listening socket whose clients come from these addresses, one after the other."""
+
+    addresses: Iterator[str]
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        accepted, (_, port) = super().accept()
+        return accepted, (next(self.addresses), port, 0, 0)
+
+
 @contextmanager
-def serving(application: Application = small, **options: Any) -> Iterator[Address]:
+def serving(
+    application: Application = small, seen_from: Iterable[str] | None = None, **options: Any
+) -> Iterator[Address]:
     """A server on a port of its own, until the end of the block."""
     listening = _bind("127.0.0.1", 0)
     address: Address = listening.getsockname()
+    if seen_from is not None:
+        listening = SeenFrom(fileno=listening.detach())
+        listening.addresses = iter(seen_from)
     server = HttpServer(application, listening, **options)
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -281,7 +297,7 @@ class Obliging:
 
     def refuse_large(self) -> None: ...
 
-    def refusal_wait_s(self, address: str) -> float:
+    def refusal_wait_s(self, subnet: str) -> float:
         return 0.0
 
 
@@ -328,7 +344,7 @@ def test_peers_cannot_take_the_pages_threads_nor_pages_the_peers() -> None:
 
         def refuse_large(self) -> None: ...
 
-        def refusal_wait_s(self, address: str) -> float:
+        def refusal_wait_s(self, subnet: str) -> float:
             return 0.0
 
     post = b"POST /peer/%s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
@@ -539,6 +555,50 @@ def test_feeds_are_few_and_need_no_thread() -> None:
             assert again.recv(16).startswith(b"HTTP/1.1 200")
 
 
+@pytest.mark.parametrize(
+    ("address", "subnet"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2002:c000:207:9::1", "192.0.2.7"),
+        ("2001:db8:0:1::7", "2001:db8:0:1::/64"),
+        ("2001:db8:0:1:ffff:ffff:ffff:ffff", "2001:db8:0:1::/64"),
+        ("2001:db8:0:2::7", "2001:db8:0:2::/64"),
+        ("fe80::7%eth0", "fe80::/64"),
+        ("::1", "::/64"),
+    ],
+)
+def test_an_address_is_of_a_subnet(address: str, subnet: str) -> None:
+    """
+    An IPv4 address is itself, however it is written; IPv6 addresses are as many clients as they have subnets.
+    """
+    assert subnet_of(address) == subnet
+
+
+@pytest.mark.parametrize(
+    ("of_one", "of_another"),
+    [
+        ([f"2001:db8:0:1:{n}::{n}" for n in range(1, 9)], "2001:db8:0:2::1"),
+        (["192.0.2.7", "::ffff:192.0.2.7"] * 4, "::ffff:192.0.2.8"),
+    ],
+    ids=["one /64", "one IPv4 address"],
+)
+def test_a_subnet_is_one_client(of_one: list[str], of_another: str) -> None:
+    """
+    Whoever comes from ever another address of one subnet has one share of what is bounded for each client,
+    and takes none of another's.
+    """
+    most = feeds.FEEDS_PER_CLIENT_MAX
+    with (
+        serving(seen_from=[*of_one[: most + 1], of_another]) as address,
+        holding(address, most, GET % b"/feed") as open_ones,
+    ):
+        assert all(one.recv(16).startswith(b"HTTP/1.1 200") for one in open_ones)
+        with holding(address, 2, GET % b"/feed") as (one_more, another):
+            assert b" 503 " in one_more.recv(16)
+            assert another.recv(16).startswith(b"HTTP/1.1 200")
+
+
 CL = b"Content-Length: 4\r\n"
 TE = b"Transfer-Encoding: chunked\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n%s\r\n%s"
@@ -661,7 +721,7 @@ def test_who_gives_way() -> None:
     """
     now = 0.0
     cut: list[str] = []
-    here = Connections(lambda: now, total_max=5, per_address_max=9)
+    here = Connections(lambda: now, total_max=5, per_subnet_max=9)
 
     def enter(name: str, doing: Doing, *, proven: bool = False) -> bool:
         one = Connection(name, lambda: cut.append(name), proven=proven)
@@ -687,7 +747,7 @@ def test_one_address_cannot_take_every_connection() -> None:
     Beyond its share an address displaces its own, never another's.
     """
     cut: list[str] = []
-    here = Connections(total_max=10, per_address_max=3)
+    here = Connections(total_max=10, per_subnet_max=3)
     for n in range(8):
         here.admit(Connection("a", lambda n=n: cut.append(f"a{n}")))  # type: ignore[misc]
     here.admit(Connection("b", lambda: cut.append("b")))
@@ -837,7 +897,7 @@ def test_a_connection_between_two_requests_gives_way_to_a_newcomer() -> None:
     """
     keep = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with serving() as address:
-        idle = [socket.create_connection(address, timeout=5) for _ in range(CONNECTIONS_PER_ADDRESS_MAX)]
+        idle = [socket.create_connection(address, timeout=5) for _ in range(CONNECTIONS_PER_SUBNET_MAX)]
         for one in idle:
             one.sendall(keep)
             assert one.recv(1 << 16).startswith(b"HTTP/1.1 200")

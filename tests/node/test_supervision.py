@@ -362,7 +362,7 @@ class _Held:
 
     def refuse_large(self) -> None: ...
 
-    def refusal_wait_s(self, address: str) -> float:
+    def refusal_wait_s(self, subnet: str) -> float:
         return 0.0
 
 
