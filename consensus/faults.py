@@ -4,6 +4,7 @@ What proves a fault is `evidence.py`'s; here is what a replica does about it. Th
 heights are kept, so that what a validator says late is held against what it said then.
 """
 
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable
 
 from consensus.errors import ConsensusError
@@ -15,18 +16,25 @@ from consensus.votes import Votes
 EVIDENCE_PER_BLOCK_MAX = 16
 EVIDENCE_PENDING_MAX = 256
 EVIDENCE_PER_VALIDATOR_MAX = 16  # pending; one is enough to act on
+RECORDED_PER_KIND_MAX = 16  # of one validator, within `evidence_heights_max` blocks
 HEIGHTS_REMEMBERED = 16  # decided heights whose votes are kept, to be held against later ones
 RIVAL_VOTES_TOLD_MAX = 64
+
+
+Accused = tuple[str, str]  # a validator, and of which kind of fault
 
 
 class Faults:
     """The evidence that no block has recorded yet, and the votes of the past."""
 
-    def __init__(self, present: Present, admitted: Iterable[bytes]) -> None:
-        """`admitted` is the evidence that the ledger holds already."""
+    def __init__(self, present: Present, admitted: Iterable[tuple[int, bytes]]) -> None:
+        """`admitted` is the evidence that the ledger holds already, by height of its block, in order."""
         self._present = present
         self._pending: dict[bytes, FaultEvidence] = {}  # verified and not on the ledger yet, by id
-        self._admitted = {FaultEvidence.decode(data).id for data in admitted}
+        self._admitted: set[bytes] = set()
+        self._blocks_of: dict[Accused, deque[int]] = defaultdict(lambda: deque(maxlen=RECORDED_PER_KIND_MAX))
+        for height, data in admitted:
+            self._admit(height, FaultEvidence.decode(data))
         self._past: dict[int, Votes] = {}  # of decided heights
 
     @property
@@ -41,6 +49,8 @@ class Faults:
             self._present.refused["duplicate"] += 1
         elif not self._in_time(evidence, self._present.working):
             self._present.refused["late"] += 1
+        elif self._room(evidence, self._present.working) == 0:
+            self._present.refused["surplus"] += 1
         else:
             self._verify(evidence)
             self.accuse([evidence])  # unless the key did not speak for it
@@ -54,7 +64,11 @@ class Faults:
                 self._present.refused["not_its_key"] += 1
                 continue
             against = sum(known.validator == evidence.validator for known in self._pending.values())
-            if len(self._pending) >= EVIDENCE_PENDING_MAX or against >= EVIDENCE_PER_VALIDATOR_MAX:
+            if (
+                len(self._pending) >= EVIDENCE_PENDING_MAX
+                or against >= EVIDENCE_PER_VALIDATOR_MAX
+                or self._room(evidence, self._present.working) == 0
+            ):
                 self._present.refused["surplus"] += 1
                 continue
             self._pending[evidence.id] = evidence
@@ -74,18 +88,26 @@ class Faults:
         """What the next block records."""
         height = self._present.working
         found = self._pending.values()
-        pending = sorted(e.id for e in found if self._in_time(e, height) and not self._not_its_key(e))
-        return tuple(self._pending[id_].encode() for id_ in pending[:EVIDENCE_PER_BLOCK_MAX])
+        pending = sorted(
+            (e for e in found if self._in_time(e, height) and not self._not_its_key(e)), key=lambda e: e.id
+        )
+        against, fitting = Counter[Accused](), list[bytes]()
+        for evidence in pending:
+            against[_accused(evidence)] += 1
+            if against[_accused(evidence)] <= self._room(evidence, height):
+                fitting.append(evidence.encode())
+        return tuple(fitting[:EVIDENCE_PER_BLOCK_MAX])
 
     def fits(self, block: Block, *, agreed: bool = False) -> bool:
         """All of a block's evidence verifies, by the validators of its height, and is news to the ledger.
 
         None of it rests on a key that did not speak for its owner, as far as is known as the block is judged;
-        where the network `agreed` on it, that is a fact, as in blocks decided before anybody asked.
+        where the network `agreed` on it, that is a fact, as in blocks decided before anybody asked. So it is
+        with more of one validator than the log takes (decision 0111).
         """
         if len(block.evidence) > EVIDENCE_PER_BLOCK_MAX:
             return False
-        last = b""
+        last, against = b"", Counter[Accused]()
         for data in block.evidence:
             try:
                 evidence = FaultEvidence.decode(data)
@@ -101,17 +123,21 @@ class Faults:
             ):
                 return False
             last = evidence.id
+            against[_accused(evidence)] += 1
+            if not agreed and against[_accused(evidence)] > self._room(evidence, block.height):
+                return False
         return True
 
     def recorded(self, block: Block) -> None:
         """A block is stored: what it records is on the ledger, what has become too old is given up."""
-        recorded = {FaultEvidence.decode(data).id for data in block.evidence}
-        self._admitted |= recorded
+        for data in block.evidence:
+            self._admit(block.height, FaultEvidence.decode(data))
         self._pending = {
             id_: evidence
             for id_, evidence in self._pending.items()
-            if id_ not in recorded
+            if id_ not in self._admitted
             and self._in_time(evidence, block.height + 1)
+            and self._room(evidence, block.height + 1) > 0
             and not self._not_its_key(evidence)
         }
 
@@ -166,9 +192,25 @@ class Faults:
         keys = keys_under(evidence, self._present.history.at, parameters.note_keys)
         return bool(keys & lost) or any(evidence.height > over.get(key, evidence.height) for key in keys)
 
+    def _admit(self, height: int, evidence: FaultEvidence) -> None:
+        self._admitted.add(evidence.id)
+        self._blocks_of[_accused(evidence)].append(height)
+
+    def _room(self, evidence: FaultEvidence, height: int) -> int:
+        """How many faults of this kind a block of `height` may record of the accused.
+
+        Nobody fills the log with evidence against itself; years later a fault is news again.
+        """
+        since = height - self._present.chain.parameters.evidence_heights_max
+        return RECORDED_PER_KIND_MAX - sum(at >= since for at in self._blocks_of.get(_accused(evidence), ()))
+
     def _in_time(self, evidence: FaultEvidence, height: int) -> bool:
         """Whether a block of `height` may record the fault. A checkpoint is of a size, not of a height."""
         if evidence.kind == CHECKPOINTS:
             return True
         heights_max = self._present.chain.parameters.evidence_heights_max
         return evidence.height <= height <= evidence.height + heights_max
+
+
+def _accused(evidence: FaultEvidence) -> Accused:
+    return evidence.validator, evidence.kind

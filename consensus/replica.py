@@ -69,7 +69,7 @@ class Replica:
         next_signers: Sequence[Signer] = (),
         wal: Sequence[bytes] = (),
         history: ValidatorHistory | None = None,
-        admitted: Iterable[bytes] = (),
+        admitted: Iterable[tuple[int, bytes]] = (),
         certificates: Iterable[bytes] = (),
         guarded: Guard | None = None,
         vote_from: int = 0,
@@ -78,8 +78,9 @@ class Replica:
         """`wal` holds the persisted records in order; raises ConsensusError if one is damaged.
 
         `next_signers` are keys the node votes with once the set names them. `history`, `admitted` (the
-        evidence on the ledger) and `certificates` (of the last heights) are what led to `tip`; `guarded` is
-        the last guard taken; `vote_from` is the first height an operator lets the node vote at.
+        evidence on the ledger, by height of its block) and `certificates` (of the last heights) are what led
+        to `tip`; `guarded` is the last guard taken; `vote_from` is the first height an operator lets the node
+        vote at.
         """
         history = history or ValidatorHistory(((1, chain.validators),))
         signers = (signer, *next_signers) if signer is not None else ()

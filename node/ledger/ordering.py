@@ -367,7 +367,7 @@ def _replica(
             signer=signer,
             wal=signing.wal(tip.height + 1),
             history=store.validator_history(chain.validators),
-            admitted=[row.entry for row in store.leaves.evidence()],
+            admitted=[(row.height, row.entry) for row in store.leaves.evidence()],
             certificates=store.certificates(HEIGHTS_REMEMBERED),
             guarded=signing.highest(),
             vote_from=signing.allowed()[0],

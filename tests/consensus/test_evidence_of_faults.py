@@ -469,6 +469,40 @@ def test_evidence_has_an_age_limit() -> None:
     assert not node.up._faults.fits(next_block(node, evidence=(double_vote(3).encode(),)))
 
 
+def test_one_validator_fills_no_log_with_evidence_against_itself(net: Net) -> None:
+    """
+    Of one validator and kind the log takes 16 faults, and more once those are as old as a fault may be, also
+    after a restart: a block with more gets no vote, and is followed where it was decided. Another kind and
+    another validator have their own.
+    """
+
+    def on_record() -> list[tuple[str, str]]:
+        (found,) = ([FaultEvidence.decode(data) for data in datas] for datas in recorded(net, 0))
+        return sorted((e.validator, e.kind) for e in found)
+
+    node, flood = net.node(0), [double_vote(3, round=round_) for round_ in range(5, 45)]
+    for several in (flood[:12], flood[12:20], flood[20:]):
+        for evidence in several:
+            node.feed(MessageReceived(did(1), evidence.encode()))
+        net.run_until(lambda: not any(net.node(i).up.evidence for i in range(4)))
+
+    assert on_record() == [(did(3), "double_prevote")] * 16
+    assert node.up.refused["surplus"] >= 20
+    more = next_block(node, evidence=(flood[-1].encode(),))
+    node.stop()
+    node.start()
+    assert not node.up._faults.fits(more)
+    assert node.up._faults.fits(more, agreed=True)
+    for evidence in (double_vote(3, PRECOMMIT), double_vote(2)):
+        node.feed(MessageReceived(did(1), evidence.encode()))
+    net.run_until(lambda: len(on_record()) == 18)
+    later = node.up.tip.height + CHAIN.parameters.evidence_heights_max
+    news = evidence_of(*(vote(PREVOTE, 3, 0, value, CHAIN, height=later) for value in (V, W)))
+    assert news is not None
+    assert not node.up._faults.fits(next_block(node, height=later - 9, evidence=(flood[-1].encode(),)))
+    assert node.up._faults.fits(next_block(node, height=later, evidence=(news.encode(),)))
+
+
 def test_a_late_vote_that_contradicts_the_record_is_evidence(net: Net) -> None:
     """
     A vote for a decided height is looked at only if it contradicts its validator's vote there: it accuses.

@@ -183,7 +183,9 @@ class Node:
             next_signers=self.signers[1:],
             wal=disk.wal,
             history=disk.history(net.chain.validators),
-            admitted=[data for commit in disk.commits for data in commit.block.evidence],
+            admitted=[
+                (commit.block.height, data) for commit in disk.commits for data in commit.block.evidence
+            ],
             certificates=[commit.certificate.encode() for commit in disk.commits[-16:]],
             guarded=disk.last,
             vote_from=self.vote_from,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from hashlib import sha256
 
@@ -152,6 +153,8 @@ def check_evidence_once(cluster: Cluster) -> None:
             for data in commit.block.evidence
         ]
         assert len(set(faults)) == len(faults), "evidence: a fault is recorded twice"
+        of_kind = Counter((validator, kind) for kind, validator, _, _ in faults)
+        assert all(count <= 16 for count in of_kind.values()), "evidence: one validator fills the log"
         for rivals in node.cosigning.rivals if node.cosigning is not None else ():
             assert rivals.key not in _honest_keys(cluster), "evidence: rival checkpoints of an honest key"
 

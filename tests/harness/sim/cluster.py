@@ -268,7 +268,9 @@ class Node:
             next_signers=self.next_signers,
             history=ValidatorHistory((*first.steps, *changes)),
             wal=wal,
-            admitted=[data for commit in self.commits for data in commit.block.evidence],
+            admitted=[
+                (commit.block.height, data) for commit in self.commits for data in commit.block.evidence
+            ],
             certificates=[commit.certificate.encode() for commit in self.commits[-16:]],
         )
         self.feed(Started())
