@@ -58,6 +58,7 @@ def everything() -> dict[str, Any]:
         quantities={"mass_grams": 452_500},
         children_root=b"c" * 32,
         set_list=SETS,
+        expires=1_800_000_600,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from credentials.verdicts.evidence import Evidence
@@ -13,14 +15,20 @@ from tests.harness.border import World, claims_of, code, replace, subject_of
 from tests.harness.ledger import MAKER, RECYCLER, Ledger, accreditation, accreditations, make_genesis
 
 
-def module(fate: str) -> tuple[World, str]:
+def module(fate: str, **said: Any) -> tuple[World, str]:
     """A module, with a passport of its own, out of a pack that was in use and is no waste."""
     w, text = World(publishers=(MAKER, RECYCLER)), code(11, maker="ZZ6")
     pack = taken_out(w)
     w.happen(MAKER, "battery.sold", pack, {"invoice": "1"}, parties=(RECYCLER,))
-    w.happen(RECYCLER, "battery.dismantled", pack, taken(text, fate), references=(subject_of(text),))
+    apart = taken(text, fate) | said
+    w.happen(RECYCLER, "battery.dismantled", pack, apart, references=(subject_of(text),))
     w.publish(text, w.issue(text, by=RECYCLER))
     return w, text
+
+
+def passed(told: Any) -> bool:
+    """True if a check of the state says that nothing is against it."""
+    return "pass" in {c["outcome"] for c in check(told, "standing.state")}
 
 
 def judged(w: World, text: str, condition: str, evidence: Evidence | None = None) -> tuple[str, str]:
@@ -51,6 +59,7 @@ def test_a_module_that_was_to_be_recycled_is_sold_as_nothing_else(condition: str
     assert {c["evidence"]["fate"] for c in check(told, "standing.state") if c["reason"] == "waste"} == {
         "recycle"
     }
+    assert not passed(told)
 
 
 def test_a_module_that_was_to_be_recycled_may_be_shown_as_waste() -> None:
@@ -91,7 +100,34 @@ def test_what_is_kept_back_of_a_dismantling_does_not_pay() -> None:
         text, condition="used", direction="inland", evidence=replace(evidence, events={})
     ).as_dict()
 
-    assert told["verdict"] == "undecided"
+    assert told["verdict"] == "undecided" and not passed(told)
+
+
+@pytest.mark.parametrize("said", [{"fates": []}, {"children": ["another"]}])
+def test_a_dismantling_that_names_no_fate_for_it_is_not_held(said: dict[str, Any]) -> None:
+    """
+    Its document is in hand and says nothing of this module: what would say it is not there.
+    """
+    w, text = module("reuse", **said)
+
+    told = w.judge(text, condition="used", direction="inland").as_dict()
+
+    assert shape(told) == ("undecided", "not_held") and not passed(told)
+
+
+def test_under_rules_that_name_no_fate_none_is_asked() -> None:
+    """
+    A network whose rules have none yet: a document that is not in hand holds nothing up.
+    """
+    w, text = module("recycle")
+    evidence = w.evidence(text)
+    tables = evidence.network.tables
+    verdicts = {**tables.verdicts, "events": {**tables.verdicts["events"], "fates": {}}}
+    network = replace(evidence.network, tables=replace(tables, verdicts=verdicts))
+
+    told = judged(w, text, "used", replace(evidence, network=network, events={}))
+
+    assert told[0] in GOOD
 
 
 @pytest.mark.parametrize("unread", ["missing", "of a later form"])
@@ -108,7 +144,7 @@ def test_a_dismantling_that_cannot_be_read_is_not_passed_over(unread: str) -> No
 
     told = w.judge(text, condition="used", direction="inland", evidence=given).as_dict()
 
-    assert shape(told) == ("undecided", "relatives_unread")
+    assert shape(told) == ("undecided", "relatives_unread") and not passed(told)
 
 
 @pytest.mark.parametrize("condition", ["used", "waste"])

@@ -65,6 +65,7 @@ def test_a_dry_run_says_what_changes_what_is_missing_and_who_can_give_it() -> No
     (missing,) = shown.wanting.missing
     assert (missing.count, missing.of, missing.jurisdictions) == (1, (CN_AUTHORITY,), ("CN",))
     assert shown.in_force == g.ledger.height + 3 and shown.ahead == 2
+    assert shown.governance(g.ledger.registry.constitution.rule_files).limits.per_issuer_per_day_max == 7
     assert g.ledger.registry.constitution.state is state and not state.tabled
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -14,9 +15,16 @@ from consensus.log_policy import LogPolicy, make_policy
 from consensus.receipt import Receipt, make_receipt
 from credentials.documents.canonical import b64u
 from credentials.errors import CredentialError
+from credentials.ledger import governance_proof
 from credentials.ledger.constitution import records_under_root
 from credentials.ledger.entries import BlockEntry, parse_entry
-from credentials.ledger.governance_proof import ProvenGovernance, prove_governance, verify_governance
+from credentials.ledger.governance_proof import (
+    ProvenGovernance,
+    joined,
+    part_of,
+    prove_governance,
+    verify_governance,
+)
 from credentials.ledger.log_epochs import walk
 from tests.consensus.test_receipt import NAMES, ORIGIN, POLICY, log
 from tests.consensus.test_receipt import signer as note_signer
@@ -77,6 +85,27 @@ def test_every_height_is_proven_and_answers_as_the_history_does() -> None:
             asked += 1
     print(f"{asked} parties asked about at {told().height - 1} heights")
     assert asked > 100
+
+
+def test_the_parts_of_a_proof_are_the_proof_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Each part holds as many records as fit into it; joined they are what was proven, member by member.
+    """
+    whole: Any = proof(told().height - 1)
+
+    def size(rows: list[list[str]]) -> int:
+        return sum(len(text) for row in rows for text in row)
+
+    most = max(size([row]) for row in whole["records"])
+    monkeypatch.setattr(governance_proof, "PART_BYTES", most)
+
+    parts = [part_of(whole, 0)]
+    while (start := parts[-1]["next"]) is not None:
+        parts.append(part_of(whole, start))
+
+    for part, following in pairwise(part["records"] for part in parts):
+        assert size(part) <= most < size([*part, following[0]])
+    assert len(parts) > 1 and joined(parts) == whole
 
 
 def test_what_was_not_there_yet_is_proven_absent_and_later_present() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.credentials.test_kin_recalls import LINK, made_of_it, named_by_link
-from tests.credentials.test_shown import GOOD, VIN, judged, shape
+from tests.credentials.test_shown import GOOD, VIN, check, judged, shape
 from tests.credentials.test_used_before import remanufactured
 from tests.harness.border import World, code, subject_of
 from tests.harness.ledger import MAKER, RECYCLER, SECOND_LIFE, WORKSHOP
@@ -84,5 +84,7 @@ def test_what_a_battery_became_under_a_further_code_it_is_for_what_was_made_of_i
             said(w)
         told = judged(w, text, condition="used", head={"direction": "inland"}, policy_name="recycler")
         words.append(None if told["verdict"] in GOOD else shape(told))
+        state = {c["outcome"] for c in check(told, "standing.state")}
+        assert state == ({"pass"} if told["verdict"] in GOOD else {"fail"})
 
     assert words == [word and ("refuse_recommended", word) for word in (before, after)]

@@ -14,6 +14,7 @@ from consensus.standings_map import verify_map_proof
 from credentials.errors import CredentialError
 from credentials.ledger import governance_records
 from credentials.ledger.amendment import may_stop
+from credentials.ledger.approvals import NETWORK, ApprovalRules
 from credentials.ledger.entries import BlockEntry, parse_entry
 from credentials.ledger.governance_records import (
     APPROVALS,
@@ -653,6 +654,19 @@ def test_another_version_of_the_rules_stops_who_lacks_its_code(monkeypatch: pyte
     with pytest.raises(Refusal, match="another configuration or version"):
         g.ledger.registry.process_proposal(g.ledger.block((), app_version=1))
     g.idle()
+
+
+def test_where_all_together_decide_a_stop_it_may_be_set_in_any_authoritys_name() -> None:
+    """
+    By the rules as they come only the authority of that side decides one, and nobody sets it for another.
+    """
+    first = governing().now
+    together = replace(first, approvals=ApprovalRules.parse({"actions": {"stop.set": NETWORK}}))
+
+    def may(governance: Any) -> list[bool]:
+        return [may_stop(governance, by, MAKER, CREATED) for by in (CN_AUTHORITY, EU_AUTHORITY)]
+
+    assert (may(first), may(together)) == ([True, False], [True, True])
 
 
 @pytest.mark.check

@@ -27,6 +27,7 @@ from credentials.ledger.genesis_table import (
 from credentials.ledger.lifecycle import Event, Lifecycle
 from credentials.ledger.parties import Limits
 from credentials.ledger.payload import GovernanceAct, read_governance
+from credentials.verdicts.rule_tables import DATA_POINTS, PATHS, require_together
 from tests.harness.ledger import (
     CUSTOMS,
     MAKER,
@@ -539,3 +540,15 @@ def test_what_an_act_of_governance_carries_is_read_strictly() -> None:
     ]  # fmt: skip
     assert [read_governance(value).value for value in whole] == whole
     assert read_governance(whole[0]) == GovernanceAct(b"x", b"")
+
+
+def test_a_file_that_lacks_what_another_asks_of_it_says_the_first_that_is_missing() -> None:
+    """
+    The first by its number, and not as text: 9 comes before 10. What more is there is no matter.
+    """
+    asked = {"dataPoints": [{"dp": 10}, {"dp": 9}, {"dp": 1}]}
+
+    told = said(require_together, {DATA_POINTS: asked, PATHS: {"dataPoints": {"1": {}, "77": {}}}})
+
+    assert told == f"rules_invalid: {PATHS} cannot be used beside {DATA_POINTS}: dataPoints.9 is missing"
+    require_together({DATA_POINTS: asked, PATHS: {"dataPoints": {"1": {}, "9": {}, "10": {}}}})

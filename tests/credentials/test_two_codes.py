@@ -188,7 +188,9 @@ def test_what_a_battery_was_made_from_under_one_code_binds_it_under_the_other() 
     def told(seen: LedgerView) -> set[tuple[str, str]]:
         evidence = w.evidence(second, aliases={named: seen})
         item = w.judge(second, evidence=evidence, condition="second_life").as_dict()
-        return {(c["outcome"], c["reason"]) for c in check(item, "alias")}
+        found = check(item, "alias")
+        assert {c["evidence"]["identifier"] for c in found} == {named}
+        return {(c["outcome"], c["reason"]) for c in found}
 
     assert ("fail", "lost") in told(view)
     assert ("indeterminate", "relatives_unread") in told(replace(view, relatives={}))

@@ -358,6 +358,9 @@ def test_what_is_taken_out_of_a_vehicle_that_was_scrapped_with_it_is_waste(told:
     if not told:
         w.happen(RIVAL, "battery.handed_over", other, {}, parties=("eori:DE999",))
     w.happen(WORKSHOP, "vehicle.scrapped", one, SCRAPPED, references=(subject_of(other),), **IN_CAR)
+    w.happen(WORKSHOP, "negative_event", other, {"event_kind": "flood"})
+    inside = w.ledger.standing(subject_of(other))
+    assert "waste" not in inside.marks and inside.eu_status != "waste"  # yet: it is in that vehicle
 
     out = w.happen(WORKSHOP, "battery.swapped_out", other, {"vin": VIN}, **IN_CAR)
 
