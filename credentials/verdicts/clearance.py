@@ -176,7 +176,7 @@ def _verdict(
         evidence.network.block_time,
         gaps=battery.gaps,
         withheld=battery.withheld,
-        sources=sources_of(evidence, inquiry.at),
+        sources=sources_of(evidence, inquiry.at, battery.names),
         recognition=battery.recognition,
         timeline=inquiry.record.timeline(evidence.network.governance),
         passport=battery.passport,

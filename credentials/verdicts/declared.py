@@ -39,7 +39,8 @@ def check_declared(  # noqa: PLR0917  (one line, and all that it may rest on)
     _check_goods(found, line, tables, context)
     _check_mass(found, line, shown, tables, policy)
     _check_manifest(found, line, shown, inquiry, context, names)
-    _check_declared_once(found, inquiry, context)
+    own = canonical_name(line.battery, tables.identifiers)
+    _check_declared_once(found, inquiry, context, {own, *names})
 
 
 def _check_goods(found: Findings, line: Line, tables: Tables, context: ManifestContext | None) -> None:
@@ -190,7 +191,8 @@ def _check_manifest(  # noqa: PLR0917  (one line, and all that it may rest on)
         # Its own passports say that both are one battery: never honest on one manifest, in any order.
         found.failed("manifest", "duplicate_line", rule="X17", **_lines(twins))
         return
-    sharing = inquiry.evidence.sharing
+    shared = inquiry.evidence.sharing.items()
+    sharing = sorted({number for other, numbers in shared if other in names for number in numbers})
     if any(other < line.line for other in sharing):
         # Each passport names one further code: whoever's word that is, one battery is not placed twice.
         found.failed("manifest", "duplicate_line", rule="X17", **_lines(sharing))
@@ -239,14 +241,19 @@ def _kin_on(context: ManifestContext, line: Line, inquiry: Inquiry) -> list[int]
     return sorted({other.line for other in (*older, *newer)} - {line.line})
 
 
-def _check_declared_once(found: Findings, inquiry: Inquiry, context: ManifestContext | None) -> None:
+def _check_declared_once(
+    found: Findings, inquiry: Inquiry, context: ManifestContext | None, names: Set[str]
+) -> None:
     """X12 where the ledger does not say yet: of two declarations at this node, the first has the battery.
 
     Presented on the ledger, the battery is under that declaration, whichever came first here: a number that
     anybody wrote on a manifest holds up nobody who may present it. A scan is under no declaration, and
     whoever scans need not see consignments: it is told that there is one, not which.
     """
-    others, policy = inquiry.evidence.declared, inquiry.policy
+    evidence, policy = inquiry.evidence, inquiry.policy
+    said = ((other.since(names), other) for other in evidence.declared)
+    named = sorted(((since, one) for since, one in said if since is not None), key=lambda pair: pair[0])
+    others = [other for _, other in named]
     importing = (context.direction_for(policy) if context else policy.direction) == "import"
     if not others or not importing or "standing.presentation" not in policy.required:
         return
@@ -260,14 +267,15 @@ def _check_declared_once(found: Findings, inquiry: Inquiry, context: ManifestCon
     if context.declaration is None:
         found.unknown("standing.presentation", "declaration_not_given", rule="X12")
         return
-    earlier = [other for other in others if other.earlier]
+    own = evidence.declared_as.since(names) if evidence.declared_as is not None else None
+    earlier = [other for since, other in named if own is None or since < own]
     told = [{"declaration": o.declaration, "consignment": o.consignment} for o in earlier or others]
     more = {"total": len(told)} if len(told) > OTHER_LINES_MAX else {}
-    named = {"declarations": told[:OTHER_LINES_MAX], "first": told[0]["declaration"], **more}
+    about = {"declarations": told[:OTHER_LINES_MAX], "first": told[0]["declaration"], **more}
     if earlier:
-        found.failed("manifest", "declared_before", rule="X12", **named)
+        found.failed("manifest", "declared_before", rule="X12", **about)
     else:
-        found.warned("manifest", "declared_again", rule="X12", **named)
+        found.warned("manifest", "declared_again", rule="X12", **about)
 
 
 def _lines(others: Sequence[int], total: int | None = None) -> dict[str, Any]:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from credentials.ledger.records import Claims, Installed
     from credentials.ledger.standing import Standing
     from credentials.verdicts.examination import OpenedList
+    from credentials.verdicts.manifest import DeclaredHere
     from credentials.verdicts.shown_as import ShownAs
 
 Document = Mapping[str, Any]
@@ -192,16 +193,6 @@ class NetworkView:
 
 
 @dataclass(frozen=True, slots=True)
-class OtherDeclaration:
-    """Another declaration that names the battery, on an open line of this node's consignments (X12)."""
-
-    declaration: str  # in its one spelling
-    consignment: str  # its latest upload
-    earlier: bool  # named it before this one did, or this one names it no more
-    open_until: int  # when that consignment is watched no longer
-
-
-@dataclass(frozen=True, slots=True)
 class Evidence:
     """Everything gathered about ONE battery.
 
@@ -223,10 +214,13 @@ class Evidence:
     aliases: Mapping[str, LedgerView] = field(default_factory=dict)
     # The sets of points 1 and 4 of the passports that were published before the live one, by digest.
     earlier: Mapping[bytes, Held | Missing] = field(default_factory=dict)
-    # Other declarations of this node that name it; the ledger's own word on presentations goes before them.
-    declared: Sequence[OtherDeclaration] = ()
+    # Other declarations of this node that may name it, and its own; the ledger's word on presentations goes
+    # before them.
+    declared: Sequence[DeclaredHere] = ()
+    declared_as: DeclaredHere | None = None
     namers: Sequence[str] = ()  # in `aliases`: judged here, their own passports may name this battery
-    sharing: Sequence[int] = ()  # further lines of the manifest whose passports name a further code of it
+    # By canonical name of what may be a further code of it: other lines of the manifest that rest on it.
+    sharing: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
 
 def subject_texts(document: object) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from consensus.receipt import verify_receipt
 from credentials.documents.secured import credential_shown
 from credentials.errors import CredentialError
 from credentials.verdicts.evidence import At, Evidence, Held, Missing, Policy
+from credentials.verdicts.manifest import canonical_name
 from credentials.verdicts.record import attestation_of, covers
 from credentials.verdicts.verdict import Findings
 from credentials.verdicts.verdict_record import SourceRecord
@@ -111,8 +112,11 @@ def check_receipts(
             found.warned("receipt", "receipt_of_other_record", kind=recorded.kind, **told)
 
 
-def sources_of(evidence: Evidence, at: At) -> tuple[SourceRecord, ...]:
-    """Every source of the verdict with its age and state; what the founding fixed has no age."""
+def sources_of(evidence: Evidence, at: At, names: Set[str]) -> tuple[SourceRecord, ...]:
+    """Every source of the verdict with its age and state; what the founding fixed has no age.
+
+    `names`: the further codes of the battery, by their canonical names.
+    """
     network = evidence.network
     ledger_state = "held" if evidence.ledger is not None else "unreachable"
     told: list[SourceRecord] = [
@@ -145,7 +149,8 @@ def sources_of(evidence: Evidence, at: At) -> tuple[SourceRecord, ...]:
     told.extend({"source": "document_shown", "age_s": 0, "state": "held"} for _ in evidence.presented)
     shown = [held.document for held in evidence.documents.values() if isinstance(held, Held)]
     issuers = {_issuer_of(document) for document in (*shown, *evidence.presented)}
-    codes = (view.standing for view in evidence.aliases.values())
+    rules = network.tables.identifiers
+    codes = (v.standing for text, v in evidence.aliases.items() if canonical_name(text, rules) in names)
     issuers |= {one.passport.issuer for one in codes if one is not None and one.passport is not None}
     for (issuer, purpose, _), source in sorted(network.status_lists.items()):
         if issuer in issuers:

@@ -10,7 +10,7 @@ Both are asked for where they matter, and never guessed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -138,6 +138,26 @@ class Manifest:
             law_date=_text(value, "law_date", 0),
             direction=direction,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredHere:
+    """A declaration of this node, and the names of batteries on it that may be this one's (X12).
+
+    Which of them are is the verdict's to say: it counts for those that it verified (D866).
+    """
+
+    declaration: str  # in its one spelling
+    consignment: str  # its latest upload
+    first: Mapping[str, int]  # by canonical name: the number of its first upload that named a battery so
+    latest: frozenset[str]  # of these, what its latest upload names; of another one, on an open line
+    open_until: int  # when that consignment is watched no longer
+
+    def since(self, names: Set[str]) -> int | None:
+        """The number of its first upload that named a battery of these names; None: it names it no more."""
+        if self.latest.isdisjoint(names):
+            return None
+        return min(number for name, number in self.first.items() if name in names)
 
 
 @dataclass(frozen=True, slots=True)

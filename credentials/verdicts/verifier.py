@@ -80,7 +80,7 @@ def verify(document: Document | bytes, evidence: Evidence, policy: Policy, at: A
         evidence.network.block_time,
         gaps=battery.gaps,
         withheld=battery.withheld,
-        sources=sources_of(evidence, at),
+        sources=sources_of(evidence, at, battery.names),
         recognition=battery.recognition,
         timeline=inquiry.record.timeline(evidence.network.governance),
         passport=battery.passport,

@@ -10,12 +10,22 @@ from node.storage.database import Database, Transaction, marks
 
 @dataclass(frozen=True, slots=True)
 class DeclaredRow:
-    """A declaration that names a battery: by its latest upload, on a line that is open."""
+    """A declaration and a name of a battery that an upload under it named."""
 
     declaration: str
+    battery: str
+    first: int  # number of the first consignment under it that named the battery so
+    latest: bool  # its latest upload does
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRow:
+    """A declaration whose latest upload names a battery so, on a line that is open."""
+
+    declaration: str
+    battery: str
     consignment: str
-    created: int  # of that upload
-    first: int  # number of the first consignment under it that named the battery
+    created: int
 
 
 class DeclaredTable:
@@ -32,32 +42,31 @@ class DeclaredTable:
             [(number, line, declaration, battery) for line, battery in batteries],
         )
 
-    def others(self, names: Sequence[str], declaration: str, created_after: int) -> list[DeclaredRow]:
-        """The other declarations that name a battery with one of these names, the first first.
+    def naming(self, names: Sequence[str]) -> list[DeclaredRow]:
+        """Each declaration that ever named a battery by one of these names, and each of these names."""
+        rows = self._db.connection.execute(
+            "SELECT declaration, battery, MIN(number) AS first, MAX(number) = "
+            "(SELECT MAX(number) FROM declared WHERE declaration = d.declaration) AS latest FROM declared d "
+            f"WHERE battery IN ({marks(len(names))}) AND declaration != '' GROUP BY declaration, battery",
+            names,
+        )
+        return [DeclaredRow(row[0], row[1], row[2], bool(row[3])) for row in rows]
+
+    def open(self, names: Sequence[str], created_after: int) -> list[OpenRow]:
+        """The declarations that name a battery by one of these names now, in order of their uploads.
 
         What a declaration names is what its latest upload names: one that was corrected lets go.
         """
         rows = self._db.connection.execute(
-            "SELECT d.declaration, c.id, c.created, (SELECT MIN(f.number) FROM declared f WHERE "
-            f"f.declaration = d.declaration AND f.battery IN ({marks(len(names))})) AS first "
+            "SELECT d.declaration, d.battery, c.id, c.created "
             "FROM declared d JOIN consignments c ON c.number = d.number "
             "LEFT JOIN items i ON i.consignment = c.id AND i.line = d.line "
-            f"WHERE d.battery IN ({marks(len(names))}) AND d.declaration NOT IN (?, '') AND c.created > ? "
+            f"WHERE d.battery IN ({marks(len(names))}) AND d.declaration != '' AND c.created > ? "
             "AND d.number = (SELECT MAX(number) FROM declared WHERE declaration = d.declaration) "
-            "AND COALESCE(i.settled, 0) = 0 GROUP BY d.declaration ORDER BY first",
-            (*names, *names, declaration, created_after),
+            "AND COALESCE(i.settled, 0) = 0 GROUP BY d.declaration, d.battery ORDER BY d.number",
+            (*names, created_after),
         )
-        return [DeclaredRow(*row) for row in rows]
-
-    def first_of(self, names: Sequence[str], declaration: str) -> int | None:
-        """Number of the first consignment under a declaration that named the battery; None: it lets go."""
-        row = self._db.connection.execute(
-            "SELECT MIN(number) AS first, MAX(number) AS last, "
-            "(SELECT MAX(number) FROM declared WHERE declaration = ?1) AS newest "
-            f"FROM declared WHERE declaration = ?1 AND battery IN ({marks(len(names))})",
-            (declaration, *names),
-        ).fetchone()
-        return row["first"] if row["last"] == row["newest"] else None
+        return [OpenRow(*row) for row in rows]
 
     @staticmethod
     def mark_shared(db: Transaction, declaration: str, created_after: int, mark: int) -> None:

@@ -92,16 +92,19 @@ class OvertakenLines:
             found[row["place"] > NAMERS_MAX].append(orjson.loads(row["body"])["battery"])
         return found
 
-    def sharing(self, consignment_id: str, own: bytes, keys: Sequence[bytes]) -> list[int]:
-        """The lines of a consignment about other batteries that rest on one of these keys as well."""
+    def sharing(self, consignment_id: str, own: bytes, keys: Sequence[bytes]) -> dict[bytes, list[int]]:
+        """By each of these keys the lines of a consignment about other batteries that rest on it as well."""
         # Found by the keys: by the consignment (no `+`) each of its lines went through all of them.
         rows = self._db.connection.execute(
-            "SELECT DISTINCT r.line FROM rests_on r JOIN items i ON i.consignment = r.consignment AND "
-            f"i.line = r.line WHERE +r.consignment = ? AND r.kind = 'subject' AND r.value IN "
+            "SELECT DISTINCT r.value, r.line FROM rests_on r JOIN items i ON i.consignment = r.consignment "
+            f"AND i.line = r.line WHERE +r.consignment = ? AND r.kind = 'subject' AND r.value IN "
             f"({marks(len(keys))}) AND i.subject != ? ORDER BY r.line",
             (consignment_id, *keys, own),
         )
-        return [row["line"] for row in rows]
+        found: dict[bytes, list[int]] = {}
+        for row in rows:
+            found.setdefault(bytes(row["value"]), []).append(row["line"])
+        return found
 
     def keys_of(self, consignment_id: str, line: int) -> set[bytes]:
         """The further codes that the verdict of a line rests on."""

@@ -12,17 +12,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from credentials.ledger.attestation import standing_key
-from credentials.verdicts.evidence import (
-    Evidence,
-    Held,
-    OtherDeclaration,
-    Policy,
-    alias_texts,
-    declaration_text,
-)
-from credentials.verdicts.manifest import Line, Manifest, canonical_name
+from credentials.verdicts.evidence import Evidence, Held, Policy, alias_texts, declaration_text
+from credentials.verdicts.manifest import DeclaredHere, Line, Manifest, canonical_name
 from credentials.verdicts.names import OPAQUE
 from node.storage.database import Transaction
+from node.storage.declarations import DeclaredRow, OpenRow
 from node.storage.office import OfficeStore
 from node.verdicts.sources import Gathering
 
@@ -67,9 +61,10 @@ class Declarations:
     def beside(
         self, battery: str, evidence: Evidence, declaration: str, consignment_id: str = ""
     ) -> Evidence:
-        """The evidence with the other declarations that name its battery; `declaration` "": under none.
+        """The evidence with the other declarations that may name its battery; `declaration` "": under none.
 
-        And with the other lines of its consignment whose passports name a further code of it.
+        And with the other lines of its consignment that may rest on a further code of it. Which names are its
+        own the verdict says (credentials D866): those here are all that are stated of it, by whomever.
         """
         if consignment_id:
             evidence = self._sharing(consignment_id, battery, evidence)
@@ -80,24 +75,41 @@ class Declarations:
         held = [d.document for d in documents if isinstance(d, Held)]
         shown = [text for document in (*held, *evidence.presented) for text in alias_texts(document)]
         names = sorted({canonical_name(text, rules) for text in (battery, *shown, *evidence.namers)})
-        own = declaration_text(declaration)
-        others = self._office.declared.others(names, own, int(time.time()) - OPEN_S)
-        if not others:
+        own, table = declaration_text(declaration), self._office.declared
+        rows = table.naming(names)
+        if all(row.declaration == own or not row.latest for row in rows):
             return evidence
-        first = self._office.declared.first_of(names, own)
-        declared = [
-            OtherDeclaration(
-                row.declaration, row.consignment, first is None or row.first < first, row.created + OPEN_S
-            )
-            for row in others
-        ]
-        return replace(evidence, declared=tuple(declared))
+        lines = table.open(names, int(time.time()) - OPEN_S)
+        others = dict.fromkeys(line.declaration for line in lines if line.declaration != own)
+        declared = tuple(_declared(other, rows, lines) for other in others)
+        mine = [row for row in rows if row.declaration == own]
+        latest = frozenset(row.battery for row in mine if row.latest)
+        first = {row.battery: row.first for row in mine}
+        named = DeclaredHere(own, consignment_id, first, latest, 0)
+        return replace(evidence, declared=declared, declared_as=named)
 
     def _sharing(self, consignment_id: str, battery: str, evidence: Evidence) -> Evidence:
-        """The evidence with the judged lines whose passports name a further code as its own do (X17)."""
-        own = self._gathering.key_of(battery)
-        named = [self._gathering.subject_of(text) for text in evidence.aliases if text not in evidence.namers]
-        keys = [standing_key(one) for one in named if one is not None and one.scheme != OPAQUE]
+        """The evidence with the judged lines that rest on what may be a further code of it (X17)."""
+        own, rules = self._gathering.key_of(battery), evidence.network.tables.identifiers
+        named = {text: self._gathering.subject_of(text) for text in evidence.aliases}
+        keys = {
+            standing_key(one): canonical_name(text, rules)
+            for text, one in named.items()
+            if one is not None and one.scheme != OPAQUE and text not in evidence.namers
+        }
         if own is None or not keys:
             return evidence
-        return replace(evidence, sharing=self._office.overtaken.sharing(consignment_id, own, keys))
+        lines = self._office.overtaken.sharing(consignment_id, own, sorted(keys))
+        return replace(evidence, sharing={keys[key]: numbers for key, numbers in lines.items()})
+
+
+def _declared(declaration: str, rows: Sequence[DeclaredRow], lines: Sequence[OpenRow]) -> DeclaredHere:
+    """A declaration by these names, on lines of its latest upload that are open."""
+    latest = [line for line in lines if line.declaration == declaration]
+    return DeclaredHere(
+        declaration,
+        latest[0].consignment,
+        {row.battery: row.first for row in rows if row.declaration == declaration},
+        frozenset(line.battery for line in latest),
+        latest[0].created + OPEN_S,
+    )

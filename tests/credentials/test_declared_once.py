@@ -9,21 +9,25 @@ from typing import Any
 import pytest
 
 from credentials.verdicts.clearance import clear_item
-from credentials.verdicts.evidence import OtherDeclaration
-from credentials.verdicts.manifest import Line
+from credentials.verdicts.manifest import DeclaredHere, Line
 from tests.credentials.test_shown import GOOD, PRESENTED, check, exported, shape
-from tests.harness.border import DECLARATION, LAW_DATE, World, line_of, policy
+from tests.harness.border import DECLARATION, LAW_DATE, World, code, line_of, policy
 from tests.harness.ledger import CUSTOMS, IMPORTER
 
 OTHER = "26NLTEST000002"
 
 
-def other(earlier: bool, number: int = 2) -> OtherDeclaration:
-    return OtherDeclaration(f"26NLTEST{number:06}", f"c{number}", earlier, 1 << 40)
+NAME = f"gbt34014:{code(1)}"
+OWN = DeclaredHere(DECLARATION, "c1", {NAME: 100}, frozenset([NAME]), 0)
 
 
-def told(w: World, text: str, others: Sequence[OtherDeclaration], **judged: Any) -> dict[str, Any]:
-    evidence = replace(w.evidence(text), declared=tuple(others))
+def other(earlier: bool, number: int = 2) -> DeclaredHere:
+    first = {NAME: number if earlier else 100 + number}
+    return DeclaredHere(f"26NLTEST{number:06}", f"c{number}", first, frozenset(first), 1 << 40)
+
+
+def told(w: World, text: str, others: Sequence[DeclaredHere], **judged: Any) -> dict[str, Any]:
+    evidence = replace(w.evidence(text), declared=tuple(others), declared_as=OWN)
     return dict(w.judge(text, evidence=evidence, **judged).as_dict())
 
 

@@ -11,8 +11,9 @@ import pytest
 
 from credentials.documents.suites import jose
 from credentials.ledger.recognition import Effect
-from credentials.verdicts.evidence import At, Evidence, OtherDeclaration
+from credentials.verdicts.evidence import At, Evidence
 from credentials.verdicts.examination import Demands, Means, examine_document
+from credentials.verdicts.manifest import DeclaredHere, canonical_name
 from credentials.verdicts.record import Record
 from credentials.verdicts.verdict import Findings
 from credentials.verdicts.verifier import verify
@@ -266,7 +267,10 @@ def test_an_earlier_declaration_is_open_for_as_long_as_it_is_watched(
     The moment is the node's, and handed on.
     """
     w, text, evidence = border
-    beside = replace(evidence, declared=(OtherDeclaration("26NLX", "c", True, w.now + 50),))
+    name = canonical_name(text, tables().identifiers)
+    beside = replace(
+        evidence, declared=(DeclaredHere("26NLX", "c", {name: 1}, frozenset([name]), w.now + 50),)
+    )
 
     assert w.judge(text, evidence=beside).as_dict()["good_until"] == w.now + 50
 

@@ -9,6 +9,7 @@ import pytest
 from credentials.documents.canonical import digest_document
 from credentials.documents.issuer import issue_event
 from credentials.verdicts.evidence import Missing, MissingReason
+from credentials.verdicts.manifest import canonical_name
 from tests.credentials.test_earlier_codes import OWN, renew
 from tests.credentials.test_shown import GOOD, VIN, check, judged, shape
 from tests.credentials.test_two_codes import LINK
@@ -22,6 +23,7 @@ from tests.harness.border import (
     replace,
     stamp,
     subject_of,
+    tables,
 )
 from tests.harness.ledger import (
     CREATED,
@@ -165,7 +167,8 @@ def test_of_two_makers_that_name_one_label_the_first_line_has_it() -> None:
     w = named_by((honest, LABEL, MAKER), (theirs, LABEL, OTHER_MAKER))
     words = {}
     for text, other, before in ((honest, theirs, False), (theirs, honest, True)):
-        evidence = w.evidence(text, namers=(other,), sharing=(1 if before else 2,))
+        shared = {canonical_name(LABEL, tables().identifiers): (1 if before else 2,)}
+        evidence = w.evidence(text, namers=(other,), sharing=shared)
         rows = [line_of(2, other) | {"before": before}]
         words[text] = w.judge(text, evidence=evidence, others=rows).as_dict()
 

@@ -182,15 +182,15 @@ def test_an_old_consignment_and_a_settled_line_hold_nothing_up(
     made = _sent(consignments, "26NLGONE", 62)
     names, now = [f"gbt34014:{code_of(62)}"], int(time.time())
 
-    assert [row.declaration for row in office.declared.others(names, "", now - 9)] == ["26NLGONE"]
-    assert office.declared.others(names, "", now + 9) == []
-    assert office.declared.others(names, "26NLGONE", now - 9) == []
+    assert [row.declaration for row in office.declared.open(names, now - 9)] == ["26NLGONE"]
+    assert office.declared.open(names, now + 9) == []
     with office.writing() as db:
         db.execute(
             "INSERT INTO items (consignment, line, seq, verdict, body, settled) VALUES (?, 1, 1, '', '', 1)",
             (made,),
         )
-    assert office.declared.others(names, "", now - 9) == []
+    assert office.declared.open(names, now - 9) == []
+    assert [row.declaration for row in office.declared.naming(names)] == ["26NLGONE"]
 
 
 def test_the_first_is_the_first_that_arrived_not_the_first_that_was_judged(
