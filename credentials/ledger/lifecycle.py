@@ -70,7 +70,8 @@ AHEAD_OF_SIGNING = "signing"  # a date with `not_after`: not later than the day 
 class Member:
     """One member of an event document; `values`: one of these; `ledger`: the delta field it is in as well.
 
-    `minimum` and `maximum` bound an integer; `monotone`: never less than stated before about the battery;
+    `minimum` and `maximum` bound an integer; `at_most`: it is never more than this member of the same
+    statement, where both are stated; `monotone`: never less than stated before about the battery;
     `not_after` "signing": a date that cannot lie ahead of the day it is signed.
     """
 
@@ -82,6 +83,7 @@ class Member:
     ledger: str | None = None
     minimum: int | None = None
     maximum: int | None = None
+    at_most: str | None = None
     monotone: bool = False
     not_after: str | None = None
 

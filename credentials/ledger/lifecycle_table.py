@@ -220,13 +220,30 @@ def _settings(value: object) -> dict[str, SettingKind]:
     return found
 
 
-_MEMBER_KNOWN = ("type", "required", "text", "values", "minimum", "maximum", "monotone", "not_after")
+_MEMBER_KNOWN = (
+    *("type", "required", "text", "values", "minimum", "maximum", "at_most", "monotone", "not_after"),
+)
 
 
 def _members(event: str, rows: object, ledger: object) -> dict[str, Member]:
     if not isinstance(rows, Mapping) or not isinstance(ledger, Mapping) or not ledger.keys() <= rows.keys():
         raise rules_invalid(f"{event}: ledger_members are among its members")
-    return {name: _member(event, name, row, ledger.get(name)) for name, row in rows.items()}
+    members = {name: _member(event, name, row, ledger.get(name)) for name, row in rows.items()}
+    for member in members.values():
+        _require_bound(event, member, members)
+    return members
+
+
+def _require_bound(event: str, member: Member, members: Mapping[str, Member]) -> None:
+    """What bounds a member is in the same place: the ledger compares what it holds, and no document."""
+    if member.at_most is None:
+        return
+    bound = members.get(member.at_most)
+    like = bound is not None and (bound.type, bound.ledger) == (member.type, member.ledger)
+    if member.type != "integer" or not like or bound is member:
+        raise rules_invalid(
+            f"{event}.{member.name}: at_most names another integer of it, in the delta as well"
+        )
 
 
 def _member(event: str, name: str, row: Mapping[str, Any], ledger: object) -> Member:
@@ -240,6 +257,7 @@ def _member(event: str, name: str, row: Mapping[str, Any], ledger: object) -> Me
         text=_text(row["text"], where),
         values=_strings(row.get("values", []), where),
         ledger=_one_of(ledger, LEDGER_FIELDS, where),
+        at_most=None if "at_most" not in row else _text(row["at_most"], f"{where} at_most"),
         monotone=_truth(row.get("monotone", False), f"{where} monotone"),
         not_after=_one_of(row.get("not_after"), frozenset({AHEAD_OF_SIGNING}), where),
         **bounds,

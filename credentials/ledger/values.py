@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from consensus.application import NotYet, Refusal
 from credentials.documents.identifiers import Subject
@@ -73,6 +75,7 @@ def _require_quantities(attestation: Attestation, event: Event) -> None:
         if member is None:
             raise Refusal("members", "{event} has no quantity {member}", event=event.type, member=name)
         require_in_range(member, amount)
+    require_within(event, attestation.quantities)
 
 
 def require_in_range(member: Member, amount: int) -> None:
@@ -87,6 +90,22 @@ def require_in_range(member: Member, amount: int) -> None:
             least=member.minimum,
             most=member.maximum,
         )
+
+
+def require_within(event: Event, amounts: Mapping[str, Any]) -> None:
+    """Refuse an amount above the one that bounds it in the same statement; not stated, it bounds nothing."""
+    for member in event.members.values():
+        amount, most = amounts.get(member.name), amounts.get(member.at_most or "")
+        if amount is not None and most is not None and amount > most:
+            raise Refusal(
+                "value_impossible",
+                "{member} is {amount} and {bound} is {most}: the first is never more than the second, so one "
+                "of the two is wrong; correct it and sign it again",
+                member=member.name,
+                amount=amount,
+                bound=member.at_most,
+                most=most,
+            )
 
 
 def reading_of(name: str, did: str) -> str:

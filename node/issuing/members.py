@@ -30,7 +30,7 @@ from credentials.documents.spelling import joined, shown, trimmed, upper
 from credentials.errors import CredentialError
 from credentials.ledger.lifecycle import Event, Member
 from credentials.ledger.payload import Criteria
-from credentials.ledger.values import require_in_range
+from credentials.ledger.values import require_in_range, require_within
 from node.errors import ProblemError, bad_request
 
 JSON = dict[str, Any]
@@ -267,11 +267,16 @@ def read_members(event: Event, members: JSON, identify: Callable[..., Identifier
         )
         wrong = f"{unknown[0]} is not one of them" if unknown else f"{missing[0]} is missing"
         raise bad_request("members_malformed", f"{event.type} has the members {listed or 'none'}: {wrong}")
-    return {
+    read = {
         name: _read(event.members[name], value, identify)
         for name, value in members.items()
         if value is not None
     }
+    try:
+        require_within(event, read)
+    except Refusal as why:
+        raise _impossible(why) from why
+    return read
 
 
 def _read(member: Member, value: Any, identify: Callable[..., Identifier]) -> Any:
@@ -302,10 +307,14 @@ def _require_possible(member: Member, value: Any) -> None:
         try:
             require_in_range(member, value)
         except Refusal as why:
-            raise ProblemError(422, why.code, "Not possible", "{why}", why=why) from why
+            raise _impossible(why) from why
     elif member.not_after is not None and value > _latest_day():
         told = "{member} is {given}, a day that has not begun anywhere yet"
         raise ProblemError(422, "value_impossible", "Not possible", told, member=member.name, given=value)
+
+
+def _impossible(why: Refusal) -> ProblemError:
+    return ProblemError(422, why.code, "Not possible", "{why}", why=why)
 
 
 def require_day_of_code(identifier: Identifier, stated: str) -> None:

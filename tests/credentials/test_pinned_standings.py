@@ -432,6 +432,9 @@ def of_members(event: Event, members: Members) -> Iterator[tuple[str, Members]]:
             said = members.get("quantities", {})
             for amount in (member.minimum - 1, member.minimum, member.maximum, member.maximum + 1):
                 yield f"{member.name} {amount}", {"quantities": {**said, member.name: amount}}
+            if member.at_most in said:
+                above = {**said, member.name: said[member.at_most] + 1}
+                yield f"{member.name} above {member.at_most}", {"quantities": above}
             if member.name in said:
                 yield f"no {member.name}", {"quantities": {n: v for n, v in said.items() if n != member.name}}
 
@@ -528,6 +531,10 @@ def chosen(judge: Judge, chance: random.Random, step: int) -> Attestation:
             for m in event.ledger_members
             if m.ledger == "quantities"
         }
+        for m in event.ledger_members:
+            if m.at_most is not None:
+                most = members["quantities"][m.at_most]
+                members["quantities"][m.name] = min(members["quantities"][m.name], most)
     right = licensed(judge, event, standing)
     by = chance.choice(right if right and chance.random() < 0.85 else list(PARTIES))
     who = [*COUNTERSIGNERS.get(kind, ()), *(p for p in members.get("parties", ()) if p in PARTIES)]

@@ -201,6 +201,21 @@ LIFECYCLE: list[tuple[tuple[Any, ...], Any, str]] = [
         True,
         "battery.produced.category: only a quantity of the ledger can be compared with earlier ones",
     ),
+    *(
+        (
+            ("events", 0, "members", name, "at_most"),
+            bound,
+            f"battery.produced.{name}: at_most names another integer of it, in the delta as well",
+        )
+        for name, bound in (
+            ("mass_grams", "mass_grams"),
+            ("mass_grams", "category"),
+            ("mass_grams", "nothing"),
+            ("production_date", "production_date"),
+            ("category", "mass_grams"),
+        )
+    ),
+    (("events", 0, "members", "mass_grams", "at_most"), 7, "battery.produced.mass_grams at_most is not text"),
     (
         ("events", 0, "members", "category", "not_after"),
         "signing",

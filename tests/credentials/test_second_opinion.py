@@ -15,8 +15,9 @@ import pytest
 from credentials.ledger import linked_records, speaking
 from credentials.ledger.standing import PARTY, Setting
 from credentials.verdicts import battery, cell, shown
+from tests.harness.ledger import lifecycle_table
 from tests.harness.opinion.acts import Act
-from tests.harness.opinion.alphabet import CAR, DECKS, WATCH_DECKS
+from tests.harness.opinion.alphabet import CAR, DECKS, WATCH_DECKS, more_acts_of
 from tests.harness.opinion.bounds import Shown, too_good
 from tests.harness.opinion.bugs import BUGS, patched, table_changed
 from tests.harness.opinion.explore import Finding, explore
@@ -179,6 +180,36 @@ def test_a_module_that_stays_as_it_was_made_is_found() -> None:
     assert taken_apart() == []
     with table_changed("battery.dismantled", "effects", {"claims_children": True, "fact": "dismantled"}):
         assert taken_apart() == ["state"]
+
+
+def recycled_so() -> list[str]:
+    """What cannot all be true of the weights that a recycler states, and the ledger takes all the same."""
+    stage, archive = Stage.new(), Archive()
+    for act in (
+        Act(MAKER, "battery.produced", "A"),
+        Act(MAKER, "battery.handed_over", "A", parties=(HOLDER,), countersigned=(HOLDER,)),
+        Act(HOLDER, "battery.declared_waste", "A"),
+        Act(HOLDER, "recycling.received", "A"),
+    ):
+        archive = taken(stage, archive, act)
+    acts = [act for act in more_acts_of("recycling.completed", "A", archive, ("A",)) if act.by == HOLDER]
+    lawful = [act for act in acts if may_speak(archive, act)]
+    assert 0 < len(lawful) < len(acts) and all(stage.would(act)[0] == STATE for act in lawful)
+    return [str(act) for act in acts if act not in lawful and stage.would(act)[0] == STATE]
+
+
+def test_more_of_a_metal_than_went_in_is_found() -> None:
+    """
+    X13: where the table does not say what bounds what is recovered, as in a network that was founded before
+    it did, the ledger takes it, and the law holds that against it.
+    """
+    table = lifecycle_table()
+    members = next(e for e in table["events"] if e["type"] == "recycling.completed")["members"]
+    before = {name: {k: v for k, v in m.items() if k != "at_most"} for name, m in members.items()}
+
+    assert recycled_so() == []
+    with table_changed("recycling.completed", "members", before):
+        assert len(recycled_so()) == 2
 
 
 OUT_OF_USE = (

@@ -306,6 +306,7 @@ def test_a_code_that_cannot_be_read_is_told_as_that_by_every_check(network: dict
         ("soh.measured", {"soh_permille": -1}, "not a whole number"),
         ("soh.measured", {"measured_on": "2099-01-01"}, "has not begun"),
         ("waste.collected", {"mass_grams": 0}, "between 1 and"),
+        ("recycling.completed", {"co_out_grams": 2}, "co_out_grams is 2 and co_in_grams is 1"),
         ("battery.installed", {"vin": "ZZ9DEM0E0T0000002"}, "Two vehicles"),
         ("battery.presented", {"commodity_code": "85076"}, "6, 8 or 10 digits"),
         ("battery.presented", {"eori": "1"}, "EORI"),
@@ -322,6 +323,10 @@ def test_values_that_cannot_be_are_refused_before_signing(
     lawful: dict[str, dict[str, object]] = {
         "soh.measured": {"method": "m", "measured_on": "2026-11-01", "soh_permille": 900},
         "waste.collected": {"facility_licence": "L", "mass_grams": 1},
+        "recycling.completed": {
+            f"{metal}_{way}_grams": 1 for metal in ("co", "ni", "li", "cu") for way in ("in", "out")
+        }
+        | {"method": "m"},
         "battery.installed": {},
         "battery.presented": {
             "declaration_number": "D1",

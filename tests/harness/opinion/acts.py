@@ -35,6 +35,7 @@ class Act:
     names: tuple[str, ...] = ()  # the further code by which a passport names its battery
     about_names: tuple[str, ...] = ()  # the same, of the passport that it is about
     fates: tuple[str, ...] = ()  # of a dismantling: what becomes of each that is taken out; none given: reuse
+    weights: tuple[tuple[str, int], ...] = ()  # what it weighs otherwise than any other statement, by member
 
     def __str__(self) -> str:
         who = PARTIES[self.by].name if self.by in PARTIES else self.by
@@ -47,6 +48,7 @@ class Act:
         more += ["late"] if self.late else []
         more += [f"with {', '.join(self.inside)} inside"] if self.inside else []
         more += list(self.fates)
+        more += [f"{name} {grams}" for name, grams in self.weights]
         more += [f"naming {', '.join(self.names)}"] if self.names else []
         return f"{who}: {self.event} {self.battery}" + (f" ({', '.join(more)})" if more else "")
 

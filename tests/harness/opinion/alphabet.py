@@ -118,6 +118,8 @@ def more_acts_of(event: str, battery: str, archive: Archive, batteries: tuple[st
         yield from (Act(MAKER, event, battery, inside=inside) for inside in (others[:1], others[1:], others))
     elif event == "battery.dismantled":
         yield from _taken_apart(battery, archive, others)
+    elif event == "recycling.completed":
+        yield from (Act(by, event, battery, weights=weights) for by in OPERATORS for weights in WEIGHED)
     elif event == "battery.presented":  # before an office named
         yield Act(HOLDER, event, battery, parties=(CN_CUSTOMS,), declaration=THEIRS)
         yield Act(RIVAL, event, battery, parties=(CN_CUSTOMS,), declaration=OURS)
@@ -173,6 +175,15 @@ def _last_version(archive: Archive, battery: str) -> int:
 def _next_version(archive: Archive, battery: str) -> int:
     return min(_last_version(archive, battery) + 1, 2)
 
+
+# Nothing recovered, all of it, of one metal more than there was, of one that nobody weighed before.
+WEIGHED = (
+    (("co_in_grams", 7), ("co_out_grams", 0)),
+    (("li_in_grams", 7), ("li_out_grams", 7)),
+    (("ni_in_grams", 7), ("ni_out_grams", 8)),
+    (("mn_in_grams", 0), ("mn_out_grams", 1)),
+    (("mn_out_grams", 1),),
+)
 
 OFFICIAL = ("custody.assigned", "end_of_life.certified")
 BIRTH = ("battery.produced", "passport.published", "battery.exported", "battery.presented")

@@ -15,6 +15,7 @@ from .law import (
     before_whom,
     may_lift,
 )
+from .masses import can_be
 from .packs import may_come_out
 from .parties import is_authority, is_customs, is_customs_only, side
 
@@ -47,6 +48,8 @@ def may_speak(archive: Archive, act: Act) -> bool:
     file = archive.of(act.battery)
     if act.late:
         return False  # its author was told that it failed
+    if not can_be(act):
+        return False
     if act.by in archive.unlicensed and not _without_licence(file, act):
         return False
     if act.event == "recall.published":

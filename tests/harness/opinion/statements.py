@@ -106,6 +106,8 @@ def _value(act: Act, member: str, rule: Any, book: Any) -> Any:
         return list(act.fates) or ["reuse"] * len(act.others)
     if member in ("attestation_digest", "passport_digest"):
         return "digest"
+    if member in dict(act.weights):
+        return dict(act.weights)[member]
     if not rule["required"]:
         return None
     if "values" in rule and kind == "text":
