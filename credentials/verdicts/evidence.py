@@ -96,18 +96,17 @@ class LedgerView:
     relatives: Mapping[bytes, Standing] = field(default_factory=dict)
     # The recalls in force about the codes of these, by their keys; those of whose codes none is are left out.
     kin_recalls: Mapping[bytes, Recalls] = field(default_factory=dict)
-    # The public sets of the passports of these, by their keys: (digest, issuer). What ceased is not read.
+    # The public sets of the passports of these, by their keys: (digest, issuer).
     kin_sets: Mapping[bytes, Sequence[tuple[bytes, str]]] = field(default_factory=dict)
     # Block times of the leaves at which those of these without a passport were placed (`placings_of`).
     kin_placed: Mapping[int, int] = field(default_factory=dict)
     kin_unread: bool = False  # what these were named by could not be read
-    kin_ended: str | None = None  # what one of these had become under a further code, as a reason code
+    kin_gone: bool = False  # of one whose passport ceased: nobody has to have that any more
+    kin_otherwise: str | None = None  # what one of these is under a further code instead, as a reason code
     taken_out: Sequence[LedgerEntry] = ()  # by which it came out of its pack, and that of its own
     # Once a key was stolen: what its party said of these, and all that was said of recalls of codes (D806).
     behind: Sequence[LedgerEntry] = ()
-    unknown: str = (
-        "not_found"  # why there is no standing, as a reason code: nobody can ask for what cannot be read
-    )
+    unknown: str = "not_found"  # why there is no standing, as a reason code: what cannot be read has none
 
 
 RELATIVES_MAX = 256

@@ -1,7 +1,7 @@
 """What is on record, under its further codes, of what a battery was made from or taken out of (X1, X8, I2).
 
 Lost, recalled, stopped or certified to have ended under one code, a battery is that under all, and so is what
-was made of it (D722). It has one life: what it became under one code it is under the other.
+was made of it (D722). It has one life: what it became under one code, and where it is, it is under the other.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import NamedTuple
 from credentials.ledger.governance import Governance
 from credentials.ledger.standing import WASTE, Standing
 from credentials.verdicts.evidence import Evidence, LedgerView
-from credentials.verdicts.names import Found, each, follow, rightful, texts_of
+from credentials.verdicts.names import Found, each, follow, has_ceased, rightful, texts_of
 from credentials.verdicts.record import Record
 
 KIN_CODES_MAX = 256  # further codes of what it came of: one of each of as many as a verdict reads
@@ -34,21 +34,25 @@ def with_names_of_kin(evidence: Evidence) -> Evidence:
     if view is None or view.standing is None or not view.kin_sets:
         return evidence
     found, names = Found(evidence, set(), set()), dict[bytes, Sequence[str]]()
+    gone = False
     for key, relative in view.relatives.items():
-        begin = len(found.further)
+        begin, unread = len(found.further), found.unread
         found.parties |= rightful(relative, Record(), governance)
         found.add(texts_of(view.kin_sets.get(key, ()), found), relative.subject.scheme)
+        if has_ceased(relative):  # read where it is in hand; nobody has to hand it out
+            found.unread, gone = unread, gone or found.unread != unread
         for text in each((), found.further, KIN_CODES_MAX, begin):
             follow(text, found, governance)
         names[key] = found.further[begin:]
-    unread = found.unread is not None or len(found.further) > KIN_CODES_MAX
+    not_read = found.unread is not None or len(found.further) > KIN_CODES_MAX
     codes = {text: evidence.aliases.get(text) for text in found.further[:KIN_CODES_MAX]}
     beside = _with_codes(view, codes, found.counted)
     others = {key: [s for t in texts if (s := _counted(t, codes, found))] for key, texts in names.items()}
     beside = replace(
         beside,
-        kin_unread=view.kin_unread or unread or None in codes.values(),
-        kin_ended=_ended_otherwise(view, others, evidence, governance),
+        kin_unread=view.kin_unread or not_read or None in codes.values(),
+        kin_gone=gone,
+        kin_otherwise=_otherwise(view, others, evidence, governance),
     )
     return replace(evidence, ledger=beside)
 
@@ -84,30 +88,50 @@ def _steps(view: LedgerView) -> Iterator[_Step]:
                 yield _Step(key, new.key, old.lineage.leaf_index, taken_out=False)
 
 
-def _ended_otherwise(
+def _otherwise(
     view: LedgerView,
     others: Mapping[bytes, Sequence[Standing]],
     evidence: Evidence,
     governance: Governance | None,
 ) -> str | None:
-    """What a further code of an old battery had become, so that this one did not come of it; a reason code.
-
-    What is left of a pack that was taken apart ends by itself, later (D818); of waste a second life is made.
-    """
+    """What a further code of an old battery says of it, so that this did not come of it; a reason code."""
     ended: Mapping[str, str] = evidence.network.tables.verdicts.get("events", {}).get("ended", {})
     for step in _steps(view):
         for code in others.get(step.old, ()):
             successors = code.lineage.successors if code.lineage is not None else ()
             if step.new in (*successors, *code.children):
                 continue
-            state = ended.get(code.item_state)
-            word = state or ended.get(code.eu_status)
-            if step.taken_out:
-                otherwise = bool(code.children) or _since(code, ended, governance) < step.leaf_index
-            else:
-                otherwise = state is not None and code.item_state != WASTE
-            if otherwise and word is not None:
+            word = _elsewhere(code, step) or _ended(code, step, ended, governance)
+            if word is not None:
                 return word
+    return None
+
+
+def _ended(
+    code: Standing, step: _Step, ended: Mapping[str, str], governance: Governance | None
+) -> str | None:
+    """It had ended otherwise. What is left of a pack that was taken apart ends by itself, later (D818).
+
+    Of waste a second life is made; of what became another one nothing is left to become waste.
+    """
+    state, since = ended.get(code.item_state), _since(code, ended, governance)
+    if step.taken_out:
+        otherwise = bool(code.children) or since < step.leaf_index
+    else:
+        otherwise = (state is not None and code.item_state != WASTE) or since > step.leaf_index
+    return (state or ended.get(code.eu_status)) if otherwise else None
+
+
+def _elsewhere(code: Standing, step: _Step) -> str | None:
+    """It is before customs, or in a vehicle: of a pack that was taken apart, since before it was.
+
+    What customs stopped is not made into something else under another name (I2).
+    """
+    open_, bound = code.presentation, code.bound
+    if open_ is not None and not (step.taken_out and open_.leaf_index > step.leaf_index):
+        return "not_released"
+    if bound is not None and not (step.taken_out and bound.leaf_index > step.leaf_index):
+        return "installed_on_record"
     return None
 
 

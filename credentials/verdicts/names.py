@@ -93,12 +93,13 @@ def sets_published(
 
 
 def kin_sets_of(standing: Standing, record: Record) -> list[tuple[bytes, str]]:
-    """The public sets by which a battery was named that another came of; none once its passport ceased.
+    """The public sets by which a battery was named that another came of."""
+    return [] if standing.passport is None else public_sets(_published(record))
 
-    It stays readable until it is recycled (Art 77(8)); nobody has to hand it out then.
-    """
-    ceased = standing.passport is None or standing.passport.status == CEASED
-    return [] if ceased else public_sets(_published(record))
+
+def has_ceased(standing: Standing) -> bool:
+    """True of one whose passport is readable no longer by law, as it was recycled (Art 77(8))."""
+    return standing.passport is not None and standing.passport.status == CEASED
 
 
 def names_of(shown: Sequence[Examined], inquiry: Inquiry) -> Names:

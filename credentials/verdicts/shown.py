@@ -76,7 +76,7 @@ def check_shown(
     _check_claims(found, standing, inquiry)
     check_issuers(found, inquiry)
     said = {row.check for row in (*rows, *notes)}
-    if _tell_kin_ended(found, "standing.state", evidence.ledger, cell):
+    if _tell_kin(found, "standing.state", evidence.ledger, cell):
         said.add("standing.state")
     if tell_fates(found, "standing.state", inquiry, cell["condition"]):
         said.add("standing.state")
@@ -143,7 +143,7 @@ def check_alias(  # noqa: PLR0917  (one further code, and what it is read beside
         named["publication"] = "live"  # the passport that is shown names both
     if named["presented"] == "open" and standing.presentation is None:
         named["presented"] = "unasked"  # whether it arrived is told where it is declared
-    _tell_kin_ended(found, "alias", beside.ledger, named, identifier=text)
+    _tell_kin(found, "alias", beside.ledger, named, identifier=text)
     tell_fates(found, "alias", about, named["condition"], identifier=text)
     rows = [row for row in table.judge(named) if row.word != CLEAR]
     rows = [row for row in rows if declared.asked or row.check not in _OF_THE_LINE]
@@ -155,14 +155,18 @@ def check_alias(  # noqa: PLR0917  (one further code, and what it is read beside
     return named, record
 
 
-def _tell_kin_ended(
+def _tell_kin(
     found: Findings, name: str, view: LedgerView | None, cell: Mapping[str, str], **told: Any
 ) -> bool:
-    """What it came of had ended otherwise under a further code; True if that says anything of these goods."""
-    ended = view.kin_ended if view is not None else None
-    if ended is None or (ended == WASTE and cell["condition"] == WASTE):
+    """What a further code says of what it came of, or may say; True if that is about these goods."""
+    if view is None:
         return False
-    found.failed(name, ended, rule="X8", **told)
+    if view.kin_gone:
+        found.warned(name, "names_of_kin_gone", rule="X1", **told)
+    word = view.kin_otherwise
+    if word is None or (word == WASTE and cell["condition"] == WASTE):
+        return view.kin_gone
+    found.failed(name, word, rule="X8", **told)
     return True
 
 

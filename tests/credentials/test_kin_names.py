@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from tests.credentials.test_kin_recalls import LINK, made_of_it, named_by_link
+from tests.credentials.test_kin_recalls import LINK, PACK, made_of_it, named_by_link, recycle
 from tests.credentials.test_shown import GOOD, VIN, check, judged, shape
 from tests.credentials.test_used_before import remanufactured
 from tests.harness.border import World, code, subject_of
-from tests.harness.ledger import MAKER, RECYCLER, SECOND_LIFE, WORKSHOP
+from tests.harness.ledger import CUSTOMS, IMPORTER, MAKER, RECYCLER, SECOND_LIFE, WORKSHOP
 
 LICENCE = {"facility_licence": "L"}
+OTHERS_DECLARATION = {
+    "declaration_number": "26NLOTHER",
+    "registration_id": "R",
+    "commodity_code": "8507600000",
+    "eori": "DE1",
+}
 
 
 def waste(w: World) -> None:
@@ -48,12 +56,43 @@ def made_into_another(w: World) -> None:
     remanufactured(w, LINK, code(2, "ZZ5"))
 
 
+def installed(w: World) -> None:
+    """In a vehicle under its link."""
+    w.happen(MAKER, "battery.installed", LINK, {"vin": VIN}, bound_asset=subject_of(VIN))
+
+
+def presented(w: World) -> None:
+    """Before customs under its link."""
+    w.happen(MAKER, "battery.exported", LINK, {"commodity_code": "850760"}, parties=(IMPORTER,))
+    w.happen(IMPORTER, "battery.presented", LINK, OTHERS_DECLARATION)
+
+
+def suspended(w: World) -> None:
+    """Stopped by customs under its link."""
+    presented(w)
+    w.happen(CUSTOMS, "customs.suspended", LINK, {"ground": "26(a)"})
+
+
+def released(w: World) -> None:
+    """Let in under its link."""
+    presented(w)
+    w.happen(CUSTOMS, "customs.released", LINK, {"basis": "registry_check"})
+
+
 CASES = [
     (waste, "module", "waste", None),
     (made_into_another, "successor", "consumed", "consumed"),
-    (waste, "successor", None, None),
+    (suspended, "successor", "not_released", "not_released"),
+    (waste, "successor", None, "waste"),
     (sent_as_waste, "module", "waste", None),
-    (sent_as_waste, "successor", None, None),
+    (sent_as_waste, "successor", None, "waste"),
+    (installed, "successor", "installed_on_record", "installed_on_record"),
+    (installed, "module", "installed_on_record", None),
+    (presented, "successor", "not_released", "not_released"),
+    (presented, "module", "not_released", None),
+    (suspended, "module", "not_released", None),
+    (released, "successor", None, None),
+    (released, "module", None, None),
     (received, "module", "waste", None),
     (received, "successor", "waste", "waste"),
     (taken_apart, "module", "waste", "waste"),
@@ -64,15 +103,15 @@ CASES = [
 
 @pytest.mark.parametrize(
     ("said", "made", "before", "after"),
-    [pytest.param(*case, marks=() if n < 2 else pytest.mark.check) for n, case in enumerate(CASES)],
+    [pytest.param(*case, marks=() if n < 3 else pytest.mark.check) for n, case in enumerate(CASES)],
 )
 def test_what_a_battery_became_under_a_further_code_it_is_for_what_was_made_of_it(
     said: Callable[[World], None], made: str, before: str | None, after: str | None
 ) -> None:
     """
-    X8, I6: out of waste comes waste under all its names; it is not recycled, taken apart or made into another
-    under one and lives on under the other. What was left of a pack that was taken apart ends by itself,
-    later, and of waste a second life is made.
+    X8, I2, I6: out of waste comes waste under all its names; it is not recycled, taken apart, made into
+    another, stopped by customs or in a vehicle under one and lives on under the other. What was left of a
+    pack that was taken apart ends, or goes, by itself, later, and of waste a second life is made.
     """
     words = []
     for first in (True, False):
@@ -87,4 +126,26 @@ def test_what_a_battery_became_under_a_further_code_it_is_for_what_was_made_of_i
         state = {c["outcome"] for c in check(told, "standing.state")}
         assert state == ({"pass"} if told["verdict"] in GOOD else {"fail"})
 
-    assert words == [word and ("refuse_recommended", word) for word in (before, after)]
+    held = ("installed_on_record", "not_released")
+    verdict = {word: "hold" if word in held else "refuse_recommended" for word in (before, after)}
+    assert words == [word and (verdict[word], word) for word in (before, after)]
+
+
+@pytest.mark.parametrize("kept", [True, pytest.param(False, marks=pytest.mark.check)])
+def test_recycling_what_is_left_of_a_pack_lifts_nothing_from_its_modules(*, kept: bool) -> None:
+    """
+    I2: stolen under its link, and its empty case recycled. The passport that names the link has ceased then:
+    it is read where somebody has it, and where nobody has, nothing is passed for that.
+    """
+    w = named_by_link()
+    w.happen(MAKER, "battery.reported_lost", LINK, {"reference": "P"})
+    text = made_of_it(w, "module")
+    recycle(w, PACK)
+    evidence = w.evidence(text) if kept else replace(w.evidence(text), earlier={})
+
+    line: dict[str, Any] = {"condition": "used", "head": {"direction": "inland"}, "policy_name": "recycler"}
+    told = judged(w, text, evidence=evidence, **line)
+
+    reasons = {(c["outcome"], c["reason"]) for c in told["checks"] if c["name"] == "standing.state"}
+    assert (shape(told) == ("hold", "lost")) == kept
+    assert kept or reasons == {("warn", "names_of_kin_gone")}

@@ -64,11 +64,11 @@ def test_what_it_came_of_had_ended_otherwise_whatever_it_is_shown_as(ended: str)
     """
     Only waste that came of waste has nothing to tell: neither new goods of waste nor waste of what is gone.
     """
-    view = LedgerView(None, (), kin_ended=ended)
+    view = LedgerView(None, (), kin_otherwise=ended)
 
     def told(condition: str) -> bool:
         found = Findings(tables())
-        said = shown._tell_kin_ended(found, "standing.state", view, {"condition": condition})
+        said = shown._tell_kin(found, "standing.state", view, {"condition": condition})
         assert [c.reason for c in found.checks] == [ended] * said
         return said
 
