@@ -10,10 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from credentials.ledger.attestation import standing_key
 from credentials.ledger.governance import Governance
 from credentials.ledger.standing import WASTE, Standing
 from credentials.verdicts.evidence import Evidence, LedgerView
-from credentials.verdicts.names import Found, each, follow, has_ceased, rightful, texts_of
+from credentials.verdicts.manifest import canonical_name
+from credentials.verdicts.names import Found, each, follow, follow_namers, has_ceased, rightful, texts_of
 from credentials.verdicts.record import Record
 
 KIN_CODES_MAX = 256  # further codes of what it came of: one of each of as many as a verdict reads
@@ -43,6 +45,8 @@ def with_names_of_kin(evidence: Evidence) -> Evidence:
             found.unread, gone = unread, gone or found.unread != unread
         for text in each((), found.further, KIN_CODES_MAX, begin):
             follow(text, found, governance)
+        scheme, named = relative.subject.scheme, _names_in_hand(key, evidence)
+        follow_namers(found, named, scheme, governance, KIN_CODES_MAX)
         names[key] = found.further[begin:]
     not_read = found.unread is not None or len(found.further) > KIN_CODES_MAX
     codes = {text: evidence.aliases.get(text) for text in found.further[:KIN_CODES_MAX]}
@@ -55,6 +59,18 @@ def with_names_of_kin(evidence: Evidence) -> Evidence:
         kin_otherwise=_otherwise(view, others, evidence, governance),
     )
     return replace(evidence, ledger=beside)
+
+
+def _names_in_hand(key: bytes, evidence: Evidence) -> set[str]:
+    """The canonical names of what has this key on the ledger, as far as a document in hand has its code."""
+    rules = evidence.network.tables.identifiers
+    read = {text for text, view in evidence.aliases.items() if _key_of(view) == key}
+    read |= {text for text, about in evidence.subjects.items() if standing_key(about) == key}
+    return {canonical_name(text, rules) for text in read}
+
+
+def _key_of(view: LedgerView) -> bytes | None:
+    return view.standing.key if view.standing is not None else None
 
 
 def _counted(text: str, codes: Mapping[str, LedgerView | None], found: Found) -> Standing | None:

@@ -117,19 +117,21 @@ def names_of(shown: Sequence[Examined], inquiry: Inquiry) -> Names:
     found.add(texts_of(sets, found), own.subject.scheme)
     for text in each(first, found.further, FURTHER_CODES_MAX):
         follow(text, found, governance)
-    follow_namers(found, own, inquiry, governance)
+    follow_namers(found, _own_names(own, inquiry), own.subject.scheme, governance, FURTHER_CODES_MAX)
     return Names(frozenset(found.seen - asked), tuple(found.further), found.unread, frozenset(found.parties))
 
 
-def follow_namers(found: Found, own: Standing, inquiry: Inquiry, governance: Governance | None) -> None:
-    """The codes whose own passports name the battery, or a further code of it, by one of its parties' word.
+def follow_namers(
+    found: Found, names: Set[str], scheme: str, governance: Governance | None, most: int
+) -> None:
+    """Of a battery of these names and this scheme: the codes whose own passports name it, or a further code.
 
-    And those that name a code found so, in whatever order they come (D856). Leaving the other code out of
-    one of the two passports does not pay (I6). What anybody else's passport names is nothing to this battery
-    (I5). Two codes of one scheme are two batteries, unless both name one further code: then they are one
-    under it. An opaque identifier is one battery's once on record (D862).
+    By one of its parties' word; and those that name a code found so, in whatever order they come (D856).
+    Leaving the other code out of one of the two passports does not pay (I6). What anybody else's passport
+    names is nothing to this battery (I5). Two codes of one scheme are two batteries, unless both name one
+    further code: then they are one under it. An opaque identifier is one battery's once on record (D862).
     """
-    names, waiting = _own_names(own, inquiry), list(found.evidence.namers)
+    waiting = list(found.evidence.namers)
     while True:
         begin = len(found.further)
         shared = _shared(found) - names
@@ -138,12 +140,12 @@ def follow_namers(found: Found, own: Standing, inquiry: Inquiry, governance: Gov
             if said & shared:
                 found.add([text], None)
             elif said & names:
-                found.add([text], own.subject.scheme)
+                found.add([text], scheme)
         waiting = [text for text in waiting if text not in found.further]
-        if len(found.further) == begin or begin >= FURTHER_CODES_MAX:
+        if len(found.further) == begin or begin >= most:
             return
         # What is a code of the battery since may be named by others in turn.
-        for text in each((), found.further, FURTHER_CODES_MAX, begin):
+        for text in each((), found.further, most, begin):
             follow(text, found, governance)
 
 

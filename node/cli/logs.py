@@ -151,6 +151,8 @@ def verify(*, file: Path, policy_file: Path, epochs_file: Path | None, document:
     for line in signatures(verified):
         say(line)
     say(f"recorded before {_time(verified.before)}")
+    if said.admitted:
+        say("what was recorded since is not in it: a revocation, a correction, what became of the battery")
     if about is not None:
         say(f"it is about this document: {about}")
     elif document is not None:

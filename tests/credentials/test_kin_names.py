@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
-from tests.credentials.test_kin_recalls import LINK, PACK, made_of_it, named_by_link, recycle
+from tests.credentials.test_earlier_codes import OWN
+from tests.credentials.test_kin_recalls import LINK, PACK, in_use_and_out, made_of_it, named_by_link, recycle
+from tests.credentials.test_namers import named_by
 from tests.credentials.test_shown import GOOD, VIN, check, judged, shape
 from tests.credentials.test_used_before import remanufactured
 from tests.harness.border import World, code, subject_of
-from tests.harness.ledger import CUSTOMS, IMPORTER, MAKER, RECYCLER, SECOND_LIFE, WORKSHOP
+from tests.harness.ledger import CUSTOMS, IMPORTER, MAKER, OTHER_MAKER, RECYCLER, SECOND_LIFE, WORKSHOP
 
 LICENCE = {"facility_licence": "L"}
 OTHERS_DECLARATION = {
@@ -149,3 +151,26 @@ def test_recycling_what_is_left_of_a_pack_lifts_nothing_from_its_modules(*, kept
     reasons = {(c["outcome"], c["reason"]) for c in told["checks"] if c["name"] == "standing.state"}
     assert (shape(told) == ("hold", "lost")) == kept
     assert kept or reasons == {("warn", "names_of_kin_gone")}
+
+
+@pytest.mark.parametrize("made", ["successor", pytest.param("module", marks=pytest.mark.check)])
+@pytest.mark.parametrize("by", [MAKER, pytest.param(OTHER_MAKER, marks=pytest.mark.check)])
+def test_what_names_what_a_battery_came_of_binds_it(made: str, by: str) -> None:
+    """
+    Stolen under a code whose passport names the link, a battery was made into another, or taken apart, under
+    the link, whose own passport names nothing. What a stranger's passport names is nothing to it (I5).
+    """
+    own = code(1) if by == MAKER else code(1, "ZZ3")
+    w = named_by((own, LINK, by), (LINK, OWN, MAKER))
+    w.publishers = (*w.publishers, SECOND_LIFE, RECYCLER)
+    for publisher in (SECOND_LIFE, RECYCLER):
+        w.publish_lists(publisher)
+    w.happen(by, "battery.reported_lost", own, {"reference": "P"})
+    in_use_and_out(w, LINK)
+    text = made_of_it(w, made, LINK)
+    line: dict[str, Any] = {"condition": "used", "head": {"direction": "inland"}, "policy_name": "recycler"}
+
+    told = judged(w, text, evidence=w.evidence(text, namers=(own,)), **line)
+
+    assert shape(told) == (("hold", "lost") if by == MAKER else ("clear", "ok"))
+    assert judged(w, text, **line)["verdict"] in GOOD  # where nobody judged the other code before

@@ -293,24 +293,29 @@ def named_by_link(*, recorded: bool = True) -> World:
         w.produce(LINK)
     w.produce(PACK)
     w.publish(PACK, w.issue(PACK, claims=claims))
-    named = (WORKSHOP, SECOND_LIFE, RECYCLER)
-    w.happen(MAKER, "market.placed", PACK, {"art_41_checked": True}, parties=named)
-    for kind in ("battery.installed", "battery.swapped_out"):
-        w.happen(WORKSHOP, kind, PACK, {"vin": VIN}, bound_asset=subject_of(VIN))
+    in_use_and_out(w, PACK)
     return w
 
 
-def made_of_it(w: World, made: str) -> str:
+def in_use_and_out(w: World, text: str) -> None:
+    """Placed, and taken out of a vehicle again."""
+    named = (WORKSHOP, SECOND_LIFE, RECYCLER)
+    w.happen(MAKER, "market.placed", text, {"art_41_checked": True}, parties=named)
+    for kind in ("battery.installed", "battery.swapped_out"):
+        w.happen(WORKSHOP, kind, text, {"vin": VIN}, bound_asset=subject_of(VIN))
+
+
+def made_of_it(w: World, made: str, pack: str = PACK) -> str:
     """A successor of the pack, or a module out of it."""
     text = code(1, "ZZ5") if made == "successor" else code(11, maker="ZZ6")
     if made == "successor":
-        remanufactured(w, PACK, text)
+        remanufactured(w, pack, text)
         w.produce(text, by=SECOND_LIFE)
         w.publish(text, w.issue(text, by=SECOND_LIFE))
         w.happen(SECOND_LIFE, "battery.sold", text, {"invoice": "I"}, parties=(WORKSHOP,))
         measured(w, text, soh_permille=900)
     else:
-        w.happen(RECYCLER, "battery.dismantled", PACK, taken(text), references=(subject_of(text),))
+        w.happen(RECYCLER, "battery.dismantled", pack, taken(text), references=(subject_of(text),))
         w.publish(text, w.issue(text, by=RECYCLER))
     return text
 

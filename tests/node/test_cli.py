@@ -588,6 +588,7 @@ def test_a_receipt_verifies_without_node_and_network(issued: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("valid: entry ")
     assert f"admitted: passport.published by {MAKER.did}, about the gbt34014 subject ZZ1 " in done.stdout
+    assert "\nwhat was recorded since is not in it: " in done.stdout
     assert f"passport.published of {code_of(1)} by {MAKER.did}" in done.stdout
     signed = next(line for line in done.stdout.splitlines() if line.startswith("cosigned by "))
     assert re.search(r"\b(maker|cn)\.example \(CN\)", signed) and ".example (EU)" in signed

@@ -11,6 +11,7 @@ import pytest
 
 from credentials.documents.identifiers import Identifier, Subject, read_identifier, subject
 from credentials.ledger.attestation import standing_key
+from credentials.ledger.standing import Standing
 from credentials.verdicts.evidence import Held, LedgerView
 from node.config import tables
 from node.storage.consignments import ItemRow
@@ -280,6 +281,20 @@ def test_what_names_a_battery_crowds_out_nothing_that_its_passports_name(tmp_pat
     assert codes.read(reading, make_genesis().governance)
     assert {*links} <= reading.aliases.keys()
     assert not codes.read(reading, make_genesis().governance)
+    office.close()
+
+
+def test_what_names_what_a_battery_came_of_is_read(tmp_path: Path) -> None:
+    """
+    A battery was judged here whose passport names what this one was made from, by a party of that.
+    """
+    office = OfficeStore(tmp_path / "office.db")
+    (other,) = seen_by(office, {ONE: 1})
+    old, own = Standing(subject_of(CODE)), CODE.replace("0000031", "0000077")
+    reading = Reading(1, LedgerView(None, relatives={old.key: old}), {own: subject_of(own)}, parties={ONE})
+
+    assert further_codes(office).read(reading, make_genesis().governance)
+    assert reading.namers == [other]
     office.close()
 
 
