@@ -307,7 +307,8 @@ class Judge:
             self._say(standing.key, attestation.issuer, CONTEST, CONTESTS_PER_PARTY_MAX, refusal)
         enrolled = standing.enrolled
         if event.effects.creates and enrolled is not None and gives_way(standing):
-            kind = next(e.type for e in self.governance.lifecycle.events.values() if e.effects.enrols)
+            events = self.governance.lifecycle.events.values()
+            kind = next((e.type for e in events if e.effects.enrols), "")  # "": the rules have none any more
             self._count_claim(standing.key, Claim(enrolled.by, kind, enrolled.leaf_index, alert=False))
         for other in others:
             self._put(other)

@@ -270,12 +270,13 @@ def _in_state_of(pack: Standing, child: Standing, context: Context) -> Standing:
 
 
 def _first_state(one: Standing, context: Context) -> str | None:
-    """The state in which it was brought into being; None: two parties said so, or it came out of a pack."""
+    """The state in which it was brought into being; None: two parties said so, it came out of a pack, or the
+    rules in force bring nothing into being so any more."""
     made, entered = one.producer is not None, one.enrolled is not None
     if made == entered or TAKEN_OUT in one.facts:
         return None
     events = context.governance.lifecycle.events.values()
-    return next(e.to for e in events if (e.effects.creates if made else e.effects.enrols))
+    return next((e.to for e in events if (e.effects.creates if made else e.effects.enrols)), None)
 
 
 def enrolment_voided(standing: Standing, context: Context) -> Standing:

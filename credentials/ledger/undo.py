@@ -42,11 +42,9 @@ def taken_back(standing: Standing, attestation: Attestation, context: Context, *
         if not known:
             raise NotYet("state", "the attestation it names is not on the ledger yet")
         raise Refusal("depends", "only the last record of a battery can be taken back: others follow it")
-    done = context.governance.lifecycle.event(undo.kind)
-    assert done is not None, "an admitted record is of a known kind"
     if how == "correct":
-        _require_correctable(standing, undo, done, attestation, context)
-    elif how == "withdraw" and (done.speaks != TRADE or undo.taken_back):
+        _require_correctable(standing, undo, _known_still(undo, context), attestation, context)
+    elif how == "withdraw" and (_known_still(undo, context).speaks != TRADE or undo.taken_back):
         raise Refusal(
             "irreversible", "one authority takes back what a trade said, not {kind}", kind=undo.kind
         )
@@ -81,6 +79,19 @@ def remembered(
         since=since,
         core_since=core_since,
     )
+
+
+def _known_still(undo: Undo, context: Context) -> Event:
+    """What the rules in force say of the last record's kind: by it, one party may take the record back alone.
+
+    Rules change while records stay. Of a kind that they have no more nobody can say whether it may be taken
+    back, nor who was free to say it: so only all authorities together do, as they do whatever it is.
+    """
+    event = context.governance.lifecycle.event(undo.kind)
+    if event is None:
+        told = "the rules in force know no {kind} any more: it can only be voided"
+        raise Refusal("irreversible", told, kind=undo.kind)
+    return event
 
 
 def _all_since(undo: Undo, attestation: Attestation) -> Undo:

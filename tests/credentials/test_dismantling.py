@@ -369,6 +369,24 @@ def test_what_comes_out_of_waste_is_waste_whoever_recorded_it_before() -> None:
     assert (ledger.standing(born).eu_status, ledger.standing(born).marks) == ("original", ())
 
 
+def test_a_module_made_by_rules_that_are_gone_is_taken_out_and_voided() -> None:
+    """
+    Once the rules in force bring nothing into being as they did, no first state is known: each keeps its own.
+    """
+    ledger = Ledger()
+    module, entered = ledger.produced(2), battery(4)
+    ledger.happen(EU_AUTHORITY, "battery.enrolled", entered, parties=(MAKER,))
+    pack = pack_of(ledger, module, entered)
+    ledger.forget("battery.produced", "battery.enrolled")
+    inside = (module, entered)
+
+    ledger.happen(RECYCLER, "battery.dismantled", pack, references=inside)
+    assert [ledger.standing(s).item_state for s in inside] == ["produced", "enrolled"]
+    voided(ledger, pack)
+
+    assert [ledger.standing(s).parent for s in inside] == [None, None]
+
+
 @pytest.mark.parametrize("waste", [True, False])
 def test_a_module_on_record_by_itself_is_in_the_state_of_its_pack(*, waste: bool) -> None:
     """

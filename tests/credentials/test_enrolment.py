@@ -74,16 +74,25 @@ def _recycled(ledger: Ledger, subject: Subject) -> None:
     ledger.happen(RECYCLER, "recycling.completed", subject, quantities=METALS)
 
 
-@pytest.mark.parametrize("lived", [_presented, _exported_as_used, _consumed, _dismantled, _recycled])
+def _forgotten(ledger: Ledger, subject: Subject) -> None:
+    """Enrolled while the rules in force had enrolments."""
+    ledger.happen(RIVAL, "battery.enrolled", subject)
+    ledger.forget("battery.enrolled")
+
+
+@pytest.mark.parametrize(
+    "lived", [_presented, _exported_as_used, _consumed, _dismantled, _recycled, _forgotten]
+)
 def test_what_an_enroller_did_with_a_code_is_not_its_makers(lived: Callable[[Ledger, Subject], None]) -> None:
     """
     Whatever an enroller declared, exported, made of it or ended: the maker's production begins a record of
-    its own, and its battery lives as any other.
+    its own, and its battery lives as any other. Also once the rules in force know no enrolments any more.
     """
     ledger = Ledger()
     subject = battery(1)
     lived(ledger, subject)
-    leaf = ledger.log.size
+    leaf, entered = ledger.log.size, ledger.standing(subject).enrolled
+    assert entered is not None
 
     assert ends_as(ledger, MAKER, "battery.produced", subject) == "admitted"
 
@@ -96,7 +105,8 @@ def test_what_an_enroller_did_with_a_code_is_not_its_makers(lived: Callable[[Led
     )
     assert (standing.marks, standing.enrolled, standing.contested, standing.lineage) == ((), None, (), None)
     assert standing.facts == {"own_record": leaf, "produced": leaf}
-    assert [c.kind for c in claims(ledger, subject).first] == ["battery.enrolled"]
+    told = "battery.enrolled" if lived is not _forgotten else ""
+    assert [(c.issuer, c.kind) for c in claims(ledger, subject).first] == [(entered.by, told)]
     assert ends_as(ledger, MAKER, "passport.published", subject, set_list=set_list(1)) == "admitted"
     ledger.happen(MAKER, "battery.exported", subject, parties=(IMPORTER,))
     assert ends_as(ledger, IMPORTER, "battery.presented", subject) == "admitted"

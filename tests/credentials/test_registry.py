@@ -49,6 +49,7 @@ from credentials.ledger.recalls import Recalls, recall_subject
 from credentials.ledger.records import Asset, Quota, StatusLists
 from credentials.ledger.registry import Registry, block_order
 from credentials.ledger.standing import Standing
+from tests.credentials.test_routes import ends_as
 from tests.harness.ledger import (
     CN_AUTHORITY,
     CN_CUSTOMS,
@@ -316,6 +317,7 @@ def test_every_event_has_a_path() -> None:
 def test_lawful_event_is_admitted(kind: str) -> None:
     """
     After a lawful history the event is admitted with its exact bytes and moves the battery as the table says.
+    Once the rules in force know such events no more, all authorities take it back, and nobody else does.
     """
     ledger = Ledger()
     history, by, _, _ = EVENTS[kind]
@@ -328,6 +330,26 @@ def test_lawful_event_is_admitted(kind: str) -> None:
     event = ledger.genesis.governance.lifecycle.events[kind]
     if event.to is not None:
         assert ledger.standing(subject).item_state == event.to
+    if event.battery_event and not event.effects.undo:
+        assert_only_voided(ledger, kind, subject, by)
+
+
+def assert_only_voided(ledger: Ledger, kind: str, subject: Subject, by: str) -> None:
+    """The battery's last record is of this kind, by this party; then the kind is dropped."""
+    ledger.forget(kind)
+    last = last_of(ledger, subject)
+    withdrawn = {
+        ends_as(ledger, did, "record.withdrawn", subject, **last) for did in (CN_AUTHORITY, EU_AUTHORITY)
+    }
+    ended = ledger.standing(subject).item_state in TABLE.final
+    assert ends_as(ledger, by, "attestation.corrected", subject, **last) == (
+        "X3" if ended else "irreversible"
+    )
+    assert withdrawn <= ({"X3"} if ended else {"irreversible", "claim"})  # "claim": by that of another side
+    assert ends_as(ledger, by, kind, subject) == "unknown_kind"
+    case = ledger.countersigned(EU_AUTHORITY, "attestation.voided", subject, (CN_AUTHORITY,), **last)
+    assert ledger.run(case).entries[0] == case
+    assert ledger.standing(subject).voided
 
 
 @pytest.mark.parametrize("kind", EVENTS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -254,6 +255,15 @@ class Ledger:
     def happen(self, by: str, kind: str, subject: Subject, **members: Any) -> Execution:
         """Attest one event and run it in a block of its own."""
         return self.run(self.attest(by, kind, subject, **members))
+
+    def forget(self, *kinds: str) -> None:
+        """From the next block on the life cycle in force has no events of these kinds."""
+        table, governance = lifecycle_table(), self.history.latest
+        for section in ("events", "kinds"):
+            table[section] = [row for row in table[section] if row["type"] not in kinds]
+        rules = {**governance.rules, "lifecycle.json": table}
+        self.history.enact(self.history.height + 1, replace(governance, rules=rules))
+        self.run()
 
     def standing(self, subject: Subject) -> Standing:
         """The committed standing, or that of an unknown battery."""
