@@ -14,7 +14,7 @@ import click
 from node.answers import CountersignAnswer
 from node.cli.client import Client, DataFolder, connect, named, options, read_json, show, speaks_to_node
 from node.cli.terminal import say
-from node.config import DataDirectory, environment, passphrase, read_table, shipped
+from node.config import DataDirectory, environment, passphrase, read_table, shipped, tables
 from node.errors import SetupError
 
 if TYPE_CHECKING:
@@ -264,6 +264,7 @@ def _countersign(directory: DataDirectory, draft: Any, words: str) -> Countersig
             office=office,
             registry=Registry(genesis, MemoryReader()),
             schema=None,
+            tables=tables,
         )
         return issuing.events.countersign(draft)
     finally:

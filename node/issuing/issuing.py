@@ -9,14 +9,16 @@ from __future__ import annotations
 import secrets
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from credentials.documents.identifiers import read_identifier
 from credentials.documents.issuer import EVENT_TYPE, PASSPORT_TYPE
 from credentials.documents.passport import PassportSchema
 from credentials.errors import CredentialError
-from credentials.ledger.governance import GovernanceHistory
+from credentials.ledger.governance import Governance, GovernanceHistory
 from credentials.ledger.registry import Registry
+from credentials.verdicts.evidence import Tables
 from node.issuing.admission import Admission
 from node.issuing.events import EventIssuing
 from node.issuing.gate import Gate
@@ -43,6 +45,7 @@ class Issuing:
         office: OfficeStore,
         registry: Registry,
         schema: PassportSchema | None,
+        tables: Callable[[Governance], Tables],
         base_url: str | None = None,
         gate: Gate | None = None,
     ) -> None:
@@ -50,7 +53,7 @@ class Issuing:
         salt = office.bind("salt", secrets.token_bytes(32))
         self.lock = threading.Lock()  # one statement at a time
         self.signing = StatementSigner(
-            network_id, history, did, signers=signers, network_key=network_key, salt=salt
+            network_id, history, did, signers=signers, network_key=network_key, salt=salt, tables=tables
         )
         self.admission = Admission(registry, office)
         self.lists = OwnStatusLists(

@@ -197,7 +197,7 @@ class PassportIssuing:
                 status_entry=status_entries(urls, index % BITS_MIN),
                 valid_from=stamp(now),
                 created=stamp(now),
-                paths=self._signing.governance.rules["passport-paths.json"],
+                paths=self._signing.paths,
                 schema=self._schema,
             )
         except CredentialError as error:
@@ -233,8 +233,7 @@ class PassportIssuing:
     ) -> bytes | None:
         """Attest the production of a battery the ledger does not know; the digest of that attestation."""
         battery = identifier.canonical
-        events = self._signing.governance.lifecycle.events.values()
-        producing = next(e for e in events if e.effects.creates)
+        producing = self._signing.event_that(lambda effects: effects.creates)
         self._admission.require_consistent(battery, producing, category.lower())
         earlier = [
             item

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Required, TypedDict, TypeVar, Unpack
@@ -30,12 +30,14 @@ from credentials.ledger.attestation import (
     draft_attestation,
     sign_attestation,
 )
-from credentials.ledger.governance import Governance, GovernanceHistory
-from credentials.ledger.lifecycle import Event
+from credentials.ledger.governance import Derived, Governance, GovernanceHistory
+from credentials.ledger.lifecycle import Effects, Event
 from credentials.ledger.payload import Criteria, Reference
 from credentials.ledger.recalls import SCHEME as RECALL
 from credentials.ledger.recalls import recall_subject
-from node.errors import bad_request
+from credentials.verdicts.evidence import Tables
+from credentials.verdicts.rule_tables import CODES, PATHS
+from node.errors import ProblemError, bad_request
 from node.issuing.admission import ACT_EXPIRES_S
 from node.issuing.members import read_criteria, read_members, require_day_of_code, seconds_of
 from node.issuing.statements import Statement, stamp
@@ -96,6 +98,7 @@ class StatementSigner:
         signers: Signers,
         network_key: bytes,
         salt: bytes,
+        tables: Callable[[Governance], Tables],
     ) -> None:
         self._network_id = network_id
         self._history = history
@@ -103,6 +106,7 @@ class StatementSigner:
         self.signers = signers
         self._network_key = network_key
         self._salt = salt
+        self._tables = Derived(tables)
 
     @property
     def governance(self) -> Governance:
@@ -110,15 +114,35 @@ class StatementSigner:
         return self._history.latest
 
     @property
-    def identifiers(self) -> JSON:
-        """The table by which identifiers of batteries are read."""
-        governance = self.governance
-        return {**governance.rules["gbt34014.json"], "schemes": governance.schemes}
+    def identifiers(self) -> Mapping[str, Any]:
+        """The table by which identifiers of batteries are read; 503 where this version cannot go by it."""
+        return self._tables_with(CODES).identifiers
+
+    @property
+    def paths(self) -> Mapping[str, Any]:
+        """Where in a passport each data point has its place; 503 where this version cannot go by it."""
+        return self._tables_with(PATHS).paths
+
+    def _tables_with(self, name: str) -> Tables:
+        """What verdicts read under what governs the next block, this file among it."""
+        tables = self._tables.of(self.governance)
+        if name in tables.unread:
+            told = "{name}, which governs, cannot be gone by ({why}): install a newer version of Comity"
+            why = tables.unread[name]
+            raise ProblemError(503, "rules_unread", "Rules not read", told, name=name, why=why)
+        return tables
+
+    def event_that(self, does: Callable[[Effects], bool]) -> Event:
+        """The event that does this; 409 where the rules that govern the next block have none (any more)."""
+        for event in self.governance.lifecycle.events.values():
+            if does(event.effects):
+                return event
+        told = "the rules in force know no such event (any more): nobody can say so"
+        raise ProblemError(409, "unknown_kind", "No such event", told)
 
     def event_with(self, effect: str) -> Event:
         """The event that does this to a passport."""
-        events = self.governance.lifecycle.events.values()
-        return next(e for e in events if e.effects.passport == effect)
+        return self.event_that(lambda effects: effects.passport == effect)
 
     def identifier(self, text: str, scheme: str | None = None) -> Identifier:
         """Read a battery's or vehicle's identifier; 400 with the reason."""
@@ -259,9 +283,8 @@ class StatementSigner:
         )
 
     def list_statement(self, about: Subject, now: int, update: StatusUpdate) -> Statement:
-        events = self.governance.lifecycle.events.values()
         return self.statement(
-            next(e for e in events if e.effects.status_list),
+            self.event_that(lambda effects: effects.status_list),
             None,
             about,
             now,

@@ -244,6 +244,7 @@ def _issuing(disk: Disk, registry: Registry, schema: PassportSchema | None, gate
         office=disk.stores.office,
         registry=registry,
         schema=schema,
+        tables=config.tables,
         base_url=disk.base_url,
         gate=gate,
     )

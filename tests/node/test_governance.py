@@ -11,9 +11,12 @@ from typing import Any
 import pytest
 
 from consensus.cose import SeedSigner
-from credentials.ledger.governance import GovernanceHistory
+from credentials.ledger.genesis import Genesis
+from credentials.ledger.governance import LIFECYCLE_FILE, GovernanceHistory
 from credentials.ledger.parties import Key
 from credentials.ledger.registry import MemoryReader, Registry
+from credentials.verdicts.rule_tables import CODES, PATHS
+from node import config
 from node.errors import ProblemError, SetupError
 from node.issuing.accused import FaultInvalid
 from node.issuing.faults import verify_credential, verify_statements
@@ -38,6 +41,12 @@ from tests.node.test_fault_credentials import faults, known_by
 
 NOW = CREATED + 100
 NEWER = SeedSigner(f"{MAKER}#transport-2", b"\x09" * 32)
+SIGNED_BY_ITSELF = {
+    "type": ["BatteryEventCredential"],
+    "issuer": MAKER,
+    "credentialSubject": {"id": "ZZ1PE75QH00001G630000001", "event": "battery.produced"},
+}
+DROPPED = ("battery.produced", "passport.published")
 
 
 def moved_on(history: GovernanceHistory) -> None:
@@ -140,7 +149,56 @@ def test_what_is_signed_is_judged_by_what_governs_the_next_block() -> None:
     history = GovernanceHistory([(0, one)])
     history.enact(2, without_licences(one, MAKER))
     office = OfficeStore(Path(":memory:"))
-    issuing = Issuing(
+    issuing = issuing_of(genesis, history, office)
+    before = issuing.unattested(SIGNED_BY_ITSELF), issuing.signing.governance
+    moved_on(history)
+    after = issuing.unattested(SIGNED_BY_ITSELF), issuing.signing.governance
+
+    assert before[1] is one and after[1] is history.at(2)
+    assert "not attested" in str(before[0]) and "not accredited" not in str(before[0])
+    assert "not accredited" in str(after[0])
+    office.close()
+
+
+def test_what_is_issued_goes_by_the_rule_files_that_a_verdict_reads() -> None:
+    """
+    Nothing is signed by a rule file in force that this version cannot go by, whatever it could read of it,
+    nor of a kind that the life cycle has no more: each is told. Where the network has none, the shipped one
+    is gone by.
+    """
+    genesis = make_genesis(rule_files=ledger.rule_files())
+    first, cycle = genesis.governance, ledger.lifecycle_table()
+    cycle["events"] = [row for row in cycle["events"] if row["type"] not in DROPPED]
+    newer = {
+        name: config.read_table(name, config.shipped(f"rules/{name}")) | {"format": 2}
+        for name in (CODES, PATHS)
+    }
+    history = GovernanceHistory([(0, first)])
+    history.enact(2, replace(first, rules={**first.rules, **newer, LIFECYCLE_FILE: cycle}))
+    office = OfficeStore(Path(":memory:"))
+    issuing = issuing_of(genesis, history, office)
+    shipped = config.tables()
+
+    signing = issuing.signing
+    assert (signing.identifiers, signing.paths) == (shipped.identifiers, shipped.paths)
+    assert signing.event_with("publish").type == "passport.published"
+    moved_on(history)
+
+    for asked, status, code in (
+        (lambda: signing.identifiers, 503, "rules_unread"),
+        (lambda: signing.paths, 503, "rules_unread"),
+        (lambda: issuing.unattested(SIGNED_BY_ITSELF), 503, "rules_unread"),
+        (lambda: signing.event_with("publish"), 409, "unknown_kind"),
+        (lambda: signing.event_that(lambda effects: effects.creates), 409, "unknown_kind"),
+    ):
+        with pytest.raises(ProblemError) as refused:
+            asked()
+        assert (refused.value.status, refused.value.code) == (status, code)
+    office.close()
+
+
+def issuing_of(genesis: Genesis, history: GovernanceHistory, office: OfficeStore) -> Issuing:
+    return Issuing(
         network_id=genesis.network_id,
         history=history,
         did=MAKER,
@@ -149,20 +207,8 @@ def test_what_is_signed_is_judged_by_what_governs_the_next_block() -> None:
         office=office,
         registry=Registry(genesis, MemoryReader(), history=history),
         schema=None,
+        tables=config.tables,
     )
-    credential = {
-        "type": ["BatteryEventCredential"],
-        "issuer": MAKER,
-        "credentialSubject": {"id": "ZZ1PE75QH00001G630000001", "event": "battery.produced"},
-    }
-    before = issuing.unattested(credential), issuing.signing.governance
-    moved_on(history)
-    after = issuing.unattested(credential), issuing.signing.governance
-
-    assert before[1] is one and after[1] is history.at(2)
-    assert "not attested" in str(before[0]) and "not accredited" not in str(before[0])
-    assert "not accredited" in str(after[0])
-    office.close()
 
 
 def test_the_kinds_that_an_office_follows_are_those_of_the_life_cycle() -> None:

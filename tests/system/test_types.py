@@ -25,7 +25,7 @@ ALLOWED: dict[str, tuple[int, str]] = {
     "node/config": (2, "tables of TOML and JSON"),
     "node/demo": (38, "claims, manifests and answers over HTTP, as any client has them"),
     "node/governance_answers": (1, "conditions of a recognition"),
-    "node/issuing": (38, "claims, members of events, credentials"),
+    "node/issuing": (37, "claims, members of events, credentials"),
     "node/proposal_answers": (2, "records before and after, as the ledger has them"),
     "node/resolution": (3, "DID documents"),
     "node/server": (3, "WSGI environments, options of TLS"),
