@@ -170,7 +170,7 @@ def _by_ledger(found: Network, data: Path) -> Iterator[tuple[KnownThen, tuple[in
 
     with _ledger(DataDirectory(data)) as ledger, ledger.reading():
         history = constitution_of(ledger, found.genesis, found.rule_files).history
-        policies = LogPolicies(found.policy, found.policy_text, ledger.leaves.policies())
+        policies = LogPolicies(found.policy, found.policy_text, ledger.leaves)
         tip = tip_of(ledger, found.genesis)
         yield ByLedger(history, policies, ledger), (tip.height, tip.time)
 

@@ -16,6 +16,7 @@ from consensus.checkpoint import (
     SIGNATURES_MAX,
     Checkpoint,
     NoteError,
+    NoteKey,
     NoteSignature,
     SignedNote,
     cosign_line,
@@ -172,10 +173,7 @@ class Cosigning:
         """(key, time) of a line under the policy of its size; of a size to come, under any."""
         signature = NoteSignature.parse(line)
         name = signature.name, signature.key_id
-        epoch = self.policies.at(size)
-        key = epoch.log_keys.get(name) or epoch.witness_keys.get(name)
-        if key is None and size > self._tree.size:
-            key = self.policies.key_of(name)
+        key = self._key_at(size, name)
         if key is None:
             raise NoteError(f"{signature.name} is not in log.policy")
         if key.kind != kind:
@@ -183,6 +181,12 @@ class Cosigning:
             what = "log" if kind == LOG_KIND else "cosign"
             raise NoteError(f"a line of {signature.name} is not one of a {what} key")
         return name, verify_signature(body, key, signature) or 0
+
+    def _key_at(self, size: int, name: KeyName) -> NoteKey | None:
+        """A key that the policy of this size names; of a size to come, any policy's so far."""
+        epoch = self.policies.at(size)
+        key = epoch.log_keys.get(name) or epoch.witness_keys.get(name)
+        return self.policies.key_of(name) if key is None and size > self._tree.size else key
 
     def said_by(self, did: str) -> CosignatureFields | None:
         """The largest checkpoint that a validator was seen to cosign."""
@@ -249,16 +253,16 @@ class Cosigning:
         if checkpoint.origin != self._origin:
             raise NoteError(f"the checkpoint is of {checkpoint.origin}, this log is {self._origin}")
         signatures, size = note.signatures, checkpoint.size
-        known = self.policies.epochs if size > self._tree.size else (self.policies.at(size),)
-        logs = {name for epoch in known for name in epoch.log_keys}
-        witnesses = {name for epoch in known for name in epoch.witness_keys}
-        log_line = next((s.line() for s in signatures if (s.name, s.key_id) in logs), None)
+        keys = [self._key_at(size, (s.name, s.key_id)) for s in signatures]
+        kinds = [None if key is None else key.kind for key in keys]
+        spoken = list(zip(signatures, kinds, strict=True))
+        log_line = next((s.line() for s, kind in spoken if kind == LOG_KIND), None)
         if log_line is None and size > self._tree.size:
             return  # of a policy that this log has yet to reach
         if log_line is None:
             raise NoteError("the checkpoint has no line of a log key")
-        for signature in signatures:
-            if (signature.name, signature.key_id) in witnesses:
+        for signature, kind in spoken:
+            if kind == COSIGNATURE_KIND:
                 self.receive(checkpoint.size, checkpoint.root, log_line, signature.line())
 
     def note(self) -> tuple[int, int, SignedNote] | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Sequence
 from threading import Lock
 
 import orjson
@@ -15,7 +15,7 @@ from credentials.ledger.attestation import standing_key
 from credentials.ledger.entries import AdmittedEntry, parse_entry
 from credentials.ledger.log_epochs import AFTER_ENTRY, EpochStep, Head
 from node.errors import ProblemError, bad_request, not_found
-from node.ledger.log_policies import Epoch, LogPolicies
+from node.ledger.log_policies import LogPolicies
 from node.receipts.epochs import EpochFile
 from node.storage.documents import StoredDocument
 from node.storage.entries import EntryRow
@@ -66,42 +66,42 @@ class Proofs:
         `after`: a part, of policies that speak for trees of more leaves alone. The last one has the head and
         `link`: also prove that the tree of so many leaves is on the way to the newest checkpoint.
         """
-        epochs = tuple(self._policies.epochs)  # one more may be adopted meanwhile
-        over = epochs[1:]
-        first = sum(epoch.after <= (after or 0) for epoch in over)
+        over = self._policies.starts[1:]  # one more may be adopted meanwhile
+        first = bisect_right(over, after or 0)
         if first + STEPS_MAX < len(over):
             if after is None:
                 told = (
                     "this log had {count} policies, more than one answer holds: ask for them in parts, with "
                     "`after=0` first, as `comity log epochs` of this version does"
                 )
-                raise bad_request("in_parts", told, count=len(epochs))
+                raise bad_request("in_parts", told, count=len(over) + 1)
             end = first + STEPS_MAX
-            return EpochFile(self._steps_to(epochs, first, end), None, {}, over[end - 1].after).text()
-        kept, steps = self._ledger.checkpoint(), self._steps_to(epochs, first, len(over))
-        size = kept[0] if kept is not None and kept[0] > (over[-1].after if over else 0) else None
+            return EpochFile(self._steps_to(first, end), None, {}, over[end - 1]).text()
+        kept, steps = self._ledger.checkpoint(), self._steps_to(first, len(over))
+        size = kept[0] if kept is not None and kept[0] > (over[-1] if over else 0) else None
         head, links = None, dict[int, tuple[bytes, ...]]()
         if kept is not None and size is not None:
             note = self._policies.at(size).policy.reduce(SignedNote.parse(kept[1])).text()
-            head = Head(note, self._proof(over[-1].after if over else 0, size))
+            head = Head(note, self._proof(over[-1] if over else 0, size))
             if link is not None and 0 < link <= size:
                 links[link] = self._proof(link, size)
         return EpochFile(steps, head, links).text()
 
-    def _steps_to(self, epochs: Sequence[Epoch], first: int, end: int) -> tuple[EpochStep, ...]:
+    def _steps_to(self, first: int, end: int) -> tuple[EpochStep, ...]:
         """From the policy `first` on to that of `end`: each made once, as long as it is kept."""
         found: list[EpochStep] = []
         with self._stepping:
             for number in range(first, end):
-                step = self._steps.pop(number, None) or self._step(epochs[number], epochs[number + 1])
+                step = self._steps.pop(number, None) or self._step(number)
                 self._steps[number] = step  # the last that is forgotten
                 found.append(step)
                 if len(self._steps) > STEPS_KEPT_MAX:
                     self._steps.popitem(last=False)
         return tuple(found)
 
-    def _step(self, before: Epoch, epoch: Epoch) -> EpochStep:
+    def _step(self, number: int) -> EpochStep:
         """From one policy to the next, which the last block under it names."""
+        before, epoch = self._policies.epoch(number), self._policies.epoch(number + 1)
         index, text = epoch.after - AFTER_ENTRY, self._ledger.checkpoint_of(epoch.after)
         row = self._ledger.leaves.at(index)
         if text is None or row is None:

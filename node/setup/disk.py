@@ -75,5 +75,5 @@ def open_disk(directory: DataDirectory, passphrase: str, public_url: str | None)
         tree=tree,
         tip=tip,
         constitution=constitution,
-        log_policies=LogPolicies(network.policy, network.policy_text, ledger.leaves.policies()),
+        log_policies=LogPolicies(network.policy, network.policy_text, ledger.leaves),
     )

@@ -113,12 +113,14 @@ def _agree(disk: Disk) -> _Agreement:
     keys, genesis, stores, tip = disk.keys, disk.genesis, disk.stores, disk.tip
     standings = StandingsMap(stores.ledger.standings(), stores.ledger.bucket)
     reader = SqliteStandingReader(stores.ledger)
-    policies = [(epoch.after, epoch.text) for epoch in disk.log_policies.epochs[1:]]
+    log_policies = disk.log_policies
+    named = map(log_policies.epoch, range(1, len(log_policies.starts)))
+    policies = ((epoch.after, epoch.text) for epoch in named)
     registry = Registry(
         genesis, reader, tip.app_hash, standings, constitution=disk.constitution, policies=policies
     )
     moments, tree = Moments(), disk.tree
-    cosigning = Cosigning(disk.log_policies, tree, disk.held.cosigner(stores.signing))
+    cosigning = Cosigning(log_policies, tree, disk.held.cosigner(stores.signing))
     checkpoints = Checkpoints(cosigning, stores.ledger, moments)
     ordering = Ordering(
         chain=chain_config(genesis),

@@ -87,7 +87,7 @@ class Node:
         )
         policy = genesis.governance.log_policy(genesis.origin)
         cosigning = Cosigning(
-            LogPolicies(LogPolicy.parse(policy), policy, self.ledger.leaves.policies()),
+            LogPolicies(LogPolicy.parse(policy), policy, self.ledger.leaves),
             self.tree,
             cosigner,
         )

@@ -198,7 +198,7 @@ def epochs_of(log: Log, room: Path) -> tuple[Proofs, Callable[[], None]]:
         receipt = Receipt.parse(step.receipt)
         ledger.put_checkpoint(receipt.size, 1, receipt.note.text())
     ledger.put_checkpoint(log.tree.size, 1, log.note().text())
-    policies = LogPolicies(LogPolicy.parse(FIRST), FIRST, ledger.leaves.policies())
+    policies = LogPolicies(LogPolicy.parse(FIRST), FIRST, ledger.leaves)
 
     def close() -> None:
         ledger.close()
@@ -230,6 +230,34 @@ def test_each_step_to_a_newer_policy_is_made_once(tmp_path: Path) -> None:
     assert again < first / 5
 
 
+def test_a_policy_of_long_ago_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    However many policies a log had, so many stay in memory, and every size is answered as if all did.
+    """
+    log = rotated(9)
+    proofs, close = epochs_of(log, tmp_path)
+    try:
+        monkeypatch.setattr("node.ledger.log_policies.KEPT_MAX", 2)
+        few = LogPolicies(LogPolicy.parse(FIRST), FIRST, proofs._ledger.leaves)
+        whole, sizes = proofs._policies, range(log.tree.size + 2)
+        again = [few.at(size) for size in sizes]
+        few_starts, few_ends = few.starts, few.ends()
+        names = [name for size in sizes for name in (*whole.at(size).log_keys, *whole.at(size).witness_keys)]
+        keys = [few.key_of(name) for name in names]
+    finally:
+        close()
+
+    assert again == [whole.at(size) for size in sizes]
+    assert len({epoch.text for epoch in again}) == len(few_starts) == 10
+    assert (few_starts, few_ends, keys) == (
+        whole.starts,
+        whole.ends(),
+        [whole.key_of(name) for name in names],
+    )
+    assert None not in keys
+    assert len(few._newest) == 2
+
+
 def test_a_long_line_of_policies_is_given_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """
     Each of a bounded size; whoever asks for all at once is told, a part leads nobody astray, and all of them
@@ -249,6 +277,9 @@ def test_a_long_line_of_policies_is_given_in_parts(tmp_path: Path, monkeypatch: 
     try:
         whole = fetch_epochs(Asked("", None), 3)
         monkeypatch.setattr("node.receipts.maker.STEPS_MAX", 3)
+        monkeypatch.setattr("node.receipts.maker.STEPS_KEPT_MAX", 0)  # each step is made anew
+        monkeypatch.setattr("node.ledger.log_policies.KEPT_MAX", 2)
+        proofs._policies = LogPolicies(LogPolicy.parse(FIRST), FIRST, proofs._ledger.leaves)
         with pytest.raises(ProblemError) as refused:
             proofs.epochs()
         parts = [EpochFile.parse(proofs.epochs(3, after)) for after in (0, 0)]

@@ -335,7 +335,7 @@ def test_stolen_keys_of_a_validator_end_with_rotation(theft: Theft) -> None:
 
     def checkpoint(log: SeedSigner, cosign: SeedSigner) -> None:
         text = overview.genesis.governance.log_policy(origin)
-        policies = LogPolicies(LogPolicy.parse(text), text, overview.ledger.leaves.policies())
+        policies = LogPolicies(LogPolicy.parse(text), text, overview.ledger.leaves)
         said = Checkpoint(origin, overview.tree.size, overview.tree.root())
         lines = sign_log_line(said, origin, log), cosign_line(said, key_name(DID), 1, cosign)
         Cosigning(policies, overview.tree, None).receive(said.size, said.root, *lines)
