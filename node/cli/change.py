@@ -227,6 +227,11 @@ def tell_reach(reach: Mapping[str, Any] | None, *, over: bool = False) -> None:
     say(f"concerns what is said by: {whose}{f' and {more} more' if more else ''}")
     where = f"{reach['lines']} open lines of {reach['consignments']} consignments here rest on that"
     say(f"{where}; {reach['judged']} {'were judged again' if over else 'tried'}, {reach['changed']} change")
+    if not over:
+        say(f"  tried as of {when(reach['at'])}, by the records, documents and rules of that moment;")
+        say(
+            "  what is recorded or decided until it governs is not in it: lines are judged again once it does"
+        )
     if reach["later"]:
         say(f"  a part of it begins or ends on {when(reach['later'])} only, which is not shown")
     for one in reach["items"]:

@@ -27,6 +27,7 @@ from tests.harness.support_service import DID, live_node
 from tests.node.test_watching import issue, item, judged
 
 ROWS = ("ID-05", "ID-06", "ID-08", "STAT-01", "CUS-02")
+TRIED = "by the records, documents and rules of that moment"
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +97,7 @@ def test_a_recognition_is_tried_on_the_open_lines_and_told_once_it_governs(g: Go
     assert g.proposal(digest)["reach"]["items"] == reach["items"]
     page = node.person.get(f"/governance/proposals/{digest}", headers={"Accept": "text/html"}).text
     assert "What it would do to open lines here" in page and "26NLREACH1, line 1" in page
+    assert page.count(TRIED) == 1
     g.act(EU_AUTHORITY, "approved", digest)
     over = g.until_over(digest)
     g.blocks(over["in_force"])
@@ -110,6 +112,7 @@ def test_a_recognition_is_tried_on_the_open_lines_and_told_once_it_governs(g: Go
         assert one["before"] == foretold[one["line"]]["before"]
     page = node.person.get(f"/governance/proposals/{digest}", headers={"Accept": "text/html"}).text
     assert "Open lines here that rested on it" in page and "26NLREACH1, line 2" in page
+    assert TRIED not in page
     acts = [
         row["about"]
         for row in node.get_json("/operations/audit")["audit"]
@@ -141,6 +144,7 @@ def test_what_it_would_do_is_shown_and_nothing_signed(
     told = capsys.readouterr().out
     assert "open lines of 2 consignments here rest on that" in told and "26NLREACH2 line 1: " in told
     assert " -> " in told and "concerns what is said by: " in told
+    assert "tried as of " in told and "decided until it governs is not in it" in told
     assert run(["network", "propose", "--file", str(file), "--dry-run", "--json", *where]) == 0
     assert json.loads(capsys.readouterr().out)["reach"]["changed"] == 3
     assert len(g.node.get_json("/governance/proposals")["open"]) == known
