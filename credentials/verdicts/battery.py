@@ -18,7 +18,7 @@ from credentials.verdicts.evidence import LedgerView
 from credentials.verdicts.names import check_further_codes, names_of
 from credentials.verdicts.own_word import check_own_word
 from credentials.verdicts.recognised import check_recognised
-from credentials.verdicts.record import Inquiry
+from credentials.verdicts.record import Inquiry, Record
 from credentials.verdicts.shown import check_alias, check_shown
 from credentials.verdicts.used import check_alias_used, check_used
 from credentials.verdicts.verdict import Findings
@@ -52,16 +52,17 @@ def check_battery(
     check_used(found, cell, inquiry, declared)
     found.unmade(("certificates",), "certificate_not_checked", rule="X15")
 
-    names = names_of(shown, inquiry)
+    names, further = names_of(shown, inquiry), list[Record]()
 
     def judge_alias(text: str, view: LedgerView) -> None:
         named = check_alias(found, text, view, inquiry, declared, names.parties)
         if named is not None and cell is not None:
             check_alias_used(found, text, *named, cell, inquiry)
+            further.append(named[1])
 
     check_code(found, passports, inquiry, judge_alias)
     check_further_codes(found, names, inquiry, judge_alias)
-    check_own_word(found, passports, inquiry, cell)
+    check_own_word(found, passports, inquiry, cell, further)
     gaps, withheld = check_completeness(found, passports, inquiry)
     return Battery((*unrecognised, *gaps), withheld, answers, _passport(inquiry), names.canonical)
 

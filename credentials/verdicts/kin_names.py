@@ -50,7 +50,8 @@ def with_names_of_kin(evidence: Evidence) -> Evidence:
         names[key] = found.further[begin:]
     not_read = found.unread is not None or len(found.further) > KIN_CODES_MAX
     codes = {text: evidence.aliases.get(text) for text in found.further[:KIN_CODES_MAX]}
-    beside = _with_codes(view, codes, found.counted)
+    robbed = governance is not None and bool(governance.robbed)
+    beside = _with_codes(view, codes, found.counted, robbed=robbed)
     others = {key: [s for t in texts if (s := _counted(t, codes, found))] for key, texts in names.items()}
     beside = replace(
         beside,
@@ -78,10 +79,13 @@ def _counted(text: str, codes: Mapping[str, LedgerView | None], found: Found) ->
     return code.standing if code is not None else None
 
 
-def _with_codes(view: LedgerView, codes: Mapping[str, LedgerView | None], counted: set[str]) -> LedgerView:
-    """The view with these records beside those of its relatives."""
+def _with_codes(
+    view: LedgerView, codes: Mapping[str, LedgerView | None], counted: set[str], *, robbed: bool
+) -> LedgerView:
+    """The view with these records beside those of its relatives; once a key was stolen, with all they say."""
     assert view.standing is not None, "asked of a battery that is on record"
     relatives, kin_recalls, recalls = dict(view.relatives), dict(view.kin_recalls), list(view.recalls)
+    behind = {leaf.leaf_index: leaf for leaf in view.behind}
     for text, code in codes.items():
         if code is None or (code.standing is not None and code.standing.key == view.standing.key):
             continue
@@ -89,7 +93,15 @@ def _with_codes(view: LedgerView, codes: Mapping[str, LedgerView | None], counte
         if text in counted and code.standing is not None:
             relatives |= {code.standing.key: code.standing, **code.relatives}
             kin_recalls |= code.kin_recalls
-    return replace(view, relatives=relatives, kin_recalls=kin_recalls, recalls=tuple(dict.fromkeys(recalls)))
+            said = (*code.entries, *code.behind) if robbed else ()
+            behind |= {leaf.leaf_index: leaf for leaf in said}
+    return replace(
+        view,
+        relatives=relatives,
+        kin_recalls=kin_recalls,
+        recalls=tuple(dict.fromkeys(recalls)),
+        behind=tuple(behind.values()),
+    )
 
 
 def _steps(view: LedgerView) -> Iterator[_Step]:

@@ -1,7 +1,8 @@
 """What the passport itself says of use (Annex XIII 4(c), 4(d)), where set 4 is seen: X7.
 
 Its values are those of the day it was issued: they never make a battery better than its record. What an
-earlier passport said counts on: publishing again with other words does not make a battery new (I1, I6).
+earlier passport said counts on: publishing again with other words does not make a battery new (I1, I6). So
+does what those of a further code say: it is the same battery (X1).
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from credentials.documents.canonical import digest_document
 from credentials.documents.secured import credential_shown
+from credentials.ledger.attestation import Attestation
 from credentials.ledger.standing import ORIGINAL, WASTE
 from credentials.verdicts.content import sets_of_one_passport, why_missing, why_unread
 from credentials.verdicts.evidence import Held
 from credentials.verdicts.names import sets_published
-from credentials.verdicts.record import Inquiry, live_passport
+from credentials.verdicts.record import Inquiry, Record, live_passport
 from credentials.verdicts.severity import UNDECIDED
 from credentials.verdicts.shown_as import NOT_GIVEN
 from credentials.verdicts.verdict import Findings, Outcome
@@ -30,14 +32,21 @@ _CYCLES = ("Performance", "batteryCondition", "numberOfFullCycles", "numberOfFul
 
 
 def check_own_word(
-    found: Findings, passports: Sequence[Examined], inquiry: Inquiry, cell: Cell | None
+    found: Findings,
+    passports: Sequence[Examined],
+    inquiry: Inquiry,
+    cell: Cell | None,
+    further: Sequence[Record] = (),
 ) -> None:
-    """Against what it is shown as, the word of the passport shown and of those before it."""
+    """Against what it is shown as, the word of the passport shown, of those before it, and of further codes.
+
+    `further` are its records under these, as far as they count.
+    """
     if cell is None or inquiry.evidence.network.tables.shown_as is None:
         return
     claims = sets_of_one_passport(passports).get(OWN_WORD_POINT)
     shown = _Said(claims, why_missing(inquiry, OWN_WORD_POINT) if _kept_back(inquiry) else None)
-    said = [shown, *_earlier(inquiry)]
+    said = [shown, *_others(inquiry, further)]
     if any([_speaks_against(found, one, cell, inquiry) for one in said]):
         return
     unread = next((one for one in said if one.claims is None and one.reason is not None), None)
@@ -52,7 +61,7 @@ class _Said:
 
     claims: Mapping[str, Any] | None
     reason: str | None = None
-    place: Mapping[str, Any] = field(default_factory=dict)  # of an earlier one: who published it, and where
+    place: Mapping[str, Any] = field(default_factory=dict)  # of another one: who published it, and where
 
 
 def _speaks_against(found: Findings, said: _Said, cell: Cell, inquiry: Inquiry) -> bool:
@@ -74,17 +83,22 @@ def _speaks_against(found: Findings, said: _Said, cell: Cell, inquiry: Inquiry) 
     return True
 
 
-def _earlier(inquiry: Inquiry) -> Iterator[_Said]:
-    """Of each passport before the live one; of none for who may not see set 4."""
+def _others(inquiry: Inquiry, further: Sequence[Record]) -> Iterator[_Said]:
+    """Of each passport before the live one, and of each of a further code; none for who may not see set 4."""
     if not _entitled(inquiry):
         return
     live = live_passport(inquiry.evidence, inquiry.record)
-    statements = (recorded.attestation for recorded in inquiry.record.shown())
-    latest = live.attestation if live is not None else None
-    for digest, by in sets_published(statements, latest, point=OWN_WORD_POINT):
-        published = inquiry.record.covering(digest)
+    yield from _published(inquiry.record, live.attestation if live is not None else None, inquiry)
+    for record in further:
+        yield from _published(record, None, inquiry)
+
+
+def _published(record: Record, live: Attestation | None, inquiry: Inquiry) -> Iterator[_Said]:
+    statements = (recorded.attestation for recorded in record.shown())
+    for digest, by in sets_published(statements, live, point=OWN_WORD_POINT):
+        published = record.covering(digest)
         assert published is not None, "a statement of this record names it"
-        place = {"earlier_by": by, **published.place()}
+        place = {"published_by": by, **published.place()}
         held = inquiry.evidence.earlier.get(digest)
         if isinstance(held, Held) and digest_document(dict(held.document)) == digest:
             subject = credential_shown(held.document).get("credentialSubject")

@@ -100,7 +100,7 @@ def _check_evidence(found: Findings, inquiry: Inquiry, standing: Standing, cell:
         lacking += [dated] if tested is None else []
         found.failed("used_evidence", "used_evidence_missing", rule="X19", lacking=lacking, **export.place())
         return
-    outdated = _outdated(tested, record, events) or _found_dead(tested, export, inquiry, events)
+    outdated = _outdated(tested, record, events) or _found_dead(tested, export, record, inquiry)
     if outdated is not None:
         _tell_outdated(found, outdated)
     else:
@@ -172,7 +172,7 @@ def check_alias_used(  # noqa: PLR0917  (one further code, and what it is read b
     arrived = cell["direction"] == "import" and view.standing.place == inquiry.policy.jurisdiction
     since = (r for r in record.shown() if r.attestation.kind not in kinds)
     later = next((r for r in since if _ends_journey(r, export, events, arrived=arrived)), None)
-    later = later or _outdated(tested, record, events)
+    later = later or _outdated(tested, record, events) or _found_dead(tested, export, record, inquiry)
     if later is not None:
         kind, place = later.attestation.kind, later.place()
         found.failed("alias", "used_evidence_outdated", rule="X19", identifier=text, kind=kind, **place)
@@ -189,11 +189,13 @@ def _ends_journey(later: Recorded, export: Recorded, events: Mapping[str, Any], 
     return not arrived if kind in events["released"] else kind not in events["sameJourney"]
 
 
-def _found_dead(
-    tested: int, export: Recorded, inquiry: Inquiry, events: Mapping[str, Any]
-) -> Recorded | None:
-    """A test, not taken back, that found nothing left of it: on the way, or not before the record's."""
-    tests = inquiry.record.of_kinds(events["soh"])
+def _found_dead(tested: int, export: Recorded, record: Record, inquiry: Inquiry) -> Recorded | None:
+    """A test, not taken back, that found nothing left of it: on the way, or not before the record's.
+
+    `record`: that of the code that is asked about, or of a further one, whose documents need not be in hand.
+    """
+    events = inquiry.evidence.network.tables.verdicts["events"]
+    tests = record.of_kinds(events["soh"])
     zeros = [r for r in tests if r.attestation.quantities.get(events["sohQuantity"]) == 0]
     for found in zeros[: -TESTS_READ_MAX - 1 : -1]:
         if found.leaf_index > export.leaf_index:

@@ -6,15 +6,23 @@ a further code may name others. How many are read is bounded; what is not read i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING
 
 from credentials.documents.identifiers import Identifier, Subject, subject
-from credentials.ledger.attestation import standing_key
+from credentials.ledger.attestation import Attestation, standing_key
 from credentials.ledger.governance import Governance
 from credentials.verdicts.evidence import Held, LedgerView, Tables, alias_texts, issuer_shown
 from credentials.verdicts.kin_names import KIN_CODES_MAX
-from credentials.verdicts.names import FURTHER_CODES_MAX, OPAQUE, joined, public_sets, rightful
+from credentials.verdicts.names import (
+    FURTHER_CODES_MAX,
+    OPAQUE,
+    joined,
+    public_sets,
+    rightful,
+    sets_published,
+)
+from credentials.verdicts.own_word import OWN_WORD_POINT
 from credentials.verdicts.record import Record
 from node.storage.office import OfficeStore
 from node.verdicts.ledger_views import admitted as admitted_of
@@ -66,7 +74,8 @@ class FurtherCodes:
             reading.declared.extend(a for a in admitted_of(view) if a.kind in kinds)
             reading.kin.extend(taken_out_of(view))
             record = joined(view, reading.parties, governance)
-            sets = public_sets(r.attestation for r in record.shown()) if record is not None else []
+            said = [r.attestation for r in record.shown()] if record is not None else []
+            sets = earlier_sets(said, None, reading.seen)
             known = {digest for digest, _ in reading.earlier}
             reading.earlier.extend(one for one in (*sets, *kin_sets(view)) if one[0] not in known)
         return bool(new) or len(reading.named) > named
@@ -131,3 +140,11 @@ def _parties(view: LedgerView, governance: Governance) -> set[str]:
         return set()
     kin = (rightful(one, Record(), governance) for one in view.relatives.values())
     return rightful(view.standing, Record.read(view, governance), governance).union(*kin)
+
+
+def earlier_sets(
+    statements: Collection[Attestation], live: Attestation | None, seen: Sequence[int]
+) -> list[tuple[bytes, str]]:
+    """(digest, issuer) of what a verdict reads of the passports before the live one, as far as it may."""
+    own = sets_published(statements, live, point=OWN_WORD_POINT) if OWN_WORD_POINT in seen else []
+    return [*public_sets(statements, live), *own]

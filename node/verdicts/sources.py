@@ -10,7 +10,7 @@ was fetched.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
@@ -37,15 +37,14 @@ from credentials.verdicts.evidence import (
     identifiers_in_play,
 )
 from credentials.verdicts.examination import OpenedList
-from credentials.verdicts.names import FURTHER_CODES_MAX, OPAQUE, public_sets, sets_published
-from credentials.verdicts.own_word import OWN_WORD_POINT
+from credentials.verdicts.names import FURTHER_CODES_MAX, OPAQUE
 from node.peers.gossip import Gossip
 from node.storage.entries import EntryRow
 from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore
 from node.verdicts.disclosure import Giving
 from node.verdicts.fetching import Fetching
-from node.verdicts.further_codes import NOBODY, FurtherCodes, kin_sets
+from node.verdicts.further_codes import NOBODY, FurtherCodes, earlier_sets, kin_sets
 from node.verdicts.lag import Lag
 from node.verdicts.ledger_views import kin_statements, newest_of, read_view
 from node.verdicts.lists import ListsInForce
@@ -65,7 +64,7 @@ class Reading:
     subjects: Mapping[str, Subject]  # of the battery, by the line's own text
     sets: Attestation | None = None  # the attestation that published the live passport
     # The public sets of those before it, and of further codes that are on record; where it may be seen, set 4
-    # of those before it. With their issuers.
+    # of these as well. With their issuers.
     earlier: list[tuple[bytes, str]] = field(default_factory=list)
     events: tuple[Attestation, ...] = ()  # those whose documents a verdict reads
     presented: tuple[Mapping[str, Any], ...] = ()
@@ -77,6 +76,7 @@ class Reading:
     parties: set[str] = field(default_factory=set)  # who has a right over it, under one of its codes
     # By which others became it, and it came out of a pack under a further code: their documents name these.
     kin: list[Attestation] = field(default_factory=list)
+    seen: Sequence[int] = ()  # the points of Annex XIII that this party sees
     # The documents named by sets and events, once they were fetched for: read and parsed once.
     documents: dict[bytes, Held | Missing] = field(default_factory=dict)
 
@@ -281,10 +281,11 @@ class Gathering:
             view,
             {battery: about},
             live,
-            [*_earlier_sets(admitted.values(), live, rules.points), *kin_sets(view)],
+            [*earlier_sets(admitted.values(), live, rules.points), *kin_sets(view)],
             newest_of([a for a in admitted.values() if a.kind in rules.document_kinds]),
             presented,
             kin=[*kin_statements(self._ledger, view)],
+            seen=rules.points,
         )
 
     # -- fetching ------------------------------------------------------------------------------------
@@ -374,14 +375,6 @@ def _digest_of(document: Mapping[str, Any]) -> bytes | None:
         return digest_document(dict(document))
     except CredentialError:
         return None
-
-
-def _earlier_sets(
-    statements: Collection[Attestation], live: Attestation | None, seen: Sequence[int]
-) -> list[tuple[bytes, str]]:
-    """(digest, issuer) of what a verdict reads of the passports before the live one, as far as it may."""
-    own = sets_published(statements, live, point=OWN_WORD_POINT) if OWN_WORD_POINT in seen else []
-    return [*public_sets(statements, live), *own]
 
 
 def _kinds(value: object) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from credentials.ledger.parties import Key, Stop
 from credentials.ledger.recalls import recall_subject
 from credentials.verdicts.evidence import LedgerEntry
 from credentials.verdicts.issuers import CHECK, FIRST
-from tests.credentials.test_kin_recalls import without_documents
+from tests.credentials.test_kin_recalls import LINK, made_of_it, named_by_link, without_documents
 from tests.credentials.test_two_codes import two_codes
 from tests.credentials.test_used_before import second_life_pack, two_publishers
 from tests.harness.border import World, code, subject_of
@@ -367,6 +367,26 @@ def test_what_a_stolen_key_said_of_the_pack_leaves_what_was_made_of_it_undecided
         statement["countersignatures"] = [countersign(draft, key)]
         w.run(make_attestation(signer=signer(CN_AUTHORITY), iat=w.now, issuer=CN_AUTHORITY, **statement))
         assert word_of(w, text) == "hold"
+
+
+@pytest.mark.parametrize("made", ["successor", pytest.param("module", marks=pytest.mark.check)])
+def test_what_a_stolen_key_lifted_under_a_further_code_of_the_pack_is_not_lifted_for_what_came_of_it(
+    made: str,
+) -> None:
+    """
+    I2, X1: lost under its link, found again by a thief of the authority's key, and made into something else.
+    """
+    w = named_by_link()
+    text = made_of_it(w, made)
+    line: dict[str, Any] = {"condition": "used", "head": {"direction": "inland"}, "policy_name": "recycler"}
+    w.happen(CN_AUTHORITY, "battery.reported_lost", LINK, {"reference": "P"})
+    held, since = w.judge(text, **line).as_dict(), w.now
+    w.happen(CN_AUTHORITY, "battery.found", LINK, {"reason": "x"})
+    assert held["reason"] == "lost" and w.judge(text, **line).as_dict()["verdict"] in GOOD
+
+    govern(w, stolen(CN_AUTHORITY, since))
+
+    assert w.judge(text, **line).as_dict()["verdict"] == "undecided"
 
 
 def test_a_recall_of_the_packs_codes_that_a_stolen_key_lifted_is_asked_about_too() -> None:

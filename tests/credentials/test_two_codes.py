@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from credentials.documents.canonical import digest_document
 from credentials.ledger.payload import Criteria
 from credentials.ledger.recalls import recall_subject
-from credentials.verdicts.evidence import LedgerEntry, LedgerView, alias_texts
+from credentials.verdicts.evidence import LedgerEntry, LedgerView, Missing, MissingReason, alias_texts
 from tests.credentials.test_shown import GOOD, PRESENTED, check, judged, shape
-from tests.credentials.test_used_before import measured, remanufactured, taken_out
+from tests.credentials.test_used_before import claiming, measured, remanufactured, taken_out
 from tests.harness.border import DECLARATION, World, claims_of, code, line_of, replace, subject_of
 from tests.harness.ledger import (
     CN_AUTHORITY,
@@ -30,12 +33,15 @@ VIN = "ZZ9DEM0E0T0000039"
 LINK = "https://id.gs1.org/01/09521001000000/21/1"
 
 
-def two_codes() -> tuple[World, str]:
-    """A battery of MAKER under its GB/T code and under its GS1 link; each passport names the other."""
+def two_codes(*said: Any) -> tuple[World, str]:
+    """A battery of MAKER under its GB/T code and under its GS1 link; each passport names the other.
+
+    `said`: status and cycles, as set 4 of the link's passport has them.
+    """
     licences = [*accreditations(), accreditation(MAKER, schemes=(("gs1", "9521001"),), licence="gs1")]
     w, text = World(Ledger(make_genesis(accreditations=licences))), code(1)
     for own, other in ((text, LINK), (LINK, text)):
-        claims = claims_of(1)
+        claims = claiming(1, *said) if said and own == LINK else claims_of(1)
         claims["GeneralProductInformation"]["productIdentifier"] = other
         w.produce(own)
         w.publish(own, w.issue(own, claims=claims))
@@ -358,12 +364,15 @@ def used_and_exported(w: World, text: str, day: str = "2027-01-15", *, burnt: bo
 IN_CAR = {"goods": "in_vehicle", "commodity_code": "8703800000", "mass_kg": None}
 
 
-@pytest.mark.parametrize("later", ["battery.installed", "negative_event", None, "passport.superseded"])
+@pytest.mark.parametrize(
+    "later", ["battery.installed", "negative_event", "soh.measured", None, "passport.superseded"]
+)
 def test_a_record_under_one_code_does_not_cover_what_happened_since_under_the_other(
     later: str | None,
 ) -> None:
     """
-    X19: used again or burnt under the second code, the battery needs another record under the first.
+    X19: used again, burnt or found dead under the second code, the battery needs another record under the
+    first.
     """
     w, text = two_codes()
     used_and_exported(w, text)
@@ -375,6 +384,9 @@ def test_a_record_under_one_code_does_not_cover_what_happened_since_under_the_ot
         )  # fmt: skip
     elif later == "negative_event":
         w.happen(MAKER, later, LINK, {"event_kind": "fire"})
+    elif later == "soh.measured":
+        said = {"method": "m", "measured_on": "2027-01-16", "soh_permille": 0}
+        w.happen(WORKSHOP, later, LINK, said, quantities={"soh_permille": 0})
     elif later is not None:
         claims = claims_of(1)
         claims["GeneralProductInformation"]["productIdentifier"] = text
@@ -483,3 +495,35 @@ def test_an_export_under_one_code_holds_nothing_that_arrived_under_the_other() -
 
     assert judged(w, text, policy_name="recycler")["verdict"] in GOOD
     assert shape(judged(w, LINK, policy_name="recycler")) == ("hold", "not_released")
+
+
+@pytest.mark.parametrize(
+    ("status", "cycles", "condition", "expected"),
+    [
+        ("Original", 0, "new", "ok"),
+        ("Original", 2000, "new", "used_sold_as_new"),
+        ("Waste", 0, "return", "waste"),
+        ("Reused", 2000, "used", "used_evidence_missing"),
+    ],
+)
+def test_what_the_passport_of_a_further_code_says_of_use_counts(
+    status: str, cycles: int, condition: str, expected: str
+) -> None:
+    """
+    X1, I6: it is the same battery. Kept back, it leaves undecided what rests on it; to whoever may not see
+    set 4 it says nothing.
+    """
+    w, text = two_codes(status, cycles)
+    seen = w.evidence(text, points=(1, 2, 3, 4))
+    own = digest_document(dict(w.passports[LINK].credentials[4]))
+    withheld = replace(seen, earlier={**seen.earlier, own: Missing(MissingReason.WITHHELD, MAKER, w.now)})
+
+    told, kept_back, public = (
+        w.judge(text, policy_name=policy, evidence=evidence, condition=condition).as_dict()
+        for policy, evidence in (("importer-eu", seen), ("importer-eu", withheld), ("customs-eu", seen))
+    )
+
+    assert (told["verdict"] in GOOD, told["reason"]) == (expected == "ok", expected)
+    assert "evidence_withheld" in {c["reason"] for c in kept_back["checks"]}
+    assert kept_back["verdict"] not in GOOD
+    assert (public["verdict"] in GOOD) == (condition != "used")

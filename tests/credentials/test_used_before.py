@@ -334,7 +334,7 @@ def test_what_an_earlier_passport_said_of_use_counts_on(
 
     assert (told["verdict"] in GOOD) == (expected == "good")
     assert expected == "good" or told["reason"] == expected
-    by_earlier = {c["reason"] for c in told["checks"] if c["evidence"].get("earlier_by") == MAKER}
+    by_earlier = {c["reason"] for c in told["checks"] if c["evidence"].get("published_by") == MAKER}
     assert by_earlier == {expected} & {"waste", "used_sold_as_new"}
     assert public["verdict"] in GOOD
 
@@ -373,7 +373,7 @@ def test_an_earlier_set_4_that_is_not_had_is_not_passed(condition: str | None, *
         reasons = {c["reason"] for c in told["checks"] if c["name"] in ("new_not_used", "standing.state")}
         assert reasons.isdisjoint({"evidence_withheld", "document_unreachable"}) == good
         assert good or told["verdict"] == "undecided"
-        assert good != any(c["evidence"].get("earlier_by") == MAKER for c in told["checks"])
+        assert good != any(c["evidence"].get("published_by") == MAKER for c in told["checks"])
 
 
 @pytest.mark.parametrize("why", list(MissingReason))

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
+from credentials.documents.canonical import digest_document
 from credentials.documents.identifiers import Identifier, Subject, read_identifier, subject
 from credentials.ledger.attestation import standing_key
 from credentials.ledger.standing import Standing
@@ -23,6 +24,7 @@ from node.verdicts.ledger_views import taken_out_of
 from node.verdicts.sources import Reading
 from node.web.sample import sample_claims
 from tests.credentials.test_namers import on_record
+from tests.credentials.test_two_codes import two_codes
 from tests.harness.border import World
 from tests.harness.ledger import MAKER, WORKSHOP, Ledger, accreditation, accreditations, make_genesis
 from tests.harness.support_service import ROLES, LiveNode, live_node
@@ -281,6 +283,27 @@ def test_what_names_a_battery_crowds_out_nothing_that_its_passports_name(tmp_pat
     assert codes.read(reading, make_genesis().governance)
     assert {*links} <= reading.aliases.keys()
     assert not codes.read(reading, make_genesis().governance)
+    office.close()
+
+
+@pytest.mark.parametrize("seen", [(1,), (1, 4)])
+def test_set_4_of_a_further_code_is_asked_for_where_it_may_be_seen(
+    seen: tuple[int, ...], tmp_path: Path
+) -> None:
+    """
+    Beside the public set of each passport on its record: with the live one, by its digest.
+    """
+    office = OfficeStore(tmp_path / "office.db")
+    w, text = two_codes()
+    (link,) = w.evidence(text).aliases
+    reading = Reading(1, w.view(text), {text: subject_of(text)}, parties={MAKER}, seen=seen)
+    reading.documents[b"1"] = naming(link)
+
+    further_codes(office, w.view(link)).read(reading, w.governance)
+
+    asked = {digest for digest, _ in reading.earlier}
+    sets = w.passports[link].credentials
+    assert [p for p in sets if digest_document(dict(sets[p])) in asked] == list(seen)
     office.close()
 
 
