@@ -20,7 +20,6 @@ from node.log import moment
 from node.server.exchange import Door
 from node.server.feeds import Feed
 from node.service import Service
-from node.use_cases.peers import UNSIGNED
 from node.web.labels import install_words
 
 WEB = Path(__file__).resolve().parent.parent / "web"
@@ -117,7 +116,6 @@ def door_of(service: Service) -> Door:
         own_host=service.hosts.admit,
         knows=partial(access.known_as, service),
         peers=service.peers,
-        unsigned=UNSIGNED,
         lanes=service.lanes,
     )
 

@@ -47,4 +47,4 @@ def peer(service: Service, kind: str) -> ResponseReturnValue:
     application that is called without a server, and for `/openapi.json`.
     """
     answer = service.peers.handle(kind, raw_body())
-    return Response(answer, content_type=COSE)
+    return Response(answer.body, content_type=COSE)

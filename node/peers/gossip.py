@@ -129,6 +129,7 @@ class Gossip:
         self._poll_s = poll_s
         self._stopping = threading.Event()
         self.patience = authentication.patience
+        self.votes, self.last_height_for = authentication.votes, authentication.last_height_for
         self.refused: Counter[str] = Counter()  # requests of peers, by the code of the refusal
         self.cpu_s: defaultdict[str, float] = defaultdict(float)  # seconds by stage: send, receive, refuse
         self._counting = threading.Lock()
@@ -263,10 +264,6 @@ class Gossip:
                 peer.heard.set()  # it is back: what waits for it need not wait for the next try
         return sender, nonce, body
 
-    def last_height_for(self, sender: str) -> int | None:
-        """The last block that it gets, if it left."""
-        return self._authentication.last_height_for(sender)
-
     def certificate(self, names: Iterable[str]) -> tuple[bytes, bytes]:
         """(certificate, private key) in PEM under which other nodes know this one at these hosts."""
         return self._authentication.certificate(names)
@@ -329,11 +326,13 @@ class Gossip:
 
     def _exchange(self, peer: Peer, items: list[Item], blocks_from: int | None) -> None:
         status: Value = list(self._inbox.status())
+        # Who we are is shown on a new connection before anything large is sent there: what strangers
+        # send has few places, and any of them may hold those.
+        if not peer.reachable or (not items and blocks_from is None):
+            self.note_status(peer.did, decode(self._post(peer, "status", encode(status))))
         if items:
             answer = self._post(peer, "messages", encode([status, list[Value](items)]))
             self.note_status(peer.did, decode(answer))
-        elif blocks_from is None:
-            self.note_status(peer.did, decode(self._post(peer, "status", encode(status))))
         if blocks_from is not None:
             body = encode([blocks_from, BLOCKS_PER_REQUEST])
             blocks = _blocks_of(self._post(peer, "blocks", body))

@@ -37,6 +37,14 @@ class Doing(IntEnum):
     ANSWERING = 4  # a lane works on its request, or a feed is open: bounded there
 
 
+class Rank(IntEnum):
+    """What another node has shown on a connection: each has places that the others cannot take."""
+
+    STRANGER = 0
+    TAKES_PART = 1  # a participant signed a request on it
+    VOTES = 2  # a validator did
+
+
 @dataclass(slots=True, eq=False)
 class Connection:
     """One accepted connection; `cut` ends it at once and drops what was not sent."""
@@ -48,13 +56,15 @@ class Connection:
     until: float = 0.0
     moved_bytes: int = 0  # of the body or answer on its way
     proven: bool = False  # a peer's signature or a key of this node was verified on it
-    known_as: str = ""  # whose key or session was shown on it last; empty: nobody's
+    known_as: str = ""  # whose key or session was shown on it last
     shown: tuple[str | None, str | None] = None, None  # the headers that showed it
+    peer: str = ""  # who signed a peer's request on it last
+    rank: Rank = Rank.STRANGER
 
-    @property
-    def client(self) -> str:
-        """Whose it is: of one who holds a key or a session, else of its subnet."""
-        return self.known_as or self.subnet
+    def forget(self) -> None:
+        """What was shown on it is not believed any more."""
+        self.proven, self.known_as, self.shown = False, "", (None, None)
+        self.peer, self.rank = "", Rank.STRANGER
 
 
 @dataclass(slots=True)
@@ -150,15 +160,15 @@ class LargeBodies:
         self._there: dict[Connection, str] = {}  # whose each is
 
     @contextmanager
-    def place(self, connection: Connection) -> Iterator[None]:
-        """A place while its body comes: free, or that of one that gives way; else ProblemError 503."""
+    def place(self, connection: Connection, client: str) -> Iterator[None]:
+        """A place while this client's body comes: free, or that of one that gives way; else 503."""
         if len(self._there) >= LARGE_BODIES_MAX:
-            yielding = self._yielding(connection.client)
+            yielding = self._yielding(client)
             if yielding is None:
                 raise busy("this node receives as many large bodies at the same time as it can")
             self._there.pop(yielding)
             self._connections.end(yielding)
-        self._there[connection] = connection.client
+        self._there[connection] = client
         try:
             yield
         finally:

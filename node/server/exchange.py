@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Collection
-from contextlib import nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from http import HTTPStatus
-from itertools import product
 from typing import IO, TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
@@ -21,7 +20,7 @@ from aiohttp import ClientConnectionResetError, web
 from multidict import CIMultiDict
 
 from node.errors import ProblemError, bad_request, busy
-from node.server.connections import IDLE_S_MAX, Connection, Connections, Doing, LargeBodies
+from node.server.connections import IDLE_S_MAX, Connection, Connections, Doing, LargeBodies, Rank
 from node.server.feeds import BRIEF_PER_CLIENT_MAX, BRIEF_POLL_S, FEED_POLL_S, FEED_S_MAX, Feed, OpenFeeds
 from node.server.lanes import Lanes
 from node.server.wsgi import (
@@ -51,10 +50,19 @@ _ENDING = (400, 413, 421)  # after these, what follows on the connection is not 
 PROBLEM = "application/problem+json"
 
 
+@dataclass(frozen=True, slots=True)
+class PeerAnswer:
+    """What another node is answered, and who it has shown to be."""
+
+    body: bytes
+    sender: str = ""  # of a signed request
+    rank: Rank = Rank.STRANGER
+
+
 class Peers(Protocol):
     """What answers the requests of other nodes; raises ProblemError."""
 
-    def handle(self, path: str, body: bytes) -> bytes: ...
+    def handle(self, path: str, body: bytes) -> PeerAnswer: ...
 
     def refuse_large(self) -> None: ...
 
@@ -70,7 +78,6 @@ class Door:
     # Whose key or session these headers show, in a word of its own; None: nobody's.
     knows: Callable[[str | None, str | None], str | None] = lambda authorization, cookie: None
     peers: Peers | None = None
-    unsigned: Collection[str] = ()  # of their paths: an answer there shows nothing of who asked
     lanes: Lanes = field(default_factory=Lanes)
 
 
@@ -85,8 +92,9 @@ class Exchange:
         self._feeds = OpenFeeds()
         self._brief = OpenFeeds(per_client_max=BRIEF_PER_CLIENT_MAX)
         self._stopping = asyncio.Event()
-        # Of peers and of others, by whether the sender is proven: no kind takes the places of another.
-        self._large = {one: LargeBodies(connections) for one in product((True, False), repeat=2)}
+        # No kind takes the places of another: of pages, by whether a key is shown, and of peers.
+        self._large = {known: LargeBodies(connections) for known in (False, True)}
+        self._large_of_peers = {rank: LargeBodies(connections) for rank in Rank}
         self._late = 0
         self._lanes = door.lanes
 
@@ -129,8 +137,10 @@ class Exchange:
             return await self._answer_peer(received, connection, target.removeprefix(PEERS), self._door.peers)
         path = target.partition("?")[0]
         probe = path in PROBES and received.method in ("GET", "HEAD")
-        proven = connection.proven if probe else await self._is_known(received, connection)
-        body, size = await self._read(received, connection, BODY_BYTES_MAX, self._large[False, proven])
+        whose = "" if probe else await self._whose(received, connection)
+        proven, client = connection.proven if probe else bool(whose), whose or connection.subnet
+        with self._place(received, connection, BODY_BYTES_MAX, self._large[proven], client):
+            body, size = await self._read(received, connection, BODY_BYTES_MAX)
         self._connections.begin(connection, Doing.ANSWERING, ANSWER_S_MAX)
         sockname = received.get_extra_info("sockname") or ("localhost", 0)
         request = WholeRequest(
@@ -150,48 +160,58 @@ class Exchange:
 
         with body:
             try:
-                await lane.run(work, client=connection.subnet, proven=proven)
+                await lane.run(work, client=client, proven=proven)
             except BaseException:
                 for unsent in made:  # the client left meanwhile
                     unsent.close()
                 raise
         if made[0].status == HTTPStatus.UNAUTHORIZED:
-            connection.proven = False  # its key has ended since it was shown first
+            connection.forget()  # its key has ended since it was shown first
         return made[0]
 
-    async def _is_known(self, received: web.BaseRequest, connection: Connection) -> bool:
-        """Whether it comes from somebody who holds a key or a session: asked before its body is read."""
+    async def _whose(self, received: web.BaseRequest, connection: Connection) -> str:
+        """Whose key or session this request shows, empty for nobody's: asked before its body is read.
+
+        This one, whatever was shown before: behind a proxy a connection is of one after the other.
+        """
         shown = _said(received, "authorization"), _said(received, "cookie")
-        if not any(shown) or (connection.proven and shown == connection.shown):
-            return connection.proven
+        if not any(shown):
+            return ""
+        if connection.known_as and shown == connection.shown:
+            return connection.known_as
         self._connections.begin(connection, Doing.ANSWERING, ANSWER_S_MAX)
         try:
             known = await self._lanes.doors.run(
                 partial(self._door.knows, *shown), client=connection.subnet, proven=False
             )
-        except ProblemError:  # too many are asked about: it goes on as who it was
-            return connection.proven
-        if known is not None:
-            # Behind a proxy a connection is of one after the other: each has the share of who it is.
-            connection.proven, connection.known_as, connection.shown = True, known, shown
-        return connection.proven
+        except ProblemError:  # too many are asked about
+            return ""
+        if known is None:
+            return ""
+        connection.proven, connection.known_as, connection.shown = True, known, shown
+        return known
+
+    def _place(
+        self,
+        received: web.BaseRequest,
+        connection: Connection,
+        size_max: int,
+        places: LargeBodies,
+        client: str,
+    ) -> AbstractContextManager[None]:
+        """Held while the body is read, if it is a large one; 413 for one that is larger than may be."""
+        declared = received.content_length
+        if declared is not None and declared > size_max:
+            raise _too_large(size_max)
+        large = received.can_read_body and (declared is None or declared > MEMORY_BYTES_MAX)
+        return places.place(connection, client) if large else nullcontext()
 
     async def _read(
-        self, received: web.BaseRequest, connection: Connection, size_max: int, places: LargeBodies
+        self, received: web.BaseRequest, connection: Connection, size_max: int
     ) -> tuple[IO[bytes], int]:
         """The whole body, at its beginning, and its size."""
         if not received.can_read_body:
             return new_body(), 0
-        declared = received.content_length
-        if declared is not None and declared > size_max:
-            raise _too_large(size_max)
-        large = declared is None or declared > MEMORY_BYTES_MAX
-        with places.place(connection) if large else nullcontext():
-            return await self._read_all(received, connection, size_max)
-
-    async def _read_all(
-        self, received: web.BaseRequest, connection: Connection, size_max: int
-    ) -> tuple[IO[bytes], int]:
         body, size = new_body(), 0
         self._connections.transfer(connection, Doing.READING)
         try:
@@ -213,11 +233,13 @@ class Exchange:
     async def _answer_peer(
         self, received: web.BaseRequest, connection: Connection, path: str, peers: Peers
     ) -> WholeAnswer:
-        run = partial(self._lanes.peers.run, client=connection.subnet)
+        client, rank = connection.peer or connection.subnet, connection.rank
+        run = partial(self._lanes.peers.run, client=client)
         try:
             try:
-                large = self._large[True, connection.proven]
-                body, _ = await self._read(received, connection, PEER_BODY_BYTES_MAX, large)
+                large = self._large_of_peers[rank]
+                with self._place(received, connection, PEER_BODY_BYTES_MAX, large, client):
+                    body, _ = await self._read(received, connection, PEER_BODY_BYTES_MAX)
             except ProblemError as error:
                 if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
                     await run(peers.refuse_large, proven=False)
@@ -225,13 +247,14 @@ class Exchange:
             self._connections.begin(connection, Doing.ANSWERING, ANSWER_S_MAX)
             with body:
                 data = body.read()
-            made = await run(partial(peers.handle, path, data), proven=connection.proven)
-            connection.proven = connection.proven or path not in self._door.unsigned
+            made = await run(partial(peers.handle, path, data), proven=rank > Rank.STRANGER)
+            if made.sender:
+                connection.proven, connection.peer, connection.rank = True, made.sender, made.rank
         except ProblemError:
-            connection.proven = False  # whoever captured a peer's requests has not its key
+            connection.forget()  # whoever captured a peer's requests has not its key
             await self._wait_before_refusal(peers.refusal_wait_s(connection.subnet))
             raise
-        return WholeAnswer.of(200, "OK", "application/cose", made)
+        return WholeAnswer.of(200, "OK", "application/cose", made.body)
 
     async def _wait_before_refusal(self, seconds: float) -> None:
         """Whoever goes on sending what is refused is slowed down; a few at a time, on no thread."""

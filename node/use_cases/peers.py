@@ -12,12 +12,13 @@ from node.ledger.engine import Engine
 from node.ledger.shelf import Shelf
 from node.peers.gossip import Gossip
 from node.peers.messages import BLOCKS_BYTES_MAX, BLOCKS_PER_REQUEST, ITEM_ATTESTATION, too_large
+from node.server.connections import Rank
+from node.server.exchange import PeerAnswer
 from node.storage.ledger import LedgerStore
 from node.use_cases.welcoming import Welcome
 from node.verdicts.sources import Gathering
 
 HELLO = "hello"
-UNSIGNED = frozenset({HELLO})  # its asker does not know this network yet: whoever asks is answered
 
 
 class PeerDoor:
@@ -40,7 +41,7 @@ class PeerDoor:
         self._shelf = shelf
         self._welcome = welcome
 
-    def handle(self, path: str, body: bytes) -> bytes:
+    def handle(self, path: str, body: bytes) -> PeerAnswer:
         """Answer POST /peer/{messages,status,blocks,documents,snapshot,joining}: `path` is e.g. "messages".
 
         /peer/hello is unsigned: its asker does not know this network yet (`welcoming.py`). Else 401 for a
@@ -50,7 +51,7 @@ class PeerDoor:
         gossip = self._gossip
         with gossip.receiving() as known:
             if path == HELLO:
-                return self._welcome.hello(body)
+                return PeerAnswer(self._welcome.hello(body))
             sender, nonce, content = gossip.open(path, body)
             known.append(sender)
             last = gossip.last_height_for(sender)
@@ -76,7 +77,8 @@ class PeerDoor:
                     raise not_found(
                         "no_such_page", "peers ask for status, messages, blocks, documents, snapshot, joining"
                     )
-            return gossip.answer(sender, nonce, path, answer)
+            rank = Rank.VOTES if gossip.votes(sender) else Rank.TAKES_PART
+            return PeerAnswer(gossip.answer(sender, nonce, path, answer), sender, rank)
 
     def refuse_large(self) -> None:
         """A peer's request is longer than any may be: counted like every refusal, and not read."""

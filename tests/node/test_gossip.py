@@ -7,6 +7,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
 from typing import ClassVar
@@ -22,12 +23,16 @@ from node.peers.authentication import REQUEST_TAG, WINDOW_S, PeerAuthentication
 from node.peers.gossip import Gossip
 from node.peers.messages import BLOCKS_PER_REQUEST, ITEM_ATTESTATION, Status, refusal_of
 from node.peers.strikes import LATE_S, STRIKES_MAX, Patience
+from node.server import connections
+from node.server.connections import Rank
+from node.server.exchange import Door, PeerAnswer
 from node.setup import network
 from node.setup.keystore import Keys
 from node.supervision.supervisor import Supervisor
 from tests.harness import ledger
 from tests.harness.stand_in import StandIn
 from tests.harness.support_service import CODE, DID, PASSPHRASE, LiveNode, live_node
+from tests.node.test_http import POSTED, sending, serving
 
 NOW = ledger.CREATED + 100
 
@@ -236,6 +241,54 @@ def test_items_travel_in_batches_and_in_order(genesis: Genesis, server: PeerServ
     wait(lambda: inbox.statuses[-1:] == [(b"status", 7, 9, 8)])
     assert sender.peers[ledger.CUSTOMS].height == 7
     assert sender.peers[ledger.CUSTOMS].reachable
+
+
+class Validator:
+    """What answers other nodes at a node's own server: keeps their batches, and says that they vote."""
+
+    def __init__(self, authentication: PeerAuthentication) -> None:
+        self.authentication = authentication
+        self.heard: list[str] = []
+
+    def handle(self, path: str, body: bytes) -> PeerAnswer:
+        sender, nonce, _ = self.authentication.open_request(body, path)
+        self.heard.append(path)
+        answer = self.authentication.reply(sender, nonce, path, encode([b"status", 7, 9, 8]))
+        return PeerAnswer(answer, sender, Rank.VOTES)
+
+    def refuse_large(self) -> None: ...
+
+    def refusal_wait_s(self, subnet: str) -> float:
+        return 0.0
+
+
+def test_a_large_batch_arrives_while_strangers_hold_their_places(
+    genesis: Genesis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A sender shows who it is on a new connection before it sends what is large there: six strangers whose
+    bodies come slowly hold nothing that it needs, at the first time and after it lost the peer.
+    """
+    monkeypatch.setattr(connections, "GRACE_S", 60.0)
+    monkeypatch.setattr(connections, "TRANSFER_S_MAX", 60.0)
+    peer, ask = Validator(authentication(genesis, ledger.CUSTOMS)), POSTED % (b"peer/messages", b"")
+    with serving(door=Door(peers=peer)) as (host, port), ExitStack() as stack:
+        for number in range(connections.LARGE_BODIES_MAX):
+            stack.enter_context(sending((host, port), ask, f"127.0.0.{number + 2}", 1))
+        address = {ledger.CUSTOMS: f"http://{host}:{port}"}
+        sender = Gossip(authentication(genesis, ledger.MAKER), address, Quiet(), poll_s=60)
+        sender.broadcast([ITEM_ATTESTATION, b"x" * 200_000])
+        threads = supervised(sender)
+        try:
+            wait(lambda: peer.heard == ["status", "messages"])
+            wait(lambda: sender.peers[ledger.CUSTOMS].reachable)
+            sender.peers[ledger.CUSTOMS].link.close()
+            sender.broadcast([ITEM_ATTESTATION, b"y" * 200_000])
+            wait(lambda: peer.heard[2:] == ["status", "messages"])
+        finally:
+            sender.stop()
+            threads.stop()
+            sender.close()
 
 
 def test_a_peer_that_is_heard_again_is_answered_at_once(
@@ -469,7 +522,7 @@ def asking(node: LiveNode, path: str, content: Value) -> Value:
     signer = Keys.load(node.data, DID, PASSPHRASE).signer("transport")
     peer = PeerAuthentication(genesis.network_id, genesis.history(), DID, (signer,))
     data, nonce = peer.request(DID, path, encode(content))
-    return decode(peer.open_reply(node.service.peers.handle(path, data), path, DID, nonce))
+    return decode(peer.open_reply(node.service.peers.handle(path, data).body, path, DID, nonce))
 
 
 def test_a_peer_that_is_behind_is_given_the_blocks_it_asks_for(node: LiveNode) -> None:

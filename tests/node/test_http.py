@@ -22,8 +22,8 @@ from aiohttp import ClientConnectionResetError, web
 from node.cli.serve import _bind
 from node.errors import ProblemError
 from node.server import connections, exchange, feeds, http, wsgi
-from node.server.connections import CONNECTIONS_PER_SUBNET_MAX, Connection, Connections, Doing
-from node.server.exchange import Door
+from node.server.connections import CONNECTIONS_PER_SUBNET_MAX, Connection, Connections, Doing, Rank
+from node.server.exchange import Door, PeerAnswer
 from node.server.feeds import Feed
 from node.server.http import HttpServer
 from node.server.subnets import subnet_of
@@ -290,10 +290,13 @@ def test_who_holds_a_key_is_answered_beside_any_number_of_strangers() -> None:
 
 
 class Obliging:
-    """What answers other nodes: whatever is asked."""
+    """What answers other nodes: whatever is asked. A status says who signed it, and as what."""
 
-    def handle(self, path: str, body: bytes) -> bytes:
-        return b"ok"
+    def handle(self, path: str, body: bytes) -> PeerAnswer:
+        if path != "status":
+            return PeerAnswer(b"ok")
+        sender, rank = body.decode().split()
+        return PeerAnswer(b"ok", sender, Rank[rank])
 
     def refuse_large(self) -> None: ...
 
@@ -309,7 +312,6 @@ def test_who_was_answered_without_showing_who_it_is_stays_a_stranger() -> None:
     door = Door(
         knows=one_of("good"),
         peers=Obliging(),
-        unsigned=frozenset({"hello"}),
     )
     ask = b"GET /x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer good\r\n\r\n"
     hello = b"POST /peer/hello HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
@@ -337,10 +339,10 @@ def test_peers_cannot_take_the_pages_threads_nor_pages_the_peers() -> None:
     """
 
     class Slow:
-        def handle(self, path: str, body: bytes) -> bytes:
+        def handle(self, path: str, body: bytes) -> PeerAnswer:
             if path == "slow":
                 time.sleep(1)
-            return b"ok"
+            return PeerAnswer(b"ok")
 
         def refuse_large(self) -> None: ...
 
@@ -432,17 +434,39 @@ OTHERS = {POSTED % (b"x", BY_KEY[0]), POSTED % (b"x", b""), POSTED % (b"peer/mes
 
 
 @contextmanager
-def sending(address: Address, ask: bytes, source: str, count: int) -> Iterator[list[socket.socket]]:
-    """So many bodies of one client that have a place, and of which all but the last byte was sent."""
+def sending(
+    address: Address, ask: bytes, source: str, count: int, first: bytes = b""
+) -> Iterator[list[socket.socket]]:
+    """So many bodies of one client that have a place, and of which all but the last byte was sent.
+
+    `first`: a request that each connection has been answered before.
+    """
     with contextlib.ExitStack() as stack:
         begun = []
         for _ in range(count):
             one = socket.create_connection(address, timeout=10, source_address=(source, 0))
             begun.append(stack.enter_context(one))
+            if first:
+                one.sendall(first)
+                assert answered(one).startswith(b"HTTP/1.1 200")
             one.sendall(ask.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n"))
             assert one.recv(64).startswith(b"HTTP/1.1 100"), "it has a place"
             one.sendall(BODY[1:])
         yield begun
+
+
+def answered(one: socket.socket) -> bytes:
+    """The whole of one answer on a connection that stays open."""
+    told = b""
+    while (end := told.find(b"\r\n\r\n")) < 0 or len(told) < end + 4 + length_of(told):
+        came = one.recv(1 << 12)
+        assert came, "it stays open"
+        told += came
+    return told
+
+
+def length_of(told: bytes) -> int:
+    return int(told.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
 
 
 def finished(begun: list[socket.socket]) -> int:
@@ -490,6 +514,57 @@ def test_who_holds_every_place_with_bodies_that_come_shares_them(
             assert (finished(full), finished(shared)) == (half, half)
 
 
+SHOWN = b"GET /x HTTP/1.1\r\nHost: localhost\r\n%s\r\n"
+STATUS = b"POST /peer/status HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s"
+
+
+def as_peer(sender: str, rank: Rank) -> bytes:
+    """A request of another node that shows who it is."""
+    said = f"{sender} {rank.name}".encode()
+    return STATUS % (len(said), said)
+
+
+SIX = range(connections.LARGE_BODIES_MAX)
+OBSERVERS = [as_peer(f"p{n}", Rank.TAKES_PART) for n in SIX]
+VOTERS = [as_peer(f"p{n}", Rank.VOTES) for n in SIX]
+
+
+@pytest.mark.parametrize(
+    ("path", "held_by", "header", "first"),
+    [
+        (b"x", [b"" for _ in SIX], BY_KEY[0], b""),
+        (b"x", [SHOWN % BY_KEY[0] for _ in SIX], BY_KEY[0], b""),
+        (b"x", VOTERS, BY_KEY[0], b""),
+        (b"peer/messages", [b"" for _ in SIX], b"", OBSERVERS[0]),
+        (b"peer/messages", [SHOWN % BY_KEY[0] for _ in SIX], b"", OBSERVERS[0]),
+        (b"peer/messages", OBSERVERS, b"", VOTERS[0]),
+    ],
+    ids=["keys", "keys behind a proxy", "keys beside peers", "peers", "peers beside keys", "validators"],
+)
+def test_who_has_shown_who_it_is_never_waits_for_those_that_have_not(
+    path: bytes, held_by: list[bytes], header: bytes, first: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Six clients hold every place of theirs for large bodies, each with one that comes slowly: a seventh of
+    them is told 503, and who has shown more is answered. What a connection has shown for another request, or
+    to another door, does not count.
+    """
+    monkeypatch.setattr(connections, "GRACE_S", 60.0)
+    monkeypatch.setattr(connections, "TRANSFER_S_MAX", 60.0)
+    monkeypatch.setattr(http, "LINGER_S_MAX", 0.05)
+    ask, door = POSTED % (path, b""), Door(knows=one_of("good"), peers=Obliging())
+    with serving(door=door) as address, contextlib.ExitStack() as stack:
+        held = [
+            one
+            for number, shown in enumerate(held_by)
+            for one in stack.enter_context(sending(address, ask, f"127.0.0.{number + 2}", 1, shown))
+        ]
+        assert b" 503 " in answer(address, held_by[0] + ask)[-2000:]
+        (seventh,) = stack.enter_context(sending(address, POSTED % (path, header), "127.0.0.1", 1, first))
+        assert finished([seventh]) == 1
+        assert finished(held) == len(held)
+
+
 def test_the_body_that_loses_least_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     Of whoever has most places the body that has come least far gives way; one that stalls never gives way to
@@ -502,7 +577,7 @@ def test_the_body_that_loses_least_gives_way(monkeypatch: pytest.MonkeyPatch) ->
 
     def come(client: str, size_bytes: int) -> Connection:
         one = Connection(client, lambda: cut.append(f"{client} {size_bytes}"))
-        stack.enter_context(places.place(one))
+        stack.enter_context(places.place(one, client))
         known.transfer(one, Doing.READING)
         known.moved(one, size_bytes)
         return one

@@ -34,7 +34,7 @@ from node.peers.certificates import (
 )
 from node.peers.gossip import Gossip
 from node.peers.link import Link
-from node.server.exchange import Door
+from node.server.exchange import Door, PeerAnswer
 from node.server.tls import server_context
 from node.setup.founding_file import require_url
 from tests.harness import ledger
@@ -57,15 +57,15 @@ class Peer:
     authentication: PeerAuthentication
     heard: list[bytes] = field(default_factory=list)
 
-    def handle(self, path: str, body: bytes) -> bytes:
+    def handle(self, path: str, body: bytes) -> PeerAnswer:
         sender, nonce, content = self.authentication.open_request(body, path)
         self.heard.append(content)
-        return self.authentication.reply(sender, nonce, path, content)
+        return PeerAnswer(self.authentication.reply(sender, nonce, path, content), sender)
 
     def refuse_large(self) -> None:
         raise AssertionError("nothing is too large here")
 
-    def refusal_wait_s(self, address: str) -> float:
+    def refusal_wait_s(self, subnet: str) -> float:
         return 0.0
 
 

@@ -17,6 +17,7 @@ import pytest
 
 from node.api import door_of
 from node.config import DataDirectory
+from node.server.exchange import PeerAnswer
 from node.server.feeds import Feed
 from node.service import Service
 from node.setup.wiring import open_service
@@ -356,9 +357,9 @@ class _Held:
         self._wait("doors")
         return self._door.knows(authorization, cookie)
 
-    def handle(self, path: str, body: bytes) -> bytes:
+    def handle(self, path: str, body: bytes) -> PeerAnswer:
         self._wait("peers")
-        return b""
+        return PeerAnswer(b"")
 
     def refuse_large(self) -> None: ...
 

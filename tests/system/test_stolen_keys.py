@@ -171,7 +171,7 @@ def test_a_stolen_transport_key_ends_with_keys_compromised(theft: Theft) -> None
 
     def ask() -> object:
         data, nonce = thief.request(DID, "blocks", encode([1, 1]))
-        return decode(thief.open_reply(service.peers.handle("blocks", data), "blocks", DID, nonce))
+        return decode(thief.open_reply(service.peers.handle("blocks", data).body, "blocks", DID, nonce))
 
     assert ask()
     theft.keys("compromised", "transport", "--from", str(int(time.time()) - 1))
