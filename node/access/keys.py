@@ -27,6 +27,8 @@ LINK_S = 24 * 3600
 SESSION_S = 12 * 3600
 SECRET_BYTES = 32
 NAME_CHARS_MAX = 100
+KEYS_PER_MAKER_MAX = 1000  # in use
+LET_IN_PER_MAKER_MAX = 1000  # sessions that have not ended, and links that may still open one
 TOUCH_S = 60  # last_used is written at most this often: reading stays reading
 # What a participant's people do at the pages, by its roles: a link that names no scopes opens these.
 _SCOPES_BY_ROLE = {
@@ -182,6 +184,11 @@ class Access:
             if self._office.access.named(db, name):
                 raise _taken(name)
             self._require_free(db, by, name, now)
+            if (count := self._office.access.keys_of(db, by.name)) >= KEYS_PER_MAKER_MAX:
+                told = (
+                    "{count} keys of yours are in use, and at most {most} may: revoke those that nobody needs"
+                )
+                raise forbidden("too_many_keys", told, count=count, most=KEYS_PER_MAKER_MAX)
             row = KeyRow(name, " ".join(words), now, None, by.name, None)
             self._office.access.put_key(db, _hash(key), row)
             self._office.audit.put(db, now, by.name, "key.granted", f"{name}: {', '.join(words)}")
@@ -241,7 +248,11 @@ class Access:
     def open_link(
         self, by: Session, scopes: tuple[str, ...] | None = None, next: str = "/", name: str | None = None
     ) -> str:
-        """A token for /enter/<token>: once, within a day. `name`: whose session it will be."""
+        """A token for /enter/<token>: once, within a day. `name`: whose session it will be.
+
+        429 `too_many_links` when whoever makes it has let in as many as one may: a link that is made opens a
+        session, whoever else comes in meanwhile.
+        """
         if not _NEXT.fullmatch(next):
             raise bad_request("next_malformed", "next is a path on this node")
         words = self.link_scopes(by, scopes)
@@ -252,6 +263,8 @@ class Access:
             self._require_in_force(by, now)
             if whose != by.name:
                 self._require_free(db, by, whose, now)
+            self._office.access.forget_ended(db, now, now - LINK_S)
+            _require_few(self._office.access.let_in(db, by.name, now, now - LINK_S))
             self._office.access.put_link(
                 db, _hash(token), LinkRow(" ".join(words), next, whose, by.name), now
             )
@@ -295,6 +308,15 @@ def _require_name(name: str) -> None:
     if not 1 <= len(name) <= NAME_CHARS_MAX or not name.isprintable() or name != name.strip():
         told = "a key has a name of 1 to 100 characters that can be seen, without a blank at its ends"
         raise bad_request("name_malformed", told)
+
+
+def _require_few(count: int) -> None:
+    if count >= LET_IN_PER_MAKER_MAX:
+        told = (
+            "{count} links and sessions of yours are open, and at most {most} may: revoke those that nobody "
+            "needs, or come again when some have ended"
+        )
+        raise ProblemError(429, "too_many_links", "Come again", told, count=count, most=LET_IN_PER_MAKER_MAX)
 
 
 def _as_read(name: str) -> str:

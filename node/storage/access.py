@@ -83,6 +83,24 @@ class AccessTable:
         return row is not None
 
     @staticmethod
+    def keys_of(db: Transaction, maker: str) -> int:
+        """How many keys that are in use somebody made."""
+        row = db.execute("SELECT COUNT(*) FROM keys WHERE made_by = ? AND revoked IS NULL", (maker,))
+        count: int = row.fetchone()[0]
+        return count
+
+    @staticmethod
+    def let_in(db: Transaction, maker: str, now: int, made_after: int) -> int:
+        """How many sessions that have not ended somebody's links opened, and how many may still open one."""
+        row = db.execute(
+            "SELECT (SELECT COUNT(*) FROM sessions WHERE made_by = :maker AND expires > :now) + "
+            "(SELECT COUNT(*) FROM links WHERE made_by = :maker AND used IS NULL AND created > :made_after)",
+            {"maker": maker, "now": now, "made_after": made_after},
+        )
+        count: int = row.fetchone()[0]
+        return count
+
+    @staticmethod
     def borne(db: Transaction, name: str, maker: str, now: int) -> bool:
         """Whether a key in use, an open session or an unused link has this name, and not by `maker`."""
         row = db.execute(

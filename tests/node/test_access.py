@@ -130,6 +130,33 @@ def test_two_keys_in_use_never_have_one_name(node: LiveNode) -> None:
     assert node.post_json("/keys", {"name": "only one", "scopes": ["read"]}).status_code == 201
 
 
+def test_nobody_lets_in_more_than_its_share(node: LiveNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Keys that are in use, and links and sessions that are open, are bounded for each maker: one more is
+    refused in a sentence, and made once one has ended. Links that were made open their sessions, and others
+    find their shares free.
+    """
+    shown, other = (bearer(node, name, "operate", "read") for name in ("lets many in", "lets few in"))
+    monkeypatch.setattr(keys, "KEYS_PER_MAKER_MAX", 2)
+    monkeypatch.setattr(keys, "LET_IN_PER_MAKER_MAX", 2)
+
+    def make(headers: dict[str, str], path: str, name: str) -> Any:
+        order = {"name": name, "scopes": ["read"]}
+        return node.client.post(path, json=order, headers=headers)
+
+    for path, code in (("/keys", "too_many_keys"), ("/links", "too_many_links")):
+        made = [make(shown, path, f"{path} {number}") for number in range(3)]
+        assert [one.status_code for one in made[:2]] == [201, 201]
+        refused = made[2].get_json()
+        assert (refused["code"], refused["detail"].partition(" of yours")[0][:1]) == (code, "2")
+        assert make(other, path, f"of another {path}").status_code == 201
+        if path == "/links":
+            assert node.app.test_client().get(made[0].get_json()["path"]).status_code == 303
+            assert make(shown, path, f"{path} 2").get_json()["code"] == code, "the session counts on"
+        node.post_json("/keys/revoke", {"name": f"{path} 0"})
+        assert make(shown, path, f"{path} 2").status_code == 201
+
+
 @pytest.mark.parametrize(
     "name",
     [
