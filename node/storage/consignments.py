@@ -47,6 +47,7 @@ class ItemRow:
     rests: tuple[Rest, ...] = ()  # further values by which it is found, by column
 
 
+_WAITING = "state IN ('queued', 'running')"  # as the index of these says it
 _COLUMNS = (
     "number, id, declaration, consignee_eori, direction, law_date, created, evaluated_at, height, "
     "block_time, state, lines, done, client"
@@ -180,7 +181,7 @@ class ConsignmentTable:
     def oldest_waiting(self, lines_min: int = 0, lines_max: int | None = None) -> dict[str, ConsignmentRow]:
         """Of each client the oldest that is to be judged, of those with so many lines."""
         found = self._where(
-            "number IN (SELECT MIN(number) FROM consignments WHERE state IN ('queued', 'running') "
+            f"number IN (SELECT MIN(number) FROM consignments WHERE {_WAITING} "
             "AND lines >= ? AND lines <= ? GROUP BY client)",
             (lines_min, NUMBER_MAX if lines_max is None else lines_max),
         )
@@ -192,7 +193,7 @@ class ConsignmentTable:
         row = db.execute(
             "SELECT COALESCE(SUM(lines - done), 0) AS every, "
             "COALESCE(SUM(CASE client WHEN ? THEN lines - done END), 0) AS own "
-            "FROM consignments WHERE state IN ('queued', 'running')",
+            f"FROM consignments WHERE {_WAITING}",
             (client,),
         ).fetchone()
         return row["every"], row["own"]

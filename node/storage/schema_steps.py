@@ -358,6 +358,17 @@ def office_9_passports_issued_again(db: sqlite_utils.Database) -> None:
         db.execute(f"CREATE UNIQUE INDEX {name} ON issuances ({columns}) WHERE gave_way = 0")
 
 
+def office_10_what_waits_to_be_judged(db: sqlite_utils.Database) -> None:
+    """What is to be judged is found without a look at all that was: asked at each turn and manifest.
+
+    `state` is in it, so that no row is read for it: that lies behind the manifest.
+    """
+    db.execute(
+        "CREATE INDEX consignments_waiting ON consignments (client, lines, done, state) "
+        "WHERE state IN ('queued', 'running')"
+    )
+
+
 SIGNING = History("signing", signing_1_guards_and_wal, signing_2_epoch, signing_3_whose_it_is)
 LEDGER = History(
     "ledger", ledger_1_blocks_and_entries, ledger_2_what_changed, ledger_3_what_governs, ledger_4_decisions
@@ -373,4 +384,5 @@ OFFICE = History(
     office_7_what_else_lines_rest_on,
     office_8_what_decisions_reached,
     office_9_passports_issued_again,
+    office_10_what_waits_to_be_judged,
 )

@@ -321,6 +321,52 @@ def test_decisions_are_found_by_an_index(node: LiveNode) -> None:
     assert "entries_decisions" in plan[0]["detail"], plan[0]["detail"]
 
 
+def test_what_waits_is_found_by_an_index(tmp_path: Path) -> None:
+    """
+    Whose consignment is next, and how many lines wait, costs the same however many were judged: no step of
+    the database more for these, and no row of them is read.
+    """
+    office, steps, asked = OfficeStore(tmp_path / "office.db"), list[int](), set[str]()
+    table, connection = office.consignments, office._db.connection
+
+    def put(number: int, state: str) -> None:
+        made = {"id": f"{state} {number}", "manifest": b"{}", "manifest_digest": b"", "declaration": ""}
+        told = {"consignee_eori": None, "direction": None, "law_date": "2027-03-01", "created": 1}
+        with office.writing() as db:
+            table.put(db, **made, **told, lines=100 * number, client=f"client {number % 2}")  # type: ignore[arg-type]
+            table.put_state(db, f"{state} {number}", state)
+
+    def ask() -> None:
+        assert [row.number for row in table.oldest_waiting().values()] == [1, 2]
+        assert [row.id for row in table.oldest_waiting(lines_min=101).values()] == ["queued 2", "queued 3"]
+        with office.writing() as db:
+            assert table.lines_waiting(db, "client 1") == (600, 400)
+
+    for number, state in ((1, "queued"), (2, "queued"), (3, "queued")):
+        put(number, state)
+    for judged in (range(FEW), range(FEW, 10 * MANY)):
+        for number in judged:
+            put(number, "done")
+        steps.append(0)
+
+        def step() -> None:
+            steps[-1] += 1
+
+        connection.set_progress_handler(step, 1)
+        connection.set_trace_callback(asked.add)
+        ask()
+        connection.set_progress_handler(None, 1)
+        connection.set_trace_callback(None)
+    queries = [query for query in asked if query.startswith("SELECT")]
+    plans = [row["detail"] for q in queries for row in connection.execute(f"EXPLAIN QUERY PLAN {q}")]
+    office.close()
+
+    assert steps[0] == steps[1]
+    assert len(queries) == 3
+    scans = [plan for plan in plans if plan.startswith("SCAN")]
+    assert scans == ["SCAN consignments USING COVERING INDEX consignments_waiting"] * 3
+
+
 def test_who_shares_a_further_code_costs_the_same_however_long_the_manifest(tmp_path: Path) -> None:
     """
     Asked for each line of a manifest in steps of the database: it was all lines, and so the square of them.

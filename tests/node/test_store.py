@@ -420,7 +420,9 @@ def test_an_earlier_version_is_brought_forwards(tmp_path: Path, path: Path) -> N
         database = Database(file, HISTORIES[name])
         schema, expected = dump(database), dump(fresh)
         rows = tables(database.connection)
-        steps = [row[0] for row in database.connection.execute("SELECT name FROM _sqlite_migrations")]
+        steps = [
+            row[0] for row in database.connection.execute("SELECT name FROM _sqlite_migrations ORDER BY id")
+        ]
         database.close()
 
         assert set(expected) <= set(schema)
@@ -452,7 +454,9 @@ def test_every_step_is_taken_in_one_transaction(tmp_path: Path, name: str) -> No
         unchanged = dump(database)
         database.close()
         database = Database(file, history)
-        steps = [row[0] for row in database.connection.execute("SELECT name FROM _sqlite_migrations")]
+        steps = [
+            row[0] for row in database.connection.execute("SELECT name FROM _sqlite_migrations ORDER BY id")
+        ]
         database.close()
 
         assert unchanged == before
