@@ -56,7 +56,7 @@ def create_consignment(service: Service) -> ResponseReturnValue:
             raise _nothing_sent(upload)
     else:
         data = raw_body()
-    with service.consignments.reading():
+    with service.consignments.reading(client_name(), len(data)):
         created = service.consignments.create(_manifest(data), client_name())
     path = url_for("consignments.consignment", consignment_id=created["id"])
     if form_sent():

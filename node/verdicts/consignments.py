@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import secrets
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
@@ -27,14 +26,13 @@ from node.storage.consignments import ConsignmentRow
 from node.storage.office import OfficeStore
 from node.verdicts.export import as_csv, as_json
 from node.verdicts.judging import Judging
+from node.verdicts.manifests import OneAtATime
 from node.verdicts.sources import Gathering
 from node.words import Words
 
 JSON = dict[str, Any]
 LINES_WAITING_MAX = 100_000  # not judged yet, of all clients
 LINES_WAITING_PER_CLIENT_MAX = 40_000  # a client's first manifest always has room
-MANIFESTS_READ_AT_ONCE = 1
-READ_WAIT_S = 5.0
 EVENTS_AT_ONCE = 500
 LEFT_OUT_OF_LISTS = ("checks", "timeline", "sources", "passport")
 REPORT_LINES_AT_ONCE = 64
@@ -71,19 +69,13 @@ class Consignments:
         self._gathering = gathering
         self._policy = policy
         self._judging = judging
-        self._reading = threading.Semaphore(MANIFESTS_READ_AT_ONCE)
+        self._reading = OneAtATime()
 
     # -- taking in -----------------------------------------------------------------------------------
 
-    @contextmanager
-    def reading(self) -> Iterator[None]:
+    def reading(self, client: str, size_bytes: int) -> AbstractContextManager[None]:
         """Around reading a manifest and `create`: it takes many times its size, so one is read at a time."""
-        if not self._reading.acquire(timeout=READ_WAIT_S):
-            raise busy("other manifests are being read: send this one again in a few seconds")
-        try:
-            yield
-        finally:
-            self._reading.release()
+        return self._reading.turn(client, size_bytes)
 
     def create(self, manifest: JSON, client: str) -> ConsignmentRecord:
         """Store a manifest of `client`; its id is returned before the first verdict.

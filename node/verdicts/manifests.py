@@ -1,17 +1,70 @@
-"""Manifests as they were read: each is parsed once for its whole job, never two large ones in hand."""
+"""Manifests as they are read: one large one at a time, and each parsed once for its whole job."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from credentials.verdicts.manifest import Line, Manifest, ManifestContext
+from node.errors import busy
 from node.storage.office import OfficeStore
 
+SMALL_BYTES_MAX = 64 << 10  # to read one takes many times its size, which is little
+READ_WAIT_S = 5.0
+CLIENTS_WAITING_MAX = 3  # each in a thread that others need
+
 Pair = tuple[Line, Mapping[str, Any]]  # a line as parsed, and as sent
+
+
+class OneAtATime:
+    """Large manifests are read one at a time; of each client one may wait. Thread-safe.
+
+    Whoever was not the last has the next turn, in order of arrival.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._waiting: list[str] = []  # clients
+        self._taken = False
+        self._last = ""
+
+    @contextmanager
+    def turn(self, client: str, size_bytes: int) -> Iterator[None]:
+        """Around reading a manifest of this size; a small one needs no turn. 503 without one in time."""
+        if size_bytes <= SMALL_BYTES_MAX:
+            yield
+            return
+        with self._changed:
+            if client in self._waiting:
+                raise busy("another manifest of yours waits to be read: send this one again after it")
+            if len(self._waiting) >= CLIENTS_WAITING_MAX or not self._had(client):
+                raise busy("other manifests are being read: send this one again in a few seconds")
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._taken = False
+                self._changed.notify_all()
+
+    def _had(self, client: str) -> bool:
+        """Wait for the client's turn; whether it came. Inside the condition."""
+        self._waiting.append(client)
+        try:
+            if not self._changed.wait_for(lambda: not self._taken and self._next() == client, READ_WAIT_S):
+                return False
+            self._taken, self._last = True, client
+            return True
+        finally:
+            self._waiting.remove(client)
+            self._changed.notify_all()  # another one is the next
+
+    def _next(self) -> str:
+        return next((one for one in self._waiting if one != self._last), self._waiting[0])
 
 
 class Together:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import select
+import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -15,11 +20,16 @@ import pytest
 
 from credentials.verdicts.clearance import clear_repeated as proper
 from node.access.keys import AT_THE_MACHINE
+from node.api import door_of
+from node.errors import ProblemError
 from node.ledger.embedded import EmbeddedEngine
 from node.verdicts import consignments as bounds
 from node.verdicts import judging, manifests
+from node.verdicts.manifests import OneAtATime
 from node.web.sample import sample_claims
 from tests.harness.support_service import CODE, DID, LiveNode, live_node, manifest
+from tests.node.test_gossip import wait
+from tests.node.test_http import GET, answer, serving
 
 
 @pytest.fixture
@@ -219,20 +229,77 @@ def test_a_client_and_all_clients_have_room_for_so_many_lines(
     assert len(node.get_json("/consignments")["consignments"]) == 3
 
 
-def test_a_large_manifest_is_read_once_at_a_time(node: LiveNode) -> None:
-    """
-    While one manifest is being read another one waits, and is told to come again if that takes long.
-    """
-    service = node.service
-    with service.consignments.reading():
-        bounds.READ_WAIT_S, before = 0.05, bounds.READ_WAIT_S
-        try:
-            answer = node.post_json("/consignments", manifest())
-        finally:
-            bounds.READ_WAIT_S = before
+LARGE = json.dumps(manifest()).encode() + b" " * manifests.SMALL_BYTES_MAX
 
-    assert answer.status_code == 503 and "being read" in answer.get_json()["detail"]
-    assert node.post_json("/consignments", manifest()).status_code == 202
+
+def test_a_large_manifest_is_read_once_at_a_time(node: LiveNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    While one large manifest is being read another one waits, and is told to come again if that takes long; a
+    small one does not wait.
+    """
+    monkeypatch.setattr(manifests, "READ_WAIT_S", 0.05)
+    with node.service.consignments.reading("somebody", len(LARGE)):
+        told = node.post_raw("/consignments", LARGE, "application/json")
+        assert told.status_code == 503 and "being read" in told.get_json()["detail"]
+        assert node.post_json("/consignments", manifest()).status_code == 202
+
+    assert node.post_raw("/consignments", LARGE, "application/json").status_code == 202
+
+
+def test_the_manifests_of_one_client_keep_nobody_waiting(
+    node: LiveNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    One client sends more large manifests at once than there are threads: one waits to be read, the others
+    are told at once to come again, and pages are answered to everybody meanwhile.
+    """
+    monkeypatch.setattr(manifests, "READ_WAIT_S", 60.0)
+    head = f"POST /consignments HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {node.operator_key}\r\n"
+    kind = f"Content-Type: application/json\r\nContent-Length: {len(LARGE)}\r\nConnection: close\r\n\r\n"
+    with serving(node.app, door=door_of(node.service)) as address, ExitStack() as stack:
+        with node.service.consignments.reading("operator", len(LARGE)):
+            sent = []
+            for _ in range(8):
+                one = stack.enter_context(socket.create_connection(address, timeout=20))
+                one.sendall((head + kind).encode() + LARGE)
+                sent.append(one)
+            wait(lambda: len(select.select(sent, [], [], 0)[0]) == 7, 20)
+            assert answer(address, GET % b"/openapi.json", timeout_s=20).startswith(b"HTTP/1.1 200")
+        statuses = Counter(one.recv(12)[-3:] for one in sent)
+
+    assert statuses == {b"202": 1, b"503": 7}
+
+
+def test_clients_take_turns_at_having_manifests_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Whoever was read last is behind all others that wait, of each client one waits, and of all clients a few.
+    """
+    monkeypatch.setattr(manifests, "READ_WAIT_S", 60.0)
+    turns, order, size = OneAtATime(), list[str](), manifests.SMALL_BYTES_MAX + 1
+
+    def read(client: str) -> None:
+        with turns.turn(client, size):
+            order.append(client)
+
+    def refused(client: str) -> str:
+        with pytest.raises(ProblemError) as told, turns.turn(client, size):
+            raise AssertionError("it waits for nobody")
+        return told.value.sentence
+
+    with ThreadPoolExecutor(manifests.CLIENTS_WAITING_MAX) as threads:
+        with turns.turn("a", size):
+            begun = []
+            for place, client in enumerate(("a", "b", "c"), 1):
+                begun.append(threads.submit(read, client))
+                wait(lambda place=place: len(turns._waiting) == place)
+            assert "of yours" in refused("a")
+            assert "other manifests" in refused("d")
+            with turns.turn("d", manifests.SMALL_BYTES_MAX):
+                pass
+        for one in begun:
+            one.result(20)
+
+    assert order == ["b", "a", "c"]
 
 
 MANIFESTS = """
