@@ -280,11 +280,11 @@ def test_a_large_batch_arrives_while_strangers_hold_their_places(
         sender.broadcast([ITEM_ATTESTATION, b"x" * 200_000])
         threads = supervised(sender)
         try:
-            wait(lambda: peer.heard == ["status", "messages"])
-            wait(lambda: sender.peers[ledger.CUSTOMS].reachable)
+            wait(lambda: peer.heard == ["status", "messages"], 30)
+            wait(lambda: sender.peers[ledger.CUSTOMS].reachable, 30)
             sender.peers[ledger.CUSTOMS].link.close()
             sender.broadcast([ITEM_ATTESTATION, b"y" * 200_000])
-            wait(lambda: peer.heard[2:] == ["status", "messages"])
+            wait(lambda: peer.heard[2:] == ["status", "messages"], 30)
         finally:
             sender.stop()
             threads.stop()

@@ -223,9 +223,18 @@ def test_a_client_that_does_not_read_is_cut(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(
         connections, "TRANSFER_BYTES_PER_S_MIN", 1 << 30
     )  # what the kernel takes is no reader
+    cut, proper = list[Connection](), Connections._cut
+
+    def cutting(self: Connections, one: Connection) -> None:
+        cut.append(one)
+        proper(self, one)
+
+    monkeypatch.setattr(Connections, "_cut", cutting)
     with serving() as address, holding(address, 20, GET % b"/large") as lazy:
         assert healthz_s(address) < 2
-        time.sleep(2.5)
+        until_s = time.monotonic() + 30
+        while len(cut) < len(lazy) and time.monotonic() < until_s:
+            time.sleep(0.05)
         assert all(received(one) < 8 << 20 for one in lazy)
 
 
@@ -559,7 +568,7 @@ def test_who_has_shown_who_it_is_never_waits_for_those_that_have_not(
             for number, shown in enumerate(held_by)
             for one in stack.enter_context(sending(address, ask, f"127.0.0.{number + 2}", 1, shown))
         ]
-        assert b" 503 " in answer(address, held_by[0] + ask)[-2000:]
+        assert b" 503 " in answer(address, held_by[0] + ask, timeout_s=20)[-2000:]
         (seventh,) = stack.enter_context(sending(address, POSTED % (path, header), "127.0.0.1", 1, first))
         assert finished([seventh]) == 1
         assert finished(held) == len(held)

@@ -263,7 +263,7 @@ def test_the_manifests_of_one_client_keep_nobody_waiting(
                 one = stack.enter_context(socket.create_connection(address, timeout=20))
                 one.sendall((head + kind).encode() + LARGE)
                 sent.append(one)
-            wait(lambda: len(select.select(sent, [], [], 0)[0]) == 7, 20)
+            wait(lambda: len(select.select(sent, [], [], 0)[0]) == 7, 30)
             assert answer(address, GET % b"/openapi.json", timeout_s=20).startswith(b"HTTP/1.1 200")
         statuses = Counter(one.recv(12)[-3:] for one in sent)
 
@@ -291,7 +291,7 @@ def test_clients_take_turns_at_having_manifests_read(monkeypatch: pytest.MonkeyP
             begun = []
             for place, client in enumerate(("a", "b", "c"), 1):
                 begun.append(threads.submit(read, client))
-                wait(lambda place=place: len(turns._waiting) == place)
+                wait(lambda place=place: len(turns._waiting) == place, 30)
             assert "of yours" in refused("a")
             assert "other manifests" in refused("d")
             with turns.turn("d", manifests.SMALL_BYTES_MAX):
