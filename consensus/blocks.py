@@ -103,7 +103,7 @@ class Blocks:
         return self._executions[block.id] is not None
 
     def _execute(self, block: Block) -> Execution | None:
-        if not self._fits(block):
+        if self._misfit(block) is not None:
             self._present.refused["unfit_block"] += 1
             return None
         try:
@@ -121,15 +121,14 @@ class Blocks:
         execution = self._executions.get(block.id)
         if execution is None:
             # Agreement is a fact: a node that cannot follow it must stop (decision 0009).
-            assert self._fits(block, agreed=True), (
-                "a certified block does not fit this node's chain: restore its data"
-            )
+            misfit = self._misfit(block, agreed=True)
+            assert misfit is None, _apart(block, f"it goes on from {misfit} than is here")
             try:
                 execution = self._application.finalize_block(block)
             except CannotFollow:
                 raise
             except Exception as error:
-                raise AssertionError(f"a certified block does not execute here: {error}") from error
+                raise AssertionError(_apart(block, f"it cannot be executed: {error}")) from error
         return execution
 
     def following(self, execution: Execution) -> ValidatorHistory:
@@ -146,19 +145,33 @@ class Blocks:
         kept = set(ids)
         self._executions = {id_: done for id_, done in self._executions.items() if id_ in kept}
 
-    def _fits(self, block: Block, *, agreed: bool = False) -> bool:
-        """Whether `block` continues this chain; `agreed`: the network decided it."""
+    def _misfit(self, block: Block, *, agreed: bool = False) -> str | None:
+        """What `block` says otherwise than this chain, which it then does not continue; None: nothing.
+
+        `agreed`: the network decided it.
+        """
         tip, chain = self._present.tip, self._present.chain
-        return (
-            block.height == tip.height + 1
-            and block.time >= tip.time
-            and block.previous_id == tip.block_id
-            and self._present.validators.get(block.proposer) is not None
-            and block.app_hash == tip.app_hash
-            and block.log_size == tip.log.size
-            and block.log_root == tip.log.root
-            and block.config_digest == chain.config_digest
-            and block.app_version == chain.parameters.app_version
-            and len(block.encode()) <= chain.parameters.block_bytes_max
-            and self._faults.fits(block, agreed=agreed)
-        )
+        same = {
+            "another height": block.height == tip.height + 1,
+            "a later time": block.time >= tip.time,
+            "another block": block.previous_id == tip.block_id,
+            "other validators": self._present.validators.get(block.proposer) is not None,
+            "another state": block.app_hash == tip.app_hash,
+            "another log": (block.log_size, block.log_root) == (tip.log.size, tip.log.root),
+            "another founding": block.config_digest == chain.config_digest,
+            "another version of the rules": block.app_version == chain.parameters.app_version,
+        }
+        if not all(same.values()):
+            return next(what for what in same if not same[what])
+        if len(block.encode()) > chain.parameters.block_bytes_max:
+            return "other limits"
+        return None if self._faults.fits(block, agreed=agreed) else "other faults"
+
+
+def _apart(block: Block, why: str) -> str:
+    """What whoever runs the node is told, and does. The reason last: a log cuts long sentences."""
+    return (
+        f"block {block.height} is decided, and rules or data are other ones here than where it was. Nothing "
+        "is lost: start the version of Comity that the others run; if this is said again, `comity rebuild`, "
+        f"and start it ({why})"
+    )

@@ -358,6 +358,38 @@ def test_an_unfit_block_costs_a_nil_prevote(block: Block) -> None:
     assert [(v.kind, v.value_id) for v in bench.votes()] == [(PREVOTE, None)]
 
 
+APART = {
+    "another app hash": "it goes on from another state than is here",
+    "another log size": "it goes on from another log than is here",
+    "another log root": "it goes on from another log than is here",
+    "another configuration": "it goes on from another founding than is here",
+    "another app version": "it goes on from another version of the rules than is here",
+    "time runs backwards": "it goes on from a later time than is here",
+    "made by a stranger": "it goes on from other validators than is here",
+    "an attestation that is refused": "it cannot be executed: ",
+    "an attestation that breaks the code": "it cannot be executed: ",
+}
+
+
+@pytest.mark.parametrize("name", APART)
+def test_a_decided_block_that_this_node_cannot_agree_with_ends_it(name: str) -> None:
+    """
+    It says which block, what differs and what to do, and has adopted nothing.
+    """
+    bench, block = Bench(), UNFIT[name]
+
+    with pytest.raises(AssertionError) as ended:
+        bench.feed(BlocksReceived(NAMES[1], ((block.encode(), certificate(block).encode()),)))
+
+    told = str(ended.value)
+    assert told.startswith(
+        "block 1 is decided, and rules or data are other ones here than where it was. Nothing"
+    )
+    assert "start the version of Comity that the others run" in told and "`comity rebuild`" in told
+    assert APART[name] in told
+    assert bench.replica.tip.height == 0
+
+
 def test_the_window_for_time_grows_with_the_round() -> None:
     """
     A block 14 s old is untimely in round 0 and timely in round 1.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -14,13 +14,13 @@ import pytest
 from node.config import rule_files
 from node.storage.ledger import LedgerStore
 from tests.harness.net.batteries import code_of, issue, wait_published, wait_receipted
-from tests.harness.net.harness import VALIDATORS, Node, comity, found, wait
+from tests.harness.net.harness import CUSTOMS, MAKER, VALIDATORS, Node, comity, found, wait
 from tests.harness.net.newer import GUARD
 
 pytestmark = pytest.mark.check  # four processes
 
 LIFECYCLE = "lifecycle.json"
-NEWER = "tests.harness.net.newer"
+NEWER, OTHERWISE = "tests.harness.net.newer", "tests.harness.net.otherwise"
 HERE, LATE = ("maker", "cn", "eu"), "customs"  # who has what is decided, and who has not
 FILE_NEEDED, CODE_NEEDED, VERSION_NEEDED = "rule_file_needed", "newer_version_needed", "version_needed"
 
@@ -99,7 +99,27 @@ class Place:
         assert not [c for c in told["conditions"] if c["code"] == code]
         wait_published(self.late, code_of(number))
 
-    def agreed(self) -> None:
+    def goes_by(self, rules: str, *numbers: int) -> None:
+        """The late node runs with other rules while passports are issued by another."""
+        self.late.stop()
+        self.patch.setenv("COMITY_TEST_OTHERWISE", rules)
+        self.late.start(module=OTHERWISE)
+        self.late.wait_ready()
+        for number in numbers:
+            made = issue(self.nodes["maker"], number)
+            wait_receipted(self.nodes["maker"], str(made["digest"]))
+
+    def ended(self, why: str) -> None:
+        """The late node ended by itself, said why and what to do, and answers nothing any more."""
+        late = self.late
+        assert late.process is not None and late.process.wait(60) == 70
+        late.stop()
+        told = str([*late.moments("stopped")][-1]["because"])
+        assert why in told and "Nothing is lost" in told and "`comity rebuild`" in told
+        assert late.last_words().rstrip().endswith(f"comity: the node stopped itself: {told}")
+        assert late.status_of("/readyz") == 0
+
+    def agreed(self, height_min: int = 9) -> None:
         """Every block, each with the app hash before it, and the app hash after the last one."""
         heights = [node.height for node in self.nodes.values()]
         wait("all to be as far", lambda: len({height() for height in heights}) == 1)
@@ -111,7 +131,7 @@ class Place:
             tip = store.tip()
             assert tip is not None
             blocks = tuple(block for block, _ in store.blocks(1, 10_000, 1 << 30))
-            assert len(blocks) == tip.height > 8
+            assert len(blocks) == tip.height >= height_min
             found.add((tip.app_hash, blocks))
             store.close()
         assert len(found) == 1
@@ -197,3 +217,42 @@ def test_who_lacks_a_rule_file_or_its_code_stops_and_catches_up(place: Place) ->
     place.goes_on(VERSION_NEEDED, 3)
 
     place.agreed()
+
+
+@pytest.fixture
+def pair(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Place]:
+    """One validator, and one that follows it."""
+    parties = (MAKER, replace(CUSTOMS, validator=False))
+    made = Place(tmp_path, found(tmp_path / "network", parties), capsys, monkeypatch)
+    try:
+        made.nodes["maker"].start()
+        made.nodes["maker"].wait_ready()
+        yield made
+    finally:
+        for node in made.nodes.values():
+            node.stop()
+
+
+def test_who_goes_by_other_rules_ends_with_a_sentence_and_loses_nothing(pair: Place) -> None:
+    """
+    A node that refuses what was decided, or comes to another state, ends at that block: its log, its
+    last words and exit code 70 say so, with what to do; it answers nothing any more, rather than by another
+    state. Each time it is started so it says the same. All up to there stays, and the version of the others
+    goes on from it: at once, or once ledger.db was made again from its own blocks.
+    """
+    pair.goes_by("refuse", 1)
+    pair.ended("it cannot be executed: nothing happens here")
+    pair.late.start()
+    pair.goes_on("stopped", 1)
+
+    pair.goes_by("state", 2, 3)
+    pair.ended("it goes on from another state than is here")
+    pair.late.start()
+    pair.ended("it goes on from another state than is here")
+    pair.types("rebuild", "--data", pair.late.data)
+    pair.late.start()
+    pair.goes_on("stopped", 3)
+
+    pair.agreed(height_min=4)
