@@ -236,17 +236,24 @@ def strange_reference(rules: Mapping[str, Any], before: Mapping[str, Any]) -> st
 
     Both are all rule files by name, each of which can be read.
     """
-    known = _kinds_known(rules[LIFECYCLE])
-    if gone := sorted(_kinds_known(before[LIFECYCLE]) - known):
-        return f"{LIFECYCLE} has no {gone[0]:.60} any more, which records of this network may name"
+    known = _words_of_records(rules[LIFECYCLE])
+    for section, words in _words_of_records(before[LIFECYCLE]).items():
+        if gone := sorted(words - known[section]):
+            told = f"{LIFECYCLE} has no {gone[0]:.60} among its {section} any more"
+            return f"{told}, which records of this network may name"
     for where, kind in _kinds_named(rules):
-        if kind not in known:
+        if kind not in known["events"]:
             return f"{where} names {kind:.60}, and {LIFECYCLE} has no such event"
     return None
 
 
-def _kinds_known(lifecycle: Mapping[str, Any]) -> set[str]:
-    return {row["type"] for row in (*lifecycle["events"], *lifecycle.get("kinds", ()))}
+def _words_of_records(lifecycle: Mapping[str, Any]) -> dict[str, set[str]]:
+    """The words of a life cycle that stay in what is recorded under it, by what they are."""
+    return {
+        "events": {row["type"] for row in (*lifecycle["events"], *lifecycle.get("kinds", ()))},
+        **{section: set(lifecycle[section]) for section in ("states", "marks", "settings", "roles")},
+        **{f"{sort} schemes": set(lifecycle["schemes"][sort]) for sort in ("battery", "asset")},
+    }
 
 
 def _kinds_named(rules: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

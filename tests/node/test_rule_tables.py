@@ -238,6 +238,13 @@ def test_files_that_do_not_go_together_are_not_held() -> None:
     without = copy.deepcopy(whole["lifecycle.json"])
     without["events"] = [e for e in without["events"] if e["type"] != "battery.maintained"]
 
+    more = copy.deepcopy(whole["lifecycle.json"])
+    more["settings"]["of_before"] = {"key": "act", "text": "Of before."}
+    for section in ("states", "marks", "roles"):
+        more[section]["of_before"] = "Of before."
+    for sort in ("battery", "asset"):
+        more["schemes"][sort].append("of_before")
+
     def why(name: str, table: Any) -> str:
         data = json.dumps(table).encode()
         digest = sha256(data).digest()
@@ -249,7 +256,16 @@ def test_files_that_do_not_go_together_are_not_held() -> None:
 
     assert "dataPoints.7 is missing" in why("passport-paths.json", fewer)
     assert "battery.shown, and lifecycle.json has no such event" in why("verdicts.json", strange)
-    assert "no battery.maintained any more" in why("lifecycle.json", without)
+    assert "no battery.maintained among its events any more" in why("lifecycle.json", without)
+    for section in ("states", "marks", "settings", "roles"):
+        kept = copy.deepcopy(more)
+        del kept[section]["of_before"]
+        whole["lifecycle.json"] = more
+        assert f"no of_before among its {section} any more" in why("lifecycle.json", kept)
+    for sort in ("battery", "asset"):
+        kept = copy.deepcopy(more)
+        kept["schemes"][sort].remove("of_before")
+        assert f"no of_before among its {sort} schemes any more" in why("lifecycle.json", kept)
 
 
 def test_files_that_govern_and_do_not_go_together_decide_nothing() -> None:
