@@ -21,6 +21,7 @@ from credentials.ledger.parties import Limits
 from credentials.verdicts.evidence import Tables
 from credentials.verdicts.manifest import Line
 from credentials.verdicts.readiness import readiness
+from credentials.verdicts.severity import ORDER
 from node import config
 from node.setup.rule_files import require_proposed, require_readable
 from node.words import Words
@@ -212,6 +213,35 @@ def test_many_life_cycles_are_refused_by_their_member_or_lived_by() -> None:
     The same of more members.
     """
     examine_lifecycle(60)
+
+
+@pytest.mark.long
+def test_a_life_cycle_without_any_one_event_judges_no_battery_milder() -> None:
+    """
+    Each event in turn is dropped from the life cycle in force: what was recorded under it is judged all the
+    same, and by no better word.
+    """
+    w, texts = batteries()
+    governance = w.governance
+
+    def said(cycle: Mapping[str, Any]) -> dict[str, str]:
+        rules = {**governance.rules, "lifecycle.json": cycle}
+        network = w.network(governance=replace(governance, rules=rules))
+        words = dict[str, str]()
+        for text in texts:
+            evidence = w.evidence(text, points=(1, 2, 3, 4), network=network, vin=VIN)
+            for goods in ("battery", "in_vehicle"):
+                shown = w.judge(text, evidence=evidence, direction="import", goods=goods, vin=VIN).as_dict()
+                words[f"{text} {goods}"] = shown["verdict"]
+        return words
+
+    whole = config.read_table("lifecycle.json", config.shipped("rules/lifecycle.json"))
+    before = said(whole)
+    for section in ("events", "kinds"):
+        for row in whole[section]:
+            now = said({**whole, section: [one for one in whole[section] if one is not row]})
+            milder = [k for k, word in now.items() if ORDER.index(word) < ORDER.index(before[k])]
+            assert not milder, (row["type"], milder)
 
 
 def test_an_item_that_is_there_twice_is_told() -> None:
