@@ -21,9 +21,12 @@ class MerkleError(ConsensusError):
     """A proof, a root or an index does not fit the tree it is said to belong to."""
 
 
+LEAF_OPENING = b"\x00"  # what is hashed before an entry
+
+
 def leaf_hash(entry: bytes) -> bytes:
     """Return the hash of one entry as a leaf."""
-    return sha256(b"\x00" + entry).digest()
+    return sha256(LEAF_OPENING + entry).digest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:

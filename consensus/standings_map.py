@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from itertools import pairwise
 
-from consensus.merkle import HASH_BYTES, MerkleError, leaf_hash, node_hash, require_hashes
+from consensus.merkle import HASH_BYTES, LEAF_OPENING, MerkleError, leaf_hash, node_hash, require_hashes
 
 BUCKET_BITS = 16
 BUCKET_COUNT = 1 << BUCKET_BITS
@@ -115,18 +115,18 @@ class StandingsMap:
     def _load(self, items: Iterable[tuple[bytes, bytes]]) -> None:
         """Hash buckets as the items stream by, then every changed inner node once."""
         changed: dict[int, bytes] = {}
-        previous, bucket, rows = b"", -1, list[tuple[bytes, bytes]]()
+        previous, bucket, hashed = b"", -1, sha256(LEAF_OPENING)
         for key, value in items:
             if key <= previous:
                 raise MerkleError("the items of a map with a reader come in ascending order of keys")
             if (at := _bucket_of(key)) != bucket:
-                if rows:
-                    changed[BUCKET_COUNT + bucket] = _bucket_hash(rows)
-                bucket, rows = at, []
-            rows.append((key, sha256(value).digest()))
+                if previous:
+                    changed[BUCKET_COUNT + bucket] = hashed.digest()
+                bucket, hashed = at, sha256(LEAF_OPENING)
+            hashed.update(key + sha256(value).digest())  # not kept: a bucket may be as large as who made it
             previous = key
-        if rows:
-            changed[BUCKET_COUNT + bucket] = _bucket_hash(rows)
+        if previous:
+            changed[BUCKET_COUNT + bucket] = hashed.digest()
         for index, node in self._raise(changed).items():
             self._nodes[index * HASH_BYTES : (index + 1) * HASH_BYTES] = node
 

@@ -125,14 +125,15 @@ class Replay:
         """The rows of one block."""
         return self._decided.get(height, [])
 
-    def epochs(self) -> list[tuple[int, Governance]]:
-        """(first height, what governs from it on) that all rows together lead to."""
-        ahead = Replay(
-            self._genesis, (row for rows in self._decided.values() for row in rows), self._rule_files
-        )
-        for height in sorted(ahead.heights):
-            ahead.advance(height)
-        return ahead._epochs
+    @property
+    def governing(self) -> Governance:
+        """What governs the block after the last one that was applied."""
+        return self._next
+
+    @property
+    def coming(self) -> Governance:
+        """What governs the block after that, as far as it is decided: who votes on it stands."""
+        return self._future
 
     def advance(self, height: int) -> None:
         """The block of `height`, as `Sitting.close` resolves it.

@@ -194,7 +194,10 @@ def _follow(
 ) -> tuple[PolicyEpoch, EpochTree]:
     """The next epoch, receipted under the one before."""
     if entry.before != _digest(now.text):
-        raise EpochError(f"epoch {number} follows another policy than the one before it: an epoch is missing")
+        raise EpochError(
+            f"epoch {number} follows another policy than the one before it: an epoch is missing, or is there "
+            "twice"
+        )
     try:
         verified = verify_receipt(receipt, now.policy)
     except ReceiptError as error:

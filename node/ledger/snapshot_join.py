@@ -6,6 +6,9 @@ names; every block follows the one before, is certified by a quorum of who then 
 where it says. What governs is what the decisions in the log say, and has the root that each block record
 names: so validators are believed from the height on that those before them agreed to. What is final are the
 attestations of the blocks. A peer's SQLite file is never read: its indexes and triggers are its words.
+
+Block by block: what the rows say governs is applied once the leaves of its block have shown it, and the next
+block once those who decide it are known. So what was made up costs its reader one block.
 """
 
 from __future__ import annotations
@@ -13,7 +16,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
-from itertools import pairwise
 from pathlib import Path
 from typing import IO
 
@@ -33,9 +35,10 @@ from credentials.ledger.governance_records import PROPOSAL, RuleFiles, RulesNotH
 from node.errors import SetupError
 from node.ledger.snapshot import ROW_BYTES_MAX, TAG, Row, SnapshotRefused
 from node.named_files import put_whole
-from node.storage.database import StorageError
+from node.storage.database import RowTwice, StorageError
 from node.storage.entries import row_of
 from node.storage.ledger import Adoption, LedgerStore
+from node.transient_faults import sentence
 
 GOVERNANCE_ROWS_MAX, GOVERNANCE_BYTES_MAX = 100_000, 512 << 20
 
@@ -59,7 +62,13 @@ def join(source: Path, known: Known, ledger: Path) -> int:
     try:
         with source.open("rb") as file, store.adopting() as adoption:
             height = _take(_read(file), known, adoption)
-    except (ConsensusError, CredentialError, StorageError) as error:
+    except RowTwice as error:
+        raise SnapshotRefused(
+            f"{source.name} is no snapshot of a ledger: a row stands there twice"
+        ) from error
+    except StorageError as error:
+        raise SetupError(f"nothing was taken over of {source.name}: {sentence(error)}") from error
+    except (ConsensusError, CredentialError) as error:
         raise SnapshotRefused(f"{source.name} is not a snapshot of this network's ledger: {error}") from error
     except RulesNotHere as error:
         raise SetupError(f"{source.name} is not taken over yet: {error}. Then join again") from error
@@ -93,19 +102,14 @@ def _read(file: IO[bytes]) -> Iterator[Row]:
 
 def _take(rows: Iterator[Row], known: Known, adoption: Adoption) -> int:
     """Check row after row into an open transaction; raises and so undoes it when anything does not fit."""
-    genesis = known.genesis
-    height, note, checkpoint = _take_head(rows, genesis)
+    height, note, checkpoint = _take_head(rows, known.genesis)
     governing, first = _take_governance(rows, height, adoption)
-    replay = Replay(genesis, governing, known.rule_files)
-    chain = _Chain(genesis, checkpoint, replay, adoption)
-    # By what the rows say governs: whether they are true shows as the blocks go by.
-    policy = _policy_of(known, chain.deciding(height))
-    times = policy.cosigned(note)
-    adoption.checkpoint(checkpoint.size, policy.before(times), note.text())
+    replay = Replay(known.genesis, governing, known.rule_files)
+    chain = _Chain(known, _Told(height, note, checkpoint), replay, adoption)
     records = chain.rows(_resumed(first, rows))
     # Streamed: the map wants the records in rising order of keys, and so does the store's index.
     root = StandingsMap(records, lambda _: ()).root
-    record = chain.end(height)
+    record = chain.end()
     if root != record.standings_root:
         raise SnapshotRefused(
             f"a standing was altered: the records do not lead to the root in the record of block {height}"
@@ -196,31 +200,49 @@ def _take_head(rows: Iterator[Row], genesis: Genesis) -> tuple[int, SignedNote, 
     return height, note, checkpoint
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What the head of the snapshot says: of nothing of it is known that it is true."""
+
+    height: int
+    note: SignedNote
+    checkpoint: Checkpoint
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """Where the leaves of a block end, as the next block says; of the last block, the cosigned checkpoint."""
+
+    size: int
+    root: bytes
+    app_hash: bytes | None
+
+
 class _Chain:
     """Blocks that follow each other, and the leaves they cut the log into."""
 
-    def __init__(self, genesis: Genesis, checkpoint: Checkpoint, replay: Replay, adoption: Adoption) -> None:
-        self._genesis, self._checkpoint, self._adoption = genesis, checkpoint, adoption
-        self._replay, self._deciding = replay, replay.epochs()
-        for (_, before), (start, governance) in pairwise(self._deciding):
-            if governance.validators != before.validators:
-                adoption.validators(start, governance.validators)
+    def __init__(self, known: Known, told: _Told, replay: Replay, adoption: Adoption) -> None:
+        self._known, self._told, self._replay, self._adoption = known, told, replay, adoption
+        self._network_id = known.genesis.network_id
         self._decided: dict[tuple[str, str], bytes] = {}  # what the leaves of the block say was decided
-        self._blocks: list[tuple[bytes, int, bytes, bytes]] = []  # previous app hash, log size, root, id
+        self._blocks, self._last_id = 0, self._network_id
         self._log = Frontier()
         self._last_leaf = b""
         self._height = 0  # whose leaves are complete
+        self._end = _End(0, b"", None)  # of the one after it
 
     def rows(self, rows: Iterator[Row]) -> Iterator[tuple[bytes, bytes]]:
-        """Take blocks and leaves in; yield the standings that follow them."""
+        """Take blocks, then leaves in; yield the standings that follow them."""
+        of_standings = False
         for row in rows:
             match row:
-                case ["block", bytes(block), bytes(certificate)] if not self._last_leaf:
+                case ["block", bytes(block), bytes(certificate)] if not (self._last_leaf or of_standings):
                     self._block(block, certificate)
-                case ["entries", list(leaves)]:
+                case ["entries", list(leaves)] if not of_standings:
                     for leaf in leaves:
                         self._leaf(leaf)
                 case ["standings", list(records)]:
+                    of_standings = True
                     for record in records:
                         match record:
                             case [bytes(key), bytes(value)] if len(key) == 32:
@@ -232,24 +254,23 @@ class _Chain:
                     raise SnapshotRefused("the snapshot has a row that does not belong there")
 
     def _block(self, data: bytes, certificate: bytes) -> None:
-        genesis = self._genesis
+        """Put by: who decides it shows when the leaves before it have been read."""
         block = Block.decode(data)
-        height = len(self._blocks) + 1
-        before = self._blocks[-1][3] if self._blocks else genesis.network_id
-        if block.height != height or block.previous_id != before:
+        height = self._blocks + 1
+        if block.height != height or block.previous_id != self._last_id:
             raise SnapshotRefused(f"block {height} does not follow the one before it")
-        validators = self.deciding(height).validators
-        verify_certificate(CommitCertificate.decode(certificate), block, validators, genesis.network_id)
-        self._blocks.append((block.app_hash, block.log_size, block.log_root, block.id))
+        self._blocks, self._last_id = height, block.id
         self._adoption.block(height, block.id, block.time, data, certificate)
         self._adoption.final(height, [sha256(attestation).digest() for attestation in block.attestations])
 
     def _leaf(self, leaf: Value) -> None:
         if not isinstance(leaf, bytes):
             raise SnapshotRefused("an entry is not a byte string")
-        ends = self._ends(self._height + 1)
-        if self._log.size >= ends:
-            self._close(self._height + 1)
+        if not self._last_leaf:
+            self._begin()
+        elif self._log.size >= self._end.size:
+            self._close()
+            self._open(self._height + 1)
         self._adoption.entry(self._log.size, self._height + 1, row_of(leaf))
         self._log = self._log.append([leaf_hash(leaf)])
         self._last_leaf = leaf
@@ -258,17 +279,44 @@ class _Chain:
             assert isinstance(entry, GovernanceEntry), "its tag says so"
             self._decided |= {(kind, name): digest for kind, name, _, digest in entry.changed}
 
-    def _ends(self, height: int) -> int:
-        """How many leaves there are after the block of this height."""
-        if height > len(self._blocks):
-            raise SnapshotRefused("there are entries beyond the last block")
-        return self._blocks[height][1] if height < len(self._blocks) else self._checkpoint.size
+    def _begin(self) -> None:
+        if not 0 < self._blocks == self._told.height:
+            raise SnapshotRefused(f"the snapshot names {self._told.height} blocks and holds {self._blocks}")
+        self._certified(1)
+        self._open(1)
 
-    def _close(self, height: int) -> None:
+    def _open(self, height: int) -> None:
+        """The leaves of this block follow: until where is known before the first of them is taken."""
+        if height > self._blocks:
+            raise SnapshotRefused("there are entries beyond the last block")
+        if height < self._blocks:
+            block = self._certified(height + 1)
+            self._end = _End(block.log_size, block.log_root, block.app_hash)
+            return
+        checkpoint, note = self._told.checkpoint, self._told.note
+        policy = _policy_of(self._known, self._replay.governing)
+        times = policy.cosigned(note)
+        self._adoption.checkpoint(checkpoint.size, policy.before(times), note.text())
+        self._end = _End(checkpoint.size, checkpoint.root, None)
+
+    def _certified(self, height: int) -> Block:
+        """A block of which a quorum of those who decide it says so: those of two blocks before named them."""
+        data, certificate = self._adoption.block_at(height)
+        block = Block.decode(data)
+        validators = self._replay.coming.validators
+        try:
+            verify_certificate(CommitCertificate.decode(certificate), block, validators, self._network_id)
+        except ConsensusError as error:
+            raise SnapshotRefused(
+                f"block {height} was not decided by those who vote on it: {error}"
+            ) from error
+        return block
+
+    def _close(self) -> None:
         """All leaves of a block were read: they lead to the root that the next block, or the note, names."""
-        last = height == len(self._blocks)
-        wanted = self._checkpoint.root if last else self._blocks[height][2]
-        if self._log.size != self._ends(height) or self._log.root != wanted:
+        height, end = self._height + 1, self._end
+        last = height == self._blocks
+        if self._log.size != end.size or self._log.root != end.root:
             raise SnapshotRefused(
                 f"an entry of block {height} was altered, added or left out: the entries do not lead to "
                 + ("the cosigned root" if last else "the root in the next block")
@@ -276,7 +324,7 @@ class _Chain:
         record = parse_entry(self._last_leaf)
         if not isinstance(record, BlockEntry) or record.height != height:
             raise SnapshotRefused(f"the entries of block {height} do not end with its record")
-        if not last and record.app_hash != self._blocks[height][0]:
+        if not last and record.app_hash != end.app_hash:
             raise SnapshotRefused(f"the record of block {height} names another state than the next block")
         self._adoption.state(height, record.app_hash, self._log.encode())
         self._govern(record)
@@ -284,30 +332,30 @@ class _Chain:
 
     def _govern(self, record: BlockEntry) -> None:
         """What governs after this block is what its leaves decided, and has the root that it names."""
-        height = record.height
+        height, before = record.height, self._replay.governing
         rows = [row for row in self._replay.decided_at(height) if row.type != PROPOSAL]
         if {(row.type, row.name): sha256(row.record).digest() for row in rows} != self._decided:
             raise SnapshotRefused(f"what governs was altered: block {height} decided something else")
         self._decided = {}
-        if record.validators_hash != self.deciding(height).validators.hash:
+        if record.validators_hash != before.validators.hash:
             raise SnapshotRefused(f"what governs was altered: others decided block {height}")
         self._replay.advance(height)
         if self._replay.records.root != record.governance_root:
             raise SnapshotRefused(
                 f"what governs was altered: it does not lead to the root in the record of block {height}"
             )
+        if self._replay.governing.validators != before.validators:
+            self._adoption.validators(height + 1, self._replay.governing.validators)
 
-    def deciding(self, height: int) -> Governance:
-        """What governs the block of this height, as the snapshot says; checked as the blocks go by."""
-        return next(g for start, g in reversed(self._deciding) if start <= height)
-
-    def end(self, height: int) -> BlockEntry:
+    def end(self) -> BlockEntry:
         """The record of the last block, once all is read."""
-        if len(self._blocks) != height or not self._last_leaf:
-            raise SnapshotRefused(f"the snapshot names {height} blocks and holds {len(self._blocks)}")
-        self._close(height)
+        if not self._last_leaf:
+            raise SnapshotRefused("the snapshot holds no entries")
+        self._close()
+        if self._height != self._blocks:
+            raise SnapshotRefused(f"the snapshot holds no entries of block {self._height + 1}")
         record = parse_entry(self._last_leaf)
         assert isinstance(record, BlockEntry), "checked when the block was closed"
-        if record.config_digest != self._genesis.config_digest:
+        if record.config_digest != self._known.genesis.config_digest:
             raise SnapshotRefused("the snapshot was made under another configuration")
         return record

@@ -18,12 +18,13 @@ from pathlib import Path
 from consensus.checkpoint import decode_base64, encode_base64
 from consensus.encoding import Value, decode, encode
 from consensus.errors import ConsensusError
-from credentials.ledger.log_epochs import EpochStep, Head, LogEpochs, walk
+from credentials.ledger.log_epochs import EPOCHS_MAX, EpochStep, Head, LogEpochs, walk
 from node.errors import SetupError
 from node.named_files import read_named_text
 
 OPENING = "comity/log-epochs@v1"
 FILE_BYTES_MAX = 256 << 20
+LINES_MAX = 2 * EPOCHS_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,8 @@ class EpochFile:
     @classmethod
     def parse(cls, text: str, name: str = "the epochs") -> EpochFile:
         """The same of its text."""
+        if text.count("\n") > LINES_MAX:
+            raise SetupError(f"{name} is no file of log epochs: it has more than {LINES_MAX} lines")
         lines = text.split("\n")
         if lines[0] != OPENING:
             raise SetupError(f"{name} is no file of log epochs: `comity log epochs` writes one")
@@ -65,14 +68,14 @@ class EpochFile:
                 match line.split(" "):
                     case ["step", packed]:
                         steps.append(EpochStep(*_shown(packed)))
-                    case ["head", packed]:
+                    case ["head", packed] if head is None:
                         head = Head(*_shown(packed))
-                    case ["link", size, packed] if size.isascii() and size.isdecimal():
+                    case ["link", size, packed] if _is_number(size) and int(size) not in links:
                         links[int(size)] = _hashes(decode(decode_base64(packed, "a proof")))
-                    case ["more", size] if size.isascii() and size.isdecimal():
+                    case ["more", size] if _is_number(size) and more is None:
                         more = int(size)
                     case _:
-                        raise ValueError("it is neither step, head nor link")
+                        raise ValueError("it is neither step, head nor link, or stands there twice")
             except (ConsensusError, ValueError) as error:
                 raise SetupError(f"line {number} of {name} cannot be read: {error}") from error
         return cls(tuple(steps), head, links, more)
@@ -82,6 +85,10 @@ class EpochFile:
         if self.more is not None:
             raise SetupError("the epochs are a part of them: `comity log epochs` fetches all of them")
         return walk(trusted, self.steps, self.head, self.links)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal()
 
 
 def _pack(value: Value) -> str:

@@ -38,6 +38,7 @@ VARIABLES_MAX = 500  # SQLite's limit of host parameters is higher; this keeps s
 Transaction = sqlite3.Connection
 StorageError = sqlite3.Error
 StorageTrouble = sqlite3.OperationalError  # a lock, a full disk: may pass
+RowTwice = sqlite3.IntegrityError
 # What may be wrong with a file that is whole; the primary result code is the low byte.
 _OF_THE_WORLD = frozenset(
     {

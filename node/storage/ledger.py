@@ -281,6 +281,12 @@ class Adoption:
         values = (height, block_id, time, b"", block, certificate, b"")
         self._db.execute("INSERT INTO blocks VALUES (?, ?, ?, ?, ?, ?, ?)", values)
 
+    def block_at(self, height: int) -> tuple[bytes, bytes]:
+        """A block that was put in, and its certificate."""
+        query = "SELECT block, certificate FROM blocks WHERE height = ?"
+        ((block, certificate),) = self._db.execute(query, (height,))
+        return block, certificate
+
     def state(self, height: int, app_hash: bytes, frontier: bytes) -> None:
         self._db.execute(
             "UPDATE blocks SET app_hash = ?, frontier = ? WHERE height = ?", (app_hash, frontier, height)

@@ -17,7 +17,7 @@ from credentials.ledger.amendment import Amendment, read_amendments
 from credentials.ledger.approvals import ApprovalRules
 from credentials.ledger.attestation import parse_attestation
 from credentials.ledger.consents import ApprovalMissing, Wanting, may_object, wanting
-from credentials.ledger.constitution import Constitution, GovernanceRow, Replay
+from credentials.ledger.constitution import Constitution, GovernanceRow
 from credentials.ledger.dead_ends import require_way_on
 from credentials.ledger.entries import GovernanceEntry, parse_entry
 from credentials.ledger.governance import Governance
@@ -619,14 +619,14 @@ def test_epochs_of_the_rows_are_those_of_the_ledger() -> None:
             execution = g.idle()
             rows += [GovernanceRow(g.ledger.height, *row) for row in execution.governance]
 
-    epochs = Replay(g.ledger.genesis, rows, both).epochs()
+    again = Constitution.restored(g.ledger.genesis, rows, g.ledger.height, both)
 
+    epochs = again.history.epochs
     assert [(h, e.rules.get("a.toml")) for h, e in epochs] == [
         (h, e.rules.get("a.toml")) for h, e in g.ledger.history.epochs
     ]
     assert g.now.rules["a.toml"] == {"a": 1}
-    assert tuple(epochs) == g.ledger.history.epochs
-    again = Constitution.restored(g.ledger.genesis, rows, g.ledger.height, both)
+    assert epochs == g.ledger.history.epochs
     assert again.records.root == constitution.records.root and again.state == constitution.state
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
@@ -206,6 +207,28 @@ def no_receipt(log: Log) -> None:
     log.steps[0] = replace(log.steps[0], receipt=log.steps[0].receipt[:-40])
 
 
+def repeated(log: Log) -> None:
+    log.rotate(0)
+    log.steps += log.steps
+
+
+def turned_round(log: Log) -> None:
+    """What follows the trusted policy comes last: those after it are passed over, and not believed."""
+    log.rotate(0)
+    log.rotate(1)
+    log.steps.reverse()
+    log.steps.append(log.steps[0])
+    log.steps.append(log.steps[0])
+
+
+def another_network(log: Log) -> None:
+    """A step of a log of the same name, with other entries and cosigners, goes on from this one's."""
+    log.rotate(0)
+    other = Log(numbers=[5, 6, 7, 8], entries=[b"another %d" % n + bytes(40) for n in range(9)])
+    other.rotate(0, before=log.text)
+    log.steps += other.steps
+
+
 @pytest.mark.parametrize(
     ("spoil", "says"),
     [
@@ -218,6 +241,9 @@ def no_receipt(log: Log) -> None:
         (other_origin, "is of the log log.another.example"),
         (no_policy, "is no log policy"),
         (no_receipt, "epoch 1 cannot be read"),
+        (repeated, "epoch 2 follows another policy .* or is there twice"),
+        (turned_round, "epoch 4 follows another policy"),
+        (another_network, "epoch 2 is not receipted under the one before"),
     ],
 )
 def test_no_other_chain_of_policies_passes(spoil: Callable[[Log], None], says: str) -> None:
@@ -229,6 +255,17 @@ def test_no_other_chain_of_policies_passes(spoil: Callable[[Log], None], says: s
 
     with pytest.raises(EpochError, match=says):
         walk(FIRST, log.steps)
+
+
+def test_a_walk_without_an_end_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Steps that never stop coming, passed over or not, are refused after so many.
+    """
+    monkeypatch.setattr("credentials.ledger.log_epochs.EPOCHS_MAX", 9)
+    log = rotated(2)
+
+    with pytest.raises(EpochError, match="more than 9 epochs"):
+        walk(FIRST, itertools.cycle(log.steps[1:]))
 
 
 def test_an_epoch_left_out_in_the_middle_is_missed() -> None:

@@ -216,7 +216,7 @@ ALTERATIONS: dict[str, tuple[Callable[[list[Row]], None], str]] = {
     "standing left out": (_drop_standing, "a standing was altered"),
     "other network": (_other_network, "is of network 0101"),
     "checkpoint": (_alter_note, "not a snapshot of this network's ledger"),
-    "certificate": (_alter_certificate, "not a snapshot of this network's ledger"),
+    "certificate": (_alter_certificate, "block 1 was not decided by those who vote on it"),
     "blocks swapped": (_swap_blocks, "block 1 does not follow"),
     "last block left out": (_leave_out_last_block, "do not end with its record"),
     "strange row": (_strange_row, "a row that does not belong there"),
