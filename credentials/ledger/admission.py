@@ -55,6 +55,7 @@ from credentials.ledger.values import (
     require_governance_form,
     require_members,
     require_not_falling,
+    require_parts,
     require_schemes,
 )
 
@@ -285,6 +286,7 @@ class Judge:
             raise _out_of_order(lifecycle, event, standing.item_state, marks)
         _require_told_late(standing, event, voice)
         require_not_falling(standing, attestation, event)
+        require_parts(standing, attestation, event)
         asked = passport_asked(standing, attestation, context, voice.jurisdiction)
         if asked and not standing.live and "X21" not in event.guards:  # which asks it of every pack
             raise NotYet("state", "{event} needs a live passport, the battery has none", event=event.type)

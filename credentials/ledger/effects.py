@@ -24,7 +24,7 @@ from credentials.ledger.standing import (
     Standing,
     Undo,
 )
-from credentials.ledger.values import reading_of
+from credentials.ledger.values import reading_of, weighed_after
 
 
 def after(
@@ -87,6 +87,10 @@ def _axes(standing: Standing, attestation: Attestation, context: Context, voice:
     rising = [m.name for m in event.ledger_members if m.monotone and m.name in attestation.quantities]
     for name in rising:
         to["readings"] = _read(to.get("readings", standing.readings), name, attestation, voice)
+    if attestation.quantities:
+        weighed = weighed_after(standing, attestation, event, context.governance.lifecycle)
+        if weighed:
+            to["readings"] = {**to.get("readings", standing.readings), **weighed}
     return to
 
 

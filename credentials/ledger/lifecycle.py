@@ -63,7 +63,8 @@ PRESENTATION_EFFECTS = frozenset({"open", "moved", "closed"})
 UNDO_EFFECTS = frozenset({"correct", "withdraw", "void"})
 RECALL_EFFECTS = frozenset({"publish", "lift"})
 ENFORCEMENTS = frozenset({"refused", "invalid", "waits", "verifier", "alarm", "not_built"})
-AHEAD_OF_SIGNING = "signing"  # a date with `not_after`: not later than the day it is signed
+# A date with `not_after`: not later than the day it is signed, or the day on which it happened.
+AHEAD_OF_SIGNING, AHEAD_OF_EVENT = "signing", "event"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +72,11 @@ class Member:
     """One member of an event document; `values`: one of these; `ledger`: the delta field it is in as well.
 
     `minimum` and `maximum` bound an integer; `at_most`: it is never more than this member of the same
-    statement, where both are stated; `monotone`: never less than stated before about the battery;
-    `not_after` "signing": a date that cannot lie ahead of the day it is signed.
+    statement, where both are stated; `one_each`: a list as long as this one of the same statement;
+    `part_of`: with all of the same battery that are part of it in statements of this event, never more than
+    this quantity that another event stated of it ("event.member"); `monotone`: never less than stated before
+    about the battery; `not_after`: a date that cannot lie ahead of the day it is signed ("signing"), or on
+    which it happened ("event").
     """
 
     name: str
@@ -84,6 +88,8 @@ class Member:
     minimum: int | None = None
     maximum: int | None = None
     at_most: str | None = None
+    one_each: str | None = None
+    part_of: str | None = None
     monotone: bool = False
     not_after: str | None = None
 
@@ -210,6 +216,7 @@ class Lifecycle:
     eu_status_transitions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     # By item state: what customs let in or left here is besides in the state of the first mark it carries.
     resumes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    wholes: frozenset[str] = frozenset()  # quantities of which others are part, as "event.member"
 
     @classmethod
     def parse(cls, table: Mapping[str, Any]) -> Lifecycle:

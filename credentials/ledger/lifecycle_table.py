@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from credentials.ledger.lifecycle import (
+    AHEAD_OF_EVENT,
     AHEAD_OF_SIGNING,
     ANY,
     BOUND_EFFECTS,
@@ -101,6 +102,7 @@ def read_lifecycle(table: Mapping[str, Any]) -> Lifecycle:
         rules=words.rules,
         eu_status_transitions=_transitions(table.get("euStatusTransitions", {})),
         resumes=_resumes(table.get("resumes", {}), words),
+        wholes=_wholes(events),
     )
 
 
@@ -221,7 +223,8 @@ def _settings(value: object) -> dict[str, SettingKind]:
 
 
 _MEMBER_KNOWN = (
-    *("type", "required", "text", "values", "minimum", "maximum", "at_most", "monotone", "not_after"),
+    *("type", "required", "text", "values", "minimum", "maximum"),
+    *("at_most", "one_each", "part_of", "monotone", "not_after"),
 )
 
 
@@ -236,6 +239,9 @@ def _members(event: str, rows: object, ledger: object) -> dict[str, Member]:
 
 def _require_bound(event: str, member: Member, members: Mapping[str, Member]) -> None:
     """What bounds a member is in the same place: the ledger compares what it holds, and no document."""
+    each = members.get(member.one_each or "")
+    if member.one_each is not None and not (each is not None and _is_list(each) and _is_list(member)):
+        raise rules_invalid(f"{event}.{member.name}: one_each names another list of it, and is for lists")
     if member.at_most is None:
         return
     bound = members.get(member.at_most)
@@ -244,6 +250,28 @@ def _require_bound(event: str, member: Member, members: Mapping[str, Member]) ->
         raise rules_invalid(
             f"{event}.{member.name}: at_most names another integer of it, in the delta as well"
         )
+
+
+def _is_list(member: Member) -> bool:
+    return member.type in ("texts", "identifiers", "digests")
+
+
+def _wholes(events: Mapping[str, Event]) -> frozenset[str]:
+    """The quantities that others are part of."""
+    found = set()
+    for event in events.values():
+        for member in event.members.values():
+            if member.part_of is None:
+                continue
+            kind, _, name = member.part_of.rpartition(".")
+            whole = events[kind].members.get(name) if kind in events and kind != event.type else None
+            if whole is None or (whole.ledger, member.ledger) != ("quantities", "quantities"):
+                where = f"{event.type}.{member.name}"
+                raise rules_invalid(
+                    f"{where}: part_of names a quantity of another event, and is for quantities"
+                )
+            found.add(member.part_of)
+    return frozenset(found)
 
 
 def _member(event: str, name: str, row: Mapping[str, Any], ledger: object) -> Member:
@@ -258,8 +286,10 @@ def _member(event: str, name: str, row: Mapping[str, Any], ledger: object) -> Me
         values=_strings(row.get("values", []), where),
         ledger=_one_of(ledger, LEDGER_FIELDS, where),
         at_most=None if "at_most" not in row else _text(row["at_most"], f"{where} at_most"),
+        one_each=None if "one_each" not in row else _text(row["one_each"], f"{where} one_each"),
+        part_of=None if "part_of" not in row else _text(row["part_of"], f"{where} part_of"),
         monotone=_truth(row.get("monotone", False), f"{where} monotone"),
-        not_after=_one_of(row.get("not_after"), frozenset({AHEAD_OF_SIGNING}), where),
+        not_after=_one_of(row.get("not_after"), frozenset({AHEAD_OF_SIGNING, AHEAD_OF_EVENT}), where),
         **bounds,
     )
     if bounds.keys() != ({"minimum", "maximum"} if member.type == "integer" else set()):

@@ -9,7 +9,7 @@ from typing import Any
 from consensus.application import NotYet, Refusal
 from credentials.documents.identifiers import Subject
 from credentials.ledger.attestation import Attestation
-from credentials.ledger.lifecycle import LEDGER_FIELDS, Event, Lifecycle, Member
+from credentials.ledger.lifecycle import AHEAD_OF_EVENT, LEDGER_FIELDS, Event, Lifecycle, Member
 from credentials.ledger.parties import Limits
 from credentials.ledger.payload import DAY_S
 from credentials.ledger.records import Quota
@@ -31,6 +31,8 @@ def require_members(attestation: Attestation, event: Event) -> None:
             raise Refusal("members", told, event=event.type, member=member.name)
         if member.ledger == "references":
             _require_references(attestation, event, member)
+        elif member.ledger == "produced_on" and member.not_after == AHEAD_OF_EVENT:
+            _require_begun(attestation)
     _require_quantities(attestation, event)
     if attestation.subject in attestation.references:
         raise Refusal("members", "{event} names the battery itself as another", event=event.type)
@@ -66,6 +68,15 @@ def _require_references(attestation: Attestation, event: Event, member: Member) 
         raise Refusal("members", told, member=member.name, event=event.type, type=member.type)
     if one and len(attestation.references) > 1:
         raise Refusal("members", "{event} names one {member}", event=event.type, member=member.name)
+
+
+def _require_begun(attestation: Attestation) -> None:
+    """What happened happened on that day or later; a day begins up to 14 hours earlier elsewhere."""
+    if attestation.produced_on is not None and attestation.produced_on > attestation.event_time + DAY_S:
+        told = (
+            "the day of production had not begun anywhere at the time of production: one of the two is wrong"
+        )
+        raise Refusal("value_impossible", told)
 
 
 def _require_quantities(attestation: Attestation, event: Event) -> None:
@@ -106,6 +117,43 @@ def require_within(event: Event, amounts: Mapping[str, Any]) -> None:
                 bound=member.at_most,
                 most=most,
             )
+
+
+def parts_of(event: Event, standing: Standing, amounts: Mapping[str, int]) -> dict[str, int]:
+    """By the quantity that they are part of: what this event states, and stated before, of the battery."""
+    found: dict[str, int] = {}
+    for member in event.ledger_members:
+        if member.part_of is not None and member.name in amounts:
+            before = standing.readings.get(part_key(event, member.part_of), 0)
+            found[member.part_of] = found.get(member.part_of, before) + amounts[member.name]
+    return found
+
+
+def part_key(event: Event, whole: str) -> str:
+    """The key of the reading of all that an event stated as part of a quantity."""
+    return f"{whole}/{event.type}"
+
+
+def require_parts(standing: Standing, attestation: Attestation, event: Event) -> None:
+    """Parts are never more than their whole, where a statement on the battery's record says what that was."""
+    for whole, parts in parts_of(event, standing, attestation.quantities).items():
+        most = standing.readings.get(whole)
+        if most is not None and parts > most:
+            told = (
+                "{event} states {amount} in all of what was stated as {most} ({whole}): one of the two is "
+                "wrong; correct it and sign it again, or have authorities void the earlier statement"
+            )
+            raise Refusal("value_impossible", told, event=event.type, amount=parts, most=most, whole=whole)
+
+
+def weighed_after(
+    standing: Standing, attestation: Attestation, event: Event, lifecycle: Lifecycle
+) -> dict[str, int]:
+    """The readings of wholes that it states, and of all that is stated now as part of one."""
+    named = {f"{event.type}.{name}": amount for name, amount in attestation.quantities.items()}
+    found = {whole: amount for whole, amount in sorted(named.items()) if whole in lifecycle.wholes}
+    parts = parts_of(event, standing, attestation.quantities)
+    return found | {part_key(event, w): parts[w] for w in sorted(parts) if w in standing.readings}
 
 
 def reading_of(name: str, did: str) -> str:

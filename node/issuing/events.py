@@ -92,7 +92,7 @@ class EventIssuing:
         if not 0 <= when <= latest:
             raise _not_happened(when)
         queue, as_claim = option(members, QUEUE), option(members, AS_CLAIM)
-        values = read_members(event, members, self._signing.identifier)
+        values = read_members(event, members, self._signing.identifier, when)
         values = (
             dict(spell_beginnings(values, identifier, self._signing.governance.schemes)) if recall else values
         )

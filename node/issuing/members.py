@@ -28,7 +28,7 @@ from credentials.documents.identifiers import (
 )
 from credentials.documents.spelling import joined, shown, trimmed, upper
 from credentials.errors import CredentialError
-from credentials.ledger.lifecycle import Event, Member
+from credentials.ledger.lifecycle import AHEAD_OF_EVENT, Event, Member
 from credentials.ledger.payload import Criteria
 from credentials.ledger.values import require_in_range, require_within
 from node.errors import ProblemError, bad_request
@@ -255,8 +255,8 @@ def name_vehicle(members: JSON, vin: str | None, identify: Callable[..., Identif
     members["vin"] = vin
 
 
-def read_members(event: Event, members: JSON, identify: Callable[..., Identifier]) -> JSON:
-    """The members in the form of the event document; 400 naming what is missing or wrong."""
+def read_members(event: Event, members: JSON, identify: Callable[..., Identifier], happened: int) -> JSON:
+    """The members in the form of the document of what happened then; 400 naming what is missing or wrong."""
     unknown = sorted(members.keys() - event.members.keys())
     missing = sorted(
         m.name for m in event.members.values() if m.required and members.get(m.name) in (None, "")
@@ -272,6 +272,9 @@ def read_members(event: Event, members: JSON, identify: Callable[..., Identifier
         for name, value in members.items()
         if value is not None
     }
+    for name, value in read.items():
+        _require_begun(event.members[name], value, happened)
+        _require_one_each(event.members[name], value, read)
     try:
         require_within(event, read)
     except Refusal as why:
@@ -308,9 +311,36 @@ def _require_possible(member: Member, value: Any) -> None:
             require_in_range(member, value)
         except Refusal as why:
             raise _impossible(why) from why
-    elif member.not_after is not None and value > _latest_day():
+    elif member.not_after is not None and value > _latest_day(datetime.now(UTC)):
         told = "{member} is {given}, a day that has not begun anywhere yet"
         raise ProblemError(422, "value_impossible", "Not possible", told, member=member.name, given=value)
+
+
+def _require_begun(member: Member, value: Any, happened: int) -> None:
+    """A test, or a production, is not dated later than what it belongs to is said to have happened."""
+    if member.not_after == AHEAD_OF_EVENT and value > (
+        day := _latest_day(datetime.fromtimestamp(happened, UTC))
+    ):
+        told = "{member} is {given}, and it happened by {day}: one of the two is wrong"
+        raise ProblemError(
+            422, "value_impossible", "Not possible", told, member=member.name, given=value, day=day
+        )
+
+
+def _require_one_each(member: Member, value: Any, read: JSON) -> None:
+    """A list that goes along another has one for each of it: else nobody knows which is whose."""
+    if member.one_each is not None and len(value) != len(read.get(member.one_each, ())):
+        told = "{member} has {count}, {others} has {most}: give one for each, in their order"
+        raise ProblemError(
+            422,
+            "value_impossible",
+            "Not possible",
+            told,
+            member=member.name,
+            count=len(value),
+            others=member.one_each,
+            most=len(read.get(member.one_each, ())),
+        )
 
 
 def _impossible(why: Refusal) -> ProblemError:
@@ -336,6 +366,6 @@ def require_day_of_code(identifier: Identifier, stated: str) -> None:
         )
 
 
-def _latest_day() -> str:
-    """The day that it is where the day begins first (UTC+14)."""
-    return (datetime.now(UTC) + timedelta(hours=14)).date().isoformat()
+def _latest_day(at: datetime) -> str:
+    """The day that it is then where the day begins first (UTC+14)."""
+    return (at + timedelta(hours=14)).date().isoformat()

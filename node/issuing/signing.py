@@ -269,7 +269,7 @@ class StatementSigner:
         event = self.governance.lifecycle.event(draft["event"])
         if event is None or draft["issuer"] not in self.governance.participants:
             raise ValueError("its event or its issuer is not of this network")
-        values = read_members(event, draft["members"], self.identifier)
+        values = read_members(event, draft["members"], self.identifier, draft["event_time"])
         fields = self._ledger_fields(event, values)
         return draft_attestation(
             kind=event.type,

@@ -624,7 +624,7 @@ def test_what_stopped_a_battery_is_lifted_after_it_is_gone() -> None:
     ledger.happen(RECYCLER, "battery.declared_waste", subject)
     ledger.happen(MAKER, "battery.recalled", subject)
     ledger.happen(CN_AUTHORITY, "passport.suspended", subject, references=PASSPORT)
-    ledger.happen(RECYCLER, "recycling.received", subject, quantities={"mass_in_grams": 1})
+    ledger.happen(RECYCLER, "recycling.received", subject, quantities={"mass_in_grams": 9})
     ledger.happen(RECYCLER, "battery.reported_lost", subject)
     metals = {f"{m}_{way}_grams": 1 for m in ("co", "ni", "li", "cu") for way in ("in", "out")}
     ledger.happen(RECYCLER, "recycling.completed", subject, quantities=metals)

@@ -70,7 +70,7 @@ def _dismantled(ledger: Ledger, subject: Subject) -> None:
 def _recycled(ledger: Ledger, subject: Subject) -> None:
     ledger.happen(RECYCLER, "battery.enrolled", subject)
     ledger.happen(RECYCLER, "battery.declared_waste", subject)
-    ledger.happen(RECYCLER, "recycling.received", subject, quantities={"mass_in_grams": 1})
+    ledger.happen(RECYCLER, "recycling.received", subject, quantities={"mass_in_grams": 9})
     ledger.happen(RECYCLER, "recycling.completed", subject, quantities=METALS)
 
 
@@ -154,7 +154,7 @@ def test_an_authority_that_took_an_enrolled_battery_to_its_end_opens_a_case() ->
     subject = battery(1)
     ledger.happen(EU_AUTHORITY, "battery.enrolled", subject, parties=(RECYCLER,))
     ledger.happen(RECYCLER, "battery.declared_waste", subject)
-    ledger.happen(RECYCLER, "recycling.received", subject, quantities={"mass_in_grams": 1})
+    ledger.happen(RECYCLER, "recycling.received", subject, quantities={"mass_in_grams": 9})
     ledger.happen(RECYCLER, "recycling.completed", subject, quantities=METALS)
     leaf = ledger.log.size
     assert ends_as(ledger, EU_AUTHORITY, "battery.recalled", subject) == "X3"  # nothing else follows the end

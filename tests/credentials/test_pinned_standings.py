@@ -532,6 +532,8 @@ def chosen(judge: Judge, chance: random.Random, step: int) -> Attestation:
             if m.ledger == "quantities"
         }
         for m in event.ledger_members:
+            if m.part_of is not None:
+                members["quantities"][m.name] = min(members["quantities"][m.name], 100)
             if m.at_most is not None:
                 most = members["quantities"][m.at_most]
                 members["quantities"][m.name] = min(members["quantities"][m.name], most)

@@ -6,14 +6,27 @@ is noticed by whoever adds it.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from consensus.application import Refusal
+from credentials.documents.identifiers import Subject
+from credentials.ledger.attestation import parse_attestation
 from credentials.ledger.lifecycle import Event, Lifecycle, Member
-from credentials.ledger.values import require_within
-from tests.credentials.test_registry import MASSES, in_recycling
+from credentials.ledger.payload import DAY_S
+from credentials.ledger.values import require_parts, require_within
+from tests.credentials.test_registry import MASSES, in_recycling, last_of
 from tests.credentials.test_routes import ends_as
-from tests.harness.ledger import RECYCLER, Ledger, lifecycle_table
+from tests.harness.ledger import (
+    CN_AUTHORITY,
+    EU_AUTHORITY,
+    MAKER,
+    RECYCLER,
+    Ledger,
+    battery,
+    lifecycle_table,
+)
 
 LIFECYCLE = Lifecycle.parse(lifecycle_table())
 SHARE = "a share of itself: its range is whole"
@@ -30,8 +43,6 @@ UNBOUNDED = {
     },
     ("waste.collected", "mass_grams"): SCALE,
     ("recycling.received", "mass_in_grams"): SCALE,
-    **{("recycling.completed", f"{metal}_in_grams"): "an analysis of what went in" for metal in METALS},
-    ("material.recovered", "mass_grams"): "the element is in the document alone (X13 is not built)",
 }
 BOUND = [
     (event, member)
@@ -43,7 +54,8 @@ BOUND = [
 
 def is_bounded(member: Member) -> bool:
     """Something beside a range of its own bounds it."""
-    return member.at_most is not None or member.monotone or member.not_after is not None
+    bounds = (member.at_most, member.part_of, member.not_after)
+    return member.monotone or any(bound is not None for bound in bounds)
 
 
 def test_every_amount_and_day_of_every_event_is_bounded_or_said_not_to_be() -> None:
@@ -61,6 +73,8 @@ def test_every_amount_and_day_of_every_event_is_bounded_or_said_not_to_be() -> N
     assert {member.name: member.at_most for _, member in BOUND} == {
         f"{metal}_out_grams": f"{metal}_in_grams" for metal in METALS
     }
+    lists = [m for event in LIFECYCLE.events.values() for m in event.members.values() if m.type == "texts"]
+    assert [(member.name, member.one_each) for member in lists] == [("fates", "children")]
 
 
 def stated(member: Member, amount: int, bound: int) -> dict[str, int]:
@@ -95,3 +109,93 @@ def test_what_is_not_stated_bounds_nothing(event: Event, member: Member) -> None
 
     with pytest.raises(Refusal, match=f"^{member.name} is 8 and {member.at_most} is 7: .* sign it again$"):
         require_within(event, {member.name: 8, member.at_most: 7})
+
+
+RECEIVED = 450_000  # grams, as `in_recycling` states them
+OTHERS = sum(MASSES[f"{metal}_in_grams"] for metal in ("ni", "li", "cu"))
+
+
+def completed(ledger: Ledger, subject: Subject, **amounts: int) -> str:
+    return ends_as(ledger, RECYCLER, "recycling.completed", subject, quantities=MASSES | amounts)
+
+
+def lot(ledger: Ledger, subject: Subject, amount: int) -> str:
+    return ends_as(ledger, RECYCLER, "material.recovered", subject, quantities={"mass_grams": amount})
+
+
+def test_the_metals_in_a_battery_are_no_more_than_what_was_received_of_it() -> None:
+    """
+    X13: all of them together, one that need not be stated too; as much is lawful, and then the record is as
+    any other.
+    """
+    ledger = Ledger()
+    subject = in_recycling(ledger)
+    most = RECEIVED - OTHERS
+
+    assert completed(ledger, subject, co_in_grams=most + 1) == "value_impossible"
+    assert completed(ledger, subject, co_in_grams=most, mn_in_grams=1) == "value_impossible"
+    assert completed(ledger, subject, co_in_grams=most - 1, mn_in_grams=1) == "admitted"
+    assert ledger.standing(subject).item_state == "recycled"
+
+
+def test_the_lots_made_of_a_battery_are_no_more_than_what_was_received_of_it() -> None:
+    """
+    X13: together, whatever each of them says; none is counted before it is recorded.
+    """
+    ledger = Ledger()
+    subject = in_recycling(ledger)
+    assert completed(ledger, subject) == "admitted"
+
+    assert lot(ledger, subject, RECEIVED + 1) == "value_impossible"
+    assert lot(ledger, subject, RECEIVED - 7) == lot(ledger, subject, 6) == "admitted"
+    assert lot(ledger, subject, 2) == "value_impossible"
+    assert lot(ledger, subject, 1) == "admitted"
+    assert lot(ledger, subject, 1) == "value_impossible"
+
+
+def test_a_mass_that_was_mistyped_is_voided_and_stated_again() -> None:
+    """
+    Who mistyped what it received is held to it until authorities void that, and not for ever.
+    """
+    ledger = Ledger()
+    subject = ledger.waste(1)
+    ledger.happen(RECYCLER, "recycling.received", subject, quantities={"mass_in_grams": 1})
+    assert completed(ledger, subject) == "value_impossible"
+
+    last = last_of(ledger, subject)
+    ledger.run(ledger.countersigned(CN_AUTHORITY, "attestation.voided", subject, (EU_AUTHORITY,), **last))
+    ledger.happen(RECYCLER, "recycling.received", subject, quantities={"mass_in_grams": RECEIVED})
+
+    assert completed(ledger, subject) == "admitted"
+
+
+def test_where_nobody_said_how_much_was_received_nothing_bounds_its_parts() -> None:
+    """
+    A battery received under a table that named no such bound is recycled as before.
+    """
+    ledger = Ledger()
+    subject = in_recycling(ledger)
+    event = LIFECYCLE.events["recycling.completed"]
+    unread = replace(ledger.standing(subject), readings={})
+    statement = parse_attestation(
+        ledger.attest(RECYCLER, event.type, subject, quantities=MASSES | {"co_in_grams": 20_000_000})
+    )
+
+    require_parts(unread, statement, event)
+    with pytest.raises(Refusal, match=r"20000030 in all of what was stated as 450000 .* sign it again"):
+        require_parts(ledger.standing(subject), statement, event)
+
+
+@pytest.mark.parametrize(("days", "ends"), [(0, "admitted"), (1, "admitted"), (2, "value_impossible")])
+def test_no_battery_is_made_on_a_day_after_its_production(days: int, ends: str) -> None:
+    """
+    By the day a recall looks for it, by the time of production nothing lies before it: they agree, but for
+    where on earth the day begins.
+    """
+    ledger = Ledger()
+    ledger.now += 9 * DAY_S
+    at = ledger.now - 5 * DAY_S
+    day = at - at % DAY_S + days * DAY_S
+
+    told = ends_as(ledger, MAKER, "battery.produced", battery(9), produced_on=day, event_time=at)
+    assert told == ends

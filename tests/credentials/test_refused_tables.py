@@ -216,6 +216,35 @@ LIFECYCLE: list[tuple[tuple[Any, ...], Any, str]] = [
         )
     ),
     (("events", 0, "members", "mass_grams", "at_most"), 7, "battery.produced.mass_grams at_most is not text"),
+    *(
+        (
+            ("events", 0, "members", name, "part_of"),
+            whole,
+            f"battery.produced.{name}: part_of names a quantity of another event, and is for quantities",
+        )
+        for name, whole in (
+            ("mass_grams", "battery.produced.mass_grams"),
+            ("mass_grams", "waste.collected.facility_licence"),
+            ("mass_grams", "waste.collected.nothing"),
+            ("mass_grams", "nothing.mass_grams"),
+            ("mass_grams", "mass_grams"),
+            ("category", "waste.collected.mass_grams"),
+        )
+    ),
+    (("events", 0, "members", "mass_grams", "part_of"), 7, "battery.produced.mass_grams part_of is not text"),
+    *(
+        (
+            ("events", 0, "members", name, "one_each"),
+            other,
+            f"battery.produced.{name}: one_each names another list of it, and is for lists",
+        )
+        for name, other in (
+            ("predecessors", "mass_grams"),
+            ("predecessors", "x"),
+            ("category", "predecessors"),
+        )
+    ),
+    (("events", 0, "members", "category", "one_each"), 7, "battery.produced.category one_each is not text"),
     (
         ("events", 0, "members", "category", "not_after"),
         "signing",

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from credentials.documents.identifiers import Identifier
+from credentials.ledger.lifecycle import Lifecycle
 from credentials.ledger.payload import Criteria
 from node.errors import ProblemError
 from node.issuing.members import (
@@ -17,6 +18,7 @@ from node.issuing.members import (
     CriteriaMember,
     namespace_of,
     read_criteria,
+    read_members,
     require_day_of_code,
     seconds_of,
     spell_beginnings,
@@ -223,3 +225,56 @@ def test_where_no_gs1_company_is_read_none_is_recalled() -> None:
         namespace_of("gs1:9521001", {})
 
     assert refused.value.status == 400
+
+
+EVENTS = Lifecycle.parse(json.loads(LIFECYCLE.read_text())).events
+TAKEN_OUT: dict[str, Any] = {"facility_licence": "L", "children": "A,B", "fates": "reuse,recycle"}
+TESTED: dict[str, Any] = {"method": "m", "measured_on": "2026-11-02", "soh_permille": 900, "cycles": 4}
+MORNING = seconds_of("2026-11-02") + 6 * 3_600  # six o'clock, UTC
+
+
+def read(event: str, members: dict[str, Any], happened: int = MORNING) -> Any:
+    return read_members(EVENTS[event], members, lambda text, *_: Identifier("gbt34014", "", text), happened)
+
+
+@pytest.mark.parametrize(
+    ("event", "members", "says"),
+    [
+        ("battery.dismantled", {"fates": "reuse"}, "fates has 1, children has 2: give one for each"),
+        (
+            "battery.dismantled",
+            {"fates": "reuse,reuse,reuse"},
+            "fates has 3, children has 2: give one for each",
+        ),
+        (
+            "soh.measured",
+            {"measured_on": "2026-11-03"},
+            "measured_on is 2026-11-03, and it happened by 2026-11-02",
+        ),
+        ("soh.measured", {"measured_on": "2999-01-01"}, "a day that has not begun anywhere yet"),
+    ],
+)
+def test_members_that_contradict_each_other_are_refused(
+    event: str, members: dict[str, str], says: str
+) -> None:
+    """
+    Whatever of one statement cannot be true together: lists that go along each other, a test after the event
+    that tells of it.
+    """
+    lawful = {"battery.dismantled": TAKEN_OUT, "soh.measured": TESTED}[event]
+    read(event, lawful)
+
+    with pytest.raises(ProblemError, match=says) as refused:
+        read(event, lawful | members)
+    assert (refused.value.status, refused.value.code) == (422, "value_impossible")
+
+
+def test_a_day_has_begun_where_it_begins_first() -> None:
+    """
+    A test is of the day on which it happened wherever that was: fourteen hours before that day begins in UTC.
+    """
+    begins = seconds_of(TESTED["measured_on"]) - 14 * 3_600
+
+    assert read("soh.measured", TESTED, begins)["measured_on"] == TESTED["measured_on"]
+    with pytest.raises(ProblemError, match="it happened by 2026-11-01"):
+        read("soh.measured", TESTED, begins - 1)

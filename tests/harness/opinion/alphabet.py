@@ -120,6 +120,8 @@ def more_acts_of(event: str, battery: str, archive: Archive, batteries: tuple[st
         yield from _taken_apart(battery, archive, others)
     elif event == "recycling.completed":
         yield from (Act(by, event, battery, weights=weights) for by in OPERATORS for weights in WEIGHED)
+    elif event == "material.recovered":
+        yield from (Act(by, event, battery, weights=weights) for by in OPERATORS for weights in LOTS)
     elif event == "battery.presented":  # before an office named
         yield Act(HOLDER, event, battery, parties=(CN_CUSTOMS,), declaration=THEIRS)
         yield Act(RIVAL, event, battery, parties=(CN_CUSTOMS,), declaration=OURS)
@@ -183,7 +185,11 @@ WEIGHED = (
     (("ni_in_grams", 7), ("ni_out_grams", 8)),
     (("mn_in_grams", 0), ("mn_out_grams", 1)),
     (("mn_out_grams", 1),),
+    (("cu_in_grams", 350),),
+    (("cu_in_grams", 351),),
+    (("mn_in_grams", 301),),
 )
+LOTS = ((("mass_grams", 500),), (("mass_grams", 501),), (("mass_grams", 250),))
 
 OFFICIAL = ("custody.assigned", "end_of_life.certified")
 BIRTH = ("battery.produced", "passport.published", "battery.exported", "battery.presented")

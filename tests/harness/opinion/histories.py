@@ -44,7 +44,7 @@ EVENTS = tuple(dict.fromkeys((
     *BIRTH, *BORDER, *USE, *PASSPORTS, *WASTE, *UNDOING, *ALARMS, *OFFICIAL, *SECOND_LIVES,
     "battery.enrolled", "battery.handed_over", "battery.replaced", "battery.dismantled",
     "vehicle.registered", "vehicle.sold", "vehicle.scrapped", "responsibility.transferred",
-    "recycling.completed", "record.withdrawn", "record.contested", *RECALLS,
+    "recycling.completed", "material.recovered", "record.withdrawn", "record.contested", *RECALLS,
 )))  # fmt: skip
 # Mostly the ordinary trade, so that histories get far; the rest of the time anything by anybody.
 ORDINARY = (*BIRTH, "customs.released", "market.placed", *USE, "battery.declared_waste", "battery.dismantled",
@@ -53,7 +53,7 @@ ORDINARY = (*BIRTH, "customs.released", "market.placed", *USE, "battery.declared
 # A whole life, so that one statement shows another: each event as often as any.
 LIVES = (
     *BIRTH, *BORDER, *USE, *WASTE, *SECOND_LIVES, "battery.dismantled", "battery.replaced",
-    "vehicle.registered", "vehicle.sold", "vehicle.scrapped", "recycling.completed",
+    "vehicle.registered", "vehicle.sold", "vehicle.scrapped", "recycling.completed", "material.recovered",
     "passport.revoked", "passport.ban_lifted",
 )  # fmt: skip
 

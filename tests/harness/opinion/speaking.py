@@ -48,7 +48,7 @@ def may_speak(archive: Archive, act: Act) -> bool:
     file = archive.of(act.battery)
     if act.late:
         return False  # its author was told that it failed
-    if not can_be(act):
+    if not can_be(archive, act):
         return False
     if act.by in archive.unlicensed and not _without_licence(file, act):
         return False

@@ -7,6 +7,7 @@ from hashlib import sha256
 from typing import Any
 
 from .acts import Act
+from .masses import grams
 from .parties import MAKER
 
 DAY = "2027-01-15"
@@ -106,8 +107,8 @@ def _value(act: Act, member: str, rule: Any, book: Any) -> Any:
         return list(act.fates) or ["reuse"] * len(act.others)
     if member in ("attestation_digest", "passport_digest"):
         return "digest"
-    if member in dict(act.weights):
-        return dict(act.weights)[member]
+    if (weighed := grams(act, member)) is not None and (rule["required"] or member in dict(act.weights)):
+        return weighed
     if not rule["required"]:
         return None
     if "values" in rule and kind == "text":
