@@ -66,6 +66,7 @@ def issue_passport(
     `ids` gives each point a random urn:uuid, which salts its digest. Bad claims raise CredentialError.
     """
     sets = {point: members for point, members in passport.split(claims, paths).items() if members}
+    passport.require_possible(claims, paths)
     if 1 not in sets:
         raise CredentialError(
             "schema_invalid", "A passport without public members (Annex XIII, point 1) is none."

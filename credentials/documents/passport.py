@@ -12,8 +12,10 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import jsonschema_rs
@@ -93,6 +95,32 @@ def split(claims: Mapping[str, Any], paths: Mapping[str, Any]) -> dict[int, Clai
         if projected:
             _put(sets[projection["point"]], tuple(projection["path"].split(".")), projected)
     return sets
+
+
+def require_possible(claims: Mapping[str, Any], paths: Mapping[str, Any]) -> None:
+    """Refuse claims of which two cannot be true together; what is not given, or no number, bounds nothing."""
+    for rising in paths.get("rising", ()):
+        given = [(dotted, value) for dotted in rising if _is_number(value := _get(claims, dotted))]
+        for (lower, least), (upper, most) in pairwise(given):
+            if least > most:
+                raise CredentialError(
+                    "value_impossible", f"{lower} is {least} and {upper} is {most}: one of the two is wrong."
+                )
+    for shares in paths.get("shares", ()):
+        items = _get(claims, shares["path"])
+        for item in items if isinstance(items, list) else ():
+            parts = [_get(item, name) for name in shares["members"]]
+            # As they are written: as binary numbers, shares of 100 would be a little more than 100.
+            if sum(Decimal(str(part)) for part in parts if _is_number(part)) > shares["most"]:
+                raise CredentialError(
+                    "value_impossible",
+                    f"{' and '.join(shares['members'])} of one item of {shares['path']} are more than "
+                    f"{shares['most']} together: one of them is wrong.",
+                )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def merge(sets: Mapping[int, Mapping[str, Any]], paths: Mapping[str, Any]) -> Claims:

@@ -104,6 +104,7 @@ _LAYOUT = table(
     ("note", "confirmed", "checkCharacter", "checkCharacterNote"),
 )
 _PROJECTION = table({"path": _path, "point": whole(1, 4), "where": _WHERE, "members": _some_texts})
+_SHARES = table({"path": _path, "members": _some_texts, "most": whole(1, 100)})
 _POINT_NAME = text_like(r"[1-9][0-9]{0,2}", "a number of a data point")
 _EFFECT = one_of(*(effect.value for effect in Effect))
 
@@ -137,7 +138,7 @@ _SHAPES: Mapping[str, Shape] = {
             "projections": listed(_PROJECTION),
             "dataPoints": by_name(_answered, name=_POINT_NAME, least=1),
         },
-        _SAID,
+        {**_SAID, "rising": listed(listed(_path, least=2, once=True)), "shares": listed(_SHARES)},
     ),
     CODES: table(
         {
@@ -200,6 +201,10 @@ def _require_within(name: str, rules: Mapping[str, Any]) -> None:
         for number, one in enumerate(rules["projections"]):
             if one["path"] not in rules["members"]:
                 raise ShapeError(f"projections[{number}].path is one of members")
+        bounded = (*rules.get("rising", ()), *([one["path"]] for one in rules.get("shares", ())))
+        for dotted in (dotted for chain in bounded for dotted in chain):
+            if not any(f"{dotted}.".startswith(f"{member}.") for member in rules["members"]):
+                raise ShapeError(f"rising and shares are about members: {dotted:.80} is none")
     elif name == VERDICTS:
         events = rules["events"]
         if unknown := sorted(events["annexXiv"].keys() - events["soh"].keys()):

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,68 @@ def test_claims_are_not_touched() -> None:
     issue(claims)
 
     assert claims == SAMPLE
+
+
+PROPERTIES = "Performance.batteryTechicalProperties"
+
+
+def claiming(*values: tuple[str, Any]) -> dict[str, Any]:
+    """The claims with other values at these paths; None: left out."""
+    claims: dict[str, Any] = copy.deepcopy(SAMPLE)
+    for dotted, value in values:
+        *path, name = dotted.split(".")
+        target: Any = claims
+        for step in path:
+            target = target[int(step) if step.isdigit() else step]
+        if value is None:
+            del target[name]
+        else:
+            target[name] = value
+    return claims
+
+
+@pytest.mark.parametrize("chain", PATHS["rising"], ids=lambda chain: str(chain[0]).rpartition(".")[2])
+def test_numbers_that_rise_do_not_fall(chain: list[str]) -> None:
+    """
+    No end of a range is below its beginning; as much is lawful, and what is not given bounds nothing.
+    """
+    issue(claiming(*((dotted, 7.5) for dotted in chain)))
+    for lower, upper in pairwise(chain):
+        with pytest.raises(
+            CredentialError, match=f"^{lower} is 99999 and {upper} is .*: one of the two is wrong"
+        ):
+            issue(claiming(*((dotted, None) for dotted in chain[: chain.index(lower)]), (lower, 99_999)))
+    for only in chain:
+        issue(claiming((only, 99_999), *((other, None) for other in chain if other != only)))
+
+
+def test_what_is_left_out_of_a_range_does_not_part_its_ends() -> None:
+    """
+    Without the nominal voltage the least is still no more than the greatest.
+    """
+    ends = ((f"{PROPERTIES}.minimumVoltage", 454), (f"{PROPERTIES}.nominalVoltage", None))
+
+    with pytest.raises(CredentialError, match=r"minimumVoltage is 454 and .*maximumVoltage is 453\.6"):
+        issue(claiming(*ends))
+
+
+@pytest.mark.parametrize(
+    ("pre", "post", "issued"),
+    [(70.1, 29.9, True), (100, None, True), (0, 0, True), (70.1, 30, False), (100, 0.001, False)],
+)
+def test_shares_of_one_whole_are_no_more_than_it(pre: float, post: float | None, issued: bool) -> None:
+    """
+    Recycled from waste of consumers and of makers: together at most all of a material (Art 8).
+    """
+    content = "Circularity.recycledContent.0"
+    claims = claiming((f"{content}.preConsumerShare", pre), (f"{content}.postConsumerShare", post))
+
+    if issued:
+        issue(claims)
+    else:
+        with pytest.raises(CredentialError, match="more than 100 together") as refused:
+            issue(claims)
+        assert refused.value.code == "value_impossible"
 
 
 def test_empty_sets_are_not_issued() -> None:
@@ -342,7 +405,8 @@ def test_every_upstream_member_is_defined(version: str) -> None:
     )
     performance = json.loads((folder / name).read_text(), parse_int=lambda text: int(text[:9]))
 
-    issued = issue({**SAMPLE, "Performance": performance})
+    # Its numbers are random: the least voltage is above the greatest.
+    issued = issue({**SAMPLE, "Performance": performance}, paths=PATHS | {"rising": []})
 
     assert [dropped_terms(document) for document in issued.credentials.values()] == [[]] * 4
 

@@ -27,7 +27,8 @@ from credentials.ledger.genesis_table import (
 from credentials.ledger.lifecycle import Event, Lifecycle
 from credentials.ledger.parties import Limits
 from credentials.ledger.payload import GovernanceAct, read_governance
-from credentials.verdicts.rule_tables import DATA_POINTS, PATHS, require_together
+from credentials.verdicts.rule_tables import DATA_POINTS, PATHS, require_table, require_together
+from node import config
 from tests.harness.ledger import (
     CUSTOMS,
     MAKER,
@@ -596,3 +597,29 @@ def test_a_file_that_lacks_what_another_asks_of_it_says_the_first_that_is_missin
 
     assert told == f"rules_invalid: {PATHS} cannot be used beside {DATA_POINTS}: dataPoints.9 is missing"
     require_together({DATA_POINTS: asked, PATHS: {"dataPoints": {"1": {}, "9": {}, "10": {}}}})
+
+
+VOLTAGE = "Performance.batteryTechicalProperties.minimumVoltage"
+CONTENT: dict[str, Any] = {"path": "Circularity.recycledContent", "members": ["x"], "most": 100}
+
+
+@pytest.mark.parametrize(
+    ("member", "value", "says"),
+    [
+        ("rising", [[VOLTAGE, "Performance.volts"]], "Performance.volts is none"),
+        ("rising", [[VOLTAGE]], "rising[0]"),
+        ("shares", [CONTENT | {"path": "Circularity"}], "Circularity is none"),
+        ("shares", [CONTENT | {"members": []}], "shares[0].members"),
+        ("shares", [CONTENT | {"most": 101}], "shares[0].most"),
+    ],
+)
+def test_what_bounds_claims_is_about_members_of_them(member: str, value: Any, says: str) -> None:
+    """
+    A bound that was mistyped bounds nothing: it is refused. A file without any is of before, and is read.
+    """
+    paths = config.read_table(PATHS, config.shipped(f"rules/{PATHS}"))
+    require_table(PATHS, {k: v for k, v in paths.items() if k not in ("rising", "shares")}, {})
+
+    told = said(require_table, PATHS, paths | {member: value}, {})
+
+    assert told.startswith(f"rules_invalid: {PATHS} cannot be used: ") and says in told, told
