@@ -40,7 +40,7 @@ def sent_as_waste(w: World) -> None:
 def received(w: World) -> None:
     """A recycler has it under its link."""
     waste(w)
-    w.happen(RECYCLER, "recycling.received", LINK, quantities={"mass_in_grams": 1})
+    w.happen(RECYCLER, "recycling.received", LINK, quantities={"mass_in_grams": 9})
 
 
 def taken_apart(w: World) -> None:

@@ -260,7 +260,7 @@ def test_a_battery_and_what_came_of_it_are_not_on_one_manifest(
 
 def recycle(w: World, text: str) -> None:
     """What is left of a pack goes through recycling."""
-    w.happen(RECYCLER, "recycling.received", text, quantities={"mass_in_grams": 1})
+    w.happen(RECYCLER, "recycling.received", text, quantities={"mass_in_grams": 9})
     metals = {f"{m}_{way}_grams": 1 for m in ("co", "ni", "li", "cu") for way in ("in", "out")}
     w.happen(RECYCLER, "recycling.completed", text, {"method": "x"} | metals, quantities=metals)
 
