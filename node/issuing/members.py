@@ -7,7 +7,7 @@ cannot be read raises ValueError (or CredentialError) with the reason.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NotRequired, TypedDict
 
@@ -274,7 +274,7 @@ def read_members(event: Event, members: JSON, identify: Callable[..., Identifier
     }
     for name, value in read.items():
         _require_begun(event.members[name], value, happened)
-        _require_one_each(event.members[name], value, read)
+        _require_one_each(event.members[name], value, read.get(event.members[name].one_each or "", ()))
     try:
         require_within(event, read)
     except Refusal as why:
@@ -327,9 +327,9 @@ def _require_begun(member: Member, value: Any, happened: int) -> None:
         )
 
 
-def _require_one_each(member: Member, value: Any, read: JSON) -> None:
+def _require_one_each(member: Member, value: Any, others: Sequence[str]) -> None:
     """A list that goes along another has one for each of it: else nobody knows which is whose."""
-    if member.one_each is not None and len(value) != len(read.get(member.one_each, ())):
+    if member.one_each is not None and len(value) != len(others):
         told = "{member} has {count}, {others} has {most}: give one for each, in their order"
         raise ProblemError(
             422,
@@ -339,7 +339,7 @@ def _require_one_each(member: Member, value: Any, read: JSON) -> None:
             member=member.name,
             count=len(value),
             others=member.one_each,
-            most=len(read.get(member.one_each, ())),
+            most=len(others),
         )
 
 
