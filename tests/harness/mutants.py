@@ -5,10 +5,11 @@
     python -m tests.harness.mutants --elsewhere --sample 1000 --seed 7 a seeded sample of what is not gated
 
 `tests.harness.mutations` writes the mutants into a copy of the clone; `tests.harness.trials` runs for each
-the tests of its room that reach its function. A mutant that survives is printed as the line it replaced and
-the line it put there; one that is argued away stands in `tests/mutants/argued.txt` as
-`module.function | old line | new line | why`, and is counted apart. Exit code: 0 if the score of the others
-reaches --least (per cent), else 1.
+the tests of its room that reach its function. A mutant that survives is printed with its file, its line and
+what it changes there; one that is argued away stands in `tests/mutants/argued.txt` as
+`module.function | old line | new line | why`, and is counted apart, as is one of which nothing is known (it
+loops, or it was stopped). Exit code: 0 if the score of the others reaches --least (per cent), else 1; with
+--chance also if it misses it by no more than a draw may, see `by_chance`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from __future__ import annotations
 import argparse
 import ast
 import json
+import math
 import re
 import shutil
 import subprocess
@@ -28,7 +30,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from tests.harness.mutations import Lines, Mutant, draw
-from tests.harness.trials import SURVIVED, UNREACHED
+from tests.harness.trials import DECIDED, SURVIVED, UNREACHED
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "tests" / "mutants"
@@ -74,6 +76,11 @@ ROOMS = {
 GATED = ("verdicts", "ledger", "status")  # what `--since` looks at
 ELSEWHERE = tuple(name for name in ROOMS if name not in GATED)
 CHILDREN = "2"  # mutants tried at once
+# Processor time of all tests of one mutant, and of one of them: what only others would notice survives.
+SECONDS_OF_TESTS = ("60", "20")
+SECONDS_OF_TESTS_GATED = ("8", "1.5")
+RED, RED_GATED = "50", "0"  # tests that fail without a mutant: one in so many is left out, or none may
+DECIDED_LEAST = 20  # a gate that decided fewer, though more were drawn, has not looked
 
 
 def room_of(path: str) -> str | None:
@@ -96,9 +103,16 @@ def argued(text: str) -> dict[tuple[str, str, str], str]:
 
 
 def changed_lines(commit: str, root: Path = ROOT) -> dict[str, Lines]:
-    """The numbers of the lines added since a commit in the code, by file."""
+    """The numbers of the lines added since a commit in the code, by file, whatever git is told to by default.
+
+    A file that was moved counts as a whole.
+    """
     diff = subprocess.run(
-        ["git", "diff", "--unified=0", "--no-color", commit, "--", *SOURCES],
+        [
+            "git", "-c", "core.quotePath=false", "diff", "--unified=0", "--no-color", "--no-ext-diff",
+            "--no-textconv", "--diff-algorithm=myers", "--no-renames", "--src-prefix=a/", "--dst-prefix=b/",
+            commit, "--", *SOURCES,
+        ],
         cwd=root, capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
     found: dict[str, set[int]] = {}
@@ -138,8 +152,20 @@ def reading_code(file: str, root: Path = ROOT) -> list[str]:
     return [f"{file}::{name}" for name in sorted(reading | used) if name.startswith("test_")]
 
 
-def run(copy: Path, mutants: Sequence[Mutant], tests: Sequence[str], seconds: float) -> dict[str, int]:
-    """Exit code of the tests of each mutant that was tried within the time: see `tests.harness.trials`."""
+def run(
+    copy: Path,
+    mutants: Sequence[Mutant],
+    tests: Sequence[str],
+    seconds: float,
+    of_tests: tuple[str, str] = SECONDS_OF_TESTS,
+    *,
+    least: int = 0,
+    red: str = RED,
+) -> dict[str, int]:
+    """Exit code of the tests of each mutant that was tried within the time: see `tests.harness.trials`.
+
+    The time is not over before `least` are decided. Raises SystemExit if the tests are red without a mutant.
+    """
     asked, tried = copy.with_suffix(".asked"), copy.with_suffix(".tried")
     asked.write_text(json.dumps([(mutant.name, mutant.path, mutant.lines) for mutant in mutants]))
     tried.unlink(missing_ok=True)
@@ -147,14 +173,15 @@ def run(copy: Path, mutants: Sequence[Mutant], tests: Sequence[str], seconds: fl
     ended = subprocess.run(
         [
             sys.executable, "-m", "tests.harness.trials", str(asked), str(tried),
-            str(seconds), CHILDREN, "--rootdir=.", "--hypothesis-profile=mutants", *deselected, *tests,
+            str(seconds), str(least), CHILDREN, *of_tests, red, "--rootdir=.", "--hypothesis-profile=mutants",
+            *deselected, *tests,
         ],
         cwd=copy, capture_output=True, text=True, check=False,
     )  # fmt: skip
     if ended.returncode:
-        raise SystemExit(f"no mutant was tried:\n{(ended.stdout + ended.stderr)[-3_000:]}")
-    for test in tried.with_suffix(".failed").read_text().splitlines():
-        print(f"left out, as it fails without any mutant: {test}")
+        raise SystemExit(f"No mutant was tried. {(ended.stdout + ended.stderr)[-3_000:]}")
+    for test in tried.with_suffix(".left").read_text().splitlines():
+        print(f"left out, as it failed without any mutant: {test}")
     kept = FOLDER.parent / "artifacts"
     kept.mkdir(exist_ok=True)
     tried.touch()
@@ -173,30 +200,80 @@ def message_of_an_assert(mutant: Mutant) -> bool:
     return old is not None and new is not None and old[1] == new[1]
 
 
-def report(mutants: Sequence[Mutant], codes: dict[str, int], why: dict[tuple[str, str, str], str]) -> float:
-    """Print survivors and the score; the score in per cent of what is not argued away."""
+def type_of_a_cast(mutant: Mutant) -> bool:
+    """True if it changes nothing but the type of a `cast`: that is for who checks types."""
+    before, _, after = mutant.new.partition("cast(None, ")
+    named = mutant.old.removeprefix(f"{before}cast(").removesuffix(f", {after}")
+    if mutant.old != f"{before}cast({named}, {after}" or re.search(r"[\w.]$", before):
+        return False
+    return re.fullmatch(r"[\w.]+(\[[\w., |\[\]]+\])?", named) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Mutants that tests decided: killed, and judged in all (killed, or survived and not argued)."""
+
+    killed: int
+    judged: int
+
+    @property
+    def score(self) -> float:
+        """In per cent."""
+        return 100.0 * self.killed / self.judged if self.judged else 100.0
+
+
+def report(mutants: Sequence[Mutant], codes: dict[str, int], why: dict[tuple[str, str, str], str]) -> Count:
+    """Print survivors and the score of what is neither argued away nor unknown."""
     by_name = {mutant.name: mutant for mutant in mutants}
     survivors = [by_name[name] for name, code in codes.items() if code in (SURVIVED, UNREACHED)]
     open_ones = [
-        m for m in survivors if (m.function, m.old, m.new) not in why and not message_of_an_assert(m)
+        m
+        for m in survivors
+        if (m.function, m.old, m.new) not in why and not message_of_an_assert(m) and not type_of_a_cast(m)
     ]
     for mutant in open_ones:
         reached = "" if codes[mutant.name] == SURVIVED else "  (no test reaches it)"
         print(f"survived  {mutant.told}{reached}")
-    judged = len(codes) - (len(survivors) - len(open_ones))
-    killed = judged - len(open_ones)
-    score = 100.0 * killed / judged if judged else 100.0
+        print(f"    {mutant.path}:{mutant.at}\n    - {mutant.old}\n    + {mutant.new}")
+    unknown = [by_name[name] for name, code in codes.items() if code not in DECIDED]
+    for mutant in unknown:
+        print(f"not known (ended with {codes[mutant.name]})  {mutant.told}")
+    argued_away = len(survivors) - len(open_ones)
+    judged = len(codes) - len(unknown) - argued_away
+    count = Count(judged - len(open_ones), judged)
     print(
-        f"{len(codes)} of {len(mutants)} mutants run: {killed} killed, {len(open_ones)} survived, "
-        f"{len(survivors) - len(open_ones)} argued; score {score:.1f} %"
+        f"{len(codes)} of {len(mutants)} mutants run: {count.killed} killed, {len(open_ones)} survived, "
+        f"{argued_away} argued, {len(unknown)} not known; score {count.score:.1f} %"
     )
-    return score
+    return count
+
+
+def by_chance(count: Count, least: float) -> float:
+    """How often so few or fewer of so many are killed where `least` per cent of all are.
+
+    Binomial. Drawn without replacement as they are it is rarer still, however mutants of one function cling
+    together: which are drawn does not depend on that.
+    """
+    p, n = least / 100, count.judged
+    return math.fsum(math.comb(n, k) * p**k * (1 - p) ** (n - k) for k in range(count.killed + 1))
+
+
+def passes(count: Count, least: float, chance: float | None) -> bool:
+    """True if the score reaches the least, or misses it as draws do more often than `chance`; says that."""
+    if count.score >= least:
+        return True
+    if chance is None:
+        return False
+    found = by_chance(count, least)
+    print(f"with {least:g} % killed of all, {count.killed} or fewer of {count.judged}: {found:.1e} of draws")
+    return found >= chance
 
 
 def try_all(copy: Path, mutants: Sequence[Mutant], until: float, together: bool) -> dict[str, int]:
     """Exit codes, room by room, each with its share of the time until then (on the monotonic clock).
 
-    `together`: with the tests of all of these rooms, which are run once to see what they reach.
+    `together`: with the tests of all of these rooms, which are run once to see what they reach, and with the
+    limits of the gate.
     """
     codes: dict[str, int] = {}
     rooms = [name for name in ROOMS if any(room_of(mutant.path) == name for mutant in mutants)]
@@ -204,7 +281,11 @@ def try_all(copy: Path, mutants: Sequence[Mutant], until: float, together: bool)
     for names in [rooms] if together else [[name] for name in rooms]:
         own = [mutant for mutant in mutants if room_of(mutant.path) in names]
         tests = sorted({test for name in names for test in ROOMS[name].tests_of(copy)})
-        found = run(copy, own, tests, (until - time.monotonic()) * len(own) / left)
+        seconds = (until - time.monotonic()) * len(own) / left
+        if together:
+            found = run(copy, own, tests, seconds, SECONDS_OF_TESTS_GATED, least=DECIDED_LEAST, red=RED_GATED)
+        else:
+            found = run(copy, own, tests, seconds)
         print(f"{', '.join(names)}: {len(found)} of {len(own)} mutants run", flush=True)
         codes |= found
         left -= len(own)
@@ -224,9 +305,10 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--again", type=Path, help="of those drawn only those this printed report says survived"
     )
     parser.add_argument(
-        "--seconds", type=float, default=86_400, help="stop after so long; what ran is counted"
+        "--seconds", type=float, default=86_400, help="stop after so long (--since: and 20 decided)"
     )
     parser.add_argument("--least", type=float, default=90.0, help="score in per cent")
+    parser.add_argument("--chance", type=float, help="how rare a draw must be to be taken for no chance")
     return parser.parse_args(arguments)
 
 
@@ -255,11 +337,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not chosen:
             return 0  # lines without anything to change: words, names, types
         codes = try_all(copy, chosen, started + options.seconds, together=options.since is not None)
-    score = report(chosen, codes, argued((FOLDER / "argued.txt").read_text()))
-    if not codes:
-        print("no mutant was tried: the time was over before")
+    count = report(chosen, codes, argued((FOLDER / "argued.txt").read_text()))
+    decided = sum(code in DECIDED for code in codes.values())
+    if decided < min(DECIDED_LEAST, len(chosen)):
+        print(f"{decided} of {len(chosen)} mutants were decided: too few to say anything")
         return 1
-    return 0 if score >= options.least else 1
+    return 0 if passes(count, options.least, options.chance) else 1
 
 
 if __name__ == "__main__":

@@ -11,6 +11,17 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+_ran: set[str] = set()
+ran = _ran.add  # called before each statement that a mutant changes, with its file and line
+
+
+def taken() -> set[str]:
+    """The statements that ran since this was asked."""
+    found = set(_ran)
+    _ran.clear()
+    return found
+
+
 MutantDict = dict[str, Callable[..., Any]]
 VARIABLE = "MUTANT_UNDER_TEST"  # a process that a test starts tries the same mutant
 
