@@ -100,10 +100,12 @@ class LedgerView:
     kin_sets: Mapping[bytes, Sequence[tuple[bytes, str]]] = field(default_factory=dict)
     # Block times of the leaves at which those of these without a passport were placed (`placings_of`).
     kin_placed: Mapping[int, int] = field(default_factory=dict)
+    # Of these and of their further codes: the keys of the further codes that count, whose records are there.
+    kin_codes: Mapping[bytes, Sequence[bytes]] = field(default_factory=dict)
     kin_unread: bool = False  # what these were named by could not be read
     kin_gone: bool = False  # of one whose passport ceased: nobody has to have that any more
     kin_otherwise: str | None = None  # what one of these is under a further code instead, as a reason code
-    taken_out: Sequence[LedgerEntry] = ()  # by which it came out of its pack, and that of its own
+    taken_out: Sequence[LedgerEntry] = ()  # by which it came out of its pack, and these of theirs
     # Once a key was stolen: what its party said of these, and all that was said of recalls of codes (D806).
     behind: Sequence[LedgerEntry] = ()
     unknown: str = "not_found"  # why there is no standing, as a reason code: what cannot be read has none

@@ -13,12 +13,13 @@ from typing import NamedTuple
 from credentials.ledger.attestation import standing_key
 from credentials.ledger.governance import Governance
 from credentials.ledger.standing import WASTE, Standing
-from credentials.verdicts.evidence import Evidence, LedgerView
+from credentials.verdicts.evidence import RELATIVES_MAX, Evidence, LedgerView
 from credentials.verdicts.manifest import canonical_name
 from credentials.verdicts.names import Found, each, follow, follow_namers, has_ceased, rightful, texts_of
 from credentials.verdicts.record import Record
 
 KIN_CODES_MAX = 256  # further codes of what it came of: one of each of as many as a verdict reads
+KIN_READ_MAX = 2 * RELATIVES_MAX  # of what it came of under these codes, too: as many again
 
 
 class _Step(NamedTuple):
@@ -31,16 +32,22 @@ class _Step(NamedTuple):
 
 
 def with_names_of_kin(evidence: Evidence) -> Evidence:
-    """The evidence with what those records say; what cannot be read is told as relatives that were not."""
+    """The evidence with what those records say; what cannot be read is told as relatives that were not.
+
+    Of what a further code came of in turn as well, whatever that is called (D867).
+    """
     view, governance = evidence.ledger, evidence.network.governance
     if view is None or view.standing is None or not view.kin_sets:
         return evidence
     found, names = Found(evidence, set(), set()), dict[bytes, Sequence[str]]()
-    gone = False
-    for key, relative in view.relatives.items():
-        begin, unread = len(found.further), found.unread
+    family, sets, gone = dict(view.relatives), dict(view.kin_sets), False
+    waiting = list(family)
+    for key in waiting:
+        if len(names) == KIN_READ_MAX:
+            break
+        relative, begin, unread = family[key], len(found.further), found.unread
         found.parties |= rightful(relative, Record(), governance)
-        found.add(texts_of(view.kin_sets.get(key, ()), found), relative.subject.scheme)
+        found.add(texts_of(sets.get(key, ()), found), relative.subject.scheme)
         if has_ceased(relative):  # read where it is in hand; nobody has to hand it out
             found.unread, gone = unread, gone or found.unread != unread
         for text in each((), found.further, KIN_CODES_MAX, begin):
@@ -48,16 +55,22 @@ def with_names_of_kin(evidence: Evidence) -> Evidence:
         scheme, named = relative.subject.scheme, _names_in_hand(key, evidence)
         follow_namers(found, named, scheme, governance, KIN_CODES_MAX)
         names[key] = found.further[begin:]
-    not_read = found.unread is not None or len(found.further) > KIN_CODES_MAX
+        for code in (evidence.aliases[text] for text in names[key] if text in found.counted):
+            more = {k: one for k, one in code.relatives.items() if k not in family}
+            more.pop(view.standing.key, None)
+            family, sets = {**family, **more}, {**code.kin_sets, **sets}
+            waiting += more
+    all_read = found.unread is None and len(found.further) <= KIN_CODES_MAX and len(names) == len(waiting)
     codes = {text: evidence.aliases.get(text) for text in found.further[:KIN_CODES_MAX]}
     robbed = governance is not None and bool(governance.robbed)
     beside = _with_codes(view, codes, found.counted, robbed=robbed)
     others = {key: [s for t in texts if (s := _counted(t, codes, found))] for key, texts in names.items()}
     beside = replace(
         beside,
-        kin_unread=view.kin_unread or not_read or None in codes.values(),
+        kin_codes={key: tuple(code.key for code in called) for key, called in others.items()},
+        kin_unread=view.kin_unread or not all_read or None in codes.values(),
         kin_gone=gone,
-        kin_otherwise=_otherwise(view, others, evidence, governance),
+        kin_otherwise=_otherwise(beside, others, evidence, governance),
     )
     return replace(evidence, ledger=beside)
 
@@ -86,6 +99,7 @@ def _with_codes(
     assert view.standing is not None, "asked of a battery that is on record"
     relatives, kin_recalls, recalls = dict(view.relatives), dict(view.kin_recalls), list(view.recalls)
     behind = {leaf.leaf_index: leaf for leaf in view.behind}
+    taken_out = {leaf.leaf_index: leaf for leaf in view.taken_out}
     for text, code in codes.items():
         if code is None or (code.standing is not None and code.standing.key == view.standing.key):
             continue
@@ -95,12 +109,14 @@ def _with_codes(
             kin_recalls |= code.kin_recalls
             said = (*code.entries, *code.behind) if robbed else ()
             behind |= {leaf.leaf_index: leaf for leaf in said}
+            taken_out |= {leaf.leaf_index: leaf for leaf in code.taken_out}
     return replace(
         view,
         relatives=relatives,
         kin_recalls=kin_recalls,
         recalls=tuple(dict.fromkeys(recalls)),
         behind=tuple(behind.values()),
+        taken_out=tuple(taken_out.values()),
     )
 
 

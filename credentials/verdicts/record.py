@@ -236,12 +236,21 @@ class Inquiry:
     def taken_out(self) -> list[tuple[Subject, Recorded | None]]:
         """(what was taken out, the dismantling) of it, and of what that was taken out of; nearest first.
 
-        None: the dismantling is not in hand, or cannot be read.
+        Of a pack under each of its further codes (D867). None: the dismantling is not in hand, or cannot be
+        read.
         """
         view = self.evidence.ledger
-        leaves = {leaf.leaf_index: leaf for leaf in view.taken_out} if view is not None else {}
-        at = taken_out_at(view.standing, view.relatives) if view is not None else {}
-        return [(one.subject, _admitted_at(leaves.get(leaf))) for leaf, one in at.items()]
+        if view is None or view.standing is None:
+            return []
+        leaves = {leaf.leaf_index: leaf for leaf in view.taken_out}
+        inner, found = [view.standing], list[tuple[Subject, Recorded | None]]()
+        for one in inner:
+            if one.parent is None:
+                continue
+            found.append((one.subject, _admitted_at(leaves.get(one.parent.leaf_index))))
+            packs = (view.relatives.get(key) for key in _called(one.parent.key, view))
+            inner += [pack for pack in packs if pack is not None and pack not in inner]
+        return found
 
     @property
     def kin_missing(self) -> bool:
@@ -270,6 +279,14 @@ class Inquiry:
             else:
                 leaf, happened = max(leaf, old.lineage.leaf_index), max(happened, old.last_event_time)
         return leaf, happened
+
+
+def _called(key: bytes, view: LedgerView) -> list[bytes]:
+    """The keys of a battery behind it, and of its further codes, and of theirs."""
+    found = [key]
+    for one in found:
+        found += [code for code in view.kin_codes.get(one, ()) if code not in found]
+    return found
 
 
 def _since(first: bytes, before: Sequence[Recorded]) -> Iterator[bytes]:

@@ -235,10 +235,13 @@ class Gathering:
             documents = {p: reading.documents[points[p]] for p in seen if p in points}
         held = [d.document for d in documents.values() if isinstance(d, Held)]
         kin = [reading.documents[a.document_digest] for a in reading.kin]
+        in_play = identifiers_in_play(line, [*held, *(d.document for d in kin if isinstance(d, Held))])
+        # By whose documents further codes came out of packs as well: these name them (credentials D867).
+        known = {**reading.named, **reading.subjects}
         subjects = {
             text: found
-            for text in identifiers_in_play(line, [*held, *(d.document for d in kin if isinstance(d, Held))])
-            if (found := reading.subjects.get(text) or self.subject_of(text)) is not None
+            for text in dict.fromkeys((*in_play, *reading.aliases))
+            if (found := known.get(text) or self.subject_of(text)) is not None
         }
         receipts, shown = line.get("receipts"), line.get("documents")
         read = [d.document for d in reading.documents.values() if isinstance(d, Held)]

@@ -622,7 +622,9 @@ class World:
             "aliases": aliases,
             "network": network or self.network(),
             "ledger": view,
-            "subjects": {t: found for t in in_play if (found := subject_if_readable(t)) is not None},
+            "subjects": {
+                t: found for t in (*in_play, *aliases) if (found := subject_if_readable(t)) is not None
+            },
             "documents": fetched,
             "presented": tuple(shown),
             "events": events,

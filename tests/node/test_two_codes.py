@@ -169,6 +169,28 @@ def test_the_fate_that_a_dismantling_states_of_a_further_code_is_gathered(
     assert out.document_digest in asked
 
 
+@pytest.mark.check
+def test_the_fate_of_a_pack_under_its_further_code_is_gathered_for_its_modules(node: LiveNode) -> None:
+    """
+    X8: by which the pack came out of another one under the link that its passport names, with the document.
+    """
+    outer, pack, module = (CODE.replace("0000031", f"00000{n}") for n in (63, 64, 65))
+    link = LINK.replace("/31", "/64")
+    attest(node, "battery.produced", outer, production_date="2026-06-02", category="ev")
+    attest(node, "battery.enrolled", link, ground="older_stock", evidence="photo")
+    attest(node, "battery.declared_waste", outer, reason="worn")
+    attest(node, "battery.dismantled", outer, facility_licence="L", children=[link], fates=["missing"])
+    publish(node, pack, link)
+    attest(node, "battery.declared_waste", pack, reason="worn")
+    attest(node, "battery.dismantled", pack, facility_licence="L", children=[module], fates=["reuse"])
+
+    goods = {"goods": "battery", "condition": "waste", "direction": "inland"}
+    told = node.post_json("/clearance", {"battery": module, **goods}).get_json()
+
+    fates = {c["evidence"].get("fate") for c in told["checks"] if c["name"] == "standing.state"}
+    assert "missing" in fates and told["verdict"] == "hold"
+
+
 def test_a_code_that_only_the_earlier_passport_names_is_gathered(node: LiveNode) -> None:
     """
     I1: published again without the further code, its record is read all the same; what is shown with the

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .acts import NOTHING, SECOND_LIVES, Act, File, holds, own_code
+from .names import further
 
 if TYPE_CHECKING:
     from .law import Archive
@@ -25,15 +26,19 @@ def taken_out_of(archive: Archive, battery: str) -> list[Act]:
 
 
 def fates_of(archive: Archive, battery: str) -> frozenset[str]:
-    """What was said to become of it by who took it out, and of what it was taken out of in turn."""
+    """What was said to become of it by who took it out, and of what it was taken out of in turn.
+
+    What it was taken out of is one battery under all its codes (X1).
+    """
     found, inner, seen = set[str](), [battery], {battery}
     while inner:
         module = inner.pop()
         for act in taken_out_of(archive, module):
             fates = act.fates or ("reuse",) * len(act.others)
             found |= {fate for other, fate in zip(act.others, fates, strict=True) if other == module}
-            inner += [act.battery] if act.battery not in seen else []
-            seen.add(act.battery)
+            packs = {act.battery, *further(archive, act.battery)}
+            inner += sorted(packs - seen)
+            seen |= packs
     return frozenset(found)
 
 
