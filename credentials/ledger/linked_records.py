@@ -39,8 +39,8 @@ from credentials.ledger.standing import (
     Undo,
 )
 
-# Of what a pack came of, asked when it is taken apart: a chain of a maker's own has no end.
-ORIGINS_READ_MAX = 64
+# Of what a pack came of, asked when it is taken apart: as many as a verdict reads. A maker's own have no end.
+ORIGINS_READ_MAX = 256
 PACKS_PER_PARTY_MAX = 64  # batteries that one party installs in one vehicle or asset
 RESTS_ON_ALL_PACKS = frozenset({"X6", "X21"})  # rules that ask about every battery of a vehicle
 
@@ -177,6 +177,7 @@ def _children(pack: Standing, attestation: Attestation, context: Context) -> lis
     shown = pack.children_root is not None and children_root(subjects) == pack.children_root
     found: list[Record] = []
     vehicles: dict[bytes, Asset] = {}
+    origins = _origins(pack, context) if context.event.effects.passes_state else []
     for subject in subjects:
         child = context.records.standing(subject)
         own = context.governance.makes(issuer, subject.scheme, subject.namespace, context.at)
@@ -187,9 +188,7 @@ def _children(pack: Standing, attestation: Attestation, context: Context) -> lis
             # On an enrolment: of any other child X8 has said so.
             told = "a child ({namespace}) was taken out of another battery"
             raise Refusal("X8", told, namespace=subject.namespace)
-        if context.event.effects.passes_state and _came_of(pack, child.key, context):
-            told = "a child ({namespace}) is what this battery was made from or taken out of"
-            raise Refusal("X8", told, namespace=subject.namespace)
+        _require_no_origin(child, origins)
         if child.born and not (committed or is_holder(child, issuer, context)):
             told = "a child ({namespace}) is held by {holder}"
             raise Refusal("not_responsible", told, namespace=subject.namespace, holder=child.holder)
@@ -210,17 +209,34 @@ def _children(pack: Standing, attestation: Attestation, context: Context) -> lis
     return [*found, *vehicles.values()]
 
 
-def _came_of(one: Standing, key: bytes, context: Context) -> bool:
-    """Whether this one was made from or taken out of that battery, however far back, as far as is read."""
-    behind = _behind(one)
-    for origin in behind:
-        if origin == key:
-            return True
-        old = context.records.standing_at(origin)
+def _origins(pack: Standing, context: Context) -> list[bytes]:
+    """What it was made from or taken out of, however far back, nearest first; one more than is read."""
+    found = _behind(pack)
+    for key in found:
+        if len(found) > ORIGINS_READ_MAX:
+            break
+        old = context.records.standing_at(key)
         assert old is not None, "another record names it as what that came of"
-        room = max(ORIGINS_READ_MAX - len(behind), 0)
-        behind += [further for further in _behind(old) if further not in behind][:room]
-    return False
+        found += [further for further in _behind(old) if further not in found]
+    return found[: ORIGINS_READ_MAX + 1]
+
+
+def _require_no_origin(child: Standing, origins: Sequence[bytes]) -> None:
+    """Nothing comes out of what came out of it (X8).
+
+    Where there is more behind a pack than is read, only what was itself taken apart or made into another can
+    be there: what gave nothing yet is behind nothing, and holds up nobody (I5).
+    """
+    namespace, read = child.subject.namespace, origins[:ORIGINS_READ_MAX]
+    if child.key in read:
+        told = "a child ({namespace}) is what this battery was made from or taken out of"
+        raise Refusal("X8", told, namespace=namespace)
+    if len(origins) > len(read) and (child.children or child.lineage is not None):
+        told = (
+            "a child ({namespace}) gave others already, and this battery came of more than {most}: "
+            "whether it came of that one is not known"
+        )
+        raise Refusal("X8", told, namespace=namespace, most=ORIGINS_READ_MAX)
 
 
 def _behind(one: Standing) -> list[bytes]:

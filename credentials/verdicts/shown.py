@@ -80,12 +80,13 @@ def check_shown(
         said.add("standing.state")
     if tell_fates(found, "standing.state", inquiry, cell["condition"]):
         said.add("standing.state")
+    undecided = None if cell["condition"] == WASTE else UNDECIDED
     for name, unread, reason in (
         ("standing.state", inquiry.kin_missing, "relatives_unread"),
         ("standing.recall", recalls_unasked(inquiry), "recall_of_kin_unread"),
     ):
-        if unread:  # and so not passed, whatever else was found (I8)
-            found.unmade((name,), reason)
+        if unread:  # and so not passed, whatever else was found and whatever the policy asks (I8)
+            found.add(name, Outcome.NOT_CHECKED, reason, word=undecided)
             said.add(name)
     for name in names:
         if name not in said:

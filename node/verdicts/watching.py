@@ -150,7 +150,9 @@ class Watching:
                     namespaces.update((entry.attestation.subject.namespace, ANY_NAMESPACE))
             elif row.subject is not None:
                 subjects.add(row.subject)
-        subjects = self._with_what_came_of(subjects)
+        subjects, all_read = self._with_what_came_of(subjects)
+        if not all_read:  # each line about what was made of others is found so (`_recalled_by`)
+            namespaces.add(ANY_NAMESPACE)
         return {
             "subject": sorted(subjects),
             "namespace": sorted(namespaces),
@@ -164,14 +166,14 @@ class Watching:
         governance = history.at(history.height)  # what verdicts go by now
         return parties_concerned(governance, [(kind, name) for kind, name, _, _ in decision.changed])
 
-    def _with_what_came_of(self, subjects: set[bytes]) -> set[bytes]:
-        """These batteries, and all that was taken out of them or made from them."""
+    def _with_what_came_of(self, subjects: set[bytes]) -> tuple[set[bytes], bool]:
+        """These batteries, and what was taken out of them or made from them; whether that is all."""
         found, new = set(subjects), set(subjects)
         while new and len(found) < DESCENDANTS_MAX:
             records = self._ledger.records(sorted(new))
             new = {key for record in records.values() for key in _came_of(record)} - found
             found |= new
-        return found
+        return found, not new
 
     def row_of(self, verdict: Mapping[str, Any], seq: int = 0) -> ItemRow:
         """A verdict as it is stored: with what it is found by when the ledger learns more."""

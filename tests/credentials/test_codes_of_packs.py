@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from credentials.verdicts.evidence import Evidence
+from credentials.ledger.attestation import standing_key
+from credentials.ledger.standing import Standing
+from credentials.verdicts.evidence import RELATIVES_MAX, Evidence, relatives_of
 from tests.credentials.test_earlier_codes import renew
 from tests.credentials.test_kin_recalls import taken
 from tests.credentials.test_shown import GOOD, check, shape
 from tests.credentials.test_two_codes import LINK
 from tests.credentials.test_used_before import taken_out
+from tests.credentials.test_used_evidence import inquiry
 from tests.harness.border import World, claims_of, code, subject_of
 from tests.harness.ledger import (
     EU_AUTHORITY,
@@ -21,6 +25,7 @@ from tests.harness.ledger import (
     Ledger,
     accreditation,
     accreditations,
+    battery,
     make_genesis,
 )
 
@@ -142,3 +147,44 @@ def test_taken_apart_under_its_further_code_the_fate_is_read_there(fate: str) ->
     w.publish(MODULE, w.issue(MODULE, by=RECYCLER))
 
     assert (judged(w)[0] in GOOD) == (fate == "reuse")
+
+
+def test_a_pack_under_its_further_code_out_of_its_own_module_is_not_checked() -> None:
+    """
+    X8: codes are blinded on the ledger, which records it; nothing else that came out of the pack is touched.
+    """
+    w, sibling = border(), code(13, maker="ZZ6")
+    pack = in_hand(w, 1, LINK)
+    both = {"facility_licence": "L", "children": [MODULE, sibling], "fates": ["reuse", "reuse"]}
+    references = (subject_of(MODULE), subject_of(sibling))
+    w.happen(RECYCLER, "battery.dismantled", pack, both, references=references)
+    w.publish(sibling, w.issue(sibling, by=RECYCLER))
+    apart(w, MODULE, LINK)
+    w.publish(LINK, w.issue(LINK, by=RECYCLER, claims=claims_of(1)))
+
+    line: dict[str, Any] = {"condition": "used", "head": {"direction": "inland"}, "policy_name": "recycler"}
+    words = {text: shape(w.judge(text, **line).as_dict()) for text in (LINK, sibling)}
+
+    assert words[LINK] == ("undecided", "relatives_unread") and words[sibling][0] in GOOD
+
+
+@pytest.mark.parametrize(("behind", "unread"), [(RELATIVES_MAX, False), (RELATIVES_MAX + 1, True)])
+@pytest.mark.parametrize("in_a_row", [True, False])
+def test_more_behind_a_battery_than_is_read_is_not_checked(behind: int, in_a_row: bool, unread: bool) -> None:
+    """
+    I8: one out of the other, or all made into one.
+    """
+    subjects = [battery(n) for n in range(1, behind + 2)]
+    keys = [standing_key(subject) for subject in subjects]
+    of: dict[bytes, Standing] = {}
+    for place, (key, subject) in enumerate(zip(keys, subjects, strict=True)):
+        before = keys[place + 1 : place + 2] if in_a_row else keys[1:] if place == 0 else []
+        of[key] = Standing(subject, item_state="removed", predecessors=tuple(before))
+    first = of[keys[0]]
+    relatives = relatives_of(first, lambda asked: {key: of[key] for key in asked})
+
+    made = inquiry(standing=first)
+    view = replace(made.evidence.ledger, relatives=relatives)  # type: ignore[type-var]
+    about = replace(made, evidence=replace(made.evidence, ledger=view))
+
+    assert len(relatives) == RELATIVES_MAX and about.kin_missing == unread

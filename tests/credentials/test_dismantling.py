@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from consensus.application import Refusal
 from credentials.documents.identifiers import Subject
+from credentials.ledger import linked_records
 from credentials.ledger.attestation import standing_key
 from credentials.ledger.linked_records import children_root
 from credentials.ledger.records import Asset, asset_key
@@ -188,6 +191,59 @@ def test_nothing_comes_out_of_what_came_out_of_it(remade: bool) -> None:
 
     assert ends_as(ledger, RECYCLER, "battery.dismantled", apart, references=(pack,)) == answer
     assert ends_as(ledger, RECYCLER, "battery.dismantled", apart, references=(OWN,)) == "admitted"
+
+
+def one_out_of_the_other(ledger: Ledger, count: int) -> list[Subject]:
+    """A waste pack, what came out of it, what came out of that, and so on: codes of RECYCLER's."""
+    chain = [pack_of(ledger, battery(5)), *(battery(100 + n, "ZZ6") for n in range(count))]
+    for old, new in pairwise(chain):
+        ledger.happen(RECYCLER, "battery.dismantled", old, references=(new,))
+    return chain
+
+
+@pytest.mark.parametrize(
+    ("length", "read"),
+    [
+        (4, 4),
+        (5, 4),
+        (9, 4),
+        pytest.param(65, None, marks=pytest.mark.check),
+        pytest.param(300, None, marks=pytest.mark.long),
+    ],
+)
+def test_no_ring_is_closed_however_long(
+    length: int, read: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    X8: at the end of a chain the first of it, or one in its middle, is no part; what gave nothing is one.
+    """
+    if read is not None:
+        monkeypatch.setattr(linked_records, "ORIGINS_READ_MAX", read)
+    ledger = Ledger()
+    chain = one_out_of_the_other(ledger, length)
+
+    for child in (chain[0], chain[1], chain[length // 2]):
+        assert ends_as(ledger, RECYCLER, "battery.dismantled", chain[-1], references=(child,)) == "X8"
+    assert ends_as(ledger, RECYCLER, "battery.dismantled", chain[-1], references=(OWN,)) == "admitted"
+
+
+def test_what_is_behind_a_battery_holds_up_nobody_who_takes_it_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    I5: of more batteries than are read, it gives what gave nothing yet, new codes and recorded ones; what was
+    taken apart before it was taken out is refused there alone, and as before where all is read.
+    """
+    ledger = Ledger()
+    chain = one_out_of_the_other(ledger, 5)
+    apart, whole = battery(90, "ZZ6"), battery(91, "ZZ6")
+    for own in (apart, whole):
+        ledger.happen(RECYCLER, "battery.enrolled", own)
+    ledger.happen(RECYCLER, "battery.declared_waste", apart)
+    ledger.happen(RECYCLER, "battery.dismantled", apart, references=(battery(92, "ZZ6"),))
+
+    monkeypatch.setattr(linked_records, "ORIGINS_READ_MAX", 4)
+    assert ends_as(ledger, RECYCLER, "battery.dismantled", chain[-1], references=(apart,)) == "X8"
+    monkeypatch.setattr(linked_records, "ORIGINS_READ_MAX", 5)
+    assert ends_as(ledger, RECYCLER, "battery.dismantled", chain[-1], references=(apart, whole)) == "admitted"
 
 
 def test_a_maker_that_is_gone_has_committed_all_the_same() -> None:

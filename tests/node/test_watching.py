@@ -7,21 +7,24 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from credentials.documents.canonical import b64u, digest_document
+from credentials.ledger.attestation import standing_key
 from credentials.ledger.entries import AdmittedEntry, GovernanceEntry, parse_entry
 from credentials.ledger.governance import Governance
 from credentials.ledger.linked_records import children_root
 from credentials.ledger.recognition import Effect, Recognition
+from credentials.ledger.standing import Standing
 from credentials.verdicts.evidence import Held, Missing, MissingReason
 from node.config import DataDirectory
 from node.peers.gossip import Gossip
 from node.setup.wiring import open_service
 from node.storage.office import OfficeStore
-from node.verdicts import fetching, judging
+from node.verdicts import fetching, judging, watching
 from node.verdicts.ledger_views import read_view
 from node.verdicts.watching import _recalled_by
 from node.web.sample import sample_claims
@@ -565,6 +568,34 @@ def test_a_line_is_reached_by_recalls_of_its_own_codes_or_of_all_it_was_made_of(
     verdict = {"sources": [{"source": source} for source in sources]}
 
     assert _recalled_by(verdict, battery(1)) == codes
+
+
+@pytest.mark.parametrize(("read", "all_read"), [(2, False), (4, True)])
+def test_beyond_what_is_followed_every_line_of_what_was_made_of_others_is_woken(
+    read: int, all_read: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    I9: a pack, what came out of it and what came out of that: where not all of it is read, no line of a
+    battery that came of another keeps its word.
+    """
+    monkeypatch.setattr(watching, "DESCENDANTS_MAX", read)
+    about = [battery(1), battery(2), battery(3)]
+    keys = [standing_key(subject) for subject in about]
+    of = {
+        key: Standing(subject, children=tuple(keys[place + 1 : place + 2])).encode()
+        for place, (key, subject) in enumerate(zip(keys, about, strict=True))
+    }
+    ledger = SimpleNamespace(
+        changed=lambda first, last: {keys[0]}, records=lambda asked: {key: of[key] for key in asked}
+    )
+    gathering = SimpleNamespace(event_of=lambda row: None)
+    row = SimpleNamespace(type="admitted", height=1, subject=keys[0])
+    watch = watching.Watching(*[cast(Any, one) for one in (None, ledger, gathering, None)])
+
+    found = watch._about([cast(Any, row)])
+
+    assert found is not None and (found["namespace"] == []) == all_read
+    assert set(found["subject"]) >= set(keys[:read])
 
 
 def test_what_governs_wakes_the_lines_of_whose_words_it_is_about(tmp_path: Path) -> None:
