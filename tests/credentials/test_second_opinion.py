@@ -15,7 +15,7 @@ import pytest
 
 from credentials.ledger import linked_records, speaking
 from credentials.ledger.standing import PARTY, Setting
-from credentials.verdicts import battery, cell, shown
+from credentials.verdicts import battery, cell, record, shown
 from tests.harness.ledger import lifecycle_table
 from tests.harness.opinion.acts import Act
 from tests.harness.opinion.alphabet import CAR, DECKS, WATCH_DECKS, more_acts_of
@@ -241,11 +241,11 @@ OUT_OF_USE = (
 )
 
 
-def taken_out(fate: str, *, inside: str = "B") -> list[Act]:
+def taken_out(fate: str, *, pack: str = "A", inside: str = "B") -> list[Act]:
     """A pack out of a vehicle, taken apart into what its maker said is in it."""
-    made = Act(MAKER, "battery.produced", "A", inside=(inside,))
-    apart = Act(HOLDER, "battery.dismantled", "A", others=(inside,), countersigned=(MAKER,), fates=(fate,))
-    return [made, *OUT_OF_USE, apart]
+    made = Act(MAKER, "battery.produced", pack, inside=(inside,))
+    apart = Act(HOLDER, "battery.dismantled", pack, others=(inside,), countersigned=(MAKER,), fates=(fate,))
+    return [made, *(replace(act, battery=pack) for act in OUT_OF_USE), apart]
 
 
 @pytest.mark.parametrize("fate", ["recycle", "missing"])
@@ -262,6 +262,31 @@ def test_a_fate_that_binds_nothing_is_found(fate: str) -> None:
     assert too_good(file, sight, stage.word("B", sight)) == []
     with patched(shown, "tell_fates", lambda *_: False):
         found = [ground for _, ground in too_good(file, sight, stage.word("B", sight))]
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize("fate", ["recycle", "missing"])
+def test_a_fate_of_the_pack_under_its_link_that_binds_nothing_is_found(fate: str) -> None:
+    """
+    X1, X8: taken out of another battery under the link that its passport names, apart under its code.
+    """
+    sight = Shown("CN", condition="used", direction="inland")
+    stage, archive = Stage.new(), Archive()
+    made, *out, apart = taken_out("reuse", pack="B", inside="C")
+    for act in (
+        *taken_out(fate, inside="L"),
+        made,
+        Act(MAKER, "passport.published", "B", version=1, names=("L",)),
+        *out,
+        apart,
+        Act(MAKER, "passport.published", "C", version=1),
+    ):
+        archive = taken(stage, archive, act)
+    file = archive.bound("C")
+
+    assert too_good(file, sight, stage.word("C", sight)) == []
+    with patched(record, "_called", lambda key, _: [key]):
+        found = [ground for _, ground in too_good(file, sight, stage.word("C", sight))]
     assert len(found) == 1
 
 
