@@ -236,11 +236,10 @@ class Gathering:
         held = [d.document for d in documents.values() if isinstance(d, Held)]
         kin = [reading.documents[a.document_digest] for a in reading.kin]
         in_play = identifiers_in_play(line, [*held, *(d.document for d in kin if isinstance(d, Held))])
-        # By whose documents further codes came out of packs as well: these name them (credentials D867).
         known = {**reading.named, **reading.subjects}
-        subjects = {
+        subjects = {  # of further codes as well: dismantlings name what came out by them (credentials D867)
             text: found
-            for text in dict.fromkeys((*in_play, *reading.aliases))
+            for text in (*in_play, *reading.aliases)
             if (found := known.get(text) or self.subject_of(text)) is not None
         }
         receipts, shown = line.get("receipts"), line.get("documents")
