@@ -1,4 +1,4 @@
-"""Hostile input through every door: peers, HTTP, the files of a data directory, the command line.
+"""Hostile input through every door: peers' messages and requests, HTTP, files of a data directory, commands.
 
 Each door gets seeded variations of what is lawful there. What comes back is a refusal with a sentence: never
 an exception beyond the edge, never a status of 500 and up (503: no room), never two seconds.
@@ -13,7 +13,7 @@ import re
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from functools import partial
 from pathlib import Path
@@ -22,25 +22,39 @@ from typing import Any
 import click
 import pytest
 
+from consensus.encoding import encode
 from consensus.events import MessageReceived, Unforeseen
+from credentials.documents.canonical import b64u
+from credentials.documents.identifiers import Subject
+from credentials.ledger.attestation import make_attestation
 from node.__main__ import EXIT_SOFTWARE, run
 from node.api.table import ROUTES
 from node.cli import comity
 from node.config import DataDirectory
-from node.errors import SetupError
+from node.errors import ProblemError, SetupError
+from node.peers.authentication import PeerAuthentication
+from node.peers.fingerprint import JoiningFingerprint
+from node.peers.strikes import STRIKES_MAX, Patience
+from node.setup import network as networks
+from node.setup.keystore import Keys, open_recovery
 from node.setup.network import read_card
+from node.setup.standalone import own_passphrase
+from node.storage.database import SIDE_FILES
 from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore
 from node.storage.signing import SigningStore
+from node.use_cases.peers import HELLO
 from node.web.sample import sample_claims
 from tests.consensus.test_edge import SENDER, lawful, new_replica, poisoned
 from tests.harness.false_statements import FALSE
+from tests.harness.governed_node import others as other_parties
+from tests.harness.ledger import MAKER, signer
 from tests.harness.replicas import START_MS
-from tests.harness.support_service import CODE, DID, LiveNode, live_node, manifest
+from tests.harness.support_service import CODE, DID, PASSPHRASE, LiveNode, live_node, manifest, serving
 
 SEED = 20261126
 HANG_S = 2.0
-SHARES = {"messages": 40, "http": 40, "files": 10, "command line": 10}  # of each hundred inputs
+SHARES = {"messages": 30, "peers": 10, "http": 40, "files": 10, "command line": 10}  # of each hundred
 ENDLESS = ("serve", "demo")  # commands that do not end by themselves
 RUBBISH: tuple[Any, ...] = (
     *(
@@ -122,7 +136,10 @@ class Door:
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNode]:
-    with live_node(tmp_path_factory.mktemp("hostile")) as running:
+    with live_node(tmp_path_factory.mktemp("hostile"), others=other_parties()) as running:
+        order = {"code": CODE, "claims": sample_claims(running.service, CODE)}
+        assert running.post_json("/passports", order).status_code == 201
+        running.wait(lambda: running.get(f"/batteries/{CODE}").status_code == 200, "the battery")
         yield running
 
 
@@ -142,6 +159,75 @@ def through_messages(count: int) -> Door:
             replica = new_replica()
         data = flipped(draw.choice(pool), draw)
         door.knock(data, partial(enter, data))
+    return door
+
+
+def lawful_requests(node: LiveNode) -> dict[str, list[bytes]]:
+    """What a peer asks, and what it sends with it, by path."""
+    overview = node.service.overview
+    size, status = overview.tree.size, [b"", 0, 0, 0]
+    told = JoiningFingerprint.of(overview.genesis.network_id, size, overview.tree.root())
+    said = [*lawful().values(), *poisoned().values(), *(data for data, _ in FALSE.values())]
+    attested = make_attestation(
+        signer=signer(MAKER),
+        iat=int(time.time()),
+        kind="battery.reported_lost",
+        issuer=MAKER,
+        subject=Subject("gbt34014", "ZZ1", bytes(32)),
+        network_id=overview.genesis.network_id,
+        event_time=int(time.time()),
+        document_digest=bytes(32),
+    )
+    items: list[Any] = [
+        *([1, data] for data in said),
+        [2, attested],
+        [3, size, overview.tree.root(), "a line", "another line"],
+        [4, node.get("/log/checkpoint").text],
+        [5, DID],
+    ]
+    return {
+        "messages": [encode([status, [item]]) for item in items] + [encode([status, items])],
+        "status": [encode(status)],
+        "blocks": [encode([1, 1]), encode([0, 64])],
+        "documents": [json.dumps({"want": [b64u(bytes(32))]}).encode()],
+        "snapshot": [encode([0, 0, 0]), encode([1, 0, size])],
+        "joining": [b""],
+        HELLO: [encode([told.text])],
+    }
+
+
+def through_requests(node: LiveNode, count: int) -> Door:
+    """Signed requests of a participant, of every kind, whose content is changed; and changed ones."""
+    draw, door = random.Random(SEED), Door("requests of peers")
+    overview, peers = node.service.overview, node.service.peers
+    speaks = PeerAuthentication(
+        overview.genesis.network_id, overview.history, MAKER, (signer(MAKER, "transport"),)
+    )
+    lawful = lawful_requests(node)
+    gossip: Any = vars(peers)["_gossip"]
+
+    def enter(path: str, body: bytes) -> str:
+        try:
+            peers.handle(path, body)
+        except ProblemError as problem:
+            assert str(problem)
+            assert 400 <= problem.status < 500 or problem.status == 503, problem.document()
+            return f"{path} refused"
+        return f"{path} answered"
+
+    for number in range(count):
+        if number % (STRIKES_MAX // 4) == 0:
+            gossip.patience = Patience()  # else most of it is not looked at
+        path = draw.choice(sorted(lawful))
+        content = draw.choice(lawful[path])
+        if draw.random() < 0.9:
+            content = flipped(content, draw)
+        body = content if path == HELLO else speaks.request(DID, path, content)[0]
+        if draw.random() < 0.1:
+            body = flipped(body, draw)
+        door.knock((path, content), partial(enter, path, body))
+    for path in lawful:
+        assert count < 200 or door.outcomes[f"{path} answered"] or path == "joining", path
     return door
 
 
@@ -212,15 +298,18 @@ def lawful_bodies(node: LiveNode) -> dict[str, list[Any]]:
 
 
 def through_http(node: LiveNode, count: int) -> Door:
-    """Every route with changed addresses and bodies, as the operator."""
+    """Every route with changed addresses and bodies, as the operator, as a person, and as nobody."""
     draw, door = random.Random(SEED), Door("HTTP")
     bodies = lawful_bodies(node)
     others = [body for listed in bodies.values() for body in listed]
     routes = [r for r in ROUTES if "events" not in r.rule]
 
+    callers = [(node.client, node.bearer), (node.person, {"Origin": "http://localhost"}), (node.client, {})]
+
     def enter(route: Any, address: str, body: bytes, kind: str) -> str:
-        headers = {**node.bearer, "Content-Type": kind}
-        answer = node.client.open(address, method=route.method, data=body, headers=headers)
+        client, shown = draw.choices(callers, (80, 15, 5))[0]
+        headers = {**shown, "Content-Type": kind}
+        answer = client.open(address, method=route.method, data=body, headers=headers)
         assert answer.status_code < 500 or answer.status_code == 503, answer.data[:300]
         if answer.status_code >= 400 and answer.mimetype == "application/problem+json":
             assert answer.get_json(force=True)["detail"]
@@ -246,25 +335,19 @@ def through_files(data: Path, room: Path, count: int) -> Door:
     """Each file of a data directory, changed: it is read, or refused with a sentence that names it."""
     draw, door = random.Random(SEED), Door("files of the data directory")
     copy = DataDirectory(room / "data")
-    shutil.copytree(data, copy.root)
-    network = copy.root / "network"
+    shutil.copytree(data, copy.root, ignore=shutil.ignore_patterns("snapshot.*"))  # made for peers meanwhile
     (copy.root / "node.toml").write_text('[fetch]\norigins = ["https://lists.example"]\n')
-    readers: dict[Path, Callable[[Path], object]] = {
-        copy.root / "node.toml": lambda _: copy.settings(),
-        copy.policy_file: lambda _: copy.policy(),
-        copy.card: read_card,
-        network / "genesis.toml": lambda _: _run(["network", "verify", str(network)]),
-        network / "log.policy": lambda _: _run(["network", "verify", str(network)]),
-        copy.ledger: lambda path: LedgerStore(path).close(),
-        copy.office: lambda path: OfficeStore(path).close(),
-        copy.signing: lambda path: SigningStore(path).close(),
-    }
+    copy.address.write_text("http://127.0.0.1:8470\n")
+    copy.passphrase_file.write_text(f"{PASSPHRASE}\n")
+    readers = readers_of(copy)
+    there = {path for path in copy.root.rglob("*") if path.is_file() and path.name != "lock"}
+    assert {path for path in there if not path.name.endswith(SIDE_FILES)} == readers.keys()
     whole = {path: path.read_bytes() for path in readers}
 
     def enter(path: Path, data: bytes) -> str:
         path.write_bytes(data)
-        for rest in (f"{path}-wal", f"{path}-shm"):
-            Path(rest).unlink(missing_ok=True)
+        for rest in SIDE_FILES:
+            Path(f"{path}{rest}").unlink(missing_ok=True)
         try:
             readers[path](path)
         except SetupError as error:
@@ -274,11 +357,36 @@ def through_files(data: Path, room: Path, count: int) -> Door:
             path.write_bytes(whole[path])
         return "read"
 
+    paths = sorted(readers)
+    often = [0.2 if path.suffix == ".enc" else 1.0 for path in paths]  # a passphrase takes its time
     for _ in range(count):
-        path = draw.choice(sorted(readers))
+        path = draw.choices(paths, often)[0]
         hostile = flipped(whole[path], draw)
         door.knock((path.name, hostile[:200]), partial(enter, path, hostile))
     return door
+
+
+def readers_of(copy: DataDirectory) -> dict[Path, Callable[[Path], object]]:
+    """Who reads each file of a data directory, but for its lock, which is read by nobody."""
+    network = copy.network
+    rules = {path: lambda _: networks.joined(copy) for path in (network / "rules").iterdir()}
+    return {
+        copy.root / "node.toml": lambda _: copy.settings(),
+        copy.policy_file: lambda _: copy.policy(),
+        copy.card: read_card,
+        copy.operator_key: lambda _: copy.operator(),
+        copy.address: lambda _: copy.url(),
+        copy.passphrase_file: lambda _: own_passphrase(copy),
+        copy.root / "keys.enc": lambda _: Keys.load(copy.root, DID, PASSPHRASE),
+        copy.root / "recovery.enc": lambda path: open_recovery(path, DID, PASSPHRASE),
+        network / "genesis.toml": lambda _: _run(["network", "verify", str(network)]),
+        network / "log.policy": lambda _: _run(["network", "verify", str(network)]),
+        network / "peers.toml": lambda _: networks.joined(copy),
+        **rules,
+        copy.ledger: lambda path: LedgerStore(path).close(),
+        copy.office: lambda path: OfficeStore(path).close(),
+        copy.signing: lambda path: SigningStore(path).close(),
+    }
 
 
 def commands(
@@ -295,13 +403,20 @@ def commands(
         yield path, group.params
 
 
-def typed(parameters: list[click.Parameter], values: list[str], draw: random.Random) -> list[str]:
-    """Some of a command's own options and arguments, with hostile values."""
+def typed(
+    parameters: list[click.Parameter], values: list[str], draw: random.Random, reaching: Mapping[str, str]
+) -> list[str]:
+    """Some of a command's own options and arguments, with hostile values; mostly it reaches the node."""
     words = []
     for parameter in parameters:
-        if isinstance(parameter, click.Argument) or parameter.required or draw.random() < 0.3:
+        name = parameter.opts[0]
+        if name in reaching and draw.random() < 0.8:
+            words += [name, reaching[name]]
+        elif name != "--wait" and (
+            isinstance(parameter, click.Argument) or parameter.required or draw.random() < 0.3
+        ):
             flag = isinstance(parameter, click.Option) and parameter.is_flag
-            words += [parameter.opts[0]] if isinstance(parameter, click.Option) else []
+            words += [name] if isinstance(parameter, click.Option) else []
             words += [] if flag else [draw.choice(values)]
     return words
 
@@ -310,15 +425,16 @@ def _run(arguments: list[str]) -> str:
     said = io.StringIO()
     with redirect_stdout(io.StringIO()), redirect_stderr(said):
         code = run(arguments)
-    assert code != EXIT_SOFTWARE, said.getvalue()
+    told = [line for line in said.getvalue().splitlines() if not line.startswith('{"at": ')]  # a node's log
+    assert code != EXIT_SOFTWARE, told
     if code not in (0, 1, 2):
-        assert said.getvalue().startswith("comity: ")
-        raise SetupError(said.getvalue())
+        assert any(line.startswith("comity: ") for line in told), told
+        raise SetupError("\n".join(told))
     return str(code)
 
 
-def through_command_line(room: Path, count: int) -> Door:
-    """Every command with rubbish for its arguments and options."""
+def through_command_line(node: LiveNode, room: Path, count: int) -> Door:
+    """Every command with rubbish for its arguments and options, at the node and at none."""
     draw, door = random.Random(SEED), Door("command line")
     verbs = sorted(commands(), key=lambda verb: verb[0])
     (room / "file.json").write_bytes(b'{"a": [1, {"b": "\xc3\x28"}]}')
@@ -339,14 +455,17 @@ def through_command_line(room: Path, count: int) -> Door:
         except SetupError:
             return "refused"
 
-    for _ in range(count):
-        verb, parameters = draw.choice(verbs)
-        arguments = [
-            *verb,
-            *typed(parameters, values, draw),
-            *draw.choice([[], ["--unknown"], [draw.choice(values)]]),
-        ]
-        door.knock(arguments, partial(enter, arguments))
+    with serving(node) as address:
+        reaching = {"--node": address, "--key": node.operator_key}
+        for _ in range(count):
+            verb, parameters = draw.choice(verbs)
+            arguments = [
+                *verb,
+                *typed(parameters, values, draw, reaching),
+                *draw.choices([[], ["--unknown"], [draw.choice(values)]], (80, 10, 10))[0],
+            ]
+            door.knock(arguments, partial(enter, arguments))
+    assert count < 200 or door.outcomes["exit 0"]
     return door
 
 
@@ -362,9 +481,10 @@ def through_all(node: LiveNode, room: Path, total: int) -> None:
     count = {door: total * share // 100 for door, share in SHARES.items()}
     doors = [
         through_messages(count["messages"]),
+        through_requests(node, count["peers"]),
         through_http(node, count["http"]),
         through_files(node.data, room, count["files"]),
-        through_command_line(room, count["command line"]),
+        through_command_line(node, room, count["command line"]),
     ]
     for door in doors:
         door.tell()
@@ -372,6 +492,8 @@ def through_all(node: LiveNode, room: Path, total: int) -> None:
     assert knocked == total
     print(f"{knocked} hostile inputs through {len(doors)} doors: none beyond the edge, no 5xx, no hang")
     assert node.get("/healthz").status_code == 200
+    assert node.service.failure is None
+    assert "input_set_aside" not in {one.code for one in node.service.overview.readiness().conditions}
 
 
 def test_a_few_hostile_inputs_through_every_door(node: LiveNode, tmp_path: Path) -> None:
