@@ -27,10 +27,13 @@ def party(did: str) -> Participant:
     return replace(participant(did, valid_from=1), recovery=recovery_of(did))
 
 
-def others() -> list[tuple[Participant, Accreditation | None]]:
-    """Two authorities more, one of each side, and a maker."""
+def others(*further: str) -> list[tuple[Participant, Accreditation | None]]:
+    """Two authorities more, one of each side, a maker, and others without a licence."""
     licences = [replace(accreditation(did), valid_from=1) for did in (EU_AUTHORITY, CN_AUTHORITY)]
-    return [(party(a.participant), a) for a in licences] + [(party(MAKER), None)]
+    return [
+        *((party(a.participant), a) for a in licences),
+        *((party(did), None) for did in (MAKER, *further)),
+    ]
 
 
 @dataclass
@@ -150,8 +153,8 @@ def proposal_of(g: GovernedNode, by: str, per_day: int = 0, *, changes: Tables |
 
 
 @contextmanager
-def governed_node(root: Path) -> Iterator[GovernedNode]:
-    with live_node(root, others=others()) as node:
+def governed_node(root: Path, *further: str) -> Iterator[GovernedNode]:
+    with live_node(root, others=others(*further)) as node:
         yield GovernedNode(node)
 
 
@@ -159,7 +162,7 @@ __all__ = ["CN_AUTHORITY", "DID", "EU_AUTHORITY", "MAKER", "GovernedNode", "gove
 
 
 @contextmanager
-def served_node(root: Path) -> Iterator[tuple[GovernedNode, str]]:
+def served_node(root: Path, *further: str) -> Iterator[tuple[GovernedNode, str]]:
     """The same on a port of loopback, with its address."""
-    with governed_node(root) as g, serving(g.node) as address:
+    with governed_node(root, *further) as g, serving(g.node) as address:
         yield g, address

@@ -24,10 +24,11 @@ from consensus.encoding import decode, encode
 from consensus.errors import ConsensusError
 from consensus.log_policy import LogPolicy
 from consensus.types import PREVOTE, Vote, verify_vote
-from credentials.documents.canonical import b64u
+from credentials.documents.canonical import b64u, b64u_decode
 from credentials.documents.identifiers import Subject, read_identifier, subject
 from credentials.documents.suites import eddsa
 from credentials.ledger.attestation import GovernanceAct, StatusUpdate, make_attestation, status_subject
+from credentials.ledger.genesis import write_card
 from credentials.ledger.governance import key_name
 from credentials.ledger.governance_state import NAMESPACE, SCHEME
 from credentials.ledger.proposals import propose
@@ -44,12 +45,11 @@ from tests.harness.governed_node import (
     CN_AUTHORITY,
     DID,
     EU_AUTHORITY,
-    MAKER,
     GovernedNode,
-    proposal_of,
     served_node,
 )
 from tests.harness.governing import Tables, recovery_signer, with_key
+from tests.harness.ledger import IMPORTER
 from tests.harness.support_service import CODE, PASSPHRASE
 from tests.node.test_governance_cli import Shell
 
@@ -76,7 +76,14 @@ class Theft:
     def keys(self, *words: str) -> None:
         """`comity keys ...` with the recovery key, approved by the others where that is needed."""
         data = self.g.node.data
-        told = self.sh("keys", *words, "--data", data, "--recovery", data / "recovery.enc", "--yes")
+        self.approved(self.sh("keys", *words, "--data", data, "--recovery", data / "recovery.enc", "--yes"))
+
+    def all_decide(self, *words: str | Path) -> None:
+        """`comity network propose ...`, approved by every other authority."""
+        self.approved(self.sh("network", "propose", *words, "--yes"))
+
+    def approved(self, told: str) -> None:
+        """What was just proposed, by the other authorities as far as it wants them; it is in force."""
         digest = re.findall(r"^proposal (\S+?):? ", told, re.M)[-1]
         for by in (EU_AUTHORITY, CN_AUTHORITY):
             if self.g.proposal(digest)["outcome"] == "open":
@@ -125,6 +132,25 @@ class Theft:
             service.engine.submit(data)
         return b64u(made.digest)
 
+    def objects(self, by: str, digest: str) -> None:
+        """The thief of a recovery key objects with it to a proposal; returns once that is on the ledger."""
+        service, now, about = self.g.node.service, int(time.time()), b64u_decode(digest, "digest")
+        key = recovery_signer(by)
+        data = make_attestation(
+            signer=key,
+            iat=now,
+            kind="governance.objected",
+            subject=Subject(SCHEME, NAMESPACE, about),
+            network_id=service.overview.genesis.network_id,
+            event_time=now,
+            document_digest=about,
+            issuer=by,
+            governance=GovernanceAct(b"", key.public_key),
+        )
+        before = len(self.g.proposal(digest)["acts"])
+        service.engine.submit(data)
+        self.g.node.wait(lambda: len(self.g.proposal(digest)["acts"]) > before, "the objection")
+
     def heard(self, digest: str) -> None:
         self.g.node.wait(lambda: self.g.known(digest), "the thief's act on the ledger")
 
@@ -137,7 +163,7 @@ class Theft:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[GovernedNode, str]]:
-    with served_node(tmp_path_factory.mktemp("stolen")) as served:
+    with served_node(tmp_path_factory.mktemp("stolen"), IMPORTER) as served:
         yield served
 
 
@@ -320,8 +346,9 @@ def test_the_network_key_is_for_guessing_and_outlasts_every_other_key(theft: The
 
 def test_stolen_keys_of_a_validator_end_with_rotation(theft: Theft) -> None:
     """
-    The thief votes, and signs and cosigns the log at a false time: each verifies. After `comity keys rotate
-    vote cosign log`, approved by all, none does for the heights and sizes that the successors govern.
+    Here it is all validators that there are. The thief votes, and signs and cosigns the log at a false time:
+    each verifies. After `comity keys rotate vote cosign log`, approved by all, none does for the heights and
+    sizes that the successors govern.
     """
     overview = theft.g.node.service.overview
     vote, log, cosign = (theft.signer(role) for role in ("vote", "log", "cosign"))
@@ -355,31 +382,65 @@ def test_stolen_keys_of_a_validator_end_with_rotation(theft: Theft) -> None:
             checkpoint(*pair)
 
 
-def test_a_stolen_recovery_key_ends_with_a_stop(theft: Theft) -> None:
+def file(folder: Path, text: str) -> Path:
+    path = folder / "change.toml"
+    path.write_text(text)
+    return path
+
+
+def test_a_stolen_recovery_key_ends_with_a_stop_and_another_recovery_key(
+    theft: Theft, tmp_path: Path
+) -> None:
     """
-    The thief names an attest key of its own and speaks with it. What `comity network propose stop` makes, by
-    an authority of that side, refuses what that key says, and names no other, from the next block on.
+    The thief names an attest key of its own and speaks with it. After `comity network propose stop`, by an
+    authority of that side, nothing that key says is recorded, and no other that it names speaks. `comity
+    network propose recovery` puts another in place: the thief objects, all approve, and then it is nobody's.
     """
-    genesis, governance = theft.g.node.service.overview.genesis, theft.g.node.service.overview.history.latest
-    row, proofs = with_key(governance, MAKER, ["attest"], 2, int(time.time()), network_id=genesis.network_id)
-    made = theft.says(MAKER, recovery_signer(MAKER), row, recovery=True, proofs=proofs)
+    overview = theft.g.node.service.overview
+    network_id = overview.genesis.network_id
+
+    def names(number: int) -> str:
+        now = int(time.time())
+        row, proofs = with_key(
+            overview.history.latest, IMPORTER, ["attest"], number, now, network_id=network_id
+        )
+        return theft.says(IMPORTER, recovery_signer(IMPORTER), row, recovery=True, proofs=proofs)
+
+    def named(number: int) -> SeedSigner:
+        return SeedSigner(
+            f"{IMPORTER}#attest-{number}", sha256(f"{IMPORTER}/attest/{number}".encode()).digest()
+        )
+
+    made = names(2)
     theft.heard(made)
     theft.in_force(made)
-    own = SeedSigner(f"{MAKER}#attest-2", sha256(f"{MAKER}/attest/2".encode()).digest())
-    theft.heard(theft.says(MAKER, own))
+    theft.heard(theft.says(IMPORTER, named(2)))
 
-    stop = {"target": MAKER, "by": CN_AUTHORITY, "since": 0, "until": 0}
-    theft.in_force(proposal_of(theft.g, CN_AUTHORITY, changes={("stop", MAKER): stop}))
+    theft.sh.decided("stop", IMPORTER)
 
-    theft.refused(theft.says(MAKER, own))
-    latest = theft.g.node.service.overview.history.latest
-    row, proofs = with_key(latest, MAKER, ["attest"], 3, int(time.time()), network_id=genesis.network_id)
-    again = theft.says(MAKER, recovery_signer(MAKER), row, recovery=True, proofs=proofs)
+    theft.refused(theft.says(IMPORTER, named(2)))
+    again = names(3)
     theft.heard(again)
-    third = SeedSigner(f"{MAKER}#attest-3", sha256(f"{MAKER}/attest/3".encode()).digest())
-    theft.refused(theft.says(MAKER, third))
-    named = theft.g.node.service.overview.history.latest.participants[MAKER].keys
-    assert f"{MAKER}#attest-3" not in {k.id for k in named}, "its side's authority has to approve it first"
+    theft.refused(theft.says(IMPORTER, named(3)))
+    party = overview.history.latest.participants[IMPORTER]
+    assert named(3).key_id not in {key.id for key in party.keys}, (
+        "its side's authority has to approve it first"
+    )
+
+    card = tmp_path / "participant.toml"
+    card.write_bytes(write_card(replace(party, recovery=sha256(b"the owner's new one").digest())))
+    told = theft.sh("network", "propose", "recovery", card, "--yes")
+    replaced = re.findall(r"^proposal (\S+?):? ", told, re.M)[-1]
+    assert theft.g.proposal(replaced)["outcome"] == "open", "the party can object for a week"
+    theft.objects(IMPORTER, replaced)
+    for by in (EU_AUTHORITY, CN_AUTHORITY):
+        theft.g.act(by, "approved", replaced)
+    assert theft.g.proposal(replaced)["effect"]["missing"] == [], "only the week is not over"
+    theft.all_decide("approvals", file(tmp_path, "[governance]\nobjection_s = 1\n"))
+    theft.in_force(replaced)
+
+    theft.refused(names(4))
+    assert theft.g.proposal(again)["outcome"] == "lapsed"
 
 
 def test_a_stolen_bearer_key_ends_with_keys_revoke(theft: Theft) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tomli_w
 
 from node.demo import scenario
 from node.demo.play import Desk
@@ -296,14 +297,17 @@ def a_maker_is_stopped_and_let_go(story: Story) -> None:
 
 
 def a_recognition_goes_and_comes_back(story: Story) -> None:
-    """What the EU makes of a Chinese statement is no more said of it, and is said of it again."""
+    """What the EU makes of a Chinese statement is withdrawn, is no more said of it, and is given again."""
     given = story.get(EU, "/governance")["recognitions"]
-    ours = next(one["id"] for one in given if one["authority"] == DID[EU])
+    ours = next(one for one in given if one["authority"] == DID[EU])
     before = story.recognised()
+    again = story.folder / "recognition.toml"
+    says = ("authority", "jurisdiction", "issuer", "issuer_jurisdiction", "rows", "effect", "legal_basis")
+    again.write_text(tomli_w.dumps({"recognitions": [{name: ours[name] for name in says}]}))
 
-    story.proposes(EU, "network", "propose", "suspend", ours)
+    story.proposes(EU, "network", "propose", "withdraw-recognition", ours["id"])
     assert before and story.recognised() == set()
-    story.proposes(EU, "network", "propose", "reinstate", ours)
+    story.proposes(EU, "network", "propose", "recognise", again)
     assert story.recognised() == before
 
 
