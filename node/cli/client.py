@@ -199,6 +199,22 @@ class DataFolder(click.Path):
         return path
 
 
+class NamedParty(click.types.StringParamType):
+    """A party by its DID, or one of its keys by DID and fragment: in the one spelling that is on record."""
+
+    name = "did"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from credentials.documents.identifiers import canonical_did  # noqa: PLC0415
+        from credentials.errors import CredentialError  # noqa: PLC0415
+
+        did, hash_sign, fragment = str(value).partition("#")
+        try:
+            return canonical_did(did) + hash_sign + fragment
+        except CredentialError as error:
+            raise SetupError(str(error)) from error
+
+
 def connect(data: Path | None, node: str | None, key: str | None) -> Client:
     """A client for the node that was named."""
     url = node or environment("COMITY_NODE")

@@ -9,7 +9,7 @@ import click
 
 from credentials.ledger.governance_records import TYPES
 from node.cli.change import JSON, act, tell_effect, tell_proposal, tell_reach, tries_dry
-from node.cli.client import Client, named, show, speaks_to_node
+from node.cli.client import Client, NamedParty, named, show, speaks_to_node
 from node.cli.inviting import invite
 from node.cli.proposing import propose
 from node.cli.recovering import leave, object_
@@ -75,7 +75,7 @@ def _tell(governing: JSON) -> None:
 
 @network.command()
 @click.option("--before", type=int, help="Entries of the log before this one.")
-@click.option("--party", help="DID of who proposed it, or of whom it concerns.")
+@click.option("--party", type=NamedParty(), metavar="DID", help="Who proposed it, or whom it concerns.")
 @click.option("--kind", type=click.Choice(TYPES), help="The type of a record that it changed.")
 @click.option("--from", "from_", type=click.IntRange(min=0), help="Decided at this height or later.")
 @click.option("--until", type=click.IntRange(min=0), help="Decided at this height or before.")

@@ -18,7 +18,7 @@ from credentials.ledger.genesis_table import accreditation_table, participant_ta
 from credentials.ledger.parties import Accreditation, Participant
 from credentials.ledger.recognition import Recognition
 from node.cli.change import JSON, change, decided, proposal_options, proposes, put, tries_dry
-from node.cli.client import Client, connect
+from node.cli.client import Client, NamedParty, connect
 from node.errors import SetupError
 from node.named_files import read_own
 from node.settings import read_toml
@@ -88,7 +88,7 @@ def propose_admission(
 
 
 @propose.command()
-@click.argument("did")
+@click.argument("did", type=NamedParty())
 @proposes
 def expel(*, client: Client, did: str, **how: Any) -> int:
     """Send a participant away; it does not vote any more either. What it learnt stays known to it."""
@@ -107,7 +107,7 @@ def gone(governing: JSON, did: str) -> list[JSON]:
 
 @propose.command()
 @click.argument("name")
-@click.option("--did", help="Of the participant; default: this node's own.")
+@click.option("--did", type=NamedParty(), metavar="DID", help="Of the participant; default: this node's own.")
 @proposes
 def rename(*, client: Client, name: str, did: str | None, **how: Any) -> int:
     """Change the NAME of a participant."""
@@ -116,7 +116,7 @@ def rename(*, client: Client, name: str, did: str | None, **how: Any) -> int:
 
 @propose.command()
 @click.argument("address")
-@click.option("--did", help="Of the participant; default: this node's own.")
+@click.option("--did", type=NamedParty(), metavar="DID", help="Of the participant; default: this node's own.")
 @proposes
 def move(*, client: Client, address: str, did: str | None, **how: Any) -> int:
     """Change the ADDRESS of a participant's node."""
@@ -225,7 +225,7 @@ def _end(client: Client, wanted: str, record_id: str, how: JSON) -> int:
 
 
 @propose.command()
-@click.argument("target", metavar="DID|KEY")
+@click.argument("target", metavar="DID|KEY", type=NamedParty())
 @proposes
 def stop(*, client: Client, target: str, **how: Any) -> int:
     """Stop a participant or one key of it at once; it lapses unless another authority confirms it."""
@@ -234,7 +234,7 @@ def stop(*, client: Client, target: str, **how: Any) -> int:
 
 
 @propose.command("confirm-stop")
-@click.argument("target", metavar="DID|KEY")
+@click.argument("target", metavar="DID|KEY", type=NamedParty())
 @proposes
 def confirm_stop(*, client: Client, target: str, **how: Any) -> int:
     """Let a stop last until it is lifted."""
@@ -243,7 +243,7 @@ def confirm_stop(*, client: Client, target: str, **how: Any) -> int:
 
 
 @propose.command("lift-stop")
-@click.argument("target", metavar="DID|KEY")
+@click.argument("target", metavar="DID|KEY", type=NamedParty())
 @proposes
 def lift_stop(*, client: Client, target: str, **how: Any) -> int:
     """End a stop."""
@@ -267,7 +267,7 @@ def _stopped(governing: JSON, target: str) -> JSON:
 
 
 @propose.command()
-@click.argument("dids", metavar="DID...", nargs=-1, required=True)
+@click.argument("dids", metavar="DID...", nargs=-1, required=True, type=NamedParty())
 @proposes
 def validators(*, client: Client, dids: tuple[str, ...], **how: Any) -> int:
     """Let exactly these participants validate: those that stay keep their turn, new ones come last."""

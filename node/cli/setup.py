@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from credentials.documents.uri import is_web_url
-from node.cli.client import DataFolder
+from node.cli.client import DataFolder, NamedParty
 from node.cli.terminal import say, who_decides
 from node.config import DataDirectory, passphrase
 from node.errors import SetupError
@@ -34,7 +34,13 @@ PASSPHRASE = click.option(
 
 @click.command()
 @DATA
-@click.option("--did", required=True, help="did:web of the organisation, e.g. did:web:maker.example")
+@click.option(
+    "--did",
+    required=True,
+    type=NamedParty(),
+    metavar="DID",
+    help="did:web of the organisation, e.g. did:web:maker.example",
+)
 @click.option("--name", required=True, help="Name of the organisation.")
 @click.option("--jurisdiction", required=True, help="Capitals: that of a country or a union.")
 @click.option("--role", "roles", multiple=True, required=True, help="manufacturer, customs, ... (repeatable)")

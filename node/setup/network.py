@@ -44,6 +44,7 @@ import tomli_w
 
 from consensus.errors import ConsensusError
 from consensus.log_policy import LogPolicy
+from credentials.documents.uri import parse_did
 from credentials.errors import CredentialError
 from credentials.ledger.genesis import Genesis, key_check, parse_card, write_card, write_genesis
 from credentials.ledger.parties import Accreditation, Key, Limits, Participant
@@ -115,7 +116,7 @@ def init(
                 "remove the directory, and repeat this"
             )
         raise SetupError(f"{root} is not empty: `comity init` makes a new node in a new directory")
-    if not did.startswith("did:"):
+    if parse_did(did) is None:
         raise SetupError(f"{did!r} is not a DID: did:web: and the organisation's host, did:web:maker.example")
     lifecycle = read_table("lifecycle.json", rule_files()["lifecycle.json"])
     for role in roles:

@@ -103,6 +103,25 @@ def test_who_governs_is_shown_for_people_and_programs(sh: Shell) -> None:
     assert "knows what governs up to" in sh("network", "show", "--height", "99999", code=65)
 
 
+def test_a_party_is_named_by_any_spelling_of_its_did(sh: Shell, tmp_path: Path) -> None:
+    """
+    Scheme, method and host have no case: whom a command names, or a card is made for, is one party.
+    """
+    own, spelled = EU_AUTHORITY, f" {EU_AUTHORITY.upper()}"
+
+    def concerned(*words: str) -> list[tuple[str, str]]:
+        told = json.loads(sh("network", "propose", *words, "--json", "--dry-run"))
+        return [(one["type"], one["name"]) for one in told["effect"]["changes"]]
+
+    for words in (("stop", "{}"), ("stop", "{}#attest-1"), ("expel", "{}"), ("rename", "X", "--did", "{}")):
+        named, read = ([word.format(did) for word in words] for did in (spelled, own))
+        assert concerned(*named) == concerned(*read) != []
+    made = ("--name", "N", "--jurisdiction", "EU", "--role", "workshop")
+    assert run(["init", "--data", str(tmp_path / "new"), "--did", " DID:WEB:New.Example", *made]) == 0
+    assert networks.read_card(tmp_path / "new" / "participant.toml").did == "did:web:new.example"
+    assert "is not a DID" in sh("network", "propose", "expel", "nobody", code=65)
+
+
 def test_a_change_is_shown_exactly_and_asked_about(sh: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     """
     Whoever says no has proposed nothing; --json without --yes tries, and no more; with --yes it is proposed.

@@ -77,14 +77,17 @@ THREADS_BEGIN = {
 }
 
 # Wall time is read as whole seconds, for what it means; these read it otherwise, and count no interval.
+CLOCKS = ("time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "datetime.today", "date.today")
 WALL_TIME = {
     "node/cli/vc.py": "nbf of a JWT is compared with it",
+    "node/issuing/members.py": "the latest day that it is anywhere on earth",
     "node/ledger/checkpoints.py": "the time that a cosignature states",
     "node/ledger/engine_condition.py": "compared with the clocks of others: a wrong one is noticed",
     "node/ledger/ordering.py": "the time of blocks, in milliseconds",
     "node/log.py": "milliseconds of a moment in the log",
     "node/peers/authentication.py": "when a request was signed, and whose key holds then",
     "node/peers/gossip.py": "when a peer was last seen, as it is shown",
+    "node/verdicts/consignments.py": "the day whose law applies, where none is given",
     "node/web/labels.py": "how long ago a stored moment is, as it is shown",
 }
 # Who sleeps, each in a thread of its own that keeps no request waiting.
@@ -352,13 +355,28 @@ def wall_times(tree: ast.AST) -> int:
         if ast.unparse(node.func) == "int" and node.args and isinstance(node.args[0], ast.Call)
     }
     return sum(
-        isinstance(node, ast.Attribute) and ast.unparse(node) == "time.time" and id(node) not in whole
+        isinstance(node, ast.Attribute)
+        and ".".join(ast.unparse(node).split(".")[-2:]) in CLOCKS
+        and id(node) not in whole
         for node in ast.walk(tree)
-    )
+    ) + by_another_name(tree)
+
+
+def by_another_name(tree: ast.AST) -> int:
+    """Where a clock or a sleep is imported by itself, so that its uses say nothing of `time`."""
+    return sum(isinstance(node, ast.ImportFrom) and node.module == "time" for node in ast.walk(tree))
 
 
 def sleeps(tree: ast.AST) -> int:
-    return sum(ast.unparse(node.func) == "time.sleep" for node in calls(tree))
+    return sum(ast.unparse(node.func) == "time.sleep" for node in calls(tree)) + by_another_name(tree)
+
+
+def waits(tree: ast.AST) -> int:
+    """Where a thread stands still until another comes: events, conditions, locks, futures."""
+    return sleeps(tree) + sum(
+        isinstance(node.func, ast.Attribute) and node.func.attr in ("wait", "wait_for", "result", "acquire")
+        for node in calls(tree)
+    )
 
 
 def test_intervals_are_counted_on_the_monotonic_clock() -> None:
@@ -371,6 +389,16 @@ def test_intervals_are_counted_on_the_monotonic_clock() -> None:
 
 
 # A scheme has no case (RFC 3986, 3.1), so no beginning of a text says what it is.
+# A DID has one: scheme and method are lower case by their grammar (DID Core 1.0, 3.1).
+DIDS_BY_TEXT = {
+    "credentials/documents/keys.py": "the method of a DID, whose grammar is asked beside it",
+    "credentials/ledger/effects.py": "a party is a DID, or a number of somebody without a node",
+    "credentials/ledger/governance.py": "the C2SP name of a key, of a participant's DID",
+    "credentials/verdicts/means.py": "the method, once it was found to be a DID",
+    "node/cli/vc.py": "the method, once it was found to be a DID",
+    "node/resolution/resolver.py": "the method, once it was found to be a DID",
+    "node/server/hosts.py": "the host of the own did:web",
+}
 BY_TEXT = {
     "node/api/keys.py": "an origin of our own, as this node writes it",
     "node/cli/judge.py": "a code or a file: what is neither names no scheme",
@@ -378,14 +406,16 @@ BY_TEXT = {
 }
 
 
-def schemes_by_text(tree: ast.AST) -> int:
-    """Where a web address is told by how its text begins, or changed as a text."""
+def schemes_by_text(tree: ast.AST, scheme: str = "http") -> int:
+    """Where a web address, or a DID, is told by how its text begins, or changed as a text."""
     told = 0
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             if node.func.attr in ("startswith", "removeprefix", "replace"):
-                told += any("http" in part for part in _texts(node.args[:1]))
-        elif isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.In | ast.NotIn):
+                told += any(scheme in part for part in _texts(node.args[:1]))
+        elif (
+            scheme == "http" and isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.In | ast.NotIn)
+        ):
             told += "://" in set(_texts([node.left]))
     return told
 
@@ -406,6 +436,15 @@ def test_no_web_address_is_told_by_its_text() -> None:
     assert found == BY_TEXT.keys()
 
 
+def test_no_did_is_told_by_its_text_before_its_grammar_was_asked() -> None:
+    """
+    Who looks at the beginning of a DID is listed, and why that says what it is.
+    """
+    found = {path for path, tree in trees().items() if schemes_by_text(tree, "did:")}
+
+    assert found == DIDS_BY_TEXT.keys()
+
+
 def test_no_request_sleeps() -> None:
     """
     Nothing that answers a request sleeps in its thread; commands, the demo and a few threads of their own do.
@@ -414,6 +453,8 @@ def test_no_request_sleeps() -> None:
 
     assert {path for path in found if not path.startswith(("node/cli/", "node/demo/"))} <= SLEEPERS.keys()
     assert SLEEPERS.keys() <= found, "it sleeps no more: take it off the list"
+    answering = ("node/api/", "node/use_cases/", "node/web/")
+    assert [path for path, tree in trees().items() if path.startswith(answering) and waits(tree)] == []
 
 
 @pytest.mark.parametrize(
@@ -422,8 +463,12 @@ def test_no_request_sleeps() -> None:
         ("now = int(time.time())", (0, 0, 0)),
         ("return time.time() - then > 5", (1, 0, 0)),
         ("def f(now=time.time): pass", (1, 0, 0)),
+        ("then = datetime.datetime.now(UTC)", (1, 0, 0)),
+        ("then = time.time_ns()", (1, 0, 0)),
+        ("from time import monotonic", (1, 1, 0)),
         ("time.sleep(1)", (0, 1, 0)),
-        ("self.stop.wait(1)", (0, 0, 0)),
+        ("self.stop.wait(1)", (0, 1, 0)),
+        ("asked.result()", (0, 1, 0)),
         ("url.startswith(('https://', 'http://'))", (0, 0, 1)),
         ("'://' in url", (0, 0, 1)),
         ("urlsplit(url).scheme == 'https'", (0, 0, 0)),
@@ -435,7 +480,8 @@ def test_what_these_look_for_would_be_found(code: str, found: tuple[int, int, in
     """
     tree = ast.parse(code)
 
-    assert (wall_times(tree), sleeps(tree), schemes_by_text(tree)) == found
+    assert (wall_times(tree), waits(tree), schemes_by_text(tree)) == found
+    assert schemes_by_text(ast.parse("did.startswith('did:web:')"), "did:") == 1
 
 
 def test_nothing_but_its_command_knows_the_demo() -> None:
