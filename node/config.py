@@ -52,6 +52,7 @@ DATA_POINTS = "eu-datapoints-v2.json"
 RULES_READ = (*GENESIS_RULES, "crosswalk-evidence.json", "verdicts.json")
 
 RULE_FORMAT = 1  # of a rule file that names none; a later version that reads others says so by its `format`
+EXAMINED_MAX = 16  # tables that are remembered as examined
 _UNREADABLE = (CredentialError, AssertionError, LookupError, TypeError, ValueError, AttributeError)
 
 
@@ -80,7 +81,22 @@ def _shipped_rule(name: str) -> Mapping[str, Any]:
 def rule_table(name: str, governance: Governance) -> Mapping[str, Any]:
     """A rule file as it governs: the network's own, the shipped one where there is none that can be read."""
     own: Mapping[str, Any] | None = governance.rules.get(name)
-    return own if own is not None and why_unread(name, own) is None else _shipped_rule(name)
+    return own if own is not None and _is_read(name, own) else _shipped_rule(name)
+
+
+_examined: list[
+    tuple[Mapping[str, Any], bool]
+] = []  # the newest first; replaced whole, so that threads agree
+
+
+def _is_read(name: str, table: Mapping[str, Any]) -> bool:
+    """Whether this version can go by a table that is held: examined once, not for each word that asks."""
+    global _examined  # noqa: PLW0603
+    known = next((read for kept, read in _examined if kept is table), None)
+    if known is None:
+        known = why_unread(name, table) is None
+        _examined = [(table, known), *_examined[: EXAMINED_MAX - 1]]
+    return known
 
 
 @lru_cache(maxsize=1)

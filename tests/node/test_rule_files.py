@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from consensus.types import Block
 from credentials.documents.canonical import b64u_decode
 from credentials.ledger import governance_records
 from credentials.ledger.governance_state import HELD
+from node import config
 from node.__main__ import run
 from node.config import DataDirectory, rule_files, shipped
 from node.errors import SetupError
@@ -258,3 +260,25 @@ def test_no_item_is_decided_under_rules_that_this_version_cannot_read(
         g.node.wait(lambda: history.height >= over["in_force"], "the change back")
         told = g.node.client.get("/readyz").get_json()["conditions"]
         assert not any(c["code"] == "rules_unread" and name in c["text"] for c in told)
+
+
+def test_a_rule_file_that_governs_is_examined_once_and_not_for_each_word(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """
+    A consignment names hundreds of data points: each of them asked all rule files again, seconds a page.
+    """
+    examined, proper = list[str](), config.why_unread
+    table = json.loads(config.rule_files()[config.DATA_POINTS])
+    governance: Any = SimpleNamespace(rules={config.DATA_POINTS: table})
+
+    def counted(name: str, asked: Any) -> str | None:
+        examined.append(name)
+        return proper(name, asked)
+
+    monkeypatch.setattr(config, "why_unread", counted)
+
+    found = [config.rule_table(config.DATA_POINTS, governance) for _ in range(300)]
+
+    assert all(one is table for one in found)
+    assert examined == [config.DATA_POINTS]
