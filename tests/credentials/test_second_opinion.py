@@ -18,7 +18,7 @@ from credentials.ledger.standing import PARTY, Setting
 from credentials.verdicts import battery, cell, record, shown
 from tests.harness.ledger import lifecycle_table
 from tests.harness.opinion.acts import Act
-from tests.harness.opinion.alphabet import CAR, DECKS, WATCH_DECKS, more_acts_of
+from tests.harness.opinion.alphabet import CAR, DECKS, EVERYBODY, RIGHTFUL, WATCH_DECKS, more_acts_of
 from tests.harness.opinion.bounds import Shown, too_good
 from tests.harness.opinion.bugs import BUGS, patched, table_changed
 from tests.harness.opinion.explore import Finding, explore
@@ -398,14 +398,22 @@ def test_one_battery_to_the_fixpoint(deck: str) -> None:
     assert not _new(result.findings.values())
 
 
-@pytest.mark.check
-def test_two_batteries_to_depth_five() -> None:
+@pytest.mark.parametrize(
+    ("parties", "depth_max"),
+    [
+        pytest.param(RIGHTFUL, 5, id="rightful", marks=pytest.mark.check),
+        pytest.param(EVERYBODY, 4, id="everybody", marks=pytest.mark.check),
+        pytest.param(EVERYBODY, 6, id="everybody further", marks=pytest.mark.long),
+    ],
+)
+def test_two_batteries_to_a_depth(parties: tuple[str, ...], depth_max: int) -> None:
     """
-    Whatever two batteries are told in five acts, each is judged no better than the law allows.
+    Whatever two batteries are told in so many acts, by those who have a right and by rival, stranger and the
+    authorities of both sides, each is judged no better than the law allows.
     """
-    result = explore(DECKS["two"], depth_max=5)
+    result = explore(replace(DECKS["two"], parties=parties), depth_max=depth_max)
 
-    print("two:", result)
+    print(f"two, {len(parties)} parties:", result)
     assert result.depth >= 4
     assert not _new(result.findings.values())
 

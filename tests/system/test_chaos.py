@@ -29,6 +29,7 @@ STOPPERS: dict[str, Callable[[Net], None]] = {
     "N07": doors.test_compressed_answers,
     "N09": doors.test_replays,
     "strangers": doors.test_strangers_at_the_peers_door,
+    "snapshots": doors.test_asking_for_snapshots,
     "large bodies": doors.test_large_bodies_that_never_end,
 }
 
@@ -55,7 +56,7 @@ def test_a_stopper_goes_on_for_a_minute(net: Net, name: str) -> None:
 
 def test_wrong_clocks_at_the_end_of_it_all(net: Net, clocks: Clocks) -> None:  # noqa: F811
     """
-    N03, after nine minutes of the others: two clocks wrong for five seconds, and then as if they never were.
+    N03, after ten minutes of the others: two clocks wrong for five seconds, and then as if they never were.
     """
     stoppers.test_wrong_clocks(net, clocks)
 

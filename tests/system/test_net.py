@@ -56,6 +56,12 @@ class Net:
     def height(self, key: str) -> int:
         return int(self.desk(key).get("/status")["height"])
 
+    def stopping(self, key: str) -> list[str]:
+        """What /readyz says keeps this node from being ready."""
+        desk = self.desk(key)
+        told = desk.http.get(f"{desk.url}/readyz", timeout=10).json()
+        return [one["code"] for one in told["conditions"] if one["stops"]]
+
     def state(self, digest: str) -> str:
         return str(self.desk("manufacturer").get(f"/attestations/{digest}")["state"])
 
@@ -131,13 +137,16 @@ def test_a_listener_between_the_nodes_reads_nothing(net: Net) -> None:
 
 def test_two_against_two_halts_and_heals(net: Net) -> None:
     """
-    Two of four on each side decide nothing, and decide everything within seconds of being joined again.
+    Two of four on each side decide nothing, and each says at /readyz that it is cut off; joined again they
+    decide everything within seconds, and are ready.
     """
     net.relay.cut(CN, EU)
     time.sleep(0.5)  # what was on its way has arrived
     before = {key: net.height(key) for key in net.nodes}
 
     digests = [net.attest() for _ in range(5)]
+    for key in net.nodes:
+        wait(f"{key} to say that it is cut off", lambda: "cut_off" in net.stopping(key), HEAL_S_MAX)  # noqa: B023
     time.sleep(SILENCE_S)
 
     assert {key: net.height(key) for key in net.nodes} == before
@@ -145,6 +154,8 @@ def test_two_against_two_halts_and_heals(net: Net) -> None:
 
     net.relay.heal()
     seconds = net.wait_whole()
+    for key in net.nodes:
+        wait(f"{key} to be ready", lambda: not net.stopping(key), HEAL_S_MAX)  # noqa: B023
     print(f"2|2 for {SILENCE_S:.0f} s: nothing decided; all decided {seconds:.1f} s after healing")
 
 

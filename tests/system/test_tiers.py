@@ -1,5 +1,6 @@
 """The harness itself: tiers, the closing table, and CI=true."""
 
+import ast
 import os
 import re
 import subprocess
@@ -7,6 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from tests.system import test_chaos
 
 ROOT = Path(__file__).resolve().parents[2]
 ALONE = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # loading them all takes a second and a half
@@ -153,3 +156,18 @@ def test_a_run_that_leaves_a_file_in_the_clone_has_failed(tmp_path: Path) -> Non
     assert done.returncode == 1
     assert "1 passed" in done.stdout
     assert "FAILED: the tests left 1 files in the clone: '２２'" in done.stdout
+
+
+def test_every_attack_of_ten_seconds_goes_on_for_a_minute_as_well() -> None:
+    """
+    Whatever attacks a running network in `make check` is in the table of the long run.
+    """
+    attacks = {
+        function.name
+        for name in ("test_doors.py", "test_stoppers.py")
+        for function in ast.parse((Path(__file__).parent / name).read_text()).body
+        if isinstance(function, ast.FunctionDef) and "net.during(" in ast.unparse(function)
+    }
+
+    assert len(attacks) > 8
+    assert {attack.__name__ for attack in test_chaos.STOPPERS.values()} == attacks
