@@ -19,7 +19,8 @@ from node.config import shipped_policy
 from node.storage import reached
 from node.storage.reached import ReachedLines
 from node.storage.rests_on import put_rests
-from node.verdicts.foretelling import LINES_TRIED_MAX, parties_concerned
+from node.verdicts import foretelling as foretold
+from node.verdicts.foretelling import parties_concerned
 from tests.harness import support_service
 from tests.harness.governed_node import CN_AUTHORITY, EU_AUTHORITY, MAKER, GovernedNode, others
 from tests.harness.ledger import make_genesis
@@ -202,14 +203,16 @@ def test_a_change_that_concerns_no_open_line_says_so(g: GovernedNode) -> None:
 
 def test_what_is_tried_is_bounded_and_kept(g: GovernedNode, monkeypatch: pytest.MonkeyPatch) -> None:
     """
-    At most fifty lines are judged for one change, all are counted, and the same question again judges none;
+    At most so many lines are judged for one change, all are counted, and the same question again judges none;
     of a decision so many lines are kept by name.
     """
-    many = LINES_TRIED_MAX + 3
+    tried = 6
+    monkeypatch.setattr(foretold, "LINES_TRIED_MAX", tried)
+    many = tried + 3
     judged(g.node, "26NLREACH4", *[1] * many)
     asked = rows_of(recognition(effect=Effect.INFORMATION_ONLY, valid_from=1_600_000_002))
     first = g.tried(asked)["reach"]
-    assert first["judged"] <= LINES_TRIED_MAX and first["lines"] >= many
+    assert first["judged"] <= tried and first["lines"] >= many
 
     foretelling = g.node.service.proposing.governance._reach._foretelling
     monkeypatch.setattr(foretelling, "_judged", lambda *_: pytest.fail("it is judged again"))
