@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from hashlib import sha256
@@ -161,6 +161,18 @@ def day_of(moment: int) -> int:
     return max(86_400, moment - moment % 86_400)
 
 
+def without_kinds(table: Mapping[str, Any], *kinds: str) -> dict[str, Any]:
+    """The life cycle without what is of these kinds; nothing left is part of a quantity of theirs."""
+    left = {s: [row for row in table[s] if row["type"] not in kinds] for s in ("events", "kinds")}
+    for n, event in enumerate(left["events"]):
+        members = {
+            name: {k: v for k, v in member.items() if k != "part_of" or v.rpartition(".")[0] not in kinds}
+            for name, member in event["members"].items()
+        }
+        left["events"][n] = {**event, "members": members}
+    return {**table, **left}
+
+
 class Ledger:
     """One registry with its own reader, fed block by block."""
 
@@ -258,10 +270,8 @@ class Ledger:
 
     def forget(self, *kinds: str) -> None:
         """From the next block on the life cycle in force has no events of these kinds."""
-        table, governance = lifecycle_table(), self.history.latest
-        for section in ("events", "kinds"):
-            table[section] = [row for row in table[section] if row["type"] not in kinds]
-        rules = {**governance.rules, "lifecycle.json": table}
+        governance = self.history.latest
+        rules = {**governance.rules, "lifecycle.json": without_kinds(lifecycle_table(), *kinds)}
         self.history.enact(self.history.height + 1, replace(governance, rules=rules))
         self.run()
 
