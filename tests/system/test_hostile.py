@@ -471,10 +471,14 @@ def through_command_line(node: LiveNode, room: Path, count: int) -> Door:
 
 @pytest.fixture(autouse=True)
 def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A command may make the directory it is told, `..` among them: none of that in the clone."""
+    """A command may make the directory it is told, `..` among them: none of that in the clone.
+
+    One that asks reads that there is nobody to answer, however the tests are run.
+    """
     room = tmp_path / "typed" / "here"
     room.mkdir(parents=True)
     monkeypatch.chdir(room)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO()))
 
 
 def through_all(node: LiveNode, room: Path, total: int) -> None:
