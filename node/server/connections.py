@@ -2,8 +2,9 @@
 
 Connections are few (`CONNECTIONS_MAX`), so nobody may keep one for nothing: each thing that a connection
 does has a deadline for all of it, however many bytes trickle in meanwhile. When there is no room, a
-newcomer is not turned away: whoever has shown least for longest gives way, and who has proven to be a peer
-or the holder of a key gives way last. What is being answered never gives way: lanes bound that.
+newcomer is not turned away: whoever has more than a share gives way, then whoever has shown least, of those
+the one that does least and whose owner has most; a validator last. What is being answered never gives way:
+lanes bound that, to fewer than there is room for.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from enum import IntEnum
 
 from node.errors import busy
 
-CONNECTIONS_MAX = 128
-CONNECTIONS_PER_SUBNET_MAX = 96
+CONNECTIONS_MAX = 384  # more than lanes and feeds answer at the same time: somebody can always give way
+CONNECTIONS_PER_SUBNET_MAX = 96  # that are not being answered
+CONNECTIONS_SHARE = 32  # whoever has more gives way before all that have not, whatever it has shown
 OPENING_S_MAX = 10.0  # TLS handshake and the whole header of the first request
 IDLE_S_MAX = 30.0  # from one answer to the whole header of the next request
 TRANSFER_S_MAX = 15.0  # a body or an answer, and more time for what of it has come or gone:
@@ -38,11 +40,11 @@ class Doing(IntEnum):
 
 
 class Rank(IntEnum):
-    """What another node has shown on a connection: each has places that the others cannot take."""
+    """What was shown on a connection, or by a request: each has places that those below it cannot take."""
 
     STRANGER = 0
-    TAKES_PART = 1  # a participant signed a request on it
-    VOTES = 2  # a validator did
+    TAKES_PART = 1  # a participant signed a request on it; of pages: who holds a key or a session
+    VOTES = 2  # a validator signed a request on it
 
 
 @dataclass(slots=True, eq=False)
@@ -60,6 +62,11 @@ class Connection:
     shown: tuple[str | None, str | None] = None, None  # the headers that showed it
     peer: str = ""  # who signed a peer's request on it last
     rank: Rank = Rank.STRANGER
+
+    @property
+    def of(self) -> str:
+        """Whose it is, as far as was shown."""
+        return self.peer or self.known_as or self.subnet
 
     def forget(self) -> None:
         """What was shown on it is not believed any more."""
@@ -81,9 +88,9 @@ class Connections:
 
     def admit(self, connection: Connection) -> bool:
         """Take a newcomer in; False when everybody here is at work and it has to come again."""
-        same = [one for one in self._open if one.subnet == connection.subnet]
-        if len(same) >= self.per_subnet_max and not self._make_room(same):
-            return False
+        same = [one for one in self._open if one.subnet == connection.subnet and one.doing < Doing.ANSWERING]
+        if len(same) >= self.per_subnet_max:
+            self._make_room(same)
         if len(self._open) >= self.total_max and not self._make_room(list(self._open)):
             return False
         self._open[connection] = None
@@ -136,12 +143,20 @@ class Connections:
             self._cut(one)
 
     def _make_room(self, among: list[Connection]) -> bool:
-        ripe = self.now() - GRACE_S
-        yielding = [one for one in among if one.doing <= Doing.IDLE or one.since < ripe]
-        yielding = [one for one in yielding if one.doing < Doing.ANSWERING]
+        """Whether one of these gave way."""
+        yielding = [one for one in among if one.doing < Doing.ANSWERING]
         if not yielding:
             return False
-        self._cut(min(yielding, key=lambda one: (one.proven, one.doing, one.since)))
+        ripe = self.now() - GRACE_S
+        held = Counter(one.of for one in self._open)
+
+        def shown(one: Connection) -> tuple[bool, Rank, bool, bool, Doing, int, float]:
+            share = held[one.of] <= CONNECTIONS_SHARE
+            # After its likes, but no sooner than who has shown more: to begin each second is no way to stay.
+            begun = one.doing > Doing.IDLE and one.since >= ripe
+            return share, one.rank, one.proven, begun, one.doing, -held[one.of], one.since
+
+        self._cut(min(yielding, key=shown))
         return True
 
     def _cut(self, connection: Connection) -> None:

@@ -160,7 +160,7 @@ class Exchange:
 
         with body:
             try:
-                await lane.run(work, client=client, proven=proven)
+                await lane.run(work, client=client, rank=Rank.TAKES_PART if proven else Rank.STRANGER)
             except BaseException:
                 for unsent in made:  # the client left meanwhile
                     unsent.close()
@@ -182,7 +182,7 @@ class Exchange:
         self._connections.begin(connection, Doing.ANSWERING, ANSWER_S_MAX)
         try:
             known = await self._lanes.doors.run(
-                partial(self._door.knows, *shown), client=connection.subnet, proven=False
+                partial(self._door.knows, *shown), client=connection.subnet, rank=Rank.STRANGER
             )
         except ProblemError:  # too many are asked about
             return ""
@@ -242,12 +242,12 @@ class Exchange:
                     body, _ = await self._read(received, connection, PEER_BODY_BYTES_MAX)
             except ProblemError as error:
                 if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-                    await run(peers.refuse_large, proven=False)
+                    await run(peers.refuse_large, rank=Rank.STRANGER)
                 raise
             self._connections.begin(connection, Doing.ANSWERING, ANSWER_S_MAX)
             with body:
                 data = body.read()
-            made = await run(partial(peers.handle, path, data), proven=rank > Rank.STRANGER)
+            made = await run(partial(peers.handle, path, data), rank=rank)
             if made.sender:
                 connection.proven, connection.peer, connection.rank = True, made.sender, made.rank
         except ProblemError:
@@ -310,20 +310,21 @@ class Exchange:
 
     async def _finished(self, connection: Connection, answer: WholeAnswer, feed: Feed) -> WholeAnswer:
         """The whole answer of a brief feed, once it says that it is."""
-        with self._brief.one_of(feed.of or connection.subnet):
+        client = feed.of or connection.subnet
+        with self._brief.one_of(client):
             while not self._stopping.is_set():
-                new, last = await self._lanes.feeds.run(feed.poll, client=connection.subnet, proven=True)
+                new, last = await self._lanes.feeds.run(feed.poll, client=client, rank=Rank.TAKES_PART)
                 if last:
                     return replace(answer, body=file_of(new), size_bytes=len(new))
                 await asyncio.sleep(BRIEF_POLL_S)
         raise busy("this node is stopping")
 
     async def _follow(self, feed: Feed, connection: Connection, response: web.StreamResponse) -> None:
-        loop = asyncio.get_running_loop()
+        loop, client = asyncio.get_running_loop(), feed.of or connection.subnet
         until = loop.time() + FEED_S_MAX
         while not self._stopping.is_set() and loop.time() < until:
             self._connections.begin(connection, Doing.ANSWERING, ANSWER_S_MAX)
-            new, last = await self._lanes.feeds.run(feed.poll, client=connection.subnet, proven=True)
+            new, last = await self._lanes.feeds.run(feed.poll, client=client, rank=Rank.TAKES_PART)
             if new:
                 self._connections.transfer(connection, Doing.WRITING)
                 await response.write(new)

@@ -6,10 +6,10 @@
     feeds    polls of open event streams
     pages    everything else
 
-In each, strangers - who have not proven on this connection that they are a peer or hold a key - get one
-thread less than there are and half of the queue: what proves itself finds both free. Nothing waits for a
-lane in a thread; a full one is a 503, at once, and so is one whose threads do not come back, which /readyz
-tells (decision 0520).
+In each, who has shown less leaves threads and places to who has shown more: strangers to who holds a key or
+takes part, and all of them to validators (decision 0571). Clients take turns, and where all places are taken,
+one of whoever has most waiting gives way. Nothing waits for a lane in a thread; a full one is a 503, at once,
+and so is one whose threads do not come back, which /readyz tells (decision 0520).
 """
 
 from __future__ import annotations
@@ -17,29 +17,113 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from contextlib import suppress
-from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
 from node.errors import ProblemError, busy
+from node.server.connections import Rank
 from node.supervision.supervisor import ERRAND_S_MAX, PROMPT_S_MAX, WRITING_S_MAX, ThreadFact
 
 T = TypeVar("T")
+Bounds = tuple[int, int, int]  # for each rank, what it and those below it may have together
 
 
 class _Turn(Generic[T]):
     """One call on its way through a lane."""
 
-    __slots__ = ("call", "done", "proven", "since")
+    __slots__ = ("call", "client", "done", "rank", "since")
 
-    def __init__(self, call: Callable[[], T], *, proven: bool) -> None:
+    def __init__(self, call: Callable[[], T], client: str, rank: Rank) -> None:
         self.call = call
-        self.proven = proven
+        self.client = client
+        self.rank = rank
         self.done: Future[T] = Future()
         self.since: float | None = None  # when a thread took it
+
+
+class _Places:
+    """The turns of one lane: which wait, by client, and which run. Its caller holds the lane's lock."""
+
+    def __init__(self, threads: Bounds, places: Bounds, per_client_max: int) -> None:
+        self._threads = threads
+        self._places = places
+        self._per_client_max = per_client_max
+        self._lines: OrderedDict[tuple[str, Rank], deque[_Turn[Any]]] = OrderedDict()
+        self.running: set[_Turn[Any]] = set()
+
+    def enter(self, turn: _Turn[Any]) -> _Turn[Any] | None:
+        """`turn` waits from now on; the turn that has given its place to it, None where one was free.
+
+        KeyError when there is no place for it.
+        """
+        held = Counter(one.client for one in self._all())
+        if held[turn.client] >= self._per_client_max:
+            raise KeyError(turn.client)
+        yielded = None
+        if not self._fits(turn.rank, self._all(), self._places):
+            yielded = self._yielding(turn, held)
+        self._lines.setdefault((turn.client, turn.rank), deque()).append(turn)
+        return yielded
+
+    def take(self) -> _Turn[Any] | None:
+        """What a thread may begin with: of the clients that wait, the one whose turn was longest ago."""
+        for line in self._lines:
+            if self._fits(line[1], self.running, self._threads):
+                turn = self._lines[line].popleft()
+                if self._lines[line]:
+                    self._lines.move_to_end(line)
+                else:
+                    del self._lines[line]
+                self.running.add(turn)
+                return turn
+        return None
+
+    def leave(self, turn: _Turn[Any]) -> bool:
+        """Whether `turn` still waited; it does not any more."""
+        line = self._lines.get((turn.client, turn.rank), deque())
+        if turn not in line:
+            return False
+        line.remove(turn)
+        if not line:
+            del self._lines[turn.client, turn.rank]
+        return True
+
+    def drop(self) -> None:
+        """Nothing waits any more."""
+        self._lines.clear()
+
+    def is_lost(self, rank: Rank, late: list[_Turn[Any]]) -> bool:
+        """Whether those that last too long leave this rank no thread that comes back."""
+        return not self._fits(rank, late, self._threads)
+
+    def _all(self) -> list[_Turn[Any]]:
+        return [*self.running, *(turn for line in self._lines.values() for turn in line)]
+
+    def _yielding(self, turn: _Turn[Any], held: Counter[str]) -> _Turn[Any]:
+        """Taken from its line: the newest turn of whoever has most, and more than the newcomer will have."""
+        whose = max(
+            (line for line in self._lines if line[1] <= turn.rank),
+            key=lambda line: held[line[0]],
+            default=None,
+        )
+        if whose is None or held[whose[0]] <= held[turn.client] + 1:
+            raise KeyError(turn.client)
+        newest = self._lines[whose][-1]
+        self.leave(newest)
+        return newest
+
+    @staticmethod
+    def _fits(rank: Rank, turns: Iterable[_Turn[Any]], bounds: Bounds) -> bool:
+        counts = Counter(turn.rank for turn in turns)
+        below = 0
+        for each in Rank:
+            below += counts[each]
+            if each >= rank and below >= bounds[each]:
+                return False
+        return True
 
 
 class Lane:
@@ -52,53 +136,42 @@ class Lane:
         self,
         name: str,
         *,
-        threads: int,
-        waiting_max: int,
+        threads: Bounds,
+        places: Bounds,
         per_client_max: int,
         turn_s_max: float,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
         self.monotonic = monotonic  # seconds; the ages of turns
-        self._threads_max = threads
-        self._strangers_threads_max = max(threads - 1, 1)
-        self._room = threads + waiting_max
-        self._per_client_max = per_client_max
-        self._strangers_max = max(self._room // 2, 1)
+        self.places_max = places[Rank.VOTES]
+        self._threads_max = threads[Rank.VOTES]
         self._turn_s_max = turn_s_max
-        self._stranger_turn = asyncio.Semaphore(self._strangers_threads_max)
-        self._inside: Counter[str] = Counter()
-        self._strangers = 0
         self._threads: list[threading.Thread] = []
-        self._waiting: SimpleQueue[_Turn[Any] | None] = SimpleQueue()
         self._lock = threading.Condition()
-        self._running: set[_Turn[Any]] = set()
+        self._places = _Places(threads, places, per_client_max)
+        self._serving = 0  # how often it was closed: threads of an earlier time end
         self._unsettled: set[asyncio.Future[Any]] = set()
 
-    async def run(self, call: Callable[[], T], *, client: str, proven: bool) -> T:
+    async def run(self, call: Callable[[], T], *, client: str, rank: Rank) -> T:
         """The result of `call`.
 
-        ProblemError 503 when this lane, or the client's share of it, is full, or does not come back.
+        ProblemError 503 when this lane, or the client's share of it, is full, or does not come back; or when
+        it waited, and gave its place to a client that has fewer.
         """
-        full = self._inside.total() >= self._room or self._inside[client] >= self._per_client_max
-        if full or (not proven and self._strangers >= self._strangers_max):
-            raise self.full()
-        if self._is_lost(self._late(), proven=proven):
-            raise busy(
-                "the part of this node that would answer this does not come back ({lane})", lane=self.name
-            )
-        self._inside[client] += 1
-        self._strangers += not proven
-        try:
-            if proven:
-                return await self._on_a_thread(_Turn(call, proven=True))
-            async with self._stranger_turn:
-                return await self._on_a_thread(_Turn(call, proven=False))
-        finally:
-            self._strangers -= not proven
-            self._inside[client] -= 1
-            if not self._inside[client]:
-                del self._inside[client]
+        turn = _Turn(call, client, rank)
+        with self._lock:
+            if self._places.is_lost(rank, self._late()):
+                told = "the part of this node that would answer this does not come back ({lane})"
+                raise busy(told, lane=self.name)
+            try:
+                yielded = self._places.enter(turn)
+            except KeyError:
+                raise self.full() from None
+            self._lock.notify_all()
+        if yielded is not None:
+            yielded.done.set_exception(self.full())
+        return await self._settled(turn)
 
     def full(self) -> ProblemError:
         told = "this node answers as many requests at the same time as it can ({lane})"
@@ -111,56 +184,50 @@ class Lane:
         """
         now = self.monotonic()
         with self._lock:
-            oldest = min((turn.since or now for turn in self._running), default=now)
-        lost = self._is_lost(self._late(), proven=False)
+            oldest = min((turn.since or now for turn in self._places.running), default=now)
+            lost = self._places.is_lost(Rank.STRANGER, self._late())
         return ThreadFact(f"answering {self.name}", True, 0, None, now - oldest, lost, self._turn_s_max)
 
     def close(self, seconds_max: float) -> None:
         """Drop what waits; wait for what runs. A thread that does not come back ends with the process."""
-        for _ in self._threads:
-            self._waiting.put(None)
-        self._threads.clear()  # whoever serves on these lanes next begins its own
         with self._lock:
-            self._lock.wait_for(lambda: not self._running, seconds_max)
+            self._serving += 1
+            self._threads.clear()  # whoever serves on these lanes next begins its own
+            self._places.drop()
+            self._lock.notify_all()
+            self._lock.wait_for(lambda: not self._places.running, seconds_max)
         for unsettled in list(self._unsettled):
             unsettled.cancel()
-        # It belongs to the loop on which somebody waited first, and the next server has a loop of its own.
-        self._stranger_turn = asyncio.Semaphore(self._strangers_threads_max)
 
     def _late(self) -> list[_Turn[Any]]:
         """The turns that last longer than any of this lane should."""
         before = self.monotonic() - self._turn_s_max
-        with self._lock:
-            return [turn for turn in self._running if turn.since is not None and turn.since < before]
+        return [turn for turn in self._places.running if turn.since is not None and turn.since < before]
 
-    def _is_lost(self, late: list[_Turn[Any]], *, proven: bool) -> bool:
-        """True when no thread, or no stranger's turn, is left that comes back."""
-        strangers = sum(not turn.proven for turn in late)
-        return len(late) >= self._threads_max or (not proven and strangers >= self._strangers_threads_max)
-
-    async def _on_a_thread(self, turn: _Turn[T]) -> T:
+    async def _settled(self, turn: _Turn[T]) -> T:
         if len(self._threads) < self._threads_max:  # daemons: one that does not come back keeps no process
-            self._threads.append(threading.Thread(target=self._work, name=self.name, daemon=True))
-            self._threads[-1].start()
-        self._waiting.put(turn)
-        # A client that leaves cancels us, but not the thread: its place stays taken until the call is over.
+            work = threading.Thread(target=self._work, args=(self._serving,), name=self.name, daemon=True)
+            self._threads.append(work)
+            work.start()
+        # A client that leaves cancels us, but not the thread: once it has begun, its place stays taken.
         unsettled = asyncio.wrap_future(turn.done)
         self._unsettled.add(unsettled)
         try:
             return await asyncio.shield(unsettled)
         except asyncio.CancelledError:
-            await asyncio.wait([unsettled])
+            with self._lock:
+                waited = self._places.leave(turn)
+            if not waited:
+                await asyncio.wait([unsettled])
             raise
         finally:
             self._unsettled.discard(unsettled)
 
-    def _work(self) -> None:
-        while (turn := self._waiting.get()) is not None:
+    def _work(self, serving: int) -> None:
+        while (turn := self._next(serving)) is not None:
             if not turn.done.set_running_or_notify_cancel():
+                self._over(turn)
                 continue
-            turn.since = self.monotonic()
-            with self._lock:
-                self._running.add(turn)
             try:
                 made = turn.call()
             except BaseException as error:
@@ -171,9 +238,20 @@ class Lane:
                 _settle(turn.done.set_result, made)
             del turn  # what it holds is not kept until the next one
 
+    def _next(self, serving: int) -> _Turn[Any] | None:
+        """The next turn for this thread; None when the lane was closed."""
+        with self._lock:
+            while self._serving == serving:
+                turn = self._places.take()
+                if turn is not None:
+                    turn.since = self.monotonic()
+                    return turn
+                self._lock.wait()
+        return None
+
     def _over(self, turn: _Turn[Any]) -> None:
         with self._lock:
-            self._running.discard(turn)
+            self._places.running.discard(turn)
             self._lock.notify_all()
 
 
@@ -186,11 +264,21 @@ class Lanes:
     """The lanes of one server."""
 
     def __init__(self) -> None:
-        self.peers = Lane("peers", threads=3, waiting_max=61, per_client_max=48, turn_s_max=WRITING_S_MAX)
-        self.probes = Lane("probes", threads=3, waiting_max=30, per_client_max=24, turn_s_max=PROMPT_S_MAX)
-        self.doors = Lane("doors", threads=3, waiting_max=126, per_client_max=64, turn_s_max=WRITING_S_MAX)
-        self.feeds = Lane("feeds", threads=2, waiting_max=64, per_client_max=64, turn_s_max=WRITING_S_MAX)
-        self.pages = Lane("pages", threads=6, waiting_max=90, per_client_max=72, turn_s_max=ERRAND_S_MAX)
+        self.peers = Lane(
+            "peers", threads=(2, 3, 4), places=(32, 48, 80), per_client_max=32, turn_s_max=WRITING_S_MAX
+        )
+        self.probes = Lane(
+            "probes", threads=(2, 3, 3), places=(16, 32, 32), per_client_max=24, turn_s_max=PROMPT_S_MAX
+        )
+        self.doors = Lane(
+            "doors", threads=(3, 3, 3), places=(64, 64, 64), per_client_max=64, turn_s_max=WRITING_S_MAX
+        )
+        self.feeds = Lane(
+            "feeds", threads=(2, 2, 2), places=(64, 64, 64), per_client_max=64, turn_s_max=WRITING_S_MAX
+        )
+        self.pages = Lane(
+            "pages", threads=(5, 6, 6), places=(48, 96, 96), per_client_max=72, turn_s_max=ERRAND_S_MAX
+        )
 
     def facts(self) -> tuple[ThreadFact, ...]:
         """How each lane does, now."""

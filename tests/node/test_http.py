@@ -7,12 +7,13 @@ import contextlib
 import errno
 import io
 import json
+import select
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from node.server.connections import CONNECTIONS_PER_SUBNET_MAX, Connection, Conn
 from node.server.exchange import Door, PeerAnswer
 from node.server.feeds import Feed
 from node.server.http import HttpServer
+from node.server.lanes import Lanes
 from node.server.subnets import subnet_of
 from node.server.tls import server_context
 from node.server.wsgi import Application
@@ -33,16 +35,15 @@ from tests.node.test_checking import certificate
 
 GET = b"GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 Address = tuple[str, int]
+WAIT_S_MAX = 20.0  # for what comes at once; whatever could keep it waiting stays longer
 
 
 def small(environ: dict[str, Any], start: Callable[..., Any]) -> Any:
-    """/large sends 8 MiB, /slow takes a second, /feed goes on for ever; any other says what it received."""
+    """/large sends 8 MiB, /feed goes on for ever; any other says what it received."""
     match environ["PATH_INFO"]:
         case "/large":
             start("200 OK", [("Content-Type", "text/plain")])
             return iter([b"x" * (1 << 20)] * 8)
-        case "/slow":
-            time.sleep(1)
         case "/feed":
             start("200 OK", [("Content-Type", "application/x-ndjson")])
             return Feed(lambda: (b"{}\n", False))
@@ -88,7 +89,7 @@ def serving(
         assert not thread.is_alive(), "the server stops when asked"
 
 
-def answer(address: Address, request: bytes, *, timeout_s: float = 5.0, source: str = "") -> bytes:
+def answer(address: Address, request: bytes, *, timeout_s: float = WAIT_S_MAX, source: str = "") -> bytes:
     """Everything that comes back until the server closes."""
     with socket.create_connection(address, timeout_s, (source, 0)) as connection:
         connection.sendall(request)
@@ -99,15 +100,14 @@ def answer(address: Address, request: bytes, *, timeout_s: float = 5.0, source: 
     return received
 
 
-def healthz_s(address: Address, tls: ssl.SSLContext | None = None) -> float:
-    """Seconds until /healthz is answered."""
-    started = time.monotonic()
-    with socket.create_connection(address, timeout=5) as plain:
+def is_healthy(address: Address, tls: ssl.SSLContext | None = None) -> bool:
+    """Whether /healthz is answered at all, while whatever could keep it waiting is still there."""
+    with socket.create_connection(address, timeout=WAIT_S_MAX) as plain:
         connection = tls.wrap_socket(plain, server_hostname="127.0.0.1") if tls else plain
         connection.sendall(GET % b"/healthz")
-        assert connection.recv(64).startswith(b"HTTP/1.1 200")
+        told = connection.recv(64).startswith(b"HTTP/1.1 200")
         connection.close()
-    return time.monotonic() - started
+    return told
 
 
 @contextmanager
@@ -123,6 +123,20 @@ def holding(address: Address, count: int, beginning: bytes = b"") -> Iterator[li
     finally:
         for one in held:
             one.close()
+
+
+@contextmanager
+def filling(address: Address, count: int, beginning: bytes) -> Iterator[None]:
+    """So many of these requests under way, of which at least one was told 503: the places are taken."""
+    with holding(address, count, beginning) as held:
+        told = select.select(held, (), (), WAIT_S_MAX)[0]
+        assert told and told[0].recv(16).startswith(b"HTTP/1.1 503")
+        yield
+
+
+def placed(address: Address, count: int, ask: bytes, part: bytes = b"") -> AbstractContextManager[Any]:
+    """So many bodies that have a place, and of which this much was sent."""
+    return sending(address, ask, "127.0.0.1", count, part=part)
 
 
 def closed(connection: socket.socket, within_s: float) -> bool:
@@ -147,14 +161,15 @@ def received(connection: socket.socket) -> int:
     return count
 
 
-def test_silent_tls_connections_hold_nothing(tmp_path: Path) -> None:
+def test_silent_tls_connections_hold_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """
     N04: connections that never begin their handshake delay no other; /healthz answers at once.
     """
     cert_file, key_file = certificate(tmp_path)
     client = ssl.create_default_context(cafile=str(cert_file))
+    monkeypatch.setattr(connections, "OPENING_S_MAX", 2 * WAIT_S_MAX)
     with serving(tls=server_context((cert_file, key_file))) as address, holding(address, 20):
-        assert healthz_s(address, client) < 2
+        assert is_healthy(address, client)
 
 
 def test_a_handshake_has_a_deadline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,15 +182,16 @@ def test_a_handshake_has_a_deadline(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert closed(silent, within_s=3)
 
 
-def test_half_open_connections_hold_nothing() -> None:
+def test_half_open_connections_hold_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     N05: more half-open connections than the node takes, all alive; a newcomer is answered at once.
     """
+    monkeypatch.setattr(connections, "OPENING_S_MAX", 2 * WAIT_S_MAX)
     with (
         serving() as address,
-        holding(address, 3 * connections.CONNECTIONS_MAX, b"GET / HTTP/1.1\r\nHost:"),
+        holding(address, 4 * connections.CONNECTIONS_PER_SUBNET_MAX, b"GET / HTTP/1.1\r\nHost:"),
     ):
-        assert max(healthz_s(address) for _ in range(5)) < 2
+        assert all(is_healthy(address) for _ in range(5))
 
 
 @pytest.mark.parametrize(
@@ -231,7 +247,7 @@ def test_a_client_that_does_not_read_is_cut(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(Connections, "_cut", cutting)
     with serving() as address, holding(address, 20, GET % b"/large") as lazy:
-        assert healthz_s(address) < 2
+        assert is_healthy(address)
         until_s = time.monotonic() + 30
         while len(cut) < len(lazy) and time.monotonic() < until_s:
             time.sleep(0.05)
@@ -268,34 +284,58 @@ def test_a_body_that_the_disk_does_not_take_is_no_mistake_of_ours(
     assert "Traceback" not in capsys.readouterr().err
 
 
-@pytest.mark.check
-def test_pages_cannot_take_the_probes_threads() -> None:
-    """
-    With every thread and place of the pages taken, further ones are a 503 with Retry-After; /healthz answers.
-    """
-    with serving() as address, holding(address, 90, GET % b"/slow") as busy:
-        took_s = healthz_s(address)
-        refused = [one for one in busy if b" 503 " in one.recv(64)[:16]]
+class Held:
+    """An application, and what answers other nodes, of which /slow and a peer's `slow` wait for `goes_on`."""
 
-    assert took_s < 2
-    assert refused
+    def __init__(self) -> None:
+        self.goes_on = threading.Event()
+
+    def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Any:
+        if environ["PATH_INFO"] == "/slow":
+            self.goes_on.wait(2 * WAIT_S_MAX)
+        return small(environ, start)
+
+    def handle(self, path: str, body: bytes) -> PeerAnswer:
+        if path == "slow":
+            self.goes_on.wait(2 * WAIT_S_MAX)
+        return OBLIGING.handle(path, body)
+
+    def refuse_large(self) -> None: ...
+
+    def refusal_wait_s(self, subnet: str) -> float:
+        return 0.0
+
+    @contextmanager
+    def serving(self) -> Iterator[Address]:
+        with serving(self, door=Door(knows=one_of("good"), peers=self)) as address:
+            try:
+                yield address
+            finally:
+                self.goes_on.set()
 
 
-def test_who_holds_a_key_is_answered_beside_any_number_of_strangers() -> None:
+PEER_ASK = b"POST /peer/%s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+ASK = b"GET /x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer %s\r\n\r\n"
+
+
+def test_pages_cannot_take_the_threads_of_others_nor_who_has_no_key_those_of_who_has() -> None:
     """
-    With the strangers' places of the pages taken, whoever shows a key is answered; a wrong key is no key.
+    With every thread and place of strangers' pages taken, further ones are a 503; /healthz, another node and
+    whoever shows a key are answered; a wrong key is no key.
     """
-    door = Door(knows=one_of("good"))
-    ask = b"GET /x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer %s\r\n\r\n"
-    with serving(door=door) as address, holding(address, 70, GET % b"/slow"):
-        time.sleep(0.2)
-        started = time.monotonic()
-        good, bad = answer(address, ask % b"good"), answer(address, ask % b"bad")
-        took_s = time.monotonic() - started
+    with Held().serving() as address, filling(address, 90, GET % b"/slow"):
+        assert is_healthy(address)
+        assert answer(address, PEER_ASK % b"quick").endswith(b"ok")
+        assert answer(address, ASK % b"good").startswith(b"HTTP/1.1 200")
+        assert answer(address, ASK % b"bad").startswith(b"HTTP/1.1 503")
 
-    assert good.startswith(b"HTTP/1.1 200")
-    assert b" 503 " in bad[:16]
-    assert took_s < 2
+
+def test_peers_cannot_take_the_threads_of_pages() -> None:
+    """
+    With every thread and place of a lane taken, the other answers.
+    """
+    with Held().serving() as address, filling(address, 70, PEER_ASK % b"slow"):
+        assert answer(address, GET % b"/x").startswith(b"HTTP/1.1 200")
 
 
 class Obliging:
@@ -313,65 +353,25 @@ class Obliging:
         return 0.0
 
 
+OBLIGING = Obliging()
+
+
 def test_who_was_answered_without_showing_who_it_is_stays_a_stranger() -> None:
     """
     `hello` is not signed, and what it names can be worked out of public data: it gives no place of others.
     """
-
-    door = Door(
-        knows=one_of("good"),
-        peers=Obliging(),
-    )
-    ask = b"GET /x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer good\r\n\r\n"
-    hello = b"POST /peer/hello HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
-    with serving(door=door) as address, contextlib.ExitStack() as stack:
+    with Held().serving() as address, contextlib.ExitStack() as stack:
         strangers = []
         for _ in range(70):
-            one = stack.enter_context(socket.create_connection(address, timeout=5))
-            one.sendall(hello)
-            assert one.recv(1 << 12).startswith(b"HTTP/1.1 200")
+            one = stack.enter_context(socket.create_connection(address, timeout=WAIT_S_MAX))
+            one.sendall(PEER_ASK.replace(b"close", b"keep-alive") % b"hello")
+            assert answered(one).startswith(b"HTTP/1.1 200")
             strangers.append(one)
         for one in strangers:
             one.sendall(GET % b"/slow")
-        time.sleep(0.2)
-        started = time.monotonic()
-        good = answer(address, ask)
-        took_s = time.monotonic() - started
-
-    assert good.startswith(b"HTTP/1.1 200")
-    assert took_s < 2
-
-
-def test_peers_cannot_take_the_pages_threads_nor_pages_the_peers() -> None:
-    """
-    With every thread and place of one lane taken, the other answers at once.
-    """
-
-    class Slow:
-        def handle(self, path: str, body: bytes) -> PeerAnswer:
-            if path == "slow":
-                time.sleep(1)
-            return PeerAnswer(b"ok")
-
-        def refuse_large(self) -> None: ...
-
-        def refusal_wait_s(self, subnet: str) -> float:
-            return 0.0
-
-    post = b"POST /peer/%s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-    with serving(door=Door(peers=Slow())) as address:
-        with holding(address, 70, post % b"slow"):
-            time.sleep(0.2)
-            started = time.monotonic()
-            page = answer(address, GET % b"/x")
-        with holding(address, 70, GET % b"/slow"):
-            time.sleep(0.2)
-            peer = answer(address, post % b"quick")
-        took_s = time.monotonic() - started
-
-    assert page.startswith(b"HTTP/1.1 200")
-    assert peer.endswith(b"ok")
-    assert took_s < 4
+        refused = select.select(strangers, (), (), WAIT_S_MAX)[0]
+        assert refused and refused[0].recv(16).startswith(b"HTTP/1.1 503")
+        assert answer(address, ASK % b"good").startswith(b"HTTP/1.1 200")
 
 
 def test_a_large_body_from_strangers_has_its_own_places() -> None:
@@ -383,9 +383,8 @@ def test_a_large_body_from_strangers_has_its_own_places() -> None:
     whole = b"x" * 100_000
     with (
         serving(door=door) as address,
-        holding(address, connections.LARGE_BODIES_MAX, large + b"\r\nab"),
+        placed(address, connections.LARGE_BODIES_MAX, large + b"\r\n", b"ab"),
     ):
-        time.sleep(0.5)
         refused = answer(address, large + b"\r\n")
         known = answer(address, large + b"Authorization: Bearer good\r\n\r\n" + whole)
 
@@ -409,27 +408,28 @@ def test_a_body_that_stalls_gives_its_place_to_one_that_comes(
     Every place for large bodies is held by one that hardly comes: the next body takes the place of the
     slowest, and is answered.
     """
-    monkeypatch.setattr(connections, "GRACE_S", 0.1)
+    monkeypatch.setattr(connections, "GRACE_S", 0.0)
     ask = LARGE % (path, who)
     door = Door(knows=one_of("good"), peers=Obliging())
     with (
         serving(door=door) as address,
-        holding(address, 1, ask + b"a") as (slowest,),
-        holding(address, connections.LARGE_BODIES_MAX - 1, ask + b"a" * 1000),
+        placed(address, 1, ask, b"a") as (slowest,),
+        placed(address, connections.LARGE_BODIES_MAX - 1, ask, b"a" * 1000),
     ):
-        time.sleep(0.3)
         assert answer(address, ask + WHOLE).startswith(b"HTTP/1.1 200")
-        assert closed(slowest, within_s=1)
+        assert closed(slowest, within_s=WAIT_S_MAX)
 
 
 def test_a_body_that_comes_at_a_fair_speed_keeps_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     The one too many is a 503, and each of the others is answered.
     """
-    monkeypatch.setattr(connections, "GRACE_S", 0.1)
+    monkeypatch.setattr(connections, "GRACE_S", 2 * WAIT_S_MAX)
     ask = LARGE % (b"x", b"")
-    with serving() as address, holding(address, connections.LARGE_BODIES_MAX, ask + WHOLE[100_000:]) as held:
-        time.sleep(0.3)
+    with (
+        serving() as address,
+        placed(address, connections.LARGE_BODIES_MAX, ask, WHOLE[100_000:]) as held,
+    ):
         assert b" 503 " in answer(address, ask)[:16]
         for one in held:
             one.sendall(WHOLE[:100_000])
@@ -444,11 +444,11 @@ OTHERS = {POSTED % (b"x", BY_KEY[0]), POSTED % (b"x", b""), POSTED % (b"peer/mes
 
 @contextmanager
 def sending(
-    address: Address, ask: bytes, source: str, count: int, first: bytes = b""
+    address: Address, ask: bytes, source: str, count: int, first: bytes = b"", *, part: bytes | None = None
 ) -> Iterator[list[socket.socket]]:
     """So many bodies of one client that have a place, and of which all but the last byte was sent.
 
-    `first`: a request that each connection has been answered before.
+    `first`: a request that each connection has been answered before. `part`: what was sent instead.
     """
     with contextlib.ExitStack() as stack:
         begun = []
@@ -460,7 +460,7 @@ def sending(
                 assert answered(one).startswith(b"HTTP/1.1 200")
             one.sendall(ask.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n"))
             assert one.recv(64).startswith(b"HTTP/1.1 100"), "it has a place"
-            one.sendall(BODY[1:])
+            one.sendall(BODY[1:] if part is None else part)
         yield begun
 
 
@@ -618,9 +618,8 @@ def test_bodies_of_pages_take_no_place_of_those_of_peers(monkeypatch: pytest.Mon
     head = b"POST /%s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 100000\r\n\r\n"
     with (
         serving(door=Door(peers=Obliging())) as address,
-        holding(address, connections.LARGE_BODIES_MAX, head % b"x" + b"x" * 99_999),
+        placed(address, connections.LARGE_BODIES_MAX, head % b"x", b"x" * 99_999),
     ):
-        time.sleep(0.2)
         assert b" 503 " in answer(address, head % b"x")[:16]
         assert answer(address, head % b"peer/messages" + b"x" * 100_000).endswith(b"ok")
 
@@ -632,11 +631,14 @@ def test_feeds_are_few_and_need_no_thread() -> None:
     with serving() as address:
         with holding(address, feeds.FEEDS_PER_CLIENT_MAX, GET % b"/feed") as open_ones:
             assert all(one.recv(16).startswith(b"HTTP/1.1 200") for one in open_ones)
-            assert healthz_s(address) < 2
+            assert is_healthy(address)
             assert b" 503 " in answer(address, GET % b"/feed")[:16]
-        time.sleep(1)
-        with holding(address, 1, GET % b"/feed") as (again,):
-            assert again.recv(16).startswith(b"HTTP/1.1 200")
+        until_s = time.monotonic() + WAIT_S_MAX
+        while time.monotonic() < until_s:
+            with holding(address, 1, GET % b"/feed") as (again,):
+                if again.recv(16).startswith(b"HTTP/1.1 200"):
+                    return
+        raise AssertionError("leaving frees no place")
 
 
 @pytest.mark.parametrize(
@@ -826,6 +828,48 @@ def test_who_gives_way() -> None:
     assert len(here) == 5
 
 
+def test_nobody_keeps_a_newcomer_out_by_what_it_has_shown_or_by_beginning_again_and_again() -> None:
+    """
+    Whoever has more connections than a share gives way first, as a participant too; then a stranger before a
+    participant, of the stranger whose subnet has most; a validator last. Where all have just begun, one of
+    them gives way all the same. What is being answered counts for no subnet.
+    """
+    now = 10.0
+    cut: list[str] = []
+    here = Connections(lambda: now, total_max=40, per_subnet_max=99)
+
+    def enter(name: str, doing: Doing, *, subnet: str = "", **shown: Any) -> None:
+        one = Connection(subnet or name, lambda: cut.append(name), proven=bool(shown), **shown)
+        assert here.admit(one)
+        here.begin(one, doing, 60)
+
+    enter("validator", Doing.IDLE, peer="v", rank=Rank.VOTES)
+    for n in range(33):
+        enter(f"flood {n}", Doing.READING, subnet=str(n), peer="p", rank=Rank.TAKES_PART)
+    enter("participant", Doing.IDLE, peer="q", rank=Rank.TAKES_PART)
+    enter("key", Doing.IDLE, known_as="k")
+    for n in range(3):
+        enter(f"two {n}", Doing.OPENING, subnet="two")
+    enter("one", Doing.OPENING)
+    now = 11.0
+    for n in range(40):
+        enter(f"new {n}", Doing.ANSWERING)
+
+    assert cut[:5] == ["flood 0", "two 0", "two 1", "two 2", "one"]
+    assert cut[5:7] == ["key", "participant"]
+    assert cut[7:] == [f"flood {n}" for n in range(1, 33)] + ["validator"]
+
+
+def test_what_is_answered_leaves_room_for_a_newcomer() -> None:
+    """
+    All that lanes and feeds answer at the same time, of however many, is less than there is room for.
+    """
+    lanes = Lanes()
+    answering = sum(lane.places_max for lane in (lanes.peers, lanes.probes, lanes.doors, lanes.pages))
+
+    assert answering + 2 * feeds.FEEDS_MAX < connections.CONNECTIONS_MAX - connections.CONNECTIONS_SHARE
+
+
 def test_one_address_cannot_take_every_connection() -> None:
     """
     Beyond its share an address displaces its own, never another's.
@@ -853,7 +897,7 @@ def test_an_answer_that_waits_takes_no_thread() -> None:
         return Feed(lambda: (b"true\n", True) if came.is_set() else (b"", False), brief=True)
 
     with serving(application) as address, holding(address, 12, GET % b"/wait") as waiting:
-        assert healthz_s(address) < 2
+        assert is_healthy(address)
         came.set()
         answers = [one.recv(4096) for one in waiting]
 
@@ -985,8 +1029,8 @@ def test_a_connection_between_two_requests_gives_way_to_a_newcomer() -> None:
         for one in idle:
             one.sendall(keep)
             assert one.recv(1 << 16).startswith(b"HTTP/1.1 200")
-        assert healthz_s(address) < 4
-        assert closed(idle[0], within_s=2), "the oldest one gave way"
+        assert is_healthy(address)
+        assert closed(idle[0], within_s=WAIT_S_MAX), "the oldest one gave way"
         for one in idle:
             one.close()
 
@@ -1013,7 +1057,7 @@ def test_a_server_that_was_out_of_descriptors_accepts_again() -> None:
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
-        assert healthz_s(listening.getsockname()) < 4
+        assert is_healthy(listening.getsockname())
         assert listening.failed
     finally:
         server.close()
@@ -1030,18 +1074,16 @@ def test_a_request_that_never_comes_back_keeps_no_server(monkeypatch: pytest.Mon
 
     def never(environ: dict[str, Any], start: Callable[..., Any]) -> Any:
         entered.release()
-        gone.wait(20)
+        gone.wait(2 * WAIT_S_MAX)
         return small(environ, start)
 
-    started = time.monotonic()
     try:
         with contextlib.ExitStack() as outlasting, serving(never) as address:
             outlasting.enter_context(holding(address, 1, GET % b"/"))
             with holding(address, 1, GET % b"/"):
                 assert entered.acquire(timeout=5) and entered.acquire(timeout=5)
-        took_s = time.monotonic() - started
+        assert not gone.is_set(), "it stopped before that thread came back"
         left = [thread for thread in threading.enumerate() if thread.name.startswith("pages")]
         assert left and all(thread.daemon for thread in left)
     finally:
         gone.set()
-    assert took_s < 5
