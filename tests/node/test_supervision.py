@@ -388,7 +388,7 @@ ASKS = {
 
 @pytest.mark.parametrize(
     ("lane", "most_s", "strangers"),
-    [("pages", 120, 5), ("peers", 30, 2), ("doors", 30, 2), ("feeds", 30, 2), ("probes", 10, 2)],
+    [("pages", 120, 5), ("peers", 30, 2), ("doors", 30, 3), ("feeds", 30, 2), ("probes", 10, 2)],
 )
 def test_a_request_that_never_comes_back_is_told_until_it_does(
     lane: str, most_s: int, strangers: int, held: _Held
