@@ -11,8 +11,8 @@ from node.cli.client import DataFolder, NamedParty
 from node.cli.terminal import say, who_decides
 from node.config import DataDirectory, passphrase
 from node.errors import SetupError
+from node.ledger import incoming, snapshot_join
 from node.ledger import snapshot as snapshots
-from node.ledger import snapshot_join
 from node.peers.authentication import PeerAuthentication
 from node.setup import joining, rule_files
 from node.setup import network as networks
@@ -185,13 +185,14 @@ def take_snapshot(directory: DataDirectory, found: networks.Network, snapshot: s
     authentication = PeerAuthentication(
         found.genesis.network_id, found.genesis.history(), keys.did, keys.all_of("transport")
     )
-    fetched = directory.root / "snapshot.fetched"
+    incoming.clear(directory.root)
+    fetched = incoming.place(directory.root, "snapshot.rows")
     try:
         with snapshots.asking(authentication, found.addresses, snapshot) as ask:
             snapshots.fetch(ask, fetched)
         return snapshot_join.join(fetched, known, directory.ledger)
     finally:
-        fetched.unlink(missing_ok=True)
+        incoming.leave(fetched)
 
 
 @network.command()

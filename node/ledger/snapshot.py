@@ -25,6 +25,7 @@ from typing import Any, TypeVar
 from consensus.encoding import EncodingError, Value, decode, encode, whole_numbers
 from credentials.ledger.genesis import Genesis
 from node.errors import ProblemError, SetupError
+from node.ledger import incoming
 from node.named_files import put_whole
 from node.peers.authentication import PeerAuthentication
 from node.peers.certificates import Trust
@@ -69,16 +70,24 @@ def write(
                 raise SetupError("this ledger has no block yet: there is nothing to take a snapshot of")
             if kept is not None and kept[0] == ledger.log_size():
                 scratch = out.with_name(out.name + ".new")
-                with scratch.open("wb") as file:
-                    for row in _rows(ledger, genesis, tip, kept):
-                        data = encode(row)
-                        file.write(len(data).to_bytes(4, "big") + data)
-                        if stop.is_set():
-                            raise SetupError("this node is stopping")
-                put_whole(scratch, out)
+                try:
+                    _write(_rows(ledger, genesis, tip, kept), scratch, stop)
+                    put_whole(scratch, out)
+                finally:
+                    scratch.unlink(missing_ok=True)
                 return tip.height, kept[0]
         if stop.wait(0.1) or time.monotonic() > deadline:
             raise SetupError("the newest block has no cosigned checkpoint yet: try again in a moment")
+
+
+def _write(rows: Iterable[Row], out: Path, stop: threading.Event) -> None:
+    with out.open("wb") as file:
+        for row in rows:
+            data = encode(row)
+            incoming.require_room(out.parent, len(data))
+            file.write(len(data).to_bytes(4, "big") + data)
+            if stop.is_set():
+                raise SetupError("this node is stopping")
 
 
 def _rows(ledger: LedgerStore, genesis: Genesis, tip: LedgerTip, kept: tuple[int, str]) -> Iterator[Row]:
@@ -172,7 +181,8 @@ def fetch(ask: Callable[[bytes], bytes], out: Path, log_size: int = 0) -> None:
     It is of a log of at least `log_size` entries, if the peer has them.
 
     What the peer says first of height and size holds to the end, and it comes in whole chunks: a peer cannot
-    fill the disk bit by bit, nor keep a newcomer waiting with a byte at a time.
+    fill the disk bit by bit, nor keep a newcomer waiting with a byte at a time. Nothing is written of what
+    the disk has no room for.
     """
     height, size, offset = 0, 0, 0
     with out.open("wb") as file:
@@ -188,6 +198,7 @@ def fetch(ask: Callable[[bytes], bytes], out: Path, log_size: int = 0) -> None:
                         raise SnapshotRefused(
                             f"the peer's snapshot is said to have {size} bytes: ask another peer"
                         )
+                    incoming.require_room(out.parent, size - offset)
                     if len(chunk) < min(CHUNK_BYTES, size - offset):
                         raise SnapshotRefused(
                             "the peer gives less at a time than a node does: ask another peer"

@@ -33,6 +33,7 @@ from credentials.ledger.genesis import Genesis
 from credentials.ledger.governance import VALIDATORS_AHEAD, Governance
 from credentials.ledger.governance_records import PROPOSAL, RuleFiles, RulesNotHere
 from node.errors import SetupError
+from node.ledger import incoming
 from node.ledger.snapshot import ROW_BYTES_MAX, TAG, Row, SnapshotRefused
 from node.named_files import put_whole
 from node.storage.database import RowTwice, StorageError
@@ -56,12 +57,12 @@ def join(source: Path, known: Known, ledger: Path) -> int:
     """Make `ledger` (ledger.db) of a snapshot; its height. Otherwise SnapshotRefused, and no ledger."""
     if ledger.exists():
         raise SetupError(f"{ledger} exists: a snapshot is for a node that has no ledger yet")
-    scratch = ledger.with_name("ledger.db.new")
-    _remove(scratch)
+    scratch = incoming.place(ledger.parent, ledger.name)
+    incoming.remove(scratch)
     store = LedgerStore(scratch)
     try:
         with source.open("rb") as file, store.adopting() as adoption:
-            height = _take(_read(file), known, adoption)
+            height = _take(_with_room(_read(file), scratch), known, adoption)
     except RowTwice as error:
         raise SnapshotRefused(
             f"{source.name} is no snapshot of a ledger: a row stands there twice"
@@ -80,12 +81,14 @@ def join(source: Path, known: Known, ledger: Path) -> int:
         return height
     finally:
         store.close()
-        _remove(scratch)
+        incoming.leave(scratch)
 
 
-def _remove(path: Path) -> None:
-    for suffix in ("", "-wal", "-shm"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
+def _with_room(rows: Iterator[Row], scratch: Path) -> Iterator[Row]:
+    """Rows, each while there is room for it on the disk."""
+    for row in rows:
+        incoming.require_written(scratch, ROW_BYTES_MAX)
+        yield row
 
 
 def _read(file: IO[bytes]) -> Iterator[Row]:

@@ -11,6 +11,7 @@ from credentials.ledger.genesis import Genesis
 from credentials.ledger.governance import GovernanceHistory
 from credentials.verdicts.evidence import Policy
 from node.config import DataDirectory
+from node.ledger import incoming
 from node.ledger.chain import constitution_of, tip_of, tree_of
 from node.ledger.log_policies import LogPolicies
 from node.service import Stores
@@ -53,6 +54,7 @@ class Disk:
 
 def open_disk(directory: DataDirectory, passphrase: str, public_url: str | None) -> Disk:
     """Open them all; raises SetupError where they are not of one node."""
+    incoming.clear(directory.root)
     card = read_card(directory.card)
     keys = Keys.load(directory.root, card.did, passphrase)
     network, policy, settings = joined(directory), directory.policy(), directory.settings()

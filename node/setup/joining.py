@@ -36,8 +36,8 @@ from credentials.ledger.governance import Governance, GovernanceHistory
 from credentials.ledger.parties import Participant
 from node.config import DataDirectory
 from node.errors import ProblemError, SetupError
+from node.ledger import incoming, snapshot_join
 from node.ledger import snapshot as snapshots
-from node.ledger import snapshot_join
 from node.ledger.chain import constitution_of
 from node.named_files import put_whole, write_own
 from node.peers.authentication import PeerAuthentication
@@ -213,13 +213,14 @@ def _ask_key(authentication: PeerAuthentication, hello: _Hello) -> tuple[bytes, 
 def _take_ledger(authentication: PeerAuthentication, hello: _Hello, partial: Path, log_size: int) -> int:
     policy = LogPolicy.parse(hello.genesis.governance.log_policy(hello.genesis.origin))
     known = snapshot_join.Known(hello.genesis, policy, hello.by_digest.get)
-    fetched = partial.with_name("snapshot.fetched")
+    incoming.clear(partial.parent)
+    fetched = incoming.place(partial.parent, "snapshot.rows")
     try:
         with snapshots.asking(authentication, {hello.peer.did: hello.url}, hello.url) as ask:
             snapshots.fetch(ask, fetched, log_size)
         return snapshot_join.join(fetched, known, partial)
     finally:
-        fetched.unlink(missing_ok=True)
+        incoming.leave(fetched)
 
 
 # -- what the ledger says ------------------------------------------------------------------------------------
