@@ -79,15 +79,16 @@ class ConsignmentTable:
     ) -> int:
         """Its number, in order of arrival."""
         values = (
-            *(id, declaration, manifest, manifest_digest, consignee_eori),
+            *(id, declaration, manifest_digest, consignee_eori),
             *(direction, law_date, created, lines, client),
         )
         made = db.execute(
-            "INSERT INTO consignments (id, declaration, manifest, manifest_digest, consignee_eori, "
+            "INSERT INTO consignments (id, declaration, manifest_digest, consignee_eori, "
             f"direction, law_date, created, lines, client) VALUES ({marks(len(values))})",
             values,
         )
         assert made.lastrowid is not None, "a row was made"
+        db.execute("INSERT INTO manifests VALUES (?, ?)", (id, manifest))
         return made.lastrowid
 
     @staticmethod
@@ -165,7 +166,9 @@ class ConsignmentTable:
 
     def manifest(self, consignment_id: str) -> bytes:
         """The manifest as it was stored, JSON; the consignment must exist."""
-        row = self._db.connection.execute("SELECT manifest FROM consignments WHERE id = ?", (consignment_id,))
+        row = self._db.connection.execute(
+            "SELECT manifest FROM manifests WHERE consignment = ?", (consignment_id,)
+        )
         return bytes(row.fetchone()["manifest"])
 
     def page(self, limit: int, before: int | None) -> list[ConsignmentRow]:

@@ -369,6 +369,16 @@ def office_10_what_waits_to_be_judged(db: sqlite_utils.Database) -> None:
     )
 
 
+def office_11_manifests_apart(db: sqlite_utils.Database) -> None:
+    """Of a consignment the small columns alone are in its row: SQLite reads and writes a row in whole.
+
+    A list of fifty read all their manifests, and each few lines that were judged wrote the manifest again.
+    """
+    _table(db, "manifests", {"consignment": str, "manifest": bytes}, pk="consignment")
+    db.execute("INSERT INTO manifests SELECT id, manifest FROM consignments")
+    db.execute("ALTER TABLE consignments DROP COLUMN manifest")
+
+
 SIGNING = History("signing", signing_1_guards_and_wal, signing_2_epoch, signing_3_whose_it_is)
 LEDGER = History(
     "ledger", ledger_1_blocks_and_entries, ledger_2_what_changed, ledger_3_what_governs, ledger_4_decisions
@@ -385,4 +395,5 @@ OFFICE = History(
     office_8_what_decisions_reached,
     office_9_passports_issued_again,
     office_10_what_waits_to_be_judged,
+    office_11_manifests_apart,
 )
