@@ -1,4 +1,4 @@
-"""SECURITY.md at running processes: stolen cosign and log keys, a quorum of them, keys.enc and its words."""
+"""SECURITY.md at running processes: stolen vote, cosign and log keys, a quorum of these, a key file."""
 
 from __future__ import annotations
 
@@ -24,9 +24,12 @@ from consensus.checkpoint import (
 )
 from consensus.cose import SeedSigner
 from consensus.encoding import encode
+from consensus.evidence import evidence_of
 from consensus.log_policy import LogPolicy, make_policy
 from consensus.merkle import Tree, leaf_hash
 from consensus.receipt import Receipt, make_receipt
+from consensus.types import PREVOTE, CommitCertificate, Vote
+from consensus.validators import ValidatorSet
 from credentials.documents.canonical import b64u
 from credentials.documents.identifiers import Subject
 from credentials.ledger.attestation import GovernanceAct, make_attestation
@@ -36,11 +39,12 @@ from credentials.ledger.governance import key_name
 from credentials.ledger.governance_records import records_of
 from credentials.ledger.governance_state import NAMESPACE, SCHEME
 from credentials.ledger.proposals import propose
-from node.config import rule_files
+from node.config import DataDirectory, rule_files
 from node.errors import SetupError
 from node.peers.authentication import PeerAuthentication
-from node.peers.messages import ITEM_ATTESTATION
+from node.peers.messages import ITEM_ATTESTATION, ITEM_CONSENSUS
 from node.setup.keystore import ROLES, Keys
+from node.storage.ledger import LedgerStore
 from tests.harness.net.harness import PASSPHRASE, Node, comity, found, wait
 from tests.system.test_live_keys import PARTIES, Net, kept_receipt, led, printed
 
@@ -137,6 +141,10 @@ def founding_policy(net: Net) -> Path:
     return net.maker.data.parent / "network" / "log.policy"
 
 
+def founding(net: Net) -> Genesis:
+    return Genesis.parse(founding_policy(net).with_name("genesis.toml").read_bytes(), rule_files())
+
+
 def shown(net: Net, receipt: Path, code: int = 0) -> str:
     """`comity receipt verify` on a device that has the founding policy and nothing else."""
     return printed(net, "receipt", "verify", receipt, "--policy", founding_policy(net), code=code)
@@ -193,6 +201,68 @@ def test_stolen_cosign_keys_of_a_quorum_end_with_keys_compromised_of_each(net: N
     assert "not valid" in printed(net, "receipt", "verify", again, "--policy", newest_policy, code=1)
 
 
+def contradiction(thief: Keys, height: int, validators: ValidatorSet, network_id: bytes) -> bytes:
+    """Two votes of a validator for one height and round, as whoever has its vote key signs them."""
+    votes = []
+    for value_id in (b"\1" * 32, b"\2" * 32):
+        vote = Vote(PREVOTE, height, 0, -1, value_id, thief.did)
+        signature = newest(thief, "vote").sign(vote.signed_bytes(network_id, validators.hash))
+        votes.append(replace(vote, signature=signature))
+    found = evidence_of(*votes)
+    assert found is not None, "they contradict each other"
+    return found.encode()
+
+
+def voted(node: Node, height: int) -> set[str]:
+    """Whose votes decided the block of this height, as that node holds it."""
+    ledger = LedgerStore(DataDirectory(node.data).ledger)
+    try:
+        ((_, certificate),) = ledger.blocks(height, 1, 1 << 20)
+    finally:
+        ledger.close()
+    decided = CommitCertificate.decode(certificate)
+    return {vote.validator for vote in (*decided.precommits, *decided.polka)}
+
+
+def test_a_stolen_vote_key_ends_with_a_set_of_validators_without_it(net: Net) -> None:
+    """
+    The thief of a validator's vote key signs two votes for one height: every node believes that the validator
+    did it. After `comity network propose validators` without it nothing that the key signs of later heights
+    is believed, the others decide each block by themselves, and passports get their receipts.
+    """
+    thief, others = stolen(net, "customs")["customs"], ("maker", "cn", "eu")
+    customs, eu = net.nodes["customs"], net.nodes["eu"]
+    genesis = founding(net)
+    validators = genesis.governance.validators
+    out = [replace(one, weight=0) for one in validators.validators if one.name == thief.did]
+
+    def signs(height: int, validators: ValidatorSet) -> None:
+        data = contradiction(thief, height, validators, genesis.network_id)
+        said = encode([None, [[ITEM_CONSENSUS, data]]])
+        Impostor(thief, "", eu, genesis).asks("messages", said)
+
+    def on_record() -> int:
+        return printed(net, "evidence", "list", "--data", eu.data).count(customs.party.did)
+
+    signs(1, validators)
+    wait("the fault on the record", lambda: on_record() == 1)
+
+    net.capsys.readouterr()
+    dids = [net.nodes[name].party.did for name in others]
+    assert comity("network", "propose", "validators", *dids, "--data", eu.data, "--yes") == 0
+    net.approve(net.capsys.readouterr().out, "cn")
+
+    since = eu.get("/governance")["height"]
+    signs(since, validators.updated(out))
+    receipt = kept_receipt(net, net.passport())
+    net.passport()
+    assert on_record() == 1
+    height = eu.height()
+    assert height > since and voted(eu, height) == set(dids)
+    assert "valid" in led(net, receipt)
+    wait("the block at whoever votes no more", lambda: customs.height() >= height)
+
+
 @dataclass(frozen=True)
 class Impostor:
     """Whoever copied a participant's key file and knows its passphrase, at another participant's node."""
@@ -206,11 +276,8 @@ class Impostor:
     def of(cls, net: Net, folder: Path, at: str) -> Impostor:
         for name in ("keys.enc", "operator.key"):
             shutil.copy(net.maker.data / name, folder / name)
-        genesis = Genesis.parse(
-            (net.maker.data.parent / "network" / "genesis.toml").read_bytes(), rule_files()
-        )
         keys = Keys.load(folder, net.maker.party.did, PASSPHRASE)
-        return cls(keys, (folder / "operator.key").read_text().strip(), net.nodes[at], genesis)
+        return cls(keys, (folder / "operator.key").read_text().strip(), net.nodes[at], founding(net))
 
     def asks(self, path: str, body: bytes) -> int:
         """A signed request of a peer; its HTTP status."""
