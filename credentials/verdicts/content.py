@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 CODE_SCHEMES = ("gbt34014", "gs1")  # a battery has one code of such a scheme
 LAW_NOT_GIVEN = "law_not_given"
 JudgeAlias = Callable[[str, LedgerView], None]
+MASS = "mass_grams"  # of a production: a quantity on the ledger (lifecycle.json)
+BATTERY_MASS_KG_MAX = 10_000  # in a passport; passport-1.2.schema.json says the same
 ALIAS_CHARS_MAX = 256  # of an identifier shown as evidence
 
 
@@ -50,8 +52,8 @@ def check_code(
     try:
         identifier = _code_of(public, rules)
         mismatches = code_mismatches(identifier, public.claims, rules)
-        differs = _day_of_production(public, origin)
-        mismatches += [differs] if differs is not None else []
+        of_record = (_day_of_production(public, origin), _mass_of_production(public, origin, inquiry))
+        mismatches += [differs for differs in of_record if differs is not None]
         text, other = _named_in(public.claims, rules)
     except CredentialError as error:
         found.failed("code_matches_passport", "code_mismatch", rule="X16", detail=str(error))
@@ -150,6 +152,19 @@ def _day_of_production(public: Examined, origin: Recorded | None) -> CodeMismatc
     if named[:10] == recorded:
         return None
     return CodeMismatch("production_date", recorded, named[:10], confirmed=True)
+
+
+def _mass_of_production(public: Examined, origin: Recorded | None, inquiry: Inquiry) -> CodeMismatch | None:
+    """X16: the mass that the passport names is the one on the ledger, if its maker recorded one."""
+    made = origin.attestation.quantities.get(MASS) if origin is not None else None
+    general = public.claims.get("GeneralProductInformation")
+    named = general.get("batteryMass") if isinstance(general, Mapping) else None
+    if made is None or not isinstance(named, int | float) or not 0 < named <= BATTERY_MASS_KG_MAX:
+        return None  # what is no mass has a check of its own
+    stated = round(named * 1000)
+    if abs(stated - made) * 1000 <= made * inquiry.policy.mass_tolerance_permille:
+        return None
+    return CodeMismatch("mass_grams", str(made), str(stated), confirmed=True)
 
 
 def _named_in(claims: Mapping[str, Any], rules: Mapping[str, Any]) -> tuple[str | None, Identifier | None]:

@@ -9,6 +9,7 @@ from credentials.documents.identifiers import canonical_commodity_code, canonica
 from credentials.errors import CredentialError
 from credentials.ledger.standing import WASTE
 from credentials.verdicts.cell import presentation
+from credentials.verdicts.content import BATTERY_MASS_KG_MAX
 from credentials.verdicts.evidence import Evidence, Policy, Tables
 from credentials.verdicts.manifest import Appearance, Line, ManifestContext, canonical_name
 from credentials.verdicts.record import Inquiry, Record
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from credentials.verdicts.verifier import Examined
 
 OTHER_LINES_MAX = 8  # told by each line of a battery that is on many
-BATTERY_MASS_KG_MAX = 10_000  # in a passport; passport-1.2.schema.json says the same
 
 
 def check_declared(  # noqa: PLR0917  (one line, and all that it may rest on)
@@ -200,6 +200,11 @@ def _check_manifest(  # noqa: PLR0917  (one line, and all that it may rest on)
     kin = _kin_on(context, line, inquiry)
     if kin:
         found.failed("manifest", "duplicate_line", rule="X17", **_lines(kin))
+        return
+    registered = context.registered_as(line, name)
+    if registered:
+        # An item has a registration of its own: whose of them it is, nobody here can say.
+        found.failed("manifest", "registration_repeated", rule="X17", **_lines(registered))
         return
     others = [a for a in context.by_battery.get(name, ()) if a.line != line.line]
     if not others and sharing:

@@ -177,12 +177,19 @@ class ManifestContext:
     direction: str | None = None
     by_vin: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # the lines that name a vehicle
     consignee_eori: str | None = None
+    # The registrations of the lines: by identifier, the lines that give it, each with its battery's name.
+    by_registration: Mapping[str, tuple[tuple[int, str], ...]] = field(default_factory=dict)
     # The lines by the keys of their batteries on the ledger: asked for only where a battery has kin.
     by_key: Callable[[], Mapping[bytes, tuple[Line, ...]]] = field(default=dict, compare=False, repr=False)
 
     def direction_for(self, policy: Policy) -> str:
         """The stricter of policy and manifest: the declarant cannot declare the question away."""
         return stricter(self.direction, policy)
+
+    def registered_as(self, line: Line, name: str) -> list[int]:
+        """The lines of other batteries than this `name` that give the registration of this line."""
+        told = self.by_registration.get(_registration(line), ())
+        return [number for number, other in told if other != name]
 
     @classmethod
     def of(
@@ -197,18 +204,22 @@ class ManifestContext:
         """
         seen: dict[str, list[Appearance]] = {}
         vehicles: dict[str, list[int]] = {}
+        registered: dict[str, list[tuple[int, str]]] = {}
         for line in manifest.lines:
             if line.vin:
                 vehicles.setdefault(line.vin, []).append(line.line)
             digests = frozenset(d for d in (_digest(document) for document in line.documents) if d)
             name = canonical_name(line.battery, identifier_rules)
             seen.setdefault(name, []).append(Appearance(line.line, digests))
+            if _registration(line):
+                registered.setdefault(_registration(line), []).append((line.line, name))
         return cls(
             manifest.declaration,
             {k: tuple(v) for k, v in seen.items()},
             manifest.direction,
             {k: tuple(v) for k, v in vehicles.items()},
             manifest.consignee_eori,
+            {k: tuple(v) for k, v in registered.items() if len({name for _, name in v}) > 1},
             cache(lambda: _by_key(manifest, key_of)),
         )
 
@@ -220,6 +231,11 @@ def _by_key(manifest: Manifest, key_of: Callable[[str], bytes | None]) -> Mappin
         if key is not None:
             found[key] = (*found.get(key, ()), line)
     return found
+
+
+def _registration(line: Line) -> str:
+    """The registration of a line as it is compared; empty if it gives none."""
+    return trimmed(line.registration_id or "").upper()
 
 
 def stricter(direction: str | None, policy: Policy) -> str:

@@ -537,6 +537,42 @@ def test_the_same_battery_twice_on_a_manifest_holds_the_later_line() -> None:
     assert check(first, "manifest")[0]["evidence"] == {"other_lines": [2]}
 
 
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize(
+    ("other", "good"), [("REG-1", False), (" reg-1", False), ("REG-2", True), ("", True), (None, True)]
+)
+def test_one_registration_brings_in_one_battery(other: str | None, good: bool, before: bool) -> None:
+    """
+    X17: another battery of the manifest with the registration of this line holds it, whichever stands first.
+    """
+    w = World()
+    text, beside = w.new(1), w.new(2)
+    row = line_of(2, beside, registration_id=other, before=before)
+
+    told = w.judge(text, registration_id="REG-1", others=[row]).as_dict()
+
+    if good:
+        assert told["verdict"] in GOOD
+    else:
+        assert shape(told) == ("hold", "registration_repeated", "26(a)")
+        assert check(told, "manifest")[0]["evidence"] == {"other_lines": [1 if before else 2]}
+
+
+def test_no_registration_is_none_of_anothers() -> None:
+    """
+    X17: lines that give no registration, or are of one battery, share none.
+    """
+    w = World()
+    text = w.new(1)
+
+    without = w.judge(text, others=[line_of(2, code(2)), line_of(3, code(3), registration_id=" ")]).as_dict()
+    same = w.judge(text, registration_id="REG-1", others=[line_of(2, text, registration_id="REG-1")])
+
+    assert without["verdict"] in GOOD
+    assert same.as_dict()["verdict"] in GOOD
+    assert check(same.as_dict(), "manifest")[0]["reason"] == "repeated_on_manifest"
+
+
 def test_a_battery_on_every_line_tells_each_line_of_eight_others() -> None:
     """
     What a line says does not grow with the manifest: the first eight others, and how many there are.

@@ -287,6 +287,31 @@ def test_the_day_of_production_is_that_of_code_and_passport(day: str, good: bool
 
 
 @pytest.mark.parametrize(
+    ("grams", "good"),
+    [(452_500, True), (430_953, True), (430_952, False), (476_315, True), (476_316, False), (100_000, False)],
+)
+def test_the_mass_that_its_maker_recorded_is_the_passports(grams: int, good: bool) -> None:
+    """
+    X16: the mass on the ledger is the passport's, within the tolerance of the policy (5 % of the recorded).
+    """
+    w, text = World(), code(1)
+    said = {"production_date": "2026-06-03", "category": "ev", "mass_grams": grams}
+    w.happen(MAKER, "battery.produced", text, said, quantities={"mass_grams": grams})
+    w.publish(text)
+    w.happen(MAKER, "battery.exported", text, {"commodity_code": "850760"}, parties=(IMPORTER,))
+    w.happen(IMPORTER, "battery.presented", text, PRESENTED)
+
+    told = judged(w, text)
+
+    assert (told["verdict"] in GOOD) == good
+    assert (shape(told) == ("hold", "code_mismatch")) != good
+    differing = {"name": "mass_grams", "code": str(grams), "passport": "452500"}
+    assert check(told, "code_matches_passport")[0]["evidence"].get("differing") == (
+        None if good else [differing]
+    )
+
+
+@pytest.mark.parametrize(
     ("line", "head", "outcome", "reason"),
     [
         ({}, {}, "pass", "ok"),
