@@ -226,7 +226,7 @@ class Network:
                 if other is not node:
                     other.engine.peer_status(node.did, node.engine.status())
 
-    def wait(self, what: str, done: Callable[[], bool], seconds: float = 45.0) -> None:
+    def wait(self, what: str, done: Callable[[], bool], seconds: float = 120.0) -> None:
         deadline = time.monotonic() + seconds
         while not done():
             assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
@@ -306,8 +306,8 @@ def test_an_observer_votes_once_the_set_names_it_and_no_more_once_it_does_not(ne
     network.let_validate((*ledger.VALIDATORS, fifth))
     network.wait("the fifth to vote", lambda: replica().voting)
     network.links.nodes[ledger.CUSTOMS].stop()  # four of five are the quorum: no block without the fifth
-    network.submit(network.attestation(2))
     height = max(network.heights())
+    network.submit(network.attestation(2))
     network.wait("a block with it", lambda: min(network.heights()) > height)
     name = key_name(fifth)
     network.wait("its cosignature", lambda: name in (network.checkpoint(ledger.MAKER)))
@@ -315,8 +315,8 @@ def test_an_observer_votes_once_the_set_names_it_and_no_more_once_it_does_not(ne
     network.start(ledger.CUSTOMS)
     network.let_validate(ledger.VALIDATORS)
     network.wait("the fifth to be silent", lambda: not replica().voting)
-    network.submit(network.attestation(3))
     height = max(network.heights())
+    network.submit(network.attestation(3))
     network.wait("all five to follow", lambda: min(network.heights()) > height)
     assert not any(node.supervisor.failure for node in network.links.nodes.values())
 
@@ -340,10 +340,12 @@ def test_a_stopped_network_takes_up_where_it_was(genesis: Genesis, tmp_path: Pat
     nodes = list(network.links.nodes.values())
     digest = sha256(last).digest()
     network.wait("the last", lambda: all(node.ledger.leaves.with_digest(digest) for node in nodes))
+    # An entry is on disk before the tree has it, and the height is told after both.
+    network.wait("one log", lambda: len({node.tree.root() for node in nodes}) == 1)
     network.wait("one height", lambda: len(network.heights()) == 1)
 
-    assert len({node.tree.root() for node in network.links.nodes.values()}) == 1
-    for node in list(network.links.nodes.values()):
+    assert len({node.tree.root() for node in nodes}) == 1
+    for node in nodes:
         assert node.supervisor.failure is None
         node.stop()
 

@@ -311,6 +311,8 @@ def test_an_engine_without_its_signing_db_does_not_vote(genesis: Genesis, tmp_pa
 
     network.start(victim)
     node = network.links.nodes[victim]
+    # Else the others decide both without it: three of four are enough.
+    network.wait("it to vote", lambda: node.ordering.replica.voting)
     for number in (3, 4):
         network.submit(network.attestation(number))
         network.wait(f"block {number}", lambda: network.heights() == {number})  # noqa: B023
@@ -404,7 +406,7 @@ def test_a_running_validator_without_its_signing_db_says_so(tmp_path: Path) -> N
             started.stop()
 
 
-def wait_for(done: Callable[[], bool], seconds: float = 30.0) -> None:
+def wait_for(done: Callable[[], bool], seconds: float = 120.0) -> None:
     deadline = time.monotonic() + seconds
     while not done():
         assert time.monotonic() < deadline, f"waited {seconds} s"
