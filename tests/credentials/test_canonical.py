@@ -242,12 +242,12 @@ def test_refused(data: bytes) -> None:
     """
     What two readers could understand differently is `malformed`, at once, never a crash and never a value.
     """
-    started = time.perf_counter()
+    started = time.thread_time()
 
     with pytest.raises(CredentialError) as caught:
         parse_json(data)
 
-    assert time.perf_counter() - started < 2
+    assert time.thread_time() - started < 2
     assert caught.value.code == "malformed"
     assert str(caught.value).endswith(".") and len(str(caught.value)) < 400
 

@@ -37,10 +37,10 @@ def test_what_is_no_table_is_told_in_one_sentence(data: bytes, says: str) -> Non
     """
     No byte string raises anything else or takes long, and the sentence says what to look for.
     """
-    started = time.monotonic()
+    started = time.thread_time()
     with pytest.raises(TomlTextError) as refused:
         parse_toml(data)
-    assert time.monotonic() - started < 2
+    assert time.thread_time() - started < 2
 
     assert says in str(refused.value) and "\n" not in str(refused.value)
 

@@ -130,12 +130,12 @@ def test_long_texts_take_no_time(text: str) -> None:
     """
     The grammar is read in one pass: no text of the longest length takes more than 50 ms.
     """
-    started = time.perf_counter()
+    started = time.thread_time()
     for end in ("", " ", "\\", "%"):
         parse_uri(text + end)
         parse_did(text + end)
 
-    assert time.perf_counter() - started < 0.05
+    assert time.thread_time() - started < 0.05
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ class Elsewhere:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 if self.path.startswith("/silent/"):
-                    time.sleep(8)
+                    self.server.let_go.wait(60)  # type: ignore[attr-defined]
                 body = files.get(self.path)
                 self.send_response(404 if body is None else 200)
                 self.send_header("Content-Length", str(len(body or b"")))
@@ -73,11 +73,13 @@ class Elsewhere:
 
         self.files = files
         self._server = StandIn(("127.0.0.1", 0), Handler)
+        self._server.let_go = self._let_go = threading.Event()  # type: ignore[attr-defined]
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever)
         self._thread.start()
 
     def close(self) -> None:
+        self._let_go.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -233,7 +235,7 @@ def test_many_slow_servers_take_no_more_time_than_one(
         )
     took_s = time.monotonic() - started
 
-    assert took_s < 3
+    assert took_s < 30, "none of them says anything for a minute"
     assert reasons(answer) == ["status_unavailable"] * 6
 
 

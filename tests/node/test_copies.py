@@ -404,6 +404,7 @@ def test_old_files_in_every_combination(network: dict[str, Node], tmp_path: Path
 
     assert listed(node, first) and listed(node, second) and not listed(node, third)
     assert len({place(made) for made in (first, second, third)}) == 3
+    wait("its word", lambda: node.status_of("/readyz") == 200 or node.get("/status")["withheld"] is not None)
     if node.get("/status")["withheld"] is not None:
         node.stop()
         assert comity("keys", "allow-vote", "--data", node.data, "--no-other-copy-runs") == 0

@@ -256,7 +256,7 @@ def test_a_redirect_on_the_host_is_followed() -> None:
 
 @pytest.mark.parametrize(
     "parts",
-    [(OK, *[b"X: y\r\n"] * 100), (OK + b"\r\n", *[b"x"] * 100)],
+    [(OK, *[b"X: y\r\n"] * 900), (OK + b"\r\n", *[b"x"] * 900)],
     ids=["slow headers", "slow body"],
 )
 def test_one_deadline_for_everything(parts: tuple[bytes, ...]) -> None:
@@ -269,7 +269,7 @@ def test_one_deadline_for_everything(parts: tuple[bytes, ...]) -> None:
             get(origin, seconds_max=0.4)
 
     assert caught.value.code == "unreachable"
-    assert time.monotonic() - begun < 1.5
+    assert time.monotonic() - begun < 30, "the whole would take longer"
 
 
 def test_a_slow_name_server_is_not_waited_for() -> None:
@@ -278,15 +278,17 @@ def test_a_slow_name_server_is_not_waited_for() -> None:
     """
 
     def slow(host: str, port: int) -> list[str]:
-        time.sleep(3)
+        let_go.wait(60)
         return [ADDRESS]
 
-    begun = time.monotonic()
+    let_go, begun = threading.Event(), time.monotonic()
     with pytest.raises(FetchError) as caught:
         Fetcher(PUBLIC, slow).get("https://a.example/", accept="*/*", size_bytes_max=1, seconds_max=0.3)
+    took_s = time.monotonic() - begun
+    let_go.set()
 
     assert caught.value.code == "unreachable"
-    assert time.monotonic() - begun < 1.5
+    assert took_s < 30
 
 
 def test_a_name_is_resolved_once() -> None:
@@ -443,14 +445,14 @@ def test_a_place_that_becomes_free_is_taken_by_whoever_waits() -> None:
     def hold() -> None:
         with places.one(STRANGERS[0], 0):
             first.set()
-            let_go.wait(5)
+            let_go.wait(60)
 
     holder = threading.Thread(target=hold)
     holder.start()
-    first.wait(5)
+    assert first.wait(60)
     threading.Timer(0.05, let_go.set).start()
 
-    with places.one(STRANGERS[0], 5):
+    with places.one(STRANGERS[0], 60):
         assert let_go.is_set()
     holder.join()
 

@@ -98,7 +98,7 @@ def test_an_answer_that_trickles_ends_at_the_deadline(beginning: bytes) -> None:
     def trickle(connection: socket.socket) -> None:
         connection.sendall(beginning)
         with suppress(OSError):
-            for _ in range(60):
+            for _ in range(600):
                 connection.sendall(b"x")
                 time.sleep(0.1)
 
@@ -106,7 +106,7 @@ def test_an_answer_that_trickles_ends_at_the_deadline(beginning: bytes) -> None:
     with answering(trickle) as url, pytest.raises(OSError):
         Link(url).post("/peer/status", b"", seconds_max=1, size_bytes_max=1 << 20)
 
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 30, "it would go on for a minute"
 
 
 def test_a_connection_is_kept_and_made_again() -> None:

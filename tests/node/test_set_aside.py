@@ -189,7 +189,8 @@ def test_an_attestation_whose_sending_raises_is_set_aside_and_lost_to_nobody(
     monkeypatch.setattr(engine, "submit", lambda self, data: (_ for _ in ()).throw(TypeError("planted")))
     made = node.post_json("/passports", {"code": CODE, "claims": sample_claims(node.service, CODE)})
     assert made.status_code == 201
-    node.wait(lambda: len(aside(node)) >= 2, "the items to be set aside")
+    waiting = node.service.stores.office.outbox.waiting
+    node.wait(lambda: len(aside(node)) == len(waiting("outbox")) >= 2, "the items to be set aside")
     rows = aside(node)
     assert {row["because"] for row in rows} == {"TypeError: planted"}
     tries = {row["number"]: row["tries"] for row in rows}
@@ -201,7 +202,7 @@ def test_an_attestation_whose_sending_raises_is_set_aside_and_lost_to_nobody(
         node.post_json(f"/operations/aside/{number}/again", {})
     node.wait(lambda: node.get_json(where)["attested"] == "admitted", "the record")
 
-    assert aside(node) == []
+    node.wait(lambda: aside(node) == [], "each of them to be sent")
 
 
 def test_a_client_and_all_clients_have_room_for_so_many_lines(

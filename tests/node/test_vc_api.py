@@ -509,7 +509,7 @@ def test_hostile_documents_cost_little(node: Node, name: str) -> None:
     answer = node.client.post("/issuers/vc2/credentials/issue", data=issue, content_type="application/json")
     assert answer.status_code == 400
     assert time.thread_time() - at_work < 2
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 60
 
 
 ODD: list[Any] = [

@@ -131,7 +131,7 @@ def test_logs_of_all_nodes_are_one(demo: DemoNetwork) -> None:
     """
     All six nodes, observers too, end with the same log size and root.
     """
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         logs = {(s["log"]["size"], s["log"]["root"]) for s in _statuses(demo)}
         if len(logs) == 1:
@@ -199,7 +199,7 @@ def test_children_die_with_a_killed_parent(tmp_path: Path) -> None:
     """
     with running_demo(tmp_path / "network") as network:
         os.kill(network.state["pid"], signal.SIGKILL)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         pids = [node["pid"] for node in network.state["nodes"].values()]
         while any(map(_alive, pids)) and time.monotonic() < deadline:
             time.sleep(0.1)
@@ -236,7 +236,7 @@ def test_ctrl_c_is_an_orderly_end(tmp_path: Path) -> None:
     """
     with running_demo(tmp_path / "network") as network:
         os.killpg(network.state["pid"], signal.SIGINT)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         pids = [network.state["pid"], *(node["pid"] for node in network.state["nodes"].values())]
         while any(map(_alive, pids)) and time.monotonic() < deadline:
             time.sleep(0.1)

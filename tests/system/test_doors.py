@@ -119,7 +119,8 @@ class Net:
         assert p99 < FINALITY_P99_S_MAX
         assert max(probes) < PROBE_S_MAX
         assert grown < MEMORY_MIB_MAX
-        assert all(node.status_of("/readyz") == 200 for node in self.nodes.values())
+        for node in self.nodes.values():
+            node.wait_ready()
 
 
 def probe_s(node: Node) -> float:
@@ -309,10 +310,13 @@ def test_replays(net: Net) -> None:
     assert len(statuses) > 128
     assert statuses.count(200) == 16, "each of the sixteen captured requests is answered once"
     assert set(statuses) == {200, 401}
-    for node in net.attacked:
+
+    def heard(node: Node) -> bool:
         peers = {peer["did"]: peer for peer in net.nodes["maker"].get("/status")["peers"]}
-        assert peers[node.party.did]["reachable"]
-        assert peers[node.party.did]["problem"] is None
+        return bool(peers[node.party.did]["reachable"]) and peers[node.party.did]["problem"] is None
+
+    for node in net.attacked:
+        wait(f"{node.party.name} to be heard", lambda: heard(node))  # noqa: B023
 
 
 def test_strangers_at_the_peers_door(net: Net) -> None:

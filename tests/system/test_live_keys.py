@@ -184,7 +184,7 @@ def test_every_key_of_a_validator_is_replaced_while_it_votes(net: Net) -> None:
     assert uses(net, "attest", 2) and uses(net, "credential", 2)
     named = {use["document_digest"] for use in uses(net, "attest", 1)}
     assert named.isdisjoint(digests)
-    assert len(vouchers(net.maker)) == 2
+    wait("a certificate of the new key", lambda: len(vouchers(net.maker)) == 2)
     assert net.maker.process is process and process is not None and process.poll() is None
     later = kept_receipt(net, digests[-1])
     assert "valid" in led(net, first) and "valid" in led(net, later)

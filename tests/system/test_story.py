@@ -243,6 +243,7 @@ def a_workshop_joins_what_became_of_it(story: Story) -> None:
 
     assert garage.status_of(f"/batteries/{FORGED}") == 200
     at = garage.height()
+    wait("customs to be as far", lambda: story.get(CUSTOMS, "/status")["height"] >= at)
     assert garage.get(f"/governance?height={at}") == story.get(CUSTOMS, f"/governance?height={at}")
 
 
@@ -331,9 +332,13 @@ def nothing_is_lost(story: Story, trade: Trade) -> None:
     """Every passport that was acknowledged is on the ledger of each node; the lines kept their words."""
     assert len(trade.acknowledged) > 20 and len(trade.words) > 20
     assert set(trade.words) == {("clear", "refuse_recommended")}
-    for number, digest in enumerate(trade.acknowledged):
+    for digest in trade.acknowledged:
         path = f"/passports/{digest}"
         wait(f"the receipt of {digest}", lambda: bool(story.get(MAKER, path)["receipted_at"]))  # noqa: B023
+    at = story.get(MAKER, "/status")["height"]
+    for who in story.everybody:  # who only follows hears of the last block a moment later
+        wait(f"{who} to be as far", lambda: story.get(who, "/status")["height"] >= at)  # noqa: B023
+    for number in range(len(trade.acknowledged)):
         for who in story.everybody:
             standing = story.get(who, f"/batteries/{code_of(FIRST_SERIAL + number)}")["standing"]
             assert standing["publication"] == "active", (who, number)

@@ -682,7 +682,7 @@ def test_hostile_documents(document: dict[str, Any], sentence: str | None) -> No
     """
     Documents made to be costly are refused, or read, in bounded time.
     """
-    started = time.perf_counter()
+    started = time.thread_time()
 
     if sentence is None:
         assert rdfc(document, CONTEXTS)
@@ -691,7 +691,7 @@ def test_hostile_documents(document: dict[str, Any], sentence: str | None) -> No
             rdfc(document, CONTEXTS)
         assert caught.value.code == "malformed"
 
-    assert time.perf_counter() - started < 3
+    assert time.thread_time() - started < 3
 
 
 def kept(table: Table) -> int:

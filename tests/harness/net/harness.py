@@ -10,6 +10,7 @@ A process writes stdout and stderr to <folder>/<name>.log; its JSON lines are re
 
 from __future__ import annotations
 
+import atexit
 import json
 import signal
 import socket
@@ -28,7 +29,8 @@ from node.__main__ import run
 
 JSON = dict[str, Any]
 PASSPHRASE = "correct horse battery staple"
-READY_S_MAX = 30.0
+READY_S_MAX = 180.0  # each bound is for what never comes: a busy machine takes its time
+WAIT_S_MAX = 90.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +62,26 @@ def comity(*arguments: str | Path) -> int:
     return run([str(argument) for argument in arguments])
 
 
+_kept: list[socket.socket] = []  # bound, and nobody listens there before its node does
+
+
 def free_ports(count: int) -> list[int]:
-    """Ports that are free now; each is bound again a moment later."""
-    held = [socket.socket() for _ in range(count)]
-    try:
-        for one in held:
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in held]
-    finally:
-        for one in held:
-            one.close()
+    """Ports that this process keeps until it ends: no other test and no client of one is given them.
+
+    A node listens there beside, since both say SO_REUSEADDR and only one of them listens.
+    """
+    made = [socket.socket() for _ in range(count)]
+    for one in made:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        one.bind(("127.0.0.1", 0))
+    _kept.extend(made)
+    return [one.getsockname()[1] for one in made]
+
+
+@atexit.register
+def _let_go() -> None:
+    for one in _kept:
+        one.close()
 
 
 @dataclass
@@ -141,13 +152,14 @@ class Node:
 
     def moments(self, at: str) -> Iterator[JSON]:
         """The JSON lines of one kind of moment, oldest first."""
-        for line in self.log.read_text(errors="replace").splitlines():
+        # The last piece is empty, or a line that is being written.
+        for line in self.log.read_text(errors="replace").split("\n")[:-1]:
             if line.startswith("{"):
                 told = json.loads(line)
                 if told.get("at") == at:
                     yield told
 
-    def wait_for(self, at: str, seconds_max: float = 20.0, **members: Any) -> JSON:
+    def wait_for(self, at: str, seconds_max: float = WAIT_S_MAX, **members: Any) -> JSON:
         """The first line of this kind with these members."""
         found: list[JSON] = []
 
@@ -200,7 +212,7 @@ class Node:
         return int(self.get("/status")["height"])
 
 
-def wait(what: str, done: Callable[[], bool], seconds_max: float = 20.0) -> float:
+def wait(what: str, done: Callable[[], bool], seconds_max: float = WAIT_S_MAX) -> float:
     """Poll until `done`; the seconds it took."""
     start = time.monotonic()
     while not done():
