@@ -55,6 +55,7 @@ class Session:
 
     name: str
     scopes: frozenset[str]
+    share: str = ""  # whose share what it does is taken from, where not its own
     cookie: str | None = None  # set by `enter`: the value for the cookie `comity_<port>`
     next: str = "/"  # where the page goes after a one-time link
     shown: bytes | None = field(default=None, repr=False)  # the hash of its secret; None: at the machine
@@ -154,12 +155,14 @@ class Access:
         if row.last_used is None or now - row.last_used > TOUCH_S:
             with self._office.writing() as db:
                 self._office.access.touch_key(db, hashed, now)
-        return Session(row.name, frozenset(row.scopes.split()), shown=hashed)
+        return Session(row.name, frozenset(row.scopes.split()), row.share, shown=hashed)
 
     def _by_cookie(self, cookie: str) -> Session | None:
         hashed = _hash(cookie)
         row = self._office.access.session(hashed, int(time.time()))
-        return None if row is None else Session(row.name, frozenset(row.scopes.split()), shown=hashed)
+        if row is None:
+            return None
+        return Session(row.name, frozenset(row.scopes.split()), row.share, shown=hashed)
 
     def _require_in_force(self, by: Session, now: int) -> None:
         """401 `unknown_key` when it ended since its request was let in; inside the transaction of an act."""
@@ -184,12 +187,13 @@ class Access:
             if self._office.access.named(db, name):
                 raise _taken(name)
             self._require_free(db, by, name, now)
-            if (count := self._office.access.keys_of(db, by.name)) >= KEYS_PER_MAKER_MAX:
+            share = _share_of(by)
+            if (count := self._office.access.keys_of(db, by.name, share)) >= KEYS_PER_MAKER_MAX:
                 told = (
                     "{count} keys of yours are in use, and at most {most} may: revoke those that nobody needs"
                 )
                 raise forbidden("too_many_keys", told, count=count, most=KEYS_PER_MAKER_MAX)
-            row = KeyRow(name, " ".join(words), now, None, by.name, None)
+            row = KeyRow(name, " ".join(words), now, None, by.name, None, share)
             self._office.access.put_key(db, _hash(key), row)
             self._office.audit.put(db, now, by.name, "key.granted", f"{name}: {', '.join(words)}")
         return {"name": name, "scopes": list(words), "key": key}
@@ -264,9 +268,10 @@ class Access:
             if whose != by.name:
                 self._require_free(db, by, whose, now)
             self._office.access.forget_ended(db, now, now - LINK_S)
-            _require_few(self._office.access.let_in(db, by.name, now, now - LINK_S))
+            share = _share_of(by)
+            _require_few(self._office.access.let_in(db, by.name, share, now, now - LINK_S))
             self._office.access.put_link(
-                db, _hash(token), LinkRow(" ".join(words), next, whose, by.name), now
+                db, _hash(token), LinkRow(" ".join(words), next, whose, by.name, share), now
             )
             self._office.audit.put(db, now, by.name, "link.made", f"{whose}: {', '.join(words)}")
         return token
@@ -288,10 +293,10 @@ class Access:
             if found is None:
                 raise forbidden("link_used", "this link was used before or is too old: ask for a new one")
             self._office.access.forget_ended(db, now, now - LINK_S)
-            row = SessionRow(found.name, found.scopes, now, now + SESSION_S, found.made_by)
+            row = SessionRow(found.name, found.scopes, now, now + SESSION_S, found.made_by, found.share)
             self._office.access.put_session(db, _hash(cookie), row)
             self._office.audit.put(db, now, found.name, "session.opened", f"by a link of {found.made_by}")
-        return Session(found.name, frozenset(found.scopes.split()), cookie, found.next)
+        return Session(found.name, frozenset(found.scopes.split()), found.share, cookie, found.next)
 
     def leave(self, cookie: str) -> None:
         """Sign out: the cookie opens nothing any more."""
@@ -302,6 +307,11 @@ class Access:
         with self._office.writing() as db:
             if self._office.access.end_session(db, _hash(cookie)):  # once, whoever signs out twice
                 self._office.audit.put(db, now, row.name, "session.ended", "signed out")
+
+
+def _share_of(by: Session) -> str:
+    """In whose share is whom `by` lets in: of the operator's each in its own, of others all in theirs."""
+    return "" if by.name in (OPERATOR, AT_THE_MACHINE.name) else by.share or by.name
 
 
 def _require_name(name: str) -> None:

@@ -92,19 +92,19 @@ def while_admitted(service: Service, route: Route, feed: Feed) -> Feed:
     if g.session is None:
         return feed
     bearer, cookie = _shown(service)
-    of = _whose(bearer, cookie)
+    of, share = _whose(bearer, cookie), share_of(g.session)
     if feed.brief or not route.scopes:
-        return Feed(feed.poll, brief=feed.brief, of=of)
+        return Feed(feed.poll, brief=feed.brief, of=of, share=share)
 
     def poll() -> tuple[bytes, bool]:
         _session_with(service, route.scopes, bearer, cookie)
         return feed.poll()
 
-    return Feed(poll, of=of)
+    return Feed(poll, of=of, share=share)
 
 
 def known_as(service: Service, authorization: str | None, cookies: str | None) -> str | None:
-    """Whose key or session of this node these headers show, with whatever scope; None: nobody's."""
+    """In whose share these headers' key or session of this node is, with whatever scope; None: nobody's."""
     scheme, _, key = (authorization or "").partition(" ")
     cookie = parse_cookie(cookies).get(cookie_name(service)) if cookies else None
     bearer = key.strip() if scheme.lower() == "bearer" and len(key) <= BEARER_CHARS_MAX else None
@@ -114,7 +114,12 @@ def known_as(service: Service, authorization: str | None, cookies: str | None) -
         found = _session(service, bearer or None, None if bearer else cookie)
     except ProblemError:
         return None
-    return None if found is None else _whose(bearer, cookie)
+    return None if found is None else share_of(found)
+
+
+def share_of(found: Session) -> str:
+    """In whose share a session is, in a word that names nobody and is no address."""
+    return sha256((found.share or found.name).encode()).hexdigest()
 
 
 def _whose(bearer: str | None, cookie: str | None) -> str:

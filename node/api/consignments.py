@@ -18,6 +18,7 @@ from node.api.reading import integer_argument, json_body, raw_body, require_shap
 from node.api.reply import (
     attachment,
     client_name,
+    client_share,
     form_sent,
     json_reply,
     page,
@@ -56,8 +57,8 @@ def create_consignment(service: Service) -> ResponseReturnValue:
             raise _nothing_sent(upload)
     else:
         data = raw_body()
-    with service.consignments.reading(client_name(), len(data)):
-        created = service.consignments.create(_manifest(data), client_name())
+    with service.consignments.reading(client_share(), len(data)):
+        created = service.consignments.create(_manifest(data), client_share(), sender=client_name())
     path = url_for("consignments.consignment", consignment_id=created["id"])
     if form_sent():
         return see(path)

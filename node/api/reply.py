@@ -58,9 +58,15 @@ def see(path: str) -> BaseResponse:
 
 
 def client_name() -> str:
-    """Whose share a request is taken from: the key or session, by name."""
+    """Who asks: the key or session, by name."""
     found = session()
     return found.name if found is not None else ""
+
+
+def client_share() -> str:
+    """Whose share a request is taken from: that of whom the operator let in, by name."""
+    found = session()
+    return found.share or found.name if found is not None else ""
 
 
 def session() -> Session | None:

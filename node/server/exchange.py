@@ -81,6 +81,22 @@ class Door:
     lanes: Lanes = field(default_factory=Lanes)
 
 
+class _LateRefusals:
+    """Whoever goes on sending what is refused is slowed down; a few at a time, on no thread."""
+
+    def __init__(self) -> None:
+        self._waiting = 0
+
+    async def wait(self, seconds: float) -> None:
+        if seconds <= 0 or self._waiting >= LATE_MAX:
+            return
+        self._waiting += 1
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            self._waiting -= 1
+
+
 class Exchange:
     """Answers the requests of one server. Belongs to its event loop."""
 
@@ -95,7 +111,7 @@ class Exchange:
         # No kind takes the places of another: of pages, by whether a key is shown, and of peers.
         self._large = {known: LargeBodies(connections) for known in (False, True)}
         self._large_of_peers = {rank: LargeBodies(connections) for rank in Rank}
-        self._late = 0
+        self._late = _LateRefusals()
         self._lanes = door.lanes
 
     def stop(self) -> None:
@@ -252,19 +268,9 @@ class Exchange:
                 connection.proven, connection.peer, connection.rank = True, made.sender, made.rank
         except ProblemError:
             connection.forget()  # whoever captured a peer's requests has not its key
-            await self._wait_before_refusal(peers.refusal_wait_s(connection.subnet))
+            await self._late.wait(peers.refusal_wait_s(connection.subnet))
             raise
         return WholeAnswer.of(200, "OK", "application/cose", made.body)
-
-    async def _wait_before_refusal(self, seconds: float) -> None:
-        """Whoever goes on sending what is refused is slowed down; a few at a time, on no thread."""
-        if seconds <= 0 or self._late >= LATE_MAX:
-            return
-        self._late += 1
-        try:
-            await asyncio.sleep(seconds)
-        finally:
-            self._late -= 1
 
     # -- sending -------------------------------------------------------------------------------------
 
@@ -296,7 +302,8 @@ class Exchange:
         self, received: web.BaseRequest, connection: Connection, response: web.StreamResponse, feed: Feed
     ) -> web.StreamResponse:
         try:
-            with self._feeds.one_of(feed.of or connection.subnet):
+            client = feed.of or connection.subnet
+            with self._feeds.one_of(client, feed.share or client):
                 self._connections.transfer(connection, Doing.WRITING)
                 await response.prepare(received)
                 await self._follow(feed, connection, response)
@@ -311,20 +318,21 @@ class Exchange:
     async def _finished(self, connection: Connection, answer: WholeAnswer, feed: Feed) -> WholeAnswer:
         """The whole answer of a brief feed, once it says that it is."""
         client = feed.of or connection.subnet
-        with self._brief.one_of(client):
+        share = feed.share or client
+        with self._brief.one_of(client, share):
             while not self._stopping.is_set():
-                new, last = await self._lanes.feeds.run(feed.poll, client=client, rank=Rank.TAKES_PART)
+                new, last = await self._lanes.feeds.run(feed.poll, client=share, rank=Rank.TAKES_PART)
                 if last:
                     return replace(answer, body=file_of(new), size_bytes=len(new))
                 await asyncio.sleep(BRIEF_POLL_S)
         raise busy("this node is stopping")
 
     async def _follow(self, feed: Feed, connection: Connection, response: web.StreamResponse) -> None:
-        loop, client = asyncio.get_running_loop(), feed.of or connection.subnet
+        loop, share = asyncio.get_running_loop(), feed.share or feed.of or connection.subnet
         until = loop.time() + FEED_S_MAX
         while not self._stopping.is_set() and loop.time() < until:
             self._connections.begin(connection, Doing.ANSWERING, ANSWER_S_MAX)
-            new, last = await self._lanes.feeds.run(feed.poll, client=client, rank=Rank.TAKES_PART)
+            new, last = await self._lanes.feeds.run(feed.poll, client=share, rank=Rank.TAKES_PART)
             if new:
                 self._connections.transfer(connection, Doing.WRITING)
                 await response.write(new)

@@ -24,10 +24,13 @@ Poll = Callable[[], tuple[bytes, bool]]
 class Feed:
     """The body of an answer: `poll` gives (what is new, whether that was the last of it)."""
 
-    def __init__(self, poll: Poll, *, brief: bool = False, of: str | None = None) -> None:
-        """`of`: who follows, as the application knows it; None: nobody that it knows."""
+    def __init__(
+        self, poll: Poll, *, brief: bool = False, of: str | None = None, share: str | None = None
+    ) -> None:
+        """`of`: who follows, as the application knows it, `share`: in whose share; None: nobody it knows."""
         self.poll = poll
         self.of = of
+        self.share = share
         self.brief = brief  # an answer that waits a moment for what it tells, no stream
 
     def __iter__(self) -> Iterator[bytes]:
@@ -40,25 +43,28 @@ class Feed:
 
 
 class OpenFeeds:
-    """Counts feeds, in all and of one client. Belongs to the event loop."""
+    """Counts feeds, in all, of one client and of one share: half of all. Belongs to the event loop."""
 
     def __init__(self, total_max: int = FEEDS_MAX, per_client_max: int = FEEDS_PER_CLIENT_MAX) -> None:
         self._total_max, self._per_client_max = total_max, per_client_max
         self._of: Counter[str] = Counter()
+        self._shares: Counter[str] = Counter()
 
     @contextmanager
-    def one_of(self, client: str) -> Iterator[None]:
+    def one_of(self, client: str, share: str) -> Iterator[None]:
         """ProblemError 503 beyond the bounds."""
         if self._of[client] >= self._per_client_max:
             told = "you wait for {count} such answers already: let one end first"
             raise busy(told, count=self._per_client_max)
-        if self._of.total() >= self._total_max:
+        if self._of.total() >= self._total_max or self._shares[share] >= self._total_max // 2:
             told = "{count} such answers are open, as many as this node serves"
-            raise busy(told, count=self._total_max)
+            raise busy(told, count=self._of.total())
         self._of[client] += 1
+        self._shares[share] += 1
         try:
             yield
         finally:
-            self._of[client] -= 1
-            if not self._of[client]:
-                del self._of[client]
+            for counted, whose in ((self._of, client), (self._shares, share)):
+                counted[whose] -= 1
+                if not counted[whose]:
+                    del counted[whose]

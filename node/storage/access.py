@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from node.storage.database import Database, Transaction
+from node.storage.database import Database, Transaction, marks
 
 
 @dataclass(frozen=True, slots=True)
 class KeyRow:
-    """A bearer key; `scopes` are words with blanks between them. `made_by`: the name of whose key made it."""
+    """A bearer key; `scopes` are words with blanks between them. `made_by`: the name of whose key made it.
+
+    `share`: the name of whom the operator let in, from whom this one leads back; "" is its own.
+    """
 
     name: str
     scopes: str
@@ -17,6 +20,7 @@ class KeyRow:
     last_used: int | None
     made_by: str
     revoked: int | None
+    share: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,7 @@ class LinkRow:
     next: str
     name: str
     made_by: str
+    share: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +43,13 @@ class SessionRow:
     created: int
     expires: int
     made_by: str
+    share: str
 
 
-_KEY = "name, scopes, created, last_used, made_by, revoked"
-_SESSION = "name, scopes, created, expires, made_by"
+_KEY = "name, scopes, created, last_used, made_by, revoked, share"
+_SESSION = "name, scopes, created, expires, made_by, share"
+# Who leads back to somebody whom the operator let in; of the operator, who does to nobody else.
+_OF_SHARE = "share = :share AND (:share <> '' OR made_by = :maker)"
 
 
 class AccessTable:
@@ -83,19 +91,22 @@ class AccessTable:
         return row is not None
 
     @staticmethod
-    def keys_of(db: Transaction, maker: str) -> int:
-        """How many keys that are in use somebody made."""
-        row = db.execute("SELECT COUNT(*) FROM keys WHERE made_by = ? AND revoked IS NULL", (maker,))
+    def keys_of(db: Transaction, maker: str, share: str) -> int:
+        """How many keys that are in use lead back to somebody."""
+        row = db.execute(
+            f"SELECT COUNT(*) FROM keys WHERE {_OF_SHARE} AND revoked IS NULL",
+            {"maker": maker, "share": share},
+        )
         count: int = row.fetchone()[0]
         return count
 
     @staticmethod
-    def let_in(db: Transaction, maker: str, now: int, made_after: int) -> int:
-        """How many sessions that have not ended somebody's links opened, and how many may still open one."""
+    def let_in(db: Transaction, maker: str, share: str, now: int, made_after: int) -> int:
+        """How many sessions that have not ended lead back to somebody, and links that may still open one."""
         row = db.execute(
-            "SELECT (SELECT COUNT(*) FROM sessions WHERE made_by = :maker AND expires > :now) + "
-            "(SELECT COUNT(*) FROM links WHERE made_by = :maker AND used IS NULL AND created > :made_after)",
-            {"maker": maker, "now": now, "made_after": made_after},
+            f"SELECT (SELECT COUNT(*) FROM sessions WHERE {_OF_SHARE} AND expires > :now) + "
+            f"(SELECT COUNT(*) FROM links WHERE {_OF_SHARE} AND used IS NULL AND created > :made_after)",
+            {"maker": maker, "share": share, "now": now, "made_after": made_after},
         )
         count: int = row.fetchone()[0]
         return count
@@ -114,8 +125,8 @@ class AccessTable:
     @staticmethod
     def put_key(db: Transaction, hashed: bytes, row: KeyRow) -> None:
         db.execute(
-            f"INSERT INTO keys (hash, {_KEY}) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (hashed, row.name, row.scopes, row.created, row.last_used, row.made_by, row.revoked),
+            f"INSERT INTO keys (hash, {_KEY}) VALUES ({marks(8)})",
+            (hashed, row.name, row.scopes, row.created, row.last_used, row.made_by, row.revoked, row.share),
         )
 
     @staticmethod
@@ -147,15 +158,16 @@ class AccessTable:
     @staticmethod
     def put_link(db: Transaction, hashed: bytes, row: LinkRow, now: int) -> None:
         db.execute(
-            "INSERT INTO links (hash, scopes, next, name, made_by, created) VALUES (?, ?, ?, ?, ?, ?)",
-            (hashed, row.scopes, row.next, row.name, row.made_by, now),
+            f"INSERT INTO links (hash, scopes, next, name, made_by, share, created) VALUES ({marks(7)})",
+            (hashed, row.scopes, row.next, row.name, row.made_by, row.share, now),
         )
 
     @staticmethod
     def use_link(db: Transaction, hashed: bytes, now: int, made_after: int) -> LinkRow | None:
         """A link that was not used and is young enough: it is used up now."""
         row = db.execute(
-            "SELECT scopes, next, name, made_by FROM links WHERE hash = ? AND used IS NULL AND created > ?",
+            "SELECT scopes, next, name, made_by, share FROM links "
+            "WHERE hash = ? AND used IS NULL AND created > ?",
             (hashed, made_after),
         ).fetchone()
         if row is None:
@@ -166,8 +178,8 @@ class AccessTable:
     @staticmethod
     def put_session(db: Transaction, hashed: bytes, row: SessionRow) -> None:
         db.execute(
-            f"INSERT INTO sessions (hash, {_SESSION}) VALUES (?, ?, ?, ?, ?, ?)",
-            (hashed, row.name, row.scopes, row.created, row.expires, row.made_by),
+            f"INSERT INTO sessions (hash, {_SESSION}) VALUES ({marks(7)})",
+            (hashed, row.name, row.scopes, row.created, row.expires, row.made_by, row.share),
         )
 
     @staticmethod

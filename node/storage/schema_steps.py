@@ -379,6 +379,16 @@ def office_11_manifests_apart(db: sqlite_utils.Database) -> None:
     db.execute("ALTER TABLE consignments DROP COLUMN manifest")
 
 
+def office_12_whose_share(db: sqlite_utils.Database) -> None:
+    """In whose share keys, links and sessions are: "" is their own; or their maker's, if no operator."""
+    for table in ("keys", "links", "sessions"):
+        db.table(table).add_column("share", str, not_null_default="")
+        db.execute(
+            f"UPDATE {table} SET share = made_by "
+            "WHERE made_by NOT IN ('', 'operator', 'operator at the machine')"
+        )
+
+
 SIGNING = History("signing", signing_1_guards_and_wal, signing_2_epoch, signing_3_whose_it_is)
 LEDGER = History(
     "ledger", ledger_1_blocks_and_entries, ledger_2_what_changed, ledger_3_what_governs, ledger_4_decisions
@@ -396,4 +406,5 @@ OFFICE = History(
     office_9_passports_issued_again,
     office_10_what_waits_to_be_judged,
     office_11_manifests_apart,
+    office_12_whose_share,
 )

@@ -77,8 +77,8 @@ class Consignments:
         """Around reading a manifest and `create`: it takes many times its size, so one is read at a time."""
         return self._reading.turn(client, size_bytes)
 
-    def create(self, manifest: JSON, client: str) -> ConsignmentRecord:
-        """Store a manifest of `client`; its id is returned before the first verdict.
+    def create(self, manifest: JSON, client: str, *, sender: str | None = None) -> ConsignmentRecord:
+        """Store a manifest in the share of `client`; its id is returned before the first verdict.
 
         429 `too_many_lines` when this client, 503 `busy` when all of them, have as many lines waiting as
         may wait.
@@ -112,7 +112,7 @@ class Consignments:
                 client=client,
             )
             self._judging.declarations.put(db, number, parsed.declaration, named)
-            self._office.audit.put(db, now, client, "consignment.sent", f"{made}: {lines} lines")
+            self._office.audit.put(db, now, sender or client, "consignment.sent", f"{made}: {lines} lines")
             # Before it can be found: whoever finds it need not read it again.
             self._judging.manifests.hand_on(made, parsed, manifest["lines"])
         self._judging.wake()

@@ -24,7 +24,7 @@ from flask.testing import FlaskClient
 from node.access import keys
 from node.access.keys import AT_THE_MACHINE, end_operators_key, page_scopes
 from node.api import create_app, door_of
-from node.api.access import cookie_name
+from node.api.access import cookie_name, known_as
 from node.config import DataDirectory
 from node.errors import ProblemError, SetupError
 from node.server.hosts import Hosts
@@ -155,6 +155,42 @@ def test_nobody_lets_in_more_than_its_share(node: LiveNode, monkeypatch: pytest.
             assert make(shown, path, f"{path} 2").get_json()["code"] == code, "the session counts on"
         node.post_json("/keys/revoke", {"name": f"{path} 0"})
         assert make(shown, path, f"{path} 2").status_code == 201
+
+
+def test_whom_a_guest_lets_in_shares_what_the_guest_has(
+    node: LiveNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Of a key with `operate`, its link, the link of that session and the key that this one grants: at threads,
+    places and streams, for lines that wait and for who is let in they are one client; whom the operator lets
+    in is another. The audit names each.
+    """
+    first = bearer(node, "first of many", "operate", "read", "clear")
+    order = {"scopes": ["operate", "read", "clear"]}
+    made = node.client.post("/keys", json={"name": "second of many", **order}, headers=first).get_json()
+    second = {"Authorization": f"Bearer {made['key']}"}
+    link = node.client.post("/links", json={"name": "third of many", **order}, headers=second).get_json()
+    entered = node.app.test_client().get(link["path"])
+    cookie = entered.headers["Set-Cookie"].partition(";")[0]
+    other = bearer(node, "of the operator", "read", "clear")
+
+    keys_shown = [headers["Authorization"] for headers in (first, second, other)]
+    known = [known_as(node.service, shown, None) for shown in keys_shown]
+    assert len({*known[:2], known_as(node.service, None, cookie)}) == 1
+    assert known[2] not in known[:2] and None not in known
+
+    monkeypatch.setattr(keys, "LET_IN_PER_MAKER_MAX", 2)
+    again = {"name": "fourth of many", "scopes": ["read"]}
+    assert node.client.post("/links", json=again, headers=second).status_code == 201
+    refused = node.client.post("/links", json={**again, "name": "fifth"}, headers=first)
+    assert refused.get_json()["code"] == "too_many_links"
+
+    sent = node.client.post(
+        "/consignments", json={**manifest(), "declaration": "26NLTEST000077"}, headers=second
+    ).get_json()
+    row = node.service.stores.office.consignments.get(sent["id"])
+    assert row is not None and row.client == "first of many"
+    assert ("second of many", "consignment.sent") in audit(node)
 
 
 @pytest.mark.parametrize(

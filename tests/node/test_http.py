@@ -641,6 +641,24 @@ def test_feeds_are_few_and_need_no_thread() -> None:
         raise AssertionError("leaving frees no place")
 
 
+def test_one_share_has_half_of_the_streams_whoever_it_lets_in() -> None:
+    """
+    However many follow in one share, others find half of the places; who leaves frees its own.
+    """
+    there = feeds.OpenFeeds(total_max=8, per_client_max=2)
+    with contextlib.ExitStack() as stack:
+        for number in range(4):
+            stack.enter_context(there.one_of(f"guest {number}", "host"))
+        with pytest.raises(ProblemError, match="4 such answers"):
+            stack.enter_context(there.one_of("guest 4", "host"))
+        for number in range(4):
+            stack.enter_context(there.one_of(f"other {number}", f"other {number}"))
+        with pytest.raises(ProblemError, match="8 such answers"):
+            stack.enter_context(there.one_of("late", "late"))
+    with there.one_of("guest 4", "host"):
+        pass
+
+
 @pytest.mark.parametrize(
     ("address", "subnet"),
     [
