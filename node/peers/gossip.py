@@ -326,8 +326,8 @@ class Gossip:
 
     def _exchange(self, peer: Peer, items: list[Item], blocks_from: int | None) -> None:
         status: Value = list(self._inbox.status())
-        # Who we are is shown on a new connection before anything large is sent there: what strangers
-        # send has few places, and any of them may hold those.
+        # Who we are is shown before anything large is sent: what strangers send has few places, and any of
+        # them may hold those. What the answer gives is shown from then on (`link.py`).
         if not peer.reachable or (not items and blocks_from is None):
             self.note_status(peer.did, decode(self._post(peer, "status", encode(status))))
         if items:

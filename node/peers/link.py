@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import re
 import socket
 import ssl
 import threading
@@ -22,6 +23,8 @@ from node.peers.certificates import Trust, UntrustedPeer, by_authority
 
 CONNECT_S_MAX = 1.0
 KEPT_MAX = 4  # idle connections
+SHOWN = "Comity-Shown"  # a word of the other side: who it has seen that we are (`server/tickets.py`)
+_WORD = re.compile(r"[A-Za-z0-9._-]{1,600}")
 STEP_S_MIN = 0.001
 
 
@@ -89,10 +92,12 @@ class Link:
         self._trusts = list(trusts) or ([by_authority(None)] if self._https else [])
         self._kept: list[http.client.HTTPConnection] = []
         self._lock = threading.Lock()
+        self._shown = ""
 
     def post(self, path: str, body: bytes, *, seconds_max: float, size_bytes_max: int) -> tuple[int, bytes]:
         """(status, body) of the answer to a POST of COSE; OSError when there is none within the bounds."""
-        question = Question("POST", path, body, {"Content-Type": "application/cose"})
+        shown = {SHOWN: self._shown} if self._shown else {}
+        question = Question("POST", path, body, {"Content-Type": "application/cose", **shown})
         return self.ask(question, seconds_max=seconds_max, size_bytes_max=size_bytes_max)
 
     def ask(self, question: Question, *, seconds_max: float, size_bytes_max: int) -> tuple[int, bytes]:
@@ -123,6 +128,8 @@ class Link:
             connection.request(question.method, self._base + question.path, question.body, headers)
             with connection.getresponse() as response:
                 answer = _read(response, size_bytes_max, self._url)
+                if _WORD.fullmatch(word := response.headers.get(SHOWN, "")):
+                    self._shown = word
                 keep = not response.will_close
             return response.status, answer
         except http.client.RemoteDisconnected:  # also an HTTPException

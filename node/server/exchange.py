@@ -20,6 +20,7 @@ from aiohttp import ClientConnectionResetError, web
 from multidict import CIMultiDict
 
 from node.errors import ProblemError, bad_request, busy
+from node.server import tickets
 from node.server.connections import IDLE_S_MAX, Connection, Connections, Doing, LargeBodies, Rank
 from node.server.feeds import BRIEF_PER_CLIENT_MAX, BRIEF_POLL_S, FEED_POLL_S, FEED_S_MAX, Feed, OpenFeeds
 from node.server.lanes import Lanes
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from node.server.http import ClientProtocol
 
 BODY_BYTES_MAX = 17 << 20  # a manifest (16 MiB) and its headers; smaller limits are in the table of routes
+STRANGERS_BODY_BYTES_MAX = 4 << 20  # a document to be verified; also how long it may keep another waiting
 PEER_BODY_BYTES_MAX = 4 << 20
 CHUNK_BYTES = 64 << 10
 LINE_BYTES_MAX = 8190  # of the address, and of each header
@@ -112,6 +114,7 @@ class Exchange:
         self._large = {known: LargeBodies(connections) for known in (False, True)}
         self._large_of_peers = {rank: LargeBodies(connections) for rank in Rank}
         self._late = _LateRefusals()
+        self._tickets = tickets.Tickets()
         self._lanes = door.lanes
 
     def stop(self) -> None:
@@ -155,8 +158,9 @@ class Exchange:
         probe = path in PROBES and received.method in ("GET", "HEAD")
         whose = "" if probe else await self._whose(received, connection)
         proven, client = connection.proven if probe else bool(whose), whose or connection.subnet
-        with self._place(received, connection, BODY_BYTES_MAX, self._large[proven], client):
-            body, size = await self._read(received, connection, BODY_BYTES_MAX)
+        size_max = BODY_BYTES_MAX if proven else STRANGERS_BODY_BYTES_MAX
+        with self._place(received, connection, size_max, self._large[proven], client):
+            body, size = await self._read(received, connection, size_max)
         self._connections.begin(connection, Doing.ANSWERING, ANSWER_S_MAX)
         sockname = received.get_extra_info("sockname") or ("localhost", 0)
         request = WholeRequest(
@@ -249,7 +253,8 @@ class Exchange:
     async def _answer_peer(
         self, received: web.BaseRequest, connection: Connection, path: str, peers: Peers
     ) -> WholeAnswer:
-        client, rank = connection.peer or connection.subnet, connection.rank
+        sender, rank = self._tickets.read(_said(received, tickets.HEADER.lower()))
+        client = sender or connection.subnet
         run = partial(self._lanes.peers.run, client=client)
         try:
             try:
@@ -270,7 +275,8 @@ class Exchange:
             connection.forget()  # whoever captured a peer's requests has not its key
             await self._late.wait(peers.refusal_wait_s(connection.subnet))
             raise
-        return WholeAnswer.of(200, "OK", "application/cose", made.body)
+        shown = [(tickets.HEADER, self._tickets.give(made.sender, made.rank))] if made.sender else []
+        return WholeAnswer.of(200, "OK", "application/cose", made.body, *shown)
 
     # -- sending -------------------------------------------------------------------------------------
 
@@ -400,7 +406,8 @@ def _too_large(size_max: int) -> ProblemError:
         413,
         "too_large",
         "Content too large",
-        f"The body is larger than {size_max} bytes, which no address takes.",
+        f"The body is larger than {size_max} bytes, which no address takes"
+        + (" without a key of this node." if size_max < BODY_BYTES_MAX else "."),
     )
 
 
