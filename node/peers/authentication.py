@@ -119,19 +119,27 @@ class PeerAuthentication:
         """(sender, nonce, body) of a request that is for this node, fresh, and seen for the first time."""
         sender, sent, nonce, body, opened_by = self._open(REQUEST_TAG, data, path)
         with self._lock:
-            nonces = self._nonces.setdefault(sender, {})
             # Whoever sends it again need not be who signed it: the signer is not struck for it.
-            if nonce in nonces:
+            if nonce in self._nonces.get(sender, {}):
                 raise ProblemError(401, "replayed", "Not authenticated", "this request was received before")
             self._require_fresh(sender, sent, answered=False)
-            # In the order received; by how much time passed, which no wrong clock shortens.
             passed = self._passed()
-            while nonces and nonces[oldest := next(iter(nonces))][0] <= passed - 2 * WINDOW_S:
-                del nonces[oldest]
+            for each in (next(iter(self._nonces), sender), sender):  # in turn also who asks no more
+                self._forget(each, passed)
+            nonces = self._nonces.setdefault(sender, {})
             if len(nonces) >= NONCES_PER_SENDER_MAX:
                 raise ProblemError(503, "busy", "Come again", "too many of your requests in four minutes")
             nonces[nonce] = passed, opened_by
         return sender, nonce, body
+
+    def _forget(self, sender: str, passed: float) -> None:
+        """Its nonces that no fresh request can have any more; from now on it is the last in turn."""
+        nonces = self._nonces.pop(sender, {})
+        # In the order received; by how much time passed, which no wrong clock shortens.
+        while nonces and nonces[oldest := next(iter(nonces))][0] <= passed - 2 * WINDOW_S:
+            del nonces[oldest]
+        if nonces:
+            self._nonces[sender] = nonces
 
     def open_reply(self, data: bytes, path: str, sender: str, nonce: bytes) -> bytes:
         """The body of `sender`'s reply to the request with `nonce`."""

@@ -37,12 +37,12 @@ from credentials.verdicts.verdict import Check, Findings, Outcome
 from node.resolution.fetch import Asking, Fetcher, FetchError
 from node.resolution.resolver import Resolver
 from node.verdicts.consignments import require_law_date
+from node.verdicts.last_held import LastHeld
 from node.verdicts.sources import Gathering
 
 JSON = dict[str, Any]
 LIST_BYTES_MAX = 4 << 20
 LIST_TYPES = "application/vc, application/ld+json, application/json, application/vc+jwt"
-LISTS_REMEMBERED_MAX = 10_000
 # Checks that are told when they were not made, and do not keep a document from being verified.
 TOLD_ONLY = ("schema", "related")
 PROOF_CHECKS = frozenset({"proof", "issuer_key"})
@@ -110,7 +110,7 @@ class Checking:
         self._ledger_means = ledger_means
         self._list_issuers = list_issuers
         self._open_api = open_api
-        self._last_held: dict[str, int] = {}  # list URL -> when it was last had
+        self._last_held = LastHeld()
 
     # -- credentials -----------------------------------------------------------------------------------
 
@@ -158,8 +158,7 @@ class Checking:
         except (FetchError, CredentialError) as error:
             code = "status_unavailable" if isinstance(error, FetchError) else "status_list_invalid"
             return ListInHand(None, now - last if last is not None else None, code, str(error))
-        if len(self._last_held) < LISTS_REMEMBERED_MAX:
-            self._last_held[url] = now
+        self._last_held.put(url, now)
         return ListInHand(shown, 0)
 
     # -- presentations ---------------------------------------------------------------------------------

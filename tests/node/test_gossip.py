@@ -362,6 +362,31 @@ def test_requests_are_remembered_as_long_as_they_are_fresh(genesis: Genesis) -> 
         customs.open_request(captured, "status")
 
 
+def test_requests_of_whoever_asks_no_more_are_forgotten(genesis: Genesis) -> None:
+    """
+    Participants that asked much and then nothing: what was kept of them goes as others ask, and a captured
+    request of theirs is too old by then.
+    """
+    clock = [float(NOW)]
+    customs, *askers = (
+        PeerAuthentication(
+            genesis.network_id, genesis.history(), did, (ledger.signer(did, "transport"),),
+            now=lambda: clock[0], passed=lambda: clock[0],
+        )
+        for did in (ledger.CUSTOMS, ledger.MAKER, ledger.IMPORTER, ledger.WORKSHOP)
+    )  # fmt: skip
+    captured = [asker.request(ledger.CUSTOMS, "status", b"")[0] for asker in askers for _ in range(9)]
+    for request in captured:
+        customs.open_request(request, "status")
+    clock[0] += 2 * WINDOW_S
+    for _ in range(3):
+        customs.open_request(askers[0].request(ledger.CUSTOMS, "status", b"")[0], "status")
+
+    assert customs._nonces.keys() == {ledger.MAKER} and len(customs._nonces[ledger.MAKER]) == 3
+    with pytest.raises(ProblemError, match="more than"):
+        customs.open_request(captured[-1], "status")
+
+
 def test_a_captured_request_silences_nobody(genesis: Genesis) -> None:
     """
     N09: one request of an honest peer, captured and sent again 500 times, costs that peer no strike.
