@@ -26,6 +26,13 @@ pytestmark = pytest.mark.check
 
 
 @pytest.fixture(scope="module")
+def second(demo: DemoNetwork, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoNetwork]:
+    """Another one beside it, until a test kills it."""
+    with running_demo(tmp_path_factory.mktemp("second") / "network") as network:
+        yield network
+
+
+@pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoNetwork]:
     with running_demo(tmp_path_factory.mktemp("demo") / "network") as network:
         yield network
@@ -35,18 +42,6 @@ def comity(*arguments: str, prefix: tuple[str, ...] = (), **more: object) -> sub
     """One command of ours, as a person types it."""
     command = [*prefix, sys.executable, "-m", "node", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, cwd=ROOT, **more)  # type: ignore[call-overload, no-any-return]
-
-
-def test_exit_code_says_that_every_line_was_as_expected(tmp_path: Path) -> None:
-    """
-    `comity demo --exit --kill-one` ends with 0: every line has its expected verdict, three validators go on
-    within 3 s after a SIGKILL, and the killed one catches up.
-    """
-    run = comity("demo", "--data", str(tmp_path / "demo"), "--exit", "--kill-one")
-
-    assert run.returncode == 0, run.stdout + run.stderr
-    assert "All 66 lines, the used pack, the four lives and the report are as expected." in run.stdout
-    assert "the same log" in run.stdout
 
 
 def test_every_verdict_names_its_dates_height_and_sources(demo: DemoNetwork) -> None:
@@ -163,10 +158,12 @@ def test_the_start_page_opens_three_doors(demo: DemoNetwork) -> None:
 
 def test_a_second_start_needs_no_network_and_half_a_minute(tmp_path: Path) -> None:
     """
-    Once .venv is there the demo shows its table within 30 s, in a namespace that has only loopback.
+    Once .venv is there the demo shows its table within 30 s, in a namespace that has only loopback. With
+    --exit --kill-one it ends with 0: every line has its expected verdict, three validators go on within 3 s
+    after a SIGKILL, and the killed one catches up.
     """
     require("namespaces")
-    script = 'ip link set lo up && exec "$0" -m node demo --data "$1" --exit'
+    script = 'ip link set lo up && exec "$0" -m node demo --data "$1" --exit --kill-one'
 
     start = time.monotonic()
     run = subprocess.run(
@@ -182,29 +179,46 @@ def test_a_second_start_needs_no_network_and_half_a_minute(tmp_path: Path) -> No
     print(f"the table came within {seconds:.1f} s")
     assert run.returncode == 0, run.stdout + run.stderr
     assert "All 66 lines, the used pack, the four lives and the report are as expected." in run.stdout
+    assert "the same log" in run.stdout
 
 
-def test_two_clones_run_side_by_side(demo: DemoNetwork, tmp_path: Path) -> None:
+def test_two_clones_run_side_by_side(demo: DemoNetwork, second: DemoNetwork) -> None:
     """
     A second demo beside a running one takes the next free block of ports and gets the same verdicts.
     """
-    run = comity("demo", "--data", str(tmp_path / "second"), "--exit")
+    ports = [{node["url"] for node in one.state["nodes"].values()} for one in (demo, second)]
+    verdicts = [
+        [
+            (item["line"], item["verdict"])
+            for item in one.desk("customs").get(f"/consignments/{one.consignment}")["items"]
+        ]
+        for one in (demo, second)
+    ]
 
-    assert run.returncode == 0, run.stdout + run.stderr
+    assert not ports[0] & ports[1] and len(ports[1]) == 6
+    assert verdicts[0] == verdicts[1] and len(verdicts[1]) == 66
+    assert "All 66 lines, the used pack, the four lives and the report are as expected." in said_by(second)
 
 
-def test_children_die_with_a_killed_parent(tmp_path: Path) -> None:
+def said_by(network: DemoNetwork) -> str:
+    """What this demo printed."""
+    return (network.root.parent / "demo.out").read_text()
+
+
+def test_children_die_with_a_killed_parent(second: DemoNetwork) -> None:
     """
     SIGKILL to the demo takes its six nodes with it.
     """
-    with running_demo(tmp_path / "network") as network:
-        os.kill(network.state["pid"], signal.SIGKILL)
-        deadline = time.monotonic() + 60
-        pids = [node["pid"] for node in network.state["nodes"].values()]
-        while any(map(_alive, pids)) and time.monotonic() < deadline:
-            time.sleep(0.1)
+    os.kill(second.state["pid"], signal.SIGKILL)
 
-        assert not [pid for pid in pids if _alive(pid)]
+    ended([node["pid"] for node in second.state["nodes"].values()])
+
+
+def ended(pids: list[int]) -> None:
+    deadline = time.monotonic() + 60
+    while left := [pid for pid in pids if _alive(pid)]:
+        assert time.monotonic() < deadline, f"these go on: {left}"
+        time.sleep(0.1)
 
 
 def _alive(pid: int) -> bool:
@@ -230,17 +244,12 @@ def test_a_folder_the_demo_did_not_make_is_left_alone(tmp_path: Path) -> None:
     assert (mine / "thesis.txt").read_text() == "years of work"
 
 
-def test_ctrl_c_is_an_orderly_end(tmp_path: Path) -> None:
+def test_ctrl_c_is_an_orderly_end(demo: DemoNetwork) -> None:
     """
-    Ctrl-C, which a terminal sends to the whole process group, ends the demo in order and leaves nothing.
+    Ctrl-C, which a terminal sends to the whole process group, ends the demo in order and leaves nothing. The
+    last test of this file: it ends the demo of the others.
     """
-    with running_demo(tmp_path / "network") as network:
-        os.killpg(network.state["pid"], signal.SIGINT)
-        deadline = time.monotonic() + 60
-        pids = [network.state["pid"], *(node["pid"] for node in network.state["nodes"].values())]
-        while any(map(_alive, pids)) and time.monotonic() < deadline:
-            time.sleep(0.1)
+    os.killpg(demo.state["pid"], signal.SIGINT)
 
-        assert not [pid for pid in pids if _alive(pid)]
-    said = (tmp_path / "demo.out").read_text()
-    assert said.rstrip().endswith("Stopping the six nodes.")
+    ended([demo.state["pid"], *(node["pid"] for node in demo.state["nodes"].values())])
+    assert said_by(demo).rstrip().endswith("Stopping the six nodes.")

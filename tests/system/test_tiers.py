@@ -108,11 +108,20 @@ def test_the_table_is_the_same_under_xdist(tmp_path: Path) -> None:
 
 def test_the_two_halves_of_make_check_are_all_of_it() -> None:
     """
-    `make check` runs two halves: every folder that holds a test is in exactly one of them.
+    `make check` runs two halves: every folder that holds a test is in exactly one of them, and so is each
+    file that the first takes from the second.
     """
-    recipe = re.search(r"^check:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.M)
+    makefile = (ROOT / "Makefile").read_text()
+    recipe = re.search(r"^check:.*\n((?:\t.*\n)+)", makefile, re.M)
     named = re.findall(r"tests/(\w+)", recipe[1]) if recipe else []
+    moved = re.search(r"^BESIDE := \$\(patsubst %,tests/%\.py,([^)]+)\)$", makefile, re.M)
+    files = moved[1].replace("\\\n", " ").split() if moved else []
 
+    assert recipe and re.findall(r"\$\(addprefix --ignore=,\$\(BESIDE\)\)|\$\(BESIDE\)", recipe[1]) == [
+        "$(BESIDE)",
+        "$(addprefix --ignore=,$(BESIDE))",
+    ]
+    assert files and all((ROOT / "tests" / f"{name}.py").is_file() for name in files)
     assert sorted(named) == sorted(
         {path.relative_to(ROOT / "tests").parts[0] for path in ROOT.glob("tests/**/test_*.py")}
     )
