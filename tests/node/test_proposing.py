@@ -230,7 +230,7 @@ def test_an_idle_network_decides_and_lapses_in_time(g: GovernedNode) -> None:
     g.node.wait(lambda: g.node.get_json("/governance")["changes_at"] is None, "it to be in force")
     assert g.node.get_json("/governance")["limits"][LIMITS_NAME] == 9901
 
-    tried = g.tried(g.limits(9902), expires_s=3)
+    tried = g.tried(g.limits(9902), expires_s=6)  # until then it is on the ledger
     body = {"proposal": tried["proposal"], "effect": tried["effect"]["digest"]}
     assert g.node.post_json("/governance/proposals", body).status_code == 201
     g.node.wait(lambda: g.known(tried["digest"]), "the proposal to be on the ledger")

@@ -79,6 +79,7 @@ def test_a_recognition_is_tried_on_the_open_lines_and_told_once_it_governs(g: Go
     """
     node = g.node
     lines = judged(node, "26NLREACH1", 1, 2)
+    settle(g)
     before = [item(node, lines, n) for n in (1, 2)]
     given = recognition()
 

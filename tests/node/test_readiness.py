@@ -250,7 +250,7 @@ def test_a_halt_shows_within_seconds_and_ends_when_it_is_over(tmp_path: Path) ->
     """
     with running(tmp_path, VALIDATORS) as network:
         maker = network["maker"]
-        assert codes(maker) == []
+        wait("all to be heard", lambda: codes(maker) == [], SOON_S)
         for name in ("eu", "customs"):
             network[name].kill()
 

@@ -91,8 +91,11 @@ def test_who_leaves_is_told_by_its_own_node_which_serves_on(
     leaver.start()
     leaver.wait_ready(60.0)
     assert told(leaver, "own_left")["parameters"] == condition["parameters"]
-    conditions = leaver.request("GET", "/readyz")[1]["conditions"]
-    assert [one["code"] for one in conditions] == ["own_left"], "nothing else is wrong"
+
+    def wrong() -> list[str]:
+        return [one["code"] for one in leaver.request("GET", "/readyz")[1]["conditions"]]
+
+    wait("nothing else to be wrong", lambda: wrong() == ["own_left"])
 
 
 def test_a_validator_that_retires_is_told_so_and_follows(
