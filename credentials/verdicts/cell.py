@@ -135,7 +135,19 @@ def _where(settings: Mapping[str, Setting], here: str, *, never: str = "none") -
 
 
 def _presented(standing: Standing, inquiry: Inquiry, declared: Declared) -> str:
-    """The presentation that is open, or under which it was released, against this declaration (X12)."""
+    """The presentation that is open, or under which it was released, against this declaration (X12).
+
+    What is declared to customs here leaves under that declaration, or once they closed it (D888).
+    """
+    word, there = _declared_where(standing, inquiry, declared), standing.presentation
+    leaves = declared.direction == "export" and declared.asked
+    if leaves and there is not None and there.jurisdiction == inquiry.policy.jurisdiction and word != HERE:
+        return "open"
+    return word
+
+
+def _declared_where(standing: Standing, inquiry: Inquiry, declared: Declared) -> str:
+    """The same, wherever the goods go."""
     events = inquiry.evidence.network.tables.verdicts.get("events", {})
     if declared.direction == "inland" and standing.item_state in events.get("underCustoms", ()):
         return "open"  # released nowhere since it left or was declared, on either side (D771)

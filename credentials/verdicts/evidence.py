@@ -106,6 +106,7 @@ class LedgerView:
     kin_gone: bool = False  # of one whose passport ceased: nobody has to have that any more
     kin_otherwise: str | None = None  # what one of these is under a further code instead, as a reason code
     taken_out: Sequence[LedgerEntry] = ()  # by which it came out of its pack, and these of theirs
+    made_into: Sequence[LedgerEntry] = ()  # the acts by which its predecessors became this battery
     # Once a key was stolen: what its party said of these, and all that was said of recalls of codes (D806).
     behind: Sequence[LedgerEntry] = ()
     unknown: str = "not_found"  # why there is no standing, as a reason code: what cannot be read has none

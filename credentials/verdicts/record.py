@@ -34,6 +34,13 @@ def taken_out_at(standing: Standing | None, relatives: Mapping[bytes, Standing])
     return found
 
 
+def made_into_at(standing: Standing | None, relatives: Mapping[bytes, Standing]) -> dict[int, Standing]:
+    """Its predecessors, by the leaf of the act by which each became this battery."""
+    made = standing.predecessors if standing is not None else ()
+    old = (one for key in made if (one := relatives.get(key)) is not None)
+    return {one.lineage.leaf_index: one for one in old if one.lineage is not None}
+
+
 @dataclass(frozen=True, slots=True)
 class Recorded:
     """An attestation about the subject, with its place on the ledger; `rule` is set when it was refused."""
@@ -251,6 +258,15 @@ class Inquiry:
             packs = (view.relatives.get(key) for key in _called(one.parent.key, view))
             inner += [pack for pack in packs if pack is not None and pack not in inner]
         return found
+
+    def made_into(self) -> list[tuple[Standing, Recorded | None]]:
+        """(a predecessor, the act by which it became this battery); None: it is not had or not read."""
+        view = self.evidence.ledger
+        if view is None:
+            return []
+        leaves = {leaf.leaf_index: leaf for leaf in view.made_into}
+        made = made_into_at(view.standing, view.relatives).items()
+        return [(old, _admitted_at(leaves.get(leaf))) for leaf, old in made]
 
     @property
     def kin_missing(self) -> bool:

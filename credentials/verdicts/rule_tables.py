@@ -73,6 +73,11 @@ _WHERE = by_name(plain, least=1)
 _SELECTORS = listed(table({"path": _path}, {"where": _WHERE, "member": _path}))
 _ANSWERS = table({}, {"any": _SELECTORS, "all": _SELECTORS})
 _ANNEX_XIV = table({"text": _texts, "true": _texts, "positive": _texts})
+_COUNTRY = text_like(r"[A-Z]{2}", "a country: 2 capitals")
+_TESTED_IN = table(
+    {"member": some_text, "countries": by_name(listed(_COUNTRY, least=1, once=True), name=_side)}
+)
+_CHANGES = table({"needed": _ANNEX_XIV, "tested": some_text, "tested_in": _TESTED_IN})
 _CHEMISTRY = by_name(listed(some_text), name=text_like(r"[A-Z]", "a capital"))
 
 
@@ -94,7 +99,7 @@ def _events(reason: Shape) -> Shape:
             "ended": by_name(reason),
             "fates": by_name(reason),
         },
-        {"$comment": _anything},
+        {"$comment": _anything, "changes": _CHANGES},
     )
 
 

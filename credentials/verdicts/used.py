@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from credentials.documents.spelling import trimmed
-from credentials.ledger.standing import Standing
+from credentials.ledger.standing import WASTE, Standing
 from credentials.verdicts.cell import Cell, Declared, in_its_vehicle
 from credentials.verdicts.event_documents import EventDocument, event_document, first_second
 from credentials.verdicts.freshness import ZONE_OFFSET_S_MAX
@@ -273,6 +273,8 @@ def _check_status_change(found: Findings, cell: Cell, standing: Standing, inquir
     if eu_status == "original" and cell["lineage"] != "second_life":
         found.inapplicable("status_change_values", eu_status=eu_status)
         return
+    if eu_status != WASTE and not _check_changes(found, inquiry):
+        return
     changed = inquiry.changed_at(standing)
     leaf, happened = changed or (0, 0)
     after = [r for r in _measured(inquiry, events) if changed is not None and r.leaf_index > leaf]
@@ -280,6 +282,40 @@ def _check_status_change(found: Findings, cell: Cell, standing: Standing, inquir
         found.passed("status_change_values", rule="X20", eu_status=eu_status)
     else:
         found.unknown("status_change_values", "not_held", rule="X20", eu_status=eu_status)
+
+
+def _check_changes(found: Findings, inquiry: Inquiry) -> bool:
+    """X20, Art 73: what the acts said by which others became this battery; True if nothing is against it."""
+    name, changes = "status_change_values", inquiry.evidence.network.tables.verdicts["events"].get("changes")
+    for old, act in inquiry.made_into() if changes is not None else ():
+        if act is None:
+            found.unknown(name, "relatives_unread", rule="X20")
+            return False
+        document = event_document(inquiry, act)
+        if document.members is None:
+            document.tell(found, name, rule="X20", by=act.attestation.issuer, **act.place())
+            return False
+        lacking = _lacking_of_change(document.members, changes, old, act, inquiry)
+        if lacking:
+            found.failed(name, "status_values_missing", rule="X20", lacking=lacking, **act.place())
+            return False
+    return True
+
+
+def _lacking_of_change(
+    members: Mapping[str, Any], changes: Mapping[str, Any], old: Standing, act: Recorded, inquiry: Inquiry
+) -> list[str]:
+    """The members without which no such act makes another battery of an old one.
+
+    What makes waste cease to be waste is a test in the Union, where the Union asks (Art 73(1)(a)).
+    """
+    lacking = _lacking(members, changes["needed"])
+    tested, where = changes["tested"], changes["tested_in"]
+    lacking += [tested] if _day_of_test(members.get(tested), act, old) is None else []
+    countries = where["countries"].get(inquiry.policy.jurisdiction)
+    if countries is not None and old.eu_status == WASTE and members.get(where["member"]) not in countries:
+        lacking.append(where["member"])
+    return lacking
 
 
 def _tested_since(

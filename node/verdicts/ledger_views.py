@@ -16,7 +16,7 @@ from credentials.ledger.standing import Standing
 from credentials.verdicts.evidence import LedgerEntry, LedgerView, relatives_of
 from credentials.verdicts.kin import made_at, placings_of
 from credentials.verdicts.names import kin_sets_of
-from credentials.verdicts.record import Record, taken_out_at
+from credentials.verdicts.record import Record, made_into_at, taken_out_at
 from credentials.verdicts.used import TESTS_READ_MAX
 from node.storage.entries import EntryRow
 from node.storage.ledger import LedgerStore
@@ -44,7 +44,7 @@ def read_view(
     if recalls in records:
         reaching = Recalls.decode(records[recalls]).covering(identifier, key, standing)
     relatives = relatives_of(standing, lambda keys: _standings(ledger, keys))
-    out_at = taken_out_at(standing, relatives)
+    out_at, into_at = taken_out_at(standing, relatives), made_into_at(standing, relatives)
     return LedgerView(
         standing,
         _entries(ledger, rows),
@@ -56,6 +56,7 @@ def read_view(
         kin_sets=_kin_sets(ledger, relatives, governance),
         kin_recalls=recalls_of(relatives, ledger.records),
         taken_out=_entries(ledger, [r for a in out_at if (r := ledger.leaves.at(a)) is not None]),
+        made_into=_entries(ledger, [r for a in into_at if (r := ledger.leaves.at(a)) is not None]),
         kin_placed=_times(ledger, placings_of(relatives)),
         behind=_behind(ledger, about, relatives, governance) if governance.robbed else (),
     )
@@ -130,14 +131,16 @@ def newest_of(statements: Sequence[Attestation]) -> tuple[Attestation, ...]:
 def kin_statements(ledger: LedgerStore, view: LedgerView) -> tuple[Attestation, ...]:
     """The statements by which others became this battery: their documents name the codes of these.
 
-    By which it was taken out of its pack: they say what was to become of it. The others only where recalls
-    of such codes are in force, or a thief may have lifted them.
+    By which it was taken out of its pack: they say what was to become of it. By which its predecessors became
+    it: they say what was tested. Those before only where recalls of such codes are in force, or a thief may
+    have lifted them.
     """
     leaves = made_at(view) if view.kin_recalls or view.behind else ()
     rows = [row for leaf in leaves if (row := ledger.leaves.at(leaf)) is not None]
     parsed = (_parsed(row.entry) for row in rows)
     kin = (entry.attestation for entry in parsed if isinstance(entry, AdmittedEntry))
-    return tuple({a.digest: a for a in (*taken_out_of(view), *kin)}.values())
+    into = (leaf.parsed.attestation for leaf in view.made_into if isinstance(leaf.parsed, AdmittedEntry))
+    return tuple({a.digest: a for a in (*taken_out_of(view), *into, *kin)}.values())
 
 
 def taken_out_of(view: LedgerView) -> list[Attestation]:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from credentials.ledger.linked_records import children_root
-from tests.credentials.test_shown import GOOD, PRESENTED, check, judged, shape
-from tests.credentials.test_used_before import SECOND, measured, two_publishers
+from tests.credentials.test_shown import GOOD, PRESENTED, TESTED, check, judged, shape
+from tests.credentials.test_used_before import measured, two_publishers
 from tests.harness.border import World, code, subject_of
 from tests.harness.ledger import CN_AUTHORITY, CUSTOMS, IMPORTER, MAKER, RECYCLER, SECOND_LIFE, WORKSHOP
 
@@ -172,7 +172,7 @@ def test_what_a_pack_was_made_from_spares_its_modules_no_passport() -> None:
     w, made = two_publishers(), code(1, "ZZ5")
     old = out_of_waste(w, published=True)
     w.happen(RECYCLER, "battery.sold", old, {"invoice": "2"}, parties=(SECOND_LIFE,))
-    said = {"successors": [made], **SECOND}
+    said = {"successors": [made], **TESTED}
     w.happen(
         SECOND_LIFE,
         "second_life.prepared_for_reuse",
@@ -245,7 +245,7 @@ def test_what_comes_out_of_waste_is_prepared_for_a_second_life(kind: str, *, rec
     text = out_of_waste(w, root=True, module=code(11)) if recorded else out_of_waste(w)
     w.happen(RECYCLER, "battery.sold", text, {"invoice": "2"}, parties=(SECOND_LIFE,))
     answers = MAKER if recorded else RECYCLER
-    said = {"successors": [made], **SECOND}
+    said = {"successors": [made], **TESTED}
     w.happen(
         SECOND_LIFE, f"second_life.{kind}", text, said, cosign=(answers,), references=(subject_of(made),)
     )

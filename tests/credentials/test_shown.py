@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from credentials.documents.canonical import digest_document
 from credentials.ledger.linked_records import children_root
 from credentials.ledger.payload import Criteria
 from credentials.ledger.recalls import recall_subject
@@ -171,17 +172,31 @@ def test_l04_a_suspended_passport_holds_until_every_suspension_is_lifted() -> No
     assert words[2][0] in GOOD
 
 
+# What the act says that makes another battery of waste (X20, Art 73).
+TESTED = {
+    "soh_permille": 900,
+    "soh_date": "2027-01-15",
+    "soh_member_state": "DE",
+    "declaration_digest": "x",
+    "label_date": "2027-01-15",
+    "contract_reference": "C",
+}
+
+
 def successor(w: World, *, named: bool) -> str:
     """A battery remanufactured from waste, produced with or without its predecessors."""
     old, text = waste(w, 1), code(21, maker="ZZ5")
     standing = w.ledger.standing(subject_of(old))
     parties = [party for party in (standing.responsible, standing.holder) if party is not None]
+    document = w.event_document(SECOND_LIFE, "second_life.remanufactured", old, TESTED)
+    w.documents[digest_document(document)] = document
     act = w.ledger.countersigned(
         SECOND_LIFE,
         "second_life.remanufactured",
         subject_of(old),
         parties,
         references=(subject_of(text),),
+        document_digest=digest_document(document),
     )
     w.run(act)
     members: dict[str, Any] = {"references": (subject_of(old),)} if named else {}
@@ -530,6 +545,28 @@ def test_what_customs_has_not_released_is_not_about_in_the_country() -> None:
         assert shape(judged(w, name, policy_name="recycler", **line)) == ("hold", "not_released")
     w.happen(CUSTOMS, "customs.released", text, {"basis": "registry_check"})
     assert scanned()[0] in GOOD
+
+
+def test_what_is_declared_here_leaves_under_that_declaration_alone() -> None:
+    """
+    I4: shown for export under another declaration, or none, while one is open here it is held, as whatever it
+    is shown; under that declaration, from another side, and once customs closed it, it is not.
+    """
+    w = World()
+    text = w.new(1)
+    other, none = {"declaration": "26NLOTHER00009"}, dict[str, str]()
+
+    def leaving(head: Mapping[str, str], condition: str = "new", policy_name: str = "customs-eu") -> str:
+        told = judged(w, text, direction="export", head=head, condition=condition, policy_name=policy_name)
+        return str(told["reason"])
+
+    for head in (other, none):
+        for condition in ("new", "used", "return", "repair", "waste"):
+            assert leaving(head, condition) == "not_released"
+    assert leaving({"declaration": DECLARATION}) != "not_released"
+    assert leaving(other, policy_name="authority-cn") != "not_released"
+    w.happen(CUSTOMS, "customs.invalidated", text, {"basis": "sent back"})
+    assert leaving(other) != "not_released"
 
 
 def _invalidated(w: World) -> str:

@@ -10,7 +10,7 @@ import pytest
 from credentials.documents.canonical import digest_document
 from credentials.verdicts.evidence import Held, Missing, MissingReason
 from credentials.verdicts.record import Record
-from tests.credentials.test_shown import GOOD, VIN, check, judged, shape
+from tests.credentials.test_shown import GOOD, TESTED, VIN, check, judged, shape
 from tests.harness.border import World, claims_of, code, replace, subject_of
 from tests.harness.ledger import CN_AUTHORITY, EU_AUTHORITY, IMPORTER, MAKER, SECOND_LIFE, WORKSHOP
 
@@ -168,15 +168,6 @@ def test_a_mistyped_vehicle_number_is_voided_after_the_right_one_was_entered(voi
     assert bound is not None and bound.asset.as_list() == subject_of(VIN).as_list()
 
 
-SECOND = {
-    "soh_permille": 900,
-    "soh_date": "2027-01-01",
-    "declaration_digest": "x",
-    "label_date": "2027-01-01",
-    "contract_reference": "C",
-}
-
-
 def taken_out(w: World, serial: int = 1, **members: Any) -> str:
     """Made, placed, installed and taken out again; SECOND_LIFE and IMPORTER are named."""
     text = code(serial)
@@ -194,7 +185,7 @@ def remanufactured(w: World, text: str, successor: str, cosign: Sequence[str] = 
         SECOND_LIFE,
         "second_life.remanufactured",
         text,
-        {"successors": [successor], **SECOND},
+        {"successors": [successor], **TESTED},
         cosign=cosign,
         references=(subject_of(successor),),
     )

@@ -57,7 +57,7 @@ from credentials.verdicts.list_versions import AttestedBy
 from credentials.verdicts.manifest import Line, Manifest, ManifestContext
 from credentials.verdicts.names import PUBLIC_POINT, kin_sets_of, sets_published
 from credentials.verdicts.own_word import OWN_WORD_POINT
-from credentials.verdicts.record import Record, taken_out_at
+from credentials.verdicts.record import Record, made_into_at, taken_out_at
 from credentials.verdicts.shown_as import ShownAs
 from node.config import contexts, related_resources
 from node.words import Words
@@ -479,6 +479,7 @@ class World:
             claims=Claims.decode(claims) if claims else None,
             relatives=relatives,
             taken_out=[self.leaves[leaf] for leaf in taken_out_at(standing, relatives)],
+            made_into=[self.leaves[leaf] for leaf in made_into_at(standing, relatives)],
             kin_sets={key: self._kin_sets(one) for key, one in relatives.items()},
             kin_recalls=recalls_of(relatives, reader.get_many),
             kin_placed={leaf: self.leaves[leaf].block_time for leaf in placings_of(relatives)},
@@ -506,7 +507,7 @@ class World:
     def _kin_documents(self, view: LedgerView) -> list[dict[str, Any]]:
         """The documents of the acts by which others became this battery."""
         asked = made_at(view) if view.kin_recalls or view.behind else ()
-        leaves = dict.fromkeys([*(leaf.leaf_index for leaf in view.taken_out), *asked])
+        leaves = dict.fromkeys([*(leaf.leaf_index for leaf in (*view.taken_out, *view.made_into)), *asked])
         digests = [_read(self.leaves[leaf].entry)[1] for leaf in leaves]
         return [self.documents[d] for d in digests if d in self.documents]
 
@@ -613,7 +614,11 @@ class World:
             aliases |= {t: v for t, v in more.items() if key_if_readable(t) != own}
         of_packs = [document for one in aliases.values() for document in self._taken_out_of(one)]
         in_play = (*in_play, *identifiers_in_play({}, of_packs))
-        leaves = [leaf for one in (view, *aliases.values()) for leaf in (*one.entries, *one.taken_out)]
+        leaves = [
+            leaf
+            for one in (view, *aliases.values())
+            for leaf in (*one.entries, *one.taken_out, *one.made_into)
+        ]
         cited = {digest for leaf in leaves if (digest := _read(leaf.entry)[1]) is not None}
         events: dict[bytes, Held | Missing] = {
             digest: Held(self.documents[digest]) for digest in cited if digest in self.documents

@@ -132,6 +132,8 @@ def test_what_happens_to_a_pack_wakes_the_lines_of_what_came_of_it(node: LiveNod
 
         assert word[0] != "clear"
         node.wait(has_the_word, "the line")  # it may be looked at between two of these events as well
+    # The document of its act is at hand (D887): it says nothing of where the waste was tested.
+    assert "status_values_missing" in {check["reason"] for check in item(node, open_lines, 2)["checks"]}
 
     members = {"reason": "cells", "criteria": {"prefixes": [code_of(pack)]}}
     recall = {"event": "recall.published", "battery": "gbt34014:ZZ1", "members": members}

@@ -35,6 +35,7 @@ class Act:
     names: tuple[str, ...] = ()  # the further code by which a passport names its battery
     about_names: tuple[str, ...] = ()  # the same, of the passport that it is about
     fates: tuple[str, ...] = ()  # of a dismantling: what becomes of each that is taken out; none given: reuse
+    tested_in: str = "DE"  # of a second life: the country where the health of what it is made of was tested
     weights: tuple[tuple[str, int], ...] = ()  # what it weighs otherwise than any other statement, by member
 
     def __str__(self) -> str:
@@ -49,6 +50,7 @@ class Act:
         more += [f"with {', '.join(self.inside)} inside"] if self.inside else []
         more += list(self.fates)
         more += [f"{name} {grams}" for name, grams in self.weights]
+        more += [f"tested in {self.tested_in}"] if self.tested_in != "DE" else []
         more += [f"naming {', '.join(self.names)}"] if self.names else []
         return f"{who}: {self.event} {self.battery}" + (f" ({', '.join(more)})" if more else "")
 
@@ -114,7 +116,15 @@ class File:
 
     @property
     def in_use(self) -> bool:
-        beside = {"end_certified", "shown_as_used", "recycling", "dismantled", "worn", "damaged"}
+        beside = {
+            "end_certified",
+            "shown_as_used",
+            "recycling",
+            "dismantled",
+            "worn",
+            "damaged",
+            "still_waste",
+        }
         return bool(self.used - beside)
 
     def is_set(self, what: str, where: str | None = None) -> bool:

@@ -129,6 +129,15 @@ def i4_other_declaration(file: File, shown: Shown) -> Bound | None:
     return None
 
 
+def i4_declared_here(file: File, shown: Shown) -> Bound | None:
+    """What is declared to customs of a country leaves it under that declaration, or once they closed it."""
+    leaves = shown.direction == "export" and file.declaration is not None
+    here = file.declaration is not None and file.declaration[1] == shown.jurisdiction
+    if leaves and here and file.declaration != (shown.declaration, shown.jurisdiction):
+        return "hold", "leaving while another declaration is open there"
+    return None
+
+
 def i4_not_released(file: File, shown: Shown) -> Bound | None:
     """What left a country or stands before customs is under supervision: about in none (UCC Art 134, 267)."""
     held = file.supervised and shown.direction == "inland"
@@ -162,6 +171,14 @@ def i7_second_life(file: File, shown: Shown) -> Bound | None:
     if shown.condition == "second_life" and "second_life" not in file.used:
         return "hold", "no second life on record"
     return None
+
+
+def art_73_waste_still(file: File, shown: Shown) -> Bound | None:
+    """Made of waste without a test in the Union, it is no battery in a second life there."""
+    there = shown.jurisdiction == "EU" and shown.condition != "waste"
+    return (
+        ("hold", "made of waste that was tested elsewhere") if there and "still_waste" in file.used else None
+    )
 
 
 def i8_waste(file: File, shown: Shown) -> Bound | None:
@@ -198,12 +215,14 @@ def art_77_passport(file: File, shown: Shown) -> Bound | None:
 # What binds a battery under each of its codes: it is the same battery that is shown (X1).
 UNDER_EVERY_CODE: tuple[Callable[[File, Shown], Bound | None], ...] = (
     i1_never_new_again, i1_waste, i1_scrapped, i1_ended, x8_fate, i1_first_placing,
-    i2_passport_stopped, i2_goods_stopped, i3_withdrawn, i4_other_declaration, i7_condition,
+    i2_passport_stopped, i2_goods_stopped, i3_withdrawn, i4_other_declaration, i4_declared_here,
+    i7_condition,
 )  # fmt: skip
 INVARIANTS: tuple[Callable[[File, Shown], Bound | None], ...] = (
     i1_never_new_again, i1_waste, i1_scrapped, i1_ended, x8_fate, i1_first_placing,
-    i2_passport_stopped, i2_goods_stopped, i3_withdrawn, i4_other_declaration, i4_not_released,
-    i5_origin, i7_condition, i7_second_life, i8_waste, annex_xiv, art_77_passport,
+    i2_passport_stopped, i2_goods_stopped, i3_withdrawn, i4_other_declaration, i4_declared_here,
+    i4_not_released,
+    i5_origin, i7_condition, i7_second_life, art_73_waste_still, i8_waste, annex_xiv, art_77_passport,
 )  # fmt: skip
 
 

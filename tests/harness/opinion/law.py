@@ -37,6 +37,7 @@ MOVES = ("battery.exported", "used.exported", "waste.exported", "market.placed",
 LICENCES = ("licences suspended", "licences put back")
 # What a party says without a licence as well: that it gives up what is its own, and that it disagrees.
 ASKS_NO_LICENCE = ("battery.handed_over", "responsibility.transferred", "record.contested")
+UNION = ("DE", "FR", "NL")  # of its Member States those that are spoken of here
 LEAVES_A_VEHICLE = ("battery.swapped_out", "battery.replaced")
 # I3: what cannot be taken back by its author.
 IRREVERSIBLE = ("battery.presented", *CUSTOMS_ACTS, "battery.declared_waste", "vehicle.scrapped",
@@ -134,7 +135,9 @@ def marks_elsewhere(file: File, act: Act) -> dict[str, frozenset[str]]:
     if act.event == "battery.dismantled":
         return {other: file.used & {"waste"} | {"child_of_dismantled"} for other in act.others}
     if act.event in SECOND_LIVES:
-        return {other: frozenset({"second_life"}) for other in act.others}
+        # Waste ceases to be waste by a test in the Union (Art 73(1)(a)), so far as the Union is concerned.
+        washed = {"still_waste"} if "waste" in file.used and act.tested_in not in UNION else set()
+        return {other: frozenset({"second_life"} | washed) for other in act.others}
     return {}
 
 

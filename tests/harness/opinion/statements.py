@@ -110,7 +110,7 @@ def _value(act: Act, member: str, rule: Any, book: Any) -> Any:
     if (weighed := grams(act, member)) is not None and (rule["required"] or member in dict(act.weights)):
         return weighed
     if not rule["required"]:
-        return None
+        return act.tested_in if kind == "country" else None
     if "values" in rule and kind == "text":
         return _TEXTS.get(member, rule["values"][0])
     return {
