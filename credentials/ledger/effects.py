@@ -198,7 +198,8 @@ def _presentation(standing: Standing, attestation: Attestation, context: Context
         told = "{by} refused it in {jurisdiction} and has to lift that first"
         raise NotYet("refused_here", told, by=refused.by, jurisdiction=jurisdiction)
     if effect == "moved":
-        assert standing.presentation is not None, "only customs of an open declaration speaks"
+        if standing.presentation is None:  # whoever may speak by the rules in force
+            raise NotYet("state", "the battery is not presented to customs")
         moved = replace(standing.presentation, jurisdiction=jurisdiction, office=office)
         return {"presentation": moved, "place": jurisdiction}
     opened = CustomsPresentation(

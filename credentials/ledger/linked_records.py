@@ -13,6 +13,7 @@ from consensus.application import NotYet, Refusal
 from consensus.merkle import Frontier, leaf_hash
 from credentials.documents.identifiers import Subject
 from credentials.ledger.attestation import Attestation, standing_key
+from credentials.ledger.lifecycle import RESTS_ON_ALL_PACKS
 from credentials.ledger.records import AUTHORITY, INSTALLED_BY, Asset, Installed, Record
 from credentials.ledger.rules import (
     LOST,
@@ -42,7 +43,6 @@ from credentials.ledger.standing import (
 # Of what a pack came of, asked when it is taken apart: as many as a verdict reads. A maker's own have no end.
 ORIGINS_READ_MAX = 256
 PACKS_PER_PARTY_MAX = 64  # batteries that one party installs in one vehicle or asset
-RESTS_ON_ALL_PACKS = frozenset({"X6", "X21"})  # rules that ask about every battery of a vehicle
 
 
 def children_root(subjects: Sequence[Subject]) -> bytes:
@@ -149,7 +149,7 @@ def _spoken_of(asset: Asset, before: Standing, attestation: Attestation, context
     official = context.event.speaks == "authority"
     asked = [one.pack for one in asset.installed] if official else packs
     bound = [key for key in asked if _binds(key, before, attestation, context)]
-    assert before.bound is not None, "X5: it is said about a battery that is in it"
+    assert before.bound is not None, "packs_of_one_hand: it is said about a battery that is in one"
     holders = {(context.records.standing_at(key) or before).holder for key in bound}
     hands = {AUTHORITY} if official else {holder for holder in holders if holder is not None}
     hands |= {INSTALLED_BY + before.bound.by}

@@ -146,7 +146,7 @@ def x06_every_pack_present(
 
     A replacement that was lawful and is reported late unbinds the pack and so clears the wait.
     """
-    assert attestation.bound_asset is not None, "the table says that this event has a bound asset"
+    assert attestation.bound_asset is not None, "require_members asks for it"
     present = {standing.key, *(standing_key(s) for s in attestation.referenced_subjects)}
     missing = [key for key in packs_of_one_hand(standing, attestation, context) if key not in present]
     if missing:
@@ -286,7 +286,7 @@ def x21_registered_with_its_batteries(
 
     None is needed where the law of the place asks for none, or did not when the pack was placed there.
     """
-    assert attestation.bound_asset is not None, "the table says that this event has a bound asset"
+    assert attestation.bound_asset is not None, "require_members asks for it"
     lacking = []
     for key in packs_of_one_hand(standing, attestation, context):
         pack = standing if key == standing.key else context.records.standing_at(key)
@@ -340,7 +340,9 @@ def packs_of_one_hand(standing: Standing, attestation: Attestation, context: Con
     Anybody may bind a battery of its own to a number that it read on a stranger's car: that binds nobody. Two
     owners without a node are not one holder.
     """
-    assert attestation.bound_asset is not None, "the table says that this event has a bound asset"
+    assert attestation.bound_asset is not None, "require_members asks for it"
+    if standing.bound is None:  # X5 has said so, where the rules in force ask it first
+        raise NotYet("X5", "the battery is not recorded as installed in this vehicle")
     installed = context.records.asset(attestation.bound_asset).installed
     installers = {one.by for one in installed if one.pack == standing.key}
     holder = standing.holder if standing.holder != PRIVATE else None

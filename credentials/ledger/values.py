@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from consensus.application import NotYet, Refusal
 from credentials.documents.identifiers import Subject
 from credentials.ledger.attestation import Attestation
-from credentials.ledger.lifecycle import AHEAD_OF_EVENT, LEDGER_FIELDS, Event, Lifecycle, Member
+from credentials.ledger.lifecycle import (
+    ABOUT_A_PASSPORT,
+    AHEAD_OF_EVENT,
+    LEDGER_FIELDS,
+    PUBLISHING,
+    RESTS_ON_ALL_PACKS,
+    Event,
+    Lifecycle,
+    Member,
+)
 from credentials.ledger.parties import Limits
 from credentials.ledger.payload import DAY_S
 from credentials.ledger.records import Quota
@@ -33,9 +42,31 @@ def require_members(attestation: Attestation, event: Event) -> None:
             _require_references(attestation, event, member)
         elif member.ledger == "produced_on" and member.not_after == AHEAD_OF_EVENT:
             _require_begun(attestation)
+    for name in _read_by(event):
+        if not getattr(attestation, name):
+            told = "{event} rests on {member}, and the rules in force let it have none: nobody can say it so"
+            raise Refusal("members", told, event=event.type, member=name)
     _require_quantities(attestation, event)
     if attestation.subject in attestation.references:
         raise Refusal("members", "{event} names the battery itself as another", event=event.type)
+
+
+def _read_by(event: Event) -> Iterator[str]:
+    """What the effects and guards of an event read of a delta, whatever members its table asks for.
+
+    Tables are decided on, so that none may ask for less is no promise: what lacks it is refused (0895).
+    """
+    effects, guards = event.effects, event.guards
+    if effects.responsible is not None or "X22" in guards:
+        yield "parties"
+    if effects.undo is not None or effects.recall == "lift" or effects.passport in ABOUT_A_PASSPORT:
+        yield "referenced_digests"
+    if effects.passport in PUBLISHING:
+        yield "set_list"
+    if effects.status_list:
+        yield "status"
+    if event.marks_named or not RESTS_ON_ALL_PACKS.isdisjoint(guards):
+        yield "bound_asset"
 
 
 def require_schemes(attestation: Attestation, lifecycle: Lifecycle) -> None:

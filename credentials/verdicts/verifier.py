@@ -18,6 +18,7 @@ from typing import Any
 
 from credentials.documents.canonical import b64u
 from credentials.documents.model import Credential
+from credentials.ledger.lifecycle import PUBLISHING
 from credentials.verdicts.battery import Battery, check_battery
 from credentials.verdicts.cell import Declared
 from credentials.verdicts.evidence import CHECKS, At, Document, Evidence, Policy
@@ -29,7 +30,6 @@ from credentials.verdicts.thefts import conclude_no_milder, had_nobody_been_robb
 from credentials.verdicts.verdict import Findings, Verdict
 
 PASSPORT_TYPE = "BatteryPassportCredential"
-PUBLISHING = ("publish", "supersede")  # effects of the events under which a passport is recorded
 
 ADMITTED_CHECKS = tuple(name for name in CHECKS if name.startswith("admitted."))
 
