@@ -319,7 +319,7 @@ def _check_claims(found: Findings, standing: Standing, inquiry: Inquiry) -> None
     said = False
     if claims is not None and claims.count:
         alerts = [c for c in claims.first if c.alert]
-        first = [{"by": c.issuer, "kind": c.kind, "leaf_index": c.leaf_index} for c in claims.first]
+        first = [{"by": c.issuer, "kind": c.kind or None, "leaf_index": c.leaf_index} for c in claims.first]
         reason = "claimed_by_authority" if alerts else "claimed"
         found.warned("standing.claims", reason, count=claims.count, first=first)
         said = True

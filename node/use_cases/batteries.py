@@ -38,7 +38,7 @@ class PublishedPassport(TypedDict):
 class ClaimShown(TypedDict):
     """What a party without a right over the battery said about it; `alert`: it is an authority elsewhere."""
 
-    kind: str
+    kind: str | None  # None: an enrolment that gave way when the rules in force knew none any more
     issuer: str
     issuer_name: str | None
     leaf_index: int
@@ -211,7 +211,7 @@ def _claims(claims: Claims | None, governance: Governance | None) -> ClaimsShown
         participant = governance.participant(claim.issuer) if governance is not None else None
         first.append(
             {
-                "kind": claim.kind,
+                "kind": claim.kind or None,
                 "issuer": claim.issuer,
                 "issuer_name": participant.name if participant is not None else None,
                 "leaf_index": claim.leaf_index,

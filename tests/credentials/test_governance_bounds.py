@@ -223,6 +223,28 @@ def test_what_there_is_one_of_is_for_all() -> None:
     assert governance_with(FIRST, {}, None) is FIRST
 
 
+def test_what_is_decided_together_is_the_same_in_any_order() -> None:
+    """
+    Newcomers and licences that one block decides stand in the same places whichever was told first.
+    """
+    made: Tables = {}
+    for name in ("b", "a", "c"):
+        did = f"did:web:{name}.example"
+        keys = tuple(
+            replace(key, id=f"{did}#{key.role}-1", public=sha256(f"{name} {key.role}".encode()).digest())
+            for key in FIRST.participants[OUTSIDER].keys
+        )
+        made |= party_row(replace(FIRST.participants[OUTSIDER], did=did, keys=keys))
+        made |= licence_row(replace(EU_LICENCE, participant=did, licence=name))
+    records = {record: encode(dict(table)) for record, table in made.items()}
+
+    one = governance_with(FIRST, records, None)
+    other = governance_with(FIRST, dict(reversed(records.items())), None)
+
+    assert one == other != FIRST
+    assert list(one.participants) == list(other.participants)
+
+
 # -- from when on ----------------------------------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -467,6 +468,41 @@ def test_the_rows_that_were_not_changed_are_taken_over(few: Lived, tmp_path: Pat
     The tests above refuse what they changed, not the way in which they write it down.
     """
     assert few.taken(_rows(few.rows), tmp_path) == few.ledger.height
+
+
+def _in_another_order(rows: list[Row], rng: Random) -> None:
+    """Every change of what governs in another place, over two rows of the snapshot."""
+    place, changes = next(at for at, row in enumerate(rows) if row[0] == "governance"), _changes(rows)
+    rng.shuffle(changes)
+    rows.insert(place + 1, ["governance", changes[len(changes) // 2 :]])
+    del changes[len(changes) // 2 :]
+
+
+def test_changes_in_another_order_are_the_same_changes(few: Lived, tmp_path: Path) -> None:
+    """
+    Neither who gives a snapshot nor a disk chooses by their order what comes of changes: of rows in any order
+    a node makes what one has that executed every block, and tells them on in theirs. A block carries none.
+    """
+    rows = _rows(few.rows)
+    decided = [row[0] for row in _changes(rows)]
+    assert any(one == other for one, other in pairwise(decided)), "some were decided in one block"
+    _in_another_order(rows, Random("order"))
+
+    assert few.taken(rows, tmp_path) == few.ledger.height
+
+    joined = LedgerStore(tmp_path / "tampered.db")
+    require_same_state(replace(few, joined=joined), tmp_path)
+    again = tmp_path / "again.rows"
+    snapshot.write(joined, few.ledger.genesis, again)
+    assert again.read_bytes() == few.rows.read_bytes()
+    changes, height = joined.governance(), few.ledger.height
+    Random("disk").shuffle(changes)
+    first = few.ledger.genesis
+    assert Constitution.restored(first, changes, height, files().get).state == few.restored().state
+    assert records_under_root(first.governance, changes, height) == records_under_root(
+        first.governance, joined.governance(), height
+    )
+    joined.close()
 
 
 @pytest.mark.check

@@ -13,11 +13,13 @@ import orjson
 import pytest
 from markupsafe import Markup
 
+from credentials.ledger.records import Claim, Claims
 from credentials.verdicts.verdict import Check, Outcome
 from node.answers import LineRecord, Progress, RefusalRecord, WaitingRecord
 from node.config import read_table, shipped
+from node.use_cases.batteries import _claims
 from node.verdicts.verification import Verification
-from node.web.labels import told_by
+from node.web.labels import event_word, told_by
 from node.words import LANGUAGES, Words
 from tests.credentials.test_pinned_verdicts import one_of_each_situation, shown_documents, texts
 from tests.harness.border import tables, words
@@ -60,6 +62,24 @@ def test_each_sentence_has_the_same_parameters_in_both_languages(catalogue: str)
         fields = [{name for _, name, _, _ in parts[language] if name} for language in LANGUAGES]
         assert fields[0] == fields[1] and set(row.get("with", ())) & {"unmade", "needs"} <= fields[0], where
         assert {spec for _, _, spec, _ in parts["en"] if spec} <= nouns.keys() | {"or", "and"}, where
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_claim_of_a_kind_that_is_gone_is_told_in_words(language: str) -> None:
+    """
+    An enrolment that gave way once the rules knew none any more has no kind: its sentence names none, and
+    leaves no gap where one would stand.
+    """
+    told = told_by(words(language))
+    shown = _claims(Claims(bytes(32), 1, (Claim("did:web:x.example", "", 7, alert=False),)), None)["first"][0]
+
+    gone = told("page.claim", by="X", kind=event_word(shown["kind"]), leaf_index=7)
+    known = told("page.claim", by="X", kind=event_word("battery.sold"), leaf_index=7)
+
+    assert shown["kind"] is None
+    assert "battery sold" in known and "X" in gone and "7" in gone
+    for gap in (": ,", "： ，", "：，", ": .", "None"):
+        assert gap not in gone
 
 
 # Words that a Chinese sentence does not use, and the one that it uses instead: one word, one thing there too.
