@@ -22,6 +22,7 @@ RIVAL_VOTES_TOLD_MAX = 64
 
 
 Accused = tuple[str, str]  # a validator, and of which kind of fault
+Signed = frozenset[bytes]  # the keys under a fault
 
 
 class Faults:
@@ -32,7 +33,7 @@ class Faults:
         self._present = present
         self._pending: dict[bytes, FaultEvidence] = {}  # verified and not on the ledger yet, by id
         self._admitted: set[bytes] = set()
-        self._blocks_of: dict[Accused, deque[int]] = defaultdict(lambda: deque(maxlen=RECORDED_PER_KIND_MAX))
+        self._blocks_of: dict[Accused, dict[Signed, deque[int]]] = defaultdict(dict)
         for height, data in admitted:
             self._admit(height, FaultEvidence.decode(data))
         self._past: dict[int, Votes] = {}  # of decided heights
@@ -189,20 +190,33 @@ class Faults:
         over = parameters.note_keys_until if evidence.kind == CHECKPOINTS else {}
         if not lost and not over:
             return False
-        keys = keys_under(evidence, self._present.history.at, parameters.note_keys)
+        keys = self._keys(evidence)
         return bool(keys & lost) or any(evidence.height > over.get(key, evidence.height) for key in keys)
+
+    def _keys(self, evidence: FaultEvidence) -> Signed:
+        return keys_under(evidence, self._present.history.at, self._present.chain.parameters.note_keys)
 
     def _admit(self, height: int, evidence: FaultEvidence) -> None:
         self._admitted.add(evidence.id)
-        self._blocks_of[_accused(evidence)].append(height)
+        of_keys = self._blocks_of[_accused(evidence)]
+        of_keys.setdefault(self._keys(evidence), deque(maxlen=RECORDED_PER_KIND_MAX)).append(height)
 
     def _room(self, evidence: FaultEvidence, height: int) -> int:
         """How many faults of this kind a block of `height` may record of the accused.
 
-        Nobody fills the log with evidence against itself; years later a fault is news again.
+        Nobody fills the log with evidence against itself; years later a fault is news again. What a thief
+        signed takes no room from what the accused does with its new key: it is counted no more once the theft
+        is stated, which all have to agree to.
         """
-        since = height - self._present.chain.parameters.evidence_heights_max
-        return RECORDED_PER_KIND_MAX - sum(at >= since for at in self._blocks_of.get(_accused(evidence), ()))
+        parameters = self._present.chain.parameters
+        since = height - parameters.evidence_heights_max
+        of_keys = self._blocks_of.get(_accused(evidence), {})
+        return RECORDED_PER_KIND_MAX - sum(
+            at >= since
+            for keys, blocks in of_keys.items()
+            if not keys & parameters.stolen_keys
+            for at in blocks
+        )
 
     def _in_time(self, evidence: FaultEvidence, height: int) -> bool:
         """Whether a block of `height` may record the fault. A checkpoint is of a size, not of a height."""

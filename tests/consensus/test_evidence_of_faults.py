@@ -656,6 +656,36 @@ def test_nobody_is_accused_by_what_a_stolen_key_signs(kind: str) -> None:
     assert other.up.evidence == [] and other.up.refused["not_its_key"] == 1
 
 
+def test_what_a_thief_signed_takes_no_room_from_what_its_victim_does_later() -> None:
+    """
+    With a stolen key a thief has as many faults recorded as the log takes of one validator. Once the theft is
+    stated, what that validator signs with another key is recorded all the same, also after a restart.
+    """
+    net = Net(2, replace(CHAIN, parameters=replace(CHAIN.parameters, note_keys=NOTE_KEYS)), nodes=4)
+    net.start()
+    node, stolen = net.node(0), NOTE_KEYS[did(1)][0].public_key
+
+    def fault(size: int, *, log: bool) -> bytes:
+        found = evidence_of_checkpoints(did(1), note(1, size, V, log=log), note(1, size, W, log=log))
+        assert found is not None
+        return found.encode()
+
+    for size in range(1, 17):
+        node.feed(MessageReceived(did(2), fault(size, log=True)))
+    net.run_until(lambda: not any(net.node(i).up.evidence for i in range(4)))
+    assert len(recorded(net, 0)[0]) == 16
+
+    for _ in range(2):
+        later = next_block(node, evidence=(fault(90, log=False),))
+        assert not node.up._faults.fits(later), "nobody has said that the key was stolen"
+        lost = replace(node.up.chain.parameters, stolen_keys=frozenset({stolen}))
+        node.up._present.chain = replace(node.up.chain, parameters=lost)
+        assert node.up._faults.fits(later)
+        assert not node.up._faults.fits(next_block(node, evidence=(fault(91, log=True),)))
+        node.stop()
+        node.start()
+
+
 def test_a_retired_key_accuses_for_trees_of_its_time_alone() -> None:
     """
     Two checkpoints of a size for which it spoke are a fault of its owner; of a larger one they are nobody's.
