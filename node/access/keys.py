@@ -27,7 +27,7 @@ LINK_S = 24 * 3600
 SESSION_S = 12 * 3600
 SECRET_BYTES = 32
 NAME_CHARS_MAX = 100
-KEYS_PER_MAKER_MAX = 1000  # in use
+KEYS_PER_MAKER_MAX = 1000  # in use; and as many that were revoked are listed
 LET_IN_PER_MAKER_MAX = 1000  # sessions that have not ended, and links that may still open one
 TOUCH_S = 60  # last_used is written at most this often: reading stays reading
 # What a participant's people do at the pages, by its roles: a link that names no scopes opens these.
@@ -193,6 +193,7 @@ class Access:
                     "{count} keys of yours are in use, and at most {most} may: revoke those that nobody needs"
                 )
                 raise forbidden("too_many_keys", told, count=count, most=KEYS_PER_MAKER_MAX)
+            self._office.access.forget_revoked(db, by.name, share, KEYS_PER_MAKER_MAX)
             row = KeyRow(name, " ".join(words), now, None, by.name, None, share)
             self._office.access.put_key(db, _hash(key), row)
             self._office.audit.put(db, now, by.name, "key.granted", f"{name}: {', '.join(words)}")
@@ -214,7 +215,7 @@ class Access:
         return keys, ended
 
     def listing(self) -> list[KeyShown]:
-        """Every key that was granted, without its secret."""
+        """Every key in use, and those that were revoked last, without their secrets."""
         return [
             {
                 "name": row.name,

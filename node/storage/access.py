@@ -65,7 +65,7 @@ class AccessTable:
         return None if row is None else KeyRow(*row)
 
     def granted(self) -> list[KeyRow]:
-        """Every key that was granted, oldest first; the revoked ones too."""
+        """Every key in use, oldest first, and of the revoked ones those that are kept."""
         return [
             KeyRow(*row) for row in self._db.connection.execute(f"SELECT {_KEY} FROM keys ORDER BY created")
         ]
@@ -186,6 +186,15 @@ class AccessTable:
     def end_session(db: Transaction, hashed: bytes) -> int:
         """Sign out; how many sessions that were."""
         return db.execute("DELETE FROM sessions WHERE hash = ?", (hashed,)).rowcount
+
+    @staticmethod
+    def forget_revoked(db: Transaction, maker: str, share: str, kept: int) -> None:
+        """Of the revoked keys that lead back to somebody only the last so many stay; the audit has all."""
+        db.execute(
+            f"DELETE FROM keys WHERE hash IN (SELECT hash FROM keys WHERE {_OF_SHARE} "
+            "AND revoked IS NOT NULL ORDER BY revoked DESC, rowid DESC LIMIT -1 OFFSET :kept)",
+            {"maker": maker, "share": share, "kept": kept},
+        )
 
     @staticmethod
     def forget_ended(db: Transaction, now: int, made_before: int) -> None:

@@ -55,6 +55,10 @@ def audit(node: LiveNode) -> list[tuple[str, str]]:
     return [(act["who"], act["did"]) for act in node.get_json("/operations/audit")["audit"]]
 
 
+def whole_audit(node: LiveNode) -> list[tuple[str, str, str]]:
+    return [(row.who, row.did, row.about) for row in node.service.stores.office.audit.page(10_000, None)]
+
+
 def guest(node: LiveNode, **order: Any) -> FlaskClient:
     made: FlaskClient = node.app.test_client()
     link = node.post_json("/links", order).get_json()
@@ -155,6 +159,32 @@ def test_nobody_lets_in_more_than_its_share(node: LiveNode, monkeypatch: pytest.
             assert make(shown, path, f"{path} 2").get_json()["code"] == code, "the session counts on"
         node.post_json("/keys/revoke", {"name": f"{path} 0"})
         assert make(shown, path, f"{path} 2").status_code == 201
+
+
+def test_keys_that_are_made_and_revoked_without_end_take_no_room(
+    node: LiveNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Of each share the keys that were revoked last are listed, a bounded number; those of others stay, and the
+    audit has them all.
+    """
+    shown, other = (bearer(node, name, "operate", "read") for name in ("makes and ends", "made and ended"))
+    monkeypatch.setattr(keys, "KEYS_PER_MAKER_MAX", 2)
+
+    def made_and_revoked(headers: dict[str, str], name: str) -> None:
+        order = {"name": name, "scopes": ["read"]}
+        assert node.client.post("/keys", json=order, headers=headers).status_code == 201
+        assert node.post_json("/keys/revoke", {"name": name}).status_code == 200
+
+    made_and_revoked(other, "of another, over")
+    for number in range(6):
+        made_and_revoked(shown, f"over {number}")
+    names = [key["name"] for key in node.service.access.listing()]
+
+    assert [name for name in names if "over" in name] == ["of another, over", "over 3", "over 4", "over 5"]
+    assert {about.partition(":")[0] for who, did, about in whole_audit(node) if did == "key.revoked"} >= {
+        f"over {number}" for number in range(6)
+    }
 
 
 def test_whom_a_guest_lets_in_shares_what_the_guest_has(
