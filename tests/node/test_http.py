@@ -380,6 +380,7 @@ def test_a_large_body_from_strangers_has_its_own_places(monkeypatch: pytest.Monk
     """
     monkeypatch.setattr(connections, "GRACE_S", 2 * WAIT_S_MAX)  # none of them stalls
     large = b"POST /x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 100000\r\n"
+    monkeypatch.setattr(connections, "GRACE_S", 2 * WAIT_S_MAX)
     door = Door(knows=one_of("good"))
     whole = b"x" * 100_000
     with (
