@@ -23,6 +23,7 @@ from credentials.ledger.governance_state import KINDS as GOVERNANCE_KINDS
 from credentials.ledger.governance_state import Sitting
 from credentials.ledger.lifecycle import Event, Lifecycle
 from credentials.ledger.linked_records import linked, require_named_exist
+from credentials.ledger.namings import Namings, namings, namings_key
 from credentials.ledger.parties import Limits
 from credentials.ledger.recalls import Recalls, recalls_after
 from credentials.ledger.records import (
@@ -92,7 +93,7 @@ class Judge:
     records: dict[bytes, object | None] = field(default_factory=dict)
     cores: dict[bytes, tuple[Standing, bytes]] = field(default_factory=dict)  # as they were read
     fetched: dict[bytes, bytes | None] = field(default_factory=dict)
-    changed: dict[bytes, Record | Recalls] = field(default_factory=dict)
+    changed: dict[bytes, Record | Recalls | Namings] = field(default_factory=dict)
     ordered: set[bytes] = field(default_factory=set)
     per_issuer: dict[str, int] = field(default_factory=dict)
 
@@ -143,7 +144,7 @@ class Judge:
             self.fetched[key] = self.reader.get_many([key]).get(key)
         return self.fetched[key]
 
-    def _put(self, record: Record | Recalls) -> None:
+    def _put(self, record: Record | Recalls | Namings) -> None:
         self.records[record.key] = record
         self.changed[record.key] = record
 
@@ -238,17 +239,20 @@ class Judge:
             RULES[rule](standing, attestation, context)
         voice = speak(standing, attestation, context)
         require_named_exist(attestation, context)
+        conflict = None if isinstance(voice, Silent) else self._conflict(standing, attestation, context)
         if isinstance(voice, Silent):
             self._claim(standing.key, attestation, voice, context.leaf_index)
-            return voice
-        conflict = self._conflict(standing, attestation, context)
-        if conflict is not None:
+        elif conflict is not None:
             refusal = _refused_already(conflict, attestation)
             self._say(standing.key, attestation.issuer, conflict.rule, REFUSALS_PER_PARTY_MAX, refusal)
             self._put(standing.with_refusal(_refused(conflict, attestation, context.leaf_index)))
-            return conflict
-        self._admit(standing, attestation, context, voice)
-        return None
+        else:
+            self._admit(standing, attestation, context, voice)
+        judgment = voice if isinstance(voice, Silent) else conflict
+        for battery, naming in namings(standing, attestation, context, admitted=judgment is None):
+            found = self._record(namings_key(battery), Namings.decode, Namings) or Namings(battery)
+            self._put(found.with_naming(naming))
+        return judgment
 
     def _claim(self, battery: bytes, attestation: Attestation, silent: Silent, leaf_index: int) -> None:
         """Recorded beside the standing: one of a party about a battery, the first shown, all counted."""

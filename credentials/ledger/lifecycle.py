@@ -107,6 +107,7 @@ class Effects:
     consumes: str | None = None  # became part of its references; the successors' EU status
     claims_children: bool = False  # each referenced subject becomes a child, once
     passes_state: bool = False  # a child that was only made so far is in the state of its pack from then on
+    names_parts: bool = False  # its references were put into the battery, or taken out; unborn ones are text
     passport: str | None = None
     bound: str | None = None  # bind; unbind: from exactly this asset; clear: from whatever asset
     presentation: str | None = None  # open | moved | closed

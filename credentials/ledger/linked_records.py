@@ -57,10 +57,11 @@ def _root_of(keys: Sequence[bytes]) -> bytes:
 def require_named_exist(attestation: Attestation, context: Context) -> None:
     """Every other battery that an event names was brought into being, or the event waits.
 
-    Children and successors have rules of their own (below): they may be unborn codes of the author's own.
+    Children and successors have rules of their own (below): they may be unborn codes of the author's own. Of
+    parts few have a record.
     """
     effects = context.event.effects
-    if effects.claims_children or effects.consumes is not None:
+    if effects.claims_children or effects.consumes is not None or effects.names_parts:
         return
     for subject in attestation.referenced_subjects:
         if not context.records.standing(subject).born:

@@ -97,7 +97,8 @@ def _require_references(attestation: Attestation, event: Event, member: Member) 
     if any(not isinstance(r, kind) for r in attestation.references):
         told = "{member} of {event} is of the type {type}"
         raise Refusal("members", told, member=member.name, event=event.type, type=member.type)
-    if one and len(attestation.references) > 1:
+    most = sum(other.ledger == "references" for other in event.ledger_members)  # one for each such member
+    if one and len(attestation.references) > most:
         raise Refusal("members", "{event} names one {member}", event=event.type, member=member.name)
 
 

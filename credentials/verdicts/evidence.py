@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from credentials.documents.identifiers import Subject
     from credentials.ledger.entries import Entry
     from credentials.ledger.governance import Governance
+    from credentials.ledger.namings import Namings
     from credentials.ledger.recalls import Recall, Recalls
     from credentials.ledger.recognition import Recognition
     from credentials.ledger.records import Claims, Installed
@@ -109,6 +110,9 @@ class LedgerView:
     made_into: Sequence[LedgerEntry] = ()  # the acts by which its predecessors became this battery
     # Once a key was stolen: what its party said of these, and all that was said of recalls of codes (D806).
     behind: Sequence[LedgerEntry] = ()
+    namings: Namings | None = None  # what names it without being state of it
+    named_in: Mapping[bytes, Standing] = field(default_factory=dict)  # what these are about, by key
+    unnamed: frozenset[bytes] = frozenset()  # digests of those that authorities took back
     unknown: str = "not_found"  # why there is no standing, as a reason code: what cannot be read has none
 
 

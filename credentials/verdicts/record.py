@@ -96,6 +96,7 @@ class Record:
     unreadable: int = 0
     taken_back: frozenset[bytes] = frozenset()  # digests of statements that a later one undid
     voided: frozenset[bytes] = frozenset()  # of these, what authorities voided: it no longer shows anything
+    withdrawn: frozenset[bytes] = frozenset()  # and what one authority withdrew, of what trades said
     # What was said on an enrolment that gave way to the maker's production: on the timeline, and for nothing.
     unseated: tuple[Recorded, ...] = ()
     begins: int = 0  # the leaf from which the battery's own record goes on
@@ -126,6 +127,7 @@ class Record:
         unseated = tuple(r for r in admitted if r.leaf_index < since)
         admitted = admitted[len(unseated) :]
         undone, voided, rows = set[bytes](), set[bytes](), dict[bytes, tuple[bytes, ...]]()
+        withdrawn = set[bytes]()
         for at, r in enumerate(admitted):
             event = governance.lifecycle.event(r.attestation.kind) if governance else None
             if event is None or not event.effects.undo:
@@ -135,6 +137,7 @@ class Record:
                 rows[named] = tuple(_since(named, admitted[:at]))
             undone.update(rows.get(named, (named,)))
             voided.update(rows.get(named, (named,)) if event.effects.undo == "void" else ())
+            withdrawn.update(rows[named] if event.effects.undo == "withdraw" else ())
         return cls(
             tuple(admitted),
             tuple(refused),
@@ -142,6 +145,7 @@ class Record:
             unreadable,
             frozenset(undone),
             frozenset(voided),
+            frozenset(withdrawn),
             unseated,
             since,
         )

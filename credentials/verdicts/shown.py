@@ -24,6 +24,7 @@ from credentials.verdicts.issuers import check_issuers
 from credentials.verdicts.kin import recalls_unasked
 from credentials.verdicts.kin_names import with_names_of_kin
 from credentials.verdicts.listed import publication_of
+from credentials.verdicts.named import tell_namings
 from credentials.verdicts.names import is_claim
 from credentials.verdicts.record import Inquiry, Record
 from credentials.verdicts.severity import CLEAR, UNDECIDED
@@ -80,6 +81,8 @@ def check_shown(
         said.add("standing.state")
     if tell_fates(found, "standing.state", inquiry, cell["condition"]):
         said.add("standing.state")
+    if tell_namings(found, "standing.state", inquiry, cell["condition"]):
+        said.add("standing.state")
     undecided = None if cell["condition"] == WASTE else UNDECIDED
     for name, unread, reason in (
         ("standing.state", inquiry.kin_missing, "relatives_unread"),
@@ -133,8 +136,7 @@ def check_alias(  # noqa: PLR0917  (one further code, and what it is read beside
     unread = unread or ("recall_of_kin_unread" if recalls_unasked(about) else None)
     named = dict(cell_of(table, standing, about, declared))
     named["publication"], unlisted = publication_of(named["publication"], about)
-    unread = unread or unlisted
-    if unread is not None:
+    if (unread := unread or unlisted) is not None:
         found.add("alias", Outcome.INDETERMINATE, unread, rule="X1", word=UNDECIDED, identifier=text)
     inquiry.moments.update(about.moments)
     if governance is not None and stolen_in(about, governance):
@@ -145,7 +147,8 @@ def check_alias(  # noqa: PLR0917  (one further code, and what it is read beside
     if named["presented"] == "open" and standing.presentation is None:
         named["presented"] = "unasked"  # whether it arrived is told where it is declared
     _tell_kin(found, "alias", beside.ledger, named, identifier=text)
-    tell_fates(found, "alias", about, named["condition"], identifier=text)
+    for tell in (tell_fates, tell_namings):
+        tell(found, "alias", about, named["condition"], identifier=text)
     rows = [row for row in table.judge(named) if row.word != CLEAR]
     rows = [row for row in rows if declared.asked or row.check not in _OF_THE_LINE]
     _tell_alias(found, text, rows)

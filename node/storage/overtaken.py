@@ -9,7 +9,7 @@ import orjson
 
 from node.storage.consignments import ItemRow
 from node.storage.database import Database, Transaction, marks, parts
-from node.storage.rests_on import PARTY, as_stored, put_rests_again
+from node.storage.rests_on import KIN, PARTY, as_stored, put_rests_again
 
 NAMERS_MAX = 8  # batteries that name one, of each of its parties, of which a verdict reads the passports
 
@@ -147,9 +147,11 @@ class OvertakenLines:
         """
         found: list[tuple[str, Sequence[bytes | str]]] = [("1", ())] if about is None else []
         for column, values in (about or {}).items():
-            assert column in ("subject", "namespace", "issuer", PARTY), "a column by which lines are found"
+            assert column in ("subject", "namespace", "issuer", PARTY, KIN), (
+                "a column by which lines are found"
+            )
             for part in parts(values, beside=2):
-                if column != PARTY:
+                if column not in (PARTY, KIN):
                     found.append((f"{column} IN ({marks(len(part))})", part))
                 among = f"SELECT consignment, line FROM rests_on WHERE kind = '{column}' AND value"
                 further = [as_stored(value) for value in part]

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from node.storage.database import Transaction, marks
 
 Rest = tuple[str, bytes]  # (the column in which a line's own is kept, the value): subject, namespace, issuer
+KIN = "kin"  # keys of batteries about which something is asked, and that give this one no name: in no column
 PARTY = "party"  # who said what is on its record, of those whose lists no verdict reads: in no column
 
 

@@ -97,7 +97,7 @@ class FurtherCodes:
         return new
 
     def _read_namers(self, reading: Reading, governance: Governance) -> list[LedgerView]:
-        """The records of what this node has judged whose passports name it, a code of it, or what it came of.
+        """The records of what this node has judged whose passports name it, a code, or what it came of.
 
         Of a battery's parties alone: what strangers write on manifests costs no verdict anything (I5). Where
         a party has more of them than are read, one more is there without its passports: then it is told.
@@ -105,7 +105,12 @@ class FurtherCodes:
         labels = (about for text, about in reading.named.items() if _is_one(text, about, reading, governance))
         keys = [standing_key(about) for about in (*reading.subjects.values(), *labels)]
         keys += reading.view.relatives
-        first, more = self._office.overtaken.named_by(keys, sorted(reading.parties))
+        publishers = set(reading.parties)
+        for code in reading.aliases.values():  # what a further code came of, by the word of its parties
+            if code.relatives and joined(code, publishers, governance) is not None:
+                keys += code.relatives
+                publishers |= _parties(code, governance)
+        first, more = self._office.overtaken.named_by(list(dict.fromkeys(keys)), sorted(publishers))
         new = [view for text in first if (view := self._namer(reading, text)) is not None]
         for text in more:
             self._namer(reading, text)

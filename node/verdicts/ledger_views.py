@@ -10,11 +10,13 @@ from credentials.errors import CredentialError
 from credentials.ledger.attestation import Attestation, standing_key
 from credentials.ledger.entries import AdmittedEntry, Entry, parse_entry
 from credentials.ledger.governance import Governance
+from credentials.ledger.namings import Namings, namings_key
 from credentials.ledger.recalls import Recall, Recalls, recall_subject, recalls_of
 from credentials.ledger.records import Asset, Claims, Installed, asset_key, claims_key
 from credentials.ledger.standing import Standing
 from credentials.verdicts.evidence import LedgerEntry, LedgerView, relatives_of
 from credentials.verdicts.kin import made_at, placings_of
+from credentials.verdicts.named import naming_parties, taken_back_by_authorities
 from credentials.verdicts.names import kin_sets_of
 from credentials.verdicts.record import Record, made_into_at, taken_out_at
 from credentials.verdicts.used import TESTS_READ_MAX
@@ -36,7 +38,8 @@ def read_view(
     """Its whole record, or the `newest` entries of it, `before` a leaf."""
     key = standing_key(about)
     claims, recalls = claims_key(key), standing_key(recall_subject(about.scheme, about.namespace))
-    records = ledger.records((key, claims, recalls))
+    records = ledger.records((key, claims, recalls, namings_key(key)))
+    namings = Namings.decode(records[namings_key(key)]) if namings_key(key) in records else None
     rows = ledger.leaves.of(key, newest, before)
     lost = [(r.height, r.digest) for r in rows if r.type == "refused" and r.digest is not None]
     standing = Standing.decode(records[key]) if key in records else None
@@ -59,7 +62,21 @@ def read_view(
         made_into=_entries(ledger, [r for a in into_at if (r := ledger.leaves.at(a)) is not None]),
         kin_placed=_times(ledger, placings_of(relatives)),
         behind=_behind(ledger, about, relatives, governance) if governance.robbed else (),
+        namings=namings,
+        named_in=_standings(ledger, sorted({n.about for n in namings.first})) if namings else {},
+        unnamed=_unnamed(ledger, namings, governance) if namings else frozenset(),
     )
+
+
+def _unnamed(ledger: LedgerStore, namings: Namings, governance: Governance) -> frozenset[bytes]:
+    """Of the statements that name a battery, and of others like these, those that authorities took back."""
+    undoing = [kind for kind, event in governance.lifecycle.events.items() if event.effects.undo]
+    found = frozenset[bytes]()
+    for about in sorted({naming.about for naming in namings.first}):
+        rows = ledger.leaves.said_by(about, naming_parties(namings, about), undoing)
+        record = Record.read(LedgerView(None, _entries(ledger, rows)), governance)
+        found |= taken_back_by_authorities(record)
+    return found
 
 
 def _kin_sets(

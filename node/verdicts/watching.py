@@ -18,11 +18,12 @@ from typing import Any
 
 import orjson
 
-from credentials.documents.canonical import b64u
+from credentials.documents.canonical import b64u, b64u_decode
 from credentials.documents.identifiers import Subject
 from credentials.errors import CredentialError
 from credentials.ledger.attestation import standing_key
 from credentials.ledger.entries import AdmittedEntry, GovernanceEntry, parse_entry
+from credentials.ledger.namings import Namings
 from credentials.ledger.records import Asset
 from credentials.ledger.rules import gives_way
 from credentials.ledger.standing import Standing
@@ -36,7 +37,7 @@ from node.storage.consignments import ItemRow
 from node.storage.entries import EntryRow
 from node.storage.ledger import LedgerStore
 from node.storage.office import OfficeStore
-from node.storage.rests_on import PARTY, Rest, as_stored
+from node.storage.rests_on import KIN, PARTY, Rest, as_stored
 from node.verdicts.declarations import OPEN_S
 from node.verdicts.foretelling import parties_concerned
 from node.verdicts.further_codes import NOBODY
@@ -158,6 +159,7 @@ class Watching:
             "namespace": sorted(namespaces),
             "issuer": sorted(issuers | parties),
             PARTY: sorted(parties),
+            KIN: sorted(subjects),
         }
 
     def _parties_changed(self, decision: GovernanceEntry) -> set[str] | None:
@@ -198,6 +200,8 @@ class Watching:
         for about in self._named_in(verdict):
             yield "subject", standing_key(about)
             yield "namespace", as_stored(f"{about.scheme}:{about.namespace}")
+        naming = {c["evidence"]["about"] for c in verdict["checks"] if c["evidence"].get("about")}
+        yield from ((KIN, b64u_decode(key)) for key in sorted(naming))
         steps = [step for step in verdict["timeline"] if step["state"] == "admitted"]
         issuers = {step["issuer"] for step in steps if self._gathering.reads_documents_of(step["kind"])}
         lists = (source for source in verdict["sources"] if source["source"] == STATUS_LIST)
@@ -307,7 +311,10 @@ def due_of(verdict: Mapping[str, Any]) -> int | None:
 
 
 def _came_of(record: bytes) -> tuple[bytes, ...]:
-    """The batteries taken out of this one or made from it; of a vehicle's record those that are in it."""
+    """The batteries taken out of this one or made from it; of a vehicle's record those that are in it.
+
+    What names a battery without being state of it is kept beside that one's record.
+    """
     try:
         standing = Standing.decode(record)
     except CredentialError:
@@ -319,5 +326,12 @@ def _inside(record: bytes) -> tuple[bytes, ...]:
     """The batteries of a vehicle, about which as a whole something was said; none of any other record."""
     try:
         return tuple(one.pack for one in Asset.decode(record).installed)
+    except CredentialError:
+        return _named(record)
+
+
+def _named(record: bytes) -> tuple[bytes, ...]:
+    try:
+        return (Namings.decode(record).battery,)
     except CredentialError:
         return ()

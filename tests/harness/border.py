@@ -33,6 +33,7 @@ from credentials.ledger.attestation import SetList, StatusUpdate, standing_key, 
 from credentials.ledger.entries import AdmittedEntry, RefusedEntry, parse_entry
 from credentials.ledger.genesis import Genesis
 from credentials.ledger.governance import Governance
+from credentials.ledger.namings import Namings, namings_key
 from credentials.ledger.recalls import Recalls, recall_subject, recalls_of
 from credentials.ledger.records import Asset, Claims, Installed, StatusLists, asset_key, claims_key
 from credentials.ledger.standing import Standing
@@ -55,6 +56,7 @@ from credentials.verdicts.evidence import (
 from credentials.verdicts.kin import made_at, placings_of
 from credentials.verdicts.list_versions import AttestedBy
 from credentials.verdicts.manifest import Line, Manifest, ManifestContext
+from credentials.verdicts.named import taken_back_by_authorities
 from credentials.verdicts.names import PUBLIC_POINT, kin_sets_of, sets_published
 from credentials.verdicts.own_word import OWN_WORD_POINT
 from credentials.verdicts.record import Record, made_into_at, taken_out_at
@@ -485,7 +487,22 @@ class World:
             kin_placed={leaf: self.leaves[leaf].block_time for leaf in placings_of(relatives)},
             recalls=Recalls.decode(recalls).covering(named, key, standing) if recalls else (),
             behind=self._behind(target, relatives) if self.governance.robbed else (),
+            **self._named(key),
         )
+
+    def _named(self, key: bytes) -> dict[str, Any]:
+        """What names it without being state of it, with what is on record of that."""
+        data = self.ledger.reader.get_many([namings_key(key)]).get(namings_key(key))
+        if data is None:
+            return {}
+        namings = Namings.decode(data)
+        named_in = self._standings(sorted({n.about for n in namings.first}))
+        unnamed = frozenset[bytes]()
+        for one in named_in.values():
+            mine = [leaf for leaf in self.leaves if _read(leaf.entry)[0] == one.subject.as_list()]
+            record = Record.read(LedgerView(one, mine), self.governance)
+            unnamed |= taken_back_by_authorities(record)
+        return {"namings": namings, "named_in": named_in, "unnamed": unnamed}
 
     def _behind(self, about: Subject, relatives: Mapping[bytes, Standing]) -> list[LedgerEntry]:
         """The leaves about what it was made from, and about recalls of the codes of all of these."""

@@ -343,6 +343,23 @@ def test_what_names_what_a_battery_came_of_is_read(tmp_path: Path) -> None:
     office.close()
 
 
+@pytest.mark.parametrize("party", [ONE, OTHER])
+def test_what_names_what_a_further_code_came_of_is_read(party: str, tmp_path: Path) -> None:
+    """
+    Its passport names what the battery was made from under its link: by the word of a party of that alone.
+    """
+    office = OfficeStore(tmp_path / "office.db")
+    (other,) = seen_by(office, {ONE: 1})
+    old = Standing(subject_of(CODE), item_state="consumed", producer=party, holder=party)
+    new = Standing(subject_of(LINK), item_state="produced", producer=OTHER, holder=OTHER)
+    own, link = CODE.replace("0000031", "0000077"), LedgerView(new, relatives={old.key: old})
+    reading = Reading(1, LedgerView(None), {own: subject_of(own)}, parties={OTHER}, aliases={LINK: link})
+
+    assert further_codes(office).read(reading, make_genesis().governance) == (party == ONE)
+    assert reading.namers == ([other] if party == ONE else [])
+    office.close()
+
+
 @pytest.mark.parametrize("event", ["battery.enrolled", "battery.produced"])
 def test_a_models_address_that_a_stranger_entered_finds_nobody(event: str, tmp_path: Path) -> None:
     """

@@ -142,6 +142,27 @@ def test_what_happens_to_a_pack_wakes_the_lines_of_what_came_of_it(node: LiveNod
     assert recall_on(node, open_lines, 2) == "ok"
 
 
+def test_a_repair_wakes_the_lines_of_the_parts_that_it_names(node: LiveNode) -> None:
+    """
+    The line of a module that a repair of a pack names says so, and is no more clear once that pack is waste.
+    """
+    part, pack = 71, 72
+    for serial in (part, pack):
+        issue(node, serial)
+    open_line = judged(node, "26NLPART", part)
+
+    attest(node, "battery.maintained", pack, work="module", child_out=code_of(part))
+
+    def told() -> list[str]:
+        return [c["reason"] for c in item(node, open_line)["checks"] if c["name"] == "standing.state"]
+
+    node.wait(lambda: "part_named" in told(), "the repair on the line")
+    assert word_now(node, part)[1] != "part_of_used"
+    attest(node, "battery.declared_waste", pack, reason="worn")
+    node.wait(lambda: "part_of_used" in told(), "the end of the pack on the line")
+    assert word_now(node, part)[0] == "undecided"
+
+
 def test_what_is_said_of_a_vehicle_wakes_the_lines_of_all_that_is_in_it(node: LiveNode) -> None:
     """
     Sold as one battery's vehicle it is sold with the other: the open line of that one gets the new word.

@@ -1,0 +1,112 @@
+"""What a statement says of another battery without becoming state of it: where that came from, or was put.
+
+    ["comity/namings/v1", standing key, count, [[key of another battery, kind, issuer, attestation, leaf]]]
+
+A second life or a dismantling that is a claim, or lost by a rule, writes nothing on what it names; a repair
+writes nothing on the parts that it names. True all the same, it would leave these as new (I1, I6). It is kept
+beside the record of what is named, and a verdict on that looks at it (`verdicts/named.py`). Only of a party
+that could know is it kept: nobody else's word reaches a battery (I5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+
+from consensus.encoding import encode
+from credentials.ledger.attestation import Attestation
+from credentials.ledger.lifecycle import Event
+from credentials.ledger.rules import Context
+from credentials.ledger.speaking import has_right
+from credentials.ledger.standing import PRIVATE, Standing, tagged
+
+NAMINGS_MAX = 8  # the first ones; `count` counts all
+_TAG = "comity/namings/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """A statement about the battery with the key `about`, or by which that was to come of it."""
+
+    about: bytes
+    kind: str
+    issuer: str
+    attestation: bytes
+    leaf_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Namings:
+    """How many statements name one battery so, and the first ones. No standing depends on them."""
+
+    battery: bytes  # standing key
+    count: int = 0
+    first: tuple[Naming, ...] = ()
+
+    @property
+    def key(self) -> bytes:
+        """Its key in the map of standings."""
+        return namings_key(self.battery)
+
+    def with_naming(self, naming: Naming) -> Namings:
+        """These and one more."""
+        first = (*self.first, naming) if len(self.first) < NAMINGS_MAX else self.first
+        return Namings(self.battery, self.count + 1, first)
+
+    def encode(self) -> bytes:
+        """The value in the map of standings."""
+        first = [[n.about, n.kind, n.issuer, n.attestation, n.leaf_index] for n in self.first]
+        return encode([_TAG, self.battery, self.count, first])
+
+    @classmethod
+    def decode(cls, data: bytes) -> Namings:
+        """Read what `encode` wrote."""
+        value = tagged(data, _TAG, 4)
+        return cls(value[1], value[2], tuple(Naming(*n) for n in value[3]))
+
+
+def namings_key(battery: bytes) -> bytes:
+    """The key of what names the battery with this standing key."""
+    return sha256(b"comity/namings-key/v1" + battery).digest()
+
+
+def says_origin(event: Event) -> bool:
+    """True if an event says of one battery that it came of another."""
+    effects = event.effects
+    return effects.creates or effects.claims_children or effects.consumes is not None
+
+
+def namings(
+    about: Standing, attestation: Attestation, context: Context, *, admitted: bool
+) -> Iterator[tuple[bytes, Naming]]:
+    """What this statement, admitted or not, says of others that it does not become state of: (key, what)."""
+    event = context.event
+    if not (event.effects.names_parts or (says_origin(event) and not admitted)):
+        return
+    for other in (context.records.standing(subject) for subject in attestation.referenced_subjects):
+        named, of = (about, other) if event.effects.creates else (other, about)
+        if _could_know(named, of, attestation, context, admitted=admitted):
+            yield (
+                named.key,
+                Naming(of.key, event.type, attestation.issuer, attestation.digest, context.leaf_index),
+            )
+
+
+def _could_know(
+    named: Standing, of: Standing, attestation: Attestation, context: Context, *, admitted: bool
+) -> bool:
+    """Who makes such codes speaks of its own, and who has the battery, or is named for it, of that.
+
+    What is heard about a pack is believed of parts that by their own record are in the same hands, or never
+    left those of the maker of both: a workshop says nothing of a battery that is elsewhere (I5).
+    """
+    subject, issuer = named.subject, attestation.issuer
+    if context.governance.makes(issuer, subject.scheme, subject.namespace, context.at):
+        return True
+    if not named.born:
+        return False
+    if has_right(named, attestation, context):
+        return True
+    same = named.holder == of.holder != PRIVATE or named.holder == named.producer == of.producer
+    return admitted and named.holder is not None and same

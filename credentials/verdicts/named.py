@@ -1,0 +1,65 @@
+"""What names a battery without being state of it: an act that did not count made it of another, or a repair
+names it as a part (I1, I6). Whoever said so could know (`ledger/namings.py`); nobody verified it: undecided.
+
+What authorities took back says nothing. A second life or a dismantling that counts since is state, and judged
+as that. A part is not as new where the other battery is, or was, in use; as what was used it is judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from credentials.documents.canonical import b64u
+from credentials.ledger.namings import Naming, Namings
+from credentials.ledger.standing import WASTE, Standing
+from credentials.verdicts.evidence import LedgerView, kin_of
+from credentials.verdicts.record import Inquiry, Record
+from credentials.verdicts.severity import UNDECIDED
+from credentials.verdicts.verdict import Findings, Outcome
+
+AS_NEW = ("new", "return")  # conditions in which nothing was used
+
+
+def taken_back_by_authorities(record: Record) -> frozenset[bytes]:
+    """The statements that authorities voided or withdrew: by its author alone what was said is not unsaid."""
+    return record.voided | record.withdrawn
+
+
+def naming_parties(namings: Namings, about: bytes) -> list[str]:
+    """Who named it in statements about this battery."""
+    return sorted({n.issuer for n in namings.first if n.about == about})
+
+
+def tell_namings(found: Findings, name: str, inquiry: Inquiry, condition: str, **told: Any) -> bool:
+    """Say under this check what names it; True if that says anything against it."""
+    view, governance, said = inquiry.evidence.ledger, inquiry.evidence.network.governance, False
+    if view is None or view.namings is None or view.standing is None or governance is None:
+        return False
+    namings, standing = view.namings, view.standing
+    for naming in _standing_still(namings, view):
+        about = {"by": naming.issuer, "leaf_index": naming.leaf_index, "about": b64u(naming.about), **told}
+        event = governance.lifecycle.event(naming.kind)
+        if event is not None and event.effects.names_parts:
+            used = _used(view.named_in.get(naming.about))
+            if used and condition in AS_NEW:
+                found.add(name, Outcome.INDETERMINATE, "part_of_used", rule="X7", word=UNDECIDED, **about)
+                said = True
+            else:
+                found.warned(name, "part_named", rule="X7", **about)
+        elif naming.about not in kin_of(standing) and condition != WASTE:
+            found.add(name, Outcome.INDETERMINATE, "origin_told", rule="X8", word=UNDECIDED, **about)
+            said = True
+    if not said and namings.count > len(namings.first) and condition != WASTE:
+        found.add(name, Outcome.INDETERMINATE, "relatives_unread", rule="X8", word=UNDECIDED, **told)
+        said = True
+    return said
+
+
+def _standing_still(namings: Namings, view: LedgerView) -> Iterator[Naming]:
+    return (naming for naming in namings.first if naming.attestation not in view.unnamed)
+
+
+def _used(pack: Standing | None) -> bool:
+    """True if it was in use, or where it came from is not on record; what is not in hand may have been."""
+    return pack is None or bool(pack.marks)

@@ -1,0 +1,235 @@
+"""What names a battery and is not state of it: not clear as new, and no stranger spoils it (I1, I5, I6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.credentials.test_shown import GOOD, VIN, check, installed, judged, placed, shape
+from tests.credentials.test_used_before import remanufactured
+from tests.harness.border import World, code, subject_of
+from tests.harness.ledger import (
+    CN_AUTHORITY,
+    EU_AUTHORITY,
+    IMPORTER,
+    MAKER,
+    OTHER_MAKER,
+    RECYCLER,
+    RIVAL,
+    SECOND_LIFE,
+    WORKSHOP,
+)
+
+INLAND: dict[str, Any] = {"head": {"direction": "inland"}, "policy_name": "recycler"}
+
+
+def module(w: World, serial: int = 7, by: str = MAKER) -> str:
+    """Produced and published, in its maker's hand."""
+    text = code(serial, maker="ZZ3" if by == OTHER_MAKER else "ZZ1")
+    w.produce(text, by=by)
+    w.publish(text, w.issue(text, by=by))
+    return text
+
+
+def repaired(w: World, pack: str, *parts: str, by: str = WORKSHOP) -> bytes:
+    names = dict(zip(("child_out", "child_in"), parts, strict=False))
+    return w.happen(
+        by, "battery.maintained", pack, {"work": "module", **names}, references=tuple(map(subject_of, parts))
+    )
+
+
+def found(w: World, text: str) -> list[tuple[str, str, str]]:
+    """What each check of the verdict says."""
+    return [(c["name"], c["outcome"], c["reason"]) for c in judged(w, text)["checks"]]
+
+
+def sold_to(w: World, text: str, *parties: str) -> None:
+    for party in parties:
+        w.happen(MAKER, "battery.sold", text, {"invoice": "1"}, parties=(party,))
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_what_a_repair_names_as_a_part_is_not_clear_as_new(*, named: bool) -> None:
+    """
+    X7: by whoever has a right over the part, or of one that by its record is in the hands of the maker of
+    both; as used nothing is against it, and of a part that nobody repaired anything with nothing is said.
+    """
+    w = World()
+    pack, text, other = installed(w, 1), module(w), module(w, 8)
+    if named:
+        sold_to(w, text, WORKSHOP)
+    before = judged(w, text)
+    assert before["verdict"] in GOOD
+    repaired(w, pack, text)
+
+    assert shape(judged(w, text)) == ("undecided", "part_of_used")
+    used = check(judged(w, text, condition="used"), "standing.state")
+    assert [c["reason"] for c in used] == ["part_named", "ok"]
+    assert judged(w, other)["verdict"] in GOOD
+
+
+def test_a_part_of_stock_that_was_reworked_is_not_clear_once_that_was_used() -> None:
+    """
+    Put into a pack that was not sold yet, it is clear with a note; not once the pack is in use.
+    """
+    w = World()
+    pack, text = code(1), module(w)
+    w.produce(pack)
+    w.publish(pack)
+    repaired(w, pack, text, by=MAKER)
+    told = judged(w, text)
+    assert told["verdict"] in GOOD and [c["reason"] for c in check(told, "standing.state")] == [
+        "part_named",
+        "ok",
+    ]
+
+    w.happen(MAKER, "market.placed", pack, {"art_41_checked": True}, parties=(WORKSHOP,))
+    w.happen(WORKSHOP, "battery.installed", pack, {"vin": VIN}, bound_asset=subject_of(VIN))
+
+    assert shape(judged(w, text)) == ("undecided", "part_of_used")
+
+
+def test_a_repair_says_nothing_of_a_battery_that_is_elsewhere() -> None:
+    """
+    I5: of another maker's, of one that was sold, and of a code that nobody made yet.
+    """
+    w = World()
+    pack = installed(w, 1)
+    theirs, sold, unborn = module(w, 2, by=OTHER_MAKER), placed(w, 3), code(9)
+    w.happen(IMPORTER, "battery.handed_over", sold, {"invoice": "1"}, parties=(RIVAL,), cosign=(RIVAL,))
+    words = [found(w, text) for text in (theirs, sold)]
+    for text in (theirs, sold, unborn):
+        repaired(w, pack, text)
+    w.produce(unborn)
+    w.publish(unborn)
+
+    assert [found(w, text) for text in (theirs, sold)] == words
+    assert judged(w, unborn)["verdict"] in GOOD
+
+
+@pytest.mark.parametrize("how", ["withdrawn", "voided", "corrected"])
+def test_who_was_not_there_takes_a_naming_back(how: str) -> None:
+    """
+    One authority of the place withdraws what a workshop said, or all void it; its author does not unsay it.
+    """
+    w = World()
+    pack, text = installed(w, 1), module(w)
+    lie = repaired(w, pack, text)
+    if how == "withdrawn":
+        w.happen(EU_AUTHORITY, "record.withdrawn", pack, {"case": "1", "reason": "r"}, references=(lie,))
+    elif how == "voided":
+        w.happen(
+            EU_AUTHORITY, "attestation.voided", pack, {"case": "1", "reason": "r"}, references=(lie,),
+            cosign=(CN_AUTHORITY,),
+        )  # fmt: skip
+    else:
+        w.happen(WORKSHOP, "attestation.corrected", pack, {"reason": "r"}, references=(lie,))
+
+    assert (judged(w, text)["verdict"] in GOOD) == (how != "corrected")
+
+
+# -- a second life that does not count ------------------------------------------------------------------
+
+
+def taken_out(w: World) -> str:
+    """In use, taken out, and in the hands of the importer, who named nobody for what comes next."""
+    text = code(1)
+    w.produce(text)
+    w.publish(text)
+    w.happen(MAKER, "market.placed", text, {"art_41_checked": True}, parties=(WORKSHOP,))
+    for kind in ("battery.installed", "battery.swapped_out"):
+        w.happen(WORKSHOP, kind, text, {"vin": VIN}, bound_asset=subject_of(VIN))
+    w.happen(MAKER, "battery.handed_over", text, {"invoice": "1"}, parties=(IMPORTER,), cosign=(IMPORTER,))
+    return text
+
+
+def named(w: World, text: str) -> None:
+    w.happen(IMPORTER, "battery.sold", text, {"invoice": "1"}, parties=(SECOND_LIFE,))
+
+
+def claimed(w: World, old: str, new: str) -> None:
+    """A second life of what somebody else holds, by who makes the code of the successor."""
+    remanufactured(w, old, new)
+
+
+def refused(w: World, old: str, new: str) -> None:
+    """A second successor of what became another one already (X8)."""
+    named(w, old)
+    remanufactured(w, old, code(51, "ZZ5"))
+    remanufactured(w, old, new)
+
+
+def produced_of(w: World, old: str, new: str) -> None:
+    """Produced out of what became another one (X8), and then once more out of nothing."""
+    named(w, old)
+    remanufactured(w, old, code(51, "ZZ5"))
+    w.happen(
+        SECOND_LIFE, "battery.produced", new, {"production_date": "2026-06-03", "category": "ev"},
+        references=(subject_of(old),),
+    )  # fmt: skip
+
+
+def taken_apart(w: World, old: str, new: str) -> None:
+    """A dismantling of what somebody else holds, into a module of the dismantler's own."""
+    w.happen(RECYCLER, "battery.dismantled", old, {"facility_licence": "L"}, references=(subject_of(new),))
+
+
+@pytest.mark.parametrize("says", [claimed, refused, produced_of, taken_apart])
+@pytest.mark.parametrize("condition", ["new", "used"])
+def test_what_was_said_to_come_of_another_is_not_clear(
+    says: Callable[[World, str, str], None], condition: str
+) -> None:
+    """
+    X8: that its maker said so itself and was not heard, and then produced the code as if it came of nothing.
+    """
+    w = World(publishers=(MAKER, SECOND_LIFE, RECYCLER))
+    by, maker = (RECYCLER, "ZZ6") if says is taken_apart else (SECOND_LIFE, "ZZ5")
+    old, new, other = taken_out(w), code(5, maker), code(6, maker)
+    says(w, old, new)
+    for text in (new, other):
+        w.produce(text, by=by)
+        w.publish(text, w.issue(text, by=by))
+
+    told = judged(w, new, condition=condition, **INLAND)
+
+    assert (told["verdict"], "origin_told") in {
+        (told["verdict"], c["reason"]) for c in check(told, "standing.state")
+    }
+    assert told["verdict"] not in GOOD
+    if condition == "new":
+        assert shape(told) == ("undecided", "origin_told")
+        assert judged(w, other, **INLAND)["verdict"] in GOOD
+
+
+def test_a_second_life_that_counts_in_the_end_is_judged_as_that() -> None:
+    """
+    Claimed before its holder named the author, and recorded afterwards: no question is left.
+    """
+    w = World(publishers=(MAKER, SECOND_LIFE))
+    old, new = taken_out(w), code(5, "ZZ5")
+    claimed(w, old, new)
+    named(w, old)
+    remanufactured(w, old, new)
+    w.produce(new, by=SECOND_LIFE)
+    w.publish(new, w.issue(new, by=SECOND_LIFE))
+
+    told = judged(w, new)
+
+    assert shape(told) == ("hold", "used_sold_as_new")
+    assert "origin_told" not in {c["reason"] for c in told["checks"]}
+
+
+def test_what_a_stranger_says_that_it_came_of_is_nothing_to_it() -> None:
+    """
+    I5: named a successor by whoever neither makes such codes nor has it, nor was signed for by who has.
+    """
+    w = World()
+    old, text = taken_out(w), module(w, by=OTHER_MAKER)
+    before = found(w, text)
+    for by, kind in ((RECYCLER, "battery.dismantled"), (SECOND_LIFE, "second_life.remanufactured")):
+        extra = {"cosign": (MAKER,)} if by == SECOND_LIFE else {}
+        w.happen(by, kind, old, {"x": "y"}, references=(subject_of(text),), **extra)
+
+    assert found(w, text) == before
