@@ -14,7 +14,7 @@ from credentials.documents.canonical import parse_json
 from credentials.errors import CredentialError
 from credentials.verdicts.severity import ORDER
 from node.api.problems import page_wanted
-from node.api.reading import integer_argument, json_body, raw_body, require_shape
+from node.api.reading import integer_argument, json_body, raw_body, require_shape, searched
 from node.api.reply import (
     attachment,
     client_name,
@@ -105,9 +105,11 @@ def _one_line(form: Mapping[str, str]) -> dict[str, Any]:
 
 
 def consignments(service: Service) -> ResponseReturnValue:
-    """Consignments of this node, newest first."""
-    rows = service.consignments.listing(PAGE_ROWS, integer_argument("before", None))
-    return reply({"consignments": rows}, "consignments.html", consignments=rows, more=len(rows) == PAGE_ROWS)
+    """Consignments of this node, newest first; `q`: those with these words."""
+    q, words = searched()
+    rows = service.consignments.listing(PAGE_ROWS, integer_argument("before", None), words)
+    more = len(rows) == PAGE_ROWS
+    return reply({"consignments": rows}, "consignments.html", consignments=rows, more=more, q=q)
 
 
 def consignment(service: Service, consignment_id: str) -> ResponseReturnValue:

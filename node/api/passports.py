@@ -11,7 +11,7 @@ from credentials.documents.canonical import parse_json
 from credentials.errors import CredentialError
 from node.answers import AttestedAnswer, IssuedAnswer
 from node.api.problems import page_wanted
-from node.api.reading import integer_argument, json_body, require_shape
+from node.api.reading import integer_argument, json_body, require_shape, searched
 from node.api.reply import form_sent, json_reply, page, reply, see, words_for
 from node.api.route import BODY_BYTES_MAX
 from node.errors import ProblemError, bad_request
@@ -66,11 +66,12 @@ def new_passport(service: Service) -> ResponseReturnValue:
 
 
 def passports(service: Service) -> ResponseReturnValue:
-    """Passports issued by this node, newest first, each with its progress."""
+    """Passports issued by this node, newest first, each with its progress; `q`: those with these words."""
     told = words_for(service).passport
-    found = service.passports.page(PAGE_ROWS, integer_argument("before", None))
+    q, words = searched()
+    found = service.passports.page(PAGE_ROWS, integer_argument("before", None), words)
     rows = [told(row) for row in found]
-    return reply({"passports": rows}, "passports.html", passports=rows, more=len(rows) == PAGE_ROWS)
+    return reply({"passports": rows}, "passports.html", passports=rows, more=len(rows) == PAGE_ROWS, q=q)
 
 
 def passport(service: Service, digest: str) -> ResponseReturnValue:

@@ -15,7 +15,9 @@ from credentials.documents.canonical import parse_json
 from credentials.documents.shapes import sentence_of
 from node.api.schemas import DATE, DIGEST, schema_document
 from node.errors import bad_request
+from node.storage.found_by import GRAM, words_of
 
+SEARCH_MAX, SEARCH_WORDS_MAX = 100, 8  # characters and words of what is searched for
 INTEGER = re.compile(r"[0-9]{1,16}")
 PATTERNS = {DATE["pattern"]: "a day, YYYY-MM-DD", DIGEST["pattern"]: "a digest: 43 characters of base64url"}
 
@@ -65,3 +67,16 @@ def integer_argument(name: str, default: int | None, *, largest: int = INTEGER_M
         told = "`{name}` must be a whole number from 0 to {largest}."
         raise bad_request("bad_argument", told, name=name, largest=largest)
     return int(text)
+
+
+def searched() -> tuple[str, list[str]]:
+    """What was asked for as `q`, and its words as they are compared; none: the whole list is meant."""
+    text = request.args.get("q", "").strip()
+    words = words_of(text[: SEARCH_MAX + 1])
+    if len(text) > SEARCH_MAX or len(words) > SEARCH_WORDS_MAX:
+        told = "Search with at most {words} words and {characters} characters: fewer, or a part of one."
+        raise bad_request("search_too_long", told, words=SEARCH_WORDS_MAX, characters=SEARCH_MAX)
+    if short := next((word for word in words if len(word) < GRAM), None):
+        told = "Write three characters of each word, or more: {word} is too short (one of Chinese is enough)."
+        raise bad_request("search_too_short", told, word=short)
+    return text, words

@@ -73,7 +73,7 @@ ROUTES: tuple[Route, ...] = (
         "Passports of this node",
         _ok("Issuances", JSON_OR_PAGE),
         SEE_ISSUED,
-        query=("before",),
+        query=("before", "q"),
     ),
     Route(
         "GET",
@@ -178,7 +178,7 @@ ROUTES: tuple[Route, ...] = (
         "Consignments of this node",
         _ok("Consignments", JSON_OR_PAGE),
         SEE_CLEARED,
-        query=("before",),
+        query=("before", "q"),
     ),
     Route(
         "GET",

@@ -28,11 +28,13 @@ from node.issuing.signing import SET_LIST_TYPE, StatementSigner
 from node.issuing.statements import Batch, stamp
 from node.issuing.status_lists import OwnStatusLists
 from node.storage.documents import StoredDocument
+from node.storage.found_by import passport_text
 from node.storage.issuances import Issuance
 from node.storage.office import OfficeStore
 
 JSON = dict[str, Any]
 POINTS = (1, 2, 3, 4)
+PUBLIC = 1  # the point whose set anybody may read
 GIVEN_UP_MAX = 16  # publications that the next one names
 Sets = Mapping[int, JSON]  # the credentials of a passport by their Annex XIII point
 
@@ -151,13 +153,14 @@ class PassportIssuing:
             produced=produced,
             status_index=index,
         )
+        public = issued.credentials[PUBLIC]["credentialSubject"]
         with self._office.writing() as db:
             self._lists.open(db, names, batch)
             self._lists.take_index(db, names, index)
             batch.store(db)
             if before is not None:
                 self._office.issuances.give_way(db, before.number)
-            self._office.issuances.put(db, kept)
+            self._office.issuances.put(db, kept, passport_text(battery, issued.category, public))
         log.moment("issue", battery=battery, digest=issued.digest, version=version)
         return issued
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from node.storage.database import Database, Transaction, marks, parts
+from node.storage.found_by import CONSIGNMENTS, WordTable
 from node.storage.rests_on import Rest, put_rests, put_rests_again
 
 NUMBER_MAX = 1 << 53
@@ -59,11 +60,12 @@ class ConsignmentTable:
 
     def __init__(self, database: Database) -> None:
         self._db = database
+        self._words = WordTable(database, CONSIGNMENTS)
 
     # -- written -------------------------------------------------------------------------------------
 
-    @staticmethod
     def put(
+        self,
         db: Transaction,
         *,
         id: str,
@@ -76,8 +78,9 @@ class ConsignmentTable:
         created: int,
         lines: int,
         client: str,
+        text: str,
     ) -> int:
-        """Its number, in order of arrival."""
+        """Its number, in order of arrival; `text` is what it is found by."""
         values = (
             *(id, declaration, manifest_digest, consignee_eori),
             *(direction, law_date, created, lines, client),
@@ -89,6 +92,7 @@ class ConsignmentTable:
         )
         assert made.lastrowid is not None, "a row was made"
         db.execute("INSERT INTO manifests VALUES (?, ?)", (id, manifest))
+        self._words.put(db, made.lastrowid, text)
         return made.lastrowid
 
     @staticmethod
@@ -171,8 +175,11 @@ class ConsignmentTable:
         )
         return bytes(row.fetchone()["manifest"])
 
-    def page(self, limit: int, before: int | None) -> list[ConsignmentRow]:
-        """Newest first, of those with a smaller number than `before`."""
+    def page(self, limit: int, before: int | None, words: Sequence[str] = ()) -> list[ConsignmentRow]:
+        """Newest first, of those with a smaller number than `before`, and with all these words."""
+        if words:
+            found = self._words.newest(words, limit, before)
+            return self._where(f"number IN ({marks(len(found))}) ORDER BY number DESC", found)
         above = before if before is not None else NUMBER_MAX
         return self._where("number < ? ORDER BY number DESC LIMIT ?", (above, limit))
 

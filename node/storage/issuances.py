@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 
 from node.storage.database import Database, Transaction, marks
+from node.storage.found_by import PASSPORTS, WordTable
 
 NUMBER_MAX = 1 << 53
 
@@ -38,11 +39,14 @@ class IssuanceTable:
 
     def __init__(self, database: Database) -> None:
         self._db = database
+        self._words = WordTable(database, PASSPORTS)
 
-    @staticmethod
-    def put(db: Transaction, issuance: Issuance) -> None:
+    def put(self, db: Transaction, issuance: Issuance, text: str) -> None:
+        """Store it; `text` is what it is found by."""
         _, *values = astuple(issuance)
-        db.execute(f"INSERT INTO issuances ({_COLUMNS}) VALUES (NULL, {marks(len(values))})", values)
+        made = db.execute(f"INSERT INTO issuances ({_COLUMNS}) VALUES (NULL, {marks(len(values))})", values)
+        assert made.lastrowid is not None, "a row was made"
+        self._words.put(db, made.lastrowid, text)
 
     def get(self, digest: bytes) -> Issuance | None:
         return self._one("digest = ?", (digest,))
@@ -72,8 +76,11 @@ class IssuanceTable:
             "published IN (SELECT digest FROM outbox WHERE subject = ?) ORDER BY number", (subject,)
         )
 
-    def page(self, limit: int, before: int | None) -> list[Issuance]:
-        """Newest first, of those with a smaller number than `before`."""
+    def page(self, limit: int, before: int | None, words: Sequence[str] = ()) -> list[Issuance]:
+        """Newest first, of those with a smaller number than `before`, and with all these words."""
+        if words:
+            found = self._words.newest(words, limit, before)
+            return self._where(f"number IN ({marks(len(found))}) ORDER BY number DESC", found)
         above = before if before is not None else NUMBER_MAX
         return self._where("number < ? ORDER BY number DESC LIMIT ?", (above, limit))
 

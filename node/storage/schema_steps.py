@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import orjson
 import sqlite_utils
 
+from node.storage.found_by import CONSIGNMENTS, PASSPORTS, consignment_text, passport_text
 from node.storage.schema_history import History
 
 Columns = Mapping[str, type]
@@ -389,6 +391,39 @@ def office_12_whose_share(db: sqlite_utils.Database) -> None:
         )
 
 
+def office_13_found_by_words(db: sqlite_utils.Database) -> None:
+    """What passports and consignments are found by, with an index of it; for those of before as well.
+
+    In tables of their own: a trigger on what is listed would index it anew with each line that is judged.
+    """
+    for name in (PASSPORTS, CONSIGNMENTS):
+        _table(db, name, {"number": int, "text": str}, pk="number")
+    for number, battery, category, body in db.execute(
+        "SELECT i.number, i.battery, i.category, d.body FROM issuances i LEFT JOIN documents d "
+        "ON d.set_digest = i.digest AND d.point = 1"
+    ):
+        text = passport_text(battery, category, _member(body, "credentialSubject"))
+        db.execute(f"INSERT OR IGNORE INTO {PASSPORTS} VALUES (?, ?)", (number, text))
+    for number, made, declaration, eori, body in db.execute(
+        "SELECT number, id, declaration, consignee_eori, manifest FROM consignments "
+        "LEFT JOIN manifests ON consignment = id"
+    ):
+        lines = _member(body, "lines")
+        text = consignment_text(made, declaration, eori, lines if isinstance(lines, list) else ())
+        db.execute(f"INSERT INTO {CONSIGNMENTS} VALUES (?, ?)", (number, text))
+    for name in (PASSPORTS, CONSIGNMENTS):
+        db.table(name).enable_fts(["text"], create_triggers=True, tokenize="trigram")
+
+
+def _member(body: bytes | None, name: str) -> object:
+    """A member of a stored JSON object; None where there is none."""
+    try:
+        value = orjson.loads(body or b"")
+    except orjson.JSONDecodeError:
+        return None
+    return value.get(name) if isinstance(value, dict) else None
+
+
 SIGNING = History("signing", signing_1_guards_and_wal, signing_2_epoch, signing_3_whose_it_is)
 LEDGER = History(
     "ledger", ledger_1_blocks_and_entries, ledger_2_what_changed, ledger_3_what_governs, ledger_4_decisions
@@ -407,4 +442,5 @@ OFFICE = History(
     office_10_what_waits_to_be_judged,
     office_11_manifests_apart,
     office_12_whose_share,
+    office_13_found_by_words,
 )

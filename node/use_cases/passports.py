@@ -105,9 +105,11 @@ class PassportDesk:
             raise not_found("passport_unknown", "this node issued no passport with that digest")
         return self._told([row], explain=True)[0]
 
-    def page(self, limit: int = 50, before: int | None = None) -> list[PassportProgress]:
-        """Newest first; give the last one's `number` as `before` for the next page."""
-        return self._told(self._office.issuances.page(limit, before))
+    def page(
+        self, limit: int = 50, before: int | None = None, words: Sequence[str] = ()
+    ) -> list[PassportProgress]:
+        """Newest first, those with all these words; the last one's `number` is `before` of the next page."""
+        return self._told(self._office.issuances.page(limit, before, words))
 
     def _told(self, rows: Sequence[Issuance], *, explain: bool = False) -> list[PassportProgress]:
         """A page of passports: the same number of statements however many they are."""

@@ -23,6 +23,7 @@ from node import log
 from node.answers import ConsignmentListed, ConsignmentRecord, JudgedEvent, LineRecord
 from node.errors import ProblemError, bad_request, busy, not_found
 from node.storage.consignments import ConsignmentRow
+from node.storage.found_by import consignment_text
 from node.storage.office import OfficeStore
 from node.verdicts.export import as_csv, as_json
 from node.verdicts.judging import Judging
@@ -96,6 +97,7 @@ class Consignments:
         if known is not None and parsed.declaration:
             # The same declaration again is the same goods: a second verdict could only differ in its age.
             return {**self.show(known.id, limit=0), "uploaded_before": True}
+        text = consignment_text(made, parsed.declaration or "", parsed.consignee_eori, manifest["lines"])
         with self._office.writing() as db:
             _require_room(lines, *table.lines_waiting(db, client))
             number = table.put(
@@ -110,6 +112,7 @@ class Consignments:
                 created=now,
                 lines=lines,
                 client=client,
+                text=text,
             )
             self._judging.declarations.put(db, number, parsed.declaration, named)
             self._office.audit.put(db, now, sender or client, "consignment.sent", f"{made}: {lines} lines")
@@ -121,8 +124,9 @@ class Consignments:
 
     # -- showing -------------------------------------------------------------------------------------
 
-    def listing(self, limit: int, before: int | None) -> list[ConsignmentListed]:
-        rows = self._office.consignments.page(limit, before)
+    def listing(self, limit: int, before: int | None, words: Sequence[str] = ()) -> list[ConsignmentListed]:
+        """Newest first; those with all these words, if there are any."""
+        rows = self._office.consignments.page(limit, before, words)
         counts = self._office.consignments.counts([row.id for row in rows])
         return [self._shown(row, counts[row.id], [], sum(counts[row.id].values())) for row in rows]
 

@@ -255,7 +255,7 @@ def taken(office: OfficeStore, declaration: str, batteries: Sequence[str]) -> st
         number = office.consignments.put(
             db, id=name, declaration=declaration, manifest=b"{}", manifest_digest=bytes(32),
             consignee_eori=None, direction="import", law_date="2027-03-01", created=1_800_000_000,
-            lines=len(batteries), client="a",
+            lines=len(batteries), client="a", text="",
         )  # fmt: skip
         office.declared.put(db, number, declaration, list(enumerate(batteries, 1)))
         rows = [ItemRow(line, line, "clear", b"{}") for line in range(1, len(batteries) + 1)]

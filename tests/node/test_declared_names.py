@@ -51,7 +51,7 @@ def upload(office: OfficeStore, declaration: str, *batteries: str) -> str:
         number = office.consignments.put(
             db, id=name, declaration=declaration, manifest=b"{}", manifest_digest=bytes(32),
             consignee_eori=None, direction="import", law_date="2027-03-01", created=1 << 40,
-            lines=len(batteries), client="a",
+            lines=len(batteries), client="a", text="",
         )  # fmt: skip
         office.declared.put(db, number, declaration, list(enumerate(batteries, 1)))
     return name

@@ -38,6 +38,7 @@ def test_codes_of_a_scheme_that_came_in_meanwhile_are_compared_by_it(tmp_path: P
         office.consignments.put(
             db, id="c", declaration="26NLTEST000001", manifest=body, manifest_digest=sha256(body).digest(),
             consignee_eori=None, direction="import", law_date="2027-03-01", created=1, lines=2, client="t",
+            text="",
         )  # fmt: skip
     together = Manifests(office, lambda text: None).read("c").together
     office.close()

@@ -44,6 +44,7 @@ from tests.harness.support_service import DID, PASSPHRASE, LiveNode, live_node
 
 FEW, MANY = 3, 24
 FORMS_ASKED = ("/propose", "/propose?kind=suspend", "/propose?kind=rule")
+INDEX_TABLES = "_words_fts_"
 LINES = 16  # two batches of a job
 
 # What is counted, by the name it is told under.
@@ -123,7 +124,8 @@ def measure(
             page()  # caches of the first time
             with counted(node) as statements:
                 page()
-            found[name].append(len(statements))
+            # What the full-text index reads of its own tables follows its segments, not the rows of a page.
+            found[name].append(len([one for one in statements if INDEX_TABLES not in one]))
     for name, numbers in found.items():
         print(f"{name:40} {numbers[0]:4} statements with {FEW} rows, {numbers[1]:4} with {MANY}")
     return found
@@ -165,6 +167,8 @@ def test_lists_cost_the_same_whatever_they_hold(node: LiveNode) -> None:
             "entries of the log": lambda: node.service.records.entries(0, 40),
             "GET /passports": page("/passports"),
             "GET /consignments": page("/consignments"),
+            "GET /passports?q=": page(f"/passports?q={code_of(1)[:12]}"),
+            "GET /consignments?q=": page("/consignments?q=test0000"),
             "GET /manufacturer": page("/manufacturer"),
             "GET /customs": page("/customs"),
         },

@@ -458,6 +458,7 @@ def test_a_list_of_consignments_reads_none_of_their_manifests(tmp_path: Path) ->
                 created=1,
                 lines=20_000,
                 client="k",
+                text="",
             )
     office.close()
 

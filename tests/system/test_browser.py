@@ -135,6 +135,35 @@ def test_officer_finds_the_altered_item_and_verifies_its_receipt(
 
 @pytest.mark.check
 @pytest.mark.parametrize("place", WIDTHS)
+def test_officer_finds_a_consignment_by_a_part_of_its_reference(
+    demo_network: DemoNetwork, browser: object, place: str, tmp_path: Path
+) -> None:
+    """
+    The field above the list leads to what has the words; what nobody has is told as that, with the way back.
+    """
+    officer = Officer(browser, WIDTHS[place], demo_network.link("customs", "/customs"), tmp_path)
+    page = officer.page
+    row = f"table a[href='/consignments/{demo_network.consignment}']"
+    part = page.inner_text(row).strip()[3:].lower()
+
+    page.fill("#q", part)
+    page.press("#q", "Enter")
+    page.wait_for_url("**/consignments?q=*")
+    officer.photograph("found")
+    assert page.locator(row).count() == 1
+    assert page.input_value("#q") == part
+
+    page.fill("#q", 'nowhere "zzzz')
+    page.click("form[role=search] button")
+    page.wait_for_selector(".empty:has-text('search with fewer')")
+    officer.photograph("found-nothing")
+    page.click("form[role=search] a")
+    page.wait_for_selector(row)
+    assert officer.faults == []
+
+
+@pytest.mark.check
+@pytest.mark.parametrize("place", WIDTHS)
 def test_maker_issues_a_passport_by_the_form(
     demo_network: DemoNetwork, browser: object, place: str, tmp_path: Path
 ) -> None:
