@@ -352,6 +352,25 @@ class Trial:
     killer: int | None = None  # the test that failed with the mutant, where this is the same without it
 
 
+PLACE_BYTES = 4
+
+
+def handed_out(count: int) -> int:
+    """A pipe of the numbers below `count` (a pipe holds 16,384), each for whoever reads it first."""
+    waiting, filled = os.pipe()
+    os.set_blocking(filled, False)  # more than it holds is an error, no wait for ever
+    written = os.write(filled, b"".join(number.to_bytes(PLACE_BYTES, "big") for number in range(count)))
+    os.close(filled)
+    assert written == count * PLACE_BYTES, f"a pipe does not hold {count} numbers"
+    return waiting
+
+
+def next_of(waiting: int) -> int | None:
+    """The next number that nobody has; None: there is none."""
+    place = os.read(waiting, PLACE_BYTES)
+    return int.from_bytes(place, "big") if place else None
+
+
 @dataclass(slots=True)
 class Trials:
     """A plugin that tries mutants instead of running the tests."""
@@ -433,15 +452,13 @@ class Trials:
         files: dict[Path, list[int]] = {}
         for number, item in enumerate(session.items):
             files.setdefault(item.path, []).append(number)
-        waiting, filled = os.pipe()  # the next file goes to whoever is free
-        os.write(filled, bytes(range(len(files))))
-        os.close(filled)
+        waiting = handed_out(len(files))  # the next file goes to whoever is free
         written = [self.tried.with_suffix(f".survey{child}") for child in range(self.children)]
 
         def work(path: Path) -> None:
             with path.open("w") as file:
-                while not self._over() and (place := os.read(waiting, 1)):
-                    numbers = list(files.values())[place[0]]
+                while not self._over() and (place := next_of(waiting)) is not None:
+                    numbers = list(files.values())[place]
                     found = survey(session, numbers, kept, self.of_test, self._over)
                     file.write(found.to_json() + "\n")
 

@@ -52,6 +52,14 @@ STATEMENT = re.compile(
 )
 RUNNING = frozenset({"execute", "executemany", "executescript", "set_trace_callback", "row_factory"})
 DATABASES = frozenset({"sqlite3", "sqlite_utils"})
+# Signatures and proofs are verified by consensus/ and credentials/, with one answer each: node/ calls those.
+VERIFYING = frozenset({"verify", "verify_directly_issued_by", "recover", "check_signature"})
+VERIFIED = frozenset(
+    {
+        *("BadSignatureError", "InvalidSignature", "crypto_sign_open", "crypto_sign_verify_detached"),
+        *("jwcrypto", "joserfc", "jwt", "crypto_sign_ed25519ph_final_verify"),
+    }
+)
 # Built-in names that read, write, ask, run text, or differ from process to process.
 NAMES_BANNED = frozenset(
     {"open", "print", "input", "hash", "id", "eval", "exec", "compile", "__import__", "breakpoint"}
@@ -122,6 +130,25 @@ def takes_booleans(nodes: Sequence[ast.AST]) -> Iterator[int]:
                 yield node.lineno
 
 
+def verifies(nodes: Sequence[ast.AST], package: str) -> Iterator[tuple[int, str]]:
+    """Yield (line, what) of every way to check a signature or a certificate by a library of others."""
+    own = {"self"}
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom) and (node.level or (node.module or "").split(".")[0] in LAYERS):
+            own |= {alias.asname or alias.name for alias in node.names}
+    for _, name in imported(nodes, package):
+        own.add(name) if name.split(".")[0] in LAYERS else None
+    for node in nodes:
+        match node:
+            case ast.Call(func=ast.Attribute(attr=name, value=value)) if name in VERIFYING:
+                if not (name == "verify" and isinstance(value, ast.Name) and value.id in own):
+                    yield node.lineno, f".{name}()"
+            case ast.Name(id=name) | ast.Attribute(attr=name) if name in VERIFIED:
+                yield node.lineno, name
+            case ast.ImportFrom(names=names):
+                yield from ((node.lineno, n.name) for n in names if n.name in VERIFIED)
+
+
 def faults(root: Path) -> list[str]:
     """Return what breaks the architecture under `root`, one sentence each."""
     found = []
@@ -146,6 +173,11 @@ def faults(root: Path) -> list[str]:
             ]
         if where.parts[0] in PURE:
             found += [f"{where}:{line}: uses {what}, which only node/ may" for line, what in impure(nodes)]
+        if where.parts[0] == "node":
+            found += [
+                f"{where}:{line}: {what} verifies; ask consensus/ or credentials/"
+                for line, what in verifies(nodes, ".".join(where.parts[:-1]))
+            ]
         found += [f"{where}:{line}: ask `whole_numbers`" for line in takes_booleans(nodes)]
     return list(dict.fromkeys(found))
 
@@ -215,6 +247,19 @@ PLANTED = {
     "sqlite3 in the edge": ("node/cli", "import sqlite3"),
     "sqlite-utils in the edge": ("node/cli", "from sqlite_utils import Database"),
     "a boolean for a number": ("node/peers", "match [True]:\n    case [int(size)]:\n        x = size"),
+    "a signature verified by a library": (
+        "node/peers",
+        "from nacl.signing import VerifyKey\n\n\ndef f(key, *made):\n    VerifyKey(key).verify(*made)",
+    ),
+    "a signature verified by a binding": (
+        "node/api",
+        "from nacl.bindings import crypto_sign_open",
+    ),
+    "a refusal of a library caught": ("node/issuing", "from cryptography.exceptions import InvalidSignature"),
+    "a certificate verified by a library": (
+        "node/server",
+        "def f(one, other):\n    one.verify_directly_issued_by(other)",
+    ),
     "no docstring": ("node", None),
 }
 

@@ -97,6 +97,17 @@ def test_every_row_names_something_that_can_be_run() -> None:
         assert runnable, f"{section}: {promise!r} names nothing that can be run"
 
 
+def test_every_file_of_tests_shows_a_promise() -> None:
+    """
+    What a file of tests holds is told to the reader: at least one row names one of its tests.
+    """
+    named = {one.partition("::")[0] for one in named_ids()}
+    files = {str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("test_*.py")}
+
+    assert len(files) > 200
+    assert sorted(files - named) == []
+
+
 def test_no_promise_stands_outside_a_section_or_twice() -> None:
     """
     Every promise belongs to a section of the reader's, and is made once.

@@ -3,6 +3,7 @@
 The whole rooms and a seeded sample elsewhere are run by hand (`make long`); their scores stand in RESULTS.md.
 """
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from tests.harness import mutants
 from tests.harness.mutations import Mutant, draw, whole_statements
-from tests.harness.trials import FAILED, STOPPED, SURVIVED, UNREACHED
+from tests.harness.trials import FAILED, STOPPED, SURVIVED, UNREACHED, handed_out, next_of
 
 SMALL = """
 from functools import cache
@@ -403,3 +404,16 @@ def test_a_seeded_sample_of_the_other_rooms_is_killed() -> None:
     options = ["--sample", str(SAMPLE), "--seed", "20261126", "--least", str(SAMPLE_LEAST)]
 
     assert mutants.main(["--elsewhere", *options]) == 0
+
+
+def test_files_are_handed_out_once_each_however_many_they_are() -> None:
+    """
+    There are more files of tests than a byte counts.
+    """
+    waiting = handed_out(1_000)
+    try:
+        taken = [next_of(waiting) for _ in range(1_001)]
+    finally:
+        os.close(waiting)
+
+    assert taken == [*range(1_000), None]
