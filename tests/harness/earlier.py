@@ -24,15 +24,23 @@ STEPS: dict[str, list[Step]] = {
 VALUES = {"INTEGER": 1, "FLOAT": 1.0, "BLOB": b"\x01" * 32}
 
 
+def indexes(connection: sqlite3.Connection) -> dict[str, str]:
+    """The indexes of words, by name, with the statement that makes each."""
+    return dict(
+        connection.execute("SELECT name, sql FROM sqlite_master WHERE sql LIKE 'CREATE VIRTUAL TABLE %'")
+    )
+
+
 def tables(connection: sqlite3.Connection) -> dict[str, int]:
     """How many rows each table of the data has."""
     found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-    names = [row[0] for row in found if not row[0].startswith(("sqlite_", "_sqlite_"))]
+    own = ("sqlite_", "_sqlite_", *indexes(connection))  # an index of words has tables of its own
+    names = [row[0] for row in found if not row[0].startswith(own)]
     return {name: connection.execute(f"SELECT COUNT(*) FROM {name}").fetchone()[0] for name in names}
 
 
-def write(name: str, version: int) -> Path:
-    """The file of this version, from that of the one before it."""
+def statements(name: str, version: int) -> str:
+    """What makes the file of this version, from that of the one before it."""
     with TemporaryDirectory() as folder:
         file = Path(folder) / f"{name}.db"
         made = sqlite3.connect(file)
@@ -46,10 +54,16 @@ def write(name: str, version: int) -> Path:
             made.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", row)
         made.commit()
         head = f"-- {name}.db as version {version} left it, with a row in each table.\n"
-        path = EARLIER / f"{name}-{version}.sql"
-        path.write_text(head + "\n".join(made.iterdump()) + "\n")
+        filled = indexes(made)
+        for (
+            index
+        ) in filled:  # made from its statement, and filled from the texts: what it keeps is SQLite's own
+            made.execute(f"DROP TABLE {index}")
+        lines = [*made.iterdump()]
+        for index, statement in filled.items():
+            lines += [f"{statement};", f"INSERT INTO {index}({index}) VALUES('rebuild');"]
         made.close()
-    return path
+    return head + "\n".join(lines) + "\n"
 
 
 def missing() -> list[tuple[str, int]]:
@@ -60,4 +74,6 @@ def missing() -> list[tuple[str, int]]:
 
 if __name__ == "__main__":
     for name, version in missing():
-        print(write(name, version))
+        path = EARLIER / f"{name}-{version}.sql"
+        path.write_text(statements(name, version))
+        print(path)

@@ -21,7 +21,7 @@ from node.storage.ledger import LedgerStore, SqliteStandingReader
 from node.storage.office import OfficeStore
 from node.storage.schema_history import History
 from node.storage.signing import GuardError, SigningStore
-from tests.harness.earlier import EARLIER, HISTORIES, STEPS, missing, tables
+from tests.harness.earlier import EARLIER, HISTORIES, STEPS, missing, statements, tables
 
 KEPT = {
     "signing": ("wal", "guard", "cosign_guard", "highest", "withheld", "allowed"),
@@ -401,6 +401,25 @@ def test_there_is_a_file_of_every_earlier_version() -> None:
     """
     assert not missing()
     assert len(list(EARLIER.glob("*.sql"))) == sum(map(len, STEPS.values()))
+
+
+@pytest.mark.parametrize("name", HISTORIES)
+def test_the_file_of_todays_version_can_be_written_for_the_next_step(tmp_path: Path, name: str) -> None:
+    """
+    Its statements make a file that opens as it is, with a row in each table, also in an index of words.
+    """
+    made = sqlite3.connect(tmp_path / "made.db")
+    made.executescript(statements(name, len(STEPS[name])))
+
+    assert all(tables(made).values())
+    if name == "office":
+        made.execute("INSERT INTO passport_words VALUES (7, 'newly found')")
+        found = made.execute("SELECT rowid FROM passport_words_fts WHERE passport_words_fts MATCH '\"wly\"'")
+        assert found.fetchall() == [(7,)]
+        assert made.execute("SELECT COUNT(*) FROM consignment_words_fts").fetchone()[0] > 0
+    made.commit()
+    made.close()
+    Database(tmp_path / "made.db", HISTORIES[name]).close()
 
 
 @pytest.mark.parametrize("path", sorted(EARLIER.glob("*.sql")), ids=lambda path: path.stem)
