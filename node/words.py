@@ -1,4 +1,4 @@
-"""What codes and parameters say, in the reader's language: the one place where a sentence is made.
+"""What codes and parameters say, in the reader's language: where the sentence of each code is made.
 
 What is judged and stored holds codes and parameters. Here each becomes the sentence of its template
 (`config/reasons.toml`, `config/sentences.toml`, the network's own rule files) for the API, the pages, exports

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -89,9 +90,11 @@ def _manifest(data: bytes) -> Any:
             whole=int(strange),
             given=strange,
         )
-    if len(set(lines)) != len(lines):
+    if (again := next((number for number, count in Counter(lines).items() if count > 1), None)) is not None:
         raise bad_request(
-            "line_repeated", "Two lines of the manifest have the same number; number each line once."
+            "line_repeated",
+            "More than one line of the manifest has the number {number}; number each line once.",
+            number=again,
         )
     return manifest
 

@@ -23,7 +23,6 @@ BODY_BYTES_MAX = 1 << 20
 MANIFEST_BYTES_MAX = 16 << 20
 CREDENTIAL_BYTES_MAX = 4 << 20  # so that a member that is too long is told, not cut off
 QUERY_BYTES_MAX = 16 << 10  # of a trust registry
-PEER_BYTES_MAX = 4 << 20  # a batch of blocks
 FORM_PARTS_MAX = 16
 FORM_FIELDS_MAX = 256  # of a form that is not sent in parts
 

@@ -15,13 +15,13 @@ from node.api.route import (
     MANIFEST_BYTES_MAX,
     MULTIPART,
     OCTETS,
-    PEER_BYTES_MAX,
     TEXT,
     Body,
     Route,
     RouteAnswer,
 )
 from node.api.vc_routes import VC_API
+from node.peers.messages import PEER_BODY_BYTES_MAX
 
 ISSUE = ("issue",)
 ATTEST = ("issue", "govern", "clear")  # which events a participant may attest is the ledger's rule
@@ -310,7 +310,7 @@ ROUTES: tuple[Route, ...] = (
         network.peer,
         "Between nodes: a signed request",
         (RouteAnswer(200, None, ("application/cose",), "A signed answer."),),
-        body=Body(None, network.PEER_TYPES, PEER_BYTES_MAX),
+        body=Body(None, network.PEER_TYPES, PEER_BODY_BYTES_MAX),
         peer=True,
     ),
     # -- governance ----------------------------------------------------------------------------------

@@ -16,6 +16,11 @@ from node.errors import SetupError
 from node.peers.fingerprint import JoiningFingerprint
 from node.setup.network import read_card
 
+_NO_ADDRESS = (
+    "note: no address is on record for {did}, so no other node asks it for anything; it can give one later: "
+    "`comity network propose move URL --data DIR` at its own node"
+)
+
 
 @click.command()
 @click.argument("card", type=FILE)
@@ -33,6 +38,8 @@ def invite(
     if party is not None and party["left"]:
         raise SetupError(f"{newcomer.did} left: who left comes back under another DID")
     if party is not None:
+        if not party["address"]:
+            say(_NO_ADDRESS.format(did=newcomer.did), err=True)
         _tell_fingerprint(client, bytes.fromhex(status["network"]["id"]), newcomer.did)
         return 0
     if open_ones := [
@@ -47,6 +54,8 @@ def invite(
             f"{newcomer.did} is not proposed yet: give --proofs FILE, which the newcomer makes with "
             f"`comity keys prove --data DIR --id {status['network']['id']}`"
         )
+    if not address:
+        say(_NO_ADDRESS.format(did=newcomer.did), err=True)
     say(
         "Once it is admitted, every node gives it the network key: with it identifiers can be guessed and "
         "volumes counted. The key is never rotated, and expulsion does not take it back.",

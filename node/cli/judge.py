@@ -23,6 +23,8 @@ WAIT_S = 600.0
 POLL_S = 0.3
 CLEAR, GAPS, UNDECIDED = "clear", "clear_with_gaps", "undecided"
 
+_REPEATED = ("documents", "receipts")
+
 
 @click.command()
 @click.argument("what")
@@ -56,6 +58,7 @@ def check(
 ) -> int:
     """Judge WHAT: a battery's code or link, or a manifest (a JSON file with `lines`)."""
     if Path(what).is_file() or _names_a_file(what):
+        _require_code(documents=documents, receipts=receipts, **line)
         return _check_manifest(client, read_json(what), law_date, allow_gaps=allow_gaps, as_json=as_json)
     item: dict[str, Any] = {"battery": what, **{k: v for k, v in line.items() if v is not None}}
     if law_date is not None:
@@ -90,6 +93,16 @@ def readiness(*, client: Client, what: str, as_json: bool) -> int:
         if row["state"] == "open":
             say(f"  open  {row['id']}  {row['requirement']}  ({row['provision']}): {row.get('who') or '-'}")
     return 0 if report["head"]["open"] == 0 else 1
+
+
+def _require_code(**given: Any) -> None:
+    """What is said of one battery is not dropped in silence: in a manifest each line says it itself."""
+    names = [f"--{name.removesuffix('s') if name in _REPEATED else name}" for name, v in given.items() if v]
+    if names:
+        told = ", ".join(sorted(names)).replace("_", "-")
+        raise SetupError(
+            f"{told} is of one battery: in a manifest each line says it (`condition`, `goods`, ...)"
+        )
 
 
 def _names_a_file(what: str) -> bool:

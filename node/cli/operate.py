@@ -44,7 +44,8 @@ def status(*, client: Client, as_json: bool) -> None:
         say(f"{'not ready' if condition['stops'] else 'note'}: {condition['text']}")
     for peer in told["peers"]:
         state = "reachable" if peer["reachable"] else "not reachable"
-        say(f"  {peer['did']}  {peer['jurisdiction']}  height {peer['height']}  {state}")
+        height = "-" if peer["height"] is None else peer["height"]
+        say(f"  {peer['did']}  {peer['jurisdiction']}  height {height}  {state}")
 
 
 @click.command()

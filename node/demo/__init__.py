@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 import signal
 import socket
@@ -10,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TextIO
 
 import click
 
@@ -60,7 +62,7 @@ def _run(data: Path, leave: bool, kill_one: bool, nodes: list[NodeProcess]) -> i
     def say(text: str) -> None:
         click.echo(f"[{time.monotonic() - started:5.1f} s] {text}")
 
-    _fresh_folder(data)
+    held = _fresh_folder(data)
     ports, page = claim_block(len(scenario.PARTIES) + 1)
     say(f"founding a network of {len(scenario.PARTIES)} participants in {data}/ (keys, genesis, log policy)")
     nodes += found(data, ports)
@@ -77,6 +79,7 @@ def _run(data: Path, leave: bool, kill_one: bool, nodes: list[NodeProcess]) -> i
         ok = _kill_one(nodes, desks, say) and ok
     say("done")
     if leave:
+        held.close()
         return 0 if ok else 1
     _open_doors(page, nodes, desks)
     start = f"http://127.0.0.1:{ports[-1]}/"
@@ -86,13 +89,31 @@ def _run(data: Path, leave: bool, kill_one: bool, nodes: list[NodeProcess]) -> i
     return 0
 
 
-def _fresh_folder(data: Path) -> None:
+def _fresh_folder(data: Path) -> TextIO:
+    """An empty folder of the demo, held for this process by what is returned, as long as that is kept."""
     if data.exists():
         if any(data.iterdir()) and not (data / MARKER).exists():
             raise DemoFailed(f"{data} exists and was not made by the demo: name another folder with --data")
+        if (data / MARKER).exists():
+            _held(data).close()
         shutil.rmtree(data)
     data.mkdir(parents=True, mode=0o700)
-    (data / MARKER).write_text("This folder is replaced at each start of the demo.\n")
+    held = _held(data)
+    held.write("This folder is replaced at each start of the demo.\n")
+    held.flush()
+    return held
+
+
+def _held(data: Path) -> TextIO:
+    marker = (data / MARKER).open("a")
+    try:
+        fcntl.flock(marker, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        marker.close()
+        raise DemoFailed(
+            f"a demo is running in {data}: end it, or name another folder with --data"
+        ) from error
+    return marker
 
 
 def _show(played: Played, lives: list[Life], desks: dict[str, Desk]) -> bool:

@@ -23,7 +23,7 @@ from credentials.ledger.governance import GovernanceHistory
 from credentials.ledger.parties import Key, Participant
 from node.errors import ProblemError, forbidden
 from node.peers.certificates import Trust, make_certificate, pinned
-from node.peers.messages import BODY_BYTES_MAX, not_authenticated
+from node.peers.messages import PEER_BODY_BYTES_MAX, not_authenticated
 from node.peers.sealing import Sealing, SealingError
 from node.peers.strikes import Patience
 
@@ -208,8 +208,8 @@ class PeerAuthentication:
 
     def _open(self, tag: str, data: bytes, path: str) -> tuple[str, int, bytes, bytes, SeedSigner]:
         try:
-            message = parse_sign1(data, size_bytes_max=BODY_BYTES_MAX)
-            payload = decode(message.payload, size_bytes_max=BODY_BYTES_MAX)
+            message = parse_sign1(data, size_bytes_max=PEER_BODY_BYTES_MAX)
+            payload = decode(message.payload, size_bytes_max=PEER_BODY_BYTES_MAX)
             match payload:
                 case [
                     str(said),

@@ -25,8 +25,8 @@ from node.peers.certificates import Trust, UntrustedPeer
 from node.peers.link import Link, LinkError
 from node.peers.messages import (
     BLOCKS_PER_REQUEST,
-    BODY_BYTES_MAX,
     ITEM_ATTESTATION,
+    PEER_BODY_BYTES_MAX,
     STATUS_BYTES_MAX,
     Item,
     Status,
@@ -39,7 +39,7 @@ from node.transient_faults import is_out_of_room, out_of_room
 
 FIRST_S = 0.4  # until a peer is asked that was never heard
 MET_PER_SIDE_MAX = 128  # newcomers of one jurisdiction that are met: each takes a thread
-ANSWER_BYTES_MAX = BODY_BYTES_MAX + (64 << 10)  # a body and its signature
+ANSWER_BYTES_MAX = PEER_BODY_BYTES_MAX + (64 << 10)  # a body and its signature
 BACKOFF_S_MIN, BACKOFF_DOUBLINGS = 0.05, 4  # 0.05 s to 0.8 s
 UNKNOWN_DOUBLINGS = 10  # to 51 s: where the ledger says that a party is, and nobody has answered yet
 _TOLD = (ProblemError, LinkError, UntrustedPeer)  # what the operator is told in words
@@ -254,7 +254,7 @@ class Gossip:
 
     def open(self, path: str, data: bytes) -> tuple[str, bytes, bytes]:
         """(sender, nonce, body) of an authenticated request."""
-        if len(data) > BODY_BYTES_MAX:
+        if len(data) > PEER_BODY_BYTES_MAX:
             raise too_large()
         sender, nonce, body = self._authentication.open_request(data, path)
         peer = self.peers.get(sender)
@@ -376,7 +376,7 @@ class Sender:
 
 
 def _blocks_of(answer: bytes) -> list[tuple[bytes, bytes]]:
-    match decode(answer, size_bytes_max=BODY_BYTES_MAX):
+    match decode(answer, size_bytes_max=PEER_BODY_BYTES_MAX):
         case [*pairs]:
             return [_block_of(pair) for pair in pairs]
         case _:

@@ -21,7 +21,7 @@ import json
 from consensus.encoding import Value
 from node.errors import ProblemError
 
-BODY_BYTES_MAX = 4 << 20
+PEER_BODY_BYTES_MAX = 4 << 20  # a batch of blocks, in either direction
 STATUS_BYTES_MAX = 64 << 10  # an answer that is a status, or a refusal
 TOLD_CHARS_MAX = 300  # of a peer's sentence
 BLOCKS_PER_REQUEST = 64
@@ -58,4 +58,6 @@ def not_authenticated(detail: str) -> ProblemError:
 
 def too_large() -> ProblemError:
     """413: told by the length alone, without reading."""
-    return ProblemError(413, "too_large", "Too large", f"a peer request has at most {BODY_BYTES_MAX} bytes")
+    return ProblemError(
+        413, "too_large", "Too large", f"a peer request has at most {PEER_BODY_BYTES_MAX} bytes"
+    )

@@ -20,6 +20,7 @@ from aiohttp import ClientConnectionResetError, web
 from multidict import CIMultiDict
 
 from node.errors import ProblemError, bad_request, busy
+from node.peers.messages import PEER_BODY_BYTES_MAX
 from node.server import tickets
 from node.server.connections import IDLE_S_MAX, Connection, Connections, Doing, LargeBodies, Rank
 from node.server.feeds import BRIEF_PER_CLIENT_MAX, BRIEF_POLL_S, FEED_POLL_S, FEED_S_MAX, Feed, OpenFeeds
@@ -38,9 +39,8 @@ from node.transient_faults import is_out_of_room, out_of_room
 if TYPE_CHECKING:
     from node.server.http import ClientProtocol
 
-BODY_BYTES_MAX = 17 << 20  # a manifest (16 MiB) and its headers; smaller limits are in the table of routes
+ANY_BODY_BYTES_MAX = 17 << 20  # a manifest (16 MiB) and its headers; the table of routes has smaller ones
 STRANGERS_BODY_BYTES_MAX = 4 << 20  # a document to be verified; also how long it may keep another waiting
-PEER_BODY_BYTES_MAX = 4 << 20
 CHUNK_BYTES = 64 << 10
 LINE_BYTES_MAX = 8190  # of the address, and of each header
 LATE_MAX = 16  # refusals that wait at the same time before they are told
@@ -158,7 +158,7 @@ class Exchange:
         probe = path in PROBES and received.method in ("GET", "HEAD")
         whose = "" if probe else await self._whose(received, connection)
         proven, client = connection.proven if probe else bool(whose), whose or connection.subnet
-        size_max = BODY_BYTES_MAX if proven else STRANGERS_BODY_BYTES_MAX
+        size_max = ANY_BODY_BYTES_MAX if proven else STRANGERS_BODY_BYTES_MAX
         with self._place(received, connection, size_max, self._large[proven], client):
             body, size = await self._read(received, connection, size_max)
         self._connections.begin(connection, Doing.ANSWERING, ANSWER_S_MAX)
@@ -406,8 +406,8 @@ def _too_large(size_max: int) -> ProblemError:
         413,
         "too_large",
         "Content too large",
-        f"The body is larger than {size_max} bytes, which no address takes"
-        + (" without a key of this node." if size_max < BODY_BYTES_MAX else "."),
+        f"The body is larger than {size_max} bytes, which this address does not take"
+        + (" without a key of this node." if size_max == STRANGERS_BODY_BYTES_MAX else "."),
     )
 
 

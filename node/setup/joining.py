@@ -44,7 +44,7 @@ from node.peers.authentication import PeerAuthentication
 from node.peers.certificates import PEER_NAME, Trust
 from node.peers.fingerprint import JoiningFingerprint
 from node.peers.link import Link, LinkError
-from node.peers.messages import BODY_BYTES_MAX, refusal_of
+from node.peers.messages import PEER_BODY_BYTES_MAX, refusal_of
 from node.setup import network as networks
 from node.setup.closing import close_to_others
 from node.setup.founding_file import require_url
@@ -122,7 +122,7 @@ def _greet(url: str, told: JoiningFingerprint) -> _Hello:
     link = Link(url, [_anybody()] if urlsplit(url).scheme == "https" else [])
     try:
         status, answer = link.post(
-            "/peer/hello", encode([told.text]), seconds_max=ANSWER_S_MAX, size_bytes_max=BODY_BYTES_MAX
+            "/peer/hello", encode([told.text]), seconds_max=ANSWER_S_MAX, size_bytes_max=PEER_BODY_BYTES_MAX
         )
     except LinkError as error:
         raise SetupError(f"the peer does not answer as a node does: {error}") from error
@@ -133,7 +133,7 @@ def _greet(url: str, told: JoiningFingerprint) -> _Hello:
     if status != 200:
         raise SetupError(f"the node at {url} gives you nothing: {refusal_of(status, answer)}")
     try:
-        return _read_hello(url, decode(answer, size_bytes_max=BODY_BYTES_MAX), told)
+        return _read_hello(url, decode(answer, size_bytes_max=PEER_BODY_BYTES_MAX), told)
     except (ConsensusError, CredentialError, TypeError, KeyError, ValueError) as error:
         raise SetupError(f"the answer of {url} cannot be read: {error}; ask another peer") from error
 
@@ -183,7 +183,7 @@ def _ask_key(authentication: PeerAuthentication, hello: _Hello) -> tuple[bytes, 
     try:
         data, nonce = authentication.request(did, "joining", b"")
         status, answer = link.post(
-            "/peer/joining", data, seconds_max=ANSWER_S_MAX, size_bytes_max=BODY_BYTES_MAX
+            "/peer/joining", data, seconds_max=ANSWER_S_MAX, size_bytes_max=PEER_BODY_BYTES_MAX
         )
         if status == 401:
             raise SetupError(
@@ -201,7 +201,7 @@ def _ask_key(authentication: PeerAuthentication, hello: _Hello) -> tuple[bytes, 
     finally:
         link.close()
     try:
-        match decode(answered, size_bytes_max=BODY_BYTES_MAX):
+        match decode(answered, size_bytes_max=PEER_BODY_BYTES_MAX):
             case [bytes(key), dict(addresses)]:
                 hello.genesis.require_network_key(key)
                 return key, {str(peer): str(address) for peer, address in addresses.items()}

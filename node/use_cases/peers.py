@@ -11,7 +11,13 @@ from node.errors import bad_request, not_found
 from node.ledger.engine import Engine
 from node.ledger.shelf import Shelf
 from node.peers.gossip import Gossip
-from node.peers.messages import BLOCKS_BYTES_MAX, BLOCKS_PER_REQUEST, ITEM_ATTESTATION, too_large
+from node.peers.messages import (
+    BLOCKS_BYTES_MAX,
+    BLOCKS_PER_REQUEST,
+    ITEM_ATTESTATION,
+    PEER_BODY_BYTES_MAX,
+    too_large,
+)
 from node.server.connections import Rank
 from node.server.exchange import PeerAnswer
 from node.storage.ledger import LedgerStore
@@ -127,6 +133,6 @@ class PeerDoor:
 
 def _decoded(content: bytes) -> Value:
     try:
-        return decode(content, size_bytes_max=4 << 20)
+        return decode(content, size_bytes_max=PEER_BODY_BYTES_MAX)
     except ConsensusError as error:
         raise bad_request("malformed", str(error)) from error

@@ -12,6 +12,8 @@ from consensus.application import Execution, Refusal
 from consensus.cose import SeedSigner
 from consensus.encoding import Value, encode
 from credentials.errors import CredentialError
+from credentials.ledger.attestation import parse_attestation
+from credentials.ledger.block_order import block_order
 from credentials.ledger.constitution import Constitution, GovernanceRow
 from credentials.ledger.entries import PolicyEntry, parse_entry
 from credentials.ledger.genesis import Genesis
@@ -186,8 +188,9 @@ def test_who_said_that_it_holds_a_file_is_counted_once() -> None:
     again = [g.act(CUSTOMS, "held", proposal, iat=g.ledger.now - late) for late in (0, 1)]
     chosen = g.ledger.propose(again)
     assert len(chosen) == 1
+    both = [parse_attestation(tx) for tx in again]
     with pytest.raises(Refusal, match="said already that it holds what it brings"):
-        g.ledger.execute(g.ledger.block(again))
+        g.ledger.execute(g.ledger.block([a.data for a in block_order(both, g.ledger.previous_id)]))
     g.ledger.execute(g.ledger.block(chosen))
     tabled = g.ledger.registry.constitution.state.tabled[proposal.digest]
     assert tabled.held == {did: signer(did).key_id for did in (*HOLDING, CUSTOMS)}

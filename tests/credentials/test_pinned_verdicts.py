@@ -273,7 +273,7 @@ def test_verdicts_are_the_pinned_ones(one_in: int) -> None:
             continue
         found = judge()
         line = pinned(head, found)
-        assert line == kept[made - 1]
+        assert line == kept[made - 1], f"if that is meant: `python -m {__name__}`, and read the diff"
         for name, text in texts(found):
             looked_at += 1
             assert " " not in text, f"{line}: a sentence in what is judged, {name}: {text}"

@@ -18,11 +18,11 @@ from credentials.ledger.standing import PARTY, Setting
 from credentials.verdicts import battery, cell, record, shown
 from tests.harness.ledger import lifecycle_table
 from tests.harness.opinion.acts import Act
-from tests.harness.opinion.alphabet import CAR, DECKS, EVERYBODY, RIGHTFUL, WATCH_DECKS, more_acts_of
+from tests.harness.opinion.alphabet import CAR, DECKS, EVERYBODY, RECALLS, RIGHTFUL, WATCH_DECKS, more_acts_of
 from tests.harness.opinion.bounds import Shown, too_good
 from tests.harness.opinion.bugs import BUGS, patched, table_changed
 from tests.harness.opinion.explore import Finding, explore
-from tests.harness.opinion.histories import liftings, many, side_by_side
+from tests.harness.opinion.histories import EVENTS, liftings, many, side_by_side
 from tests.harness.opinion.law import Archive, after
 from tests.harness.opinion.names import further
 from tests.harness.opinion.parties import CN_AUTHORITY, EU_AUTHORITY, HOLDER, MAKER, RIVAL
@@ -82,6 +82,13 @@ def test_nothing_is_said_too_well_in_any_state_of_a_small_deck(deck: str) -> Non
     print(deck, result)
     assert result.finished
     assert not _new(result.findings.values())
+
+
+def test_every_event_of_the_rules_is_drawn_by_the_histories() -> None:
+    """
+    A new event is not in force before the second opinion tried it: `EVENTS` of its histories has each.
+    """
+    assert {event["type"] for event in lifecycle_table()["events"]} == set(EVENTS) - set(RECALLS)
 
 
 def test_random_histories_agree_with_the_law() -> None:

@@ -53,6 +53,11 @@ def _line(name: str, read: Callable[[], Any]) -> str:
     return _flat(f"{name} | {said(read)}")
 
 
+_IF_MEANT = (
+    "if that is meant: `python -m` the module that the first line of the file names, and read the diff"
+)
+
+
 def _flat(text: str) -> str:
     return text.replace("\n", " ").replace("\r", " ")
 
@@ -66,7 +71,7 @@ def kept(file: str, section: str) -> list[str]:
 def require_kept(made: Iterable[str], file: str, section: str) -> None:
     """Each line is the pinned one; the first that is not ends the test, the others are not made."""
     for found, pinned in zip_longest(made, kept(file, section)):
-        assert found == pinned, f"made {found!r}, pinned is {pinned!r}"
+        assert found == pinned, f"made {found!r}, pinned is {pinned!r}; {_IF_MEANT}"
 
 
 def require_some_kept(made: Cases, file: str, section: str, one_in: int) -> None:
@@ -74,7 +79,9 @@ def require_some_kept(made: Cases, file: str, section: str, one_in: int) -> None
     for number, (case, pinned) in enumerate(zip_longest(made, kept(file, section))):
         assert case is not None and pinned is not None, f"made {case and case[0]!r}, pinned is {pinned!r}"
         found = case[1]() if number % one_in == 0 else pinned
-        assert pinned.startswith(case[0]) and found == pinned, f"made {found!r}, pinned is {pinned!r}"
+        assert pinned.startswith(case[0]) and found == pinned, (
+            f"made {found!r}, pinned is {pinned!r}; {_IF_MEANT}"
+        )
 
 
 def write(file: str, module: str, sections: Mapping[str, Callable[[], Iterable[str]]]) -> None:

@@ -719,6 +719,8 @@ def test_check_answers_by_exit_code(network: dict[str, Node], issued: Path, tmp_
     assert "give `goods`" in asked.stdout and "give `condition`" in asked.stdout
     assert manifest.returncode == UNDECIDED, manifest.stdout + manifest.stderr
     assert "1 undecided" in manifest.stdout
+    dropped = run("check", tmp_path / "manifest.json", "--condition", "new", "--data", customs.data)
+    assert dropped.returncode == 65 and "--condition is of one battery" in dropped.stderr
 
 
 def test_every_event_can_be_listed_and_attested(

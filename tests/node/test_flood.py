@@ -26,7 +26,7 @@ from node.config import DataDirectory
 from node.errors import ProblemError
 from node.ledger.inbox import EVENTS_PER_SENDER_MAX, URGENT_IN_ROW_MAX, Inbox
 from node.peers.authentication import REQUEST_TAG, PeerAuthentication
-from node.peers.messages import BODY_BYTES_MAX, ITEM_ATTESTATION, ITEM_CONSENSUS
+from node.peers.messages import ITEM_ATTESTATION, ITEM_CONSENSUS, PEER_BODY_BYTES_MAX
 from node.peers.strikes import STRIKES_MAX, Patience
 from node.service import Service
 from node.setup import network as networks
@@ -84,7 +84,7 @@ class Attacker:
         return named.request(self.victim, "messages", b"")[0]
 
     def oversized(self) -> bytes:
-        return b"\xd2\x84" + bytes(BODY_BYTES_MAX)
+        return b"\xd2\x84" + bytes(PEER_BODY_BYTES_MAX)
 
     def replayed(self) -> bytes:
         """The same request again and again."""

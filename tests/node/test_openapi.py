@@ -14,9 +14,10 @@ from credentials.verdicts.severity import ORDER
 from node.api.described import ANSWERS, Described
 from node.api.openapi import openapi_path
 from node.api.reading import require_shape
-from node.api.route import BODY_BYTES_MAX, MANIFEST_BYTES_MAX, PEER_BYTES_MAX, QUERY_BYTES_MAX
+from node.api.route import BODY_BYTES_MAX, MANIFEST_BYTES_MAX, QUERY_BYTES_MAX
 from node.api.schemas import SCHEMAS, schema_document
 from node.api.table import ROUTES
+from node.peers.messages import PEER_BODY_BYTES_MAX
 from node.web.sample import sample_claims
 from tests.harness.governed_node import LIMITS_NAME, GovernedNode
 from tests.harness.support_service import CODE, DID, LiveNode, live_node, manifest
@@ -249,7 +250,7 @@ def test_one_table_says_who_may_and_how_much() -> None:
             if route.rule in ONLY_ASK:
                 assert (route.scopes, route.peer, route.body.size_bytes_max) == ((), False, QUERY_BYTES_MAX)
                 continue
-            assert route.body.size_bytes_max in (BODY_BYTES_MAX, PEER_BYTES_MAX, MANIFEST_BYTES_MAX), (
+            assert route.body.size_bytes_max in (BODY_BYTES_MAX, PEER_BODY_BYTES_MAX, MANIFEST_BYTES_MAX), (
                 route.rule
             )
             assert bool(route.scopes) != route.peer, route.rule

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from node.demo import scenario
+from node.demo import _fresh_folder, scenario
 from node.demo.launcher import pss_bytes
 from node.demo.play import JSON
 from tests.harness.demo_fixture import ROOT, DemoNetwork, running_demo
@@ -227,6 +227,22 @@ def _alive(pid: int) -> bool:
     except FileNotFoundError:
         return False
     return state not in ("Z", "X")
+
+
+def test_a_folder_in_which_a_demo_runs_is_left_alone(tmp_path: Path) -> None:
+    """
+    A second demo in the folder of a running one is refused with one sentence, and takes nothing from it.
+    """
+    data = tmp_path / "demo"
+    with _fresh_folder(data):
+        (data / "key").write_text("in use")
+        run = comity("demo", "--data", str(data), "--exit")
+
+    assert run.returncode == 70
+    assert "a demo is running in" in run.stderr and "--data" in run.stderr
+    assert (data / "key").read_text() == "in use"
+    _fresh_folder(data).close()
+    assert not (data / "key").exists()
 
 
 def test_a_folder_the_demo_did_not_make_is_left_alone(tmp_path: Path) -> None:
