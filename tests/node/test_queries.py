@@ -337,7 +337,7 @@ def test_what_waits_is_found_by_an_index(tmp_path: Path) -> None:
         made = {"id": f"{state} {number}", "manifest": b"{}", "manifest_digest": b"", "declaration": ""}
         told = {"consignee_eori": None, "direction": None, "law_date": "2027-03-01", "created": 1}
         with office.writing() as db:
-            table.put(db, **made, **told, lines=100 * number, client=f"client {number % 2}")  # type: ignore[arg-type]
+            table.put(db, **made, **told, lines=100 * number, client=f"client {number % 2}", text="")  # type: ignore[arg-type]
             table.put_state(db, f"{state} {number}", state)
 
     def ask() -> None:
