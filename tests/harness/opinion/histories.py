@@ -44,7 +44,7 @@ EVENTS = tuple(dict.fromkeys((
     *BIRTH, *BORDER, *USE, *PASSPORTS, *WASTE, *UNDOING, *ALARMS, *OFFICIAL, *SECOND_LIVES,
     "battery.enrolled", "battery.handed_over", "battery.replaced", "battery.dismantled",
     "vehicle.registered", "vehicle.sold", "vehicle.scrapped", "responsibility.transferred",
-    "recycling.completed", "material.recovered", *RECALLS,
+    "recycling.completed", "material.recovered", "negative_event", *RECALLS,
     "record.withdrawn", "record.contested",
 )))  # fmt: skip
 # Mostly the ordinary trade, so that histories get far; the rest of the time anything by anybody.

@@ -396,7 +396,7 @@ EFFECTS: dict[str, Callable[[File, Act], File]] = {
     "battery.dismantled": _taken_in,
     **dict.fromkeys(SECOND_LIVES, _ended),
     "recycling.received": _taken_in,
-    "recycling.completed": _taken_in,
+    "recycling.completed": _ended,  # it lies where it was taken in: that moved it
     "battery.handed_over": _handed_over,
     "battery.sold": _named,
     "vehicle.registered": _registered,
